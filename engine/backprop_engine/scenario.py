@@ -1,0 +1,73 @@
+"""A scenario as data: everything its text says, checked for form but not yet run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from backprop_engine.source import Source, Span
+from backprop_engine.syntax import Assignment
+from backprop_engine.values import Dtype, Value
+
+DEFAULT_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A named leaf; `span` is its name in the source."""
+
+    name: str
+    value: Value
+    requires_grad: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Backward:
+    """`backward()` of a name, with the `gradient` argument where one is given."""
+
+    output: str
+    gradient: Value | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ZeroGrad:
+    """`zero_grad`: `.grad` of every input becomes None; or `x.grad.zero_()`: zeros, for `name`."""
+
+    span: Span
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a scenario says a name's value, or an input's `.grad`, comes out as.
+
+    Holds where |a - b| ≤ tolerance · max(1, |b|), element by element; a `value` of None means
+    that there is no `.grad`.
+    """
+
+    name: str
+    is_grad: bool
+    value: Value | None
+    tolerance: float
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A program with its inputs, the passes to run, and what should come out."""
+
+    source: Source
+    inputs: tuple[Input, ...]
+    statements: tuple[Assignment, ...]
+    passes: tuple[Backward | ZeroGrad, ...]
+    dtype: Dtype = "float64"
+    title: str = ""
+    about: str = ""
+    expectations: tuple[Expectation, ...] = ()
+    expected_error: str | None = None
+    """A lesson whose point is an error: some of its message."""
+    hints: Mapping[str, str] = field(default_factory=dict)
+    disagrees: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """For an input, the oracles known to give another gradient here."""

@@ -1,0 +1,89 @@
+"""Source text, places in it, and the errors that point at those places."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range of character offsets, `start` to `stop`, in a source text."""
+
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place for people: `line` and `column` both count from 1, in characters."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A scenario's text and the name people know it by (a path as given, or `<-e>`)."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        starts = [0]
+        starts.extend(at + 1 for at, character in enumerate(self.text) if character == "\n")
+        return starts
+
+    def position(self, offset: int) -> Position:
+        """The line and column of a character offset; offsets past the end mean the end."""
+        offset = max(0, min(offset, len(self.text)))
+        line = bisect_right(self._line_starts, offset)
+        return Position(line, offset - self._line_starts[line - 1] + 1)
+
+    def line(self, number: int) -> str:
+        """The text of line `number` (from 1), without its line end."""
+        start = self._line_starts[number - 1]
+        stop = self._line_starts[number] if number < len(self._line_starts) else len(self.text)
+        return self.text[start:stop].rstrip("\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a scenario: what, where, what was expected, and how to mend it."""
+
+    message: str
+    span: Span
+    expected: str = ""
+    fix: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.message}; {self.fix}" if self.fix else self.message
+
+
+class ScenarioError(Exception):
+    """A scenario that cannot be read or run; every problem knows its place in the source."""
+
+    def __init__(self, source: Source, *problems: Problem) -> None:
+        super().__init__(problems[0].sentence)
+        self.source = source
+        self.problems = problems
+
+    def render(self) -> str:
+        """`FILE:LINE:COLUMN: message`, the line, a caret under it, and what was expected."""
+        return "\n\n".join(self._render(problem) for problem in self.problems)
+
+    def _render(self, problem: Problem) -> str:
+        start = self.source.position(problem.span.start)
+        line = self.source.line(start.line).expandtabs(1)
+        width = max(1, min(problem.span.stop - problem.span.start, len(line) - start.column + 1))
+        lines = [
+            f"{self.source.name}:{start.line}:{start.column}: {problem.sentence}",
+            f"  {line}",
+            "  " + " " * (start.column - 1) + "^" * width,
+        ]
+        if problem.expected:
+            lines.append(f"expected: {problem.expected}")
+        return "\n".join(lines)

@@ -1,0 +1,165 @@
+"""The syntax tree of `compute`: plain frozen data, each node with its place in the source.
+
+A sum of 5,000 terms is a tree 5,000 levels deep, so nothing may recurse over it;
+`postorder` is the way to walk it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from backprop_engine.source import Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Number:
+    """A literal: `2`, `0.5`, `1e-3` (an `int` where it was written without point and exponent)."""
+
+    value: float | int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Literal:
+    """`True`, `False`, `None` or a quoted string: only ever an argument, never a value."""
+
+    value: bool | str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequence:
+    """A bracketed list or a tuple, of expressions: an array constant, a shape, an index."""
+
+    items: tuple[Expression, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Name:
+    """A variable by its name."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unary:
+    """`-x` or `+x`."""
+
+    symbol: str
+    operand: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binary:
+    """`a + b` and its like; an implicit product has the symbol `*`."""
+
+    symbol: str
+    left: Expression
+    right: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """`f(x, dim=0)`, `torch.f(x)` or `x.f()`.
+
+    `function` is the last part of the dotted name. `receiver` is the object of a method form
+    and None for a function, whose `prefix` (`torch`, `F`, `torch.nn.functional`) is kept as text.
+    """
+
+    function: str
+    receiver: Expression | None
+    prefix: str
+    arguments: tuple[Expression, ...]
+    keywords: tuple[tuple[str, Expression], ...]
+    function_span: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribute:
+    """`x.T`: a property of a value."""
+
+    receiver: Expression
+    name: str
+    name_span: Span
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slice:
+    """`start:stop:step` inside square brackets; a missing part is None."""
+
+    start: Expression | None
+    stop: Expression | None
+    step: Expression | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dots:
+    """`...` inside square brackets."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subscript:
+    """`x[items]`; `items` holds one entry for each comma-separated index."""
+
+    receiver: Expression
+    items: tuple[Expression, ...]
+    span: Span
+
+
+Expression = (
+    Number | Literal | Sequence | Name | Unary | Binary | Call | Attribute | Slice | Dots | Subscript
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment:
+    """`name = expression`; `a += b` arrives here as `a = a + b`."""
+
+    name: str
+    expression: Expression
+    name_span: Span
+    span: Span
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """The direct sub-expressions, in the order in which Python evaluates them."""
+    match expression:
+        case Sequence(items=items):
+            return items
+        case Unary(operand=operand):
+            return (operand,)
+        case Binary(left=left, right=right):
+            return (left, right)
+        case Call(receiver=receiver, arguments=arguments, keywords=keywords):
+            head = () if receiver is None else (receiver,)
+            return (*head, *arguments, *(value for _, value in keywords))
+        case Attribute(receiver=receiver):
+            return (receiver,)
+        case Slice(start=start, stop=stop, step=step):
+            return tuple(part for part in (start, stop, step) if part is not None)
+        case Subscript(receiver=receiver, items=items):
+            return (receiver, *items)
+        case _:
+            return ()
+
+
+def postorder(root: Expression) -> Iterator[Expression]:
+    """Every sub-expression after its own parts, left to right: Python's order of evaluation."""
+    pending: list[tuple[Expression, bool]] = [(root, False)]
+    while pending:
+        expression, visited = pending.pop()
+        if visited:
+            yield expression
+            continue
+        pending.append((expression, True))
+        pending.extend((child, False) for child in reversed(children(expression)))

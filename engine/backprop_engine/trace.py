@@ -1,0 +1,308 @@
+"""The trace: a whole run, forward and backward, recorded once and only looked at afterwards.
+
+This is the waist of the program. Producers fill it; the screen, the command line, the oracles
+and the exporters look things up in it and never add anything. The cursor is a step number k
+with 0 ≤ k ≤ len(trace): k steps are done, and step k is about to run. Every query takes the
+cursor, so going forwards, going back and jumping are the same thing.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+
+from backprop_engine.graph import Graph
+from backprop_engine.source import Source, Span
+from backprop_engine.values import Value
+
+NO_NODE = -1
+
+
+class PassKind(StrEnum):
+    """What a pass does."""
+
+    FORWARD = "forward"
+    BACKWARD = "backward"
+    ZERO_GRAD = "zero_grad"
+
+
+class StepKind(StrEnum):
+    """What a step does: compute a node, seed an output, send a contribution, clear `.grad`."""
+
+    FORWARD = "forward"
+    SEED = "seed"
+    CONTRIBUTION = "contribution"
+    ZERO_GRAD = "zero_grad"
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One phase of the timeline: the steps `start` up to, not including, `stop`."""
+
+    index: int
+    kind: PassKind
+    name: str
+    """For people: `forward`, `backward y`, `zero_grad`."""
+    start: int
+    stop: int
+    output: int | None = None
+    """The node a backward pass starts from."""
+    grads: Mapping[int, Value | None] | None = None
+    """`.grad` of each input that requires grad, once the pass is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of the timeline."""
+
+    index: int
+    pass_index: int
+    kind: StepKind
+    node: int | None
+    """The node at work: computed, seeded, or sending. None for zero_grad."""
+    operand: int | None = None
+    """The node that receives the contribution."""
+    position: int | None = None
+    """Which operand of `node` that is, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One row of the graph, for people who look at one node at a time."""
+
+    index: int
+    label: str
+    """The scenario's name for it (`y`, `h@2`), a literal's digits, or an invented `%3`."""
+    operation: str | None
+    operands: tuple[int, ...]
+    value: Value
+    requires_grad: bool
+    is_input: bool
+    grad_fn: str
+    span: Span | None
+
+    @property
+    def is_constant(self) -> bool:
+        return self.operation is None and not self.is_input
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many of the contributions a node gets in this pass it has received."""
+
+    received: int
+    expected: int
+
+    @property
+    def is_complete(self) -> bool:
+        return self.received == self.expected > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What the scenario says about itself."""
+
+    title: str
+    about: str
+    source: Source
+    hints: Mapping[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """A recorded run. The step columns have one entry a step; see the module's docstring."""
+
+    heading: Heading
+    graph: Graph
+    assigned: Mapping[str, int]
+    """Every name assigned in `compute`, with its versions (`h`, `h@1`, `h@2`), to its node."""
+    passes: tuple[Pass, ...]
+    senders: np.ndarray
+    """The node at work, int64; NO_NODE for zero_grad."""
+    receivers: np.ndarray
+    """The node that receives, int64: the operand, a seed's own node; NO_NODE elsewhere."""
+    positions: np.ndarray
+    """The operand's position, int64; NO_NODE where there is none."""
+    contributions: Sequence[Value | None]
+    totals: Sequence[Value | None]
+
+    def __len__(self) -> int:
+        return len(self.senders)
+
+    # Steps and passes
+
+    def step(self, index: int) -> Step:
+        """Step `index`, 0 ≤ index < len(trace)."""
+        in_pass = self.passes[self.pass_index(index)]
+        sender, receiver = int(self.senders[index]), int(self.receivers[index])
+        position = int(self.positions[index])
+        if in_pass.kind is PassKind.FORWARD:
+            return Step(index, in_pass.index, StepKind.FORWARD, sender)
+        if in_pass.kind is PassKind.ZERO_GRAD:
+            return Step(index, in_pass.index, StepKind.ZERO_GRAD, None)
+        if position == NO_NODE:
+            return Step(index, in_pass.index, StepKind.SEED, sender)
+        return Step(index, in_pass.index, StepKind.CONTRIBUTION, sender, receiver, position)
+
+    def pass_index(self, step: int) -> int:
+        """The pass that step `step` belongs to; the last pass for step = len(trace)."""
+        found = bisect_right(self._pass_starts, step) - 1
+        return min(max(found, 0), len(self.passes) - 1)
+
+    @cached_property
+    def _pass_starts(self) -> list[int]:
+        # An empty pass starts where the next one does; bisect_right then finds the later one.
+        return [one.start for one in self.passes]
+
+    def shown_pass(self, cursor: int) -> Pass:
+        """The pass whose results stand on the screen: that of the last step done."""
+        return self.passes[self.pass_index(max(cursor - 1, 0))]
+
+    def node_step(self, step: int) -> tuple[int, int]:
+        """The steps `start` up to `stop` that run all of one node, around step `step`."""
+        in_pass = self.passes[self.pass_index(step)]
+        sender = self.senders[step]
+        # A node's contributions stand side by side; the seed is a node step of its own.
+        if self.positions[step] == NO_NODE:
+            return step, step + 1
+        start, stop = step, step + 1
+        while start > in_pass.start and self._continues(start - 1, sender):
+            start -= 1
+        while stop < in_pass.stop and self._continues(stop, sender):
+            stop += 1
+        return start, stop
+
+    def _continues(self, step: int, sender: int) -> bool:
+        return bool(self.senders[step] == sender and self.positions[step] != NO_NODE)
+
+    # Nodes
+
+    def node(self, index: int) -> Node:
+        """Everything about one node that does not depend on the cursor."""
+        graph = self.graph
+        operation = graph.operation[index]
+        return Node(
+            index=index,
+            label=self.label(index),
+            operation=None if operation is None else operation.name,
+            operands=graph.operands[index],
+            value=graph.value[index],
+            requires_grad=bool(graph.requires_grad[index]),
+            is_input=index in self._input_nodes,
+            grad_fn=graph.grad_fn(index),
+            span=graph.span[index],
+        )
+
+    @cached_property
+    def _input_nodes(self) -> frozenset[int]:
+        return frozenset(self.graph.inputs.values())
+
+    def label(self, index: int) -> str:
+        """The scenario's name for a node, a constant's digits, or an invented name (`%3`)."""
+        name = self.graph.names.get(index)
+        if name is not None:
+            return name
+        if self.graph.operation[index] is None:
+            from backprop_engine.notation import constant_text
+
+            return constant_text(self.graph.value[index])
+        return f"%{bisect_right(self._unnamed, index)}"
+
+    @cached_property
+    def _unnamed(self) -> list[int]:
+        graph = self.graph
+        return [
+            node
+            for node, operation in enumerate(graph.operation)
+            if operation is not None and node not in graph.names
+        ]
+
+    def is_computed(self, node: int, cursor: int) -> bool:
+        """Whether the forward pass has reached `node`; leaves are there from the start."""
+        if self.graph.operation[node] is None:
+            return True
+        forward = self.passes[0]
+        done = min(cursor, forward.stop)
+        return done > forward.start and int(self.senders[done - 1]) >= node
+
+    # Gradients
+
+    def gradient(self, node: int, cursor: int) -> Value | None:
+        """The gradient of `node` as of `cursor`, in the shown pass; None before its first."""
+        steps = self.receipts(node)
+        found = bisect_left(steps, cursor) - 1
+        if found < 0 or steps[found] < self.shown_pass(cursor).start:
+            return None
+        return self.totals[steps[found]]
+
+    def progress(self, node: int, cursor: int) -> Progress:
+        """How far `node`'s gradient has come in the shown pass."""
+        steps, shown = self.receipts(node), self.shown_pass(cursor)
+        first = bisect_left(steps, shown.start)
+        return Progress(
+            received=max(bisect_left(steps, cursor) - first, 0),
+            expected=bisect_left(steps, shown.stop) - first,
+        )
+
+    def grad(self, node: int, cursor: int) -> Value | None:
+        """`.grad` of an input at `cursor`: it changes when the pass's last contribution is in."""
+        shown = self.shown_pass(cursor)
+        done = shown.index if cursor >= shown.stop or self._is_accumulated(node, cursor) else shown.index - 1
+        while done >= 0:
+            grads = self.passes[done].grads
+            if grads is not None:
+                return grads.get(node)
+            done -= 1
+        return None
+
+    def _is_accumulated(self, node: int, cursor: int) -> bool:
+        shown = self.shown_pass(cursor)
+        return shown.kind is PassKind.BACKWARD and self.progress(node, cursor).is_complete
+
+    def receipts(self, node: int) -> Sequence[int]:
+        """The steps, ascending, at which `node` receives a contribution or its seed."""
+        return self._column(self._receivers_by_node, node)
+
+    def visits(self, node: int) -> Sequence[int]:
+        """The steps, ascending, in which `node` takes part: computed, receiving or sending."""
+        sent = self._column(self._senders_by_node, node)
+        return sorted({*sent, *self.receipts(node)})
+
+    def consumers(self, node: int) -> Sequence[int]:
+        """The nodes that `node` feeds, ascending; one that uses it twice stands there twice."""
+        starts, found = self._consumers_by_node
+        return found[starts[node] : starts[node + 1]].tolist()
+
+    @cached_property
+    def _receivers_by_node(self) -> tuple[np.ndarray, np.ndarray]:
+        return _group(self.receivers, len(self.graph))
+
+    @cached_property
+    def _senders_by_node(self) -> tuple[np.ndarray, np.ndarray]:
+        return _group(self.senders, len(self.graph))
+
+    @cached_property
+    def _consumers_by_node(self) -> tuple[np.ndarray, np.ndarray]:
+        operands = self.graph.operands
+        counts = [len(one) for one in operands]
+        edges = np.fromiter((o for one in operands for o in one), np.int64, sum(counts))
+        starts, order = _group(edges, len(operands))
+        return starts, np.repeat(np.arange(len(operands)), counts)[order]
+
+    @staticmethod
+    def _column(grouped: tuple[np.ndarray, np.ndarray], node: int) -> Sequence[int]:
+        starts, steps = grouped
+        found: list[int] = steps[starts[node] : starts[node + 1]].tolist()
+        return found
+
+
+def _group(keys: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of `keys` grouped by key: group k is `order[starts[k]:starts[k + 1]]`."""
+    order = np.argsort(keys, kind="stable")
+    starts = np.searchsorted(keys[order], np.arange(count + 1))
+    return starts, order

@@ -1,0 +1,141 @@
+"""The numbers that flow through a graph, and arithmetic on them that answers as IEEE 754 does.
+
+A scalar is a Python `float` (float64) or `np.float32`; an array is an `np.ndarray` of the
+scenario's dtype. Indices and masks are `int`, `bool` and arrays of int64 or bool. A 0-d array
+never occurs: numpy's would cost ten times the float.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import numpy as np
+
+Value = float | int | bool | np.float32 | np.ndarray
+"""One node's value, one gradient or one contribution."""
+
+Dtype = Literal["float64", "float32"]
+Shape = tuple[int, ...]
+
+UNIT_ROUNDOFF: Final[Mapping[str, float]] = {"float64": 2.0**-53, "float32": 2.0**-24}
+
+
+def settle(value: Any, dtype: Dtype) -> Value:
+    """`value` in the one form its kind has here: no 0-d arrays, floats in `dtype`."""
+    kind = type(value)
+    if kind is float and dtype == "float64":
+        return value
+    if kind is np.ndarray and value.ndim:
+        if value.dtype.kind == "f" and value.dtype != dtype:
+            return value.astype(dtype)
+        return value
+    scalar = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(scalar, float) and dtype == "float32":
+        return np.float32(scalar)
+    return scalar
+
+
+def shape_of(value: Value) -> Shape:
+    """The shape; `()` for a scalar."""
+    return value.shape if isinstance(value, np.ndarray) else ()
+
+
+def dtype_of(value: Value) -> str:
+    """`float64`, `float32`, `int64` or `bool`."""
+    if isinstance(value, np.ndarray | np.generic):
+        return str(value.dtype)
+    return {float: "float64", int: "int64", bool: "bool"}[type(value)]
+
+
+def is_float(value: Value) -> bool:
+    """Whether a gradient with respect to it makes sense."""
+    return dtype_of(value).startswith("float")
+
+
+def full_like(value: Value, fill: float) -> Value:
+    """`fill` in the shape and dtype of `value`."""
+    if isinstance(value, np.ndarray):
+        return np.full(value.shape, fill, value.dtype)
+    return np.float32(fill) if isinstance(value, np.float32) else float(fill)
+
+
+def unbroadcast(gradient: Value, shape: Shape) -> Value:
+    """Sum `gradient` back to `shape`, over each axis along which an operand was broadcast."""
+    if shape_of(gradient) == shape:
+        return gradient
+    array = np.asarray(gradient)
+    added = array.ndim - len(shape)
+    stretched = tuple(
+        axis + added for axis, size in enumerate(shape) if size == 1 and array.shape[axis + added] != 1
+    )
+    summed: np.ndarray = array.sum(axis=(*range(added), *stretched), keepdims=True)
+    return summed.reshape(shape)
+
+
+def evaluate(
+    function: Callable[..., Any], operands: Sequence[Any], attributes: Mapping[str, Any]
+) -> Any:
+    """Call `function`; where Python's floats would raise, answer inf or nan as IEEE 754 does.
+
+    Python raises for `1.0 / 0.0` and `10.0 ** 400.0`; numpy's scalars do not, so the rare call
+    that raises is made again with them.
+    """
+    try:
+        return function(*operands, **attributes)
+    except ArithmeticError:
+        promoted = [np.float64(x) if type(x) is float else x for x in operands]
+        return function(*promoted, **attributes)
+
+
+def elementary(
+    scalar: Callable[[float], float], array: Callable[[Any], Any]
+) -> Callable[[Any], Any]:
+    """One function for Python floats (by `math`) and for everything else (by numpy)."""
+
+    def function(x: Any) -> Any:
+        if type(x) is not float:
+            return array(x)
+        try:
+            return scalar(x)
+        except (ValueError, OverflowError):  # log(-1) is nan and exp(1000) is inf, as in torch
+            return float(array(x))
+
+    return function
+
+
+exp = elementary(math.exp, np.exp)
+log = elementary(math.log, np.log)
+sqrt = elementary(math.sqrt, np.sqrt)
+sin = elementary(math.sin, np.sin)
+cos = elementary(math.cos, np.cos)
+tanh = elementary(math.tanh, np.tanh)
+
+
+def where(condition: Any, a: Any, b: Any) -> Any:
+    """`a` where `condition` holds, `b` elsewhere; neither is multiplied, so no `0 · inf`."""
+    if type(condition) is bool:
+        return a if condition else b
+    return np.where(condition, a, b)
+
+
+def sign(a: Any) -> Any:
+    """-1, 0 or 1; 0 for nan, as in torch."""
+    return (a > 0) * 1.0 - (a < 0) * 1.0
+
+
+def power(a: Any, b: Any) -> Any:
+    """`a ** b`, nan where the real power does not exist; squares and cubes as torch forms them."""
+    if isinstance(b, float | np.float32):
+        if b == 2:
+            return a * a
+        if b == 3:
+            return a * a * a
+    if type(a) is float and type(b) is float:
+        try:
+            result = a**b
+        except (ZeroDivisionError, OverflowError):
+            return float(np.power(a, b))
+        return math.nan if isinstance(result, complex) else result
+    return np.power(a, b)

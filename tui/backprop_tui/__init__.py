@@ -1,0 +1,1 @@
+"""A step-through debugger for gradients, in the terminal."""
