@@ -109,6 +109,10 @@ class Graph:
             Application(
                 shapes=tuple(shape_of(self.value[o]) for o in operands),
                 numbers=tuple(bool(self.is_number[o]) for o in operands),
+                contiguous=tuple(
+                    not isinstance(v, np.ndarray) or v.flags.c_contiguous
+                    for v in (self.value[o] for o in operands)
+                ),
                 attributes=self.attributes_of(node),
             )
         )

@@ -11,7 +11,7 @@ template is filled with names for the formula and with numbers for the worked fi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -33,6 +33,8 @@ class Application:
     shapes: tuple[Shape, ...]
     numbers: tuple[bool, ...]
     """For each operand, whether it is a Python number in torch rather than a tensor."""
+    contiguous: tuple[bool, ...]
+    """For each operand, whether its elements lie in memory in order."""
     attributes: Mapping[str, Any]
 
 
@@ -93,14 +95,18 @@ class Operation:
     parameters: tuple[Parameter, ...] = (Parameter("input"),)
     symbol: str = ""
     """The Python operator for it, if there is one."""
-    functions: tuple[str, ...] = ()
-    """Names it is called by; its own name where empty."""
-    properties: tuple[str, ...] = ()
-    """Attribute names it is reached by, such as `T`."""
+    functions: tuple[str, ...] | None = None
+    """Names it is called by; None for its own name alone."""
+    properties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Attribute names it is reached by, such as `T`, and the attributes they stand for."""
     elementwise: bool = False
     """Elements do not mix: operands broadcast, and contributions are summed back to shape."""
     arithmetic: bool = False
     """Of Python numbers it makes a Python number, as `+` does and `exp` does not."""
+
+    @property
+    def function_names(self) -> tuple[str, ...]:
+        return (self.name,) if self.functions is None else self.functions
 
     def grad_fn_of(self, application: Application) -> str:
         return self.grad_fn if isinstance(self.grad_fn, str) else self.grad_fn(application)

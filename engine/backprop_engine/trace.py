@@ -17,6 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from backprop_engine.graph import Graph
+from backprop_engine.notation import constant_text
 from backprop_engine.source import Source, Span
 from backprop_engine.values import Value
 
@@ -110,7 +111,8 @@ class Heading:
     title: str
     about: str
     source: Source
-    hints: Mapping[str, str]
+    hints: Mapping[int, str]
+    """By node."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,8 +210,6 @@ class Trace:
         if name is not None:
             return name
         if self.graph.operation[index] is None:
-            from backprop_engine.notation import constant_text
-
             return constant_text(self.graph.value[index])
         return f"%{bisect_right(self._unnamed, index)}"
 

@@ -1,0 +1,200 @@
+"""`+ - * / **` and unary minus."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from backprop_engine import notation
+from backprop_engine.operation import Application, Derivative, Operation, Parameter
+from backprop_engine.values import log, power, where
+
+_TWO_OPERANDS = (Parameter("input"), Parameter("other"))
+
+
+def _sub_grad_fn(application: Application) -> str:
+    return "RsubBackward1" if application.numbers[0] else "SubBackward0"
+
+
+def _div_grad_fn(application: Application) -> str:
+    # torch computes number / tensor as number · reciprocal(tensor).
+    return "MulBackward0" if application.numbers[0] else "DivBackward0"
+
+
+def _pow_grad_fn(application: Application) -> str:
+    base_is_number, exponent_is_number = application.numbers
+    if exponent_is_number:
+        return "PowBackward0"
+    return "PowBackward2" if base_is_number else "PowBackward1"
+
+
+def _power_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
+    # x⁰ is 1 everywhere, so its slope is 0 even where x⁻¹ is not finite.
+    return where(b == 0.0, 0.0, g * (b * power(a, b - 1)))
+
+
+def _exponent_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
+    # 0ᵇ is 0 for all b > 0: the slope is 0 there, not 0 · log 0.
+    return where((a == 0.0) & (b >= 0.0), 0.0, g * (y * log(a)))
+
+
+def _power_rule_text(a: str, b: str, **_: str) -> str:
+    bare = b.strip("()").replace("−", "-")
+    if not bare.lstrip("-").isdigit():
+        return f"{b}·{a}^({b} − 1)"
+    exponent = int(bare)
+    if exponent in (0, 1):
+        return str(exponent)
+    if exponent == 2:
+        return f"2·{a}"
+    return f"{b}·{notation.power(a, str(exponent - 1))}"
+
+
+ADD = Operation(
+    name="add",
+    symbol="+",
+    forward=operator.add,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, b: g,
+            local="1",
+            words="Addition hands its gradient on unchanged to both terms.",
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: g,
+            local="1",
+            words="Addition hands its gradient on unchanged to both terms.",
+        ),
+    ),
+    notation="{a} + {b}",
+    torch=lambda torch, a, b: a + b,
+    grad_fn="AddBackward0",
+    words="the sum of two values",
+    parameters=_TWO_OPERANDS,
+    elementwise=True,
+    arithmetic=True,
+)
+
+SUB = Operation(
+    name="sub",
+    symbol="-",
+    forward=operator.sub,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, b: g,
+            local="1",
+            words="A difference hands its gradient on unchanged to what is subtracted from.",
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: -g,
+            local="−1",
+            words="What is subtracted receives the gradient with its sign turned.",
+        ),
+    ),
+    notation="{a} − {b}",
+    torch=lambda torch, a, b: a - b,
+    grad_fn=_sub_grad_fn,
+    words="the difference of two values",
+    parameters=_TWO_OPERANDS,
+    functions=("sub", "subtract"),
+    elementwise=True,
+    arithmetic=True,
+)
+
+MUL = Operation(
+    name="mul",
+    symbol="*",
+    forward=operator.mul,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, b: g * b,
+            local="{b}",
+            words="In a product each factor receives the gradient times the other factor.",
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: g * a,
+            local="{a}",
+            words="In a product each factor receives the gradient times the other factor.",
+        ),
+    ),
+    notation="{a}·{b}",
+    torch=lambda torch, a, b: a * b,
+    grad_fn="MulBackward0",
+    words="the product of two values",
+    parameters=_TWO_OPERANDS,
+    functions=("mul", "multiply"),
+    elementwise=True,
+    arithmetic=True,
+)
+
+DIV = Operation(
+    name="div",
+    symbol="/",
+    forward=operator.truediv,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, b: g / b,
+            local="1/{b}",
+            words="The numerator's share shrinks by the denominator.",
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: -g * ((a / b) / b),
+            local="−{a}/{b}²",
+            words="A larger denominator makes the quotient smaller, hence the minus sign.",
+        ),
+    ),
+    notation="{a}/{b}",
+    torch=lambda torch, a, b: a / b,
+    grad_fn=_div_grad_fn,
+    words="the quotient of two values",
+    parameters=_TWO_OPERANDS,
+    functions=("div", "divide", "true_divide"),
+    elementwise=True,
+    arithmetic=True,
+)
+
+POW = Operation(
+    name="pow",
+    symbol="**",
+    forward=power,
+    derivatives=(
+        Derivative(
+            rule=_power_rule,
+            local=_power_rule_text,
+            words="Power rule: the exponent comes down as a factor and drops by one.",
+        ),
+        Derivative(
+            rule=_exponent_rule,
+            local="{y}·log({a})",
+            words="In the exponent a value grows the power by the logarithm of the base.",
+        ),
+    ),
+    notation=notation.power,
+    torch=lambda torch, a, b: torch.pow(a, b),
+    grad_fn=_pow_grad_fn,
+    words="a base raised to an exponent",
+    parameters=(Parameter("input"), Parameter("exponent")),
+    elementwise=True,
+    arithmetic=True,
+)
+
+NEG = Operation(
+    name="neg",
+    forward=operator.neg,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a: -g,
+            local="−1",
+            words="A minus sign turns the sign of the gradient.",
+        ),
+    ),
+    notation="−{a}",
+    torch=lambda torch, a: -a,
+    grad_fn="NegBackward0",
+    words="the value with its sign turned",
+    functions=("neg", "negative"),
+    elementwise=True,
+    arithmetic=True,
+)
+
+ARITHMETIC = (ADD, SUB, MUL, DIV, POW, NEG)

@@ -1,0 +1,198 @@
+"""Operations that move elements and compute nothing: their derivatives move them back."""
+
+from __future__ import annotations
+
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+)
+from backprop_engine.values import shape_of
+
+FROM_OPERAND = "operand"
+"""In an index: this entry is the next operand, a node that holds whole numbers or a mask."""
+
+IndexItem = int | slice | EllipsisType | tuple[int, ...] | str | None
+
+_MOVED_BACK = "Moving elements changes no number: the gradient is moved back the same way."
+
+
+def _transpose(a: Any, dim0: int, dim1: int) -> Any:
+    return np.swapaxes(a, dim0, dim1) if shape_of(a) else a
+
+
+def _matrix_transpose(a: Any) -> Any:
+    if len(shape_of(a)) > 2:
+        raise OperandError(
+            f"`T` takes a matrix, not shape {shape_of(a)}", "use `mT` or `transpose(dim0, dim1)`"
+        )
+    return np.transpose(a) if shape_of(a) else a
+
+
+def _index_key(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> tuple[Any, ...]:
+    """numpy's own index from the recorded items and the operands among them."""
+    operands = iter(indices)
+    return tuple(
+        next(operands) if item is FROM_OPERAND or item == FROM_OPERAND
+        else list(item) if isinstance(item, tuple) else item
+        for item in items
+    )  # fmt: skip
+
+
+def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
+    if not shape_of(a):
+        raise OperandError("a single number cannot be indexed")
+    for index in indices:
+        if not np.issubdtype(np.asarray(index).dtype, np.integer) and np.asarray(index).dtype != bool:
+            raise OperandError(
+                "an index must be whole numbers or a mask",
+                "make it an input with `dtype: int64` or `dtype: bool`",
+            )
+    return a[_index_key(indices, items)]
+
+
+def _scatter(g: Any, _y: Any, a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
+    gradient = np.zeros_like(a)
+    np.add.at(gradient, _index_key(indices, items), g)
+    return gradient
+
+
+def _item_text(item: IndexItem) -> str:
+    if isinstance(item, slice):
+        parts = [item.start, item.stop] + ([item.step] if item.step is not None else [])
+        return ":".join("" if part is None else str(part) for part in parts)
+    return "..." if item is Ellipsis else str(item)
+
+
+def _index_text(a: str, items: str, **_: str) -> str:
+    return f"{a}[{items}]"
+
+
+def index_items_text(items: tuple[IndexItem, ...], operands: tuple[str, ...]) -> str:
+    """An index as it was written: `0, 1:3, idx`."""
+    names = iter(operands)
+    return ", ".join(
+        next(names) if item == FROM_OPERAND else _item_text(item) for item in items
+    ).replace("-", "−")
+
+
+def _index_grad_fn(application: Application) -> str:
+    items = application.attributes["items"]
+    shapes = application.shapes[1:]
+    operands = iter(shapes)
+    # A 0-d index selects like a number; anything larger gathers, and is done last.
+    kinds = [
+        ("Select" if next(operands) == () else "Index") if item == FROM_OPERAND
+        else "Index" if isinstance(item, tuple)
+        else "Select" if isinstance(item, int)
+        else "Unsqueeze" if item is None
+        else "Slice" if isinstance(item, slice)
+        else ""
+        for item in items
+    ]  # fmt: skip
+    if "Index" in kinds:
+        return "IndexBackward0"
+    # torch drops `:` beside other indices; on its own it is still a slice.
+    done = [
+        kind for kind, item in zip(kinds, items, strict=True) if kind and item != slice(None)
+    ]
+    if done:
+        return f"{done[-1]}Backward0"
+    return "SliceBackward0" if "Slice" in kinds else "AliasBackward0"
+
+
+RESHAPE = Operation(
+    name="reshape",
+    forward=lambda a, shape: np.reshape(a, shape),
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, shape: np.reshape(g, shape_of(a)),
+            vjp="{g}, back in the shape of {a}",
+            words=_MOVED_BACK,
+        ),
+    ),
+    notation="reshape({a}, {shape})",
+    torch=lambda torch, a, shape: torch.reshape(a, shape),
+    grad_fn=lambda application: (
+        "ViewBackward0" if application.contiguous[0] else "UnsafeViewBackward0"
+    ),
+    words="the same elements in another shape",
+    parameters=(Parameter("input"), Parameter("shape", Kind.SHAPE)),
+)
+
+TRANSPOSE = Operation(
+    name="transpose",
+    forward=_transpose,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, dim0, dim1: _transpose(g, dim0, dim1),
+            vjp="{g}ᵀ",
+            words=_MOVED_BACK,
+        ),
+    ),
+    notation="transpose({a}, {dim0}, {dim1})",
+    torch=lambda torch, a, dim0, dim1: torch.transpose(a, dim0, dim1),
+    grad_fn="TransposeBackward0",
+    words="two axes exchanged",
+    parameters=(
+        Parameter("input"),
+        Parameter("dim0", Kind.AXIS, aliases=("axis0",)),
+        Parameter("dim1", Kind.AXIS, aliases=("axis1",)),
+    ),
+    functions=("transpose", "swapaxes", "swapdims"),
+    properties={"mT": {"dim0": -2, "dim1": -1}},
+)
+
+MATRIX_TRANSPOSE = Operation(
+    name="T",
+    forward=_matrix_transpose,
+    derivatives=(
+        Derivative(rule=lambda g, y, a: _matrix_transpose(g), vjp="{g}ᵀ", words=_MOVED_BACK),
+    ),
+    notation="{a}ᵀ",
+    torch=lambda torch, a: a.T,
+    grad_fn="PermuteBackward0",
+    words="rows and columns of a matrix exchanged",
+    functions=(),
+    properties={"T": {}},
+)
+
+SHORT_TRANSPOSE = Operation(
+    name="t",
+    forward=_matrix_transpose,
+    derivatives=(
+        Derivative(rule=lambda g, y, a: _matrix_transpose(g), vjp="{g}ᵀ", words=_MOVED_BACK),
+    ),
+    notation="{a}ᵀ",
+    torch=lambda torch, a: a.t(),
+    grad_fn="TBackward0",
+    words="rows and columns of a matrix exchanged",
+    functions=("t",),
+)
+
+INDEX = Operation(
+    name="index",
+    forward=_index,
+    derivatives=(
+        Derivative(
+            rule=_scatter,
+            vjp="{g}, put back at [{items}], zeros elsewhere",
+            words="Only the elements that were picked receive a gradient; one picked twice, twice.",
+        ),
+    ),
+    notation=_index_text,
+    torch=lambda torch, a, *indices, items: a[_index_key(indices, items)],
+    grad_fn=_index_grad_fn,
+    words="some of the elements, picked by index, slice or mask",
+    functions=(),
+)
+
+SHAPES = (RESHAPE, TRANSPOSE, MATRIX_TRANSPOSE, SHORT_TRANSPOSE, INDEX)

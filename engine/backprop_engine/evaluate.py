@@ -1,0 +1,134 @@
+"""The forward pass: statements, one after the other, onto the tape of a graph."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backprop_engine import syntax
+from backprop_engine.calls import Call, SyntaxProblem, did_you_mean, literal, resolve
+from backprop_engine.graph import Graph
+from backprop_engine.operation import OperandError
+from backprop_engine.scenario import Scenario
+from backprop_engine.source import Problem, ScenarioError, Span
+from backprop_engine.syntax import Assignment, Expression
+from backprop_engine.values import Value, settle
+
+
+class _Apply(NamedTuple):
+    """Pending work: apply `call` once its operands stand on the stack of results."""
+
+    call: Call
+    span: Span
+
+
+class Evaluation:
+    """A scenario's statements run on a new graph.
+
+    `names` maps every name that is in force, with its versions, to its node; `assigned` only
+    those that `compute` assigns.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.graph = Graph(scenario.dtype)
+        self.names: dict[str, int] = {}
+        self.assigned: dict[str, int] = {}
+        self._seen: Counter[str] = Counter()
+        self._total = Counter(
+            [one.name for one in scenario.inputs] + [one.name for one in scenario.statements]
+        )
+        for one in scenario.inputs:
+            node = self.graph.add_input(
+                one.name, one.value, requires_grad=one.requires_grad, span=one.span
+            )
+            self.graph.names[node] = self._bind(one.name, node)
+        for statement in scenario.statements:
+            self._run(statement)
+
+    def _bind(self, name: str, node: int) -> str:
+        """Let `name` mean `node` from here on; returns the version's name (`h@2`)."""
+        self.names[name] = node
+        self._seen[name] += 1
+        if self._total[name] == 1:
+            return name
+        version = f"{name}@{self._seen[name]}"
+        self.names[version] = node
+        return version
+
+    def _run(self, statement: Assignment) -> None:
+        node = self._evaluate(statement.expression)
+        version = self._bind(statement.name, node)
+        self.assigned[statement.name] = node
+        self.assigned[version] = node
+        # `b = a` makes no node: the first name stays.
+        self.graph.names.setdefault(node, version)
+
+    def _evaluate(self, root: Expression) -> int:
+        """The node of an expression. A stack machine: expressions may be any depth."""
+        pending: list[Expression | _Apply] = [root]
+        results: list[int] = []
+        try:
+            while pending:
+                task = pending.pop()
+                if isinstance(task, _Apply):
+                    results.append(self._apply(task, results))
+                elif isinstance(task, syntax.Number):
+                    results.append(self._constant(float(task.value), task.span))
+                elif isinstance(task, syntax.Name):
+                    results.append(self._look_up(task))
+                elif isinstance(task, syntax.Sequence):
+                    results.append(self._array(task))
+                elif isinstance(task, syntax.Unary) and task.symbol == "+":
+                    pending.append(task.operand)
+                else:
+                    call = resolve(task, self.names)
+                    pending.append(_Apply(call, task.span))
+                    pending.extend(reversed(call.operands))
+        except SyntaxProblem as error:
+            raise ScenarioError(self.scenario.source, error.problem) from None
+        return results.pop()
+
+    def _apply(self, task: _Apply, results: list[int]) -> int:
+        count = len(task.call.operands)
+        operands = tuple(results[-count:])
+        del results[-count:]
+        try:
+            return self.graph.apply(task.call.operation, operands, task.call.attributes, task.span)
+        except OperandError as error:
+            problem = Problem(str(error), task.span, fix=error.fix)
+            raise ScenarioError(self.scenario.source, problem) from None
+
+    def _constant(self, value: Any, span: Span) -> int:
+        settled: Value = settle(value, self.scenario.dtype)
+        return self.graph.add_constant(settled, span)
+
+    def _array(self, expression: syntax.Sequence) -> int:
+        try:
+            array = np.array(literal(expression), dtype=float)
+        except ValueError:
+            raise SyntaxProblem(
+                "the rows of this list are not equally long",
+                expression.span,
+                expected="a list of numbers, or of lists of one length",
+            ) from None
+        except TypeError:
+            raise SyntaxProblem(
+                "a list in an expression holds numbers only", expression.span
+            ) from None
+        return self._constant(array, expression.span)
+
+    def _look_up(self, expression: syntax.Name) -> int:
+        node = self.names.get(expression.name)
+        if node is not None:
+            return node
+        later = expression.name in self._total
+        raise SyntaxProblem(
+            f"`{expression.name}` is used before it is assigned"
+            if later
+            else f"unknown name `{expression.name}`",
+            expression.span,
+            fix="" if later else did_you_mean(expression.name, list(self.names)),
+        )

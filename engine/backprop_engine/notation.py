@@ -1,0 +1,140 @@
+"""Numbers, arrays and powers as text, for people.
+
+The signs are mathematics' own (−, ×, ·, ∂, ²); `plain` turns any such text into ASCII.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backprop_engine.values import Shape, Value, shape_of
+
+SHORT_DIGITS = 6
+_INLINE_LENGTH = 16
+_PICTURE_ROWS = 3
+_PICTURE_COLUMNS = 8
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_NOT_FINITE = "!"
+_SUPERSCRIPTS = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+
+_PLAIN = {
+    "−": "-", "×": "x", "·": "*", "⊙": "*", "∂": "d", "Σ": "sum", "σ": "sigmoid", "√": "sqrt",
+    "ᵀ": ".T", "→": "->", "←": "<-", "≤": "<=", "≥": ">=", "≈": "~", "…": "...", "–": "-", "—": "-",
+    "∇": "grad ", "∞": "inf", "“": '"', "”": '"', "’": "'",
+}  # fmt: skip
+_FROM_SUPERSCRIPT = {ord(sign): digit for sign, digit in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True)}
+
+
+def number(value: Value, digits: int | None = None) -> str:
+    """A scalar with `digits` significant digits, or with all it has."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    if isinstance(value, int | np.integer):
+        text = str(value)
+    elif not math.isfinite(value):
+        text = str(float(value))
+    elif digits is not None:
+        text = f"{float(value):.{digits}g}"
+    else:
+        text = str(value)  # the shortest that reads back to the same bits
+    mantissa, mark, exponent = text.partition("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    text = f"{mantissa}e{int(exponent)}" if mark else mantissa
+    return text.replace("-", "−")
+
+
+def shape(size: Shape) -> str:
+    """`2×3` for a matrix, `3` for a vector."""
+    return "×".join(map(str, size))
+
+
+def short(value: Value) -> str:
+    """One narrow cell: a scalar with few digits, a small vector, or shape and a tiny picture."""
+    if not isinstance(value, np.ndarray):
+        return number(value, SHORT_DIGITS)
+    if value.ndim == 1 and value.size <= _PICTURE_COLUMNS:
+        text = _listed(value, 4)
+        if len(text) <= _INLINE_LENGTH:
+            return text
+    picture = _picture(value)
+    return f"{shape(value.shape)} {picture}" if picture else shape(value.shape)
+
+
+def full(value: Value) -> str:
+    """Every digit and every element."""
+    return number(value) if not isinstance(value, np.ndarray) else _listed(value, None)
+
+
+def constant_text(value: Value) -> str:
+    """A literal as a name for its node."""
+    if not isinstance(value, np.ndarray):
+        return number(value)
+    if value.size <= _PICTURE_COLUMNS:
+        text = _listed(value, 4)
+        if len(text) <= _INLINE_LENGTH:
+            return text
+    return f"[{shape(value.shape)}]"
+
+
+def _listed(array: np.ndarray, digits: int | None) -> str:
+    formatter = {"all": lambda x: number(x, digits)}
+    text = np.array2string(
+        array, separator=", ", formatter=formatter, threshold=array.size + 1, max_line_width=10**9
+    )
+    return text if array.ndim > 1 and digits is None else " ".join(text.split())
+
+
+def _picture(array: np.ndarray) -> str:
+    """One block a number, rows apart; the lowest is the smallest number of the array."""
+    if not array.size or array.dtype == bool:
+        return ""
+    rows = array.reshape(-1, array.shape[-1])[:_PICTURE_ROWS, :_PICTURE_COLUMNS].astype(float)
+    finite = rows[np.isfinite(rows)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    # Scaled before the subtraction, so that 1e308 − (−1e308) stays finite.
+    scale = max(abs(low), abs(high)) or 1.0
+    span = high / scale - low / scale
+
+    def block(x: float) -> str:
+        if not math.isfinite(x):
+            return _NOT_FINITE
+        level = (x / scale - low / scale) / span if span else 0.5
+        return _BLOCKS[min(int(level * len(_BLOCKS)), len(_BLOCKS) - 1)]
+
+    cut = "…" if array.size > rows.size else ""
+    return " ".join("".join(block(x) for x in row) for row in rows) + cut
+
+
+def power(a: str, b: str, **_: str) -> str:
+    """`a` to the power `b`: `x²` for a whole number, else `x^b`. (A template: see `operation`.)"""
+    bare = b.strip("()")
+    if bare.lstrip("−-").isdigit():
+        return a + bare.translate(_SUPERSCRIPTS)
+    return f"{a}^{b}"
+
+
+def in_brackets(text: str) -> str:
+    """A number's text ready to stand inside a formula: `(−3)`, `(1e−5)`, but `3`."""
+    return f"({text})" if text.startswith("−") or "e" in text.lstrip("n") else text
+
+
+def plain(text: str) -> str:
+    """The same text for an ASCII-only terminal: `x^2`, `dy/dx`, `->`."""
+    out: list[str] = []
+    raised = False
+    for sign in text:
+        digit = _FROM_SUPERSCRIPT.get(ord(sign))
+        if digit is not None:
+            out.append(digit if raised else "^" + digit)
+        else:
+            out.append(_PLAIN.get(sign, sign))
+        raised = digit is not None
+    return "".join(out).encode("ascii", "replace").decode("ascii")
+
+
+def shape_text(value: Value) -> str:
+    """A shape as PyTorch writes it: `(2, 3)`, `()` for a scalar."""
+    return str(shape_of(value))
