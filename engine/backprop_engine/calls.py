@@ -1,7 +1,7 @@
-"""From a piece of syntax to the operation it stands for, with its operands and attributes told apart.
+"""From a piece of syntax to the operation it stands for.
 
-`sum(x, dim=0)`, `x.sum(0)` and `torch.sum(x, axis=0)` are one and the same application; `0` is
-an attribute of it and not a node of the graph.
+Operands and attributes are told apart here: `sum(x, dim=0)`, `x.sum(0)` and
+`torch.sum(x, axis=0)` are one and the same application, and `0` is no node of the graph.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_NESTING = 64
 """How deep a literal list may be nested: numpy's own limit on the axes of an array."""
 
 
-class SyntaxProblem(Exception):
+class CallError(Exception):
     """A call that makes no sense; the evaluator, which knows the source, reports it."""
 
     def __init__(self, message: str, span: Span, *, expected: str = "", fix: str = "") -> None:
@@ -39,7 +39,7 @@ class Call(NamedTuple):
 
 
 def resolve(expression: Expression, variables: Container[str]) -> Call:
-    """The operation that a composite expression applies; SyntaxProblem where there is none."""
+    """The operation that a composite expression applies; CallError where there is none."""
     match expression:
         case syntax.Binary(symbol=symbol, left=left, right=right):
             return Call(BINARY[symbol], (left, right), NO_ATTRIBUTES)
@@ -52,7 +52,7 @@ def resolve(expression: Expression, variables: Container[str]) -> Call:
         case syntax.Call():
             return _call(expression, variables)
         case _:
-            raise SyntaxProblem("this is no value", expression.span, expected="a value")
+            raise CallError("this is no value", expression.span, expected="a value")
 
 
 def did_you_mean(name: str, known: list[str]) -> str:
@@ -67,7 +67,7 @@ def _property(expression: syntax.Attribute) -> Call:
         operation, attributes = found
         return Call(operation, (expression.receiver,), attributes)
     if expression.name == "grad":
-        raise SyntaxProblem(
+        raise CallError(
             "`.grad` is known only after `backward`, not while computing",
             expression.name_span,
             fix="put it under `expect:` to check it",
@@ -75,7 +75,7 @@ def _property(expression: syntax.Attribute) -> Call:
     fix = did_you_mean(expression.name, [*PROPERTIES, *FUNCTIONS])
     if expression.name in FUNCTIONS:
         fix = f"write `.{expression.name}()`"
-    raise SyntaxProblem(
+    raise CallError(
         f"unknown property `.{expression.name}`",
         expression.name_span,
         expected=", ".join(f"`.{name}`" for name in PROPERTIES),
@@ -103,7 +103,7 @@ def _subscript(expression: syntax.Subscript) -> Call:
 def _slice(item: syntax.Slice) -> slice:
     parts = [None if part is None else _whole(part) for part in (item.start, item.stop, item.step)]
     if parts[2] is not None and parts[2] <= 0:
-        raise SyntaxProblem(
+        raise CallError(
             "a slice's step must be greater than zero, as in torch", item.span, fix="drop the step"
         )
     return slice(*parts)
@@ -120,7 +120,7 @@ def _index_literal(item: Expression) -> int | tuple[int, ...] | None:
 def _whole(expression: Expression) -> int:
     value = literal(expression)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise SyntaxProblem("an index must be a whole number", expression.span)
+        raise CallError("an index must be a whole number", expression.span)
     return value
 
 
@@ -135,7 +135,7 @@ def _call(call: syntax.Call, variables: Container[str]) -> Call:
     for parameter in operation.parameters:
         argument = bound.get(parameter.name, parameter.default)
         if argument is REQUIRED:
-            raise SyntaxProblem(
+            raise CallError(
                 f"`{call.function}` is called without `{parameter.name}`",
                 call.span,
                 expected=signature(operation, call.function),
@@ -149,22 +149,20 @@ def _call(call: syntax.Call, variables: Container[str]) -> Call:
     return Call(operation, tuple(operands), attributes or NO_ATTRIBUTES)
 
 
-def _unknown_function(call: syntax.Call, variables: Container[str]) -> SyntaxProblem:
+def _unknown_function(call: syntax.Call, variables: Container[str]) -> CallError:
     name = call.function
     if call.receiver is None and not call.prefix and name in variables:
-        return SyntaxProblem(
+        return CallError(
             f"`{name}` is a variable, not a function", call.function_span, fix=f"write `{name}*(…)`"
         )
     kind = "function" if call.receiver is None else "method"
     fix = did_you_mean(name, list(FUNCTIONS))
     if name in PROPERTIES:
         fix = f"write `.{name}` without brackets"
-    return SyntaxProblem(f"unknown {kind} `{name}`", call.function_span, fix=fix)
+    return CallError(f"unknown {kind} `{name}`", call.function_span, fix=fix)
 
 
-def _bind(
-    call: syntax.Call, operation: Operation, given: tuple[Expression, ...]
-) -> dict[str, Any]:
+def _bind(call: syntax.Call, operation: Operation, given: tuple[Expression, ...]) -> dict[str, Any]:
     """Arguments by parameter name, as Python binds them; a shape takes all that are left."""
     bound: dict[str, Any] = {}
     for position, parameter in enumerate(operation.parameters):
@@ -172,13 +170,15 @@ def _bind(
             break
         if parameter.kind is Kind.SHAPE and len(given) > position + 1:
             rest = given[position:]
-            bound[parameter.name] = syntax.Sequence(rest, Span(rest[0].span.start, rest[-1].span.stop))
+            bound[parameter.name] = syntax.Sequence(
+                rest, Span(rest[0].span.start, rest[-1].span.stop)
+            )
             given = given[:position]
             break
         bound[parameter.name] = given[position]
     if len(given) > len(operation.parameters):
         extra = given[len(operation.parameters)]
-        raise SyntaxProblem(
+        raise CallError(
             f"`{call.function}` takes at most {len(operation.parameters)} arguments",
             extra.span,
             expected=signature(operation, call.function),
@@ -187,14 +187,14 @@ def _bind(
     for name, argument in call.keywords:
         parameter_name = keywords.get(name)
         if parameter_name is None:
-            raise SyntaxProblem(
+            raise CallError(
                 f"`{call.function}` has no keyword `{name}`",
                 argument.span,
                 expected=signature(operation, call.function),
                 fix=did_you_mean(name, list(keywords)),
             )
         if parameter_name in bound:
-            raise SyntaxProblem(f"`{call.function}` got `{name}` twice", argument.span)
+            raise CallError(f"`{call.function}` got `{name}` twice", argument.span)
         bound[parameter_name] = argument
     return bound
 
@@ -211,7 +211,7 @@ def signature(operation: Operation, function: str) -> str:
 def _attribute(parameter: Parameter, expression: Expression, call: syntax.Call) -> Any:
     value = literal(expression)
     if not _fits(parameter.kind, value) and not (value is None and parameter.default is None):
-        raise SyntaxProblem(
+        raise CallError(
             f"`{parameter.name}` of `{call.function}` cannot be this",
             expression.span,
             expected=parameter.kind.value,
@@ -235,7 +235,7 @@ def _fits(kind: Kind, value: Any) -> bool:
 def literal(expression: Expression, depth: int = 0) -> Any:
     """A literal's Python value: numbers, True, False, None, and tuples of them.
 
-    Raises SyntaxProblem for anything that is not written out.
+    Raises CallError for anything that is not written out.
     """
     match expression:
         case syntax.Number(value=value):
@@ -247,9 +247,9 @@ def literal(expression: Expression, depth: int = 0) -> Any:
         case syntax.Sequence(items=items) if depth < MAX_NESTING:
             return tuple(literal(item, depth + 1) for item in items)
         case syntax.Sequence():
-            raise SyntaxProblem(f"nested deeper than {MAX_NESTING} levels", expression.span)
+            raise CallError(f"nested deeper than {MAX_NESTING} levels", expression.span)
         case _:
-            raise SyntaxProblem(
+            raise CallError(
                 "this must be written out, not computed",
                 expression.span,
                 expected="a number, or a list of numbers",

@@ -1,8 +1,38 @@
-"""Whether two numbers, or two arrays, are the same up to rounding."""
+"""Whether two numbers, or two arrays, are the same up to rounding.
+
+Rounding errors are counted in units in the last place (ulp): the number of floating-point
+numbers from one value to the other. Where a result is a sum, cancellation can make it tiny
+beside its terms, so sums are judged by their terms: a multiple of u·Σ|terms|, u being the unit
+roundoff of the dtype.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backprop_engine.graph import Graph
+from backprop_engine.operation import Operation
+from backprop_engine.values import (
+    UNIT_ROUNDOFF,
+    Dtype,
+    Value,
+    evaluate,
+    is_float,
+    settle,
+    shape_of,
+    unbroadcast,
+)
+
+ELEMENTWISE_ULP = 4
+"""Two good libraries differ by no more in one elementary operation on the same operands."""
+REDUCTION_ROUNDOFFS = 8
+"""In units of u·Σ|terms|, for sums taken in another order."""
+DEGREE_ROUNDOFFS = 3
+"""A gradient of n contributions may be off by (n + this)·u·Σ|contributions|."""
 
 
 class Comparison(NamedTuple):
@@ -14,3 +44,114 @@ class Comparison(NamedTuple):
     """Units in the last place between them, the worst element; inf where they cannot be counted."""
     difference: float
     """Largest absolute difference; 0 for equal values, nan and infinities included."""
+
+
+def compare(ours: Value, theirs: Value, allowed: Value = 0.0) -> Comparison:
+    """Compare element by element: at most 4 ulp, or at most `allowed` apart (broadcasting).
+
+    nan equals nan and inf equals inf. Values of different shapes do not agree and are inf ulp
+    and nan apart; whole numbers and truth values agree only if they are equal.
+    """
+    if type(ours) is float and ours == theirs:
+        return Comparison(True, 0, 0.0)
+    if shape_of(ours) != shape_of(theirs):
+        return Comparison(False, math.inf, math.nan)
+    a, b = np.asarray(ours), np.asarray(theirs)
+    with np.errstate(all="ignore"):
+        equal = (a == b) | ((a != a) & (b != b))
+        difference = np.where(equal, 0.0, np.abs(a.astype(float) - b.astype(float)))
+        ulp = np.where(equal, 0.0, ulp_distance(a, b))
+        close = (ulp <= ELEMENTWISE_ULP) | (difference <= np.asarray(allowed))
+    worst = float(np.max(difference, initial=0.0))
+    return Comparison(bool(close.all()), float(np.max(ulp, initial=0.0)), worst)
+
+
+def ulp_distance(a: Any, b: Any) -> np.ndarray:
+    """How many floating-point numbers lie between `a` and `b`, element by element.
+
+    `inf` if either is not finite or they are no floats; both must have one dtype and shape.
+    """
+    a, b = np.asarray(a), np.asarray(b)
+    if a.dtype != b.dtype or a.dtype.kind != "f":
+        return np.full(np.broadcast_shapes(a.shape, b.shape), math.inf)
+    ranks = [_rank(array) for array in (a, b)]
+    low, high = np.minimum(*ranks), np.maximum(*ranks)
+    # Unsigned, because the distance from -max to +max does not fit a signed number.
+    distance = high.astype(np.uint64) - low.astype(np.uint64)
+    finite = np.isfinite(a) & np.isfinite(b)
+    return np.where(finite, distance.astype(float), math.inf)
+
+
+def _rank(array: np.ndarray) -> np.ndarray:
+    """Floats as int64 in the same order, neighbours one apart, both zeros 0."""
+    kind = np.int32 if array.dtype == np.float32 else np.int64
+    bits = np.ascontiguousarray(array).view(kind).reshape(array.shape)
+    # The sign bit alone is the most negative integer; the bits below it count away from zero.
+    return np.where(bits < 0, np.iinfo(kind).min - bits, bits).astype(np.int64)
+
+
+class Recomputed(NamedTuple):
+    """Our own result on given operands, and what another correct one may differ by beyond 4 ulp."""
+
+    value: Value
+    allowed: Value
+
+
+def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Recomputed:
+    """The operation of `node` on other operands than the recorded ones.
+
+    Sums are allowed 8·u·Σ|terms|; Σ|terms| is the operation on the operands' magnitudes, which
+    for sums, products of matrices and moved elements is just that.
+    """
+    operation, attributes = _operation(graph, node), graph.attributes_of(node)
+    value = settle(evaluate(operation.forward, operands, attributes), graph.dtype)
+    if operation.elementwise:
+        return Recomputed(value, 0.0)
+    terms = evaluate(operation.forward, [_magnitude(one) for one in operands], attributes)
+    return Recomputed(value, roundoff(terms, REDUCTION_ROUNDOFFS, graph.dtype))
+
+
+def recompute_contribution(
+    graph: Graph,
+    node: int,
+    position: int,
+    upstream: Value,
+    output: Value,
+    operands: Sequence[Value],
+) -> Recomputed:
+    """What `node` sends to the operand at `position`, for other values than the recorded ones.
+
+    Allowed is 8·u·Σ|terms| as for outputs; the terms of an elementwise operation are those that
+    are summed where the operand was broadcast.
+    """
+    operation, attributes = _operation(graph, node), graph.attributes_of(node)
+    rule, shape = operation.derivatives[position].rule, shape_of(operands[position])
+    parts = (upstream, output, *operands)
+    sent = evaluate(rule, parts, attributes)
+    if operation.elementwise:
+        value = settle(unbroadcast(sent, shape), graph.dtype)
+        if shape_of(sent) == shape:
+            return Recomputed(value, 0.0)
+        terms = unbroadcast(np.abs(sent), shape)
+    else:
+        value = settle(sent, graph.dtype)
+        terms = evaluate(rule, [_magnitude(part) for part in parts], attributes)
+    return Recomputed(value, roundoff(terms, REDUCTION_ROUNDOFFS, graph.dtype))
+
+
+def roundoff(terms: Any, count: int, dtype: Dtype) -> Value:
+    """`count`·u·|terms|, element by element; 0 where that is not finite."""
+    bound = count * UNIT_ROUNDOFF[dtype] * np.abs(np.asarray(terms, dtype=float))
+    bounded: Value = np.where(np.isfinite(bound), bound, 0.0)
+    return bounded
+
+
+def _operation(graph: Graph, node: int) -> Operation:
+    operation = graph.operation[node]
+    if operation is None:
+        raise ValueError(f"node {node} is a leaf")
+    return operation
+
+
+def _magnitude(value: Value) -> Value:
+    return abs(value) if is_float(value) else value

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from backprop_engine import syntax
-from backprop_engine.calls import Call, SyntaxProblem, did_you_mean, literal, resolve
+from backprop_engine.calls import Call, CallError, did_you_mean, literal, resolve
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError
 from backprop_engine.scenario import Scenario
@@ -87,7 +87,7 @@ class Evaluation:
                     call = resolve(task, self.names)
                     pending.append(_Apply(call, task.span))
                     pending.extend(reversed(call.operands))
-        except SyntaxProblem as error:
+        except CallError as error:
             raise ScenarioError(self.scenario.source, error.problem) from None
         return results.pop()
 
@@ -109,15 +109,13 @@ class Evaluation:
         try:
             array = np.array(literal(expression), dtype=float)
         except ValueError:
-            raise SyntaxProblem(
+            raise CallError(
                 "the rows of this list are not equally long",
                 expression.span,
                 expected="a list of numbers, or of lists of one length",
             ) from None
         except TypeError:
-            raise SyntaxProblem(
-                "a list in an expression holds numbers only", expression.span
-            ) from None
+            raise CallError("a list in an expression holds numbers only", expression.span) from None
         return self._constant(array, expression.span)
 
     def _look_up(self, expression: syntax.Name) -> int:
@@ -125,7 +123,7 @@ class Evaluation:
         if node is not None:
             return node
         later = expression.name in self._total
-        raise SyntaxProblem(
+        raise CallError(
             f"`{expression.name}` is used before it is assigned"
             if later
             else f"unknown name `{expression.name}`",

@@ -67,8 +67,7 @@ class Graph:
         except OperandError:
             raise
         except (ValueError, IndexError, TypeError) as error:
-            shapes = " and ".join(str(shape_of(value)) for value in values)
-            raise OperandError(f"`{operation.name}` cannot take shapes {shapes}: {error}") from error
+            raise _refused(operation, values, error) from error
         requires_grad = any(self.requires_grad[operand] for operand in operands)
         is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
         node = self._append(
@@ -116,3 +115,14 @@ class Graph:
                 attributes=self.attributes_of(node),
             )
         )
+
+
+def _refused(operation: Operation, values: list[Value], error: Exception) -> OperandError:
+    """numpy's refusal in words that name the operation and the shapes."""
+    shapes = " and ".join(str(shape_of(value)) for value in values)
+    if operation.elementwise and len(values) > 1:
+        return OperandError(
+            f"`{operation.symbol or operation.name}` cannot broadcast shapes {shapes}",
+            "compared from the last axis on, sizes must be equal, or one of them 1",
+        )
+    return OperandError(f"`{operation.name}` cannot take shape {shapes}: {error}")

@@ -6,6 +6,7 @@ The signs are mathematics' own (−, ×, ·, ∂, ²); `plain` turns any such te
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,9 @@ _PLAIN = {
     "ᵀ": ".T", "→": "->", "←": "<-", "≤": "<=", "≥": ">=", "≈": "~", "…": "...", "–": "-", "—": "-",
     "∇": "grad ", "∞": "inf", "“": '"', "”": '"', "’": "'",
 }  # fmt: skip
-_FROM_SUPERSCRIPT = {ord(sign): digit for sign, digit in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True)}
+_FROM_SUPERSCRIPT = {
+    ord(sign): digit for sign, digit in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True)
+}
 
 
 def number(value: Value, digits: int | None = None) -> str:
@@ -80,9 +83,15 @@ def constant_text(value: Value) -> str:
 
 
 def _listed(array: np.ndarray, digits: int | None) -> str:
-    formatter = {"all": lambda x: number(x, digits)}
+    def element(x: Any) -> str:
+        return number(x, digits)
+
     text = np.array2string(
-        array, separator=", ", formatter=formatter, threshold=array.size + 1, max_line_width=10**9
+        array,
+        separator=", ",
+        formatter={"float_kind": element, "int_kind": element, "bool": element},
+        threshold=array.size + 1,
+        max_line_width=10**9,
     )
     return text if array.ndim > 1 and digits is None else " ".join(text.split())
 

@@ -106,9 +106,11 @@ class Operation:
 
     @property
     def function_names(self) -> tuple[str, ...]:
+        """The names by which a call reaches it, torch's own first."""
         return (self.name,) if self.functions is None else self.functions
 
     def grad_fn_of(self, application: Application) -> str:
+        """The class name of torch's autograd node for this application."""
         return self.grad_fn if isinstance(self.grad_fn, str) else self.grad_fn(application)
 
 

@@ -30,9 +30,7 @@ def record(scenario: Scenario) -> Trace:
             else:
                 recorder.zero_grad(one)
     return Trace(
-        heading=Heading(
-            scenario.title, scenario.about, scenario.source, recorder.resolve_hints()
-        ),
+        heading=Heading(scenario.title, scenario.about, scenario.source, recorder.resolve_hints()),
         graph=evaluation.graph,
         assigned=evaluation.assigned,
         passes=tuple(recorder.passes),
@@ -46,7 +44,7 @@ def record(scenario: Scenario) -> Trace:
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """The cyclic collector finds nothing to collect here and would walk the tape again and again."""
+    """A tape has no cycles: the collector would walk it over and over and find nothing."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

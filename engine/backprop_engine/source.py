@@ -60,7 +60,16 @@ class Problem:
 
     @property
     def sentence(self) -> str:
+        """What is wrong and how to mend it, in one line."""
         return f"{self.message}; {self.fix}" if self.fix else self.message
+
+
+class Mistake(Exception):
+    """A problem on its way up to where the source is known, to become a ScenarioError."""
+
+    def __init__(self, message: str, span: Span, expected: str = "", fix: str = "") -> None:
+        self.problem = Problem(message, span, expected, fix)
+        super().__init__(self.problem.sentence)
 
 
 class ScenarioError(Exception):

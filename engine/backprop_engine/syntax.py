@@ -117,7 +117,17 @@ class Subscript:
 
 
 Expression = (
-    Number | Literal | Sequence | Name | Unary | Binary | Call | Attribute | Slice | Dots | Subscript
+    Number
+    | Literal
+    | Sequence
+    | Name
+    | Unary
+    | Binary
+    | Call
+    | Attribute
+    | Slice
+    | Dots
+    | Subscript
 )
 
 

@@ -89,6 +89,7 @@ class Node:
 
     @property
     def is_constant(self) -> bool:
+        """Whether it is a literal of the program."""
         return self.operation is None and not self.is_input
 
 
@@ -101,6 +102,7 @@ class Progress:
 
     @property
     def is_complete(self) -> bool:
+        """Whether the gradient is final for this pass."""
         return self.received == self.expected > 0
 
 
@@ -182,6 +184,18 @@ class Trace:
     def _continues(self, step: int, sender: int) -> bool:
         return bool(self.senders[step] == sender and self.positions[step] != NO_NODE)
 
+    def edge(self, step: int) -> tuple[int, int, int]:
+        """Of a contribution step: the node that sends, the operand, and its position."""
+        return int(self.senders[step]), int(self.receivers[step]), int(self.positions[step])
+
+    def contribution(self, step: int) -> Value:
+        """What is sent in a contribution step, or the seed; ValueError for other steps."""
+        return _present(self.contributions[step], step)
+
+    def total_after(self, step: int) -> Value:
+        """What the receiver of `contribution(step)` then holds."""
+        return _present(self.totals[step], step)
+
     # Nodes
 
     def node(self, index: int) -> Node:
@@ -252,7 +266,11 @@ class Trace:
     def grad(self, node: int, cursor: int) -> Value | None:
         """`.grad` of an input at `cursor`: it changes when the pass's last contribution is in."""
         shown = self.shown_pass(cursor)
-        done = shown.index if cursor >= shown.stop or self._is_accumulated(node, cursor) else shown.index - 1
+        done = (
+            shown.index
+            if cursor >= shown.stop or self._is_accumulated(node, cursor)
+            else shown.index - 1
+        )
         while done >= 0:
             grads = self.passes[done].grads
             if grads is not None:
@@ -276,7 +294,8 @@ class Trace:
     def consumers(self, node: int) -> Sequence[int]:
         """The nodes that `node` feeds, ascending; one that uses it twice stands there twice."""
         starts, found = self._consumers_by_node
-        return found[starts[node] : starts[node + 1]].tolist()
+        consumers: list[int] = found[starts[node] : starts[node + 1]].tolist()
+        return consumers
 
     @cached_property
     def _receivers_by_node(self) -> tuple[np.ndarray, np.ndarray]:
@@ -299,6 +318,12 @@ class Trace:
         starts, steps = grouped
         found: list[int] = steps[starts[node] : starts[node + 1]].tolist()
         return found
+
+
+def _present(value: Value | None, step: int) -> Value:
+    if value is None:
+        raise ValueError(f"nothing is sent in step {step}")
+    return value
 
 
 def _group(keys: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

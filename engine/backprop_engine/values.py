@@ -24,14 +24,10 @@ UNIT_ROUNDOFF: Final[Mapping[str, float]] = {"float64": 2.0**-53, "float32": 2.0
 
 def settle(value: Any, dtype: Dtype) -> Value:
     """`value` in the one form its kind has here: no 0-d arrays, floats in `dtype`."""
-    kind = type(value)
-    if kind is float and dtype == "float64":
-        return value
-    if kind is np.ndarray and value.ndim:
-        if value.dtype.kind == "f" and value.dtype != dtype:
-            return value.astype(dtype)
-        return value
-    scalar = value.item() if isinstance(value, np.ndarray | np.generic) else value
+    if isinstance(value, np.ndarray) and value.ndim:
+        is_other_float = value.dtype.kind == "f" and value.dtype != dtype
+        return value.astype(dtype) if is_other_float else value
+    scalar: Value = value.item() if isinstance(value, np.ndarray | np.generic) else value
     if isinstance(scalar, float) and dtype == "float32":
         return np.float32(scalar)
     return scalar
@@ -68,7 +64,9 @@ def unbroadcast(gradient: Value, shape: Shape) -> Value:
     array = np.asarray(gradient)
     added = array.ndim - len(shape)
     stretched = tuple(
-        axis + added for axis, size in enumerate(shape) if size == 1 and array.shape[axis + added] != 1
+        axis + added
+        for axis, size in enumerate(shape)
+        if size == 1 and array.shape[axis + added] != 1
     )
     summed: np.ndarray = array.sum(axis=(*range(added), *stretched), keepdims=True)
     return summed.reshape(shape)

@@ -41,7 +41,7 @@ LOG = Operation(
         Derivative(
             rule=lambda g, y, a: g / a,
             local="1/{a}",
-            words="The logarithm is steep near zero and flat far out: its slope is one over the value.",
+            words="The logarithm is steep near zero, flat far out: its slope is one over it.",
         ),
     ),
     notation="log({a})",

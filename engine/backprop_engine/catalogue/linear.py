@@ -29,11 +29,11 @@ def _matmul(a: Any, b: Any) -> Any:
             f"`@` takes vectors and matrices, not shapes {left} and {right}",
             "use `*` to multiply by a number",
         )
-    if left[-1] != right[-2 if len(right) > 1 else -1]:
+    inner, name = (right[0], "first") if len(right) == 1 else (right[-2], "second last")
+    if left[-1] != inner:
         raise OperandError(
-            f"`@` cannot multiply shapes {left} and {right}: the last axis of the left ({left[-1]}) "
-            f"must be as long as the {'first' if len(right) == 1 else 'second last'} "
-            f"of the right ({right[-2 if len(right) > 1 else -1]})"
+            f"`@` cannot multiply shapes {left} and {right}: the last axis of the left "
+            f"({left[-1]}) must be as long as the {name} of the right ({inner})"
         )
     return np.matmul(a, b)
 
@@ -51,12 +51,12 @@ def _as_matrices(g: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
 
 def _left_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
     g, left, right = _as_matrices(g, a, b)
-    return unbroadcast(g @ right.swapaxes(-1, -2), left.shape).reshape(a.shape)
+    return np.reshape(unbroadcast(g @ right.swapaxes(-1, -2), left.shape), a.shape)
 
 
 def _right_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
     g, left, right = _as_matrices(g, a, b)
-    return unbroadcast(left.swapaxes(-1, -2) @ g, right.shape).reshape(b.shape)
+    return np.reshape(unbroadcast(left.swapaxes(-1, -2) @ g, right.shape), b.shape)
 
 
 def _matmul_grad_fn(application: Application) -> str:

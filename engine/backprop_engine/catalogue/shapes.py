@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import EllipsisType
 from typing import Any
 
@@ -37,21 +38,28 @@ def _matrix_transpose(a: Any) -> Any:
     return np.transpose(a) if shape_of(a) else a
 
 
-def _index_key(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> tuple[Any, ...]:
-    """numpy's own index from the recorded items and the operands among them."""
+def _index_key(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Any:
+    """The index to give to numpy or torch, from the recorded items and the operands among them."""
     operands = iter(indices)
-    return tuple(
-        next(operands) if item is FROM_OPERAND or item == FROM_OPERAND
-        else list(item) if isinstance(item, tuple) else item
-        for item in items
-    )  # fmt: skip
+    key = tuple(_key_entry(item, operands) for item in items)
+    # To torch `x[:]` and `x[(:,)]` are two things; Python writes the first.
+    return key[0] if len(key) == 1 else key
+
+
+def _key_entry(item: IndexItem, operands: Iterator[Any]) -> Any:
+    if item == FROM_OPERAND:
+        return next(operands)
+    return list(item) if isinstance(item, tuple) else item
 
 
 def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
     if not shape_of(a):
         raise OperandError("a single number cannot be indexed")
     for index in indices:
-        if not np.issubdtype(np.asarray(index).dtype, np.integer) and np.asarray(index).dtype != bool:
+        if (
+            not np.issubdtype(np.asarray(index).dtype, np.integer)
+            and np.asarray(index).dtype != bool
+        ):
             raise OperandError(
                 "an index must be whole numbers or a mask",
                 "make it an input with `dtype: int64` or `dtype: bool`",
@@ -85,28 +93,24 @@ def index_items_text(items: tuple[IndexItem, ...], operands: tuple[str, ...]) ->
 
 
 def _index_grad_fn(application: Application) -> str:
-    items = application.attributes["items"]
-    shapes = application.shapes[1:]
-    operands = iter(shapes)
-    # A 0-d index selects like a number; anything larger gathers, and is done last.
-    kinds = [
-        ("Select" if next(operands) == () else "Index") if item == FROM_OPERAND
-        else "Index" if isinstance(item, tuple)
-        else "Select" if isinstance(item, int)
-        else "Unsqueeze" if item is None
-        else "Slice" if isinstance(item, slice)
-        else ""
-        for item in items
-    ]  # fmt: skip
+    """torch applies an index item by item and gathers last; the last one done names the node."""
+    items: tuple[IndexItem, ...] = application.attributes["items"]
+    ranks = iter([len(shape) for shape in application.shapes[1:]])
+    kinds = [_index_kind(item, ranks) for item in items]
     if "Index" in kinds:
         return "IndexBackward0"
-    # torch drops `:` beside other indices; on its own it is still a slice.
-    done = [
-        kind for kind, item in zip(kinds, items, strict=True) if kind and item != slice(None)
-    ]
-    if done:
-        return f"{done[-1]}Backward0"
-    return "SliceBackward0" if "Slice" in kinds else "AliasBackward0"
+    if items == (slice(None),):
+        return "SliceBackward0"
+    # Beside other indices torch drops `:` and `...`.
+    done = [kind for kind, item in zip(kinds, items, strict=True) if item not in (slice(None), ...)]
+    return f"{done[-1]}Backward0" if done else "AliasBackward0"
+
+
+def _index_kind(item: IndexItem, ranks: Iterator[int]) -> str:
+    if item == FROM_OPERAND:
+        return "Index" if next(ranks) else "Select"  # a 0-d index selects as a number does
+    kinds = {tuple: "Index", int: "Select", slice: "Slice"}
+    return kinds.get(type(item), "Unsqueeze" if item is None else "")
 
 
 RESHAPE = Operation(

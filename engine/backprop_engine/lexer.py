@@ -1,0 +1,207 @@
+"""Program text to tokens: implied products made explicit, statements ended, mistakes named.
+
+The tokens' `start_pos` and `end_pos` are offsets in the whole source, not in the excerpt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+from unicodedata import normalize
+
+from lark import Token
+from lark.lexer import Lexer, LexerState
+
+from backprop_engine import mistakes
+from backprop_engine.excerpt import Excerpt
+from backprop_engine.source import Span
+
+LIBRARIES: Final = frozenset({"torch", "F", "nn", "np", "numpy", "math"})
+"""Names before a dot that are modules, unless the scenario has a variable of that name."""
+
+KEYWORDS: Final = frozenset(
+    "False None True and as assert async await break class continue def del elif else except "
+    "finally for from global if import in is lambda nonlocal not or pass raise return try while "
+    "with yield".split()
+)
+LITERALS: Final = {"True": True, "False": False, "None": None}
+
+_SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+_NAME = rf"[^\W\d{_SUPERSCRIPTS}][^\W{_SUPERSCRIPTS}]*"
+_DIGITS = r"[0-9](?:_?[0-9])*"
+_DECIMAL = rf"(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})"
+
+_TOKEN: Final = re.compile(
+    "|".join(
+        f"(?P<{kind}>{pattern})"
+        for kind, pattern in [
+            ("NAME", _NAME),
+            ("BLANK", r"[^\S\n]+|\\[^\S\n]*\n"),
+            ("COMMENT", r"#[^\n]*"),
+            ("FOREIGN_NUMBER", r"0(?:[xX]_?[0-9a-fA-F]|[bB]_?[01]|[oO]_?[0-7])\w*"),
+            ("UNFINISHED", rf"{_DECIMAL}(?:[eE](?![\w+-])|[eE][+-](?![0-9]))"),
+            ("NUMBER", rf"{_DECIMAL}(?:[eE][+-]?{_DIGITS})?(?!_)"),
+            ("STRAY_UNDERSCORE", r"[0-9][0-9_.]*_+"),
+            ("STRING", r"'[^'\\\n]*'|\"[^\"\\\n]*\""),
+            ("DOTS", r"\.\.\."),
+            ("FOREIGN", r"//=?|%=?|\^=?|<<=?|>>=?|&&?=?|\|\|?=?|==+|!=|[<>]=?|:=|[~!?$`{}]"),
+            ("AUGMENTED", r"(?:\*\*|[-+*/@])="),
+            ("POWER", r"\*\*"),
+            ("SIGN", r"[-+*/@=()\[\].,:;\n]"),
+            ("UNKNOWN", r"."),
+        ]
+    ),
+    re.DOTALL,
+)
+_SIGNS: Final = {
+    "-": "MINUS", "+": "PLUS", "*": "STAR", "/": "SLASH", "@": "AT", "=": "EQUAL",
+    "(": "LPAR", ")": "RPAR", "[": "LSQB", "]": "RSQB", ".": "_DOT", ",": "_COMMA", ":": "COLON",
+}  # fmt: skip
+_CLOSES: Final = {")": "(", "]": "["}
+_DOTTED = re.compile(rf"(?:\s*\.\s*{_NAME})+")
+_CALL = re.compile(r"\s*\(")
+_MULTIPLIED: Final = {
+    "NUMBER": frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"}),
+    "RPAR": frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"}),
+    "RSQB": frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"}),
+}
+"""After the one kind of token, before the others, a product is implied."""
+
+
+def canonical(name: str) -> str:
+    """A name as Python compares names: `µ` the sign and `μ` the letter are one."""
+    return str(name) if name.isascii() else normalize("NFKC", name)
+
+
+class Place(NamedTuple):
+    """A token's kind and its range in the excerpt."""
+
+    kind: str
+    start: int
+    stop: int
+
+
+@dataclass
+class Reading:
+    """One text being read: what the lexer was given, and where it stands."""
+
+    excerpt: Excerpt
+    shorthand: bool
+    """Whether commas outside of brackets separate statements too."""
+    variables: frozenset[str]
+    """Names that are variables even where they look like a module (`F.sum()`)."""
+    before: Place | None = None
+    """The token before the last one."""
+    last: Place | None = None
+    """The last token handed out: the offending one when the parser objects."""
+    statement: int = 0
+    """Where in the excerpt the current statement starts."""
+    brackets: list[tuple[str, int]] = field(default_factory=list)
+    """The brackets open here, with their places in the excerpt."""
+
+
+class ProgramLexer(Lexer):
+    """Lark's lexer for `Reading`s; it raises `mistakes.Mistake` for what can be no token."""
+
+    __future_interface__ = 2
+
+    def __init__(self, lexer_conf: Any) -> None:
+        del lexer_conf
+
+    def lex(self, lexer_state: LexerState, parser_state: Any) -> Iterator[Token]:
+        reading: Any = lexer_state.text
+        return tokens(reading)
+
+
+def tokens(reading: Reading) -> Iterator[Token]:
+    """The tokens of a reading, one by one, so that the first mistake in the text is met first."""
+    text = reading.excerpt.text
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        assert match is not None
+        kind = match.lastgroup or ""
+        start, at = at, match.end()
+        if kind == "BLANK":
+            continue
+        if kind == "COMMENT":
+            mistakes.check_comment(reading, start, at)
+            continue
+        if kind == "SIGN":
+            sign = match[0]
+            if sign in "\n;," and (sign != "," or reading.shorthand):
+                yield from _separate(reading, sign, start)
+                continue
+            kind = _SIGNS[sign]
+        elif kind == "NAME":
+            kind, at = _name(reading, start, at)
+        elif kind == "STRING":
+            kind = "LITERAL"
+        elif kind not in ("NUMBER", "POWER", "AUGMENTED", "DOTS"):
+            raise mistakes.foreign(reading, kind, match[0], start)
+        yield from _hand_out(reading, kind, start, at)
+    yield from _finish(reading)
+
+
+def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
+    """The kind of a word, and where it ends: a module takes in all of its dotted name."""
+    text = reading.excerpt.text
+    name = text[start:stop]
+    if name in LITERALS:
+        return "LITERAL", stop
+    if name in KEYWORDS:
+        raise mistakes.keyword(reading, name, start)
+    if not name.isidentifier():
+        raise mistakes.odd_name(reading, name, start)
+    after_dot = reading.last is not None and reading.last.kind == "_DOT"
+    if name in LIBRARIES and name not in reading.variables and not after_dot:
+        dotted = _DOTTED.match(text, stop)
+        if dotted:
+            called = _CALL.match(text, dotted.end())
+            return ("FUNCTION" if called else "CONSTANT"), dotted.end()
+    return "NAME", stop
+
+
+def _hand_out(reading: Reading, kind: str, start: int, stop: int) -> Iterator[Token]:
+    previous = reading.last
+    if previous is None or previous.kind == "_END":
+        reading.statement = start
+    elif kind in _MULTIPLIED.get(previous.kind, ()):
+        yield _token(reading, "STAR", "*", start, start)
+    elif previous.kind == "NUMBER" and kind == "LSQB":
+        raise mistakes.number_before_square(reading, previous, start)
+    text = reading.excerpt.text[start:stop]
+    if kind in ("LPAR", "LSQB"):
+        reading.brackets.append((text, start))
+    elif kind in ("RPAR", "RSQB"):
+        if not reading.brackets or reading.brackets[-1][0] != _CLOSES[text]:
+            raise mistakes.unmatched(reading, text, start)
+        reading.brackets.pop()
+    yield _token(reading, kind, text, start, stop)
+
+
+def _separate(reading: Reading, sign: str, start: int) -> Iterator[Token]:
+    if reading.brackets:
+        if sign == ";":
+            raise mistakes.unclosed(reading)
+        if sign == ",":
+            yield _token(reading, "_COMMA", sign, start, start + 1)
+        return
+    if reading.last is not None and reading.last.kind != "_END":
+        yield _token(reading, "_END", sign, start, start + 1)
+
+
+def _finish(reading: Reading) -> Iterator[Token]:
+    if reading.brackets:
+        raise mistakes.unclosed(reading)
+    if reading.last is not None and reading.last.kind != "_END":
+        end = len(reading.excerpt.text)
+        yield _token(reading, "_END", "", end, end)
+
+
+def _token(reading: Reading, kind: str, text: str, start: int, stop: int) -> Token:
+    reading.before, reading.last = reading.last, Place(kind, start, stop)
+    span = reading.excerpt.span(start, stop)
+    return Token(kind, text, start_pos=span.start, end_pos=span.stop)

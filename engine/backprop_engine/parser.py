@@ -1,0 +1,260 @@
+"""Statements and expressions as syntax trees.
+
+The grammar is `grammar.lark`; the parser is table-driven (LALR) and builds the tree as it goes,
+so that neither depth nor length of an expression matters.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, NamedTuple, cast
+
+from lark import Lark, Token, Transformer, UnexpectedToken, v_args
+
+from backprop_engine import mistakes
+from backprop_engine.excerpt import Excerpt
+from backprop_engine.lexer import LITERALS, ProgramLexer, Reading, canonical
+from backprop_engine.mistakes import Mistake
+from backprop_engine.source import ScenarioError, Span
+from backprop_engine.syntax import (
+    Assignment,
+    Attribute,
+    Binary,
+    Call,
+    Dots,
+    Expression,
+    Literal,
+    Name,
+    Number,
+    Sequence,
+    Slice,
+    Subscript,
+    Unary,
+)
+
+CONSTANTS: Final = {
+    "pi": math.pi,
+    "e": math.e,
+    "tau": math.tau,
+    "inf": math.inf,
+    "nan": math.nan,
+}
+"""What may follow a module's name and a dot without being called."""
+
+_INTEGER_DIGITS = 300  # any longer and it is beyond float64 anyway
+
+
+def parse_program(
+    excerpt: Excerpt, *, shorthand: bool = False, variables: frozenset[str] = frozenset()
+) -> tuple[Assignment, ...]:
+    """The statements of a text.
+
+    With `shorthand`, commas outside of brackets separate statements too. `variables` are names
+    to be read as variables even where they look like a module's, as in `F.sum()`.
+    Raises ScenarioError for the first mistake in the text.
+    """
+    reading = Reading(excerpt, shorthand, variables)
+    return cast("tuple[Assignment, ...]", _parse(reading, "program"))
+
+
+def parse_expression(excerpt: Excerpt, *, variables: frozenset[str] = frozenset()) -> Expression:
+    """The one expression that a text is. Raises ScenarioError for the first mistake in it."""
+    reading = Reading(excerpt, shorthand=False, variables=variables)
+    return cast("_Part", _parse(reading, "lone_expression")).expression
+
+
+def _parse(reading: Reading, start: str) -> Any:
+    try:
+        return _lark().parse(cast("str", reading), start=start)
+    except UnexpectedToken as error:
+        mistake = mistakes.unexpected(reading, error.token.type, error.accepts or error.expected)
+    except Mistake as error:
+        mistake = error
+    raise ScenarioError(reading.excerpt.source, mistake.problem) from None
+
+
+@cache
+def _lark() -> Lark:
+    return Lark(
+        files("backprop_engine").joinpath("grammar.lark").read_text("utf-8"),
+        parser="lalr",
+        lexer=ProgramLexer,
+        start=["program", "lone_expression"],
+        transformer=_Builder(),
+    )
+
+
+class _Part(NamedTuple):
+    """An expression and what it takes up with the brackets around it."""
+
+    expression: Expression
+    start: int
+    stop: int
+
+
+class _Keyword(NamedTuple):
+    """`name=value` among the arguments of a call."""
+
+    name: Token
+    value: _Part
+
+
+def _span(token: Token) -> Span:
+    return Span(cast("int", token.start_pos), cast("int", token.end_pos))
+
+
+def _leaf(expression: Expression) -> _Part:
+    return _Part(expression, expression.span.start, expression.span.stop)
+
+
+def _number(text: str) -> float | int:
+    digits = text.replace("_", "")
+    return int(digits) if digits.isdigit() and len(digits) < _INTEGER_DIGITS else float(digits)
+
+
+class _Builder(Transformer[Token, Any]):
+    """One method for each rule of the grammar: parts in, the larger part out."""
+
+    def program(self, statements: list[Assignment]) -> tuple[Assignment, ...]:
+        return tuple(statements)
+
+    @v_args(inline=True)
+    def lone_expression(self, part: _Part) -> _Part:
+        return part
+
+    @v_args(inline=True)
+    def assign(self, name: Token, _: Token, value: _Part) -> Assignment:
+        span = Span(_span(name).start, value.stop)
+        return Assignment(canonical(name), value.expression, _span(name), span)
+
+    @v_args(inline=True)
+    def augment(self, name: Token, sign: Token, value: _Part) -> Assignment:
+        span = Span(_span(name).start, value.stop)
+        before = Name(canonical(name), _span(name))
+        changed = Binary(sign.removesuffix("="), before, value.expression, span)
+        return Assignment(before.name, changed, before.span, span)
+
+    @v_args(inline=True)
+    def binary(self, left: _Part, sign: Token, right: _Part) -> _Part:
+        span = Span(left.start, right.stop)
+        return _leaf(Binary(str(sign), left.expression, right.expression, span))
+
+    @v_args(inline=True)
+    def unary(self, sign: Token, operand: _Part) -> _Part:
+        span = Span(_span(sign).start, operand.stop)
+        return _leaf(Unary(str(sign), operand.expression, span))
+
+    @v_args(inline=True)
+    def number(self, token: Token) -> _Part:
+        return _leaf(Number(_number(token), _span(token)))
+
+    @v_args(inline=True)
+    def name(self, token: Token) -> _Part:
+        return _leaf(Name(canonical(token), _span(token)))
+
+    @v_args(inline=True)
+    def constant(self, token: Token) -> _Part:
+        name = token.rpartition(".")[2].strip()
+        if name not in CONSTANTS:
+            raise mistakes.unknown_constant(token, _span(token), CONSTANTS)
+        return _leaf(Number(CONSTANTS[name], _span(token)))
+
+    @v_args(inline=True)
+    def literal(self, token: Token) -> _Part:
+        value = LITERALS[token] if token in LITERALS else token[1:-1]
+        return _leaf(Literal(value, _span(token)))
+
+    @v_args(inline=True)
+    def dots(self, token: Token) -> _Part:
+        return _leaf(Dots(_span(token)))
+
+    @v_args(inline=True)
+    def group(self, left: Token, inner: _Part, right: Token) -> _Part:
+        return _Part(inner.expression, _span(left).start, _span(right).stop)
+
+    def sequence(self, children: list[Any]) -> _Part:
+        span = Span(_span(children[0]).start, _span(children[-1]).stop)
+        return _leaf(Sequence(tuple(part.expression for part in children[1:-1]), span))
+
+    @v_args(inline=True)
+    def keyword(self, name: Token, _: Token, value: _Part | Token) -> _Keyword:
+        part = self.literal(value) if isinstance(value, Token) else value
+        return _Keyword(name, part)
+
+    def arguments(self, children: list[_Part | _Keyword]) -> list[_Part | _Keyword]:
+        return children
+
+    @v_args(inline=True)
+    def call(self, name: Token, _: Token, arguments: list[_Part | _Keyword], right: Token) -> _Part:
+        return _call(canonical(name), None, "", arguments, _span(name), _span(name).start, right)
+
+    @v_args(inline=True)
+    def library_call(
+        self, dotted: Token, _: Token, arguments: list[_Part | _Keyword], right: Token
+    ) -> _Part:
+        prefix, _, last = "".join(dotted.split()).rpartition(".")
+        span = _span(dotted)
+        function_span = Span(span.stop - len(last), span.stop)
+        return _call(canonical(last), None, prefix, arguments, function_span, span.start, right)
+
+    @v_args(inline=True)
+    def method(
+        self, receiver: _Part, name: Token, _: Token, arguments: list[Any], right: Token
+    ) -> _Part:
+        inner = receiver.expression
+        return _call(canonical(name), inner, "", arguments, _span(name), receiver.start, right)
+
+    @v_args(inline=True)
+    def attribute(self, receiver: _Part, name: Token) -> _Part:
+        span = Span(receiver.start, _span(name).stop)
+        return _leaf(Attribute(receiver.expression, canonical(name), _span(name), span))
+
+    @v_args(inline=True)
+    def subscript(
+        self, receiver: _Part, _: Token, items: tuple[Expression, ...], right: Token
+    ) -> _Part:
+        span = Span(receiver.start, _span(right).stop)
+        return _leaf(Subscript(receiver.expression, items, span))
+
+    def items(self, parts: list[_Part]) -> tuple[Expression, ...]:
+        return tuple(part.expression for part in parts)
+
+    def bound(self, parts: list[_Part]) -> _Part | None:
+        return parts[0] if parts else None
+
+    def slice(self, children: list[Any]) -> _Part:
+        bounds: list[_Part | None] = [part for part in children if not isinstance(part, Token)]
+        first, last = children[0] or children[1], children[-1] or children[-2]
+        start = _span(first).start if isinstance(first, Token) else first.start
+        stop = _span(last).stop if isinstance(last, Token) else last.stop
+        parts = [None if part is None else part.expression for part in bounds]
+        step = parts[2] if len(parts) > 2 else None
+        return _leaf(Slice(parts[0], parts[1], step, Span(start, stop)))
+
+
+def _call(
+    function: str,
+    receiver: Expression | None,
+    prefix: str,
+    arguments: list[_Part | _Keyword],
+    function_span: Span,
+    start: int,
+    right: Token,
+) -> _Part:
+    positional: list[Expression] = []
+    keywords: list[tuple[str, Expression]] = []
+    for argument in arguments:
+        if isinstance(argument, _Part):
+            if keywords:
+                raise mistakes.positional_after_keyword(argument.expression.span)
+            positional.append(argument.expression)
+        elif argument.name in dict(keywords):
+            raise mistakes.repeated_keyword(argument.name, _span(argument.name))
+        else:
+            keywords.append((str(argument.name), argument.value.expression))
+    span = Span(start, _span(right).stop)
+    return _leaf(
+        Call(function, receiver, prefix, tuple(positional), tuple(keywords), function_span, span)
+    )

@@ -1,0 +1,136 @@
+"""The table of commands: bindings, footer, help screen and palette are all made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backprop_tui import session as do
+from backprop_tui.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing a person can ask for."""
+
+    name: str
+    keys: tuple[str, ...]
+    """As Textual spells them."""
+    title: str
+    help: str
+    """One sentence."""
+    group: str
+    apply: Callable[[Session], Session] | None = None
+    """What it does to the session; None where the app does it (`action_NAME`)."""
+    footer: str = ""
+    """Its word in the footer; empty where it is not shown there."""
+    in_tree: bool = False
+    """Its keys are heard in the tree alone; elsewhere they scroll."""
+
+
+STEPPING, JUMPING, TREE, SCREEN = "Step", "Jump", "Graph", "Screen"
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "node_forward", ("n", "space"), "next node", "Run all contributions of one node.",
+        STEPPING, do.node_forward, footer="node",
+    ),
+    Command(
+        "step_forward", ("s",), "one step", "Run one step: one contribution along one edge.",
+        STEPPING, do.step_forward, footer="step",
+    ),
+    Command(
+        "node_back", ("N",), "node back", "Take all contributions of one node back.",
+        STEPPING, do.node_back, footer="back",
+    ),
+    Command(
+        "step_back", ("S",), "step back", "Take one step back.", STEPPING, do.step_back,
+        footer="back",
+    ),
+    Command(
+        "pass_end", ("f",), "end of pass", "Run to the end of this pass.", JUMPING, do.pass_end,
+        footer="finish",
+    ),
+    Command(
+        "pass_start", ("F",), "start of pass", "Go back to the start of this pass.", JUMPING,
+        do.pass_start,
+    ),
+    Command(
+        "restart", ("r",), "restart", "Go back to the very start.", JUMPING, do.restart,
+        footer="restart",
+    ),
+    Command(
+        "to_node_forward", ("t",), "to the node",
+        "Run to the next step in which the selected node takes part.", JUMPING,
+        do.to_node_forward, footer="to node",
+    ),
+    Command(
+        "to_node_back", ("T",), "back to the node",
+        "Go back to the last step in which the selected node took part.", JUMPING,
+        do.to_node_back,
+    ),
+    Command(
+        "goto", ("g",), "go to a step", "Go to a step: 120, 50%, +10 or -3.", JUMPING,
+        footer="go to",
+    ),
+    Command(
+        "jump_back", ("backspace",), "undo the jump", "Go back to where the last jump started.",
+        JUMPING, do.jump_back,
+    ),
+    Command("up", ("up", "k"), "up", "Select the row above.", TREE, do.up, in_tree=True),
+    Command("down", ("down", "j"), "down", "Select the row below.", TREE, do.down, in_tree=True),
+    Command(
+        "fold", ("left", "h"), "fold", "Fold the row; then up to its consumer.", TREE, do.fold,
+        in_tree=True,
+    ),
+    Command(
+        "unfold", ("right", "l"), "unfold", "Unfold the row; then down to its first operand.",
+        TREE, do.unfold, in_tree=True,
+    ),
+    Command(
+        "page_up", ("pageup",), "page up", "Select a screenful up.", TREE, do.page_up,
+        in_tree=True,
+    ),
+    Command(
+        "page_down", ("pagedown",), "page down", "Select a screenful down.", TREE, do.page_down,
+        in_tree=True,
+    ),
+    Command("top", ("home",), "first row", "Select the first row.", TREE, do.top, in_tree=True),
+    Command(
+        "bottom", ("end",), "last row", "Select the last row.", TREE, do.bottom, in_tree=True
+    ),
+    Command(
+        "lead", ("enter",), "follow",
+        "Lead from a reference to the full drawing; on other rows, hold the selection there.",
+        TREE, do.lead, in_tree=True,
+    ),
+    Command("next_pane", ("tab",), "next pane", "Move on to the next pane.", SCREEN),
+    Command("previous_pane", ("shift+tab",), "previous pane", "Back to the pane before.", SCREEN),
+    Command(
+        "leave", ("escape",), "let go",
+        "Let the selection follow the steps again; then back to the list of scenarios.", SCREEN,
+    ),
+    Command("help", ("question_mark",), "help", "Show the keys and the marks.", SCREEN, footer="help"),
+    Command("palette", ("ctrl+p",), "palette", "Find any command by its name.", SCREEN),
+    Command("quit", ("q",), "quit", "Leave the program.", SCREEN, footer="quit"),
+)  # fmt: skip
+
+BY_NAME = {command.name: command for command in COMMANDS}
+
+_KEY_NAMES = {
+    "question_mark": "?",
+    "ctrl+p": "^p",
+    "shift+tab": "shift-tab",
+    "escape": "esc",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+}
+
+
+def key_name(key: str) -> str:
+    """A key as people read it: `?` for `question_mark`."""
+    return _KEY_NAMES.get(key, key)

@@ -1,0 +1,134 @@
+"""The signs the screen draws with, and their plain letters for an ASCII-only terminal."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.segment import Segment
+from textual.color import Color
+from textual.filter import LineFilter
+
+from backprop_engine import notation
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """Marks, each one cell wide and each with a meaning of its own."""
+
+    constant: str = "·"
+    untouched: str = "○"
+    partial: str = "◐"
+    complete: str = "●"
+    sending: str = "▶"
+    reference: str = "↗"
+    agrees: str = "✓"
+    disagrees: str = "✗"
+    waiting: str = "…"
+    folded: str = "▸"
+    selected: str = "›"
+    is_ascii: bool = False
+
+    def text(self, text: str) -> str:
+        """Mathematics in signs this terminal has."""
+        return notation.plain(text) if self.is_ascii else text
+
+
+UNICODE = Glyphs()
+ASCII = Glyphs(
+    constant=".",
+    untouched="o",
+    partial="@",
+    complete="*",
+    sending=">",
+    reference="^",
+    agrees="v",
+    disagrees="X",
+    waiting="~",
+    folded="+",
+    selected="-",
+    is_ascii=True,
+)
+
+LEGEND: tuple[tuple[str, str], ...] = (
+    ("sending", "at work in the step about to run"),
+    ("untouched", "no gradient received in this pass"),
+    ("partial", "has received some of its contributions"),
+    ("complete", "gradient complete"),
+    ("constant", "needs no gradient"),
+    ("reference", "drawn in full elsewhere; enter or a click leads there"),
+    ("folded", "folded; right or a click shows its operands"),
+    ("selected", "the row you selected"),
+    ("agrees", "torch agrees"),
+    ("disagrees", "torch disagrees"),
+    ("waiting", "torch has not answered yet"),
+)
+"""Field of `Glyphs` and what it means."""
+
+
+def glyphs_for(environment: Mapping[str, str]) -> Glyphs:
+    """The glyphs for a terminal whose locale stands in `environment`.
+
+    `C` and `POSIX` are ASCII-only, and so is any locale that names another character set than
+    UTF-8. Where nothing is said, UTF-8 is taken to work, as Python itself does.
+    """
+    for variable in ("LC_ALL", "LC_CTYPE", "LANG"):
+        locale = environment.get(variable, "")
+        if variable == "LC_CTYPE" and locale == "C.UTF-8" and "LANG" in environment:
+            continue  # Python's own doing, where LANG says C (PEP 538)
+        if locale:
+            return UNICODE if _has_unicode(locale) else ASCII
+    return UNICODE
+
+
+def _has_unicode(locale: str) -> bool:
+    name, _, charset = locale.partition("@")[0].partition(".")
+    if not charset:
+        return name not in ("C", "POSIX")
+    try:
+        return codecs.lookup(charset).name.startswith("utf")
+    except LookupError:
+        return False
+
+
+_LINES = {
+    **dict.fromkeys("─━╌┄╸╺═▁▂▔", "-"),
+    **dict.fromkeys("│┃║▌▐▎▏▕┆", "|"),
+    **dict.fromkeys("╭╮╰╯├┤┬┴┼└┘┌┐╔╗╚╝", "+"),
+    **dict.fromkeys("▃▄▅", "="),
+    **dict.fromkeys("▆▇█", "#"),
+    "•": "*",
+    "⭘": "o",
+    "×": "x",
+    "·": "*",
+    "…": "~",
+    "′": "'",
+    "▲": "^",
+    "▼": "v",
+    "▶": ">",
+    "–": "-",
+    "—": "-",
+    "“": '"',
+    "”": '"',
+    "’": "'",
+}
+_TRANSLATION = str.maketrans(_LINES)
+
+
+class AsciiFilter(LineFilter):
+    """Whatever is drawn, box lines and Markdown's bullets too, in ASCII, cell for cell."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        del background
+        return [
+            Segment(_ascii(text), style, control) if text and not control else segment
+            for segment in segments
+            for text, style, control in (segment,)
+        ]
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.translate(_TRANSLATION).encode("ascii", "replace").decode("ascii")

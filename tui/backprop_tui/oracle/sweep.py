@@ -1,0 +1,245 @@
+"""One sweep over a trace and torch's report that finds where they agree (see `agreement`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from backprop_engine.compare import (
+    DEGREE_ROUNDOFFS,
+    Recomputed,
+    compare,
+    recompute_contribution,
+    recompute_output,
+    roundoff,
+)
+from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
+from backprop_engine.values import Value
+from backprop_tui.oracle.report import TorchReport
+
+
+@dataclass
+class _Received:
+    """What a node has received so far in a pass."""
+
+    agrees: bool = True
+    """Every contribution agrees, and our running sums are the sums of ours."""
+    degree: int = 0
+    ours: Value | None = None
+    theirs: Value | None = None
+    magnitude: Value = 0.0
+    """The sum of the magnitudes of torch's contributions."""
+
+
+class Sweep:
+    """Flags for every node and step: 1 where torch agrees."""
+
+    def __init__(self, trace: Trace, report: TorchReport) -> None:
+        self.trace = trace
+        self.report = report
+        self.values = bytearray(len(trace.graph))
+        self.contributions = bytearray(len(trace))
+        self.totals = bytearray(len(trace))
+        self.grads: dict[tuple[int, int], bool] = {}
+        self.faulty_nodes: list[int] = []
+        self.faulty_steps: list[int] = []
+
+    def run(self) -> None:
+        """Fill in all flags."""
+        with np.errstate(all="ignore"):
+            for node in range(len(self.trace.graph)):
+                self._judge_value(node)
+            for one in self.trace.passes:
+                received: dict[int, _Received] = {}
+                gradients: dict[int, bool] = {}
+                if one.kind is PassKind.BACKWARD:
+                    self._judge_pass(one, received, gradients)
+                self._judge_grads(one, received, gradients)
+
+    # Values
+
+    def _judge_value(self, node: int) -> None:
+        graph, theirs = self.trace.graph, self.report.values.get(node)
+        if theirs is None:
+            self.faulty_nodes.append(node)
+            return
+        agrees = compare(graph.value[node], theirs).agrees
+        if not agrees:
+            operands = graph.operands[node]
+            operands_agree = all(self.values[operand] for operand in operands)
+            right = graph.operation[node] is not None and _stands(
+                graph.value[node],
+                theirs,
+                lambda: recompute_output(graph, node, [graph.value[o] for o in operands]),
+                lambda: recompute_output(graph, node, [self._torch_value(o) for o in operands]),
+            )
+            if operands_agree and not right:
+                self.faulty_nodes.append(node)
+            agrees = operands_agree and right
+        self.values[node] = agrees
+
+    def _torch_value(self, node: int) -> Value:
+        return self.report.values.get(node, self.trace.graph.value[node])
+
+    # One backward pass
+
+    def _judge_pass(
+        self, one: Pass, received: dict[int, _Received], gradients: dict[int, bool]
+    ) -> None:
+        """Flag the pass's steps; fills in, by node, what it received and whether that agrees."""
+        for step in range(one.start, one.stop):
+            sender, receiver = int(self.trace.senders[step]), int(self.trace.receivers[step])
+            joint = self.report.joints.get(step)
+            steps = (step,) if joint is None else joint.steps
+            if step != steps[-1]:
+                continue  # a joint is judged when all of it is there
+            if step == one.start:
+                agrees = self._seed_agrees(step)
+            else:
+                if sender not in gradients:
+                    gradients[sender] = self._gradient_agrees(one, sender, received[sender])
+                agrees = self._contribution_agrees(
+                    one, steps, received[sender].ours, gradients[sender]
+                )
+            for each in steps:
+                self.contributions[each] = agrees
+            self._receive(received.setdefault(receiver, _Received()), steps, agrees)
+        for node, held in received.items():
+            if node not in gradients:
+                gradients[node] = self._gradient_agrees(one, node, held)
+
+    def _seed_agrees(self, step: int) -> bool:
+        ours, theirs = self.trace.contributions[step], self.report.contributions.get(step)
+        agrees = ours is not None and theirs is not None and compare(ours, theirs).agrees
+        if not agrees:
+            self.faulty_steps.append(step)
+        return agrees
+
+    def _contribution_agrees(
+        self, one: Pass, steps: tuple[int, ...], upstream: Value | None, upstream_agrees: bool
+    ) -> bool:
+        ours, theirs = our_contribution(self.trace, steps), self._torch_contribution(steps)
+        if ours is not None and theirs is not None and compare(ours, theirs).agrees:
+            return True
+        graph, node = self.trace.graph, int(self.trace.senders[steps[0]])
+        involved = (node, *graph.operands[node])
+        inputs_agree = upstream_agrees and all(self.values[each] for each in involved)
+        torch_upstream = self.report.gradients.get((one.index, node))
+        right = (
+            ours is not None
+            and theirs is not None
+            and upstream is not None
+            and torch_upstream is not None
+            and _stands(
+                ours,
+                theirs,
+                lambda: self._recompute(steps, upstream, graph.value.__getitem__),
+                lambda: self._recompute(steps, torch_upstream, self._torch_value),
+            )
+        )
+        if inputs_agree and not right:
+            self.faulty_steps.append(steps[0])
+        return inputs_agree and right
+
+    def _torch_contribution(self, steps: tuple[int, ...]) -> Value | None:
+        joint = self.report.joints.get(steps[0])
+        return self.report.contributions.get(steps[0]) if joint is None else joint.contribution
+
+    def _recompute(
+        self, steps: tuple[int, ...], upstream: Value, value_of: Callable[[int], Value]
+    ) -> Recomputed:
+        """Our contribution in `steps`, all of one node, from the given upstream and values."""
+        graph, node = self.trace.graph, int(self.trace.senders[steps[0]])
+        operands = [value_of(operand) for operand in graph.operands[node]]
+        sent = [
+            recompute_contribution(
+                graph, node, int(self.trace.positions[step]), upstream, value_of(node), operands
+            )
+            for step in steps
+        ]
+        total, allowed = sent[0]
+        for value, roundoff_of_it in sent[1:]:
+            adding = roundoff(abs(total) + abs(value), len(steps), graph.dtype)
+            total, allowed = total + value, allowed + roundoff_of_it + adding
+        return Recomputed(total, allowed)
+
+    def _receive(self, held: _Received, steps: tuple[int, ...], agrees: bool) -> None:
+        expected = held.ours
+        for step in steps:
+            sent = self.trace.contributions[step]
+            if sent is not None:
+                expected = sent if expected is None else expected + sent
+        theirs = self._torch_contribution(steps)
+        held.ours = self.trace.totals[steps[-1]]
+        held.theirs = self.report.totals.get(steps[-1])
+        held.degree += len(steps)
+        held.magnitude = held.magnitude + (0.0 if theirs is None else abs(theirs))
+        if held.ours is None or held.theirs is None or expected is None:
+            held.agrees = False
+            return
+        held.agrees = held.agrees and agrees and compare(held.ours, expected).agrees
+        self.totals[steps[-1]] = held.agrees or compare(held.ours, held.theirs).agrees
+
+    def _gradient_agrees(self, one: Pass, node: int, held: _Received) -> bool:
+        """The complete gradient of `node` against the one torch's own hook saw."""
+        theirs = self.report.gradients.get((one.index, node))
+        if theirs is None or held.ours is None or held.theirs is None:
+            return False
+        if compare(held.ours, theirs).agrees:
+            return True
+        degree = held.degree + DEGREE_ROUNDOFFS
+        allowed = roundoff(held.magnitude, degree, self.trace.graph.dtype)
+        return held.agrees and compare(held.theirs, theirs, allowed).agrees
+
+    # .grad
+
+    def _judge_grads(
+        self, one: Pass, received: dict[int, _Received], gradients: dict[int, bool]
+    ) -> None:
+        earlier = self.trace.passes[one.index - 1].grads if one.index else None
+        for node, ours in (one.grads or {}).items():
+            theirs = self.report.grads.get(one.index, {}).get(node)
+            if ours is None or theirs is None:
+                self.grads[one.index, node] = ours is theirs
+                continue
+            agrees = compare(ours, theirs).agrees
+            if not agrees and node in received:
+                before, added = (earlier or {}).get(node), received[node].ours
+                expected = added if before is None or added is None else before + added
+                agrees = (
+                    gradients[node]
+                    and self.grads.get((one.index - 1, node), True)
+                    and expected is not None
+                    and compare(ours, expected).agrees
+                )
+            elif not agrees:
+                agrees = self.grads.get((one.index - 1, node), False) and compare(
+                    ours, (earlier or {}).get(node, ours)
+                ).agrees
+            self.grads[one.index, node] = agrees
+
+
+def our_contribution(trace: Trace, steps: tuple[int, ...]) -> Value | None:
+    """The sum of what we send in `steps`."""
+    total: Value | None = None
+    for step in steps:
+        sent = trace.contributions[step]
+        if sent is not None:
+            total = sent if total is None else total + sent
+    return total
+
+
+def _stands(
+    ours: Value,
+    theirs: Value,
+    from_ours: Callable[[], Recomputed],
+    from_theirs: Callable[[], Recomputed],
+) -> bool:
+    """Whether our operation explains both: ours from our operands, and theirs from theirs."""
+    again = from_ours()
+    if not compare(again.value, ours, again.allowed).agrees:
+        return False
+    answered = from_theirs()
+    return compare(answered.value, theirs, answered.allowed).agrees

@@ -1,0 +1,141 @@
+"""The graph as rows of a tree: each output, under it its operands, and so on to the leaves.
+
+A value with several uses is drawn in full where it comes first and as a reference elsewhere, so
+a graph of n edges has n rows and its roots. Rows stand in preorder: the subtree of a row is the
+row and the `sizes[row] - 1` rows after it, and nothing here recurses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from backprop_engine.graph import Graph
+from backprop_engine.trace import Trace
+
+NO_ROW = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """One entry a row, int32 unless said; rows count from 0."""
+
+    nodes: np.ndarray
+    parents: np.ndarray
+    """The row this one hangs under; NO_ROW for a root."""
+    depths: np.ndarray
+    sizes: np.ndarray
+    """Rows of the subtree, the row itself included."""
+    is_last: np.ndarray
+    """bool: no sibling stands below it."""
+    is_reference: np.ndarray
+    """bool: the node is drawn in full elsewhere."""
+    full_rows: np.ndarray
+    """One entry a node: the row in which it is drawn in full."""
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @cached_property
+    def deepest(self) -> int:
+        return int(self.depths.max(initial=0))
+
+    def has_children(self, row: int) -> bool:
+        return bool(self.sizes[row] > 1)
+
+    def ancestors(self, row: int, count: int) -> list[int]:
+        """Up to `count` rows above `row` in the tree, nearest first."""
+        found: list[int] = []
+        parent = int(self.parents[row])
+        while parent != NO_ROW and len(found) < count:
+            found.append(parent)
+            parent = int(self.parents[parent])
+        return found
+
+    def child(self, row: int, position: int) -> int:
+        """The row of the operand at `position` of the node drawn in full in `row`."""
+        at = row + 1
+        for _ in range(position):
+            at += int(self.sizes[at])
+        return at
+
+    def is_inside(self, row: int, top: int) -> bool:
+        """Whether `row` stands in the subtree of `top`, below `top` itself."""
+        return top < row < top + int(self.sizes[top])
+
+    def holder(self, row: int, folds: frozenset[int]) -> int:
+        """The row that stands for `row` on the screen: itself, or the outermost fold around it."""
+        around = [fold for fold in folds if self.is_inside(row, fold)]
+        return min(around, default=row)
+
+
+@lru_cache(maxsize=8)
+def visible_rows(outline: Outline, folds: frozenset[int]) -> np.ndarray:
+    """The rows on the screen, ascending, when the subtrees of `folds` are folded away."""
+    shown = np.ones(len(outline), bool)
+    for row in folds:
+        shown[row + 1 : row + int(outline.sizes[row])] = False
+    return np.flatnonzero(shown)
+
+
+def draw_outline(trace: Trace) -> Outline:
+    """Lay out the graph of `trace`."""
+    graph = trace.graph
+    nodes: list[int] = []
+    parents: list[int] = []
+    depths: list[int] = []
+    is_last: list[bool] = []
+    full_rows = [NO_ROW] * len(graph)
+    sizes: list[int] = []
+    is_reference: list[bool] = []
+    for root in _roots(trace):
+        if full_rows[root] != NO_ROW:
+            continue
+        # A stack of (node, parent row, last of its siblings): a chain of 100,000 is normal here.
+        pending = [(root, NO_ROW, True)]
+        while pending:
+            node, parent, last = pending.pop()
+            row = len(nodes)
+            nodes.append(node)
+            parents.append(parent)
+            depths.append(0 if parent == NO_ROW else depths[parent] + 1)
+            is_last.append(last)
+            sizes.append(1)
+            seen = full_rows[node] != NO_ROW
+            is_reference.append(seen)
+            if seen:
+                continue
+            full_rows[node] = row
+            operands = graph.operands[node]
+            final = len(operands) - 1
+            for position in range(final, -1, -1):
+                pending.append((operands[position], row, position == final))
+    for row in range(len(nodes) - 1, -1, -1):
+        parent = parents[row]
+        if parent != NO_ROW:
+            sizes[parent] += sizes[row]
+    return Outline(
+        nodes=np.array(nodes, np.int32),
+        parents=np.array(parents, np.int32),
+        depths=np.array(depths, np.int32),
+        sizes=np.array(sizes, np.int32),
+        is_last=np.array(is_last, bool),
+        is_reference=np.array(is_reference, bool),
+        full_rows=np.array(full_rows, np.int32),
+    )
+
+
+def _roots(trace: Trace) -> list[int]:
+    """What backward passes start from, in their order; then whatever feeds nothing."""
+    outputs = [one.output for one in trace.passes if one.output is not None]
+    return [*dict.fromkeys(outputs), *_sinks(trace.graph)]
+
+
+def _sinks(graph: Graph) -> list[int]:
+    fed = bytearray(len(graph))
+    for operands in graph.operands:
+        for operand in operands:
+            fed[operand] = 1
+    return [node for node, is_fed in enumerate(fed) if not is_fed]
