@@ -45,7 +45,7 @@ screenshot: $(DEV) ## draw the README's picture anew from the app itself
 	.venv/bin/python .github/screenshot.py
 
 bench: $(BENCH) ## compare the speed of a backward pass with micrograd and torch scalars
-	.venv/bin/python -m pytest tests/benchmarks/bench_backward.py --benchmark-only -q
+	.venv/bin/python -m pytest tests/benchmarks/bench_backward.py -q --benchmark-columns=min,median,rounds --benchmark-sort=min
 
 clean: ## remove .venv and everything that tools leave behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks build dist

@@ -31,9 +31,7 @@ def pins() -> dict[str, str]:
 def requirements_of(package: str, extras: frozenset[str]) -> list[Requirement]:
     found = [Requirement(text) for text in metadata.requires(package) or []]
     contexts = [{"extra": extra} for extra in extras | {""}]
-    return [
-        one for one in found if not one.marker or any(one.marker.evaluate(c) for c in contexts)
-    ]
+    return [one for one in found if not one.marker or any(one.marker.evaluate(c) for c in contexts)]
 
 
 def needed() -> list[Requirement]:
@@ -141,7 +139,9 @@ def test_the_engine_imports_neither_the_screen_nor_torch() -> None:
     assert not {"backprop_tui", "textual", "rich", "torch"} & set(loaded)
 
 
-@pytest.mark.parametrize("module", ["backprop_tui.app", "backprop_tui.cli", "backprop_tui.__main__"])
+@pytest.mark.parametrize(
+    "module", ["backprop_tui.app", "backprop_tui.cli", "backprop_tui.__main__"]
+)
 def test_the_program_starts_without_importing_torch(module: str) -> None:
     loaded = modules_loaded_by(f"import {module}, sys; print(*sys.modules)")
     assert module in loaded

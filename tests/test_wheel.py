@@ -39,11 +39,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
+    pip = f"{sys.executable} -m pip --disable-pip-version-check --python {python}"
     subprocess.run(
-        [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index"]
-        + ["--disable-pip-version-check", wheel],
-        check=True,
-        capture_output=True,
+        [*pip.split(), "install", "--no-deps", "--no-index", wheel], check=True, capture_output=True
     )
     (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "lent.pth").write_text("\n".join(site.getsitepackages()), encoding="utf-8")

@@ -143,6 +143,7 @@ class _Edge:
 
     node: int
     operand: int
+    position: int
     derivative: Derivative
     root: str
     """The label of the pass's output, what everything is differentiated of."""
@@ -162,6 +163,7 @@ def _edge(trace: Trace, step: Step) -> _Edge:
     return _Edge(
         node=node,
         operand=operand,
+        position=position,
         derivative=_operation(trace, node).derivatives[position],
         root=trace.label(in_pass.output),
         upstream=upstream,
@@ -185,7 +187,7 @@ def _contribution(trace: Trace, edge: _Edge) -> Explanation:
         before="" if edge.before is None else notation.short(edge.before),
         after=notation.short(edge.after),
         running=_running(target, edge),
-        notes=_use_notes(operand_label, edge.progress),
+        notes=(*_place_note(trace, edge), *_use_notes(operand_label, edge.progress)),
     )
     add_detail = _in_arrays if _has_array(trace, edge.node) else _in_numbers
     return add_detail(common, trace, edge)
@@ -198,10 +200,11 @@ def _in_numbers(common: Explanation, trace: Trace, edge: _Edge) -> Explanation:
     algebra = fill(template, {**_names(trace, edge.node), "g": "1"})
     figures = _spaced(fill(template, {**_figures(trace, edge.node), "g": "1"}))
     local_text = notation.short(local)
+    is_plain_number = figures in (local_text, notation.in_brackets(local_text))
     return replace(
         common,
         formula=f"{_ratio(trace.label(edge.node), trace.label(edge.operand))} = {algebra}",
-        numbers=figures if figures == local_text else _equation(figures, local),
+        numbers=local_text if is_plain_number else _equation(figures, local),
         local=local_text,
         product=f"{common.upstream} × {notation.in_brackets(local_text)} = {common.contribution}",
     )
@@ -249,6 +252,18 @@ def _broadcast_axes(from_shape: Shape, to_shape: Shape) -> tuple[int, ...]:
         axis
         for axis, size in enumerate(from_shape)
         if axis < added or (to_shape[axis - added] == 1 and size != 1)
+    )
+
+
+def _place_note(trace: Trace, edge: _Edge) -> tuple[str, ...]:
+    """Said where one value stands in several places of an operation, as in `x·x`."""
+    places = [at for at, one in enumerate(trace.graph.operands[edge.node]) if one == edge.operand]
+    if len(places) < 2:
+        return ()
+    place, label = places.index(edge.position) + 1, trace.label(edge.operand)
+    return (
+        f"{label} stands in {len(places)} places of {expression(trace, edge.node)}; this step is "
+        f"for place {place}, the other held fixed",
     )
 
 

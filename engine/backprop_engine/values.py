@@ -24,6 +24,8 @@ UNIT_ROUNDOFF: Final[Mapping[str, float]] = {"float64": 2.0**-53, "float32": 2.0
 
 def settle(value: Any, dtype: Dtype) -> Value:
     """`value` in the one form its kind has here: no 0-d arrays, floats in `dtype`."""
+    if type(value) is float and dtype == "float64":
+        return value
     if isinstance(value, np.ndarray) and value.ndim:
         is_other_float = value.dtype.kind == "f" and value.dtype != dtype
         return value.astype(dtype) if is_other_float else value

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backprop_engine.compare import Comparison
 from backprop_tui.glyphs import Glyphs
 from backprop_tui.oracle.agreement import Agreement
-from backprop_tui.oracle.report import OracleState
+from backprop_tui.oracle.report import OracleState, Starting
 from backprop_tui.session import Session
 
 
@@ -20,14 +21,14 @@ class View:
     """Torch's report compared with the trace; None until the oracle is ready."""
     glyphs: Glyphs
 
-    def mark(self, comparison: object) -> str:
-        """✓, ✗ or … for a comparison; blank where there is nothing to compare."""
-        if self.agreement is None:
-            return self.glyphs.waiting if self.is_waiting else ""
-        if comparison is None:
-            return ""
-        return self.glyphs.agrees if getattr(comparison, "agrees", False) else self.glyphs.disagrees
-
     @property
     def is_waiting(self) -> bool:
-        return type(self.oracle).__name__ == "Starting"
+        return isinstance(self.oracle, Starting)
+
+    def mark(self, comparison: Comparison | None) -> str:
+        """✓, ✗ or … for a comparison; blank where there is nothing to compare."""
+        if self.is_waiting:
+            return self.glyphs.waiting
+        if comparison is None:
+            return ""
+        return self.glyphs.agrees if comparison.agrees else self.glyphs.disagrees

@@ -1,0 +1,223 @@
+"""From text to trace: which nodes and steps there are, in which order, and what `.grad` becomes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from backprop_engine.loader import parse_document, parse_shorthand
+from backprop_engine.record import record
+from backprop_engine.source import ScenarioError, Source
+from backprop_engine.trace import PassKind, StepKind, Trace
+
+
+def shorthand(text: str) -> Trace:
+    return record(parse_shorthand(Source("<-e>", text)))
+
+
+def document(text: str) -> Trace:
+    return record(parse_document(Source("lesson.yaml", text)))
+
+
+def sent(trace: Trace) -> list[tuple[str, str, float]]:
+    """Every contribution as (from, to, amount)."""
+    edges = [
+        (trace.edge(step), trace.contribution(step))
+        for step in range(len(trace))
+        if trace.step(step).kind is StepKind.CONTRIBUTION
+    ]
+    return [(trace.label(node), trace.label(to), amount) for (node, to, _), amount in edges]
+
+
+def final_grads(trace: Trace) -> dict[str, object]:
+    return {name: trace.grad(node, len(trace)) for name, node in trace.graph.inputs.items()}
+
+
+BASIC = "x=2, y=x**2+3x+1"
+
+
+def test_the_basic_scenario_has_eight_nodes_and_ten_steps_in_torchs_order():
+    trace = shorthand(BASIC)
+    assert [trace.label(node) for node in range(len(trace.graph))] == [
+        "x", "2", "%1", "3", "%2", "%3", "1", "y",
+    ]  # fmt: skip
+    assert [trace.step(k).kind for k in range(10)] == [StepKind.FORWARD] * 4 + [
+        StepKind.SEED
+    ] + [StepKind.CONTRIBUTION] * 5
+    assert sent(trace) == [
+        ("y", "%3", 1.0), ("%3", "%1", 1.0), ("%3", "%2", 1.0), ("%2", "x", 3.0), ("%1", "x", 4.0),
+    ]  # fmt: skip
+    assert len(trace) == 10
+    assert trace.graph.value[trace.assigned["y"]] == 11.0
+    assert final_grads(trace) == {"x": 7.0}
+
+
+def test_z_cubed_at_three_gives_twenty_seven():
+    assert final_grads(shorthand("z=3, w=z**3")) == {"z": 27.0}
+
+
+def test_a_square_written_as_a_product_has_two_contributions_left_to_right():
+    assert sent(shorthand("x=3, y=x*x")) == [("y", "x", 3.0), ("y", "x", 3.0)]
+    assert sent(shorthand("a=2, b=5, y=a*b")) == [("y", "a", 5.0), ("y", "b", 2.0)]
+
+
+def test_a_second_name_for_a_value_makes_no_node():
+    trace = shorthand("x=2, a=x*x, b=a, y=b+1")
+    assert len(trace.graph) == 4
+    assert trace.assigned["a"] == trace.assigned["b"]
+    assert trace.label(trace.assigned["b"]) == "a"
+
+
+def test_a_name_assigned_again_has_versions_and_the_bare_name_is_the_last():
+    trace = shorthand("x=2, h=x*x, h=h+1, h+=x, y=h*h")
+    labels = [trace.label(trace.assigned[name]) for name in ("h@1", "h@2", "h@3", "h")]
+    assert labels == ["h@1", "h@2", "h@3", "h@3"]
+    assert trace.graph.value[trace.assigned["h"]] == 7.0
+    assert final_grads(trace) == {"x": 70.0}
+
+
+def test_an_input_assigned_again_is_still_the_input_whose_grad_counts():
+    trace = shorthand("x=2, x=x*x, y=3x")
+    assert trace.label(trace.graph.inputs["x"]) == "x@1"
+    assert trace.label(trace.assigned["x"]) == "x@2"
+    assert final_grads(trace) == {"x": 12.0}
+
+
+def test_nodes_that_lead_nowhere_receive_nothing():
+    trace = shorthand("x=2, a=x*x, b=exp(x), y=a+1")
+    assert trace.receipts(trace.assigned["b"]) == []
+    assert [(node, to) for node, to, _ in sent(trace)] == [("y", "a"), ("a", "x"), ("a", "x")]
+
+
+def test_grad_accumulates_over_passes_and_zero_grad_forgets_it():
+    trace = document("inputs: {x: 3}\ncompute: y = x**2\nbackward: [y, y, zero_grad, y]\n")
+    x = trace.graph.inputs["x"]
+    assert [one.kind for one in trace.passes] == [
+        PassKind.FORWARD, PassKind.BACKWARD, PassKind.BACKWARD, PassKind.ZERO_GRAD,
+        PassKind.BACKWARD,
+    ]  # fmt: skip
+    assert [trace.grad(x, one.stop) for one in trace.passes] == [None, 6.0, 12.0, None, 6.0]
+    # The gradient itself belongs to a pass and starts anew in each.
+    assert [trace.gradient(x, one.stop) for one in trace.passes] == [None, 6.0, 6.0, None, 6.0]
+
+
+def test_zero_fills_one_grad_with_zeros():
+    trace = document(
+        "inputs: {x: 3, w: 2}\ncompute: y = x*w\nbackward: [y, x.grad.zero_(), y]\n"
+    )
+    x, w = trace.graph.inputs["x"], trace.graph.inputs["w"]
+    assert [trace.grad(x, one.stop) for one in trace.passes] == [None, 2.0, 0.0, 2.0]
+    assert [trace.grad(w, one.stop) for one in trace.passes] == [None, 3.0, 3.0, 6.0]
+
+
+def test_a_vector_output_is_differentiated_with_the_gradient_argument():
+    trace = document(
+        "inputs: {x: [1, 2]}\ncompute: y = x**2\nbackward: {of: y, gradient: [1, 10]}\n"
+    )
+    np.testing.assert_array_equal(final_grads(trace)["x"], [2.0, 40.0])
+
+
+def test_an_input_without_requires_grad_costs_no_step_and_gets_no_grad():
+    trace = document(
+        "inputs: {x: 3, c: {value: 2, requires_grad: false}}\ncompute: y = c*x + c*c\n"
+    )
+    assert [(node, to) for node, to, _ in sent(trace)] == [("y", "%1"), ("%1", "x")]
+    assert trace.grad(trace.graph.inputs["c"], len(trace)) is None
+
+
+def test_backward_from_an_input_seeds_the_input_itself():
+    trace = document("inputs: {x: 3}\ncompute: y = x*x\nbackward: [x, y]\n")
+    assert final_grads(trace) == {"x": 7.0}
+
+
+def test_infinities_and_nans_are_results_not_exceptions():
+    trace = shorthand("x=0, a=1/x, b=log(x), c=log(-1), d=exp(1000), e=a-a, f=x**-2, y=a+b+c+d+e+f")
+    values = {name: trace.graph.value[node] for name, node in trace.assigned.items()}
+    assert values["a"] == values["d"] == values["f"] == math.inf
+    assert values["b"] == -math.inf
+    assert math.isnan(values["c"])
+    assert math.isnan(values["e"])
+    assert math.isnan(final_grads(trace)["x"])
+
+
+def test_float32_scenarios_stay_float32_throughout():
+    trace = document("dtype: float32\ninputs: {x: 0.1, v: [1, 2]}\ncompute: y = (0.1*x*v).sum()\n")
+    values = [*trace.graph.value, *(v for v in trace.contributions if v is not None)]
+    assert {value.dtype for value in values} == {np.dtype("float32")}
+
+
+def test_a_masked_or_indexed_value_gets_its_gradient_where_it_was_picked():
+    trace = document(
+        "inputs:\n  W: [[1, 2], [3, 4], [5, 6]]\n  idx: {value: [0, 0, 2], dtype: int64}\n"
+        "compute: y = W[idx].sum()\n"
+    )
+    np.testing.assert_array_equal(final_grads(trace)["W"], [[2, 2], [0, 0], [1, 1]])
+
+
+def test_pasted_pytorch_means_the_same_as_the_plain_spelling():
+    plain = shorthand("x=[1,2,3], w=[3,2,1], y=mean((x-w)**2)")
+    pasted = shorthand("x=[1,2,3], w=[3,2,1], y=torch.mean((x - w).pow(2), dim=0)")
+    np.testing.assert_array_equal(final_grads(plain)["x"], final_grads(pasted)["x"])
+
+
+def test_a_chain_of_a_hundred_thousand_operations_is_recorded():
+    lines = "\n".join(["  h = h * 1.00001"] * 100_000)
+    trace = document(f"inputs: {{h: 1}}\ncompute: |\n{lines}\n")
+    assert len(trace) == 200_001
+    assert final_grads(trace)["h"] == pytest.approx(1.00001**100_000, rel=1e-9)
+
+
+def test_a_sum_of_five_thousand_terms_is_recorded():
+    trace = shorthand("x=2, y=" + " + ".join(["x"] * 5_000))
+    assert final_grads(trace) == {"x": 5_000.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x=[1,2], y=x*2", "grad can be implicitly created only for scalar outputs"),
+        ("x=2, y=exp(1)", "does not require grad and does not have a grad_fn"),
+        ("x=2, y=zz+1", "unknown name `zz`"),
+        ("x=2, y=h+1, h=x*x", "`h` is used before it is assigned"),
+        ("x=2, y=exq(x)", "unknown function `exq`; did you mean `exp`?"),
+        ("x=2, y=x(3)", "`x` is a variable, not a function; write `x*(…)`"),
+        ("x=2, y=x.exq()", "unknown method `exq`; did you mean `exp`?"),
+        ("x=2, y=x.grad", "`.grad` is known only after `backward`"),
+        ("x=2, y=x.S", "unknown property `.S`"),
+        ("x=2, y=x.exp", "write `.exp()`"),
+        ("x=[[1,2]], y=x.T()", "write `.T` without brackets"),
+        ("x=[1,2], y=sum(x, 0, True, 3)", "`sum` takes at most 3 arguments"),
+        ("x=[1,2], y=sum(x, axes=0)", "`sum` has no keyword `axes`; did you mean `axis`?"),
+        ("x=[1,2], y=sum(x, 0, dim=0)", "`sum` got `dim` twice"),
+        ("x=[1,2], y=sum()", "`sum` is called without `input`"),
+        ("x=[1,2], y=sum(x, keepdim=1)", "`keepdim` of `sum` cannot be this"),
+        ("x=[1,2], y=reshape(x, x)", "this must be written out, not computed"),
+        ("x=[1,2], y=x[0.5]", "an index must be a whole number"),
+        ("x=[1,2], y=x[::-1]", "a slice's step must be greater than zero"),
+        ("x=[1,2], y=x[7]", "index 7 is out of bounds"),
+        ("x=2, y=x+[1,[2]]", "the rows of this list are not equally long"),
+        ("x=2, y=x+[x, 1]", "this must be written out, not computed"),
+        ("x=[1,2], y=x+[1,2,3]", "`+` cannot broadcast shapes (2,) and (3,)"),
+    ],
+)
+def test_a_program_that_cannot_run_is_refused_in_words(text, message):
+    with pytest.raises(ScenarioError) as caught:
+        shorthand(text)
+    assert message in caught.value.render()
+
+
+@pytest.mark.parametrize(
+    ("backward", "message"),
+    [
+        ("{of: y, gradient: [1, 2, 3]}", "`gradient` has shape (3,), but `y` has shape (2,)"),
+        ("[x.grad.zero_(), {of: y, gradient: [1, 2]}]", "`x.grad` is None here"),
+        ("c", "does not require grad"),
+    ],
+)
+def test_a_backward_pass_that_cannot_run_is_refused_in_words(backward, message):
+    text = f"inputs: {{x: [1, 2]}}\ncompute: |\n  c = exp(1)\n  y = x*c\nbackward: {backward}\n"
+    with pytest.raises(ScenarioError) as caught:
+        document(text)
+    assert message in caught.value.render()

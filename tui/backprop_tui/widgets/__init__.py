@@ -1,0 +1,1 @@
+"""The panes: each draws the View it is given, and tells by messages what was clicked."""

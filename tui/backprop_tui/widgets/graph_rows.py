@@ -1,0 +1,286 @@
+"""One row of the tree as styled cells: a pure function of the view, the row and the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from rich.cells import cell_len
+
+from backprop_engine import notation
+from backprop_engine.explain import expression
+from backprop_engine.trace import PassKind, StepKind, Trace
+from backprop_engine.values import Value
+from backprop_tui.outline import NO_ROW
+from backprop_tui.session import Session
+from backprop_tui.text import figure, fit, left, printable, right
+from backprop_tui.view import View
+
+_SAMPLE = 500
+"""Rows and values looked at to choose the column widths; a million would take seconds."""
+_MOST_NODE, _LEAST_NODE = 56, 14
+_MOST_GRAD_FN = 19
+_WIDEST_FIGURE, _NARROW_FIGURE = 18, 10
+_SHALLOW_LEVELS = 12
+
+Cell = tuple[str, str]
+"""A text and the name of its style."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Widths in cells; `grad_fn` is 0 where there is no room for it.
+
+    `change` is what a step is about to make of the gradient beside it.
+    """
+
+    node: int
+    value: int
+    gradient: int
+    change: int
+    grad_fn: int
+
+    @property
+    def width(self) -> int:
+        grad_fn = self.grad_fn + 2 if self.grad_fn else 0
+        return 1 + self.node + 2 + self.value + 2 + self.gradient + self.change + 1 + grad_fn + 1
+
+
+def gradient_title(session: Session) -> str:
+    """`∂y/∂node` for the backward pass that is shown, or the first that is to come."""
+    passes = session.trace.passes
+    shown = session.trace.shown_pass(session.cursor).index
+    candidates = [passes[shown], *passes[shown:], *reversed(passes[:shown])]
+    output = next((one.output for one in candidates if one.output is not None), None)
+    return "gradient" if output is None else f"∂{session.trace.label(output)}/∂node"
+
+
+def choose_columns(session: Session, width: int) -> Columns:
+    """Columns that fit `width`, the same for every cursor: nothing jumps while stepping."""
+    trace = session.trace
+    limit = _WIDEST_FIGURE if width >= 84 else _NARROW_FIGURE
+    values = islice(trace.graph.value, _SAMPLE)
+    totals = islice((one for one in trace.totals if one is not None), _SAMPLE)
+    titles = {
+        len(f"∂{trace.label(one.output)}/∂node") for one in trace.passes if one.output is not None
+    }
+    value = _column(values, max(limit, 8), least=7)
+    gradient = _column(totals, limit, least=min(max(titles, default=8), 12))
+    grad_fns = (trace.graph.grad_fn(node) for node in range(min(len(trace.graph), _SAMPLE)))
+    grad_fn = min(max(map(len, grad_fns), default=0), _MOST_GRAD_FN)
+    wanted = max(_LEAST_NODE, min(_widest_row(session), _MOST_NODE))
+    columns = Columns(wanted, value, gradient, gradient + 3, max(grad_fn, 7))
+    if columns.width - wanted + 22 > width:
+        columns = Columns(wanted, value, gradient, gradient + 3, 0)
+    spare = width - columns.width
+    node = max(wanted + min(spare, 4), 1) if spare >= 0 else max(wanted + spare, 1)
+    return Columns(node, value, gradient, columns.change, columns.grad_fn)
+
+
+def _column(values: object, most: int, least: int) -> int:
+    widths = (len(notation.short(value)) for value in values)  # type: ignore[attr-defined]
+    return max(least, min(max(widths, default=0), most))
+
+
+def _widest_row(session: Session) -> int:
+    outline = session.outline
+    rows = range(min(len(outline), _SAMPLE))
+    deepest = 2 * _SHALLOW_LEVELS
+    return max(
+        min(2 * int(outline.depths[row]), deepest) + 2 + len(_name(session.trace, outline, row))
+        for row in rows
+    )
+
+
+def header_cells(view: View, columns: Columns, title: str) -> list[Cell]:
+    """The names of the columns."""
+    cells = [
+        (" " + left(title, columns.node), "title"),
+        ("  " + right("value", columns.value), "header"),
+        ("  " + right(gradient_title(view.session), columns.gradient), "header"),
+        (" " * columns.change + " ", "header"),
+    ]
+    if columns.grad_fn:
+        cells.append((left("grad_fn", columns.grad_fn) + "  ", "header"))
+    return cells
+
+
+@dataclass(frozen=True, slots=True)
+class RowState:
+    """What is true of a row at the cursor."""
+
+    node: int
+    is_sending: bool
+    is_receiving: bool
+    is_selected: bool
+    is_step: bool
+    """The row draws the eye: the node at work stands in it, or inside its fold."""
+
+
+def row_state(view: View, row: int) -> RowState:
+    """How `row`, a visible row, stands to the step about to run."""
+    session, outline = view.session, view.session.outline
+    node = int(outline.nodes[row])
+    step = session.step
+    at_work = step is not None and step.node is not None
+    holder = outline.holder(session.step_row, session.folds)
+    receiver = None if step is None else step.node if step.kind is StepKind.SEED else step.operand
+    is_drawn = not outline.is_reference[row]
+    return RowState(
+        node=node,
+        is_sending=at_work and row == session.step_row,
+        is_receiving=receiver == node and bool(is_drawn or row == session.edge_row),
+        is_selected=session.selected is not None
+        and row == outline.holder(session.selected, session.folds),
+        is_step=at_work and row == holder,
+    )
+
+
+def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
+    """The cells of a visible row, left to right, as wide as the columns together."""
+    session, outline = view.session, view.session.outline
+    state = row_state(view, row)
+    is_reference = bool(outline.is_reference[row])
+    cells = [(view.glyphs.selected if state.is_selected else " ", "selection")]
+    cells += _node_cells(view, row, state, columns.node)
+    if is_reference and not state.is_receiving:
+        cells.append((" " * (columns.width - 1 - columns.node), "plain"))
+        return cells
+    node, cursor = state.node, session.cursor
+    shows_value = session.trace.is_computed(node, cursor) and not is_reference
+    value = session.trace.graph.value[node] if shows_value else None
+    # A constant's name is its value.
+    is_literal = session.trace.graph.operation[node] is None and node not in session.trace.graph.names
+    text = "" if is_literal else figure(value, columns.value)
+    cells.append(("  " + right(text, columns.value), "value"))
+    cells += _gradient_cells(view, state, columns)
+    if columns.grad_fn:
+        name = "" if is_reference else _grad_fn(session.trace, node)
+        cells.append((" " + left(name, columns.grad_fn) + "  ", "muted"))
+    else:
+        cells.append((" ", "plain"))
+    mark = "" if is_reference else _torch_mark(view, node)
+    cells.append((right(mark, 1), mark_style(view, mark)))
+    return cells
+
+
+def mark_style(view: View, mark: str) -> str:
+    """The style of a torch mark."""
+    return {view.glyphs.agrees: "good", view.glyphs.disagrees: "bad"}.get(mark, "muted")
+
+
+def mark_column(view: View, row: int, columns: Columns) -> int:
+    """The column in which a row's mark stands, counted from the row's left edge."""
+    return 1 + cell_len("".join(text for text, _ in _guides(view, row, columns.node)))
+
+
+def _node_cells(view: View, row: int, state: RowState, width: int) -> list[Cell]:
+    """Guides, mark, and name with expression."""
+    session, outline = view.session, view.session.outline
+    guides = _guides(view, row, width)
+    used = sum(cell_len(text) for text, _ in guides)
+    mark, mark_style = _mark(view, row, state)
+    text = view.glyphs.text(printable(_name(session.trace, outline, row)))
+    hidden = int(outline.sizes[row]) - 1 if row in session.folds else 0
+    suffix = f" {view.glyphs.folded} {hidden} more" if hidden else ""
+    room = width - used - 2 - len(suffix)
+    style = "label"
+    if outline.is_reference[row] or mark == view.glyphs.constant:
+        style = "muted"
+    if state.is_receiving:
+        style = "receiver"
+    name, equals, rest = fit(text, max(room, 1)).partition(" = ")
+    written = cell_len(name + equals + rest)
+    cells = [*guides, (mark + " ", mark_style), (name, style), (equals + rest, "expression")]
+    cells.append((suffix, "muted"))
+    used += 2 + written + len(suffix)
+    return [*cells, (" " * max(width - used, 0), "plain")]
+
+
+def _guides(view: View, row: int, width: int) -> list[Cell]:
+    """The lines that connect a row with the one it hangs under; deep ones are told by number."""
+    outline = view.session.outline
+    depth = int(outline.depths[row])
+    room = max(width // 2, 6)
+    levels = max(min(room - 6, _SHALLOW_LEVELS), 2)
+    lines: list[str] = []
+    if depth and outline.parents[row] != NO_ROW:
+        lines.append("└─" if outline.is_last[row] else "├─")
+    number = ""
+    if outline.deepest > levels:
+        # Number and lines share the room, so that a deep row starts where its neighbour does.
+        digits = len(str(outline.deepest)) + 2
+        if depth > levels:
+            levels -= (digits + 1) // 2
+            number = left(f"┄{depth - levels}", digits + digits % 2)
+    above = outline.ancestors(row, max(min(depth, levels) - 1, 0))
+    lines += ["  " if outline.is_last[one] else "│ " for one in above]
+    cells = [(number, "muted")] if number else []
+    return [*cells, ("".join(reversed(lines[:levels])), "guide")]
+
+
+def _mark(view: View, row: int, state: RowState) -> Cell:
+    session, glyphs = view.session, view.glyphs
+    if state.is_sending:
+        return glyphs.sending, "sending"
+    if session.outline.is_reference[row]:
+        return glyphs.reference, "receiver" if state.is_receiving else "muted"
+    if not session.trace.graph.requires_grad[state.node]:
+        return glyphs.constant, "muted"
+    progress = session.trace.progress(state.node, session.cursor)
+    if progress.is_complete:
+        return glyphs.complete, "complete"
+    if progress.received:
+        return glyphs.partial, "partial"
+    return glyphs.untouched, "partial" if state.is_receiving else "muted"
+
+
+def _name(trace: Trace, outline: object, row: int) -> str:
+    node = int(outline.nodes[row])  # type: ignore[attr-defined]
+    label = trace.label(node)
+    if outline.is_reference[row]:  # type: ignore[attr-defined]
+        return f"{label} (above)"
+    if trace.graph.operation[node] is None:
+        return label
+    return f"{label} = {expression(trace, node)}"
+
+
+def _grad_fn(trace: Trace, node: int) -> str:
+    if trace.graph.operation[node] is None and trace.graph.requires_grad[node]:
+        return "leaf"
+    return trace.graph.grad_fn(node)
+
+
+def _gradient_cells(view: View, state: RowState, columns: Columns) -> list[Cell]:
+    """The gradient now and, for the node that is about to receive, what it becomes."""
+    session = view.session
+    now = session.trace.gradient(state.node, session.cursor)
+    starts_afresh = (
+        session.step is not None
+        and session.trace.shown_pass(session.cursor).index != session.step.pass_index
+    )
+    cells = [("  " + right(figure(now, columns.gradient), columns.gradient), "gradient")]
+    change = ""
+    if state.is_receiving and session.step is not None:
+        after = session.trace.totals[session.step.index]
+        change = f" {view.glyphs.text('→')} {figure(after, columns.gradient)}"
+        if starts_afresh:
+            cells[0] = (cells[0][0], "muted")
+    cells.append((left(change, columns.change), "change"))
+    return cells
+
+
+def _torch_mark(view: View, node: int) -> str:
+    session = view.session
+    trace, cursor = session.trace, session.cursor
+    if trace.graph.operation[node] is None and not trace.graph.requires_grad[node]:
+        return ""
+    has_gradient = trace.gradient(node, cursor) is not None
+    if not has_gradient and not trace.is_computed(node, cursor):
+        return ""
+    if view.agreement is None:
+        return view.mark(None)
+    if has_gradient:
+        return view.mark(view.agreement.gradient(node, cursor))
+    return view.mark(view.agreement.value(node))

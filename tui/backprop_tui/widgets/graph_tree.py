@@ -1,0 +1,162 @@
+"""The graph pane: a tree drawn line by line, of which only the lines on the screen exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from backprop_tui.commands import COMMANDS
+from backprop_tui.view import View
+from backprop_tui.widgets.graph_rows import (
+    Cell,
+    Columns,
+    choose_columns,
+    header_cells,
+    mark_column,
+    row_cells,
+    row_state,
+)
+
+_HEADER = 1
+"""Lines above the rows that do not scroll."""
+
+
+class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
+    """The tree of the session's outline, with the column names above it."""
+
+    BINDINGS: ClassVar = [
+        Binding(",".join(command.keys), f"app.command('{command.name}')", command.title, show=False)
+        for command in COMMANDS
+        if command.in_tree
+    ]
+    COMPONENT_CLASSES: ClassVar = {
+        f"graph--{name}"
+        for name in (
+            "title", "header", "selection", "guide", "label", "expression", "value", "gradient",
+            "change", "sending", "receiver", "partial", "complete", "muted", "good", "bad",
+            "step-row", "selected-row",
+        )
+    }  # fmt: skip
+
+    @dataclass
+    class Clicked(Message):
+        """A visible row was clicked; `on_mark`: on its mark or the lines before it."""
+
+        row: int
+        on_mark: bool
+
+    @dataclass
+    class Paged(Message):
+        """The pane shows another number of rows than before."""
+
+        rows: int
+
+    def __init__(self, **names: str) -> None:
+        super().__init__(**names)
+        self.view: View | None = None
+        self._columns: Columns | None = None
+
+    @property
+    def _width(self) -> int:
+        return self.scrollable_content_region.width
+
+    @property
+    def _rows_shown(self) -> int:
+        return max(self.scrollable_content_region.height - _HEADER, 1)
+
+    def show(self, view: View) -> None:
+        """Draw `view`, with the step in sight, or the selected row where only that changed."""
+        old, self.view = self.view, view
+        session = view.session
+        if old is None or old.session.trace is not session.trace:
+            self._columns = None
+        self.virtual_size = Size(0, len(session.visible) + _HEADER)
+        if old is None or old.session.cursor != session.cursor:
+            self._reveal_step()
+        elif old.session.row != session.row:
+            self._reveal(session.row)
+        self.refresh()
+
+    def on_resize(self) -> None:
+        """Choose the columns anew and keep the step in sight."""
+        self._columns = None
+        if self.view is not None:
+            self._reveal_step()
+        self.post_message(self.Paged(self._rows_shown))
+
+    def _reveal_step(self) -> None:
+        assert self.view is not None
+        session = self.view.session
+        if session.edge_row is not None:
+            self._reveal(session.edge_row)
+        self._reveal(session.step_row)
+
+    def _reveal(self, row: int) -> None:
+        assert self.view is not None
+        session = self.view.session
+        index = int(session.visible.searchsorted(session.outline.holder(row, session.folds)))
+        first = round(self.scroll_target_y)
+        if index < first:
+            self.scroll_to(y=index, animate=False)
+        elif index >= first + self._rows_shown:
+            self.scroll_to(y=index - self._rows_shown + 1, animate=False)
+
+    def render_line(self, y: int) -> Strip:
+        """Line `y` of the pane: the column names, or a row."""
+        if self.view is None:
+            return Strip.blank(self._width, self.rich_style)
+        if self._columns is None:
+            self._columns = choose_columns(self.view.session, self._width)
+        if y < _HEADER:
+            title = "node" if self.styles.border_top[0] else "Graph"
+            return self._strip(header_cells(self.view, self._columns, title), self.rich_style)
+        index = y - _HEADER + self.scroll_offset.y
+        visible = self.view.session.visible
+        if index >= len(visible):
+            return Strip.blank(self._width, self.rich_style)
+        row = int(visible[index])
+        return self._strip(row_cells(self.view, row, self._columns), self._row_style(row))
+
+    def _row_style(self, row: int) -> Style:
+        assert self.view is not None
+        state = row_state(self.view, row)
+        style = self.rich_style
+        if state.is_step:
+            style += self.get_component_rich_style("graph--step-row", partial=True)
+        elif state.is_selected:
+            style += self.get_component_rich_style("graph--selected-row", partial=True)
+        return style
+
+    def _strip(self, cells: list[Cell], row_style: Style) -> Strip:
+        segments = [
+            Segment(
+                text,
+                row_style
+                if name == "plain"
+                else row_style + self.get_component_rich_style(f"graph--{name}", partial=True),
+            )
+            for text, name in cells
+            if text
+        ]
+        return Strip(segments).adjust_cell_length(self._width, row_style)
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which row was clicked, and whether on its mark."""
+        place = event.get_content_offset(self)
+        if self.view is None or self._columns is None or place is None:
+            return
+        index = place.y - _HEADER + self.scroll_offset.y
+        visible = self.view.session.visible
+        if place.y >= _HEADER and index < len(visible):
+            row = int(visible[index])
+            on_mark = place.x <= mark_column(self.view, row, self._columns)
+            self.post_message(self.Clicked(row, on_mark))
