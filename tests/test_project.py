@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -113,6 +114,30 @@ def test_there_are_four_folders_and_no_clutter_beside_them() -> None:
         "constraints.txt",
         "pyproject.toml",
     }
+
+
+def make(*arguments: str) -> str:
+    """What make would do."""
+    outside = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(
+        ["make", "--dry-run", *arguments],
+        cwd=ROOT,
+        env=outside,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt"])
+def test_make_installs_again_when_what_is_needed_has_changed(file: str) -> None:
+    assert "pip install" in make("--what-if", file, "run")
+
+
+def test_make_run_opens_the_basic_scenario_or_the_one_named() -> None:
+    assert make("run").splitlines()[-1].endswith("backprop_tui scenarios/basic.yaml")
+    named = make("run", "SCENARIO=scenarios/cube.yaml")
+    assert named.splitlines()[-1].endswith("backprop_tui scenarios/cube.yaml")
 
 
 IMPORT_EVERYTHING = """

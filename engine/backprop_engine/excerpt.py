@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from backprop_engine.source import Source, Span
 
 _ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[^xuU])", re.DOTALL)
-_HEXADECIMAL = "xuU"
 _CONTROLS = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f",
     "r": "\r", "e": "\x1b", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
@@ -106,7 +105,6 @@ def _quoted_character(text: str, at: int, quote: str) -> tuple[str, int]:
     escape = _ESCAPE.match(text, at)
     if escape is None:
         return text[at], 1
-    code = escape[0][1]
-    if code in _HEXADECIMAL:
-        return chr(int(escape[0][2:], 16)), len(escape[0])
-    return _CONTROLS.get(code, code), len(escape[0])
+    code, digits = escape[0][1], escape[0][2:]
+    character = chr(int(digits, 16)) if digits else _CONTROLS.get(code, code)
+    return character, len(escape[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -87,7 +88,7 @@ def _forward(trace: Trace, node: int) -> Explanation:
         figures = notation.short(value)
         notes: tuple[str, ...] = (f"shape of {label}: {shape_of(value)}", memory)
     else:
-        figures = _equation(_spaced(_notation(trace, node, _figures(trace, node))), value)
+        figures = _equation(_tidy(_notation(trace, node, _figures(trace, node))), value)
         notes = (memory,)
     return Explanation(
         headline=f"compute {label} = {algebra}",
@@ -198,7 +199,7 @@ def _in_numbers(common: Explanation, trace: Trace, edge: _Edge) -> Explanation:
     local = _local_value(trace, edge)
     template = edge.derivative.local or edge.derivative.vjp or ""
     algebra = fill(template, {**_names(trace, edge.node), "g": "1"})
-    figures = _spaced(fill(template, {**_figures(trace, edge.node), "g": "1"}))
+    figures = _tidy(fill(template, {**_figures(trace, edge.node), "g": "1"}))
     local_text = notation.short(local)
     is_plain_number = figures in (local_text, notation.in_brackets(local_text))
     return replace(
@@ -261,10 +262,8 @@ def _place_note(trace: Trace, edge: _Edge) -> tuple[str, ...]:
     if len(places) < 2:
         return ()
     place, label = places.index(edge.position) + 1, trace.label(edge.operand)
-    return (
-        f"{label} stands in {len(places)} places of {expression(trace, edge.node)}; this step is "
-        f"for place {place}, the other held fixed",
-    )
+    made = expression(trace, edge.node)
+    return (f"{label} stands in {len(places)} places of {made}; this step is for place {place}",)
 
 
 def _use_notes(label: str, progress: Progress) -> tuple[str, ...]:
@@ -321,9 +320,9 @@ def _equation(figures: str, value: Value) -> str:
     return f"{figures} = {notation.short(value)}"
 
 
-def _spaced(figures: str) -> str:
-    """Dots between figures get room, so that `2·2` does not read as `2.2`."""
-    return figures.replace("·", " · ")
+def _tidy(figures: str) -> str:
+    """Room around dots, so that `2·2` does not read as `2.2`, and no bracket twice."""
+    return re.sub(r"\(\(([^()]*)\)\)", r"(\1)", figures).replace("·", " · ")
 
 
 def _notation(trace: Trace, node: int, texts: dict[str, str]) -> str:

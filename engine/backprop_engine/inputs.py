@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from backprop_engine.scenario import Input
-from backprop_engine.source import Mistake, Span
+from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import did_you_mean, listed
 from backprop_engine.values import Dtype, Shape, Value, settle
 from backprop_engine.yaml_document import Listing, Node, Scalar, Table
@@ -24,7 +24,7 @@ _INT64 = np.iinfo(np.int64)
 
 
 def read_input(name: str, span: Span, node: Node, dtype: Dtype) -> Input:
-    """One entry of `inputs`. Raises Mistake at whatever is wrong with it."""
+    """One entry of `inputs`. Raises ProblemError at whatever is wrong with it."""
     if not isinstance(node, Table):
         return Input(name, read_value(node, dtype), True, span)
     kind = _kind(node, dtype)
@@ -32,7 +32,7 @@ def read_input(name: str, span: Span, node: Node, dtype: Dtype) -> Input:
     requires_grad = _flag(node, "requires_grad", kind.startswith("float"))
     if requires_grad and not kind.startswith("float"):
         at = node.get("requires_grad")
-        raise Mistake(
+        raise ProblemError(
             "only Tensors of floating point dtype can require gradients",
             at.span if at else span,
             fix=f"`{name}` is {kind}: leave `requires_grad` out",
@@ -46,7 +46,7 @@ def read_value(node: Node, dtype: Dtype) -> Value:
 
 
 def read_array(node: Node, dtype: np.dtype[Any]) -> Any:
-    """A number or a nested list as an array of `dtype`. Raises Mistake where it is ragged."""
+    """A number or a nested list as an array of `dtype`. Raises ProblemError where it is ragged."""
     elements: list[Any] = []
     shape = _shape_of(node)
     _collect(node, shape, elements, _element_reader(dtype))
@@ -60,7 +60,7 @@ def _shape_of(node: Node) -> Shape:
     while isinstance(node, Listing):
         shape.append(len(node.items))
         if len(shape) > MAX_DIMENSIONS:
-            raise Mistake(f"an array has at most {MAX_DIMENSIONS} dimensions", node.span)
+            raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", node.span)
         if not node.items:
             break
         node = node.items[0]
@@ -72,14 +72,14 @@ def _collect(node: Node, shape: Shape, elements: list[Any], element: Callable[[N
     if not shape:
         elements.append(element(node))
         if len(elements) > MAX_ELEMENTS:
-            raise Mistake(f"an array has at most {MAX_ELEMENTS:,} elements", node.span)
+            raise ProblemError(f"an array has at most {MAX_ELEMENTS:,} elements", node.span)
         return
     if not isinstance(node, Listing):
-        raise Mistake(
+        raise ProblemError(
             "the lists of an array must all be equally deep", node.span, f"a list of {shape[0]}"
         )
     if len(node.items) != shape[0]:
-        raise Mistake(
+        raise ProblemError(
             f"this row has {len(node.items)} entries, the first one has {shape[0]}",
             node.span,
             "rows of one length",
@@ -100,18 +100,18 @@ def read_number(node: Node) -> float:
     if number is not None:
         return float(number)
     if isinstance(node, Listing):
-        raise Mistake("a list stands where a number should", node.span, "a number")
+        raise ProblemError("a list stands where a number should", node.span, "a number")
     if isinstance(node, Table):
-        raise Mistake("a mapping stands where a number should", node.span, "a number")
+        raise ProblemError("a mapping stands where a number should", node.span, "a number")
     if node.boolean is not None:
-        raise Mistake(
+        raise ProblemError(
             f"`{node.text}` is not a number",
             node.span,
             "a number",
             "for a mask write `{value: …, dtype: bool}`",
         )
     shown = f"`{node.text}` is not a number" if node.text.strip() else "a number is missing here"
-    raise Mistake(shown, node.span, "a number such as 2, -0.5 or 1e-3, or a list of numbers")
+    raise ProblemError(shown, node.span, "a number such as 2, -0.5 or 1e-3, or a list of numbers")
 
 
 def read_integer(node: Node) -> int:
@@ -119,7 +119,7 @@ def read_integer(node: Node) -> int:
     number = read_number(node)
     exact = node.number if isinstance(node, Scalar) else None
     if not number.is_integer() or not _INT64.min <= int(exact or 0) <= _INT64.max:
-        raise Mistake(f"`{_text(node)}` is not a whole number of int64", node.span)
+        raise ProblemError(f"`{_text(node)}` is not a whole number of int64", node.span)
     return int(exact or 0)
 
 
@@ -130,7 +130,7 @@ def read_boolean(node: Node) -> bool:
             return node.boolean
         if node.number in (0, 1):
             return bool(node.number)
-    raise Mistake(f"`{_text(node)}` is not a truth value", node.span, "`true` or `false`")
+    raise ProblemError(f"`{_text(node)}` is not a truth value", node.span, "`true` or `false`")
 
 
 def _text(node: Node) -> str:
@@ -144,7 +144,7 @@ def _flag(spec: Table, key: str, default: bool) -> bool:
     if node is None:
         return default
     if not isinstance(node, Scalar) or node.boolean is None:
-        raise Mistake(f"`{key}` is true or false", node.span, "`true` or `false`")
+        raise ProblemError(f"`{key}` is true or false", node.span, "`true` or `false`")
     return node.boolean
 
 
@@ -154,7 +154,7 @@ def _kind(spec: Table, dtype: Dtype) -> str:
     if node is None:
         return dtype
     if _text(node) not in ("int64", "bool", dtype):
-        raise Mistake(
+        raise ProblemError(
             f"an input's dtype is int64 or bool, not `{_text(node)}`",
             node.span,
             "`int64` or `bool`",
@@ -169,7 +169,7 @@ def _specified(spec: Table, kind: str, dtype: Dtype) -> Value:
     if not recipes:
         unknown = next((key for key, _ in spec.entries if key.text not in _OPTIONS), None)
         hint = did_you_mean(unknown.text, [*RECIPES, *_OPTIONS]) if unknown else ""
-        raise Mistake(
+        raise ProblemError(
             f"unknown key `{unknown.text}`" if unknown else "this input has no value",
             unknown.span if unknown else spec.span,
             listed(RECIPES),
@@ -177,7 +177,7 @@ def _specified(spec: Table, kind: str, dtype: Dtype) -> Value:
         )
     (key, node), *others = recipes
     if others:
-        raise Mistake(
+        raise ProblemError(
             f"`{key.text}` and `{others[0][0].text}` both give the value",
             others[0][0].span,
             "one of them",
@@ -185,7 +185,7 @@ def _specified(spec: Table, kind: str, dtype: Dtype) -> Value:
     options = ("requires_grad", "dtype", *_OWN_OPTIONS.get(key.text, ()))
     for option, _ in spec.entries:
         if option.text not in (key.text, *options):
-            raise Mistake(
+            raise ProblemError(
                 f"unknown key `{option.text}` beside `{key.text}`",
                 option.span,
                 listed(options),
@@ -204,14 +204,14 @@ def _cast(array: Any, kind: str, span: Span) -> Any:
     with np.errstate(invalid="ignore"):
         converted = np.asarray(array).astype(kind)
     if not np.array_equal(converted, array):
-        raise Mistake(f"these are not values of dtype {kind}", span)
+        raise ProblemError(f"these are not values of dtype {kind}", span)
     return converted
 
 
 def _size(node: Node) -> int:
     number = node.number if isinstance(node, Scalar) else None
     if number is None or not float(number).is_integer() or number < 0:
-        raise Mistake(f"`{_text(node)}` is not a size", node.span, "a whole number, 0 or more")
+        raise ProblemError(f"`{_text(node)}` is not a size", node.span, "a whole number, 0 or more")
     return int(number)
 
 
@@ -220,20 +220,20 @@ def _read_shape(node: Node) -> Shape:
     items = node.items if isinstance(node, Listing) else (node,)
     shape = tuple(_size(item) for item in items)
     if len(shape) > MAX_DIMENSIONS:
-        raise Mistake(f"an array has at most {MAX_DIMENSIONS} dimensions", node.span)
+        raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", node.span)
     _check_count(math.prod(shape), node)
     return shape
 
 
 def _check_count(count: float, node: Node) -> None:
     if count > MAX_ELEMENTS:
-        raise Mistake(f"an array has at most {MAX_ELEMENTS:,} elements", node.span)
+        raise ProblemError(f"an array has at most {MAX_ELEMENTS:,} elements", node.span)
 
 
 def _finite(node: Node) -> float:
     number = read_number(node)
     if not math.isfinite(number):
-        raise Mistake(f"`{_text(node)}` is not finite", node.span, "a finite number")
+        raise ProblemError(f"`{_text(node)}` is not finite", node.span, "a finite number")
     return number
 
 
@@ -246,14 +246,14 @@ def _generator(spec: Table) -> np.random.Generator:
 def _full(node: Node, spec: Table) -> Any:
     fill = spec.get("fill")
     if fill is None:
-        raise Mistake("`full` needs a `fill`", node.span, "`{full: SHAPE, fill: NUMBER}`")
+        raise ProblemError("`full` needs a `fill`", node.span, "`{full: SHAPE, fill: NUMBER}`")
     return np.full(_read_shape(node), read_number(fill))
 
 
 def _arange(node: Node, spec: Table) -> Any:
     items = node.items if isinstance(node, Listing) else (node,)
     if not 1 <= len(items) <= 3:
-        raise Mistake(
+        raise ProblemError(
             f"`arange` takes one to three numbers, not {len(items)}",
             node.span,
             "`[start, stop, step]`",
@@ -262,7 +262,7 @@ def _arange(node: Node, spec: Table) -> Any:
     start, stop = (0.0, numbers[0]) if len(numbers) == 1 else numbers[:2]
     step = numbers[2] if len(numbers) == 3 else 1.0
     if step == 0:
-        raise Mistake("the step of `arange` is 0", items[2].span, "any other number")
+        raise ProblemError("the step of `arange` is 0", items[2].span, "any other number")
     _check_count((stop - start) / step, node)
     return np.arange(start, stop, step)
 
@@ -270,7 +270,7 @@ def _arange(node: Node, spec: Table) -> Any:
 def _linspace(node: Node, spec: Table) -> Any:
     items = node.items if isinstance(node, Listing) else ()
     if len(items) != 3:
-        raise Mistake("`linspace` takes three numbers", node.span, "`[start, stop, count]`")
+        raise ProblemError("`linspace` takes three numbers", node.span, "`[start, stop, count]`")
     count = _size(items[2])
     _check_count(count, items[2])
     return np.linspace(_finite(items[0]), _finite(items[1]), count)

@@ -7,25 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from keyword import iskeyword
+from typing import Any, Final, cast
 from unicodedata import normalize
 
 from lark import Token
+from lark.common import LexerConf
 from lark.lexer import Lexer, LexerState
 
 from backprop_engine import mistakes
-from backprop_engine.excerpt import Excerpt
-from backprop_engine.source import Span
+from backprop_engine.reading import Place, Reading
 
 LIBRARIES: Final = frozenset({"torch", "F", "nn", "np", "numpy", "math"})
 """Names before a dot that are modules, unless the scenario has a variable of that name."""
 
-KEYWORDS: Final = frozenset(
-    "False None True and as assert async await break class continue def del elif else except "
-    "finally for from global if import in is lambda nonlocal not or pass raise return try while "
-    "with yield".split()
-)
 LITERALS: Final = {"True": True, "False": False, "None": None}
 
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
@@ -42,7 +37,7 @@ _TOKEN: Final = re.compile(
             ("COMMENT", r"#[^\n]*"),
             ("FOREIGN_NUMBER", r"0(?:[xX]_?[0-9a-fA-F]|[bB]_?[01]|[oO]_?[0-7])\w*"),
             ("UNFINISHED", rf"{_DECIMAL}(?:[eE](?![\w+-])|[eE][+-](?![0-9]))"),
-            ("NUMBER", rf"{_DECIMAL}(?:[eE][+-]?{_DIGITS})?(?!_)"),
+            ("NUMBER", rf"(?>{_DECIMAL}(?:[eE][+-]?{_DIGITS})?)(?!_)"),
             ("STRAY_UNDERSCORE", r"[0-9][0-9_.]*_+"),
             ("STRING", r"'[^'\\\n]*'|\"[^\"\\\n]*\""),
             ("DOTS", r"\.\.\."),
@@ -58,6 +53,7 @@ _TOKEN: Final = re.compile(
 _SIGNS: Final = {
     "-": "MINUS", "+": "PLUS", "*": "STAR", "/": "SLASH", "@": "AT", "=": "EQUAL",
     "(": "LPAR", ")": "RPAR", "[": "LSQB", "]": "RSQB", ".": "_DOT", ",": "_COMMA", ":": "COLON",
+    ";": "_END", "\n": "_END",
 }  # fmt: skip
 _CLOSES: Final = {")": "(", "]": "["}
 _DOTTED = re.compile(rf"(?:\s*\.\s*{_NAME})+")
@@ -75,66 +71,41 @@ def canonical(name: str) -> str:
     return str(name) if name.isascii() else normalize("NFKC", name)
 
 
-class Place(NamedTuple):
-    """A token's kind and its range in the excerpt."""
-
-    kind: str
-    start: int
-    stop: int
-
-
-@dataclass
-class Reading:
-    """One text being read: what the lexer was given, and where it stands."""
-
-    excerpt: Excerpt
-    shorthand: bool
-    """Whether commas outside of brackets separate statements too."""
-    variables: frozenset[str]
-    """Names that are variables even where they look like a module (`F.sum()`)."""
-    before: Place | None = None
-    """The token before the last one."""
-    last: Place | None = None
-    """The last token handed out: the offending one when the parser objects."""
-    statement: int = 0
-    """Where in the excerpt the current statement starts."""
-    brackets: list[tuple[str, int]] = field(default_factory=list)
-    """The brackets open here, with their places in the excerpt."""
-
-
 class ProgramLexer(Lexer):
-    """Lark's lexer for `Reading`s; it raises `mistakes.Mistake` for what can be no token."""
+    """Lark's way to `tokens`: the text it is given to parse is a `Reading`."""
 
     __future_interface__ = 2
 
-    def __init__(self, lexer_conf: Any) -> None:
-        del lexer_conf
+    def __init__(self, lexer_conf: LexerConf) -> None:
+        del lexer_conf  # lark hands it over; the terminals are here and not in the grammar
 
     def lex(self, lexer_state: LexerState, parser_state: Any) -> Iterator[Token]:
-        reading: Any = lexer_state.text
-        return tokens(reading)
+        """The tokens of the reading that is the state's text."""
+        del parser_state
+        return tokens(cast("Reading", lexer_state.text))
 
 
 def tokens(reading: Reading) -> Iterator[Token]:
-    """The tokens of a reading, one by one, so that the first mistake in the text is met first."""
+    """The tokens of a reading, one by one, so that the first mistake in the text is met first.
+
+    Raises ProblemError for what can be no token.
+    """
     text = reading.excerpt.text
     at = 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        assert match is not None
+    while match := _TOKEN.match(text, at):
         kind = match.lastgroup or ""
         start, at = at, match.end()
         if kind == "BLANK":
             continue
         if kind == "COMMENT":
-            mistakes.check_comment(reading, start, at)
+            if reading.is_folded(start, at - 1):
+                raise mistakes.hidden_by_comment(reading, start)
             continue
         if kind == "SIGN":
-            sign = match[0]
-            if sign in "\n;," and (sign != "," or reading.shorthand):
-                yield from _separate(reading, sign, start)
+            kind = _SIGNS[match[0]]
+            if kind == "_END" or (kind == "_COMMA" and reading.form == "shorthand"):
+                yield from _separate(reading, match[0], start)
                 continue
-            kind = _SIGNS[sign]
         elif kind == "NAME":
             kind, at = _name(reading, start, at)
         elif kind == "STRING":
@@ -151,7 +122,7 @@ def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
     name = text[start:stop]
     if name in LITERALS:
         return "LITERAL", stop
-    if name in KEYWORDS:
+    if iskeyword(name):
         raise mistakes.keyword(reading, name, start)
     if not name.isidentifier():
         raise mistakes.odd_name(reading, name, start)

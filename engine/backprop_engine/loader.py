@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from keyword import iskeyword
 from pathlib import Path
 from typing import Final, cast, get_args
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from backprop_engine.excerpt import Excerpt, whole
 from backprop_engine.inputs import read_input
-from backprop_engine.lexer import KEYWORDS, canonical
+from backprop_engine.lexer import canonical
 from backprop_engine.names import Names
 from backprop_engine.parser import parse_expression, parse_program
 from backprop_engine.scenario import Backward, Input, Scenario
@@ -24,7 +25,7 @@ from backprop_engine.sections import (
     read_table,
     read_text,
 )
-from backprop_engine.source import Mistake, Problem, ScenarioError, Source, Span
+from backprop_engine.source import ProblemError, Problem, ScenarioError, Source, Span
 from backprop_engine.suggestions import did_you_mean, listed
 from backprop_engine.syntax import Assignment, Expression, Number, Sequence, Unary
 from backprop_engine.values import Dtype, Value, settle
@@ -69,30 +70,33 @@ def parse_document(source: Source) -> Scenario:
     Raises ScenarioError for the first problem in it.
     """
     try:
-        node = read_document(source)
-        if node is None or (isinstance(node, Scalar) and not node.text.strip()):
-            raise Mistake("the scenario is empty", Span(0, 0), "for example `x=2, y=x**2+3x+1`")
-        if isinstance(node, Scalar):
-            return _shorthand(node.excerpt(source))
-        if not isinstance(node, Table):
-            raise Mistake("a scenario is a mapping, not a list", node.span, listed(KEYS))
-        return _document(source, node)
-    except Mistake as mistake:
-        raise ScenarioError(source, mistake.problem) from mistake
+        return _scenario(source, read_document(source))
+    except ProblemError as error:
+        raise ScenarioError(source, error.problem) from error
 
 
 def parse_shorthand(source: Source) -> Scenario:
     """The scenario in a text like `x=2, y=x**2+3x+1`. Raises ScenarioError."""
     try:
         return _shorthand(whole(source))
-    except Mistake as mistake:
-        raise ScenarioError(source, mistake.problem) from mistake
+    except ProblemError as error:
+        raise ScenarioError(source, error.problem) from error
+
+
+def _scenario(source: Source, node: Node | None) -> Scenario:
+    if node is None or (isinstance(node, Scalar) and not node.text.strip()):
+        raise ProblemError("the scenario is empty", Span(0, 0), "for example `x=2, y=x**2+3x+1`")
+    if isinstance(node, Scalar):
+        return _shorthand(node.excerpt(source))
+    if not isinstance(node, Table):
+        raise ProblemError("a scenario is a mapping, not a list", node.span, listed(KEYS))
+    return _document(source, node)
 
 
 def _document(source: Source, table: Table) -> Scenario:
     for key, _ in table.entries:
         if key.text not in KEYS:
-            raise Mistake(
+            raise ProblemError(
                 f"unknown key `{key.text}`", key.span, listed(KEYS), did_you_mean(key.text, KEYS)
             )
     _check_version(table.get("version"))
@@ -129,22 +133,24 @@ def _last(statements: tuple[Assignment, ...]) -> Backward:
 
 def _check_version(node: Node | None) -> None:
     if node is not None and not (isinstance(node, Scalar) and node.number == 1):
-        raise Mistake("this is not a version of the format known here", node.span, "`version: 1`")
+        raise ProblemError(
+            "this is not a version of the format known here", node.span, "`version: 1`"
+        )
 
 
 def _read_dtype(node: Node | None) -> Dtype:
     if node is None:
         return "float64"
     if not isinstance(node, Scalar) or node.text not in get_args(Dtype):
-        raise Mistake("unknown dtype", node.span, listed(get_args(Dtype)))
+        raise ProblemError("unknown dtype", node.span, listed(get_args(Dtype)))
     return cast("Dtype", node.text)
 
 
 def check_name(key: Scalar) -> str:
-    """The name a key gives. Raises Mistake where it could not be written in an expression."""
+    """The name a key gives. Raises ProblemError where it could not be written in an expression."""
     name = canonical(key.text)
-    if not name.isidentifier() or name in KEYWORDS:
-        raise Mistake(
+    if not name.isidentifier() or iskeyword(name):
+        raise ProblemError(
             f"`{key.text}` cannot be a name", key.span, "a letter or `_`, then letters and digits"
         )
     return name
@@ -162,7 +168,7 @@ def _read_inputs(node: Node | None, dtype: Dtype) -> tuple[Input, ...]:
 def _read_compute(source: Source, table: Table, inputs: frozenset[str]) -> tuple[Assignment, ...]:
     node = table.get("compute")
     if node is None:
-        raise Mistake(
+        raise ProblemError(
             "the scenario computes nothing: `compute` is missing",
             Span(table.span.start, table.span.start),
             "`compute: y = x**2`",
@@ -173,20 +179,22 @@ def _read_compute(source: Source, table: Table, inputs: frozenset[str]) -> tuple
     elif isinstance(node, Scalar):
         statements = parse_program(node.excerpt(source), variables=inputs)
     else:
-        raise Mistake(
+        raise ProblemError(
             "`compute` is a text, not a list",
             node.span,
             "statements, one a line, after `compute: |`",
         )
     if not statements:
-        raise Mistake("`compute` is empty", node.span, "at least one statement, such as `y = x**2`")
+        raise ProblemError(
+            "`compute` is empty", node.span, "at least one statement, such as `y = x**2`"
+        )
     return statements
 
 
 def _named(source: Source, key: Scalar, value: Node, inputs: frozenset[str]) -> Assignment:
     name = check_name(key)
     if not isinstance(value, Scalar):
-        raise Mistake(f"`{name}` is not given by an expression", value.span, "an expression")
+        raise ProblemError(f"`{name}` is not given by an expression", value.span, "an expression")
     expression = parse_expression(value.excerpt(source), variables=inputs)
     return Assignment(name, expression, key.span, Span(key.span.start, expression.span.stop))
 
@@ -199,12 +207,12 @@ def _shorthand(excerpt: Excerpt) -> Scenario:
         if value is None:
             statements.append(statement)
         elif statement.name in inputs:
-            raise Mistake(f"the input `{statement.name}` is given twice", statement.name_span)
+            raise ProblemError(f"the input `{statement.name}` is given twice", statement.name_span)
         else:
             inputs[statement.name] = Input(statement.name, value, True, statement.name_span)
     if not statements:
         end = excerpt.offsets[-1]
-        raise Mistake("nothing is computed", Span(end, end), "a statement such as `y = x**2`")
+        raise ProblemError("nothing is computed", Span(end, end), "a statement such as `y = x**2`")
     return Scenario(
         excerpt.source, tuple(inputs.values()), tuple(statements), (_last(tuple(statements)),)
     )

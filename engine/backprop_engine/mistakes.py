@@ -1,35 +1,197 @@
-"""stub"""
+"""What to say about words and signs that can be no part of an expression.
+
+All places are offsets in the excerpt that is being read.
+"""
 
 from __future__ import annotations
-from backprop_engine.source import Problem, Span
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from unicodedata import name as unicode_name
+from unicodedata import normalize
+
+from backprop_engine.reading import Place, Reading
+from backprop_engine.source import ProblemError, Span
+from backprop_engine.suggestions import did_you_mean, listed
+
+_COMPARISON = ("compares, and expressions here are arithmetic", "")
+_BITWISE = ("is an operator on bits, and expressions here are arithmetic", "")
+_SIGNS: Final = {
+    "^": ("is not a power here", "write `**`"),
+    "//": ("rounds down, which has no useful gradient", "write `/`"),
+    "%": ("is a remainder, which is not supported", ""),
+    ":=": ("is not needed here", "write `=`"),
+    "!": ("is not an operator here", ""),
+    "?": ("is not an operator here", ""),
+    "$": ("is not an operator here", ""),
+    "`": ("is not a quote here", "leave it out"),
+    "{": ("opens nothing here", "write `(` for a bracket, `[` for a list"),
+    "}": ("closes nothing here", "write `)` for a bracket, `]` for a list"),
+    **dict.fromkeys(("==", "!=", "<", ">", "<=", ">=", "===", "≤", "≥", "≠"), _COMPARISON),
+    **dict.fromkeys(("&", "|", "~", "<<", ">>", "&&", "||"), _BITWISE),
+}
+_PASTED: Final = {
+    **dict.fromkeys("×·⋅∙•∗＊⨯", "`*`"),
+    **dict.fromkeys("−–—‒﹣－", "`-`"),
+    **dict.fromkeys("÷∕⁄／", "`/`"),
+    **dict.fromkeys("＋", "`+`"),
+    **dict.fromkeys("＝", "`=`"),
+    **dict.fromkeys("（", "`(`"),
+    **dict.fromkeys("）", "`)`"),
+    **dict.fromkeys("，", "`,`"),
+    **dict.fromkeys("“”„‟‘’‚«»", "a straight quote"),
+    "√": "`sqrt(…)`",
+}
+_SUPERSCRIPT = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_STATEMENTS: Final = {
+    "import": "functions such as `exp` are there without it",
+    "from": "functions such as `exp` are there without it",
+    "with": "write `x.detach()` for what needs no gradient",
+    "for": "write the steps out one by one",
+    "while": "write the steps out one by one",
+    "def": "write the expression where the function is used",
+    "lambda": "write the expression where the function is used",
+    "return": "write `y = …`",
+}
 
 
-class Mistake(Exception):
-    def __init__(self, problem):
-        super().__init__(problem.sentence)
-        self.problem = problem
+def foreign(reading: Reading, kind: str, text: str, start: int) -> ProblemError:
+    """A sign or number that the lexer recognises and the notation does not have."""
+    span = reading.span(start, start + len(text))
+    match kind:
+        case "FOREIGN_NUMBER":
+            fix = f"write the number in decimal, or `0*{text[1:]}` for a product"
+            return ProblemError(f"`{text}` is not a decimal number", span, fix=fix)
+        case "UNFINISHED":
+            digits = text.rstrip("eE+-")
+            fix = f"write `{digits}e3` for a number, `{digits}*e` for a product"
+            return ProblemError(f"the exponent of `{text}` is missing", span, fix=fix)
+        case "STRAY_UNDERSCORE":
+            fix = "a `_` may only stand between two digits"
+            return ProblemError(f"`{text}` is not a number", span, fix=fix)
+        case "FOREIGN":
+            return _foreign_sign(reading, text, start)
+        case _:
+            return _unknown_character(reading, text, start)
 
 
-def check_comment(*a):
-    pass
+def _foreign_sign(reading: Reading, text: str, start: int) -> ProblemError:
+    span = reading.span(start, start + len(text))
+    last = reading.last
+    if text == "==" and last and last.kind == "NAME" and last.start == reading.statement:
+        name = reading.text(last.start, last.stop)
+        return ProblemError(f"`==` gives no value to `{name}`", span, fix="write `=`")
+    sign = text if text in _SIGNS else text.rstrip("=") or text
+    what, fix = _SIGNS.get(sign, ("is not an operator here", ""))
+    if sign != text and fix.startswith("write"):
+        fix = fix.removesuffix("`") + "=`"
+    return ProblemError(f"`{text}` {what}", span, fix=fix)
 
 
-def foreign(reading, kind, text, start):
-    return Mistake(
-        Problem(f"`{text}` is not understood", reading.excerpt.span(start, start + len(text)))
+def _unknown_character(reading: Reading, text: str, start: int) -> ProblemError:
+    span = reading.span(start, start + 1)
+    superscript = _SUPERSCRIPT.match(reading.excerpt.text, start)
+    if superscript:
+        power = normalize("NFKC", superscript[0]).replace("−", "-")
+        whole = reading.span(start, superscript.end())
+        return ProblemError(
+            f"`{superscript[0]}` is not a power here", whole, fix=f"write `**{power}`"
+        )
+    if text in "'\"":
+        return ProblemError(f"the text that starts with {text} does not end in this line", span)
+    if text == "\\":
+        return ProblemError("a backslash goes on to the next line only where its own ends", span)
+    shown = f"`{text}`" if text.isprintable() else "the invisible character"
+    called = f"{shown} (U+{ord(text):04X} {unicode_name(text, '').lower()}".rstrip() + ")"
+    if text in _PASTED:
+        return ProblemError(f"{called} is not understood", span, fix=f"write {_PASTED[text]}")
+    fix = "" if text.isprintable() else "delete it"
+    return ProblemError(f"{called} is not understood", span, fix=fix)
+
+
+def keyword(reading: Reading, word: str, start: int) -> ProblemError:
+    """A word of Python that stands for something expressions do not have."""
+    span = reading.span(start, start + len(word))
+    if word in ("and", "or", "not", "in", "is", "if", "else"):
+        return ProblemError(f"`{word}` has no gradient and is not supported", span)
+    if word in ("import", "from", "with", "for", "while", "def", "lambda", "return"):
+        return ProblemError(
+            f"`{word}` is not supported", span, "`name = expression`", _STATEMENTS[word]
+        )
+    return ProblemError(
+        f"`{word}` is a word of Python's own and cannot be a name",
+        span,
+        fix=f"write `{word}_`",
     )
 
 
-keyword = lambda r, n, s: foreign(r, "", n, s)
-odd_name = keyword
+def odd_name(reading: Reading, word: str, start: int) -> ProblemError:
+    """A word with characters that Python does not have in names."""
+    plain = normalize("NFKC", word)
+    fix = f"write `{plain}`" if plain.isidentifier() else ""
+    span = reading.span(start, start + len(word))
+    return ProblemError(f"`{word}` cannot be a name", span, "letters, digits and `_`", fix)
 
 
-def unexpected(reading, kind, expected):
-    return Mistake(
-        Problem(
-            "unexpected %s; expected %s" % (kind, expected),
-            reading.excerpt.span(reading.last.start, reading.last.stop)
-            if reading.last
-            else Span(0, 0),
-        )
+def hidden_by_comment(reading: Reading, start: int) -> ProblemError:
+    """A comment in text whose lines YAML has joined."""
+    return ProblemError(
+        "YAML joins the lines of this text, so the comment hides all that follows",
+        reading.span(start, start + 1),
+        fix="write `compute: |` to keep the lines apart",
+    )
+
+
+def number_before_square(reading: Reading, number: Place, start: int) -> ProblemError:
+    """`3[…]`, which may be meant as a product or be an index that has lost its name."""
+    digits = reading.text(number.start, number.stop)
+    return ProblemError(
+        "a number cannot be indexed",
+        reading.span(number.start, start + 1),
+        fix=f"write `{digits}*[…]` for a product",
+    )
+
+
+def unmatched(reading: Reading, closing: str, start: int) -> ProblemError:
+    """A closing bracket that closes nothing, or something else."""
+    span = reading.span(start, start + 1)
+    if not reading.brackets:
+        return ProblemError(f"this `{closing}` closes nothing", span, fix="delete it")
+    opening, _ = reading.brackets[-1]
+    wanted = ")" if opening == "(" else "]"
+    return ProblemError(f"`{closing}` cannot close `{opening}`", span, fix=f"write `{wanted}`")
+
+
+def unclosed(reading: Reading) -> ProblemError:
+    """The innermost open bracket, which never ends."""
+    opening, start = reading.brackets[-1]
+    wanted = ")" if opening == "(" else "]"
+    return ProblemError(
+        f"this `{opening}` is never closed", reading.span(start, start + 1), fix=f"add `{wanted}`"
+    )
+
+
+def unknown_constant(dotted: str, span: Span, known: Iterable[str]) -> ProblemError:
+    """`torch.something` that is neither called nor a constant."""
+    prefix, _, name = "".join(dotted.split()).rpartition(".")
+    if name.startswith(("float", "int", "bool", "double", "long")):
+        fix = "leave it out: the scenario's `dtype` decides"
+    else:
+        fix = did_you_mean(name, known)
+    constants = listed([f"{prefix}.{constant}" for constant in known])
+    return ProblemError(f"`{prefix}.{name}` is not known as a value", span, constants, fix)
+
+
+def repeated_keyword(name: str, span: Span) -> ProblemError:
+    """`f(x, dim=0, dim=1)`."""
+    return ProblemError(f"the argument `{name}` is given twice", span, fix="keep one of them")
+
+
+def positional_after_keyword(span: Span) -> ProblemError:
+    """`f(dim=0, x)`."""
+    return ProblemError(
+        "this argument has no name and follows one that has",
+        span,
+        fix="put it before the named ones",
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from backprop_engine.lexer import canonical
-from backprop_engine.source import Mistake, Span
+from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import did_you_mean
 
 
@@ -20,38 +20,40 @@ class Names:
     def value(self, text: str, span: Span) -> str:
         """The name `text` stands for: `h`, or `h@1` where h is assigned more than once.
 
-        Raises Mistake where there is no such name or version.
+        Raises ProblemError where there is no such name or version.
         """
         name, at, version = text.strip().partition("@")
         name = canonical(name)
         if name not in self._versions:
-            raise Mistake(f"unknown name `{name}`", span, fix=did_you_mean(name, self._versions))
+            raise ProblemError(
+                f"unknown name `{name}`", span, fix=did_you_mean(name, self._versions)
+            )
         if not at:
             return name
         count = self._versions[name]
         if not version.isdecimal() or not 1 <= int(version[:9]) <= count:
-            raise Mistake(
+            raise ProblemError(
                 f"`{name}` has no version `@{version}`",
                 span,
                 f"`{name}@1` to `{name}@{count}`" if count > 1 else f"`{name}`",
                 "" if count > 1 else f"it is assigned once: write `{name}`",
             )
         if count == 1:
-            raise Mistake(
+            raise ProblemError(
                 f"`{name}` is assigned once and has no versions", span, fix=f"write `{name}`"
             )
         return f"{name}@{int(version)}"
 
     def input(self, text: str, span: Span) -> str:
-        """The input `text` stands for. Raises Mistake where it is none."""
+        """The input `text` stands for. Raises ProblemError where it is none."""
         name = canonical(text.strip())
         if name in self.inputs:
             return name
         if name in self._versions:
-            raise Mistake(
+            raise ProblemError(
                 f"`{name}` is not an input", span, "an input: only leaves keep their gradient"
             )
-        raise Mistake(f"unknown input `{name}`", span, fix=did_you_mean(name, self.inputs))
+        raise ProblemError(f"unknown input `{name}`", span, fix=did_you_mean(name, self.inputs))
 
     def __contains__(self, name: str) -> bool:
         return name in self._versions

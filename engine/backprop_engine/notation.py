@@ -38,6 +38,8 @@ def number(value: Value, digits: int | None = None) -> str:
         text = str(value)
     elif not math.isfinite(value):
         text = str(float(value))
+    elif digits is not None and value == 0:
+        text = "0"  # the sign of a zero is for those who ask for all digits
     elif digits is not None:
         text = f"{float(value):.{digits}g}"
     else:

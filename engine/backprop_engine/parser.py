@@ -14,10 +14,11 @@ from typing import Any, Final, NamedTuple, cast
 from lark import Lark, Token, Transformer, UnexpectedToken, v_args
 
 from backprop_engine import mistakes
+from backprop_engine.diagnosis import unexpected
 from backprop_engine.excerpt import Excerpt
-from backprop_engine.lexer import LITERALS, ProgramLexer, Reading, canonical
-from backprop_engine.mistakes import Mistake
-from backprop_engine.source import ScenarioError, Span
+from backprop_engine.lexer import LITERALS, ProgramLexer, canonical
+from backprop_engine.reading import Reading
+from backprop_engine.source import ProblemError, ScenarioError, Span
 from backprop_engine.syntax import (
     Assignment,
     Attribute,
@@ -55,24 +56,24 @@ def parse_program(
     to be read as variables even where they look like a module's, as in `F.sum()`.
     Raises ScenarioError for the first mistake in the text.
     """
-    reading = Reading(excerpt, shorthand, variables)
+    reading = Reading(excerpt, "shorthand" if shorthand else "statements", variables)
     return cast("tuple[Assignment, ...]", _parse(reading, "program"))
 
 
 def parse_expression(excerpt: Excerpt, *, variables: frozenset[str] = frozenset()) -> Expression:
     """The one expression that a text is. Raises ScenarioError for the first mistake in it."""
-    reading = Reading(excerpt, shorthand=False, variables=variables)
+    reading = Reading(excerpt, "expression", variables)
     return cast("_Part", _parse(reading, "lone_expression")).expression
 
 
 def _parse(reading: Reading, start: str) -> Any:
     try:
         return _lark().parse(cast("str", reading), start=start)
-    except UnexpectedToken as error:
-        mistake = mistakes.unexpected(reading, error.token.type, error.accepts or error.expected)
-    except Mistake as error:
-        mistake = error
-    raise ScenarioError(reading.excerpt.source, mistake.problem) from None
+    except UnexpectedToken as refused:
+        error = unexpected(reading, refused.expected)
+    except ProblemError as found:
+        error = found
+    raise ScenarioError(reading.excerpt.source, error.problem)
 
 
 @cache

@@ -1,6 +1,6 @@
 """The parts of a scenario file that speak about its names.
 
-These are `backward`, `expect`, `hints` and `disagrees`. Every function raises Mistake at the
+These are `backward`, `expect`, `hints` and `disagrees`. Every function raises ProblemError at the
 place that is wrong.
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 from backprop_engine.inputs import read_number, read_value
 from backprop_engine.names import Names
 from backprop_engine.scenario import DEFAULT_TOLERANCE, Backward, Expectation, ZeroGrad
-from backprop_engine.source import Mistake
+from backprop_engine.source import ProblemError
 from backprop_engine.suggestions import did_you_mean, listed
 from backprop_engine.values import Dtype
 from backprop_engine.yaml_document import Listing, Node, Scalar, Table
@@ -29,7 +29,7 @@ def read_text(node: Node, what: str) -> str:
     """A text (numbers count as text too)."""
     if isinstance(node, Scalar) and not node.is_null:
         return node.text
-    raise Mistake(f"{what} is a text", node.span, "a text")
+    raise ProblemError(f"{what} is a text", node.span, "a text")
 
 
 def read_table(node: Node, what: str, form: str) -> Table:
@@ -39,14 +39,14 @@ def read_table(node: Node, what: str, form: str) -> Table:
     fix = ""
     if isinstance(node, Scalar) and re.match(r"\w+:\S", node.text):
         fix = "put a blank after the colon"
-    raise Mistake(f"{what} is a mapping", node.span, form, fix)
+    raise ProblemError(f"{what} is a mapping", node.span, form, fix)
 
 
 def read_passes(node: Node, names: Names, dtype: Dtype) -> tuple[Backward | ZeroGrad, ...]:
     """`backward`: one pass, or a list of them."""
     items = node.items if isinstance(node, Listing) else (node,)
     if not items:
-        raise Mistake(
+        raise ProblemError(
             "`backward` lists no pass",
             node.span,
             "at least one",
@@ -59,7 +59,7 @@ def _read_pass(node: Node, names: Names, dtype: Dtype) -> Backward | ZeroGrad:
     if isinstance(node, Table):
         return _read_seeded(node, names, dtype)
     if not isinstance(node, Scalar) or node.is_null:
-        raise Mistake(
+        raise ProblemError(
             "this is not a backward pass",
             node.span,
             "a name, `zero_grad`, `x.grad.zero_()` or `{of: NAME, gradient: VALUE}`",
@@ -72,7 +72,7 @@ def _read_pass(node: Node, names: Names, dtype: Dtype) -> Backward | ZeroGrad:
         return ZeroGrad(node.span, names.input(zeroed[1], node.span))
     called = _CALL.fullmatch(text)
     if called:
-        raise Mistake(
+        raise ProblemError(
             f"`{text}` is a call; here only the name is written",
             node.span,
             fix=f"write `{called[1]}`",
@@ -83,7 +83,7 @@ def _read_pass(node: Node, names: Names, dtype: Dtype) -> Backward | ZeroGrad:
 def _read_seeded(node: Table, names: Names, dtype: Dtype) -> Backward:
     for key, _ in node.entries:
         if key.text not in ("of", "gradient"):
-            raise Mistake(
+            raise ProblemError(
                 f"unknown key `{key.text}` in a backward pass",
                 key.span,
                 "`{of: NAME, gradient: VALUE}`",
@@ -91,7 +91,7 @@ def _read_seeded(node: Table, names: Names, dtype: Dtype) -> Backward:
             )
     of, gradient = node.get("of"), node.get("gradient")
     if of is None:
-        raise Mistake(
+        raise ProblemError(
             "this pass does not say of which name", node.span, "`{of: NAME, gradient: VALUE}`"
         )
     output = names.value(read_text(of, "`of`"), of.span)
@@ -113,13 +113,13 @@ def read_expect(node: Node, names: Names) -> Expected:
     error = table.get("error")
     if error is not None and "error" not in names:
         if len(table.entries) > 1:
-            raise Mistake(
+            raise ProblemError(
                 "`error` stands alone: after an error there are no values",
                 next(key.span for key, _ in table.entries if key.text != "error"),
             )
         text = read_text(error, "`error`")
         if not text.strip():
-            raise Mistake("`error` is empty", error.span, "some words of the error's message")
+            raise ProblemError("`error` is empty", error.span, "some words of the error's message")
         return Expected(error=text)
     tolerance = DEFAULT_TOLERANCE
     entries = list(table.entries)
@@ -139,7 +139,7 @@ def _read_expectation(key: Scalar, node: Node, names: Names, tolerance: float) -
     if isinstance(node, Table):
         for option, _ in node.entries:
             if option.text not in ("value", "tolerance"):
-                raise Mistake(
+                raise ProblemError(
                     f"unknown key `{option.text}` in an expectation",
                     option.span,
                     "`value` and `tolerance`",
@@ -147,12 +147,12 @@ def _read_expectation(key: Scalar, node: Node, names: Names, tolerance: float) -
                 )
         own, value = node.get("tolerance"), node.get("value")
         if value is None:
-            raise Mistake("this expectation has no `value`", node.span)
+            raise ProblemError("this expectation has no `value`", node.span)
         tolerance = tolerance if own is None else _read_tolerance(own)
         node = value
     if isinstance(node, Scalar) and node.is_null:
         if not is_grad:
-            raise Mistake(
+            raise ProblemError(
                 f"`{name}` always has a value",
                 node.span,
                 "a number or a list",
@@ -165,7 +165,7 @@ def _read_expectation(key: Scalar, node: Node, names: Names, tolerance: float) -
 def _read_tolerance(node: Node) -> float:
     tolerance = read_number(node)
     if not tolerance >= 0:
-        raise Mistake("a tolerance is 0 or more", node.span)
+        raise ProblemError("a tolerance is 0 or more", node.span)
     return tolerance
 
 
@@ -189,7 +189,7 @@ def _read_oracles(node: Node) -> frozenset[str]:
     for item in items:
         oracle = read_text(item, "an oracle")
         if oracle not in ORACLES:
-            raise Mistake(
+            raise ProblemError(
                 f"unknown oracle `{oracle}`",
                 item.span,
                 listed(ORACLES),

@@ -64,7 +64,7 @@ class Problem:
         return f"{self.message}; {self.fix}" if self.fix else self.message
 
 
-class Mistake(Exception):
+class ProblemError(Exception):
     """A problem on its way up to where the source is known, to become a ScenarioError."""
 
     def __init__(self, message: str, span: Span, expected: str = "", fix: str = "") -> None:

@@ -223,9 +223,17 @@ class Trace:
         name = self.graph.names.get(index)
         if name is not None:
             return name
-        if self.graph.operation[index] is None:
+        if self.graph.operation[index] is None or self._is_negative_literal(index):
             return constant_text(self.graph.value[index])
         return f"%{bisect_right(self._unnamed, index)}"
+
+    def _is_negative_literal(self, index: int) -> bool:
+        """Whether the node is the minus before a literal: `−1` reads better than a name for it."""
+        graph = self.graph
+        if not graph.is_number[index] or len(graph.operands[index]) != 1:
+            return False
+        (operand,) = graph.operands[index]
+        return graph.operation[operand] is None and operand not in graph.names
 
     @cached_property
     def _unnamed(self) -> list[int]:
@@ -233,7 +241,9 @@ class Trace:
         return [
             node
             for node, operation in enumerate(graph.operation)
-            if operation is not None and node not in graph.names
+            if operation is not None
+            and node not in graph.names
+            and not self._is_negative_literal(node)
         ]
 
     def is_computed(self, node: int, cursor: int) -> bool:

@@ -24,7 +24,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from backprop_engine.excerpt import Excerpt, align
-from backprop_engine.source import Mistake, Source, Span
+from backprop_engine.source import ProblemError, Source, Span
 
 MAX_NESTING: Final = 100
 """Lists and mappings inside one another; an array has far fewer dimensions."""
@@ -114,7 +114,7 @@ class _Open:
 def read_document(source: Source) -> Node | None:
     """The document in a source, or None where there is none.
 
-    Raises Mistake for what is not YAML, repeated keys, tags, a second document, and nesting or
+    Raises ProblemError for what is not YAML, repeated keys, tags, a second document, and nesting or
     alias expansion beyond the limits.
     """
     yaml = YAML(typ="safe", pure=True)
@@ -126,13 +126,13 @@ def read_document(source: Source) -> Node | None:
         raise not_yaml(source, error) from error
     except ReaderError as error:
         at = error.position
-        raise Mistake(
+        raise ProblemError(
             f"the character U+{ord(source.text[at]):04X} cannot stand in a text",
             Span(at, at + 1),
             fix="delete it",
         ) from error
     except YAMLError as error:
-        raise Mistake(f"this is not YAML: {error}", Span(0, 0)) from error
+        raise ProblemError(f"this is not YAML: {error}", Span(0, 0)) from error
     return builder.root
 
 
@@ -149,7 +149,7 @@ class _Builder:
         start, stop = event.start_mark.index, event.end_mark.index
         match event:
             case ScalarEvent() | SequenceStartEvent() | MappingStartEvent() if event.tag:
-                raise Mistake(
+                raise ProblemError(
                     f"the tag `{event.tag}` means nothing here",
                     Span(start, stop),
                     fix="leave it out",
@@ -167,7 +167,7 @@ class _Builder:
             case DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    raise Mistake(
+                    raise ProblemError(
                         "a second document starts here",
                         Span(start, stop),
                         "one scenario a file",
@@ -178,7 +178,9 @@ class _Builder:
 
     def _open(self, event: Any, span: Span) -> None:
         if len(self._stack) >= MAX_NESTING:
-            raise Mistake(f"lists and mappings are nested more than {MAX_NESTING} deep here", span)
+            raise ProblemError(
+                f"lists and mappings are nested more than {MAX_NESTING} deep here", span
+            )
         is_table = isinstance(event, MappingStartEvent)
         self._stack.append(_Open(span.start, event.anchor, is_table))
 
@@ -199,7 +201,7 @@ class _Builder:
     def _alias(self, anchor: str, span: Span) -> None:
         if anchor not in self._anchors:
             known = any(open_.anchor == anchor for open_ in self._stack)
-            raise Mistake(
+            raise ProblemError(
                 f"`*{anchor}` contains itself" if known else f"no `&{anchor}` before `*{anchor}`",
                 span,
                 fix="" if known else f"mark what is meant with `&{anchor}`, or quote the text",
@@ -219,16 +221,16 @@ class _Builder:
         parent.nodes.append(node)
         parent.size += size
         if parent.size > MAX_NODES:
-            raise Mistake(f"this stands for more than {MAX_NODES:,} values", node.span)
+            raise ProblemError(f"this stands for more than {MAX_NODES:,} values", node.span)
 
 
 def _check_key(source: Source, table: _Open, key: Node) -> None:
     if not isinstance(key, Scalar):
-        raise Mistake("a key must be a name", key.span, "`name: value`")
+        raise ProblemError("a key must be a name", key.span, "`name: value`")
     first = table.keys.setdefault(key.text, key.span)
     if first is not key.span:
         line = source.position(first.start).line
-        raise Mistake(
+        raise ProblemError(
             f"the key `{key.text}` stands here a second time",
             key.span,
             fix=f"the first is in line {line}; keep one of them",
@@ -240,8 +242,8 @@ def _after_anchor(text: str, start: int, anchor: str | None) -> int:
     return prefix.end() if prefix else start
 
 
-def not_yaml(source: Source, error: MarkedYAMLError) -> Mistake:
+def not_yaml(source: Source, error: MarkedYAMLError) -> ProblemError:
     """What ruamel.yaml objects to, in words for people."""
     mark = error.problem_mark or error.context_mark
     at = min(mark.index, len(source.text)) if mark else 0
-    return Mistake(f"this is not YAML: {error.problem}", Span(at, at + 1))
+    return ProblemError(f"this is not YAML: {error.problem}", Span(at, at + 1))

@@ -43,9 +43,9 @@ def test_the_basic_scenario_has_eight_nodes_and_ten_steps_in_torchs_order():
     assert [trace.label(node) for node in range(len(trace.graph))] == [
         "x", "2", "%1", "3", "%2", "%3", "1", "y",
     ]  # fmt: skip
-    assert [trace.step(k).kind for k in range(10)] == [StepKind.FORWARD] * 4 + [
-        StepKind.SEED
-    ] + [StepKind.CONTRIBUTION] * 5
+    assert [trace.step(k).kind for k in range(10)] == [StepKind.FORWARD] * 4 + [StepKind.SEED] + [
+        StepKind.CONTRIBUTION
+    ] * 5
     assert sent(trace) == [
         ("y", "%3", 1.0), ("%3", "%1", 1.0), ("%3", "%2", 1.0), ("%2", "x", 3.0), ("%1", "x", 4.0),
     ]  # fmt: skip
@@ -104,9 +104,7 @@ def test_grad_accumulates_over_passes_and_zero_grad_forgets_it():
 
 
 def test_zero_fills_one_grad_with_zeros():
-    trace = document(
-        "inputs: {x: 3, w: 2}\ncompute: y = x*w\nbackward: [y, x.grad.zero_(), y]\n"
-    )
+    trace = document("inputs: {x: 3, w: 2}\ncompute: y = x*w\nbackward: [y, x.grad.zero_(), y]\n")
     x, w = trace.graph.inputs["x"], trace.graph.inputs["w"]
     assert [trace.grad(x, one.stop) for one in trace.passes] == [None, 2.0, 0.0, 2.0]
     assert [trace.grad(w, one.stop) for one in trace.passes] == [None, 3.0, 3.0, 6.0]

@@ -12,6 +12,7 @@ edges from its block to the operand's key.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -42,6 +43,18 @@ class Program:
     owned: dict[Any, int] = field(default_factory=dict)
     """Autograd node → the node it belongs to. Holding them keeps their identity."""
 
+    def release(self) -> None:
+        """Let go of torch's graph from its end.
+
+        Python's handles on autograd nodes must go before the tensors, and the tensors last one
+        first: any other order makes torch take down a long chain recursively, and crash.
+        """
+        self.keys.clear()
+        self.blocks.clear()
+        self.owned.clear()
+        while self.results:
+            self.results.pop()
+
 
 class TorchUnavailableError(Exception):
     """Torch cannot be imported here."""
@@ -57,10 +70,10 @@ def import_torch() -> Any:
     return torch
 
 
-def rebuild(torch: Any, request: Mapping[str, Any]) -> Program:
+def rebuild(program: Program, request: Mapping[str, Any]) -> None:
     """Run the forward pass in torch."""
+    torch = program.torch
     torch.set_default_dtype(getattr(torch, request["dtype"]))
-    program = Program(torch)
     numbers, requires_grad = set(request["numbers"]), set(request["requires_grad"])
     for node, (name, operands) in enumerate(
         zip(request["operations"], request["operands"], strict=True)
@@ -72,7 +85,6 @@ def rebuild(torch: Any, request: Mapping[str, Any]) -> Program:
             result = _apply(program, name, operands, attributes, is_number=node in numbers)
         program.results.append(result)
         _enter(program, node, operands)
-    return program
 
 
 def _leaf(torch: Any, encoded: Any, is_number: bool, requires_grad: bool) -> Any:
@@ -183,10 +195,11 @@ class Listener:
             if one is key_node and received[key_output] is not None:
                 self.gradients[node] = _encoded(received[key_output])
             for edge, operand in receivers:
-                if sent[edge] is not None:
+                flowed = sent[edge]
+                if flowed is not None:
                     # A copy: torch may add to this very tensor later.
-                    flowed = sent[edge].detach().numpy().copy()
-                    self.edges.setdefault((node, operand), {})[place, edge] = flowed
+                    copied = flowed.detach().numpy().copy()
+                    self.edges.setdefault((node, operand), {})[place, edge] = copied
 
         return hook
 
@@ -239,16 +252,20 @@ def run_pass(program: Program, request: Mapping[str, Any], one: Mapping[str, Any
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """The reply to one request."""
     torch = import_torch()
-    program = rebuild(torch, request)
-    values = [
-        _encoded(one) if isinstance(one, torch.Tensor) else one for one in program.results
-    ]
-    return {
-        "version": torch.__version__,
-        "values": values,
-        "grad_fns": program.grad_fns,
-        "passes": [run_pass(program, request, one) for one in request["passes"]],
-    }
+    program = Program(torch)
+    try:
+        rebuild(program, request)
+        values = [
+            _encoded(one) if isinstance(one, torch.Tensor) else one for one in program.results
+        ]
+        return {
+            "version": torch.__version__,
+            "values": values,
+            "grad_fns": program.grad_fns,
+            "passes": [run_pass(program, request, one) for one in request["passes"]],
+        }
+    finally:
+        program.release()
 
 
 def serve(requests: IO[str], replies: IO[str]) -> None:
@@ -264,6 +281,7 @@ def serve(requests: IO[str], replies: IO[str]) -> None:
         reply["request"] = request["request"]
         replies.write(json.dumps(reply, separators=(",", ":")) + "\n")
         replies.flush()
+        gc.collect()
 
 
 def main() -> None:
@@ -273,6 +291,8 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Ctrl+C reaches the whole terminal group; the parent decides about this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Graphs of millions of small objects are walked once, after the answer, not again and again.
+    gc.disable()
     serve(sys.stdin, replies)
 
 

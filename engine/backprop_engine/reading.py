@@ -1,0 +1,54 @@
+"""A program text while it is being read: what the lexer, the parser and their errors share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from backprop_engine.excerpt import Excerpt
+from backprop_engine.source import Span
+
+Form = Literal["statements", "shorthand", "expression"]
+
+
+class Place(NamedTuple):
+    """A token's kind and its range in the excerpt."""
+
+    kind: str
+    start: int
+    stop: int
+
+
+@dataclass
+class Reading:
+    """One text being read, and how far the lexer has come."""
+
+    excerpt: Excerpt
+    form: Form
+    """In the shorthand, commas outside of brackets separate statements too."""
+    variables: frozenset[str]
+    """Names that are variables even where they look like a module (`F.sum()`)."""
+    before: Place | None = None
+    """The token before the last one."""
+    last: Place | None = None
+    """The last token handed out: the offending one when the parser objects."""
+    statement: int = 0
+    """Where in the excerpt the current statement starts."""
+    brackets: list[tuple[str, int]] = field(default_factory=list)
+    """The brackets open here, with their places in the excerpt."""
+
+    def text(self, start: int, stop: int) -> str:
+        """The excerpt's text from `start` to `stop`."""
+        return self.excerpt.text[start:stop]
+
+    def span(self, start: int, stop: int) -> Span:
+        """The place in the source of the excerpt's text from `start` to `stop`."""
+        return self.excerpt.span(start, stop)
+
+    def line(self, at: int) -> int:
+        """The line of the source in which a character of the excerpt stands."""
+        return self.excerpt.source.position(self.excerpt.offsets[at]).line
+
+    def is_folded(self, start: int, stop: int) -> bool:
+        """Whether YAML has joined lines of the source between two places of the excerpt."""
+        return self.line(start) != self.line(stop) and "\n" not in self.text(start, stop)

@@ -1,0 +1,145 @@
+"""README, CONTRIBUTING and the scenarios say what is so."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from backprop_engine.backward import backward
+from backprop_engine.catalogue import elementwise
+from backprop_engine.graph import Graph
+from backprop_engine.loader import load, parse_document
+from backprop_engine.operation import Operation
+from backprop_engine.record import record
+from backprop_engine.source import Source
+from backprop_tui.commands import COMMANDS, key_name
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+}
+SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def section(text: str, title: str) -> str:
+    return text.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_file_a_document_links_to_exists(name: str) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", DOCUMENTS[name])
+    missing = [one for one in targets if "://" not in one and not (ROOT / one).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_make_target_a_document_names_exists(name: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^(\w+):", makefile, re.MULTILINE))
+    assert {"run", "test", "lint", "snapshots", "bench"} <= targets
+    assert set(re.findall(r"`make (\w+)", DOCUMENTS[name])) <= targets
+
+
+@pytest.mark.parametrize("example", blocks(README, "console"))
+def test_a_command_in_the_readme_prints_what_it_says(example: str) -> None:
+    command, _, expected = example.partition("\n")
+    program, *arguments = shlex.split(command.removeprefix("$ "))
+    assert program == "backprop-tui"
+    printed = subprocess.run(
+        [sys.executable, "-m", "backprop_tui", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    ).stdout
+    assert printed == expected
+
+
+def test_the_readme_lists_the_keys_of_all_commands_and_no_others() -> None:
+    rows = re.findall(r"^\| (.*?) \| .* \|$", section(README, "Keys"), re.MULTILINE)[1:]
+    listed = re.findall("`(.+?)`", " ".join(rows))
+    assert sorted(listed) == sorted(key_name(key) for one in COMMANDS for key in one.keys)
+
+
+def test_the_readme_lists_every_lesson() -> None:
+    linked = re.findall(r"\(scenarios/(.+?)\)", README)
+    assert linked == [path.name for path in SCENARIOS]
+
+
+def test_the_readmes_example_of_a_scenario_runs() -> None:
+    (example,) = blocks(README, "yaml")
+    trace = record(parse_document(Source("README.md", example)))
+    assert [one.name for one in trace.passes] == [
+        "forward",
+        "backward y",
+        "zero_grad",
+        "backward y",
+    ]
+
+
+def test_the_example_operation_in_contributing_agrees_with_torch() -> None:
+    (example,) = blocks(CONTRIBUTING, "python")
+    names = {**vars(elementwise), "np": __import__("numpy")}
+    exec(example, names)
+    (operation,) = (
+        one
+        for name, one in names.items()
+        if isinstance(one, Operation) and name not in vars(elementwise)
+    )
+    graph = Graph()
+    x = graph.add_input("x", 0.5, requires_grad=True)
+    y = graph.apply(operation, (x,))
+    (contribution,) = backward(graph, y, 1.0)
+
+    leaf = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    output = operation.torch(torch, leaf)
+    output.backward()
+    assert leaf.grad is not None
+    assert graph.value[y] == pytest.approx(output.item(), rel=1e-15)
+    assert contribution.total == pytest.approx(leaf.grad.item(), rel=1e-15)
+    assert graph.grad_fn(y) == output.grad_fn.name()
+
+
+def test_every_path_on_the_map_of_the_house_exists() -> None:
+    rooms = section(CONTRIBUTING, "The map of the house").split("\n### ")[1:]
+    listed = []
+    for room in rooms:
+        heading, _, table = room.partition("\n")
+        folder = "/".join(re.findall("^`(.+?)`", heading))
+        cells = " ".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE))
+        listed += [ROOT / folder / path for path in re.findall("`(.+?)`", cells)]
+    assert len(listed) > 20
+    assert [path for path in listed if not path.exists()] == []
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_a_lesson_fits_its_pane_and_says_what_to_expect(path: Path) -> None:
+    scenario = load(path)
+    assert scenario.title
+    lines = scenario.about.splitlines()
+    assert 0 < len(lines) <= 12
+    assert max(map(len, lines)) <= 72
+    expected = [one.is_grad for one in scenario.expectations]
+    assert any(expected)
+    assert not all(expected)
+
+
+def test_the_lessons_are_ten_and_their_names_sort_as_they_are_to_be_read() -> None:
+    names = [path.stem for path in SCENARIOS]
+    assert names[:2] == ["basic", "cube"]
+    assert [int(name.split("-")[1]) for name in names[2:]] == list(range(3, 11))

@@ -1,0 +1,250 @@
+"""The chain rule pane: the step about to run, in algebra, in numbers and in words."""
+
+from __future__ import annotations
+
+import textwrap
+
+from textual.content import Content
+
+from backprop_engine import notation
+from backprop_engine.explain import Explanation
+from backprop_engine.trace import Pass, PassKind, Step, StepKind, Trace
+from backprop_tui.session import Session
+from backprop_tui.text import printable
+from backprop_tui.view import View
+from backprop_tui.widgets.mathematics import (
+    Picture,
+    Term,
+    aligned,
+    beside,
+    columns,
+    flow,
+    formula,
+    picture,
+    styled,
+)
+from backprop_tui.widgets.pane import TextPane
+
+_UPSTREAM = "$text-accent"
+_LOCAL = "$text-secondary"
+_TARGET = "$text-warning"
+_MUTED = "$text-muted"
+_GAP = 4
+_ROOMY_HEIGHT = 19
+_MOST_LEAVES = 20
+_SENDERS_NAMED = 3
+
+
+class ChainRulePane(TextPane):
+    """Draws the explanation of the step under the cursor."""
+
+    def draw(self, view: View, width: int, height: int) -> Content:
+        """Where we are, the step's headline, its mathematics, and the sentence."""
+        lines = chain_rule_lines(view, width, is_roomy=height >= _ROOMY_HEIGHT)
+        return Content("\n").join(lines)
+
+
+def chain_rule_lines(view: View, width: int, *, is_roomy: bool) -> list[Content]:
+    """The pane's lines; `is_roomy` puts the parts under each other with blank lines between."""
+    session = view.session
+    step, explanation = session.step, session.explanation
+    if step is None or explanation is None:
+        return _wrapped(_end_lines(view), width)
+    text = view.glyphs.text
+    where = printable(text(where_sentence(session)))
+    style = "bold $text-success" if session.finished_pass else _MUTED
+    lines = _wrapped([(where, style), (printable(text(explanation.headline)), "bold")], width)
+    lines.append(Content())
+    for band in _bands(view, step, explanation, width, is_roomy):
+        lines.extend(line.rstrip() for line in band.lines)
+        if is_roomy:
+            lines.append(Content())
+    if not is_roomy:
+        lines.append(Content())
+    words = [(text(printable(explanation.sentence)), "")]
+    words += [(text(printable(note)), _MUTED) for note in explanation.notes]
+    return lines + _wrapped([one for one in words if one[0]], width)
+
+
+def where_sentence(session: Session) -> str:
+    """Which pass, how far; at the end of a pass what it came to and what is next."""
+    trace, finished = session.trace, session.finished_pass
+    done = f"{session.cursor:,} of {len(trace):,} done"
+    coming = trace.passes[trace.pass_index(session.cursor)]
+    if finished is None:
+        return f"{_title(trace, coming)} · {done}, about to run:"
+    return f"{_result(trace, finished)} · next: {_title(trace, coming)}"
+
+
+def _title(trace: Trace, one: Pass) -> str:
+    if one.output is not None:
+        return f"backward from {trace.label(one.output)}"
+    return "forward" if one.kind is PassKind.FORWARD else one.name
+
+
+def _result(trace: Trace, one: Pass) -> str:
+    """What a pass came to, in one line."""
+    if one.kind is PassKind.FORWARD:
+        outputs = [each.output for each in trace.passes if each.output is not None]
+        return f"forward done: {_values(trace, outputs[:1])}" if outputs else "forward done"
+    if one.kind is PassKind.BACKWARD:
+        return f"{_title(trace, one)} done"
+    return f"{one.name} done"
+
+
+def _values(trace: Trace, nodes: list[int]) -> str:
+    return ", ".join(
+        f"{trace.label(node)} = {notation.short(trace.graph.value[node])}" for node in nodes
+    )
+
+
+def _wrapped(texts: list[tuple[str, str]], width: int) -> list[Content]:
+    """Lines of at most `width` cells, broken between words."""
+    return [
+        styled(line, style)
+        for text, style in texts
+        for line in textwrap.wrap(text, max(width, 8), break_on_hyphens=False) or [""]
+    ]
+
+
+def _bands(
+    view: View, step: Step, explanation: Explanation, width: int, is_roomy: bool
+) -> list[Picture]:
+    """The step's mathematics, as pictures to be put under each other."""
+    if step.kind is not StepKind.CONTRIBUTION:
+        return [_labelled(_derivation(view, explanation), width)]
+    total = _sum(view, step, explanation)
+    if explanation.vjp:
+        parts = [_labelled(_array_rule(view, explanation), width), total]
+        return parts if is_roomy else flow(parts, width, _GAP)
+    rule, local = _product(view, explanation), _derivation(view, explanation)
+    if is_roomy:
+        return [_labelled(rule, width), _labelled(local, width), _indented(total, width)]
+    return flow([_labelled(rule, width), local, total], width, _GAP)
+
+
+_SIDES = picture(
+    ("", styled("algebra", _MUTED), "", styled("numbers", _MUTED)),
+)
+
+
+def _labelled(one: Picture, width: int) -> Picture:
+    """With the words that tell algebra from numbers to its left, if there is room for them."""
+    if _SIDES.width + 2 + one.width > width:
+        return one
+    sides = picture(_SIDES.lines[: one.height])
+    return beside([sides, one], 2)
+
+
+def _indented(one: Picture, width: int) -> Picture:
+    """Level with the labelled pictures."""
+    blank = picture([" " * _SIDES.width] * one.height)
+    return beside([blank, one], 2) if blank.width + 2 + one.width <= width else one
+
+
+def _product(view: View, explanation: Explanation) -> Picture:
+    """Contribution += upstream · local, as fractions, and under each what it is here."""
+    text = view.glyphs.text
+    target_above, _, target_below = text(explanation.target).partition("/")
+    up_above, _, up_below = text(explanation.upstream_name).partition("/")
+    local_name = text(explanation.formula.partition(" = ")[0])
+    local_above, _, local_below = local_name.partition("/")
+    return columns(
+        [
+            Term(target_above, target_below, text(explanation.contribution), _TARGET),
+            Term("+=", "", "=", ""),
+            Term(up_above, up_below, text(explanation.upstream), _UPSTREAM),
+            Term(text("·"), "", text("×"), ""),
+            Term(local_above, local_below, text(explanation.local), _LOCAL),
+        ]
+    )
+
+
+def _derivation(view: View, explanation: Explanation) -> Picture:
+    """`name = algebra`, and on the line of numbers `= figures`."""
+    algebra = formula(explanation.formula)
+    name = explanation.formula.partition(" = ")[0]
+    lead = formula(name).width
+    top, middle, bottom = (
+        styled(view.glyphs.text(printable(line.plain)), _LOCAL if "∂" in name else "")
+        for line in algebra.lines
+    )
+    lines = [top, middle, bottom]
+    if explanation.numbers:
+        numbers = view.glyphs.text(printable(explanation.numbers))
+        lines.append(styled(" " * lead + f" = {numbers}", "bold"))
+    return picture(lines)
+
+
+def _array_rule(view: View, explanation: Explanation) -> Picture:
+    """The vector-Jacobian product; under it the upstream gradient's picture."""
+    text = view.glyphs.text
+    rule = formula(explanation.vjp)
+    lines = [styled(text(printable(line.plain)), _TARGET) for line in rule.lines]
+    numbers = f"{explanation.upstream_name} = {explanation.upstream}"
+    return picture([*lines, styled(text(printable(numbers)), _UPSTREAM)])
+
+
+def _sum(view: View, step: Step, explanation: Explanation) -> Picture:
+    """The running sum as it is written on paper."""
+    trace, text = view.session.trace, view.glyphs.text
+    assert step.operand is not None
+    assert step.node is not None
+    progress = trace.progress(step.operand, step.index + 1)
+    left = progress.expected - progress.received
+    before = explanation.before or "–"
+    figures = aligned([text(one) for one in (before, explanation.contribution, explanation.after)])
+    earlier = _earlier_senders(trace, step)
+    rows = [
+        ("so far", " ", figures[0], f"from {earlier}" if earlier else "nothing yet", ""),
+        ("this step", "+", figures[1], f"from {trace.label(step.node)}", _TARGET),
+        (explanation.target, "=", figures[2], f"{left} to come" if left else "complete", "bold"),
+    ]
+    rows = [(text(printable(name)), sign, number, text(printable(why)), style)
+            for name, sign, number, why, style in rows]  # fmt: skip
+    wide = max(len(name) for name, *_ in rows)
+    lines = [
+        Content.assemble(
+            (name.ljust(wide) + "  ", _MUTED), (f"{sign} {number}", style), (f"  {why}", _MUTED)
+        )
+        for name, sign, number, why, style in rows
+    ]
+    rule = " " * (wide + 2) + "─" * (2 + len(figures[0]))
+    return picture([*lines[:2], styled(rule, _MUTED), lines[2]])
+
+
+def _earlier_senders(trace: Trace, step: Step) -> str:
+    """Who has sent to the receiver before `step`, in the same pass."""
+    assert step.operand is not None
+    start = trace.passes[step.pass_index].start
+    steps = [one for one in trace.receipts(step.operand) if start <= one < step.index]
+    senders = list(dict.fromkeys(trace.label(int(trace.senders[one])) for one in steps))
+    if len(senders) > _SENDERS_NAMED:
+        return f"{len(senders)} nodes"
+    return ", ".join(senders)
+
+
+def _end_lines(view: View) -> list[tuple[str, str]]:
+    """What the whole run came to."""
+    session, text = view.session, view.glyphs.text
+    trace, cursor = session.trace, session.cursor
+    lines = [(f"the end: all {len(trace):,} steps done", "bold $text-success"), ("", "")]
+    leaves = [node for node in trace.graph.inputs.values() if trace.graph.requires_grad[node]]
+    for node in leaves[:_MOST_LEAVES]:
+        grad = trace.grad(node, cursor)
+        figure = "None" if grad is None else notation.short(grad)
+        lines.append((printable(text(f"{trace.label(node)}.grad = {figure}")), "bold"))
+    if len(leaves) > _MOST_LEAVES:
+        lines.append((f"and {len(leaves) - _MOST_LEAVES:,} more inputs", _MUTED))
+    lines += [("", ""), (text(_closing(trace)), "")]
+    return lines
+
+
+def _closing(trace: Trace) -> str:
+    output = next((one.output for one in reversed(trace.passes) if one.output is not None), None)
+    if output is None:
+        return "No backward pass ran, so there are no gradients."
+    return (
+        f"Each is the slope of {trace.label(output)}: how much it moves when that input moves a "
+        "little. S steps back, r starts again."
+    )

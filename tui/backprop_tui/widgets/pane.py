@@ -1,0 +1,50 @@
+"""What the panes of text have in common: they draw a View into one scrolling text."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from backprop_tui.view import View
+
+
+class TextPane(VerticalScroll, can_focus=True):
+    """A pane whose text depends on the view and on the pane's own size."""
+
+    BINDINGS: ClassVar = [
+        Binding("k", "scroll_up", "scroll up", show=False),
+        Binding("j", "scroll_down", "scroll down", show=False),
+    ]
+
+    def __init__(self, **names: str) -> None:
+        super().__init__(**names)
+        self.view: View | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static()
+
+    @abstractmethod
+    def draw(self, view: View, width: int, height: int) -> Content:
+        """The text for a pane `width` cells wide that shows `height` lines at once."""
+
+    def show(self, view: View) -> None:
+        """Draw `view`."""
+        self.view = view
+        self._redraw()
+
+    def on_resize(self) -> None:
+        """Draw again: the text may depend on the size."""
+        self._redraw()
+
+    def _redraw(self) -> None:
+        if self.view is not None and self.display and self.size.width > 1:
+            # One column is kept free, so that a scroll bar which appears moves nothing.
+            width = self.container_size.width - self.styles.padding.width - 1
+            content = self.draw(self.view, max(width, 1), self.container_size.height)
+            self.query_one(Static).update(content)
