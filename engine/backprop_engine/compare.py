@@ -58,7 +58,7 @@ def compare(ours: Value, theirs: Value, allowed: Value = 0.0) -> Comparison:
         return Comparison(False, math.inf, math.nan)
     a, b = np.asarray(ours), np.asarray(theirs)
     with np.errstate(all="ignore"):
-        equal = (a == b) | ((a != a) & (b != b))
+        equal = (a == b) | (np.not_equal(a, a) & np.not_equal(b, b))
         difference = np.where(equal, 0.0, np.abs(a.astype(float) - b.astype(float)))
         ulp = np.where(equal, 0.0, ulp_distance(a, b))
         close = (ulp <= ELEMENTWISE_ULP) | (difference <= np.asarray(allowed))
@@ -85,7 +85,7 @@ def ulp_distance(a: Any, b: Any) -> np.ndarray:
 def _rank(array: np.ndarray) -> np.ndarray:
     """Floats as int64 in the same order, neighbours one apart, both zeros 0."""
     kind = np.int32 if array.dtype == np.float32 else np.int64
-    bits = np.ascontiguousarray(array).view(kind).reshape(array.shape)
+    bits: np.ndarray = np.ascontiguousarray(array).view(kind).reshape(array.shape)
     # The sign bit alone is the most negative integer; the bits below it count away from zero.
     return np.where(bits < 0, np.iinfo(kind).min - bits, bits).astype(np.int64)
 
@@ -107,7 +107,7 @@ def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Reco
     value = settle(evaluate(operation.forward, operands, attributes), graph.dtype)
     if operation.elementwise:
         return Recomputed(value, 0.0)
-    terms = evaluate(operation.forward, [_magnitude(one) for one in operands], attributes)
+    terms = evaluate(operation.forward, [magnitude(one) for one in operands], attributes)
     return Recomputed(value, roundoff(terms, REDUCTION_ROUNDOFFS, graph.dtype))
 
 
@@ -135,7 +135,7 @@ def recompute_contribution(
         terms = unbroadcast(np.abs(sent), shape)
     else:
         value = settle(sent, graph.dtype)
-        terms = evaluate(rule, [_magnitude(part) for part in parts], attributes)
+        terms = evaluate(rule, [magnitude(part) for part in parts], attributes)
     return Recomputed(value, roundoff(terms, REDUCTION_ROUNDOFFS, graph.dtype))
 
 
@@ -153,5 +153,6 @@ def _operation(graph: Graph, node: int) -> Operation:
     return operation
 
 
-def _magnitude(value: Value) -> Value:
+def magnitude(value: Value) -> Any:
+    """|value|; whole numbers and truth values, which are indices and masks, as they are."""
     return abs(value) if is_float(value) else value

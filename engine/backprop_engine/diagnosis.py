@@ -15,8 +15,12 @@ from backprop_engine.source import ProblemError, Span
 
 _OPERANDS: Final = frozenset({"NAME", "NUMBER", "CONSTANT", "FUNCTION", "LPAR", "LSQB", "LITERAL"})
 _OPERATORS: Final = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "AT", "POWER"})
+_ENDS: Final = frozenset({"_END", "RPAR", "RSQB", "_COMMA"})
 _STATEMENT: Final = "`name = expression`"
 _NEW_STATEMENT = re.compile(r"\n\s*[^\W\d]\w*\s*(?:\*\*|[-+*/@])?=(?!=)")
+_EQUALS = re.compile(r"\s*(?:\*\*|[-+*/@])?=(?!=)")
+_LEFT: Final = {"NAME": "", "NUMBER": "", "CONSTANT": "", "RPAR": "(…)", "RSQB": "[…]"}
+_RIGHT: Final = {"LPAR": "(…)", "LSQB": "[…]", "FUNCTION": "…"}
 _CLOSERS: Final = {"(": ")", "[": "]"}
 _JOINED: Final = "YAML joins these lines: write `compute: |` to keep them apart"
 _SHOWN_LENGTH = 40
@@ -34,7 +38,7 @@ def unexpected(reading: Reading, expected: AbstractSet[str]) -> ProblemError:
     here, before = reading.last, reading.before
     if here is None or (here.kind == "_END" and before is None):
         return ProblemError(
-            "an expression is missing here", reading.span(0, 0), "such as `x**2 + 1`"
+            "an expression is missing here", reading.span(0, 0), "an expression such as `x**2`"
         )
     if before is None or before.kind == "_END":
         return _bad_start(reading, here)
@@ -42,7 +46,7 @@ def unexpected(reading: Reading, expected: AbstractSet[str]) -> ProblemError:
         return ProblemError(
             "a name is missing after the dot",
             reading.span(before.start, before.stop),
-            "such as `x.T` or `x.sum()`",
+            "a property or a method, such as `x.T` or `x.sum()`",
         )
     if "AUGMENTED" in expected:
         return _no_equals(reading, here)
@@ -91,7 +95,9 @@ def _lone_expression(reading: Reading) -> ProblemError:
     if re.match(r"print\b", text):
         fix = "leave it out: every value is shown"
         return ProblemError("`print` is not needed here", span, _STATEMENT, fix)
-    fits = len(text) <= _SHOWN_LENGTH and "\n" not in text
+    if text.isidentifier():
+        return ProblemError(f"`{text}` is given no value", span, _STATEMENT, f"write `{text} = …`")
+    fits = len(text) <= _SHOWN_LENGTH and not {"\n", "="} & set(text)
     fix = f"write `y = {text}`" if fits else "write `y = …`"
     return ProblemError("this value has no name", span, _STATEMENT, fix)
 
@@ -157,9 +163,9 @@ def _no_operand(reading: Reading, before: Place, here: Place) -> ProblemError:
         return ProblemError("`*` follows `*`", both, fix="write `**` for a power")
     if here.kind in ("_END", "RPAR", "RSQB") and before.kind in ("LPAR", "LSQB"):
         return ProblemError("nothing stands between these brackets", span, "an index")
-    if before.kind in ("EQUAL", "AUGMENTED") and here.kind == "_END":
+    if before.kind in ("EQUAL", "AUGMENTED") and here.kind in _ENDS:
         return ProblemError(f"nothing follows this `{left}`", after, "an expression")
-    if here.kind in ("_END", "RPAR", "RSQB", "_COMMA") and before.kind in _OPERATORS:
+    if here.kind in _ENDS and before.kind in _OPERATORS:
         fix = ""
         if sign == "\n":
             fix = "to go on in the next line, put the expression in brackets"
@@ -170,26 +176,12 @@ def _no_operand(reading: Reading, before: Place, here: Place) -> ProblemError:
 
 
 def _no_operator(reading: Reading, before: Place, here: Place) -> ProblemError:
-    left, sign = reading.text(*before[1:]), reading.text(*here[1:])
+    sign = reading.text(here.start, here.stop)
     span = reading.span(here.start, here.stop)
     if here.kind in ("EQUAL", "AUGMENTED"):
         return _second_equals(reading, here)
     if here.kind in _OPERANDS:
-        both = reading.span(before.start, here.stop)
-        if reading.is_folded(before.start, here.start):
-            return ProblemError(
-                "a new line starts here in the middle of a statement", span, fix=_JOINED
-            )
-        if here.kind == "LITERAL":
-            return ProblemError(f"{_shown(sign)} cannot follow {_shown(left)}", span)
-        if here.kind == "LSQB":
-            sign = "[…]"
-        fix = f"write `{left}*{sign}` for a product" if before.kind in _OPERANDS else ""
-        if left == ")" or left == "]":
-            fix = f"write `…{left}*{sign}` for a product"
-        return ProblemError(
-            f"no operator stands between `{left}` and `{sign}`", both, "an operator", fix
-        )
+        return _side_by_side(reading, before, here)
     if here.kind == "_COMMA" and not reading.brackets:
         return ProblemError(
             "this comma is outside of brackets",
@@ -197,6 +189,33 @@ def _no_operator(reading: Reading, before: Place, here: Place) -> ProblemError:
             fix="separate statements with `;` or a new line, and write `[a, b]` for a list",
         )
     return ProblemError(f"{_shown(sign)} cannot stand here", span, "an operator or the end")
+
+
+def _side_by_side(reading: Reading, before: Place, here: Place) -> ProblemError:
+    """Two operands, or what could be one, with nothing between them."""
+    left, right = reading.text(*before[1:]), reading.text(*here[1:])
+    span = reading.span(here.start, here.stop)
+    if reading.is_folded(before.start, here.start):
+        return ProblemError(
+            "a new line starts here in the middle of a statement", span, fix=_JOINED
+        )
+    if before.kind not in _LEFT or here.kind == "LITERAL":
+        return ProblemError(f"{_shown(right)} cannot stand here", span, "an operator or the end")
+    if _EQUALS.match(reading.excerpt.text, here.stop):
+        return _unseparated(reading, span, "a new statement starts here")
+    shown = f"{_LEFT[before.kind] or left}*{_RIGHT.get(here.kind, right)}"
+    return ProblemError(
+        f"no operator stands between `{left}` and `{right}`",
+        reading.span(before.start, here.stop),
+        "an operator",
+        f"write `{shown}` for a product",
+    )
+
+
+def _unseparated(reading: Reading, span: Span, message: str) -> ProblemError:
+    separators = "`,`, `;`" if reading.form == "shorthand" else "`;`"
+    fix = f"separate two statements with {separators} or a new line"
+    return ProblemError(message, span, fix=fix)
 
 
 def _second_equals(reading: Reading, here: Place) -> ProblemError:
@@ -208,9 +227,7 @@ def _second_equals(reading: Reading, here: Place) -> ProblemError:
         return ProblemError("a second `=` in one statement", span, fix=_JOINED)
     if reading.form == "expression":
         return ProblemError("the name is given before the colon", span, "an expression without `=`")
-    separators = "`,`, `;`" if reading.form == "shorthand" else "`;`"
-    fix = f"separate two statements with {separators} or a new line"
-    return ProblemError("a second `=` in one statement", span, fix=fix)
+    return _unseparated(reading, span, "a second `=` in one statement")
 
 
 def _shown(text: str) -> str:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from backprop_engine.source import Source, Span
 
 _ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[^xuU])", re.DOTALL)
+_LINE_JOINT = re.compile(r"\\[ \t]*\n[ \t]*")
+_WORD = re.compile(r"\S+")
 _CONTROLS = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f",
     "r": "\r", "e": "\x1b", "N": "\x85", "_": "\xa0", "L": "\u2028", "P": "\u2029",
@@ -45,57 +47,52 @@ def whole(source: Source) -> Excerpt:
 def align(source: Source, value: str, raw: Span, style: str) -> Excerpt:
     """The `value` YAML made of the source text in `raw`.
 
-    `style` is the scalar's: `|`, `>`, `'`, `"` or empty for a plain one. Outside of white space
-    YAML keeps every character or decodes an escape; so runs of white space are matched with runs
-    of white space, and the characters between them one to one.
+    `style` is the scalar's: `|`, `>`, `'`, `"` or empty for a plain one. Whatever YAML does to
+    white space, the words between come out as they were meant; so words are matched with words,
+    and white space with the white space between the same two.
     """
-    written = list(_characters(source.text, raw, style))
+    written, places = _decode(source.text, raw, style)
     offsets: list[int] = []
-    at = 0
-    while len(offsets) < len(value):
-        here = len(offsets)
-        run = _blank_run(value, here)
-        start = at
-        while at < len(written) and written[at][0].isspace():
-            at += 1
-        if run:
-            offsets.extend(_match_blanks(written, start, at, run, raw.stop))
-        else:
-            offsets.append(written[at][1])
-            at += 1
+    end = 0
+    for word, origin in zip(_WORD.finditer(value), _WORD.finditer(written), strict=False):
+        start, stop = origin.span()
+        offsets += _spread(places[end:start], word.start() - len(offsets), raw.start)
+        offsets += places[start:stop]
+        end = stop
+    offsets += _spread(places[end:], len(value) - len(offsets), raw.stop)
     offsets.append(offsets[-1] + 1 if offsets else raw.start)
     return Excerpt(source, value, offsets)
 
 
-def _blank_run(value: str, start: int) -> int:
-    stop = start
-    while stop < len(value) and value[stop].isspace():
-        stop += 1
-    return stop - start
+def _spread(places: Sequence[int], count: int, default: int) -> Sequence[int]:
+    """Offsets for `count` blanks of a value that were written at `places`."""
+    if not places:
+        return [default] * count
+    missing = max(0, count - len(places))
+    return [*[places[0]] * missing, *places[len(places) - (count - missing) :]]
 
 
-def _match_blanks(
-    written: list[tuple[str, int]], start: int, stop: int, run: int, end: int
-) -> list[int]:
-    """Offsets for `run` blanks of a value that were written as `written[start:stop]`."""
-    places = [offset for _, offset in written[start:stop]] or [end]
-    missing = max(0, run - len(places))
-    return places[:1] * missing + places[len(places) - (run - missing) :]
+def _decode(text: str, raw: Span, style: str) -> tuple[str, Sequence[int]]:
+    """What is meant by a scalar, before folding, and the offset of each of its characters."""
+    if style in ("'", '"'):
+        decoded = list(_decode_quoted(text, raw, style))
+        return "".join(character for character, _ in decoded), [at for _, at in decoded]
+    start = raw.start
+    if style:  # the header line of a block, `|` or `>`, is no part of it
+        start = text.find("\n", start, raw.stop) + 1 or raw.stop
+    return text[start : raw.stop], range(start, raw.stop)
 
 
-def _characters(text: str, raw: Span, style: str) -> Iterator[tuple[str, int]]:
-    """The characters of a scalar as meant, with their offsets; folding is not undone."""
-    if style in ("|", ">"):
-        start = text.find("\n", raw.start, raw.stop) + 1 or raw.stop
-        yield from zip(text[start : raw.stop], range(start, raw.stop), strict=True)
-    elif style:
-        at, stop = raw.start + 1, raw.stop - 1
-        while at < stop:
-            character, width = _quoted_character(text, at, style)
-            yield character, at
-            at += width
-    else:
-        yield from zip(text[raw.start : raw.stop], range(raw.start, raw.stop), strict=True)
+def _decode_quoted(text: str, raw: Span, quote: str) -> Iterator[tuple[str, int]]:
+    at, stop = raw.start + 1, raw.stop - 1
+    while at < stop:
+        joint = _LINE_JOINT.match(text, at) if quote == '"' else None
+        if joint:
+            at = joint.end()
+            continue
+        character, width = _quoted_character(text, at, quote)
+        yield character, at
+        at += width
 
 
 def _quoted_character(text: str, at: int, quote: str) -> tuple[str, int]:

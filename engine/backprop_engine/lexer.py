@@ -36,7 +36,7 @@ _TOKEN: Final = re.compile(
             ("BLANK", r"[^\S\n]+|\\[^\S\n]*\n"),
             ("COMMENT", r"#[^\n]*"),
             ("FOREIGN_NUMBER", r"0(?:[xX]_?[0-9a-fA-F]|[bB]_?[01]|[oO]_?[0-7])\w*"),
-            ("UNFINISHED", rf"{_DECIMAL}(?:[eE](?![\w+-])|[eE][+-](?![0-9]))"),
+            ("UNFINISHED", rf"{_DECIMAL}[eE](?!\w|[+-][0-9])"),
             ("NUMBER", rf"(?>{_DECIMAL}(?:[eE][+-]?{_DIGITS})?)(?!_)"),
             ("STRAY_UNDERSCORE", r"[0-9][0-9_.]*_+"),
             ("STRING", r"'[^'\\\n]*'|\"[^\"\\\n]*\""),
@@ -58,12 +58,9 @@ _SIGNS: Final = {
 _CLOSES: Final = {")": "(", "]": "["}
 _DOTTED = re.compile(rf"(?:\s*\.\s*{_NAME})+")
 _CALL = re.compile(r"\s*\(")
-_MULTIPLIED: Final = {
-    "NUMBER": frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"}),
-    "RPAR": frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"}),
-    "RSQB": frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"}),
-}
-"""After the one kind of token, before the others, a product is implied."""
+_MULTIPLIERS: Final = frozenset({"NUMBER", "RPAR", "RSQB"})
+_MULTIPLICANDS: Final = frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"})
+"""Where one of these follows one of those, a product is implied."""
 
 
 def canonical(name: str) -> str:
@@ -101,19 +98,34 @@ def tokens(reading: Reading) -> Iterator[Token]:
             if reading.is_folded(start, at - 1):
                 raise mistakes.hidden_by_comment(reading, start)
             continue
-        if kind == "SIGN":
-            kind = _SIGNS[match[0]]
-            if kind == "_END" or (kind == "_COMMA" and reading.form == "shorthand"):
-                yield from _separate(reading, match[0], start)
-                continue
-        elif kind == "NAME":
-            kind, at = _name(reading, start, at)
-        elif kind == "STRING":
-            kind = "LITERAL"
-        elif kind not in ("NUMBER", "POWER", "AUGMENTED", "DOTS"):
-            raise mistakes.foreign(reading, kind, match[0], start)
-        yield from _hand_out(reading, kind, start, at)
+        kind, at = _classify(reading, kind, start, at)
+        last = reading.last
+        if kind == "_END" or (kind == "_COMMA" and reading.form == "shorthand"):
+            yield from _separate(reading, text[start], start)
+            continue
+        if last is None or last.kind == "_END":
+            _start_statement(reading, kind, start, at)
+        elif kind in _MULTIPLICANDS and last.kind in _MULTIPLIERS:
+            yield _token(reading, "STAR", "*", start, start)
+        yield _token(reading, kind, text[start:at], start, at)
     yield from _finish(reading)
+
+
+def _classify(reading: Reading, kind: str, start: int, stop: int) -> tuple[str, int]:
+    """The kind of token that the grammar knows, and where it ends."""
+    text = reading.excerpt.text[start:stop]
+    match kind:
+        case "NAME":
+            return _name(reading, start, stop)
+        case "NUMBER" | "POWER" | "AUGMENTED" | "DOTS":
+            return kind, stop
+        case "STRING":
+            return "LITERAL", stop
+        case "SIGN":
+            _count_brackets(reading, _SIGNS[text], text, start)
+            return _SIGNS[text], stop
+        case _:
+            raise mistakes.foreign(reading, kind, text, start)
 
 
 def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
@@ -126,31 +138,30 @@ def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
         raise mistakes.keyword(reading, name, start)
     if not name.isidentifier():
         raise mistakes.odd_name(reading, name, start)
-    after_dot = reading.last is not None and reading.last.kind == "_DOT"
-    if name in LIBRARIES and name not in reading.variables and not after_dot:
+    if name in LIBRARIES and name not in reading.variables:
         dotted = _DOTTED.match(text, stop)
-        if dotted:
+        if dotted and not (reading.last and reading.last.kind == "_DOT"):
             called = _CALL.match(text, dotted.end())
             return ("FUNCTION" if called else "CONSTANT"), dotted.end()
     return "NAME", stop
 
 
-def _hand_out(reading: Reading, kind: str, start: int, stop: int) -> Iterator[Token]:
-    previous = reading.last
-    if previous is None or previous.kind == "_END":
-        reading.statement = start
-    elif kind in _MULTIPLIED.get(previous.kind, ()):
-        yield _token(reading, "STAR", "*", start, start)
-    elif previous.kind == "NUMBER" and kind == "LSQB":
-        raise mistakes.number_before_square(reading, previous, start)
-    text = reading.excerpt.text[start:stop]
+def _start_statement(reading: Reading, kind: str, start: int, stop: int) -> None:
+    reading.statement = start
+    if kind == "NAME":
+        reading.variables.add(canonical(reading.excerpt.text[start:stop]))
+
+
+def _count_brackets(reading: Reading, kind: str, sign: str, start: int) -> None:
     if kind in ("LPAR", "LSQB"):
-        reading.brackets.append((text, start))
+        number = reading.last
+        if kind == "LSQB" and number and number.kind == "NUMBER":
+            raise mistakes.number_before_square(reading, number, start)
+        reading.brackets.append((sign, start))
     elif kind in ("RPAR", "RSQB"):
-        if not reading.brackets or reading.brackets[-1][0] != _CLOSES[text]:
-            raise mistakes.unmatched(reading, text, start)
+        if not reading.brackets or reading.brackets[-1][0] != _CLOSES[sign]:
+            raise mistakes.unmatched(reading, sign, start)
         reading.brackets.pop()
-    yield _token(reading, kind, text, start, stop)
 
 
 def _separate(reading: Reading, sign: str, start: int) -> Iterator[Token]:
@@ -174,5 +185,6 @@ def _finish(reading: Reading) -> Iterator[Token]:
 
 def _token(reading: Reading, kind: str, text: str, start: int, stop: int) -> Token:
     reading.before, reading.last = reading.last, Place(kind, start, stop)
-    span = reading.excerpt.span(start, stop)
-    return Token(kind, text, start_pos=span.start, end_pos=span.stop)
+    offsets = reading.excerpt.offsets
+    first = offsets[start]
+    return Token(kind, text, first, end_pos=offsets[stop - 1] + 1 if stop > start else first)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from keyword import iskeyword
 from pathlib import Path
 from typing import Final, cast, get_args
 
-import numpy as np
-
-from backprop_engine.excerpt import Excerpt, whole
+from backprop_engine.excerpt import whole
 from backprop_engine.inputs import read_input
 from backprop_engine.lexer import canonical
 from backprop_engine.names import Names
@@ -25,10 +22,11 @@ from backprop_engine.sections import (
     read_table,
     read_text,
 )
-from backprop_engine.source import ProblemError, Problem, ScenarioError, Source, Span
+from backprop_engine.shorthand import read_shorthand
+from backprop_engine.source import Problem, ProblemError, ScenarioError, Source, Span
 from backprop_engine.suggestions import did_you_mean, listed
-from backprop_engine.syntax import Assignment, Expression, Number, Sequence, Unary
-from backprop_engine.values import Dtype, Value, settle
+from backprop_engine.syntax import Assignment
+from backprop_engine.values import Dtype
 from backprop_engine.yaml_document import Node, Scalar, Table, read_document
 
 MAX_BYTES: Final = 10_000_000
@@ -38,6 +36,9 @@ KEYS: Final = (
     "version", "title", "about", "dtype", "inputs", "compute", "backward", "expect", "hints",
     "disagrees",
 )  # fmt: skip
+"""What a scenario file can say."""
+
+_EXAMPLE: Final = "such as `x=2, y=x**2+3x+1`"
 
 
 def load(path: str | os.PathLike[str]) -> Scenario:
@@ -52,15 +53,15 @@ def load(path: str | os.PathLike[str]) -> Scenario:
     except IsADirectoryError:
         problem = "this is a folder, not a scenario file"
     except UnicodeDecodeError as error:
-        problem = f"this is not a text in UTF-8 (byte {error.start} is {data[error.start]:#04x})"
+        problem = f"this is not text in UTF-8: byte {error.start} is {data[error.start]:#04x}"
     except OSError as error:
-        problem = f"the file cannot be read: {error.strerror}"
+        problem = f"this file cannot be read: {error.strerror}"
     except ValueError as error:  # a null byte in the name
-        problem = f"the file cannot be read: {error}"
+        problem = f"this file cannot be read: {error}"
     else:
         if len(data) <= MAX_BYTES:
             return parse_document(Source(name, text.replace("\r\n", "\n").replace("\r", "\n")))
-        problem = f"the file is larger than {MAX_BYTES // 1_000_000} MB"
+        problem = f"this file is larger than {MAX_BYTES // 1_000_000} MB"
     raise ScenarioError(Source(name, ""), Problem(problem, Span(0, 0)))
 
 
@@ -78,157 +79,133 @@ def parse_document(source: Source) -> Scenario:
 def parse_shorthand(source: Source) -> Scenario:
     """The scenario in a text like `x=2, y=x**2+3x+1`. Raises ScenarioError."""
     try:
-        return _shorthand(whole(source))
+        return read_shorthand(whole(source))
     except ProblemError as error:
         raise ScenarioError(source, error.problem) from error
 
 
 def _scenario(source: Source, node: Node | None) -> Scenario:
     if node is None or (isinstance(node, Scalar) and not node.text.strip()):
-        raise ProblemError("the scenario is empty", Span(0, 0), "for example `x=2, y=x**2+3x+1`")
+        raise ProblemError("this scenario is empty", Span(0, 0), _EXAMPLE)
     if isinstance(node, Scalar):
-        return _shorthand(node.excerpt(source))
+        return read_shorthand(node.excerpt(source))
     if not isinstance(node, Table):
         raise ProblemError("a scenario is a mapping, not a list", node.span, listed(KEYS))
     return _document(source, node)
 
 
 def _document(source: Source, table: Table) -> Scenario:
-    for key, _ in table.entries:
+    """The scenario of a mapping; a key with nothing after it counts as left out."""
+    for key, value in table.entries:
         if key.text not in KEYS:
-            raise ProblemError(
-                f"unknown key `{key.text}`", key.span, listed(KEYS), did_you_mean(key.text, KEYS)
-            )
-    _check_version(table.get("version"))
-    dtype = _read_dtype(table.get("dtype"))
-    inputs = _read_inputs(table.get("inputs"), dtype)
-    names_given = frozenset(item.name for item in inputs)
-    statements = _read_compute(source, table, names_given)
-    names = Names(names_given, (statement.name for statement in statements))
-
-    def section(key: str, read: Callable[[Node], object], default: object) -> object:
-        node = table.get(key)
-        return default if node is None else read(node)
-
-    title = section("title", lambda node: read_text(node, "`title`"), "")
-    about = section("about", lambda node: read_text(node, "`about`"), "")
-    node = table.get("backward")
-    passes = read_passes(node, names, dtype) if node else (_last(statements),)
-    node = table.get("expect")
-    expected = read_expect(node, names) if node else Expected()
-    node = table.get("hints")
-    hints = read_hints(node, names) if node else {}
-    node = table.get("disagrees")
-    disagrees = read_disagrees(node, names) if node else {}
-    return Scenario(
-        source, inputs, statements, passes, dtype, str(title), str(about),
-        expected.values, expected.error, hints, disagrees,
-    )  # fmt: skip
-
-
-def _last(statements: tuple[Assignment, ...]) -> Backward:
+            fix = did_you_mean(key.text, KEYS) or _proper_place(value)
+            raise ProblemError(f"unknown key `{key.text}`", key.span, listed(KEYS), fix)
+    sections = {
+        key.text: value
+        for key, value in table.entries
+        if not (isinstance(value, Scalar) and value.is_null)
+    }
+    _check_version(sections.get("version"))
+    dtype = _read_dtype(sections.get("dtype"))
+    inputs = _read_inputs(sections.get("inputs"), dtype)
+    variables = frozenset(one.name for one in inputs)
+    statements = _read_compute(source, table, sections.get("compute"), variables)
+    names = Names(variables, (statement.name for statement in statements))
+    title, about = sections.get("title"), sections.get("about")
+    backward, expect = sections.get("backward"), sections.get("expect")
+    hints, disagrees = sections.get("hints"), sections.get("disagrees")
     last = statements[-1]
-    return Backward(last.name, None, last.name_span)
+    default = (Backward(last.name, None, last.name_span),)
+    expected = read_expect(expect, names) if expect else Expected()
+    return Scenario(
+        source=source,
+        inputs=inputs,
+        statements=statements,
+        passes=read_passes(backward, names, dtype) if backward else default,
+        dtype=dtype,
+        title=read_text(title, "`title`") if title else "",
+        about=read_text(about, "`about`") if about else "",
+        expectations=expected.values,
+        expected_error=expected.error,
+        hints=read_hints(hints, names) if hints else {},
+        disagrees=read_disagrees(disagrees, names) if disagrees else {},
+    )
+
+
+def _proper_place(value: Node) -> str:
+    """Where a key that is no section may have been meant to stand."""
+    if isinstance(value, Scalar) and value.number is None:
+        return ""
+    return "inputs stand indented under `inputs:`"
 
 
 def _check_version(node: Node | None) -> None:
     if node is not None and not (isinstance(node, Scalar) and node.number == 1):
-        raise ProblemError(
-            "this is not a version of the format known here", node.span, "`version: 1`"
-        )
+        raise ProblemError("this version of the format is unknown", node.span, "`version: 1`")
 
 
 def _read_dtype(node: Node | None) -> Dtype:
     if node is None:
         return "float64"
-    if not isinstance(node, Scalar) or node.text not in get_args(Dtype):
-        raise ProblemError("unknown dtype", node.span, listed(get_args(Dtype)))
-    return cast("Dtype", node.text)
+    text = read_text(node, "`dtype`")
+    known = get_args(Dtype)
+    if text not in known:
+        fix = did_you_mean(text, known)
+        raise ProblemError(f"unknown dtype `{text}`", node.span, listed(known), fix)
+    return cast("Dtype", text)
 
 
-def check_name(key: Scalar) -> str:
-    """The name a key gives. Raises ProblemError where it could not be written in an expression."""
+def _read_name(key: Scalar) -> str:
+    """The name that a key gives, which must be one that an expression can mention."""
     name = canonical(key.text)
-    if not name.isidentifier() or iskeyword(name):
-        raise ProblemError(
-            f"`{key.text}` cannot be a name", key.span, "a letter or `_`, then letters and digits"
-        )
+    if iskeyword(name):
+        message = f"`{name}` is a word of Python's own and cannot be a name"
+        raise ProblemError(message, key.span, fix=f"write `{name}_`")
+    if not name.isidentifier():
+        message = f"`{key.text}` cannot be a name"
+        raise ProblemError(message, key.span, "a letter or `_`, then letters, digits and `_`")
     return name
 
 
 def _read_inputs(node: Node | None, dtype: Dtype) -> tuple[Input, ...]:
-    if node is None or (isinstance(node, Scalar) and node.is_null):
+    if node is None:
         return ()
     table = read_table(node, "`inputs`", "`name: value`")
     return tuple(
-        read_input(check_name(key), key.span, value, dtype) for key, value in table.entries
+        read_input(_read_name(key), key.span, value, dtype) for key, value in table.entries
     )
 
 
-def _read_compute(source: Source, table: Table, inputs: frozenset[str]) -> tuple[Assignment, ...]:
-    node = table.get("compute")
-    if node is None:
-        raise ProblemError(
-            "the scenario computes nothing: `compute` is missing",
-            Span(table.span.start, table.span.start),
-            "`compute: y = x**2`",
-        )
-    statements: tuple[Assignment, ...]
+def _read_compute(
+    source: Source, document: Table, node: Node | None, variables: frozenset[str]
+) -> tuple[Assignment, ...]:
+    statements: tuple[Assignment, ...] = ()
+    at = node.span if node else _compute_key(document)
     if isinstance(node, Table):
-        statements = tuple(_named(source, key, value, inputs) for key, value in node.entries)
+        statements = tuple(_named(source, key, value, variables) for key, value in node.entries)
     elif isinstance(node, Scalar):
-        statements = parse_program(node.excerpt(source), variables=inputs)
-    else:
+        statements = parse_program(node.excerpt(source), variables=variables)
+    elif node is not None:
         raise ProblemError(
-            "`compute` is a text, not a list",
-            node.span,
-            "statements, one a line, after `compute: |`",
+            "`compute` is not a list", at, "statements, one a line, indented under `compute: |`"
         )
     if not statements:
         raise ProblemError(
-            "`compute` is empty", node.span, "at least one statement, such as `y = x**2`"
+            "this scenario computes nothing", at, "`compute:` with a statement such as `y = x**2`"
         )
     return statements
 
 
-def _named(source: Source, key: Scalar, value: Node, inputs: frozenset[str]) -> Assignment:
-    name = check_name(key)
+def _compute_key(document: Table) -> Span:
+    """The place to complain about a missing `compute`: its key, or the end of the document."""
+    end = Span(document.span.stop, document.span.stop)
+    return next((key.span for key, _ in document.entries if key.text == "compute"), end)
+
+
+def _named(source: Source, key: Scalar, value: Node, variables: frozenset[str]) -> Assignment:
+    name = _read_name(key)
     if not isinstance(value, Scalar):
-        raise ProblemError(f"`{name}` is not given by an expression", value.span, "an expression")
-    expression = parse_expression(value.excerpt(source), variables=inputs)
-    return Assignment(name, expression, key.span, Span(key.span.start, expression.span.stop))
-
-
-def _shorthand(excerpt: Excerpt) -> Scenario:
-    inputs: dict[str, Input] = {}
-    statements: list[Assignment] = []
-    for statement in parse_program(excerpt, shorthand=True):
-        value = _literal(statement.expression)
-        if value is None:
-            statements.append(statement)
-        elif statement.name in inputs:
-            raise ProblemError(f"the input `{statement.name}` is given twice", statement.name_span)
-        else:
-            inputs[statement.name] = Input(statement.name, value, True, statement.name_span)
-    if not statements:
-        end = excerpt.offsets[-1]
-        raise ProblemError("nothing is computed", Span(end, end), "a statement such as `y = x**2`")
-    return Scenario(
-        excerpt.source, tuple(inputs.values()), tuple(statements), (_last(tuple(statements)),)
-    )
-
-
-def _literal(expression: Expression) -> Value | None:
-    """The value of a signed number or a nested list of them; None for anything else."""
-    match expression:
-        case Number(value=value):
-            return float(value)
-        case Unary(symbol=symbol, operand=Number(value=value)):
-            return -float(value) if symbol == "-" else float(value)
-        case Sequence(items=items):
-            rows = [_literal(item) for item in items]
-            if any(row is None for row in rows):
-                return None
-            return settle(np.array(rows, "float64"), "float64")
-        case _:
-            return None
+        message = f"`{name}` is not given by an expression"
+        raise ProblemError(message, value.span, "an expression such as `x**2`")
+    expression = parse_expression(value.excerpt(source), variables=variables)
+    return Assignment(name, expression, key.span, Span(key.span.start, value.span.stop))

@@ -64,7 +64,7 @@ def foreign(reading: Reading, kind: str, text: str, start: int) -> ProblemError:
             fix = f"write the number in decimal, or `0*{text[1:]}` for a product"
             return ProblemError(f"`{text}` is not a decimal number", span, fix=fix)
         case "UNFINISHED":
-            digits = text.rstrip("eE+-")
+            digits = text[:-1]
             fix = f"write `{digits}e3` for a number, `{digits}*e` for a product"
             return ProblemError(f"the exponent of `{text}` is missing", span, fix=fix)
         case "STRAY_UNDERSCORE":

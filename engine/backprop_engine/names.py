@@ -17,16 +17,17 @@ class Names:
         self.inputs = frozenset(inputs)
         self._versions = Counter([*self.inputs, *assigned])
 
-    def value(self, text: str, span: Span) -> str:
+    def value(self, text: str, span: Span, *others: str) -> str:
         """The name `text` stands for: `h`, or `h@1` where h is assigned more than once.
 
-        Raises ProblemError where there is no such name or version.
+        Raises ProblemError where there is no such name or version; `others` are further words that
+        may have been meant.
         """
         name, at, version = text.strip().partition("@")
         name = canonical(name)
         if name not in self._versions:
             raise ProblemError(
-                f"unknown name `{name}`", span, fix=did_you_mean(name, self._versions)
+                f"unknown name `{name}`", span, fix=did_you_mean(name, [*self._versions, *others])
             )
         if not at:
             return name

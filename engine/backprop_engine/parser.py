@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, cast
 from lark import Lark, Token, Transformer, UnexpectedToken, v_args
 
 from backprop_engine import mistakes
+from backprop_engine.collector import collector_paused
 from backprop_engine.diagnosis import unexpected
 from backprop_engine.excerpt import Excerpt
 from backprop_engine.lexer import LITERALS, ProgramLexer, canonical
@@ -56,19 +57,20 @@ def parse_program(
     to be read as variables even where they look like a module's, as in `F.sum()`.
     Raises ScenarioError for the first mistake in the text.
     """
-    reading = Reading(excerpt, "shorthand" if shorthand else "statements", variables)
+    reading = Reading(excerpt, "shorthand" if shorthand else "statements", set(variables))
     return cast("tuple[Assignment, ...]", _parse(reading, "program"))
 
 
 def parse_expression(excerpt: Excerpt, *, variables: frozenset[str] = frozenset()) -> Expression:
     """The one expression that a text is. Raises ScenarioError for the first mistake in it."""
-    reading = Reading(excerpt, "expression", variables)
+    reading = Reading(excerpt, "expression", set(variables))
     return cast("_Part", _parse(reading, "lone_expression")).expression
 
 
 def _parse(reading: Reading, start: str) -> Any:
     try:
-        return _lark().parse(cast("str", reading), start=start)
+        with collector_paused():
+            return _lark().parse(cast("str", reading), start=start)
     except UnexpectedToken as refused:
         error = unexpected(reading, refused.expected)
     except ProblemError as found:
@@ -195,7 +197,7 @@ class _Builder(Transformer[Token, Any]):
     def library_call(
         self, dotted: Token, _: Token, arguments: list[_Part | _Keyword], right: Token
     ) -> _Part:
-        prefix, _, last = "".join(dotted.split()).rpartition(".")
+        prefix, _dot, last = "".join(dotted.split()).rpartition(".")
         span = _span(dotted)
         function_span = Span(span.stop - len(last), span.stop)
         return _call(canonical(last), None, prefix, arguments, function_span, span.start, right)

@@ -26,8 +26,8 @@ class Reading:
     excerpt: Excerpt
     form: Form
     """In the shorthand, commas outside of brackets separate statements too."""
-    variables: frozenset[str]
-    """Names that are variables even where they look like a module (`F.sum()`)."""
+    variables: set[str]
+    """Names known to be variables, even where they look like a module (`F.sum()`)."""
     before: Place | None = None
     """The token before the last one."""
     last: Place | None = None

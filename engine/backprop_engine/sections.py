@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from backprop_engine.inputs import read_number, read_value
+from backprop_engine.arrays import read_number, read_value
 from backprop_engine.names import Names
 from backprop_engine.scenario import DEFAULT_TOLERANCE, Backward, Expectation, ZeroGrad
 from backprop_engine.source import ProblemError
@@ -21,7 +21,7 @@ from backprop_engine.yaml_document import Listing, Node, Scalar, Table
 ORACLES: Final = ("torch", "finite_difference", "symbolic")
 """The independent computations that `disagrees` can name."""
 
-_ZERO_ONE = re.compile(r"(.+)\.grad\.zero_\(\s*\)")
+_ZERO_ONE = re.compile(r"(.+)\.grad\.zero_(?:\(\s*\))?")
 _CALL = re.compile(r"(.+)\.backward\(.*\)")
 
 
@@ -29,7 +29,7 @@ def read_text(node: Node, what: str) -> str:
     """A text (numbers count as text too)."""
     if isinstance(node, Scalar) and not node.is_null:
         return node.text
-    raise ProblemError(f"{what} is a text", node.span, "a text")
+    raise ProblemError(f"{what} must be a text", node.span, "a text")
 
 
 def read_table(node: Node, what: str, form: str) -> Table:
@@ -39,7 +39,7 @@ def read_table(node: Node, what: str, form: str) -> Table:
     fix = ""
     if isinstance(node, Scalar) and re.match(r"\w+:\S", node.text):
         fix = "put a blank after the colon"
-    raise ProblemError(f"{what} is a mapping", node.span, form, fix)
+    raise ProblemError(f"{what} must be a mapping", node.span, form, fix)
 
 
 def read_passes(node: Node, names: Names, dtype: Dtype) -> tuple[Backward | ZeroGrad, ...]:
@@ -77,7 +77,7 @@ def _read_pass(node: Node, names: Names, dtype: Dtype) -> Backward | ZeroGrad:
             node.span,
             fix=f"write `{called[1]}`",
         )
-    return Backward(names.value(text, node.span), None, node.span)
+    return Backward(names.value(text, node.span, "zero_grad"), None, node.span)
 
 
 def _read_seeded(node: Table, names: Names, dtype: Dtype) -> Backward:

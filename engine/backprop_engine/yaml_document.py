@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -25,6 +25,7 @@ from ruamel.yaml.reader import ReaderError
 
 from backprop_engine.excerpt import Excerpt, align
 from backprop_engine.source import ProblemError, Source, Span
+from backprop_engine.yaml_mistakes import no_character, not_yaml, unreadable
 
 MAX_NESTING: Final = 100
 """Lists and mappings inside one another; an array has far fewer dimensions."""
@@ -35,6 +36,8 @@ MAX_NODES: Final = 10_000_000
 _NUMBER = re.compile(r"[-+]?(?:\d(?:_?\d)*(?:\.(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][-+]?\d+)?")
 _SPECIAL = re.compile(r"([-+]?)\.?(inf|nan)", re.IGNORECASE)
 _INTEGER = re.compile(r"[-+]?\d{1,300}")
+_TAG = re.compile(r"![^\s,\[\]{}]*")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ANCHOR = re.compile(r"&\S+\s*")
 
 
@@ -48,6 +51,7 @@ class Scalar:
 
     @property
     def is_null(self) -> bool:
+        """Whether nothing, `~` or `null` is written."""
         return not self.style and self.text in ("", "~", "null", "Null", "NULL")
 
     @property
@@ -123,16 +127,11 @@ def read_document(source: Source) -> Node | None:
         for event in yaml.parse(source.text):
             builder.take(event)
     except MarkedYAMLError as error:
-        raise not_yaml(source, error) from error
+        raise not_yaml(source.text, error) from error
     except ReaderError as error:
-        at = error.position
-        raise ProblemError(
-            f"the character U+{ord(source.text[at]):04X} cannot stand in a text",
-            Span(at, at + 1),
-            fix="delete it",
-        ) from error
-    except YAMLError as error:
-        raise ProblemError(f"this is not YAML: {error}", Span(0, 0)) from error
+        raise unreadable(source.text, error) from error
+    except (ValueError, OverflowError) as error:  # chr() on what an escape in quotes says
+        raise no_character(source.text) from error
     return builder.root
 
 
@@ -149,15 +148,12 @@ class _Builder:
         start, stop = event.start_mark.index, event.end_mark.index
         match event:
             case ScalarEvent() | SequenceStartEvent() | MappingStartEvent() if event.tag:
-                raise ProblemError(
-                    f"the tag `{event.tag}` means nothing here",
-                    Span(start, stop),
-                    fix="leave it out",
-                )
+                tag = _TAG.search(self.source.text, start)
+                span = Span(*tag.span()) if tag else Span(start, stop)
+                shown = self.source.text[span.start : span.stop]
+                raise ProblemError(f"the tag `{shown}` is not supported", span, fix="leave it out")
             case ScalarEvent():
-                start = _after_anchor(self.source.text, start, event.anchor)
-                span = Span(start, max(start, stop))
-                self._add(Scalar(event.value, event.style or "", span), 1, event.anchor)
+                self._add_scalar(event, start, stop)
             case SequenceStartEvent() | MappingStartEvent():
                 self._open(event, Span(start, stop))
             case SequenceEndEvent() | MappingEndEvent():
@@ -175,6 +171,20 @@ class _Builder:
                     )
             case _:
                 pass
+
+    def _add_scalar(self, event: Any, start: int, stop: int) -> None:
+        start = _after_anchor(self.source.text, start, event.anchor)
+        span = Span(start, max(start, stop))
+        surrogate = _SURROGATE.search(event.value)
+        if surrogate:
+            raise ProblemError(
+                f"U+{ord(surrogate[0]):04X} is half of a character", span, fix="delete it"
+            )
+        parent = self._stack[-1] if self._stack else None
+        is_value = parent is not None and parent.is_table and len(parent.nodes) % 2 == 1
+        if parent and is_value and not event.value and not event.style:
+            span = parent.nodes[-1].span  # nothing is written: only the key can be pointed at
+        self._add(Scalar(event.value, event.style or "", span), 1, event.anchor)
 
     def _open(self, event: Any, span: Span) -> None:
         if len(self._stack) >= MAX_NESTING:
@@ -240,10 +250,3 @@ def _check_key(source: Source, table: _Open, key: Node) -> None:
 def _after_anchor(text: str, start: int, anchor: str | None) -> int:
     prefix = _ANCHOR.match(text, start) if anchor else None
     return prefix.end() if prefix else start
-
-
-def not_yaml(source: Source, error: MarkedYAMLError) -> ProblemError:
-    """What ruamel.yaml objects to, in words for people."""
-    mark = error.problem_mark or error.context_mark
-    at = min(mark.index, len(source.text)) if mark else 0
-    return ProblemError(f"this is not YAML: {error.problem}", Span(at, at + 1))

@@ -27,6 +27,11 @@ class Command:
     in_tree: bool = False
     """Its keys are heard in the tree alone; elsewhere they scroll."""
 
+    @property
+    def action(self) -> str:
+        """The Textual action that runs it."""
+        return f"app.{self.name}" if self.apply is None else f"app.command('{self.name}')"
+
 
 STEPPING, JUMPING, TREE, SCREEN = "Step", "Jump", "Graph", "Screen"
 
@@ -110,8 +115,10 @@ COMMANDS: tuple[Command, ...] = (
         "leave", ("escape",), "let go",
         "Let the selection follow the steps again; then back to the list of scenarios.", SCREEN,
     ),
-    Command("help", ("question_mark",), "help", "Show the keys and the marks.", SCREEN, footer="help"),
-    Command("palette", ("ctrl+p",), "palette", "Find any command by its name.", SCREEN),
+    Command(
+        "help", ("question_mark",), "help", "Show the keys and the marks.", SCREEN, footer="help"
+    ),
+    Command("command_palette", ("ctrl+p",), "palette", "Find any command by its name.", SCREEN),
     Command("quit", ("q",), "quit", "Leave the program.", SCREEN, footer="quit"),
 )  # fmt: skip
 

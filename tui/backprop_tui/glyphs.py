@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
@@ -28,12 +29,16 @@ class Glyphs:
     waiting: str = "…"
     folded: str = "▸"
     selected: str = "›"
+    becomes: str = "→"
     is_ascii: bool = False
 
     def text(self, text: str) -> str:
         """Mathematics in signs this terminal has."""
-        return notation.plain(text) if self.is_ascii else text
+        return notation.plain(text.translate(_LEVELS)) if self.is_ascii else text
 
+
+_LEVELS = str.maketrans("▁▂▃▄▅▆▇█", ".:-=+*%#")
+"""The blocks of an array's tiny picture, from low to high."""
 
 UNICODE = Glyphs()
 ASCII = Glyphs(
@@ -48,6 +53,7 @@ ASCII = Glyphs(
     waiting="~",
     folded="+",
     selected="-",
+    becomes=">",
     is_ascii=True,
 )
 
@@ -92,43 +98,41 @@ def _has_unicode(locale: str) -> bool:
         return False
 
 
-_LINES = {
-    **dict.fromkeys("─━╌┄╸╺═▁▂▔", "-"),
+_SIGNS = {
+    **dict.fromkeys("─╌╺▔", "-"),
+    **dict.fromkeys("━═", "="),
     **dict.fromkeys("│┃║▌▐▎▏▕┆", "|"),
     **dict.fromkeys("╭╮╰╯├┤┬┴┼└┘┌┐╔╗╚╝", "+"),
-    **dict.fromkeys("▃▄▅", "="),
-    **dict.fromkeys("▆▇█", "#"),
-    "•": "*",
-    "⭘": "o",
+    **dict.fromkeys("→▶╸", ">"),
+    **dict.fromkeys("↑▲", "^"),
+    **dict.fromkeys("↓▼", "v"),
+    **dict.fromkeys("•·●", "*"),
+    **dict.fromkeys("…┄", "~"),
+    **dict.fromkeys("−–—", "-"),
+    **dict.fromkeys("“”", '"'),
+    "←": "<",
     "×": "x",
-    "·": "*",
-    "…": "~",
-    "′": "'",
-    "▲": "^",
-    "▼": "v",
-    "▶": ">",
-    "–": "-",
-    "—": "-",
-    "“": '"',
-    "”": '"',
+    "∂": "d",
     "’": "'",
 }
-_TRANSLATION = str.maketrans(_LINES)
+_TRANSLATION = _LEVELS | str.maketrans(_SIGNS)
 
 
 class AsciiFilter(LineFilter):
     """Whatever is drawn, box lines and Markdown's bullets too, in ASCII, cell for cell."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The segments with their texts in ASCII."""
         del background
         return [
-            Segment(_ascii(text), style, control) if text and not control else segment
+            segment if segment.control else Segment(_ascii(segment.text), segment.style)
             for segment in segments
-            for text, style, control in (segment,)
         ]
 
 
 def _ascii(text: str) -> str:
     if text.isascii():
         return text
-    return text.translate(_TRANSLATION).encode("ascii", "replace").decode("ascii")
+    return "".join(
+        sign if sign.isascii() else "?" * cell_len(sign) for sign in text.translate(_TRANSLATION)
+    )

@@ -5,22 +5,55 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from backprop_engine.source import Source
+from backprop_engine.loader import load, parse_shorthand
+from backprop_engine.record import record
+from backprop_engine.scenario import Scenario
+from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
 
 Target = Path | Source
 
+SMALL = 8_000
+"""Bytes of a scenario that is run in no time."""
 
-def open_target(target: Target) -> Trace:
-    """The trace of a scenario file or a shorthand.
 
-    Raises ScenarioError for a bad scenario, OSError for a file that cannot be read.
+@dataclass(frozen=True, eq=False)
+class Refusal:
+    """A scenario that could not be opened, and why.
+
+    `title` and `about` are those of a lesson whose point is just this error; else empty.
     """
-    # The parser and the catalogue take their time to import: after the first paint, if possible.
-    from backprop_engine.loader import load, parse_shorthand
-    from backprop_engine.record import record
 
-    return record(parse_shorthand(target) if isinstance(target, Source) else load(target))
+    error: ScenarioError
+    title: str = ""
+    about: str = ""
+
+
+def open_target(target: Target) -> Trace | Refusal:
+    """The trace of a scenario file or a shorthand, or why there is none."""
+    try:
+        scenario = parse_shorthand(target) if isinstance(target, Source) else load(target)
+    except ScenarioError as error:
+        return Refusal(error)
+    try:
+        return record(scenario)
+    except ScenarioError as error:
+        if is_the_point(scenario, error):
+            return Refusal(error, scenario.title, scenario.about)
+        return Refusal(error)
+
+
+def is_the_point(scenario: Scenario, error: ScenarioError) -> bool:
+    """Whether the scenario expects this very error."""
+    expected = scenario.expected_error
+    return expected is not None and expected in error.render()
+
+
+def size_of(target: Target) -> int:
+    """Bytes to read; 0 for a file that is not there."""
+    if isinstance(target, Source):
+        return len(target.text)
+    return target.stat().st_size if target.is_file() else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +73,12 @@ def list_scenarios(folder: Path) -> tuple[Entry, ...]:
 
 
 def _entry(path: Path) -> Entry:
-    from backprop_engine.loader import load
-    from backprop_engine.source import ScenarioError
-
+    title = path.name
     try:
         scenario = load(path)
+        title = scenario.title or path.stem
+        if size_of(path) <= SMALL and scenario.expected_error is None:
+            record(scenario)
     except ScenarioError as error:
-        return Entry(path, path.name, "", error.render().partition("\n")[0])
-    except OSError as error:
-        return Entry(path, path.name, "", f"{path}: {error.strerror or error}")
-    sentence = " ".join(scenario.about.split("\n\n")[0].split())
-    return Entry(path, scenario.title or path.stem, sentence)
+        return Entry(path, title, "", error.render().partition("\n")[0])
+    return Entry(path, title, " ".join(scenario.about.split("\n\n")[0].split()))

@@ -40,9 +40,11 @@ class Outline:
 
     @cached_property
     def deepest(self) -> int:
+        """The greatest depth; 0 for a tree of roots."""
         return int(self.depths.max(initial=0))
 
     def has_children(self, row: int) -> bool:
+        """Whether operands hang under `row`."""
         return bool(self.sizes[row] > 1)
 
     def ancestors(self, row: int, count: int) -> list[int]:
@@ -110,8 +112,9 @@ def draw_outline(trace: Trace) -> Outline:
             full_rows[node] = row
             operands = graph.operands[node]
             final = len(operands) - 1
-            for position in range(final, -1, -1):
-                pending.append((operands[position], row, position == final))
+            pending.extend(
+                (operands[position], row, position == final) for position in range(final, -1, -1)
+            )
     for row in range(len(nodes) - 1, -1, -1):
         parent = parents[row]
         if parent != NO_ROW:

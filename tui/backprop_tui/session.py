@@ -279,3 +279,8 @@ def lead(session: Session) -> Session:
 def release(session: Session) -> Session:
     """Let the selection follow the steps again."""
     return replace(session, selected=None, notice="")
+
+
+def with_page(session: Session, rows: int) -> Session:
+    """With the number of rows that a screenful is."""
+    return replace(session, page=max(rows, 1))

@@ -23,6 +23,7 @@ class View:
 
     @property
     def is_waiting(self) -> bool:
+        """Whether torch has still to answer."""
         return isinstance(self.oracle, Starting)
 
     def mark(self, comparison: Comparison | None) -> str:

@@ -133,4 +133,3 @@ def _judged(ours: Value | None, theirs: Value | None, agrees: bool) -> Compariso
     if ours is None or theirs is None:
         return None if ours is theirs else MISSING
     return compare(ours, theirs)._replace(agrees=agrees)
-

@@ -64,7 +64,7 @@ def import_torch() -> Any:
     """Torch, on one thread; TorchUnavailableError if it cannot be imported."""
     try:
         import torch
-    except Exception as error:  # noqa: BLE001 - a broken installation can raise anything
+    except Exception as error:  # a broken installation can raise anything
         raise TorchUnavailableError(f"{type(error).__name__}: {error}") from error
     torch.set_num_threads(1)
     return torch
@@ -96,7 +96,11 @@ def _leaf(torch: Any, encoded: Any, is_number: bool, requires_grad: bool) -> Any
 
 
 def _apply(
-    program: Program, name: str, operands: Sequence[int], encoded: Mapping[str, Any], is_number: bool
+    program: Program,
+    name: str,
+    operands: Sequence[int],
+    encoded: Mapping[str, Any],
+    is_number: bool,
 ) -> Any:
     """One operation by its twin; Python numbers stay numbers where torch would have them."""
     operation = OPERATIONS[name]
@@ -224,7 +228,9 @@ def _encoded(tensor: Any) -> Any:
     return encode_value(_scalar(tensor.detach().numpy()))
 
 
-def run_pass(program: Program, request: Mapping[str, Any], one: Mapping[str, Any]) -> dict[str, Any]:
+def run_pass(
+    program: Program, request: Mapping[str, Any], one: Mapping[str, Any]
+) -> dict[str, Any]:
     """One backward pass, or one clearing of `.grad`."""
     listener = Listener(program, request["operands"])
     if "output" in one:

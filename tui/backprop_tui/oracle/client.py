@@ -12,7 +12,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Self
 
 from backprop_engine.trace import Trace
 from backprop_tui.oracle.protocol import decode_report, encode_request
@@ -55,11 +55,17 @@ class Oracle:
                 return Failed(f"The torch process could not be started: {error}.", TRY_AGAIN)
             if child is None:
                 return Failed("The torch oracle has been closed.", TRY_AGAIN)
-            reply = child.converse(json.dumps(request), self._time_limit)
-            outcome = reply if isinstance(reply, Failed) else _outcome(trace, request, reply)
-            if isinstance(outcome, Failed):
+            line = child.converse(json.dumps(request), self._time_limit)
+            if isinstance(line, Failed):
                 self._dismiss(child)
-            return outcome
+                return line
+            answer = _answer(trace, line, self._questions)
+            if answer is None:
+                self._dismiss(child)
+                heard = line[:60].decode("utf-8", "replace").strip()
+                reason = f"The torch process said something that is no answer: “{heard}”."
+                return Failed(reason, TRY_AGAIN)
+            return answer
 
     def close(self) -> None:
         """End the child; an `ask` under way in another thread returns Failed."""
@@ -69,7 +75,7 @@ class Oracle:
         if child is not None:
             self._dismiss(child)
 
-    def __enter__(self) -> Oracle:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -99,9 +105,9 @@ class _Child:
     """The process, and one exchange with it at a time."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()
+        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         try:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -181,16 +187,16 @@ def _close(pipe: IO[bytes]) -> None:
         return  # closing flushes what the dead child never read
 
 
-def _outcome(trace: Trace, request: dict[str, Any], line: bytes) -> Ready | Failed:
+def _answer(trace: Trace, line: bytes, question: int) -> Ready | Failed | None:
+    """What a reply says; None if it is not a reply to this question."""
     try:
         reply = json.loads(line)
-        if reply["request"] != request["request"]:
-            raise ValueError("an answer to another question")
+        if reply["request"] != question:
+            return None
         if "unavailable" in reply:
             return Failed(f"Torch cannot be imported ({reply['unavailable']}).", INSTALL)
         if "error" in reply:
             return Failed(f"Torch could not run this program ({reply['error']}).", TRY_AGAIN)
         return Ready(decode_report(trace, reply))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        heard = line[:60].decode("utf-8", "replace").strip()
-        return Failed(f"The torch process said something that is no answer: “{heard}”.", TRY_AGAIN)
+        return None

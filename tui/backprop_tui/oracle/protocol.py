@@ -19,8 +19,8 @@ from backprop_engine.values import Dtype, Value, settle
 from backprop_tui.oracle.report import Joint, Surplus, TorchReport
 
 
-def encode_value(value: Value) -> Any:
-    """A number as itself, an array as shape, dtype and base64 of its bytes."""
+def encode_value(value: Any) -> Any:
+    """A number (or None, or a text) as itself, an array as shape, dtype and base64 of its bytes."""
     if isinstance(value, np.ndarray):
         return {
             "shape": list(value.shape),
@@ -48,9 +48,7 @@ def encode_attribute(attribute: Any) -> Any:
         return {"slice": [encode_attribute(part) for part in parts]}
     if attribute is Ellipsis:
         return {"ellipsis": True}
-    if isinstance(attribute, np.ndarray | np.generic):
-        return encode_value(attribute)
-    return attribute
+    return encode_value(attribute)
 
 
 def decode_attribute(encoded: Any) -> Any:
@@ -61,9 +59,11 @@ def decode_attribute(encoded: Any) -> Any:
         return decode_value(encoded, "float64")
     if "ellipsis" in encoded:
         return Ellipsis
-    (kind, items), *_ = encoded.items()
-    decoded = [decode_attribute(item) for item in items]
-    return {"tuple": tuple, "list": list, "slice": lambda parts: slice(*parts)}[kind](decoded)
+    if "slice" in encoded:
+        return slice(*(decode_attribute(part) for part in encoded["slice"]))
+    if "list" in encoded:
+        return [decode_attribute(item) for item in encoded["list"]]
+    return tuple(decode_attribute(item) for item in encoded["tuple"])
 
 
 def encode_request(trace: Trace, number: int) -> dict[str, Any]:

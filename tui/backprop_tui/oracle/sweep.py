@@ -11,11 +11,12 @@ from backprop_engine.compare import (
     DEGREE_ROUNDOFFS,
     Recomputed,
     compare,
+    magnitude,
     recompute_contribution,
     recompute_output,
     roundoff,
 )
-from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
+from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_engine.values import Value
 from backprop_tui.oracle.report import TorchReport
 
@@ -160,22 +161,20 @@ class Sweep:
             for step in steps
         ]
         total, allowed = sent[0]
-        for value, roundoff_of_it in sent[1:]:
-            adding = roundoff(abs(total) + abs(value), len(steps), graph.dtype)
-            total, allowed = total + value, allowed + roundoff_of_it + adding
+        for value, rounding in sent[1:]:
+            adding = roundoff(magnitude(total) + magnitude(value), len(steps), graph.dtype)
+            total, allowed = total + value, allowed + rounding + adding
         return Recomputed(total, allowed)
 
     def _receive(self, held: _Received, steps: tuple[int, ...], agrees: bool) -> None:
         expected = held.ours
         for step in steps:
-            sent = self.trace.contributions[step]
-            if sent is not None:
-                expected = sent if expected is None else expected + sent
+            expected = _plus(expected, self.trace.contributions[step])
         theirs = self._torch_contribution(steps)
         held.ours = self.trace.totals[steps[-1]]
         held.theirs = self.report.totals.get(steps[-1])
         held.degree += len(steps)
-        held.magnitude = held.magnitude + (0.0 if theirs is None else abs(theirs))
+        held.magnitude = held.magnitude + (0.0 if theirs is None else magnitude(theirs))
         if held.ours is None or held.theirs is None or expected is None:
             held.agrees = False
             return
@@ -206,8 +205,7 @@ class Sweep:
                 continue
             agrees = compare(ours, theirs).agrees
             if not agrees and node in received:
-                before, added = (earlier or {}).get(node), received[node].ours
-                expected = added if before is None or added is None else before + added
+                expected = _plus((earlier or {}).get(node), received[node].ours)
                 agrees = (
                     gradients[node]
                     and self.grads.get((one.index - 1, node), True)
@@ -215,9 +213,9 @@ class Sweep:
                     and compare(ours, expected).agrees
                 )
             elif not agrees:
-                agrees = self.grads.get((one.index - 1, node), False) and compare(
-                    ours, (earlier or {}).get(node, ours)
-                ).agrees
+                before = (earlier or {}).get(node)
+                untouched = before is not None and compare(ours, before).agrees
+                agrees = untouched and self.grads.get((one.index - 1, node), False)
             self.grads[one.index, node] = agrees
 
 
@@ -225,10 +223,14 @@ def our_contribution(trace: Trace, steps: tuple[int, ...]) -> Value | None:
     """The sum of what we send in `steps`."""
     total: Value | None = None
     for step in steps:
-        sent = trace.contributions[step]
-        if sent is not None:
-            total = sent if total is None else total + sent
+        total = _plus(total, trace.contributions[step])
     return total
+
+
+def _plus(total: Value | None, more: Value | None) -> Value | None:
+    if total is None or more is None:
+        return more if total is None else total
+    return total + more
 
 
 def _stands(

@@ -25,12 +25,11 @@ from backprop_tui.widgets.mathematics import (
 )
 from backprop_tui.widgets.pane import TextPane
 
-_UPSTREAM = "$text-accent"
+_UPSTREAM = "$text-primary"
 _LOCAL = "$text-secondary"
 _TARGET = "$text-warning"
-_MUTED = "$text-muted"
+_MUTED = "$foreground-muted"
 _GAP = 4
-_ROOMY_HEIGHT = 19
 _MOST_LEAVES = 20
 _SENDERS_NAMED = 3
 
@@ -40,26 +39,35 @@ class ChainRulePane(TextPane):
 
     def draw(self, view: View, width: int, height: int) -> Content:
         """Where we are, the step's headline, its mathematics, and the sentence."""
-        lines = chain_rule_lines(view, width, is_roomy=height >= _ROOMY_HEIGHT)
-        return Content("\n").join(lines)
+        return Content("\n").join(chain_rule_lines(view, width, height))
 
 
-def chain_rule_lines(view: View, width: int, *, is_roomy: bool) -> list[Content]:
-    """The pane's lines; `is_roomy` puts the parts under each other with blank lines between."""
-    session = view.session
-    step, explanation = session.step, session.explanation
+def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
+    """The pane's lines: as airy as fits `height`, blank lines going first."""
+    step, explanation = view.session.step, view.session.explanation
     if step is None or explanation is None:
         return _wrapped(_end_lines(view), width)
-    text = view.glyphs.text
+    lines: list[Content] = []
+    for is_roomy in (True, False):
+        lines = _step_lines(view, step, explanation, width, is_roomy=is_roomy)
+        if len(lines) <= height:
+            return lines
+    while len(lines) > height and Content() in lines:
+        lines.remove(Content())
+    return lines
+
+
+def _step_lines(
+    view: View, step: Step, explanation: Explanation, width: int, *, is_roomy: bool
+) -> list[Content]:
+    """`is_roomy` puts the parts of the mathematics under each other, not side by side."""
+    session, text = view.session, view.glyphs.text
     where = printable(text(where_sentence(session)))
     style = "bold $text-success" if session.finished_pass else _MUTED
     lines = _wrapped([(where, style), (printable(text(explanation.headline)), "bold")], width)
     lines.append(Content())
     for band in _bands(view, step, explanation, width, is_roomy):
         lines.extend(line.rstrip() for line in band.lines)
-        if is_roomy:
-            lines.append(Content())
-    if not is_roomy:
         lines.append(Content())
     words = [(text(printable(explanation.sentence)), "")]
     words += [(text(printable(note)), _MUTED) for note in explanation.notes]
@@ -115,31 +123,33 @@ def _bands(
         return [_labelled(_derivation(view, explanation), width)]
     total = _sum(view, step, explanation)
     if explanation.vjp:
-        parts = [_labelled(_array_rule(view, explanation), width), total]
-        return parts if is_roomy else flow(parts, width, _GAP)
-    rule, local = _product(view, explanation), _derivation(view, explanation)
-    if is_roomy:
-        return [_labelled(rule, width), _labelled(local, width), _indented(total, width)]
-    return flow([_labelled(rule, width), local, total], width, _GAP)
+        parts = [_labelled(_array_rule(view, explanation), width)]
+    else:
+        rule, local = _product(view, explanation), _derivation(view, explanation)
+        parts = [_labelled(rule, width), _labelled(local, width) if is_roomy else local]
+    together = [] if is_roomy else flow([*parts, total], width, _GAP)
+    if len(together) == 1:
+        return together
+    return [*(parts if is_roomy else flow(parts, width, _GAP)), _indented(total, width)]
 
 
-_SIDES = picture(
-    ("", styled("algebra", _MUTED), "", styled("numbers", _MUTED)),
-)
+_ALGEBRA, _NUMBERS = styled("algebra", _MUTED), styled("numbers", _MUTED)
 
 
 def _labelled(one: Picture, width: int) -> Picture:
     """With the words that tell algebra from numbers to its left, if there is room for them."""
-    if _SIDES.width + 2 + one.width > width:
+    words = picture(("", _ALGEBRA, "", _NUMBERS) if one.height > 2 else (_ALGEBRA, _NUMBERS))
+    if words.width + 2 + one.width > width:
         return one
-    sides = picture(_SIDES.lines[: one.height])
-    return beside([sides, one], 2)
+    return beside([Picture(words.lines[: one.height], words.width), one], 2)
 
 
 def _indented(one: Picture, width: int) -> Picture:
     """Level with the labelled pictures."""
-    blank = picture([" " * _SIDES.width] * one.height)
-    return beside([blank, one], 2) if blank.width + 2 + one.width <= width else one
+    indent = _ALGEBRA.cell_length
+    if indent + 2 + one.width > width:
+        return one
+    return beside([picture([" " * indent] * one.height), one], 2)
 
 
 def _product(view: View, explanation: Explanation) -> Picture:
@@ -162,16 +172,13 @@ def _product(view: View, explanation: Explanation) -> Picture:
 
 def _derivation(view: View, explanation: Explanation) -> Picture:
     """`name = algebra`, and on the line of numbers `= figures`."""
-    algebra = formula(explanation.formula)
+    text = view.glyphs.text
     name = explanation.formula.partition(" = ")[0]
-    lead = formula(name).width
-    top, middle, bottom = (
-        styled(view.glyphs.text(printable(line.plain)), _LOCAL if "∂" in name else "")
-        for line in algebra.lines
-    )
-    lines = [top, middle, bottom]
+    style = _LOCAL if explanation.local else ""
+    lines = list(formula(text(printable(explanation.formula)), style).lines)
+    lead = formula(text(printable(name))).width
     if explanation.numbers:
-        numbers = view.glyphs.text(printable(explanation.numbers))
+        numbers = text(printable(explanation.numbers))
         lines.append(styled(" " * lead + f" = {numbers}", "bold"))
     return picture(lines)
 
@@ -179,8 +186,7 @@ def _derivation(view: View, explanation: Explanation) -> Picture:
 def _array_rule(view: View, explanation: Explanation) -> Picture:
     """The vector-Jacobian product; under it the upstream gradient's picture."""
     text = view.glyphs.text
-    rule = formula(explanation.vjp)
-    lines = [styled(text(printable(line.plain)), _TARGET) for line in rule.lines]
+    lines = formula(text(printable(explanation.vjp)), _TARGET).lines
     numbers = f"{explanation.upstream_name} = {explanation.upstream}"
     return picture([*lines, styled(text(printable(numbers)), _UPSTREAM)])
 
@@ -188,16 +194,15 @@ def _array_rule(view: View, explanation: Explanation) -> Picture:
 def _sum(view: View, step: Step, explanation: Explanation) -> Picture:
     """The running sum as it is written on paper."""
     trace, text = view.session.trace, view.glyphs.text
-    assert step.operand is not None
-    assert step.node is not None
-    progress = trace.progress(step.operand, step.index + 1)
+    sender, receiver = int(trace.senders[step.index]), int(trace.receivers[step.index])
+    progress = trace.progress(receiver, step.index + 1)
     left = progress.expected - progress.received
     before = explanation.before or "–"
     figures = aligned([text(one) for one in (before, explanation.contribution, explanation.after)])
-    earlier = _earlier_senders(trace, step)
+    earlier = _earlier_senders(trace, step, receiver)
     rows = [
         ("so far", " ", figures[0], f"from {earlier}" if earlier else "nothing yet", ""),
-        ("this step", "+", figures[1], f"from {trace.label(step.node)}", _TARGET),
+        ("this step", "+", figures[1], f"from {trace.label(sender)}", _TARGET),
         (explanation.target, "=", figures[2], f"{left} to come" if left else "complete", "bold"),
     ]
     rows = [(text(printable(name)), sign, number, text(printable(why)), style)
@@ -213,11 +218,10 @@ def _sum(view: View, step: Step, explanation: Explanation) -> Picture:
     return picture([*lines[:2], styled(rule, _MUTED), lines[2]])
 
 
-def _earlier_senders(trace: Trace, step: Step) -> str:
+def _earlier_senders(trace: Trace, step: Step, receiver: int) -> str:
     """Who has sent to the receiver before `step`, in the same pass."""
-    assert step.operand is not None
     start = trace.passes[step.pass_index].start
-    steps = [one for one in trace.receipts(step.operand) if start <= one < step.index]
+    steps = [one for one in trace.receipts(receiver) if start <= one < step.index]
     senders = list(dict.fromkeys(trace.label(int(trace.senders[one])) for one in steps))
     if len(senders) > _SENDERS_NAMED:
         return f"{len(senders)} nodes"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from rich.cells import cell_len
 
 from backprop_engine import notation
 from backprop_engine.explain import expression
-from backprop_engine.trace import PassKind, StepKind, Trace
+from backprop_engine.trace import StepKind, Trace
 from backprop_engine.values import Value
-from backprop_tui.outline import NO_ROW
+from backprop_tui.outline import Outline
 from backprop_tui.session import Session
 from backprop_tui.text import figure, fit, left, printable, right
 from backprop_tui.view import View
@@ -21,7 +21,9 @@ _SAMPLE = 500
 """Rows and values looked at to choose the column widths; a million would take seconds."""
 _MOST_NODE, _LEAST_NODE = 56, 14
 _MOST_GRAD_FN = 19
-_WIDEST_FIGURE, _NARROW_FIGURE = 18, 10
+_COMFORTABLE_NODE = 22
+_ROOMY = 84
+_WIDEST_FIGURE, _NARROW_FIGURE = 18, 9
 _SHALLOW_LEVELS = 12
 
 Cell = tuple[str, str]
@@ -32,7 +34,8 @@ Cell = tuple[str, str]
 class Columns:
     """Widths in cells; `grad_fn` is 0 where there is no room for it.
 
-    `change` is what a step is about to make of the gradient beside it.
+    `change` is what a step is about to make of the gradient beside it; where that is 0, it is
+    written over the `grad_fn`.
     """
 
     node: int
@@ -43,8 +46,9 @@ class Columns:
 
     @property
     def width(self) -> int:
+        """All columns and the gaps between them."""
         grad_fn = self.grad_fn + 2 if self.grad_fn else 0
-        return 1 + self.node + 2 + self.value + 2 + self.gradient + self.change + 1 + grad_fn + 1
+        return 1 + self.node + 2 + self.value + 2 + self.gradient + self.change + grad_fn + 3
 
 
 def gradient_title(session: Session) -> str:
@@ -53,34 +57,36 @@ def gradient_title(session: Session) -> str:
     shown = session.trace.shown_pass(session.cursor).index
     candidates = [passes[shown], *passes[shown:], *reversed(passes[:shown])]
     output = next((one.output for one in candidates if one.output is not None), None)
-    return "gradient" if output is None else f"∂{session.trace.label(output)}/∂node"
+    return "gradient" if output is None else _title(session.trace, output)
 
 
 def choose_columns(session: Session, width: int) -> Columns:
     """Columns that fit `width`, the same for every cursor: nothing jumps while stepping."""
     trace = session.trace
-    limit = _WIDEST_FIGURE if width >= 84 else _NARROW_FIGURE
-    values = islice(trace.graph.value, _SAMPLE)
-    totals = islice((one for one in trace.totals if one is not None), _SAMPLE)
-    titles = {
-        len(f"∂{trace.label(one.output)}/∂node") for one in trace.passes if one.output is not None
-    }
-    value = _column(values, max(limit, 8), least=7)
-    gradient = _column(totals, limit, least=min(max(titles, default=8), 12))
+    limit = _WIDEST_FIGURE if width >= _ROOMY else _NARROW_FIGURE
+    totals = (one for one in trace.totals if one is not None)
+    value, sent = _widest(trace.graph.value, limit), _widest(totals, limit)
+    titles = [_title(trace, one.output) for one in trace.passes if one.output is not None]
+    gradient = max(sent, min(max(map(len, titles), default=8), 12))
     grad_fns = (trace.graph.grad_fn(node) for node in range(min(len(trace.graph), _SAMPLE)))
-    grad_fn = min(max(map(len, grad_fns), default=0), _MOST_GRAD_FN)
+    grad_fn = max(min(max(map(len, grad_fns), default=0), _MOST_GRAD_FN), len("grad_fn"))
     wanted = max(_LEAST_NODE, min(_widest_row(session), _MOST_NODE))
-    columns = Columns(wanted, value, gradient, gradient + 3, max(grad_fn, 7))
-    if columns.width - wanted + 22 > width:
-        columns = Columns(wanted, value, gradient, gradient + 3, 0)
+    columns = Columns(wanted, max(value, len("value")), gradient, sent + 3, grad_fn)
+    if columns.width > width:
+        columns = replace(columns, change=0, grad_fn=max(grad_fn, sent + 3))
+    if columns.width - wanted + min(wanted, _COMFORTABLE_NODE) > width:
+        columns = replace(columns, change=sent + 3, grad_fn=0)
     spare = width - columns.width
-    node = max(wanted + min(spare, 4), 1) if spare >= 0 else max(wanted + spare, 1)
-    return Columns(node, value, gradient, columns.change, columns.grad_fn)
+    return replace(columns, node=max(wanted + min(spare, 4), 1))
 
 
-def _column(values: object, most: int, least: int) -> int:
-    widths = (len(notation.short(value)) for value in values)  # type: ignore[attr-defined]
-    return max(least, min(max(widths, default=0), most))
+def _title(trace: Trace, output: int) -> str:
+    return f"∂{trace.label(output)}/∂node"
+
+
+def _widest(values: Iterable[Value], most: int) -> int:
+    widths = (len(notation.short(value)) for value in islice(values, _SAMPLE))
+    return min(max(widths, default=1), most)
 
 
 def _widest_row(session: Session) -> int:
@@ -99,7 +105,7 @@ def header_cells(view: View, columns: Columns, title: str) -> list[Cell]:
         (" " + left(title, columns.node), "title"),
         ("  " + right("value", columns.value), "header"),
         ("  " + right(gradient_title(view.session), columns.gradient), "header"),
-        (" " * columns.change + " ", "header"),
+        (" " * columns.change + "  ", "header"),
     ]
     if columns.grad_fn:
         cells.append((left("grad_fn", columns.grad_fn) + "  ", "header"))
@@ -151,15 +157,12 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
     shows_value = session.trace.is_computed(node, cursor) and not is_reference
     value = session.trace.graph.value[node] if shows_value else None
     # A constant's name is its value.
-    is_literal = session.trace.graph.operation[node] is None and node not in session.trace.graph.names
+    is_literal = (
+        session.trace.graph.operation[node] is None and node not in session.trace.graph.names
+    )
     text = "" if is_literal else figure(value, columns.value)
     cells.append(("  " + right(text, columns.value), "value"))
-    cells += _gradient_cells(view, state, columns)
-    if columns.grad_fn:
-        name = "" if is_reference else _grad_fn(session.trace, node)
-        cells.append((" " + left(name, columns.grad_fn) + "  ", "muted"))
-    else:
-        cells.append((" ", "plain"))
+    cells += _gradient_cells(view, row, state, columns)
     mark = "" if is_reference else _torch_mark(view, node)
     cells.append((right(mark, 1), mark_style(view, mark)))
     return cells
@@ -205,7 +208,7 @@ def _guides(view: View, row: int, width: int) -> list[Cell]:
     room = max(width // 2, 6)
     levels = max(min(room - 6, _SHALLOW_LEVELS), 2)
     lines: list[str] = []
-    if depth and outline.parents[row] != NO_ROW:
+    if depth:
         lines.append("└─" if outline.is_last[row] else "├─")
     number = ""
     if outline.deepest > levels:
@@ -236,10 +239,10 @@ def _mark(view: View, row: int, state: RowState) -> Cell:
     return glyphs.untouched, "partial" if state.is_receiving else "muted"
 
 
-def _name(trace: Trace, outline: object, row: int) -> str:
-    node = int(outline.nodes[row])  # type: ignore[attr-defined]
+def _name(trace: Trace, outline: Outline, row: int) -> str:
+    node = int(outline.nodes[row])
     label = trace.label(node)
-    if outline.is_reference[row]:  # type: ignore[attr-defined]
+    if outline.is_reference[row]:
         return f"{label} (above)"
     if trace.graph.operation[node] is None:
         return label
@@ -252,23 +255,29 @@ def _grad_fn(trace: Trace, node: int) -> str:
     return trace.graph.grad_fn(node)
 
 
-def _gradient_cells(view: View, state: RowState, columns: Columns) -> list[Cell]:
-    """The gradient now and, for the node that is about to receive, what it becomes."""
-    session = view.session
-    now = session.trace.gradient(state.node, session.cursor)
-    starts_afresh = (
-        session.step is not None
-        and session.trace.shown_pass(session.cursor).index != session.step.pass_index
-    )
-    cells = [("  " + right(figure(now, columns.gradient), columns.gradient), "gradient")]
+def _gradient_cells(view: View, row: int, state: RowState, columns: Columns) -> list[Cell]:
+    """The gradient now, what the step makes of it where it receives, and the `grad_fn`."""
+    trace, cursor, step = view.session.trace, view.session.cursor, view.session.step
+    now = trace.gradient(state.node, cursor)
+    style = "gradient"
     change = ""
-    if state.is_receiving and session.step is not None:
-        after = session.trace.totals[session.step.index]
-        change = f" {view.glyphs.text('→')} {figure(after, columns.gradient)}"
-        if starts_afresh:
-            cells[0] = (cells[0][0], "muted")
-    cells.append((left(change, columns.change), "change"))
-    return cells
+    if state.is_receiving and step is not None:
+        after = figure(trace.totals[step.index], columns.gradient)
+        change = f"{view.glyphs.becomes} {after}"
+        if trace.shown_pass(cursor).index != step.pass_index:
+            style = "muted"  # what the pass before has left; this one starts afresh
+    cells = [("  " + right(figure(now, columns.gradient), columns.gradient), style)]
+    if columns.change:
+        cells.append((left(f" {change}", columns.change), "change"))
+    cells.append(("  ", "plain"))
+    if not columns.grad_fn:
+        return cells
+    if change and not columns.change:
+        text, style = change, "change"
+    else:
+        is_reference = bool(view.session.outline.is_reference[row])
+        text, style = "" if is_reference else _grad_fn(trace, state.node), "muted"
+    return [*cells, (left(text, columns.grad_fn) + "  ", style)]
 
 
 def _torch_mark(view: View, node: int) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding
 from textual.geometry import Size
@@ -34,7 +33,7 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
     """The tree of the session's outline, with the column names above it."""
 
     BINDINGS: ClassVar = [
-        Binding(",".join(command.keys), f"app.command('{command.name}')", command.title, show=False)
+        Binding(",".join(command.keys), command.action, command.title, show=False)
         for command in COMMANDS
         if command.in_tree
     ]
@@ -60,9 +59,9 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
 
         rows: int
 
-    def __init__(self, **names: str) -> None:
-        super().__init__(**names)
-        self.view: View | None = None
+    def __init__(self, view: View) -> None:
+        super().__init__(id="graph", classes="pane")
+        self.view = view
         self._columns: Columns | None = None
 
     @property
@@ -75,33 +74,28 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
 
     def show(self, view: View) -> None:
         """Draw `view`, with the step in sight, or the selected row where only that changed."""
-        old, self.view = self.view, view
+        old, self.view = self.view.session, view
         session = view.session
-        if old is None or old.session.trace is not session.trace:
-            self._columns = None
         self.virtual_size = Size(0, len(session.visible) + _HEADER)
-        if old is None or old.session.cursor != session.cursor:
+        if old.cursor != session.cursor:
             self._reveal_step()
-        elif old.session.row != session.row:
+        elif old.row != session.row:
             self._reveal(session.row)
         self.refresh()
 
     def on_resize(self) -> None:
         """Choose the columns anew and keep the step in sight."""
         self._columns = None
-        if self.view is not None:
-            self._reveal_step()
+        self._reveal_step()
         self.post_message(self.Paged(self._rows_shown))
 
     def _reveal_step(self) -> None:
-        assert self.view is not None
         session = self.view.session
         if session.edge_row is not None:
             self._reveal(session.edge_row)
         self._reveal(session.step_row)
 
     def _reveal(self, row: int) -> None:
-        assert self.view is not None
         session = self.view.session
         index = int(session.visible.searchsorted(session.outline.holder(row, session.folds)))
         first = round(self.scroll_target_y)
@@ -112,47 +106,36 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of the pane: the column names, or a row."""
-        if self.view is None:
-            return Strip.blank(self._width, self.rich_style)
         if self._columns is None:
             self._columns = choose_columns(self.view.session, self._width)
         if y < _HEADER:
             title = "node" if self.styles.border_top[0] else "Graph"
-            return self._strip(header_cells(self.view, self._columns, title), self.rich_style)
+            return self._strip(header_cells(self.view, self._columns, title), ())
         index = y - _HEADER + self.scroll_offset.y
         visible = self.view.session.visible
         if index >= len(visible):
             return Strip.blank(self._width, self.rich_style)
         row = int(visible[index])
-        return self._strip(row_cells(self.view, row, self._columns), self._row_style(row))
+        return self._strip(row_cells(self.view, row, self._columns), self._row_classes(row))
 
-    def _row_style(self, row: int) -> Style:
-        assert self.view is not None
+    def _row_classes(self, row: int) -> tuple[str, ...]:
         state = row_state(self.view, row)
-        style = self.rich_style
         if state.is_step:
-            style += self.get_component_rich_style("graph--step-row", partial=True)
-        elif state.is_selected:
-            style += self.get_component_rich_style("graph--selected-row", partial=True)
-        return style
+            return ("graph--step-row",)
+        return ("graph--selected-row",) if state.is_selected else ()
 
-    def _strip(self, cells: list[Cell], row_style: Style) -> Strip:
-        segments = [
-            Segment(
-                text,
-                row_style
-                if name == "plain"
-                else row_style + self.get_component_rich_style(f"graph--{name}", partial=True),
-            )
-            for text, name in cells
-            if text
-        ]
-        return Strip(segments).adjust_cell_length(self._width, row_style)
+    def _strip(self, cells: list[Cell], row_classes: tuple[str, ...]) -> Strip:
+        segments = []
+        for text, name in cells:
+            classes = row_classes if name == "plain" else (*row_classes, f"graph--{name}")
+            segments.append(Segment(text, self.get_visual_style(*classes).rich_style))
+        blank = self.get_visual_style(*row_classes).rich_style
+        return Strip(segments).adjust_cell_length(self._width, blank)
 
     def on_click(self, event: events.Click) -> None:
         """Tell which row was clicked, and whether on its mark."""
         place = event.get_content_offset(self)
-        if self.view is None or self._columns is None or place is None:
+        if self._columns is None or place is None:
             return
         index = place.y - _HEADER + self.scroll_offset.y
         visible = self.view.session.visible

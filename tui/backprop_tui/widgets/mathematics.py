@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from textual.content import Content
 
-_PARTIAL = re.compile(r"∂([^\s/·×=()⊙@,∂]+)/∂([^\s/·×=()⊙@,∂]+)")
-_MIDDLE = 1
-"""The line of a stacked formula that its signs stand on; a fraction's bar."""
+_PARTIAL = re.compile(r"([∂d])([^\s/·×=()⊙@,∂]+)/\1([^\s/·×=()⊙@,∂]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +25,7 @@ class Picture:
 
     @property
     def height(self) -> int:
+        """How many lines."""
         return len(self.lines)
 
 
@@ -66,16 +65,18 @@ def columns(terms: Sequence[Term], number_style: str = "bold") -> Picture:
 
 
 def formula(text: str, style: str = "") -> Picture:
-    """Three lines: `text` with every `∂a/∂b` in it drawn as a stacked fraction."""
+    """`text` with every `∂a/∂b` in it drawn as a stacked fraction: three lines, or one."""
     rows = ["", "", ""]
     at = 0
     for match in _PARTIAL.finditer(text):
         _append(rows, "", text[at : match.start()], "")
-        above, below = f"∂{match[1]}", f"∂{match[2]}"
+        above, below = match[1] + match[2], match[1] + match[3]
         width = max(cell_len(above), cell_len(below))
         _append(rows, _centred(above, width), "─" * width, _centred(below, width))
         at = match.end()
     _append(rows, "", text[at:], "")
+    if not at:
+        rows = [text]
     return picture(styled(row, style) for row in rows)
 
 
@@ -109,9 +110,7 @@ def beside(pictures: Sequence[Picture], gap: int) -> Picture:
     between = Content(" " * gap)
     rows = []
     for y in range(height):
-        cells = [
-            one.lines[y] if y < one.height else Content(" " * one.width) for one in pictures
-        ]
+        cells = [one.lines[y] if y < one.height else Content(" " * one.width) for one in pictures]
         rows.append(between.join(cells))
     return picture(rows)
 

@@ -22,11 +22,12 @@ class TextPane(VerticalScroll, can_focus=True):
         Binding("j", "scroll_down", "scroll down", show=False),
     ]
 
-    def __init__(self, **names: str) -> None:
-        super().__init__(**names)
-        self.view: View | None = None
+    def __init__(self, view: View, name: str) -> None:
+        super().__init__(id=name, classes="pane")
+        self.view = view
 
     def compose(self) -> ComposeResult:
+        """The text."""
         yield Static()
 
     @abstractmethod
@@ -43,7 +44,7 @@ class TextPane(VerticalScroll, can_focus=True):
         self._redraw()
 
     def _redraw(self) -> None:
-        if self.view is not None and self.display and self.size.width > 1:
+        if self.display and self.size.width > 1:
             # One column is kept free, so that a scroll bar which appears moves nothing.
             width = self.container_size.width - self.styles.padding.width - 1
             content = self.draw(self.view, max(width, 1), self.container_size.height)

@@ -1,0 +1,123 @@
+"""The derivative of a black box at a point: central differences, extrapolated (Ridders' method).
+
+A central difference D(h) = (f(h) - f(-h)) / 2h is off by c₂h² + c₄h⁴ + …; from D(h) and D(h/2)
+the first term can be removed, from three of them the second, and so on. The table of all such
+values tells its own error: neighbours that agree are right. Steps are powers of two, so that
+polynomials at simple points come out exact.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+LEVELS = 8
+GOOD_ENOUGH = 1e-10
+"""Relative error at which no further step is tried."""
+TOO_ROUGH = 1e-5
+"""Relative error at which an estimate is of no use to judge anybody."""
+_ROUNDOFF = 2.0**-52
+_PROBE = 2.0**-14
+"""The probe that looks for kinks, beside the first step of a table."""
+_SHRINKS = 0.75
+"""Halving the step halves the gap between the two one-sided slopes, unless there is a kink."""
+
+Function = Callable[[float], float]
+
+KINK = "a kink: the slopes on both sides differ"
+NOT_FINITE = "not finite here"
+NOT_FINITE_BESIDE = "not finite right beside this point"
+UNSETTLED = "the difference quotients do not settle"
+
+
+class Slope(NamedTuple):
+    """An estimate of f'(0), or why there is none."""
+
+    value: float
+    error: float
+    """Estimated, absolute."""
+    reason: str = ""
+    """Why the estimate is not to be used; empty for a good one."""
+
+
+def slope(f: Function, size: float, reach: float = 1.0) -> Slope:
+    """f'(0); `size` is how large the terms of f are, for its rounding error.
+
+    `reach` is how far from 0 f may be expected to be as smooth as at 0 (the magnitude of the
+    variable that f moves); larger steps are tried first, and given up if they lead nowhere.
+    """
+    if not math.isfinite(f(0.0)):
+        return Slope(math.nan, math.inf, NOT_FINITE)
+    best = Slope(math.nan, math.inf, NOT_FINITE_BESIDE)
+    for first_step in _first_steps(reach):
+        estimate = _table(f, first_step, size)
+        unit = max(abs(estimate.value), size / max(reach, 1.0))
+        if not estimate.reason:
+            estimate = _probed(f, estimate, first_step, size)
+        if not estimate.reason and not estimate.error <= TOO_ROUGH * unit:
+            estimate = estimate._replace(reason=UNSETTLED)
+        if (not estimate.reason, -estimate.error) > (not best.reason, -best.error):
+            best = estimate
+        if not best.reason and best.error <= GOOD_ENOUGH * unit:
+            break
+    return best
+
+
+def _first_steps(reach: float) -> Iterator[float]:
+    """Powers of two: an eighth of the variable, or of 1, and far smaller ones for rough ground."""
+    own = 2.0 ** max(math.frexp(reach)[1] - 1, -1000) if reach else 1.0
+    wide = max(own, 1.0)
+    yield wide / 8
+    if own < wide:
+        yield own / 8
+    yield own * 2.0**-12
+    yield own * 2.0**-18
+
+
+def _table(f: Function, first_step: float, size: float) -> Slope:
+    """The most trustworthy entry of the extrapolation table."""
+    best = Slope(math.nan, math.inf, NOT_FINITE_BESIDE)
+    row: list[float] = []
+    step = first_step
+    for _ in range(LEVELS):
+        above, below = f(step), f(-step)
+        if not (math.isfinite(above) and math.isfinite(below)):
+            row = []
+            step /= 2
+            continue
+        before, row = row, [(above - below) / (2 * step)]
+        for order, earlier in enumerate(before, start=1):
+            weight = 4.0**order
+            row.append((weight * row[-1] - earlier) / (weight - 1))
+            spread = max(abs(row[-1] - row[-2]), abs(row[-1] - earlier))
+            error = spread + _noise(size, step)
+            if error < best.error:
+                best = Slope(row[-1], error)
+        if best.error <= GOOD_ENOUGH * abs(best.value):
+            break
+        step /= 2
+    return best
+
+
+def _probed(f: Function, estimate: Slope, first_step: float, size: float) -> Slope:
+    """The estimate, with a reason against it if f looks different from close by."""
+    step = first_step * _PROBE
+    here, noise = f(0.0), _noise(size, step / 2)
+    gaps, slopes = [], []
+    for h in (step, step / 2):
+        right, left = (f(h) - here) / h, (here - f(-h)) / h
+        gaps.append(abs(right - left))
+        slopes.append((right + left) / 2)
+    if not all(map(math.isfinite, gaps)):
+        return estimate._replace(reason=NOT_FINITE_BESIDE)
+    if gaps[1] > 8 * noise and gaps[1] > _SHRINKS * gaps[0]:
+        return estimate._replace(reason=KINK)
+    if abs(slopes[1] - estimate.value) > 4 * noise + gaps[0] + 8 * estimate.error:
+        return estimate._replace(reason=UNSETTLED)
+    return estimate
+
+
+def _noise(size: float, step: float) -> float:
+    """How far rounding in f can throw a difference quotient."""
+    return _ROUNDOFF * size / step

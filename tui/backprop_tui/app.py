@@ -1,0 +1,303 @@
+"""The application: one session, commands that replace it, and the screens that draw it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from textual import on
+from textual.app import App, SystemCommand
+from textual.binding import Binding
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.filter import LineFilter
+from textual.message import Message
+from textual.reactive import reactive
+from textual.screen import Screen
+
+from backprop_engine.trace import Trace
+from backprop_tui import session as do
+from backprop_tui.commands import BY_NAME, COMMANDS, key_name
+from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
+from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
+from backprop_tui.oracle.agreement import Agreement, agreement
+from backprop_tui.oracle.client import Oracle
+from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting
+from backprop_tui.screens.debugger import DebuggerScreen
+from backprop_tui.screens.goto import GotoScreen
+from backprop_tui.screens.help import HelpScreen
+from backprop_tui.screens.picker import PickerScreen
+from backprop_tui.screens.problem import ProblemScreen
+from backprop_tui.screens.reading import ReadingScreen
+from backprop_tui.session import Session, open_session
+from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
+from backprop_tui.view import View
+from backprop_tui.widgets.bars import KeyBar
+from backprop_tui.widgets.graph_tree import GraphTree
+from backprop_tui.widgets.timeline import Timeline
+
+
+class AsksTorch(Protocol):
+    """What the app wants of an oracle; see `backprop_tui.oracle.client.Oracle`."""
+
+    def ask(self, trace: Trace) -> Ready | Failed:
+        """What torch makes of `trace`; called in a thread."""
+
+    def close(self) -> None:
+        """End it; an `ask` under way returns."""
+
+
+class CommandList(Provider):
+    """The table of commands, for the palette."""
+
+    async def discover(self) -> Hits:
+        """All commands, before anything is typed."""
+        for title, text, action in self._entries():
+            yield DiscoveryHit(title, partial(self.app.run_action, action), help=text)
+
+    async def search(self, query: str) -> Hits:
+        """The commands whose titles match `query`."""
+        matcher = self.matcher(query)
+        for title, text, action in self._entries():
+            score = matcher.match(title)
+            if score > 0:
+                run = partial(self.app.run_action, action)
+                yield Hit(score, matcher.highlight(title), run, help=text)
+
+    def _entries(self) -> Iterable[tuple[str, str, str]]:
+        if not isinstance(self.screen, DebuggerScreen):
+            return
+        for command in COMMANDS:
+            keys = ", ".join(key_name(key) for key in command.keys)
+            if command.name != "command_palette":
+                yield f"{command.title}  ({keys})", command.help, command.action
+
+
+class DebuggerApp(App[None]):
+    """Opens a scenario file, a shorthand, or a folder's list of scenarios."""
+
+    TITLE = "backprop-tui"
+    CSS_PATH = "styles/backprop.tcss"
+    COMMANDS: ClassVar = App.COMMANDS | {CommandList}
+    BINDINGS: ClassVar = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
+
+    session: reactive[Session | None] = reactive[Session | None](None)
+    oracle_state: reactive[OracleState] = reactive[OracleState](Starting())
+
+    @dataclass
+    class Opened(Message):
+        """A worker has read a scenario."""
+
+        target: Target
+        result: Session | Refusal
+
+    @dataclass
+    class OracleAnswered(Message):
+        """A worker has torch's answer for `trace`."""
+
+        trace: Trace
+        state: Ready | Failed
+        agreement: Agreement | None
+
+    def __init__(
+        self, target: Target, *, oracle: AsksTorch | None = None, glyphs: Glyphs | None = None
+    ) -> None:
+        super().__init__()
+        for theme in (BLACKBOARD, WHITEBOARD):
+            self.register_theme(theme)
+        if "TEXTUAL_THEME" not in os.environ:
+            self.theme = DEFAULT_THEME
+        self._target = target
+        self._oracle: AsksTorch = Oracle() if oracle is None else oracle
+        self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
+        self._ascii = AsciiFilter()
+        self._agreement: Agreement | None = None
+        self._opened: Target = target
+
+    @property
+    def _has_list(self) -> bool:
+        return isinstance(self._target, Path) and self._target.is_dir()
+
+    def get_line_filters(self) -> list[LineFilter]:
+        """Textual's filters, and ours where the terminal has only ASCII."""
+        filters = list(super().get_line_filters())
+        return [*filters, self._ascii] if self.glyphs.is_ascii else filters
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What of Textual's own commands belongs in the palette."""
+        del screen
+        yield SystemCommand(
+            "theme", "Choose light, dark or another theme.", self.action_change_theme
+        )
+
+    # Opening
+
+    def on_mount(self) -> None:
+        """Show the list of a folder, or open what is no folder."""
+        if isinstance(self._target, Path) and self._target.is_dir():
+            self.push_screen(PickerScreen(self._target, self.glyphs))
+        else:
+            self.open(self._target)
+
+    def on_unmount(self) -> None:
+        """Let no thread wait for torch when the app ends."""
+        self._oracle.close()
+
+    def open(self, target: Target) -> None:
+        """Read `target`, a long one in a thread, and show it."""
+        self._opened = target
+        if size_of(target) <= SMALL:
+            # Before the first paint, so that nothing flickers.
+            self._show_opened(_open(target))
+            return
+        self.push_screen(ReadingScreen(target))
+        self.run_worker(
+            lambda: self.post_message(self.Opened(target, _open(target))),
+            thread=True,
+            group="opening",
+            exclusive=True,
+        )
+
+    @on(Opened)
+    def _finish_opening(self, event: Opened) -> None:
+        if isinstance(self.screen, ReadingScreen) and event.target == self._opened:
+            self.pop_screen()
+            self._show_opened(event.result)
+
+    def _show_opened(self, result: Session | Refusal) -> None:
+        if isinstance(result, Refusal):
+            self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
+            return
+        self._agreement = None
+        self.set_reactive(DebuggerApp.oracle_state, Starting())
+        self.set_reactive(DebuggerApp.session, result)
+        self.push_screen(DebuggerScreen(self._view(result)))
+        self.call_after_refresh(self._start_oracle, result.trace)
+
+    @on(PickerScreen.Chosen)
+    def _open_chosen(self, event: PickerScreen.Chosen) -> None:
+        self.open(event.path)
+
+    # Torch
+
+    def _start_oracle(self, trace: Trace) -> None:
+        self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
+
+    def _ask(self, trace: Trace) -> None:
+        state = self._oracle.ask(trace)
+        agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
+        self.post_message(self.OracleAnswered(trace, state, agreed))
+
+    @on(OracleAnswered)
+    def _take_answer(self, event: OracleAnswered) -> None:
+        if self.session is not None and event.trace is self.session.trace:
+            self._agreement = event.agreement
+            self.oracle_state = event.state
+
+    # Showing
+
+    def _view(self, session: Session) -> View:
+        return View(session, self.oracle_state, self._agreement, self.glyphs)
+
+    def watch_session(self) -> None:
+        """Draw every change of the session."""
+        self._show()
+
+    def watch_oracle_state(self) -> None:
+        """Draw torch's answer."""
+        self._show()
+
+    def _show(self) -> None:
+        for screen in self.screen_stack if self.is_running else ():
+            if isinstance(screen, DebuggerScreen) and self.session is not None:
+                screen.show(self._view(self.session))
+
+    # Commands
+
+    def action_command(self, name: str) -> None:
+        """Run a command of the session."""
+        apply = BY_NAME[name].apply
+        if self.session is not None and apply is not None:
+            self.session = apply(self.session)
+
+    def action_goto(self) -> None:
+        """Ask for a step and go there."""
+        session = self.session
+        if session is not None:
+            self.push_screen(GotoScreen(session), self._go)
+
+    def _go(self, cursor: int | None) -> None:
+        if cursor is not None and self.session is not None:
+            self.session = do.jump(self.session, cursor)
+
+    def action_next_pane(self) -> None:
+        """Focus the next pane."""
+        if isinstance(self.screen, DebuggerScreen):
+            self.screen.turn(1)
+
+    def action_previous_pane(self) -> None:
+        """Focus the pane before."""
+        if isinstance(self.screen, DebuggerScreen):
+            self.screen.turn(-1)
+
+    def action_leave(self) -> None:
+        """Let go of the selection; with none, go back to the list."""
+        if self.session is None:
+            return
+        if self.session.selected is not None:
+            self.session = do.release(self.session)
+        elif self._has_list:
+            self.pop_screen()
+            self.set_reactive(DebuggerApp.session, None)
+
+    def action_help(self) -> None:
+        """Show the help screen."""
+        self.push_screen(HelpScreen(self.glyphs))
+
+    def action_close_problem(self) -> None:
+        """From a bad scenario back to the list, or out."""
+        if self._has_list:
+            self.pop_screen()
+        else:
+            self.exit()
+
+    def action_reload(self) -> None:
+        """Read a bad scenario again."""
+        self.pop_screen()
+        self.open(self._opened)
+
+    # Mouse
+
+    @on(GraphTree.Clicked)
+    def _click_row(self, event: GraphTree.Clicked) -> None:
+        session = self.session
+        if session is None:
+            return
+        if not event.on_mark:
+            self.session = do.select(session, event.row)
+        elif session.outline.is_reference[event.row]:
+            self.session = do.lead(do.select(session, event.row))
+        else:
+            self.session = do.toggle_fold(session, event.row)
+
+    @on(GraphTree.Paged)
+    def _set_page(self, event: GraphTree.Paged) -> None:
+        if self.session is not None:
+            self.session = do.with_page(self.session, event.rows)
+
+    @on(Timeline.Clicked)
+    def _click_timeline(self, event: Timeline.Clicked) -> None:
+        if self.session is not None:
+            self.session = do.jump(self.session, event.cursor)
+
+    @on(KeyBar.Chosen)
+    async def _click_key(self, event: KeyBar.Chosen) -> None:
+        await self.run_action(BY_NAME[event.command].action)
+
+
+def _open(target: Target) -> Session | Refusal:
+    opened = open_target(target)
+    return opened if isinstance(opened, Refusal) else open_session(opened)

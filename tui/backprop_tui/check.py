@@ -1,0 +1,316 @@
+"""`check`: a scenario's gradients against torch and finite differences, and its `expect`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from backprop_engine import notation
+from backprop_engine.compare import Comparison
+from backprop_engine.differences import FiniteDifference, finite_differences
+from backprop_engine.loader import load, parse_shorthand
+from backprop_engine.record import record
+from backprop_engine.scenario import Expectation, Scenario
+from backprop_engine.source import Problem, ScenarioError, Source, Span
+from backprop_engine.trace import Trace
+from backprop_engine.values import Value, shape_of
+from backprop_tui.oracle.agreement import Agreement, agreement
+from backprop_tui.oracle.client import Oracle
+from backprop_tui.oracle.report import Failed
+from backprop_tui.oracle.sweep import our_contribution
+from backprop_tui.printer import scenario_heading
+
+TORCH, FINITE_DIFFERENCE, EXPECT = "torch", "finite_difference", "expect"
+MOST_FAULTS = 10
+"""So many single values and contributions are told; what follows from a fault is not another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something that is off: who says so, of which name (None: of all), and what."""
+
+    oracle: str
+    name: str | None
+    message: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GradientRow:
+    """The final `.grad` of one input, from three sides; None where there is none."""
+
+    name: str
+    engine: Value | None
+    torch: Value | None
+    torch_ran: bool
+    difference: FiniteDifference
+    ok: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A scenario that ran, or whose error was expected."""
+
+    scenario: str
+    heading: str
+    ok: bool
+    values: dict[str, Value]
+    gradients: tuple[GradientRow, ...]
+    nodes: int
+    steps: int
+    complaints: tuple[Complaint, ...]
+    notices: tuple[Complaint, ...] = ()
+    """Why an oracle has no answer where that is all right."""
+    expected_error: str = ""
+    """The error's message, where the scenario is about an error."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bad:
+    """A scenario that cannot be read or run."""
+
+    scenario: str
+    error: ScenarioError
+
+
+def check_scenario(target: str | Source, oracle: Oracle | None) -> Checked | Bad:
+    """Check one scenario, a file or a text in the shorthand; without torch if `oracle` is None."""
+    name = target.name if isinstance(target, Source) else target
+    if isinstance(target, str) and Path(target).is_dir():
+        problem = Problem("there is no scenario (*.yaml) in this folder", Span(0, 0))
+        return Bad(name, ScenarioError(Source(name, ""), problem))
+    try:
+        scenario = parse_shorthand(target) if isinstance(target, Source) else load(target)
+    except ScenarioError as error:
+        return Bad(name, error)
+    try:
+        trace = record(scenario)
+    except ScenarioError as error:
+        if scenario.expected_error is None:
+            return Bad(name, error)
+        return _checked_error(scenario, name, error.problems)
+    return _checked(scenario, name, trace, oracle)
+
+
+def _checked_error(scenario: Scenario, name: str, problems: Sequence[Problem]) -> Checked:
+    expected, said = scenario.expected_error or "", "; ".join(one.sentence for one in problems)
+    complaints: tuple[Complaint, ...] = ()
+    if expected not in said:
+        message = f"expected an error that says “{expected}”, but it says “{said}”"
+        complaints = (Complaint(EXPECT, "error", message),)
+    return Checked(
+        scenario=name,
+        heading=scenario_heading(scenario.title, scenario.source),
+        ok=not complaints,
+        values={},
+        gradients=(),
+        nodes=0,
+        steps=0,
+        complaints=complaints,
+        expected_error=said,
+    )
+
+
+def _checked(scenario: Scenario, name: str, trace: Trace, oracle: Oracle | None) -> Checked:
+    complaints: list[Complaint] = []
+    agreed: Agreement | None = None
+    if oracle is not None:
+        answer = oracle.ask(trace)
+        if isinstance(answer, Failed):
+            complaints.append(Complaint(TORCH, None, f"{answer.reason} {answer.remedy}"))
+        else:
+            agreed = agreement(trace, answer.report)
+            complaints.extend(_faults(scenario, agreed))
+    differences = finite_differences(trace)
+    rows = []
+    for input_name, node in trace.graph.inputs.items():
+        if trace.graph.requires_grad[node]:
+            row = _row(trace, input_name, agreed, differences[node])
+            off = list(_row_complaints(scenario, row, trace, agreed))
+            rows.append(replace(row, ok=not off))
+            complaints.extend(off)
+    complaints.extend(_expectations(scenario, trace))
+    return Checked(
+        scenario=name,
+        heading=scenario_heading(scenario.title, scenario.source),
+        ok=not complaints,
+        values={given: trace.graph.value[node] for given, node in trace.assigned.items()},
+        gradients=tuple(rows),
+        nodes=len(trace.graph),
+        steps=len(trace),
+        complaints=tuple(complaints),
+        notices=tuple(_notices(rows, asked=oracle is not None)),
+    )
+
+
+def _notices(rows: Sequence[GradientRow], *, asked: bool) -> Iterator[Complaint]:
+    if not asked:
+        yield Complaint(TORCH, None, "not run: --no-torch")
+    for row in rows:
+        found = row.difference
+        if found.skipped and found.gradient is None and not found.directions:
+            yield Complaint(FINITE_DIFFERENCE, row.name, f"skipped: {found.reason}")
+
+
+def final_grad(trace: Trace, node: int) -> Value | None:
+    """`.grad` of an input after all passes."""
+    return (trace.passes[-1].grads or {}).get(node)
+
+
+# Gradients
+
+
+def _row(
+    trace: Trace, name: str, agreed: Agreement | None, difference: FiniteDifference
+) -> GradientRow:
+    node = difference.node
+    return GradientRow(
+        name=name,
+        engine=final_grad(trace, node),
+        torch=None if agreed is None else agreed.report.grads[trace.passes[-1].index].get(node),
+        torch_ran=agreed is not None,
+        difference=difference,
+        ok=True,
+    )
+
+
+def _row_complaints(
+    scenario: Scenario, row: GradientRow, trace: Trace, agreed: Agreement | None
+) -> Iterator[Complaint]:
+    known = scenario.disagrees.get(row.name, frozenset())
+    if agreed is not None:
+        compared = agreed.grad_after(trace.passes[-1].index, row.difference.node)
+        agrees = compared is None or compared.agrees
+        if agrees and TORCH in known:
+            yield Complaint(TORCH, row.name, _AGREES_AFTER_ALL)
+        elif not agrees and TORCH not in known and compared is not None:
+            yield Complaint(TORCH, row.name, _told("the gradient", row.engine, row.torch, compared))
+    found = row.difference
+    judged = found.gradient is not None or bool(found.directions)
+    if judged and found.agrees and FINITE_DIFFERENCE in known:
+        yield Complaint(FINITE_DIFFERENCE, row.name, _AGREES_AFTER_ALL)
+    elif not found.agrees and FINITE_DIFFERENCE not in known:
+        yield Complaint(FINITE_DIFFERENCE, row.name, _told_difference(row, trace))
+
+
+_AGREES_AFTER_ALL = "agrees with the engine, though the scenario says that it does not"
+
+
+def _told_difference(row: GradientRow, trace: Trace) -> str:
+    found = row.difference
+    for one in found.directions:
+        if not one.agrees:
+            through = ", ".join(trace.label(node) for node in one.nodes)
+            return (
+                f"along a random direction through {through} the slope is {one.engine!r} by the "
+                f"engine and {one.finite_difference!r} by finite differences "
+                f"(tolerance {one.tolerance:.2g})"
+            )
+    widest = float(np.max(np.where(np.isfinite(found.tolerance), found.tolerance, 0.0)))
+    return (
+        f"the gradient is {_full(row.engine)} by the engine and {_full(found.gradient)} "
+        f"by finite differences (tolerance {widest:.2g})"
+    )
+
+
+def _told(what: str, ours: Value | None, theirs: Value | None, compared: Comparison) -> str:
+    """`what` by both, and how far that is apart, if it can be said."""
+    apart = ""
+    if np.isfinite(compared.difference):
+        counted = f", {compared.ulp:.0f} ulp" if np.isfinite(compared.ulp) else ""
+        apart = f" ({compared.difference:.2g} apart{counted})"
+    return f"{what} is {_full(ours)} by the engine and {_full(theirs)} by torch{apart}"
+
+
+def _full(value: Value | None) -> str:
+    return "None" if value is None else " ".join(notation.full(value).split())
+
+
+# Single values and contributions
+
+
+def _faults(scenario: Scenario, agreed: Agreement) -> Iterator[Complaint]:
+    """Where the disagreement with torch begins."""
+    if any(TORCH in oracles for oracles in scenario.disagrees.values()):
+        return  # known, and judged at the inputs
+    faults = [*_faulty_nodes(agreed), *_faulty_steps(agreed), *_surplus(agreed)]
+    yield from faults[:MOST_FAULTS]
+    if len(faults) > MOST_FAULTS:
+        yield Complaint(TORCH, None, f"and {len(faults) - MOST_FAULTS} more that differ")
+
+
+def _faulty_nodes(agreed: Agreement) -> Iterator[Complaint]:
+    for node in agreed.faulty_nodes:
+        compared = agreed.value(node)
+        if compared is not None:
+            label, ours = agreed.trace.label(node), agreed.trace.graph.value[node]
+            message = _told(f"the value of {label}", ours, agreed.report.values.get(node), compared)
+            yield Complaint(TORCH, label, message)
+
+
+def _faulty_steps(agreed: Agreement) -> Iterator[Complaint]:
+    trace, report = agreed.trace, agreed.report
+    for step in agreed.faulty_steps:
+        one, compared = trace.step(step), agreed.contribution(step)
+        if one.node is None or compared is None:
+            continue
+        sender = trace.label(one.node)
+        receiver = sender if one.operand is None else trace.label(one.operand)
+        what = (
+            f"the seed of {sender} (step {step})"
+            if one.operand is None
+            else f"the contribution of {sender} to {receiver} (step {step})"
+        )
+        joint = report.joints.get(step)
+        ours = our_contribution(trace, (step,) if joint is None else joint.steps)
+        theirs = report.contributions.get(step) if joint is None else joint.contribution
+        yield Complaint(TORCH, receiver, _told(what, ours, theirs, compared))
+
+
+def _surplus(agreed: Agreement) -> Iterator[Complaint]:
+    for one in agreed.report.surplus:
+        sender, receiver = agreed.trace.label(one.node), agreed.trace.label(one.operand)
+        yield Complaint(
+            TORCH, receiver, f"{sender} sends a contribution to {receiver} in torch, and none here"
+        )
+
+
+# Expectations
+
+
+def _expectations(scenario: Scenario, trace: Trace) -> Iterator[Complaint]:
+    if scenario.expected_error is not None:
+        message = f"expected an error that says “{scenario.expected_error}”, but there was none"
+        yield Complaint(EXPECT, "error", message)
+    for one in scenario.expectations:
+        found = _found(one, trace)
+        if not _meets(found, one):
+            name = f"{one.name}.grad" if one.is_grad else one.name
+            yield Complaint(
+                EXPECT, name, f"expected {name} = {_full(one.value)}, but it is {_full(found)}"
+            )
+
+
+def _found(one: Expectation, trace: Trace) -> Value | None:
+    inputs = trace.graph.inputs
+    if one.is_grad:
+        return final_grad(trace, inputs[one.name])
+    node = trace.assigned.get(one.name, inputs.get(one.name))
+    if node is None:  # a version (`x@1`) of an input that is assigned again
+        node = next(node for node, name in trace.graph.names.items() if name == one.name)
+    return trace.graph.value[node]
+
+
+def _meets(found: Value | None, one: Expectation) -> bool:
+    """|found - expected| ≤ tolerance · max(1, |expected|), everywhere; nan meets nan."""
+    if found is None or one.value is None:
+        return found is one.value
+    if shape_of(found) != shape_of(one.value):
+        return False
+    a, b = np.asarray(found, float), np.asarray(one.value, float)
+    with np.errstate(all="ignore"):
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        near = np.abs(a - b) <= one.tolerance * np.maximum(1.0, np.abs(b))
+    return bool(np.all(same | (near & np.isfinite(b))))

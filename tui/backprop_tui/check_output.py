@@ -1,0 +1,136 @@
+"""The results of `check`, as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from backprop_engine import notation
+from backprop_engine.values import Value
+from backprop_tui.check import Bad, Checked, GradientRow
+from backprop_tui.json_values import json_value
+from backprop_tui.printer import Printer
+
+_NONE = "–"
+
+
+def as_json(result: Checked | Bad) -> dict[str, Any]:
+    """One object for one scenario; the keys are a contract, see the documentation."""
+    if isinstance(result, Bad):
+        source = result.error.source
+        places = [(source.position(one.span.start), one) for one in result.error.problems]
+        return {
+            "scenario": result.scenario,
+            "ok": False,
+            "errors": [
+                {"line": at.line, "column": at.column, "message": one.sentence}
+                for at, one in places
+            ],
+        }
+    answer: dict[str, Any] = {
+        "scenario": result.scenario,
+        "ok": result.ok,
+        "values": {name: json_value(value) for name, value in result.values.items()},
+        "gradients": {row.name: _row_json(row) for row in result.gradients},
+        "nodes": result.nodes,
+        "steps": result.steps,
+        "errors": [
+            {"oracle": one.oracle, "name": one.name, "message": one.message}
+            for one in (*result.complaints, *result.notices)
+        ],
+    }
+    if result.expected_error:
+        answer["expected_error"] = result.expected_error
+    return answer
+
+
+def _row_json(row: GradientRow) -> dict[str, Any]:
+    found = row.difference
+    answer: dict[str, Any] = {
+        "engine": json_value(row.engine),
+        "torch": json_value(row.torch),
+        "finite_difference": json_value(found.gradient),
+        "ok": row.ok,
+    }
+    if found.skipped:
+        answer["skipped"] = found.reason
+    if found.directions:
+        answer["directions"] = [
+            {
+                "engine": json_value(one.engine),
+                "finite_difference": json_value(one.finite_difference),
+                "ok": one.agrees,
+            }
+            for one in found.directions
+        ]
+    return answer
+
+
+def print_checked(result: Checked, out: Printer) -> None:
+    """One block: the scenario, a row for each gradient, what is off."""
+    mark = out.styled(out.text("✓ " if result.ok else "✗ "), "good" if result.ok else "bad")
+    out.stream.write(mark + out.styled(out.text(result.heading), "bold") + "\n")
+    if result.expected_error:
+        out.paragraph(f"stops, as it should: {result.expected_error}", 4)
+    table: list[tuple[str, ...]] = [("", "engine", "torch", "finite differences", "")]
+    table += [tuple(map(out.text, _cells(row))) for row in result.gradients]
+    if result.gradients:
+        widths = [max(len(row[column]) for row in table) for column in range(5)]
+        for at, row in enumerate(table):
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            style = "dim" if at == 0 else "" if result.gradients[at - 1].ok else "bad"
+            out.line("    " + "   ".join(cells), style)
+    for one in result.complaints:
+        out.paragraph(f"{one.oracle.replace('_', ' ')}: {one.message}", 4, "bad")
+    out.line()
+
+
+def _cells(row: GradientRow) -> tuple[str, ...]:
+    found = row.difference
+    if found.gradient is not None:
+        estimate = _short(found.gradient)
+    elif found.directions:
+        agreeing = sum(one.agrees for one in found.directions)
+        estimate = f"{agreeing} of {len(found.directions)} directions agree"
+    else:
+        estimate = f"skipped: {found.reason}" if found.skipped else _NONE
+    torch = _short(row.torch) if row.torch_ran else "not run"
+    return f"{row.name}.grad", _short(row.engine), torch, estimate, "✓" if row.ok else "✗"
+
+
+def _short(value: Value | None) -> str:
+    if value is None:
+        return _NONE
+    if isinstance(value, np.ndarray) and np.isnan(value).any():
+        return (
+            notation.full(value) if value.ndim == 1 and value.size <= 4 else notation.short(value)
+        )
+    return notation.short(value)
+
+
+def print_summary(results: Sequence[Checked | Bad], out: Printer) -> None:
+    """The last line: how many scenarios, gradients and skips."""
+    checked = [one for one in results if isinstance(one, Checked)]
+    failed = sum(not one.ok for one in checked)
+    bad = len(results) - len(checked)
+    rows = [row for one in checked for row in one.gradients]
+    off = sum(not row.ok for row in rows)
+    parts = [
+        _counted(len(results), "scenario"),
+        f"{len(checked) - failed} ok",
+        *([f"{failed} failed"] if failed else []),
+        *([f"{bad} bad"] if bad else []),
+    ]
+    gradients = f"{_counted(len(rows), 'gradient')}, " + (f"{off} off" if off else "none off")
+    skipped = Counter(row.difference.reason for row in rows if row.difference.skipped)
+    skips = _counted(skipped.total(), "skip") if skipped else "no skips"
+    reasons = f" ({'; '.join(skipped)})" if skipped else ""
+    style = "bad" if failed or bad else "good"
+    out.line(f"{', '.join(parts)}; {gradients}; {skips}{reasons}", style)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,223 @@
+"""The command line: what was asked for, and the exit code.
+
+Whatever is slow to import (numpy, textual) is imported where it is needed: `--help` and usage
+errors come at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from backprop_engine.source import Source
+
+OK, OFF, BAD, INTERRUPTED = 0, 1, 2, 130
+BROKEN_PIPE = 141
+"""What a shell reports of a program ended by SIGPIPE."""
+
+SHORTHAND_NAME = "<-e>"
+
+_OPEN_HELP = """\
+commands:
+  backprop-tui [SCENARIO]        step through it on the screen
+  backprop-tui check SCENARIO...   engine against torch and finite differences
+  backprop-tui trace SCENARIO    every step as text
+
+examples:
+  backprop-tui                                pick one of the bundled scenarios
+  backprop-tui my/lesson.yaml                 open a scenario file
+  backprop-tui my/                            pick one from a folder
+  backprop-tui -e 'x=2, y=x**2+3x+1'          open an expression
+  backprop-tui check -e 'x=2, y=x**2+3x+1'    7, three times over
+  backprop-tui trace -e 'x=2, y=x**2+3x+1'    the chain rule, step by step
+"""
+
+_CHECK_HELP = """\
+examples:
+  backprop-tui check scenarios/                 every scenario in a folder and below
+  backprop-tui check -e 'x=2, y=x**2+3x+1'
+  backprop-tui check --json a.yaml b.yaml       one JSON object a line
+  backprop-tui check --no-torch a.yaml          against finite differences only
+
+exit code: 0 all right, 1 a gradient or expectation is off or torch could not run,
+2 a scenario is bad, 130 interrupted
+"""
+
+_TRACE_HELP = """\
+examples:
+  backprop-tui trace lesson.yaml
+  backprop-tui trace -e 'x=2, y=x**2+3x+1'
+  backprop-tui trace --json lesson.yaml | jq .contribution
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line (`sys.argv` by default) and return the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Nobody reads on; nor may Python's own flush at exit complain about it.
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except SystemExit as request:  # argparse: help, version, usage errors
+        return request.code if isinstance(request.code, int) else BAD
+
+
+def _run(arguments: list[str]) -> int:
+    code = _dispatch(arguments)
+    sys.stdout.flush()  # here, where a broken pipe is still caught
+    return code
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments[:1] == ["check"]:
+        return _check(_check_parser().parse_args(_in_order(arguments[1:])))
+    if arguments[:1] == ["trace"]:
+        return _trace(_trace_parser().parse_args(_in_order(arguments[1:])))
+    return _open(_open_parser().parse_args(_in_order(arguments)))
+
+
+# Arguments
+
+
+def _open_parser() -> argparse.ArgumentParser:
+    parser = _parser(
+        "backprop-tui",
+        "[SCENARIO]",
+        "Step through the backward pass of a small program.",
+        _OPEN_HELP,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    return parser
+
+
+def _check_parser() -> argparse.ArgumentParser:
+    parser = _parser(
+        "backprop-tui check",
+        "SCENARIO...",
+        "Compare every gradient with torch and with finite differences, and check `expect`.",
+        _CHECK_HELP,
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a scenario")
+    parser.add_argument("--no-torch", action="store_true", help="do without torch")
+    return parser
+
+
+def _trace_parser() -> argparse.ArgumentParser:
+    parser = _parser(
+        "backprop-tui trace", "SCENARIO", "Print every step, forward and backward.", _TRACE_HELP
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a step")
+    return parser
+
+
+def _parser(program: str, scenario: str, about: str, examples: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=program,
+        usage=f"{program} [options] {scenario}",
+        description=about,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(targets=[])
+    parser.add_argument(
+        "-e",
+        "--expression",
+        metavar="TEXT",
+        dest="targets",
+        action="append",
+        type=lambda text: Source(SHORTHAND_NAME, text),
+        help="a scenario in one line, such as 'x=2, y=x**2+3x+1'",
+    )
+    # Filled by `_in_order`, which keeps files and expressions in the order they were given.
+    parser.add_argument("--scenario", dest="targets", action="append", help=argparse.SUPPRESS)
+    return parser
+
+
+def _in_order(arguments: Sequence[str]) -> list[str]:
+    """The same arguments with each bare one as a `--scenario`."""
+    ordered: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in ("-e", "--expression"):
+            text = next(rest, None)
+            # Joined, so that a text may start with a minus sign.
+            ordered.append(argument if text is None else f"--expression={text}")
+        elif argument == "--":
+            ordered.extend(f"--scenario={path}" for path in rest)
+        elif argument.startswith("-"):
+            ordered.append(argument)
+        else:
+            ordered.append(f"--scenario={argument}")
+    return ordered
+
+
+class _Version(argparse.Action):
+    """Reading the metadata takes its time, and is done only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"backprop-tui {version('backprop-tui')}\n")
+        parser.exit(OK)
+
+
+# Commands
+
+
+def _open(options: argparse.Namespace) -> int:
+    if len(options.targets) > 1:
+        return _usage("one scenario at a time; `backprop-tui check` takes many")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _usage(
+            "the screen needs a terminal, and this is none.\n"
+            "`backprop-tui check SCENARIO` and `backprop-tui trace SCENARIO` work everywhere"
+        )
+    from backprop_tui.library import bundled_scenarios
+
+    target = options.targets[0] if options.targets else bundled_scenarios()
+    from backprop_tui.app import DebuggerApp
+
+    app = DebuggerApp(target if isinstance(target, Source) else Path(target))
+    app.run()
+    return app.return_code or OK
+
+
+def _check(options: argparse.Namespace) -> int:
+    if not options.targets:
+        return _usage("check what? Name a scenario, a folder, or give -e 'x=2, y=x**2'")
+    from backprop_tui.headless import check
+
+    return check(list(_expanded(options.targets)), json=options.json, torch=not options.no_torch)
+
+
+def _trace(options: argparse.Namespace) -> int:
+    if len(options.targets) != 1:
+        return _usage("trace takes one scenario, a file or -e 'x=2, y=x**2'")
+    from backprop_tui.headless import trace
+
+    return trace(options.targets[0], json=options.json)
+
+
+def _expanded(targets: Sequence[str | Source]) -> Iterator[str | Source]:
+    """Folders replaced by the scenarios in and below them; an empty one stays, to be an error."""
+    for target in targets:
+        if isinstance(target, str) and Path(target).is_dir():
+            found = [path for path in Path(target).rglob("*") if path.suffix in (".yaml", ".yml")]
+            yield from sorted(map(str, found)) or [target]
+        else:
+            yield target
+
+
+def _usage(message: str) -> int:
+    sys.stderr.write(f"backprop-tui: {message}\n")
+    return BAD

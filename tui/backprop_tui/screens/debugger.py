@@ -1,0 +1,100 @@
+"""The debugger's screen: all panes at once where there is room, else the graph and one pane."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Container
+from textual.screen import Screen
+
+from backprop_tui.commands import COMMANDS
+from backprop_tui.view import View
+from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar
+from backprop_tui.widgets.chain_rule import ChainRulePane
+from backprop_tui.widgets.graph_tree import GraphTree
+from backprop_tui.widgets.notes_pane import NotesPane
+from backprop_tui.widgets.source_pane import SourcePane
+from backprop_tui.widgets.timeline import Timeline
+from backprop_tui.widgets.torch_pane import TorchPane
+
+_WIDTHS = [(0, "-slim"), (120, "-wide")]
+_HEIGHTS = [(0, "-low"), (34, "-tall")]
+"""Sizes in cells, and the classes the style sheet knows them by."""
+
+
+class DebuggerScreen(Screen[None]):
+    """Lays the panes out and hands each View on to them."""
+
+    HORIZONTAL_BREAKPOINTS = _WIDTHS
+    VERTICAL_BREAKPOINTS = _HEIGHTS
+    BINDINGS: ClassVar = [
+        Binding(",".join(command.keys), command.action, command.title, show=False)
+        for command in COMMANDS
+        if not command.in_tree
+    ]
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self._view = view
+        self._active = PANES[0][0]
+
+    def compose(self) -> ComposeResult:
+        """Every pane once; the style sheet decides where it stands and whether it shows."""
+        yield TitleBar(self._view)
+        with Container(id="panes"):
+            yield GraphTree(self._view)
+            yield PaneTabs()
+            yield ChainRulePane(self._view, "chain")
+            yield TorchPane(self._view, "torch")
+            yield SourcePane(self._view)
+            yield NotesPane()
+        yield Timeline(self._view)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Name the panes and draw the first view."""
+        self.query_one("#graph").border_title = "Graph"
+        for pane, name in PANES:
+            self.query_one(f"#{pane}").border_title = name
+        self.activate(self._active)
+        self.query_one(GraphTree).focus()
+        self.show(self._view)
+
+    def show(self, view: View) -> None:
+        """Draw `view` in every pane."""
+        self._view = view
+        if not self.is_mounted:
+            return
+        self.query_one(TitleBar).show(view)
+        self.query_one(GraphTree).show(view)
+        self.query_one(ChainRulePane).show(view)
+        self.query_one(TorchPane).show(view)
+        self.query_one(SourcePane).show(view)
+        self.query_one(NotesPane).show(view)
+        self.query_one(Timeline).show(view)
+        self.query_one(KeyBar).show(view)
+
+    def activate(self, pane: str) -> None:
+        """Make `pane` the one under the graph, where there is room for one."""
+        self._active = pane
+        for one, _ in PANES:
+            self.query_one(f"#{one}").set_class(one == pane, "-active")
+        self.query_one(PaneTabs).show(pane)
+
+    def turn(self, by: int) -> None:
+        """Focus the pane `by` places on; a narrow screen shows it."""
+        names = ["graph", *(pane for pane, _ in PANES)]
+        focused = "" if self.focused is None else self.focused.id
+        at = names.index(focused) if focused in names else 0
+        name = names[(at + by) % len(names)]
+        if name != "graph":
+            self.activate(name)
+        self.query_one(f"#{name}").focus()
+
+    @on(PaneTabs.Chosen)
+    def _show_chosen(self, event: PaneTabs.Chosen) -> None:
+        self.activate(event.pane)
+        self.query_one(f"#{event.pane}").focus()

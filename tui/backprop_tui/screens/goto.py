@@ -1,0 +1,47 @@
+"""The prompt for a step to go to."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Label
+
+from backprop_tui.session import Session, parse_place
+
+
+class GotoScreen(ModalScreen[int | None]):
+    """Asks for a step; answers the cursor to go to, or None."""
+
+    BINDINGS: ClassVar = [Binding("escape", "dismiss(None)", "close", show=False)]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def compose(self) -> ComposeResult:
+        """The prompt and, under it, what was wrong with the last answer."""
+        count = len(self._session.trace)
+        with Vertical(id="prompt"):
+            with Horizontal():
+                yield Label("Go to step ")
+                yield Input(placeholder=f"0 to {count:,}, 50%, +10, -3", compact=True)
+            yield Label("", id="problem")
+
+    @on(Input.Changed)
+    def _forget_the_problem(self) -> None:
+        self.query_one("#problem", Label).update("")
+
+    @on(Input.Submitted)
+    def _go(self, event: Input.Submitted) -> None:
+        try:
+            place = parse_place(event.value, self._session)
+        except ValueError as error:
+            self.query_one("#problem", Label).update(Content(str(error)))
+            return
+        self.dismiss(place)

@@ -1,0 +1,98 @@
+"""The list of a folder's scenarios."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from backprop_tui.glyphs import Glyphs
+from backprop_tui.opening import Entry, list_scenarios
+from backprop_tui.text import printable
+
+_KEYS = (("enter", "open"), ("↑↓", "choose"), ("q", "quit"))
+
+
+class PickerScreen(Screen[None]):
+    """One scenario a row, with its first words; a broken one with what is wrong."""
+
+    BINDINGS: ClassVar = [
+        Binding("q,escape", "app.quit", "quit", show=False),
+        Binding("ctrl+p", "app.command_palette", "palette", show=False),
+        Binding("j", "move('down')", show=False),
+        Binding("k", "move('up')", show=False),
+    ]
+
+    @dataclass
+    class Chosen(Message):
+        """A scenario was chosen."""
+
+        path: Path
+
+    def __init__(self, folder: Path, glyphs: Glyphs) -> None:
+        super().__init__()
+        self._folder = folder
+        self._glyphs = glyphs
+        self._entries = list_scenarios(folder)
+
+    def compose(self) -> ComposeResult:
+        """A line on the folder, the list, the keys."""
+        count = len(self._entries)
+        noun = "scenario" if count == 1 else "scenarios"
+        folder = printable(str(self._folder))
+        yield Static(
+            Content.assemble(
+                ("backprop-tui", "bold"), (f"  {folder} · {count} {noun}", "$foreground-muted")
+            ),
+            classes="bar",
+        )
+        if not self._entries:
+            yield Static(
+                Content.assemble(
+                    ("There is no scenario in this folder.", "bold"),
+                    "\nA scenario is a YAML file; the shortest one is the line "
+                    "x=2, y=x**2+3x+1. Run backprop-tui with no arguments for the bundled ones.",
+                ),
+                id="nothing",
+            )
+        else:
+            yield OptionList(*(Option(self._prompt(entry)) for entry in self._entries))
+        parts = [
+            part
+            for key, word in _KEYS
+            for part in ((key, "bold $text-primary"), (f" {word}  ", "$foreground-muted"))
+        ]
+        yield Static(Content.assemble(*parts), classes="bar")
+
+    def _prompt(self, entry: Entry) -> Content:
+        title, text = printable(entry.title), self._glyphs.text
+        if entry.error:
+            mark = self._glyphs.disagrees
+            return Content.assemble(
+                (f"{mark} {title}", "bold $text-error"), f"\n  {text(printable(entry.error))}"
+            )
+        summary = text(printable(entry.summary)) or printable(entry.path.name)
+        return Content.assemble(
+            (f"  {text(title)}", "bold"), (f"\n  {summary}", "$foreground-muted")
+        )
+
+    def action_move(self, direction: str) -> None:
+        """Up or down the list."""
+        for choices in self.query(OptionList):
+            if direction == "down":
+                choices.action_cursor_down()
+            else:
+                choices.action_cursor_up()
+
+    @on(OptionList.OptionSelected)
+    def _choose(self, event: OptionList.OptionSelected) -> None:
+        self.post_message(self.Chosen(self._entries[event.option_index].path))

@@ -1,0 +1,35 @@
+"""The screen while a long scenario is read."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Static
+
+from backprop_engine.source import Source
+from backprop_tui.opening import Target
+from backprop_tui.text import printable
+
+
+class ReadingScreen(Screen[None]):
+    """One quiet line, so that nobody waits before an empty screen."""
+
+    BINDINGS: ClassVar = [Binding("q,escape", "app.quit", "quit", show=False)]
+
+    def __init__(self, target: Target) -> None:
+        super().__init__()
+        self._reading = target.name if isinstance(target, Source) else str(target)
+
+    def compose(self) -> ComposeResult:
+        """The one line."""
+        yield Static(
+            Content.assemble(
+                ("reading ", "$foreground-muted"),
+                (printable(self._reading), "bold"),
+                (" …", "$foreground-muted"),
+            )
+        )

@@ -1,0 +1,51 @@
+"""Two themes of our own; the style sheet says what each of their colours means."""
+
+from __future__ import annotations
+
+from textual.theme import Theme
+
+BLACKBOARD = Theme(
+    name="blackboard",
+    primary="#6cb6ff",
+    secondary="#c4a7f5",
+    accent="#6cb6ff",
+    warning="#f5b95f",
+    success="#7fd18b",
+    error="#ff7b72",
+    foreground="#dbe2ea",
+    background="#0f1318",
+    surface="#181e25",
+    panel="#1d252e",
+    dark=True,
+    variables={
+        "primary-muted": "#17324d",
+        "foreground-muted": "#8b97a5",
+        "foreground-disabled": "#4d5866",
+        "border": "#6cb6ff",
+        "border-blurred": "#36404c",
+    },
+)
+
+WHITEBOARD = Theme(
+    name="whiteboard",
+    primary="#0b57b0",
+    secondary="#6a3fb5",
+    accent="#0b57b0",
+    warning="#9a5200",
+    success="#14732f",
+    error="#b91c1c",
+    foreground="#1b2027",
+    background="#fcfcfa",
+    surface="#f1f2ee",
+    panel="#e6e8e3",
+    dark=False,
+    variables={
+        "primary-muted": "#cfe3fb",
+        "foreground-muted": "#5d6672",
+        "foreground-disabled": "#a9b0b8",
+        "border": "#0b57b0",
+        "border-blurred": "#c5cad0",
+    },
+)
+
+DEFAULT_THEME = BLACKBOARD.name

@@ -1,0 +1,120 @@
+"""`trace`: every step of a run as text for people, or as one JSON object a step."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from backprop_engine import notation
+from backprop_engine.explain import Explanation, explain
+from backprop_engine.trace import Pass, PassKind, StepKind, Trace
+from backprop_tui.json_values import json_value
+from backprop_tui.printer import Printer, scenario_heading
+
+_GAP = 2
+_WIDEST_CELL = 40
+"""A longer cell does not push its whole column out; it takes a line for itself."""
+
+
+def as_json(trace: Trace) -> Iterator[dict[str, Any]]:
+    """One object a step; the keys are a contract, see the documentation."""
+    for index in range(len(trace)):
+        step, told = trace.step(index), explain(trace, index)
+        sent = step.kind in (StepKind.SEED, StepKind.CONTRIBUTION)
+        yield {
+            "step": index,
+            "pass": step.pass_index,
+            "pass_name": trace.passes[step.pass_index].name,
+            "kind": str(step.kind),
+            "node": None if step.node is None else trace.label(step.node),
+            "operand": None if step.operand is None else trace.label(step.operand),
+            "value": None if step.node is None else json_value(trace.graph.value[step.node]),
+            "contribution": json_value(trace.contribution(index)) if sent else None,
+            "total_after": json_value(trace.total_after(index)) if sent else None,
+            "formula": told.formula or told.vjp,
+            "text": _in_one_line(told),
+        }
+
+
+def _in_one_line(told: Explanation) -> str:
+    figures = "; ".join(text for text in (told.product or told.numbers, told.running) if text)
+    return f"{told.headline}{': ' if figures else ''}{figures}. {told.sentence}"
+
+
+def print_trace(trace: Trace, out: Printer) -> None:
+    """All passes, a step a line, with what explains it."""
+    out.line(scenario_heading(trace.heading.title, trace.heading.source), "bold")
+    digits = len(str(max(len(trace) - 1, 0)))
+    for one in trace.passes:
+        out.line()
+        out.line(one.name, "bold")
+        _print_pass(trace, one, digits, out)
+
+
+def _print_pass(trace: Trace, one: Pass, digits: int, out: Printer) -> None:
+    steps = range(one.start, one.stop)
+    if not steps:
+        out.line("  nothing to compute", "dim")
+        return
+    rows = [tuple(map(out.text, _cells(trace, index))) for index in steps]
+    columns = list(zip(*rows, strict=True))
+    widths = [
+        max((len(cell) for cell in column if len(cell) <= _WIDEST_CELL), default=0)
+        for column in columns
+    ]
+    indent = digits + 4
+    for index, row in zip(steps, rows, strict=True):
+        lines = list(_laid_out(row, widths, out.width - indent))
+        out.line(f"{index:>{digits + 2}}  {lines[0]}")
+        for line in lines[1:]:
+            out.line(" " * indent + line)
+        for line in _explained(trace, index, out.width - indent - _GAP):
+            out.line(" " * (indent + _GAP) + line, "dim")
+    for name, node in trace.graph.inputs.items():
+        if one.grads is not None and node in one.grads:
+            grad = one.grads[node]
+            text = "None" if grad is None else notation.short(grad)
+            out.line(f"{'':>{digits + 2}}  {name}.grad = {text}", "bold")
+
+
+def _cells(trace: Trace, index: int) -> tuple[str, ...]:
+    """The columns of a step: who, the rule, the figures, the running sum."""
+    step, told = trace.step(index), explain(trace, index)
+    if step.kind is StepKind.FORWARD and step.node is not None:
+        return told.formula, told.numbers, trace.graph.grad_fn(step.node)
+    if step.kind is StepKind.ZERO_GRAD or step.node is None:
+        return (told.formula,)
+    sender = trace.label(step.node)
+    if step.operand is None:
+        return "start", told.formula, "", ""
+    edge = f"{sender} → {trace.label(step.operand)}"
+    if told.product:
+        return edge, told.formula, told.product, told.running
+    return edge, told.vjp or told.formula, "", told.running
+
+
+def _laid_out(cells: Sequence[str], widths: Sequence[int], room: int) -> Iterator[str]:
+    """The cells in their columns; those that do not fit go on in further lines."""
+    line, end = "", 0
+    for cell, width in zip(cells, widths, strict=True):
+        start = end + _GAP if end else 0
+        if cell and line and (start + len(cell) > room or len(line) > start - _GAP):
+            yield line
+            start, line = _GAP, ""
+        if cell:
+            line = line.ljust(start) + cell
+        end = start + width
+    yield line
+
+
+def _explained(trace: Trace, index: int, width: int) -> list[str]:
+    """Sentence and notes of a backward step; forward steps speak for themselves."""
+    if trace.passes[trace.pass_index(index)].kind is PassKind.FORWARD:
+        return []
+    told = explain(trace, index)
+    return [
+        line
+        for text in (told.sentence, *told.notes)
+        for line in textwrap.wrap(text, max(width, 20))
+    ]

@@ -1,0 +1,150 @@
+"""The one-line bars: title, tabs and keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+from textual import events
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+
+from backprop_tui.commands import COMMANDS, key_name
+from backprop_tui.text import fit, printable
+from backprop_tui.view import View
+from backprop_tui.widgets.torch_pane import torch_status
+
+PANES: tuple[tuple[str, str], ...] = (
+    ("chain", "Chain rule"),
+    ("torch", "Torch"),
+    ("source", "Source"),
+    ("notes", "Notes"),
+)
+"""The panes under the graph: id and name."""
+
+
+class TitleBar(Widget):
+    """What is open: title on the left; file, dtype and torch on the right."""
+
+    def __init__(self, view: View) -> None:
+        super().__init__(id="title")
+        self.view = view
+
+    def show(self, view: View) -> None:
+        """Draw `view`."""
+        self.view = view
+        self.refresh()
+
+    def render(self) -> Content:
+        """Title and facts, as many as there is room for."""
+        trace, width = self.view.session.trace, self.size.width
+        name = printable(trace.heading.source.name)
+        title = printable(trace.heading.title) or name
+        facts = [name, trace.graph.dtype, torch_status(self.view)]
+        dot = self.view.glyphs.text(" · ")
+        # The whole path, else the file's name, else what is left of the facts.
+        choices = (facts, [name.rpartition("/")[2], *facts[1:]], facts[1:], facts[2:])
+        texts = [dot.join(choice) for choice in choices]
+        fitting = [text for text in texts if cell_len(title) + cell_len(text) + 2 <= width]
+        right = (fitting or texts[-1:])[0]
+        title = fit(title, max(width - cell_len(right) - 2, 1))
+        gap = " " * max(width - cell_len(title) - cell_len(right), 0)
+        return Content.assemble((title, "bold"), gap, (right, "$foreground-muted"))
+
+
+class PaneTabs(Widget):
+    """The names of the panes, of which a narrow screen shows one at a time."""
+
+    @dataclass
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        pane: str
+
+    def __init__(self) -> None:
+        super().__init__(id="tabs")
+        self.active = PANES[0][0]
+
+    def show(self, active: str) -> None:
+        """Mark `active` as the one that is shown."""
+        self.active = active
+        self.refresh()
+
+    def render(self) -> Content:
+        """The names; the one shown in brackets, for eyes that see no colour."""
+        parts: list[Content] = []
+        for pane, name in PANES:
+            if pane == self.active:
+                parts.append(Content.styled(f"[{name}]", "bold $text-primary"))
+            else:
+                parts.append(Content.styled(f" {name} ", "$foreground-muted"))
+        return Content(" ").join(parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which name was clicked."""
+        place = event.get_content_offset(self)
+        if place is None:
+            return
+        at = 0
+        for pane, name in PANES:
+            if at <= place.x < at + len(name) + 2:
+                self.post_message(self.Chosen(pane))
+            at += len(name) + 3
+
+
+class KeyBar(Widget):
+    """The keys that matter most; or, until the next command, what the last one had to say."""
+
+    @dataclass
+    class Chosen(Message):
+        """A key was clicked."""
+
+        command: str
+
+    def __init__(self) -> None:
+        super().__init__(id="keys")
+        self.notice = ""
+
+    def show(self, view: View) -> None:
+        """Draw the notice of `view`, or the keys."""
+        self.notice = view.glyphs.text(printable(view.session.notice))
+        self.refresh()
+
+    def _places(self) -> list[tuple[int, str, str, str]]:
+        """Column, command, key and word of what fits; help and quit always do."""
+        items = [
+            (command.name, key_name(command.keys[0]), command.footer)
+            for command in COMMANDS
+            if command.footer
+        ]
+        last, items = items[-2:], items[:-2]
+        while items and _width([*items, *last]) > self.size.width:
+            items.pop()
+        places, at = [], 0
+        for name, key, word in [*items, *last]:
+            places.append((at, name, key, word))
+            at += len(key) + len(word) + 3
+        return places
+
+    def render(self) -> Content:
+        """Keys and words."""
+        if self.notice:
+            return Content.styled(self.notice, "bold $text-warning")
+        parts: list[tuple[str, str]] = []
+        for _, _, key, word in self._places():
+            parts += [(key, "bold $text-primary"), (f" {word}  ", "$foreground-muted")]
+        return Content.assemble(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which key was clicked."""
+        place = event.get_content_offset(self)
+        if place is None or self.notice:
+            return
+        for at, name, key, word in self._places():
+            if at <= place.x < at + len(key) + len(word) + 1:
+                self.post_message(self.Chosen(name))
+
+
+def _width(items: list[tuple[str, str, str]]) -> int:
+    return sum(len(key) + len(word) + 3 for _, key, word in items) - 2

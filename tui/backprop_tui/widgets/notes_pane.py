@@ -1,0 +1,53 @@
+"""The notes pane: what the scenario says about itself, and its hint for the selected node."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from backprop_tui.text import printable
+from backprop_tui.view import View
+
+_NOTHING = "This scenario has no notes. An `about:` in its file would stand here."
+
+
+class NotesPane(VerticalScroll, can_focus=True):
+    """The `about` as Markdown, under the hint where there is one."""
+
+    BINDINGS: ClassVar = [
+        Binding("k", "scroll_up", "scroll up", show=False),
+        Binding("j", "scroll_down", "scroll down", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="notes", classes="pane")
+        self._about: str | None = None
+
+    def compose(self) -> ComposeResult:
+        """The hint; the notes come under it after the first paint."""
+        yield Static(classes="hint")
+
+    def show(self, view: View) -> None:
+        """Show the notes of the scenario in `view`."""
+        heading = view.session.trace.heading
+        hint = heading.hints.get(view.session.node, "")
+        label = view.session.trace.label(view.session.node)
+        banner = self.query_one(".hint", Static)
+        banner.display = bool(hint)
+        text = view.glyphs.text(printable(f"{label}: {' '.join(hint.split())}"))
+        banner.update(Content.styled(text, "italic $text-primary"))
+        about = "\n".join(map(printable, (heading.about or _NOTHING).split("\n")))
+        if self._about is None:
+            self.call_after_refresh(self._mount_notes, view.glyphs.text(about))
+        self._about = about
+
+    async def _mount_notes(self, text: str) -> None:
+        # Markdown takes 60 ms to import, which the first paint need not wait for.
+        from textual.widgets import Markdown
+
+        await self.mount(Markdown(text))

@@ -1,0 +1,152 @@
+"""The source pane: the scenario's text, with what the step is about marked in it."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.binding import Binding
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from backprop_engine.source import Span
+from backprop_tui.text import printable
+from backprop_tui.view import View
+
+_TOKEN = re.compile(
+    r"(?P<comment>#.*)|(?P<key>^\s*-?\s*[\w.]+(?=:(\s|$)))"
+    r"|(?P<number>(?<![\w.])\d+(\.\d*)?([eE][+-]?\d+)?)"
+)
+_CONTEXT = 2
+"""Lines kept in sight above and below a highlight."""
+_MARGIN = 8
+"""Columns kept to the left of a highlight that a long line is scrolled to."""
+
+
+class SourcePane(ScrollView, can_focus=True):
+    """The text of the scenario; it follows the step."""
+
+    BINDINGS: ClassVar = [
+        Binding("k", "scroll_up", "scroll up", show=False),
+        Binding("j", "scroll_down", "scroll down", show=False),
+        Binding("h", "scroll_left", "scroll left", show=False),
+        Binding("l", "scroll_right", "scroll right", show=False),
+    ]
+    COMPONENT_CLASSES: ClassVar = {
+        "source--line-number",
+        "source--comment",
+        "source--key",
+        "source--number",
+        "source--current-line",
+        "source--current",
+    }
+
+    def __init__(self, view: View) -> None:
+        super().__init__(id="source", classes="pane")
+        self.view = view
+        self._lines: list[str] = []
+        self._starts: list[int] = []
+        self._current: Span | None = None
+
+    def show(self, view: View) -> None:
+        """Draw the scenario of `view`, its step's expression marked and in sight."""
+        source = view.session.trace.heading.source
+        if not self._lines:
+            self._read(source.text)
+        self.view = view
+        self._current = current_span(view)
+        self._reveal()
+        self.refresh()
+
+    def _read(self, text: str) -> None:
+        self._lines = text.split("\n")
+        self._starts = [0]
+        for line in self._lines[:-1]:
+            self._starts.append(self._starts[-1] + len(line) + 1)
+        if self._lines[-1] == "":
+            self._lines.pop()
+        widest = max(map(len, self._lines), default=0)
+        self.virtual_size = Size(self._gutter + widest + 1, len(self._lines))
+
+    @property
+    def _gutter(self) -> int:
+        return len(str(len(self._lines))) + 2
+
+    def on_resize(self) -> None:
+        """Keep the marked expression in sight."""
+        self._reveal()
+
+    def _reveal(self) -> None:
+        if self._current is None:
+            return
+        place = self.view.session.trace.heading.source.position(self._current.start)
+        height = self.scrollable_content_region.height
+        room = self.scrollable_content_region.width - self._gutter
+        line, column = place.line - 1, place.column - 1
+        first, offset = round(self.scroll_target_y), round(self.scroll_target_x)
+        margin = min(_CONTEXT, height // 3)
+        if not first + margin <= line < first + height - margin:
+            self.scroll_to(y=max(line - height // 2, 0), animate=False)
+        stop = column + self._current.stop - self._current.start
+        if column < offset or stop > offset + room:
+            self.scroll_to(x=0 if stop <= room else max(column - _MARGIN, 0), animate=False)
+
+    def render_line(self, y: int) -> Strip:
+        """Line `y` of the pane."""
+        width = self.scrollable_content_region.width
+        number = y + self.scroll_offset.y
+        if number >= len(self._lines):
+            return Strip.blank(width, self.rich_style)
+        offset = self.scroll_offset.x
+        gutter = self.get_visual_style("source--line-number").rich_style
+        label = f"{number + 1:>{self._gutter - 2}}  "
+        segments = [Segment(label, gutter)]
+        segments += self._code(number, offset, width - len(label))
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
+
+    def _code(self, number: int, offset: int, width: int) -> list[Segment]:
+        """The columns `offset` up to `offset + width` of a line, coloured."""
+        line = self._lines[number]
+        colours = [""] * min(width, max(len(line) - offset, 0))
+        for match in _TOKEN.finditer(line):
+            name = match.lastgroup if match.lastgroup in ("comment", "key", "number") else None
+            name = name or next(k for k in ("comment", "key", "number") if match[k])
+            start, stop = max(match.start() - offset, 0), min(match.end() - offset, len(colours))
+            colours[start:stop] = [name] * max(stop - start, 0)
+        is_current = False
+        if self._current is not None:
+            first = self._current.start - self._starts[number] - offset
+            last = self._current.stop - self._starts[number] - offset
+            start, stop = max(first, 0), min(last, len(colours))
+            if start < stop:
+                is_current = True
+                colours[start:stop] = ["current"] * (stop - start)
+        return self._segments(line[offset : offset + len(colours)], colours, is_current)
+
+    def _segments(self, text: str, colours: list[str], is_current: bool) -> list[Segment]:
+        line = ("source--current-line",) if is_current else ()
+        segments = []
+        at = 0
+        while at < len(text):
+            stop = at
+            while stop < len(text) and colours[stop] == colours[at]:
+                stop += 1
+            classes = (*line, f"source--{colours[at]}") if colours[at] else line
+            style = self.get_visual_style(*classes).rich_style
+            segments.append(Segment(printable(text[at:stop]), style))
+            at = stop
+        used = sum(cell_len(segment.text) for segment in segments)
+        rest = self.scrollable_content_region.width - self._gutter - used
+        blank = self.get_visual_style(*line).rich_style
+        return [*segments, Segment(" " * max(rest, 0), blank)]
+
+
+def current_span(view: View) -> Span | None:
+    """What in the source the step about to run is about: the node at work, the pass's output."""
+    session = view.session
+    trace, step = session.trace, session.step
+    node = None if step is None else step.node
+    return None if node is None else trace.graph.span[node]

@@ -1,0 +1,144 @@
+"""The timeline: every pass as a segment, and how far the cursor has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from textual import events
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+
+from backprop_engine.trace import Pass
+from backprop_tui.text import left, printable
+from backprop_tui.view import View
+
+_LEAST_BAR = 4
+_GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A bar for the steps `start` up to `stop`, in the columns `left` up to `right`."""
+
+    label: str
+    start: int
+    stop: int
+    left: int
+    right: int
+
+    @property
+    def label_column(self) -> int:
+        """Where the label starts; the bar itself where there is none."""
+        return self.left - len(self.label) - 1 if self.label else self.left
+
+    def column(self, cursor: int) -> int:
+        """How many of its columns are done at `cursor`."""
+        steps, width = self.stop - self.start, self.right - self.left
+        done = max(0, min(cursor - self.start, steps))
+        if not steps:
+            return width if cursor >= self.stop else 0
+        # A bar is full when its last step is done, and not before.
+        return width if done == steps else min(done * width // steps, width - 1)
+
+    def cursor(self, column: int) -> int:
+        """The cursor that a click on `column` means: its left end is the start."""
+        width = max(self.right - self.left - 1, 1)
+        return self.start + round((self.stop - self.start) * (column - self.left) / width)
+
+
+def lay_out(passes: Sequence[Pass], width: int) -> list[Segment]:
+    """Labelled bars in `width` columns, as long as their passes; one bar where many don't fit."""
+    shown = [one for one in passes if one.stop > one.start]
+    if not shown:
+        return []
+    labels = [printable(one.name) for one in shown]
+    gaps = _GAP * (len(shown) - 1)
+    room = width - sum(len(text) + 1 for text in labels) - gaps
+    if room >= _LEAST_BAR * len(shown):
+        return _place(shown, labels, room, 0)
+    # Too many for all their labels: the timeline then names the pass of the moment on the left.
+    indent = min(max(map(len, labels)) + 1, width // 3)
+    room = width - indent - gaps
+    if room >= _LEAST_BAR * len(shown):
+        return _place(shown, [""] * len(shown), room, indent)
+    return [Segment("", shown[0].start, shown[-1].stop, indent, width)]
+
+
+def _place(passes: Sequence[Pass], labels: Sequence[str], room: int, indent: int) -> list[Segment]:
+    spare = room - _LEAST_BAR * len(passes)
+    total = sum(one.stop - one.start for one in passes)
+    edges, steps = [0], 0
+    for one in passes:
+        steps += one.stop - one.start
+        edges.append(round(spare * steps / total))
+    segments, at = [], indent
+    for one, label, (before, after) in zip(passes, labels, pairwise(edges), strict=True):
+        at += len(label) + 1 if label else 0
+        stop = at + _LEAST_BAR + after - before
+        segments.append(Segment(label, one.start, one.stop, at, stop))
+        at = stop + _GAP
+    return segments
+
+
+class Timeline(Widget):
+    """One line; a click jumps."""
+
+    @dataclass
+    class Clicked(Message):
+        """A place on the timeline was clicked."""
+
+        cursor: int
+
+    def __init__(self, view: View) -> None:
+        super().__init__(id="timeline")
+        self.view = view
+
+    def show(self, view: View) -> None:
+        """Draw `view`."""
+        self.view = view
+        self.refresh()
+
+    def _segments(self, view: View) -> list[Segment]:
+        count = len(view.session.trace)
+        position = 2 * len(f"{count:,}") + 3
+        return lay_out(view.session.trace.passes, max(self.size.width - position, 1))
+
+    def render(self) -> Content:
+        """Labels, bars and the position."""
+        session = self.view.session
+        cursor, count = session.cursor, len(session.trace)
+        parts: list[tuple[str, str]] = []
+        at = 0
+        for segment in self._segments(self.view):
+            is_current = segment.start <= cursor < segment.stop
+            parts.append((" " * (segment.label_column - at), ""))
+            if not at and not segment.label:
+                name = printable(session.trace.passes[session.trace.pass_index(cursor)].name)
+                parts = [(left(name, segment.left), "bold")]
+            if segment.label:
+                parts.append((segment.label + " ", "bold" if is_current else "$foreground-muted"))
+            done, width = segment.column(cursor), segment.right - segment.left
+            parts.append(("━" * done, "$primary"))
+            rest = width - done
+            if is_current and rest:
+                parts.append(("╸", "$primary"))
+                rest -= 1
+            parts.append(("─" * rest, "$foreground-disabled"))
+            at = segment.right
+        position = f"{cursor:,}/{count:,}"
+        parts.append((position.rjust(max(self.size.width - at, 0)), "bold"))
+        return Content.assemble(*parts)
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which place was clicked; a label is the start of its pass."""
+        place = event.get_content_offset(self)
+        if place is None:
+            return
+        for segment in reversed(self._segments(self.view)):
+            if place.x >= segment.label_column:
+                column = max(segment.left, min(place.x, segment.right - 1))
+                self.post_message(self.Clicked(segment.cursor(column)))
+                return

@@ -1,0 +1,260 @@
+"""The torch pane: ours beside torch's, for the step, the selected node and every leaf."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rich.cells import cell_len
+from textual.content import Content
+
+from backprop_engine import notation
+from backprop_engine.compare import Comparison
+from backprop_engine.trace import StepKind
+from backprop_engine.values import Value
+from backprop_tui.oracle.report import Failed, Ready, TorchReport
+from backprop_tui.oracle.sweep import our_contribution
+from backprop_tui.text import figure, left, printable, right
+from backprop_tui.view import View
+from backprop_tui.widgets.mathematics import styled
+from backprop_tui.widgets.pane import TextPane
+
+_MUTED = "$foreground-muted"
+_MOST_LEAVES = 50
+_MOST_ELEMENTS = 400
+_LEAST_FIGURE = 6
+_DIFFERENCE = 10
+_NONE = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    ours: Value | None
+    torch: Value | None
+    comparison: Comparison | None
+    style: str = ""
+
+
+class TorchPane(TextPane):
+    """Compares the step under the cursor and what follows from it."""
+
+    def draw(self, view: View, width: int, height: int) -> Content:
+        """The table, and the oracle's state where it has nothing to say."""
+        del height
+        return Content("\n").join(torch_lines(view, width))
+
+
+def torch_lines(view: View, width: int) -> list[Content]:
+    """The pane's lines, at most `width` cells wide."""
+    text = view.glyphs.text
+    lines: list[Content] = []
+    if isinstance(view.oracle, Failed):
+        for sentence, style in (
+            (view.oracle.reason, "bold $text-warning"),
+            (view.oracle.remedy, ""),
+        ):
+            wrapped = textwrap.wrap(printable(text(sentence)), width)
+            lines.extend(styled(line, style) for line in wrapped)
+        lines.append(Content())
+    step, node, leaves = _step_rows(view), _node_rows(view), _leaf_rows(view)
+    table = _Table(view, [*step, *node, *leaves], width)
+    lines.append(table.header())
+    lines += table.draw(step)
+    lines += ([Content()] if step else []) + [_node_title(view, width)]
+    lines += table.draw(node)
+    if leaves:
+        title = "all leaves" if len(leaves) < _MOST_LEAVES else f"the first {_MOST_LEAVES} leaves"
+        lines += [Content(), styled(title, _MUTED)]
+        lines += table.draw(leaves)
+    return lines + _elements(view)
+
+
+def _step_rows(view: View) -> list[Row]:
+    """What the step about to run sends, and what the receiver then holds."""
+    session = view.session
+    trace, step = session.trace, session.step
+    if step is None or step.node is None or session.explanation is None:
+        return []
+    index, report, agreed = step.index, _report(view), view.agreement
+    if step.kind is StepKind.FORWARD:
+        return [
+            Row(
+                f"{trace.label(step.node)} after it",
+                trace.graph.value[step.node],
+                None if report is None else report.values.get(step.node),
+                None if agreed is None else agreed.value(step.node),
+                "$text-warning",
+            )
+        ]
+    sent = None
+    name = "seed" if step.kind is StepKind.SEED else "contribution"
+    if report is not None:
+        sent = report.contributions.get(index)
+        if index in report.joints:
+            # Torch tells these steps only as one sum, and so they are compared.
+            sent = report.joints[index].contribution
+            name = f"joint of {len(report.joints[index].steps)} steps"
+    return [
+        Row(
+            name,
+            _ours(view, index),
+            sent,
+            None if agreed is None else agreed.contribution(index),
+            "$text-warning",
+        ),
+        Row(
+            f"{session.explanation.target} after it",
+            trace.totals[index],
+            None if report is None else report.totals.get(index),
+            None if agreed is None else agreed.total(index),
+        ),
+    ]
+
+
+def _ours(view: View, step: int) -> Value | None:
+    """Our contribution; the sum of several where torch only tells that."""
+    trace, report = view.session.trace, _report(view)
+    if report is None or step not in report.joints:
+        return trace.contributions[step]
+    return our_contribution(trace, report.joints[step].steps)
+
+
+def _node_rows(view: View) -> list[Row]:
+    """Value and gradient, as of now, of the selected node."""
+    session, agreed, report = view.session, view.agreement, _report(view)
+    trace, cursor, node = session.trace, session.cursor, session.node
+    rows = []
+    if trace.is_computed(node, cursor):
+        rows.append(
+            Row(
+                "value",
+                trace.graph.value[node],
+                None if report is None else report.values.get(node),
+                None if agreed is None else agreed.value(node),
+            )
+        )
+    if trace.graph.requires_grad[node]:
+        rows.append(
+            Row(
+                "gradient now",
+                trace.gradient(node, cursor),
+                None if agreed is None else agreed.torch_gradient(node, cursor),
+                None if agreed is None else agreed.gradient(node, cursor),
+            )
+        )
+    return rows
+
+
+def _leaf_rows(view: View) -> list[Row]:
+    """`.grad` of every input that requires grad."""
+    session, agreed = view.session, view.agreement
+    trace, cursor = session.trace, session.cursor
+    leaves = [node for node in trace.graph.inputs.values() if trace.graph.requires_grad[node]]
+    return [
+        Row(
+            f"{trace.label(node)}.grad",
+            trace.grad(node, cursor),
+            None if agreed is None else agreed.torch_grad(node, cursor),
+            None if agreed is None else agreed.grad(node, cursor),
+        )
+        for node in leaves[:_MOST_LEAVES]
+    ]
+
+
+def _node_title(view: View, width: int) -> Content:
+    """The selected node and its `grad_fn`, by torch's own account once it is there."""
+    session, report = view.session, _report(view)
+    trace, node = session.trace, session.node
+    ours = trace.graph.grad_fn(node)
+    torch = ours if report is None else report.grad_fns.get(node, ours)
+    name = ours if ours == torch else f"{ours} (torch: {torch})"
+    if not name:
+        is_leaf = trace.graph.operation[node] is None and trace.graph.requires_grad[node]
+        name = "leaf" if is_leaf else "needs no gradient"
+    label = printable(trace.label(node))
+    return Content.assemble((label, "bold"), (left(f"  {name}", width - cell_len(label)), _MUTED))
+
+
+def _elements(view: View) -> list[Content]:
+    """Every element of the selected node's value, where it is an array small enough to read."""
+    session = view.session
+    value = session.trace.graph.value[session.node]
+    if not isinstance(value, np.ndarray) or value.size > _MOST_ELEMENTS:
+        return []
+    if not session.trace.is_computed(session.node, session.cursor):
+        return []
+    label = printable(session.trace.label(session.node))
+    title = styled(f"every element of {label}", _MUTED)
+    lines = [Content(view.glyphs.text(line)) for line in notation.full(value).splitlines()]
+    return [Content(), title, *lines]
+
+
+def _report(view: View) -> TorchReport | None:
+    return view.oracle.report if isinstance(view.oracle, Ready) else None
+
+
+class _Table:
+    """Rows under each other; the widths are those that all of them need together."""
+
+    def __init__(self, view: View, rows: Sequence[Row], width: int) -> None:
+        self.view = view
+        names = [cell_len(printable(row.name)) for row in rows]
+        self.name = min(max(names, default=0), max(width // 3, 8))
+        room = (width - self.name - _DIFFERENCE - 6) // 2
+        full = [
+            len(figure(value, 40, full=True)) for row in rows for value in (row.ours, row.torch)
+        ]
+        self.figure = max(min(max(full, default=0), room), _LEAST_FIGURE)
+
+    def header(self) -> Content:
+        """Who says what."""
+        names = " ".join(right(one, self.figure) for one in ("ours", "torch"))
+        return styled(" " * self.name + f"  {names}  " + right("off by", _DIFFERENCE), _MUTED)
+
+    def draw(self, rows: Sequence[Row]) -> list[Content]:
+        """One line a row."""
+        return [self._line(row) for row in rows]
+
+    def _line(self, row: Row) -> Content:
+        view, glyphs = self.view, self.view.glyphs
+        mark = view.mark(row.comparison)
+        if row.ours is None and row.comparison is None and not view.is_waiting:
+            mark = ""
+        style = {glyphs.agrees: "bold $text-success", glyphs.disagrees: "bold $text-error"}
+        return Content.assemble(
+            (left(printable(glyphs.text(row.name)), self.name), row.style),
+            ("  " + self._figure(row.ours), f"bold {row.style}".strip()),
+            (" " + self._figure(row.torch), ""),
+            ("  " + right(difference(row.comparison), _DIFFERENCE), _MUTED),
+            (f" {mark}", style.get(mark, _MUTED)),
+        )
+
+    def _figure(self, value: Value | None) -> str:
+        text = _NONE if value is None else figure(value, self.figure, full=True)
+        return right(text, self.figure)
+
+
+def difference(comparison: Comparison | None) -> str:
+    """How far apart, in units in the last place; as a number where those cannot be counted."""
+    if comparison is None:
+        return ""
+    if math.isfinite(comparison.ulp) and comparison.ulp < 1e6:
+        return f"{comparison.ulp:.0f} ulp"
+    return notation.number(comparison.difference, 3)
+
+
+def torch_status(view: View) -> str:
+    """The oracle's state, and whether it agrees with the whole trace, for the top line."""
+    if isinstance(view.oracle, Failed):
+        return "no torch"
+    if not isinstance(view.oracle, Ready) or view.agreement is None:
+        return f"torch {view.glyphs.waiting}"
+    version = view.oracle.report.version.partition("+")[0]
+    is_off = view.agreement.faulty_nodes or view.agreement.faulty_steps
+    return f"torch {version} {view.glyphs.disagrees if is_off else view.glyphs.agrees}"
