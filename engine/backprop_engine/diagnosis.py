@@ -9,7 +9,7 @@ import re
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
-from backprop_engine.mistakes import unclosed
+from backprop_engine.mistakes import joined_lines, unclosed
 from backprop_engine.reading import Place, Reading
 from backprop_engine.source import ProblemError, Span
 
@@ -22,7 +22,6 @@ _EQUALS = re.compile(r"\s*(?:\*\*|[-+*/@])?=(?!=)")
 _LEFT: Final = {"NAME": "", "NUMBER": "", "CONSTANT": "", "RPAR": "(…)", "RSQB": "[…]"}
 _RIGHT: Final = {"LPAR": "(…)", "LSQB": "[…]", "FUNCTION": "…"}
 _CLOSERS: Final = {"(": ")", "[": "]"}
-_JOINED: Final = "YAML joins these lines: write `compute: |` to keep them apart"
 _SHOWN_LENGTH = 40
 
 
@@ -90,7 +89,10 @@ def _lone_expression(reading: Reading) -> ProblemError:
     span, text = _trimmed(reading, _statement(reading).stop)
     called = re.fullmatch(r"(.+)\.backward\(.*\)", text)
     if called:
-        fix = f"write the key `backward: {called[1]}` instead"
+        if reading.form == "shorthand":
+            fix = "leave it out: it runs from the last name"
+        else:
+            fix = f"write the key `backward: {called[1]}` instead"
         return ProblemError("`backward()` is not a part of `compute`", span, _STATEMENT, fix)
     if re.match(r"print\b", text):
         fix = "leave it out: every value is shown"
@@ -195,14 +197,16 @@ def _side_by_side(reading: Reading, before: Place, here: Place) -> ProblemError:
     """Two operands, or what could be one, with nothing between them."""
     left, right = reading.text(*before[1:]), reading.text(*here[1:])
     span = reading.span(here.start, here.stop)
+    joined = joined_lines(reading)
     if reading.is_folded(before.start, here.start):
-        return ProblemError(
-            "a new line starts here in the middle of a statement", span, fix=_JOINED
-        )
+        return ProblemError("a new line starts here in the middle of a statement", span, fix=joined)
     if before.kind not in _LEFT or here.kind == "LITERAL":
         return ProblemError(f"{_shown(right)} cannot stand here", span, "an operator or the end")
     if _EQUALS.match(reading.excerpt.text, here.stop):
         return _unseparated(reading, span, "a new statement starts here")
+    if before.kind == here.kind == "NUMBER" and before.stop == here.start:
+        both = reading.span(before.start, here.stop)
+        return ProblemError(f"`{left}{right}` is not a number", both, fix="keep one of its points")
     shown = f"{_LEFT[before.kind] or left}*{_RIGHT.get(here.kind, right)}"
     return ProblemError(
         f"no operator stands between `{left}` and `{right}`",
@@ -224,7 +228,7 @@ def _second_equals(reading: Reading, here: Place) -> ProblemError:
         fix = "only an argument of a function can be named"
         return ProblemError("this `=` is inside of brackets", span, fix=fix)
     if reading.is_folded(reading.statement, here.start):
-        return ProblemError("a second `=` in one statement", span, fix=_JOINED)
+        return ProblemError("a second `=` in one statement", span, fix=joined_lines(reading))
     if reading.form == "expression":
         return ProblemError("the name is given before the colon", span, "an expression without `=`")
     return _unseparated(reading, span, "a second `=` in one statement")

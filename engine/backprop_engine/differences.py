@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,15 +18,16 @@ from backprop_engine.graph import Graph
 from backprop_engine.operation import Operation
 from backprop_engine.richardson import Slope, slope
 from backprop_engine.trace import PassKind, Trace
-from backprop_engine.values import Value, evaluate, settle, shape_of
+from backprop_engine.values import UNIT_ROUNDOFF, Value, evaluate, settle, shape_of
 
 ELEMENT_LIMIT = 1000
 """So many input elements are moved one by one; inputs beyond are tested along directions."""
-WORK_LIMIT = 200_000
+WORK_LIMIT = 100_000
 """The same for elements × nodes to run again."""
 DIRECTIONS = 3
 ERROR_FACTOR = 10.0
 """An estimated error is an estimate too."""
+ROUNDOFFS = 16.0
 RELATIVE_TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-3}
 """Of the sum of the magnitudes of the contributions: what the engine's rounding may come to."""
 
@@ -79,18 +81,26 @@ def finite_differences(trace: Trace) -> Mapping[int, FiniteDifference]:
         return {node: found[node] for node in tapes}
 
 
-Functional = tuple[tuple[int, Value], ...]
-"""Outputs and their seeds: Σ ⟨seed, output⟩."""
+class Term(NamedTuple):
+    """⟨seed, output⟩, of one backward pass."""
+
+    pass_index: int
+    output: int
+    seed: Value
+
+
+Functional = tuple[Term, ...]
+"""A sum of them."""
 
 
 def _functional(trace: Trace, node: int) -> Functional:
     """What the final `.grad` of `node` is the gradient of."""
-    terms: list[tuple[int, Value]] = []
+    terms: list[Term] = []
     for one in trace.passes:
         if one.kind is PassKind.BACKWARD and one.output is not None:
             seed = trace.contributions[one.start]
             if seed is not None:
-                terms.append((one.output, seed))
+                terms.append(Term(one.index, one.output, _widened(seed)))
         elif one.kind is PassKind.ZERO_GRAD and _is_zeroed(trace, one.index, node):
             terms.clear()
     return tuple(terms)
@@ -106,7 +116,7 @@ def _plan(
 ) -> tuple[Sequence[int], Sequence[tuple[tuple[int, ...], Functional]]]:
     """Which inputs to test element by element, and which together, along directions."""
     singly: list[int] = []
-    rest: dict[tuple[tuple[int, int], ...], list[int]] = {}
+    rest: dict[tuple[int, ...], list[int]] = {}
     elements = work = 0
     for node, tape in sorted(tapes.items(), key=lambda item: item[1].size):
         elements += tape.size
@@ -115,8 +125,8 @@ def _plan(
             singly.append(node)
         else:
             # Only inputs zeroed at the same time are differentiated by one functional.
-            key = tuple((output, id(seed)) for output, seed in tape.functional)
-            rest.setdefault(key, []).append(node)
+            passes = tuple(term.pass_index for term in tape.functional)
+            rest.setdefault(passes, []).append(node)
     together = [(tuple(nodes), tapes[nodes[0]].functional) for nodes in rest.values()]
     return singly, together
 
@@ -128,9 +138,9 @@ class _Tape:
         graph = trace.graph
         self.nodes = nodes
         self.functional = functional
-        self.affected = _between(graph, nodes, [output for output, _ in functional])
+        self.affected = _between(graph, nodes, [term.output for term in functional])
         reached = {*self.affected, *nodes}
-        self.terms = [(output, seed) for output, seed in functional if output in reached]
+        self.terms = [term for term in functional if term.output in reached]
         self._graph = graph
         self._values: list[Value] = graph.value
 
@@ -167,7 +177,7 @@ class _Tape:
                 operands = [values[operand] for operand in graph.operands[node]]
                 output = evaluate(operation.forward, operands, graph.attributes_of(node))
                 values[node] = settle(output, "float64")
-        return [seed * values[output] for output, seed in self.terms]
+        return [term.seed * values[term.output] for term in self.terms]
 
 
 def _widened(value: Value) -> Value:
@@ -205,6 +215,16 @@ def _final_grad(trace: Trace, node: int) -> Value | None:
     return None if grads is None else grads.get(node)
 
 
+def _engine_error(trace: Trace, gross: float, size: float) -> float:
+    """What rounding in the engine may come to.
+
+    Relative to the contributions, and to the terms of the outputs too: at y = sigmoid(15) the
+    derivative y·(1 - y) is tiny, but its error is that of the 1.
+    """
+    dtype = trace.graph.dtype
+    return RELATIVE_TOLERANCE[dtype] * gross + ROUNDOFFS * UNIT_ROUNDOFF[dtype] * size
+
+
 def _gross(trace: Trace, node: int) -> np.ndarray:
     """The sum of the magnitudes of all contributions to `node`, in its shape."""
     total = np.zeros(shape_of(trace.graph.value[node]))
@@ -229,7 +249,7 @@ def _element_by_element(trace: Trace, tape: _Tape) -> FiniteDifference:
     size = tape.magnitude({node: settle(point.copy(), "float64")})
     estimates = [_element(tape, node, point, at, size) for at in np.ndindex(point.shape)]
     engine = np.full(point.shape, np.nan) if grad is None else np.asarray(grad, dtype=float)
-    return _verdict(trace, node, engine, estimates)
+    return _verdict(trace, node, engine, estimates, size)
 
 
 def _element(tape: _Tape, node: int, point: np.ndarray, at: tuple[int, ...], size: float) -> Slope:
@@ -242,14 +262,14 @@ def _element(tape: _Tape, node: int, point: np.ndarray, at: tuple[int, ...], siz
 
 
 def _verdict(
-    trace: Trace, node: int, engine: np.ndarray, estimates: Sequence[Slope]
+    trace: Trace, node: int, engine: np.ndarray, estimates: Sequence[Slope], size: float
 ) -> FiniteDifference:
     shape = engine.shape
     value = np.array([one.value for one in estimates]).reshape(shape)
     error = np.array([one.error for one in estimates]).reshape(shape)
     judged = np.array([not one.reason for one in estimates]).reshape(shape)
-    relative = RELATIVE_TOLERANCE[trace.graph.dtype]
-    tolerance = ERROR_FACTOR * error + relative * np.maximum(_gross(trace, node), np.abs(value))
+    gross = float(np.max(_gross(trace, node), initial=0.0))
+    tolerance = ERROR_FACTOR * error + _engine_error(trace, gross, size)
     agrees = np.abs(engine - value) <= tolerance
     return FiniteDifference(
         node=node,
@@ -268,6 +288,10 @@ def _along_directions(trace: Trace, tape: _Tape) -> Mapping[int, FiniteDifferenc
     if not tape.terms and all(grad is None for grad in grads.values()):
         return {node: _nothing(node, agrees=True) for node in tape.nodes}
     tape.prepare()
+    points = {
+        node: np.asarray(_widened(trace.graph.value[node]), dtype=float) for node in tape.nodes
+    }
+    size = tape.magnitude({node: settle(point.copy(), "float64") for node, point in points.items()})
     random = np.random.Generator(np.random.PCG64(0))
     tested: list[Direction] = []
     reasons: list[str] = []
@@ -275,11 +299,11 @@ def _along_directions(trace: Trace, tape: _Tape) -> Mapping[int, FiniteDifferenc
         towards = {
             node: random.standard_normal(shape_of(trace.graph.value[node])) for node in tape.nodes
         }
-        estimate = _directional(trace, tape, towards)
+        estimate = _directional(tape, points, towards, size)
         if estimate.reason:
             reasons.append(estimate.reason)
         else:
-            tested.append(_judged_direction(trace, grads, towards, estimate))
+            tested.append(_judged_direction(trace, grads, towards, estimate, size))
     shared = FiniteDifference(
         node=tape.nodes[0],
         gradient=None,
@@ -292,15 +316,14 @@ def _along_directions(trace: Trace, tape: _Tape) -> Mapping[int, FiniteDifferenc
     return {node: replace(shared, node=node) for node in tape.nodes}
 
 
-def _directional(trace: Trace, tape: _Tape, towards: Mapping[int, np.ndarray]) -> Slope:
-    points = {node: np.asarray(_widened(trace.graph.value[node]), float) for node in towards}
-
+def _directional(
+    tape: _Tape, points: Mapping[int, np.ndarray], towards: Mapping[int, np.ndarray], size: float
+) -> Slope:
     def moved(by: float) -> float:
         return tape.run(
             {node: settle(points[node] + by * towards[node], "float64") for node in towards}
         )
 
-    size = tape.magnitude({node: settle(points[node].copy(), "float64") for node in points})
     return slope(moved, size)
 
 
@@ -309,10 +332,11 @@ def _judged_direction(
     grads: Mapping[int, Value | None],
     towards: Mapping[int, np.ndarray],
     estimate: Slope,
+    size: float,
 ) -> Direction:
     engine = float(
         sum(np.sum(np.asarray(np.nan if g is None else g) * towards[n]) for n, g in grads.items())
     )
     gross = float(sum(np.sum(_gross(trace, n) * np.abs(towards[n])) for n in grads))
-    tolerance = ERROR_FACTOR * estimate.error + RELATIVE_TOLERANCE[trace.graph.dtype] * gross
+    tolerance = ERROR_FACTOR * estimate.error + _engine_error(trace, gross, size)
     return Direction(tuple(towards), engine, estimate.value, tolerance)

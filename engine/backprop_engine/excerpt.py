@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from backprop_engine.source import Source, Span
+from backprop_engine.source import ProblemError, Source, Span
 
 _ESCAPE = re.compile(r"\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[^xuU])", re.DOTALL)
 _LINE_JOINT = re.compile(r"\\[ \t]*\n[ \t]*")
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _WORD = re.compile(r"\S+")
 _CONTROLS = {
     "0": "\0", "a": "\a", "b": "\b", "t": "\t", "\t": "\t", "n": "\n", "v": "\v", "f": "\f",
@@ -42,6 +43,18 @@ class Excerpt:
 def whole(source: Source) -> Excerpt:
     """All of a source."""
     return Excerpt(source, source.text, range(len(source.text) + 1))
+
+
+def check_characters(text: str, span: Span) -> None:
+    """Raise ProblemError if `text`, read from `span`, could not be printed.
+
+    Half of a surrogate pair comes from an escape in a file or from bytes that are not UTF-8 on
+    the command line.
+    """
+    half = _HALF_CHARACTER.search(text)
+    if half:
+        message = f"U+{ord(half[0]):04X} is half of a character"
+        raise ProblemError(message, span, fix="delete it")
 
 
 def align(source: Source, value: str, raw: Span, style: str) -> Excerpt:

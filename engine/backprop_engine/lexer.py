@@ -38,7 +38,7 @@ _TOKEN: Final = re.compile(
             ("FOREIGN_NUMBER", r"0(?:[xX]_?[0-9a-fA-F]|[bB]_?[01]|[oO]_?[0-7])\w*"),
             ("UNFINISHED", rf"{_DECIMAL}[eE](?!\w|[+-][0-9])"),
             ("NUMBER", rf"(?>{_DECIMAL}(?:[eE][+-]?{_DIGITS})?)(?!_)"),
-            ("STRAY_UNDERSCORE", r"[0-9][0-9_.]*_+"),
+            ("STRAY_UNDERSCORE", r"[0-9][0-9_.]*(?:[eE][+-]?[0-9_]*)?_"),
             ("STRING", r"'[^'\\\n]*'|\"[^\"\\\n]*\""),
             ("DOTS", r"\.\.\."),
             ("FOREIGN", r"//=?|%=?|\^=?|<<=?|>>=?|&&?=?|\|\|?=?|==+|!=|[<>]=?|:=|[~!?$`{}]"),
@@ -56,8 +56,8 @@ _SIGNS: Final = {
     ";": "_END", "\n": "_END",
 }  # fmt: skip
 _CLOSES: Final = {")": "(", "]": "["}
-_DOTTED = re.compile(rf"(?:\s*\.\s*{_NAME})+")
-_CALL = re.compile(r"\s*\(")
+_DOTTED = re.compile(rf"(?:[^\S\n]*\.[^\S\n]*{_NAME})+")
+_CALL = re.compile(r"[^\S\n]*\(")
 _MULTIPLIERS: Final = frozenset({"NUMBER", "RPAR", "RSQB"})
 _MULTIPLICANDS: Final = frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"})
 """Where one of these follows one of those, a product is implied."""

@@ -7,7 +7,7 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Final, cast, get_args
 
-from backprop_engine.excerpt import whole
+from backprop_engine.excerpt import check_characters, whole
 from backprop_engine.inputs import read_input
 from backprop_engine.lexer import canonical
 from backprop_engine.names import Names
@@ -79,6 +79,7 @@ def parse_document(source: Source) -> Scenario:
 def parse_shorthand(source: Source) -> Scenario:
     """The scenario in a text like `x=2, y=x**2+3x+1`. Raises ScenarioError."""
     try:
+        check_characters(source.text, Span(0, len(source.text)))
         return read_shorthand(whole(source))
     except ProblemError as error:
         raise ScenarioError(source, error.problem) from error
@@ -182,6 +183,7 @@ def _read_compute(
     statements: tuple[Assignment, ...] = ()
     at = node.span if node else _compute_key(document)
     if isinstance(node, Table):
+        variables |= {key.text for key, _ in node.entries}
         statements = tuple(_named(source, key, value, variables) for key, value in node.entries)
     elif isinstance(node, Scalar):
         statements = parse_program(node.excerpt(source), variables=variables)

@@ -134,12 +134,19 @@ def odd_name(reading: Reading, word: str, start: int) -> ProblemError:
     return ProblemError(f"`{word}` cannot be a name", span, "letters, digits and `_`", fix)
 
 
+def joined_lines(reading: Reading) -> str:
+    """What to do where YAML has made one line of several."""
+    if reading.form == "shorthand":
+        return "YAML joins these lines: end each statement with a comma"
+    return "YAML joins these lines: write `compute: |` to keep them apart"
+
+
 def hidden_by_comment(reading: Reading, start: int) -> ProblemError:
     """A comment in text whose lines YAML has joined."""
     return ProblemError(
-        "YAML joins the lines of this text, so the comment hides all that follows",
+        "this comment hides all that follows",
         reading.span(start, start + 1),
-        fix="write `compute: |` to keep the lines apart",
+        fix=joined_lines(reading),
     )
 
 
@@ -178,9 +185,18 @@ def unknown_constant(dotted: str, span: Span, known: Iterable[str]) -> ProblemEr
     if name.startswith(("float", "int", "bool", "double", "long")):
         fix = "leave it out: the scenario's `dtype` decides"
     else:
-        fix = did_you_mean(name, known)
+        fix = did_you_mean(name, known) or f"write `{prefix}.{name}(…)` for a function"
     constants = listed([f"{prefix}.{constant}" for constant in known])
     return ProblemError(f"`{prefix}.{name}` is not known as a value", span, constants, fix)
+
+
+def number_as_matrix(span: Span) -> ProblemError:
+    """`h@1`, a version of a name, or a matrix product with a number."""
+    return ProblemError(
+        "`@` multiplies matrices, and this is a number",
+        span,
+        fix="write `*` for a product; a version such as `h@1` is for the keys outside of `compute`",
+    )
 
 
 def repeated_keyword(name: str, span: Span) -> ProblemError:

@@ -129,7 +129,8 @@ def power(a: str, b: str, **_: str) -> str:
 
 def in_brackets(text: str) -> str:
     """A number's text ready to stand inside a formula: `(−3)`, `(1e−5)`, but `3`."""
-    return f"({text})" if text.startswith("−") or "e" in text.lstrip("n") else text
+    has_exponent = text[:1].isdigit() and "e" in text
+    return f"({text})" if text.startswith("−") or has_exponent else text
 
 
 def plain(text: str) -> str:

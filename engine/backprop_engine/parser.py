@@ -70,6 +70,7 @@ def parse_expression(excerpt: Excerpt, *, variables: frozenset[str] = frozenset(
 def _parse(reading: Reading, start: str) -> Any:
     try:
         with collector_paused():
+            # lark hands anything that is no text on to a lexer of one's own, but is typed `str`
             return _lark().parse(cast("str", reading), start=start)
     except UnexpectedToken as refused:
         error = unexpected(reading, refused.expected)
@@ -142,6 +143,8 @@ class _Builder(Transformer[Token, Any]):
     @v_args(inline=True)
     def binary(self, left: _Part, sign: Token, right: _Part) -> _Part:
         span = Span(left.start, right.stop)
+        if sign == "@" and isinstance(right.expression, Number):
+            raise mistakes.number_as_matrix(right.expression.span)
         return _leaf(Binary(str(sign), left.expression, right.expression, span))
 
     @v_args(inline=True)

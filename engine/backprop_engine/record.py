@@ -20,7 +20,7 @@ from backprop_engine.values import Value, full_like, settle, shape_of
 
 def record(scenario: Scenario) -> Trace:
     """The complete trace of `scenario`; ScenarioError where it cannot be run."""
-    with _collector_paused(), np.errstate(all="ignore"):
+    with collector_paused(), np.errstate(all="ignore"):
         evaluation = Evaluation(scenario)
         recorder = _Recorder(scenario, evaluation)
         recorder.forward()
@@ -43,7 +43,7 @@ def record(scenario: Scenario) -> Trace:
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """A tape has no cycles: the collector would walk it over and over and find nothing."""
     was_enabled = gc.isenabled()
     gc.disable()

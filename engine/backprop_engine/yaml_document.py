@@ -23,7 +23,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from backprop_engine.excerpt import Excerpt, align
+from backprop_engine.excerpt import Excerpt, align, check_characters
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.yaml_mistakes import no_character, not_yaml, unreadable
 
@@ -37,7 +37,6 @@ _NUMBER = re.compile(r"[-+]?(?:\d(?:_?\d)*(?:\.(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)
 _SPECIAL = re.compile(r"([-+]?)\.?(inf|nan)", re.IGNORECASE)
 _INTEGER = re.compile(r"[-+]?\d{1,300}")
 _TAG = re.compile(r"![^\s,\[\]{}]*")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _ANCHOR = re.compile(r"&\S+\s*")
 
 
@@ -175,11 +174,7 @@ class _Builder:
     def _add_scalar(self, event: Any, start: int, stop: int) -> None:
         start = _after_anchor(self.source.text, start, event.anchor)
         span = Span(start, max(start, stop))
-        surrogate = _SURROGATE.search(event.value)
-        if surrogate:
-            raise ProblemError(
-                f"U+{ord(surrogate[0]):04X} is half of a character", span, fix="delete it"
-            )
+        check_characters(event.value, span)
         parent = self._stack[-1] if self._stack else None
         is_value = parent is not None and parent.is_table and len(parent.nodes) % 2 == 1
         if parent and is_value and not event.value and not event.style:

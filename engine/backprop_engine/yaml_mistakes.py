@@ -10,8 +10,7 @@ from ruamel.yaml.reader import ReaderError
 
 from backprop_engine.source import ProblemError, Span
 
-_CANNOT_START = re.compile(r"found character '(.+)' that cannot start any token")
-_NOT_CLOSED = re.compile(r"expected ',' or '([\]}])', but got '(.+)'")
+_IN_BRACKETS = re.compile(r"expected ',' or '[\]}]', but got '.+'")
 _ESCAPE = re.compile(r"\\U([0-9a-fA-F]{8})")
 _LAST_CHARACTER: Final = 0x10FFFF
 _LONE_KEY = re.compile(r"\s*[\w.@]+")
@@ -41,40 +40,51 @@ def not_yaml(text: str, error: MarkedYAMLError) -> ProblemError:
     """A text that is not YAML."""
     at = _offset(text, error.problem_mark)
     began = _offset(text, error.context_mark) if error.context_mark else at
-    problem = str(error.problem)
-    context = str(error.context)
-    here, start = Span(at, at + 1), Span(began, began + 1)
+    problem, context = str(error.problem), str(error.context)
     if problem == "mapping values are not allowed here":
         return _second_colon(text, at)
-    cannot_start = _CANNOT_START.fullmatch(problem)
-    if cannot_start and cannot_start[1] == "\\t":
-        return ProblemError("YAML cannot be indented with a tab", here, fix="use blanks")
-    if cannot_start:
-        return ProblemError(f"a value cannot start with `{text[at]}`", here, fix=_QUOTE)
-    not_closed = _NOT_CLOSED.fullmatch(problem)
-    if not_closed and (not_closed[2] == "<stream end>" or _is_key(text, began, at)):
-        message = f"this `{text[began]}` is never closed"
-        return ProblemError(message, start, fix=f"add `{not_closed[1]}`")
-    if not_closed and text[at] in "]}":
-        message = f"`{text[at]}` cannot close `{text[began]}`"
-        return ProblemError(message, here, fix=f"write `{not_closed[1]}`")
-    if not_closed:
-        return ProblemError(
-            f"this cannot follow inside of `{text[began]}`", here, f"`,` or `{not_closed[1]}`"
-        )
-    if context == "while scanning a quoted scalar" and "end of stream" in problem:
-        return ProblemError("this quote is never closed", start, fix=f"add `{text[began]}`")
+    if _IN_BRACKETS.fullmatch(problem):
+        return _in_brackets(text, problem, began, at)
     if context == "while scanning a simple key":
-        return ProblemError("this line has no `:`", start, "`name: value`")
+        return ProblemError("this line has no `:`", Span(began, began + 1), "`name: value`")
+    if problem.startswith("expected <block end>"):
+        return _misplaced(text, at)
+    return _in_a_value(text, problem, context, began, at)
+
+
+def _in_a_value(text: str, problem: str, context: str, began: int, at: int) -> ProblemError:
+    """A value starts or goes on as none can."""
+    here, start = Span(at, at + 1), Span(began, began + 1)
+    if problem.endswith("that cannot start any token"):
+        if text[at] == "\t":
+            return ProblemError("YAML cannot be indented with a tab", here, fix="use blanks")
+        return ProblemError(f"a value cannot start with `{text[at]}`", here, fix=_QUOTE)
     if context in ("while scanning an alias", "while scanning an anchor"):
         return ProblemError(f"a value cannot start with `{text[began]}`", start, fix=_QUOTE)
-    if problem.startswith("expected <block end>"):
-        return ProblemError(
-            "this does not continue what stands above it",
-            here,
-            "`name: value`, indented like the lines above",
-        )
+    if context == "while scanning a quoted scalar":
+        return ProblemError("this quote is never closed", start, fix=f"add `{text[began]}`")
+    if problem.startswith("found unknown escape"):
+        escape = Span(at - 1, at + 1)
+        fix = "double the backslash, or use single quotes"
+        return ProblemError(f"`\\{text[at]}` means nothing in double quotes", escape, fix=fix)
+    if context == "while scanning a block scalar":
+        fix = f"start a new line after `{text[began]}`"
+        return ProblemError("this cannot stand in the first line of a block", here, fix=fix)
     return ProblemError(f"this is not YAML: {problem}", here)
+
+
+def _in_brackets(text: str, problem: str, began: int, at: int) -> ProblemError:
+    """Neither a comma nor the closing bracket follows inside of `[` or `{`."""
+    closing = "]" if text[began] == "[" else "}"
+    here, opening = Span(at, at + 1), Span(began, began + 1)
+    if problem.endswith("'<stream end>'") or _is_key(text, began, at):
+        message = f"this `{text[began]}` is never closed"
+        return ProblemError(message, opening, fix=f"add `{closing}`")
+    if text[at] in "]}":
+        message = f"`{text[at]}` cannot close `{text[began]}`"
+        return ProblemError(message, here, fix=f"write `{closing}`")
+    message = f"this cannot follow inside of `{text[began]}`"
+    return ProblemError(message, here, f"`,` or `{closing}`")
 
 
 def _second_colon(text: str, at: int) -> ProblemError:
@@ -91,6 +101,19 @@ def _second_colon(text: str, at: int) -> ProblemError:
         Span(at, at + 1),
         "one `name: value` a line",
         "put quotes around a text with a colon in it",
+    )
+
+
+def _misplaced(text: str, at: int) -> ProblemError:
+    """Something that belongs neither to the value before it nor to the mapping around it."""
+    here = Span(at, at + 1)
+    if text[text.rfind("\n", 0, at) + 1 : at].strip():
+        message = "this cannot follow the value before it"
+        return ProblemError(message, here, fix="put quotes around all of it")
+    return ProblemError(
+        "this does not continue what stands above it",
+        here,
+        "`name: value`, indented like the lines above",
     )
 
 

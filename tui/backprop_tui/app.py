@@ -18,6 +18,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
 
+from backprop_engine.record import collector_paused
+from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME, COMMANDS, key_name
@@ -153,7 +155,7 @@ class DebuggerApp(App[None]):
             # Before the first paint, so that nothing flickers.
             self._show_opened(_open(target))
             return
-        self.push_screen(ReadingScreen(target))
+        self.push_screen(ReadingScreen(target.name if isinstance(target, Source) else str(target)))
         self.run_worker(
             lambda: self.post_message(self.Opened(target, _open(target))),
             thread=True,
@@ -299,5 +301,6 @@ class DebuggerApp(App[None]):
 
 
 def _open(target: Target) -> Session | Refusal:
-    opened = open_target(target)
-    return opened if isinstance(opened, Refusal) else open_session(opened)
+    with collector_paused():
+        opened = open_target(target)
+        return opened if isinstance(opened, Refusal) else open_session(opened)

@@ -208,20 +208,47 @@ def _told_difference(row: GradientRow, trace: Trace) -> str:
                 f"engine and {one.finite_difference!r} by finite differences "
                 f"(tolerance {one.tolerance:.2g})"
             )
-    widest = float(np.max(np.where(np.isfinite(found.tolerance), found.tolerance, 0.0)))
+    at = _worst(row.engine, found)
     return (
-        f"the gradient is {_full(row.engine)} by the engine and {_full(found.gradient)} "
-        f"by finite differences (tolerance {widest:.2g})"
+        f"the gradient{_place(at)} is {_element(row.engine, at)} by the engine and "
+        f"{_element(found.gradient, at)} by finite differences "
+        f"(tolerance {float(np.asarray(found.tolerance)[at]):.2g})"
     )
 
 
+def _worst(engine: Value | None, found: FiniteDifference) -> tuple[int, ...]:
+    """The index of the element that is furthest off, in units of its tolerance."""
+    if engine is None or found.gradient is None:
+        return (0,) * np.ndim(found.tolerance)
+    with np.errstate(all="ignore"):
+        off = np.abs(np.subtract(engine, found.gradient)) / np.asarray(found.tolerance)
+    off = np.where(np.isnan(found.gradient), -1.0, np.where(np.isnan(off), np.inf, off))
+    return tuple(int(i) for i in np.unravel_index(np.argmax(off), off.shape))
+
+
+def _place(at: tuple[int, ...]) -> str:
+    return f" at {list(at)}" if at else ""
+
+
+def _element(value: Value | None, at: tuple[int, ...]) -> str:
+    return "None" if value is None else notation.number(np.asarray(value)[at].item())
+
+
 def _told(what: str, ours: Value | None, theirs: Value | None, compared: Comparison) -> str:
-    """`what` by both, and how far that is apart, if it can be said."""
+    """`what` by both (of arrays the worst element), and how far that is apart."""
     apart = ""
     if np.isfinite(compared.difference):
         counted = f", {compared.ulp:.0f} ulp" if np.isfinite(compared.ulp) else ""
         apart = f" ({compared.difference:.2g} apart{counted})"
-    return f"{what} is {_full(ours)} by the engine and {_full(theirs)} by torch{apart}"
+    if ours is None or theirs is None or shape_of(ours) != shape_of(theirs):
+        return f"{what} is {_full(ours)} by the engine and {_full(theirs)} by torch"
+    with np.errstate(all="ignore"):
+        off = np.nan_to_num(np.abs(np.subtract(ours, theirs, dtype=float)), nan=np.inf)
+    at = tuple(int(i) for i in np.unravel_index(np.argmax(off), off.shape))
+    return (
+        f"{what}{_place(at)} is {_element(ours, at)} by the engine and "
+        f"{_element(theirs, at)} by torch{apart}"
+    )
 
 
 def _full(value: Value | None) -> str:

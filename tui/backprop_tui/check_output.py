@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -75,35 +75,47 @@ def print_checked(result: Checked, out: Printer) -> None:
     out.stream.write(mark + out.styled(out.text(result.heading), "bold") + "\n")
     if result.expected_error:
         out.paragraph(f"stops, as it should: {result.expected_error}", 4)
-    table: list[tuple[str, ...]] = [("", "engine", "torch", "finite differences", "")]
-    table += [tuple(map(out.text, _cells(row))) for row in result.gradients]
-    if result.gradients:
-        widths = [max(len(row[column]) for row in table) for column in range(5)]
-        for at, row in enumerate(table):
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            style = "dim" if at == 0 else "" if result.gradients[at - 1].ok else "bad"
-            out.line("    " + "   ".join(cells), style)
+    for at, line in enumerate(_table(result.gradients, out)):
+        out.line(line, "dim" if at == 0 else "" if result.gradients[at - 1].ok else "bad")
     for one in result.complaints:
         out.paragraph(f"{one.oracle.replace('_', ' ')}: {one.message}", 4, "bad")
     out.line()
 
 
-def _cells(row: GradientRow) -> tuple[str, ...]:
+def _table(rows: Sequence[GradientRow], out: Printer) -> list[str]:
+    """Aligned lines, a heading first; arrays as bare shapes where pictures are too wide."""
+    if not rows:
+        return []
+    lines: list[str] = []
+    for show in (_short, _shape):
+        table: list[tuple[str, ...]] = [("", "engine", "torch", "finite differences", "")]
+        table += [tuple(map(out.text, _cells(row, show))) for row in rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = ["    " + "   ".join(map(str.ljust, cells, widths)).rstrip() for cells in table]
+        if max(map(len, lines)) <= out.width:
+            break
+    return lines
+
+
+def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
     found = row.difference
     if found.gradient is not None:
-        estimate = _short(found.gradient)
+        estimate = show(found.gradient)
     elif found.directions:
         agreeing = sum(one.agrees for one in found.directions)
         estimate = f"{agreeing} of {len(found.directions)} directions agree"
     else:
         estimate = f"skipped: {found.reason}" if found.skipped else _NONE
-    torch = _short(row.torch) if row.torch_ran else "not run"
-    return f"{row.name}.grad", _short(row.engine), torch, estimate, "✓" if row.ok else "✗"
+    engine = _NONE if row.engine is None else show(row.engine)
+    torch = "not run" if not row.torch_ran else _NONE if row.torch is None else show(row.torch)
+    return f"{row.name}.grad", engine, torch, estimate, "✓" if row.ok else "✗"
 
 
-def _short(value: Value | None) -> str:
-    if value is None:
-        return _NONE
+def _shape(value: Value) -> str:
+    return notation.shape(value.shape) if isinstance(value, np.ndarray) else notation.short(value)
+
+
+def _short(value: Value) -> str:
     if isinstance(value, np.ndarray) and np.isnan(value).any():
         return (
             notation.full(value) if value.ndim == 1 and value.size <= 4 else notation.short(value)

@@ -11,7 +11,8 @@ from backprop_engine.scenario import Scenario
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
 
-Target = Path | Source
+Target = Path | Source | Trace
+"""A scenario file, a shorthand, or a run that is recorded already."""
 
 SMALL = 8_000
 """Bytes of a scenario that is run in no time."""
@@ -30,7 +31,9 @@ class Refusal:
 
 
 def open_target(target: Target) -> Trace | Refusal:
-    """The trace of a scenario file or a shorthand, or why there is none."""
+    """The trace of `target`, or why there is none."""
+    if isinstance(target, Trace):
+        return target
     try:
         scenario = parse_shorthand(target) if isinstance(target, Source) else load(target)
     except ScenarioError as error:
@@ -50,10 +53,10 @@ def is_the_point(scenario: Scenario, error: ScenarioError) -> bool:
 
 
 def size_of(target: Target) -> int:
-    """Bytes to read; 0 for a file that is not there."""
-    if isinstance(target, Source):
-        return len(target.text)
-    return target.stat().st_size if target.is_file() else 0
+    """Bytes to read and run; 0 for a file that is not there."""
+    if isinstance(target, Path):
+        return target.stat().st_size if target.is_file() else 0
+    return len(target.text) if isinstance(target, Source) else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def figure(value: Value | None, width: int, *, full: bool = False) -> str:
     if isinstance(value, np.ndarray):
         if text.startswith("["):
             text = notation.shape(value.shape)
-        return fit(text, width)
+        return text if len(text) <= width else text[: width - 1] + "…"
     for digits in range(min(width, 17), _FEWEST_DIGITS - 1, -1):
         text = notation.number(value, digits)
         if len(text) <= width:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -57,20 +56,26 @@ def _print_pass(trace: Trace, one: Pass, digits: int, out: Printer) -> None:
     if not steps:
         out.line("  nothing to compute", "dim")
         return
-    rows = [tuple(map(out.text, _cells(trace, index))) for index in steps]
+    told = [explain(trace, index) for index in steps]
+    rows = [
+        tuple(map(out.text, _cells(trace, index, each)))
+        for index, each in zip(steps, told, strict=True)
+    ]
     columns = list(zip(*rows, strict=True))
     widths = [
         max((len(cell) for cell in column if len(cell) <= _WIDEST_CELL), default=0)
         for column in columns
     ]
     indent = digits + 4
-    for index, row in zip(steps, rows, strict=True):
+    for index, row, explanation in zip(steps, rows, told, strict=True):
         lines = list(_laid_out(row, widths, out.width - indent))
         out.line(f"{index:>{digits + 2}}  {lines[0]}")
         for line in lines[1:]:
             out.line(" " * indent + line)
-        for line in _explained(trace, index, out.width - indent - _GAP):
-            out.line(" " * (indent + _GAP) + line, "dim")
+        # Forward steps speak for themselves.
+        texts = () if one.kind is PassKind.FORWARD else (explanation.sentence, *explanation.notes)
+        for text in texts:
+            out.paragraph(text, indent + _GAP, "dim")
     for name, node in trace.graph.inputs.items():
         if one.grads is not None and node in one.grads:
             grad = one.grads[node]
@@ -78,9 +83,9 @@ def _print_pass(trace: Trace, one: Pass, digits: int, out: Printer) -> None:
             out.line(f"{'':>{digits + 2}}  {name}.grad = {text}", "bold")
 
 
-def _cells(trace: Trace, index: int) -> tuple[str, ...]:
+def _cells(trace: Trace, index: int, told: Explanation) -> tuple[str, ...]:
     """The columns of a step: who, the rule, the figures, the running sum."""
-    step, told = trace.step(index), explain(trace, index)
+    step = trace.step(index)
     if step.kind is StepKind.FORWARD and step.node is not None:
         return told.formula, told.numbers, trace.graph.grad_fn(step.node)
     if step.kind is StepKind.ZERO_GRAD or step.node is None:
@@ -106,15 +111,3 @@ def _laid_out(cells: Sequence[str], widths: Sequence[int], room: int) -> Iterato
             line = line.ljust(start) + cell
         end = start + width
     yield line
-
-
-def _explained(trace: Trace, index: int, width: int) -> list[str]:
-    """Sentence and notes of a backward step; forward steps speak for themselves."""
-    if trace.passes[trace.pass_index(index)].kind is PassKind.FORWARD:
-        return []
-    told = explain(trace, index)
-    return [
-        line
-        for text in (told.sentence, *told.notes)
-        for line in textwrap.wrap(text, max(width, 20))
-    ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+import textwrap
 from itertools import groupby
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
@@ -21,8 +22,9 @@ The graph hangs from the output down to the inputs. Values are computed upwards,
 travel down. The highlighted row is the node at work in the step about to run; 3 → 7 is what
 the step makes of a gradient. Chain rule tells why, Torch whether PyTorch agrees, and Source
 which piece of the scenario it is."""
-_TITLE = "bold $text-primary"
-_KEYS_WIDTH = 12
+_TITLE = "bold $primary"
+_SIGN_WIDTH = 12
+_WIDEST, _FRAME = 80, 8
 
 
 class HelpScreen(ModalScreen[None]):
@@ -41,7 +43,12 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """One text that scrolls."""
         with VerticalScroll(id="help"):
-            yield Static(help_text(self._glyphs))
+            yield Static()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Break the lines for the new width."""
+        width = min(event.size.width - _FRAME, _WIDEST)
+        self.query_one(Static).update(help_text(self._glyphs, max(width, 20)))
 
     def on_mount(self) -> None:
         """Say how to leave."""
@@ -59,21 +66,23 @@ class HelpScreen(ModalScreen[None]):
             box.scroll_up()
 
 
-def help_text(glyphs: Glyphs) -> Content:
-    """The whole help as text."""
+def help_text(glyphs: Glyphs, width: int) -> Content:
+    """The whole help in lines of at most `width` cells."""
     lines = [Content.styled("How to read the screen", _TITLE)]
-    lines.append(Content(glyphs.text(_READING.replace("\n", " "))))
+    lines += [Content(line) for line in textwrap.wrap(glyphs.text(_READING), width)]
     for group, commands in groupby(COMMANDS, key=lambda command: command.group):
         lines += [Content(), Content.styled(group, _TITLE)]
         for command in commands:
             keys = " ".join(key_name(key) for key in command.keys)
-            lines.append(
-                Content.assemble((f"{keys:<{_KEYS_WIDTH}}", "bold $text-primary"), command.help)
-            )
-    marks = {field.name: getattr(glyphs, field.name) for field in fields(glyphs)}
+            lines += _entry(keys, command.help, "bold $primary", width)
     lines += [Content(), Content.styled("Marks", _TITLE)]
-    lines += [
-        Content.assemble((f"{marks[name]:<{_KEYS_WIDTH}}", "bold"), meaning)
-        for name, meaning in LEGEND
-    ]
+    for name, meaning in LEGEND:
+        lines += _entry(getattr(glyphs, name), meaning, "bold", width)
     return Content("\n").join(lines)
+
+
+def _entry(sign: str, meaning: str, style: str, width: int) -> list[Content]:
+    """A key or a mark and what it does, level under each other."""
+    first, *rest = textwrap.wrap(meaning, max(width - _SIGN_WIDTH, 10))
+    head = Content.assemble((sign.ljust(_SIGN_WIDTH), style), first)
+    return [head, *(Content(" " * _SIGN_WIDTH + line) for line in rest)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
@@ -17,8 +18,10 @@ from textual.widgets.option_list import Option
 
 from backprop_tui.glyphs import Glyphs
 from backprop_tui.opening import Entry, list_scenarios
-from backprop_tui.text import printable
+from backprop_tui.text import fit, printable
 
+_EMPHASIS = re.compile(r"[`*]")
+_MARGINS = 7
 _KEYS = (("enter", "open"), ("↑↓", "choose"), ("q", "quit"))
 
 
@@ -65,24 +68,30 @@ class PickerScreen(Screen[None]):
                 id="nothing",
             )
         else:
-            yield OptionList(*(Option(self._prompt(entry)) for entry in self._entries))
+            width = self.app.size.width - _MARGINS
+            yield OptionList(*(Option(self._prompt(entry, width)) for entry in self._entries))
         parts = [
             part
             for key, word in _KEYS
-            for part in ((key, "bold $text-primary"), (f" {word}  ", "$foreground-muted"))
+            for part in ((key, "bold $primary"), (f" {word}  ", "$foreground-muted"))
         ]
         yield Static(Content.assemble(*parts), classes="bar")
 
-    def _prompt(self, entry: Entry) -> Content:
-        title, text = printable(entry.title), self._glyphs.text
-        if entry.error:
-            mark = self._glyphs.disagrees
-            return Content.assemble(
-                (f"{mark} {title}", "bold $text-error"), f"\n  {text(printable(entry.error))}"
-            )
-        summary = text(printable(entry.summary)) or printable(entry.path.name)
+    def on_resize(self, event: events.Resize) -> None:
+        """Cut the second lines to the new width."""
+        for choices in self.query(OptionList):
+            for index, entry in enumerate(self._entries):
+                prompt = self._prompt(entry, event.size.width - _MARGINS)
+                choices.replace_option_prompt_at_index(index, prompt)
+
+    def _prompt(self, entry: Entry, width: int) -> Content:
+        """Two lines: title and first words; or name and error, marked."""
+        text = self._glyphs.text
+        title = fit(text(printable(entry.title)), width)
+        second = text(printable(entry.error or _EMPHASIS.sub("", entry.summary) or entry.path.name))
+        mark, style = (self._glyphs.disagrees, "bold $error") if entry.error else (" ", "bold")
         return Content.assemble(
-            (f"  {text(title)}", "bold"), (f"\n  {summary}", "$foreground-muted")
+            (f"{mark} {title}\n", style), (f"  {fit(second, width)}", "$foreground-muted")
         )
 
     def action_move(self, direction: str) -> None:

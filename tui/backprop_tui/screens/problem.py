@@ -52,7 +52,7 @@ class ProblemScreen(Screen[None]):
         parts = [
             part
             for key, word in keys
-            for part in ((key, "bold $text-primary"), (f" {word}  ", "$foreground-muted"))
+            for part in ((key, "bold $primary"), (f" {word}  ", "$foreground-muted"))
         ]
         yield Static(Content.assemble(*parts), classes="bar")
 
@@ -73,7 +73,7 @@ def problem_text(error: ScenarioError, problem: Problem, glyphs: Glyphs) -> Cont
     if source.text:
         lines += [*_excerpt(source.line(place.line), place, problem), Content()]
     message = glyphs.text(printable(problem.message))
-    lines.append(Content.assemble((f"{glyphs.disagrees} ", "bold $text-error"), (message, "bold")))
+    lines.append(Content.assemble((f"{glyphs.disagrees} ", "bold $error"), (message, "bold")))
     for title, text in (("expected", problem.expected), ("fix", problem.fix)):
         if text:
             said = glyphs.text(printable(text))
@@ -94,7 +94,7 @@ def _excerpt(line: str, place: Position, problem: Problem) -> list[Content]:
     return [
         Content.assemble((f"  {number}│ ", "$foreground-muted"), cut),
         Content.assemble(
-            (f"  {margin}│ ", "$foreground-muted"), lead, ("^" * length, "bold $text-error")
+            (f"  {margin}│ ", "$foreground-muted"), lead, ("^" * length, "bold $error")
         ),
     ]
 

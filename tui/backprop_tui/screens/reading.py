@@ -10,8 +10,6 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from backprop_engine.source import Source
-from backprop_tui.opening import Target
 from backprop_tui.text import printable
 
 
@@ -20,16 +18,16 @@ class ReadingScreen(Screen[None]):
 
     BINDINGS: ClassVar = [Binding("q,escape", "app.quit", "quit", show=False)]
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, scenario: str) -> None:
         super().__init__()
-        self._reading = target.name if isinstance(target, Source) else str(target)
+        self._scenario = scenario
 
     def compose(self) -> ComposeResult:
         """The one line."""
         yield Static(
             Content.assemble(
                 ("reading ", "$foreground-muted"),
-                (printable(self._reading), "bold"),
+                (printable(self._scenario), "bold"),
                 (" …", "$foreground-muted"),
             )
         )

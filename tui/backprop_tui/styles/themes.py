@@ -23,6 +23,12 @@ BLACKBOARD = Theme(
         "foreground-disabled": "#4d5866",
         "border": "#6cb6ff",
         "border-blurred": "#36404c",
+        "scrollbar": "#36404c",
+        "scrollbar-hover": "#4d5866",
+        "scrollbar-active": "#6cb6ff",
+        "scrollbar-background": "#0f1318",
+        "scrollbar-background-hover": "#0f1318",
+        "scrollbar-background-active": "#0f1318",
     },
 )
 
@@ -45,6 +51,12 @@ WHITEBOARD = Theme(
         "foreground-disabled": "#a9b0b8",
         "border": "#0b57b0",
         "border-blurred": "#c5cad0",
+        "scrollbar": "#c5cad0",
+        "scrollbar-hover": "#a9b0b8",
+        "scrollbar-active": "#0b57b0",
+        "scrollbar-background": "#fcfcfa",
+        "scrollbar-background-hover": "#fcfcfa",
+        "scrollbar-background-active": "#fcfcfa",
     },
 )
 

@@ -76,7 +76,7 @@ class PaneTabs(Widget):
         parts: list[Content] = []
         for pane, name in PANES:
             if pane == self.active:
-                parts.append(Content.styled(f"[{name}]", "bold $text-primary"))
+                parts.append(Content.styled(f"[{name}]", "bold $primary"))
             else:
                 parts.append(Content.styled(f" {name} ", "$foreground-muted"))
         return Content(" ").join(parts)
@@ -130,10 +130,10 @@ class KeyBar(Widget):
     def render(self) -> Content:
         """Keys and words."""
         if self.notice:
-            return Content.styled(self.notice, "bold $text-warning")
+            return Content.styled(self.notice, "bold $warning")
         parts: list[tuple[str, str]] = []
         for _, _, key, word in self._places():
-            parts += [(key, "bold $text-primary"), (f" {word}  ", "$foreground-muted")]
+            parts += [(key, "bold $primary"), (f" {word}  ", "$foreground-muted")]
         return Content.assemble(*parts)
 
     def on_click(self, event: events.Click) -> None:

@@ -25,9 +25,9 @@ from backprop_tui.widgets.mathematics import (
 )
 from backprop_tui.widgets.pane import TextPane
 
-_UPSTREAM = "$text-primary"
-_LOCAL = "$text-secondary"
-_TARGET = "$text-warning"
+_UPSTREAM = "$primary"
+_LOCAL = "$secondary"
+_TARGET = "$warning"
 _MUTED = "$foreground-muted"
 _GAP = 4
 _MOST_LEAVES = 20
@@ -63,7 +63,7 @@ def _step_lines(
     """`is_roomy` puts the parts of the mathematics under each other, not side by side."""
     session, text = view.session, view.glyphs.text
     where = printable(text(where_sentence(session)))
-    style = "bold $text-success" if session.finished_pass else _MUTED
+    style = "bold $success" if session.finished_pass else _MUTED
     lines = _wrapped([(where, style), (printable(text(explanation.headline)), "bold")], width)
     lines.append(Content())
     for band in _bands(view, step, explanation, width, is_roomy):
@@ -232,7 +232,7 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
     """What the whole run came to."""
     session, text = view.session, view.glyphs.text
     trace, cursor = session.trace, session.cursor
-    lines = [(f"the end: all {len(trace):,} steps done", "bold $text-success"), ("", "")]
+    lines = [(f"the end: all {len(trace):,} steps done", "bold $success"), ("", "")]
     leaves = [node for node in trace.graph.inputs.values() if trace.graph.requires_grad[node]]
     for node in leaves[:_MOST_LEAVES]:
         grad = trace.grad(node, cursor)

@@ -21,6 +21,7 @@ _SAMPLE = 500
 """Rows and values looked at to choose the column widths; a million would take seconds."""
 _MOST_NODE, _LEAST_NODE = 56, 14
 _MOST_GRAD_FN = 19
+_MOST_TITLE = 12
 _COMFORTABLE_NODE = 22
 _ROOMY = 84
 _WIDEST_FIGURE, _NARROW_FIGURE = 18, 9
@@ -67,7 +68,7 @@ def choose_columns(session: Session, width: int) -> Columns:
     totals = (one for one in trace.totals if one is not None)
     value, sent = _widest(trace.graph.value, limit), _widest(totals, limit)
     titles = [_title(trace, one.output) for one in trace.passes if one.output is not None]
-    gradient = max(sent, min(max(map(len, titles), default=8), 12))
+    gradient = max(sent, max(map(len, titles), default=0), len("gradient"))
     grad_fns = (trace.graph.grad_fn(node) for node in range(min(len(trace.graph), _SAMPLE)))
     grad_fn = max(min(max(map(len, grad_fns), default=0), _MOST_GRAD_FN), len("grad_fn"))
     wanted = max(_LEAST_NODE, min(_widest_row(session), _MOST_NODE))
@@ -81,7 +82,8 @@ def choose_columns(session: Session, width: int) -> Columns:
 
 
 def _title(trace: Trace, output: int) -> str:
-    return f"∂{trace.label(output)}/∂node"
+    title = f"∂{trace.label(output)}/∂node"
+    return title if len(title) <= _MOST_TITLE else "gradient"
 
 
 def _widest(values: Iterable[Value], most: int) -> int:
@@ -206,7 +208,7 @@ def _guides(view: View, row: int, width: int) -> list[Cell]:
     outline = view.session.outline
     depth = int(outline.depths[row])
     room = max(width // 2, 6)
-    levels = max(min(room - 6, _SHALLOW_LEVELS), 2)
+    levels = max(min(room - 5, _SHALLOW_LEVELS), 2)
     lines: list[str] = []
     if depth:
         lines.append("└─" if outline.is_last[row] else "├─")

@@ -40,7 +40,7 @@ class NotesPane(VerticalScroll, can_focus=True):
         banner = self.query_one(".hint", Static)
         banner.display = bool(hint)
         text = view.glyphs.text(printable(f"{label}: {' '.join(hint.split())}"))
-        banner.update(Content.styled(text, "italic $text-primary"))
+        banner.update(Content.styled(text, "italic $primary"))
         about = "\n".join(map(printable, (heading.about or _NOTHING).split("\n")))
         if self._about is None:
             self.call_after_refresh(self._mount_notes, view.glyphs.text(about))

@@ -25,6 +25,7 @@ class TextPane(VerticalScroll, can_focus=True):
     def __init__(self, view: View, name: str) -> None:
         super().__init__(id=name, classes="pane")
         self.view = view
+        self._height = 0
 
     def compose(self) -> ComposeResult:
         """The text."""
@@ -48,4 +49,7 @@ class TextPane(VerticalScroll, can_focus=True):
             # One column is kept free, so that a scroll bar which appears moves nothing.
             width = self.container_size.width - self.styles.padding.width - 1
             content = self.draw(self.view, max(width, 1), self.container_size.height)
-            self.query_one(Static).update(content)
+            # A layout of the whole screen takes longer than all else in a step together.
+            height = content.plain.count("\n")
+            self.query_one(Static).update(content, layout=height != self._height)
+            self._height = height

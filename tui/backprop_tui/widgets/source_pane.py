@@ -124,9 +124,12 @@ class SourcePane(ScrollView, can_focus=True):
             if start < stop:
                 is_current = True
                 colours[start:stop] = ["current"] * (stop - start)
-        return self._segments(line[offset : offset + len(colours)], colours, is_current)
+        return self._segments(number, offset, colours, is_current)
 
-    def _segments(self, text: str, colours: list[str], is_current: bool) -> list[Segment]:
+    def _segments(
+        self, number: int, offset: int, colours: list[str], is_current: bool
+    ) -> list[Segment]:
+        text = self._lines[number][offset : offset + len(colours)]
         line = ("source--current-line",) if is_current else ()
         segments = []
         at = 0
@@ -138,6 +141,9 @@ class SourcePane(ScrollView, can_focus=True):
             style = self.get_visual_style(*classes).rich_style
             segments.append(Segment(printable(text[at:stop]), style))
             at = stop
+        if len(self._lines[number]) > offset + len(text) and segments:
+            last = segments[-1]
+            segments[-1] = Segment(last.text[:-1] + "…", last.style)
         used = sum(cell_len(segment.text) for segment in segments)
         rest = self.scrollable_content_region.width - self._gutter - used
         blank = self.get_visual_style(*line).rich_style

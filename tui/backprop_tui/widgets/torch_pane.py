@@ -25,8 +25,10 @@ from backprop_tui.widgets.pane import TextPane
 _MUTED = "$foreground-muted"
 _MOST_LEAVES = 50
 _MOST_ELEMENTS = 400
-_LEAST_FIGURE = 6
-_DIFFERENCE = 10
+_LEAST_FIGURE, _MOST_FIGURE = 6, 19
+_NAME = 20
+_STEP_LINES = 2
+_DIFFERENCE = 8
 _NONE = "–"
 
 
@@ -56,17 +58,18 @@ def torch_lines(view: View, width: int) -> list[Content]:
     lines: list[Content] = []
     if isinstance(view.oracle, Failed):
         for sentence, style in (
-            (view.oracle.reason, "bold $text-warning"),
+            (view.oracle.reason, "bold $warning"),
             (view.oracle.remedy, ""),
         ):
             wrapped = textwrap.wrap(printable(text(sentence)), width)
             lines.extend(styled(line, style) for line in wrapped)
         lines.append(Content())
     step, node, leaves = _step_rows(view), _node_rows(view), _leaf_rows(view)
-    table = _Table(view, [*step, *node, *leaves], width)
+    table = _Table(view, width)
     lines.append(table.header())
-    lines += table.draw(step)
-    lines += ([Content()] if step else []) + [_node_title(view, width)]
+    # Always as many lines, so that what stands below does not jump.
+    lines += table.draw(step) + [Content()] * (_STEP_LINES + 1 - len(step))
+    lines.append(_node_title(view, width))
     lines += table.draw(node)
     if leaves:
         title = "all leaves" if len(leaves) < _MOST_LEAVES else f"the first {_MOST_LEAVES} leaves"
@@ -89,7 +92,7 @@ def _step_rows(view: View) -> list[Row]:
                 trace.graph.value[step.node],
                 None if report is None else report.values.get(step.node),
                 None if agreed is None else agreed.value(step.node),
-                "$text-warning",
+                "$warning",
             )
         ]
     sent = None
@@ -106,7 +109,7 @@ def _step_rows(view: View) -> list[Row]:
             _ours(view, index),
             sent,
             None if agreed is None else agreed.contribution(index),
-            "$text-warning",
+            "$warning",
         ),
         Row(
             f"{session.explanation.target} after it",
@@ -200,17 +203,13 @@ def _report(view: View) -> TorchReport | None:
 
 
 class _Table:
-    """Rows under each other; the widths are those that all of them need together."""
+    """Rows under each other, in columns that depend on the pane's width alone."""
 
-    def __init__(self, view: View, rows: Sequence[Row], width: int) -> None:
+    def __init__(self, view: View, width: int) -> None:
         self.view = view
-        names = [cell_len(printable(row.name)) for row in rows]
-        self.name = min(max(names, default=0), max(width // 3, 8))
-        room = (width - self.name - _DIFFERENCE - 6) // 2
-        full = [
-            len(figure(value, 40, full=True)) for row in rows for value in (row.ours, row.torch)
-        ]
-        self.figure = max(min(max(full, default=0), room), _LEAST_FIGURE)
+        self.name = min(_NAME, max(width // 3, 8))
+        room = (width - self.name - _DIFFERENCE - 7) // 2
+        self.figure = max(min(room, _MOST_FIGURE), _LEAST_FIGURE)
 
     def header(self) -> Content:
         """Who says what."""
@@ -226,7 +225,7 @@ class _Table:
         mark = view.mark(row.comparison)
         if row.ours is None and row.comparison is None and not view.is_waiting:
             mark = ""
-        style = {glyphs.agrees: "bold $text-success", glyphs.disagrees: "bold $text-error"}
+        style = {glyphs.agrees: "bold $success", glyphs.disagrees: "bold $error"}
         return Content.assemble(
             (left(printable(glyphs.text(row.name)), self.name), row.style),
             ("  " + self._figure(row.ours), f"bold {row.style}".strip()),

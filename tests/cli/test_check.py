@@ -1,0 +1,308 @@
+"""`backprop-tui check`: the contract of its JSON, its exit codes and its streams."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+
+import pytest
+
+from backprop_engine import catalogue
+from backprop_engine.catalogue import OPERATIONS
+from backprop_tui import headless
+from backprop_tui.library import bundled_scenarios
+from backprop_tui.oracle.client import Oracle
+
+LECTURE = "x=2, y=x**2+3x+1"
+BASIC = "inputs: {x: 2}\ncompute: y = x**2 + 3x + 1\n"
+WRONG = "inputs: {x: 2}\ncompute: y = x**2\nexpect: {y: 5, x.grad: 4}\n"
+BROKEN = "inputs: {x: 2}\ncompute: y = x^2\n"
+
+pytestmark = pytest.mark.usefixtures("shared_torch")
+
+
+def dead_torch(monkeypatch, code="raise SystemExit(3)"):
+    command = [sys.executable, "-c", code]
+    monkeypatch.setattr(headless, "Oracle", partial(Oracle, command=command, time_limit=60))
+
+
+def test_the_lecture_example_is_seven_three_times_over(run):
+    code, out, err = run("check", "-e", LECTURE)
+    assert (code, err) == (0, "")
+    (row,) = [line for line in out.splitlines() if "x.grad" in line]
+    assert row.split() == ["x.grad", "7", "7", "7", "✓"]
+    assert out.splitlines()[-1] == "1 scenario, 1 ok; 1 gradient, none off; no skips"
+
+
+def test_one_object_a_scenario_has_exactly_these_keys(run_json, scenario):
+    code, (answer,), err = run_json("check", "--json", scenario("basic.yaml", BASIC))
+    assert (code, err) == (0, "")
+    assert answer == {
+        "scenario": "basic.yaml",
+        "ok": True,
+        "values": {"y": 11.0},
+        "gradients": {
+            "x": {"engine": 7.0, "torch": 7.0, "finite_difference": 7.0, "ok": True}
+        },
+        "nodes": 8,
+        "steps": 10,
+        "errors": [],
+    }
+
+
+def test_every_bundled_scenario_is_right(run_json):
+    code, answers, err = run_json("check", "--json", str(bundled_scenarios()))
+    assert (code, err) == (0, "")
+    assert len(answers) >= 10
+    assert all(one["ok"] and not one["errors"] for one in answers)
+
+
+def test_a_folder_is_checked_with_all_below_it_in_order(run_json, scenario):
+    for name in ("lessons/b.yaml", "lessons/a.yml", "lessons/deep/er/c.yaml"):
+        scenario(name, BASIC)
+    scenario("lessons/readme.md", "not a scenario")
+    code, answers, _ = run_json("check", "--no-torch", "--json", "lessons")
+    assert code == 0
+    assert [one["scenario"] for one in answers] == [
+        "lessons/a.yml",
+        "lessons/b.yaml",
+        "lessons/deep/er/c.yaml",
+    ]
+
+
+def test_files_and_expressions_keep_the_order_they_were_given(run_json, scenario):
+    a, b = scenario("a.yaml", BASIC), scenario("b.yaml", BASIC)
+    order = ["check", a, "--json", "-e", "z=1,w=z", b, "--no-torch", "--expression=q=3,r=q*q", a]
+    _, answers, _ = run_json(*order)
+    assert [(one["scenario"], list(one["values"])) for one in answers] == [
+        ("a.yaml", ["y"]),
+        ("<-e>", ["w"]),
+        ("b.yaml", ["y"]),
+        ("<-e>", ["r"]),
+        ("a.yaml", ["y"]),
+    ]
+
+
+def test_a_bad_scenario_stops_none_of_the_others(run_json, scenario):
+    code, answers, err = run_json(
+        "check", "--json", scenario("bad.yaml", BROKEN), scenario("good.yaml", BASIC)
+    )
+    assert code == 2
+    bad, good = answers
+    assert bad.keys() == {"scenario", "ok", "errors"}
+    assert (bad["scenario"], bad["ok"], good["ok"]) == ("bad.yaml", False, True)
+    (error,) = bad["errors"]
+    assert error.keys() == {"line", "column", "message"}
+    assert (error["line"], error["column"]) == (2, 15)
+    assert "**" in error["message"]
+    assert err.startswith("bad.yaml:2:15: ")
+    assert "^" in err.splitlines()[2]
+
+
+def test_a_file_that_does_not_exist_is_an_error_of_its_own(run, run_json):
+    code, out, err = run("check", "--no-torch", "nowhere.yaml")
+    assert code == 2
+    assert "nowhere.yaml" in err
+    assert "nowhere.yaml" not in out
+    code, (answer,), _ = run_json("check", "--no-torch", "--json", "nowhere.yaml")
+    assert (code, answer["scenario"], answer["ok"]) == (2, "nowhere.yaml", False)
+
+
+def test_an_empty_folder_is_an_error(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, _, err = run("check", "empty")
+    assert code == 2
+    assert "no scenario" in err
+
+
+def test_an_expectation_that_is_off_is_exit_one_and_named(run, run_json, scenario):
+    name = scenario("wrong.yaml", WRONG)
+    code, (answer,), err = run_json("check", "--json", name)
+    assert (code, err, answer["ok"]) == (1, "", False)
+    assert answer["errors"] == [
+        {"oracle": "expect", "name": "y", "message": "expected y = 5, but it is 4"}
+    ]
+    assert answer["gradients"]["x"]["ok"] is True
+    _, out, _ = run("check", name)
+    assert "expected y = 5, but it is 4" in out
+    assert out.splitlines()[-1].startswith("1 scenario, 0 ok, 1 failed;")
+
+
+@pytest.mark.parametrize(
+    ("expect", "ok"),
+    [
+        ("{y: 4.0000039}", True),
+        ("{y: 4.0000041}", False),
+        ("{y: {value: 4.1, tolerance: 0.1}}", True),
+        ("{x.grad: null}", False),
+        ("{x.grad: 4, x: 2}", True),
+        ("{y: [4]}", False),
+        ("{z.grad: null, z: [.nan, .inf]}", True),
+        ("{z: [.nan, 1]}", False),
+    ],
+)
+def test_expectations_hold_within_their_tolerance(run, scenario, expect, ok):
+    text = f"inputs: {{x: 2, z: [.nan, .inf]}}\ncompute: y = x**2\nexpect: {expect}\n"
+    code, _, _ = run("check", "--no-torch", scenario("expecting.yaml", text))
+    assert code == (0 if ok else 1)
+
+
+def test_a_lesson_about_an_error_is_right_if_it_says_so(run_json, scenario):
+    text = "inputs: {{x: [1, 2]}}\ncompute: y = x*2\nexpect: {{error: {}}}\n"
+    code, (answer,), err = run_json(
+        "check", "--json", scenario("lesson.yaml", text.format("scalar outputs"))
+    )
+    assert (code, err, answer["ok"]) == (0, "", True)
+    assert "scalar outputs" in answer["expected_error"]
+    code, (answer,), _ = run_json(
+        "check", "--json", scenario("lesson.yaml", text.format("something else"))
+    )
+    assert (code, answer["ok"]) == (1, False)
+    assert answer["errors"][0]["oracle"] == "expect"
+
+
+def test_an_expected_error_that_does_not_come_is_off(run, scenario):
+    code, out, _ = run("check", scenario("fine.yaml", BASIC + "expect: {error: oh no}\n"))
+    assert code == 1
+    assert "there was none" in out
+
+
+def test_an_oracle_that_is_said_to_disagree_must_disagree(run_json, scenario, monkeypatch):
+    name = scenario("known.yaml", BASIC + "disagrees: {x: [finite_difference, torch]}\n")
+    code, (answer,), _ = run_json("check", "--json", name)
+    assert (code, answer["gradients"]["x"]["ok"]) == (1, False)
+    assert [(one["oracle"], one["name"]) for one in answer["errors"]] == [
+        ("torch", "x"),
+        ("finite_difference", "x"),
+    ]
+    break_a_rule(monkeypatch)
+    code, (answer,), _ = run_json("check", "--json", name)
+    assert (code, answer["ok"], answer["errors"]) == (0, True, [])
+    assert answer["gradients"]["x"]["engine"] != answer["gradients"]["x"]["torch"]
+
+
+def test_a_skip_is_no_disagreement_but_will_do_for_one(run, scenario):
+    text = "inputs: {x: 0}\ncompute: y = relu(x)\ndisagrees: {x: [finite_difference]}\n"
+    assert run("check", scenario("kink.yaml", text))[0] == 0
+
+
+def break_a_rule(monkeypatch):
+    """A product that forgets the other factor."""
+    entry = OPERATIONS["mul"]
+    wrong = type(entry.derivatives[1])(rule=lambda g, y, a, b: g, local="1")
+    fields = {name: getattr(entry, name) for name in entry.__slots__}
+    fields["derivatives"] = (entry.derivatives[0], wrong)
+    monkeypatch.setitem(catalogue.BINARY, "*", type(entry)(**fields))
+
+
+def test_a_wrong_derivative_is_told_where_it_is_and_what_it_does(run_json, monkeypatch):
+    break_a_rule(monkeypatch)
+    code, (answer,), _ = run_json("check", "--json", "-e", LECTURE)
+    assert (code, answer["ok"]) == (1, False)
+    assert answer["gradients"]["x"] == {
+        "engine": 5.0, "torch": 7.0, "finite_difference": 7.0, "ok": False,
+    }  # fmt: skip
+    fault, torch, difference = answer["errors"]
+    assert "the contribution of %2 to x (step 8) is 1 by the engine and 3 by torch" in fault["message"]
+    assert (torch["oracle"], torch["name"]) == ("torch", "x")
+    assert (difference["oracle"], difference["name"]) == ("finite_difference", "x")
+
+
+def test_without_torch_the_column_is_null_and_says_why(run_json):
+    code, (answer,), _ = run_json("check", "--no-torch", "--json", "-e", LECTURE)
+    assert (code, answer["ok"]) == (0, True)
+    assert answer["gradients"]["x"]["torch"] is None
+    assert [(one["oracle"], one["name"]) for one in answer["errors"]] == [("torch", None)]
+
+
+def test_a_dead_torch_is_exit_one_and_the_rest_is_still_told(run_json, run, monkeypatch):
+    dead_torch(monkeypatch)
+    code, (answer,), _ = run_json("check", "--json", "-e", LECTURE)
+    assert (code, answer["ok"]) == (1, False)
+    assert answer["gradients"]["x"] == {
+        "engine": 7.0, "torch": None, "finite_difference": 7.0, "ok": True,
+    }  # fmt: skip
+    (error,) = answer["errors"]
+    assert (error["oracle"], error["name"]) == ("torch", None)
+    assert "exit code 3" in error["message"]
+    code, out, _ = run("check", "-e", LECTURE)
+    assert code == 1
+    assert "not run" in out
+    assert "exit code 3" in out
+
+
+def test_a_missing_torch_is_told_with_the_remedy(run_json, monkeypatch):
+    dead_torch(
+        monkeypatch,
+        "import sys; sys.modules['torch'] = None\n"
+        "from backprop_tui.oracle.child import main; main()",
+    )
+    code, answers, _ = run_json("check", "--json", "-e", LECTURE, "-e", "x=3, y=x**2")
+    assert code == 1
+    assert all("pip install torch" in one["errors"][0]["message"] for one in answers)
+    assert [one["gradients"]["x"]["engine"] for one in answers] == [7, 6]
+
+
+def test_a_kink_is_skipped_counted_and_all_right(run, run_json):
+    code, (answer,), _ = run_json("check", "--json", "-e", "x=0, y=relu(x)")
+    assert (code, answer["ok"]) == (0, True)
+    assert answer["gradients"]["x"]["finite_difference"] is None
+    (told,) = answer["errors"]
+    assert told["oracle"] == "finite_difference"
+    assert "kink" in told["message"]
+    _, out, _ = run("check", "-e", "x=0, y=relu(x)")
+    assert "1 skip (a kink" in out.splitlines()[-1]
+
+
+def test_numbers_that_are_not_finite_are_strings(run_json):
+    _, (answer,), _ = run_json("check", "--json", "-e", "x=[0, -1, 4], y=log(x).sum(), z=1/x[0]")
+    assert answer["values"] == {"y": "nan", "z": "inf"}
+    _, (answer,), _ = run_json("check", "--json", "-e", "x=[0, -1, 4], y=log(x)[:2], z=y.sum()")
+    assert answer["values"]["y"] == ["-inf", "nan"]
+    assert answer["gradients"]["x"]["engine"] == ["inf", -1, 0]
+
+
+def test_an_input_that_never_received_anything_is_null_everywhere(run_json):
+    _, (answer,), _ = run_json("check", "--json", "-e", "x=1, z=2, y=z*z")
+    assert answer["gradients"]["x"] == {
+        "engine": None, "torch": None, "finite_difference": None, "ok": True,
+    }  # fmt: skip
+    assert answer["errors"] == []
+
+
+def test_versions_of_a_name_and_inputs_without_grad_are_where_they_belong(run_json, scenario):
+    text = (
+        "inputs: {x: 2, c: {value: 3, requires_grad: false}}\n"
+        "compute: |\n  h = c*x\n  h += 1\n"
+    )
+    _, (answer,), _ = run_json("check", "--no-torch", "--json", scenario("again.yaml", text))
+    assert answer["values"] == {"h": 7, "h@1": 6, "h@2": 7}
+    assert list(answer["gradients"]) == ["x"]
+
+
+def test_large_inputs_are_checked_along_directions(run, run_json, scenario):
+    text = (
+        "inputs: {X: {normal: [40, 30]}, w: {normal: [30], seed: 1}}\n"
+        "compute: y = tanh(X @ w).mean()\n"
+    )
+    name = scenario("large.yaml", text)
+    code, (answer,), _ = run_json("check", "--json", name)
+    assert (code, answer["ok"]) == (0, True)
+    row = answer["gradients"]["X"]
+    assert row["finite_difference"] is None
+    assert all(one["ok"] for one in row["directions"])
+    _, out, _ = run("check", name)
+    assert "3 of 3 directions agree" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_without_anything_to_check_the_usage_is_wrong(run):
+    code, out, err = run("check")
+    assert (code, out) == (2, "")
+    assert "SCENARIO" in err or "scenario" in err
+
+
+def test_a_title_cannot_send_commands_to_the_terminal(run, scenario):
+    text = 'title: "evil \\e[31m red"\n' + BASIC
+    _, out, _ = run("check", "--no-torch", scenario("evil.yaml", text))
+    assert "\x1b" not in out

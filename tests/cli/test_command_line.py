@@ -1,0 +1,134 @@
+"""What is common to all commands: usage, help, streams, interruption."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+
+import pytest
+
+from backprop_tui import headless
+from backprop_tui.cli import main
+
+PROGRAM = [sys.executable, "-m", "backprop_tui"]
+
+
+@pytest.mark.parametrize("command", [[], ["check"], ["trace"]])
+def test_help_shows_examples_and_exits_with_zero(run, command):
+    code, out, err = run(*command, "--help")
+    assert (code, err) == (0, "")
+    assert "examples:" in out
+    assert "-e 'x=2, y=x**2+3x+1'" in out
+    assert out.isascii(), "it must print anywhere"
+    assert max(map(len, out.splitlines())) <= 100
+
+
+def test_the_version_is_that_of_the_package(run):
+    assert run("--version") == (0, f"backprop-tui {version('backprop-tui')}\n", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--nonsense"], ["check", "--jsn", "a.yaml"], ["trace", "-e"], ["check", "--no", "a.yaml"]],
+)
+def test_wrong_usage_is_exit_two_on_standard_error(run, arguments):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert "usage: backprop-tui" in err
+
+
+@pytest.mark.parametrize("arguments", [[], ["basic.yaml"], ["-e", "x=1, y=x"], ["."]])
+def test_without_a_terminal_there_is_a_hint_at_check_and_trace(run, arguments):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert "check" in err
+    assert "trace" in err
+
+
+def test_only_one_scenario_is_opened_at_a_time(run):
+    code, _, err = run("a.yaml", "b.yaml")
+    assert code == 2
+    assert "one scenario at a time" in err
+
+
+def test_a_text_may_start_with_a_minus_sign_or_stand_after_two(run, scenario):
+    assert run("trace", "-e", "-2, y=x")[2].startswith("<-e>:1:")
+    scenario("-odd.yaml", "inputs: {x: 2}\ncompute: y = x*x\n")
+    assert run("trace", "--", "-odd.yaml")[0] == 0
+
+
+def test_an_interrupted_command_exits_with_130(monkeypatch, run):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(headless, "check", interrupted)
+    assert run("check", "-e", "x=1, y=x") == (130, "", "")
+
+
+def test_ctrl_c_while_torch_is_thinking_ends_both_processes(tmp_path):
+    code = (
+        "import sys\nfrom functools import partial\n"
+        "from backprop_tui import headless\nfrom backprop_tui.cli import main\n"
+        "from backprop_tui.oracle.client import Oracle\n"
+        "child = 'import os, time; print(os.getpid(), file=open(\"pid\", \"w\")); time.sleep(600)'\n"
+        "headless.Oracle = partial(Oracle, command=[sys.executable, '-c', child])\n"
+        "sys.exit(main(['check', '-e', 'x=1, y=x*x']))"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    deadline = time.monotonic() + 60
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text().endswith("\n")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (130, b"")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_reader_that_stops_reading_is_no_reason_to_complain():
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*PROGRAM, "trace", "-e", "x=2, y=x**2"], stdout=writing, stderr=subprocess.PIPE, timeout=60
+    )
+    os.close(writing)
+    assert done.stderr == b""
+    assert done.returncode == 141
+
+
+def test_the_module_is_the_program():
+    done = subprocess.run([*PROGRAM, "--version"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("backprop-tui ")
+
+
+def test_help_and_usage_errors_import_nothing_slow():
+    code = (
+        "import sys\nfrom backprop_tui.cli import main\nmain(['--help'])\nmain(['check'])\nmain([])\n"
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'textual', 'rich', 'torch')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert done.returncode == 0
+
+
+def test_check_and_trace_never_import_the_screen():
+    code = (
+        "import sys\nfrom backprop_tui.cli import main\n"
+        "main(['check', '--no-torch', '-e', 'x=1, y=x'])\nmain(['trace', '-e', 'x=1, y=x'])\n"
+        "sys.exit(any(name in sys.modules for name in ('textual', 'torch')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)
+    assert done.returncode == 0
+
+
+def test_main_takes_its_arguments_from_the_command_line_by_default(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["backprop-tui", "--version"])
+    assert main() == 0
+    assert capsys.readouterr().out.startswith("backprop-tui ")

@@ -1,0 +1,236 @@
+"""Finite differences as an oracle: right where a function is smooth, silent where it is not."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from backprop_engine import catalogue, differences
+from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.differences import FiniteDifference, finite_differences
+from backprop_engine.loader import parse_document, parse_shorthand
+from backprop_engine.record import record
+from backprop_engine.richardson import KINK, NOT_FINITE, NOT_FINITE_BESIDE, slope
+from backprop_engine.source import Source
+from backprop_engine.trace import Trace
+
+
+def document(text: str) -> Trace:
+    return record(parse_document(Source("test.yaml", text)))
+
+
+def found_in(trace: Trace) -> dict[str, FiniteDifference]:
+    return {trace.label(node): one for node, one in finite_differences(trace).items()}
+
+
+def of(text: str) -> FiniteDifference:
+    return found_in(record(parse_shorthand(Source("<-e>", text))))["x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "gradient"),
+    [
+        ("x=2, y=x**2+3x+1", 7),
+        ("x=3, y=x**3", 27),
+        ("x=1, y=x**4 - x**2", 2),
+        ("x=0, y=x**2", 0),
+        ("x=-5, y=7", None),
+    ],
+)
+def test_polynomials_at_simple_points_come_out_exact(text, gradient):
+    if gradient is None:
+        trace = document("inputs: {x: 1, z: 2}\ncompute: y = 3z\n")
+        assert found_in(trace)["x"].gradient is None
+        assert found_in(trace)["x"].agrees
+    else:
+        assert of(text).gradient == gradient
+
+
+@pytest.mark.parametrize(
+    ("text", "gradient"),
+    [
+        ("x=0.7, y=sin(x)", math.cos(0.7)),
+        ("x=1e-8, y=log(x)", 1e8),
+        ("x=1e10, y=x*x", 2e10),
+        ("x=1e-7, y=relu(x)", 1.0),
+        ("x=1, y=sin(1000x)", 1000 * math.cos(1000)),
+        ("x=700, y=exp(x)", math.exp(700)),
+        ("x=0.001, y=1/x", -1e6),
+        ("x=2, y=abs(x - 1.999)", 1.0),
+    ],
+)
+def test_the_step_suits_the_function(text, gradient):
+    found = of(text)
+    assert found.gradient == pytest.approx(gradient, rel=1e-7)
+    assert found.agrees
+
+
+@pytest.mark.parametrize("text", ["x=0, y=relu(x)", "x=0, y=abs(x)+x", "x=1, y=relu(x-1)**1"])
+def test_a_kink_is_skipped_with_the_reason(text):
+    found = of(text)
+    assert (found.gradient, found.skipped, found.reason) == (None, 1, KINK)
+    assert found.agrees, "nothing has been held against the engine"
+
+
+@pytest.mark.parametrize("text", ["x=0, y=1/x", "x=-1, y=log(x)", "x=0, y=log(x)"])
+def test_a_point_that_is_not_finite_is_skipped(text):
+    assert of(text).reason == NOT_FINITE
+
+
+def test_a_point_at_the_edge_of_what_is_defined_is_skipped():
+    assert of("x=0, y=sqrt(x)").reason == NOT_FINITE_BESIDE
+
+
+def test_only_the_elements_at_kinks_are_skipped():
+    found = of("x=[0, 1, -2], y=abs(x).sum()")
+    np.testing.assert_array_equal(found.gradient, [math.nan, 1, -1])
+    assert (found.skipped, found.agrees) == (1, True)
+
+
+def test_accumulated_passes_and_seeds_are_summed_as_in_grad():
+    text = (
+        "inputs: {x: [1, 2]}\ncompute: |\n  y = x*x\n  z = y.sum()\n"
+        "backward: [z, zero_grad, {of: y, gradient: [1, 10]}, z]\n"
+    )
+    np.testing.assert_allclose(found_in(document(text))["x"].gradient, [4, 44])
+
+
+def test_each_input_is_summed_since_it_was_zeroed_itself():
+    text = (
+        'inputs: {x: 3, b: 1}\ncompute: y = x*b\nbackward: [y, "x.grad.zero_()", y]\n'
+    )
+    found = found_in(document(text))
+    assert (found["x"].gradient, found["b"].gradient) == (1, 6)
+    assert found["x"].agrees
+    assert found["b"].agrees
+
+
+def test_after_zero_grad_alone_there_is_nothing_to_compare():
+    found = found_in(document("inputs: {x: 3}\ncompute: y = x*x\nbackward: [y, zero_grad]\n"))
+    assert (found["x"].gradient, found["x"].agrees, found["x"].skipped) == (None, True, 0)
+
+
+def test_float32_is_evaluated_in_float64():
+    text = "dtype: float32\ninputs: {x: 0.1, w: [0.3, 0.7]}\ncompute: y = tanh(x*w).mean()\n"
+    found = found_in(document(text))
+    x = float(np.float32(0.1))
+    w = np.array([0.3, 0.7], np.float32).astype(float)
+    exact = float(np.mean(w * (1 - np.tanh(x * w) ** 2)))
+    assert found["x"].gradient == pytest.approx(exact, rel=1e-10)
+    assert all(one.agrees for one in found.values())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_saturated_sigmoid_is_no_reason_to_cry_wolf(dtype):
+    found = found_in(document(f"dtype: {dtype}\ninputs: {{x: 14}}\ncompute: y = sigmoid(x)\n"))
+    assert found["x"].gradient == pytest.approx(math.exp(-14), rel=1e-5)
+    assert found["x"].agrees
+
+
+@pytest.mark.parametrize("factor", [1.001, 0.5, -1.0, math.nan])
+def test_a_wrong_derivative_is_caught(monkeypatch, factor):
+    entry = OPERATIONS["sin"]
+    rule = entry.derivatives[0].rule
+    wrong = type(entry.derivatives[0])(rule=lambda g, y, a: factor * rule(g, y, a), local="?")
+    monkeypatch.setitem(
+        catalogue.FUNCTIONS, "sin", type(entry)(**{**_fields(entry), "derivatives": (wrong,)})
+    )
+    assert not of("x=0.7, y=sin(x)*3").agrees
+    assert not of("x=[0.7, 1], y=(sin(x)*3).sum()").agrees
+
+
+def _fields(entry):
+    return {name: getattr(entry, name) for name in entry.__slots__}
+
+
+def large(expression: str) -> Trace:
+    return document(
+        "inputs:\n  X: {normal: [30, 40], seed: 1}\n  W: {normal: [40, 50], seed: 2}\n"
+        f"  b: {{normal: [50], seed: 3}}\ncompute: L = {expression}\n"
+    )
+
+
+def test_large_inputs_are_tested_along_random_directions():
+    found = found_in(large("tanh(X @ W + b).mean()"))
+    assert found["X"].gradient is None
+    assert len(found["X"].directions) == differences.DIRECTIONS
+    assert found["b"].gradient.shape == (50,), "small ones still element by element"
+    assert all(one.agrees for one in found.values())
+    assert all(abs(one.engine) > 1e-6 for one in found["X"].directions)
+
+
+def test_a_wrong_derivative_is_caught_along_directions_too(monkeypatch):
+    entry = OPERATIONS["tanh"]
+    wrong = type(entry.derivatives[0])(rule=lambda g, y, a: g * (1 - y), local="?")
+    monkeypatch.setitem(
+        catalogue.FUNCTIONS, "tanh", type(entry)(**{**_fields(entry), "derivatives": (wrong,)})
+    )
+    found = found_in(large("tanh(X @ W + b).mean()"))
+    assert not any(one.agrees for one in found.values())
+
+
+def test_many_scalar_inputs_over_a_long_tape_are_moved_together(monkeypatch):
+    monkeypatch.setattr(differences, "WORK_LIMIT", 1000)
+    names = [f"x{at}" for at in range(60)]
+    text = "inputs:\n" + "".join(f"  {name}: {at % 7}\n" for at, name in enumerate(names))
+    text += "compute: y = " + " + ".join(f"{name}*{name}" for name in names) + "\n"
+    found = found_in(document(text))
+    assert any(one.directions for one in found.values())
+    assert any(one.gradient is not None for one in found.values())
+    assert all(one.agrees for one in found.values())
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    st.floats(-3, 3),
+    st.lists(
+        st.sampled_from(["sin({})", "tanh({})", "exp({})/9", "{}**2", "sigmoid({})", "x*{}", "1-{}"]),
+        min_size=1,
+        max_size=6,
+    ),
+)
+def test_random_smooth_compositions_agree_with_the_engine(x, layers):
+    assume(abs(x) > 1e-3)
+    expression = "x"
+    for layer in layers:
+        expression = layer.format(f"({expression})")
+    trace = record(parse_shorthand(Source("<-e>", f"x={x!r}, y={expression} + 0x")))
+    assume(abs(trace.graph.value[trace.assigned["y"]]) < 1e6)
+    (found,) = finite_differences(trace).values()
+    assert found.agrees
+    assert found.gradient is not None, found.reason
+
+
+# The derivative of a black box
+
+
+def test_the_estimated_error_covers_the_true_one():
+    for f, exact in [(math.sin, 1.0), (math.exp, 1.0), (lambda t: math.atan(5 * t), 5.0)]:
+        estimate = slope(f, 1.0)
+        assert not estimate.reason
+        assert abs(estimate.value - exact) <= 10 * estimate.error
+
+
+def test_a_function_that_fools_large_steps_is_looked_at_from_close_by():
+    # Zero at every multiple of 1/64: the first rows of the table all say 0.
+    estimate = slope(lambda t: math.sin(64 * math.pi * t), 1.0)
+    assert estimate.reason or estimate.value == pytest.approx(64 * math.pi, rel=1e-6)
+
+
+def test_a_jump_is_no_slope():
+    assert slope(lambda t: 1.0 if t >= 0 else 0.0, 1.0).reason
+
+
+def test_a_kink_close_by_is_no_slope_or_the_right_one():
+    for distance in (1e-3, 1e-5, 1e-7, 1e-12):
+        estimate = slope(lambda t, at=distance: max(t + at, 0.0), 1.0)
+        assert estimate.reason or estimate.value == pytest.approx(1.0, rel=1e-4)
+
+
+def test_pure_noise_is_no_slope():
+    noise = np.random.default_rng(0)
+    assert slope(lambda _: float(noise.normal()), 1.0).reason

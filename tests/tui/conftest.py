@@ -1,0 +1,158 @@
+"""A fake oracle, and the app opened on a lesson without a terminal and without torch."""
+
+from __future__ import annotations
+
+import os
+
+for _variable in (
+    "NO_COLOR",
+    "TEXTUAL_THEME",
+    "TEXTUAL_COLOR_SYSTEM",
+    "TEXTUAL_ANIMATIONS",
+    "LC_ALL",
+):
+    # Textual reads them when it is imported; each would change what is drawn.
+    os.environ.pop(_variable, None)
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from threading import Event
+
+import pytest
+from textual.pilot import Pilot
+
+from backprop_engine.trace import Trace
+from backprop_tui.app import AsksTorch, DebuggerApp
+from backprop_tui.glyphs import UNICODE, Glyphs
+from backprop_tui.opening import Target
+from backprop_tui.oracle.report import Failed, Ready, TorchReport
+
+LESSONS = Path(__file__).parent / "lessons"
+
+Opener = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
+
+
+def report_like(trace: Trace) -> TorchReport:
+    """What torch would report if it computed just as we do."""
+    sent = [index for index, value in enumerate(trace.contributions) if value is not None]
+    backward = [one for one in trace.passes if one.output is not None]
+    return TorchReport(
+        version="2.13.0+cpu",
+        values=dict(enumerate(trace.graph.value)),
+        grad_fns={node: trace.graph.grad_fn(node) for node in range(len(trace.graph))},
+        contributions={index: trace.contributions[index] for index in sent},
+        joints={},
+        totals={index: trace.totals[index] for index in sent},
+        gradients={
+            (one.index, int(trace.receivers[step])): trace.totals[step]
+            for one in backward
+            for step in range(one.start, one.stop)
+        },
+        grads={one.index: one.grads for one in trace.passes if one.grads is not None},
+    )
+
+
+class Agreeing:
+    """An oracle that finds nothing to object to."""
+
+    closed = False
+
+    def ask(self, trace: Trace) -> Ready | Failed:
+        return Ready(report_like(trace))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Missing(Agreeing):
+    """An oracle without torch."""
+
+    def ask(self, trace: Trace) -> Ready | Failed:
+        return Failed("PyTorch is not installed.", "`pip install torch` brings it.")
+
+
+class Slow(Agreeing):
+    """An oracle that answers only when it is closed."""
+
+    def __init__(self) -> None:
+        self._end = Event()
+
+    def ask(self, trace: Trace) -> Ready | Failed:
+        self._end.wait(60)
+        return Failed("closed", "")
+
+    def close(self) -> None:
+        self._end.set()
+
+
+class Disagreeing(Agreeing):
+    """An oracle that finds one contribution off: that of the last step."""
+
+    def ask(self, trace: Trace) -> Ready | Failed:
+        report = report_like(trace)
+        last = len(trace) - 1
+        report.contributions[last] += 0.5
+        report.totals[last] += 0.5
+        return Ready(report)
+
+
+@pytest.fixture(autouse=True)
+def _in_the_lessons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paths on the screen are as given, so they are given without this machine's folders."""
+    monkeypatch.chdir(LESSONS)
+
+
+@pytest.fixture
+def opened() -> Opener:
+    """`async with opened("basic.yaml", (80, 24)) as pilot` runs the app, all workers done."""
+
+    @asynccontextmanager
+    async def open_app(
+        target: str | Target = "basic.yaml",
+        size: tuple[int, int] = (80, 24),
+        oracle: AsksTorch | None = None,
+        glyphs: Glyphs = UNICODE,
+    ) -> AsyncIterator[Pilot[None]]:
+        where = Path(target) if isinstance(target, str) else target
+        app = DebuggerApp(where, oracle=oracle or Agreeing(), glyphs=glyphs)
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            if not isinstance(oracle, Slow):
+                await app.workers.wait_for_complete()
+            await pilot.pause()
+            yield pilot
+
+    return open_app
+
+
+@pytest.fixture
+def text_of() -> Callable[[Pilot[None]], str]:
+    """What stands on the screen, line by line."""
+
+    def text(pilot: Pilot[None]) -> str:
+        strips = pilot.app.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips)
+
+    return text
+
+
+@pytest.fixture
+def agreeing() -> Agreeing:
+    return Agreeing()
+
+
+@pytest.fixture
+def missing() -> Missing:
+    return Missing()
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+def disagreeing() -> Disagreeing:
+    return Disagreeing()

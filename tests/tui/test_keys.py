@@ -1,0 +1,172 @@
+"""Every key, pressed in the running app."""
+
+from __future__ import annotations
+
+import pytest
+
+from backprop_tui.app import DebuggerApp
+from backprop_tui.commands import COMMANDS
+from backprop_tui.screens.debugger import DebuggerScreen
+from backprop_tui.screens.goto import GotoScreen
+from backprop_tui.screens.help import HelpScreen
+from backprop_tui.screens.picker import PickerScreen
+from backprop_tui.widgets.graph_tree import GraphTree
+
+STEPPING = [
+    ("n", 1), ("space", 1), ("s", 1), ("f", 4), ("f f", 10), ("f n", 5), ("f n n", 7),
+    ("f n s", 6), ("f n n N", 5), ("f f S", 9), ("f f N", 9), ("s s N", 1), ("f F", 0),
+    ("f f F", 4), ("f s s F", 4), ("f s r", 0), ("f f backspace", 4), ("f f backspace backspace", 0),
+    ("N", 0), ("S", 0), ("F", 0), ("f f f", 10), ("f f n", 10), ("f f s", 10),
+    ("g 7 enter", 7), ("g 5 0 percent_sign enter", 5), ("g plus 3 enter", 3),
+    ("f g minus 2 enter", 2), ("g 9 enter backspace", 0), ("g 9 escape", 0),
+    ("t", 3), ("f f T", 5), ("home t t", 4), ("home t t t", 5),
+]  # fmt: skip
+
+SELECTING = [
+    ("down", "%3"), ("j", "%3"), ("down down up", "%3"), ("j j k", "%3"), ("end", "1"),
+    ("end home", "y"), ("pagedown", "1"), ("end pageup", "y"), ("home left down", "y"),
+    ("home left right down", "%3"), ("home h l down", "%3"), ("home right", "%3"),
+    ("home down left left", "y"), ("end up enter", "x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("keys", "cursor"), STEPPING, ids=lambda value: str(value))
+async def test_keys_that_move_the_cursor(opened, keys, cursor):
+    async with opened() as pilot:
+        if "t" in keys.split() or "T" in keys.split():
+            await pilot.press("home")  # the row of y
+        await pilot.press(*keys.split())
+        await pilot.pause()
+        assert pilot.app.session.cursor == cursor
+
+
+@pytest.mark.parametrize(("keys", "label"), SELECTING, ids=lambda value: str(value))
+async def test_keys_that_move_the_selection(opened, keys, label):
+    async with opened() as pilot:
+        await pilot.press("home", *keys.split())
+        session = pilot.app.session
+        assert session.trace.label(session.node) == label
+        assert session.cursor == 0
+
+
+async def test_a_place_that_is_none_is_said_and_the_prompt_stays(opened, text_of):
+    async with opened() as pilot:
+        await pilot.press("g", "x", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, GotoScreen)
+        assert "“x” is no place" in text_of(pilot)
+        await pilot.press("backspace", "3", "enter")
+        assert pilot.app.session.cursor == 3
+
+
+async def test_a_command_that_cannot_do_it_says_so_until_the_next(opened, text_of):
+    async with opened() as pilot:
+        await pilot.press("backspace")
+        await pilot.pause()
+        assert "no jump to go back from" in text_of(pilot)
+        await pilot.press("s")
+        await pilot.pause()
+        assert "no jump" not in text_of(pilot)
+
+
+async def test_tab_goes_round_the_panes_and_shift_tab_back(opened):
+    async with opened() as pilot:
+        seen = []
+        for _ in range(5):
+            seen.append(pilot.app.screen.focused.id)
+            await pilot.press("tab")
+        assert seen == ["graph", "chain", "torch", "source", "notes"]
+        assert pilot.app.screen.focused.id == "graph"
+        await pilot.press("shift+tab")
+        assert pilot.app.screen.focused.id == "notes"
+
+
+async def test_a_narrow_screen_shows_the_pane_that_has_the_focus(opened, text_of):
+    async with opened() as pilot:
+        await pilot.press("tab", "tab")
+        await pilot.pause()
+        assert "[Torch]" in text_of(pilot)
+        assert "off by" in text_of(pilot)
+
+
+async def test_the_arrows_scroll_a_pane_of_text_that_has_the_focus(opened):
+    async with opened(size=(60, 14)) as pilot:
+        await pilot.press("tab", "tab", "tab", "j", "j")
+        await pilot.pause()
+        source = pilot.app.screen.focused
+        assert source.id == "source"
+        assert pilot.app.session.selected is None
+
+
+async def test_stepping_works_from_every_pane(opened):
+    async with opened() as pilot:
+        for cursor in range(1, 6):
+            await pilot.press("s", "tab")
+            assert pilot.app.session.cursor == cursor
+
+
+async def test_escape_lets_the_selection_follow_again(opened):
+    async with opened() as pilot:
+        await pilot.press("end", "s", "escape")
+        assert pilot.app.session.selected is None
+        assert isinstance(pilot.app.screen, DebuggerScreen)
+
+
+async def test_escape_leads_from_the_debugger_to_the_list(opened):
+    async with opened("folder") as pilot:
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, DebuggerScreen)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, PickerScreen)
+
+
+async def test_the_question_mark_shows_every_command_with_its_keys(opened, text_of):
+    async with opened(size=(100, 70)) as pilot:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert isinstance(pilot.app.screen, HelpScreen)
+        for command in COMMANDS:
+            assert command.help.split()[-1] in shown
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, DebuggerScreen)
+
+
+async def test_the_palette_finds_a_command_and_runs_it(opened):
+    async with opened() as pilot:
+        await pilot.press("ctrl+p", *"end of pass")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause(0.3)
+        await pilot.press("enter")
+        await pilot.pause(0.1)
+        assert pilot.app.session.cursor == 4
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q"])
+async def test_quitting_closes_the_oracle_and_exits_with_0(opened, agreeing, key):
+    async with opened(oracle=agreeing) as pilot:
+        await pilot.press(key)
+    assert pilot.app.return_code == 0
+    assert agreeing.closed
+
+
+def test_no_key_has_two_meanings():
+    keys = [key for command in COMMANDS for key in command.keys]
+    assert len(keys) == len(set(keys))
+
+
+def test_every_command_is_bound_where_its_keys_are_heard():
+    bound = {
+        key
+        for owner in (GraphTree, DebuggerScreen)
+        for binding in owner.BINDINGS
+        for key in binding.key.split(",")
+    }
+    assert bound == {key for command in COMMANDS for key in command.keys}
+
+
+def test_every_command_has_something_to_run():
+    for command in COMMANDS:
+        assert command.apply or hasattr(DebuggerApp, f"action_{command.name}")

@@ -1,0 +1,70 @@
+"""Depth and size do not matter to the screen."""
+
+from __future__ import annotations
+
+import pytest
+
+from backprop_engine.record import record
+from backprop_engine.scenario import Backward, Input, Scenario
+from backprop_engine.source import Source, Span
+from backprop_engine.syntax import Assignment, Binary, Name, Number
+
+HERE = Span(0, 0)
+OPERATIONS = 100_000
+
+
+def statement(name, left, symbol, right):
+    return Assignment(name, Binary(symbol, left, right, HERE), HERE, HERE)
+
+
+def recorded(statements):
+    return record(
+        Scenario(
+            source=Source("large", "…"),
+            inputs=(Input("x", 2.0, True, HERE),),
+            statements=tuple(statements),
+            passes=(Backward("y", None, HERE),),
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def chain():
+    """y = ((x · 1) · 1) · 1 …"""
+    x, y, one = Name("x", HERE), Name("y", HERE), Number(1, HERE)
+    return recorded(
+        [statement("y", x, "*", one), *[statement("y", y, "*", one)] * (OPERATIONS - 1)]
+    )
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """y = x·x + x·x + …: x has 20,000 uses."""
+    x, t, y = Name("x", HERE), Name("t", HERE), Name("y", HERE)
+    pair = [statement("t", x, "*", x), statement("y", y, "+", t)]
+    return recorded([statement("y", x, "*", x), *pair * 10_000])
+
+
+async def test_a_chain_of_100_000_operations_opens_and_steps(opened, text_of, chain):
+    async with opened(chain, (120, 40)) as pilot:
+        assert f"0/{2 * OPERATIONS + 1:,}" in text_of(pilot)
+        await pilot.press("s", "n", "end", "f", "n", "s", "home")
+        await pilot.pause()
+        assert pilot.app.session.cursor == OPERATIONS + 2
+        await pilot.press("f", "S")
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert "▶" in shown
+        assert "┄9999" in shown  # the depth is told, not drawn
+        assert "x.grad" in shown
+
+
+async def test_a_value_with_20_000_uses_opens_and_steps(opened, text_of, wide):
+    async with opened(wide, (120, 40)) as pilot:
+        await pilot.press("f", "f")
+        await pilot.pause()
+        await pilot.press("N", "N", "left", "right", "end", "pageup", "home")
+        await pilot.pause()
+        assert "y@10001" in text_of(pilot)
+        await pilot.press("t", "T", "backspace")
+        assert 0 < pilot.app.session.cursor < len(wide)
