@@ -14,9 +14,9 @@ import torch
 from backprop_engine.backward import backward
 from backprop_engine.catalogue import elementwise
 from backprop_engine.graph import Graph
-from backprop_engine.loader import load, parse_document
 from backprop_engine.operation import Operation
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import load, parse_document
 from backprop_engine.source import Source
 from backprop_tui.commands import COMMANDS, key_name
 

@@ -7,27 +7,19 @@ Operands and attributes are told apart here: `sum(x, dim=0)`, `x.sum(0)` and
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from backprop_engine import syntax
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, NEG, PROPERTIES
 from backprop_engine.catalogue.shapes import FROM_OPERAND
+from backprop_engine.expressions import syntax
+from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.operation import REQUIRED, Kind, Operation, Parameter
-from backprop_engine.source import Problem, Span
-from backprop_engine.syntax import Expression
+from backprop_engine.source import ProblemError, Span
+from backprop_engine.suggestions import did_you_mean
 
 MAX_NESTING = 64
 """How deep a literal list may be nested: numpy's own limit on the axes of an array."""
-
-
-class CallError(Exception):
-    """A call that makes no sense; the evaluator, which knows the source, reports it."""
-
-    def __init__(self, message: str, span: Span, *, expected: str = "", fix: str = "") -> None:
-        super().__init__(message)
-        self.problem = Problem(message, span, expected=expected, fix=fix)
 
 
 class Call(NamedTuple):
@@ -39,7 +31,7 @@ class Call(NamedTuple):
 
 
 def resolve(expression: Expression, variables: Container[str]) -> Call:
-    """The operation that a composite expression applies; CallError where there is none."""
+    """The operation that a composite expression applies; ProblemError where there is none."""
     match expression:
         case syntax.Binary(symbol=symbol, left=left, right=right):
             return Call(BINARY[symbol], (left, right), NO_ATTRIBUTES)
@@ -52,13 +44,7 @@ def resolve(expression: Expression, variables: Container[str]) -> Call:
         case syntax.Call():
             return _call(expression, variables)
         case _:
-            raise CallError("this is no value", expression.span, expected="a value")
-
-
-def did_you_mean(name: str, known: list[str]) -> str:
-    """`did you mean `x`?` where a known name is close, else nothing."""
-    close = get_close_matches(name, known, n=1)
-    return f"did you mean `{close[0]}`?" if close else ""
+            raise ProblemError("this is no value", expression.span, expected="a value")
 
 
 def _property(expression: syntax.Attribute) -> Call:
@@ -67,7 +53,7 @@ def _property(expression: syntax.Attribute) -> Call:
         operation, attributes = found
         return Call(operation, (expression.receiver,), attributes)
     if expression.name == "grad":
-        raise CallError(
+        raise ProblemError(
             "`.grad` is known only after `backward`, not while computing",
             expression.name_span,
             fix="put it under `expect:` to check it",
@@ -75,7 +61,7 @@ def _property(expression: syntax.Attribute) -> Call:
     fix = did_you_mean(expression.name, [*PROPERTIES, *FUNCTIONS])
     if expression.name in FUNCTIONS:
         fix = f"write `.{expression.name}()`"
-    raise CallError(
+    raise ProblemError(
         f"unknown property `.{expression.name}`",
         expression.name_span,
         expected=", ".join(f"`.{name}`" for name in PROPERTIES),
@@ -103,7 +89,7 @@ def _subscript(expression: syntax.Subscript) -> Call:
 def _slice(item: syntax.Slice) -> slice:
     parts = [None if part is None else _whole(part) for part in (item.start, item.stop, item.step)]
     if parts[2] is not None and parts[2] <= 0:
-        raise CallError(
+        raise ProblemError(
             "a slice's step must be greater than zero, as in torch", item.span, fix="drop the step"
         )
     return slice(*parts)
@@ -120,7 +106,7 @@ def _index_literal(item: Expression) -> int | tuple[int, ...] | None:
 def _whole(expression: Expression) -> int:
     value = literal(expression)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise CallError("an index must be a whole number", expression.span)
+        raise ProblemError("an index must be a whole number", expression.span)
     return value
 
 
@@ -135,7 +121,7 @@ def _call(call: syntax.Call, variables: Container[str]) -> Call:
     for parameter in operation.parameters:
         argument = bound.get(parameter.name, parameter.default)
         if argument is REQUIRED:
-            raise CallError(
+            raise ProblemError(
                 f"`{call.function}` is called without `{parameter.name}`",
                 call.span,
                 expected=signature(operation, call.function),
@@ -149,17 +135,17 @@ def _call(call: syntax.Call, variables: Container[str]) -> Call:
     return Call(operation, tuple(operands), attributes or NO_ATTRIBUTES)
 
 
-def _unknown_function(call: syntax.Call, variables: Container[str]) -> CallError:
+def _unknown_function(call: syntax.Call, variables: Container[str]) -> ProblemError:
     name = call.function
     if call.receiver is None and not call.prefix and name in variables:
-        return CallError(
+        return ProblemError(
             f"`{name}` is a variable, not a function", call.function_span, fix=f"write `{name}*(…)`"
         )
     kind = "function" if call.receiver is None else "method"
     fix = did_you_mean(name, list(FUNCTIONS))
     if name in PROPERTIES:
         fix = f"write `.{name}` without brackets"
-    return CallError(f"unknown {kind} `{name}`", call.function_span, fix=fix)
+    return ProblemError(f"unknown {kind} `{name}`", call.function_span, fix=fix)
 
 
 def _bind(call: syntax.Call, operation: Operation, given: tuple[Expression, ...]) -> dict[str, Any]:
@@ -178,7 +164,7 @@ def _bind(call: syntax.Call, operation: Operation, given: tuple[Expression, ...]
         bound[parameter.name] = given[position]
     if len(given) > len(operation.parameters):
         extra = given[len(operation.parameters)]
-        raise CallError(
+        raise ProblemError(
             f"`{call.function}` takes at most {len(operation.parameters)} arguments",
             extra.span,
             expected=signature(operation, call.function),
@@ -187,14 +173,14 @@ def _bind(call: syntax.Call, operation: Operation, given: tuple[Expression, ...]
     for name, argument in call.keywords:
         parameter_name = keywords.get(name)
         if parameter_name is None:
-            raise CallError(
+            raise ProblemError(
                 f"`{call.function}` has no keyword `{name}`",
                 argument.span,
                 expected=signature(operation, call.function),
                 fix=did_you_mean(name, list(keywords)),
             )
         if parameter_name in bound:
-            raise CallError(f"`{call.function}` got `{name}` twice", argument.span)
+            raise ProblemError(f"`{call.function}` got `{name}` twice", argument.span)
         bound[parameter_name] = argument
     return bound
 
@@ -211,7 +197,7 @@ def signature(operation: Operation, function: str) -> str:
 def _attribute(parameter: Parameter, expression: Expression, call: syntax.Call) -> Any:
     value = literal(expression)
     if not _fits(parameter.kind, value) and not (value is None and parameter.default is None):
-        raise CallError(
+        raise ProblemError(
             f"`{parameter.name}` of `{call.function}` cannot be this",
             expression.span,
             expected=parameter.kind.value,
@@ -235,7 +221,7 @@ def _fits(kind: Kind, value: Any) -> bool:
 def literal(expression: Expression, depth: int = 0) -> Any:
     """A literal's Python value: numbers, True, False, None, and tuples of them.
 
-    Raises CallError for anything that is not written out.
+    Raises ProblemError for anything that is not written out.
     """
     match expression:
         case syntax.Number(value=value):
@@ -247,9 +233,9 @@ def literal(expression: Expression, depth: int = 0) -> Any:
         case syntax.Sequence(items=items) if depth < MAX_NESTING:
             return tuple(literal(item, depth + 1) for item in items)
         case syntax.Sequence():
-            raise CallError(f"nested deeper than {MAX_NESTING} levels", expression.span)
+            raise ProblemError(f"nested deeper than {MAX_NESTING} levels", expression.span)
         case _:
-            raise CallError(
+            raise ProblemError(
                 "this must be written out, not computed",
                 expression.span,
                 expected="a number, or a list of numbers",

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_engine import syntax
-from backprop_engine.calls import Call, CallError, did_you_mean, literal, resolve
+from backprop_engine.calls import Call, literal, resolve
+from backprop_engine.expressions import syntax
+from backprop_engine.expressions.syntax import Assignment, Expression
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError
-from backprop_engine.scenario import Scenario
-from backprop_engine.source import Problem, ScenarioError, Span
-from backprop_engine.syntax import Assignment, Expression
+from backprop_engine.scenarios.scenario import Scenario
+from backprop_engine.source import Problem, ProblemError, ScenarioError, Span
+from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Value, settle
 
 
@@ -87,7 +88,7 @@ class Evaluation:
                     call = resolve(task, self.names)
                     pending.append(_Apply(call, task.span))
                     pending.extend(reversed(call.operands))
-        except CallError as error:
+        except ProblemError as error:
             raise ScenarioError(self.scenario.source, error.problem) from None
         return results.pop()
 
@@ -109,13 +110,15 @@ class Evaluation:
         try:
             array = np.array(literal(expression), dtype=float)
         except ValueError:
-            raise CallError(
+            raise ProblemError(
                 "the rows of this list are not equally long",
                 expression.span,
                 expected="a list of numbers, or of lists of one length",
             ) from None
         except TypeError:
-            raise CallError("a list in an expression holds numbers only", expression.span) from None
+            raise ProblemError(
+                "a list in an expression holds numbers only", expression.span
+            ) from None
         return self._constant(array, expression.span)
 
     def _look_up(self, expression: syntax.Name) -> int:
@@ -123,7 +126,7 @@ class Evaluation:
         if node is not None:
             return node
         later = expression.name in self._total
-        raise CallError(
+        raise ProblemError(
             f"`{expression.name}` is used before it is assigned"
             if later
             else f"unknown name `{expression.name}`",

@@ -12,7 +12,7 @@ import numpy as np
 from backprop_engine.backward import backward
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph
-from backprop_engine.scenario import Backward, Scenario, ZeroGrad
+from backprop_engine.scenarios.scenario import Backward, Scenario, ZeroGrad
 from backprop_engine.source import Problem, ScenarioError
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
 from backprop_engine.values import Value, full_like, settle, shape_of

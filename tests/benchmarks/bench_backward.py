@@ -16,8 +16,8 @@ import torch
 from micrograd.engine import Value
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from backprop_engine.loader import parse_document
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_document
 from backprop_engine.source import Source
 
 SAMPLES, HIDDEN = 100, 16

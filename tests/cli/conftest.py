@@ -74,6 +74,10 @@ def run_json(run):
 
     def call(*arguments: str) -> tuple[int, list[dict], str]:
         code, out, err = run(*arguments)
-        return code, [json.loads(line, parse_constant=pytest.fail) for line in out.splitlines()], err
+        return (
+            code,
+            [json.loads(line, parse_constant=pytest.fail) for line in out.splitlines()],
+            err,
+        )
 
     return call

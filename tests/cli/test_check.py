@@ -41,9 +41,7 @@ def test_one_object_a_scenario_has_exactly_these_keys(run_json, scenario):
         "scenario": "basic.yaml",
         "ok": True,
         "values": {"y": 11.0},
-        "gradients": {
-            "x": {"engine": 7.0, "torch": 7.0, "finite_difference": 7.0, "ok": True}
-        },
+        "gradients": {"x": {"engine": 7.0, "torch": 7.0, "finite_difference": 7.0, "ok": True}},
         "nodes": 8,
         "steps": 10,
         "errors": [],
@@ -203,7 +201,9 @@ def test_a_wrong_derivative_is_told_where_it_is_and_what_it_does(run_json, monke
         "engine": 5.0, "torch": 7.0, "finite_difference": 7.0, "ok": False,
     }  # fmt: skip
     fault, torch, difference = answer["errors"]
-    assert "the contribution of %2 to x (step 8) is 1 by the engine and 3 by torch" in fault["message"]
+    assert (
+        "the contribution of %2 to x (step 8) is 1 by the engine and 3 by torch" in fault["message"]
+    )
     assert (torch["oracle"], torch["name"]) == ("torch", "x")
     assert (difference["oracle"], difference["name"]) == ("finite_difference", "x")
 
@@ -271,10 +271,7 @@ def test_an_input_that_never_received_anything_is_null_everywhere(run_json):
 
 
 def test_versions_of_a_name_and_inputs_without_grad_are_where_they_belong(run_json, scenario):
-    text = (
-        "inputs: {x: 2, c: {value: 3, requires_grad: false}}\n"
-        "compute: |\n  h = c*x\n  h += 1\n"
-    )
+    text = "inputs: {x: 2, c: {value: 3, requires_grad: false}}\ncompute: |\n  h = c*x\n  h += 1\n"
     _, (answer,), _ = run_json("check", "--no-torch", "--json", scenario("again.yaml", text))
     assert answer["values"] == {"h": 7, "h@1": 6, "h@2": 7}
     assert list(answer["gradients"]) == ["x"]

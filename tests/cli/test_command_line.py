@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 import pytest
 
-from backprop_tui import headless
+from backprop_tui import cli, headless
 from backprop_tui.cli import main
 
 PROGRAM = [sys.executable, "-m", "backprop_tui"]
@@ -49,6 +49,13 @@ def test_without_a_terminal_there_is_a_hint_at_check_and_trace(run, arguments):
     assert "trace" in err
 
 
+def test_a_file_that_does_not_exist_does_not_open_the_screen(run, monkeypatch):
+    monkeypatch.setattr(cli, "_at_a_terminal", lambda: True)
+    code, out, err = run("nowhere.yaml")
+    assert (code, out) == (2, "")
+    assert "nowhere.yaml: there is no such file" in err
+
+
 def test_only_one_scenario_is_opened_at_a_time(run):
     code, _, err = run("a.yaml", "b.yaml")
     assert code == 2
@@ -74,7 +81,7 @@ def test_ctrl_c_while_torch_is_thinking_ends_both_processes(tmp_path):
         "import sys\nfrom functools import partial\n"
         "from backprop_tui import headless\nfrom backprop_tui.cli import main\n"
         "from backprop_tui.oracle.client import Oracle\n"
-        "child = 'import os, time; print(os.getpid(), file=open(\"pid\", \"w\")); time.sleep(600)'\n"
+        'child = \'import os, time; print(os.getpid(), file=open("pid", "w")); time.sleep(600)\'\n'
         "headless.Oracle = partial(Oracle, command=[sys.executable, '-c', child])\n"
         "sys.exit(main(['check', '-e', 'x=1, y=x*x']))"
     )
@@ -111,7 +118,8 @@ def test_the_module_is_the_program():
 
 def test_help_and_usage_errors_import_nothing_slow():
     code = (
-        "import sys\nfrom backprop_tui.cli import main\nmain(['--help'])\nmain(['check'])\nmain([])\n"
+        "import sys\nfrom backprop_tui.cli import main\n"
+        "main(['--help'])\nmain(['check'])\nmain([])\n"
         "sys.exit(any(name in sys.modules for name in ('numpy', 'textual', 'rich', 'torch')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60)

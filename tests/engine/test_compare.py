@@ -16,8 +16,8 @@ from backprop_engine.compare import (
     roundoff,
     ulp_distance,
 )
-from backprop_engine.loader import parse_shorthand
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -118,9 +118,7 @@ def test_recomputing_on_the_recorded_operands_gives_the_recorded_results(product
         operands = [graph.value[operand] for operand in graph.operands[node]]
         output = recompute_output(graph, node, operands)
         upstream = products.gradient(node, step)
-        sent = recompute_contribution(
-            graph, node, position, upstream, graph.value[node], operands
-        )
+        sent = recompute_contribution(graph, node, position, upstream, graph.value[node], operands)
         assert compare(output.value, graph.value[node]) == (True, 0, 0)
         assert compare(sent.value, products.contribution(step)) == (True, 0, 0)
 

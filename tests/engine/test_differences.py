@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from backprop_engine import catalogue, differences
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.differences import FiniteDifference, finite_differences
-from backprop_engine.loader import parse_document, parse_shorthand
 from backprop_engine.record import record
 from backprop_engine.richardson import KINK, NOT_FINITE, NOT_FINITE_BESIDE, slope
+from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 
@@ -100,9 +100,7 @@ def test_accumulated_passes_and_seeds_are_summed_as_in_grad():
 
 
 def test_each_input_is_summed_since_it_was_zeroed_itself():
-    text = (
-        'inputs: {x: 3, b: 1}\ncompute: y = x*b\nbackward: [y, "x.grad.zero_()", y]\n'
-    )
+    text = 'inputs: {x: 3, b: 1}\ncompute: y = x*b\nbackward: [y, "x.grad.zero_()", y]\n'
     found = found_in(document(text))
     assert (found["x"].gradient, found["b"].gradient) == (1, 6)
     assert found["x"].agrees
@@ -188,7 +186,9 @@ def test_many_scalar_inputs_over_a_long_tape_are_moved_together(monkeypatch):
 @given(
     st.floats(-3, 3),
     st.lists(
-        st.sampled_from(["sin({})", "tanh({})", "exp({})/9", "{}**2", "sigmoid({})", "x*{}", "1-{}"]),
+        st.sampled_from(
+            ["sin({})", "tanh({})", "exp({})/9", "{}**2", "sigmoid({})", "x*{}", "1-{}"]
+        ),
         min_size=1,
         max_size=6,
     ),

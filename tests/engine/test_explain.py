@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from backprop_engine import notation
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.explain import Explanation, explain, expression
-from backprop_engine.loader import parse_document, parse_shorthand
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import Source
 from backprop_engine.trace import StepKind, Trace
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine import syntax
-from backprop_engine.excerpt import whole
-from backprop_engine.parser import parse_expression, parse_program
+from backprop_engine.expressions import syntax
+from backprop_engine.expressions.excerpt import whole
+from backprop_engine.expressions.parser import parse_expression, parse_program
+from backprop_engine.expressions.syntax import Assignment, Expression, postorder
 from backprop_engine.source import ScenarioError, Source
-from backprop_engine.syntax import Assignment, Expression, postorder
 
 PYTHON_SIGNS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",

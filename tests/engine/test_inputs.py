@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.random import PCG64, Generator
 
-from backprop_engine.loader import parse_document
-from backprop_engine.scenario import Input
+from backprop_engine.scenarios.loader import parse_document
+from backprop_engine.scenarios.scenario import Input
 from backprop_engine.source import Source
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backprop_engine.loader import load, parse_document, parse_shorthand
-from backprop_engine.scenario import Backward, Scenario, ZeroGrad
+from backprop_engine.expressions.syntax import Binary, Call, postorder
+from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand
+from backprop_engine.scenarios.scenario import Backward, Scenario, ZeroGrad
 from backprop_engine.source import Source
-from backprop_engine.syntax import Binary, Call, postorder
 
 PROGRAM = "inputs: {x: 2, W: [[1, 2], [3, 4]]}\ncompute: |\n  h = x**2\n  h = 3h\n  y = h.sum()\n"
 

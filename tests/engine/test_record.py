@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from backprop_engine.loader import parse_document, parse_shorthand
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import PassKind, StepKind, Trace
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.loader import load, parse_document, parse_shorthand
-from backprop_engine.scenario import Scenario
+from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand
+from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ScenarioError, Source
 
 SHORTHAND = "<-e>"

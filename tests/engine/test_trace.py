@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_engine.loader import parse_document
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_document
 from backprop_engine.source import Source
 from backprop_engine.trace import PassKind, StepKind, Trace
 

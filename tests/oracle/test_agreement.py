@@ -10,9 +10,9 @@ import pytest
 
 from backprop_engine import catalogue
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.loader import parse_document, parse_shorthand
 from backprop_engine.operation import Operation
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui.oracle.agreement import Agreement, agreement
@@ -169,7 +169,9 @@ def test_a_contribution_that_torch_has_and_the_trace_lacks_is_surplus(oracle):
 
 
 def test_a_joint_is_compared_as_the_sum_it_is(oracle):
-    trace = document("inputs: {A: [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]}\ncompute: y = (A@A).sum()\n")
+    trace = document(
+        "inputs: {A: [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]}\ncompute: y = (A@A).sum()\n"
+    )
     agreed = judged(oracle, trace)
     steps = next(iter(agreed.report.joints.values())).steps
     assert [agreed.contribution(step).agrees for step in steps] == [True, True]

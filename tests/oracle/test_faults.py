@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from backprop_engine.loader import parse_shorthand
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
 from backprop_tui.oracle import client
 from backprop_tui.oracle.client import CHILD, Oracle

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 
 import numpy as np
 import pytest
 
-from backprop_engine.loader import parse_document, parse_shorthand
+from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import Source
-from backprop_engine.trace import StepKind, Trace
+from backprop_engine.trace import Trace
+from backprop_tui.oracle import child
 from backprop_tui.oracle.client import Oracle
+from backprop_tui.oracle.protocol import decode_report, encode_request
 from backprop_tui.oracle.report import Ready, TorchReport
 
 
@@ -89,10 +93,7 @@ def test_passes_accumulate_and_are_cleared_as_in_torch(oracle):
 
 
 def test_zeroing_one_grad_in_place_leaves_the_other_alone(oracle):
-    text = (
-        "inputs: {x: 3, b: 1}\ncompute: y = x**2 + b\n"
-        'backward: [y, "x.grad.zero_()", y]\n'
-    )
+    text = 'inputs: {x: 3, b: 1}\ncompute: y = x**2 + b\nbackward: [y, "x.grad.zero_()", y]\n'
     trace = document(text)
     report = report_of(oracle, trace)
     assert list(report.grads[2].values()) == [0, 1]
@@ -100,10 +101,7 @@ def test_zeroing_one_grad_in_place_leaves_the_other_alone(oracle):
 
 
 def test_an_explicit_seed_weights_the_output(oracle):
-    text = (
-        "inputs: {x: [1, 2, 3]}\ncompute: y = x * x\n"
-        "backward: {of: y, gradient: [1, 10, 100]}\n"
-    )
+    text = "inputs: {x: [1, 2, 3]}\ncompute: y = x * x\nbackward: {of: y, gradient: [1, 10, 100]}\n"
     trace = document(text)
     report = report_of(oracle, trace)
     np.testing.assert_array_equal(report.grads[1][trace.graph.inputs["x"]], [2, 40, 600])
@@ -156,12 +154,15 @@ def test_indices_and_attributes_reach_torch(oracle):
     np.testing.assert_array_equal(report.grads[1][x], trace.passes[1].grads[x])
 
 
-def test_a_value_handed_through_unchanged_still_has_an_edge_of_its_own(oracle):
-    trace = shorthand("x=[1, 2], y=x.reshape(2), z=(y*y).sum()")
-    report = report_of(oracle, trace)
+def test_a_value_torch_hands_through_still_has_an_edge_of_its_own(monkeypatch):
+    trace = shorthand("x=[1, 2], y=-x, z=(y*y).sum()")
+    same = dataclasses.replace(OPERATIONS["neg"], torch=lambda torch, a: a)
+    monkeypatch.setattr(child, "OPERATIONS", {**OPERATIONS, "neg": same})
+    request = json.loads(json.dumps(encode_request(trace, 1)))
+    report = decode_report(trace, json.loads(json.dumps(child.answer(request))))
     assert not report.surplus
-    sent = [step for step in range(len(trace)) if trace.step(step).kind is StepKind.CONTRIBUTION]
-    assert set(sent) <= report.contributions.keys() | report.joints.keys()
+    np.testing.assert_array_equal(report.contributions[len(trace) - 1], [2, 4])
+    np.testing.assert_array_equal(report.grads[1][trace.graph.inputs["x"]], [2, 4])
 
 
 def test_a_chain_of_a_hundred_thousand_nodes_is_answered(oracle):

@@ -1,5 +1,7 @@
 """A fake oracle, and the app opened on a lesson without a terminal and without torch."""
 
+# ruff: noqa: E402 - Textual reads its environment when it is imported, so that is cleared first
+
 from __future__ import annotations
 
 import os
@@ -11,7 +13,7 @@ for _variable in (
     "TEXTUAL_ANIMATIONS",
     "LC_ALL",
 ):
-    # Textual reads them when it is imported; each would change what is drawn.
+    # Each of them would change what is drawn.
     os.environ.pop(_variable, None)
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 

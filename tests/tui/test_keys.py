@@ -13,9 +13,10 @@ from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.widgets.graph_tree import GraphTree
 
 STEPPING = [
-    ("n", 1), ("space", 1), ("s", 1), ("f", 4), ("f f", 10), ("f n", 5), ("f n n", 7),
+    ("n", 1), ("space", 1), ("s", 1), ("f", 4), ("f f", 10), ("f n", 5), ("f n n n", 8),
     ("f n s", 6), ("f n n N", 5), ("f f S", 9), ("f f N", 9), ("s s N", 1), ("f F", 0),
-    ("f f F", 4), ("f s s F", 4), ("f s r", 0), ("f f backspace", 4), ("f f backspace backspace", 0),
+    ("f f F", 4), ("f s s F", 4), ("f s r", 0), ("f f backspace", 4),
+    ("f f backspace backspace", 0),
     ("N", 0), ("S", 0), ("F", 0), ("f f f", 10), ("f f n", 10), ("f f s", 10),
     ("g 7 enter", 7), ("g 5 0 percent_sign enter", 5), ("g plus 3 enter", 3),
     ("f g minus 2 enter", 2), ("g 9 enter backspace", 0), ("g 9 escape", 0),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backprop_engine.loader import parse_shorthand
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
 from backprop_tui.outline import NO_ROW, draw_outline, visible_rows
 

@@ -12,7 +12,7 @@ from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 
-SIZES = [(40, 12), (60, 16), (80, 24), (119, 33), (120, 34), (160, 50), (300, 80)]
+SIZES = [(40, 12), (80, 24), (119, 33), (120, 34), (300, 80)]
 
 
 async def at(pilot, cursor):
@@ -75,8 +75,9 @@ async def test_a_zero_grad_forgets_what_the_passes_added_up(opened, text_of):
 async def test_the_step_is_always_in_sight(opened, text_of):
     text = "x=2; y=" + "+".join(["x*x"] * 40)
     async with opened(Source("<-e>", text)) as pilot:
-        for _ in range(8):
-            await pilot.press(*"nnnnnnnnnn")
+        for place in ("3", "70", "79", "100", "150", "+1", "+1", "-90"):
+            await pilot.press("g", *place.replace("+", "").replace("-", ""), "home")
+            await pilot.press(*({"+": ["plus"], "-": ["minus"]}.get(place[0], [])), "enter")
             await pilot.pause()
             assert "▶" in text_of(pilot)
 
@@ -99,7 +100,8 @@ async def test_a_missing_torch_is_said_with_the_remedy_and_all_else_works(opened
         shown = text_of(pilot)
         assert "PyTorch is not installed." in shown
         assert "`pip install torch` brings it." in shown
-        assert "x.grad                                       7" in shown or "7" in shown
+        leaf = next(line for line in shown.splitlines() if "x.grad" in line)
+        assert leaf.split() == ["x.grad", "7", "–"]
 
 
 async def test_a_disagreement_is_marked_at_its_step(opened, text_of, disagreeing):
@@ -197,15 +199,15 @@ async def test_a_long_scenario_is_read_in_a_thread(opened, tmp_path):
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("lesson", ["basic.yaml", "layer.yaml", "folder/3-accumulate.yaml"])
-async def test_every_step_can_be_drawn_at_every_size(opened, text_of, lesson, size):
+async def test_every_place_can_be_drawn_at_every_size(opened, text_of, lesson, size):
     async with opened(lesson, size) as pilot:
         count = len(pilot.app.session.trace)
-        for cursor in range(count):
-            await pilot.press("s")
+        for key in "sfsfN":
+            await pilot.press(key)
             await pilot.pause()
             lines = text_of(pilot).splitlines()
             assert len(lines) == size[1]
-            assert f"{cursor + 1}/{count}" in lines[-2]
+            assert f"{pilot.app.session.cursor}/{count}" in lines[-2]
             assert "q quit" in lines[-1]
 
 

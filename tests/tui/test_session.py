@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.loader import parse_shorthand
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
 from backprop_engine.trace import PassKind
 from backprop_tui import session as do

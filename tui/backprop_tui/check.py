@@ -11,9 +11,9 @@ import numpy as np
 from backprop_engine import notation
 from backprop_engine.compare import Comparison
 from backprop_engine.differences import FiniteDifference, finite_differences
-from backprop_engine.loader import load, parse_shorthand
 from backprop_engine.record import record
-from backprop_engine.scenario import Expectation, Scenario
+from backprop_engine.scenarios.loader import load, parse_shorthand
+from backprop_engine.scenarios.scenario import Expectation, Scenario
 from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import Trace
 from backprop_engine.values import Value, shape_of

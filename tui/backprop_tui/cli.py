@@ -177,7 +177,7 @@ class _Version(argparse.Action):
 def _open(options: argparse.Namespace) -> int:
     if len(options.targets) > 1:
         return _usage("one scenario at a time; `backprop-tui check` takes many")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not _at_a_terminal():
         return _usage(
             "the screen needs a terminal, and this is none.\n"
             "`backprop-tui check SCENARIO` and `backprop-tui trace SCENARIO` work everywhere"
@@ -185,11 +185,17 @@ def _open(options: argparse.Namespace) -> int:
     from backprop_tui.library import bundled_scenarios
 
     target = options.targets[0] if options.targets else bundled_scenarios()
+    if isinstance(target, str) and not Path(target).exists():
+        return _usage(f"{target}: there is no such file")
     from backprop_tui.app import DebuggerApp
 
     app = DebuggerApp(target if isinstance(target, Source) else Path(target))
     app.run()
     return app.return_code or OK
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _check(options: argparse.Namespace) -> int:

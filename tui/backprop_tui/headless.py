@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from backprop_engine.loader import load, parse_shorthand
 from backprop_engine.record import record
+from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.source import ScenarioError, Source
 from backprop_tui import check_output, trace_text
 from backprop_tui.check import Bad, Checked, check_scenario

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from backprop_engine.loader import load, parse_shorthand
 from backprop_engine.record import record
-from backprop_engine.scenario import Scenario
+from backprop_engine.scenarios.loader import load, parse_shorthand
+from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
 

@@ -20,7 +20,7 @@ NARROW, WIDE = 80, 110
 def scenario_heading(title: str, source: Source) -> str:
     """What people know a scenario by: its title and file, or the text given with `-e`."""
     name = " ".join(source.text.split()) if source.name == SHORTHAND_NAME else source.name
-    return f"{title} ({name})" if title else name
+    return f"{' '.join(title.split())} ({name})" if title.strip() else name
 
 
 @dataclass(frozen=True, slots=True)

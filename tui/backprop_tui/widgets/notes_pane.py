@@ -26,7 +26,8 @@ class NotesPane(VerticalScroll, can_focus=True):
 
     def __init__(self) -> None:
         super().__init__(id="notes", classes="pane")
-        self._about: str | None = None
+        self._hint: str | None = None
+        self._has_notes = False
 
     def compose(self) -> ComposeResult:
         """The hint; the notes come under it after the first paint."""
@@ -34,17 +35,18 @@ class NotesPane(VerticalScroll, can_focus=True):
 
     def show(self, view: View) -> None:
         """Show the notes of the scenario in `view`."""
-        heading = view.session.trace.heading
-        hint = heading.hints.get(view.session.node, "")
-        label = view.session.trace.label(view.session.node)
-        banner = self.query_one(".hint", Static)
-        banner.display = bool(hint)
-        text = view.glyphs.text(printable(f"{label}: {' '.join(hint.split())}"))
-        banner.update(Content.styled(text, "italic $primary"))
-        about = "\n".join(map(printable, (heading.about or _NOTHING).split("\n")))
-        if self._about is None:
+        heading, node = view.session.trace.heading, view.session.node
+        hint = heading.hints.get(node, "")
+        said = f"{view.session.trace.label(node)}: {' '.join(hint.split())}" if hint else ""
+        if said != self._hint:
+            self._hint = said
+            banner = self.query_one(".hint", Static)
+            banner.display = bool(said)
+            banner.update(Content.styled(view.glyphs.text(printable(said)), "italic $primary"))
+        if not self._has_notes:
+            self._has_notes = True
+            about = "\n".join(map(printable, (heading.about or _NOTHING).split("\n")))
             self.call_after_refresh(self._mount_notes, view.glyphs.text(about))
-        self._about = about
 
     async def _mount_notes(self, text: str) -> None:
         # Markdown takes 60 ms to import, which the first paint need not wait for.

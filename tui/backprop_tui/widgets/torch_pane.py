@@ -72,9 +72,9 @@ def torch_lines(view: View, width: int) -> list[Content]:
     lines.append(_node_title(view, width))
     lines += table.draw(node)
     if leaves:
-        title = "all leaves" if len(leaves) < _MOST_LEAVES else f"the first {_MOST_LEAVES} leaves"
-        lines += [Content(), styled(title, _MUTED)]
-        lines += table.draw(leaves)
+        lines += [Content(), *table.draw(leaves)]
+    if len(leaves) == _MOST_LEAVES:
+        lines.append(styled("and further leaves", _MUTED))
     return lines + _elements(view)
 
 

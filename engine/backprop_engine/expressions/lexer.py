@@ -15,8 +15,8 @@ from lark import Token
 from lark.common import LexerConf
 from lark.lexer import Lexer, LexerState
 
-from backprop_engine import mistakes
-from backprop_engine.reading import Place, Reading
+from backprop_engine.expressions import mistakes
+from backprop_engine.expressions.reading import Place, Reading
 
 LIBRARIES: Final = frozenset({"torch", "F", "nn", "np", "numpy", "math"})
 """Names before a dot that are modules, unless the scenario has a variable of that name."""

@@ -23,9 +23,9 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from backprop_engine.excerpt import Excerpt, align, check_characters
+from backprop_engine.expressions.excerpt import Excerpt, align, check_characters
+from backprop_engine.scenarios.yaml_mistakes import no_character, not_yaml, unreadable
 from backprop_engine.source import ProblemError, Source, Span
-from backprop_engine.yaml_mistakes import no_character, not_yaml, unreadable
 
 MAX_NESTING: Final = 100
 """Lists and mappings inside one another; an array has far fewer dimensions."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from backprop_engine.excerpt import Excerpt
+from backprop_engine.expressions.excerpt import Excerpt
 from backprop_engine.source import Span
 
 Form = Literal["statements", "shorthand", "expression"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from backprop_engine.expressions.syntax import Assignment
 from backprop_engine.source import Source, Span
-from backprop_engine.syntax import Assignment
 from backprop_engine.values import Dtype, Value
 
 DEFAULT_TOLERANCE = 1e-6

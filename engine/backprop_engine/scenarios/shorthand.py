@@ -6,12 +6,9 @@ input; every other one computes.
 
 from __future__ import annotations
 
-from backprop_engine.arrays import nested_array
-from backprop_engine.excerpt import Excerpt
-from backprop_engine.parser import parse_program
-from backprop_engine.scenario import Backward, Input, Scenario
-from backprop_engine.source import ProblemError, Span
-from backprop_engine.syntax import (
+from backprop_engine.expressions.excerpt import Excerpt
+from backprop_engine.expressions.parser import parse_program
+from backprop_engine.expressions.syntax import (
     Assignment,
     Expression,
     Number,
@@ -20,6 +17,9 @@ from backprop_engine.syntax import (
     children,
     postorder,
 )
+from backprop_engine.scenarios.arrays import nested_array
+from backprop_engine.scenarios.scenario import Backward, Input, Scenario
+from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Value, settle
 
 

@@ -7,13 +7,14 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Final, cast, get_args
 
-from backprop_engine.excerpt import check_characters, whole
-from backprop_engine.inputs import read_input
-from backprop_engine.lexer import canonical
-from backprop_engine.names import Names
-from backprop_engine.parser import parse_expression, parse_program
-from backprop_engine.scenario import Backward, Input, Scenario
-from backprop_engine.sections import (
+from backprop_engine.expressions.excerpt import check_characters, whole
+from backprop_engine.expressions.lexer import canonical
+from backprop_engine.expressions.parser import parse_expression, parse_program
+from backprop_engine.expressions.syntax import Assignment
+from backprop_engine.scenarios.inputs import read_input
+from backprop_engine.scenarios.names import Names
+from backprop_engine.scenarios.scenario import Backward, Input, Scenario
+from backprop_engine.scenarios.sections import (
     Expected,
     read_disagrees,
     read_expect,
@@ -22,12 +23,11 @@ from backprop_engine.sections import (
     read_table,
     read_text,
 )
-from backprop_engine.shorthand import read_shorthand
+from backprop_engine.scenarios.shorthand import read_shorthand
+from backprop_engine.scenarios.yaml_document import Node, Scalar, Table, read_document
 from backprop_engine.source import Problem, ProblemError, ScenarioError, Source, Span
 from backprop_engine.suggestions import did_you_mean, listed
-from backprop_engine.syntax import Assignment
 from backprop_engine.values import Dtype
-from backprop_engine.yaml_document import Node, Scalar, Table, read_document
 
 MAX_BYTES: Final = 10_000_000
 """Size of a scenario file."""

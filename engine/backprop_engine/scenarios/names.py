@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from backprop_engine.lexer import canonical
+from backprop_engine.expressions.lexer import canonical
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import did_you_mean
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
-from backprop_engine.mistakes import joined_lines, unclosed
-from backprop_engine.reading import Place, Reading
+from backprop_engine.expressions.mistakes import joined_lines, unclosed
+from backprop_engine.expressions.reading import Place, Reading
 from backprop_engine.source import ProblemError, Span
 
 _OPERANDS: Final = frozenset({"NAME", "NUMBER", "CONSTANT", "FUNCTION", "LPAR", "LSQB", "LITERAL"})

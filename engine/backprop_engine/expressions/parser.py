@@ -13,14 +13,13 @@ from typing import Any, Final, NamedTuple, cast
 
 from lark import Lark, Token, Transformer, UnexpectedToken, v_args
 
-from backprop_engine import mistakes
 from backprop_engine.collector import collector_paused
-from backprop_engine.diagnosis import unexpected
-from backprop_engine.excerpt import Excerpt
-from backprop_engine.lexer import LITERALS, ProgramLexer, canonical
-from backprop_engine.reading import Reading
-from backprop_engine.source import ProblemError, ScenarioError, Span
-from backprop_engine.syntax import (
+from backprop_engine.expressions import mistakes
+from backprop_engine.expressions.diagnosis import unexpected
+from backprop_engine.expressions.excerpt import Excerpt
+from backprop_engine.expressions.lexer import LITERALS, ProgramLexer, canonical
+from backprop_engine.expressions.reading import Reading
+from backprop_engine.expressions.syntax import (
     Assignment,
     Attribute,
     Binary,
@@ -35,6 +34,7 @@ from backprop_engine.syntax import (
     Subscript,
     Unary,
 )
+from backprop_engine.source import ProblemError, ScenarioError, Span
 
 CONSTANTS: Final = {
     "pi": math.pi,
@@ -82,7 +82,7 @@ def _parse(reading: Reading, start: str) -> Any:
 @cache
 def _lark() -> Lark:
     return Lark(
-        files("backprop_engine").joinpath("grammar.lark").read_text("utf-8"),
+        files("backprop_engine.expressions").joinpath("grammar.lark").read_text("utf-8"),
         parser="lalr",
         lexer=ProgramLexer,
         start=["program", "lone_expression"],

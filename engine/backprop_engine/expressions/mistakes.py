@@ -11,7 +11,7 @@ from typing import Final
 from unicodedata import name as unicode_name
 from unicodedata import normalize
 
-from backprop_engine.reading import Place, Reading
+from backprop_engine.expressions.reading import Place, Reading
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import did_you_mean, listed
 

@@ -12,16 +12,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.arrays import (
+from backprop_engine.scenarios.arrays import (
     MAX_DIMENSIONS,
     MAX_ELEMENTS,
     read_number,
     read_whole,
     written,
 )
+from backprop_engine.scenarios.yaml_document import Listing, Node
 from backprop_engine.source import ProblemError
 from backprop_engine.values import Shape
-from backprop_engine.yaml_document import Listing, Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
+from backprop_engine.scenarios.yaml_document import Listing, Node, Scalar
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Dtype, Shape, Value, settle
-from backprop_engine.yaml_document import Listing, Node, Scalar
 
 MAX_ELEMENTS: Final = 10_000_000
 """Elements of one array."""

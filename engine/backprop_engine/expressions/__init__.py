@@ -1,0 +1,1 @@
+"""Expressions and statements: text in, a syntax tree with places out."""

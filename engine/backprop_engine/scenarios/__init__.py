@@ -1,0 +1,1 @@
+"""Scenario files and the one-line shorthand: text in, a checked `Scenario` out."""

@@ -1,0 +1,132 @@
+"""The installed program in a real pseudo-terminal, read back by a terminal emulator."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+
+SCENARIO = Path(__file__).parents[1] / "tui" / "lessons" / "basic.yaml"
+PATIENCE = 60
+"""Seconds to wait for what must come; a test that passes never waits so long."""
+
+
+def program():
+    beside = Path(sys.executable).with_name("backprop-tui")
+    found = str(beside) if beside.exists() else shutil.which("backprop-tui")
+    assert found, "backprop-tui is not installed"
+    return found
+
+
+class Terminal:
+    """A shell command in a terminal of 80 × 24 cells."""
+
+    def __init__(self, command, **environment):
+        keep = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+        self.child = pexpect.spawn(
+            "/bin/sh",
+            ["-c", command],
+            dimensions=(24, 80),
+            env=keep | {"TERM": "xterm-256color", "LANG": "C.UTF-8"} | environment,
+            timeout=PATIENCE,
+        )
+        self.screen = pyte.Screen(80, 24)
+        self.stream = pyte.ByteStream(self.screen)
+        self.output = b""
+
+    @property
+    def text(self):
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def read(self):
+        try:
+            chunk = self.child.read_nonblocking(65536, timeout=0.05)
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        self.output += chunk
+        # pyte takes the private forms of these for the plain ones, and would print or crash.
+        self.stream.feed(re.sub(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]", b"", chunk))
+        return True
+
+    def wait_for(self, *texts):
+        end = time.monotonic() + PATIENCE
+        while not all(text in self.text for text in texts):
+            assert self.read(), f"the program ended before {texts}:\n{self.text}"
+            assert time.monotonic() < end, f"no {texts} in:\n{self.text}"
+
+    def press(self, keys):
+        self.child.send(keys)
+
+    def resize(self, columns, lines):
+        self.child.setwinsize(lines, columns)
+        self.screen.resize(lines, columns)
+
+    def finish(self):
+        while self.read():
+            pass
+        self.child.close()
+        return self.child.exitstatus
+
+
+@pytest.fixture
+def terminal():
+    running = []
+
+    def start(command, **environment):
+        running.append(Terminal(command, **environment))
+        return running[-1]
+
+    yield start
+    for one in running:
+        one.child.close(force=True)
+
+
+def test_a_newcomer_steps_to_7_and_leaves_the_terminal_as_it_was(terminal):
+    one = terminal(f"stty -g; {program()} {SCENARIO}; echo exit code $?; stty -g")
+    one.wait_for("Basic autograd", "0/10", "∂y/∂node")
+    one.press("f")
+    one.wait_for("forward done: y = 11 · next: backward from y")
+    one.press("sssss")
+    one.wait_for("3 → 7", "9/10")
+    one.press("S")
+    one.wait_for("8/10")
+    one.press("n")
+    one.press("n")
+    one.wait_for("the end: all 10 steps done", "x.grad = 7", "10/10")
+    one.wait_for("torch 2", "✓")
+    one.resize(130, 40)
+    one.wait_for("╭─ Chain rule", "╭─ Notes", "x.grad = 7")
+    one.resize(60, 16)
+    one.wait_for("[Chain rule]", "x.grad = 7")
+    one.press("q")
+    assert one.finish() == 0
+    settings = re.findall(rb"(?:[0-9a-f]+:){10,}[0-9a-f]+", one.output)
+    assert len(settings) == 2
+    assert settings[0] == settings[1]
+    assert b"exit code 0" in one.output
+    assert re.findall(rb"\x1b\[\?1049[hl]", one.output)[-1].endswith(b"l")
+    assert re.findall(rb"\x1b\[\?25[hl]", one.output)[-1].endswith(b"h")
+
+
+def test_an_expression_opens_in_an_ascii_terminal(terminal):
+    one = terminal(f"{program()} -e 'x=2, y=x**2+3x+1'", LANG="C")
+    one.wait_for("dy/dnode", "%1 = x^2", "0/10")
+    assert one.text.isascii()
+    one.press("q")
+    assert one.finish() == 0
+
+
+def test_the_bundled_scenarios_are_offered_when_nothing_is_named(terminal):
+    one = terminal(program())
+    one.wait_for("backprop-tui", "Basic autograd", "q quit")
+    one.press("q")
+    assert one.finish() == 0
