@@ -15,6 +15,7 @@ from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.operation import REQUIRED, Kind, Operation, Parameter
+from backprop_engine.scenarios import refused
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import did_you_mean
 
@@ -58,6 +59,8 @@ def _property(expression: syntax.Attribute) -> Call:
             expression.name_span,
             fix="put it under `expect:` to check it",
         )
+    if (unsupported := refused.attribute(expression)) is not None:
+        raise unsupported
     fix = did_you_mean(expression.name, [*PROPERTIES, *FUNCTIONS])
     if expression.name in FUNCTIONS:
         fix = f"write `.{expression.name}()`"
@@ -141,6 +144,8 @@ def _unknown_function(call: syntax.Call, variables: Container[str]) -> ProblemEr
         return ProblemError(
             f"`{name}` is a variable, not a function", call.function_span, fix=f"write `{name}*(…)`"
         )
+    if (unsupported := refused.function(call)) is not None:
+        return unsupported
     kind = "function" if call.receiver is None else "method"
     fix = did_you_mean(name, list(FUNCTIONS))
     if name in PROPERTIES:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,14 @@ from backprop_engine.operation import OperandError
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import Problem, ProblemError, ScenarioError, Span
 from backprop_engine.suggestions import did_you_mean
-from backprop_engine.values import Value, settle
+from backprop_engine.values import Value, full_like, settle
+
+
+class _Filled(NamedTuple):
+    """Pending work: a constant tensor of the shape of the last result (`torch.ones_like(y)`)."""
+
+    fill: float
+    span: Span
 
 
 class _Apply(NamedTuple):
@@ -23,6 +30,19 @@ class _Apply(NamedTuple):
 
     call: Call
     span: Span
+
+
+_LIKE: Final = {"ones_like": 1.0, "zeros_like": 0.0}
+
+
+def _model(call: syntax.Call) -> Expression:
+    """The value whose shape `ones_like` and its like take."""
+    given = call.arguments if call.receiver is None else ()
+    if len(given) != 1 or call.keywords:
+        raise ProblemError(
+            f"`{call.function}` takes one value", call.span, f"`torch.{call.function}(y)`"
+        )
+    return given[0]
 
 
 class Evaluation:
@@ -60,30 +80,54 @@ class Evaluation:
         return version
 
     def _run(self, statement: Assignment) -> None:
+        self._check_in_place(statement)
+        self.graph.is_recording = statement.is_recorded
         node = self._evaluate(statement.expression)
         version = self._bind(statement.name, node)
+        if not statement.has_target:
+            return
         self.assigned[statement.name] = node
         self.assigned[version] = node
         # `b = a` makes no node: the first name stays.
         self.graph.names.setdefault(node, version)
 
+    def _check_in_place(self, statement: Assignment) -> None:
+        """In torch `w -= …` under `no_grad` changes the leaf itself; here nothing changes."""
+        if statement.in_place and not statement.is_recorded:
+            node = self.names.get(statement.name)
+            if node is not None and self.graph.requires_grad[node]:
+                problem = Problem(
+                    f"`{statement.name}` requires grad, and changing it in place is not supported",
+                    statement.span,
+                    fix="give the changed value a name of its own",
+                )
+                raise ScenarioError(self.scenario.source, problem)
+
     def _evaluate(self, root: Expression) -> int:
         """The node of an expression. A stack machine: expressions may be any depth."""
-        pending: list[Expression | _Apply] = [root]
+        pending: list[Expression | _Apply | _Filled] = [root]
         results: list[int] = []
         try:
             while pending:
                 task = pending.pop()
                 if isinstance(task, _Apply):
                     results.append(self._apply(task, results))
+                elif isinstance(task, _Filled):
+                    value = full_like(self.graph.value[results.pop()], task.fill)
+                    results.append(self.graph.add_constant(value, task.span, is_tensor=True))
                 elif isinstance(task, syntax.Number):
                     results.append(self._constant(float(task.value), task.span))
                 elif isinstance(task, syntax.Name):
                     results.append(self._look_up(task))
+                elif task in self.scenario.tensors:
+                    value = self.scenario.tensors[task]
+                    results.append(self.graph.add_constant(value, task.span, is_tensor=True))
                 elif isinstance(task, syntax.Sequence):
                     results.append(self._array(task))
                 elif isinstance(task, syntax.Unary) and task.symbol == "+":
                     pending.append(task.operand)
+                elif isinstance(task, syntax.Call) and task.function in _LIKE:
+                    pending += [_Filled(_LIKE[task.function], task.span), _model(task)]
                 else:
                     call = resolve(task, self.names)
                     pending.append(_Apply(call, task.span))

@@ -33,6 +33,10 @@ class Graph:
         self.span: list[Span | None] = []
         """The sub-expression in the source that made the node."""
         self.attributes: dict[int, Mapping[str, Any]] = {}
+        self.retained: set[int] = set()
+        """Computed nodes whose `.grad` is kept (`retain_grad`)."""
+        self.is_recording = True
+        """Whether what is computed next may require grad: not so inside of `with no_grad:`."""
         self.inputs: dict[str, int] = {}
         self.names: dict[int, str] = {}
         """What the scenario calls a node; a name assigned twice is `h@1`, `h@2`."""
@@ -49,9 +53,12 @@ class Graph:
         self.names[node] = name
         return node
 
-    def add_constant(self, value: Value, span: Span | None = None) -> int:
-        """Append a literal: a leaf that never requires grad."""
-        return self._append(None, (), value, False, not isinstance(value, np.ndarray), span)
+    def add_constant(
+        self, value: Value, span: Span | None = None, *, is_tensor: bool = False
+    ) -> int:
+        """Append a literal: a leaf that never requires grad; `is_tensor` even if it is a scalar."""
+        is_number = not is_tensor and not isinstance(value, np.ndarray)
+        return self._append(None, (), value, False, is_number, span)
 
     def apply(
         self,
@@ -68,7 +75,11 @@ class Graph:
             raise
         except (ValueError, IndexError, TypeError) as error:
             raise _refused(operation, values, error) from error
-        requires_grad = any(self.requires_grad[operand] for operand in operands)
+        requires_grad = (
+            self.is_recording
+            and operation.differentiable
+            and any(self.requires_grad[operand] for operand in operands)
+        )
         is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
         node = self._append(
             operation, operands, settle(output, self.dtype), requires_grad, is_number, span
@@ -97,6 +108,15 @@ class Graph:
     def attributes_of(self, node: int) -> Mapping[str, Any]:
         """The attributes of the operation that made `node` (`dim`, a shape, an index)."""
         return self.attributes.get(node, NO_ATTRIBUTES)
+
+    def is_cut_off(self, node: int) -> bool:
+        """Whether no gradient goes from a computed node to operands that do require one.
+
+        So it is with `detach()`, inside of `with no_grad:`, and for comparisons.
+        """
+        return not self.requires_grad[node] and any(
+            self.requires_grad[operand] for operand in self.operands[node]
+        )
 
     def grad_fn(self, node: int) -> str:
         """The name torch gives the node's `grad_fn`; empty where that is None."""

@@ -103,6 +103,8 @@ class Operation:
     """Elements do not mix: operands broadcast, and contributions are summed back to shape."""
     arithmetic: bool = False
     """Of Python numbers it makes a Python number, as `+` does and `exp` does not."""
+    differentiable: bool = True
+    """Whether the output can require grad; that of a comparison or of `argmax` cannot."""
 
     @property
     def function_names(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from backprop_engine.backward import backward
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph
-from backprop_engine.scenarios.scenario import Backward, Scenario, ZeroGrad
+from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
 from backprop_engine.source import Problem, ScenarioError
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
 from backprop_engine.values import Value, full_like, settle, shape_of
@@ -69,9 +69,14 @@ class _Recorder:
 
     def __post_init__(self) -> None:
         graph = self.graph
-        self.grads: dict[int, Value | None] = {
-            node: None for node in graph.inputs.values() if graph.requires_grad[node]
-        }
+        for one in self.scenario.retained:
+            self._retain(one)
+        leaves = [node for node in graph.inputs.values() if graph.requires_grad[node]]
+        self.grads: dict[int, Value | None] = dict.fromkeys([*leaves, *sorted(graph.retained)])
+
+    @property
+    def _inputs(self) -> frozenset[int]:
+        return frozenset(self.graph.inputs.values())
 
     @property
     def graph(self) -> Graph:
@@ -100,14 +105,33 @@ class _Recorder:
             self.grads[leaf] = total if before is None else settle(before + total, self.graph.dtype)
         self._end_pass(PassKind.BACKWARD, f"backward {one.output}", start, output, self.grads)
 
+    def _retain(self, one: Retain) -> None:
+        node = self.evaluation.names[one.name]
+        if not self.graph.requires_grad[node]:
+            raise self._error(
+                one,
+                "can't retain_grad on Tensor that has requires_grad=False: "
+                f"`{one.name}` depends on no input that requires grad",
+                "leave it out",
+            )
+        if self.graph.operation[node] is not None:  # a leaf keeps its `.grad` anyway
+            self.graph.retained.add(node)
+
+    def _grad_owner(self, name: str) -> int:
+        """The node whose `.grad` is meant: the input of that name before any other."""
+        return self.graph.inputs.get(name, self.evaluation.names[name])
+
     def zero_grad(self, one: ZeroGrad) -> None:
-        """A pass of one step: every `.grad` None, or one input's `.grad` zeros."""
+        """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
         start = len(self.senders)
         if one.name is None:
-            self.grads = dict.fromkeys(self.grads)
+            self.grads |= dict.fromkeys(node for node in self.grads if node in self._inputs)
             name = "zero_grad"
+        elif one.to_none:
+            self.grads[self._grad_owner(one.name)] = None
+            name = f"{one.name}.grad = None"
         else:
-            leaf = self.graph.inputs[one.name]
+            leaf = self._grad_owner(one.name)
             before = self.grads.get(leaf)
             if before is None:
                 raise self._error(
@@ -138,7 +162,10 @@ class _Recorder:
                 "give an input `requires_grad: true`",
             )
         shape = shape_of(value)
-        if one.gradient is None:
+        gradient = one.gradient
+        if one.gradient_name:
+            gradient = graph.value[self.evaluation.names[one.gradient_name]]
+        if gradient is None:
             if np.size(value) != 1:
                 raise self._error(
                     one,
@@ -149,16 +176,16 @@ class _Recorder:
                     f"`backward: {{of: {one.output}, gradient: …}}` with shape {shape}",
                 )
             return full_like(value, 1.0)
-        if shape_of(one.gradient) != shape:
+        if shape_of(gradient) != shape:
             raise self._error(
                 one,
-                f"`gradient` has shape {shape_of(one.gradient)}, "
+                f"`gradient` has shape {shape_of(gradient)}, "
                 f"but `{one.output}` has shape {shape}",
                 "give one number for each element of the output",
             )
-        return settle(one.gradient, graph.dtype)
+        return settle(gradient, graph.dtype)
 
-    def _error(self, one: Backward | ZeroGrad, message: str, fix: str) -> ScenarioError:
+    def _error(self, one: Backward | ZeroGrad | Retain, message: str, fix: str) -> ScenarioError:
         return ScenarioError(self.scenario.source, Problem(message, one.span, fix=fix))
 
     def _add_step(

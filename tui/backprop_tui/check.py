@@ -15,7 +15,7 @@ from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.scenarios.scenario import Expectation, Scenario
 from backprop_engine.source import Problem, ScenarioError, Source, Span
-from backprop_engine.trace import Trace
+from backprop_engine.trace import NO_NODE, Trace
 from backprop_engine.values import Value, shape_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
@@ -322,8 +322,8 @@ def _expectations(scenario: Scenario, trace: Trace) -> Iterator[Complaint]:
 
 def _found(one: Expectation, trace: Trace) -> Value | None:
     inputs = trace.graph.inputs
-    if one.is_grad:
-        return final_grad(trace, inputs[one.name])
+    if one.is_grad:  # of the input, where a computed value has its name too
+        return final_grad(trace, inputs.get(one.name, trace.assigned.get(one.name, NO_NODE)))
     node = trace.assigned.get(one.name, inputs.get(one.name))
     if node is None:  # a version (`x@1`) of an input that is assigned again
         node = next(node for node, name in trace.graph.names.items() if name == one.name)

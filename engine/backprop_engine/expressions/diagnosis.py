@@ -49,6 +49,12 @@ def unexpected(reading: Reading, expected: AbstractSet[str]) -> ProblemError:
         )
     if "AUGMENTED" in expected:
         return _no_equals(reading, here)
+    if not reading.brackets and reading.form != "expression":
+        equals = _statement(reading).equals
+        if equals is None:
+            return _lone_expression(reading)
+        if here.start <= equals:
+            return _bad_target(reading, equals)
     if reading.brackets and _is_left_open(reading, here):
         return unclosed(reading)
     if "NUMBER" in expected:
@@ -87,13 +93,6 @@ def _trimmed(reading: Reading, stop: int) -> tuple[Span, str]:
 
 def _lone_expression(reading: Reading) -> ProblemError:
     span, text = _trimmed(reading, _statement(reading).stop)
-    called = re.fullmatch(r"(.+)\.backward\(.*\)", text)
-    if called:
-        if reading.form == "shorthand":
-            fix = "leave it out: it runs from the last name"
-        else:
-            fix = f"write the key `backward: {called[1]}` instead"
-        return ProblemError("`backward()` is not a part of `compute`", span, _STATEMENT, fix)
     if re.match(r"print\b", text):
         fix = "leave it out: every value is shown"
         return ProblemError("`print` is not needed here", span, _STATEMENT, fix)

@@ -15,10 +15,10 @@ from lark import Token
 from lark.common import LexerConf
 from lark.lexer import Lexer, LexerState
 
-from backprop_engine.expressions import mistakes
+from backprop_engine.expressions import asides, blocks, mistakes
 from backprop_engine.expressions.reading import Place, Reading
 
-LIBRARIES: Final = frozenset({"torch", "F", "nn", "np", "numpy", "math"})
+LIBRARIES: Final = frozenset({"torch", "F", "nn", "optim", "np", "numpy", "math"})
 """Names before a dot that are modules, unless the scenario has a variable of that name."""
 
 LITERALS: Final = {"True": True, "False": False, "None": None}
@@ -58,9 +58,12 @@ _SIGNS: Final = {
 _CLOSES: Final = {")": "(", "]": "["}
 _DOTTED = re.compile(rf"(?:[^\S\n]*\.[^\S\n]*{_NAME})+")
 _CALL = re.compile(r"[^\S\n]*\(")
+_EQUALS = re.compile(r"[^\S\n]*(?:\*\*|[-+*/@])?=(?!=)")
 _MULTIPLIERS: Final = frozenset({"NUMBER", "RPAR", "RSQB"})
 _MULTIPLICANDS: Final = frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"})
 """Where one of these follows one of those, a product is implied."""
+
+_SEPARATORS: Final = frozenset({"\n", ";", ","})
 
 
 def canonical(name: str) -> str:
@@ -98,14 +101,26 @@ def tokens(reading: Reading) -> Iterator[Token]:
             if reading.is_folded(start, at - 1):
                 raise mistakes.hidden_by_comment(reading, start)
             continue
-        kind, at = _classify(reading, kind, start, at)
         last = reading.last
+        is_start = last is None or last.kind == "_END"
+        word = match[0]
+        if is_start and word not in _SEPARATORS:
+            yield from _edges(reading, start)
+        if is_start and word == "with":
+            at = blocks.open_block(reading, start)
+            yield Token("_NO_GRAD", word, reading.excerpt.offsets[start])
+            continue
+        if is_start and (word in ("import", "from") or asides.is_print(reading, start)):
+            skip = asides.skip_print if word == "print" else asides.skip_import
+            at = skip(reading, start, LIBRARIES)
+            continue
+        kind, at = _classify(reading, kind, start, at)
         if kind == "_END" or (kind == "_COMMA" and reading.form == "shorthand"):
             yield from _separate(reading, text[start], start)
             continue
-        if last is None or last.kind == "_END":
+        if is_start:
             _start_statement(reading, kind, start, at)
-        elif kind in _MULTIPLICANDS and last.kind in _MULTIPLIERS:
+        elif last and kind in _MULTIPLICANDS and last.kind in _MULTIPLIERS:
             yield _token(reading, "STAR", "*", start, start)
         yield _token(reading, kind, text[start:at], start, at)
     yield from _finish(reading)
@@ -148,7 +163,7 @@ def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
 
 def _start_statement(reading: Reading, kind: str, start: int, stop: int) -> None:
     reading.statement = start
-    if kind == "NAME":
+    if kind == "NAME" and _EQUALS.match(reading.excerpt.text, stop):
         reading.variables.add(canonical(reading.excerpt.text[start:stop]))
 
 
@@ -181,6 +196,14 @@ def _finish(reading: Reading) -> Iterator[Token]:
     if reading.last is not None and reading.last.kind != "_END":
         end = len(reading.excerpt.text)
         yield _token(reading, "_END", "", end, end)
+    end = reading.excerpt.offsets[-1]
+    yield from (Token(edge, "", end, end_pos=end) for edge in blocks.close_all(reading))
+
+
+def _edges(reading: Reading, start: int) -> Iterator[Token]:
+    """The edges of blocks before a statement; the parser never objects to them."""
+    place = reading.excerpt.offsets[start]
+    yield from (Token(edge, "", place, end_pos=place) for edge in blocks.edges(reading, start))
 
 
 def _token(reading: Reading, kind: str, text: str, start: int, stop: int) -> Token:

@@ -45,9 +45,6 @@ _PASTED: Final = {
 }
 _SUPERSCRIPT = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _STATEMENTS: Final = {
-    "import": "functions such as `exp` are there without it",
-    "from": "functions such as `exp` are there without it",
-    "with": "write `x.detach()` for what needs no gradient",
     "for": "write the steps out one by one",
     "while": "write the steps out one by one",
     "def": "write the expression where the function is used",
@@ -115,7 +112,7 @@ def keyword(reading: Reading, word: str, start: int) -> ProblemError:
     span = reading.span(start, start + len(word))
     if word in ("and", "or", "not", "in", "is", "if", "else"):
         return ProblemError(f"`{word}` has no gradient and is not supported", span)
-    if word in ("import", "from", "with", "for", "while", "def", "lambda", "return"):
+    if word in _STATEMENTS:
         return ProblemError(
             f"`{word}` is not supported", span, "`name = expression`", _STATEMENTS[word]
         )

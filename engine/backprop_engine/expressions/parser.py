@@ -7,6 +7,8 @@ so that neither depth nor length of an expression matters.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, cast
@@ -20,17 +22,21 @@ from backprop_engine.expressions.excerpt import Excerpt
 from backprop_engine.expressions.lexer import LITERALS, ProgramLexer, canonical
 from backprop_engine.expressions.reading import Reading
 from backprop_engine.expressions.syntax import (
+    Action,
     Assignment,
     Attribute,
     Binary,
     Call,
     Dots,
+    DtypeName,
     Expression,
     Literal,
     Name,
     Number,
     Sequence,
+    Setting,
     Slice,
+    Statement,
     Subscript,
     Unary,
 )
@@ -45,20 +51,31 @@ CONSTANTS: Final = {
 }
 """What may follow a module's name and a dot without being called."""
 
+DTYPES: Final = {
+    "float64": "float64",
+    "double": "float64",
+    "float32": "float32",
+    "float": "float32",
+    "int64": "int64",
+    "long": "int64",
+    "bool": "bool",
+}
+"""Torch's names of the dtypes a tensor can have here."""
+
 _INTEGER_DIGITS = 300  # any longer and it is beyond float64 anyway
 
 
 def parse_program(
     excerpt: Excerpt, *, shorthand: bool = False, variables: frozenset[str] = frozenset()
-) -> tuple[Assignment, ...]:
-    """The statements of a text.
+) -> tuple[Statement, ...]:
+    """The statements of a text; `import` and `print` lines are read over.
 
     With `shorthand`, commas outside of brackets separate statements too. `variables` are names
     to be read as variables even where they look like a module's, as in `F.sum()`.
     Raises ScenarioError for the first mistake in the text.
     """
     reading = Reading(excerpt, "shorthand" if shorthand else "statements", set(variables))
-    return cast("tuple[Assignment, ...]", _parse(reading, "program"))
+    return cast("tuple[Statement, ...]", _parse(reading, "program"))
 
 
 def parse_expression(excerpt: Excerpt, *, variables: frozenset[str] = frozenset()) -> Expression:
@@ -105,6 +122,14 @@ class _Keyword(NamedTuple):
     value: _Part
 
 
+def _flat(lines: list[Statement | list[Statement]]) -> Iterator[Statement]:
+    for line in lines:
+        if isinstance(line, list):
+            yield from line
+        else:
+            yield line
+
+
 def _span(token: Token) -> Span:
     return Span(cast("int", token.start_pos), cast("int", token.end_pos))
 
@@ -121,8 +146,14 @@ def _number(text: str) -> float | int:
 class _Builder(Transformer[Token, Any]):
     """One method for each rule of the grammar: parts in, the larger part out."""
 
-    def program(self, statements: list[Assignment]) -> tuple[Assignment, ...]:
-        return tuple(statements)
+    def program(self, lines: list[Statement | list[Statement]]) -> tuple[Statement, ...]:
+        return tuple(_flat(lines))
+
+    def block(self, lines: list[Statement | list[Statement]]) -> list[Statement]:
+        return [
+            replace(one, is_recorded=False) if isinstance(one, Assignment) else one
+            for one in _flat(lines)
+        ]
 
     @v_args(inline=True)
     def lone_expression(self, part: _Part) -> _Part:
@@ -138,7 +169,24 @@ class _Builder(Transformer[Token, Any]):
         span = Span(_span(name).start, value.stop)
         before = Name(canonical(name), _span(name))
         changed = Binary(sign.removesuffix("="), before, value.expression, span)
-        return Assignment(before.name, changed, before.span, span)
+        return Assignment(before.name, changed, before.span, span, in_place=True)
+
+    @v_args(inline=True)
+    def setting(self, receiver: _Part, name: Token, _: Token, value: _Part | Token) -> Setting:
+        part = self.literal(value) if isinstance(value, Token) else value
+        return Setting(self.attribute(receiver, name).expression, part.expression)
+
+    @v_args(inline=True)
+    def action(
+        self, receiver: _Part, name: Token, left: Token, arguments: list[Any], right: Token
+    ) -> Action:
+        return Action(self.method(receiver, name, left, arguments, right).expression)
+
+    @v_args(inline=True)
+    def library_action(
+        self, dotted: Token, left: Token, arguments: list[Any], right: Token
+    ) -> Action:
+        return Action(self.library_call(dotted, left, arguments, right).expression)
 
     @v_args(inline=True)
     def binary(self, left: _Part, sign: Token, right: _Part) -> _Part:
@@ -162,7 +210,9 @@ class _Builder(Transformer[Token, Any]):
 
     @v_args(inline=True)
     def constant(self, token: Token) -> _Part:
-        name = token.rpartition(".")[2].strip()
+        prefix, _, name = "".join(token.split()).rpartition(".")
+        if prefix == "torch" and name in DTYPES:
+            return _leaf(DtypeName(DTYPES[name], _span(token)))
         if name not in CONSTANTS:
             raise mistakes.unknown_constant(token, _span(token), CONSTANTS)
         return _leaf(Number(CONSTANTS[name], _span(token)))

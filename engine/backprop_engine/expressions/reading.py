@@ -20,6 +20,22 @@ class Place(NamedTuple):
 
 
 @dataclass
+class Block:
+    """A `with no_grad:` block whose statements are being read."""
+
+    start: int
+    """Where its `with` stands in the excerpt."""
+    stop: int
+    """Where its colon ends."""
+    header: int
+    """The indentation of its first line."""
+    body: int | None = None
+    """That of its statements; None before the first of them."""
+    is_inline: bool = False
+    """Whether they stand in the line of the `with`."""
+
+
+@dataclass
 class Reading:
     """One text being read, and how far the lexer has come."""
 
@@ -36,6 +52,8 @@ class Reading:
     """Where in the excerpt the current statement starts."""
     brackets: list[tuple[str, int]] = field(default_factory=list)
     """The brackets open here, with their places in the excerpt."""
+    blocks: list[Block] = field(default_factory=list)
+    """The `with no_grad:` blocks open here, the innermost last."""
 
     def text(self, start: int, stop: int) -> str:
         """The excerpt's text from `start` to `stop`."""

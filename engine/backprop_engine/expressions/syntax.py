@@ -29,6 +29,14 @@ class Literal:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class DtypeName:
+    """`torch.float64` and its like: the `dtype` of a tensor that is written out."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sequence:
     """A bracketed list or a tuple, of expressions: an array constant, a shape, an index."""
 
@@ -119,6 +127,7 @@ class Subscript:
 Expression = (
     Number
     | Literal
+    | DtypeName
     | Sequence
     | Name
     | Unary
@@ -133,12 +142,49 @@ Expression = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """`name = expression`; `a += b` arrives here as `a = a + b`."""
+    """`name = expression`; `a += b` arrives here as `a = a + b`.
+
+    In `(x + 1).backward()` the value before the dot is an assignment too, one without a target:
+    its `name` is its text.
+    """
 
     name: str
     expression: Expression
     name_span: Span
     span: Span
+    has_target: bool = True
+    in_place: bool = False
+    """Written with `+=` or its like."""
+    is_recorded: bool = True
+    """False inside of `with no_grad:`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Action:
+    """A call that stands alone: `y.backward()`, `h.retain_grad()`, `torch.manual_seed(1)`."""
+
+    call: Call
+
+    @property
+    def span(self) -> Span:
+        """All of it."""
+        return self.call.span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setting:
+    """An assignment to an attribute: `x.grad = None`."""
+
+    target: Attribute
+    value: Expression
+
+    @property
+    def span(self) -> Span:
+        """The attribute and what it belongs to."""
+        return self.target.span
+
+
+Statement = Assignment | Action | Setting
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:

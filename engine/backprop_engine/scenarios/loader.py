@@ -10,9 +10,10 @@ from typing import Final, cast, get_args
 from backprop_engine.expressions.excerpt import check_characters, whole
 from backprop_engine.expressions.lexer import canonical
 from backprop_engine.expressions.parser import parse_expression, parse_program
-from backprop_engine.expressions.syntax import Assignment
+from backprop_engine.expressions.syntax import Assignment, Statement
 from backprop_engine.scenarios.inputs import read_input
 from backprop_engine.scenarios.names import Names
+from backprop_engine.scenarios.program import Program, read_program
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.scenarios.sections import (
     Expected,
@@ -23,7 +24,7 @@ from backprop_engine.scenarios.sections import (
     read_table,
     read_text,
 )
-from backprop_engine.scenarios.shorthand import read_shorthand
+from backprop_engine.scenarios.shorthand import read_shorthand, read_snippet
 from backprop_engine.scenarios.yaml_document import Node, Scalar, Table, read_document
 from backprop_engine.source import Problem, ProblemError, ScenarioError, Source, Span
 from backprop_engine.suggestions import did_you_mean, listed
@@ -42,7 +43,10 @@ _EXAMPLE: Final = "such as `x=2, y=x**2+3x+1`"
 
 
 def load(path: str | os.PathLike[str]) -> Scenario:
-    """The scenario in a UTF-8 file. Raises ScenarioError, also where it cannot be read."""
+    """The scenario in a UTF-8 file: YAML, or a PyTorch program where its name ends in `.py`.
+
+    Raises ScenarioError, also where it cannot be read.
+    """
     name = os.fspath(path)
     try:
         with Path(path).open("rb") as file:
@@ -60,7 +64,8 @@ def load(path: str | os.PathLike[str]) -> Scenario:
         problem = f"this file cannot be read: {error}"
     else:
         if len(data) <= MAX_BYTES:
-            return parse_document(Source(name, text.replace("\r\n", "\n").replace("\r", "\n")))
+            source = Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
+            return parse_snippet(source) if name.endswith(".py") else parse_document(source)
         problem = f"this file is larger than {MAX_BYTES // 1_000_000} MB"
     raise ScenarioError(Source(name, ""), Problem(problem, Span(0, 0)))
 
@@ -81,6 +86,15 @@ def parse_shorthand(source: Source) -> Scenario:
     try:
         check_characters(source.text, Span(0, len(source.text)))
         return read_shorthand(whole(source))
+    except ProblemError as error:
+        raise ScenarioError(source, error.problem) from error
+
+
+def parse_snippet(source: Source) -> Scenario:
+    """The scenario in a PyTorch program of its own. Raises ScenarioError."""
+    try:
+        check_characters(source.text, Span(0, len(source.text)))
+        return read_snippet(whole(source))
     except ProblemError as error:
         raise ScenarioError(source, error.problem) from error
 
@@ -108,29 +122,70 @@ def _document(source: Source, table: Table) -> Scenario:
     }
     _check_version(sections.get("version"))
     dtype = _read_dtype(sections.get("dtype"))
-    inputs = _read_inputs(sections.get("inputs"), dtype)
-    variables = frozenset(one.name for one in inputs)
-    statements = _read_compute(source, table, sections.get("compute"), variables)
-    names = Names(variables, (statement.name for statement in statements))
+    program = _read_program(source, table, sections, dtype)
+    names = Names(
+        (one.name for one in program.inputs),
+        (one.name for one in program.statements),
+        (one.name for one in program.retained),
+    )
     title, about = sections.get("title"), sections.get("about")
     backward, expect = sections.get("backward"), sections.get("expect")
     hints, disagrees = sections.get("hints"), sections.get("disagrees")
-    last = statements[-1]
-    default = (Backward(last.name, None, last.name_span),)
     expected = read_expect(expect, names) if expect else Expected()
     return Scenario(
         source=source,
-        inputs=inputs,
-        statements=statements,
-        passes=read_passes(backward, names, dtype) if backward else default,
-        dtype=dtype,
+        inputs=program.inputs,
+        statements=program.statements,
+        passes=_read_passes(source, table, backward, program, names),
+        dtype=program.dtype,
         title=read_text(title, "`title`") if title else "",
         about=read_text(about, "`about`") if about else "",
         expectations=expected.values,
         expected_error=expected.error,
         hints=read_hints(hints, names) if hints else {},
         disagrees=read_disagrees(disagrees, names) if disagrees else {},
+        retained=program.retained,
+        tensors=program.tensors,
     )
+
+
+def _read_program(
+    source: Source, table: Table, sections: dict[str, Node], dtype: Dtype | None
+) -> Program:
+    """The sections `inputs` and `compute`."""
+    given = sections.get("inputs")
+    inputs = _read_inputs(given, dtype or "float64")
+    variables = frozenset(one.name for one in inputs)
+    compute = sections.get("compute")
+    statements = _read_compute(source, compute, variables)
+    if inputs:  # their numbers are float64 already
+        dtype = dtype or "float64"
+    program = read_program(source, statements, inputs, dtype)
+    if not program.statements:
+        raise ProblemError(
+            "this scenario computes nothing",
+            compute.span if compute else _compute_key(table),
+            "`compute:` with a statement such as `y = x**2`",
+        )
+    return program
+
+
+def _read_passes(
+    source: Source, table: Table, node: Node | None, program: Program, names: Names
+) -> tuple[Backward | ZeroGrad, ...]:
+    """The passes that the key `backward` lists, or else those that the program calls itself."""
+    if node is None:
+        last = program.statements[-1]
+        return program.passes or (Backward(last.name, None, last.name_span),)
+    if program.passes:
+        key = next(key for key, _ in table.entries if key.text == "backward")
+        line = source.position(program.passes[0].span.start).line
+        raise ProblemError(
+            "`backward` is said twice: here, and by the program itself",
+            key.span,
+            fix=f"keep this key, or line {line} and its like",
+        )
+    return read_passes(node, names, program.dtype)
 
 
 def _proper_place(value: Node) -> str:
@@ -145,9 +200,9 @@ def _check_version(node: Node | None) -> None:
         raise ProblemError("this version of the format is unknown", node.span, "`version: 1`")
 
 
-def _read_dtype(node: Node | None) -> Dtype:
+def _read_dtype(node: Node | None) -> Dtype | None:
     if node is None:
-        return "float64"
+        return None
     text = read_text(node, "`dtype`")
     known = get_args(Dtype)
     if text not in known:
@@ -178,24 +233,20 @@ def _read_inputs(node: Node | None, dtype: Dtype) -> tuple[Input, ...]:
 
 
 def _read_compute(
-    source: Source, document: Table, node: Node | None, variables: frozenset[str]
-) -> tuple[Assignment, ...]:
-    statements: tuple[Assignment, ...] = ()
-    at = node.span if node else _compute_key(document)
+    source: Source, node: Node | None, variables: frozenset[str]
+) -> tuple[Statement, ...]:
+    if node is None:
+        return ()
     if isinstance(node, Table):
         variables |= {key.text for key, _ in node.entries}
-        statements = tuple(_named(source, key, value, variables) for key, value in node.entries)
-    elif isinstance(node, Scalar):
-        statements = parse_program(node.excerpt(source), variables=variables)
-    elif node is not None:
-        raise ProblemError(
-            "`compute` is not a list", at, "statements, one a line, indented under `compute: |`"
-        )
-    if not statements:
-        raise ProblemError(
-            "this scenario computes nothing", at, "`compute:` with a statement such as `y = x**2`"
-        )
-    return statements
+        return tuple(_named(source, key, value, variables) for key, value in node.entries)
+    if isinstance(node, Scalar):
+        return parse_program(node.excerpt(source), variables=variables)
+    raise ProblemError(
+        "`compute` is not a list",
+        node.span,
+        "statements, one a line, indented under `compute: |`",
+    )
 
 
 def _compute_key(document: Table) -> Span:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from backprop_engine.expressions.lexer import canonical
+from backprop_engine.scenarios.refused import grad_of_non_leaf
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import did_you_mean
 
@@ -13,8 +14,12 @@ from backprop_engine.suggestions import did_you_mean
 class Names:
     """All names that have a value, with how often each was assigned (an input counts once)."""
 
-    def __init__(self, inputs: Iterable[str], assigned: Iterable[str]) -> None:
+    def __init__(
+        self, inputs: Iterable[str], assigned: Iterable[str], retained: Iterable[str] = ()
+    ) -> None:
         self.inputs = frozenset(inputs)
+        self.retained = frozenset(retained)
+        """Computed names that keep their `.grad` too."""
         self._versions = Counter([*self.inputs, *assigned])
 
     def value(self, text: str, span: Span, *others: str) -> str:
@@ -55,6 +60,17 @@ class Names:
                 f"`{name}` is not an input", span, "an input: only leaves keep their gradient"
             )
         raise ProblemError(f"unknown input `{name}`", span, fix=did_you_mean(name, self.inputs))
+
+    def grad(self, text: str, span: Span) -> str:
+        """The name whose `.grad` is meant. Raises ProblemError where none is kept for it."""
+        name = canonical(text.strip())
+        if name in self.inputs or name.partition("@")[0] not in self._versions:
+            return self.input(name, span)
+        name = self.value(name, span)
+        last = f"{name}@{self._versions[name]}"
+        if name in self.retained or last in self.retained:
+            return name
+        raise grad_of_non_leaf(name, span)
 
     def __contains__(self, name: str) -> bool:
         return name in self._versions

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from backprop_engine.expressions.syntax import Assignment
+from backprop_engine.expressions.syntax import Assignment, Expression
 from backprop_engine.source import Source, Span
 from backprop_engine.values import Dtype, Value
 
@@ -29,19 +29,33 @@ class Backward:
     output: str
     gradient: Value | None
     span: Span
+    gradient_name: str = ""
+    """The name of the value that is the `gradient`, in place of one written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retain:
+    """`h.retain_grad()`: the `.grad` of `name` is kept though it is no leaf."""
+
+    name: str
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
 class ZeroGrad:
-    """`zero_grad`: `.grad` of every input becomes None; or `x.grad.zero_()`: zeros, for `name`."""
+    """`zero_grad`: `.grad` of every input becomes None.
+
+    With `name` only that one's: zeros by `x.grad.zero_()`, None by `x.grad = None`.
+    """
 
     span: Span
     name: str | None = None
+    to_none: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What a scenario says a name's value, or an input's `.grad`, comes out as.
+    """What a scenario says a name's value, or a leaf's `.grad`, comes out as.
 
     Holds where |a - b| ≤ tolerance · max(1, |b|), element by element; a `value` of None means
     that there is no `.grad`.
@@ -71,3 +85,6 @@ class Scenario:
     hints: Mapping[str, str] = field(default_factory=dict)
     disagrees: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """For an input, the oracles known to give another gradient here."""
+    retained: tuple[Retain, ...] = ()
+    tensors: Mapping[Expression, Value] = field(default_factory=dict)
+    """What the calls that write a tensor out, such as `torch.ones(3)`, stand for."""

@@ -69,7 +69,7 @@ def _read_pass(node: Node, names: Names, dtype: Dtype) -> Backward | ZeroGrad:
         return ZeroGrad(node.span)
     zeroed = _ZERO_ONE.fullmatch(text)
     if zeroed:
-        return ZeroGrad(node.span, names.input(zeroed[1], node.span))
+        return ZeroGrad(node.span, names.grad(zeroed[1], node.span))
     called = _CALL.fullmatch(text)
     if called:
         raise ProblemError(
@@ -135,7 +135,7 @@ def read_expect(node: Node, names: Names) -> Expected:
 def _read_expectation(key: Scalar, node: Node, names: Names, tolerance: float) -> Expectation:
     is_grad = key.text.endswith(".grad")
     mentioned = key.text.removesuffix(".grad")
-    name = names.input(mentioned, key.span) if is_grad else names.value(mentioned, key.span)
+    name = names.grad(mentioned, key.span) if is_grad else names.value(mentioned, key.span)
     if isinstance(node, Table):
         for option, _ in node.entries:
             if option.text not in ("value", "tolerance"):

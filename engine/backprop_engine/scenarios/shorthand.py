@@ -1,10 +1,13 @@
-"""The one-line form of a scenario: `x=2, y=x**2+3x+1`.
+"""The one-line form of a scenario, `x=2, y=x**2+3x+1`, and pasted programs.
 
 Here, and only here, a statement whose right side is a signed number or a list of them gives an
-input; every other one computes.
+input; every other one computes. In a program that writes its tensors out as PyTorch does, numbers
+are numbers.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from backprop_engine.expressions.excerpt import Excerpt
 from backprop_engine.expressions.parser import parse_program
@@ -13,11 +16,13 @@ from backprop_engine.expressions.syntax import (
     Expression,
     Number,
     Sequence,
+    Statement,
     Unary,
     children,
     postorder,
 )
 from backprop_engine.scenarios.arrays import nested_array
+from backprop_engine.scenarios.program import makes_tensors, read_program
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Value, settle
@@ -29,32 +34,65 @@ def read_shorthand(excerpt: Excerpt) -> Scenario:
     Raises ScenarioError for what is no statement, ProblemError for an input given twice or an
     array that is none, and where nothing is computed.
     """
+    statements = parse_program(excerpt, shorthand=True)
+    if makes_tensors(statements):
+        return _scenario(excerpt, statements, ())
+    return _scenario(excerpt, *_inputs_apart(statements))
+
+
+def read_snippet(excerpt: Excerpt) -> Scenario:
+    """The scenario in a Python file: statements one a line, and numbers are numbers.
+
+    Raises as `read_shorthand` does.
+    """
+    return _scenario(excerpt, parse_program(excerpt), ())
+
+
+def _scenario(
+    excerpt: Excerpt, statements: Iterable[Statement], inputs: Iterable[Input]
+) -> Scenario:
+    program = read_program(excerpt.source, statements, inputs)
+    if not program.statements:
+        end = excerpt.offsets[len(excerpt.text.rstrip())]
+        raise ProblemError(
+            "nothing is computed here", Span(end, end), fix="add a statement such as `y = x**2`"
+        )
+    last = program.statements[-1]
+    return Scenario(
+        excerpt.source,
+        program.inputs,
+        program.statements,
+        program.passes or (Backward(last.name, None, last.name_span),),
+        program.dtype,
+        retained=program.retained,
+        tensors=program.tensors,
+    )
+
+
+def _inputs_apart(
+    statements: Iterable[Statement],
+) -> tuple[tuple[Statement, ...], tuple[Input, ...]]:
+    """The statements that give no input, and the inputs."""
     inputs: dict[str, Input] = {}
-    statements: list[Assignment] = []
+    rest: list[Statement] = []
     computed: set[str] = set()
-    for statement in parse_program(excerpt, shorthand=True):
+    for statement in statements:
+        if not isinstance(statement, Assignment) or not _is_literal(statement.expression):
+            rest.append(statement)
+            if isinstance(statement, Assignment):
+                computed.add(statement.name)
+            continue
         name, span = statement.name, statement.name_span
-        if not _is_literal(statement.expression):
-            statements.append(statement)
-            computed.add(name)
-        elif name in inputs:
+        if name in inputs:
             raise ProblemError(f"the input `{name}` is given twice", span, fix="keep one of them")
-        elif name in computed:
+        if name in computed:
             raise ProblemError(
                 f"`{name}` is computed already, and a number of its own would make it an input",
                 span,
                 fix="use another name",
             )
-        else:
-            inputs[name] = Input(name, _value(statement.expression), True, span)
-    if not statements:
-        end = excerpt.offsets[len(excerpt.text.rstrip())]
-        raise ProblemError(
-            "nothing is computed here", Span(end, end), fix="add a statement such as `y = x**2`"
-        )
-    last = statements[-1]
-    passes = (Backward(last.name, None, last.name_span),)
-    return Scenario(excerpt.source, tuple(inputs.values()), tuple(statements), passes)
+        inputs[name] = Input(name, _value(statement.expression), True, span)
+    return tuple(rest), tuple(inputs.values())
 
 
 def _is_literal(expression: Expression) -> bool:

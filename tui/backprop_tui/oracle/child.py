@@ -75,6 +75,7 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
     torch = program.torch
     torch.set_default_dtype(getattr(torch, request["dtype"]))
     numbers, requires_grad = set(request["numbers"]), set(request["requires_grad"])
+    retained, cut_off = set(request["retained"]), set(request["cut_off"])
     for node, (name, operands) in enumerate(
         zip(request["operations"], request["operands"], strict=True)
     ):
@@ -82,9 +83,12 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
             result = _leaf(torch, request["leaves"][node], node in numbers, node in requires_grad)
         else:
             attributes = request["attributes"].get(str(node), {})
-            result = _apply(program, name, operands, attributes, is_number=node in numbers)
+            with torch.set_grad_enabled(node not in cut_off):
+                result = _apply(program, name, operands, attributes, is_number=node in numbers)
         program.results.append(result)
         _enter(program, node, operands)
+        if node in retained:
+            program.results[node].retain_grad()
 
 
 def _leaf(torch: Any, encoded: Any, is_number: bool, requires_grad: bool) -> Any:
@@ -246,7 +250,8 @@ def run_pass(
         program.results[node].grad = None
     for node in one.get("zeroed", ()):
         program.results[node].grad.zero_()
-    leaves = [(node, program.results[node].grad) for node in request["requires_grad"]]
+    owners = [*request["requires_grad"], *request["retained"]]
+    leaves = [(node, program.results[node].grad) for node in owners]
     return {
         "index": one["index"],
         "contributions": listener.contributions(),

@@ -81,6 +81,8 @@ def encode_request(trace: Trace, number: int) -> dict[str, Any]:
         "requires_grad": [
             n for n in nodes if graph.operation[n] is None and graph.requires_grad[n]
         ],
+        "retained": sorted(graph.retained),
+        "cut_off": [n for n in nodes if graph.is_cut_off(n)],
         "numbers": [n for n in nodes if graph.is_number[n]],
         "attributes": {
             str(n): {key: encode_attribute(one) for key, one in attributes.items()}

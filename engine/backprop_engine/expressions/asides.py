@@ -1,0 +1,125 @@
+"""Lines of a pasted program that compute nothing: `import torch`, `print(x.grad)`.
+
+They are read over; but a module that is not known, and a name that nothing is called, are errors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set as AbstractSet
+from typing import Final
+
+from backprop_engine.expressions import mistakes
+from backprop_engine.expressions.reading import Reading
+from backprop_engine.source import ProblemError
+from backprop_engine.suggestions import did_you_mean, listed
+
+MODULES: Final = ("torch", "numpy", "math")
+"""What may be imported, with all that is in it."""
+
+_PRINT: Final = re.compile(r"print[^\S\n]*\(")
+_LINE: Final = re.compile(r"(?:[^\n;#(]|\([^)]*\))*")
+_IMPORTED: Final = re.compile(r"(?P<module>[\w.]+)(?:\s+as\s+(?P<alias>\w+))?\s*(?:,\s*|$)")
+_FROM: Final = re.compile(r"from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[^)]*)\)?\s*$")
+_PIECE: Final = re.compile(
+    r"(?P<TEXT>(?P<prefix>[fFrRbBuU]{0,2})(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"))"
+    r"|(?P<OPEN>[(\[{])|(?P<CLOSE>[)\]}])"
+    r"|(?P<PROPERTY>\.\s*[^\W\d]\w*)"
+    r"|(?P<NAME>[^\W\d]\w*)(?P<other>\s*\(|\s*=(?!=))?"
+    r"|(?P<REST>\d[\w.]*|[^\w])"
+)
+_FIELD: Final = re.compile(r"\{([^{}:!]*)")
+_WORDS: Final = frozenset({"True", "False", "None", "and", "or", "not", "in", "is", "if", "else"})
+
+
+def is_print(reading: Reading, start: int) -> bool:
+    """Whether a call of `print` starts here."""
+    return "print" not in reading.variables and bool(_PRINT.match(reading.excerpt.text, start))
+
+
+def skip_import(reading: Reading, start: int, libraries: AbstractSet[str]) -> int:
+    """Where the `import` or `from` line at `start` ends.
+
+    Raises ProblemError for a module that is not known, or one that gets a name unlike its own.
+    """
+    line = _LINE.match(reading.excerpt.text, start)
+    stop = line.end() if line else start
+    text = reading.text(start, stop).rstrip()
+    whole = _FROM.fullmatch(text)
+    if whole:
+        _check_module(reading, start + whole.start("module"), whole["module"])
+        _check_aliases(reading, start + whole.start("names"), whole["names"], libraries)
+        return stop
+    at = len("import")
+    at += len(text[at:]) - len(text[at:].lstrip())
+    while at < len(text):
+        one = _IMPORTED.match(text, at)
+        if not text.startswith("import") or one is None:
+            span = reading.span(start, start + len(text))
+            raise ProblemError("this import is not understood", span, "`import torch`")
+        _check_module(reading, start + at, one["module"])
+        _check_aliases(reading, start + at, one[0], libraries)
+        at = one.end()
+    return stop
+
+
+def _check_module(reading: Reading, start: int, module: str) -> None:
+    if module.partition(".")[0] not in MODULES:
+        raise ProblemError(
+            f"`{module}` cannot be imported",
+            reading.span(start, start + len(module)),
+            listed(MODULES),
+            "leave it out: functions such as `exp` are there without it",
+        )
+
+
+def _check_aliases(reading: Reading, start: int, names: str, libraries: AbstractSet[str]) -> None:
+    for one in re.finditer(r"([\w.]+)\s+as\s+(\w+)", names):
+        if one[2] not in libraries and one[2] != one[1]:
+            raise ProblemError(
+                f"`{one[2]}` is not known as a module's name",
+                reading.span(start + one.start(2), start + one.end(2)),
+                listed(sorted(libraries)),
+            )
+
+
+def skip_print(reading: Reading, start: int, libraries: AbstractSet[str]) -> int:
+    """Where the `print(…)` at `start` ends.
+
+    Raises ProblemError for a name in it that is not known here, and where it does not end.
+    """
+    text = reading.excerpt.text
+    opening = _PRINT.match(text, start)
+    at = opening.end() if opening else start
+    depth = 1
+    known = {*reading.variables, *libraries, *_WORDS}
+    while depth and (piece := _PIECE.match(text, at)):
+        at = piece.end()
+        depth += bool(piece["OPEN"]) - bool(piece["CLOSE"])
+        if piece["OPEN"] is None and piece["other"] and piece["other"].endswith("("):
+            depth += 1
+        if piece["NAME"] and not piece["other"]:
+            _check_name(reading, known, piece["NAME"], piece.start("NAME"))
+        elif piece["TEXT"] and "f" in piece["prefix"].lower():
+            _check_fields(reading, known, piece["TEXT"], piece.start("TEXT"))
+    if depth:
+        reading.brackets.append(("(", text.index("(", start)))
+        raise mistakes.unclosed(reading)
+    return at
+
+
+def _check_fields(reading: Reading, known: AbstractSet[str], text: str, start: int) -> None:
+    for place in _FIELD.finditer(text):
+        for piece in _PIECE.finditer(place[1]):
+            if piece["NAME"] and not piece["other"]:
+                at = start + place.start(1) + piece.start("NAME")
+                _check_name(reading, known, piece["NAME"], at)
+
+
+def _check_name(reading: Reading, known: AbstractSet[str], name: str, start: int) -> None:
+    if name not in known:
+        raise ProblemError(
+            f"unknown name `{name}`",
+            reading.span(start, start + len(name)),
+            fix=did_you_mean(name, reading.variables),
+        )

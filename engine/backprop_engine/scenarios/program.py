@@ -1,0 +1,404 @@
+"""What the statements of a program say: inputs, computing, and backward passes.
+
+A program may be pasted from PyTorch. Then its inputs are the tensors it writes out, and it calls
+`backward()` itself. All computing is one forward pass here, and the backward passes follow in
+their order: no value depends on a gradient, so nothing comes out otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from backprop_engine.expressions import syntax
+from backprop_engine.expressions.syntax import (
+    Action,
+    Assignment,
+    Call,
+    Expression,
+    Setting,
+    Statement,
+    postorder,
+)
+from backprop_engine.scenarios import refused
+from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
+from backprop_engine.scenarios.tensors import dtype_asked, is_tensor, make_tensor
+from backprop_engine.source import ProblemError, Source, Span
+from backprop_engine.suggestions import did_you_mean
+from backprop_engine.values import Dtype, Value, is_float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Program:
+    """The statements of a text, sorted; see `Scenario` for the parts."""
+
+    dtype: Dtype
+    inputs: tuple[Input, ...]
+    statements: tuple[Assignment, ...]
+    passes: tuple[Backward | ZeroGrad, ...]
+    retained: tuple[Retain, ...]
+    tensors: Mapping[Expression, Value]
+
+
+def read_program(
+    source: Source,
+    statements: Iterable[Statement],
+    inputs: Iterable[Input] = (),
+    dtype: Dtype | None = None,
+) -> Program:
+    """Sort the statements of `source`; `inputs` and `dtype` are those given beside them.
+
+    Raises ProblemError for what cannot be done here and for inputs that contradict each other.
+    """
+    listed = tuple(statements)
+    reader = _Reader(source, inputs, _read_dtype(listed, dtype))
+    for statement in listed:
+        reader.read(statement)
+    return reader.program()
+
+
+def makes_tensors(statements: Iterable[Statement]) -> bool:
+    """Whether a program writes tensors out as PyTorch does, so that its numbers are numbers."""
+    return any(
+        is_tensor(part) for one in statements for root in _roots(one) for part in postorder(root)
+    )
+
+
+def _roots(statement: Statement) -> tuple[Expression, ...]:
+    match statement:
+        case Assignment(expression=expression):
+            return (expression,)
+        case Action(call=call):
+            return (call,)
+        case Setting(target=target, value=value):
+            return (target, value)
+
+
+def _read_dtype(statements: Iterable[Statement], given: Dtype | None) -> Dtype:
+    """The one dtype of all floats: the scenario's, or what the tensors ask for."""
+    asked: Dtype | None = given
+    taken: set[Expression] = set()
+    names: list[syntax.DtypeName] = []
+    for statement in statements:
+        for root in _roots(statement):
+            for part in postorder(root):
+                if isinstance(part, syntax.DtypeName):
+                    names.append(part)
+                elif isinstance(part, Call) and is_tensor(part):
+                    name = dtype_asked(part)
+                    if name is not None:
+                        taken.add(name)
+                        asked = _agreed(asked, name)
+    for name in names:
+        if name not in taken:
+            raise ProblemError(
+                "a `dtype` is given to a tensor that is written out, and to nothing else",
+                name.span,
+                "such as `torch.zeros(3, dtype=torch.float64)`",
+                "leave it out: the scenario's `dtype` decides",
+            )
+    return asked or "float64"
+
+
+def _agreed(asked: Dtype | None, name: syntax.DtypeName) -> Dtype | None:
+    wanted: Dtype | None = None
+    if name.name == "float64":
+        wanted = "float64"
+    elif name.name == "float32":
+        wanted = "float32"
+    if wanted and asked and wanted != asked:
+        raise ProblemError(
+            f"all floats of a program have one dtype, and this one has {asked}",
+            name.span,
+            fix=f"write `torch.{asked}`",
+        )
+    return wanted or asked
+
+
+class _Reader:
+    """Reads statement after statement."""
+
+    def __init__(self, source: Source, inputs: Iterable[Input], dtype: Dtype) -> None:
+        self.source = source
+        self.dtype = dtype
+        self.inputs = {one.name: one for one in inputs}
+        self.statements: list[Assignment] = []
+        self.passes: list[Backward | ZeroGrad] = []
+        self.retained: list[Retain] = []
+        self.tensors: dict[Expression, Value] = {}
+        self._random = np.random.Generator(np.random.PCG64(0))
+        self._assigned: Counter[str] = Counter(list(self.inputs))
+        self._passes_before: dict[str, int] = {}
+        """How many passes stand before the last assignment of a name."""
+        self._used: set[str] = set()
+
+    def program(self) -> Program:
+        """Everything read so far."""
+        return Program(
+            self.dtype,
+            tuple(self.inputs.values()),
+            tuple(self.statements),
+            tuple(self._named(one) for one in self.passes),
+            tuple(replace(one, name=self._version_name(one.name)) for one in self.retained),
+            self.tensors,
+        )
+
+    def read(self, statement: Statement) -> None:
+        """Take one statement in."""
+        match statement:
+            case Assignment():
+                self._assign(statement)
+            case Action(call=call):
+                self._act(call)
+            case Setting():
+                self._set(statement)
+
+    # Names: while the text is read, every mention carries its version
+
+    def _bind(self, name: str) -> None:
+        self._assigned[name] += 1
+        self._passes_before[name] = len(self.passes)
+
+    def _version(self, name: str) -> str:
+        return f"{name}@{self._assigned[name]}"
+
+    def _version_name(self, version: str) -> str:
+        """`h@2`, or `h` where it is the only one."""
+        name = version.rpartition("@")[0]
+        return version if self._assigned[name] > 1 else name
+
+    def _named(self, one: Backward | ZeroGrad) -> Backward | ZeroGrad:
+        if isinstance(one, ZeroGrad):
+            return one
+        gradient = one.gradient_name and self._version_name(one.gradient_name)
+        return replace(one, output=self._version_name(one.output), gradient_name=gradient)
+
+    def _known(self, name: syntax.Name) -> str:
+        if name.name not in self._assigned:
+            raise ProblemError(
+                f"unknown name `{name.name}`",
+                name.span,
+                fix=did_you_mean(name.name, self._assigned),
+            )
+        return name.name
+
+    # Assignments
+
+    def _assign(self, statement: Assignment) -> None:
+        name, made = statement.name, _made(statement.expression)
+        if made is not None and name not in self._assigned:
+            self._add_input(statement, *made)
+            return
+        self._prepare(statement.expression)
+        self.statements.append(statement)
+        self._bind(name)
+
+    def _add_input(self, statement: Assignment, call: Call, asks_for_grad: bool) -> None:
+        tensor = make_tensor(call, self.dtype, self._random)
+        requires_grad = tensor.requires_grad or asks_for_grad
+        if requires_grad and not is_float(tensor.value):
+            raise ProblemError(
+                "only Tensors of floating point dtype can require gradients",
+                call.span,
+                fix="write its numbers with a point, such as `2.`",
+            )
+        name, span = statement.name, statement.name_span
+        self.inputs[name] = Input(name, tensor.value, requires_grad, span)
+        self._bind(name)
+
+    def _prepare(self, root: Expression) -> None:
+        """Make the tensors that an expression writes out, and note the names it uses."""
+        for part in postorder(root):
+            if isinstance(part, syntax.Name):
+                self._used.add(part.name)
+            elif isinstance(part, Call) and is_tensor(part) and part.function not in self._assigned:
+                tensor = make_tensor(part, self.dtype, self._random)
+                if tensor.requires_grad:
+                    raise ProblemError(
+                        "a tensor that requires grad needs a name that no other value has had",
+                        part.span,
+                        fix="write `w = torch.tensor(…, requires_grad=True)` on a line of its own",
+                    )
+                self.tensors[part] = tensor.value
+
+    def _text(self, span: Span) -> str:
+        return " ".join(self.source.text[span.start : span.stop].split())
+
+    def _value_name(self, expression: Expression) -> str:
+        """The versioned name of a value, which gets its text for a name where it has none."""
+        if isinstance(expression, syntax.Name):
+            return self._version(self._known(expression))
+        span = expression.span
+        self._prepare(expression)
+        text = self._text(span)
+        self.statements.append(Assignment(text, expression, span, span, has_target=False))
+        self._bind(text)
+        return self._version(text)
+
+    # Actions
+
+    def _act(self, call: Call) -> None:
+        if call.receiver is None:
+            self._act_on_library(call)
+            return
+        match call.function:
+            case "backward":
+                self._backward(call, call.receiver)
+            case "retain_grad":
+                self._retain_grad(call, call.receiver)
+            case "requires_grad_":
+                self._require_grad(call, call.receiver, _only_flag(call))
+            case "zero_" if _grad_of(call.receiver):
+                _no_arguments(call)
+                self._clear(call.receiver, call.span, to_none=False)
+            case _:
+                raise refused.action(call, self._text(call.span))
+
+    def _act_on_library(self, call: Call) -> None:
+        if call.function != "manual_seed":
+            raise refused.action(call, self._text(call.span))
+        match call.arguments:
+            case (syntax.Number(value=int(seed)),) if not call.keywords:
+                self._random = np.random.Generator(np.random.PCG64(seed))
+            case _:
+                raise ProblemError("this is not a seed", call.span, "`torch.manual_seed(0)`")
+
+    def _backward(self, call: Call, receiver: Expression) -> None:
+        given = dict(call.keywords)
+        for name, value in call.keywords:
+            if name not in ("gradient", "retain_graph", "create_graph"):
+                raise refused.keyword(name, value.span)
+        if "create_graph" in given and _flag(given["create_graph"]):
+            raise refused.keyword("create_graph", given["create_graph"].span)
+        if "retain_graph" in given:
+            _flag(given["retain_graph"])
+        gradient = given.get("gradient")
+        if call.arguments:
+            if gradient is not None or len(call.arguments) > 1:
+                raise ProblemError(
+                    "`backward` takes one gradient",
+                    call.arguments[-1].span,
+                    "`y.backward(gradient=…)`",
+                )
+            gradient = call.arguments[0]
+        if isinstance(gradient, syntax.Literal) and gradient.value is None:
+            gradient = None
+        output = self._value_name(receiver)
+        vector = "" if gradient is None else self._value_name(gradient)
+        self.passes.append(Backward(output, None, receiver.span, vector))
+
+    def _retain_grad(self, call: Call, receiver: Expression) -> None:
+        _no_arguments(call)
+        if not isinstance(receiver, syntax.Name):
+            raise ProblemError(
+                "a value must have a name for its `.grad` to be read",
+                receiver.span,
+                fix="assign it on a line of its own, then call `retain_grad()` of the name",
+            )
+        name = self._known(receiver)
+        if self._passes_before.get(name, 0) < len(self.passes):
+            raise ProblemError(
+                f"`{name}.retain_grad()` comes after a backward pass",
+                call.span,
+                fix=f"put it below the line that assigns `{name}`",
+            )
+        self.retained.append(Retain(self._version(name), call.span))
+
+    def _require_grad(self, place: Call | Setting, receiver: Expression, flag: bool) -> None:
+        if not isinstance(receiver, syntax.Name) or self._known(receiver) not in self.inputs:
+            raise ProblemError(
+                "`requires_grad` can be set on a tensor that is written out, and on no other",
+                receiver.span,
+                "such as `x = torch.tensor([2.0])`",
+                "for a value without its history use `.detach()`",
+            )
+        name = receiver.name
+        if name in self._used or self._assigned[name] > 1:
+            raise ProblemError(
+                f"`{name}` has been used above",
+                place.span,
+                fix=f"put this line below the one that makes `{name}`",
+            )
+        before = self.inputs[name]
+        if flag and not is_float(before.value):
+            raise ProblemError(
+                "only Tensors of floating point dtype can require gradients",
+                place.span,
+                fix=f"write the numbers of `{name}` with a point, such as `2.`",
+            )
+        self.inputs[name] = replace(before, requires_grad=flag)
+
+    # Attributes
+
+    def _set(self, statement: Setting) -> None:
+        target, value = statement.target, statement.value
+        if target.name == "grad":
+            if not (isinstance(value, syntax.Literal) and value.value is None):
+                raise ProblemError(
+                    f"`{self._text(statement.span)}` cannot be assigned",
+                    statement.span,
+                    "`name = expression`",
+                    "gradients come from `backward`; only `None` clears one",
+                )
+            self._clear(target, statement.span, to_none=True)
+        elif target.name == "requires_grad":
+            self._require_grad(statement, target.receiver, _flag(value))
+        else:
+            raise refused.setting(statement, self._text(statement.span))
+
+    def _clear(self, target: Expression, span: Span, *, to_none: bool) -> None:
+        receiver = _grad_of(target)
+        if receiver is None:
+            raise ProblemError("only the `.grad` of a name can be cleared", span)
+        name = self._known(receiver)
+        retained = {one.name.rpartition("@")[0] for one in self.retained}
+        if name not in self.inputs and name not in retained:
+            raise refused.grad_of_non_leaf(name, span)
+        self.passes.append(ZeroGrad(span, name, to_none))
+
+
+def _made(expression: Expression) -> tuple[Call, bool] | None:
+    """The call that writes a tensor out, and whether something around it asks for a gradient."""
+    match expression:
+        case Call(function="Parameter", receiver=None, arguments=(inner,), keywords=()):
+            made = _made(inner)
+            return None if made is None else (made[0], True)
+        case Call(function="requires_grad_", receiver=Call() as receiver) if is_tensor(receiver):
+            return receiver, _only_flag(expression)
+        case Call() if is_tensor(expression):
+            return expression, False
+        case _:
+            return None
+
+
+def _grad_of(expression: Expression) -> syntax.Name | None:
+    """The `x` of `x.grad` or `x.grad.data`."""
+    match expression:
+        case syntax.Attribute(name="data", receiver=syntax.Attribute(name="grad") as grad):
+            return _grad_of(grad)
+        case syntax.Attribute(name="grad", receiver=syntax.Name() as name):
+            return name
+        case _:
+            return None
+
+
+def _flag(expression: Expression) -> bool:
+    if isinstance(expression, syntax.Literal) and isinstance(expression.value, bool | None):
+        return bool(expression.value)
+    raise ProblemError("this is not a truth value", expression.span, "`True` or `False`")
+
+
+def _only_flag(call: Call) -> bool:
+    """The argument of `requires_grad_()`, True where there is none."""
+    given = (*call.arguments, *(value for _, value in call.keywords))
+    if len(given) > 1:
+        raise ProblemError("`requires_grad_` takes one argument", given[-1].span)
+    return _flag(given[0]) if given else True
+
+
+def _no_arguments(call: Call) -> None:
+    for argument in (*call.arguments, *(value for _, value in call.keywords)):
+        raise ProblemError(f"`{call.function}()` takes no argument", argument.span)

@@ -1,0 +1,160 @@
+"""What PyTorch has and this program has not, with the nearest thing that is there.
+
+Whatever is named here is refused at its place; a name that is neither here nor known anywhere is
+an unknown name, with the nearest spelling for an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from backprop_engine.expressions.syntax import Attribute, Call, Setting
+from backprop_engine.source import ProblemError, Span
+
+_WRITE_OUT: Final = "write the numbers out, as in `torch.tensor([0, 2, 1])`"
+_BACKWARD: Final = "call `y.backward()` and look at `x.grad`"
+_ROWS: Final = "for one row after the other call `y.backward(gradient=torch.tensor([1., 0.]))`"
+_NO_GRAD: Final = "put the lines into a `with torch.no_grad():` block"
+_ONE_DTYPE: Final = "leave it out: all floats have the scenario's `dtype`"
+_STAYS: Final = "leave it out: every value is shown as it is"
+_NEW_VALUE: Final = "give the changed value a new name, such as `w_new = w - 0.1 * g`"
+_NO_STEP: Final = "one program shows one step: compute the loss and call `loss.backward()`"
+_CLEAR: Final = "write `x.grad = None` for each input"
+_SPELL_OUT: Final = "write out what it computes, such as `x @ W.T + b`"
+
+_FUNCTIONS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("randint", "randperm", "multinomial", "bernoulli", "poisson"), _WRITE_OUT),
+    **dict.fromkeys(("empty", "empty_like", "from_numpy", "array", "Tensor"), _WRITE_OUT),
+    **dict.fromkeys(("FloatTensor", "DoubleTensor", "LongTensor", "new_tensor"), _WRITE_OUT),
+    **dict.fromkeys(("rand_like", "randn_like", "normal"), "write the shape: `torch.randn(3, 4)`"),
+    "full_like": "write `c * torch.ones_like(x)`",
+    "logspace": "write `10 ** torch.linspace(start, end, steps)`",
+    "Variable": "write `torch.tensor(…, requires_grad=True)`",
+    "grad": _BACKWARD,
+    **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "jacrev", "jacfwd", "hvp"), _ROWS),
+    **dict.fromkeys(("set_grad_enabled", "no_grad", "inference_mode"), _NO_GRAD),
+    "enable_grad": "everything outside of `with torch.no_grad():` is recorded anyway",
+    **dict.fromkeys(("double", "float", "half", "bfloat16", "long", "int", "type"), _ONE_DTYPE),
+    **dict.fromkeys(("to", "cuda", "cpu", "set_default_dtype", "numpy", "tolist"), _STAYS),
+    "item": _STAYS,
+    **dict.fromkeys(("register_hook", "register_post_accumulate_grad_hook"), _STAYS),
+    "gradcheck": "`backprop-tui check` compares with torch and with finite differences",
+    "zero_grad": _CLEAR,
+    "step": _NO_STEP,
+    "detach_": "write `x = x.detach()`",
+    "compile": "leave it out: it changes no number",
+}
+"""Functions and methods."""
+
+_MODULES: Final[Mapping[str, str]] = {
+    "optim": _NO_STEP,
+    "nn": _SPELL_OUT,
+    "distributions": _WRITE_OUT,
+    "autograd": _BACKWARD,
+    "func": _ROWS,
+}
+"""Parts of torch, by the last word before the function."""
+
+_ATTRIBUTES: Final[Mapping[str, str]] = {
+    "data": "write `.detach()`",
+    **dict.fromkeys(("shape", "ndim", "dtype", "device"), "write it out, or put it into `print`"),
+    **dict.fromkeys(("grad_fn", "is_leaf", "requires_grad"), "only `print` can mention it"),
+}
+
+_ELSEWHERE: Final[Mapping[str, str]] = {
+    "backward": "it is a statement of its own, such as `y.backward()`",
+    "retain_grad": "it is a statement of its own, such as `h.retain_grad()`",
+    "requires_grad_": "it is a statement of its own, such as `x.requires_grad_()`",
+    "manual_seed": "it is a statement of its own, such as `torch.manual_seed(0)`",
+    "zero_": "only `x.grad.zero_()` is known, as a statement of its own",
+    "Parameter": "write `w = nn.Parameter(torch.tensor(…))` with the numbers written out",
+}
+"""What is known, and cannot be a part of an expression."""
+
+
+def function(call: Call) -> ProblemError | None:
+    """Why a call that is no operation is not supported; None where nothing is known about it."""
+    name = call.function
+    module = call.prefix.rpartition(".")[2]
+    if name in _ELSEWHERE:
+        return ProblemError(
+            f"`{name}` gives no value to compute with", call.function_span, fix=_ELSEWHERE[name]
+        )
+    fix = _FUNCTIONS.get(name, "")
+    if call.receiver is None and module == "nn" and not name[:1].isupper():
+        return None
+    if not fix and call.receiver is None:
+        fix = _MODULES.get(module, "")
+    if not fix and call.receiver is not None and _is_in_place(name):
+        fix = _NEW_VALUE
+    if not fix:
+        return None
+    written = f"{call.prefix}.{name}" if call.prefix else name
+    return ProblemError(f"`{written}` is not supported", call.function_span, fix=fix)
+
+
+def _is_in_place(name: str) -> bool:
+    return name.endswith("_") and not name.endswith("__")
+
+
+def attribute(expression: Attribute) -> ProblemError | None:
+    """Why a property is not supported; None where nothing is known about it."""
+    fix = _ATTRIBUTES.get(expression.name)
+    if fix is None:
+        return None
+    return ProblemError(f"`.{expression.name}` is not supported", expression.name_span, fix=fix)
+
+
+def action(call: Call, text: str) -> ProblemError:
+    """A call that stands alone and does nothing here."""
+    known = None if call.function in _ELSEWHERE else function(call)
+    if call.prefix.endswith("autograd") and call.function == "backward":
+        known = ProblemError(
+            "`torch.autograd.backward` is not supported",
+            call.function_span,
+            fix="write `y.backward()`",
+        )
+    if known is not None:
+        return known
+    if _is_in_place(call.function):
+        return ProblemError(
+            f"`{call.function}` changes a value in place, which is not supported",
+            call.function_span,
+            fix=_NEW_VALUE,
+        )
+    fix = f"write `y = {text}`" if len(text) <= 40 and "=" not in text else "write `y = …`"
+    return ProblemError("this value has no name", call.span, "`name = expression`", fix)
+
+
+def keyword(name: str, span: Span) -> ProblemError:
+    """An argument that `backward` has in torch alone."""
+    fixes = {
+        "create_graph": "gradients of gradients are not computed",
+        "inputs": "leave it out: every input that requires grad gets its `.grad`",
+    }
+    return ProblemError(
+        f"`{name}` of `backward` is not supported",
+        span,
+        "`y.backward(gradient=…, retain_graph=True)`",
+        fixes.get(name, "leave it out"),
+    )
+
+
+def setting(statement: Setting, text: str) -> ProblemError:
+    """An assignment to an attribute other than `grad` and `requires_grad`."""
+    fix = _NEW_VALUE if statement.target.name == "data" else "give the value a name of its own"
+    return ProblemError(
+        f"`{text}` cannot be assigned", statement.span, "`name = expression`", fix
+    )
+
+
+def grad_of_non_leaf(name: str, span: Span) -> ProblemError:
+    """`.grad` of a value that is computed, and was not told to keep it."""
+    return ProblemError(
+        f"the .grad attribute of a Tensor that is not a leaf Tensor is being accessed: `{name}` "
+        "is computed, and its .grad attribute won't be populated during autograd.backward()",
+        span,
+        "the `.grad` of an input",
+        f"write `{name}.retain_grad()` below the line that assigns it, and it is kept",
+    )
