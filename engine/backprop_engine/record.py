@@ -159,7 +159,9 @@ class _Recorder:
                 one,
                 "element 0 of tensors does not require grad and does not have a grad_fn: "
                 f"`{one.output}` depends on no input that requires grad",
-                "give an input `requires_grad: true`",
+                "write `requires_grad=True` into its `torch.tensor(…)`"
+                if one.is_call
+                else "give an input `requires_grad: true`",
             )
         shape = shape_of(value)
         gradient = one.gradient
@@ -173,7 +175,7 @@ class _Recorder:
                     f"`{one.output}` has shape {shape}, and backward computes a vector-Jacobian "
                     "product, not a Jacobian",
                     f"make it a number (`{one.output}.sum()`) or give the vector: "
-                    f"`backward: {{of: {one.output}, gradient: …}}` with shape {shape}",
+                    f"{_with_gradient(one)} with shape {shape}",
                 )
             return full_like(value, 1.0)
         if shape_of(gradient) != shape:
@@ -216,3 +218,10 @@ class _Recorder:
                 grads=None if grads is None else dict(grads),
             )
         )
+
+
+def _with_gradient(one: Backward) -> str:
+    """How the pass is written with a `gradient`."""
+    if one.is_call:
+        return f"`{one.output}.backward(gradient=torch.tensor(…))`"
+    return f"`backward: {{of: {one.output}, gradient: …}}`"

@@ -32,6 +32,7 @@ examples:
   backprop-tui my/lesson.yaml                 open a scenario file
   backprop-tui my/                            pick one from a folder
   backprop-tui -e 'x=2, y=x**2+3x+1'          open an expression
+  backprop-tui -e @snippet.py                 open a few lines of PyTorch
   backprop-tui check -e 'x=2, y=x**2+3x+1'    7, three times over
   backprop-tui trace -e 'x=2, y=x**2+3x+1'    the chain rule, step by step
 """
@@ -135,8 +136,8 @@ def _parser(program: str, scenario: str, about: str, examples: str) -> argparse.
         metavar="TEXT",
         dest="targets",
         action="append",
-        type=lambda text: Source(SHORTHAND_NAME, text),
-        help="a scenario in one line, such as 'x=2, y=x**2+3x+1'",
+        type=lambda text: text[1:] if text[:1] == "@" else Source(SHORTHAND_NAME, text),
+        help="a scenario in one line, such as 'x=2, y=x**2+3x+1', or @FILE.py, a PyTorch snippet",
     )
     # Filled by `_in_order`, which keeps files and expressions in the order they were given.
     parser.add_argument("--scenario", dest="targets", action="append", help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""Lines of a pasted program that compute nothing: `import torch`, `print(x.grad)`.
+"""Lines of a pasted program that compute nothing: `import torch`, `print(x.grad)`, `x.grad`.
 
 They are read over; but a module that is not known, and a name that nothing is called, are errors.
 """
@@ -18,6 +18,9 @@ MODULES: Final = ("torch", "numpy", "math")
 """What may be imported, with all that is in it."""
 
 _PRINT: Final = re.compile(r"print[^\S\n]*\(")
+_LOOK: Final = re.compile(
+    r"(?P<name>[^\W\d]\w*)\.(?:grad|grad_fn|requires_grad|is_leaf|shape|dtype)[^\S\n]*(?=[\n;#,]|$)"
+)
 _LINE: Final = re.compile(r"(?:[^\n;#(]|\([^)]*\))*")
 _IMPORTED: Final = re.compile(r"(?P<module>[\w.]+)(?:\s+as\s+(?P<alias>\w+))?\s*(?:,\s*|$)")
 _FROM: Final = re.compile(r"from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[^)]*)\)?\s*$")
@@ -35,6 +38,18 @@ _WORDS: Final = frozenset({"True", "False", "None", "and", "or", "not", "in", "i
 def is_print(reading: Reading, start: int) -> bool:
     """Whether a call of `print` starts here."""
     return "print" not in reading.variables and bool(_PRINT.match(reading.excerpt.text, start))
+
+
+def skip_look(reading: Reading, start: int) -> int | None:
+    """Where `x.grad` ends, the last line of a notebook's cell that shows it; None if it is none.
+
+    Raises ProblemError for a name that is not known.
+    """
+    line = _LOOK.match(reading.excerpt.text, start)
+    if line is None:
+        return None
+    _check_name(reading, reading.variables, line["name"], start)
+    return line.end()
 
 
 def skip_import(reading: Reading, start: int, libraries: AbstractSet[str]) -> int:

@@ -54,7 +54,8 @@ def unexpected(reading: Reading, expected: AbstractSet[str]) -> ProblemError:
         if equals is None:
             return _lone_expression(reading)
         if here.start <= equals:
-            return _bad_target(reading, equals)
+            is_sign = here.kind in ("EQUAL", "AUGMENTED")
+            return _bad_target(reading, here.start if is_sign else equals)
     if reading.brackets and _is_left_open(reading, here):
         return unclosed(reading)
     if "NUMBER" in expected:

@@ -114,6 +114,9 @@ def tokens(reading: Reading) -> Iterator[Token]:
             skip = asides.skip_print if word == "print" else asides.skip_import
             at = skip(reading, start, LIBRARIES)
             continue
+        if is_start and (end := asides.skip_look(reading, start)) is not None:
+            at = end
+            continue
         kind, at = _classify(reading, kind, start, at)
         if kind == "_END" or (kind == "_COMMA" and reading.form == "shorthand"):
             yield from _separate(reading, text[start], start)

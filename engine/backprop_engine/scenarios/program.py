@@ -288,7 +288,7 @@ class _Reader:
             gradient = None
         output = self._value_name(receiver)
         vector = "" if gradient is None else self._value_name(gradient)
-        self.passes.append(Backward(output, None, receiver.span, vector))
+        self.passes.append(Backward(output, None, receiver.span, vector, is_call=True))
 
     def _retain_grad(self, call: Call, receiver: Expression) -> None:
         _no_arguments(call)

@@ -31,6 +31,8 @@ class Backward:
     span: Span
     gradient_name: str = ""
     """The name of the value that is the `gradient`, in place of one written out."""
+    is_call: bool = False
+    """Whether the program itself says so, by `y.backward()`."""
 
 
 @dataclass(frozen=True, slots=True)
