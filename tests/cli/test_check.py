@@ -254,6 +254,15 @@ def test_a_kink_is_skipped_counted_and_all_right(run, run_json):
     assert "1 skip (a kink" in out.splitlines()[-1]
 
 
+def test_skipped_elements_of_an_array_are_null(run, run_json):
+    code, (answer,), _ = run_json("check", "--json", "-e", "x=[0, 1, -2], y=abs(x).sum()")
+    row = answer["gradients"]["x"]
+    assert (code, row["finite_difference"], row["ok"]) == (0, [None, 1, -1], True)
+    assert "kink" in row["skipped"]
+    _, out, _ = run("check", "-e", "x=[0, 1, -2], y=abs(x).sum()")
+    assert "[–, 1, −1]" in out
+
+
 def test_numbers_that_are_not_finite_are_strings(run_json):
     _, (answer,), _ = run_json("check", "--json", "-e", "x=[0, -1, 4], y=log(x).sum(), z=1/x[0]")
     assert answer["values"] == {"y": "nan", "z": "inf"}

@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
 
-from backprop_engine.record import collector_paused
+from backprop_engine.collector import collector_paused
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import session as do

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from bisect import bisect_left
 
 from textual.content import Content
 
@@ -220,12 +221,13 @@ def _sum(view: View, step: Step, explanation: Explanation) -> Picture:
 
 def _earlier_senders(trace: Trace, step: Step, receiver: int) -> str:
     """Who has sent to the receiver before `step`, in the same pass."""
-    start = trace.passes[step.pass_index].start
-    steps = [one for one in trace.receipts(receiver) if start <= one < step.index]
-    senders = list(dict.fromkeys(trace.label(int(trace.senders[one])) for one in steps))
+    receipts = trace.receipts(receiver)
+    start = bisect_left(receipts, trace.passes[step.pass_index].start)
+    earlier = receipts[start : bisect_left(receipts, step.index)]
+    senders = list(dict.fromkeys(int(trace.senders[one]) for one in earlier))
     if len(senders) > _SENDERS_NAMED:
-        return f"{len(senders)} nodes"
-    return ", ".join(senders)
+        return f"{len(senders):,} nodes"
+    return ", ".join(map(trace.label, senders))
 
 
 def _end_lines(view: View) -> list[tuple[str, str]]:
