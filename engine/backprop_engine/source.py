@@ -73,12 +73,16 @@ class ProblemError(Exception):
 
 
 class ScenarioError(Exception):
-    """A scenario that cannot be read or run; every problem knows its place in the source."""
+    """A scenario that cannot be read or run; every problem knows its place in the source.
 
-    def __init__(self, source: Source, *problems: Problem) -> None:
+    `expected` is the text that the scenario itself says its error has, if it says so.
+    """
+
+    def __init__(self, source: Source, *problems: Problem, expected: str | None = None) -> None:
         super().__init__(problems[0].sentence)
         self.source = source
         self.problems = problems
+        self.expected = expected
 
     def render(self) -> str:
         """`FILE:LINE:COLUMN: message`, the line, a caret under it, and what was expected."""
@@ -86,10 +90,13 @@ class ScenarioError(Exception):
 
     def _render(self, problem: Problem) -> str:
         start = self.source.position(problem.span.start)
+        headline = f"{self.source.name}:{start.line}:{start.column}: {problem.sentence}"
+        if not self.source.text:
+            return headline
         line = self.source.line(start.line).expandtabs(1)
         width = max(1, min(problem.span.stop - problem.span.start, len(line) - start.column + 1))
         lines = [
-            f"{self.source.name}:{start.line}:{start.column}: {problem.sentence}",
+            headline,
             f"  {line}",
             "  " + " " * (start.column - 1) + "^" * width,
         ]

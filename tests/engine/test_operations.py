@@ -76,7 +76,9 @@ ARRAY_CASES: dict[str, list[tuple[list[Any], dict[str, Any]]]] = {
         ([CUBE, np.ones((1, 4, 2)).tolist()], {}),
     ],
     "dot": [([VECTOR, [2.0, 0.0, -3.0]], {})],
-    "reshape": [([MATRIX], {"shape": (3, 2)}), ([MATRIX], {"shape": (-1,)}), ([2.0], {"shape": (1, 1)})],
+    "reshape": [
+        ([MATRIX], {"shape": (3, 2)}), ([MATRIX], {"shape": (-1,)}), ([2.0], {"shape": (1, 1)}),
+    ],
     "transpose": [([MATRIX], {"dim0": 0, "dim1": 1}), ([CUBE], {"dim0": -1, "dim1": 0})],
     "T": [([MATRIX], {})],
     "t": [([MATRIX], {}), ([VECTOR], {})],

@@ -54,6 +54,16 @@ async def test_the_end_of_the_forward_pass_is_said(opened, text_of):
         assert "forward done: y = 11 · next: backward from y" in text_of(pilot)
 
 
+async def test_a_later_pass_says_what_it_adds_to(opened, text_of):
+    async with opened("folder/3-accumulate.yaml", (160, 50)) as pilot:
+        await pilot.press("f", "f")
+        await pilot.pause()
+        assert "backward from y done: x.grad = 6 · next: backward from y" in text_of(pilot)
+        await pilot.press("s")
+        await pilot.pause()
+        assert "x.grad then grows: 6 + 6 = 12" in text_of(pilot)
+
+
 async def test_at_the_end_the_gradients_are_said(opened, text_of):
     async with opened() as pilot:
         await at(pilot, 10)

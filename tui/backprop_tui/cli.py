@@ -201,7 +201,7 @@ def _at_a_terminal() -> bool:
 def _check(options: argparse.Namespace) -> int:
     if not options.targets:
         return _usage("check what? Name a scenario, a folder, or give -e 'x=2, y=x**2'")
-    from backprop_tui.headless import check
+    from backprop_tui.headless.run import check
 
     return check(list(_expanded(options.targets)), json=options.json, torch=not options.no_torch)
 
@@ -209,7 +209,7 @@ def _check(options: argparse.Namespace) -> int:
 def _trace(options: argparse.Namespace) -> int:
     if len(options.targets) != 1:
         return _usage("trace takes one scenario, a file or -e 'x=2, y=x**2'")
-    from backprop_tui.headless import trace
+    from backprop_tui.headless.run import trace
 
     return trace(options.targets[0], json=options.json)
 

@@ -41,11 +41,13 @@ class TitleBar(Widget):
         """Title and facts, as many as there is room for."""
         trace, width = self.view.session.trace, self.size.width
         name = printable(trace.heading.source.name)
-        title = printable(trace.heading.title) or name
+        title = printable(trace.heading.title)
         facts = [name, trace.graph.dtype, torch_status(self.view)]
         dot = self.view.glyphs.text(" · ")
         # The whole path, else the file's name, else what is left of the facts.
         choices = (facts, [name.rpartition("/")[2], *facts[1:]], facts[1:], facts[2:])
+        if not title:
+            title, choices = name, choices[2:]
         texts = [dot.join(choice) for choice in choices]
         fitting = [text for text in texts if cell_len(title) + cell_len(text) + 2 <= width]
         right = (fitting or texts[-1:])[0]

@@ -10,9 +10,9 @@ import numpy as np
 
 from backprop_engine import notation
 from backprop_engine.values import Value
-from backprop_tui.check import Bad, Checked, GradientRow
-from backprop_tui.json_values import json_value
-from backprop_tui.printer import Printer
+from backprop_tui.headless.check import Bad, Checked, GradientRow
+from backprop_tui.headless.json_values import json_value
+from backprop_tui.headless.printer import Printer
 
 _NONE = "–"
 _MOST_LISTED = 6
@@ -117,7 +117,9 @@ def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
         estimate = f"skipped: {found.reason}" if found.skipped else _NONE
     engine = _NONE if row.engine is None else show(row.engine)
     torch = "not run" if not row.torch_ran else _NONE if row.torch is None else show(row.torch)
-    return f"{row.name}.grad", engine, torch, estimate, "✓" if row.ok else "✗"
+    # A hyphen for minus: these are figures that people copy into other programs.
+    figures = (one.replace("−", "-") for one in (engine, torch, estimate))
+    return f"{row.name}.grad", *figures, "✓" if row.ok else "✗"
 
 
 def _shape(value: Value) -> str:
