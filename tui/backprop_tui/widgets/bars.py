@@ -45,7 +45,7 @@ class TitleBar(Widget):
         facts = [name, trace.graph.dtype, torch_status(self.view)]
         dot = self.view.glyphs.text(" · ")
         # The whole path, else the file's name, else what is left of the facts.
-        choices = (facts, [name.rpartition("/")[2], *facts[1:]], facts[1:], facts[2:])
+        choices = [facts, [name.rpartition("/")[2], *facts[1:]], facts[1:], facts[2:]]
         if not title:
             title, choices = name, choices[2:]
         texts = [dot.join(choice) for choice in choices]
