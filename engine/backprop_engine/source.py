@@ -5,6 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
+
+SHORTHAND_NAME: Final = "<-e>"
+"""The name of a text that was given on the command line and stands in no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,11 @@ class Source:
 
     name: str
     text: str
+
+    @property
+    def known_as(self) -> str:
+        """The file's name; of a text without a file the text itself, in one line."""
+        return " ".join(self.text.split()) if self.name == SHORTHAND_NAME else self.name
 
     @cached_property
     def _line_starts(self) -> list[int]:

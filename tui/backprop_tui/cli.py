@@ -13,13 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from backprop_engine.source import Source
+from backprop_engine.source import SHORTHAND_NAME, Source
 
 OK, OFF, BAD, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141
 """What a shell reports of a program ended by SIGPIPE."""
-
-SHORTHAND_NAME = "<-e>"
 
 _OPEN_HELP = """\
 commands:
@@ -191,6 +189,9 @@ def _open(options: argparse.Namespace) -> int:
 
     app = DebuggerApp(target if isinstance(target, Source) else Path(target))
     app.run()
+    if app.refusal is not None:
+        sys.stderr.write(app.refusal.error.render() + "\n")
+        return BAD
     return app.return_code or OK
 
 

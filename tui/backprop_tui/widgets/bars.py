@@ -40,7 +40,7 @@ class TitleBar(Widget):
     def render(self) -> Content:
         """Title and facts, as many as there is room for."""
         trace, width = self.view.session.trace, self.size.width
-        name = printable(trace.heading.source.name)
+        name = printable(trace.heading.source.known_as)
         title = printable(trace.heading.title)
         facts = [name, trace.graph.dtype, torch_status(self.view)]
         dot = self.view.glyphs.text(" · ")
