@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-COLUMNS, ROWS = 128, 36
+COLUMNS, ROWS = 120, 37
 
 # Read by Textual when it is imported, and each would change the picture.
 for name in ("NO_COLOR", "TEXTUAL_THEME", "TEXTUAL_COLOR_SYSTEM"):

@@ -77,7 +77,7 @@ def test_the_readme_lists_the_keys_of_all_commands_and_no_others() -> None:
 
 
 def test_the_readme_lists_every_lesson() -> None:
-    linked = re.findall(r"\(scenarios/(.+?)\)", README)
+    linked = re.findall(r"\]\(scenarios/(.+?)\)", README)
     assert linked == [path.name for path in SCENARIOS]
 
 

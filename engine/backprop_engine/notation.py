@@ -102,7 +102,9 @@ def _picture(array: np.ndarray) -> str:
     """One block a number, rows apart; the lowest is the smallest number of the array."""
     if not array.size or array.dtype == bool:
         return ""
-    rows = array.reshape(-1, array.shape[-1])[:_PICTURE_ROWS, :_PICTURE_COLUMNS].astype(float)
+    # A column reads better lying down than as blocks with gaps.
+    width = array.size if array.shape[-1] == 1 else array.shape[-1]
+    rows = array.reshape(-1, width)[:_PICTURE_ROWS, :_PICTURE_COLUMNS].astype(float)
     finite = rows[np.isfinite(rows)]
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
     # Scaled before the subtraction, so that 1e308 − (−1e308) stays finite.

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from backprop_engine.backward import backward
+from backprop_engine.collector import collector_paused
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
@@ -40,18 +38,6 @@ def record(scenario: Scenario) -> Trace:
         contributions=recorder.contributions,
         totals=recorder.totals,
     )
-
-
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """A tape has no cycles: the collector would walk it over and over and find nothing."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 @dataclass

@@ -5,6 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
+
+SHORTHAND_NAME: Final = "<-e>"
+"""The name of a text that was given on the command line and stands in no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,11 @@ class Source:
 
     name: str
     text: str
+
+    @property
+    def known_as(self) -> str:
+        """The file's name; of a text without a file the text itself, in one line."""
+        return " ".join(self.text.split()) if self.name == SHORTHAND_NAME else self.name
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -73,12 +82,16 @@ class ProblemError(Exception):
 
 
 class ScenarioError(Exception):
-    """A scenario that cannot be read or run; every problem knows its place in the source."""
+    """A scenario that cannot be read or run; every problem knows its place in the source.
 
-    def __init__(self, source: Source, *problems: Problem) -> None:
+    `expected` is the text that the scenario itself says its error has, if it says so.
+    """
+
+    def __init__(self, source: Source, *problems: Problem, expected: str | None = None) -> None:
         super().__init__(problems[0].sentence)
         self.source = source
         self.problems = problems
+        self.expected = expected
 
     def render(self) -> str:
         """`FILE:LINE:COLUMN: message`, the line, a caret under it, and what was expected."""
@@ -86,10 +99,13 @@ class ScenarioError(Exception):
 
     def _render(self, problem: Problem) -> str:
         start = self.source.position(problem.span.start)
+        headline = f"{self.source.name}:{start.line}:{start.column}: {problem.sentence}"
+        if not self.source.text:
+            return headline
         line = self.source.line(start.line).expandtabs(1)
         width = max(1, min(problem.span.stop - problem.span.start, len(line) - start.column + 1))
         lines = [
-            f"{self.source.name}:{start.line}:{start.column}: {problem.sentence}",
+            headline,
             f"  {line}",
             "  " + " " * (start.column - 1) + "^" * width,
         ]

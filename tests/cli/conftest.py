@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui import headless
 from backprop_tui.cli import main
+from backprop_tui.headless import run as headless
 from backprop_tui.oracle.client import Oracle
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from backprop_engine import catalogue
 from backprop_engine.catalogue import OPERATIONS
-from backprop_tui import headless
+from backprop_tui.headless import run as headless
 from backprop_tui.library import bundled_scenarios
 from backprop_tui.oracle.client import Oracle
 
@@ -159,6 +159,13 @@ def test_a_lesson_about_an_error_is_right_if_it_says_so(run_json, scenario):
     assert answer["errors"][0]["oracle"] == "expect"
 
 
+def test_an_expected_error_may_lie_in_the_text_itself(run, scenario):
+    text = "inputs: {x: 2}\ncompute: y = x^2\nexpect: {error: not a power}\n"
+    code, out, err = run("check", scenario("caret.yaml", text))
+    assert (code, err) == (0, "")
+    assert "stops, as it should: `^` is not a power here" in out
+
+
 def test_an_expected_error_that_does_not_come_is_off(run, scenario):
     code, out, _ = run("check", scenario("fine.yaml", BASIC + "expect: {error: oh no}\n"))
     assert code == 1
@@ -252,6 +259,15 @@ def test_a_kink_is_skipped_counted_and_all_right(run, run_json):
     assert "kink" in told["message"]
     _, out, _ = run("check", "-e", "x=0, y=relu(x)")
     assert "1 skip (a kink" in out.splitlines()[-1]
+
+
+def test_skipped_elements_of_an_array_are_null(run, run_json):
+    code, (answer,), _ = run_json("check", "--json", "-e", "x=[0, 1, -2], y=abs(x).sum()")
+    row = answer["gradients"]["x"]
+    assert (code, row["finite_difference"], row["ok"]) == (0, [None, 1, -1], True)
+    assert "kink" in row["skipped"]
+    _, out, _ = run("check", "-e", "x=[0, 1, -2], y=abs(x).sum()")
+    assert "[–, 1, -1]" in out
 
 
 def test_numbers_that_are_not_finite_are_strings(run_json):

@@ -11,8 +11,9 @@ from importlib.metadata import version
 
 import pytest
 
-from backprop_tui import cli, headless
+from backprop_tui import cli
 from backprop_tui.cli import main
+from backprop_tui.headless import run as headless
 
 PROGRAM = [sys.executable, "-m", "backprop_tui"]
 
@@ -79,7 +80,7 @@ def test_an_interrupted_command_exits_with_130(monkeypatch, run):
 def test_ctrl_c_while_torch_is_thinking_ends_both_processes(tmp_path):
     code = (
         "import sys\nfrom functools import partial\n"
-        "from backprop_tui import headless\nfrom backprop_tui.cli import main\n"
+        "from backprop_tui.headless import run as headless\nfrom backprop_tui.cli import main\n"
         "from backprop_tui.oracle.client import Oracle\n"
         'child = \'import os, time; print(os.getpid(), file=open("pid", "w")); time.sleep(600)\'\n'
         "headless.Oracle = partial(Oracle, command=[sys.executable, '-c', child])\n"

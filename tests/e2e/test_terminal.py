@@ -130,3 +130,14 @@ def test_the_bundled_scenarios_are_offered_when_nothing_is_named(terminal):
     one.wait_for("backprop-tui", "Basic autograd", "q quit")
     one.press("q")
     assert one.finish() == 0
+
+
+def test_a_bad_scenario_is_shown_and_on_leaving_told_again_with_exit_code_2(terminal, tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("inputs: {x: 2}\ncompute: y = x^2\n")
+    one = terminal(f"{program()} {bad}; echo exit code $?")
+    one.wait_for("This scenario cannot be opened", "`^` is not a power here")
+    one.press("q")
+    assert one.finish() == 0
+    assert b"bad.yaml:2:15: `^` is not a power here" in one.output
+    assert b"exit code 2" in one.output

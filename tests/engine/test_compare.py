@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.compare import (
+from backprop_engine.checking.compare import (
     compare,
     recompute_contribution,
     recompute_output,

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from backprop_engine import catalogue, differences
+from backprop_engine import catalogue
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.differences import FiniteDifference, finite_differences
+from backprop_engine.checking import differences
+from backprop_engine.checking.differences import FiniteDifference, finite_differences
+from backprop_engine.checking.richardson import KINK, NOT_FINITE, NOT_FINITE_BESIDE, slope
 from backprop_engine.record import record
-from backprop_engine.richardson import KINK, NOT_FINITE, NOT_FINITE_BESIDE, slope
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace

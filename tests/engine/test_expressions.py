@@ -15,7 +15,7 @@ from backprop_engine.expressions import syntax
 from backprop_engine.expressions.excerpt import whole
 from backprop_engine.expressions.parser import parse_expression, parse_program
 from backprop_engine.expressions.syntax import Assignment, Expression, postorder
-from backprop_engine.source import ScenarioError, Source
+from backprop_engine.source import ProblemError, Source
 
 PYTHON_SIGNS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
@@ -349,5 +349,5 @@ def test_ten_thousand_levels_are_read(opening: str, closing: str) -> None:
 
 
 def test_ten_thousand_open_brackets_are_one_error() -> None:
-    with pytest.raises(ScenarioError, match="never closed"):
+    with pytest.raises(ProblemError, match="never closed"):
         read("(" * 10_000)

@@ -131,5 +131,5 @@ def test_an_alias_stands_for_the_value_it_names() -> None:
     text = "inputs:\n  x: &row [1, 2]\n  W: [*row, *row]\ncompute: y = W @ x\n"
     x, w = parse_document(Source("lesson.yaml", text)).inputs
 
-    assert x.value.tolist() == [1, 2]
-    assert w.value.tolist() == [[1, 2], [1, 2]]
+    assert np.asarray(x.value).tolist() == [1, 2]
+    assert np.asarray(w.value).tolist() == [[1, 2], [1, 2]]

@@ -74,8 +74,8 @@ def test_the_shorthand_reads_signed_numbers_and_nested_lists() -> None:
     values = {one.name: one.value for one in scenario.inputs}
 
     assert (values["a"], values["b"], values["c"], values["n"]) == (-2.0, 0.5, 3.0, -math.inf)
-    assert values["W"].tolist() == [[1, -2], [3, 40]]
-    assert values["e"].shape == (0,)
+    assert np.asarray(values["W"]).tolist() == [[1, -2], [3, 40]]
+    assert np.shape(values["e"]) == (0,)
     assert all(one.requires_grad for one in scenario.inputs)
 
 

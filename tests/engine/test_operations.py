@@ -14,7 +14,7 @@ from backprop_engine.catalogue import BINARY, FUNCTIONS, OPERATIONS, PROPERTIES
 from backprop_engine.catalogue.shapes import FROM_OPERAND
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError
-from backprop_engine.values import UNIT_ROUNDOFF, settle, shape_of
+from backprop_engine.values import UNIT_ROUNDOFF, Dtype, settle, shape_of
 
 SCALARS = (
     0.0,
@@ -76,7 +76,9 @@ ARRAY_CASES: dict[str, list[tuple[list[Any], dict[str, Any]]]] = {
         ([CUBE, np.ones((1, 4, 2)).tolist()], {}),
     ],
     "dot": [([VECTOR, [2.0, 0.0, -3.0]], {})],
-    "reshape": [([MATRIX], {"shape": (3, 2)}), ([MATRIX], {"shape": (-1,)}), ([2.0], {"shape": (1, 1)})],
+    "reshape": [
+        ([MATRIX], {"shape": (3, 2)}), ([MATRIX], {"shape": (-1,)}), ([2.0], {"shape": (1, 1)}),
+    ],
     "transpose": [([MATRIX], {"dim0": 0, "dim1": 1}), ([CUBE], {"dim0": -1, "dim1": 0})],
     "T": [([MATRIX], {})],
     "t": [([MATRIX], {}), ([VECTOR], {})],
@@ -110,14 +112,14 @@ CASES = [
 ]
 
 
-def our_value(operand: Any, dtype: str) -> Any:
+def our_value(operand: Any, dtype: Dtype) -> Any:
     if isinstance(operand, int) or getattr(operand, "dtype", None) in (np.int64, bool):
         return operand
     array = np.asarray(operand, dtype)
     return array if array.ndim else settle(array, dtype)
 
 
-def run_both(name: str, operands: list[Any], attributes: dict[str, Any], dtype: str):
+def run_both(name: str, operands: list[Any], attributes: dict[str, Any], dtype: Dtype):
     """Value, gradients and grad_fn, of ours and of torch, for a seed without symmetry."""
     operation = OPERATIONS[name]
     graph = Graph(dtype)
@@ -142,11 +144,11 @@ def run_both(name: str, operands: list[Any], attributes: dict[str, Any], dtype: 
     with np.errstate(all="ignore"):
         received = {step.operand: step.total for step in backward(graph, output, seed)}
     ours = [received[leaf] for leaf in leaves if graph.requires_grad[leaf]]
-    theirs = [tensor.grad.numpy() for tensor in tensors if tensor.requires_grad]
+    theirs = [np.asarray(tensor.grad) for tensor in tensors if tensor.requires_grad]
     return value, twin.detach().numpy(), ours, theirs, (graph, output, twin)
 
 
-def assert_equal_to_rounding(ours: Any, theirs: Any, dtype: str, terms: float) -> None:
+def assert_equal_to_rounding(ours: Any, theirs: Any, dtype: Dtype, terms: float) -> None:
     ours, theirs = np.asarray(ours), np.asarray(theirs)
     assert ours.shape == theirs.shape
     assert ours.dtype == theirs.dtype

@@ -11,6 +11,7 @@ from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import PassKind, StepKind, Trace
+from backprop_engine.values import Value
 
 
 def shorthand(text: str) -> Trace:
@@ -21,7 +22,7 @@ def document(text: str) -> Trace:
     return record(parse_document(Source("lesson.yaml", text)))
 
 
-def sent(trace: Trace) -> list[tuple[str, str, float]]:
+def sent(trace: Trace) -> list[tuple[str, str, Value]]:
     """Every contribution as (from, to, amount)."""
     edges = [
         (trace.edge(step), trace.contribution(step))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -53,14 +55,15 @@ class Replay:
                         self.grad[leaf] = self.grad.get(leaf, 0.0) + total
 
     def run(self, trace: Trace, index: int) -> None:
-        step = trace.step(index)
+        step: Any = trace.step(index)
+        sent: Any = trace.contributions[index]
         if step.kind is StepKind.FORWARD:
             self.computed.add(step.node)
         elif step.kind is StepKind.ZERO_GRAD:
             self.grad = {}
         else:
             to = step.node if step.kind is StepKind.SEED else step.operand
-            self.gradient[to] = self.gradient.get(to, 0.0) + trace.contributions[index]
+            self.gradient[to] = self.gradient.get(to, 0.0) + sent
             self.received[to] = self.received.get(to, 0) + 1
 
 

@@ -150,6 +150,21 @@ def test_a_sum_that_forgets_is_caught_though_every_contribution_is_right(oracle)
     assert not agreed.grad(trace.graph.inputs["x"], len(trace)).agrees
 
 
+def test_a_recorded_contribution_that_is_not_what_the_rule_says_is_caught(oracle):
+    trace = shorthand("x=3, y=sin(x)")
+    sent = trace.contributions[-1] * (1 + 1e-12)
+    grads = {trace.graph.inputs["x"]: sent}
+    tampered = dataclasses.replace(
+        trace,
+        contributions=[*trace.contributions[:-1], sent],
+        totals=[*trace.totals[:-1], sent],
+        passes=(trace.passes[0], dataclasses.replace(trace.passes[1], grads=grads)),
+    )
+    agreed = judged(oracle, tampered)
+    assert agreed.faulty_steps == (len(trace) - 1,)
+    assert not agreed.grad(trace.graph.inputs["x"], len(trace)).agrees
+
+
 def test_a_contribution_that_torch_has_and_the_trace_lacks_is_surplus(oracle):
     trace = shorthand("x=3, z=2, y=x*z")
     whole = trace.passes[1]

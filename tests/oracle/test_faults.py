@@ -188,7 +188,8 @@ def test_what_a_library_prints_does_not_get_between_the_answers(tmp_path):
 
 def test_our_process_never_imports_torch():
     code = (
-        "import sys, backprop_tui.check, backprop_tui.headless, backprop_tui.oracle.agreement\n"
+        "import sys, backprop_tui.headless.check, backprop_tui.headless.run\n"
+        "import backprop_tui.oracle.agreement\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run(python(code), timeout=60).returncode == 0

@@ -19,6 +19,7 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -38,17 +39,18 @@ Opener = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
 def report_like(trace: Trace) -> TorchReport:
     """What torch would report if it computed just as we do."""
-    sent = [index for index, value in enumerate(trace.contributions) if value is not None]
+    sent = {step: one for step, one in enumerate(trace.contributions) if one is not None}
+    totals = {step: one for step, one in enumerate(trace.totals) if one is not None}
     backward = [one for one in trace.passes if one.output is not None]
     return TorchReport(
         version="2.13.0+cpu",
         values=dict(enumerate(trace.graph.value)),
         grad_fns={node: trace.graph.grad_fn(node) for node in range(len(trace.graph))},
-        contributions={index: trace.contributions[index] for index in sent},
+        contributions=sent,
         joints={},
-        totals={index: trace.totals[index] for index in sent},
+        totals=totals,
         gradients={
-            (one.index, int(trace.receivers[step])): trace.totals[step]
+            (one.index, int(trace.receivers[step])): totals[step]
             for one in backward
             for step in range(one.start, one.stop)
         },
@@ -93,11 +95,10 @@ class Disagreeing(Agreeing):
     """An oracle that finds one contribution off: that of the last step."""
 
     def ask(self, trace: Trace) -> Ready | Failed:
-        report = report_like(trace)
-        last = len(trace) - 1
-        report.contributions[last] += 0.5
-        report.totals[last] += 0.5
-        return Ready(report)
+        report, last = report_like(trace), len(trace) - 1
+        sent = {**report.contributions, last: report.contributions[last] + 0.5}
+        totals = {**report.totals, last: report.totals[last] + 0.5}
+        return Ready(replace(report, contributions=sent, totals=totals))
 
 
 @pytest.fixture(autouse=True)

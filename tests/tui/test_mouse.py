@@ -64,7 +64,11 @@ async def test_a_click_on_a_tab_shows_its_pane(opened, text_of, pane):
 
 async def test_a_click_on_a_key_runs_its_command(opened, text_of):
     async with opened() as pilot:
-        await click_text(pilot, text_of, "f finish", KeyBar)
+        await click_text(pilot, text_of, "f F pass", KeyBar)
+        assert pilot.app.session.cursor == 4
+        await click_text(pilot, text_of, "S step", KeyBar)
+        assert pilot.app.session.cursor == 3
+        await click_text(pilot, text_of, "pass", KeyBar)
         assert pilot.app.session.cursor == 4
         await click_text(pilot, text_of, "? help", KeyBar)
         assert isinstance(pilot.app.screen, HelpScreen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 
-SIZES = [(40, 12), (80, 24), (119, 33), (120, 34), (300, 80)]
+SIZES = [(40, 12), (80, 24), (120, 34), (300, 80)]
 
 
 async def at(pilot, cursor):
@@ -51,6 +52,16 @@ async def test_the_end_of_the_forward_pass_is_said(opened, text_of):
     async with opened() as pilot:
         await at(pilot, 4)
         assert "forward done: y = 11 · next: backward from y" in text_of(pilot)
+
+
+async def test_a_later_pass_says_what_it_adds_to(opened, text_of):
+    async with opened("folder/3-accumulate.yaml", (160, 50)) as pilot:
+        await pilot.press("f", "f")
+        await pilot.pause()
+        assert "backward from y done: x.grad = 6 · next: backward from y" in text_of(pilot)
+        await pilot.press("s")
+        await pilot.pause()
+        assert "x.grad then grows: 6 + 6 = 12" in text_of(pilot)
 
 
 async def test_at_the_end_the_gradients_are_said(opened, text_of):
@@ -94,14 +105,13 @@ async def test_the_first_paint_does_not_wait_for_torch(opened, text_of, slow):
 
 
 async def test_a_missing_torch_is_said_with_the_remedy_and_all_else_works(opened, text_of, missing):
-    async with opened(oracle=missing) as pilot:
-        await pilot.press("f", "f", "tab", "tab")
+    async with opened(size=(160, 50), oracle=missing) as pilot:
+        await pilot.press("f", "f")
         await pilot.pause()
         shown = text_of(pilot)
         assert "PyTorch is not installed." in shown
         assert "`pip install torch` brings it." in shown
-        leaf = next(line for line in shown.splitlines() if "x.grad" in line)
-        assert leaf.split() == ["x.grad", "7", "–"]
+        assert re.search(r"x\.grad +7 +–", shown)
 
 
 async def test_a_disagreement_is_marked_at_its_step(opened, text_of, disagreeing):
@@ -197,18 +207,21 @@ async def test_a_long_scenario_is_read_in_a_thread(opened, tmp_path):
 # Robustness
 
 
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("lesson", ["basic.yaml", "layer.yaml", "folder/3-accumulate.yaml"])
-async def test_every_place_can_be_drawn_at_every_size(opened, text_of, lesson, size):
-    async with opened(lesson, size) as pilot:
+async def test_every_place_can_be_drawn_at_every_size(opened, text_of, lesson):
+    async with opened(lesson) as pilot:
         count = len(pilot.app.session.trace)
-        for key in "sfsfN":
-            await pilot.press(key)
-            await pilot.pause()
-            lines = text_of(pilot).splitlines()
-            assert len(lines) == size[1]
-            assert f"{pilot.app.session.cursor}/{count}" in lines[-2]
-            assert "q quit" in lines[-1]
+        while True:
+            for size in SIZES:
+                await pilot.resize_terminal(*size)
+                await pilot.pause()
+                lines = text_of(pilot).splitlines()
+                assert len(lines) == size[1]
+                assert f"{pilot.app.session.cursor}/{count}" in lines[-2]
+                assert "q quit" in lines[-1]
+            if pilot.app.session.step is None:
+                break
+            await pilot.press("f")
 
 
 async def test_a_resize_keeps_the_place_and_the_panes(opened, text_of):

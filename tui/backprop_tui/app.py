@@ -18,7 +18,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
 
-from backprop_engine.record import collector_paused
+from backprop_engine.collector import collector_paused
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import session as do
@@ -118,6 +118,8 @@ class DebuggerApp(App[None]):
         self._ascii = AsciiFilter()
         self._agreement: Agreement | None = None
         self._opened: Target = target
+        self.refusal: Refusal | None = None
+        """Why the one scenario that the app was started for cannot be opened."""
 
     @property
     def _has_list(self) -> bool:
@@ -170,7 +172,10 @@ class DebuggerApp(App[None]):
             self._show_opened(event.result)
 
     def _show_opened(self, result: Session | Refusal) -> None:
+        self.refusal = None
         if isinstance(result, Refusal):
+            if not self._has_list and not result.is_lesson:
+                self.refusal = result
             self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
             return
         self._agreement = None

@@ -13,13 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from backprop_engine.source import Source
+from backprop_engine.source import SHORTHAND_NAME, Source
 
 OK, OFF, BAD, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141
 """What a shell reports of a program ended by SIGPIPE."""
-
-SHORTHAND_NAME = "<-e>"
 
 _OPEN_HELP = """\
 commands:
@@ -192,6 +190,9 @@ def _open(options: argparse.Namespace) -> int:
 
     app = DebuggerApp(target if isinstance(target, Source) else Path(target))
     app.run()
+    if app.refusal is not None:
+        sys.stderr.write(app.refusal.error.render() + "\n")
+        return BAD
     return app.return_code or OK
 
 
@@ -202,7 +203,7 @@ def _at_a_terminal() -> bool:
 def _check(options: argparse.Namespace) -> int:
     if not options.targets:
         return _usage("check what? Name a scenario, a folder, or give -e 'x=2, y=x**2'")
-    from backprop_tui.headless import check
+    from backprop_tui.headless.run import check
 
     return check(list(_expanded(options.targets)), json=options.json, torch=not options.no_torch)
 
@@ -210,7 +211,7 @@ def _check(options: argparse.Namespace) -> int:
 def _trace(options: argparse.Namespace) -> int:
     if len(options.targets) != 1:
         return _usage("trace takes one scenario, a file or -e 'x=2, y=x**2'")
-    from backprop_tui.headless import trace
+    from backprop_tui.headless.run import trace
 
     return trace(options.targets[0], json=options.json)
 

@@ -23,7 +23,7 @@ class Command:
     apply: Callable[[Session], Session] | None = None
     """What it does to the session; None where the app does it (`action_NAME`)."""
     footer: str = ""
-    """Its word in the footer; empty where it is not shown there."""
+    """Its word in the footer, one for keys that belong together; empty where it is not there."""
     in_tree: bool = False
     """Its keys are heard in the tree alone; elsewhere they scroll."""
 
@@ -41,24 +41,24 @@ COMMANDS: tuple[Command, ...] = (
         STEPPING, do.node_forward, footer="node",
     ),
     Command(
+        "node_back", ("N",), "node back", "Take all contributions of one node back.",
+        STEPPING, do.node_back, footer="node",
+    ),
+    Command(
         "step_forward", ("s",), "one step", "Run one step: one contribution along one edge.",
         STEPPING, do.step_forward, footer="step",
     ),
     Command(
-        "node_back", ("N",), "node back", "Take all contributions of one node back.",
-        STEPPING, do.node_back, footer="back",
-    ),
-    Command(
         "step_back", ("S",), "step back", "Take one step back.", STEPPING, do.step_back,
-        footer="back",
+        footer="step",
     ),
     Command(
         "pass_end", ("f",), "end of pass", "Run to the end of this pass.", JUMPING, do.pass_end,
-        footer="finish",
+        footer="pass",
     ),
     Command(
         "pass_start", ("F",), "start of pass", "Go back to the start of this pass.", JUMPING,
-        do.pass_start,
+        do.pass_start, footer="pass",
     ),
     Command(
         "restart", ("r",), "restart", "Go back to the very start.", JUMPING, do.restart,
@@ -72,7 +72,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "to_node_back", ("T",), "back to the node",
         "Go back to the last step in which the selected node took part.", JUMPING,
-        do.to_node_back,
+        do.to_node_back, footer="to node",
     ),
     Command(
         "goto", ("g",), "go to a step", "Go to a step: 120, 50%, +10 or -3.", JUMPING,

@@ -29,6 +29,11 @@ class Refusal:
     title: str = ""
     about: str = ""
 
+    @property
+    def is_lesson(self) -> bool:
+        """Whether the scenario is about this very error."""
+        return bool(self.title or self.about)
+
 
 def open_target(target: Target) -> Trace | Refusal:
     """The trace of `target`, or why there is none."""

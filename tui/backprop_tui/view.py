@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backprop_engine.compare import Comparison
+from backprop_engine.checking.compare import Comparison
 from backprop_tui.glyphs import Glyphs
 from backprop_tui.oracle.agreement import Agreement
 from backprop_tui.oracle.report import OracleState, Starting

@@ -40,7 +40,7 @@ from backprop_engine.expressions.syntax import (
     Subscript,
     Unary,
 )
-from backprop_engine.source import ProblemError, ScenarioError, Span
+from backprop_engine.source import Span
 
 CONSTANTS: Final = {
     "pi": math.pi,
@@ -72,14 +72,14 @@ def parse_program(
 
     With `shorthand`, commas outside of brackets separate statements too. `variables` are names
     to be read as variables even where they look like a module's, as in `F.sum()`.
-    Raises ScenarioError for the first mistake in the text.
+    Raises ProblemError for the first mistake in the text.
     """
     reading = Reading(excerpt, "shorthand" if shorthand else "statements", set(variables))
     return cast("tuple[Statement, ...]", _parse(reading, "program"))
 
 
 def parse_expression(excerpt: Excerpt, *, variables: frozenset[str] = frozenset()) -> Expression:
-    """The one expression that a text is. Raises ScenarioError for the first mistake in it."""
+    """The one expression that a text is. Raises ProblemError for the first mistake in it."""
     reading = Reading(excerpt, "expression", set(variables))
     return cast("_Part", _parse(reading, "lone_expression")).expression
 
@@ -90,10 +90,7 @@ def _parse(reading: Reading, start: str) -> Any:
             # lark hands anything that is no text on to a lexer of one's own, but is typed `str`
             return _lark().parse(cast("str", reading), start=start)
     except UnexpectedToken as refused:
-        error = unexpected(reading, refused.expected)
-    except ProblemError as found:
-        error = found
-    raise ScenarioError(reading.excerpt.source, error.problem)
+        raise unexpected(reading, refused.expected) from None
 
 
 @cache

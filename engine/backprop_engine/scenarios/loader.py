@@ -17,6 +17,7 @@ from backprop_engine.scenarios.program import Program, read_program
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.scenarios.sections import (
     Expected,
+    expected_error,
     read_disagrees,
     read_expect,
     read_hints,
@@ -75,10 +76,12 @@ def parse_document(source: Source) -> Scenario:
 
     Raises ScenarioError for the first problem in it.
     """
+    node: Node | None = None
     try:
-        return _scenario(source, read_document(source))
+        node = read_document(source)
+        return _scenario(source, node)
     except ProblemError as error:
-        raise ScenarioError(source, error.problem) from error
+        raise ScenarioError(source, error.problem, expected=expected_error(node)) from error
 
 
 def parse_shorthand(source: Source) -> Scenario:

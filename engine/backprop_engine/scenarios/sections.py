@@ -132,6 +132,13 @@ def read_expect(node: Node, names: Names) -> Expected:
     )
 
 
+def expected_error(document: Node | None) -> str | None:
+    """The text of `expect: {error: text}`, of a document that may be bad everywhere else."""
+    expect = document.get("expect") if isinstance(document, Table) else None
+    error = expect.get("error") if isinstance(expect, Table) else None
+    return error.text if isinstance(error, Scalar) and error.text.strip() else None
+
+
 def _read_expectation(key: Scalar, node: Node, names: Names, tolerance: float) -> Expectation:
     is_grad = key.text.endswith(".grad")
     mentioned = key.text.removesuffix(".grad")

@@ -6,8 +6,8 @@
 Two correct programs drift apart: what differs by one ulp early differs by more later on, and
 without bound where terms cancel. So each operation is judged by itself: a result agrees if it is
 within 4 ulp of torch's, or if its operands agree and our own operation, *given torch's
-operands*, answers what torch answered (`backprop_engine.compare` has the tolerances). A wrong
-derivative shows exactly where it is wrong, and in all that it spoils.
+operands*, answers what torch answered (`backprop_engine.checking.compare` has the tolerances).
+A wrong derivative shows exactly where it is wrong, and in all that it spoils.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backprop_engine.compare import Comparison, compare
+from backprop_engine.checking.compare import Comparison, compare
 from backprop_engine.trace import PassKind, StepKind, Trace
 from backprop_engine.values import Value
 from backprop_tui.oracle.report import TorchReport

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_engine.compare import (
+from backprop_engine.checking.compare import (
     DEGREE_ROUNDOFFS,
     Recomputed,
     compare,

@@ -47,8 +47,8 @@ class ProblemScreen(Screen[None]):
                 from textual.widgets import Markdown
 
                 yield Markdown(_markdown(self._refusal.about))
-        back = "back to the list" if self._has_list else "quit"
-        keys = (("R", "read again"), ("esc", back), ("q", "quit"))
+        back = [("esc", "back to the list")] if self._has_list else []
+        keys = [("R", "read again"), *back, ("q", "quit")]
         parts = [
             part
             for key, word in keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 from rich.cells import cell_len
 from textual import events
@@ -10,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from backprop_tui.commands import COMMANDS, key_name
+from backprop_tui.commands import COMMANDS, Command, key_name
 from backprop_tui.text import fit, printable
 from backprop_tui.view import View
 from backprop_tui.widgets.torch_pane import torch_status
@@ -39,12 +40,14 @@ class TitleBar(Widget):
     def render(self) -> Content:
         """Title and facts, as many as there is room for."""
         trace, width = self.view.session.trace, self.size.width
-        name = printable(trace.heading.source.name)
-        title = printable(trace.heading.title) or name
+        name = printable(trace.heading.source.known_as)
+        title = printable(trace.heading.title)
         facts = [name, trace.graph.dtype, torch_status(self.view)]
         dot = self.view.glyphs.text(" · ")
         # The whole path, else the file's name, else what is left of the facts.
-        choices = (facts, [name.rpartition("/")[2], *facts[1:]], facts[1:], facts[2:])
+        choices = [facts, [name.rpartition("/")[2], *facts[1:]], facts[1:], facts[2:]]
+        if not title:
+            title, choices = name, choices[2:]
         texts = [dot.join(choice) for choice in choices]
         fitting = [text for text in texts if cell_len(title) + cell_len(text) + 2 <= width]
         right = (fitting or texts[-1:])[0]
@@ -93,6 +96,9 @@ class PaneTabs(Widget):
             at += len(name) + 3
 
 
+_GAP = 2
+
+
 class KeyBar(Widget):
     """The keys that matter most; or, until the next command, what the last one had to say."""
 
@@ -111,40 +117,57 @@ class KeyBar(Widget):
         self.notice = view.glyphs.text(printable(view.session.notice))
         self.refresh()
 
-    def _places(self) -> list[tuple[int, str, str, str]]:
-        """Column, command, key and word of what fits; help and quit always do."""
-        items = [
-            (command.name, key_name(command.keys[0]), command.footer)
-            for command in COMMANDS
-            if command.footer
+    def _groups(self) -> list[_Group]:
+        """The words that fit, with their keys; help and quit always do."""
+        commands = [command for command in COMMANDS if command.footer]
+        groups = [
+            _Group(word, tuple(members))
+            for word, members in groupby(commands, key=lambda command: command.footer)
         ]
-        last, items = items[-2:], items[:-2]
-        while items and _width([*items, *last]) > self.size.width:
-            items.pop()
-        places, at = [], 0
-        for name, key, word in [*items, *last]:
-            places.append((at, name, key, word))
-            at += len(key) + len(word) + 3
-        return places
+        last, groups = groups[-2:], groups[:-2]
+        while groups and sum(one.width + _GAP for one in [*groups, *last]) - _GAP > self.size.width:
+            groups.pop()
+        return [*groups, *last]
 
     def render(self) -> Content:
         """Keys and words."""
         if self.notice:
             return Content.styled(self.notice, "bold $warning")
         parts: list[tuple[str, str]] = []
-        for _, _, key, word in self._places():
-            parts += [(key, "bold $primary"), (f" {word}  ", "$foreground-muted")]
+        for group in self._groups():
+            parts += [
+                (f"{key_name(command.keys[0])} ", "bold $primary") for command in group.commands
+            ]
+            parts.append((group.word + " " * _GAP, "$foreground-muted"))
         return Content.assemble(*parts)
 
     def on_click(self, event: events.Click) -> None:
-        """Tell which key was clicked."""
+        """Tell which key was clicked; a word stands for the first of its keys."""
         place = event.get_content_offset(self)
         if place is None or self.notice:
             return
-        for at, name, key, word in self._places():
-            if at <= place.x < at + len(key) + len(word) + 1:
-                self.post_message(self.Chosen(name))
+        start = 0
+        for group in self._groups():
+            if start <= place.x < start + group.width:
+                self.post_message(self.Chosen(group.at(place.x - start)))
+            start += group.width + _GAP
 
 
-def _width(items: list[tuple[str, str, str]]) -> int:
-    return sum(len(key) + len(word) + 3 for _, key, word in items) - 2
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Keys that share a word."""
+
+    word: str
+    commands: tuple[Command, ...]
+
+    @property
+    def width(self) -> int:
+        return sum(len(key_name(one.keys[0])) + 1 for one in self.commands) + len(self.word)
+
+    def at(self, column: int) -> str:
+        """The name of the command at a column of the group."""
+        for command in self.commands:
+            column -= len(key_name(command.keys[0])) + 1
+            if column < 0:
+                return command.name
+        return self.commands[0].name

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from bisect import bisect_left
 
 from textual.content import Content
 
 from backprop_engine import notation
 from backprop_engine.explain import Explanation
-from backprop_engine.trace import Pass, PassKind, Step, StepKind, Trace
+from backprop_engine.trace import NO_NODE, Pass, PassKind, Step, StepKind, Trace
+from backprop_engine.values import Value
 from backprop_tui.session import Session
 from backprop_tui.text import printable
 from backprop_tui.view import View
@@ -32,6 +34,7 @@ _MUTED = "$foreground-muted"
 _GAP = 4
 _MOST_LEAVES = 20
 _SENDERS_NAMED = 3
+_GRADS_NAMED = 3
 
 
 class ChainRulePane(TextPane):
@@ -71,7 +74,24 @@ def _step_lines(
         lines.append(Content())
     words = [(text(printable(explanation.sentence)), "")]
     words += [(text(printable(note)), _MUTED) for note in explanation.notes]
+    words.append((text(printable(_accumulation(session.trace, step))), _TARGET))
     return lines + _wrapped([one for one in words if one[0]], width)
+
+
+def _accumulation(trace: Trace, step: Step) -> str:
+    """What a step that completes an input's sum adds to a `.grad` that an earlier pass has left."""
+    receiver = int(trace.receivers[step.index])
+    before = None if receiver == NO_NODE else trace.grad(receiver, step.index)
+    after = None if before is None else trace.grad(receiver, step.index + 1)
+    if before is None or after is None or not trace.progress(receiver, step.index + 1).is_complete:
+        return ""
+    grad, added = f"{trace.label(receiver)}.grad", trace.totals[step.index]
+    if added is None:
+        return ""
+    figures = f"{notation.short(before)} + {notation.short(added)} = {notation.short(after)}"
+    return (
+        f"{grad} then grows: {figures}, for an earlier pass has left {notation.short(before)} there"
+    )
 
 
 def where_sentence(session: Session) -> str:
@@ -92,18 +112,18 @@ def _title(trace: Trace, one: Pass) -> str:
 
 def _result(trace: Trace, one: Pass) -> str:
     """What a pass came to, in one line."""
+    figures: list[str] = []
     if one.kind is PassKind.FORWARD:
         outputs = [each.output for each in trace.passes if each.output is not None]
-        return f"forward done: {_values(trace, outputs[:1])}" if outputs else "forward done"
-    if one.kind is PassKind.BACKWARD:
-        return f"{_title(trace, one)} done"
-    return f"{one.name} done"
+        figures = [_equation(trace.label(node), trace.graph.value[node]) for node in outputs[:1]]
+    elif one.kind is PassKind.BACKWARD and one.grads is not None and len(one.grads) <= _GRADS_NAMED:
+        figures = [_equation(f"{trace.label(node)}.grad", grad) for node, grad in one.grads.items()]
+    done = f"{_title(trace, one)} done"
+    return f"{done}: {', '.join(figures)}" if figures else done
 
 
-def _values(trace: Trace, nodes: list[int]) -> str:
-    return ", ".join(
-        f"{trace.label(node)} = {notation.short(trace.graph.value[node])}" for node in nodes
-    )
+def _equation(name: str, value: Value | None) -> str:
+    return f"{name} = {'None' if value is None else notation.short(value)}"
 
 
 def _wrapped(texts: list[tuple[str, str]], width: int) -> list[Content]:
@@ -220,12 +240,13 @@ def _sum(view: View, step: Step, explanation: Explanation) -> Picture:
 
 def _earlier_senders(trace: Trace, step: Step, receiver: int) -> str:
     """Who has sent to the receiver before `step`, in the same pass."""
-    start = trace.passes[step.pass_index].start
-    steps = [one for one in trace.receipts(receiver) if start <= one < step.index]
-    senders = list(dict.fromkeys(trace.label(int(trace.senders[one])) for one in steps))
+    receipts = trace.receipts(receiver)
+    start = bisect_left(receipts, trace.passes[step.pass_index].start)
+    earlier = receipts[start : bisect_left(receipts, step.index)]
+    senders = list(dict.fromkeys(int(trace.senders[one]) for one in earlier))
     if len(senders) > _SENDERS_NAMED:
-        return f"{len(senders)} nodes"
-    return ", ".join(senders)
+        return f"{len(senders):,} nodes"
+    return ", ".join(map(trace.label, senders))
 
 
 def _end_lines(view: View) -> list[tuple[str, str]]:
@@ -236,8 +257,7 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
     leaves = [node for node in trace.graph.inputs.values() if trace.graph.requires_grad[node]]
     for node in leaves[:_MOST_LEAVES]:
         grad = trace.grad(node, cursor)
-        figure = "None" if grad is None else notation.short(grad)
-        lines.append((printable(text(f"{trace.label(node)}.grad = {figure}")), "bold"))
+        lines.append((printable(text(_equation(f"{trace.label(node)}.grad", grad))), "bold"))
     if len(leaves) > _MOST_LEAVES:
         lines.append((f"and {len(leaves) - _MOST_LEAVES:,} more inputs", _MUTED))
     lines += [("", ""), (text(_closing(trace)), "")]

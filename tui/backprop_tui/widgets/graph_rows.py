@@ -36,7 +36,7 @@ class Columns:
     """Widths in cells; `grad_fn` is 0 where there is no room for it.
 
     `change` is what a step is about to make of the gradient beside it; where that is 0, it is
-    written over the `grad_fn`.
+    written over the `grad_fn`, if there is one.
     """
 
     node: int
@@ -77,6 +77,8 @@ def choose_columns(session: Session, width: int) -> Columns:
         columns = replace(columns, change=0, grad_fn=max(grad_fn, sent + 3))
     if columns.width - wanted + min(wanted, _COMFORTABLE_NODE) > width:
         columns = replace(columns, change=sent + 3, grad_fn=0)
+    if columns.width - wanted + _LEAST_NODE > width:
+        columns = replace(columns, change=0)  # a name matters more than what comes next
     spare = width - columns.width
     return replace(columns, node=max(wanted + min(spare, 4), 1))
 
@@ -104,7 +106,9 @@ def _widest_row(session: Session) -> int:
 def header_cells(view: View, columns: Columns, title: str) -> list[Cell]:
     """The names of the columns."""
     cells = [
-        (" " + left(title, columns.node), "title"),
+        (" ", "plain"),
+        (title, "title"),
+        (" " * (columns.node - len(title)), "plain"),
         ("  " + right("value", columns.value), "header"),
         ("  " + right(gradient_title(view.session), columns.gradient), "header"),
         (" " * columns.change + "  ", "header"),

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from backprop_engine import notation
-from backprop_engine.compare import Comparison
+from backprop_engine.checking.compare import Comparison
 from backprop_engine.trace import StepKind
 from backprop_engine.values import Value
 from backprop_tui.oracle.report import Failed, Ready, TorchReport
@@ -29,6 +29,8 @@ _LEAST_FIGURE, _MOST_FIGURE = 6, 19
 _NAME = 20
 _STEP_LINES = 2
 _DIFFERENCE = 8
+_FIXED = _DIFFERENCE + 7
+"""The difference, the mark, and the gaps between the columns."""
 _NONE = "–"
 
 
@@ -207,8 +209,8 @@ class _Table:
 
     def __init__(self, view: View, width: int) -> None:
         self.view = view
-        self.name = min(_NAME, max(width // 3, 8))
-        room = (width - self.name - _DIFFERENCE - 7) // 2
+        self.name = max(min(_NAME, width // 3, width - _FIXED - 2 * _LEAST_FIGURE), 6)
+        room = (width - self.name - _FIXED) // 2
         self.figure = max(min(room, _MOST_FIGURE), _LEAST_FIGURE)
 
     def header(self) -> Content:

@@ -9,11 +9,11 @@ from contextlib import ExitStack
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.source import ScenarioError, Source
-from backprop_tui import check_output, trace_text
-from backprop_tui.check import Bad, Checked, check_scenario
-from backprop_tui.json_values import json_line
+from backprop_tui.headless import check_output, trace_text
+from backprop_tui.headless.check import Bad, Checked, check_scenario
+from backprop_tui.headless.json_values import json_line
+from backprop_tui.headless.printer import printer
 from backprop_tui.oracle.client import Oracle
-from backprop_tui.printer import printer
 
 OK, OFF, BAD = 0, 1, 2
 

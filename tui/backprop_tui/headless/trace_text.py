@@ -8,8 +8,8 @@ from typing import Any
 from backprop_engine import notation
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, PassKind, StepKind, Trace
-from backprop_tui.json_values import json_value
-from backprop_tui.printer import Printer, scenario_heading
+from backprop_tui.headless.json_values import json_value
+from backprop_tui.headless.printer import Printer, scenario_heading
 
 _GAP = 2
 _WIDEST_CELL = 40

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from backprop_engine.source import Source
-from backprop_tui.cli import SHORTHAND_NAME
 
 _NEEDED = "∂·−×²√Σσᵀ→≤…✓✗▁█"
 _ASCII = str.maketrans({"✓": "ok", "✗": "NO"} | dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)))
@@ -19,8 +18,7 @@ NARROW, WIDE = 80, 110
 
 def scenario_heading(title: str, source: Source) -> str:
     """What people know a scenario by: its title and file, or the text given with `-e`."""
-    name = " ".join(source.text.split()) if source.name == SHORTHAND_NAME else source.name
-    return f"{' '.join(title.split())} ({name})" if title.strip() else name
+    return f"{' '.join(title.split())} ({source.known_as})" if title.strip() else source.known_as
 
 
 @dataclass(frozen=True, slots=True)

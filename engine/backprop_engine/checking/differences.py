@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backprop_engine.checking.richardson import Slope, slope
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Operation
-from backprop_engine.richardson import Slope, slope
 from backprop_engine.trace import PassKind, Trace
 from backprop_engine.values import UNIT_ROUNDOFF, Value, evaluate, settle, shape_of
 

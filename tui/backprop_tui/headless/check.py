@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from backprop_engine import notation
-from backprop_engine.compare import Comparison
-from backprop_engine.differences import FiniteDifference, finite_differences
+from backprop_engine.checking.compare import Comparison
+from backprop_engine.checking.differences import FiniteDifference, finite_differences
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.scenarios.scenario import Expectation, Scenario
 from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Trace
 from backprop_engine.values import Value, shape_of
+from backprop_tui.headless.printer import scenario_heading
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
 from backprop_tui.oracle.report import Failed
 from backprop_tui.oracle.sweep import our_contribution
-from backprop_tui.printer import scenario_heading
 
 TORCH, FINITE_DIFFERENCE, EXPECT = "torch", "finite_difference", "expect"
 MOST_FAULTS = 10
@@ -81,28 +81,29 @@ def check_scenario(target: str | Source, oracle: Oracle | None) -> Checked | Bad
     if isinstance(target, str) and Path(target).is_dir():
         problem = Problem("there is no scenario (*.yaml) in this folder", Span(0, 0))
         return Bad(name, ScenarioError(Source(name, ""), problem))
+    scenario: Scenario | None = None
     try:
         scenario = parse_shorthand(target) if isinstance(target, Source) else load(target)
-    except ScenarioError as error:
-        return Bad(name, error)
-    try:
         trace = record(scenario)
     except ScenarioError as error:
-        if scenario.expected_error is None:
+        expected = error.expected if scenario is None else scenario.expected_error
+        if expected is None:
             return Bad(name, error)
-        return _checked_error(scenario, name, error.problems)
+        return _checked_error(scenario, name, error, expected)
     return _checked(scenario, name, trace, oracle)
 
 
-def _checked_error(scenario: Scenario, name: str, problems: Sequence[Problem]) -> Checked:
-    expected, said = scenario.expected_error or "", "; ".join(one.sentence for one in problems)
+def _checked_error(
+    scenario: Scenario | None, name: str, error: ScenarioError, expected: str
+) -> Checked:
+    said = "; ".join(one.sentence for one in error.problems)
     complaints: tuple[Complaint, ...] = ()
     if expected not in said:
         message = f"expected an error that says “{expected}”, but it says “{said}”"
         complaints = (Complaint(EXPECT, "error", message),)
     return Checked(
         scenario=name,
-        heading=scenario_heading(scenario.title, scenario.source),
+        heading=scenario_heading("" if scenario is None else scenario.title, error.source),
         ok=not complaints,
         values={},
         gradients=(),

@@ -10,11 +10,13 @@ import numpy as np
 
 from backprop_engine import notation
 from backprop_engine.values import Value
-from backprop_tui.check import Bad, Checked, GradientRow
-from backprop_tui.json_values import json_value
-from backprop_tui.printer import Printer
+from backprop_tui.headless.check import Bad, Checked, GradientRow
+from backprop_tui.headless.json_values import json_value
+from backprop_tui.headless.printer import Printer
 
 _NONE = "–"
+_MOST_LISTED = 6
+"""Elements of an array that are still told one by one."""
 
 
 def as_json(result: Checked | Bad) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def _row_json(row: GradientRow) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "engine": json_value(row.engine),
         "torch": json_value(row.torch),
-        "finite_difference": json_value(found.gradient),
+        "finite_difference": _without_skipped(json_value(found.gradient)),
         "ok": row.ok,
     }
     if found.skipped:
@@ -69,6 +71,13 @@ def _row_json(row: GradientRow) -> dict[str, Any]:
     return answer
 
 
+def _without_skipped(estimate: Any) -> Any:
+    """Null for the elements that were skipped; they stand as nan in the estimate."""
+    if isinstance(estimate, list):
+        return [_without_skipped(one) for one in estimate]
+    return None if estimate == "nan" else estimate
+
+
 def print_checked(result: Checked, out: Printer) -> None:
     """One block: the scenario, a row for each gradient, what is off."""
     mark = out.styled(out.text("✓ " if result.ok else "✗ "), "good" if result.ok else "bad")
@@ -83,11 +92,11 @@ def print_checked(result: Checked, out: Printer) -> None:
 
 
 def _table(rows: Sequence[GradientRow], out: Printer) -> list[str]:
-    """Aligned lines, a heading first; arrays as bare shapes where pictures are too wide."""
+    """Aligned lines, a heading first; arrays with as much detail as the width allows."""
     if not rows:
         return []
     lines: list[str] = []
-    for show in (_short, _shape):
+    for show in (_listed, notation.short, _shape):
         table: list[tuple[str, ...]] = [("", "engine", "torch", "finite differences", "")]
         table += [tuple(map(out.text, _cells(row, show))) for row in rows]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -100,7 +109,7 @@ def _table(rows: Sequence[GradientRow], out: Printer) -> list[str]:
 def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
     found = row.difference
     if found.gradient is not None:
-        estimate = show(found.gradient)
+        estimate = show(found.gradient).replace("nan", _NONE)  # nan: that element was skipped
     elif found.directions:
         agreeing = sum(one.agrees for one in found.directions)
         estimate = f"{agreeing} of {len(found.directions)} directions agree"
@@ -108,19 +117,25 @@ def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
         estimate = f"skipped: {found.reason}" if found.skipped else _NONE
     engine = _NONE if row.engine is None else show(row.engine)
     torch = "not run" if not row.torch_ran else _NONE if row.torch is None else show(row.torch)
-    return f"{row.name}.grad", engine, torch, estimate, "✓" if row.ok else "✗"
+    # A hyphen for minus: these are figures that people copy into other programs.
+    figures = (one.replace("−", "-") for one in (engine, torch, estimate))
+    return f"{row.name}.grad", *figures, "✓" if row.ok else "✗"
 
 
 def _shape(value: Value) -> str:
     return notation.shape(value.shape) if isinstance(value, np.ndarray) else notation.short(value)
 
 
-def _short(value: Value) -> str:
-    if isinstance(value, np.ndarray) and np.isnan(value).any():
-        return (
-            notation.full(value) if value.ndim == 1 and value.size <= 4 else notation.short(value)
-        )
-    return notation.short(value)
+def _listed(value: Value) -> str:
+    if not isinstance(value, np.ndarray) or value.size > _MOST_LISTED:
+        return notation.short(value)
+    return _list_text(value.tolist())
+
+
+def _list_text(items: Any) -> str:
+    if isinstance(items, list):
+        return f"[{', '.join(map(_list_text, items))}]"
+    return notation.number(items, 4)
 
 
 def print_summary(results: Sequence[Checked | Bad], out: Printer) -> None:

@@ -1,0 +1,1 @@
+"""The commands without a screen: `check` and `trace`, as text and as JSON."""
