@@ -295,7 +295,7 @@ class _Reader:
         if not isinstance(receiver, syntax.Name):
             raise ProblemError(
                 "a value must have a name for its `.grad` to be read",
-                receiver.span,
+                Span(call.span.start, call.function_span.start - 1),
                 fix="assign it on a line of its own, then call `retain_grad()` of the name",
             )
         name = self._known(receiver)

@@ -156,5 +156,6 @@ def grad_of_non_leaf(name: str, span: Span) -> ProblemError:
         "is computed, and its .grad attribute won't be populated during autograd.backward()",
         span,
         "the `.grad` of an input",
-        f"write `{name}.retain_grad()` below the line that assigns it, and it is kept",
+        f"write `{name.partition('@')[0]}.retain_grad()` below the line that assigns it, "
+        "and it is kept",
     )
