@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.calls import Call, literal, resolve
 from backprop_engine.expressions import syntax
-from backprop_engine.expressions.syntax import Assignment, Expression
+from backprop_engine.expressions.syntax import Assignment, Expression, postorder
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError
 from backprop_engine.scenarios.scenario import Scenario
@@ -151,6 +151,13 @@ class Evaluation:
         return self.graph.add_constant(settled, span)
 
     def _array(self, expression: syntax.Sequence) -> int:
+        for part in postorder(expression):
+            if isinstance(part, syntax.Literal):
+                raise ProblemError(
+                    "a list in an expression holds numbers only",
+                    part.span,
+                    fix="write `torch.tensor([True, False])` for a mask",
+                )
         try:
             array = np.array(literal(expression), dtype=float)
         except ValueError:

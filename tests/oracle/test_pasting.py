@@ -1,0 +1,288 @@
+"""Programs as people paste them: Python and torch run them, and so do we, with one outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
+from backprop_engine.source import ScenarioError, Source
+from backprop_engine.trace import Trace
+from backprop_tui.oracle.agreement import agreement
+from backprop_tui.oracle.report import Ready
+
+PROGRAMS = {
+    "the guide's two examples": """
+import torch
+
+x = torch.tensor(2.0, requires_grad=True)
+y = x ** 2 + 3 * x + 1
+y.backward()
+print(x.grad)  # tensor(7.)
+
+z = torch.tensor(3.0, requires_grad=True)
+w = z ** 3
+w.backward()
+print(f"dw/dz = {z.grad:.1f}", w.grad_fn)
+""",
+    "imports of all kinds": """
+import torch
+import torch.nn.functional as F, numpy as np
+from torch import nn, tensor
+from torch.nn import (
+    functional as F,
+)
+import math
+x = tensor([0.5, -1.5], requires_grad=True)
+y = F.relu(x).sum() * math.pi
+y.backward()
+""",
+    "computing inside of no_grad": """
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+with torch.no_grad():
+    a = x * 2
+    b = a + x  # a comment
+
+    with torch.no_grad():
+        c = b * x
+    d = (c +
+  x)
+e = x * d
+with torch.no_grad(): f = e; g = e * 2
+h = (e * g + a).sum()
+h.backward()
+""",
+    "no_grad at the end, and an alias that keeps its history": """
+x = torch.tensor(3.0, requires_grad=True)
+with torch.no_grad():
+\ty = x
+z = y * y
+z.backward()
+with torch.no_grad():
+\tprint(z.requires_grad, (z * 2).requires_grad)
+\tlast = z + 1
+""",
+    "a detached factor": """
+x = torch.tensor(3.0, requires_grad=True)
+s = x ** 2
+y = s * s.detach()
+y.backward()
+print(x.grad)  # 54, not 108
+""",
+    "a gradient that is a name, written out, and of ones": """
+v = torch.tensor([0.1, 1.0, 0.0001])
+x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+y = x * 2
+y.backward(v, retain_graph=True)
+y.backward(gradient=torch.tensor([1.0, 0.0, 0.0]), retain_graph=True)
+y.backward(torch.ones_like(y), retain_graph=True)
+y.backward(3 * torch.ones(3))
+""",
+    "gradients cleared one by one": """
+x = torch.tensor(3.0, requires_grad=True)
+w = torch.tensor(2.0, requires_grad=True)
+y = x * w
+y.backward(retain_graph=True)
+x.grad.zero_()
+w.grad = None
+y.backward(retain_graph=True)
+x.grad = None
+y.backward(None, retain_graph=True)
+w.grad.data.zero_()
+x.grad
+""",
+    "values in between that keep their gradient": """
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+h = x ** 2
+h.retain_grad()
+x.retain_grad()
+k = h * 3
+y = (h * k).sum()
+y.retain_grad()
+y.backward(retain_graph=True)
+y.backward(retain_graph=True)
+h.grad.zero_()
+k.sum().backward()
+""",
+    "a backward pass of a value that has no name": """
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+(x * x).sum().backward()
+(x * x).sum().backward()
+y = x.sum()
+y = y * 2
+y.backward()
+y = y * y
+""",
+    "a name assigned again between two passes": """
+x = torch.tensor(2.0, requires_grad=True)
+y = x * x
+y.backward()
+y = x ** 3
+y.backward()
+y = y.detach() * x
+""",
+    "tensors of every kind": """
+a = torch.zeros(2, 3, requires_grad=True)
+b = torch.ones((2, 3), dtype=torch.float64)
+c = torch.full((2, 3), 2.5)
+d = torch.arange(3.0)
+e = torch.linspace(-math.pi, 2 * math.pi, steps=3)
+f = torch.eye(3)
+g = torch.eye(3, 2)
+h = torch.tensor([[1, 2, 3], [4, 5, 6]])
+i = torch.arange(1, 7, 2)
+j = torch.as_tensor(2.5).requires_grad_()
+k = torch.tensor([True, False, True])
+m = torch.tensor(3)
+n = torch.nn.Parameter(torch.ones(3))
+o = torch.tensor([1, 2, 3], dtype=torch.double)
+p = torch.tensor([[-1.5, +2.0], [1 / 2, 2 ** 3]])
+q = torch.full((2,), 7)
+r = torch.tensor([])
+y = ((a + b) * c + d * e + n * j + o).sum() + (f @ g).sum() * m + (p @ p).sum()
+y.backward()
+""",
+    "an input that is told to require grad": """
+x = torch.ones(2)
+x.requires_grad_()
+w = torch.ones(2)
+w.requires_grad = True
+v = torch.ones(2, requires_grad=True)
+v.requires_grad_(False)
+y = (x * w * v).sum()
+y.backward()
+""",
+}
+
+
+def run_by_python(program: str) -> dict[str, Any]:
+    """The names a program leaves behind, torch's doing."""
+    names: dict[str, Any] = {"torch": torch, "math": __import__("math")}
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            exec(program, names)
+    finally:
+        torch.set_default_dtype(before)
+    return names
+
+
+def run_here(program: str) -> Trace:
+    return record(parse_snippet(Source("snippet.py", program)))
+
+
+def array(value: Any) -> np.ndarray:
+    return value.detach().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
+def test_a_pasted_program_leaves_the_values_that_python_and_torch_leave(program):
+    theirs, trace = run_by_python(program), run_here(program)
+    names = {**trace.graph.inputs, **{n: i for n, i in trace.assigned.items() if "@" not in n}}
+    assert names
+    for name, node in names.items():
+        ours = trace.node(node)
+        np.testing.assert_allclose(ours.value, array(theirs[name]), rtol=1e-12, err_msg=name)
+        assert np.asarray(ours.value).dtype == array(theirs[name]).dtype, name
+        assert ours.requires_grad == theirs[name].requires_grad, name
+        grad_fn = theirs[name].grad_fn
+        assert ours.grad_fn == ("" if grad_fn is None else grad_fn.name()), name
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
+def test_a_pasted_program_leaves_the_gradients_that_python_and_torch_leave(program):
+    theirs, trace = run_by_python(program), run_here(program)
+    kept = {
+        **trace.graph.inputs,
+        **{trace.graph.names[node]: node for node in trace.graph.retained},
+    }
+    assert any(trace.graph.requires_grad[node] for node in kept.values())
+    for name, node in kept.items():
+        ours, grad = trace.grad(node, len(trace)), theirs[name].grad
+        assert (ours is None) == (grad is None), name
+        if grad is not None:
+            np.testing.assert_allclose(ours, array(grad), rtol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
+def test_the_torch_process_runs_a_pasted_program_step_for_step_as_we_do(oracle, program):
+    trace = run_here(program)
+    answer = oracle.ask(trace)
+    assert isinstance(answer, Ready), answer
+    agreed = agreement(trace, answer.report)
+    assert not agreed.faulty_nodes
+    assert not agreed.faulty_steps
+    assert not answer.report.surplus
+    last = trace.passes[-1].index
+    kept = [n for n in trace.graph.inputs.values() if trace.graph.requires_grad[n]]
+    for node in [*kept, *trace.graph.retained]:
+        compared = agreed.grad_after(last, node)
+        assert compared is None or compared.agrees
+        assert node in answer.report.grads[last]
+    assert list(answer.report.grad_fns.values()) == [
+        trace.graph.grad_fn(node) for node in range(len(trace.graph))
+    ]
+
+
+REFUSED_BY_TORCH_TOO = {
+    "backward of what requires no grad": (
+        "x = torch.tensor(2.0)\ny = x * x\ny.backward()\n",
+        "element 0 of tensors does not require grad and does not have a grad_fn",
+    ),
+    "backward of a vector": (
+        "x = torch.tensor([1.0, 2.0], requires_grad=True)\ny = x * x\ny.backward()\n",
+        "grad can be implicitly created only for scalar outputs",
+    ),
+    "retain_grad of what requires no grad": (
+        "x = torch.tensor(2.0)\ny = x * x\ny.retain_grad()\n",
+        "can't retain_grad on Tensor that has requires_grad=False",
+    ),
+    "a whole number that requires grad": (
+        "x = torch.tensor([1, 2], requires_grad=True)\ny = x.sum()\n",
+        "nly Tensors of floating point",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("program", "words"), REFUSED_BY_TORCH_TOO.values(), ids=list(REFUSED_BY_TORCH_TOO)
+)
+def test_what_torch_refuses_is_refused_in_torchs_words(program, words):
+    with pytest.raises(RuntimeError) as theirs:
+        run_by_python(program)
+    with pytest.raises(ScenarioError) as ours:
+        run_here(program)
+    assert words in str(theirs.value)
+    assert words in str(ours.value)
+
+
+def test_the_grad_of_a_non_leaf_is_explained_in_the_words_of_torchs_warning():
+    x = torch.tensor(2.0, requires_grad=True)
+    with pytest.warns(UserWarning) as warned:
+        assert (x * x).grad is None
+    text = "inputs: {x: 2}\ncompute: y = x*x\nexpect: {y.grad: 1}\n"
+    with pytest.raises(ScenarioError) as ours:
+        parse_document(Source("lesson.yaml", text))
+    said = str(warned[0].message).replace("The .grad", "the .grad")
+    for words in ("the .grad attribute of a Tensor that is not a leaf Tensor is being accessed",
+                  "its .grad attribute won't be populated during autograd.backward()"):
+        assert words in said.replace("Its", "its")
+        assert words in str(ours.value)
+    assert "retain_grad()" in said
+    assert "retain_grad()" in str(ours.value)
+
+
+def test_a_program_on_the_command_line_is_the_same_program():
+    program = PROGRAMS["the guide's two examples"]
+    trace = record(parse_shorthand(Source("<-e>", program)))
+    grads = {name: trace.grad(node, len(trace)) for name, node in trace.graph.inputs.items()}
+    assert grads == {"x": 7.0, "z": 27.0}
