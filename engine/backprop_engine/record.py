@@ -167,8 +167,7 @@ class _Recorder:
         if shape_of(gradient) != shape:
             raise self._error(
                 one,
-                f"`gradient` has shape {shape_of(gradient)}, "
-                f"but `{one.output}` has shape {shape}",
+                f"`gradient` has shape {shape_of(gradient)}, but `{one.output}` has shape {shape}",
                 "give one number for each element of the output",
             )
         return settle(gradient, graph.dtype)

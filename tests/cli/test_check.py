@@ -319,3 +319,14 @@ def test_a_title_cannot_send_commands_to_the_terminal(run, scenario):
     text = 'title: "evil \\e[31m red"\n' + BASIC
     _, out, _ = run("check", "--no-torch", scenario("evil.yaml", text))
     assert "\x1b" not in out
+
+
+def test_a_grad_that_is_retained_can_be_expected(run_json, scenario):
+    compute = "compute: |\n  h = x**2\n  h.retain_grad()\n  y = 3h\n"
+    scenario("right.yaml", f"inputs: {{x: 2}}\n{compute}expect: {{h.grad: 3}}\n")
+    scenario("wrong.yaml", f"inputs: {{x: 2}}\n{compute}expect: {{h.grad: 4}}\n")
+    code, (right, wrong), _ = run_json("check", "--no-torch", "--json", "right.yaml", "wrong.yaml")
+    assert code == 1
+    assert right["ok"]
+    (error,) = [one for one in wrong["errors"] if one["oracle"] == "expect"]
+    assert (error["name"], error["message"]) == ("h.grad", "expected h.grad = 4, but it is 3")

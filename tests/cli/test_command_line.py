@@ -141,3 +141,33 @@ def test_main_takes_its_arguments_from_the_command_line_by_default(monkeypatch, 
     monkeypatch.setattr(sys, "argv", ["backprop-tui", "--version"])
     assert main() == 0
     assert capsys.readouterr().out.startswith("backprop-tui ")
+
+
+SNIPPET = """\
+import torch
+x = torch.tensor(2.0, requires_grad=True)
+y = x ** 2 + 3 * x + 1
+y.backward()
+print(x.grad)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["-e", "@snippet.py"], ["snippet.py"]])
+def test_a_snippet_of_pytorch_is_read_from_its_file(run, scenario, arguments):
+    scenario("snippet.py", SNIPPET)
+    code, out, err = run("trace", *arguments)
+    assert (code, err) == (0, "")
+    assert "x.grad = 7" in out
+
+
+def test_a_mistake_in_a_snippet_is_told_with_its_line(run, scenario):
+    scenario("snippet.py", SNIPPET.replace("print(x.grad)", "optimizer.step()"))
+    code, out, err = run("trace", "-e", "@snippet.py")
+    assert (code, out) == (2, "")
+    assert err.startswith("snippet.py:5:11: `step` is not supported; one program shows one step")
+
+
+def test_a_snippet_that_does_not_exist_is_told_by_its_name(run):
+    code, _, err = run("check", "--no-torch", "-e", "@nowhere.py")
+    assert code == 2
+    assert err.startswith("nowhere.py:1:1: there is no such file")

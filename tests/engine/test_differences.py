@@ -235,3 +235,29 @@ def test_a_kink_close_by_is_no_slope_or_the_right_one():
 def test_pure_noise_is_no_slope():
     noise = np.random.default_rng(0)
     assert slope(lambda _: float(noise.normal()), 1.0).reason
+
+
+@pytest.mark.parametrize(
+    ("compute", "gradient"),
+    [
+        ("y = x**2 * (x**2).detach()", 54),
+        ("y = (x * x.detach()).detach() * x", 9),
+        ("with no_grad:\n    s = x**2\n  y = s * x", 9),
+        ("with no_grad:\n    s = x**2\n    t = s * x\n  y = t + x", 1),
+    ],
+)
+def test_what_is_detached_or_computed_inside_of_no_grad_is_held_at_its_recorded_value(
+    compute, gradient
+):
+    trace = document(f"inputs: {{x: 3}}\ncompute: |\n  {compute}\n")
+    assert found_in(trace)["x"].gradient == pytest.approx(gradient, rel=1e-9)
+    assert found_in(trace)["x"].agrees
+
+
+def test_a_grad_that_was_set_to_none_counts_only_the_passes_after_it():
+    trace = document(
+        "compute: |\n  x = torch.tensor(3., requires_grad=True)\n  y = x**2\n"
+        "  y.backward()\n  x.grad = None\n  y.backward()\n"
+    )
+    assert found_in(trace)["x"].gradient == pytest.approx(6, rel=1e-9)
+    assert found_in(trace)["x"].agrees

@@ -273,8 +273,10 @@ def test_the_grad_of_a_non_leaf_is_explained_in_the_words_of_torchs_warning():
     with pytest.raises(ScenarioError) as ours:
         parse_document(Source("lesson.yaml", text))
     said = str(warned[0].message).replace("The .grad", "the .grad")
-    for words in ("the .grad attribute of a Tensor that is not a leaf Tensor is being accessed",
-                  "its .grad attribute won't be populated during autograd.backward()"):
+    for words in (
+        "the .grad attribute of a Tensor that is not a leaf Tensor is being accessed",
+        "its .grad attribute won't be populated during autograd.backward()",
+    ):
         assert words in said.replace("Its", "its")
         assert words in str(ours.value)
     assert "retain_grad()" in said

@@ -144,9 +144,7 @@ def keyword(name: str, span: Span) -> ProblemError:
 def setting(statement: Setting, text: str) -> ProblemError:
     """An assignment to an attribute other than `grad` and `requires_grad`."""
     fix = _NEW_VALUE if statement.target.name == "data" else "give the value a name of its own"
-    return ProblemError(
-        f"`{text}` cannot be assigned", statement.span, "`name = expression`", fix
-    )
+    return ProblemError(f"`{text}` cannot be assigned", statement.span, "`name = expression`", fix)
 
 
 def grad_of_non_leaf(name: str, span: Span) -> ProblemError:

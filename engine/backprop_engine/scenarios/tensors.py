@@ -146,9 +146,7 @@ def _number(expression: Expression) -> float | int:
                 right, left = results.pop(), results.pop()
                 results.append(_computed(symbol, left, right, part.span))
             case _:
-                raise ProblemError(
-                    "this must be written out, not computed", part.span, "a number"
-                )
+                raise ProblemError("this must be written out, not computed", part.span, "a number")
     return results.pop()
 
 
@@ -248,9 +246,7 @@ def _eye(_: object, call: Call, n: Expression, m: Expression | None) -> Any:
     return np.eye(rows, columns)
 
 
-def _linspace(
-    _: object, call: Call, start: Expression, end: Expression, steps: Expression
-) -> Any:
+def _linspace(_: object, call: Call, start: Expression, end: Expression, steps: Expression) -> Any:
     count = _whole(steps, "a count")
     _check_count(count, steps.span)
     return np.linspace(_number(start), _number(end), count)
