@@ -115,15 +115,8 @@ class Evaluation:
                 elif isinstance(task, _Filled):
                     value = full_like(self.graph.value[results.pop()], task.fill)
                     results.append(self.graph.add_constant(value, task.span, is_tensor=True))
-                elif isinstance(task, syntax.Number):
-                    results.append(self._constant(float(task.value), task.span))
-                elif isinstance(task, syntax.Name):
-                    results.append(self._look_up(task))
-                elif task in self.scenario.tensors:
-                    value = self.scenario.tensors[task]
-                    results.append(self.graph.add_constant(value, task.span, is_tensor=True))
-                elif isinstance(task, syntax.Sequence):
-                    results.append(self._array(task))
+                elif (leaf := self._leaf(task)) is not None:
+                    results.append(leaf)
                 elif isinstance(task, syntax.Unary) and task.symbol == "+":
                     pending.append(task.operand)
                 elif isinstance(task, syntax.Call) and task.function in _LIKE:
@@ -135,6 +128,21 @@ class Evaluation:
         except ProblemError as error:
             raise ScenarioError(self.scenario.source, error.problem) from None
         return results.pop()
+
+    def _leaf(self, expression: Expression) -> int | None:
+        """The node of a name, or of what is written out; None for what an operation computes."""
+        match expression:
+            case syntax.Number(value=value):
+                return self._constant(float(value), expression.span)
+            case syntax.Name():
+                return self._look_up(expression)
+            case syntax.Sequence():
+                return self._array(expression)
+            case _ if expression in self.scenario.tensors:
+                tensor = self.scenario.tensors[expression]
+                return self.graph.add_constant(tensor, expression.span, is_tensor=True)
+            case _:
+                return None
 
     def _apply(self, task: _Apply, results: list[int]) -> int:
         count = len(task.call.operands)

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand
+from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand, parse_snippet
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ScenarioError, Source
 
 SHORTHAND = "<-e>"
 FILE = "lesson.yaml"
+PROGRAM = "snippet.py"
 TABLE = Path(__file__).with_name("bad_scenarios.txt")
 
 
@@ -35,6 +36,8 @@ ENTRIES = read_table()
 
 def parse(name: str, text: str) -> Scenario:
     source = Source(name, text)
+    if name == PROGRAM:
+        return parse_snippet(source)
     return parse_shorthand(source) if name == SHORTHAND else parse_document(source)
 
 
@@ -146,10 +149,29 @@ FRAGMENTS = (
     "x y 2 3.5 2e 0x3 ( ) [ ] + - * / ** @ = == += , ; : ... . ' \" 'a' # \\ ² × θ F True for ? "
     "f( torch. torch.exp( lambda | > - &a *a !!str % ` { } null nan 1e9 -1 ~ --- y@1 inputs: "
     "compute: backward: expect: hints: x.grad: value: of: tolerance: error: gradient: dtype: "
+    "with no_grad: torch.no_grad(): import from torch print( print(x) f'{x}' .backward() "
+    ".retain_grad() .grad .zero_() torch.tensor( requires_grad=True torch.ones(2) "
+    "dtype=torch.float64 torch.manual_seed(1) None "
 )
 SNIPPETS = st.sampled_from(
     [*FRAGMENTS.split(), " ", "\n", "\n  ", "\t", "\x85", "\ufeff", "\U0001f600"]
 )
+PASTED = """\
+import torch
+from torch import nn
+torch.manual_seed(1)
+x = torch.tensor([2.0, 1.5], requires_grad=True); w = torch.randn(2)
+with torch.no_grad():
+    a = x * w
+    print(f"{a}", a.sum())
+h = (x + a) ** 2
+h.retain_grad()
+h.backward(gradient=torch.ones_like(h), retain_graph=True)
+x.grad.zero_()
+(h * h).sum().backward()
+x.grad = None
+print(x.grad)
+"""
 GOOD = """\
 title: Basic
 inputs:
@@ -168,8 +190,8 @@ hints: {y: "so \\
 
 @st.composite
 def damaged(draw: st.DrawFn) -> str:
-    """A good scenario with a few pieces replaced."""
-    text = GOOD
+    """A good scenario or program with a few pieces replaced."""
+    text = draw(st.sampled_from([GOOD, PASTED]))
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(text)))
         stop = start + draw(st.integers(0, 5))
@@ -186,7 +208,7 @@ def outcome_of(name: str, text: str) -> Scenario | ScenarioError:
 
 @given(st.one_of(damaged(), st.lists(SNIPPETS, max_size=25).map("".join), st.text(max_size=40)))
 def test_no_text_whatever_gives_anything_but_a_scenario_or_its_error(text: str) -> None:
-    for name in (SHORTHAND, FILE):
+    for name in (SHORTHAND, FILE, PROGRAM):
         outcome = outcome_of(name, text)
 
         if isinstance(outcome, Scenario):

@@ -277,8 +277,8 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
     [
         (
             "x = torch.randint(0, 3, (2,))\ny = x\n",
-            "snippet.py:1:11: `torch.randint` is not supported; "
-            "write the numbers out, as in `torch.tensor([0, 2, 1])`",
+            ("snippet.py:1:11: `torch.randint` is not supported; "
+             "write the numbers out, as in `torch.tensor([0, 2, 1])`"),
         ),
         (
             "x = torch.ones(2, requires_grad=True)\ny = x.sum()\nloss = y.item()\n",
@@ -290,28 +290,28 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
         ),
         (
             "x = torch.ones(2, requires_grad=True)\ny = x.sum()\ng = torch.autograd.grad(y, x)\n",
-            "snippet.py:3:20: `torch.autograd.grad` is not supported; "
-            "call `y.backward()` and look at `x.grad`",
+            ("snippet.py:3:20: `torch.autograd.grad` is not supported; "
+             "call `y.backward()` and look at `x.grad`"),
         ),
         (
             "x = torch.ones(2)\nopt = torch.optim.SGD([x], lr=0.1)\n",
-            "snippet.py:2:19: `torch.optim.SGD` is not supported; "
-            "one program shows one step: compute the loss and call `loss.backward()`",
+            ("snippet.py:2:19: `torch.optim.SGD` is not supported; "
+             "one program shows one step: compute the loss and call `loss.backward()`"),
         ),
         (
             "x = torch.ones(2)\nlayer = torch.nn.Linear(2, 3)\n",
-            "snippet.py:2:18: `torch.nn.Linear` is not supported; "
-            "write out what it computes, such as `x @ W.T + b`",
+            ("snippet.py:2:18: `torch.nn.Linear` is not supported; "
+             "write out what it computes, such as `x @ W.T + b`"),
         ),
         (
             "x = torch.ones(2)\ny = x.backward()\n",
-            "snippet.py:2:7: `backward` gives no value to compute with; "
-            "it is a statement of its own, such as `y.backward()`",
+            ("snippet.py:2:7: `backward` gives no value to compute with; "
+             "it is a statement of its own, such as `y.backward()`"),
         ),
         (
             "x = torch.ones(2)\ny = x.mul_(2)\n",
-            "snippet.py:2:7: `mul_` is not supported; "
-            "give the changed value a new name, such as `w_new = w - 0.1 * g`",
+            ("snippet.py:2:7: `mul_` is not supported; "
+             "give the changed value a new name, such as `w_new = w - 0.1 * g`"),
         ),
         (
             "x = torch.ones(2)\ny = torch.ones_like(x, x)\n",
@@ -319,31 +319,31 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
         ),
         (
             "x = torch.ones(2)\ny = x * [1, True]\n",
-            "snippet.py:2:13: a list in an expression holds numbers only; "
-            "write `torch.tensor([True, False])` for a mask",
+            ("snippet.py:2:13: a list in an expression holds numbers only; "
+             "write `torch.tensor([True, False])` for a mask"),
         ),
         (
             "x = torch.ones(2)\ny = x.sum()\ny.backward()\n",
-            "snippet.py:3:1: element 0 of tensors does not require grad and does not have a "
-            "grad_fn: `y` depends on no input that requires grad; "
-            "write `requires_grad=True` into its `torch.tensor(…)`",
+            ("snippet.py:3:1: element 0 of tensors does not require grad and does not have a "
+             "grad_fn: `y` depends on no input that requires grad; "
+             "write `requires_grad=True` into its `torch.tensor(…)`"),
         ),
         (
             "x = torch.ones(2, requires_grad=True)\ny = 2*x\ny.backward()\n",
-            "snippet.py:3:1: grad can be implicitly created only for scalar outputs: `y` has "
-            "shape (2,), and backward computes a vector-Jacobian product, not a Jacobian; make it "
-            "a number (`y.sum()`) or give the vector: "
-            "`y.backward(gradient=torch.tensor(…))` with shape (2,)",
+            ("snippet.py:3:1: grad can be implicitly created only for scalar outputs: `y` has "
+             "shape (2,), and backward computes a vector-Jacobian product, not a Jacobian; make it "
+             "a number (`y.sum()`) or give the vector: "
+             "`y.backward(gradient=torch.tensor(…))` with shape (2,)"),
         ),
         (
             "x = torch.ones(2, requires_grad=True)\ny = 2*x\ny.backward(torch.ones(3))\n",
-            "snippet.py:3:1: `gradient` has shape (3,), but `y` has shape (2,); "
-            "give one number for each element of the output",
+            ("snippet.py:3:1: `gradient` has shape (3,), but `y` has shape (2,); "
+             "give one number for each element of the output"),
         ),
         (
             "x = torch.ones(2, requires_grad=True)\nw = x - 0.1 * x.grad\n",
-            "snippet.py:2:17: `.grad` is known only after `backward`, not while computing; "
-            "put it under `expect:` to check it",
+            ("snippet.py:2:17: `.grad` is known only after `backward`, not while computing; "
+             "put it under `expect:` to check it"),
         ),
     ],
 )  # fmt: skip

@@ -267,7 +267,7 @@ def test_what_torch_refuses_is_refused_in_torchs_words(program, words):
 
 def test_the_grad_of_a_non_leaf_is_explained_in_the_words_of_torchs_warning():
     x = torch.tensor(2.0, requires_grad=True)
-    with pytest.warns(UserWarning) as warned:
+    with pytest.warns(UserWarning, match="not a leaf") as warned:
         assert (x * x).grad is None
     text = "inputs: {x: 2}\ncompute: y = x*x\nexpect: {y.grad: 1}\n"
     with pytest.raises(ScenarioError) as ours:

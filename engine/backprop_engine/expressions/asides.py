@@ -22,7 +22,8 @@ _LOOK: Final = re.compile(
     r"(?P<name>[^\W\d]\w*)\.(?:grad|grad_fn|requires_grad|is_leaf|shape|dtype)[^\S\n]*(?=[\n;#,]|$)"
 )
 _LINE: Final = re.compile(r"(?:[^\n;#(]|\([^)]*\))*")
-_IMPORTED: Final = re.compile(r"(?P<module>[\w.]+)(?:\s+as\s+(?P<alias>\w+))?\s*(?:,\s*|$)")
+_IMPORTED: Final = re.compile(r"(?P<module>[\w.]+)(?:\s+as\s+\w+)?\s*(?:,\s*|$)")
+_IMPORT: Final = re.compile(r"import\s+" + _IMPORTED.pattern)
 _FROM: Final = re.compile(r"from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[^)]*)\)?\s*$")
 _PIECE: Final = re.compile(
     r"(?P<TEXT>(?P<prefix>[fFrRbBuU]{0,2})(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"))"
@@ -65,17 +66,15 @@ def skip_import(reading: Reading, start: int, libraries: AbstractSet[str]) -> in
         _check_module(reading, start + whole.start("module"), whole["module"])
         _check_aliases(reading, start + whole.start("names"), whole["names"], libraries)
         return stop
-    at = len("import")
-    at += len(text[at:]) - len(text[at:].lstrip())
-    while at < len(text):
-        one = _IMPORTED.match(text, at)
-        if not text.startswith("import") or one is None:
-            span = reading.span(start, start + len(text))
-            raise ProblemError("this import is not understood", span, "`import torch`")
-        _check_module(reading, start + at, one["module"])
-        _check_aliases(reading, start + at, one[0], libraries)
-        at = one.end()
-    return stop
+    one = _IMPORT.match(text)
+    while one:
+        _check_module(reading, start + one.start("module"), one["module"])
+        _check_aliases(reading, start + one.start(), one[0], libraries)
+        if one.end() == len(text):
+            return stop
+        one = _IMPORTED.match(text, one.end())
+    span = reading.span(start, start + len(text))
+    raise ProblemError("this import is not understood", span, "`import torch`")
 
 
 def _check_module(reading: Reading, start: int, module: str) -> None:

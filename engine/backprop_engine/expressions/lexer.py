@@ -106,17 +106,11 @@ def tokens(reading: Reading) -> Iterator[Token]:
         word = match[0]
         if is_start and word not in _SEPARATORS:
             yield from _edges(reading, start)
-        if is_start and word == "with":
-            at = blocks.open_block(reading, start)
-            yield Token("_NO_GRAD", word, reading.excerpt.offsets[start])
-            continue
-        if is_start and (word in ("import", "from") or asides.is_print(reading, start)):
-            skip = asides.skip_print if word == "print" else asides.skip_import
-            at = skip(reading, start, LIBRARIES)
-            continue
-        if is_start and (end := asides.skip_look(reading, start)) is not None:
-            at = end
-            continue
+            special = _special_line(reading, word, start)
+            if special is not None:
+                at, found = special
+                yield from found
+                continue
         kind, at = _classify(reading, kind, start, at)
         if kind == "_END" or (kind == "_COMMA" and reading.form == "shorthand"):
             yield from _separate(reading, text[start], start)
@@ -127,6 +121,19 @@ def tokens(reading: Reading) -> Iterator[Token]:
             yield _token(reading, "STAR", "*", start, start)
         yield _token(reading, kind, text[start:at], start, at)
     yield from _finish(reading)
+
+
+def _special_line(reading: Reading, word: str, start: int) -> tuple[int, list[Token]] | None:
+    """Where the head of a block or a line that computes nothing ends, and its tokens."""
+    if word == "with":
+        end = blocks.open_block(reading, start)
+        return end, [Token("_NO_GRAD", word, reading.excerpt.offsets[start])]
+    if word in ("import", "from"):
+        return asides.skip_import(reading, start, LIBRARIES), []
+    if asides.is_print(reading, start):
+        return asides.skip_print(reading, start, LIBRARIES), []
+    shown = asides.skip_look(reading, start)
+    return None if shown is None else (shown, [])
 
 
 def _classify(reading: Reading, kind: str, start: int, stop: int) -> tuple[str, int]:

@@ -14,7 +14,7 @@ from backprop_engine.expressions.syntax import Assignment, Statement
 from backprop_engine.scenarios.inputs import read_input
 from backprop_engine.scenarios.names import Names
 from backprop_engine.scenarios.program import Program, read_program
-from backprop_engine.scenarios.scenario import Backward, Input, Scenario
+from backprop_engine.scenarios.scenario import Backward, Input, Scenario, ZeroGrad
 from backprop_engine.scenarios.sections import (
     Expected,
     expected_error,

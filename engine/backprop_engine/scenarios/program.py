@@ -24,8 +24,9 @@ from backprop_engine.expressions.syntax import (
     postorder,
 )
 from backprop_engine.scenarios import refused
+from backprop_engine.scenarios.dtypes import read_dtype
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
-from backprop_engine.scenarios.tensors import dtype_asked, is_tensor, make_tensor
+from backprop_engine.scenarios.tensors import is_tensor, make_tensor
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Value, is_float
@@ -54,68 +55,10 @@ def read_program(
     Raises ProblemError for what cannot be done here and for inputs that contradict each other.
     """
     listed = tuple(statements)
-    reader = _Reader(source, inputs, _read_dtype(listed, dtype))
+    reader = _Reader(source, inputs, read_dtype(listed, dtype))
     for statement in listed:
         reader.read(statement)
     return reader.program()
-
-
-def makes_tensors(statements: Iterable[Statement]) -> bool:
-    """Whether a program writes tensors out as PyTorch does, so that its numbers are numbers."""
-    return any(
-        is_tensor(part) for one in statements for root in _roots(one) for part in postorder(root)
-    )
-
-
-def _roots(statement: Statement) -> tuple[Expression, ...]:
-    match statement:
-        case Assignment(expression=expression):
-            return (expression,)
-        case Action(call=call):
-            return (call,)
-        case Setting(target=target, value=value):
-            return (target, value)
-
-
-def _read_dtype(statements: Iterable[Statement], given: Dtype | None) -> Dtype:
-    """The one dtype of all floats: the scenario's, or what the tensors ask for."""
-    asked: Dtype | None = given
-    taken: set[Expression] = set()
-    names: list[syntax.DtypeName] = []
-    for statement in statements:
-        for root in _roots(statement):
-            for part in postorder(root):
-                if isinstance(part, syntax.DtypeName):
-                    names.append(part)
-                elif isinstance(part, Call) and is_tensor(part):
-                    name = dtype_asked(part)
-                    if name is not None:
-                        taken.add(name)
-                        asked = _agreed(asked, name)
-    for name in names:
-        if name not in taken:
-            raise ProblemError(
-                "a `dtype` is given to a tensor that is written out, and to nothing else",
-                name.span,
-                "such as `torch.zeros(3, dtype=torch.float64)`",
-                "leave it out: the scenario's `dtype` decides",
-            )
-    return asked or "float64"
-
-
-def _agreed(asked: Dtype | None, name: syntax.DtypeName) -> Dtype | None:
-    wanted: Dtype | None = None
-    if name.name == "float64":
-        wanted = "float64"
-    elif name.name == "float32":
-        wanted = "float32"
-    if wanted and asked and wanted != asked:
-        raise ProblemError(
-            f"all floats of a program have one dtype, and this one has {asked}",
-            name.span,
-            fix=f"write `torch.{asked}`",
-        )
-    return wanted or asked
 
 
 class _Reader:

@@ -41,7 +41,10 @@ _FUNCTIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("register_hook", "register_post_accumulate_grad_hook"), _STAYS),
     "gradcheck": "`backprop-tui check` compares with torch and with finite differences",
     "zero_grad": _CLEAR,
-    "step": _NO_STEP,
+    **dict.fromkeys(("step", "SGD", "Adam", "AdamW", "RMSprop", "Adagrad"), _NO_STEP),
+    **dict.fromkeys(("Linear", "Sequential", "ReLU", "Tanh", "Sigmoid", "Softmax"), _SPELL_OUT),
+    **dict.fromkeys(("MSELoss", "L1Loss", "CrossEntropyLoss", "BCELoss", "NLLLoss"), _SPELL_OUT),
+    **dict.fromkeys(("Conv1d", "Conv2d", "LayerNorm", "Dropout", "Embedding"), _SPELL_OUT),
     "detach_": "write `x = x.detach()`",
     "compile": "leave it out: it changes no number",
 }

@@ -22,7 +22,8 @@ from backprop_engine.expressions.syntax import (
     postorder,
 )
 from backprop_engine.scenarios.arrays import nested_array
-from backprop_engine.scenarios.program import makes_tensors, read_program
+from backprop_engine.scenarios.dtypes import makes_tensors
+from backprop_engine.scenarios.program import read_program
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Value, settle

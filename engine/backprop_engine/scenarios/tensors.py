@@ -7,6 +7,7 @@ from one `numpy.random.Generator(PCG64(seed))` in the order of the text, with th
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -30,6 +31,7 @@ _ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "/": operator.truediv,
     "**": operator.pow,
 }
+_LARGEST_EXPONENT: Final = 2_000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,7 +44,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Maker:
-    """`make(random, call, *arguments)`: a float64, int64 or bool array."""
+    """`make(random, *arguments)`: a float64, int64 or bool array."""
 
     make: Callable[..., Any]
     parameters: tuple[str, ...]
@@ -76,7 +78,7 @@ def make_tensor(call: Call, dtype: Dtype, random: np.random.Generator) -> Tensor
     maker = MAKERS[call.function]
     keywords = dict(call.keywords)
     given = _bind(call, maker, keywords)
-    array = np.asarray(maker.make(random, call, *given))
+    array = np.asarray(maker.make(random, *given))
     asked = dtype_asked(call)
     if asked is not None:
         array = _converted(array, asked)
@@ -150,14 +152,22 @@ def _number(expression: Expression) -> float | int:
     return results.pop()
 
 
-def _computed(symbol: str, left: float | int, right: float | int, span: Span) -> float | int:
-    try:
-        result: Any = _ARITHMETIC[symbol](left, right)
-        if isinstance(result, complex) or not math.isfinite(float(result)):
-            raise ArithmeticError
-    except ArithmeticError:
-        raise ProblemError("this number cannot be computed", span, "a finite number") from None
+def _computed(symbol: str, left: float, right: float, span: Span) -> float | int:
+    result: Any = math.nan
+    # Whole numbers have no bound in Python: 9**9**9**9 would take forever.
+    if not (symbol == "**" and abs(right) > _LARGEST_EXPONENT):
+        with contextlib.suppress(ArithmeticError):
+            result = _ARITHMETIC[symbol](left, right)
+    if isinstance(result, complex) or not _is_finite(result):
+        raise ProblemError("this number cannot be computed", span, "a finite number")
     return result if isinstance(result, int) else float(result)
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def _whole(expression: Expression, what: str) -> int:
@@ -185,7 +195,7 @@ def _check_count(count: float, span: Span) -> None:
 # What each function makes
 
 
-def _tensor(_: object, call: Call, data: Expression) -> Any:
+def _tensor(_: object, data: Expression) -> Any:
     kinds = {type(_element(part)) for part in postorder(data) if _is_element(part)}
     dtype = "float64"
     if kinds == {bool}:
@@ -219,48 +229,48 @@ def _element(expression: Expression) -> float | int | bool:
             return _number(expression)
 
 
-def _zeros(_: object, call: Call, size: Expression) -> Any:
+def _zeros(_: object, size: Expression) -> Any:
     return np.zeros(_shape(size))
 
 
-def _ones(_: object, call: Call, size: Expression) -> Any:
+def _ones(_: object, size: Expression) -> Any:
     return np.ones(_shape(size))
 
 
-def _full(_: object, call: Call, size: Expression, fill: Expression) -> Any:
+def _full(_: object, size: Expression, fill: Expression) -> Any:
     return np.full(_shape(size), _element(fill))
 
 
-def _rand(random: np.random.Generator, call: Call, size: Expression) -> Any:
+def _rand(random: np.random.Generator, size: Expression) -> Any:
     return random.random(_shape(size))
 
 
-def _randn(random: np.random.Generator, call: Call, size: Expression) -> Any:
+def _randn(random: np.random.Generator, size: Expression) -> Any:
     return random.standard_normal(_shape(size))
 
 
-def _eye(_: object, call: Call, n: Expression, m: Expression | None) -> Any:
+def _eye(_: object, n: Expression, m: Expression | None) -> Any:
     rows = _whole(n, "a size")
     columns = rows if m is None else _whole(m, "a size")
-    _check_count(rows * columns, call.span)
+    _check_count(rows * columns, n.span)
     return np.eye(rows, columns)
 
 
-def _linspace(_: object, call: Call, start: Expression, end: Expression, steps: Expression) -> Any:
+def _linspace(_: object, start: Expression, end: Expression, steps: Expression) -> Any:
     count = _whole(steps, "a count")
     _check_count(count, steps.span)
     return np.linspace(_number(start), _number(end), count)
 
 
 def _arange(
-    _: object, call: Call, first: Expression, second: Expression | None, third: Expression | None
+    _: object, first: Expression, second: Expression | None, third: Expression | None
 ) -> Any:
     start = 0 if second is None else _number(first)
     end = _number(first if second is None else second)
     step = 1 if third is None else _number(third)
-    if step == 0:
-        raise ProblemError("the step of `arange` is 0", call.span, "any other number")
-    _check_count((end - start) / step, call.span)
+    if third is not None and step == 0:
+        raise ProblemError("the step of `arange` is 0", third.span, "any other number")
+    _check_count((end - start) / step, first.span)
     return np.arange(start, end, step)
 
 
