@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -17,10 +18,11 @@ for name in ("NO_COLOR", "TEXTUAL_THEME", "TEXTUAL_COLOR_SYSTEM"):
 async def draw() -> str:
     """The screen as SVG, once torch has answered."""
     from backprop_tui.app import DebuggerApp
+    from backprop_tui.glyphs import UNICODE
     from backprop_tui.oracle.report import Starting
 
     os.chdir(ROOT)  # the title bar shows the path as it was given
-    app = DebuggerApp(Path("scenarios/basic.yaml"))
+    app = DebuggerApp(Path("scenarios/basic.yaml"), glyphs=UNICODE)
     async with app.run_test(size=(COLUMNS, ROWS)) as pilot:
         await pilot.press("f", "f", "S")
         while isinstance(app.oracle_state, Starting):
@@ -30,6 +32,7 @@ async def draw() -> str:
 
 
 if __name__ == "__main__":
-    picture = ROOT / ".github" / "screenshot.svg"
+    picture = Path(sys.argv[1]) if sys.argv[1:] else ROOT / ".github" / "screenshot.svg"
+    picture = picture.resolve()  # before `draw` changes the folder
     picture.write_text(asyncio.run(draw()), encoding="utf-8")
-    print(picture.relative_to(ROOT))
+    print(picture)
