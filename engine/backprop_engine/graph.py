@@ -109,6 +109,12 @@ class Graph:
         """The attributes of the operation that made `node` (`dim`, a shape, an index)."""
         return self.attributes.get(node, NO_ATTRIBUTES)
 
+    @property
+    def keeping_grad(self) -> tuple[int, ...]:
+        """The nodes that have a `.grad`: inputs that require grad, then what is retained."""
+        leaves = [node for node in self.inputs.values() if self.requires_grad[node]]
+        return (*leaves, *sorted(self.retained))
+
     def is_cut_off(self, node: int) -> bool:
         """Whether no gradient goes from a computed node to operands that do require one.
 

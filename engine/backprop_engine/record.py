@@ -54,15 +54,9 @@ class _Recorder:
     totals: list[Value | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        graph = self.graph
         for one in self.scenario.retained:
             self._retain(one)
-        leaves = [node for node in graph.inputs.values() if graph.requires_grad[node]]
-        self.grads: dict[int, Value | None] = dict.fromkeys([*leaves, *sorted(graph.retained)])
-
-    @property
-    def _inputs(self) -> frozenset[int]:
-        return frozenset(self.graph.inputs.values())
+        self.grads: dict[int, Value | None] = dict.fromkeys(self.graph.keeping_grad)
 
     @property
     def graph(self) -> Graph:
@@ -111,7 +105,7 @@ class _Recorder:
         """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
         start = len(self.senders)
         if one.name is None:
-            self.grads |= dict.fromkeys(node for node in self.grads if node in self._inputs)
+            self.grads |= dict.fromkeys(set(self.grads) - self.graph.retained)
             name = "zero_grad"
         elif one.to_none:
             self.grads[self._grad_owner(one.name)] = None

@@ -54,7 +54,7 @@ class Pass:
     output: int | None = None
     """The node a backward pass starts from."""
     grads: Mapping[int, Value | None] | None = None
-    """`.grad` of each input that requires grad, once the pass is done."""
+    """`.grad` of each input that requires grad and each node that retains it, after the pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,10 @@ class Trace:
         )
 
     def grad(self, node: int, cursor: int) -> Value | None:
-        """`.grad` of an input at `cursor`: it changes when the pass's last contribution is in."""
+        """`.grad` of an input, or of a node that retains it, at `cursor`.
+
+        It changes when the pass's last contribution is in.
+        """
         shown = self.shown_pass(cursor)
         done = (
             shown.index

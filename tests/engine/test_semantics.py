@@ -351,3 +351,9 @@ def test_what_is_not_supported_is_refused_by_name_with_what_is_nearest(text: str
     with pytest.raises(ScenarioError) as caught:
         snippet(text)
     assert caught.value.render().partition("\n")[0] == printed
+
+
+def test_a_value_without_a_name_can_not_be_mentioned_by_its_text():
+    text = "inputs: {x: 2}\ncompute: |\n  y = x*x\n  (y + 1).backward()\nexpect: {y + 1: 5}\n"
+    with pytest.raises(ScenarioError, match=r"unknown name `y \+ 1`"):
+        document(text)

@@ -128,7 +128,7 @@ def _document(source: Source, table: Table) -> Scenario:
     program = _read_program(source, table, sections, dtype)
     names = Names(
         (one.name for one in program.inputs),
-        (one.name for one in program.statements),
+        (one.name for one in program.statements if one.has_target),
         (one.name for one in program.retained),
     )
     title, about = sections.get("title"), sections.get("about")

@@ -76,11 +76,11 @@ def _print_pass(trace: Trace, one: Pass, digits: int, out: Printer) -> None:
         texts = () if one.kind is PassKind.FORWARD else (explanation.sentence, *explanation.notes)
         for text in texts:
             out.paragraph(text, indent + _GAP, "dim")
-    for name, node in trace.graph.inputs.items():
-        if one.grads is not None and node in one.grads:
-            grad = one.grads[node]
-            text = "None" if grad is None else notation.short(grad)
-            out.line(f"{'':>{digits + 2}}  {name}.grad = {text}", "bold")
+    names = {node: name for name, node in trace.graph.inputs.items()}
+    for node, grad in (one.grads or {}).items():
+        text = "None" if grad is None else notation.short(grad)
+        name = names.get(node, trace.label(node))
+        out.line(f"{'':>{digits + 2}}  {name}.grad = {text}", "bold")
 
 
 def _cells(trace: Trace, index: int, told: Explanation) -> tuple[str, ...]:

@@ -254,7 +254,7 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
     session, text = view.session, view.glyphs.text
     trace, cursor = session.trace, session.cursor
     lines = [(f"the end: all {len(trace):,} steps done", "bold $success"), ("", "")]
-    leaves = [node for node in trace.graph.inputs.values() if trace.graph.requires_grad[node]]
+    leaves = trace.graph.keeping_grad
     for node in leaves[:_MOST_LEAVES]:
         grad = trace.grad(node, cursor)
         lines.append((printable(text(_equation(f"{trace.label(node)}.grad", grad))), "bold"))

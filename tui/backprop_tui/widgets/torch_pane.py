@@ -157,10 +157,10 @@ def _node_rows(view: View) -> list[Row]:
 
 
 def _leaf_rows(view: View) -> list[Row]:
-    """`.grad` of every input that requires grad."""
+    """`.grad` of every input that requires grad, and of what retains it."""
     session, agreed = view.session, view.agreement
     trace, cursor = session.trace, session.cursor
-    leaves = [node for node in trace.graph.inputs.values() if trace.graph.requires_grad[node]]
+    leaves = trace.graph.keeping_grad
     return [
         Row(
             f"{trace.label(node)}.grad",
