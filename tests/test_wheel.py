@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCENARIOS = sorted(path.name for path in (ROOT / "scenarios").glob("*.yaml"))
+BUNDLE = ROOT / "scenarios"
+SCENARIOS = [path.relative_to(BUNDLE) for path in sorted(BUNDLE.rglob("*.yaml"))]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,8 @@ def test_it_holds_both_packages_the_scenarios_and_the_licence_and_nothing_else(w
         "backprop_tui",
     }
     bundled = Path("backprop_tui/scenarios")
-    assert sorted(path.name for path in names if path.parent == bundled) == SCENARIOS
+    packed = sorted(path for path in names if path.is_relative_to(bundled))
+    assert [path.relative_to(bundled) for path in packed] == SCENARIOS
     assert {"LICENSE", "METADATA"} <= {p.name for p in names if "dist-info" in p.parts[0]}
 
 
@@ -93,7 +95,7 @@ def test_the_installed_program_checks_its_scenarios_from_any_folder(
     checked = run(installed, "check", "--json", "--no-torch", str(scenarios), folder=tmp_path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     results = [json.loads(line) for line in checked.stdout.splitlines()]
-    assert [Path(one["scenario"]).name for one in results] == SCENARIOS
+    assert [Path(one["scenario"]).relative_to(scenarios) for one in results] == SCENARIOS
     assert all(one["ok"] for one in results)
 
 

@@ -28,7 +28,8 @@ def read(text: str, *variables: str) -> Expression:
 
 
 def statements(text: str) -> tuple[Assignment, ...]:
-    return parse_program(whole(Source("<-e>", text)))
+    found = parse_program(whole(Source("<-e>", text)))
+    return tuple(one for one in found if isinstance(one, Assignment))
 
 
 def bracketed(expression: Expression) -> str:

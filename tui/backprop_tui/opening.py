@@ -75,8 +75,9 @@ class Entry:
 
 
 def list_scenarios(folder: Path) -> tuple[Entry, ...]:
-    """The YAML files of `folder` by name; a broken one is listed with its error."""
-    files = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    """The YAML files of `folder` and of those in it, by name; a broken one with its error."""
+    patterns = ("*.yaml", "*.yml", "*/*.yaml", "*/*.yml")
+    files = sorted(path for pattern in patterns for path in folder.glob(pattern))
     return tuple(_entry(path) for path in files)
 
 
