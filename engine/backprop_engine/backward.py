@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Operation
-from backprop_engine.values import Value, evaluate, settle, shape_of, unbroadcast
+from backprop_engine.values import Value, settle, shape_of, unbroadcast
 
 
 class Contribution(NamedTuple):
@@ -49,11 +49,7 @@ def contribution(
     """Upstream gradient × local derivative, for the operand at `position` of `node`."""
     operands = graph.operands[node]
     values = [graph.value[operand] for operand in operands]
-    sent = evaluate(
-        operation.derivatives[position].rule,
-        (upstream, graph.value[node], *values),
-        graph.attributes_of(node),
-    )
+    sent = operation.send(position, upstream, graph.value[node], values, graph.attributes_of(node))
     if type(sent) is float and graph.dtype == "float64":
         return sent
     if operation.elementwise:

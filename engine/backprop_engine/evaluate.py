@@ -7,7 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from backprop_engine.calls import Call, literal, resolve
+from backprop_engine.binding import literal
+from backprop_engine.calls import Call, resolve
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Assignment, Expression, postorder
 from backprop_engine.graph import Graph

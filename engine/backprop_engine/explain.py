@@ -12,7 +12,7 @@ from backprop_engine import notation
 from backprop_engine.catalogue.shapes import index_items_text
 from backprop_engine.operation import OPERAND_LETTERS, Derivative, Operation, fill
 from backprop_engine.trace import PassKind, Progress, Step, StepKind, Trace
-from backprop_engine.values import Shape, Value, evaluate, full_like, settle, shape_of
+from backprop_engine.values import Shape, Value, full_like, settle, shape_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def _edge(trace: Trace, step: Step) -> _Edge:
         node=node,
         operand=operand,
         position=position,
-        derivative=_operation(trace, node).derivatives[position],
+        derivative=_operation(trace, node).derivative(position),
         root=trace.label(in_pass.output),
         upstream=upstream,
         before=trace.gradient(operand, step.index),
@@ -292,9 +292,11 @@ def _local_value(trace: Trace, edge: _Edge) -> Value:
     output = graph.value[edge.node]
     operands = [graph.value[operand] for operand in graph.operands[edge.node]]
     with np.errstate(all="ignore"):
-        local = evaluate(
-            edge.derivative.rule,
-            (full_like(output, 1.0), output, *operands),
+        local = _operation(trace, edge.node).send(
+            edge.position,
+            full_like(output, 1.0),
+            output,
+            operands,
             graph.attributes_of(edge.node),
         )
     return settle(local, graph.dtype)

@@ -13,7 +13,7 @@ import numpy as np
 
 from backprop_engine.operation import Application, OperandError, Operation
 from backprop_engine.source import Span
-from backprop_engine.values import Dtype, Value, evaluate, settle, shape_of
+from backprop_engine.values import Dtype, Value, evaluate, is_float, settle, shape_of
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
 
@@ -75,15 +75,15 @@ class Graph:
             raise
         except (ValueError, IndexError, TypeError) as error:
             raise _refused(operation, values, error) from error
+        settled = settle(output, self.dtype)
         requires_grad = (
             self.is_recording
             and operation.differentiable
             and any(self.requires_grad[operand] for operand in operands)
+            and is_float(settled)
         )
         is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
-        node = self._append(
-            operation, operands, settle(output, self.dtype), requires_grad, is_number, span
-        )
+        node = self._append(operation, operands, settled, requires_grad, is_number, span)
         if attributes:
             self.attributes[node] = attributes
         return node

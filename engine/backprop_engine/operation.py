@@ -10,12 +10,12 @@ template is filled with names for the formula and with numbers for the worked fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from backprop_engine.values import Shape
+from backprop_engine.values import Shape, evaluate
 
 Rule = Callable[..., Any]
 """`rule(upstream, output, *operands, **attributes)`: the contribution to one operand."""
@@ -57,8 +57,13 @@ class Kind(Enum):
 
     OPERAND = "a value"
     AXIS = "an axis (a whole number)"
+    OPERANDS = "a list of values"
     AXES = "an axis or a tuple of axes"
     SHAPE = "a shape (whole numbers)"
+    WHOLE = "a whole number"
+    SIZES = "a whole number or a tuple of whole numbers"
+    NUMBER = "a number"
+    TEXT = "a word in quotes"
     FLAG = "True or False"
 
 
@@ -67,12 +72,32 @@ REQUIRED: Any = object()
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter of a function as torch spells it; `aliases` are its other keywords."""
+    """One parameter of a function as torch spells it; `aliases` are its other keywords.
+
+    An operand with the default None may be left out. Where one after it is given, `neutral` stands
+    in for it as a constant (a weight of 1, a bias of 0), since operands are told by their order.
+    """
 
     name: str
     kind: Kind = Kind.OPERAND
     default: Any = REQUIRED
     aliases: tuple[str, ...] = ()
+    neutral: float | None = None
+    choices: tuple[str, ...] = ()
+    """For a TEXT: the words it may be; any where there are none."""
+    is_ignored: bool = False
+    """Taken from a pasted call and dropped: it changes no number here (`inplace=True`)."""
+
+
+class Rounding(Enum):
+    """What the rounding errors of two good libraries, for the same operands, are bounded by."""
+
+    ULP = "4 units in the last place"
+    """One elementary function of each element."""
+    TERMS = "8·u·Σ|terms|"
+    """Sums and products of the operands: the terms are the operation on their magnitudes."""
+    CONDITION = "what operands a few roundoffs away would give"
+    """Everything that is computed in several steps: softmax, a norm, an inverse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +129,67 @@ class Operation:
     arithmetic: bool = False
     """Of Python numbers it makes a Python number, as `+` does and `exp` does not."""
     differentiable: bool = True
-    """Whether the output can require grad; that of a comparison or of `argmax` cannot."""
+    """Whether the output can require grad. Whole numbers and truth values never can, so this is
+    needed for `detach` and its like alone."""
+    variadic: bool = False
+    """It takes any number of operands. Its one derivative is for each of them, and the rule is
+    told which by the keyword `position`."""
+    outputs: Callable[..., tuple[str, ...]] | None = None
+    """For an operation with several outputs: their names (`values`, `indices`; `0`, `1`, …), from
+    the operands and attributes. A node is one of them: the one at the attribute `output`."""
+    method: tuple[str, ...] | None = None
+    """The parameters in the order of the method form, where that is another (`x.where(…)`)."""
+    rounding: Rounding | None = None
+    """None stands for ULP if it is elementwise, else for TERMS."""
+    composite: Template | None = None
+    """What it is made of, if it can be opened: statements over `a`, `b`, … in the language of
+    scenarios, the last one the result. A function is given the shapes as `shapes`."""
+    symbolic: Callable[..., Any] | None = None
+    """`symbolic(sympy, *operands, **attributes)`: it as a sympy expression of scalars."""
+    example: str = ""
+    """A scenario in the shorthand that shows it: `x=2, y=exp(x)`."""
 
     @property
     def function_names(self) -> tuple[str, ...]:
         """The names by which a call reaches it, torch's own first."""
         return (self.name,) if self.functions is None else self.functions
 
+    @property
+    def method_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters in the order of the method form."""
+        if self.method is None:
+            return self.parameters
+        by_name = {one.name: one for one in self.parameters}
+        return tuple(by_name[name] for name in self.method)
+
+    @property
+    def rounds_by(self) -> Rounding:
+        """The bound that applies to its rounding errors."""
+        if self.rounding is not None:
+            return self.rounding
+        return Rounding.ULP if self.elementwise else Rounding.TERMS
+
     def grad_fn_of(self, application: Application) -> str:
         """The class name of torch's autograd node for this application."""
         return self.grad_fn if isinstance(self.grad_fn, str) else self.grad_fn(application)
+
+    def derivative(self, position: int) -> Derivative:
+        """How it answers for the operand at `position`."""
+        return self.derivatives[0 if self.variadic else position]
+
+    def send(
+        self,
+        position: int,
+        upstream: Any,
+        output: Any,
+        operands: Sequence[Any],
+        attributes: Mapping[str, Any],
+    ) -> Any:
+        """Upstream × local for the operand at `position`, not yet summed back to its shape."""
+        if self.variadic:
+            attributes = {**attributes, "position": position}
+        rule = self.derivative(position).rule
+        return evaluate(rule, (upstream, output, *operands), attributes)
 
 
 def fill(template: Template, texts: Mapping[str, str]) -> str:

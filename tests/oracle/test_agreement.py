@@ -110,7 +110,7 @@ def test_a_wrong_rule_is_found_at_its_own_step_and_spoils_what_follows(oracle, m
 
 def test_a_fault_is_told_once_though_everything_below_it_is_off(oracle, monkeypatch):
     wrong = with_rule("exp", lambda g, y, a: -g * y)
-    monkeypatch.setitem(catalogue.FUNCTIONS, "exp", wrong)
+    monkeypatch.setitem(catalogue.FUNCTIONS, "exp", (wrong,))
     trace = shorthand("x=2, a=sin(x), b=cos(a), y=exp(b)")
     agreed = judged(oracle, trace)
     assert len(agreed.faulty_steps) == 1
@@ -122,7 +122,7 @@ def test_a_fault_is_told_once_though_everything_below_it_is_off(oracle, monkeypa
 
 def test_the_textbook_rule_for_tanh_is_caught_where_it_loses_digits(oracle, monkeypatch):
     textbook = with_rule("tanh", lambda g, y, a: g * (1 - y * y))
-    monkeypatch.setitem(catalogue.FUNCTIONS, "tanh", textbook)
+    monkeypatch.setitem(catalogue.FUNCTIONS, "tanh", (textbook,))
     trace = shorthand("x=4, y=tanh(x)")
     agreed = judged(oracle, trace)
     assert len(agreed.faulty_steps) == 1
@@ -131,7 +131,7 @@ def test_the_textbook_rule_for_tanh_is_caught_where_it_loses_digits(oracle, monk
 
 def test_a_wrong_value_is_found_at_its_own_node(oracle, monkeypatch):
     wrong = dataclasses.replace(OPERATIONS["sin"], forward=lambda a: math.sin(a) + 1e-12)
-    monkeypatch.setitem(catalogue.FUNCTIONS, "sin", wrong)
+    monkeypatch.setitem(catalogue.FUNCTIONS, "sin", (wrong,))
     trace = shorthand("x=2, a=sin(x), y=a*a")
     agreed = judged(oracle, trace)
     assert agreed.faulty_nodes == (trace.assigned["a"],)
@@ -218,6 +218,6 @@ def test_arrays_are_judged_element_by_element(oracle, monkeypatch):
         sent = g * y
         return np.where(np.arange(sent.size) == 1, sent * (1 + 1e-9), sent)
 
-    monkeypatch.setitem(catalogue.FUNCTIONS, "exp", with_rule("exp", wrong))
+    monkeypatch.setitem(catalogue.FUNCTIONS, "exp", (with_rule("exp", wrong),))
     agreed = judged(oracle, shorthand("x=[1,2,3], y=exp(x).sum()"))
     assert len(agreed.faulty_steps) == 1

@@ -23,10 +23,14 @@ OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 BINARY: Final[Mapping[str, Operation]] = {one.symbol: one for one in _ALL if one.symbol}
 """By Python operator."""
 
-FUNCTIONS: Final[Mapping[str, Operation]] = {
-    name: one for one in _ALL for name in one.function_names
+FUNCTIONS: Final[Mapping[str, tuple[Operation, ...]]] = {
+    name: tuple(one for one in _ALL if name in one.function_names)
+    for name in sorted({name for one in _ALL for name in one.function_names})
 }
-"""By the name in a call, as a function or as a method."""
+"""By the name in a call, as a function or as a method: all its forms, tried in this order.
+
+`max(x)`, `max(x, dim=1)` and `max(x, y)` are three operations of one name.
+"""
 
 PROPERTIES: Final[Mapping[str, tuple[Operation, Mapping[str, Any]]]] = {
     name: (one, attributes) for one in _ALL for name, attributes in one.properties.items()

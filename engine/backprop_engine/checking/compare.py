@@ -146,9 +146,8 @@ def recompute_contribution(
     are summed where the operand was broadcast.
     """
     operation, attributes = _operation(graph, node), graph.attributes_of(node)
-    rule, shape = operation.derivatives[position].rule, shape_of(operands[position])
-    parts = (upstream, output, *operands)
-    sent = evaluate(rule, parts, attributes)
+    shape = shape_of(operands[position])
+    sent = operation.send(position, upstream, output, operands, attributes)
     if operation.elementwise:
         value = settle(unbroadcast(sent, shape), graph.dtype)
         if shape_of(sent) == shape:
@@ -156,7 +155,10 @@ def recompute_contribution(
         terms = unbroadcast(np.abs(sent), shape)
     else:
         value = settle(sent, graph.dtype)
-        terms = evaluate(rule, [magnitude(part) for part in parts], attributes)
+        magnitudes = [magnitude(operand) for operand in operands]
+        terms = operation.send(
+            position, magnitude(upstream), magnitude(output), magnitudes, attributes
+        )
     return Recomputed(value, roundoff(terms, REDUCTION_ROUNDOFFS, graph.dtype))
 
 

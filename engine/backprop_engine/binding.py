@@ -1,0 +1,226 @@
+"""The arguments of a call, sorted into operands and attributes as torch's signature has them."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from backprop_engine.expressions import syntax
+from backprop_engine.expressions.syntax import Expression
+from backprop_engine.graph import NO_ATTRIBUTES
+from backprop_engine.operation import REQUIRED, Kind, Operation, Parameter
+from backprop_engine.source import ProblemError, Span
+from backprop_engine.suggestions import did_you_mean, listed
+
+MAX_NESTING = 64
+"""How deep a literal list may be nested: numpy's own limit on the axes of an array."""
+
+_FOLDED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
+
+Bound = tuple[tuple[Expression, ...], Mapping[str, Any]]
+"""The expressions of the operands, and the attributes."""
+
+
+class NoRoomError(ProblemError):
+    """The signature has no place for an argument, or an argument is missing."""
+
+
+def bind(call: syntax.Call, operation: Operation) -> Bound:
+    """The operands and attributes of `call` as the signature of `operation` names them.
+
+    Raises ProblemError where they do not fit it, NoRoomError where their number or names do not.
+    """
+    parameters = operation.parameters if call.receiver is None else operation.method_parameters
+    arguments = _arguments(call, operation, parameters)
+    operands: list[Expression] = []
+    attributes: dict[str, Any] = {}
+    left_out: list[Parameter] = []
+    for parameter in operation.parameters:
+        argument = arguments.get(parameter.name, parameter.default)
+        if argument is REQUIRED:
+            raise NoRoomError(
+                f"`{call.function}` is called without `{parameter.name}`",
+                call.span,
+                expected=signature(operation, call.function),
+            )
+        if parameter.is_ignored:
+            continue
+        if parameter.kind is Kind.OPERANDS:
+            operands += argument.items if isinstance(argument, syntax.Sequence) else [argument]
+        elif parameter.kind is not Kind.OPERAND:
+            attributes[parameter.name] = (
+                _attribute(parameter, argument, call)
+                if parameter.name in arguments
+                else parameter.default
+            )
+        elif _is_none(argument) and parameter.default is None:
+            left_out.append(parameter)
+        else:
+            operands += [_neutral(one, call, operation) for one in left_out]
+            left_out.clear()
+            operands.append(_operand(parameter, argument, call))
+    return tuple(operands), attributes or NO_ATTRIBUTES
+
+
+def _arguments(
+    call: syntax.Call, operation: Operation, parameters: tuple[Parameter, ...]
+) -> dict[str, Any]:
+    """Arguments by parameter name, as Python binds them; a shape or a list takes all the rest."""
+    given = call.arguments if call.receiver is None else (call.receiver, *call.arguments)
+    bound: dict[str, Any] = {}
+    for position, parameter in enumerate(parameters):
+        rest = given[position:]
+        if not rest:
+            break
+        if parameter.kind in (Kind.SHAPE, Kind.OPERANDS) and len(rest) > 1 and _may_be_rest(rest):
+            whole = Span(rest[0].span.start, rest[-1].span.stop)
+            bound[parameter.name] = syntax.Sequence(rest, whole)
+            given = given[:position]
+            break
+        bound[parameter.name] = rest[0]
+    if len(given) > len(parameters):
+        raise NoRoomError(
+            f"`{call.function}` takes at most {len(parameters)} arguments",
+            given[len(parameters)].span,
+            expected=signature(operation, call.function),
+        )
+    keywords = {name: one.name for one in parameters for name in (one.name, *one.aliases)}
+    for name, argument in call.keywords:
+        parameter_name = keywords.get(name)
+        if parameter_name is None:
+            raise NoRoomError(
+                f"`{call.function}` has no keyword `{name}`",
+                argument.span,
+                expected=signature(operation, call.function),
+                fix=did_you_mean(name, list(keywords)),
+            )
+        if parameter_name in bound:
+            raise ProblemError(f"`{call.function}` got `{name}` twice", argument.span)
+        bound[parameter_name] = argument
+    return bound
+
+
+def _may_be_rest(rest: tuple[Expression, ...]) -> bool:
+    """Whether arguments can be the items of one list: `view(2, -1)`, but not `cat([a, b], 0)`."""
+    return not isinstance(rest[0], syntax.Sequence)
+
+
+def _is_none(argument: Any) -> bool:
+    return argument is None or (isinstance(argument, syntax.Literal) and argument.value is None)
+
+
+def _neutral(parameter: Parameter, call: syntax.Call, operation: Operation) -> Expression:
+    if parameter.neutral is None:
+        raise NoRoomError(
+            f"`{call.function}` needs `{parameter.name}` where what follows it is given",
+            call.span,
+            expected=signature(operation, call.function),
+        )
+    return syntax.Number(parameter.neutral, call.span)
+
+
+def _operand(parameter: Parameter, argument: Any, call: syntax.Call) -> Expression:
+    if isinstance(argument, syntax.Literal):
+        raise ProblemError(
+            f"`{parameter.name}` of `{call.function}` cannot be this",
+            argument.span,
+            expected=parameter.kind.value,
+        )
+    if isinstance(argument, float | int):  # the default of an operand that may be left out
+        return syntax.Number(argument, call.span)
+    operand: Expression = argument
+    return operand
+
+
+def signature(operation: Operation, function: str) -> str:
+    """How a function is called: `sum(input, dim=None, keepdim=False)`."""
+    parts = [
+        one.name if one.default is REQUIRED else f"{one.name}={one.default!r}"
+        for one in operation.parameters
+        if not one.is_ignored
+    ]
+    return f"{function}({', '.join(parts)})"
+
+
+def _attribute(parameter: Parameter, expression: Expression, call: syntax.Call) -> Any:
+    value = literal(expression)
+    if value is None and parameter.default is None:
+        return None
+    if not _fits(parameter.kind, value):
+        raise ProblemError(
+            f"`{parameter.name}` of `{call.function}` cannot be this",
+            expression.span,
+            expected=parameter.kind.value,
+        )
+    if parameter.choices and value not in parameter.choices:
+        raise ProblemError(
+            f"`{parameter.name}` of `{call.function}` cannot be `{value}`",
+            expression.span,
+            expected=listed(parameter.choices),
+            fix=did_you_mean(value, parameter.choices),
+        )
+    if parameter.kind is Kind.SHAPE and isinstance(value, int):
+        return (value,)
+    return float(value) if parameter.kind is Kind.NUMBER else value
+
+
+def _fits(kind: Kind, value: Any) -> bool:
+    match kind:
+        case Kind.FLAG:
+            return isinstance(value, bool)
+        case Kind.AXIS | Kind.WHOLE:
+            return _is_whole(value)
+        case Kind.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case Kind.TEXT:
+            return isinstance(value, str)
+        case _:
+            return _is_whole(value) or (isinstance(value, tuple) and all(map(_is_whole, value)))
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def literal(expression: Expression, depth: int = 0) -> Any:
+    """A literal's Python value: numbers, True, False, None, and tuples of them.
+
+    Raises ProblemError for anything that is not written out.
+    """
+    match expression:
+        case syntax.Number(value=value):
+            return value
+        case syntax.Literal(value=constant):
+            return constant
+        case syntax.Unary(symbol=symbol, operand=syntax.Number(value=value)):
+            return -value if symbol == "-" else value
+        case syntax.Binary(symbol=symbol, left=left, right=right) if (
+            symbol in _FOLDED and depth < MAX_NESTING
+        ):
+            return _folded(expression, symbol, literal(left, depth + 1), literal(right, depth + 1))
+        case syntax.Sequence(items=items) if depth < MAX_NESTING:
+            return tuple(literal(item, depth + 1) for item in items)
+        case syntax.Sequence() | syntax.Binary() if depth >= MAX_NESTING:
+            raise ProblemError(f"nested deeper than {MAX_NESTING} levels", expression.span)
+        case _:
+            raise ProblemError(
+                "this must be written out, not computed",
+                expression.span,
+                expected="a number, or a list of numbers",
+            )
+
+
+def _folded(expression: Expression, symbol: str, left: Any, right: Any) -> Any:
+    """`1/8` where a number has to be written out."""
+    if not all(isinstance(one, int | float) for one in (left, right)):
+        raise ProblemError("numbers can be computed with, nothing else", expression.span)
+    try:
+        return _FOLDED[symbol](left, right)
+    except ZeroDivisionError:
+        raise ProblemError("this divides by zero", expression.span) from None
