@@ -6,6 +6,7 @@ import pytest
 
 from backprop_tui.app import DebuggerApp
 from backprop_tui.commands import COMMANDS
+from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.goto import GotoScreen
 from backprop_tui.screens.help import HelpScreen
@@ -170,4 +171,6 @@ def test_every_command_is_bound_where_its_keys_are_heard():
 
 def test_every_command_has_something_to_run():
     for command in COMMANDS:
-        assert command.apply or hasattr(DebuggerApp, f"action_{command.name}")
+        has_action = hasattr(DebuggerApp, f"action_{command.name}")
+        assert [command.apply is not None, command.name in ASKING, has_action].count(True) == 1
+        assert command.asks == (command.name in ASKING)

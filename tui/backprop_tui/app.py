@@ -28,13 +28,13 @@ from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
 from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting
+from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.debugger import DebuggerScreen
-from backprop_tui.screens.goto import GotoScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 from backprop_tui.screens.reading import ReadingScreen
-from backprop_tui.session import Session, open_session
+from backprop_tui.session import Change, Session, open_session
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
 from backprop_tui.view import View
 from backprop_tui.widgets.bars import KeyBar
@@ -230,15 +230,14 @@ class DebuggerApp(App[None]):
         if self.session is not None and apply is not None:
             self.session = apply(self.session)
 
-    def action_goto(self) -> None:
-        """Ask for a step and go there."""
-        session = self.session
-        if session is not None:
-            self.push_screen(GotoScreen(session), self._go)
+    def action_ask(self, name: str) -> None:
+        """Ask what a command needs to know, then carry it out."""
+        if self.session is not None:
+            self.push_screen(ASKING[name](self._view(self.session)), self._change)
 
-    def _go(self, cursor: int | None) -> None:
-        if cursor is not None and self.session is not None:
-            self.session = do.jump(self.session, cursor)
+    def _change(self, change: Change | None) -> None:
+        if change is not None and self.session is not None:
+            self.session = change(self.session)
 
     def action_next_pane(self) -> None:
         """Focus the next pane."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from backprop_tui import session as do
-from backprop_tui.session import Session
+from backprop_tui.session import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +19,10 @@ class Command:
     help: str
     """One sentence."""
     group: str
-    apply: Callable[[Session], Session] | None = None
-    """What it does to the session; None where the app does it (`action_NAME`)."""
+    apply: Change | None = None
+    """What it does to the session; None where a screen asks first, or the app does it."""
+    asks: bool = False
+    """Whether a screen (`screens.asking.ASKING`) comes first, whose answer is the change."""
     footer: str = ""
     """Its word in the footer, one for keys that belong together; empty where it is not there."""
     in_tree: bool = False
@@ -30,6 +31,8 @@ class Command:
     @property
     def action(self) -> str:
         """The Textual action that runs it."""
+        if self.asks:
+            return f"app.ask('{self.name}')"
         return f"app.{self.name}" if self.apply is None else f"app.command('{self.name}')"
 
 
@@ -76,7 +79,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "goto", ("g",), "go to a step", "Go to a step: 120, 50%, +10 or -3.", JUMPING,
-        footer="go to",
+        asks=True, footer="go to",
     ),
     Command(
         "jump_back", ("backspace",), "undo the jump", "Go back to where the last jump started.",

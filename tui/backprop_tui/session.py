@@ -7,6 +7,7 @@ step k is about to run; whatever is shown is looked up in the trace at k.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -17,6 +18,9 @@ from backprop_engine.trace import Pass, Step, Trace
 from backprop_tui.outline import NO_ROW, Outline, draw_outline, visible_rows
 
 _ORIGINS_KEPT = 100
+
+Change = Callable[["Session"], "Session"]
+"""What a command, or the answer to a question, does to a session."""
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from backprop_tui.session import Session, parse_place
+from backprop_tui.session import Change, Session, jump, parse_place
 
 
-class GotoScreen(ModalScreen[int | None]):
-    """Asks for a step; answers the cursor to go to, or None."""
+class GotoScreen(ModalScreen[Change | None]):
+    """Asks for a step; answers with the jump there, or None."""
 
     BINDINGS: ClassVar = [Binding("escape", "dismiss(None)", "close", show=False)]
 
@@ -44,4 +44,4 @@ class GotoScreen(ModalScreen[int | None]):
         except ValueError as error:
             self.query_one("#problem", Label).update(Content(str(error)))
             return
-        self.dismiss(place)
+        self.dismiss(lambda session: jump(session, place))

@@ -1,0 +1,22 @@
+"""The screens that ask something before a command is carried out, by the command's name.
+
+Each is made from the current View and is dismissed with the change to the session that the answer
+means, or with None for no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from textual.screen import ModalScreen
+
+from backprop_tui.screens.goto import GotoScreen
+from backprop_tui.session import Change
+from backprop_tui.view import View
+
+AskingScreen = ModalScreen[Change | None]
+
+ASKING: Final[Mapping[str, Callable[[View], AskingScreen]]] = {
+    "goto": lambda view: GotoScreen(view.session),
+}
