@@ -127,6 +127,9 @@ class Graph:
     def grad_fn(self, node: int) -> str:
         """The name torch gives the node's `grad_fn`; empty where that is None."""
         operation = self.operation[node]
+        while operation is not None and self.requires_grad[node] and operation.grad_fn == "":
+            (node,) = self.operands[node]  # the same tensor to torch
+            operation = self.operation[node]
         if operation is None or not self.requires_grad[node]:
             return ""
         operands = self.operands[node]

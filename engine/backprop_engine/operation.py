@@ -114,7 +114,8 @@ class Operation:
     torch: Callable[..., Any]
     """Its twin: `torch(torch_module, *operands, **attributes)`."""
     grad_fn: str | Callable[[Application], str]
-    """The class name of the autograd node torch makes for it."""
+    """The class name of the autograd node torch makes for it; empty where it makes none and hands
+    the operand on, or where no gradient can go through."""
     words: str = ""
     """What it does, in a few plain words."""
     parameters: tuple[Parameter, ...] = (Parameter("input"),)

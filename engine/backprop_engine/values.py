@@ -96,7 +96,8 @@ def elementary(
 
     def function(x: Any) -> Any:
         if type(x) is not float:
-            return array(x)
+            # Of truth values numpy would make numbers of sixteen bits.
+            return array(x * 1.0 if dtype_of(x) == "bool" else x)
         try:
             return scalar(x)
         except (ValueError, OverflowError):  # log(-1) is nan and exp(1000) is inf, as in torch
@@ -111,6 +112,23 @@ sqrt = elementary(math.sqrt, np.sqrt)
 sin = elementary(math.sin, np.sin)
 cos = elementary(math.cos, np.cos)
 tanh = elementary(math.tanh, np.tanh)
+expm1 = elementary(math.expm1, np.expm1)
+exp2 = elementary(math.exp2, np.exp2)
+log1p = elementary(math.log1p, np.log1p)
+log2 = elementary(math.log2, np.log2)
+log10 = elementary(math.log10, np.log10)
+tan = elementary(math.tan, np.tan)
+asin = elementary(math.asin, np.arcsin)
+acos = elementary(math.acos, np.arccos)
+atan = elementary(math.atan, np.arctan)
+sinh = elementary(math.sinh, np.sinh)
+cosh = elementary(math.cosh, np.cosh)
+asinh = elementary(math.asinh, np.arcsinh)
+acosh = elementary(math.acosh, np.arccosh)
+atanh = elementary(math.atanh, np.arctanh)
+# numpy has no error function.
+erf = elementary(math.erf, np.vectorize(math.erf, otypes=[float]))
+erfc = elementary(math.erfc, np.vectorize(math.erfc, otypes=[float]))
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:

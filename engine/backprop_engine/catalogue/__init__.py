@@ -8,15 +8,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from backprop_engine.catalogue.activations import ACTIVATIONS
 from backprop_engine.catalogue.arithmetic import ARITHMETIC, NEG
+from backprop_engine.catalogue.comparisons import COMPARISONS, INVERT
 from backprop_engine.catalogue.detaching import DETACHING
-from backprop_engine.catalogue.elementwise import ELEMENTWISE
+from backprop_engine.catalogue.exponentials import EXPONENTIALS
 from backprop_engine.catalogue.linear import LINEAR
 from backprop_engine.catalogue.reductions import REDUCTIONS
+from backprop_engine.catalogue.rounding import ROUNDING
+from backprop_engine.catalogue.selection import SELECTION
 from backprop_engine.catalogue.shapes import INDEX, SHAPES
+from backprop_engine.catalogue.smooth import SMOOTH
+from backprop_engine.catalogue.trigonometry import TRIGONOMETRY
 from backprop_engine.operation import Operation
 
-_ALL = (*ARITHMETIC, *ELEMENTWISE, *REDUCTIONS, *LINEAR, *SHAPES, *DETACHING)
+GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
+    "Arithmetic": ARITHMETIC,
+    "Exponentials, logarithms and roots": EXPONENTIALS,
+    "Angles and hyperbolic functions": TRIGONOMETRY,
+    "Signs, whole numbers and remainders": ROUNDING,
+    "Choosing between values": SELECTION,
+    "Comparisons and logic": COMPARISONS,
+    "Activations in pieces": ACTIVATIONS,
+    "Smooth activations": SMOOTH,
+    "Sums and means": REDUCTIONS,
+    "Linear algebra": LINEAR,
+    "Shapes and indexing": SHAPES,
+    "Leaving the graph": DETACHING,
+}
+"""The title people read → the operations under it, in the order of the reference."""
+
+_ALL = tuple(one for group in GROUPS.values() for one in group)
 
 OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 
@@ -37,4 +59,13 @@ PROPERTIES: Final[Mapping[str, tuple[Operation, Mapping[str, Any]]]] = {
 }
 """By attribute name (`T`), with the attributes it stands for."""
 
-__all__ = ["BINARY", "FUNCTIONS", "INDEX", "NEG", "OPERATIONS", "PROPERTIES"]
+__all__ = [
+    "BINARY",
+    "FUNCTIONS",
+    "GROUPS",
+    "INDEX",
+    "INVERT",
+    "NEG",
+    "OPERATIONS",
+    "PROPERTIES",
+]
