@@ -126,9 +126,16 @@ cosh = elementary(math.cosh, np.cosh)
 asinh = elementary(math.asinh, np.arcsinh)
 acosh = elementary(math.acosh, np.arccosh)
 atanh = elementary(math.atanh, np.arctanh)
-# numpy has no error function.
-erf = elementary(math.erf, np.vectorize(math.erf, otypes=[float]))
-erfc = elementary(math.erfc, np.vectorize(math.erfc, otypes=[float]))
+
+
+def _each(scalar: Callable[[float], float]) -> Callable[[Any], Any]:
+    """A function that numpy lacks, element by element."""
+    wide = np.vectorize(scalar, otypes=[float])
+    return lambda x: wide(x).astype(np.result_type(np.asarray(x), np.float32))[()]
+
+
+erf = elementary(math.erf, _each(math.erf))
+erfc = elementary(math.erfc, _each(math.erfc))
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:

@@ -140,11 +140,18 @@ SELU = activation(
     example="x=[-1, 2], y=selu(x).sum()",
 )
 
+
+def _celu_rule(g: Any, _y: Any, a: Any, alpha: float) -> Any:
+    # torch divides by alpha in 64 bits when it computes the value, here by its 32 bits.
+    rate = 1 / float(np.float32(alpha))
+    return where(a <= 0, g * rate * alpha * exp(a * rate), g)
+
+
 CELU = activation(
     "celu",
     lambda a, alpha: where(a < 0, expm1(a * (1 / alpha)) * alpha, a),
     attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
-    rule=lambda g, y, a, alpha: where(a <= 0, g * (1 / alpha) * alpha * exp(a * (1 / alpha)), g),
+    rule=_celu_rule,
     local="1 if {a} > 0 else exp({a}/{alpha})",
     because="The slope goes on without a jump at zero, whatever alpha is.",
     notation="celu({a})",

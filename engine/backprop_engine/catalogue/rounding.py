@@ -184,7 +184,7 @@ COPYSIGN = elementwise(
     ),
     notation="|{a}|·sign({b})",
     torch=lambda torch, a, b: torch.copysign(torch.as_tensor(a), b),
-    grad_fn=_by_second("Copysign"),
+    grad_fn=lambda application: f"CopysignBackward{1 if application.numbers[1] else 0}",
     words="the size of one value with the sign of another",
     parameters=TWO_OPERANDS,
     arithmetic=True,

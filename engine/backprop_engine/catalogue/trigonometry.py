@@ -199,16 +199,23 @@ ATANH = unary(
     example="x=0.5, y=atanh(x)",
 )
 
+
+def _turn(g: Any, side: Any, a: Any, b: Any) -> Any:
+    """What a move across `side` turns the direction by: nothing at the origin."""
+    square = a * a + b * b
+    return where(square == 0, 0.0, g * (side * (1 / square)))
+
+
 ATAN2 = elementwise(
     "atan2",
     np.arctan2,
     Derivative(
-        rule=lambda g, y, a, b: where((a == 0) & (b == 0), 0.0, g * (b * (1 / (a * a + b * b)))),
+        rule=lambda g, y, a, b: _turn(g, b, a, b),
         local="{b}/({a}² + {b}²)",
         words="Moving up turns the direction by the share of the other coordinate.",
     ),
     Derivative(
-        rule=lambda g, y, a, b: where((a == 0) & (b == 0), 0.0, g * (-a * (1 / (a * a + b * b)))),
+        rule=lambda g, y, a, b: _turn(g, -a, a, b),
         local="−{a}/({a}² + {b}²)",
         words="Moving to the right turns the direction back towards the axis.",
     ),
