@@ -147,6 +147,9 @@ class Operation:
     scenarios, the last one the result. A function is given the shapes as `shapes`."""
     symbolic: Callable[..., Any] | None = None
     """`symbolic(sympy, *operands, **attributes)`: it as a sympy expression of scalars."""
+    slope_error: float = 0.0
+    """How far torch's slope, and so ours, is off the mathematical one, relatively: where a kernel
+    holds a constant in fewer bits than the numbers have."""
     example: str = ""
     """A scenario in the shorthand that shows it: `x=2, y=exp(x)`."""
 

@@ -96,8 +96,9 @@ def elementary(
 
     def function(x: Any) -> Any:
         if type(x) is not float:
-            # Of truth values numpy would make numbers of sixteen bits.
-            return array(x * 1.0 if dtype_of(x) == "bool" else x)
+            if type(x) is bool or getattr(x, "dtype", None) == np.bool_:
+                x = x * 1.0  # numpy would make numbers of sixteen bits
+            return array(x)
         try:
             return scalar(x)
         except (ValueError, OverflowError):  # log(-1) is nan and exp(1000) is inf, as in torch

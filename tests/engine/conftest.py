@@ -83,10 +83,10 @@ def run_on_both_sides(
         grad_fn=graph.grad_fn(output),
         torch_value=twin_value,
         torch_gradients=[
-            # Torch keeps some zeros without storage; adding one gives them theirs.
-            (one.grad + 0).numpy()
+            # By force, since torch keeps some zeros without storage.
+            one.grad.numpy(force=True)
             for one in tensors
-            if isinstance(one, torch.Tensor) and one.requires_grad
+            if isinstance(one, torch.Tensor) and one.grad is not None
         ],
         torch_grad_fn="" if twin.grad_fn is None else twin.grad_fn.name(),
     )

@@ -42,6 +42,10 @@ ATTRIBUTES: dict[str, tuple[dict[str, Any], ...]] = {
         {"min": None, "max": 2.0},
         {"min": 1.0, "max": -1.0},
     ),
+    "add.alpha": ({"alpha": 2.0}, {"alpha": -0.5}),
+    "sub.alpha": ({"alpha": 2.0}, {"alpha": -0.5}),
+    "rsub": ({"alpha": 1.0}, {"alpha": 2.0}),
+    "div.mode": ({"rounding_mode": "trunc"}, {"rounding_mode": "floor"}),
     "addcmul": ({"value": 1.0}, {"value": -0.5}),
     "addcdiv": ({"value": 1.0}, {"value": -0.5}),
     "isclose": (
@@ -56,7 +60,7 @@ WITHOUT_A_BOUND = {
 }  # fmt: skip
 """For these torch's own vector lanes answer otherwise at nan, inf or -0 than it does for one
 number: the array cases leave those out, the cases of one number have them."""
-WITHOUT_HUGE_QUOTIENTS = {"fmod", "remainder"}
+WITHOUT_HUGE_QUOTIENTS = {"fmod", "remainder", "div.mode"}
 """The same, where a quotient overflows."""
 
 ELEMENTWISE = [one for one in OPERATIONS.values() if one.elementwise and one.differentiable]
@@ -185,7 +189,7 @@ def test_operands_broadcast_and_contributions_are_summed_back(both, operation, s
         ]
         if operation.name == "where":
             operands[0] = np.asarray(operands[0] > 0.5)
-        if operation.name == "clamp_between":  # torch's bounds may not be larger than the value
+        if operation.name == "clamp.tensor":  # torch's bounds may not be larger than the value
             operands[0] = generator.uniform(0.2, 0.9, np.broadcast_shapes(*given))
         run = both(operation, operands, attributes, dtype)
         unit = UNIT_ROUNDOFF[dtype]
@@ -211,7 +215,8 @@ def test_the_weight_of_prelu_is_one_or_one_for_each_channel(both, shape, count):
 @pytest.mark.parametrize(
     ("name", "number"),
     [
-        *itertools.product(("add", "sub", "mul", "div", "pow", "xlogy"), (0, 1)),
+        *itertools.product(("add", "sub", "mul", "div", "pow", "xlogy", "xlog1py"), (0, 1)),
+        *itertools.product(("add.alpha", "sub.alpha", "rsub", "div.mode"), (1,)),
         *itertools.product(("fmod", "remainder", "copysign", "clamp_min", "clamp_max"), (1,)),
         *itertools.product(("where",), (1, 2)),
         ("lerp", 2),
@@ -223,7 +228,8 @@ def test_a_python_number_as_an_operand_gives_what_torch_gives(both, name, number
     if name == "where":
         operands[0] = True
     operands[number] = 0.5
-    run = both(name, operands, {}, "float64", numbers=[number])
+    (attributes, *_) = ATTRIBUTES.get(name, ({},))
+    run = both(name, operands, attributes, "float64", numbers=[number])
     assert_agreement(run, operation, "float64", operands)
 
 

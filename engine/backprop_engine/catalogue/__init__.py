@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from backprop_engine.catalogue.activations import ACTIVATIONS
 from backprop_engine.catalogue.arithmetic import ARITHMETIC, NEG
+from backprop_engine.catalogue.blending import BLENDING
 from backprop_engine.catalogue.comparisons import COMPARISONS, INVERT
 from backprop_engine.catalogue.detaching import DETACHING
 from backprop_engine.catalogue.exponentials import EXPONENTIALS
@@ -23,27 +24,30 @@ from backprop_engine.catalogue.trigonometry import TRIGONOMETRY
 from backprop_engine.operation import Operation
 
 GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
-    "Arithmetic": ARITHMETIC,
+    "Arithmetic": (*ARITHMETIC, *BLENDING),
     "Exponentials, logarithms and roots": EXPONENTIALS,
     "Angles and hyperbolic functions": TRIGONOMETRY,
     "Signs, whole numbers and remainders": ROUNDING,
-    "Choosing between values": SELECTION,
     "Comparisons and logic": COMPARISONS,
     "Activations in pieces": ACTIVATIONS,
     "Smooth activations": SMOOTH,
     "Sums and means": REDUCTIONS,
     "Linear algebra": LINEAR,
     "Shapes and indexing": SHAPES,
+    "Choosing between values": SELECTION,
     "Leaving the graph": DETACHING,
 }
-"""The title people read → the operations under it, in the order of the reference."""
+"""The title people read → the operations under it, in the order of the reference.
+
+Forms of one name are tried in this order too: `max(x, 1)` along an axis before `max(x, y)`.
+"""
 
 _ALL = tuple(one for group in GROUPS.values() for one in group)
 
 OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 
 BINARY: Final[Mapping[str, Operation]] = {one.symbol: one for one in _ALL if one.symbol}
-"""By Python operator."""
+"""By Python operator; `~` has one operand."""
 
 FUNCTIONS: Final[Mapping[str, tuple[Operation, ...]]] = {
     name: tuple(one for one in _ALL if name in one.function_names)

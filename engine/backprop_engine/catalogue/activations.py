@@ -17,6 +17,7 @@ from backprop_engine.values import exp, expm1, shape_of, where
 
 _SIXTH: Final = float(np.float32(1 / 6))
 """torch's kernel for the slope of `hardsigmoid` keeps this in 32 bits, for float64 too."""
+_ERROR_OF_32_BITS: Final = 2.0**-23
 _SELU_ALPHA: Final = 1.6732632423543772848170429916717
 _SELU_SCALE: Final = 1.0507009873554804934193349852946
 
@@ -156,6 +157,7 @@ CELU = activation(
     because="The slope goes on without a jump at zero, whatever alpha is.",
     notation="celu({a})",
     grad_fn="CeluBackward0",
+    slope_error=_ERROR_OF_32_BITS,
     words="an elu without a kink",
     symbolic=lambda sp, a, alpha: sp.Piecewise((a, a > 0), (alpha * (sp.exp(a / alpha) - 1), True)),
     composite="where(gt(a, 0), a, {alpha} * expm1(a / {alpha}))",
@@ -213,6 +215,7 @@ HARDSIGMOID = activation(
     "rounds this 1/6 to 32 bits.",
     notation="hardsigmoid({a})",
     grad_fn="HardsigmoidBackward0",
+    slope_error=_ERROR_OF_32_BITS,
     words="a sigmoid of three straight pieces",
     symbolic=lambda sp, a: sp.Piecewise((0, a <= -3), (1, a >= 3), ((a + 3) / 6, True)),
     composite="clamp(a + 3, 0, 6) / 6",

@@ -172,6 +172,7 @@ BITWISE_OR = predicate(
 INVERT = predicate(
     "bitwise_not",
     _bitwise("~", np.invert),
+    symbol="~",
     notation="~{a}",
     words="whether it does not hold; of a whole number, every bit turned",
     symbolic=lambda sp, a: sp.Not(a),

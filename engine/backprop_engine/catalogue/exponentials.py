@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log as natural_log
 from typing import Any, Final
 
@@ -233,9 +234,14 @@ def _xlogy(a: Any, b: Any) -> Any:
     return where((a == 0) & (b == b), 0.0, a * log(b))
 
 
-def _xlogy_grad_fn(application: Application) -> str:
-    first_is_number, second_is_number = application.numbers
-    return f"XlogyBackward{2 if second_is_number else 1 if first_is_number else 0}"
+def _by_numbers(name: str) -> Callable[[Application], str]:
+    """torch has one autograd node for two tensors, and one for each that may be a number."""
+
+    def grad_fn(application: Application) -> str:
+        first_is_number, second_is_number = application.numbers
+        return f"{name}Backward{2 if second_is_number else 1 if first_is_number else 0}"
+
+    return grad_fn
 
 
 XLOGY = elementwise(
@@ -252,13 +258,62 @@ XLOGY = elementwise(
         words="The logarithm's slope is one over its value, times the factor before it.",
     ),
     notation="{a}·log({b})",
-    grad_fn=_xlogy_grad_fn,
+    grad_fn=_by_numbers("Xlogy"),
     words="a value times a logarithm, where 0 · log 0 is 0",
     parameters=TWO_OPERANDS,
     arithmetic=True,
     symbolic=lambda sp, a, b: sp.Piecewise((0, sp.Eq(a, 0)), (a * sp.log(b), True)),
     composite="a * log(b)",
     example="p=0.25, q=0.5, y=xlogy(p, q)",
+)
+
+
+def _xlog1py(a: Any, b: Any) -> Any:
+    return where((a == 0) & (b == b), 0.0, a * log1p(b))
+
+
+XLOG1PY = elementwise(
+    "xlog1py",
+    _xlog1py,
+    Derivative(
+        rule=lambda g, y, a, b: where((a == 0) & (b <= -1), 0.0, _xlog1py(g, b)),
+        local="log(1 + {b})",
+        words="The logarithm stands beside it as a factor.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: g * a / (b + 1),
+        local="{a}/(1 + {b})",
+        words="The logarithm's slope is one over its value, times the factor before it.",
+    ),
+    notation="{a}·log(1 + {b})",
+    torch=lambda torch, a, b: torch.special.xlog1py(a, b),
+    grad_fn=_by_numbers("SpecialXlog1Py"),
+    words="a value times a logarithm of one more than another, where 0 · log 0 is 0",
+    parameters=TWO_OPERANDS,
+    arithmetic=True,
+    symbolic=lambda sp, a, b: sp.Piecewise((0, sp.Eq(a, 0)), (a * sp.log(1 + b), True)),
+    composite="a * log1p(b)",
+    example="p=0.25, q=0.5, y=xlog1py(p, -q)",
+)
+
+
+def _entr(a: Any) -> Any:
+    return where(a == 0, 0.0, where(a < 0, -np.inf, -a * log(a)))
+
+
+ENTR = unary(
+    "entr",
+    _entr,
+    rule=lambda g, y, a: g * (-(1 + log(a))),
+    local="−(1 + log({a}))",
+    because="It rises until 1/e, where it has its top, and then falls.",
+    notation="−{a}·log({a})",
+    torch=lambda torch, a: torch.special.entr(a),
+    grad_fn="SpecialEntrBackward0",
+    words="a probability's part in an entropy; 0 at zero",
+    symbolic=lambda sp, a: sp.Piecewise((-a * sp.log(a), a > 0), (-sp.oo, True)),
+    composite="-a * log(a)",
+    example="p=[0.25, 0.75], y=entr(p).sum()",
 )
 
 
@@ -319,5 +374,7 @@ EXPONENTIALS = (
     LOGADDEXP,
     LOGADDEXP2,
     XLOGY,
+    XLOG1PY,
+    ENTR,
     LOGIT,
 )

@@ -117,6 +117,13 @@ FRAC = unary(
     example="x=2.7, y=frac(x)**2",
 )
 
+
+def _whole_quotient(a: Any, b: Any, rounding_mode: str) -> Any:
+    if rounding_mode == "trunc":
+        return np.trunc(np.divide(a, b))
+    return where(b == 0, np.divide(a, b), np.floor_divide(a, b))
+
+
 FMOD = elementwise(
     "fmod",
     np.fmod,
@@ -126,7 +133,7 @@ FMOD = elementwise(
         words="Between its jumps the remainder moves along with the value.",
     ),
     Derivative(
-        rule=lambda g, y, a, b: -g * np.trunc(np.divide(a, b)),
+        rule=lambda g, y, a, b: -g * _whole_quotient(a, b, "trunc"),
         local="−trunc({a}/{b})",
         words="The divisor is taken off a whole number of times, and counts that often.",
     ),
@@ -149,7 +156,7 @@ REMAINDER = elementwise(
         words="Between its jumps the remainder moves along with the value.",
     ),
     Derivative(
-        rule=lambda g, y, a, b: -g * where(b == 0, np.divide(a, b), np.floor_divide(a, b)),
+        rule=lambda g, y, a, b: -g * _whole_quotient(a, b, "floor"),
         local="−⌊{a}/{b}⌋",
         words="The divisor is taken off a whole number of times, and counts that often.",
     ),
@@ -162,6 +169,29 @@ REMAINDER = elementwise(
     arithmetic=True,
     composite="a - b * floor(a / b)",
     example="x=-7.5, z=2, y=remainder(x, z)",
+)
+
+
+DIV_MODE = elementwise(
+    "div.mode",
+    _whole_quotient,
+    *(
+        Derivative(rule=lambda g, y, a, b, rounding_mode: full_like(g, 0.0), local="0", words=_FLAT)
+        for _ in TWO_OPERANDS
+    ),
+    notation="{rounding_mode}({a}/{b})",
+    torch=lambda torch, a, b, rounding_mode: torch.div(
+        torch.as_tensor(a), b, rounding_mode=rounding_mode
+    ),
+    grad_fn="DivBackward2",
+    words="a quotient rounded down, or towards zero, to a whole number",
+    parameters=(
+        *TWO_OPERANDS,
+        Parameter("rounding_mode", Kind.TEXT, choices=("trunc", "floor")),
+    ),
+    functions=("div", "divide"),
+    arithmetic=True,
+    example="x=7.5, z=2, y=x * div(x, z, rounding_mode='floor')",
 )
 
 
@@ -235,6 +265,7 @@ ROUNDING = (
     FRAC,
     FMOD,
     REMAINDER,
+    DIV_MODE,
     COPYSIGN,
     NAN_TO_NUM,
 )

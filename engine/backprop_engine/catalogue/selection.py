@@ -1,4 +1,4 @@
-"""Choosing between values, and moving between them."""
+"""Choosing between values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from backprop_engine.operation import (
     Kind,
     OperandError,
     Parameter,
-    Rounding,
 )
 from backprop_engine.values import dtype_of, full_like, where
 
@@ -37,7 +36,11 @@ def _clamp_rule(g: Any, _y: Any, a: Any, min: float | None, max: float | None) -
 
 
 def _clamp_text(a: str, min: str, max: str, **_: str) -> str:  # noqa: A002 - torch's names
-    given = [f"{name}={text}" for name, text in (("min", min), ("max", max)) if text != "None"]
+    given = [
+        f"{name}={text.strip('()')}"
+        for name, text in (("min", min), ("max", max))
+        if text != "None"
+    ]
     return f"clamp({a}, {', '.join(given)})"
 
 
@@ -77,8 +80,8 @@ def _clamp_between(a: Any, b: Any, c: Any) -> Any:
     return np.minimum(np.maximum(a, b), c)
 
 
-CLAMP_BETWEEN = elementwise(
-    "clamp_between",
+CLAMP_TENSOR = elementwise(
+    "clamp.tensor",
     _clamp_between,
     Derivative(
         rule=lambda g, y, a, b, c: where((a >= b) & (a <= c), g, 0.0),
@@ -188,6 +191,7 @@ MAXIMUM = elementwise(
     grad_fn="MaximumBackward0",
     words="the larger of two values",
     parameters=TWO_OPERANDS,
+    functions=("maximum", "max"),
     symbolic=lambda sp, a, b: sp.Max(a, b),
     composite="where(gt(a, b), a, b)",
     example="x=2, z=2, y=maximum(x, z)",
@@ -210,6 +214,7 @@ MINIMUM = elementwise(
     grad_fn="MinimumBackward0",
     words="the smaller of two values",
     parameters=TWO_OPERANDS,
+    functions=("minimum", "min"),
     symbolic=lambda sp, a, b: sp.Min(a, b),
     composite="where(lt(a, b), a, b)",
     example="x=2, z=3, y=minimum(x, z)",
@@ -253,112 +258,48 @@ WHERE = elementwise(
 )
 
 
-def _lerp(a: Any, b: Any, c: Any) -> Any:
-    return where(np.abs(c) < 0.5, a + c * (b - a), b - (b - a) * (1 - c))
-
-
-LERP = elementwise(
-    "lerp",
-    _lerp,
+FMAX = elementwise(
+    "fmax",
+    np.fmax,
     Derivative(
-        rule=lambda g, y, a, b, c: g * (1 - c),
-        local="1 − {c}",
-        words="The start has the share that the weight leaves to it.",
+        rule=lambda g, y, a, b: where((a >= b) | (b != b), g, 0.0),
+        local="1 if {a} ≥ {b} else 0",
+        words="The larger one receives the gradient, the first of two equal ones.",
     ),
     Derivative(
-        rule=lambda g, y, a, b, c: g * c,
-        local="{c}",
-        words="The end has the share that the weight gives to it.",
+        rule=lambda g, y, a, b: where((a >= b) | (b != b), 0.0, g),
+        local="0 if {a} ≥ {b} else 1",
+        words="The larger one receives the gradient, the first of two equal ones.",
     ),
-    Derivative(
-        rule=lambda g, y, a, b, c: g * (b - a),
-        local="{b} − {a}",
-        words="The weight moves the result along the way from start to end.",
-    ),
-    notation="{a} + {c}·({b} − {a})",
-    torch=lambda torch, a, b, c: torch.lerp(torch.as_tensor(a), torch.as_tensor(b), c),
-    grad_fn=lambda application: f"LerpBackward{0 if application.numbers[2] else 1}",
-    words="the point a part of the way from one value to another",
-    parameters=(INPUT, Parameter("end"), Parameter("weight")),
-    arithmetic=True,
-    rounding=Rounding.CONDITION,
-    symbolic=lambda sp, a, b, c: a + c * (b - a),
-    composite="a + c * (b - a)",
-    example="x=1, z=5, y=lerp(x, z, 0.25)",
+    notation="fmax({a}, {b})",
+    grad_fn="FmaxBackward0",
+    words="the larger of two values, or the one that is not nan",
+    parameters=TWO_OPERANDS,
+    symbolic=lambda sp, a, b: sp.Piecewise((a, a >= b), (b, True)),
+    composite="where(ge(a, b), a, b)",
+    example="x=2, z=2, y=fmax(x, z)**2",
 )
 
-_PRODUCT_PARAMETERS = (
-    INPUT,
-    Parameter("tensor1"),
-    Parameter("tensor2"),
-    Parameter("value", Kind.NUMBER, 1.0),
+FMIN = elementwise(
+    "fmin",
+    np.fmin,
+    Derivative(
+        rule=lambda g, y, a, b: where((a <= b) | (b != b), g, 0.0),
+        local="1 if {a} ≤ {b} else 0",
+        words="The smaller one receives the gradient, the first of two equal ones.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: where((a <= b) | (b != b), 0.0, g),
+        local="0 if {a} ≤ {b} else 1",
+        words="The smaller one receives the gradient, the first of two equal ones.",
+    ),
+    notation="fmin({a}, {b})",
+    grad_fn="FminBackward0",
+    words="the smaller of two values, or the one that is not nan",
+    parameters=TWO_OPERANDS,
+    symbolic=lambda sp, a, b: sp.Piecewise((a, a <= b), (b, True)),
+    composite="where(le(a, b), a, b)",
+    example="x=2, z=3, y=fmin(x, z)**2",
 )
 
-ADDCMUL = elementwise(
-    "addcmul",
-    lambda a, b, c, value: a + value * b * c,
-    Derivative(
-        rule=lambda g, y, a, b, c, value: g,
-        local="1",
-        words="Addition hands its gradient on unchanged.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b, c, value: g * (c * value),
-        local="{value}·{c}",
-        words="In a product each factor receives the gradient times the others.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b, c, value: g * (b * value),
-        local="{value}·{b}",
-        words="In a product each factor receives the gradient times the others.",
-    ),
-    notation="{a} + {value}·{b}·{c}",
-    grad_fn="AddcmulBackward0",
-    words="a value plus a multiple of a product",
-    parameters=_PRODUCT_PARAMETERS,
-    rounding=Rounding.CONDITION,
-    symbolic=lambda sp, a, b, c, value: a + value * b * c,
-    composite="a + {value} * b * c",
-    example="x=1, u=2, v=3, y=addcmul(x, u, v, value=0.5)",
-)
-
-ADDCDIV = elementwise(
-    "addcdiv",
-    lambda a, b, c, value: a + value * b / c,
-    Derivative(
-        rule=lambda g, y, a, b, c, value: g,
-        local="1",
-        words="Addition hands its gradient on unchanged.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b, c, value: g * (value / c),
-        local="{value}/{c}",
-        words="The numerator's share shrinks by the denominator.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b, c, value: -g * (value * b / (c * c)),
-        local="−{value}·{b}/{c}²",
-        words="A larger denominator makes the quotient smaller, hence the minus sign.",
-    ),
-    notation="{a} + {value}·{b}/{c}",
-    grad_fn="AddcdivBackward0",
-    words="a value plus a multiple of a quotient",
-    parameters=_PRODUCT_PARAMETERS,
-    rounding=Rounding.CONDITION,
-    symbolic=lambda sp, a, b, c, value: a + value * b / c,
-    composite="a + {value} * b / c",
-    example="x=1, u=2, v=4, y=addcdiv(x, u, v)",
-)
-
-SELECTION = (
-    CLAMP,
-    CLAMP_BETWEEN,
-    CLAMP_MIN,
-    CLAMP_MAX,
-    MAXIMUM,
-    MINIMUM,
-    WHERE,
-    LERP,
-    ADDCMUL,
-    ADDCDIV,
-)
+SELECTION = (CLAMP, CLAMP_TENSOR, CLAMP_MIN, CLAMP_MAX, MAXIMUM, MINIMUM, FMAX, FMIN, WHERE)

@@ -35,7 +35,7 @@ _FUNCTIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "jacrev", "jacfwd", "hvp"), _ROWS),
     **dict.fromkeys(("set_grad_enabled", "no_grad", "inference_mode"), _NO_GRAD),
     "enable_grad": "everything outside of `with torch.no_grad():` is recorded anyway",
-    **dict.fromkeys(("double", "float", "half", "bfloat16", "long", "int", "type"), _ONE_DTYPE),
+    **dict.fromkeys(("half", "bfloat16", "long", "int", "type"), _ONE_DTYPE),
     **dict.fromkeys(("to", "cuda", "cpu", "set_default_dtype", "numpy", "tolist"), _STAYS),
     "item": _STAYS,
     **dict.fromkeys(("register_hook", "register_post_accumulate_grad_hook"), _STAYS),
