@@ -31,7 +31,7 @@ ATTRIBUTES: dict[str, tuple[dict[str, Any], ...]] = {
     "softplus": ({"beta": 1.0, "threshold": 20.0}, {"beta": 2.0, "threshold": 5.0}),
     "gelu": ({"approximate": "none"}, {"approximate": "tanh"}),
     "logit": ({"eps": None}, {"eps": 0.1}),
-    "round": ({"decimals": 0}, {"decimals": 1}, {"decimals": -1}),
+    "round": ({"decimals": None}, {"decimals": 0}, {"decimals": 1}, {"decimals": -1}),
     "nan_to_num": (
         {"nan": 0.0, "posinf": None, "neginf": None},
         {"nan": 1.0, "posinf": 5.0, "neginf": -5.0},
@@ -146,7 +146,7 @@ def test_an_array_of_every_kind_of_number_answers_as_torch(both, operation, attr
 @pytest.mark.parametrize(("operation", "attributes"), cases(DIFFERENTIABLE))
 def test_one_number_of_every_kind_answers_as_torch(both, operation, attributes, dtype):
     operands = [np.atleast_1d(one) for one in of_every_kind(operation, KINDS)]
-    # Of the pairs every third will do, in which each kind still meets each other one.
+    # Every third pair will do: the arrays have them all.
     step = 1 if count_of(operation) == 1 else 3
     for numbers in list(zip(*np.broadcast_arrays(*operands), strict=True))[::step]:
         given = [one.item() for one in numbers]
@@ -162,7 +162,8 @@ def test_a_question_is_answered_as_torch_answers_it_and_cuts_off(both, operation
         np.testing.assert_array_equal(run.value, run.torch_value)
         assert run.value.dtype == bool
         assert run.grad_fn == ""
-        for numbers in zip(*operands, strict=True):
+        step = 1 if len(operands) == 1 else 7
+        for numbers in list(zip(*operands, strict=True))[::step]:
             run = both(operation, [one.item() for one in numbers], attributes, "float32")
             assert type(run.value) is bool
             assert run.value == run.torch_value.item()

@@ -224,6 +224,7 @@ def test_comparisons_and_masks_have_their_operators():
         ("clamp(x, 0, 1)", "clamp", [0.0, 0.5, 1.0]),
         ("clip(x, max=1)", "clamp", [-2.0, 0.5, 1.0]),
         ("x.clamp(min=low)", "clamp.tensor", [-1.0, 0.5, 3.0]),
+        ("clamp(x, low, None)", "clamp.tensor", [-1.0, 0.5, 3.0]),
         ("clamp(x, max=low)", "clamp.tensor", [-2.0, -1.0, -1.0]),
         ("clamp(x, low, -low)", "clamp.tensor", [-1.0, 0.5, 1.0]),
         ("where(x.gt(0), x, 0)", "where", [0.0, 0.5, 3.0]),

@@ -81,15 +81,18 @@ CEIL = step(
 
 ROUND = step(
     "round",
-    lambda a, decimals: np.round(a, decimals),
+    lambda a, decimals: np.round(a, decimals or 0),
     because=_FLAT,
     notation="round({a})",
     torch=lambda torch, a, decimals: (
-        torch.round(a, decimals=decimals) if decimals else torch.round(a)
+        torch.round(a) if decimals is None else torch.round(a, decimals=decimals)
     ),
-    grad_fn=lambda application: f"RoundBackward{1 if application.attributes['decimals'] else 0}",
+    grad_fn=lambda application: (
+        f"RoundBackward{0 if application.attributes['decimals'] is None else 1}"
+    ),
     words="the nearest whole number, of two equally near ones the even",
-    parameters=(INPUT, Parameter("decimals", Kind.WHOLE, 0)),
+    # 0 in torch, whose autograd node tells whether it was written.
+    parameters=(INPUT, Parameter("decimals", Kind.WHOLE, None)),
     example="x=2.7, y=x * round(x)",
 )
 

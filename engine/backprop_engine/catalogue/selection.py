@@ -76,39 +76,53 @@ CLAMP = unary(
 )
 
 
-def _clamp_between(a: Any, b: Any, c: Any) -> Any:
-    return np.minimum(np.maximum(a, b), c)
+def _bound_text(b: str) -> str:
+    """A lower bound; that of −∞ stands for one that was left out."""
+    return "None" if b.strip("()") == "−inf" else b
+
+
+def _tensor_text(a: str, b: str, c: str = "None", **_: str) -> str:
+    return _clamp_text(a, _bound_text(b), c)
+
+
+def _tensor_gate(a: str, b: str, c: str = "None", **_: str) -> str:
+    return _clamp_gate(a, _bound_text(b), c)
+
+
+def _upper_gate(a: str, b: str, c: str, **_: str) -> str:
+    crossed = "" if _bound_text(b) == "None" else f" or {b} > {c}"
+    return f"[{a} > {c}{crossed}]"
 
 
 CLAMP_TENSOR = elementwise(
     "clamp.tensor",
-    _clamp_between,
+    lambda a, b, c=np.inf: np.minimum(np.maximum(a, b), c),
     Derivative(
-        rule=lambda g, y, a, b, c: where((a >= b) & (a <= c), g, 0.0),
-        local="[{b} ≤ {a} ≤ {c}]",
+        rule=lambda g, y, a, b, c=np.inf: where((a >= b) & (a <= c), g, 0.0),
+        local=_tensor_gate,
         words="A gate: open up to and at the bounds, shut beyond them.",
     ),
     Derivative(
-        rule=lambda g, y, a, b, c: where((b < c) & (a < b), g, 0.0),
-        local="[{a} < {b} < {c}]",
+        rule=lambda g, y, a, b, c=np.inf: where((b < c) & (a < b), g, 0.0),
+        local=lambda a, b, c="", **_: f"[{a} < {b}{f' < {c}' if c else ''}]",
         words="Where the lower bound took the value's place, it receives the gradient.",
     ),
     Derivative(
         rule=lambda g, y, a, b, c: where((a > c) | (c < b), g, 0.0),
-        local="[{a} > {c} or {c} < {b}]",
+        local=_upper_gate,
         words="Where the upper bound took the value's place, it receives the gradient.",
     ),
-    notation="clamp({a}, {b}, {c})",
-    torch=lambda torch, a, b, c: torch.clamp(a, b, c),
+    notation=_tensor_text,
+    torch=lambda torch, a, b, c=None: torch.clamp(a, b, c),
     grad_fn="ClampBackward0",
     words="the value, cut off at two bounds that are values themselves",
     parameters=(
         INPUT,
         Parameter("min", default=None, neutral=-np.inf),
-        Parameter("max", default=np.inf),
+        Parameter("max", default=None),
     ),
     functions=("clamp", "clip"),
-    symbolic=lambda sp, a, b, c: sp.Piecewise((c, (a > c) | (c < b)), (b, a < b), (a, True)),
+    symbolic=lambda sp, a, b, c=np.inf: sp.Piecewise((c, (a > c) | (c < b)), (b, a < b), (a, True)),
     example="x=[-2, 0.5, 3], low=-1, high=1, y=clamp(x, low, high).sum()",
 )
 
