@@ -311,6 +311,7 @@ ENTR = unary(
     torch=lambda torch, a: torch.special.entr(a),
     grad_fn="SpecialEntrBackward0",
     words="a probability's part in an entropy; 0 at zero",
+    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: sp.Piecewise((-a * sp.log(a), a > 0), (-sp.oo, True)),
     composite="-a * log(a)",
     example="p=[0.25, 0.75], y=entr(p).sum()",
