@@ -215,12 +215,18 @@ ISCLOSE = predicate(
         Parameter("atol", Kind.NUMBER, 1e-08),
         Parameter("equal_nan", Kind.FLAG, False),
     ),
+    symbolic=lambda sp, a, b, rtol, atol, equal_nan: sp.Abs(a - b) <= atol + rtol * sp.Abs(b),
     example="x=[1, 2], y=(x * isclose(x, 1.000000001)).sum()",
 )
 
 
 def _floats(a: Any) -> Any:
     return a if dtype_of(a).startswith("float") else a * 1.0
+
+
+def _symbolic_floats(sp: Any, a: Any) -> Any:
+    is_mask = isinstance(a, sp.logic.boolalg.Boolean) and not a.is_Symbol
+    return sp.Piecewise((1, a), (0, True)) if is_mask else a
 
 
 FLOAT = unary(
@@ -234,6 +240,7 @@ FLOAT = unary(
     grad_fn="",
     words="truth values and whole numbers as numbers of the scenario's dtype: 0 and 1, …",
     functions=("float", "double"),
+    symbolic=_symbolic_floats,
     example="x=[-1, 2, 3], y=(x * gt(x, 0).float()).sum()",
 )
 

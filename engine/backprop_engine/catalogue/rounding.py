@@ -22,6 +22,16 @@ def _by_second(name: str) -> Any:
     return grad_fn
 
 
+def _symbolic_trunc(sp: Any, a: Any) -> Any:
+    return sp.sign(a) * sp.floor(sp.Abs(a))
+
+
+def _symbolic_round(sp: Any, a: Any, decimals: int | None) -> Any:
+    # Half way between two it jumps, so there it is not asked for its value.
+    tens = sp.Integer(10) ** (decimals or 0)
+    return sp.floor(a * tens + sp.S.Half) / tens
+
+
 ABS = unary(
     "abs",
     abs,
@@ -32,7 +42,7 @@ ABS = unary(
     grad_fn="AbsBackward0",
     words="the distance from zero",
     functions=("abs", "absolute"),
-    symbolic=lambda sp, a: sp.Piecewise((a, a > 0), (-a, a < 0), (0, True)),
+    symbolic=lambda sp, a: sp.Abs(a),
     example="x=-3, y=abs(x)",
 )
 
@@ -43,7 +53,7 @@ SIGN = step(
     notation="sign({a})",
     grad_fn="SignBackward0",
     words="−1, 0 or 1",
-    symbolic=lambda sp, a: sp.Piecewise((1, a > 0), (-1, a < 0), (0, True)),
+    symbolic=lambda sp, a: sp.sign(a),
     example="x=-3, y=x * sign(x)",
 )
 
@@ -54,7 +64,7 @@ SGN = step(
     notation="sgn({a})",
     grad_fn="SgnBackward0",
     words="−1, 0 or 1; for real numbers the same as sign",
-    symbolic=lambda sp, a: sp.Piecewise((1, a > 0), (-1, a < 0), (0, True)),
+    symbolic=lambda sp, a: sp.sign(a),
     composite="sign(a)",
     example="x=-3, y=x * sgn(x)",
 )
@@ -66,6 +76,7 @@ FLOOR = step(
     notation="⌊{a}⌋",
     grad_fn="FloorBackward0",
     words="the next whole number below",
+    symbolic=lambda sp, a: sp.floor(a),
     example="x=2.7, y=x * floor(x)",
 )
 
@@ -76,6 +87,7 @@ CEIL = step(
     notation="⌈{a}⌉",
     grad_fn="CeilBackward0",
     words="the next whole number above",
+    symbolic=lambda sp, a: sp.ceiling(a),
     example="x=2.3, y=x * ceil(x)",
 )
 
@@ -83,7 +95,9 @@ ROUND = step(
     "round",
     lambda a, decimals: np.round(a, decimals or 0),
     because=_FLAT,
-    notation="round({a})",
+    notation=lambda a, decimals="None", **_: (
+        f"round({a})" if decimals == "None" else f"round({a}, decimals={decimals})"
+    ),
     torch=lambda torch, a, decimals: (
         torch.round(a) if decimals is None else torch.round(a, decimals=decimals)
     ),
@@ -93,6 +107,7 @@ ROUND = step(
     words="the nearest whole number, of two equally near ones the even",
     # 0 in torch, whose autograd node tells whether it was written.
     parameters=(INPUT, Parameter("decimals", Kind.WHOLE, None)),
+    symbolic=_symbolic_round,
     example="x=2.7, y=x * round(x)",
 )
 
@@ -104,6 +119,7 @@ TRUNC = step(
     grad_fn="TruncBackward0",
     words="the value without what follows the decimal point",
     functions=("trunc", "fix"),
+    symbolic=_symbolic_trunc,
     example="x=-2.7, y=x * trunc(x)",
 )
 
@@ -117,6 +133,7 @@ FRAC = unary(
     grad_fn="FracBackward0",
     words="what follows the decimal point",
     composite="a - trunc(a)",
+    symbolic=lambda sp, a: a - _symbolic_trunc(sp, a),
     example="x=2.7, y=frac(x)**2",
 )
 
@@ -147,6 +164,7 @@ FMOD = elementwise(
     parameters=TWO_OPERANDS,
     arithmetic=True,
     composite="a - b * trunc(a / b)",
+    symbolic=lambda sp, a, b: a - b * _symbolic_trunc(sp, a / b),
     example="x=7.5, z=2, y=fmod(x, z)",
 )
 
@@ -171,6 +189,7 @@ REMAINDER = elementwise(
     parameters=TWO_OPERANDS,
     arithmetic=True,
     composite="a - b * floor(a / b)",
+    symbolic=lambda sp, a, b: a - b * sp.floor(a / b),
     example="x=-7.5, z=2, y=remainder(x, z)",
 )
 
@@ -194,6 +213,9 @@ DIV_MODE = elementwise(
     ),
     functions=("div", "divide"),
     arithmetic=True,
+    symbolic=lambda sp, a, b, rounding_mode: (
+        _symbolic_trunc(sp, a / b) if rounding_mode == "trunc" else sp.floor(a / b)
+    ),
     example="x=7.5, z=2, y=x * div(x, z, rounding_mode='floor')",
 )
 

@@ -149,20 +149,30 @@ def _gelu_rule(g: Any, _y: Any, a: Any, approximate: str) -> Any:
     return g * (share + a * (_TOP_OF_BELL * exp(a * a * -0.5)))
 
 
+def _gelu_bend(a: str) -> str:
+    return f"tanh(√(2/π)·({a} + {_GELU_CUBIC}·{a}³))"
+
+
+def _gelu_text(a: str, approximate: str = "none", **_: str) -> str:
+    return f"{a}·Φ({a})" if approximate == "none" else f"{a}·(1 + {_gelu_bend(a)})/2"
+
+
+def _gelu_slope(a: str, approximate: str = "none", **_: str) -> str:
+    if approximate == "none":
+        return f"Φ({a}) + {a}·φ({a})"
+    return (
+        f"(1 + t)/2 + {a}·(1 − t²)·√(2/π)·(1 + {3 * _GELU_CUBIC}·{a}²)/2 with t = {_gelu_bend(a)}"
+    )
+
+
 GELU = activation(
     "gelu",
     _gelu,
     parameters=(INPUT, Parameter("approximate", Kind.TEXT, "none", choices=("none", "tanh"))),
     rule=_gelu_rule,
-    local=lambda a, approximate="none", **_: (
-        f"Φ({a}) + {a}·φ({a})" if approximate == "none" else f"∂/∂{a} gelu({a}), by tanh"
-    ),
+    local=_gelu_slope,
     because="The normal distribution's share Φ below the value is its gate; φ is its bell curve.",
-    notation=lambda a, approximate="none", **_: (
-        f"{a}·Φ({a})"
-        if approximate == "none"
-        else f"{a}·(1 + tanh(√(2/π)·({a} + 0.044715·{a}³)))/2"
-    ),
+    notation=_gelu_text,
     grad_fn="GeluBackward0",
     words="the value times the share of a normal distribution below it",
     rounding=Rounding.CONDITION,
@@ -196,7 +206,7 @@ SOFTSIGN = activation(
     grad_fn="DivBackward0",
     words="the value over one more than its magnitude",
     rounding=Rounding.CONDITION,
-    symbolic=lambda sp, a: sp.Piecewise((a / (1 + a), a > 0), (a / (1 - a), True)),
+    symbolic=lambda sp, a: a / (1 + sp.Abs(a)),
     composite="a / (abs(a) + 1)",
     example="x=2, y=softsign(x)",
 )
