@@ -34,7 +34,7 @@ def backward(graph: Graph, output: int, seed: Value) -> Iterator[Contribution]:
         operation = graph.operation[node]
         if upstream is None or operation is None:
             continue
-        for position, operand in enumerate(graph.operands[node]):
+        for position, operand in enumerate(operation.differentiated(graph.operands[node])):
             if graph.requires_grad[operand]:
                 sent = contribution(graph, operation, node, position, upstream)
                 before = gradient[operand]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from backprop_engine.binding import NoRoomError, bind, literal
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, NEG, PROPERTIES
-from backprop_engine.catalogue.shapes import FROM_OPERAND
+from backprop_engine.catalogue.indexing import FROM_OPERAND
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES

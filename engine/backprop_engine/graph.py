@@ -79,7 +79,7 @@ class Graph:
         requires_grad = (
             self.is_recording
             and operation.differentiable
-            and any(self.requires_grad[operand] for operand in operands)
+            and any(self.requires_grad[one] for one in operation.differentiated(operands))
             and is_float(settled)
         )
         is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
@@ -126,20 +126,27 @@ class Graph:
 
     def grad_fn(self, node: int) -> str:
         """The name torch gives the node's `grad_fn`; empty where that is None."""
-        operation = self.operation[node]
-        if operation is None or not self.requires_grad[node]:
-            return ""
+        while self.requires_grad[node]:
+            operation = self.operation[node]
+            if operation is None:
+                break
+            name = operation.grad_fn_of(self._application(node))
+            if name:
+                return name
+            node = self.operands[node][0]  # handed through: `flatten` of a vector is the vector
+        return ""
+
+    def _application(self, node: int) -> Application:
         operands = self.operands[node]
-        return operation.grad_fn_of(
-            Application(
-                shapes=tuple(shape_of(self.value[o]) for o in operands),
-                numbers=tuple(bool(self.is_number[o]) for o in operands),
-                contiguous=tuple(
-                    not isinstance(v, np.ndarray) or v.flags.c_contiguous
-                    for v in (self.value[o] for o in operands)
-                ),
-                attributes=self.attributes_of(node),
-            )
+        values = tuple(self.value[operand] for operand in operands)
+        return Application(
+            shapes=tuple(shape_of(value) for value in values),
+            numbers=tuple(bool(self.is_number[operand]) for operand in operands),
+            contiguous=tuple(
+                not isinstance(value, np.ndarray) or value.flags.c_contiguous for value in values
+            ),
+            attributes=self.attributes_of(node),
+            values=values,
         )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from backprop_engine.backward import backward
 from backprop_engine.catalogue import BINARY, FUNCTIONS, OPERATIONS, PROPERTIES
-from backprop_engine.catalogue.shapes import FROM_OPERAND
+from backprop_engine.catalogue.indexing import FROM_OPERAND
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError
 from backprop_engine.values import UNIT_ROUNDOFF, Dtype, settle, shape_of

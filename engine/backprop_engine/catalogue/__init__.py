@@ -8,15 +8,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from backprop_engine.catalogue.affine import AFFINE
 from backprop_engine.catalogue.arithmetic import ARITHMETIC, NEG
 from backprop_engine.catalogue.detaching import DETACHING
+from backprop_engine.catalogue.diagonals import DIAGONALS
 from backprop_engine.catalogue.elementwise import ELEMENTWISE
+from backprop_engine.catalogue.extremes import EXTREMES
+from backprop_engine.catalogue.filling import FILLING
+from backprop_engine.catalogue.indexing import INDEX, INDEXING
+from backprop_engine.catalogue.inverses import INVERSES
+from backprop_engine.catalogue.joining import JOINING
 from backprop_engine.catalogue.linear import LINEAR
+from backprop_engine.catalogue.ordering import ORDERING
+from backprop_engine.catalogue.padding import PADDING
+from backprop_engine.catalogue.rearranging import REARRANGING
 from backprop_engine.catalogue.reductions import REDUCTIONS
-from backprop_engine.catalogue.shapes import INDEX, SHAPES
+from backprop_engine.catalogue.shapes import SHAPES
+from backprop_engine.catalogue.statistics import STATISTICS
+from backprop_engine.catalogue.summation import SUMMATION
 from backprop_engine.operation import Operation
 
-_ALL = (*ARITHMETIC, *ELEMENTWISE, *REDUCTIONS, *LINEAR, *SHAPES, *DETACHING)
+GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
+    "Arithmetic": ARITHMETIC,
+    "Elementwise functions": ELEMENTWISE,
+    "Sums, means and products": REDUCTIONS,
+    "Variance and norms": STATISTICS,
+    "Largest, smallest, median": EXTREMES,
+    "Sorting and running results": ORDERING,
+    "Products of vectors and matrices": (*LINEAR, *AFFINE, *SUMMATION),
+    "Inverses and determinants": INVERSES,
+    "Diagonals and triangles": DIAGONALS,
+    "Shapes and axes": SHAPES,
+    "Joining and cutting": JOINING,
+    "Repeating, shifting and padding": (*REARRANGING, *PADDING),
+    "Indexing": INDEXING,
+    "Filling in": FILLING,
+    "Leaving the graph": DETACHING,
+}
+"""The title people read → the operations under it, in the order of the reference."""
+
+_ALL = tuple(one for group in GROUPS.values() for one in group)
 
 OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 
@@ -37,4 +68,4 @@ PROPERTIES: Final[Mapping[str, tuple[Operation, Mapping[str, Any]]]] = {
 }
 """By attribute name (`T`), with the attributes it stands for."""
 
-__all__ = ["BINARY", "FUNCTIONS", "INDEX", "NEG", "OPERATIONS", "PROPERTIES"]
+__all__ = ["BINARY", "FUNCTIONS", "GROUPS", "INDEX", "NEG", "OPERATIONS", "PROPERTIES"]
