@@ -152,6 +152,12 @@ class Operation:
     example: str = ""
     """A scenario in the shorthand that shows it: `x=2, y=exp(x)`."""
 
+    rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    """The rules of its derivatives, for the backward loop."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rules", tuple(one.rule for one in self.derivatives))
+
     @property
     def function_names(self) -> tuple[str, ...]:
         """The names by which a call reaches it, torch's own first."""
@@ -175,10 +181,6 @@ class Operation:
     def grad_fn_of(self, application: Application) -> str:
         """The class name of torch's autograd node for this application."""
         return self.grad_fn if isinstance(self.grad_fn, str) else self.grad_fn(application)
-
-    def differentiated(self, operands: tuple[int, ...]) -> tuple[int, ...]:
-        """Those of an application's operands that it can send a contribution to."""
-        return operands if self.variadic else operands[: len(self.derivatives)]
 
     def derivative(self, position: int) -> Derivative:
         """How it answers for the operand at `position`."""

@@ -37,7 +37,7 @@ def _shared_rule(g: Any, y: Any, a: Any) -> Any:
     return np.where(chosen, np.divide(g, np.count_nonzero(chosen)), np.zeros_like(g))
 
 
-def _shared_along_rule(g: Any, y: Any, a: Any, dim: Axes, keepdim: bool) -> Any:
+def _shared_along_rule(g: Any, y: Any, a: Any, dim: Axes, **_: Any) -> Any:
     """torch's scale_grad_by_count, which answers NaN where the result is NaN."""
     chosen = np.equal(a, kept(y, a, dim))
     count = np.sum(chosen, axis=axes_of(a, dim), keepdims=True)

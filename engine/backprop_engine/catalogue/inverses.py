@@ -239,7 +239,7 @@ LOGDET = Operation(
     words="the logarithm of the determinant; NaN where that is negative",
     parameters=(_A,),
     rounding=Rounding.CONDITION,
-    composite="d = det({a}); y = log(d)",
+    composite="d = det(a); y = log(d)",
     example="A=[[2,1],[1,3]], y=logdet(A)",
 )
 
@@ -290,12 +290,12 @@ SOLVE = Operation(
     derivatives=(
         Derivative(
             rule=_solve_rule,
-            vjp="−({a}⁻ᵀ @ {g}) @ {y}ᵀ",
+            vjp="−(({a}⁻¹)ᵀ @ {g}) @ {y}ᵀ",
             words="A change of the matrix acts like a change of the right side, with a minus.",
         ),
         Derivative(
             rule=_solve_right_rule,
-            vjp="{a}⁻ᵀ @ {g}",
+            vjp="({a}⁻¹)ᵀ @ {g}",
             words="The right side goes through the inverse, its gradient through the transposed.",
         ),
     ),
@@ -314,7 +314,7 @@ MATRIX_POWER = Operation(
     derivatives=(
         Derivative(
             rule=_matrix_power_rule,
-            vjp="Σₖ ({a}ᵀ)ᵏ @ {g} @ ({a}ᵀ)^({n} − 1 − k)",
+            vjp="Σ over k of ({a}ᵀ)^k @ {g} @ ({a}ᵀ)^({n} − 1 − k)",
             words="The matrix stands in the product n times, and each place sends its share. For "
             "a negative n the inverse stands there.",
         ),
@@ -334,7 +334,7 @@ CHOLESKY = Operation(
     derivatives=(
         Derivative(
             rule=_cholesky_rule,
-            vjp="{y}⁻ᵀ @ sym(tril({y}ᵀ @ {g})) @ {y}⁻¹",
+            vjp="({y}⁻¹)ᵀ @ sym(tril({y}ᵀ @ {g})) @ {y}⁻¹",
             words="The factor stands on both sides of the product; the gradient is shared evenly "
             "between the two triangles.",
         ),

@@ -65,19 +65,13 @@ def _std_rule(g: Any, y: Any, a: Any, **attributes: Any) -> Any:
 
 
 def _var_parts(
-    a: str,
-    dim: str,
-    unbiased: str,
-    keepdim: str,
-    correction: str,
-    shapes: tuple[Shape, ...],
-    **_: str,
+    dim: str, unbiased: str, keepdim: str, correction: str, shapes: tuple[Shape, ...], **_: str
 ) -> str:
     if unbiased != "None":
         correction = "1" if unbiased == "True" else "0"
     count = reduced_count_text(shapes[0], dim)
     return (
-        f"d = {a} - mean({a}, dim={dim}, keepdim=True); "
+        f"d = a - mean(a, dim={dim}, keepdim=True); "
         f"s = sum(d**2, dim={dim}, keepdim={keepdim}); v = s / {count - float(correction):g}"
     )
 
@@ -95,8 +89,8 @@ def _logsumexp(a: Any, dim: Axes, keepdim: bool) -> Any:
     return total if keepdim else np.squeeze(total, axis=axes)
 
 
-def _logsumexp_parts(a: str, dim: str, keepdim: str, **_: str) -> str:
-    shifted = f"m = amax({a}, dim={dim}, keepdim=True).detach(); e = exp({a} - m); "
+def _logsumexp_parts(dim: str, keepdim: str, **_: str) -> str:
+    shifted = f"m = amax(a, dim={dim}, keepdim=True).detach(); e = exp(a - m); "
     total = f"s = sum(e, dim={dim}, keepdim={keepdim}); "
     if keepdim == "True" or not axes_in(dim):
         return f"{shifted}{total}y = log(s) + m"
@@ -157,18 +151,18 @@ def _norm_vjp(a: str, y: str, g: str, p: str = "2", **_: str) -> str:
     return cases.get(p if "." in p or not p.lstrip("-").isdigit() else f"{p}.0", power)
 
 
-def _norm_parts(a: str, dim: str, keepdim: str, p: str = "2", **_: str) -> str:
+def _norm_parts(dim: str, keepdim: str, p: str = "2", **_: str) -> str:
     along = f"dim={dim}, keepdim={keepdim}"
     if p in ("2", "2.0", "fro"):
-        return f"s = sum({a}**2, {along}); y = sqrt(s)"
+        return f"s = sum(a**2, {along}); y = sqrt(s)"
     if p in ("inf", "-inf"):
         extreme = "amax" if p == "inf" else "amin"
-        return f"m = abs({a}); y = {extreme}(m, {along})"
+        return f"m = abs(a); y = {extreme}(m, {along})"
     if float(p) == 1:
-        return f"m = abs({a}); y = sum(m, {along})"
+        return f"m = abs(a); y = sum(m, {along})"
     if float(p) == 0:
-        return f"m = abs({a}); k = sign(m).detach(); y = sum(k, {along})"
-    return f"m = abs({a}); s = sum(m**{p}, {along}); y = s**(1/{p})"
+        return f"m = abs(a); k = sign(m).detach(); y = sum(k, {along})"
+    return f"m = abs(a); s = sum(m**{p}, {along}); y = s**(1/{p})"
 
 
 _SPREAD = (
@@ -271,7 +265,7 @@ def _norm_form(
         notation=_norm_text,
         torch=lambda torch, a, p, dim, keepdim: torch.linalg.vector_norm(a, p, dim, keepdim),
         grad_fn="LinalgVectorNormBackward0",
-        words="the length of a vector: (Σ|a|ᵖ)^(1/p), the root of the sum of squares for p = 2",
+        words="the length of a vector: (Σ|a|^p)^(1/p), the root of the sum of squares for p = 2",
         parameters=parameters,
         functions=functions,
         rounding=Rounding.CONDITION,
