@@ -83,7 +83,7 @@ def _affine(
             Parameter("beta", Kind.NUMBER, 1.0),
             Parameter("alpha", Kind.NUMBER, 1.0),
         ),
-        composite="m = b @ c; s = {alpha} * m; k = {beta} * a; y = k + s",
+        composite="m = b @ c\ns = {alpha} * m\nk = {beta} * a\nk + s",
         example=example,
     )
 

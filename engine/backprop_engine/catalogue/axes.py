@@ -53,6 +53,12 @@ def spread(g: Any, a: Any, dim: Axes) -> Any:
     return np.broadcast_to(kept(g, a, dim), shape_of(a))
 
 
+def mean_of(a: Any, dim: Axes, *, keepdim: bool) -> Any:
+    """The mean along axes; NaN for no elements, and no warning as numpy's own gives."""
+    total = np.sum(a, axis=axes_of(a, dim), keepdims=keepdim)
+    return np.true_divide(total, reduced_count(a, dim))
+
+
 def reduced_count(a: Any, dim: Axes) -> int:
     """How many elements of `a` go into each element of its reduction."""
     shape = shape_of(a)

@@ -114,7 +114,7 @@ TRACE = Operation(
     torch=lambda torch, a: torch.trace(a),
     grad_fn="TraceBackward0",
     words="the sum of the elements on the diagonal",
-    composite="d = diagonal(a); y = sum(d)",
+    composite="d = diagonal(a)\nsum(d)",
     example="A=[[1,2],[3,4]], y=trace(A@A)",
 )
 

@@ -239,7 +239,7 @@ LOGDET = Operation(
     words="the logarithm of the determinant; NaN where that is negative",
     parameters=(_A,),
     rounding=Rounding.CONDITION,
-    composite="d = det(a); y = log(d)",
+    composite="d = det(a)\nlog(d)",
     example="A=[[2,1],[1,3]], y=logdet(A)",
 )
 

@@ -146,7 +146,7 @@ def _dot_form(name: str, other: str, grad_fn: str, words: str) -> Operation:
         grad_fn=grad_fn,
         words=words,
         parameters=(Parameter("input"), Parameter(other, aliases=("other",))),
-        composite="p = a * b; y = sum(p)",
+        composite="p = a * b\nsum(p)",
         example=f"x=[1,2,3], w=[4,5,6], y={name}(x, w)",
     )
 
@@ -225,7 +225,7 @@ OUTER = Operation(
     words="every element of one vector times every element of another",
     parameters=(Parameter("input"), Parameter("vec2", aliases=("other",))),
     functions=("outer", "ger"),
-    composite="c = a.unsqueeze(1); y = c * b",
+    composite="c = a.unsqueeze(1)\nc * b",
     example="x=[1,2], w=[3,4,5], y=outer(x, w).sum()",
 )
 

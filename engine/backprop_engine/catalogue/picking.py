@@ -64,7 +64,8 @@ def picking(
         return np.reshape(sent, shape_of(a))
 
     def twin(torch: Any, a: Any, output: int, **attributes: Any) -> Any:
-        return getattr(torch, function)(a, **attributes)[output]
+        given = {name: one for name, one in attributes.items() if one is not None}
+        return getattr(torch, function)(a, **given)[output]
 
     def notation(a: str, dim: str, output: str, **_: str) -> str:
         which = "values" if output == str(VALUES) else "indices"

@@ -15,7 +15,9 @@ from backprop_engine.catalogue.axes import (
     axes_text,
     axis_of,
     kept,
+    mean_of,
     reduced_count,
+    reduced_count_text,
     refuse_whole,
     spread,
 )
@@ -35,7 +37,7 @@ _PARAMETERS = (Parameter("input"), DIMS, KEEPDIM)
 
 def _mean(a: Any, dim: Axes, keepdim: bool) -> Any:
     refuse_whole(a, "mean")
-    return np.mean(a, axis=axes_of(a, dim), keepdims=keepdim)
+    return mean_of(a, dim, keepdim=keepdim)
 
 
 def _prod(a: Any, dim: int | None, keepdim: bool) -> Any:
@@ -132,6 +134,9 @@ MEAN = Operation(
     grad_fn=_numbered("Mean"),
     words="the mean of all elements, or along axes",
     parameters=_PARAMETERS,
+    composite=lambda dim, keepdim, shapes, **_: (
+        f"s = sum(a, dim={dim}, keepdim={keepdim})\ns / {reduced_count_text(shapes[0], dim)}"
+    ),
     symbolic=lambda sympy, a, **_: a,
     example="x=[1,2,6], y=mean(x)",
 )

@@ -10,10 +10,10 @@ from backprop_engine.catalogue.axes import (
     DIMS,
     KEEPDIM,
     Axes,
-    axes_in,
     axes_of,
     axes_text,
     kept,
+    mean_of,
     reduced_count,
     reduced_count_text,
     refuse_whole,
@@ -37,7 +37,7 @@ def _freedom(a: Any, dim: Axes, unbiased: bool | None, correction: float) -> flo
 
 
 def _deviations(a: Any, dim: Axes) -> Any:
-    return a - np.mean(a, axis=axes_of(a, dim), keepdims=True)
+    return a - mean_of(a, dim, keepdim=True)
 
 
 def _var(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float) -> Any:
@@ -71,13 +71,15 @@ def _var_parts(
         correction = "1" if unbiased == "True" else "0"
     count = reduced_count_text(shapes[0], dim)
     return (
-        f"d = a - mean(a, dim={dim}, keepdim=True); "
-        f"s = sum(d**2, dim={dim}, keepdim={keepdim}); v = s / {count - float(correction):g}"
+        f"d = a - mean(a, dim={dim}, keepdim=True)\n"
+        f"s = sum(d**2, dim={dim}, keepdim={keepdim})\n"
+        f"s / {count - float(correction):g}"
     )
 
 
 def _std_parts(**texts: Any) -> str:
-    return f"{_var_parts(**texts)}; y = sqrt(v)"
+    before, newline, variance = _var_parts(**texts).rpartition("\n")
+    return f"{before}{newline}v = {variance}\nsqrt(v)"
 
 
 def _logsumexp(a: Any, dim: Axes, keepdim: bool) -> Any:
@@ -90,11 +92,14 @@ def _logsumexp(a: Any, dim: Axes, keepdim: bool) -> Any:
 
 
 def _logsumexp_parts(dim: str, keepdim: str, **_: str) -> str:
-    shifted = f"m = amax(a, dim={dim}, keepdim=True).detach(); e = exp(a - m); "
-    total = f"s = sum(e, dim={dim}, keepdim={keepdim}); "
-    if keepdim == "True" or not axes_in(dim):
-        return f"{shifted}{total}y = log(s) + m"
-    return f"{shifted}{total}k = m.squeeze({dim}); y = log(s) + k"
+    parts = (
+        f"m = amax(a, dim={dim}, keepdim=True).detach()\n"
+        f"e = exp(a - m)\n"
+        f"s = sum(e, dim={dim}, keepdim={keepdim})\n"
+    )
+    if keepdim == "True":
+        return f"{parts}log(s) + m"
+    return f"{parts}k = m.squeeze({dim})\nlog(s) + k"
 
 
 def _norm(a: Any, p: float, dim: Axes, keepdim: bool) -> Any:
@@ -154,15 +159,14 @@ def _norm_vjp(a: str, y: str, g: str, p: str = "2", **_: str) -> str:
 def _norm_parts(dim: str, keepdim: str, p: str = "2", **_: str) -> str:
     along = f"dim={dim}, keepdim={keepdim}"
     if p in ("2", "2.0", "fro"):
-        return f"s = sum(a**2, {along}); y = sqrt(s)"
+        return f"s = sum(a**2, {along})\nsqrt(s)"
     if p in ("inf", "-inf"):
-        extreme = "amax" if p == "inf" else "amin"
-        return f"m = abs(a); y = {extreme}(m, {along})"
+        return f"m = abs(a)\n{'amax' if p == 'inf' else 'amin'}(m, {along})"
     if float(p) == 1:
-        return f"m = abs(a); y = sum(m, {along})"
+        return f"m = abs(a)\nsum(m, {along})"
     if float(p) == 0:
-        return f"m = abs(a); k = sign(m).detach(); y = sum(k, {along})"
-    return f"m = abs(a); s = sum(m**{p}, {along}); y = s**(1/{p})"
+        return f"m = sign(abs(a)).detach()\nsum(m, {along})"
+    return f"m = abs(a)\ns = sum(m**{p}, {along})\ns**(1/{p})"
 
 
 _SPREAD = (
