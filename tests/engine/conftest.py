@@ -98,7 +98,7 @@ def both() -> Callable[..., Run]:
     return run_on_both_sides
 
 
-def with_defaults(operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
+def all_attributes(operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
     """All attributes of an application: those given, and the defaults of the signature."""
     kinds = (Kind.OPERAND, Kind.OPERANDS)
     left_out = {
@@ -110,14 +110,20 @@ def with_defaults(operation: Operation, given: Mapping[str, Any]) -> dict[str, A
 
 
 @pytest.fixture(scope="session")
+def with_defaults() -> Callable[..., dict[str, Any]]:
+    """`with_defaults(operation, given)`."""
+    return all_attributes
+
+
+@pytest.fixture(scope="session")
 def agree() -> Callable[..., Run]:
-    """`agree(name, operands, attributes, dtype)`: both sides equal up to rounding, in one layout."""
+    """`agree(name, operands, attributes, dtype)`: both sides equal up to rounding."""
 
     def assert_agreement(
         name: str, operands: Sequence[Any], attributes: Mapping[str, Any], dtype: Dtype
     ) -> Run:
         operation = OPERATIONS[name]
-        run = run_on_both_sides(operation, operands, with_defaults(operation, attributes), dtype)
+        run = run_on_both_sides(operation, operands, all_attributes(operation, attributes), dtype)
         several_steps = operation.rounding is Rounding.CONDITION
         unit = (64 if several_steps else 8) * UNIT_ROUNDOFF[dtype]
         largest = max([1.0, *(abs(x) for x in np.ravel(run.torch_value) if np.isfinite(x))])

@@ -62,7 +62,9 @@ CASES: dict[str, list[Case]] = {
         ([[INF, 2.0, 3.0]], {}), ([EMPTY], {}), ([1.5], {"dim": 0}),
     ],
     "nansum": [*ALONG[:8], ([[NAN, 2.0, 3.0]], {}), ([[NAN, 2.0, 3.0]], {"dim": 0})],
-    "count_nonzero": [([ZEROS], {}), ([ZEROS], {"dim": 0}), ([ZEROS], {"dim": (0, 1)}), ([0.0], {})],
+    "count_nonzero": [
+        ([ZEROS], {}), ([ZEROS], {"dim": 0}), ([ZEROS], {"dim": (0, 1)}), ([0.0], {}),
+    ],
     "any": [([ZEROS], {}), ([ZEROS], {"dim": 1}), ([ZEROS], {"dim": (0, 1), "keepdim": True})],
     "all": [([ZEROS], {}), ([ZEROS], {"dim": 1}), ([np.array([True, False])], {})],
     "var": [
@@ -96,16 +98,22 @@ CASES: dict[str, list[Case]] = {
     ],
     "max": [([1.5], {}), ([CUBE], {}), ([TIES], {}), ([[1.0, NAN, 3.0]], {})],
     "min": [([1.5], {}), ([CUBE], {}), ([TIES], {}), ([[1.0, NAN, 3.0]], {})],
-    "amax": [*ALONG, ([TIES], {}), ([TIES], {"dim": 1}), ([[1.0, NAN, 3.0]], {}), ([EMPTY], {"dim": 0})],
+    "amax": [
+        *ALONG, ([TIES], {}), ([TIES], {"dim": 1}), ([[1.0, NAN, 3.0]], {}), ([EMPTY], {"dim": 0}),
+    ],
     "amin": [*ALONG, ([TIES], {}), ([TIES], {"dim": 1}), ([[1.0, NAN, 3.0]], {})],
-    "argmax": [([1.5], {}), ([CUBE], {}), ([CUBE], {"dim": 1}), ([TIES], {"dim": 1, "keepdim": True})],
+    "argmax": [
+        ([1.5], {}), ([CUBE], {}), ([CUBE], {"dim": 1}), ([TIES], {"dim": 1, "keepdim": True}),
+    ],
     "argmin": [([1.5], {}), ([CUBE], {}), ([CUBE], {"dim": 1}), ([TIES], {"keepdim": True})],
     "median": [([1.5], {}), ([CUBE], {}), ([TIES], {}), ([[1.0, NAN, 3.0]], {}), ([EMPTY], {})],
     "max.dim": with_outputs([*ONE_AXIS, *KEPT, ([EMPTY], {"dim": 0})]),
     "min.dim": with_outputs([*ONE_AXIS, *KEPT]),
     "median.dim": with_outputs([*ONE_AXIS, *KEPT]),
     "cumsum": [*ONE_AXIS, ([EMPTY], {"dim": 1})],
-    "cumprod": [*ONE_AXIS, ([ZEROS], {"dim": 1}), ([ZEROS], {"dim": 0}), ([[INF, 2.0]], {"dim": 0})],
+    "cumprod": [
+        *ONE_AXIS, ([ZEROS], {"dim": 1}), ([ZEROS], {"dim": 0}), ([[INF, 2.0]], {"dim": 0}),
+    ],
     "cummax": with_outputs([*ONE_AXIS, ([[1.0, NAN, 3.0, NAN]], {"dim": 0})]),
     "cummin": with_outputs([*ONE_AXIS, ([[1.0, NAN, 3.0, NAN]], {"dim": 0})]),
     "sort": with_outputs([
@@ -117,7 +125,9 @@ CASES: dict[str, list[Case]] = {
         ([CUBE], {"k": 2}), ([CUBE], {"k": 2, "dim": 1, "largest": False}), ([1.5], {"k": 1}),
         ([VECTOR], {"k": 0}),
     ]),
-    "kthvalue": with_outputs([([CUBE], {"k": 2}), ([CUBE], {"k": 1, "dim": 0, "keepdim": True}), ([1.5], {"k": 1})]),
+    "kthvalue": with_outputs([
+        ([CUBE], {"k": 2}), ([CUBE], {"k": 1, "dim": 0, "keepdim": True}), ([1.5], {"k": 1}),
+    ]),
 }  # fmt: skip
 
 
@@ -179,7 +189,9 @@ def test_a_norm_of_order_zero_counts_and_is_flat():
 )
 def test_operands_that_do_not_fit_are_refused_in_words(name, operands, attributes, message):
     graph = Graph()
-    values = [one if isinstance(one, float | np.ndarray) else np.array(one, float) for one in operands]
+    values = [
+        one if isinstance(one, float | np.ndarray) else np.array(one, float) for one in operands
+    ]
     leaves = tuple(
         graph.add_input(f"x{at}", one, requires_grad=False) for at, one in enumerate(values)
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from backprop_engine.catalogue.axes import DIM, axis_of
 from backprop_engine.catalogue.indexing import NO_GRADIENT, in_range, mask_of, whole
+from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.operation import (
     Derivative,
     Kind,
@@ -35,7 +36,7 @@ def _masked_fill(a: Any, mask: Any, value: Any) -> Any:
         )
     truth = mask_of(mask, "masked_fill")
     try:
-        return np.where(truth, np.asarray(value, np.asarray(a).dtype), a)
+        return by_rows(np.where(truth, np.asarray(value, np.asarray(a).dtype), a))
     except ValueError:
         raise OperandError(
             f"`masked_fill` cannot broadcast shapes {shape_of(a)} and {truth.shape}"
@@ -69,7 +70,7 @@ def _within(index: Any) -> tuple[slice, ...]:
 
 def _scatter(a: Any, index: Any, source: Any, dim: int) -> Any:
     places = _places(a, dim, index, source, "scatter")
-    filled = np.atleast_1d(np.array(a))
+    filled = np.atleast_1d(np.array(a, order="C"))
     filled[places] = np.atleast_1d(source)[_within(index)] if shape_of(source) else source
     return np.reshape(filled, shape_of(a))
 
@@ -86,7 +87,7 @@ def _scatter_add(a: Any, index: Any, source: Any, dim: int) -> Any:
             f"`scatter_add` needs a source with as many axes as the input; the shapes are "
             f"{shape_of(a)} and {shape_of(source)}"
         )
-    total = np.atleast_1d(np.array(a))
+    total = np.atleast_1d(np.array(a, order="C"))
     places = _places(a, dim, index, source, "scatter_add")
     np.add.at(total, places, np.atleast_1d(source)[_within(index)])
     return np.reshape(total, shape_of(a))
@@ -116,7 +117,7 @@ def _rows(a: Any, index: Any, dim: int, name: str) -> tuple[Any, ...]:
 
 def _index_add(a: Any, index: Any, source: Any, dim: int, alpha: float) -> Any:
     key = _rows(a, index, dim, "index_add")
-    total = np.array(a)
+    total = np.array(a, order="C")
     if total[key].shape != shape_of(source):
         raise OperandError(
             f"`index_add` adds shape {total[key].shape} here, not {shape_of(source)}",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.catalogue.axes import DIM, axis_of
+from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.catalogue.picking import add_along_axis
 from backprop_engine.operation import (
     Application,
@@ -52,7 +53,9 @@ def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
                 "an index must be whole numbers or a mask",
                 "make it an input with `dtype: int64` or `dtype: bool`",
             )
-    return a[_index_key(indices, items)]
+    picked = a[_index_key(indices, items)]
+    is_copied = bool(indices) or any(isinstance(item, tuple) for item in items)
+    return by_rows(picked) if is_copied else picked
 
 
 def _scatter(g: Any, _y: Any, a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
@@ -162,7 +165,7 @@ def _gather(a: Any, index: Any, dim: int) -> Any:
     axis, places = _gather_places(a, dim, index, "gather")
     array = np.atleast_1d(a)
     within = tuple(slice(None) if at == axis else slice(n) for at, n in enumerate(places.shape))
-    return np.reshape(np.take_along_axis(array[within], places, axis), shape_of(index))
+    return by_rows(np.reshape(np.take_along_axis(array[within], places, axis), shape_of(index)))
 
 
 def _gather_rule(g: Any, _y: Any, a: Any, index: Any, dim: int) -> Any:
@@ -191,7 +194,7 @@ def _index_select_rule(g: Any, _y: Any, a: Any, index: Any, dim: int) -> Any:
 
 def _take(a: Any, index: Any) -> Any:
     places = in_range(whole(index, "take"), np.size(a), "take", lowest=-np.size(a))
-    return np.reshape(a, -1)[places]
+    return by_rows(np.reshape(a, -1)[places])
 
 
 def _take_rule(g: Any, _y: Any, a: Any, index: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.catalogue.layout import by_columns
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -26,11 +27,6 @@ _A = Parameter("A", aliases=("input",))
 
 def _transposed(a: Any) -> Any:
     return np.swapaxes(a, -1, -2)
-
-
-def _by_columns(a: Any) -> Any:
-    """The same numbers, laid out column by column as LAPACK gives them and torch keeps them."""
-    return _transposed(np.ascontiguousarray(_transposed(a)))
 
 
 def _square(a: Any, name: str) -> Any:
@@ -92,7 +88,7 @@ def _inverse(a: Any) -> Any:
 
 def _inv(a: Any) -> Any:
     try:
-        return _by_columns(np.linalg.inv(_square(a, "inv")))
+        return by_columns(np.linalg.inv(_square(a, "inv")))
     except np.linalg.LinAlgError:
         raise _singular(a, "inv") from None
 
@@ -141,7 +137,7 @@ def _solve(a: Any, b: Any) -> Any:
         found = np.linalg.solve(a, right)
     except np.linalg.LinAlgError:
         raise _singular(a, "solve") from None
-    return found[..., 0] if right is not b else _by_columns(found)
+    return found[..., 0] if right is not b else by_columns(found)
 
 
 def _right_side_rule(g: Any, a: Any, b: Any) -> Any:
@@ -188,7 +184,7 @@ def _matrix_power_grad_fn(application: Application) -> str:
 
 def _cholesky(a: Any) -> Any:
     try:
-        return _by_columns(np.linalg.cholesky(_square(a, "cholesky")))
+        return by_columns(np.linalg.cholesky(_square(a, "cholesky")))
     except np.linalg.LinAlgError:
         raise OperandError(
             "`cholesky` needs a positive-definite matrix, and this one is not",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.catalogue.axes import axis_of
+from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,
@@ -43,7 +44,7 @@ def _joined(values: tuple[Any, ...], axis: int, name: str) -> Any:
                 f"`{name}` cannot join shapes {' and '.join(map(str, dict.fromkeys(shapes)))}",
                 f"but for axis {at} they must be equal",
             )
-    return np.concatenate(parts, axis=at)
+    return by_rows(np.concatenate(parts, axis=at))
 
 
 def _part(g: Any, shapes: list[Shape], axis: int, position: int) -> Any:
@@ -63,7 +64,7 @@ def _stack(values: tuple[Any, ...], dim: int) -> Any:
             f"`stack` cannot join shapes {' and '.join(map(str, shapes))}",
             "they must be equal; `cat` joins along an axis that is there",
         )
-    return np.stack(values, axis=dim)
+    return by_rows(np.stack(values, axis=dim))
 
 
 def _stack_rule(g: Any, _y: Any, *_values: Any, dim: int, position: int) -> Any:

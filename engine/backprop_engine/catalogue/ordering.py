@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.catalogue.axes import DIM, KEEPDIM, axes_text, axis_of
+from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.catalogue.picking import picking
 from backprop_engine.operation import (
     Application,
@@ -71,7 +72,7 @@ def _along(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def forward(a: Any, dim: int) -> Any:
         axis = axis_of(a, dim)
-        return np.reshape(function(np.atleast_1d(a), axis=axis), shape_of(a))
+        return by_rows(np.reshape(function(np.atleast_1d(a), axis=axis), shape_of(a)))
 
     return forward
 

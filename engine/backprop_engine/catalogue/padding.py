@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.catalogue.axes import axis_of
+from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -61,8 +62,8 @@ def _pad(a: Any, pad: tuple[int, ...], mode: str, value: float | None) -> Any:
     widths = _widths(a, pad, mode)
     kept = a[_cut(widths)]
     if mode != "constant":
-        return _PADDERS[mode](kept, _grow(widths))
-    return np.pad(kept, _grow(widths), constant_values=value or 0.0)
+        return by_rows(_PADDERS[mode](kept, _grow(widths)))
+    return by_rows(np.pad(kept, _grow(widths), constant_values=value or 0.0))
 
 
 def _pad_rule(g: Any, _y: Any, a: Any, pad: tuple[int, ...], mode: str, **_: Any) -> Any:

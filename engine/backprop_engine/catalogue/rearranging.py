@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.catalogue.axes import axis_of
+from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
 from backprop_engine.values import Shape, shape_of
@@ -70,7 +71,8 @@ def _roll(a: Any, shifts: Any, dims: Any) -> Any:
         )
     if not shape_of(a):
         return a
-    return np.roll(a, shifts if dims is not None or isinstance(shifts, int) else shifts[0], dims)
+    amount = shifts[0] if dims is None and not isinstance(shifts, int) else shifts
+    return by_rows(np.roll(a, amount, dims))
 
 
 def _unroll(g: Any, shifts: Any, dims: Any) -> Any:
