@@ -226,8 +226,15 @@ MASKED_FILL, MASKED_FILL_TENSOR = _filling(
     ),
     (Parameter("input"), Parameter("mask")),
     (
-        "x=[1,-2,3], m=x.masked_fill(torch.tensor([False,True,False]), 0.5), y=m@m",
-        "x=[1,-2,3], v=4, m=x.masked_fill(torch.tensor([False,True,False]), v), y=m@m",
+        (
+            "x=torch.tensor([1., -2., 3.], requires_grad=True), "
+            "m=x.masked_fill(torch.tensor([False,True,False]), 0.5), y=m@m"
+        ),
+        (
+            "x=torch.tensor([1., -2., 3.], requires_grad=True), "
+            "v=torch.tensor(4., requires_grad=True), "
+            "m=x.masked_fill(torch.tensor([False,True,False]), v), y=m@m"
+        ),
     ),
 )
 
@@ -244,8 +251,15 @@ INDEX_FILL, INDEX_FILL_TENSOR = _filling(
     ),
     (Parameter("input"), DIM, Parameter("index")),
     (
-        "A=[[1,2],[3,4]], f=A.index_fill(0, torch.tensor([0]), 5), y=(f*A).sum()",
-        "A=[[1,2],[3,4]], v=5, f=A.index_fill(0, torch.tensor([0]), v), y=(f*A).sum()",
+        (
+            "A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+            "f=A.index_fill(0, torch.tensor([0]), 5), y=(f*A).sum()"
+        ),
+        (
+            "A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+            "v=torch.tensor(5., requires_grad=True), "
+            "f=A.index_fill(0, torch.tensor([0]), v), y=(f*A).sum()"
+        ),
     ),
 )
 
@@ -262,8 +276,15 @@ SCATTER_VALUE, SCATTER = _filling(
     ),
     (Parameter("input"), DIM, Parameter("index")),
     (
-        "x=[1,2,3], s=x.scatter(0, torch.tensor([0,2]), 5), y=s@s",
-        "x=[1,2,3], v=[5,7], s=x.scatter(0, torch.tensor([0,2]), v), y=s@s",
+        (
+            "x=torch.tensor([1., 2., 3.], requires_grad=True), "
+            "s=x.scatter(0, torch.tensor([0,2]), 5), y=s@s"
+        ),
+        (
+            "x=torch.tensor([1., 2., 3.], requires_grad=True), "
+            "v=torch.tensor([5., 7.], requires_grad=True), "
+            "s=x.scatter(0, torch.tensor([0,2]), v), y=s@s"
+        ),
     ),
 )
 
@@ -280,7 +301,9 @@ SCATTER_ADD = Operation(
     grad_fn="ScatterAddBackward0",
     words="values added along an axis, each at an index of its own",
     parameters=(Parameter("input"), DIM, Parameter("index"), Parameter("src")),
-    example="x=[1,2,3], z=[0,0], s=z.scatter_add(0, torch.tensor([0,1,0]), x), y=s@s",
+    example="x=torch.tensor([1., 2., 3.], requires_grad=True), "
+    "z=torch.zeros(2), "
+    "s=z.scatter_add(0, torch.tensor([0,1,0]), x), y=s@s",
 )
 
 INDEX_ADD = Operation(
@@ -310,11 +333,12 @@ INDEX_ADD = Operation(
         Parameter("source"),
         Parameter("alpha", Kind.NUMBER, 1.0),
     ),
-    example="A=[[1,2],[3,4]], B=[[1,1],[1,1]], s=B.index_add(0, torch.tensor([0,0]), A), "
-    "y=(s**2).sum()",
+    example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "B=torch.ones(2, 2), "
+    "s=B.index_add(0, torch.tensor([0,0]), A), y=(s**2).sum()",
 )
 
 FILLING = (
-    MASKED_FILL, MASKED_FILL_TENSOR, INDEX_FILL, INDEX_FILL_TENSOR, SCATTER, SCATTER_VALUE,
+    MASKED_FILL, MASKED_FILL_TENSOR, INDEX_FILL, INDEX_FILL_TENSOR, SCATTER_VALUE, SCATTER,
     SCATTER_ADD, INDEX_ADD,
 )  # fmt: skip

@@ -290,7 +290,8 @@ GATHER = Operation(
     grad_fn="GatherBackward0",
     words="elements picked along an axis, each by an index of its own",
     parameters=(Parameter("input"), DIM, Parameter("index")),
-    example="A=[[1,2],[3,4]], g=A.gather(1, torch.tensor([[0,0],[1,0]])), y=(g**2).sum()",
+    example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "g=A.gather(1, torch.tensor([[0,0],[1,0]])), y=(g**2).sum()",
 )
 
 INDEX_SELECT = Operation(
@@ -302,7 +303,8 @@ INDEX_SELECT = Operation(
     grad_fn="IndexSelectBackward0",
     words="rows, or slices along another axis, picked by index",
     parameters=(Parameter("input"), DIM, Parameter("index")),
-    example="A=[[1,2],[3,4]], r=A.index_select(0, torch.tensor([0,0,1])), y=(r**2).sum()",
+    example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "r=A.index_select(0, torch.tensor([0,0,1])), y=(r**2).sum()",
 )
 
 TAKE = Operation(
@@ -314,7 +316,8 @@ TAKE = Operation(
     grad_fn="TakeBackward0",
     words="elements picked by their number, counted through all axes",
     parameters=(Parameter("input"), Parameter("index")),
-    example="A=[[1,2],[3,4]], t=A.take(torch.tensor([0,3,3])), y=(t**2).sum()",
+    example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "t=A.take(torch.tensor([0,3,3])), y=(t**2).sum()",
 )
 
 SELECT = Operation(
@@ -371,7 +374,8 @@ MASKED_SELECT = Operation(
     grad_fn="MaskedSelectBackward0",
     words="the elements where a mask is true, as a vector",
     parameters=(Parameter("input"), Parameter("mask")),
-    example="x=[1,-2,3], m=x.masked_select(torch.tensor([True,False,True])), y=m@m",
+    example="x=torch.tensor([1., -2., 3.], requires_grad=True), "
+    "m=x.masked_select(torch.tensor([True,False,True])), y=m@m",
 )
 
 EMBEDDING = Operation(
@@ -392,7 +396,8 @@ EMBEDDING = Operation(
         Parameter("weight"),
         Parameter("padding_idx", Kind.WHOLE, None),
     ),
-    example="W=[[1,2],[3,4]], e=F.embedding(torch.tensor([0,0,1]), W), y=(e**2).sum()",
+    example="W=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "e=F.embedding(torch.tensor([0,0,1]), W), y=(e**2).sum()",
 )
 
 ONE_HOT = Operation(
@@ -404,7 +409,8 @@ ONE_HOT = Operation(
     grad_fn="",
     words="a row for each index, 1 at the index and 0 elsewhere, without a gradient",
     parameters=(Parameter("tensor", aliases=("input",)), Parameter("num_classes", Kind.WHOLE, -1)),
-    example="W=[[1,2],[3,4]], h=F.one_hot(torch.tensor([1,0])), y=(h*W).sum()",
+    example="W=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "h=F.one_hot(torch.tensor([1,0])), y=(h*W).sum()",
 )
 
 INDEXING = (

@@ -341,7 +341,7 @@ CHOLESKY = Operation(
     words="the lower triangular L with L @ Lᵀ the given matrix",
     parameters=(_A,),
     rounding=Rounding.CONDITION,
-    example="A=[[4,2],[2,3]], L=torch.linalg.cholesky(A), y=L.sum()",
+    example="B=[[2,0],[1,1]], L=torch.linalg.cholesky(B @ B.T), y=L.sum()",
 )
 
 INVERSES = (DET, LOGDET, SLOGDET, INV, SOLVE, MATRIX_POWER, CHOLESKY)

@@ -180,7 +180,8 @@ REPEAT_INTERLEAVE_EACH = _interleaving(
     Parameter("repeats"),
     _interleave_with,
     "IndexSelectBackward0",
-    "x=[1,2], r=x.repeat_interleave(torch.tensor([1,3])), y=r@r",
+    "x=torch.tensor([1., 2.], requires_grad=True), "
+    "r=x.repeat_interleave(torch.tensor([1, 3])), y=r@r",
 )
 
 ROLL = Operation(
