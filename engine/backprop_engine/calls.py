@@ -112,9 +112,9 @@ def _whole(expression: Expression) -> int:
 
 
 def _call(call: syntax.Call, variables: Container[str]) -> Call:
-    # `torch.linalg.norm` is another function than `torch.norm`.
-    of_module = f"{call.prefix.rpartition('.')[2]}.{call.function}"
-    forms = FUNCTIONS.get(of_module) or FUNCTIONS.get(call.function, ())
+    # `torch.linalg.norm` is another function than `torch.norm`, and `x.unfold` than `F.unfold`.
+    owner = call.prefix.rpartition(".")[2] if call.receiver is None else "Tensor"
+    forms = FUNCTIONS.get(f"{owner}.{call.function}") or FUNCTIONS.get(call.function, ())
     if not forms:
         raise _unknown_function(call, variables)
     problems: list[ProblemError] = []

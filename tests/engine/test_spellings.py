@@ -66,6 +66,7 @@ X = np.array([[1.0, -2.0, 3.0], [4.0, 0.5, -6.0]])
         ("torch.concatenate([x, x], axis=-1)", "cat", np.concatenate([X, X], -1)),
         ("torch.stack((x, x), 2)", "stack", np.stack([X, X], 2)),
         ("x.select(1, -1)", "select", X[:, -1]),
+        ("x.unfold(1, 2, 1)", "Tensor.unfold", np.stack([X[:, :2], X[:, 1:]], 1)),
         ("x.narrow(1, 0, 2)", "narrow", X[:, :2]),
         ("torch.outer(x[0], x[1])", "outer", np.outer(X[0], X[1])),
         ("torch.einsum('ij,kj->ik', x, x)", "einsum", X @ X.T),

@@ -54,17 +54,19 @@ def _affine(
         derivatives=(
             Derivative(
                 rule=lambda g, y, a, b, c, beta, alpha: unbroadcast(_scaled(g, beta), shape_of(a)),
-                vjp="{beta}·{g}, summed over the axes along which {a} was repeated",
+                vjp=lambda a, g, beta, **_: (
+                    f"{_factor(beta)}{g}, summed over the axes along which {a} was repeated"
+                ),
                 words="What is added receives the gradient as it is, but for its factor.",
             ),
             Derivative(
                 rule=_left,
-                vjp="{alpha}·{g} @ {c}ᵀ",
+                vjp=lambda c, g, alpha, **_: f"{_factor(alpha)}{g} @ {c}ᵀ",
                 words="Going back through a product, the left factor sees the right transposed.",
             ),
             Derivative(
                 rule=_right,
-                vjp="{alpha}·{b}ᵀ @ {g}",
+                vjp=lambda b, g, alpha, **_: f"{_factor(alpha)}{b}ᵀ @ {g}",
                 words="Going back through a product, the right factor sees the left transposed.",
             ),
         ),
@@ -89,6 +91,7 @@ def _affine(
 
 
 def _factor(text: str) -> str:
+    """A factor before a product; a factor of 1 is left out."""
     return "" if text in ("1", "1.0") else f"{text}·"
 
 

@@ -316,7 +316,7 @@ INDEX_ADD = Operation(
             rule=lambda g, y, a, index, source, dim, alpha: (
                 alpha * g[_rows(a, index, dim, "index_add")]
             ),
-            vjp="{alpha}·{g} at the slices {b}",
+            vjp="{g} at the slices {b}, times {alpha}",
             words=_TAKEN,
         ),
     ),

@@ -130,7 +130,7 @@ PAD = Operation(
 )
 
 UNFOLD = Operation(
-    name="unfold",
+    name="Tensor.unfold",
     forward=_unfold,
     derivatives=(
         Derivative(
@@ -149,6 +149,8 @@ UNFOLD = Operation(
         Parameter("size", Kind.WHOLE),
         Parameter("step", Kind.WHOLE),
     ),
+    # `F.unfold` is another function, the columns of a convolution.
+    functions=("Tensor.unfold",),
     example="x=[1,2,3,4], w=x.unfold(0,2,1), y=w.prod(dim=1).sum()",
 )
 

@@ -153,11 +153,12 @@ def _norm_vjp(a: str, y: str, g: str, p: str = "2", **_: str) -> str:
         "-inf": f"{g} ⊙ sign({a}), where |{a}| is {y}, shared evenly",
     }
     power = f"{g} ⊙ sign({a})·(|{a}|/{y})^({p} − 1)"
-    return cases.get(p if "." in p or not p.lstrip("-").isdigit() else f"{p}.0", power)
+    p = p.replace("−", "-")
+    return cases.get(f"{p}.0" if p.isdigit() else p, power)
 
 
 def _norm_parts(dim: str, keepdim: str, p: str = "2", **_: str) -> str:
-    along = f"dim={dim}, keepdim={keepdim}"
+    along, p = f"dim={dim}, keepdim={keepdim}", p.replace("−", "-")
     if p in ("2", "2.0", "fro"):
         return f"s = sum(a**2, {along})\nsqrt(s)"
     if p in ("inf", "-inf"):
