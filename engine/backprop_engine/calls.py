@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from backprop_engine.binding import NoRoomError, bind, literal
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, NEG, PROPERTIES
-from backprop_engine.catalogue.shapes import FROM_OPERAND
+from backprop_engine.catalogue.indexing import FROM_OPERAND
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES
@@ -112,7 +112,9 @@ def _whole(expression: Expression) -> int:
 
 
 def _call(call: syntax.Call, variables: Container[str]) -> Call:
-    forms = FUNCTIONS.get(call.function, ())
+    # `torch.linalg.norm` is another function than `torch.norm`, and `x.unfold` than `F.unfold`.
+    owner = call.prefix.rpartition(".")[2] if call.receiver is None else "Tensor"
+    forms = FUNCTIONS.get(f"{owner}.{call.function}") or FUNCTIONS.get(call.function, ())
     if not forms:
         raise _unknown_function(call, variables)
     problems: list[ProblemError] = []

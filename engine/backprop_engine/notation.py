@@ -26,6 +26,7 @@ _PLAIN = {
     "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")", "π": "pi", "Φ": "Phi", "φ": "phi",
     "₀": "0", "₁": "1", "₂": "2", "≠": "!=", "∧": "and", "∨": "or", "⊻": "xor", "¬": "not ",
     "∇": "grad ", "∞": "inf", "“": '"', "”": '"', "’": "'",
+    "Π": "prod ", "‖": "||", "⊗": "(x)",
 }  # fmt: skip
 _FROM_SUPERSCRIPT = {
     ord(sign): digit for sign, digit in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True)

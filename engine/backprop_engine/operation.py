@@ -36,6 +36,8 @@ class Application:
     contiguous: tuple[bool, ...]
     """For each operand, whether its elements lie in memory in order."""
     attributes: Mapping[str, Any]
+    values: tuple[Any, ...] = ()
+    """The operands themselves: how their elements lie in memory can decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +110,14 @@ class Operation:
     forward: Callable[..., Any]
     """`forward(*operands, **attributes)`, on floats and arrays alike."""
     derivatives: tuple[Derivative, ...]
-    """One for each operand; an operand beyond them (an index) has no gradient."""
+    """One for each operand; an operand beyond them (an index, a model of a shape) gets none."""
     notation: Template
     """The operation as mathematics."""
     torch: Callable[..., Any]
     """Its twin: `torch(torch_module, *operands, **attributes)`."""
     grad_fn: str | Callable[[Application], str]
-    """The class name of the autograd node torch makes for it; empty where it makes none and hands
-    the operand on, or where no gradient can go through."""
+    """The class name of the autograd node torch makes for it; empty where torch hands the first
+    operand through as it is, or where there is no gradient."""
     words: str = ""
     """What it does, in a few plain words."""
     parameters: tuple[Parameter, ...] = (Parameter("input"),)

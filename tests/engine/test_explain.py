@@ -166,8 +166,8 @@ def test_every_operation_can_be_explained_in_every_operand():
     from backprop_engine.operation import fill
 
     for operation in OPERATIONS.values():
-        attributes = (one.name for one in operation.parameters)
-        names = dict.fromkeys(("a", "b", "c", "y", "g", "items", *attributes), "q")
+        attributes = [parameter.name for parameter in operation.parameters]
+        names = dict.fromkeys([*"abcdefgh", "y", "g", "items", "output", *attributes], "q")
         assert "q" in fill(operation.notation, names)
         for derivative in operation.derivatives:
             assert fill(derivative.local or derivative.vjp or "", names)

@@ -9,17 +9,29 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from backprop_engine.catalogue.activations import ACTIVATIONS
+from backprop_engine.catalogue.affine import AFFINE
 from backprop_engine.catalogue.arithmetic import ARITHMETIC, NEG
 from backprop_engine.catalogue.blending import BLENDING
 from backprop_engine.catalogue.comparisons import COMPARISONS, INVERT
 from backprop_engine.catalogue.detaching import DETACHING
+from backprop_engine.catalogue.diagonals import DIAGONALS
 from backprop_engine.catalogue.exponentials import EXPONENTIALS
+from backprop_engine.catalogue.extremes import EXTREMES
+from backprop_engine.catalogue.filling import FILLING
+from backprop_engine.catalogue.indexing import INDEX, INDEXING
+from backprop_engine.catalogue.inverses import INVERSES
+from backprop_engine.catalogue.joining import JOINING
 from backprop_engine.catalogue.linear import LINEAR
+from backprop_engine.catalogue.ordering import ORDERING
+from backprop_engine.catalogue.padding import PADDING
+from backprop_engine.catalogue.rearranging import REARRANGING
 from backprop_engine.catalogue.reductions import REDUCTIONS
 from backprop_engine.catalogue.rounding import ROUNDING
 from backprop_engine.catalogue.selection import SELECTION
-from backprop_engine.catalogue.shapes import INDEX, SHAPES
+from backprop_engine.catalogue.shapes import SHAPES
 from backprop_engine.catalogue.smooth import SMOOTH
+from backprop_engine.catalogue.statistics import STATISTICS
+from backprop_engine.catalogue.summation import SUMMATION
 from backprop_engine.catalogue.trigonometry import TRIGONOMETRY
 from backprop_engine.operation import Operation
 
@@ -31,10 +43,19 @@ GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
     "Comparisons and logic": COMPARISONS,
     "Activations in pieces": ACTIVATIONS,
     "Smooth activations": SMOOTH,
-    "Sums and means": REDUCTIONS,
-    "Linear algebra": LINEAR,
-    "Shapes and indexing": SHAPES,
+    "Sums, means and products": REDUCTIONS,
+    "Variance and norms": STATISTICS,
+    "Largest, smallest, median": EXTREMES,
     "Choosing between values": SELECTION,
+    "Sorting and running results": ORDERING,
+    "Products of vectors and matrices": (*LINEAR, *AFFINE, *SUMMATION),
+    "Inverses and determinants": INVERSES,
+    "Diagonals and triangles": DIAGONALS,
+    "Shapes and axes": SHAPES,
+    "Joining and cutting": JOINING,
+    "Repeating, shifting and padding": (*REARRANGING, *PADDING),
+    "Indexing": INDEXING,
+    "Filling in": FILLING,
     "Leaving the graph": DETACHING,
 }
 """The title people read → the operations under it, in the order of the reference.

@@ -195,13 +195,13 @@ def _between(graph: Graph, nodes: tuple[int, ...], outputs: Sequence[int]) -> li
         depends[node] = 1
     for node in range(min(nodes) + 1, last + 1):
         if graph.requires_grad[node] and not depends[node]:
-            depends[node] = any(depends[operand] for operand in graph.operands[node])
+            depends[node] = any(depends[operand] for operand in graph.differentiated(node))
     wanted = bytearray(len(graph))
     for output in outputs:
         wanted[output] = 1
     for node in range(last, -1, -1):
         if wanted[node] and depends[node]:
-            for operand in graph.operands[node]:
+            for operand in graph.differentiated(node):
                 wanted[operand] = 1
     return [
         node
