@@ -82,11 +82,28 @@ class Graph:
             and any(self.requires_grad[operand] for operand in operands)
             and is_float(settled)
         )
+        if requires_grad and len(operands) > len(operation.derivatives):
+            self._check_derivatives(operation, operands)
         is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
         node = self._append(operation, operands, settled, requires_grad, is_number, span)
         if attributes:
             self.attributes[node] = attributes
         return node
+
+    def _check_derivatives(self, operation: Operation, operands: tuple[int, ...]) -> None:
+        """Refuse an operand that requires grad where there is no derivative by it, as torch does.
+
+        The weights of a loss are such operands.
+        """
+        if operation.variadic:
+            return
+        for position in range(len(operation.derivatives), len(operands)):
+            if self.requires_grad[operands[position]]:
+                name = operation.operand_names[position]
+                raise OperandError(
+                    f"`{operation.name}` has no derivative by `{name}`, which requires grad",
+                    "give it `requires_grad: false`, or write it as `torch.tensor(…)`",
+                )
 
     def _append(
         self,
@@ -139,6 +156,7 @@ class Graph:
                     for v in (self.value[o] for o in operands)
                 ),
                 attributes=self.attributes_of(node),
+                requires_grad=tuple(bool(self.requires_grad[o]) for o in operands),
             )
         )
 

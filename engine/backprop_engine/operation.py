@@ -36,6 +36,8 @@ class Application:
     contiguous: tuple[bool, ...]
     """For each operand, whether its elements lie in memory in order."""
     attributes: Mapping[str, Any]
+    requires_grad: tuple[bool, ...] = ()
+    """For each operand, whether it requires grad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,9 @@ class Parameter:
     """For a TEXT: the words it may be; any where there are none."""
     is_ignored: bool = False
     """Taken from a pasted call and dropped: it changes no number here (`inplace=True`)."""
+    refusal: str = ""
+    """For what keeps its place in torch's signature and is not supported: it may be given as None
+    alone, and this is what to write instead."""
 
 
 class Rounding(Enum):
@@ -163,11 +168,29 @@ class Operation:
         return tuple(by_name[name] for name in self.method)
 
     @property
+    def operand_names(self) -> tuple[str, ...]:
+        """What torch calls its operands, in order."""
+        return tuple(
+            one.name
+            for one in self.parameters
+            if one.kind is Kind.OPERAND and not one.is_ignored and not one.refusal
+        )
+
+    @property
     def rounds_by(self) -> Rounding:
         """The bound that applies to its rounding errors."""
         if self.rounding is not None:
             return self.rounding
         return Rounding.ULP if self.elementwise else Rounding.TERMS
+
+    def opened(self, shapes: Sequence[Shape], attributes: Mapping[str, Any]) -> str:
+        """The statements of its composite for these operands; empty where it has none."""
+        if self.composite is None:
+            return ""
+        texts = {name: str(value) for name, value in attributes.items()}
+        if isinstance(self.composite, str):
+            return fill(self.composite, texts)
+        return self.composite(shapes=tuple(shapes), **texts)
 
     def grad_fn_of(self, application: Application) -> str:
         """The class name of torch's autograd node for this application."""

@@ -9,14 +9,42 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from backprop_engine.catalogue.arithmetic import ARITHMETIC, NEG
+from backprop_engine.catalogue.attention import ATTENTION
+from backprop_engine.catalogue.channel_norms import CHANNEL_NORMS
+from backprop_engine.catalogue.convolution import CONVOLUTION
+from backprop_engine.catalogue.cross_entropy import CROSS_ENTROPIES
 from backprop_engine.catalogue.detaching import DETACHING
 from backprop_engine.catalogue.elementwise import ELEMENTWISE
+from backprop_engine.catalogue.layers import LAYERS
+from backprop_engine.catalogue.lengths import LENGTHS
+from backprop_engine.catalogue.likelihoods import LIKELIHOODS
 from backprop_engine.catalogue.linear import LINEAR
+from backprop_engine.catalogue.losses import LOSSES
+from backprop_engine.catalogue.normalisation import NORMALISATION
+from backprop_engine.catalogue.pooling import POOLING
 from backprop_engine.catalogue.reductions import REDUCTIONS
 from backprop_engine.catalogue.shapes import INDEX, SHAPES
+from backprop_engine.catalogue.softmax import SOFTMAXES
 from backprop_engine.operation import Operation
 
-_ALL = (*ARITHMETIC, *ELEMENTWISE, *REDUCTIONS, *LINEAR, *SHAPES, *DETACHING)
+GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
+    "Arithmetic": ARITHMETIC,
+    "Functions of one value": ELEMENTWISE,
+    "Reductions": REDUCTIONS,
+    "Linear algebra": LINEAR,
+    "Shapes and indices": SHAPES,
+    "Cutting the graph": DETACHING,
+    "Layers": LAYERS,
+    "Convolution": CONVOLUTION,
+    "Pooling": POOLING,
+    "Softmax": SOFTMAXES,
+    "Attention": ATTENTION,
+    "Normalisation": (*NORMALISATION, *CHANNEL_NORMS, *LENGTHS),
+    "Losses": (*LOSSES, *CROSS_ENTROPIES, *LIKELIHOODS),
+}
+"""Every operation, by a title for people."""
+
+_ALL = tuple(one for group in GROUPS.values() for one in group)
 
 OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 
@@ -37,4 +65,4 @@ PROPERTIES: Final[Mapping[str, tuple[Operation, Mapping[str, Any]]]] = {
 }
 """By attribute name (`T`), with the attributes it stands for."""
 
-__all__ = ["BINARY", "FUNCTIONS", "INDEX", "NEG", "OPERATIONS", "PROPERTIES"]
+__all__ = ["BINARY", "FUNCTIONS", "GROUPS", "INDEX", "NEG", "OPERATIONS", "PROPERTIES"]
