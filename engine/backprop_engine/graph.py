@@ -82,24 +82,18 @@ class Graph:
             and any(self.requires_grad[operand] for operand in operands)
             and is_float(settled)
         )
-        if requires_grad and len(operands) > len(operation.derivatives):
-            self._check_derivatives(operation, operands)
+        if len(operands) > len(operation.derivatives):
+            self._check_constants(operation, operands)
         is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
         node = self._append(operation, operands, settled, requires_grad, is_number, span)
         if attributes:
             self.attributes[node] = attributes
         return node
 
-    def _check_derivatives(self, operation: Operation, operands: tuple[int, ...]) -> None:
-        """Refuse an operand that requires grad where there is no derivative by it, as torch does.
-
-        The weights of a loss are such operands.
-        """
-        if operation.variadic:
-            return
-        for position in range(len(operation.derivatives), len(operands)):
-            if self.requires_grad[operands[position]]:
-                name = operation.operand_names[position]
+    def _check_constants(self, operation: Operation, operands: tuple[int, ...]) -> None:
+        """Refuse the weights of a loss where they require grad, as torch does."""
+        for position, name in operation.constants.items():
+            if position < len(operands) and self.requires_grad[operands[position]]:
                 raise OperandError(
                     f"`{operation.name}` has no derivative by `{name}`, which requires grad",
                     "give it `requires_grad: false`, or write it as `torch.tensor(…)`",

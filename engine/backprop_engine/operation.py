@@ -89,6 +89,8 @@ class Parameter:
     """For a TEXT: the words it may be; any where there are none."""
     is_ignored: bool = False
     """Taken from a pasted call and dropped: it changes no number here (`inplace=True`)."""
+    is_constant: bool = False
+    """An operand that torch has no derivative by, and refuses where it requires grad."""
     refusal: str = ""
     """For what keeps its place in torch's signature and is not supported: it may be given as None
     alone, and this is what to write instead."""
@@ -168,13 +170,14 @@ class Operation:
         return tuple(by_name[name] for name in self.method)
 
     @property
-    def operand_names(self) -> tuple[str, ...]:
-        """What torch calls its operands, in order."""
-        return tuple(
-            one.name
+    def constants(self) -> Mapping[int, str]:
+        """The operands that must not require grad, and what torch calls them."""
+        operands = [
+            one
             for one in self.parameters
             if one.kind is Kind.OPERAND and not one.is_ignored and not one.refusal
-        )
+        ]
+        return {at: one.name for at, one in enumerate(operands) if one.is_constant}
 
     @property
     def rounds_by(self) -> Rounding:

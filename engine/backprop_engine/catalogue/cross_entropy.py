@@ -73,8 +73,6 @@ def _by_index(
 ) -> _Target:
     """The coefficients of class indices: one-hot, and smoothed if asked for."""
     axis = _axis(a.shape)
-    if a.ndim == 1 and shape_of(target) == (1,):  # one index in brackets, as torch takes it too
-        target = target[0]
     _check_indices(name, a.shape, target)
     classes = np.asarray(target)
     kept = classes != ignore_index
@@ -228,10 +226,9 @@ def _nll_composite(
 ) -> str:
     """Pick the log-probability of each class asked for; `p` names the log-probabilities."""
     axis = _axis(shapes[0])
-    b = "b[0]" if len(shapes[0]) == len(shapes[1]) == 1 else "b"
     lines = [
-        f"keep = {b} != {ignore_index}",
-        f"t = where(keep, {b}, 0)",
+        f"keep = b != {ignore_index}",
+        "t = where(keep, b, 0)",
         f"picked = gather({p}, {axis}, t.unsqueeze({axis})).squeeze({axis})",
         "w = where(keep, c[t], 0.0)" if len(shapes) > 2 else "w = where(keep, 1.0, 0.0)",
         "l = where(keep, -picked * w, 0.0)",
@@ -302,7 +299,8 @@ NLL_LOSS = Operation(
     parameters=_PARAMETERS,
     rounding=Rounding.CONDITION,
     composite=_nll_composite,
-    example="p=[-0.4, -1.4, -2.3], loss=nll_loss(p, torch.tensor(0))",
+    example="p=torch.tensor([-0.4, -1.4, -2.3], requires_grad=True), "
+    "loss=nll_loss(p, torch.tensor(0))",
 )
 
 CROSS_ENTROPY = Operation(
@@ -338,7 +336,8 @@ CROSS_ENTROPY = Operation(
     parameters=(*_PARAMETERS, Parameter("label_smoothing", Kind.NUMBER, 0.0)),
     rounding=Rounding.CONDITION,
     composite=_cross_entropy_composite,
-    example="z=[2, 1, 0.1], loss=cross_entropy(z, torch.tensor(0))",
+    example="z=torch.tensor([2, 1, 0.1], requires_grad=True), "
+    "loss=cross_entropy(z, torch.tensor(0))",
 )
 
 CROSS_ENTROPIES = (NLL_LOSS, CROSS_ENTROPY)

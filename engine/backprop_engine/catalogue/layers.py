@@ -122,15 +122,14 @@ def _dropout_rule(g: Any, _y: Any, a: Any, p: float, training: bool, seed: int) 
 
 def _dropout_twin(torch: Any, a: Any, p: float, training: bool, seed: int) -> Any:
     if not _is_at_work(p, training):
-        return a.view_as(a)
+        return a
     return a * torch.as_tensor(_mask(tuple(a.shape), p, seed)).to(a.dtype)
 
 
 def _dropout_grad_fn(application: Application) -> str:
-    # Where nothing is dropped torch hands its operand through; the twin makes a view of it.
+    # Where nothing is dropped torch hands its operand through.
     attributes = application.attributes
-    at_work = _is_at_work(attributes["p"], attributes["training"])
-    return "MulBackward0" if at_work else "ViewBackward0"
+    return "MulBackward0" if _is_at_work(attributes["p"], attributes["training"]) else ""
 
 
 def _unfold_window(

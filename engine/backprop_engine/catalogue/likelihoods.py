@@ -35,7 +35,8 @@ from backprop_engine.values import Shape, shape_of, unbroadcast
 
 _LEAST_LOG = -100.0
 """torch lets no logarithm of this loss fall below it, so that the loss stays finite."""
-_LEAST_SLOPE = 1e-12
+_LEAST_SLOPE = float(np.float32(1e-12))
+"""Nor a(1 − a) below this in the slope; torch holds the bound in float32."""
 
 
 def _bce(a: Any, b: Any, c: Any = None, *, reduction: str) -> Any:
@@ -233,7 +234,7 @@ BINARY_CROSS_ENTROPY_WITH_LOGITS = Operation(
     words="how surprised the sigmoid of the scores is at targets of 0 and 1",
     parameters=(
         Parameter("input"), Parameter("target"), WEIGHT, SIZE_AVERAGE, REDUCE, REDUCTION,
-        Parameter("pos_weight", default=None),
+        Parameter("pos_weight", default=None, is_constant=True),
     ),
     rounding=Rounding.CONDITION,
     composite=_bce_logits_composite,

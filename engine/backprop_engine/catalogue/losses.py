@@ -38,11 +38,6 @@ def _mse_loss(a: Any, b: Any, reduction: str) -> Any:
     return reduced(difference * difference, reduction)
 
 
-def _l1_slope(difference: Any) -> Any:
-    # nan stays nan here, while `sign` makes it 0.
-    return where(difference != difference, difference, sign(difference))
-
-
 def _smooth_l1_loss(a: Any, b: Any, reduction: str, beta: float) -> Any:
     size = abs(a - b)
     if beta == 0:
@@ -50,8 +45,8 @@ def _smooth_l1_loss(a: Any, b: Any, reduction: str, beta: float) -> Any:
     return reduced(where(size < beta, 0.5 * size * size / beta, size - 0.5 * beta), reduction)
 
 
-def _smooth_l1_slope(difference: Any, beta: float) -> Any:
-    return np.clip(difference / beta, -1.0, 1.0) if beta else _l1_slope(difference)
+def _smoothsign(difference: Any, beta: float) -> Any:
+    return np.clip(difference / beta, -1.0, 1.0) if beta else sign(difference)
 
 
 def _smooth_l1_grad_fn(application: Application) -> str:
@@ -69,11 +64,6 @@ def _huber_loss(a: Any, b: Any, reduction: str, delta: float) -> Any:
 
 def _huber_slope(difference: Any, delta: float) -> Any:
     return np.clip(difference, -delta, delta)
-
-
-def _bend(limit: str, far: str, near: str) -> str:
-    """A slope that is limited from `limit` on."""
-    return f"{{g}}·({near} where |{{a}} − {{b}}| < {{{limit}}}, else {far}·sign({{a}} − {{b}}))"
 
 
 MSE_LOSS = Operation(
@@ -109,12 +99,12 @@ L1_LOSS = Operation(
     forward=lambda a, b, reduction: reduced(abs(a - b), reduction),
     derivatives=(
         Derivative(
-            rule=_difference_rule(_l1_slope),
+            rule=_difference_rule(sign),
             vjp=of_each("sign({a} − {b})·{g}"),
             words="A distance pulls with the same strength from near and far; at 0 torch takes 0.",
         ),
         Derivative(
-            rule=_difference_rule(_l1_slope, turned=True),
+            rule=_difference_rule(sign, turned=True),
             vjp=of_each("−sign({a} − {b})·{g}"),
             words=_TARGET_WORDS,
         ),
@@ -137,13 +127,13 @@ SMOOTH_L1_LOSS = Operation(
     forward=_smooth_l1_loss,
     derivatives=(
         Derivative(
-            rule=_difference_rule(_smooth_l1_slope),
-            vjp=of_each(_bend("beta", "1", "({a} − {b})/{beta}")),
+            rule=_difference_rule(_smoothsign),
+            vjp=of_each("clamp(({a} − {b})/{beta}, −1, 1)·{g}"),
             words="A square near the target, a distance far from it: the pull never exceeds 1.",
         ),
         Derivative(
-            rule=_difference_rule(_smooth_l1_slope, turned=True),
-            vjp=of_each("−" + _bend("beta", "1", "({a} − {b})/{beta}")),
+            rule=_difference_rule(_smoothsign, turned=True),
+            vjp=of_each("−clamp(({a} − {b})/{beta}, −1, 1)·{g}"),
             words=_TARGET_WORDS,
         ),
     ),
@@ -169,12 +159,12 @@ HUBER_LOSS = Operation(
     derivatives=(
         Derivative(
             rule=_difference_rule(_huber_slope),
-            vjp=of_each(_bend("delta", "{delta}", "({a} − {b})")),
+            vjp=of_each("clamp({a} − {b}, −{delta}, {delta})·{g}"),
             words="A square near the target, a line far from it: the pull never exceeds delta.",
         ),
         Derivative(
             rule=_difference_rule(_huber_slope, turned=True),
-            vjp=of_each("−" + _bend("delta", "{delta}", "({a} − {b})")),
+            vjp=of_each("−clamp({a} − {b}, −{delta}, {delta})·{g}"),
             words=_TARGET_WORDS,
         ),
     ),

@@ -15,7 +15,7 @@ _OLD = "write `reduction='none'`, `'mean'` or `'sum'`"
 SIZE_AVERAGE = Parameter("size_average", Kind.FLAG, None, refusal=_OLD)
 REDUCE = Parameter("reduce", Kind.FLAG, None, refusal=_OLD)
 REDUCTION = Parameter("reduction", Kind.TEXT, "mean", choices=("none", "mean", "sum"))
-WEIGHT = Parameter("weight", default=None, neutral=1.0)
+WEIGHT = Parameter("weight", default=None, neutral=1.0, is_constant=True)
 """Of 1 where it is left out."""
 
 LOSS_PARAMETERS = (Parameter("input"), Parameter("target"), SIZE_AVERAGE, REDUCE, REDUCTION)
