@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from backprop_engine.values import Shape, evaluate
+from backprop_engine.values import Shape, Value, dtype_of, evaluate, shape_of
 
 Rule = Callable[..., Any]
 """`rule(upstream, output, *operands, **attributes)`: the contribution to one operand."""
@@ -150,7 +150,7 @@ class Operation:
     """None stands for ULP if it is elementwise, else for TERMS."""
     composite: Template | None = None
     """What it is made of, if it can be opened: statements over `a`, `b`, … in the language of
-    scenarios, the last one the result. A function is given the shapes as `shapes`."""
+    scenarios, the last one the result. A function is given `shapes` and `dtypes` as well."""
     symbolic: Callable[..., Any] | None = None
     """`symbolic(sympy, *operands, **attributes)`: it as a sympy expression of scalars."""
     example: str = ""
@@ -186,14 +186,16 @@ class Operation:
             return self.rounding
         return Rounding.ULP if self.elementwise else Rounding.TERMS
 
-    def opened(self, shapes: Sequence[Shape], attributes: Mapping[str, Any]) -> str:
+    def opened(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> str:
         """The statements of its composite for these operands; empty where it has none."""
         if self.composite is None:
             return ""
         texts = {name: str(value) for name, value in attributes.items()}
         if isinstance(self.composite, str):
             return fill(self.composite, texts)
-        return self.composite(shapes=tuple(shapes), **texts)
+        shapes = tuple(shape_of(one) for one in operands)
+        dtypes = tuple(dtype_of(one) for one in operands)
+        return self.composite(shapes=shapes, dtypes=dtypes, **texts)
 
     def grad_fn_of(self, application: Application) -> str:
         """The class name of torch's autograd node for this application."""

@@ -15,12 +15,17 @@ from backprop_engine.source import ScenarioError, Source
 from backprop_engine.values import UNIT_ROUNDOFF, Dtype
 
 
-def drawn(*shape: int, seed: int = 5) -> list[Any]:
+def drawn(*shape: int, seed: int = 5) -> Any:
     return np.random.default_rng(seed).standard_normal(shape).tolist()
 
 
 def case(name: str, *operands: Any, **changes: Any) -> Any:
     return pytest.param(name, list(operands), changes)
+
+
+def kernel(changes: dict[str, Any], *size: int) -> Any:
+    """A kernel from 4 channels to 6, for as many groups as are asked for."""
+    return drawn(6, 4 // changes.get("groups", 1), *size)
 
 
 def settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +43,7 @@ IMAGES = (drawn(2, 4, 5, 6), drawn(4, 5, 6))
 
 CONVOLUTIONS = [
     *(
-        case("conv1d", row, drawn(6, 4 // changes.get("groups", 1), 3), *bias, **changes)
+        case("conv1d", row, kernel(changes, 3), *bias, **changes)
         for row in ROWS
         for bias in ((), (drawn(6),))
         for changes in (
@@ -50,7 +55,7 @@ CONVOLUTIONS = [
         )
     ),
     *(
-        case("conv2d", image, drawn(6, 4 // changes.get("groups", 1), 3, 2), *bias, **changes)
+        case("conv2d", image, kernel(changes, 3, 2), *bias, **changes)
         for image in IMAGES
         for bias in ((), (drawn(6),))
         for changes in (

@@ -68,8 +68,8 @@ def of_two_classes() -> list[Case]:
                 operands = [scores, [[0.0, 1.0, 0.25], [1.0, 1.0, 0.0]], *weight]
                 cases.append((name, operands, settings(name, reduction=reduction), constants))
         name = "binary_cross_entropy_with_logits"
-        for weight in (1.0, [[0.5], [2.0]]):
-            operands = [MATRIX, PROBABLE, weight, WEIGHTS]
+        for neutral in (1.0, [[0.5], [2.0]]):
+            operands = [MATRIX, PROBABLE, neutral, WEIGHTS]
             cases.append((name, operands, settings(name, reduction=reduction), (2, 3)))
     return cases
 
@@ -177,7 +177,8 @@ def test_infinities_nan_and_kinks_are_those_of_torch(both, name, operands, chang
 def run_text(text: str) -> dict[str, Any]:
     """The final gradients of a program in the shorthand, by input."""
     trace = record(parse_shorthand(Source("<-e>", text)))
-    return {name: trace.passes[-1].grads[node] for name, node in trace.graph.inputs.items()}
+    grads = trace.passes[-1].grads or {}
+    return {name: grads[node] for name, node in trace.graph.inputs.items()}
 
 
 def test_softmax_and_cross_entropy_together_give_probability_less_target():

@@ -15,7 +15,7 @@ from backprop_engine.source import ScenarioError, Source
 from backprop_engine.values import UNIT_ROUNDOFF, Dtype
 
 
-def drawn(*shape: int, seed: int = 5) -> list[Any]:
+def drawn(*shape: int, seed: int = 5) -> Any:
     return np.random.default_rng(seed).standard_normal(shape).tolist()
 
 

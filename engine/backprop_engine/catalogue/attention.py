@@ -140,15 +140,17 @@ def _grad_fn(application: Application) -> str:
     return "MmBackward0" if is_matrix else "UnsafeViewBackward0"
 
 
-def _composite(shapes: tuple[Shape, ...], is_causal: str, scale: str) -> str:
+def _composite(
+    shapes: tuple[Shape, ...], dtypes: tuple[str, ...], is_causal: str, scale: str
+) -> str:
     factor = repr(1.0 / math.sqrt(shapes[0][-1])) if scale == "None" else scale
     lines = [f"s = a @ b.mT * {factor}"]
+    queries, keys = shapes[0][-2], shapes[1][-2]
     if is_causal == "True":
-        size = (shapes[0][-2], shapes[1][-2])
-        rows = [[0.0 if key > query else 1.0 for key in range(size[1])] for query in range(size[0])]
-        lines.append(f"s = s.masked_fill(torch.tensor({rows}) == 0, -inf)")
+        seen = [[float(key <= query) for key in range(keys)] for query in range(queries)]
+        lines.append(f"s = s + log({seen})")
     elif len(shapes) > 3:
-        lines.append("s = s + d")
+        lines.append("s = where(d, s, -torch.inf)" if dtypes[3] == "bool" else "s = s + d")
     return "\n".join([*lines, "p = softmax(s, dim=-1)", "p @ c"])
 
 

@@ -144,13 +144,13 @@ def _form(shape: Shape) -> str:
     return f".reshape((-1{ones}))" if ones else ""
 
 
-def _batch_norm_composite(shapes: tuple[Shape, ...], eps: str, **_: str) -> str:
+def _batch_norm_composite(shapes: tuple[Shape, ...], eps: str, **_: Any) -> str:
     axes = tuple(axis for axis in range(len(shapes[0])) if axis != 1)
     return standardise_statements(axes, eps) + affine_statement(shapes, "n", _form(shapes[0]))
 
 
 def _group_norm_composite(
-    shapes: tuple[Shape, ...], eps: str, num_groups: str | int, **_: str
+    shapes: tuple[Shape, ...], eps: str, num_groups: str | int, **_: Any
 ) -> str:
     grouped = (shapes[0][0], int(num_groups), -1)
     return (

@@ -222,12 +222,12 @@ def _cross_entropy_grad_fn(application: Application) -> str:
 
 
 def _nll_composite(
-    shapes: tuple[Shape, ...], ignore_index: str, reduction: str, p: str = "a"
+    shapes: tuple[Shape, ...], ignore_index: str, reduction: str, p: str = "a", **_: Any
 ) -> str:
     """Pick the log-probability of each class asked for; `p` names the log-probabilities."""
     axis = _axis(shapes[0])
     lines = [
-        f"keep = b != {ignore_index}",
+        f"keep = ne(b, {ignore_index})",
         "t = where(keep, b, 0)",
         f"picked = gather({p}, {axis}, t.unsqueeze({axis})).squeeze({axis})",
         "w = where(keep, c[t], 0.0)" if len(shapes) > 2 else "w = where(keep, 1.0, 0.0)",
@@ -238,7 +238,7 @@ def _nll_composite(
 
 
 def _cross_entropy_composite(
-    shapes: tuple[Shape, ...], ignore_index: str, reduction: str, label_smoothing: str
+    shapes: tuple[Shape, ...], ignore_index: str, reduction: str, label_smoothing: str, **_: Any
 ) -> str:
     """The log-softmax, then the loss of its log-probabilities."""
     axis, smoothing = _axis(shapes[0]), float(label_smoothing)

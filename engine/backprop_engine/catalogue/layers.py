@@ -63,7 +63,7 @@ def _linear_grad_fn(application: Application) -> str:
     return {1: "SqueezeBackward4", 2: "MmBackward0"}.get(len(inputs), "UnsafeViewBackward0")
 
 
-def _linear_composite(shapes: tuple[Shape, ...]) -> str:
+def _linear_composite(shapes: tuple[Shape, ...], **_: Any) -> str:
     product = "a @ b.T" if len(shapes[1]) == 2 else "a @ b"
     return product if len(shapes) == 2 else f"h = {product}\nh + c"
 

@@ -143,7 +143,7 @@ NORMALIZE = Operation(
         Parameter("eps", Kind.NUMBER, 1e-12),
     ),
     rounding=Rounding.CONDITION,
-    composite=lambda shapes, p, dim, eps: (
+    composite=lambda p, dim, eps, **_: (
         f"n = {_length_statement('a', p, dim)}\na / clamp(n, min={eps})"
     ),
     example="x=[3, 4], u=normalize(x, dim=0), y=u[0]",
@@ -220,7 +220,7 @@ PAIRWISE_DISTANCE = Operation(
         Parameter("keepdim", Kind.FLAG, False),
     ),
     rounding=Rounding.CONDITION,
-    composite=lambda shapes, p, eps, keepdim: (
+    composite=lambda p, eps, keepdim, **_: (
         f"d = a - b + {eps}\n{_length_statement('d', p, '-1')}"
         + ("" if keepdim == "True" else ".squeeze(-1)")
     ),

@@ -155,14 +155,14 @@ def _kl_text(plain: Template, of_log: Template) -> Any:
     return text
 
 
-def _kl_composite(shapes: tuple[Shape, ...], reduction: str, log_target: str) -> str:
+def _kl_composite(shapes: tuple[Shape, ...], reduction: str, log_target: str, **_: Any) -> str:
     loss = "exp(b) * (b - a)" if log_target == "True" else "xlogy(b, b) - b * a"
     if reduction == "batchmean":
         return f"l = {loss}\nl.sum() / {_batch(shapes[0])}"
     return opened_as(loss)(shapes=shapes[:2], reduction=reduction)
 
 
-def _bce_logits_composite(shapes: tuple[Shape, ...], reduction: str) -> str:
+def _bce_logits_composite(shapes: tuple[Shape, ...], reduction: str, **_: Any) -> str:
     positive = "((d - 1) * b + 1)" if len(shapes) > 3 else "1"
     return opened_as(f"(1 - b) * a - {positive} * logsigmoid(a)")(
         shapes=shapes, reduction=reduction

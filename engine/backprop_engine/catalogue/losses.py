@@ -148,7 +148,7 @@ SMOOTH_L1_LOSS = Operation(
     composite=lambda shapes, reduction, beta, **_: opened_as(
         "abs(a - b)"
         if float(beta) == 0
-        else "d = abs(a - b)\nwhere(d < {beta}, 0.5 * d**2 / {beta}, d - 0.5 * {beta})"
+        else "d = abs(a - b)\nwhere(lt(d, {beta}), 0.5 * d**2 / {beta}, d - 0.5 * {beta})"
     )(shapes=shapes, reduction=reduction, beta=beta),
     example="x=[1, 1.5, 4], loss=smooth_l1_loss(x, [1, 1, 1])",
 )
@@ -183,7 +183,7 @@ HUBER_LOSS = Operation(
     ),
     rounding=Rounding.CONDITION,
     composite=opened_as(
-        "d = abs(a - b)\nwhere(d < {delta}, 0.5 * d**2, {delta} * (d - 0.5 * {delta}))"
+        "d = abs(a - b)\nwhere(lt(d, {delta}), 0.5 * d**2, {delta} * (d - 0.5 * {delta}))"
     ),
     example="x=[1, 1.5, 4], loss=huber_loss(x, [1, 1, 1])",
 )

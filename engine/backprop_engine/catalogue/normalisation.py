@@ -163,7 +163,9 @@ def standardise_statements(axes: Axes, eps: str, a: str = "a") -> str:
     )
 
 
-def _layer_norm_composite(shapes: tuple[Shape, ...], normalized_shape: str, eps: str) -> str:
+def _layer_norm_composite(
+    shapes: tuple[Shape, ...], normalized_shape: str, eps: str, **_: Any
+) -> str:
     axes = _last_axes(shapes[0], normalized_shape)
     return standardise_statements(axes, eps) + affine_statement(shapes, "n")
 
@@ -173,7 +175,9 @@ def _last_axes(shape: Shape, normalized_shape: str) -> Axes:
     return tuple(range(len(shape) - count, len(shape)))
 
 
-def _rms_norm_composite(shapes: tuple[Shape, ...], normalized_shape: str, eps: str) -> str:
+def _rms_norm_composite(
+    shapes: tuple[Shape, ...], normalized_shape: str, eps: str, **_: Any
+) -> str:
     axes = _last_axes(shapes[0], normalized_shape)
     smallest = repr(math.ulp(1.0)) if eps == "None" else eps
     return f"r = rsqrt(mean(a**2, dim={axes}, keepdim=True) + {smallest})\n" + affine_statement(

@@ -66,7 +66,7 @@ def over_all(template: Template) -> Text:
 def opened_as(statement: str) -> Text:
     """A composite: the loss of each element, weighted if there is a weight, then the reduction."""
 
-    def text(shapes: tuple[Shape, ...], reduction: str, **texts: str) -> str:
+    def text(shapes: tuple[Shape, ...], reduction: str, **texts: Any) -> str:
         before, newline, loss = statement.format(**texts).rpartition("\n")
         if len(shapes) > 2:
             loss = f"({loss}) * c"
