@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from backprop_engine.backward import backward
-from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.catalogue import GROUPS, OPERATIONS
+from backprop_engine.explain import explain
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OPERAND_LETTERS, Kind
+from backprop_engine.operation import OPERAND_LETTERS, Kind, Rounding
 from backprop_engine.record import record
-from backprop_engine.scenarios.loader import parse_document
+from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_engine.values import settle, shape_of
@@ -29,8 +30,17 @@ def case(name: str, *operands: Any, **changes: Any) -> Any:
 
 PROBABLE = np.array([[0.1, 0.7, 0.2], [0.3, 0.3, 0.4]])
 LABELS = np.array([2, 0])
+SIGNS = np.array([[1.0, -1.0, 1.0], [-1.0, 1.0, -1.0]])
 WEIGHTS = np.array([0.5, 2.0, 1.5])
 MASK = np.array([[True, False, True], [True, True, False]])
+TITLES = (
+    "Layers of networks",
+    "Convolution",
+    "Pooling",
+    "Softmax and attention",
+    "Normalisation and lengths",
+    "Losses",
+)
 REDUCTIONS = ("none", "mean", "sum")
 
 CASES = [
@@ -56,6 +66,12 @@ CASES = [
             ("kl_div", (drawn(2, 3), drawn(2, 3, seed=6)), {"log_target": True}),
             ("nll_loss", (drawn(2, 3), LABELS), {}),
             ("nll_loss", (drawn(2, 3), LABELS, WEIGHTS), {"ignore_index": 2}),
+            ("soft_margin_loss", (drawn(2, 3), SIGNS), {}),
+            ("hinge_embedding_loss", (drawn(2, 3), SIGNS), {}),
+            ("margin_ranking_loss", (drawn(2, 3), drawn(3), SIGNS), {"margin": 0.5}),
+            ("poisson_nll_loss", (drawn(2, 3), PROBABLE * 5), {"full": True}),
+            ("poisson_nll_loss", (PROBABLE, PROBABLE * 5), {"log_input": False}),
+            ("gaussian_nll_loss", (drawn(2, 3), SIGNS, PROBABLE), {"full": True, "eps": 0.25}),
             ("cross_entropy", (drawn(3), 1), {}),
             ("cross_entropy", (drawn(2, 3), LABELS), {}),
             ("cross_entropy", (drawn(2, 3), LABELS, WEIGHTS), {"ignore_index": 0}),
@@ -85,6 +101,8 @@ CASES = [
         for p in (2.0, 1.0, 3.0)
         for keepdim in (True, False)
     ),
+    case("conv2d", drawn(2, 3, 5, 4), drawn(4, 3, 2, 3), drawn(4), stride=(2, 1), padding=1),
+    case("conv2d", drawn(1, 3, 5, 6), drawn(4, 3, 2, 2), dilation=2),
     case("linear", drawn(2, 3), drawn(4, 3)),
     case("linear", drawn(2, 3), drawn(4, 3), drawn(4)),
     case("linear", drawn(2, 3), drawn(3)),
@@ -152,3 +170,19 @@ def test_an_operation_and_what_it_is_made_of_agree(name, operands, changes):
     for leaf, gradient in received.items():
         other = trace.passes[-1].grads[trace.graph.inputs[OPERAND_LETTERS[leaf]]]
         np.testing.assert_allclose(other, gradient, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_an_example_runs_and_shows_its_operation(title):
+    for operation in GROUPS[title]:
+        trace = record(parse_shorthand(Source("<-e>", operation.example)))
+        assert operation in trace.graph.operation
+        for step in range(len(trace)):
+            explain(trace, step)
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_what_has_several_steps_can_be_opened(title):
+    opaque = {one.name for one in GROUPS[title] if one.composite is None}
+    several_steps = {one.name for one in GROUPS[title] if one.rounding is Rounding.CONDITION}
+    assert not opaque & several_steps

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.operation import Kind
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
@@ -147,6 +147,12 @@ def test_value_gradients_and_grad_fn_equal_those_of_torch(both, name, operands, 
     for ours, theirs in zip(run.gradients, run.torch_gradients, strict=True):
         assert_close(ours, theirs, dtype)
     assert run.grad_fn == run.torch_grad_fn
+
+
+def test_every_convolution_and_pooling_is_tested_here():
+    tested = {one.values[0] for one in (*CONVOLUTIONS, *POOLINGS)}
+    names = {one.name for title in ("Convolution", "Pooling") for one in GROUPS[title]}
+    assert names == tested
 
 
 @pytest.mark.parametrize("row", [[1.0, 1.0, 0.0, 2.0], [np.nan, 1.0, 2.0, 3.0]])

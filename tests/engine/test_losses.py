@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.operation import Kind, OperandError
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
@@ -116,7 +116,29 @@ def of_many_classes() -> list[Case]:
     return cases
 
 
-CASES = [*by_difference(), *of_two_classes(), *of_many_classes()]
+def of_margins() -> list[Case]:
+    signs, far = [[1.0, -1.0, 1.0], [-1.0, 1.0, -1.0]], [[2.0, 0.5, 3.0], [1.0, 1.5, 0.25]]
+    variances: list[Any] = [far, [[0.5], [2.0]], [[1e-9, 1.0, 2.0], [1.0, 1.0, 0.5]]]
+    calls: list[tuple[str, list[Any], dict[str, Any], tuple[int, ...]]] = [
+        ("soft_margin_loss", [MATRIX, signs], {}, (1,)),
+        ("hinge_embedding_loss", [MATRIX, signs], {}, (1,)),
+        ("hinge_embedding_loss", [MATRIX, signs], {"margin": 0.25}, (1,)),
+        ("margin_ranking_loss", [MATRIX, SAME, signs], {}, ()),
+        ("margin_ranking_loss", [MATRIX, SAME, signs], {"margin": 0.5}, ()),
+        ("poisson_nll_loss", [MATRIX, far], {}, ()),
+        ("poisson_nll_loss", [far, SAME], {"log_input": False}, ()),
+        ("poisson_nll_loss", [MATRIX, far], {"full": True}, ()),
+        *(("gaussian_nll_loss", [MATRIX, SAME, one], {}, ()) for one in variances),
+        ("gaussian_nll_loss", [MATRIX, SAME, far], {"full": True, "eps": 0.75}, ()),
+    ]
+    return [
+        (name, operands, settings(name, reduction=reduction, **changes), constants)
+        for reduction in REDUCTIONS
+        for name, operands, changes, constants in calls
+    ]
+
+
+CASES = [*by_difference(), *of_two_classes(), *of_many_classes(), *of_margins()]
 
 
 def assert_close(ours: Any, theirs: Any, dtype: Dtype) -> None:
@@ -164,6 +186,7 @@ def test_value_gradients_and_grad_fn_equal_those_of_torch(both, name, dtype):
         ("cross_entropy", [[[-np.inf, 1.0], [800.0, 0.0]], np.array([1, 1])], {}),
         ("cross_entropy", [[-np.inf, 1.0], [0.0, 1.0]], {"reduction": "sum"}),
         ("cross_entropy", [VECTOR, -100], {"reduction": "mean"}),
+        ("margin_ranking_loss", [[1.0, np.nan], [1.0, 1.0], [1.0, 1.0]], {}),
         ("nll_loss", [[[np.nan, 1.0], [-np.inf, 0.0]], np.array([1, 0])], {}),
     ],
 )
@@ -172,6 +195,10 @@ def test_infinities_nan_and_kinks_are_those_of_torch(both, name, operands, chang
     np.testing.assert_allclose(run.value, run.torch_value, rtol=1e-15)
     for ours, theirs in zip(run.gradients, run.torch_gradients, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-14)
+
+
+def test_every_loss_is_tested_here():
+    assert {one.name for one in GROUPS["Losses"]} == {name for name, *_ in CASES}
 
 
 def run_text(text: str) -> dict[str, Any]:

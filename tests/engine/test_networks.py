@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.operation import Kind
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
@@ -165,6 +165,13 @@ def test_value_gradients_and_grad_fn_equal_those_of_torch(both, name, operands, 
     for ours, theirs in zip(run.gradients, run.torch_gradients, strict=True):
         assert_close(ours, theirs, dtype)
     assert run.grad_fn == run.torch_grad_fn
+
+
+def test_every_layer_and_normalisation_is_tested_here():
+    titles = ("Layers of networks", "Softmax and attention", "Normalisation and lengths")
+    cases = [*SOFTMAXES, *ATTENTION, *NORMS, *LENGTHS, *LAYERS]
+    tested = {one.values[0] for one in cases}
+    assert {one.name for title in titles for one in GROUPS[title]} == tested
 
 
 @pytest.mark.parametrize(

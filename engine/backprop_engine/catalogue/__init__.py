@@ -20,6 +20,7 @@ from backprop_engine.catalogue.lengths import LENGTHS
 from backprop_engine.catalogue.likelihoods import LIKELIHOODS
 from backprop_engine.catalogue.linear import LINEAR
 from backprop_engine.catalogue.losses import LOSSES
+from backprop_engine.catalogue.margins import MARGINS
 from backprop_engine.catalogue.normalisation import NORMALISATION
 from backprop_engine.catalogue.pooling import POOLING
 from backprop_engine.catalogue.reductions import REDUCTIONS
@@ -34,13 +35,12 @@ GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
     "Linear algebra": LINEAR,
     "Shapes and indices": SHAPES,
     "Cutting the graph": DETACHING,
-    "Layers": LAYERS,
+    "Layers of networks": LAYERS,
     "Convolution": CONVOLUTION,
     "Pooling": POOLING,
-    "Softmax": SOFTMAXES,
-    "Attention": ATTENTION,
-    "Normalisation": (*NORMALISATION, *CHANNEL_NORMS, *LENGTHS),
-    "Losses": (*LOSSES, *CROSS_ENTROPIES, *LIKELIHOODS),
+    "Softmax and attention": (*SOFTMAXES, *ATTENTION),
+    "Normalisation and lengths": (*NORMALISATION, *CHANNEL_NORMS, *LENGTHS),
+    "Losses": (*LOSSES, *CROSS_ENTROPIES, *LIKELIHOODS, *MARGINS),
 }
 """Every operation, by a title for people."""
 

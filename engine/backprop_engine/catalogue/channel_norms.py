@@ -11,6 +11,7 @@ from backprop_engine.catalogue.normalisation import (
     BIAS_WORDS,
     EPS,
     MIXED_WORDS,
+    STANDARDISED,
     WEIGHT,
     WEIGHT_WORDS,
     Axes,
@@ -170,13 +171,13 @@ def _over_channels_derivatives(weight_rule: Any) -> tuple[Derivative, Derivative
     )
 
 
-_STANDARDISED = weighted_upstream("1/std·({g} − mean({g}) − x̂·mean({g} ⊙ x̂))")
+_TO_INPUT = weighted_upstream(STANDARDISED)
 
 BATCH_NORM = Operation(
     name="batch_norm",
     forward=_batch_norm,
     derivatives=(
-        Derivative(rule=_batch_norm_rule, vjp=_STANDARDISED, words=MIXED_WORDS),
+        Derivative(rule=_batch_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
         *_over_channels_derivatives(
             lambda g, y, a, *_, training, eps: _over_channels(
                 g * standardised(a, _but_channels(a), eps)[0]
@@ -201,14 +202,14 @@ BATCH_NORM = Operation(
     ),
     rounding=Rounding.CONDITION,
     composite=_batch_norm_composite,
-    example="X={normal: [3, 2]}, n=batch_norm(X, training=True), y=n[0, 0]",
+    example="x=[[1, 2], [3, 5], [4, 1]], n=batch_norm(x, training=True), y=n[0, 0]",
 )
 
 GROUP_NORM = Operation(
     name="group_norm",
     forward=_group_norm,
     derivatives=(
-        Derivative(rule=_group_norm_rule, vjp=_STANDARDISED, words=MIXED_WORDS),
+        Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
         *_over_channels_derivatives(_group_norm_weight_rule),
     ),
     notation=normalized_text,
@@ -220,14 +221,14 @@ GROUP_NORM = Operation(
     parameters=(Parameter("input"), Parameter("num_groups", Kind.WHOLE), WEIGHT, BIAS, EPS),
     rounding=Rounding.CONDITION,
     composite=_group_norm_composite,
-    example="x=[[1, 2, 4, 8]], n=group_norm(x, 2), y=n[0, 0]",
+    example="x=[[1, 2, 4, 8, 3, 5]], n=group_norm(x, 2), y=n[0, 0]",
 )
 
 INSTANCE_NORM = Operation(
     name="instance_norm",
     forward=_instance_norm,
     derivatives=(
-        Derivative(rule=_by_channels(_group_norm_rule), vjp=_STANDARDISED, words=MIXED_WORDS),
+        Derivative(rule=_by_channels(_group_norm_rule), vjp=_TO_INPUT, words=MIXED_WORDS),
         *_over_channels_derivatives(_by_channels(_group_norm_weight_rule)),
     ),
     notation=normalized_text,

@@ -217,6 +217,28 @@ def _grad_fn(application: Application) -> str:
     return "ConvolutionBackward0" if len(image) == len(kernel) else "SqueezeBackward1"
 
 
+def _unfolded(
+    shapes: tuple[Shape, ...], stride: str, padding: str, dilation: str, groups: str, **_: Any
+) -> str:
+    """A convolution as one matrix product with the columns of `unfold`."""
+    if groups != "1" or len(shapes[0]) != len(shapes[1]):
+        return ""
+    settings = [_written(text) for text in (stride, padding, dilation)]
+    size = _window("conv2d", np.empty(shapes[1]), *settings).output_size(shapes[0])
+    lines = [
+        f"u = unfold(a, {shapes[1][2:]}, {dilation}, {padding}, {stride})",
+        f"k = b.reshape(({shapes[1][0]}, -1))",
+        f"p = (k @ u).reshape({(shapes[0][0], shapes[1][0], *size)})",
+        "p + c.reshape((-1, 1, 1))" if len(shapes) > 2 else "p",
+    ]
+    return "\n".join(lines)
+
+
+def _written(sizes: str) -> tuple[int, ...]:
+    """The numbers of a size given as text: `2`, `(2, 1)`."""
+    return tuple(int(part) for part in sizes.strip("()").split(",") if part.strip())
+
+
 def _notation(sign: str) -> Callable[..., str]:
     def text(a: str, b: str, c: str = "", **_: str) -> str:
         return f"{a} {sign} {b}" + (f" + {c}" if c else "")
@@ -232,6 +254,7 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
         if by_word
         else Parameter("padding", Kind.SIZES, 0)
     )
+    by = ", padding='same'" if by_word else ""
     image = "row" if axes == 1 else "image"
     return Operation(
         name=f"{name}_padding" if by_word else name,
@@ -260,10 +283,11 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
             Parameter("groups", Kind.WHOLE, 1),
         ),
         rounding=Rounding.TERMS,
+        composite=None if axes == 1 or by_word else _unfolded,
         example=(
-            "x=[[1, 2, 4, 8]], w=[[[1, -1]]], c=conv1d(x, w), y=c[0, 0]"
+            f"x=[[1, 2, 4, 8]], w=[[[1, -1]]], c=conv1d(x, w{by}), y=c[0, 0]"
             if axes == 1
-            else "x=[[[1, 2], [3, 5]]], w=[[[[1, 0], [0, -1]]]], c=conv2d(x, w), y=c[0, 0, 0]"
+            else f"x=[[[1, 2], [3, 5]]], w=[[[[1, 0], [0, -1]]]], c=conv2d(x, w{by}), y=c[0, 0, 0]"
         ),
     )
 

@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_engine.catalogue.reducing import REDUCE, REDUCTION, SIZE_AVERAGE, WEIGHT, given
+from backprop_engine.catalogue.reducing import (
+    REDUCE,
+    REDUCTION,
+    SIZE_AVERAGE,
+    WEIGHT,
+    Text,
+    given,
+    is_given,
+)
 from backprop_engine.catalogue.softmax import log_softmax, log_softmax_rule
 from backprop_engine.operation import (
     Application,
@@ -228,7 +236,7 @@ def _nll_composite(
     axis = _axis(shapes[0])
     lines = [
         f"keep = ne(b, {ignore_index})",
-        "t = where(keep, b, 0)",
+        "t = b * keep",
         f"picked = gather({p}, {axis}, t.unsqueeze({axis})).squeeze({axis})",
         "w = where(keep, c[t], 0.0)" if len(shapes) > 2 else "w = where(keep, 1.0, 0.0)",
         "l = where(keep, -picked * w, 0.0)",
@@ -261,20 +269,31 @@ def _cross_entropy_composite(
     return "\n".join([*lines, picked[-1]])
 
 
-def _divided(template: str) -> Any:
+def _divided(template: str) -> Text:
     """A contribution as mathematics; the mean divides by the number (or weight) of samples."""
 
     def text(**texts: str) -> str:
-        weight = f"{texts['c']} ⊙ " if "c" in texts else ""
+        weight = f"{texts['c']} ⊙ " if is_given(texts, "c") else ""
         share = "/n" if texts["reduction"] == "mean" else ""
-        return template.format(**texts).replace("WEIGHT", weight) + f"{share}·{texts['g']}"
+        slope = template.format(**texts, WEIGHT=weight)
+        return f"{slope}{share}·{texts['g']}"
 
     return text
 
 
+def _cross_entropy_text(**texts: str) -> str:
+    wanted = f"onehot({texts['b']})"
+    if texts["label_smoothing"] != "0.0":
+        wanted = f"smooth({wanted})"
+    if not is_given(texts, "c"):
+        return _divided(f"(softmax({{a}}) − {wanted})")(**texts)
+    return f"{_divided('(softmax({a})·Σ q − q)')(**texts)}, q = {texts['c']} ⊙ {wanted}"
+
+
 def _notation(name: str) -> Any:
-    def text(a: str, b: str, c: str = "", **_: str) -> str:
-        return f"{name}({a}, {b}{', ' + c if c else ''})"
+    def text(**texts: str) -> str:
+        weight = f", {texts['c']}" if is_given(texts, "c") else ""
+        return f"{name}({texts['a']}, {texts['b']}{weight})"
 
     return text
 
@@ -285,7 +304,7 @@ NLL_LOSS = Operation(
     derivatives=(
         Derivative(
             rule=_nll_loss_rule,
-            vjp=_divided("−WEIGHTonehot({b})"),
+            vjp=_divided("−{WEIGHT}onehot({b})"),
             words="Only the log-probability of the right class counts, so it alone receives "
             "a gradient.",
         ),
@@ -309,13 +328,13 @@ CROSS_ENTROPY = Operation(
     derivatives=(
         Derivative(
             rule=_cross_entropy_rule,
-            vjp=_divided("WEIGHT(softmax({a}) − onehot({b}))"),
+            vjp=_cross_entropy_text,
             words="The probability each class got, less the one it should have (1 for the right "
             "class, or what a target of probabilities says): logarithm and softmax cancel.",
         ),
         Derivative(
             rule=_probability_rule,
-            vjp=_divided("−WEIGHTlog softmax({a})"),
+            vjp=_divided("−{WEIGHT}log softmax({a})"),
             words="What a probability of the target costs: minus the logarithm of what that "
             "class got.",
         ),

@@ -221,8 +221,8 @@ PAIRWISE_DISTANCE = Operation(
     ),
     rounding=Rounding.CONDITION,
     composite=lambda p, eps, keepdim, **_: (
-        f"d = a - b + {eps}\n{_length_statement('d', p, '-1')}"
-        + ("" if keepdim == "True" else ".squeeze(-1)")
+        f"d = a - b + {eps}\nn = {_length_statement('d', p, '-1')}\n"
+        + ("n" if keepdim == "True" else "n.squeeze(-1)")
     ),
     example="u=[3, 4], v=[1, 2], y=pairwise_distance(u, v)",
 )

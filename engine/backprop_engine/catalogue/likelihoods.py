@@ -147,10 +147,11 @@ def _kl_grad_fn(application: Application) -> str:
     return "MeanBackward0" if reduction == "mean" else "SumBackward0"
 
 
-def _kl_text(plain: Template, of_log: Template) -> Any:
+def _by_target(plain: str, of_log: str) -> Template:
+    """A template for a target of probabilities, and one for a target of their logarithms."""
+
     def text(**texts: str) -> str:
-        share = "/n" if texts["reduction"] in ("mean", "batchmean") else ""
-        return fill(of_log if texts["log_target"] == "True" else plain, texts) + share
+        return fill(of_log if texts["log_target"] == "True" else plain, texts)
 
     return text
 
@@ -175,16 +176,16 @@ BINARY_CROSS_ENTROPY = Operation(
     derivatives=(
         Derivative(
             rule=_bce_rule,
-            vjp=of_each("({a} − {b})/({a}·(1 − {a}))·{g}"),
+            vjp=of_each("({a} − {b})/({a}·(1 − {a}))"),
             words="The farther a probability is on the wrong side, the steeper its logarithm.",
         ),
         Derivative(
             rule=_bce_target_rule,
-            vjp=of_each("(log(1 − {a}) − log({a}))·{g}"),
+            vjp=of_each("(log(1 − {a}) − log({a}))"),
             words="A target weighs the two logarithms, so it receives their difference.",
         ),
     ),
-    notation=over_all("(−{b}·log({a}) − (1 − {b})·log(1 − {a}))"),
+    notation=over_all("−{b}·log({a}) − (1 − {b})·log(1 − {a})", is_sum=True),
     torch=lambda torch, a, b, c=None, *, reduction: torch.nn.functional.binary_cross_entropy(
         a, b, given(torch, c), reduction=reduction
     ),
@@ -209,9 +210,9 @@ BINARY_CROSS_ENTROPY_WITH_LOGITS = Operation(
         Derivative(
             rule=_bce_logits_rule,
             vjp=lambda d="", **texts: of_each(
-                f"(({d}·{{b}} + 1 − {{b}})·σ({{a}}) − {d}·{{b}})·{{g}}"
+                f"(({d}·{{b}} + 1 − {{b}})·σ({{a}}) − {d}·{{b}})"
                 if d
-                else "(σ({a}) − {b})·{g}"
+                else "(σ({a}) − {b})"
             )(**texts),
             words="Probability less target: a wrong score keeps its gradient however far off it "
             "is, while σ and a loss apart would lose it.",
@@ -219,12 +220,17 @@ BINARY_CROSS_ENTROPY_WITH_LOGITS = Operation(
         Derivative(
             rule=_bce_logits_target_rule,
             vjp=lambda d="", **texts: of_each(
-                f"(log σ(−{{a}}) − {d}·log σ({{a}}))·{{g}}" if d else "−{a}·{g}"
+                f"(log σ(−{{a}}) − {d}·log σ({{a}}))" if d else "−{a}"
             )(**texts),
             words="A target weighs the score itself.",
         ),
     ),
-    notation=over_all("(−{b}·log σ({a}) − (1 − {b})·log σ(−{a}))"),
+    notation=over_all(
+        lambda a, b, d="", **_: (
+            f"−{d + '·' if d else ''}{b}·log σ({a}) − (1 − {b})·log σ(−{a})"
+        ),
+        is_sum=True,
+    ),
     torch=lambda torch, a, b, c=None, d=None, *, reduction: (
         torch.nn.functional.binary_cross_entropy_with_logits(
             a, b, given(torch, c), reduction=reduction, pos_weight=d
@@ -247,18 +253,16 @@ KL_DIV = Operation(
     derivatives=(
         Derivative(
             rule=_kl_rule,
-            vjp=_kl_text("−{b}·{g}", "−exp({b})·{g}"),
+            vjp=of_each(_by_target("−{b}", "−exp({b})")),
             words="Each log-probability counts as often as the target distribution draws it.",
         ),
         Derivative(
             rule=_kl_target_rule,
-            vjp=_kl_text("(log({b}) + 1 − {a})·{g}", "exp({b})·({b} − {a} + 1)·{g}"),
+            vjp=of_each(_by_target("(log({b}) + 1 − {a})", "exp({b})·({b} − {a} + 1)")),
             words="A target probability counts in front of the logarithm and inside of it.",
         ),
     ),
-    notation=lambda a, b, log_target, **_: (
-        f"Σ exp({b})·({b} − {a})" if log_target == "True" else f"Σ {b}·(log({b}) − {a})"
-    ),
+    notation=over_all(_by_target("{b}·(log({b}) − {a})", "exp({b})·({b} − {a})")),
     torch=_kl_twin,
     grad_fn=_kl_grad_fn,
     words="how far the distribution of these log-probabilities is from the target",

@@ -72,12 +72,12 @@ MSE_LOSS = Operation(
     derivatives=(
         Derivative(
             rule=_difference_rule(lambda d: 2.0 * d),
-            vjp=of_each("2·({a} − {b})·{g}"),
+            vjp=of_each("2·({a} − {b})"),
             words="A square pulls the harder, the farther the value is from its target.",
         ),
         Derivative(
             rule=_difference_rule(lambda d: 2.0 * d, turned=True),
-            vjp=of_each("−2·({a} − {b})·{g}"),
+            vjp=of_each("−2·({a} − {b})"),
             words=_TARGET_WORDS,
         ),
     ),
@@ -100,12 +100,12 @@ L1_LOSS = Operation(
     derivatives=(
         Derivative(
             rule=_difference_rule(sign),
-            vjp=of_each("sign({a} − {b})·{g}"),
+            vjp=of_each("sign({a} − {b})"),
             words="A distance pulls with the same strength from near and far; at 0 torch takes 0.",
         ),
         Derivative(
             rule=_difference_rule(sign, turned=True),
-            vjp=of_each("−sign({a} − {b})·{g}"),
+            vjp=of_each("−sign({a} − {b})"),
             words=_TARGET_WORDS,
         ),
     ),
@@ -128,16 +128,16 @@ SMOOTH_L1_LOSS = Operation(
     derivatives=(
         Derivative(
             rule=_difference_rule(_smoothsign),
-            vjp=of_each("clamp(({a} − {b})/{beta}, −1, 1)·{g}"),
+            vjp=of_each("clamp(({a} − {b})/{beta}, −1, 1)"),
             words="A square near the target, a distance far from it: the pull never exceeds 1.",
         ),
         Derivative(
             rule=_difference_rule(_smoothsign, turned=True),
-            vjp=of_each("−clamp(({a} − {b})/{beta}, −1, 1)·{g}"),
+            vjp=of_each("−clamp(({a} − {b})/{beta}, −1, 1)"),
             words=_TARGET_WORDS,
         ),
     ),
-    notation=over_all("smooth|{a} − {b}|"),
+    notation=over_all("smooth_l1({a} − {b})"),
     torch=lambda torch, a, b, reduction, beta: torch.nn.functional.smooth_l1_loss(
         a, b, reduction=reduction, beta=beta
     ),
@@ -159,12 +159,12 @@ HUBER_LOSS = Operation(
     derivatives=(
         Derivative(
             rule=_difference_rule(_huber_slope),
-            vjp=of_each("clamp({a} − {b}, −{delta}, {delta})·{g}"),
+            vjp=of_each("clamp({a} − {b}, −{delta}, {delta})"),
             words="A square near the target, a line far from it: the pull never exceeds delta.",
         ),
         Derivative(
             rule=_difference_rule(_huber_slope, turned=True),
-            vjp=of_each("−clamp({a} − {b}, −{delta}, {delta})·{g}"),
+            vjp=of_each("−clamp({a} − {b}, −{delta}, {delta})"),
             words=_TARGET_WORDS,
         ),
     ),

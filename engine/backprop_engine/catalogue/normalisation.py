@@ -7,11 +7,12 @@ mean and variance are taken; they share one derivative.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.reducing import given
+from backprop_engine.catalogue.reducing import given, is_given
 from backprop_engine.operation import (
     Derivative,
     Kind,
@@ -19,6 +20,7 @@ from backprop_engine.operation import (
     Operation,
     Parameter,
     Rounding,
+    Template,
 )
 from backprop_engine.values import Shape, shape_of, unbroadcast
 
@@ -32,6 +34,7 @@ MIXED_WORDS = (
     "Mean and variance depend on every value: whatever would only shift or stretch them all is "
     "taken out of the gradient, and the rest grows by 1/std."
 )
+STANDARDISED = "1/std·({g} − mean({g}) − x̂·mean({g} ⊙ x̂)), x̂ = ({a} − mean)/std"
 WEIGHT_WORDS = (
     "A weight stretches the normalised values, so it receives the gradient summed with them."
 )
@@ -131,18 +134,24 @@ def _rms_norm_weight_rule(
     return unbroadcast(g * (a * _root_mean_square(a, axes, eps)), shape_of(b))
 
 
-def normalized_text(a: str, b: str = "", c: str = "", **_: str) -> str:
+def normalized_text(**texts: str) -> str:
     """A normalisation as mathematics."""
-    weight, bias = f"·{b}" if b else "", f" + {c}" if c else ""
-    return f"({a} − mean)/std{weight}{bias}"
+    return _affine_text(f"({texts['a']} − mean)/std", texts)
 
 
-def weighted_upstream(template: str) -> Any:
-    """A contribution as mathematics, in which the weight, if there is one, multiplies {g}."""
+def _affine_text(text: str, texts: Mapping[str, str]) -> str:
+    weight = f"·{texts['b']}" if is_given(texts, "b") else ""
+    bias = f" + {texts['c']}" if "c" in texts else ""
+    return text + weight + bias
 
-    def text(b: str = "", **texts: str) -> str:
-        g = f"({texts['g']} ⊙ {b})" if b else texts["g"]
-        return template.format(**{**texts, "g": g})
+
+def weighted_upstream(template: str) -> Template:
+    """A contribution as mathematics in {g}, which a weight, if there is one, multiplies first."""
+
+    def text(**texts: str) -> str:
+        if not is_given(texts, "b"):
+            return template.format(**texts)
+        return f"{template.format(**{**texts, 'g': 'h'})}, h = {texts['g']} ⊙ {texts['b']}"
 
     return text
 
@@ -191,7 +200,7 @@ LAYER_NORM = Operation(
     derivatives=(
         Derivative(
             rule=_layer_norm_rule,
-            vjp=weighted_upstream("1/std·({g} − mean({g}) − x̂·mean({g} ⊙ x̂))"),
+            vjp=weighted_upstream(STANDARDISED),
             words=MIXED_WORDS,
         ),
         Derivative(
@@ -234,7 +243,7 @@ RMS_NORM = Operation(
     derivatives=(
         Derivative(
             rule=_rms_norm_rule,
-            vjp=weighted_upstream("1/rms·({g} − x̂·mean({g} ⊙ x̂))"),
+            vjp=weighted_upstream("1/rms·({g} − x̂·mean({g} ⊙ x̂)), x̂ = {a}/rms"),
             words="The length of the sample is divided out: whatever would only stretch it is "
             "taken out of the gradient.",
         ),
@@ -244,7 +253,7 @@ RMS_NORM = Operation(
             words=WEIGHT_WORDS,
         ),
     ),
-    notation=lambda a, b="", **_: f"{a}/rms({a})" + (f"·{b}" if b else ""),
+    notation=lambda **texts: _affine_text("{a}/rms({a})".format(**texts), texts),
     torch=lambda torch, a, b=None, *, normalized_shape, eps: torch.nn.functional.rms_norm(
         a,
         (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape,

@@ -211,7 +211,7 @@ def _average_pooling(axes: int) -> Operation:
         derivatives=(
             Derivative(
                 rule=_avg_pool_rule(name, axes),
-                vjp="{g}/n, copied to every element of each window of {a}",
+                vjp="1/n·{g}, copied to every element of each window of {a}",
                 words=_MEAN_WORDS,
             ),
         ),
@@ -243,7 +243,7 @@ ADAPTIVE_AVG_POOL2D = Operation(
     derivatives=(
         Derivative(
             rule=_adaptive_avg_pool_rule,
-            vjp="{g}/n, copied to every element of each window of {a}",
+            vjp="1/n·{g}, copied to every element of each window of {a}",
             words=_MEAN_WORDS,
         ),
     ),

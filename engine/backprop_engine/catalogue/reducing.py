@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,27 +38,36 @@ def spread(g: Any, losses: Any, reduction: str) -> Any:
     return np.broadcast_to(g, np.shape(losses))
 
 
+def is_given(texts: Mapping[str, str], letter: str) -> bool:
+    """Whether an operand is there, and more than the 1 that stands in for a weight left out."""
+    return texts.get(letter, "1") != "1"
+
+
 def of_each(template: Template) -> Text:
-    """A contribution as mathematics, of which each of the n elements of a mean has one n-th."""
+    """A contribution as mathematics: the slope, for a mean divided by its n, times {g}."""
 
     def text(**texts: str) -> str:
-        share = "/n" if texts["reduction"] == "mean" else ""
-        weight = f"·{texts['c']}" if "c" in texts else ""
-        return fill(template, texts) + weight + share
+        weight = f"·{texts['c']}" if is_given(texts, "c") else ""
+        share = "/n" if texts["reduction"] in ("mean", "batchmean") else ""
+        return f"{fill(template, texts)}{weight}{share}·{texts['g']}"
 
     return text
 
 
-def over_all(template: Template) -> Text:
-    """A loss as mathematics: the mean or the sum over the elements."""
+def over_all(template: Template, *, is_sum: bool = False) -> Text:
+    """A loss as mathematics: the mean or the sum of what each element costs.
+
+    Where that `is_sum` itself, it needs brackets to be weighted or summed.
+    """
 
     def text(**texts: str) -> str:
-        loss = fill(template, texts)
-        if "c" in texts:
-            loss = f"{texts['c']}·{loss}"
-        if texts["reduction"] == "none":
-            return loss
-        return f"Σ {loss}" if texts["reduction"] == "sum" else f"mean({loss})"
+        loss, reduction = fill(template, texts), texts["reduction"]
+        if is_given(texts, "c"):
+            loss = f"{texts['c']}·({loss})" if is_sum else f"{texts['c']}·{loss}"
+        elif is_sum and reduction in ("sum", "batchmean"):
+            loss = f"({loss})"
+        forms = {"none": "{}", "mean": "mean({})", "sum": "Σ {}", "batchmean": "Σ {}/n"}
+        return forms[reduction].format(loss)
 
     return text
 
