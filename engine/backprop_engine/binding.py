@@ -118,12 +118,20 @@ def _is_none(argument: Any) -> bool:
 
 
 def _check_refused(parameter: Parameter, argument: Any, call: syntax.Call) -> None:
-    if not _is_none(argument):
+    if not _is_none(argument) and not _is_written_as(parameter.default, argument):
         raise ProblemError(
             f"`{parameter.name}` of `{call.function}` is not supported",
             argument.span,
             fix=parameter.refusal,
         )
+
+
+def _is_written_as(default: Any, argument: Any) -> bool:
+    """Whether an argument is the default itself: not given, or written out."""
+    written = argument
+    if isinstance(argument, syntax.Number | syntax.Literal):
+        written = argument.value
+    return isinstance(written, bool | int | float) and written == default
 
 
 def _neutral(parameter: Parameter, call: syntax.Call, operation: Operation) -> Expression:

@@ -92,8 +92,8 @@ class Parameter:
     is_constant: bool = False
     """An operand that torch has no derivative by, and refuses where it requires grad."""
     refusal: str = ""
-    """For what keeps its place in torch's signature and is not supported: it may be given as None
-    alone, and this is what to write instead."""
+    """For what keeps its place in torch's signature and is not supported: it may be given as its
+    default alone, and this is what to write instead."""
 
 
 class Rounding(Enum):

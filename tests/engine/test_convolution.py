@@ -83,8 +83,11 @@ CONVOLUTIONS = [
             ((drawn(3),), {"stride": 2, "padding": 1, "output_padding": (1, 0)}),
             ((drawn(3),), {"stride": (1, 3), "dilation": 2}),
             ((), {"groups": 2}),
+            ((), {"stride": (3, 2), "output_padding": (2, 3), "dilation": 4}),
         )
     ),
+    case("conv2d", np.zeros((0, 4, 5, 6)), drawn(6, 4, 3, 2)),
+    case("conv_transpose2d", np.zeros((0, 4, 5, 6)), drawn(4, 3, 2, 3)),
 ]
 
 POOLINGS = [
@@ -119,6 +122,7 @@ POOLINGS = [
             },
         )
     ),
+    *(case(name, np.zeros((0, 4, 5, 6)), kernel_size=2) for name in ("avg_pool2d", "max_pool2d")),
     case("max_pool2d", IMAGES[0], kernel_size=(2, 3), stride=(1, 2)),
     case("avg_pool2d", IMAGES[0], kernel_size=(2, 3), divisor_override=5),
     *(

@@ -118,7 +118,7 @@ def of_many_classes() -> list[Case]:
 
 def of_margins() -> list[Case]:
     signs, far = [[1.0, -1.0, 1.0], [-1.0, 1.0, -1.0]], [[2.0, 0.5, 3.0], [1.0, 1.5, 0.25]]
-    variances: list[Any] = [far, [[0.5], [2.0]], [[1e-9, 1.0, 2.0], [1.0, 1.0, 0.5]]]
+    variances: list[Any] = [far, [[0.5], [2.0]], [0.5, 2.0], [[1e-9, 1.0, 2.0], [1.0, 1.0, 0.5]]]
     calls: list[tuple[str, list[Any], dict[str, Any], tuple[int, ...]]] = [
         ("soft_margin_loss", [MATRIX, signs], {}, (1,)),
         ("hinge_embedding_loss", [MATRIX, signs], {}, (1,)),
@@ -126,6 +126,7 @@ def of_margins() -> list[Case]:
         ("margin_ranking_loss", [MATRIX, SAME, signs], {}, ()),
         ("margin_ranking_loss", [MATRIX, SAME, signs], {"margin": 0.5}, ()),
         ("poisson_nll_loss", [MATRIX, far], {}, ()),
+        ("poisson_nll_loss", [VECTOR, far], {}, ()),
         ("poisson_nll_loss", [far, SAME], {"log_input": False}, ()),
         ("poisson_nll_loss", [MATRIX, far], {"full": True}, ()),
         *(("gaussian_nll_loss", [MATRIX, SAME, one], {}, ()) for one in variances),

@@ -141,6 +141,7 @@ LAYERS = [
     case("dropout", CUBE, p=0.25, seed=7),
     case("dropout", MATRIX, p=1.0),
     case("unfold", IMAGES, kernel_size=2),
+    case("unfold", np.zeros((0, 1, 5, 5)), kernel_size=2),
     case("unfold", drawn(2, 5, 6), kernel_size=(2, 3), stride=2, padding=(1, 0), dilation=(1, 2)),
 ]
 
@@ -242,6 +243,10 @@ def test_a_function_is_called_as_torch_calls_it(call):
         ("dropout(x, 0.5, True, False, 4)", "dropout(x, seed=4)"),
         ("dropout(x, training=False)", "x"),
         ("x.softmax(dim=-1)", "softmin(-x, 1)"),
+        (
+            "scaled_dot_product_attention(x, x, x, None, 0.0, True)",
+            "F.scaled_dot_product_attention(x, x, x, dropout_p=0, is_causal=True)",
+        ),
     ],
 )
 def test_what_is_left_out_changes_nothing(left, right):

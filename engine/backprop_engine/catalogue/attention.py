@@ -195,7 +195,7 @@ SCALED_DOT_PRODUCT_ATTENTION = Operation(
         Parameter("key"),
         Parameter("value"),
         Parameter("attn_mask", default=None),
-        Parameter("dropout_p", Kind.NUMBER, None, refusal="leave it out, and use `dropout`"),
+        Parameter("dropout_p", Kind.NUMBER, 0.0, refusal="leave it out, and use `dropout`"),
         Parameter("is_causal", Kind.FLAG, False),
         Parameter("scale", Kind.NUMBER, None),
         Parameter("enable_gqa", Kind.FLAG, False, is_ignored=True),

@@ -5,6 +5,7 @@ The contribution to the input is the transposed convolution, which is an operati
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -81,18 +82,20 @@ def _check_bias(name: str, bias: Any, channels: int) -> None:
         raise OperandError(f"`{name}` takes a bias of shape ({channels},), not {shape_of(bias)}")
 
 
-def _columns(window: Window, a: Any, groups: int) -> Any:
-    """The windows as rows: (batch, group, window, its elements)."""
-    seen = window.windows(a)
-    outputs = int(np.prod(window.output_size(a.shape)))
-    elements = int(np.prod(window.kernel))
-    parted = seen.reshape(a.shape[0], groups, -1, outputs, elements)
-    return parted.transpose(0, 1, 3, 2, 4).reshape(a.shape[0], groups, outputs, -1)
+def _columns(window: Window, a: Any, groups: int, output: Shape) -> Any:
+    """The first windows, as many as `output` says: (batch, group, window, its elements)."""
+    batch, channels = a.shape[0], a.shape[1] // groups
+    elements, count = math.prod(window.kernel), math.prod(output)
+    chosen = tuple(slice(size) for size in output)
+    seen = window.windows(a)[(slice(None), slice(None), *chosen)]
+    parted = seen.reshape(batch, groups, channels, count, elements)
+    return parted.transpose(0, 1, 3, 2, 4).reshape(batch, groups, count, channels * elements)
 
 
 def _rows(g: Any, groups: int) -> Any:
     """What is given for each window: (batch, group, window, output channel)."""
-    return g.reshape(g.shape[0], groups, g.shape[1] // groups, -1).swapaxes(-1, -2)
+    parted = g.reshape(g.shape[0], groups, g.shape[1] // groups, math.prod(g.shape[2:]))
+    return parted.swapaxes(-1, -2)
 
 
 def _kernel_rows(weight: Any, groups: int) -> Any:
@@ -102,24 +105,27 @@ def _kernel_rows(weight: Any, groups: int) -> Any:
 
 def _convolve(window: Window, a: Any, weight: Any, groups: int) -> Any:
     """Σ over the elements of each window of window · kernel."""
-    product = _columns(window, a, groups) @ _kernel_rows(weight, groups).swapaxes(-1, -2)
     output = window.output_size(a.shape)
+    columns = _columns(window, a, groups, output)
+    product = columns @ _kernel_rows(weight, groups).swapaxes(-1, -2)
     return product.swapaxes(-1, -2).reshape(a.shape[0], weight.shape[0], *output)
 
 
 def _spread(window: Window, g: Any, weight: Any, groups: int, shape: Shape) -> Any:
     """The transpose of `_convolve` by its input: `g` spread with the kernel over `shape`."""
     rows = _rows(g, groups) @ _kernel_rows(weight, groups)
-    batch, _, windows, _ = rows.shape
-    elements = int(np.prod(window.kernel))
-    parted = rows.reshape(batch, groups, windows, -1, elements).transpose(0, 1, 3, 2, 4)
+    batch, _, count, size = rows.shape
+    elements = math.prod(window.kernel)
+    parted = rows.reshape(batch, groups, count, size // elements, elements)
+    parted = parted.transpose(0, 1, 3, 2, 4)
     output = g.shape[2:]
     return window.fold(parted.reshape(batch, shape[1], *output, *window.kernel), shape)
 
 
 def _correlate(window: Window, g: Any, a: Any, weight_shape: Shape, groups: int) -> Any:
     """The transpose of `_convolve` by its kernel."""
-    products = _rows(g, groups).swapaxes(-1, -2) @ _columns(window, a, groups)
+    columns = _columns(window, a, groups, g.shape[2:])
+    products = _rows(g, groups).swapaxes(-1, -2) @ columns
     return np.sum(products, axis=0).reshape(weight_shape)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -149,9 +150,9 @@ def _unfold_window(
 def _unfold(a: Any, **settings: Any) -> Any:
     """Shape (batch, channels · kernel, windows)."""
     window = _unfold_window(a, **settings)
-    count = int(np.prod(window.output_size(a.shape)))
+    rows = a.shape[-3] * math.prod(window.kernel)
     seen = np.moveaxis(window.windows(a), (-4, -3), (-2, -1))
-    return seen.reshape(*a.shape[:-3], -1, count)
+    return seen.reshape(*a.shape[:-3], rows, math.prod(window.output_size(a.shape)))
 
 
 def _unfold_rule(g: Any, _y: Any, a: Any, **settings: Any) -> Any:

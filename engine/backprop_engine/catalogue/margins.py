@@ -36,10 +36,9 @@ def _slope_rule(slope: Any, operand: int) -> Any:
 
     def rule(g: Any, _y: Any, *operands: Any, reduction: str, **settings: Any) -> Any:
         local = slope(*operands, **settings)
-        shape = np.broadcast_shapes(*(shape_of(one) for one in operands))
-        return unbroadcast(
-            spread(g, np.empty(shape), reduction) * local, shape_of(operands[operand])
-        )
+        shapes = [np.shape(one) for one in (local, *operands[:2])]
+        local = np.broadcast_to(local, np.broadcast_shapes(*shapes))
+        return unbroadcast(spread(g, local, reduction) * local, shape_of(operands[operand]))
 
     return rule
 
@@ -85,25 +84,37 @@ def _poisson_grad_fn(application: Application) -> str:
     )
 
 
-def _gaussian(a: Any, b: Any, c: Any, full: bool, eps: float, reduction: str) -> Any:
-    if shape_of(c) not in (shape_of(a), (*shape_of(a)[:-1], 1)):
+def _per_element(a: Any, c: Any) -> Any:
+    """The variance, with a last axis of 1 where there is one for each sample alone."""
+    shape = shape_of(a)
+    if shape_of(c) == shape[:-1] and shape:
+        return np.expand_dims(c, -1)
+    if shape_of(c) not in (shape, (*shape[:-1], 1)):
         raise OperandError(
-            f"`gaussian_nll_loss` takes a variance of the shape {shape_of(a)} of its input, "
-            f"not {shape_of(c)}"
+            f"`gaussian_nll_loss` takes a variance of the shape {shape} of its input, or one for "
+            f"each sample, not {shape_of(c)}"
         )
-    variance = np.maximum(c, eps)
+    return c
+
+
+def _gaussian(a: Any, b: Any, c: Any, full: bool, eps: float, reduction: str) -> Any:
+    variance = np.maximum(_per_element(a, c), eps)
     losses = 0.5 * (np.log(variance) + (a - b) ** 2 / variance)
     return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
 
 
 def _gaussian_slope(a: Any, b: Any, c: Any, eps: float, **_: bool) -> Any:
-    return (a - b) / np.maximum(c, eps)
+    return (a - b) / np.maximum(_per_element(a, c), eps)
 
 
-def _variance_slope(a: Any, b: Any, c: Any, eps: float, **_: bool) -> Any:
+def _variance_rule(
+    g: Any, _y: Any, a: Any, b: Any, c: Any, eps: float, reduction: str, **_: bool
+) -> Any:
     # The least variance stands in for a smaller one, and lets its gradient pass all the same.
-    variance = np.maximum(c, eps)
-    return 0.5 * (1.0 - (a - b) ** 2 / variance) / variance
+    variance = np.maximum(_per_element(a, c), eps)
+    slope = 0.5 * (1.0 - (a - b) ** 2 / variance) / variance
+    sent = spread(g, slope, reduction) * slope
+    return np.reshape(unbroadcast(sent, np.shape(variance)), shape_of(c))
 
 
 def _gaussian_grad_fn(application: Application) -> str:
@@ -143,7 +154,8 @@ def _gaussian_composite(
     loss = "0.5 * (log(v) + (a - b)**2 / v)"
     if full == "True":
         loss += " + 0.5 * log(2 * torch.pi)"
-    lines = f"v = c + clamp({eps} - c, min=0).detach()\n{loss}"
+    per_sample = ".unsqueeze(-1)" if len(shapes[2]) < len(shapes[0]) else ""
+    lines = f"v = c{per_sample} + clamp({eps} - c{per_sample}, min=0).detach()\n{loss}"
     return opened_as(lines)(shapes=shapes[:2], reduction=reduction)
 
 
@@ -297,7 +309,7 @@ GAUSSIAN_NLL_LOSS = Operation(
             "turned.",
         ),
         Derivative(
-            rule=_slope_rule(_variance_slope, 2),
+            rule=_variance_rule,
             vjp=_scaled("(1 − ({a} − {b})²/{c})/(2·{c})"),
             words="A variance smaller than the squared error is told to grow, a larger one to "
             "shrink.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -57,7 +58,7 @@ def _window(
 
 def _flat(windows: Any, axes: int) -> Any:
     """The windows with their own axes made one."""
-    return windows.reshape(*windows.shape[:-axes], -1)
+    return windows.reshape(*windows.shape[:-axes], math.prod(windows.shape[-axes:]))
 
 
 def _max_pool(name: str, axes: int) -> Any:
@@ -190,7 +191,7 @@ def _max_pooling(axes: int) -> Operation:
             Parameter("dilation", Kind.SIZES, 1),
             Parameter("ceil_mode", Kind.FLAG, False),
             Parameter(
-                "return_indices", Kind.FLAG, None, refusal="leave it out: only values are returned"
+                "return_indices", Kind.FLAG, False, refusal="leave it out: only values are returned"
             ),
         ),
         rounding=Rounding.TERMS,
