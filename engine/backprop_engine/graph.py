@@ -85,6 +85,8 @@ class Graph:
             and any(self.requires_grad[one] for one in sent_to)
             and is_float(settled)
         )
+        if len(operands) > len(operation.derivatives):
+            self._check_constants(operation, operands)
         is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
         node = self._append(operation, operands, settled, requires_grad, is_number, span)
         is_plain = len(operands) == len(operation.rules) <= 2 and not operation.variadic
@@ -95,6 +97,15 @@ class Graph:
         if has_model:
             self.reach[node] = len(sent_to)
         return node
+
+    def _check_constants(self, operation: Operation, operands: tuple[int, ...]) -> None:
+        """Refuse the weights of a loss where they require grad, as torch does."""
+        for position, name in operation.constants.items():
+            if position < len(operands) and self.requires_grad[operands[position]]:
+                raise OperandError(
+                    f"`{operation.name}` has no derivative by `{name}`, which requires grad",
+                    "give it `requires_grad: false`, or write it as `torch.tensor(…)`",
+                )
 
     def _are_floats(self, *nodes: int) -> bool:
         """Whether all are Python's floats, not arrays, `np.float32` or whole numbers."""
@@ -225,6 +236,7 @@ class Graph:
             ),
             attributes=self.attributes_of(node),
             values=values,
+            requires_grad=tuple(bool(self.requires_grad[operand]) for operand in operands),
         )
 
 

@@ -11,8 +11,12 @@ from typing import Any, Final
 from backprop_engine.catalogue.activations import ACTIVATIONS
 from backprop_engine.catalogue.affine import AFFINE
 from backprop_engine.catalogue.arithmetic import ARITHMETIC, NEG
+from backprop_engine.catalogue.attention import ATTENTION
 from backprop_engine.catalogue.blending import BLENDING
+from backprop_engine.catalogue.channel_norms import CHANNEL_NORMS
 from backprop_engine.catalogue.comparisons import COMPARISONS, INVERT
+from backprop_engine.catalogue.convolution import CONVOLUTION
+from backprop_engine.catalogue.cross_entropy import CROSS_ENTROPIES
 from backprop_engine.catalogue.detaching import DETACHING
 from backprop_engine.catalogue.diagonals import DIAGONALS
 from backprop_engine.catalogue.exponentials import EXPONENTIALS
@@ -21,15 +25,23 @@ from backprop_engine.catalogue.filling import FILLING
 from backprop_engine.catalogue.indexing import INDEX, INDEXING
 from backprop_engine.catalogue.inverses import INVERSES
 from backprop_engine.catalogue.joining import JOINING
+from backprop_engine.catalogue.layers import LAYERS
+from backprop_engine.catalogue.lengths import LENGTHS
+from backprop_engine.catalogue.likelihoods import LIKELIHOODS
 from backprop_engine.catalogue.linear import LINEAR
+from backprop_engine.catalogue.losses import LOSSES
+from backprop_engine.catalogue.margins import MARGINS
+from backprop_engine.catalogue.normalisation import NORMALISATION
 from backprop_engine.catalogue.ordering import ORDERING
 from backprop_engine.catalogue.padding import PADDING
+from backprop_engine.catalogue.pooling import POOLING
 from backprop_engine.catalogue.rearranging import REARRANGING
 from backprop_engine.catalogue.reductions import REDUCTIONS
 from backprop_engine.catalogue.rounding import ROUNDING
 from backprop_engine.catalogue.selection import SELECTION
 from backprop_engine.catalogue.shapes import SHAPES
 from backprop_engine.catalogue.smooth import SMOOTH
+from backprop_engine.catalogue.softmax import SOFTMAXES
 from backprop_engine.catalogue.statistics import STATISTICS
 from backprop_engine.catalogue.summation import SUMMATION
 from backprop_engine.catalogue.trigonometry import TRIGONOMETRY
@@ -56,6 +68,11 @@ GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
     "Repeating, shifting and padding": (*REARRANGING, *PADDING),
     "Indexing": INDEXING,
     "Filling in": FILLING,
+    "Layers of networks": LAYERS,
+    "Convolution and pooling": (*CONVOLUTION, *POOLING),
+    "Softmax and attention": (*SOFTMAXES, *ATTENTION),
+    "Normalisation and lengths": (*NORMALISATION, *CHANNEL_NORMS, *LENGTHS),
+    "Losses": (*LOSSES, *CROSS_ENTROPIES, *LIKELIHOODS, *MARGINS),
     "Leaving the graph": DETACHING,
 }
 """The title people read → the operations under it, in the order of the reference.
