@@ -29,7 +29,13 @@ def record(scenario: Scenario) -> Trace:
             else:
                 recorder.zero_grad(one)
     return Trace(
-        heading=Heading(scenario.title, scenario.about, scenario.source, recorder.resolve_hints()),
+        heading=Heading(
+            scenario.title,
+            scenario.about,
+            scenario.source,
+            recorder.resolve_hints(),
+            scenario.note,
+        ),
         graph=evaluation.graph,
         assigned=evaluation.assigned,
         passes=tuple(recorder.passes),

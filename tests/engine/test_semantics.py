@@ -276,8 +276,8 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
     ("text", "printed"),
     [
         (
-            "x = torch.randint(0, 3, (2,))\ny = x\n",
-            ("snippet.py:1:11: `torch.randint` is not supported; "
+            "x = torch.multinomial(0, 3)\ny = x\n",
+            ("snippet.py:1:11: `torch.multinomial` is not supported; "
              "write the numbers out, as in `torch.tensor([0, 2, 1])`"),
         ),
         (

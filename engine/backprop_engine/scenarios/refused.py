@@ -24,7 +24,7 @@ _CLEAR: Final = "write `x.grad = None` for each input"
 _SPELL_OUT: Final = "write out what it computes, such as `x @ W.T + b`"
 
 _FUNCTIONS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("randint", "randperm", "multinomial", "bernoulli", "poisson"), _WRITE_OUT),
+    **dict.fromkeys(("multinomial", "bernoulli", "poisson"), _WRITE_OUT),
     **dict.fromkeys(("empty", "empty_like", "from_numpy", "array", "Tensor"), _WRITE_OUT),
     **dict.fromkeys(("FloatTensor", "DoubleTensor", "LongTensor", "new_tensor"), _WRITE_OUT),
     **dict.fromkeys(("rand_like", "randn_like", "normal"), "write the shape: `torch.randn(3, 4)`"),
