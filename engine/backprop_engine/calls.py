@@ -158,6 +158,8 @@ def _unknown_function(call: syntax.Call, variables: Container[str]) -> ProblemEr
         )
     if (unsupported := refused.function(call)) is not None:
         return unsupported
+    if name == "forward" and isinstance(call.receiver, syntax.Call):
+        return _unknown_function(call.receiver, variables)
     kind = "function" if call.receiver is None else "method"
     fix = did_you_mean(name, list(FUNCTIONS))
     if name in PROPERTIES:

@@ -21,12 +21,14 @@ from backprop_engine.groups import (
     position_of,
 )
 from backprop_engine.literals import (
+    MAX_NESTING,
     NotWrittenError,
     Question,
     is_mathematics,
     is_number,
     literal,
 )
+from backprop_engine.modules import Module, called, module
 from backprop_engine.operation import OperandError
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Span
@@ -141,6 +143,8 @@ class Evaluation(Environment):
 
     def _group(self, result: Result, statement: Unpacking) -> Group:
         """What can be unpacked: a tensor is, along its first axis."""
+        if isinstance(result, Module):
+            raise not_one_value(result, self._text(statement.expression.span), statement.span)
         if not isinstance(result, int):
             return result
         text, span = self._text(statement.expression.span), statement.expression.span
@@ -213,12 +217,28 @@ class Evaluation(Environment):
         elif isinstance(task, syntax.Call) and task.function in _LIKE:
             model = _model(task)
             pending += [_Filled(_LIKE[task.function], model, task.span), model]
+        elif (function := self._of_module(task)) is not None:
+            pending.append(function)
         elif isinstance(task, syntax.Attribute) and task.name not in PROPERTIES:
             pending += [_PickNamed(task), task.receiver]
         else:
             call = resolve(task, self._seen, self._known)
             pending.append(_Apply(call, task.span))
             pending.extend(reversed(call.operands))
+
+    def _of_module(self, expression: Expression) -> Expression | None:
+        """`F.relu(x)` for `nn.ReLU()(x)`, and for `act(x)` after `act = nn.ReLU()`."""
+        if not isinstance(expression, syntax.Call) or expression.prefix:
+            return None
+        receiver = expression.receiver
+        group: Result | None = None
+        if receiver is None:
+            group = self.groups.get(expression.function)
+        elif expression.function == "forward":
+            group = module(receiver)
+            if isinstance(receiver, syntax.Name):
+                group = self.groups.get(receiver.name)
+        return called(group.made, expression) if isinstance(group, Module) else None
 
     def _leaf(self, expression: Expression) -> Result | None:
         """What a name, a number or a list stands for; None for what an operation computes."""
@@ -232,6 +252,8 @@ class Evaluation(Environment):
             case _ if expression in self.scenario.tensors:
                 tensor = self.scenario.tensors[expression]
                 return self.graph.add_constant(tensor, expression.span, is_tensor=True)
+            case _ if (made := module(expression)) is not None:
+                return made
             case syntax.Attribute() | syntax.Call() | syntax.Subscript():
                 return self._number(expression)
             case _:
@@ -317,7 +339,8 @@ class Evaluation(Environment):
                     fix="write `torch.tensor([True, False])` for a mask",
                 )
         try:
-            array = np.array(literal(expression), dtype=float)
+            written = literal(expression)
+            array = np.array(written, dtype=float)
         except ValueError:
             raise ProblemError(
                 "the rows of this list are not equally long",
@@ -328,4 +351,7 @@ class Evaluation(Environment):
             raise ProblemError(
                 "a list in an expression holds numbers only", expression.span
             ) from None
-        return self._constant(array, expression.span)
+        node = self._constant(array, expression.span)
+        if array.ndim == 1 and len(array) <= MAX_NESTING:
+            self._tuples[node] = written
+        return node

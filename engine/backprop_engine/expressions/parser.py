@@ -298,6 +298,14 @@ class _Builder(Transformer[Token, Any]):
         return _call(canonical(name), inner, "", arguments, _span(name), receiver.start, right)
 
     @v_args(inline=True)
+    def application(
+        self, receiver: _Part, left: Token, arguments: list[Any], right: Token
+    ) -> _Part:
+        """`nn.ReLU()(x)`, which to torch is `nn.ReLU().forward(x)`."""
+        made = receiver.expression
+        return _call("forward", made, "", arguments, made.span, receiver.start, right)
+
+    @v_args(inline=True)
     def attribute(self, receiver: _Part, name: Token) -> _Part:
         span = Span(receiver.start, _span(name).stop)
         return _leaf(Attribute(receiver.expression, canonical(name), _span(name), span))
