@@ -192,7 +192,7 @@ class Evaluation(Environment):
                     value = full_like(self.graph.value[node], task.fill)
                     results.append(self.graph.add_constant(value, task.span, is_tensor=True))
                 case _Collect(items=items):
-                    results.append(Bundle(self._operands(results, items, is_list=True)))
+                    results.append(Bundle(self._operands(results, items)))
                 case _PickNamed(attribute=attribute):
                     results.append(self._pick_named(results.pop(), attribute))
                 case _Measure(asked=asked, expression=expression):
@@ -211,6 +211,8 @@ class Evaluation(Environment):
             results.append(leaf)
         elif isinstance(task, syntax.Unary) and task.symbol == "+":
             pending.append(task.operand)
+        elif isinstance(task, syntax.Star):
+            pending.append(task.value)
         elif isinstance(task, syntax.Sequence):
             pending.append(_Collect(task.items))
             pending.extend(reversed(task.items))
@@ -286,7 +288,7 @@ class Evaluation(Environment):
         if operation is INDEX and not isinstance(first, int):
             del results[-len(operands) :]
             return self._pick_indexed(first, task)
-        nodes = self._operands(results, operands, is_list=operation.variadic)
+        nodes = self._operands(results, operands)
         if operation.outputs is not None:
             return self._outputs(task.call, nodes, task.span)
         try:
@@ -297,16 +299,16 @@ class Evaluation(Environment):
         return node
 
     def _operands(
-        self, results: list[Result], expressions: tuple[Expression, ...], *, is_list: bool
+        self, results: list[Result], expressions: tuple[Expression, ...]
     ) -> tuple[int, ...]:
-        """The nodes of the last results, taken off; where a list is wanted, a group is one."""
+        """The nodes of the last results, which are taken off; after a `*` several may be one."""
         if not expressions:
             return ()
         last = results[-len(expressions) :]
         del results[-len(expressions) :]
         nodes: list[int] = []
         for result, expression in zip(last, expressions, strict=True):
-            if is_list and isinstance(result, Outputs | Bundle):
+            if isinstance(expression, syntax.Star) and not isinstance(result, int):
                 nodes += [self._pick(result, at, expression.span) for at in range(len(result))]
             else:
                 nodes.append(self._one(result, expression))

@@ -135,6 +135,8 @@ def _special_line(reading: Reading, word: str, start: int) -> tuple[int, list[To
         return end, [Token("_NO_GRAD", word, reading.excerpt.offsets[start])]
     if word in ("import", "from"):
         return asides.skip_import(reading, start, LIBRARIES), []
+    if word == "assert":
+        return asides.skip_assert(reading, start, LIBRARIES), []
     if asides.is_print(reading, start):
         return asides.skip_print(reading, start, LIBRARIES), []
     shown = asides.skip_look(reading, start)
