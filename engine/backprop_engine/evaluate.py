@@ -256,14 +256,19 @@ class Evaluation(Environment):
                 return self.graph.add_constant(tensor, expression.span, is_tensor=True)
             case _ if (made := module(expression)) is not None:
                 return made
-            case syntax.Attribute() | syntax.Call() | syntax.Subscript():
+            case (
+                syntax.Attribute()
+                | syntax.Call()
+                | syntax.Subscript()
+                | syntax.Binary(symbol="//" | "%")
+            ):
                 return self._number(expression)
             case _:
                 return None
 
     def _number(self, expression: Expression) -> Result | None:
         """A size, or what is computed from sizes by Python itself; None if it is none."""
-        if is_mathematics(expression):
+        if is_mathematics(expression) or isinstance(expression, syntax.Binary):
             try:
                 return self._constant(literal(expression, self._known), expression.span)
             except NotWrittenError:

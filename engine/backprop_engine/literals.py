@@ -212,6 +212,8 @@ def _computed(expression: syntax.Binary, left: Any, right: Any) -> Any:
 def _called(call: Call, arguments: list[Any]) -> Any:
     if call.keywords or not arguments:
         raise ProblemError(f"`{call.function}` takes numbers", call.span)
+    if call.function == "float" and arguments in (["inf"], ["-inf"], ["nan"]):
+        return float(arguments[0])
     for place, one in zip(call.arguments, arguments, strict=True):
         if not (call.function == "prod" and isinstance(one, tuple)):
             _number(place, one)
