@@ -55,7 +55,12 @@ def resolve(expression: Expression, variables: Container[str], known: Known) -> 
 def _operator(symbol: str, expression: Expression) -> Operation:
     operation = BINARY.get(symbol)
     if operation is None:
-        raise ProblemError(f"`{symbol}` is not supported", expression.span, listed(BINARY))
+        raise ProblemError(
+            f"`{symbol}` is not supported",
+            expression.span,
+            listed(BINARY),
+            "write `torch.floor(x / 2)`" if symbol == "//" else "",
+        )
     return operation
 
 
