@@ -128,7 +128,7 @@ def function(call: Call) -> ProblemError | None:
         return None
     if not fix and call.receiver is None:
         fix = _MODULES.get(module, "")
-    if not fix and _is_in_place(name):
+    if not fix and _is_in_place(name) and (call.receiver or name[:-1] in FUNCTIONS):
         fix = _without_underscore(call)
     if not fix:
         return None
