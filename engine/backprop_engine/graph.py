@@ -6,7 +6,7 @@ topological order and its reverse is the order of the backward pass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from itertools import chain
 from typing import Any
@@ -119,12 +119,17 @@ class Graph:
         attributes: Mapping[str, Any],
     ) -> Value:
         given = [values[operand] for operand in operands]
-        try:
-            return settle(evaluate(operation.forward, given, attributes), self.dtype)
-        except OperandError:
-            raise
-        except (ValueError, IndexError, TypeError) as error:
-            raise _refused(operation, given, error) from error
+        return settle(_called(operation.forward, operation, given, attributes), self.dtype)
+
+    def outputs(
+        self, operation: Operation, operands: tuple[int, ...], attributes: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """The names of the outputs of `operation`; OperandError where it cannot take them."""
+        if operation.outputs is None:
+            return ()
+        given = [self.value[operand] for operand in operands]
+        names: tuple[str, ...] = _called(operation.outputs, operation, given, attributes)
+        return names
 
     def with_leaves(self, changed: Mapping[int, Value]) -> Graph:
         """The same graph with other values of some leaves, and all that follows from them.
@@ -247,6 +252,20 @@ class RecomputingError(Exception):
         super().__init__(str(error))
         self.node = node
         self.error = error
+
+
+def _called(
+    function: Callable[..., Any],
+    operation: Operation,
+    values: list[Value],
+    attributes: Mapping[str, Any],
+) -> Any:
+    try:
+        return evaluate(function, values, attributes)
+    except OperandError:
+        raise
+    except (ValueError, IndexError, TypeError) as error:
+        raise _refused(operation, values, error) from error
 
 
 def _refused(operation: Operation, values: list[Value], error: Exception) -> OperandError:

@@ -371,7 +371,12 @@ def test_the_parts_of_a_cut_are_counted():
             "pad", [CUBE], {"pad": (4, 0), "mode": "reflect", "value": None},
             "of shape (2, 3, 4) in mode reflect",
         ),
-        ("Tensor.unfold", [VECTOR], {"dimension": 0, "size": 7, "step": 1}, "cannot cut windows of 7"),
+        (
+            "Tensor.unfold",
+            [VECTOR],
+            {"dimension": 0, "size": 7, "step": 1},
+            "cannot cut windows of 7",
+        ),
         ("index", [VECTOR], {"items": (5,)}, "index 5 is out of bounds"),
         ("index", [2.0], {"items": (0,)}, "a single number cannot be indexed"),
         ("index", [VECTOR, 1.5], {"items": (FROM_OPERAND,)}, "an index must be whole numbers"),
