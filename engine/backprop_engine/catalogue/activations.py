@@ -11,6 +11,7 @@ from backprop_engine.catalogue.entries import (
     activation,
     elementwise,
     functional_twin,
+    scaled,
 )
 from backprop_engine.operation import Derivative, Kind, OperandError, Parameter
 from backprop_engine.values import exp, expm1, shape_of, where
@@ -115,7 +116,7 @@ ELU = activation(
     lambda a, alpha: where(a < 0, expm1(a) * alpha, a),
     attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
     rule=lambda g, y, a, alpha: where(a <= 0, g * alpha * exp(a), g),
-    local="1 if {a} > 0 else {alpha}·exp({a})",
+    local=lambda a, alpha, **_: f"1 if {a} > 0 else {scaled(alpha, f'exp({a})')}",
     because="Far below zero it flattens out and hardly lets any gradient through.",
     notation="elu({a})",
     grad_fn="EluBackward0",
@@ -153,7 +154,7 @@ CELU = activation(
     lambda a, alpha: where(a < 0, expm1(a * (1 / alpha)) * alpha, a),
     attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
     rule=_celu_rule,
-    local="1 if {a} > 0 else exp({a}/{alpha})",
+    local=lambda a, alpha, **_: f"1 if {a} > 0 else exp({a if alpha == '1' else f'{a}/{alpha}'})",
     because="The slope goes on without a jump at zero, whatever alpha is.",
     notation="celu({a})",
     grad_fn="CeluBackward0",

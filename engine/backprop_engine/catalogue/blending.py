@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.entries import INPUT, OTHER, elementwise
+from backprop_engine.catalogue.entries import INPUT, OTHER, elementwise, scaled
 from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
 from backprop_engine.values import where
 
@@ -66,7 +66,7 @@ RSUB = elementwise(
         words="What is subtracted receives the gradient with its sign turned.",
     ),
     Derivative(rule=lambda g, y, a, b, alpha: g, local="1", words=_HANDED_ON),
-    notation="{b} − {alpha}·{a}",
+    notation=lambda a, b, alpha, **_: f"{b} − {scaled(alpha, a)}",
     torch=lambda torch, a, b, alpha: torch.rsub(torch.as_tensor(a), b, alpha=alpha),
     grad_fn=lambda application: f"RsubBackward{1 if application.numbers[1] else 0}",
     words="the second value less the first",
@@ -130,15 +130,15 @@ ADDCMUL = elementwise(
     ),
     Derivative(
         rule=lambda g, y, a, b, c, value: g * (c * value),
-        local="{value}·{c}",
+        local=lambda c, value, **_: scaled(value, c),
         words="In a product each factor receives the gradient times the others.",
     ),
     Derivative(
         rule=lambda g, y, a, b, c, value: g * (b * value),
-        local="{value}·{b}",
+        local=lambda b, value, **_: scaled(value, b),
         words="In a product each factor receives the gradient times the others.",
     ),
-    notation="{a} + {value}·{b}·{c}",
+    notation=lambda a, b, c, value, **_: f"{a} + {scaled(value, b)}·{c}",
     grad_fn="AddcmulBackward0",
     words="a value plus a multiple of a product",
     parameters=_PRODUCT_PARAMETERS,
@@ -163,10 +163,10 @@ ADDCDIV = elementwise(
     ),
     Derivative(
         rule=lambda g, y, a, b, c, value: -g * (value * b / (c * c)),
-        local="−{value}·{b}/{c}²",
+        local=lambda b, c, value, **_: f"−{scaled(value, b)}/{c}²",
         words="A larger denominator makes the quotient smaller, hence the minus sign.",
     ),
-    notation="{a} + {value}·{b}/{c}",
+    notation=lambda a, b, c, value, **_: f"{a} + {scaled(value, b)}/{c}",
     grad_fn="AddcdivBackward0",
     words="a value plus a multiple of a quotient",
     parameters=_PRODUCT_PARAMETERS,

@@ -27,6 +27,11 @@ def functional_twin(name: str) -> Callable[..., Any]:
     )
 
 
+def scaled(factor: str, text: str) -> str:
+    """`2·x`, and `x` for a factor of 1."""
+    return text if factor == "1" else f"{factor}·{text}"
+
+
 def elementwise(
     name: str, forward: Callable[..., Any], *derivatives: Derivative, **entry: Any
 ) -> Operation:

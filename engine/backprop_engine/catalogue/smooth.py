@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.catalogue.entries import INPUT, activation, functional_twin, unary
+from backprop_engine.catalogue.entries import INPUT, activation, functional_twin, scaled, unary
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter, Rounding
 from backprop_engine.values import erf, erfc, exp, log1p, shape_of, sign, tanh, where
 
@@ -67,6 +67,11 @@ def _softplus_rule(g: Any, _y: Any, a: Any, beta: float, threshold: float) -> An
     return where(a * beta > threshold, g, g * grown / (grown + 1))
 
 
+def _softplus_text(a: str, beta: str, **_: str) -> str:
+    whole = f"log(1 + exp({scaled(beta, a)}))"
+    return whole if beta == "1" else f"{whole}/{beta}"
+
+
 SOFTPLUS = activation(
     "softplus",
     lambda a, beta, threshold: where(a * beta > threshold, a, log1p(exp(a * beta)) / beta),
@@ -76,10 +81,10 @@ SOFTPLUS = activation(
         Parameter("threshold", Kind.NUMBER, 20.0),
     ),
     rule=_softplus_rule,
-    local="σ({beta}·{a})",
+    local=lambda a, beta, **_: f"σ({scaled(beta, a)})",
     because="The slope of a smooth relu is a smooth gate: the sigmoid. Beyond the threshold it "
     "is taken as 1.",
-    notation="log(1 + exp({beta}·{a}))/{beta}",
+    notation=_softplus_text,
     grad_fn="SoftplusBackward0",
     words="a smooth relu",
     rounding=Rounding.CONDITION,
