@@ -283,7 +283,9 @@ def test_a_mask_multiplies_and_chooses(dtype):
 def test_every_sign_in_an_entry_has_a_plain_form_for_ascii_terminals():
     texts = {letter: letter for letter in "abcdefghy"} | {"g": "g"}
     for operation in OPERATIONS.values():
-        named = texts | {one.name: "1" for one in operation.parameters} | {"items": "0"}
+        named = (
+            texts | {one.name: "1" for one in operation.parameters} | {"items": "0", "output": "0"}
+        )
         templates = [operation.notation]
         for one in operation.derivatives:
             templates += [text for text in (one.local, one.vjp) if text is not None]
