@@ -70,7 +70,10 @@ SUM = Operation(
 
 MEAN = Operation(
     name="mean",
-    forward=lambda a, dim, keepdim: np.mean(a, axis=dim, keepdims=keepdim),
+    # np.mean itself refuses an axis of a single number, which torch and np.sum do not.
+    forward=lambda a, dim, keepdim: (
+        np.mean(a, axis=dim, keepdims=keepdim) if shape_of(a) else np.sum(a, axis=dim)
+    ),
     derivatives=(
         Derivative(
             rule=lambda g, y, a, dim, keepdim: _spread(g, a, dim) / _reduced_count(y, a),
