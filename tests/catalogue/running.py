@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, PROPERTIES
 from backprop_engine.source import ScenarioError
 from backprop_engine.values import Dtype
@@ -20,7 +22,10 @@ MOST: Mapping[Dtype, int] = {"float64": 12, "float32": 6}
 """Samples of one entry that are run; those of different form come first."""
 
 _REFUSALS = (
-    (Reason.KEYWORD, re.compile(r"has no keyword|takes at most|is called without|got `.*` twice")),
+    (
+        Reason.KEYWORD,
+        re.compile(r"has no keyword|takes at most|is called without|`dtype` is given"),
+    ),
     (Reason.VALUE, re.compile(r"` of `.*` cannot be|must be written out")),
     (Reason.UNSUPPORTED, re.compile(r"is not supported")),
 )
@@ -66,6 +71,8 @@ def run_entry(entry: Any, dtype: Dtype) -> Tally:
 def _run(entry: Any, sample: Any, line: Line, dtype: Dtype, tally: Tally) -> None:
     """Run a sample, once for each of its outputs."""
     answer = run_by_torch(entry, sample)
+    if dtype == "float32" and any(one.dtype == torch.float64 for one in answer):
+        raise CannotWriteError(Reason.WIDENED)
     for number, output in enumerate(answer):
         expression = expression_of(line, number, len(answer))
         seed = seed_for(f"{tally.name} {tally.run} {number}", output)
@@ -80,6 +87,9 @@ def _run(entry: Any, sample: Any, line: Line, dtype: Dtype, tally: Tally) -> Non
             tally.refused[reason] += 1
             tally.refusals.append(f"{expression}: {said}")
             return
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            tally.faults.append(f"{_told(expression, line)}: {type(error).__name__}: {error}")
+            break
         judge = Judge(trace, output, seed, line)
         judge.run()
         tally.faults += [f"{_told(expression, line)}: {fault}" for fault in judge.faults]

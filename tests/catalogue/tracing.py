@@ -67,7 +67,7 @@ def _settled(array: np.ndarray, dtype: Any) -> Value:
 
 
 def value_of(tensor: torch.Tensor) -> Value:
-    array = tensor.detach().numpy().copy()
+    array = tensor.numpy(force=True).copy()
     return _settled(array, array.dtype)
 
 
