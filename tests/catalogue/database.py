@@ -32,6 +32,11 @@ REFLECTED: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
 }
 """Entries for an operator with the tensor on its right: how it is written, and what Python runs."""
 
+SAME_NAME_ONLY: Mapping[str, str] = {
+    "unfold": "windows along one axis; ours is nn.functional.unfold, the columns of a convolution",
+}
+"""Entries that are another function than ours of the same name."""
+
 DTYPES: Mapping[Dtype, torch.dtype] = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -67,6 +72,8 @@ def _module(name: str) -> str:
 def is_shared(entry: Any) -> bool:
     """Whether it can be written as a function, a property, an operator or an index of ours."""
     name = entry.name
+    if name in SAME_NAME_ONLY:
+        return False
     return (
         bool(functions_of(entry))
         or name in PROPERTIES

@@ -21,12 +21,15 @@ from tests.catalogue.writing import CannotWriteError, Line, Reason, spellings, w
 MOST: Mapping[Dtype, int] = {"float64": 12, "float32": 6}
 """Samples of one entry that are run; those of different form come first."""
 
+_TRIES = 4
+"""So many times as many are tried where some are refused."""
+
 _REFUSALS = (
     (
         Reason.KEYWORD,
         re.compile(r"has no keyword|takes at most|is called without|`dtype` is given"),
     ),
-    (Reason.VALUE, re.compile(r"` of `.*` cannot be|must be written out")),
+    (Reason.VALUE, re.compile(r"` of `.*` cannot be|must be written out|`None` is not a value")),
     (Reason.UNSUPPORTED, re.compile(r"is not supported")),
 )
 _FROM_NUMPY = re.compile(r"cannot take shape|cannot broadcast shapes")
@@ -53,10 +56,12 @@ def run_entry(entry: Any, dtype: Dtype) -> Tally:
     """Run the chosen samples of an entry."""
     tally = Tally(full_name(entry), dtype)
     listed = in_turn(entry, dtype)
-    chosen = listed[: MOST[dtype]]
-    tally.generated, tally.not_chosen = len(listed), len(listed) - len(chosen)
+    tally.generated = tally.not_chosen = len(listed)
     ways = spellings(entry)
-    for number, sample in enumerate(chosen):
+    for number, sample in enumerate(listed):
+        if tally.run >= MOST[dtype] or number >= _TRIES * MOST[dtype]:
+            break
+        tally.not_chosen -= 1
         spelling = ways[number % len(ways)]
         try:
             line = write(entry, sample, spelling, DTYPES[dtype])
