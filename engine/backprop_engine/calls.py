@@ -139,4 +139,8 @@ def _unknown_function(call: syntax.Call, variables: Container[str]) -> ProblemEr
     fix = did_you_mean(name, list(FUNCTIONS))
     if name in PROPERTIES:
         fix = f"write `.{name}` without brackets"
-    return ProblemError(f"unknown {kind} `{name}`", call.function_span, fix=fix)
+    return ProblemError(
+        f"unknown {kind} `{name}`",
+        call.function_span,
+        fix=fix or "`backprop-tui ops` lists what there is",
+    )

@@ -16,7 +16,17 @@ from backprop_engine.catalogue.reductions import REDUCTIONS
 from backprop_engine.catalogue.shapes import INDEX, SHAPES
 from backprop_engine.operation import Operation
 
-_ALL = (*ARITHMETIC, *ELEMENTWISE, *REDUCTIONS, *LINEAR, *SHAPES, *DETACHING)
+GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
+    "Arithmetic": ARITHMETIC,
+    "Element by element": ELEMENTWISE,
+    "Sums and means": REDUCTIONS,
+    "Linear algebra": LINEAR,
+    "Shapes and indexing": SHAPES,
+    "Leaving the graph": DETACHING,
+}
+"""The title people read → the operations under it, in the order of the reference."""
+
+_ALL = tuple(one for group in GROUPS.values() for one in group)
 
 OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 
@@ -37,4 +47,4 @@ PROPERTIES: Final[Mapping[str, tuple[Operation, Mapping[str, Any]]]] = {
 }
 """By attribute name (`T`), with the attributes it stands for."""
 
-__all__ = ["BINARY", "FUNCTIONS", "INDEX", "NEG", "OPERATIONS", "PROPERTIES"]
+__all__ = ["BINARY", "FUNCTIONS", "GROUPS", "INDEX", "NEG", "OPERATIONS", "PROPERTIES"]
