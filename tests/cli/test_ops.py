@@ -18,9 +18,7 @@ def test_the_table_has_every_operation_under_its_group(run):
     assert (code, err) == (0, "")
     titles = [line for line in out.splitlines() if line in GROUPS]
     assert titles == list(GROUPS)
-    listed = [
-        line.split()[0] for line in out.splitlines() if line.startswith("  ") and line[2] != " "
-    ]
+    listed = re.findall(r"^  (\S+)", out, re.MULTILINE)
     assert listed == [one.name for entries in GROUPS.values() for one in entries]
 
 
