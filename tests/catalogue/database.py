@@ -11,7 +11,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -88,15 +88,24 @@ def shared() -> dict[str, Any]:
     return {full_name(one): one for one in _database() if is_shared(one)}
 
 
-def run_by_torch(entry: Any, sample: Any) -> tuple[Any, ...]:
-    """What torch answers to a sample: one output or several."""
+class Answer(NamedTuple):
+    """What torch answers to a sample."""
+
+    outputs: tuple[Any, ...]
+    is_one: bool
+    """The output alone, not a tuple of outputs, be it of one."""
+
+
+def run_by_torch(entry: Any, sample: Any) -> Answer:
+    """Torch's own run of a sample."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if entry.name in REFLECTED:
             answer = REFLECTED[entry.name][1](sample.args[0], sample.input)
         else:
             answer = entry.op(sample.input, *sample.args, **sample.kwargs)
-    return tuple(answer) if isinstance(answer, tuple | list) else (answer,)
+    is_one = not isinstance(answer, tuple | list)
+    return Answer((answer,) if is_one else tuple(answer), is_one)
 
 
 def samples(entry: Any, dtype: Dtype) -> Iterator[Any]:

@@ -55,10 +55,11 @@ class Judge:
 
     def _judge_grad_fn(self) -> None:
         tensors = self.line.tensors.values()
-        # Of what is empty or not in order in memory, torch makes something else on the way.
-        if all(one.is_contiguous() and one.numel() for one in tensors):
-            ours = self.graph.grad_fn(self.node)
-            theirs = "" if self.output.grad_fn is None else self.output.grad_fn.name()
+        # Of what is empty or not in order in memory, torch makes something else on the way; and
+        # what it hands through as it is has no `grad_fn` of its own.
+        is_usual = all(one.is_contiguous() and one.numel() for one in tensors)
+        if is_usual and self.output.grad_fn is not None:
+            ours, theirs = self.graph.grad_fn(self.node), self.output.grad_fn.name()
             if ours != theirs:
                 self.faults.append(f"grad_fn is {ours}, torch's {theirs}")
 

@@ -15,7 +15,7 @@ from backprop_engine.source import ScenarioError
 from backprop_engine.values import Dtype
 from tests.catalogue.database import DTYPES, REFLECTED, full_name, functions_of, run_by_torch
 from tests.catalogue.judging import Judge
-from tests.catalogue.tracing import expression_of, in_turn, seed_for, trace_of
+from tests.catalogue.tracing import expressions, in_turn, seed_for, trace_of
 from tests.catalogue.writing import CannotWriteError, Line, Reason, spellings, write
 
 MOST: Mapping[Dtype, int] = {"float64": 12, "float32": 6}
@@ -76,11 +76,10 @@ def run_entry(entry: Any, dtype: Dtype) -> Tally:
 def _run(entry: Any, sample: Any, line: Line, dtype: Dtype, tally: Tally) -> None:
     """Run a sample, once for each of its outputs."""
     answer = run_by_torch(entry, sample)
-    if dtype == "float32" and any(one.dtype == torch.float64 for one in answer):
+    if dtype == "float32" and any(one.dtype == torch.float64 for one in answer.outputs):
         raise CannotWriteError(Reason.WIDENED)
-    for number, output in enumerate(answer):
-        expression = expression_of(line, number, len(answer))
-        seed = seed_for(f"{tally.name} {tally.run} {number}", output)
+    for expression, output in zip(expressions(line, answer), answer.outputs, strict=True):
+        seed = seed_for(f"{tally.name} {tally.run} {expression}", output)
         try:
             trace = trace_of(expression, line, dtype, seed if output.requires_grad else None)
         except ScenarioError as error:

@@ -17,7 +17,7 @@ from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Source, Span
 from backprop_engine.trace import Trace
 from backprop_engine.values import Dtype, Value, settle
-from tests.catalogue.database import DTYPES, full_name, run_by_torch, samples
+from tests.catalogue.database import DTYPES, Answer, full_name, run_by_torch, samples
 from tests.catalogue.writing import CannotWriteError, Line, spellings, write
 
 _NOWHERE = Span(0, 0)
@@ -48,9 +48,11 @@ def _form(sample: Any) -> str:
     return ", ".join([*arguments, *(f"{k}={shown(v)}" for k, v in sample.kwargs.items())])
 
 
-def expression_of(line: Line, number: int, outputs: int) -> str:
-    """The line's expression for one of so many outputs."""
-    return f"{line.expression}[{number}]" if outputs > 1 else line.expression
+def expressions(line: Line, answer: Answer) -> list[str]:
+    """The line's expression for each of the outputs."""
+    if answer.is_one:
+        return [line.expression]
+    return [f"{line.expression}[{number}]" for number in range(len(answer.outputs))]
 
 
 def seed_for(label: str, output: torch.Tensor) -> Value:
@@ -101,11 +103,10 @@ def traces(entry: Any, dtype: Dtype, most: int) -> Iterator[Trace]:
     for sample in in_turn(entry, dtype):
         try:
             line = write(entry, sample, ways[0], DTYPES[dtype])
-            outputs = run_by_torch(entry, sample)
-            for number, output in enumerate(outputs):
+            answer = run_by_torch(entry, sample)
+            for expression, output in zip(expressions(line, answer), answer.outputs, strict=True):
                 if output.requires_grad and output.numel():
-                    expression = expression_of(line, number, len(outputs))
-                    seed = seed_for(f"{full_name(entry)} {found} {number}", output)
+                    seed = seed_for(f"{full_name(entry)} {found}", output)
                     yield trace_of(expression, line, dtype, seed)
                     found += 1
         except (CannotWriteError, ScenarioError):
