@@ -61,8 +61,12 @@ def functions_of(entry: Any) -> list[str]:
 
 
 def _is_ours(name: str) -> bool:
-    last = name.rpartition(".")[2]
-    return last in FUNCTIONS
+    return function_name(name) in FUNCTIONS
+
+
+def function_name(name: str) -> str:
+    """What our catalogue calls a dotted name: `linalg.norm` in full, `linalg.inv` just `inv`."""
+    return name if name in FUNCTIONS else name.rpartition(".")[2]
 
 
 def _module(name: str) -> str:

@@ -14,12 +14,12 @@ from tests.catalogue.writing import Reason
 KEYWORD, LARGE = Reason.KEYWORD, Reason.LARGE
 
 REFUSED: Final[Mapping[str, Mapping[Reason, int]]] = {
-    "__rmatmul__": {LARGE: 1},
+    "__rmatmul__": {LARGE: 3},
     "add": {KEYWORD: 4},  # alpha=
-    "div.floor_rounding": {KEYWORD: 15},
-    "div.trunc_rounding": {KEYWORD: 15},
+    "div.floor_rounding": {KEYWORD: 18},
+    "div.trunc_rounding": {KEYWORD: 18},
     "mT": {LARGE: 2},
-    "matmul": {LARGE: 1},
+    "matmul": {LARGE: 3},
     "sub": {KEYWORD: 4},  # alpha=
 }
 """At most so many samples of an entry, both dtypes together, by reason."""

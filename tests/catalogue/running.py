@@ -13,7 +13,14 @@ import torch
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, PROPERTIES
 from backprop_engine.source import ScenarioError
 from backprop_engine.values import Dtype
-from tests.catalogue.database import DTYPES, REFLECTED, full_name, functions_of, run_by_torch
+from tests.catalogue.database import (
+    DTYPES,
+    REFLECTED,
+    full_name,
+    function_name,
+    functions_of,
+    run_by_torch,
+)
 from tests.catalogue.judging import Judge
 from tests.catalogue.tracing import expressions, in_turn, seed_for, trace_of
 from tests.catalogue.writing import CannotWriteError, Line, Reason, spellings, write
@@ -117,7 +124,7 @@ def _told(expression: str, line: Line) -> str:
 
 def operations_of(entry: Any) -> set[str]:
     """The operations of the catalogue that a call of this entry can mean."""
-    names = [one.rpartition(".")[2] for one in functions_of(entry)]
+    names = [function_name(one) for one in functions_of(entry)]
     found = {operation.name for name in names for operation in FUNCTIONS[name]}
     if entry.name in PROPERTIES:
         found.add(PROPERTIES[entry.name][0].name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -96,8 +97,16 @@ def trace_of(expression: str, line: Line, dtype: Dtype, seed: Value | None) -> T
     return record(scenario)
 
 
-def traces(entry: Any, dtype: Dtype, most: int) -> Iterator[Trace]:
-    """Traces of the first samples that can be written and whose output requires grad."""
+class Traced(NamedTuple):
+    """A trace of one output of a sample, and what it takes to make another like it."""
+
+    trace: Trace
+    line: Line
+    expression: str
+
+
+def traced(entry: Any, dtype: Dtype, most: int) -> Iterator[Traced]:
+    """The first samples that can be written and whose output requires grad."""
     ways = spellings(entry)
     found = 0
     for sample in in_turn(entry, dtype):
@@ -107,9 +116,19 @@ def traces(entry: Any, dtype: Dtype, most: int) -> Iterator[Trace]:
             for expression, output in zip(expressions(line, answer), answer.outputs, strict=True):
                 if output.requires_grad and output.numel():
                     seed = seed_for(f"{full_name(entry)} {found}", output)
-                    yield trace_of(expression, line, dtype, seed)
+                    yield Traced(trace_of(expression, line, dtype, seed), line, expression)
                     found += 1
         except (CannotWriteError, ScenarioError):
             continue  # counted where the samples themselves are tested
         if found >= most:
             return
+
+
+def narrowed(one: Traced, dtype: Dtype) -> Trace | None:
+    """The same with the last operand reduced to one row, which is broadcast; None if it cannot."""
+    name, tensor = list(one.line.tensors.items())[-1]
+    seed = one.trace.contributions[one.trace.passes[-1].start]
+    if len(one.line.tensors) < 2 or tensor.ndim == 0 or tensor.shape[0] < 2:
+        return None
+    tensors = {**one.line.tensors, name: tensor[:1].detach().requires_grad_(tensor.requires_grad)}
+    return trace_of(one.expression, replace(one.line, tensors=tensors), dtype, seed)
