@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,14 @@ def test_nothing_is_allowed_for_a_choice_between_equals():
     assert (allowed(share_of_the_largest, tie, "float64") < 1e-14).all()
     middle = np.array([1.0, 2.0, 3.0])
     assert (allowed(side, middle, "float64") < 1e-14).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_function_of_single_numbers_is_a_step_like_any_other(dtype):
+    erf = np.vectorize(math.erf, otypes=[float])
+    a = np.array([-3.0, -1.0, 2.0], dtype)
+    in_steps = allowed(lambda a: 1 + erf(a).astype(a.dtype), a, dtype)
+    assert in_steps[0] > UNIT_ROUNDOFF[dtype], "the terms 1 and -0.99998 cancel"
 
 
 def test_nothing_is_allowed_where_the_result_is_not_finite():

@@ -59,6 +59,8 @@ class _Perturbation:
     def apply(self, exact: Any, weight: int = 1) -> Any:
         """A value that is off; whole numbers and truth values stay as they are."""
         array = np.asarray(exact)
+        if _holds_objects(array):
+            return self.apply(array.astype(float), weight).astype(object)
         if array.dtype.kind != "f":
             return exact
         # Of different sizes, or one step's error could undo another's exactly.
@@ -118,6 +120,11 @@ class _Perturbed(np.ndarray):
         if not isinstance(result, np.ndarray | np.floating):
             return result
         return self.source.mark(result)
+
+
+def _holds_objects(array: np.ndarray) -> bool:
+    """Whether it holds Python's floats: so it does between the steps of `np.vectorize`."""
+    return array.dtype.kind == "O" and all(isinstance(one, float) for one in array.flat)
 
 
 def _is_off(value: Any) -> bool:
