@@ -229,7 +229,8 @@ def _scalar(array: np.ndarray) -> Any:
 
 
 def _array(tensor: Any) -> np.ndarray:
-    array: np.ndarray = tensor.numpy(force=True)  # torch knows zeros that have no memory
+    """A tensor's elements, also of one that torch knows to be zero and keeps without storage."""
+    array: np.ndarray = tensor.numpy(force=True)
     return array
 
 
