@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.benchmarks.networks import built, chain, moons, record_again
 
 from backprop_engine.record import Runner
 from backprop_engine.scenarios.loader import parse_document
@@ -17,6 +16,7 @@ from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui.outline import draw_outline
 from backprop_tui.session import open_session
+from tests.benchmarks.networks import built, chain, moons, record_again
 
 HERE = "tests.benchmarks.networks"
 

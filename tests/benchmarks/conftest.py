@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.benchmarks.stopwatch import seconds
 
 ROOT = Path(__file__).parents[2]
