@@ -118,7 +118,8 @@ def formula(operation: Operation) -> str:
 def operator_form(operation: Operation) -> str:
     """How it is written with Python's signs, empty where that is not possible."""
     if operation.symbol:
-        return f"a {operation.symbol} b"
+        is_unary = len(operation.parameters) == 1
+        return f"{operation.symbol}a" if is_unary else f"a {operation.symbol} b"
     return {"neg": "-a", "index": "a[…]"}.get(operation.name, "")
 
 
