@@ -102,7 +102,7 @@ def mutate(operation: Operation, position: int, wrong: Wrong) -> Operation:
     """The operation with a wrong rule for the operand at `position`."""
 
     def rule_of(right: Any, at: int | None) -> Any:
-        def rule(upstream: Any, output: Any, *operands: Any, **attributes: Any) -> Any:
+        def rule(upstream: Any, output: Any, /, *operands: Any, **attributes: Any) -> Any:
             sent = right(upstream, output, *operands, **attributes)
             at_position = attributes.get("position", 0) if at is None else at
             if at_position != position:

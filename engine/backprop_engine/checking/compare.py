@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -120,24 +121,44 @@ def _rank(array: np.ndarray) -> np.ndarray:
     return np.where(bits < 0, np.iinfo(kind).min - bits, bits).astype(np.int64)
 
 
-class Recomputed(NamedTuple):
-    """Our own result on given operands, and what another correct one may differ by beyond 4 ulp."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Recomputed:
+    """Our own result on given operands, and what another correct one may differ by beyond 4 ulp.
+
+    The bound is worked out only where it is asked for: most results are equal without it.
+    """
 
     value: Value
-    allowed: Value
+    bound: Callable[[], Value]
+
+    @property
+    def allowed(self) -> Value:
+        """The bound, element by element."""
+        return self.bound()
+
+    def compared_with(self, other: Value) -> Comparison:
+        """The comparison with another result on the same operands."""
+        compared = compare(self.value, other)
+        if compared.agrees or shape_of(self.value) != shape_of(other):
+            return compared
+        return compare(self.value, other, self.allowed)
 
 
 def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Recomputed:
     """The operation of `node` on other operands than the recorded ones."""
     operation, attributes = _operation(graph, node), graph.attributes_of(node)
-    value = settle(evaluate(operation.forward, operands, attributes), graph.dtype)
-    if operation.rounds_by is Rounding.ULP or not is_float(value):
-        return Recomputed(value, 0.0)
-    if operation.rounds_by is Rounding.CONDITION:
-        forward = operation.forward
-        return Recomputed(value, sensitivity(forward, operands, attributes, value, graph.dtype))
-    terms = evaluate(operation.forward, [magnitude(one) for one in operands], attributes)
-    return Recomputed(value, roundoff(terms, REDUCTION_ROUNDOFFS, graph.dtype))
+    forward, dtype = operation.forward, graph.dtype
+    value = settle(evaluate(forward, operands, attributes), dtype)
+
+    def bound() -> Value:
+        if operation.rounds_by is Rounding.ULP or not is_float(value):
+            return 0.0
+        if operation.rounds_by is Rounding.CONDITION:
+            return sensitivity(forward, operands, attributes, value, dtype)
+        terms = evaluate(forward, [magnitude(one) for one in operands], attributes)
+        return roundoff(terms, REDUCTION_ROUNDOFFS, dtype)
+
+    return Recomputed(value, bound)
 
 
 def recompute_contribution(
@@ -150,7 +171,7 @@ def recompute_contribution(
 ) -> Recomputed:
     """What `node` sends to the operand at `position`, for other values than the recorded ones."""
     operation, attributes = _operation(graph, node), graph.attributes_of(node)
-    shape = shape_of(operands[position])
+    shape, dtype = shape_of(operands[position]), graph.dtype
 
     def sent(upstream: Any, output: Any, *operands: Any) -> Any:
         return operation.send(position, upstream, output, operands, attributes)
@@ -160,17 +181,21 @@ def recompute_contribution(
 
     given = (upstream, output, *operands)
     every = sent(*given)
-    value = settle(summed(every), graph.dtype)
-    allowed: Value = 0.0
-    if operation.rounds_by is Rounding.CONDITION:
-        allowed = sensitivity(lambda *given: summed(sent(*given)), given, {}, value, graph.dtype)
-    elif operation.rounds_by is Rounding.TERMS:
-        terms = summed(sent(*map(magnitude, given)))
-        allowed = roundoff(terms, REDUCTION_ROUNDOFFS, graph.dtype)
-    if operation.elementwise and shape_of(every) != shape:
-        terms = unbroadcast(np.abs(every), shape)
-        allowed = allowed + roundoff(terms, REDUCTION_ROUNDOFFS, graph.dtype)
-    return Recomputed(value, allowed)
+    value = settle(summed(every), dtype)
+
+    def bound() -> Value:
+        allowed: Value = 0.0
+        if operation.rounds_by is Rounding.CONDITION:
+            allowed = sensitivity(lambda *given: summed(sent(*given)), given, {}, value, dtype)
+        elif operation.rounds_by is Rounding.TERMS:
+            terms = summed(sent(*map(magnitude, given)))
+            allowed = roundoff(terms, REDUCTION_ROUNDOFFS, dtype)
+        if operation.elementwise and shape_of(every) != shape:
+            terms = unbroadcast(np.abs(every), shape)
+            allowed = allowed + roundoff(terms, REDUCTION_ROUNDOFFS, dtype)
+        return allowed
+
+    return Recomputed(value, bound)
 
 
 def roundoff(terms: Any, count: int, dtype: Dtype) -> Value:

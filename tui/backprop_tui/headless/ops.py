@@ -163,7 +163,11 @@ class _Filled:
         if trace is not None and self.node is not None:
             count = len(trace.graph.operands[self.node])
             recorded = trace.graph.attributes_of(self.node)
-            values |= {name: str(value) for name, value in recorded.items()}
+            shown = {name: str(value) for name, value in recorded.items()}
+            attributes = {
+                name: shown[name] for name in shown if name not in attributes
+            } | attributes
+            values |= shown
         self.letters = tuple(OPERAND_LETTERS[:count])
         own = {"y": "y", "g": "g"} | {one: one for one in self.letters}
         if operation.name == "index":

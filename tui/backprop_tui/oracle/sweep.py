@@ -160,11 +160,16 @@ class Sweep:
             )
             for step in steps
         ]
-        total, allowed = sent[0]
-        for value, rounding in sent[1:]:
-            adding = roundoff(magnitude(total) + magnitude(value), len(steps), graph.dtype)
-            total, allowed = total + value, allowed + rounding + adding
-        return Recomputed(total, allowed)
+        if len(sent) == 1:
+            return sent[0]
+        total = sum((one.value for one in sent[1:]), start=sent[0].value)
+
+        def bound() -> Value:
+            terms = sum(magnitude(one.value) for one in sent)
+            adding = roundoff(terms, len(steps) * (len(steps) - 1), graph.dtype)
+            return sum((one.allowed for one in sent), start=adding)
+
+        return Recomputed(total, bound)
 
     def _receive(self, held: _Received, steps: tuple[int, ...], agrees: bool) -> None:
         expected = held.ours
@@ -240,8 +245,4 @@ def _stands(
     from_theirs: Callable[[], Recomputed],
 ) -> bool:
     """Whether our operation explains both: ours from our operands, and theirs from theirs."""
-    again = from_ours()
-    if not compare(again.value, ours, again.allowed).agrees:
-        return False
-    answered = from_theirs()
-    return compare(answered.value, theirs, answered.allowed).agrees
+    return from_ours().compared_with(ours).agrees and from_theirs().compared_with(theirs).agrees
