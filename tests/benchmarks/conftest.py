@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.benchmarks.stopwatch import seconds
 
 ROOT = Path(__file__).parents[2]
@@ -73,7 +72,7 @@ class Table:
 
 
 def alone(program: str) -> float:
-    """CPU seconds of `program` in a new process, whose memory nobody else has used."""
+    """What the stopwatch says of `program` in a new process, whose memory nobody else has used."""
     command = [sys.executable, "-m", "tests.benchmarks.stopwatch", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return float(done.stdout)

@@ -11,6 +11,7 @@ import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,9 +113,10 @@ def run_by_torch(entry: Any, sample: Any) -> Answer:
     return Answer((answer,) if is_one else tuple(answer), is_one)
 
 
-def samples(entry: Any, dtype: Dtype) -> Iterator[Any]:
+def samples(entry: Any, dtype: Dtype, most: int | None = None) -> Iterator[Any]:
     """All sample inputs of an entry in a dtype, the same ones each time; none if it has not got it.
 
+    With `most`, the first so many.
     Torch draws them from global generators, so these are seeded, and left as they were.
     """
     if DTYPES[dtype] not in entry.dtypes:
@@ -126,7 +128,9 @@ def samples(entry: Any, dtype: Dtype) -> Iterator[Any]:
         random.seed(0)
         np.random.seed(0)
         try:
-            listed = list(entry.sample_inputs("cpu", DTYPES[dtype], requires_grad=True))
+            listed = list(
+                islice(entry.sample_inputs("cpu", DTYPES[dtype], requires_grad=True), most)
+            )
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])

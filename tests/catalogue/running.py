@@ -9,10 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-
-from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, PROPERTIES
-from backprop_engine.source import ScenarioError
-from backprop_engine.values import Dtype
 from tests.catalogue.database import (
     DTYPES,
     REFLECTED,
@@ -24,6 +20,10 @@ from tests.catalogue.database import (
 from tests.catalogue.judging import Judge
 from tests.catalogue.tracing import expressions, in_turn, seed_for, trace_of
 from tests.catalogue.writing import CannotWriteError, Line, Reason, spellings, write
+
+from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, PROPERTIES
+from backprop_engine.source import ScenarioError
+from backprop_engine.values import Dtype
 
 MOST: Mapping[Dtype, int] = {"float64": 12, "float32": 6}
 """Samples of one entry that are run; those of different form come first."""

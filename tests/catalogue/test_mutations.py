@@ -12,6 +12,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from tests.catalogue.database import shared
+from tests.catalogue.mutations import MUTATIONS, NotComputableError, mutate, positions, rerun
+from tests.catalogue.running import operations_of
+from tests.catalogue.tracing import narrowed, traced
 
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.operation import Operation
@@ -23,10 +27,6 @@ from backprop_tui.oracle import child
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.protocol import decode_report, encode_request
 from backprop_tui.oracle.report import TorchReport
-from tests.catalogue.database import shared
-from tests.catalogue.mutations import MUTATIONS, NotComputableError, mutate, positions, rerun
-from tests.catalogue.running import operations_of
-from tests.catalogue.tracing import narrowed, traced
 
 SAME = 1e-10
 """Of the largest number: a wrong rule that changes less is taken for a right one."""

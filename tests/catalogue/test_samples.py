@@ -6,11 +6,11 @@ One function: `pytest tests/catalogue -k softmax`. All, as a table: `make sample
 from __future__ import annotations
 
 import pytest
-
-from backprop_engine.catalogue import OPERATIONS
 from tests.catalogue.database import DTYPES, full_name, shared
 from tests.catalogue.refusals import NOT_IN_DATABASE, REFUSED
 from tests.catalogue.running import Tally, operations_of, run_entry
+
+from backprop_engine.catalogue import OPERATIONS
 
 
 @pytest.mark.parametrize("name", shared())

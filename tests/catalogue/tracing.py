@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from tests.catalogue.database import DTYPES, Answer, full_name, run_by_torch, samples
+from tests.catalogue.writing import CannotWriteError, Line, spellings, write
 
 from backprop_engine.expressions.excerpt import whole
 from backprop_engine.expressions.parser import parse_program
@@ -18,16 +20,14 @@ from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Source, Span
 from backprop_engine.trace import Trace
 from backprop_engine.values import Dtype, Value, settle
-from tests.catalogue.database import DTYPES, Answer, full_name, run_by_torch, samples
-from tests.catalogue.writing import CannotWriteError, Line, spellings, write
 
 _NOWHERE = Span(0, 0)
 
 
-def in_turn(entry: Any, dtype: Dtype) -> list[Any]:
-    """All samples of an entry; one of each form comes before a second of any."""
+def in_turn(entry: Any, dtype: Dtype, most: int | None = None) -> list[Any]:
+    """The samples of an entry; one of each form comes before a second of any."""
     forms: dict[str, list[Any]] = {}
-    for sample in samples(entry, dtype):
+    for sample in samples(entry, dtype, most):
         forms.setdefault(_form(sample), []).append(sample)
     ranked = [
         (rank, at, one) for at, form in enumerate(forms.values()) for rank, one in enumerate(form)
@@ -109,7 +109,7 @@ def traced(entry: Any, dtype: Dtype, most: int) -> Iterator[Traced]:
     """The first samples that can be written and whose output requires grad."""
     ways = spellings(entry)
     found = 0
-    for sample in in_turn(entry, dtype):
+    for sample in in_turn(entry, dtype, 10 * most):
         try:
             line = write(entry, sample, ways[0], DTYPES[dtype])
             answer = run_by_torch(entry, sample)

@@ -13,9 +13,9 @@ from types import EllipsisType
 from typing import Any
 
 import torch
+from tests.catalogue.database import REFLECTED, functions_of
 
 from backprop_engine.catalogue import BINARY, FUNCTIONS, PROPERTIES
-from tests.catalogue.database import REFLECTED, functions_of
 
 LARGEST = 1000
 """Elements of one tensor."""
