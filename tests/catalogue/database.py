@@ -33,11 +33,6 @@ REFLECTED: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
 }
 """Entries for an operator with the tensor on its right: how it is written, and what Python runs."""
 
-SAME_NAME_ONLY: Mapping[str, str] = {
-    "unfold": "windows along one axis; ours is nn.functional.unfold, the columns of a convolution",
-}
-"""Entries that are another function than ours of the same name."""
-
 DTYPES: Mapping[Dtype, torch.dtype] = {"float64": torch.float64, "float32": torch.float32}
 
 
@@ -58,27 +53,28 @@ def full_name(entry: Any) -> str:
 def functions_of(entry: Any) -> list[str]:
     """The dotted names of an entry that are functions of ours, its own name first."""
     names = [entry.name, *(alias.name for alias in entry.aliases)]
-    return [name for name in dict.fromkeys(names) if _module(name) in MODULES and _is_ours(name)]
-
-
-def _is_ours(name: str) -> bool:
-    return function_name(name) in FUNCTIONS
+    return [
+        name
+        for name in dict.fromkeys(names)
+        if name.rpartition(".")[0] in MODULES and function_name(name) in FUNCTIONS
+    ]
 
 
 def function_name(name: str) -> str:
-    """What our catalogue calls a dotted name: `linalg.norm` in full, `linalg.inv` just `inv`."""
-    return name if name in FUNCTIONS else name.rpartition(".")[2]
+    """What our catalogue calls a dotted name: `linalg.norm` so, but `linalg.inv` just `inv`.
 
-
-def _module(name: str) -> str:
-    return name.rpartition(".")[0]
+    A name without a module that torch has as a method only is looked for as `Tensor.unfold`.
+    """
+    module, _, last = name.rpartition(".")
+    if not module and not hasattr(torch, last):
+        module = "Tensor"
+    owned = f"{module.rpartition('.')[2]}.{last}"
+    return owned if owned in FUNCTIONS else last
 
 
 def is_shared(entry: Any) -> bool:
     """Whether it can be written as a function, a property, an operator or an index of ours."""
     name = entry.name
-    if name in SAME_NAME_ONLY:
-        return False
     return (
         bool(functions_of(entry))
         or name in PROPERTIES

@@ -115,7 +115,7 @@ def spellings(entry: Any) -> list[str]:
     found = [f"torch.{one}" for one in functions_of(entry) if _exists(one)]
     last = name.rpartition(".")[2]
     if hasattr(torch.Tensor, last) and _module_is_torch(name):
-        if last in FUNCTIONS:
+        if last in FUNCTIONS or f"Tensor.{last}" in FUNCTIONS:
             found.append(f".{last}()")
         if last in PROPERTIES:
             found.append(f".{last}")

@@ -28,6 +28,9 @@ SAFETY: Final = 2
 RESULT_ROUNDOFFS: Final = 8
 """In units of u·|result|; this much is always allowed."""
 
+_MAGNIFIED: Final = 4
+"""All is off by so many times more, and what that changes is divided by it: a roundoff or two
+are a whole ulp or none, and would undo each other exactly too often."""
 _FURTHER: Final = 4
 """A change that is due to rounding is so many times larger if all is off by so much more."""
 
@@ -152,7 +155,7 @@ def sensitivity(
     """
     exact = np.asarray(result, dtype=float)
     unit = UNIT_ROUNDOFF[dtype]
-    size = ROUNDOFFS_A_STEP * unit
+    size = _MAGNIFIED * ROUNDOFFS_A_STEP * unit
 
     def change(seed: int, size: float) -> np.ndarray:
         source = _Perturbation(seed, size)
@@ -170,6 +173,6 @@ def sensitivity(
             if is_large.any():
                 is_jump = is_large & (change(seed, _FURTHER * size) < _FURTHER / 2 * changed)
                 changed = np.where(is_jump, 0.0, changed)
-            worst = np.maximum(worst, SAFETY * changed)
+            worst = np.maximum(worst, SAFETY / _MAGNIFIED * changed)
     allowed: Value = np.where(np.isfinite(worst), worst, 0.0)
     return allowed
