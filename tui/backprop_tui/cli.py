@@ -24,6 +24,7 @@ commands:
   backprop-tui [SCENARIO]        step through it on the screen
   backprop-tui check SCENARIO...   engine against torch and finite differences
   backprop-tui trace SCENARIO    every step as text
+  backprop-tui ops [NAME]        what can be computed, with formulas and examples
 
 examples:
   backprop-tui                                pick one of the bundled scenarios
@@ -51,6 +52,13 @@ examples:
   backprop-tui trace lesson.yaml
   backprop-tui trace -e 'x=2, y=x**2+3x+1'
   backprop-tui trace --json lesson.yaml | jq .contribution
+"""
+
+_OPS_HELP = """\
+examples:
+  backprop-tui ops                     every operation, by group
+  backprop-tui ops softmax             one of them: forms, derivatives, an example
+  backprop-tui ops --json | jq .name
 """
 
 
@@ -81,6 +89,8 @@ def _dispatch(arguments: list[str]) -> int:
         return _check(_check_parser().parse_args(_in_order(arguments[1:])))
     if arguments[:1] == ["trace"]:
         return _trace(_trace_parser().parse_args(_in_order(arguments[1:])))
+    if arguments[:1] == ["ops"]:
+        return _ops(_ops_parser().parse_args(arguments[1:]))
     return _open(_open_parser().parse_args(_in_order(arguments)))
 
 
@@ -115,6 +125,22 @@ def _trace_parser() -> argparse.ArgumentParser:
         "backprop-tui trace", "SCENARIO", "Print every step, forward and backward.", _TRACE_HELP
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a step")
+    return parser
+
+
+def _ops_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="backprop-tui ops",
+        usage="backprop-tui ops [options] [NAME...]",
+        description="Look up operations: how they are written, what their derivatives are.",
+        epilog=_OPS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="softmax, max, @, T, torch.exp")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="one JSON object an operation")
+    how.add_argument("--markdown", action="store_true", help="the table that the README contains")
     return parser
 
 
@@ -214,6 +240,14 @@ def _trace(options: argparse.Namespace) -> int:
     from backprop_tui.headless.run import trace
 
     return trace(options.targets[0], json=options.json)
+
+
+def _ops(options: argparse.Namespace) -> int:
+    if options.names and options.markdown:
+        return _usage("--markdown is the table of all operations; it takes no NAME")
+    from backprop_tui.headless.run import reference
+
+    return reference(options.names, json=options.json, markdown=options.markdown)
 
 
 def _expanded(targets: Sequence[str | Source]) -> Iterator[str | Source]:

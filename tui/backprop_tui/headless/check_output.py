@@ -84,14 +84,16 @@ def print_checked(result: Checked, out: Printer) -> None:
     out.stream.write(mark + out.styled(out.text(result.heading), "bold") + "\n")
     if result.expected_error:
         out.paragraph(f"stops, as it should: {result.expected_error}", 4)
-    for at, line in enumerate(_table(result.gradients, out)):
+    for at, line in enumerate(gradient_table(result.gradients, out)):
         out.line(line, "dim" if at == 0 else "" if result.gradients[at - 1].ok else "bad")
     for one in result.complaints:
         out.paragraph(f"{one.oracle.replace('_', ' ')}: {one.message}", 4, "bad")
     out.line()
 
 
-def _table(rows: Sequence[GradientRow], out: Printer) -> list[str]:
+def gradient_table(
+    rows: Sequence[GradientRow], out: Printer, *, with_torch: bool = True
+) -> list[str]:
     """Aligned lines, a heading first; arrays with as much detail as the width allows."""
     if not rows:
         return []
@@ -99,6 +101,8 @@ def _table(rows: Sequence[GradientRow], out: Printer) -> list[str]:
     for show in (_listed, notation.short, _shape):
         table: list[tuple[str, ...]] = [("", "engine", "torch", "finite differences", "")]
         table += [tuple(map(out.text, _cells(row, show))) for row in rows]
+        if not with_torch:
+            table = [cells[:2] + cells[3:] for cells in table]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = ["    " + "   ".join(map(str.ljust, cells, widths)).rstrip() for cells in table]
         if max(map(len, lines)) <= out.width:
@@ -124,6 +128,11 @@ def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
 
 def _shape(value: Value) -> str:
     return notation.shape(value.shape) if isinstance(value, np.ndarray) else notation.short(value)
+
+
+def figures(value: Value) -> str:
+    """A value as it stands in the table: a small array with its elements."""
+    return _listed(value).replace("−", "-")
 
 
 def _listed(value: Value) -> str:

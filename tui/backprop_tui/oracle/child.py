@@ -185,7 +185,8 @@ class Listener:
 
     def _gradient_hook(self, node: int) -> Callable[[Any], None]:
         def hook(gradient: Any) -> None:
-            self.gradients[node] = _encoded(gradient)
+            if gradient is not None:  # torch's own zero, where nothing depends on it
+                self.gradients[node] = _encoded(gradient)
 
         return hook
 
