@@ -28,6 +28,7 @@ X = np.array([[1.0, -2.0, 3.0], [4.0, 0.5, -6.0]])
         ("x.mean(dim=(0, 1), keepdim=True)", "mean", X.mean(keepdims=True)),
         ("x.prod(1)", "prod", X.prod(1)),
         ("x.var(unbiased=False)", "var", X.var()),
+        ("x.var(False)", "var.unbiased", X.var()),
         ("x.var(0, False)", "var", X.var(0)),
         ("x.std(dim=1, correction=0)", "std", X.std(1)),
         ("torch.std(x, 1, keepdim=True)", "std", X.std(1, ddof=1, keepdims=True)),

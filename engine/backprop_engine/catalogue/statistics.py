@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,34 +26,40 @@ from backprop_engine.operation import (
     Operation,
     Parameter,
     Rounding,
+    fill,
 )
 from backprop_engine.values import Shape, shape_of, sign, where
 
 
-def _freedom(a: Any, dim: Axes, unbiased: bool | None, correction: float) -> float:
-    """n − correction, where `unbiased` is the older word for a correction of 1 or 0."""
+def _correction(unbiased: bool | None, correction: float | None) -> float:
+    """`unbiased` is the older word for a correction of 1 or 0; where neither is said, it is 1."""
     if unbiased is not None:
-        correction = 1.0 if unbiased else 0.0
-    return reduced_count(a, dim) - correction
+        return 1.0 if unbiased else 0.0
+    return 1.0 if correction is None else correction
+
+
+def _freedom(a: Any, dim: Axes, unbiased: bool | None, correction: float | None) -> float:
+    """n − correction."""
+    return reduced_count(a, dim) - _correction(unbiased, correction)
 
 
 def _deviations(a: Any, dim: Axes) -> Any:
     return a - mean_of(a, dim, keepdim=True)
 
 
-def _var(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float) -> Any:
+def _var(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float | None) -> Any:
     refuse_whole(a, "var")
     squares = np.square(_deviations(a, dim))
     total = np.sum(squares, axis=axes_of(a, dim), keepdims=keepdim)
     return total / np.float64(max(_freedom(a, dim, unbiased, correction), 0.0))
 
 
-def _std(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float) -> Any:
+def _std(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float | None) -> Any:
     return np.sqrt(_var(a, dim, unbiased, keepdim, correction))
 
 
 def _var_rule(
-    g: Any, _y: Any, a: Any, dim: Axes, unbiased: bool | None, correction: float, **_: Any
+    g: Any, _y: Any, a: Any, dim: Axes, unbiased: bool | None, correction: float | None, **_: Any
 ) -> Any:
     factor = np.float64(2.0) / np.float64(_freedom(a, dim, unbiased, correction))
     return factor * kept(g, a, dim) * _deviations(a, dim)
@@ -69,6 +76,8 @@ def _var_parts(
 ) -> str:
     if unbiased != "None":
         correction = "1" if unbiased == "True" else "0"
+    elif correction == "None":
+        correction = "1"
     count = reduced_count_text(shapes[0], dim)
     return (
         f"d = a - mean(a, dim={dim}, keepdim=True)\n"
@@ -112,7 +121,10 @@ def _norm(a: Any, p: float, dim: Axes, keepdim: bool) -> Any:
             raise OperandError("`norm` with p = −inf has no answer for no elements")
         return np.min(magnitudes, axis=axes, keepdims=keepdim)
     if p == 0:
-        return np.sum(magnitudes != 0, axis=axes, keepdims=keepdim, dtype=magnitudes.dtype)
+        raise OperandError(
+            "`norm` with p = 0 counts the elements that are not 0, which has no gradient",
+            "use `count_nonzero`",
+        )
     if p == 1:
         return np.sum(magnitudes, axis=axes, keepdims=keepdim)
     if p == 2:
@@ -123,8 +135,6 @@ def _norm(a: Any, p: float, dim: Axes, keepdim: bool) -> Any:
 def _norm_rule(g: Any, y: Any, a: Any, p: float, dim: Axes, **_: Any) -> Any:
     """The cases of torch's linalg_vector_norm_backward; where the norm is 0 the slope is 0."""
     g, y, a = kept(g, a, dim), kept(y, a, dim), np.asarray(a)
-    if p == 0:
-        return np.zeros_like(a)
     if p == 1:
         return sign(a) * g
     if p == 2:
@@ -145,7 +155,6 @@ def _norm_text(a: str, p: str = "2", dim: str = "None", **_: str) -> str:
 
 def _norm_vjp(a: str, y: str, g: str, p: str = "2", **_: str) -> str:
     cases = {
-        "0.0": "0",
         "1.0": f"{g} ⊙ sign({a})",
         "2.0": f"{g} ⊙ {a}/{y}",
         "fro": f"{g} ⊙ {a}/{y}",
@@ -165,8 +174,6 @@ def _norm_parts(dim: str, keepdim: str, p: str = "2", **_: str) -> str:
         return f"m = abs(a)\n{'amax' if p == 'inf' else 'amin'}(m, {along})"
     if float(p) == 1:
         return f"m = abs(a)\nsum(m, {along})"
-    if float(p) == 0:
-        return f"m = sign(abs(a)).detach()\nsum(m, {along})"
     return f"m = abs(a)\ns = sum(m**{p}, {along})\ns**(1/{p})"
 
 
@@ -175,7 +182,7 @@ _SPREAD = (
     DIMS,
     Parameter("unbiased", Kind.FLAG, None),
     KEEPDIM,
-    Parameter("correction", Kind.NUMBER, 1.0, aliases=("ddof",)),
+    Parameter("correction", Kind.NUMBER, None, aliases=("ddof",)),
 )
 
 VAR = Operation(
@@ -191,7 +198,7 @@ VAR = Operation(
     ),
     notation=lambda a, dim, **_: f"var({a}){axes_text(dim)}",
     torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.var(
-        a, dim, correction=correction if unbiased is None else int(unbiased), keepdim=keepdim
+        a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
     ),
     grad_fn="VarBackward0",
     words="the variance: the mean squared deviation from the mean, with n − 1 for n",
@@ -214,7 +221,7 @@ STD = Operation(
     ),
     notation=lambda a, dim, **_: f"std({a}){axes_text(dim)}",
     torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.std(
-        a, dim, correction=correction if unbiased is None else int(unbiased), keepdim=keepdim
+        a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
     ),
     grad_fn="StdBackward0",
     words="the standard deviation: the root of the variance",
@@ -223,6 +230,44 @@ STD = Operation(
     composite=_std_parts,
     example="x=[1,2,6], y=std(x)",
 )
+
+
+def _of_everything(whole: Operation) -> Operation:
+    """The older form that takes `unbiased` alone: `x.var(False)`."""
+    (derivative,) = whole.derivatives
+
+    def all_of(unbiased: bool) -> dict[str, Any]:
+        return {"dim": None, "unbiased": unbiased, "keepdim": False, "correction": None}
+
+    return replace(
+        whole,
+        name=f"{whole.name}.unbiased",
+        forward=lambda a, unbiased: whole.forward(a, **all_of(unbiased)),
+        derivatives=(
+            replace(
+                derivative,
+                rule=lambda g, y, a, unbiased: derivative.rule(g, y, a, **all_of(unbiased)),
+            ),
+        ),
+        notation=f"{whole.name}({{a}})",
+        torch=lambda torch, a, unbiased: whole.torch(torch, a, **all_of(unbiased)),
+        functions=(whole.name,),
+        parameters=(Parameter("input"), Parameter("unbiased", Kind.FLAG)),
+        composite=lambda shapes, unbiased: fill(
+            whole.composite or "",
+            {
+                "shapes": shapes,
+                "dim": "None",
+                "unbiased": unbiased,
+                "keepdim": "False",
+                "correction": "None",
+            },
+        ),
+        example=f"x=[1,2,6], y={whole.name}(x, False)",
+    )
+
+
+VAR_UNBIASED, STD_UNBIASED = _of_everything(VAR), _of_everything(STD)
 
 LOGSUMEXP = Operation(
     name="logsumexp",
@@ -363,4 +408,14 @@ LINALG_NORM = Operation(
     example="A=[[1,2],[2,4]], y=torch.linalg.norm(A)",
 )
 
-STATISTICS = (VAR, STD, LOGSUMEXP, NORM, FROBENIUS, VECTOR_NORM, LINALG_NORM)
+STATISTICS = (
+    VAR,
+    VAR_UNBIASED,
+    STD,
+    STD_UNBIASED,
+    LOGSUMEXP,
+    NORM,
+    FROBENIUS,
+    VECTOR_NORM,
+    LINALG_NORM,
+)
