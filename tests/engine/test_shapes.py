@@ -124,6 +124,7 @@ CASES: dict[str, list[Case]] = {
         ([CUBE], {"pad": (-1, 2), "mode": "reflect"}),
         ([CUBE], {"pad": (2, 1, 1, 3), "mode": "replicate"}),
         ([CUBE], {"pad": (1, 2), "mode": "circular"}),
+        ([CUBE], {"pad": (-1, 2), "mode": "circular"}),
     ],
     "Tensor.unfold": [
         ([VECTOR], {"dimension": 0, "size": 2, "step": 1}),

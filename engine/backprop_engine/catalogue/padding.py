@@ -41,7 +41,8 @@ def _widths(a: Any, pad: tuple[int, ...], mode: str) -> list[tuple[int, int]]:
     pairs = [(pad[at], pad[at + 1]) for at in range(0, len(pad), 2)]
     widths = [*((0, 0),) * (len(shape) - len(pairs)), *reversed(pairs)]
     for size, (before, after) in zip(shape, widths, strict=True):
-        if size + before + after < 0 or (mode == "reflect" and max(before, after) >= max(size, 1)):
+        most = {"reflect": max(size - 1, 0), "circular": size}.get(mode)
+        if size + before + after < 0 or (most is not None and max(before, after) > most):
             raise OperandError(
                 f"`pad` cannot take {pad} of shape {shape} in mode {mode}",
                 "the padding must be smaller than the axis",
@@ -62,6 +63,8 @@ def _pad(a: Any, pad: tuple[int, ...], mode: str, value: float | None) -> Any:
     widths = _widths(a, pad, mode)
     if mode == "constant":
         return by_rows(np.pad(a[_cut(widths)], _grow(widths), constant_values=value or 0.0))
+    if mode == "circular":  # what a negative width takes away is not in the circle
+        a, widths = a[_cut(widths)], _grow(widths)
     for axis, (before, after) in enumerate(widths):
         size = shape_of(a)[axis]
         if before or after:
