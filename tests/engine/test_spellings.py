@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.catalogue import FUNCTIONS, OPERATIONS
+from backprop_engine.operation import Kind
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import ScenarioError, Source
@@ -112,3 +113,11 @@ def test_a_call_that_does_not_fit_is_refused_in_words(call, message):
     with pytest.raises(ScenarioError) as caught:
         trace_of(f"x = torch.tensor({X.tolist()}, requires_grad=True)\ny = {call}")
     assert message in str(caught.value)
+
+
+def test_a_number_written_out_is_an_attribute_before_it_is_a_value():
+    for forms in FUNCTIONS.values():
+        counts = [sum(one.kind is Kind.OPERAND for one in form.parameters) for form in forms]
+        assert counts == sorted(counts)
+    names = [form.name for form in FUNCTIONS["masked_fill"]]
+    assert names == ["masked_fill", "masked_fill.Tensor"]

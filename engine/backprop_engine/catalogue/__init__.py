@@ -26,7 +26,7 @@ from backprop_engine.catalogue.reductions import REDUCTIONS
 from backprop_engine.catalogue.shapes import SHAPES
 from backprop_engine.catalogue.statistics import STATISTICS
 from backprop_engine.catalogue.summation import SUMMATION
-from backprop_engine.operation import Operation
+from backprop_engine.operation import Kind, Operation
 
 GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
     "Arithmetic": ARITHMETIC,
@@ -54,13 +54,19 @@ OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 BINARY: Final[Mapping[str, Operation]] = {one.symbol: one for one in _ALL if one.symbol}
 """By Python operator."""
 
+
+def _operand_count(operation: Operation) -> int:
+    return sum(one.kind is Kind.OPERAND for one in operation.parameters)
+
+
 FUNCTIONS: Final[Mapping[str, tuple[Operation, ...]]] = {
-    name: tuple(one for one in _ALL if name in one.function_names)
+    name: tuple(sorted((one for one in _ALL if name in one.function_names), key=_operand_count))
     for name in sorted({name for one in _ALL for name in one.function_names})
 }
 """By the name in a call, as a function or as a method: all its forms, tried in this order.
 
-`max(x)`, `max(x, dim=1)` and `max(x, y)` are three operations of one name.
+`max(x)`, `max(x, dim=1)` and `max(x, y)` are three operations of one name. Those with fewer
+operands come first: the 1 of `max(x, 1)` is an axis, as in torch, and no second value.
 """
 
 PROPERTIES: Final[Mapping[str, tuple[Operation, Mapping[str, Any]]]] = {
