@@ -19,6 +19,7 @@ from backprop_engine.catalogue.indexing import INDEX, INDEXING
 from backprop_engine.catalogue.inverses import INVERSES
 from backprop_engine.catalogue.joining import JOINING
 from backprop_engine.catalogue.linear import LINEAR
+from backprop_engine.catalogue.norms import NORMS
 from backprop_engine.catalogue.ordering import ORDERING
 from backprop_engine.catalogue.padding import PADDING
 from backprop_engine.catalogue.rearranging import REARRANGING
@@ -32,7 +33,7 @@ GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
     "Arithmetic": ARITHMETIC,
     "Elementwise functions": ELEMENTWISE,
     "Sums, means and products": REDUCTIONS,
-    "Variance and norms": STATISTICS,
+    "Variance and norms": (*STATISTICS, *NORMS),
     "Largest, smallest, median": EXTREMES,
     "Sorting and running results": ORDERING,
     "Products of vectors and matrices": (*LINEAR, *AFFINE, *SUMMATION),
