@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from backprop_engine.backward import backward
-from backprop_engine.catalogue import GROUPS, OPERATIONS
+from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS
 from backprop_engine.explain import explain
 from backprop_engine.graph import Graph
+from backprop_engine.notation import plain
 from backprop_engine.operation import OPERAND_LETTERS, Kind, Rounding
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
@@ -130,6 +132,27 @@ def settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     return {**defaults, **changes}
 
 
+def parts_of(name: str, operands: list[Any], changes: dict[str, Any]) -> set[str]:
+    """The functions that the statements call."""
+    text = OPERATIONS[name].opened(operands, settings(name, changes))
+    return set(re.findall(r"(\w+)\(", text)) - {"tensor"}
+
+
+AWAITED = {
+    "amax", "clamp", "gather", "gt", "log1p", "logsigmoid", "lt", "ne", "rsqrt", "squeeze",
+    "unsqueeze", "where", "xlogy",
+}  # fmt: skip
+"""Parts that are no functions of the catalogue yet; a case that needs one runs when it is there."""
+
+RUNNABLE = [one for one in CASES if parts_of(*one.values) <= set(FUNCTIONS)]
+
+
+def test_every_part_is_a_function_of_the_catalogue():
+    unknown = {part for one in CASES for part in parts_of(*one.values)} - set(FUNCTIONS)
+    assert unknown <= AWAITED
+    assert len(RUNNABLE) == len(CASES) or unknown
+
+
 def opened(name: str, operands: list[Any], attributes: dict[str, Any], seed: Any) -> Trace:
     """A scenario of what the operation is made of, with the operands for inputs."""
     *lines, last = OPERATIONS[name].opened(operands, attributes).split("\n")
@@ -146,7 +169,7 @@ def opened(name: str, operands: list[Any], attributes: dict[str, Any], seed: Any
     return record(parse_document(Source("composite.yaml", json.dumps(document))))
 
 
-@pytest.mark.parametrize(("name", "operands", "changes"), CASES)
+@pytest.mark.parametrize(("name", "operands", "changes"), RUNNABLE)
 def test_an_operation_and_what_it_is_made_of_agree(name, operands, changes):
     operation, attributes = OPERATIONS[name], settings(name, changes)
     graph = Graph()
@@ -178,7 +201,8 @@ def test_an_example_runs_and_shows_its_operation(title):
         trace = record(parse_shorthand(Source("<-e>", operation.example)))
         assert operation in trace.graph.operation
         for step in range(len(trace)):
-            explain(trace, step)
+            told = explain(trace, step)
+            assert "?" not in plain(told.headline + told.formula + told.vjp + told.sentence)
 
 
 @pytest.mark.parametrize("title", TITLES)

@@ -140,9 +140,9 @@ LAYERS = [
     case("dropout", 1.5, seed=3),
     case("dropout", CUBE, p=0.25, seed=7),
     case("dropout", MATRIX, p=1.0),
-    case("unfold", IMAGES, kernel_size=2),
-    case("unfold", np.zeros((0, 1, 5, 5)), kernel_size=2),
-    case("unfold", drawn(2, 5, 6), kernel_size=(2, 3), stride=2, padding=(1, 0), dilation=(1, 2)),
+    case("im2col", IMAGES, kernel_size=2),
+    case("im2col", np.zeros((0, 1, 5, 5)), kernel_size=2),
+    case("im2col", drawn(2, 5, 6), kernel_size=(2, 3), stride=2, padding=(1, 0), dilation=(1, 2)),
 ]
 
 
