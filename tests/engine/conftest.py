@@ -14,8 +14,8 @@ import torch
 from backprop_engine.backward import backward
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.graph import Graph
-from backprop_engine.operation import Operation
-from backprop_engine.values import Dtype, settle, shape_of
+from backprop_engine.operation import Kind, Operation, Rounding
+from backprop_engine.values import UNIT_ROUNDOFF, Dtype, settle, shape_of
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ def run_on_both_sides(
         grad_fn=graph.grad_fn(output),
         torch_value=twin_value,
         torch_gradients=[
-            # Torch keeps some zeros without storage; adding one gives them theirs.
-            (one.grad + 0).numpy()
+            # By force, since torch keeps some zeros without storage.
+            one.grad.numpy(force=True)
             for one in tensors
-            if isinstance(one, torch.Tensor) and one.requires_grad
+            if isinstance(one, torch.Tensor) and one.grad is not None
         ],
         torch_grad_fn="" if twin.grad_fn is None else twin.grad_fn.name(),
     )
@@ -96,3 +96,45 @@ def run_on_both_sides(
 def both() -> Callable[..., Run]:
     """`both(operation, operands, attributes, dtype, numbers=())`."""
     return run_on_both_sides
+
+
+def all_attributes(operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All attributes of an application: those given, and the defaults of the signature."""
+    kinds = (Kind.OPERAND, Kind.OPERANDS)
+    left_out = {
+        one.name: one.default
+        for one in operation.parameters
+        if one.kind not in kinds and not one.is_ignored and one.name not in given
+    }
+    return {**left_out, **given}
+
+
+@pytest.fixture(scope="session")
+def with_defaults() -> Callable[..., dict[str, Any]]:
+    """`with_defaults(operation, given)`."""
+    return all_attributes
+
+
+@pytest.fixture(scope="session")
+def agree() -> Callable[..., Run]:
+    """`agree(name, operands, attributes, dtype)`: both sides equal up to rounding."""
+
+    def assert_agreement(
+        name: str, operands: Sequence[Any], attributes: Mapping[str, Any], dtype: Dtype
+    ) -> Run:
+        operation = OPERATIONS[name]
+        run = run_on_both_sides(operation, operands, all_attributes(operation, attributes), dtype)
+        several_steps = operation.rounding is Rounding.CONDITION
+        unit = (64 if several_steps else 8) * UNIT_ROUNDOFF[dtype]
+        largest = max([1.0, *(abs(x) for x in np.ravel(run.torch_value) if np.isfinite(x))])
+        pairs = [(run.value, run.torch_value)]
+        assert len(run.gradients) == len(run.torch_gradients)
+        pairs += zip(run.gradients, run.torch_gradients, strict=True)
+        for ours, theirs in pairs:
+            assert np.shape(ours) == np.shape(theirs)
+            assert np.asarray(ours).dtype == np.asarray(theirs).dtype
+            np.testing.assert_allclose(ours, theirs, rtol=unit, atol=unit * largest)
+        assert run.grad_fn == run.torch_grad_fn
+        return run
+
+    return assert_agreement
