@@ -95,7 +95,7 @@ CASES = [
     case("group_norm", drawn(2, 4, 3), drawn(4), drawn(4), num_groups=2),
     case("instance_norm", drawn(2, 4, 3), drawn(4)),
     *(
-        case("normalize", drawn(2, 3), p=p, dim=1) for p in (2.0, 1.0, 3.0, float("inf"))
+        case("normalize", drawn(2, 3), p=p, dim=1) for p in (2.0, 1.0, 3.0, 0.0, float("inf"))
     ),
     case("cosine_similarity", drawn(2, 3), drawn(3), dim=-1),
     *(
@@ -139,7 +139,7 @@ def parts_of(name: str, operands: list[Any], changes: dict[str, Any]) -> set[str
 
 
 AWAITED = {
-    "amax", "clamp", "gather", "gt", "log1p", "logsigmoid", "lt", "ne", "rsqrt", "squeeze",
+    "amax", "clamp", "gather", "gt", "log1p", "logsigmoid", "lt", "ne", "rsqrt", "sign", "squeeze",
     "unsqueeze", "where", "xlogy",
 }  # fmt: skip
 """Parts that are no functions of the catalogue yet; a case that needs one runs when it is there."""
