@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from tests.catalogue.database import (
     DTYPES,
     REFLECTED,
@@ -83,8 +82,8 @@ def run_entry(entry: Any, dtype: Dtype) -> Tally:
 def _run(entry: Any, sample: Any, line: Line, dtype: Dtype, tally: Tally) -> None:
     """Run a sample, once for each of its outputs."""
     answer = run_by_torch(entry, sample)
-    if dtype == "float32" and any(one.dtype == torch.float64 for one in answer.outputs):
-        raise CannotWriteError(Reason.WIDENED)
+    if any(one.is_floating_point() and one.dtype != DTYPES[dtype] for one in answer.outputs):
+        raise CannotWriteError(Reason.OTHER_FLOAT)
     for expression, output in zip(expressions(line, answer), answer.outputs, strict=True):
         seed = seed_for(f"{tally.name} {tally.run} {expression}", output)
         try:

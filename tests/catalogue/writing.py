@@ -30,7 +30,7 @@ class Reason(Enum):
     COMPLEX = "complex numbers"
     LARGE = f"more than {LARGEST} elements"
     DTYPE = "a dtype that inputs cannot have"
-    WIDENED = "an output that torch makes float64 of float32; here all floats have one dtype"
+    OTHER_FLOAT = "an output of another float dtype than the operands'; here there is but one"
     RANDOM = "random numbers"
     ARGUMENT = "an argument that cannot be written (a device, a memory format)"
     KEYWORD = "a keyword or argument we do not know, refused by name"

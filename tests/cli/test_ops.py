@@ -9,8 +9,7 @@ import pytest
 
 from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS, PROPERTIES
 from backprop_tui.headless.ops import UnknownOperationError, find, page
-
-EXAMPLES = [name for name, one in OPERATIONS.items() if one.example]
+from backprop_tui.headless.ops_output import as_json
 
 
 def test_the_table_has_every_operation_under_its_group(run):
@@ -75,14 +74,14 @@ def test_an_unknown_name_gets_the_nearest_one(run):
 
 
 def test_json_has_one_object_an_operation(run):
-    code, out, _ = run("ops", "--json")
+    code, out, _ = run("ops", "--json", "sum", "tanh", "T")
     assert code == 0
     listed = [json.loads(line) for line in out.splitlines()]
-    assert [one["name"] for one in listed] == list(OPERATIONS)
+    assert [one["name"] for one in listed] == ["sum", "tanh", "T"]
     assert {frozenset(one) for one in listed} == {frozenset(listed[0])}
-    (tanh,) = (one for one in listed if one["name"] == "tanh")
-    assert tanh["derivatives"][0]["formula"] == "∂y/∂a = 1 − y²"
-    assert tanh["grad_fn"] == "TanhBackward0"
+    assert listed[1]["derivatives"][0]["formula"] == "∂y/∂a = 1 − y²"
+    assert listed[1]["grad_fn"] == "TanhBackward0"
+    assert listed[2]["properties"] == [".T"]
 
 
 def test_markdown_has_a_row_for_each_group_and_takes_no_name(run):
@@ -97,15 +96,12 @@ def test_markdown_has_a_row_for_each_group_and_takes_no_name(run):
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_page_is_complete(name):
     told = page(OPERATIONS[name])
+    json.dumps(as_json(told), allow_nan=False)
     assert told.formula
     assert "{" not in told.formula
     assert told.signatures or told.operator or told.properties
     assert all(part.formula and part.words and "{" not in part.formula for part in told.parts)
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_every_example_runs_uses_its_operation_and_agrees_with_finite_differences(name):
-    example = page(OPERATIONS[name]).example
-    assert example is not None
-    assert example.ok, [one.message for one in example.complaints]
-    assert page(OPERATIONS[name]).grad_fn != "depends on the operands"
+    if OPERATIONS[name].example:
+        assert told.example is not None
+        assert told.example.ok, [one.message for one in told.example.complaints]
+        assert told.grad_fn != "depends on the operands", "the example does not use it"

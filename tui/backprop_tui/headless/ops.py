@@ -21,7 +21,7 @@ from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import SHORTHAND_NAME, Source
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.trace import Trace
-from backprop_engine.values import shape_of
+from backprop_engine.values import dtype_of, shape_of
 from backprop_tui.headless.check import Checked, check_scenario
 
 _VARIADIC_OPERANDS = 2
@@ -69,8 +69,8 @@ def find(name: str) -> tuple[Operation, ...]:
     `torch.`, `F.` and a leading dot may stand before it. Raises UnknownOperationError.
     """
     wanted = name.rpartition(".")[2].removesuffix("()")
-    by_symbol = [one for one in OPERATIONS.values() if one.symbol == name]
-    found = list(FUNCTIONS.get(wanted, by_symbol))
+    found = [one for one in OPERATIONS.values() if one.symbol == name]
+    found += FUNCTIONS.get(name, FUNCTIONS.get(wanted, ()))
     if wanted in OPERATIONS:
         found.append(OPERATIONS[wanted])
     if wanted in PROPERTIES:
@@ -185,11 +185,16 @@ class _Filled:
         if template is None:
             return ()
         if isinstance(template, str):
-            text = template.format(**self._names)
+            text = fill(template, self._names)
         elif self._trace is not None and self.node is not None:
             graph = self._trace.graph
-            shapes = tuple(shape_of(graph.value[one]) for one in graph.operands[self.node])
-            text = template(shapes=shapes, **self._values)
+            values = [graph.value[one] for one in graph.operands[self.node]]
+            recorded = graph.attributes_of(self.node)
+            text = template(
+                shapes=tuple(map(shape_of, values)),
+                dtypes=tuple(map(dtype_of, values)),
+                **{name: str(value) for name, value in recorded.items()},
+            )
         else:
             return ()
         return tuple(one.strip() for one in text.replace(";", "\n").splitlines() if one.strip())
