@@ -72,6 +72,7 @@ ADD = Operation(
     words="the sum of two values",
     parameters=_TWO_OPERANDS,
     elementwise=True,
+    symbolic=lambda sympy, a, b: a + b,
     arithmetic=True,
 )
 
@@ -98,6 +99,7 @@ SUB = Operation(
     parameters=_TWO_OPERANDS,
     functions=("sub", "subtract"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: a - b,
     arithmetic=True,
 )
 
@@ -124,6 +126,7 @@ MUL = Operation(
     parameters=_TWO_OPERANDS,
     functions=("mul", "multiply"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: a * b,
     arithmetic=True,
 )
 
@@ -150,6 +153,7 @@ DIV = Operation(
     parameters=_TWO_OPERANDS,
     functions=("div", "divide", "true_divide"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: a / b,
     arithmetic=True,
 )
 
@@ -175,6 +179,7 @@ POW = Operation(
     words="a base raised to an exponent",
     parameters=(Parameter("input"), Parameter("exponent")),
     elementwise=True,
+    symbolic=lambda sympy, a, b: sympy.Pow(a, b),
     arithmetic=True,
 )
 
@@ -194,6 +199,7 @@ NEG = Operation(
     words="the value with its sign turned",
     functions=("neg", "negative"),
     elementwise=True,
+    symbolic=lambda sympy, a: -a,
     arithmetic=True,
 )
 

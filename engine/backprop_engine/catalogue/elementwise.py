@@ -32,6 +32,7 @@ EXP = Operation(
     grad_fn="ExpBackward0",
     words="e to the power of a value",
     elementwise=True,
+    symbolic=lambda sympy, a: sympy.exp(a),
 )
 
 LOG = Operation(
@@ -50,6 +51,7 @@ LOG = Operation(
     words="the natural logarithm",
     functions=("log", "ln"),
     elementwise=True,
+    symbolic=lambda sympy, a: sympy.log(a),
 )
 
 SQRT = Operation(
@@ -67,6 +69,7 @@ SQRT = Operation(
     grad_fn="SqrtBackward0",
     words="the square root",
     elementwise=True,
+    symbolic=lambda sympy, a: sympy.sqrt(a),
 )
 
 SIN = Operation(
@@ -84,6 +87,7 @@ SIN = Operation(
     grad_fn="SinBackward0",
     words="the sine, of an angle in radians",
     elementwise=True,
+    symbolic=lambda sympy, a: sympy.sin(a),
 )
 
 COS = Operation(
@@ -101,6 +105,7 @@ COS = Operation(
     grad_fn="CosBackward0",
     words="the cosine, of an angle in radians",
     elementwise=True,
+    symbolic=lambda sympy, a: sympy.cos(a),
 )
 
 TANH = Operation(
@@ -119,6 +124,7 @@ TANH = Operation(
     grad_fn="TanhBackward0",
     words="the hyperbolic tangent, between −1 and 1",
     elementwise=True,
+    symbolic=lambda sympy, a: sympy.tanh(a),
 )
 
 SIGMOID = Operation(
@@ -136,6 +142,7 @@ SIGMOID = Operation(
     grad_fn="SigmoidBackward0",
     words="the logistic function, between 0 and 1",
     elementwise=True,
+    symbolic=lambda sympy, a: 1 / (1 + sympy.exp(-a)),
 )
 
 RELU = Operation(
@@ -153,6 +160,7 @@ RELU = Operation(
     grad_fn="ReluBackward0",
     words="the value where it is positive, else 0",
     elementwise=True,
+    symbolic=lambda sympy, a: sympy.Max(a, 0),
 )
 
 ABS = Operation(
@@ -171,6 +179,7 @@ ABS = Operation(
     words="the distance from zero",
     functions=("abs", "absolute"),
     elementwise=True,
+    symbolic=lambda sympy, a: sympy.Abs(a),
 )
 
 ELEMENTWISE = (EXP, LOG, SQRT, SIN, COS, TANH, SIGMOID, RELU, ABS)

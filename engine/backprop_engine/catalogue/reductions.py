@@ -66,6 +66,7 @@ SUM = Operation(
     grad_fn=_numbered("Sum"),
     words="the sum of all elements, or along axes",
     parameters=_REDUCTION_PARAMETERS,
+    symbolic=lambda sympy, a, **_: a,
 )
 
 MEAN = Operation(
@@ -85,6 +86,7 @@ MEAN = Operation(
     grad_fn=_numbered("Mean"),
     words="the mean of all elements, or along axes",
     parameters=_REDUCTION_PARAMETERS,
+    symbolic=lambda sympy, a, **_: a,
 )
 
 REDUCTIONS = (SUM, MEAN)

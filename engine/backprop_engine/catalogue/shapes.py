@@ -129,6 +129,7 @@ RESHAPE = Operation(
         "ViewBackward0" if application.contiguous[0] else "UnsafeViewBackward0"
     ),
     words="the same elements in another shape",
+    symbolic=lambda sympy, a, **_: a,
     parameters=(Parameter("input"), Parameter("shape", Kind.SHAPE)),
 )
 
@@ -146,6 +147,7 @@ TRANSPOSE = Operation(
     torch=lambda torch, a, dim0, dim1: torch.transpose(a, dim0, dim1),
     grad_fn="TransposeBackward0",
     words="two axes exchanged",
+    symbolic=lambda sympy, a, **_: a,
     parameters=(
         Parameter("input"),
         Parameter("dim0", Kind.AXIS, aliases=("axis0",)),
@@ -165,6 +167,7 @@ MATRIX_TRANSPOSE = Operation(
     torch=lambda torch, a: a.T,
     grad_fn="PermuteBackward0",
     words="rows and columns of a matrix exchanged",
+    symbolic=lambda sympy, a, **_: a,
     functions=(),
     properties={"T": {}},
 )
@@ -179,6 +182,7 @@ SHORT_TRANSPOSE = Operation(
     torch=lambda torch, a: a.t(),
     grad_fn="TBackward0",
     words="rows and columns of a matrix exchanged",
+    symbolic=lambda sympy, a, **_: a,
     functions=("t",),
 )
 
