@@ -1,0 +1,76 @@
+"""The symbolic oracle from our side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from backprop_engine.trace import Trace
+from backprop_tui.oracle.client import Client, Subject
+from backprop_tui.oracle.report import Failed
+from backprop_tui.oracle.symbolic.protocol import decode_symbolic, encode_symbolic, not_applicable
+from backprop_tui.oracle.symbolic.report import SymbolicAnswer, SymbolicReport
+
+TIME_LIMIT = 15.0
+"""Seconds: sympy starts in one, and what takes it longer than this may take it for ever."""
+
+
+def _subject(*, with_texts: bool) -> Subject[SymbolicReport]:
+    return Subject(
+        name="sympy",
+        module="backprop_tui.oracle.symbolic.child",
+        install="Install sympy in this environment (`pip install sympy`), or go on without it.",
+        encode=partial(encode_symbolic, with_texts=with_texts),
+        decode=decode_symbolic,
+    )
+
+
+FIGURES, TEXTS = _subject(with_texts=False), _subject(with_texts=True)
+CHILD = FIGURES.command
+
+
+class SymbolicOracle:
+    """Sympy, in a child process that starts with the first trace it can say anything about."""
+
+    def __init__(
+        self,
+        *,
+        with_texts: bool = False,
+        time_limit: float = TIME_LIMIT,
+        command: Sequence[str] = CHILD,
+    ) -> None:
+        """With `with_texts`, expressions are simplified and written down, which takes longer."""
+        subject = TEXTS if with_texts else FIGURES
+        self._client = Client(subject, time_limit=time_limit, command=command)
+
+    def ask(self, trace: Trace) -> SymbolicAnswer:
+        """What mathematics says about `trace`. Blocking; never raises for the child's faults."""
+        refusal = not_applicable(trace)
+        if refusal is not None:
+            return refusal
+        answer = self._client.ask(trace)
+        if isinstance(answer, Failed) and answer.is_late:
+            # Not a fault of the installation: the next question gets a new process.
+            return Failed(
+                f"This is too much mathematics: {answer.reason[0].lower()}{answer.reason[1:]}",
+                answer.remedy,
+                is_late=True,
+            )
+        return answer
+
+    def close(self) -> None:
+        """End the child; an `ask` under way in another thread returns Failed."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
