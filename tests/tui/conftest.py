@@ -63,7 +63,7 @@ class Agreeing:
 
     closed = False
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         return Ready(report_like(trace))
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class Agreeing:
 class Missing(Agreeing):
     """An oracle without torch."""
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         return Failed("PyTorch is not installed.", "`pip install torch` brings it.")
 
 
@@ -83,7 +83,7 @@ class Slow(Agreeing):
     def __init__(self) -> None:
         self._end = Event()
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         self._end.wait(60)
         return Failed("closed", "")
 
@@ -94,7 +94,7 @@ class Slow(Agreeing):
 class Disagreeing(Agreeing):
     """An oracle that finds one contribution off: that of the last step."""
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         report, last = report_like(trace), len(trace) - 1
         sent = {**report.contributions, last: report.contributions[last] + 0.5}
         totals = {**report.totals, last: report.totals[last] + 0.5}

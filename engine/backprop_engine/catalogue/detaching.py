@@ -16,6 +16,6 @@ DETACHING = (
         words="The same value without its history: it counts as a constant, and no gradient "
         "goes back through it.",
         elementwise=True,
-    symbolic=lambda sympy, a: a,
+        symbolic=lambda sympy, a: a,
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backprop_tui.oracle.serving import UnavailableError, run
-from backprop_tui.oracle.symbolic.calculus import function_reply
+from backprop_tui.oracle.symbolic.replies import function_reply
 
 
 def import_sympy() -> Any:

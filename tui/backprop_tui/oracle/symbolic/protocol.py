@@ -6,7 +6,7 @@ started. What no gradient goes through (`detach`, `no_grad`) is sent as the numb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,10 +79,10 @@ def is_held(graph: Graph, node: int) -> bool:
 
 def _needed(graph: Graph, outputs: Sequence[int]) -> list[int]:
     """The nodes that the outputs are made of, ascending, as far as they are not held."""
-    return _reached(graph, outputs, lambda node: () if is_held(graph, node) else graph.operands[node])
+    return _reached(outputs, lambda node: () if is_held(graph, node) else graph.operands[node])
 
 
-def _reached(graph: Graph, outputs: Sequence[int], following: Any) -> list[int]:
+def _reached(outputs: Sequence[int], following: Callable[[int], Iterable[int]]) -> list[int]:
     seen, waiting = set(outputs), list(outputs)
     while waiting:
         for operand in following(waiting.pop()):
@@ -137,7 +137,7 @@ def _entry(trace: Trace, node: int) -> dict[str, Any]:
 def _inputs_of(graph: Graph, output: int) -> list[int]:
     """The inputs that a gradient comes to, from `output`."""
     reached = _reached(
-        graph, [output], lambda node: [o for o in graph.operands[node] if graph.requires_grad[o]]
+        [output], lambda node: [o for o in graph.operands[node] if graph.requires_grad[o]]
     )
     leaves = set(graph.inputs.values())
     return [node for node in reached if node in leaves and graph.requires_grad[node]]

@@ -175,7 +175,7 @@ class _Writer:
         return [one for one in ordered if one is not self.sympy.S.One] if factors else []
 
     def _product(self, one: Any, parts: Sequence[_Text]) -> _Text:
-        coefficient, above, below = self._fraction(one)
+        coefficient, above, _ = self._fraction(one)
         texts_above, texts_below = parts[: len(above)], parts[len(above) :]
         sign = "−" if coefficient.is_negative else ""
         size = abs(coefficient)
