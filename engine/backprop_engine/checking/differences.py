@@ -17,7 +17,7 @@ import numpy as np
 from backprop_engine.checking.richardson import Slope, slope
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Operation
-from backprop_engine.trace import PassKind, Trace
+from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_engine.values import UNIT_ROUNDOFF, Value, evaluate, settle, shape_of
 
 ELEMENT_LIMIT = 1000
@@ -93,10 +93,10 @@ Functional = tuple[Term, ...]
 """A sum of them."""
 
 
-def functional_of(trace: Trace, node: int) -> Functional:
-    """What the final `.grad` of `node` is the gradient of."""
+def functional_of(trace: Trace, node: int, passes: Sequence[Pass] | None = None) -> Functional:
+    """What `.grad` of `node` is the gradient of after `passes`, by default all of them."""
     terms: list[Term] = []
-    for one in trace.passes:
+    for one in trace.passes if passes is None else passes:
         if one.kind is PassKind.BACKWARD and one.output is not None:
             seed = trace.contributions[one.start]
             if seed is not None:

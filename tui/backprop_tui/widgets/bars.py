@@ -19,6 +19,7 @@ from backprop_tui.widgets.torch_pane import torch_status
 PANES: tuple[tuple[str, str], ...] = (
     ("chain", "Chain rule"),
     ("torch", "Torch"),
+    ("symbolic", "Symbolic"),
     ("source", "Source"),
     ("notes", "Notes"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -41,28 +42,29 @@ class SymbolicOracle:
         time_limit: float = TIME_LIMIT,
         command: Sequence[str] = CHILD,
     ) -> None:
-        """With `with_texts`, expressions are simplified and written down, which takes longer."""
-        subject = TEXTS if with_texts else FIGURES
-        self._client = Client(subject, time_limit=time_limit, command=command)
+        """With `with_texts`, expressions are simplified and written down where time allows."""
+        subjects = (TEXTS, FIGURES) if with_texts else (FIGURES,)
+        self._clients = [Client(one, time_limit=time_limit, command=command) for one in subjects]
 
     def ask(self, trace: Trace) -> SymbolicAnswer:
         """What mathematics says about `trace`. Blocking; never raises for the child's faults."""
         refusal = not_applicable(trace)
         if refusal is not None:
             return refusal
-        answer = self._client.ask(trace)
-        if isinstance(answer, Failed) and answer.is_late:
-            # Not a fault of the installation: the next question gets a new process.
-            return Failed(
-                f"This is too much mathematics: {answer.reason[0].lower()}{answer.reason[1:]}",
-                answer.remedy,
-                is_late=True,
-            )
-        return answer
+        for client in self._clients:
+            answer = client.ask(trace)
+            if isinstance(answer, Failed) and answer.is_late:
+                late = answer
+            else:
+                return answer
+        # No fault of the installation, and the next question gets a new process.
+        reason = f"This is too much mathematics: {late.reason[0].lower()}{late.reason[1:]}"
+        return replace(late, reason=reason)
 
     def close(self) -> None:
         """End the child; an `ask` under way in another thread returns Failed."""
-        self._client.close()
+        for client in self._clients:
+            client.close()
 
     def __enter__(self) -> Self:
         return self

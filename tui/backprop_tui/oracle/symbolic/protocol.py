@@ -145,15 +145,21 @@ def _inputs_of(graph: Graph, output: int) -> list[int]:
 
 def decode_symbolic(trace: Trace, reply: Mapping[str, Any]) -> SymbolicReport:
     """Sympy's answer. KeyError, TypeError or ValueError if it is none."""
-    functions = {int(one["output"]): _function(one) for one in reply["functions"]}
+    functions = {int(one["output"]): _function(trace, one) for one in reply["functions"]}
     missing = set(outputs_of(trace)) - set(functions)
     if missing:
         raise ValueError(f"nothing is said of {missing}")
     return SymbolicReport(version=reply["version"], functions=functions)
 
 
-def _function(encoded: Mapping[str, Any]) -> Function:
+def _function(trace: Trace, encoded: Mapping[str, Any]) -> Function:
+    needed = set(_needed(trace.graph, [int(encoded["output"])]))
     return Function(
+        arguments=tuple(
+            node
+            for node in trace.graph.inputs.values()
+            if node in needed and is_float(trace.graph.value[node])
+        ),
         expression=Mathematics(*encoded["expression"]),
         value=encoded["value"],
         partials={

@@ -34,6 +34,8 @@ class Partial:
 class Function:
     """One output as a function of the inputs."""
 
+    arguments: tuple[int, ...]
+    """The inputs that stand in the expression, as nodes."""
     expression: Mathematics
     value: float | None
     """At the point."""
@@ -72,3 +74,5 @@ SymbolicAnswer = Ready[SymbolicReport] | Failed | NotApplicable
 
 SymbolicState = SymbolicAnswer | NotAsked | Starting
 """Where the symbolic oracle stands."""
+
+NOT_ASKED = NotAsked()
