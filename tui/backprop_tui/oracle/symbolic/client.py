@@ -11,24 +11,31 @@ from typing import Self
 from backprop_engine.trace import Trace
 from backprop_tui.oracle.client import Client, Subject
 from backprop_tui.oracle.report import Failed
-from backprop_tui.oracle.symbolic.protocol import decode_symbolic, encode_symbolic, not_applicable
+from backprop_tui.oracle.symbolic.protocol import (
+    Texts,
+    decode_symbolic,
+    encode_symbolic,
+    not_applicable,
+)
 from backprop_tui.oracle.symbolic.report import SymbolicAnswer, SymbolicReport
 
-TIME_LIMIT = 15.0
+TIME_LIMIT = 12.0
 """Seconds: sympy starts in one, and what takes it longer than this may take it for ever."""
 
 
-def _subject(*, with_texts: bool) -> Subject[SymbolicReport]:
+def _subject(texts: Texts) -> Subject[SymbolicReport]:
     return Subject(
         name="sympy",
         module="backprop_tui.oracle.symbolic.child",
         install="Install sympy in this environment (`pip install sympy`), or go on without it.",
-        encode=partial(encode_symbolic, with_texts=with_texts),
+        encode=partial(encode_symbolic, texts=texts),
         decode=decode_symbolic,
     )
 
 
-FIGURES, TEXTS = _subject(with_texts=False), _subject(with_texts=True)
+FIGURES = _subject("none")
+WRITTEN = (_subject("simplified"), _subject("plain"))
+"""The second is asked where the first takes too long."""
 CHILD = FIGURES.command
 
 
@@ -42,8 +49,8 @@ class SymbolicOracle:
         time_limit: float = TIME_LIMIT,
         command: Sequence[str] = CHILD,
     ) -> None:
-        """With `with_texts`, expressions are simplified and written down where time allows."""
-        subjects = (TEXTS, FIGURES) if with_texts else (FIGURES,)
+        """With `with_texts`, expressions are written down, and simplified where time allows."""
+        subjects = WRITTEN if with_texts else (FIGURES,)
         self._clients = [Client(one, time_limit=time_limit, command=command) for one in subjects]
 
     def ask(self, trace: Trace) -> SymbolicAnswer:

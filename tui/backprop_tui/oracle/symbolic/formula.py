@@ -35,6 +35,10 @@ class Formula:
     shown: Any | None
     symbols: Mapping[int, Any]
     place: Place
+    is_finite: bool
+    """Whether the program met neither inf nor nan; where it did, nothing is evaluated."""
+    is_simplified: bool
+    """Whether derivatives are to be simplified before they are shown."""
     decimals: bool
     """Whether the program has numbers such as 0.5, so that its formulas should too."""
 
@@ -47,7 +51,7 @@ def build(sympy: Any, request: Mapping[str, Any], output: int) -> Formula:
     is_exact = all(_is_exact(one) for one in constants)
     exact = _run(sympy, tape, symbols, output, _exact_constant)
     shown = None
-    if request["texts"]:
+    if request["texts"] != "none":
         shown = exact if is_exact else _run(sympy, tape, symbols, output, _shown_constant)
     roundoff = NEARBY_ROUNDOFFS * UNIT_ROUNDOFF[request["dtype"]]
     here, nearby = {}, {}
@@ -57,7 +61,15 @@ def build(sympy: Any, request: Mapping[str, Any], output: int) -> Formula:
         # In turn up and down, so that differences of inputs move too.
         nearby[symbol] = here[symbol] * (1 + sympy.Rational(roundoff) * (-1) ** position)
     decimals = any(not float(one["value"]).is_integer() for one in constants)
-    return Formula(exact, shown, symbols, Place(here, nearby), decimals)
+    return Formula(
+        exact,
+        shown,
+        symbols,
+        Place(here, nearby),
+        is_finite=request["is_finite"],
+        is_simplified=request["texts"] == "simplified",
+        decimals=decimals,
+    )
 
 
 def _run(

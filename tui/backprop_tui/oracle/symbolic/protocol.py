@@ -7,7 +7,7 @@ started. What no gradient goes through (`detach`, `no_grad`) is sent as the numb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -103,14 +103,21 @@ def _size(graph: Graph, needed: Iterable[int]) -> int:
     return max(sizes.values(), default=0)
 
 
-def encode_symbolic(trace: Trace, *, with_texts: bool) -> dict[str, Any]:
+Texts = Literal["simplified", "plain", "none"]
+"""What is to be written down: short derivatives, derivatives as they come, or nothing."""
+
+
+def encode_symbolic(trace: Trace, *, texts: Texts) -> dict[str, Any]:
     """A request; `trace` is one that `not_applicable` has nothing against."""
     graph = trace.graph
     outputs = outputs_of(trace)
+    needed = _needed(graph, outputs)
     return {
-        "texts": with_texts,
+        "texts": texts,
         "dtype": graph.dtype,
-        "tape": [_entry(trace, node) for node in _needed(graph, outputs)],
+        # The sine of exp(exp(exp(3))) would need a hundred million digits.
+        "is_finite": bool(np.isfinite([float(graph.value[node]) for node in needed]).all()),
+        "tape": [_entry(trace, node) for node in needed],
         "outputs": [[output, _inputs_of(graph, output)] for output in outputs],
     }
 

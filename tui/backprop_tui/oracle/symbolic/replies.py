@@ -16,8 +16,12 @@ from backprop_tui.oracle.symbolic.calculus import (
 from backprop_tui.oracle.symbolic.formula import Formula, build
 from backprop_tui.oracle.symbolic.written import written
 
-SIMPLIFIED_PARTS = 150
+SIMPLIFIED_PARTS = 40
+"""Sympy's full simplification may take minutes for twice as much, and longer than it is worth."""
+TIDIED_PARTS = 150
 """Longer derivatives are shown as they are."""
+_HIGHEST_FACTORED = 6
+"""The highest power in what is multiplied out."""
 WRITTEN_PARTS = 600
 """Still longer expressions are not shown at all."""
 _SAME = 1e-9
@@ -33,7 +37,7 @@ def function_reply(
     """All that is said about one output; a `reason` where that is nothing."""
     try:
         formula = build(sympy, request, output)
-        value = evaluate(sympy, formula.exact, formula.place.here)
+        value = evaluate(sympy, formula.exact, formula.place.here) if formula.is_finite else None
         reason = NOT_FINITE if value is None else ""
         if not reason and has_kink(sympy, formula.exact, formula.place):
             reason = KINK
@@ -67,17 +71,22 @@ def _partial_reply(sympy: Any, formula: Formula, node: int, reason: str) -> dict
     if formula.shown is not None:
         is_same = formula.shown is formula.exact
         shown = derivative if is_same else differentiate(sympy, formula.shown, symbol)
-        texts = _texts(sympy, formula, simplified(sympy, shown, formula))
+        if formula.is_simplified:
+            shown = simplified(sympy, shown, formula)
+        texts = _texts(sympy, formula, shown)
     return {"input": node, "derivative": texts, "value": value, "nearby": nearby, "reason": reason}
 
 
 def simplified(sympy: Any, derivative: Any, formula: Formula) -> Any:
     """The shortest form that a learner would still recognise."""
-    if parts_of(derivative, SIMPLIFIED_PARTS) > SIMPLIFIED_PARTS:
+    size = parts_of(derivative, TIDIED_PARTS)
+    if size > TIDIED_PARTS or not formula.is_finite:
         return derivative
-    candidates = [derivative, sympy.factor_terms(derivative), sympy.simplify(derivative)]
-    if derivative.is_rational_function():
-        candidates += [sympy.factor(derivative), sympy.cancel(derivative)]
+    candidates = [derivative, sympy.factor_terms(derivative), sympy.together(derivative)]
+    if size <= SIMPLIFIED_PARTS:
+        candidates.append(sympy.simplify(derivative))
+        if _is_small_quotient(sympy, derivative):
+            candidates += [sympy.factor(derivative), sympy.cancel(derivative)]
     known, here = _functions(sympy, derivative), formula.place.here
     value = evaluate(sympy, derivative, here)
     return min(
@@ -89,6 +98,13 @@ def simplified(sympy: Any, derivative: Any, formula: Formula) -> Any:
         ),
         key=lambda one: len(written(sympy, one, decimals=formula.decimals)),
         default=derivative,
+    )
+
+
+def _is_small_quotient(sympy: Any, expression: Any) -> bool:
+    powers = [one.exp for one in expression.atoms(sympy.Pow)]
+    return bool(expression.is_rational_function()) and all(
+        one.is_Integer and abs(one) <= _HIGHEST_FACTORED for one in powers
     )
 
 
