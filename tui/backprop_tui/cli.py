@@ -102,8 +102,7 @@ def _check_parser() -> argparse.ArgumentParser:
     parser = _parser(
         "backprop-tui check",
         "SCENARIO...",
-        "Compare every gradient with torch, finite differences and the derivative as a formula, "
-        "and check `expect`.",
+        "Compare every gradient with torch, finite differences and formulas, and check `expect`.",
         _CHECK_HELP,
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a scenario")

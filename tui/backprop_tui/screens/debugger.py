@@ -122,7 +122,8 @@ class DebuggerScreen(Screen[None]):
         name = names[(at + by) % len(names)]
         if name != "graph":
             self.activate(name)
-        self.query_one(f"#{name}").focus()
+        # At once, not after this message: the next tab may already wait behind it.
+        self.set_focus(self.query_one(f"#{name}"))
 
     @on(PaneTabs.Chosen)
     def _show_chosen(self, event: PaneTabs.Chosen) -> None:
