@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
+import numpy as np
+
 from backprop_engine.graph import Graph
-from backprop_engine.operation import Operation
 from backprop_engine.values import Value, settle, shape_of, unbroadcast
 
 
@@ -20,38 +23,112 @@ class Contribution(NamedTuple):
     total: Value
 
 
-def backward(graph: Graph, output: int, seed: Value) -> Iterator[Contribution]:
+@dataclass(frozen=True)
+class BackwardPass:
+    """Every contribution of one pass in the order sent: columns, with one entry each."""
+
+    graph: Graph
+    gradient: list[Value | None]
+    """One entry a node up to the output: its gradient; None where nothing came."""
+    contributions: list[Value]
+    totals: list[Value]
+    """What the operand holds after each contribution."""
+
+    @cached_property
+    def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Node, position and operand of each contribution, int32."""
+        consumers, positions, operands = self.graph.edges()
+        came = np.fromiter((one is not None for one in self.gradient), np.bool_, len(self.gradient))
+        later = np.searchsorted(consumers[::-1], len(came), "left")  # edges up to the output
+        used = slice(len(consumers) - later, None)
+        consumers, positions, operands = consumers[used], positions[used], operands[used]
+        requires_grad = np.frombuffer(self.graph.requires_grad, np.bool_)
+        sent = came[consumers] & requires_grad[operands]
+        return consumers[sent], positions[sent], operands[sent]
+
+    def __iter__(self) -> Iterator[Contribution]:
+        columns = (*(column.tolist() for column in self.edges), self.contributions, self.totals)
+        return map(Contribution._make, zip(*columns, strict=True))
+
+
+def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:  # noqa: C901 - spelled out
     """Reverse-mode differentiation from `output`, whose gradient is `seed`.
 
-    Yields every contribution in torch's order: nodes in reverse order of creation, and for each
-    the operands that require grad from left to right. A node's gradient is complete when its
-    turn comes, because all of its consumers were created after it.
+    Contributions come in torch's order: nodes in reverse order of creation, and for each the
+    operands that require grad from left to right. A node's gradient is complete when its turn
+    comes, because all of its consumers were created after it.
     """
     gradient: list[Value | None] = [None] * (output + 1)
     gradient[output] = seed
+    done = BackwardPass(graph, gradient, [], [])
+    sent_down, held = done.contributions.append, done.totals.append
+    value, operands_of, requires_grad = graph.value, graph.operands, graph.requires_grad
+    scalar_rules = graph.scalar_rules
     for node in range(output, -1, -1):
         upstream = gradient[node]
-        operation = graph.operation[node]
-        if upstream is None or operation is None:
+        if upstream is None:
             continue
-        for position, operand in enumerate(graph.operands[node]):
-            if graph.requires_grad[operand]:
-                sent = contribution(graph, operation, node, position, upstream)
-                before = gradient[operand]
-                total = sent if before is None else before + sent
-                gradient[operand] = total
-                yield Contribution(node, position, operand, sent, total)
+        operands, rules = operands_of[node], scalar_rules[node]
+        if rules is None:
+            for position, operand in enumerate(operands):
+                if requires_grad[operand]:
+                    sent = contribution(graph, node, position, upstream)
+                    before = gradient[operand]
+                    gradient[operand] = total = sent if before is None else before + sent
+                    sent_down(sent)
+                    held(total)
+        # The same twice more, spelled out for operations on numbers: it takes a third of the time.
+        # For 1/0 Python raises, where `contribution` answers inf; and numpy's scalars are slow.
+        elif len(operands) == 1:
+            (a,) = operands
+            try:
+                sent = rules[0](upstream, value[node], value[a])
+            except ArithmeticError:
+                sent = contribution(graph, node, 0, upstream)
+            if type(sent) is not float:
+                sent = float(sent)
+            before = gradient[a]
+            gradient[a] = total = sent if before is None else before + sent
+            sent_down(sent)
+            held(total)
+        else:
+            a, b = operands
+            y, x, z = value[node], value[a], value[b]
+            if requires_grad[a]:
+                try:
+                    sent = rules[0](upstream, y, x, z)
+                except ArithmeticError:
+                    sent = contribution(graph, node, 0, upstream)
+                if type(sent) is not float:
+                    sent = float(sent)
+                before = gradient[a]
+                gradient[a] = total = sent if before is None else before + sent
+                sent_down(sent)
+                held(total)
+            if requires_grad[b]:
+                try:
+                    sent = rules[1](upstream, y, x, z)
+                except ArithmeticError:
+                    sent = contribution(graph, node, 1, upstream)
+                if type(sent) is not float:
+                    sent = float(sent)
+                before = gradient[b]
+                gradient[b] = total = sent if before is None else before + sent
+                sent_down(sent)
+                held(total)
+    return done
 
 
-def contribution(
-    graph: Graph, operation: Operation, node: int, position: int, upstream: Value
-) -> Value:
+def contribution(graph: Graph, node: int, position: int, upstream: Value) -> Value:
     """Upstream gradient × local derivative, for the operand at `position` of `node`."""
-    operands = graph.operands[node]
-    values = [graph.value[operand] for operand in operands]
-    sent = operation.send(position, upstream, graph.value[node], values, graph.attributes_of(node))
+    operation, operands, value = graph.operation[node], graph.operands[node], graph.value
+    if operation is None:
+        raise ValueError(f"node {node} is a leaf and sends nothing")
+    sent = operation.send(
+        position, upstream, value[node], [value[o] for o in operands], graph.attributes_of(node)
+    )
     if type(sent) is float and graph.dtype == "float64":
         return sent
     if operation.elementwise:
-        sent = unbroadcast(sent, shape_of(values[position]))
+        sent = unbroadcast(sent, shape_of(value[operands[position]]))
     return settle(sent, graph.dtype)
