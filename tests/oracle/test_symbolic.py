@@ -18,7 +18,7 @@ from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import Source
 from backprop_tui.oracle.report import Failed, Ready
-from backprop_tui.oracle.symbolic import child
+from backprop_tui.oracle.symbolic import child, formula
 from backprop_tui.oracle.symbolic.judgement import gradient_of, symbolic_gradients
 from backprop_tui.oracle.symbolic.protocol import (
     SIZE_LIMIT,
@@ -108,6 +108,19 @@ def test_latex_comes_along():
     (partial,) = function.partials.values()
     assert function.expression.latex == r"\frac{x^{2}}{2}"
     assert partial.derivative.latex == "x"
+
+
+@pytest.mark.parametrize(
+    ("slope", "text"), [(1.0, "exp(x) − 1"), (0.5, "0.5exp(x) − 0.5"), (0.1, "0.1exp(x) − 0.1")]
+)
+def test_an_attribute_is_a_number_like_any_other(monkeypatch, slope, text):
+    scaled = replace(OPERATIONS["exp"], symbolic=lambda sp, a, slope: slope * (sp.exp(a) - 1))
+    monkeypatch.setattr(formula, "OPERATIONS", {**OPERATIONS, "exp": scaled})
+    request = encode_symbolic(shorthand("x=0, y=exp(x)"), texts="simplified")
+    request["tape"][-1]["attributes"] = {"slope": slope}
+    (said,) = child.answer(request)["functions"]
+    assert said["expression"][0] == text
+    assert said["partials"][0]["value"] == slope
 
 
 def test_no_texts_are_made_where_none_are_asked_for():

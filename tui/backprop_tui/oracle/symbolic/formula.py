@@ -48,6 +48,12 @@ def build(sympy: Any, request: Mapping[str, Any], output: int) -> Formula:
     tape = request["tape"]
     symbols = {one["node"]: sympy.Symbol(one["name"], real=True) for one in tape if "name" in one}
     constants = [one for one in tape if "value" in one and "name" not in one]
+    constants += [
+        _as_entry(value)
+        for one in tape
+        for value in one.get("attributes", {}).values()
+        if isinstance(value, float)
+    ]
     is_exact = all(_is_exact(one) for one in constants)
     exact = _run(sympy, tape, symbols, output, _exact_constant)
     shown = None
@@ -92,11 +98,21 @@ def _run(
             if operation.symbolic is None:
                 raise NoAnswerError(f"`{operation.name}` has no symbolic form here")
             operands = [results[operand] for operand in one["operands"]]
-            attributes = {key: decode_attribute(each) for key, each in one["attributes"].items()}
+            attributes = {
+                key: number(sympy, _as_entry(value))
+                if isinstance(value, float)
+                else decode_attribute(value)
+                for key, value in one["attributes"].items()
+            }
             results[node] = operation.symbolic(sympy, *operands, **attributes)
         if node == output:
             break
     return results[output]
+
+
+def _as_entry(value: float) -> Entry:
+    """An attribute (a slope, an `eps`), which is a constant of the program too."""
+    return {"value": value, "digits": str(value)}
 
 
 def _exact_constant(sympy: Any, one: Entry) -> Any:
