@@ -186,7 +186,7 @@ def _of_everything(whole: Operation) -> Operation:
         torch=lambda torch, a, unbiased: whole.torch(torch, a, **all_of(unbiased)),
         functions=(whole.name,),
         parameters=(Parameter("input"), Parameter("unbiased", Kind.FLAG)),
-        composite=lambda shapes, unbiased: fill(
+        composite=lambda shapes, unbiased, **_: fill(
             whole.composite or "",
             {
                 "shapes": shapes,
