@@ -9,10 +9,11 @@ import numpy as np
 
 from backprop_engine.backward import backward
 from backprop_engine.collector import collector_paused
+from backprop_engine.environment import Environment
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph, RecomputingError
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
-from backprop_engine.source import Problem, ScenarioError, Span
+from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
 from backprop_engine.values import Value, full_like, settle, shape_of
 
@@ -20,6 +21,17 @@ from backprop_engine.values import Value, full_like, settle, shape_of
 def record(scenario: Scenario) -> Trace:
     """The complete trace of `scenario`; ScenarioError where it cannot be run."""
     return Runner(scenario).run()
+
+
+def recorded(graph: Graph, output: int) -> Trace:
+    """The trace of one backward pass from `output`, of a graph that no scenario made."""
+    scenario = Scenario(Source("", ""), (), (), (Backward("y", None, Span(0, 0)),))
+    with collector_paused(), np.errstate(all="ignore"):
+        environment = Environment(scenario)
+        environment.names["y"] = output
+        recorder = _Recorder(scenario, environment, graph)
+        recorder.run()
+    return recorder.trace({})
 
 
 class Runner:
@@ -43,7 +55,7 @@ class Runner:
         with collector_paused(), np.errstate(all="ignore"):
             if changed:
                 graph = self._with_leaves(changed)
-            recorder = _Recorder(self._scenario, evaluation.names, graph)
+            recorder = _Recorder(self._scenario, evaluation, graph)
             recorder.run()
         return recorder.trace(evaluation.assigned)
 
@@ -62,7 +74,7 @@ class _Recorder:
     """The columns of a trace, while they grow, pass by pass."""
 
     scenario: Scenario
-    names: Mapping[str, int]
+    environment: Environment
     graph: Graph
     passes: list[Pass] = field(default_factory=list)
     columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
@@ -77,6 +89,7 @@ class _Recorder:
 
     def run(self) -> None:
         """All passes."""
+        self._check_expectations()
         self._forward()
         for one in self.scenario.passes:
             if isinstance(one, Backward):
@@ -91,7 +104,13 @@ class _Recorder:
             np.concatenate(columns) for columns in zip(*self.columns, strict=True)
         )
         return Trace(
-            heading=Heading(scenario.title, scenario.about, scenario.source, self._resolve_hints()),
+            heading=Heading(
+                scenario.title,
+                scenario.about,
+                scenario.source,
+                self._resolve_hints(),
+                scenario.note,
+            ),
             graph=self.graph,
             assigned=assigned,
             passes=tuple(self.passes),
@@ -105,8 +124,8 @@ class _Recorder:
     def _forward(self) -> None:
         """One step for each operation, in the order they ran."""
         computed = (operation is not None for operation in self.graph.operation)
-        nodes = np.flatnonzero(np.fromiter(computed, np.bool_, len(self.graph)))
-        nowhere = np.full(len(nodes), NO_NODE)
+        nodes = np.flatnonzero(np.fromiter(computed, np.bool_, len(self.graph))).astype(np.int32)
+        nowhere = np.full(len(nodes), NO_NODE, np.int32)
         nothing = [None] * len(nodes)
         self._add_pass(
             PassKind.FORWARD, "forward", (nodes, nowhere, nowhere), nothing, nothing, grads=None
@@ -114,7 +133,7 @@ class _Recorder:
 
     def _backward(self, one: Backward) -> None:
         """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
-        output = self.names[one.output]
+        output = self.environment.node(one.output, one.span)
         seed = self._seed(one, output)
         done = backward(self.graph, output, seed)
         for leaf, before in self.grads.items():
@@ -136,7 +155,7 @@ class _Recorder:
         )
 
     def _retain(self, one: Retain) -> None:
-        node = self.names[one.name]
+        node = self.environment.node(one.name, one.span)
         if not self.graph.requires_grad[node]:
             raise self._error(
                 one,
@@ -147,9 +166,10 @@ class _Recorder:
         if self.graph.operation[node] is not None:  # a leaf keeps its `.grad` anyway
             self.graph.retained.add(node)
 
-    def _grad_owner(self, name: str) -> int:
+    def _grad_owner(self, name: str, span: Span) -> int:
         """The node whose `.grad` is meant: the input of that name before any other."""
-        return self.graph.inputs.get(name, self.names[name])
+        found = self.graph.inputs.get(name)
+        return self.environment.node(name, span) if found is None else found
 
     def _zero_grad(self, one: ZeroGrad) -> None:
         """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
@@ -157,10 +177,10 @@ class _Recorder:
             self.grads |= dict.fromkeys(set(self.grads) - self.graph.retained)
             name = "zero_grad"
         elif one.to_none:
-            self.grads[self._grad_owner(one.name)] = None
+            self.grads[self._grad_owner(one.name, one.span)] = None
             name = f"{one.name}.grad = None"
         else:
-            leaf = self._grad_owner(one.name)
+            leaf = self._grad_owner(one.name, one.span)
             before = self.grads.get(leaf)
             if before is None:
                 raise self._error(
@@ -170,7 +190,7 @@ class _Recorder:
                 )
             self.grads[leaf] = full_like(before, 0.0)
             name = f"{one.name}.grad.zero_()"
-        nowhere = np.full(1, NO_NODE)
+        nowhere = np.full(1, NO_NODE, np.int32)
         self._add_pass(
             PassKind.ZERO_GRAD,
             name,
@@ -182,10 +202,17 @@ class _Recorder:
 
     def _resolve_hints(self) -> dict[int, str]:
         """The scenario's hints by node."""
-        names = {**self.names, **self.graph.inputs}
-        return {
-            self.names.get(name, names[name]): text for name, text in self.scenario.hints.items()
-        }
+        return {self._hinted(name, one.span): one.text for name, one in self.scenario.hints.items()}
+
+    def _hinted(self, name: str, span: Span) -> int:
+        found = self.environment.names.get(name, self.graph.inputs.get(name))
+        return self.environment.node(name, span) if found is None else found
+
+    def _check_expectations(self) -> None:
+        """Raise ScenarioError for an expectation of a name that stands for several values."""
+        for one in self.scenario.expectations:
+            if not one.is_grad:
+                self.environment.node(one.name, one.span)
 
     def _seed(self, one: Backward, output: int) -> Value:
         graph, value = self.graph, self.graph.value[output]
@@ -201,7 +228,7 @@ class _Recorder:
         shape = shape_of(value)
         gradient = one.gradient
         if one.gradient_name:
-            gradient = graph.value[self.names[one.gradient_name]]
+            gradient = graph.value[self.environment.node(one.gradient_name, one.span)]
         if gradient is None:
             if np.size(value) != 1:
                 raise self._error(
@@ -245,7 +272,7 @@ class _Recorder:
 
 def _after(first: int, column: np.ndarray) -> np.ndarray:
     """The column with an entry for the seed before it."""
-    return np.concatenate(([first], column))
+    return np.concatenate((np.full(1, first, np.int32), column))
 
 
 def _with_gradient(one: Backward) -> str:

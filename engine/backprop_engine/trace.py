@@ -115,6 +115,8 @@ class Heading:
     source: Source
     hints: Mapping[int, str]
     """By node."""
+    note: str = ""
+    """Where numbers are from that the text does not have."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +129,11 @@ class Trace:
     """Every name assigned in `compute`, with its versions (`h`, `h@1`, `h@2`), to its node."""
     passes: tuple[Pass, ...]
     senders: np.ndarray
-    """The node at work, int64; NO_NODE for zero_grad."""
+    """The node at work, int32; NO_NODE for zero_grad."""
     receivers: np.ndarray
-    """The node that receives, int64: the operand, a seed's own node; NO_NODE elsewhere."""
+    """The node that receives, int32: the operand, a seed's own node; NO_NODE elsewhere."""
     positions: np.ndarray
-    """The operand's position, int64; NO_NODE where there is none."""
+    """The operand's position, int32; NO_NODE where there is none."""
     contributions: Sequence[Value | None]
     totals: Sequence[Value | None]
 
@@ -278,18 +280,16 @@ class Trace:
 
         It changes when the pass's last contribution is in.
         """
-        shown = self.shown_pass(cursor)
-        done = (
-            shown.index
-            if cursor >= shown.stop or self._is_accumulated(node, cursor)
-            else shown.index - 1
-        )
-        while done >= 0:
-            grads = self.passes[done].grads
-            if grads is not None:
-                return grads.get(node)
-            done -= 1
+        for one in reversed(self.accumulated(node, cursor)):
+            if one.grads is not None:
+                return one.grads.get(node)
         return None
+
+    def accumulated(self, node: int, cursor: int) -> tuple[Pass, ...]:
+        """The passes that `.grad` of `node` has seen the whole of, as of `cursor`."""
+        shown = self.shown_pass(cursor)
+        is_done = cursor >= shown.stop or self._is_accumulated(node, cursor)
+        return self.passes[: shown.index + is_done]
 
     def _is_accumulated(self, node: int, cursor: int) -> bool:
         shown = self.shown_pass(cursor)
@@ -320,11 +320,9 @@ class Trace:
 
     @cached_property
     def _consumers_by_node(self) -> tuple[np.ndarray, np.ndarray]:
-        operands = self.graph.operands
-        counts = [len(one) for one in operands]
-        edges = np.fromiter((o for one in operands for o in one), np.int64, sum(counts))
-        starts, order = _group(edges, len(operands))
-        return starts, np.repeat(np.arange(len(operands)), counts)[order]
+        consumers, _, operands = self.graph.edges()
+        starts, order = _group(operands[::-1], len(self.graph))
+        return starts, consumers[::-1][order]
 
     @staticmethod
     def _column(grouped: tuple[np.ndarray, np.ndarray], node: int) -> Sequence[int]:
