@@ -16,13 +16,17 @@ import numpy as np
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
     Action,
+    Append,
     Assignment,
     Call,
+    Computing,
     Expression,
+    Loop,
     Setting,
     Statement,
     Unpacking,
     postorder,
+    target_names,
 )
 from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.dtypes import default_dtype, read_dtype
@@ -40,7 +44,7 @@ class Program:
 
     dtype: Dtype
     inputs: tuple[Input, ...]
-    statements: tuple[Assignment | Unpacking, ...]
+    statements: tuple[Computing, ...]
     passes: tuple[Backward | ZeroGrad, ...]
     retained: tuple[Retain, ...]
     tensors: Mapping[Expression, Value]
@@ -51,6 +55,12 @@ class Program:
     def assigned(self) -> tuple[str, ...]:
         """Every name that is assigned, as often as it is."""
         return tuple(name.name for one in self.statements if one.has_target for name in one.names)
+
+    @property
+    def looped(self) -> frozenset[str]:
+        """The names that are assigned in loops."""
+        loops = (one for one in self.statements if isinstance(one, Loop))
+        return frozenset(name.name for one in loops for name in one.names)
 
     @property
     def default_pass(self) -> Backward:
@@ -83,7 +93,8 @@ class _Reader:
         self.source = source
         self.dtype = dtype
         self.inputs = {one.name: one for one in inputs}
-        self.statements: list[Assignment | Unpacking] = []
+        self.statements: list[Computing] = []
+        """Those of the innermost loop, while one is read."""
         self.passes: list[Backward | ZeroGrad] = []
         self.retained: list[Retain] = []
         self.tensors: dict[Expression, Value] = {}
@@ -98,6 +109,9 @@ class _Reader:
         self._passes_before: dict[str, int] = {}
         """How many passes stand before the last assignment of a name."""
         self._used: set[str] = set()
+        self._loops: list[Loop] = []
+        """Those that are being read, the innermost last."""
+        self._looped: set[str] = set()
 
     def program(self) -> Program:
         """Everything read so far."""
@@ -118,6 +132,12 @@ class _Reader:
                 self._assign(statement)
             case Unpacking():
                 self._unpack(statement)
+            case Loop():
+                self._loop(statement)
+            case Action(call=call) if _appends(call):
+                self._append(statement)
+            case Action() | Setting() if self._loops:
+                raise refused.in_loop(statement, self._text(statement.span))
             case Action(call=call):
                 self._act(call)
             case Setting():
@@ -133,9 +153,35 @@ class _Reader:
         return f"{name}@{self._assigned[name]}"
 
     def _version_name(self, version: str) -> str:
-        """`h@2`, or `h` where it is the only one."""
-        name = version.rpartition("@")[0]
+        """`h@2`, or `h` where it is the only one, or the last of many that a loop makes."""
+        name, _, number = version.rpartition("@")
+        if name in self._looped:
+            return self._last_of_loop(name, int(number))
         return version if self._assigned[name] > 1 else name
+
+    def _last_of_loop(self, name: str, number: int) -> str:
+        if number == self._assigned[name]:
+            return name
+        mention = next(
+            one.span
+            for one in (*self.passes, *self.retained)
+            if isinstance(one, Backward | Retain) and self._mentions(one, name)
+        )
+        raise ProblemError(
+            f"`{name}` is assigned again after this, and in a loop",
+            mention,
+            fix="give what comes later a name of its own",
+        )
+
+    def _mentions(self, one: Backward | Retain, name: str) -> bool:
+        names = [one.output, one.gradient_name] if isinstance(one, Backward) else [one.name]
+        return any(
+            (
+                version.rpartition("@")[0] == name
+                and not version.endswith(f"@{self._assigned[name]}")
+            )
+            for version in names
+        )
 
     def _named(self, one: Backward | ZeroGrad) -> Backward | ZeroGrad:
         if isinstance(one, ZeroGrad):
@@ -156,7 +202,7 @@ class _Reader:
 
     def _assign(self, statement: Assignment) -> None:
         name, made = statement.name, _made(statement.expression)
-        if made is not None and name not in self._assigned:
+        if made is not None and name not in self._assigned and not self._loops:
             self._add_input(statement, *made)
             return
         self._prepare(statement.expression)
@@ -167,7 +213,8 @@ class _Reader:
     def _unpack(self, statement: Unpacking) -> None:
         targets, values = statement.targets, syntax.children(statement.expression)
         is_listed = isinstance(statement.expression, syntax.Sequence)
-        if is_listed and len(targets) == len(values) and all(map(_made, values)):
+        is_made = is_listed and len(targets) == len(values) and all(map(_made, values))
+        if is_made and not self._loops:
             for name, value in zip(targets, values, strict=True):
                 span = Span(name.span.start, value.span.stop)
                 self._assign(Assignment(name.name, value, name.span, span))
@@ -203,6 +250,8 @@ class _Reader:
             if isinstance(part, syntax.Name):
                 self._used.add(part.name)
             elif isinstance(part, Call) and is_tensor(part) and part.function not in self._assigned:
+                if is_random(part) and (self._loops or _repeats(root, part)):
+                    raise refused.random_in_loop(part)
                 tensor = self._tensor(part)
                 if tensor.requires_grad:
                     raise ProblemError(
@@ -225,6 +274,31 @@ class _Reader:
         self.statements.append(Assignment(text, expression, span, span, has_target=False))
         self._bind(text)
         return self._version(text)
+
+    # Loops
+
+    def _loop(self, loop: Loop) -> None:
+        """Read a loop's statements, once; how often each runs is known when it does."""
+        self._prepare(loop.iterable)
+        names = {name.name for name in loop.names} | set(target_names(loop.target))
+        self._looped |= names
+        self._numbers.forget(names)
+        around, self.statements = self.statements, []
+        self._loops.append(loop)
+        for one in loop.body:
+            self.read(one)
+        self._loops.pop()
+        around.append(replace(loop, body=tuple(self.statements)))
+        self.statements = around
+        self._numbers.forget(names)
+
+    def _append(self, statement: Action) -> None:
+        receiver, values = statement.call.receiver, statement.call.arguments
+        if not isinstance(receiver, syntax.Name) or len(values) != 1 or statement.call.keywords:
+            raise ProblemError("`append` takes one value", statement.span, "`hs.append(h)`")
+        self._prepare(values[0])
+        self._used.add(receiver.name)
+        self.statements.append(Append(receiver, values[0], statement.span, statement.is_recorded))
 
     # Actions
 
@@ -349,6 +423,20 @@ class _Reader:
         if name not in self.inputs and name not in retained:
             raise refused.grad_of_non_leaf(name, span)
         self.passes.append(ZeroGrad(span, name, to_none))
+
+
+def _appends(call: Call) -> bool:
+    return call.receiver is not None and call.function == "append"
+
+
+def _repeats(root: Expression, part: Expression) -> bool:
+    """Whether a comprehension in `root` has `part` in its item."""
+    return any(
+        inner is part
+        for one in postorder(root)
+        if isinstance(one, syntax.Comprehension)
+        for inner in postorder(one.item)
+    )
 
 
 def _note(seeds: Iterable[int]) -> str:
