@@ -85,9 +85,11 @@ class Looping(Environment):
         while isinstance(first, syntax.Sequence):
             first = first.items[0]
         name = first.name if isinstance(first, syntax.Name) else ""
-        is_counted = isinstance(iterable, syntax.Call) and iterable.function == "enumerate"
-        if isinstance(result, Counting) or (is_counted and first is not target):
+        function = iterable.function if isinstance(iterable, syntax.Call) else ""
+        if isinstance(result, Counting) or (function == "enumerate" and first is not target):
             return Naming(f"{name}=")
+        if isinstance(iterable, syntax.Call) and function == "zip" and iterable.arguments:
+            iterable = iterable.arguments[0]
         if isinstance(iterable, syntax.Name):
             return Naming(f"{name}={iterable.name}[", "]")
         return Naming(f"{name}: item ")

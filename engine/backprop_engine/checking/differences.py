@@ -9,6 +9,7 @@ recorded values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -173,10 +174,16 @@ class _Tape:
             values[node] = value
         for node in self.affected:
             operation: Operation | None = graph.operation[node]
-            if operation is not None:
-                operands = [values[operand] for operand in graph.operands[node]]
-                output = evaluate(operation.forward, operands, graph.attributes_of(node))
-                values[node] = settle(output, "float64")
+            if operation is None:
+                continue
+            operands = [values[operand] for operand in graph.operands[node]]
+            # Numbers are most of a large graph, and need no care as long as Python computes them.
+            if graph.scalar_rules[node] is not None:
+                with suppress(ArithmeticError):
+                    values[node] = operation.forward(*operands)
+                    continue
+            output = evaluate(operation.forward, operands, graph.attributes_of(node))
+            values[node] = settle(output, "float64")
         return [term.seed * values[term.output] for term in self.terms]
 
 
