@@ -1,0 +1,203 @@
+"""The autopsy: the first inf or nan that does harm, what became of it, and whose fault it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from backprop_engine import notation
+from backprop_engine.autopsy.births import Birth, Place, births, is_spoilt, name_of
+from backprop_engine.autopsy.figures import figures
+from backprop_engine.autopsy.flow import Cause, Event, Flow, causes, event_of, victims_of
+from backprop_engine.explain import expression
+from backprop_engine.source import Position
+from backprop_engine.trace import NO_NODE, Trace
+
+_CAUSES_TOLD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One birth, as it is told."""
+
+    birth: Birth
+    kind: str
+    """`nan`, `inf` or `−inf`."""
+    operation: str
+    """Its name in the catalogue; `input` or `constant` for a leaf."""
+    figures: str
+    """`0 · inf at [0]: upstream 0, local 1/(2·√0) = inf`"""
+    position: Position | None
+    """Where the operation stands in the source."""
+    headline: str
+    """`the first nan is born in step 7, backward y: %2 = √x sends to x`"""
+
+
+@dataclass(frozen=True, eq=False)
+class Autopsy:
+    """What is known of the first number that is not finite and does harm."""
+
+    trace: Trace
+    births: tuple[Birth, ...]
+    """All of them, in the order of the timeline."""
+    first: Told
+    nan: Told | None
+    """Where the first is an inf: the first nan that came of it on the way told."""
+    causes: tuple[Cause, ...]
+    """The inputs that feed the first birth."""
+    ways: dict[Event, tuple[Event, ...]]
+    """From the birth to each output and each `.grad` that it spoils, the shortest way."""
+
+    @property
+    def other_births(self) -> int:
+        """How many births are not told."""
+        return len(self.births) - 1 - (self.nan is not None)
+
+    @property
+    def start(self) -> int:
+        """The cursor from which on the screen can show the first of them."""
+        return 0 if self.first.birth.step is None else self.first.birth.step
+
+    @cached_property
+    def causes_text(self) -> str:
+        """`x[0] = 0, w = 3`"""
+        named = [cause_text(self.trace, one) for one in self.causes[:_CAUSES_TOLD]]
+        more = len(self.causes) - len(named)
+        return ", ".join(named) + (f" and {more:,} more" if more else "")
+
+    @cached_property
+    def victims(self) -> tuple[str, ...]:
+        """What is spoilt: `y`, `x.grad`."""
+        return tuple(dict.fromkeys(victim_name(self.trace, one) for one in self.ways))
+
+
+def autopsy(trace: Trace) -> Autopsy | None:
+    """The autopsy of `trace`; None if nothing in it is nan and no result is inf.
+
+    An inf that is gone again before the results, such as a mask of −inf before a softmax, is no
+    cause for one.
+    """
+    found = list(births(trace))
+    if not found:
+        return None
+    victims = victims_of(trace)
+    if not victims and not any(one.is_nan for one in found):
+        return None
+    flow = Flow(trace)
+    targets = victims or [event_of(trace, one) for one in found if one.is_nan]
+    harmful = flow.harmful(targets)
+    first = next((one for one in found if event_of(trace, one) in harmful), found[0])
+    ways = flow.ways(event_of(trace, first), targets)
+    return Autopsy(
+        trace=trace,
+        births=tuple(found),
+        first=_told(trace, first, "the first " + name_of(first.value)),
+        nan=_first_nan(trace, first, found, ways),
+        causes=causes(trace, first),
+        ways=ways,
+    )
+
+
+def _first_nan(
+    trace: Trace, first: Birth, found: list[Birth], ways: dict[Event, tuple[Event, ...]]
+) -> Told | None:
+    """The birth on one of the ways that makes a nan of the inf."""
+    if first.is_nan:
+        return None
+    on_the_way = {event for way in ways.values() for event in way}
+    for one in found:
+        if one.is_nan and event_of(trace, one) in on_the_way:
+            return _told(trace, one, "the first nan")
+    return None
+
+
+def _told(trace: Trace, birth: Birth, what: str) -> Told:
+    graph = trace.graph
+    operation, span = graph.operation[birth.node], graph.span[birth.node]
+    if birth.place is Place.SUM and birth.step is not None:
+        sender = int(trace.senders[birth.step])  # a sum has no operation of its own
+        operation, span = graph.operation[sender], graph.span[sender]
+    is_input = birth.node in graph.inputs.values()
+    kind = "input" if is_input else "constant"
+    return Told(
+        birth=birth,
+        kind=name_of(birth.value),
+        operation=kind if operation is None else operation.name,
+        figures=figures(trace, birth),
+        position=None if span is None else trace.heading.source.position(span.start),
+        headline=f"{what} is {_happening(trace, birth)}",
+    )
+
+
+def _happening(trace: Trace, birth: Birth) -> str:
+    if birth.step is None:
+        return f"given: {trace.label(birth.node)}"
+    name = trace.passes[trace.pass_index(birth.step)].name
+    return f"born in step {birth.step:,}, {name}: {step_text(trace, birth.step)}"
+
+
+def step_text(trace: Trace, step: int) -> str:
+    """What a step does, in a line: `%2 = √x`, `%2 = √x sends to x`."""
+    sender, receiver, position = trace.edge(step)
+    label = trace.label(sender)
+    if receiver == NO_NODE:
+        return f"{label} = {expression(trace, sender)}"
+    if position == NO_NODE:
+        return f"seed of {label}"
+    return f"{label} = {expression(trace, sender)} sends to {trace.label(receiver)}"
+
+
+def event_text(trace: Trace, event: Event) -> str:
+    """A line of a way: what is computed or sent there, and what comes of it."""
+    value = trace.graph.value[event.node]
+    if event.step == NO_NODE:
+        label = trace.label(event.node)
+        if trace.graph.operation[event.node] is None:
+            return f"{label} = {notation.short(value)}"
+        return f"{label} = {expression(trace, event.node)} = {notation.short(value)}"
+    sent = trace.contribution(event.step)
+    text = f"{step_text(trace, event.step)}: {notation.short(sent)}"
+    if not is_spoilt(sent):
+        return f"{text}, added up {notation.short(trace.total_after(event.step))}"
+    return text
+
+
+def event_step(trace: Trace, event: Event) -> int | None:
+    """The step in which an event happens; None for a leaf."""
+    if event.step != NO_NODE:
+        return event.step
+    if trace.graph.operation[event.node] is None:
+        return None
+    return trace.visits(event.node)[0]
+
+
+def victim_name(trace: Trace, event: Event) -> str:
+    """`y` for a value, `x.grad` for a gradient."""
+    label = trace.label(event.node)
+    if event.step == NO_NODE or event.node not in trace.graph.keeping_grad:
+        return label
+    return f"{label}.grad"
+
+
+def cause_text(trace: Trace, cause: Cause) -> str:
+    """`x[0] = 0`"""
+    element = str(list(cause.element)) if cause.element else ""
+    return f"{trace.label(cause.node)}{element} = {notation.short(cause.value)}"
+
+
+def autopsy_lines(found: Autopsy) -> list[str]:
+    """The autopsy as a few lines of text for people who read it in a table's company."""
+    lines = [found.first.headline + _place(found.first), f"  {found.first.figures}"]
+    if found.nan is not None:
+        lines += [found.nan.headline + _place(found.nan), f"  {found.nan.figures}"]
+    lines.append(f"fed by {found.causes_text}")
+    if found.victims:
+        lines.append(f"spoils {', '.join(found.victims)}")
+    if found.other_births:
+        count = found.other_births
+        lines.append(f"and {count:,} more {'birth' if count == 1 else 'births'} of inf or nan")
+    return lines
+
+
+def _place(told: Told) -> str:
+    return "" if told.position is None else f" ({told.position.line}:{told.position.column})"
