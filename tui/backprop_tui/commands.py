@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from backprop_tui import inside
 from backprop_tui import session as do
-from backprop_tui.session import Change
+from backprop_tui.session import Change, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,10 @@ class Command:
     """Its word in the footer, one for keys that belong together; empty where it is not there."""
     in_tree: bool = False
     """Its keys are heard in the tree alone; elsewhere they scroll."""
+    takes_long: Callable[[Session], str] | None = None
+    """Says what `apply` has to do where that may take a while, so that a thread does it."""
+    offer: str = ""
+    """Its word in the footer while there is occasion for it (see `offers`), before all others."""
 
     @property
     def action(self) -> str:
@@ -37,6 +43,7 @@ class Command:
 
 
 STEPPING, JUMPING, TREE, SCREEN = "Step", "Jump", "Graph", "Screen"
+REASONS = "Why"
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -111,6 +118,26 @@ COMMANDS: tuple[Command, ...] = (
         "lead", ("enter",), "follow",
         "Lead from a reference to the full drawing; on other rows, hold the selection there.",
         TREE, do.lead, in_tree=True,
+    ),
+    Command(
+        "origin", ("o",), "origin",
+        "Show why a gradient is what it is: all paths it came along, the largest first.",
+        REASONS, asks=True, footer="origin",
+    ),
+    Command(
+        "autopsy", ("a",), "NaN autopsy",
+        "Show where the first nan or inf came from and what it spoils.", REASONS, asks=True,
+        offer="NaN: why?",
+    ),
+    Command(
+        "step_into", ("i",), "step into",
+        "Open the selected operation into the primitives it is made of.", REASONS,
+        inside.step_into, takes_long=inside.what_takes_long, offer="open",
+    ),
+    Command(
+        "step_out", ("I",), "step out",
+        "Close it again, and compare what its parts send with what it has sent.", REASONS,
+        inside.step_out, offer="out",
     ),
     Command("next_pane", ("tab",), "next pane", "Move on to the next pane.", SCREEN),
     Command("previous_pane", ("shift+tab",), "previous pane", "Back to the pane before.", SCREEN),

@@ -8,7 +8,7 @@ element by element; where elements mix, all elements of an operand count for eac
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
@@ -173,7 +173,7 @@ def raw_contribution(trace: Trace, step: int, upstream: Value | None = None) -> 
         )
 
 
-def _combined(operation: Operation, sources: list[Value | None]) -> Codes:
+def _combined(operation: Operation, sources: Sequence[Value | None]) -> Codes:
     """What each element of a result may have from its sources."""
     found = [codes(one) for one in sources]
     if operation.elementwise:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -139,11 +139,9 @@ def _single_brackets(text: str) -> str:
     return re.sub(r"\(\(([^()]*)\)\)", r"(\1)", text)
 
 
-def _of_what(sources: list[tuple[str, Value | None]]) -> str:
+def _of_what(sources: Sequence[tuple[str, Value | None]]) -> str:
     """Where among the sources something is not finite; the sources, where everything is."""
-    told = [
-        f"{name} {_spoilt_elements(value)}" for name, value in sources if is_spoilt(value)
-    ]
+    told = [f"{name} {_spoilt_elements(value)}" for name, value in sources if is_spoilt(value)]
     if told:
         return ", ".join(dict.fromkeys(told))
     whole = [f"{name} {notation.short(value)}" for name, value in sources if value is not None]

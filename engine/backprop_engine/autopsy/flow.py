@@ -65,7 +65,7 @@ class Flow:
     def harmful(self, victims: Iterable[Event]) -> set[Event]:
         """The events from which a way leads to one of `victims`."""
         found = set(victims)
-        for event in reversed(sorted(self.leads_to, key=_time)):
+        for event in sorted(self.leads_to, key=_time, reverse=True):
             if event not in found and any(after in found for after in self.leads_to[event]):
                 found.add(event)
         return found

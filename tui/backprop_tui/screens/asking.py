@@ -11,7 +11,9 @@ from typing import Final
 
 from textual.screen import ModalScreen
 
+from backprop_tui.screens.autopsy import AutopsyScreen
 from backprop_tui.screens.goto import GotoScreen
+from backprop_tui.screens.origin import OriginScreen
 from backprop_tui.session import Change
 from backprop_tui.view import View
 
@@ -19,4 +21,6 @@ AskingScreen = ModalScreen[Change | None]
 
 ASKING: Final[Mapping[str, Callable[[View], AskingScreen]]] = {
     "goto": lambda view: GotoScreen(view.session),
+    "origin": OriginScreen,
+    "autopsy": AutopsyScreen,
 }
