@@ -27,8 +27,8 @@ from backprop_engine.source import ProblemError, ScenarioError, Source, Span
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_engine.values import Value, shape_of
 
-RESULT = "y"
-"""The name of the result where the statements give it none."""
+RESULT = "out"
+"""The name of a result that has none, neither inside nor outside."""
 _ASSIGNED = re.compile(r"\s*[^\W\d]\w*\s*=(?!=)")
 _RELATIVE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-4}
 """How far apart two ways to compute one thing may come out, end to end."""
@@ -111,7 +111,16 @@ def composite_text(trace: Trace, node: int, operation: Operation) -> str:
         texts = _accepted(template, {**texts, "shapes": shapes})
     lines = [line.strip() for line in fill(template, texts).replace(";", "\n").split("\n")]
     *before, last = filter(None, lines)
-    return "\n".join([*before, last if _ASSIGNED.match(last) else f"{RESULT} = {last}"])
+    if not _ASSIGNED.match(last):
+        last = f"{_result_name(trace.label(node), before, len(operands))} = {last}"
+    return "\n".join([*before, last])
+
+
+def _result_name(label: str, before: list[str], operand_count: int) -> str:
+    """What the value is called outside, unless that is no name or means something else inside."""
+    taken = {line.partition("=")[0].strip() for line in before}
+    taken |= set(OPERAND_LETTERS[:operand_count])
+    return label if label.isidentifier() and label not in taken else RESULT
 
 
 def _accepted(function: Any, given: Mapping[str, Any]) -> dict[str, Any]:

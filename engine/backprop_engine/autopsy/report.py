@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from backprop_engine import notation
 from backprop_engine.autopsy.births import Birth, Place, births, is_spoilt, name_of
@@ -197,6 +198,34 @@ def autopsy_lines(found: Autopsy) -> list[str]:
         count = found.other_births
         lines.append(f"and {count:,} more {'birth' if count == 1 else 'births'} of inf or nan")
     return lines
+
+
+def as_record(found: Autopsy) -> dict[str, Any]:
+    """The autopsy in numbers, texts and lists, for JSON: `first` and, after an inf, `nan`."""
+    record = {
+        "first": _told_record(found, found.first),
+        "nan": None if found.nan is None else _told_record(found, found.nan),
+        "fed_by": [cause_text(found.trace, one) for one in found.causes],
+        "spoils": list(found.victims),
+        "births": len(found.births),
+    }
+    return record if found.nan is not None else {k: v for k, v in record.items() if k != "nan"}
+
+
+def _told_record(found: Autopsy, told: Told) -> dict[str, Any]:
+    birth, position = told.birth, told.position
+    step = birth.step
+    return {
+        "kind": told.kind.replace("−", "-"),
+        "step": step,
+        "pass": None if step is None else found.trace.passes[found.trace.pass_index(step)].name,
+        "node": found.trace.label(birth.node),
+        "operation": told.operation,
+        "element": list(birth.element),
+        "figures": told.figures,
+        "line": None if position is None else position.line,
+        "column": None if position is None else position.column,
+    }
 
 
 def _place(told: Told) -> str:
