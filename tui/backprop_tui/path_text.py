@@ -15,7 +15,7 @@ from textual.content import Content
 from backprop_engine import notation
 from backprop_engine.checking.compare import compare
 from backprop_engine.explain import explain, expression
-from backprop_engine.paths.origin import Origin, Path, path_nodes
+from backprop_engine.paths.origin import Origin, Path
 from backprop_engine.trace import Trace
 from backprop_engine.values import Value
 from backprop_tui.glyphs import Glyphs
@@ -147,13 +147,11 @@ def _carried(value: Value, size: float) -> str:
 def way_text(origin: Origin, path: Path, width: int) -> str:
     """`y → %3 → x`; of a long way the ends, and where something is multiplied by more than 1."""
     trace, count = origin.trace, len(path.steps)
-    if count > _MOST_LOOKED_AT:
-        steps = (*path.steps[:_ENDS], *path.steps[-_ENDS:])
-    else:
-        steps = path.steps
+    is_long = count > _MOST_LOOKED_AT
+    steps = (*path.steps[:_ENDS], *path.steps[-_ENDS:]) if is_long else path.steps
     nodes = (origin.nodes[0], *(int(trace.receivers[step]) for step in steps))
     names = [printable(trace.label(one)) for one in nodes]
-    if len(steps) < count:
+    if is_long:
         return abbreviated(names, _ARROW, width, is_cut=True)
     kept = [True, *(factor != 1 for factor in path.factors[:-1]), True]
     return _condensed(names, kept[: len(names)], _ARROW, width)

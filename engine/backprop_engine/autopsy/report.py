@@ -229,4 +229,7 @@ def _told_record(found: Autopsy, told: Told) -> dict[str, Any]:
 
 
 def _place(told: Told) -> str:
-    return "" if told.position is None else f" ({told.position.line}:{told.position.column})"
+    """` (sqrt at 1:8)`: operation, line and column."""
+    if told.position is None:
+        return f" ({told.operation})"
+    return f" ({told.operation} at {told.position.line}:{told.position.column})"

@@ -112,7 +112,7 @@ class AutopsyScreen(ModalScreen[Change | None]):
         span = self._view.session.trace.graph.span[_operation_node(self._view, told.birth)]
         if told.position is None or span is None:
             return lines
-        where = f"{source.name}:{told.position.line}:{told.position.column}"
+        where = f"{told.operation} at {source.name}:{told.position.line}:{told.position.column}"
         number = f"    {told.position.line} │ "
         line = printable(source.line(told.position.line).expandtabs(1))
         start = max(told.position.column - 1, 0)
