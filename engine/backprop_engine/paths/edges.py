@@ -66,12 +66,8 @@ class Edges:
 
     def send(self, step: int, upstream: Value) -> Value:
         """What `step` would send for another `upstream` gradient of its sender."""
-        graph = self.trace.graph
         sender, _, position = self.trace.edge(step)
-        operation = graph.operation[sender]
-        if operation is None:
-            raise ValueError(f"step {step} is not sent by an operation")
-        return contribution(graph, operation, sender, position, upstream)
+        return contribution(self.trace.graph, sender, position, upstream)
 
     def local(self, step: int) -> Value:
         """∂sender/∂receiver; for arrays, what a gradient of ones would become."""
