@@ -46,8 +46,10 @@ def all_paths(trace, target):
         if node == target:
             yield steps, carried
             continue
-        for step in edges.by_sender[node]:
-            pending.append(((*steps, step), edges.receiver(step), edges.send(step, carried)))
+        pending += [
+            ((*steps, step), edges.receiver(step), edges.send(step, carried))
+            for step in edges.by_sender[node]
+        ]
 
 
 def close(a, b, terms):
@@ -228,13 +230,13 @@ def test_the_work_can_be_watched_and_stopped():
     assert seen == sorted(seen)
     assert 0 <= seen[0] <= seen[-1] <= 1
 
-    class Enough(Exception):
+    class EnoughError(Exception):
         pass
 
     def stop(_):
-        raise Enough
+        raise EnoughError
 
-    with pytest.raises(Enough):
+    with pytest.raises(EnoughError):
         origin_of(trace, "x", watch=stop)
 
 
@@ -285,9 +287,7 @@ def test_arrays_are_ranked_by_the_norm_of_what_they_carry():
 
 def test_with_arrays_and_too_many_paths_the_largest_found_are_listed_and_it_is_said():
     blocks = "; ".join(["h = h + 0.3*tanh(h@w)"] * 30)
-    trace = record(
-        parse_shorthand(Source("<-e>", f"x=[1,-2], w=[[0.3,-0.2],[0.1,0.4]]; h=x+0; {blocks}; y=sum(h)"))
-    )  # fmt: skip
+    trace = traced(f"x=[1,-2], w=[[0.3,-0.2],[0.1,0.4]]; h=x+0; {blocks}; y=sum(h)")
     origin = origin_of(trace, "x", limit=10)
     assert origin.count == 2**30
     assert len(origin.paths) == 10

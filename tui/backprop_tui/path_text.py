@@ -42,9 +42,9 @@ def count_text(count: int) -> str:
         return f"{count:,}"
     # Python refuses to write out numbers of more than some thousand digits.
     shift = max(count.bit_length() - 64, 0)
-    exponent, logarithm = 0, math.log10(count >> shift) + shift * math.log10(2)
+    logarithm = math.log10(count >> shift) + shift * math.log10(2)
     exponent = math.floor(logarithm)
-    return f"about {10 ** (logarithm - exponent):.2f}·10^{exponent:,}"
+    return f"about {10 ** (logarithm - exponent):.2f}·{notation.power('10', str(exponent))}"
 
 
 def _counted(count: int) -> str:

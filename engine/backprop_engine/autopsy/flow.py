@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backprop_engine.autopsy.births import Birth, Element, Place, is_spoilt
+from backprop_engine.autopsy.births import NAN, Birth, Element, Place, codes, is_spoilt, worst
 from backprop_engine.autopsy.figures import broadcast_index
 from backprop_engine.trace import NO_NODE, PassKind, Trace
 from backprop_engine.values import Value, shape_of
@@ -70,8 +70,8 @@ class Flow:
                 found.add(event)
         return found
 
-    def ways(self, start: Event, victims: Sequence[Event]) -> dict[Event, tuple[Event, ...]]:
-        """The shortest way from `start` to each victim that it leads to."""
+    def reached(self, start: Event) -> Reached:
+        """All that `start` leads to, by the shortest ways."""
         before: dict[Event, Event | None] = {start: None}
         pending = deque([start])
         while pending:
@@ -80,16 +80,27 @@ class Flow:
                 if after not in before:
                     before[after] = event
                     pending.append(after)
-        ways: dict[Event, tuple[Event, ...]] = {}
-        for victim in victims:
-            if victim in before:
-                way: list[Event] = []
-                at: Event | None = victim
-                while at is not None:
-                    way.append(at)
-                    at = before[at]
-                ways[victim] = tuple(reversed(way))
-        return ways
+        return Reached(before)
+
+
+class Reached(NamedTuple):
+    """What a search from one event has come to."""
+
+    before: dict[Event, Event | None]
+    """For each event reached the one it was reached from; None for the start."""
+
+    def way_to(self, event: Event) -> tuple[Event, ...]:
+        """The shortest way there, both ends included."""
+        way: list[Event] = []
+        at: Event | None = event
+        while at is not None:
+            way.append(at)
+            at = self.before[at]
+        return tuple(reversed(way))
+
+    def first_of(self, events: Sequence[Event]) -> Event | None:
+        """The first of `events` that was reached."""
+        return next((one for one in events if one in self.before), None)
 
 
 def _time(event: Event) -> tuple[int, int]:
@@ -103,22 +114,37 @@ def event_of(trace: Trace, birth: Birth) -> Event:
     return Event(int(trace.receivers[birth.step]), birth.step)
 
 
-def victims_of(trace: Trace) -> list[Event]:
+class Victim(NamedTuple):
+    """A result that is not finite."""
+
+    name: str
+    """`y`, `x.grad`"""
+    is_nan: bool
+    events: tuple[Event, ...]
+    """The value; or each of the contributions that have spoilt a `.grad`."""
+
+
+def victims_of(trace: Trace) -> list[Victim]:
     """What a person asked for and is not finite: outputs of passes, and every `.grad`."""
-    found: dict[Event, None] = {}
+    found: dict[str, Victim] = {}
     for one in trace.passes:
         if one.output is None:
             continue
-        if is_spoilt(trace.graph.value[one.output]):
-            found[Event(one.output)] = None
-        for node in trace.graph.keeping_grad:
-            if not is_spoilt((one.grads or {}).get(node)):
+        value, label = trace.graph.value[one.output], trace.label(one.output)
+        if is_spoilt(value):
+            found[label] = Victim(label, worst(codes(value)) == NAN, (Event(one.output),))
+        for node, grad in (one.grads or {}).items():
+            name = f"{trace.label(node)}.grad"
+            if name in found or not is_spoilt(grad):
                 continue
-            for step in trace.receipts(node):
-                if one.start <= step < one.stop and is_spoilt(trace.contributions[step]):
-                    found[Event(node, step)] = None
-                    break
-    return list(found)
+            events = tuple(
+                Event(node, step)
+                for step in trace.receipts(node)
+                if one.start <= step < one.stop
+                and (is_spoilt(trace.contributions[step]) or is_spoilt(trace.totals[step]))
+            )
+            found[name] = Victim(name, worst(codes(grad)) == NAN, events)
+    return list(found.values())
 
 
 class Cause(NamedTuple):
@@ -133,9 +159,8 @@ class Cause(NamedTuple):
 def causes(trace: Trace, birth: Birth) -> tuple[Cause, ...]:
     """The inputs that feed the birth; constants, where no input does."""
     graph = trace.graph
-    found: dict[int, Element | None] = {birth.node: birth.element}
-    if birth.place is Place.SUM:
-        found = {birth.node: None}
+    is_summed = birth.place in (Place.SUM, Place.TERMS)
+    found: dict[int, Element | None] = {birth.node: None if is_summed else birth.element}
     pending = [-birth.node]
     leaves: list[int] = []
     while pending:  # from the birth downwards: all uses of a node are known when its turn comes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,16 @@ from typing import Any
 from backprop_engine import notation
 from backprop_engine.autopsy.births import Birth, Place, births, is_spoilt, name_of
 from backprop_engine.autopsy.figures import figures
-from backprop_engine.autopsy.flow import Cause, Event, Flow, causes, event_of, victims_of
+from backprop_engine.autopsy.flow import (
+    Cause,
+    Event,
+    Flow,
+    Reached,
+    Victim,
+    causes,
+    event_of,
+    victims_of,
+)
 from backprop_engine.explain import expression
 from backprop_engine.source import Position
 from backprop_engine.trace import NO_NODE, Trace
@@ -46,8 +56,8 @@ class Autopsy:
     """Where the first is an inf: the first nan that came of it on the way told."""
     causes: tuple[Cause, ...]
     """The inputs that feed the first birth."""
-    ways: dict[Event, tuple[Event, ...]]
-    """From the birth to each output and each `.grad` that it spoils, the shortest way."""
+    ways: Mapping[str, tuple[Event, ...]]
+    """From the birth to each output (`y`) and each `.grad` (`x.grad`) that it spoils."""
 
     @property
     def other_births(self) -> int:
@@ -66,10 +76,10 @@ class Autopsy:
         more = len(self.causes) - len(named)
         return ", ".join(named) + (f" and {more:,} more" if more else "")
 
-    @cached_property
+    @property
     def victims(self) -> tuple[str, ...]:
         """What is spoilt: `y`, `x.grad`."""
-        return tuple(dict.fromkeys(victim_name(self.trace, one) for one in self.ways))
+        return tuple(self.ways)
 
 
 def autopsy(trace: Trace) -> Autopsy | None:
@@ -82,34 +92,56 @@ def autopsy(trace: Trace) -> Autopsy | None:
     if not found:
         return None
     victims = victims_of(trace)
-    if not victims and not any(one.is_nan for one in found):
+    if not victims:
+        victims = [
+            Victim(trace.label(one.node), True, (event_of(trace, one),))
+            for one in found
+            if one.is_nan
+        ]
+    if not victims:
         return None
     flow = Flow(trace)
-    targets = victims or [event_of(trace, one) for one in found if one.is_nan]
-    harmful = flow.harmful(targets)
+    harmful = flow.harmful(event for one in victims for event in one.events)
     first = next((one for one in found if event_of(trace, one) in harmful), found[0])
-    ways = flow.ways(event_of(trace, first), targets)
+    from_first = flow.reached(event_of(trace, first))
+    nan = None if first.is_nan else _first_nan(trace, found, victims, flow, from_first)
+    from_nan = None if nan is None else flow.reached(event_of(trace, nan))
     return Autopsy(
         trace=trace,
         births=tuple(found),
         first=_told(trace, first, "the first " + name_of(first.value)),
-        nan=_first_nan(trace, first, found, ways),
+        nan=None if nan is None else _told(trace, nan, "the first nan"),
         causes=causes(trace, first),
-        ways=ways,
+        ways=dict(_ways(victims, from_first, from_nan)),
     )
 
 
 def _first_nan(
-    trace: Trace, first: Birth, found: list[Birth], ways: dict[Event, tuple[Event, ...]]
-) -> Told | None:
-    """The birth on one of the ways that makes a nan of the inf."""
-    if first.is_nan:
-        return None
-    on_the_way = {event for way in ways.values() for event in way}
+    trace: Trace, found: list[Birth], victims: list[Victim], flow: Flow, from_first: Reached
+) -> Birth | None:
+    """The first birth that makes a nan of what the first birth has led to, and does harm as such.
+
+    None if there is none.
+    """
+    spoilt = flow.harmful(event for one in victims if one.is_nan for event in one.events)
     for one in found:
-        if one.is_nan and event_of(trace, one) in on_the_way:
-            return _told(trace, one, "the first nan")
+        event = event_of(trace, one)
+        if one.is_nan and event in spoilt and event in from_first.before:
+            return one
     return None
+
+
+def _ways(
+    victims: list[Victim], from_first: Reached, from_nan: Reached | None
+) -> Iterator[tuple[str, tuple[Event, ...]]]:
+    """To each victim the shortest way; where the nan leads there, by way of it."""
+    for one in victims:
+        through = None if from_nan is None else from_nan.first_of(one.events)
+        if from_nan is not None and through is not None:
+            way = from_nan.way_to(through)
+            yield one.name, (*from_first.way_to(way[0]), *way[1:])
+        elif (event := from_first.first_of(one.events)) is not None:
+            yield one.name, from_first.way_to(event)
 
 
 def _told(trace: Trace, birth: Birth, what: str) -> Told:
@@ -170,14 +202,6 @@ def event_step(trace: Trace, event: Event) -> int | None:
     if trace.graph.operation[event.node] is None:
         return None
     return trace.visits(event.node)[0]
-
-
-def victim_name(trace: Trace, event: Event) -> str:
-    """`y` for a value, `x.grad` for a gradient."""
-    label = trace.label(event.node)
-    if event.step == NO_NODE or event.node not in trace.graph.keeping_grad:
-        return label
-    return f"{label}.grad"
 
 
 def cause_text(trace: Trace, cause: Cause) -> str:

@@ -22,7 +22,6 @@ from backprop_engine.autopsy.report import (
     Told,
     event_step,
     event_text,
-    victim_name,
 )
 from backprop_tui.session import Change, jump
 from backprop_tui.text import fit, printable
@@ -132,10 +131,9 @@ class AutopsyScreen(ModalScreen[Change | None]):
     # The ways
 
     def _list_ways(self, found: Autopsy, width: int) -> None:
-        trace = found.trace
         lines: list[tuple[Content, int | None]] = []
-        for victim, way in list(found.ways.items())[:_MOST_WAYS]:
-            title = self._text(f"the way to {victim_name(trace, victim)}")
+        for name, way in list(found.ways.items())[:_MOST_WAYS]:
+            title = self._text(f"the way to {name}")
             lines.append((Content.styled(title, "bold"), None))
             lines += self._way(found, way, width)
         if len(found.ways) > _MOST_WAYS:
