@@ -60,6 +60,9 @@ class Flow:
                     self.leads_to[values[one]].append(event)
             for earlier in received[sender]:
                 self.leads_to[earlier].append(event)
+            if worst(codes(trace.totals[step])) > worst(codes(trace.contributions[step])):
+                for earlier in received[receiver]:  # it is the sum that has been spoilt
+                    self.leads_to[earlier].append(event)
             received[receiver].append(event)
 
     def harmful(self, victims: Iterable[Event]) -> set[Event]:
