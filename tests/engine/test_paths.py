@@ -348,6 +348,8 @@ def test_on_any_graph_count_list_and_sum_are_those_of_all_paths_one_by_one(text,
         carried = dict(every)
         for path in origin.paths:
             assert np.allclose(np.asarray(path.carried), carried[path.steps], rtol=1e-12)
+            assert len(path.factors) == len(path.steps)
+            assert abs(math.prod(path.factors, start=path.start)) == pytest.approx(path.size)
         assert close(origin.sum, origin.gradient, [c for _, c in every])
         unlisted = [c for steps, c in every if steps not in {p.steps for p in origin.paths}]
         terms = [c for _, c in every]

@@ -35,20 +35,15 @@ _TIMES = " · "
 _ARROW = " → "
 
 
-def count_text(count: int) -> str:
-    """A number of paths: every digit, or about how many it is where it has very many."""
-    digits = int(count.bit_length() * math.log10(2)) + 1
-    if digits <= _MOST_EXACT:
-        return f"{count:,}"
+def count_text(count: int, width: int = _MOST_EXACT + _MOST_EXACT // 3) -> str:
+    """A number of paths: every digit, or, where `width` is too little, about how many."""
+    if count.bit_length() * math.log10(2) < width and len(text := f"{count:,}") <= width:
+        return text
     # Python refuses to write out numbers of more than some thousand digits.
     shift = max(count.bit_length() - 64, 0)
     logarithm = math.log10(count >> shift) + shift * math.log10(2)
     exponent = math.floor(logarithm)
     return f"about {10 ** (logarithm - exponent):.2f}·{notation.power('10', str(exponent))}"
-
-
-def _counted(count: int) -> str:
-    return f"{count_text(count)} {'path' if count == 1 else 'paths'}"
 
 
 def target_name(origin: Origin) -> str:
@@ -58,22 +53,24 @@ def target_name(origin: Origin) -> str:
 
 
 def heading(origin: Origin) -> str:
-    """What is asked, and how many paths there are."""
-    paths = _counted(origin.count)
-    return f"{target_name(origin)} = {notation.short(origin.gradient)} · {paths}"
+    """The gradient that is asked about."""
+    return f"{target_name(origin)} = {notation.short(origin.gradient)}"
 
 
 def summary(origin: Origin, received: int, expected: int) -> list[str]:
     """What the lists show, in a sentence or two."""
     output, node = (origin.trace.label(one) for one in origin.nodes)
-    parts = "seed × local × local …" if origin.is_scalar else "a vector-Jacobian product"
-    each = f"Each path from {output} to {node} carries {parts}; their sum is the gradient."
+    leads = "path leads" if origin.count == 1 else "paths lead"
+    start = f"{count_text(origin.count)} {leads} from {output} to {node}. "
     if not origin.paths:
-        each = f"No path carries anything: on each of the {_counted(origin.count)} a local "
-        each += "derivative is 0."
-    lines = [each]
-    if not origin.is_scalar:
-        lines[0] += " Ranked by the norm of what they carry; shares are along the gradient."
+        lines = [start + "Nothing is carried: on every path a local derivative is 0."]
+    elif origin.is_scalar:
+        lines = [start + "Each carries seed × local × local …; their sum is the gradient."]
+    else:
+        lines = [
+            start + "Each carries a vector-Jacobian product; their sum is the gradient. Ranked by "
+            "the norm of what they carry; shares are along the gradient."
+        ]
     if received < expected:
         lines.append(f"At the cursor {received} of {expected} contributions have come so far.")
     return lines
@@ -91,7 +88,7 @@ def paths_header(origin: Origin, width: int) -> str:
     """The names of the columns."""
     carries = "carries" if origin.is_scalar else "norm"
     ways, products = _columns(width)
-    product = "product" if origin.is_scalar else "norm of the seed, growth at each step"
+    product = "product" if origin.is_scalar else "growth of the norm"
     lead = right("share", _SHARE) + "  " + " " * bar_width(width) + right(carries, _FIGURE)
     return f"{lead}  {left('path', ways)}  {fit(product, products)}"
 
@@ -110,7 +107,7 @@ def path_row(origin: Origin, path: Path, width: int, glyphs: Glyphs) -> Content:
     style = _NEGATIVE if is_negative else _POSITIVE
     return Content.assemble(
         (right(share_text(path.share), _SHARE), ""),
-        ("  " + glyphs.text(_bar(origin, path, bar_width(width))), style),
+        ("  " + _bar(origin, path, bar_width(width), "=" if glyphs.is_ascii else "▇"), style),
         (right(glyphs.text(_carried(path.carried, path.size)), _FIGURE), f"bold {style}"),
         ("  " + left(glyphs.text(way_text(origin, path, ways)), ways), ""),
         ("  " + fit(glyphs.text(product_text(path, products)), products), _MUTED),
@@ -129,14 +126,14 @@ def share_text(share: float | None) -> str:
     return f"{percent:.0f} %".replace("-", "−")
 
 
-def _bar(origin: Origin, path: Path, width: int) -> str:
+def _bar(origin: Origin, path: Path, width: int, block: str) -> str:
     """As long as the path is large beside the largest."""
     largest = origin.paths[0].size
     if not math.isfinite(largest) or not largest:
         part = 1.0 if path.size == largest or math.isnan(path.size) else 0.0
     else:
         part = path.size / largest
-    return ("▇" * max(round(part * width), 1)).ljust(width)
+    return (block * max(round(part * width), 1)).ljust(width)
 
 
 def _carried(value: Value, size: float) -> str:
@@ -211,9 +208,11 @@ def sum_rows(origin: Origin, width: int, glyphs: Glyphs) -> list[Content]:
     indent = _SHARE + 2 + bar_width(width)
     rows: list[Content] = []
     if origin.rest_count:
-        rest = f"the rest: {_counted(origin.rest_count)} in one sum"
+        noun = "path" if origin.rest_count == 1 else "paths"
+        room = max(width - indent - _FIGURE - 2 - len("the rest:  paths in one sum"), 8)
+        rest = f"the rest: {count_text(origin.rest_count, room)} {noun} in one sum"
         if not origin.is_ranked and origin.paths:
-            rest += "; the largest found are listed"
+            rest = f"{rest}; listed are the largest found"
         rows.append(_sum_row(rest, origin.rest, indent, width, glyphs, ""))
     compared = compare(origin.sum, origin.gradient)
     apart = (

@@ -119,7 +119,7 @@ class Search:
     def _take_best(self, room: int) -> Found:
         """The best path of the best bundle; the others of it become bundles of their own."""
         edges, bundle = self.edges, self._bundles.pop(0)
-        steps, sizes = bundle.steps[: bundle.length], bundle.sizes[: bundle.length]
+        steps, sizes = bundle.steps[: bundle.length], bundle.sizes[: bundle.length + 1]
         carried, node = bundle.carried, edges.output
         sizes.append(size(carried))
         if bundle.step is not None:

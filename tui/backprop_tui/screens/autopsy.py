@@ -124,7 +124,7 @@ class AutopsyScreen(ModalScreen[Change | None]):
         return [
             *lines,
             *self._wrapped(where, width, _MUTED, indent=4),
-            Content.assemble((self._text(number), _MUTED), self._text(shown)),
+            Content.assemble((number, _MUTED), self._text(shown)),
             Content.styled(caret, _BAD),
         ]
 
