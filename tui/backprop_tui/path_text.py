@@ -61,16 +61,17 @@ def summary(origin: Origin, received: int, expected: int) -> list[str]:
     """What the lists show, in a sentence or two."""
     output, node = (origin.trace.label(one) for one in origin.nodes)
     leads = "path leads" if origin.count == 1 else "paths lead"
+    carries = "It carries" if origin.count == 1 else "Each carries"
+    whole = "that is the gradient" if origin.count == 1 else "their sum is the gradient"
     start = f"{count_text(origin.count)} {leads} from {output} to {node}. "
     if not origin.paths:
-        lines = [start + "Nothing is carried: on every path a local derivative is 0."]
+        lines = [start + "Nothing is carried: every way passes a local derivative of 0."]
     elif origin.is_scalar:
-        lines = [start + "Each carries seed × local × local …; their sum is the gradient."]
+        lines = [f"{start}{carries} seed × local × local …; {whole}."]
     else:
-        lines = [
-            start + "Each carries a vector-Jacobian product; their sum is the gradient. Ranked by "
-            "the norm of what they carry; shares are along the gradient."
-        ]
+        lines = [f"{start}{carries} a vector-Jacobian product; {whole}."]
+        if len(origin.paths) > 1:
+            lines.append("Ranked by the norm of what they carry; shares are along the gradient.")
     if received < expected:
         lines.append(f"At the cursor {received} of {expected} contributions have come so far.")
     return lines
