@@ -9,7 +9,6 @@ from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.composite import (
     RESULT,
     compare_sent,
-    composite_text,
     open_composite,
     seeding_pass,
     why_closed,
@@ -122,18 +121,15 @@ def test_what_cannot_be_opened_says_why(name, reason):
             open_composite(trace, node, None)
 
 
-COMPOSITES = sorted(
-    {one.name: one for one in OPERATIONS.values() if one.composite}.items(), key=str
-)
+COMPOSITES = sorted(name for name, one in OPERATIONS.items() if one.composite)
 
 
-@pytest.mark.parametrize(("name", "operation"), COMPOSITES, ids=lambda one: str(one))
-def test_every_composite_of_the_catalogue_comes_to_what_its_operation_does(name, operation):
+@pytest.mark.parametrize("name", COMPOSITES)
+def test_every_composite_of_the_catalogue_comes_to_what_its_operation_does(name):
+    operation = OPERATIONS[name]
     trace = traced(operation.example or f"x=0.3, y={name}(x)")
     node = node_named(trace, name)
-    assert composite_text(trace, node, operation)
-    one = seeding_pass(trace, node, 0)
-    inside = open_composite(trace, node, one)
+    inside = open_composite(trace, node, seeding_pass(trace, node, 0))
     result = list(inside.trace.assigned.values())[-1]
     assert np.allclose(inside.trace.graph.value[result], trace.graph.value[node])
     for sent in compare_sent(inside):
