@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -176,6 +177,27 @@ def test_where_elements_mix_it_is_told_where_the_bad_ones_are():
     assert found.first.figures.startswith("matmul = inf at [0]: of finite x ")
     found = autopsy(traced("x=[0, 1], l=log(x), y=l@[[0, 1], [1, 1]]@[1, 1]"))
     assert found.nan.figures == "matmul = nan at [0]: l −inf at [0]"
+
+
+def test_of_a_composite_whose_elements_mix_the_part_is_told_that_did_it():
+    trace = traced("x=[1e308, 1e308], y=sum(x)")
+    operations, node = trace.graph.operation, trace.assigned["y"]
+    operations[node] = replace(operations[node], composite="{a}[0] + {a}[1]")
+    found = autopsy(trace)
+    assert found.first.inside == "add: (1e308) + (1e308) = inf"
+    assert "  inside, add: (1e308) + (1e308) = inf" in autopsy_lines(found)
+    assert as_record(found)["first"]["inside"] == found.first.inside
+    operations[node] = replace(operations[node], composite="{a}.dot([1, 2, 3])")
+    assert autopsy(trace).first.inside == ""
+
+
+def test_in_the_backward_pass_the_upstream_gradient_goes_inside_as_well():
+    trace = traced("x=[1, 1], s=x.dot([0, 1]), y=sqrt(s - 1)")
+    operations, node = trace.graph.operation, trace.assigned["s"]
+    operations[node] = replace(operations[node], composite="(a * b).sum()")
+    found = autopsy(trace)
+    assert found.nan.figures == "dot sends nan at [0]: upstream inf"
+    assert found.nan.inside == "mul: inf · 0 at [0]: upstream inf, local 0"
 
 
 def test_a_seed_may_be_what_is_not_finite(tmp_path):

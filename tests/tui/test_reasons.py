@@ -124,6 +124,15 @@ async def test_after_zero_grad_and_off_the_way_there_is_no_origin_either(opened)
         assert "No gradient comes to u in backward y" in pilot.app.session.notice
 
 
+async def test_what_earlier_passes_have_left_in_grad_is_told_apart(opened, text_of):
+    async with opened("folder/3-accumulate.yaml") as pilot:
+        await pilot.press("f", "f", "f")
+        await choose(pilot, "x")
+        await pilot.press("o")
+        await settle(pilot)
+        assert "x.grad adds it to 6, which an earlier pass has left there." in text_of(pilot)
+
+
 async def test_in_the_middle_of_a_pass_it_is_said_what_has_come_so_far(opened, text_of):
     async with opened() as pilot:
         await pilot.press("g", "9", "enter")

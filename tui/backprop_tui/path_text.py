@@ -72,6 +72,10 @@ def summary(origin: Origin, received: int, expected: int) -> list[str]:
         lines = [f"{start}{carries} a vector-Jacobian product; {whole}."]
         if len(origin.paths) > 1:
             lines.append("Ranked by the norm of what they carry; shares are along the gradient.")
+    before = (origin.trace.passes[origin.one.index - 1].grads or {}).get(origin.node)
+    if before is not None:
+        left = f"{node}.grad adds it to {notation.short(before)}"
+        lines.append(f"{left}, which an earlier pass has left there.")
     if received < expected:
         lines.append(f"At the cursor {received} of {expected} contributions have come so far.")
     return lines

@@ -20,8 +20,9 @@ from backprop_engine.autopsy.flow import (
     event_of,
     victims_of,
 )
+from backprop_engine.composite import open_composite
 from backprop_engine.explain import expression
-from backprop_engine.source import Position
+from backprop_engine.source import Position, ScenarioError
 from backprop_engine.trace import NO_NODE, Trace
 
 _CAUSES_TOLD = 4
@@ -40,6 +41,8 @@ class Told:
     """`0 · inf at [0]: upstream 0, local 1/(2·√0) = inf`"""
     position: Position | None
     """Where the operation stands in the source."""
+    inside: str
+    """Where elements mix, the figures again: of the part, inside of the operation, that did it."""
     headline: str
     """`the first nan is born in step 7, backward y: %2 = √x sends to x`"""
 
@@ -157,9 +160,40 @@ def _told(trace: Trace, birth: Birth, what: str) -> Told:
         kind=name_of(birth.value),
         operation=kind if operation is None else operation.name,
         figures=figures(trace, birth),
+        inside=_inside(trace, birth),
         position=None if span is None else trace.heading.source.position(span.start),
         headline=f"{what} is {_happening(trace, birth)}",
     )
+
+
+def _inside(trace: Trace, birth: Birth) -> str:
+    """The figures of the part that did it; empty where the operation has no parts to look at."""
+    operation = trace.graph.operation[birth.node]
+    if operation is None or operation.composite is None or operation.elementwise:
+        return ""
+    if birth.step is None or birth.place not in (Place.FORWARD, Place.CONTRIBUTION):
+        return ""
+    one = trace.passes[trace.pass_index(birth.step)]
+    try:
+        opened = open_composite(trace, birth.node, None if one.output is None else one)
+    except ScenarioError:
+        return ""  # its parts refuse these very operands: there is nothing to look at
+    inner = opened.trace
+    for part in births(inner):
+        is_forward = part.place is Place.FORWARD
+        if part.step is None or part.is_nan is not birth.is_nan:
+            continue
+        if is_forward is (birth.place is Place.FORWARD) and (
+            is_forward or part.position is not None
+        ):
+            return f"{_operation_at(inner, part)}: {figures(inner, part)}"
+    return ""
+
+
+def _operation_at(trace: Trace, birth: Birth) -> str:
+    node = birth.node if birth.place is not Place.SUM else int(trace.senders[birth.step or 0])
+    operation = trace.graph.operation[node]
+    return "" if operation is None else operation.name
 
 
 def _happening(trace: Trace, birth: Birth) -> str:
@@ -212,9 +246,11 @@ def cause_text(trace: Trace, cause: Cause) -> str:
 
 def autopsy_lines(found: Autopsy) -> list[str]:
     """The autopsy as a few lines of text for people who read it in a table's company."""
-    lines = [found.first.headline + _place(found.first), f"  {found.first.figures}"]
-    if found.nan is not None:
-        lines += [found.nan.headline + _place(found.nan), f"  {found.nan.figures}"]
+    lines: list[str] = []
+    for told in (found.first, found.nan):
+        if told is not None:
+            lines += [told.headline + _place(told), f"  {told.figures}"]
+            lines += [f"  inside, {told.inside}"] if told.inside else []
     lines.append(f"fed by {found.causes_text}")
     if found.victims:
         lines.append(f"spoils {', '.join(found.victims)}")
@@ -247,6 +283,7 @@ def _told_record(found: Autopsy, told: Told) -> dict[str, Any]:
         "operation": told.operation,
         "element": list(birth.element),
         "figures": told.figures,
+        **({"inside": told.inside} if told.inside else {}),
         "line": None if position is None else position.line,
         "column": None if position is None else position.column,
     }

@@ -24,8 +24,9 @@ from backprop_engine.values import Value
 
 _CANDIDATES = 4
 """Where keys are estimates, so many times as many paths are found as are listed."""
-_ELEMENTS = 1000
-"""Elements of an array that take as long as one edge between scalars."""
+_ELEMENTS = 50
+"""Elements of an array that take as long as one edge between scalars: few, for the sake of
+matrix products."""
 
 
 class Found(NamedTuple):

@@ -107,6 +107,8 @@ class AutopsyScreen(ModalScreen[Change | None]):
         """One birth: what happened, the figures, and the place in the source."""
         lines = self._wrapped(told.headline, width, _NAMED)
         lines += self._wrapped(told.figures, width, "bold", indent=4)
+        if told.inside:
+            lines += self._wrapped(f"inside, {told.inside}", width, "", indent=4)
         source = self._view.session.trace.heading.source
         span = self._view.session.trace.graph.span[_operation_node(self._view, told.birth)]
         if told.position is None or span is None:
