@@ -104,7 +104,7 @@ def amplification(edges: Edges, watch: Watch) -> Amplification:
             factors[step] = _scalar_factor(size(local[step]))
         else:
             factors[step] = _array_factor(edges, step)
-        if at % WATCHED_EVERY == 0:
+        if at % WATCHED_EVERY == 0 or not edges.is_scalar:
             watch(0.5 * at / len(edges))
     is_finite = all(state <= State.ZERO for state, _ in factors.values())
     best: dict[State, dict[int, float]] = {}

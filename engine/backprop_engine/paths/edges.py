@@ -117,7 +117,7 @@ def carry_all(edges: Edges, start: dict[int, Value], watch: Watch) -> Value | No
             if upstream is not None:
                 add_to(held, edges.receiver(step), edges.send(step, upstream))
             done += 1
-            if done % WATCHED_EVERY == 0:
+            if done % WATCHED_EVERY == 0 or isinstance(upstream, np.ndarray):
                 watch(done / total)
     return held.get(edges.target)
 

@@ -22,7 +22,7 @@ from backprop_engine.paths.amplification import NOTHING, Amplification
 from backprop_engine.paths.edges import Edges, Watch, add_to, size
 from backprop_engine.values import Value
 
-_CANDIDATES = 4
+_CANDIDATES = 2
 """Where keys are estimates, so many times as many paths are found as are listed."""
 _ELEMENTS = 50
 """Elements of an array that take as long as one edge between scalars: few, for the sake of
@@ -72,11 +72,12 @@ class Search:
         """Fill `listed` and `rest`."""
         edges, wanted = self.edges, self.limit * (1 if self.ahead.is_exact else _CANDIDATES)
         self._bundles: list[_Bundle] = []
-        self._offered, self._spent, found = 0, 0.0, list[Found]()
+        self._offered, self._spent, self._done, found = 0, 0.0, 0.0, list[Found]()
         self._offer([], [], None, edges.seed, edges.output, room=wanted)
         while self._bundles and len(found) < wanted and (self._spent < self.budget or not found):
             found.append(self._take_best(room=wanted - len(found) - 1))
-            self.watch(max(len(found) / wanted, min(self._spent / self.budget, 1.0)))
+            self._done = max(len(found) / wanted, min(self._spent / self.budget, 1.0))
+            self.watch(self._done)
         for bundle in self._bundles:
             self._note(bundle)
         found.sort(key=_by_size)
@@ -90,6 +91,8 @@ class Search:
         # Where it is the same but for rounding, what is shown is the product that is told.
         if self.ahead.is_exact:
             return carried * self.ahead.locals[step]
+        if isinstance(carried, np.ndarray):
+            self.watch(self._done)  # one product of large matrices may take long
         return self.edges.send(step, carried)
 
     def _offer(
