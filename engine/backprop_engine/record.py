@@ -12,7 +12,7 @@ from backprop_engine.collector import collector_paused
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph, RecomputingError
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
-from backprop_engine.source import Problem, ScenarioError, Span
+from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
 from backprop_engine.values import Value, full_like, settle, shape_of
 
@@ -20,6 +20,15 @@ from backprop_engine.values import Value, full_like, settle, shape_of
 def record(scenario: Scenario) -> Trace:
     """The complete trace of `scenario`; ScenarioError where it cannot be run."""
     return Runner(scenario).run()
+
+
+def recorded(graph: Graph, output: int) -> Trace:
+    """The trace of one backward pass from `output`, of a graph that no scenario made."""
+    scenario = Scenario(Source("", ""), (), (), (Backward("y", None, Span(0, 0)),))
+    with collector_paused(), np.errstate(all="ignore"):
+        recorder = _Recorder(scenario, {"y": output}, graph)
+        recorder.run()
+    return recorder.trace({})
 
 
 class Runner:
@@ -105,8 +114,8 @@ class _Recorder:
     def _forward(self) -> None:
         """One step for each operation, in the order they ran."""
         computed = (operation is not None for operation in self.graph.operation)
-        nodes = np.flatnonzero(np.fromiter(computed, np.bool_, len(self.graph)))
-        nowhere = np.full(len(nodes), NO_NODE)
+        nodes = np.flatnonzero(np.fromiter(computed, np.bool_, len(self.graph))).astype(np.int32)
+        nowhere = np.full(len(nodes), NO_NODE, np.int32)
         nothing = [None] * len(nodes)
         self._add_pass(
             PassKind.FORWARD, "forward", (nodes, nowhere, nowhere), nothing, nothing, grads=None
@@ -170,7 +179,7 @@ class _Recorder:
                 )
             self.grads[leaf] = full_like(before, 0.0)
             name = f"{one.name}.grad.zero_()"
-        nowhere = np.full(1, NO_NODE)
+        nowhere = np.full(1, NO_NODE, np.int32)
         self._add_pass(
             PassKind.ZERO_GRAD,
             name,
@@ -245,7 +254,7 @@ class _Recorder:
 
 def _after(first: int, column: np.ndarray) -> np.ndarray:
     """The column with an entry for the seed before it."""
-    return np.concatenate(([first], column))
+    return np.concatenate((np.full(1, first, np.int32), column))
 
 
 def _with_gradient(one: Backward) -> str:
