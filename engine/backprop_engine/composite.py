@@ -165,7 +165,7 @@ def _scenario(trace: Trace, node: int, operation: Operation, upstream: Value | N
         statements=program.statements,
         passes=passes,
         dtype=graph.dtype,
-        title=f"{made} ▸ inside",
+        title=f"inside of {made}",
         about=about,
         tensors=program.tensors,
     )

@@ -18,6 +18,7 @@ from backprop_tui.inside import (
     step_into,
     step_out,
     what_takes_long,
+    what_takes_long_to_close,
 )
 from backprop_tui.session import open_session
 
@@ -108,3 +109,9 @@ def test_only_what_is_large_takes_long():
     graph = large.trace.graph
     graph.value[large.trace.assigned["p"]] = np.zeros(1_000_000)
     assert what_takes_long(at(large, "p", 0)) == "opening p = σ(%1)"
+    inside = step_into(at(SESSION, "p", 0))
+    assert what_takes_long_to_close(inside) == what_takes_long_to_close(SESSION) == ""
+    graph = inside.opened.outer.graph
+    values, graph.value = graph.value, [np.zeros(1_000_000)] * len(graph)
+    assert what_takes_long_to_close(inside).startswith("comparing the inside and the outside of p")
+    graph.value = values

@@ -76,8 +76,12 @@ async def test_back_outside(opened, text_of, txt):
         assert text_of(pilot) == txt
 
 
-@pytest.mark.parametrize(("target", "keys"), [("basic.yaml", "o"), ("nan.yaml", "a")])
-async def test_reasons_on_an_ascii_terminal(opened, text_of, txt, target, keys):
+@pytest.mark.parametrize(
+    ("target", "label", "key"),
+    [("basic.yaml", "x", "o"), ("nan.yaml", "x", "a"), ("neuron.yaml", "%2", "i")],
+    ids=["origin", "autopsy", "inside"],
+)
+async def test_reasons_on_an_ascii_terminal(opened, text_of, txt, target, label, key):
     async with opened(target, glyphs=ASCII) as pilot:
-        await ask(pilot, "x", keys)
+        await ask(pilot, label, key)
         assert text_of(pilot) == txt

@@ -8,11 +8,14 @@ from time import sleep
 import pytest
 from textual.widgets import OptionList
 
+from backprop_engine.paths.origin import find_origin
+from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
 from backprop_tui import app as application
 from backprop_tui.commands import BY_NAME
 from backprop_tui.inside import step_into
-from backprop_tui.path_text import abbreviated, count_text, share_text
+from backprop_tui.path_text import abbreviated, count_text, path_steps, share_text
 from backprop_tui.screens.autopsy import AutopsyScreen
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.working import WorkingScreen
@@ -392,6 +395,18 @@ def test_where_the_digits_do_not_fit_it_is_told_about_how_many_there_are():
 )  # fmt: skip
 def test_a_share_is_a_percentage_and_never_rounded_to_nothing(share, text):
     assert share_text(share) == text
+
+
+def test_of_a_path_of_many_steps_the_ends_are_listed_with_what_they_carry():
+    trace = record(parse_shorthand(shorthand("x=1; h=x*1; " + "; ".join(["h = h*1.01"] * 500))))
+    origin = find_origin(trace, trace.passes[1], 0)
+    every = path_steps(origin, origin.paths[0], 1_000)
+    assert len(every) == 502
+    ends = path_steps(origin, origin.paths[0], 20)
+    assert ends[10] is None
+    assert ends[:10] == every[:10]
+    assert [one.step for one in ends[11:]] == [one.step for one in every[-10:]]
+    assert [one.carried for one in ends[11:]] == pytest.approx([one.carried for one in every[-10:]])
 
 
 def test_what_is_too_long_is_abbreviated_in_the_middle():

@@ -137,7 +137,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "step_out", ("I",), "step out",
         "Close it again, and compare what its parts send with what it has sent.", REASONS,
-        inside.step_out, offer="out",
+        inside.step_out, takes_long=inside.what_takes_long_to_close, offer="out",
     ),
     Command("next_pane", ("tab",), "next pane", "Move on to the next pane.", SCREEN),
     Command("previous_pane", ("shift+tab",), "previous pane", "Back to the pane before.", SCREEN),

@@ -24,7 +24,7 @@ from backprop_engine.trace import Trace
 from backprop_tui.session import Session, open_session
 
 _LARGE = 200_000
-"""Elements that an operation takes in, from which on its inside is not computed at once."""
+"""Elements of an operation, from which on a thread opens and closes it."""
 
 
 def can_open(session: Session) -> bool:
@@ -61,11 +61,23 @@ def step_out(session: Session) -> Session:
 
 def what_takes_long(session: Session) -> str:
     """What stepping into the selected node has to do first, if that takes a while; else empty."""
-    graph, node = session.trace.graph, session.node
-    if why_closed(session.trace, node):
+    trace, node = session.trace, session.node
+    if why_closed(trace, node) or not _is_large(trace, node):
         return ""
-    elements = sum(np.size(graph.value[one]) for one in (node, *graph.operands[node]))
-    return f"opening {crumb(session.trace, node)}" if elements > _LARGE else ""
+    return f"opening {crumb(trace, node)}"
+
+
+def what_takes_long_to_close(session: Session) -> str:
+    """The same of stepping out, which compares all that was sent."""
+    opened = session.opened
+    if opened is None or not _is_large(opened.outer, opened.node):
+        return ""
+    return f"comparing the inside and the outside of {crumb(opened.outer, opened.node)}"
+
+
+def _is_large(trace: Trace, node: int) -> bool:
+    value = trace.graph.value
+    return sum(np.size(value[one]) for one in (node, *trace.graph.operands[node])) > _LARGE
 
 
 def agreement_sentence(session: Session) -> str:

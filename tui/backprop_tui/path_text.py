@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -161,7 +159,7 @@ def way_text(origin: Origin, path: Path, width: int) -> str:
 
 def product_text(path: Path, width: int) -> str:
     """`1 · 1 · 4`: the seed, then one factor for each step; of a long one those that are not 1."""
-    factors, is_cut = list(path.factors), len(path.factors) > _MOST_LOOKED_AT
+    factors, is_cut = path.factors, len(path.factors) > _MOST_LOOKED_AT
     if is_cut:
         factors = [*factors[:_ENDS], *factors[-_ENDS:]]
     texts = [notation.in_brackets(notation.number(one, _DIGITS)) for one in (path.start, *factors)]
@@ -256,12 +254,25 @@ class PathStep(NamedTuple):
 
 def path_steps(origin: Origin, path: Path, most: int) -> list[PathStep | None]:
     """The seed and the path's steps; of more than `most` the ends, None between them."""
-    carried = accumulate(path.factors, operator.mul, initial=path.start)
-    steps = (origin.one.start, *path.steps)
-    rows = list(map(PathStep, steps, (None, *path.factors), carried))
-    if len(rows) <= most:
-        return list(rows)
-    return [*rows[: most // 2], None, *rows[-(most // 2) :]]
+    count, steps = len(path.steps), (origin.one.start, *path.steps)
+    if count < most:
+        return list(_rows(steps, (None, *path.factors), path.start))
+    head, tail = most // 2, count - most // 2
+    before = math.prod(path.factors[:tail], start=path.start)
+    return [
+        *_rows(steps[:head], (None, *path.factors[: head - 1]), path.start),
+        None,
+        *_rows(steps[tail + 1 :], path.factors[tail:], before),
+    ]
+
+
+def _rows(
+    steps: Sequence[int], factors: Sequence[float | None], before: float
+) -> Iterator[PathStep]:
+    """Steps with their factors, and what is carried after each; `before` is before the first."""
+    for step, factor in zip(steps, factors, strict=True):
+        before *= 1.0 if factor is None else factor
+        yield PathStep(step, factor, before)
 
 
 def step_row(origin: Origin, row: PathStep, width: int, glyphs: Glyphs) -> Content:

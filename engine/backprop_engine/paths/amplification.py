@@ -98,6 +98,7 @@ def amplification(edges: Edges, watch: Watch) -> Amplification:
     """Sweep over `edges` from the target upwards."""
     local: dict[int, Value] = {}
     factors: dict[int, tuple[State, float]] = {}
+    total = max(len(edges), 1)
     for at, step in enumerate(one for steps in edges.by_sender.values() for one in steps):
         if edges.is_scalar:
             local[step] = edges.local(step)
@@ -105,7 +106,7 @@ def amplification(edges: Edges, watch: Watch) -> Amplification:
         else:
             factors[step] = _array_factor(edges, step)
         if at % WATCHED_EVERY == 0 or not edges.is_scalar:
-            watch(0.5 * at / len(edges))
+            watch(0.5 * at / total)
     is_finite = all(state <= State.ZERO for state, _ in factors.values())
     best: dict[State, dict[int, float]] = {}
     choice: dict[State, dict[int, int]] = {}

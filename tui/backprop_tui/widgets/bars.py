@@ -63,7 +63,7 @@ class TitleBar(Widget):
     def _path(self, crumbs: tuple[str, ...]) -> str:
         """Where one is, as far as half the width allows; what is innermost always."""
         texts = [self.view.glyphs.text(printable(one)) for one in crumbs]
-        mark = f" {self.view.glyphs.folded} "
+        mark = " > " if self.view.glyphs.is_ascii else " ▸ "
         while len(texts) > 2 and cell_len(mark.join(texts)) > self.size.width * 2 // 3:
             texts.pop(0)
         return mark.join(texts)
