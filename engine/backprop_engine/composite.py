@@ -25,7 +25,7 @@ from backprop_engine.scenarios.program import read_program
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Source, Span
 from backprop_engine.trace import Pass, PassKind, Trace
-from backprop_engine.values import Value, full_like, shape_of
+from backprop_engine.values import Value, dtype_of, full_like, shape_of
 
 RESULT = "out"
 """The name of a result that has none, neither inside nor outside."""
@@ -65,7 +65,7 @@ def why_closed(trace: Trace, node: int) -> str:
     if operation is None:
         kind = "an input" if node in trace.graph.inputs.values() else "a constant"
         return f"{label} is {kind}: nothing was computed that could be opened"
-    if operation.composite is None:
+    if not composite_text(trace, node):
         return f"{label} = {expression(trace, node)}: {operation.name} is not made of other parts"
     return ""
 
@@ -76,11 +76,11 @@ def open_composite(trace: Trace, node: int, one: Pass | None) -> Opened:
     ValueError where there is nothing to open, ScenarioError where the parts do not take these
     operands.
     """
-    operation = trace.graph.operation[node]
-    if operation is None or operation.composite is None:
-        raise ValueError(why_closed(trace, node))
-    scenario = _scenario(trace, node, operation, _upstream(trace, node, one))
-    return Opened(trace, node, one, record(scenario))
+    operation, reason = trace.graph.operation[node], why_closed(trace, node)
+    if operation is None or reason:
+        raise ValueError(reason)
+    upstream = None if one is None else trace.gradient(node, one.stop)
+    return Opened(trace, node, one, record(_scenario(trace, node, operation, upstream)))
 
 
 def seeding_pass(trace: Trace, node: int, cursor: int) -> Pass | None:
@@ -99,21 +99,28 @@ def seeding_pass(trace: Trace, node: int, cursor: int) -> Pass | None:
     return next((one for one in found if one.stop > cursor), found[-1] if found else None)
 
 
-def composite_text(trace: Trace, node: int, operation: Operation) -> str:
-    """The statements, one a line, attributes filled in and the last one with a name."""
-    template, graph = operation.composite, trace.graph
+def composite_text(trace: Trace, node: int) -> str:
+    """The statements, one a line, attributes filled in and the last one with a name.
+
+    Empty where the operation is not made of other parts, or not of operands such as these.
+    """
+    graph, operation = trace.graph, trace.graph.operation[node]
+    template = None if operation is None else operation.composite
     if template is None:
-        raise ValueError(f"{operation.name} is not made of other parts")
-    operands = graph.operands[node]
-    texts: dict[str, Any] = {letter: letter for letter in OPERAND_LETTERS[: len(operands)]}
+        return ""
+    values = [graph.value[one] for one in graph.operands[node]]
+    texts: dict[str, Any] = {letter: letter for letter in OPERAND_LETTERS[: len(values)]}
     texts |= {name: str(value) for name, value in graph.attributes_of(node).items()}
     if callable(template):
-        shapes = tuple(shape_of(graph.value[one]) for one in operands)
-        texts = _accepted(template, {**texts, "shapes": shapes})
+        texts["shapes"], texts["dtypes"] = (
+            tuple(map(shape_of, values)),
+            tuple(map(dtype_of, values)),
+        )
+        texts = _accepted(template, texts)
     lines = [line.strip() for line in fill(template, texts).replace(";", "\n").split("\n")]
-    *before, last = filter(None, lines)
-    if not _ASSIGNED.match(last):
-        last = f"{_result_name(trace.label(node), before, len(operands))} = {last}"
+    *before, last = list(filter(None, lines)) or [""]
+    if last and not _ASSIGNED.match(last):
+        last = f"{_result_name(trace.label(node), before, len(values))} = {last}"
     return "\n".join([*before, last])
 
 
@@ -132,13 +139,9 @@ def _accepted(function: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in parameters}
 
 
-def _upstream(trace: Trace, node: int, one: Pass | None) -> Value | None:
-    return None if one is None else trace.gradient(node, one.stop)
-
-
 def _scenario(trace: Trace, node: int, operation: Operation, upstream: Value | None) -> Scenario:
     graph = trace.graph
-    text = composite_text(trace, node, operation)
+    text = composite_text(trace, node)
     operands = dict(zip(OPERAND_LETTERS, graph.operands[node], strict=False))
     made = f"{trace.label(node)} = {expression(trace, node)}"
     legend = ", ".join(f"{letter} is {trace.label(one)}" for letter, one in operands.items())

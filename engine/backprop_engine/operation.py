@@ -143,7 +143,8 @@ class Operation:
     """None stands for ULP if it is elementwise, else for TERMS."""
     composite: Template | None = None
     """What it is made of, if it can be opened: statements over `a`, `b`, … in the language of
-    scenarios, the last one the result. A function is given the shapes as `shapes`."""
+    scenarios, the last one the result. A function is given `shapes` and `dtypes` as well, and
+    answers with an empty text where these operands have none."""
     symbolic: Callable[..., Any] | None = None
     """`symbolic(sympy, *operands, **attributes)`: it as a sympy expression of scalars."""
     example: str = ""

@@ -20,7 +20,7 @@ from backprop_engine.autopsy.flow import (
     event_of,
     victims_of,
 )
-from backprop_engine.composite import open_composite
+from backprop_engine.composite import open_composite, why_closed
 from backprop_engine.explain import expression
 from backprop_engine.source import Position, ScenarioError
 from backprop_engine.trace import NO_NODE, Trace
@@ -169,7 +169,7 @@ def _told(trace: Trace, birth: Birth, what: str) -> Told:
 def _inside(trace: Trace, birth: Birth) -> str:
     """The figures of the part that did it; empty where the operation has no parts to look at."""
     operation = trace.graph.operation[birth.node]
-    if operation is None or operation.composite is None or operation.elementwise:
+    if operation is None or operation.elementwise or why_closed(trace, birth.node):
         return ""
     if birth.step is None or birth.place not in (Place.FORWARD, Place.CONTRIBUTION):
         return ""

@@ -136,7 +136,7 @@ SIGMOID = Operation(
     grad_fn="SigmoidBackward0",
     words="the logistic function, between 0 and 1",
     elementwise=True,
-    composite="1 / (1 + exp(-{a}))",
+    composite="1 / (1 + exp(-a))",
 )
 
 RELU = Operation(
