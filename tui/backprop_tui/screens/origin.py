@@ -215,6 +215,8 @@ class OriginScreen(ModalScreen[Change | None]):
         steps.clear_options()
         steps.add_options(options)
         steps.highlighted = len(options) - 1
+        # Its size may be about to change with the list above it.
+        self.call_after_refresh(steps.scroll_end, animate=False)
 
     @property
     def _path(self) -> Path | None:
