@@ -184,7 +184,9 @@ async def test_arrays_are_shown_by_their_norms(opened, text_of):
         assert "norm" in text_of(pilot)
 
 
-async def test_closing_the_screen_stops_the_search(opened, monkeypatch):
+async def test_progress_is_shown_and_closing_the_screen_stops_the_search(
+    opened, text_of, monkeypatch
+):
     stopped = []
 
     def endless(*_, watch, **__):
@@ -202,6 +204,7 @@ async def test_closing_the_screen_stops_the_search(opened, monkeypatch):
         await choose(pilot, "x")
         await pilot.press("o")
         await asyncio.sleep(0.25)
+        assert "Looking at the paths … 50% · esc stops" in text_of(pilot)
         await pilot.press("escape")
         await settle(pilot)
         assert stopped == ["_Stopped"]
