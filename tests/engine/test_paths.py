@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backprop_engine.checking.compare import compare
 from backprop_engine.paths.edges import edges_to, size
-from backprop_engine.paths.origin import find_origin, path_nodes, share_of
+from backprop_engine.paths.origin import find_origin, share_of
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.source import Source
@@ -33,7 +33,8 @@ def origin_of(trace, name, **options):
 
 
 def labels(trace, origin, path):
-    return [trace.label(node) for node in path_nodes(trace, trace.passes[1].output, path)]
+    nodes = [origin.output, *(int(trace.receivers[step]) for step in path.steps)]
+    return [trace.label(node) for node in nodes]
 
 
 def all_paths(trace, target):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from time import sleep
 
 import pytest
@@ -260,6 +261,27 @@ async def test_where_all_is_finite_the_autopsy_says_so(opened, text_of):
         await pilot.press("escape")
         await pilot.pause()
         assert isinstance(pilot.app.screen, DebuggerScreen)
+
+
+async def test_a_run_that_has_not_been_looked_at_yet_is_looked_at_now(opened, text_of):
+    async with opened("nan.yaml") as pilot:
+        view = pilot.app._view(pilot.app.session)
+        pilot.app.push_screen(AutopsyScreen(replace(view, autopsy=None, is_examined=False)))
+        await settle(pilot)
+        assert "Autopsy: nan in x.grad" in text_of(pilot)
+
+
+@pytest.mark.parametrize("keys", ["o", "a"])
+async def test_the_screens_stand_any_size(opened, text_of, keys):
+    async with opened("nan.yaml") as pilot:
+        await pilot.press("f", "f")
+        await choose(pilot, "x")
+        await pilot.press(keys)
+        await settle(pilot)
+        for size in [(30, 8), (200, 60), (40, 12)]:
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            assert "nan" in text_of(pilot)
 
 
 async def test_a_way_that_is_very_long_is_told_by_its_ends(opened, text_of):

@@ -46,7 +46,7 @@ def count_text(count: int, width: int = _MOST_EXACT + _MOST_EXACT // 3) -> str:
 
 def target_name(origin: Origin) -> str:
     """`∂y/∂x`"""
-    output, node = (origin.trace.label(one) for one in origin.nodes)
+    output, node = map(origin.trace.label, (origin.output, origin.node))
     return f"∂{output}/∂{node}"
 
 
@@ -57,7 +57,7 @@ def heading(origin: Origin) -> str:
 
 def summary(origin: Origin, received: int, expected: int) -> list[str]:
     """What the lists show, in a sentence or two."""
-    output, node = (origin.trace.label(one) for one in origin.nodes)
+    output, node = map(origin.trace.label, (origin.output, origin.node))
     leads = "path leads" if origin.count == 1 else "paths lead"
     carries = "It carries" if origin.count == 1 else "Each carries"
     whole = "that is the gradient" if origin.count == 1 else "their sum is the gradient"
@@ -149,7 +149,7 @@ def way_text(origin: Origin, path: Path, width: int) -> str:
     trace, count = origin.trace, len(path.steps)
     is_long = count > _MOST_LOOKED_AT
     steps = (*path.steps[:_ENDS], *path.steps[-_ENDS:]) if is_long else path.steps
-    nodes = (origin.nodes[0], *(int(trace.receivers[step]) for step in steps))
+    nodes = (origin.output, *(int(trace.receivers[step]) for step in steps))
     names = [printable(trace.label(one)) for one in nodes]
     if is_long:
         return abbreviated(names, _ARROW, width, is_cut=True)
@@ -279,7 +279,7 @@ def step_row(origin: Origin, row: PathStep, width: int, glyphs: Glyphs) -> Conte
     """One step of a path: what sends to what, the factor, and how much is carried after it."""
     trace, factor = origin.trace, ""
     if row.factor is None:
-        told = f"seed of {trace.label(origin.nodes[0])}"
+        told = f"seed of {trace.label(origin.output)}"
     else:
         told = _edge_text(trace, row.step)
         factor = f"× {notation.in_brackets(notation.number(row.factor, 6))}"

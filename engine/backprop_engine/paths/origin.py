@@ -71,14 +71,9 @@ class Origin:
         return self.count - len(self.paths)
 
     @property
-    def nodes(self) -> list[int]:
-        """The nodes of no path in particular: the pass's output and the node."""
-        return [self.trace.edge(self.one.start)[0], self.node]
-
-
-def path_nodes(trace: Trace, output: int, path: Path) -> list[int]:
-    """The nodes along a path: the output, then each receiver."""
-    return [output, *(int(trace.receivers[step]) for step in path.steps)]
+    def output(self) -> int:
+        """The node that the pass, and every path, starts from."""
+        return self.trace.edge(self.one.start)[0]
 
 
 def find_origin(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from textual import on
@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -20,6 +21,7 @@ from backprop_engine.autopsy.flow import Event, event_of
 from backprop_engine.autopsy.report import (
     Autopsy,
     Told,
+    autopsy,
     event_step,
     event_text,
 )
@@ -47,6 +49,12 @@ class AutopsyScreen(ModalScreen[Change | None]):
         Binding("k", "move('up')", show=False),
     ]
 
+    @dataclass
+    class Examined(Message):
+        """A thread has looked at the trace, where that had not been done yet."""
+
+        autopsy: Autopsy | None
+
     def __init__(self, view: View) -> None:
         super().__init__()
         self._view = view
@@ -64,19 +72,29 @@ class AutopsyScreen(ModalScreen[Change | None]):
         yield Static(Content.assemble(*keys), classes="bar")
 
     def on_mount(self) -> None:
-        """Name the sheet."""
-        found = self._view.autopsy
-        title = "Autopsy" if found is None else f"Autopsy: {_finding(found)}"
-        self.query_one("#autopsy").border_title = Content(self._text(title))
+        """Look at the trace in a thread, if that has not been done yet."""
         self.query_one("#way").focus()
+        if not self._view.is_examined:
+            trace = self._view.session.trace
+            self.run_worker(lambda: self.post_message(self.Examined(autopsy(trace))), thread=True)
+
+    @on(Examined)
+    def _take(self, event: Examined) -> None:
+        self._view = replace(self._view, autopsy=event.autopsy, is_examined=True)
+        self._draw()
 
     def on_resize(self) -> None:
         """Draw for the width there is."""
+        self._draw()
+
+    def _draw(self) -> None:
         width = max(self.size.width - 8, 20)
         found = self._view.autopsy
+        title = "Autopsy" if found is None else f"Autopsy: {_finding(found)}"
+        self.query_one("#autopsy").border_title = Content(self._text(title))
         if found is None:
             said = _ALL_FINITE if self._view.is_examined else "This run is still being looked at …"
-            lines = [Content(line) for line in textwrap.wrap(said, width)]
+            lines = [Content(self._text(line)) for line in textwrap.wrap(said, width)]
         else:
             lines = self._findings(found, width)
             self._list_ways(found, width)

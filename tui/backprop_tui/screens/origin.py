@@ -168,12 +168,13 @@ class OriginScreen(ModalScreen[Change | None]):
         box.border_subtitle = Content(self._glyphs.text(origin.one.name))
         self._say_about(origin, width)
         paths = self.query_one("#paths", OptionList)
+        chosen = paths.highlighted or 0
         paths.clear_options()
         paths.add_options(
             Option(text.path_row(origin, one, width, self._glyphs)) for one in origin.paths
         )
         paths.display = bool(origin.paths)
-        paths.highlighted = 0 if origin.paths else None
+        paths.highlighted = chosen if origin.paths else None
         rows = text.sum_rows(origin, width, self._glyphs)
         self.query_one("#sum", Static).update(Content("\n").join(rows))
         if not origin.paths:
