@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_engine.autopsy.births import Place, births, is_spoilt
+from backprop_engine.autopsy.births import Place, births, broadcasts_to, is_spoilt
 from backprop_engine.autopsy.flow import event_of
 from backprop_engine.autopsy.report import as_record, autopsy, autopsy_lines, event_text
 from backprop_engine.record import record
@@ -308,3 +308,23 @@ def test_whatever_is_spoilt_in_the_results_has_a_birth_and_a_way_from_one(text):
         for event in way:
             assert event_text(trace, event)
     assert autopsy_lines(found)
+
+
+def test_operands_that_are_not_broadcast_as_numpy_does_are_told_as_a_whole():
+    """As the weights of prelu, which stand for channels. Here a product is passed off as such."""
+    trace = traced("x=[[1, 1e308], [3, 4]], w=[[1, 0, 2], [1e10, 1, 1]], y=sum(x@w)")
+    node = next(n for n, one in enumerate(trace.graph.operation) if one and one.name == "matmul")
+    operations = trace.graph.operation
+    operations[node] = replace(operations[node], elementwise=True)
+    found = autopsy(trace)
+    assert found.first.figures.startswith("matmul = inf at [0, 0]: of finite x ")
+    assert found.causes_text == "x = 2×2 ▁█ ▁▁, w = 2×3 ▁▁▁ █▁▁"
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted", "fits"),
+    [((), (2,), True), ((2,), (2,), True), ((1, 3), (2, 3), True), ((3,), (2, 3), True),
+     ((2,), (2, 3), False), ((2, 3), (3,), False), ((2,), (), False)],
+)  # fmt: skip
+def test_shapes_are_told_that_would_not_be_repeated(shape, wanted, fits):
+    assert broadcasts_to(shape, wanted) is fits

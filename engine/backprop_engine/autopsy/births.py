@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.operation import Operation
+from backprop_engine.graph import Graph
 from backprop_engine.trace import NO_NODE, PassKind, Trace
 from backprop_engine.values import Value, shape_of
 
@@ -114,7 +114,8 @@ def _in_values(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
         value, operation = graph.value[node], graph.operation[node]
         if operation is not None and is_spoilt(value):
             sources = [graph.value[one] for one in graph.operands[node]]
-            yield from _born(Place.FORWARD, node, value, _combined(operation, sources), step)
+            combined = _combined(is_by_element(graph, node), sources)
+            yield from _born(Place.FORWARD, node, value, combined, step)
 
 
 def _in_gradients(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
@@ -144,7 +145,7 @@ def _in_contribution(trace: Trace, step: int, node: int, position: int) -> Itera
     upstream = trace.gradient(node, step)
     sources = [upstream, graph.value[node], *(graph.value[one] for one in graph.operands[node])]
     sent = trace.contribution(step)
-    combined = _combined(operation, sources)
+    combined = _combined(is_by_element(graph, node), sources)
     if operation.elementwise and shape_of(sent) != shape_of(graph.value[node]):
         # Summed back over the axes it was broadcast along; the birth is in one of the terms.
         terms = raw_contribution(trace, step)
@@ -173,12 +174,40 @@ def raw_contribution(trace: Trace, step: int, upstream: Value | None = None) -> 
         )
 
 
-def _combined(operation: Operation, sources: Sequence[Value | None]) -> Codes:
+def is_by_element(graph: Graph, node: int) -> bool:
+    """Whether each element of `node` is made of one element of each operand.
+
+    Not so where elements mix, and not where an operand is fitted in otherwise than numpy
+    broadcasts, as the weights of prelu are.
+    """
+    operation, shape = graph.operation[node], shape_of(graph.value[node])
+    operands = (shape_of(graph.value[one]) for one in graph.operands[node])
+    return (
+        operation is not None
+        and operation.elementwise
+        and all(broadcasts_to(one, shape) for one in operands)
+    )
+
+
+def _combined(by_element: bool, sources: Sequence[Value | None]) -> Codes:
     """What each element of a result may have from its sources."""
     found = [codes(one) for one in sources]
-    if operation.elementwise:
-        return _worst_of(found)
-    return max(map(worst, found))
+    return _worst_of(found) if by_element else max(map(worst, found))
+
+
+def _fitting(sources: Codes, shape: Element) -> Codes:
+    """Codes that can be broadcast to `shape`; the worst of all, where elements do not match."""
+    if isinstance(sources, np.ndarray) and not broadcasts_to(sources.shape, shape):
+        return worst(sources)
+    return sources
+
+
+def broadcasts_to(shape: Element, wanted: Element) -> bool:
+    """Whether numpy would repeat what has `shape` to have the shape `wanted`."""
+    padded = (1,) * (len(wanted) - len(shape)) + shape
+    return len(padded) == len(wanted) and all(
+        own in (1, size) for own, size in zip(padded, wanted, strict=True)
+    )
 
 
 def _worst_of(found: list[Codes]) -> Codes:
@@ -198,7 +227,7 @@ def _born(
     if value is None:
         return
     own = np.asarray(codes(value))
-    from_sources = np.broadcast_to(sources, own.shape)
+    from_sources = np.broadcast_to(_fitting(sources, own.shape), own.shape)
     is_nan = (own == NAN) & (from_sources < NAN)
     is_new = is_nan if is_nan.any() else (own == INF) & (from_sources == FINITE)
     if not is_new.any():

@@ -13,6 +13,8 @@ from backprop_engine.autopsy.births import (
     Birth,
     Element,
     Place,
+    broadcasts_to,
+    is_by_element,
     is_spoilt,
     name_of,
     raw_contribution,
@@ -75,7 +77,7 @@ def _operation(trace: Trace, node: int) -> Operation:
 
 def _forward(trace: Trace, birth: Birth) -> str:
     operation, where = _operation(trace, birth.node), _where(birth.element)
-    if not operation.elementwise:
+    if not is_by_element(trace.graph, birth.node):
         sources = [
             (trace.label(one), trace.graph.value[one]) for one in trace.graph.operands[birth.node]
         ]
@@ -99,12 +101,13 @@ def _contribution(trace: Trace, birth: Birth) -> str:
     graph, step = trace.graph, -1 if birth.step is None else birth.step
     operation, output = _operation(trace, birth.node), graph.value[birth.node]
     upstream, where = trace.gradient(birth.node, step), _where(birth.element)
-    if not operation.elementwise:
+    local = np.asarray(raw_contribution(trace, step, full_like(output, 1.0)))
+    fits = broadcasts_to(local.shape, shape_of(output))
+    if not (fits and is_by_element(graph, birth.node)):
         sources = [("upstream", upstream), (trace.label(birth.node), output)]
         sources += [(trace.label(one), graph.value[one]) for one in graph.operands[birth.node]]
         return f"{operation.name} sends {name_of(birth.value)}{where}: {_of_what(sources)}"
     given = number(at_element(upstream, birth.element))
-    local = np.asarray(raw_contribution(trace, step, full_like(output, 1.0)))
     factor = number(np.broadcast_to(local, shape_of(output))[birth.element].item())
     made = _local_text(trace, birth, operation)
     told = factor if made in ("", factor, notation.in_brackets(factor)) else f"{made} = {factor}"

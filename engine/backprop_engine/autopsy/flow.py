@@ -14,7 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backprop_engine.autopsy.births import NAN, Birth, Element, Place, codes, is_spoilt, worst
+from backprop_engine.autopsy.births import (
+    NAN,
+    Birth,
+    Element,
+    Place,
+    codes,
+    is_by_element,
+    is_spoilt,
+    worst,
+)
 from backprop_engine.autopsy.figures import broadcast_index
 from backprop_engine.trace import NO_NODE, PassKind, Trace
 from backprop_engine.values import Value, shape_of
@@ -175,7 +184,7 @@ def causes(trace: Trace, birth: Birth) -> tuple[Cause, ...]:
         for operand in graph.operands[node]:
             shape = shape_of(graph.value[operand])
             own: Element | None = None
-            if element is not None and operation.elementwise:
+            if element is not None and is_by_element(graph, node):
                 own = broadcast_index(shape, element)
             elif not shape:
                 own = ()
