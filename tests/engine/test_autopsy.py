@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backprop_engine.autopsy.births import Place, births, broadcasts_to, is_spoilt
-from backprop_engine.autopsy.flow import event_of
+from backprop_engine.autopsy.figures import figures
+from backprop_engine.autopsy.flow import causes, event_of
 from backprop_engine.autopsy.report import as_record, autopsy, autopsy_lines, event_text
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
@@ -319,6 +320,22 @@ def test_operands_that_are_not_broadcast_as_numpy_does_are_told_as_a_whole():
     found = autopsy(trace)
     assert found.first.figures.startswith("matmul = inf at [0, 0]: of finite x ")
     assert found.causes_text == "x = 2×2 ▁█ ▁▁, w = 2×3 ▁▁▁ █▁▁"
+
+
+def test_so_are_contributions_that_the_rule_itself_has_summed():
+    trace = traced("x=[1e308, 1e308], w=1, y=sum(x*w*0)")
+    node = next(n for n, one in enumerate(trace.graph.operands) if one == (0, 1))
+    operation = trace.graph.operation[node]
+    summed = replace(operation.derivatives[1], rule=lambda g, y, a, b: (g + a).sum())
+    rules = (operation.derivatives[0], summed)
+    trace.graph.operation[node] = replace(operation, derivatives=rules)
+    step = next(s for s in range(len(trace)) if trace.edge(s) == (node, 1, 1))
+    trace.contributions[step] = trace.totals[step] = math.inf
+    (born,) = births(trace)
+    assert figures(trace, born) == (
+        "mul sends inf: of finite upstream [0, 0], %1 [1e308, 1e308], x [1e308, 1e308], w 1"
+    )
+    assert [one.element for one in causes(trace, born)] == [None, ()]
 
 
 @pytest.mark.parametrize(

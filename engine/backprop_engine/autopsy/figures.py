@@ -103,6 +103,7 @@ def _contribution(trace: Trace, birth: Birth) -> str:
     upstream, where = trace.gradient(birth.node, step), _where(birth.element)
     local = np.asarray(raw_contribution(trace, step, full_like(output, 1.0)))
     fits = broadcasts_to(local.shape, shape_of(output))
+    fits = fits and len(birth.element) == len(shape_of(output))
     if not (fits and is_by_element(graph, birth.node)):
         sources = [("upstream", upstream), (trace.label(birth.node), output)]
         sources += [(trace.label(one), graph.value[one]) for one in graph.operands[birth.node]]

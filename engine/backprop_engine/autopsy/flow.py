@@ -171,7 +171,8 @@ class Cause(NamedTuple):
 def causes(trace: Trace, birth: Birth) -> tuple[Cause, ...]:
     """The inputs that feed the birth; constants, where no input does."""
     graph = trace.graph
-    is_summed = birth.place in (Place.SUM, Place.TERMS)
+    is_summed = len(birth.element) != len(shape_of(graph.value[birth.node]))
+    is_summed |= birth.place in (Place.SUM, Place.TERMS)
     found: dict[int, Element | None] = {birth.node: None if is_summed else birth.element}
     pending = [-birth.node]
     leaves: list[int] = []
