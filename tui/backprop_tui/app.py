@@ -24,12 +24,15 @@ from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME, COMMANDS, key_name
+from backprop_tui.findings import Findings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
 from backprop_tui.inside import stack, step_out
 from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting
+from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
+from backprop_tui.oracle.symbolic.client import SymbolicOracle
+from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
 from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
@@ -48,8 +51,18 @@ from backprop_tui.widgets.timeline import Timeline
 class AsksTorch(Protocol):
     """What the app wants of an oracle; see `backprop_tui.oracle.client.Oracle`."""
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         """What torch makes of `trace`; called in a thread."""
+
+    def close(self) -> None:
+        """End it; an `ask` under way returns."""
+
+
+class AsksSympy(Protocol):
+    """The same of the symbolic oracle; see `backprop_tui.oracle.symbolic.client`."""
+
+    def ask(self, trace: Trace) -> SymbolicAnswer:
+        """What mathematics says about `trace`; called in a thread."""
 
     def close(self) -> None:
         """End it; an `ask` under way returns."""
@@ -91,6 +104,7 @@ class DebuggerApp(App[None]):
 
     session: reactive[Session | None] = reactive[Session | None](None)
     oracle_state: reactive[OracleState] = reactive[OracleState](Starting())
+    symbolic_state: reactive[SymbolicState] = reactive[SymbolicState](NOT_ASKED)
 
     @dataclass
     class Opened(Message):
@@ -104,7 +118,7 @@ class DebuggerApp(App[None]):
         """A worker has torch's answer for `trace`."""
 
         trace: Trace
-        state: Ready | Failed
+        state: Ready[TorchReport] | Failed
         agreement: Agreement | None
 
     @dataclass
@@ -114,8 +128,20 @@ class DebuggerApp(App[None]):
         trace: Trace
         autopsy: Autopsy | None
 
+    @dataclass
+    class SymbolicAnswered(Message):
+        """A worker has the formulas of `trace`."""
+
+        trace: Trace
+        state: SymbolicAnswer
+
     def __init__(
-        self, target: Target, *, oracle: AsksTorch | None = None, glyphs: Glyphs | None = None
+        self,
+        target: Target,
+        *,
+        oracle: AsksTorch | None = None,
+        symbolic: AsksSympy | None = None,
+        glyphs: Glyphs | None = None,
     ) -> None:
         super().__init__()
         for theme in (BLACKBOARD, WHITEBOARD):
@@ -124,12 +150,12 @@ class DebuggerApp(App[None]):
             self.theme = DEFAULT_THEME
         self._target = target
         self._oracle: AsksTorch = Oracle() if oracle is None else oracle
+        self._symbolic: AsksSympy = (
+            SymbolicOracle(with_texts=True) if symbolic is None else symbolic
+        )
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii = AsciiFilter()
-        self._answers: dict[Trace, DebuggerApp.OracleAnswered] = {}
-        """What torch has said of the traces that are open, each inside of the next."""
-        self._autopsies: dict[Trace, Autopsy | None] = {}
-        self._asked: set[Trace] = set()
+        self._known = Findings()
         self._opened: Target = target
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
@@ -160,8 +186,9 @@ class DebuggerApp(App[None]):
             self.open(self._target)
 
     def on_unmount(self) -> None:
-        """Let no thread wait for torch when the app ends."""
+        """Let no thread wait for an oracle when the app ends."""
         self._oracle.close()
+        self._symbolic.close()
 
     def open(self, target: Target) -> None:
         """Read `target`, a long one in a thread, and show it."""
@@ -191,8 +218,9 @@ class DebuggerApp(App[None]):
                 self.refusal = result
             self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
             return
-        self._answers, self._autopsies, self._asked = {}, {}, set()
+        self._known = Findings()
         self.set_reactive(DebuggerApp.oracle_state, Starting())
+        self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
         self.set_reactive(DebuggerApp.session, result)
         self.push_screen(DebuggerScreen(self._view(result)))
         self.call_after_refresh(self._look_into, result.trace)
@@ -201,11 +229,11 @@ class DebuggerApp(App[None]):
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:
         self.open(event.path)
 
-    # Torch
+    # Oracles
 
     def _look_into(self, trace: Trace) -> None:
         """Ask torch about `trace`, and look for inf and nan in it, each in a thread."""
-        self._asked.add(trace)
+        self._known.asked.add(trace)
         self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
         self.run_worker(partial(self._examine, trace), thread=True, group="autopsy")
 
@@ -214,45 +242,70 @@ class DebuggerApp(App[None]):
         agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
         self.post_message(self.OracleAnswered(trace, state, agreed))
 
-    @on(OracleAnswered)
-    def _take_answer(self, event: OracleAnswered) -> None:
-        if self.session is None:
-            return
-        if any(event.trace is one.trace for one in stack(self.session)):
-            self._answers[event.trace] = event
-        if event.trace is self.session.trace:
-            self.oracle_state = event.state
-
     def _examine(self, trace: Trace) -> None:
         self.post_message(self.Examined(trace, autopsy(trace)))
 
+    def _is_open(self, trace: Trace) -> bool:
+        return self.session is not None and any(trace is one.trace for one in stack(self.session))
+
+    @on(OracleAnswered)
+    def _take_answer(self, event: OracleAnswered) -> None:
+        if self.session is None or not self._is_open(event.trace):
+            return
+        self._known.torch[event.trace] = event.state
+        self._known.agreements[event.trace] = event.agreement
+        if event.trace is self.session.trace:
+            self.oracle_state = event.state
+
     @on(Examined)
     def _take_autopsy(self, event: Examined) -> None:
-        self._autopsies[event.trace] = event.autopsy
-        self._show()
+        if self._is_open(event.trace):
+            self._known.autopsies[event.trace] = event.autopsy
+            self._show()
+
+    @on(DebuggerScreen.FormulasWanted)
+    def _start_symbolic(self) -> None:
+        """Ask for formulas, the first time that somebody looks."""
+        if self.session is not None and isinstance(self.symbolic_state, NotAsked):
+            self.symbolic_state = self._known.formulas[self.session.trace] = Starting()
+            ask = partial(self._ask_symbolic, self.session.trace)
+            self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
+
+    def _ask_symbolic(self, trace: Trace) -> None:
+        self.post_message(self.SymbolicAnswered(trace, self._symbolic.ask(trace)))
+
+    @on(SymbolicAnswered)
+    def _take_formulas(self, event: SymbolicAnswered) -> None:
+        if self.session is None or not self._is_open(event.trace):
+            return
+        self._known.formulas[event.trace] = event.state
+        if event.trace is self.session.trace:
+            self.symbolic_state = event.state
 
     def _follow(self, session: Session) -> None:
         """Another trace is shown: what is known of it, or soon will be."""
-        kept = {one.trace for one in stack(session)}
-        self._answers = {one: said for one, said in self._answers.items() if one in kept}
-        self._autopsies = {one: said for one, said in self._autopsies.items() if one in kept}
-        self._asked &= kept
-        answer = self._answers.get(session.trace)
-        self.set_reactive(DebuggerApp.oracle_state, Starting() if answer is None else answer.state)
-        if session.trace not in self._asked:
-            self._look_into(session.trace)
+        trace, known = session.trace, self._known
+        known.keep({one.trace for one in stack(session)})
+        wants_formulas = not isinstance(self.symbolic_state, NotAsked)
+        self.set_reactive(DebuggerApp.oracle_state, known.torch.get(trace, Starting()))
+        self.set_reactive(DebuggerApp.symbolic_state, known.formulas.get(trace, NOT_ASKED))
+        if trace not in known.asked:
+            self._look_into(trace)
+        if wants_formulas:
+            self._start_symbolic()
 
     # Showing
 
     def _view(self, session: Session) -> View:
-        answer = self._answers.get(session.trace)
+        trace, known = session.trace, self._known
         return View(
             session,
             self.oracle_state,
-            None if answer is None else answer.agreement,
+            known.agreements.get(trace),
             self.glyphs,
-            self._autopsies.get(session.trace),
-            session.trace in self._autopsies,
+            symbolic=self.symbolic_state,
+            autopsy=known.autopsies.get(trace),
+            is_examined=trace in known.autopsies,
         )
 
     def watch_session(self, old: Session | None, new: Session | None) -> None:
@@ -263,6 +316,10 @@ class DebuggerApp(App[None]):
 
     def watch_oracle_state(self) -> None:
         """Draw torch's answer."""
+        self._show()
+
+    def watch_symbolic_state(self) -> None:
+        """Draw the formulas."""
         self._show()
 
     def _show(self) -> None:
