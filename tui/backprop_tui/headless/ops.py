@@ -71,8 +71,7 @@ def find(name: str) -> tuple[Operation, ...]:
     wanted = name.rpartition(".")[2].removesuffix("()")
     found = [one for one in OPERATIONS.values() if one.symbol == name]
     found += FUNCTIONS.get(name, FUNCTIONS.get(wanted, ()))
-    if wanted in OPERATIONS:
-        found.append(OPERATIONS[wanted])
+    found += [OPERATIONS[one] for one in (name, wanted) if one in OPERATIONS]
     if wanted in PROPERTIES:
         found.append(PROPERTIES[wanted][0])
     if not found:
@@ -124,7 +123,7 @@ def operator_form(operation: Operation) -> str:
 
 
 def _method_form(operation: Operation) -> str:
-    if operation.method is None:
+    if not operation.method:
         return ""
     first, *others = operation.method
     return f"{first}.{operation.function_names[0]}({', '.join(others)})"
