@@ -97,7 +97,7 @@ def print_page(one: Page, out: Printer) -> None:
     if one.method:
         _print_entry("method", [one.method], out)
     for part in one.parts:
-        _print_entry(part.operand, [part.formula, *_wrapped(part.words, out)], out)
+        _print_entry(part.operand, [part.formula, part.words], out)
     if not one.parts:
         _print_entry("gradient", ["none goes back through it"], out)
     _print_entry("grad_fn", [one.grad_fn or "None"], out)
@@ -114,11 +114,9 @@ def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
 
 
-def _wrapped(text: str, out: Printer) -> list[str]:
-    return textwrap.wrap(text, out.width - _LABEL - len(_INDENT))
-
-
-def _print_entry(label: str, lines: list[str], out: Printer) -> None:
+def _print_entry(label: str, texts: list[str], out: Printer) -> None:
+    room = out.width - _LABEL - len(_INDENT)
+    lines = [line for text in texts for line in textwrap.wrap(text, room, subsequent_indent="  ")]
     for number, line in enumerate(lines):
         shown = label if number == 0 else ""
         if len(shown) >= _LABEL:
