@@ -83,6 +83,11 @@ def is_shared(entry: Any) -> bool:
     )
 
 
+def every_name() -> set[str]:
+    """The full names of all entries of the database."""
+    return {full_name(one) for one in _database()}
+
+
 @cache
 def shared() -> dict[str, Any]:
     """The entries of the database that are ours too, by full name."""
