@@ -9,6 +9,7 @@ import numpy as np
 
 from backprop_engine.backward import backward
 from backprop_engine.collector import collector_paused
+from backprop_engine.environment import Environment
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph, RecomputingError
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
@@ -26,7 +27,9 @@ def recorded(graph: Graph, output: int) -> Trace:
     """The trace of one backward pass from `output`, of a graph that no scenario made."""
     scenario = Scenario(Source("", ""), (), (), (Backward("y", None, Span(0, 0)),))
     with collector_paused(), np.errstate(all="ignore"):
-        recorder = _Recorder(scenario, {"y": output}, graph)
+        environment = Environment(scenario)
+        environment.names["y"] = output
+        recorder = _Recorder(scenario, environment, graph)
         recorder.run()
     return recorder.trace({})
 
@@ -52,7 +55,7 @@ class Runner:
         with collector_paused(), np.errstate(all="ignore"):
             if changed:
                 graph = self._with_leaves(changed)
-            recorder = _Recorder(self._scenario, evaluation.names, graph)
+            recorder = _Recorder(self._scenario, evaluation, graph)
             recorder.run()
         return recorder.trace(evaluation.assigned)
 
@@ -71,7 +74,7 @@ class _Recorder:
     """The columns of a trace, while they grow, pass by pass."""
 
     scenario: Scenario
-    names: Mapping[str, int]
+    environment: Environment
     graph: Graph
     passes: list[Pass] = field(default_factory=list)
     columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
@@ -86,6 +89,7 @@ class _Recorder:
 
     def run(self) -> None:
         """All passes."""
+        self._check_expectations()
         self._forward()
         for one in self.scenario.passes:
             if isinstance(one, Backward):
@@ -100,7 +104,13 @@ class _Recorder:
             np.concatenate(columns) for columns in zip(*self.columns, strict=True)
         )
         return Trace(
-            heading=Heading(scenario.title, scenario.about, scenario.source, self._resolve_hints()),
+            heading=Heading(
+                scenario.title,
+                scenario.about,
+                scenario.source,
+                self._resolve_hints(),
+                scenario.note,
+            ),
             graph=self.graph,
             assigned=assigned,
             passes=tuple(self.passes),
@@ -123,7 +133,7 @@ class _Recorder:
 
     def _backward(self, one: Backward) -> None:
         """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
-        output = self.names[one.output]
+        output = self.environment.node(one.output, one.span)
         seed = self._seed(one, output)
         done = backward(self.graph, output, seed)
         for leaf, before in self.grads.items():
@@ -145,7 +155,7 @@ class _Recorder:
         )
 
     def _retain(self, one: Retain) -> None:
-        node = self.names[one.name]
+        node = self.environment.node(one.name, one.span)
         if not self.graph.requires_grad[node]:
             raise self._error(
                 one,
@@ -156,9 +166,10 @@ class _Recorder:
         if self.graph.operation[node] is not None:  # a leaf keeps its `.grad` anyway
             self.graph.retained.add(node)
 
-    def _grad_owner(self, name: str) -> int:
+    def _grad_owner(self, name: str, span: Span) -> int:
         """The node whose `.grad` is meant: the input of that name before any other."""
-        return self.graph.inputs.get(name, self.names[name])
+        found = self.graph.inputs.get(name)
+        return self.environment.node(name, span) if found is None else found
 
     def _zero_grad(self, one: ZeroGrad) -> None:
         """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
@@ -166,10 +177,10 @@ class _Recorder:
             self.grads |= dict.fromkeys(set(self.grads) - self.graph.retained)
             name = "zero_grad"
         elif one.to_none:
-            self.grads[self._grad_owner(one.name)] = None
+            self.grads[self._grad_owner(one.name, one.span)] = None
             name = f"{one.name}.grad = None"
         else:
-            leaf = self._grad_owner(one.name)
+            leaf = self._grad_owner(one.name, one.span)
             before = self.grads.get(leaf)
             if before is None:
                 raise self._error(
@@ -191,10 +202,17 @@ class _Recorder:
 
     def _resolve_hints(self) -> dict[int, str]:
         """The scenario's hints by node."""
-        names = {**self.names, **self.graph.inputs}
-        return {
-            self.names.get(name, names[name]): text for name, text in self.scenario.hints.items()
-        }
+        return {self._hinted(name, one.span): one.text for name, one in self.scenario.hints.items()}
+
+    def _hinted(self, name: str, span: Span) -> int:
+        found = self.environment.names.get(name, self.graph.inputs.get(name))
+        return self.environment.node(name, span) if found is None else found
+
+    def _check_expectations(self) -> None:
+        """Raise ScenarioError for an expectation of a name that stands for several values."""
+        for one in self.scenario.expectations:
+            if not one.is_grad:
+                self.environment.node(one.name, one.span)
 
     def _seed(self, one: Backward, output: int) -> Value:
         graph, value = self.graph, self.graph.value[output]
@@ -210,7 +228,7 @@ class _Recorder:
         shape = shape_of(value)
         gradient = one.gradient
         if one.gradient_name:
-            gradient = graph.value[self.names[one.gradient_name]]
+            gradient = graph.value[self.environment.node(one.gradient_name, one.span)]
         if gradient is None:
             if np.size(value) != 1:
                 raise self._error(

@@ -83,7 +83,7 @@ def asked(trace: Trace) -> TorchReport:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return decode_report(trace, child.answer(encode_request(trace, 0)))
+            return decode_report(trace, child.answer(encode_request(trace)))
         finally:
             torch.set_default_dtype(before)
 

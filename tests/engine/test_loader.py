@@ -29,7 +29,7 @@ def outline(scenario: Scenario) -> tuple[list[tuple[str, object]], list[str], li
     """Inputs, assigned names and backward passes."""
     return (
         [(one.name, one.value) for one in scenario.inputs],
-        [one.name for one in scenario.statements],
+        [name.name for one in scenario.statements for name in one.names],
         [one.output for one in scenario.passes if isinstance(one, Backward)],
     )
 
@@ -108,7 +108,8 @@ def test_title_notes_and_hints_are_kept_as_written() -> None:
 
     assert scenario.title == "Basic autograd"
     assert scenario.about == "# Sums\n\n*add* up\n"
-    assert scenario.hints == {"y": "look", "h@1": "here", "x": "3"}
+    hints = {name: hint.text for name, hint in scenario.hints.items()}
+    assert hints == {"y": "look", "h@1": "here", "x": "3"}
 
 
 def test_a_number_may_be_a_title() -> None:
@@ -209,3 +210,9 @@ def test_oracles_known_to_disagree_are_named_by_input() -> None:
         "x": frozenset({"finite_difference", "torch"}),
         "W": frozenset({"symbolic"}),
     }
+
+
+def test_numbers_assigned_at_once_in_the_shorthand_are_inputs_each() -> None:
+    scenario = shorthand("a, b = 2, [1, 3], c, d = a, 4, y = (a*b).sum()")
+
+    assert [(one.name, np.ndim(one.value)) for one in scenario.inputs] == [("a", 0), ("b", 1)]

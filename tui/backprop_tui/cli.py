@@ -22,7 +22,7 @@ BROKEN_PIPE = 141
 _OPEN_HELP = """\
 commands:
   backprop-tui [SCENARIO]        step through it on the screen
-  backprop-tui check SCENARIO...   engine against torch and finite differences
+  backprop-tui check SCENARIO...   engine against torch, finite differences and formulas
   backprop-tui trace SCENARIO    every step as text
   backprop-tui ops [NAME]        what can be computed, with formulas and examples
 
@@ -32,7 +32,7 @@ examples:
   backprop-tui my/                            pick one from a folder
   backprop-tui -e 'x=2, y=x**2+3x+1'          open an expression
   backprop-tui -e @snippet.py                 open a few lines of PyTorch
-  backprop-tui check -e 'x=2, y=x**2+3x+1'    7, three times over
+  backprop-tui check -e 'x=2, y=x**2+3x+1'    7, four times over
   backprop-tui trace -e 'x=2, y=x**2+3x+1'    the chain rule, step by step
 """
 
@@ -41,9 +41,9 @@ examples:
   backprop-tui check scenarios/                 every scenario in a folder and below
   backprop-tui check -e 'x=2, y=x**2+3x+1'
   backprop-tui check --json a.yaml b.yaml       one JSON object a line
-  backprop-tui check --no-torch a.yaml          against finite differences only
+  backprop-tui check --no-torch a.yaml          without starting torch
 
-exit code: 0 all right, 1 a gradient or expectation is off or torch could not run,
+exit code: 0 all right, 1 a gradient or expectation is off or an oracle could not run,
 2 a scenario is bad, 130 interrupted
 """
 
@@ -112,11 +112,12 @@ def _check_parser() -> argparse.ArgumentParser:
     parser = _parser(
         "backprop-tui check",
         "SCENARIO...",
-        "Compare every gradient with torch and with finite differences, and check `expect`.",
+        "Compare every gradient with torch, finite differences and formulas, and check `expect`.",
         _CHECK_HELP,
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a scenario")
     parser.add_argument("--no-torch", action="store_true", help="do without torch")
+    parser.add_argument("--no-symbolic", action="store_true", help="do without formulas (sympy)")
     return parser
 
 
@@ -231,7 +232,12 @@ def _check(options: argparse.Namespace) -> int:
         return _usage("check what? Name a scenario, a folder, or give -e 'x=2, y=x**2'")
     from backprop_tui.headless.run import check
 
-    return check(list(_expanded(options.targets)), json=options.json, torch=not options.no_torch)
+    return check(
+        list(_expanded(options.targets)),
+        json=options.json,
+        torch=not options.no_torch,
+        symbolic=not options.no_symbolic,
+    )
 
 
 def _trace(options: argparse.Namespace) -> int:

@@ -15,8 +15,8 @@ from lark import Token
 from lark.common import LexerConf
 from lark.lexer import Lexer, LexerState
 
-from backprop_engine.expressions import asides, blocks, mistakes
-from backprop_engine.expressions.reading import Place, Reading
+from backprop_engine.expressions import asides, blocks, mistakes, unpacking
+from backprop_engine.expressions.reading import AUGMENTING, Place, Reading
 
 LIBRARIES: Final = frozenset({"torch", "F", "nn", "optim", "np", "numpy", "math"})
 """Names before a dot that are modules, unless the scenario has a variable of that name."""
@@ -41,24 +41,27 @@ _TOKEN: Final = re.compile(
             ("STRAY_UNDERSCORE", r"[0-9][0-9_.]*(?:[eE][+-]?[0-9_]*)?_"),
             ("STRING", r"'[^'\\\n]*'|\"[^\"\\\n]*\""),
             ("DOTS", r"\.\.\."),
-            ("FOREIGN", r"//=?|%=?|\^=?|<<=?|>>=?|&&?=?|\|\|?=?|==+|!=|[<>]=?|:=|[~!?$`{}]"),
-            ("AUGMENTED", r"(?:\*\*|[-+*/@])="),
+            ("FOREIGN", r"\^=?|<<=?|>>=?|&&=?|\|\|=?|[=!]==|:=|!(?!=)|[?$`{}]"),
+            ("COMPARE", r"[<>]=?|[=!]="),
+            ("AUGMENTED", rf"{AUGMENTING}="),
             ("POWER", r"\*\*"),
-            ("SIGN", r"[-+*/@=()\[\].,:;\n]"),
+            ("FLOOR", r"//"),
+            ("SIGN", r"[-+*/%@&|~=()\[\].,:;\n]"),
             ("UNKNOWN", r"."),
         ]
     ),
     re.DOTALL,
 )
 _SIGNS: Final = {
-    "-": "MINUS", "+": "PLUS", "*": "STAR", "/": "SLASH", "@": "AT", "=": "EQUAL",
+    "-": "MINUS", "+": "PLUS", "*": "STAR", "/": "SLASH", "%": "PERCENT", "@": "AT", "=": "EQUAL",
+    "&": "AMPERSAND", "|": "BAR", "~": "TILDE",
     "(": "LPAR", ")": "RPAR", "[": "LSQB", "]": "RSQB", ".": "_DOT", ",": "_COMMA", ":": "COLON",
     ";": "_END", "\n": "_END",
 }  # fmt: skip
 _CLOSES: Final = {")": "(", "]": "["}
 _DOTTED = re.compile(rf"(?:[^\S\n]*\.[^\S\n]*{_NAME})+")
 _CALL = re.compile(r"[^\S\n]*\(")
-_EQUALS = re.compile(r"[^\S\n]*(?:\*\*|[-+*/@])?=(?!=)")
+_EQUALS = re.compile(rf"[^\S\n]*(?:{AUGMENTING})?=(?!=)")
 _MULTIPLIERS: Final = frozenset({"NUMBER", "RPAR", "RSQB"})
 _MULTIPLICANDS: Final = frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"})
 """Where one of these follows one of those, a product is implied."""
@@ -118,7 +121,9 @@ def tokens(reading: Reading) -> Iterator[Token]:
         if is_start:
             _start_statement(reading, kind, start, at)
         elif last and kind in _MULTIPLICANDS and last.kind in _MULTIPLIERS:
-            yield _token(reading, "STAR", "*", start, start)
+            # `nn.ReLU()(x)` is no product: a module is called.
+            is_call = kind == "LPAR" and last.start in reading.modules
+            yield _token(reading, *("_APPLY", "") if is_call else ("STAR", "*"), start, start)
         yield _token(reading, kind, text[start:at], start, at)
     yield from _finish(reading)
 
@@ -130,6 +135,8 @@ def _special_line(reading: Reading, word: str, start: int) -> tuple[int, list[To
         return end, [Token("_NO_GRAD", word, reading.excerpt.offsets[start])]
     if word in ("import", "from"):
         return asides.skip_import(reading, start, LIBRARIES), []
+    if word == "assert":
+        return asides.skip_assert(reading, start, LIBRARIES), []
     if asides.is_print(reading, start):
         return asides.skip_print(reading, start, LIBRARIES), []
     shown = asides.skip_look(reading, start)
@@ -142,7 +149,10 @@ def _classify(reading: Reading, kind: str, start: int, stop: int) -> tuple[str, 
     match kind:
         case "NAME":
             return _name(reading, start, stop)
-        case "NUMBER" | "POWER" | "AUGMENTED" | "DOTS":
+        case "NUMBER" | "POWER" | "AUGMENTED" | "DOTS" | "FLOOR":
+            return kind, stop
+        case "COMPARE":
+            mistakes.check_comparison(reading, text, start)
             return kind, stop
         case "STRING":
             return "LITERAL", stop
@@ -173,6 +183,7 @@ def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
 
 def _start_statement(reading: Reading, kind: str, start: int, stop: int) -> None:
     reading.statement = start
+    reading.variables.update(map(canonical, unpacking.open_unpacking(reading, start)))
     if kind == "NAME" and _EQUALS.match(reading.excerpt.text, stop):
         reading.variables.add(canonical(reading.excerpt.text[start:stop]))
 
@@ -183,10 +194,18 @@ def _count_brackets(reading: Reading, kind: str, sign: str, start: int) -> None:
         if kind == "LSQB" and number and number.kind == "NUMBER":
             raise mistakes.number_before_square(reading, number, start)
         reading.brackets.append((sign, start))
+        if number and number.kind == "FUNCTION" and _makes_module(reading, number):
+            reading.modules.add(start)
     elif kind in ("RPAR", "RSQB"):
         if not reading.brackets or reading.brackets[-1][0] != _CLOSES[sign]:
             raise mistakes.unmatched(reading, sign, start)
-        reading.brackets.pop()
+        if reading.brackets.pop()[1] in reading.modules:
+            reading.modules.add(start)
+
+
+def _makes_module(reading: Reading, function: Place) -> bool:
+    prefix, _, name = reading.text(function.start, function.stop).rpartition(".")
+    return prefix.split(".")[-1].strip() == "nn" and name.strip()[:1].isupper()
 
 
 def _separate(reading: Reading, sign: str, start: int) -> Iterator[Token]:
@@ -195,6 +214,9 @@ def _separate(reading: Reading, sign: str, start: int) -> Iterator[Token]:
             raise mistakes.unclosed(reading)
         if sign == ",":
             yield _token(reading, "_COMMA", sign, start, start + 1)
+        return
+    if sign == "," and unpacking.goes_on(reading, start):
+        yield _token(reading, "_COMMA", sign, start, start + 1)
         return
     if reading.last is not None and reading.last.kind != "_END":
         yield _token(reading, "_END", sign, start, start + 1)

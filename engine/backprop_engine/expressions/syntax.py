@@ -45,6 +45,14 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Star:
+    """`*parts` among arguments or in a list: its items one by one."""
+
+    value: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Name:
     """A variable by its name."""
 
@@ -54,7 +62,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unary:
-    """`-x` or `+x`."""
+    """`-x`, `+x` or `~x`."""
 
     symbol: str
     operand: Expression
@@ -129,6 +137,7 @@ Expression = (
     | Literal
     | DtypeName
     | Sequence
+    | Star
     | Name
     | Unary
     | Binary
@@ -158,6 +167,35 @@ class Assignment:
     is_recorded: bool = True
     """False inside of `with no_grad:`."""
 
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The one name that it assigns; of a value without a target its text."""
+        return (Name(self.name, self.name_span),)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unpacking:
+    """`a, b = expression`: one name for each of several values.
+
+    With `a, b = b, a` the expression is a Sequence.
+    """
+
+    targets: tuple[Name, ...]
+    expression: Expression
+    span: Span
+    is_recorded: bool = True
+    """False inside of `with no_grad:`."""
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The names that it assigns: all but `_`, which stands for what is not used."""
+        return tuple(one for one in self.targets if one.name != "_")
+
+    @property
+    def has_target(self) -> bool:
+        """True: names are what an unpacking is for."""
+        return True
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Action:
@@ -184,7 +222,7 @@ class Setting:
         return self.target.span
 
 
-Statement = Assignment | Action | Setting
+Statement = Assignment | Unpacking | Action | Setting
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:
@@ -194,6 +232,8 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             return items
         case Unary(operand=operand):
             return (operand,)
+        case Star(value=value):
+            return (value,)
         case Binary(left=left, right=right):
             return (left, right)
         case Call(receiver=receiver, arguments=arguments, keywords=keywords):

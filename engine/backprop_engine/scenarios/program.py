@@ -21,12 +21,14 @@ from backprop_engine.expressions.syntax import (
     Expression,
     Setting,
     Statement,
+    Unpacking,
     postorder,
 )
 from backprop_engine.scenarios import refused
-from backprop_engine.scenarios.dtypes import read_dtype
+from backprop_engine.scenarios.dtypes import default_dtype, read_dtype
+from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
-from backprop_engine.scenarios.tensors import is_tensor, make_tensor
+from backprop_engine.scenarios.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Value, is_float
@@ -38,10 +40,23 @@ class Program:
 
     dtype: Dtype
     inputs: tuple[Input, ...]
-    statements: tuple[Assignment, ...]
+    statements: tuple[Assignment | Unpacking, ...]
     passes: tuple[Backward | ZeroGrad, ...]
     retained: tuple[Retain, ...]
     tensors: Mapping[Expression, Value]
+    note: str = ""
+    """Where numbers are from that the text does not have."""
+
+    @property
+    def assigned(self) -> tuple[str, ...]:
+        """Every name that is assigned, as often as it is."""
+        return tuple(name.name for one in self.statements if one.has_target for name in one.names)
+
+    @property
+    def default_pass(self) -> Backward:
+        """`backward()` of the last name assigned."""
+        names = [name for one in self.statements for name in one.names]
+        return Backward(names[-1].name, None, names[-1].span)
 
 
 def read_program(
@@ -68,11 +83,17 @@ class _Reader:
         self.source = source
         self.dtype = dtype
         self.inputs = {one.name: one for one in inputs}
-        self.statements: list[Assignment] = []
+        self.statements: list[Assignment | Unpacking] = []
         self.passes: list[Backward | ZeroGrad] = []
         self.retained: list[Retain] = []
         self.tensors: dict[Expression, Value] = {}
+        self._seed = 0
         self._random = np.random.Generator(np.random.PCG64(0))
+        self._draws: dict[int, None] = {}
+        """The seeds from which numbers were drawn."""
+        self._numbers = KnownNumbers()
+        for one in self.inputs.values():
+            self._numbers.add_input(one)
         self._assigned: Counter[str] = Counter(list(self.inputs))
         self._passes_before: dict[str, int] = {}
         """How many passes stand before the last assignment of a name."""
@@ -87,6 +108,7 @@ class _Reader:
             tuple(self._named(one) for one in self.passes),
             tuple(replace(one, name=self._version_name(one.name)) for one in self.retained),
             self.tensors,
+            _note(self._draws),
         )
 
     def read(self, statement: Statement) -> None:
@@ -94,6 +116,8 @@ class _Reader:
         match statement:
             case Assignment():
                 self._assign(statement)
+            case Unpacking():
+                self._unpack(statement)
             case Action(call=call):
                 self._act(call)
             case Setting():
@@ -137,10 +161,25 @@ class _Reader:
             return
         self._prepare(statement.expression)
         self.statements.append(statement)
+        self._numbers.assign(statement)
         self._bind(name)
 
+    def _unpack(self, statement: Unpacking) -> None:
+        targets, values = statement.targets, syntax.children(statement.expression)
+        is_listed = isinstance(statement.expression, syntax.Sequence)
+        if is_listed and len(targets) == len(values) and all(map(_made, values)):
+            for name, value in zip(targets, values, strict=True):
+                span = Span(name.span.start, value.span.stop)
+                self._assign(Assignment(name.name, value, name.span, span))
+            return
+        self._prepare(statement.expression)
+        self.statements.append(statement)
+        self._numbers.assign(statement)
+        for name in statement.names:
+            self._bind(name.name)
+
     def _add_input(self, statement: Assignment, call: Call, asks_for_grad: bool) -> None:
-        tensor = make_tensor(call, self.dtype, self._random)
+        tensor = self._tensor(call)
         requires_grad = tensor.requires_grad or asks_for_grad
         if requires_grad and not is_float(tensor.value):
             raise ProblemError(
@@ -150,7 +189,13 @@ class _Reader:
             )
         name, span = statement.name, statement.name_span
         self.inputs[name] = Input(name, tensor.value, requires_grad, span)
+        self._numbers.add_input(self.inputs[name])
         self._bind(name)
+
+    def _tensor(self, call: Call) -> Tensor:
+        if is_random(call):
+            self._draws[self._seed] = None
+        return make_tensor(call, self.dtype, Origin(self._random, self._numbers))
 
     def _prepare(self, root: Expression) -> None:
         """Make the tensors that an expression writes out, and note the names it uses."""
@@ -158,7 +203,7 @@ class _Reader:
             if isinstance(part, syntax.Name):
                 self._used.add(part.name)
             elif isinstance(part, Call) and is_tensor(part) and part.function not in self._assigned:
-                tensor = make_tensor(part, self.dtype, self._random)
+                tensor = self._tensor(part)
                 if tensor.requires_grad:
                     raise ProblemError(
                         "a tensor that requires grad needs a name that no other value has had",
@@ -201,10 +246,13 @@ class _Reader:
                 raise refused.action(call, self._text(call.span))
 
     def _act_on_library(self, call: Call) -> None:
+        if default_dtype(call) is not None:
+            return
         if call.function != "manual_seed":
             raise refused.action(call, self._text(call.span))
         match call.arguments:
             case (syntax.Number(value=int(seed)),) if not call.keywords:
+                self._seed = seed
                 self._random = np.random.Generator(np.random.PCG64(seed))
             case _:
                 raise ProblemError("this is not a seed", call.span, "`torch.manual_seed(0)`")
@@ -301,6 +349,18 @@ class _Reader:
         if name not in self.inputs and name not in retained:
             raise refused.grad_of_non_leaf(name, span)
         self.passes.append(ZeroGrad(span, name, to_none))
+
+
+def _note(seeds: Iterable[int]) -> str:
+    """What to say of numbers that were drawn, from these seeds."""
+    listed = ", ".join(map(str, seeds))
+    if not listed:
+        return ""
+    plural = "s" if "," in listed else ""
+    return (
+        f"Random numbers here are numpy's (PCG64, seed{plural} {listed}): the same in every run "
+        "and on every machine, and not those that torch draws."
+    )
 
 
 def _made(expression: Expression) -> tuple[Call, bool] | None:

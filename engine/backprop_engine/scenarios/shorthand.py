@@ -7,7 +7,7 @@ are numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from backprop_engine.expressions.excerpt import Excerpt
 from backprop_engine.expressions.parser import parse_program
@@ -18,13 +18,14 @@ from backprop_engine.expressions.syntax import (
     Sequence,
     Statement,
     Unary,
+    Unpacking,
     children,
     postorder,
 )
 from backprop_engine.scenarios.arrays import nested_array
 from backprop_engine.scenarios.dtypes import makes_tensors
 from backprop_engine.scenarios.program import read_program
-from backprop_engine.scenarios.scenario import Backward, Input, Scenario
+from backprop_engine.scenarios.scenario import Input, Scenario
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Value, settle
 
@@ -58,15 +59,15 @@ def _scenario(
         raise ProblemError(
             "nothing is computed here", Span(end, end), fix="add a statement such as `y = x**2`"
         )
-    last = program.statements[-1]
     return Scenario(
         excerpt.source,
         program.inputs,
         program.statements,
-        program.passes or (Backward(last.name, None, last.name_span),),
+        program.passes or (program.default_pass,),
         program.dtype,
         retained=program.retained,
         tensors=program.tensors,
+        note=program.note,
     )
 
 
@@ -77,11 +78,11 @@ def _inputs_apart(
     inputs: dict[str, Input] = {}
     rest: list[Statement] = []
     computed: set[str] = set()
-    for statement in statements:
+    for statement in _one_by_one(statements):
         if not isinstance(statement, Assignment) or not _is_literal(statement.expression):
             rest.append(statement)
-            if isinstance(statement, Assignment):
-                computed.add(statement.name)
+            if isinstance(statement, Assignment | Unpacking):
+                computed.update(one.name for one in statement.names)
             continue
         name, span = statement.name, statement.name_span
         if name in inputs:
@@ -94,6 +95,22 @@ def _inputs_apart(
             )
         inputs[name] = Input(name, _value(statement.expression), True, span)
     return tuple(rest), tuple(inputs.values())
+
+
+def _one_by_one(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """The statements, `a, b = 2, 3` as two."""
+    for statement in statements:
+        values = children(statement.expression) if isinstance(statement, Unpacking) else ()
+        if (
+            isinstance(statement, Unpacking)
+            and isinstance(statement.expression, Sequence)
+            and len(values) == len(statement.targets)
+            and all(map(_is_literal, values))
+        ):
+            for name, value in zip(statement.targets, values, strict=True):
+                yield Assignment(name.name, value, name.span, statement.span)
+        else:
+            yield statement
 
 
 def _is_literal(expression: Expression) -> bool:

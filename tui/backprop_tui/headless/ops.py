@@ -21,7 +21,6 @@ from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import SHORTHAND_NAME, Source
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.trace import Trace
-from backprop_engine.values import dtype_of, shape_of
 from backprop_tui.headless.check import Checked, check_scenario
 
 _VARIADIC_OPERANDS = 2
@@ -189,12 +188,7 @@ class _Filled:
         elif self._trace is not None and self.node is not None:
             graph = self._trace.graph
             values = [graph.value[one] for one in graph.operands[self.node]]
-            recorded = graph.attributes_of(self.node)
-            text = template(
-                shapes=tuple(map(shape_of, values)),
-                dtypes=tuple(map(dtype_of, values)),
-                **{name: str(value) for name, value in recorded.items()},
-            )
+            text = self.operation.opened(values, graph.attributes_of(self.node))
         else:
             return ()
         return tuple(one.strip() for one in text.replace(";", "\n").splitlines() if one.strip())

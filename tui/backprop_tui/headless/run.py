@@ -15,18 +15,20 @@ from backprop_tui.headless.check import Bad, Checked, check_scenario
 from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.printer import printer
 from backprop_tui.oracle.client import Oracle
+from backprop_tui.oracle.symbolic.client import SymbolicOracle
 
 OK, OFF, BAD = 0, 1, 2
 
 
-def check(targets: Sequence[str | Source], *, json: bool, torch: bool) -> int:
+def check(targets: Sequence[str | Source], *, json: bool, torch: bool, symbolic: bool) -> int:
     """Check every target, in order; a bad one is told and does not stop the others."""
     out = printer(sys.stdout)
     results: list[Checked | Bad] = []
     with ExitStack() as stack:
         oracle = stack.enter_context(Oracle()) if torch else None
+        formulas = stack.enter_context(SymbolicOracle()) if symbolic else None
         for target in targets:
-            result = check_scenario(target, oracle)
+            result = check_scenario(target, oracle, formulas)
             results.append(result)
             if json:
                 sys.stdout.write(json_line(check_output.as_json(result)) + "\n")
