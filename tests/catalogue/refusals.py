@@ -18,14 +18,11 @@ OPERANDS, UNSUPPORTED = Reason.OPERANDS, Reason.UNSUPPORTED
 
 REFUSED: Final[Mapping[str, Mapping[Reason, int]]] = {
     "__rmatmul__": {LARGE: 3},
-    "add": {KEYWORD: 4},  # alpha=
     "argsort": {LARGE: 2},
     "bmm.triton_optimized": {LARGE: 6},
     "clamp": {DTYPE: 4},  # bounds of another dtype
     "cumprod": {KEYWORD: 2},  # dtype=
     "cumsum": {KEYWORD: 2},  # dtype=
-    "div.floor_rounding": {KEYWORD: 18},  # rounding_mode=
-    "div.trunc_rounding": {KEYWORD: 18},  # rounding_mode=
     "double": {OTHER_FLOAT: 2, ARGUMENT: 6},  # memory_format=
     "float": {OTHER_FLOAT: 2, ARGUMENT: 6},  # memory_format=
     "float_power": {OTHER_FLOAT: 9},  # torch computes it in float64 always
@@ -49,7 +46,6 @@ REFUSED: Final[Mapping[str, Mapping[Reason, int]]] = {
     "scatter": {DTYPE: 2},  # an index in int32
     "softmax.with_dtype": {OTHER_FLOAT: 7, KEYWORD: 7},
     "sort": {LARGE: 2},
-    "sub": {KEYWORD: 4},  # alpha=
     "unfold": {OPERANDS: 2},
 }
 """At most so many samples of an entry, both dtypes together, by reason."""
