@@ -74,7 +74,7 @@ class Graph:
         except OperandError:
             raise
         except (ValueError, IndexError, TypeError) as error:
-            raise _refused(operation, values, error) from error
+            raise refused(operation, values, error) from error
         settled = settle(output, self.dtype)
         requires_grad = (
             self.is_recording
@@ -143,7 +143,7 @@ class Graph:
         )
 
 
-def _refused(operation: Operation, values: list[Value], error: Exception) -> OperandError:
+def refused(operation: Operation, values: list[Value], error: Exception) -> OperandError:
     """numpy's refusal in words that name the operation and the shapes."""
     shapes = " and ".join(str(shape_of(value)) for value in values)
     if operation.elementwise and len(values) > 1:

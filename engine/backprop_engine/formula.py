@@ -1,0 +1,169 @@
+"""Expressions asked of a recorded run: compiled once, then evaluated at as many steps as wanted.
+
+A formula is a stack program over the catalogue's forward functions. It adds nothing to a graph.
+What it speaks of may be unknown at a step (a node not yet computed, no gradient yet); then so is
+the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Hashable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from backprop_engine.binding import literal
+from backprop_engine.calls import resolve
+from backprop_engine.expressions import syntax
+from backprop_engine.expressions.syntax import Expression, postorder
+from backprop_engine.graph import refused
+from backprop_engine.operation import OperandError, Operation
+from backprop_engine.source import ProblemError
+from backprop_engine.values import Value, evaluate
+
+LookUp = Callable[[Expression], Hashable | None]
+"""What an expression stands for by itself, if it does; ProblemError for an unknown name."""
+
+
+class Load(NamedTuple):
+    """Push what `key` stands for at the moment; it may be unknown."""
+
+    key: Hashable
+
+
+class Constant(NamedTuple):
+    """Push a literal."""
+
+    value: Value
+
+
+class Apply(NamedTuple):
+    """Replace the last `count` values by the result of an operation on them."""
+
+    operation: Operation
+    count: int
+    attributes: Any
+
+
+Instruction = Load | Constant | Apply
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """A compiled expression."""
+
+    text: str
+    """As it was typed."""
+    algebra: str
+    """As mathematics: `|contribution| > 10`."""
+    program: tuple[Instruction, ...]
+    keys: tuple[Any, ...]
+    """All that it loads, each once, in the order in which it is first mentioned."""
+
+    def value(self, known: Callable[[Any], Value | None]) -> Value | None:
+        """The result where `known` gives the value of each key; None where it is unknown.
+
+        Whatever is computed from an unknown value is unknown, but for `a | b`, which takes the
+        side that is known. Raises OperandError where shapes do not fit.
+        """
+        stack: list[Value | None] = []
+        with np.errstate(all="ignore"):
+            for one in self.program:
+                if isinstance(one, Load):
+                    stack.append(known(one.key))
+                elif isinstance(one, Constant):
+                    stack.append(one.value)
+                else:
+                    operands = stack[-one.count :]
+                    del stack[-one.count :]
+                    stack.append(_apply(one, operands))
+        return stack.pop()
+
+
+def _apply(one: Apply, operands: list[Value | None]) -> Value | None:
+    values = [operand for operand in operands if operand is not None]
+    if len(values) < len(operands):
+        return values[0] if values and one.operation.symbol == "|" else None
+    try:
+        result = evaluate(one.operation.forward, values, one.attributes)
+    except (ValueError, IndexError, TypeError) as error:
+        if isinstance(error, OperandError):
+            raise
+        raise refused(one.operation, values, error) from error
+    if isinstance(result, np.ndarray | np.generic) and not result.ndim:
+        scalar: Value = result if isinstance(result, np.float32) else result.item()
+        return scalar
+    found: Value = result
+    return found
+
+
+def compile_formula(
+    text: str, root: Expression, look_up: LookUp, variables: Container[str]
+) -> Formula:
+    """`root`, the expression that `text` is, as a stack program.
+
+    `variables` are the names that are no functions. Raises ProblemError for the first mistake.
+    """
+    program = list(_program(root, look_up, variables))
+    keys = dict.fromkeys(one.key for one in program if isinstance(one, Load))
+    return Formula(text, algebra(text, root), tuple(program), tuple(keys))
+
+
+def _program(
+    root: Expression, look_up: LookUp, variables: Container[str]
+) -> Iterator[Instruction]:
+    pending: list[Expression | Apply] = [root]
+    while pending:
+        task = pending.pop()
+        if isinstance(task, Apply):
+            yield task
+        elif (key := look_up(task)) is not None:
+            yield Load(key)
+        elif isinstance(task, syntax.Number):
+            yield Constant(float(task.value))
+        elif isinstance(task, syntax.Sequence):
+            yield Constant(_array(task))
+        elif isinstance(task, syntax.Unary) and task.symbol == "+":
+            pending.append(task.operand)
+        else:
+            call = resolve(task, variables)
+            pending.append(Apply(call.operation, len(call.operands), call.attributes))
+            pending.extend(reversed(call.operands))
+
+
+def _array(expression: syntax.Sequence) -> np.ndarray:
+    try:
+        return np.array(literal(expression), dtype=float)
+    except (ValueError, TypeError):
+        raise ProblemError(
+            "a list holds numbers, or lists of numbers of one length", expression.span
+        ) from None
+
+
+_SIGNS: Final = {
+    ">=": "≥", "<=": "≤", "!=": "≠", "==": "=", "&": "and", "|": "or", "~": "not ", "-": "−",
+    "*": "·",
+}  # fmt: skip
+
+
+def algebra(text: str, root: Expression) -> str:
+    """`text`, whose expression is `root`, in the signs of mathematics: `|x| ≥ 1 and y ≠ 0`."""
+    edits: list[tuple[int, int, str]] = []
+    for one in postorder(root):
+        match one:
+            case syntax.Binary(symbol=symbol, left=left, right=right) if symbol in _SIGNS:
+                at = text.find(symbol, left.span.stop, right.span.start)
+                if at >= 0:  # not so in an implicit product
+                    edits.append((at, at + len(symbol), _SIGNS[symbol]))
+            case syntax.Unary(symbol=symbol, span=span) if symbol in _SIGNS:
+                edits.append((span.start, span.start + len(symbol), _SIGNS[symbol]))
+            case syntax.Call(function="abs", receiver=None, prefix="", arguments=(_,)):
+                start = text.index("(", one.function_span.stop)
+                edits.append((one.span.start, start + 1, "|"))
+                edits.append((one.span.stop - 1, one.span.stop, "|"))
+            case _:
+                pass
+    for start, stop, sign in sorted(edits, reverse=True):
+        text = text[:start] + sign + text[stop:]
+    return " ".join(text.split())
