@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from backprop_engine.formula import Apply, Constant, Formula, Load
 from backprop_engine.operation import Operation
+from backprop_engine.remembered import remembered
 from backprop_engine.trace import NO_NODE, PassKind, Trace
 
 _EXACT: Final = frozenset(
-    "add sub mul div neg abs sqrt sign maximum minimum gt lt ge le eq ne "
-    "bitwise_and bitwise_or bitwise_not isnan isinf isfinite".split()
-)
+    {
+        "add", "sub", "mul", "div", "neg", "abs", "sqrt", "sign", "maximum", "minimum",
+        "gt", "lt", "ge", "le", "eq", "ne", "bitwise_and", "bitwise_or", "bitwise_not",
+        "isnan", "isinf", "isfinite",
+    }
+)  # fmt: skip
 """By name: operations that IEEE 754 defines to the last bit."""
 
 _OF_ONE_NUMBER: Final[Mapping[str, Callable[[Any], Any]]] = {
@@ -48,7 +51,7 @@ class Column(NamedTuple):
 class Columns:
     """What conditions speak of, by its name; `local` is not among them."""
 
-    by_name: Mapping[str, Column]
+    by_name: Mapping[Any, Column]
 
     def can_evaluate(self, condition: Formula) -> bool:
         """Whether `condition` can be evaluated over columns."""
@@ -108,7 +111,7 @@ def _either(operation: Operation, operands: Sequence[Column]) -> Column:
     return Column(taken, has_a | has_b)
 
 
-@lru_cache(maxsize=2)
+@remembered
 def columns_of(trace: Trace) -> Columns | None:
     """The columns of a trace of numbers; None where any value is an array."""
     values = _numbers(trace.graph.value, trace.graph.dtype)
@@ -122,9 +125,7 @@ def columns_of(trace: Trace) -> Columns | None:
     return Columns(
         {
             "step": Column(np.arange(len(trace), dtype=float), None),
-            "value": Column(
-                values[changed] if len(values) else values[:0], changed != NO_NODE
-            ),
+            "value": Column(values[changed] if len(values) else values[:0], changed != NO_NODE),
             "grad": Column(totals, is_sent),
             "contribution": Column(sent, is_sent),
             "upstream": Column(_upstream(trace, totals), is_contribution),

@@ -31,7 +31,7 @@ MEANINGS: Final = {
     "contribution": "what is sent: upstream times local; of a seed, the seed",
     "step": "the number of the step, from 0",
 }
-"""What each name means. `docs` of where they are known: see `HELP`."""
+"""What each name means; `HELP` says at which kinds of step it is known."""
 
 HELP: Final = (
     "A condition is an expression over value, grad, upstream, local, contribution and step: "
@@ -98,7 +98,7 @@ def quantity(trace: Trace, index: int, name: str, subject: int | None = None) ->
 
 
 def is_true(result: Value | None) -> bool:
-    """Whether a condition holds that comes to `result`: unknown is not true, any element will do."""
+    """Whether a condition that comes to `result` holds: not where unknown; any element will do."""
     return result is not None and bool(np.any(result))
 
 

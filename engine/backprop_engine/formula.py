@@ -38,7 +38,8 @@ class Constant(NamedTuple):
     value: Value
 
 
-class Apply(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Apply:
     """Replace the last `count` values by the result of an operation on them."""
 
     operation: Operation
@@ -110,9 +111,7 @@ def compile_formula(
     return Formula(text, algebra(text, root), tuple(program), tuple(keys))
 
 
-def _program(
-    root: Expression, look_up: LookUp, variables: Container[str]
-) -> Iterator[Instruction]:
+def _program(root: Expression, look_up: LookUp, variables: Container[str]) -> Iterator[Instruction]:
     pending: list[Expression | Apply] = [root]
     while pending:
         task = pending.pop()
