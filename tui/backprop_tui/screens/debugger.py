@@ -19,6 +19,7 @@ from backprop_tui.widgets.notes_pane import NotesPane
 from backprop_tui.widgets.source_pane import SourcePane
 from backprop_tui.widgets.timeline import Timeline
 from backprop_tui.widgets.torch_pane import TorchPane
+from backprop_tui.widgets.watches_pane import WatchesPane
 
 _WIDTHS = [(0, "-slim"), (120, "-wide")]
 _HEIGHTS = [(0, "-low"), (34, "-tall")]
@@ -33,7 +34,7 @@ class DebuggerScreen(Screen[None]):
     BINDINGS: ClassVar = [
         Binding(",".join(command.keys), command.action, command.title, show=False)
         for command in COMMANDS
-        if not command.in_tree
+        if command.keys and not command.in_tree and not command.in_watches
     ]
 
     def __init__(self, view: View) -> None:
@@ -51,6 +52,7 @@ class DebuggerScreen(Screen[None]):
             yield TorchPane(self._view, "torch")
             yield SourcePane(self._view)
             yield NotesPane()
+            yield WatchesPane(self._view)
         yield Timeline(self._view)
         yield KeyBar()
 
@@ -74,6 +76,7 @@ class DebuggerScreen(Screen[None]):
         self.query_one(TorchPane).show(view)
         self.query_one(SourcePane).show(view)
         self.query_one(NotesPane).show(view)
+        self.query_one(WatchesPane).show(view)
         self.query_one(Timeline).show(view)
         self.query_one(KeyBar).show(view)
 

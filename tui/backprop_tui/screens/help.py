@@ -73,7 +73,7 @@ def help_text(glyphs: Glyphs, width: int) -> Content:
     for group, commands in groupby(COMMANDS, key=lambda command: command.group):
         lines += [Content(), Content.styled(group, _TITLE)]
         for command in commands:
-            keys = " ".join(key_name(key) for key in command.keys)
+            keys = " ".join(key_name(key) for key in command.keys or ("ctrl+p",))
             lines += _entry(keys, command.help, "bold $primary", width)
     lines += [Content(), Content.styled("Marks", _TITLE)]
     for name, meaning in LEGEND:

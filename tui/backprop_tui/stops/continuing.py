@@ -6,7 +6,7 @@ bounded number of steps at a time, and settles the search when enough is known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from backprop_tui.session import Session, jump
 from backprop_tui.stops.reasons import reason
 from backprop_tui.stops.scan import Scan
 from backprop_tui.stops.scanning import BUDGET, advance, begin
-from backprop_tui.stops.state import Key, Search, Stop, Stops
+from backprop_tui.stops.state import Key, Search, Stop, Stops, Watch
 
 SHORT = 20_000
 """Steps of a trace for which the groupings that a scan needs take no noticeable time."""
@@ -83,6 +83,14 @@ def survey(session: Session, budget: int = BUDGET) -> Session:
         scan = scan_of(session, stop) or begin(session.trace, stop)
         found[stop.key], budget = advance(scan, stop, budget)
     return learn(session, found)
+
+
+def surveys(session: Session) -> Iterator[Mapping[Key, Scan]]:
+    """All that there is to find, a little at a time: for a thread that reports as it goes."""
+    session = cancel(session)
+    while not is_surveyed(session):
+        session = survey(session)
+        yield session.stops.scans
 
 
 def survey_shortly(session: Session) -> Session:
@@ -169,6 +177,21 @@ def _hits_at(session: Session, cursor: int) -> list[tuple[Stop, Scan]]:
     return found
 
 
+def tick_columns(session: Session, start: int, stop: int, width: int) -> list[int]:
+    """The columns of a bar for the steps `start` up to `stop` in which continuing would stop."""
+    if stop <= start or not width:
+        return []
+    edges = start + -(-np.arange(width + 1) * (stop - start) // width)
+    if stop == len(session.trace):
+        edges[-1] += 1  # a watch can change at the very end
+    is_hit = np.zeros(width, bool)
+    for one in session.stops.active:
+        scan = scan_of(session, one)
+        if scan is not None:
+            is_hit |= np.diff(np.searchsorted(scan.hits[one.ignored :], edges)) > 0
+    return [int(column) for column in np.flatnonzero(is_hit)]
+
+
 def _percent(session: Session) -> int:
     scans = [scan_of(session, stop) for stop in session.stops.sought]
     done = sum(scan.done for scan in scans if scan is not None)
@@ -178,7 +201,9 @@ def _percent(session: Session) -> int:
 
 def _nowhere(session: Session, search: Search) -> str:
     where = "" if search.start < 0 else "later " if search.forward else "earlier "
-    here = "; the step about to run is one" if _hits_at(session, session.cursor) else ""
+    here = "; this place is one" if _hits_at(session, session.cursor) else ""
+    is_watch = all(isinstance(one, Watch) for one in session.stops.sought)
     scans = (scan_of(session, stop) for stop in session.stops.sought)
     troubles = [scan.trouble for scan in scans if scan is not None and scan.trouble]
-    return f"no {where}hit{here}" + (f" ({troubles[0]})" if troubles else "")
+    what = "change" if is_watch else "hit"
+    return f"no {where}{what}{here}" + (f" ({troubles[0]})" if troubles else "")

@@ -61,7 +61,12 @@ def _place(written: str, start: int, trace: Trace) -> Place:
         if (place := _of_kind(kind, name, trace)) is not None:
             return place
     span = Span(start, start + len(written))
-    known = [*trace.names, *OPERATIONS, *_passes(trace)]
+    by_kind = {
+        PlaceKind.NODE: trace.names,
+        PlaceKind.OPERATION: OPERATIONS,
+        PlaceKind.PASSES: _passes(trace),
+    }
+    known = [one for kind in kinds for one in by_kind.get(kind, ())]
     if trace.named(name) is not None:
         raise ProblemError(f"`{name}` takes part in no step", span)
     kind_text = "node, operation or pass" if len(kinds) > 1 else str(kinds[0])

@@ -21,6 +21,7 @@ PANES: tuple[tuple[str, str], ...] = (
     ("torch", "Torch"),
     ("source", "Source"),
     ("notes", "Notes"),
+    ("watches", "Watches"),
 )
 """The panes under the graph: id and name."""
 
