@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any
 
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES
+from backprop_engine.literals import Known, literal
 from backprop_engine.operation import REQUIRED, Kind, Operation, Parameter
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import did_you_mean, listed
-
-MAX_NESTING = 64
-"""How deep a literal list may be nested: numpy's own limit on the axes of an array."""
-
-_FOLDED: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-}
 
 Bound = tuple[tuple[Expression, ...], Mapping[str, Any]]
 """The expressions of the operands, and the attributes."""
@@ -31,8 +21,10 @@ class NoRoomError(ProblemError):
     """The signature has no place for an argument, or an argument is missing."""
 
 
-def bind(call: syntax.Call, operation: Operation) -> Bound:
+def bind(call: syntax.Call, operation: Operation, known: Known) -> Bound:
     """The operands and attributes of `call` as the signature of `operation` names them.
+
+    `known` tells the sizes and numbers that names stand for, where one has to be written out.
 
     Raises ProblemError where they do not fit it, NoRoomError where their number or names do not.
     """
@@ -55,7 +47,7 @@ def bind(call: syntax.Call, operation: Operation) -> Bound:
             operands += argument.items if isinstance(argument, syntax.Sequence) else [argument]
         elif parameter.kind is not Kind.OPERAND:
             attributes[parameter.name] = (
-                _attribute(parameter, argument, call)
+                _attribute(parameter, literal(argument, known), argument.span, call)
                 if parameter.name in arguments
                 else parameter.default
             )
@@ -148,20 +140,19 @@ def signature(operation: Operation, function: str) -> str:
     return f"{function}({', '.join(parts)})"
 
 
-def _attribute(parameter: Parameter, expression: Expression, call: syntax.Call) -> Any:
-    value = literal(expression)
+def _attribute(parameter: Parameter, value: Any, span: Span, call: syntax.Call) -> Any:
     if value is None and parameter.default is None:
         return None
     if not _fits(parameter.kind, value):
         raise ProblemError(
             f"`{parameter.name}` of `{call.function}` cannot be this",
-            expression.span,
+            span,
             expected=parameter.kind.value,
         )
     if parameter.choices and value not in parameter.choices:
         raise ProblemError(
             f"`{parameter.name}` of `{call.function}` cannot be `{value}`",
-            expression.span,
+            span,
             expected=listed(parameter.choices),
             fix=did_you_mean(value, parameter.choices),
         )
@@ -186,41 +177,3 @@ def _fits(kind: Kind, value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def literal(expression: Expression, depth: int = 0) -> Any:
-    """A literal's Python value: numbers, True, False, None, and tuples of them.
-
-    Raises ProblemError for anything that is not written out.
-    """
-    match expression:
-        case syntax.Number(value=value):
-            return value
-        case syntax.Literal(value=constant):
-            return constant
-        case syntax.Unary(symbol=symbol, operand=syntax.Number(value=value)):
-            return -value if symbol == "-" else value
-        case syntax.Binary(symbol=symbol, left=left, right=right) if (
-            symbol in _FOLDED and depth < MAX_NESTING
-        ):
-            return _folded(expression, symbol, literal(left, depth + 1), literal(right, depth + 1))
-        case syntax.Sequence(items=items) if depth < MAX_NESTING:
-            return tuple(literal(item, depth + 1) for item in items)
-        case syntax.Sequence() | syntax.Binary() if depth >= MAX_NESTING:
-            raise ProblemError(f"nested deeper than {MAX_NESTING} levels", expression.span)
-        case _:
-            raise ProblemError(
-                "this must be written out, not computed",
-                expression.span,
-                expected="a number, or a list of numbers",
-            )
-
-
-def _folded(expression: Expression, symbol: str, left: Any, right: Any) -> Any:
-    """`1/8` where a number has to be written out."""
-    if not all(isinstance(one, int | float) for one in (left, right)):
-        raise ProblemError("numbers can be computed with, nothing else", expression.span)
-    try:
-        return _FOLDED[symbol](left, right)
-    except ZeroDivisionError:
-        raise ProblemError("this divides by zero", expression.span) from None

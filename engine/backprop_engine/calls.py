@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 
-from backprop_engine.binding import NoRoomError, bind, literal
+from backprop_engine.binding import NoRoomError, bind
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, NEG, PROPERTIES
 from backprop_engine.catalogue.shapes import FROM_OPERAND
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES
+from backprop_engine.literals import Known, NotWrittenError, literal
 from backprop_engine.operation import Operation
 from backprop_engine.scenarios import refused
 from backprop_engine.source import ProblemError
-from backprop_engine.suggestions import did_you_mean
+from backprop_engine.suggestions import did_you_mean, listed
 
 
 class Call(NamedTuple):
@@ -29,21 +30,32 @@ class Call(NamedTuple):
     attributes: Mapping[str, Any]
 
 
-def resolve(expression: Expression, variables: Container[str]) -> Call:
-    """The operation that a composite expression applies; ProblemError where there is none."""
+def resolve(expression: Expression, variables: Container[str], known: Known) -> Call:
+    """The operation that a composite expression applies; ProblemError where there is none.
+
+    `known` tells the sizes and numbers that names stand for, where one has to be written out.
+    """
     match expression:
         case syntax.Binary(symbol=symbol, left=left, right=right):
-            return Call(BINARY[symbol], (left, right), NO_ATTRIBUTES)
-        case syntax.Unary(operand=operand):
-            return Call(NEG, (operand,), NO_ATTRIBUTES)
+            return Call(_operator(symbol, expression), (left, right), NO_ATTRIBUTES)
+        case syntax.Unary(symbol=symbol, operand=operand):
+            operation = NEG if symbol == "-" else _operator(symbol, expression)
+            return Call(operation, (operand,), NO_ATTRIBUTES)
         case syntax.Attribute():
             return _property(expression)
         case syntax.Subscript():
-            return _subscript(expression)
+            return _subscript(expression, known)
         case syntax.Call():
-            return _call(expression, variables)
+            return _call(expression, variables, known)
         case _:
             raise ProblemError("this is no value", expression.span, expected="a value")
+
+
+def _operator(symbol: str, expression: Expression) -> Operation:
+    operation = BINARY.get(symbol)
+    if operation is None:
+        raise ProblemError(f"`{symbol}` is not supported", expression.span, listed(BINARY))
+    return operation
 
 
 def _property(expression: syntax.Attribute) -> Call:
@@ -51,18 +63,23 @@ def _property(expression: syntax.Attribute) -> Call:
     if found is not None:
         operation, attributes = found
         return Call(operation, (expression.receiver,), attributes)
+    raise unknown_property(expression)
+
+
+def unknown_property(expression: syntax.Attribute) -> ProblemError:
+    """An attribute that no operation stands behind."""
     if expression.name == "grad":
-        raise ProblemError(
+        return ProblemError(
             "`.grad` is known only after `backward`, not while computing",
             expression.name_span,
             fix="put it under `expect:` to check it",
         )
     if (unsupported := refused.attribute(expression)) is not None:
-        raise unsupported
+        return unsupported
     fix = did_you_mean(expression.name, [*PROPERTIES, *FUNCTIONS])
     if expression.name in FUNCTIONS:
         fix = f"write `.{expression.name}()`"
-    raise ProblemError(
+    return ProblemError(
         f"unknown property `.{expression.name}`",
         expression.name_span,
         expected=", ".join(f"`.{name}`" for name in PROPERTIES),
@@ -70,25 +87,25 @@ def _property(expression: syntax.Attribute) -> Call:
     )
 
 
-def _subscript(expression: syntax.Subscript) -> Call:
+def _subscript(expression: syntax.Subscript, known: Known) -> Call:
     items: list[Any] = []
     operands: list[Expression] = [expression.receiver]
     for item in expression.items:
-        match item:
-            case syntax.Dots():
-                items.append(...)
-            case syntax.Slice():
-                items.append(_slice(item))
-            case syntax.Number() | syntax.Unary() | syntax.Literal() | syntax.Sequence():
-                items.append(_index_literal(item))
-            case _:
-                items.append(FROM_OPERAND)
+        if isinstance(item, syntax.Dots):
+            items.append(...)
+        elif isinstance(item, syntax.Slice):
+            items.append(_slice(item, known))
+        else:
+            written = _index_literal(item, known)
+            items.append(written)
+            if written == FROM_OPERAND:
                 operands.append(item)
     return Call(INDEX, tuple(operands), {"items": tuple(items)})
 
 
-def _slice(item: syntax.Slice) -> slice:
-    parts = [None if part is None else _whole(part) for part in (item.start, item.stop, item.step)]
+def _slice(item: syntax.Slice, known: Known) -> slice:
+    bounds = (item.start, item.stop, item.step)
+    parts = [None if one is None else _whole(one, literal(one, known)) for one in bounds]
     if parts[2] is not None and parts[2] <= 0:
         raise ProblemError(
             "a slice's step must be greater than zero, as in torch", item.span, fix="drop the step"
@@ -96,29 +113,35 @@ def _slice(item: syntax.Slice) -> slice:
     return slice(*parts)
 
 
-def _index_literal(item: Expression) -> int | tuple[int, ...] | None:
-    if isinstance(item, syntax.Literal) and item.value is None:
+def _index_literal(item: Expression, known: Known) -> int | tuple[int, ...] | str | None:
+    """An index that is written out or known; FROM_OPERAND for one that is a value."""
+    try:
+        value = literal(item, known)
+    except NotWrittenError:
+        if isinstance(item, syntax.Sequence):
+            raise
+        return FROM_OPERAND
+    if value is None:
         return None
-    if isinstance(item, syntax.Sequence):
-        return tuple(_whole(part) for part in item.items)
-    return _whole(item)
+    if isinstance(value, tuple):
+        return tuple(_whole(item, one) for one in value)
+    return _whole(item, value)
 
 
-def _whole(expression: Expression) -> int:
-    value = literal(expression)
+def _whole(place: Expression, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ProblemError("an index must be a whole number", expression.span)
+        raise ProblemError("an index must be a whole number", place.span)
     return value
 
 
-def _call(call: syntax.Call, variables: Container[str]) -> Call:
+def _call(call: syntax.Call, variables: Container[str], known: Known) -> Call:
     forms = FUNCTIONS.get(call.function, ())
     if not forms:
         raise _unknown_function(call, variables)
     problems: list[ProblemError] = []
     for operation in forms:
         try:
-            operands, attributes = bind(call, operation)
+            operands, attributes = bind(call, operation, known)
         except ProblemError as problem:
             problems.append(problem)
         else:

@@ -7,20 +7,22 @@ the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterator
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from backprop_engine.binding import literal
-from backprop_engine.calls import resolve
+from backprop_engine.calls import Call, resolve, unknown_property
+from backprop_engine.catalogue import PROPERTIES
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression, postorder
-from backprop_engine.graph import refused
+from backprop_engine.graph import called
+from backprop_engine.literals import literal, nothing_known
 from backprop_engine.operation import OperandError, Operation
 from backprop_engine.source import ProblemError
-from backprop_engine.values import Value, evaluate
+from backprop_engine.suggestions import listed
+from backprop_engine.values import Value
 
 LookUp = Callable[[Expression], Hashable | None]
 """What an expression stands for by itself, if it does; ProblemError for an unknown name."""
@@ -44,7 +46,9 @@ class Apply:
 
     operation: Operation
     count: int
-    attributes: Any
+    attributes: Mapping[str, Any]
+    output: str | int | None = None
+    """Which one, of an operation with several outputs."""
 
 
 Instruction = Load | Constant | Apply
@@ -86,17 +90,23 @@ def _apply(one: Apply, operands: list[Value | None]) -> Value | None:
     values = [operand for operand in operands if operand is not None]
     if len(values) < len(operands):
         return values[0] if values and one.operation.symbol == "|" else None
-    try:
-        result = evaluate(one.operation.forward, values, one.attributes)
-    except (ValueError, IndexError, TypeError) as error:
-        if isinstance(error, OperandError):
-            raise
-        raise refused(one.operation, values, error) from error
+    operation, attributes = one.operation, one.attributes
+    if one.output is not None and operation.outputs is not None:
+        names = called(operation.outputs, operation, values, attributes)
+        attributes = {**attributes, "output": _position(one.output, names)}
+    result = called(operation.forward, operation, values, attributes)
     if isinstance(result, np.ndarray | np.generic) and not result.ndim:
         scalar: Value = result if isinstance(result, np.float32) else result.item()
         return scalar
     found: Value = result
     return found
+
+
+def _position(output: str | int, names: Sequence[str]) -> int:
+    found = names.index(output) if isinstance(output, str) and output in names else output
+    if isinstance(found, str) or not -len(names) <= found < len(names):
+        raise OperandError(f"there is no output `{output}`; there are {listed(names)}")
+    return found % len(names)
 
 
 def compile_formula(
@@ -126,9 +136,35 @@ def _program(root: Expression, look_up: LookUp, variables: Container[str]) -> It
         elif isinstance(task, syntax.Unary) and task.symbol == "+":
             pending.append(task.operand)
         else:
-            call = resolve(task, variables)
-            pending.append(Apply(call.operation, len(call.operands), call.attributes))
+            call, output = _resolve(task, variables)
+            pending.append(Apply(call.operation, len(call.operands), call.attributes, output))
             pending.extend(reversed(call.operands))
+
+
+def _resolve(task: Expression, variables: Container[str]) -> tuple[Call, str | int | None]:
+    """The operation; and which of its outputs, of `max(W, dim=1).values` or `[0]`."""
+    match task:
+        case syntax.Attribute(receiver=syntax.Call() as inner, name=name) if (
+            name not in PROPERTIES and name != "grad"
+        ):
+            call = resolve(inner, variables, nothing_known)
+            if call.operation.outputs is None:
+                raise unknown_property(task)
+            return call, name
+        case syntax.Subscript(
+            receiver=syntax.Call() as inner, items=(syntax.Number(value=int(at)),)
+        ):
+            call = resolve(inner, variables, nothing_known)
+            if call.operation.outputs is not None:
+                return call, at
+    call = resolve(task, variables, nothing_known)
+    if call.operation.outputs is not None:
+        raise ProblemError(
+            f"`{call.operation.name}` gives several values here, and one is needed",
+            task.span,
+            fix="pick one with `[0]` or by its name",
+        )
+    return call, None
 
 
 def _array(expression: syntax.Sequence) -> np.ndarray:

@@ -6,7 +6,7 @@ topological order and its reverse is the order of the backward pass.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -69,12 +69,7 @@ class Graph:
     ) -> int:
         """Append the output of `operation`; OperandError where it cannot take the operands."""
         values = [self.value[operand] for operand in operands]
-        try:
-            output = evaluate(operation.forward, values, attributes)
-        except OperandError:
-            raise
-        except (ValueError, IndexError, TypeError) as error:
-            raise refused(operation, values, error) from error
+        output = called(operation.forward, operation, values, attributes)
         settled = settle(output, self.dtype)
         requires_grad = (
             self.is_recording
@@ -87,6 +82,16 @@ class Graph:
         if attributes:
             self.attributes[node] = attributes
         return node
+
+    def outputs(
+        self, operation: Operation, operands: tuple[int, ...], attributes: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """The names of the outputs of `operation`; OperandError where it cannot take them."""
+        if operation.outputs is None:
+            return ()
+        values = [self.value[operand] for operand in operands]
+        names: tuple[str, ...] = called(operation.outputs, operation, values, attributes)
+        return names
 
     def _append(
         self,
@@ -143,7 +148,22 @@ class Graph:
         )
 
 
-def refused(operation: Operation, values: list[Value], error: Exception) -> OperandError:
+def called(
+    function: Callable[..., Any],
+    operation: Operation,
+    values: list[Value],
+    attributes: Mapping[str, Any],
+) -> Any:
+    """What a function of `operation` gives; OperandError where it cannot take the values."""
+    try:
+        return evaluate(function, values, attributes)
+    except OperandError:
+        raise
+    except (ValueError, IndexError, TypeError) as error:
+        raise _refused(operation, values, error) from error
+
+
+def _refused(operation: Operation, values: list[Value], error: Exception) -> OperandError:
     """numpy's refusal in words that name the operation and the shapes."""
     shapes = " and ".join(str(shape_of(value)) for value in values)
     if operation.elementwise and len(values) > 1:

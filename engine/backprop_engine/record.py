@@ -11,7 +11,7 @@ from backprop_engine.collector import collector_paused
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
-from backprop_engine.source import Problem, ScenarioError
+from backprop_engine.source import Problem, ScenarioError, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
 from backprop_engine.values import Value, full_like, settle, shape_of
 
@@ -21,6 +21,7 @@ def record(scenario: Scenario) -> Trace:
     with collector_paused(), np.errstate(all="ignore"):
         evaluation = Evaluation(scenario)
         recorder = _Recorder(scenario, evaluation)
+        recorder.check_expectations()
         recorder.forward()
         for one in scenario.passes:
             if isinstance(one, Backward):
@@ -72,7 +73,7 @@ class _Recorder:
     def backward(self, one: Backward) -> None:
         """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
         start = len(self.senders)
-        output = self.evaluation.names[one.output]
+        output = self.evaluation.node(one.output, one.span)
         seed = self._seed(one, output)
         self._add_step(output, output, NO_NODE, seed, seed)
         received: dict[int, Value] = {output: seed} if output in self.grads else {}
@@ -86,7 +87,7 @@ class _Recorder:
         self._end_pass(PassKind.BACKWARD, f"backward {one.output}", start, output, self.grads)
 
     def _retain(self, one: Retain) -> None:
-        node = self.evaluation.names[one.name]
+        node = self.evaluation.node(one.name, one.span)
         if not self.graph.requires_grad[node]:
             raise self._error(
                 one,
@@ -97,9 +98,10 @@ class _Recorder:
         if self.graph.operation[node] is not None:  # a leaf keeps its `.grad` anyway
             self.graph.retained.add(node)
 
-    def _grad_owner(self, name: str) -> int:
+    def _grad_owner(self, name: str, span: Span) -> int:
         """The node whose `.grad` is meant: the input of that name before any other."""
-        return self.graph.inputs.get(name, self.evaluation.names[name])
+        found = self.graph.inputs.get(name)
+        return self.evaluation.node(name, span) if found is None else found
 
     def zero_grad(self, one: ZeroGrad) -> None:
         """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
@@ -108,10 +110,10 @@ class _Recorder:
             self.grads |= dict.fromkeys(set(self.grads) - self.graph.retained)
             name = "zero_grad"
         elif one.to_none:
-            self.grads[self._grad_owner(one.name)] = None
+            self.grads[self._grad_owner(one.name, one.span)] = None
             name = f"{one.name}.grad = None"
         else:
-            leaf = self._grad_owner(one.name)
+            leaf = self._grad_owner(one.name, one.span)
             before = self.grads.get(leaf)
             if before is None:
                 raise self._error(
@@ -126,11 +128,17 @@ class _Recorder:
 
     def resolve_hints(self) -> dict[int, str]:
         """The scenario's hints by node."""
-        names = {**self.evaluation.names, **self.graph.inputs}
-        return {
-            self.evaluation.names.get(name, names[name]): text
-            for name, text in self.scenario.hints.items()
-        }
+        return {self._hinted(name, one.span): one.text for name, one in self.scenario.hints.items()}
+
+    def _hinted(self, name: str, span: Span) -> int:
+        found = self.evaluation.names.get(name, self.graph.inputs.get(name))
+        return self.evaluation.node(name, span) if found is None else found
+
+    def check_expectations(self) -> None:
+        """Raise ScenarioError for an expectation of a name that stands for several values."""
+        for one in self.scenario.expectations:
+            if not one.is_grad:
+                self.evaluation.node(one.name, one.span)
 
     def _seed(self, one: Backward, output: int) -> Value:
         graph, value = self.graph, self.graph.value[output]
@@ -146,7 +154,7 @@ class _Recorder:
         shape = shape_of(value)
         gradient = one.gradient
         if one.gradient_name:
-            gradient = graph.value[self.evaluation.names[one.gradient_name]]
+            gradient = graph.value[self.evaluation.node(one.gradient_name, one.span)]
         if gradient is None:
             if np.size(value) != 1:
                 raise self._error(

@@ -29,7 +29,7 @@ def outline(scenario: Scenario) -> tuple[list[tuple[str, object]], list[str], li
     """Inputs, assigned names and backward passes."""
     return (
         [(one.name, one.value) for one in scenario.inputs],
-        [one.name for one in scenario.statements],
+        [name.name for one in scenario.statements for name in one.names],
         [one.output for one in scenario.passes if isinstance(one, Backward)],
     )
 
@@ -108,7 +108,8 @@ def test_title_notes_and_hints_are_kept_as_written() -> None:
 
     assert scenario.title == "Basic autograd"
     assert scenario.about == "# Sums\n\n*add* up\n"
-    assert scenario.hints == {"y": "look", "h@1": "here", "x": "3"}
+    hints = {name: hint.text for name, hint in scenario.hints.items()}
+    assert hints == {"y": "look", "h@1": "here", "x": "3"}
 
 
 def test_a_number_may_be_a_title() -> None:

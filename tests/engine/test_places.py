@@ -48,7 +48,7 @@ def test_a_part_of_a_formula_is_found_in_the_file(before: str, text: str) -> Non
             assert written(part.span) == str(part.value)
     assert isinstance(statement.expression, Binary)
     assert written(statement.expression.span).startswith(("x**2", "\\x78"))
-    assert written(statement.name_span) == "y"
+    assert [written(name.span) for name in statement.names] == ["y"]
     assert written(statement.span).startswith("y")
 
 

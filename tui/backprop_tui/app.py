@@ -234,8 +234,7 @@ class DebuggerApp(App[None]):
 
     def _show(self) -> None:
         for screen in self.screen_stack if self.is_running else ():
-            shows = isinstance(screen, DebuggerScreen | BreakpointList)
-            if shows and self.session is not None:
+            if self.session is not None and isinstance(screen, DebuggerScreen | BreakpointList):
                 screen.show(self._view(self.session))
 
     # Breakpoints

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from backprop_engine.catalogue.arithmetic import ARITHMETIC, NEG
+from backprop_engine.catalogue.comparisons import COMPARISONS
 from backprop_engine.catalogue.detaching import DETACHING
 from backprop_engine.catalogue.elementwise import ELEMENTWISE
 from backprop_engine.catalogue.linear import LINEAR
@@ -16,7 +17,7 @@ from backprop_engine.catalogue.reductions import REDUCTIONS
 from backprop_engine.catalogue.shapes import INDEX, SHAPES
 from backprop_engine.operation import Operation
 
-_ALL = (*ARITHMETIC, *ELEMENTWISE, *REDUCTIONS, *LINEAR, *SHAPES, *DETACHING)
+_ALL = (*ARITHMETIC, *ELEMENTWISE, *REDUCTIONS, *LINEAR, *SHAPES, *DETACHING, *COMPARISONS)
 
 OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 

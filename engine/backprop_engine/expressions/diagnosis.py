@@ -10,15 +10,18 @@ from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from backprop_engine.expressions.mistakes import joined_lines, unclosed
-from backprop_engine.expressions.reading import Place, Reading
+from backprop_engine.expressions.reading import AUGMENTING, Place, Reading
 from backprop_engine.source import ProblemError, Span
 
 _OPERANDS: Final = frozenset({"NAME", "NUMBER", "CONSTANT", "FUNCTION", "LPAR", "LSQB", "LITERAL"})
-_OPERATORS: Final = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "AT", "POWER"})
+_OPERATORS: Final = frozenset(
+    {"PLUS", "MINUS", "STAR", "SLASH", "AT", "POWER", "PERCENT", "FLOOR", "COMPARE", "AMPERSAND"}
+    | {"BAR", "TILDE"}
+)
 _ENDS: Final = frozenset({"_END", "RPAR", "RSQB", "_COMMA"})
 _STATEMENT: Final = "`name = expression`"
-_NEW_STATEMENT = re.compile(r"\n\s*[^\W\d]\w*\s*(?:\*\*|[-+*/@])?=(?!=)")
-_EQUALS = re.compile(r"\s*(?:\*\*|[-+*/@])?=(?!=)")
+_NEW_STATEMENT = re.compile(rf"\n\s*[^\W\d]\w*\s*(?:{AUGMENTING})?=(?!=)")
+_EQUALS = re.compile(rf"\s*(?:{AUGMENTING})?=(?!=)")
 _LEFT: Final = {"NAME": "", "NUMBER": "", "CONSTANT": "", "RPAR": "(…)", "RSQB": "[…]"}
 _RIGHT: Final = {"LPAR": "(…)", "LSQB": "[…]", "FUNCTION": "…"}
 _CLOSERS: Final = {"(": ")", "[": "]"}
@@ -81,9 +84,14 @@ def _statement(reading: Reading) -> _Statement:
         if character == "#" or (depth == 0 and character in ends):
             return _Statement(at, equals)
         depth += (character in "([") - (character in ")]")
-        if character == "=" and depth == 0 and equals is None:
+        if character == "=" and depth == 0 and equals is None and _assigns(text, at):
             equals = at
     return _Statement(len(text), equals)
+
+
+def _assigns(text: str, at: int) -> bool:
+    """Whether the `=` at `at` is no part of a comparison."""
+    return text[at - 1 : at] not in ("<", ">", "=", "!") and text[at + 1 : at + 2] != "="
 
 
 def _trimmed(reading: Reading, stop: int) -> tuple[Span, str]:

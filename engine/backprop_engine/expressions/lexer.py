@@ -15,8 +15,8 @@ from lark import Token
 from lark.common import LexerConf
 from lark.lexer import Lexer, LexerState
 
-from backprop_engine.expressions import asides, blocks, mistakes
-from backprop_engine.expressions.reading import Place, Reading
+from backprop_engine.expressions import asides, blocks, mistakes, unpacking
+from backprop_engine.expressions.reading import AUGMENTING, Place, Reading
 
 LIBRARIES: Final = frozenset({"torch", "F", "nn", "optim", "np", "numpy", "math"})
 """Names before a dot that are modules, unless the scenario has a variable of that name."""
@@ -41,24 +41,27 @@ _TOKEN: Final = re.compile(
             ("STRAY_UNDERSCORE", r"[0-9][0-9_.]*(?:[eE][+-]?[0-9_]*)?_"),
             ("STRING", r"'[^'\\\n]*'|\"[^\"\\\n]*\""),
             ("DOTS", r"\.\.\."),
-            ("FOREIGN", r"//=?|%=?|\^=?|<<=?|>>=?|&&?=?|\|\|?=?|==+|!=|[<>]=?|:=|[~!?$`{}]"),
-            ("AUGMENTED", r"(?:\*\*|[-+*/@])="),
+            ("FOREIGN", r"\^=?|<<=?|>>=?|&&=?|\|\|=?|[=!]==|:=|!(?!=)|[?$`{}]"),
+            ("COMPARE", r"[<>]=?|[=!]="),
+            ("AUGMENTED", rf"{AUGMENTING}="),
             ("POWER", r"\*\*"),
-            ("SIGN", r"[-+*/@=()\[\].,:;\n]"),
+            ("FLOOR", r"//"),
+            ("SIGN", r"[-+*/%@&|~=()\[\].,:;\n]"),
             ("UNKNOWN", r"."),
         ]
     ),
     re.DOTALL,
 )
 _SIGNS: Final = {
-    "-": "MINUS", "+": "PLUS", "*": "STAR", "/": "SLASH", "@": "AT", "=": "EQUAL",
+    "-": "MINUS", "+": "PLUS", "*": "STAR", "/": "SLASH", "%": "PERCENT", "@": "AT", "=": "EQUAL",
+    "&": "AMPERSAND", "|": "BAR", "~": "TILDE",
     "(": "LPAR", ")": "RPAR", "[": "LSQB", "]": "RSQB", ".": "_DOT", ",": "_COMMA", ":": "COLON",
     ";": "_END", "\n": "_END",
 }  # fmt: skip
 _CLOSES: Final = {")": "(", "]": "["}
 _DOTTED = re.compile(rf"(?:[^\S\n]*\.[^\S\n]*{_NAME})+")
 _CALL = re.compile(r"[^\S\n]*\(")
-_EQUALS = re.compile(r"[^\S\n]*(?:\*\*|[-+*/@])?=(?!=)")
+_EQUALS = re.compile(rf"[^\S\n]*(?:{AUGMENTING})?=(?!=)")
 _MULTIPLIERS: Final = frozenset({"NUMBER", "RPAR", "RSQB"})
 _MULTIPLICANDS: Final = frozenset({"NAME", "LPAR", "FUNCTION", "CONSTANT"})
 """Where one of these follows one of those, a product is implied."""
@@ -142,7 +145,10 @@ def _classify(reading: Reading, kind: str, start: int, stop: int) -> tuple[str, 
     match kind:
         case "NAME":
             return _name(reading, start, stop)
-        case "NUMBER" | "POWER" | "AUGMENTED" | "DOTS":
+        case "NUMBER" | "POWER" | "AUGMENTED" | "DOTS" | "FLOOR":
+            return kind, stop
+        case "COMPARE":
+            mistakes.check_comparison(reading, text, start)
             return kind, stop
         case "STRING":
             return "LITERAL", stop
@@ -173,6 +179,7 @@ def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
 
 def _start_statement(reading: Reading, kind: str, start: int, stop: int) -> None:
     reading.statement = start
+    reading.variables.update(map(canonical, unpacking.open_unpacking(reading, start)))
     if kind == "NAME" and _EQUALS.match(reading.excerpt.text, stop):
         reading.variables.add(canonical(reading.excerpt.text[start:stop]))
 
@@ -195,6 +202,9 @@ def _separate(reading: Reading, sign: str, start: int) -> Iterator[Token]:
             raise mistakes.unclosed(reading)
         if sign == ",":
             yield _token(reading, "_COMMA", sign, start, start + 1)
+        return
+    if sign == "," and unpacking.goes_on(reading, start):
+        yield _token(reading, "_COMMA", sign, start, start + 1)
         return
     if reading.last is not None and reading.last.kind != "_END":
         yield _token(reading, "_END", sign, start, start + 1)

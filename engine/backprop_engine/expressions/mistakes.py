@@ -12,24 +12,32 @@ from unicodedata import name as unicode_name
 from unicodedata import normalize
 
 from backprop_engine.expressions.reading import Place, Reading
-from backprop_engine.source import ProblemError, Span
+from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean, listed
 
-_COMPARISON = ("compares, and expressions here are arithmetic", "")
-_BITWISE = ("is an operator on bits, and expressions here are arithmetic", "")
 _SIGNS: Final = {
     "^": ("is not a power here", "write `**`"),
-    "//": ("rounds down, which has no useful gradient", "write `/`"),
-    "%": ("is a remainder, which is not supported", ""),
     ":=": ("is not needed here", "write `=`"),
-    "!": ("is not an operator here", ""),
+    "!": ("is not an operator here", "write `~` for the opposite of a mask"),
     "?": ("is not an operator here", ""),
     "$": ("is not an operator here", ""),
     "`": ("is not a quote here", "leave it out"),
     "{": ("opens nothing here", "write `(` for a bracket, `[` for a list"),
     "}": ("closes nothing here", "write `)` for a bracket, `]` for a list"),
-    **dict.fromkeys(("==", "!=", "<", ">", "<=", ">=", "===", "≤", "≥", "≠"), _COMPARISON),
-    **dict.fromkeys(("&", "|", "~", "<<", ">>", "&&", "||"), _BITWISE),
+    "===": ("is not an operator here", "write `==`"),
+    "!==": ("is not an operator here", "write `!=`"),
+    "&&": ("is not an operator here", "write `&`"),
+    "||": ("is not an operator here", "write `|`"),
+    **dict.fromkeys(("<<", ">>"), ("shifts bits, which is not supported", "")),
+}
+_WORDS: Final = {
+    "and": ("`and` takes a whole mask for one truth value", "write `(x > 0) & (x < 1)`"),
+    "or": ("`or` takes a whole mask for one truth value", "write `(x < 0) | (x > 1)`"),
+    "not": ("`not` takes a whole mask for one truth value", "write `~(x > 0)`"),
+    "in": ("`in` is not supported", "write `(x == value).any()`"),
+    "is": ("`is` is not supported", "write `==`"),
+    "if": ("`if` cannot choose element by element", "write `torch.where(condition, a, b)`"),
+    "else": ("`else` cannot choose element by element", "write `torch.where(condition, a, b)`"),
 }
 _PASTED: Final = {
     **dict.fromkeys("×·⋅∙•∗＊⨯", "`*`"),
@@ -42,8 +50,13 @@ _PASTED: Final = {
     **dict.fromkeys("，", "`,`"),
     **dict.fromkeys("“”„‟‘’‚«»", "a straight quote"),
     "√": "`sqrt(…)`",
+    "≤": "`<=`",
+    "≥": "`>=`",
+    "≠": "`!=`",
 }
 _SUPERSCRIPT = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_CONDITIONAL = re.compile(r"if\b(?P<condition>[^\n;,#]*?)\belse\b(?P<other>[^\n;,#]*)")
+_SHOWN_LENGTH = 60
 _STATEMENTS: Final = {
     "for": "write the steps out one by one",
     "while": "write the steps out one by one",
@@ -73,12 +86,32 @@ def foreign(reading: Reading, kind: str, text: str, start: int) -> ProblemError:
             return _unknown_character(reading, text, start)
 
 
+def check_comparison(reading: Reading, sign: str, start: int) -> None:
+    """Raise ProblemError for `y == 2x` where `y = 2x` was meant."""
+    last = reading.last
+    if sign != "==" or reading.form == "expression" or not last or last.kind != "NAME":
+        return
+    if last.start == reading.statement:
+        raise ProblemError(
+            f"`==` gives no value to `{reading.text(last.start, last.stop)}`",
+            reading.span(start, start + len(sign)),
+            fix="write `=`",
+        )
+
+
+def chained(source: Source, first: Span, second: Span) -> ProblemError:
+    """`0 < x < 1`; the two comparisons share what stands between them."""
+    texts = [" ".join(source.text[one.start : one.stop].split()) for one in (first, second)]
+    left, right = texts if sum(map(len, texts)) <= _SHOWN_LENGTH else ("0 < x", "x < 1")
+    return ProblemError(
+        "a chain of comparisons takes a whole mask for one truth value",
+        Span(first.start, second.stop),
+        fix=f"write `({left}) & ({right})`",
+    )
+
+
 def _foreign_sign(reading: Reading, text: str, start: int) -> ProblemError:
     span = reading.span(start, start + len(text))
-    last = reading.last
-    if text == "==" and last and last.kind == "NAME" and last.start == reading.statement:
-        name = reading.text(last.start, last.stop)
-        return ProblemError(f"`==` gives no value to `{name}`", span, fix="write `=`")
     sign = text if text in _SIGNS else text.rstrip("=") or text
     what, fix = _SIGNS.get(sign, ("is not an operator here", ""))
     if sign != text and fix.startswith("write"):
@@ -110,8 +143,11 @@ def _unknown_character(reading: Reading, text: str, start: int) -> ProblemError:
 def keyword(reading: Reading, word: str, start: int) -> ProblemError:
     """A word of Python that stands for something expressions do not have."""
     span = reading.span(start, start + len(word))
-    if word in ("and", "or", "not", "in", "is", "if", "else"):
-        return ProblemError(f"`{word}` has no gradient and is not supported", span)
+    if word == "if" and reading.last and reading.last.kind != "_END":
+        return _conditional(reading, start)
+    if word in _WORDS:
+        what, fix = _WORDS[word]
+        return ProblemError(what, span, fix=fix)
     if word in _STATEMENTS:
         return ProblemError(
             f"`{word}` is not supported", span, "`name = expression`", _STATEMENTS[word]
@@ -121,6 +157,20 @@ def keyword(reading: Reading, word: str, start: int) -> ProblemError:
         span,
         fix=f"write `{word}_`",
     )
+
+
+def _conditional(reading: Reading, start: int) -> ProblemError:
+    """`a if c else b`, whose parts can be told apart where no bracket is open."""
+    span = reading.span(start, start + len("if"))
+    what, fix = _WORDS["if"]
+    rest = _CONDITIONAL.match(reading.excerpt.text, start)
+    equals = reading.excerpt.text.find("=", reading.statement, start)
+    if rest and equals >= 0 and not reading.brackets and reading.form != "expression":
+        chosen = reading.text(equals + 1, start).strip()
+        fixed = f"torch.where({rest['condition'].strip()}, {chosen}, {rest['other'].strip()})"
+        if len(fixed) <= _SHOWN_LENGTH:
+            fix = f"write `{fixed}`"
+    return ProblemError(what, span, fix=fix)
 
 
 def odd_name(reading: Reading, word: str, start: int) -> ProblemError:
@@ -193,6 +243,13 @@ def number_as_matrix(span: Span) -> ProblemError:
         "`@` multiplies matrices, and this is a number",
         span,
         fix="write `*` for a product; a version such as `h@1` is for the keys outside of `compute`",
+    )
+
+
+def no_target(span: Span) -> ProblemError:
+    """`(a, 2) = …`: something that is no name among those assigned at once."""
+    return ProblemError(
+        "this cannot be assigned", span, "names, as in `a, b = x.chunk(2)`", "give it a name"
     )
 
 

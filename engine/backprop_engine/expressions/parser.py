@@ -39,6 +39,8 @@ from backprop_engine.expressions.syntax import (
     Statement,
     Subscript,
     Unary,
+    Unpacking,
+    children,
 )
 from backprop_engine.source import Span
 
@@ -89,6 +91,8 @@ def _parse(reading: Reading, start: str) -> Any:
         with collector_paused():
             # lark hands anything that is no text on to a lexer of one's own, but is typed `str`
             return _lark().parse(cast("str", reading), start=start)
+    except _ChainedError as chain:
+        raise mistakes.chained(reading.excerpt.source, chain.first, chain.second) from None
     except UnexpectedToken as refused:
         raise unexpected(reading, refused.expected) from None
 
@@ -110,6 +114,17 @@ class _Part(NamedTuple):
     expression: Expression
     start: int
     stop: int
+    right: int | None = None
+    """Of a comparison without brackets: where its right side starts."""
+
+
+class _ChainedError(Exception):
+    """`0 < x < 1`, seen where its text is not at hand."""
+
+    def __init__(self, first: Span, second: Span) -> None:
+        super().__init__()
+        self.first = first
+        self.second = second
 
 
 class _Keyword(NamedTuple):
@@ -148,7 +163,7 @@ class _Builder(Transformer[Token, Any]):
 
     def block(self, lines: list[Statement | list[Statement]]) -> list[Statement]:
         return [
-            replace(one, is_recorded=False) if isinstance(one, Assignment) else one
+            replace(one, is_recorded=False) if isinstance(one, Assignment | Unpacking) else one
             for one in _flat(lines)
         ]
 
@@ -167,6 +182,21 @@ class _Builder(Transformer[Token, Any]):
         before = Name(canonical(name), _span(name))
         changed = Binary(sign.removesuffix("="), before, value.expression, span)
         return Assignment(before.name, changed, before.span, span, in_place=True)
+
+    def names(self, tokens: list[Token]) -> tuple[Name, ...]:
+        return tuple(Name(canonical(token), _span(token)) for token in tokens)
+
+    def values(self, parts: list[_Part]) -> _Part:
+        if len(parts) == 1:
+            return parts[0]
+        span = Span(parts[0].start, parts[-1].stop)
+        return _leaf(Sequence(tuple(part.expression for part in parts), span))
+
+    @v_args(inline=True)
+    def unpack(self, left: tuple[Name, ...] | _Part, _: Token, value: _Part) -> Unpacking:
+        targets = _targets(left) if isinstance(left, _Part) else left
+        start = left.start if isinstance(left, _Part) else left[0].span.start
+        return Unpacking(targets, value.expression, Span(start, value.stop))
 
     @v_args(inline=True)
     def setting(self, receiver: _Part, name: Token, _: Token, value: _Part | Token) -> Setting:
@@ -191,6 +221,14 @@ class _Builder(Transformer[Token, Any]):
         if sign == "@" and isinstance(right.expression, Number):
             raise mistakes.number_as_matrix(right.expression.span)
         return _leaf(Binary(str(sign), left.expression, right.expression, span))
+
+    @v_args(inline=True)
+    def comparison(self, left: _Part, sign: Token, right: _Part) -> _Part:
+        if left.right is not None:
+            raise _ChainedError(Span(left.start, left.stop), Span(left.right, right.stop))
+        span = Span(left.start, right.stop)
+        compared = Binary(str(sign), left.expression, right.expression, span)
+        return _Part(compared, span.start, span.stop, right.start)
 
     @v_args(inline=True)
     def unary(self, sign: Token, operand: _Part) -> _Part:
@@ -285,6 +323,17 @@ class _Builder(Transformer[Token, Any]):
         parts = [None if part is None else part.expression for part in bounds]
         step = parts[2] if len(parts) > 2 else None
         return _leaf(Slice(parts[0], parts[1], step, Span(start, stop)))
+
+
+def _targets(part: _Part) -> tuple[Name, ...]:
+    """The names in `(a, b) = …` or `[a, b] = …`."""
+    names = children(part.expression)
+    for one in names:
+        if not isinstance(one, Name):
+            raise mistakes.no_target(one.span)
+    if not names:
+        raise mistakes.no_target(part.expression.span)
+    return cast("tuple[Name, ...]", names)
 
 
 def _call(

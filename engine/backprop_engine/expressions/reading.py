@@ -8,6 +8,9 @@ from typing import Literal, NamedTuple
 from backprop_engine.expressions.excerpt import Excerpt
 from backprop_engine.source import Span
 
+AUGMENTING = r"(?:\*\*|//|[-+*/%@&|])"
+"""The operators that `=` may follow, as a pattern: `a += b`."""
+
 Form = Literal["statements", "shorthand", "expression"]
 
 
@@ -50,6 +53,10 @@ class Reading:
     """The last token handed out: the offending one when the parser objects."""
     statement: int = 0
     """Where in the excerpt the current statement starts."""
+    targets: int = 0
+    """Where the targets of an unpacking end, `a, b` before its `=`; else 0."""
+    values: int = 0
+    """How many more values may follow in the unpacking that is being read."""
     brackets: list[tuple[str, int]] = field(default_factory=list)
     """The brackets open here, with their places in the excerpt."""
     blocks: list[Block] = field(default_factory=list)

@@ -54,7 +54,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unary:
-    """`-x` or `+x`."""
+    """`-x`, `+x` or `~x`."""
 
     symbol: str
     operand: Expression
@@ -158,6 +158,35 @@ class Assignment:
     is_recorded: bool = True
     """False inside of `with no_grad:`."""
 
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The one name that it assigns; of a value without a target its text."""
+        return (Name(self.name, self.name_span),)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unpacking:
+    """`a, b = expression`: one name for each of several values.
+
+    With `a, b = b, a` the expression is a Sequence.
+    """
+
+    targets: tuple[Name, ...]
+    expression: Expression
+    span: Span
+    is_recorded: bool = True
+    """False inside of `with no_grad:`."""
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The names that it assigns: all but `_`, which stands for what is not used."""
+        return tuple(one for one in self.targets if one.name != "_")
+
+    @property
+    def has_target(self) -> bool:
+        """True: names are what an unpacking is for."""
+        return True
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Action:
@@ -184,7 +213,7 @@ class Setting:
         return self.target.span
 
 
-Statement = Assignment | Action | Setting
+Statement = Assignment | Unpacking | Action | Setting
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:

@@ -12,6 +12,7 @@ from backprop_engine.expressions.syntax import (
     Expression,
     Setting,
     Statement,
+    Unpacking,
     postorder,
 )
 from backprop_engine.scenarios.tensors import dtype_asked, is_tensor
@@ -28,7 +29,7 @@ def makes_tensors(statements: Iterable[Statement]) -> bool:
 
 def _roots(statement: Statement) -> tuple[Expression, ...]:
     match statement:
-        case Assignment(expression=expression):
+        case Assignment(expression=expression) | Unpacking(expression=expression):
             return (expression,)
         case Action(call=call):
             return (call,)

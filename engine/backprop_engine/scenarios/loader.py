@@ -128,7 +128,7 @@ def _document(source: Source, table: Table) -> Scenario:
     program = _read_program(source, table, sections, dtype)
     names = Names(
         (one.name for one in program.inputs),
-        (one.name for one in program.statements if one.has_target),
+        program.assigned,
         (one.name for one in program.retained),
     )
     title, about = sections.get("title"), sections.get("about")
@@ -178,8 +178,7 @@ def _read_passes(
 ) -> tuple[Backward | ZeroGrad, ...]:
     """The passes that the key `backward` lists, or else those that the program calls itself."""
     if node is None:
-        last = program.statements[-1]
-        return program.passes or (Backward(last.name, None, last.name_span),)
+        return program.passes or (program.default_pass,)
     if program.passes:
         key = next(key for key, _ in table.entries if key.text == "backward")
         line = source.position(program.passes[0].span.start).line

@@ -21,6 +21,7 @@ from backprop_engine.expressions.syntax import (
     Expression,
     Setting,
     Statement,
+    Unpacking,
     postorder,
 )
 from backprop_engine.scenarios import refused
@@ -38,10 +39,21 @@ class Program:
 
     dtype: Dtype
     inputs: tuple[Input, ...]
-    statements: tuple[Assignment, ...]
+    statements: tuple[Assignment | Unpacking, ...]
     passes: tuple[Backward | ZeroGrad, ...]
     retained: tuple[Retain, ...]
     tensors: Mapping[Expression, Value]
+
+    @property
+    def assigned(self) -> tuple[str, ...]:
+        """Every name that is assigned, as often as it is."""
+        return tuple(name.name for one in self.statements if one.has_target for name in one.names)
+
+    @property
+    def default_pass(self) -> Backward:
+        """`backward()` of the last name assigned."""
+        names = [name for one in self.statements for name in one.names]
+        return Backward(names[-1].name, None, names[-1].span)
 
 
 def read_program(
@@ -68,7 +80,7 @@ class _Reader:
         self.source = source
         self.dtype = dtype
         self.inputs = {one.name: one for one in inputs}
-        self.statements: list[Assignment] = []
+        self.statements: list[Assignment | Unpacking] = []
         self.passes: list[Backward | ZeroGrad] = []
         self.retained: list[Retain] = []
         self.tensors: dict[Expression, Value] = {}
@@ -94,6 +106,8 @@ class _Reader:
         match statement:
             case Assignment():
                 self._assign(statement)
+            case Unpacking():
+                self._unpack(statement)
             case Action(call=call):
                 self._act(call)
             case Setting():
@@ -138,6 +152,19 @@ class _Reader:
         self._prepare(statement.expression)
         self.statements.append(statement)
         self._bind(name)
+
+    def _unpack(self, statement: Unpacking) -> None:
+        targets, values = statement.targets, syntax.children(statement.expression)
+        is_listed = isinstance(statement.expression, syntax.Sequence)
+        if is_listed and len(targets) == len(values) and all(map(_made, values)):
+            for name, value in zip(targets, values, strict=True):
+                span = Span(name.span.start, value.span.stop)
+                self._assign(Assignment(name.name, value, name.span, span))
+            return
+        self._prepare(statement.expression)
+        self.statements.append(statement)
+        for name in statement.names:
+            self._bind(name.name)
 
     def _add_input(self, statement: Assignment, call: Call, asks_for_grad: bool) -> None:
         tensor = make_tensor(call, self.dtype, self._random)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from backprop_engine.expressions.syntax import Assignment, Expression
+from backprop_engine.expressions.syntax import Assignment, Expression, Unpacking
 from backprop_engine.source import Source, Span
 from backprop_engine.values import Dtype, Value
 
@@ -71,12 +71,20 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
+class Hint:
+    """A sentence for the node of a name; `span` is the name in the source."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A program with its inputs, the passes to run, and what should come out."""
 
     source: Source
     inputs: tuple[Input, ...]
-    statements: tuple[Assignment, ...]
+    statements: tuple[Assignment | Unpacking, ...]
     passes: tuple[Backward | ZeroGrad, ...]
     dtype: Dtype = "float64"
     title: str = ""
@@ -84,7 +92,7 @@ class Scenario:
     expectations: tuple[Expectation, ...] = ()
     expected_error: str | None = None
     """A lesson whose point is an error: some of its message."""
-    hints: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, Hint] = field(default_factory=dict)
     disagrees: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """For an input, the oracles known to give another gradient here."""
     retained: tuple[Retain, ...] = ()

@@ -12,7 +12,13 @@ from typing import Final
 
 from backprop_engine.scenarios.arrays import read_number, read_value
 from backprop_engine.scenarios.names import Names
-from backprop_engine.scenarios.scenario import DEFAULT_TOLERANCE, Backward, Expectation, ZeroGrad
+from backprop_engine.scenarios.scenario import (
+    DEFAULT_TOLERANCE,
+    Backward,
+    Expectation,
+    Hint,
+    ZeroGrad,
+)
 from backprop_engine.scenarios.yaml_document import Listing, Node, Scalar, Table
 from backprop_engine.source import ProblemError
 from backprop_engine.suggestions import did_you_mean, listed
@@ -176,11 +182,12 @@ def _read_tolerance(node: Node) -> float:
     return tolerance
 
 
-def read_hints(node: Node, names: Names) -> dict[str, str]:
+def read_hints(node: Node, names: Names) -> dict[str, Hint]:
     """`hints`: name to sentence."""
     table = read_table(node, "`hints`", "`name: sentence`")
     return {
-        names.value(key.text, key.span): read_text(value, "a hint") for key, value in table.entries
+        names.value(key.text, key.span): Hint(read_text(value, "a hint"), key.span)
+        for key, value in table.entries
     }
 
 

@@ -18,13 +18,14 @@ from backprop_engine.expressions.syntax import (
     Sequence,
     Statement,
     Unary,
+    Unpacking,
     children,
     postorder,
 )
 from backprop_engine.scenarios.arrays import nested_array
 from backprop_engine.scenarios.dtypes import makes_tensors
 from backprop_engine.scenarios.program import read_program
-from backprop_engine.scenarios.scenario import Backward, Input, Scenario
+from backprop_engine.scenarios.scenario import Input, Scenario
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Value, settle
 
@@ -58,12 +59,11 @@ def _scenario(
         raise ProblemError(
             "nothing is computed here", Span(end, end), fix="add a statement such as `y = x**2`"
         )
-    last = program.statements[-1]
     return Scenario(
         excerpt.source,
         program.inputs,
         program.statements,
-        program.passes or (Backward(last.name, None, last.name_span),),
+        program.passes or (program.default_pass,),
         program.dtype,
         retained=program.retained,
         tensors=program.tensors,
@@ -80,8 +80,8 @@ def _inputs_apart(
     for statement in statements:
         if not isinstance(statement, Assignment) or not _is_literal(statement.expression):
             rest.append(statement)
-            if isinstance(statement, Assignment):
-                computed.add(statement.name)
+            if isinstance(statement, Assignment | Unpacking):
+                computed.update(one.name for one in statement.names)
             continue
         name, span = statement.name, statement.name_span
         if name in inputs:

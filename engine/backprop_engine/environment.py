@@ -1,0 +1,204 @@
+"""What the names of a program stand for while it runs, and what Python knows of them.
+
+A name stands for a node, or for several values; and where a number has to be written out, for a
+number: `n` of `n = x.shape[0]`, and `x.shape` itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from backprop_engine.calls import Call
+from backprop_engine.expressions import syntax
+from backprop_engine.expressions.syntax import Expression
+from backprop_engine.graph import Graph
+from backprop_engine.groups import Bundle, Group, Outputs, Sizes, not_one_value
+from backprop_engine.literals import (
+    NotWrittenError,
+    Question,
+    answer,
+    is_number,
+    literal,
+    question,
+)
+from backprop_engine.operation import OperandError
+from backprop_engine.scenarios.scenario import Scenario
+from backprop_engine.source import ProblemError, ScenarioError, Span
+from backprop_engine.suggestions import did_you_mean
+from backprop_engine.values import Value, settle, shape_of
+
+Result = int | Group
+"""What an expression comes to: a node, or several values that go by one name."""
+
+_WHOLE: Final = frozenset({"add", "sub", "mul", "neg", "pow", "remainder", "floor_divide"})
+"""Operations that of Python's whole numbers make whole numbers."""
+
+
+class UnmeasuredError(Exception):
+    """A size is asked of a value that has no name, and is not computed yet."""
+
+    def __init__(self, asked: Question, expression: Expression) -> None:
+        super().__init__()
+        self.asked = asked
+        self.expression = expression
+
+
+class Environment:
+    """The names in force on a new graph, with the scenario's inputs to start with.
+
+    `names` maps every name, with its versions, to its node; `groups` has the names that stand for
+    several values.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.graph = Graph(scenario.dtype)
+        self.names: dict[str, int] = {}
+        self.groups: dict[str, Group] = {}
+        self._whole: set[int] = set()
+        """Nodes that are whole numbers of Python's."""
+        self._sizes: dict[Expression, Any] = {}
+        """What was asked of values without a name."""
+        self._picked: dict[tuple[Outputs, int], int] = {}
+        self._seen: Counter[str] = Counter()
+        self._total = Counter(
+            [one.name for one in scenario.inputs]
+            + [name.name for one in scenario.statements for name in one.names]
+        )
+        for one in scenario.inputs:
+            node = self.graph.add_input(
+                one.name, one.value, requires_grad=one.requires_grad, span=one.span
+            )
+            self.graph.names[node] = self._bind(one.name, node)
+
+    def node(self, name: str, span: Span) -> int:
+        """The node of a name; ScenarioError where it stands for several values."""
+        group = self.groups.get(name)
+        if group is not None:
+            problem = not_one_value(group, name, span).problem
+            raise ScenarioError(self.scenario.source, problem)
+        return self.names[name]
+
+    def _bind(self, name: str, result: Result) -> str:
+        """Let `name` mean `result` from here on; returns the version's name (`h@2`)."""
+        self._seen[name] += 1
+        version = name if self._total[name] == 1 else f"{name}@{self._seen[name]}"
+        for known in {name, version}:
+            self.names.pop(known, None)
+            self.groups.pop(known, None)
+            if isinstance(result, int):
+                self.names[known] = result
+            else:
+                self.groups[known] = result
+        return version
+
+    def _look_up(self, expression: syntax.Name) -> Result:
+        name = expression.name
+        if (node := self.names.get(name)) is not None:
+            return node
+        if (group := self.groups.get(name)) is not None:
+            return group
+        later = name in self._total
+        raise ProblemError(
+            f"`{name}` is used before it is assigned" if later else f"unknown name `{name}`",
+            expression.span,
+            fix="" if later else did_you_mean(name, [*self.names, *self.groups]),
+        )
+
+    def _text(self, span: Span) -> str:
+        return " ".join(self.scenario.source.text[span.start : span.stop].split())
+
+    # Numbers
+
+    def _constant(self, value: Any, span: Span) -> int:
+        is_whole = isinstance(value, int)
+        settled: Value = settle(float(value) if is_whole else value, self.scenario.dtype)
+        node = self.graph.add_constant(settled, span)
+        if is_whole:
+            self._whole.add(node)
+        return node
+
+    def _note_whole(self, node: int) -> None:
+        """Remember a node that Python computes from whole numbers to a whole number."""
+        operation = self.graph.operation[node]
+        if (
+            self.graph.is_number[node]
+            and operation is not None
+            and operation.name in _WHOLE
+            and self._whole.issuperset(self.graph.operands[node])
+        ):
+            self._whole.add(node)
+
+    def _known(self, expression: Expression) -> Any:
+        """The number or the shape that a name or a question stands for, as Python has it."""
+        if isinstance(expression, syntax.Name):
+            return self._named_number(expression)
+        asked = question(expression)
+        if asked is None:
+            raise NotWrittenError(expression.span)
+        if expression in self._sizes:
+            return self._sizes[expression]
+        if isinstance(asked.receiver, syntax.Name):
+            return self._measure(asked, self._look_up(asked.receiver))
+        if asked.of == "len" and is_number(asked.receiver):
+            return self._measure(asked, Sizes(literal(asked.receiver, self._known)))
+        raise UnmeasuredError(asked, expression)
+
+    def _named_number(self, name: syntax.Name) -> Any:
+        result = self._look_up(name)
+        if isinstance(result, Sizes):
+            return result.shape
+        nodes: tuple[int, ...] = (result,) if isinstance(result, int) else ()
+        if isinstance(result, Bundle):
+            nodes = result.nodes
+        if not nodes or not all(self.graph.is_number[node] for node in nodes):
+            raise NotWrittenError(name.span)
+        numbers = tuple(
+            int(self.graph.value[node]) if node in self._whole else float(self.graph.value[node])
+            for node in nodes
+        )
+        return numbers[0] if isinstance(result, int) else numbers
+
+    def _measure(self, asked: Question, result: Result) -> Any:
+        if isinstance(result, int):
+            return answer(asked, shape_of(self.graph.value[result]), self._known)
+        if asked.of == "len":
+            return len(result)
+        if asked.of == "numel" and isinstance(result, Sizes):
+            return answer(asked, result.shape, self._known)
+        raise not_one_value(result, self._text(asked.receiver.span), asked.receiver.span)
+
+    # Several values
+
+    def _one(self, result: Result, expression: Expression) -> int:
+        """The node where one value is needed."""
+        if isinstance(result, int):
+            return result
+        raise not_one_value(result, self._text(expression.span), expression.span)
+
+    def _outputs(self, call: Call, nodes: tuple[int, ...], span: Span) -> Outputs:
+        operation, _, attributes = call
+        try:
+            names = self.graph.outputs(operation, nodes, attributes)
+        except OperandError as error:
+            raise ProblemError(str(error), span, fix=error.fix) from None
+        return Outputs(operation, nodes, attributes, names, span, self.graph.is_recording)
+
+    def _pick(self, group: Group, position: int, span: Span) -> int:
+        """The node of one of several values; of an output it is made when first asked for."""
+        if isinstance(group, Bundle):
+            return group.nodes[position]
+        if isinstance(group, Sizes):
+            return self._constant(group.shape[position], span)
+        node = self._picked.get((group, position))
+        if node is None:
+            is_recording, self.graph.is_recording = self.graph.is_recording, group.is_recorded
+            attributes = {**group.attributes, "output": position}
+            try:
+                node = self.graph.apply(group.operation, group.operands, attributes, span)
+            except OperandError as error:
+                raise ProblemError(str(error), group.span, fix=error.fix) from None
+            self.graph.is_recording = is_recording
+            self._picked[group, position] = node
+        return node

@@ -1,0 +1,119 @@
+"""Several values that go by one name: the outputs of an operation, a list, a shape.
+
+None of them is a node. A node is what is picked out of them, by an index, a name or by unpacking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backprop_engine.operation import Operation
+from backprop_engine.source import ProblemError, Span
+from backprop_engine.suggestions import listed
+from backprop_engine.values import Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outputs:
+    """One application of an operation with several outputs, none of which is computed yet."""
+
+    operation: Operation
+    operands: tuple[int, ...]
+    attributes: Mapping[str, Any]
+    names: tuple[str, ...]
+    """`values`, `indices`; or `0`, `1`, … where they have none."""
+    span: Span
+    is_recorded: bool
+    """False inside of `with no_grad:`."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """Values in a list or a tuple: `[x, 2*x]`."""
+
+    nodes: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sizes:
+    """A shape: whole numbers, as Python has them."""
+
+    shape: Shape
+
+    def __len__(self) -> int:
+        return len(self.shape)
+
+
+Group = Outputs | Bundle | Sizes
+
+
+def not_one_value(group: Group, text: str, span: Span) -> ProblemError:
+    """All of a group stands where one value is needed; `text` is how the program calls it."""
+    count = len(group)
+    if isinstance(group, Sizes):
+        return ProblemError(
+            f"`{text}` is the shape {group.shape}, not a value",
+            span,
+            fix=f"pick one of its numbers: `{text}[0]`" if count else "it has no axis to pick",
+        )
+    if isinstance(group, Bundle):
+        stack = "make one of them with `torch.stack` or `torch.cat`"
+        return ProblemError(
+            f"this is a list of {count} values, not one value",
+            span,
+            fix=f"pick one of them, such as `{text}[0]`, or {stack}" if count else "",
+        )
+    ways = [f"{text}[{at}]" for at in range(min(count, 2))]
+    named = [f"{text}.{name}" for name in group.names if not name.isdecimal()]
+    return ProblemError(
+        f"`{text}` gives {count} values{_called(group)}, and one is needed here",
+        span,
+        fix=f"pick one: {listed(named or ways)}",
+    )
+
+
+def _called(group: Outputs) -> str:
+    named = [f"`{name}`" for name in group.names if not name.isdecimal()]
+    return f" ({' and '.join(named)})" if named else ""
+
+
+def position_of(group: Group, index: Any, text: str, span: Span) -> int:
+    """Which one `[index]` picks, counted from 0; ProblemError where there is none."""
+    count = len(group)
+    if isinstance(index, bool) or not isinstance(index, int):
+        raise not_one_value(group, text, span)
+    if not -count <= index < count:
+        raise ProblemError(
+            f"`{text}` has {count} values, and none is at [{index}]",
+            span,
+            f"a whole number from {-count} to {count - 1}" if count else "",
+        )
+    return index % count
+
+
+def check_count(count: int, names: int, text: str, span: Span) -> None:
+    """Raise ProblemError where so many names do not take exactly so many values."""
+    if count == names:
+        return
+    said = (
+        f"too many values to unpack (expected {names})"
+        if count > names
+        else f"not enough values to unpack (expected {names}, got {count})"
+    )
+    what = f"`{text}` gives {count} value{'' if count == 1 else 's'}"
+    plural = "name stands" if names == 1 else "names stand"
+    raise ProblemError(
+        f"{said}: {what}, and {names} {plural} before the `=`",
+        span,
+        fix=f"write {count} name{'' if count == 1 else 's'}; `_` for one that is not used"
+        if count
+        else "",
+    )
