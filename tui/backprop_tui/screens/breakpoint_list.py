@@ -34,7 +34,7 @@ b, in the graph, sets one on the selected node. a, here, adds one anywhere:
   backward y              where that pass begins
   if isnan(grad)          wherever the condition holds
 """
-_KEYS = "enter edit · a add · space on/off · d delete · + − ignore · g next hit · esc"
+_KEYS = "enter edit · a add · space off/on · d delete · +/− ignore · g go there"
 _HITS, _IGNORED = 14, 12
 _MARGINS = 8
 
@@ -104,7 +104,7 @@ class BreakpointList(ModalScreen[Change | None]):
         width = max(self.app.size.width, 20)
         room = min(width - _MARGINS, 100) - _HITS - _IGNORED - 2
         scan = scan_of(view.session, one)
-        hits = hits_text(scan, view.session.cursor)
+        hits = f"{hits_text(scan, view.session.cursor)} hits"
         if scan is not None and scan.trouble:
             hits = fit(scan.trouble, _HITS)
         mark = glyphs.breakpoint if one.is_enabled else glyphs.breakpoint_off
@@ -113,7 +113,7 @@ class BreakpointList(ModalScreen[Change | None]):
         return Content.assemble(
             (mark + " ", "bold $error" if one.is_enabled else "$foreground-muted"),
             (left(printable(name), max(room, 4)), "" if one.is_enabled else "$foreground-muted"),
-            (right(glyphs.text(f"hits {hits}"), _HITS), "$foreground-muted"),
+            (right(glyphs.text(hits), _HITS), "$foreground-muted"),
             (right(ignored, _IGNORED), "$foreground-muted"),
         )
 

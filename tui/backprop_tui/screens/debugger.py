@@ -66,10 +66,13 @@ class DebuggerScreen(Screen[None]):
         self.show(self._view)
 
     def show(self, view: View) -> None:
-        """Draw `view` in every pane."""
+        """Draw `view` in every pane; a new watch brings its pane up."""
+        has_more = len(view.session.stops.watches) > len(self._view.session.stops.watches)
         self._view = view
         if not self.is_mounted:
             return
+        if has_more:
+            self.activate("watches")
         self.query_one(TitleBar).show(view)
         self.query_one(GraphTree).show(view)
         self.query_one(ChainRulePane).show(view)

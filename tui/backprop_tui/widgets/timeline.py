@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from textual import events
 from textual.content import Content
@@ -137,7 +137,7 @@ class Timeline(Widget):
             signs[done] = ("╸", "$primary")
         for column in tick_columns(session, segment.start, segment.stop, width):
             signs[column] = (_TICK, "bold $error")
-        return signs
+        return [(sign * len(list(run)), style) for (sign, style), run in groupby(signs)]
 
     def on_click(self, event: events.Click) -> None:
         """Tell which place was clicked; a label is the start of its pass."""
