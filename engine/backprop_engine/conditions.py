@@ -49,8 +49,26 @@ HELP: Final = (
 @lru_cache(maxsize=256)
 def compile_condition(text: str) -> Formula:
     """The condition that `text` is. Raises ProblemError, with places in `text`."""
-    root = parse_expression(whole(Source("condition", text)), variables=frozenset(MEANINGS))
+    try:
+        root = parse_expression(whole(Source("condition", text)), variables=frozenset(MEANINGS))
+    except ProblemError as error:
+        raise _of_a_condition(error, text) from None
     return compile_formula(text, root, _name, MEANINGS)
+
+
+def _of_a_condition(error: ProblemError, text: str) -> ProblemError:
+    """What is said of a program's statement, said of a condition."""
+    span = error.problem.span
+    written = text[span.start : span.stop]
+    if written == "=":
+        return ProblemError("`=` does not compare", span, fix="write `==`")
+    if "chain" in error.problem.message and set("&|") & set(written):
+        return ProblemError(
+            "`&` and `|` bind tighter than a comparison",
+            span,
+            fix="put each comparison in brackets: `(grad > 1) & (value < 2)`",
+        )
+    return error
 
 
 def _name(expression: Expression) -> Hashable | None:

@@ -40,7 +40,13 @@ def compile_watch(text: str, trace: Trace) -> Formula:
     excerpt, labels = _hide_labels(text, trace)
     names = frozenset([*trace.names, *labels])
     look_up = _LookUp(trace, labels)
-    root = parse_expression(excerpt, variables=names)
+    try:
+        root = parse_expression(excerpt, variables=names)
+    except ProblemError as error:
+        span = error.problem.span
+        if text[span.start : span.stop] == "=":
+            raise ProblemError("a watch assigns nothing", span, fix="leave out `=`") from None
+        raise
     return compile_formula(text, root, look_up, names)
 
 

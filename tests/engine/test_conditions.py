@@ -11,7 +11,7 @@ from backprop_engine.columns import columns_of
 from backprop_engine.conditions import HELP, MEANINGS, compile_condition, holds, quantity
 from backprop_engine.operation import OperandError
 from backprop_engine.record import record
-from backprop_engine.scenarios.loader import load, parse_shorthand
+from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import ProblemError, Source
 from backprop_engine.trace import StepKind
 
@@ -34,7 +34,7 @@ NUMBERS = [
     recorded("x=-1, y=log(x)*x+x"),
     recorded("a=0, b=2, y=a/a+b/a+a*b"),
     recorded("x=3, y=x"),
-    record(load(Source("two.yaml", TWO_PASSES))),
+    record(parse_document(Source("two.yaml", TWO_PASSES))),
 ]
 ARRAYS = recorded("A=[[1, 2], [3, 4]], v=[1, -1], y=((A @ v)*v).sum()")
 
@@ -128,7 +128,10 @@ def test_shapes_that_do_not_fit_are_an_error_that_names_them():
     [
         ("abs(grd) > 1", "unknown name `grd`; did you mean `grad`?", "grd"),
         ("foo(grad)", "unknown function `foo`", "foo"),
-        ("grad > ", "", ""),
+        ("grad > ", "nothing follows this `>`", ">"),
+        ("grad = 1", "`=` does not compare; write `==`", "="),
+        ("grad > 1 & value < 2", "bind tighter than a comparison", "grad > 1 & value < 2"),
+        ("1 < grad < 2", "a chain of comparisons", "1 < grad < 2"),
         ("grad(2)", "`grad` is a variable, not a function", "grad"),
         ("grad.T2", "unknown property `.T2`", "T2"),
         ("grad > [1, [2]]", "a list holds numbers", "[1, [2]]"),
@@ -169,12 +172,16 @@ FIGURES = st.sampled_from(["0", "1", "-2", "3", "0.5", "7"])
 
 def _combined(inner):
     return st.one_of(
-        st.tuples(inner, st.sampled_from(["&", "|"]), inner).map(lambda t: f"({t[0]}) {t[1]} ({t[2]})"),
+        st.tuples(inner, st.sampled_from(["&", "|"]), inner).map(
+            lambda t: f"({t[0]}) {t[1]} ({t[2]})"
+        ),
         inner.map(lambda one: f"~({one})"),
     )
 
 
-ATOMS = st.one_of(NAMES, NAMES.map("abs({})".format), st.tuples(NAMES, NAMES).map("*".join), FIGURES)
+ATOMS = st.one_of(
+    NAMES, NAMES.map("abs({})".format), st.tuples(NAMES, NAMES).map("*".join), FIGURES
+)
 COMPARISONS = st.tuples(NAMES, st.sampled_from([">", "<", ">=", "<=", "==", "!="]), ATOMS)
 CONDITIONS = st.recursive(COMPARISONS.map(" ".join), _combined, max_leaves=4)
 
