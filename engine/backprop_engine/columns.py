@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from backprop_engine.formula import Apply, Constant, Formula, Load
+from backprop_engine.formula import Apply, Constant, Formula, Instruction, Load
 from backprop_engine.operation import Operation
 from backprop_engine.remembered import remembered
 from backprop_engine.trace import NO_NODE, PassKind, Trace
@@ -56,13 +56,14 @@ class Columns:
     def can_evaluate(self, condition: Formula) -> bool:
         """Whether `condition` can be evaluated over columns."""
         return all(key in self.by_name for key in condition.keys) and all(
-            one.operation.name in _EXACT or _is_of_one_number(one)
-            for one in condition.program
-            if isinstance(one, Apply)
+            _is_exact(one) for one in condition.program
         )
 
     def holding(self, condition: Formula, start: int, stop: int) -> np.ndarray:
-        """For the steps `start` up to `stop` whether `condition` holds, bool."""
+        """For the steps `start` up to `stop` whether `condition` holds, bool.
+
+        Raises TypeError or ValueError where a mask is wanted and a number stands.
+        """
         stack: list[Column] = []
         with np.errstate(all="ignore"):
             for one in condition.program:
@@ -77,6 +78,12 @@ class Columns:
         numbers, known = stack.pop()
         held = np.broadcast_to(np.asarray(numbers) != 0, stop - start)
         return held if known is None else held & known
+
+
+def _is_exact(one: Instruction) -> bool:
+    if isinstance(one, Apply):
+        return one.operation.name in _EXACT or _is_of_one_number(one)
+    return not (isinstance(one, Constant) and isinstance(one.value, np.ndarray))
 
 
 def _is_of_one_number(one: Apply) -> bool:

@@ -47,7 +47,6 @@ def test_grad_of_what_keeps_none_is_what_it_has_received_so_far():
 
 
 def test_grad_over_several_passes_is_added_up_zeroed_and_forgotten():
-    # forward, seed, x, seed, x, x.grad.zero_(), zero_grad, seed, x
     assert over_time("x.grad", PASSES) == [None] * 3 + [6, 6, 12, 0, None, None, 6]
 
 

@@ -49,10 +49,12 @@ def set_breakpoint(session: Session, old: Breakpoint | None, new: Breakpoint) ->
     """Put `new` in the place of `old`, or of one that has the same hits, or at the end."""
     if old is not None:
         new = replace(new, ignored=old.ignored, is_enabled=old.is_enabled)
-    kept = [one for one in session.stops.breakpoints if one is old or one.key != new.key]
-    changed = [new if one is old else one for one in kept]
+    changed = [
+        new if one is old or one.key == new.key else one for one in session.stops.breakpoints
+    ]
     if new not in changed:
         changed.append(new)
+    changed = list(dict.fromkeys(changed))
     there = _with(session, tuple(changed), "")
     return replace(there, notice=_told(there, new))
 
@@ -62,10 +64,11 @@ def _told(session: Session, new: Breakpoint) -> str:
     found = f"breakpoint on {algebra(session.trace, new)}"
     if scan is None or not scan.is_complete:
         return found
-    if not len(scan.hits):
-        return f"{found}: no hit in this run" + (f" ({scan.trouble})" if scan.trouble else "")
+    trouble = f" ({scan.trouble})" if scan.trouble else ""
     count = len(scan.hits)
-    return f"{found}: {count} {'hit' if count == 1 else 'hits'} · c and C go there"
+    if not count:
+        return f"{found}: no hit in this run{trouble}"
+    return f"{found}: {count} {'hit' if count == 1 else 'hits'} · c and C go there{trouble}"
 
 
 def _without(session: Session, gone: tuple[Breakpoint, ...]) -> tuple[Breakpoint, ...]:

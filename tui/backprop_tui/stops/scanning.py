@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -80,13 +81,14 @@ def advance(scan: Scan, stop: Stop, budget: int) -> tuple[Scan, int]:
         return scan, budget
     if isinstance(stop, Watch):
         return _by_steps(scan, _changes(scan.trace, stop), budget)
-    condition = compile_condition(stop.condition)
-    if stop.place.kind is not PlaceKind.NODE:
-        columns = columns_of(scan.trace)
-        if columns is not None and columns.can_evaluate(condition):
+    condition, trace = compile_condition(stop.condition), scan.trace
+    is_on_node = stop.place.kind is PlaceKind.NODE
+    columns = None if is_on_node else columns_of(trace)
+    if columns is not None and columns.can_evaluate(condition):
+        with contextlib.suppress(TypeError, ValueError):  # step by step it is told where that is
             return _by_columns(scan, columns, condition, budget)
-    node = scan.trace.named(stop.place.name) if stop.place.kind is PlaceKind.NODE else None
-    return _by_steps(scan, lambda step: holds(condition, scan.trace, step, node), budget)
+    node = trace.named(stop.place.name) if is_on_node else None
+    return _by_steps(scan, lambda step: holds(condition, trace, step, node), budget)
 
 
 def _changes(trace: Trace, watch: Watch) -> Callable[[int], bool]:
@@ -102,14 +104,9 @@ def _by_columns(scan: Scan, columns: Columns, condition: Formula, budget: int) -
     end = min(scan.done + budget * _COLUMN_SPEED, len(scan.candidates))
     steps = np.asarray(scan.candidates[scan.done : end], np.int64)
     first, last = int(steps[0]), int(steps[-1])
-    trouble, hits = scan.trouble, steps[:0]
-    try:
-        hits = steps[columns.holding(condition, first, last + 1)[steps - first]]
-    except (TypeError, ValueError) as error:
-        trouble = trouble or str(error)
+    hits = steps[columns.holding(condition, first, last + 1)[steps - first]]
     cost = (end - scan.done) // _COLUMN_SPEED + 1
-    found = np.concatenate([scan.hits, hits])
-    return replace(scan, done=end, hits=found, trouble=trouble), budget - cost
+    return replace(scan, done=end, hits=np.concatenate([scan.hits, hits])), budget - cost
 
 
 def _by_steps(scan: Scan, is_hit: Callable[[int], bool], budget: int) -> tuple[Scan, int]:
