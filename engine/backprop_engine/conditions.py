@@ -36,12 +36,12 @@ MEANINGS: Final = {
 HELP: Final = (
     "A condition is an expression over value, grad, upstream, local, contribution and step: "
     "abs(contribution) > 10, isnan(grad), (grad == 0) & (value < 0). "
-    "A forward step knows value and step; a seed knows value, grad, contribution and step; a "
-    "contribution knows them all, but local only where elements do not mix. value and grad are "
-    "those of the node the step computes, seeds or sends to; of a breakpoint on a node, that "
-    "node's own. What a step does not know makes the condition false there; a | b takes the "
-    "side that is known. Of arrays one element that fulfils it is enough; all(grad > 0) asks "
-    "for every one."
+    "value and grad are those of the node that the step computes, seeds or sends to, grad as the "
+    "step leaves it; of a breakpoint on a node they are that node's own. "
+    "A forward step knows value and step; a seed also grad and contribution; a contribution all "
+    "six, but local only where elements do not mix. What a step does not know makes the "
+    "condition false there, but a | b takes the side that is known. Of an array, one element "
+    "that fulfils it is enough; all(grad > 0) asks for every one."
 )
 """For the help of whoever asks for a condition."""
 

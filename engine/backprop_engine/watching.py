@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,14 @@ from backprop_engine.source import ProblemError, Source
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.trace import Trace
 from backprop_engine.values import Value
+
+HELP: Final = (
+    "A watch is an expression over the names in the graph: x, a*b, %3 + h@2. x.grad is its "
+    ".grad as in torch, known once the pass has added it; of a node that keeps none, it is the "
+    "gradient received so far. What is not known yet is blank. A line drawn over the timeline "
+    "shows the value from its lowest to its highest, of an array the norm; a click there jumps."
+)
+"""For the help of whoever asks for a watch."""
 
 
 class Quantity(NamedTuple):

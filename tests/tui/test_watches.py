@@ -27,15 +27,13 @@ def opened(text):
 
 
 BASIC = opened("x=2, y=x**2+3x+1")
-PASSES = open_session(
-    record(
-        parse_document(
-            Source(
-                "passes.yaml", "inputs: {x: 3}\ncompute: y = x**2\nbackward: [y, zero_grad, y]\n"
-            )
-        )
-    )
-)
+
+
+def opened_document(text):
+    return open_session(record(parse_document(Source("one.yaml", text))))
+
+
+PASSES = opened_document("inputs: {x: 3}\ncompute: y = x**2\nbackward: [y, zero_grad, y]\n")
 TEXTS = ["x", "y", "x.grad", "y.grad", "x.grad*y", "y.grad + x.grad"]
 
 

@@ -27,7 +27,7 @@ from backprop_tui.view import View
 _EMPTY = """\
 No breakpoint yet.
 
-b, in the graph, sets one on the selected node. a, here, adds one anywhere:
+In the graph, b sets one on the selected node. Here, a adds one, such as
 
   x if abs(grad) > 10     where x takes part and its gradient is large
   mul                     where any product is computed or sends
