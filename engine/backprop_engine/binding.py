@@ -44,7 +44,8 @@ def bind(call: syntax.Call, operation: Operation, known: Known) -> Bound:
         if parameter.is_ignored:
             continue
         if parameter.kind is Kind.OPERANDS:
-            operands += argument.items if isinstance(argument, syntax.Sequence) else [argument]
+            is_written = isinstance(argument, syntax.Sequence)
+            operands += argument.items if is_written else [syntax.Star(argument, argument.span)]
         elif parameter.kind is not Kind.OPERAND:
             attributes[parameter.name] = (
                 _attribute(parameter, literal(argument, known), argument.span, call)
@@ -70,7 +71,7 @@ def _arguments(
         rest = given[position:]
         if not rest:
             break
-        if parameter.kind in (Kind.SHAPE, Kind.OPERANDS) and len(rest) > 1 and _may_be_rest(rest):
+        if parameter.kind in (Kind.SHAPE, Kind.OPERANDS) and _may_be_rest(rest):
             whole = Span(rest[0].span.start, rest[-1].span.stop)
             bound[parameter.name] = syntax.Sequence(rest, whole)
             given = given[:position]
@@ -100,6 +101,8 @@ def _arguments(
 
 def _may_be_rest(rest: tuple[Expression, ...]) -> bool:
     """Whether arguments can be the items of one list: `view(2, -1)`, but not `cat([a, b], 0)`."""
+    if len(rest) == 1:
+        return isinstance(rest[0], syntax.Star)
     return not isinstance(rest[0], syntax.Sequence)
 
 
@@ -118,7 +121,7 @@ def _neutral(parameter: Parameter, call: syntax.Call, operation: Operation) -> E
 
 
 def _operand(parameter: Parameter, argument: Any, call: syntax.Call) -> Expression:
-    if isinstance(argument, syntax.Literal):
+    if isinstance(argument, syntax.Literal | syntax.Star):
         raise ProblemError(
             f"`{parameter.name}` of `{call.function}` cannot be this",
             argument.span,

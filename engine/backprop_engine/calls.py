@@ -18,6 +18,7 @@ from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.literals import Known, NotWrittenError, literal
 from backprop_engine.operation import Operation
 from backprop_engine.scenarios import refused
+from backprop_engine.scenarios.tensors import MAKERS
 from backprop_engine.source import ProblemError
 from backprop_engine.suggestions import did_you_mean, listed
 
@@ -158,8 +159,16 @@ def _unknown_function(call: syntax.Call, variables: Container[str]) -> ProblemEr
         )
     if (unsupported := refused.function(call)) is not None:
         return unsupported
-    kind = "function" if call.receiver is None else "method"
-    fix = did_you_mean(name, list(FUNCTIONS))
+    if name == "forward" and isinstance(call.receiver, syntax.Call):
+        return _unknown_function(call.receiver, variables)
     if name in PROPERTIES:
         fix = f"write `.{name}` without brackets"
+        return ProblemError(f"`{name}` is a property", call.function_span, fix=fix)
+    if name in MAKERS:
+        fix = f"write `torch.{name}(…)`"
+        return ProblemError(f"`{name}` is a function of torch's", call.function_span, fix=fix)
+    if (missing := refused.of_torch(call, FUNCTIONS)) is not None:
+        return missing
+    kind = "function" if call.receiver is None else "method"
+    fix = did_you_mean(name, list(FUNCTIONS))
     return ProblemError(f"unknown {kind} `{name}`", call.function_span, fix=fix)

@@ -22,6 +22,7 @@ from backprop_engine.literals import (
     literal,
     question,
 )
+from backprop_engine.modules import Module
 from backprop_engine.operation import OperandError
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Span
@@ -58,6 +59,8 @@ class Environment:
         self.groups: dict[str, Group] = {}
         self._whole: set[int] = set()
         """Nodes that are whole numbers of Python's."""
+        self._tuples: dict[int, tuple[Any, ...]] = {}
+        """Short lists of numbers, by their nodes: `(3, 2)` may be a shape, too."""
         self._sizes: dict[Expression, Any] = {}
         """What was asked of values without a name."""
         self._picked: dict[tuple[Outputs, int], int] = {}
@@ -149,6 +152,8 @@ class Environment:
         result = self._look_up(name)
         if isinstance(result, Sizes):
             return result.shape
+        if isinstance(result, int) and result in self._tuples:
+            return self._tuples[result]
         nodes: tuple[int, ...] = (result,) if isinstance(result, int) else ()
         if isinstance(result, Bundle):
             nodes = result.nodes
@@ -163,7 +168,7 @@ class Environment:
     def _measure(self, asked: Question, result: Result) -> Any:
         if isinstance(result, int):
             return answer(asked, shape_of(self.graph.value[result]), self._known)
-        if asked.of == "len":
+        if asked.of == "len" and not isinstance(result, Module):
             return len(result)
         if asked.of == "numel" and isinstance(result, Sizes):
             return answer(asked, result.shape, self._known)
@@ -189,6 +194,8 @@ class Environment:
         """The node of one of several values; of an output it is made when first asked for."""
         if isinstance(group, Bundle):
             return group.nodes[position]
+        if isinstance(group, Module):
+            raise not_one_value(group, self._text(span), span)
         if isinstance(group, Sizes):
             return self._constant(group.shape[position], span)
         node = self._picked.get((group, position))

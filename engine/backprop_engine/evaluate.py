@@ -21,12 +21,14 @@ from backprop_engine.groups import (
     position_of,
 )
 from backprop_engine.literals import (
+    MAX_NESTING,
     NotWrittenError,
     Question,
     is_mathematics,
     is_number,
     literal,
 )
+from backprop_engine.modules import Module, called, module
 from backprop_engine.operation import OperandError
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Span
@@ -141,6 +143,8 @@ class Evaluation(Environment):
 
     def _group(self, result: Result, statement: Unpacking) -> Group:
         """What can be unpacked: a tensor is, along its first axis."""
+        if isinstance(result, Module):
+            raise not_one_value(result, self._text(statement.expression.span), statement.span)
         if not isinstance(result, int):
             return result
         text, span = self._text(statement.expression.span), statement.expression.span
@@ -188,7 +192,7 @@ class Evaluation(Environment):
                     value = full_like(self.graph.value[node], task.fill)
                     results.append(self.graph.add_constant(value, task.span, is_tensor=True))
                 case _Collect(items=items):
-                    results.append(Bundle(self._operands(results, items, is_list=True)))
+                    results.append(Bundle(self._operands(results, items)))
                 case _PickNamed(attribute=attribute):
                     results.append(self._pick_named(results.pop(), attribute))
                 case _Measure(asked=asked, expression=expression):
@@ -207,18 +211,36 @@ class Evaluation(Environment):
             results.append(leaf)
         elif isinstance(task, syntax.Unary) and task.symbol == "+":
             pending.append(task.operand)
+        elif isinstance(task, syntax.Star):
+            pending.append(task.value)
         elif isinstance(task, syntax.Sequence):
             pending.append(_Collect(task.items))
             pending.extend(reversed(task.items))
         elif isinstance(task, syntax.Call) and task.function in _LIKE:
             model = _model(task)
             pending += [_Filled(_LIKE[task.function], model, task.span), model]
+        elif (function := self._of_module(task)) is not None:
+            pending.append(function)
         elif isinstance(task, syntax.Attribute) and task.name not in PROPERTIES:
             pending += [_PickNamed(task), task.receiver]
         else:
             call = resolve(task, self._seen, self._known)
             pending.append(_Apply(call, task.span))
             pending.extend(reversed(call.operands))
+
+    def _of_module(self, expression: Expression) -> Expression | None:
+        """`F.relu(x)` for `nn.ReLU()(x)`, and for `act(x)` after `act = nn.ReLU()`."""
+        if not isinstance(expression, syntax.Call) or expression.prefix:
+            return None
+        receiver = expression.receiver
+        group: Result | None = None
+        if receiver is None:
+            group = self.groups.get(expression.function)
+        elif expression.function == "forward":
+            group = module(receiver)
+            if isinstance(receiver, syntax.Name):
+                group = self.groups.get(receiver.name)
+        return called(group.made, expression) if isinstance(group, Module) else None
 
     def _leaf(self, expression: Expression) -> Result | None:
         """What a name, a number or a list stands for; None for what an operation computes."""
@@ -232,14 +254,21 @@ class Evaluation(Environment):
             case _ if expression in self.scenario.tensors:
                 tensor = self.scenario.tensors[expression]
                 return self.graph.add_constant(tensor, expression.span, is_tensor=True)
-            case syntax.Attribute() | syntax.Call() | syntax.Subscript():
+            case _ if (made := module(expression)) is not None:
+                return made
+            case (
+                syntax.Attribute()
+                | syntax.Call()
+                | syntax.Subscript()
+                | syntax.Binary(symbol="//" | "%")
+            ):
                 return self._number(expression)
             case _:
                 return None
 
     def _number(self, expression: Expression) -> Result | None:
         """A size, or what is computed from sizes by Python itself; None if it is none."""
-        if is_mathematics(expression):
+        if is_mathematics(expression) or isinstance(expression, syntax.Binary):
             try:
                 return self._constant(literal(expression, self._known), expression.span)
             except NotWrittenError:
@@ -264,7 +293,7 @@ class Evaluation(Environment):
         if operation is INDEX and not isinstance(first, int):
             del results[-len(operands) :]
             return self._pick_indexed(first, task)
-        nodes = self._operands(results, operands, is_list=operation.variadic)
+        nodes = self._operands(results, operands)
         if operation.outputs is not None:
             return self._outputs(task.call, nodes, task.span)
         try:
@@ -275,16 +304,16 @@ class Evaluation(Environment):
         return node
 
     def _operands(
-        self, results: list[Result], expressions: tuple[Expression, ...], *, is_list: bool
+        self, results: list[Result], expressions: tuple[Expression, ...]
     ) -> tuple[int, ...]:
-        """The nodes of the last results, taken off; where a list is wanted, a group is one."""
+        """The nodes of the last results, which are taken off; after a `*` several may be one."""
         if not expressions:
             return ()
         last = results[-len(expressions) :]
         del results[-len(expressions) :]
         nodes: list[int] = []
         for result, expression in zip(last, expressions, strict=True):
-            if is_list and isinstance(result, Outputs | Bundle):
+            if isinstance(expression, syntax.Star) and not isinstance(result, int):
                 nodes += [self._pick(result, at, expression.span) for at in range(len(result))]
             else:
                 nodes.append(self._one(result, expression))
@@ -317,7 +346,8 @@ class Evaluation(Environment):
                     fix="write `torch.tensor([True, False])` for a mask",
                 )
         try:
-            array = np.array(literal(expression), dtype=float)
+            written = literal(expression)
+            array = np.array(written, dtype=float)
         except ValueError:
             raise ProblemError(
                 "the rows of this list are not equally long",
@@ -328,4 +358,7 @@ class Evaluation(Environment):
             raise ProblemError(
                 "a list in an expression holds numbers only", expression.span
             ) from None
-        return self._constant(array, expression.span)
+        node = self._constant(array, expression.span)
+        if array.ndim == 1 and len(array) <= MAX_NESTING:
+            self._tuples[node] = written
+        return node

@@ -7,11 +7,13 @@ topological order and its reverse is the order of the backward pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from backprop_engine.operation import Application, OperandError, Operation
+from backprop_engine.operation import Application, OperandError, Operation, Rule
 from backprop_engine.source import Span
 from backprop_engine.values import Dtype, Value, evaluate, is_float, settle, shape_of
 
@@ -32,11 +34,16 @@ class Graph:
         """1 where torch has a Python number: literals, and arithmetic on literals alone."""
         self.span: list[Span | None] = []
         """The sub-expression in the source that made the node."""
+        self.scalar_rules: list[tuple[Rule, ...] | None] = []
+        """The rules of an operation without attributes that makes a float of one or two floats;
+        None elsewhere. By it the passes know the commonest cases, which they spell out."""
         self.attributes: dict[int, Mapping[str, Any]] = {}
         self.retained: set[int] = set()
         """Computed nodes whose `.grad` is kept (`retain_grad`)."""
         self.is_recording = True
         """Whether what is computed next may require grad: not so inside of `with no_grad:`."""
+        self._edges: tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
+        """The edges, and for how many nodes they were collected."""
         self.inputs: dict[str, int] = {}
         self.names: dict[int, str] = {}
         """What the scenario calls a node; a name assigned twice is `h@1`, `h@2`."""
@@ -68,9 +75,7 @@ class Graph:
         span: Span | None = None,
     ) -> int:
         """Append the output of `operation`; OperandError where it cannot take the operands."""
-        values = [self.value[operand] for operand in operands]
-        output = called(operation.forward, operation, values, attributes)
-        settled = settle(output, self.dtype)
+        settled = self._compute(self.value, operation, operands, attributes)
         requires_grad = (
             self.is_recording
             and operation.differentiable
@@ -79,9 +84,26 @@ class Graph:
         )
         is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
         node = self._append(operation, operands, settled, requires_grad, is_number, span)
+        is_plain = len(operands) == len(operation.rules) <= 2 and not operation.variadic
+        if is_plain and not attributes and self._are_floats(node, *operands):
+            self.scalar_rules[node] = operation.rules
         if attributes:
             self.attributes[node] = attributes
         return node
+
+    def _are_floats(self, *nodes: int) -> bool:
+        """Whether all are Python's floats, not arrays, `np.float32` or whole numbers."""
+        return all(type(self.value[node]) is float for node in nodes)
+
+    def _compute(
+        self,
+        values: list[Value],
+        operation: Operation,
+        operands: tuple[int, ...],
+        attributes: Mapping[str, Any],
+    ) -> Value:
+        given = [values[operand] for operand in operands]
+        return settle(called(operation.forward, operation, given, attributes), self.dtype)
 
     def outputs(
         self, operation: Operation, operands: tuple[int, ...], attributes: Mapping[str, Any]
@@ -89,9 +111,41 @@ class Graph:
         """The names of the outputs of `operation`; OperandError where it cannot take them."""
         if operation.outputs is None:
             return ()
-        values = [self.value[operand] for operand in operands]
-        names: tuple[str, ...] = called(operation.outputs, operation, values, attributes)
+        given = [self.value[operand] for operand in operands]
+        names: tuple[str, ...] = called(operation.outputs, operation, given, attributes)
         return names
+
+    def with_leaves(self, changed: Mapping[int, Value]) -> Graph:
+        """The same graph with other values of some leaves, and all that follows from them.
+
+        The new values must have the shapes and dtypes of the old ones. Only the values are
+        computed anew; everything else is shared. Raises RecomputingError where an operation
+        cannot take what reaches it.
+        """
+        other = copy(self)
+        other.value = values = list(self.value)
+        for node, value in changed.items():
+            values[node] = value
+        columns = zip(self.operation, self.scalar_rules, self.operands, strict=True)
+        for node, (operation, rules, operands) in enumerate(columns):
+            if operation is None:
+                continue
+            output: Any = None
+            try:
+                if rules is not None:
+                    if len(operands) == 2:
+                        output = operation.forward(values[operands[0]], values[operands[1]])
+                    else:
+                        output = operation.forward(values[operands[0]])
+            except ArithmeticError:  # such as 1/0, which `_compute` answers as IEEE 754 does
+                pass
+            if type(output) is not float:
+                try:
+                    output = self._compute(values, operation, operands, self.attributes_of(node))
+                except OperandError as error:
+                    raise RecomputingError(node, error) from error
+            values[node] = output
+        return other
 
     def _append(
         self,
@@ -107,6 +161,7 @@ class Graph:
         self.value.append(value)
         self.requires_grad.append(requires_grad)
         self.is_number.append(is_number)
+        self.scalar_rules.append(None)
         self.span.append(span)
         return len(self.value) - 1
 
@@ -119,6 +174,19 @@ class Graph:
         """The nodes that have a `.grad`: inputs that require grad, then what is retained."""
         leaves = [node for node in self.inputs.values() if self.requires_grad[node]]
         return (*leaves, *sorted(self.retained))
+
+    @property
+    def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Consumer, position and operand of every edge, int64, in the order of a backward pass:
+        consumers from the last to the first, the operands of each from left to right."""
+        if self._edges is None or self._edges[0] != len(self):
+            operands = self.operands[::-1]
+            counts = np.fromiter(map(len, operands), np.int64, len(operands))
+            receivers = np.fromiter(chain.from_iterable(operands), np.int64, int(counts.sum()))
+            consumers = np.repeat(np.arange(len(operands))[::-1], counts)
+            positions = np.arange(len(receivers)) - np.repeat(np.cumsum(counts) - counts, counts)
+            self._edges = len(self), (consumers, positions, receivers)
+        return self._edges[1]
 
     def is_cut_off(self, node: int) -> bool:
         """Whether no gradient goes from a computed node to operands that do require one.
@@ -146,6 +214,15 @@ class Graph:
                 attributes=self.attributes_of(node),
             )
         )
+
+
+class RecomputingError(Exception):
+    """The operation of `node` cannot take the values that reach it now; `error` says why."""
+
+    def __init__(self, node: int, error: OperandError) -> None:
+        super().__init__(str(error))
+        self.node = node
+        self.error = error
 
 
 def called(

@@ -1,4 +1,4 @@
-"""Several values that go by one name: the outputs of an operation, a list, a shape.
+"""What a name can stand for besides a value: several outputs, a list, a shape, a module.
 
 None of them is a node. A node is what is picked out of them, by an index, a name or by unpacking.
 """
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from backprop_engine.modules import Module
 from backprop_engine.operation import Operation
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import listed
@@ -52,12 +53,18 @@ class Sizes:
         return len(self.shape)
 
 
-Group = Outputs | Bundle | Sizes
+Group = Outputs | Bundle | Sizes | Module
 
 
 def not_one_value(group: Group, text: str, span: Span) -> ProblemError:
     """All of a group stands where one value is needed; `text` is how the program calls it."""
     count = len(group)
+    if isinstance(group, Module):
+        return ProblemError(
+            f"`{text}` is a module, not a value",
+            span,
+            fix=f"call it with the values it takes: `{text}(…)`",
+        )
     if isinstance(group, Sizes):
         return ProblemError(
             f"`{text}` is the shape {group.shape}, not a value",
@@ -88,7 +95,7 @@ def _called(group: Outputs) -> str:
 def position_of(group: Group, index: Any, text: str, span: Span) -> int:
     """Which one `[index]` picks, counted from 0; ProblemError where there is none."""
     count = len(group)
-    if isinstance(index, bool) or not isinstance(index, int):
+    if isinstance(group, Module) or isinstance(index, bool) or not isinstance(index, int):
         raise not_one_value(group, text, span)
     if not -count <= index < count:
         raise ProblemError(

@@ -141,7 +141,7 @@ def literal(expression: Expression, known: Known = nothing_known, depth: int = 0
         case syntax.Binary(symbol=symbol, left=left, right=right) if symbol in _ARITHMETIC:
             return _computed(expression, literal(left, known, inner), literal(right, known, inner))
         case syntax.Sequence(items=items):
-            return tuple(literal(item, known, inner) for item in items)
+            return tuple(one for item in items for one in _items(item, known, inner))
         case syntax.Subscript(receiver=receiver, items=(item,)):
             return _picked(literal(receiver, known, inner), _index(item, known, inner), item)
         case Call() if is_mathematics(expression) or _is_builtin(expression):
@@ -150,6 +150,15 @@ def literal(expression: Expression, known: Known = nothing_known, depth: int = 0
             return known(expression)
         case _:
             raise NotWrittenError(expression.span)
+
+
+def _items(item: Expression, known: Known, depth: int) -> tuple[Any, ...]:
+    if not isinstance(item, syntax.Star):
+        return (literal(item, known, depth),)
+    value = literal(item.value, known, depth)
+    if not isinstance(value, tuple):
+        raise ProblemError("only a shape or a list can stand after `*` here", item.span)
+    return value
 
 
 def _is_builtin(call: Call) -> bool:
@@ -203,6 +212,8 @@ def _computed(expression: syntax.Binary, left: Any, right: Any) -> Any:
 def _called(call: Call, arguments: list[Any]) -> Any:
     if call.keywords or not arguments:
         raise ProblemError(f"`{call.function}` takes numbers", call.span)
+    if call.function == "float" and arguments in (["inf"], ["-inf"], ["nan"]):
+        return float(arguments[0])
     for place, one in zip(call.arguments, arguments, strict=True):
         if not (call.function == "prod" and isinstance(one, tuple)):
             _number(place, one)

@@ -149,6 +149,12 @@ class Operation:
     example: str = ""
     """A scenario in the shorthand that shows it: `x=2, y=exp(x)`."""
 
+    rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    """The rules of its derivatives, for the backward loop."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rules", tuple(one.rule for one in self.derivatives))
+
     @property
     def function_names(self) -> tuple[str, ...]:
         """The names by which a call reaches it, torch's own first."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from backprop_engine.backward import backward
 from backprop_engine.collector import collector_paused
+from backprop_engine.environment import Environment
 from backprop_engine.evaluate import Evaluation
-from backprop_engine.graph import Graph
+from backprop_engine.graph import Graph, RecomputingError
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
 from backprop_engine.source import Problem, ScenarioError, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
@@ -18,39 +20,54 @@ from backprop_engine.values import Value, full_like, settle, shape_of
 
 def record(scenario: Scenario) -> Trace:
     """The complete trace of `scenario`; ScenarioError where it cannot be run."""
-    with collector_paused(), np.errstate(all="ignore"):
-        evaluation = Evaluation(scenario)
-        recorder = _Recorder(scenario, evaluation)
-        recorder.check_expectations()
-        recorder.forward()
-        for one in scenario.passes:
-            if isinstance(one, Backward):
-                recorder.backward(one)
-            else:
-                recorder.zero_grad(one)
-    return Trace(
-        heading=Heading(scenario.title, scenario.about, scenario.source, recorder.resolve_hints()),
-        graph=evaluation.graph,
-        assigned=evaluation.assigned,
-        passes=tuple(recorder.passes),
-        senders=np.array(recorder.senders, np.int64),
-        receivers=np.array(recorder.receivers, np.int64),
-        positions=np.array(recorder.positions, np.int64),
-        contributions=recorder.contributions,
-        totals=recorder.totals,
-    )
+    return Runner(scenario).run()
+
+
+class Runner:
+    """A scenario on its graph: run as it stands, and again with other values of its leaves.
+
+    Raises ScenarioError where the scenario cannot be run.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._scenario = scenario
+        with collector_paused(), np.errstate(all="ignore"):
+            self._evaluation = Evaluation(scenario)
+
+    def run(self, changed: Mapping[int, Value] | None = None) -> Trace:
+        """The trace, with the values in `changed`, by node, in place of those of leaves.
+
+        Each must have the shape and dtype of what it replaces. Raises ScenarioError where an
+        operation cannot take what reaches it.
+        """
+        evaluation, graph = self._evaluation, self._evaluation.graph
+        with collector_paused(), np.errstate(all="ignore"):
+            if changed:
+                graph = self._with_leaves(changed)
+            recorder = _Recorder(self._scenario, evaluation, graph)
+            recorder.run()
+        return recorder.trace(evaluation.assigned)
+
+    def _with_leaves(self, changed: Mapping[int, Value]) -> Graph:
+        graph = self._evaluation.graph
+        try:
+            return graph.with_leaves(changed)
+        except RecomputingError as refused:
+            span = graph.span[refused.node] or Span(0, 0)
+            problem = Problem(str(refused.error), span, fix=refused.error.fix)
+            raise ScenarioError(self._scenario.source, problem) from None
 
 
 @dataclass
 class _Recorder:
-    """The columns of a trace, while they grow."""
+    """The columns of a trace, while they grow, pass by pass."""
 
     scenario: Scenario
-    evaluation: Evaluation
+    environment: Environment
+    graph: Graph
     passes: list[Pass] = field(default_factory=list)
-    senders: list[int] = field(default_factory=list)
-    receivers: list[int] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
+    columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+    """Of each pass the senders, receivers and positions."""
     contributions: list[Value | None] = field(default_factory=list)
     totals: list[Value | None] = field(default_factory=list)
 
@@ -59,35 +76,75 @@ class _Recorder:
             self._retain(one)
         self.grads: dict[int, Value | None] = dict.fromkeys(self.graph.keeping_grad)
 
-    @property
-    def graph(self) -> Graph:
-        return self.evaluation.graph
+    def run(self) -> None:
+        """All passes."""
+        self._check_expectations()
+        self._forward()
+        for one in self.scenario.passes:
+            if isinstance(one, Backward):
+                self._backward(one)
+            else:
+                self._zero_grad(one)
 
-    def forward(self) -> None:
+    def trace(self, assigned: Mapping[str, int]) -> Trace:
+        """What was recorded."""
+        scenario = self.scenario
+        senders, receivers, positions = (
+            np.concatenate(columns) for columns in zip(*self.columns, strict=True)
+        )
+        return Trace(
+            heading=Heading(
+                scenario.title,
+                scenario.about,
+                scenario.source,
+                self._resolve_hints(),
+                scenario.note,
+            ),
+            graph=self.graph,
+            assigned=assigned,
+            passes=tuple(self.passes),
+            senders=senders,
+            receivers=receivers,
+            positions=positions,
+            contributions=self.contributions,
+            totals=self.totals,
+        )
+
+    def _forward(self) -> None:
         """One step for each operation, in the order they ran."""
-        for node, operation in enumerate(self.graph.operation):
-            if operation is not None:
-                self._add_step(node, NO_NODE, NO_NODE, None, None)
-        self._end_pass(PassKind.FORWARD, "forward", start=0)
+        computed = (operation is not None for operation in self.graph.operation)
+        nodes = np.flatnonzero(np.fromiter(computed, np.bool_, len(self.graph)))
+        nowhere = np.full(len(nodes), NO_NODE)
+        nothing = [None] * len(nodes)
+        self._add_pass(
+            PassKind.FORWARD, "forward", (nodes, nowhere, nowhere), nothing, nothing, grads=None
+        )
 
-    def backward(self, one: Backward) -> None:
+    def _backward(self, one: Backward) -> None:
         """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
-        start = len(self.senders)
-        output = self.evaluation.node(one.output, one.span)
+        output = self.environment.node(one.output, one.span)
         seed = self._seed(one, output)
-        self._add_step(output, output, NO_NODE, seed, seed)
-        received: dict[int, Value] = {output: seed} if output in self.grads else {}
-        for node, position, operand, sent, total in backward(self.graph, output, seed):
-            self._add_step(node, operand, position, sent, total)
-            if operand in self.grads:
-                received[operand] = total
-        for leaf, total in received.items():
-            before = self.grads[leaf]
-            self.grads[leaf] = total if before is None else settle(before + total, self.graph.dtype)
-        self._end_pass(PassKind.BACKWARD, f"backward {one.output}", start, output, self.grads)
+        done = backward(self.graph, output, seed)
+        for leaf, before in self.grads.items():
+            total = done.gradient[leaf] if leaf <= output else None
+            if total is not None:
+                both = total if before is None else settle(before + total, self.graph.dtype)
+                self.grads[leaf] = both
+        nodes, positions, operands = done.edges
+        self.contributions.append(seed)
+        self.totals.append(seed)
+        self._add_pass(
+            PassKind.BACKWARD,
+            f"backward {one.output}",
+            (_after(output, nodes), _after(output, operands), _after(NO_NODE, positions)),
+            done.contributions,
+            done.totals,
+            output,
+            grads=dict(self.grads),
+        )
 
     def _retain(self, one: Retain) -> None:
-        node = self.evaluation.node(one.name, one.span)
+        node = self.environment.node(one.name, one.span)
         if not self.graph.requires_grad[node]:
             raise self._error(
                 one,
@@ -101,11 +158,10 @@ class _Recorder:
     def _grad_owner(self, name: str, span: Span) -> int:
         """The node whose `.grad` is meant: the input of that name before any other."""
         found = self.graph.inputs.get(name)
-        return self.evaluation.node(name, span) if found is None else found
+        return self.environment.node(name, span) if found is None else found
 
-    def zero_grad(self, one: ZeroGrad) -> None:
+    def _zero_grad(self, one: ZeroGrad) -> None:
         """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
-        start = len(self.senders)
         if one.name is None:
             self.grads |= dict.fromkeys(set(self.grads) - self.graph.retained)
             name = "zero_grad"
@@ -123,22 +179,29 @@ class _Recorder:
                 )
             self.grads[leaf] = full_like(before, 0.0)
             name = f"{one.name}.grad.zero_()"
-        self._add_step(NO_NODE, NO_NODE, NO_NODE, None, None)
-        self._end_pass(PassKind.ZERO_GRAD, name, start, None, self.grads)
+        nowhere = np.full(1, NO_NODE)
+        self._add_pass(
+            PassKind.ZERO_GRAD,
+            name,
+            (nowhere, nowhere, nowhere),
+            [None],
+            [None],
+            grads=dict(self.grads),
+        )
 
-    def resolve_hints(self) -> dict[int, str]:
+    def _resolve_hints(self) -> dict[int, str]:
         """The scenario's hints by node."""
         return {self._hinted(name, one.span): one.text for name, one in self.scenario.hints.items()}
 
     def _hinted(self, name: str, span: Span) -> int:
-        found = self.evaluation.names.get(name, self.graph.inputs.get(name))
-        return self.evaluation.node(name, span) if found is None else found
+        found = self.environment.names.get(name, self.graph.inputs.get(name))
+        return self.environment.node(name, span) if found is None else found
 
-    def check_expectations(self) -> None:
+    def _check_expectations(self) -> None:
         """Raise ScenarioError for an expectation of a name that stands for several values."""
         for one in self.scenario.expectations:
             if not one.is_grad:
-                self.evaluation.node(one.name, one.span)
+                self.environment.node(one.name, one.span)
 
     def _seed(self, one: Backward, output: int) -> Value:
         graph, value = self.graph, self.graph.value[output]
@@ -154,7 +217,7 @@ class _Recorder:
         shape = shape_of(value)
         gradient = one.gradient
         if one.gradient_name:
-            gradient = graph.value[self.evaluation.node(one.gradient_name, one.span)]
+            gradient = graph.value[self.environment.node(one.gradient_name, one.span)]
         if gradient is None:
             if np.size(value) != 1:
                 raise self._error(
@@ -177,34 +240,28 @@ class _Recorder:
     def _error(self, one: Backward | ZeroGrad | Retain, message: str, fix: str) -> ScenarioError:
         return ScenarioError(self.scenario.source, Problem(message, one.span, fix=fix))
 
-    def _add_step(
-        self, sender: int, receiver: int, position: int, sent: Value | None, total: Value | None
-    ) -> None:
-        self.senders.append(sender)
-        self.receivers.append(receiver)
-        self.positions.append(position)
-        self.contributions.append(sent)
-        self.totals.append(total)
-
-    def _end_pass(
+    def _add_pass(
         self,
         kind: PassKind,
         name: str,
-        start: int,
+        columns: tuple[np.ndarray, np.ndarray, np.ndarray],
+        contributions: Sequence[Value | None],
+        totals: Sequence[Value | None],
         output: int | None = None,
-        grads: dict[int, Value | None] | None = None,
+        *,
+        grads: dict[int, Value | None] | None,
     ) -> None:
-        self.passes.append(
-            Pass(
-                index=len(self.passes),
-                kind=kind,
-                name=name,
-                start=start,
-                stop=len(self.senders),
-                output=output,
-                grads=None if grads is None else dict(grads),
-            )
-        )
+        start = self.passes[-1].stop if self.passes else 0
+        self.columns.append(columns)
+        self.contributions += contributions
+        self.totals += totals
+        stop = len(self.contributions)
+        self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads))
+
+
+def _after(first: int, column: np.ndarray) -> np.ndarray:
+    """The column with an entry for the seed before it."""
+    return np.concatenate(([first], column))
 
 
 def _with_gradient(one: Backward) -> str:

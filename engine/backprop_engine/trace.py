@@ -115,6 +115,8 @@ class Heading:
     source: Source
     hints: Mapping[int, str]
     """By node."""
+    note: str = ""
+    """Where numbers are from that the text does not have."""
 
 
 @dataclass(frozen=True, eq=False)

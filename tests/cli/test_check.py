@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from functools import partial
 
@@ -195,9 +196,8 @@ def break_a_rule(monkeypatch):
     """A product that forgets the other factor."""
     entry = OPERATIONS["mul"]
     wrong = type(entry.derivatives[1])(rule=lambda g, y, a, b: g, local="1")
-    fields = {name: getattr(entry, name) for name in entry.__slots__}
-    fields["derivatives"] = (entry.derivatives[0], wrong)
-    monkeypatch.setitem(catalogue.BINARY, "*", type(entry)(**fields))
+    broken = dataclasses.replace(entry, derivatives=(entry.derivatives[0], wrong))
+    monkeypatch.setitem(catalogue.BINARY, "*", broken)
 
 
 def test_a_wrong_derivative_is_told_where_it_is_and_what_it_does(run_json, monkeypatch):

@@ -19,7 +19,9 @@ from backprop_engine.source import ProblemError, Source
 
 PYTHON_SIGNS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",
-    ast.USub: "-", ast.UAdd: "+",
+    ast.USub: "-", ast.UAdd: "+", ast.Mod: "%", ast.FloorDiv: "//", ast.BitAnd: "&",
+    ast.BitOr: "|", ast.Invert: "~", ast.Gt: ">", ast.Lt: "<", ast.GtE: ">=", ast.LtE: "<=",
+    ast.Eq: "==", ast.NotEq: "!=",
 }  # fmt: skip
 
 
@@ -50,15 +52,18 @@ def bracketed(expression: Expression) -> str:
             return f"{parts[0]}.{name}"
         case syntax.Subscript():
             return f"{parts[0]}[{', '.join(parts[1:])}]"
-        case syntax.Slice():
-            return bracketed_slice(expression, iter(parts))
         case syntax.Call():
             return bracketed_call(expression, parts)
-    assert isinstance(expression, syntax.Dots)
-    return "..."
+        case syntax.Star():
+            return f"*{parts[0]}"
+        case _:
+            return bracketed_slice(expression, iter(parts))
 
 
-def bracketed_slice(slice_: syntax.Slice, parts: Iterator[str]) -> str:
+def bracketed_slice(slice_: Expression, parts: Iterator[str]) -> str:
+    if isinstance(slice_, syntax.Dots):
+        return "..."
+    assert isinstance(slice_, syntax.Slice)
     start, stop, step = [
         next(parts) if one else "" for one in (slice_.start, slice_.stop, slice_.step)
     ]
@@ -82,6 +87,9 @@ def bracketed_by_python(node: ast.expr) -> str:
         case ast.UnaryOp(op=op, operand=operand):
             return f"({PYTHON_SIGNS[type(op)]}{bracketed_by_python(operand)})"
         case ast.BinOp(left=left, op=op, right=right):
+            sign = PYTHON_SIGNS[type(op)]
+            return f"({bracketed_by_python(left)} {sign} {bracketed_by_python(right)})"
+        case ast.Compare(left=left, ops=[op], comparators=[right]):
             sign = PYTHON_SIGNS[type(op)]
             return f"({bracketed_by_python(left)} {sign} {bracketed_by_python(right)})"
         case ast.Call(func=ast.Attribute(value=owner, attr=name), args=args):
@@ -206,7 +214,7 @@ def test_a_variable_called_like_a_module_is_a_variable() -> None:
     assert isinstance(second.expression.receiver, syntax.Name)
 
 
-@pytest.mark.parametrize("sign", ["+", "-", "*", "/", "**", "@"])
+@pytest.mark.parametrize("sign", ["+", "-", "*", "/", "**", "@", "%", "//", "&", "|"])
 def test_an_augmented_assignment_computes_with_the_name_itself(sign: str) -> None:
     (statement,) = statements(f"a {sign}= b + c")
 
@@ -231,6 +239,84 @@ def test_statements_end_at_a_line_end_or_a_semicolon_outside_of_brackets() -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("x > 0 & y", "(x > (0 & y))"),
+        ("(x > 0) & ~(y <= 1) | z", "(((x > 0) & (~(y <= 1))) | z)"),
+        ("x + 1 < 2y", "((x + 1) < (2 * y))"),
+        ("(x > 0)(y < 1)", "((x > 0) * (y < 1))"),
+        ("~x**2", "(~(x ** 2))"),
+        ("x % 3 // 2x", "(((x % 3) // 2) * x)"),
+        ("x[x >= 0]", "x[(x >= 0)]"),
+        ("f(x == y, dim=a < b)", "f((x == y), dim=(a < b))"),
+        ("(0 < x) < 1", "((0 < x) < 1)"),
+        ("cat([*a, b], *c)", "cat([*a, b], *c)"),
+    ],
+)
+def test_comparisons_and_masks_bind_as_in_python(text: str, meaning: str) -> None:
+    assert bracketed(read(text)) == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("nn.ReLU()(x)", "nn.ReLU().forward(x)"),
+        ("torch.nn.Softmax(dim=-1)(x).sum()", "torch.nn.Softmax(dim=(-1)).forward(x).sum()"),
+        ("nn.MSELoss()(y, target=t)", "nn.MSELoss().forward(y, target=t)"),
+        ("2nn.Tanh()(x)(y)", "((2 * nn.Tanh().forward(x)) * y)"),
+        ("nn.functional.relu(x)(y)", "(nn.functional.relu(x) * y)"),
+        ("relu(x)(y)", "(relu(x) * y)"),
+    ],
+)
+def test_the_brackets_after_a_module_call_it_and_are_no_factor(text: str, meaning: str) -> None:
+    assert bracketed(read(text)) == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "meaning"),
+    [
+        ("a, b = x.chunk(2)", ["a", "b"], "x.chunk(2)"),
+        ("(a, b) = x.chunk(2)", ["a", "b"], "x.chunk(2)"),
+        ("[a, b] = x.chunk(2)", ["a", "b"], "x.chunk(2)"),
+        ("a, = x", ["a"], "x"),
+        ("a, _, b, = f(x, y)", ["a", "_", "b"], "f(x, y)"),
+        ("a, b = b, a", ["a", "b"], "[b, a]"),
+        ("a, b = (b + 1), 2a,", ["a", "b"], "[(b + 1), (2 * a)]"),
+    ],
+)
+@pytest.mark.parametrize("shorthand", [False, True])
+def test_several_names_are_assigned_at_once(
+    text: str, names: list[str], meaning: str, shorthand: bool
+) -> None:
+    (statement,) = parse_program(whole(Source("<-e>", text)), shorthand=shorthand)
+
+    assert isinstance(statement, syntax.Unpacking)
+    assert [one.name for one in statement.targets] == names
+    assert bracketed(statement.expression) == meaning
+
+
+@pytest.mark.parametrize(
+    ("text", "meanings"),
+    [
+        ("x = 2, a, b = x.chunk(2), y = a*b", ["2", "x.chunk(2)", "(a * b)"]),
+        ("a, b = 1*x, 2*x, a, b = b, a, y=a", ["[(1 * x), (2 * x)]", "[b, a]", "a"]),
+        ("a, b = f(x), c, d = g(y), z = a", ["f(x)", "g(y)", "a"]),
+        ("a, b = x\nc, d = y; e = z", ["x", "y", "z"]),
+    ],
+)
+def test_in_the_shorthand_an_unpacking_ends_where_the_next_statement_starts(
+    text: str, meanings: list[str]
+) -> None:
+    found = parse_program(whole(Source("<-e>", text)), shorthand=True)
+
+    assert [
+        bracketed(one.expression)
+        for one in found
+        if isinstance(one, syntax.Assignment | syntax.Unpacking)
+    ] == meanings
+
+
 def test_names_that_look_alike_to_python_are_one_name() -> None:
     micro, greek = statements("µ = x; y = μ")
 
@@ -239,7 +325,7 @@ def test_names_that_look_alike_to_python_are_one_name() -> None:
 
 
 class Written(NamedTuple):
-    """One expression in our notation and in Python's, and how tightly it binds (5: most)."""
+    """One expression in our notation and in Python's, and how tightly it binds (ATOM: most)."""
 
     ours: str
     pythons: str
@@ -247,7 +333,7 @@ class Written(NamedTuple):
 
 
 ENDS_WITH_NUMBER = re.compile(r"(?:^|[^\w.])[\d.]+(?:e-?\d+)?$")
-SUM, PRODUCT, SIGN, POWER, ATOM = range(1, 6)
+COMPARISON, EITHER, BOTH, SUM, PRODUCT, SIGN, POWER, ATOM = range(8)
 NAMES = st.sampled_from(["x", "y1", "theta", "e1", "E", "j"])
 NUMBERS = st.sampled_from(["2", "0.5", "10", "3e2", "1e-3"])
 BLANKS = st.sampled_from(["", "", " ", "  "])
@@ -268,13 +354,15 @@ def leaves(draw: st.DrawFn) -> Written:
 
 @st.composite
 def larger(draw: st.DrawFn, parts: st.SearchStrategy[Written]) -> Written:
-    kind = draw(st.sampled_from(["sum", "product", "product", "sign", "power", "call", "of"]))
+    kinds = ["sum", "product", "product", "sign", "power", "call", "of", "mask", "mask"]
+    kind = draw(st.sampled_from(kinds))
     first, second = draw(parts), draw(parts)
     left, right = draw(BLANKS), draw(BLANKS)
     match kind:
         case "sum" | "product":
             level = SUM if kind == "sum" else PRODUCT
-            sign = draw(st.sampled_from("+-" if kind == "sum" else "**/@"))
+            signs = ["+", "-"] if kind == "sum" else ["*", "*", "/", "@", "%", "//"]
+            sign = draw(st.sampled_from(signs))
             if sign == "@" and second.ours[0].isdigit():
                 sign = "*"  # no number is a matrix
             ours_1, pythons_1 = at_least(level, first)
@@ -283,9 +371,18 @@ def larger(draw: st.DrawFn, parts: st.SearchStrategy[Written]) -> Written:
             if sign == "*" and draw(st.booleans()) and may_leave_out_sign(ours_1, ours_2):
                 written = f"{ours_1}{left}{ours_2}"
             return Written(written, f"{pythons_1} {sign} {pythons_2}", level)
+        case "mask":
+            sign = draw(st.sampled_from(["&", "|", ">", "<", ">=", "<=", "==", "!="]))
+            level = {"&": BOTH, "|": EITHER}.get(sign, COMPARISON)
+            # Python chains comparisons, so neither side may be one without brackets.
+            ours_1, pythons_1 = at_least(level + (level == COMPARISON), first)
+            ours_2, pythons_2 = at_least(level + 1, second)
+            text = f"{ours_1}{left}{sign}{right}{ours_2}"
+            return Written(text, f"{pythons_1} {sign} {pythons_2}", level)
         case "sign":
             ours, pythons = at_least(SIGN, first)
-            return Written(f"-{right}{ours}", f"-{pythons}", SIGN)
+            sign = draw(st.sampled_from("-~"))
+            return Written(f"{sign}{right}{ours}", f"{sign}{pythons}", SIGN)
         case "power":
             ours_1, pythons_1 = at_least(ATOM, first)
             ours_2, pythons_2 = at_least(SIGN, second)
@@ -339,8 +436,11 @@ def test_a_sum_of_5000_terms_is_read() -> None:
 
 @pytest.mark.parametrize(
     ("opening", "closing"),
-    [("(", ")"), ("[", "]"), ("f(", ")"), ("-", ""), ("2**", ""), ("x[", "]")],
-)
+    [
+        ("(", ")"), ("[", "]"), ("f(", ")"), ("-", ""), ("2**", ""), ("x[", "]"), ("~", ""),
+        ("x & (", ")"), ("x < (", ")"), ("[*", "]"),
+    ],
+)  # fmt: skip
 def test_ten_thousand_levels_are_read(opening: str, closing: str) -> None:
     expression = read(opening * 10_000 + "x" + closing * 10_000)
 

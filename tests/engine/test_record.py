@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from backprop_engine.record import record
+from backprop_engine.record import Runner, record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import PassKind, StepKind, Trace
@@ -220,3 +220,56 @@ def test_a_backward_pass_that_cannot_run_is_refused_in_words(backward, message):
     with pytest.raises(ScenarioError) as caught:
         document(text)
     assert message in caught.value.render()
+
+
+# Running again with other values
+
+
+def runner(text: str) -> Runner:
+    return Runner(parse_shorthand(Source("<-e>", text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "changed", "as_if"),
+    [
+        ("x=2, y=x**2+3x+1", {"x": 5.0}, "x=5, y=x**2+3x+1"),
+        ("x=2, w=3, y=sin(x)/w", {"x": -1.0, "w": 0.0}, "x=-1, w=0, y=sin(x)/w"),
+        ("x=[1, 2], y=(x*x).sum()", {"x": np.array([3.0, -4.0])}, "x=[3, -4], y=(x*x).sum()"),
+    ],
+)
+def test_a_run_with_other_inputs_equals_the_scenario_that_has_them(text, changed, as_if):
+    program = runner(text)
+    first = program.run()
+    again = program.run({first.graph.inputs[name]: value for name, value in changed.items()})
+    fresh = runner(as_if).run()
+    for column in ("contributions", "totals"):
+        for ours, theirs in zip(getattr(again, column), getattr(fresh, column), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(again.senders, fresh.senders)
+    np.testing.assert_array_equal(again.receivers, fresh.receivers)
+
+
+def test_a_run_with_other_inputs_leaves_the_first_trace_as_it_was():
+    program = runner("x=2, y=x**2+3x+1")
+    first = program.run()
+    program.run({0: 10.0})
+    assert first.graph.value[first.assigned["y"]] == 11.0
+    assert program.run().graph.value == first.graph.value
+
+
+def test_a_changed_constant_changes_what_follows():
+    program = runner("x=2, y=x*3")
+    first = program.run()
+    three = first.graph.value.index(3.0)
+    again = program.run({three: 4.0})
+    assert (again.graph.value[again.assigned["y"]], again.passes[-1].grads) == (8.0, {0: 4.0})
+
+
+def test_what_an_operation_cannot_take_is_refused_where_it_stands():
+    text = "inputs:\n  x: [1, 2]\n  i: {value: [0, 1], dtype: int64}\ncompute: y = x[i].sum()\n"
+    program = Runner(parse_document(Source("lesson.yaml", text)))
+    index = program.run().graph.inputs["i"]
+    with pytest.raises(ScenarioError) as caught:
+        program.run({index: np.array([0, 7])})
+    assert "lesson.yaml:4:14: `index` cannot take" in caught.value.render()
+    assert "index 7 is out of bounds" in caught.value.render()

@@ -276,8 +276,8 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
     ("text", "printed"),
     [
         (
-            "x = torch.randint(0, 3, (2,))\ny = x\n",
-            ("snippet.py:1:11: `torch.randint` is not supported; "
+            "x = torch.multinomial(0, 3)\ny = x\n",
+            ("snippet.py:1:11: `torch.multinomial` is not supported; "
              "write the numbers out, as in `torch.tensor([0, 2, 1])`"),
         ),
         (
@@ -301,7 +301,7 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
         (
             "x = torch.ones(2)\nlayer = torch.nn.Linear(2, 3)\n",
             ("snippet.py:2:18: `torch.nn.Linear` is not supported; "
-             "write out what it computes, such as `x @ W.T + b`"),
+             "write `x @ W.T + b`, with `W = torch.randn(2, 3, requires_grad=True)` and `b` alike"),
         ),
         (
             "x = torch.ones(2)\ny = x.backward()\n",
@@ -310,8 +310,7 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
         ),
         (
             "x = torch.ones(2)\ny = x.mul_(2)\n",
-            ("snippet.py:2:7: `mul_` is not supported; "
-             "give the changed value a new name, such as `w_new = w - 0.1 * g`"),
+            "snippet.py:2:7: `mul_` is not supported; write `x = x.mul(…)`",
         ),
         (
             "x = torch.ones(2)\ny = torch.ones_like(x, x)\n",

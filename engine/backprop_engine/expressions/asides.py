@@ -1,4 +1,4 @@
-"""Lines of a pasted program that compute nothing: `import torch`, `print(x.grad)`, `x.grad`.
+"""Lines of a pasted program that compute nothing: `import torch`, `print(x.grad)`, `assert …`.
 
 They are read over; but a module that is not known, and a name that nothing is called, are errors.
 """
@@ -32,6 +32,7 @@ _PIECE: Final = re.compile(
     r"|(?P<NAME>[^\W\d]\w*)(?P<other>\s*\(|\s*=(?!=))?"
     r"|(?P<REST>\d[\w.]*|[^\w])"
 )
+_ENDS: Final = ("\n", ";", "#")
 _FIELD: Final = re.compile(r"\{([^{}:!]*)")
 _WORDS: Final = frozenset({"True", "False", "None", "and", "or", "not", "in", "is", "if", "else"})
 
@@ -39,6 +40,15 @@ _WORDS: Final = frozenset({"True", "False", "None", "and", "or", "not", "in", "i
 def is_print(reading: Reading, start: int) -> bool:
     """Whether a call of `print` starts here."""
     return "print" not in reading.variables and bool(_PRINT.match(reading.excerpt.text, start))
+
+
+def skip_assert(reading: Reading, start: int, libraries: AbstractSet[str]) -> int:
+    """Where the `assert` statement at `start` ends: at the end of its line, or of its brackets.
+
+    Raises ProblemError for a name in it that is not known here, and where a bracket does not end.
+    """
+    known = {*reading.variables, *libraries, *_WORDS}
+    return _skip(reading, start + len("assert"), known, opening=None)
 
 
 def skip_look(reading: Reading, start: int) -> int | None:
@@ -102,22 +112,29 @@ def skip_print(reading: Reading, start: int, libraries: AbstractSet[str]) -> int
 
     Raises ProblemError for a name in it that is not known here, and where it does not end.
     """
-    text = reading.excerpt.text
-    opening = _PRINT.match(text, start)
+    opening = _PRINT.match(reading.excerpt.text, start)
     at = opening.end() if opening else start
-    depth = 1
-    known = {*reading.variables, *libraries, *_WORDS}
-    while depth and (piece := _PIECE.match(text, at)):
+    return _skip(reading, at, {*reading.variables, *libraries, *_WORDS}, opening=at - 1)
+
+
+def _skip(reading: Reading, at: int, known: AbstractSet[str], opening: int | None) -> int:
+    """Where the bracket that opened at `opening` ends; without one, where the statement does."""
+    text = reading.excerpt.text
+    brackets = [] if opening is None else [opening]
+    while piece := _PIECE.match(text, at):
+        if not brackets and (opening is not None or piece["REST"] in _ENDS):
+            return at
         at = piece.end()
-        depth += bool(piece["OPEN"]) - bool(piece["CLOSE"])
-        if piece["OPEN"] is None and piece["other"] and piece["other"].endswith("("):
-            depth += 1
+        if piece["CLOSE"]:
+            brackets = brackets[:-1]
+        elif piece["OPEN"] or (piece["other"] or "").endswith("("):
+            brackets.append(at - 1)
         if piece["NAME"] and not piece["other"]:
             _check_name(reading, known, piece["NAME"], piece.start("NAME"))
         elif piece["TEXT"] and "f" in piece["prefix"].lower():
             _check_fields(reading, known, piece["TEXT"], piece.start("TEXT"))
-    if depth:
-        reading.brackets.append(("(", text.index("(", start)))
+    if brackets:
+        reading.brackets.append(("(", brackets[0]))
         raise mistakes.unclosed(reading)
     return at
 

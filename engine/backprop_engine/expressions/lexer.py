@@ -121,7 +121,9 @@ def tokens(reading: Reading) -> Iterator[Token]:
         if is_start:
             _start_statement(reading, kind, start, at)
         elif last and kind in _MULTIPLICANDS and last.kind in _MULTIPLIERS:
-            yield _token(reading, "STAR", "*", start, start)
+            # `nn.ReLU()(x)` is no product: a module is called.
+            is_call = kind == "LPAR" and last.start in reading.modules
+            yield _token(reading, *("_APPLY", "") if is_call else ("STAR", "*"), start, start)
         yield _token(reading, kind, text[start:at], start, at)
     yield from _finish(reading)
 
@@ -133,6 +135,8 @@ def _special_line(reading: Reading, word: str, start: int) -> tuple[int, list[To
         return end, [Token("_NO_GRAD", word, reading.excerpt.offsets[start])]
     if word in ("import", "from"):
         return asides.skip_import(reading, start, LIBRARIES), []
+    if word == "assert":
+        return asides.skip_assert(reading, start, LIBRARIES), []
     if asides.is_print(reading, start):
         return asides.skip_print(reading, start, LIBRARIES), []
     shown = None if reading.form == "expression" else asides.skip_look(reading, start)
@@ -190,10 +194,18 @@ def _count_brackets(reading: Reading, kind: str, sign: str, start: int) -> None:
         if kind == "LSQB" and number and number.kind == "NUMBER":
             raise mistakes.number_before_square(reading, number, start)
         reading.brackets.append((sign, start))
+        if number and number.kind == "FUNCTION" and _makes_module(reading, number):
+            reading.modules.add(start)
     elif kind in ("RPAR", "RSQB"):
         if not reading.brackets or reading.brackets[-1][0] != _CLOSES[sign]:
             raise mistakes.unmatched(reading, sign, start)
-        reading.brackets.pop()
+        if reading.brackets.pop()[1] in reading.modules:
+            reading.modules.add(start)
+
+
+def _makes_module(reading: Reading, function: Place) -> bool:
+    prefix, _, name = reading.text(function.start, function.stop).rpartition(".")
+    return prefix.split(".")[-1].strip() == "nn" and name.strip()[:1].isupper()
 
 
 def _separate(reading: Reading, sign: str, start: int) -> Iterator[Token]:

@@ -62,7 +62,16 @@ _STATEMENTS: Final = {
     "while": "write the steps out one by one",
     "def": "write the expression where the function is used",
     "lambda": "write the expression where the function is used",
+    "class": "write its parameters as tensors, and out what its `forward` computes",
     "return": "write `y = …`",
+    "del": "leave it out: nothing is kept longer than it is needed",
+    "pass": "leave it out",
+    "try": "leave it out: what cannot be computed is told with its place",
+    "raise": "leave it out: what cannot be computed is told with its place",
+    "global": "leave it out: there is one program and no function",
+    "nonlocal": "leave it out: there is one program and no function",
+    "async": "write the statements one after the other",
+    "await": "write the statements one after the other",
 }
 
 

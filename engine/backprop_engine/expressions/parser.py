@@ -36,6 +36,7 @@ from backprop_engine.expressions.syntax import (
     Sequence,
     Setting,
     Slice,
+    Star,
     Statement,
     Subscript,
     Unary,
@@ -265,6 +266,10 @@ class _Builder(Transformer[Token, Any]):
     def group(self, left: Token, inner: _Part, right: Token) -> _Part:
         return _Part(inner.expression, _span(left).start, _span(right).stop)
 
+    @v_args(inline=True)
+    def star(self, sign: Token, value: _Part) -> _Part:
+        return _leaf(Star(value.expression, Span(_span(sign).start, value.stop)))
+
     def sequence(self, children: list[Any]) -> _Part:
         span = Span(_span(children[0]).start, _span(children[-1]).stop)
         return _leaf(Sequence(tuple(part.expression for part in children[1:-1]), span))
@@ -296,6 +301,12 @@ class _Builder(Transformer[Token, Any]):
     ) -> _Part:
         inner = receiver.expression
         return _call(canonical(name), inner, "", arguments, _span(name), receiver.start, right)
+
+    @v_args(inline=True)
+    def application(self, receiver: _Part, _: Token, arguments: list[Any], right: Token) -> _Part:
+        """`nn.ReLU()(x)`, which to torch is `nn.ReLU().forward(x)`."""
+        made = receiver.expression
+        return _call("forward", made, "", arguments, made.span, receiver.start, right)
 
     @v_args(inline=True)
     def attribute(self, receiver: _Part, name: Token) -> _Part:

@@ -59,6 +59,8 @@ class Reading:
     """How many more values may follow in the unpacking that is being read."""
     brackets: list[tuple[str, int]] = field(default_factory=list)
     """The brackets open here, with their places in the excerpt."""
+    modules: set[int] = field(default_factory=set)
+    """Where the brackets of modules being made open, and close: `nn.ReLU()`."""
     blocks: list[Block] = field(default_factory=list)
     """The `with no_grad:` blocks open here, the innermost last."""
 

@@ -45,6 +45,14 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Star:
+    """`*parts` among arguments or in a list: its items one by one."""
+
+    value: Expression
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Name:
     """A variable by its name."""
 
@@ -129,6 +137,7 @@ Expression = (
     | Literal
     | DtypeName
     | Sequence
+    | Star
     | Name
     | Unary
     | Binary
@@ -223,6 +232,8 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             return items
         case Unary(operand=operand):
             return (operand,)
+        case Star(value=value):
+            return (value,)
         case Binary(left=left, right=right):
             return (left, right)
         case Call(receiver=receiver, arguments=arguments, keywords=keywords):

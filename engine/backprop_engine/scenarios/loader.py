@@ -149,6 +149,7 @@ def _document(source: Source, table: Table) -> Scenario:
         disagrees=read_disagrees(disagrees, names) if disagrees else {},
         retained=program.retained,
         tensors=program.tensors,
+        note=program.note,
     )
 
 

@@ -26,8 +26,9 @@ from backprop_engine.expressions.syntax import (
 )
 from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.dtypes import read_dtype
+from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
-from backprop_engine.scenarios.tensors import is_tensor, make_tensor
+from backprop_engine.scenarios.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Value, is_float
@@ -43,6 +44,8 @@ class Program:
     passes: tuple[Backward | ZeroGrad, ...]
     retained: tuple[Retain, ...]
     tensors: Mapping[Expression, Value]
+    note: str = ""
+    """Where numbers are from that the text does not have."""
 
     @property
     def assigned(self) -> tuple[str, ...]:
@@ -84,7 +87,13 @@ class _Reader:
         self.passes: list[Backward | ZeroGrad] = []
         self.retained: list[Retain] = []
         self.tensors: dict[Expression, Value] = {}
+        self._seed = 0
         self._random = np.random.Generator(np.random.PCG64(0))
+        self._draws: dict[int, None] = {}
+        """The seeds from which numbers were drawn."""
+        self._numbers = KnownNumbers()
+        for one in self.inputs.values():
+            self._numbers.add_input(one)
         self._assigned: Counter[str] = Counter(list(self.inputs))
         self._passes_before: dict[str, int] = {}
         """How many passes stand before the last assignment of a name."""
@@ -99,6 +108,7 @@ class _Reader:
             tuple(self._named(one) for one in self.passes),
             tuple(replace(one, name=self._version_name(one.name)) for one in self.retained),
             self.tensors,
+            _note(self._draws),
         )
 
     def read(self, statement: Statement) -> None:
@@ -151,6 +161,7 @@ class _Reader:
             return
         self._prepare(statement.expression)
         self.statements.append(statement)
+        self._numbers.assign(statement)
         self._bind(name)
 
     def _unpack(self, statement: Unpacking) -> None:
@@ -163,11 +174,12 @@ class _Reader:
             return
         self._prepare(statement.expression)
         self.statements.append(statement)
+        self._numbers.assign(statement)
         for name in statement.names:
             self._bind(name.name)
 
     def _add_input(self, statement: Assignment, call: Call, asks_for_grad: bool) -> None:
-        tensor = make_tensor(call, self.dtype, self._random)
+        tensor = self._tensor(call)
         requires_grad = tensor.requires_grad or asks_for_grad
         if requires_grad and not is_float(tensor.value):
             raise ProblemError(
@@ -177,7 +189,13 @@ class _Reader:
             )
         name, span = statement.name, statement.name_span
         self.inputs[name] = Input(name, tensor.value, requires_grad, span)
+        self._numbers.add_input(self.inputs[name])
         self._bind(name)
+
+    def _tensor(self, call: Call) -> Tensor:
+        if is_random(call):
+            self._draws[self._seed] = None
+        return make_tensor(call, self.dtype, Origin(self._random, self._numbers))
 
     def _prepare(self, root: Expression) -> None:
         """Make the tensors that an expression writes out, and note the names it uses."""
@@ -185,7 +203,7 @@ class _Reader:
             if isinstance(part, syntax.Name):
                 self._used.add(part.name)
             elif isinstance(part, Call) and is_tensor(part) and part.function not in self._assigned:
-                tensor = make_tensor(part, self.dtype, self._random)
+                tensor = self._tensor(part)
                 if tensor.requires_grad:
                     raise ProblemError(
                         "a tensor that requires grad needs a name that no other value has had",
@@ -232,6 +250,7 @@ class _Reader:
             raise refused.action(call, self._text(call.span))
         match call.arguments:
             case (syntax.Number(value=int(seed)),) if not call.keywords:
+                self._seed = seed
                 self._random = np.random.Generator(np.random.PCG64(seed))
             case _:
                 raise ProblemError("this is not a seed", call.span, "`torch.manual_seed(0)`")
@@ -328,6 +347,18 @@ class _Reader:
         if name not in self.inputs and name not in retained:
             raise refused.grad_of_non_leaf(name, span)
         self.passes.append(ZeroGrad(span, name, to_none))
+
+
+def _note(seeds: Iterable[int]) -> str:
+    """What to say of numbers that were drawn, from these seeds."""
+    listed = ", ".join(map(str, seeds))
+    if not listed:
+        return ""
+    plural = "s" if "," in listed else ""
+    return (
+        f"Random numbers here are numpy's (PCG64, seed{plural} {listed}): the same in every run "
+        "and on every machine, and not those that torch draws."
+    )
 
 
 def _made(expression: Expression) -> tuple[Call, bool] | None:

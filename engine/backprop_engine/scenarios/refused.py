@@ -6,11 +6,14 @@ an unknown name, with the nearest spelling for an answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from backprop_engine.expressions.syntax import Attribute, Call, Setting
+from backprop_engine.catalogue import FUNCTIONS
+from backprop_engine.expressions.syntax import Attribute, Call, Name, Setting
+from backprop_engine.scenarios.torch_names import in_torch
 from backprop_engine.source import ProblemError, Span
+from backprop_engine.suggestions import nearest
 
 _WRITE_OUT: Final = "write the numbers out, as in `torch.tensor([0, 2, 1])`"
 _BACKWARD: Final = "call `y.backward()` and look at `x.grad`"
@@ -23,8 +26,14 @@ _NO_STEP: Final = "one program shows one step: compute the loss and call `loss.b
 _CLEAR: Final = "write `x.grad = None` for each input"
 _SPELL_OUT: Final = "write out what it computes, such as `x @ W.T + b`"
 
+_CONVOLUTION: Final = "write `F.conv2d(x, weight, bias)`, with the weight and the bias tensors"
+_NORM: Final = "write `F.layer_norm(x, x.shape[-1:], weight, bias)`, with both of them tensors"
+_BATCH_NORM: Final = "write `F.batch_norm(x, None, None, weight, bias, training=True)`"
+_RECURRENT: Final = "write one step out, such as `h = torch.tanh(x @ W.T + h @ U.T + b)`"
+_ATTENTION: Final = "write `F.scaled_dot_product_attention(q, k, v)`"
+
 _FUNCTIONS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("randint", "randperm", "multinomial", "bernoulli", "poisson"), _WRITE_OUT),
+    **dict.fromkeys(("multinomial", "bernoulli", "poisson"), _WRITE_OUT),
     **dict.fromkeys(("empty", "empty_like", "from_numpy", "array", "Tensor"), _WRITE_OUT),
     **dict.fromkeys(("FloatTensor", "DoubleTensor", "LongTensor", "new_tensor"), _WRITE_OUT),
     **dict.fromkeys(("rand_like", "randn_like", "normal"), "write the shape: `torch.randn(3, 4)`"),
@@ -42,9 +51,18 @@ _FUNCTIONS: Final[Mapping[str, str]] = {
     "gradcheck": "`backprop-tui check` compares with torch and with finite differences",
     "zero_grad": _CLEAR,
     **dict.fromkeys(("step", "SGD", "Adam", "AdamW", "RMSprop", "Adagrad"), _NO_STEP),
-    **dict.fromkeys(("Linear", "Sequential", "ReLU", "Tanh", "Sigmoid", "Softmax"), _SPELL_OUT),
-    **dict.fromkeys(("MSELoss", "L1Loss", "CrossEntropyLoss", "BCELoss", "NLLLoss"), _SPELL_OUT),
-    **dict.fromkeys(("Conv1d", "Conv2d", "LayerNorm", "Dropout", "Embedding"), _SPELL_OUT),
+    "Linear": "write `x @ W.T + b`, with `W = torch.randn(2, 3, requires_grad=True)` and `b` alike",
+    "Bilinear": _SPELL_OUT,
+    "Sequential": "write one line for each layer, such as `h = torch.tanh(x @ W.T + b)`",
+    "Module": "write its parameters as tensors, and out what its `forward` computes",
+    "PReLU": "write `F.prelu(x, weight)`, with the weight a tensor",
+    "Embedding": "write `F.embedding(idx, W)`, or `W[idx]`, with `W` a tensor",
+    **dict.fromkeys(("Conv1d", "Conv2d", "Conv3d"), _CONVOLUTION),
+    **dict.fromkeys(("LayerNorm", "RMSNorm", "GroupNorm"), _NORM),
+    **dict.fromkeys(("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"), _BATCH_NORM),
+    **dict.fromkeys(("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"), _RECURRENT),
+    **dict.fromkeys(("MultiheadAttention", "Transformer"), _ATTENTION),
+    **dict.fromkeys(("set_printoptions", "use_deterministic_algorithms", "seed"), _STAYS),
     "detach_": "write `x = x.detach()`",
     "compile": "leave it out: it changes no number",
 }
@@ -64,6 +82,26 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("shape", "ndim", "dtype", "device"), "write it out, or put it into `print`"),
     **dict.fromkeys(("grad_fn", "is_leaf", "requires_grad"), "only `print` can mention it"),
 }
+
+_LISTED: Final = "`backprop-tui ops` lists what it has"
+_NEAREST: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("nansum", "nanmean", "nanmedian"), ("sum", "mean")),
+    **dict.fromkeys(("addcmul", "addcdiv"), ("mul", "div")),
+    **dict.fromkeys(("quantile", "nanquantile", "kthvalue", "mode"), ("sort", "median")),
+    **dict.fromkeys(("cdist", "pdist", "dist", "cross"), ("norm", "matmul")),
+    **dict.fromkeys(("qr", "svd", "eig", "eigh", "lstsq", "lu", "pinv"), ("solve", "inv")),
+    **dict.fromkeys(("lgamma", "gammaln", "digamma", "polygamma"), ("log", "exp")),
+    **dict.fromkeys(("erfinv", "ndtri", "log_ndtr"), ("erf",)),
+    **dict.fromkeys(("ctc_loss", "multi_margin_loss"), ("cross_entropy",)),
+    **dict.fromkeys(("gumbel_softmax", "softmin"), ("softmax",)),
+    **dict.fromkeys(("rrelu", "threshold", "hardshrink", "softshrink"), ("leaky_relu", "relu")),
+    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d"), ("avg_pool2d", "mean")),
+    **dict.fromkeys(("interpolate", "upsample", "grid_sample"), ("repeat", "pad")),
+    **dict.fromkeys(("conv3d", "conv_transpose1d", "conv_transpose2d"), ("conv2d", "conv1d")),
+    **dict.fromkeys(("scatter", "scatter_add", "index_add", "index_copy"), ("gather", "where")),
+    **dict.fromkeys(("masked_select", "take", "nonzero"), ("index_select", "where")),
+}
+"""The nearest functions, as far as there are such, where another is nearer than the spelling."""
 
 _ELSEWHERE: Final[Mapping[str, str]] = {
     "backward": "it is a statement of its own, such as `y.backward()`",
@@ -89,12 +127,40 @@ def function(call: Call) -> ProblemError | None:
         return None
     if not fix and call.receiver is None:
         fix = _MODULES.get(module, "")
-    if not fix and call.receiver is not None and _is_in_place(name):
-        fix = _NEW_VALUE
+    if not fix and _is_in_place(name):
+        fix = _without_underscore(call)
     if not fix:
         return None
     written = f"{call.prefix}.{name}" if call.prefix else name
     return ProblemError(f"`{written}` is not supported", call.function_span, fix=fix)
+
+
+def of_torch(call: Call, known: Iterable[str]) -> ProblemError | None:
+    """A function or method that torch has, with the nearest of the `known` ones; else None."""
+    is_method = call.receiver is not None
+    found = in_torch(call.prefix, call.function, is_method=is_method)
+    return None if found is None else _missing(found, call.function, call.function_span, known)
+
+
+def _missing(found: str, name: str, span: Span, known: Iterable[str]) -> ProblemError:
+    words = set(known)
+    other = next((one for one in _NEAREST.get(name, ()) if one in words), nearest(name, words))
+    return ProblemError(
+        f"torch has `{found}`, and backprop-tui does not",
+        span,
+        fix=f"the nearest function here is `{other}`" if other else _LISTED,
+    )
+
+
+def _without_underscore(call: Call) -> str:
+    """`x = x.relu()` for `x.relu_()`."""
+    plain = call.function.removesuffix("_")
+    if plain not in FUNCTIONS:
+        return _NEW_VALUE
+    if not isinstance(call.receiver, Name):
+        return f"write `{plain}`, which gives a new value"
+    name = call.receiver.name
+    return f"write `{name} = {name}.{plain}({'…' if call.arguments else ''})`"
 
 
 def _is_in_place(name: str) -> bool:
@@ -105,7 +171,10 @@ def attribute(expression: Attribute) -> ProblemError | None:
     """Why a property is not supported; None where nothing is known about it."""
     fix = _ATTRIBUTES.get(expression.name)
     if fix is None:
-        return None
+        found = in_torch("", expression.name, is_method=True)
+        if found is None or expression.name in FUNCTIONS:
+            return None
+        return _missing(found, expression.name, expression.name_span, FUNCTIONS)
     return ProblemError(f"`.{expression.name}` is not supported", expression.name_span, fix=fix)
 
 
@@ -120,12 +189,6 @@ def action(call: Call, text: str) -> ProblemError:
         )
     if known is not None:
         return known
-    if _is_in_place(call.function):
-        return ProblemError(
-            f"`{call.function}` changes a value in place, which is not supported",
-            call.function_span,
-            fix=_NEW_VALUE,
-        )
     fix = f"write `y = {text}`" if len(text) <= 40 and "=" not in text else "write `y = …`"
     return ProblemError("this value has no name", call.span, "`name = expression`", fix)
 

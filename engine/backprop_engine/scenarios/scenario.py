@@ -98,3 +98,5 @@ class Scenario:
     retained: tuple[Retain, ...] = ()
     tensors: Mapping[Expression, Value] = field(default_factory=dict)
     """What the calls that write a tensor out, such as `torch.ones(3)`, stand for."""
+    note: str = ""
+    """Where numbers are from that the text does not have, such as those of `torch.randn`."""

@@ -67,6 +67,7 @@ def _scenario(
         program.dtype,
         retained=program.retained,
         tensors=program.tensors,
+        note=program.note,
     )
 
 

@@ -1,37 +1,31 @@
 """Tensors written out in a program: `torch.tensor([2.0], requires_grad=True)`, `torch.randn(3, 4)`.
 
-What torch draws cannot be drawn again without torch. `rand` and `randn` here take their numbers
+What torch draws cannot be drawn again without torch. `rand`, `randn` and their like take numbers
 from one `numpy.random.Generator(PCG64(seed))` in the order of the text, with the seed 0 until
 `torch.manual_seed` gives another: the same on every machine, and not torch's.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
-import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from backprop_engine.expressions import syntax
-from backprop_engine.expressions.syntax import Call, Expression, postorder
+from backprop_engine.expressions.syntax import Call, Expression
+from backprop_engine.literals import Known, NotWrittenError, literal
 from backprop_engine.scenarios.arrays import MAX_DIMENSIONS, MAX_ELEMENTS, nested_array
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Shape, Value, is_float, settle
 
 _KEYWORDS: Final = ("dtype", "requires_grad")
-_ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "**": operator.pow,
-}
-_LARGEST_EXPONENT: Final = 2_000
+_IDLE: Final = ("device", "generator", "layout", "out", "pin_memory", "memory_format")
+_LEFT_OUT: Final = "leave it out: no number depends on it here"
+_LARGEST: Final = 2**62
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,7 +38,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Maker:
-    """`make(random, *arguments)`: a float64, int64 or bool array."""
+    """`make(source, *arguments)`: a float64, int64 or bool array."""
 
     make: Callable[..., Any]
     parameters: tuple[str, ...]
@@ -52,6 +46,16 @@ class _Maker:
     """So many of the parameters must be given."""
     is_shape: bool = False
     """Takes sizes one by one too: `zeros(2, 3)`."""
+    is_random: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the numbers of tensors come from, besides the text itself."""
+
+    random: np.random.Generator
+    known: Known
+    """What the names and sizes in it stand for."""
 
 
 def is_tensor(expression: Expression) -> bool:
@@ -70,7 +74,12 @@ def dtype_asked(call: Call) -> syntax.DtypeName | None:
     return given if isinstance(given, syntax.DtypeName) else None
 
 
-def make_tensor(call: Call, dtype: Dtype, random: np.random.Generator) -> Tensor:
+def is_random(call: Call) -> bool:
+    """Whether it draws its numbers."""
+    return MAKERS[call.function].is_random
+
+
+def make_tensor(call: Call, dtype: Dtype, origin: Origin) -> Tensor:
     """The tensor a call writes out; floats are of `dtype`, whole numbers int64 as in torch.
 
     Raises ProblemError for arguments that are not written out or do not fit.
@@ -78,7 +87,7 @@ def make_tensor(call: Call, dtype: Dtype, random: np.random.Generator) -> Tensor
     maker = MAKERS[call.function]
     keywords = dict(call.keywords)
     given = _bind(call, maker, keywords)
-    array = np.asarray(maker.make(random, *given))
+    array = np.asarray(maker.make(origin, *given))
     asked = dtype_asked(call)
     if asked is not None:
         array = _converted(array, asked)
@@ -102,7 +111,7 @@ def _bind(call: Call, maker: _Maker, keywords: Mapping[str, Expression]) -> list
                 f"`{call.function}` has no keyword `{name}` here",
                 argument.span,
                 f"{form}, with `dtype` and `requires_grad`",
-                did_you_mean(name, known),
+                _LEFT_OUT if name in _IDLE else did_you_mean(name, known),
             )
     arguments = list(call.arguments)
     if maker.is_shape and len(arguments) > 1:
@@ -135,54 +144,33 @@ def _flag(expression: Expression | None) -> bool:
 # Numbers
 
 
-def _number(expression: Expression) -> float | int:
-    """A number that is written out, or arithmetic on such numbers (`2 * math.pi`)."""
-    results: list[float | int] = []
-    for part in postorder(expression):
-        match part:
-            case syntax.Number(value=value):
-                results.append(value)
-            case syntax.Unary(symbol=symbol):
-                results.append(-results.pop() if symbol == "-" else results.pop())
-            case syntax.Binary(symbol=symbol) if symbol in _ARITHMETIC:
-                right, left = results.pop(), results.pop()
-                results.append(_computed(symbol, left, right, part.span))
-            case _:
-                raise ProblemError("this must be written out, not computed", part.span, "a number")
-    return results.pop()
-
-
-def _computed(symbol: str, left: float, right: float, span: Span) -> float | int:
-    result: Any = math.nan
-    # Whole numbers have no bound in Python: 9**9**9**9 would take forever.
-    if not (symbol == "**" and abs(right) > _LARGEST_EXPONENT):
-        with contextlib.suppress(ArithmeticError):
-            result = _ARITHMETIC[symbol](left, right)
-    if isinstance(result, complex) or not _is_finite(result):
-        raise ProblemError("this number cannot be computed", span, "a finite number")
-    return result if isinstance(result, int) else float(result)
-
-
-def _is_finite(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # a whole number beyond all floats
-        return False
-
-
-def _whole(expression: Expression, what: str) -> int:
-    number = _number(expression)
-    if not isinstance(number, int) or number < 0:
-        raise ProblemError(f"this is not {what}", expression.span, "a whole number, 0 or more")
+def _number(origin: Origin, expression: Expression) -> float | int:
+    """A number that is written out or known, or arithmetic on such (`2 * math.pi`)."""
+    number = literal(expression, origin.known)
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ProblemError("this is not a number", expression.span, "a number")
     return number
 
 
-def _shape(expression: Expression) -> Shape:
-    is_list = isinstance(expression, syntax.Sequence)
-    items = expression.items if isinstance(expression, syntax.Sequence) else (expression,)
-    shape = tuple(_whole(item, "a size") for item in items)
-    if is_list and len(shape) > MAX_DIMENSIONS:
-        raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", expression.span)
+def _whole(origin: Origin, expression: Expression, what: str) -> int:
+    return _natural(_number(origin, expression), expression, what)
+
+
+def _natural(number: Any, place: Expression, what: str) -> int:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise ProblemError(f"this is not {what}", place.span, "a whole number, 0 or more")
+    return number
+
+
+def _shape(origin: Origin, expression: Expression) -> Shape:
+    if isinstance(expression, syntax.Sequence):
+        shape = tuple(_whole(origin, item, "a size") for item in expression.items)
+        if len(shape) > MAX_DIMENSIONS:
+            raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", expression.span)
+    else:
+        value = literal(expression, origin.known)
+        sizes = value if isinstance(value, tuple) else (value,)
+        shape = tuple(_natural(one, expression, "a size") for one in sizes)
     _check_count(math.prod(shape), expression.span)
     return shape
 
@@ -195,79 +183,105 @@ def _check_count(count: float, span: Span) -> None:
 # What each function makes
 
 
-def _tensor(_: object, data: Expression) -> Any:
-    kinds = {type(_element(part)) for part in postorder(data) if _is_element(part)}
+def _tensor(origin: Origin, data: Expression) -> Any:
+    kinds = {type(_element(origin, one)) for one in _elements(data)}
     dtype = "float64"
     if kinds == {bool}:
         dtype = "bool"
     elif kinds and float not in kinds:
         dtype = "int64"
-    return nested_array(data, _items, _element, dtype)
+    return nested_array(data, _items, lambda one: _element(origin, one), dtype)
 
 
-def _is_element(expression: Expression) -> bool:
-    return not isinstance(expression, syntax.Sequence | syntax.Unary)
+def _elements(data: Expression) -> Iterator[Expression]:
+    """What is no list in a list of lists."""
+    pending = [data]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, syntax.Sequence):
+            pending.extend(reversed(one.items))
+        else:
+            yield one
 
 
 def _items(expression: Expression) -> tuple[Expression, ...] | None:
     return expression.items if isinstance(expression, syntax.Sequence) else None
 
 
-def _element(expression: Expression) -> float | int | bool:
+def _element(origin: Origin, expression: Expression) -> float | int | bool:
     match expression:
         case syntax.Literal(value=bool(value)):
             return value
         case syntax.Sequence():
             raise ProblemError("a list stands where the first row has a number", expression.span)
-        case syntax.Name() | syntax.Call():
-            raise ProblemError(
-                "a tensor is made of numbers that are written out",
-                expression.span,
-                fix="leave `torch.tensor(…)` off: this is a value already",
-            )
-        case _:
-            return _number(expression)
+    try:
+        return _number(origin, expression)
+    except NotWrittenError as error:
+        raise ProblemError(
+            "a tensor is made of numbers that are written out",
+            error.problem.span,
+            fix="leave `torch.tensor(…)` off: this is a value already",
+        ) from None
 
 
-def _zeros(_: object, size: Expression) -> Any:
-    return np.zeros(_shape(size))
+def _zeros(origin: Origin, size: Expression) -> Any:
+    return np.zeros(_shape(origin, size))
 
 
-def _ones(_: object, size: Expression) -> Any:
-    return np.ones(_shape(size))
+def _ones(origin: Origin, size: Expression) -> Any:
+    return np.ones(_shape(origin, size))
 
 
-def _full(_: object, size: Expression, fill: Expression) -> Any:
-    return np.full(_shape(size), _element(fill))
+def _full(origin: Origin, size: Expression, fill: Expression) -> Any:
+    return np.full(_shape(origin, size), _element(origin, fill))
 
 
-def _rand(random: np.random.Generator, size: Expression) -> Any:
-    return random.random(_shape(size))
+def _rand(origin: Origin, size: Expression) -> Any:
+    return origin.random.random(_shape(origin, size))
 
 
-def _randn(random: np.random.Generator, size: Expression) -> Any:
-    return random.standard_normal(_shape(size))
+def _randn(origin: Origin, size: Expression) -> Any:
+    return origin.random.standard_normal(_shape(origin, size))
 
 
-def _eye(_: object, n: Expression, m: Expression | None) -> Any:
-    rows = _whole(n, "a size")
-    columns = rows if m is None else _whole(m, "a size")
+def _randint(
+    origin: Origin, first: Expression, second: Expression, third: Expression | None
+) -> Any:
+    low = 0 if third is None else _number(origin, first)
+    high, size = (first, second) if third is None else (second, third)
+    stop = _number(origin, high)
+    if not (isinstance(low, int) and isinstance(stop, int) and -_LARGEST <= low < stop <= _LARGEST):
+        raise ProblemError(
+            "whole numbers cannot be drawn from this range", high.span, "`low` below `high`"
+        )
+    return origin.random.integers(low, stop, _shape(origin, size))
+
+
+def _randperm(origin: Origin, n: Expression) -> Any:
+    count = _whole(origin, n, "a count")
+    _check_count(count, n.span)
+    return origin.random.permutation(count)
+
+
+def _eye(origin: Origin, n: Expression, m: Expression | None) -> Any:
+    rows = _whole(origin, n, "a size")
+    columns = rows if m is None else _whole(origin, m, "a size")
     _check_count(rows * columns, n.span)
     return np.eye(rows, columns)
 
 
-def _linspace(_: object, start: Expression, end: Expression, steps: Expression) -> Any:
-    count = _whole(steps, "a count")
+def _linspace(origin: Origin, start: Expression, end: Expression, steps: Expression) -> Any:
+    count = _whole(origin, steps, "a count")
     _check_count(count, steps.span)
-    return np.linspace(_number(start), _number(end), count)
+    return np.linspace(_number(origin, start), _number(origin, end), count)
 
 
 def _arange(
-    _: object, first: Expression, second: Expression | None, third: Expression | None
+    origin: Origin, first: Expression, second: Expression | None, third: Expression | None
 ) -> Any:
-    start = 0 if second is None else _number(first)
-    end = _number(first if second is None else second)
-    step = 1 if third is None else _number(third)
+    start = 0 if second is None else _number(origin, first)
+    end = _number(origin, first if second is None else second)
+    step = 1 if third is None else _number(origin, third)
     if third is not None and step == 0:
         raise ProblemError("the step of `arange` is 0", third.span, "any other number")
     _check_count((end - start) / step, first.span)
@@ -280,8 +294,10 @@ MAKERS: Final[Mapping[str, _Maker]] = {
     "zeros": _Maker(_zeros, ("size",), 1, is_shape=True),
     "ones": _Maker(_ones, ("size",), 1, is_shape=True),
     "full": _Maker(_full, ("size", "fill_value"), 2),
-    "rand": _Maker(_rand, ("size",), 1, is_shape=True),
-    "randn": _Maker(_randn, ("size",), 1, is_shape=True),
+    "rand": _Maker(_rand, ("size",), 1, is_shape=True, is_random=True),
+    "randn": _Maker(_randn, ("size",), 1, is_shape=True, is_random=True),
+    "randint": _Maker(_randint, ("low", "high", "size"), 2, is_random=True),
+    "randperm": _Maker(_randperm, ("n",), 1, is_random=True),
     "eye": _Maker(_eye, ("n", "m"), 1),
     "linspace": _Maker(_linspace, ("start", "end", "steps"), 3),
     "arange": _Maker(_arange, ("start", "end", "step"), 1),

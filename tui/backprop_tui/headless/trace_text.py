@@ -44,6 +44,8 @@ def _in_one_line(told: Explanation) -> str:
 def print_trace(trace: Trace, out: Printer) -> None:
     """All passes, a step a line, with what explains it."""
     out.line(scenario_heading(trace.heading.title, trace.heading.source), "bold")
+    if trace.heading.note:
+        out.line(trace.heading.note, "dim")
     digits = len(str(max(len(trace) - 1, 0)))
     for one in trace.passes:
         out.line()

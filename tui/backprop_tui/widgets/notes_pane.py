@@ -45,7 +45,8 @@ class NotesPane(VerticalScroll, can_focus=True):
             banner.update(Content.styled(view.glyphs.text(printable(said)), "italic $primary"))
         if not self._has_notes:
             self._has_notes = True
-            about = "\n".join(map(printable, (heading.about or _NOTHING).split("\n")))
+            notes = "\n\n".join(one for one in (heading.about, heading.note) if one) or _NOTHING
+            about = "\n".join(map(printable, notes.split("\n")))
             self.call_after_refresh(self._mount_notes, view.glyphs.text(about))
 
     async def _mount_notes(self, text: str) -> None:

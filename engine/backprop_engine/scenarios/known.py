@@ -1,0 +1,59 @@
+"""What Python knows of a program before it runs: `N` of `N = 64`, and the shapes of its inputs.
+
+Tensors are written out with it: `N, D = 64, 10` and `x = torch.randn(N, D)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backprop_engine.expressions import syntax
+from backprop_engine.expressions.syntax import Assignment, Expression, Unpacking
+from backprop_engine.literals import NotWrittenError, answer, literal, question
+from backprop_engine.scenarios.scenario import Input
+from backprop_engine.source import ProblemError
+from backprop_engine.values import Shape, shape_of
+
+
+class KnownNumbers:
+    """Numbers by name, while the text is read from top to bottom."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, Any] = {}
+        self._shapes: dict[str, Shape] = {}
+
+    def __call__(self, expression: Expression) -> Any:
+        """What a name or the size of an input stands for; NotWrittenError where it is unknown."""
+        if isinstance(expression, syntax.Name) and expression.name in self._numbers:
+            return self._numbers[expression.name]
+        asked = None if isinstance(expression, syntax.Name) else question(expression)
+        if asked and isinstance(asked.receiver, syntax.Name):
+            shape = self._shapes.get(asked.receiver.name)
+            if shape is not None:
+                return answer(asked, shape, self)
+        raise NotWrittenError(expression.span)
+
+    def add_input(self, one: Input) -> None:
+        """Take in an input, whose shape is known."""
+        self._numbers.pop(one.name, None)
+        self._shapes[one.name] = shape_of(one.value)
+
+    def assign(self, statement: Assignment | Unpacking) -> None:
+        """Take in what a statement assigns; what is computed is forgotten."""
+        value = self._value(statement.expression)
+        for name in statement.names:
+            self._numbers.pop(name.name, None)
+            self._shapes.pop(name.name, None)
+        if value is None:
+            return
+        if isinstance(statement, Assignment):
+            self._numbers[statement.name] = value
+        elif isinstance(value, tuple) and len(value) == len(statement.targets):
+            targets = (name.name for name in statement.targets)
+            self._numbers |= dict(zip(targets, value, strict=True))
+
+    def _value(self, expression: Expression) -> Any:
+        try:
+            return literal(expression, self)
+        except ProblemError:  # it is computed, and no number to Python
+            return None
