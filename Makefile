@@ -26,7 +26,7 @@ run: $(RUN) ## open a scenario: make run SCENARIO=scenarios/cube.yaml
 	@.venv/bin/python -m backprop_tui $(SCENARIO)
 
 test: $(DEV) ## run all tests
-	.venv/bin/python -m pytest -p no:benchmark -n 2
+	.venv/bin/python -m pytest -n 2
 
 lint: $(DEV) ## check style, formatting, types and the import contract
 	.venv/bin/python -m ruff check .
@@ -39,13 +39,13 @@ format: $(DEV) ## format the code and put right what ruff can
 	.venv/bin/python -m ruff format .
 
 snapshots: $(DEV) ## record the snapshots of the screen anew; look at the difference before you commit
-	.venv/bin/python -m pytest -p no:benchmark tests/tui --snapshot-update
+	.venv/bin/python -m pytest tests/tui --snapshot-update
 
 screenshot: $(DEV) ## draw the README's picture anew from the app itself
 	.venv/bin/python .github/screenshot.py
 
-bench: $(BENCH) ## compare the speed of a backward pass with micrograd and torch scalars
-	.venv/bin/python -m pytest tests/benchmarks/bench_backward.py -q --benchmark-columns=min,median,rounds --benchmark-sort=min
+bench: $(BENCH) ## compare the speed with micrograd, torch and numpy, in one table of ratios
+	OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest tests/benchmarks/bench_*.py -q -p no:cacheprovider
 
 clean: ## remove .venv and everything that tools leave behind
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks build dist

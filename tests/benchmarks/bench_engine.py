@@ -1,0 +1,176 @@
+"""The engine against micrograd, torch and numpy by hand."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.benchmarks.networks import built, chain, moons, record_again
+
+from backprop_engine.record import Runner
+from backprop_engine.scenarios.loader import parse_document
+from backprop_engine.source import Source
+from backprop_engine.trace import Trace
+from backprop_tui.outline import draw_outline
+from backprop_tui.session import open_session
+
+HERE = "tests.benchmarks.networks"
+
+
+def test_moons(table: Any) -> None:
+    graph, output = built(moons)
+    grads = record_again(graph, output).passes[-1].grads or {}
+    theirs: list[Any] = []
+
+    def tensor(value: float) -> Any:
+        theirs.append(torch.tensor(value, dtype=torch.float64, requires_grad=True))
+        return theirs[-1]
+
+    moons(tensor).backward()
+    ours = [grads[node] for node in graph.inputs.values()]
+    assert ours == pytest.approx([one.grad.item() for one in theirs], rel=1e-9)
+
+    what = f"record a pass, moons, {len(graph):,} nodes"
+    for peer, program, at_least in (
+        ("micrograd as shipped", "micrograd_moons+collector", 6),
+        ("micrograd, collector off", "micrograd_moons", 2),
+        ("torch scalars", "torch_moons", 8),
+    ):
+        table.faster(what, peer, f"{HERE}:our_moons", f"{HERE}:{program}", at_least=at_least)
+
+
+def test_a_chain(table: Any) -> None:
+    ours, theirs = f"{HERE}:our_chain", f"{HERE}:torch_chain"
+    table.faster("record a chain of 100,000", "torch scalars", ours, theirs, at_least=10)
+
+
+def test_a_million_nodes(table: Any) -> None:
+    (large, last), (small, end) = built(chain, 500_000), built(chain, 5_000)
+    table.slower(
+        f"a node of {len(large):,}",
+        f"a node of {len(small):,}",
+        partial(record_again, large, last),
+        partial(record_again, small, end),
+        at_most=4,
+        per=(len(large), len(small)),
+    )
+
+
+def test_the_state_of_50_rows(table: Any) -> None:
+    (large, last), (small, end) = built(chain, 500_000), built(moons)
+    places = random.Random(3)
+
+    def look(trace: Trace) -> Any:
+        nodes = draw_outline(trace).nodes
+        trace.gradient(0, 0)  # the indexes are made once, when the first state is shown
+
+        def run() -> None:
+            for _ in range(200):
+                cursor, first = places.randrange(len(trace)), places.randrange(len(nodes) - 50)
+                for node in nodes[first : first + 50].tolist():
+                    trace.gradient(node, cursor)
+                    trace.progress(node, cursor)
+                    trace.is_computed(node, cursor)
+
+        run()
+        return run
+
+    many, few = (look(record_again(*one)) for one in ((large, last), (small, end)))
+    table.slower(
+        f"50 rows at a step, {len(large):,} nodes", f"{len(small):,} nodes", many, few, at_most=2
+    )
+
+
+NETWORK = """
+inputs:
+  X: {normal: [128, 784], seed: 1, requires_grad: false}
+  T: {normal: [128, 10], seed: 2, requires_grad: false}
+  W1: {normal: [784, 256], seed: 3}
+  b1: {normal: [256], seed: 4}
+  W2: {normal: [256, 10], seed: 5}
+  b2: {normal: [10], seed: 6}
+compute: |
+  h = relu(X @ W1 + b1)
+  loss = ((h @ W2 + b2 - T) ** 2).mean()
+"""
+
+
+def test_a_network_of_arrays(table: Any) -> None:
+    runner = Runner(parse_document(Source("network", NETWORK)))
+    trace = runner.run()
+    values: Any = trace.graph.value
+    grads: Any = trace.passes[-1].grads
+    x, t, w1, b1, w2, b2 = (values[node] for node in trace.graph.inputs.values())
+
+    def by_hand() -> tuple[Any, ...]:
+        z = x @ w1 + b1
+        h = np.maximum(z, 0)
+        d = h @ w2 + b2 - t
+        loss = (d * d).mean()
+        g = d * (2 / d.size)
+        gz = (g @ w2.T) * (z > 0)
+        return loss, x.T @ gz, gz.sum(0), h.T @ g, g.sum(0)
+
+    _, *gradients = by_hand()
+    for node, gradient in zip(list(trace.graph.inputs.values())[2:], gradients, strict=True):
+        np.testing.assert_allclose(grads[node], gradient, rtol=1e-9)
+    table.slower(
+        "784-256-10, batch 128, all recorded",
+        "numpy by hand",
+        lambda: runner.run({trace.graph.inputs["X"]: x}),
+        by_hand,
+        at_most=1.10,
+        pairs=41,
+    )
+
+
+def test_what_if(table: Any) -> None:
+    statements: list[str] = []
+    names: list[str] = []
+    moons(lambda value: _Written.input(names, statements, value))
+    inputs = "".join(f"  {one}\n" for one in names)
+    compute = "".join(f"  {one}\n" for one in statements)
+    source = Source("moons", f"inputs:\n{inputs}compute: |\n{compute}")
+    runner = Runner(parse_document(source))
+    node = runner.run().graph.inputs["w0"]
+    table.slower(
+        "what if: change an input, moons",
+        "open the scenario",
+        lambda: runner.run({node: 0.5}),
+        lambda: open_session(Runner(parse_document(source)).run()),
+        at_most=0.5,
+        pairs=3,
+    )
+
+
+class _Written:
+    """A number that writes each operation on it down as a statement of a scenario."""
+
+    def __init__(self, name: str, statements: list[str]) -> None:
+        self.name = name
+        self.statements = statements
+
+    @classmethod
+    def input(cls, names: list[str], statements: list[str], value: float) -> _Written:
+        names.append(f"w{len(names)}: {value!r}")
+        return cls(f"w{len(names) - 1}", statements)
+
+    def _then(self, expression: str) -> _Written:
+        self.statements.append(f"v{len(self.statements)} = {expression}")
+        return _Written(f"v{len(self.statements) - 1}", self.statements)
+
+    def __add__(self, other: _Written | float) -> _Written:
+        return self._then(f"{self.name} + {getattr(other, 'name', other)}")
+
+    def __radd__(self, other: float) -> _Written:
+        return self._then(f"{other} + {self.name}")
+
+    def __mul__(self, other: _Written | float) -> _Written:
+        return self._then(f"{self.name} * {getattr(other, 'name', other)}")
+
+    def relu(self) -> _Written:
+        return self._then(f"relu({self.name})")
