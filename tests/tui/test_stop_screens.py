@@ -149,7 +149,7 @@ async def test_the_palette_offers_the_ready_made_breakpoints(opened, text_of):
         await pilot.pause(0.3)
         await pilot.press("enter")
         await pilot.pause(0.1)
-        assert "stopped: NaN at log → %1, nan" in text_of(pilot)
+        assert "stopped: NaN at log → %1, value nan" in text_of(pilot)
 
 
 async def test_a_long_search_runs_in_a_thread_and_ends_at_the_hit(opened, text_of, monkeypatch):

@@ -14,9 +14,9 @@ from backprop_tui.stops.state import ANYWHERE, Breakpoint, Place, PlaceKind
 READY_MADE: Final = {
     "NaN": "isnan(value) | isnan(grad)",
     "Inf": "isinf(value) | isinf(grad)",
-    "vanishing gradient": "any((abs(grad) < 1e-6) & (grad != 0))",
-    "exploding gradient": "any(abs(grad) > 1e3)",
-    "zero gradient": "all(grad == 0)",
+    "vanishing gradient": "(sum(abs(grad)) < 1e-6) & (grad != 0)",
+    "exploding gradient": "abs(grad) > 1e3",
+    "zero gradient": "sum(abs(grad)) == 0",
 }
 """Titles and conditions of the breakpoints that the palette offers."""
 
