@@ -36,8 +36,8 @@ class BackwardPass:
 
     @cached_property
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Node, position and operand of each contribution, int64."""
-        consumers, positions, operands = self.graph.edges
+        """Node, position and operand of each contribution, int32."""
+        consumers, positions, operands = self.graph.edges()
         came = np.fromiter((one is not None for one in self.gradient), np.bool_, len(self.gradient))
         later = np.searchsorted(consumers[::-1], len(came), "left")  # edges up to the output
         used = slice(len(consumers) - later, None)

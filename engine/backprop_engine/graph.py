@@ -42,8 +42,6 @@ class Graph:
         """Computed nodes whose `.grad` is kept (`retain_grad`)."""
         self.is_recording = True
         """Whether what is computed next may require grad: not so inside of `with no_grad:`."""
-        self._edges: tuple[int, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
-        """The edges, and for how many nodes they were collected."""
         self.inputs: dict[str, int] = {}
         self.names: dict[int, str] = {}
         """What the scenario calls a node; a name assigned twice is `h@1`, `h@2`."""
@@ -175,18 +173,16 @@ class Graph:
         leaves = [node for node in self.inputs.values() if self.requires_grad[node]]
         return (*leaves, *sorted(self.retained))
 
-    @property
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Consumer, position and operand of every edge, int64, in the order of a backward pass:
+        """Consumer, position and operand of every edge, int32, in the order of a backward pass:
         consumers from the last to the first, the operands of each from left to right."""
-        if self._edges is None or self._edges[0] != len(self):
-            operands = self.operands[::-1]
-            counts = np.fromiter(map(len, operands), np.int64, len(operands))
-            receivers = np.fromiter(chain.from_iterable(operands), np.int64, int(counts.sum()))
-            consumers = np.repeat(np.arange(len(operands))[::-1], counts)
-            positions = np.arange(len(receivers)) - np.repeat(np.cumsum(counts) - counts, counts)
-            self._edges = len(self), (consumers, positions, receivers)
-        return self._edges[1]
+        operands = self.operands[::-1]
+        counts = np.fromiter(map(len, operands), np.int32, len(operands))
+        receivers = np.fromiter(chain.from_iterable(operands), np.int32, int(counts.sum()))
+        consumers = np.repeat(np.arange(len(operands), dtype=np.int32)[::-1], counts)
+        firsts = np.cumsum(counts, dtype=np.int32) - counts
+        positions = np.arange(len(receivers), dtype=np.int32) - np.repeat(firsts, counts)
+        return consumers, positions, receivers
 
     def is_cut_off(self, node: int) -> bool:
         """Whether no gradient goes from a computed node to operands that do require one.

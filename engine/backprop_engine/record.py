@@ -122,8 +122,8 @@ class _Recorder:
     def _forward(self) -> None:
         """One step for each operation, in the order they ran."""
         computed = (operation is not None for operation in self.graph.operation)
-        nodes = np.flatnonzero(np.fromiter(computed, np.bool_, len(self.graph)))
-        nowhere = np.full(len(nodes), NO_NODE)
+        nodes = np.flatnonzero(np.fromiter(computed, np.bool_, len(self.graph))).astype(np.int32)
+        nowhere = np.full(len(nodes), NO_NODE, np.int32)
         nothing = [None] * len(nodes)
         self._add_pass(
             PassKind.FORWARD, "forward", (nodes, nowhere, nowhere), nothing, nothing, grads=None
@@ -188,7 +188,7 @@ class _Recorder:
                 )
             self.grads[leaf] = full_like(before, 0.0)
             name = f"{one.name}.grad.zero_()"
-        nowhere = np.full(1, NO_NODE)
+        nowhere = np.full(1, NO_NODE, np.int32)
         self._add_pass(
             PassKind.ZERO_GRAD,
             name,
@@ -270,7 +270,7 @@ class _Recorder:
 
 def _after(first: int, column: np.ndarray) -> np.ndarray:
     """The column with an entry for the seed before it."""
-    return np.concatenate(([first], column))
+    return np.concatenate((np.full(1, first, np.int32), column))
 
 
 def _with_gradient(one: Backward) -> str:

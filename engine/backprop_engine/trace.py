@@ -129,11 +129,11 @@ class Trace:
     """Every name assigned in `compute`, with its versions (`h`, `h@1`, `h@2`), to its node."""
     passes: tuple[Pass, ...]
     senders: np.ndarray
-    """The node at work, int64; NO_NODE for zero_grad."""
+    """The node at work, int32; NO_NODE for zero_grad."""
     receivers: np.ndarray
-    """The node that receives, int64: the operand, a seed's own node; NO_NODE elsewhere."""
+    """The node that receives, int32: the operand, a seed's own node; NO_NODE elsewhere."""
     positions: np.ndarray
-    """The operand's position, int64; NO_NODE where there is none."""
+    """The operand's position, int32; NO_NODE where there is none."""
     contributions: Sequence[Value | None]
     totals: Sequence[Value | None]
 
@@ -346,11 +346,9 @@ class Trace:
 
     @cached_property
     def _consumers_by_node(self) -> tuple[np.ndarray, np.ndarray]:
-        operands = self.graph.operands
-        counts = [len(one) for one in operands]
-        edges = np.fromiter((o for one in operands for o in one), np.int64, sum(counts))
-        starts, order = _group(edges, len(operands))
-        return starts, np.repeat(np.arange(len(operands)), counts)[order]
+        consumers, _, operands = self.graph.edges()
+        starts, order = _group(operands[::-1], len(self.graph))
+        return starts, consumers[::-1][order]
 
     @staticmethod
     def _column(grouped: tuple[np.ndarray, np.ndarray], node: int) -> Sequence[int]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import statistics
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.benchmarks.conftest import alone
 from tests.benchmarks.networks import built, chain, moons, record_again
 
 from backprop_engine.record import Runner
@@ -41,6 +43,12 @@ def test_moons(table: Any) -> None:
         ("torch scalars", "torch_moons", 8),
     ):
         table.faster(what, peer, f"{HERE}:our_moons", f"{HERE}:{program}", at_least=at_least)
+
+
+def test_the_memory_of_a_trace(table: Any) -> None:
+    ours = statistics.median(alone(f"{HERE}:our_moons_kept+memory") for _ in range(3))
+    theirs = statistics.median(alone(f"{HERE}:torch_moons_kept+memory") for _ in range(3))
+    table.bounded("memory of graph and trace, moons", "torch scalars", ours / theirs, 0.25)
 
 
 def test_a_chain(table: Any) -> None:

@@ -72,7 +72,7 @@ class Table:
 
 
 def alone(program: str) -> float:
-    """CPU seconds of `program` in a new process, whose memory nobody else has used."""
+    """What the stopwatch says of `program` in a new process, whose memory nobody else has used."""
     command = [sys.executable, "-m", "tests.benchmarks.stopwatch", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     return float(done.stdout)

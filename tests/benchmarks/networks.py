@@ -126,6 +126,11 @@ def our_moons() -> Run:
     return partial(record_again, *built(moons))
 
 
+def our_moons_kept() -> Run:
+    """The moons network, as it is when it has just been recorded."""
+    return lambda: recorded(*built(moons))
+
+
 def our_chain() -> Run:
     """The chain, recorded by us."""
     return partial(record_again, *built(chain))
@@ -142,6 +147,39 @@ def torch_moons() -> Run:
     """The moons network by torch, number by number."""
     tensor = _torch_number()
     return lambda: moons(tensor).backward()
+
+
+class Kept:
+    """A tensor whose every offspring is kept, as a debugger has to keep it."""
+
+    def __init__(self, tensor: Any, all_of_them: list[Any]) -> None:
+        self.tensor = tensor
+        self.all_of_them = all_of_them
+        all_of_them.append(tensor)
+
+    def __add__(self, other: Any) -> Kept:
+        return Kept(self.tensor + getattr(other, "tensor", other), self.all_of_them)
+
+    __radd__ = __add__
+
+    def __mul__(self, other: Any) -> Kept:
+        return Kept(self.tensor * getattr(other, "tensor", other), self.all_of_them)
+
+    def relu(self) -> Kept:
+        """max(0, value)."""
+        return Kept(self.tensor.relu(), self.all_of_them)
+
+
+def torch_moons_kept() -> Run:
+    """The moons network by torch, with all its values and its graph still there afterwards."""
+    tensor = _torch_number()
+
+    def run() -> Any:
+        tensors: list[Any] = []
+        moons(lambda value: Kept(tensor(value), tensors)).tensor.backward(retain_graph=True)
+        return tensors
+
+    return run
 
 
 def torch_chain() -> Run:

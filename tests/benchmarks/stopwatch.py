@@ -1,17 +1,20 @@
-"""Times one program of this folder in a process of its own: `stopwatch MODULE:FUNCTION`.
+"""Measures one program of this folder in a process of its own: `stopwatch MODULE:FUNCTION`.
 
 The function prepares, and returns what is timed. With `+collector` behind its name Python's cyclic
-collector runs as it does by default; else it is off.
+collector runs as it does by default; else it is off. With `+memory` the answer is the memory, in
+bytes, that the result of the first run holds.
 """
 
 from __future__ import annotations
 
 import gc
 import importlib
+import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 ROUNDS = 5
@@ -32,15 +35,30 @@ def seconds(run: Callable[[], Any], *, collecting: bool = False) -> float:
     return took
 
 
+def held() -> int:
+    """Bytes of this process that are in memory."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
+
+
 def main() -> None:
-    """Print the median of a few runs, after one to warm up."""
-    name, _, collector = sys.argv[1].partition("+")
+    """Print the median of a few runs, after one to warm up; or the memory of the first."""
+    name, _, wish = sys.argv[1].partition("+")
     module, _, function = name.partition(":")
     sys.setrecursionlimit(20_000)  # micrograd sorts its graph by recursion
-    run = getattr(importlib.import_module(module), function)()
+    prepare = getattr(importlib.import_module(module), function)
+    if wish == "memory":
+        importlib.import_module("torch")  # for both, so that it is in neither figure
+        gc.collect()
+        before = held()
+        result = prepare()()
+        gc.collect()
+        print(held() - before)
+        del result
+        return
+    run = prepare()
     run()
-    taken = [seconds(run, collecting=bool(collector)) for _ in range(ROUNDS)]
-    print(statistics.median(taken))
+    print(statistics.median(seconds(run, collecting=wish == "collector") for _ in range(ROUNDS)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,88 @@
+"""The screen: how soon it is there, how fast it answers, and whether torch makes it wait."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pexpect
+from tests.benchmarks.conftest import ROOT
+from tests.benchmarks.networks import built, chain, record_again
+
+from backprop_engine.trace import Trace
+from backprop_tui.app import DebuggerApp
+from backprop_tui.oracle.report import Failed
+
+HERE = Path(__file__).parent
+KEYS = 20
+
+
+def until(text: str, *command: str) -> float:
+    """Seconds from the start of a program on a terminal to the first sight of `text`."""
+    start = time.monotonic()
+    child = pexpect.spawn(
+        sys.executable, list(command), dimensions=(40, 120), cwd=str(ROOT), timeout=60
+    )
+    child.expect_exact(text)
+    took = time.monotonic() - start
+    child.close(force=True)
+    return took
+
+
+def test_the_first_row_of_the_graph(table: Any) -> None:
+    ours = ("-m", "backprop_tui", "scenarios/basic.yaml")
+    empty = (str(HERE / "empty_app.py"),)
+    ratios = [until("AddBackward0", *ours) / until("empty", *empty) for _ in range(9)]
+    table.bounded(
+        "first row of the graph", "an empty Textual app", statistics.median(ratios), at_most=1.6
+    )
+
+
+def test_the_worst_stall_while_torch_starts(table: Any) -> None:
+    stalls = []
+    for _ in range(5):
+        child = pexpect.spawn(
+            sys.executable, [str(HERE / "heartbeat.py")], dimensions=(40, 120), cwd=str(ROOT)
+        )
+        child.expect(r"worst stall: (\d+) ms", timeout=60)
+        stalls.append(int(child.match.group(1)))
+        child.close(force=True)
+    table.bounded(
+        "worst stall while torch starts", "–", statistics.median(stalls), at_most=100, unit=" ms"
+    )
+
+
+class _Absent:
+    """No oracle: only the screen is measured."""
+
+    def ask(self, trace: Trace) -> Failed:
+        return Failed("not asked", "")
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+async def _cpu_of_a_key(trace: Trace) -> float:
+    """CPU seconds from a key to the frame that shows it."""
+    app = DebuggerApp(trace, oracle=_Absent())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.press("f", "s", "s")
+        start = time.process_time()
+        for _ in range(KEYS):
+            await pilot.press("s", "S")
+        return (time.process_time() - start) / (2 * KEYS)
+
+
+async def test_a_key_to_its_frame(table: Any) -> None:
+    large, small = (record_again(*built(chain, length)) for length in (500_000, 5))
+    ratios = [await _cpu_of_a_key(large) / await _cpu_of_a_key(small) for _ in range(3)]
+    table.bounded(
+        f"a key to its frame, {len(large.graph):,} nodes",
+        f"{len(small.graph)} nodes",
+        statistics.median(ratios),
+        at_most=1.5,
+    )

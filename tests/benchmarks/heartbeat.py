@@ -1,0 +1,36 @@
+"""The debugger on a lesson, which looks at the clock all the time until torch has answered."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from backprop_tui.app import DebuggerApp
+from backprop_tui.oracle.report import Starting
+
+BEAT = 0.005
+"""Seconds between two looks at the clock."""
+
+
+class Heartbeat(DebuggerApp):
+    """Notes the longest time in which the event loop did nothing for us."""
+
+    worst = 0.0
+
+    def on_ready(self) -> None:
+        """Begin when the first frame is there."""
+        self._last = time.monotonic()
+        self.set_interval(BEAT, self._beat)
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        self.worst = max(self.worst, now - self._last - BEAT)
+        self._last = now
+        if not isinstance(self.oracle_state, Starting):
+            self.exit()
+
+
+if __name__ == "__main__":
+    app = Heartbeat(Path("scenarios/basic.yaml"))
+    app.run()
+    print(f"worst stall: {app.worst * 1000:.0f} ms")
