@@ -20,8 +20,8 @@ from backprop_engine.trace import NO_NODE, PassKind, Trace
 _EXACT: Final = frozenset(
     {
         "add", "sub", "mul", "div", "neg", "abs", "sqrt", "sign", "maximum", "minimum",
-        "gt", "lt", "ge", "le", "eq", "ne", "bitwise_and", "bitwise_or", "bitwise_not", "logical_not",
-        "isnan", "isinf", "isfinite",
+        "gt", "lt", "ge", "le", "eq", "ne", "bitwise_and", "bitwise_or", "bitwise_not",
+        "logical_not", "isnan", "isinf", "isfinite",
     }
 )  # fmt: skip
 """By name: operations that IEEE 754 defines to the last bit."""

@@ -307,7 +307,7 @@ def test_one_breakpoint_can_be_gone_to_even_if_it_is_off():
     [
         ("NaN", "x=-1, y=log(x)*2", "stopped: NaN at log → %1, value nan (hit 1 of 4)"),
         ("Inf", "x=0, y=2/x", "stopped: Inf at div → y, value inf (hit 1 of 3)"),
-        ("vanishing gradient", "x=1, y=x*0.001*0.0001", "stopped: vanishing gradient at mul → x, 1e−7"),
+        ("vanishing gradient", "x=1, y=x*0.001*0.0001", "vanishing gradient at mul → x, 1e−7"),
         ("exploding gradient", "x=1, y=x*100*100", "at mul → x, 10000"),
         ("zero gradient", "x=-1, y=relu(x)+1", "stopped: zero gradient at relu → x, 0"),
     ],
