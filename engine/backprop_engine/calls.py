@@ -136,7 +136,9 @@ def _whole(place: Expression, value: Any) -> int:
 
 
 def _call(call: syntax.Call, variables: Container[str], known: Known) -> Call:
-    forms = FUNCTIONS.get(call.function, ())
+    # `torch.linalg.norm` is another function than `torch.norm`.
+    of_module = f"{call.prefix.rpartition('.')[2]}.{call.function}"
+    forms = FUNCTIONS.get(of_module) or FUNCTIONS.get(call.function, ())
     if not forms:
         raise _unknown_function(call, variables)
     problems: list[ProblemError] = []

@@ -10,7 +10,7 @@ from typing import Final, cast, get_args
 from backprop_engine.expressions.excerpt import check_characters, whole
 from backprop_engine.expressions.lexer import canonical
 from backprop_engine.expressions.parser import parse_expression, parse_program
-from backprop_engine.expressions.syntax import Assignment, Statement
+from backprop_engine.expressions.syntax import Assignment, Name, Statement, Unpacking
 from backprop_engine.scenarios.inputs import read_input
 from backprop_engine.scenarios.names import Names
 from backprop_engine.scenarios.program import Program, read_program
@@ -214,15 +214,15 @@ def _read_dtype(node: Node | None) -> Dtype | None:
     return cast("Dtype", text)
 
 
-def _read_name(key: Scalar) -> str:
+def _read_name(text: str, span: Span) -> str:
     """The name that a key gives, which must be one that an expression can mention."""
-    name = canonical(key.text)
+    name = canonical(text)
     if iskeyword(name):
         message = f"`{name}` is a word of Python's own and cannot be a name"
-        raise ProblemError(message, key.span, fix=f"write `{name}_`")
+        raise ProblemError(message, span, fix=f"write `{name}_`")
     if not name.isidentifier():
-        message = f"`{key.text}` cannot be a name"
-        raise ProblemError(message, key.span, "a letter or `_`, then letters, digits and `_`")
+        message = f"`{text}` cannot be a name"
+        raise ProblemError(message, span, "a letter or `_`, then letters, digits and `_`")
     return name
 
 
@@ -231,7 +231,7 @@ def _read_inputs(node: Node | None, dtype: Dtype) -> tuple[Input, ...]:
         return ()
     table = read_table(node, "`inputs`", "`name: value`")
     return tuple(
-        read_input(_read_name(key), key.span, value, dtype) for key, value in table.entries
+        read_input(_read_name(key.text, key.span), key.span, value, dtype) for key, value in table.entries
     )
 
 
@@ -241,7 +241,7 @@ def _read_compute(
     if node is None:
         return ()
     if isinstance(node, Table):
-        variables |= {key.text for key, _ in node.entries}
+        variables |= {name for key, _ in node.entries for name in _key_names(key)}
         return tuple(_named(source, key, value, variables) for key, value in node.entries)
     if isinstance(node, Scalar):
         return parse_program(node.excerpt(source), variables=variables)
@@ -258,10 +258,20 @@ def _compute_key(document: Table) -> Span:
     return next((key.span for key, _ in document.entries if key.text == "compute"), end)
 
 
-def _named(source: Source, key: Scalar, value: Node, variables: frozenset[str]) -> Assignment:
-    name = _read_name(key)
+def _key_names(key: Scalar) -> list[str]:
+    """The names in a key of `compute`: one, or several as in `a, b: x.chunk(2)`."""
+    return [part.strip() for part in key.text.removesuffix(",").split(",")]
+
+
+def _named(
+    source: Source, key: Scalar, value: Node, variables: frozenset[str]
+) -> Assignment | Unpacking:
+    names = [_read_name(name, key.span) for name in _key_names(key)]
     if not isinstance(value, Scalar):
-        message = f"`{name}` is not given by an expression"
+        message = f"`{key.text}` is not given by an expression"
         raise ProblemError(message, value.span, "an expression such as `x**2`")
     expression = parse_expression(value.excerpt(source), variables=variables)
-    return Assignment(name, expression, key.span, Span(key.span.start, value.span.stop))
+    span = Span(key.span.start, value.span.stop)
+    if "," in key.text:
+        return Unpacking(tuple(Name(name, key.span) for name in names), expression, span)
+    return Assignment(names[0], expression, key.span, span)
