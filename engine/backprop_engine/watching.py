@@ -81,16 +81,18 @@ def gradient_at(trace: Trace, node: int, cursor: int) -> Value | None:
 
 def change_candidates(formula: Formula, trace: Trace) -> np.ndarray:
     """The cursors, ascending int64, at which a watch can differ from the cursor before."""
-    found: set[int] = set()
+    found: list[np.ndarray] = [np.empty(0, np.int64)]
     for key in formula.keys:
         if key.is_gradient:
-            found.update(step + 1 for step in trace.receipts(key.node))
+            found.append(np.asarray(trace.receipts(key.node), np.int64) + 1)
             # A pass starts afresh, and `.grad` is settled, cleared or zeroed at its end.
-            found.update(place for one in trace.passes for place in (one.start + 1, one.stop))
+            edges = [place for one in trace.passes for place in (one.start + 1, one.stop)]
+            found.append(np.array(edges, np.int64))
         else:
-            found.update(step + 1 for step in trace.visits(key.node)[:1])
-    inside = (cursor for cursor in found if 0 < cursor <= len(trace))
-    return np.array(sorted(inside), np.int64)
+            found.append(np.asarray(trace.visits(key.node)[:1], np.int64) + 1)
+    cursors = np.unique(np.concatenate(found))
+    inside: np.ndarray = cursors[(cursors > 0) & (cursors <= len(trace))]
+    return inside
 
 
 class _LookUp:

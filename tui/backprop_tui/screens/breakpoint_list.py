@@ -20,6 +20,7 @@ from backprop_tui.session import Change, Session
 from backprop_tui.stops import editing
 from backprop_tui.stops.continuing import scan_of
 from backprop_tui.stops.reasons import hits_text
+from backprop_tui.stops.scan import Scan
 from backprop_tui.stops.state import Breakpoint
 from backprop_tui.text import fit, left, printable, right
 from backprop_tui.view import View
@@ -105,8 +106,6 @@ class BreakpointList(ModalScreen[Change | None]):
         room = min(width - _MARGINS, 100) - _HITS - _IGNORED - 2
         scan = scan_of(view.session, one)
         hits = f"{hits_text(scan, view.session.cursor)} hits"
-        if scan is not None and scan.trouble:
-            hits = fit(scan.trouble, _HITS)
         mark = glyphs.breakpoint if one.is_enabled else glyphs.breakpoint_off
         name = f"{one.title}: {one.text}" if one.title else one.text
         ignored = f"ignores {one.ignored}" if one.ignored else ""
@@ -115,7 +114,15 @@ class BreakpointList(ModalScreen[Change | None]):
             (left(printable(name), max(room, 4)), "" if one.is_enabled else "$foreground-muted"),
             (right(glyphs.text(hits), _HITS), "$foreground-muted"),
             (right(ignored, _IGNORED), "$foreground-muted"),
+            *self._trouble(scan, room),
         )
+
+    def _trouble(self, scan: Scan | None, room: int) -> list[tuple[str, str]]:
+        """Why the condition could not be evaluated everywhere, in a line of its own."""
+        if scan is None or not scan.trouble:
+            return []
+        said = printable(self._view.glyphs.text(scan.trouble))
+        return [(f"\n  {fit(said, room + _HITS + _IGNORED)}", "$error")]
 
     @property
     def _at(self) -> int | None:

@@ -7,9 +7,10 @@ from functools import partial
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual import events
+from textual import events, on
 from textual.binding import Binding
 from textual.content import Content
+from textual.message import Message
 
 from backprop_tui.commands import COMMANDS
 from backprop_tui.messages import Changed
@@ -69,6 +70,15 @@ class WatchesPane(TextPane, inherit_bindings=False):
         if command.in_watches
     ]
 
+    @dataclass
+    class WorkedOut(Message):
+        """A thread has worked the rows out."""
+
+        session: Session
+        width: int
+        """Of the sparklines."""
+        rows: tuple[WatchRow, ...]
+
     def __init__(self, view: View) -> None:
         super().__init__(view, "watches")
         self._rows: tuple[WatchRow, ...] | None = None
@@ -96,12 +106,12 @@ class WatchesPane(TextPane, inherit_bindings=False):
         return self._rows
 
     def _work_out(self, session: Session, width: int) -> None:
-        rows = watch_rows(session, width)
-        self.app.call_from_thread(self._take, session, width, rows)
+        self.post_message(self.WorkedOut(session, width, watch_rows(session, width)))
 
-    def _take(self, session: Session, width: int, rows: tuple[WatchRow, ...]) -> None:
-        if self._asked == (session, width):
-            self._rows = rows
+    @on(WorkedOut)
+    def _take(self, event: WorkedOut) -> None:
+        if self._asked == (event.session, event.width):
+            self._rows = event.rows
             self._redraw()
 
     def show(self, view: View) -> None:
