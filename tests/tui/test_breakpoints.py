@@ -321,7 +321,7 @@ def test_the_ready_made_breakpoints_go_to_their_first_hit(title, text, said):
 
 def test_a_ready_made_breakpoint_without_a_hit_says_so_and_stays():
     session = editing.first_hit(BASIC, "NaN")
-    assert session.notice == "no hit"
+    assert session.notice == "NaN: no hit"
     assert session.cursor == 0
     assert len(session.stops.breakpoints) == 1
 

@@ -77,7 +77,7 @@ def test_the_stop_tells_what_changed_to_what_and_which_step_did_it():
     there = watching.to_change_forward(with_watches(BASIC, "x.grad"))
     assert there.cursor == 10
     assert there.notice == "stopped: x.grad: – → 7 by pow → x"
-    assert watching.to_change_forward(there).notice == "no later change; this place is one"
+    assert watching.to_change_forward(there).notice == "x.grad: no later change; this place is one"
 
 
 def test_a_watch_that_is_no_stop_is_passed_by():

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from backprop_tui.session import Session, jump
-from backprop_tui.stops.reasons import reason
+from backprop_tui.stops.reasons import algebra, reason
 from backprop_tui.stops.scan import Scan
 from backprop_tui.stops.scanning import BUDGET, advance, begin
 from backprop_tui.stops.state import Key, Search, Stop, Stops, Watch
@@ -206,4 +206,7 @@ def _nowhere(session: Session, search: Search) -> str:
     scans = (scan_of(session, stop) for stop in session.stops.sought)
     troubles = [scan.trouble for scan in scans if scan is not None and scan.trouble]
     what = "change" if is_watch else "hit"
-    return f"no {where}{what}{here}" + (f" ({troubles[0]})" if troubles else "")
+    meant = ""
+    if search.only is not None:
+        meant = "".join(f"{algebra(session.trace, one)}: " for one in session.stops.sought)
+    return f"{meant}no {where}{what}{here}" + (f" ({troubles[0]})" if troubles else "")
