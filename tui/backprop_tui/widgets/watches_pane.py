@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -29,7 +30,7 @@ from backprop_tui.widgets.pane import TextPane
 
 _EMPTY = (
     "No watch yet: w adds one.",
-    "Any expression over names and gradients: x.grad, a*b",
+    "Any expression over names and their gradients can be watched: x.grad, a*b, sum(W.grad).",
 )
 _HEADER = 1
 _GUTTER = 3
@@ -141,8 +142,8 @@ class WatchesPane(TextPane, inherit_bindings=False):
 
 
 def _nothing(view: View, width: int) -> Content:
-    first, second = (fit(view.glyphs.text(line), width) for line in _EMPTY)
-    return Content.assemble((first, "bold"), "\n", (second, _MUTED))
+    first, *rest = (textwrap.fill(view.glyphs.text(line), width) for line in _EMPTY)
+    return Content.assemble((first, "bold"), ("\n" + "\n".join(rest), _MUTED))
 
 
 def watch_lines(view: View, layout: Layout, rows: tuple[WatchRow, ...] | None) -> list[Content]:
