@@ -120,7 +120,5 @@ def check_count(count: int, names: int, text: str, span: Span) -> None:
     raise ProblemError(
         f"{said}: {what}, and {names} {plural} before the `=`",
         span,
-        fix=f"write {count} name{'' if count == 1 else 's'}; `_` for one that is not used"
-        if count
-        else "",
+        fix=f"write {count} name{'' if count == 1 else 's'}; `_` for one not used" if count else "",
     )

@@ -27,7 +27,9 @@ def recorded(graph: Graph, output: int) -> Trace:
     """The trace of one backward pass from `output`, of a graph that no scenario made."""
     scenario = Scenario(Source("", ""), (), (), (Backward("y", None, Span(0, 0)),))
     with collector_paused(), np.errstate(all="ignore"):
-        recorder = _Recorder(scenario, {"y": output}, graph)
+        environment = Environment(scenario)
+        environment.names["y"] = output
+        recorder = _Recorder(scenario, environment, graph)
         recorder.run()
     return recorder.trace({})
 

@@ -1,4 +1,4 @@
-"""Several values that go by one name: outputs, lists and shapes, and modules, which are no values."""
+"""What a name stands for besides a value: several outputs, a list, a shape, a module."""
 
 from __future__ import annotations
 
@@ -136,39 +136,53 @@ def test_a_thousand_sizes_inside_of_sizes_are_no_deeper_than_one() -> None:
     [
         (
             "y = x.split(2) + 1",
-            "<-e>:1:21: `x.split(2)` gives 2 values, and one is needed here; "
-            "pick one: `x.split(2)[0]` or `x.split(2)[1]`",
+            (
+                "<-e>:1:21: `x.split(2)` gives 2 values, and one is needed here; "
+                "pick one: `x.split(2)[0]` or `x.split(2)[1]`"
+            ),
         ),
         (
             "q = x.max(0), y = q * 2",
-            "<-e>:1:35: `q` gives 2 values (`values` and `indices`), and one is needed here; "
-            "pick one: `q.values` or `q.indices`",
+            (
+                "<-e>:1:35: `q` gives 2 values (`values` and `indices`), and one is needed here; "
+                "pick one: `q.values` or `q.indices`"
+            ),
         ),
         (
             "a, b, c = x.split(2)",
-            "<-e>:1:27: not enough values to unpack (expected 3, got 2): `x.split(2)` gives 2 "
-            "values, and 3 names stand before the `=`; write 2 names; `_` for one that is not used",
+            (
+                "<-e>:1:27: not enough values to unpack (expected 3, got 2): `x.split(2)` gives 2 "
+                "values, and 3 names stand before the `=`; write 2 names; `_` for one not used"
+            ),
         ),
         (
             "a, b = x.split(1)",
-            "<-e>:1:24: too many values to unpack (expected 2): `x.split(1)` gives 4 "
-            "values, and 2 names stand before the `=`; write 4 names; `_` for one that is not used",
+            (
+                "<-e>:1:24: too many values to unpack (expected 2): `x.split(1)` gives 4 "
+                "values, and 2 names stand before the `=`; write 4 names; `_` for one not used"
+            ),
         ),
         ("p = x.split(2), y = p[2]", "<-e>:1:37: `p` has 2 values, and none is at [2]"),
         (
             "a, b = x[0]",
-            "<-e>:1:24: a single number cannot be unpacked: `x[0]` has no axis to go along; "
-            "write one name before the `=`",
+            (
+                "<-e>:1:24: a single number cannot be unpacked: `x[0]` has no axis to go along; "
+                "write one name before the `=`"
+            ),
         ),
         (
             "y = [x, x] + x",
-            "<-e>:1:21: this is a list of 2 values, not one value; pick one of them, such as "
-            "`[x, x][0]`, or make one of them with `torch.stack` or `torch.cat`",
+            (
+                "<-e>:1:21: this is a list of 2 values, not one value; pick one of them, such as "
+                "`[x, x][0]`, or make one of them with `torch.stack` or `torch.cat`"
+            ),
         ),
         (
             "y = x.shape + 1",
-            "<-e>:1:21: `x.shape` is the shape (4,), not a value; "
-            "pick one of its numbers: `x.shape[0]`",
+            (
+                "<-e>:1:21: `x.shape` is the shape (4,), not a value; "
+                "pick one of its numbers: `x.shape[0]`"
+            ),
         ),
         ("y = x.sum() / x.size(1)", "<-e>:1:38: there is no axis 1: the shape is (4,)"),
         ("_, b = x.split(2), y = _ * 2", "<-e>:1:40: unknown name `_`"),
@@ -180,8 +194,10 @@ def test_a_thousand_sizes_inside_of_sizes_are_no_deeper_than_one() -> None:
         ("y = nn.Softmax(axis=0)(x)", "<-e>:1:37: `nn.Softmax` has no keyword `axis` here"),
         (
             "y = nn.Linear(4, 2)(x)",
-            "<-e>:1:24: `nn.Linear` is not supported; write `x @ W.T + b`, with "
-            "`W = torch.randn(2, 3, requires_grad=True)` and `b` alike",
+            (
+                "<-e>:1:24: `nn.Linear` is not supported; write `x @ W.T + b`, with "
+                "`W = torch.randn(2, 3, requires_grad=True)` and `b` alike"
+            ),
         ),
         (
             "p = x.split(2)",

@@ -10,7 +10,11 @@ from types import ModuleType
 
 import torch
 
+from backprop_engine.catalogue import FUNCTIONS, PROPERTIES
+from backprop_engine.record import record
 from backprop_engine.scenarios import torch_names
+from backprop_engine.scenarios.loader import parse_snippet
+from backprop_engine.source import ScenarioError, Source
 
 FILE = Path(torch_names.__file__).with_name("torch_names.txt")
 
@@ -53,6 +57,30 @@ def written(names: dict[str, list[str]]) -> str:
 
 def test_the_list_has_exactly_the_names_of_the_torch_that_is_installed() -> None:
     assert FILE.read_text("utf-8") == written(installed())
+
+
+def said_of(called: str) -> str:
+    """What is said of a call; empty where it runs."""
+    try:
+        record(parse_snippet(Source("s.py", f"x = torch.ones(2, 2)\ny = {called}(x)\n")))
+    except ScenarioError as error:
+        return str(error)
+    return ""
+
+
+def test_what_torch_has_and_we_have_not_is_never_called_unknown() -> None:
+    said = {
+        called: said_of(called)
+        for place, names in installed().items()
+        for name in names
+        for called in [f"x.{name}" if place == "torch.Tensor" else f"{place}.{name}"]
+        if name not in FUNCTIONS and name not in PROPERTIES
+    }
+
+    assert [called for called, message in said.items() if "unknown" in message] == []
+    missing = [message for message in said.values() if message.startswith("torch has")]
+    assert len(missing) > 500
+    assert all("; " in message for message in missing)
 
 
 if __name__ == "__main__":

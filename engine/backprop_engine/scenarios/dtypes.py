@@ -50,8 +50,8 @@ def read_dtype(statements: Iterable[Statement], given: Dtype | None) -> Dtype:
             for part in postorder(root):
                 if isinstance(part, syntax.DtypeName):
                     names.append(part)
-                elif isinstance(part, Call) and is_tensor(part):
-                    name = dtype_asked(part)
+                elif isinstance(part, Call):
+                    name = dtype_asked(part) if is_tensor(part) else default_dtype(part)
                     if name is not None:
                         taken.add(name)
                         asked = _agreed(asked, name)
@@ -64,6 +64,15 @@ def read_dtype(statements: Iterable[Statement], given: Dtype | None) -> Dtype:
                 "leave it out: the scenario's `dtype` decides",
             )
     return asked or "float64"
+
+
+def default_dtype(call: Call) -> syntax.DtypeName | None:
+    """The dtype in `torch.set_default_dtype(torch.float32)`."""
+    if call.receiver is None and call.function == "set_default_dtype":
+        for argument in call.arguments:
+            if isinstance(argument, syntax.DtypeName) and argument.name.startswith("float"):
+                return argument
+    return None
 
 
 def _agreed(asked: Dtype | None, name: syntax.DtypeName) -> Dtype | None:

@@ -231,7 +231,8 @@ def _read_inputs(node: Node | None, dtype: Dtype) -> tuple[Input, ...]:
         return ()
     table = read_table(node, "`inputs`", "`name: value`")
     return tuple(
-        read_input(_read_name(key.text, key.span), key.span, value, dtype) for key, value in table.entries
+        read_input(_read_name(key.text, key.span), key.span, value, dtype)
+        for key, value in table.entries
     )
 
 

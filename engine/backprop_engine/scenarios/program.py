@@ -25,7 +25,7 @@ from backprop_engine.expressions.syntax import (
     postorder,
 )
 from backprop_engine.scenarios import refused
-from backprop_engine.scenarios.dtypes import read_dtype
+from backprop_engine.scenarios.dtypes import default_dtype, read_dtype
 from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
 from backprop_engine.scenarios.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
@@ -246,6 +246,8 @@ class _Reader:
                 raise refused.action(call, self._text(call.span))
 
     def _act_on_library(self, call: Call) -> None:
+        if default_dtype(call) is not None:
+            return
         if call.function != "manual_seed":
             raise refused.action(call, self._text(call.span))
         match call.arguments:

@@ -13,7 +13,6 @@ from backprop_engine.catalogue import FUNCTIONS
 from backprop_engine.expressions.syntax import Attribute, Call, Name, Setting
 from backprop_engine.scenarios.torch_names import in_torch
 from backprop_engine.source import ProblemError, Span
-from backprop_engine.suggestions import nearest
 
 _WRITE_OUT: Final = "write the numbers out, as in `torch.tensor([0, 2, 1])`"
 _BACKWARD: Final = "call `y.backward()` and look at `x.grad`"
@@ -45,9 +44,11 @@ _FUNCTIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("set_grad_enabled", "no_grad", "inference_mode"), _NO_GRAD),
     "enable_grad": "everything outside of `with torch.no_grad():` is recorded anyway",
     **dict.fromkeys(("double", "float", "half", "bfloat16", "long", "int", "type"), _ONE_DTYPE),
-    **dict.fromkeys(("to", "cuda", "cpu", "set_default_dtype", "numpy", "tolist"), _STAYS),
+    **dict.fromkeys(("to", "cuda", "cpu", "numpy", "tolist"), _STAYS),
     "item": _STAYS,
     **dict.fromkeys(("register_hook", "register_post_accumulate_grad_hook"), _STAYS),
+    "device": "leave it out: no number depends on it here",
+    "range": "write `torch.arange(3)`",
     "gradcheck": "`backprop-tui check` compares with torch and with finite differences",
     "zero_grad": _CLEAR,
     **dict.fromkeys(("step", "SGD", "Adam", "AdamW", "RMSprop", "Adagrad"), _NO_STEP),
@@ -144,11 +145,13 @@ def of_torch(call: Call, known: Iterable[str]) -> ProblemError | None:
 
 def _missing(found: str, name: str, span: Span, known: Iterable[str]) -> ProblemError:
     words = set(known)
-    other = next((one for one in _NEAREST.get(name, ()) if one in words), nearest(name, words))
+    near = [one for one in _NEAREST.get(name, ()) if one in words]
+    # `nansum` is a kind of `sum`, `adaptive_avg_pool2d` of `avg_pool2d`; spelling says no more.
+    near += sorted((one for one in words if len(one) > 2 and one in name), key=len, reverse=True)
     return ProblemError(
         f"torch has `{found}`, and backprop-tui does not",
         span,
-        fix=f"the nearest function here is `{other}`" if other else _LISTED,
+        fix=f"the nearest function here is `{near[0]}`" if near else _LISTED,
     )
 
 

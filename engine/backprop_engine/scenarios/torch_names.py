@@ -36,6 +36,6 @@ def _names() -> Mapping[str, frozenset[str]]:
 def in_torch(prefix: str, name: str, *, is_method: bool) -> str | None:
     """Where torch has a function or a method: `torch.linalg.qr`; None where it has not."""
     named = _SHORT.get(prefix, prefix)
-    places = ("torch.Tensor",) if is_method else (named, *_FUNCTIONS)
+    places = ("torch.Tensor" if is_method else named, *_FUNCTIONS)
     found = next((place for place in places if name in _names().get(place, ())), None)
     return None if found is None else f"{found}.{name}"
