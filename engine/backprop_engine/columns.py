@@ -131,7 +131,7 @@ def columns_of(trace: Trace) -> Columns | None:
     is_contribution = trace.positions != NO_NODE
     return Columns(
         {
-            "step": Column(np.arange(len(trace), dtype=float), None),
+            "step": Column(np.arange(len(trace), dtype=trace.graph.dtype), None),
             "value": Column(values[changed] if len(values) else values[:0], changed != NO_NODE),
             "grad": Column(totals, is_sent),
             "contribution": Column(sent, is_sent),

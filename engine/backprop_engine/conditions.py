@@ -21,7 +21,7 @@ from backprop_engine.formula import Formula, compile_formula
 from backprop_engine.source import ProblemError, Source
 from backprop_engine.suggestions import did_you_mean, listed
 from backprop_engine.trace import StepKind, Trace
-from backprop_engine.values import Value
+from backprop_engine.values import Value, settle
 
 MEANINGS: Final = {
     "value": "the value of the node that the step computes, seeds or sends to",
@@ -90,7 +90,7 @@ def quantity(trace: Trace, index: int, name: str, subject: int | None = None) ->
     `subject` is the node whose value and gradient are meant: None for the one the step changes.
     """
     if name == "step":
-        return float(index)
+        return settle(float(index), trace.graph.dtype)
     step = trace.step(index)
     if step.node is None:
         return None

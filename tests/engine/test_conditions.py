@@ -34,6 +34,9 @@ NUMBERS = [
     recorded("x=-1, y=log(x)*x+x"),
     recorded("a=0, b=2, y=a/a+b/a+a*b"),
     recorded("x=3, y=x"),
+    record(
+        parse_document(Source("f.yaml", "dtype: float32\ninputs: {x: 0.1}\ncompute: y = x*x/3"))
+    ),
     record(parse_document(Source("two.yaml", TWO_PASSES))),
 ]
 ARRAYS = recorded("A=[[1, 2], [3, 4]], v=[1, -1], y=((A @ v)*v).sum()")

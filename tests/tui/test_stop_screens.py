@@ -177,6 +177,17 @@ async def test_escape_ends_a_search(opened, text_of, monkeypatch):
         assert "looking" not in text_of(pilot)
 
 
+async def test_a_click_left_of_a_row_sets_a_breakpoint_and_deletes_it_again(opened, text_of):
+    async with opened() as pilot:
+        y = next(at for at, line in enumerate(text_of(pilot).splitlines()) if "○ %2" in line)
+        await pilot.click(offset=(1, y))
+        await pilot.pause()
+        assert breakpoints(pilot) == ["%2"]
+        await pilot.click(offset=(2, y))
+        await pilot.pause()
+        assert breakpoints(pilot) == []
+
+
 # Watches
 
 

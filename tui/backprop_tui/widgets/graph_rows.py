@@ -27,7 +27,7 @@ _COMFORTABLE_NODE = 22
 _ROOMY = 84
 _WIDEST_FIGURE, _NARROW_FIGURE = 18, 9
 _SHALLOW_LEVELS = 12
-_GUTTER = 2
+GUTTER = 2
 """The marks of the selected row and of a breakpoint."""
 
 Cell = tuple[str, str]
@@ -52,7 +52,7 @@ class Columns:
     def width(self) -> int:
         """All columns and the gaps between them."""
         grad_fn = self.grad_fn + 2 if self.grad_fn else 0
-        return _GUTTER + self.node + 2 + self.value + 2 + self.gradient + self.change + grad_fn + 3
+        return GUTTER + self.node + 2 + self.value + 2 + self.gradient + self.change + grad_fn + 3
 
 
 def gradient_title(session: Session) -> str:
@@ -109,7 +109,7 @@ def _widest_row(session: Session) -> int:
 def header_cells(view: View, columns: Columns, title: str) -> list[Cell]:
     """The names of the columns."""
     cells = [
-        (" " * _GUTTER, "plain"),
+        (" " * GUTTER, "plain"),
         (title, "title"),
         (" " * (columns.node - len(title)), "plain"),
         ("  " + right("value", columns.value), "header"),
@@ -161,7 +161,7 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
     cells.append(_breakpoint_mark(view, state.node))
     cells += _node_cells(view, row, state, columns.node)
     if is_reference and not state.is_receiving:
-        cells.append((" " * (columns.width - _GUTTER - columns.node), "plain"))
+        cells.append((" " * (columns.width - GUTTER - columns.node), "plain"))
         return cells
     node, cursor = state.node, session.cursor
     shows_value = session.trace.is_computed(node, cursor) and not is_reference
@@ -192,7 +192,7 @@ def mark_style(view: View, mark: str) -> str:
 
 def mark_column(view: View, row: int, columns: Columns) -> int:
     """The column in which a row's mark stands, counted from the row's left edge."""
-    return _GUTTER + cell_len("".join(text for text, _ in _guides(view, row, columns.node)))
+    return GUTTER + cell_len("".join(text for text, _ in _guides(view, row, columns.node)))
 
 
 def _node_cells(view: View, row: int, state: RowState, width: int) -> list[Cell]:
