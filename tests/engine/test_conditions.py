@@ -28,6 +28,7 @@ compute: |
 backward: [w, zero_grad, {of: y, gradient: -2}]
 """
 
+SINGLE = "dtype: float32\ninputs: {x: 0.1}\ncompute: y = x*x/3"
 BASIC = recorded("x=2, y=x**2+3x+1")
 NUMBERS = [
     BASIC,
