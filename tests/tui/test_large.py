@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 
 from backprop_engine.expressions.syntax import Assignment, Binary, Name, Number
@@ -61,6 +59,13 @@ async def test_a_chain_of_100_000_operations_opens_and_steps(opened, text_of, ch
         shown = text_of(pilot)
         assert "▶" in shown
         assert "┄9999" in shown  # the depth is told, not drawn
+        last = parse_breakpoint("if step == 199999", chain)
+        pilot.app.session = editing.set_breakpoint(pilot.app.session, None, last)
+        await pilot.press("F", "c")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert pilot.app.session.cursor == 199_999
+        assert "stopped: step = 199999 at mul → " in text_of(pilot)
 
 
 async def test_a_value_with_20_000_uses_opens_and_steps(opened, text_of, wide):
@@ -87,16 +92,3 @@ def test_a_condition_on_a_long_trace_is_looked_for_in_bounded_portions(chain):
     assert progress[:3] == [f"looking for a hit: {p}% · esc stops" for p in (0, 12, 24)]
     # By columns a portion of 500 is 25,000 steps: what is decided ends the search.
     assert len(progress) == 8
-
-
-async def test_continuing_over_a_long_trace_ends_at_the_hit(opened, text_of, chain):
-    async with opened(chain, (120, 40)) as pilot:
-        change = partial(
-            editing.set_breakpoint, old=None, new=parse_breakpoint("if step == 199999", chain)
-        )
-        pilot.app.session = change(pilot.app.session)
-        await pilot.press("c")
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
-        assert pilot.app.session.cursor == 199_999
-        assert "stopped: step = 199999 at mul → " in text_of(pilot)

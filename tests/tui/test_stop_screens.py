@@ -7,10 +7,13 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual.widgets import Input
 
 from backprop_engine.source import Source
+from backprop_tui import session as do
 from backprop_tui.glyphs import ASCII
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.stop_prompts import BreakpointPrompt, WatchPrompt
+from backprop_tui.stops import editing, watching
+from backprop_tui.stops.reading import parse_breakpoint
 from backprop_tui.widgets.timeline import Timeline
 from backprop_tui.widgets.watches_pane import WatchesPane, lay_out
 
@@ -276,15 +279,16 @@ async def test_a_large_watch_is_worked_out_in_a_thread(opened, text_of, monkeypa
 
 async def set_up(pilot):
     """Three breakpoints, one of them off, and three watches, one of them a stop."""
-    await press(pilot, "end up b L a")
-    await type_in(pilot, "if abs(contribution) > 2")
-    await press(pilot, "a")
-    await type_in(pilot, "backward y if upstream == 1")
-    await press(pilot, "j j space k k plus escape")
+    session = pilot.app.session
+    session = do.select(session, int(session.outline.is_reference.argmax()))
+    for text in ("x", "if abs(contribution) > 2", "backward y if upstream == 1"):
+        one = parse_breakpoint(text, session.trace)
+        session = editing.set_breakpoint(session, None, one)
+    session = editing.ignore(editing.enable(session, 2), 0, 1)
     for text in ("x.grad", "%3.grad", "x*y"):
-        await press(pilot, "w")
-        await type_in(pilot, text)
-    await press(pilot, "shift+tab k b")
+        session = watching.set_watch(session, None, text)
+    pilot.app.session = watching.toggle_watch_stop(watching.watch_up(session))
+    await press(pilot, "shift+tab")
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
