@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -30,16 +29,13 @@ from backprop_tui.stops.continuing import (
     tick_columns,
     with_stops,
 )
-from backprop_tui.stops.plain import carried_over, from_plain, to_plain
 from backprop_tui.stops.reading import parse_breakpoint
 from backprop_tui.stops.state import (
-    ANYWHERE,
     Breakpoint,
     Place,
     PlaceKind,
     Search,
     Stops,
-    Watch,
 )
 
 PASSES = """\
@@ -324,82 +320,6 @@ def test_a_ready_made_breakpoint_without_a_hit_says_so_and_stays():
     assert session.notice == "NaN: no hit"
     assert session.cursor == 0
     assert len(session.stops.breakpoints) == 1
-
-
-# Reading
-
-
-@pytest.mark.parametrize(
-    ("text", "place", "condition"),
-    [
-        ("x", Place(PlaceKind.NODE, "x"), ""),
-        ("  x  if  grad > 1 ", Place(PlaceKind.NODE, "x"), "grad > 1"),
-        ("x if", Place(PlaceKind.NODE, "x"), ""),
-        ("node %1", Place(PlaceKind.NODE, "%1"), ""),
-        ("mul", Place(PlaceKind.OPERATION, "mul"), ""),
-        ("any *", Place(PlaceKind.OPERATION, "mul"), ""),
-        ("operation mul if value", Place(PlaceKind.OPERATION, "mul"), "value"),
-        ("backward y", Place(PlaceKind.PASSES, "backward y"), ""),
-        ("pass forward", Place(PlaceKind.PASSES, "forward"), ""),
-        ("if grad", ANYWHERE, "grad"),
-        ("anywhere if grad", ANYWHERE, "grad"),
-    ],
-)
-def test_a_breakpoint_is_read_as_it_is_typed(text, place, condition):
-    one = parse_breakpoint(text, BASIC.trace)
-    assert (one.place, one.condition) == (place, condition)
-    assert parse_breakpoint(one.text, BASIC.trace) == one
-
-
-@pytest.mark.parametrize(
-    ("text", "message", "caret"),
-    [
-        ("", "there is nothing to stop at", ""),
-        ("if", "there is nothing to stop at", "if"),
-        ("yy", "there is no node, operation or pass `yy`", "yy"),
-        ("mull", "there is no node, operation or pass `mull`; did you mean `mul`?", "mull"),
-        ("pass forwrd", "there is no pass `forwrd`; did you mean `forward`?", "pass forwrd"),
-        ("node mul", "there is no node `mul`", "node mul"),
-        ("x if abs(grd) > 1", "unknown name `grd`", "grd"),
-        ("x if grad > ", "nothing follows this `>`", ">"),
-    ],
-)
-def test_a_mistake_is_told_with_its_place(text, message, caret):
-    with pytest.raises(ProblemError) as error:
-        parse_breakpoint(text, BASIC.trace)
-    problem = error.value.problem
-    assert message in problem.sentence
-    assert text[problem.span.start : problem.span.stop] == caret
-
-
-# Kept between runs
-
-
-@given(with_breakpoints(), st.lists(st.sampled_from(["x", "y", "y.grad"]), unique=True))
-def test_what_is_kept_between_runs_comes_back_the_same(session, watches):
-    texts = [text for text in watches if session.trace.named(text.removesuffix(".grad"))]
-    kept = replace(session.stops, watches=tuple(Watch(text, is_stop=True) for text in texts))
-    plain = json.loads(json.dumps(to_plain(kept)))
-    stops, told = from_plain(plain, session.trace)
-    assert told == ()
-    assert (stops.breakpoints, stops.watches) == (kept.breakpoints, kept.watches)
-
-
-def test_what_has_no_name_in_a_changed_graph_is_put_aside_told_and_still_kept():
-    session = with_texts(BASIC, ["x if grad > 1", "%3", "mul"])
-    old = replace(session.stops, watches=(Watch("x.grad"), Watch("%3*2", is_stop=True)))
-    changed = opened("x=2, y=x*x")
-    stops, told = carried_over(old, changed.trace)
-    assert [one.text for one in stops.breakpoints] == ["x if grad > 1", "operation mul"]
-    assert [one.text for one in stops.watches] == ["x.grad"]
-    assert told == (
-        "breakpoint %3: there is no node `%3`",
-        "watch %3*2: unknown name `%3`",
-    )
-    assert to_plain(stops)["watches"] == to_plain(old)["watches"]
-    back, told = carried_over(stops, BASIC.trace)
-    assert told == ()
-    assert set(back.all) == set(old.all)
 
 
 def test_scans_of_another_trace_are_not_believed():
