@@ -73,6 +73,8 @@ ADD = Operation(
     parameters=_TWO_OPERANDS,
     elementwise=True,
     arithmetic=True,
+    symbolic=lambda sp, a, b: a + b,
+    example="x=2, z=3, y=x+z",
 )
 
 SUB = Operation(
@@ -99,6 +101,8 @@ SUB = Operation(
     functions=("sub", "subtract"),
     elementwise=True,
     arithmetic=True,
+    symbolic=lambda sp, a, b: a - b,
+    example="x=2, z=3, y=x-z",
 )
 
 MUL = Operation(
@@ -125,6 +129,8 @@ MUL = Operation(
     functions=("mul", "multiply"),
     elementwise=True,
     arithmetic=True,
+    symbolic=lambda sp, a, b: a * b,
+    example="x=2, z=3, y=x*z",
 )
 
 DIV = Operation(
@@ -151,6 +157,8 @@ DIV = Operation(
     functions=("div", "divide", "true_divide"),
     elementwise=True,
     arithmetic=True,
+    symbolic=lambda sp, a, b: a / b,
+    example="x=2, z=4, y=x/z",
 )
 
 POW = Operation(
@@ -174,8 +182,11 @@ POW = Operation(
     grad_fn=_pow_grad_fn,
     words="a base raised to an exponent",
     parameters=(Parameter("input"), Parameter("exponent")),
+    functions=("pow", "float_power"),
     elementwise=True,
     arithmetic=True,
+    symbolic=lambda sp, a, b: a**b,
+    example="x=3, y=x**2",
 )
 
 NEG = Operation(
@@ -195,6 +206,28 @@ NEG = Operation(
     functions=("neg", "negative"),
     elementwise=True,
     arithmetic=True,
+    symbolic=lambda sp, a: -a,
+    example="x=2, y=-x",
 )
 
-ARITHMETIC = (ADD, SUB, MUL, DIV, POW, NEG)
+POSITIVE = Operation(
+    name="positive",
+    forward=operator.pos,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a: g,
+            local="1",
+            words="It is the same value, and the gradient goes through unchanged.",
+        ),
+    ),
+    notation="+{a}",
+    torch=lambda torch, a: torch.positive(a),
+    grad_fn="",
+    words="the value itself",
+    elementwise=True,
+    arithmetic=True,
+    symbolic=lambda sp, a: a,
+    example="x=2, y=positive(x)",
+)
+
+ARITHMETIC = (ADD, SUB, MUL, DIV, POW, NEG, POSITIVE)

@@ -195,13 +195,13 @@ def _between(graph: Graph, nodes: tuple[int, ...], outputs: Sequence[int]) -> li
         depends[node] = 1
     for node in range(min(nodes) + 1, last + 1):
         if graph.requires_grad[node] and not depends[node]:
-            depends[node] = any(depends[operand] for operand in graph.operands[node])
+            depends[node] = any(depends[operand] for operand in graph.differentiated(node))
     wanted = bytearray(len(graph))
     for output in outputs:
         wanted[output] = 1
     for node in range(last, -1, -1):
         if wanted[node] and depends[node]:
-            for operand in graph.operands[node]:
+            for operand in graph.differentiated(node):
                 wanted[operand] = 1
     return [
         node
@@ -222,7 +222,14 @@ def _engine_error(trace: Trace, gross: float, size: float) -> float:
     derivative y·(1 - y) is tiny, but its error is that of the 1.
     """
     dtype = trace.graph.dtype
-    return RELATIVE_TOLERANCE[dtype] * gross + ROUNDOFFS * UNIT_ROUNDOFF[dtype] * size
+    relative = RELATIVE_TOLERANCE[dtype] + slope_error(trace.graph)
+    return relative * gross + ROUNDOFFS * UNIT_ROUNDOFF[dtype] * size
+
+
+def slope_error(graph: Graph) -> float:
+    """The largest relative error that the slopes of the operations have by themselves."""
+    operations = {id(one): one for one in graph.operation if one is not None}
+    return max((one.slope_error for one in operations.values()), default=0.0)
 
 
 def _gross(trace: Trace, node: int) -> np.ndarray:

@@ -206,7 +206,7 @@ class Listener:
                 flowed = sent[edge]
                 if flowed is not None:
                     # A copy: torch may add to this very tensor later.
-                    copied = flowed.detach().numpy().copy()
+                    copied = _array(flowed).copy()
                     self.edges.setdefault((node, operand), {})[place, edge] = copied
 
         return hook
@@ -228,8 +228,14 @@ def _scalar(array: np.ndarray) -> Any:
     return array if array.ndim else array.item()
 
 
+def _array(tensor: Any) -> np.ndarray:
+    """A tensor's elements, also of one that torch knows to be zero and keeps without storage."""
+    array: np.ndarray = tensor.numpy(force=True)
+    return array
+
+
 def _encoded(tensor: Any) -> Any:
-    return encode_value(_scalar(tensor.detach().numpy()))
+    return encode_value(_scalar(_array(tensor)))
 
 
 def run_pass(
