@@ -133,7 +133,7 @@ class KeyBar(Widget):
     def render(self) -> Content:
         """Keys and words."""
         if self.notice:
-            return Content.styled(self.notice, "bold $warning")
+            return Content.styled(fit(self.notice, self.size.width), "bold $warning")
         parts: list[tuple[str, str]] = []
         for group in self._groups():
             parts += [
