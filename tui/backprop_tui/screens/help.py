@@ -80,7 +80,10 @@ def help_text(glyphs: Glyphs, width: int) -> Content:
     lines += [Content(), Content.styled("Marks", _TITLE)]
     for name, meaning in LEGEND:
         lines += _entry(getattr(glyphs, name), meaning, "bold", width)
-    for title, text in (("Conditions", CONDITION_HELP), ("Watches", WATCH_HELP)):
+    for title, text in (
+        ("What a condition says", CONDITION_HELP),
+        ("What a watch shows", WATCH_HELP),
+    ):
         lines += [Content(), Content.styled(title, _TITLE)]
         lines += [Content(line) for line in textwrap.wrap(glyphs.text(text), width)]
     return Content("\n").join(lines)
