@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, Step, Trace
 from backprop_tui.outline import NO_ROW, Outline, draw_outline, visible_rows
+from backprop_tui.stops.state import Stops
 
 _ORIGINS_KEPT = 100
 
@@ -40,6 +41,8 @@ class Session:
     """What the last command has to say, where it could not do as asked."""
     page: int = 10
     """Rows of the tree on the screen."""
+    stops: Stops = field(default_factory=Stops)
+    """Breakpoints and watches."""
 
     @cached_property
     def step(self) -> Step | None:
