@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.worker import get_current_worker
 
 from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.collector import collector_paused
@@ -27,6 +28,7 @@ from backprop_tui.commands import BY_NAME, COMMANDS, key_name
 from backprop_tui.findings import Findings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
 from backprop_tui.inside import stack, step_out
+from backprop_tui.messages import Changed
 from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
@@ -34,6 +36,7 @@ from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, Tor
 from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
 from backprop_tui.screens.asking import ASKING
+from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.picker import PickerScreen
@@ -41,6 +44,9 @@ from backprop_tui.screens.problem import ProblemScreen
 from backprop_tui.screens.reading import ReadingScreen
 from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import Change, Session, open_session
+from backprop_tui.stops.continuing import cancel, is_surveyed, learn, surveys
+from backprop_tui.stops.scan import Scan
+from backprop_tui.stops.state import Key, Stop
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
 from backprop_tui.view import View
 from backprop_tui.widgets.bars import KeyBar
@@ -91,7 +97,8 @@ class CommandList(Provider):
         for command in COMMANDS:
             keys = ", ".join(key_name(key) for key in command.keys)
             if command.name != "command_palette":
-                yield f"{command.title}  ({keys})", command.help, command.action
+                title = f"{command.title}  ({keys})" if keys else command.title
+                yield title, command.help, command.action
 
 
 class DebuggerApp(App[None]):
@@ -129,6 +136,13 @@ class DebuggerApp(App[None]):
         autopsy: Autopsy | None
 
     @dataclass
+    class Surveyed(Message):
+        """A worker has looked on for hits of breakpoints and watches."""
+
+        trace: Trace
+        scans: Mapping[Key, Scan]
+
+    @dataclass
     class SymbolicAnswered(Message):
         """A worker has the formulas of `trace`."""
 
@@ -157,6 +171,7 @@ class DebuggerApp(App[None]):
         self._ascii = AsciiFilter()
         self._known = Findings()
         self._opened: Target = target
+        self._survey_asked: tuple[Trace, tuple[Stop, ...]] | None = None
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
 
@@ -309,10 +324,11 @@ class DebuggerApp(App[None]):
         )
 
     def watch_session(self, old: Session | None, new: Session | None) -> None:
-        """Draw every change of the session."""
+        """Draw every change of the session, and look for hits that are not known yet."""
         if old is not None and new is not None and old.trace is not new.trace:
             self._follow(new)
         self._show()
+        self._survey()
 
     def watch_oracle_state(self) -> None:
         """Draw torch's answer."""
@@ -324,8 +340,41 @@ class DebuggerApp(App[None]):
 
     def _show(self) -> None:
         for screen in self.screen_stack if self.is_running else ():
-            if isinstance(screen, DebuggerScreen) and self.session is not None:
+            if self.session is not None and isinstance(screen, DebuggerScreen | BreakpointList):
                 screen.show(self._view(self.session))
+
+    # Breakpoints
+
+    def _survey(self) -> None:
+        """Look for the hits of all breakpoints and watches in a thread, unless one is at it."""
+        session = self.session
+        if session is None or is_surveyed(session):
+            if self._survey_asked is not None:
+                self.workers.cancel_group(self, "survey")
+            self._survey_asked = None
+            return
+        asked = session.trace, session.stops.all
+        if asked != self._survey_asked:
+            self._survey_asked = asked
+            self.run_worker(
+                partial(self._look_for_hits, session), thread=True, group="survey", exclusive=True
+            )
+
+    def _look_for_hits(self, session: Session) -> None:
+        worker = get_current_worker()
+        for scans in surveys(session):
+            if worker.is_cancelled:
+                return
+            self.post_message(self.Surveyed(session.trace, scans))
+
+    @on(Surveyed)
+    def _learn(self, event: Surveyed) -> None:
+        if self.session is not None and event.trace is self.session.trace:
+            self.session = learn(self.session, event.scans)
+
+    @on(Changed)
+    def _take_change(self, event: Changed) -> None:
+        self._change(event.change)
 
     # Commands
 
@@ -364,7 +413,9 @@ class DebuggerApp(App[None]):
         """Let go of the selection; with none, go back to the list."""
         if self.session is None:
             return
-        if self.session.selected is not None:
+        if self.session.stops.search is not None:
+            self.session = cancel(self.session)
+        elif self.session.selected is not None:
             self.session = do.release(self.session)
         elif self.session.outer is not None:
             self.session = step_out(self.session)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from backprop_engine.composite import Opened
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, Step, Trace
 from backprop_tui.outline import NO_ROW, Outline, draw_outline, visible_rows
+from backprop_tui.stops.state import Stops
 
 _ORIGINS_KEPT = 100
 
@@ -45,6 +46,8 @@ class Session:
     """The session outside, where this one is the inside of a composite operation."""
     opened: Opened | None = None
     """Of what it is the inside."""
+    stops: Stops = field(default_factory=Stops)
+    """Breakpoints and watches."""
 
     @cached_property
     def step(self) -> Step | None:
