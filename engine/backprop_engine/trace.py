@@ -253,6 +253,10 @@ class Trace:
         """The nodes that have a `.grad`: inputs that require grad, and what is retained."""
         return frozenset(self.graph.keeping_grad)
 
+    def iteration(self, node: int) -> str:
+        """The iterations of loops in which a node was made: `n=3, w=ws[0]`; empty outside."""
+        return self.graph.iterations.of(node)
+
     def _is_negative_literal(self, index: int) -> bool:
         """Whether the node is the minus before a literal: `−1` reads better than a name for it."""
         graph = self.graph

@@ -31,6 +31,14 @@ from backprop_engine.expressions.syntax import (
 from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.dtypes import default_dtype, read_dtype
 from backprop_engine.scenarios.known import KnownNumbers
+from backprop_engine.scenarios.pasted import (
+    flag,
+    grad_of,
+    made_by,
+    no_arguments,
+    only_flag,
+    repeats,
+)
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
 from backprop_engine.scenarios.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
 from backprop_engine.source import ProblemError, Source, Span
@@ -201,7 +209,7 @@ class _Reader:
     # Assignments
 
     def _assign(self, statement: Assignment) -> None:
-        name, made = statement.name, _made(statement.expression)
+        name, made = statement.name, made_by(statement.expression)
         if made is not None and name not in self._assigned and not self._loops:
             self._add_input(statement, *made)
             return
@@ -213,7 +221,7 @@ class _Reader:
     def _unpack(self, statement: Unpacking) -> None:
         targets, values = statement.targets, syntax.children(statement.expression)
         is_listed = isinstance(statement.expression, syntax.Sequence)
-        is_made = is_listed and len(targets) == len(values) and all(map(_made, values))
+        is_made = is_listed and len(targets) == len(values) and all(map(made_by, values))
         if is_made and not self._loops:
             for name, value in zip(targets, values, strict=True):
                 span = Span(name.span.start, value.span.stop)
@@ -250,7 +258,7 @@ class _Reader:
             if isinstance(part, syntax.Name):
                 self._used.add(part.name)
             elif isinstance(part, Call) and is_tensor(part) and part.function not in self._assigned:
-                if is_random(part) and (self._loops or _repeats(root, part)):
+                if is_random(part) and (self._loops or repeats(root, part)):
                     raise refused.random_in_loop(part)
                 tensor = self._tensor(part)
                 if tensor.requires_grad:
@@ -312,9 +320,9 @@ class _Reader:
             case "retain_grad":
                 self._retain_grad(call, call.receiver)
             case "requires_grad_":
-                self._require_grad(call, call.receiver, _only_flag(call))
-            case "zero_" if _grad_of(call.receiver):
-                _no_arguments(call)
+                self._require_grad(call, call.receiver, only_flag(call))
+            case "zero_" if grad_of(call.receiver):
+                no_arguments(call)
                 self._clear(call.receiver, call.span, to_none=False)
             case _:
                 raise refused.action(call, self._text(call.span))
@@ -336,10 +344,10 @@ class _Reader:
         for name, value in call.keywords:
             if name not in ("gradient", "retain_graph", "create_graph"):
                 raise refused.keyword(name, value.span)
-        if "create_graph" in given and _flag(given["create_graph"]):
+        if "create_graph" in given and flag(given["create_graph"]):
             raise refused.keyword("create_graph", given["create_graph"].span)
         if "retain_graph" in given:
-            _flag(given["retain_graph"])
+            flag(given["retain_graph"])
         gradient = given.get("gradient")
         if call.arguments:
             if gradient is not None or len(call.arguments) > 1:
@@ -356,7 +364,7 @@ class _Reader:
         self.passes.append(Backward(output, None, receiver.span, vector, is_call=True))
 
     def _retain_grad(self, call: Call, receiver: Expression) -> None:
-        _no_arguments(call)
+        no_arguments(call)
         if not isinstance(receiver, syntax.Name):
             raise ProblemError(
                 "a value must have a name for its `.grad` to be read",
@@ -410,12 +418,12 @@ class _Reader:
                 )
             self._clear(target, statement.span, to_none=True)
         elif target.name == "requires_grad":
-            self._require_grad(statement, target.receiver, _flag(value))
+            self._require_grad(statement, target.receiver, flag(value))
         else:
             raise refused.setting(statement, self._text(statement.span))
 
     def _clear(self, target: Expression, span: Span, *, to_none: bool) -> None:
-        receiver = _grad_of(target)
+        receiver = grad_of(target)
         if receiver is None:
             raise ProblemError("only the `.grad` of a name can be cleared", span)
         name = self._known(receiver)
@@ -429,16 +437,6 @@ def _appends(call: Call) -> bool:
     return call.receiver is not None and call.function == "append"
 
 
-def _repeats(root: Expression, part: Expression) -> bool:
-    """Whether a comprehension in `root` has `part` in its item."""
-    return any(
-        inner is part
-        for one in postorder(root)
-        if isinstance(one, syntax.Comprehension)
-        for inner in postorder(one.item)
-    )
-
-
 def _note(seeds: Iterable[int]) -> str:
     """What to say of numbers that were drawn, from these seeds."""
     listed = ", ".join(map(str, seeds))
@@ -449,47 +447,3 @@ def _note(seeds: Iterable[int]) -> str:
         f"Random numbers here are numpy's (PCG64, seed{plural} {listed}): the same in every run "
         "and on every machine, and not those that torch draws."
     )
-
-
-def _made(expression: Expression) -> tuple[Call, bool] | None:
-    """The call that writes a tensor out, and whether something around it asks for a gradient."""
-    match expression:
-        case Call(function="Parameter", receiver=None, arguments=(inner,), keywords=()):
-            made = _made(inner)
-            return None if made is None else (made[0], True)
-        case Call(function="requires_grad_", receiver=Call() as receiver) if is_tensor(receiver):
-            return receiver, _only_flag(expression)
-        case Call() if is_tensor(expression):
-            return expression, False
-        case _:
-            return None
-
-
-def _grad_of(expression: Expression) -> syntax.Name | None:
-    """The `x` of `x.grad` or `x.grad.data`."""
-    match expression:
-        case syntax.Attribute(name="data", receiver=syntax.Attribute(name="grad") as grad):
-            return _grad_of(grad)
-        case syntax.Attribute(name="grad", receiver=syntax.Name() as name):
-            return name
-        case _:
-            return None
-
-
-def _flag(expression: Expression) -> bool:
-    if isinstance(expression, syntax.Literal) and isinstance(expression.value, bool | None):
-        return bool(expression.value)
-    raise ProblemError("this is not a truth value", expression.span, "`True` or `False`")
-
-
-def _only_flag(call: Call) -> bool:
-    """The argument of `requires_grad_()`, True where there is none."""
-    given = (*call.arguments, *(value for _, value in call.keywords))
-    if len(given) > 1:
-        raise ProblemError("`requires_grad_` takes one argument", given[-1].span)
-    return _flag(given[0]) if given else True
-
-
-def _no_arguments(call: Call) -> None:
-    for argument in (*call.arguments, *(value for _, value in call.keywords)):
-        raise ProblemError(f"`{call.function}()` takes no argument", argument.span)
