@@ -14,6 +14,8 @@ class Naming(NamedTuple):
 
     before: str
     after: str = ""
+    is_counted: bool = False
+    """Whether the number is the loop's own variable, and not the place of an item."""
 
 
 class Iterations:
@@ -57,7 +59,7 @@ class Iterations:
         iteration = self._stretches[at] if at >= 0 else _NOWHERE
         texts: list[str] = []
         while iteration != _NOWHERE:
-            before, after = self._namings[iteration]
+            before, after, _ = self._namings[iteration]
             texts.append(f"{before}{self._numbers[iteration]}{after}")
             iteration = self._outer[iteration]
         return ", ".join(reversed(texts))

@@ -69,8 +69,11 @@ class Looping(Environment):
         items, count = self._items(result, iterable)
         self._spend(count, span)
         naming, numbers = self._naming(target, iterable, result), range(count)
-        if isinstance(result, Counting) and isinstance(target, syntax.Name):
+        if isinstance(result, Counting):
             numbers = result.numbers
+        elif naming.is_counted and isinstance(iterable, syntax.Call):
+            start = self._first_number(iterable)
+            numbers = range(start, start + count)
         iterations = self.graph.iterations
         for number, item in zip(numbers, items, strict=True):
             iterations.begin(len(self.graph), naming, number)
@@ -87,7 +90,7 @@ class Looping(Environment):
         name = first.name if isinstance(first, syntax.Name) else ""
         function = iterable.function if isinstance(iterable, syntax.Call) else ""
         if isinstance(result, Counting) or (function == "enumerate" and first is not target):
-            return Naming(f"{name}=")
+            return Naming(f"{name}=", is_counted=True)
         if isinstance(iterable, syntax.Call) and function == "zip" and iterable.arguments:
             iterable = iterable.arguments[0]
         if isinstance(iterable, syntax.Name):
@@ -132,7 +135,7 @@ class Looping(Environment):
             return list(result.items), len(result)
         if isinstance(result, int) and result in self._tuples:
             numbers = self._tuples[result]
-            return (self._constant(one, place.span) for one in numbers), len(numbers)
+            return [self._constant(one, place.span) for one in numbers], len(numbers)
         if isinstance(result, Whole):
             raise ProblemError(
                 f"`{self._text(place.span)}` is a number, and a loop goes through a list",
@@ -140,7 +143,8 @@ class Looping(Environment):
                 fix=f"write `range({self._text(place.span)})`",
             )
         group = self._group(result, place)
-        return (self._pick(group, at, place.span) for at in range(len(group))), len(group)
+        # All at once, as `unbind` has them: they come before what the loop makes of them.
+        return [self._pick(group, at, place.span) for at in range(len(group))], len(group)
 
     def _group(self, result: Result, place: Expression) -> Group:
         """What has several values: a tensor has, along its first axis."""
