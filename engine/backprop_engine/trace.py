@@ -119,7 +119,7 @@ class Heading:
     """Where numbers are from that the text does not have."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trace:
     """A recorded run. The step columns have one entry a step; see the module's docstring."""
 
@@ -139,6 +139,10 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.senders)
+
+    def __repr__(self) -> str:
+        # Without its values: whoever describes a thread by its arguments would write millions.
+        return f"<Trace of {len(self.graph)} nodes in {len(self)} steps>"
 
     # Steps and passes
 
