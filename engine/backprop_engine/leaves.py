@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 
@@ -120,6 +121,10 @@ class Leaves(Looping):
         self, results: list[Result], expressions: tuple[Expression, ...]
     ) -> tuple[int, ...]:
         """The nodes of the last results, which are taken off; after a `*` several may be one."""
+        last = results[-len(expressions) :] if expressions else ()
+        if {*map(type, last)} == {int}:  # as nearly always
+            del results[-len(expressions) :]
+            return tuple(cast("list[int]", last))
         return tuple(
             one if isinstance(one, int) else self._one(one, expression)
             for one, expression in self._spread(results, expressions)

@@ -26,6 +26,8 @@ ELEMENT_LIMIT = 1000
 WORK_LIMIT = 100_000
 """The same for elements × nodes to run again."""
 DIRECTIONS = 3
+LONG_TAPE = 20_000
+"""Nodes to run again from which on one direction has to do: each takes some fifty runs."""
 ERROR_FACTOR = 10.0
 """An estimated error is an estimate too."""
 ROUNDOFFS = 16.0
@@ -311,7 +313,7 @@ def _along_directions(trace: Trace, tape: _Tape) -> Mapping[int, FiniteDifferenc
     random = np.random.Generator(np.random.PCG64(0))
     tested: list[Direction] = []
     reasons: list[str] = []
-    for _ in range(DIRECTIONS):
+    for _ in range(DIRECTIONS if len(tape.affected) <= LONG_TAPE else 1):
         towards = {
             node: random.standard_normal(shape_of(trace.graph.value[node])) for node in tape.nodes
         }
