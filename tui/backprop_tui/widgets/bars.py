@@ -85,6 +85,11 @@ class PaneTabs(Widget):
                 parts.append(Content.styled(f" {name} ", "$foreground-muted"))
         return Content(" ").join(parts)
 
+    def column(self, pane: str) -> int:
+        """Where the name of `pane` starts."""
+        at = [one for one, _ in PANES].index(pane)
+        return sum(len(name) + 3 for _, name in PANES[:at])
+
     def on_click(self, event: events.Click) -> None:
         """Tell which name was clicked."""
         place = event.get_content_offset(self)
