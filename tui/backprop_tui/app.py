@@ -323,7 +323,8 @@ class DebuggerApp(SessionApp):
     def action_help(self) -> None:
         """Show the help screen."""
         focused = None if self.focused is None else self.focused.id
-        self.push_screen(HelpScreen(self.glyphs, focused or ""))
+        pane = "cells" if isinstance(self.screen, InspectorScreen) else focused or ""
+        self.push_screen(HelpScreen(self.glyphs, pane))
 
     def action_inspect(self) -> None:
         """Look into the selected node; from a reference, lead to the full drawing."""
@@ -345,7 +346,7 @@ class DebuggerApp(SessionApp):
         """Show a letter on each pane, and go where one leads."""
         screen = self.screen
         if isinstance(screen, DebuggerScreen):
-            self.push_screen(JumpScreen(screen.pane_places()), screen.focus_pane)
+            self.push_screen(JumpScreen(screen.hints()), screen.focus_pane)
 
     def action_close_problem(self) -> None:
         """From a bad scenario back to the list, or out."""
