@@ -70,7 +70,7 @@ def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:  # noqa: C
             continue
         operands, rules = operands_of[node], scalar_rules[node]
         if rules is None:
-            for position, operand in enumerate(operands):
+            for position, operand in enumerate(graph.differentiated(node)):
                 if requires_grad[operand]:
                     sent = contribution(graph, node, position, upstream)
                     before = gradient[operand]

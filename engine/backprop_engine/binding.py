@@ -41,7 +41,9 @@ def bind(call: syntax.Call, operation: Operation, known: Known) -> Bound:
                 call.span,
                 expected=signature(operation, call.function),
             )
-        if parameter.is_ignored:
+        if parameter.refusal:
+            _check_refused(parameter, argument, call)
+        if parameter.is_ignored or parameter.refusal:
             continue
         if parameter.kind is Kind.OPERANDS:
             is_written = isinstance(argument, syntax.Sequence)
@@ -110,6 +112,23 @@ def _is_none(argument: Any) -> bool:
     return argument is None or (isinstance(argument, syntax.Literal) and argument.value is None)
 
 
+def _check_refused(parameter: Parameter, argument: Any, call: syntax.Call) -> None:
+    if not _is_none(argument) and not _is_written_as(parameter.default, argument):
+        raise ProblemError(
+            f"`{parameter.name}` of `{call.function}` is not supported",
+            argument.span,
+            fix=parameter.refusal,
+        )
+
+
+def _is_written_as(default: Any, argument: Any) -> bool:
+    """Whether an argument is the default itself: not given, or written out."""
+    written = argument
+    if isinstance(argument, syntax.Number | syntax.Literal):
+        written = argument.value
+    return isinstance(written, bool | int | float) and written == default
+
+
 def _neutral(parameter: Parameter, call: syntax.Call, operation: Operation) -> Expression:
     if parameter.neutral is None:
         raise NoRoomError(
@@ -138,7 +157,7 @@ def signature(operation: Operation, function: str) -> str:
     parts = [
         one.name if one.default is REQUIRED else f"{one.name}={one.default!r}"
         for one in operation.parameters
-        if not one.is_ignored
+        if not one.is_ignored and not one.refusal
     ]
     return f"{function}({', '.join(parts)})"
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from backprop_engine.binding import NoRoomError, bind
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, NEG, PROPERTIES
-from backprop_engine.catalogue.shapes import FROM_OPERAND
+from backprop_engine.catalogue.indexing import FROM_OPERAND
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES
@@ -55,7 +55,12 @@ def resolve(expression: Expression, variables: Container[str], known: Known) -> 
 def _operator(symbol: str, expression: Expression) -> Operation:
     operation = BINARY.get(symbol)
     if operation is None:
-        raise ProblemError(f"`{symbol}` is not supported", expression.span, listed(BINARY))
+        raise ProblemError(
+            f"`{symbol}` is not supported",
+            expression.span,
+            listed(BINARY),
+            "write `torch.floor(x / 2)`" if symbol == "//" else "",
+        )
     return operation
 
 
@@ -136,9 +141,9 @@ def _whole(place: Expression, value: Any) -> int:
 
 
 def _call(call: syntax.Call, variables: Container[str], known: Known) -> Call:
-    # `torch.linalg.norm` is another function than `torch.norm`.
-    of_module = f"{call.prefix.rpartition('.')[2]}.{call.function}"
-    forms = FUNCTIONS.get(of_module) or FUNCTIONS.get(call.function, ())
+    # `torch.linalg.norm` is another function than `torch.norm`, and `x.unfold` than `F.unfold`.
+    owner = call.prefix.rpartition(".")[2] if call.receiver is None else "Tensor"
+    forms = FUNCTIONS.get(f"{owner}.{call.function}") or FUNCTIONS.get(call.function, ())
     if not forms:
         raise _unknown_function(call, variables)
     problems: list[ProblemError] = []
@@ -172,5 +177,5 @@ def _unknown_function(call: syntax.Call, variables: Container[str]) -> ProblemEr
     if (missing := refused.of_torch(call, FUNCTIONS)) is not None:
         return missing
     kind = "function" if call.receiver is None else "method"
-    fix = did_you_mean(name, list(FUNCTIONS))
+    fix = did_you_mean(name, list(FUNCTIONS)) or "`backprop-tui ops` lists what there is"
     return ProblemError(f"unknown {kind} `{name}`", call.function_span, fix=fix)

@@ -87,13 +87,13 @@ class Environment:
         """Let `name` mean `result` from here on; returns the version's name (`h@2`)."""
         self._seen[name] += 1
         version = name if self._total[name] == 1 else f"{name}@{self._seen[name]}"
-        for known in {name, version}:
-            self.names.pop(known, None)
-            self.groups.pop(known, None)
-            if isinstance(result, int):
-                self.names[known] = result
-            else:
-                self.groups[known] = result
+        if isinstance(result, int):
+            if self.groups:
+                self.groups.pop(name, None)
+            self.names[name] = self.names[version] = result
+        else:
+            self.names.pop(name, None)
+            self.groups[name] = self.groups[version] = result
         return version
 
     def _look_up(self, expression: syntax.Name) -> Result:

@@ -117,12 +117,13 @@ class Evaluation(Environment):
 
     def _assign(self, name: str, result: Result) -> None:
         version = self._bind(name, result)
-        self.assigned.pop(name, None)
-        if isinstance(result, int):
-            self.assigned[name] = result
-            self.assigned[version] = result
-            # `b = a` makes no node: the first name stays.
-            self.graph.names.setdefault(result, version)
+        if not isinstance(result, int):
+            self.assigned.pop(name, None)
+            return
+        self.assigned[name] = result
+        self.assigned[version] = result
+        # `b = a` makes no node: the first name stays.
+        self.graph.names.setdefault(result, version)
 
     def _unpack(self, statement: Unpacking) -> None:
         """Names for several values at once; they are picked from left to right."""
@@ -207,7 +208,9 @@ class Evaluation(Environment):
 
     def _begin(self, task: Expression, pending: list[_Task], results: list[Result]) -> None:
         """The result of what needs no operand, or the work that leads to it."""
-        if (leaf := self._leaf(task)) is not None:
+        if isinstance(task, syntax.Binary) and task.symbol not in ("//", "%"):
+            self._plan(task, pending)
+        elif (leaf := self._leaf(task)) is not None:
             results.append(leaf)
         elif isinstance(task, syntax.Unary) and task.symbol == "+":
             pending.append(task.operand)
@@ -224,9 +227,13 @@ class Evaluation(Environment):
         elif isinstance(task, syntax.Attribute) and task.name not in PROPERTIES:
             pending += [_PickNamed(task), task.receiver]
         else:
-            call = resolve(task, self._seen, self._known)
-            pending.append(_Apply(call, task.span))
-            pending.extend(reversed(call.operands))
+            self._plan(task, pending)
+
+    def _plan(self, task: Expression, pending: list[_Task]) -> None:
+        """Put off an operation until its operands are there."""
+        call = resolve(task, self._seen, self._known)
+        pending.append(_Apply(call, task.span))
+        pending.extend(reversed(call.operands))
 
     def _of_module(self, expression: Expression) -> Expression | None:
         """`F.relu(x)` for `nn.ReLU()(x)`, and for `act(x)` after `act = nn.ReLU()`."""

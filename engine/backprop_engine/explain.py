@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backprop_engine import notation
-from backprop_engine.catalogue.shapes import index_items_text
+from backprop_engine.catalogue.indexing import index_items_text
 from backprop_engine.operation import OPERAND_LETTERS, Derivative, Operation, fill
 from backprop_engine.trace import PassKind, Progress, Step, StepKind, Trace
 from backprop_engine.values import Shape, Value, full_like, settle, shape_of
@@ -355,10 +355,15 @@ def _figures(trace: Trace, node: int) -> dict[str, str]:
 def _texts(trace: Trace, node: int, text: Callable[[int], str]) -> dict[str, str]:
     operands = trace.graph.operands[node]
     attributes = trace.graph.attributes_of(node)
-    texts = {name: str(value) for name, value in attributes.items()}
+    texts = {name: _attribute_text(value) for name, value in attributes.items()}
     names = [text(one) for one in operands]
     if "items" in attributes:
         texts["items"] = index_items_text(attributes["items"], tuple(names[1:]))
     texts["y"] = text(node)
     texts.update(zip(OPERAND_LETTERS, names, strict=False))
     return texts
+
+
+def _attribute_text(value: object) -> str:
+    """`0.5` as it would be written, `(−2)` in brackets; `1.0` is `1`."""
+    return notation.in_brackets(notation.number(value)) if type(value) is float else str(value)

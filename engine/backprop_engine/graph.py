@@ -38,6 +38,9 @@ class Graph:
         """The rules of an operation without attributes that makes a float of one or two floats;
         None elsewhere. By it the passes know the commonest cases, which they spell out."""
         self.attributes: dict[int, Mapping[str, Any]] = {}
+        self.reach: dict[int, int] = {}
+        """Of a node with more operands than derivatives: how many it can send a gradient to. The
+        others are indices, or models of a shape as in `x.view_as(z)`."""
         self.retained: set[int] = set()
         """Computed nodes whose `.grad` is kept (`retain_grad`)."""
         self.is_recording = True
@@ -74,12 +77,16 @@ class Graph:
     ) -> int:
         """Append the output of `operation`; OperandError where it cannot take the operands."""
         settled = self._compute(self.value, operation, operands, attributes)
+        has_model = len(operands) > len(operation.derivatives) and not operation.variadic
+        sent_to = operands[: len(operation.derivatives)] if has_model else operands
         requires_grad = (
             self.is_recording
             and operation.differentiable
-            and any(self.requires_grad[operand] for operand in operands)
+            and any(self.requires_grad[one] for one in sent_to)
             and is_float(settled)
         )
+        if len(operands) > len(operation.derivatives):
+            self._check_constants(operation, operands)
         is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
         node = self._append(operation, operands, settled, requires_grad, is_number, span)
         is_plain = len(operands) == len(operation.rules) <= 2 and not operation.variadic
@@ -87,7 +94,18 @@ class Graph:
             self.scalar_rules[node] = operation.rules
         if attributes:
             self.attributes[node] = attributes
+        if has_model:
+            self.reach[node] = len(sent_to)
         return node
+
+    def _check_constants(self, operation: Operation, operands: tuple[int, ...]) -> None:
+        """Refuse the weights of a loss where they require grad, as torch does."""
+        for position, name in operation.constants.items():
+            if position < len(operands) and self.requires_grad[operands[position]]:
+                raise OperandError(
+                    f"`{operation.name}` has no derivative by `{name}`, which requires grad",
+                    "give it `requires_grad: false`, or write it as `torch.tensor(…)`",
+                )
 
     def _are_floats(self, *nodes: int) -> bool:
         """Whether all are Python's floats, not arrays, `np.float32` or whole numbers."""
@@ -163,6 +181,10 @@ class Graph:
         self.span.append(span)
         return len(self.value) - 1
 
+    def differentiated(self, node: int) -> tuple[int, ...]:
+        """The operands of `node` that its operation has a derivative for: the first ones."""
+        return self.operands[node][: self.reach.get(node)]
+
     def attributes_of(self, node: int) -> Mapping[str, Any]:
         """The attributes of the operation that made `node` (`dim`, a shape, an index)."""
         return self.attributes.get(node, NO_ATTRIBUTES)
@@ -175,8 +197,11 @@ class Graph:
 
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Consumer, position and operand of every edge, int32, in the order of a backward pass:
-        consumers from the last to the first, the operands of each from left to right."""
+        consumers from the last to the first, the operands of each from left to right. Operands
+        that nothing can be sent to are left out."""
         operands = self.operands[::-1]
+        if self.reach:
+            operands = [self.differentiated(node) for node in reversed(range(len(self)))]
         counts = np.fromiter(map(len, operands), np.int32, len(operands))
         receivers = np.fromiter(chain.from_iterable(operands), np.int32, int(counts.sum()))
         consumers = np.repeat(np.arange(len(operands), dtype=np.int32)[::-1], counts)
@@ -195,20 +220,28 @@ class Graph:
 
     def grad_fn(self, node: int) -> str:
         """The name torch gives the node's `grad_fn`; empty where that is None."""
-        operation = self.operation[node]
-        if operation is None or not self.requires_grad[node]:
-            return ""
+        while self.requires_grad[node]:
+            operation = self.operation[node]
+            if operation is None:
+                break
+            name = operation.grad_fn_of(self._application(node))
+            if name:
+                return name
+            node = self.operands[node][0]  # handed through: `flatten` of a vector is the vector
+        return ""
+
+    def _application(self, node: int) -> Application:
         operands = self.operands[node]
-        return operation.grad_fn_of(
-            Application(
-                shapes=tuple(shape_of(self.value[o]) for o in operands),
-                numbers=tuple(bool(self.is_number[o]) for o in operands),
-                contiguous=tuple(
-                    not isinstance(v, np.ndarray) or v.flags.c_contiguous
-                    for v in (self.value[o] for o in operands)
-                ),
-                attributes=self.attributes_of(node),
-            )
+        values = tuple(self.value[operand] for operand in operands)
+        return Application(
+            shapes=tuple(shape_of(value) for value in values),
+            numbers=tuple(bool(self.is_number[operand]) for operand in operands),
+            contiguous=tuple(
+                not isinstance(value, np.ndarray) or value.flags.c_contiguous for value in values
+            ),
+            attributes=self.attributes_of(node),
+            values=values,
+            requires_grad=tuple(bool(self.requires_grad[operand]) for operand in operands),
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from backprop_engine.values import Shape, evaluate
+from backprop_engine.values import Shape, Value, dtype_of, evaluate, shape_of
 
 Rule = Callable[..., Any]
 """`rule(upstream, output, *operands, **attributes)`: the contribution to one operand."""
@@ -36,6 +36,10 @@ class Application:
     contiguous: tuple[bool, ...]
     """For each operand, whether its elements lie in memory in order."""
     attributes: Mapping[str, Any]
+    values: tuple[Any, ...] = ()
+    """The operands themselves: how their elements lie in memory can decide."""
+    requires_grad: tuple[bool, ...] = ()
+    """For each operand, whether it requires grad."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,11 @@ class Parameter:
     """For a TEXT: the words it may be; any where there are none."""
     is_ignored: bool = False
     """Taken from a pasted call and dropped: it changes no number here (`inplace=True`)."""
+    is_constant: bool = False
+    """An operand that torch has no derivative by, and refuses where it requires grad."""
+    refusal: str = ""
+    """For what keeps its place in torch's signature and is not supported: it may be given as its
+    default alone, and this is what to write instead."""
 
 
 class Rounding(Enum):
@@ -108,13 +117,14 @@ class Operation:
     forward: Callable[..., Any]
     """`forward(*operands, **attributes)`, on floats and arrays alike."""
     derivatives: tuple[Derivative, ...]
-    """One for each operand; an operand beyond them (an index) has no gradient."""
+    """One for each operand; an operand beyond them (an index, a model of a shape) gets none."""
     notation: Template
     """The operation as mathematics."""
     torch: Callable[..., Any]
     """Its twin: `torch(torch_module, *operands, **attributes)`."""
     grad_fn: str | Callable[[Application], str]
-    """The class name of the autograd node torch makes for it."""
+    """The class name of the autograd node torch makes for it; empty where torch hands the first
+    operand through as it is, or where there is no gradient."""
     words: str = ""
     """What it does, in a few plain words."""
     parameters: tuple[Parameter, ...] = (Parameter("input"),)
@@ -143,9 +153,13 @@ class Operation:
     """None stands for ULP if it is elementwise, else for TERMS."""
     composite: Template | None = None
     """What it is made of, if it can be opened: statements over `a`, `b`, … in the language of
-    scenarios, the last one the result. A function is given the shapes as `shapes`."""
+    scenarios, the last one the result. A function is given `shapes` and `dtypes` as well, and
+    answers with an empty text where these operands have none."""
     symbolic: Callable[..., Any] | None = None
     """`symbolic(sympy, *operands, **attributes)`: it as a sympy expression of scalars."""
+    slope_error: float = 0.0
+    """How far torch's slope, and so ours, is off the mathematical one, relatively: where a kernel
+    holds a constant in fewer bits than the numbers have."""
     example: str = ""
     """A scenario in the shorthand that shows it: `x=2, y=exp(x)`."""
 
@@ -169,11 +183,32 @@ class Operation:
         return tuple(by_name[name] for name in self.method)
 
     @property
+    def constants(self) -> Mapping[int, str]:
+        """The operands that must not require grad, and what torch calls them."""
+        operands = [
+            one
+            for one in self.parameters
+            if one.kind is Kind.OPERAND and not one.is_ignored and not one.refusal
+        ]
+        return {at: one.name for at, one in enumerate(operands) if one.is_constant}
+
+    @property
     def rounds_by(self) -> Rounding:
         """The bound that applies to its rounding errors."""
         if self.rounding is not None:
             return self.rounding
         return Rounding.ULP if self.elementwise else Rounding.TERMS
+
+    def opened(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> str:
+        """The statements of its composite for these operands; empty where it has none."""
+        if self.composite is None:
+            return ""
+        texts = {name: str(value) for name, value in attributes.items()}
+        if isinstance(self.composite, str):
+            return fill(self.composite, texts)
+        shapes = tuple(shape_of(one) for one in operands)
+        dtypes = tuple(dtype_of(one) for one in operands)
+        return self.composite(shapes=shapes, dtypes=dtypes, **texts)
 
     def grad_fn_of(self, application: Application) -> str:
         """The class name of torch's autograd node for this application."""

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
+
+_SAME_BEGINNING = 0.15
+"""What the first two letters count, which people seldom mistype: `exq` is `exp`, not `eq`."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like `word`, or None where none is much like it."""
     candidates = list(known)
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
-    found = get_close_matches(word.lower(), by_lower_case, n=1, cutoff=0.6)
-    return by_lower_case[found[0]] if found else None
+    typed = word.lower()
+
+    def likeness(candidate: str) -> float:
+        ratio = SequenceMatcher(None, candidate, typed).ratio()
+        return ratio + (_SAME_BEGINNING if candidate[:2] == typed[:2] else 0.0)
+
+    found = get_close_matches(typed, by_lower_case, n=8, cutoff=0.6)
+    return by_lower_case[max(found, key=likeness)] if found else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

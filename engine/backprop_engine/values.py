@@ -96,6 +96,8 @@ def elementary(
 
     def function(x: Any) -> Any:
         if type(x) is not float:
+            if type(x) is bool or getattr(x, "dtype", None) == np.bool_:
+                x = x * 1.0  # numpy would make numbers of sixteen bits
             return array(x)
         try:
             return scalar(x)
@@ -111,6 +113,30 @@ sqrt = elementary(math.sqrt, np.sqrt)
 sin = elementary(math.sin, np.sin)
 cos = elementary(math.cos, np.cos)
 tanh = elementary(math.tanh, np.tanh)
+expm1 = elementary(math.expm1, np.expm1)
+exp2 = elementary(math.exp2, np.exp2)
+log1p = elementary(math.log1p, np.log1p)
+log2 = elementary(math.log2, np.log2)
+log10 = elementary(math.log10, np.log10)
+tan = elementary(math.tan, np.tan)
+asin = elementary(math.asin, np.arcsin)
+acos = elementary(math.acos, np.arccos)
+atan = elementary(math.atan, np.arctan)
+sinh = elementary(math.sinh, np.sinh)
+cosh = elementary(math.cosh, np.cosh)
+asinh = elementary(math.asinh, np.arcsinh)
+acosh = elementary(math.acosh, np.arccosh)
+atanh = elementary(math.atanh, np.arctanh)
+
+
+def _each(scalar: Callable[[float], float]) -> Callable[[Any], Any]:
+    """A function that numpy lacks, element by element."""
+    wide = np.vectorize(scalar, otypes=[float])
+    return lambda x: wide(x).astype(np.result_type(np.asarray(x), np.float32))[()]
+
+
+erf = elementary(math.erf, _each(math.erf))
+erfc = elementary(math.erfc, _each(math.erfc))
 
 
 def where(condition: Any, a: Any, b: Any) -> Any:

@@ -163,12 +163,11 @@ def test_a_node_shows_how_it_is_made(text, shown):
 
 def test_every_operation_can_be_explained_in_every_operand():
     """Filling each template once finds a wrong name in any of them."""
-    names = dict.fromkeys(
-        ("a", "b", "y", "g", "dim", "keepdim", "shape", "dim0", "dim1", "items"), "q"
-    )
     from backprop_engine.operation import fill
 
     for operation in OPERATIONS.values():
+        attributes = {one.name: (*one.choices, "1")[0] for one in operation.parameters}
+        names = dict.fromkeys([*"abcdefgh", "y", "g", "items"], "q") | attributes | {"output": "0"}
         assert "q" in fill(operation.notation, names)
         for derivative in operation.derivatives:
             assert fill(derivative.local or derivative.vjp or "", names)

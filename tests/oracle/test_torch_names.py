@@ -6,6 +6,7 @@ The list is written anew by `python tests/oracle/test_torch_names.py`, for anoth
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import wrap
 from types import ModuleType
 
 import torch
@@ -52,7 +53,11 @@ def installed() -> dict[str, list[str]]:
 
 
 def written(names: dict[str, list[str]]) -> str:
-    return "".join(f"[{place}]\n{' '.join(sorted(found))}\n" for place, found in names.items())
+    sections = [
+        [f"[{place}]", *wrap(" ".join(sorted(found)), 99, break_on_hyphens=False)]
+        for place, found in names.items()
+    ]
+    return "\n".join(line for lines in sections for line in lines) + "\n"
 
 
 def test_the_list_has_exactly_the_names_of_the_torch_that_is_installed() -> None:

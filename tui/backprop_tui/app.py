@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,6 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.worker import get_current_worker
 
 from backprop_engine.collector import collector_paused
 from backprop_engine.source import Source
@@ -30,7 +29,9 @@ from backprop_tui.messages import Changed
 from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting
+from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
+from backprop_tui.oracle.symbolic.client import SymbolicOracle
+from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
 from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
@@ -43,9 +44,7 @@ from backprop_tui.screens.reading import ReadingScreen
 from backprop_tui.screens.search import SearchPrompt
 from backprop_tui.session import Change, Session, open_session
 from backprop_tui.session_app import SessionApp
-from backprop_tui.stops.continuing import cancel, is_surveyed, learn, surveys
-from backprop_tui.stops.scan import Scan
-from backprop_tui.stops.state import Key, Stop
+from backprop_tui.stops.continuing import cancel
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
 from backprop_tui.view import View
 from backprop_tui.widgets.bars import KeyBar
@@ -59,8 +58,18 @@ _FOLLOWING = (DebuggerScreen, BreakpointList, SearchPrompt, InspectorScreen)
 class AsksTorch(Protocol):
     """What the app wants of an oracle; see `backprop_tui.oracle.client.Oracle`."""
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         """What torch makes of `trace`; called in a thread."""
+
+    def close(self) -> None:
+        """End it; an `ask` under way returns."""
+
+
+class AsksSympy(Protocol):
+    """The same of the symbolic oracle; see `backprop_tui.oracle.symbolic.client`."""
+
+    def ask(self, trace: Trace) -> SymbolicAnswer:
+        """What mathematics says about `trace`; called in a thread."""
 
     def close(self) -> None:
         """End it; an `ask` under way returns."""
@@ -102,6 +111,7 @@ class DebuggerApp(SessionApp):
     BINDINGS: ClassVar = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
 
     oracle_state: reactive[OracleState] = reactive[OracleState](Starting())
+    symbolic_state: reactive[SymbolicState] = reactive[SymbolicState](NOT_ASKED)
 
     @dataclass
     class Opened(Message):
@@ -115,17 +125,23 @@ class DebuggerApp(SessionApp):
         """A worker has torch's answer for `trace`."""
 
         trace: Trace
-        state: Ready | Failed
+        state: Ready[TorchReport] | Failed
         agreement: Agreement | None
 
     @dataclass
-    class Surveyed(Message):
-        """A worker has looked on for hits of breakpoints and watches."""
+    class SymbolicAnswered(Message):
+        """A worker has the formulas of `trace`."""
 
-        scans: Mapping[Key, Scan]
+        trace: Trace
+        state: SymbolicAnswer
 
     def __init__(
-        self, target: Target, *, oracle: AsksTorch | None = None, glyphs: Glyphs | None = None
+        self,
+        target: Target,
+        *,
+        oracle: AsksTorch | None = None,
+        symbolic: AsksSympy | None = None,
+        glyphs: Glyphs | None = None,
     ) -> None:
         super().__init__()
         for theme in (BLACKBOARD, WHITEBOARD):
@@ -134,11 +150,13 @@ class DebuggerApp(SessionApp):
             self.theme = DEFAULT_THEME
         self._target = target
         self._oracle: AsksTorch = Oracle() if oracle is None else oracle
+        self._symbolic: AsksSympy = (
+            SymbolicOracle(with_texts=True) if symbolic is None else symbolic
+        )
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii = AsciiFilter()
         self._agreement: Agreement | None = None
         self._opened: Target = target
-        self._survey_asked: tuple[Trace, tuple[Stop, ...]] | None = None
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
 
@@ -168,8 +186,9 @@ class DebuggerApp(SessionApp):
             self.open(self._target)
 
     def on_unmount(self) -> None:
-        """Let no thread wait for torch when the app ends."""
+        """Let no thread wait for an oracle when the app ends."""
         self._oracle.close()
+        self._symbolic.close()
 
     def open(self, target: Target) -> None:
         """Read `target`, a long one in a thread, and show it."""
@@ -201,6 +220,7 @@ class DebuggerApp(SessionApp):
             return
         self._agreement = None
         self.set_reactive(DebuggerApp.oracle_state, Starting())
+        self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
         self.set_reactive(DebuggerApp.session, result)
         self.push_screen(DebuggerScreen(self._view(result)))
         self.call_after_refresh(self._start_oracle, result.trace)
@@ -209,7 +229,7 @@ class DebuggerApp(SessionApp):
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:
         self.open(event.path)
 
-    # Torch
+    # Oracles
 
     def _start_oracle(self, trace: Trace) -> None:
         self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
@@ -225,15 +245,33 @@ class DebuggerApp(SessionApp):
             self._agreement = event.agreement
             self.oracle_state = event.state
 
+    @on(DebuggerScreen.FormulasWanted)
+    def _start_symbolic(self) -> None:
+        """Ask for formulas, the first time that somebody looks."""
+        if self.session is not None and isinstance(self.symbolic_state, NotAsked):
+            self.symbolic_state = Starting()
+            ask = partial(self._ask_symbolic, self.session.trace)
+            self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
+
+    def _ask_symbolic(self, trace: Trace) -> None:
+        self.post_message(self.SymbolicAnswered(trace, self._symbolic.ask(trace)))
+
+    @on(SymbolicAnswered)
+    def _take_formulas(self, event: SymbolicAnswered) -> None:
+        if self.session is not None and event.trace is self.session.trace:
+            self.symbolic_state = event.state
+
     # Showing
 
     def _view(self, session: Session) -> View:
-        return View(session, self.oracle_state, self._agreement, self.glyphs)
+        return View(
+            session, self.oracle_state, self._agreement, self.glyphs, symbolic=self.symbolic_state
+        )
 
     def watch_session(self) -> None:
         """Draw every change of the session, and look for hits that are not known yet."""
         self._show()
-        self._survey()
+        self.survey()
         self.look_on()
         self.keep_time()
 
@@ -241,39 +279,14 @@ class DebuggerApp(SessionApp):
         """Draw torch's answer."""
         self._show()
 
+    def watch_symbolic_state(self) -> None:
+        """Draw the formulas."""
+        self._show()
+
     def _show(self) -> None:
         for screen in self.screen_stack if self.is_running else ():
             if self.session is not None and isinstance(screen, _FOLLOWING):
                 screen.show(self._view(self.session))
-
-    # Breakpoints
-
-    def _survey(self) -> None:
-        """Look for the hits of all breakpoints and watches in a thread, unless one is at it."""
-        session = self.session
-        if session is None or is_surveyed(session):
-            if self._survey_asked is not None:
-                self.workers.cancel_group(self, "survey")
-            self._survey_asked = None
-            return
-        asked = session.trace, session.stops.all
-        if asked != self._survey_asked:
-            self._survey_asked = asked
-            self.run_worker(
-                partial(self._look_for_hits, session), thread=True, group="survey", exclusive=True
-            )
-
-    def _look_for_hits(self, session: Session) -> None:
-        worker = get_current_worker()
-        for scans in surveys(session):
-            if worker.is_cancelled:
-                return
-            self.post_message(self.Surveyed(scans))
-
-    @on(Surveyed)
-    def _learn(self, event: Surveyed) -> None:
-        if self.session is not None:
-            self.session = learn(self.session, event.scans)
 
     @on(Changed)
     def _take_change(self, event: Changed) -> None:

@@ -72,7 +72,9 @@ ADD = Operation(
     words="the sum of two values",
     parameters=_TWO_OPERANDS,
     elementwise=True,
+    symbolic=lambda sympy, a, b: a + b,
     arithmetic=True,
+    example="x=2, z=3, y=x+z",
 )
 
 SUB = Operation(
@@ -98,7 +100,9 @@ SUB = Operation(
     parameters=_TWO_OPERANDS,
     functions=("sub", "subtract"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: a - b,
     arithmetic=True,
+    example="x=2, z=3, y=x-z",
 )
 
 MUL = Operation(
@@ -124,7 +128,9 @@ MUL = Operation(
     parameters=_TWO_OPERANDS,
     functions=("mul", "multiply"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: a * b,
     arithmetic=True,
+    example="x=2, z=3, y=x*z",
 )
 
 DIV = Operation(
@@ -150,7 +156,9 @@ DIV = Operation(
     parameters=_TWO_OPERANDS,
     functions=("div", "divide", "true_divide"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: a / b,
     arithmetic=True,
+    example="x=2, z=4, y=x/z",
 )
 
 POW = Operation(
@@ -174,8 +182,11 @@ POW = Operation(
     grad_fn=_pow_grad_fn,
     words="a base raised to an exponent",
     parameters=(Parameter("input"), Parameter("exponent")),
+    functions=("pow", "float_power"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: sympy.Pow(a, b),
     arithmetic=True,
+    example="x=3, y=x**2",
 )
 
 NEG = Operation(
@@ -194,7 +205,29 @@ NEG = Operation(
     words="the value with its sign turned",
     functions=("neg", "negative"),
     elementwise=True,
+    symbolic=lambda sympy, a: -a,
     arithmetic=True,
+    example="x=2, y=-x",
 )
 
-ARITHMETIC = (ADD, SUB, MUL, DIV, POW, NEG)
+POSITIVE = Operation(
+    name="positive",
+    forward=operator.pos,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a: g,
+            local="1",
+            words="It is the same value, and the gradient goes through unchanged.",
+        ),
+    ),
+    notation="+{a}",
+    torch=lambda torch, a: torch.positive(a),
+    grad_fn="",
+    words="the value itself",
+    elementwise=True,
+    arithmetic=True,
+    symbolic=lambda sp, a: a,
+    example="x=2, y=positive(x)",
+)
+
+ARITHMETIC = (ADD, SUB, MUL, DIV, POW, NEG, POSITIVE)

@@ -16,5 +16,7 @@ DETACHING = (
         words="The same value without its history: it counts as a constant, and no gradient "
         "goes back through it.",
         elementwise=True,
+        example="x=3, y=x**2 * detach(x**2)",
+        symbolic=lambda sympy, a: a,
     ),
 )

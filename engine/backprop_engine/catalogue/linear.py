@@ -1,25 +1,40 @@
-"""Linear algebra."""
+"""Products of vectors and matrices."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from backprop_engine.operation import Application, Derivative, OperandError, Operation, Parameter
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
 from backprop_engine.values import shape_of, unbroadcast
 
 
-def _dot(a: Any, b: Any) -> Any:
-    if len(shape_of(a)) != 1 or len(shape_of(b)) != 1:
-        raise OperandError(
-            f"`dot` takes two vectors, not shapes {shape_of(a)} and {shape_of(b)}", "use `@`"
-        )
-    if a.shape != b.shape:
-        raise OperandError(
-            f"`dot` takes two vectors of one length, not {a.shape[0]} and {b.shape[0]}"
-        )
-    return np.dot(a, b)
+def _paired(name: str) -> Callable[[Any, Any], Any]:
+    """The dot product of two vectors, refused by `name`."""
+
+    def forward(a: Any, b: Any) -> Any:
+        left, right = shape_of(a), shape_of(b)
+        if len(left) != 1 or len(right) != 1:
+            raise OperandError(
+                f"`{name}` takes two vectors, not shapes {left} and {right}", "use `@`"
+            )
+        if left != right:
+            raise OperandError(
+                f"`{name}` takes two vectors of one length, not {left[0]} and {right[0]}"
+            )
+        return np.dot(a, b)
+
+    return forward
 
 
 def _matmul(a: Any, b: Any) -> Any:
@@ -88,29 +103,285 @@ MATMUL = Operation(
     torch=lambda torch, a, b: a @ b,
     grad_fn=_matmul_grad_fn,
     words="the matrix product",
-    parameters=(Parameter("input"), Parameter("other")),
+    parameters=(Parameter("input"), Parameter("other", aliases=("tensor2",))),
+    example="A=[[1,2],[3,4]], x=[5,6], y=(A@x).sum()",
 )
 
-DOT = Operation(
-    name="dot",
-    forward=_dot,
+
+def _of_ranks(name: str, ranks: tuple[int, int], wanted: str) -> Callable[[Any, Any], Any]:
+    """`matmul` for operands of given ranks only, as `mm`, `mv` and `bmm` take them."""
+
+    def forward(a: Any, b: Any) -> Any:
+        left, right = shape_of(a), shape_of(b)
+        fits = (len(left), len(right)) == ranks and left[-1] == right[-min(len(right), 2)]
+        if not fits or (len(left) == 3 and left[0] != right[0]):
+            raise OperandError(f"`{name}` takes {wanted}, not shapes {left} and {right}", "use `@`")
+        return np.matmul(a, b)
+
+    return forward
+
+
+_DOT_DERIVATIVES = (
+    Derivative(
+        rule=lambda g, y, a, b: g * b,
+        vjp="{g}·{b}",
+        words="Each element is multiplied by its partner in the other vector.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: g * a,
+        vjp="{g}·{a}",
+        words="Each element is multiplied by its partner in the other vector.",
+    ),
+)
+
+
+def _dot_form(name: str, other: str, grad_fn: str, words: str) -> Operation:
+    """`dot` or `vdot`."""
+    return Operation(
+        name=name,
+        forward=_paired(name),
+        derivatives=_DOT_DERIVATIVES,
+        notation="{a}·{b}",
+        torch=lambda torch, a, b: getattr(torch, name)(a, b),
+        grad_fn=grad_fn,
+        words=words,
+        parameters=(Parameter("input"), Parameter(other, aliases=("other",))),
+        composite="p = a * b\nsum(p)",
+        example=f"x=[1,2,3], w=[4,5,6], y={name}(x, w)",
+    )
+
+
+def _matmul_form(
+    name: str, second: str, forward: Callable[[Any, Any], Any], words: str, example: str
+) -> Operation:
+    """A product of matrices under the name it has for given ranks."""
+    return Operation(
+        name=name,
+        forward=forward,
+        derivatives=MATMUL.derivatives,
+        notation="{a} @ {b}",
+        torch=lambda torch, a, b: getattr(torch, name)(a, b),
+        grad_fn=f"{name.capitalize()}Backward0",
+        words=words,
+        parameters=(Parameter("input"), Parameter(second, aliases=("other",))),
+        example=example,
+    )
+
+
+DOT = _dot_form("dot", "tensor", "DotBackward0", "the dot product of two vectors")
+VDOT = _dot_form("vdot", "other", "VdotBackward0", "the dot product of two vectors")
+
+MM = _matmul_form(
+    "mm",
+    "mat2",
+    _of_ranks("mm", (2, 2), "two matrices, the left as wide as the right is high"),
+    "the product of two matrices",
+    "A=[[1,2],[3,4]], B=[[5,6],[7,8]], y=mm(A, B).sum()",
+)
+MV = _matmul_form(
+    "mv",
+    "vec",
+    _of_ranks("mv", (2, 1), "a matrix and a vector as long as the matrix is wide"),
+    "the product of a matrix and a vector",
+    "A=[[1,2],[3,4]], x=[5,6], y=mv(A, x).sum()",
+)
+BMM = _matmul_form(
+    "bmm",
+    "mat2",
+    _of_ranks("bmm", (3, 3), "two batches of matrices, the left as wide as the right are high"),
+    "the products of two batches of matrices, one by one",
+    "A=[[[1,2],[3,4]]], B=[[[5,6],[7,8]]], y=bmm(A, B).sum()",
+)
+
+
+def _outer(a: Any, b: Any) -> Any:
+    if len(shape_of(a)) != 1 or len(shape_of(b)) != 1:
+        raise OperandError(
+            f"`outer` takes two vectors, not shapes {shape_of(a)} and {shape_of(b)}",
+            "flatten them first",
+        )
+    return np.outer(a, b)
+
+
+OUTER = Operation(
+    name="outer",
+    forward=_outer,
     derivatives=(
         Derivative(
-            rule=lambda g, y, a, b: g * b,
-            vjp="{g}·{b}",
-            words="Each element is multiplied by its partner in the other vector.",
+            rule=lambda g, y, a, b: g @ b,
+            vjp="{g} @ {b}",
+            words="An element of the left makes one row: it receives that row times the right.",
         ),
         Derivative(
-            rule=lambda g, y, a, b: g * a,
-            vjp="{g}·{a}",
-            words="Each element is multiplied by its partner in the other vector.",
+            rule=lambda g, y, a, b: g.T @ a,
+            vjp="{g}ᵀ @ {a}",
+            words="An element of the right makes one column: it receives that column times the "
+            "left.",
         ),
     ),
-    notation="{a}·{b}",
-    torch=lambda torch, a, b: torch.dot(a, b),
-    grad_fn="DotBackward0",
-    words="the dot product of two vectors",
-    parameters=(Parameter("input"), Parameter("tensor", aliases=("other",))),
+    notation="{a} ⊗ {b}",
+    torch=lambda torch, a, b: torch.outer(a, b),
+    grad_fn="MulBackward0",
+    words="every element of one vector times every element of another",
+    parameters=(Parameter("input"), Parameter("vec2", aliases=("other",))),
+    functions=("outer", "ger"),
+    composite="c = a.unsqueeze(1)\nc * b",
+    example="x=[1,2], w=[3,4,5], y=outer(x, w).sum()",
 )
 
-LINEAR = (MATMUL, DOT)
+
+def _inner(a: Any, b: Any) -> Any:
+    left, right = shape_of(a), shape_of(b)
+    if left and right and left[-1] != right[-1]:
+        raise OperandError(
+            f"`inner` cannot multiply shapes {left} and {right}: their last axes must be equally "
+            "long"
+        )
+    return np.inner(a, b)
+
+
+def _inner_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
+    """For the left operand; the right one is the left of the transposed."""
+    if not shape_of(a) or not shape_of(b):
+        one, other = (a, b) if left else (b, a)
+        return unbroadcast(g * other, shape_of(one))
+    rows, columns = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
+    flat = np.reshape(g, (len(rows), len(columns)))
+    return (flat @ columns).reshape(a.shape) if left else (flat.T @ rows).reshape(b.shape)
+
+
+INNER = Operation(
+    name="inner",
+    forward=_inner,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, b: _inner_rule(g, a, b, left=True),
+            vjp="{g} @ {b}",
+            words="Each row receives the rows it was multiplied by, weighted by the gradient.",
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: _inner_rule(g, a, b, left=False),
+            vjp="{g}ᵀ @ {a}",
+            words="Each row receives the rows it was multiplied by, weighted by the gradient.",
+        ),
+    ),
+    notation="inner({a}, {b})",
+    torch=lambda torch, a, b: torch.inner(a, b),
+    grad_fn=lambda application: "ViewBackward0" if all(application.shapes) else "MulBackward0",
+    words="the dot products of all rows of one value with all rows of another",
+    parameters=(Parameter("input"), Parameter("other")),
+    symbolic=lambda sympy, a, b: a * b,
+    example="A=[[1,2],[3,4]], x=[5,6], y=inner(A, x).sum()",
+)
+
+
+def _kron_axes(a: Any, b: Any) -> tuple[Any, Any, tuple[int, ...]]:
+    """The operands with as many axes, each one's beside the other's: (m, 1, n, 1), (1, p, 1, q)."""
+    rank = max(len(shape_of(a)), len(shape_of(b)))
+    first, second = (
+        np.reshape(one, (*(1,) * (rank - len(shape_of(one))), *shape_of(one))) for one in (a, b)
+    )
+    odd, even = tuple(range(1, 2 * rank, 2)), tuple(range(0, 2 * rank, 2))
+    wide, deep = np.expand_dims(first, odd), np.expand_dims(second, even)
+    return wide, deep, np.broadcast_shapes(wide.shape, deep.shape)
+
+
+def _kron_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
+    wide, deep, shape = _kron_axes(a, b)
+    one, operand, other = (wide, a, deep) if left else (deep, b, wide)
+    return np.reshape(unbroadcast(np.reshape(g, shape) * other, one.shape), shape_of(operand))
+
+
+KRON = Operation(
+    name="kron",
+    forward=np.kron,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, b: _kron_rule(g, a, b, left=True),
+            vjp="Σ over each block of {g} ⊙ {b}",
+            words="Each element of the left makes one block, and receives that block times the "
+            "right.",
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: _kron_rule(g, a, b, left=False),
+            vjp="Σ over the blocks of {g}, each times its element of {a}",
+            words="The right stands in every block, and receives the sum over all of them.",
+        ),
+    ),
+    notation="{a} ⊗ {b}",
+    torch=lambda torch, a, b: torch.kron(a, b),
+    grad_fn="UnsafeViewBackward0",
+    words="the Kronecker product: every element of the left times the whole right, as blocks",
+    parameters=(Parameter("input"), Parameter("other")),
+    symbolic=lambda sympy, a, b: a * b,
+    example="A=[[1,2],[3,4]], B=[[1,0],[0,1]], y=(kron(A, B)**2).sum()",
+)
+
+
+def _cross_axis(a: Any, b: Any, dim: int | None) -> int:
+    """The axis of length 3, counted from the end; the first there is for None."""
+    shapes = shape_of(a), shape_of(b)
+    rank = max(map(len, shapes))
+    axes = range(-rank, 0) if dim is None else [dim if dim < 0 else dim - rank]
+    for axis in axes:
+        if all(len(shape) >= -axis and shape[axis] == 3 for shape in shapes):
+            return axis
+    raise OperandError(
+        f"`cross` needs an axis of length 3 in both; the shapes are {shapes[0]} and {shapes[1]}",
+        "" if dim is None else "name another `dim`",
+    )
+
+
+def _cross(a: Any, b: Any, dim: int | None) -> Any:
+    return np.cross(a, b, axis=_cross_axis(a, b, dim))
+
+
+def _cross_form(name: str, functions: tuple[str, ...], dim: int | None, example: str) -> Operation:
+    """The cross product; torch and torch.linalg have different default axes for it."""
+    return Operation(
+        name=name,
+        forward=_cross,
+        derivatives=(
+            Derivative(
+                rule=lambda g, y, a, b, dim: unbroadcast(
+                    np.cross(b, g, axis=_cross_axis(a, b, dim)), shape_of(a)
+                ),
+                vjp="{b} × {g}",
+                words="Turning the factors in a circle: a·(b × c) is b·(c × a) is c·(a × b).",
+            ),
+            Derivative(
+                rule=lambda g, y, a, b, dim: unbroadcast(
+                    np.cross(g, a, axis=_cross_axis(a, b, dim)), shape_of(b)
+                ),
+                vjp="{g} × {a}",
+                words="Turning the factors in a circle: a·(b × c) is b·(c × a) is c·(a × b).",
+            ),
+        ),
+        notation="{a} × {b}",
+        torch=lambda torch, a, b, dim: (
+            torch.cross(a, b, **({} if dim is None else {"dim": dim}))
+            if name == "cross"
+            else torch.linalg.cross(a, b, dim=dim)
+        ),
+        grad_fn="LinalgCrossBackward0",
+        words="the vector that stands upright on two vectors of length 3",
+        parameters=(
+            Parameter("input"),
+            Parameter("other"),
+            Parameter("dim", Kind.AXIS, dim, aliases=("axis",)),
+        ),
+        functions=functions,
+        rounding=Rounding.CONDITION,
+        example=example,
+    )
+
+
+CROSS = _cross_form("cross", ("cross",), None, "x=[1,2,3], w=[4,5,6], y=cross(x, w).sum()")
+LINALG_CROSS = _cross_form(
+    "linalg.cross",
+    ("linalg.cross",),
+    -1,
+    "x=[1,2,3], w=[4,5,6], y=torch.linalg.cross(x, w).sum()",
+)
+
+LINEAR = (MATMUL, DOT, VDOT, MM, MV, BMM, OUTER, INNER, KRON, CROSS, LINALG_CROSS)

@@ -1,90 +1,203 @@
-"""Operations that make fewer numbers of many."""
+"""Sums, means and products over all elements or along axes, and the counts beside them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter
-from backprop_engine.values import Shape, shape_of
-
-_REDUCTION_PARAMETERS = (
-    Parameter("input"),
-    Parameter("dim", Kind.AXES, None, aliases=("axis",)),
-    Parameter("keepdim", Kind.FLAG, False, aliases=("keepdims",)),
+from backprop_engine.catalogue.axes import (
+    DIMS,
+    KEEPDIM,
+    Axes,
+    axes_of,
+    axes_text,
+    axis_of,
+    kept,
+    mean_of,
+    reduced_count,
+    reduced_count_text,
+    refuse_whole,
+    spread,
 )
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
+from backprop_engine.values import shape_of, where
+
+_PARAMETERS = (Parameter("input"), DIMS, KEEPDIM)
 
 
-def _kept_shape(a: Any, dim: Any) -> Shape:
-    """The shape of the reduction of `a` with its reduced axes kept as 1."""
-    shape = shape_of(a)
-    axes = range(len(shape)) if dim is None else np.atleast_1d(dim)
-    reduced = {int(axis) % max(len(shape), 1) for axis in axes}
-    return tuple(1 if axis in reduced else size for axis, size in enumerate(shape))
+def _mean(a: Any, dim: Axes, keepdim: bool) -> Any:
+    refuse_whole(a, "mean")
+    return mean_of(a, dim, keepdim=keepdim)
 
 
-def _spread(g: Any, a: Any, dim: Any) -> Any:
-    """Each element of `g` copied to all the elements of `a` that were reduced into it."""
-    return np.broadcast_to(np.reshape(g, _kept_shape(a, dim)), shape_of(a))
+def _prod(a: Any, dim: int | None, keepdim: bool) -> Any:
+    if dim is None and keepdim:
+        raise OperandError("`prod` keeps an axis only where `dim` names it", "leave out `keepdim`")
+    return np.prod(a, axis=axes_of(a, dim), keepdims=keepdim)
 
 
-def _reduced_count(y: Any, a: Any) -> float:
-    """How many elements went into each element of the output."""
-    return float(np.size(a) / max(np.size(y), 1))
+def _prod_rule(g: Any, y: Any, a: Any, dim: int | None, **_: Any) -> Any:
+    if not shape_of(a):
+        return g
+    if np.all(a):
+        return kept(g, a, dim) * (kept(y, a, dim) / a)
+    return kept(g, a, dim) * _product_of_others(a, dim)
 
 
-def _axes_text(dim: str) -> str:
-    if dim == "None":
-        return ""
-    return f" over axes {dim}" if dim.startswith("(") else f" over axis {dim}"
+def _product_of_others(a: Any, dim: int | None) -> Any:
+    """For each element the product of all others that are reduced with it; zeros do no harm."""
+    lines = np.reshape(a, (-1, 1)) if dim is None else np.moveaxis(a, axis_of(a, dim), 0)
+    ones = np.ones_like(lines[:1])
+    before = np.cumprod(np.concatenate([ones, lines[:-1]]), axis=0)
+    after = np.cumprod(np.concatenate([ones, lines[:0:-1]]), axis=0)[::-1]
+    others = before * after
+    return others.reshape(a.shape) if dim is None else np.moveaxis(others, 0, axis_of(a, dim))
 
 
-def _numbered(name: str) -> Any:
+def _numbered(name: str) -> Callable[[Application], str]:
     """torch has one autograd node for the whole tensor (0) and another for given axes (1)."""
 
     def grad_fn(application: Application) -> str:
-        return f"{name}Backward{0 if application.attributes['dim'] is None else 1}"
+        attributes = application.attributes
+        is_whole = attributes["dim"] is None and not attributes["keepdim"]
+        return f"{name}Backward{0 if is_whole else 1}"
 
     return grad_fn
 
 
+def _twin(name: str) -> Callable[..., Any]:
+    """The function of torch that takes axes, or the one that takes none."""
+
+    def twin(torch: Any, a: Any, dim: Axes, keepdim: bool) -> Any:
+        function = getattr(torch, name)
+        return function(a) if dim is None and not keepdim else function(a, dim, keepdim=keepdim)
+
+    return twin
+
+
+def _truth(name: str, words: str, forward: Callable[..., Any]) -> Operation:
+    """An operation that answers with truth values, and so has no gradient."""
+    return Operation(
+        name=name,
+        forward=lambda a, dim, keepdim: forward(a, axis=axes_of(a, dim), keepdims=keepdim),
+        derivatives=(),
+        notation=lambda a, dim, **_: f"{name}({a}){axes_text(dim)}",
+        torch=_twin(name),
+        grad_fn="",
+        words=words,
+        parameters=_PARAMETERS,
+        example=f"x=[1,0,3], t={name}(x), y=x.sum()",
+    )
+
+
 SUM = Operation(
     name="sum",
-    forward=lambda a, dim, keepdim: np.sum(a, axis=dim, keepdims=keepdim),
+    forward=lambda a, dim, keepdim: np.sum(a, axis=axes_of(a, dim), keepdims=keepdim),
     derivatives=(
         Derivative(
-            rule=lambda g, y, a, dim, keepdim: _spread(g, a, dim),
+            rule=lambda g, y, a, dim, keepdim: spread(g, a, dim),
             vjp="{g}, copied to every element of {a}",
             words="Every element counts once in the sum, so each receives the whole gradient.",
         ),
     ),
-    notation=lambda a, dim, **_: f"Σ {a}{_axes_text(dim)}",
-    torch=lambda torch, a, dim, keepdim: (
-        torch.sum(a) if dim is None and not keepdim else torch.sum(a, dim, keepdim)
-    ),
+    notation=lambda a, dim, **_: f"Σ {a}{axes_text(dim)}",
+    torch=_twin("sum"),
     grad_fn=_numbered("Sum"),
     words="the sum of all elements, or along axes",
-    parameters=_REDUCTION_PARAMETERS,
+    parameters=_PARAMETERS,
+    symbolic=lambda sympy, a, **_: a,
+    example="A=[[1,2],[3,4]], s=A.sum(dim=0), y=(s**2).sum()",
 )
 
 MEAN = Operation(
     name="mean",
-    forward=lambda a, dim, keepdim: np.mean(a, axis=dim, keepdims=keepdim),
+    forward=_mean,
     derivatives=(
         Derivative(
-            rule=lambda g, y, a, dim, keepdim: _spread(g, a, dim) / _reduced_count(y, a),
+            rule=lambda g, y, a, dim, keepdim: spread(g, a, dim) / float(reduced_count(a, dim)),
             vjp="{g}/n, copied to every element of {a}",
             words="Each of the n elements has one n-th of a say in the mean.",
         ),
     ),
-    notation=lambda a, dim, **_: f"mean({a}){_axes_text(dim)}",
-    torch=lambda torch, a, dim, keepdim: (
-        torch.mean(a) if dim is None and not keepdim else torch.mean(a, dim, keepdim)
-    ),
+    notation=lambda a, dim, **_: f"mean({a}){axes_text(dim)}",
+    torch=_twin("mean"),
     grad_fn=_numbered("Mean"),
     words="the mean of all elements, or along axes",
-    parameters=_REDUCTION_PARAMETERS,
+    parameters=_PARAMETERS,
+    composite=lambda dim, keepdim, shapes, **_: (
+        f"s = sum(a, dim={dim}, keepdim={keepdim})\ns / {reduced_count_text(shapes[0], dim)}"
+    ),
+    symbolic=lambda sympy, a, **_: a,
+    example="x=[1,2,6], y=mean(x)",
 )
 
-REDUCTIONS = (SUM, MEAN)
+PROD = Operation(
+    name="prod",
+    forward=_prod,
+    derivatives=(
+        Derivative(
+            rule=_prod_rule,
+            vjp="{g} · (the product of all other elements)",
+            words="In a product each factor receives the gradient times all the others.",
+        ),
+    ),
+    notation=lambda a, dim, **_: f"Π {a}{axes_text(dim)}",
+    torch=_twin("prod"),
+    grad_fn=_numbered("Prod"),
+    words="the product of all elements, or along an axis",
+    parameters=(
+        Parameter("input"),
+        Parameter("dim", Kind.AXIS, None, aliases=("axis",)),
+        KEEPDIM,
+    ),
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sympy, a, **_: a,
+    example="x=[2,3,4], y=prod(x)",
+)
+
+NANSUM = Operation(
+    name="nansum",
+    forward=lambda a, dim, keepdim: np.nansum(a, axis=axes_of(a, dim), keepdims=keepdim),
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, dim, keepdim: where(np.isnan(a), 0.0, spread(g, a, dim)),
+            vjp="{g}, copied to every element of {a} that is a number",
+            words="Every element that is a number counts once; a NaN is left out of the sum and "
+            "receives 0.",
+        ),
+    ),
+    notation=lambda a, dim, **_: f"nansum({a}){axes_text(dim)}",
+    torch=_twin("nansum"),
+    grad_fn="NansumBackward0",
+    words="the sum of the elements that are not NaN",
+    parameters=_PARAMETERS,
+    symbolic=lambda sympy, a, **_: a,
+    example="x=[1,2,4], y=nansum(x)",
+)
+
+COUNT_NONZERO = Operation(
+    name="count_nonzero",
+    forward=lambda a, dim: np.count_nonzero(np.asarray(a), axis=axes_of(a, dim)),
+    derivatives=(),
+    notation=lambda a, dim, **_: f"count_nonzero({a}){axes_text(dim)}",
+    torch=lambda torch, a, dim: torch.count_nonzero(a, dim),
+    grad_fn="",
+    words="how many elements are not 0: a whole number, without a gradient",
+    parameters=(Parameter("input"), DIMS),
+    example="x=[1,0,3], n=count_nonzero(x), y=x.sum()/n",
+)
+
+ANY = _truth("any", "whether any element is not 0: a truth value, without a gradient", np.any)
+ALL = _truth("all", "whether no element is 0: a truth value, without a gradient", np.all)
+
+REDUCTIONS = (SUM, MEAN, PROD, NANSUM, COUNT_NONZERO, ANY, ALL)

@@ -1,13 +1,14 @@
-"""Operations that move elements and compute nothing: their derivatives move them back."""
+"""Operations that keep every element and change the shape: their derivatives change it back."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import EllipsisType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
+from backprop_engine.catalogue.axes import axes_of, axis_of
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -15,19 +16,99 @@ from backprop_engine.operation import (
     OperandError,
     Operation,
     Parameter,
+    Template,
 )
-from backprop_engine.values import shape_of
+from backprop_engine.values import Shape, shape_of, unbroadcast
 
-FROM_OPERAND = "operand"
-"""In an index: this entry is the next operand, a node that holds whole numbers or a mask."""
+MOVED_BACK = "Moving elements changes no number: the gradient is moved back the same way."
+_SHAPE_BACK = "The same elements in another shape: the gradient is put back into the old shape."
+_SAME = "Nothing is computed, so the gradient is handed on unchanged."
+_HANDED_THROUGH = ""
+"""A grad_fn: torch hands the operand itself through, so it is the operand's own."""
 
-IndexItem = int | slice | EllipsisType | tuple[int, ...] | str | None
+_INPUT = Parameter("input")
 
-_MOVED_BACK = "Moving elements changes no number: the gradient is moved back the same way."
+
+def moved(
+    rule: Callable[..., Any], vjp: Template, words: str = MOVED_BACK
+) -> tuple[Derivative, ...]:
+    """The derivative of an operation of one operand that moves elements."""
+    return (Derivative(rule=rule, vjp=vjp, words=words),)
+
+
+RESHAPED_BACK = moved(
+    lambda g, y, a, *_, **__: np.reshape(g, shape_of(a)),
+    "{g}, back in the shape of {a}",
+    _SHAPE_BACK,
+)
+
+
+def _reshape(a: Any, shape: Shape) -> Any:
+    size = np.size(a)
+    known = [one for one in shape if one != -1]
+    fits = size == np.prod(known) if len(known) == len(shape) else _divides(known, size)
+    if len(shape) - len(known) > 1 or any(one < 0 for one in known) or not fits:
+        raise OperandError(
+            f"`reshape` cannot take shape {shape_of(a)} to {shape}: "
+            f"it has {size} elements, and they must stay {size}",
+            "one size may be -1: it is then worked out from the others",
+        )
+    return np.reshape(a, shape)
+
+
+def _divides(sizes: list[int], size: int) -> bool:
+    known = int(np.prod(sizes))
+    return known != 0 and size % known == 0
+
+
+def _is_view(a: Any, shape: Shape) -> bool:
+    """Whether the elements of `a` can be read in another shape where they lie."""
+    return bool(np.may_share_memory(np.reshape(a, shape), a))
+
+
+def _reshape_grad_fn(application: Application, shape: Shape) -> str:
+    (a, *_) = application.values
+    if application.contiguous[0]:
+        return "ViewBackward0"
+    return "ReshapeAliasBackward0" if _is_view(a, shape) else "UnsafeViewBackward0"
+
+
+def _view(a: Any, shape: Shape) -> Any:
+    made = _reshape(a, shape)
+    if isinstance(a, np.ndarray) and a.size and not _is_view(a, shape):
+        raise OperandError(
+            f"`view` cannot read shape {a.shape} as {shape}: its elements do not lie in memory "
+            "in that order, after a transposition for one",
+            "use `reshape`, which copies where it has to",
+        )
+    return made
+
+
+def _flat_shape(shape: Shape, start_dim: int, end_dim: int) -> Shape:
+    if not shape:
+        return (1,)
+    start, end = (axis_of(np.empty(shape), one) for one in (start_dim, end_dim))
+    if start > end:
+        raise OperandError("`flatten` needs a `start_dim` that does not come after `end_dim`")
+    return (*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :])
+
+
+def _flatten_grad_fn(application: Application) -> str:
+    old = application.shapes[0]
+    shape = _flat_shape(old, **application.attributes)
+    return _HANDED_THROUGH if shape == old else _reshape_grad_fn(application, shape)
+
+
+def _unflat_shape(a: Any, dim: int, sizes: int | tuple[int, ...]) -> Shape:
+    axis = axis_of(a, dim)
+    shape = shape_of(a)
+    inner = (sizes,) if isinstance(sizes, int) else sizes
+    made = np.reshape(np.empty(shape[axis]), inner).shape
+    return (*shape[:axis], *made, *shape[axis + 1 :])
 
 
 def _transpose(a: Any, dim0: int, dim1: int) -> Any:
-    return np.swapaxes(a, dim0, dim1) if shape_of(a) else a
+    return np.swapaxes(a, axis_of(a, dim0), axis_of(a, dim1)) if shape_of(a) else a
 
 
 def _matrix_transpose(a: Any) -> Any:
@@ -38,165 +119,297 @@ def _matrix_transpose(a: Any) -> Any:
     return np.transpose(a) if shape_of(a) else a
 
 
-def _index_key(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Any:
-    """The index to give to numpy or torch, from the recorded items and the operands among them."""
-    operands = iter(indices)
-    key = tuple(_key_entry(item, operands) for item in items)
-    # To torch `x[:]` and `x[(:,)]` are two things; Python writes the first.
-    return key[0] if len(key) == 1 else key
+def _permute_back(g: Any, dims: tuple[int, ...]) -> Any:
+    return np.transpose(g, np.argsort(normalize_axis_tuple(dims, len(dims))))
 
 
-def _key_entry(item: IndexItem, operands: Iterator[Any]) -> Any:
-    if item == FROM_OPERAND:
-        return next(operands)
-    return list(item) if isinstance(item, tuple) else item
+def _permute(a: Any, dims: tuple[int, ...]) -> Any:
+    if len(dims) != len(shape_of(a)):
+        raise OperandError(
+            f"`permute` needs every axis of shape {shape_of(a)} once, and got {dims}"
+        )
+    return np.transpose(a, dims)
 
 
-def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
-    if not shape_of(a):
-        raise OperandError("a single number cannot be indexed")
-    for index in indices:
-        if (
-            not np.issubdtype(np.asarray(index).dtype, np.integer)
-            and np.asarray(index).dtype != bool
-        ):
-            raise OperandError(
-                "an index must be whole numbers or a mask",
-                "make it an input with `dtype: int64` or `dtype: bool`",
-            )
-    return a[_index_key(indices, items)]
+def _squeeze(a: Any, dim: int | tuple[int, ...] | None) -> Any:
+    """Axes of another size than 1 stay, as in torch."""
+    if dim is None:
+        return np.squeeze(a)
+    axes = axes_of(a, dim) if dim != () else ()
+    return np.squeeze(a, tuple(axis for axis in axes if shape_of(a)[axis] == 1))
 
 
-def _scatter(g: Any, _y: Any, a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
-    gradient = np.zeros_like(a)
-    np.add.at(gradient, _index_key(indices, items), g)
-    return gradient
+def _squeeze_grad_fn(application: Application) -> str:
+    dim = application.attributes["dim"]
+    return f"SqueezeBackward{0 if dim is None else 2 if isinstance(dim, tuple) else 1}"
 
 
-def _item_text(item: IndexItem) -> str:
-    if isinstance(item, slice):
-        parts = [item.start, item.stop] + ([item.step] if item.step is not None else [])
-        return ":".join("" if part is None else str(part) for part in parts)
-    return "..." if item is Ellipsis else str(item)
+def _full_size(a: Any, size: Shape) -> Shape:
+    """`size` with each −1 replaced by the size that is there."""
+    shape = shape_of(a)
+    added = len(size) - len(shape)
+    return tuple(
+        shape[axis - added] if one == -1 and axis >= added else one for axis, one in enumerate(size)
+    )
 
 
-def _index_text(a: str, items: str, **_: str) -> str:
-    return f"{a}[{items}]"
+def _expand(a: Any, size: Shape) -> Any:
+    try:
+        return np.broadcast_to(a, _full_size(a, size))
+    except ValueError:
+        raise OperandError(
+            f"`expand` cannot take shape {shape_of(a)} to {size}",
+            "only axes of size 1 can grow, and new axes come in front",
+        ) from None
 
 
-def index_items_text(items: tuple[IndexItem, ...], operands: tuple[str, ...]) -> str:
-    """An index as it was written: `0, 1:3, idx`."""
-    names = iter(operands)
-    return ", ".join(
-        next(names) if item == FROM_OPERAND else _item_text(item) for item in items
-    ).replace("-", "−")
-
-
-def _index_grad_fn(application: Application) -> str:
-    """torch applies an index item by item and gathers last; the last one done names the node."""
-    items: tuple[IndexItem, ...] = application.attributes["items"]
-    ranks = iter([len(shape) for shape in application.shapes[1:]])
-    kinds = [_index_kind(item, ranks) for item in items]
-    if "Index" in kinds:
-        return "IndexBackward0"
-    if items == (slice(None),):
-        return "SliceBackward0"
-    # Beside other indices torch drops `:` and `...`.
-    done = [kind for kind, item in zip(kinds, items, strict=True) if item not in (slice(None), ...)]
-    return f"{done[-1]}Backward0" if done else "AliasBackward0"
-
-
-def _index_kind(item: IndexItem, ranks: Iterator[int]) -> str:
-    if item == FROM_OPERAND:
-        return "Index" if next(ranks) else "Select"  # a 0-d index selects as a number does
-    kinds = {tuple: "Index", int: "Select", slice: "Slice"}
-    return kinds.get(type(item), "Unsqueeze" if item is None else "")
-
+EXPANDED_BACK = moved(
+    lambda g, y, a, *_, **__: unbroadcast(g, shape_of(a)),
+    "{g}, summed over the axes along which {a} was repeated",
+    "An element that stands in several places receives the sum of what all of them send back.",
+)
 
 RESHAPE = Operation(
     name="reshape",
-    forward=lambda a, shape: np.reshape(a, shape),
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, shape: np.reshape(g, shape_of(a)),
-            vjp="{g}, back in the shape of {a}",
-            words=_MOVED_BACK,
-        ),
-    ),
+    forward=_reshape,
+    derivatives=RESHAPED_BACK,
     notation="reshape({a}, {shape})",
     torch=lambda torch, a, shape: torch.reshape(a, shape),
-    grad_fn=lambda application: (
-        "ViewBackward0" if application.contiguous[0] else "UnsafeViewBackward0"
-    ),
+    grad_fn=lambda application: _reshape_grad_fn(application, application.attributes["shape"]),
     words="the same elements in another shape",
-    parameters=(Parameter("input"), Parameter("shape", Kind.SHAPE)),
+    parameters=(_INPUT, Parameter("shape", Kind.SHAPE)),
+    example="x=[1,2,3,4], A=x.reshape(2,2), y=(A@A).sum()",
+)
+
+VIEW = Operation(
+    name="view",
+    forward=_view,
+    derivatives=RESHAPED_BACK,
+    notation="view({a}, {shape})",
+    torch=lambda torch, a, shape: a.view(shape),
+    grad_fn="ViewBackward0",
+    words="the same elements in another shape, without a copy",
+    parameters=(_INPUT, Parameter("shape", Kind.SHAPE, aliases=("size",))),
+    example="x=[1,2,3,4], A=x.view(2,-1), y=(A@A).sum()",
+)
+
+VIEW_AS = Operation(
+    name="view_as",
+    forward=lambda a, b: _view(a, shape_of(b)),
+    derivatives=RESHAPED_BACK,
+    notation="view({a}, shape of {b})",
+    torch=lambda torch, a, b: a.view_as(b),
+    grad_fn="ViewBackward0",
+    words="the same elements in the shape of another value",
+    parameters=(_INPUT, Parameter("other")),
+    example="x=[1,2,3,4], B=[[1,1],[1,1]], y=(x.view_as(B)**2).sum()",
+)
+
+RESHAPE_AS = Operation(
+    name="reshape_as",
+    forward=lambda a, b: _reshape(a, shape_of(b)),
+    derivatives=RESHAPED_BACK,
+    notation="reshape({a}, shape of {b})",
+    torch=lambda torch, a, b: a.reshape_as(b),
+    grad_fn=lambda application: _reshape_grad_fn(application, application.shapes[1]),
+    words="the same elements in the shape of another value",
+    parameters=(_INPUT, Parameter("other")),
+    example="x=[1,2,3,4], B=[[1,1],[1,1]], y=(x.reshape_as(B)**2).sum()",
+)
+
+FLATTEN = Operation(
+    name="flatten",
+    forward=lambda a, start_dim, end_dim: np.reshape(
+        a, _flat_shape(shape_of(a), start_dim, end_dim)
+    ),
+    derivatives=RESHAPED_BACK,
+    notation="flatten({a})",
+    torch=lambda torch, a, start_dim, end_dim: torch.flatten(a, start_dim, end_dim),
+    grad_fn=_flatten_grad_fn,
+    words="axes laid out one after the other as one",
+    parameters=(
+        _INPUT,
+        Parameter("start_dim", Kind.AXIS, 0),
+        Parameter("end_dim", Kind.AXIS, -1),
+    ),
+    example="A=[[1,2],[3,4]], v=A.flatten(), y=v@v",
+)
+
+RAVEL = Operation(
+    name="ravel",
+    forward=lambda a: np.reshape(a, (-1,)),
+    derivatives=RESHAPED_BACK,
+    notation="ravel({a})",
+    torch=lambda torch, a: torch.ravel(a),
+    grad_fn="ViewBackward0",
+    words="all elements laid out as a vector",
+    example="A=[[1,2],[3,4]], v=A.ravel(), y=v@v",
+)
+
+UNFLATTEN = Operation(
+    name="unflatten",
+    forward=lambda a, dim, sizes: np.reshape(a, _unflat_shape(a, dim, sizes)),
+    derivatives=RESHAPED_BACK,
+    notation="unflatten({a}, {dim}, {sizes})",
+    torch=lambda torch, a, dim, sizes: torch.unflatten(
+        a, dim, (sizes,) if isinstance(sizes, int) else sizes
+    ),
+    grad_fn="ViewBackward0",
+    words="one axis cut into several",
+    parameters=(_INPUT, Parameter("dim", Kind.AXIS), Parameter("sizes", Kind.SIZES)),
+    example="x=[1,2,3,4], A=x.unflatten(0, (2,2)), y=(A@A).sum()",
+)
+
+SQUEEZE = Operation(
+    name="squeeze",
+    forward=_squeeze,
+    derivatives=RESHAPED_BACK,
+    notation="squeeze({a})",
+    torch=lambda torch, a, dim: torch.squeeze(a) if dim is None else torch.squeeze(a, dim),
+    grad_fn=_squeeze_grad_fn,
+    words="the axes of size 1 dropped",
+    parameters=(_INPUT, Parameter("dim", Kind.AXES, None, aliases=("axis",))),
+    symbolic=lambda sympy, a, dim: a,
+    example="A=[[1,2,3]], v=A.squeeze(0), y=v@v",
+)
+
+UNSQUEEZE = Operation(
+    name="unsqueeze",
+    forward=lambda a, dim: np.expand_dims(a, dim),
+    derivatives=RESHAPED_BACK,
+    notation="unsqueeze({a}, {dim})",
+    torch=lambda torch, a, dim: torch.unsqueeze(a, dim),
+    grad_fn="UnsqueezeBackward0",
+    words="a new axis of size 1",
+    parameters=(_INPUT, Parameter("dim", Kind.AXIS, aliases=("axis",))),
+    example="x=[1,2], A=x.unsqueeze(0) * x.unsqueeze(1), y=A.sum()",
 )
 
 TRANSPOSE = Operation(
     name="transpose",
     forward=_transpose,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim0, dim1: _transpose(g, dim0, dim1),
-            vjp="{g}ᵀ",
-            words=_MOVED_BACK,
-        ),
-    ),
+    derivatives=moved(lambda g, y, a, dim0, dim1: _transpose(g, dim0, dim1), "{g}ᵀ"),
     notation="transpose({a}, {dim0}, {dim1})",
     torch=lambda torch, a, dim0, dim1: torch.transpose(a, dim0, dim1),
     grad_fn="TransposeBackward0",
     words="two axes exchanged",
+    symbolic=lambda sympy, a, **_: a,
     parameters=(
-        Parameter("input"),
+        _INPUT,
         Parameter("dim0", Kind.AXIS, aliases=("axis0",)),
         Parameter("dim1", Kind.AXIS, aliases=("axis1",)),
     ),
     functions=("transpose", "swapaxes", "swapdims"),
     properties={"mT": {"dim0": -2, "dim1": -1}},
+    example="A=[[1,2,3],[4,5,6]], B=A.transpose(0,1), y=(A@B).sum()",
 )
 
 MATRIX_TRANSPOSE = Operation(
     name="T",
     forward=_matrix_transpose,
-    derivatives=(
-        Derivative(rule=lambda g, y, a: _matrix_transpose(g), vjp="{g}ᵀ", words=_MOVED_BACK),
-    ),
+    derivatives=moved(lambda g, y, a: _matrix_transpose(g), "{g}ᵀ"),
     notation="{a}ᵀ",
     torch=lambda torch, a: a.T,
     grad_fn="PermuteBackward0",
     words="rows and columns of a matrix exchanged",
+    symbolic=lambda sympy, a, **_: a,
     functions=(),
     properties={"T": {}},
+    example="A=[[1,2,3],[4,5,6]], y=(A@A.T).sum()",
 )
 
 SHORT_TRANSPOSE = Operation(
     name="t",
     forward=_matrix_transpose,
-    derivatives=(
-        Derivative(rule=lambda g, y, a: _matrix_transpose(g), vjp="{g}ᵀ", words=_MOVED_BACK),
-    ),
+    derivatives=moved(lambda g, y, a: _matrix_transpose(g), "{g}ᵀ"),
     notation="{a}ᵀ",
     torch=lambda torch, a: a.t(),
     grad_fn="TBackward0",
     words="rows and columns of a matrix exchanged",
-    functions=("t",),
+    symbolic=lambda sympy, a: a,
+    example="A=[[1,2,3],[4,5,6]], y=(A@A.t()).sum()",
 )
 
-INDEX = Operation(
-    name="index",
-    forward=_index,
-    derivatives=(
-        Derivative(
-            rule=_scatter,
-            vjp="{g}, put back at [{items}], zeros elsewhere",
-            words="Only the elements that were picked receive a gradient; one picked twice, twice.",
-        ),
+PERMUTE = Operation(
+    name="permute",
+    forward=_permute,
+    derivatives=moved(
+        lambda g, y, a, dims: _permute_back(g, dims), "{g}, with its axes back in order"
     ),
-    notation=_index_text,
-    torch=lambda torch, a, *indices, items: a[_index_key(indices, items)],
-    grad_fn=_index_grad_fn,
-    words="some of the elements, picked by index, slice or mask",
-    functions=(),
+    notation="permute({a}, {dims})",
+    torch=lambda torch, a, dims: torch.permute(a, dims),
+    grad_fn="PermuteBackward0",
+    words="the axes in another order",
+    parameters=(_INPUT, Parameter("dims", Kind.SHAPE, aliases=("axes",))),
+    example="A=[[1,2,3],[4,5,6]], B=A.permute(1,0), y=(A@B).sum()",
 )
 
-SHAPES = (RESHAPE, TRANSPOSE, MATRIX_TRANSPOSE, SHORT_TRANSPOSE, INDEX)
+MOVEDIM = Operation(
+    name="movedim",
+    forward=lambda a, source, destination: np.moveaxis(a, source, destination),
+    derivatives=moved(
+        lambda g, y, a, source, destination: np.moveaxis(g, destination, source),
+        "{g}, with its axes back in order",
+    ),
+    notation="movedim({a}, {source}, {destination})",
+    torch=lambda torch, a, source, destination: torch.movedim(a, source, destination),
+    grad_fn="PermuteBackward0",
+    words="axes moved to other places; the others keep their order",
+    parameters=(_INPUT, Parameter("source", Kind.AXES), Parameter("destination", Kind.AXES)),
+    functions=("movedim", "moveaxis"),
+    example="A=[[1,2,3],[4,5,6]], B=A.movedim(0,1), y=(A@B).sum()",
+)
+
+EXPAND = Operation(
+    name="expand",
+    forward=_expand,
+    derivatives=EXPANDED_BACK,
+    notation="expand({a}, {size})",
+    torch=lambda torch, a, size: a.expand(size),
+    grad_fn="ExpandBackward0",
+    words="repeated along axes of size 1, without a copy",
+    parameters=(_INPUT, Parameter("size", Kind.SHAPE, aliases=("shape",))),
+    functions=("expand", "broadcast_to"),
+    example="x=[1,2], A=x.expand(3,2), y=(A**2).sum()",
+)
+
+EXPAND_AS = Operation(
+    name="expand_as",
+    forward=lambda a, b: _expand(a, shape_of(b)),
+    derivatives=EXPANDED_BACK,
+    notation="expand({a}, shape of {b})",
+    torch=lambda torch, a, b: a.expand_as(b),
+    grad_fn="ExpandBackward0",
+    words="repeated along axes of size 1 to the shape of another value",
+    parameters=(_INPUT, Parameter("other")),
+    example="x=[1,2], B=[[1,2],[3,4]], y=(x.expand_as(B)*B).sum()",
+)
+
+CLONE = Operation(
+    name="clone",
+    forward=lambda a: a.copy(order="K") if isinstance(a, np.ndarray) else a,
+    derivatives=moved(lambda g, y, a: g, "{g}", _SAME),
+    notation="clone({a})",
+    torch=lambda torch, a: torch.clone(a),
+    grad_fn="CloneBackward0",
+    words="a copy; gradients pass through it",
+    symbolic=lambda sympy, a: a,
+    example="x=[1,2], c=x.clone(), y=(c*x).sum()",
+)
+
+CONTIGUOUS = Operation(
+    name="contiguous",
+    forward=lambda a: np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a,
+    derivatives=moved(lambda g, y, a: g, "{g}", _SAME),
+    notation="contiguous({a})",
+    torch=lambda torch, a: a.contiguous(),
+    grad_fn=lambda application: _HANDED_THROUGH if application.contiguous[0] else "CloneBackward0",
+    words="the same elements, lying in memory in order",
+    symbolic=lambda sympy, a: a,
+    example="A=[[1,2],[3,4]], B=A.T.contiguous().view(4), y=B@B",
+)
+
+SHAPES = (
+    RESHAPE, VIEW, VIEW_AS, RESHAPE_AS, FLATTEN, RAVEL, UNFLATTEN, SQUEEZE, UNSQUEEZE, TRANSPOSE,
+    MATRIX_TRANSPOSE, SHORT_TRANSPOSE, PERMUTE, MOVEDIM, EXPAND, EXPAND_AS, CLONE, CONTIGUOUS,
+)  # fmt: skip

@@ -43,7 +43,7 @@ _FUNCTIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "jacrev", "jacfwd", "hvp"), _ROWS),
     **dict.fromkeys(("set_grad_enabled", "no_grad", "inference_mode"), _NO_GRAD),
     "enable_grad": "everything outside of `with torch.no_grad():` is recorded anyway",
-    **dict.fromkeys(("double", "float", "half", "bfloat16", "long", "int", "type"), _ONE_DTYPE),
+    **dict.fromkeys(("half", "bfloat16", "long", "int", "type"), _ONE_DTYPE),
     **dict.fromkeys(("to", "cuda", "cpu", "numpy", "tolist"), _STAYS),
     "item": _STAYS,
     **dict.fromkeys(("register_hook", "register_post_accumulate_grad_hook"), _STAYS),
@@ -128,7 +128,7 @@ def function(call: Call) -> ProblemError | None:
         return None
     if not fix and call.receiver is None:
         fix = _MODULES.get(module, "")
-    if not fix and _is_in_place(name):
+    if not fix and _is_in_place(name) and (call.receiver or name[:-1] in FUNCTIONS):
         fix = _without_underscore(call)
     if not fix:
         return None

@@ -164,15 +164,21 @@ def _natural(number: Any, place: Expression, what: str) -> int:
 
 def _shape(origin: Origin, expression: Expression) -> Shape:
     if isinstance(expression, syntax.Sequence):
-        shape = tuple(_whole(origin, item, "a size") for item in expression.items)
+        shape = tuple(one for item in expression.items for one in _sizes(origin, item))
         if len(shape) > MAX_DIMENSIONS:
             raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", expression.span)
     else:
-        value = literal(expression, origin.known)
-        sizes = value if isinstance(value, tuple) else (value,)
-        shape = tuple(_natural(one, expression, "a size") for one in sizes)
+        shape = _sizes(origin, expression)
     _check_count(math.prod(shape), expression.span)
     return shape
+
+
+def _sizes(origin: Origin, expression: Expression) -> Shape:
+    """One size, or those of a shape that has a name or stands after a `*`."""
+    inner = expression.value if isinstance(expression, syntax.Star) else expression
+    value = literal(inner, origin.known)
+    sizes = value if isinstance(value, tuple) else (value,)
+    return tuple(_natural(one, expression, "a size") for one in sizes)
 
 
 def _check_count(count: float, span: Span) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import Any
 
 from backprop_engine import notation
@@ -12,6 +13,7 @@ from backprop_tui.headless.json_values import json_value
 from backprop_tui.headless.printer import Printer, scenario_heading
 
 _GAP = 2
+_NOTE_WIDTH = 80
 _WIDEST_CELL = 40
 """A longer cell does not push its whole column out; it takes a line for itself."""
 
@@ -44,8 +46,8 @@ def _in_one_line(told: Explanation) -> str:
 def print_trace(trace: Trace, out: Printer) -> None:
     """All passes, a step a line, with what explains it."""
     out.line(scenario_heading(trace.heading.title, trace.heading.source), "bold")
-    if trace.heading.note:
-        out.line(trace.heading.note, "dim")
+    for line in wrap(trace.heading.note, _NOTE_WIDTH):
+        out.line(line, "dim")
     digits = len(str(max(len(trace) - 1, 0)))
     for one in trace.passes:
         out.line()

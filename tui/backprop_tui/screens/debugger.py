@@ -8,8 +8,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
+from textual.content import Content
 from textual.geometry import Offset
+from textual.message import Message
 from textual.screen import Screen
+from textual.style import Style
 
 from backprop_tui.commands import COMMANDS
 from backprop_tui.screens.jump import Hint
@@ -19,6 +22,7 @@ from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.notes_pane import NotesPane
 from backprop_tui.widgets.source_pane import SourcePane
+from backprop_tui.widgets.symbolic_pane import SymbolicPane
 from backprop_tui.widgets.timeline import Timeline
 from backprop_tui.widgets.torch_pane import TorchPane
 from backprop_tui.widgets.watches_pane import WatchesPane
@@ -28,8 +32,15 @@ _HEIGHTS = [(0, "-low"), (34, "-tall")]
 """Sizes in cells, and the classes the style sheet knows them by."""
 
 
+_SHARING = ("torch", "symbolic")
+"""Panes that share one place on a wide screen: the first, until another is turned to."""
+
+
 class DebuggerScreen(Screen[None]):
     """Lays the panes out and hands each View on to them."""
+
+    class FormulasWanted(Message):
+        """The symbolic pane is looked at."""
 
     HORIZONTAL_BREAKPOINTS = _WIDTHS
     VERTICAL_BREAKPOINTS = _HEIGHTS
@@ -52,6 +63,7 @@ class DebuggerScreen(Screen[None]):
             yield PaneTabs()
             yield ChainRulePane(self._view, "chain")
             yield TorchPane(self._view, "torch")
+            yield SymbolicPane(self._view, "symbolic")
             yield SourcePane(self._view)
             yield NotesPane()
             yield WatchesPane(self._view)
@@ -63,6 +75,7 @@ class DebuggerScreen(Screen[None]):
         self.query_one("#graph").border_title = "Graph"
         for pane, name in PANES:
             self.query_one(f"#{pane}").border_title = name
+        self._bring_forward(_SHARING[0])
         self.activate(self._active)
         self.query_one(GraphTree).focus()
         self.show(self._view)
@@ -79,6 +92,7 @@ class DebuggerScreen(Screen[None]):
         self.query_one(GraphTree).show(view)
         self.query_one(ChainRulePane).show(view)
         self.query_one(TorchPane).show(view)
+        self.query_one(SymbolicPane).show(view)
         self.query_one(SourcePane).show(view)
         self.query_one(NotesPane).show(view)
         self.query_one(WatchesPane).show(view)
@@ -91,6 +105,21 @@ class DebuggerScreen(Screen[None]):
         for one, _ in PANES:
             self.query_one(f"#{one}").set_class(one == pane, "-active")
         self.query_one(PaneTabs).show(pane)
+        if pane in _SHARING:
+            self._bring_forward(pane)
+        if pane == "symbolic":
+            self.post_message(self.FormulasWanted())
+
+    def _bring_forward(self, front: str) -> None:
+        """Put one of the panes that share a place in front of the others."""
+        for one in _SHARING:
+            widget = self.query_one(f"#{one}")
+            widget.set_class(one != front, "-behind")
+            widget.border_title = Content(" ").join(_tab(each, each == front) for each in _SHARING)
+
+    def action_look_at(self, pane: str) -> None:
+        """Turn to `pane`, whose name was clicked."""
+        self.focus_pane(pane)
 
     def turn(self, by: int) -> None:
         """Focus the pane `by` places on; a narrow screen shows it."""
@@ -108,7 +137,8 @@ class DebuggerScreen(Screen[None]):
             self.activate(name)
         if self._is_zoomed:
             self._zoom(name)
-        self.query_one(f"#{name}").focus()
+        # At once, not after this message: the next tab may already wait behind it.
+        self.set_focus(self.query_one(f"#{name}"))
 
     @property
     def _is_zoomed(self) -> bool:
@@ -135,6 +165,10 @@ class DebuggerScreen(Screen[None]):
             widget = self.query_one(f"#{pane}")
             if widget.display and widget.region.area:
                 hints.append(Hint(pane, widget.region.offset + Offset(1, 0)))
+            elif widget.has_class("-behind") and not self._is_zoomed and not tabs.display:
+                front = next(one for one in _SHARING if one != pane)
+                beside = Offset(len(f"-- [{dict(PANES)[front]}] "), 0)
+                hints.append(Hint(pane, self.query_one(f"#{front}").region.offset + beside))
             elif pane != "graph" and tabs.display and tabs.region.area:
                 place = tabs.content_region.offset + Offset(tabs.column(pane), 0)
                 hints.append(Hint(pane, place))
@@ -146,3 +180,10 @@ class DebuggerScreen(Screen[None]):
     @on(PaneTabs.Chosen)
     def _show_chosen(self, event: PaneTabs.Chosen) -> None:
         self.focus_pane(event.pane)
+
+
+def _tab(pane: str, is_front: bool) -> Content:
+    """A pane's name in the title of a place that it shares; a click brings it forward."""
+    name = dict(PANES)[pane]
+    click = Style.from_meta({"@click": f"screen.look_at('{pane}')"})
+    return Content(f"[{name}]" if is_front else f" {name} ").stylize(click)

@@ -17,11 +17,12 @@ _LETTERS: Mapping[str, str] = {
     "graph": "g",
     "chain": "c",
     "torch": "t",
+    "symbolic": "y",
     "source": "s",
     "notes": "n",
     "watches": "w",
 }
-"""By the pane's id; the first letter of its name."""
+"""By the pane's id; a letter of its name, the first where it is free."""
 
 
 @dataclass(frozen=True, slots=True)

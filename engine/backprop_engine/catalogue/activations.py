@@ -1,0 +1,313 @@
+"""Activations made of straight pieces and of one exponential: relu and its kin."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from backprop_engine.catalogue.entries import (
+    INPUT,
+    activation,
+    elementwise,
+    functional_twin,
+    scaled,
+)
+from backprop_engine.operation import Derivative, Kind, OperandError, Parameter
+from backprop_engine.values import exp, expm1, shape_of, where
+
+_SIXTH: Final = float(np.float32(1 / 6))
+"""torch's kernel for the slope of `hardsigmoid` keeps this in 32 bits, for float64 too."""
+_ERROR_OF_32_BITS: Final = 2.0**-23
+_SELU_ALPHA: Final = 1.6732632423543772848170429916717
+_SELU_SCALE: Final = 1.0507009873554804934193349852946
+
+
+def _relu(a: Any) -> Any:
+    # `a <= 0` is false for nan, which so passes through, as in torch.
+    return where(a <= 0, 0.0, a)
+
+
+RELU = activation(
+    "relu",
+    _relu,
+    rule=lambda g, y, a: where(y <= 0, 0.0, g),
+    local="[{a} > 0]",
+    because="A gate: open (1) where the value is positive, shut (0) elsewhere.",
+    notation="relu({a})",
+    grad_fn="ReluBackward0",
+    words="the value where it is positive, else 0",
+    symbolic=lambda sp, a: sp.Max(a, 0),
+    composite="where(gt(a, 0), a, 0)",
+    example="x=[-1, 2], y=relu(x).sum()",
+)
+
+LEAKY_RELU = activation(
+    "leaky_relu",
+    lambda a, negative_slope: where(a > 0, a, a * negative_slope),
+    attributes=(Parameter("negative_slope", Kind.NUMBER, 0.01),),
+    rule=lambda g, y, a, negative_slope: where(a > 0, g, g * negative_slope),
+    local="1 if {a} > 0 else {negative_slope}",
+    because="Where the value is negative a little of the gradient still gets through.",
+    notation="leaky_relu({a})",
+    grad_fn="LeakyReluBackward0",
+    words="the value where it is positive, else a small part of it",
+    symbolic=lambda sp, a, negative_slope: sp.Piecewise((a, a > 0), (a * negative_slope, True)),
+    composite="where(gt(a, 0), a, {negative_slope} * a)",
+    example="x=[-1, 2], y=leaky_relu(x, 0.1).sum()",
+)
+
+
+def _per_channel(weight: Any, a: Any) -> Any:
+    """A weight for each channel, which is axis 1 of `a`, in a shape that broadcasts to it."""
+    count = np.size(weight)
+    if count == 1:
+        return weight if not shape_of(weight) else np.reshape(weight, ())[()]
+    shape = shape_of(a)
+    channels = shape[1] if len(shape) > 1 else 1
+    if len(shape_of(weight)) != 1 or count != channels:
+        raise OperandError(
+            f"`prelu` takes one weight, or one for each of the {channels} channels of shape "
+            f"{shape}, not shape {shape_of(weight)}",
+            "the channels are axis 1",
+        )
+    return np.reshape(weight, (count, *(1,) * (len(shape) - 2)))
+
+
+def _weight_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
+    by_element = where(a > 0, 0.0, a * g)
+    if np.size(b) == 1:
+        return np.reshape(np.sum(by_element), shape_of(b))
+    return np.sum(by_element, axis=(0, *range(2, len(shape_of(a)))))
+
+
+def _prelu_parts(shapes: Any, **_: str) -> str:
+    count = int(np.prod(shapes[1]))
+    further = ", 1" * (len(shapes[0]) - 2)
+    weight = "b" if count == 1 else f"b.reshape({count}{further})"
+    return f"where(gt(a, 0), a, {weight} * a)"
+
+
+PRELU = elementwise(
+    "prelu",
+    lambda a, b: where(a > 0, a, _per_channel(b, a) * a),
+    Derivative(
+        rule=lambda g, y, a, b: where(a > 0, g, _per_channel(b, a) * g),
+        local="1 if {a} > 0 else {b}",
+        words="Where the value is negative the weight is the slope.",
+    ),
+    Derivative(
+        rule=_weight_rule,
+        local="0 if {a} > 0 else {a}",
+        words="The weight learns from the negative values alone; it is shared by all elements.",
+    ),
+    notation="prelu({a}, {b})",
+    torch=functional_twin("prelu"),
+    grad_fn="PreluKernelBackward0",
+    words="the value where it is positive, else the value times a learned weight",
+    parameters=(INPUT, Parameter("weight")),
+    symbolic=lambda sp, a, b: sp.Piecewise((a, a > 0), (b * a, True)),
+    composite=_prelu_parts,
+    example="x=[-1, 2], w=0.25, y=prelu(x, w).sum()",
+)
+
+ELU = activation(
+    "elu",
+    lambda a, alpha: where(a < 0, expm1(a) * alpha, a),
+    attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
+    rule=lambda g, y, a, alpha: where(a <= 0, g * alpha * exp(a), g),
+    local=lambda a, alpha, **_: f"1 if {a} > 0 else {scaled(alpha, f'exp({a})')}",
+    because="Far below zero it flattens out and hardly lets any gradient through.",
+    notation="elu({a})",
+    grad_fn="EluBackward0",
+    words="the value where it is positive, else an exponential that levels off",
+    symbolic=lambda sp, a, alpha: sp.Piecewise((a, a > 0), (alpha * (sp.exp(a) - 1), True)),
+    composite="where(gt(a, 0), a, {alpha} * expm1(a))",
+    example="x=[-1, 2], y=elu(x).sum()",
+)
+
+SELU = activation(
+    "selu",
+    lambda a: where(a < 0, expm1(a) * (_SELU_ALPHA * _SELU_SCALE), a * _SELU_SCALE),
+    rule=lambda g, y, a: where(a <= 0, g * (_SELU_ALPHA * _SELU_SCALE) * exp(a), g * _SELU_SCALE),
+    local="1.0507 if {a} > 0 else 1.7581·exp({a})",
+    because="Its two constants are chosen so that deep layers keep mean 0 and variance 1.",
+    notation="selu({a})",
+    grad_fn="EluBackward0",
+    words="a scaled elu",
+    symbolic=lambda sp, a: sp.Piecewise(
+        (_SELU_SCALE * a, a > 0), (_SELU_SCALE * _SELU_ALPHA * (sp.exp(a) - 1), True)
+    ),
+    composite=f"{_SELU_SCALE!r} * where(gt(a, 0), a, {_SELU_ALPHA!r} * expm1(a))",
+    example="x=[-1, 2], y=selu(x).sum()",
+)
+
+
+def _celu_rule(g: Any, _y: Any, a: Any, alpha: float) -> Any:
+    # torch divides by alpha in 64 bits when it computes the value, here by its 32 bits.
+    rate = 1 / float(np.float32(alpha))
+    return where(a <= 0, g * rate * alpha * exp(a * rate), g)
+
+
+CELU = activation(
+    "celu",
+    lambda a, alpha: where(a < 0, expm1(a * (1 / alpha)) * alpha, a),
+    attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
+    rule=_celu_rule,
+    local=lambda a, alpha, **_: f"1 if {a} > 0 else exp({a if alpha == '1' else f'{a}/{alpha}'})",
+    because="The slope goes on without a jump at zero, whatever alpha is.",
+    notation="celu({a})",
+    grad_fn="CeluBackward0",
+    slope_error=_ERROR_OF_32_BITS,
+    words="an elu without a kink",
+    symbolic=lambda sp, a, alpha: sp.Piecewise((a, a > 0), (alpha * (sp.exp(a / alpha) - 1), True)),
+    composite="where(gt(a, 0), a, {alpha} * expm1(a / {alpha}))",
+    example="x=[-1, 2], y=celu(x, alpha=2).sum()",
+)
+
+
+def _between(g: Any, a: Any, low: float, high: float) -> Any:
+    """The gradient strictly between two bounds; a nan lies within."""
+    return where((a <= low) | (a >= high), 0.0, g)
+
+
+def _piece_between(sp: Any, a: Any, low: float, high: float) -> Any:
+    return sp.Piecewise((low, a <= low), (high, a >= high), (a, True))
+
+
+HARDTANH = activation(
+    "hardtanh",
+    lambda a, min_val, max_val: np.minimum(np.maximum(a, min_val), max_val),
+    attributes=(
+        Parameter("min_val", Kind.NUMBER, -1.0, aliases=("min_value",)),
+        Parameter("max_val", Kind.NUMBER, 1.0, aliases=("max_value",)),
+    ),
+    rule=lambda g, y, a, min_val, max_val: _between(g, a, min_val, max_val),
+    local="[{min_val} < {a} < {max_val}]",
+    because="A gate: open between the two bounds, shut at and beyond them.",
+    notation="hardtanh({a})",
+    grad_fn="HardtanhBackward0",
+    words="the value, cut off at two bounds",
+    symbolic=lambda sp, a, min_val, max_val: _piece_between(sp, a, min_val, max_val),
+    composite="clamp(a, {min_val}, {max_val})",
+    example="x=[-2, 0.5], y=hardtanh(x).sum()",
+)
+
+RELU6 = activation(
+    "relu6",
+    lambda a: np.minimum(np.maximum(a, 0.0), 6.0),
+    rule=lambda g, y, a: _between(g, a, 0.0, 6.0),
+    local="[0 < {a} < 6]",
+    because="A gate: open between 0 and 6, shut at and beyond them.",
+    notation="relu6({a})",
+    grad_fn="HardtanhBackward0",
+    words="a relu cut off at 6",
+    symbolic=lambda sp, a: _piece_between(sp, a, 0, 6),
+    composite="clamp(a, 0, 6)",
+    example="x=[2, 7], y=relu6(x).sum()",
+)
+
+HARDSIGMOID = activation(
+    "hardsigmoid",
+    lambda a: np.minimum(np.maximum(a + 3, 0.0), 6.0) / 6,
+    rule=lambda g, y, a: where((a > -3) & (a < 3), g * _SIXTH, 0.0),
+    local="1/6 if −3 < {a} < 3 else 0",
+    because="Between −3 and 3 it is a straight line of slope 1/6, elsewhere it is flat. torch "
+    "rounds this 1/6 to 32 bits.",
+    notation="hardsigmoid({a})",
+    grad_fn="HardsigmoidBackward0",
+    slope_error=_ERROR_OF_32_BITS,
+    words="a sigmoid of three straight pieces",
+    symbolic=lambda sp, a: sp.Piecewise((0, a <= -3), (1, a >= 3), ((a + 3) / 6, True)),
+    composite="clamp(a + 3, 0, 6) / 6",
+    example="x=[-4, 1], y=hardsigmoid(x).sum()",
+)
+
+
+def _hardswish_rule(g: Any, _y: Any, a: Any) -> Any:
+    return where(a <= -3, 0.0, where(a < 3, g * ((a / 3) + 0.5), g))
+
+
+HARDSWISH = activation(
+    "hardswish",
+    lambda a: a * np.minimum(np.maximum(a + 3, 0.0), 6.0) / 6,
+    rule=_hardswish_rule,
+    local="0 if {a} ≤ −3, {a}/3 + 1/2 if {a} < 3, else 1",
+    because="A parabola between −3 and 3; to its left nothing gets through, to its right all.",
+    notation="hardswish({a})",
+    grad_fn="HardswishBackward0",
+    words="the value times its hardsigmoid",
+    symbolic=lambda sp, a: sp.Piecewise((0, a <= -3), (a, a >= 3), (a * (a + 3) / 6, True)),
+    composite="a * clamp(a + 3, 0, 6) / 6",
+    example="x=[-4, 1], y=hardswish(x).sum()",
+)
+
+THRESHOLD = activation(
+    "threshold",
+    lambda a, threshold, value: where(a <= threshold, value, a),
+    attributes=(Parameter("threshold", Kind.NUMBER), Parameter("value", Kind.NUMBER)),
+    rule=lambda g, y, a, threshold, value: where(a <= threshold, 0.0, g),
+    local="[{a} > {threshold}]",
+    because="What is replaced by a constant receives no gradient.",
+    notation="threshold({a}, {threshold}, {value})",
+    grad_fn="ThresholdBackward0",
+    words="the value where it is above a threshold, else a constant",
+    symbolic=lambda sp, a, threshold, value: sp.Piecewise((value, a <= threshold), (a, True)),
+    composite="where(gt(a, {threshold}), a, {value})",
+    example="x=[0.2, 2], y=threshold(x, 1, 0).sum()",
+)
+
+
+def _is_small(a: Any, lambd: float) -> Any:
+    return (a >= -lambd) & (a <= lambd)
+
+
+_LAMBD: Final = Parameter("lambd", Kind.NUMBER, 0.5)
+
+SOFTSHRINK = activation(
+    "softshrink",
+    lambda a, lambd: where(a > lambd, a - lambd, where(a < -lambd, a + lambd, a * 0.0)),
+    parameters=(INPUT, _LAMBD),
+    rule=lambda g, y, a, lambd: where(_is_small(a, lambd), 0.0, g),
+    local="0 if −{lambd} ≤ {a} ≤ {lambd} else 1",
+    because="Small values are set to zero and receive nothing.",
+    notation="softshrink({a})",
+    grad_fn="SoftshrinkBackward0",
+    words="the value moved towards zero by lambd; 0 if it is nearer than that",
+    symbolic=lambda sp, a, lambd: sp.Piecewise(
+        (a - lambd, a > lambd), (a + lambd, a < -lambd), (0, True)
+    ),
+    composite="sign(a) * relu(abs(a) - {lambd})",
+    example="x=[0.2, 2], y=softshrink(x).sum()",
+)
+
+HARDSHRINK = activation(
+    "hardshrink",
+    lambda a, lambd: where(_is_small(a, lambd), 0.0, a),
+    parameters=(INPUT, _LAMBD),
+    rule=lambda g, y, a, lambd: where(_is_small(a, lambd), 0.0, g),
+    local="0 if −{lambd} ≤ {a} ≤ {lambd} else 1",
+    because="Small values are set to zero and receive nothing.",
+    notation="hardshrink({a})",
+    grad_fn="HardshrinkBackward0",
+    words="the value; 0 if it is nearer to zero than lambd",
+    symbolic=lambda sp, a, lambd: sp.Piecewise((a, a > lambd), (a, a < -lambd), (0, True)),
+    composite="where(gt(abs(a), {lambd}), a, 0)",
+    example="x=[0.2, 2], y=hardshrink(x).sum()",
+)
+
+ACTIVATIONS = (
+    RELU,
+    LEAKY_RELU,
+    PRELU,
+    ELU,
+    SELU,
+    CELU,
+    HARDTANH,
+    RELU6,
+    HARDSIGMOID,
+    HARDSWISH,
+    THRESHOLD,
+    SOFTSHRINK,
+    HARDSHRINK,
+)

@@ -1,0 +1,120 @@
+"""A matrix product with something added to it: `addmm`, `addmv`, `baddbmm`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
+from backprop_engine.values import shape_of, unbroadcast
+
+
+def _scaled(value: Any, factor: float) -> Any:
+    """torch leaves out a factor of 1, and so does not turn inf · 0 into NaN."""
+    return value if factor == 1 else factor * value
+
+
+def _sum_with_product(
+    a: Any, b: Any, c: Any, beta: float, alpha: float, name: str, ranks: tuple[int, int]
+) -> Any:
+    left, right = shape_of(b), shape_of(c)
+    fits = (len(left), len(right)) == ranks and left[-1] == right[-min(len(right), 2)]
+    if not fits or (len(left) == 3 and left[0] != right[0]):
+        raise OperandError(f"`{name}` cannot multiply shapes {left} and {right}")
+    product = np.matmul(b, c)
+    try:
+        added = np.broadcast_to(a, product.shape)
+    except ValueError:
+        raise OperandError(
+            f"`{name}` cannot add shape {shape_of(a)} to a product of shape {product.shape}"
+        ) from None
+    # Where beta is 0 torch does not look at what is added, not even at a NaN.
+    return _scaled(product, alpha) + (_scaled(added, beta) if beta else 0.0)
+
+
+def _left(g: Any, _y: Any, _a: Any, _b: Any, c: Any, beta: float, alpha: float) -> Any:
+    del beta
+    other = np.swapaxes(c, -1, -2) if c.ndim > 1 else c[np.newaxis, :]
+    return _scaled((g if c.ndim > 1 else g[:, np.newaxis]) @ other, alpha)
+
+
+def _right(g: Any, _y: Any, _a: Any, b: Any, _c: Any, beta: float, alpha: float) -> Any:
+    del beta
+    return _scaled(np.swapaxes(b, -1, -2) @ g, alpha)
+
+
+def _affine(
+    name: str, ranks: tuple[int, int], names: tuple[str, str], words: str, example: str
+) -> Operation:
+    """An entry: beta·input + alpha·(left @ right)."""
+    return Operation(
+        name=name,
+        forward=lambda a, b, c, beta, alpha: _sum_with_product(a, b, c, beta, alpha, name, ranks),
+        derivatives=(
+            Derivative(
+                rule=lambda g, y, a, b, c, beta, alpha: unbroadcast(_scaled(g, beta), shape_of(a)),
+                vjp=lambda a, g, beta, **_: (
+                    f"{_factor(beta)}{g}, summed over the axes along which {a} was repeated"
+                ),
+                words="What is added receives the gradient as it is, but for its factor.",
+            ),
+            Derivative(
+                rule=_left,
+                vjp=lambda c, g, alpha, **_: f"{_factor(alpha)}{g} @ {c}ᵀ",
+                words="Going back through a product, the left factor sees the right transposed.",
+            ),
+            Derivative(
+                rule=_right,
+                vjp=lambda b, g, alpha, **_: f"{_factor(alpha)}{b}ᵀ @ {g}",
+                words="Going back through a product, the right factor sees the left transposed.",
+            ),
+        ),
+        notation=lambda a, b, c, beta, alpha, **_: (
+            f"{_factor(beta)}{a} + {_factor(alpha)}{b} @ {c}"
+        ),
+        torch=lambda torch, a, b, c, beta, alpha: getattr(torch, name)(
+            a, b, c, beta=beta, alpha=alpha
+        ),
+        grad_fn=f"{name.capitalize()}Backward0",
+        words=words,
+        parameters=(
+            Parameter("input"),
+            Parameter(names[0]),
+            Parameter(names[1]),
+            Parameter("beta", Kind.NUMBER, 1.0),
+            Parameter("alpha", Kind.NUMBER, 1.0),
+        ),
+        composite="m = b @ c\ns = {alpha} * m\nk = {beta} * a\nk + s",
+        example=example,
+    )
+
+
+def _factor(text: str) -> str:
+    """A factor before a product; a factor of 1 is left out."""
+    return "" if text in ("1", "1.0") else f"{text}·"
+
+
+AFFINE = (
+    _affine(
+        "addmm",
+        (2, 2),
+        ("mat1", "mat2"),
+        "a matrix product with something added to it",
+        "b=[1,2], X=[[1,2],[3,4]], W=[[5,6],[7,8]], y=addmm(b, X, W).sum()",
+    ),
+    _affine(
+        "addmv",
+        (2, 1),
+        ("mat", "vec"),
+        "the product of a matrix and a vector with something added to it",
+        "b=[1,2], W=[[1,2],[3,4]], x=[5,6], y=addmv(b, W, x).sum()",
+    ),
+    _affine(
+        "baddbmm",
+        (3, 3),
+        ("batch1", "batch2"),
+        "the products of two batches of matrices with something added to them",
+        "b=[1,2], X=[[[1,2],[3,4]]], W=[[[5,6],[7,8]]], y=baddbmm(b, X, W).sum()",
+    ),
+)

@@ -1,0 +1,209 @@
+"""Attention: a softmax of dot products says how much of each value goes into the answer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.softmax import softmax, softmax_rule
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
+from backprop_engine.values import Shape, shape_of, unbroadcast
+
+_NAME = "scaled_dot_product_attention"
+
+
+def _swapped(a: Any) -> Any:
+    return np.swapaxes(a, -1, -2)
+
+
+def _scale(a: Any, scale: float | None) -> float:
+    return 1.0 / math.sqrt(a.shape[-1]) if scale is None else scale
+
+
+def _check(a: Any, b: Any, c: Any, mask: Any, is_causal: bool) -> None:
+    shapes = [shape_of(one) for one in (a, b, c)]
+    if min(map(len, shapes)) < 2:
+        raise OperandError(
+            f"`{_NAME}` takes matrices of query, key and value, not shapes {_listed(shapes)}"
+        )
+    if shapes[0][-1] != shapes[1][-1]:
+        raise OperandError(
+            f"`{_NAME}` cannot multiply query {shapes[0]} and key {shapes[1]}: their last axes "
+            f"({shapes[0][-1]} and {shapes[1][-1]}) must be equally long"
+        )
+    if shapes[1][-2] != shapes[2][-2]:
+        raise OperandError(
+            f"`{_NAME}` takes as many keys as values, not {shapes[1][-2]} and {shapes[2][-2]} "
+            f"(shapes {shapes[1]} and {shapes[2]})"
+        )
+    if mask is not None and is_causal:
+        raise OperandError(f"`{_NAME}` takes `attn_mask` or `is_causal=True`, not both")
+    scores = (shapes[0][-2], shapes[1][-2])
+    if mask is not None and not _broadcasts(shape_of(mask)[-2:], scores):
+        raise OperandError(
+            f"`attn_mask` of `{_NAME}` has shape {shape_of(mask)}, and the scores are {scores}"
+        )
+
+
+def _listed(shapes: list[Shape]) -> str:
+    return ", ".join(map(str, shapes))
+
+
+def _broadcasts(shape: Shape, to: Shape) -> bool:
+    return len(shape) == 2 and all(one in (1, size) for one, size in zip(shape, to, strict=True))
+
+
+def _scores(a: Any, b: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
+    """Query · key, scaled, and −inf where the mask does not let look."""
+    scores = (a @ _swapped(b)) * _scale(a, scale)
+    if is_causal:
+        mask = np.tri(scores.shape[-2], scores.shape[-1], dtype=bool)
+    if mask is None:
+        return scores
+    if np.asarray(mask).dtype == bool:
+        return np.where(mask, scores, -np.inf)
+    return scores + mask
+
+
+def _attention(a: Any, b: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
+    """How much each query looks at each key; a query that may look at none gets zeros."""
+    scores = _scores(a, b, mask, is_causal, scale)
+    is_blind = np.all(scores == -np.inf, axis=-1, keepdims=True)
+    return np.where(is_blind, 0.0, softmax(np.where(is_blind, 0.0, scores), -1))
+
+
+def _forward(a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool, scale: float | None) -> Any:
+    _check(a, b, c, d, is_causal)
+    return _attention(a, b, d, is_causal, scale) @ c
+
+
+def _to_scores(g: Any, a: Any, b: Any, c: Any, d: Any, is_causal: bool, scale: float | None) -> Any:
+    """What reaches the scores, through the product with the values and the softmax."""
+    weights = _attention(a, b, d, is_causal, scale)
+    sent = g @ _swapped(c)
+    return softmax_rule(sent, np.broadcast_to(weights, sent.shape), -1)
+
+
+def _query_rule(
+    g: Any, _y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
+    scale: float | None,
+) -> Any:  # fmt: skip
+    sent = _to_scores(g, a, b, c, d, is_causal, scale) * _scale(a, scale)
+    return unbroadcast(sent @ b, shape_of(a))
+
+
+def _key_rule(
+    g: Any, _y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
+    scale: float | None,
+) -> Any:  # fmt: skip
+    sent = _to_scores(g, a, b, c, d, is_causal, scale) * _scale(a, scale)
+    return unbroadcast(_swapped(sent) @ a, shape_of(b))
+
+
+def _value_rule(
+    g: Any, _y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
+    scale: float | None,
+) -> Any:  # fmt: skip
+    return unbroadcast(_swapped(_attention(a, b, d, is_causal, scale)) @ g, shape_of(c))
+
+
+def _mask_rule(
+    g: Any, _y: Any, a: Any, b: Any, c: Any, d: Any, *, is_causal: bool, scale: float | None
+) -> Any:
+    return unbroadcast(_to_scores(g, a, b, c, d, is_causal, scale), shape_of(d))
+
+
+def _grad_fn(application: Application) -> str:
+    """torch's own kernel for four axes of equal sizes; elsewhere the product that comes last."""
+    query, key, value = application.shapes[:3]
+    has_mask = len(application.shapes) > 3
+    mask = application.shapes[3] if has_mask else ()
+    is_fused = (
+        len(query) == len(key) == len(value) == 4
+        and query[:2] == key[:2] == value[:2]
+        and query[3] == value[3]
+        and not (has_mask and (application.requires_grad[3] or len(mask) not in (2, 4)))
+    )
+    if is_fused:
+        return "ScaledDotProductFlashAttentionForCpuBackward0"
+    is_matrix = len(query) == len(key) == len(value) == 2 and len(mask) <= 2
+    return "MmBackward0" if is_matrix else "UnsafeViewBackward0"
+
+
+def _composite(
+    shapes: tuple[Shape, ...], dtypes: tuple[str, ...], is_causal: str, scale: str
+) -> str:
+    factor = repr(1.0 / math.sqrt(shapes[0][-1])) if scale == "None" else scale
+    lines = [f"s = a @ b.mT * {factor}"]
+    queries, keys = shapes[0][-2], shapes[1][-2]
+    if is_causal == "True":
+        seen = [[float(key <= query) for key in range(keys)] for query in range(queries)]
+        lines.append(f"s = s + log({seen})")
+    elif len(shapes) > 3:
+        lines.append("s = where(d, s, -torch.inf)" if dtypes[3] == "bool" else "s = s + d")
+    return "\n".join([*lines, "p = softmax(s, dim=-1)", "p @ c"])
+
+
+_MIXED_WORDS = "through the softmax: more for one key is less for all others."
+
+SCALED_DOT_PRODUCT_ATTENTION = Operation(
+    name=_NAME,
+    forward=_forward,
+    derivatives=(
+        Derivative(
+            rule=_query_rule,
+            vjp="∂S @ {b}·scale, ∂S = P ⊙ ({g} @ {c}ᵀ − Σ P ⊙ ({g} @ {c}ᵀ))",
+            words=f"A query moves towards the keys whose values are wanted, {_MIXED_WORDS}",
+        ),
+        Derivative(
+            rule=_key_rule,
+            vjp="∂Sᵀ @ {a}·scale, ∂S = P ⊙ ({g} @ {c}ᵀ − Σ P ⊙ ({g} @ {c}ᵀ))",
+            words=f"A key moves towards the queries that want its value, {_MIXED_WORDS}",
+        ),
+        Derivative(
+            rule=_value_rule,
+            vjp="Pᵀ @ {g}, P = softmax({a} @ {b}ᵀ·scale)",
+            words="A value receives from each query as much as that query looked at it.",
+        ),
+        Derivative(
+            rule=_mask_rule,
+            vjp="P ⊙ ({g} @ {c}ᵀ − Σ P ⊙ ({g} @ {c}ᵀ))",
+            words=f"A mask is added to the scores, so it receives what they receive, "
+            f"{_MIXED_WORDS}",
+        ),
+    ),
+    notation=lambda a, b, c, d="", **_: f"softmax({a} @ {b}ᵀ·scale{' + ' + d if d else ''}) @ {c}",
+    torch=lambda torch, a, b, c, d=None, *, is_causal, scale: (
+        torch.nn.functional.scaled_dot_product_attention(
+            a, b, c, d, is_causal=is_causal, scale=scale
+        )
+    ),
+    grad_fn=_grad_fn,
+    words="values, mixed as much as each query agrees with their keys",
+    parameters=(
+        Parameter("query"),
+        Parameter("key"),
+        Parameter("value"),
+        Parameter("attn_mask", default=None),
+        Parameter("dropout_p", Kind.NUMBER, 0.0, refusal="leave it out, and use `dropout`"),
+        Parameter("is_causal", Kind.FLAG, False),
+        Parameter("scale", Kind.NUMBER, None),
+        Parameter("enable_gqa", Kind.FLAG, False, is_ignored=True),
+    ),
+    rounding=Rounding.CONDITION,
+    composite=_composite,
+    example="Q=[[1, 0]], K=[[1, 0], [0, 1]], V=[[1, 2], [3, 4]], "
+    "A=scaled_dot_product_attention(Q, K, V), y=A[0, 0]",
+)
+
+ATTENTION = (SCALED_DOT_PRODUCT_ATTENTION,)

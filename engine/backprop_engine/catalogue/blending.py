@@ -1,0 +1,179 @@
+"""Sums in which a factor says how much of a value goes in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.entries import INPUT, OTHER, elementwise, scaled
+from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
+from backprop_engine.values import where
+
+_ALPHA = Parameter("alpha", Kind.NUMBER)
+_HANDED_ON = "Addition hands its gradient on unchanged."
+
+ADD_ALPHA = elementwise(
+    "add.alpha",
+    lambda a, b, alpha: a + alpha * b,
+    Derivative(rule=lambda g, y, a, b, alpha: g, local="1", words=_HANDED_ON),
+    Derivative(
+        rule=lambda g, y, a, b, alpha: g * alpha,
+        local="{alpha}",
+        words="What goes in by a factor receives the gradient times that factor.",
+    ),
+    notation="{a} + {alpha}·{b}",
+    torch=lambda torch, a, b, alpha: torch.add(torch.as_tensor(a), b, alpha=alpha),
+    grad_fn="AddBackward0",
+    words="a value plus a multiple of another",
+    parameters=(INPUT, OTHER, _ALPHA),
+    functions=("add",),
+    arithmetic=True,
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, b, alpha: a + alpha * b,
+    composite="a + {alpha} * b",
+    example="x=2, z=3, y=torch.add(x, z, alpha=10)",
+)
+
+SUB_ALPHA = elementwise(
+    "sub.alpha",
+    lambda a, b, alpha: a - alpha * b,
+    Derivative(rule=lambda g, y, a, b, alpha: g, local="1", words=_HANDED_ON),
+    Derivative(
+        rule=lambda g, y, a, b, alpha: -g * alpha,
+        local="−{alpha}",
+        words="What is taken away by a factor receives the gradient times minus that factor.",
+    ),
+    notation="{a} − {alpha}·{b}",
+    torch=lambda torch, a, b, alpha: torch.sub(torch.as_tensor(a), b, alpha=alpha),
+    grad_fn="SubBackward0",
+    words="a value less a multiple of another",
+    parameters=(INPUT, OTHER, _ALPHA),
+    functions=("sub", "subtract"),
+    arithmetic=True,
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, b, alpha: a - alpha * b,
+    composite="a - {alpha} * b",
+    example="x=2, z=3, y=torch.sub(x, z, alpha=10)",
+)
+
+RSUB = elementwise(
+    "rsub",
+    lambda a, b, alpha: b - alpha * a,
+    Derivative(
+        rule=lambda g, y, a, b, alpha: -g * alpha,
+        local="−{alpha}",
+        words="What is subtracted receives the gradient with its sign turned.",
+    ),
+    Derivative(rule=lambda g, y, a, b, alpha: g, local="1", words=_HANDED_ON),
+    notation=lambda a, b, alpha, **_: f"{b} − {scaled(alpha, a)}",
+    torch=lambda torch, a, b, alpha: torch.rsub(torch.as_tensor(a), b, alpha=alpha),
+    grad_fn=lambda application: f"RsubBackward{1 if application.numbers[1] else 0}",
+    words="the second value less the first",
+    parameters=(INPUT, OTHER, Parameter("alpha", Kind.NUMBER, 1.0)),
+    arithmetic=True,
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, b, alpha: b - alpha * a,
+    composite="b - {alpha} * a",
+    example="x=2, y=torch.rsub(x, 5)",
+)
+
+
+def _lerp(a: Any, b: Any, c: Any) -> Any:
+    return where(np.abs(c) < 0.5, a + c * (b - a), b - (b - a) * (1 - c))
+
+
+LERP = elementwise(
+    "lerp",
+    _lerp,
+    Derivative(
+        rule=lambda g, y, a, b, c: g * (1 - c),
+        local="1 − {c}",
+        words="The start has the share that the weight leaves to it.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, c: g * c,
+        local="{c}",
+        words="The end has the share that the weight gives to it.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, c: g * (b - a),
+        local="{b} − {a}",
+        words="The weight moves the result along the way from start to end.",
+    ),
+    notation="{a} + {c}·({b} − {a})",
+    torch=lambda torch, a, b, c: torch.lerp(torch.as_tensor(a), torch.as_tensor(b), c),
+    grad_fn=lambda application: f"LerpBackward{0 if application.numbers[2] else 1}",
+    words="the point a part of the way from one value to another",
+    parameters=(INPUT, Parameter("end"), Parameter("weight")),
+    arithmetic=True,
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, b, c: a + c * (b - a),
+    composite="a + c * (b - a)",
+    example="x=1, z=5, y=lerp(x, z, 0.25)",
+)
+
+_PRODUCT_PARAMETERS = (
+    INPUT,
+    Parameter("tensor1"),
+    Parameter("tensor2"),
+    Parameter("value", Kind.NUMBER, 1.0),
+)
+
+ADDCMUL = elementwise(
+    "addcmul",
+    lambda a, b, c, value: a + value * b * c,
+    Derivative(
+        rule=lambda g, y, a, b, c, value: g,
+        local="1",
+        words="Addition hands its gradient on unchanged.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, c, value: g * (c * value),
+        local=lambda c, value, **_: scaled(value, c),
+        words="In a product each factor receives the gradient times the others.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, c, value: g * (b * value),
+        local=lambda b, value, **_: scaled(value, b),
+        words="In a product each factor receives the gradient times the others.",
+    ),
+    notation=lambda a, b, c, value, **_: f"{a} + {scaled(value, b)}·{c}",
+    grad_fn="AddcmulBackward0",
+    words="a value plus a multiple of a product",
+    parameters=_PRODUCT_PARAMETERS,
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, b, c, value: a + value * b * c,
+    composite="a + {value} * b * c",
+    example="x=1, u=2, v=3, y=addcmul(x, u, v, value=0.5)",
+)
+
+ADDCDIV = elementwise(
+    "addcdiv",
+    lambda a, b, c, value: a + value * b / c,
+    Derivative(
+        rule=lambda g, y, a, b, c, value: g,
+        local="1",
+        words="Addition hands its gradient on unchanged.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, c, value: g * (value / c),
+        local="{value}/{c}",
+        words="The numerator's share shrinks by the denominator.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, c, value: -g * (value * b / (c * c)),
+        local=lambda b, c, value, **_: f"−{scaled(value, b)}/{c}²",
+        words="A larger denominator makes the quotient smaller, hence the minus sign.",
+    ),
+    notation=lambda a, b, c, value, **_: f"{a} + {scaled(value, b)}/{c}",
+    grad_fn="AddcdivBackward0",
+    words="a value plus a multiple of a quotient",
+    parameters=_PRODUCT_PARAMETERS,
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, b, c, value: a + value * b / c,
+    composite="a + {value} * b / c",
+    example="x=1, u=2, v=4, y=addcdiv(x, u, v)",
+)
+
+BLENDING = (ADD_ALPHA, SUB_ALPHA, RSUB, LERP, ADDCMUL, ADDCDIV)

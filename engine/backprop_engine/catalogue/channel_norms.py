@@ -1,0 +1,263 @@
+"""Normalisations that know channels: over a batch, over groups of channels, over one instance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.normalisation import (
+    BIAS,
+    BIAS_WORDS,
+    EPS,
+    MIXED_WORDS,
+    STANDARDISED,
+    WEIGHT,
+    WEIGHT_WORDS,
+    Axes,
+    affine,
+    affine_statement,
+    check_affine,
+    normalized_text,
+    standardise_rule,
+    standardise_statements,
+    standardised,
+    weighted_upstream,
+)
+from backprop_engine.catalogue.reducing import given
+from backprop_engine.operation import (
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
+from backprop_engine.values import Shape, shape_of
+
+
+def _per_channel(operand: Any, a: Any) -> Any:
+    """A weight of each channel, shaped to broadcast over `a`; a number or None as it is."""
+    if operand is None or not shape_of(operand):
+        return operand
+    return np.reshape(operand, (-1, *(1,) * (a.ndim - 2)))
+
+
+def _over_channels(g: Any) -> Any:
+    """The sum over everything but the channels, the second axis."""
+    return np.sum(g, axis=tuple(axis for axis in range(g.ndim) if axis != 1))
+
+
+def _but_channels(a: Any) -> Axes:
+    return tuple(axis for axis in range(a.ndim) if axis != 1)
+
+
+def _check(name: str, a: Any, weight: Any, bias: Any) -> None:
+    if len(shape_of(a)) < 2:
+        raise OperandError(
+            f"`{name}` takes samples with channels, not shape {shape_of(a)}",
+            "the first axis is the batch, the second the channels",
+        )
+    check_affine(name, a.shape[1:2], weight, bias)
+
+
+def _batch_norm(a: Any, b: Any = None, c: Any = None, *, training: bool = True, eps: float) -> Any:
+    _check("batch_norm", a, b, c)
+    if not training:
+        raise OperandError(
+            "`batch_norm` is computed in its training form alone, over the batch itself",
+            "write `training=True`",
+        )
+    if a.size == a.shape[1]:
+        raise OperandError(
+            f"`batch_norm` needs more than one value for each channel, not shape {a.shape}"
+        )
+    normalised = standardised(a, _but_channels(a), eps)[0]
+    return affine(normalised, _per_channel(b, a), _per_channel(c, a))
+
+
+def _batch_norm_rule(
+    g: Any, _y: Any, a: Any, b: Any = None, _c: Any = None, *, eps: float, **_: bool
+) -> Any:
+    normalised, scale = standardised(a, _but_channels(a), eps)
+    g = affine(g, _per_channel(b, a), None)
+    return standardise_rule(g, normalised, scale, _but_channels(a))
+
+
+def _group_norm_parts(a: Any, num_groups: int, eps: float) -> tuple[Any, Any]:
+    """The normalised values, and 1/std, both in the shape (N, groups, values of a group)."""
+    if num_groups < 1 or a.shape[1] % num_groups:
+        raise OperandError(
+            f"`group_norm` cannot part {a.shape[1]} channels into {num_groups} equal groups"
+        )
+    return standardised(np.reshape(a, (a.shape[0], num_groups, -1)), (2,), eps)
+
+
+def _group_norm(a: Any, b: Any = None, c: Any = None, *, num_groups: int, eps: float) -> Any:
+    _check("group_norm", a, b, c)
+    normalised = np.reshape(_group_norm_parts(a, num_groups, eps)[0], a.shape)
+    return affine(normalised, _per_channel(b, a), _per_channel(c, a))
+
+
+def _group_norm_rule(
+    g: Any, _y: Any, a: Any, b: Any = None, _c: Any = None, *, num_groups: int, eps: float
+) -> Any:
+    normalised, scale = _group_norm_parts(a, num_groups, eps)
+    g = np.reshape(affine(g, _per_channel(b, a), None), normalised.shape)
+    return np.reshape(standardise_rule(g, normalised, scale, (2,)), a.shape)
+
+
+def _instance_norm(
+    a: Any, b: Any = None, c: Any = None, *, use_input_stats: bool, eps: float
+) -> Any:
+    _check("instance_norm", a, b, c)
+    if not use_input_stats:
+        raise OperandError(
+            "`instance_norm` is computed from the instances themselves alone",
+            "write `use_input_stats=True`",
+        )
+    if a.shape[0] * a.shape[1] == a.size:
+        raise OperandError(
+            f"`instance_norm` needs more than one value for each channel, not shape {a.shape}"
+        )
+    return _group_norm(a, b, c, num_groups=a.shape[1], eps=eps)
+
+
+def _by_channels(rule: Any) -> Any:
+    """A rule of `group_norm` for `instance_norm`, where each channel is a group of its own."""
+
+    def instance_rule(g: Any, y: Any, a: Any, *others: Any, eps: float, **_: bool) -> Any:
+        return rule(g, y, a, *others, num_groups=a.shape[1], eps=eps)
+
+    return instance_rule
+
+
+def _group_norm_weight_rule(
+    g: Any, _y: Any, a: Any, _b: Any, _c: Any = None, *, num_groups: int, eps: float
+) -> Any:
+    normalised = np.reshape(_group_norm_parts(a, num_groups, eps)[0], a.shape)
+    return _over_channels(g * normalised)
+
+
+def _form(shape: Shape) -> str:
+    """How a composite lays a weight of each channel along the second axis."""
+    ones = ", 1" * (len(shape) - 2)
+    return f".reshape((-1{ones}))" if ones else ""
+
+
+def _batch_norm_composite(shapes: tuple[Shape, ...], eps: str, **_: Any) -> str:
+    axes = tuple(axis for axis in range(len(shapes[0])) if axis != 1)
+    return standardise_statements(axes, eps) + affine_statement(shapes, "n", _form(shapes[0]))
+
+
+def _group_norm_composite(
+    shapes: tuple[Shape, ...], eps: str, num_groups: str | int, **_: Any
+) -> str:
+    grouped = (shapes[0][0], int(num_groups), -1)
+    return (
+        f"x = a.reshape({grouped})\n"
+        + standardise_statements((2,), eps, "x")
+        + affine_statement(shapes, f"n.reshape({shapes[0]})", _form(shapes[0]))
+    )
+
+
+def _over_channels_derivatives(weight_rule: Any) -> tuple[Derivative, Derivative]:
+    """How every normalisation with channels answers for its weight and its bias."""
+    return (
+        Derivative(rule=weight_rule, vjp="Σ {g} ⊙ x̂, x̂ = ({a} − mean)/std", words=WEIGHT_WORDS),
+        Derivative(
+            rule=lambda g, y, a, b, c, **_: _over_channels(g), vjp="Σ {g}", words=BIAS_WORDS
+        ),
+    )
+
+
+_TO_INPUT = weighted_upstream(STANDARDISED)
+
+BATCH_NORM = Operation(
+    name="batch_norm",
+    forward=_batch_norm,
+    derivatives=(
+        Derivative(rule=_batch_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
+        *_over_channels_derivatives(
+            lambda g, y, a, *_, training, eps: _over_channels(
+                g * standardised(a, _but_channels(a), eps)[0]
+            )
+        ),
+    ),
+    notation=normalized_text,
+    torch=lambda torch, a, b=None, c=None, *, training, eps: torch.nn.functional.batch_norm(
+        a, None, None, given(torch, b), given(torch, c), training=training, eps=eps
+    ),
+    grad_fn="NativeBatchNormBackward0",
+    words="each channel brought to mean 0 and variance 1 over the batch",
+    parameters=(
+        Parameter("input"),
+        Parameter("running_mean", default=None, is_ignored=True),
+        Parameter("running_var", default=None, is_ignored=True),
+        WEIGHT,
+        BIAS,
+        Parameter("training", Kind.FLAG, False),
+        Parameter("momentum", Kind.NUMBER, 0.1, is_ignored=True),
+        EPS,
+    ),
+    rounding=Rounding.CONDITION,
+    composite=_batch_norm_composite,
+    example="x=[[1, 2], [3, 5], [4, 1]], n=batch_norm(x, training=True), y=n[0, 0]",
+)
+
+GROUP_NORM = Operation(
+    name="group_norm",
+    forward=_group_norm,
+    derivatives=(
+        Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
+        *_over_channels_derivatives(_group_norm_weight_rule),
+    ),
+    notation=normalized_text,
+    torch=lambda torch, a, b=None, c=None, *, num_groups, eps: torch.nn.functional.group_norm(
+        a, num_groups, given(torch, b), given(torch, c), eps
+    ),
+    grad_fn="NativeGroupNormBackward0",
+    words="each group of channels of each sample brought to mean 0 and variance 1",
+    parameters=(Parameter("input"), Parameter("num_groups", Kind.WHOLE), WEIGHT, BIAS, EPS),
+    rounding=Rounding.CONDITION,
+    composite=_group_norm_composite,
+    example="x=[[1, 2, 4, 8, 3, 5]], n=group_norm(x, 2), y=n[0, 0]",
+)
+
+INSTANCE_NORM = Operation(
+    name="instance_norm",
+    forward=_instance_norm,
+    derivatives=(
+        Derivative(rule=_by_channels(_group_norm_rule), vjp=_TO_INPUT, words=MIXED_WORDS),
+        *_over_channels_derivatives(_by_channels(_group_norm_weight_rule)),
+    ),
+    notation=normalized_text,
+    torch=lambda torch, a, b=None, c=None, *, use_input_stats, eps: (
+        torch.nn.functional.instance_norm(
+            a,
+            weight=given(torch, b),
+            bias=given(torch, c),
+            use_input_stats=use_input_stats,
+            eps=eps,
+        )
+    ),
+    grad_fn="ViewBackward0",
+    words="each channel of each sample brought to mean 0 and variance 1",
+    parameters=(
+        Parameter("input"),
+        Parameter("running_mean", default=None, is_ignored=True),
+        Parameter("running_var", default=None, is_ignored=True),
+        WEIGHT,
+        BIAS,
+        Parameter("use_input_stats", Kind.FLAG, True),
+        Parameter("momentum", Kind.NUMBER, 0.1, is_ignored=True),
+        EPS,
+    ),
+    rounding=Rounding.CONDITION,
+    composite=lambda shapes, **texts: _group_norm_composite(
+        shapes, num_groups=shapes[0][1], **texts
+    ),
+    example="x=[[[1, 2, 4]]], n=instance_norm(x), y=n[0, 0, 0]",
+)
+
+CHANNEL_NORMS = (BATCH_NORM, GROUP_NORM, INSTANCE_NORM)

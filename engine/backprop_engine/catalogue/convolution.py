@@ -1,0 +1,340 @@
+"""Convolution: every window of the input times one and the same kernel.
+
+The contribution to the input is the transposed convolution, which is an operation too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.windows import Pads, Sizes, Window, sizes_of, symmetric
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
+from backprop_engine.values import Shape, shape_of
+
+_INPUT_WORDS = (
+    "Every element receives from all windows it lies in: the gradient, spread with the kernel."
+)
+_WEIGHT_WORDS = (
+    "The kernel is used at every window, so it receives the sum of all windows, each times its "
+    "gradient."
+)
+_BIAS_WORDS = "A bias is added at every place, so it receives the sum of all gradients there."
+
+
+def _window(name: str, weight: Any, stride: Sizes, padding: Sizes | str, dilation: Sizes) -> Window:
+    kernel = weight.shape[2:]
+    count = len(kernel)
+    gaps = sizes_of(name, "dilation", dilation, count)
+    steps = sizes_of(name, "stride", stride, count)
+    return Window(name, kernel, steps, _pads(name, kernel, gaps, padding, steps), gaps)
+
+
+def _pads(name: str, kernel: Shape, gaps: Shape, padding: Sizes | str, steps: Shape) -> Pads:
+    if not isinstance(padding, str):
+        return symmetric(sizes_of(name, "padding", padding, len(kernel), least=0))
+    if padding == "valid":
+        return symmetric((0,) * len(kernel))
+    if max(steps) > 1:
+        raise OperandError(f"`{name}` keeps no size with a stride of {steps}", "use a stride of 1")
+    totals = [gap * (size - 1) for size, gap in zip(kernel, gaps, strict=True)]
+    return tuple((total // 2, total - total // 2) for total in totals)
+
+
+def _batched(a: Any, weight: Any) -> Any:
+    """The input with an axis for the batch, if it has none."""
+    return a if a.ndim == weight.ndim else a[np.newaxis]
+
+
+def _check(name: str, axes: int, a: Any, weight: Any, groups: int, channels: int) -> None:
+    """Raise OperandError unless input and kernel fit; `channels` is what the kernel takes."""
+    shape, kernel = shape_of(a), shape_of(weight)
+    if len(kernel) != axes + 2 or len(shape) not in (axes + 1, axes + 2):
+        raise OperandError(
+            f"`{name}` takes an input of {axes + 1} or {axes + 2} axes and a kernel of {axes + 2}, "
+            f"not shapes {shape} and {kernel}"
+        )
+    if groups < 1 or kernel[0] % groups:
+        raise OperandError(
+            f"`{name}` cannot part a kernel of shape {kernel} into {groups} equal groups"
+        )
+    if shape[-axes - 1] != channels:
+        raise OperandError(
+            f"`{name}` got an input of shape {shape} with {shape[-axes - 1]} channels, but the "
+            f"kernel of shape {kernel} takes {channels}"
+            + (f" in {groups} groups" if groups > 1 else "")
+        )
+
+
+def _check_bias(name: str, bias: Any, channels: int) -> None:
+    if bias is not None and shape_of(bias) != (channels,):
+        raise OperandError(f"`{name}` takes a bias of shape ({channels},), not {shape_of(bias)}")
+
+
+def _columns(window: Window, a: Any, groups: int, output: Shape) -> Any:
+    """The first windows, as many as `output` says: (batch, group, window, its elements)."""
+    batch, channels = a.shape[0], a.shape[1] // groups
+    elements, count = math.prod(window.kernel), math.prod(output)
+    chosen = tuple(slice(size) for size in output)
+    seen = window.windows(a)[(slice(None), slice(None), *chosen)]
+    parted = seen.reshape(batch, groups, channels, count, elements)
+    return parted.transpose(0, 1, 3, 2, 4).reshape(batch, groups, count, channels * elements)
+
+
+def _rows(g: Any, groups: int) -> Any:
+    """What is given for each window: (batch, group, window, output channel)."""
+    parted = g.reshape(g.shape[0], groups, g.shape[1] // groups, math.prod(g.shape[2:]))
+    return parted.swapaxes(-1, -2)
+
+
+def _kernel_rows(weight: Any, groups: int) -> Any:
+    """The kernel as matrices: (group, output channel, elements of a window)."""
+    return weight.reshape(groups, weight.shape[0] // groups, -1)
+
+
+def _convolve(window: Window, a: Any, weight: Any, groups: int) -> Any:
+    """Σ over the elements of each window of window · kernel."""
+    output = window.output_size(a.shape)
+    columns = _columns(window, a, groups, output)
+    product = columns @ _kernel_rows(weight, groups).swapaxes(-1, -2)
+    return product.swapaxes(-1, -2).reshape(a.shape[0], weight.shape[0], *output)
+
+
+def _spread(window: Window, g: Any, weight: Any, groups: int, shape: Shape) -> Any:
+    """The transpose of `_convolve` by its input: `g` spread with the kernel over `shape`."""
+    rows = _rows(g, groups) @ _kernel_rows(weight, groups)
+    batch, _, count, size = rows.shape
+    elements = math.prod(window.kernel)
+    parted = rows.reshape(batch, groups, count, size // elements, elements)
+    parted = parted.transpose(0, 1, 3, 2, 4)
+    output = g.shape[2:]
+    return window.fold(parted.reshape(batch, shape[1], *output, *window.kernel), shape)
+
+
+def _correlate(window: Window, g: Any, a: Any, weight_shape: Shape, groups: int) -> Any:
+    """The transpose of `_convolve` by its kernel."""
+    columns = _columns(window, a, groups, g.shape[2:])
+    products = _rows(g, groups).swapaxes(-1, -2) @ columns
+    return np.sum(products, axis=0).reshape(weight_shape)
+
+
+def _add_bias(y: Any, bias: Any) -> Any:
+    return y if bias is None else y + bias.reshape(-1, *(1,) * (y.ndim - 2))
+
+
+def _bias_rule(g: Any, weight: Any) -> Any:
+    g = _batched(g, weight)
+    return np.sum(g, axis=(0, *range(2, g.ndim)))
+
+
+def _forward(name: str, axes: int) -> Callable[..., Any]:
+    def forward(
+        a: Any, b: Any, c: Any = None, *, stride: Sizes, padding: Any, dilation: Sizes, groups: int
+    ) -> Any:
+        channels = shape_of(b)[1] * groups if len(shape_of(b)) > 1 else 0
+        _check(name, axes, a, b, groups, channels)
+        _check_bias(name, c, b.shape[0])
+        window = _window(name, b, stride, padding, dilation)
+        y = _add_bias(_convolve(window, _batched(a, b), b, groups), c)
+        return y if a.ndim == b.ndim else y[0]
+
+    return forward
+
+
+def _input_rule(
+    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, stride: Sizes, padding: Any,
+    dilation: Sizes, groups: int,
+) -> Any:  # fmt: skip
+    window = _window("conv", b, stride, padding, dilation)
+    sent = _spread(window, _batched(g, b), b, groups, _batched(a, b).shape)
+    return sent.reshape(a.shape)
+
+
+def _weight_rule(
+    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, stride: Sizes, padding: Any,
+    dilation: Sizes, groups: int,
+) -> Any:  # fmt: skip
+    window = _window("conv", b, stride, padding, dilation)
+    return _correlate(window, _batched(g, b), _batched(a, b), b.shape, groups)
+
+
+def _transposed_shape(a: Any, b: Any, window: Window, extra: Shape, groups: int) -> Shape:
+    """The shape of the output of a transposed convolution, batch included."""
+    sizes = (
+        (size - 1) * step - sum(pads) + reach + more
+        for size, step, pads, reach, more in zip(
+            a.shape[2:], window.stride, window.pads, window.reach, extra, strict=True
+        )
+    )
+    return (a.shape[0], b.shape[1] * groups, *sizes)
+
+
+def _transposed(
+    a: Any, b: Any, c: Any = None, *, stride: Sizes, padding: Sizes, output_padding: Sizes,
+    groups: int, dilation: Sizes,
+) -> Any:  # fmt: skip
+    name = "conv_transpose2d"
+    _check(name, 2, a, b, groups, shape_of(b)[0] if shape_of(b) else 0)
+    _check_bias(name, c, b.shape[1] * groups)
+    window = _window(name, b, stride, padding, dilation)
+    extra = sizes_of(name, "output_padding", output_padding, 2, least=0)
+    batched = _batched(a, b)
+    shape = _transposed_shape(batched, b, window, extra, groups)
+    limits = map(max, window.stride, window.dilation)
+    if any(more >= limit for more, limit in zip(extra, limits, strict=True)):
+        raise OperandError(
+            f"`output_padding` of `{name}` must be smaller than stride or dilation, not {extra}"
+        )
+    y = _add_bias(_spread(window, batched, b, groups, shape), c)
+    return y if a.ndim == b.ndim else y[0]
+
+
+def _transposed_input_rule(
+    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, stride: Sizes, padding: Sizes,
+    groups: int, dilation: Sizes, **_: Sizes,
+) -> Any:  # fmt: skip
+    window = _window("conv_transpose2d", b, stride, padding, dilation)
+    sent = _convolve(window, _batched(g, b), b, groups)
+    return sent[..., : a.shape[-2], : a.shape[-1]].reshape(a.shape)
+
+
+def _transposed_weight_rule(
+    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, stride: Sizes, padding: Sizes,
+    groups: int, dilation: Sizes, **_: Sizes,
+) -> Any:  # fmt: skip
+    window = _window("conv_transpose2d", b, stride, padding, dilation)
+    return _correlate(window, _batched(a, b), _batched(g, b), b.shape, groups)
+
+
+def _grad_fn(application: Application) -> str:
+    # torch gives an input without a batch an axis for it, and takes it away again.
+    image, kernel = application.shapes[:2]
+    return "ConvolutionBackward0" if len(image) == len(kernel) else "SqueezeBackward1"
+
+
+def _unfolded(
+    shapes: tuple[Shape, ...], stride: str, padding: str, dilation: str, groups: str, **_: Any
+) -> str:
+    """A convolution as one matrix product with the columns of `unfold`."""
+    if groups != "1" or len(shapes[0]) != len(shapes[1]):
+        return ""
+    settings = [_written(text) for text in (stride, padding, dilation)]
+    size = _window("conv2d", np.empty(shapes[1]), *settings).output_size(shapes[0])
+    lines = [
+        f"u = unfold(a, {shapes[1][2:]}, {dilation}, {padding}, {stride})",
+        f"k = b.reshape(({shapes[1][0]}, -1))",
+        f"p = (k @ u).reshape({(shapes[0][0], shapes[1][0], *size)})",
+        "p + c.reshape((-1, 1, 1))" if len(shapes) > 2 else "p",
+    ]
+    return "\n".join(lines)
+
+
+def _written(sizes: str) -> tuple[int, ...]:
+    """The numbers of a size given as text: `2`, `(2, 1)`."""
+    return tuple(int(part) for part in sizes.strip("()").split(",") if part.strip())
+
+
+def _notation(sign: str) -> Callable[..., str]:
+    def text(a: str, b: str, c: str = "", **_: str) -> str:
+        return f"{a} {sign} {b}" + (f" + {c}" if c else "")
+
+    return text
+
+
+def _convolution(axes: int, *, by_word: bool = False) -> Operation:
+    """`conv1d` or `conv2d`, with its padding in numbers or (`by_word`) as "same" or "valid"."""
+    name = f"conv{axes}d"
+    padding = (
+        Parameter("padding", Kind.TEXT, choices=("same", "valid"))
+        if by_word
+        else Parameter("padding", Kind.SIZES, 0)
+    )
+    by = ", padding='same'" if by_word else ""
+    image = "row" if axes == 1 else "image"
+    return Operation(
+        name=f"{name}_padding" if by_word else name,
+        functions=(name,),
+        forward=_forward(name, axes),
+        derivatives=(
+            Derivative(rule=_input_rule, vjp="{g} spread with {b}", words=_INPUT_WORDS),
+            Derivative(rule=_weight_rule, vjp="Σ windows of {a} ⊙ {g}", words=_WEIGHT_WORDS),
+            Derivative(
+                rule=lambda g, y, a, b, c, **_: _bias_rule(g, b), vjp="Σ {g}", words=_BIAS_WORDS
+            ),
+        ),
+        notation=_notation("⋆"),
+        torch=lambda torch, a, b, c=None, **settings: getattr(torch.nn.functional, name)(
+            a, b, c, **settings
+        ),
+        grad_fn=_grad_fn,
+        words=f"each window of the {image} times the kernel, summed",
+        parameters=(
+            Parameter("input"),
+            Parameter("weight"),
+            Parameter("bias", default=None),
+            Parameter("stride", Kind.SIZES, 1),
+            padding,
+            Parameter("dilation", Kind.SIZES, 1),
+            Parameter("groups", Kind.WHOLE, 1),
+        ),
+        rounding=Rounding.TERMS,
+        composite=None if axes == 1 or by_word else _unfolded,
+        example=(
+            f"x=[[1, 2, 4, 8]], w=[[[1, -1]]], c=conv1d(x, w{by}), y=c[0, 0]"
+            if axes == 1
+            else f"x=[[[1, 2], [3, 5]]], w=[[[[1, 0], [0, -1]]]], c=conv2d(x, w{by}), y=c[0, 0, 0]"
+        ),
+    )
+
+
+CONV1D = _convolution(1)
+CONV2D = _convolution(2)
+CONV1D_PADDING = _convolution(1, by_word=True)
+CONV2D_PADDING = _convolution(2, by_word=True)
+
+CONV_TRANSPOSE2D = Operation(
+    name="conv_transpose2d",
+    forward=_transposed,
+    derivatives=(
+        Derivative(
+            rule=_transposed_input_rule,
+            vjp="{g} ⋆ {b}",
+            words="What was spread with the kernel is gathered with it: a plain convolution.",
+        ),
+        Derivative(rule=_transposed_weight_rule, vjp="Σ windows of {g} ⊙ {a}", words=_WEIGHT_WORDS),
+        Derivative(
+            rule=lambda g, y, a, b, c, **_: _bias_rule(g, b), vjp="Σ {g}", words=_BIAS_WORDS
+        ),
+    ),
+    notation=_notation("⋆ᵀ"),
+    torch=lambda torch, a, b, c=None, **settings: torch.nn.functional.conv_transpose2d(
+        a, b, c, **settings
+    ),
+    grad_fn=_grad_fn,
+    words="the kernel laid over the image once for each element, times the element",
+    parameters=(
+        Parameter("input"),
+        Parameter("weight"),
+        Parameter("bias", default=None),
+        Parameter("stride", Kind.SIZES, 1),
+        Parameter("padding", Kind.SIZES, 0),
+        Parameter("output_padding", Kind.SIZES, 0),
+        Parameter("groups", Kind.WHOLE, 1),
+        Parameter("dilation", Kind.SIZES, 1),
+    ),
+    rounding=Rounding.TERMS,
+    example="x=[[[1, 2]]], w=[[[[1, -1]]]], c=conv_transpose2d(x, w), y=c[0, 0, 1]",
+)
+
+CONVOLUTION = (CONV1D, CONV1D_PADDING, CONV2D, CONV2D_PADDING, CONV_TRANSPOSE2D)

@@ -1,0 +1,381 @@
+"""Exponentials, logarithms and roots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import log as natural_log
+from typing import Any, Final
+
+import numpy as np
+
+from backprop_engine.catalogue.entries import TWO_OPERANDS, elementwise, unary
+from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
+from backprop_engine.values import (
+    exp,
+    exp2,
+    expm1,
+    log,
+    log1p,
+    log2,
+    log10,
+    sqrt,
+    where,
+)
+
+_LOG_2: Final = natural_log(2)
+_LOG_10: Final = natural_log(10)
+
+
+def _rsqrt(a: Any) -> Any:
+    return 1 / sqrt(a)
+
+
+EXP = unary(
+    "exp",
+    exp,
+    rule=lambda g, y, a: g * y,
+    local="{y}",
+    because="The exponential is its own derivative, so the output itself is the factor.",
+    notation="exp({a})",
+    grad_fn="ExpBackward0",
+    words="e to the power of a value",
+    symbolic=lambda sp, a: sp.exp(a),
+    example="x=2, y=exp(x)",
+)
+
+EXPM1 = unary(
+    "expm1",
+    expm1,
+    rule=lambda g, y, a: g * (y + 1),
+    local="{y} + 1",
+    because="It is the exponential moved down by one: its slope is the exponential.",
+    notation="exp({a}) − 1",
+    grad_fn="Expm1Backward0",
+    words="the exponential less one, exact near zero",
+    symbolic=lambda sp, a: sp.exp(a) - 1,
+    composite="exp(a) - 1",
+    example="x=0.01, y=expm1(x)",
+)
+
+EXP2 = unary(
+    "exp2",
+    exp2,
+    rule=lambda g, y, a: g * y * _LOG_2,
+    local="{y}·log(2)",
+    because="A power of two grows in proportion to itself, by the factor log 2.",
+    notation="2^{a}",
+    grad_fn="Exp2Backward0",
+    words="two to the power of a value",
+    symbolic=lambda sp, a: 2**a,
+    composite="2**a",
+    example="x=3, y=exp2(x)",
+)
+
+LOG = unary(
+    "log",
+    log,
+    rule=lambda g, y, a: g / a,
+    local="1/{a}",
+    because="The logarithm is steep near zero, flat far out: its slope is one over it.",
+    notation="log({a})",
+    grad_fn="LogBackward0",
+    words="the natural logarithm",
+    functions=("log", "ln"),
+    symbolic=lambda sp, a: sp.log(a),
+    example="x=2, y=log(x)",
+)
+
+LOG1P = unary(
+    "log1p",
+    log1p,
+    rule=lambda g, y, a: g / (a + 1),
+    local="1/(1 + {a})",
+    because="The slope is one over one more than the value.",
+    notation="log(1 + {a})",
+    grad_fn="Log1PBackward0",
+    words="the logarithm of one more than the value, exact near zero",
+    symbolic=lambda sp, a: sp.log(1 + a),
+    composite="log(1 + a)",
+    example="x=0.01, y=log1p(x)",
+)
+
+LOG2 = unary(
+    "log2",
+    log2,
+    rule=lambda g, y, a: g / (a * _LOG_2),
+    local="1/({a}·log(2))",
+    because="It is the natural logarithm divided by log 2, and so is its slope.",
+    notation="log₂({a})",
+    grad_fn="Log2Backward0",
+    words="the logarithm to base two",
+    symbolic=lambda sp, a: sp.log(a) / sp.log(2),
+    composite="log(a) / log(2)",
+    example="x=8, y=log2(x)",
+)
+
+LOG10 = unary(
+    "log10",
+    log10,
+    rule=lambda g, y, a: g / (a * _LOG_10),
+    local="1/({a}·log(10))",
+    because="It is the natural logarithm divided by log 10, and so is its slope.",
+    notation="log₁₀({a})",
+    grad_fn="Log10Backward0",
+    words="the logarithm to base ten",
+    symbolic=lambda sp, a: sp.log(a) / sp.log(10),
+    composite="log(a) / log(10)",
+    example="x=100, y=log10(x)",
+)
+
+SQRT = unary(
+    "sqrt",
+    sqrt,
+    rule=lambda g, y, a: g / (2 * y),
+    local="1/(2·{y})",
+    because="A square root grows ever more slowly: one over twice the root.",
+    notation="√{a}",
+    grad_fn="SqrtBackward0",
+    words="the square root",
+    symbolic=lambda sp, a: sp.sqrt(a),
+    example="x=9, y=sqrt(x)",
+)
+
+RSQRT = unary(
+    "rsqrt",
+    _rsqrt,
+    rule=lambda g, y, a: -0.5 * g * (y * y * y),
+    local="−{y}³/2",
+    because="It falls, and steeply so near zero: minus half the cube of the output.",
+    notation="1/√{a}",
+    grad_fn="RsqrtBackward0",
+    words="one over the square root",
+    symbolic=lambda sp, a: 1 / sp.sqrt(a),
+    composite="1 / sqrt(a)",
+    example="x=4, y=rsqrt(x)",
+)
+
+SQUARE = unary(
+    "square",
+    lambda a: a * a,
+    rule=lambda g, y, a: g * (2 * a),
+    local="2·{a}",
+    because="Power rule: the exponent 2 comes down as a factor.",
+    notation="{a}²",
+    grad_fn="PowBackward0",
+    words="the value times itself",
+    symbolic=lambda sp, a: a**2,
+    composite="a * a",
+    example="x=3, y=square(x)",
+)
+
+RECIPROCAL = unary(
+    "reciprocal",
+    lambda a: 1 / a,
+    rule=lambda g, y, a: -g * (y * y),
+    local="−{y}²",
+    because="A larger value has a smaller reciprocal: minus the square of the output.",
+    notation="1/{a}",
+    grad_fn="ReciprocalBackward0",
+    words="one over the value",
+    symbolic=lambda sp, a: 1 / a,
+    composite="1 / a",
+    example="x=4, y=reciprocal(x)",
+)
+
+LOGADDEXP = elementwise(
+    "logaddexp",
+    np.logaddexp,
+    Derivative(
+        rule=lambda g, y, a, b: g / (1 + exp(b - a)),
+        local="1/(1 + exp({b} − {a}))",
+        words="The larger of the two has the larger share: a sigmoid of the difference.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: g / (1 + exp(a - b)),
+        local="1/(1 + exp({a} − {b}))",
+        words="The larger of the two has the larger share: a sigmoid of the difference.",
+    ),
+    notation="log(exp({a}) + exp({b}))",
+    grad_fn="LogaddexpBackward0",
+    words="the logarithm of a sum of exponentials, which cannot overflow",
+    parameters=TWO_OPERANDS,
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, b: sp.log(sp.exp(a) + sp.exp(b)),
+    composite="log(exp(a) + exp(b))",
+    example="x=1, z=2, y=logaddexp(x, z)",
+)
+
+LOGADDEXP2 = elementwise(
+    "logaddexp2",
+    np.logaddexp2,
+    Derivative(
+        rule=lambda g, y, a, b: g / (1 + exp2(b - a)),
+        local="1/(1 + 2^({b} − {a}))",
+        words="The larger of the two has the larger share.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: g / (1 + exp2(a - b)),
+        local="1/(1 + 2^({a} − {b}))",
+        words="The larger of the two has the larger share.",
+    ),
+    notation="log₂(2^{a} + 2^{b})",
+    grad_fn="Logaddexp2Backward0",
+    words="the logarithm to base two of a sum of powers of two",
+    parameters=TWO_OPERANDS,
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, b: sp.log(2**a + 2**b) / sp.log(2),
+    composite="log2(exp2(a) + exp2(b))",
+    example="x=1, z=2, y=logaddexp2(x, z)",
+)
+
+
+def _xlogy(a: Any, b: Any) -> Any:
+    # 0 · log b is 0 for every b, even where log b is not finite; but a nan stays one.
+    return where((a == 0) & (b == b), 0.0, a * log(b))
+
+
+def _by_numbers(name: str) -> Callable[[Application], str]:
+    """torch has one autograd node for two tensors, and one for each that may be a number."""
+
+    def grad_fn(application: Application) -> str:
+        first_is_number, second_is_number = application.numbers
+        return f"{name}Backward{2 if second_is_number else 1 if first_is_number else 0}"
+
+    return grad_fn
+
+
+XLOGY = elementwise(
+    "xlogy",
+    _xlogy,
+    Derivative(
+        rule=lambda g, y, a, b: where((a == 0) & (b <= 0), 0.0, _xlogy(g, b)),
+        local="log({b})",
+        words="The logarithm stands beside it as a factor.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: g * a / b,
+        local="{a}/{b}",
+        words="The logarithm's slope is one over its value, times the factor before it.",
+    ),
+    notation="{a}·log({b})",
+    grad_fn=_by_numbers("Xlogy"),
+    words="a value times a logarithm, where 0 · log 0 is 0",
+    parameters=TWO_OPERANDS,
+    arithmetic=True,
+    symbolic=lambda sp, a, b: sp.Piecewise((0, sp.Eq(a, 0)), (a * sp.log(b), True)),
+    composite="a * log(b)",
+    example="p=0.25, q=0.5, y=xlogy(p, q)",
+)
+
+
+def _xlog1py(a: Any, b: Any) -> Any:
+    return where((a == 0) & (b == b), 0.0, a * log1p(b))
+
+
+XLOG1PY = elementwise(
+    "xlog1py",
+    _xlog1py,
+    Derivative(
+        rule=lambda g, y, a, b: where((a == 0) & (b <= -1), 0.0, _xlog1py(g, b)),
+        local="log(1 + {b})",
+        words="The logarithm stands beside it as a factor.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: g * a / (b + 1),
+        local="{a}/(1 + {b})",
+        words="The logarithm's slope is one over its value, times the factor before it.",
+    ),
+    notation="{a}·log(1 + {b})",
+    torch=lambda torch, a, b: torch.special.xlog1py(a, b),
+    grad_fn=_by_numbers("SpecialXlog1Py"),
+    words="a value times a logarithm of one more than another, where 0 · log 0 is 0",
+    parameters=TWO_OPERANDS,
+    arithmetic=True,
+    symbolic=lambda sp, a, b: sp.Piecewise((0, sp.Eq(a, 0)), (a * sp.log(1 + b), True)),
+    composite="a * log1p(b)",
+    example="p=0.25, q=0.5, y=xlog1py(p, -q)",
+)
+
+
+def _entr(a: Any) -> Any:
+    return where(a == 0, 0.0, where(a < 0, -np.inf, -a * log(a)))
+
+
+ENTR = unary(
+    "entr",
+    _entr,
+    rule=lambda g, y, a: g * (-(1 + log(a))),
+    local="−(1 + log({a}))",
+    because="It rises until 1/e, where it has its top, and then falls.",
+    notation="−{a}·log({a})",
+    torch=lambda torch, a: torch.special.entr(a),
+    grad_fn="SpecialEntrBackward0",
+    words="a probability's part in an entropy; 0 at zero",
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a: sp.Piecewise((-a * sp.log(a), a > 0), (-sp.oo, True)),
+    composite="-a * log(a)",
+    example="p=[0.25, 0.75], y=entr(p).sum()",
+)
+
+
+def _logit(a: Any, eps: float | None) -> Any:
+    if eps is not None:
+        a = np.minimum(np.maximum(a, eps), 1 - eps)
+    return log(a / (1 - a))
+
+
+def _logit_rule(g: Any, _y: Any, a: Any, eps: float | None) -> Any:
+    slope = where((a == 0) | (a == 1), g * np.inf, g / (a * (1 - a)))
+    if eps is None:
+        return where((a < 0) | (a > 1), np.nan, slope)
+    return where((a < eps) | (a > 1 - eps), 0.0, slope)
+
+
+LOGIT = unary(
+    "logit",
+    _logit,
+    rule=_logit_rule,
+    local="1/({a}·(1 − {a}))",
+    because="It turns probabilities back into scores, and is steep where they are near 0 or 1; "
+    "where `eps` cuts off nothing goes back.",
+    notation="log({a}/(1 − {a}))",
+    grad_fn="LogitBackward0",
+    words="the score whose sigmoid is the value",
+    parameters=(Parameter("input"), Parameter("eps", Kind.NUMBER, None)),
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, eps: sp.log(a / (1 - a)) if eps is None else _clipped_logit(sp, a, eps),
+    composite=lambda eps, **_: (
+        "log(a / (1 - a))" if eps == "None" else f"logit(clamp(a, {eps}, 1 - {eps}))"
+    ),
+    example="p=0.25, y=logit(p)",
+)
+
+
+def _clipped_logit(sp: Any, a: Any, eps: float) -> Any:
+    low, high = eps, 1 - eps
+    return sp.Piecewise(
+        (sp.log(low / (1 - low)), a < low),
+        (sp.log(high / (1 - high)), a > high),
+        (sp.log(a / (1 - a)), True),
+    )
+
+
+EXPONENTIALS = (
+    EXP,
+    EXPM1,
+    EXP2,
+    LOG,
+    LOG1P,
+    LOG2,
+    LOG10,
+    SQRT,
+    RSQRT,
+    SQUARE,
+    RECIPROCAL,
+    LOGADDEXP,
+    LOGADDEXP2,
+    XLOGY,
+    XLOG1PY,
+    ENTR,
+    LOGIT,
+)

@@ -1,0 +1,212 @@
+"""Largest, smallest and middle elements, and how torch shares the gradient where they tie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.axes import (
+    DIM,
+    DIMS,
+    KEEPDIM,
+    Axes,
+    axes_of,
+    axes_text,
+    axis_of,
+    kept,
+    refuse_empty,
+)
+from backprop_engine.catalogue.picking import picking
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter
+from backprop_engine.values import shape_of
+
+_SHARED = "Only the elements that are equal to the result count; ties share the gradient evenly."
+_OF_ONE = "Only the element that was picked receives the gradient; of equal ones torch picks one."
+
+
+def _is_chosen(y: Any, a: Any) -> Any:
+    """Which elements are the result: equal to it, or NaN where it is NaN."""
+    return np.isnan(a) if np.isnan(y) else np.equal(a, y)
+
+
+def _shared_rule(g: Any, y: Any, a: Any) -> Any:
+    """torch's evenly_distribute_backward: the elements equal to the result share evenly."""
+    chosen = _is_chosen(y, a)
+    return np.where(chosen, np.divide(g, np.count_nonzero(chosen)), np.zeros_like(g))
+
+
+def _shared_along_rule(g: Any, y: Any, a: Any, dim: Axes, **_: Any) -> Any:
+    """torch's scale_grad_by_count, which answers NaN where the result is NaN."""
+    chosen = np.equal(a, kept(y, a, dim))
+    count = np.sum(chosen, axis=axes_of(a, dim), keepdims=True)
+    return kept(g, a, dim) * chosen / count
+
+
+def _whole(name: str, extreme: Callable[..., Any], words: str, grad_fn: str) -> Operation:
+    """`max` or `min` of all elements."""
+
+    def forward(a: Any) -> Any:
+        refuse_empty(a, None, name)
+        return extreme(a)
+
+    return Operation(
+        name=name,
+        forward=forward,
+        derivatives=(
+            Derivative(
+                rule=_shared_rule,
+                vjp=f"{{g}} where {{a}} is its {name}, shared evenly; 0 elsewhere",
+                words=_SHARED,
+            ),
+        ),
+        notation=f"{name}({{a}})",
+        torch=lambda torch, a: getattr(torch, name)(a),
+        grad_fn=grad_fn,
+        words=words,
+        symbolic=lambda sympy, a: a,
+        example=f"x=[3,1,3], y={name}(x)",
+    )
+
+
+def _along(name: str, extreme: Callable[..., Any], words: str) -> Operation:
+    """`amax` or `amin`."""
+
+    def forward(a: Any, dim: Axes, keepdim: bool) -> Any:
+        refuse_empty(a, dim, name)
+        return extreme(a, axis=axes_of(a, dim), keepdims=keepdim)
+
+    return Operation(
+        name=name,
+        forward=forward,
+        derivatives=(
+            Derivative(
+                rule=_shared_along_rule,
+                vjp="{g} where {a} is {y}, shared evenly; 0 elsewhere",
+                words=_SHARED,
+            ),
+        ),
+        notation=lambda a, dim, **_: f"{name}({a}){axes_text(dim)}",
+        torch=lambda torch, a, dim, keepdim: getattr(torch, name)(
+            a, () if dim is None else dim, keepdim
+        ),
+        grad_fn=f"{name.capitalize()}Backward0",
+        words=words,
+        parameters=(Parameter("input"), DIMS, KEEPDIM),
+        symbolic=lambda sympy, a, **_: a,
+        example=f"A=[[1,4],[3,2]], m={name}(A, dim=1), y=m.sum()",
+    )
+
+
+def _position(name: str, extreme: Callable[..., Any], words: str) -> Operation:
+    """`argmax` or `argmin`: a whole number, so without a gradient."""
+
+    def forward(a: Any, dim: int | None, keepdim: bool) -> Any:
+        refuse_empty(a, dim, name)
+        if not shape_of(a):
+            return 0 * axis_of(a, 0 if dim is None else dim)
+        return extreme(a, axis=dim, keepdims=keepdim)
+
+    return Operation(
+        name=name,
+        forward=forward,
+        derivatives=(),
+        notation=lambda a, dim, **_: f"{name}({a}){axes_text(dim)}",
+        torch=lambda torch, a, dim, keepdim: getattr(torch, name)(a, dim, keepdim),
+        grad_fn="",
+        words=words,
+        parameters=(
+            Parameter("input"),
+            Parameter("dim", Kind.AXIS, None, aliases=("axis",)),
+            KEEPDIM,
+        ),
+        example=f"x=[2,5,1], i={name}(x), y=x[i]",
+    )
+
+
+def _median(a: Any) -> Any:
+    if np.size(a) == 0:
+        return np.asarray(np.nan, np.asarray(a).dtype)
+    if np.isnan(a).any():
+        return np.asarray(np.nan, np.asarray(a).dtype)
+    return np.sort(a, axis=None)[(np.size(a) - 1) // 2]
+
+
+def _median_place(a: Any, dim: int) -> Any:
+    """Of an even number of elements the lower middle one; the first NaN if there is one."""
+    refuse_empty(a, dim, "median")
+    order = np.argsort(a, axis=dim, kind="stable")
+    middle = np.take(order, [(a.shape[dim] - 1) // 2], axis=dim)
+    missing = np.isnan(a)
+    first_missing = np.argmax(missing, axis=dim, keepdims=True)
+    return np.where(missing.any(axis=dim, keepdims=True), first_missing, middle)
+
+
+def _place_of(name: str, extreme: Callable[..., Any]) -> Callable[..., Any]:
+    def place(a: Any, dim: int) -> Any:
+        refuse_empty(a, dim, name)
+        return extreme(a, axis=dim, keepdims=True)
+
+    return place
+
+
+MAX = _whole("max", np.max, "the largest element", "MaxBackward1")
+MIN = _whole("min", np.min, "the smallest element", "MinBackward1")
+AMAX = _along("amax", np.max, "the largest element, or along axes")
+AMIN = _along("amin", np.min, "the smallest element, or along axes")
+ARGMAX = _position("argmax", np.argmax, "where the largest element is: the first of equal ones")
+ARGMIN = _position("argmin", np.argmin, "where the smallest element is: the first of equal ones")
+
+MEDIAN = Operation(
+    name="median",
+    forward=_median,
+    derivatives=(
+        Derivative(
+            rule=_shared_rule,
+            vjp="{g} where {a} is its median, shared evenly; 0 elsewhere",
+            words=_SHARED,
+        ),
+    ),
+    notation="median({a})",
+    torch=lambda torch, a: torch.median(a),
+    grad_fn="MedianBackward0",
+    words="the middle element in order of size; the lower one of two",
+    symbolic=lambda sympy, a: a,
+    example="x=[5,1,3], y=median(x)",
+)
+
+MAX_DIM = picking(
+    name="max.dim",
+    function="max",
+    places=_place_of("max", np.argmax),
+    parameters=(Parameter("input"), DIM, KEEPDIM),
+    grad_fn="MaxBackward0",
+    words="the largest element along an axis, and where it is",
+    why=_OF_ONE,
+    example="A=[[1,4],[3,2]], m=A.max(dim=1).values, y=m.sum()",
+)
+
+MIN_DIM = picking(
+    name="min.dim",
+    function="min",
+    places=_place_of("min", np.argmin),
+    parameters=(Parameter("input"), DIM, KEEPDIM),
+    grad_fn="MinBackward0",
+    words="the smallest element along an axis, and where it is",
+    why=_OF_ONE,
+    example="A=[[1,4],[3,2]], m=A.min(dim=1).values, y=m.sum()",
+)
+
+MEDIAN_DIM = picking(
+    name="median.dim",
+    function="median",
+    places=_median_place,
+    parameters=(Parameter("input"), DIM, KEEPDIM),
+    grad_fn="MedianBackward1",
+    words="the middle element along an axis, and where it is",
+    why=_OF_ONE,
+    example="A=[[1,4,2],[3,2,5]], m=A.median(dim=1).values, y=m.sum()",
+)
+
+EXTREMES = (MAX, MAX_DIM, MIN, MIN_DIM, AMAX, AMIN, ARGMAX, ARGMIN, MEDIAN, MEDIAN_DIM)

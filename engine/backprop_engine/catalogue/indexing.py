@@ -1,0 +1,418 @@
+"""Indexing: `x[0, 1:3]`, and the functions that pick elements by slice, number or mask.
+
+What is picked receives the gradient, the rest 0; an element picked twice receives it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.axes import DIM, axis_of
+from backprop_engine.catalogue.layout import by_rows
+from backprop_engine.catalogue.picking import add_along_axis
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+)
+from backprop_engine.values import shape_of, unbroadcast
+
+FROM_OPERAND = "operand"
+"""In an index: this entry is the next operand, a node that holds whole numbers or a mask."""
+
+IndexItem = int | slice | EllipsisType | tuple[int, ...] | str | None
+
+
+def _index_key(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Any:
+    """The index to give to numpy or torch, from the recorded items and the operands among them."""
+    operands = iter(indices)
+    key = tuple(_key_entry(item, operands) for item in items)
+    # To torch `x[:]` and `x[(:,)]` are two things; Python writes the first.
+    return key[0] if len(key) == 1 else key
+
+
+def _key_entry(item: IndexItem, operands: Iterator[Any]) -> Any:
+    if item == FROM_OPERAND:
+        return next(operands)
+    return list(item) if isinstance(item, tuple) else item
+
+
+def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
+    if not shape_of(a):
+        raise OperandError("a single number cannot be indexed")
+    for index in indices:
+        if np.asarray(index).dtype.kind not in "ib":
+            raise OperandError(
+                "an index must be whole numbers or a mask",
+                "make it an input with `dtype: int64` or `dtype: bool`",
+            )
+    picked = a[_index_key(indices, items)]
+    is_copied = bool(indices) or any(isinstance(item, tuple) for item in items)
+    return by_rows(picked) if is_copied else picked
+
+
+def _scatter(g: Any, _y: Any, a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
+    gradient = np.zeros_like(a)
+    np.add.at(gradient, _index_key(indices, items), g)
+    return gradient
+
+
+def _item_text(item: IndexItem) -> str:
+    if isinstance(item, slice):
+        parts = [item.start, item.stop] + ([item.step] if item.step is not None else [])
+        return ":".join("" if part is None else str(part) for part in parts)
+    return "..." if item is Ellipsis else str(item)
+
+
+def _index_text(a: str, items: str, **_: str) -> str:
+    return f"{a}[{items}]"
+
+
+def index_items_text(items: tuple[IndexItem, ...], operands: tuple[str, ...]) -> str:
+    """An index as it was written: `0, 1:3, idx`."""
+    names = iter(operands)
+    return ", ".join(
+        next(names) if item == FROM_OPERAND else _item_text(item) for item in items
+    ).replace("-", "−")
+
+
+def _index_grad_fn(application: Application) -> str:
+    """torch applies an index item by item and gathers last; the last one done names the node."""
+    items: tuple[IndexItem, ...] = application.attributes["items"]
+    ranks = iter([len(shape) for shape in application.shapes[1:]])
+    kinds = [_index_kind(item, ranks) for item in items]
+    if "Index" in kinds:
+        return "IndexBackward0"
+    if items == (slice(None),):
+        return "SliceBackward0"
+    # Beside other indices torch drops `:` and `...`.
+    done = [kind for kind, item in zip(kinds, items, strict=True) if item not in (slice(None), ...)]
+    return f"{done[-1]}Backward0" if done else "AliasBackward0"
+
+
+def _index_kind(item: IndexItem, ranks: Iterator[int]) -> str:
+    if item == FROM_OPERAND:
+        return "Index" if next(ranks) else "Select"  # a 0-d index selects as a number does
+    kinds = {tuple: "Index", int: "Select", slice: "Slice"}
+    return kinds.get(type(item), "Unsqueeze" if item is None else "")
+
+
+_PICKED = "Only the elements that were picked receive a gradient; one picked twice, twice."
+_BACK = "{g}, added back where the elements were picked; 0 elsewhere"
+NO_GRADIENT = Derivative(
+    rule=lambda g, y, *operands, **_: np.zeros(()),
+    vjp="0",
+    words="An index is a whole number: it cannot move a little, so it has no gradient.",
+)
+"""For an index that stands before operands which have a gradient. It is never asked for."""
+
+
+def whole(index: Any, name: str) -> np.ndarray:
+    """An index as an array; OperandError if it does not hold whole numbers."""
+    array = np.asarray(index)
+    if array.dtype.kind != "i":
+        raise OperandError(
+            f"the index of `{name}` must be whole numbers, not {array.dtype}",
+            "write `torch.tensor([0, 2])`, or make it an input with `dtype: int64`",
+        )
+    return array
+
+
+def in_range(index: np.ndarray, size: int, name: str, *, lowest: int = 0) -> np.ndarray:
+    """The index itself; OperandError where it points outside of `size` elements."""
+    outside = index[(index < lowest) | (index >= size)]
+    if outside.size:
+        raise OperandError(
+            f"index {outside.flat[0]} of `{name}` is out of bounds for {size} elements",
+            f"indices go from 0 to {size - 1}" if size else "there are no elements to pick from",
+        )
+    return index
+
+
+def mask_of(mask: Any, name: str) -> np.ndarray:
+    """A mask as an array; OperandError if it does not hold truth values."""
+    array = np.asarray(mask)
+    if array.dtype != bool:
+        raise OperandError(
+            f"the mask of `{name}` must be truth values, not {array.dtype}", "such as `x > 0`"
+        )
+    return array
+
+
+def _gather_places(a: Any, dim: int, index: Any, name: str) -> tuple[int, np.ndarray]:
+    """The axis and the checked index, both for arrays of at least one axis."""
+    shape, places = shape_of(a) or (1,), np.atleast_1d(whole(index, name))
+    axis = axis_of(a, dim)
+    fits = len(places.shape) == len(shape) and all(
+        at == axis or places.shape[at] <= size for at, size in enumerate(shape)
+    )
+    if not fits and places.size:
+        raise OperandError(
+            f"`{name}` needs an index with as many axes as the input and, but for axis {axis}, "
+            f"none longer; the shapes are {shape_of(a)} and {shape_of(index)}"
+        )
+    return axis, in_range(places, shape[axis], name)
+
+
+def _gather(a: Any, index: Any, dim: int) -> Any:
+    axis, places = _gather_places(a, dim, index, "gather")
+    array = np.atleast_1d(a)
+    within = tuple(slice(None) if at == axis else slice(n) for at, n in enumerate(places.shape))
+    return by_rows(np.reshape(np.take_along_axis(array[within], places, axis), shape_of(index)))
+
+
+def _gather_rule(g: Any, _y: Any, a: Any, index: Any, dim: int) -> Any:
+    places, axis = np.atleast_1d(index), axis_of(a, dim)
+    sent = add_along_axis(np.atleast_1d(a), places, np.reshape(g, places.shape), axis)
+    return np.reshape(sent, shape_of(a))
+
+
+def _index_select(a: Any, index: Any, dim: int) -> Any:
+    axis = axis_of(a, dim)
+    places = np.atleast_1d(whole(index, "index_select"))
+    if places.ndim > 1:
+        raise OperandError(f"`index_select` takes a vector as index, not shape {places.shape}")
+    array = np.atleast_1d(a)
+    picked = np.take(array, in_range(places, array.shape[axis], "index_select"), axis)
+    return picked if shape_of(a) else picked[0]
+
+
+def _index_select_rule(g: Any, _y: Any, a: Any, index: Any, dim: int) -> Any:
+    axis = axis_of(a, dim)
+    gradient = np.zeros_like(np.atleast_1d(a))
+    key: Any = (*(slice(None),) * axis, np.atleast_1d(index))
+    np.add.at(gradient, key, np.reshape(g, gradient[key].shape))
+    return np.reshape(gradient, shape_of(a))
+
+
+def _take(a: Any, index: Any) -> Any:
+    places = in_range(whole(index, "take"), np.size(a), "take", lowest=-np.size(a))
+    return by_rows(np.reshape(a, -1)[places])
+
+
+def _take_rule(g: Any, _y: Any, a: Any, index: Any) -> Any:
+    gradient = np.zeros_like(np.reshape(a, -1))
+    np.add.at(gradient, np.asarray(index), g)
+    return np.reshape(gradient, shape_of(a))
+
+
+def _select_key(a: Any, dim: int, item: int | slice) -> tuple[Any, ...]:
+    if not shape_of(a):
+        raise OperandError("a single number has no axis to pick from")
+    return (*(slice(None),) * axis_of(a, dim), item)
+
+
+def _narrow_slice(a: Any, dim: int, start: int, length: int) -> slice:
+    size = shape_of(a)[axis_of(a, dim)] if shape_of(a) else 0
+    first = start + size if start < 0 else start
+    if first < 0 or length < 0 or first + length > size:
+        raise OperandError(
+            f"`narrow` cannot take {length} elements from {start} on: axis {dim} of shape "
+            f"{shape_of(a)} has {size}"
+        )
+    return slice(first, first + length)
+
+
+def _put_back(g: Any, a: Any, key: tuple[Any, ...]) -> Any:
+    """Zeros in the shape of `a` and `g` in one part of it."""
+    gradient = np.zeros_like(a)
+    gradient[key] = g
+    return gradient
+
+
+def _masked_select(a: Any, mask: Any) -> Any:
+    values, truth = np.broadcast_arrays(a, mask_of(mask, "masked_select"))
+    return values[truth]
+
+
+def _masked_select_rule(g: Any, _y: Any, a: Any, mask: Any) -> Any:
+    spread = np.zeros(np.broadcast_shapes(shape_of(a), shape_of(mask)), np.asarray(g).dtype)
+    spread[np.broadcast_to(mask, spread.shape)] = g
+    return unbroadcast(spread, shape_of(a))
+
+
+def _embedding(index: Any, weight: Any, padding_idx: int | None) -> Any:
+    del padding_idx  # it counts on the way back alone
+    if len(shape_of(weight)) != 2:
+        raise OperandError(
+            f"`embedding` takes its rows from a matrix, not shape {shape_of(weight)}",
+            "the index comes first: `F.embedding(idx, W)`",
+        )
+    return weight[in_range(whole(index, "embedding"), weight.shape[0], "embedding")]
+
+
+def _embedding_rule(g: Any, _y: Any, index: Any, weight: Any, padding_idx: int | None) -> Any:
+    gradient = np.zeros_like(weight)
+    np.add.at(gradient, np.asarray(index), g)
+    if padding_idx is not None:
+        gradient[padding_idx] = 0.0
+    return gradient
+
+
+def _one_hot(index: Any, num_classes: int) -> Any:
+    classes = whole(index, "one_hot")
+    count = int(classes.max(initial=-1)) + 1 if num_classes < 0 else num_classes
+    in_range(classes, count, "one_hot")
+    return (classes[..., np.newaxis] == np.arange(count)).astype(np.int64)
+
+
+INDEX = Operation(
+    name="index",
+    forward=_index,
+    derivatives=(
+        Derivative(
+            rule=_scatter,
+            vjp="{g}, put back at [{items}], zeros elsewhere",
+            words="Only the elements that were picked receive a gradient; one picked twice, twice.",
+        ),
+    ),
+    notation=_index_text,
+    torch=lambda torch, a, *indices, items: a[_index_key(indices, items)],
+    grad_fn=_index_grad_fn,
+    words="some of the elements, picked by index, slice or mask",
+    functions=(),
+    example="x=[1,2,3], y=x[0]*x[-1] + x[1:].sum()",
+)
+
+GATHER = Operation(
+    name="gather",
+    forward=_gather,
+    derivatives=(Derivative(rule=_gather_rule, vjp=_BACK, words=_PICKED),),
+    notation="gather({a}, {dim}, {b})",
+    torch=lambda torch, a, index, dim: torch.gather(a, dim, index),
+    grad_fn="GatherBackward0",
+    words="elements picked along an axis, each by an index of its own",
+    parameters=(Parameter("input"), DIM, Parameter("index")),
+    example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "g=A.gather(1, torch.tensor([[0,0],[1,0]])), y=(g**2).sum()",
+)
+
+INDEX_SELECT = Operation(
+    name="index_select",
+    forward=_index_select,
+    derivatives=(Derivative(rule=_index_select_rule, vjp=_BACK, words=_PICKED),),
+    notation="index_select({a}, {dim}, {b})",
+    torch=lambda torch, a, index, dim: torch.index_select(a, dim, index),
+    grad_fn="IndexSelectBackward0",
+    words="rows, or slices along another axis, picked by index",
+    parameters=(Parameter("input"), DIM, Parameter("index")),
+    example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "r=A.index_select(0, torch.tensor([0,0,1])), y=(r**2).sum()",
+)
+
+TAKE = Operation(
+    name="take",
+    forward=_take,
+    derivatives=(Derivative(rule=_take_rule, vjp=_BACK, words=_PICKED),),
+    notation="take({a}, {b})",
+    torch=lambda torch, a, index: torch.take(a, index),
+    grad_fn="TakeBackward0",
+    words="elements picked by their number, counted through all axes",
+    parameters=(Parameter("input"), Parameter("index")),
+    example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "t=A.take(torch.tensor([0,3,3])), y=(t**2).sum()",
+)
+
+SELECT = Operation(
+    name="select",
+    forward=lambda a, dim, index: a[_select_key(a, dim, index)],
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, dim, index: _put_back(g, a, _select_key(a, dim, index)),
+            vjp="{g}, put back at {index} of axis {dim}; 0 elsewhere",
+            words="Only the slice that was picked receives a gradient.",
+        ),
+    ),
+    notation="select({a}, {dim}, {index})",
+    torch=lambda torch, a, dim, index: torch.select(a, dim, index),
+    grad_fn="SelectBackward0",
+    words="one slice along an axis",
+    parameters=(Parameter("input"), DIM, Parameter("index", Kind.WHOLE)),
+    example="A=[[1,2],[3,4]], r=A.select(0, 1), y=r@r",
+)
+
+NARROW = Operation(
+    name="narrow",
+    forward=lambda a, dim, start, length: a[
+        _select_key(a, dim, _narrow_slice(a, dim, start, length))
+    ],
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, dim, start, length: _put_back(
+                g, a, _select_key(a, dim, _narrow_slice(a, dim, start, length))
+            ),
+            vjp="{g}, put back from {start} on along axis {dim}; 0 elsewhere",
+            words="Only the elements inside of the slice receive a gradient.",
+        ),
+    ),
+    notation="narrow({a}, {dim}, {start}, {length})",
+    torch=lambda torch, a, dim, start, length: torch.narrow(a, dim, start, length),
+    grad_fn="SliceBackward0",
+    words="some neighbouring slices along an axis",
+    parameters=(
+        Parameter("input"),
+        DIM,
+        Parameter("start", Kind.WHOLE),
+        Parameter("length", Kind.WHOLE),
+    ),
+    example="x=[1,2,3,4], n=x.narrow(0,1,2), y=n@n",
+)
+
+MASKED_SELECT = Operation(
+    name="masked_select",
+    forward=_masked_select,
+    derivatives=(Derivative(rule=_masked_select_rule, vjp=_BACK, words=_PICKED),),
+    notation="{a}[{b}]",
+    torch=lambda torch, a, mask: torch.masked_select(a, mask),
+    grad_fn="MaskedSelectBackward0",
+    words="the elements where a mask is true, as a vector",
+    parameters=(Parameter("input"), Parameter("mask")),
+    example="x=torch.tensor([1., -2., 3.], requires_grad=True), "
+    "m=x.masked_select(torch.tensor([True,False,True])), y=m@m",
+)
+
+EMBEDDING = Operation(
+    name="embedding",
+    forward=_embedding,
+    derivatives=(
+        NO_GRADIENT,
+        Derivative(rule=_embedding_rule, vjp="{g}, each row added back to row {a}", words=_PICKED),
+    ),
+    notation="embedding({a}, {b})",
+    torch=lambda torch, index, weight, padding_idx: torch.nn.functional.embedding(
+        index, weight, padding_idx
+    ),
+    grad_fn="EmbeddingBackward0",
+    words="rows of a table, picked by index",
+    parameters=(
+        Parameter("input"),
+        Parameter("weight"),
+        Parameter("padding_idx", Kind.WHOLE, None),
+    ),
+    example="W=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "e=F.embedding(torch.tensor([0,0,1]), W), y=(e**2).sum()",
+)
+
+ONE_HOT = Operation(
+    name="one_hot",
+    forward=_one_hot,
+    derivatives=(),
+    notation="one_hot({a})",
+    torch=lambda torch, index, num_classes: torch.nn.functional.one_hot(index, num_classes),
+    grad_fn="",
+    words="a row for each index, 1 at the index and 0 elsewhere, without a gradient",
+    parameters=(Parameter("tensor", aliases=("input",)), Parameter("num_classes", Kind.WHOLE, -1)),
+    example="W=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
+    "h=F.one_hot(torch.tensor([1,0])), y=(h*W).sum()",
+)
+
+INDEXING = (
+    INDEX, GATHER, INDEX_SELECT, TAKE, SELECT, NARROW, MASKED_SELECT, EMBEDDING, ONE_HOT,
+)  # fmt: skip

@@ -1,0 +1,364 @@
+"""Determinants, inverses, linear systems and powers of square matrices, and batches of them.
+
+The derivatives are those of Giles, "An extended collection of matrix derivative results for
+forward and reverse mode algorithmic differentiation" (2008).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.layout import by_columns
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
+from backprop_engine.values import shape_of, unbroadcast
+
+_A = Parameter("A", aliases=("input",))
+
+
+def _transposed(a: Any) -> Any:
+    return np.swapaxes(a, -1, -2)
+
+
+def _square(a: Any, name: str) -> Any:
+    shape = shape_of(a)
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        raise OperandError(f"`{name}` takes a square matrix, not shape {shape}")
+    return a
+
+
+def _singular(a: Any, name: str) -> OperandError:
+    """The refusal that says which matrix is singular, and where its elimination stops."""
+    for number, matrix in enumerate(np.reshape(a, (-1, *a.shape[-2:]))):
+        pivots = np.diagonal(_eliminated(matrix)[0])
+        if not np.all(pivots):
+            place = int(np.argmin(pivots != 0))
+            which = f"matrix {number} of the batch" if a.ndim > 2 else "the matrix"
+            return OperandError(
+                f"`{name}` needs an invertible matrix, and {which} is singular: when rows are "
+                f"eliminated, element ({place}, {place}) of the diagonal becomes 0",
+                "its rows depend on each other; adding a small multiple of the identity helps",
+            )
+    return OperandError(f"`{name}` needs an invertible matrix, and this one is singular")
+
+
+def _eliminated(matrix: Any) -> tuple[Any, Any]:
+    """Gaussian elimination with row exchanges of `matrix` and the identity beside it.
+
+    Division by a zero pivot gives inf and nan as IEEE 754 has it, and never an exception.
+    """
+    size = len(matrix)
+    upper, beside = np.array(matrix), np.eye(size, dtype=matrix.dtype)
+    for at in range(size):
+        pivot = at + int(np.argmax(np.abs(upper[at:, at])))
+        upper[[at, pivot]], beside[[at, pivot]] = upper[[pivot, at]], beside[[pivot, at]]
+        if upper[at, at] == 0:
+            continue
+        factors = upper[at + 1 :, at : at + 1] / upper[at, at]
+        upper[at + 1 :] -= factors * upper[at]
+        beside[at + 1 :] -= factors * beside[at]
+    return upper, beside
+
+
+def _inverse_or_infinite(matrix: Any) -> Any:
+    """The inverse of one matrix; infinities where it is singular, as torch divides by 0."""
+    upper, rest = _eliminated(matrix)
+    for at in range(len(matrix) - 1, -1, -1):
+        rest[at] = (rest[at] - upper[at, at + 1 :] @ rest[at + 1 :]) / upper[at, at]
+    return rest
+
+
+def _inverse(a: Any) -> Any:
+    """Inverses for the derivative of `logdet`, which torch computes of singular matrices too."""
+    try:
+        return np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        flat = np.reshape(a, (-1, *a.shape[-2:]))
+        return np.reshape([_inverse_or_infinite(one) for one in flat], a.shape)
+
+
+def _inv(a: Any) -> Any:
+    try:
+        return by_columns(np.linalg.inv(_square(a, "inv")))
+    except np.linalg.LinAlgError:
+        raise _singular(a, "inv") from None
+
+
+def _det_rule(g: Any, y: Any, a: Any) -> Any:
+    """A singular matrix has the gradient 0 in torch, which multiplies by the determinant."""
+    factor = np.asarray(g * y)[..., np.newaxis, np.newaxis]
+    if np.all(y):
+        return factor * _transposed(np.linalg.inv(a))
+    is_singular = factor == 0
+    safe = np.where(is_singular, np.eye(a.shape[-1], dtype=a.dtype), a)
+    return np.where(is_singular, 0.0, factor * _transposed(np.linalg.inv(safe)))
+
+
+def _logdet(a: Any) -> Any:
+    sign, logarithm = np.linalg.slogdet(_square(a, "logdet"))
+    return np.where(sign < 0, np.nan, logarithm)
+
+
+def _logdet_rule(g: Any, y: Any, a: Any) -> Any:
+    # Where the determinant is negative torch answers NaN from a constant, which sends nothing on.
+    upstream = np.where(np.isnan(y), 0.0, g)[..., np.newaxis, np.newaxis]
+    return upstream * _transposed(_inverse(a))
+
+
+def _slogdet_rule(g: Any, _y: Any, a: Any, output: int) -> Any:
+    if output == 0:
+        return np.zeros_like(a)
+    return np.asarray(g)[..., np.newaxis, np.newaxis] * _transposed(_inverse(a))
+
+
+def _is_vector(a: Any, b: Any) -> bool:
+    """Whether the right side is a vector, or in a batch one vector for each matrix."""
+    return len(shape_of(b)) == 1 or shape_of(b) == shape_of(a)[:-1]
+
+
+def _solve(a: Any, b: Any) -> Any:
+    _square(a, "solve")
+    right = b[..., np.newaxis] if shape_of(b) and _is_vector(a, b) else b
+    if len(shape_of(right)) < 2 or right.shape[-2] != a.shape[-1]:
+        raise OperandError(
+            f"`solve` cannot solve A·X = B for shapes {shape_of(a)} and {shape_of(b)}: "
+            f"B must have {a.shape[-1]} rows"
+        )
+    try:
+        found = np.linalg.solve(a, right)
+    except np.linalg.LinAlgError:
+        raise _singular(a, "solve") from None
+    return found[..., 0] if right is not b else by_columns(found)
+
+
+def _right_side_rule(g: Any, a: Any, b: Any) -> Any:
+    upstream = g[..., np.newaxis] if _is_vector(a, b) else g
+    return np.linalg.solve(_transposed(a), upstream)
+
+
+def _solve_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
+    solution = y[..., np.newaxis] if _is_vector(a, b) else y
+    return unbroadcast(-_right_side_rule(g, a, b) @ _transposed(solution), a.shape)
+
+
+def _solve_right_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
+    sent = _right_side_rule(g, a, b)
+    return unbroadcast(sent[..., 0] if _is_vector(a, b) else sent, b.shape)
+
+
+def _matrix_power(a: Any, n: int) -> Any:
+    try:
+        return np.linalg.matrix_power(_square(a, "matrix_power"), n)
+    except np.linalg.LinAlgError:
+        raise _singular(a, "matrix_power") from None
+
+
+def _matrix_power_rule(g: Any, _y: Any, a: Any, n: int) -> Any:
+    """One term for each factor: the factors before it, the gradient, the factors after it."""
+    base = _transposed(a if n >= 0 else np.linalg.inv(a))
+    powers = [np.linalg.matrix_power(base, k) for k in range(abs(n))]
+    sent = np.zeros_like(a)
+    for k, power in enumerate(powers):
+        sent = sent + power @ g @ powers[-1 - k]
+    return sent if n >= 0 else -base @ sent @ base
+
+
+def _matrix_power_grad_fn(application: Application) -> str:
+    n, rank = application.attributes["n"], len(application.shapes[0])
+    names = {
+        0: "torch::autograd::CopyBackwards",
+        1: "CloneBackward0",
+        -1: "LinalgInvExBackward0",
+    }
+    return names.get(n, "MmBackward0" if rank == 2 else "UnsafeViewBackward0")
+
+
+def _cholesky(a: Any, upper: bool) -> Any:
+    try:
+        lower = np.linalg.cholesky(_square(a, "cholesky"))
+    except np.linalg.LinAlgError:
+        raise OperandError(
+            "`cholesky` needs a positive-definite matrix, and this one is not",
+            "such a matrix is symmetric and has positive eigenvalues, as `B @ B.T` has",
+        ) from None
+    return by_columns(_transposed(lower) if upper else lower)
+
+
+def _cholesky_rule(g: Any, y: Any, _a: Any, upper: bool) -> Any:
+    if upper:
+        g, y = _transposed(g), _transposed(y)
+    lower = np.tril(_transposed(y) @ g)
+    symmetric = (lower + _transposed(np.tril(lower, -1))) / 2
+    inverse = np.linalg.inv(y)
+    return _transposed(inverse) @ symmetric @ inverse
+
+
+DET = Operation(
+    name="det",
+    forward=lambda a: np.linalg.det(_square(a, "det")),
+    derivatives=(
+        Derivative(
+            rule=_det_rule,
+            vjp="{g}·{y}·({a}⁻¹)ᵀ",
+            words="An element changes the determinant by its cofactor. Of a singular matrix torch "
+            "takes 0.",
+        ),
+    ),
+    notation="det {a}",
+    torch=lambda torch, a: torch.linalg.det(a),
+    grad_fn="LinalgDetBackward0",
+    words="the determinant",
+    parameters=(_A,),
+    rounding=Rounding.CONDITION,
+    example="A=[[1,2],[3,4]], y=det(A)",
+)
+
+LOGDET = Operation(
+    name="logdet",
+    forward=_logdet,
+    derivatives=(
+        Derivative(
+            rule=_logdet_rule,
+            vjp="{g}·({a}⁻¹)ᵀ",
+            words="The logarithm cancels the determinant: what is left is the inverse.",
+        ),
+    ),
+    notation="log det {a}",
+    torch=lambda torch, a: torch.logdet(a),
+    grad_fn="WhereBackward0",
+    words="the logarithm of the determinant; NaN where that is negative",
+    parameters=(_A,),
+    rounding=Rounding.CONDITION,
+    composite="d = det(a)\nlog(d)",
+    example="A=[[2,1],[1,3]], y=logdet(A)",
+)
+
+SLOGDET = Operation(
+    name="slogdet",
+    forward=lambda a, output: np.linalg.slogdet(_square(a, "slogdet"))[output],
+    derivatives=(
+        Derivative(
+            rule=_slogdet_rule,
+            vjp=lambda g, a, output, **_: "0" if output == "0" else f"{g}·({a}⁻¹)ᵀ",
+            words="The logarithm cancels the determinant: what is left is the inverse. The sign "
+            "does not move.",
+        ),
+    ),
+    notation=lambda a, output, **_: f"sign of det {a}" if output == "0" else f"log |det {a}|",
+    torch=lambda torch, a, output: torch.linalg.slogdet(a)[output],
+    grad_fn="LinalgSlogdetBackward0",
+    words="the sign of the determinant, and the logarithm of its magnitude",
+    parameters=(_A,),
+    outputs=lambda *_operands, **_attributes: ("sign", "logabsdet"),
+    rounding=Rounding.CONDITION,
+    example="A=[[1,2],[3,4]], y=slogdet(A).logabsdet",
+)
+
+INV = Operation(
+    name="inv",
+    forward=_inv,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a: -_transposed(y) @ g @ _transposed(y),
+            vjp="−{y}ᵀ @ {g} @ {y}ᵀ",
+            words="As 1/x has the slope −1/x², the inverse has itself on both sides, and a minus.",
+        ),
+    ),
+    notation="{a}⁻¹",
+    torch=lambda torch, a: torch.linalg.inv(a),
+    grad_fn="LinalgInvExBackward0",
+    words="the inverse of a matrix",
+    parameters=(_A,),
+    functions=("inv", "inverse"),
+    rounding=Rounding.CONDITION,
+    example="A=[[1,2],[3,4]], y=inv(A).sum()",
+)
+
+SOLVE = Operation(
+    name="solve",
+    forward=_solve,
+    derivatives=(
+        Derivative(
+            rule=_solve_rule,
+            vjp="−(({a}⁻¹)ᵀ @ {g}) @ {y}ᵀ",
+            words="A change of the matrix acts like a change of the right side, with a minus.",
+        ),
+        Derivative(
+            rule=_solve_right_rule,
+            vjp="({a}⁻¹)ᵀ @ {g}",
+            words="The right side goes through the inverse, its gradient through the transposed.",
+        ),
+    ),
+    notation="{a}⁻¹ @ {b}",
+    torch=lambda torch, a, b: torch.linalg.solve(a, b),
+    grad_fn="LinalgSolveExBackward0",
+    words="the X for which A @ X is B",
+    parameters=(Parameter("A"), Parameter("B")),
+    rounding=Rounding.CONDITION,
+    example="A=[[1,2],[3,4]], b=[5,6], x=torch.linalg.solve(A, b), y=x.sum()",
+)
+
+MATRIX_POWER = Operation(
+    name="matrix_power",
+    forward=_matrix_power,
+    derivatives=(
+        Derivative(
+            rule=_matrix_power_rule,
+            vjp="Σ over k of ({a}ᵀ)^k @ {g} @ ({a}ᵀ)^({n} − 1 − k)",
+            words="The matrix stands in the product n times, and each place sends its share. For "
+            "a negative n the inverse stands there.",
+        ),
+    ),
+    notation="{a}^{n}",
+    torch=lambda torch, a, n: torch.linalg.matrix_power(a, n),
+    grad_fn=_matrix_power_grad_fn,
+    words="a matrix multiplied by itself n times",
+    parameters=(_A, Parameter("n", Kind.WHOLE)),
+    rounding=Rounding.CONDITION,
+    example="A=[[1,2],[3,4]], y=matrix_power(A, 3).sum()",
+)
+
+
+def _cholesky_form(name: str, grad_fn: str) -> Operation:
+    """The older function and that of torch.linalg, which are two to torch's autograd."""
+    return Operation(
+        name=name,
+        forward=_cholesky,
+        derivatives=(
+            Derivative(
+                rule=_cholesky_rule,
+                vjp="({y}⁻¹)ᵀ @ sym(tril({y}ᵀ @ {g})) @ {y}⁻¹",
+                words="The factor stands on both sides of the product; the gradient is shared "
+                "evenly between the two triangles.",
+            ),
+        ),
+        notation="cholesky({a})",
+        torch=lambda torch, a, upper: (
+            torch.cholesky(a, upper)
+            if name == "cholesky"
+            else torch.linalg.cholesky(a, upper=upper)
+        ),
+        grad_fn=grad_fn,
+        words="the lower triangular L with L @ Lᵀ the given matrix",
+        parameters=(_A, Parameter("upper", Kind.FLAG, False)),
+        functions=(name,),
+        rounding=Rounding.CONDITION,
+        example="B=[[2,0],[1,1]], L=torch.linalg.cholesky(B @ B.T), y=L.sum()"
+        if name == "linalg.cholesky"
+        else "B=[[2,0],[1,1]], L=cholesky(B @ B.T), y=L.sum()",
+    )
+
+
+CHOLESKY = _cholesky_form("cholesky", "CholeskyBackward0")
+LINALG_CHOLESKY = _cholesky_form("linalg.cholesky", "LinalgCholeskyExBackward0")
+
+INVERSES = (DET, LOGDET, SLOGDET, INV, SOLVE, MATRIX_POWER, CHOLESKY, LINALG_CHOLESKY)

@@ -1,0 +1,295 @@
+"""Joining several values into one, and cutting one into several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.axes import axis_of
+from backprop_engine.catalogue.layout import by_rows
+from backprop_engine.operation import (
+    OPERAND_LETTERS,
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+)
+from backprop_engine.values import Shape, shape_of
+
+_TENSORS = Parameter("tensors", Kind.OPERANDS)
+_FIRST = Parameter("dim", Kind.AXIS, 0, aliases=("axis",))
+_EACH = "Joining changes no number: each operand gets back its own part of the gradient."
+_PART = "Only the elements of this part receive a gradient from it."
+_SLICE_OF = "the part of {g} that this operand fills"
+
+
+def _joined(values: tuple[Any, ...], axis: int, name: str) -> Any:
+    """The values side by side; OperandError where the other axes differ."""
+    if not values:
+        raise OperandError(f"`{name}` needs at least one value", f"such as `{name}([a, b])`")
+    # An empty vector joins with anything, as torch has always let it.
+    shapes = [shape_of(one) for one in values]
+    parts = [one for one in values if shape_of(one) != (0,)] or list(values)
+    first = shape_of(parts[0])
+    if not first:
+        raise OperandError(f"`{name}` cannot join single numbers", "use `stack`")
+    at = axis_of(parts[0], axis)
+    for shape in map(shape_of, parts[1:]):
+        same = (*first[:at], *first[at + 1 :]) == (*shape[:at], *shape[at + 1 :])
+        if len(shape) != len(first) or not same:
+            raise OperandError(
+                f"`{name}` cannot join shapes {' and '.join(map(str, dict.fromkeys(shapes)))}",
+                f"but for axis {at} they must be equal",
+            )
+    return by_rows(np.concatenate(parts, axis=at))
+
+
+def _part(g: Any, shapes: list[Shape], axis: int, position: int) -> Any:
+    """What one operand filled of a join along `axis`."""
+    shape = shapes[position]
+    if shape == (0,) and len(shape_of(g)) != 1:
+        return np.zeros(0, np.asarray(g).dtype)
+    at = axis_of(g, axis)
+    start = sum(one[at] for one in shapes[:position] if one != (0,))
+    return g[(*(slice(None),) * at, slice(start, start + shape[at]))]
+
+
+def _stack(values: tuple[Any, ...], dim: int) -> Any:
+    shapes = list(dict.fromkeys(map(shape_of, values)))
+    if len(shapes) > 1:
+        raise OperandError(
+            f"`stack` cannot join shapes {' and '.join(map(str, shapes))}",
+            "they must be equal; `cat` joins along an axis that is there",
+        )
+    return by_rows(np.stack(values, axis=dim))
+
+
+def _stack_rule(g: Any, _y: Any, *_values: Any, dim: int, position: int) -> Any:
+    return np.moveaxis(g, dim, 0)[position]
+
+
+def _columns(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], int]:
+    """For `hstack`: at least vectors, and the axis they are joined along."""
+    grown = tuple(np.atleast_1d(one) for one in values)
+    return grown, 0 if not grown or grown[0].ndim == 1 else 1
+
+
+def _hstack(values: tuple[Any, ...]) -> Any:
+    grown, axis = _columns(values)
+    return _joined(grown, axis, "hstack")
+
+
+def _hstack_rule(g: Any, _y: Any, *values: Any, position: int) -> Any:
+    grown, axis = _columns(values)
+    part = _part(g, [one.shape for one in grown], axis, position)
+    return np.reshape(part, shape_of(values[position]))
+
+
+def _vstack_rule(g: Any, _y: Any, *values: Any, position: int) -> Any:
+    part = _part(g, [np.atleast_2d(one).shape for one in values], 0, position)
+    return np.reshape(part, shape_of(values[position]))
+
+
+def _items(texts: dict[str, str]) -> str:
+    """The operands as a list: `[a, b]`, with a dot each for those beyond the eighth."""
+    named = [texts[letter] for letter in OPERAND_LETTERS if letter in texts]
+    return f"[{', '.join(named)}{', …' if len(named) == len(OPERAND_LETTERS) else ''}]"
+
+
+def _along_text(dim: str) -> str:
+    return f" along axis {dim}".replace("-", "−")
+
+
+def _sections(a: Any, size: int | tuple[int, ...], dim: int) -> list[int]:
+    """How long each part of a split is."""
+    if not shape_of(a):
+        raise OperandError("`split` cannot cut a single number")
+    length = shape_of(a)[axis_of(a, dim)]
+    if isinstance(size, int):
+        if size <= 0:
+            raise OperandError(f"`split` cannot cut parts of {size} elements")
+        return [min(size, length - start) for start in range(0, max(length, 1), size)]
+    if sum(size) != length or min(size, default=0) < 0:
+        raise OperandError(
+            f"`split` into {size} needs {sum(size)} elements, but axis {dim} of shape "
+            f"{shape_of(a)} has {length}",
+            "the sizes must add up to the length of the axis",
+        )
+    return list(size)
+
+
+def _chunk_sections(a: Any, chunks: int, dim: int) -> list[int]:
+    if chunks < 1 or not shape_of(a):
+        raise OperandError(f"`chunk` cannot cut shape {shape_of(a)} into {chunks}")
+    length = shape_of(a)[axis_of(a, dim)]
+    return _sections(a, max(-(-length // chunks), 1), dim)
+
+
+def _cut(a: Any, sections: list[int], dim: int, output: int) -> tuple[Any, ...]:
+    """The key of one part."""
+    start = sum(sections[:output])
+    return (*(slice(None),) * axis_of(a, dim), slice(start, start + sections[output]))
+
+
+def _zeros_but(g: Any, a: Any, key: tuple[Any, ...]) -> Any:
+    gradient = np.zeros_like(a)
+    gradient[key] = g
+    return gradient
+
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(map(str, range(count)))
+
+
+def _unbind_key(a: Any, dim: int, output: int) -> tuple[Any, ...]:
+    if not shape_of(a):
+        raise OperandError("`unbind` cannot cut a single number")
+    return (*(slice(None),) * axis_of(a, dim), output)
+
+
+def _split_grad_fn(application: Application) -> str:
+    is_even = isinstance(application.attributes["split_size_or_sections"], int)
+    return "SplitBackward0" if is_even else "SplitWithSizesBackward0"
+
+
+CAT = Operation(
+    name="cat",
+    forward=lambda *values, dim: _joined(values, dim, "cat"),
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, *values, dim, position: _part(
+                g, [shape_of(one) for one in values], dim, position
+            ),
+            vjp=_SLICE_OF,
+            words=_EACH,
+        ),
+    ),
+    notation=lambda dim, **texts: f"cat({_items(texts)}){_along_text(dim)}",
+    torch=lambda torch, *values, dim: torch.cat(values, dim),
+    grad_fn="CatBackward0",
+    words="values joined along an axis they have",
+    parameters=(_TENSORS, _FIRST),
+    functions=("cat", "concat", "concatenate"),
+    variadic=True,
+    example="a=[1,2], b=[3], c=cat([a, b]), y=c@c",
+)
+
+STACK = Operation(
+    name="stack",
+    forward=lambda *values, dim: _stack(values, dim),
+    derivatives=(Derivative(rule=_stack_rule, vjp=_SLICE_OF, words=_EACH),),
+    notation=lambda dim, **texts: f"stack({_items(texts)}){_along_text(dim)}",
+    torch=lambda torch, *values, dim: torch.stack(values, dim),
+    grad_fn="StackBackward0",
+    words="values of one shape joined along a new axis",
+    parameters=(_TENSORS, _FIRST),
+    variadic=True,
+    example="a=2, b=3, c=stack([a, b]), y=c@c",
+)
+
+HSTACK = Operation(
+    name="hstack",
+    forward=lambda *values: _hstack(values),
+    derivatives=(Derivative(rule=_hstack_rule, vjp=_SLICE_OF, words=_EACH),),
+    notation=lambda **texts: f"hstack({_items(texts)})",
+    torch=lambda torch, *values: torch.hstack(values),
+    grad_fn="CatBackward0",
+    words="values joined column by column; vectors end to end",
+    parameters=(_TENSORS,),
+    variadic=True,
+    example="a=[1,2], b=[3], c=hstack([a, b]), y=c@c",
+)
+
+VSTACK = Operation(
+    name="vstack",
+    forward=lambda *values: _joined(tuple(np.atleast_2d(one) for one in values), 0, "vstack"),
+    derivatives=(Derivative(rule=_vstack_rule, vjp=_SLICE_OF, words=_EACH),),
+    notation=lambda **texts: f"vstack({_items(texts)})",
+    torch=lambda torch, *values: torch.vstack(values),
+    grad_fn="CatBackward0",
+    words="values joined row by row; a vector is a row",
+    parameters=(_TENSORS,),
+    functions=("vstack", "row_stack"),
+    variadic=True,
+    example="a=[1,2], b=[3,4], M=vstack([a, b]), y=(M@M).sum()",
+)
+
+SPLIT = Operation(
+    name="split",
+    forward=lambda a, split_size_or_sections, dim, output: a[
+        _cut(a, _sections(a, split_size_or_sections, dim), dim, output)
+    ],
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, split_size_or_sections, dim, output: _zeros_but(
+                g, a, _cut(a, _sections(a, split_size_or_sections, dim), dim, output)
+            ),
+            vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
+            words=_PART,
+        ),
+    ),
+    notation="part {output} of split({a}, {split_size_or_sections})",
+    torch=lambda torch, a, split_size_or_sections, dim, output: torch.split(
+        a,
+        split_size_or_sections
+        if isinstance(split_size_or_sections, int)
+        else list(split_size_or_sections),
+        dim,
+    )[output],
+    grad_fn=_split_grad_fn,
+    words="a value cut along an axis into parts of a given size",
+    parameters=(
+        Parameter("tensor", aliases=("input",)),
+        Parameter("split_size_or_sections", Kind.SIZES, aliases=("split_size",)),
+        _FIRST,
+    ),
+    outputs=lambda a, split_size_or_sections, dim, **_: _numbers(
+        len(_sections(a, split_size_or_sections, dim))
+    ),
+    example="x=[1,2,3,4], a, b = x.split(2), y=a@b",
+)
+
+CHUNK = Operation(
+    name="chunk",
+    forward=lambda a, chunks, dim, output: a[_cut(a, _chunk_sections(a, chunks, dim), dim, output)],
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, chunks, dim, output: _zeros_but(
+                g, a, _cut(a, _chunk_sections(a, chunks, dim), dim, output)
+            ),
+            vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
+            words=_PART,
+        ),
+    ),
+    notation="part {output} of chunk({a}, {chunks})",
+    torch=lambda torch, a, chunks, dim, output: torch.chunk(a, chunks, dim)[output],
+    grad_fn="SplitBackward0",
+    words="a value cut along an axis into a given number of parts",
+    parameters=(Parameter("input"), Parameter("chunks", Kind.WHOLE), _FIRST),
+    outputs=lambda a, chunks, dim, **_: _numbers(len(_chunk_sections(a, chunks, dim))),
+    example="x=[1,2,3,4], a, b = x.chunk(2), y=a@b",
+)
+
+UNBIND = Operation(
+    name="unbind",
+    forward=lambda a, dim, output: a[_unbind_key(a, dim, output)],
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, dim, output: _zeros_but(g, a, _unbind_key(a, dim, output)),
+            vjp="{g}, put back as slice {output} of {a}; 0 elsewhere",
+            words=_PART,
+        ),
+    ),
+    notation="slice {output} of unbind({a}, {dim})",
+    torch=lambda torch, a, dim, output: torch.unbind(a, dim)[output],
+    grad_fn="UnbindBackward0",
+    words="a value cut along an axis into its slices, and the axis dropped",
+    parameters=(Parameter("input"), _FIRST),
+    outputs=lambda a, dim, **_: _numbers(shape_of(a)[axis_of(a, dim)] if shape_of(a) else 0),
+    example="x=[2,3], a, b = x.unbind(), y=a*b",
+)
+
+JOINING = (CAT, STACK, HSTACK, VSTACK, SPLIT, CHUNK, UNBIND)

@@ -1,0 +1,282 @@
+"""Layers of a network: `linear`, `bilinear`, `dropout`, and the windows of `unfold`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.linear import MATMUL
+from backprop_engine.catalogue.windows import Sizes, Window, sizes_of, symmetric
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
+from backprop_engine.values import Shape, shape_of, unbroadcast
+
+_BIAS_WORDS = "A bias is added to every sample, so it receives the sum of their gradients."
+_BIAS_DERIVATIVE = Derivative(
+    rule=lambda g, y, *operands: unbroadcast(g, shape_of(operands[-1])),
+    vjp="Σ {g}",
+    words=_BIAS_WORDS,
+)
+
+
+def _linear(a: Any, b: Any, c: Any = None) -> Any:
+    inputs, weight = shape_of(a), shape_of(b)
+    if not inputs or len(weight) not in (1, 2) or inputs[-1] != weight[-1]:
+        raise OperandError(
+            f"`linear` cannot take an input of shape {inputs} with a weight of shape {weight}: "
+            "their last axes must be equally long"
+        )
+    y = MATMUL.forward(a, np.transpose(b))
+    if c is None:
+        return y
+    if shape_of(c) not in ((), weight[:-1]):
+        raise OperandError(f"`linear` takes a bias of shape {weight[:-1]}, not {shape_of(c)}")
+    return y + c
+
+
+def _linear_input_rule(g: Any, y: Any, a: Any, b: Any, _c: Any = None) -> Any:
+    return MATMUL.derivatives[0].rule(g, y, a, np.transpose(b))
+
+
+def _linear_weight_rule(g: Any, y: Any, a: Any, b: Any, _c: Any = None) -> Any:
+    return np.transpose(MATMUL.derivatives[1].rule(g, y, a, np.transpose(b)))
+
+
+def _linear_grad_fn(application: Application) -> str:
+    inputs, weight = application.shapes[:2]
+    if len(application.shapes) > 2:
+        if len(inputs) == len(weight) == 2:
+            return "AddmmBackward0"
+        # torch adds a bias within the product only where it can lay out the input as a matrix.
+        is_flat = application.contiguous[0] and len(weight) == 2 and application.shapes[2]
+        return "ViewBackward0" if is_flat else "AddBackward0"
+    if len(weight) == 1:
+        return {1: "DotBackward0", 2: "MvBackward0"}.get(len(inputs), "UnsafeViewBackward0")
+    return {1: "SqueezeBackward4", 2: "MmBackward0"}.get(len(inputs), "UnsafeViewBackward0")
+
+
+def _linear_composite(shapes: tuple[Shape, ...], **_: Any) -> str:
+    product = "a @ b.T" if len(shapes[1]) == 2 else "a @ b"
+    return product if len(shapes) == 2 else f"h = {product}\nh + c"
+
+
+def _bilinear(a: Any, b: Any, c: Any, d: Any = None) -> Any:
+    left, right, weight = shape_of(a), shape_of(b), shape_of(c)
+    if not left or left[:-1] != right[:-1] or weight[1:] != (left[-1], right[-1]):
+        raise OperandError(
+            f"`bilinear` cannot take inputs of shapes {left} and {right} with a weight of shape "
+            f"{weight}",
+            "give a weight of shape (outputs, last axis of the first, last axis of the second)",
+        )
+    y = np.einsum("...i,oij,...j->...o", a, c, b, optimize=True)
+    return y if d is None else y + d
+
+
+def _bilinear_rule(spelling: str) -> Any:
+    """A rule as an einsum of the upstream gradient and the two other operands."""
+
+    def rule(g: Any, _y: Any, a: Any, b: Any, c: Any, _d: Any = None) -> Any:
+        operands: tuple[Any, ...] = {"a": (g, c, b), "b": (g, a, c), "c": (g, a, b)}[spelling[0]]
+        if spelling[0] == "c":
+            operands = tuple(np.reshape(one, (-1, one.shape[-1])) for one in operands)
+        return np.einsum(spelling[2:], *operands, optimize=True)
+
+    return rule
+
+
+def _mask(shape: Shape, p: float, seed: int) -> Any:
+    """0 where an element is dropped, else 1/(1 − p); the same for a shape and a seed."""
+    kept = np.random.Generator(np.random.PCG64(seed)).random(shape) >= p
+    return kept / (1.0 - p) if p < 1 else np.zeros(shape)
+
+
+def _is_at_work(p: float, training: bool) -> bool:
+    return training and p > 0
+
+
+def _dropout(a: Any, p: float, training: bool, seed: int) -> Any:
+    if not 0 <= p <= 1:
+        raise OperandError(f"`p` of `dropout` is a probability, and {p:g} is not from 0 to 1")
+    if seed < 0:
+        raise OperandError(f"`seed` of `dropout` cannot be {seed}", "give a number from 0 on")
+    if not _is_at_work(p, training):
+        return a
+    return a * _mask_like(a, p, seed)
+
+
+def _mask_like(a: Any, p: float, seed: int) -> Any:
+    return np.asarray(_mask(shape_of(a), p, seed), np.asarray(a).dtype)
+
+
+def _dropout_rule(g: Any, _y: Any, a: Any, p: float, training: bool, seed: int) -> Any:
+    return g * _mask_like(a, p, seed) if _is_at_work(p, training) else g
+
+
+def _dropout_twin(torch: Any, a: Any, p: float, training: bool, seed: int) -> Any:
+    if not _is_at_work(p, training):
+        return a
+    return a * torch.as_tensor(_mask(tuple(a.shape), p, seed)).to(a.dtype)
+
+
+def _dropout_grad_fn(application: Application) -> str:
+    # Where nothing is dropped torch hands its operand through.
+    attributes = application.attributes
+    return "MulBackward0" if _is_at_work(attributes["p"], attributes["training"]) else ""
+
+
+def _unfold_window(
+    a: Any, kernel_size: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes
+) -> Window:
+    if len(shape_of(a)) not in (3, 4):
+        raise OperandError(f"`unfold` takes an input of 3 or 4 axes, not shape {shape_of(a)}")
+    return Window(
+        "unfold",
+        sizes_of("unfold", "kernel_size", kernel_size, 2),
+        sizes_of("unfold", "stride", stride, 2),
+        symmetric(sizes_of("unfold", "padding", padding, 2, least=0)),
+        sizes_of("unfold", "dilation", dilation, 2),
+    )
+
+
+def _unfold(a: Any, **settings: Any) -> Any:
+    """Shape (batch, channels · kernel, windows)."""
+    window = _unfold_window(a, **settings)
+    rows = a.shape[-3] * math.prod(window.kernel)
+    seen = np.moveaxis(window.windows(a), (-4, -3), (-2, -1))
+    return seen.reshape(*a.shape[:-3], rows, math.prod(window.output_size(a.shape)))
+
+
+def _unfold_rule(g: Any, _y: Any, a: Any, **settings: Any) -> Any:
+    window = _unfold_window(a, **settings)
+    seen = g.reshape(*a.shape[:-2], *window.kernel, *window.output_size(a.shape))
+    return window.fold(np.moveaxis(seen, (-2, -1), (-4, -3)), a.shape)
+
+
+LINEAR_LAYER = Operation(
+    name="linear",
+    forward=_linear,
+    derivatives=(
+        Derivative(
+            rule=_linear_input_rule,
+            vjp="{g} @ {b}",
+            words="Going back through a layer, the input sees the weights transposed.",
+        ),
+        Derivative(
+            rule=_linear_weight_rule,
+            vjp="{g}ᵀ @ {a}",
+            words="Each weight receives its input times its output's gradient, summed over "
+            "the samples.",
+        ),
+        _BIAS_DERIVATIVE,
+    ),
+    notation=lambda a, b, c="", **_: f"{a} @ {b}ᵀ" + (f" + {c}" if c else ""),
+    torch=lambda torch, a, b, c=None: torch.nn.functional.linear(a, b, c),
+    grad_fn=_linear_grad_fn,
+    words="a layer: inputs times weights, plus a bias",
+    parameters=(Parameter("input"), Parameter("weight"), Parameter("bias", default=None)),
+    rounding=Rounding.TERMS,
+    composite=_linear_composite,
+    example="x=[1, 2], W=[[3, 4]], b=[5], h=linear(x, W, b), y=h[0]",
+)
+
+BILINEAR = Operation(
+    name="bilinear",
+    forward=_bilinear,
+    derivatives=(
+        Derivative(
+            rule=_bilinear_rule("a:...o,oij,...j->...i"),
+            vjp="Σ {g} · {c} · {b}",
+            words="Each input meets the other one in every output, through the weights.",
+        ),
+        Derivative(
+            rule=_bilinear_rule("b:...o,...i,oij->...j"),
+            vjp="Σ {g} · {a} · {c}",
+            words="Each input meets the other one in every output, through the weights.",
+        ),
+        Derivative(
+            rule=_bilinear_rule("c:no,ni,nj->oij"),
+            vjp="Σ {g} · {a} · {b}",
+            words="Each weight receives the product of the two elements it joins.",
+        ),
+        _BIAS_DERIVATIVE,
+    ),
+    notation=lambda a, b, c, d="", **_: f"{a}·{c}·{b}" + (f" + {d}" if d else ""),
+    torch=lambda torch, a, b, c, d=None: torch.nn.functional.bilinear(a, b, c, d),
+    grad_fn=lambda application: "ViewBackward0" if len(application.shapes) == 3 else "AddBackward0",
+    words="each output a weighted sum of all products of two inputs",
+    parameters=(
+        Parameter("input1"),
+        Parameter("input2"),
+        Parameter("weight"),
+        Parameter("bias", default=None),
+    ),
+    rounding=Rounding.TERMS,
+    example="u=[1, 2], v=[3, 4], W=[[[1, 0], [0, 1]]], h=bilinear(u, v, W), y=h[0]",
+)
+
+DROPOUT = Operation(
+    name="dropout",
+    forward=_dropout,
+    derivatives=(
+        Derivative(
+            rule=_dropout_rule,
+            vjp=lambda g, p, training, **_: (
+                g if training == "False" or p == "0.0" else f"{g} ⊙ mask/(1 − {p})"
+            ),
+            words="What was dropped has no say and receives nothing; the rest grew by 1/(1 − p), "
+            "and so does its gradient.",
+        ),
+    ),
+    notation="dropout({a}, p={p})",
+    torch=_dropout_twin,
+    grad_fn=_dropout_grad_fn,
+    words="some elements set to 0 at random, the others grown to make up for it; the same ones "
+    "are drawn for the same `seed`",
+    parameters=(
+        Parameter("input"),
+        Parameter("p", Kind.NUMBER, 0.5),
+        Parameter("training", Kind.FLAG, True),
+        Parameter("inplace", Kind.FLAG, False, is_ignored=True),
+        Parameter("seed", Kind.WHOLE, 0),
+    ),
+    rounding=Rounding.TERMS,
+    example="x=[1, 2, 3, 4], h=dropout(x, p=0.5, seed=1), y=h.sum()",
+)
+
+UNFOLD = Operation(
+    name="im2col",  # as torch itself calls it; a tensor's own `unfold` is another operation
+    functions=("unfold", "im2col"),
+    method=(),
+    forward=_unfold,
+    derivatives=(
+        Derivative(
+            rule=_unfold_rule,
+            vjp="{g}, each window added back to its place in {a}",
+            words="An element stands in every window that covers it, and receives from each.",
+        ),
+    ),
+    notation="windows of {a}",
+    torch=lambda torch, a, **settings: torch.nn.functional.unfold(a, **settings),
+    grad_fn="Im2ColBackward0",
+    words="the windows of an image as columns",
+    parameters=(
+        Parameter("input"),
+        Parameter("kernel_size", Kind.SIZES),
+        Parameter("dilation", Kind.SIZES, 1),
+        Parameter("padding", Kind.SIZES, 0),
+        Parameter("stride", Kind.SIZES, 1),
+    ),
+    rounding=Rounding.TERMS,
+    example="x=[[[1, 2], [3, 4]]], u=unfold(x, 1), y=u[0, 3]",
+)
+
+LAYERS = (LINEAR_LAYER, BILINEAR, DROPOUT, UNFOLD)

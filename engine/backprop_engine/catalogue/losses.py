@@ -1,0 +1,191 @@
+"""Losses by the difference of two values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.reducing import (
+    LOSS_PARAMETERS,
+    REDUCTION,
+    by_reduction,
+    of_each,
+    opened_as,
+    over_all,
+    reduced,
+    spread,
+)
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.values import shape_of, sign, unbroadcast, where
+
+_TARGET_WORDS = "Only the difference counts, so the target receives the same with its sign turned."
+
+
+def _difference_rule(slope: Any, turned: bool = False) -> Any:
+    """The rule of a loss of `a − b`, from its slope by the difference."""
+
+    def rule(g: Any, _y: Any, a: Any, b: Any, reduction: str, **settings: float) -> Any:
+        difference = a - b
+        sent = spread(g, difference, reduction) * slope(difference, **settings)
+        return unbroadcast(-sent if turned else sent, shape_of(b if turned else a))
+
+    return rule
+
+
+def _mse_loss(a: Any, b: Any, reduction: str) -> Any:
+    difference = a - b
+    return reduced(difference * difference, reduction)
+
+
+def _smooth_l1_loss(a: Any, b: Any, reduction: str, beta: float) -> Any:
+    size = abs(a - b)
+    if beta == 0:
+        return reduced(size, reduction)
+    return reduced(where(size < beta, 0.5 * size * size / beta, size - 0.5 * beta), reduction)
+
+
+def _smoothsign(difference: Any, beta: float) -> Any:
+    return np.clip(difference / beta, -1.0, 1.0) if beta else sign(difference)
+
+
+def _smooth_l1_grad_fn(application: Application) -> str:
+    # Without a bend it is the plain distance, to torch as well.
+    if application.attributes["beta"] == 0:
+        return by_reduction("AbsBackward0")(application)
+    return "SmoothL1LossBackward0"
+
+
+def _huber_loss(a: Any, b: Any, reduction: str, delta: float) -> Any:
+    size = abs(a - b)
+    far = delta * (size - 0.5 * delta)
+    return reduced(where(size < delta, 0.5 * size * size, far), reduction)
+
+
+def _huber_slope(difference: Any, delta: float) -> Any:
+    return np.clip(difference, -delta, delta)
+
+
+MSE_LOSS = Operation(
+    name="mse_loss",
+    forward=_mse_loss,
+    derivatives=(
+        Derivative(
+            rule=_difference_rule(lambda d: 2.0 * d),
+            vjp=of_each("2·({a} − {b})"),
+            words="A square pulls the harder, the farther the value is from its target.",
+        ),
+        Derivative(
+            rule=_difference_rule(lambda d: 2.0 * d, turned=True),
+            vjp=of_each("−2·({a} − {b})"),
+            words=_TARGET_WORDS,
+        ),
+    ),
+    notation=over_all("({a} − {b})²"),
+    torch=lambda torch, a, b, reduction: torch.nn.functional.mse_loss(a, b, reduction=reduction),
+    grad_fn="MseLossBackward0",
+    words="the mean squared error",
+    parameters=(
+        *LOSS_PARAMETERS,
+        Parameter("weight", default=None, refusal="write `(w * (x - y)**2).sum() / w.sum()`"),
+    ),
+    rounding=Rounding.CONDITION,
+    composite=opened_as("(a - b)**2"),
+    example="x=[1, 2, 4], loss=mse_loss(x, [1, 1, 1])",
+)
+
+L1_LOSS = Operation(
+    name="l1_loss",
+    forward=lambda a, b, reduction: reduced(abs(a - b), reduction),
+    derivatives=(
+        Derivative(
+            rule=_difference_rule(sign),
+            vjp=of_each("sign({a} − {b})"),
+            words="A distance pulls with the same strength from near and far; at 0 torch takes 0.",
+        ),
+        Derivative(
+            rule=_difference_rule(sign, turned=True),
+            vjp=of_each("−sign({a} − {b})"),
+            words=_TARGET_WORDS,
+        ),
+    ),
+    notation=over_all("|{a} − {b}|"),
+    torch=lambda torch, a, b, reduction: torch.nn.functional.l1_loss(a, b, reduction=reduction),
+    grad_fn=by_reduction("AbsBackward0"),
+    words="the mean absolute error",
+    parameters=(
+        *LOSS_PARAMETERS,
+        Parameter("weight", default=None, refusal="write `(w * abs(x - y)).sum() / w.sum()`"),
+    ),
+    rounding=Rounding.CONDITION,
+    composite=opened_as("abs(a - b)"),
+    example="x=[1, 2, 4], loss=l1_loss(x, [1, 1, 1])",
+)
+
+SMOOTH_L1_LOSS = Operation(
+    name="smooth_l1_loss",
+    forward=_smooth_l1_loss,
+    derivatives=(
+        Derivative(
+            rule=_difference_rule(_smoothsign),
+            vjp=of_each("clamp(({a} − {b})/{beta}, −1, 1)"),
+            words="A square near the target, a distance far from it: the pull never exceeds 1.",
+        ),
+        Derivative(
+            rule=_difference_rule(_smoothsign, turned=True),
+            vjp=of_each("−clamp(({a} − {b})/{beta}, −1, 1)"),
+            words=_TARGET_WORDS,
+        ),
+    ),
+    notation=over_all("smooth_l1({a} − {b})"),
+    torch=lambda torch, a, b, reduction, beta: torch.nn.functional.smooth_l1_loss(
+        a, b, reduction=reduction, beta=beta
+    ),
+    grad_fn=_smooth_l1_grad_fn,
+    words="the absolute error, rounded off below beta",
+    parameters=(*LOSS_PARAMETERS, Parameter("beta", Kind.NUMBER, 1.0)),
+    rounding=Rounding.CONDITION,
+    composite=lambda shapes, reduction, beta, **_: opened_as(
+        "abs(a - b)"
+        if float(beta) == 0
+        else "d = abs(a - b)\nwhere(lt(d, {beta}), 0.5 * d**2 / {beta}, d - 0.5 * {beta})"
+    )(shapes=shapes, reduction=reduction, beta=beta),
+    example="x=[1, 1.5, 4], loss=smooth_l1_loss(x, [1, 1, 1])",
+)
+
+HUBER_LOSS = Operation(
+    name="huber_loss",
+    forward=_huber_loss,
+    derivatives=(
+        Derivative(
+            rule=_difference_rule(_huber_slope),
+            vjp=of_each("clamp({a} − {b}, −{delta}, {delta})"),
+            words="A square near the target, a line far from it: the pull never exceeds delta.",
+        ),
+        Derivative(
+            rule=_difference_rule(_huber_slope, turned=True),
+            vjp=of_each("−clamp({a} − {b}, −{delta}, {delta})"),
+            words=_TARGET_WORDS,
+        ),
+    ),
+    notation=over_all("huber({a} − {b})"),
+    torch=lambda torch, a, b, reduction, delta: torch.nn.functional.huber_loss(
+        a, b, reduction=reduction, delta=delta
+    ),
+    grad_fn="HuberLossBackward0",
+    words="half the squared error, straightened beyond delta",
+    parameters=(
+        Parameter("input"),
+        Parameter("target"),
+        REDUCTION,
+        Parameter("delta", Kind.NUMBER, 1.0),
+        Parameter("weight", default=None, refusal="multiply the losses of `reduction='none'`"),
+    ),
+    rounding=Rounding.CONDITION,
+    composite=opened_as(
+        "d = abs(a - b)\nwhere(lt(d, {delta}), 0.5 * d**2, {delta} * (d - 0.5 * {delta}))"
+    ),
+    example="x=[1, 1.5, 4], loss=huber_loss(x, [1, 1, 1])",
+)
+
+LOSSES = (MSE_LOSS, L1_LOSS, SMOOTH_L1_LOSS, HUBER_LOSS)

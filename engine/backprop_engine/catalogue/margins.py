@@ -1,0 +1,343 @@
+"""Losses with a margin, and those of a Poisson and a Gaussian distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.reducing import (
+    LOSS_PARAMETERS,
+    REDUCE,
+    REDUCTION,
+    SIZE_AVERAGE,
+    by_reduction,
+    of_each,
+    opened_as,
+    over_all,
+    reduced,
+    spread,
+)
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
+from backprop_engine.values import shape_of, unbroadcast, where
+
+
+def _slope_rule(slope: Any, operand: int) -> Any:
+    """The rule of a loss by its operand, from the slope of each element's loss."""
+
+    def rule(g: Any, _y: Any, *operands: Any, reduction: str, **settings: Any) -> Any:
+        local = slope(*operands, **settings)
+        shapes = [np.shape(one) for one in (local, *operands[:2])]
+        local = np.broadcast_to(local, np.broadcast_shapes(*shapes))
+        return unbroadcast(spread(g, local, reduction) * local, shape_of(operands[operand]))
+
+    return rule
+
+
+def _hinge_embedding(a: Any, b: Any, margin: float, reduction: str) -> Any:
+    far = where(b != 1, np.maximum(margin - a, 0.0), 0.0)
+    return reduced(far + where(b != -1, a, 0.0), reduction)
+
+
+def _hinge_embedding_slope(a: Any, b: Any, margin: float) -> Any:
+    return where(b != -1, 1.0, 0.0) - where((b != 1) & (margin - a >= 0), 1.0, 0.0)
+
+
+def _ranking(a: Any, b: Any, c: Any, margin: float) -> Any:
+    """By how much the order of `a` and `b` misses what `c` asks for."""
+    return -c * (a - b) + margin
+
+
+def _ranking_gate(a: Any, b: Any, c: Any, margin: float) -> Any:
+    return where(_ranking(a, b, c, margin) >= 0, 1.0, 0.0)
+
+
+def _poisson(a: Any, b: Any, log_input: bool, full: bool, eps: float, reduction: str) -> Any:
+    losses = np.exp(a) - b * a if log_input else a - b * np.log(a + eps)
+    if full:
+        stirling = b * np.log(b) - b + 0.5 * np.log(2 * math.pi * b)
+        losses = losses + where(b > 1, stirling, 0.0)
+    return reduced(losses, reduction)
+
+
+def _poisson_slope(a: Any, b: Any, log_input: bool, eps: float, **_: bool) -> Any:
+    return np.exp(a) - b if log_input else 1.0 - b / (a + eps)
+
+
+def _poisson_target_slope(a: Any, b: Any, log_input: bool, full: bool, eps: float) -> Any:
+    slope = -a if log_input else -np.log(a + eps)
+    return slope + where(b > 1, np.log(b) + 0.5 / b, 0.0) if full else slope
+
+
+def _poisson_grad_fn(application: Application) -> str:
+    return by_reduction("AddBackward0" if application.attributes["full"] else "SubBackward0")(
+        application
+    )
+
+
+def _per_element(a: Any, c: Any) -> Any:
+    """The variance, with a last axis of 1 where there is one for each sample alone."""
+    shape = shape_of(a)
+    if shape_of(c) == shape[:-1] and shape:
+        return np.expand_dims(c, -1)
+    if shape_of(c) not in (shape, (*shape[:-1], 1)):
+        raise OperandError(
+            f"`gaussian_nll_loss` takes a variance of the shape {shape} of its input, or one for "
+            f"each sample, not {shape_of(c)}"
+        )
+    return c
+
+
+def _gaussian(a: Any, b: Any, c: Any, full: bool, eps: float, reduction: str) -> Any:
+    variance = np.maximum(_per_element(a, c), eps)
+    losses = 0.5 * (np.log(variance) + (a - b) ** 2 / variance)
+    return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+
+
+def _gaussian_slope(a: Any, b: Any, c: Any, eps: float, **_: bool) -> Any:
+    return (a - b) / np.maximum(_per_element(a, c), eps)
+
+
+def _variance_rule(
+    g: Any, _y: Any, a: Any, b: Any, c: Any, eps: float, reduction: str, **_: bool
+) -> Any:
+    # The least variance stands in for a smaller one, and lets its gradient pass all the same.
+    variance = np.maximum(_per_element(a, c), eps)
+    slope = 0.5 * (1.0 - (a - b) ** 2 / variance) / variance
+    sent = spread(g, slope, reduction) * slope
+    return np.reshape(unbroadcast(sent, np.shape(variance)), shape_of(c))
+
+
+def _gaussian_grad_fn(application: Application) -> str:
+    return by_reduction("AddBackward0" if application.attributes["full"] else "MulBackward0")(
+        application
+    )
+
+
+def _scaled(template: str) -> Any:
+    """`of_each` where the third operand is no weight."""
+
+    def text(**texts: str) -> str:
+        share = "/n" if texts["reduction"] == "mean" else ""
+        return f"{template.format(**texts)}{share}·{texts['g']}"
+
+    return text
+
+
+def _poisson_text(of_scores: str, of_rates: str) -> Any:
+    def text(**texts: str) -> str:
+        return (of_scores if texts["log_input"] == "True" else of_rates).format(**texts)
+
+    return text
+
+
+def _poisson_composite(log_input: str, full: str, eps: str, **texts: Any) -> str:
+    loss = "exp(a) - b * a" if log_input == "True" else f"a - b * log(a + {eps})"
+    if full == "True":
+        half = "0.5 * log(2 * torch.pi * b)"
+        loss = f"s = b * log(b) - b + {half}\n{loss} + where(gt(b, 1), s, 0.0)"
+    return opened_as(loss)(**texts)
+
+
+def _gaussian_composite(
+    shapes: tuple[Any, ...], full: str, eps: str, reduction: str, **_: Any
+) -> str:
+    loss = "0.5 * (log(v) + (a - b)**2 / v)"
+    if full == "True":
+        loss += " + 0.5 * log(2 * torch.pi)"
+    per_sample = ".unsqueeze(-1)" if len(shapes[2]) < len(shapes[0]) else ""
+    lines = f"v = c{per_sample} + clamp({eps} - c{per_sample}, min=0).detach()\n{loss}"
+    return opened_as(lines)(shapes=shapes[:2], reduction=reduction)
+
+
+SOFT_MARGIN_LOSS = Operation(
+    name="soft_margin_loss",
+    forward=lambda a, b, reduction: reduced(np.log1p(np.exp(-b * a)), reduction),
+    derivatives=(
+        Derivative(
+            rule=_slope_rule(lambda a, b: -b * np.exp(-b * a) / (np.exp(-b * a) + 1.0), 0),
+            vjp=of_each("−{b}·σ(−{b}·{a})"),
+            words="A score on the wrong side is pulled across; far on the right side it rests.",
+        ),
+    ),
+    notation=over_all("log(1 + exp(−{b}·{a}))"),
+    torch=lambda torch, a, b, reduction: torch.nn.functional.soft_margin_loss(
+        a, b, reduction=reduction
+    ),
+    grad_fn="SoftMarginLossBackward0",
+    words="how surprised the sigmoid of the scores is at targets of 1 and −1",
+    parameters=(Parameter("input"), Parameter("target"), *LOSS_PARAMETERS[2:]),
+    rounding=Rounding.CONDITION,
+    composite=opened_as("log1p(exp(-b * a))"),
+    example="z=[2, -1], loss=soft_margin_loss(z, [1, 1])",
+)
+
+HINGE_EMBEDDING_LOSS = Operation(
+    name="hinge_embedding_loss",
+    forward=_hinge_embedding,
+    derivatives=(
+        Derivative(
+            rule=_slope_rule(_hinge_embedding_slope, 0),
+            vjp=of_each("(1 where {b} = 1, −1 where {b} = −1 and {a} ≤ {margin}, else 0)"),
+            words="Like pairs are drawn together; unlike ones are pushed apart up to the margin.",
+        ),
+    ),
+    notation=over_all("({a} where {b} = 1, max(0, {margin} − {a}) where {b} = −1)"),
+    torch=lambda torch, a, b, margin, reduction: torch.nn.functional.hinge_embedding_loss(
+        a, b, margin=margin, reduction=reduction
+    ),
+    grad_fn=by_reduction("AddBackward0"),
+    words="the distances of like pairs, and what unlike pairs miss of the margin",
+    parameters=(
+        Parameter("input"),
+        Parameter("target", is_constant=True),
+        Parameter("margin", Kind.NUMBER, 1.0),
+        *LOSS_PARAMETERS[2:],
+    ),
+    rounding=Rounding.CONDITION,
+    composite=opened_as(
+        "unlike = where(ne(b, 1), clamp({margin} - a, min=0), 0.0)\n"
+        "unlike + where(ne(b, -1), a, 0.0)"
+    ),
+    example="d=[0.5, 0.25], loss=hinge_embedding_loss(d, [1, -1])",
+)
+
+MARGIN_RANKING_LOSS = Operation(
+    name="margin_ranking_loss",
+    forward=lambda a, b, c, margin, reduction: reduced(
+        np.maximum(_ranking(a, b, c, margin), 0.0), reduction
+    ),
+    derivatives=(
+        Derivative(
+            rule=_slope_rule(lambda a, b, c, margin: -c * _ranking_gate(a, b, c, margin), 0),
+            vjp=_scaled("−{c}·[{c}·({a} − {b}) ≤ {margin}]"),
+            words="A pair in the wrong order is pulled apart; one in the right order rests.",
+        ),
+        Derivative(
+            rule=_slope_rule(lambda a, b, c, margin: c * _ranking_gate(a, b, c, margin), 1),
+            vjp=_scaled("{c}·[{c}·({a} − {b}) ≤ {margin}]"),
+            words="A pair in the wrong order is pulled apart; one in the right order rests.",
+        ),
+        Derivative(
+            rule=_slope_rule(lambda a, b, c, margin: (b - a) * _ranking_gate(a, b, c, margin), 2),
+            vjp=_scaled("({b} − {a})·[{c}·({a} − {b}) ≤ {margin}]"),
+            words="The target multiplies the difference, so it receives that.",
+        ),
+    ),
+    notation="max(0, −{c}·({a} − {b}) + {margin})",
+    torch=lambda torch, a, b, c, margin, reduction: torch.nn.functional.margin_ranking_loss(
+        a, b, c, margin=margin, reduction=reduction
+    ),
+    grad_fn=by_reduction("ClampMinBackward0"),
+    words="what pairs miss of the order that is asked for, and of a margin",
+    parameters=(
+        Parameter("input1"),
+        Parameter("input2"),
+        Parameter("target"),
+        Parameter("margin", Kind.NUMBER, 0.0),
+        SIZE_AVERAGE,
+        REDUCE,
+        REDUCTION,
+    ),
+    rounding=Rounding.CONDITION,
+    composite=lambda shapes, reduction, margin, **_: opened_as(
+        f"clamp(-c * (a - b) + {margin}, min=0)"
+    )(shapes=shapes[:2], reduction=reduction),
+    example="u=[2, 1], v=[1, 3], loss=margin_ranking_loss(u, v, [1, 1])",
+)
+
+POISSON_NLL_LOSS = Operation(
+    name="poisson_nll_loss",
+    forward=_poisson,
+    derivatives=(
+        Derivative(
+            rule=_slope_rule(_poisson_slope, 0),
+            vjp=of_each(_poisson_text("(exp({a}) − {b})", "(1 − {b}/({a} + {eps}))")),
+            words="The rate that was predicted, less the count that was seen.",
+        ),
+        Derivative(
+            rule=_slope_rule(_poisson_target_slope, 1),
+            vjp=of_each(_poisson_text("−{a}", "−log({a} + {eps})")),
+            words="A count weighs the logarithm of the rate.",
+        ),
+    ),
+    notation=over_all(
+        _poisson_text("exp({a}) − {b}·{a}", "{a} − {b}·log({a} + {eps})"), is_sum=True
+    ),
+    torch=lambda torch, a, b, **settings: torch.nn.functional.poisson_nll_loss(a, b, **settings),
+    grad_fn=_poisson_grad_fn,
+    words="how surprised a Poisson distribution is at the counts",
+    parameters=(
+        Parameter("input"),
+        Parameter("target"),
+        Parameter("log_input", Kind.FLAG, True),
+        Parameter("full", Kind.FLAG, False),
+        SIZE_AVERAGE,
+        Parameter("eps", Kind.NUMBER, 1e-8),
+        REDUCE,
+        REDUCTION,
+    ),
+    rounding=Rounding.CONDITION,
+    composite=_poisson_composite,
+    example="z=[0.5, 1], loss=poisson_nll_loss(z, [2, 3])",
+)
+
+GAUSSIAN_NLL_LOSS = Operation(
+    name="gaussian_nll_loss",
+    forward=_gaussian,
+    derivatives=(
+        Derivative(
+            rule=_slope_rule(_gaussian_slope, 0),
+            vjp=_scaled("({a} − {b})/{c}"),
+            words="The surer the prediction, the harder it is pulled towards its target.",
+        ),
+        Derivative(
+            rule=_slope_rule(
+                lambda *operands, **settings: -_gaussian_slope(*operands, **settings), 1
+            ),
+            vjp=_scaled("({b} − {a})/{c}"),
+            words="Only the difference counts, so the target receives the same with its sign "
+            "turned.",
+        ),
+        Derivative(
+            rule=_variance_rule,
+            vjp=_scaled("(1 − ({a} − {b})²/{c})/(2·{c})"),
+            words="A variance smaller than the squared error is told to grow, a larger one to "
+            "shrink.",
+        ),
+    ),
+    notation="½·(log({c}) + ({a} − {b})²/{c})",
+    torch=lambda torch, a, b, c, **settings: torch.nn.functional.gaussian_nll_loss(
+        a, b, c, **settings
+    ),
+    grad_fn=_gaussian_grad_fn,
+    words="how surprised normal distributions of these means and variances are",
+    parameters=(
+        Parameter("input"),
+        Parameter("target"),
+        Parameter("var"),
+        Parameter("full", Kind.FLAG, False),
+        Parameter("eps", Kind.NUMBER, 1e-6),
+        REDUCTION,
+    ),
+    rounding=Rounding.CONDITION,
+    composite=_gaussian_composite,
+    example="x=[1, 2], v=[0.5, 2], loss=gaussian_nll_loss(x, [1.5, 1], v)",
+)
+
+MARGINS = (
+    SOFT_MARGIN_LOSS,
+    HINGE_EMBEDDING_LOSS,
+    MARGIN_RANKING_LOSS,
+    POISSON_NLL_LOSS,
+    GAUSSIAN_NLL_LOSS,
+)

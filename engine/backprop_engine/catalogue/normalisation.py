@@ -1,0 +1,276 @@
+"""Values brought to a mean of 0 and a variance of 1, or to a length of 1.
+
+`layer_norm`, `batch_norm`, `group_norm` and `instance_norm` differ only in the axes over which
+mean and variance are taken; they share one derivative.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.reducing import given, is_given
+from backprop_engine.operation import (
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+    Template,
+)
+from backprop_engine.values import Shape, shape_of, unbroadcast
+
+Axes = tuple[int, ...]
+
+WEIGHT = Parameter("weight", default=None, neutral=1.0)
+BIAS = Parameter("bias", default=None, neutral=0.0)
+EPS = Parameter("eps", Kind.NUMBER, 1e-5)
+
+MIXED_WORDS = (
+    "Mean and variance depend on every value: whatever would only shift or stretch them all is "
+    "taken out of the gradient, and the rest grows by 1/std."
+)
+STANDARDISED = "1/std·({g} − mean({g}) − x̂·mean({g} ⊙ x̂)), x̂ = ({a} − mean)/std"
+WEIGHT_WORDS = (
+    "A weight stretches the normalised values, so it receives the gradient summed with them."
+)
+BIAS_WORDS = "A bias is added to every sample, so it receives the sum of their gradients."
+
+
+def standardised(a: Any, axes: Axes, eps: float) -> tuple[Any, Any]:
+    """(a − mean)/std over `axes`, and 1/std."""
+    centred = a - np.mean(a, axis=axes, keepdims=True)
+    scale = 1.0 / np.sqrt(np.mean(centred * centred, axis=axes, keepdims=True) + eps)
+    return centred * scale, scale
+
+
+def standardise_rule(g: Any, normalised: Any, scale: Any, axes: Axes) -> Any:
+    """scale·(g − mean(g) − normalised·mean(g·normalised))."""
+    shift = np.mean(g, axis=axes, keepdims=True)
+    stretch = np.mean(g * normalised, axis=axes, keepdims=True)
+    return scale * (g - shift - normalised * stretch)
+
+
+def affine(normalised: Any, weight: Any, bias: Any) -> Any:
+    """The normalised values times the weight plus the bias, as far as there are any."""
+    if weight is not None:
+        normalised = normalised * weight
+    return normalised if bias is None else normalised + bias
+
+
+def check_affine(name: str, shape: Shape, weight: Any, bias: Any) -> None:
+    """Raise OperandError unless weight and bias are of `shape`, or a number that stands in."""
+    for what, operand in (("weight", weight), ("bias", bias)):
+        if operand is not None and shape_of(operand) not in (shape, ()):
+            raise OperandError(
+                f"`{name}` takes a {what} of shape {shape} here, not {shape_of(operand)}"
+            )
+
+
+def _trailing(name: str, a: Any, normalized_shape: int | Shape) -> Axes:
+    """The last axes, which must be as long as `normalized_shape` says."""
+    sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
+    shape = shape_of(a)
+    if not sizes or shape[max(len(shape) - len(sizes), 0) :] != tuple(sizes):
+        raise OperandError(
+            f"`{name}` cannot normalise shape {shape} over `normalized_shape` {tuple(sizes)}",
+            "give the sizes of the last axes",
+        )
+    return tuple(range(len(shape) - len(sizes), len(shape)))
+
+
+def _layer_norm(
+    a: Any, b: Any = None, c: Any = None, *, normalized_shape: int | Shape, eps: float
+) -> Any:
+    axes = _trailing("layer_norm", a, normalized_shape)
+    check_affine("layer_norm", a.shape[axes[0] :], b, c)
+    return affine(standardised(a, axes, eps)[0], b, c)
+
+
+def _layer_norm_rule(
+    g: Any, _y: Any, a: Any, b: Any = None, _c: Any = None, *, normalized_shape: Any, eps: float
+) -> Any:
+    axes = _trailing("layer_norm", a, normalized_shape)
+    normalised, scale = standardised(a, axes, eps)
+    return standardise_rule(affine(g, b, None), normalised, scale, axes)
+
+
+def _layer_norm_weight_rule(
+    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, normalized_shape: Any, eps: float
+) -> Any:
+    axes = _trailing("layer_norm", a, normalized_shape)
+    return unbroadcast(g * standardised(a, axes, eps)[0], shape_of(b))
+
+
+def _root_mean_square(a: Any, axes: Axes, eps: float | None) -> Any:
+    """1/√(mean of squares + eps); torch's own eps is that of the dtype."""
+    smallest = float(np.finfo(a.dtype).eps) if eps is None else eps
+    return 1.0 / np.sqrt(np.mean(a * a, axis=axes, keepdims=True) + smallest)
+
+
+def _rms_norm(a: Any, b: Any = None, *, normalized_shape: Any, eps: float | None) -> Any:
+    axes = _trailing("rms_norm", a, normalized_shape)
+    check_affine("rms_norm", a.shape[axes[0] :], b, None)
+    return affine(a * _root_mean_square(a, axes, eps), b, None)
+
+
+def _rms_norm_rule(
+    g: Any, _y: Any, a: Any, b: Any = None, *, normalized_shape: Any, eps: float | None
+) -> Any:
+    axes = _trailing("rms_norm", a, normalized_shape)
+    scale = _root_mean_square(a, axes, eps)
+    normalised, g = a * scale, affine(g, b, None)
+    return scale * (g - normalised * np.mean(g * normalised, axis=axes, keepdims=True))
+
+
+def _rms_norm_weight_rule(
+    g: Any, _y: Any, a: Any, b: Any, *, normalized_shape: Any, eps: float | None
+) -> Any:
+    axes = _trailing("rms_norm", a, normalized_shape)
+    return unbroadcast(g * (a * _root_mean_square(a, axes, eps)), shape_of(b))
+
+
+def normalized_text(**texts: str) -> str:
+    """A normalisation as mathematics."""
+    return _affine_text(f"({texts['a']} − mean)/std", texts)
+
+
+def _affine_text(text: str, texts: Mapping[str, str]) -> str:
+    weight = f"·{texts['b']}" if is_given(texts, "b") else ""
+    bias = f" + {texts['c']}" if "c" in texts else ""
+    return text + weight + bias
+
+
+def weighted_upstream(template: str) -> Template:
+    """A contribution as mathematics in {g}, which a weight, if there is one, multiplies first."""
+
+    def text(**texts: str) -> str:
+        if not is_given(texts, "b"):
+            return template.format(**texts)
+        return f"{template.format(**{**texts, 'g': 'h'})}, h = {texts['g']} ⊙ {texts['b']}"
+
+    return text
+
+
+def affine_statement(shapes: tuple[Shape, ...], value: str, form: str = "") -> str:
+    """The last line of a composite: the normalised values, weighted and shifted."""
+    weight = f" * b{form}" if len(shapes) > 1 else ""
+    bias = f" + c{form}" if len(shapes) > 2 else ""
+    return f"{value}{weight}{bias}"
+
+
+def standardise_statements(axes: Axes, eps: str, a: str = "a") -> str:
+    """The first lines of a composite: mean, variance, and the normalised values `n`."""
+    return (
+        f"m = mean({a}, dim={axes}, keepdim=True)\n"
+        f"v = mean(({a} - m)**2, dim={axes}, keepdim=True)\n"
+        f"n = ({a} - m) / sqrt(v + {eps})\n"
+    )
+
+
+def _layer_norm_composite(
+    shapes: tuple[Shape, ...], normalized_shape: str, eps: str, **_: Any
+) -> str:
+    axes = _last_axes(shapes[0], normalized_shape)
+    return standardise_statements(axes, eps) + affine_statement(shapes, "n")
+
+
+def _last_axes(shape: Shape, normalized_shape: str) -> Axes:
+    count = normalized_shape.rstrip(",)").count(",") + 1
+    return tuple(range(len(shape) - count, len(shape)))
+
+
+def _rms_norm_composite(
+    shapes: tuple[Shape, ...], normalized_shape: str, eps: str, **_: Any
+) -> str:
+    axes = _last_axes(shapes[0], normalized_shape)
+    smallest = repr(math.ulp(1.0)) if eps == "None" else eps
+    return f"r = rsqrt(mean(a**2, dim={axes}, keepdim=True) + {smallest})\n" + affine_statement(
+        shapes, "a * r"
+    )
+
+
+LAYER_NORM = Operation(
+    name="layer_norm",
+    forward=_layer_norm,
+    derivatives=(
+        Derivative(
+            rule=_layer_norm_rule,
+            vjp=weighted_upstream(STANDARDISED),
+            words=MIXED_WORDS,
+        ),
+        Derivative(
+            rule=_layer_norm_weight_rule,
+            vjp="Σ {g} ⊙ x̂, x̂ = ({a} − mean)/std",
+            words=WEIGHT_WORDS,
+        ),
+        Derivative(
+            rule=lambda g, y, a, b, c, **_: unbroadcast(g, shape_of(c)),
+            vjp="Σ {g}",
+            words=BIAS_WORDS,
+        ),
+    ),
+    notation=normalized_text,
+    torch=lambda torch, a, b=None, c=None, *, normalized_shape, eps: torch.nn.functional.layer_norm(
+        a,
+        (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape,
+        given(torch, b),
+        given(torch, c),
+        eps,
+    ),
+    grad_fn="NativeLayerNormBackward0",
+    words="each sample brought to mean 0 and variance 1 over its last axes",
+    parameters=(
+        Parameter("input"),
+        Parameter("normalized_shape", Kind.SIZES),
+        WEIGHT,
+        BIAS,
+        EPS,
+        Parameter("cudnn_enable", Kind.FLAG, True, is_ignored=True),
+    ),
+    rounding=Rounding.CONDITION,
+    composite=_layer_norm_composite,
+    example="x=[1, 2, 4], n=layer_norm(x, [3]), y=n[0]",
+)
+
+RMS_NORM = Operation(
+    name="rms_norm",
+    forward=_rms_norm,
+    derivatives=(
+        Derivative(
+            rule=_rms_norm_rule,
+            vjp=weighted_upstream("1/rms·({g} − x̂·mean({g} ⊙ x̂)), x̂ = {a}/rms"),
+            words="The length of the sample is divided out: whatever would only stretch it is "
+            "taken out of the gradient.",
+        ),
+        Derivative(
+            rule=_rms_norm_weight_rule,
+            vjp="Σ {g} ⊙ x̂, x̂ = {a}/rms",
+            words=WEIGHT_WORDS,
+        ),
+    ),
+    notation=lambda **texts: _affine_text("{a}/rms({a})".format(**texts), texts),
+    torch=lambda torch, a, b=None, *, normalized_shape, eps: torch.nn.functional.rms_norm(
+        a,
+        (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape,
+        given(torch, b),
+        eps,
+    ),
+    grad_fn="MulBackward0",
+    words="each sample divided by the root of its mean square over the last axes",
+    parameters=(
+        Parameter("input"),
+        Parameter("normalized_shape", Kind.SIZES),
+        WEIGHT,
+        Parameter("eps", Kind.NUMBER, None),
+    ),
+    rounding=Rounding.CONDITION,
+    composite=_rms_norm_composite,
+    example="x=[1, 2, 4], n=rms_norm(x, [3]), y=n[0]",
+)
+
+NORMALISATION = (LAYER_NORM, RMS_NORM)

@@ -1,0 +1,236 @@
+"""Operations that go along an axis in order: sorting, the largest few, and running results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.axes import DIM, KEEPDIM, axes_text, axis_of
+from backprop_engine.catalogue.layout import by_rows
+from backprop_engine.catalogue.picking import picking
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
+from backprop_engine.values import shape_of
+
+_LAST = Parameter("dim", Kind.AXIS, -1, aliases=("axis",))
+_PUT_BACK = "Sorting changes no number: each gradient goes back to where its element came from."
+
+
+def _order(a: Any, dim: int, descending: bool = False, stable: bool | None = None) -> Any:
+    """Indices that sort along `dim`; equal elements stay in order, NaN counts as the largest."""
+    del stable  # numpy is asked for a stable order always, and so torch's other one is met too
+    if not descending:
+        return np.argsort(a, axis=dim, kind="stable")
+    reverse = np.flip(np.argsort(np.flip(a, dim), axis=dim, kind="stable"), dim)
+    return a.shape[dim] - 1 - reverse
+
+
+def _top(a: Any, dim: int, k: int, largest: bool) -> Any:
+    if not 0 <= k <= a.shape[dim]:
+        raise OperandError(
+            f"`topk` cannot take {k} of {a.shape[dim]} elements: the shape is {a.shape}",
+            "make `k` smaller, or name another `dim`",
+        )
+    return np.take(_order(a, dim, descending=largest), np.arange(k), axis=dim)
+
+
+def _kth(a: Any, dim: int, k: int) -> Any:
+    if not 1 <= k <= a.shape[dim]:
+        raise OperandError(
+            f"`kthvalue` cannot take element {k} of {a.shape[dim]}: the shape is {a.shape}",
+            "`k` counts from 1",
+        )
+    return np.take(_order(a, dim), [k - 1], axis=dim)
+
+
+def _running_place(holds: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    """Where the largest (or smallest) element so far is; of equal ones the last, as in torch."""
+
+    def place(a: Any, dim: int) -> Any:
+        lines = np.moveaxis(a, dim, 0)
+        found = np.zeros(lines.shape, np.int64)
+        for at in range(1, len(lines)):
+            best = np.take_along_axis(lines, found[at - 1 : at], 0)[0]
+            takes_over = np.isnan(lines[at]) | (~np.isnan(best) & holds(lines[at], best))
+            found[at] = np.where(takes_over, at, found[at - 1])
+        return np.moveaxis(found, 0, dim)
+
+    return place
+
+
+def _along(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` along `dim`; a scalar has an axis of its own, as in torch."""
+
+    def forward(a: Any, dim: int) -> Any:
+        axis = axis_of(a, dim)
+        return by_rows(np.reshape(function(np.atleast_1d(a), axis=axis), shape_of(a)))
+
+    return forward
+
+
+def _reverse_sum(g: Any, axis: int) -> Any:
+    """The sum from each element on to the end."""
+    return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
+
+
+def _cumprod_rule(g: Any, y: Any, a: Any, dim: int) -> Any:
+    if np.size(a) <= 1:
+        return g
+    axis = axis_of(a, dim)
+    if np.all(a):
+        return _reverse_sum(g * y, axis) / a
+    sent = _without_division(*(np.moveaxis(one, axis, 0) for one in (g, y, a)))
+    return np.moveaxis(sent, 0, axis)
+
+
+def _without_division(g: Any, y: Any, a: Any) -> Any:
+    """The rule along the first axis where an element is 0: what stands before an element, times
+    the upstream gradients after it, each with the product of the elements between.
+    """
+    sent, after = np.zeros_like(a), np.zeros_like(a[0])
+    for at in range(len(a) - 1, -1, -1):
+        after = g[at] + (a[at + 1] * after if at + 1 < len(a) else 0.0)
+        sent[at] = (y[at - 1] if at else 1.0) * after
+    return sent
+
+
+def _sort_grad_fn(application: Application) -> str:
+    return f"SortBackward{0 if application.attributes['stable'] is None else 1}"
+
+
+CUMSUM = Operation(
+    name="cumsum",
+    forward=_along(np.cumsum),
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, dim: _along(_reverse_sum)(g, dim),
+            vjp="the sums of {g} from each element to the end",
+            words="An element counts in its own sum and in all that come after it.",
+        ),
+    ),
+    notation=lambda a, dim, **_: f"cumsum({a}){axes_text(dim)}",
+    torch=lambda torch, a, dim: torch.cumsum(a, dim),
+    grad_fn="CumsumBackward0",
+    words="the running sum along an axis",
+    parameters=(Parameter("input"), DIM),
+    symbolic=lambda sympy, a, dim: a,
+    example="x=[1,2,3], y=cumsum(x, dim=0), z=y.sum()",
+)
+
+CUMPROD = Operation(
+    name="cumprod",
+    forward=_along(np.cumprod),
+    derivatives=(
+        Derivative(
+            rule=_cumprod_rule,
+            vjp="the sums of {g}·{y} from each element to the end, over {a}",
+            words="An element is a factor of its own product and of all that come after it.",
+        ),
+    ),
+    notation=lambda a, dim, **_: f"cumprod({a}){axes_text(dim)}",
+    torch=lambda torch, a, dim: torch.cumprod(a, dim),
+    grad_fn="CumprodBackward0",
+    words="the running product along an axis",
+    parameters=(Parameter("input"), DIM),
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sympy, a, dim: a,
+    example="x=[2,3,4], y=cumprod(x, dim=0), z=y.sum()",
+)
+
+
+def _running(name: str, holds: Callable[[Any, Any], Any], words: str) -> Operation:
+    """`cummax` or `cummin`."""
+    return picking(
+        name=name,
+        function=name,
+        places=_running_place(holds),
+        parameters=(Parameter("input"), DIM),
+        grad_fn=f"{name.capitalize()}Backward0",
+        words=words,
+        why="Each result hands its gradient to the one element that holds the record there.",
+        example=f"x=[1,3,2], m={name}(x, dim=0).values, y=m.sum()",
+    )
+
+
+CUMMAX = _running(
+    "cummax", lambda one, best: one >= best, "the largest element so far, and where it is"
+)
+CUMMIN = _running(
+    "cummin", lambda one, best: one <= best, "the smallest element so far, and where it is"
+)
+
+SORT = picking(
+    name="sort",
+    function="sort",
+    places=_order,
+    parameters=(
+        Parameter("input"),
+        _LAST,
+        Parameter("descending", Kind.FLAG, False),
+        Parameter("stable", Kind.FLAG, None),
+    ),
+    grad_fn=_sort_grad_fn,
+    words="the elements in order of size along an axis, and where each was",
+    why=_PUT_BACK,
+    example="x=[3,1,2], s=x.sort().values, y=s[0]",
+)
+
+ARGSORT = Operation(
+    name="argsort",
+    forward=lambda a, dim, descending: np.reshape(
+        _order(np.atleast_1d(a), axis_of(a, dim), descending), shape_of(a)
+    ),
+    derivatives=(),
+    notation=lambda a, dim, **_: f"argsort({a}){axes_text(dim)}",
+    torch=lambda torch, a, dim, descending: torch.argsort(
+        a, dim=dim, descending=descending, stable=True
+    ),
+    grad_fn="",
+    words="where each element stands in order of size: whole numbers, without a gradient",
+    parameters=(
+        Parameter("input"),
+        _LAST,
+        Parameter("descending", Kind.FLAG, False),
+        Parameter("stable", Kind.FLAG, True, is_ignored=True),
+    ),
+    example="x=[3,1,2], i=argsort(x), y=x[i][0]",
+)
+
+TOPK = picking(
+    name="topk",
+    function="topk",
+    places=_top,
+    parameters=(
+        Parameter("input"),
+        Parameter("k", Kind.WHOLE),
+        _LAST,
+        Parameter("largest", Kind.FLAG, True),
+        Parameter("sorted", Kind.FLAG, True, is_ignored=True),
+    ),
+    grad_fn="TopkBackward0",
+    words="the k largest elements along an axis, and where they are",
+    why="Only the elements that were picked receive a gradient; of equal ones some are picked.",
+    example="x=[3,1,2], t=x.topk(2).values, y=t.sum()",
+)
+
+KTHVALUE = picking(
+    name="kthvalue",
+    function="kthvalue",
+    places=_kth,
+    parameters=(Parameter("input"), Parameter("k", Kind.WHOLE), _LAST, KEEPDIM),
+    grad_fn="KthvalueBackward0",
+    words="the k-th smallest element along an axis, and where it is",
+    why="Only the element that was picked receives the gradient; of equal ones one is picked.",
+    example="x=[3,1,2], y=x.kthvalue(2).values",
+)
+
+ORDERING = (CUMSUM, CUMPROD, CUMMAX, CUMMIN, SORT, ARGSORT, TOPK, KTHVALUE)

@@ -1,0 +1,266 @@
+"""Pooling: every window of the input becomes one number, its largest or its mean."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.windows import Sizes, Window, ceiling_pads, sizes_of, symmetric
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
+from backprop_engine.values import Shape, shape_of
+
+_MAX_WORDS = (
+    "Only the largest element of a window counts, so it receives the whole gradient; at a tie, "
+    "the first of them."
+)
+_MEAN_WORDS = "Each of the n elements of a window has one n-th of a say in its mean."
+
+
+def _window(
+    name: str,
+    axes: int,
+    a: Any,
+    kernel_size: Sizes,
+    stride: Sizes | None,
+    padding: Sizes,
+    dilation: Sizes = 1,
+    ceil_mode: bool = False,
+) -> Window:
+    """The window over the last `axes` axes of `a`. OperandError where it does not fit."""
+    shape = shape_of(a)
+    if len(shape) not in (axes + 1, axes + 2):
+        raise OperandError(
+            f"`{name}` takes an input of {axes + 1} or {axes + 2} axes, not shape {shape}"
+        )
+    kernel = sizes_of(name, "kernel_size", kernel_size, axes)
+    steps = sizes_of(name, "stride", kernel if stride in (None, ()) else stride, axes)
+    padded = sizes_of(name, "padding", padding, axes, least=0)
+    if any(2 * pad > size for pad, size in zip(padded, kernel, strict=True)):
+        raise OperandError(f"`padding` of `{name}` must be at most half of the kernel {kernel}")
+    gaps = sizes_of(name, "dilation", dilation, axes)
+    window = Window(name, kernel, steps, symmetric(padded), gaps)
+    if ceil_mode:
+        window = replace(window, pads=ceiling_pads(window, shape[-axes:]))
+    window.output_size(shape)
+    return window
+
+
+def _flat(windows: Any, axes: int) -> Any:
+    """The windows with their own axes made one."""
+    return windows.reshape(*windows.shape[:-axes], math.prod(windows.shape[-axes:]))
+
+
+def _max_pool(name: str, axes: int) -> Any:
+    def forward(a: Any, **settings: Any) -> Any:
+        window = _window(name, axes, a, **settings)
+        return np.max(_flat(window.windows(a, -np.inf), axes), axis=-1)
+
+    return forward
+
+
+def _max_pool_rule(name: str, axes: int) -> Any:
+    def rule(g: Any, _y: Any, a: Any, **settings: Any) -> Any:
+        window = _window(name, axes, a, **settings)
+        seen = _flat(window.windows(a, -np.inf), axes)
+        places = np.argmax(seen, axis=-1)
+        sent = np.zeros(seen.shape, g.dtype)
+        np.put_along_axis(sent, places[..., np.newaxis], g[..., np.newaxis], axis=-1)
+        return window.fold(sent.reshape(*places.shape, *window.kernel), a.shape)
+
+    return rule
+
+
+def _divisor(
+    window: Window, sizes: Shape, padding: Sizes, count_include_pad: bool, override: int | None
+) -> Any:
+    """By what each window's sum is divided: not by what sticks out of the padded input."""
+    if override is not None:
+        if not override:
+            raise OperandError(f"`divisor_override` of `{window.name}` cannot be 0")
+        return float(override)
+    pads = symmetric(sizes_of(window.name, "padding", padding, len(sizes), least=0))
+    inside = np.pad(np.ones(sizes), pads, constant_values=float(count_include_pad))
+    beyond = tuple(
+        (before - own[0], after - own[1])
+        for (before, after), own in zip(window.pads, pads, strict=True)
+    )
+    return np.sum(_flat(replace(window, pads=beyond).windows(inside), len(sizes)), axis=-1)
+
+
+def _average_parts(
+    name: str,
+    axes: int,
+    a: Any,
+    *,
+    padding: Sizes,
+    count_include_pad: bool,
+    divisor_override: int | None = None,
+    **settings: Any,
+) -> tuple[Window, Any]:
+    """The window, and what each sum is divided by, in the dtype of `a`."""
+    window = _window(name, axes, a, padding=padding, **settings)
+    divisor = _divisor(window, a.shape[-axes:], padding, count_include_pad, divisor_override)
+    return window, np.asarray(divisor, a.dtype)
+
+
+def _avg_pool(name: str, axes: int) -> Any:
+    def forward(a: Any, **settings: Any) -> Any:
+        window, divisor = _average_parts(name, axes, a, **settings)
+        return np.sum(_flat(window.windows(a), axes), axis=-1) / divisor
+
+    return forward
+
+
+def _avg_pool_rule(name: str, axes: int) -> Any:
+    def rule(g: Any, _y: Any, a: Any, **settings: Any) -> Any:
+        window, divisor = _average_parts(name, axes, a, **settings)
+        share = (g / divisor).reshape(*g.shape, *(1,) * axes)
+        return window.fold(np.broadcast_to(share, (*g.shape, *window.kernel)), a.shape)
+
+    return rule
+
+
+def _adaptive_weights(size: int, count: int, dtype: Any) -> Any:
+    """A row for each of `count` windows: one n-th at the n elements it averages."""
+    weights = np.zeros((count, size), dtype)
+    for at in range(count):
+        start, stop = at * size // count, -(-(at + 1) * size // count)
+        weights[at, start:stop] = 1.0 / (stop - start)
+    return weights
+
+
+def _adaptive_matrices(a: Any, output_size: Any) -> tuple[Any, Any]:
+    """The weights of the rows and of the columns of the image."""
+    name, shape = "adaptive_avg_pool2d", shape_of(a)
+    if len(shape) not in (3, 4):
+        raise OperandError(f"`{name}` takes an input of 3 or 4 axes, not shape {shape}")
+    height, width = sizes_of(name, "output_size", output_size, 2)
+    return (
+        _adaptive_weights(shape[-2], height, a.dtype),
+        _adaptive_weights(shape[-1], width, a.dtype),
+    )
+
+
+def _adaptive_avg_pool(a: Any, output_size: Any) -> Any:
+    rows, columns = _adaptive_matrices(a, output_size)
+    return rows @ a @ columns.T
+
+
+def _adaptive_avg_pool_rule(g: Any, _y: Any, a: Any, output_size: Any) -> Any:
+    rows, columns = _adaptive_matrices(a, output_size)
+    return rows.T @ g @ columns
+
+
+def _adaptive_grad_fn(application: Application) -> str:
+    size = application.attributes["output_size"]
+    return "MeanBackward1" if size in (1, (1, 1), (1,)) else "AdaptiveAvgPool2DBackward0"
+
+
+def _max_pooling(axes: int) -> Operation:
+    name = f"max_pool{axes}d"
+    return Operation(
+        name=name,
+        forward=_max_pool(name, axes),
+        derivatives=(
+            Derivative(
+                rule=_max_pool_rule(name, axes),
+                vjp="{g}, put back at the largest element of each window of {a}",
+                words=_MAX_WORDS,
+            ),
+        ),
+        notation="max of each window of {a}",
+        torch=lambda torch, a, **settings: getattr(torch.nn.functional, name)(a, **settings),
+        grad_fn="SqueezeBackward1" if axes == 1 else "MaxPool2DWithIndicesBackward0",
+        words="the largest element of each window",
+        parameters=(
+            Parameter("input"),
+            Parameter("kernel_size", Kind.SIZES),
+            Parameter("stride", Kind.SIZES, None),
+            Parameter("padding", Kind.SIZES, 0),
+            Parameter("dilation", Kind.SIZES, 1),
+            Parameter("ceil_mode", Kind.FLAG, False),
+            Parameter(
+                "return_indices", Kind.FLAG, False, refusal="leave it out: only values are returned"
+            ),
+        ),
+        rounding=Rounding.TERMS,
+        example=(
+            "x=[[1, 3, 2, 0]], m=max_pool1d(x, 2), y=m.sum()"
+            if axes == 1
+            else "x=[[[1, 3], [2, 0]]], m=max_pool2d(x, 2), y=m.sum()"
+        ),
+    )
+
+
+def _average_pooling(axes: int) -> Operation:
+    name = f"avg_pool{axes}d"
+    override = (Parameter("divisor_override", Kind.WHOLE, None),) if axes == 2 else ()
+    return Operation(
+        name=name,
+        forward=_avg_pool(name, axes),
+        derivatives=(
+            Derivative(
+                rule=_avg_pool_rule(name, axes),
+                vjp="1/n·{g}, copied to every element of each window of {a}",
+                words=_MEAN_WORDS,
+            ),
+        ),
+        notation="mean of each window of {a}",
+        torch=lambda torch, a, **settings: getattr(torch.nn.functional, name)(a, **settings),
+        grad_fn="SqueezeBackward1" if axes == 1 else "AvgPool2DBackward0",
+        words="the mean of each window",
+        parameters=(
+            Parameter("input"),
+            Parameter("kernel_size", Kind.SIZES),
+            Parameter("stride", Kind.SIZES, None),
+            Parameter("padding", Kind.SIZES, 0),
+            Parameter("ceil_mode", Kind.FLAG, False),
+            Parameter("count_include_pad", Kind.FLAG, True),
+            *override,
+        ),
+        rounding=Rounding.TERMS,
+        example=(
+            "x=[[1, 3, 2, 0]], m=avg_pool1d(x, 2), y=m[0, 0]"
+            if axes == 1
+            else "x=[[[1, 3], [2, 0]]], m=avg_pool2d(x, 2), y=m.sum()"
+        ),
+    )
+
+
+ADAPTIVE_AVG_POOL2D = Operation(
+    name="adaptive_avg_pool2d",
+    forward=_adaptive_avg_pool,
+    derivatives=(
+        Derivative(
+            rule=_adaptive_avg_pool_rule,
+            vjp="1/n·{g}, copied to every element of each window of {a}",
+            words=_MEAN_WORDS,
+        ),
+    ),
+    notation="mean of each of {output_size} windows of {a}",
+    torch=lambda torch, a, output_size: torch.nn.functional.adaptive_avg_pool2d(a, output_size),
+    grad_fn=_adaptive_grad_fn,
+    words="the means of as many windows as are asked for",
+    parameters=(Parameter("input"), Parameter("output_size", Kind.SIZES)),
+    rounding=Rounding.TERMS,
+    example="x=[[[1, 3], [2, 0]]], m=adaptive_avg_pool2d(x, 1), y=m.sum()",
+)
+
+POOLING = (
+    _max_pooling(1),
+    _max_pooling(2),
+    _average_pooling(1),
+    _average_pooling(2),
+    ADAPTIVE_AVG_POOL2D,
+)

@@ -1,0 +1,256 @@
+"""Operations that repeat, shift, turn and pad: every element goes somewhere, some go twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.axes import axis_of
+from backprop_engine.catalogue.layout import by_rows
+from backprop_engine.catalogue.shapes import moved
+from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
+from backprop_engine.values import Shape, shape_of
+
+_INPUT = Parameter("input")
+_REPEATED = "An element that stands in several places receives the sum of what all send back."
+_SHIFTED = "Moving elements changes no number: the gradient is moved back the other way."
+
+
+def _repeat(a: Any, repeats: Shape) -> Any:
+    if len(repeats) < len(shape_of(a)):
+        raise OperandError(
+            f"`repeat` needs a number for every axis of shape {shape_of(a)}, and got {repeats}",
+            "write 1 for the axes that stay as they are",
+        )
+    return np.tile(a, repeats)
+
+
+def _sum_of_copies(g: Any, a: Any, repeats: Shape) -> Any:
+    """`g` cut into the copies of `a` that it is laid out of, and those added up."""
+    shape = shape_of(a)
+    rank = max(len(shape), len(repeats))
+    sizes = (*(1,) * (rank - len(shape)), *shape)
+    counts = (*(1,) * (rank - len(repeats)), *repeats)
+    cut = np.reshape(g, [one for pair in zip(counts, sizes, strict=True) for one in pair])
+    return np.reshape(np.sum(cut, axis=tuple(range(0, 2 * rank, 2))), shape)
+
+
+def _interleave(a: Any, repeats: Any, dim: int | None) -> Any:
+    if dim is None:
+        return np.repeat(a, repeats)
+    return np.repeat(np.atleast_1d(a), repeats, axis=axis_of(a, dim))
+
+
+def _interleave_with(a: Any, repeats: Any, dim: int | None) -> Any:
+    counts = np.asarray(repeats)
+    length = np.size(a) if dim is None else shape_of(a)[axis_of(a, dim)]
+    if counts.dtype.kind != "i" or counts.ndim > 1 or (counts.ndim and len(counts) != length):
+        raise OperandError(
+            f"`repeat_interleave` needs a whole number for each of {length} elements, and got "
+            f"{counts.dtype} of shape {counts.shape}"
+        )
+    return _interleave(a, repeats, dim)
+
+
+def _interleave_rule(g: Any, _y: Any, a: Any, repeats: Any, dim: int | None) -> Any:
+    lines = np.reshape(a, -1) if dim is None else np.atleast_1d(a)
+    axis = 0 if dim is None else axis_of(a, dim)
+    source = np.repeat(np.arange(lines.shape[axis]), repeats)
+    gradient = np.zeros_like(lines)
+    key: Any = (*(slice(None),) * axis, source)
+    np.add.at(gradient, key, g)
+    return gradient.reshape(shape_of(a))
+
+
+def _roll(a: Any, shifts: Any, dims: Any) -> Any:
+    if dims is None and not isinstance(shifts, int) and len(shifts) > 1:
+        raise OperandError(
+            f"`roll` got {len(shifts)} shifts and no axes for them", "say which: `dims=(0, 1)`"
+        )
+    if not shape_of(a):
+        return a
+    amount = shifts[0] if dims is None and not isinstance(shifts, int) else shifts
+    return by_rows(np.roll(a, amount, dims))
+
+
+def _unroll(g: Any, shifts: Any, dims: Any) -> Any:
+    back = -shifts if isinstance(shifts, int) else tuple(-one for one in shifts)
+    return _roll(g, back, dims)
+
+
+def _flip(a: Any, dims: tuple[int, ...]) -> Any:
+    return np.array(np.flip(a, dims)) if shape_of(a) else a
+
+
+def _flip_one(name: str, axis: int) -> Callable[[Any], Any]:
+    def flip(a: Any) -> Any:
+        if len(shape_of(a)) <= axis:
+            raise OperandError(
+                f"`{name}` needs at least {axis + 1} axes, and got shape {shape_of(a)}",
+                "use `flip(0)`",
+            )
+        return np.array(np.flip(a, axis))
+
+    return flip
+
+
+def _rot90(a: Any, k: int, dims: tuple[int, int]) -> Any:
+    return np.array(np.rot90(a, k, dims), order="K")
+
+
+REPEAT = Operation(
+    name="repeat",
+    forward=_repeat,
+    derivatives=moved(
+        lambda g, y, a, repeats: _sum_of_copies(g, a, repeats),
+        "Σ over the copies of {g}",
+        _REPEATED,
+    ),
+    notation="repeat({a}, {repeats})",
+    torch=lambda torch, a, repeats: a.repeat(repeats),
+    grad_fn="RepeatBackward0",
+    words="copies laid side by side along each axis",
+    parameters=(_INPUT, Parameter("repeats", Kind.SHAPE)),
+    functions=("repeat",),
+    example="x=[1,2], r=x.repeat(2), y=r@r",
+)
+
+TILE = Operation(
+    name="tile",
+    forward=lambda a, dims: np.tile(a, dims),
+    derivatives=moved(
+        lambda g, y, a, dims: _sum_of_copies(g, a, dims), "Σ over the copies of {g}", _REPEATED
+    ),
+    notation="tile({a}, {dims})",
+    torch=lambda torch, a, dims: torch.tile(a, dims),
+    grad_fn="RepeatBackward0",
+    words="copies laid side by side along the last axes",
+    parameters=(_INPUT, Parameter("dims", Kind.SHAPE, aliases=("reps",))),
+    example="A=[[1,2],[3,4]], T=tile(A, (2,)), y=(T**2).sum()",
+)
+
+
+def _interleaving(
+    name: str, repeats: Parameter, forward: Callable[..., Any], grad_fn: str, example: str
+) -> Operation:
+    """`repeat_interleave` by one number, or by one for each element."""
+    return Operation(
+        name=name,
+        forward=forward,
+        derivatives=(
+            Derivative(
+                rule=lambda g, y, a, *counts, dim, repeats=None: _interleave_rule(
+                    g, y, a, counts[0] if counts else repeats, dim
+                ),
+                vjp="Σ over the copies of {g}",
+                words=_REPEATED,
+            ),
+        ),
+        notation="repeat_interleave({a}, {b})"
+        if grad_fn.startswith("Index")
+        else "repeat_interleave({a}, {repeats})",
+        torch=lambda torch, a, *counts, dim, repeats=None: torch.repeat_interleave(
+            a, *counts, **({} if repeats is None else {"repeats": repeats}), dim=dim
+        ),
+        grad_fn=grad_fn,
+        words="each element repeated on the spot",
+        parameters=(
+            _INPUT,
+            repeats,
+            Parameter("dim", Kind.AXIS, None, aliases=("axis",)),
+            Parameter("output_size", Kind.WHOLE, None, is_ignored=True),
+        ),
+        functions=("repeat_interleave",),
+        example=example,
+    )
+
+
+REPEAT_INTERLEAVE = _interleaving(
+    "repeat_interleave",
+    Parameter("repeats", Kind.WHOLE),
+    _interleave,
+    "ViewBackward0",
+    "x=[1,2], r=x.repeat_interleave(2), y=(r*[1,2,3,4]).sum()",
+)
+
+REPEAT_INTERLEAVE_EACH = _interleaving(
+    "repeat_interleave.Tensor",
+    Parameter("repeats"),
+    _interleave_with,
+    "IndexSelectBackward0",
+    "x=torch.tensor([1., 2.], requires_grad=True), "
+    "r=x.repeat_interleave(torch.tensor([1, 3])), y=r@r",
+)
+
+ROLL = Operation(
+    name="roll",
+    forward=_roll,
+    derivatives=moved(
+        lambda g, y, a, shifts, dims: _unroll(g, shifts, dims), "{g}, rolled back", _SHIFTED
+    ),
+    notation="roll({a}, {shifts})",
+    torch=lambda torch, a, shifts, dims: torch.roll(a, shifts, () if dims is None else dims),
+    grad_fn="RollBackward0",
+    words="elements shifted along an axis; what falls off comes in at the other end",
+    parameters=(
+        _INPUT,
+        Parameter("shifts", Kind.SIZES, aliases=("shift",)),
+        Parameter("dims", Kind.AXES, None, aliases=("axis",)),
+    ),
+    symbolic=lambda sympy, a, **_: a,
+    example="x=[1,2,3], r=roll(x, 1), y=r@x",
+)
+
+FLIP = Operation(
+    name="flip",
+    forward=_flip,
+    derivatives=moved(lambda g, y, a, dims: _flip(g, dims), "{g}, flipped back"),
+    notation="flip({a}, {dims})",
+    torch=lambda torch, a, dims: torch.flip(a, dims),
+    grad_fn="FlipBackward0",
+    words="elements in reverse order along axes",
+    parameters=(_INPUT, Parameter("dims", Kind.SHAPE, aliases=("axis",))),
+    symbolic=lambda sympy, a, **_: a,
+    example="x=[1,2,3], y=x@x.flip(0)",
+)
+
+
+def _flipping(name: str, axis: int, words: str) -> Operation:
+    """`fliplr` or `flipud`."""
+    flip = _flip_one(name, axis)
+    return Operation(
+        name=name,
+        forward=flip,
+        derivatives=moved(lambda g, y, a: flip(g), "{g}, flipped back"),
+        notation=f"{name}({{a}})",
+        torch=lambda torch, a: getattr(torch, name)(a),
+        grad_fn="FlipBackward0",
+        words=words,
+        example=f"A=[[1,2],[3,4]], y=(A*A.{name}()).sum()",
+    )
+
+
+FLIPLR = _flipping("fliplr", 1, "the columns in reverse order")
+FLIPUD = _flipping("flipud", 0, "the rows in reverse order")
+
+ROT90 = Operation(
+    name="rot90",
+    forward=_rot90,
+    derivatives=moved(lambda g, y, a, k, dims: _rot90(g, -k, dims), "{g}, turned back"),
+    notation="rot90({a}, {k})",
+    torch=lambda torch, a, k, dims: torch.rot90(a, k, dims),
+    grad_fn="Rot90Backward0",
+    words="turned by 90 degrees, k times",
+    parameters=(
+        _INPUT,
+        Parameter("k", Kind.WHOLE, 1),
+        Parameter("dims", Kind.AXES, (0, 1), aliases=("axes",)),
+    ),
+    example="A=[[1,2],[3,4]], y=(A*rot90(A)).sum()",
+)
+
+REARRANGING = (
+    REPEAT, TILE, REPEAT_INTERLEAVE, REPEAT_INTERLEAVE_EACH, ROLL, FLIP, FLIPLR, FLIPUD, ROT90,
+)  # fmt: skip

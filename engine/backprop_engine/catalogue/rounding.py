@@ -1,0 +1,296 @@
+"""Signs, whole numbers and remainders: functions of straight pieces, with jumps between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.entries import INPUT, TWO_OPERANDS, elementwise, step, unary
+from backprop_engine.operation import Application, Derivative, Kind, Parameter
+from backprop_engine.values import full_like, sign, where
+
+_FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
+
+
+def _by_second(name: str) -> Any:
+    """torch has one autograd node for a number on the right (0) and another for a tensor (1)."""
+
+    def grad_fn(application: Application) -> str:
+        return f"{name}Backward{0 if application.numbers[1] else 1}"
+
+    return grad_fn
+
+
+def _symbolic_trunc(sp: Any, a: Any) -> Any:
+    return sp.sign(a) * sp.floor(sp.Abs(a))
+
+
+def _symbolic_round(sp: Any, a: Any, decimals: int | None) -> Any:
+    # Half way between two it jumps, so there it is not asked for its value.
+    tens = sp.Integer(10) ** (decimals or 0)
+    return sp.floor(a * tens + sp.S.Half) / tens
+
+
+ABS = unary(
+    "abs",
+    abs,
+    rule=lambda g, y, a: g * sign(a),
+    local="sign({a})",
+    because="The slope of the absolute value is the sign; at 0 torch takes 0.",
+    notation="|{a}|",
+    grad_fn="AbsBackward0",
+    words="the distance from zero",
+    functions=("abs", "absolute"),
+    symbolic=lambda sp, a: sp.Abs(a),
+    example="x=-3, y=abs(x)",
+)
+
+SIGN = step(
+    "sign",
+    sign,
+    because=_FLAT,
+    notation="sign({a})",
+    grad_fn="SignBackward0",
+    words="−1, 0 or 1",
+    symbolic=lambda sp, a: sp.sign(a),
+    example="x=-3, y=x * sign(x)",
+)
+
+SGN = step(
+    "sgn",
+    sign,
+    because=_FLAT,
+    notation="sgn({a})",
+    grad_fn="SgnBackward0",
+    words="−1, 0 or 1; for real numbers the same as sign",
+    symbolic=lambda sp, a: sp.sign(a),
+    composite="sign(a)",
+    example="x=-3, y=x * sgn(x)",
+)
+
+FLOOR = step(
+    "floor",
+    np.floor,
+    because=_FLAT,
+    notation="⌊{a}⌋",
+    grad_fn="FloorBackward0",
+    words="the next whole number below",
+    symbolic=lambda sp, a: sp.floor(a),
+    example="x=2.7, y=x * floor(x)",
+)
+
+CEIL = step(
+    "ceil",
+    np.ceil,
+    because=_FLAT,
+    notation="⌈{a}⌉",
+    grad_fn="CeilBackward0",
+    words="the next whole number above",
+    symbolic=lambda sp, a: sp.ceiling(a),
+    example="x=2.3, y=x * ceil(x)",
+)
+
+ROUND = step(
+    "round",
+    lambda a, decimals: np.round(a, decimals or 0),
+    because=_FLAT,
+    notation=lambda a, decimals="None", **_: (
+        f"round({a})" if decimals == "None" else f"round({a}, decimals={decimals})"
+    ),
+    torch=lambda torch, a, decimals: (
+        torch.round(a) if decimals is None else torch.round(a, decimals=decimals)
+    ),
+    grad_fn=lambda application: (
+        f"RoundBackward{0 if application.attributes['decimals'] is None else 1}"
+    ),
+    words="the nearest whole number, of two equally near ones the even",
+    # 0 in torch, whose autograd node tells whether it was written.
+    parameters=(INPUT, Parameter("decimals", Kind.WHOLE, None)),
+    symbolic=_symbolic_round,
+    example="x=2.7, y=x * round(x)",
+)
+
+TRUNC = step(
+    "trunc",
+    np.trunc,
+    because=_FLAT,
+    notation="trunc({a})",
+    grad_fn="TruncBackward0",
+    words="the value without what follows the decimal point",
+    functions=("trunc", "fix"),
+    symbolic=_symbolic_trunc,
+    example="x=-2.7, y=x * trunc(x)",
+)
+
+FRAC = unary(
+    "frac",
+    lambda a: a - np.trunc(a),
+    rule=lambda g, y, a: g,
+    local="1",
+    because="Between its jumps it is the value less a constant, so its slope is 1.",
+    notation="frac({a})",
+    grad_fn="FracBackward0",
+    words="what follows the decimal point",
+    composite="a - trunc(a)",
+    symbolic=lambda sp, a: a - _symbolic_trunc(sp, a),
+    example="x=2.7, y=frac(x)**2",
+)
+
+
+def _whole_quotient(a: Any, b: Any, rounding_mode: str) -> Any:
+    if rounding_mode == "trunc":
+        return np.trunc(np.divide(a, b))
+    return where(b == 0, np.divide(a, b), np.floor_divide(a, b))
+
+
+FMOD = elementwise(
+    "fmod",
+    np.fmod,
+    Derivative(
+        rule=lambda g, y, a, b: g,
+        local="1",
+        words="Between its jumps the remainder moves along with the value.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: -g * _whole_quotient(a, b, "trunc"),
+        local="−trunc({a}/{b})",
+        words="The divisor is taken off a whole number of times, and counts that often.",
+    ),
+    notation="fmod({a}, {b})",
+    torch=lambda torch, a, b: torch.fmod(torch.as_tensor(a), b),
+    grad_fn=_by_second("Fmod"),
+    words="what a division leaves, with the sign of what is divided",
+    parameters=TWO_OPERANDS,
+    arithmetic=True,
+    composite="a - b * trunc(a / b)",
+    symbolic=lambda sp, a, b: a - b * _symbolic_trunc(sp, a / b),
+    example="x=7.5, z=2, y=fmod(x, z)",
+)
+
+REMAINDER = elementwise(
+    "remainder",
+    np.remainder,
+    Derivative(
+        rule=lambda g, y, a, b: g,
+        local="1",
+        words="Between its jumps the remainder moves along with the value.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: -g * _whole_quotient(a, b, "floor"),
+        local="−⌊{a}/{b}⌋",
+        words="The divisor is taken off a whole number of times, and counts that often.",
+    ),
+    notation="{a} mod {b}",
+    symbol="%",
+    torch=lambda torch, a, b: torch.remainder(torch.as_tensor(a), b),
+    grad_fn=_by_second("Remainder"),
+    words="what a division leaves, with the sign of the divisor",
+    parameters=TWO_OPERANDS,
+    arithmetic=True,
+    composite="a - b * floor(a / b)",
+    symbolic=lambda sp, a, b: a - b * sp.floor(a / b),
+    example="x=-7.5, z=2, y=remainder(x, z)",
+)
+
+
+DIV_MODE = elementwise(
+    "div.mode",
+    _whole_quotient,
+    *(
+        Derivative(rule=lambda g, y, a, b, rounding_mode: full_like(g, 0.0), local="0", words=_FLAT)
+        for _ in TWO_OPERANDS
+    ),
+    notation="{rounding_mode}({a}/{b})",
+    torch=lambda torch, a, b, rounding_mode: torch.div(
+        torch.as_tensor(a), b, rounding_mode=rounding_mode
+    ),
+    grad_fn="DivBackward2",
+    words="a quotient rounded down, or towards zero, to a whole number",
+    parameters=(
+        *TWO_OPERANDS,
+        Parameter("rounding_mode", Kind.TEXT, choices=("trunc", "floor")),
+    ),
+    functions=("div", "divide"),
+    arithmetic=True,
+    symbolic=lambda sp, a, b, rounding_mode: (
+        _symbolic_trunc(sp, a / b) if rounding_mode == "trunc" else sp.floor(a / b)
+    ),
+    example="x=7.5, z=2, y=x * div(x, z, rounding_mode='floor')",
+)
+
+
+def _copysign_rule(g: Any, y: Any, a: Any, _b: Any) -> Any:
+    return g * where(a == 0, 0.0, y / a)
+
+
+COPYSIGN = elementwise(
+    "copysign",
+    np.copysign,
+    Derivative(
+        rule=_copysign_rule,
+        local="{y}/{a}",
+        words="1 where the sign stays, −1 where it is turned; at 0 torch takes 0.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: full_like(g, 0.0),
+        local="0",
+        words="Only the sign is taken, and that does not change with the value.",
+    ),
+    notation="|{a}|·sign({b})",
+    torch=lambda torch, a, b: torch.copysign(torch.as_tensor(a), b),
+    grad_fn=lambda application: f"CopysignBackward{1 if application.numbers[1] else 0}",
+    words="the size of one value with the sign of another",
+    parameters=TWO_OPERANDS,
+    arithmetic=True,
+    symbolic=lambda sp, a, b: (
+        sp.Piecewise((a, a > 0), (-a, True)) * sp.Piecewise((1, b >= 0), (-1, True))
+    ),
+    composite="abs(a) * where(ge(b, 0), 1, -1)",
+    example="x=-3, s=2, y=copysign(x, s)",
+)
+
+
+def _nan_to_num(a: Any, nan: float, posinf: float | None, neginf: float | None) -> Any:
+    if not np.issubdtype(np.asarray(a).dtype, np.floating):
+        return a
+    extremes = np.finfo(np.float32 if np.asarray(a).dtype == np.float32 else np.float64)
+    high = float(extremes.max) if posinf is None else posinf
+    low = float(extremes.min) if neginf is None else neginf
+    return where(a == np.inf, high, where(a == -np.inf, low, where(a != a, nan, a)))
+
+
+NAN_TO_NUM = unary(
+    "nan_to_num",
+    _nan_to_num,
+    rule=lambda g, y, a, **_: g * np.isfinite(a),
+    local="[{a} is finite]",
+    because="What is replaced by a constant receives no gradient.",
+    notation="nan_to_num({a})",
+    grad_fn="NanToNumBackward0",
+    words="the value, with numbers in place of nan and inf",
+    parameters=(
+        INPUT,
+        Parameter("nan", Kind.NUMBER, 0.0),
+        Parameter("posinf", Kind.NUMBER, None),
+        Parameter("neginf", Kind.NUMBER, None),
+    ),
+    symbolic=lambda sp, a, **_: a,
+    example="x=[-1, 4], y=nan_to_num(log(x)).sum()",
+)
+
+ROUNDING = (
+    ABS,
+    SIGN,
+    SGN,
+    FLOOR,
+    CEIL,
+    ROUND,
+    TRUNC,
+    FRAC,
+    FMOD,
+    REMAINDER,
+    DIV_MODE,
+    COPYSIGN,
+    NAN_TO_NUM,
+)

@@ -1,0 +1,319 @@
+"""Choosing between values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.entries import INPUT, TWO_OPERANDS, elementwise, unary
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Parameter,
+)
+from backprop_engine.values import dtype_of, full_like, where
+
+_MIN = Parameter("min")
+_MAX = Parameter("max")
+_TIE = "The larger one receives the gradient; two equal ones share it half and half."
+_LOW_TIE = "The smaller one receives the gradient; two equal ones share it half and half."
+
+
+def _clamp(a: Any, min: float | None, max: float | None) -> Any:  # noqa: A002 - torch's names
+    if min is None and max is None:
+        raise OperandError("`clamp` needs `min`, `max` or both", "write `clamp(x, min=0)`")
+    if min is not None:
+        a = np.maximum(a, min)
+    return a if max is None else np.minimum(a, max)
+
+
+def _clamp_rule(g: Any, _y: Any, a: Any, min: float | None, max: float | None) -> Any:  # noqa: A002
+    low = -np.inf if min is None else min
+    return where((a >= low) & (a <= (np.inf if max is None else max)), g, 0.0)
+
+
+def _clamp_text(a: str, min: str, max: str, **_: str) -> str:  # noqa: A002 - torch's names
+    given = [
+        f"{name}={text.strip('()')}"
+        for name, text in (("min", min), ("max", max))
+        if text != "None"
+    ]
+    return f"clamp({a}, {', '.join(given)})"
+
+
+def _clamp_gate(a: str, min: str, max: str, **_: str) -> str:  # noqa: A002 - torch's names
+    low = "" if min == "None" else f"{min} ≤ "
+    return f"[{low}{a}{'' if max == 'None' else f' ≤ {max}'}]"
+
+
+def _clamp_symbolic(sp: Any, a: Any, min: Any, max: Any) -> Any:  # noqa: A002 - torch's names
+    pieces = [(max, a > max)] if max is not None else []
+    if min is not None:
+        pieces.append((min, a < min))
+    return sp.Piecewise(*pieces, (a, True))
+
+
+CLAMP = unary(
+    "clamp",
+    _clamp,
+    rule=_clamp_rule,
+    local=_clamp_gate,
+    because="A gate: open up to and at the bounds, shut beyond them.",
+    notation=_clamp_text,
+    grad_fn="ClampBackward1",
+    words="the value, cut off at two bounds",
+    parameters=(
+        INPUT,
+        Parameter("min", Kind.NUMBER, None),
+        Parameter("max", Kind.NUMBER, None),
+    ),
+    functions=("clamp", "clip"),
+    symbolic=_clamp_symbolic,
+    example="x=[-2, 0.5, 3], y=clamp(x, -1, 1).sum()",
+)
+
+
+def _bound_text(b: str) -> str:
+    """A lower bound; that of −∞ stands for one that was left out."""
+    return "None" if b.strip("()") == "−inf" else b
+
+
+def _tensor_text(a: str, b: str, c: str = "None", **_: str) -> str:
+    return _clamp_text(a, _bound_text(b), c)
+
+
+def _tensor_gate(a: str, b: str, c: str = "None", **_: str) -> str:
+    return _clamp_gate(a, _bound_text(b), c)
+
+
+def _upper_gate(a: str, b: str, c: str, **_: str) -> str:
+    crossed = "" if _bound_text(b) == "None" else f" or {b} > {c}"
+    return f"[{a} > {c}{crossed}]"
+
+
+CLAMP_TENSOR = elementwise(
+    "clamp.tensor",
+    lambda a, b, c=np.inf: np.minimum(np.maximum(a, b), c),
+    Derivative(
+        rule=lambda g, y, a, b, c=np.inf: where((a >= b) & (a <= c), g, 0.0),
+        local=_tensor_gate,
+        words="A gate: open up to and at the bounds, shut beyond them.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, c=np.inf: where((b < c) & (a < b), g, 0.0),
+        local=lambda a, b, c="", **_: f"[{a} < {b}{f' < {c}' if c else ''}]",
+        words="Where the lower bound took the value's place, it receives the gradient.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, c: where((a > c) | (c < b), g, 0.0),
+        local=_upper_gate,
+        words="Where the upper bound took the value's place, it receives the gradient.",
+    ),
+    notation=_tensor_text,
+    torch=lambda torch, a, b, c=None: torch.clamp(a, b, c),
+    grad_fn="ClampBackward0",
+    words="the value, cut off at two bounds that are values themselves",
+    parameters=(
+        INPUT,
+        Parameter("min", default=None, neutral=-np.inf),
+        Parameter("max", default=None),
+    ),
+    functions=("clamp", "clip"),
+    symbolic=lambda sp, a, b, c=np.inf: sp.Piecewise((c, (a > c) | (c < b)), (b, a < b), (a, True)),
+    example="x=[-2, 0.5, 3], low=-1, high=1, y=clamp(x, low, high).sum()",
+)
+
+
+def _bound_grad_fn(name: str) -> Any:
+    def grad_fn(application: Application) -> str:
+        return f"{name}Backward{0 if application.numbers[1] else 1}"
+
+    return grad_fn
+
+
+CLAMP_MIN = elementwise(
+    "clamp_min",
+    np.maximum,
+    Derivative(
+        rule=lambda g, y, a, b: where(a >= b, g, 0.0),
+        local="[{a} ≥ {b}]",
+        words="A gate: open at and above the bound, shut below it.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: where(a < b, g, 0.0),
+        local="[{a} < {b}]",
+        words="Where the bound took the value's place, it receives the gradient.",
+    ),
+    notation="clamp({a}, min={b})",
+    torch=lambda torch, a, b: torch.clamp_min(torch.as_tensor(a), b),
+    grad_fn=_bound_grad_fn("ClampMin"),
+    words="the value, but no less than a bound",
+    parameters=(INPUT, _MIN),
+    arithmetic=True,
+    symbolic=lambda sp, a, b: sp.Piecewise((b, a < b), (a, True)),
+    composite="where(ge(a, b), a, b)",
+    example="x=[-2, 3], y=clamp_min(x, 0).sum()",
+)
+
+CLAMP_MAX = elementwise(
+    "clamp_max",
+    np.minimum,
+    Derivative(
+        rule=lambda g, y, a, b: where(a <= b, g, 0.0),
+        local="[{a} ≤ {b}]",
+        words="A gate: open at and below the bound, shut above it.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: where(a > b, g, 0.0),
+        local="[{a} > {b}]",
+        words="Where the bound took the value's place, it receives the gradient.",
+    ),
+    notation="clamp({a}, max={b})",
+    torch=lambda torch, a, b: torch.clamp_max(torch.as_tensor(a), b),
+    grad_fn=_bound_grad_fn("ClampMax"),
+    words="the value, but no more than a bound",
+    parameters=(INPUT, _MAX),
+    arithmetic=True,
+    symbolic=lambda sp, a, b: sp.Piecewise((b, a > b), (a, True)),
+    composite="where(le(a, b), a, b)",
+    example="x=[-2, 3], y=clamp_max(x, 0).sum()",
+)
+
+
+def _shared(g: Any, is_equal: Any, is_other: Any) -> Any:
+    """The gradient of one of two that are compared: whole, half of it at a tie, or nothing."""
+    return where(is_other, 0.0, where(is_equal, g / 2, g))
+
+
+MAXIMUM = elementwise(
+    "maximum",
+    np.maximum,
+    Derivative(
+        rule=lambda g, y, a, b: _shared(g, a == b, a < b),
+        local="1 if {a} > {b} else 1/2 if {a} = {b} else 0",
+        words=_TIE,
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: _shared(g, a == b, a > b),
+        local="1 if {b} > {a} else 1/2 if {b} = {a} else 0",
+        words=_TIE,
+    ),
+    notation="max({a}, {b})",
+    grad_fn="MaximumBackward0",
+    words="the larger of two values",
+    parameters=TWO_OPERANDS,
+    functions=("maximum", "max"),
+    symbolic=lambda sp, a, b: sp.Max(a, b),
+    composite="where(gt(a, b), a, b)",
+    example="x=2, z=2, y=maximum(x, z)",
+)
+
+MINIMUM = elementwise(
+    "minimum",
+    np.minimum,
+    Derivative(
+        rule=lambda g, y, a, b: _shared(g, a == b, a > b),
+        local="1 if {a} < {b} else 1/2 if {a} = {b} else 0",
+        words=_LOW_TIE,
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: _shared(g, a == b, a < b),
+        local="1 if {b} < {a} else 1/2 if {b} = {a} else 0",
+        words=_LOW_TIE,
+    ),
+    notation="min({a}, {b})",
+    grad_fn="MinimumBackward0",
+    words="the smaller of two values",
+    parameters=TWO_OPERANDS,
+    functions=("minimum", "min"),
+    symbolic=lambda sp, a, b: sp.Min(a, b),
+    composite="where(lt(a, b), a, b)",
+    example="x=2, z=3, y=minimum(x, z)",
+)
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    if dtype_of(condition) != "bool":
+        raise OperandError(
+            f"`where` takes a condition that is true or false, not {dtype_of(condition)}",
+            "compare it, as in `where(x > 0, x, 0)`",
+        )
+    return np.where(condition, a, b)
+
+
+WHERE = elementwise(
+    "where",
+    _where,
+    Derivative(
+        rule=lambda g, y, condition, a, b: full_like(g, 0.0),
+        local="0",
+        words="The condition is true or false and receives no gradient.",
+    ),
+    Derivative(
+        rule=lambda g, y, condition, a, b: where(condition, g, 0.0),
+        local="1 if {a} else 0",
+        words="Only where it was chosen does it receive the gradient.",
+    ),
+    Derivative(
+        rule=lambda g, y, condition, a, b: where(condition, 0.0, g),
+        local="0 if {a} else 1",
+        words="Only where it was chosen does it receive the gradient.",
+    ),
+    notation="{b} if {a} else {c}",
+    grad_fn="WhereBackward0",
+    words="one value where a condition holds, another elsewhere",
+    parameters=(Parameter("condition"), INPUT, Parameter("other")),
+    method=("input", "condition", "other"),
+    symbolic=lambda sp, condition, a, b: sp.Piecewise((a, condition), (b, True)),
+    example="x=[-1, 2], y=where(gt(x, 0), x**2, 0).sum()",
+)
+
+
+FMAX = elementwise(
+    "fmax",
+    np.fmax,
+    Derivative(
+        rule=lambda g, y, a, b: where((a >= b) | (b != b), g, 0.0),
+        local="1 if {a} ≥ {b} else 0",
+        words="The larger one receives the gradient, the first of two equal ones.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: where((a >= b) | (b != b), 0.0, g),
+        local="0 if {a} ≥ {b} else 1",
+        words="The larger one receives the gradient, the first of two equal ones.",
+    ),
+    notation="fmax({a}, {b})",
+    grad_fn="FmaxBackward0",
+    words="the larger of two values, or the one that is not nan",
+    parameters=TWO_OPERANDS,
+    symbolic=lambda sp, a, b: sp.Piecewise((a, a >= b), (b, True)),
+    composite="where(ge(a, b), a, b)",
+    example="x=2, z=2, y=fmax(x, z)**2",
+)
+
+FMIN = elementwise(
+    "fmin",
+    np.fmin,
+    Derivative(
+        rule=lambda g, y, a, b: where((a <= b) | (b != b), g, 0.0),
+        local="1 if {a} ≤ {b} else 0",
+        words="The smaller one receives the gradient, the first of two equal ones.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: where((a <= b) | (b != b), 0.0, g),
+        local="0 if {a} ≤ {b} else 1",
+        words="The smaller one receives the gradient, the first of two equal ones.",
+    ),
+    notation="fmin({a}, {b})",
+    grad_fn="FminBackward0",
+    words="the smaller of two values, or the one that is not nan",
+    parameters=TWO_OPERANDS,
+    symbolic=lambda sp, a, b: sp.Piecewise((a, a <= b), (b, True)),
+    composite="where(le(a, b), a, b)",
+    example="x=2, z=3, y=fmin(x, z)**2",
+)
+
+SELECTION = (CLAMP, CLAMP_TENSOR, CLAMP_MIN, CLAMP_MAX, MAXIMUM, MINIMUM, FMAX, FMIN, WHERE)

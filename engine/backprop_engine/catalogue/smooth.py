@@ -1,0 +1,330 @@
+"""Smooth activations, from the sigmoid and from the error function."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from backprop_engine.catalogue.entries import INPUT, activation, functional_twin, scaled, unary
+from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter, Rounding
+from backprop_engine.values import erf, erfc, exp, log1p, shape_of, sign, tanh, where
+
+_TWO_BY_ROOT_PI: Final = 2 / math.sqrt(math.pi)
+_ROOT_HALF: Final = math.sqrt(0.5)
+_TOP_OF_BELL: Final = _TWO_BY_ROOT_PI * _ROOT_HALF * 0.5
+"""The height of the normal density at 0."""
+_GELU_SCALE: Final = math.sqrt(2) * _TWO_BY_ROOT_PI * 0.5
+_GELU_CUBIC: Final = 0.044715
+
+
+def _sigmoid(a: Any) -> Any:
+    return 1 / (1 + exp(-a))
+
+
+SIGMOID = unary(
+    "sigmoid",
+    _sigmoid,
+    rule=lambda g, y, a: g * (1 - y) * y,
+    local="{y}·(1 − {y})",
+    because="The sigmoid is steepest in the middle, with slope 1/4, and flat at both ends.",
+    notation="σ({a})",
+    grad_fn="SigmoidBackward0",
+    words="the logistic function, between 0 and 1",
+    functions=("sigmoid", "expit"),
+    symbolic=lambda sp, a: 1 / (1 + sp.exp(-a)),
+    composite="1 / (1 + exp(-a))",
+    example="x=0.5, y=sigmoid(x)",
+)
+
+
+def _logsigmoid_rule(g: Any, _y: Any, a: Any) -> Any:
+    decay = exp(-abs(a))
+    share = decay / (1 + decay)
+    return where(a < 0, 1 - share, share) * g
+
+
+LOGSIGMOID = activation(
+    "logsigmoid",
+    lambda a: np.minimum(a, 0.0) - log1p(exp(-abs(a))),
+    parameters=(INPUT,),
+    rule=_logsigmoid_rule,
+    local="1 − σ({a})",
+    because="What is already near probability 1 is hardly pushed; what is far off is, with 1.",
+    notation="log(σ({a}))",
+    grad_fn="LogSigmoidBackward0",
+    words="the logarithm of the sigmoid, which does not overflow",
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a: -sp.log(1 + sp.exp(-a)),
+    composite="log(sigmoid(a))",
+    example="x=-3, y=logsigmoid(x)",
+)
+
+
+def _softplus_rule(g: Any, _y: Any, a: Any, beta: float, threshold: float) -> Any:
+    grown = exp(a * beta)
+    return where(a * beta > threshold, g, g * grown / (grown + 1))
+
+
+def _softplus_text(a: str, beta: str, **_: str) -> str:
+    whole = f"log(1 + exp({scaled(beta, a)}))"
+    return whole if beta == "1" else f"{whole}/{beta}"
+
+
+SOFTPLUS = activation(
+    "softplus",
+    lambda a, beta, threshold: where(a * beta > threshold, a, log1p(exp(a * beta)) / beta),
+    parameters=(
+        INPUT,
+        Parameter("beta", Kind.NUMBER, 1.0),
+        Parameter("threshold", Kind.NUMBER, 20.0),
+    ),
+    rule=_softplus_rule,
+    local=lambda a, beta, **_: f"σ({scaled(beta, a)})",
+    because="The slope of a smooth relu is a smooth gate: the sigmoid. Beyond the threshold it "
+    "is taken as 1.",
+    notation=_softplus_text,
+    grad_fn="SoftplusBackward0",
+    words="a smooth relu",
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, beta, threshold: sp.Piecewise(
+        (a, a * beta > threshold), (sp.log(1 + sp.exp(beta * a)) / beta, True)
+    ),
+    composite="where(gt({beta} * a, {threshold}), a, log1p(exp({beta} * a)) / {beta})",
+    example="x=0.5, y=softplus(x)",
+)
+
+
+def _silu_rule(g: Any, _y: Any, a: Any) -> Any:
+    gate = _sigmoid(a)
+    return g * gate * (1 + a * (1 - gate))
+
+
+SILU = activation(
+    "silu",
+    lambda a: a / (1 + exp(-a)),
+    rule=_silu_rule,
+    local="σ({a})·(1 + {a}·(1 − σ({a})))",
+    because="A product of the value and its gate: both change with the value.",
+    notation="{a}·σ({a})",
+    grad_fn="SiluBackward0",
+    words="the value times its sigmoid, also called swish",
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a: a / (1 + sp.exp(-a)),
+    composite="a * sigmoid(a)",
+    example="x=1, y=silu(x)",
+)
+
+
+def _mish_rule(g: Any, _y: Any, a: Any) -> Any:
+    gate = tanh(log1p(exp(a)))
+    return g * (gate + a * _sigmoid(a) * (1 - gate * gate))
+
+
+MISH = activation(
+    "mish",
+    lambda a: a * tanh(log1p(exp(a))),
+    rule=_mish_rule,
+    local="t + {a}·σ({a})·(1 − t²) with t = tanh(softplus({a}))",
+    because="A product of the value and its gate: both change with the value.",
+    notation="{a}·tanh(softplus({a}))",
+    grad_fn="MishBackward0",
+    words="the value times the tanh of its softplus",
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a: a * sp.tanh(sp.log(1 + sp.exp(a))),
+    composite="a * tanh(softplus(a))",
+    example="x=1, y=mish(x)",
+)
+
+
+def _gelu(a: Any, approximate: str) -> Any:
+    if approximate == "tanh":
+        return 0.5 * a * (1 + tanh(_GELU_SCALE * (a + _GELU_CUBIC * (a * a * a))))
+    return a * 0.5 * (1 + erf(a * _ROOT_HALF))
+
+
+def _gelu_rule(g: Any, _y: Any, a: Any, approximate: str) -> Any:
+    if approximate == "tanh":
+        square = a * a
+        bend = tanh(_GELU_SCALE * (a + _GELU_CUBIC * (square * a)))
+        inner = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * square)
+        return g * (0.5 * (1 + bend) + 0.5 * a * (1 - bend * bend) * inner)
+    share = 0.5 * (1 + erf(a * _ROOT_HALF))
+    return g * (share + a * (_TOP_OF_BELL * exp(a * a * -0.5)))
+
+
+def _gelu_bend(a: str) -> str:
+    return f"tanh(√(2/π)·({a} + {_GELU_CUBIC}·{a}³))"
+
+
+def _gelu_text(a: str, approximate: str = "none", **_: str) -> str:
+    return f"{a}·Φ({a})" if approximate == "none" else f"{a}·(1 + {_gelu_bend(a)})/2"
+
+
+def _gelu_slope(a: str, approximate: str = "none", **_: str) -> str:
+    if approximate == "none":
+        return f"Φ({a}) + {a}·φ({a})"
+    return (
+        f"(1 + t)/2 + {a}·(1 − t²)·√(2/π)·(1 + {3 * _GELU_CUBIC}·{a}²)/2 with t = {_gelu_bend(a)}"
+    )
+
+
+GELU = activation(
+    "gelu",
+    _gelu,
+    parameters=(INPUT, Parameter("approximate", Kind.TEXT, "none", choices=("none", "tanh"))),
+    rule=_gelu_rule,
+    local=_gelu_slope,
+    because="The normal distribution's share Φ below the value is its gate; φ is its bell curve.",
+    notation=_gelu_text,
+    grad_fn="GeluBackward0",
+    words="the value times the share of a normal distribution below it",
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a, approximate: (
+        a * (1 + sp.erf(a / sp.sqrt(2))) / 2
+        if approximate == "none"
+        else a * (1 + sp.tanh(sp.sqrt(2 / sp.pi) * (a + _GELU_CUBIC * a**3))) / 2
+    ),
+    composite=lambda approximate, **_: (
+        f"0.5 * a * (1 + erf(a * {_ROOT_HALF!r}))"
+        if approximate == "none"
+        else f"0.5 * a * (1 + tanh({_GELU_SCALE!r} * (a + {_GELU_CUBIC} * a**3)))"
+    ),
+    example="x=1, y=gelu(x)",
+)
+
+
+def _softsign_rule(g: Any, _y: Any, a: Any) -> Any:
+    size = abs(a) + 1
+    return g / size + (-g * ((a / size) / size)) * sign(a)
+
+
+SOFTSIGN = activation(
+    "softsign",
+    lambda a: a / (abs(a) + 1),
+    parameters=(INPUT,),
+    rule=_softsign_rule,
+    local="1/(1 + |{a}|)²",
+    because="Like tanh it levels off, but slowly, so far out a little gradient still comes back.",
+    notation="{a}/(1 + |{a}|)",
+    grad_fn="DivBackward0",
+    words="the value over one more than its magnitude",
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a: a / (1 + sp.Abs(a)),
+    composite="a / (abs(a) + 1)",
+    example="x=2, y=softsign(x)",
+)
+
+
+def _tanhshrink_rule(g: Any, _y: Any, a: Any) -> Any:
+    t = tanh(a)
+    return g + -g * (1 - t * t)
+
+
+TANHSHRINK = activation(
+    "tanhshrink",
+    lambda a: a - tanh(a),
+    parameters=(INPUT,),
+    rule=_tanhshrink_rule,
+    local="tanh({a})²",
+    because="Near zero the value and its tanh cancel, and so do their gradients.",
+    notation="{a} − tanh({a})",
+    grad_fn="SubBackward0",
+    words="the value less its tanh",
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a: a - sp.tanh(a),
+    composite="a - tanh(a)",
+    example="x=1, y=tanhshrink(x)",
+)
+
+ERF = unary(
+    "erf",
+    erf,
+    rule=lambda g, y, a: _TWO_BY_ROOT_PI * exp(-(a * a)) * g,
+    local="2/√π·exp(−{a}²)",
+    because="Its slope is a bell curve.",
+    notation="erf({a})",
+    grad_fn="ErfBackward0",
+    words="the error function, between −1 and 1",
+    symbolic=lambda sp, a: sp.erf(a),
+    example="x=0.5, y=erf(x)",
+)
+
+ERFC = unary(
+    "erfc",
+    erfc,
+    rule=lambda g, y, a: -_TWO_BY_ROOT_PI * exp(-(a * a)) * g,
+    local="−2/√π·exp(−{a}²)",
+    because="It falls where the error function rises: minus a bell curve.",
+    notation="erfc({a})",
+    grad_fn="ErfcBackward0",
+    words="one less the error function, exact where that is nearly 1",
+    symbolic=lambda sp, a: sp.erfc(a),
+    composite="1 - erf(a)",
+    example="x=0.5, y=erfc(x)",
+)
+
+
+def _halves(a: Any, dim: int) -> tuple[Any, Any]:
+    shape = shape_of(a)
+    if not shape or shape[dim] % 2:
+        raise OperandError(
+            f"`glu` halves an axis, which shape {shape} does not allow",
+            "the axis `dim` must have an even size",
+        )
+    first, second = np.split(a, 2, axis=dim)
+    return first, second
+
+
+def _glu(a: Any, dim: int) -> Any:
+    value, score = _halves(a, dim)
+    return value * _sigmoid(score)
+
+
+def _glu_rule(g: Any, _y: Any, a: Any, dim: int) -> Any:
+    value, score = _halves(a, dim)
+    gate = _sigmoid(score)
+    return np.concatenate([gate * g, (1 - gate) * gate * g * value], axis=dim)
+
+
+def _glu_parts(shapes: Any, dim: str, **_: str) -> str:
+    axis = int(dim) % len(shapes[0])
+    half, before = shapes[0][axis] // 2, ":, " * axis
+    return f"a[{before}0:{half}] * sigmoid(a[{before}{half}:{2 * half}])"
+
+
+GLU = Operation(
+    name="glu",
+    forward=_glu,
+    derivatives=(
+        Derivative(
+            rule=_glu_rule,
+            vjp="[σ(b) ⊙ {g}, (1 − σ(b)) ⊙ σ(b) ⊙ {g} ⊙ a], a and b the halves of {a}",
+            words="One half is the value, the other its gate: a product, so each receives the "
+            "gradient times the other.",
+        ),
+    ),
+    notation="glu({a})",
+    torch=functional_twin("glu"),
+    grad_fn="GluBackward0",
+    words="the first half of an axis times the sigmoid of the second",
+    parameters=(INPUT, Parameter("dim", Kind.AXIS, -1, aliases=("axis",))),
+    rounding=Rounding.CONDITION,
+    composite=_glu_parts,
+    example="x=[1, 2, 0.5, -1], y=glu(x).sum()",
+)
+
+SMOOTH = (
+    SIGMOID,
+    LOGSIGMOID,
+    SOFTPLUS,
+    SILU,
+    MISH,
+    GELU,
+    SOFTSIGN,
+    TANHSHRINK,
+    ERF,
+    ERFC,
+    GLU,
+)

@@ -1,0 +1,230 @@
+"""Variance, standard deviation and log-sum-exp: reductions made of several steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.axes import (
+    DIMS,
+    KEEPDIM,
+    Axes,
+    axes_of,
+    axes_text,
+    kept,
+    mean_of,
+    reduced_count,
+    reduced_count_text,
+    refuse_whole,
+)
+from backprop_engine.operation import (
+    Derivative,
+    Kind,
+    Operation,
+    Parameter,
+    Rounding,
+    fill,
+)
+from backprop_engine.values import Shape, where
+
+
+def _correction(unbiased: bool | None, correction: float | None) -> float:
+    """`unbiased` is the older word for a correction of 1 or 0; where neither is said, it is 1."""
+    if unbiased is not None:
+        return 1.0 if unbiased else 0.0
+    return 1.0 if correction is None else correction
+
+
+def _freedom(a: Any, dim: Axes, unbiased: bool | None, correction: float | None) -> float:
+    """n − correction."""
+    return reduced_count(a, dim) - _correction(unbiased, correction)
+
+
+def _deviations(a: Any, dim: Axes) -> Any:
+    return a - mean_of(a, dim, keepdim=True)
+
+
+def _var(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float | None) -> Any:
+    refuse_whole(a, "var")
+    squares = np.square(_deviations(a, dim))
+    total = np.sum(squares, axis=axes_of(a, dim), keepdims=keepdim)
+    return total / np.float64(max(_freedom(a, dim, unbiased, correction), 0.0))
+
+
+def _std(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float | None) -> Any:
+    return np.sqrt(_var(a, dim, unbiased, keepdim, correction))
+
+
+def _var_rule(
+    g: Any, _y: Any, a: Any, dim: Axes, unbiased: bool | None, correction: float | None, **_: Any
+) -> Any:
+    factor = np.float64(2.0) / np.float64(_freedom(a, dim, unbiased, correction))
+    return factor * kept(g, a, dim) * _deviations(a, dim)
+
+
+def _std_rule(g: Any, y: Any, a: Any, **attributes: Any) -> Any:
+    # Where all elements are equal the slope does not exist; torch takes 0.
+    upstream = where(np.equal(y, 0.0), 0.0, np.divide(g, 2 * np.asarray(y)))
+    return _var_rule(upstream, y, a, **attributes)
+
+
+def _var_parts(
+    dim: str, unbiased: str, keepdim: str, correction: str, shapes: tuple[Shape, ...], **_: str
+) -> str:
+    if unbiased != "None":
+        correction = "1" if unbiased == "True" else "0"
+    elif correction == "None":
+        correction = "1"
+    count = reduced_count_text(shapes[0], dim)
+    return (
+        f"d = a - mean(a, dim={dim}, keepdim=True)\n"
+        f"s = sum(d**2, dim={dim}, keepdim={keepdim})\n"
+        f"s / {count - float(correction):g}"
+    )
+
+
+def _std_parts(**texts: Any) -> str:
+    before, newline, variance = _var_parts(**texts).rpartition("\n")
+    return f"{before}{newline}v = {variance}\nsqrt(v)"
+
+
+def _logsumexp(a: Any, dim: Axes, keepdim: bool) -> Any:
+    refuse_whole(a, "logsumexp")
+    axes = axes_of(a, dim)
+    top = np.max(a, axis=axes, keepdims=True, initial=-np.inf)
+    top = where(np.isfinite(top), top, np.zeros_like(top))
+    total = np.log(np.sum(np.exp(a - top), axis=axes, keepdims=True)) + top
+    return total if keepdim else np.squeeze(total, axis=axes)
+
+
+def _logsumexp_parts(dim: str, keepdim: str, **_: str) -> str:
+    parts = (
+        f"m = amax(a, dim={dim}, keepdim=True).detach()\n"
+        f"e = exp(a - m)\n"
+        f"s = sum(e, dim={dim}, keepdim={keepdim})\n"
+    )
+    if keepdim == "True":
+        return f"{parts}log(s) + m"
+    return f"{parts}k = m.squeeze({dim})\nlog(s) + k"
+
+
+_SPREAD = (
+    Parameter("input"),
+    DIMS,
+    Parameter("unbiased", Kind.FLAG, None),
+    KEEPDIM,
+    Parameter("correction", Kind.NUMBER, None, aliases=("ddof",)),
+)
+
+VAR = Operation(
+    name="var",
+    forward=_var,
+    derivatives=(
+        Derivative(
+            rule=_var_rule,
+            vjp="{g} · 2·({a} − mean)/(n − correction)",
+            words="An element far from the mean changes the variance most. The mean moves too, "
+            "but the deviations from it add up to 0, so that this cancels.",
+        ),
+    ),
+    notation=lambda a, dim, **_: f"var({a}){axes_text(dim)}",
+    torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.var(
+        a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
+    ),
+    grad_fn="VarBackward0",
+    words="the variance: the mean squared deviation from the mean, with n − 1 for n",
+    parameters=_SPREAD,
+    rounding=Rounding.CONDITION,
+    composite=_var_parts,
+    example="x=[1,2,6], y=var(x)",
+)
+
+STD = Operation(
+    name="std",
+    forward=_std,
+    derivatives=(
+        Derivative(
+            rule=_std_rule,
+            vjp="{g} · ({a} − mean)/((n − correction)·{y})",
+            words="The root of the variance: its slope is that of the variance over twice the "
+            "deviation. Where all elements are equal torch takes 0.",
+        ),
+    ),
+    notation=lambda a, dim, **_: f"std({a}){axes_text(dim)}",
+    torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.std(
+        a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
+    ),
+    grad_fn="StdBackward0",
+    words="the standard deviation: the root of the variance",
+    parameters=_SPREAD,
+    rounding=Rounding.CONDITION,
+    composite=_std_parts,
+    example="x=[1,2,6], y=std(x)",
+)
+
+
+def _of_everything(whole: Operation) -> Operation:
+    """The older form that takes `unbiased` alone: `x.var(False)`."""
+    (derivative,) = whole.derivatives
+
+    def all_of(unbiased: bool) -> dict[str, Any]:
+        return {"dim": None, "unbiased": unbiased, "keepdim": False, "correction": None}
+
+    return replace(
+        whole,
+        name=f"{whole.name}.unbiased",
+        forward=lambda a, unbiased: whole.forward(a, **all_of(unbiased)),
+        derivatives=(
+            replace(
+                derivative,
+                rule=lambda g, y, a, unbiased: derivative.rule(g, y, a, **all_of(unbiased)),
+            ),
+        ),
+        notation=f"{whole.name}({{a}})",
+        torch=lambda torch, a, unbiased: whole.torch(torch, a, **all_of(unbiased)),
+        functions=(whole.name,),
+        parameters=(Parameter("input"), Parameter("unbiased", Kind.FLAG)),
+        composite=lambda shapes, unbiased, **_: fill(
+            whole.composite or "",
+            {
+                "shapes": shapes,
+                "dim": "None",
+                "unbiased": unbiased,
+                "keepdim": "False",
+                "correction": "None",
+            },
+        ),
+        example=f"x=[1,2,6], y={whole.name}(x, False)",
+    )
+
+
+VAR_UNBIASED, STD_UNBIASED = _of_everything(VAR), _of_everything(STD)
+
+LOGSUMEXP = Operation(
+    name="logsumexp",
+    forward=_logsumexp,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, dim, keepdim: kept(g, a, dim) * np.exp(a - kept(y, a, dim)),
+            vjp="{g} ⊙ exp({a} − {y})",
+            words="The gradient is shared out as softmax does it: most to the largest element.",
+        ),
+    ),
+    notation=lambda a, dim, **_: f"log Σ exp({a}){axes_text(dim)}",
+    torch=lambda torch, a, dim, keepdim: torch.logsumexp(a, dim, keepdim),
+    grad_fn="LogsumexpBackward0",
+    words="the logarithm of the sum of exponentials, computed without overflow",
+    parameters=(
+        Parameter("input"),
+        Parameter("dim", Kind.AXES, aliases=("axis",)),
+        KEEPDIM,
+    ),
+    rounding=Rounding.CONDITION,
+    composite=_logsumexp_parts,
+    symbolic=lambda sympy, a, **_: a,
+    example="x=[1000,1001,1002], y=logsumexp(x, dim=0)",
+)
+
+STATISTICS = (VAR, VAR_UNBIASED, STD, STD_UNBIASED, LOGSUMEXP)

@@ -1,0 +1,146 @@
+"""`einsum`: sums of products written as an equation, and their derivatives as equations too."""
+
+from __future__ import annotations
+
+import string
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.operation import (
+    OPERAND_LETTERS,
+    Application,
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+)
+from backprop_engine.values import Shape, shape_of
+
+_DOTS = "..."
+
+
+def _labels(equation: str, shapes: list[Shape]) -> tuple[list[str], str]:
+    """The axes of each operand and of the output as letters; `...` becomes letters of its own."""
+    left, arrow, output = equation.replace(" ", "").partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(shapes):
+        raise OperandError(
+            f"`einsum` has {len(shapes)} operands, but {equation!r} names {len(inputs)}"
+        )
+    letters = set(equation.replace(_DOTS, "")) - set(" ,->")
+    if not letters <= set(string.ascii_letters):
+        wrong = min(letters - set(string.ascii_letters))
+        raise OperandError(f"`einsum` names axes by letters, and {wrong!r} is none")
+    spare = "".join(sorted(set(string.ascii_letters) - letters))
+    dots = ""
+    for position, (labels, shape) in enumerate(zip(inputs, shapes, strict=True)):
+        hidden = len(shape) - len(labels.replace(_DOTS, ""))
+        if hidden < 0 or (hidden and _DOTS not in labels):
+            raise OperandError(
+                f"`einsum`: `{labels}` in {equation!r} does not name the axes of shape {shape}"
+            )
+        own = spare[len(spare) - hidden :]  # from the right, as shapes are broadcast
+        inputs[position] = labels.replace(_DOTS, own)
+        dots = max(dots, own, key=len)
+    if not arrow:
+        counts = Counter("".join(inputs))
+        output = _DOTS + "".join(sorted(one for one in letters if counts[one] == 1))
+    output = output.replace(_DOTS, dots)
+    unknown = set(output) - set("".join(inputs))
+    if unknown or len(set(output)) != len(output):
+        raise OperandError(
+            f"`einsum`: the output of {equation!r} must name each of its axes once, and only axes "
+            "of the operands"
+        )
+    return inputs, output
+
+
+def _checked(inputs: list[str], shapes: list[Shape]) -> None:
+    """OperandError where one letter stands for axes of different length."""
+    sizes: dict[str, int] = {}
+    for labels, shape in zip(inputs, shapes, strict=True):
+        for label, size in zip(labels, shape, strict=True):
+            if size != sizes.setdefault(label, size) and 1 not in (size, sizes[label]):
+                raise OperandError(
+                    f"`einsum` cannot multiply shapes {' and '.join(map(str, shapes))}: "
+                    f"`{label}` would be {sizes[label]} and {size}"
+                )
+            sizes[label] = max(size, sizes[label])
+
+
+def _einsum(*operands: Any, equation: str) -> Any:
+    shapes = [shape_of(one) for one in operands]
+    inputs, output = _labels(equation, shapes)
+    _checked(inputs, shapes)
+    return np.einsum(f"{','.join(inputs)}->{output}", *operands, optimize=len(operands) > 2)
+
+
+def _einsum_rule(g: Any, _y: Any, *operands: Any, equation: str, position: int) -> Any:
+    """The upstream gradient takes the operand's place and the operand's axes the output's.
+
+    Axes that only this operand has were summed over: the gradient is copied along them. A letter
+    that stands twice in the operand picked its diagonal: the gradient is put back there.
+    """
+    shapes = [shape_of(one) for one in operands]
+    inputs, output = _labels(equation, shapes)
+    mine, shape = inputs[position], shapes[position]
+    others = [at for at in range(len(operands)) if at != position]
+    known = set(output).union(*(inputs[at] for at in others))
+    unique = "".join(dict.fromkeys(mine))
+    found = "".join(label for label in unique if label in known)
+    terms = ",".join([output, *(inputs[at] for at in others)])
+    sent = np.einsum(
+        f"{terms}->{found}", g, *(operands[at] for at in others), optimize=len(operands) > 2
+    )
+    sizes = [shape[mine.index(label)] for label in unique]
+    stretched = tuple(
+        at for at, label in enumerate(found) if shape[mine.index(label)] == 1 != sent.shape[at]
+    )
+    sent = np.sum(sent, axis=stretched, keepdims=True)
+    missing = tuple(at for at, label in enumerate(unique) if label not in known)
+    sent = np.broadcast_to(np.expand_dims(sent, missing), sizes)
+    if unique == mine:
+        return sent
+    gradient = np.zeros(shape, sent.dtype)
+    # `ii->i` of numpy is a view of the diagonal, so that writing to it writes there.
+    np.einsum(f"{mine}->{unique}", gradient)[...] = sent
+    return gradient
+
+
+def _einsum_grad_fn(application: Application) -> str:
+    inputs, output = _labels(application.attributes["equation"], list(application.shapes))
+    sums = bool(set("".join(inputs)) - set(output))
+    if len(inputs) == 1:
+        return "SumBackward1" if sums else "PermuteBackward0"
+    return "ViewBackward0" if sums else "MulBackward0"
+
+
+def _notation(equation: str, **texts: str) -> str:
+    named = [texts[letter] for letter in OPERAND_LETTERS if letter in texts]
+    return f"einsum({equation}; {', '.join(named)})"
+
+
+EINSUM = Operation(
+    name="einsum",
+    forward=_einsum,
+    derivatives=(
+        Derivative(
+            rule=_einsum_rule,
+            vjp="einsum of {g} and the other operands, to the axes of this one",
+            words="Each product in the sum hands its gradient to each factor, times the others: "
+            "the same equation with the output and the operand exchanged.",
+        ),
+    ),
+    notation=_notation,
+    torch=lambda torch, *operands, equation: torch.einsum(equation, *operands),
+    grad_fn=_einsum_grad_fn,
+    words="sums of products, as an equation over the letters of the axes says",
+    parameters=(Parameter("equation", Kind.TEXT), Parameter("operands", Kind.OPERANDS)),
+    variadic=True,
+    example="A=[[1,2],[3,4]], x=[5,6], v=einsum('ij,j->i', A, x), y=v.sum()",
+)
+
+SUMMATION = (EINSUM,)

@@ -1,0 +1,326 @@
+"""Angles: the trigonometric and the hyperbolic functions, and their inverses."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+
+from backprop_engine.catalogue.entries import TWO_OPERANDS, elementwise, unary
+from backprop_engine.operation import Derivative, Rounding
+from backprop_engine.values import (
+    acos,
+    acosh,
+    asin,
+    asinh,
+    atan,
+    atanh,
+    cos,
+    cosh,
+    sin,
+    sinh,
+    sqrt,
+    tan,
+    tanh,
+    where,
+)
+
+_RADIANS: Final = math.pi / 180
+_DEGREES: Final = 180 / math.pi
+
+SIN = unary(
+    "sin",
+    sin,
+    rule=lambda g, y, a: g * cos(a),
+    local="cos({a})",
+    because="The slope of the sine is the cosine.",
+    notation="sin({a})",
+    grad_fn="SinBackward0",
+    words="the sine, of an angle in radians",
+    symbolic=lambda sp, a: sp.sin(a),
+    example="x=1.5, y=sin(x**2)",
+)
+
+COS = unary(
+    "cos",
+    cos,
+    rule=lambda g, y, a: g * -sin(a),
+    local="−sin({a})",
+    because="The slope of the cosine is minus the sine.",
+    notation="cos({a})",
+    grad_fn="CosBackward0",
+    words="the cosine, of an angle in radians",
+    symbolic=lambda sp, a: sp.cos(a),
+    example="x=0.5, y=cos(x)",
+)
+
+TAN = unary(
+    "tan",
+    tan,
+    rule=lambda g, y, a: g * (1 + y * y),
+    local="1 + {y}²",
+    because="The tangent grows ever faster: one more than its own square.",
+    notation="tan({a})",
+    grad_fn="TanBackward0",
+    words="the tangent, of an angle in radians",
+    symbolic=lambda sp, a: sp.tan(a),
+    composite="sin(a) / cos(a)",
+    example="x=0.5, y=tan(x)",
+)
+
+ASIN = unary(
+    "asin",
+    asin,
+    rule=lambda g, y, a: g * (1 / sqrt(-a * a + 1)),
+    local="1/√(1 − {a}²)",
+    because="The arc sine is steepest at its ends, where the sine is flat.",
+    notation="arcsin({a})",
+    grad_fn="AsinBackward0",
+    words="the angle with this sine",
+    functions=("asin", "arcsin"),
+    symbolic=lambda sp, a: sp.asin(a),
+    example="x=0.5, y=asin(x)",
+)
+
+ACOS = unary(
+    "acos",
+    acos,
+    rule=lambda g, y, a: g * -(1 / sqrt(-a * a + 1)),
+    local="−1/√(1 − {a}²)",
+    because="The arc cosine falls, and steeply so at its ends.",
+    notation="arccos({a})",
+    grad_fn="AcosBackward0",
+    words="the angle with this cosine",
+    functions=("acos", "arccos"),
+    symbolic=lambda sp, a: sp.acos(a),
+    example="x=0.5, y=acos(x)",
+)
+
+ATAN = unary(
+    "atan",
+    atan,
+    rule=lambda g, y, a: g / (a * a + 1),
+    local="1/(1 + {a}²)",
+    because="The arc tangent flattens out on both sides.",
+    notation="arctan({a})",
+    grad_fn="AtanBackward0",
+    words="the angle with this tangent",
+    functions=("atan", "arctan"),
+    symbolic=lambda sp, a: sp.atan(a),
+    example="x=2, y=atan(x)",
+)
+
+SINH = unary(
+    "sinh",
+    sinh,
+    rule=lambda g, y, a: g * cosh(a),
+    local="cosh({a})",
+    because="The slope of the hyperbolic sine is the hyperbolic cosine.",
+    notation="sinh({a})",
+    grad_fn="SinhBackward0",
+    words="the hyperbolic sine",
+    symbolic=lambda sp, a: sp.sinh(a),
+    composite="(exp(a) - exp(-a)) / 2",
+    example="x=1, y=sinh(x)",
+)
+
+COSH = unary(
+    "cosh",
+    cosh,
+    rule=lambda g, y, a: g * sinh(a),
+    local="sinh({a})",
+    because="The slope of the hyperbolic cosine is the hyperbolic sine, with no change of sign.",
+    notation="cosh({a})",
+    grad_fn="CoshBackward0",
+    words="the hyperbolic cosine",
+    symbolic=lambda sp, a: sp.cosh(a),
+    composite="(exp(a) + exp(-a)) / 2",
+    example="x=1, y=cosh(x)",
+)
+
+TANH = unary(
+    "tanh",
+    tanh,
+    # 1 - y*y cancels near |y| = 1; the product keeps its digits.
+    rule=lambda g, y, a: g * ((1 - y) * (1 + y)),
+    local="1 − {y}²",
+    because="Far from zero tanh is flat and lets hardly any gradient through.",
+    notation="tanh({a})",
+    grad_fn="TanhBackward0",
+    words="the hyperbolic tangent, between −1 and 1",
+    symbolic=lambda sp, a: sp.tanh(a),
+    composite="(exp(a) - exp(-a)) / (exp(a) + exp(-a))",
+    example="x=0.5, y=tanh(x)",
+)
+
+ASINH = unary(
+    "asinh",
+    asinh,
+    rule=lambda g, y, a: g * (1 / sqrt(a * a + 1)),
+    local="1/√({a}² + 1)",
+    because="It grows like a logarithm on both sides, with slope 1 in the middle.",
+    notation="arsinh({a})",
+    grad_fn="AsinhBackward0",
+    words="the inverse of the hyperbolic sine",
+    functions=("asinh", "arcsinh"),
+    symbolic=lambda sp, a: sp.asinh(a),
+    composite="log(a + sqrt(a**2 + 1))",
+    example="x=2, y=asinh(x)",
+)
+
+ACOSH = unary(
+    "acosh",
+    acosh,
+    rule=lambda g, y, a: g * (1 / sqrt(a * a - 1)),
+    local="1/√({a}² − 1)",
+    because="It starts at 1, infinitely steep, and then grows like a logarithm.",
+    notation="arcosh({a})",
+    grad_fn="AcoshBackward0",
+    words="the inverse of the hyperbolic cosine",
+    functions=("acosh", "arccosh"),
+    symbolic=lambda sp, a: sp.acosh(a),
+    composite="log(a + sqrt(a**2 - 1))",
+    example="x=2, y=acosh(x)",
+)
+
+ATANH = unary(
+    "atanh",
+    atanh,
+    rule=lambda g, y, a: g / (1 - a * a),
+    local="1/(1 − {a}²)",
+    because="It is steep where tanh is flat, near −1 and 1.",
+    notation="artanh({a})",
+    grad_fn="AtanhBackward0",
+    words="the inverse of the hyperbolic tangent",
+    functions=("atanh", "arctanh"),
+    symbolic=lambda sp, a: sp.atanh(a),
+    composite="log((1 + a) / (1 - a)) / 2",
+    example="x=0.5, y=atanh(x)",
+)
+
+
+def _turn(g: Any, side: Any, a: Any, b: Any) -> Any:
+    """What a move across `side` turns the direction by: nothing at the origin."""
+    square = a * a + b * b
+    return where(square == 0, 0.0, g * (side * (1 / square)))
+
+
+ATAN2 = elementwise(
+    "atan2",
+    np.arctan2,
+    Derivative(
+        rule=lambda g, y, a, b: _turn(g, b, a, b),
+        local="{b}/({a}² + {b}²)",
+        words="Moving up turns the direction by the share of the other coordinate.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: _turn(g, -a, a, b),
+        local="−{a}/({a}² + {b}²)",
+        words="Moving to the right turns the direction back towards the axis.",
+    ),
+    notation="atan2({a}, {b})",
+    grad_fn="Atan2Backward0",
+    words="the angle of the point with the coordinates other and input",
+    parameters=TWO_OPERANDS,
+    functions=("atan2", "arctan2"),
+    symbolic=lambda sp, a, b: sp.atan2(a, b),
+    example="v=1, u=2, y=atan2(v, u)",
+)
+
+HYPOT = elementwise(
+    "hypot",
+    np.hypot,
+    Derivative(
+        rule=lambda g, y, a, b: g * a / y,
+        local="{a}/{y}",
+        words="A side lengthens the hypotenuse by its share of it.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: g * b / y,
+        local="{b}/{y}",
+        words="A side lengthens the hypotenuse by its share of it.",
+    ),
+    notation="√({a}² + {b}²)",
+    grad_fn="HypotBackward0",
+    words="the length of the hypotenuse over two sides",
+    parameters=TWO_OPERANDS,
+    symbolic=lambda sp, a, b: sp.sqrt(a**2 + b**2),
+    composite="sqrt(a**2 + b**2)",
+    example="u=3, v=4, y=hypot(u, v)",
+)
+
+DEG2RAD = unary(
+    "deg2rad",
+    lambda a: a * _RADIANS,
+    rule=lambda g, y, a: g * _RADIANS,
+    local="π/180",
+    because="Only the unit changes, so the gradient changes by the same factor.",
+    notation="{a}·π/180",
+    grad_fn="Deg2RadBackward0",
+    words="an angle in degrees as radians",
+    symbolic=lambda sp, a: a * sp.pi / 180,
+    composite=f"a * {_RADIANS!r}",
+    example="x=30, y=sin(deg2rad(x))",
+)
+
+RAD2DEG = unary(
+    "rad2deg",
+    lambda a: a * _DEGREES,
+    rule=lambda g, y, a: g * _DEGREES,
+    local="180/π",
+    because="Only the unit changes, so the gradient changes by the same factor.",
+    notation="{a}·180/π",
+    grad_fn="Rad2DegBackward0",
+    words="an angle in radians as degrees",
+    symbolic=lambda sp, a: a * 180 / sp.pi,
+    composite=f"a * {_DEGREES!r}",
+    example="x=1, y=rad2deg(atan(x))",
+)
+
+
+def _sinc(a: Any) -> Any:
+    product = math.pi * a
+    return where(a == 0, 1.0, sin(product) / product)
+
+
+def _sinc_rule(g: Any, _y: Any, a: Any) -> Any:
+    product, square = a * math.pi, a * a * math.pi
+    slope = (product * cos(product) - sin(product)) / square
+    return where(square == 0, 0.0, g * slope)
+
+
+SINC = unary(
+    "sinc",
+    _sinc,
+    rule=_sinc_rule,
+    local="(π·{a}·cos(π·{a}) − sin(π·{a}))/(π·{a}²)",
+    because="A quotient of the sine and its angle; at 0 it has its top, and slope 0.",
+    notation="sin(π·{a})/(π·{a})",
+    grad_fn="SincBackward0",
+    words="the sine of π times the value over that angle; 1 at zero",
+    rounding=Rounding.CONDITION,
+    symbolic=lambda sp, a: sp.sinc(sp.pi * a),
+    composite=f"sin({math.pi!r} * a) / ({math.pi!r} * a)",
+    example="x=0.5, y=sinc(x)",
+)
+
+TRIGONOMETRY = (
+    SIN,
+    COS,
+    TAN,
+    ASIN,
+    ACOS,
+    ATAN,
+    SINH,
+    COSH,
+    TANH,
+    ASINH,
+    ACOSH,
+    ATANH,
+    ATAN2,
+    HYPOT,
+    DEG2RAD,
+    RAD2DEG,
+    SINC,
+)

@@ -1,0 +1,124 @@
+"""Numbers that a pasted program names, draws and asks for before anything is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_snippet
+from backprop_engine.source import ScenarioError, Source
+from backprop_engine.trace import Trace
+
+
+def snippet(text: str) -> Trace:
+    return record(parse_snippet(Source("snippet.py", text)))
+
+
+def shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
+    return {name: np.shape(trace.graph.value[node]) for name, node in trace.graph.inputs.items()}
+
+
+def error_of(text: str) -> str:
+    with pytest.raises(ScenarioError) as caught:
+        snippet(text)
+    return caught.value.render().partition("\n")[0]
+
+
+def test_tensors_are_written_out_with_sizes_that_have_names():
+    trace = snippet(
+        "N, D = 4, 3\nH = 2 * D\nsize = (N, H)\nx = torch.randn(N, D)\n"
+        "w = torch.randn(x.shape[1], H, requires_grad=True)\nt = torch.zeros(size)\n"
+        "o = torch.ones(*x.shape, H // 4)\ni = torch.arange(x.numel() - 10)\n"
+        "v = torch.tensor([N, D * 2.0])\ny = (x @ w).sum()\ny.backward()\n"
+    )
+    assert shapes(trace) == {
+        "x": (4, 3), "w": (3, 6), "t": (4, 6), "o": (4, 3, 1), "i": (2,), "v": (2,)
+    }  # fmt: skip
+    assert np.asarray(trace.graph.value[trace.graph.inputs["i"]]).dtype == "int64"
+
+
+def test_two_tensors_may_be_written_out_in_one_line():
+    trace = snippet(
+        "a, b = torch.ones(2, requires_grad=True), torch.zeros(3)\ny = a.sum() + b.sum()\n"
+    )
+    assert shapes(trace) == {"a": (2,), "b": (3,)}
+
+
+def test_a_size_that_is_computed_makes_no_tensor():
+    text = "x = torch.ones(2)\nx = x + 1\nw = torch.ones(x.shape[0])\ny = w.sum()\n"
+    assert error_of(text).startswith("snippet.py:3:16: this must be written out, not computed")
+
+
+def test_whole_numbers_and_orders_are_drawn_from_the_same_generator():
+    trace = snippet(
+        "torch.manual_seed(5)\ni = torch.randint(0, 9, (4,))\nj = torch.randint(3, (2, 2))\n"
+        "p = torch.randperm(5)\nw = torch.ones(1, requires_grad=True)\ny = 2 * w.sum()\n"
+    )
+    random = np.random.Generator(np.random.PCG64(5))
+    expected = {
+        "i": random.integers(0, 9, (4,)),
+        "j": random.integers(0, 3, (2, 2)),
+        "p": random.permutation(5),
+    }
+    for name, value in expected.items():
+        np.testing.assert_array_equal(trace.graph.value[trace.graph.inputs[name]], value)
+
+
+def test_drawn_numbers_are_said_not_to_be_torchs_and_which_seeds_gave_them():
+    drawn = snippet(
+        "x = torch.randn(2, requires_grad=True)\ntorch.manual_seed(7)\nz = torch.rand(2)\n"
+        "y = (x * z).sum()\n"
+    )
+    assert drawn.heading.note == (
+        "Random numbers here are numpy's (PCG64, seeds 0, 7): the same in every run and on every "
+        "machine, and not those that torch draws."
+    )
+    assert snippet("x = torch.ones(2, requires_grad=True)\ny = x.sum()\n").heading.note == ""
+
+
+def test_a_program_may_set_the_default_dtype():
+    trace = snippet(
+        "torch.set_default_dtype(torch.float32)\nx = torch.ones(2, requires_grad=True)\n"
+        "y = x.sum()\n"
+    )
+    assert trace.graph.dtype == "float32"
+
+
+def test_lines_that_only_assert_are_read_over():
+    trace = snippet(
+        "x = torch.ones(2, requires_grad=True)\ny = x.sum(); assert y > 1, 'off'; z = 2 * y\n"
+        "z.backward()\nassert torch.allclose(x.grad,\n    torch.tensor([2.0, 2.0]))  # a comment\n"
+        "assert x.grad[0] == 2\n"
+    )
+    assert trace.graph.value[trace.assigned["z"]] == 4.0
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("assert y.shpe == zz", "3:18: unknown name `zz`"),
+        ("assert (y > 0", "3:8: this `(` is never closed; add `)`"),
+        ("class Net(nn.Module): pass", "3:1: `class` is not supported; write its parameters as "),
+        ("def f(x): return x", "3:1: `def` is not supported; write the expression where the "),
+        ("f = lambda x: x", "3:5: `lambda` is not supported; write the expression where the "),
+        ("for i in range(3): y = x", "3:1: `for` is not supported; write the steps out one by one"),
+        ("del y", "3:1: `del` is not supported; leave it out: nothing is kept longer than it "),
+        ("z = y // 2", "3:5: `//` is not supported; write `torch.floor(x / 2)`"),
+        ("z = range(3)", "3:5: `range` is not supported; write `torch.arange(3)`"),
+        ("z = zeros_(3)", "3:5: unknown function `zeros_`"),
+        ("z = np.zeros(3)", "3:8: `zeros` is a function of torch's; write `torch.zeros(…)`"),
+        ("z = x.relu_()", "3:7: `relu_` is not supported; write `x = x.relu()`"),
+        ("z = torch.relu_(x)", "3:11: `torch.relu_` is not supported; write `relu`, which gives a"),
+        ("z = torch.svd(x)", "3:11: torch has `torch.svd`, and backprop-tui does not; "),
+        ("z = x.lu()", "3:7: torch has `torch.Tensor.lu`, and backprop-tui does not; "),
+        ("z = F.ctc_loss(x)", "3:7: torch has `torch.nn.functional.ctc_loss`, and backprop-tui "),
+        ("z = torch.special.zeta(x)", "3:19: torch has `torch.special.zeta`, and backprop-tui "),
+        ("z = x.is_sparse", "3:7: torch has `torch.Tensor.is_sparse`, and backprop-tui does not"),
+        ("l = nn.LSTM(2, 3)", "3:8: `nn.LSTM` is not supported; write one step out, such as "),
+        ("z = torch.randint(3, 3, (2,))", "3:22: whole numbers cannot be drawn from this range"),
+    ],
+)
+def test_what_is_not_supported_is_refused_at_its_place(line: str, message: str):
+    said = error_of(f"x = torch.ones(2, requires_grad=True)\ny = x.sum()\n{line}\n")
+    assert said.startswith(f"snippet.py:{message}")

@@ -1,0 +1,51 @@
+"""The example of every operation, judged step by step with torch in this very process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_engine.source import Source
+from backprop_engine.trace import Trace
+from backprop_tui.oracle import child
+from backprop_tui.oracle.agreement import agreement
+from backprop_tui.oracle.protocol import decode_report, encode_request
+from backprop_tui.oracle.report import TorchReport
+
+EXAMPLES = {name: one.example for name, one in OPERATIONS.items() if one.example}
+
+
+@pytest.fixture(autouse=True)
+def _default_dtype() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(before)
+
+
+def answered(text: str) -> tuple[Trace, TorchReport]:
+    trace = record(parse_shorthand(Source("<-e>", text)))
+    request = json.loads(json.dumps(encode_request(trace)))
+    return trace, decode_report(trace, json.loads(json.dumps(child.answer(request))))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch tells of what it copies or will drop
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_torch_agrees_with_every_step_of_the_example(name):
+    trace, report = answered(EXAMPLES[name])
+    agreed = agreement(trace, report)
+    assert not agreed.faulty_nodes
+    assert not agreed.faulty_steps
+    for node in range(len(trace.graph)):
+        assert trace.graph.grad_fn(node) == report.grad_fns.get(node, "")
+
+
+def test_a_gradient_of_zeros_that_torch_keeps_without_storage_is_read_all_the_same():
+    trace, report = answered("x=-3, y=x*sgn(x) + sgn(x)")
+    assert report.grads[1][trace.graph.inputs["x"]] == -1
+    assert not agreement(trace, report).faulty_steps
