@@ -76,7 +76,11 @@ def learn(session: Session, matches: Matches) -> Session:
     search = session.search
     if search is None or matches.text != search.text or matches.trace is not session.trace:
         return session
-    return _settle(replace(session, search=replace(search, matches=matches)))
+    said = position(session)
+    session = replace(session, search=replace(search, matches=matches))
+    if said and session.notice == said:
+        session = replace(session, notice=position(session))
+    return _settle(session)
 
 
 def _settle(session: Session) -> Session:
