@@ -68,6 +68,7 @@ def _look(session: Session, matches: Matches) -> Iterator[Matches]:
             return
         hits_in = _conditional(session.trace, matches.cursor, formula)
     else:
+        session.trace.named(matches.text)  # in this thread, as the first time takes a while
         hits_in = _textual(session.trace, matches.text)
     count = _FIRST
     while not matches.is_complete:
