@@ -26,9 +26,9 @@ _EXACT: Final = frozenset(
 )  # fmt: skip
 """By name: operations that IEEE 754 defines to the last bit."""
 
-_OF_ONE_NUMBER: Final[Mapping[str, Callable[[Any], Any]]] = {
+OF_ONE_NUMBER: Final[Mapping[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("sum", "mean", "prod", "max", "min", "amax", "amin"), lambda a: a),
-    "norm": np.abs,
+    "norm": lambda a: np.sqrt(np.square(np.abs(a))),
     "any": lambda a: a != 0,
     "all": lambda a: a != 0,
 }
@@ -87,7 +87,7 @@ def _is_exact(one: Instruction) -> bool:
 
 
 def _is_of_one_number(one: Apply) -> bool:
-    if one.count != 1 or one.operation.name not in _OF_ONE_NUMBER:
+    if one.count != 1 or one.operation.name not in OF_ONE_NUMBER:
         return False
     defaults = {parameter.name: parameter.default for parameter in one.operation.parameters}
     return all(defaults.get(name, ...) == value for name, value in one.attributes.items())
@@ -95,8 +95,8 @@ def _is_of_one_number(one: Apply) -> bool:
 
 def _apply(one: Apply, operands: Sequence[Column]) -> Column:
     numbers = [operand.numbers for operand in operands]
-    if one.operation.name in _OF_ONE_NUMBER:
-        return Column(_OF_ONE_NUMBER[one.operation.name](numbers[0]), operands[0].known)
+    if one.operation.name in OF_ONE_NUMBER:
+        return Column(OF_ONE_NUMBER[one.operation.name](numbers[0]), operands[0].known)
     if one.operation.symbol == "|":
         return _either(one.operation, operands)
     known = None

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.columns import columns_of
+from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.columns import OF_ONE_NUMBER, columns_of
 from backprop_engine.conditions import HELP, MEANINGS, compile_condition, holds, quantity
 from backprop_engine.operation import OperandError
 from backprop_engine.record import record
@@ -87,6 +88,9 @@ def test_every_name_is_explained_in_the_help():
         ("local*upstream == contribution", [5, 6, 7, 8, 9]),
         ("contribution", [4, 5, 6, 7, 8, 9]),
         ("grad < 0", []),
+        ("isnan(grad)", []),
+        ("norm(grad) < 3", [4, 5, 6, 7]),
+        ("any(grad == 3) & all(value == 2)", [8]),
     ],
 )
 def test_a_condition_holds_where_it_does_and_nowhere_else(condition, steps):
@@ -211,7 +215,20 @@ def test_what_columns_cannot_say_to_the_last_bit_is_left_to_the_steps(text):
     assert not columns_of(BASIC).can_evaluate(compile_condition(text))
 
 
-def test_a_reduction_of_one_number_is_that_number():
+def test_what_a_reduction_is_of_one_number_is_what_the_catalogue_makes_of_it():
+    numbers = np.array([0.0, -0.0, 1.5, -2.5, 1e-200, 1e200, np.inf, -np.inf, np.nan])
+    known = [name for name in OF_ONE_NUMBER if name in OPERATIONS]
+    assert "sum" in known
+    for name in known:
+        operation = OPERATIONS[name]
+        attributes = {one.name: one.default for one in operation.parameters[1:]}
+        with np.errstate(all="ignore"):
+            whole = OF_ONE_NUMBER[name](numbers)
+            single = [operation.forward(float(one), **attributes) for one in numbers]
+        assert np.array_equal(whole, np.array(single, float), equal_nan=True), name
+
+
+def test_a_condition_with_a_reduction_is_evaluated_over_columns():
     condition = compile_condition("grad.sum() > 2")
     assert columns_of(BASIC).can_evaluate(condition)
     assert np.flatnonzero(columns_of(BASIC).holding(condition, 0, 10)).tolist() == [8, 9]

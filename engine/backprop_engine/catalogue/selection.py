@@ -253,12 +253,12 @@ WHERE = elementwise(
         words="The condition is true or false and receives no gradient.",
     ),
     Derivative(
-        rule=lambda g, y, condition, a, b: where(condition, g, 0.0),
+        rule=lambda g, y, condition, a, b: np.where(condition, g, 0.0),
         local="1 if {a} else 0",
         words="Only where it was chosen does it receive the gradient.",
     ),
     Derivative(
-        rule=lambda g, y, condition, a, b: where(condition, 0.0, g),
+        rule=lambda g, y, condition, a, b: np.where(condition, 0.0, g),
         local="0 if {a} else 1",
         words="Only where it was chosen does it receive the gradient.",
     ),

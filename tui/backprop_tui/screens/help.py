@@ -85,9 +85,9 @@ def help_text(glyphs: Glyphs, width: int, pane: PaneHelp | None = None) -> Conte
     for name, meaning in LEGEND:
         lines += _entry(getattr(glyphs, name), meaning, "bold", width)
     for title, text in (
-        ("Searches", SEARCH_HELP),
-        ("Conditions", CONDITION_HELP),
-        ("Watches", WATCH_HELP),
+        ("What a search looks at", SEARCH_HELP),
+        ("What a condition says", CONDITION_HELP),
+        ("What a watch shows", WATCH_HELP),
     ):
         lines += [Content(), Content.styled(title, _TITLE)]
         lines += [Content(line) for line in textwrap.wrap(glyphs.text(text), width)]

@@ -19,6 +19,7 @@ from backprop_tui.stops.state import Key, Search, Stop, Stops, Watch
 
 SHORT = 20_000
 """Steps of a trace for which the groupings that a scan needs take no noticeable time."""
+_LOOKING = "looking for a hit: "
 
 
 def continue_forward(session: Session) -> Session:
@@ -124,7 +125,7 @@ def settle(session: Session) -> Session:
         return cancel(session)
     found, is_decided = _nearest(session, search)
     if not is_decided:
-        return replace(session, notice=f"looking for a hit: {_percent(session)}% · esc stops")
+        return replace(session, notice=f"{_LOOKING}{_percent(session)}% · esc stops")
     done = replace(session, stops=replace(session.stops, search=None))
     if found is None:
         return replace(done, notice=_nowhere(session, search))
@@ -136,7 +137,8 @@ def cancel(session: Session) -> Session:
     """With no search under way."""
     if session.stops.search is None:
         return session
-    return replace(session, stops=replace(session.stops, search=None), notice="")
+    notice = "" if session.notice.startswith(_LOOKING) else session.notice
+    return replace(session, stops=replace(session.stops, search=None), notice=notice)
 
 
 def _places(session: Session, stop: Stop, scan: Scan) -> np.ndarray:

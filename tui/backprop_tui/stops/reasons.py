@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from backprop_engine import notation
 from backprop_engine.conditions import compile_condition, quantity
 from backprop_engine.formula import Formula
@@ -77,16 +79,23 @@ def _made(trace: Trace, node: int) -> str:
 
 def _figures(trace: Trace, index: int, stop: Breakpoint) -> str:
     """What the condition's names are there; without a condition, what the step brings."""
-    if not stop.condition:
-        names = ["contribution"] if trace.contributions[index] is not None else ["value"]
-    else:
-        names = [name for name in compile_condition(stop.condition).keys if name != "step"]
     node = trace.named(stop.place.name) if stop.place.kind is PlaceKind.NODE else None
-    found = {name: quantity(trace, index, name, node) for name in names}
-    shown = {name: _short(value) for name, value in found.items() if value is not None}
-    if len(names) == 1:
-        return "".join(shown.values())
-    return ", ".join(f"{name} {text}" for name, text in shown.items())
+    if not stop.condition:
+        name = "value" if trace.contributions[index] is None else "contribution"
+        brought = quantity(trace, index, name, node)
+        return "" if brought is None else notation.short(brought)
+    condition = compile_condition(stop.condition)
+    found = {name: quantity(trace, index, name, node) for name in condition.keys}
+    shown = [
+        notation.short(value) if len(found) == 1 else f"{name} {notation.short(value)}"
+        for name, value in found.items()
+        if value is not None and name != "step"
+    ]
+    # Of an array one element is enough, so it is said how many there are.
+    result = condition.value(found.get)
+    if isinstance(result, np.ndarray):
+        shown.append(f"{np.count_nonzero(result)} of {result.size} elements")
+    return ", ".join(shown)
 
 
 def _short(value: Value | None) -> str:
