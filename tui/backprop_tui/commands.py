@@ -138,33 +138,6 @@ COMMANDS: tuple[Command, ...] = (
         JUMPING, asks=True,
     ),
     Command(
-        "search", ("slash",), "search",
-        "Search names, operations, expressions and values: relu, grad > 1.", SEARCH, asks=True,
-        footer="search",
-    ),
-    Command(
-        "next_match", ("right_square_bracket",), "next match", "Select the next match.", SEARCH,
-        searching.next_match,
-    ),
-    Command(
-        "previous_match", ("left_square_bracket",), "previous match",
-        "Select the match before.", SEARCH, searching.previous_match,
-    ),
-    Command(
-        "play_forward", ("p",), "play", "Let the steps run by themselves, or pause.", PLAY,
-        playing.play_forward, footer="play",
-    ),
-    Command(
-        "play_back", ("P",), "play backwards", "Let the steps run backwards, or pause.", PLAY,
-        playing.play_back, footer="play",
-    ),
-    Command(
-        "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, playing.slower
-    ),
-    Command(
-        "faster", ("greater_than_sign",), "faster", "Play faster.", PLAY, playing.faster
-    ),
-    Command(
         "watch", ("w",), "watch", "Watch an expression: x.grad, a*b, norm(W.grad).", WATCHES,
         asks=True, footer="watch",
     ),
@@ -198,6 +171,33 @@ COMMANDS: tuple[Command, ...] = (
         "to_change_back", ("T",), "to the last change",
         "Go back to where the chosen watch last changed.", WATCHES, watching.to_change_back,
         in_watches=True,
+    ),
+    Command(
+        "search", ("slash",), "search",
+        "Search names, operations, expressions and values: relu, grad > 1.", SEARCH, asks=True,
+        footer="search",
+    ),
+    Command(
+        "next_match", ("right_square_bracket",), "next match", "Select the next match.", SEARCH,
+        searching.next_match,
+    ),
+    Command(
+        "previous_match", ("left_square_bracket",), "previous match",
+        "Select the match before.", SEARCH, searching.previous_match,
+    ),
+    Command(
+        "play_forward", ("p",), "play", "Let the steps run by themselves, or pause.", PLAY,
+        playing.play_forward, footer="play",
+    ),
+    Command(
+        "play_back", ("P",), "play backwards", "Let the steps run backwards, or pause.", PLAY,
+        playing.play_back, footer="play",
+    ),
+    Command(
+        "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, playing.slower
+    ),
+    Command(
+        "faster", ("greater_than_sign",), "faster", "Play faster.", PLAY, playing.faster
     ),
     Command("up", ("up", "k"), "up", "Select the row above.", TREE, do.up, in_tree=True),
     Command("down", ("down", "j"), "down", "Select the row below.", TREE, do.down, in_tree=True),
