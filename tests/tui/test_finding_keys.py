@@ -193,6 +193,9 @@ async def test_z_lets_the_focused_pane_fill_the_screen_and_tab_takes_that_along(
         await pilot.pause()
         assert pilot.app.screen.query_one(GraphTree).display
         assert "Chain rule" in text_of(pilot)
+        await pilot.press("z", "escape")
+        await pilot.pause()
+        assert pilot.app.screen.query_one(GraphTree).display
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 50)], ids=["narrow", "wide"])

@@ -9,6 +9,7 @@ from backprop_engine.expressions.syntax import Assignment, Call, Name
 from backprop_engine.record import record
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.source import Source, Span
+from backprop_tui.app import CommandList
 from backprop_tui.inspecting import layers
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
@@ -177,6 +178,21 @@ async def test_clicks_choose_cells_and_layers(opened, text_of):
         await pilot.click(LayerTabs, offset=(line.index("difference") + 2, 0))
         await pilot.pause()
         assert "[difference]" in text_of(pilot)
+        line = line_with(text_of(pilot), "x largest")
+        await pilot.click("#keys", offset=(line.index("largest"), 0))
+        await pilot.pause()
+        assert "W[0, 0] = " not in text_of(pilot)
+        await pilot.click("#keys", offset=(line.index("close"), 0))
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, DebuggerScreen)
+
+
+async def test_the_palette_has_the_inspectors_keys(opened):
+    async with opened(LESSON) as pilot:
+        await inspect(pilot, "W")
+        shown = [str(hit.display) async for hit in CommandList(pilot.app.screen).discover()]
+        assert "to the next nan or inf  (!)" in shown
+        assert "next slice  (])" in shown
 
 
 async def test_no_figure_is_cut_at_the_edge_of_the_screen(opened, text_of):

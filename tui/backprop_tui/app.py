@@ -25,6 +25,7 @@ from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME, COMMANDS, key_name
 from backprop_tui.finding.playing import is_playing, pause
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
+from backprop_tui.inspecting.keys import palette_entries
 from backprop_tui.messages import Changed
 from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
@@ -93,6 +94,8 @@ class CommandList(Provider):
                 yield Hit(score, matcher.highlight(title), run, help=text)
 
     def _entries(self) -> Iterable[tuple[str, str, str]]:
+        if isinstance(self.screen, InspectorScreen):
+            yield from ((title, "", action) for title, action in palette_entries())
         if not isinstance(self.screen, DebuggerScreen):
             return
         for command in COMMANDS:
@@ -325,6 +328,8 @@ class DebuggerApp(SessionApp):
             return
         if self.session.stops.search is not None:
             self.session = cancel(self.session)
+        elif isinstance(self.screen, DebuggerScreen) and self.screen.is_zoomed:
+            self.screen.toggle_zoom()
         elif is_playing(self.session):
             self.session = pause(self.session)
         elif self.session.selected is not None:

@@ -272,6 +272,7 @@ _KEY_NAMES = {
     "question_mark": "?",
     "apostrophe": "'",
     "slash": "/",
+    "exclamation_mark": "!",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "less_than_sign": "<",

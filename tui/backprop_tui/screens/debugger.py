@@ -135,19 +135,20 @@ class DebuggerScreen(Screen[None]):
             return
         if name != "graph":
             self.activate(name)
-        if self._is_zoomed:
+        if self.is_zoomed:
             self._zoom(name)
         # At once, not after this message: the next tab may already wait behind it.
         self.set_focus(self.query_one(f"#{name}"))
 
     @property
-    def _is_zoomed(self) -> bool:
+    def is_zoomed(self) -> bool:
+        """Whether one pane fills the screen."""
         return self.query_one("#panes").has_class("-zoomed")
 
     def toggle_zoom(self) -> None:
         """Let the focused pane fill the screen; show all again, where one does."""
         focused = "graph" if self.focused is None or self.focused.id is None else self.focused.id
-        self._zoom("" if self._is_zoomed else focused)
+        self._zoom("" if self.is_zoomed else focused)
 
     def _zoom(self, name: str) -> None:
         self.query_one("#panes").set_class(bool(name), "-zoomed")
@@ -165,7 +166,7 @@ class DebuggerScreen(Screen[None]):
             widget = self.query_one(f"#{pane}")
             if widget.display and widget.region.area:
                 hints.append(Hint(pane, widget.region.offset + Offset(1, 0)))
-            elif widget.has_class("-behind") and not self._is_zoomed and not tabs.display:
+            elif widget.has_class("-behind") and not self.is_zoomed and not tabs.display:
                 front = next(one for one in _SHARING if one != pane)
                 beside = Offset(len(f"-- [{dict(PANES)[front]}] "), 0)
                 hints.append(Hint(pane, self.query_one(f"#{front}").region.offset + beside))
