@@ -234,6 +234,14 @@ def test_a_difference_is_ours_minus_torchs_cell_by_cell(agreeing):
     assert statistics(same).zeros == 4
 
 
+def test_two_nans_and_two_infs_do_not_differ():
+    ours = np.array([np.nan, np.inf, -np.inf, np.inf, 1.0, np.nan])
+    torchs = np.array([np.nan, np.inf, -np.inf, -np.inf, 0.75, 1.0])
+    apart = Layer(ours, torchs).block((slice(None),))
+    assert apart[:5].tolist() == [0, 0, 0, np.inf, 0.25]
+    assert np.isnan(apart[5])
+
+
 def test_a_number_is_told_with_all_digits_its_bits_and_its_neighbour():
     view = view_of("x=0.1, y=x*3", 1)
     lines = "\n".join(line.plain for line in number_lines(view, node(view, "y"), 60))

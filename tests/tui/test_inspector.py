@@ -9,8 +9,8 @@ from backprop_engine.expressions.syntax import Assignment, Call, Name
 from backprop_engine.record import record
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.source import Source, Span
-from backprop_tui.app import CommandList
 from backprop_tui.inspecting import layers
+from backprop_tui.palette import CommandList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.inspector import InspectorScreen

@@ -12,37 +12,39 @@ from typing import ClassVar, Protocol
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
 
+from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.collector import collector_paused
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import session as do
-from backprop_tui.commands import BY_NAME, COMMANDS, key_name
-from backprop_tui.finding.playing import is_playing, pause
+from backprop_tui.commands import BY_NAME
+from backprop_tui.findings import Findings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
-from backprop_tui.inspecting.keys import palette_entries
+from backprop_tui.inside import stack, step_out
 from backprop_tui.messages import Changed
+from backprop_tui.navigation.playing import is_playing, pause
 from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
 from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
 from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
+from backprop_tui.palette import CommandList
 from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.inspector import InspectorScreen
-from backprop_tui.screens.jump import JumpScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 from backprop_tui.screens.reading import ReadingScreen
 from backprop_tui.screens.search import SearchPrompt
+from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import Change, Session, open_session
 from backprop_tui.session_app import SessionApp
 from backprop_tui.stops.continuing import cancel
@@ -76,35 +78,6 @@ class AsksSympy(Protocol):
         """End it; an `ask` under way returns."""
 
 
-class CommandList(Provider):
-    """The table of commands, for the palette."""
-
-    async def discover(self) -> Hits:
-        """All commands, before anything is typed."""
-        for title, text, action in self._entries():
-            yield DiscoveryHit(title, partial(self.app.run_action, action), help=text)
-
-    async def search(self, query: str) -> Hits:
-        """The commands whose titles match `query`."""
-        matcher = self.matcher(query)
-        for title, text, action in self._entries():
-            score = matcher.match(title)
-            if score > 0:
-                run = partial(self.app.run_action, action)
-                yield Hit(score, matcher.highlight(title), run, help=text)
-
-    def _entries(self) -> Iterable[tuple[str, str, str]]:
-        if isinstance(self.screen, InspectorScreen):
-            yield from ((title, "", action) for title, action in palette_entries())
-        if not isinstance(self.screen, DebuggerScreen):
-            return
-        for command in COMMANDS:
-            keys = ", ".join(key_name(key) for key in command.keys)
-            if command.name != "command_palette":
-                title = f"{command.title}  ({keys})" if keys else command.title
-                yield title, command.help, command.action
-
-
 class DebuggerApp(SessionApp):
     """Opens a scenario file, a shorthand, or a folder's list of scenarios."""
 
@@ -130,6 +103,13 @@ class DebuggerApp(SessionApp):
         trace: Trace
         state: Ready[TorchReport] | Failed
         agreement: Agreement | None
+
+    @dataclass
+    class Examined(Message):
+        """A worker has looked for inf and nan in `trace`."""
+
+        trace: Trace
+        autopsy: Autopsy | None
 
     @dataclass
     class SymbolicAnswered(Message):
@@ -158,7 +138,7 @@ class DebuggerApp(SessionApp):
         )
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii = AsciiFilter()
-        self._agreement: Agreement | None = None
+        self._known = Findings()
         self._opened: Target = target
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
@@ -221,12 +201,12 @@ class DebuggerApp(SessionApp):
                 self.refusal = result
             self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
             return
-        self._agreement = None
+        self._known = Findings()
         self.set_reactive(DebuggerApp.oracle_state, Starting())
         self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
         self.set_reactive(DebuggerApp.session, result)
         self.push_screen(DebuggerScreen(self._view(result)))
-        self.call_after_refresh(self._start_oracle, result.trace)
+        self.call_after_refresh(self._look_into, result.trace)
 
     @on(PickerScreen.Chosen)
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:
@@ -234,25 +214,43 @@ class DebuggerApp(SessionApp):
 
     # Oracles
 
-    def _start_oracle(self, trace: Trace) -> None:
+    def _look_into(self, trace: Trace) -> None:
+        """Ask torch about `trace`, and look for inf and nan in it, each in a thread."""
+        self._known.asked.add(trace)
         self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
+        self.run_worker(partial(self._examine, trace), thread=True, group="autopsy")
 
     def _ask(self, trace: Trace) -> None:
         state = self._oracle.ask(trace)
         agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
         self.post_message(self.OracleAnswered(trace, state, agreed))
 
+    def _examine(self, trace: Trace) -> None:
+        self.post_message(self.Examined(trace, autopsy(trace)))
+
+    def _is_open(self, trace: Trace) -> bool:
+        return self.session is not None and any(trace is one.trace for one in stack(self.session))
+
     @on(OracleAnswered)
     def _take_answer(self, event: OracleAnswered) -> None:
-        if self.session is not None and event.trace is self.session.trace:
-            self._agreement = event.agreement
+        if self.session is None or not self._is_open(event.trace):
+            return
+        self._known.torch[event.trace] = event.state
+        self._known.agreements[event.trace] = event.agreement
+        if event.trace is self.session.trace:
             self.oracle_state = event.state
+
+    @on(Examined)
+    def _take_autopsy(self, event: Examined) -> None:
+        if self._is_open(event.trace):
+            self._known.autopsies[event.trace] = event.autopsy
+            self._show()
 
     @on(DebuggerScreen.FormulasWanted)
     def _start_symbolic(self) -> None:
         """Ask for formulas, the first time that somebody looks."""
         if self.session is not None and isinstance(self.symbolic_state, NotAsked):
-            self.symbolic_state = Starting()
+            self.symbolic_state = self._known.formulas[self.session.trace] = Starting()
             ask = partial(self._ask_symbolic, self.session.trace)
             self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
 
@@ -261,18 +259,42 @@ class DebuggerApp(SessionApp):
 
     @on(SymbolicAnswered)
     def _take_formulas(self, event: SymbolicAnswered) -> None:
-        if self.session is not None and event.trace is self.session.trace:
+        if self.session is None or not self._is_open(event.trace):
+            return
+        self._known.formulas[event.trace] = event.state
+        if event.trace is self.session.trace:
             self.symbolic_state = event.state
+
+    def _follow(self, session: Session) -> None:
+        """Another trace is shown: what is known of it, or soon will be."""
+        trace, known = session.trace, self._known
+        known.keep({one.trace for one in stack(session)})
+        wants_formulas = not isinstance(self.symbolic_state, NotAsked)
+        self.set_reactive(DebuggerApp.oracle_state, known.torch.get(trace, Starting()))
+        self.set_reactive(DebuggerApp.symbolic_state, known.formulas.get(trace, NOT_ASKED))
+        if trace not in known.asked:
+            self._look_into(trace)
+        if wants_formulas:
+            self._start_symbolic()
 
     # Showing
 
     def _view(self, session: Session) -> View:
+        trace, known = session.trace, self._known
         return View(
-            session, self.oracle_state, self._agreement, self.glyphs, symbolic=self.symbolic_state
+            session,
+            self.oracle_state,
+            known.agreements.get(trace),
+            self.glyphs,
+            symbolic=self.symbolic_state,
+            autopsy=known.autopsies.get(trace),
+            is_examined=trace in known.autopsies,
         )
 
-    def watch_session(self) -> None:
+    def watch_session(self, old: Session | None, new: Session | None) -> None:
         """Draw every change of the session, and look for hits that are not known yet."""
+        if old is not None and new is not None and old.trace is not new.trace:
+            self._follow(new)
         self._show()
         self.survey()
         self.look_on()
@@ -299,9 +321,15 @@ class DebuggerApp(SessionApp):
 
     def action_command(self, name: str) -> None:
         """Run a command of the session."""
-        apply = BY_NAME[name].apply
-        if self.session is not None and apply is not None:
-            self.session = apply(self.session)
+        command, session = BY_NAME[name], self.session
+        if session is None or command.apply is None:
+            return
+        work = "" if command.takes_long is None else command.takes_long(session)
+        if work:
+            screen = WorkingScreen(self.glyphs.text(work), partial(command.apply, session))
+            self.push_screen(screen, self._change)
+        else:
+            self.session = command.apply(session)
 
     def action_ask(self, name: str) -> None:
         """Ask what a command needs to know, then carry it out."""
@@ -311,16 +339,6 @@ class DebuggerApp(SessionApp):
     def _change(self, change: Change | None) -> None:
         if change is not None and self.session is not None:
             self.session = change(self.session)
-
-    def action_next_pane(self) -> None:
-        """Focus the next pane."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.turn(1)
-
-    def action_previous_pane(self) -> None:
-        """Focus the pane before."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.turn(-1)
 
     def action_leave(self) -> None:
         """Let go of the selection; with none, go back to the list."""
@@ -334,6 +352,8 @@ class DebuggerApp(SessionApp):
             self.session = pause(self.session)
         elif self.session.selected is not None:
             self.session = do.release(self.session)
+        elif self.session.outer is not None:
+            self.session = step_out(self.session)
         elif self._has_list:
             self.pop_screen()
             self.set_reactive(DebuggerApp.session, None)
@@ -354,17 +374,6 @@ class DebuggerApp(SessionApp):
         else:
             self.session = session = do.select(session, session.row)
             self.push_screen(InspectorScreen(self._view(session)))
-
-    def action_zoom(self) -> None:
-        """Let the focused pane fill the screen, or no longer."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.toggle_zoom()
-
-    def action_jump_to_pane(self) -> None:
-        """Show a letter on each pane, and go where one leads."""
-        screen = self.screen
-        if isinstance(screen, DebuggerScreen):
-            self.push_screen(JumpScreen(screen.hints()), screen.focus_pane)
 
     def action_close_problem(self) -> None:
         """From a bad scenario back to the list, or out."""

@@ -13,9 +13,10 @@ from functools import cached_property
 
 import numpy as np
 
+from backprop_engine.composite import Opened
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, Step, Trace
-from backprop_tui.finding.state import Play, Search
+from backprop_tui.navigation.state import Play, Search
 from backprop_tui.outline import NO_ROW, Outline, draw_outline, visible_rows
 from backprop_tui.stops.state import Stops
 
@@ -42,6 +43,10 @@ class Session:
     """What the last command has to say, where it could not do as asked."""
     page: int = 10
     """Rows of the tree on the screen."""
+    outer: Session | None = None
+    """The session outside, where this one is the inside of a composite operation."""
+    opened: Opened | None = None
+    """Of what it is the inside."""
     stops: Stops = field(default_factory=Stops)
     """Breakpoints and watches."""
     search: Search | None = None

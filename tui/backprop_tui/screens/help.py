@@ -17,8 +17,8 @@ from textual.widgets import Static
 from backprop_engine.conditions import HELP as CONDITION_HELP
 from backprop_engine.watching import HELP as WATCH_HELP
 from backprop_tui.commands import COMMANDS, Command, key_name
-from backprop_tui.finding.query import HELP as SEARCH_HELP
 from backprop_tui.glyphs import LEGEND, Glyphs
+from backprop_tui.navigation.query import HELP as SEARCH_HELP
 from backprop_tui.pane_help import PANE_HELP, PaneHelp
 
 _READING = """\

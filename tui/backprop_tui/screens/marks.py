@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from backprop_tui.finding.marks import is_letter, mark_rows, set_mark, to_mark
+from backprop_tui.navigation.marks import is_letter, mark_rows, set_mark, to_mark
 from backprop_tui.session import Change
 from backprop_tui.text import fit, printable, right
 from backprop_tui.view import View

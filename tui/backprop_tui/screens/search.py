@@ -13,8 +13,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from backprop_tui.finding.searching import position, search_for
 from backprop_tui.messages import Changed
+from backprop_tui.navigation.searching import position, search_for
 from backprop_tui.session import Change, Session
 from backprop_tui.text import fit, printable
 from backprop_tui.view import View

@@ -13,9 +13,9 @@ from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
 from backprop_tui import session_app
-from backprop_tui.app import CommandList
 from backprop_tui.commands import COMMANDS
-from backprop_tui.finding import matching
+from backprop_tui.navigation import matching
+from backprop_tui.palette import CommandList
 from backprop_tui.picture import picture_name, save_picture
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.jump import JumpScreen

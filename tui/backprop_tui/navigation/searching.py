@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from backprop_tui.finding.matching import begin, is_heavy, look
-from backprop_tui.finding.state import Matches, Search
+from backprop_tui.navigation.matching import begin, is_heavy, look
+from backprop_tui.navigation.state import Matches, Search
 from backprop_tui.session import Session, select
 
 

@@ -16,8 +16,8 @@ from backprop_engine.remembered import remembered
 from backprop_engine.source import ProblemError
 from backprop_engine.trace import NO_NODE, PassKind, Trace
 from backprop_engine.values import Value
-from backprop_tui.finding.query import compile_query, is_condition, text_query
-from backprop_tui.finding.state import Matches
+from backprop_tui.navigation.query import compile_query, is_condition, text_query
+from backprop_tui.navigation.state import Matches
 
 if TYPE_CHECKING:
     from backprop_tui.session import Session
