@@ -92,6 +92,7 @@ async def test_the_inspector_on_an_ascii_terminal(opened, text_of, txt):
         shown = text_of(pilot)
         assert shown == txt
         assert shown.isascii()
+        assert "?" not in shown.replace("? help", "")
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

@@ -179,33 +179,6 @@ COMMANDS: tuple[Command, ...] = (
         "Go back to where the chosen watch last changed.", WATCHES, watching.to_change_back,
         in_watches=True,
     ),
-    Command(
-        "search", ("slash",), "search",
-        "Search names, operations, expressions and values: relu, grad > 1.", SEARCH, asks=True,
-        footer="search",
-    ),
-    Command(
-        "next_match", ("right_square_bracket",), "next match", "Select the next match.", SEARCH,
-        searching.next_match,
-    ),
-    Command(
-        "previous_match", ("left_square_bracket",), "previous match",
-        "Select the match before.", SEARCH, searching.previous_match,
-    ),
-    Command(
-        "play_forward", ("p",), "play", "Let the steps run by themselves, or pause.", PLAY,
-        playing.play_forward, footer="play",
-    ),
-    Command(
-        "play_back", ("P",), "play backwards", "Let the steps run backwards, or pause.", PLAY,
-        playing.play_back, footer="play",
-    ),
-    Command(
-        "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, playing.slower
-    ),
-    Command(
-        "faster", ("greater_than_sign",), "faster", "Play faster.", PLAY, playing.faster
-    ),
     Command("up", ("up", "k"), "up", "Select the row above.", TREE, do.up, in_tree=True),
     Command("down", ("down", "j"), "down", "Select the row below.", TREE, do.down, in_tree=True),
     Command(
@@ -234,26 +207,6 @@ COMMANDS: tuple[Command, ...] = (
         TREE, in_tree=True,
     ),
     Command(
-        "copy_value", ("y",), "copy the value", "Copy the selected node's value, all digits.",
-        COPY, copies=value_text,
-    ),
-    Command(
-        "copy_gradient", ("Y",), "copy the gradient",
-        "Copy the selected node's gradient, all digits.", COPY, copies=gradient_text,
-    ),
-    Command(
-        "copy_markdown", (), "copy the explanation as Markdown",
-        "Copy what Chain rule says of this step, as Markdown.", COPY, copies=markdown_text,
-    ),
-    Command(
-        "copy_latex", (), "copy the explanation as LaTeX",
-        "Copy what Chain rule says of this step, as LaTeX.", COPY, copies=latex_text,
-    ),
-    Command(
-        "save_picture", (), "save a picture of the screen",
-        "Save the screen as an SVG file in the current folder.", COPY,
-    ),
-    Command(
         "origin", ("o",), "origin",
         "Show why a gradient is what it is: all paths it came along, the largest first.",
         REASONS, asks=True, footer="origin",
@@ -272,6 +225,53 @@ COMMANDS: tuple[Command, ...] = (
         "step_out", ("I",), "step out",
         "Close it again, and compare what its parts send with what it has sent.", REASONS,
         inside.step_out, takes_long=inside.what_takes_long_to_close, offer="out",
+    ),
+    Command(
+        "search", ("slash",), "search",
+        "Search names, operations, expressions and values: relu, grad > 1.", SEARCH, asks=True,
+        footer="search",
+    ),
+    Command(
+        "next_match", ("right_square_bracket",), "next match", "Select the next match.", SEARCH,
+        searching.next_match,
+    ),
+    Command(
+        "previous_match", ("left_square_bracket",), "previous match",
+        "Select the match before.", SEARCH, searching.previous_match,
+    ),
+    Command(
+        "play_forward", ("p",), "play", "Let the steps run by themselves, or pause.", PLAY,
+        playing.play_forward, footer="play",
+    ),
+    Command(
+        "play_back", ("P",), "play backwards", "Let the steps run backwards, or pause.", PLAY,
+        playing.play_back, footer="play",
+    ),
+    Command(
+        "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, playing.slower
+    ),
+    Command(
+        "faster", ("greater_than_sign",), "faster", "Play faster.", PLAY, playing.faster
+    ),
+    Command(
+        "copy_value", ("y",), "copy the value", "Copy the selected node's value, all digits.",
+        COPY, copies=value_text,
+    ),
+    Command(
+        "copy_gradient", ("Y",), "copy the gradient",
+        "Copy the selected node's gradient, all digits.", COPY, copies=gradient_text,
+    ),
+    Command(
+        "copy_markdown", (), "copy the explanation as Markdown",
+        "Copy what Chain rule says of this step, as Markdown.", COPY, copies=markdown_text,
+    ),
+    Command(
+        "copy_latex", (), "copy the explanation as LaTeX",
+        "Copy what Chain rule says of this step, as LaTeX.", COPY, copies=latex_text,
+    ),
+    Command(
+        "save_picture", (), "save a picture of the screen",
+        "Save the screen as an SVG file in the current folder.", COPY,
     ),
     Command("next_pane", ("tab",), "next pane", "Move on to the next pane.", SCREEN),
     Command("previous_pane", ("shift+tab",), "previous pane", "Back to the pane before.", SCREEN),
