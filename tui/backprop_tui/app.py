@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,46 +12,50 @@ from typing import ClassVar, Protocol
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.worker import get_current_worker
 
 from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.collector import collector_paused
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import session as do
-from backprop_tui.commands import BY_NAME, COMMANDS, key_name
+from backprop_tui.commands import BY_NAME
 from backprop_tui.findings import Findings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
 from backprop_tui.inside import stack, step_out
 from backprop_tui.messages import Changed
+from backprop_tui.navigation.playing import is_playing, pause
 from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
 from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
 from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
+from backprop_tui.palette import CommandList
 from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
+from backprop_tui.screens.inspector import InspectorScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 from backprop_tui.screens.reading import ReadingScreen
+from backprop_tui.screens.search import SearchPrompt
 from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import Change, Session, open_session
-from backprop_tui.stops.continuing import cancel, is_surveyed, learn, surveys
-from backprop_tui.stops.scan import Scan
-from backprop_tui.stops.state import Key, Stop
+from backprop_tui.session_app import SessionApp
+from backprop_tui.stops.continuing import cancel
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
 from backprop_tui.view import View
 from backprop_tui.widgets.bars import KeyBar
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.timeline import Timeline
+
+_FOLLOWING = (DebuggerScreen, BreakpointList, SearchPrompt, InspectorScreen)
+"""The screens that draw each change of the session."""
 
 
 class AsksTorch(Protocol):
@@ -74,34 +78,7 @@ class AsksSympy(Protocol):
         """End it; an `ask` under way returns."""
 
 
-class CommandList(Provider):
-    """The table of commands, for the palette."""
-
-    async def discover(self) -> Hits:
-        """All commands, before anything is typed."""
-        for title, text, action in self._entries():
-            yield DiscoveryHit(title, partial(self.app.run_action, action), help=text)
-
-    async def search(self, query: str) -> Hits:
-        """The commands whose titles match `query`."""
-        matcher = self.matcher(query)
-        for title, text, action in self._entries():
-            score = matcher.match(title)
-            if score > 0:
-                run = partial(self.app.run_action, action)
-                yield Hit(score, matcher.highlight(title), run, help=text)
-
-    def _entries(self) -> Iterable[tuple[str, str, str]]:
-        if not isinstance(self.screen, DebuggerScreen):
-            return
-        for command in COMMANDS:
-            keys = ", ".join(key_name(key) for key in command.keys)
-            if command.name != "command_palette":
-                title = f"{command.title}  ({keys})" if keys else command.title
-                yield title, command.help, command.action
-
-
-class DebuggerApp(App[None]):
+class DebuggerApp(SessionApp):
     """Opens a scenario file, a shorthand, or a folder's list of scenarios."""
 
     TITLE = "backprop-tui"
@@ -109,7 +86,6 @@ class DebuggerApp(App[None]):
     COMMANDS: ClassVar = App.COMMANDS | {CommandList}
     BINDINGS: ClassVar = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
 
-    session: reactive[Session | None] = reactive[Session | None](None)
     oracle_state: reactive[OracleState] = reactive[OracleState](Starting())
     symbolic_state: reactive[SymbolicState] = reactive[SymbolicState](NOT_ASKED)
 
@@ -134,13 +110,6 @@ class DebuggerApp(App[None]):
 
         trace: Trace
         autopsy: Autopsy | None
-
-    @dataclass
-    class Surveyed(Message):
-        """A worker has looked on for hits of breakpoints and watches."""
-
-        trace: Trace
-        scans: Mapping[Key, Scan]
 
     @dataclass
     class SymbolicAnswered(Message):
@@ -171,7 +140,6 @@ class DebuggerApp(App[None]):
         self._ascii = AsciiFilter()
         self._known = Findings()
         self._opened: Target = target
-        self._survey_asked: tuple[Trace, tuple[Stop, ...]] | None = None
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
 
@@ -328,7 +296,9 @@ class DebuggerApp(App[None]):
         if old is not None and new is not None and old.trace is not new.trace:
             self._follow(new)
         self._show()
-        self._survey()
+        self.survey()
+        self.look_on()
+        self.keep_time()
 
     def watch_oracle_state(self) -> None:
         """Draw torch's answer."""
@@ -340,37 +310,8 @@ class DebuggerApp(App[None]):
 
     def _show(self) -> None:
         for screen in self.screen_stack if self.is_running else ():
-            if self.session is not None and isinstance(screen, DebuggerScreen | BreakpointList):
+            if self.session is not None and isinstance(screen, _FOLLOWING):
                 screen.show(self._view(self.session))
-
-    # Breakpoints
-
-    def _survey(self) -> None:
-        """Look for the hits of all breakpoints and watches in a thread, unless one is at it."""
-        session = self.session
-        if session is None or is_surveyed(session):
-            if self._survey_asked is not None:
-                self.workers.cancel_group(self, "survey")
-            self._survey_asked = None
-            return
-        asked = session.trace, session.stops.all
-        if asked != self._survey_asked:
-            self._survey_asked = asked
-            self.run_worker(
-                partial(self._look_for_hits, session), thread=True, group="survey", exclusive=True
-            )
-
-    def _look_for_hits(self, session: Session) -> None:
-        worker = get_current_worker()
-        for scans in surveys(session):
-            if worker.is_cancelled:
-                return
-            self.post_message(self.Surveyed(session.trace, scans))
-
-    @on(Surveyed)
-    def _learn(self, event: Surveyed) -> None:
-        if self.session is not None and event.trace is self.session.trace:
-            self.session = learn(self.session, event.scans)
 
     @on(Changed)
     def _take_change(self, event: Changed) -> None:
@@ -399,22 +340,16 @@ class DebuggerApp(App[None]):
         if change is not None and self.session is not None:
             self.session = change(self.session)
 
-    def action_next_pane(self) -> None:
-        """Focus the next pane."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.turn(1)
-
-    def action_previous_pane(self) -> None:
-        """Focus the pane before."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.turn(-1)
-
     def action_leave(self) -> None:
         """Let go of the selection; with none, go back to the list."""
         if self.session is None:
             return
         if self.session.stops.search is not None:
             self.session = cancel(self.session)
+        elif isinstance(self.screen, DebuggerScreen) and self.screen.is_zoomed:
+            self.screen.toggle_zoom()
+        elif is_playing(self.session):
+            self.session = pause(self.session)
         elif self.session.selected is not None:
             self.session = do.release(self.session)
         elif self.session.outer is not None:
@@ -425,7 +360,20 @@ class DebuggerApp(App[None]):
 
     def action_help(self) -> None:
         """Show the help screen."""
-        self.push_screen(HelpScreen(self.glyphs))
+        focused = None if self.focused is None else self.focused.id
+        pane = "cells" if isinstance(self.screen, InspectorScreen) else focused or ""
+        self.push_screen(HelpScreen(self.glyphs, pane))
+
+    def action_inspect(self) -> None:
+        """Look into the selected node; from a reference, lead to the full drawing."""
+        session = self.session
+        if session is None:
+            return
+        if session.outline.is_reference[session.row]:
+            self.session = do.lead(session)
+        else:
+            self.session = session = do.select(session, session.row)
+            self.push_screen(InspectorScreen(self._view(session)))
 
     def action_close_problem(self) -> None:
         """From a bad scenario back to the list, or out."""

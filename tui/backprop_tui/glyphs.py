@@ -112,7 +112,7 @@ def _has_unicode(locale: str) -> bool:
 _SIGNS = {
     **dict.fromkeys("─╌╺▔", "-"),
     **dict.fromkeys("━═", "="),
-    **dict.fromkeys("│┃║▌▐▎▏▕┆", "|"),
+    **dict.fromkeys("│┃║▌▐▎▏▕┆▍▋▊▉", "|"),
     **dict.fromkeys("╭╮╰╯├┤┬┴┼└┘┌┐╔╗╚╝", "+"),
     **dict.fromkeys("→▶╸", ">"),
     **dict.fromkeys("↑▲", "^"),
@@ -121,7 +121,7 @@ _SIGNS = {
     **dict.fromkeys("…┄", "~"),
     **dict.fromkeys("−–—", "-"),
     **dict.fromkeys("“”", '"'),
-    "←": "<",
+    **dict.fromkeys("←◀", "<"),
     "×": "x",
     "∂": "d",
     "’": "'",

@@ -7,7 +7,7 @@ step k is about to run; whatever is shown is looked up in the trace at k.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from backprop_engine.composite import Opened
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, Step, Trace
 from backprop_tui.folding import Folding
+from backprop_tui.navigation.state import Play, Search
 from backprop_tui.outline import NO_ROW, Outline, draw_outline
 from backprop_tui.stops.state import Stops
 
@@ -51,6 +52,14 @@ class Session:
     """Of what it is the inside."""
     stops: Stops = field(default_factory=Stops)
     """Breakpoints and watches."""
+    search: Search | None = None
+    """What was searched for last."""
+    marks: Mapping[str, int] = field(default_factory=dict)
+    """Cursors by letter, for a person to come back to."""
+    play: Play | None = None
+    """Steps that run by themselves; None while none do."""
+    rate: float = 2.0
+    """Steps a second that play goes at."""
 
     @cached_property
     def step(self) -> Step | None:

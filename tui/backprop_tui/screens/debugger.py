@@ -9,11 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
 from textual.content import Content
+from textual.geometry import Offset
 from textual.message import Message
 from textual.screen import Screen
 from textual.style import Style
 
 from backprop_tui.commands import COMMANDS
+from backprop_tui.screens.jump import Hint
 from backprop_tui.view import View
 from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar
 from backprop_tui.widgets.chain_rule import ChainRulePane
@@ -117,8 +119,7 @@ class DebuggerScreen(Screen[None]):
 
     def action_look_at(self, pane: str) -> None:
         """Turn to `pane`, whose name was clicked."""
-        self.activate(pane)
-        self.query_one(f"#{pane}").focus()
+        self.focus_pane(pane)
 
     def turn(self, by: int) -> None:
         """Focus the pane `by` places on; a narrow screen shows it."""
@@ -126,14 +127,60 @@ class DebuggerScreen(Screen[None]):
         focused = "" if self.focused is None else self.focused.id
         at = names.index(focused) if focused in names else 0
         name = names[(at + by) % len(names)]
+        self.focus_pane(name)
+
+    def focus_pane(self, name: str | None) -> None:
+        """Focus a pane, if any; a narrow screen shows it, and a zoomed one shows it alone."""
+        if name is None:
+            return
         if name != "graph":
             self.activate(name)
+        if self.is_zoomed:
+            self._zoom(name)
         # At once, not after this message: the next tab may already wait behind it.
         self.set_focus(self.query_one(f"#{name}"))
 
+    @property
+    def is_zoomed(self) -> bool:
+        """Whether one pane fills the screen."""
+        return self.query_one("#panes").has_class("-zoomed")
+
+    def toggle_zoom(self) -> None:
+        """Let the focused pane fill the screen; show all again, where one does."""
+        focused = "graph" if self.focused is None or self.focused.id is None else self.focused.id
+        self._zoom("" if self.is_zoomed else focused)
+
+    def _zoom(self, name: str) -> None:
+        self.query_one("#panes").set_class(bool(name), "-zoomed")
+        for pane in ("graph", *(one for one, _ in PANES)):
+            widget = self.query_one(f"#{pane}")
+            widget.set_class(pane == name, "-zoomed")
+            widget.border_subtitle = "z shows all panes" if pane == name else ""
+
+    def hints(self) -> list[Hint]:
+        """Where each pane can be pointed at: in itself, at its tab, or by name in the corner."""
+        tabs = self.query_one(PaneTabs)
+        hints: list[Hint] = []
+        corner = self.query_one("#panes").region.top_right - Offset(14, -1)
+        for pane, name in (("graph", "Graph"), *PANES):
+            widget = self.query_one(f"#{pane}")
+            if widget.display and widget.region.area:
+                hints.append(Hint(pane, widget.region.offset + Offset(1, 0)))
+            elif widget.has_class("-behind") and not self.is_zoomed and not tabs.display:
+                front = next(one for one in _SHARING if one != pane)
+                beside = Offset(len(f"-- [{dict(PANES)[front]}] "), 0)
+                hints.append(Hint(pane, self.query_one(f"#{front}").region.offset + beside))
+            elif pane != "graph" and tabs.display and tabs.region.area:
+                place = tabs.content_region.offset + Offset(tabs.column(pane), 0)
+                hints.append(Hint(pane, place))
+            else:
+                hints.append(Hint(pane, corner, name))
+                corner += Offset(0, 1)
+        return hints
+
     @on(PaneTabs.Chosen)
     def _show_chosen(self, event: PaneTabs.Chosen) -> None:
-        self.action_look_at(event.pane)
+        self.focus_pane(event.pane)
 
 
 def _tab(pane: str, is_front: bool) -> Content:

@@ -111,6 +111,12 @@ class PaneTabs(Widget):
             for pane, text in self._labels()
         )
 
+    def column(self, pane: str) -> int:
+        """Where the name of `pane` starts."""
+        labels = self._labels()
+        at = [one for one, _ in labels].index(pane)
+        return sum(len(text) + 1 for _, text in labels[:at])
+
     def on_click(self, event: events.Click) -> None:
         """Tell which name was clicked."""
         place = event.get_content_offset(self)
