@@ -70,8 +70,8 @@ class Environment:
         """Nodes that are whole numbers of Python's."""
         self._tuples: dict[int, tuple[Any, ...]] = {}
         """Short lists of numbers, by their nodes: `(3, 2)` may be a shape, too."""
-        self._sizes: dict[Expression, Any] = {}
-        """What was asked of values without a name."""
+        self._sizes: dict[tuple[Expression, int], Any] = {}
+        """What was asked of values without a name, in an iteration."""
         self._picked: dict[tuple[Outputs, int], int] = {}
         self._seen: Counter[str] = Counter()
         self._total = Counter(
@@ -166,8 +166,9 @@ class Environment:
         asked = question(expression)
         if asked is None:
             raise NotWrittenError(expression.span)
-        if expression in self._sizes:
-            return self._sizes[expression]
+        measured = (expression, self.graph.iterations.current)
+        if measured in self._sizes:
+            return self._sizes[measured]
         if isinstance(asked.receiver, syntax.Name):
             return self._measure(asked, self._look_up(asked.receiver))
         if asked.of == "len" and is_number(asked.receiver):

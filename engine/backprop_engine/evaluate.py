@@ -211,7 +211,8 @@ class Evaluation(Leaves):
                 case PickNamed(attribute=attribute):
                     results.append(self._pick_named(results.pop(), attribute))
                 case Measure(asked=asked, expression=expression):
-                    self._sizes[expression] = self._measure(asked, results.pop())
+                    measured = (expression, self.graph.iterations.current)
+                    self._sizes[measured] = self._measure(asked, results.pop())
                 case Gather(call=call, arguments=arguments):
                     given = self._parts(results, arguments)
                     results.append(self._list(call, given))

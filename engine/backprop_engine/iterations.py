@@ -34,6 +34,11 @@ class Iterations:
         self._outer = array("q")
         self._current = _NOWHERE
 
+    @property
+    def current(self) -> int:
+        """The iteration that is on; -1 outside of loops."""
+        return self._current
+
     def begin(self, node: int, naming: Naming, number: int) -> None:
         """Enter an iteration: nodes from `node` on belong to it."""
         self._namings.append(naming)

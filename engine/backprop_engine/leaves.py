@@ -20,6 +20,7 @@ from backprop_engine.literals import (
 )
 from backprop_engine.loops import Looping
 from backprop_engine.modules import Module, called, module
+from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError
 
 
@@ -31,6 +32,11 @@ def _is_written(part: Expression) -> bool:
 
 class Leaves(Looping):
     """An environment that knows what a leaf of an expression stands for."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        super().__init__(scenario)
+        self._calls: dict[tuple[Expression, syntax.Call], Expression] = {}
+        """For the call of a module, with what made the module: that of its function."""
 
     def _leaf(self, expression: Expression) -> Result | None:
         """What a name, a number or a list stands for; None for what an operation computes."""
@@ -115,7 +121,11 @@ class Leaves(Looping):
             group = module(receiver)
             if isinstance(receiver, syntax.Name):
                 group = self.groups.get(receiver.name)
-        return called(group.made, expression) if isinstance(group, Module) else None
+        if not isinstance(group, Module):
+            return None
+        if (expression, group.made) not in self._calls:
+            self._calls[expression, group.made] = called(group.made, expression)
+        return self._calls[expression, group.made]
 
     def _operands(
         self, results: list[Result], expressions: tuple[Expression, ...]

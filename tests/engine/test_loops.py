@@ -75,6 +75,14 @@ WRITTEN_OUT = {
         "x=2, a = [x] + [3x], y = a[0]*a[1]*len(a[1:])",
         "x=2, a = 3x, y = x*a*1",
     ),
+    "sizes, which are others in each iteration": (
+        "x=[1, 2, 3], y=x[0], for i in range(2): y = y*(1*x[i:]).shape[0] + len([y][i:])",
+        "x=[1, 2, 3], y=x[0], a = 1*x[0:], y = y*3 + 1, b = 1*x[1:], y = y*2 + 0",
+    ),
+    "a module, and another one of its name": (
+        "x=2, y=x, for i in range(2): f = nn.Tanh(); y = f(y)*x; f = nn.ReLU(); y = f(y)*i",
+        "x=2, y=x, y = tanh(y)*x, y = relu(y)*0, y = tanh(y)*x, y = relu(y)*1",
+    ),
     "parts of lists": (
         "x=2, a = [x*i for i in range(4)], y = sum(a[1:3]) * sum(reversed(a[::3]))",
         "x=2, a = x*0, b = x*1, c = x*2, d = x*3, y = (0 + b + c) * (0 + d + a)",
