@@ -172,7 +172,10 @@ class Environment:
         if isinstance(asked.receiver, syntax.Name):
             return self._measure(asked, self._look_up(asked.receiver))
         if asked.of == "len" and is_number(asked.receiver):
-            return self._measure(asked, Sizes(literal(asked.receiver, self._known)))
+            listed = literal(asked.receiver, self._known)
+            if not isinstance(listed, tuple):
+                raise ProblemError("a single number has no length", asked.receiver.span)
+            return self._measure(asked, Sizes(listed))
         raise UnmeasuredError(asked, expression)
 
     def _named_number(self, name: syntax.Name) -> Any:

@@ -31,6 +31,7 @@ from backprop_engine.operation import OperandError, Operation
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Span
 from backprop_engine.tasks import (
+    AddUp,
     Apply,
     Begin,
     Collect,
@@ -86,7 +87,7 @@ class Evaluation(Leaves):
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
         self.assigned: dict[str, int] = {}
-        self._plans: dict[Expression, tuple[Task, ...]] = {}
+        self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""
         try:
             self._run_all(scenario.statements)
@@ -216,8 +217,8 @@ class Evaluation(Leaves):
                 case Gather(call=call, arguments=arguments):
                     given = self._parts(results, arguments)
                     results.append(self._list(call, given))
-                case Total(call=call):
-                    self._total_of(call, pending, results)
+                case AddUp(call=call):
+                    results.append(self._add_up(call, results))
                 case Begin(made=made):
                     pending.append(self._begin_comprehension(made, results.pop()))
                 case Comprehend():
@@ -226,7 +227,10 @@ class Evaluation(Leaves):
                     pending += plan
                 case _:
                     try:
-                        self._begin(task, pending, results)
+                        if isinstance(task, Total):
+                            self._total_of(task.call, pending, results)
+                        else:
+                            self._begin(task, pending, results)
                     except UnmeasuredError as needs:
                         measure = Measure(needs.asked, needs.expression)
                         pending += [task, measure, needs.asked.receiver]
@@ -268,6 +272,7 @@ class Evaluation(Leaves):
         elif call.function == "range":
             results.append(self._range(call))
         else:
+            self._first_number(call)
             lists = call.arguments if call.function == "zip" else call.arguments[:1]
             pending.append(Gather(call, lists))
             for one in reversed(lists):
@@ -319,19 +324,21 @@ class Evaluation(Leaves):
 
     def _total_of(self, call: syntax.Call, pending: list[Task], results: list[Result]) -> None:
         """`sum` as Python has it for lists, from 0 on; of one tensor it is torch's."""
-        given = results.pop()
-        if isinstance(given, int):
-            results.append(given)
+        if isinstance(results[-1], int):
             pending.append(Apply(resolve(call, self._seen, self._known), call.span))
             return
-        items, count = self._items(given, call.arguments[0])
-        self._spend(count, call.span)
         start = call.arguments[1] if len(call.arguments) > 1 else syntax.Number(0, call.span)
-        total = self._one(self._evaluate(start), start)
+        pending += [AddUp(call), start]
+
+    def _add_up(self, call: syntax.Call, results: list[Result]) -> int:
+        """The items of a list added to a start, one after the other."""
+        total = self._one(results.pop(), call.arguments[-1])
+        items, count = self._items(results.pop(), call.arguments[0])
+        self._spend(count, call.span)
         for item in items:
             one = self._one(item, call.arguments[0])
             total = self._applied(_ADD, (total, one), NO_ATTRIBUTES, call.span)
-        results.append(total)
+        return total
 
     # Operations
 

@@ -61,6 +61,12 @@ class Total(NamedTuple):
     call: syntax.Call
 
 
+class AddUp(NamedTuple):
+    """The last results are the list that `sum` takes, and where it starts."""
+
+    call: syntax.Call
+
+
 class Begin(NamedTuple):
     """The last result is what a comprehension goes through."""
 
@@ -90,6 +96,7 @@ Task = (
     | Measure
     | Gather
     | Total
+    | AddUp
     | Begin
     | Comprehend
 )

@@ -226,6 +226,7 @@ REFUSED = {
     "x=2, y = [x*i for i in range(3)]": "1:6: this is a list of 3 values, not one value",
     "x=2, for i in range(0): y = x": "1:25: `y` is never assigned: its loop runs no time",
     "x=2, y = x*2, y.append(x)": "1:15: `y` is not a list",
+    "x=2, y = sum(x, len(reversed([x]))) + len(len(x))": "1:46: a single number has no length",
     "x=2, y = sum([x, [x]])": "1:14: this is a list of 1 values",
     "x=2, y = [x for i in range(9) if i]": "1:31: `if` cannot choose element by element",
     "x=2, for i in range(3): continue": "1:25: `continue` is not supported",
