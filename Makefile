@@ -16,7 +16,7 @@ DEV := .venv/.installed-$(VERSION)-dev
 BENCH := .venv/.installed-$(VERSION)-bench
 INSTALL := .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e
 
-.PHONY: help run test lint format snapshots screenshot bench clean
+.PHONY: help run test lint format snapshots screenshot reference samples bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -43,6 +43,12 @@ snapshots: $(DEV) ## record the snapshots of the screen anew; look at the differ
 
 screenshot: $(DEV) ## draw the README's picture anew from the app itself
 	.venv/bin/python .github/screenshot.py
+
+reference: $(RUN) ## write the README's table of operations anew from the catalogue
+	.venv/bin/python .github/reference.py
+
+samples: $(DEV) ## run torch's own test inputs and print a line a function: make samples NAME=softmax
+	@.venv/bin/python -m tests.catalogue $(NAME)
 
 bench: $(BENCH) ## compare the speed with micrograd, torch and numpy, in one table of ratios
 	OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest tests/benchmarks/bench_*.py -q -p no:cacheprovider

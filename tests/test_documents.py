@@ -16,6 +16,7 @@ from backprop_engine.graph import Graph
 from backprop_engine.operation import Derivative, Operation
 from backprop_engine.scenarios.loader import load
 from backprop_tui.commands import COMMANDS, key_name
+from backprop_tui.headless.ops_output import markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -73,6 +74,20 @@ def test_the_readmes_picture_is_what_the_app_draws_today(tmp_path: Path) -> None
     subprocess.run([sys.executable, script, drawn], check=True, capture_output=True)
     is_same = drawn.read_bytes() == (script.parent / "screenshot.svg").read_bytes()
     assert is_same, "look at the app; if it is as it should be, run `make screenshot`"
+
+
+def test_the_readmes_table_of_operations_is_that_of_the_catalogue() -> None:
+    table = README.split("<!-- ops -->\n")[1].split("<!-- /ops -->")[0]
+    assert table == markdown(), "run `make reference`"
+
+
+def test_the_reference_writes_its_table_between_the_markers(tmp_path: Path) -> None:
+    copy = tmp_path / "README.md"
+    copy.write_text("before\n<!-- ops -->\nold\n<!-- /ops -->\nafter\n", encoding="utf-8")
+    script = ROOT / ".github" / "reference.py"
+    subprocess.run([sys.executable, script, copy], check=True, capture_output=True)
+    written = f"before\n<!-- ops -->\n{markdown()}<!-- /ops -->\nafter\n"
+    assert copy.read_text(encoding="utf-8") == written
 
 
 def test_the_readme_lists_the_keys_of_all_commands_and_no_others() -> None:

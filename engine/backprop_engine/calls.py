@@ -177,5 +177,5 @@ def _unknown_function(call: syntax.Call, variables: Container[str]) -> ProblemEr
     if (missing := refused.of_torch(call, FUNCTIONS)) is not None:
         return missing
     kind = "function" if call.receiver is None else "method"
-    fix = did_you_mean(name, list(FUNCTIONS))
+    fix = did_you_mean(name, list(FUNCTIONS)) or "`backprop-tui ops` lists what there is"
     return ProblemError(f"unknown {kind} `{name}`", call.function_span, fix=fix)

@@ -47,10 +47,8 @@ _BUILTINS: Final[Mapping[str, Callable[..., Any]]] = {"int": int, "float": float
 class NotWrittenError(ProblemError):
     """Something that is computed stands where a number has to be written out."""
 
-    def __init__(self, span: Span) -> None:
-        super().__init__(
-            "this must be written out, not computed", span, "a number, or a list of numbers"
-        )
+    def __init__(self, span: Span, what: str = "this must be written out, not computed") -> None:
+        super().__init__(what, span, "a number, or a list of numbers")
 
 
 class Question(NamedTuple):
@@ -128,7 +126,7 @@ def literal(expression: Expression, known: Known = nothing_known, depth: int = 0
     Raises ProblemError for anything that is not written out and not `known`.
     """
     if depth > MAX_NESTING:
-        raise ProblemError(f"nested deeper than {MAX_NESTING} levels", expression.span)
+        raise NotWrittenError(expression.span, f"nested deeper than {MAX_NESTING} levels")
     inner = depth + 1
     match expression:
         case syntax.Number(value=value):

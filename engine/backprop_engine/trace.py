@@ -304,18 +304,16 @@ class Trace:
 
         It changes when the pass's last contribution is in.
         """
-        shown = self.shown_pass(cursor)
-        done = (
-            shown.index
-            if cursor >= shown.stop or self._is_accumulated(node, cursor)
-            else shown.index - 1
-        )
-        while done >= 0:
-            grads = self.passes[done].grads
-            if grads is not None:
-                return grads.get(node)
-            done -= 1
+        for one in reversed(self.accumulated(node, cursor)):
+            if one.grads is not None:
+                return one.grads.get(node)
         return None
+
+    def accumulated(self, node: int, cursor: int) -> tuple[Pass, ...]:
+        """The passes that `.grad` of `node` has seen the whole of, as of `cursor`."""
+        shown = self.shown_pass(cursor)
+        is_done = cursor >= shown.stop or self._is_accumulated(node, cursor)
+        return self.passes[: shown.index + is_done]
 
     def _is_accumulated(self, node: int, cursor: int) -> bool:
         shown = self.shown_pass(cursor)

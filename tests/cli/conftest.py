@@ -1,4 +1,4 @@
-"""Fixtures of the command line: one torch process for all tests, and scenarios on disk."""
+"""Fixtures of the command line: one process an oracle for all tests, and scenarios on disk."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from backprop_tui.cli import main
 from backprop_tui.headless import run as headless
 from backprop_tui.oracle.client import Oracle
+from backprop_tui.oracle.symbolic.client import SymbolicOracle
 
 
 @pytest.fixture(scope="session")
@@ -19,21 +20,31 @@ def running_oracle() -> Iterator[Oracle]:
         yield oracle
 
 
+@pytest.fixture(scope="session")
+def running_sympy() -> Iterator[SymbolicOracle]:
+    # A slow machine is no reason for a skip.
+    with SymbolicOracle(time_limit=100) as oracle:
+        yield oracle
+
+
+class _Shared:
+    """An oracle that does not end with the command."""
+
+    def __init__(self, oracle):
+        self.ask = oracle.ask
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+
 @pytest.fixture
-def shared_torch(running_oracle, monkeypatch):
-    """`check` asks the session's torch process and does not end it."""
-
-    class Shared:
-        def ask(self, trace):
-            return running_oracle.ask(trace)
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
-    monkeypatch.setattr(headless, "Oracle", Shared)
+def shared_oracles(running_oracle, running_sympy, monkeypatch):
+    """`check` asks the session's processes and does not end them."""
+    monkeypatch.setattr(headless, "Oracle", lambda: _Shared(running_oracle))
+    monkeypatch.setattr(headless, "SymbolicOracle", lambda: _Shared(running_sympy))
 
 
 @pytest.fixture(autouse=True)

@@ -13,13 +13,14 @@ from backprop_engine.catalogue import OPERATIONS
 from backprop_tui.headless import run as headless
 from backprop_tui.library import bundled_scenarios
 from backprop_tui.oracle.client import Oracle
+from backprop_tui.oracle.symbolic.client import SymbolicOracle
 
 LECTURE = "x=2, y=x**2+3x+1"
 BASIC = "inputs: {x: 2}\ncompute: y = x**2 + 3x + 1\n"
 WRONG = "inputs: {x: 2}\ncompute: y = x**2\nexpect: {y: 5, x.grad: 4}\n"
 BROKEN = "inputs: {x: 2}\ncompute: y = x^2\n"
 
-pytestmark = pytest.mark.usefixtures("shared_torch")
+pytestmark = pytest.mark.usefixtures("shared_oracles")
 
 
 def dead_torch(monkeypatch, code="raise SystemExit(3)"):
@@ -27,11 +28,11 @@ def dead_torch(monkeypatch, code="raise SystemExit(3)"):
     monkeypatch.setattr(headless, "Oracle", partial(Oracle, command=command, time_limit=60))
 
 
-def test_the_lecture_example_is_seven_three_times_over(run):
+def test_the_lecture_example_is_seven_four_times_over(run):
     code, out, err = run("check", "-e", LECTURE)
     assert (code, err) == (0, "")
     (row,) = [line for line in out.splitlines() if "x.grad" in line]
-    assert row.split() == ["x.grad", "7", "7", "7", "✓"]
+    assert row.split() == ["x.grad", "7", "7", "7", "7", "✓"]
     assert out.splitlines()[-1] == "1 scenario, 1 ok; 1 gradient, none off; no skips"
 
 
@@ -42,7 +43,15 @@ def test_one_object_a_scenario_has_exactly_these_keys(run_json, scenario):
         "scenario": "basic.yaml",
         "ok": True,
         "values": {"y": 11.0},
-        "gradients": {"x": {"engine": 7.0, "torch": 7.0, "finite_difference": 7.0, "ok": True}},
+        "gradients": {
+            "x": {
+                "engine": 7.0,
+                "torch": 7.0,
+                "finite_difference": 7.0,
+                "symbolic": 7.0,
+                "ok": True,
+            }
+        },
         "nodes": 8,
         "steps": 10,
         "errors": [],
@@ -53,7 +62,9 @@ def test_every_bundled_scenario_is_right(run_json):
     code, answers, err = run_json("check", "--json", str(bundled_scenarios()))
     assert (code, err) == (0, "")
     assert len(answers) >= 10
-    assert all(one["ok"] and not one["errors"] for one in answers)
+    assert all(one["ok"] for one in answers)
+    told = [error for one in answers for error in one["errors"]]
+    assert all(error["message"].startswith("skipped: Formulas are for numbers") for error in told)
 
 
 def test_a_folder_is_checked_with_all_below_it_in_order(run_json, scenario):
@@ -174,12 +185,13 @@ def test_an_expected_error_that_does_not_come_is_off(run, scenario):
 
 
 def test_an_oracle_that_is_said_to_disagree_must_disagree(run_json, scenario, monkeypatch):
-    name = scenario("known.yaml", BASIC + "disagrees: {x: [finite_difference, torch]}\n")
+    name = scenario("known.yaml", BASIC + "disagrees: {x: [finite_difference, torch, symbolic]}\n")
     code, (answer,), _ = run_json("check", "--json", name)
     assert (code, answer["gradients"]["x"]["ok"]) == (1, False)
     assert [(one["oracle"], one["name"]) for one in answer["errors"]] == [
         ("torch", "x"),
         ("finite_difference", "x"),
+        ("symbolic", "x"),
     ]
     break_a_rule(monkeypatch)
     code, (answer,), _ = run_json("check", "--json", name)
@@ -205,14 +217,16 @@ def test_a_wrong_derivative_is_told_where_it_is_and_what_it_does(run_json, monke
     code, (answer,), _ = run_json("check", "--json", "-e", LECTURE)
     assert (code, answer["ok"]) == (1, False)
     assert answer["gradients"]["x"] == {
-        "engine": 5.0, "torch": 7.0, "finite_difference": 7.0, "ok": False,
+        "engine": 5.0, "torch": 7.0, "finite_difference": 7.0, "symbolic": 7.0, "ok": False,
     }  # fmt: skip
-    fault, torch, difference = answer["errors"]
+    fault, torch, difference, formula = answer["errors"]
     assert (
         "the contribution of %2 to x (step 8) is 1 by the engine and 3 by torch" in fault["message"]
     )
     assert (torch["oracle"], torch["name"]) == ("torch", "x")
     assert (difference["oracle"], difference["name"]) == ("finite_difference", "x")
+    assert (formula["oracle"], formula["name"]) == ("symbolic", "x")
+    assert "is 5 by the engine and 7 by the formula" in formula["message"]
 
 
 def test_without_torch_the_column_is_null_and_says_why(run_json):
@@ -227,7 +241,7 @@ def test_a_dead_torch_is_exit_one_and_the_rest_is_still_told(run_json, run, monk
     code, (answer,), _ = run_json("check", "--json", "-e", LECTURE)
     assert (code, answer["ok"]) == (1, False)
     assert answer["gradients"]["x"] == {
-        "engine": 7.0, "torch": None, "finite_difference": 7.0, "ok": True,
+        "engine": 7.0, "torch": None, "finite_difference": 7.0, "symbolic": 7.0, "ok": True,
     }  # fmt: skip
     (error,) = answer["errors"]
     assert (error["oracle"], error["name"]) == ("torch", None)
@@ -250,15 +264,69 @@ def test_a_missing_torch_is_told_with_the_remedy(run_json, monkeypatch):
     assert [one["gradients"]["x"]["engine"] for one in answers] == [7, 6]
 
 
+def test_without_sympy_the_column_is_null_and_says_why(run, run_json):
+    code, (answer,), _ = run_json("check", "--no-symbolic", "--json", "-e", LECTURE)
+    assert (code, answer["ok"]) == (0, True)
+    assert answer["gradients"]["x"]["symbolic"] is None
+    assert [(one["oracle"], one["message"]) for one in answer["errors"]] == [
+        ("symbolic", "not run: --no-symbolic")
+    ]
+    _, out, _ = run("check", "--no-symbolic", "-e", LECTURE)
+    assert "not run" in out
+
+
+def test_a_dead_sympy_is_exit_one_and_the_rest_is_still_told(run_json, monkeypatch):
+    command = [sys.executable, "-c", "raise SystemExit(3)"]
+    monkeypatch.setattr(headless, "SymbolicOracle", partial(SymbolicOracle, command=command))
+    code, (answer,), _ = run_json("check", "--json", "-e", LECTURE)
+    assert (code, answer["ok"]) == (1, False)
+    row = answer["gradients"]["x"]
+    assert (row["torch"], row["symbolic"], row["ok"]) == (7.0, None, True)
+    (error,) = answer["errors"]
+    assert (error["oracle"], error["name"]) == ("symbolic", None)
+    assert "The sympy process ended with exit code 3" in error["message"]
+
+
+def test_what_is_too_much_for_sympy_is_a_skip_and_all_right(run, monkeypatch):
+    slow = [sys.executable, "-c", "import time; time.sleep(600)"]
+    oracle = partial(SymbolicOracle, command=slow, time_limit=0.2)
+    monkeypatch.setattr(headless, "SymbolicOracle", oracle)
+    code, out, _ = run("check", "-e", LECTURE)
+    assert code == 0
+    assert "1 skip (symbolic 1: too much mathematics for the time there is)" in out
+
+
+def test_arrays_are_skipped_without_any_sympy(run_json, monkeypatch):
+    nowhere = partial(SymbolicOracle, command=["/nowhere/python"])
+    monkeypatch.setattr(headless, "SymbolicOracle", nowhere)
+    code, (answer,), _ = run_json("check", "--json", "-e", "x=[1, 2], y=(x*x).sum()")
+    assert (code, answer["gradients"]["x"]["symbolic"]) == (0, None)
+    (error,) = answer["errors"]
+    assert (error["oracle"], error["name"]) == ("symbolic", "x")
+    assert "x is an array of shape (2,)" in error["message"]
+
+
+def test_engines_that_agree_and_are_wrong_are_caught_by_the_formula(run_json, scenario):
+    text = "inputs: {x: 1e-8}\ncompute: y = (1 - cos(x))/x**2\n"
+    _, (answer,), _ = run_json("check", "--json", scenario("cancel.yaml", text))
+    row = answer["gradients"]["x"]
+    assert row["engine"] == row["torch"] == pytest.approx(1e8)
+    assert row["symbolic"] == pytest.approx(-8.333333e-10)
+    text += "disagrees: {x: [finite_difference, symbolic]}\n"
+    code, _, _ = run_json("check", "--json", scenario("known.yaml", text))
+    assert code == 0
+
+
 def test_a_kink_is_skipped_counted_and_all_right(run, run_json):
     code, (answer,), _ = run_json("check", "--json", "-e", "x=0, y=relu(x)")
     assert (code, answer["ok"]) == (0, True)
     assert answer["gradients"]["x"]["finite_difference"] is None
-    (told,) = answer["errors"]
-    assert told["oracle"] == "finite_difference"
-    assert "kink" in told["message"]
+    assert answer["gradients"]["x"]["symbolic"] is None
+    assert [one["oracle"] for one in answer["errors"]] == ["finite_difference", "symbolic"]
+    assert all("skipped: a kink" in one["message"] for one in answer["errors"])
     _, out, _ = run("check", "-e", "x=0, y=relu(x)")
-    assert "1 skip (a kink" in out.splitlines()[-1]
+    assert "2 skips (finite differences 1: a kink" in out.splitlines()[-1]
+    assert "symbolic 1: a kink" in out.splitlines()[-1]
 
 
 def test_skipped_elements_of_an_array_are_null(run, run_json):
@@ -281,7 +349,7 @@ def test_numbers_that_are_not_finite_are_strings(run_json):
 def test_an_input_that_never_received_anything_is_null_everywhere(run_json):
     _, (answer,), _ = run_json("check", "--json", "-e", "x=1, z=2, y=z*z")
     assert answer["gradients"]["x"] == {
-        "engine": None, "torch": None, "finite_difference": None, "ok": True,
+        "engine": None, "torch": None, "finite_difference": None, "symbolic": None, "ok": True,
     }  # fmt: skip
     assert answer["errors"] == []
 

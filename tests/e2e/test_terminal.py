@@ -117,6 +117,16 @@ def test_a_newcomer_steps_to_7_and_leaves_the_terminal_as_it_was(terminal):
     assert re.findall(rb"\x1b\[\?25[hl]", one.output)[-1].endswith(b"h")
 
 
+def test_the_derivative_is_there_as_a_formula(terminal):
+    one = terminal(f"{program()} {SCENARIO}")
+    one.wait_for("Basic autograd", "0/10")
+    one.press("ff\t\t\t")
+    one.wait_for("[Symbolic]", "y(x) = x² + 3x + 1", "dy/dx = 2x + 3", "at x = 2")
+    assert re.search(r"dy/dx +7 +7 ✓", one.text)
+    one.press("q")
+    assert one.finish() == 0
+
+
 def test_an_expression_opens_in_an_ascii_terminal(terminal):
     one = terminal(f"{program()} -e 'x=2, y=x**2+3x+1'", LANG="C")
     one.wait_for("dy/dnode", "%1 = x^2", "0/10")

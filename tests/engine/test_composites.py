@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 
 from backprop_engine.backward import backward
-from backprop_engine.catalogue import GROUPS, OPERATIONS
+from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS
 from backprop_engine.explain import explain
 from backprop_engine.graph import Graph
+from backprop_engine.notation import plain
 from backprop_engine.operation import OPERAND_LETTERS, Kind, Rounding
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
@@ -93,7 +95,7 @@ CASES = [
     case("group_norm", drawn(2, 4, 3), drawn(4), drawn(4), num_groups=2),
     case("instance_norm", drawn(2, 4, 3), drawn(4)),
     *(
-        case("normalize", drawn(2, 3), p=p, dim=1) for p in (2.0, 1.0, 3.0, float("inf"))
+        case("normalize", drawn(2, 3), p=p, dim=1) for p in (2.0, 1.0, 3.0, 0.0, float("inf"))
     ),
     case("cosine_similarity", drawn(2, 3), drawn(3), dim=-1),
     *(
@@ -128,6 +130,16 @@ def settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
         if one.kind is not Kind.OPERAND and not one.is_ignored and not one.refusal
     }
     return {**defaults, **changes}
+
+
+def parts_of(name: str, operands: list[Any], changes: dict[str, Any]) -> set[str]:
+    """The functions that the statements call."""
+    text = OPERATIONS[name].opened(operands, settings(name, changes))
+    return set(re.findall(r"(\w+)\(", text)) - {"tensor"}
+
+
+def test_every_part_is_a_function_of_the_catalogue():
+    assert {part for one in CASES for part in parts_of(*one.values)} <= set(FUNCTIONS)
 
 
 def opened(name: str, operands: list[Any], attributes: dict[str, Any], seed: Any) -> Trace:
@@ -178,7 +190,8 @@ def test_an_example_runs_and_shows_its_operation(title):
         trace = record(parse_shorthand(Source("<-e>", operation.example)))
         assert operation in trace.graph.operation
         for step in range(len(trace)):
-            explain(trace, step)
+            told = explain(trace, step)
+            assert "?" not in plain(told.headline + told.formula + told.vjp + told.sentence)
 
 
 @pytest.mark.parametrize("title", TITLES)

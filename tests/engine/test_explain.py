@@ -166,8 +166,8 @@ def test_every_operation_can_be_explained_in_every_operand():
     from backprop_engine.operation import fill
 
     for operation in OPERATIONS.values():
-        attributes = [parameter.name for parameter in operation.parameters]
-        names = dict.fromkeys([*"abcdefgh", "y", "g", "items", "output", *attributes], "q")
+        attributes = {one.name: (*one.choices, "1")[0] for one in operation.parameters}
+        names = dict.fromkeys([*"abcdefgh", "y", "g", "items"], "q") | attributes | {"output": "0"}
         assert "q" in fill(operation.notation, names)
         for derivative in operation.derivatives:
             assert fill(derivative.local or derivative.vjp or "", names)

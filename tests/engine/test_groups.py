@@ -221,3 +221,9 @@ def test_a_key_that_speaks_of_several_values_is_told_its_place(section: str, pla
         record(parse_document(Source("lesson.yaml", text)))
 
     assert str(caught.value.render()).startswith(f"lesson.yaml:{place}: `p` gives 2 values")
+
+
+def test_a_remainder_of_five_thousand_terms_is_computed() -> None:
+    trace = run("x=5, y = x" + " % 3" * 5000)
+
+    assert trace.graph.value[trace.assigned["y"]] == 2.0

@@ -142,7 +142,8 @@ CASES: dict[str, list[Case]] = {
         *(([SQUARE], {"n": n}) for n in (1, 2, 3, 5, -1, -2)),
         ([BATCH], {"n": 3}),
     ],
-    "cholesky": [([POSITIVE], {}), ([[POSITIVE, POSITIVE]], {})],
+    "cholesky": [([POSITIVE], {}), ([[POSITIVE, POSITIVE]], {"upper": True})],
+    "linalg.cholesky": [([POSITIVE], {}), ([[POSITIVE, POSITIVE]], {"upper": True})],
     "trace": [([SQUARE], {}), ([MATRIX], {}), ([np.array(MATRIX).T.tolist()], {})],
     "diag": [
         ([VECTOR], {}),
@@ -179,6 +180,7 @@ def test_every_operation_of_these_groups_has_cases():
 
 
 @pytest.mark.filterwarnings("ignore:Using torch.cross without")
+@pytest.mark.filterwarnings("ignore:torch.cholesky is deprecated")
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", CASES)
 def test_value_gradients_and_grad_fn_equal_those_of_torch(name, dtype, agree):
@@ -211,12 +213,13 @@ def test_where_beta_is_zero_what_is_added_does_not_count(agree):
     agree("addmm", [[nan, nan, nan], MATRIX, SQUARE], {"beta": 0.0}, "float64")
 
 
-@pytest.mark.parametrize("name", ["inv", "solve", "cholesky"])
-def test_a_result_of_lapack_lies_column_by_column_as_in_torch(name):
+@pytest.mark.parametrize("name", ["inv", "solve", "linalg.cholesky"])
+def test_a_result_of_lapack_lies_column_by_column_as_in_torch(name, with_defaults):
     operands = [np.array(POSITIVE), np.array(SQUARE)][: len(OPERATIONS[name].derivatives)]
-    twin = OPERATIONS[name].torch(torch, *map(torch.tensor, operands))
+    attributes = with_defaults(OPERATIONS[name], {})
+    twin = OPERATIONS[name].torch(torch, *map(torch.tensor, operands), **attributes)
     assert not twin.is_contiguous()
-    assert not OPERATIONS[name].forward(*operands).flags.c_contiguous
+    assert not OPERATIONS[name].forward(*operands, **attributes).flags.c_contiguous
 
 
 @pytest.mark.parametrize(
@@ -258,7 +261,7 @@ def test_a_result_of_lapack_lies_column_by_column_as_in_torch(name):
         ("solve", [SINGULAR, [1.0, 2.0]], {}, "`solve` needs an invertible matrix"),
         ("solve", [SQUARE, [1.0, 2.0]], {}, "for shapes (3, 3) and (2,): B must have 3 rows"),
         ("matrix_power", [SINGULAR], {"n": -1}, "`matrix_power` needs an invertible matrix"),
-        ("cholesky", [SINGULAR], {}, "`cholesky` needs a positive-definite matrix"),
+        ("cholesky", [SINGULAR], {"upper": False}, "`cholesky` needs a positive-definite matrix"),
         ("trace", [VECTOR], {}, "`trace` takes a matrix, not shape (3,)"),
         ("diag", [CUBE], {"diagonal": 0}, "takes a vector or a matrix, not shape (2, 3, 4)"),
         ("diagonal", [VECTOR], {"offset": 0, "dim1": 0, "dim2": 1}, "`diagonal` needs two axes"),

@@ -210,3 +210,9 @@ def test_oracles_known_to_disagree_are_named_by_input() -> None:
         "x": frozenset({"finite_difference", "torch"}),
         "W": frozenset({"symbolic"}),
     }
+
+
+def test_numbers_assigned_at_once_in_the_shorthand_are_inputs_each() -> None:
+    scenario = shorthand("a, b = 2, [1, 3], c, d = a, 4, y = (a*b).sum()")
+
+    assert [(one.name, np.ndim(one.value)) for one in scenario.inputs] == [("a", 0), ("b", 1)]

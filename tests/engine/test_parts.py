@@ -27,6 +27,8 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("var", [VECTOR], {}),
     ("var", [BATCH], {"dim": (0, 2), "unbiased": False}),
     ("var", [BATCH], {"dim": -1, "correction": 2.0, "keepdim": True}),
+    ("var.unbiased", [VECTOR], {"unbiased": False}),
+    ("std.unbiased", [MATRIX], {"unbiased": True}),
     ("std", [VECTOR], {}),
     ("std", [BATCH], {"dim": 1, "unbiased": True}),
     ("logsumexp", [VECTOR], {"dim": 0}),

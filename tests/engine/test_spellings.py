@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.catalogue import FUNCTIONS, OPERATIONS
+from backprop_engine.operation import Kind
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import ScenarioError, Source
@@ -28,6 +29,7 @@ X = np.array([[1.0, -2.0, 3.0], [4.0, 0.5, -6.0]])
         ("x.mean(dim=(0, 1), keepdim=True)", "mean", X.mean(keepdims=True)),
         ("x.prod(1)", "prod", X.prod(1)),
         ("x.var(unbiased=False)", "var", X.var()),
+        ("x.var(False)", "var.unbiased", X.var()),
         ("x.var(0, False)", "var", X.var(0)),
         ("x.std(dim=1, correction=0)", "std", X.std(1)),
         ("torch.std(x, 1, keepdim=True)", "std", X.std(1, ddof=1, keepdims=True)),
@@ -111,3 +113,11 @@ def test_a_call_that_does_not_fit_is_refused_in_words(call, message):
     with pytest.raises(ScenarioError) as caught:
         trace_of(f"x = torch.tensor({X.tolist()}, requires_grad=True)\ny = {call}")
     assert message in str(caught.value)
+
+
+def test_a_number_written_out_is_an_attribute_before_it_is_a_value():
+    for forms in FUNCTIONS.values():
+        counts = [sum(one.kind is Kind.OPERAND for one in form.parameters) for form in forms]
+        assert counts == sorted(counts)
+    names = [form.name for form in FUNCTIONS["masked_fill"]]
+    assert names == ["masked_fill", "masked_fill.Tensor"]

@@ -183,6 +183,24 @@ def test_a_contribution_that_torch_has_and_the_trace_lacks_is_surplus(oracle):
     ]
 
 
+@pytest.mark.parametrize(("text", "agrees"), [("y=(x*0).sum()", True), ("y=(x*2).sum()", False)])
+def test_a_gradient_that_torch_leaves_out_is_zero(oracle, text, agrees):
+    trace = shorthand(f"x=[1,2], {text}")
+    x = trace.graph.inputs["x"]
+    whole = judged(oracle, trace).report
+    last = len(trace) - 1
+    without = dataclasses.replace(
+        whole,
+        contributions={step: one for step, one in whole.contributions.items() if step != last},
+        totals={step: one for step, one in whole.totals.items() if step != last},
+        gradients={key: one for key, one in whole.gradients.items() if key[1] != x},
+        grads={1: {x: None}},
+    )
+    agreed = agreement(trace, without)
+    assert (not agreed.faulty_steps) == agrees
+    assert (agreed.grad_after(1, x) is None) == agrees
+
+
 def test_a_joint_is_compared_as_the_sum_it_is(oracle):
     trace = document(
         "inputs: {A: [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]}\ncompute: y = (A@A).sum()\n"

@@ -30,10 +30,11 @@ def _default_dtype() -> Iterator[None]:
 
 def answered(text: str) -> tuple[Trace, TorchReport]:
     trace = record(parse_shorthand(Source("<-e>", text)))
-    request = json.loads(json.dumps(encode_request(trace, 1)))
+    request = json.loads(json.dumps(encode_request(trace)))
     return trace, decode_report(trace, json.loads(json.dumps(child.answer(request))))
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # torch tells of what it copies or will drop
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_torch_agrees_with_every_step_of_the_example(name):
     trace, report = answered(EXAMPLES[name])

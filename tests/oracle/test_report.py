@@ -158,7 +158,7 @@ def test_a_value_torch_hands_through_still_has_an_edge_of_its_own(monkeypatch):
     trace = shorthand("x=[1, 2], y=-x, z=(y*y).sum()")
     same = dataclasses.replace(OPERATIONS["neg"], torch=lambda torch, a: a)
     monkeypatch.setattr(child, "OPERATIONS", {**OPERATIONS, "neg": same})
-    request = json.loads(json.dumps(encode_request(trace, 1)))
+    request = json.loads(json.dumps(encode_request(trace)))
     report = decode_report(trace, json.loads(json.dumps(child.answer(request))))
     assert not report.surplus
     np.testing.assert_array_equal(report.contributions[len(trace) - 1], [2, 4])

@@ -1,4 +1,4 @@
-"""A fake oracle, and the app opened on a lesson without a terminal and without torch."""
+"""Fake oracles, and the app opened on a lesson without a terminal and without torch."""
 
 # ruff: noqa: E402 - Textual reads its environment when it is imported, so that is cleared first
 
@@ -27,10 +27,18 @@ import pytest
 from textual.pilot import Pilot
 
 from backprop_engine.trace import Trace
-from backprop_tui.app import AsksTorch, DebuggerApp
+from backprop_tui.app import AsksSympy, AsksTorch, DebuggerApp
 from backprop_tui.glyphs import UNICODE, Glyphs
 from backprop_tui.opening import Target
 from backprop_tui.oracle.report import Failed, Ready, TorchReport
+from backprop_tui.oracle.symbolic.protocol import not_applicable
+from backprop_tui.oracle.symbolic.report import (
+    Function,
+    Mathematics,
+    Partial,
+    SymbolicAnswer,
+    SymbolicReport,
+)
 
 LESSONS = Path(__file__).parent / "lessons"
 
@@ -63,7 +71,7 @@ class Agreeing:
 
     closed = False
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         return Ready(report_like(trace))
 
     def close(self) -> None:
@@ -73,7 +81,7 @@ class Agreeing:
 class Missing(Agreeing):
     """An oracle without torch."""
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         return Failed("PyTorch is not installed.", "`pip install torch` brings it.")
 
 
@@ -83,7 +91,7 @@ class Slow(Agreeing):
     def __init__(self) -> None:
         self._end = Event()
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         self._end.wait(60)
         return Failed("closed", "")
 
@@ -94,11 +102,64 @@ class Slow(Agreeing):
 class Disagreeing(Agreeing):
     """An oracle that finds one contribution off: that of the last step."""
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         report, last = report_like(trace), len(trace) - 1
         sent = {**report.contributions, last: report.contributions[last] + 0.5}
         totals = {**report.totals, last: report.totals[last] + 0.5}
         return Ready(replace(report, contributions=sent, totals=totals))
+
+
+class Formulas:
+    """A symbolic oracle that knows two functions, and what it was asked."""
+
+    version = "1.14.0"
+
+    def __init__(self, answer: SymbolicAnswer | None = None) -> None:
+        self.asked: list[Trace] = []
+        self._answer = answer
+
+    def ask(self, trace: Trace) -> SymbolicAnswer:
+        self.asked.append(trace)
+        refusal = not_applicable(trace)
+        return self._answer or refusal or Ready(self._report(trace))
+
+    def _report(self, trace: Trace) -> SymbolicReport:
+        (output,) = {one.output for one in trace.passes if one.output is not None}
+        names = [name for name, node in trace.graph.inputs.items()]
+        partials = {
+            trace.graph.inputs["x"]: Partial(Mathematics("2x + 3", ""), 7.0, 7.0),
+        }
+        if "z" in names:
+            partials = {
+                trace.graph.inputs["x"]: Partial(Mathematics("z²/(x + z)²", ""), 0.36, 0.36),
+                trace.graph.inputs["z"]: Partial(Mathematics("x²/(x + z)²", ""), 0.16, 0.16),
+            }
+        text = "x·z/(x + z)" if "z" in names else "x² + 3x + 1"
+        function = Function(
+            arguments=tuple(trace.graph.inputs.values()),
+            expression=Mathematics(text, ""),
+            value=float(trace.graph.value[output]),
+            partials=partials,
+        )
+        return SymbolicReport(self.version, {output: function})
+
+    def close(self) -> None:
+        pass
+
+
+class SlowFormulas(Formulas):
+    """A symbolic oracle that answers only when it is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._end = Event()
+
+    def ask(self, trace: Trace) -> SymbolicAnswer:
+        self._end.wait(60)
+        return Failed("closed", "")
+
+    def close(self) -> None:
+        self._end.set()
 
 
 @pytest.fixture(autouse=True)
@@ -117,9 +178,12 @@ def opened() -> Opener:
         size: tuple[int, int] = (80, 24),
         oracle: AsksTorch | None = None,
         glyphs: Glyphs = UNICODE,
+        symbolic: AsksSympy | None = None,
     ) -> AsyncIterator[Pilot[None]]:
         where = Path(target) if isinstance(target, str) else target
-        app = DebuggerApp(where, oracle=oracle or Agreeing(), glyphs=glyphs)
+        app = DebuggerApp(
+            where, oracle=oracle or Agreeing(), symbolic=symbolic or Formulas(), glyphs=glyphs
+        )
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             if not isinstance(oracle, Slow):
@@ -159,3 +223,13 @@ def slow() -> Slow:
 @pytest.fixture
 def disagreeing() -> Disagreeing:
     return Disagreeing()
+
+
+@pytest.fixture
+def formulas() -> Formulas:
+    return Formulas()
+
+
+@pytest.fixture
+def slow_formulas() -> SlowFormulas:
+    return SlowFormulas()

@@ -75,13 +75,28 @@ async def test_a_command_that_cannot_do_it_says_so_until_the_next(opened, text_o
 async def test_tab_goes_round_the_panes_and_shift_tab_back(opened):
     async with opened() as pilot:
         seen = []
-        for _ in range(6):
+        for _ in range(7):
             seen.append(pilot.app.screen.focused.id)
             await pilot.press("tab")
-        assert seen == ["graph", "chain", "torch", "source", "notes", "watches"]
+        assert seen == ["graph", "chain", "torch", "symbolic", "source", "notes", "watches"]
         assert pilot.app.screen.focused.id == "graph"
         await pilot.press("shift+tab")
         assert pilot.app.screen.focused.id == "watches"
+
+
+async def test_tabs_that_come_faster_than_they_are_drawn_all_count(opened):
+    async with opened() as pilot:
+        for _ in range(3):
+            pilot.app.screen.turn(1)
+        assert pilot.app.screen.focused.id == "symbolic"
+
+
+async def test_the_names_of_all_panes_fit_a_very_narrow_screen(opened, text_of):
+    async with opened(size=(40, 12)) as pilot:
+        assert " [Chain] Torch Symbolic Source Notes" in text_of(pilot)
+        await pilot.press("tab", "tab")
+        await pilot.pause()
+        assert " Chain [Torch] Symbolic Source Notes" in text_of(pilot)
 
 
 async def test_a_narrow_screen_shows_the_pane_that_has_the_focus(opened, text_of):
@@ -94,7 +109,7 @@ async def test_a_narrow_screen_shows_the_pane_that_has_the_focus(opened, text_of
 
 async def test_the_arrows_scroll_a_pane_of_text_that_has_the_focus(opened):
     async with opened(size=(60, 14)) as pilot:
-        await pilot.press("tab", "tab", "tab", "j", "j")
+        await pilot.press("tab", "tab", "tab", "tab", "j", "j")
         await pilot.pause()
         source = pilot.app.screen.focused
         assert source.id == "source"

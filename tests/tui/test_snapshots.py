@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
+from backprop_engine.source import Source
 from backprop_tui.glyphs import ASCII
 
 SIZES = [(80, 24), (120, 40), (160, 50)]
+TWO_INPUTS = Source("<-e>", "x=2, z=3, y=x*z/(x+z)")
 PLACES = {"start": "0", "middle": "9", "end": "100%"}
 
 
@@ -55,7 +57,7 @@ async def test_the_debugger_at_start_middle_and_end_in_dark_and_light(
                 assert pilot.app.export_screenshot() == svg(name=f"{name} {theme}")
 
 
-@pytest.mark.parametrize("presses", [2, 3, 4], ids=["torch", "source", "notes"])
+@pytest.mark.parametrize("presses", [2, 3, 4, 5], ids=["torch", "symbolic", "source", "notes"])
 async def test_each_further_pane_of_a_narrow_screen(opened, text_of, svg, txt, presses):
     async with opened() as pilot:
         await pilot.press(*["tab"] * presses)
@@ -71,6 +73,33 @@ async def test_arrays(opened, text_of, svg, txt):
         await pilot.pause()
         assert text_of(pilot) == txt
         assert pilot.app.export_screenshot() == svg
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_the_formula_of_two_inputs_halfway(opened, text_of, svg, txt, size):
+    async with opened(TWO_INPUTS, size=size) as pilot:
+        await pilot.press("f", "f", "S", "tab", "tab", "tab")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert text_of(pilot) == txt
+        assert pilot.app.export_screenshot() == svg
+
+
+async def test_formulas_in_an_ascii_terminal(opened, text_of, txt):
+    async with opened(TWO_INPUTS, glyphs=ASCII) as pilot:
+        await pilot.press("f", "f", "tab", "tab", "tab")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert text_of(pilot).isascii()
+        assert text_of(pilot) == txt
+
+
+async def test_no_formula_for_arrays(opened, text_of, txt):
+    async with opened("layer.yaml") as pilot:
+        await pilot.press("tab", "tab", "tab")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert text_of(pilot) == txt
 
 
 async def test_an_ascii_terminal(opened, text_of, txt):

@@ -29,7 +29,9 @@ from backprop_tui.messages import Changed
 from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting
+from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
+from backprop_tui.oracle.symbolic.client import SymbolicOracle
+from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
 from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
@@ -51,8 +53,18 @@ from backprop_tui.widgets.timeline import Timeline
 class AsksTorch(Protocol):
     """What the app wants of an oracle; see `backprop_tui.oracle.client.Oracle`."""
 
-    def ask(self, trace: Trace) -> Ready | Failed:
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         """What torch makes of `trace`; called in a thread."""
+
+    def close(self) -> None:
+        """End it; an `ask` under way returns."""
+
+
+class AsksSympy(Protocol):
+    """The same of the symbolic oracle; see `backprop_tui.oracle.symbolic.client`."""
+
+    def ask(self, trace: Trace) -> SymbolicAnswer:
+        """What mathematics says about `trace`; called in a thread."""
 
     def close(self) -> None:
         """End it; an `ask` under way returns."""
@@ -95,6 +107,7 @@ class DebuggerApp(App[None]):
 
     session: reactive[Session | None] = reactive[Session | None](None)
     oracle_state: reactive[OracleState] = reactive[OracleState](Starting())
+    symbolic_state: reactive[SymbolicState] = reactive[SymbolicState](NOT_ASKED)
 
     @dataclass
     class Opened(Message):
@@ -108,7 +121,7 @@ class DebuggerApp(App[None]):
         """A worker has torch's answer for `trace`."""
 
         trace: Trace
-        state: Ready | Failed
+        state: Ready[TorchReport] | Failed
         agreement: Agreement | None
 
     @dataclass
@@ -117,8 +130,20 @@ class DebuggerApp(App[None]):
 
         scans: Mapping[Key, Scan]
 
+    @dataclass
+    class SymbolicAnswered(Message):
+        """A worker has the formulas of `trace`."""
+
+        trace: Trace
+        state: SymbolicAnswer
+
     def __init__(
-        self, target: Target, *, oracle: AsksTorch | None = None, glyphs: Glyphs | None = None
+        self,
+        target: Target,
+        *,
+        oracle: AsksTorch | None = None,
+        symbolic: AsksSympy | None = None,
+        glyphs: Glyphs | None = None,
     ) -> None:
         super().__init__()
         for theme in (BLACKBOARD, WHITEBOARD):
@@ -127,6 +152,9 @@ class DebuggerApp(App[None]):
             self.theme = DEFAULT_THEME
         self._target = target
         self._oracle: AsksTorch = Oracle() if oracle is None else oracle
+        self._symbolic: AsksSympy = (
+            SymbolicOracle(with_texts=True) if symbolic is None else symbolic
+        )
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii = AsciiFilter()
         self._agreement: Agreement | None = None
@@ -161,8 +189,9 @@ class DebuggerApp(App[None]):
             self.open(self._target)
 
     def on_unmount(self) -> None:
-        """Let no thread wait for torch when the app ends."""
+        """Let no thread wait for an oracle when the app ends."""
         self._oracle.close()
+        self._symbolic.close()
 
     def open(self, target: Target) -> None:
         """Read `target`, a long one in a thread, and show it."""
@@ -194,6 +223,7 @@ class DebuggerApp(App[None]):
             return
         self._agreement = None
         self.set_reactive(DebuggerApp.oracle_state, Starting())
+        self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
         self.set_reactive(DebuggerApp.session, result)
         self.push_screen(DebuggerScreen(self._view(result)))
         self.call_after_refresh(self._start_oracle, result.trace)
@@ -202,7 +232,7 @@ class DebuggerApp(App[None]):
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:
         self.open(event.path)
 
-    # Torch
+    # Oracles
 
     def _start_oracle(self, trace: Trace) -> None:
         self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
@@ -218,10 +248,28 @@ class DebuggerApp(App[None]):
             self._agreement = event.agreement
             self.oracle_state = event.state
 
+    @on(DebuggerScreen.FormulasWanted)
+    def _start_symbolic(self) -> None:
+        """Ask for formulas, the first time that somebody looks."""
+        if self.session is not None and isinstance(self.symbolic_state, NotAsked):
+            self.symbolic_state = Starting()
+            ask = partial(self._ask_symbolic, self.session.trace)
+            self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
+
+    def _ask_symbolic(self, trace: Trace) -> None:
+        self.post_message(self.SymbolicAnswered(trace, self._symbolic.ask(trace)))
+
+    @on(SymbolicAnswered)
+    def _take_formulas(self, event: SymbolicAnswered) -> None:
+        if self.session is not None and event.trace is self.session.trace:
+            self.symbolic_state = event.state
+
     # Showing
 
     def _view(self, session: Session) -> View:
-        return View(session, self.oracle_state, self._agreement, self.glyphs)
+        return View(
+            session, self.oracle_state, self._agreement, self.glyphs, symbolic=self.symbolic_state
+        )
 
     def watch_session(self) -> None:
         """Draw every change of the session, and look for hits that are not known yet."""
@@ -230,6 +278,10 @@ class DebuggerApp(App[None]):
 
     def watch_oracle_state(self) -> None:
         """Draw torch's answer."""
+        self._show()
+
+    def watch_symbolic_state(self) -> None:
+        """Draw the formulas."""
         self._show()
 
     def _show(self) -> None:

@@ -22,8 +22,9 @@ BROKEN_PIPE = 141
 _OPEN_HELP = """\
 commands:
   backprop-tui [SCENARIO]        step through it on the screen
-  backprop-tui check SCENARIO...   engine against torch and finite differences
+  backprop-tui check SCENARIO...   engine against torch, finite differences and formulas
   backprop-tui trace SCENARIO    every step as text
+  backprop-tui ops [NAME]        what can be computed, with formulas and examples
 
 examples:
   backprop-tui                                pick one of the bundled scenarios
@@ -31,7 +32,7 @@ examples:
   backprop-tui my/                            pick one from a folder
   backprop-tui -e 'x=2, y=x**2+3x+1'          open an expression
   backprop-tui -e @snippet.py                 open a few lines of PyTorch
-  backprop-tui check -e 'x=2, y=x**2+3x+1'    7, three times over
+  backprop-tui check -e 'x=2, y=x**2+3x+1'    7, four times over
   backprop-tui trace -e 'x=2, y=x**2+3x+1'    the chain rule, step by step
 """
 
@@ -40,9 +41,9 @@ examples:
   backprop-tui check scenarios/                 every scenario in a folder and below
   backprop-tui check -e 'x=2, y=x**2+3x+1'
   backprop-tui check --json a.yaml b.yaml       one JSON object a line
-  backprop-tui check --no-torch a.yaml          against finite differences only
+  backprop-tui check --no-torch a.yaml          without starting torch
 
-exit code: 0 all right, 1 a gradient or expectation is off or torch could not run,
+exit code: 0 all right, 1 a gradient or expectation is off or an oracle could not run,
 2 a scenario is bad, 130 interrupted
 """
 
@@ -51,6 +52,13 @@ examples:
   backprop-tui trace lesson.yaml
   backprop-tui trace -e 'x=2, y=x**2+3x+1'
   backprop-tui trace --json lesson.yaml | jq .contribution
+"""
+
+_OPS_HELP = """\
+examples:
+  backprop-tui ops                     every operation, by group
+  backprop-tui ops softmax             one of them: forms, derivatives, an example
+  backprop-tui ops --json | jq .name
 """
 
 
@@ -81,6 +89,8 @@ def _dispatch(arguments: list[str]) -> int:
         return _check(_check_parser().parse_args(_in_order(arguments[1:])))
     if arguments[:1] == ["trace"]:
         return _trace(_trace_parser().parse_args(_in_order(arguments[1:])))
+    if arguments[:1] == ["ops"]:
+        return _ops(_ops_parser().parse_args(arguments[1:]))
     return _open(_open_parser().parse_args(_in_order(arguments)))
 
 
@@ -102,11 +112,12 @@ def _check_parser() -> argparse.ArgumentParser:
     parser = _parser(
         "backprop-tui check",
         "SCENARIO...",
-        "Compare every gradient with torch and with finite differences, and check `expect`.",
+        "Compare every gradient with torch, finite differences and formulas, and check `expect`.",
         _CHECK_HELP,
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a scenario")
     parser.add_argument("--no-torch", action="store_true", help="do without torch")
+    parser.add_argument("--no-symbolic", action="store_true", help="do without formulas (sympy)")
     return parser
 
 
@@ -115,6 +126,22 @@ def _trace_parser() -> argparse.ArgumentParser:
         "backprop-tui trace", "SCENARIO", "Print every step, forward and backward.", _TRACE_HELP
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a step")
+    return parser
+
+
+def _ops_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="backprop-tui ops",
+        usage="backprop-tui ops [options] [NAME...]",
+        description="Look up operations: how they are written, what their derivatives are.",
+        epilog=_OPS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="softmax, max, @, T, torch.exp")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="one JSON object an operation")
+    how.add_argument("--markdown", action="store_true", help="the table that the README contains")
     return parser
 
 
@@ -205,7 +232,12 @@ def _check(options: argparse.Namespace) -> int:
         return _usage("check what? Name a scenario, a folder, or give -e 'x=2, y=x**2'")
     from backprop_tui.headless.run import check
 
-    return check(list(_expanded(options.targets)), json=options.json, torch=not options.no_torch)
+    return check(
+        list(_expanded(options.targets)),
+        json=options.json,
+        torch=not options.no_torch,
+        symbolic=not options.no_symbolic,
+    )
 
 
 def _trace(options: argparse.Namespace) -> int:
@@ -214,6 +246,14 @@ def _trace(options: argparse.Namespace) -> int:
     from backprop_tui.headless.run import trace
 
     return trace(options.targets[0], json=options.json)
+
+
+def _ops(options: argparse.Namespace) -> int:
+    if options.names and options.markdown:
+        return _usage("--markdown is the table of all operations; it takes no NAME")
+    from backprop_tui.headless.run import reference
+
+    return reference(options.names, json=options.json, markdown=options.markdown)
 
 
 def _expanded(targets: Sequence[str | Source]) -> Iterator[str | Source]:

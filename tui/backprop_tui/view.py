@@ -8,18 +8,20 @@ from backprop_engine.checking.compare import Comparison
 from backprop_tui.glyphs import Glyphs
 from backprop_tui.oracle.agreement import Agreement
 from backprop_tui.oracle.report import OracleState, Starting
+from backprop_tui.oracle.symbolic.report import NOT_ASKED, SymbolicState
 from backprop_tui.session import Session
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A session and what torch says about its trace."""
+    """A session and what the oracles say about its trace."""
 
     session: Session
     oracle: OracleState
     agreement: Agreement | None
     """Torch's report compared with the trace; None until the oracle is ready."""
     glyphs: Glyphs
+    symbolic: SymbolicState = NOT_ASKED
 
     @property
     def is_waiting(self) -> bool:

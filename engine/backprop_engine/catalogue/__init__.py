@@ -32,6 +32,7 @@ from backprop_engine.catalogue.linear import LINEAR
 from backprop_engine.catalogue.losses import LOSSES
 from backprop_engine.catalogue.margins import MARGINS
 from backprop_engine.catalogue.normalisation import NORMALISATION
+from backprop_engine.catalogue.norms import NORMS
 from backprop_engine.catalogue.ordering import ORDERING
 from backprop_engine.catalogue.padding import PADDING
 from backprop_engine.catalogue.pooling import POOLING
@@ -45,7 +46,7 @@ from backprop_engine.catalogue.softmax import SOFTMAXES
 from backprop_engine.catalogue.statistics import STATISTICS
 from backprop_engine.catalogue.summation import SUMMATION
 from backprop_engine.catalogue.trigonometry import TRIGONOMETRY
-from backprop_engine.operation import Operation
+from backprop_engine.operation import Kind, Operation
 
 GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
     "Arithmetic": (*ARITHMETIC, *BLENDING),
@@ -56,7 +57,7 @@ GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
     "Activations in pieces": ACTIVATIONS,
     "Smooth activations": SMOOTH,
     "Sums, means and products": REDUCTIONS,
-    "Variance and norms": STATISTICS,
+    "Variance and norms": (*STATISTICS, *NORMS),
     "Largest, smallest, median": EXTREMES,
     "Choosing between values": SELECTION,
     "Sorting and running results": ORDERING,
@@ -88,13 +89,19 @@ OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 BINARY: Final[Mapping[str, Operation]] = {one.symbol: one for one in _ALL if one.symbol}
 """By Python operator; `~` has one operand."""
 
+
+def _operand_count(operation: Operation) -> int:
+    return sum(one.kind is Kind.OPERAND for one in operation.parameters)
+
+
 FUNCTIONS: Final[Mapping[str, tuple[Operation, ...]]] = {
-    name: tuple(one for one in _ALL if name in one.function_names)
+    name: tuple(sorted((one for one in _ALL if name in one.function_names), key=_operand_count))
     for name in sorted({name for one in _ALL for name in one.function_names})
 }
 """By the name in a call, as a function or as a method: all its forms, tried in this order.
 
-`max(x)`, `max(x, dim=1)` and `max(x, y)` are three operations of one name.
+`max(x)`, `max(x, dim=1)` and `max(x, y)` are three operations of one name. Those with fewer
+operands come first: the 1 of `max(x, 1)` is an axis, as in torch, and no second value.
 """
 
 PROPERTIES: Final[Mapping[str, tuple[Operation, Mapping[str, Any]]]] = {

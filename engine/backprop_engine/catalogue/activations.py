@@ -37,7 +37,7 @@ RELU = activation(
     notation="relu({a})",
     grad_fn="ReluBackward0",
     words="the value where it is positive, else 0",
-    symbolic=lambda sp, a: sp.Piecewise((a, a > 0), (0, True)),
+    symbolic=lambda sp, a: sp.Max(a, 0),
     composite="where(gt(a, 0), a, 0)",
     example="x=[-1, 2], y=relu(x).sum()",
 )

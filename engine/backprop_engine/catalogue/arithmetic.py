@@ -72,8 +72,8 @@ ADD = Operation(
     words="the sum of two values",
     parameters=_TWO_OPERANDS,
     elementwise=True,
+    symbolic=lambda sympy, a, b: a + b,
     arithmetic=True,
-    symbolic=lambda sp, a, b: a + b,
     example="x=2, z=3, y=x+z",
 )
 
@@ -100,8 +100,8 @@ SUB = Operation(
     parameters=_TWO_OPERANDS,
     functions=("sub", "subtract"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: a - b,
     arithmetic=True,
-    symbolic=lambda sp, a, b: a - b,
     example="x=2, z=3, y=x-z",
 )
 
@@ -128,8 +128,8 @@ MUL = Operation(
     parameters=_TWO_OPERANDS,
     functions=("mul", "multiply"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: a * b,
     arithmetic=True,
-    symbolic=lambda sp, a, b: a * b,
     example="x=2, z=3, y=x*z",
 )
 
@@ -156,8 +156,8 @@ DIV = Operation(
     parameters=_TWO_OPERANDS,
     functions=("div", "divide", "true_divide"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: a / b,
     arithmetic=True,
-    symbolic=lambda sp, a, b: a / b,
     example="x=2, z=4, y=x/z",
 )
 
@@ -184,8 +184,8 @@ POW = Operation(
     parameters=(Parameter("input"), Parameter("exponent")),
     functions=("pow", "float_power"),
     elementwise=True,
+    symbolic=lambda sympy, a, b: sympy.Pow(a, b),
     arithmetic=True,
-    symbolic=lambda sp, a, b: a**b,
     example="x=3, y=x**2",
 )
 
@@ -205,8 +205,8 @@ NEG = Operation(
     words="the value with its sign turned",
     functions=("neg", "negative"),
     elementwise=True,
+    symbolic=lambda sympy, a: -a,
     arithmetic=True,
-    symbolic=lambda sp, a: -a,
     example="x=2, y=-x",
 )
 

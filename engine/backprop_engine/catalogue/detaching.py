@@ -17,5 +17,6 @@ DETACHING = (
         "goes back through it.",
         elementwise=True,
         example="x=3, y=x**2 * detach(x**2)",
+        symbolic=lambda sympy, a: a,
     ),
 )

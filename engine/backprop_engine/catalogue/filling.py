@@ -107,43 +107,43 @@ def _rows(a: Any, index: Any, dim: int, name: str) -> tuple[Any, ...]:
     """A key for the slices along `dim` that a vector of indices names."""
     places = np.atleast_1d(whole(index, name))
     axis = axis_of(a, dim)
-    if places.ndim > 1 or not shape_of(a):
+    if places.ndim > 1:
         raise OperandError(
             f"`{name}` takes slices by a vector of indices; the shapes are {shape_of(a)} and "
             f"{places.shape}"
         )
-    return (*(slice(None),) * axis, in_range(places, shape_of(a)[axis], name))
+    return (*(slice(None),) * axis, in_range(places, (shape_of(a) or (1,))[axis], name))
 
 
 def _index_add(a: Any, index: Any, source: Any, dim: int, alpha: float) -> Any:
     key = _rows(a, index, dim, "index_add")
-    total = np.array(a, order="C")
-    if total[key].shape != shape_of(source):
+    total = np.atleast_1d(np.array(a, order="C"))
+    if shape_of(source) != (total[key].shape if shape_of(a) else ()):
         raise OperandError(
             f"`index_add` adds shape {total[key].shape} here, not {shape_of(source)}",
             "one slice for each index",
         )
     np.add.at(total, key, source if alpha == 1 else alpha * source)
-    return total
+    return np.reshape(total, shape_of(a))
 
 
 def _index_fill(a: Any, index: Any, value: Any, dim: int) -> Any:
     if shape_of(value):
         raise OperandError(f"`index_fill` takes one number to fill in, not shape {shape_of(value)}")
-    filled = np.array(a)
+    filled = np.atleast_1d(np.array(a))
     filled[_rows(a, index, dim, "index_fill")] = value
-    return filled
+    return np.reshape(filled, shape_of(a))
 
 
 def _index_fill_rule(g: Any, _y: Any, a: Any, index: Any, _value: Any, dim: int) -> Any:
-    left = np.array(g)
+    left = np.atleast_1d(np.array(g))
     left[_rows(a, index, dim, "index_fill")] = 0.0
-    return left
+    return np.reshape(left, shape_of(a))
 
 
 def _filled_by_rule(g: Any, _y: Any, a: Any, index: Any, _value: Any, dim: int) -> Any:
     """torch counts an index that is given twice once: the place was filled once."""
-    return np.sum(g[_rows(a, np.unique(index), dim, "index_fill")])
+    return np.sum(np.atleast_1d(g)[_rows(a, np.unique(index), dim, "index_fill")])
 
 
 def _masked_rule(g: Any, _y: Any, a: Any, mask: Any, *_: Any, **__: Any) -> Any:
@@ -314,7 +314,8 @@ INDEX_ADD = Operation(
         NO_GRADIENT,
         Derivative(
             rule=lambda g, y, a, index, source, dim, alpha: (
-                alpha * g[_rows(a, index, dim, "index_add")]
+                alpha
+                * np.reshape(np.atleast_1d(g)[_rows(a, index, dim, "index_add")], shape_of(source))
             ),
             vjp="{g} at the slices {b}, times {alpha}",
             words=_TAKEN,

@@ -182,17 +182,20 @@ def _matrix_power_grad_fn(application: Application) -> str:
     return names.get(n, "MmBackward0" if rank == 2 else "UnsafeViewBackward0")
 
 
-def _cholesky(a: Any) -> Any:
+def _cholesky(a: Any, upper: bool) -> Any:
     try:
-        return by_columns(np.linalg.cholesky(_square(a, "cholesky")))
+        lower = np.linalg.cholesky(_square(a, "cholesky"))
     except np.linalg.LinAlgError:
         raise OperandError(
             "`cholesky` needs a positive-definite matrix, and this one is not",
             "such a matrix is symmetric and has positive eigenvalues, as `B @ B.T` has",
         ) from None
+    return by_columns(_transposed(lower) if upper else lower)
 
 
-def _cholesky_rule(g: Any, y: Any, _a: Any) -> Any:
+def _cholesky_rule(g: Any, y: Any, _a: Any, upper: bool) -> Any:
+    if upper:
+        g, y = _transposed(g), _transposed(y)
     lower = np.tril(_transposed(y) @ g)
     symmetric = (lower + _transposed(np.tril(lower, -1))) / 2
     inverse = np.linalg.inv(y)
@@ -324,24 +327,38 @@ MATRIX_POWER = Operation(
     example="A=[[1,2],[3,4]], y=matrix_power(A, 3).sum()",
 )
 
-CHOLESKY = Operation(
-    name="cholesky",
-    forward=_cholesky,
-    derivatives=(
-        Derivative(
-            rule=_cholesky_rule,
-            vjp="({y}⁻¹)ᵀ @ sym(tril({y}ᵀ @ {g})) @ {y}⁻¹",
-            words="The factor stands on both sides of the product; the gradient is shared evenly "
-            "between the two triangles.",
-        ),
-    ),
-    notation="cholesky({a})",
-    torch=lambda torch, a: torch.linalg.cholesky(a),
-    grad_fn="LinalgCholeskyExBackward0",
-    words="the lower triangular L with L @ Lᵀ the given matrix",
-    parameters=(_A,),
-    rounding=Rounding.CONDITION,
-    example="B=[[2,0],[1,1]], L=torch.linalg.cholesky(B @ B.T), y=L.sum()",
-)
 
-INVERSES = (DET, LOGDET, SLOGDET, INV, SOLVE, MATRIX_POWER, CHOLESKY)
+def _cholesky_form(name: str, grad_fn: str) -> Operation:
+    """The older function and that of torch.linalg, which are two to torch's autograd."""
+    return Operation(
+        name=name,
+        forward=_cholesky,
+        derivatives=(
+            Derivative(
+                rule=_cholesky_rule,
+                vjp="({y}⁻¹)ᵀ @ sym(tril({y}ᵀ @ {g})) @ {y}⁻¹",
+                words="The factor stands on both sides of the product; the gradient is shared "
+                "evenly between the two triangles.",
+            ),
+        ),
+        notation="cholesky({a})",
+        torch=lambda torch, a, upper: (
+            torch.cholesky(a, upper)
+            if name == "cholesky"
+            else torch.linalg.cholesky(a, upper=upper)
+        ),
+        grad_fn=grad_fn,
+        words="the lower triangular L with L @ Lᵀ the given matrix",
+        parameters=(_A, Parameter("upper", Kind.FLAG, False)),
+        functions=(name,),
+        rounding=Rounding.CONDITION,
+        example="B=[[2,0],[1,1]], L=torch.linalg.cholesky(B @ B.T), y=L.sum()"
+        if name == "linalg.cholesky"
+        else "B=[[2,0],[1,1]], L=cholesky(B @ B.T), y=L.sum()",
+    )
+
+
+CHOLESKY = _cholesky_form("cholesky", "CholeskyBackward0")
+LINALG_CHOLESKY = _cholesky_form("linalg.cholesky", "LinalgCholeskyExBackward0")
+
+INVERSES = (DET, LOGDET, SLOGDET, INV, SOLVE, MATRIX_POWER, CHOLESKY, LINALG_CHOLESKY)

@@ -230,7 +230,7 @@ DROPOUT = Operation(
         Derivative(
             rule=_dropout_rule,
             vjp=lambda g, p, training, **_: (
-                f"{g} ⊙ mask/(1 − {p})" if _is_at_work(float(p), training == "True") else g
+                g if training == "False" or p == "0.0" else f"{g} ⊙ mask/(1 − {p})"
             ),
             words="What was dropped has no say and receives nothing; the rest grew by 1/(1 − p), "
             "and so does its gradient.",
@@ -253,7 +253,9 @@ DROPOUT = Operation(
 )
 
 UNFOLD = Operation(
-    name="unfold",
+    name="im2col",  # as torch itself calls it; a tensor's own `unfold` is another operation
+    functions=("unfold", "im2col"),
+    method=(),
     forward=_unfold,
     derivatives=(
         Derivative(

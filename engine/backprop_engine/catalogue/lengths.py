@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter, Rounding
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
 from backprop_engine.values import shape_of, sign, unbroadcast
 
 _INFINITE = float("inf")
@@ -21,6 +21,8 @@ def _length(a: Any, p: float, dim: Any) -> Any:
         return np.sqrt(np.sum(a * a, axis=dim, keepdims=True))
     if p == 1:
         return np.sum(size, axis=dim, keepdims=True)
+    if p == 0:
+        return np.sum(size != 0, axis=dim, keepdims=True, dtype=size.dtype)
     return np.power(np.sum(np.power(size, p), axis=dim, keepdims=True), 1.0 / p)
 
 
@@ -30,21 +32,15 @@ def _length_slope(a: Any, length: Any, p: float, dim: Any) -> Any:
         is_largest = np.abs(a) == length
         share = sign(a) * is_largest / np.sum(is_largest, axis=dim, keepdims=True)
         return np.where(length == 0.0, 0.0, share)
-    if p == 1:
-        return sign(a)
+    if p in (0, 1):
+        return sign(a) * p
     if p == 2:
         return np.where(length == 0.0, 0.0, a / length)
     slope = sign(a) * np.power(np.abs(a), p - 1.0) * np.power(length, 1.0 - p)
     return np.where((length == 0.0) | ((a == 0.0) & (p < 1)), 0.0, slope)
 
 
-def _check_order(name: str, p: float) -> None:
-    if not p > 0:
-        raise OperandError(f"`{name}` takes a `p` greater than 0, not {p:g}", "use `p=2`")
-
-
 def _normalize(a: Any, p: float, dim: Any, eps: float) -> Any:
-    _check_order("normalize", p)
     vectors = np.atleast_1d(a)
     return np.reshape(vectors / np.maximum(_length(vectors, p, dim), eps), shape_of(a))
 
@@ -81,7 +77,6 @@ def _cosine_rule(g: Any, a: Any, b: Any, dim: int, eps: float) -> Any:
 
 
 def _pairwise_distance(a: Any, b: Any, p: float, eps: float, keepdim: bool) -> Any:
-    _check_order("pairwise_distance", p)
     length = _length(np.atleast_1d(a - b + eps), p, -1)
     return length if keepdim else np.squeeze(length, -1)
 
@@ -104,6 +99,8 @@ def _length_statement(vector: str, p: str, dim: str) -> str:
         return f"sqrt(({vector}**2).sum({dim}, keepdim=True))"
     if p == "1.0":
         return f"abs({vector}).sum({dim}, keepdim=True)"
+    if p == "0.0":
+        return f"sign(abs({vector})).detach().sum({dim}, keepdim=True)"
     if p == "inf":
         return f"amax(abs({vector}), dim={dim}, keepdim=True)"
     return f"((abs({vector})**{p}).sum({dim}, keepdim=True))**(1/{p})"

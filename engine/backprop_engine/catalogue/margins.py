@@ -175,7 +175,7 @@ SOFT_MARGIN_LOSS = Operation(
     ),
     grad_fn="SoftMarginLossBackward0",
     words="how surprised the sigmoid of the scores is at targets of 1 and −1",
-    parameters=(Parameter("input"), Parameter("target", is_constant=True), *LOSS_PARAMETERS[2:]),
+    parameters=(Parameter("input"), Parameter("target"), *LOSS_PARAMETERS[2:]),
     rounding=Rounding.CONDITION,
     composite=opened_as("log1p(exp(-b * a))"),
     example="z=[2, -1], loss=soft_margin_loss(z, [1, 1])",

@@ -196,7 +196,12 @@ ARGSORT = Operation(
     ),
     grad_fn="",
     words="where each element stands in order of size: whole numbers, without a gradient",
-    parameters=(Parameter("input"), _LAST, Parameter("descending", Kind.FLAG, False)),
+    parameters=(
+        Parameter("input"),
+        _LAST,
+        Parameter("descending", Kind.FLAG, False),
+        Parameter("stable", Kind.FLAG, True, is_ignored=True),
+    ),
     example="x=[3,1,2], i=argsort(x), y=x[i][0]",
 )
 
@@ -209,6 +214,7 @@ TOPK = picking(
         Parameter("k", Kind.WHOLE),
         _LAST,
         Parameter("largest", Kind.FLAG, True),
+        Parameter("sorted", Kind.FLAG, True, is_ignored=True),
     ),
     grad_fn="TopkBackward0",
     words="the k largest elements along an axis, and where they are",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,11 +21,12 @@ from backprop_engine.values import shape_of
 
 _INPUT = Parameter("input")
 
-_PADDERS: Mapping[str, Callable[..., Any]] = {
-    "reflect": partial(np.pad, mode="reflect"),
-    "replicate": partial(np.pad, mode="edge"),
-    "circular": partial(np.pad, mode="wrap"),
+_COPIED_FROM: Mapping[str, Callable[[Any, int], Any]] = {
+    "reflect": lambda place, last: last - np.abs(last - np.abs(place)),
+    "replicate": lambda place, last: np.clip(place, 0, last),
+    "circular": lambda place, last: place % (last + 1),
 }
+"""Which element of 0…last stands at a place before, in or behind them."""
 
 
 def _widths(a: Any, pad: tuple[int, ...], mode: str) -> list[tuple[int, int]]:
@@ -41,7 +41,8 @@ def _widths(a: Any, pad: tuple[int, ...], mode: str) -> list[tuple[int, int]]:
     pairs = [(pad[at], pad[at + 1]) for at in range(0, len(pad), 2)]
     widths = [*((0, 0),) * (len(shape) - len(pairs)), *reversed(pairs)]
     for size, (before, after) in zip(shape, widths, strict=True):
-        if size + before + after < 0 or (mode == "reflect" and max(before, after) >= max(size, 1)):
+        most = {"reflect": max(size - 1, 0), "circular": size}.get(mode)
+        if size + before + after < 0 or (most is not None and max(before, after) > most):
             raise OperandError(
                 f"`pad` cannot take {pad} of shape {shape} in mode {mode}",
                 "the padding must be smaller than the axis",
@@ -60,10 +61,16 @@ def _grow(widths: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def _pad(a: Any, pad: tuple[int, ...], mode: str, value: float | None) -> Any:
     widths = _widths(a, pad, mode)
-    kept = a[_cut(widths)]
-    if mode != "constant":
-        return by_rows(_PADDERS[mode](kept, _grow(widths)))
-    return by_rows(np.pad(kept, _grow(widths), constant_values=value or 0.0))
+    if mode == "constant":
+        return by_rows(np.pad(a[_cut(widths)], _grow(widths), constant_values=value or 0.0))
+    if mode == "circular":  # what a negative width takes away is not in the circle
+        a, widths = a[_cut(widths)], _grow(widths)
+    for axis, (before, after) in enumerate(widths):
+        size = shape_of(a)[axis]
+        if before or after:
+            places = _COPIED_FROM[mode](np.arange(-before, size + after), size - 1)
+            a = np.take(a, places, axis)
+    return by_rows(a)
 
 
 def _pad_rule(g: Any, _y: Any, a: Any, pad: tuple[int, ...], mode: str, **_: Any) -> Any:
@@ -123,7 +130,7 @@ PAD = Operation(
     parameters=(
         _INPUT,
         Parameter("pad", Kind.SIZES),
-        Parameter("mode", Kind.TEXT, "constant", choices=("constant", *_PADDERS)),
+        Parameter("mode", Kind.TEXT, "constant", choices=("constant", *_COPIED_FROM)),
         Parameter("value", Kind.NUMBER, None),
     ),
     example="x=[1,2,3], p=F.pad(x, (1,1)), y=p@p",

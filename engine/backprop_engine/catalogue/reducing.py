@@ -66,8 +66,8 @@ def over_all(template: Template, *, is_sum: bool = False) -> Text:
             loss = f"{texts['c']}·({loss})" if is_sum else f"{texts['c']}·{loss}"
         elif is_sum and reduction in ("sum", "batchmean"):
             loss = f"({loss})"
-        forms = {"none": "{}", "mean": "mean({})", "sum": "Σ {}", "batchmean": "Σ {}/n"}
-        return forms[reduction].format(loss)
+        forms = {"mean": "mean({})", "sum": "Σ {}", "batchmean": "Σ {}/n"}
+        return forms.get(reduction, "{}").format(loss)
 
     return text
 

@@ -293,6 +293,7 @@ TRANSPOSE = Operation(
     torch=lambda torch, a, dim0, dim1: torch.transpose(a, dim0, dim1),
     grad_fn="TransposeBackward0",
     words="two axes exchanged",
+    symbolic=lambda sympy, a, **_: a,
     parameters=(
         _INPUT,
         Parameter("dim0", Kind.AXIS, aliases=("axis0",)),
@@ -311,9 +312,9 @@ MATRIX_TRANSPOSE = Operation(
     torch=lambda torch, a: a.T,
     grad_fn="PermuteBackward0",
     words="rows and columns of a matrix exchanged",
+    symbolic=lambda sympy, a, **_: a,
     functions=(),
     properties={"T": {}},
-    symbolic=lambda sympy, a: a,
     example="A=[[1,2,3],[4,5,6]], y=(A@A.T).sum()",
 )
 

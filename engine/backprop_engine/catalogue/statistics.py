@@ -1,7 +1,8 @@
-"""Variance, standard deviation, log-sum-exp and norms: reductions made of several steps."""
+"""Variance, standard deviation and log-sum-exp: reductions made of several steps."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,38 +22,43 @@ from backprop_engine.catalogue.axes import (
 from backprop_engine.operation import (
     Derivative,
     Kind,
-    OperandError,
     Operation,
     Parameter,
     Rounding,
+    fill,
 )
-from backprop_engine.values import Shape, shape_of, sign, where
+from backprop_engine.values import Shape, where
 
 
-def _freedom(a: Any, dim: Axes, unbiased: bool | None, correction: float) -> float:
-    """n − correction, where `unbiased` is the older word for a correction of 1 or 0."""
+def _correction(unbiased: bool | None, correction: float | None) -> float:
+    """`unbiased` is the older word for a correction of 1 or 0; where neither is said, it is 1."""
     if unbiased is not None:
-        correction = 1.0 if unbiased else 0.0
-    return reduced_count(a, dim) - correction
+        return 1.0 if unbiased else 0.0
+    return 1.0 if correction is None else correction
+
+
+def _freedom(a: Any, dim: Axes, unbiased: bool | None, correction: float | None) -> float:
+    """n − correction."""
+    return reduced_count(a, dim) - _correction(unbiased, correction)
 
 
 def _deviations(a: Any, dim: Axes) -> Any:
     return a - mean_of(a, dim, keepdim=True)
 
 
-def _var(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float) -> Any:
+def _var(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float | None) -> Any:
     refuse_whole(a, "var")
     squares = np.square(_deviations(a, dim))
     total = np.sum(squares, axis=axes_of(a, dim), keepdims=keepdim)
     return total / np.float64(max(_freedom(a, dim, unbiased, correction), 0.0))
 
 
-def _std(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float) -> Any:
+def _std(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float | None) -> Any:
     return np.sqrt(_var(a, dim, unbiased, keepdim, correction))
 
 
 def _var_rule(
-    g: Any, _y: Any, a: Any, dim: Axes, unbiased: bool | None, correction: float, **_: Any
+    g: Any, _y: Any, a: Any, dim: Axes, unbiased: bool | None, correction: float | None, **_: Any
 ) -> Any:
     factor = np.float64(2.0) / np.float64(_freedom(a, dim, unbiased, correction))
     return factor * kept(g, a, dim) * _deviations(a, dim)
@@ -69,6 +75,8 @@ def _var_parts(
 ) -> str:
     if unbiased != "None":
         correction = "1" if unbiased == "True" else "0"
+    elif correction == "None":
+        correction = "1"
     count = reduced_count_text(shapes[0], dim)
     return (
         f"d = a - mean(a, dim={dim}, keepdim=True)\n"
@@ -102,80 +110,12 @@ def _logsumexp_parts(dim: str, keepdim: str, **_: str) -> str:
     return f"{parts}k = m.squeeze({dim})\nlog(s) + k"
 
 
-def _norm(a: Any, p: float, dim: Axes, keepdim: bool) -> Any:
-    refuse_whole(a, "norm")
-    axes, magnitudes = axes_of(a, dim), np.abs(np.asarray(a))
-    if p == np.inf:
-        return np.max(magnitudes, axis=axes, keepdims=keepdim, initial=0.0)
-    if p == -np.inf:
-        if reduced_count(a, dim) == 0:
-            raise OperandError("`norm` with p = −inf has no answer for no elements")
-        return np.min(magnitudes, axis=axes, keepdims=keepdim)
-    if p == 0:
-        return np.sum(magnitudes != 0, axis=axes, keepdims=keepdim, dtype=magnitudes.dtype)
-    if p == 1:
-        return np.sum(magnitudes, axis=axes, keepdims=keepdim)
-    if p == 2:
-        return np.sqrt(np.sum(np.square(magnitudes), axis=axes, keepdims=keepdim))
-    return np.sum(magnitudes**p, axis=axes, keepdims=keepdim) ** (1 / p)
-
-
-def _norm_rule(g: Any, y: Any, a: Any, p: float, dim: Axes, **_: Any) -> Any:
-    """The cases of torch's linalg_vector_norm_backward; where the norm is 0 the slope is 0."""
-    g, y, a = kept(g, a, dim), kept(y, a, dim), np.asarray(a)
-    if p == 0:
-        return np.zeros_like(a)
-    if p == 1:
-        return sign(a) * g
-    if p == 2:
-        return g * where(y == 0, 0.0, a / y)
-    magnitudes = np.abs(a)
-    if np.isinf(p):
-        is_largest = (magnitudes == y) | np.isnan(a)
-        count = np.sum(is_largest, axis=axes_of(a, dim), keepdims=True)
-        return sign(a) * (g / count * is_largest)
-    if p < 1:
-        return sign(a) * where(a == 0, 0.0, magnitudes ** (p - 1)) * g * y ** (1 - p)
-    return sign(a) * magnitudes ** (p - 1) * where(y == 0, 0.0, g / y ** (p - 1))
-
-
-def _norm_text(a: str, p: str = "2", dim: str = "None", **_: str) -> str:
-    return f"‖{a}‖{'' if p in ('2', '2.0', 'fro') else f' with p = {p}'}{axes_text(dim)}"
-
-
-def _norm_vjp(a: str, y: str, g: str, p: str = "2", **_: str) -> str:
-    cases = {
-        "0.0": "0",
-        "1.0": f"{g} ⊙ sign({a})",
-        "2.0": f"{g} ⊙ {a}/{y}",
-        "fro": f"{g} ⊙ {a}/{y}",
-        "inf": f"{g} ⊙ sign({a}), where |{a}| is {y}, shared evenly",
-        "-inf": f"{g} ⊙ sign({a}), where |{a}| is {y}, shared evenly",
-    }
-    power = f"{g} ⊙ sign({a})·(|{a}|/{y})^({p} − 1)"
-    p = p.replace("−", "-")
-    return cases.get(f"{p}.0" if p.isdigit() else p, power)
-
-
-def _norm_parts(dim: str, keepdim: str, p: str = "2", **_: str) -> str:
-    along, p = f"dim={dim}, keepdim={keepdim}", p.replace("−", "-")
-    if p in ("2", "2.0", "fro"):
-        return f"s = sum(a**2, {along})\nsqrt(s)"
-    if p in ("inf", "-inf"):
-        return f"m = abs(a)\n{'amax' if p == 'inf' else 'amin'}(m, {along})"
-    if float(p) == 1:
-        return f"m = abs(a)\nsum(m, {along})"
-    if float(p) == 0:
-        return f"m = sign(abs(a)).detach()\nsum(m, {along})"
-    return f"m = abs(a)\ns = sum(m**{p}, {along})\ns**(1/{p})"
-
-
 _SPREAD = (
     Parameter("input"),
     DIMS,
     Parameter("unbiased", Kind.FLAG, None),
     KEEPDIM,
-    Parameter("correction", Kind.NUMBER, 1.0, aliases=("ddof",)),
+    Parameter("correction", Kind.NUMBER, None, aliases=("ddof",)),
 )
 
 VAR = Operation(
@@ -191,7 +131,7 @@ VAR = Operation(
     ),
     notation=lambda a, dim, **_: f"var({a}){axes_text(dim)}",
     torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.var(
-        a, dim, correction=correction if unbiased is None else int(unbiased), keepdim=keepdim
+        a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
     ),
     grad_fn="VarBackward0",
     words="the variance: the mean squared deviation from the mean, with n − 1 for n",
@@ -214,7 +154,7 @@ STD = Operation(
     ),
     notation=lambda a, dim, **_: f"std({a}){axes_text(dim)}",
     torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.std(
-        a, dim, correction=correction if unbiased is None else int(unbiased), keepdim=keepdim
+        a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
     ),
     grad_fn="StdBackward0",
     words="the standard deviation: the root of the variance",
@@ -223,6 +163,44 @@ STD = Operation(
     composite=_std_parts,
     example="x=[1,2,6], y=std(x)",
 )
+
+
+def _of_everything(whole: Operation) -> Operation:
+    """The older form that takes `unbiased` alone: `x.var(False)`."""
+    (derivative,) = whole.derivatives
+
+    def all_of(unbiased: bool) -> dict[str, Any]:
+        return {"dim": None, "unbiased": unbiased, "keepdim": False, "correction": None}
+
+    return replace(
+        whole,
+        name=f"{whole.name}.unbiased",
+        forward=lambda a, unbiased: whole.forward(a, **all_of(unbiased)),
+        derivatives=(
+            replace(
+                derivative,
+                rule=lambda g, y, a, unbiased: derivative.rule(g, y, a, **all_of(unbiased)),
+            ),
+        ),
+        notation=f"{whole.name}({{a}})",
+        torch=lambda torch, a, unbiased: whole.torch(torch, a, **all_of(unbiased)),
+        functions=(whole.name,),
+        parameters=(Parameter("input"), Parameter("unbiased", Kind.FLAG)),
+        composite=lambda shapes, unbiased, **_: fill(
+            whole.composite or "",
+            {
+                "shapes": shapes,
+                "dim": "None",
+                "unbiased": unbiased,
+                "keepdim": "False",
+                "correction": "None",
+            },
+        ),
+        example=f"x=[1,2,6], y={whole.name}(x, False)",
+    )
+
+
+VAR_UNBIASED, STD_UNBIASED = _of_everything(VAR), _of_everything(STD)
 
 LOGSUMEXP = Operation(
     name="logsumexp",
@@ -249,118 +227,4 @@ LOGSUMEXP = Operation(
     example="x=[1000,1001,1002], y=logsumexp(x, dim=0)",
 )
 
-_NORM_DERIVATIVES = (
-    Derivative(
-        rule=_norm_rule,
-        vjp=_norm_vjp,
-        words="A norm grows fastest straight away from the origin: the gradient points along the "
-        "vector. Where the norm is 0 torch takes 0.",
-    ),
-)
-
-
-def _norm_form(
-    name: str, parameters: tuple[Parameter, ...], functions: tuple[str, ...], example: str
-) -> Operation:
-    """A norm whose exponent is a number, under the names that torch gives it."""
-    return Operation(
-        name=name,
-        forward=_norm,
-        derivatives=_NORM_DERIVATIVES,
-        notation=_norm_text,
-        torch=lambda torch, a, p, dim, keepdim: torch.linalg.vector_norm(a, p, dim, keepdim),
-        grad_fn="LinalgVectorNormBackward0",
-        words="the length of a vector: (Σ|a|^p)^(1/p), the root of the sum of squares for p = 2",
-        parameters=parameters,
-        functions=functions,
-        rounding=Rounding.CONDITION,
-        composite=_norm_parts,
-        symbolic=lambda sympy, a, **_: sympy.Abs(a),
-        example=example,
-    )
-
-
-NORM = _norm_form(
-    "norm",
-    (Parameter("input"), Parameter("p", Kind.NUMBER, 2.0), DIMS, KEEPDIM),
-    ("norm",),
-    "x=[3,4], y=norm(x)",
-)
-
-FROBENIUS = Operation(
-    name="norm.fro",
-    forward=lambda a, p, dim, keepdim: _norm(a, 2.0, dim, keepdim),
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0, dim),
-            vjp=_norm_vjp,
-            words=_NORM_DERIVATIVES[0].words,
-        ),
-    ),
-    notation=_norm_text,
-    torch=lambda torch, a, p, dim, keepdim: torch.norm(a, p, dim, keepdim),
-    grad_fn="LinalgVectorNormBackward0",
-    words="the Frobenius norm: the root of the sum of all squares",
-    parameters=(
-        Parameter("input"),
-        Parameter("p", Kind.TEXT, aliases=("ord",), choices=("fro",)),
-        DIMS,
-        KEEPDIM,
-    ),
-    functions=("norm", "linalg.norm"),
-    rounding=Rounding.CONDITION,
-    composite=_norm_parts,
-    symbolic=lambda sympy, a, **_: sympy.Abs(a),
-    example="A=[[1,2],[2,4]], y=norm(A, 'fro')",
-)
-
-VECTOR_NORM = _norm_form(
-    "vector_norm",
-    (Parameter("x"), Parameter("p", Kind.NUMBER, 2.0, aliases=("ord",)), DIMS, KEEPDIM),
-    ("vector_norm",),
-    "x=[1,-2,3], y=vector_norm(x, ord=3)",
-)
-
-
-def _linalg_norm(a: Any, p: float | None, dim: Axes, keepdim: bool) -> Any:
-    if p is not None and len(axes_of(a, dim)) == 2 and (dim is not None or np.ndim(a) == 2):
-        raise OperandError(
-            f"`linalg.norm` of a matrix with `ord={p:g}` is a matrix norm, which is not supported",
-            "`linalg.vector_norm(A, ord)` takes the norm of all elements",
-        )
-    if p is not None and dim is None and np.ndim(a) > 2:
-        raise OperandError(
-            f"`linalg.norm` with `ord` and without `dim` takes a vector, not shape {shape_of(a)}",
-            "say along which axis: `dim=-1`",
-        )
-    return _norm(a, 2.0 if p is None else p, dim, keepdim)
-
-
-LINALG_NORM = Operation(
-    name="linalg.norm",
-    forward=_linalg_norm,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0 if p is None else p, dim),
-            vjp=lambda p, **texts: _norm_vjp(p="2.0" if p == "None" else p, **texts),
-            words=_NORM_DERIVATIVES[0].words,
-        ),
-    ),
-    notation=lambda p, **texts: _norm_text(p="2" if p == "None" else p, **texts),
-    torch=lambda torch, a, p, dim, keepdim: torch.linalg.norm(a, p, dim, keepdim),
-    grad_fn="LinalgVectorNormBackward0",
-    words="the length of a vector, or of all elements where `ord` is left out",
-    parameters=(
-        Parameter("A"),
-        Parameter("p", Kind.NUMBER, None, aliases=("ord",)),
-        DIMS,
-        KEEPDIM,
-    ),
-    functions=("linalg.norm",),
-    rounding=Rounding.CONDITION,
-    composite=lambda p, **texts: _norm_parts(p="2" if p == "None" else p, **texts),
-    symbolic=lambda sympy, a, **_: sympy.Abs(a),
-    example="A=[[1,2],[2,4]], y=torch.linalg.norm(A)",
-)
-
-STATISTICS = (VAR, STD, LOGSUMEXP, NORM, FROBENIUS, VECTOR_NORM, LINALG_NORM)
+STATISTICS = (VAR, VAR_UNBIASED, STD, STD_UNBIASED, LOGSUMEXP)

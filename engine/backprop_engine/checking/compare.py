@@ -1,22 +1,32 @@
 """Whether two numbers, or two arrays, are the same up to rounding.
 
 Rounding errors are counted in units in the last place (ulp): the number of floating-point
-numbers from one value to the other. Where a result is a sum, cancellation can make it tiny
-beside its terms, so sums are judged by their terms: a multiple of u·Σ|terms|, u being the unit
-roundoff of the dtype.
+numbers from one value to the other. What two correct programs may differ by beyond 4 ulp, given
+the same operands, is told by the operation's `rounds_by`, u being the unit roundoff:
+
+- ULP, one elementary function of each element: nothing.
+- TERMS, sums, products and moves: 8·u·Σ|terms|, for cancellation can make a sum tiny beside its
+  terms. Σ|terms| is the operation on the operands' magnitudes, which for these is just that.
+- CONDITION, several steps: what perturbed runs of it show (`checking.perturbed`).
+
+A contribution is judged by the same rule, with the upstream gradient and the output among the
+operands. An elementwise operation sums it where the operand was broadcast: there 8·u·Σ|terms| is
+allowed as well.
 """
 
 from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from backprop_engine.checking.perturbed import sensitivity
 from backprop_engine.graph import Graph
-from backprop_engine.operation import Operation
+from backprop_engine.operation import Operation, Rounding
 from backprop_engine.values import (
     UNIT_ROUNDOFF,
     Dtype,
@@ -111,25 +121,44 @@ def _rank(array: np.ndarray) -> np.ndarray:
     return np.where(bits < 0, np.iinfo(kind).min - bits, bits).astype(np.int64)
 
 
-class Recomputed(NamedTuple):
-    """Our own result on given operands, and what another correct one may differ by beyond 4 ulp."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Recomputed:
+    """Our own result on given operands, and what another correct one may differ by beyond 4 ulp.
+
+    The bound is worked out only where it is asked for: most results are equal without it.
+    """
 
     value: Value
-    allowed: Value
+    bound: Callable[[], Value]
+
+    @property
+    def allowed(self) -> Value:
+        """The bound, element by element."""
+        return self.bound()
+
+    def compared_with(self, other: Value) -> Comparison:
+        """The comparison with another result on the same operands."""
+        compared = compare(self.value, other)
+        if compared.agrees or shape_of(self.value) != shape_of(other):
+            return compared
+        return compare(self.value, other, self.allowed)
 
 
 def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Recomputed:
-    """The operation of `node` on other operands than the recorded ones.
-
-    Sums are allowed 8·u·Σ|terms|; Σ|terms| is the operation on the operands' magnitudes, which
-    for sums, products of matrices and moved elements is just that.
-    """
+    """The operation of `node` on other operands than the recorded ones."""
     operation, attributes = _operation(graph, node), graph.attributes_of(node)
-    value = settle(evaluate(operation.forward, operands, attributes), graph.dtype)
-    if operation.elementwise:
-        return Recomputed(value, 0.0)
-    terms = evaluate(operation.forward, [magnitude(one) for one in operands], attributes)
-    return Recomputed(value, roundoff(terms, REDUCTION_ROUNDOFFS, graph.dtype))
+    forward, dtype = operation.forward, graph.dtype
+    value = settle(evaluate(forward, operands, attributes), dtype)
+
+    def bound() -> Value:
+        if operation.rounds_by is Rounding.ULP or not is_float(value):
+            return 0.0
+        if operation.rounds_by is Rounding.CONDITION:
+            return sensitivity(forward, operands, attributes, value, dtype)
+        terms = evaluate(forward, [magnitude(one) for one in operands], attributes)
+        return roundoff(terms, REDUCTION_ROUNDOFFS, dtype)
+
+    return Recomputed(value, bound)
 
 
 def recompute_contribution(
@@ -140,26 +169,33 @@ def recompute_contribution(
     output: Value,
     operands: Sequence[Value],
 ) -> Recomputed:
-    """What `node` sends to the operand at `position`, for other values than the recorded ones.
-
-    Allowed is 8·u·Σ|terms| as for outputs; the terms of an elementwise operation are those that
-    are summed where the operand was broadcast.
-    """
+    """What `node` sends to the operand at `position`, for other values than the recorded ones."""
     operation, attributes = _operation(graph, node), graph.attributes_of(node)
-    shape = shape_of(operands[position])
-    sent = operation.send(position, upstream, output, operands, attributes)
-    if operation.elementwise:
-        value = settle(unbroadcast(sent, shape), graph.dtype)
-        if shape_of(sent) == shape:
-            return Recomputed(value, 0.0)
-        terms = unbroadcast(np.abs(sent), shape)
-    else:
-        value = settle(sent, graph.dtype)
-        magnitudes = [magnitude(operand) for operand in operands]
-        terms = operation.send(
-            position, magnitude(upstream), magnitude(output), magnitudes, attributes
-        )
-    return Recomputed(value, roundoff(terms, REDUCTION_ROUNDOFFS, graph.dtype))
+    shape, dtype = shape_of(operands[position]), graph.dtype
+
+    def sent(upstream: Any, output: Any, *operands: Any) -> Any:
+        return operation.send(position, upstream, output, operands, attributes)
+
+    def summed(sent: Any) -> Any:
+        return unbroadcast(sent, shape) if operation.elementwise else sent
+
+    given = (upstream, output, *operands)
+    every = sent(*given)
+    value = settle(summed(every), dtype)
+
+    def bound() -> Value:
+        allowed: Value = 0.0
+        if operation.rounds_by is Rounding.CONDITION:
+            allowed = sensitivity(lambda *given: summed(sent(*given)), given, {}, value, dtype)
+        elif operation.rounds_by is Rounding.TERMS:
+            terms = summed(sent(*map(magnitude, given)))
+            allowed = roundoff(terms, REDUCTION_ROUNDOFFS, dtype)
+        if operation.elementwise and shape_of(every) != shape:
+            terms = unbroadcast(np.abs(every), shape)
+            allowed = allowed + roundoff(terms, REDUCTION_ROUNDOFFS, dtype)
+        return allowed
+
+    return Recomputed(value, bound)
 
 
 def roundoff(terms: Any, count: int, dtype: Dtype) -> Value:

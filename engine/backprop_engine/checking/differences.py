@@ -17,7 +17,7 @@ import numpy as np
 from backprop_engine.checking.richardson import Slope, slope
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Operation
-from backprop_engine.trace import PassKind, Trace
+from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_engine.values import UNIT_ROUNDOFF, Value, evaluate, settle, shape_of
 
 ELEMENT_LIMIT = 1000
@@ -70,7 +70,7 @@ def finite_differences(trace: Trace) -> Mapping[int, FiniteDifference]:
     """By node, for every input that requires grad."""
     with np.errstate(all="ignore"):
         tapes = {
-            node: _Tape(trace, (node,), _functional(trace, node))
+            node: _Tape(trace, (node,), functional_of(trace, node))
             for node in trace.graph.inputs.values()
             if trace.graph.requires_grad[node]
         }
@@ -93,10 +93,10 @@ Functional = tuple[Term, ...]
 """A sum of them."""
 
 
-def _functional(trace: Trace, node: int) -> Functional:
-    """What the final `.grad` of `node` is the gradient of."""
+def functional_of(trace: Trace, node: int, passes: Sequence[Pass] | None = None) -> Functional:
+    """What `.grad` of `node` is the gradient of after `passes`, by default all of them."""
     terms: list[Term] = []
-    for one in trace.passes:
+    for one in trace.passes if passes is None else passes:
         if one.kind is PassKind.BACKWARD and one.output is not None:
             seed = trace.contributions[one.start]
             if seed is not None:
@@ -215,7 +215,7 @@ def _final_grad(trace: Trace, node: int) -> Value | None:
     return None if grads is None else grads.get(node)
 
 
-def _engine_error(trace: Trace, gross: float, size: float) -> float:
+def engine_error(trace: Trace, gross: float, size: float) -> float:
     """What rounding in the engine may come to.
 
     Relative to the contributions, and to the terms of the outputs too: at y = sigmoid(15) the
@@ -232,7 +232,7 @@ def slope_error(graph: Graph) -> float:
     return max((one.slope_error for one in operations.values()), default=0.0)
 
 
-def _gross(trace: Trace, node: int) -> np.ndarray:
+def gross_contributions(trace: Trace, node: int) -> np.ndarray:
     """The sum of the magnitudes of all contributions to `node`, in its shape."""
     total = np.zeros(shape_of(trace.graph.value[node]))
     for step in trace.receipts(node):
@@ -275,8 +275,8 @@ def _verdict(
     value = np.array([one.value for one in estimates]).reshape(shape)
     error = np.array([one.error for one in estimates]).reshape(shape)
     judged = np.array([not one.reason for one in estimates]).reshape(shape)
-    gross = float(np.max(_gross(trace, node), initial=0.0))
-    tolerance = ERROR_FACTOR * error + _engine_error(trace, gross, size)
+    gross = float(np.max(gross_contributions(trace, node), initial=0.0))
+    tolerance = ERROR_FACTOR * error + engine_error(trace, gross, size)
     agrees = np.abs(engine - value) <= tolerance
     return FiniteDifference(
         node=node,
@@ -344,6 +344,6 @@ def _judged_direction(
     engine = float(
         sum(np.sum(np.asarray(np.nan if g is None else g) * towards[n]) for n, g in grads.items())
     )
-    gross = float(sum(np.sum(_gross(trace, n) * np.abs(towards[n])) for n in grads))
-    tolerance = ERROR_FACTOR * estimate.error + _engine_error(trace, gross, size)
+    gross = float(sum(np.sum(gross_contributions(trace, n) * np.abs(towards[n])) for n in grads))
+    tolerance = ERROR_FACTOR * estimate.error + engine_error(trace, gross, size)
     return Direction(tuple(towards), engine, estimate.value, tolerance)

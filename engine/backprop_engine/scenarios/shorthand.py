@@ -7,7 +7,7 @@ are numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from backprop_engine.expressions.excerpt import Excerpt
 from backprop_engine.expressions.parser import parse_program
@@ -78,7 +78,7 @@ def _inputs_apart(
     inputs: dict[str, Input] = {}
     rest: list[Statement] = []
     computed: set[str] = set()
-    for statement in statements:
+    for statement in _one_by_one(statements):
         if not isinstance(statement, Assignment) or not _is_literal(statement.expression):
             rest.append(statement)
             if isinstance(statement, Assignment | Unpacking):
@@ -95,6 +95,22 @@ def _inputs_apart(
             )
         inputs[name] = Input(name, _value(statement.expression), True, span)
     return tuple(rest), tuple(inputs.values())
+
+
+def _one_by_one(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """The statements, `a, b = 2, 3` as two."""
+    for statement in statements:
+        values = children(statement.expression) if isinstance(statement, Unpacking) else ()
+        if (
+            isinstance(statement, Unpacking)
+            and isinstance(statement.expression, Sequence)
+            and len(values) == len(statement.targets)
+            and all(map(_is_literal, values))
+        ):
+            for name, value in zip(statement.targets, values, strict=True):
+                yield Assignment(name.name, value, name.span, statement.span)
+        else:
+            yield statement
 
 
 def _is_literal(expression: Expression) -> bool:

@@ -1,1 +1,1 @@
-"""The commands without a screen: `check` and `trace`, as text and as JSON."""
+"""The commands without a screen: `check`, `trace` and `ops`, as text and as JSON."""

@@ -1,8 +1,8 @@
-"""`check`: a scenario's gradients against torch and finite differences, and its `expect`."""
+"""`check`: a scenario's gradients against three oracles, and its `expect`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,8 +22,11 @@ from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
 from backprop_tui.oracle.report import Failed
 from backprop_tui.oracle.sweep import our_contribution
+from backprop_tui.oracle.symbolic.client import SymbolicOracle
+from backprop_tui.oracle.symbolic.judgement import SymbolicGradient, symbolic_gradients
 
-TORCH, FINITE_DIFFERENCE, EXPECT = "torch", "finite_difference", "expect"
+TORCH, FINITE_DIFFERENCE, SYMBOLIC = "torch", "finite_difference", "symbolic"
+EXPECT = "expect"
 MOST_FAULTS = 10
 """So many single values and contributions are told; what follows from a fault is not another."""
 
@@ -39,13 +42,15 @@ class Complaint:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class GradientRow:
-    """The final `.grad` of one input, from three sides; None where there is none."""
+    """The final `.grad` of one input, from all sides; None where there is none."""
 
     name: str
     engine: Value | None
     torch: Value | None
     torch_ran: bool
     difference: FiniteDifference
+    symbolic: SymbolicGradient | None
+    """None where it did not run."""
     ok: bool
 
 
@@ -75,8 +80,13 @@ class Bad:
     error: ScenarioError
 
 
-def check_scenario(target: str | Source, oracle: Oracle | None) -> Checked | Bad:
-    """Check one scenario, a file or a text in the shorthand; without torch if `oracle` is None."""
+def check_scenario(
+    target: str | Source, oracle: Oracle | None, symbolic: SymbolicOracle | None = None
+) -> Checked | Bad:
+    """Check one scenario, a file or a text in the shorthand.
+
+    Without torch if `oracle` is None, and without sympy if `symbolic` is.
+    """
     name = target.name if isinstance(target, Source) else target
     if isinstance(target, str) and Path(target).is_dir():
         problem = Problem("there is no scenario (*.yaml) in this folder", Span(0, 0))
@@ -90,7 +100,7 @@ def check_scenario(target: str | Source, oracle: Oracle | None) -> Checked | Bad
         if expected is None:
             return Bad(name, error)
         return _checked_error(scenario, name, error, expected)
-    return _checked(scenario, name, trace, oracle)
+    return _checked(scenario, name, trace, oracle, symbolic)
 
 
 def _checked_error(
@@ -114,7 +124,13 @@ def _checked_error(
     )
 
 
-def _checked(scenario: Scenario, name: str, trace: Trace, oracle: Oracle | None) -> Checked:
+def _checked(
+    scenario: Scenario,
+    name: str,
+    trace: Trace,
+    oracle: Oracle | None,
+    symbolic: SymbolicOracle | None,
+) -> Checked:
     complaints: list[Complaint] = []
     agreed: Agreement | None = None
     if oracle is not None:
@@ -124,11 +140,17 @@ def _checked(scenario: Scenario, name: str, trace: Trace, oracle: Oracle | None)
         else:
             agreed = agreement(trace, answer.report)
             complaints.extend(_faults(scenario, agreed))
+    formulas: Mapping[int, SymbolicGradient] = {}
+    if symbolic is not None:
+        said = symbolic.ask(trace)
+        if isinstance(said, Failed) and not said.is_late:
+            complaints.append(Complaint(SYMBOLIC, None, f"{said.reason} {said.remedy}"))
+        formulas = symbolic_gradients(trace, said)
     differences = finite_differences(trace)
     rows = []
     for input_name, node in trace.graph.inputs.items():
         if trace.graph.requires_grad[node]:
-            row = _row(trace, input_name, agreed, differences[node])
+            row = _row(trace, input_name, agreed, differences[node], formulas.get(node))
             off = list(_row_complaints(scenario, row, trace, agreed))
             rows.append(replace(row, ok=not off))
             complaints.extend(off)
@@ -142,17 +164,21 @@ def _checked(scenario: Scenario, name: str, trace: Trace, oracle: Oracle | None)
         nodes=len(trace.graph),
         steps=len(trace),
         complaints=tuple(complaints),
-        notices=tuple(_notices(rows, asked=oracle is not None)),
+        notices=tuple(_notices(rows, torch=oracle is not None, symbolic=symbolic is not None)),
     )
 
 
-def _notices(rows: Sequence[GradientRow], *, asked: bool) -> Iterator[Complaint]:
-    if not asked:
+def _notices(rows: Sequence[GradientRow], *, torch: bool, symbolic: bool) -> Iterator[Complaint]:
+    if not torch:
         yield Complaint(TORCH, None, "not run: --no-torch")
+    if not symbolic:
+        yield Complaint(SYMBOLIC, None, "not run: --no-symbolic")
     for row in rows:
         found = row.difference
         if found.skipped and found.gradient is None and not found.directions:
             yield Complaint(FINITE_DIFFERENCE, row.name, f"skipped: {found.reason}")
+        if row.symbolic is not None and row.symbolic.reason:
+            yield Complaint(SYMBOLIC, row.name, f"skipped: {row.symbolic.reason}")
 
 
 def final_grad(trace: Trace, node: int) -> Value | None:
@@ -164,7 +190,11 @@ def final_grad(trace: Trace, node: int) -> Value | None:
 
 
 def _row(
-    trace: Trace, name: str, agreed: Agreement | None, difference: FiniteDifference
+    trace: Trace,
+    name: str,
+    agreed: Agreement | None,
+    difference: FiniteDifference,
+    symbolic: SymbolicGradient | None,
 ) -> GradientRow:
     node = difference.node
     return GradientRow(
@@ -173,6 +203,7 @@ def _row(
         torch=None if agreed is None else agreed.report.grads[trace.passes[-1].index].get(node),
         torch_ran=agreed is not None,
         difference=difference,
+        symbolic=symbolic,
         ok=True,
     )
 
@@ -194,6 +225,23 @@ def _row_complaints(
         yield Complaint(FINITE_DIFFERENCE, row.name, _AGREES_AFTER_ALL)
     elif not found.agrees and FINITE_DIFFERENCE not in known:
         yield Complaint(FINITE_DIFFERENCE, row.name, _told_difference(row, trace))
+    yield from _symbolic_complaints(row, is_known=SYMBOLIC in known)
+
+
+def _symbolic_complaints(row: GradientRow, *, is_known: bool) -> Iterator[Complaint]:
+    found = row.symbolic
+    if found is None:
+        return
+    agrees = found.agrees(row.engine)
+    if agrees and is_known and found.gradient is not None:
+        yield Complaint(SYMBOLIC, row.name, _AGREES_AFTER_ALL)
+    elif not agrees and not is_known:
+        yield Complaint(
+            SYMBOLIC,
+            row.name,
+            f"the gradient is {_full(row.engine)} by the engine and {_full(found.gradient)} by the "
+            f"formula (tolerance {found.tolerance:.2g})",
+        )
 
 
 _AGREES_AFTER_ALL = "agrees with the engine, though the scenario says that it does not"

@@ -15,6 +15,7 @@ from backprop_tui.headless.json_values import json_value
 from backprop_tui.headless.printer import Printer
 
 _NONE = "–"
+_HEADER = ("", "engine", "torch", "finite differences", "symbolic", "")
 _MOST_LISTED = 6
 """Elements of an array that are still told one by one."""
 
@@ -55,6 +56,7 @@ def _row_json(row: GradientRow) -> dict[str, Any]:
         "engine": json_value(row.engine),
         "torch": json_value(row.torch),
         "finite_difference": _without_skipped(json_value(found.gradient)),
+        "symbolic": None if row.symbolic is None else json_value(row.symbolic.gradient),
         "ok": row.ok,
     }
     if found.skipped:
@@ -84,21 +86,25 @@ def print_checked(result: Checked, out: Printer) -> None:
     out.stream.write(mark + out.styled(out.text(result.heading), "bold") + "\n")
     if result.expected_error:
         out.paragraph(f"stops, as it should: {result.expected_error}", 4)
-    for at, line in enumerate(_table(result.gradients, out)):
+    for at, line in enumerate(gradient_table(result.gradients, out)):
         out.line(line, "dim" if at == 0 else "" if result.gradients[at - 1].ok else "bad")
     for one in result.complaints:
         out.paragraph(f"{one.oracle.replace('_', ' ')}: {one.message}", 4, "bad")
     out.line()
 
 
-def _table(rows: Sequence[GradientRow], out: Printer) -> list[str]:
+def gradient_table(
+    rows: Sequence[GradientRow], out: Printer, *, with_torch: bool = True
+) -> list[str]:
     """Aligned lines, a heading first; arrays with as much detail as the width allows."""
     if not rows:
         return []
     lines: list[str] = []
     for show in (_listed, notation.short, _shape):
-        table: list[tuple[str, ...]] = [("", "engine", "torch", "finite differences", "")]
+        table: list[tuple[str, ...]] = [_HEADER]
         table += [tuple(map(out.text, _cells(row, show))) for row in rows]
+        if not with_torch:
+            table = [cells[:2] + cells[3:] for cells in table]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = ["    " + "   ".join(map(str.ljust, cells, widths)).rstrip() for cells in table]
         if max(map(len, lines)) <= out.width:
@@ -117,13 +123,23 @@ def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
         estimate = f"skipped: {found.reason}" if found.skipped else _NONE
     engine = _NONE if row.engine is None else show(row.engine)
     torch = "not run" if not row.torch_ran else _NONE if row.torch is None else show(row.torch)
+    formula = _NONE
+    if row.symbolic is None:
+        formula = "not run"
+    elif row.symbolic.gradient is not None:
+        formula = show(row.symbolic.gradient)
     # A hyphen for minus: these are figures that people copy into other programs.
-    figures = (one.replace("−", "-") for one in (engine, torch, estimate))
+    figures = (one.replace("−", "-") for one in (engine, torch, estimate, formula))
     return f"{row.name}.grad", *figures, "✓" if row.ok else "✗"
 
 
 def _shape(value: Value) -> str:
     return notation.shape(value.shape) if isinstance(value, np.ndarray) else notation.short(value)
+
+
+def figures(value: Value) -> str:
+    """A value as it stands in the table: a small array with its elements."""
+    return _listed(value).replace("−", "-")
 
 
 def _listed(value: Value) -> str:
@@ -152,11 +168,30 @@ def print_summary(results: Sequence[Checked | Bad], out: Printer) -> None:
         *([f"{bad} bad"] if bad else []),
     ]
     gradients = f"{_counted(len(rows), 'gradient')}, " + (f"{off} off" if off else "none off")
-    skipped = Counter(row.difference.reason for row in rows if row.difference.skipped)
-    skips = _counted(skipped.total(), "skip") if skipped else "no skips"
-    reasons = f" ({'; '.join(skipped)})" if skipped else ""
+    skips = _skips(rows)
     style = "bad" if failed or bad else "good"
-    out.line(f"{', '.join(parts)}; {gradients}; {skips}{reasons}", style)
+    out.line(f"{', '.join(parts)}; {gradients}; {skips}", style)
+
+
+def _skips(rows: Sequence[GradientRow]) -> str:
+    """How many gradients an oracle could not judge, and why, with the oracle's name."""
+    by_oracle = {
+        "finite differences": Counter(
+            row.difference.reason for row in rows if row.difference.skipped
+        ),
+        "symbolic": Counter(
+            row.symbolic.summary for row in rows if row.symbolic is not None and row.symbolic.reason
+        ),
+    }
+    total = sum(one.total() for one in by_oracle.values())
+    if not total:
+        return "no skips"
+    reasons = [
+        f"{oracle} {reasons.total()}: {', '.join(reasons)}"
+        for oracle, reasons in by_oracle.items()
+        if reasons
+    ]
+    return f"{_counted(total, 'skip')} ({'; '.join(reasons)})"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -23,7 +23,7 @@ from backprop_tui.oracle.report import TorchReport
 from backprop_tui.oracle.sweep import Sweep, our_contribution
 
 MISSING = Comparison(False, math.inf, math.nan)
-"""One side has a value and the other has none."""
+"""One side has a value and the other has none, which is no zero that torch has left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,5 +131,5 @@ def agreement(trace: Trace, report: TorchReport) -> Agreement:
 
 def _judged(ours: Value | None, theirs: Value | None, agrees: bool) -> Comparison | None:
     if ours is None or theirs is None:
-        return None if ours is theirs else MISSING
+        return None if ours is theirs or agrees else MISSING
     return compare(ours, theirs)._replace(agrees=agrees)

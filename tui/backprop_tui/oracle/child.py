@@ -1,4 +1,4 @@
-"""The torch process: reads requests from standard input and answers each with one line.
+"""The torch process: what it answers to one request.
 
 It rebuilds a program operation by operation with the catalogue's torch twins, runs its passes,
 and listens in on every edge of torch's own graph.
@@ -12,19 +12,15 @@ edges from its block to the operand's key.
 
 from __future__ import annotations
 
-import gc
-import json
-import os
-import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from backprop_engine.catalogue import OPERATIONS
 from backprop_tui.oracle.protocol import decode_attribute, decode_value, encode_value
+from backprop_tui.oracle.serving import UnavailableError, run
 
 Key = tuple[Any, int]
 """An autograd node and the number of its output."""
@@ -56,16 +52,12 @@ class Program:
             self.results.pop()
 
 
-class TorchUnavailableError(Exception):
-    """Torch cannot be imported here."""
-
-
 def import_torch() -> Any:
-    """Torch, on one thread; TorchUnavailableError if it cannot be imported."""
+    """Torch, on one thread; UnavailableError if it cannot be imported."""
     try:
         import torch
     except Exception as error:  # a broken installation can raise anything
-        raise TorchUnavailableError(f"{type(error).__name__}: {error}") from error
+        raise UnavailableError(f"{type(error).__name__}: {error}") from error
     torch.set_num_threads(1)
     return torch
 
@@ -185,7 +177,8 @@ class Listener:
 
     def _gradient_hook(self, node: int) -> Callable[[Any], None]:
         def hook(gradient: Any) -> None:
-            self.gradients[node] = _encoded(gradient)
+            if gradient is not None:  # torch's own zero, where nothing depends on it
+                self.gradients[node] = _encoded(gradient)
 
         return hook
 
@@ -285,32 +278,9 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         program.release()
 
 
-def serve(requests: IO[str], replies: IO[str]) -> None:
-    """Answer until the requests end."""
-    for line in requests:
-        request = json.loads(line)
-        try:
-            reply = answer(request)
-        except TorchUnavailableError as error:
-            reply = {"unavailable": str(error)}
-        except Exception as error:  # noqa: BLE001 - whatever torch raises is the answer
-            reply = {"error": f"{type(error).__name__}: {error}"}
-        reply["request"] = request["request"]
-        replies.write(json.dumps(reply, separators=(",", ":")) + "\n")
-        replies.flush()
-        gc.collect()
-
-
 def main() -> None:
     """Serve on standard input and output."""
-    # Whatever a library prints must not get between the replies.
-    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="ascii")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    # Ctrl+C reaches the whole terminal group; the parent decides about this process.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Graphs of millions of small objects are walked once, after the answer, not again and again.
-    gc.disable()
-    serve(sys.stdin, replies)
+    run(answer)
 
 
 if __name__ == "__main__":

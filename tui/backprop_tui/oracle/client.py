@@ -1,4 +1,4 @@
-"""The torch oracle from our side: starts the child process, asks it, and survives its death."""
+"""An oracle from our side: starts the child process, asks it, and survives its death."""
 
 from __future__ import annotations
 
@@ -10,62 +10,116 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Generic, Self
 
 from backprop_engine.trace import Trace
 from backprop_tui.oracle.protocol import decode_report, encode_request
-from backprop_tui.oracle.report import Failed, Ready
-
-# -P: a folder with somebody's own `torch.py` or `engine.py` in it must not shadow the real ones.
-CHILD = (sys.executable, "-P", "-m", "backprop_tui.oracle.child")
-
-INSTALL = "Install PyTorch in this environment (`pip install torch`), or go on without it."
-TRY_AGAIN = "Everything else works without torch; open the scenario again to try once more."
+from backprop_tui.oracle.report import Failed, Ready, Report, TorchReport
 
 _LAST_WORDS = 2.0
 """Seconds between the end of the child's output and its own."""
 
 
-class Oracle:
-    """One torch child process for many traces. Blocking: call `ask` from a worker thread.
+@dataclass(frozen=True, slots=True)
+class Subject(Generic[Report]):
+    """What a child process knows about: which module it runs, and how to speak with it."""
+
+    name: str
+    """In sentences: `torch`."""
+    module: str
+    """Run with `python -m`; see `backprop_tui.oracle.serving`."""
+    install: str
+    """What to do where its library cannot be imported."""
+    encode: Callable[[Trace], Mapping[str, Any]]
+    """A request, without its number."""
+    decode: Callable[[Trace, Mapping[str, Any]], Report]
+    """A reply; KeyError, TypeError, ValueError, IndexError or AttributeError if it is none."""
+
+    @property
+    def title(self) -> str:
+        """The name at the start of a sentence."""
+        return self.name[:1].upper() + self.name[1:]
+
+    @property
+    def remedy(self) -> str:
+        """What to do where the child has failed."""
+        return (
+            f"Everything else works without {self.name}; open the scenario again to try once more."
+        )
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The command line of the child."""
+        # -P: a folder with somebody's own `torch.py` or `engine.py` in it must not shadow the
+        # real ones.
+        return (sys.executable, "-P", "-m", self.module)
+
+
+class Client(Generic[Report]):
+    """One child process for many traces. Blocking: call `ask` from a worker thread.
 
     The child starts with the first question, and anew after a question it failed to answer.
     """
 
-    def __init__(self, *, time_limit: float = 120.0, command: Sequence[str] = CHILD) -> None:
-        """`time_limit` is in seconds, for each question, the start of torch included."""
+    def __init__(
+        self, subject: Subject[Report], *, time_limit: float, command: Sequence[str] = ()
+    ) -> None:
+        """`time_limit` is in seconds, for each question, the start of the child included."""
+        self._subject = subject
         self._time_limit = time_limit
-        self._command = tuple(command)
+        self._command = tuple(command) or subject.command
         self._one_question = threading.Lock()
         self._state = threading.Lock()
         self._child: _Child | None = None
         self._closed = False
         self._questions = 0
 
-    def ask(self, trace: Trace) -> Ready | Failed:
-        """What torch makes of `trace`; starts the child if need be, never raises for its faults."""
+    def ask(self, trace: Trace) -> Ready[Report] | Failed:
+        """What the oracle makes of `trace`; starts the child if need be.
+
+        Never raises for the child's faults.
+        """
+        name, remedy = self._subject.name, self._subject.remedy
         with self._one_question:
             self._questions += 1
-            request = encode_request(trace, self._questions)
+            request = {"request": self._questions, **self._subject.encode(trace)}
             try:
                 child = self._running_child()
             except OSError as error:
-                return Failed(f"The torch process could not be started: {error}.", TRY_AGAIN)
+                return Failed(f"The {name} process could not be started: {error}.", remedy)
             if child is None:
-                return Failed("The torch oracle has been closed.", TRY_AGAIN)
+                return Failed(f"The {name} oracle has been closed.", remedy)
             line = child.converse(json.dumps(request), self._time_limit)
             if isinstance(line, Failed):
                 self._dismiss(child)
                 return line
-            answer = _answer(trace, line, self._questions)
+            answer = self._answer(trace, line)
             if answer is None:
                 self._dismiss(child)
                 heard = line[:60].decode("utf-8", "replace").strip()
-                reason = f"The torch process said something that is no answer: “{heard}”."
-                return Failed(reason, TRY_AGAIN)
+                reason = f"The {name} process said something that is no answer: “{heard}”."
+                return Failed(reason, remedy)
             return answer
+
+    def _answer(self, trace: Trace, line: bytes) -> Ready[Report] | Failed | None:
+        """What a reply says; None if it is not a reply to the last question."""
+        subject = self._subject
+        try:
+            reply = json.loads(line)
+            if reply["request"] != self._questions:
+                return None
+            if "unavailable" in reply:
+                reason = f"{subject.title} cannot be imported ({reply['unavailable']})."
+                return Failed(reason, subject.install)
+            if "error" in reply:
+                reason = f"{subject.title} could not run this program ({reply['error']})."
+                return Failed(reason, subject.remedy)
+            return Ready(subject.decode(trace, reply))
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return None
 
     def close(self) -> None:
         """End the child; an `ask` under way in another thread returns Failed."""
@@ -91,7 +145,7 @@ class Oracle:
             if self._closed:
                 return None
             if self._child is None:
-                self._child = _Child(self._command)
+                self._child = _Child(self._subject, self._command)
             return self._child
 
     def _dismiss(self, child: _Child) -> None:
@@ -104,7 +158,8 @@ class Oracle:
 class _Child:
     """The process, and one exchange with it at a time."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, subject: Subject[Any], command: Sequence[str]) -> None:
+        self._subject = subject
         self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
@@ -130,7 +185,8 @@ class _Child:
         except queue.Empty:
             self.end()
             thread.join()
-            return Failed(f"Torch has not answered within {time_limit:g} seconds.", TRY_AGAIN)
+            reason = f"{self._subject.title} has not answered within {time_limit:g} seconds."
+            return Failed(reason, self._subject.remedy, is_late=True)
         thread.join()
         return line if line.endswith(b"\n") else self._death()
 
@@ -147,13 +203,14 @@ class _Child:
         answers.put(line)
 
     def _death(self) -> Failed:
+        name, remedy = self._subject.name, self._subject.remedy
         try:
             code = self._process.wait(timeout=_LAST_WORDS)
         except subprocess.TimeoutExpired:
-            return Failed("The torch process has stopped talking.", TRY_AGAIN)
+            return Failed(f"The {name} process has stopped talking.", remedy)
         how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         last = self._last_complaint()
-        return Failed(f"The torch process {how}{f': {last}' if last else ''}.", TRY_AGAIN)
+        return Failed(f"The {name} process {how}{f': {last}' if last else ''}.", remedy)
 
     def _last_complaint(self) -> str:
         with self._ending:
@@ -187,16 +244,18 @@ def _close(pipe: IO[bytes]) -> None:
         return  # closing flushes what the dead child never read
 
 
-def _answer(trace: Trace, line: bytes, question: int) -> Ready | Failed | None:
-    """What a reply says; None if it is not a reply to this question."""
-    try:
-        reply = json.loads(line)
-        if reply["request"] != question:
-            return None
-        if "unavailable" in reply:
-            return Failed(f"Torch cannot be imported ({reply['unavailable']}).", INSTALL)
-        if "error" in reply:
-            return Failed(f"Torch could not run this program ({reply['error']}).", TRY_AGAIN)
-        return Ready(decode_report(trace, reply))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return None
+TORCH: Subject[TorchReport] = Subject(
+    name="torch",
+    module="backprop_tui.oracle.child",
+    install="Install PyTorch in this environment (`pip install torch`), or go on without it.",
+    encode=encode_request,
+    decode=decode_report,
+)
+CHILD = TORCH.command
+
+
+class Oracle(Client[TorchReport]):
+    """Torch."""
+
+    def __init__(self, *, time_limit: float = 120.0, command: Sequence[str] = CHILD) -> None:
+        super().__init__(TORCH, time_limit=time_limit, command=command)

@@ -66,12 +66,11 @@ def decode_attribute(encoded: Any) -> Any:
     return tuple(decode_attribute(item) for item in encoded["tuple"])
 
 
-def encode_request(trace: Trace, number: int) -> dict[str, Any]:
+def encode_request(trace: Trace) -> dict[str, Any]:
     """The program of `trace`, and the passes to run on it."""
     graph = trace.graph
     nodes = range(len(graph))
     return {
-        "request": number,
         "dtype": graph.dtype,
         "operations": [None if one is None else one.name for one in graph.operation],
         "operands": graph.operands,

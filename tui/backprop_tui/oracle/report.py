@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from backprop_engine.values import Value
 
@@ -58,16 +59,20 @@ class TorchReport:
     """What torch sent and our trace did not."""
 
 
+Report = TypeVar("Report")
+"""What an oracle reports: torch a TorchReport, and each other one its own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Starting:
     """The oracle has not answered yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Generic[Report]):
     """The oracle has answered."""
 
-    report: TorchReport
+    report: Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,9 @@ class Failed:
 
     reason: str
     remedy: str
+    is_late: bool = False
+    """Whether it was given up because it took too long."""
 
 
-OracleState = Starting | Ready | Failed
+OracleState = Starting | Ready[TorchReport] | Failed
+"""Where torch stands."""

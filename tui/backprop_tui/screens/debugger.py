@@ -8,7 +8,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
+from textual.content import Content
+from textual.message import Message
 from textual.screen import Screen
+from textual.style import Style
 
 from backprop_tui.commands import COMMANDS
 from backprop_tui.view import View
@@ -17,6 +20,7 @@ from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.notes_pane import NotesPane
 from backprop_tui.widgets.source_pane import SourcePane
+from backprop_tui.widgets.symbolic_pane import SymbolicPane
 from backprop_tui.widgets.timeline import Timeline
 from backprop_tui.widgets.torch_pane import TorchPane
 from backprop_tui.widgets.watches_pane import WatchesPane
@@ -26,8 +30,15 @@ _HEIGHTS = [(0, "-low"), (34, "-tall")]
 """Sizes in cells, and the classes the style sheet knows them by."""
 
 
+_SHARING = ("torch", "symbolic")
+"""Panes that share one place on a wide screen: the first, until another is turned to."""
+
+
 class DebuggerScreen(Screen[None]):
     """Lays the panes out and hands each View on to them."""
+
+    class FormulasWanted(Message):
+        """The symbolic pane is looked at."""
 
     HORIZONTAL_BREAKPOINTS = _WIDTHS
     VERTICAL_BREAKPOINTS = _HEIGHTS
@@ -50,6 +61,7 @@ class DebuggerScreen(Screen[None]):
             yield PaneTabs()
             yield ChainRulePane(self._view, "chain")
             yield TorchPane(self._view, "torch")
+            yield SymbolicPane(self._view, "symbolic")
             yield SourcePane(self._view)
             yield NotesPane()
             yield WatchesPane(self._view)
@@ -61,6 +73,7 @@ class DebuggerScreen(Screen[None]):
         self.query_one("#graph").border_title = "Graph"
         for pane, name in PANES:
             self.query_one(f"#{pane}").border_title = name
+        self._bring_forward(_SHARING[0])
         self.activate(self._active)
         self.query_one(GraphTree).focus()
         self.show(self._view)
@@ -77,6 +90,7 @@ class DebuggerScreen(Screen[None]):
         self.query_one(GraphTree).show(view)
         self.query_one(ChainRulePane).show(view)
         self.query_one(TorchPane).show(view)
+        self.query_one(SymbolicPane).show(view)
         self.query_one(SourcePane).show(view)
         self.query_one(NotesPane).show(view)
         self.query_one(WatchesPane).show(view)
@@ -89,6 +103,22 @@ class DebuggerScreen(Screen[None]):
         for one, _ in PANES:
             self.query_one(f"#{one}").set_class(one == pane, "-active")
         self.query_one(PaneTabs).show(pane)
+        if pane in _SHARING:
+            self._bring_forward(pane)
+        if pane == "symbolic":
+            self.post_message(self.FormulasWanted())
+
+    def _bring_forward(self, front: str) -> None:
+        """Put one of the panes that share a place in front of the others."""
+        for one in _SHARING:
+            widget = self.query_one(f"#{one}")
+            widget.set_class(one != front, "-behind")
+            widget.border_title = Content(" ").join(_tab(each, each == front) for each in _SHARING)
+
+    def action_look_at(self, pane: str) -> None:
+        """Turn to `pane`, whose name was clicked."""
+        self.activate(pane)
+        self.query_one(f"#{pane}").focus()
 
     def turn(self, by: int) -> None:
         """Focus the pane `by` places on; a narrow screen shows it."""
@@ -98,9 +128,16 @@ class DebuggerScreen(Screen[None]):
         name = names[(at + by) % len(names)]
         if name != "graph":
             self.activate(name)
-        self.query_one(f"#{name}").focus()
+        # At once, not after this message: the next tab may already wait behind it.
+        self.set_focus(self.query_one(f"#{name}"))
 
     @on(PaneTabs.Chosen)
     def _show_chosen(self, event: PaneTabs.Chosen) -> None:
-        self.activate(event.pane)
-        self.query_one(f"#{event.pane}").focus()
+        self.action_look_at(event.pane)
+
+
+def _tab(pane: str, is_front: bool) -> Content:
+    """A pane's name in the title of a place that it shares; a click brings it forward."""
+    name = dict(PANES)[pane]
+    click = Style.from_meta({"@click": f"screen.look_at('{pane}')"})
+    return Content(f"[{name}]" if is_front else f" {name} ").stylize(click)

@@ -22,8 +22,8 @@ from backprop_tui.glyphs import LEGEND, Glyphs
 _READING = """\
 The graph hangs from the output down to the inputs. Values are computed upwards, gradients
 travel down. The highlighted row is the node at work in the step about to run; 3 → 7 is what
-the step makes of a gradient. Chain rule tells why, Torch whether PyTorch agrees, and Source
-which piece of the scenario it is."""
+the step makes of a gradient. Chain rule tells why, Torch whether PyTorch agrees, Symbolic what
+the derivative is as a formula, and Source which piece of the scenario it is."""
 _TITLE = "bold $primary"
 _SIGN_WIDTH = 12
 _WIDEST, _FRAME = 80, 8

@@ -19,6 +19,7 @@ from backprop_tui.widgets.torch_pane import torch_status
 PANES: tuple[tuple[str, str], ...] = (
     ("chain", "Chain rule"),
     ("torch", "Torch"),
+    ("symbolic", "Symbolic"),
     ("source", "Source"),
     ("notes", "Notes"),
     ("watches", "Watches"),
@@ -75,15 +76,20 @@ class PaneTabs(Widget):
         self.active = active
         self.refresh()
 
+    def _labels(self) -> list[tuple[str, str]]:
+        """Pane and text of each tab; where room is short, without blanks and further words."""
+        full = [(pane, f"[{name}]" if pane == self.active else f" {name} ") for pane, name in PANES]
+        if sum(len(text) + 1 for _, text in full) - 1 <= self.size.width:
+            return full
+        words = [(pane, name.partition(" ")[0]) for pane, name in PANES]
+        return [(pane, f"[{word}]" if pane == self.active else word) for pane, word in words]
+
     def render(self) -> Content:
         """The names; the one shown in brackets, for eyes that see no colour."""
-        parts: list[Content] = []
-        for pane, name in PANES:
-            if pane == self.active:
-                parts.append(Content.styled(f"[{name}]", "bold $primary"))
-            else:
-                parts.append(Content.styled(f" {name} ", "$foreground-muted"))
-        return Content(" ").join(parts)
+        return Content(" ").join(
+            Content.styled(text, "bold $primary" if pane == self.active else "$foreground-muted")
+            for pane, text in self._labels()
+        )
 
     def on_click(self, event: events.Click) -> None:
         """Tell which name was clicked."""
@@ -91,10 +97,10 @@ class PaneTabs(Widget):
         if place is None:
             return
         at = 0
-        for pane, name in PANES:
-            if at <= place.x < at + len(name) + 2:
+        for pane, text in self._labels():
+            if at <= place.x < at + len(text):
                 self.post_message(self.Chosen(pane))
-            at += len(name) + 3
+            at += len(text) + 1
 
 
 _GAP = 2

@@ -1,0 +1,23 @@
+"""Writes the README's table of operations anew, between its two markers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from backprop_tui.headless.ops_output import markdown
+
+START, STOP = "<!-- ops -->\n", "<!-- /ops -->"
+
+
+def with_table(readme: str) -> str:
+    """The README with the table of today."""
+    before, _, rest = readme.partition(START)
+    _, _, after = rest.partition(STOP)
+    return f"{before}{START}{markdown()}{STOP}{after}"
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parents[1] / "README.md"
+    path.write_text(with_table(path.read_text(encoding="utf-8")), encoding="utf-8")
+    print(path)

@@ -1,0 +1,210 @@
+"""Norms: the length of a vector, by the names and signatures torch has for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.axes import (
+    DIMS,
+    KEEPDIM,
+    Axes,
+    axes_of,
+    axes_text,
+    kept,
+    reduced_count,
+    refuse_whole,
+)
+from backprop_engine.operation import (
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Rounding,
+)
+from backprop_engine.values import shape_of, sign, where
+
+
+def _norm(a: Any, p: float, dim: Axes, keepdim: bool) -> Any:
+    refuse_whole(a, "norm")
+    axes, magnitudes = axes_of(a, dim), np.abs(np.asarray(a))
+    if p == np.inf:
+        return np.max(magnitudes, axis=axes, keepdims=keepdim, initial=0.0)
+    if p == -np.inf:
+        if reduced_count(a, dim) == 0:
+            raise OperandError("`norm` with p = −inf has no answer for no elements")
+        return np.min(magnitudes, axis=axes, keepdims=keepdim)
+    if p == 0:
+        raise OperandError(
+            "`norm` with p = 0 counts the elements that are not 0, which has no gradient",
+            "use `count_nonzero`",
+        )
+    if p == 1:
+        return np.sum(magnitudes, axis=axes, keepdims=keepdim)
+    if p == 2:
+        return np.sqrt(np.sum(np.square(magnitudes), axis=axes, keepdims=keepdim))
+    return np.sum(magnitudes**p, axis=axes, keepdims=keepdim) ** (1 / p)
+
+
+def _norm_rule(g: Any, y: Any, a: Any, p: float, dim: Axes, **_: Any) -> Any:
+    """The cases of torch's linalg_vector_norm_backward; where the norm is 0 the slope is 0."""
+    g, y, a = kept(g, a, dim), kept(y, a, dim), np.asarray(a)
+    if p == 1:
+        return sign(a) * g
+    if p == 2:
+        return g * where(y == 0, 0.0, a / y)
+    magnitudes = np.abs(a)
+    if np.isinf(p):
+        is_largest = (magnitudes == y) | np.isnan(a)
+        count = np.sum(is_largest, axis=axes_of(a, dim), keepdims=True)
+        return sign(a) * (g / count * is_largest)
+    if p < 1:
+        return sign(a) * where(a == 0, 0.0, magnitudes ** (p - 1)) * g * y ** (1 - p)
+    return sign(a) * magnitudes ** (p - 1) * where(y == 0, 0.0, g / y ** (p - 1))
+
+
+def _norm_text(a: str, p: str = "2", dim: str = "None", **_: str) -> str:
+    return f"‖{a}‖{'' if p in ('2', '2.0', 'fro') else f' with p = {p}'}{axes_text(dim)}"
+
+
+def _norm_vjp(a: str, y: str, g: str, p: str = "2", **_: str) -> str:
+    cases = {
+        "1.0": f"{g} ⊙ sign({a})",
+        "2.0": f"{g} ⊙ {a}/{y}",
+        "fro": f"{g} ⊙ {a}/{y}",
+        "inf": f"{g} ⊙ sign({a}), where |{a}| is {y}, shared evenly",
+        "-inf": f"{g} ⊙ sign({a}), where |{a}| is {y}, shared evenly",
+    }
+    power = f"{g} ⊙ sign({a})·(|{a}|/{y})^({p} − 1)"
+    p = p.replace("−", "-")
+    return cases.get(f"{p}.0" if p.isdigit() else p, power)
+
+
+def _norm_parts(dim: str, keepdim: str, p: str = "2", **_: str) -> str:
+    along, p = f"dim={dim}, keepdim={keepdim}", p.replace("−", "-")
+    if p in ("2", "2.0", "fro"):
+        return f"s = sum(a**2, {along})\nsqrt(s)"
+    if p in ("inf", "-inf"):
+        return f"m = abs(a)\n{'amax' if p == 'inf' else 'amin'}(m, {along})"
+    if float(p) == 1:
+        return f"m = abs(a)\nsum(m, {along})"
+    return f"m = abs(a)\ns = sum(m**{p}, {along})\ns**(1/{p})"
+
+
+_NORM_DERIVATIVES = (
+    Derivative(
+        rule=_norm_rule,
+        vjp=_norm_vjp,
+        words="A norm grows fastest straight away from the origin: the gradient points along the "
+        "vector. Where the norm is 0 torch takes 0.",
+    ),
+)
+
+
+def _norm_form(
+    name: str, parameters: tuple[Parameter, ...], functions: tuple[str, ...], example: str
+) -> Operation:
+    """A norm whose exponent is a number, under the names that torch gives it."""
+    return Operation(
+        name=name,
+        forward=_norm,
+        derivatives=_NORM_DERIVATIVES,
+        notation=_norm_text,
+        torch=lambda torch, a, p, dim, keepdim: torch.linalg.vector_norm(a, p, dim, keepdim),
+        grad_fn="LinalgVectorNormBackward0",
+        words="the length of a vector: (Σ|a|^p)^(1/p), the root of the sum of squares for p = 2",
+        parameters=parameters,
+        functions=functions,
+        rounding=Rounding.CONDITION,
+        composite=_norm_parts,
+        symbolic=lambda sympy, a, **_: sympy.Abs(a),
+        example=example,
+    )
+
+
+NORM = _norm_form(
+    "norm",
+    (Parameter("input"), Parameter("p", Kind.NUMBER, 2.0), DIMS, KEEPDIM),
+    ("norm",),
+    "x=[3,4], y=norm(x)",
+)
+
+FROBENIUS = Operation(
+    name="norm.fro",
+    forward=lambda a, p, dim, keepdim: _norm(a, 2.0, dim, keepdim),
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0, dim),
+            vjp=_norm_vjp,
+            words=_NORM_DERIVATIVES[0].words,
+        ),
+    ),
+    notation=_norm_text,
+    torch=lambda torch, a, p, dim, keepdim: torch.norm(a, p, dim, keepdim),
+    grad_fn="LinalgVectorNormBackward0",
+    words="the Frobenius norm: the root of the sum of all squares",
+    parameters=(
+        Parameter("input"),
+        Parameter("p", Kind.TEXT, aliases=("ord",), choices=("fro",)),
+        DIMS,
+        KEEPDIM,
+    ),
+    functions=("norm", "linalg.norm"),
+    rounding=Rounding.CONDITION,
+    composite=_norm_parts,
+    symbolic=lambda sympy, a, **_: sympy.Abs(a),
+    example="A=[[1,2],[2,4]], y=norm(A, 'fro')",
+)
+
+VECTOR_NORM = _norm_form(
+    "vector_norm",
+    (Parameter("x"), Parameter("p", Kind.NUMBER, 2.0, aliases=("ord",)), DIMS, KEEPDIM),
+    ("vector_norm",),
+    "x=[1,-2,3], y=vector_norm(x, ord=3)",
+)
+
+
+def _linalg_norm(a: Any, p: float | None, dim: Axes, keepdim: bool) -> Any:
+    if p is not None and len(axes_of(a, dim)) == 2 and (dim is not None or np.ndim(a) == 2):
+        raise OperandError(
+            f"`linalg.norm` of a matrix with `ord={p:g}` is a matrix norm, which is not supported",
+            "`linalg.vector_norm(A, ord)` takes the norm of all elements",
+        )
+    if p is not None and dim is None and np.ndim(a) > 2:
+        raise OperandError(
+            f"`linalg.norm` with `ord` and without `dim` takes a vector, not shape {shape_of(a)}",
+            "say along which axis: `dim=-1`",
+        )
+    return _norm(a, 2.0 if p is None else p, dim, keepdim)
+
+
+LINALG_NORM = Operation(
+    name="linalg.norm",
+    forward=_linalg_norm,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0 if p is None else p, dim),
+            vjp=lambda p, **texts: _norm_vjp(p="2.0" if p == "None" else p, **texts),
+            words=_NORM_DERIVATIVES[0].words,
+        ),
+    ),
+    notation=lambda p, **texts: _norm_text(p="2" if p == "None" else p, **texts),
+    torch=lambda torch, a, p, dim, keepdim: torch.linalg.norm(a, p, dim, keepdim),
+    grad_fn="LinalgVectorNormBackward0",
+    words="the length of a vector, or of all elements where `ord` is left out",
+    parameters=(
+        Parameter("A"),
+        Parameter("p", Kind.NUMBER, None, aliases=("ord",)),
+        DIMS,
+        KEEPDIM,
+    ),
+    functions=("linalg.norm",),
+    rounding=Rounding.CONDITION,
+    composite=lambda p, **texts: _norm_parts(p="2" if p == "None" else p, **texts),
+    symbolic=lambda sympy, a, **_: sympy.Abs(a),
+    example="A=[[1,2],[2,4]], y=torch.linalg.norm(A)",
+)
+
+NORMS = (NORM, FROBENIUS, VECTOR_NORM, LINALG_NORM)

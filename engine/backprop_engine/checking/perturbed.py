@@ -1,0 +1,178 @@
+"""How far rounding may throw a computation of several steps: stochastic arithmetic.
+
+Two correct programs for one function round differently at each of their steps. Where the steps
+cancel (a variance of large numbers, the logarithm of a sum near one) no fixed number of ulps
+covers that, and a bound that does for every function does not exist. So the computation itself
+is asked: it is run again with every operand, and the result of every step, off by a few
+roundoffs of random sign, and what that changes is what rounding can change. This is Monte Carlo
+arithmetic (Parker 1997; Vignes's CESTAC before it); perturbed operands alone would be the
+backward error of Higham, Accuracy and Stability of Numerical Algorithms, §1.5, and miss what the
+steps in between lose. The signs come from a fixed seed, so the same run gives the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from backprop_engine.values import UNIT_ROUNDOFF, Dtype, Value, evaluate, is_float
+
+RUNS: Final = 6
+"""So many patterns of signs are tried; an error that one of them hides, another one shows."""
+ROUNDOFFS_A_STEP: Final = 4
+"""By so many roundoffs is each step off: elementary functions are good to about two ulp."""
+SAFETY: Final = 2
+"""The worst of a few patterns is not the worst of all."""
+RESULT_ROUNDOFFS: Final = 8
+"""In units of u·|result|; this much is always allowed."""
+
+_MAGNIFIED: Final = 4
+"""All is off by so many times more, and what that changes is divided by it: a roundoff or two
+are a whole ulp or none, and would undo each other exactly too often."""
+_FURTHER: Final = 4
+"""A change that is due to rounding is so many times larger if all is off by so much more."""
+
+_EXACT: Final = frozenset(
+    {
+        np.negative, np.positive, np.absolute, np.fabs, np.sign, np.copysign,
+        np.maximum, np.minimum, np.fmax, np.fmin,
+        np.floor, np.ceil, np.trunc, np.rint, np.fmod, np.remainder,
+    }
+)  # fmt: skip
+"""Steps that round nothing."""
+
+_SUMS: Final = frozenset({np.add, np.subtract, np.matmul, np.vecdot})
+"""Steps whose terms are off, not their result: in another order they may cancel otherwise."""
+
+_SUM_FUNCTIONS: Final = frozenset(
+    {np.einsum, np.dot, np.vdot, np.inner, np.tensordot, np.convolve, np.trace}
+)
+"""The same among the functions that numpy does not count as its universal ones."""
+
+
+class _Perturbation:
+    """By how much each step is off, at random."""
+
+    def __init__(self, seed: int, size: float) -> None:
+        self._generator = np.random.Generator(np.random.PCG64(seed))
+        self._size = size
+
+    def apply(self, exact: Any, weight: int = 1) -> Any:
+        """A value that is off; whole numbers and truth values stay as they are."""
+        array = np.asarray(exact)
+        if _holds_objects(array):
+            return self.apply(array.astype(float), weight).astype(object)
+        if array.dtype.kind != "f":
+            return exact
+        # Of different sizes, or one step's error could undo another's exactly.
+        sizes = weight * self._size * self._generator.uniform(0.5, 1, array.shape)
+        signs = self._generator.integers(0, 2, array.shape) * 2.0 - 1.0
+        off = array * (1.0 + sizes * signs)
+        return self.mark(off.astype(array.dtype))
+
+    def mark(self, array: Any) -> Any:
+        """Floats as an array whose further use is perturbed too."""
+        if np.asarray(array).dtype.kind != "f":
+            return array
+        marked = np.asarray(array).view(_Perturbed)
+        marked.source = self
+        return marked
+
+
+class _Perturbed(np.ndarray):
+    """An array that is off by a few roundoffs, and so is all that is computed from it."""
+
+    source: _Perturbation
+
+    def __array_finalize__(self, made_from: Any) -> None:
+        source = getattr(made_from, "source", None)
+        if source is not None:
+            self.source = source
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """Run a step on plain arrays, and perturb its result, or the terms it sums."""
+        source = next(one.source for one in (*inputs, *options.get("out", ())) if _is_off(one))
+        is_exact = ufunc in _EXACT
+        is_sum = method in ("reduce", "accumulate") or ufunc in _SUMS
+        if is_sum and not is_exact and method != "at":
+            inputs = tuple(map(source.apply, inputs))
+        outputs = options.pop("out", None)
+        if outputs is not None:
+            options["out"] = tuple(map(_plain, outputs))
+        result = getattr(ufunc, method)(*map(_plain, inputs), **options)
+        if outputs is not None or result is None:  # written in place: `np.add.at`, `a += b`
+            return result if outputs is None else outputs[0]
+        settle = source.mark if is_exact or is_sum else source.apply
+        return tuple(map(settle, result)) if isinstance(result, tuple) else settle(result)
+
+    def __array_function__(
+        self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any
+    ) -> Any:
+        """Keep what numpy's other functions make of it off; those that sum are steps as well.
+
+        Of a factorization the order of the matrix bounds the backward error, in units of u.
+        """
+        if func in _SUM_FUNCTIONS or func.__module__ == "numpy.linalg":
+            args = tuple(
+                self.source.apply(one, max((1, *one.shape))) if _is_off(one) else one
+                for one in args
+            )
+        result = super().__array_function__(func, types, args, kwargs)
+        if not isinstance(result, np.ndarray | np.floating):
+            return result
+        return self.source.mark(result)
+
+
+def _holds_objects(array: np.ndarray) -> bool:
+    """Whether it holds Python's floats: so it does between the steps of `np.vectorize`."""
+    return array.dtype.kind == "O" and all(isinstance(one, float) for one in array.flat)
+
+
+def _is_off(value: Any) -> bool:
+    return isinstance(value, _Perturbed)
+
+
+def _plain(value: Any) -> Any:
+    return value.view(np.ndarray) if isinstance(value, _Perturbed) else value
+
+
+def sensitivity(
+    function: Callable[..., Any],
+    operands: Sequence[Value],
+    attributes: Mapping[str, Any],
+    result: Value,
+    dtype: Dtype,
+) -> Value:
+    """What another correct `function(*operands, **attributes)` may differ by from `result`.
+
+    Element by element, in the shape of the result: `SAFETY` times the largest change that
+    perturbed runs show, but `RESULT_ROUNDOFFS`·u·|result| and the smallest normal number (what
+    is smaller may be taken for 0) at least. A large change that does not grow with the
+    perturbation is no rounding: some choice fell otherwise (which of two is the largest, on
+    which side of a kink), and nothing is allowed for it.
+    """
+    exact = np.asarray(result, dtype=float)
+    unit = UNIT_ROUNDOFF[dtype]
+    size = _MAGNIFIED * ROUNDOFFS_A_STEP * unit
+
+    def change(seed: int, size: float) -> np.ndarray:
+        source = _Perturbation(seed, size)
+        moved = [source.apply(one) if is_float(one) else one for one in operands]
+        off = np.asarray(_plain(evaluate(function, moved, attributes)), dtype=float)
+        difference: np.ndarray = np.abs(off - exact)
+        return np.where(np.isfinite(difference), difference, 0.0)
+
+    with np.errstate(all="ignore"):
+        worst = RESULT_ROUNDOFFS * unit * np.abs(exact) + float(np.finfo(dtype).tiny)
+        large = unit**0.25 * np.abs(exact)
+        for seed in range(RUNS):
+            changed = change(seed, size)
+            is_large = changed > large
+            if is_large.any():
+                is_jump = is_large & (change(seed, _FURTHER * size) < _FURTHER / 2 * changed)
+                changed = np.where(is_jump, 0.0, changed)
+            worst = np.maximum(worst, SAFETY / _MAGNIFIED * changed)
+    allowed: Value = np.where(np.isfinite(worst), worst, 0.0)
+    return allowed

@@ -1,0 +1,133 @@
+"""Torch's own operator test database: which of its entries are ours too, and their samples.
+
+The database (`op_db`) has for each function of torch an entry with sample inputs, the ones torch
+tests itself with. They are made anew here from a fixed seed.
+"""
+
+from __future__ import annotations
+
+import operator
+import random
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from backprop_engine.catalogue import BINARY, FUNCTIONS, PROPERTIES
+from backprop_engine.values import Dtype
+
+MODULES = ("", "nn.functional", "linalg", "special")
+"""Where in torch our functions live; `masked.softmax` and `sparse.sum` are other functions."""
+
+REFLECTED: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
+    "__radd__": ("+", operator.add),
+    "__rsub__": ("-", operator.sub),
+    "__rmul__": ("*", operator.mul),
+    "__rdiv__": ("/", operator.truediv),
+    "__rpow__": ("**", operator.pow),
+    "__rmatmul__": ("@", operator.matmul),
+}
+"""Entries for an operator with the tensor on its right: how it is written, and what Python runs."""
+
+DTYPES: Mapping[Dtype, torch.dtype] = {"float64": torch.float64, "float32": torch.float32}
+
+
+@cache
+def _database() -> list[Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.testing._internal.common_methods_invocations import op_db
+    return list(op_db)
+
+
+def full_name(entry: Any) -> str:
+    """`max` and its variants: `max.binary`."""
+    variant = entry.variant_test_name
+    return f"{entry.name}.{variant}" if variant else str(entry.name)
+
+
+def functions_of(entry: Any) -> list[str]:
+    """The dotted names of an entry that are functions of ours, its own name first."""
+    names = [entry.name, *(alias.name for alias in entry.aliases)]
+    return [
+        name
+        for name in dict.fromkeys(names)
+        if name.rpartition(".")[0] in MODULES and function_name(name) in FUNCTIONS
+    ]
+
+
+def function_name(name: str) -> str:
+    """What our catalogue calls a dotted name: `linalg.norm` so, but `linalg.inv` just `inv`.
+
+    A name without a module that torch has as a method only is looked for as `Tensor.unfold`.
+    """
+    module, _, last = name.rpartition(".")
+    if not module and not hasattr(torch, last):
+        module = "Tensor"
+    owned = f"{module.rpartition('.')[2]}.{last}"
+    return owned if owned in FUNCTIONS else last
+
+
+def is_shared(entry: Any) -> bool:
+    """Whether it can be written as a function, a property, an operator or an index of ours."""
+    name = entry.name
+    return (
+        bool(functions_of(entry))
+        or name in PROPERTIES
+        or (name in REFLECTED and REFLECTED[name][0] in BINARY)
+        or name == "__getitem__"
+    )
+
+
+@cache
+def shared() -> dict[str, Any]:
+    """The entries of the database that are ours too, by full name."""
+    return {full_name(one): one for one in _database() if is_shared(one)}
+
+
+class Answer(NamedTuple):
+    """What torch answers to a sample."""
+
+    outputs: tuple[Any, ...]
+    is_one: bool
+    """The output alone, not a tuple of outputs, be it of one."""
+
+
+def run_by_torch(entry: Any, sample: Any) -> Answer:
+    """Torch's own run of a sample."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if entry.name in REFLECTED:
+            answer = REFLECTED[entry.name][1](sample.args[0], sample.input)
+        else:
+            answer = entry.op(sample.input, *sample.args, **sample.kwargs)
+    is_one = not isinstance(answer, tuple | list)
+    return Answer((answer,) if is_one else tuple(answer), is_one)
+
+
+def samples(entry: Any, dtype: Dtype, most: int | None = None) -> Iterator[Any]:
+    """All sample inputs of an entry in a dtype, the same ones each time; none if it has not got it.
+
+    With `most`, the first so many.
+    Torch draws them from global generators, so these are seeded, and left as they were.
+    """
+    if DTYPES[dtype] not in entry.dtypes:
+        return
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        random.seed(0)
+        np.random.seed(0)
+        try:
+            listed = list(
+                islice(entry.sample_inputs("cpu", DTYPES[dtype], requires_grad=True), most)
+            )
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+    yield from listed

@@ -1,0 +1,233 @@
+"""`ops`: what the catalogue says about its operations, as data for text, JSON and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from backprop_engine.binding import signature
+from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS, PROPERTIES
+from backprop_engine.operation import (
+    OPERAND_LETTERS,
+    REQUIRED,
+    Kind,
+    Operation,
+    Template,
+    fill,
+)
+from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_engine.source import SHORTHAND_NAME, Source
+from backprop_engine.suggestions import did_you_mean
+from backprop_engine.trace import Trace
+from backprop_tui.headless.check import Checked, check_scenario
+
+_VARIADIC_OPERANDS = 2
+"""So many stand in a formula that has no example to count them in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How an operation answers for one operand."""
+
+    operand: str
+    formula: str
+    """`∂y/∂a = …` where elements do not mix, else what is sent, in the upstream gradient g."""
+    words: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Page:
+    """Everything that is told about one operation."""
+
+    operation: Operation
+    group: str
+    formula: str
+    signatures: tuple[str, ...]
+    """One for each name it is called by."""
+    operator: str
+    properties: tuple[str, ...]
+    method: str
+    """The method form where its arguments stand in another order."""
+    parts: tuple[Part, ...]
+    grad_fn: str
+    """Where it depends on the operands, that of the example."""
+    steps: tuple[str, ...]
+    """What it is made of, a statement each."""
+    example: Checked | None
+
+
+class UnknownOperationError(LookupError):
+    """No operation has this name; the message says which may be meant."""
+
+
+def find(name: str) -> tuple[Operation, ...]:
+    """The operations that a name, an operator or a property stands for.
+
+    `torch.`, `F.` and a leading dot may stand before it. Raises UnknownOperationError.
+    """
+    wanted = name.rpartition(".")[2].removesuffix("()")
+    found = [one for one in OPERATIONS.values() if one.symbol == name]
+    found += FUNCTIONS.get(name, FUNCTIONS.get(wanted, ()))
+    if wanted in OPERATIONS:
+        found.append(OPERATIONS[wanted])
+    if wanted in PROPERTIES:
+        found.append(PROPERTIES[wanted][0])
+    if not found:
+        names = [*FUNCTIONS, *OPERATIONS, *PROPERTIES]
+        hint = did_you_mean(wanted, names)
+        raise UnknownOperationError(f"there is no operation `{name}`{'; ' if hint else ''}{hint}")
+    return tuple({one.name: one for one in found}.values())
+
+
+def group_of(operation: Operation) -> str:
+    """The title of the group that an operation stands in."""
+    return next(title for title, entries in GROUPS.items() if operation.name in _names(entries))
+
+
+def _names(entries: tuple[Operation, ...]) -> set[str]:
+    return {one.name for one in entries}
+
+
+def page(operation: Operation) -> Page:
+    """The page of an operation, its example run."""
+    trace = _example(operation)
+    filled = _Filled(operation, trace)
+    return Page(
+        operation=operation,
+        group=group_of(operation),
+        formula=filled.text(operation.notation),
+        signatures=tuple(signature(operation, name) for name in operation.function_names),
+        operator=operator_form(operation),
+        properties=tuple(f".{name}" for name in operation.properties),
+        method=_method_form(operation),
+        parts=tuple(_parts(operation, filled)),
+        grad_fn=_grad_fn(operation, trace, filled.node),
+        steps=filled.steps(),
+        example=_checked(operation),
+    )
+
+
+def formula(operation: Operation) -> str:
+    """The operation as mathematics, over operands a, b, …"""
+    return _Filled(operation, _example(operation)).text(operation.notation)
+
+
+def operator_form(operation: Operation) -> str:
+    """How it is written with Python's signs, empty where that is not possible."""
+    if operation.symbol:
+        is_unary = len(operation.parameters) == 1
+        return f"{operation.symbol}a" if is_unary else f"a {operation.symbol} b"
+    return {"neg": "-a", "index": "a[…]"}.get(operation.name, "")
+
+
+def _method_form(operation: Operation) -> str:
+    if not operation.method:
+        return ""
+    first, *others = operation.method
+    return f"{first}.{operation.function_names[0]}({', '.join(others)})"
+
+
+def _example(operation: Operation) -> Trace | None:
+    if not operation.example:
+        return None
+    return record(parse_shorthand(Source(SHORTHAND_NAME, operation.example)))
+
+
+def _checked(operation: Operation) -> Checked | None:
+    """The example against finite differences; torch is another matter, and takes its time."""
+    if not operation.example:
+        return None
+    checked = check_scenario(Source(SHORTHAND_NAME, operation.example), None)
+    return checked if isinstance(checked, Checked) else None
+
+
+class _Filled:
+    """The templates of an operation, filled with letters for operands and names for attributes.
+
+    A template that is a function may look at the attributes, so it is given those of the example.
+    """
+
+    def __init__(self, operation: Operation, trace: Trace | None) -> None:
+        self.operation = operation
+        self.node = _node_of(operation, trace)
+        self._trace = trace
+        count = _operand_count(operation)
+        attributes = {one.name: one.name for one in _attributes(operation)}
+        values = {
+            one.name: one.name if one.default is REQUIRED else str(one.default)
+            for one in _attributes(operation)
+        }
+        if trace is not None and self.node is not None:
+            count = len(trace.graph.operands[self.node])
+            recorded = trace.graph.attributes_of(self.node)
+            shown = {name: str(value) for name, value in recorded.items()}
+            attributes = {
+                name: shown[name] for name in shown if name not in attributes
+            } | attributes
+            values |= shown
+        self.letters = tuple(OPERAND_LETTERS[:count])
+        own = {"y": "y", "g": "g"} | {one: one for one in self.letters}
+        if operation.name == "index":
+            attributes["items"] = values["items"] = "…"
+        self._names: Mapping[str, str] = attributes | own
+        self._values: Mapping[str, str] = values | own
+
+    def text(self, template: Template) -> str:
+        """A template as text."""
+        return fill(template, self._names if isinstance(template, str) else self._values)
+
+    def steps(self) -> tuple[str, ...]:
+        """The statements of what it is made of."""
+        template = self.operation.composite
+        if template is None:
+            return ()
+        if isinstance(template, str):
+            text = fill(template, self._names)
+        elif self._trace is not None and self.node is not None:
+            graph = self._trace.graph
+            values = [graph.value[one] for one in graph.operands[self.node]]
+            text = self.operation.opened(values, graph.attributes_of(self.node))
+        else:
+            return ()
+        return tuple(one.strip() for one in text.replace(";", "\n").splitlines() if one.strip())
+
+
+def _attributes(operation: Operation) -> Iterator[Any]:
+    for one in operation.parameters:
+        if one.kind not in (Kind.OPERAND, Kind.OPERANDS) and not one.is_ignored:
+            yield one
+
+
+def _operand_count(operation: Operation) -> int:
+    if operation.variadic:
+        return _VARIADIC_OPERANDS
+    named = sum(one.kind is Kind.OPERAND for one in operation.parameters)
+    return max(named, len(operation.derivatives))
+
+
+def _node_of(operation: Operation, trace: Trace | None) -> int | None:
+    if trace is None:
+        return None
+    made_by = enumerate(trace.graph.operation)
+    return next((n for n, one in made_by if one is not None and one.name == operation.name), None)
+
+
+def _parts(operation: Operation, filled: _Filled) -> Iterator[Part]:
+    for letter, derivative in zip(filled.letters, operation.derivatives, strict=False):
+        if derivative.local is not None:
+            text = f"∂y/∂{letter} = {filled.text(derivative.local)}"
+        elif derivative.vjp is not None:
+            text = f"receives {filled.text(derivative.vjp)}"
+        else:
+            text = ""
+        yield Part("each operand" if operation.variadic else letter, text, derivative.words)
+
+
+def _grad_fn(operation: Operation, trace: Trace | None, node: int | None) -> str:
+    if isinstance(operation.grad_fn, str):
+        return operation.grad_fn
+    if trace is None or node is None:
+        return "depends on the operands"
+    return trace.graph.grad_fn(node)
