@@ -24,6 +24,7 @@ from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME, COMMANDS, key_name
+from backprop_tui.finding.playing import is_playing, pause
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
 from backprop_tui.messages import Changed
 from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
@@ -36,10 +37,14 @@ from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
+from backprop_tui.screens.inspector import InspectorScreen
+from backprop_tui.screens.jump import JumpScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 from backprop_tui.screens.reading import ReadingScreen
+from backprop_tui.screens.search import SearchPrompt
 from backprop_tui.session import Change, Session, open_session
+from backprop_tui.session_app import SessionApp
 from backprop_tui.stops.continuing import cancel, is_surveyed, learn, surveys
 from backprop_tui.stops.scan import Scan
 from backprop_tui.stops.state import Key, Stop
@@ -48,6 +53,9 @@ from backprop_tui.view import View
 from backprop_tui.widgets.bars import KeyBar
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.timeline import Timeline
+
+_FOLLOWING = (DebuggerScreen, BreakpointList, SearchPrompt, InspectorScreen)
+"""The screens that draw each change of the session."""
 
 
 class AsksTorch(Protocol):
@@ -97,7 +105,7 @@ class CommandList(Provider):
                 yield title, command.help, command.action
 
 
-class DebuggerApp(App[None]):
+class DebuggerApp(SessionApp):
     """Opens a scenario file, a shorthand, or a folder's list of scenarios."""
 
     TITLE = "backprop-tui"
@@ -105,7 +113,6 @@ class DebuggerApp(App[None]):
     COMMANDS: ClassVar = App.COMMANDS | {CommandList}
     BINDINGS: ClassVar = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
 
-    session: reactive[Session | None] = reactive[Session | None](None)
     oracle_state: reactive[OracleState] = reactive[OracleState](Starting())
     symbolic_state: reactive[SymbolicState] = reactive[SymbolicState](NOT_ASKED)
 
@@ -275,6 +282,8 @@ class DebuggerApp(App[None]):
         """Draw every change of the session, and look for hits that are not known yet."""
         self._show()
         self._survey()
+        self.look_on()
+        self.keep_time()
 
     def watch_oracle_state(self) -> None:
         """Draw torch's answer."""
@@ -286,7 +295,7 @@ class DebuggerApp(App[None]):
 
     def _show(self) -> None:
         for screen in self.screen_stack if self.is_running else ():
-            if self.session is not None and isinstance(screen, DebuggerScreen | BreakpointList):
+            if self.session is not None and isinstance(screen, _FOLLOWING):
                 screen.show(self._view(self.session))
 
     # Breakpoints
@@ -355,6 +364,8 @@ class DebuggerApp(App[None]):
             return
         if self.session.stops.search is not None:
             self.session = cancel(self.session)
+        elif is_playing(self.session):
+            self.session = pause(self.session)
         elif self.session.selected is not None:
             self.session = do.release(self.session)
         elif self._has_list:
@@ -363,7 +374,30 @@ class DebuggerApp(App[None]):
 
     def action_help(self) -> None:
         """Show the help screen."""
-        self.push_screen(HelpScreen(self.glyphs))
+        focused = None if self.focused is None else self.focused.id
+        self.push_screen(HelpScreen(self.glyphs, focused or ""))
+
+    def action_inspect(self) -> None:
+        """Look into the selected node; from a reference, lead to the full drawing."""
+        session = self.session
+        if session is None:
+            return
+        if session.outline.is_reference[session.row]:
+            self.session = do.lead(session)
+        else:
+            self.session = session = do.select(session, session.row)
+            self.push_screen(InspectorScreen(self._view(session)))
+
+    def action_zoom(self) -> None:
+        """Let the focused pane fill the screen, or no longer."""
+        if isinstance(self.screen, DebuggerScreen):
+            self.screen.toggle_zoom()
+
+    def action_jump_to_pane(self) -> None:
+        """Show a letter on each pane, and go where one leads."""
+        screen = self.screen
+        if isinstance(screen, DebuggerScreen):
+            self.push_screen(JumpScreen(screen.pane_places()), screen.focus_pane)
 
     def action_close_problem(self) -> None:
         """From a bad scenario back to the list, or out."""

@@ -121,7 +121,7 @@ _SIGNS = {
     **dict.fromkeys("…┄", "~"),
     **dict.fromkeys("−–—", "-"),
     **dict.fromkeys("“”", '"'),
-    "←": "<",
+    **dict.fromkeys("←◀", "<"),
     "×": "x",
     "∂": "d",
     "’": "'",

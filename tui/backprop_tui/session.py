@@ -7,7 +7,7 @@ step k is about to run; whatever is shown is looked up in the trace at k.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, Step, Trace
+from backprop_tui.finding.state import Play, Search
 from backprop_tui.outline import NO_ROW, Outline, draw_outline, visible_rows
 from backprop_tui.stops.state import Stops
 
@@ -43,6 +44,14 @@ class Session:
     """Rows of the tree on the screen."""
     stops: Stops = field(default_factory=Stops)
     """Breakpoints and watches."""
+    search: Search | None = None
+    """What was searched for last."""
+    marks: Mapping[str, int] = field(default_factory=dict)
+    """Cursors by letter, for a person to come back to."""
+    play: Play | None = None
+    """Steps that run by themselves; None while none do."""
+    rate: float = 2.0
+    """Steps a second that play goes at."""
 
     @cached_property
     def step(self) -> Step | None:

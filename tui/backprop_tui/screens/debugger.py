@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
 from textual.content import Content
+from textual.geometry import Offset
 from textual.message import Message
 from textual.screen import Screen
 from textual.style import Style
@@ -117,8 +118,7 @@ class DebuggerScreen(Screen[None]):
 
     def action_look_at(self, pane: str) -> None:
         """Turn to `pane`, whose name was clicked."""
-        self.activate(pane)
-        self.query_one(f"#{pane}").focus()
+        self.focus_pane(pane)
 
     def turn(self, by: int) -> None:
         """Focus the pane `by` places on; a narrow screen shows it."""
@@ -126,14 +126,48 @@ class DebuggerScreen(Screen[None]):
         focused = "" if self.focused is None else self.focused.id
         at = names.index(focused) if focused in names else 0
         name = names[(at + by) % len(names)]
+        self.focus_pane(name)
+
+    def focus_pane(self, name: str | None) -> None:
+        """Focus a pane, if any; a narrow screen shows it, and a zoomed one shows it alone."""
+        if name is None:
+            return
         if name != "graph":
             self.activate(name)
+        if self._is_zoomed:
+            self._zoom(name)
         # At once, not after this message: the next tab may already wait behind it.
         self.set_focus(self.query_one(f"#{name}"))
 
+    @property
+    def _is_zoomed(self) -> bool:
+        return self.query_one("#panes").has_class("-zoomed")
+
+    def toggle_zoom(self) -> None:
+        """Let the focused pane fill the screen; show all again, where one does."""
+        focused = "graph" if self.focused is None or self.focused.id is None else self.focused.id
+        self._zoom("" if self._is_zoomed else focused)
+
+    def _zoom(self, name: str) -> None:
+        self.query_one("#panes").set_class(bool(name), "-zoomed")
+        for pane in ("graph", *(one for one, _ in PANES)):
+            self.query_one(f"#{pane}").set_class(pane == name, "-zoomed")
+
+    def pane_places(self) -> dict[str, Offset]:
+        """Where on the screen each pane, by its id, can be pointed at; a hidden one at its tab."""
+        tabs = self.query_one(PaneTabs)
+        places: dict[str, Offset] = {}
+        for pane in ("graph", *(one for one, _ in PANES)):
+            widget = self.query_one(f"#{pane}")
+            if widget.display and widget.region.area:
+                places[pane] = widget.region.offset + Offset(1, 0)
+            elif tabs.display and tabs.region.area:
+                places[pane] = tabs.content_region.offset + Offset(tabs.column(pane), 0)
+        return places
+
     @on(PaneTabs.Chosen)
     def _show_chosen(self, event: PaneTabs.Chosen) -> None:
-        self.action_look_at(event.pane)
+        self.focus_pane(event.pane)
 
 
 def _tab(pane: str, is_front: bool) -> Content:

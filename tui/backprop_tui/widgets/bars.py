@@ -91,6 +91,11 @@ class PaneTabs(Widget):
             for pane, text in self._labels()
         )
 
+    def column(self, pane: str) -> int:
+        """Where the name of `pane` starts."""
+        at = [one for one, _ in PANES].index(pane)
+        return sum(len(name) + 3 for _, name in PANES[:at])
+
     def on_click(self, event: events.Click) -> None:
         """Tell which name was clicked."""
         place = event.get_content_offset(self)

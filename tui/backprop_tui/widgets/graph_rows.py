@@ -12,6 +12,7 @@ from backprop_engine import notation
 from backprop_engine.explain import expression
 from backprop_engine.trace import StepKind, Trace
 from backprop_engine.values import Value
+from backprop_tui.finding.searching import is_match
 from backprop_tui.outline import Outline
 from backprop_tui.session import Session
 from backprop_tui.stops.editing import on_node
@@ -208,6 +209,8 @@ def _node_cells(view: View, row: int, state: RowState, width: int) -> list[Cell]
     style = "label"
     if outline.is_reference[row] or mark == view.glyphs.constant:
         style = "muted"
+    if is_match(session, row):
+        style = "match"
     if state.is_receiving:
         style = "receiver"
     name, equals, rest = fit(text, max(room, 1)).partition(" = ")

@@ -46,7 +46,7 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
         for name in (
             "title", "header", "selection", "guide", "label", "expression", "value", "gradient",
             "change", "sending", "receiver", "partial", "complete", "muted", "good", "bad",
-            "step-row", "selected-row",
+            "step-row", "selected-row", "match",
         )
     }  # fmt: skip
 

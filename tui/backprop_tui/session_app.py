@@ -1,0 +1,113 @@
+"""The part of the app that goes along with any session: its search, its play, what it copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from textual import on
+from textual.app import App
+from textual.message import Message
+from textual.reactive import reactive
+from textual.timer import Timer
+from textual.worker import get_current_worker
+
+from backprop_engine.trace import Trace
+from backprop_tui.commands import BY_NAME
+from backprop_tui.finding.playing import is_playing, tick
+from backprop_tui.finding.searching import learn, look_on, needs_looking
+from backprop_tui.finding.state import Matches
+from backprop_tui.picture import picture_name, save_picture
+from backprop_tui.session import Session
+
+
+class SessionApp(App[None]):
+    """Holds one session; threads and timers send messages, and only handlers change it."""
+
+    session: reactive[Session | None] = reactive[Session | None](None)
+
+    @dataclass
+    class Found(Message):
+        """A worker has looked at more rows for a search."""
+
+        matches: Matches
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._search_asked: tuple[Trace, str, int | None] | None = None
+        self._timer: Timer | None = None
+        self._rate: float = 0
+
+    # Search and play
+
+    def look_on(self) -> None:
+        """Look for the rest of a search's matches in a thread, unless one is at it."""
+        session = self.session
+        if session is None or session.search is None or not needs_looking(session):
+            self._search_asked = None
+            self.workers.cancel_group(self, "search")
+            return
+        matches = session.search.matches
+        asked = (session.trace, session.search.text, matches.cursor if matches else None)
+        if asked != self._search_asked:
+            self._search_asked = asked
+            self.run_worker(
+                partial(self._find, session), thread=True, group="search", exclusive=True
+            )
+
+    def _find(self, session: Session) -> None:
+        worker = get_current_worker()
+        for matches in look_on(session):
+            if worker.is_cancelled:
+                return
+            self.post_message(self.Found(matches))
+
+    @on(Found)
+    def _take_matches(self, event: Found) -> None:
+        if self.session is not None:
+            self.session = learn(self.session, event.matches)
+
+    def keep_time(self) -> None:
+        """Have a timer that ticks while the session plays, at its rate."""
+        rate = self.session.rate if self.session is not None and is_playing(self.session) else 0
+        if rate != self._rate:
+            self._rate = rate
+            if self._timer is not None:
+                self._timer.stop()
+            self._timer = self.set_interval(1 / rate, self.tick) if rate else None
+
+    def tick(self) -> None:
+        """One step of play."""
+        if self.session is not None:
+            self.session = tick(self.session)
+
+    # Copying and saving
+
+    def action_copy(self, name: str) -> None:
+        """Copy what a command copies."""
+        copies = BY_NAME[name].copies
+        if self.session is None or copies is None:
+            return
+        copied = copies(self.session)
+        if copied.text:
+            self.copy_to_clipboard(copied.text)
+        self.session = replace(self.session, notice=copied.notice)
+
+    def action_save_picture(self) -> None:
+        """Save the screen as an SVG in the current folder, once it is free of the palette."""
+        self.call_after_refresh(self._save_picture)
+
+    def _save_picture(self) -> None:
+        session = self.session
+        if session is None:
+            return
+        title = session.trace.heading.title or self.TITLE
+        svg = self.export_screenshot(title=title)
+        try:
+            path = save_picture(svg, picture_name(session), Path.cwd())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self.session = replace(session, notice=f"the picture cannot be saved: {reason}")
+        else:
+            self.session = replace(session, notice=f"saved {path.name} in {path.parent}")
