@@ -19,6 +19,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
+from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.collector import collector_paused
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
@@ -26,6 +27,7 @@ from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME, COMMANDS, key_name
 from backprop_tui.finding.playing import is_playing, pause
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
+from backprop_tui.inside import stack, step_out
 from backprop_tui.messages import Changed
 from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
@@ -43,6 +45,7 @@ from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 from backprop_tui.screens.reading import ReadingScreen
 from backprop_tui.screens.search import SearchPrompt
+from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import Change, Session, open_session
 from backprop_tui.session_app import SessionApp
 from backprop_tui.stops.continuing import cancel, is_surveyed, learn, surveys
@@ -144,6 +147,13 @@ class DebuggerApp(SessionApp):
         trace: Trace
         state: SymbolicAnswer
 
+    @dataclass
+    class Examined(Message):
+        """A worker has looked for inf and nan in `trace`."""
+
+        trace: Trace
+        autopsy: Autopsy | None
+
     def __init__(
         self,
         target: Target,
@@ -164,7 +174,10 @@ class DebuggerApp(SessionApp):
         )
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii = AsciiFilter()
-        self._agreement: Agreement | None = None
+        self._answers: dict[Trace, DebuggerApp.OracleAnswered] = {}
+        """What torch has said of the traces that are open, each inside of the next."""
+        self._autopsies: dict[Trace, Autopsy | None] = {}
+        self._asked: set[Trace] = set()
         self._opened: Target = target
         self._survey_asked: tuple[Trace, tuple[Stop, ...]] | None = None
         self.refusal: Refusal | None = None
@@ -228,12 +241,12 @@ class DebuggerApp(SessionApp):
                 self.refusal = result
             self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
             return
-        self._agreement = None
+        self._answers, self._autopsies, self._asked = {}, {}, set()
         self.set_reactive(DebuggerApp.oracle_state, Starting())
         self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
         self.set_reactive(DebuggerApp.session, result)
         self.push_screen(DebuggerScreen(self._view(result)))
-        self.call_after_refresh(self._start_oracle, result.trace)
+        self.call_after_refresh(self._look_into, result.trace)
 
     @on(PickerScreen.Chosen)
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:
@@ -241,8 +254,11 @@ class DebuggerApp(SessionApp):
 
     # Oracles
 
-    def _start_oracle(self, trace: Trace) -> None:
+    def _look_into(self, trace: Trace) -> None:
+        """Ask torch about `trace`, and look for inf and nan in it, each in a thread."""
+        self._asked.add(trace)
         self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
+        self.run_worker(partial(self._examine, trace), thread=True, group="autopsy")
 
     def _ask(self, trace: Trace) -> None:
         state = self._oracle.ask(trace)
@@ -251,8 +267,11 @@ class DebuggerApp(SessionApp):
 
     @on(OracleAnswered)
     def _take_answer(self, event: OracleAnswered) -> None:
-        if self.session is not None and event.trace is self.session.trace:
-            self._agreement = event.agreement
+        if self.session is None:
+            return
+        if any(event.trace is one.trace for one in stack(self.session)):
+            self._answers[event.trace] = event
+        if event.trace is self.session.trace:
             self.oracle_state = event.state
 
     @on(DebuggerScreen.FormulasWanted)
@@ -271,15 +290,43 @@ class DebuggerApp(SessionApp):
         if self.session is not None and event.trace is self.session.trace:
             self.symbolic_state = event.state
 
+    def _examine(self, trace: Trace) -> None:
+        self.post_message(self.Examined(trace, autopsy(trace)))
+
+    @on(Examined)
+    def _take_autopsy(self, event: Examined) -> None:
+        self._autopsies[event.trace] = event.autopsy
+        self._show()
+
+    def _follow(self, session: Session) -> None:
+        """Another trace is shown: what is known of it, or soon will be."""
+        kept = {one.trace for one in stack(session)}
+        self._answers = {one: said for one, said in self._answers.items() if one in kept}
+        self._autopsies = {one: said for one, said in self._autopsies.items() if one in kept}
+        self._asked &= kept
+        answer = self._answers.get(session.trace)
+        self.set_reactive(DebuggerApp.oracle_state, Starting() if answer is None else answer.state)
+        if session.trace not in self._asked:
+            self._look_into(session.trace)
+
     # Showing
 
     def _view(self, session: Session) -> View:
+        answer = self._answers.get(session.trace)
         return View(
-            session, self.oracle_state, self._agreement, self.glyphs, symbolic=self.symbolic_state
+            session,
+            self.oracle_state,
+            None if answer is None else answer.agreement,
+            self.glyphs,
+            symbolic=self.symbolic_state,
+            autopsy=self._autopsies.get(session.trace),
+            is_examined=session.trace in self._autopsies,
         )
 
-    def watch_session(self) -> None:
+    def watch_session(self, old: Session | None, new: Session | None) -> None:
         """Draw every change of the session, and look for hits that are not known yet."""
+        if old is not None and new is not None and old.trace is not new.trace:
+            self._follow(new)
         self._show()
         self._survey()
         self.look_on()
@@ -335,9 +382,15 @@ class DebuggerApp(SessionApp):
 
     def action_command(self, name: str) -> None:
         """Run a command of the session."""
-        apply = BY_NAME[name].apply
-        if self.session is not None and apply is not None:
-            self.session = apply(self.session)
+        command, session = BY_NAME[name], self.session
+        if session is None or command.apply is None:
+            return
+        work = "" if command.takes_long is None else command.takes_long(session)
+        if work:
+            screen = WorkingScreen(self.glyphs.text(work), partial(command.apply, session))
+            self.push_screen(screen, self._change)
+        else:
+            self.session = command.apply(session)
 
     def action_ask(self, name: str) -> None:
         """Ask what a command needs to know, then carry it out."""
@@ -368,6 +421,8 @@ class DebuggerApp(SessionApp):
             self.session = pause(self.session)
         elif self.session.selected is not None:
             self.session = do.release(self.session)
+        elif self.session.outer is not None:
+            self.session = step_out(self.session)
         elif self._has_list:
             self.pop_screen()
             self.set_reactive(DebuggerApp.session, None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from backprop_tui import inside
 from backprop_tui import session as do
 from backprop_tui.copying import Copier, gradient_text, latex_text, markdown_text, value_text
 from backprop_tui.finding import playing, searching
-from backprop_tui.session import Change
+from backprop_tui.session import Change, Session
 from backprop_tui.stops import editing, watching
 from backprop_tui.stops.continuing import continue_back, continue_forward
 
@@ -37,6 +39,10 @@ class Command:
 
     copies: Copier | None = None
     """The text that it copies; None where it copies nothing."""
+    takes_long: Callable[[Session], str] | None = None
+    """Says what `apply` has to do where that may take a while, so that a thread does it."""
+    offer: str = ""
+    """Its word in the footer while there is occasion for it (see `offers`), before all others."""
 
     @property
     def action(self) -> str:
@@ -51,6 +57,7 @@ class Command:
 STEPPING, JUMPING, TREE, SCREEN = "Step", "Jump", "Graph", "Screen"
 BREAKPOINTS, WATCHES = "Breakpoints", "Watches"
 SEARCH, PLAY, COPY = "Search", "Play", "Copy and save"
+REASONS = "Why"
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -245,6 +252,26 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "save_picture", (), "save a picture of the screen",
         "Save the screen as an SVG file in the current folder.", COPY,
+    ),
+    Command(
+        "origin", ("o",), "origin",
+        "Show why a gradient is what it is: all paths it came along, the largest first.",
+        REASONS, asks=True, footer="origin",
+    ),
+    Command(
+        "autopsy", ("a",), "NaN autopsy",
+        "Show where the first nan or inf came from and what it spoils.", REASONS, asks=True,
+        offer="NaN: why?",
+    ),
+    Command(
+        "step_into", ("i",), "step into",
+        "Open the selected operation into the primitives it is made of.", REASONS,
+        inside.step_into, takes_long=inside.what_takes_long, offer="open",
+    ),
+    Command(
+        "step_out", ("I",), "step out",
+        "Close it again, and compare what its parts send with what it has sent.", REASONS,
+        inside.step_out, takes_long=inside.what_takes_long_to_close, offer="out",
     ),
     Command("next_pane", ("tab",), "next pane", "Move on to the next pane.", SCREEN),
     Command("previous_pane", ("shift+tab",), "previous pane", "Back to the pane before.", SCREEN),

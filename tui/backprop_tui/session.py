@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from backprop_engine.composite import Opened
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, Step, Trace
 from backprop_tui.finding.state import Play, Search
@@ -52,6 +53,10 @@ class Session:
     """Steps that run by themselves; None while none do."""
     rate: float = 2.0
     """Steps a second that play goes at."""
+    outer: Session | None = None
+    """The session outside, where this one is the inside of a composite operation."""
+    opened: Opened | None = None
+    """Of what it is the inside."""
 
     @cached_property
     def step(self) -> Step | None:

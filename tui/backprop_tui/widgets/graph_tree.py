@@ -81,7 +81,11 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
         old, self.view = self.view.session, view
         session = view.session
         self.virtual_size = Size(0, len(session.visible) + _HEADER)
-        if old.cursor != session.cursor:
+        if old.trace is not session.trace:
+            self._columns = None
+            self._reveal_step()
+            self._reveal(session.row)
+        elif old.cursor != session.cursor:
             self._reveal_step()
         elif old.row != session.row:
             self._reveal(session.row)
