@@ -18,6 +18,7 @@ from backprop_engine.checking.compare import Comparison, compare
 from backprop_engine.explain import expression
 from backprop_engine.expressions.excerpt import whole
 from backprop_engine.expressions.parser import parse_program
+from backprop_engine.expressions.syntax import Assignment
 from backprop_engine.operation import OPERAND_LETTERS, Operation, fill
 from backprop_engine.paths.edges import size
 from backprop_engine.record import record
@@ -155,7 +156,7 @@ def _scenario(trace: Trace, node: int, operation: Operation, upstream: Value | N
         program = read_program(source, statements, inputs, graph.dtype)
     except ProblemError as error:
         raise ScenarioError(source, error.problem) from None
-    last = program.statements[-1]
+    last = next(one for one in reversed(program.statements) if isinstance(one, Assignment))
     passes = () if upstream is None else (Backward(last.name, upstream, last.name_span),)
     about = (
         f"Inside of `{made}`: {operation.words or operation.name}, in the parts it is made of. "

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
-from backprop_engine.record import record
+from backprop_engine.record import Runner, record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
+from backprop_tui.whatif.state import Rerun
 
 Target = Path | Source | Trace
 """A scenario file, a shorthand, or a run that is recorded already."""
@@ -35,16 +37,28 @@ class Refusal:
         return bool(self.title or self.about)
 
 
-def open_target(target: Target) -> Trace | Refusal:
-    """The trace of `target`, or why there is none."""
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A trace and, where it was not recorded elsewhere, the way to run it with other values."""
+
+    trace: Trace
+    rerun: Rerun | None = None
+    seconds: float = 0.0
+    """How long it took."""
+
+
+def open_target(target: Target) -> Run | Refusal:
+    """The run of `target`, or why there is none."""
     if isinstance(target, Trace):
-        return target
+        return Run(target)
     try:
         scenario = parse_shorthand(target) if isinstance(target, Source) else load(target)
     except ScenarioError as error:
         return Refusal(error)
     try:
-        return record(scenario)
+        start = perf_counter()
+        runner = Runner(scenario)
+        return Run(runner.run(), runner.run, perf_counter() - start)
     except ScenarioError as error:
         if is_the_point(scenario, error):
             return Refusal(error, scenario.title, scenario.about)

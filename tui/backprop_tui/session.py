@@ -19,6 +19,7 @@ from backprop_engine.trace import Pass, Step, Trace
 from backprop_tui.finding.state import Play, Search
 from backprop_tui.outline import NO_ROW, Outline, draw_outline, visible_rows
 from backprop_tui.stops.state import Stops
+from backprop_tui.whatif.state import WhatIf
 
 _ORIGINS_KEPT = 100
 
@@ -57,6 +58,8 @@ class Session:
     """The session outside, where this one is the inside of a composite operation."""
     opened: Opened | None = None
     """Of what it is the inside."""
+    whatif: WhatIf = field(default_factory=WhatIf)
+    """What has been put in the place of the scenario's values."""
 
     @cached_property
     def step(self) -> Step | None:
