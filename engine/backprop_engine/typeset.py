@@ -22,23 +22,24 @@ _SIGNS: Final = {
     "←": r"\gets", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "≈": r"\approx", "∞": r"\infty",
     "Σ": r"\sum", "σ": r"\sigma", "Φ": r"\Phi", "φ": r"\varphi", "μ": r"\mu", "ε": r"\epsilon",
     "π": r"\pi", "∇": r"\nabla", "∂": r"\partial", "√": r"\sqrt{\,}", "¬": r"\lnot", "…": r"\dots",
-    "ᵀ": r"^{\top}", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
+    "ᵀ": r"^{\top}", "∠": r"\angle",
+    "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
     "_": r"\_", "~": r"\sim", "\\": r"\backslash", "^": r"\wedge", "‖": r"\Vert",
 }  # fmt: skip
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 """A picture of an array, which is no mathematics."""
 _RAISED: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _LETTER = r"[^\W\d⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ]"
-_WORD = rf"{_LETTER}(?:{_LETTER}|\d)*"
-_NAME = rf"%\d+|{_WORD}(?:\.{_WORD})*(?:@\d+)?"
-_ATOM = rf"{_NAME}|\d[\d.]*(?:e[−-]?\d+)?|\((?:[^()√^]|\([^()√^]*\))*\)"
+_WORD = rf"{_LETTER}(?:{_LETTER}|[0-9])*"
+_NAME = rf"%[0-9]+|{_WORD}(?:\.{_WORD})*(?:@[0-9]+)?"
+_ATOM = rf"{_NAME}|[0-9][0-9.]*(?:e[−-]?[0-9]+)?|\((?:[^()√^]|\([^()√^]*\))*\)"
 _TOKEN: Final = re.compile(
     rf"∂(?P<above>{_NAME})/∂(?P<below>{_NAME})"
-    r"|(?P<words>(?:, | )?(?:(?:[a-z]{2,}(?![\w(.@]) ?){2,}|\bof ))"
+    r"|(?P<words>(?:, | )?(?:(?:[a-z]{2,}(?![\w(.@]) ?){2,}|\b(?:if|else|and|or|not|with|of)\b ?))"
     r"|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)"
     rf"|√(?P<root>{_ATOM})"
-    rf"|\^(?P<power>{_ATOM}|[−-]\d+)"
-    r"|(?P<number>\d[\d.]*)(?:e(?P<exponent>[−-]?\d+))?"
+    rf"|\^(?P<power>{_ATOM}|[−-][0-9]+)"
+    r"|(?P<number>[0-9][0-9.]*)(?:e(?P<exponent>[−-]?[0-9]+))?"
     rf"|(?P<name>{_NAME})"
     r"|(?P<blank>\s+)"
     r"|(?P<sign>.)"
@@ -101,6 +102,8 @@ def _name(name: str) -> str:
     letter, digits = name[0], name[1:]
     if letter == "%":
         written = f"v_{{{digits}}}"
+    elif name in _FUNCTIONS:
+        written = f"\\{name}"
     elif len(name) == 1:
         written = _SIGNS.get(name, name)
     elif digits.isdecimal() and letter.isascii():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,6 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.worker import get_current_worker
 
 from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.collector import collector_paused
@@ -48,9 +47,7 @@ from backprop_tui.screens.search import SearchPrompt
 from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import Change, Session, open_session
 from backprop_tui.session_app import SessionApp
-from backprop_tui.stops.continuing import cancel, is_surveyed, learn, surveys
-from backprop_tui.stops.scan import Scan
-from backprop_tui.stops.state import Key, Stop
+from backprop_tui.stops.continuing import cancel
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
 from backprop_tui.view import View
 from backprop_tui.widgets.bars import KeyBar
@@ -135,12 +132,6 @@ class DebuggerApp(SessionApp):
         agreement: Agreement | None
 
     @dataclass
-    class Surveyed(Message):
-        """A worker has looked on for hits of breakpoints and watches."""
-
-        scans: Mapping[Key, Scan]
-
-    @dataclass
     class SymbolicAnswered(Message):
         """A worker has the formulas of `trace`."""
 
@@ -179,7 +170,6 @@ class DebuggerApp(SessionApp):
         self._autopsies: dict[Trace, Autopsy | None] = {}
         self._asked: set[Trace] = set()
         self._opened: Target = target
-        self._survey_asked: tuple[Trace, tuple[Stop, ...]] | None = None
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
 
@@ -328,7 +318,7 @@ class DebuggerApp(SessionApp):
         if old is not None and new is not None and old.trace is not new.trace:
             self._follow(new)
         self._show()
-        self._survey()
+        self.survey()
         self.look_on()
         self.keep_time()
 
@@ -344,35 +334,6 @@ class DebuggerApp(SessionApp):
         for screen in self.screen_stack if self.is_running else ():
             if self.session is not None and isinstance(screen, _FOLLOWING):
                 screen.show(self._view(self.session))
-
-    # Breakpoints
-
-    def _survey(self) -> None:
-        """Look for the hits of all breakpoints and watches in a thread, unless one is at it."""
-        session = self.session
-        if session is None or is_surveyed(session):
-            if self._survey_asked is not None:
-                self.workers.cancel_group(self, "survey")
-            self._survey_asked = None
-            return
-        asked = session.trace, session.stops.all
-        if asked != self._survey_asked:
-            self._survey_asked = asked
-            self.run_worker(
-                partial(self._look_for_hits, session), thread=True, group="survey", exclusive=True
-            )
-
-    def _look_for_hits(self, session: Session) -> None:
-        worker = get_current_worker()
-        for scans in surveys(session):
-            if worker.is_cancelled:
-                return
-            self.post_message(self.Surveyed(scans))
-
-    @on(Surveyed)
-    def _learn(self, event: Surveyed) -> None:
-        if self.session is not None:
-            self.session = learn(self.session, event.scans)
 
     @on(Changed)
     def _take_change(self, event: Changed) -> None:
@@ -430,7 +391,8 @@ class DebuggerApp(SessionApp):
     def action_help(self) -> None:
         """Show the help screen."""
         focused = None if self.focused is None else self.focused.id
-        self.push_screen(HelpScreen(self.glyphs, focused or ""))
+        pane = "cells" if isinstance(self.screen, InspectorScreen) else focused or ""
+        self.push_screen(HelpScreen(self.glyphs, pane))
 
     def action_inspect(self) -> None:
         """Look into the selected node; from a reference, lead to the full drawing."""
@@ -452,7 +414,7 @@ class DebuggerApp(SessionApp):
         """Show a letter on each pane, and go where one leads."""
         screen = self.screen
         if isinstance(screen, DebuggerScreen):
-            self.push_screen(JumpScreen(screen.pane_places()), screen.focus_pane)
+            self.push_screen(JumpScreen(screen.hints()), screen.focus_pane)
 
     def action_close_problem(self) -> None:
         """From a bad scenario back to the list, or out."""

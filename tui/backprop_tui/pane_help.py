@@ -46,6 +46,12 @@ PANE_HELP: Final[Mapping[str, PaneHelp]] = {
         "same to the last bit. ✗ stands only where rounding cannot be the reason.",
         _SCROLLING,
     ),
+    "symbolic": PaneHelp(
+        "Symbolic",
+        "The gradient of the selected input as a formula, found by SymPy without our rules, and "
+        "what it comes to at this input. It appears when you first look here.",
+        _SCROLLING,
+    ),
     "source": PaneHelp(
         "Source",
         "The scenario's own text. What is marked is the expression that made the node at work.",

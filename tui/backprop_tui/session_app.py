@@ -1,7 +1,8 @@
-"""The part of the app that goes along with any session: its search, its play, what it copies."""
+"""The part of the app that goes along with any session: hits, search, play, what it copies."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,16 +17,27 @@ from textual.worker import get_current_worker
 from backprop_engine.trace import Trace
 from backprop_tui.commands import BY_NAME
 from backprop_tui.finding.playing import is_playing, tick
-from backprop_tui.finding.searching import learn, look_on, needs_looking
+from backprop_tui.finding.searching import learn as learn_matches
+from backprop_tui.finding.searching import look_on, needs_looking
 from backprop_tui.finding.state import Matches
 from backprop_tui.picture import picture_name, save_picture
 from backprop_tui.session import Session
+from backprop_tui.stops.continuing import is_surveyed, surveys
+from backprop_tui.stops.continuing import learn as learn_hits
+from backprop_tui.stops.scan import Scan
+from backprop_tui.stops.state import Key, Stop
 
 
 class SessionApp(App[None]):
     """Holds one session; threads and timers send messages, and only handlers change it."""
 
     session: reactive[Session | None] = reactive[Session | None](None)
+
+    @dataclass
+    class Surveyed(Message):
+        """A worker has looked on for hits of breakpoints and watches."""
+
+        scans: Mapping[Key, Scan]
 
     @dataclass
     class Found(Message):
@@ -35,9 +47,39 @@ class SessionApp(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self._survey_asked: tuple[Trace, tuple[Stop, ...]] | None = None
         self._search_asked: tuple[Trace, str, int | None] | None = None
         self._timer: Timer | None = None
         self._rate: float = 0
+
+    # Breakpoints
+
+    def survey(self) -> None:
+        """Look for the hits of all breakpoints and watches in a thread, unless one is at it."""
+        session = self.session
+        if session is None or is_surveyed(session):
+            if self._survey_asked is not None:
+                self.workers.cancel_group(self, "survey")
+            self._survey_asked = None
+            return
+        asked = session.trace, session.stops.all
+        if asked != self._survey_asked:
+            self._survey_asked = asked
+            self.run_worker(
+                partial(self._look_for_hits, session), thread=True, group="survey", exclusive=True
+            )
+
+    def _look_for_hits(self, session: Session) -> None:
+        worker = get_current_worker()
+        for scans in surveys(session):
+            if worker.is_cancelled:
+                return
+            self.post_message(self.Surveyed(scans))
+
+    @on(Surveyed)
+    def _learn(self, event: Surveyed) -> None:
+        if self.session is not None:
+            self.session = learn_hits(self.session, event.scans)
 
     # Search and play
 
@@ -66,7 +108,7 @@ class SessionApp(App[None]):
     @on(Found)
     def _take_matches(self, event: Found) -> None:
         if self.session is not None:
-            self.session = learn(self.session, event.matches)
+            self.session = learn_matches(self.session, event.matches)
 
     def keep_time(self) -> None:
         """Have a timer that ticks while the session plays, at its rate."""

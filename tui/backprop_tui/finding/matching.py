@@ -16,7 +16,7 @@ from backprop_engine.remembered import remembered
 from backprop_engine.source import ProblemError
 from backprop_engine.trace import NO_NODE, PassKind, Trace
 from backprop_engine.values import Value
-from backprop_tui.finding.query import compile_query, is_condition, searchable, text_test
+from backprop_tui.finding.query import compile_query, is_condition, text_query
 from backprop_tui.finding.state import Matches
 
 if TYPE_CHECKING:
@@ -86,12 +86,12 @@ def _look(session: Session, matches: Matches) -> Iterator[Matches]:
 
 
 def _textual(trace: Trace, text: str) -> Callable[[np.ndarray, np.ndarray], Hits]:
-    test = text_test(text)
+    query = text_query(text)
 
     def hits(rows: np.ndarray, nodes: np.ndarray) -> Hits:
         found: tuple[list[int], list[int], list[int]] = ([], [], [])
         for row, node in zip(rows.tolist(), nodes.tolist(), strict=True):
-            found[test(searchable(trace, node))].append(row)
+            found[query.fit(trace, node)].append(row)
         return found[2], found[1]
 
     return hits

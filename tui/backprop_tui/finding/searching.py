@@ -76,7 +76,11 @@ def learn(session: Session, matches: Matches) -> Session:
     search = session.search
     if search is None or matches.text != search.text or matches.trace is not session.trace:
         return session
-    return _settle(replace(session, search=replace(search, matches=matches)))
+    said = position(session)
+    session = replace(session, search=replace(search, matches=matches))
+    if said and session.notice == said:
+        session = replace(session, notice=position(session))
+    return _settle(session)
 
 
 def _settle(session: Session) -> Session:
@@ -85,7 +89,8 @@ def _settle(session: Session) -> Session:
         return session
     if matches.trouble:
         return _done(session, search, matches.trouble)
-    row = _wanted(matches, search)
+    row = _named(session, search, matches)
+    row = _wanted(matches, search) if row is None else row
     if row is not None:
         there = select(session, row)
         return _done(there, search, position(there))
@@ -97,6 +102,14 @@ def _settle(session: Session) -> Session:
 def _done(session: Session, search: Search, notice: str) -> Session:
     current = session.search or search
     return replace(session, search=replace(current, forward=None), notice=notice)
+
+
+def _named(session: Session, search: Search, matches: Matches) -> int | None:
+    """The row of the node that has just this name: whoever types it all means that one."""
+    if not search.inclusive or matches.cursor is not None:
+        return None
+    node = session.trace.named(search.text.strip())
+    return None if node is None else int(session.outline.full_rows[node])
 
 
 def _wanted(matches: Matches, search: Search) -> int | None:

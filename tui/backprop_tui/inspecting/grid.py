@@ -10,8 +10,8 @@ import numpy as np
 from backprop_engine.values import Shape
 from backprop_tui.inspecting.layers import Layer
 
-ACROSS = 10
-"""Elements of a vector that stand in one row."""
+ACROSS, FEW_ACROSS = 10, 5
+"""Elements of a vector that stand in one row, and where there is little room."""
 
 _PIECE = 1_000_000
 
@@ -20,7 +20,7 @@ _PIECE = 1_000_000
 class Grid:
     """The last two axes as rows and columns, at one index of each axis before them.
 
-    A vector is wrapped: ten elements a row. A number is a table of one cell.
+    A vector is wrapped: `across` elements a row. A number is a table of one cell.
     """
 
     shape: Shape
@@ -28,6 +28,7 @@ class Grid:
     """The index of each axis before the last two."""
     axis: int = 0
     """Which of those the keys change."""
+    across: int = ACROSS
 
     @property
     def rows(self) -> int:
@@ -36,7 +37,7 @@ class Grid:
             case ():
                 return 1
             case (count,):
-                return -(-count // ACROSS)
+                return -(-count // self.across)
             case _:
                 return 0 if not self.columns else self.shape[-2]
 
@@ -47,13 +48,13 @@ class Grid:
             case ():
                 return 1
             case (count,):
-                return min(count, ACROSS)
+                return min(count, self.across)
             case _:
                 return self.shape[-1]
 
     def row_name(self, row: int) -> str:
         """The index that a row stands for; of a vector, that of the row's first element."""
-        return str(row * ACROSS if len(self.shape) == 1 else row) if self.shape else ""
+        return str(row * self.across if len(self.shape) == 1 else row) if self.shape else ""
 
     def column_name(self, column: int) -> str:
         """The index that a column stands for; of a vector, what is added to the row's."""
@@ -67,7 +68,7 @@ class Grid:
             case ():
                 return ()
             case (count,):
-                at = row * ACROSS + column
+                at = row * self.across + column
                 return (at,) if at < count else None
             case _:
                 return (*self.leading, row, column)
@@ -78,7 +79,7 @@ class Grid:
             case ():
                 return 0, 0
             case (at,):
-                return divmod(at, ACROSS)
+                return divmod(at, self.across)
             case _:
                 return index[-2], index[-1]
 
@@ -88,7 +89,7 @@ class Grid:
             case ():
                 return layer.block(()).reshape(1)[start:stop]
             case (count,):
-                first = row * ACROSS
+                first = row * self.across
                 return layer.block((slice(first + start, min(first + stop, count)),))
             case _:
                 return layer.block((*self.leading, row, slice(start, stop)))
@@ -121,9 +122,9 @@ class Grid:
         return replace(self, leading=index[:-2]) if self.leading else self
 
 
-def grid_of(shape: Shape) -> Grid:
+def grid_of(shape: Shape, across: int = ACROSS) -> Grid:
     """The first table of an array of `shape`."""
-    return Grid(shape, (0,) * max(len(shape) - 2, 0))
+    return Grid(shape, (0,) * max(len(shape) - 2, 0), across=across)
 
 
 def next_broken(layer: Layer, after: tuple[int, ...]) -> tuple[int, ...] | None:

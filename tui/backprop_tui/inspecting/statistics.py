@@ -14,6 +14,7 @@ from backprop_tui.inspecting.layers import Layer
 PIECE = 1_000_000
 """Elements looked at in one go."""
 BINS = 24
+_DIGITS = 5
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -120,7 +121,7 @@ def facts(one: Statistics) -> list[tuple[str, str]]:
     """Names and figures, in the order in which they are shown."""
 
     def figure(number: float) -> str:
-        return "–" if math.isnan(number) else notation.number(number, notation.SHORT_DIGITS)
+        return "–" if math.isnan(number) else notation.number(number, _DIGITS)
 
     return [
         ("min", figure(one.minimum)),

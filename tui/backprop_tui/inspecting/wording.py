@@ -78,12 +78,12 @@ def _figures(glyphs: Glyphs, known: Statistics, width: int) -> Content:
     for name, figure in facts(known):
         is_bad = name in ("nan", "inf") and figure != "0"
         text = glyphs.text(figure)
-        used += len(name) + len(text) + 4
-        if used - 3 > width and not is_bad:
+        used += len(name) + len(text) + 3
+        if used - 2 > width and not is_bad:
             continue
         style = "bold $error" if is_bad else "bold"
         parts.append(Content.assemble((f"{name} ", MUTED), (text, style)))
-    return Content("   ").join(parts)
+    return Content("  ").join(parts)
 
 
 def _histogram(glyphs: Glyphs, known: Statistics, width: int) -> Content:

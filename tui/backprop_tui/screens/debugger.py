@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.style import Style
 
 from backprop_tui.commands import COMMANDS
+from backprop_tui.screens.jump import Hint
 from backprop_tui.view import View
 from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar
 from backprop_tui.widgets.chain_rule import ChainRulePane
@@ -151,19 +152,30 @@ class DebuggerScreen(Screen[None]):
     def _zoom(self, name: str) -> None:
         self.query_one("#panes").set_class(bool(name), "-zoomed")
         for pane in ("graph", *(one for one, _ in PANES)):
-            self.query_one(f"#{pane}").set_class(pane == name, "-zoomed")
+            widget = self.query_one(f"#{pane}")
+            widget.set_class(pane == name, "-zoomed")
+            widget.border_subtitle = "z shows all panes" if pane == name else ""
 
-    def pane_places(self) -> dict[str, Offset]:
-        """Where on the screen each pane, by its id, can be pointed at; a hidden one at its tab."""
+    def hints(self) -> list[Hint]:
+        """Where each pane can be pointed at: in itself, at its tab, or by name in the corner."""
         tabs = self.query_one(PaneTabs)
-        places: dict[str, Offset] = {}
-        for pane in ("graph", *(one for one, _ in PANES)):
+        hints: list[Hint] = []
+        corner = self.query_one("#panes").region.top_right - Offset(14, -1)
+        for pane, name in (("graph", "Graph"), *PANES):
             widget = self.query_one(f"#{pane}")
             if widget.display and widget.region.area:
-                places[pane] = widget.region.offset + Offset(1, 0)
-            elif tabs.display and tabs.region.area:
-                places[pane] = tabs.content_region.offset + Offset(tabs.column(pane), 0)
-        return places
+                hints.append(Hint(pane, widget.region.offset + Offset(1, 0)))
+            elif widget.has_class("-behind") and not self._is_zoomed and not tabs.display:
+                front = next(one for one in _SHARING if one != pane)
+                beside = Offset(len(f"-- [{dict(PANES)[front]}] "), 0)
+                hints.append(Hint(pane, self.query_one(f"#{front}").region.offset + beside))
+            elif pane != "graph" and tabs.display and tabs.region.area:
+                place = tabs.content_region.offset + Offset(tabs.column(pane), 0)
+                hints.append(Hint(pane, place))
+            else:
+                hints.append(Hint(pane, corner, name))
+                corner += Offset(0, 1)
+        return hints
 
     @on(PaneTabs.Chosen)
     def _show_chosen(self, event: PaneTabs.Chosen) -> None:

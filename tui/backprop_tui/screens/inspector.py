@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -20,7 +20,7 @@ from textual.worker import get_current_worker
 from backprop_engine.values import Shape, Value, shape_of
 from backprop_tui.commands import COMMANDS, STEPPING
 from backprop_tui.copying import copy_of
-from backprop_tui.inspecting.grid import Grid, grid_of, largest, next_broken
+from backprop_tui.inspecting.grid import ACROSS, FEW_ACROSS, Grid, grid_of, largest, next_broken
 from backprop_tui.inspecting.layers import Layer, Quantity, Whose, layer_of
 from backprop_tui.inspecting.statistics import Statistics, statistics
 from backprop_tui.inspecting.wording import (
@@ -38,6 +38,8 @@ from backprop_tui.widgets.layer_tabs import LayerTabs
 _AT_ONCE = 200_000
 """Elements whose statistics take no noticeable time."""
 _FAR = 10**9
+_WIDE = 120
+"""Columns of a screen that has room for ten elements side by side."""
 
 _KEYS: tuple[tuple[str, str, str, str], ...] = (
     ("tab,right_curly_bracket", "quantity(1)", "next quantity", "tab"),
@@ -93,6 +95,8 @@ class InspectorScreen(Screen[None]):
         self._layer = Layer()
         self._grid = grid_of(())
         self._statistics: Statistics | None = None
+        self._across = FEW_ACROSS
+        self._is_composed = False
 
     @property
     def _value_shape(self) -> Shape:
@@ -112,12 +116,16 @@ class InspectorScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Draw the first layer."""
+        self._is_composed = True
         self.query_one(ArrayTable).focus()
         self.show(self._view)
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the lines to the new width."""
-        del event
+        self._across = ACROSS if event.size.width >= _WIDE else FEW_ACROSS
+        if self._grid.across != self._across:
+            self._grid = replace(self._grid, across=self._across)
+            self._draw()
         self._write()
 
     def show(self, view: View) -> None:
@@ -127,7 +135,7 @@ class InspectorScreen(Screen[None]):
         if not layer.is_same(self._layer) or layer.reason != self._layer.reason:
             self._layer, self._statistics = layer, None
             if layer.shape != self._grid.shape:
-                self._grid = grid_of(layer.shape)
+                self._grid = grid_of(layer.shape, self._across)
             self._count()
         self._draw()
 
@@ -158,18 +166,20 @@ class InspectorScreen(Screen[None]):
     # Drawing
 
     def _draw(self) -> None:
-        if not self.is_mounted:
+        if not self._is_composed:
             return
         has_table = self._layer.shown is not None and bool(self._layer.shape)
         self.query_one(ArrayTable).display = has_table
         self.query_one("#number").display = not has_table
+        for part in ("#layers", "#element", "#figures", "#histogram"):
+            self.query_one(part).display = bool(self._value_shape)
         self.query_one(LayerTabs).show(self._quantity, self._whose, self._grid)
         scale = 0.0 if self._statistics is None else self._statistics.largest
         self.query_one(ArrayTable).show(self._layer, self._grid, scale)
         self._write()
 
     def _write(self) -> None:
-        if not self.is_mounted:
+        if not self._is_composed:
             return
         view, width = self._view, max(self.size.width - 2, 1)
         self._put("heading", heading(view, self._node, self._layer, width))

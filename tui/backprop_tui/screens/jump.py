@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
@@ -16,11 +17,21 @@ _LETTERS: Mapping[str, str] = {
     "graph": "g",
     "chain": "c",
     "torch": "t",
+    "symbolic": "y",
     "source": "s",
     "notes": "n",
     "watches": "w",
 }
-"""By the pane's id; the first letter of its name."""
+"""By the pane's id; a letter of its name, the first where it is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """Where a pane's letter stands; `name` follows it where the pane itself is not in sight."""
+
+    pane: str
+    place: Offset
+    name: str = ""
 
 
 class JumpScreen(ModalScreen[str | None]):
@@ -28,24 +39,24 @@ class JumpScreen(ModalScreen[str | None]):
 
     BINDINGS: ClassVar = [Binding("escape,ctrl+o", "dismiss(None)", "close", show=False)]
 
-    def __init__(self, places: Mapping[str, Offset]) -> None:
-        """`places`: where each pane, by its id, is to have its letter."""
+    def __init__(self, hints: Sequence[Hint]) -> None:
         super().__init__()
-        self._places = {pane: place for pane, place in places.items() if pane in _LETTERS}
+        self._hints = hints
 
     def compose(self) -> ComposeResult:
         """One small label a pane."""
-        for pane, place in self._places.items():
-            hint = Label(f" {_LETTERS[pane]} ", id=f"to-{pane}", classes="hint-letter")
-            hint.absolute_offset = place
-            yield hint
+        for hint in self._hints:
+            text = f" {_LETTERS[hint.pane]} {hint.name}".rstrip() + " "
+            label = Label(text, id=f"to-{hint.pane}", classes="hint-letter")
+            label.absolute_offset = hint.place
+            yield label
 
     def on_key(self, event: events.Key) -> None:
         """Take a letter; any other key closes."""
         if event.key in ("escape", "ctrl+o"):
             return
         event.stop()
-        chosen = [pane for pane in self._places if _LETTERS[pane] == event.character]
+        chosen = [hint.pane for hint in self._hints if _LETTERS[hint.pane] == event.character]
         self.dismiss(chosen[0] if chosen else None)
 
     def on_click(self, event: events.Click) -> None:

@@ -63,7 +63,7 @@ class ArrayTable(ScrollView, can_focus=True, inherit_bindings=False):
             max(0, min(row, grid.rows - 1)),
             max(0, min(column, grid.columns - 1)),
         )
-        width = self._gutter + grid.columns * CELL + 1
+        width = self._gutter + grid.columns * CELL + CELL
         self.virtual_size = Size(width, grid.rows + _HEADER)
         self.refresh()
 
@@ -75,7 +75,7 @@ class ArrayTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _visible(self) -> tuple[int, int]:
         """Rows and whole columns that there is room for."""
         region = self.scrollable_content_region
-        return max(region.height - _HEADER, 1), max((region.width - self._gutter) // CELL, 1)
+        return max(region.height - _HEADER, 1), max((region.width - self._gutter - 1) // CELL, 1)
 
     # The cursor
 
@@ -105,12 +105,11 @@ class ArrayTable(ScrollView, can_focus=True, inherit_bindings=False):
         top, left = round(self.scroll_target_y), round(self.scroll_target_x)
         if not top <= row < top + rows:
             self.scroll_to(y=row if row < top else row - rows + 1, animate=False)
-        room = self.scrollable_content_region.width - self._gutter
-        start, stop = column * CELL, (column + 1) * CELL + 1
-        if start < left:
-            self.scroll_to(x=start, animate=False)
-        elif stop > left + room:
-            self.scroll_to(x=max((column - columns + 1) * CELL, 0), animate=False)
+        first = round(left / CELL)
+        if column < first:
+            self.scroll_to(x=column * CELL, animate=False)
+        elif column >= first + columns:
+            self.scroll_to(x=(column - columns + 1) * CELL, animate=False)
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
@@ -127,7 +126,7 @@ class ArrayTable(ScrollView, can_focus=True, inherit_bindings=False):
         if place is None or place.y < _HEADER or place.x < self._gutter:
             return
         row = place.y - _HEADER + self.scroll_offset.y
-        column = (place.x - self._gutter + self.scroll_offset.x) // CELL
+        column = (place.x - self._gutter) // CELL + round(self.scroll_offset.x / CELL)
         if row < self.grid.rows and column < self.grid.columns:
             self.go_to(row, column)
 
@@ -136,20 +135,21 @@ class ArrayTable(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         """Line `y`: the column names, or a row."""
         width = self.scrollable_content_region.width
-        offset = self.scroll_offset.x
-        start = offset // CELL
-        stop = min((offset + width) // CELL + 1, self.grid.columns)
         row = y - _HEADER + self.scroll_offset.y
-        if y >= _HEADER and row >= self.grid.rows:
+        if self.shown.shown is None or (y >= _HEADER and row >= self.grid.rows):
             return Strip.blank(width, self.rich_style)
+        # Whole cells only: half of a number would be read as another number.
+        start = round(self.scroll_offset.x / CELL)
+        stop = min(start + self._visible[1], self.grid.columns)
         is_header = y < _HEADER
         name = "" if is_header else self.grid.row_name(row)
         is_here = not is_header and row == self.cursor[0]
         head = Segment(right(name, self._gutter - 1) + " ", self._index_style(is_here=is_here))
         cells = self._names(start, stop) if is_header else self._cells(row, start, stop)
-        left = offset - start * CELL
-        body = Strip(cells).crop(left, left + max(width - self._gutter, 0))
-        return Strip([head, *body]).adjust_cell_length(width, self.rich_style)
+        if stop < self.grid.columns:
+            more = "  " + self.glyphs.waiting if is_header else ""
+            cells.append(Segment(more, self._index_style(is_here=False)))
+        return Strip([head, *cells]).adjust_cell_length(width, self.rich_style)
 
     def _index_style(self, *, is_here: bool) -> Style:
         names = ("cells--index", "cells--here") if is_here else ("cells--index",)

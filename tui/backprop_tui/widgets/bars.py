@@ -106,8 +106,9 @@ class PaneTabs(Widget):
 
     def column(self, pane: str) -> int:
         """Where the name of `pane` starts."""
-        at = [one for one, _ in PANES].index(pane)
-        return sum(len(name) + 3 for _, name in PANES[:at])
+        labels = self._labels()
+        at = [one for one, _ in labels].index(pane)
+        return sum(len(text) + 1 for _, text in labels[:at])
 
     def on_click(self, event: events.Click) -> None:
         """Tell which name was clicked."""
