@@ -8,25 +8,22 @@ that operand, up to rounding.
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from backprop_engine.checking.compare import Comparison, compare
 from backprop_engine.explain import expression
 from backprop_engine.expressions.excerpt import whole
 from backprop_engine.expressions.parser import parse_program
-from backprop_engine.expressions.syntax import Assignment
-from backprop_engine.operation import OPERAND_LETTERS, Operation, fill
+from backprop_engine.operation import OPERAND_LETTERS, Operation
 from backprop_engine.paths.edges import size
 from backprop_engine.record import record
 from backprop_engine.scenarios.program import read_program
-from backprop_engine.scenarios.scenario import Backward, Input, Scenario
+from backprop_engine.scenarios.scenario import Input, Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Source, Span
 from backprop_engine.trace import Pass, PassKind, Trace
-from backprop_engine.values import Value, dtype_of, full_like, shape_of
+from backprop_engine.values import Value, full_like
 
 RESULT = "out"
 """The name of a result that has none, neither inside nor outside."""
@@ -106,20 +103,11 @@ def composite_text(trace: Trace, node: int) -> str:
     Empty where the operation is not made of other parts, or not of operands such as these.
     """
     graph, operation = trace.graph, trace.graph.operation[node]
-    template = None if operation is None else operation.composite
-    if template is None:
+    if operation is None:
         return ""
     values = [graph.value[one] for one in graph.operands[node]]
-    texts: dict[str, Any] = {letter: letter for letter in OPERAND_LETTERS[: len(values)]}
-    texts |= {name: str(value) for name, value in graph.attributes_of(node).items()}
-    if callable(template):
-        texts["shapes"], texts["dtypes"] = (
-            tuple(map(shape_of, values)),
-            tuple(map(dtype_of, values)),
-        )
-        texts = _accepted(template, texts)
-    lines = [line.strip() for line in fill(template, texts).replace(";", "\n").split("\n")]
-    *before, last = list(filter(None, lines)) or [""]
+    text = operation.opened(values, graph.attributes_of(node)).replace(";", "\n")
+    *before, last = [line.strip() for line in text.split("\n") if line.strip()] or [""]
     if last and not _ASSIGNED.match(last):
         last = f"{_result_name(trace.label(node), before, len(values))} = {last}"
     return "\n".join([*before, last])
@@ -130,14 +118,6 @@ def _result_name(label: str, before: list[str], operand_count: int) -> str:
     taken = {line.partition("=")[0].strip() for line in before}
     taken |= set(OPERAND_LETTERS[:operand_count])
     return label if label.isidentifier() and label not in taken else RESULT
-
-
-def _accepted(function: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `given` a function has a parameter for."""
-    parameters = inspect.signature(function).parameters
-    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
-        return dict(given)
-    return {name: value for name, value in given.items() if name in parameters}
 
 
 def _scenario(trace: Trace, node: int, operation: Operation, upstream: Value | None) -> Scenario:
@@ -156,8 +136,7 @@ def _scenario(trace: Trace, node: int, operation: Operation, upstream: Value | N
         program = read_program(source, statements, inputs, graph.dtype)
     except ProblemError as error:
         raise ScenarioError(source, error.problem) from None
-    last = next(one for one in reversed(program.statements) if isinstance(one, Assignment))
-    passes = () if upstream is None else (Backward(last.name, upstream, last.name_span),)
+    passes = () if upstream is None else (replace(program.default_pass, gradient=upstream),)
     about = (
         f"Inside of `{made}`: {operation.words or operation.name}, in the parts it is made of. "
         f"Here {legend}.\n\nTo torch it is one operation with a derivative of its own; the parts "

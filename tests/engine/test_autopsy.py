@@ -183,12 +183,12 @@ def test_where_elements_mix_it_is_told_where_the_bad_ones_are():
 def test_of_a_composite_whose_elements_mix_the_part_is_told_that_did_it():
     trace = traced("x=[1e308, 1e308], y=sum(x)")
     operations, node = trace.graph.operation, trace.assigned["y"]
-    operations[node] = replace(operations[node], composite="{a}[0] + {a}[1]")
+    operations[node] = replace(operations[node], composite="a[0] + a[1]")
     found = autopsy(trace)
     assert found.first.inside == "add: (1e308) + (1e308) = inf"
     assert "  inside, add: (1e308) + (1e308) = inf" in autopsy_lines(found)
     assert as_record(found)["first"]["inside"] == found.first.inside
-    operations[node] = replace(operations[node], composite="{a}.dot([1, 2, 3])")
+    operations[node] = replace(operations[node], composite="a.dot([1, 2, 3])")
     assert autopsy(trace).first.inside == ""
 
 

@@ -92,7 +92,7 @@ def test_outside_there_is_no_way_out():
 def test_composites_open_inside_of_composites():
     session = opened("x=2, p=sigmoid(x), y=3p")
     operations, node = session.trace.graph.operation, session.trace.assigned["p"]
-    operations[node] = replace(operations[node], composite="q = sigmoid({a}); 2q - q")
+    operations[node] = replace(operations[node], composite="q = sigmoid(a); 2q - q")
     inner = step_into(at(session, "p", 4))
     innermost = step_into(at(inner, "q", len(inner.trace)))
     assert breadcrumb(innermost) == ("p = σ(x)", "q = σ(a)")

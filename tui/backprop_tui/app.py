@@ -25,6 +25,7 @@ from backprop_engine.trace import Trace
 from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME, COMMANDS, key_name
 from backprop_tui.finding.playing import is_playing, pause
+from backprop_tui.findings import Findings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
 from backprop_tui.inside import stack, step_out
 from backprop_tui.messages import Changed
@@ -132,18 +133,18 @@ class DebuggerApp(SessionApp):
         agreement: Agreement | None
 
     @dataclass
-    class SymbolicAnswered(Message):
-        """A worker has the formulas of `trace`."""
-
-        trace: Trace
-        state: SymbolicAnswer
-
-    @dataclass
     class Examined(Message):
         """A worker has looked for inf and nan in `trace`."""
 
         trace: Trace
         autopsy: Autopsy | None
+
+    @dataclass
+    class SymbolicAnswered(Message):
+        """A worker has the formulas of `trace`."""
+
+        trace: Trace
+        state: SymbolicAnswer
 
     def __init__(
         self,
@@ -165,10 +166,7 @@ class DebuggerApp(SessionApp):
         )
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii = AsciiFilter()
-        self._answers: dict[Trace, DebuggerApp.OracleAnswered] = {}
-        """What torch has said of the traces that are open, each inside of the next."""
-        self._autopsies: dict[Trace, Autopsy | None] = {}
-        self._asked: set[Trace] = set()
+        self._known = Findings()
         self._opened: Target = target
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
@@ -231,7 +229,7 @@ class DebuggerApp(SessionApp):
                 self.refusal = result
             self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
             return
-        self._answers, self._autopsies, self._asked = {}, {}, set()
+        self._known = Findings()
         self.set_reactive(DebuggerApp.oracle_state, Starting())
         self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
         self.set_reactive(DebuggerApp.session, result)
@@ -246,7 +244,7 @@ class DebuggerApp(SessionApp):
 
     def _look_into(self, trace: Trace) -> None:
         """Ask torch about `trace`, and look for inf and nan in it, each in a thread."""
-        self._asked.add(trace)
+        self._known.asked.add(trace)
         self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
         self.run_worker(partial(self._examine, trace), thread=True, group="autopsy")
 
@@ -255,20 +253,32 @@ class DebuggerApp(SessionApp):
         agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
         self.post_message(self.OracleAnswered(trace, state, agreed))
 
+    def _examine(self, trace: Trace) -> None:
+        self.post_message(self.Examined(trace, autopsy(trace)))
+
+    def _is_open(self, trace: Trace) -> bool:
+        return self.session is not None and any(trace is one.trace for one in stack(self.session))
+
     @on(OracleAnswered)
     def _take_answer(self, event: OracleAnswered) -> None:
-        if self.session is None:
+        if self.session is None or not self._is_open(event.trace):
             return
-        if any(event.trace is one.trace for one in stack(self.session)):
-            self._answers[event.trace] = event
+        self._known.torch[event.trace] = event.state
+        self._known.agreements[event.trace] = event.agreement
         if event.trace is self.session.trace:
             self.oracle_state = event.state
+
+    @on(Examined)
+    def _take_autopsy(self, event: Examined) -> None:
+        if self._is_open(event.trace):
+            self._known.autopsies[event.trace] = event.autopsy
+            self._show()
 
     @on(DebuggerScreen.FormulasWanted)
     def _start_symbolic(self) -> None:
         """Ask for formulas, the first time that somebody looks."""
         if self.session is not None and isinstance(self.symbolic_state, NotAsked):
-            self.symbolic_state = Starting()
+            self.symbolic_state = self._known.formulas[self.session.trace] = Starting()
             ask = partial(self._ask_symbolic, self.session.trace)
             self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
 
@@ -277,40 +287,36 @@ class DebuggerApp(SessionApp):
 
     @on(SymbolicAnswered)
     def _take_formulas(self, event: SymbolicAnswered) -> None:
-        if self.session is not None and event.trace is self.session.trace:
+        if self.session is None or not self._is_open(event.trace):
+            return
+        self._known.formulas[event.trace] = event.state
+        if event.trace is self.session.trace:
             self.symbolic_state = event.state
-
-    def _examine(self, trace: Trace) -> None:
-        self.post_message(self.Examined(trace, autopsy(trace)))
-
-    @on(Examined)
-    def _take_autopsy(self, event: Examined) -> None:
-        self._autopsies[event.trace] = event.autopsy
-        self._show()
 
     def _follow(self, session: Session) -> None:
         """Another trace is shown: what is known of it, or soon will be."""
-        kept = {one.trace for one in stack(session)}
-        self._answers = {one: said for one, said in self._answers.items() if one in kept}
-        self._autopsies = {one: said for one, said in self._autopsies.items() if one in kept}
-        self._asked &= kept
-        answer = self._answers.get(session.trace)
-        self.set_reactive(DebuggerApp.oracle_state, Starting() if answer is None else answer.state)
-        if session.trace not in self._asked:
-            self._look_into(session.trace)
+        trace, known = session.trace, self._known
+        known.keep({one.trace for one in stack(session)})
+        wants_formulas = not isinstance(self.symbolic_state, NotAsked)
+        self.set_reactive(DebuggerApp.oracle_state, known.torch.get(trace, Starting()))
+        self.set_reactive(DebuggerApp.symbolic_state, known.formulas.get(trace, NOT_ASKED))
+        if trace not in known.asked:
+            self._look_into(trace)
+        if wants_formulas:
+            self._start_symbolic()
 
     # Showing
 
     def _view(self, session: Session) -> View:
-        answer = self._answers.get(session.trace)
+        trace, known = session.trace, self._known
         return View(
             session,
             self.oracle_state,
-            None if answer is None else answer.agreement,
+            known.agreements.get(trace),
             self.glyphs,
             symbolic=self.symbolic_state,
-            autopsy=self._autopsies.get(session.trace),
-            is_examined=session.trace in self._autopsies,
+            autopsy=known.autopsies.get(trace),
+            is_examined=trace in known.autopsies,
         )
 
     def watch_session(self, old: Session | None, new: Session | None) -> None:

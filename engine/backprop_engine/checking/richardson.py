@@ -20,6 +20,8 @@ TOO_ROUGH = 1e-5
 _ROUNDOFF = 2.0**-52
 _PROBE = 2.0**-14
 """The probe that looks for kinks, beside the first step of a table."""
+_JUMP = 1e6
+"""More than so many times the roundoff of terms of size 1 is no rounding."""
 _SHRINKS = 0.75
 """Halving the step halves the gap between the two one-sided slopes, unless there is a kink."""
 
@@ -49,6 +51,7 @@ def slope(f: Function, size: float, reach: float = 1.0) -> Slope:
     """
     if not math.isfinite(f(0.0)):
         return Slope(math.nan, math.inf, NOT_FINITE)
+    size = max(size, _trembling(f, size, reach))
     best = Slope(math.nan, math.inf, NOT_FINITE_BESIDE)
     for first_step in _first_steps(reach):
         estimate = _table(f, first_step, size)
@@ -62,6 +65,18 @@ def slope(f: Function, size: float, reach: float = 1.0) -> Slope:
         if not best.reason and best.error <= GOOD_ENOUGH * unit:
             break
     return best
+
+
+def _trembling(f: Function, size: float, reach: float) -> float:
+    """The size of the terms, by how much f trembles when its variable moves by a few roundoffs.
+
+    The sum of x - mean(x) is 0 to rounding, but rounding is that of the terms it is a sum of. What
+    trembles far more than any terms explain is a jump, and 0 is answered.
+    """
+    unit = _ROUNDOFF * (reach or 1.0)
+    moves = (abs(f(count * unit) - f(0.0)) for count in (-3, -1, 1, 3))
+    trembling = max((one for one in moves if math.isfinite(one)), default=0.0) / _ROUNDOFF
+    return trembling if trembling <= _JUMP * max(size, reach, 1.0) else 0.0
 
 
 def _first_steps(reach: float) -> Iterator[float]:

@@ -14,6 +14,7 @@ from backprop_engine.values import Value
 from backprop_tui.headless.check import Bad, Checked, GradientRow
 from backprop_tui.headless.json_values import json_value
 from backprop_tui.headless.printer import Printer
+from backprop_tui.oracle.symbolic.report import IN_ARRAYS
 
 _NONE = "–"
 _HEADER = ("", "engine", "torch", "finite differences", "symbolic", "")
@@ -180,24 +181,30 @@ def print_summary(results: Sequence[Checked | Bad], out: Printer) -> None:
 
 
 def _skips(rows: Sequence[GradientRow]) -> str:
-    """How many gradients an oracle could not judge, and why, with the oracle's name."""
+    """How many gradients an oracle could not judge, and why, with the oracle's name.
+
+    Formulas are for numbers: a program with arrays is no case for them, and is told apart.
+    """
+    unjudged = Counter(
+        row.symbolic.summary for row in rows if row.symbolic is not None and row.symbolic.reason
+    )
+    in_arrays = unjudged.pop(IN_ARRAYS, 0)
     by_oracle = {
         "finite differences": Counter(
             row.difference.reason for row in rows if row.difference.skipped
         ),
-        "symbolic": Counter(
-            row.symbolic.summary for row in rows if row.symbolic is not None and row.symbolic.reason
-        ),
+        "symbolic": unjudged,
     }
+    others = f"; no formulas for {in_arrays} in arrays" if in_arrays else ""
     total = sum(one.total() for one in by_oracle.values())
     if not total:
-        return "no skips"
+        return f"no skips{others}"
     reasons = [
         f"{oracle} {reasons.total()}: {', '.join(reasons)}"
         for oracle, reasons in by_oracle.items()
         if reasons
     ]
-    return f"{_counted(total, 'skip')} ({'; '.join(reasons)})"
+    return f"{_counted(total, 'skip')} ({'; '.join(reasons)}){others}"
 
 
 def _counted(count: int, noun: str) -> str:

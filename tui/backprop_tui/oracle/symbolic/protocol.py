@@ -16,6 +16,7 @@ from backprop_engine.trace import PassKind, Trace
 from backprop_engine.values import dtype_of, is_float, shape_of
 from backprop_tui.oracle.protocol import encode_attribute, encode_value
 from backprop_tui.oracle.symbolic.report import (
+    IN_ARRAYS,
     Function,
     Mathematics,
     NotApplicable,
@@ -45,7 +46,7 @@ def not_applicable(trace: Trace) -> NotApplicable | None:
             return NotApplicable(
                 f"Formulas are for numbers, and {trace.label(node)} is an array of shape {shape}.",
                 "Take the same program with one number in place of each array, and it will show.",
-                "arrays",
+                IN_ARRAYS,
             )
     for node in needed:
         operation = graph.operation[node]

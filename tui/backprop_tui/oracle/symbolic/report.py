@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from backprop_tui.oracle.report import Failed, Ready, Starting
 
+IN_ARRAYS = "arrays"
+"""The summary of why a program with arrays is none for formulas in numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mathematics:

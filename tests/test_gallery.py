@@ -1,0 +1,74 @@
+"""The scenarios that are shipped: each is right by every oracle, and says what it is about."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from backprop_engine.record import record
+from backprop_engine.scenarios.loader import load
+from backprop_engine.source import ScenarioError
+from backprop_tui.headless.check import Checked, check_scenario
+from backprop_tui.oracle.client import Oracle
+from backprop_tui.oracle.symbolic.client import SymbolicOracle
+from backprop_tui.oracle.symbolic.report import IN_ARRAYS
+
+ROOT = Path(__file__).parents[1]
+GALLERY = sorted((ROOT / "scenarios" / "gallery").glob("*.yaml"))
+EVERY = sorted((ROOT / "scenarios").rglob("*.yaml"))
+EXCUSED = re.compile("a kink|not finite")
+"""Reasons that lie in the point, which is what these lessons are about."""
+
+
+def test_the_gallery_has_at_least_24_lessons():
+    assert len(GALLERY) >= 24
+
+
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.stem)
+def test_a_lesson_names_the_mistake_and_the_surprise(path):
+    scenario = load(path)
+    assert scenario.title
+    assert scenario.about.startswith("**One might think**")
+    assert re.search(r"\*The (surprise|cure):\*", scenario.about)
+    assert scenario.expectations or scenario.expected_error
+    assert scenario.hints or scenario.expected_error
+
+
+@pytest.mark.parametrize("path", GALLERY, ids=lambda path: path.stem)
+def test_hints_stand_at_nodes_that_take_part_in_a_step(path):
+    try:
+        trace = record(load(path))
+    except ScenarioError:
+        return
+    for node in trace.heading.hints:
+        assert trace.visits(node)
+
+
+@pytest.fixture(scope="module")
+def checked():
+    with Oracle() as torch, SymbolicOracle() as symbolic:
+        return {path: check_scenario(str(path), torch, symbolic) for path in EVERY}
+
+
+def test_every_scenario_is_right_by_engine_torch_finite_differences_and_formulas(checked):
+    wrong = {
+        path.stem: getattr(one, "complaints", one)
+        for path, one in checked.items()
+        if not isinstance(one, Checked) or not one.ok
+    }
+    assert wrong == {}
+
+
+def test_oracles_skip_no_more_than_one_input_in_ten(checked):
+    rows = [row for one in checked.values() for row in one.gradients]
+    skipped = Counter(row.difference.reason for row in rows if row.difference.skipped)
+    skipped += Counter(row.symbolic.summary for row in rows if row.symbolic.reason)
+    inexcusable = {
+        reason: count
+        for reason, count in skipped.items()
+        if reason != IN_ARRAYS and not EXCUSED.match(reason)
+    }
+    assert sum(inexcusable.values()) <= len(rows) / 10, skipped
