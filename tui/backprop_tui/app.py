@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from textual import on
 from textual.app import App, SystemCommand
@@ -17,24 +17,29 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.timer import Timer
 
 from backprop_engine.autopsy.report import Autopsy, autopsy
-from backprop_engine.collector import collector_paused
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import session as do
-from backprop_tui.commands import BY_NAME, COMMANDS, key_name
+from backprop_tui.commands import BY_NAME, key_name
+from backprop_tui.config.settings import Settings
 from backprop_tui.finding.playing import is_playing, pause
 from backprop_tui.findings import Findings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
 from backprop_tui.inside import stack, step_out
+from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap
+from backprop_tui.living_app import LivingApp
+from backprop_tui.memory.keeper import Keeper
 from backprop_tui.messages import Changed
-from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
+from backprop_tui.opening import SMALL, Refusal, Target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
 from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
 from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
+from backprop_tui.reload.reading import read_session
 from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
@@ -45,17 +50,20 @@ from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 from backprop_tui.screens.reading import ReadingScreen
 from backprop_tui.screens.search import SearchPrompt
+from backprop_tui.screens.whatif import WhatIfScreen
 from backprop_tui.screens.working import WorkingScreen
-from backprop_tui.session import Change, Session, open_session
-from backprop_tui.session_app import SessionApp
+from backprop_tui.session import Change, Session
 from backprop_tui.stops.continuing import cancel
-from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
+from backprop_tui.styles.themes import BLACKBOARD, WHITEBOARD
 from backprop_tui.view import View
+from backprop_tui.whatif import editing as changing
 from backprop_tui.widgets.bars import KeyBar
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.timeline import Timeline
 
-_FOLLOWING = (DebuggerScreen, BreakpointList, SearchPrompt, InspectorScreen)
+_PAUSE = 0.3
+"""Seconds without a further edit after which the oracles are asked about one."""
+_FOLLOWING = (WhatIfScreen, DebuggerScreen, BreakpointList, SearchPrompt, InspectorScreen)
 """The screens that draw each change of the session."""
 
 
@@ -99,14 +107,18 @@ class CommandList(Provider):
     def _entries(self) -> Iterable[tuple[str, str, str]]:
         if not isinstance(self.screen, DebuggerScreen):
             return
-        for command in COMMANDS:
+        for command in _keymap(self.app).commands:
             keys = ", ".join(key_name(key) for key in command.keys)
             if command.name != "command_palette":
                 title = f"{command.title}  ({keys})" if keys else command.title
                 yield title, command.help, command.action
 
 
-class DebuggerApp(SessionApp):
+def _keymap(app: App[object]) -> Keymap:
+    return app.settings.keymap if isinstance(app, DebuggerApp) else DEFAULT_KEYMAP
+
+
+class DebuggerApp(LivingApp):
     """Opens a scenario file, a shorthand, or a folder's list of scenarios."""
 
     TITLE = "backprop-tui"
@@ -153,12 +165,16 @@ class DebuggerApp(SessionApp):
         oracle: AsksTorch | None = None,
         symbolic: AsksSympy | None = None,
         glyphs: Glyphs | None = None,
+        settings: Settings | None = None,
+        keeper: Keeper | None = None,
+        fresh: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(keeper, fresh=fresh)
+        self.settings = settings or Settings()
         for theme in (BLACKBOARD, WHITEBOARD):
             self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:
-            self.theme = DEFAULT_THEME
+            self.theme = self.settings.theme
         self._target = target
         self._oracle: AsksTorch = Oracle() if oracle is None else oracle
         self._symbolic: AsksSympy = (
@@ -167,7 +183,8 @@ class DebuggerApp(SessionApp):
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii = AsciiFilter()
         self._known = Findings()
-        self._opened: Target = target
+        self._soon: Timer | None = None
+        self.opened_target: Target = target
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
 
@@ -195,6 +212,7 @@ class DebuggerApp(SessionApp):
             self.push_screen(PickerScreen(self._target, self.glyphs))
         else:
             self.open(self._target)
+        self.start_living()
 
     def on_unmount(self) -> None:
         """Let no thread wait for an oracle when the app ends."""
@@ -203,14 +221,15 @@ class DebuggerApp(SessionApp):
 
     def open(self, target: Target) -> None:
         """Read `target`, a long one in a thread, and show it."""
-        self._opened = target
+        self.opened_target = target
+        self.watch_file()
         if size_of(target) <= SMALL:
             # Before the first paint, so that nothing flickers.
-            self._show_opened(_open(target))
+            self._show_opened(read_session(target))
             return
         self.push_screen(ReadingScreen(target.name if isinstance(target, Source) else str(target)))
         self.run_worker(
-            lambda: self.post_message(self.Opened(target, _open(target))),
+            lambda: self.post_message(self.Opened(target, read_session(target))),
             thread=True,
             group="opening",
             exclusive=True,
@@ -218,7 +237,7 @@ class DebuggerApp(SessionApp):
 
     @on(Opened)
     def _finish_opening(self, event: Opened) -> None:
-        if isinstance(self.screen, ReadingScreen) and event.target == self._opened:
+        if isinstance(self.screen, ReadingScreen) and event.target == self.opened_target:
             self.pop_screen()
             self._show_opened(event.result)
 
@@ -232,9 +251,12 @@ class DebuggerApp(SessionApp):
         self._known = Findings()
         self.set_reactive(DebuggerApp.oracle_state, Starting())
         self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
-        self.set_reactive(DebuggerApp.session, result)
-        self.push_screen(DebuggerScreen(self._view(result)))
-        self.call_after_refresh(self._look_into, result.trace)
+        session, layout = self.recall(replace(result, rate=self.settings.rate))
+        if self.settings.notice and not session.notice:
+            session = replace(session, notice=self.settings.notice)
+        self.set_reactive(DebuggerApp.session, session)
+        self.push_screen(DebuggerScreen(self._view(session), layout))
+        self.call_after_refresh(self._look_into, session.trace)
 
     @on(PickerScreen.Chosen)
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:
@@ -257,7 +279,7 @@ class DebuggerApp(SessionApp):
         self.post_message(self.Examined(trace, autopsy(trace)))
 
     def _is_open(self, trace: Trace) -> bool:
-        return self.session is not None and any(trace is one.trace for one in stack(self.session))
+        return self.session is not None and trace in _open_traces(self.session)
 
     @on(OracleAnswered)
     def _take_answer(self, event: OracleAnswered) -> None:
@@ -296,12 +318,18 @@ class DebuggerApp(SessionApp):
     def _follow(self, session: Session) -> None:
         """Another trace is shown: what is known of it, or soon will be."""
         trace, known = session.trace, self._known
-        known.keep({one.trace for one in stack(session)})
+        known.keep(_open_traces(session))
         wants_formulas = not isinstance(self.symbolic_state, NotAsked)
         self.set_reactive(DebuggerApp.oracle_state, known.torch.get(trace, Starting()))
         self.set_reactive(DebuggerApp.symbolic_state, known.formulas.get(trace, NOT_ASKED))
+        if self._soon is not None:
+            self._soon.stop()
         if trace not in known.asked:
-            self._look_into(trace)
+            # One who nudges on and on is not to be followed to every stop.
+            pause = _PAUSE if session.whatif.values else 0
+            self._soon = self.set_timer(pause, partial(self._look_into, trace)) if pause else None
+            if not pause:
+                self._look_into(trace)
         if wants_formulas:
             self._start_symbolic()
 
@@ -317,6 +345,8 @@ class DebuggerApp(SessionApp):
             symbolic=self.symbolic_state,
             autopsy=known.autopsies.get(trace),
             is_examined=trace in known.autopsies,
+            trouble="" if self.trouble is None else self.trouble.error.render().split("\n")[0],
+            keymap=self.settings.keymap,
         )
 
     def watch_session(self, old: Session | None, new: Session | None) -> None:
@@ -327,6 +357,7 @@ class DebuggerApp(SessionApp):
         self.survey()
         self.look_on()
         self.keep_time()
+        self.run_wanted()
 
     def watch_oracle_state(self) -> None:
         """Draw torch's answer."""
@@ -334,6 +365,10 @@ class DebuggerApp(SessionApp):
 
     def watch_symbolic_state(self) -> None:
         """Draw the formulas."""
+        self._show()
+
+    def redraw(self) -> None:
+        """Draw the session again, for something else has changed."""
         self._show()
 
     def _show(self) -> None:
@@ -361,8 +396,15 @@ class DebuggerApp(SessionApp):
 
     def action_ask(self, name: str) -> None:
         """Ask what a command needs to know, then carry it out."""
-        if self.session is not None:
-            self.push_screen(ASKING[name](self._view(self.session)), self._change)
+        session = self.session
+        if session is None:
+            return
+        refuses = BY_NAME[name].refuses
+        reason = "" if refuses is None else refuses(session)
+        if reason:
+            self.session = replace(session, notice=reason)
+        else:
+            self.push_screen(ASKING[name](self._view(session)), self._change)
 
     def _change(self, change: Change | None) -> None:
         if change is not None and self.session is not None:
@@ -382,7 +424,9 @@ class DebuggerApp(SessionApp):
         """Let go of the selection; with none, go back to the list."""
         if self.session is None:
             return
-        if self.session.stops.search is not None:
+        if self.session.whatif.wanted is not None:
+            self.session = changing.cancel(self.session)
+        elif self.session.stops.search is not None:
             self.session = cancel(self.session)
         elif is_playing(self.session):
             self.session = pause(self.session)
@@ -391,6 +435,7 @@ class DebuggerApp(SessionApp):
         elif self.session.outer is not None:
             self.session = step_out(self.session)
         elif self._has_list:
+            self.keep()
             self.pop_screen()
             self.set_reactive(DebuggerApp.session, None)
 
@@ -398,7 +443,7 @@ class DebuggerApp(SessionApp):
         """Show the help screen."""
         focused = None if self.focused is None else self.focused.id
         pane = "cells" if isinstance(self.screen, InspectorScreen) else focused or ""
-        self.push_screen(HelpScreen(self.glyphs, pane))
+        self.push_screen(HelpScreen(self.glyphs, pane, self.settings.keymap))
 
     def action_inspect(self) -> None:
         """Look into the selected node; from a reference, lead to the full drawing."""
@@ -432,7 +477,12 @@ class DebuggerApp(SessionApp):
     def action_reload(self) -> None:
         """Read a bad scenario again."""
         self.pop_screen()
-        self.open(self._opened)
+        self.open(self.opened_target)
+
+    def exit(self, *arguments: Any, **options: Any) -> None:
+        """Keep what is worth it, while the screen still stands, and leave."""
+        self.keep()
+        super().exit(*arguments, **options)
 
     # Mouse
 
@@ -463,7 +513,8 @@ class DebuggerApp(SessionApp):
         await self.run_action(BY_NAME[event.command].action)
 
 
-def _open(target: Target) -> Session | Refusal:
-    with collector_paused():
-        opened = open_target(target)
-        return opened if isinstance(opened, Refusal) else open_session(opened)
+def _open_traces(session: Session) -> set[Trace]:
+    """The trace that is shown, those around it, and what they are with the scenario's values."""
+    around = stack(session)
+    originals = (one.whatif.original for one in around)
+    return {one.trace for one in around} | {one for one in originals if one is not None}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from backprop_tui.commands import COMMANDS, Command, key_name
+from backprop_tui.commands import COMMANDS, Command
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +18,12 @@ class Keymap:
         """The keys of `command`, as Textual spells them."""
         return self.changed.get(command.name, command.keys)
 
-    def shown(self, command: Command) -> tuple[str, ...]:
-        """The same as people read them."""
-        return tuple(key_name(key) for key in self.keys(command))
-
     @property
-    def bindings(self) -> dict[str, str]:
-        """What Textual's `set_keymap` takes."""
-        return {name: ",".join(keys) for name, keys in self.changed.items() if keys}
+    def commands(self) -> tuple[Command, ...]:
+        """The table, each command with the keys that it has here."""
+        if not self.changed:
+            return COMMANDS
+        return tuple(replace(command, keys=self.keys(command)) for command in COMMANDS)
 
 
 DEFAULT_KEYMAP = Keymap()

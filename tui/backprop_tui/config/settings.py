@@ -98,13 +98,16 @@ class _Reader:
 
     def _keymap(self, found: Any) -> Keymap:
         if not isinstance(found, dict):
-            self._tell(("keys",), "`keys` is a table: write `[keys]`, and below it `command = keys`")
+            self._tell(
+                ("keys",), "`keys` is a table: write `[keys]`, and below it `command = keys`"
+            )
             return Keymap()
         changed: dict[str, tuple[str, ...]] = {}
         for name, value in found.items():
+            if name not in BY_NAME:
+                self._tell(("keys", name), _unknown("command", name, BY_NAME))
+                continue
             try:
-                if name not in BY_NAME:
-                    raise _Mistake(_unknown("command", name, BY_NAME))
                 changed[name] = _keys(value)
             except _Mistake as mistake:
                 self._tell(("keys", name), str(mistake))
@@ -188,7 +191,7 @@ def _key(written: str) -> str:
     return key
 
 
-_SPELLED: Final = frozenset(
-    _character_to_key(chr(code)) for code in range(0x20, 0x7F)
-) | {key for command in COMMANDS for key in command.keys}
+_SPELLED: Final = frozenset(_character_to_key(chr(code)) for code in range(0x20, 0x7F)) | {
+    key for command in COMMANDS for key in command.keys
+}
 """The names of characters: `question_mark`, `slash`."""

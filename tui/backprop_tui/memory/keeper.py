@@ -68,9 +68,7 @@ class Keeper:
         if self._path is None or self._has_failed:
             return ""
         kept = layout.remember(session, look, theme)
-        if kept == self._saved or (
-            self._saved is None and layout.is_like_new(kept, self._theme)
-        ):
+        if kept == self._saved or (self._saved is None and layout.is_like_new(kept, self._theme)):
             return ""
         try:
             file.save(self._path, self._name, kept.plain)

@@ -10,8 +10,8 @@ from typing import Final
 
 _FALLBACKS: Final = ("editor", "nano", "vim", "vi")
 _PLUS: Final = frozenset(
-    {"vi", "vim", "nvim", "view", "gvim", "nano", "pico", "emacs", "emacsclient", "mg", "joe", "jed",
-     "micro", "kak", "ne", "editor"}
+    {"vi", "vim", "nvim", "view", "gvim", "nano", "pico", "emacs", "emacsclient", "mg", "joe",
+     "jed", "micro", "kak", "ne", "editor"}
 )  # fmt: skip
 _GOTO: Final = frozenset({"code", "code-insiders", "codium", "vscodium", "cursor", "windsurf"})
 _COLON: Final = frozenset({"hx", "helix", "subl", "zed", "zeditor", "lapce"})
@@ -26,9 +26,7 @@ class Editor:
     """What to say of it, where nobody has chosen it."""
 
 
-def find_editor(
-    environment: Mapping[str, str], which: Callable[[str], str | None]
-) -> Editor | str:
+def find_editor(environment: Mapping[str, str], which: Callable[[str], str | None]) -> Editor | str:
     """The editor of $VISUAL, else of $EDITOR, else one that is there; or why there is none."""
     for variable in ("VISUAL", "EDITOR"):
         written = environment.get(variable, "").strip()

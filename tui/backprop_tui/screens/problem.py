@@ -47,14 +47,18 @@ class ProblemScreen(Screen[None]):
                 from textual.widgets import Markdown
 
                 yield Markdown(_markdown(self._refusal.about))
-        back = [("esc", "back to the list")] if self._has_list else []
-        keys = [("R", "read again"), *back, ("q", "quit")]
         parts = [
             part
-            for key, word in keys
+            for key, word in self.keys
             for part in ((key, "bold $primary"), (f" {word}  ", "$foreground-muted"))
         ]
         yield Static(Content.assemble(*parts), classes="bar")
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """The keys and what they do."""
+        back = [("esc", "back to the list")] if self._has_list else []
+        return [("R", "read again"), *back, ("q", "quit")]
 
     def on_mount(self) -> None:
         """Say what this is."""
@@ -62,6 +66,24 @@ class ProblemScreen(Screen[None]):
         box.border_title = Content(printable(title) or "This scenario cannot be opened")
         if title:
             box.border_subtitle = "this error is what the lesson is about"
+
+
+class TroubleScreen(ProblemScreen):
+    """The same of a file that was saved with a mistake while its last good run is open."""
+
+    BINDINGS: ClassVar = [Binding("escape,q,R,enter", "dismiss", "close", show=False)]
+
+    def __init__(self, refusal: Refusal, glyphs: Glyphs) -> None:
+        super().__init__(refusal, glyphs, has_list=False)
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """Only back; what is read again is read without being asked."""
+        return [("esc", "back to the last good run; it goes on as soon as the file is mended")]
+
+    def on_mount(self) -> None:
+        """Say what this is."""
+        self.query_one("#problems").border_title = "What was saved cannot be opened"
 
 
 def problem_text(error: ScenarioError, problem: Problem, glyphs: Glyphs) -> Content:

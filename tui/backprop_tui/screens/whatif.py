@@ -164,4 +164,3 @@ def _line(view: View, row: Row, name: int, room: int) -> Content:
         (f"  {original}", "$foreground-muted"),
         (f"{mark}{current}", style),
     )
-

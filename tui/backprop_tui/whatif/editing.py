@@ -138,9 +138,7 @@ def reset_all(session: Session) -> Session:
 def run(session: Session, wanted: Wanted) -> Session:
     """Run at once where that is quick; else leave it to a thread, and say so."""
     if session.whatif.seconds > LONG and wanted.values:
-        return replace(
-            session, whatif=replace(session.whatif, wanted=wanted), notice=_RUNNING
-        )
+        return replace(session, whatif=replace(session.whatif, wanted=wanted), notice=_RUNNING)
     asked = replace(session, whatif=replace(session.whatif, wanted=wanted))
     return arrive(asked, carry_out(session.whatif, wanted))
 
@@ -177,7 +175,9 @@ def arrive(session: Session, outcome: Outcome) -> Session:
     )
     said = wanted.said
     if wanted.nudge is not None:
-        said = nudging.told(nudging.predict(session.trace, outcome.trace, session.cursor, wanted.nudge))
+        said = nudging.told(
+            nudging.predict(session.trace, outcome.trace, session.cursor, wanted.nudge)
+        )
     return replace(there, notice=said)
 
 
@@ -191,6 +191,14 @@ def _refused(session: Session, outcome: Outcome) -> str:
 def refusal(session: Session) -> str:
     """Why an edit could not be run, just after it; empty where it could."""
     return session.notice if session.notice.startswith(_REFUSED) else ""
+
+
+def progress(session: Session, elapsed: float) -> Session:
+    """How long the run under way has taken, and about how long it takes."""
+    if session.whatif.wanted is None:
+        return session
+    took = f"{elapsed:.1f} of about {session.whatif.seconds:.1f} seconds"
+    return replace(session, notice=f"running again with other values: {took} · esc cancels")
 
 
 def cancel(session: Session) -> Session:
@@ -227,4 +235,3 @@ def _nudge(session: Session, sign: int) -> Session:
     values = with_leaf(session, base.values, node, moved)
     # What was added is told, not what was meant: in float32 they are not the same.
     return run(session, Wanted(values, _longer(base, values), Nudge(node, amount, index)))
-

@@ -52,7 +52,9 @@ def why_not(session: Session) -> str:
     if trace.graph.operation[node] is not None:
         return f"{label} is computed: select an input, and + and − nudge it"
     if not is_float(trace.graph.value[node]):
-        return f"{label} is {dtype_of(trace.graph.value[node])}: there is nothing between its values"
+        return (
+            f"{label} is {dtype_of(trace.graph.value[node])}: there is nothing between its values"
+        )
     if not np.size(trace.graph.value[node]):
         return f"{label} has no elements"
     return ""
@@ -119,9 +121,10 @@ def predict(before: Trace, after: Trace, cursor: int, nudge: Nudge) -> Predictio
         name = f"every element of {name}"
     was, now = before.graph.value[nudge.node], after.graph.value[nudge.node]
     amount = _amount(was, now, nudge)
+    sign = "+" if nudge.amount >= 0 else "−"
     with np.errstate(all="ignore"):
         return Prediction(
-            nudged=f"{name} {'+' if nudge.amount >= 0 else '−'} {notation.number(abs(nudge.amount))}",
+            nudged=f"{name} {sign} {notation.number(abs(nudge.amount))}",
             output=label if is_plain else f"Σ gradient·{label}",
             before=float(np.sum(seed * np.asarray(before.graph.value[one.output], float))),
             after=float(np.sum(seed * np.asarray(after.graph.value[one.output], float))),

@@ -167,7 +167,9 @@ def _index(text: str, place: Span) -> tuple[int | slice, ...]:
 
 def _one_index(one: Expression) -> int | slice:
     if isinstance(one, syntax.Slice):
-        return slice(*(None if end is None else _whole(end) for end in (one.start, one.stop, one.step)))
+        return slice(
+            *(None if end is None else _whole(end) for end in (one.start, one.stop, one.step))
+        )
     return _whole(one)
 
 
@@ -180,9 +182,7 @@ def _whole(one: Expression) -> int:
 
 def _counted(index: tuple[int | slice, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
     """An index of one element, counted from the start."""
-    return tuple(
-        one % size for one, size in zip(index, shape, strict=True) if isinstance(one, int)
-    )
+    return tuple(one % size for one, size in zip(index, shape, strict=True) if isinstance(one, int))
 
 
 def _shapes(name: str, old: Any, shape: tuple[int, ...]) -> str:
@@ -194,4 +194,3 @@ def _shapes(name: str, old: Any, shape: tuple[int, ...]) -> str:
 def _settled(value: np.ndarray, old: Value, trace: Trace) -> Value:
     settled = settle(value, trace.graph.dtype)
     return settled if isinstance(old, np.ndarray) else type(old)(settled)
-
