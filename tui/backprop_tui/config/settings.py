@@ -15,7 +15,7 @@ from backprop_engine.suggestions import did_you_mean, listed
 from backprop_tui.commands import BY_NAME, COMMANDS
 from backprop_tui.config.places import Places
 from backprop_tui.finding.state import RATES
-from backprop_tui.keymap import Keymap, conflicts
+from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap, conflicts
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
 
 THEMES: Final = (BLACKBOARD.name, WHITEBOARD.name, *BUILTIN_THEMES)
@@ -33,7 +33,7 @@ class Settings:
     """Steps a second that play goes at."""
     torch: bool = True
     """Whether torch is asked."""
-    keymap: Keymap = Keymap()
+    keymap: Keymap = DEFAULT_KEYMAP
     mistakes: tuple[str, ...] = ()
     """One sentence each, with file, line and column."""
 
@@ -183,7 +183,11 @@ def _key(written: str) -> str:
     else:
         *modifiers, last = written.split("+")
         base = _character_to_key(last) if len(last) == 1 else last
-        if set(modifiers) - _MODIFIERS or (len(last) > 1 and last not in _NAMED_KEYS | _SPELLED):
+        if (
+            set(modifiers) - _MODIFIERS
+            or not last
+            or (len(last) > 1 and last not in _NAMED_KEYS | _SPELLED)
+        ):
             raise _Mistake(_unknown("key", written, _NAMED_KEYS | _SPELLED))
         key = "+".join((*modifiers, base))
     if key in _FIXED:

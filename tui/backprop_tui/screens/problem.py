@@ -30,6 +30,8 @@ class ProblemScreen(Screen[None]):
         Binding("R", "app.reload", "read again", show=False),
     ]
 
+    HEADLINE: ClassVar = "This scenario cannot be opened"
+
     def __init__(self, refusal: Refusal, glyphs: Glyphs, *, has_list: bool) -> None:
         super().__init__()
         self._refusal = refusal
@@ -63,7 +65,7 @@ class ProblemScreen(Screen[None]):
     def on_mount(self) -> None:
         """Say what this is."""
         box, title = self.query_one("#problems"), self._refusal.title
-        box.border_title = Content(printable(title) or "This scenario cannot be opened")
+        box.border_title = Content(printable(title) or self.HEADLINE)
         if title:
             box.border_subtitle = "this error is what the lesson is about"
 
@@ -73,6 +75,8 @@ class TroubleScreen(ProblemScreen):
 
     BINDINGS: ClassVar = [Binding("escape,q,R,enter", "dismiss", "close", show=False)]
 
+    HEADLINE: ClassVar = "What was saved cannot be opened"
+
     def __init__(self, refusal: Refusal, glyphs: Glyphs) -> None:
         super().__init__(refusal, glyphs, has_list=False)
 
@@ -80,10 +84,6 @@ class TroubleScreen(ProblemScreen):
     def keys(self) -> list[tuple[str, str]]:
         """Only back; what is read again is read without being asked."""
         return [("esc", "back to the last good run; it goes on as soon as the file is mended")]
-
-    def on_mount(self) -> None:
-        """Say what this is."""
-        self.query_one("#problems").border_title = "What was saved cannot be opened"
 
 
 def problem_text(error: ScenarioError, problem: Problem, glyphs: Glyphs) -> Content:

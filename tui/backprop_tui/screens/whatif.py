@@ -140,8 +140,8 @@ def what_if_lines(view: View, width: int) -> list[Content]:
             Content("Select an input in the graph: e gives it another value, + and - nudge it."),
         ]
     name = min(_NAME, width // 3)
-    room = max(min((width - name - 6) // 2, _FIGURE), _LEAST_FIGURE)
-    head = f"{'':{name}}  {right('original', room)}  {right('current', room)}"
+    room = max(min((width - name - 5) // 2, _FIGURE), _LEAST_FIGURE)
+    head = f"{'':{name}}  {right('original', room)}   {right('current', room)}"
     lines = [Content.styled(head, "$foreground-muted")]
     found = rows(session)
     lines += [_line(view, one, name, room) for one in found[:_MOST_ROWS]]
@@ -156,7 +156,7 @@ def _line(view: View, row: Row, name: int, room: int) -> Content:
         right(glyphs.text("–" if one is None else figure(one, room, full=True)), room)
         for one in (row.original, row.current)
     )
-    mark = f"{glyphs.changed} " if row.is_changed else "  "
+    mark = f" {glyphs.changed} " if row.is_changed else "   "
     style = "bold $warning" if row.is_changed else ""
     label = left(glyphs.text(printable(row.name)), name)
     return Content.assemble(

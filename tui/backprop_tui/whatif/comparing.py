@@ -23,7 +23,8 @@ def differ(one: Value | None, other: Value | None) -> bool:
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         is_float = np.asarray(one).dtype.kind == "f"
         return not np.array_equal(one, other, equal_nan=is_float)
-    return one != other and not (one != one and other != other)
+    # The nan of one is the nan of the other.
+    return bool(one != other and (one == one or other == other))
 
 
 def difference(original: Trace, current: Trace) -> Difference:

@@ -187,7 +187,7 @@ def _counted(index: tuple[int | slice, ...], shape: tuple[int, ...]) -> tuple[in
 
 def _shapes(name: str, old: Any, shape: tuple[int, ...]) -> str:
     wanted = f"has shape {np.shape(old)}" if np.shape(old) else "is a single number"
-    given = f"this has shape {shape}" if shape else "this is one"
+    given = f"this has shape {shape}" if shape else "this is one number"
     return f"`{name}` {wanted}, {given}"
 
 
