@@ -28,7 +28,8 @@ def test_the_defaults_as_they_are_printed_are_the_defaults():
 
 
 def test_what_is_set_applies():
-    text = 'theme = "nord"\nplay_speed = 8\ntorch = false\n[keys]\nquit = "Q"\nreset_value = ["f5", "?"]\nhelp = []\n'
+    text = 'theme = "nord"\nplay_speed = 8\ntorch = false\n[keys]\nquit = "Q"\n'
+    text += 'reset_value = ["f5", "?"]\nhelp = []\n'
     settings = parse_settings(text, "c")
     assert settings.mistakes == ()
     assert (settings.theme, settings.rate, settings.torch) == ("nord", 8.0, False)
@@ -59,12 +60,15 @@ def test_two_commands_may_change_keys_with_each_other():
         ('[keys]\nquit = "ctrl+q"', "c:2:1: `ctrl+q` always leaves the program"),
         ('[keys]\nquit = "bogus+x"', "c:2:1: there is no key `bogus+x`"),
         ('[keys]\nquit = ""', "c:2:1: there is no key ``"),
-        ('keys.quit = "n"', "c:1:1: `n` is `node_forward`'s key already; give that another key, too"),
+        (
+            'keys.quit = "n"',
+            "c:1:1: `n` is `node_forward`'s key already; give that another key, too",
+        ),
         ('[keys]\nfold = "up"', "c:2:1: `up` is `up`'s key already"),
         ("theme = ", "c:1:1: this is no TOML: invalid value"),
         ("a = 1\na = 2", "c:2:1: this is no TOML: cannot overwrite a value"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_told_with_its_place_and_the_rest_applies(text, told):
     settings = parse_settings(text, "c")
     assert settings.mistakes[0].startswith(told)

@@ -101,27 +101,39 @@ def test_what_the_graph_no_longer_has_is_told_and_kept(tmp_path):
 
 
 GOOD = {
-    "version": 1, "scenario": "s", "breakpoints": [], "watches": [], "folds": [],
-    "layout": {"pane": "chain", "focus": "graph", "zoomed": False}, "theme": "blackboard",
-}  # fmt: skip
+    "version": 1,
+    "scenario": "s",
+    "breakpoints": [],
+    "watches": [],
+    "folds": [],
+    "layout": {"pane": "chain", "focus": "graph", "zoomed": False},
+    "theme": "blackboard",
+}
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"{", "no JSON"), (b"\xff\xfe", "no JSON"), (b"[" * 100_000, "no JSON"), (b"", "no JSON"), (b"[]", "no version"),
+        (b"{", "no JSON"),
+        (b"\xff\xfe", "no JSON"),
+        (b"[" * 100_000, "no JSON"),
+        (b"", "no JSON"),
+        (b"[]", "no version"),
         (b'{"version": "1"}', "no version"),
         (json.dumps({**GOOD, "version": 2}).encode(), "version 2, this program knows 1"),
         (json.dumps({**GOOD, "layout": 3}).encode(), "not what this program writes"),
         (json.dumps({**GOOD, "folds": [["x"]]}).encode(), "not what this program writes"),
         (json.dumps({**GOOD, "theme": 3}).encode(), "not what this program writes"),
-        (json.dumps({**GOOD, "breakpoints": [{"on": "moon"}]}).encode(), "not what this program writes"),
+        (
+            json.dumps({**GOOD, "breakpoints": [{"on": "moon"}]}).encode(),
+            "not what this program writes",
+        ),
         (json.dumps({**GOOD, "watches": None}).encode(), "not what this program writes"),
         (b'{"version": 1}', "not what this program writes"),
         (b" " * 5_000_000, "too large"),
     ],
     ids=range(14),
-)  # fmt: skip
+)
 def test_a_broken_file_is_set_aside_with_a_notice(tmp_path, content, reason):
     path = file.file_of(tmp_path, TEXT)
     path.parent.mkdir()

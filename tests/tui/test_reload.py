@@ -159,8 +159,13 @@ def test_a_file_is_read_when_two_looks_find_the_same_change(tmp_path):
         lambda: path.write_text("back"),
         touched,
     ) == [
-        [False, False], [False, True], [False, True], [False, False], [False, True], [False, True],
-    ]  # fmt: skip
+        [False, False],
+        [False, True],
+        [False, True],
+        [False, False],
+        [False, True],
+        [False, True],
+    ]
 
 
 def test_who_is_still_writing_is_left_alone(tmp_path):
@@ -177,8 +182,9 @@ def test_who_is_still_writing_is_left_alone(tmp_path):
 def test_a_file_that_was_not_there_is_read_once_it_is(tmp_path):
     path = tmp_path / "a.yaml"
     assert looks(path, lambda: None, lambda: path.write_text("x")) == [
-        [False, False], [False, True],
-    ]  # fmt: skip
+        [False, False],
+        [False, True],
+    ]
     assert begin(look(path / "under a file")).is_gone
 
 
@@ -210,11 +216,14 @@ def test_without_either_one_that_is_there_is_taken_and_told():
 @pytest.mark.parametrize(
     ("command", "arguments"),
     [
-        (("vim",), ["+7", "FILE"]), (("/usr/bin/nano",), ["+7", "FILE"]),
-        (("emacs", "-nw"), ["-nw", "+7", "FILE"]), (("code", "--wait"), ["--wait", "-g", "FILE:7"]),
-        (("hx",), ["FILE:7"]), (("ed",), ["FILE"]),
+        (("vim",), ["+7", "FILE"]),
+        (("/usr/bin/nano",), ["+7", "FILE"]),
+        (("emacs", "-nw"), ["-nw", "+7", "FILE"]),
+        (("code", "--wait"), ["--wait", "-g", "FILE:7"]),
+        (("hx",), ["FILE:7"]),
+        (("ed",), ["FILE"]),
     ],
-)  # fmt: skip
+)
 def test_each_editor_is_told_the_line_in_its_own_way(command, arguments, tmp_path):
     path = tmp_path / "a.yaml"
     written = [one.replace("FILE", str(path)) for one in arguments]

@@ -124,8 +124,10 @@ def test_the_place_stays_and_what_differs_is_known():
     assert not gradient_differs(session, y)
     assert not value_differs(BASIC, y)
     assert [(one.name, one.original, one.current) for one in rows(session)] == [
-        ("x", 2, 3), ("y", 11, 19), ("x.grad", 7, 9),
-    ]  # fmt: skip
+        ("x", 2, 3),
+        ("y", 11, 19),
+        ("x.grad", 7, 9),
+    ]
 
 
 def test_the_value_that_was_there_before_is_no_change():
@@ -166,14 +168,26 @@ def test_the_hits_of_breakpoints_are_those_of_the_new_run():
 @pytest.mark.parametrize(
     ("text", "name", "said"),
     [
-        ("x=2, y=x**2+3x+1", "x", "x + 0.01 · y: 11 → 11.0701, predicted 11.07 (7 × 0.01), off by 0.0001"),
+        (
+            "x=2, y=x**2+3x+1",
+            "x",
+            "x + 0.01 · y: 11 → 11.0701, predicted 11.07 (7 × 0.01), off by 0.0001",
+        ),
         ("x=2, y=3x", "x", "x + 0.01 · y: 6 → 6.03, predicted 6.03 (3 × 0.01), and so it is"),
         ("x=2000, y=3x", "x", "x + 10 · y: 6000 → 6030, predicted 6030 (3 × 10), and so it is"),
         ("x=0, y=x*x", "x", "x + 0.01 · y: 0 → 0.0001, predicted 0 (0 × 0.01), off by 0.0001"),
-        ("v=[1,2], y=v.sum()", "v", "every element of v + 0.01 · y: 3 → 3.02, predicted 3.02 (2 × 0.01), and so it is"),
-        ("x=2, k=3, y=k*x.detach()", "x", "x + 0.01 · y: 6 → 6.03; no gradient arrives there, so nothing is predicted"),
+        (
+            "v=[1,2], y=v.sum()",
+            "v",
+            "every element of v + 0.01 · y: 3 → 3.02, predicted 3.02 (2 × 0.01), and so it is",
+        ),
+        (
+            "x=2, k=3, y=k*x.detach()",
+            "x",
+            "x + 0.01 · y: 6 → 6.03; no gradient arrives there, so nothing is predicted",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_nudge_says_what_was_predicted_and_what_is_true(text, name, said):
     assert editing.nudge_up(on(opened(text), name)).notice == said
 
@@ -227,13 +241,21 @@ def test_a_value_that_is_not_finite_stays_what_it_is(value):
 @pytest.mark.parametrize(
     ("text", "name", "value"),
     [
-        ("-0.5", "x", -0.5), ("x = 1e-3", None, 1e-3), ("x=inf", None, math.inf), ("-inf", "x", -math.inf),
-        ("x = nan", None, math.nan), ("1/8", "x", 0.125),
-        ("W[0,1] = 2.5", None, [[1, 2.5], [3, 4]]), ("W[-1] = [8, 9]", None, [[1, 2], [8, 9]]),
-        ("W[:, 0] = 0", None, [[0, 2], [0, 4]]), ("[[5, 6], [7, nan]]", "W", [[5, 6], [7, math.nan]]),
-        ("i[0] = 1", None, [1, 1]), ("false", "m", False), ("[1,0] = -1", "W", [[1, 2], [-1, 4]]),
+        ("-0.5", "x", -0.5),
+        ("x = 1e-3", None, 1e-3),
+        ("x=inf", None, math.inf),
+        ("-inf", "x", -math.inf),
+        ("x = nan", None, math.nan),
+        ("1/8", "x", 0.125),
+        ("W[0,1] = 2.5", None, [[1, 2.5], [3, 4]]),
+        ("W[-1] = [8, 9]", None, [[1, 2], [8, 9]]),
+        ("W[:, 0] = 0", None, [[0, 2], [0, 4]]),
+        ("[[5, 6], [7, nan]]", "W", [[5, 6], [7, math.nan]]),
+        ("i[0] = 1", None, [1, 1]),
+        ("false", "m", False),
+        ("[1,0] = -1", "W", [[1, 2], [-1, 4]]),
     ],
-)  # fmt: skip
+)
 def test_values_that_one_may_write(text, name, value):
     node = None if name is None else ARRAY.trace.named(name)
     found = parse_edit(text, ARRAY.trace, node)
@@ -264,7 +286,7 @@ def test_values_that_one_may_write(text, name, value):
         ("x = 10**400", None, "this number cannot be computed", "10**400"),
         ("x = (", None, "", ""),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_told_with_their_place(text, name, message, marked):
     node = None if name is None else ARRAY.trace.named(name)
     with pytest.raises(ProblemError) as caught:

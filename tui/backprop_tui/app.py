@@ -345,7 +345,7 @@ class DebuggerApp(LivingApp):
             symbolic=self.symbolic_state,
             autopsy=known.autopsies.get(trace),
             is_examined=trace in known.autopsies,
-            trouble="" if self.trouble is None else self.trouble.error.render().split("\n")[0],
+            trouble="" if self.trouble is None else self.trouble.headline,
             keymap=self.settings.keymap,
         )
 

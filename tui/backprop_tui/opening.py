@@ -32,6 +32,13 @@ class Refusal:
     about: str = ""
 
     @property
+    def headline(self) -> str:
+        """What is wrong, in one line: the file without its folders, line, column, message."""
+        line = self.error.render().partition("\n")[0]
+        name = self.error.source.name
+        return Path(name).name + line.removeprefix(name)
+
+    @property
     def is_lesson(self) -> bool:
         """Whether the scenario is about this very error."""
         return bool(self.title or self.about)

@@ -83,10 +83,9 @@ class DebuggerScreen(Screen[None]):
             self.query_one(f"#{pane}").border_title = name
         self._bring_forward(_SHARING[0])
         self.activate(self._active)
-        self.query_one(GraphTree).focus()
         self.show(self._view)
-        if self._begin.focus in [pane for pane, _ in PANES]:
-            self.focus_pane(self._begin.focus)
+        is_pane = self._begin.focus in [pane for pane, _ in PANES]
+        self.focus_pane(self._begin.focus if is_pane else "graph")
         if self._begin.is_zoomed:
             self.toggle_zoom()
 

@@ -45,9 +45,9 @@ def with_runner(session: Session, rerun: Rerun | None, seconds: float = 0.0) -> 
 def why_not(session: Session) -> str:
     """Why no value can be edited here; empty where one can."""
     if session.outer is not None:
-        return "this is the inside of an operation: I steps out, and there values can be edited"
+        return "inside of an operation nothing can be edited: I steps out"
     if session.whatif.rerun is None:
-        return "this trace was recorded by something that cannot be run again with other values"
+        return "this is a recording: it cannot be run again with other values"
     return ""
 
 

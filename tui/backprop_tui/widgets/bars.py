@@ -55,6 +55,8 @@ class TitleBar(Widget):
             title, choices = name, choices[2:]
         if crumbs:
             title = self._path((title, *crumbs, "inside"))
+        if self.view.session.whatif.values:
+            title += f"{dot}what if"
         texts = [dot.join(choice) for choice in choices]
         fitting = [text for text in texts if cell_len(title) + cell_len(text) + 2 <= width]
         right = (fitting or texts[-1:])[0]

@@ -283,7 +283,7 @@ def _was(view: View, row: int) -> str:
     )
     if original is None or not is_shown or not value_differs(session, node):
         return ""
-    return f" was {figure(original.graph.value[node], _NARROW_FIGURE)}"
+    return f" was {figure(original.graph.value[node], _NARROW_FIGURE)} "
 
 
 def _grad_fn(trace: Trace, node: int) -> str:
@@ -305,7 +305,7 @@ def _gradient_cells(view: View, row: int, state: RowState, columns: Columns) -> 
             style = "muted"  # what the pass before has left; this one starts afresh
     gap = "  "
     if gradient_differs(view.session, state.node):
-        gap = f"{view.glyphs.changed} "
+        gap = f" {view.glyphs.changed}"
     cells = [(gap + right(figure(now, columns.gradient), columns.gradient), style)]
     if columns.change:
         cells.append((left(f" {change}", columns.change), "change"))
