@@ -189,7 +189,9 @@ def test_breakpoints_and_watches_are_there_after_a_restart_and_not_with_fresh(te
     one.wait_for("Mine", "0/10")
     one.press("b")
     one.wait_for("breakpoint on %1")
-    one.press("wx.grad*2\r")
+    one.press("w")
+    one.wait_for("an expression over names")
+    one.press("x.grad*2\r")
     one.wait_for("[Watches]", "x.grad*2")
     one.press("q")
     assert one.finish() == 0

@@ -55,7 +55,7 @@ class WhatIf:
     original: Trace | None = None
     """The trace with the scenario's own values; None where there is no `rerun`."""
     seconds: float = 0.0
-    """How long the first run took."""
+    """How long a run takes, about."""
     values: Leaves = field(default_factory=dict)
     difference: Difference | None = None
     """Of the session's trace from the original; None while they are the same one."""
