@@ -78,7 +78,7 @@ class LivingApp(SessionApp):
         self.set_interval(watching.INTERVAL, self._look_round)
 
     def _look_round(self) -> None:
-        if self.session is None:
+        if self.session is None or not self.screen_stack:  # none is left while the app ends
             return
         self._look_at_file()
         self._tell_progress()
