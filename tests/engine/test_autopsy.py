@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from backprop_engine.autopsy.births import Place, births, broadcasts_to, is_spoi
 from backprop_engine.autopsy.figures import figures
 from backprop_engine.autopsy.flow import causes, event_of
 from backprop_engine.autopsy.report import as_record, autopsy, autopsy_lines, event_text
+from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
-from backprop_engine.source import Source
+from backprop_engine.source import ScenarioError, Source
 
 
 def traced(text):
@@ -345,3 +347,33 @@ def test_so_are_contributions_that_the_rule_itself_has_summed():
 )  # fmt: skip
 def test_shapes_are_told_that_would_not_be_repeated(shape, wanted, fits):
     assert broadcasts_to(shape, wanted) is fits
+
+
+GALLERY = Path(__file__).parents[2] / "scenarios" / "gallery"
+
+
+def told_in_the_gallery():
+    for path in sorted(GALLERY.glob("*.yaml")):
+        try:
+            trace = record(load(path))
+        except ScenarioError:
+            continue  # a lesson whose point is an error
+        results = [*trace.assigned.values()]
+        grads = [grad for one in trace.passes for grad in (one.grads or {}).values()]
+        if any(is_spoilt(trace.graph.value[node]) for node in results) or any(
+            map(is_spoilt, grads)
+        ):
+            yield path.stem, trace
+
+
+def test_in_every_lesson_with_a_nan_operation_element_and_place_are_told():
+    told = dict(told_in_the_gallery())
+    assert len(told) >= 4
+    for name, trace in told.items():
+        found = autopsy(trace)
+        assert found is not None, name
+        assert found.first.operation in OPERATIONS, name
+        assert found.first.position is not None, name
+        assert found.first.figures, name
+        assert found.causes, name
+        assert found.ways, name

@@ -88,6 +88,9 @@ def test_every_name_is_explained_in_the_help():
         ("local*upstream == contribution", [5, 6, 7, 8, 9]),
         ("contribution", [4, 5, 6, 7, 8, 9]),
         ("grad < 0", []),
+        ("isnan(grad)", []),
+        ("norm(grad) < 3", [4, 5, 6, 7]),
+        ("any(grad == 3) & all(value == 2)", [8]),
     ],
 )
 def test_a_condition_holds_where_it_does_and_nowhere_else(condition, steps):

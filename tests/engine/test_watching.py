@@ -71,6 +71,16 @@ def test_an_expression_with_something_unknown_is_unknown():
 def test_arrays_and_functions_are_watched_too():
     assert np.array_equal(over_time("A.grad.T[0]", ARRAYS)[-1], [1, 1])
     assert over_time("sum(A.grad)", ARRAYS)[-1] == 0
+    assert over_time("norm(A.grad)", ARRAYS)[-1] == 2
+
+
+def test_of_an_operation_with_several_outputs_one_is_picked():
+    assert over_time("max(A, dim=1).values[0]", ARRAYS)[-1] == 2
+    assert over_time("max(A, dim=1)[1][0]", ARRAYS)[-1] == 1
+    with pytest.raises(ProblemError, match="gives several values"):
+        compile_watch("max(A, dim=1)", ARRAYS)
+    with pytest.raises(ProblemError, match="unknown property"):
+        compile_watch("sum(A).valuez", ARRAYS)
 
 
 @pytest.mark.parametrize("trace", [BASIC, AGAIN, PASSES], ids=["basic", "again", "passes"])

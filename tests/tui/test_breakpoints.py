@@ -203,7 +203,8 @@ def test_a_search_in_small_portions_ends_where_one_at_a_stroke_does(session, bud
          "stopped: (grad > 3) and (value < 3) at pow → x, grad 7, value 2 (hit 1 of 1)"),
         ("if step == 2", "stopped: step = 2 at add → %3 (hit 1 of 1)"),
         ("if grad > 8", "no later hit"),
-        ("if value > [9, 10]", "stopped: value > [9, 10] at add → %3, 10, 1 of 2 elements (hit 1 of 4)"),
+        ("if value > [9, 10]",
+         "stopped: value > [9, 10] at add → %3, 10, 1 of 2 elements (hit 1 of 4)"),
     ],
 )  # fmt: skip
 def test_the_reason_for_a_stop_is_said(text, said):

@@ -93,10 +93,10 @@ async def test_tabs_that_come_faster_than_they_are_drawn_all_count(opened):
 
 async def test_the_names_of_all_panes_fit_a_very_narrow_screen(opened, text_of):
     async with opened(size=(40, 12)) as pilot:
-        assert " [Chain] Torch Symbolic Source Notes" in text_of(pilot)
+        assert " [Chain] Torc Symb Sour Note Watc" in text_of(pilot)
         await pilot.press("tab", "tab")
         await pilot.pause()
-        assert " Chain [Torch] Symbolic Source Notes" in text_of(pilot)
+        assert " Chai [Torch] Symb Sour Note Watc" in text_of(pilot)
 
 
 async def test_a_narrow_screen_shows_the_pane_that_has_the_focus(opened, text_of):

@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Protocol
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.reactive import reactive
@@ -23,29 +22,28 @@ from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import session as do
-from backprop_tui.commands import BY_NAME, key_name
+from backprop_tui.commands import BY_NAME
 from backprop_tui.config.settings import Settings
-from backprop_tui.finding.playing import is_playing, pause
 from backprop_tui.findings import Findings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
 from backprop_tui.inside import stack, step_out
-from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.living_app import LivingApp
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.messages import Changed
+from backprop_tui.navigation.playing import is_playing, pause
 from backprop_tui.opening import SMALL, Refusal, Target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
 from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
 from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
+from backprop_tui.palette import CommandList
 from backprop_tui.reload.reading import read_session
 from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.inspector import InspectorScreen
-from backprop_tui.screens.jump import JumpScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 from backprop_tui.screens.reading import ReadingScreen
@@ -85,37 +83,6 @@ class AsksSympy(Protocol):
 
     def close(self) -> None:
         """End it; an `ask` under way returns."""
-
-
-class CommandList(Provider):
-    """The table of commands, for the palette."""
-
-    async def discover(self) -> Hits:
-        """All commands, before anything is typed."""
-        for title, text, action in self._entries():
-            yield DiscoveryHit(title, partial(self.app.run_action, action), help=text)
-
-    async def search(self, query: str) -> Hits:
-        """The commands whose titles match `query`."""
-        matcher = self.matcher(query)
-        for title, text, action in self._entries():
-            score = matcher.match(title)
-            if score > 0:
-                run = partial(self.app.run_action, action)
-                yield Hit(score, matcher.highlight(title), run, help=text)
-
-    def _entries(self) -> Iterable[tuple[str, str, str]]:
-        if not isinstance(self.screen, DebuggerScreen):
-            return
-        for command in _keymap(self.app).commands:
-            keys = ", ".join(key_name(key) for key in command.keys)
-            if command.name != "command_palette":
-                title = f"{command.title}  ({keys})" if keys else command.title
-                yield title, command.help, command.action
-
-
-def _keymap(app: App[object]) -> Keymap:
-    return app.settings.keymap if isinstance(app, DebuggerApp) else DEFAULT_KEYMAP
 
 
 class DebuggerApp(LivingApp):
@@ -410,16 +377,6 @@ class DebuggerApp(LivingApp):
         if change is not None and self.session is not None:
             self.session = change(self.session)
 
-    def action_next_pane(self) -> None:
-        """Focus the next pane."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.turn(1)
-
-    def action_previous_pane(self) -> None:
-        """Focus the pane before."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.turn(-1)
-
     def action_leave(self) -> None:
         """Let go of the selection; with none, go back to the list."""
         if self.session is None:
@@ -428,6 +385,8 @@ class DebuggerApp(LivingApp):
             self.session = changing.cancel(self.session)
         elif self.session.stops.search is not None:
             self.session = cancel(self.session)
+        elif isinstance(self.screen, DebuggerScreen) and self.screen.is_zoomed:
+            self.screen.toggle_zoom()
         elif is_playing(self.session):
             self.session = pause(self.session)
         elif self.session.selected is not None:
@@ -455,17 +414,6 @@ class DebuggerApp(LivingApp):
         else:
             self.session = session = do.select(session, session.row)
             self.push_screen(InspectorScreen(self._view(session)))
-
-    def action_zoom(self) -> None:
-        """Let the focused pane fill the screen, or no longer."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.toggle_zoom()
-
-    def action_jump_to_pane(self) -> None:
-        """Show a letter on each pane, and go where one leads."""
-        screen = self.screen
-        if isinstance(screen, DebuggerScreen):
-            self.push_screen(JumpScreen(screen.hints()), screen.focus_pane)
 
     def action_close_problem(self) -> None:
         """From a bad scenario back to the list, or out."""

@@ -9,7 +9,7 @@ from functools import partial
 from backprop_tui import inside
 from backprop_tui import session as do
 from backprop_tui.copying import Copier, gradient_text, latex_text, markdown_text, value_text
-from backprop_tui.finding import playing, searching
+from backprop_tui.navigation import playing, searching
 from backprop_tui.session import Change, Session
 from backprop_tui.stops import editing, watching
 from backprop_tui.stops.continuing import continue_back, continue_forward
@@ -35,6 +35,10 @@ class Command:
     """Its word in the footer, one for keys that belong together; empty where it is not there."""
     in_tree: bool = False
     """Its keys are heard in the tree alone; elsewhere they scroll."""
+    takes_long: Callable[[Session], str] | None = None
+    """Says what `apply` has to do where that may take a while, so that a thread does it."""
+    offer: str = ""
+    """Its word in the footer while there is occasion for it (see `offers`), before all others."""
     in_watches: bool = False
     """Its keys are heard in the Watches pane alone."""
 
@@ -42,10 +46,6 @@ class Command:
     """Says why nothing can be asked here; None where something always can."""
     copies: Copier | None = None
     """The text that it copies; None where it copies nothing."""
-    takes_long: Callable[[Session], str] | None = None
-    """Says what `apply` has to do where that may take a while, so that a thread does it."""
-    offer: str = ""
-    """Its word in the footer while there is occasion for it (see `offers`), before all others."""
 
     @property
     def action(self) -> str:
@@ -58,10 +58,10 @@ class Command:
 
 
 STEPPING, JUMPING, TREE, SCREEN = "Step", "Jump", "Graph", "Screen"
+REASONS = "Why"
 BREAKPOINTS, WATCHES = "Breakpoints", "Watches"
 WHAT_IF = "What if"
 SEARCH, PLAY, COPY = "Search", "Play", "Copy and save"
-REASONS = "Why"
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -147,33 +147,6 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "to_mark", ("apostrophe",), "go to a mark", "List the marks and go to one, by its letter.",
         JUMPING, asks=True,
-    ),
-    Command(
-        "search", ("slash",), "search",
-        "Search names, operations, expressions and values: relu, grad > 1.", SEARCH, asks=True,
-        footer="search",
-    ),
-    Command(
-        "next_match", ("right_square_bracket",), "next match", "Select the next match.", SEARCH,
-        searching.next_match,
-    ),
-    Command(
-        "previous_match", ("left_square_bracket",), "previous match",
-        "Select the match before.", SEARCH, searching.previous_match,
-    ),
-    Command(
-        "play_forward", ("p",), "play", "Let the steps run by themselves, or pause.", PLAY,
-        playing.play_forward, footer="play",
-    ),
-    Command(
-        "play_back", ("P",), "play backwards", "Let the steps run backwards, or pause.", PLAY,
-        playing.play_back, footer="play",
-    ),
-    Command(
-        "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, playing.slower
-    ),
-    Command(
-        "faster", ("greater_than_sign",), "faster", "Play faster.", PLAY, playing.faster
     ),
     Command(
         "watch", ("w",), "watch", "Watch an expression: x.grad, a*b, norm(W.grad).", WATCHES,
@@ -269,26 +242,6 @@ COMMANDS: tuple[Command, ...] = (
         asks=True, refuses=changing.why_not,
     ),
     Command(
-        "copy_value", ("y",), "copy the value", "Copy the selected node's value, all digits.",
-        COPY, copies=value_text,
-    ),
-    Command(
-        "copy_gradient", ("Y",), "copy the gradient",
-        "Copy the selected node's gradient, all digits.", COPY, copies=gradient_text,
-    ),
-    Command(
-        "copy_markdown", (), "copy the explanation as Markdown",
-        "Copy what Chain rule says of this step, as Markdown.", COPY, copies=markdown_text,
-    ),
-    Command(
-        "copy_latex", (), "copy the explanation as LaTeX",
-        "Copy what Chain rule says of this step, as LaTeX.", COPY, copies=latex_text,
-    ),
-    Command(
-        "save_picture", (), "save a picture of the screen",
-        "Save the screen as an SVG file in the current folder.", COPY,
-    ),
-    Command(
         "origin", ("o",), "origin",
         "Show why a gradient is what it is: all paths it came along, the largest first.",
         REASONS, asks=True, footer="origin",
@@ -307,6 +260,53 @@ COMMANDS: tuple[Command, ...] = (
         "step_out", ("I",), "step out",
         "Close it again, and compare what its parts send with what it has sent.", REASONS,
         inside.step_out, takes_long=inside.what_takes_long_to_close, offer="out",
+    ),
+    Command(
+        "search", ("slash",), "search",
+        "Search names, operations, expressions and values: relu, grad > 1.", SEARCH, asks=True,
+        footer="search",
+    ),
+    Command(
+        "next_match", ("right_square_bracket",), "next match", "Select the next match.", SEARCH,
+        searching.next_match,
+    ),
+    Command(
+        "previous_match", ("left_square_bracket",), "previous match",
+        "Select the match before.", SEARCH, searching.previous_match,
+    ),
+    Command(
+        "play_forward", ("p",), "play", "Let the steps run by themselves, or pause.", PLAY,
+        playing.play_forward, footer="play",
+    ),
+    Command(
+        "play_back", ("P",), "play backwards", "Let the steps run backwards, or pause.", PLAY,
+        playing.play_back, footer="play",
+    ),
+    Command(
+        "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, playing.slower
+    ),
+    Command(
+        "faster", ("greater_than_sign",), "faster", "Play faster.", PLAY, playing.faster
+    ),
+    Command(
+        "copy_value", ("y",), "copy the value", "Copy the selected node's value, all digits.",
+        COPY, copies=value_text,
+    ),
+    Command(
+        "copy_gradient", ("Y",), "copy the gradient",
+        "Copy the selected node's gradient, all digits.", COPY, copies=gradient_text,
+    ),
+    Command(
+        "copy_markdown", (), "copy the explanation as Markdown",
+        "Copy what Chain rule says of this step, as Markdown.", COPY, copies=markdown_text,
+    ),
+    Command(
+        "copy_latex", (), "copy the explanation as LaTeX",
+        "Copy what Chain rule says of this step, as LaTeX.", COPY, copies=latex_text,
+    ),
+    Command(
+        "save_picture", (), "save a picture of the screen",
+        "Save the screen as an SVG file in the current folder.", COPY,
     ),
     Command("next_pane", ("tab",), "next pane", "Move on to the next pane.", SCREEN),
     Command("previous_pane", ("shift+tab",), "previous pane", "Back to the pane before.", SCREEN),
@@ -342,6 +342,7 @@ _KEY_NAMES = {
     "question_mark": "?",
     "apostrophe": "'",
     "slash": "/",
+    "exclamation_mark": "!",
     "left_square_bracket": "[",
     "right_square_bracket": "]",
     "less_than_sign": "<",

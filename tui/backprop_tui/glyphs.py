@@ -112,7 +112,7 @@ def _has_unicode(locale: str) -> bool:
 _SIGNS = {
     **dict.fromkeys("─╌╺▔", "-"),
     **dict.fromkeys("━═", "="),
-    **dict.fromkeys("│┃║▌▐▎▏▕┆", "|"),
+    **dict.fromkeys("│┃║▌▐▎▏▕┆▍▋▊▉", "|"),
     **dict.fromkeys("╭╮╰╯├┤┬┴┼└┘┌┐╔╗╚╝", "+"),
     **dict.fromkeys("→▶╸", ">"),
     **dict.fromkeys("↑▲", "^"),

@@ -73,8 +73,8 @@ PANE_HELP: Final[Mapping[str, PaneHelp]] = {
     "cells": PaneHelp(
         "Inspector",
         "Every element of one array: its indices stand above and to the left, a vector is wrapped "
-        "into rows of ten. Orange is positive, blue negative, and the stronger the larger; nan "
-        "and inf are red. Below stand the element in brackets with all its digits, and the "
+        "into rows of ten or of five. Orange is positive, blue negative, the stronger the larger; "
+        "nan and inf are red. Below stand the element in brackets with all its digits, and the "
         "statistics and the histogram of the whole array.",
         (
             ("↑ ↓ ← →", "Go to another element; so do h j k l, PgUp, PgDn, home and end."),

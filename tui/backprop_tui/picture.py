@@ -30,7 +30,7 @@ def save_picture(svg: str, name: str, folder: Path) -> Path:
                 try:
                     file.write(svg)
                     file.flush()
-                except OSError:
+                except BaseException:
                     path.unlink(missing_ok=True)
                     raise
         except FileExistsError:

@@ -16,7 +16,7 @@ import numpy as np
 from backprop_engine.composite import Opened
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, Step, Trace
-from backprop_tui.finding.state import Play, Search
+from backprop_tui.navigation.state import Play, Search
 from backprop_tui.outline import NO_ROW, Outline, draw_outline, visible_rows
 from backprop_tui.stops.state import Stops
 from backprop_tui.whatif.state import WhatIf
@@ -44,6 +44,10 @@ class Session:
     """What the last command has to say, where it could not do as asked."""
     page: int = 10
     """Rows of the tree on the screen."""
+    outer: Session | None = None
+    """The session outside, where this one is the inside of a composite operation."""
+    opened: Opened | None = None
+    """Of what it is the inside."""
     stops: Stops = field(default_factory=Stops)
     """Breakpoints and watches."""
     search: Search | None = None
@@ -54,10 +58,6 @@ class Session:
     """Steps that run by themselves; None while none do."""
     rate: float = 2.0
     """Steps a second that play goes at."""
-    outer: Session | None = None
-    """The session outside, where this one is the inside of a composite operation."""
-    opened: Opened | None = None
-    """Of what it is the inside."""
     whatif: WhatIf = field(default_factory=WhatIf)
     """What has been put in the place of the scenario's values."""
 

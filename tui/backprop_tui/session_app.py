@@ -1,4 +1,4 @@
-"""The part of the app that goes along with any session: hits, search, play, what it copies."""
+"""The part of the app that goes along with any session: hits, search, play, panes, copies."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from textual.worker import get_current_worker
 
 from backprop_engine.trace import Trace
 from backprop_tui.commands import BY_NAME
-from backprop_tui.finding.playing import is_playing, tick
-from backprop_tui.finding.searching import learn as learn_matches
-from backprop_tui.finding.searching import look_on, needs_looking
-from backprop_tui.finding.state import Matches
+from backprop_tui.navigation.playing import is_playing, tick
+from backprop_tui.navigation.searching import learn as learn_matches
+from backprop_tui.navigation.searching import look_on, needs_looking
+from backprop_tui.navigation.state import Matches
 from backprop_tui.picture import picture_name, save_picture
+from backprop_tui.screens.debugger import DebuggerScreen
+from backprop_tui.screens.jump import JumpScreen
 from backprop_tui.session import Session
 from backprop_tui.stops.continuing import is_surveyed, surveys
 from backprop_tui.stops.continuing import learn as learn_hits
@@ -37,6 +39,7 @@ class SessionApp(App[None]):
     class Surveyed(Message):
         """A worker has looked on for hits of breakpoints and watches."""
 
+        trace: Trace
         scans: Mapping[Key, Scan]
 
     @dataclass
@@ -74,11 +77,11 @@ class SessionApp(App[None]):
         for scans in surveys(session):
             if worker.is_cancelled:
                 return
-            self.post_message(self.Surveyed(scans))
+            self.post_message(self.Surveyed(session.trace, scans))
 
     @on(Surveyed)
     def _learn(self, event: Surveyed) -> None:
-        if self.session is not None:
+        if self.session is not None and event.trace is self.session.trace:
             self.session = learn_hits(self.session, event.scans)
 
     # Search and play
@@ -123,6 +126,29 @@ class SessionApp(App[None]):
         """One step of play."""
         if self.session is not None:
             self.session = tick(self.session)
+
+    # Panes
+
+    def action_next_pane(self) -> None:
+        """Focus the next pane."""
+        if isinstance(self.screen, DebuggerScreen):
+            self.screen.turn(1)
+
+    def action_previous_pane(self) -> None:
+        """Focus the pane before."""
+        if isinstance(self.screen, DebuggerScreen):
+            self.screen.turn(-1)
+
+    def action_zoom(self) -> None:
+        """Let the focused pane fill the screen, or no longer."""
+        if isinstance(self.screen, DebuggerScreen):
+            self.screen.toggle_zoom()
+
+    def action_jump_to_pane(self) -> None:
+        """Show a letter on each pane, and go where one leads."""
+        screen = self.screen
+        if isinstance(screen, DebuggerScreen):
+            self.push_screen(JumpScreen(screen.hints()), screen.focus_pane)
 
     # Copying and saving
 

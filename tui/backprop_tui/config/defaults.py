@@ -6,7 +6,7 @@ from itertools import groupby
 
 from backprop_tui.commands import COMMANDS
 from backprop_tui.config.settings import Settings
-from backprop_tui.finding.state import RATES
+from backprop_tui.navigation.state import RATES
 
 _HEAD = """\
 # Settings of backprop-tui. Take the # away before a line to change it.

@@ -58,8 +58,11 @@ class Layer:
         block: np.ndarray = np.asarray(self.shown)[index]
         if self.minus is None:
             return block
+        other = np.asarray(self.minus)[index]
         with np.errstate(all="ignore"):
-            difference: np.ndarray = np.asarray(block - np.asarray(self.minus)[index])
+            is_same = (block == other) | (np.isnan(block) & np.isnan(other))
+            # Two nans, or two infs of one sign, are no difference to anyone who compares.
+            difference: np.ndarray = np.where(is_same, block.dtype.type(0), block - other)
         return difference
 
 

@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.style import Style
 
 from backprop_tui.commands import COMMANDS
+from backprop_tui.keymap import Keymap
 from backprop_tui.memory.layout import Layout
 from backprop_tui.screens.jump import Hint
 from backprop_tui.view import View
@@ -90,11 +91,16 @@ class DebuggerScreen(Screen[None]):
             self.toggle_zoom()
 
     @property
+    def keymap(self) -> Keymap:
+        """The keys that are heard here."""
+        return self._view.keymap
+
+    @property
     def layout_now(self) -> Layout:
         """Which pane is in front, which has the focus, and whether it is zoomed."""
         focused = "" if self.focused is None else self.focused.id or ""
         is_pane = focused in ("graph", *(pane for pane, _ in PANES))
-        return Layout(self._active, focused if is_pane else "graph", self._is_zoomed)
+        return Layout(self._active, focused if is_pane else "graph", self.is_zoomed)
 
     def show(self, view: View) -> None:
         """Draw `view` in every pane; a new watch brings its pane up."""
@@ -152,19 +158,20 @@ class DebuggerScreen(Screen[None]):
             return
         if name != "graph":
             self.activate(name)
-        if self._is_zoomed:
+        if self.is_zoomed:
             self._zoom(name)
         # At once, not after this message: the next tab may already wait behind it.
         self.set_focus(self.query_one(f"#{name}"))
 
     @property
-    def _is_zoomed(self) -> bool:
+    def is_zoomed(self) -> bool:
+        """Whether one pane fills the screen."""
         return self.query_one("#panes").has_class("-zoomed")
 
     def toggle_zoom(self) -> None:
         """Let the focused pane fill the screen; show all again, where one does."""
         focused = "graph" if self.focused is None or self.focused.id is None else self.focused.id
-        self._zoom("" if self._is_zoomed else focused)
+        self._zoom("" if self.is_zoomed else focused)
 
     def _zoom(self, name: str) -> None:
         self.query_one("#panes").set_class(bool(name), "-zoomed")
@@ -182,7 +189,7 @@ class DebuggerScreen(Screen[None]):
             widget = self.query_one(f"#{pane}")
             if widget.display and widget.region.area:
                 hints.append(Hint(pane, widget.region.offset + Offset(1, 0)))
-            elif widget.has_class("-behind") and not self._is_zoomed and not tabs.display:
+            elif widget.has_class("-behind") and not self.is_zoomed and not tabs.display:
                 front = next(one for one in _SHARING if one != pane)
                 beside = Offset(len(f"-- [{dict(PANES)[front]}] "), 0)
                 hints.append(Hint(pane, self.query_one(f"#{front}").region.offset + beside))

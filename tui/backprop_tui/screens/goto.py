@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from backprop_tui.finding.places import parse_target
+from backprop_tui.navigation.places import parse_target
 from backprop_tui.session import Change, Session
 
 

@@ -17,9 +17,9 @@ from textual.widgets import Static
 from backprop_engine.conditions import HELP as CONDITION_HELP
 from backprop_engine.watching import HELP as WATCH_HELP
 from backprop_tui.commands import COMMANDS, Command, key_name
-from backprop_tui.finding.query import HELP as SEARCH_HELP
 from backprop_tui.glyphs import LEGEND, Glyphs
 from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap
+from backprop_tui.navigation.query import HELP as SEARCH_HELP
 from backprop_tui.pane_help import PANE_HELP, PaneHelp
 
 _READING = """\
@@ -94,9 +94,9 @@ def help_text(
     for name, meaning in LEGEND:
         lines += _entry(getattr(glyphs, name), meaning, "bold", width)
     for title, text in (
-        ("Searches", SEARCH_HELP),
-        ("Conditions", CONDITION_HELP),
-        ("Watches", WATCH_HELP),
+        ("What a search looks at", SEARCH_HELP),
+        ("What a condition says", CONDITION_HELP),
+        ("What a watch shows", WATCH_HELP),
     ):
         lines += [Content(), Content.styled(title, _TITLE)]
         lines += [Content(line) for line in textwrap.wrap(glyphs.text(text), width)]

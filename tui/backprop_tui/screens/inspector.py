@@ -18,13 +18,12 @@ from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from backprop_engine.values import Shape, Value, shape_of
-from backprop_tui.commands import COMMANDS, STEPPING
 from backprop_tui.copying import copy_of
 from backprop_tui.inspecting.grid import ACROSS, FEW_ACROSS, Grid, grid_of, largest, next_broken
+from backprop_tui.inspecting.keys import KEYS, key_bar
 from backprop_tui.inspecting.layers import Layer, Quantity, Whose, layer_of
 from backprop_tui.inspecting.statistics import Statistics, statistics
 from backprop_tui.inspecting.wording import (
-    MUTED,
     element_line,
     heading,
     number_lines,
@@ -41,25 +40,12 @@ _FAR = 10**9
 _WIDE = 120
 """Columns of a screen that has room for ten elements side by side."""
 
-_KEYS: tuple[tuple[str, str, str, str], ...] = (
-    ("tab,right_curly_bracket", "quantity(1)", "next quantity", "tab"),
-    ("shift+tab,left_curly_bracket", "quantity(-1)", "quantity before", ""),
-    ("t", "whose", "ours, torch's, difference", "t torch"),
-    ("right_square_bracket", "slice(1)", "next slice", "[ ] slice"),
-    ("left_square_bracket", "slice(-1)", "slice before", ""),
-    ("a", "axis", "another axis", "a axis"),
-    ("x", "largest", "to the largest element", "x largest"),
-    ("exclamation_mark", "broken", "to the next nan or inf", "! nan"),
-    ("y", "copy_element", "copy this element", "y copy"),
-    ("Y", "copy_all", "copy all elements", ""),
-)
-
 
 class InspectorScreen(Screen[None]):
     """One node; it follows the run, whose steps can be made from here as well."""
 
     BINDINGS: ClassVar = [
-        Binding("escape,q,enter", "app.pop_screen", "close the inspector", show=False),
+        Binding("q,enter", "app.pop_screen", "close the inspector", show=False),
         Binding("up,k", "move(-1, 0)", "element above", show=False),
         Binding("down,j", "move(1, 0)", "element below", show=False),
         Binding("left,h", "move(0, -1)", "element to the left", show=False),
@@ -70,13 +56,8 @@ class InspectorScreen(Screen[None]):
         Binding("end", f"move(0, {_FAR})", "last in the row", show=False),
         Binding("ctrl+home", f"move(-{_FAR}, -{_FAR})", "first element", show=False),
         Binding("ctrl+end", f"move({_FAR}, {_FAR})", "last element", show=False),
-        *(Binding(keys, action, title, show=False) for keys, action, title, _ in _KEYS),
-        Binding("question_mark", "app.help", "help", show=False),
-        *(
-            Binding(",".join(command.keys), command.action, command.title, show=False)
-            for command in COMMANDS
-            if command.group == STEPPING
-        ),
+        *(Binding(one.key, one.action, one.title, show=False) for one in KEYS),
+        Binding("space", "app.command('node_forward')", "next node", show=False),
     ]
 
     @dataclass
@@ -210,19 +191,9 @@ class InspectorScreen(Screen[None]):
         notice = self._view.session.notice
         if notice:
             return Content.styled(self._view.glyphs.text(printable(notice)), "bold $warning")
-        words = ["esc close", *(word for *_, word in _KEYS if word), "n s step", "? help"]
-        words[1] = "tab quantity"
-        if not self._value_shape:
-            words = ["esc close", "n s step", "? help"]
-        elif not self._grid.leading:
-            words = [word for word in words if word not in ("[ ] slice", "a axis")]
-        while len("  ".join(words)) > width and len(words) > 1:
-            words.pop(-2)
-        parts: list[tuple[str, str]] = []
-        for word in words:
-            key, _, meaning = word.rpartition(" ")
-            parts += [(f"{key} ", "bold $primary"), (f"{meaning}  ", MUTED)]
-        return Content.assemble(*parts)
+        return key_bar(
+            width, has_table=bool(self._value_shape), has_slices=bool(self._grid.leading)
+        )
 
     # Actions
 

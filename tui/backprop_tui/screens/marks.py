@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from backprop_tui.finding.marks import is_letter, mark_rows, set_mark, to_mark
+from backprop_tui.navigation.marks import is_letter, mark_rows, set_mark, to_mark
 from backprop_tui.session import Change
 from backprop_tui.text import fit, printable, right
 from backprop_tui.view import View
@@ -47,10 +47,10 @@ class MarkScreen(ModalScreen[Change | None]):
         where = f"{session.cursor:,} of {len(session.trace):,}"
         question = f"Press a letter: it will mark this place, {where}."
         if not self._setting:
-            question = "Press the letter of a mark, or click it."
+            question = "Press its letter, or click it."
         if not self._rows:
-            question += "" if self._setting else " There is none yet: m and a letter set one."
-        lines = [Content.styled(text(question), "$foreground-muted"), Content()]
+            question += "" if self._setting else " None yet: m and a letter set one."
+        lines = [Content.styled(text(fit(question, width)), "$foreground-muted"), Content()]
         digits = len(f"{len(session.trace):,}")
         for letter, place, what in self._rows:
             said = f"  {right(f'{place:,}', digits)}  {text(printable(what))}"

@@ -13,8 +13,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from backprop_tui.finding.searching import search_for
 from backprop_tui.messages import Changed
+from backprop_tui.navigation.searching import position, search_for
 from backprop_tui.session import Change, Session
 from backprop_tui.text import fit, printable
 from backprop_tui.view import View
@@ -49,7 +49,8 @@ class SearchPrompt(ModalScreen[Change | None]):
         """Tell what `view`, the session as it is by now, says of the search."""
         self._view = view
         if self._text.strip():
-            self._say(view.session.notice)
+            further = " · enter keeps it, then ] and [ go on" if position(view.session) else ""
+            self._say(view.session.notice + further)
 
     def _say(self, sentence: str) -> None:
         text = self._view.glyphs.text(printable(sentence))

@@ -16,7 +16,7 @@ READY_MADE: Final = {
     "Inf": "isinf(value) | isinf(grad)",
     "vanishing gradient": "(sum(abs(grad)) < 1e-6) & (grad != 0)",
     "exploding gradient": "abs(grad) > 1e3",
-    "zero gradient": "sum(abs(grad)) == 0",
+    "zero gradient": "all(grad == 0)",
 }
 """Titles and conditions of the breakpoints that the palette offers."""
 

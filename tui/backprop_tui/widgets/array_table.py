@@ -26,6 +26,7 @@ _HEADER = 1
 _LEVELS = 8
 _STRONGEST = 0.55
 """How far the strongest colour goes; more would leave the figures unreadable."""
+_CURSOR = Style(bold=True, underline=True)
 
 
 class ArrayTable(ScrollView, can_focus=True, inherit_bindings=False):
@@ -37,7 +38,6 @@ class ArrayTable(ScrollView, can_focus=True, inherit_bindings=False):
         "cells--positive",
         "cells--negative",
         "cells--broken",
-        "cells--cursor",
     }
 
     @dataclass
@@ -185,7 +185,7 @@ class ArrayTable(ScrollView, can_focus=True, inherit_bindings=False):
         else:
             style = self._heat_style(heat(float(element), scale))
         if is_cursor:
-            style += self.get_visual_style("cells--cursor").rich_style
+            style += _CURSOR
         return style
 
     def _heat_style(self, level: int) -> Style:

@@ -27,6 +27,8 @@ PANES: tuple[tuple[str, str], ...] = (
     ("watches", "Watches"),
 )
 """The panes under the graph: id and name."""
+_LETTERS = 4
+"""Of a name, where there is hardly any room."""
 
 
 class TitleBar(Widget):
@@ -125,11 +127,16 @@ class PaneTabs(Widget):
         self.refresh()
 
     def _labels(self) -> list[tuple[str, str]]:
-        """Pane and text of each tab; where room is short, without blanks and further words."""
+        """Pane and text of each tab; where room is short, without blanks and further words.
+
+        Where even that is too long, only the pane that is shown has its word in full.
+        """
         full = [(pane, f"[{name}]" if pane == self.active else f" {name} ") for pane, name in PANES]
         if sum(len(text) + 1 for _, text in full) - 1 <= self.size.width:
             return full
         words = [(pane, name.partition(" ")[0]) for pane, name in PANES]
+        if sum(len(word) + 1 for _, word in words) + 1 > self.size.width:
+            words = [(pane, w if pane == self.active else w[:_LETTERS]) for pane, w in words]
         return [(pane, f"[{word}]" if pane == self.active else word) for pane, word in words]
 
     def render(self) -> Content:
@@ -203,7 +210,7 @@ class KeyBar(Widget):
     def render(self) -> Content:
         """Keys and words."""
         if self.notice:
-            return Content.styled(self.notice, "bold $warning")
+            return Content.styled(fit(self.notice, self.size.width), "bold $warning")
         parts: list[tuple[str, str]] = []
         for group in self._groups():
             style = "bold $warning" if group.commands[0] in self._offers else "$foreground-muted"

@@ -12,7 +12,7 @@ from backprop_engine import notation
 from backprop_engine.explain import expression
 from backprop_engine.trace import StepKind, Trace
 from backprop_engine.values import Value
-from backprop_tui.finding.searching import is_match
+from backprop_tui.navigation.searching import is_match
 from backprop_tui.outline import Outline
 from backprop_tui.session import Session
 from backprop_tui.stops.editing import on_node

@@ -12,8 +12,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from backprop_engine.trace import Pass
-from backprop_tui.finding.marks import mark_columns
-from backprop_tui.finding.playing import is_playing
+from backprop_tui.navigation.marks import mark_columns
+from backprop_tui.navigation.playing import is_playing
 from backprop_tui.stops.continuing import tick_columns
 from backprop_tui.text import left, printable
 from backprop_tui.view import View

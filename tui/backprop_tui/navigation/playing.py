@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_tui.finding.state import RATES, Play
+from backprop_tui.navigation.state import RATES, Play
 from backprop_tui.session import Session, step_back, step_forward
 from backprop_tui.stops.continuing import hit_sentence
 

@@ -14,10 +14,10 @@ from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
 from backprop_tui import session as do
-from backprop_tui.finding import marks, matching, playing
-from backprop_tui.finding.places import parse_target
-from backprop_tui.finding.query import compile_query
-from backprop_tui.finding.searching import (
+from backprop_tui.navigation import marks, matching, playing
+from backprop_tui.navigation.places import parse_target
+from backprop_tui.navigation.query import compile_query
+from backprop_tui.navigation.searching import (
     learn,
     look_on,
     needs_looking,
@@ -26,7 +26,7 @@ from backprop_tui.finding.searching import (
     previous_match,
     search_for,
 )
-from backprop_tui.finding.state import RATES
+from backprop_tui.navigation.state import RATES
 from backprop_tui.session import open_session
 from backprop_tui.stops import editing
 

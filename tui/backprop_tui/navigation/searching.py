@@ -11,8 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from backprop_tui.finding.matching import begin, is_heavy, look
-from backprop_tui.finding.state import Matches, Search
+from backprop_tui.navigation.matching import begin, is_heavy, look
+from backprop_tui.navigation.state import Matches, Search
 from backprop_tui.session import Session, select
 
 
@@ -78,7 +78,7 @@ def learn(session: Session, matches: Matches) -> Session:
         return session
     said = position(session)
     session = replace(session, search=replace(search, matches=matches))
-    if said and session.notice == said:
+    if session.notice == said:
         session = replace(session, notice=position(session))
     return _settle(session)
 
@@ -106,7 +106,7 @@ def _done(session: Session, search: Search, notice: str) -> Session:
 
 def _named(session: Session, search: Search, matches: Matches) -> int | None:
     """The row of the node that has just this name: whoever types it all means that one."""
-    if not search.inclusive or matches.cursor is not None:
+    if not search.inclusive or matches.cursor is not None or not matches.done:
         return None
     node = session.trace.named(search.text.strip())
     return None if node is None else int(session.outline.full_rows[node])

@@ -16,8 +16,8 @@ from backprop_engine.remembered import remembered
 from backprop_engine.source import ProblemError
 from backprop_engine.trace import NO_NODE, PassKind, Trace
 from backprop_engine.values import Value
-from backprop_tui.finding.query import compile_query, is_condition, text_query
-from backprop_tui.finding.state import Matches
+from backprop_tui.navigation.query import compile_query, is_condition, text_query
+from backprop_tui.navigation.state import Matches
 
 if TYPE_CHECKING:
     from backprop_tui.session import Session
@@ -68,6 +68,7 @@ def _look(session: Session, matches: Matches) -> Iterator[Matches]:
             return
         hits_in = _conditional(session.trace, matches.cursor, formula)
     else:
+        session.trace.named(matches.text)  # in this thread, as the first time takes a while
         hits_in = _textual(session.trace, matches.text)
     count = _FIRST
     while not matches.is_complete:
