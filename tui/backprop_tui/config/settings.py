@@ -14,8 +14,8 @@ from textual.theme import BUILTIN_THEMES
 from backprop_engine.suggestions import did_you_mean, listed
 from backprop_tui.commands import BY_NAME, COMMANDS
 from backprop_tui.config.places import Places
-from backprop_tui.navigation.state import RATES
 from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap, conflicts
+from backprop_tui.navigation.state import RATES
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
 
 THEMES: Final = (BLACKBOARD.name, WHITEBOARD.name, *BUILTIN_THEMES)
