@@ -7,36 +7,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.filter import LineFilter
 from textual.message import Message
-from textual.reactive import reactive
 from textual.screen import Screen
-from textual.timer import Timer
 
-from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.source import Source
-from backprop_engine.trace import Trace
 from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME
 from backprop_tui.config.settings import Settings
-from backprop_tui.findings import Findings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
-from backprop_tui.inside import stack, step_out
-from backprop_tui.living_app import LivingApp
+from backprop_tui.inside import step_out
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.messages import Changed
 from backprop_tui.navigation.playing import is_playing, pause
 from backprop_tui.opening import SMALL, Refusal, Target, size_of
-from backprop_tui.oracle.agreement import Agreement, agreement
-from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
-from backprop_tui.oracle.symbolic.client import SymbolicOracle
-from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
+from backprop_tui.oracle_app import AsksSympy, AsksTorch, OracleApp
 from backprop_tui.palette import CommandList
 from backprop_tui.reload.reading import read_session
 from backprop_tui.screens.asking import ASKING
@@ -59,33 +49,11 @@ from backprop_tui.widgets.bars import KeyBar
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.timeline import Timeline
 
-_PAUSE = 0.3
-"""Seconds without a further edit after which the oracles are asked about one."""
 _FOLLOWING = (WhatIfScreen, DebuggerScreen, BreakpointList, SearchPrompt, InspectorScreen)
 """The screens that draw each change of the session."""
 
 
-class AsksTorch(Protocol):
-    """What the app wants of an oracle; see `backprop_tui.oracle.client.Oracle`."""
-
-    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
-        """What torch makes of `trace`; called in a thread."""
-
-    def close(self) -> None:
-        """End it; an `ask` under way returns."""
-
-
-class AsksSympy(Protocol):
-    """The same of the symbolic oracle; see `backprop_tui.oracle.symbolic.client`."""
-
-    def ask(self, trace: Trace) -> SymbolicAnswer:
-        """What mathematics says about `trace`; called in a thread."""
-
-    def close(self) -> None:
-        """End it; an `ask` under way returns."""
-
-
-class DebuggerApp(LivingApp):
+class DebuggerApp(OracleApp):
     """Opens a scenario file, a shorthand, or a folder's list of scenarios."""
 
     TITLE = "backprop-tui"
@@ -93,37 +61,12 @@ class DebuggerApp(LivingApp):
     COMMANDS: ClassVar = App.COMMANDS | {CommandList}
     BINDINGS: ClassVar = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
 
-    oracle_state: reactive[OracleState] = reactive[OracleState](Starting())
-    symbolic_state: reactive[SymbolicState] = reactive[SymbolicState](NOT_ASKED)
-
     @dataclass
     class Opened(Message):
         """A worker has read a scenario."""
 
         target: Target
         result: Session | Refusal
-
-    @dataclass
-    class OracleAnswered(Message):
-        """A worker has torch's answer for `trace`."""
-
-        trace: Trace
-        state: Ready[TorchReport] | Failed
-        agreement: Agreement | None
-
-    @dataclass
-    class Examined(Message):
-        """A worker has looked for inf and nan in `trace`."""
-
-        trace: Trace
-        autopsy: Autopsy | None
-
-    @dataclass
-    class SymbolicAnswered(Message):
-        """A worker has the formulas of `trace`."""
-
-        trace: Trace
-        state: SymbolicAnswer
 
     def __init__(
         self,
@@ -136,21 +79,15 @@ class DebuggerApp(LivingApp):
         keeper: Keeper | None = None,
         fresh: bool = False,
     ) -> None:
-        super().__init__(keeper, fresh=fresh)
+        super().__init__(oracle, symbolic, keeper, fresh=fresh)
         self.settings = settings or Settings()
         for theme in (BLACKBOARD, WHITEBOARD):
             self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:
             self.theme = self.settings.theme
         self._target = target
-        self._oracle: AsksTorch = Oracle() if oracle is None else oracle
-        self._symbolic: AsksSympy = (
-            SymbolicOracle(with_texts=True) if symbolic is None else symbolic
-        )
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii = AsciiFilter()
-        self._known = Findings()
-        self._soon: Timer | None = None
         self.opened_target: Target = target
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
@@ -183,8 +120,7 @@ class DebuggerApp(LivingApp):
 
     def on_unmount(self) -> None:
         """Let no thread wait for an oracle when the app ends."""
-        self._oracle.close()
-        self._symbolic.close()
+        self.close_oracles()
 
     def open(self, target: Target) -> None:
         """Read `target`, a long one in a thread, and show it."""
@@ -215,90 +151,17 @@ class DebuggerApp(LivingApp):
                 self.refusal = result
             self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
             return
-        self._known = Findings()
-        self.set_reactive(DebuggerApp.oracle_state, Starting())
-        self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
+        self.forget_findings()
         session, layout = self.recall(replace(result, rate=self.settings.rate))
         if self.settings.notice and not session.notice:
             session = replace(session, notice=self.settings.notice)
         self.set_reactive(DebuggerApp.session, session)
         self.push_screen(DebuggerScreen(self._view(session), layout))
-        self.call_after_refresh(self._look_into, session.trace)
+        self.call_after_refresh(self.look_into, session.trace)
 
     @on(PickerScreen.Chosen)
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:
         self.open(event.path)
-
-    # Oracles
-
-    def _look_into(self, trace: Trace) -> None:
-        """Ask torch about `trace`, and look for inf and nan in it, each in a thread."""
-        self._known.asked.add(trace)
-        self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
-        self.run_worker(partial(self._examine, trace), thread=True, group="autopsy")
-
-    def _ask(self, trace: Trace) -> None:
-        state = self._oracle.ask(trace)
-        agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
-        self.post_message(self.OracleAnswered(trace, state, agreed))
-
-    def _examine(self, trace: Trace) -> None:
-        self.post_message(self.Examined(trace, autopsy(trace)))
-
-    def _is_open(self, trace: Trace) -> bool:
-        return self.session is not None and trace in _open_traces(self.session)
-
-    @on(OracleAnswered)
-    def _take_answer(self, event: OracleAnswered) -> None:
-        if self.session is None or not self._is_open(event.trace):
-            return
-        self._known.torch[event.trace] = event.state
-        self._known.agreements[event.trace] = event.agreement
-        if event.trace is self.session.trace:
-            self.oracle_state = event.state
-
-    @on(Examined)
-    def _take_autopsy(self, event: Examined) -> None:
-        if self._is_open(event.trace):
-            self._known.autopsies[event.trace] = event.autopsy
-            self._show()
-
-    @on(DebuggerScreen.FormulasWanted)
-    def _start_symbolic(self) -> None:
-        """Ask for formulas, the first time that somebody looks."""
-        if self.session is not None and isinstance(self.symbolic_state, NotAsked):
-            self.symbolic_state = self._known.formulas[self.session.trace] = Starting()
-            ask = partial(self._ask_symbolic, self.session.trace)
-            self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
-
-    def _ask_symbolic(self, trace: Trace) -> None:
-        self.post_message(self.SymbolicAnswered(trace, self._symbolic.ask(trace)))
-
-    @on(SymbolicAnswered)
-    def _take_formulas(self, event: SymbolicAnswered) -> None:
-        if self.session is None or not self._is_open(event.trace):
-            return
-        self._known.formulas[event.trace] = event.state
-        if event.trace is self.session.trace:
-            self.symbolic_state = event.state
-
-    def _follow(self, session: Session) -> None:
-        """Another trace is shown: what is known of it, or soon will be."""
-        trace, known = session.trace, self._known
-        known.keep(_open_traces(session))
-        wants_formulas = not isinstance(self.symbolic_state, NotAsked)
-        self.set_reactive(DebuggerApp.oracle_state, known.torch.get(trace, Starting()))
-        self.set_reactive(DebuggerApp.symbolic_state, known.formulas.get(trace, NOT_ASKED))
-        if self._soon is not None:
-            self._soon.stop()
-        if trace not in known.asked:
-            # One who nudges on and on is not to be followed to every stop.
-            pause = _PAUSE if session.whatif.values else 0
-            self._soon = self.set_timer(pause, partial(self._look_into, trace)) if pause else None
-            if not pause:
-                self._look_into(trace)
-        if wants_formulas:
-            self._start_symbolic()
 
     # Showing
 
@@ -319,20 +182,12 @@ class DebuggerApp(LivingApp):
     def watch_session(self, old: Session | None, new: Session | None) -> None:
         """Draw every change of the session, and look for hits that are not known yet."""
         if old is not None and new is not None and old.trace is not new.trace:
-            self._follow(new)
+            self.follow(new)
         self._show()
         self.survey()
         self.look_on()
         self.keep_time()
         self.run_wanted()
-
-    def watch_oracle_state(self) -> None:
-        """Draw torch's answer."""
-        self._show()
-
-    def watch_symbolic_state(self) -> None:
-        """Draw the formulas."""
-        self._show()
 
     def redraw(self) -> None:
         """Draw the session again, for something else has changed."""
@@ -459,10 +314,3 @@ class DebuggerApp(LivingApp):
     @on(KeyBar.Chosen)
     async def _click_key(self, event: KeyBar.Chosen) -> None:
         await self.run_action(BY_NAME[event.command].action)
-
-
-def _open_traces(session: Session) -> set[Trace]:
-    """The trace that is shown, those around it, and what they are with the scenario's values."""
-    around = stack(session)
-    originals = (one.whatif.original for one in around)
-    return {one.trace for one in around} | {one for one in originals if one is not None}
