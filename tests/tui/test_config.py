@@ -82,6 +82,11 @@ def test_of_several_mistakes_the_first_is_told_and_that_there_are_more():
     assert parse_settings("a = 1\nb = 2\n", "c").notice.endswith("and 1 more: backprop-tui config")
 
 
+def test_on_the_screen_the_file_stands_without_its_folders():
+    told = "config.toml:1:1: there is no setting `a`"
+    assert parse_settings("a = 1", f"/home/me/{told[:11]}").notice == told
+
+
 def test_no_file_is_no_mistake_and_one_that_cannot_be_read_is(tmp_path):
     assert read_settings(tmp_path / "none.toml") == Settings()
     assert "cannot be read" in read_settings(tmp_path).mistakes[0]

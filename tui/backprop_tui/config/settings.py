@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from backprop_tui.navigation.state import RATES
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
 
 THEMES: Final = (BLACKBOARD.name, WHITEBOARD.name, *BUILTIN_THEMES)
+_FOLDERS: Final = re.compile(r"^.*[/\\](?=config\.toml)")
 _MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
 _NAMED_KEYS: Final = frozenset(str(key.value) for key in Keys)
 _FIXED: Final = {"ctrl+q": "always leaves the program", "ctrl+c": "is the terminal's"}
@@ -39,11 +41,12 @@ class Settings:
 
     @property
     def notice(self) -> str:
-        """The first mistake, and that there are more."""
+        """The first mistake, the file without its folders, and that there are more."""
         if not self.mistakes:
             return ""
         more = len(self.mistakes) - 1
-        return self.mistakes[0] + (f" · and {more} more: backprop-tui config" if more else "")
+        first = _FOLDERS.sub("", self.mistakes[0])
+        return first + (f" · and {more} more: backprop-tui config" if more else "")
 
 
 def read_settings(path: Path) -> Settings:
