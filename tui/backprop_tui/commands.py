@@ -13,6 +13,7 @@ from backprop_tui.navigation import playing, searching
 from backprop_tui.session import Change, Session
 from backprop_tui.stops import editing, watching
 from backprop_tui.stops.continuing import continue_back, continue_forward
+from backprop_tui.whatif import editing as changing
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Command:
     in_watches: bool = False
     """Its keys are heard in the Watches pane alone."""
 
+    refuses: Callable[[Session], str] | None = None
+    """Says why nothing can be asked here; None where something always can."""
     copies: Copier | None = None
     """The text that it copies; None where it copies nothing."""
 
@@ -57,6 +60,7 @@ class Command:
 STEPPING, JUMPING, TREE, SCREEN = "Step", "Jump", "Graph", "Screen"
 REASONS = "Why"
 BREAKPOINTS, WATCHES = "Breakpoints", "Watches"
+WHAT_IF = "What if"
 SEARCH, PLAY, COPY = "Search", "Play", "Copy and save"
 
 COMMANDS: tuple[Command, ...] = (
@@ -207,6 +211,37 @@ COMMANDS: tuple[Command, ...] = (
         TREE, in_tree=True,
     ),
     Command(
+        "edit_value", ("e",), "edit a value",
+        "Put another value in the place of an input or a constant, and run all again.", WHAT_IF,
+        asks=True, refuses=changing.why_not, footer="edit",
+    ),
+    Command(
+        "nudge_up", ("plus", "equals_sign"), "nudge up",
+        "Move the selected input up a little: gradient × nudge against the truth.", WHAT_IF,
+        changing.nudge_up, footer="nudge",
+    ),
+    Command(
+        "nudge_down", ("minus",), "nudge down", "Move the selected input down a little.", WHAT_IF,
+        changing.nudge_down, footer="nudge",
+    ),
+    Command(
+        "undo_edit", ("u",), "undo an edit", "Take the last edit or nudge back.", WHAT_IF,
+        changing.undo,
+    ),
+    Command(
+        "reset_value", (), "reset the value", "Give the selected input its own value back.",
+        WHAT_IF, changing.reset,
+    ),
+    Command(
+        "reset_all", ("U",), "reset all values", "Give every value back that the scenario has.",
+        WHAT_IF, changing.reset_all,
+    ),
+    Command(
+        "compare", ("v",), "original and current",
+        "Show what the scenario's own values and the edited ones come to, side by side.", WHAT_IF,
+        asks=True, refuses=changing.why_not,
+    ),
+    Command(
         "origin", ("o",), "origin",
         "Show why a gradient is what it is: all paths it came along, the largest first.",
         REASONS, asks=True, footer="origin",
@@ -283,6 +318,14 @@ COMMANDS: tuple[Command, ...] = (
         "Show a letter on each pane; the letter leads there.", SCREEN,
     ),
     Command(
+        "edit_source", ("E",), "edit the scenario",
+        "Open the scenario in your editor, at the line of this step.", SCREEN,
+    ),
+    Command(
+        "read_again", ("R",), "read again",
+        "Read the scenario's file again; where that failed, show what is wrong with it.", SCREEN,
+    ),
+    Command(
         "leave", ("escape",), "let go",
         "Let the selection follow the steps again; then back to the list of scenarios.", SCREEN,
     ),
@@ -306,6 +349,9 @@ _KEY_NAMES = {
     "greater_than_sign": ">",
     "ctrl+o": "^o",
     "ctrl+p": "^p",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
     "shift+tab": "shift-tab",
     "escape": "esc",
     "pageup": "PgUp",

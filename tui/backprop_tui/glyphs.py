@@ -76,7 +76,7 @@ LEGEND: tuple[tuple[str, str], ...] = (
     ("selected", "the row you selected"),
     ("breakpoint", "a breakpoint; of a watch: continuing stops where it changes"),
     ("breakpoint_off", "a breakpoint that is off"),
-    ("changed", "of a watch: the last step has changed it"),
+    ("changed", "changed: a watch by the last step, a number of the graph by an edit"),
     ("agrees", "torch agrees"),
     ("disagrees", "torch disagrees"),
     ("waiting", "torch has not answered yet"),

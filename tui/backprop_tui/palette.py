@@ -7,7 +7,7 @@ from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from backprop_tui.commands import COMMANDS, key_name
+from backprop_tui.commands import key_name
 from backprop_tui.inspecting.keys import palette_entries
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.inspector import InspectorScreen
@@ -35,7 +35,7 @@ class CommandList(Provider):
             yield from ((title, "", action) for title, action in palette_entries())
         if not isinstance(self.screen, DebuggerScreen):
             return
-        for command in COMMANDS:
+        for command in self.screen.keymap.commands:
             keys = ", ".join(key_name(key) for key in command.keys)
             if command.name != "command_palette":
                 title = f"{command.title}  ({keys})" if keys else command.title

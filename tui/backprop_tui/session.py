@@ -20,6 +20,7 @@ from backprop_tui.folding import Folding
 from backprop_tui.navigation.state import Play, Search
 from backprop_tui.outline import NO_ROW, Outline, draw_outline
 from backprop_tui.stops.state import Stops
+from backprop_tui.whatif.state import WhatIf
 
 _ORIGINS_KEPT = 100
 
@@ -60,6 +61,8 @@ class Session:
     """Steps that run by themselves; None while none do."""
     rate: float = 2.0
     """Steps a second that play goes at."""
+    whatif: WhatIf = field(default_factory=WhatIf)
+    """What has been put in the place of the scenario's values."""
 
     @cached_property
     def step(self) -> Step | None:

@@ -18,6 +18,7 @@ from backprop_tui.screens.marks import MarkScreen
 from backprop_tui.screens.origin import OriginScreen
 from backprop_tui.screens.search import SearchPrompt
 from backprop_tui.screens.stop_prompts import BreakpointPrompt, WatchPrompt
+from backprop_tui.screens.whatif import EditPrompt, WhatIfScreen
 from backprop_tui.session import Change
 from backprop_tui.stops.watching import chosen_watch
 from backprop_tui.view import View
@@ -35,4 +36,6 @@ ASKING: Final[Mapping[str, Callable[[View], AskingScreen]]] = {
     "breakpoints": lambda view: BreakpointList(view),
     "watch": lambda view: WatchPrompt(view, None),
     "edit_watch": lambda view: WatchPrompt(view, chosen_watch(view.session)),
+    "edit_value": EditPrompt,
+    "compare": WhatIfScreen,
 }

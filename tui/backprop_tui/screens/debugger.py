@@ -15,11 +15,14 @@ from textual.screen import Screen
 from textual.style import Style
 
 from backprop_tui.commands import COMMANDS
+from backprop_tui.keymap import Keymap
+from backprop_tui.memory.layout import Layout
 from backprop_tui.screens.jump import Hint
 from backprop_tui.view import View
-from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar
+from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, TroubleBar
 from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_tree import GraphTree
+from backprop_tui.widgets.keys import rebind
 from backprop_tui.widgets.notes_pane import NotesPane
 from backprop_tui.widgets.source_pane import SourcePane
 from backprop_tui.widgets.symbolic_pane import SymbolicPane
@@ -50,14 +53,18 @@ class DebuggerScreen(Screen[None]):
         if command.keys and not command.in_tree and not command.in_watches
     ]
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, layout: Layout | None = None) -> None:
         super().__init__()
         self._view = view
-        self._active = PANES[0][0]
+        names = [pane for pane, _ in PANES]
+        self._begin = layout or Layout()
+        self._active = self._begin.pane if self._begin.pane in names else names[0]
+        rebind(self, view.keymap, "")
 
     def compose(self) -> ComposeResult:
         """Every pane once; the style sheet decides where it stands and whether it shows."""
         yield TitleBar(self._view)
+        yield TroubleBar(self._view)
         with Container(id="panes"):
             yield GraphTree(self._view)
             yield PaneTabs()
@@ -77,8 +84,23 @@ class DebuggerScreen(Screen[None]):
             self.query_one(f"#{pane}").border_title = name
         self._bring_forward(_SHARING[0])
         self.activate(self._active)
-        self.query_one(GraphTree).focus()
         self.show(self._view)
+        is_pane = self._begin.focus in [pane for pane, _ in PANES]
+        self.focus_pane(self._begin.focus if is_pane else "graph")
+        if self._begin.is_zoomed:
+            self.toggle_zoom()
+
+    @property
+    def keymap(self) -> Keymap:
+        """The keys that are heard here."""
+        return self._view.keymap
+
+    @property
+    def layout_now(self) -> Layout:
+        """Which pane is in front, which has the focus, and whether it is zoomed."""
+        focused = "" if self.focused is None else self.focused.id or ""
+        is_pane = focused in ("graph", *(pane for pane, _ in PANES))
+        return Layout(self._active, focused if is_pane else "graph", self.is_zoomed)
 
     def show(self, view: View) -> None:
         """Draw `view` in every pane; a new watch brings its pane up."""
@@ -89,6 +111,7 @@ class DebuggerScreen(Screen[None]):
         if has_more:
             self.activate("watches")
         self.query_one(TitleBar).show(view)
+        self.query_one(TroubleBar).show(view)
         self.query_one(GraphTree).show(view)
         self.query_one(ChainRulePane).show(view)
         self.query_one(TorchPane).show(view)
