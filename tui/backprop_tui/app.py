@@ -245,6 +245,18 @@ class DebuggerApp(App[None]):
     def _ask_symbolic(self, trace: Trace) -> None:
         self.post_message(self.SymbolicAnswered(trace, self._symbolic.ask(trace)))
 
+    def action_ask_again(self) -> None:
+        """Ask the oracles that failed once more; others have nothing more to say."""
+        session = self.session
+        if session is None:
+            return
+        if isinstance(self.oracle_state, Failed):
+            self.oracle_state = Starting()
+            self._start_oracle(session.trace)
+        if isinstance(self.symbolic_state, Failed):
+            self.symbolic_state = NOT_ASKED
+            self._start_symbolic()
+
     @on(SymbolicAnswered)
     def _take_formulas(self, event: SymbolicAnswered) -> None:
         if self.session is not None and event.trace is self.session.trace:

@@ -119,6 +119,10 @@ COMMANDS: tuple[Command, ...] = (
         "Let the selection follow the steps again; then back to the list of scenarios.", SCREEN,
     ),
     Command(
+        "ask_again", ("ctrl+r",), "ask torch again",
+        "Ask the oracles that failed once more, each in a new process.", SCREEN,
+    ),
+    Command(
         "help", ("question_mark",), "help", "Show the keys and the marks.", SCREEN, footer="help"
     ),
     Command("command_palette", ("ctrl+p",), "palette", "Find any command by its name.", SCREEN),
@@ -130,6 +134,7 @@ BY_NAME = {command.name: command for command in COMMANDS}
 _KEY_NAMES = {
     "question_mark": "?",
     "ctrl+p": "^p",
+    "ctrl+r": "^r",
     "shift+tab": "shift-tab",
     "escape": "esc",
     "pageup": "PgUp",
@@ -144,3 +149,7 @@ _KEY_NAMES = {
 def key_name(key: str) -> str:
     """A key as people read it: `?` for `question_mark`."""
     return _KEY_NAMES.get(key, key)
+
+
+ASK_AGAIN = f"{key_name(BY_NAME['ask_again'].keys[0])} asks again."
+"""Beneath what an oracle failed with."""

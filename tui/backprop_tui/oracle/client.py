@@ -8,10 +8,11 @@ import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import IO, Any, Generic, Self
 
@@ -19,8 +20,13 @@ from backprop_engine.trace import Trace
 from backprop_tui.oracle.protocol import decode_report, encode_request
 from backprop_tui.oracle.report import Failed, Ready, Report, TorchReport
 
+MOST_BYTES = 2**30
+"""In one reply; a trace of a million nodes is answered in about a tenth."""
 _LAST_WORDS = 2.0
 """Seconds between the end of the child's output and its own."""
+_PART, _MOST_COMPLAINTS, _MOST_QUOTED = 4096, 16, 500
+"""Bytes read at once of what the child complains of, how many such parts are kept, and how many
+characters are quoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +52,7 @@ class Subject(Generic[Report]):
     @property
     def remedy(self) -> str:
         """What to do where the child has failed."""
-        return (
-            f"Everything else works without {self.name}; open the scenario again to try once more."
-        )
+        return f"Everything else works without {self.name}."
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -114,6 +118,9 @@ class Client(Generic[Report]):
             if "unavailable" in reply:
                 reason = f"{subject.title} cannot be imported ({reply['unavailable']})."
                 return Failed(reason, subject.install)
+            if "memory" in reply:
+                reason = f"{subject.title} ran out of memory over this program."
+                return Failed(reason, subject.remedy)
             if "error" in reply:
                 reason = f"{subject.title} could not run this program ({reply['error']})."
                 return Failed(reason, subject.remedy)
@@ -156,51 +163,66 @@ class Client(Generic[Report]):
 
 
 class _Child:
-    """The process, and one exchange with it at a time."""
+    """The process, and one exchange with it at a time.
+
+    One thread starts the process and speaks with it as long as it lives: writing and reading may
+    block for ever, and on Linux the process ends with the thread that started it.
+    """
 
     def __init__(self, subject: Subject[Any], command: Sequence[str]) -> None:
         self._subject = subject
-        self._complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._complaints,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
-        except OSError:
-            self._complaints.close()
-            raise
+        self._command = command
         self._ending = threading.Lock()
+        self._requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._complaints: deque[bytes] = deque(maxlen=_MOST_COMPLAINTS)
+        started: queue.SimpleQueue[subprocess.Popen[bytes] | OSError] = queue.SimpleQueue()
+        self._speaking = threading.Thread(target=self._speak, args=(started,), daemon=True)
+        self._speaking.start()
+        process = started.get()
+        if isinstance(process, OSError):
+            raise process
+        self._process = process
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
 
     def converse(self, request: str, time_limit: float) -> bytes | Failed:
         """Send one line and wait for one; the line, or why there is none."""
-        answers: queue.Queue[bytes] = queue.Queue()
-        # Both writing and reading may block for ever, so neither is done in this thread.
-        thread = threading.Thread(target=self._exchange, args=(request, answers), daemon=True)
-        thread.start()
+        self._requests.put(request.encode("ascii") + b"\n")
         try:
-            line = answers.get(timeout=time_limit)
+            line = self._answers.get(timeout=time_limit)
         except queue.Empty:
             self.end()
-            thread.join()
             reason = f"{self._subject.title} has not answered within {time_limit:g} seconds."
             return Failed(reason, self._subject.remedy, is_late=True)
-        thread.join()
-        return line if line.endswith(b"\n") else self._death()
+        if line.endswith(b"\n"):
+            return line
+        if len(line) >= MOST_BYTES:
+            reason = f"The {self._subject.name} process said more than {MOST_BYTES:,} bytes at once."
+            return Failed(reason, self._subject.remedy)
+        return self._death()
 
-    def _exchange(self, request: str, answers: queue.Queue[bytes]) -> None:
-        to_child, from_child = self._process.stdin, self._process.stdout
-        line = b""
+    def _speak(self, started: queue.SimpleQueue[subprocess.Popen[bytes] | OSError]) -> None:
         try:
-            if to_child is not None and from_child is not None:
-                to_child.write(request.encode("ascii") + b"\n")
-                to_child.flush()
-                line = from_child.readline()
-        except (OSError, ValueError):
-            line = b""  # the child is gone, or its pipes were closed by `end`
-        answers.put(line)
+            process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )
+        except OSError as error:
+            started.put(error)
+            return
+        started.put(process)
+        for request in iter(self._requests.get, None):
+            self._answers.put(_exchange(process, request))
+
+    def _listen(self) -> None:
+        """Keep the last of what the process complains of, so that it may complain without end."""
+        if self._process.stderr is not None:
+            for part in iter(partial(self._process.stderr.read1, _PART), b""):
+                self._complaints.append(part)
 
     def _death(self) -> Failed:
         name, remedy = self._subject.name, self._subject.remedy
@@ -208,29 +230,49 @@ class _Child:
             code = self._process.wait(timeout=_LAST_WORDS)
         except subprocess.TimeoutExpired:
             return Failed(f"The {name} process has stopped talking.", remedy)
-        how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+        if code < 0 and signal_name(-code) == "SIGKILL":
+            how = "was ended by SIGKILL, as the system does when memory runs out"
+        elif code < 0:
+            how = f"was ended by {signal_name(-code)}"
+        else:
+            how = f"ended with exit code {code}"
         last = self._last_complaint()
         return Failed(f"The {name} process {how}{f': {last}' if last else ''}.", remedy)
 
     def _last_complaint(self) -> str:
-        with self._ending:
-            if self._complaints.closed:
-                return ""
-            self._complaints.seek(0)
-            lines = self._complaints.read().decode("utf-8", "replace").split("\n")
-        return next((line.strip().rstrip(".") for line in reversed(lines) if line.strip()), "")
+        self._listening.join(_LAST_WORDS)  # not for ever: a grandchild may hold the pipe open
+        lines = b"".join(self._complaints).decode("utf-8", "replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        return last.strip().rstrip(".")[:_MOST_QUOTED]
 
     def end(self) -> None:
         """Kill the process, wait for it, close its pipes. Calling it twice does no harm."""
         self._process.kill()
         self._process.wait()
+        self._requests.put(None)
+        self._speaking.join(_LAST_WORDS)
+        self._listening.join(_LAST_WORDS)
         with self._ending:
-            for pipe in (self._process.stdin, self._process.stdout, self._complaints):
-                if pipe is not None and not pipe.closed:
+            for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+                # A thread still in it (a grandchild holds the pipe open) would make closing wait.
+                if pipe is not None and not (self._speaking.is_alive() or pipe.closed):
                     _close(pipe)
 
 
-def _signal_name(number: int) -> str:
+def _exchange(process: subprocess.Popen[bytes], request: bytes) -> bytes:
+    """One line there and one back; empty if the process is gone, cut off if it is too long."""
+    if process.stdin is None or process.stdout is None:
+        return b""
+    try:
+        process.stdin.write(request)
+        process.stdin.flush()
+        return process.stdout.readline(MOST_BYTES)
+    except (OSError, ValueError):
+        return b""  # the child is gone, or its pipes were closed by `end`
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9."""
     try:
         return signal.Signals(number).name
     except ValueError:

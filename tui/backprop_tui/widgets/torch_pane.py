@@ -15,6 +15,7 @@ from backprop_engine import notation
 from backprop_engine.checking.compare import Comparison
 from backprop_engine.trace import StepKind
 from backprop_engine.values import Value
+from backprop_tui.commands import ASK_AGAIN
 from backprop_tui.oracle.report import Failed, Ready, TorchReport
 from backprop_tui.oracle.sweep import our_contribution
 from backprop_tui.text import figure, left, printable, right
@@ -61,7 +62,7 @@ def torch_lines(view: View, width: int) -> list[Content]:
     if isinstance(view.oracle, Failed):
         for sentence, style in (
             (view.oracle.reason, "bold $warning"),
-            (view.oracle.remedy, ""),
+            (f"{view.oracle.remedy} {ASK_AGAIN}", ""),
         ):
             wrapped = textwrap.wrap(printable(text(sentence)), width)
             lines.extend(styled(line, style) for line in wrapped)
