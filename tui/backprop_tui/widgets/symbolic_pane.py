@@ -56,9 +56,7 @@ def symbolic_lines(view: View, width: int) -> list[Content]:
         case NotApplicable(reason=reason, instead=instead):
             return _sentences(view, width, (reason, ""), (instead, _MUTED))
         case Failed(reason=reason, remedy=remedy):
-            return _sentences(
-                view, width, (reason, "bold $warning"), (f"{remedy} {ASK_AGAIN}", "")
-            )
+            return _sentences(view, width, (reason, "bold $warning"), (f"{remedy} {ASK_AGAIN}", ""))
         case _:
             return [styled(view.glyphs.waiting, _MUTED)]
 
