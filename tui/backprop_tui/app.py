@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -169,6 +172,8 @@ class DebuggerApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the list of a folder, or open what is no folder."""
+        if not self.is_headless:
+            self._end_in_order()
         if isinstance(self._target, Path) and self._target.is_dir():
             self.push_screen(PickerScreen(self._target, self.glyphs))
         else:
@@ -178,6 +183,13 @@ class DebuggerApp(App[None]):
         """Let no thread wait for an oracle when the app ends."""
         self._oracle.close()
         self._symbolic.close()
+
+    def _end_in_order(self) -> None:
+        """When the system asks us to end, give the terminal back first."""
+        if sys.platform != "win32":
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, partial(self.exit, None, 128 + number))
 
     def open(self, target: Target) -> None:
         """Read `target`, a long one in a thread, and show it."""

@@ -123,6 +123,10 @@ COMMANDS: tuple[Command, ...] = (
         "Ask the oracles that failed once more, each in a new process.", SCREEN,
     ),
     Command(
+        "suspend_process", ("ctrl+z",), "suspend",
+        "Back to the shell, whose `fg` brings this screen back (not on Windows).", SCREEN,
+    ),
+    Command(
         "help", ("question_mark",), "help", "Show the keys and the marks.", SCREEN, footer="help"
     ),
     Command("command_palette", ("ctrl+p",), "palette", "Find any command by its name.", SCREEN),
@@ -135,6 +139,7 @@ _KEY_NAMES = {
     "question_mark": "?",
     "ctrl+p": "^p",
     "ctrl+r": "^r",
+    "ctrl+z": "^z",
     "shift+tab": "shift-tab",
     "escape": "esc",
     "pageup": "PgUp",
