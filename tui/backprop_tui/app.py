@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -183,6 +184,7 @@ class DebuggerApp(App[None]):
         """Let no thread wait for an oracle when the app ends."""
         self._oracle.close()
         self._symbolic.close()
+        gc.unfreeze()
 
     def _end_in_order(self) -> None:
         """When the system asks us to end, give the terminal back first."""
@@ -224,7 +226,17 @@ class DebuggerApp(App[None]):
         self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
         self.set_reactive(DebuggerApp.session, result)
         self.push_screen(DebuggerScreen(self._view(result)))
-        self.call_after_refresh(self._start_oracle, result.trace)
+        self.call_after_refresh(self._settle, result.trace)
+
+    def _settle(self, trace: Trace) -> None:
+        """The first frame is there: ask torch, and spare the collector what stays as it is."""
+        # Else it walks libraries and traces every few hundred keys, and the screen stands still
+        # for a tenth of a second and more.
+        if gc.get_freeze_count():
+            gc.unfreeze()
+            gc.collect()  # what an earlier scenario has left
+        gc.freeze()
+        self._start_oracle(trace)
 
     @on(PickerScreen.Chosen)
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:
@@ -236,8 +248,9 @@ class DebuggerApp(App[None]):
         self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
 
     def _ask(self, trace: Trace) -> None:
-        state = self._oracle.ask(trace)
-        agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
+        with collector_paused():  # as while recording: a report is large and has no cycles
+            state = self._oracle.ask(trace)
+            agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
         self.post_message(self.OracleAnswered(trace, state, agreed))
 
     @on(OracleAnswered)
@@ -245,6 +258,7 @@ class DebuggerApp(App[None]):
         if self.session is not None and event.trace is self.session.trace:
             self._agreement = event.agreement
             self.oracle_state = event.state
+            gc.freeze()
 
     @on(DebuggerScreen.FormulasWanted)
     def _start_symbolic(self) -> None:
