@@ -119,7 +119,7 @@ class Graph:
         attributes: Mapping[str, Any],
     ) -> Value:
         given = [values[operand] for operand in operands]
-        return settle(_called(operation.forward, operation, given, attributes), self.dtype)
+        return settle(called(operation.forward, operation, given, attributes), self.dtype)
 
     def outputs(
         self, operation: Operation, operands: tuple[int, ...], attributes: Mapping[str, Any]
@@ -128,7 +128,7 @@ class Graph:
         if operation.outputs is None:
             return ()
         given = [self.value[operand] for operand in operands]
-        names: tuple[str, ...] = _called(operation.outputs, operation, given, attributes)
+        names: tuple[str, ...] = called(operation.outputs, operation, given, attributes)
         return names
 
     def with_leaves(self, changed: Mapping[int, Value]) -> Graph:
@@ -254,12 +254,13 @@ class RecomputingError(Exception):
         self.error = error
 
 
-def _called(
+def called(
     function: Callable[..., Any],
     operation: Operation,
     values: list[Value],
     attributes: Mapping[str, Any],
 ) -> Any:
+    """What a function of `operation` gives; OperandError where it cannot take the values."""
     try:
         return evaluate(function, values, attributes)
     except OperandError:

@@ -28,7 +28,7 @@ class Terminal:
     """A shell command in a terminal of 80 × 24 cells."""
 
     def __init__(self, command, **environment):
-        kept = ("PATH", "HOME", "PYTHONPATH")
+        kept = ("PATH", "HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "PYTHONPATH")
         keep = {name: os.environ[name] for name in kept if name in os.environ}
         self.child = pexpect.spawn(
             "/bin/sh",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backprop_engine.autopsy.report import Autopsy
 from backprop_engine.checking.compare import Comparison
+from backprop_tui.commands import BY_NAME, key_name
 from backprop_tui.glyphs import Glyphs
+from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.oracle.agreement import Agreement
-from backprop_tui.oracle.report import OracleState, Starting
+from backprop_tui.oracle.report import Failed, OracleState, Starting
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, SymbolicState
 from backprop_tui.session import Session
 
@@ -22,11 +25,28 @@ class View:
     """Torch's report compared with the trace; None until the oracle is ready."""
     glyphs: Glyphs
     symbolic: SymbolicState = NOT_ASKED
+    autopsy: Autopsy | None = None
+    """Where the trace's first nan or inf came from; None where all is finite, or not yet known."""
+    is_examined: bool = True
+    """Whether it is known."""
+    trouble: str = ""
+    """What is wrong with the file as it is now, in one line; empty where nothing is."""
+    keymap: Keymap = DEFAULT_KEYMAP
 
     @property
     def is_waiting(self) -> bool:
         """Whether torch has still to answer."""
         return isinstance(self.oracle, Starting)
+
+    @property
+    def shows_nan(self) -> bool:
+        """Whether a nan or inf may stand on the screen: the one that does harm is born."""
+        return self.autopsy is not None and self.session.cursor >= self.autopsy.start
+
+    def remedy(self, failed: Failed) -> str:
+        """What a person can do about it, the key that asks again among it."""
+        keys = () if failed.is_final else self.keymap.keys(BY_NAME["ask_again"])
+        return f"{failed.remedy} {key_name(keys[0])} asks again." if keys else failed.remedy
 
     def mark(self, comparison: Comparison | None) -> str:
         """✓, ✗ or … for a comparison; blank where there is nothing to compare."""

@@ -207,7 +207,7 @@ MAXIMUM = elementwise(
     parameters=TWO_OPERANDS,
     functions=("maximum", "max"),
     symbolic=lambda sp, a, b: sp.Max(a, b),
-    composite="where(gt(a, b), a, b)",
+    composite="where(eq(a, b), a / 2 + b / 2, where(gt(a, b), a, b))",
     example="x=2, z=2, y=maximum(x, z)",
 )
 
@@ -230,7 +230,7 @@ MINIMUM = elementwise(
     parameters=TWO_OPERANDS,
     functions=("minimum", "min"),
     symbolic=lambda sp, a, b: sp.Min(a, b),
-    composite="where(lt(a, b), a, b)",
+    composite="where(eq(a, b), a / 2 + b / 2, where(lt(a, b), a, b))",
     example="x=2, z=3, y=minimum(x, z)",
 )
 

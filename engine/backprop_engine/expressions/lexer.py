@@ -139,7 +139,7 @@ def _special_line(reading: Reading, word: str, start: int) -> tuple[int, list[To
         return asides.skip_assert(reading, start, LIBRARIES), []
     if asides.is_print(reading, start):
         return asides.skip_print(reading, start, LIBRARIES), []
-    shown = asides.skip_look(reading, start)
+    shown = None if reading.form == "expression" else asides.skip_look(reading, start)
     return None if shown is None else (shown, [])
 
 

@@ -12,7 +12,6 @@ from backprop_engine import notation
 from backprop_engine.checking.differences import Term, functional_of
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_engine.values import Value, shape_of
-from backprop_tui.commands import ASK_AGAIN
 from backprop_tui.oracle.report import Failed, Ready
 from backprop_tui.oracle.symbolic.judgement import SymbolicGradient, gradient_of
 from backprop_tui.oracle.symbolic.report import (
@@ -55,8 +54,8 @@ def symbolic_lines(view: View, width: int) -> list[Content]:
             return _report_lines(view, report, width)
         case NotApplicable(reason=reason, instead=instead):
             return _sentences(view, width, (reason, ""), (instead, _MUTED))
-        case Failed(reason=reason, remedy=remedy):
-            return _sentences(view, width, (reason, "bold $warning"), (f"{remedy} {ASK_AGAIN}", ""))
+        case Failed(reason=reason) as failed:
+            return _sentences(view, width, (reason, "bold $warning"), (view.remedy(failed), ""))
         case _:
             return [styled(view.glyphs.waiting, _MUTED)]
 

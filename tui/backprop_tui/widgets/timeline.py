@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from textual import events
 from textual.content import Content
@@ -12,11 +12,15 @@ from textual.message import Message
 from textual.widget import Widget
 
 from backprop_engine.trace import Pass
+from backprop_tui.navigation.marks import mark_columns
+from backprop_tui.navigation.playing import is_playing
+from backprop_tui.stops.continuing import tick_columns
 from backprop_tui.text import left, printable
 from backprop_tui.view import View
 
 _LEAST_BAR = 4
 _GAP = 2
+_TICK = "┃"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,16 @@ class Timeline(Widget):
         self.view = view
         self.refresh()
 
+    def _pace(self) -> str:
+        """Which way and how fast the steps run by themselves; empty where they do not."""
+        session = self.view.session
+        if session.play is None or not is_playing(session):
+            return ""
+        return f"{'▶▶' if session.play.forward else '◀◀'} {session.rate:g}/s "
+
     def _segments(self, view: View) -> list[Segment]:
         count = len(view.session.trace)
-        position = 2 * len(f"{count:,}") + 3
+        position = 2 * len(f"{count:,}") + 3 + len(self._pace())
         return lay_out(view.session.trace.passes, max(self.size.width - position, 1))
 
     def render(self) -> Content:
@@ -120,17 +131,24 @@ class Timeline(Widget):
                 parts = [(left(name, segment.left), "bold")]
             if segment.label:
                 parts.append((segment.label + " ", "bold" if is_current else "$foreground-muted"))
-            done, width = segment.column(cursor), segment.right - segment.left
-            parts.append(("━" * done, "$primary"))
-            rest = width - done
-            if is_current and rest:
-                parts.append(("╸", "$primary"))
-                rest -= 1
-            parts.append(("─" * rest, "$foreground-disabled"))
+            parts += self._bar(segment, is_current=is_current)
             at = segment.right
-        position = f"{cursor:,}/{count:,}"
+        position = self._pace() + f"{cursor:,}/{count:,}"
         parts.append((position.rjust(max(self.size.width - at, 0)), "bold"))
         return Content.assemble(*parts)
+
+    def _bar(self, segment: Segment, *, is_current: bool) -> list[tuple[str, str]]:
+        """Done and to come; a tick wherever continuing would stop, and the letters of marks."""
+        session = self.view.session
+        done, width = segment.column(session.cursor), segment.right - segment.left
+        signs = [("━", "$primary")] * done + [("─", "$foreground-disabled")] * (width - done)
+        if is_current and done < width:
+            signs[done] = ("╸", "$primary")
+        for column in tick_columns(session, segment.start, segment.stop, width):
+            signs[column] = (_TICK, "bold $error")
+        for column, letter in mark_columns(session, segment.start, segment.stop, width).items():
+            signs[column] = (letter, "bold $warning")
+        return [(sign * len(list(run)), style) for (sign, style), run in groupby(signs)]
 
     def on_click(self, event: events.Click) -> None:
         """Tell which place was clicked; a label is the start of its pass."""
