@@ -83,8 +83,9 @@ def test_the_oracles_own_process_serves_there() -> None:
 
 
 def test_a_scenario_may_have_been_written_with_any_line_ends(tmp_path) -> None:
+    from backprop_engine.record import record
     from backprop_engine.scenarios.loader import load
 
     path = tmp_path / "dos.yaml"
     path.write_bytes(b"title: x\r\ninputs: {x: 2}\r\ncompute: |\r\n  y = x*x\r\n  z = y+1\r\n")
-    assert [one.name for one in load(str(path)).statements] == ["y", "z"]
+    assert list(record(load(str(path))).assigned) == ["y", "z"]
