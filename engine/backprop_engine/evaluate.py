@@ -20,8 +20,8 @@ from backprop_engine.groups import (
     not_one_value,
     position_of,
 )
+from backprop_engine.limits import MAX_NESTING, MAX_NODES, LimitError
 from backprop_engine.literals import (
-    MAX_NESTING,
     NotWrittenError,
     Question,
     is_mathematics,
@@ -98,13 +98,15 @@ class Evaluation(Environment):
         super().__init__(scenario)
         self.assigned: dict[str, int] = {}
         try:
-            for statement in scenario.statements:
-                self._run(statement)
+            with self.graph.budget.running():
+                for statement in scenario.statements:
+                    self._run(statement)
         except ProblemError as error:
             raise ScenarioError(scenario.source, error.problem) from None
 
     def _run(self, statement: Assignment | Unpacking) -> None:
         self.graph.is_recording = statement.is_recorded
+        self._check_limits(statement)
         if isinstance(statement, Unpacking):
             self._unpack(statement)
             return
@@ -114,6 +116,14 @@ class Evaluation(Environment):
             self._assign(statement.name, result)
         else:
             self._bind(statement.name, result)
+
+    def _check_limits(self, statement: Assignment | Unpacking) -> None:
+        try:
+            self.graph.budget.check_time()
+        except LimitError as error:
+            raise ProblemError(str(error), statement.span, fix=error.fix) from None
+        if len(self.graph) > MAX_NODES:
+            raise ProblemError(f"a graph has at most {MAX_NODES:,} nodes", statement.span)
 
     def _assign(self, name: str, result: Result) -> None:
         version = self._bind(name, result)

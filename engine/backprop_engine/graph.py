@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.limits import Budget, LimitError, check_broadcast
 from backprop_engine.operation import Application, OperandError, Operation, Rule
 from backprop_engine.source import Span
 from backprop_engine.values import Dtype, Value, evaluate, is_float, settle, shape_of
@@ -45,6 +46,8 @@ class Graph:
         """Computed nodes whose `.grad` is kept (`retain_grad`)."""
         self.is_recording = True
         """Whether what is computed next may require grad: not so inside of `with no_grad:`."""
+        self.budget = Budget()
+        """What the values have taken of the memory and the time that they may take."""
         self.inputs: dict[str, int] = {}
         self.names: dict[int, str] = {}
         """What the scenario calls a node; a name assigned twice is `h@1`, `h@2`."""
@@ -56,6 +59,7 @@ class Graph:
         self, name: str, value: Value, *, requires_grad: bool, span: Span | None = None
     ) -> int:
         """Append a named leaf."""
+        self.budget.take_values((value,))
         node = self._append(None, (), value, requires_grad, False, span)
         self.inputs[name] = node
         self.names[node] = name
@@ -65,6 +69,7 @@ class Graph:
         self, value: Value, span: Span | None = None, *, is_tensor: bool = False
     ) -> int:
         """Append a literal: a leaf that never requires grad; `is_tensor` even if it is a scalar."""
+        self.budget.take_values((value,))
         is_number = not is_tensor and not isinstance(value, np.ndarray)
         return self._append(None, (), value, False, is_number, span)
 
@@ -119,7 +124,14 @@ class Graph:
         attributes: Mapping[str, Any],
     ) -> Value:
         given = [values[operand] for operand in operands]
-        return settle(_called(operation.forward, operation, given, attributes), self.dtype)
+        if not attributes and np.ndarray not in map(type, given):
+            return settle(_called(operation.forward, operation, given, attributes), self.dtype)
+        self.budget.check_time()
+        if operation.elementwise or operation.broadcasts:
+            check_broadcast(*map(shape_of, given))
+        settled = settle(_called(operation.forward, operation, given, attributes), self.dtype)
+        self.budget.take_values((settled,))
+        return settled
 
     def outputs(
         self, operation: Operation, operands: tuple[int, ...], attributes: Mapping[str, Any]
@@ -139,6 +151,7 @@ class Graph:
         cannot take what reaches it.
         """
         other = copy(self)
+        other.budget = Budget()
         other.value = values = list(self.value)
         for node, value in changed.items():
             values[node] = value
@@ -264,7 +277,9 @@ def _called(
         return evaluate(function, values, attributes)
     except OperandError:
         raise
-    except (ValueError, IndexError, TypeError) as error:
+    except MemoryError:
+        raise LimitError(f"there is not enough memory left for `{operation.name}`") from None
+    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
         raise _refused(operation, values, error) from error
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.catalogue.windows import Sizes, Window, ceiling_pads, sizes_of, symmetric
+from backprop_engine.limits import check_elements
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -90,6 +91,7 @@ def _divisor(
             raise OperandError(f"`divisor_override` of `{window.name}` cannot be 0")
         return float(override)
     pads = symmetric(sizes_of(window.name, "padding", padding, len(sizes), least=0))
+    check_elements(*(size + sum(pair) for size, pair in zip(sizes, pads, strict=True)))
     inside = np.pad(np.ones(sizes), pads, constant_values=float(count_include_pad))
     beyond = tuple(
         (before - own[0], after - own[1])
@@ -133,6 +135,7 @@ def _avg_pool_rule(name: str, axes: int) -> Any:
 
 def _adaptive_weights(size: int, count: int, dtype: Any) -> Any:
     """A row for each of `count` windows: one n-th at the n elements it averages."""
+    check_elements(count, size)
     weights = np.zeros((count, size), dtype)
     for at in range(count):
         start, stop = at * size // count, -(-(at + 1) * size // count)
@@ -154,6 +157,7 @@ def _adaptive_matrices(a: Any, output_size: Any) -> tuple[Any, Any]:
 
 def _adaptive_avg_pool(a: Any, output_size: Any) -> Any:
     rows, columns = _adaptive_matrices(a, output_size)
+    check_elements(*a.shape[:-2], len(rows), max(len(columns), a.shape[-1]))
     return rows @ a @ columns.T
 
 

@@ -11,6 +11,7 @@ from backprop_engine.expressions.excerpt import check_characters, whole
 from backprop_engine.expressions.lexer import canonical
 from backprop_engine.expressions.parser import parse_expression, parse_program
 from backprop_engine.expressions.syntax import Assignment, Name, Statement, Unpacking
+from backprop_engine.limits import MAX_BYTES, Budget
 from backprop_engine.scenarios.inputs import read_input
 from backprop_engine.scenarios.names import Names
 from backprop_engine.scenarios.program import Program, read_program
@@ -30,9 +31,6 @@ from backprop_engine.scenarios.yaml_document import Node, Scalar, Table, read_do
 from backprop_engine.source import Problem, ProblemError, ScenarioError, Source, Span
 from backprop_engine.suggestions import did_you_mean, listed
 from backprop_engine.values import Dtype
-
-MAX_BYTES: Final = 10_000_000
-"""Size of a scenario file."""
 
 KEYS: Final = (
     "version", "title", "about", "dtype", "inputs", "compute", "backward", "expect", "hints",
@@ -230,10 +228,12 @@ def _read_inputs(node: Node | None, dtype: Dtype) -> tuple[Input, ...]:
     if node is None:
         return ()
     table = read_table(node, "`inputs`", "`name: value`")
-    return tuple(
-        read_input(_read_name(key.text, key.span), key.span, value, dtype)
-        for key, value in table.entries
-    )
+    inputs, budget = [], Budget()
+    for key, value in table.entries:
+        one = read_input(_read_name(key.text, key.span), key.span, value, dtype)
+        budget.take_at(key.span, one.value)
+        inputs.append(one)
+    return tuple(inputs)
 
 
 def _read_compute(

@@ -28,6 +28,7 @@ from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.dtypes import default_dtype, read_dtype
 from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
+from backprop_engine.limits import Budget
 from backprop_engine.scenarios.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean
@@ -91,6 +92,7 @@ class _Reader:
         self._random = np.random.Generator(np.random.PCG64(0))
         self._draws: dict[int, None] = {}
         """The seeds from which numbers were drawn."""
+        self._budget = Budget()
         self._numbers = KnownNumbers()
         for one in self.inputs.values():
             self._numbers.add_input(one)
@@ -195,7 +197,9 @@ class _Reader:
     def _tensor(self, call: Call) -> Tensor:
         if is_random(call):
             self._draws[self._seed] = None
-        return make_tensor(call, self.dtype, Origin(self._random, self._numbers))
+        tensor = make_tensor(call, self.dtype, Origin(self._random, self._numbers))
+        self._budget.take_at(call.span, tensor.value)
+        return tensor
 
     def _prepare(self, root: Expression) -> None:
         """Make the tensors that an expression writes out, and note the names it uses."""
