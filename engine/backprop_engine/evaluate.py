@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from backprop_engine.budget import LimitError
 from backprop_engine.calls import Call, resolve, unknown_property
 from backprop_engine.catalogue import FUNCTIONS, INDEX, PROPERTIES
 from backprop_engine.environment import Environment, Result, UnmeasuredError
@@ -20,7 +21,7 @@ from backprop_engine.groups import (
     not_one_value,
     position_of,
 )
-from backprop_engine.limits import MAX_NESTING, MAX_NODES, LimitError
+from backprop_engine.limits import MAX_NESTING, MAX_NODES
 from backprop_engine.literals import (
     NotWrittenError,
     Question,

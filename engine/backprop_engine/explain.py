@@ -287,17 +287,26 @@ def _running(target: str, edge: _Edge) -> str:
 
 
 def _local_value(trace: Trace, edge: _Edge) -> Value:
+    return _local(trace, edge.node, edge.position)
+
+
+def local_derivative(trace: Trace, index: int) -> Value | None:
+    """∂node/∂operand of contribution step `index`; None where elements mix and it is a Jacobian."""
+    node, _, position = trace.edge(index)
+    operation = _operation(trace, node)
+    if operation.derivative(position).local is None and _has_array(trace, node):
+        return None
+    return _local(trace, node, position)
+
+
+def _local(trace: Trace, node: int, position: int) -> Value:
     """∂node/∂operand: the rule, with an upstream gradient of one."""
     graph = trace.graph
-    output = graph.value[edge.node]
-    operands = [graph.value[operand] for operand in graph.operands[edge.node]]
+    output = graph.value[node]
+    operands = [graph.value[operand] for operand in graph.operands[node]]
     with np.errstate(all="ignore"):
-        local = _operation(trace, edge.node).send(
-            edge.position,
-            full_like(output, 1.0),
-            output,
-            operands,
-            graph.attributes_of(edge.node),
+        local = _operation(trace, node).send(
+            position, full_like(output, 1.0), output, operands, graph.attributes_of(node)
         )
     return settle(local, graph.dtype)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.limits import Budget, LimitError, check_broadcast
+from backprop_engine.budget import Budget, LimitError, check_broadcast
 from backprop_engine.operation import Application, OperandError, Operation, Rule
 from backprop_engine.source import Span
 from backprop_engine.values import Dtype, Value, evaluate, is_float, settle, shape_of
@@ -125,11 +125,9 @@ class Graph:
     ) -> Value:
         given = [values[operand] for operand in operands]
         if not attributes and np.ndarray not in map(type, given):
-            return settle(_called(operation.forward, operation, given, attributes), self.dtype)
+            return settle(called(operation.forward, operation, given, attributes), self.dtype)
         self.budget.check_time()
-        if operation.elementwise or operation.broadcasts:
-            check_broadcast(*map(shape_of, given))
-        settled = settle(_called(operation.forward, operation, given, attributes), self.dtype)
+        settled = settle(called(operation.forward, operation, given, attributes), self.dtype)
         self.budget.take_values((settled,))
         return settled
 
@@ -140,7 +138,7 @@ class Graph:
         if operation.outputs is None:
             return ()
         given = [self.value[operand] for operand in operands]
-        names: tuple[str, ...] = _called(operation.outputs, operation, given, attributes)
+        names: tuple[str, ...] = called(operation.outputs, operation, given, attributes)
         return names
 
     def with_leaves(self, changed: Mapping[int, Value]) -> Graph:
@@ -267,12 +265,15 @@ class RecomputingError(Exception):
         self.error = error
 
 
-def _called(
+def called(
     function: Callable[..., Any],
     operation: Operation,
     values: list[Value],
     attributes: Mapping[str, Any],
 ) -> Any:
+    """What a function of `operation` gives; OperandError where it cannot take the values."""
+    if (operation.elementwise or operation.broadcasts) and np.ndarray in map(type, values):
+        check_broadcast(*map(shape_of, values))
     try:
         return evaluate(function, values, attributes)
     except OperandError:

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backprop_engine.backward import backward, bytes_of_pass
+from backprop_engine.budget import LimitError
 from backprop_engine.collector import collector_paused
 from backprop_engine.environment import Environment
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph, RecomputingError
-from backprop_engine.limits import LimitError
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
 from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
@@ -105,9 +105,7 @@ class _Recorder:
             with budget.running():
                 self._backward(one)
         except MemoryError:
-            raise self._error(
-                one, "there is not enough memory left", "use smaller arrays"
-            ) from None
+            raise self._error(one, "there is no memory left", "use smaller arrays") from None
         except LimitError as error:
             raise self._error(one, str(error), error.fix) from None
 

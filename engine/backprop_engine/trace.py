@@ -9,7 +9,7 @@ cursor, so going forwards, going back and jumping are the same thing.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -228,6 +228,30 @@ class Trace:
         if self.graph.operation[index] is None or self._is_negative_literal(index):
             return constant_text(self.graph.value[index])
         return f"%{bisect_right(self._unnamed, index)}"
+
+    def named(self, label: str) -> int | None:
+        """The node that has this label, or that a name without its version means; else None."""
+        node = self._nodes_by_name.get(label)
+        if node is None and label.startswith("%") and label[1:].isdecimal():
+            at = int(label[1:]) - 1
+            node = self._unnamed[at] if 0 <= at < len(self._unnamed) else None
+        return node
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Every name of the scenario that means a node, with its versions."""
+        return self._nodes_by_name
+
+    @cached_property
+    def _nodes_by_name(self) -> Mapping[str, int]:
+        graph = self.graph
+        labelled = {label: node for node, label in graph.names.items()}
+        return {**labelled, **graph.inputs, **self.assigned}
+
+    @cached_property
+    def keeping_grad(self) -> frozenset[int]:
+        """The nodes that have a `.grad`: inputs that require grad, and what is retained."""
+        return frozenset(self.graph.keeping_grad)
 
     def _is_negative_literal(self, index: int) -> bool:
         """Whether the node is the minus before a literal: `−1` reads better than a name for it."""

@@ -142,7 +142,9 @@ erfc = elementary(math.erfc, _each(math.erfc))
 def where(condition: Any, a: Any, b: Any) -> Any:
     """`a` where `condition` holds, `b` elsewhere; neither is multiplied, so no `0 · inf`."""
     if type(condition) is bool:
-        return a if condition else b
+        chosen = a if condition else b
+        shape = np.broadcast_shapes(shape_of(a), shape_of(b))
+        return chosen if shape_of(chosen) == shape else np.full(shape, chosen)
     return np.where(condition, a, b)
 
 

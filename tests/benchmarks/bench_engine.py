@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 import torch
 from tests.benchmarks.conftest import alone
-from tests.benchmarks.networks import built, chain, moons, record_again
+from tests.benchmarks.networks import (
+    built,
+    chain,
+    moons,
+    numpy_network,
+    our_network,
+    record_again,
+)
 
 from backprop_engine.record import Runner
 from backprop_engine.scenarios.loader import parse_document
@@ -93,46 +100,17 @@ def test_the_state_of_50_rows(table: Any) -> None:
     )
 
 
-NETWORK = """
-inputs:
-  X: {normal: [128, 784], seed: 1, requires_grad: false}
-  T: {normal: [128, 10], seed: 2, requires_grad: false}
-  W1: {normal: [784, 256], seed: 3}
-  b1: {normal: [256], seed: 4}
-  W2: {normal: [256, 10], seed: 5}
-  b2: {normal: [10], seed: 6}
-compute: |
-  h = relu(X @ W1 + b1)
-  loss = ((h @ W2 + b2 - T) ** 2).mean()
-"""
-
-
 def test_a_network_of_arrays(table: Any) -> None:
-    runner = Runner(parse_document(Source("network", NETWORK)))
-    trace = runner.run()
-    values: Any = trace.graph.value
+    trace, gradients = our_network()(), numpy_network()()[1:]
     grads: Any = trace.passes[-1].grads
-    x, t, w1, b1, w2, b2 = (values[node] for node in trace.graph.inputs.values())
-
-    def by_hand() -> tuple[Any, ...]:
-        z = x @ w1 + b1
-        h = np.maximum(z, 0)
-        d = h @ w2 + b2 - t
-        loss = (d * d).mean()
-        g = d * (2 / d.size)
-        gz = (g @ w2.T) * (z > 0)
-        return loss, x.T @ gz, gz.sum(0), h.T @ g, g.sum(0)
-
-    _, *gradients = by_hand()
-    for node, gradient in zip(list(trace.graph.inputs.values())[2:], gradients, strict=True):
-        np.testing.assert_allclose(grads[node], gradient, rtol=1e-9)
-    table.slower(
+    for name, gradient in zip(("W1", "b1", "W2", "b2"), gradients, strict=True):
+        np.testing.assert_allclose(grads[trace.graph.inputs[name]], gradient, rtol=1e-9)
+    table.slower_alone(
         "784-256-10, batch 128, all recorded",
         "numpy by hand",
-        lambda: runner.run({trace.graph.inputs["X"]: x}),
-        by_hand,
+        f"{HERE}:our_network",
+        f"{HERE}:numpy_network",
         at_most=1.10,
-        pairs=41,
     )
 
 

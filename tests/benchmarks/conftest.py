@@ -62,6 +62,13 @@ class Table:
         )
         self.bounded(what, peer, ratio, at_most)
 
+    def slower_alone(
+        self, what: str, peer: str, ours: str, theirs: str, *, at_most: float, pairs: int = 5
+    ) -> None:
+        """How many times as long `ours` takes, each in processes of its own (see stopwatch)."""
+        ratio = statistics.median(alone(ours) / alone(theirs) for _ in range(pairs))
+        self.bounded(what, peer, ratio, at_most)
+
     def bounded(self, what: str, peer: str, figure: float, at_most: float, unit: str = "×") -> None:
         """A figure measured elsewhere that has to be small."""
         self.add(what, peer, figure, f"≤ {at_most:g}{unit}", figure <= at_most)

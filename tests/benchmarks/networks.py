@@ -13,9 +13,13 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from backprop_engine.catalogue import BINARY, FUNCTIONS
 from backprop_engine.graph import Graph
-from backprop_engine.record import recorded
+from backprop_engine.record import Runner, recorded
+from backprop_engine.scenarios.loader import parse_document
+from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 
 SIZES = (2, 16, 16, 1)
@@ -193,3 +197,48 @@ def _torch_number() -> Callable[[float], Any]:
 
     torch.set_num_threads(1)
     return partial(torch.tensor, dtype=torch.float64, requires_grad=True)
+
+
+NETWORK = """
+inputs:
+  X: {normal: [128, 784], seed: 1, requires_grad: false}
+  T: {normal: [128, 10], seed: 2, requires_grad: false}
+  W1: {normal: [784, 256], seed: 3}
+  b1: {normal: [256], seed: 4}
+  W2: {normal: [256, 10], seed: 5}
+  b2: {normal: [10], seed: 6}
+compute: |
+  h = relu(X @ W1 + b1)
+  loss = ((h @ W2 + b2 - T) ** 2).mean()
+"""
+"""A network of arrays, 784-256-10, on a batch of 128."""
+
+
+def _network_runner() -> Runner:
+    return Runner(parse_document(Source("network", NETWORK)))
+
+
+def our_network() -> Run:
+    """The network of arrays, recorded by us."""
+    runner = _network_runner()
+    trace = runner.run()
+    node = trace.graph.inputs["X"]
+    return partial(runner.run, {node: trace.graph.value[node]})
+
+
+def numpy_network() -> Run:
+    """The network of arrays and its gradients, as one writes them by hand."""
+    trace = _network_runner().run()
+    values: Any = trace.graph.value
+    x, t, w1, b1, w2, b2 = (values[node] for node in trace.graph.inputs.values())
+
+    def run() -> tuple[Any, ...]:
+        z = x @ w1 + b1
+        h = np.maximum(z, 0)
+        d = h @ w2 + b2 - t
+        loss = (d * d).mean()
+        g = d * (2 / d.size)
+        gz = (g @ w2.T) * (z > 0)
+        return loss, x.T @ gz, gz.sum(0), h.T @ g, g.sum(0)
+
+    return run

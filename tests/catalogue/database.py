@@ -34,6 +34,8 @@ REFLECTED: Mapping[str, tuple[str, Callable[[Any, Any], Any]]] = {
 """Entries for an operator with the tensor on its right: how it is written, and what Python runs."""
 
 DTYPES: Mapping[Dtype, torch.dtype] = {"float64": torch.float64, "float32": torch.float32}
+_OTHERWISE: Mapping[Dtype, torch.dtype] = {"float64": torch.int64, "float32": torch.bool}
+"""For what takes no floats: whole numbers and truth values, which scenarios have as well."""
 
 
 @cache
@@ -83,6 +85,11 @@ def is_shared(entry: Any) -> bool:
     )
 
 
+def every_name() -> set[str]:
+    """The full names of all entries of the database."""
+    return {full_name(one) for one in _database()}
+
+
 @cache
 def shared() -> dict[str, Any]:
     """The entries of the database that are ours too, by full name."""
@@ -115,7 +122,8 @@ def samples(entry: Any, dtype: Dtype, most: int | None = None) -> Iterator[Any]:
     With `most`, the first so many.
     Torch draws them from global generators, so these are seeded, and left as they were.
     """
-    if DTYPES[dtype] not in entry.dtypes:
+    kind = DTYPES[dtype] if DTYPES[dtype] in entry.dtypes else _OTHERWISE[dtype]
+    if kind not in entry.dtypes:
         return
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(), warnings.catch_warnings():
@@ -124,9 +132,8 @@ def samples(entry: Any, dtype: Dtype, most: int | None = None) -> Iterator[Any]:
         random.seed(0)
         np.random.seed(0)
         try:
-            listed = list(
-                islice(entry.sample_inputs("cpu", DTYPES[dtype], requires_grad=True), most)
-            )
+            made = entry.sample_inputs("cpu", kind, requires_grad=kind.is_floating_point)
+            listed = list(islice(made, most))
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])

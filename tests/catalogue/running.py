@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.catalogue.database import (
@@ -90,12 +90,11 @@ def _run(entry: Any, sample: Any, line: Line, dtype: Dtype, tally: Tally) -> Non
             trace = trace_of(expression, line, dtype, seed if output.requires_grad else None)
         except ScenarioError as error:
             said = error.problems[0].sentence
-            reason = _reason(said)
-            if reason is None:
-                tally.faults.append(f"{_told(expression, line)}: {said}")
-                break
-            tally.refused[reason] += 1
-            tally.refusals.append(f"{expression}: {said}")
+            less = _with_one_gradient(line) if "which requires grad" in said else None
+            if less is not None:
+                _run(entry, sample, less, dtype, tally)
+            else:
+                _count_refusal(tally, expression, line, said)
             return
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             tally.faults.append(f"{_told(expression, line)}: {type(error).__name__}: {error}")
@@ -105,6 +104,24 @@ def _run(entry: Any, sample: Any, line: Line, dtype: Dtype, tally: Tally) -> Non
         tally.faults += [f"{_told(expression, line)}: {fault}" for fault in judge.faults]
         tally.worst_ulp = max(tally.worst_ulp, judge.worst_ulp)
     tally.run += 1
+
+
+def _count_refusal(tally: Tally, expression: str, line: Line, said: str) -> None:
+    reason = _reason(said)
+    if reason is None:
+        tally.faults.append(f"{_told(expression, line)}: {said}")
+    else:
+        tally.refused[reason] += 1
+        tally.refusals.append(f"{expression}: {said}")
+
+
+def _with_one_gradient(line: Line) -> Line | None:
+    """The same with no gradient but for the first operand; None if it is so already."""
+    others = list(line.tensors)[1:]
+    if not any(line.tensors[name].requires_grad for name in others):
+        return None
+    fixed = {name: line.tensors[name].detach() for name in others}
+    return replace(line, tensors={**line.tensors, **fixed})
 
 
 def _reason(said: str) -> Reason | None:

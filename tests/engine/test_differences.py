@@ -258,3 +258,11 @@ def test_a_grad_that_was_set_to_none_counts_only_the_passes_after_it():
     )
     assert found_in(trace)["x"].gradient == pytest.approx(6, rel=1e-9)
     assert found_in(trace)["x"].agrees
+
+
+def test_an_element_that_is_nan_does_not_condemn_the_others():
+    one = of("x=[0,4], y=sum(sqrt(x)*[0,1])")
+    assert one.agrees
+    assert one.skipped == 1
+    assert one.gradient[1] == pytest.approx(0.25)
+    assert np.all(np.isfinite(one.tolerance[1]))

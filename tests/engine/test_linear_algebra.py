@@ -11,6 +11,9 @@ import torch
 from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError
+from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_engine.source import Source
 
 VECTOR = [0.3, -1.2, 2.0]
 MATRIX = [[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]]
@@ -279,3 +282,8 @@ def test_operands_that_do_not_fit_are_refused_in_words(name, operands, attribute
     with pytest.raises(OperandError) as caught:
         graph.apply(OPERATIONS[name], leaves, attributes)
     assert message in str(caught.value)
+
+
+def test_the_logarithm_of_a_determinant_of_0_sends_nan_as_in_torch():
+    trace = record(parse_shorthand(Source("<-e>", "A=[[1,2],[2,4]], y=log(det(A))")))
+    assert np.isnan(trace.passes[-1].grads[0]).all()

@@ -132,6 +132,15 @@ def test_a_function_of_single_numbers_is_a_step_like_any_other(dtype):
     assert in_steps[0] > UNIT_ROUNDOFF[dtype], "the terms 1 and -0.99998 cancel"
 
 
+def test_a_target_of_one_stays_a_target_of_one():
+    def loss(a: Any, target: Any) -> Any:
+        return np.sum(np.where(target == 1, a, np.maximum(0, 0.7 - a)))
+
+    a, target = np.array([0.1, 0.35, 0.2]), np.array([1.0, -1.0, 1.0])
+    bound = sensitivity(loss, [a, target], {}, loss(a, target), "float64")
+    assert UNIT_ROUNDOFF["float64"] < bound < 1e-14
+
+
 def test_nothing_is_allowed_where_the_result_is_not_finite():
     a = np.array([np.inf, 1.0])
     assert not allowed(lambda a: a * 2, a, "float64")[0]

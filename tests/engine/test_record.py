@@ -273,3 +273,8 @@ def test_what_an_operation_cannot_take_is_refused_where_it_stands():
         program.run({index: np.array([0, 7])})
     assert "lesson.yaml:4:14: `index` cannot take" in caught.value.render()
     assert "index 7 is out of bounds" in caught.value.render()
+
+
+def test_a_slope_that_is_zero_everywhere_still_has_the_shape_of_the_operand():
+    trace = runner("x=[[1,2],[0,4]], y=sum(x**0)").run()
+    assert trace.passes[1].grads[0].tolist() == [[0, 0], [0, 0]]

@@ -12,6 +12,7 @@ from backprop_tui.screens.goto import GotoScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.widgets.graph_tree import GraphTree
+from backprop_tui.widgets.watches_pane import WatchesPane
 
 STEPPING = [
     ("n", 1), ("space", 1), ("s", 1), ("f", 4), ("f f", 10), ("f n", 5), ("f n n n", 8),
@@ -74,13 +75,13 @@ async def test_a_command_that_cannot_do_it_says_so_until_the_next(opened, text_o
 async def test_tab_goes_round_the_panes_and_shift_tab_back(opened):
     async with opened() as pilot:
         seen = []
-        for _ in range(6):
+        for _ in range(7):
             seen.append(pilot.app.screen.focused.id)
             await pilot.press("tab")
-        assert seen == ["graph", "chain", "torch", "symbolic", "source", "notes"]
+        assert seen == ["graph", "chain", "torch", "symbolic", "source", "notes", "watches"]
         assert pilot.app.screen.focused.id == "graph"
         await pilot.press("shift+tab")
-        assert pilot.app.screen.focused.id == "notes"
+        assert pilot.app.screen.focused.id == "watches"
 
 
 async def test_tabs_that_come_faster_than_they_are_drawn_all_count(opened):
@@ -92,10 +93,10 @@ async def test_tabs_that_come_faster_than_they_are_drawn_all_count(opened):
 
 async def test_the_names_of_all_panes_fit_a_very_narrow_screen(opened, text_of):
     async with opened(size=(40, 12)) as pilot:
-        assert " [Chain] Torch Symbolic Source Notes" in text_of(pilot)
+        assert " [Chain] Torc Symb Sour Note Watc" in text_of(pilot)
         await pilot.press("tab", "tab")
         await pilot.pause()
-        assert " Chain [Torch] Symbolic Source Notes" in text_of(pilot)
+        assert " Chai [Torch] Symb Sour Note Watc" in text_of(pilot)
 
 
 async def test_a_narrow_screen_shows_the_pane_that_has_the_focus(opened, text_of):
@@ -140,7 +141,7 @@ async def test_escape_leads_from_the_debugger_to_the_list(opened):
 
 
 async def test_the_question_mark_shows_every_command_with_its_keys(opened, text_of):
-    async with opened(size=(100, 70)) as pilot:
+    async with opened(size=(100, 110)) as pilot:
         await pilot.press("question_mark")
         await pilot.pause()
         shown = text_of(pilot)
@@ -169,15 +170,20 @@ async def test_quitting_closes_the_oracle_and_exits_with_0(opened, agreeing, key
     assert agreeing.closed
 
 
-def test_no_key_has_two_meanings():
-    keys = [key for command in COMMANDS for key in command.keys]
+def test_no_key_has_two_meanings_in_one_place():
+    for place in ("in_tree", "in_watches"):
+        heard = [one for one in COMMANDS if getattr(one, place)]
+        keys = [key for command in heard for key in command.keys]
+        assert len(keys) == len(set(keys))
+    everywhere = [one for one in COMMANDS if not one.in_tree and not one.in_watches]
+    keys = [key for command in everywhere for key in command.keys]
     assert len(keys) == len(set(keys))
 
 
 def test_every_command_is_bound_where_its_keys_are_heard():
     bound = {
         key
-        for owner in (GraphTree, DebuggerScreen)
+        for owner in (GraphTree, DebuggerScreen, WatchesPane)
         for binding in owner.BINDINGS
         for key in binding.key.split(",")
     }

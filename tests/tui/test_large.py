@@ -8,6 +8,9 @@ from backprop_engine.expressions.syntax import Assignment, Binary, Name, Number
 from backprop_engine.record import record
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.source import Source, Span
+from backprop_tui.session import open_session
+from backprop_tui.stops import continuing, editing
+from backprop_tui.stops.reading import parse_breakpoint
 
 HERE = Span(0, 0)
 OPERATIONS = 100_000
@@ -56,6 +59,13 @@ async def test_a_chain_of_100_000_operations_opens_and_steps(opened, text_of, ch
         shown = text_of(pilot)
         assert "▶" in shown
         assert "┄9999" in shown  # the depth is told, not drawn
+        last = parse_breakpoint("if step == 199999", chain)
+        pilot.app.session = editing.set_breakpoint(pilot.app.session, None, last)
+        await pilot.press("F", "c")
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+        assert pilot.app.session.cursor == 199_999
+        assert "stopped: step = 199999 at mul → " in text_of(pilot)
 
 
 async def test_a_value_with_20_000_uses_opens_and_steps(opened, text_of, wide):
@@ -67,3 +77,18 @@ async def test_a_value_with_20_000_uses_opens_and_steps(opened, text_of, wide):
         assert "y@10001" in text_of(pilot)
         await pilot.press("t", "T", "backspace")
         assert 0 < pilot.app.session.cursor < len(wide)
+
+
+def test_a_condition_on_a_long_trace_is_looked_for_in_bounded_portions(chain):
+    one = parse_breakpoint("if (contribution > 1) | (step > 150000)", chain)
+    session = editing.set_breakpoint(open_session(chain), None, one)
+    assert continuing.scan_of(session, one) is None  # left to a thread
+    session = continuing.continue_forward(session)
+    progress = [session.notice]
+    while session.stops.search is not None:
+        session = continuing.survey(session, 500)
+        progress.append(session.notice)
+    assert session.cursor == 150_001
+    assert progress[:3] == [f"looking for a hit: {p}% · esc stops" for p in (0, 12, 24)]
+    # By columns a portion of 500 is 25,000 steps: what is decided ends the search.
+    assert len(progress) == 8

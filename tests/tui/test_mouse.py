@@ -54,7 +54,7 @@ async def test_a_click_on_the_timeline_jumps(opened, text_of):
         assert pilot.app.session.cursor == 0
 
 
-@pytest.mark.parametrize("pane", ["Torch", "Symbolic", "Source", "Notes"])
+@pytest.mark.parametrize("pane", ["Torch", "Symbolic", "Source", "Notes", "Watches"])
 async def test_a_click_on_a_tab_shows_its_pane(opened, text_of, pane):
     async with opened() as pilot:
         await click_text(pilot, text_of, pane, PaneTabs)

@@ -110,7 +110,7 @@ async def test_an_ascii_terminal(opened, text_of, txt):
 
 
 async def test_the_help(opened, text_of, svg, txt):
-    async with opened(size=(90, 60)) as pilot:
+    async with opened(size=(90, 110)) as pilot:
         await pilot.press("question_mark")
         await pilot.pause()
         assert text_of(pilot) == txt

@@ -121,7 +121,7 @@ async def test_the_selected_input_is_the_one_that_is_told_about(opened, text_of)
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
         assert "∂y/∂x = z²/(x + z)²" in text_of(pilot)
-        await pilot.press("tab", "tab", "tab", "down", "down", "down")
+        await pilot.press("tab", "tab", "tab", "tab", "down", "down", "down")
         await pilot.pause()
         assert "∂y/∂z = x²/(x + z)²" in text_of(pilot)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,18 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.worker import get_current_worker
 
+from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.collector import collector_paused
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME, COMMANDS, key_name
+from backprop_tui.findings import Findings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
+from backprop_tui.inside import stack, step_out
+from backprop_tui.messages import Changed
 from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.client import Oracle
@@ -31,12 +36,17 @@ from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, Tor
 from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
 from backprop_tui.screens.asking import ASKING
+from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 from backprop_tui.screens.reading import ReadingScreen
+from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import Change, Session, open_session
+from backprop_tui.stops.continuing import cancel, is_surveyed, learn, surveys
+from backprop_tui.stops.scan import Scan
+from backprop_tui.stops.state import Key, Stop
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
 from backprop_tui.view import View
 from backprop_tui.widgets.bars import KeyBar
@@ -87,7 +97,8 @@ class CommandList(Provider):
         for command in COMMANDS:
             keys = ", ".join(key_name(key) for key in command.keys)
             if command.name != "command_palette":
-                yield f"{command.title}  ({keys})", command.help, command.action
+                title = f"{command.title}  ({keys})" if keys else command.title
+                yield title, command.help, command.action
 
 
 class DebuggerApp(App[None]):
@@ -118,6 +129,20 @@ class DebuggerApp(App[None]):
         agreement: Agreement | None
 
     @dataclass
+    class Examined(Message):
+        """A worker has looked for inf and nan in `trace`."""
+
+        trace: Trace
+        autopsy: Autopsy | None
+
+    @dataclass
+    class Surveyed(Message):
+        """A worker has looked on for hits of breakpoints and watches."""
+
+        trace: Trace
+        scans: Mapping[Key, Scan]
+
+    @dataclass
     class SymbolicAnswered(Message):
         """A worker has the formulas of `trace`."""
 
@@ -144,8 +169,9 @@ class DebuggerApp(App[None]):
         )
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii = AsciiFilter()
-        self._agreement: Agreement | None = None
+        self._known = Findings()
         self._opened: Target = target
+        self._survey_asked: tuple[Trace, tuple[Stop, ...]] | None = None
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
 
@@ -207,12 +233,12 @@ class DebuggerApp(App[None]):
                 self.refusal = result
             self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
             return
-        self._agreement = None
+        self._known = Findings()
         self.set_reactive(DebuggerApp.oracle_state, Starting())
         self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
         self.set_reactive(DebuggerApp.session, result)
         self.push_screen(DebuggerScreen(self._view(result)))
-        self.call_after_refresh(self._start_oracle, result.trace)
+        self.call_after_refresh(self._look_into, result.trace)
 
     @on(PickerScreen.Chosen)
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:
@@ -220,25 +246,43 @@ class DebuggerApp(App[None]):
 
     # Oracles
 
-    def _start_oracle(self, trace: Trace) -> None:
+    def _look_into(self, trace: Trace) -> None:
+        """Ask torch about `trace`, and look for inf and nan in it, each in a thread."""
+        self._known.asked.add(trace)
         self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
+        self.run_worker(partial(self._examine, trace), thread=True, group="autopsy")
 
     def _ask(self, trace: Trace) -> None:
         state = self._oracle.ask(trace)
         agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
         self.post_message(self.OracleAnswered(trace, state, agreed))
 
+    def _examine(self, trace: Trace) -> None:
+        self.post_message(self.Examined(trace, autopsy(trace)))
+
+    def _is_open(self, trace: Trace) -> bool:
+        return self.session is not None and any(trace is one.trace for one in stack(self.session))
+
     @on(OracleAnswered)
     def _take_answer(self, event: OracleAnswered) -> None:
-        if self.session is not None and event.trace is self.session.trace:
-            self._agreement = event.agreement
+        if self.session is None or not self._is_open(event.trace):
+            return
+        self._known.torch[event.trace] = event.state
+        self._known.agreements[event.trace] = event.agreement
+        if event.trace is self.session.trace:
             self.oracle_state = event.state
+
+    @on(Examined)
+    def _take_autopsy(self, event: Examined) -> None:
+        if self._is_open(event.trace):
+            self._known.autopsies[event.trace] = event.autopsy
+            self._show()
 
     @on(DebuggerScreen.FormulasWanted)
     def _start_symbolic(self) -> None:
         """Ask for formulas, the first time that somebody looks."""
         if self.session is not None and isinstance(self.symbolic_state, NotAsked):
-            self.symbolic_state = Starting()
+            self.symbolic_state = self._known.formulas[self.session.trace] = Starting()
             ask = partial(self._ask_symbolic, self.session.trace)
             self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
 
@@ -247,19 +291,44 @@ class DebuggerApp(App[None]):
 
     @on(SymbolicAnswered)
     def _take_formulas(self, event: SymbolicAnswered) -> None:
-        if self.session is not None and event.trace is self.session.trace:
+        if self.session is None or not self._is_open(event.trace):
+            return
+        self._known.formulas[event.trace] = event.state
+        if event.trace is self.session.trace:
             self.symbolic_state = event.state
+
+    def _follow(self, session: Session) -> None:
+        """Another trace is shown: what is known of it, or soon will be."""
+        trace, known = session.trace, self._known
+        known.keep({one.trace for one in stack(session)})
+        wants_formulas = not isinstance(self.symbolic_state, NotAsked)
+        self.set_reactive(DebuggerApp.oracle_state, known.torch.get(trace, Starting()))
+        self.set_reactive(DebuggerApp.symbolic_state, known.formulas.get(trace, NOT_ASKED))
+        if trace not in known.asked:
+            self._look_into(trace)
+        if wants_formulas:
+            self._start_symbolic()
 
     # Showing
 
     def _view(self, session: Session) -> View:
+        trace, known = session.trace, self._known
         return View(
-            session, self.oracle_state, self._agreement, self.glyphs, symbolic=self.symbolic_state
+            session,
+            self.oracle_state,
+            known.agreements.get(trace),
+            self.glyphs,
+            symbolic=self.symbolic_state,
+            autopsy=known.autopsies.get(trace),
+            is_examined=trace in known.autopsies,
         )
 
-    def watch_session(self) -> None:
-        """Draw every change of the session."""
+    def watch_session(self, old: Session | None, new: Session | None) -> None:
+        """Draw every change of the session, and look for hits that are not known yet."""
+        if old is not None and new is not None and old.trace is not new.trace:
+            self._follow(new)
         self._show()
+        self._survey()
 
     def watch_oracle_state(self) -> None:
         """Draw torch's answer."""
@@ -271,16 +340,55 @@ class DebuggerApp(App[None]):
 
     def _show(self) -> None:
         for screen in self.screen_stack if self.is_running else ():
-            if isinstance(screen, DebuggerScreen) and self.session is not None:
+            if self.session is not None and isinstance(screen, DebuggerScreen | BreakpointList):
                 screen.show(self._view(self.session))
+
+    # Breakpoints
+
+    def _survey(self) -> None:
+        """Look for the hits of all breakpoints and watches in a thread, unless one is at it."""
+        session = self.session
+        if session is None or is_surveyed(session):
+            if self._survey_asked is not None:
+                self.workers.cancel_group(self, "survey")
+            self._survey_asked = None
+            return
+        asked = session.trace, session.stops.all
+        if asked != self._survey_asked:
+            self._survey_asked = asked
+            self.run_worker(
+                partial(self._look_for_hits, session), thread=True, group="survey", exclusive=True
+            )
+
+    def _look_for_hits(self, session: Session) -> None:
+        worker = get_current_worker()
+        for scans in surveys(session):
+            if worker.is_cancelled:
+                return
+            self.post_message(self.Surveyed(session.trace, scans))
+
+    @on(Surveyed)
+    def _learn(self, event: Surveyed) -> None:
+        if self.session is not None and event.trace is self.session.trace:
+            self.session = learn(self.session, event.scans)
+
+    @on(Changed)
+    def _take_change(self, event: Changed) -> None:
+        self._change(event.change)
 
     # Commands
 
     def action_command(self, name: str) -> None:
         """Run a command of the session."""
-        apply = BY_NAME[name].apply
-        if self.session is not None and apply is not None:
-            self.session = apply(self.session)
+        command, session = BY_NAME[name], self.session
+        if session is None or command.apply is None:
+            return
+        work = "" if command.takes_long is None else command.takes_long(session)
+        if work:
+            screen = WorkingScreen(self.glyphs.text(work), partial(command.apply, session))
+            self.push_screen(screen, self._change)
+        else:
+            self.session = command.apply(session)
 
     def action_ask(self, name: str) -> None:
         """Ask what a command needs to know, then carry it out."""
@@ -305,8 +413,12 @@ class DebuggerApp(App[None]):
         """Let go of the selection; with none, go back to the list."""
         if self.session is None:
             return
-        if self.session.selected is not None:
+        if self.session.stops.search is not None:
+            self.session = cancel(self.session)
+        elif self.session.selected is not None:
             self.session = do.release(self.session)
+        elif self.session.outer is not None:
+            self.session = step_out(self.session)
         elif self._has_list:
             self.pop_screen()
             self.set_reactive(DebuggerApp.session, None)

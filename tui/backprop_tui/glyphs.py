@@ -30,6 +30,10 @@ class Glyphs:
     folded: str = "▸"
     selected: str = "›"
     becomes: str = "→"
+    breakpoint: str = "■"
+    breakpoint_off: str = "□"
+    changed: str = "≠"
+    cursor: str = "▼"
     is_ascii: bool = False
 
     def text(self, text: str) -> str:
@@ -54,6 +58,10 @@ ASCII = Glyphs(
     folded="+",
     selected="-",
     becomes=">",
+    breakpoint="B",
+    breakpoint_off="b",
+    changed="!",
+    cursor="v",
     is_ascii=True,
 )
 
@@ -66,6 +74,9 @@ LEGEND: tuple[tuple[str, str], ...] = (
     ("reference", "drawn in full elsewhere; enter or a click leads there"),
     ("folded", "folded; right or a click shows its operands"),
     ("selected", "the row you selected"),
+    ("breakpoint", "a breakpoint; of a watch: continuing stops where it changes"),
+    ("breakpoint_off", "a breakpoint that is off"),
+    ("changed", "of a watch: the last step has changed it"),
     ("agrees", "torch agrees"),
     ("disagrees", "torch disagrees"),
     ("waiting", "torch has not answered yet"),

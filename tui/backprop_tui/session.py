@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
+from backprop_engine.composite import Opened
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, Step, Trace
 from backprop_tui.outline import NO_ROW, Outline, draw_outline, visible_rows
+from backprop_tui.stops.state import Stops
 
 _ORIGINS_KEPT = 100
 
@@ -40,6 +42,12 @@ class Session:
     """What the last command has to say, where it could not do as asked."""
     page: int = 10
     """Rows of the tree on the screen."""
+    outer: Session | None = None
+    """The session outside, where this one is the inside of a composite operation."""
+    opened: Opened | None = None
+    """Of what it is the inside."""
+    stops: Stops = field(default_factory=Stops)
+    """Breakpoints and watches."""
 
     @cached_property
     def step(self) -> Step | None:

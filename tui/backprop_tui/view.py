@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backprop_engine.autopsy.report import Autopsy
 from backprop_engine.checking.compare import Comparison
 from backprop_tui.glyphs import Glyphs
 from backprop_tui.oracle.agreement import Agreement
@@ -22,11 +23,20 @@ class View:
     """Torch's report compared with the trace; None until the oracle is ready."""
     glyphs: Glyphs
     symbolic: SymbolicState = NOT_ASKED
+    autopsy: Autopsy | None = None
+    """Where the trace's first nan or inf came from; None where all is finite, or not yet known."""
+    is_examined: bool = True
+    """Whether it is known."""
 
     @property
     def is_waiting(self) -> bool:
         """Whether torch has still to answer."""
         return isinstance(self.oracle, Starting)
+
+    @property
+    def shows_nan(self) -> bool:
+        """Whether a nan or inf may stand on the screen: the one that does harm is born."""
+        return self.autopsy is not None and self.session.cursor >= self.autopsy.start
 
     def mark(self, comparison: Comparison | None) -> str:
         """✓, ✗ or … for a comparison; blank where there is nothing to compare."""

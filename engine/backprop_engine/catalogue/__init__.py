@@ -90,14 +90,20 @@ BINARY: Final[Mapping[str, Operation]] = {one.symbol: one for one in _ALL if one
 """By Python operator; `~` has one operand."""
 
 
+def _by_function() -> dict[str, tuple[Operation, ...]]:
+    """The forms with the fewest operands first: `max(x, 1)` is along an axis."""
+    forms: dict[str, list[Operation]] = {}
+    for one in _ALL:
+        for name in one.function_names:
+            forms.setdefault(name, []).append(one)
+    return {name: tuple(sorted(forms[name], key=_operand_count)) for name in sorted(forms)}
+
+
 def _operand_count(operation: Operation) -> int:
     return sum(one.kind is Kind.OPERAND for one in operation.parameters)
 
 
-FUNCTIONS: Final[Mapping[str, tuple[Operation, ...]]] = {
-    name: tuple(sorted((one for one in _ALL if name in one.function_names), key=_operand_count))
-    for name in sorted({name for one in _ALL for name in one.function_names})
-}
+FUNCTIONS: Final[Mapping[str, tuple[Operation, ...]]] = _by_function()
 """By the name in a call, as a function or as a method: all its forms, tried in this order.
 
 `max(x)`, `max(x, dim=1)` and `max(x, y)` are three operations of one name. Those with fewer

@@ -24,14 +24,24 @@ _SELU_SCALE: Final = 1.0507009873554804934193349852946
 
 
 def _relu(a: Any) -> Any:
-    # `a <= 0` is false for nan, which so passes through, as in torch.
-    return where(a <= 0, 0.0, a)
+    # nan passes through, as in torch: `a <= 0` is false for it, and `np.maximum` hands it on.
+    if type(a) is float:
+        return 0.0 if a <= 0 else a
+    return np.maximum(a, 0.0)
+
+
+def _relu_rule(g: Any, y: Any, _a: Any) -> Any:
+    if type(y) is float:
+        return 0.0 if y <= 0 else g
+    sent = np.array(g)
+    np.putmask(sent, y <= 0, 0.0)  # twice as fast as `np.where`, and like it no 0 · inf
+    return sent
 
 
 RELU = activation(
     "relu",
     _relu,
-    rule=lambda g, y, a: where(y <= 0, 0.0, g),
+    rule=_relu_rule,
     local="[{a} > 0]",
     because="A gate: open (1) where the value is positive, shut (0) elsewhere.",
     notation="relu({a})",

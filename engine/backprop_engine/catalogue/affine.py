@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.limits import check_product
+from backprop_engine.budget import check_product
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
 from backprop_engine.values import shape_of, unbroadcast
 

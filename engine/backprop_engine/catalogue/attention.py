@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.softmax import softmax, softmax_rule
-from backprop_engine.limits import check_product
+from backprop_engine.budget import check_product
+from backprop_engine.catalogue.softmax import softmax
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -89,26 +89,40 @@ def _forward(a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool, scale: f
     return _attention(a, b, d, is_causal, scale) @ c
 
 
-def _to_scores(g: Any, a: Any, b: Any, c: Any, d: Any, is_causal: bool, scale: float | None) -> Any:
-    """What reaches the scores, through the product with the values and the softmax."""
-    weights = _attention(a, b, d, is_causal, scale)
-    sent = g @ _swapped(c)
-    return softmax_rule(sent, np.broadcast_to(weights, sent.shape), -1)
+def _again(a: Any, b: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
+    """The attention as torch's kernel computes it for the way back: exp(scores − log Σ exp)."""
+    scores = _scores(a, b, mask, is_causal, scale)
+    is_blind = np.all(scores == -np.inf, axis=-1, keepdims=True)
+    scores = np.where(is_blind, 0.0, scores)
+    largest = np.max(scores, axis=-1, keepdims=True, initial=-np.inf)
+    total = largest + np.log(np.sum(np.exp(scores - largest), axis=-1, keepdims=True))
+    return np.where(is_blind, 0.0, np.exp(scores - total))
+
+
+def _to_scores(
+    g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, is_causal: bool, scale: float | None
+) -> Any:
+    """What reaches the scores, through the product with the values and the softmax.
+
+    The softmax takes off Σ weights · sent, which is g · y: so torch's kernel has it.
+    """
+    weights = _again(a, b, d, is_causal, scale)
+    return weights * (g @ _swapped(c) - np.sum(g * y, axis=-1, keepdims=True))
 
 
 def _query_rule(
-    g: Any, _y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
+    g: Any, y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
     scale: float | None,
 ) -> Any:  # fmt: skip
-    sent = _to_scores(g, a, b, c, d, is_causal, scale) * _scale(a, scale)
+    sent = _to_scores(g, y, a, b, c, d, is_causal, scale) * _scale(a, scale)
     return unbroadcast(sent @ b, shape_of(a))
 
 
 def _key_rule(
-    g: Any, _y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
+    g: Any, y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
     scale: float | None,
 ) -> Any:  # fmt: skip
-    sent = _to_scores(g, a, b, c, d, is_causal, scale) * _scale(a, scale)
+    sent = _to_scores(g, y, a, b, c, d, is_causal, scale) * _scale(a, scale)
     return unbroadcast(_swapped(sent) @ a, shape_of(b))
 
 
@@ -116,13 +130,13 @@ def _value_rule(
     g: Any, _y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
     scale: float | None,
 ) -> Any:  # fmt: skip
-    return unbroadcast(_swapped(_attention(a, b, d, is_causal, scale)) @ g, shape_of(c))
+    return unbroadcast(_swapped(_again(a, b, d, is_causal, scale)) @ g, shape_of(c))
 
 
 def _mask_rule(
-    g: Any, _y: Any, a: Any, b: Any, c: Any, d: Any, *, is_causal: bool, scale: float | None
+    g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, *, is_causal: bool, scale: float | None
 ) -> Any:
-    return unbroadcast(_to_scores(g, a, b, c, d, is_causal, scale), shape_of(d))
+    return unbroadcast(_to_scores(g, y, a, b, c, d, is_causal, scale), shape_of(d))
 
 
 def _grad_fn(application: Application) -> str:

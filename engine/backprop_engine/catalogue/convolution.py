@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.windows import Pads, Sizes, Window, sizes_of, symmetric
-from backprop_engine.limits import check_elements, check_product
 from backprop_engine.operation import (
     Application,
     Derivative,

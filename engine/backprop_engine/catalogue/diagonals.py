@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.shapes import moved
-from backprop_engine.limits import check_elements
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
 from backprop_engine.values import shape_of
 

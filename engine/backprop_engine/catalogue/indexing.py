@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_broadcast, check_elements
 from backprop_engine.catalogue.axes import DIM, axis_of
 from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.catalogue.picking import add_along_axis
-from backprop_engine.limits import check_broadcast, check_elements
 from backprop_engine.operation import (
     Application,
     Derivative,

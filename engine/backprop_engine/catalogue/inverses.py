@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import LimitError, check_elements
 from backprop_engine.catalogue.layout import by_columns
-from backprop_engine.limits import MAX_POWER, LimitError, check_elements
+from backprop_engine.limits import MAX_POWER
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -99,9 +100,10 @@ def _det_rule(g: Any, y: Any, a: Any) -> Any:
     factor = np.asarray(g * y)[..., np.newaxis, np.newaxis]
     if np.all(y):
         return factor * _transposed(np.linalg.inv(a))
-    is_singular = factor == 0
+    is_singular = np.asarray(y)[..., np.newaxis, np.newaxis] == 0
     safe = np.where(is_singular, np.eye(a.shape[-1], dtype=a.dtype), a)
-    return np.where(is_singular, 0.0, factor * _transposed(np.linalg.inv(safe)))
+    # Of log(det(a)) infinity comes in, and ∞ · 0 is nan.
+    return factor * np.where(is_singular, 0.0, _transposed(np.linalg.inv(safe)))
 
 
 def _logdet(a: Any) -> Any:

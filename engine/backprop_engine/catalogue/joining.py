@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.layout import by_rows
-from backprop_engine.limits import check_elements
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,

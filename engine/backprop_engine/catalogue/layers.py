@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue.linear import MATMUL
 from backprop_engine.catalogue.windows import Sizes, Window, sizes_of, symmetric
-from backprop_engine.limits import check_elements, check_products
 from backprop_engine.operation import (
     Application,
     Derivative,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.limits import check_elements, check_product
+from backprop_engine.budget import check_elements, check_product
 from backprop_engine.operation import (
     Application,
     Derivative,

@@ -147,9 +147,7 @@ CUMPROD = Operation(
 )
 
 
-def _running(
-    name: str, best: np.ufunc, holds: Callable[[Any, Any], Any], words: str
-) -> Operation:
+def _running(name: str, best: np.ufunc, holds: Callable[[Any, Any], Any], words: str) -> Operation:
     """`cummax` or `cummin`."""
     return picking(
         name=name,

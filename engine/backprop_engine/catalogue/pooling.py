@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.windows import Sizes, Window, ceiling_pads, sizes_of, symmetric
-from backprop_engine.limits import check_elements
 from backprop_engine.operation import (
     Application,
     Derivative,

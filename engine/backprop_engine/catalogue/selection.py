@@ -207,7 +207,7 @@ MAXIMUM = elementwise(
     parameters=TWO_OPERANDS,
     functions=("maximum", "max"),
     symbolic=lambda sp, a, b: sp.Max(a, b),
-    composite="where(gt(a, b), a, b)",
+    composite="where(eq(a, b), a / 2 + b / 2, where(gt(a, b), a, b))",
     example="x=2, z=2, y=maximum(x, z)",
 )
 
@@ -230,7 +230,7 @@ MINIMUM = elementwise(
     parameters=TWO_OPERANDS,
     functions=("minimum", "min"),
     symbolic=lambda sp, a, b: sp.Min(a, b),
-    composite="where(lt(a, b), a, b)",
+    composite="where(eq(a, b), a / 2 + b / 2, where(lt(a, b), a, b))",
     example="x=2, z=3, y=minimum(x, z)",
 )
 
@@ -253,12 +253,12 @@ WHERE = elementwise(
         words="The condition is true or false and receives no gradient.",
     ),
     Derivative(
-        rule=lambda g, y, condition, a, b: where(condition, g, 0.0),
+        rule=lambda g, y, condition, a, b: np.where(condition, g, 0.0),
         local="1 if {a} else 0",
         words="Only where it was chosen does it receive the gradient.",
     ),
     Derivative(
-        rule=lambda g, y, condition, a, b: where(condition, 0.0, g),
+        rule=lambda g, y, condition, a, b: np.where(condition, 0.0, g),
         local="0 if {a} else 1",
         words="Only where it was chosen does it receive the gradient.",
     ),

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axes_of, axis_of
-from backprop_engine.limits import check_elements
 from backprop_engine.operation import (
     Application,
     Derivative,

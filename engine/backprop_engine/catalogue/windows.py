@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from backprop_engine.limits import check_elements
+from backprop_engine.budget import check_elements
 from backprop_engine.operation import OperandError
 from backprop_engine.values import Shape
 

@@ -275,7 +275,9 @@ def _verdict(
     value = np.array([one.value for one in estimates]).reshape(shape)
     error = np.array([one.error for one in estimates]).reshape(shape)
     judged = np.array([not one.reason for one in estimates]).reshape(shape)
-    gross = float(np.max(gross_contributions(trace, node), initial=0.0))
+    sent = gross_contributions(trace, node)
+    # An element that is nan must not take the others' tolerance away.
+    gross = float(np.max(sent, initial=0.0, where=np.isfinite(sent)))
     tolerance = ERROR_FACTOR * error + engine_error(trace, gross, size)
     agrees = np.abs(engine - value) <= tolerance
     return FiniteDifference(

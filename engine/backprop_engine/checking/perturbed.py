@@ -72,6 +72,15 @@ class _Perturbation:
         off = array * (1.0 + sizes * signs)
         return self.mark(off.astype(array.dtype))
 
+    def given(self, operand: Any) -> Any:
+        """An operand, off as well: for what happens inside of one of numpy's functions.
+
+        Whole numbers are data rather than the result of steps, such as the target 1 of a loss,
+        and stay.
+        """
+        is_whole = bool(np.all(np.asarray(operand) == np.rint(operand)))
+        return self.mark(operand) if is_whole else self.apply(operand)
+
     def mark(self, array: Any) -> Any:
         """Floats as an array whose further use is perturbed too."""
         if np.asarray(array).dtype.kind != "f":
@@ -159,7 +168,7 @@ def sensitivity(
 
     def change(seed: int, size: float) -> np.ndarray:
         source = _Perturbation(seed, size)
-        moved = [source.apply(one) if is_float(one) else one for one in operands]
+        moved = [source.given(one) if is_float(one) else one for one in operands]
         off = np.asarray(_plain(evaluate(function, moved, attributes)), dtype=float)
         difference: np.ndarray = np.abs(off - exact)
         return np.where(np.isfinite(difference), difference, 0.0)

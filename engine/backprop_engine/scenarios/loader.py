@@ -7,11 +7,13 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Final, cast, get_args
 
+from backprop_engine.budget import Budget
 from backprop_engine.expressions.excerpt import check_characters, whole
 from backprop_engine.expressions.lexer import canonical
 from backprop_engine.expressions.parser import parse_expression, parse_program
 from backprop_engine.expressions.syntax import Assignment, Name, Statement, Unpacking
-from backprop_engine.limits import MAX_BYTES, Budget
+from backprop_engine.limits import MAX_FILE
+from backprop_engine.scenarios.files import read_bytes
 from backprop_engine.scenarios.inputs import read_input
 from backprop_engine.scenarios.names import Names
 from backprop_engine.scenarios.program import Program, read_program
@@ -48,8 +50,7 @@ def load(path: str | os.PathLike[str]) -> Scenario:
     """
     name = os.fspath(path)
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_bytes(Path(path))
         text = data.decode("utf-8-sig")
     except FileNotFoundError:
         problem = "there is no such file"
@@ -62,10 +63,10 @@ def load(path: str | os.PathLike[str]) -> Scenario:
     except ValueError as error:  # a null byte in the name
         problem = f"this file cannot be read: {error}"
     else:
-        if len(data) <= MAX_BYTES:
+        if len(data) <= MAX_FILE:
             source = Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
             return parse_snippet(source) if name.endswith(".py") else parse_document(source)
-        problem = f"this file is larger than {MAX_BYTES // 1_000_000} MB"
+        problem = f"this file is larger than {MAX_FILE // 1_000_000} MB"
     raise ScenarioError(Source(name, ""), Problem(problem, Span(0, 0)))
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from backprop_engine.budget import Budget
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
     Action,
@@ -28,7 +29,6 @@ from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.dtypes import default_dtype, read_dtype
 from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
-from backprop_engine.limits import Budget
 from backprop_engine.scenarios.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean

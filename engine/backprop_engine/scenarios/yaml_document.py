@@ -24,7 +24,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from backprop_engine.expressions.excerpt import Excerpt, align, check_characters
-from backprop_engine.limits import MAX_YAML_NESTING, MAX_YAML_VALUES
+from backprop_engine.limits import MAX_YAML_ENTRIES, MAX_YAML_NESTING, MAX_YAML_VALUES
 from backprop_engine.scenarios.yaml_mistakes import no_character, not_yaml, unreadable
 from backprop_engine.source import ProblemError, Source, Span
 
@@ -136,6 +136,7 @@ class _Builder:
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._documents = 0
+        self._entries = 0
 
     def take(self, event: Any) -> None:
         """Put one event of the parser into the tree."""
@@ -210,6 +211,13 @@ class _Builder:
         self._add(node, size, None)
 
     def _add(self, node: Node, size: int, anchor: str | None) -> None:
+        self._entries += 1
+        if self._entries > MAX_YAML_ENTRIES:
+            raise ProblemError(
+                f"a scenario has at most {MAX_YAML_ENTRIES:,} keys and values",
+                node.span,
+                fix="let a generator such as `normal` make large arrays",
+            )
         if anchor:
             self._anchors[anchor] = (node, size)
         if not self._stack:

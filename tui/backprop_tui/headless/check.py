@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from backprop_engine import notation
+from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.checking.compare import Comparison
 from backprop_engine.checking.differences import FiniteDifference, finite_differences
 from backprop_engine.record import record
@@ -70,6 +71,8 @@ class Checked:
     """Why an oracle has no answer where that is all right."""
     expected_error: str = ""
     """The error's message, where the scenario is about an error."""
+    autopsy: Autopsy | None = None
+    """Where the first inf or nan came from, if there is one that does harm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +168,7 @@ def _checked(
         steps=len(trace),
         complaints=tuple(complaints),
         notices=tuple(_notices(rows, torch=oracle is not None, symbolic=symbolic is not None)),
+        autopsy=autopsy(trace),
     )
 
 

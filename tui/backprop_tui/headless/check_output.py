@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine import notation
+from backprop_engine.autopsy.report import as_record, autopsy_lines
 from backprop_engine.values import Value
 from backprop_tui.headless.check import Bad, Checked, GradientRow
 from backprop_tui.headless.json_values import json_value
@@ -48,6 +49,8 @@ def as_json(result: Checked | Bad) -> dict[str, Any]:
     }
     if result.expected_error:
         answer["expected_error"] = result.expected_error
+    if result.autopsy is not None:
+        answer["autopsy"] = as_record(result.autopsy)
     return answer
 
 
@@ -89,6 +92,9 @@ def print_checked(result: Checked, out: Printer) -> None:
         out.paragraph(f"stops, as it should: {result.expected_error}", 4)
     for at, line in enumerate(gradient_table(result.gradients, out)):
         out.line(line, "dim" if at == 0 else "" if result.gradients[at - 1].ok else "bad")
+    if result.autopsy is not None:
+        for line in autopsy_lines(result.autopsy):
+            out.paragraph(line.strip(), 8 if line.startswith(" ") else 4, "dim")
     for one in result.complaints:
         out.paragraph(f"{one.oracle.replace('_', ' ')}: {one.message}", 4, "bad")
     out.line()

@@ -70,8 +70,7 @@ def find(name: str) -> tuple[Operation, ...]:
     wanted = name.rpartition(".")[2].removesuffix("()")
     found = [one for one in OPERATIONS.values() if one.symbol == name]
     found += FUNCTIONS.get(name, FUNCTIONS.get(wanted, ()))
-    if wanted in OPERATIONS:
-        found.append(OPERATIONS[wanted])
+    found += [OPERATIONS[one] for one in (name, wanted) if one in OPERATIONS]
     if wanted in PROPERTIES:
         found.append(PROPERTIES[wanted][0])
     if not found:
@@ -168,15 +167,16 @@ class _Filled:
             } | attributes
             values |= shown
         self.letters = tuple(OPERAND_LETTERS[:count])
-        own = {"y": "y", "g": "g"} | {one: one for one in self.letters}
+        own = {"y": "y"} | {one: one for one in self.letters}
         if operation.name == "index":
             attributes["items"] = values["items"] = "…"
         self._names: Mapping[str, str] = attributes | own
         self._values: Mapping[str, str] = values | own
 
-    def text(self, template: Template) -> str:
-        """A template as text."""
-        return fill(template, self._names if isinstance(template, str) else self._values)
+    def text(self, template: Template, *, upstream: str | None = None) -> str:
+        """A template as text, over the upstream gradient as well where there is one."""
+        texts = self._names if isinstance(template, str) else self._values
+        return fill(template, texts if upstream is None else {**texts, "g": upstream})
 
     def steps(self) -> tuple[str, ...]:
         """The statements of what it is made of."""
@@ -217,9 +217,9 @@ def _node_of(operation: Operation, trace: Trace | None) -> int | None:
 def _parts(operation: Operation, filled: _Filled) -> Iterator[Part]:
     for letter, derivative in zip(filled.letters, operation.derivatives, strict=False):
         if derivative.local is not None:
-            text = f"∂y/∂{letter} = {filled.text(derivative.local)}"
+            text = f"∂y/∂{letter} = {filled.text(derivative.local, upstream='g')}"
         elif derivative.vjp is not None:
-            text = f"receives {filled.text(derivative.vjp)}"
+            text = f"receives {filled.text(derivative.vjp, upstream='g')}"
         else:
             text = ""
         yield Part("each operand" if operation.variadic else letter, text, derivative.words)

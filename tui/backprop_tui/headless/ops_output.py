@@ -16,8 +16,8 @@ from backprop_tui.headless.printer import Printer
 
 _INDENT = "  "
 _LABEL = 11
-_FORMULA = 34
-"""A longer formula takes a line for itself."""
+_NAME, _FORMULA = 14, 30
+"""What is longer takes a line for itself."""
 
 
 def as_json(one: Page) -> dict[str, Any]:
@@ -51,27 +51,25 @@ def as_json(one: Page) -> dict[str, Any]:
 
 def print_table(out: Printer) -> None:
     """All operations: name, formula, and how each is written."""
-    names = max(len(one.name) for entries in GROUPS.values() for one in entries)
     for number, (title, entries) in enumerate(GROUPS.items()):
         if number:
             out.line()
         out.line(title, "bold")
         for operation in entries:
-            _print_row(operation, names, out)
+            _print_row(operation, out)
     out.line()
     out.line("backprop-tui ops NAME tells the rest; torch. and F. may stand before a name.", "dim")
 
 
-def _print_row(operation: Operation, names: int, out: Printer) -> None:
-    shown = out.text(formula(operation))
-    start = f"{_INDENT}{operation.name:<{names}}{_INDENT}"
-    if len(shown) > _FORMULA:
-        out.line(start + shown)
-        start, shown = " " * len(start), ""
+def _print_row(operation: Operation, out: Printer) -> None:
+    line = _INDENT
+    for cell, width in ((operation.name, _NAME), (out.text(formula(operation)), _FORMULA)):
+        if len(cell) > width:
+            out.line(line + cell)
+            line, cell = " " * len(line), ""
+        line += f"{cell:<{width}}{_INDENT}"
     ways = ", ".join(_ways(operation))
-    line = f"{start}{shown:<{_FORMULA}}{_INDENT}"
-    room = max(out.width - len(line), _FORMULA // 2)
-    first, *others = textwrap.wrap(ways, room, break_long_words=False) or [""]
+    first, *others = textwrap.wrap(ways, out.width - len(line), break_long_words=False) or [""]
     out.line(line + first)
     for other in others:
         out.line(" " * len(line) + other)
@@ -97,7 +95,7 @@ def print_page(one: Page, out: Printer) -> None:
     if one.method:
         _print_entry("method", [one.method], out)
     for part in one.parts:
-        _print_entry(part.operand, [part.formula, *_wrapped(part.words, out)], out)
+        _print_entry(part.operand, [part.formula, part.words], out)
     if not one.parts:
         _print_entry("gradient", ["none goes back through it"], out)
     _print_entry("grad_fn", [one.grad_fn or "None"], out)
@@ -114,11 +112,9 @@ def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
 
 
-def _wrapped(text: str, out: Printer) -> list[str]:
-    return textwrap.wrap(text, out.width - _LABEL - len(_INDENT))
-
-
-def _print_entry(label: str, lines: list[str], out: Printer) -> None:
+def _print_entry(label: str, texts: list[str], out: Printer) -> None:
+    room = out.width - _LABEL - len(_INDENT)
+    lines = [line for text in texts for line in textwrap.wrap(text, room, subsequent_indent="  ")]
     for number, line in enumerate(lines):
         shown = label if number == 0 else ""
         if len(shown) >= _LABEL:

@@ -23,6 +23,7 @@ from backprop_tui.widgets.source_pane import SourcePane
 from backprop_tui.widgets.symbolic_pane import SymbolicPane
 from backprop_tui.widgets.timeline import Timeline
 from backprop_tui.widgets.torch_pane import TorchPane
+from backprop_tui.widgets.watches_pane import WatchesPane
 
 _WIDTHS = [(0, "-slim"), (120, "-wide")]
 _HEIGHTS = [(0, "-low"), (34, "-tall")]
@@ -44,7 +45,7 @@ class DebuggerScreen(Screen[None]):
     BINDINGS: ClassVar = [
         Binding(",".join(command.keys), command.action, command.title, show=False)
         for command in COMMANDS
-        if not command.in_tree
+        if command.keys and not command.in_tree and not command.in_watches
     ]
 
     def __init__(self, view: View) -> None:
@@ -63,6 +64,7 @@ class DebuggerScreen(Screen[None]):
             yield SymbolicPane(self._view, "symbolic")
             yield SourcePane(self._view)
             yield NotesPane()
+            yield WatchesPane(self._view)
         yield Timeline(self._view)
         yield KeyBar()
 
@@ -77,10 +79,13 @@ class DebuggerScreen(Screen[None]):
         self.show(self._view)
 
     def show(self, view: View) -> None:
-        """Draw `view` in every pane."""
+        """Draw `view` in every pane; a new watch brings its pane up."""
+        has_more = len(view.session.stops.watches) > len(self._view.session.stops.watches)
         self._view = view
         if not self.is_mounted:
             return
+        if has_more:
+            self.activate("watches")
         self.query_one(TitleBar).show(view)
         self.query_one(GraphTree).show(view)
         self.query_one(ChainRulePane).show(view)
@@ -88,6 +93,7 @@ class DebuggerScreen(Screen[None]):
         self.query_one(SymbolicPane).show(view)
         self.query_one(SourcePane).show(view)
         self.query_one(NotesPane).show(view)
+        self.query_one(WatchesPane).show(view)
         self.query_one(Timeline).show(view)
         self.query_one(KeyBar).show(view)
 

@@ -14,6 +14,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from backprop_engine.conditions import HELP as CONDITION_HELP
+from backprop_engine.watching import HELP as WATCH_HELP
 from backprop_tui.commands import COMMANDS, key_name
 from backprop_tui.glyphs import LEGEND, Glyphs
 
@@ -73,11 +75,17 @@ def help_text(glyphs: Glyphs, width: int) -> Content:
     for group, commands in groupby(COMMANDS, key=lambda command: command.group):
         lines += [Content(), Content.styled(group, _TITLE)]
         for command in commands:
-            keys = " ".join(key_name(key) for key in command.keys)
+            keys = " ".join(key_name(key) for key in command.keys or ("ctrl+p",))
             lines += _entry(keys, command.help, "bold $primary", width)
     lines += [Content(), Content.styled("Marks", _TITLE)]
     for name, meaning in LEGEND:
         lines += _entry(getattr(glyphs, name), meaning, "bold", width)
+    for title, text in (
+        ("What a condition says", CONDITION_HELP),
+        ("What a watch shows", WATCH_HELP),
+    ):
+        lines += [Content(), Content.styled(title, _TITLE)]
+        lines += [Content(line) for line in textwrap.wrap(glyphs.text(text), width)]
     return Content("\n").join(lines)
 
 

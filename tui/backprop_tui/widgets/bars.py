@@ -12,6 +12,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from backprop_tui.commands import COMMANDS, Command, key_name
+from backprop_tui.inside import breadcrumb, stack
+from backprop_tui.offers import offers
 from backprop_tui.text import fit, printable
 from backprop_tui.view import View
 from backprop_tui.widgets.torch_pane import torch_status
@@ -22,8 +24,11 @@ PANES: tuple[tuple[str, str], ...] = (
     ("symbolic", "Symbolic"),
     ("source", "Source"),
     ("notes", "Notes"),
+    ("watches", "Watches"),
 )
 """The panes under the graph: id and name."""
+_LETTERS = 4
+"""Of a name, where there is hardly any room."""
 
 
 class TitleBar(Widget):
@@ -40,21 +45,32 @@ class TitleBar(Widget):
 
     def render(self) -> Content:
         """Title and facts, as many as there is room for."""
-        trace, width = self.view.session.trace, self.size.width
+        trace, width = stack(self.view.session)[-1].trace, self.size.width
         name = printable(trace.heading.source.known_as)
         title = printable(trace.heading.title)
+        crumbs = breadcrumb(self.view.session)
         facts = [name, trace.graph.dtype, torch_status(self.view)]
         dot = self.view.glyphs.text(" · ")
         # The whole path, else the file's name, else what is left of the facts.
         choices = [facts, [name.rpartition("/")[2], *facts[1:]], facts[1:], facts[2:]]
         if not title:
             title, choices = name, choices[2:]
+        if crumbs:
+            title = self._path((title, *crumbs, "inside"))
         texts = [dot.join(choice) for choice in choices]
         fitting = [text for text in texts if cell_len(title) + cell_len(text) + 2 <= width]
         right = (fitting or texts[-1:])[0]
         title = fit(title, max(width - cell_len(right) - 2, 1))
         gap = " " * max(width - cell_len(title) - cell_len(right), 0)
         return Content.assemble((title, "bold"), gap, (right, "$foreground-muted"))
+
+    def _path(self, crumbs: tuple[str, ...]) -> str:
+        """Where one is, as far as half the width allows; what is innermost always."""
+        texts = [self.view.glyphs.text(printable(one)) for one in crumbs]
+        mark = " > " if self.view.glyphs.is_ascii else " ▸ "
+        while len(texts) > 2 and cell_len(mark.join(texts)) > self.size.width * 2 // 3:
+            texts.pop(0)
+        return mark.join(texts)
 
 
 class PaneTabs(Widget):
@@ -76,11 +92,16 @@ class PaneTabs(Widget):
         self.refresh()
 
     def _labels(self) -> list[tuple[str, str]]:
-        """Pane and text of each tab; where room is short, without blanks and further words."""
+        """Pane and text of each tab; where room is short, without blanks and further words.
+
+        Where even that is too long, only the pane that is shown has its word in full.
+        """
         full = [(pane, f"[{name}]" if pane == self.active else f" {name} ") for pane, name in PANES]
         if sum(len(text) + 1 for _, text in full) - 1 <= self.size.width:
             return full
         words = [(pane, name.partition(" ")[0]) for pane, name in PANES]
+        if sum(len(word) + 1 for _, word in words) + 1 > self.size.width:
+            words = [(pane, w if pane == self.active else w[:_LETTERS]) for pane, w in words]
         return [(pane, f"[{word}]" if pane == self.active else word) for pane, word in words]
 
     def render(self) -> Content:
@@ -117,9 +138,11 @@ class KeyBar(Widget):
     def __init__(self) -> None:
         super().__init__(id="keys")
         self.notice = ""
+        self._offers: tuple[Command, ...] = ()
 
     def show(self, view: View) -> None:
         """Draw the notice of `view`, or the keys."""
+        self._offers = offers(view)
         self.notice = view.glyphs.text(printable(view.session.notice))
         self.refresh()
 
@@ -130,7 +153,8 @@ class KeyBar(Widget):
             _Group(word, tuple(members))
             for word, members in groupby(commands, key=lambda command: command.footer)
         ]
-        last, groups = groups[-2:], groups[:-2]
+        offered = [_Group(one.offer, (one,)) for one in self._offers]
+        last, groups = groups[-2:], [*offered, *groups[:-2]]
         while groups and sum(one.width + _GAP for one in [*groups, *last]) - _GAP > self.size.width:
             groups.pop()
         return [*groups, *last]
@@ -138,13 +162,14 @@ class KeyBar(Widget):
     def render(self) -> Content:
         """Keys and words."""
         if self.notice:
-            return Content.styled(self.notice, "bold $warning")
+            return Content.styled(fit(self.notice, self.size.width), "bold $warning")
         parts: list[tuple[str, str]] = []
         for group in self._groups():
+            style = "bold $warning" if group.commands[0] in self._offers else "$foreground-muted"
             parts += [
                 (f"{key_name(command.keys[0])} ", "bold $primary") for command in group.commands
             ]
-            parts.append((group.word + " " * _GAP, "$foreground-muted"))
+            parts.append((group.word + " " * _GAP, style))
         return Content.assemble(*parts)
 
     def on_click(self, event: events.Click) -> None:

@@ -14,6 +14,7 @@ from backprop_engine.trace import StepKind, Trace
 from backprop_engine.values import Value
 from backprop_tui.outline import Outline
 from backprop_tui.session import Session
+from backprop_tui.stops.editing import on_node
 from backprop_tui.text import figure, fit, left, printable, right
 from backprop_tui.view import View
 
@@ -26,6 +27,8 @@ _COMFORTABLE_NODE = 22
 _ROOMY = 84
 _WIDEST_FIGURE, _NARROW_FIGURE = 18, 9
 _SHALLOW_LEVELS = 12
+GUTTER = 2
+"""The marks of the selected row and of a breakpoint."""
 
 Cell = tuple[str, str]
 """A text and the name of its style."""
@@ -49,7 +52,7 @@ class Columns:
     def width(self) -> int:
         """All columns and the gaps between them."""
         grad_fn = self.grad_fn + 2 if self.grad_fn else 0
-        return 1 + self.node + 2 + self.value + 2 + self.gradient + self.change + grad_fn + 3
+        return GUTTER + self.node + 2 + self.value + 2 + self.gradient + self.change + grad_fn + 3
 
 
 def gradient_title(session: Session) -> str:
@@ -106,7 +109,7 @@ def _widest_row(session: Session) -> int:
 def header_cells(view: View, columns: Columns, title: str) -> list[Cell]:
     """The names of the columns."""
     cells = [
-        (" ", "plain"),
+        (" " * GUTTER, "plain"),
         (title, "title"),
         (" " * (columns.node - len(title)), "plain"),
         ("  " + right("value", columns.value), "header"),
@@ -155,9 +158,10 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
     state = row_state(view, row)
     is_reference = bool(outline.is_reference[row])
     cells = [(view.glyphs.selected if state.is_selected else " ", "selection")]
+    cells.append(_breakpoint_mark(view, state.node))
     cells += _node_cells(view, row, state, columns.node)
     if is_reference and not state.is_receiving:
-        cells.append((" " * (columns.width - 1 - columns.node), "plain"))
+        cells.append((" " * (columns.width - GUTTER - columns.node), "plain"))
         return cells
     node, cursor = state.node, session.cursor
     shows_value = session.trace.is_computed(node, cursor) and not is_reference
@@ -174,6 +178,13 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
     return cells
 
 
+def _breakpoint_mark(view: View, node: int) -> Cell:
+    there = on_node(view.session, node)
+    if any(one.is_enabled for one in there):
+        return view.glyphs.breakpoint, "bad"
+    return (view.glyphs.breakpoint_off, "muted") if there else (" ", "plain")
+
+
 def mark_style(view: View, mark: str) -> str:
     """The style of a torch mark."""
     return {view.glyphs.agrees: "good", view.glyphs.disagrees: "bad"}.get(mark, "muted")
@@ -181,7 +192,7 @@ def mark_style(view: View, mark: str) -> str:
 
 def mark_column(view: View, row: int, columns: Columns) -> int:
     """The column in which a row's mark stands, counted from the row's left edge."""
-    return 1 + cell_len("".join(text for text, _ in _guides(view, row, columns.node)))
+    return GUTTER + cell_len("".join(text for text, _ in _guides(view, row, columns.node)))
 
 
 def _node_cells(view: View, row: int, state: RowState, width: int) -> list[Cell]:

@@ -14,8 +14,12 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from backprop_tui.commands import COMMANDS
+from backprop_tui.messages import Changed
+from backprop_tui.session import select
+from backprop_tui.stops import editing
 from backprop_tui.view import View
 from backprop_tui.widgets.graph_rows import (
+    GUTTER,
     Cell,
     Columns,
     choose_columns,
@@ -77,7 +81,11 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
         old, self.view = self.view.session, view
         session = view.session
         self.virtual_size = Size(0, len(session.visible) + _HEADER)
-        if old.cursor != session.cursor:
+        if old.trace is not session.trace:
+            self._columns = None
+            self._reveal_step()
+            self._reveal(session.row)
+        elif old.cursor != session.cursor:
             self._reveal_step()
         elif old.row != session.row:
             self._reveal(session.row)
@@ -133,7 +141,7 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip(segments).adjust_cell_length(self._width, blank)
 
     def on_click(self, event: events.Click) -> None:
-        """Tell which row was clicked, and whether on its mark."""
+        """Tell which row was clicked, and whether on its mark; left of it, set a breakpoint."""
         place = event.get_content_offset(self)
         if self._columns is None or place is None:
             return
@@ -141,5 +149,8 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
         visible = self.view.session.visible
         if place.y >= _HEADER and index < len(visible):
             row = int(visible[index])
+            if place.x < GUTTER:
+                self.post_message(Changed(lambda session: editing.toggle(select(session, row))))
+                return
             on_mark = place.x <= mark_column(self.view, row, self._columns)
             self.post_message(self.Clicked(row, on_mark))

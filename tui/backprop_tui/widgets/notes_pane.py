@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from backprop_engine.trace import Heading
 from backprop_tui.text import printable
 from backprop_tui.view import View
 
@@ -27,7 +28,8 @@ class NotesPane(VerticalScroll, can_focus=True):
     def __init__(self) -> None:
         super().__init__(id="notes", classes="pane")
         self._hint: str | None = None
-        self._has_notes = False
+        self._noted: Heading | None = None
+        """Whose notes stand here."""
 
     def compose(self) -> ComposeResult:
         """The hint; the notes come under it after the first paint."""
@@ -43,8 +45,8 @@ class NotesPane(VerticalScroll, can_focus=True):
             banner = self.query_one(".hint", Static)
             banner.display = bool(said)
             banner.update(Content.styled(view.glyphs.text(printable(said)), "italic $primary"))
-        if not self._has_notes:
-            self._has_notes = True
+        if self._noted is not heading:
+            self._noted = heading
             notes = "\n\n".join(one for one in (heading.about, heading.note) if one) or _NOTHING
             about = "\n".join(map(printable, notes.split("\n")))
             self.call_after_refresh(self._mount_notes, view.glyphs.text(about))
@@ -53,4 +55,5 @@ class NotesPane(VerticalScroll, can_focus=True):
         # Markdown takes 60 ms to import, which the first paint need not wait for.
         from textual.widgets import Markdown
 
+        await self.query(Markdown).remove()
         await self.mount(Markdown(text))

@@ -44,11 +44,14 @@ class TextPane(VerticalScroll, can_focus=True):
         """Draw again: the text may depend on the size."""
         self._redraw()
 
+    @property
+    def _text_width(self) -> int:
+        # One column is kept free, so that a scroll bar which appears moves nothing.
+        return max(self.container_size.width - self.styles.padding.width - 1, 1)
+
     def _redraw(self) -> None:
         if self.display and self.size.width > 1:
-            # One column is kept free, so that a scroll bar which appears moves nothing.
-            width = self.container_size.width - self.styles.padding.width - 1
-            content = self.draw(self.view, max(width, 1), self.container_size.height)
+            content = self.draw(self.view, self._text_width, self.container_size.height)
             # A layout of the whole screen takes longer than all else in a step together.
             height = content.plain.count("\n")
             self.query_one(Static).update(content, layout=height != self._height)

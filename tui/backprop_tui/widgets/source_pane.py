@@ -54,8 +54,9 @@ class SourcePane(ScrollView, can_focus=True):
     def show(self, view: View) -> None:
         """Draw the scenario of `view`, its step's expression marked and in sight."""
         source = view.session.trace.heading.source
-        if not self._lines:
+        if not self._lines or source is not self.view.session.trace.heading.source:
             self._read(source.text)
+            self.scroll_to(0, 0, animate=False)
         self.view = view
         self._current = current_span(view)
         self._reveal()

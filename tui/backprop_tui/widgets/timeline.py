@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from textual import events
 from textual.content import Content
@@ -12,11 +12,13 @@ from textual.message import Message
 from textual.widget import Widget
 
 from backprop_engine.trace import Pass
+from backprop_tui.stops.continuing import tick_columns
 from backprop_tui.text import left, printable
 from backprop_tui.view import View
 
 _LEAST_BAR = 4
 _GAP = 2
+_TICK = "┃"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +122,22 @@ class Timeline(Widget):
                 parts = [(left(name, segment.left), "bold")]
             if segment.label:
                 parts.append((segment.label + " ", "bold" if is_current else "$foreground-muted"))
-            done, width = segment.column(cursor), segment.right - segment.left
-            parts.append(("━" * done, "$primary"))
-            rest = width - done
-            if is_current and rest:
-                parts.append(("╸", "$primary"))
-                rest -= 1
-            parts.append(("─" * rest, "$foreground-disabled"))
+            parts += self._bar(segment, is_current=is_current)
             at = segment.right
         position = f"{cursor:,}/{count:,}"
         parts.append((position.rjust(max(self.size.width - at, 0)), "bold"))
         return Content.assemble(*parts)
+
+    def _bar(self, segment: Segment, *, is_current: bool) -> list[tuple[str, str]]:
+        """Done and to come, with a tick wherever continuing would stop."""
+        session = self.view.session
+        done, width = segment.column(session.cursor), segment.right - segment.left
+        signs = [("━", "$primary")] * done + [("─", "$foreground-disabled")] * (width - done)
+        if is_current and done < width:
+            signs[done] = ("╸", "$primary")
+        for column in tick_columns(session, segment.start, segment.stop, width):
+            signs[column] = (_TICK, "bold $error")
+        return [(sign * len(list(run)), style) for (sign, style), run in groupby(signs)]
 
     def on_click(self, event: events.Click) -> None:
         """Tell which place was clicked; a label is the start of its pass."""

@@ -15,6 +15,7 @@ from backprop_engine import notation
 from backprop_engine.checking.compare import Comparison
 from backprop_engine.trace import StepKind
 from backprop_engine.values import Value
+from backprop_tui.inside import breadcrumb
 from backprop_tui.oracle.report import Failed, Ready, TorchReport
 from backprop_tui.oracle.sweep import our_contribution
 from backprop_tui.text import figure, left, printable, right
@@ -66,6 +67,11 @@ def torch_lines(view: View, width: int) -> list[Content]:
             wrapped = textwrap.wrap(printable(text(sentence)), width)
             lines.extend(styled(line, style) for line in wrapped)
         lines.append(Content())
+    if view.session.opened is not None:
+        lines += [
+            styled(line, _MUTED)
+            for line in textwrap.wrap(printable(text(_inside_sentence(view))), width)
+        ]
     step, node, leaves = _step_rows(view), _node_rows(view), _leaf_rows(view)
     table = _Table(view, width)
     lines.append(table.header())
@@ -78,6 +84,14 @@ def torch_lines(view: View, width: int) -> list[Content]:
     if len(leaves) == _MOST_LEAVES:
         lines.append(styled("and further leaves", _MUTED))
     return lines + _elements(view)
+
+
+def _inside_sentence(view: View) -> str:
+    """What torch has to do with the inside of an operation."""
+    return (
+        f"Outside, {breadcrumb(view.session)[-1]} is one operation to torch. Here it runs the "
+        "parts, one by one as we do."
+    )
 
 
 def _step_rows(view: View) -> list[Row]:

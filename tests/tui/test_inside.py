@@ -1,0 +1,117 @@
+"""Stepping into a composite and out again, as functions of the session."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_engine.source import Source
+from backprop_tui import session as do
+from backprop_tui.inside import (
+    breadcrumb,
+    can_open,
+    stack,
+    step_into,
+    step_out,
+    what_takes_long,
+    what_takes_long_to_close,
+)
+from backprop_tui.session import open_session
+
+
+def opened(text):
+    return open_session(record(parse_shorthand(Source("<-e>", text))))
+
+
+SESSION = opened("x=2, p=sigmoid(x), y=3p")
+
+
+def at(session, name, cursor):
+    trace = session.trace
+    node = next(node for node in range(len(trace.graph)) if trace.label(node) == name)
+    return replace(do.select(session, int(session.outline.full_rows[node])), cursor=cursor)
+
+
+def test_before_the_upstream_gradient_is_there_it_opens_forward():
+    for cursor in (0, 1, 2, 3):
+        inside = step_into(at(SESSION, "p", cursor))
+        assert inside.cursor == 0
+        assert inside.trace.label(int(inside.trace.senders[-1])) == "%1"
+
+
+def test_with_the_upstream_gradient_it_opens_where_backward_begins():
+    for cursor in (4, 5):
+        inside = step_into(at(SESSION, "p", cursor))
+        assert inside.cursor == inside.trace.passes[1].start
+        assert inside.trace.contribution(inside.cursor) == 3
+
+
+def test_out_again_everything_is_as_it_was_but_for_what_is_said():
+    session = replace(at(SESSION, "p", 4), folds=frozenset({0}), origins=(1, 2))
+    inside = do.pass_end(do.step_forward(step_into(session)))
+    back = step_out(inside)
+    assert replace(back, notice=session.notice) == session
+    assert back.notice == "p = σ(x): inside and outside send the same: to x 0.314981, 6 ulp apart"
+
+
+def test_inside_the_commands_work_on_the_inner_trace_and_know_the_way_out():
+    inside = step_into(at(SESSION, "p", 4))
+    for command in (do.step_forward, do.node_forward, do.pass_end, do.restart, do.down, do.fold):
+        inside = command(inside)
+        assert inside.outer is not None
+    assert stack(inside)[-1].trace is SESSION.trace
+
+
+def test_where_no_gradient_goes_through_there_is_none_to_compare():
+    inside = step_into(at(opened("x=2, p=sigmoid(x), y=3x"), "p", 0))
+    assert step_out(inside).notice == (
+        "back out of p = σ(x); no gradient goes through it, so there is no sum to compare"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "notice"),
+    [("x", "x is an input: nothing was computed that could be opened"),
+     ("3", "3 is a constant: nothing was computed that could be opened"),
+     ("y", "y = 3·p: mul is not made of other parts")],
+)  # fmt: skip
+def test_what_cannot_be_opened_is_named_and_the_session_stays(name, notice):
+    session = at(SESSION, name, 3)
+    assert not can_open(session)
+    assert step_into(session) == replace(session, notice=notice)
+
+
+def test_outside_there_is_no_way_out():
+    assert step_out(SESSION).notice == ("this is not the inside of an operation; i steps into one")
+
+
+def test_composites_open_inside_of_composites():
+    session = opened("x=2, p=sigmoid(x), y=3p")
+    operations, node = session.trace.graph.operation, session.trace.assigned["p"]
+    operations[node] = replace(operations[node], composite="q = sigmoid(a); 2q - q")
+    inner = step_into(at(session, "p", 4))
+    innermost = step_into(at(inner, "q", len(inner.trace)))
+    assert breadcrumb(innermost) == ("p = σ(x)", "q = σ(a)")
+    assert [one.trace for one in stack(innermost)] == [
+        innermost.trace, inner.trace, session.trace
+    ]  # fmt: skip
+    assert step_out(step_out(innermost)).trace is session.trace
+
+
+def test_only_what_is_large_takes_long():
+    assert what_takes_long(at(SESSION, "p", 0)) == ""
+    assert what_takes_long(at(SESSION, "x", 0)) == ""
+    large = opened("x=1, p=sigmoid(x*0.5), y=sum(p)")
+    graph = large.trace.graph
+    graph.value[large.trace.assigned["p"]] = np.zeros(1_000_000)
+    assert what_takes_long(at(large, "p", 0)) == "opening p = σ(%1)"
+    inside = step_into(at(SESSION, "p", 0))
+    assert what_takes_long_to_close(inside) == what_takes_long_to_close(SESSION) == ""
+    graph = inside.opened.outer.graph
+    values, graph.value = graph.value, [np.zeros(1_000_000)] * len(graph)
+    assert what_takes_long_to_close(inside).startswith("comparing the inside and the outside of p")
+    graph.value = values

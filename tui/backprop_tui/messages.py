@@ -1,0 +1,16 @@
+"""What screens and widgets post to the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from backprop_tui.session import Change
+
+
+@dataclass
+class Changed(Message):
+    """A person wants the session changed."""
+
+    change: Change

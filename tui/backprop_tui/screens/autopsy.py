@@ -1,0 +1,221 @@
+"""The autopsy: where the first inf or nan was born, its way, and whose fault it is."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from backprop_engine.autopsy.births import Birth
+from backprop_engine.autopsy.flow import Event, event_of
+from backprop_engine.autopsy.report import (
+    Autopsy,
+    Told,
+    autopsy,
+    event_step,
+    event_text,
+)
+from backprop_tui.session import Change, jump
+from backprop_tui.text import fit, printable
+from backprop_tui.view import View
+
+_MUTED, _BAD, _NAMED = "$foreground-muted", "bold $error", "bold $warning"
+_MOST_WAYS = 20
+_MOST_EVENTS = 200
+"""Events of a way that are listed; of a longer one the first and the last."""
+_KEYS = (("enter", "to the step"), ("esc", "back"))
+_ALL_FINITE = (
+    "Every number that comes out of this run is finite: no value, contribution or gradient is nan, "
+    "and no result is inf."
+)
+
+
+class AutopsyScreen(ModalScreen[Change | None]):
+    """Tells what `autopsy` has found; answers with the jump to a step of the way."""
+
+    BINDINGS: ClassVar = [
+        Binding("escape,q,a", "dismiss(None)", "close", show=False),
+        Binding("j", "move('down')", show=False),
+        Binding("k", "move('up')", show=False),
+    ]
+
+    @dataclass
+    class Examined(Message):
+        """A thread has looked at the trace, where that had not been done yet."""
+
+        autopsy: Autopsy | None
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self._view = view
+        self._glyphs = view.glyphs
+        self._steps: list[int | None] = []
+        """The step that each line of the list leads to."""
+
+    def compose(self) -> ComposeResult:
+        """What has happened, above the way as a list."""
+        with Vertical(id="autopsy", classes="sheet"):
+            yield Static(id="about")
+            yield OptionList(id="way", compact=True, markup=False)
+        keys = [part for key, word in _KEYS
+                for part in ((f"{key} ", "bold $primary"), (f"{word}  ", _MUTED))]  # fmt: skip
+        yield Static(Content.assemble(*keys), classes="bar")
+
+    def on_mount(self) -> None:
+        """Look at the trace in a thread, if that has not been done yet."""
+        self.query_one("#way").focus()
+        if not self._view.is_examined:
+            trace = self._view.session.trace
+            self.run_worker(lambda: self.post_message(self.Examined(autopsy(trace))), thread=True)
+
+    @on(Examined)
+    def _take(self, event: Examined) -> None:
+        self._view = replace(self._view, autopsy=event.autopsy, is_examined=True)
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Draw for the width there is."""
+        self._draw()
+
+    def _draw(self) -> None:
+        width = max(self.size.width - 8, 20)
+        found = self._view.autopsy
+        title = "Autopsy" if found is None else f"Autopsy: {_finding(found)}"
+        self.query_one("#autopsy").border_title = Content(self._text(title))
+        if found is None:
+            said = _ALL_FINITE if self._view.is_examined else "This run is still being looked at …"
+            lines = [Content(self._text(line)) for line in textwrap.wrap(said, width)]
+        else:
+            lines = self._findings(found, width)
+            self._list_ways(found, width)
+        self.query_one("#about", Static).update(Content("\n").join(lines))
+
+    def _text(self, text: str) -> str:
+        return self._glyphs.text(printable(text))
+
+    def _wrapped(self, text: str, width: int, style: str = "", indent: int = 0) -> list[Content]:
+        margin = " " * indent
+        lines = textwrap.wrap(
+            self._text(text), width, initial_indent=margin, subsequent_indent=margin
+        )
+        return [Content.styled(line, style) if style else Content(line) for line in lines]
+
+    def _findings(self, found: Autopsy, width: int) -> list[Content]:
+        lines = self._told(found.first, width)
+        if found.nan is not None:
+            lines += [Content(), *self._told(found.nan, width)]
+        lines += [Content(), *self._wrapped(f"fed by {found.causes_text}", width)]
+        if found.other_births:
+            count = found.other_births
+            more = f"{count:,} more {'birth' if count == 1 else 'births'} of inf or nan elsewhere"
+            lines += self._wrapped(more, width, _MUTED)
+        return [*lines, Content()]
+
+    def _told(self, told: Told, width: int) -> list[Content]:
+        """One birth: what happened, the figures, and the place in the source."""
+        lines = self._wrapped(told.headline, width, _NAMED)
+        lines += self._wrapped(told.figures, width, "bold", indent=4)
+        if told.inside:
+            lines += self._wrapped(f"inside, {told.inside}", width, "", indent=4)
+        source = self._view.session.trace.heading.source
+        span = self._view.session.trace.graph.span[_operation_node(self._view, told.birth)]
+        if told.position is None or span is None:
+            return lines
+        where = f"{told.operation} at {source.name}:{told.position.line}:{told.position.column}"
+        number = f"    {told.position.line} │ "
+        line = printable(source.line(told.position.line).expandtabs(1))
+        start = max(told.position.column - 1, 0)
+        length = max(1, min(span.stop - span.start, len(line) - start))
+        room = max(width - len(number), 8)
+        shift = max(0, start + length - room) if len(line) > room else 0
+        shift = min(shift, start)
+        shown = line[shift : shift + room]
+        caret = " " * (len(number) + start - shift) + "^" * min(length, room - (start - shift))
+        return [
+            *lines,
+            *self._wrapped(where, width, _MUTED, indent=4),
+            Content.assemble((number, _MUTED), self._text(shown)),
+            Content.styled(caret, _BAD),
+        ]
+
+    # The ways
+
+    def _list_ways(self, found: Autopsy, width: int) -> None:
+        lines: list[tuple[Content, int | None]] = []
+        for name, way in list(found.ways.items())[:_MOST_WAYS]:
+            title = self._text(f"the way to {name}")
+            lines.append((Content.styled(title, "bold"), None))
+            lines += self._way(found, way, width)
+        if len(found.ways) > _MOST_WAYS:
+            more = f"and {len(found.ways) - _MOST_WAYS:,} more that it spoils"
+            lines.append((Content.styled(more, _MUTED), None))
+        self._steps = [step for _, step in lines]
+        listed = self.query_one("#way", OptionList)
+        listed.clear_options()
+        listed.add_options(Option(line, disabled=step is None) for line, step in lines)
+        listed.highlighted = next(
+            (at for at, one in enumerate(self._steps) if one is not None), None
+        )
+
+    def _way(
+        self, found: Autopsy, way: tuple[Event, ...], width: int
+    ) -> list[tuple[Content, int | None]]:
+        half = _MOST_EVENTS // 2
+        if len(way) <= _MOST_EVENTS:
+            return [self._event(found, event, width) for event in way]
+        between = self._text(f"      … {len(way) - _MOST_EVENTS:,} steps between …")
+        return [
+            *(self._event(found, event, width) for event in way[:half]),
+            (Content.styled(between, _MUTED), None),
+            *(self._event(found, event, width) for event in way[-half:]),
+        ]
+
+    def _event(self, found: Autopsy, event: Event, width: int) -> tuple[Content, int | None]:
+        trace, step, born = found.trace, event_step(found.trace, event), ""
+        if event == event_of(trace, found.first.birth):
+            born = f"  ← {found.first.kind} is born"
+        elif found.nan is not None and event == event_of(trace, found.nan.birth):
+            born = "  ← becomes nan"
+        lead = f"  {'leaf' if step is None else f'step {step:,}':<10}"
+        told = fit(self._text(event_text(trace, event)), max(width - len(lead) - len(born), 8))
+        line = Content.assemble((lead, _MUTED), told, (self._text(born), _NAMED))
+        return line, step
+
+    @on(OptionList.OptionSelected)
+    def _jump(self, event: OptionList.OptionSelected) -> None:
+        step = self._steps[event.option_index]
+        if step is not None:
+            self.dismiss(lambda session: replace(jump(session, step), selected=None))
+
+    def action_move(self, direction: str) -> None:
+        """Up or down the way."""
+        listed = self.query_one("#way", OptionList)
+        if direction == "down":
+            listed.action_cursor_down()
+        else:
+            listed.action_cursor_up()
+
+
+def _operation_node(view: View, birth: Birth) -> int:
+    """The node whose expression in the source the birth is about."""
+    trace = view.session.trace
+    if birth.step is None or birth.position is None:
+        return birth.node
+    return int(trace.senders[birth.step])
+
+
+def _finding(found: Autopsy) -> str:
+    """What is spoilt, in a few words."""
+    kind = found.first.kind if found.nan is None else found.nan.kind
+    names = ", ".join(found.victims[:3]) + (" …" if len(found.victims) > 3 else "")
+    return f"{kind} in {names}" if names else f"a {kind} that spoils nothing"

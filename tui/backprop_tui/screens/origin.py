@@ -1,0 +1,258 @@
+"""The origin of a gradient: the paths it came along, and from a path to its steps."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, replace
+from threading import Event
+from time import monotonic
+from typing import ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from backprop_engine.paths.origin import Origin, Path, find_origin
+from backprop_engine.trace import Pass, PassKind
+from backprop_tui import path_text as text
+from backprop_tui.session import Change, Session, jump
+from backprop_tui.text import printable
+from backprop_tui.view import View
+
+_TOLD_EVERY = 0.1
+"""Seconds between two reports of progress."""
+_MOST_STEPS = 400
+"""Steps of a path that are listed; of a longer one the first and the last."""
+_MARGIN = 4
+_KEYS: Final = (("enter", "to its steps, then to the step"), ("esc", "back"))
+
+
+class _Stopped(Exception):  # noqa: N818 - nothing went wrong: a person has closed the screen
+    """The screen has been closed while the paths were looked for."""
+
+
+def origin_pass(session: Session) -> Pass | str:
+    """The backward pass whose gradient of the selected node is shown; or why there is none."""
+    trace, node = session.trace, session.node
+    label, shown = trace.label(node), trace.shown_pass(session.cursor)
+    if not trace.graph.requires_grad[node]:
+        return f"{label} does not require grad, so no gradient comes to it."
+    if shown.kind is PassKind.FORWARD:
+        return (
+            f"{label} has no gradient yet: no backward pass has begun. f runs to the end of the "
+            "forward pass, and n from there into the backward pass."
+        )
+    if shown.kind is PassKind.ZERO_GRAD:
+        return f"{shown.name} has just run: no gradients are shown until the next backward pass."
+    if not trace.progress(node, shown.stop).received:
+        return f"No gradient comes to {label} in {shown.name}: the output does not depend on it."
+    return shown
+
+
+class OriginScreen(ModalScreen[Change | None]):
+    """Paths above, the steps of the highlighted one below; answers with the jump to a step."""
+
+    BINDINGS: ClassVar = [
+        Binding("escape", "back", "back", show=False),
+        Binding("q,o", "dismiss(None)", "close", show=False),
+        Binding("tab,shift+tab", "turn", "other list", show=False),
+        Binding("j", "move('down')", show=False),
+        Binding("k", "move('up')", show=False),
+    ]
+
+    @dataclass
+    class Progressed(Message):
+        """The thread has come so far, 0 to 1."""
+
+        done: float
+
+    @dataclass
+    class Found(Message):
+        """The thread has found the paths."""
+
+        origin: Origin
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self._view = view
+        self._glyphs = view.glyphs
+        self._origin: Origin | None = None
+        self._stopped = Event()
+        self._told = monotonic()
+
+    def compose(self) -> ComposeResult:
+        """Two lists between a heading and the keys."""
+        with Vertical(id="origin", classes="sheet"):
+            yield Static(id="about")
+            yield OptionList(id="paths", compact=True, markup=False)
+            yield Static(id="sum")
+            yield OptionList(id="steps", compact=True, markup=False)
+        keys = [
+            part
+            for key, word in _KEYS
+            for part in ((f"{key} ", "bold $primary"), (f"{word}  ", "$foreground-muted"))
+        ]
+        yield Static(Content.assemble(*keys), classes="bar")
+
+    def on_mount(self) -> None:
+        """Start looking for the paths, in a thread."""
+        one = origin_pass(self._view.session)
+        self.query_one("#origin").border_title = "Origin"
+        if isinstance(one, str):
+            self.call_later(self._refuse, one)
+            return
+        self._say("Looking at the paths …")
+        self.query_one("#paths").focus()
+        self.run_worker(lambda: self._find(one), thread=True, group="origin")
+
+    def on_unmount(self) -> None:
+        """Let the thread end."""
+        self._stopped.set()
+
+    def _refuse(self, reason: str) -> None:
+        """There is nothing to show; the debugger's own screen says why."""
+        self.dismiss(lambda session: replace(session, notice=reason))
+
+    def _find(self, one: Pass) -> None:
+        session = self._view.session
+        try:
+            origin = find_origin(session.trace, one, session.node, watch=self._watch)
+        except _Stopped:
+            return
+        self.post_message(self.Found(origin))
+
+    def _watch(self, done: float) -> None:
+        if self._stopped.is_set():
+            raise _Stopped
+        if monotonic() - self._told > _TOLD_EVERY:
+            self._told = monotonic()
+            self.post_message(self.Progressed(done))
+
+    @on(Progressed)
+    def _show_progress(self, event: Progressed) -> None:
+        if self._origin is None:
+            self._say(f"Looking at the paths … {event.done:.0%} · esc stops")
+
+    @on(Found)
+    def _take(self, event: Found) -> None:
+        self._origin = event.origin
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Draw anew for the new width."""
+        if self._origin is not None:
+            self._draw()
+
+    @property
+    def _width(self) -> int:
+        return max(self.query_one("#paths").content_size.width - 1, 40)
+
+    def _say(self, sentence: str) -> None:
+        lines = textwrap.wrap(self._glyphs.text(printable(sentence)), max(self.size.width - 8, 20))
+        self.query_one("#about", Static).update(Content("\n".join(lines)))
+
+    # Drawing
+
+    def _draw(self) -> None:
+        origin, width = self._origin, self._width
+        if origin is None:
+            return
+        box = self.query_one("#origin")
+        box.border_title = Content(self._glyphs.text(f"Origin of {text.heading(origin)}"))
+        box.border_subtitle = Content(self._glyphs.text(origin.one.name))
+        self._say_about(origin, width)
+        paths = self.query_one("#paths", OptionList)
+        chosen = paths.highlighted or 0
+        paths.clear_options()
+        paths.add_options(
+            Option(text.path_row(origin, one, width, self._glyphs)) for one in origin.paths
+        )
+        paths.display = bool(origin.paths)
+        paths.highlighted = chosen if origin.paths else None
+        rows = text.sum_rows(origin, width, self._glyphs)
+        self.query_one("#sum", Static).update(Content("\n").join(rows))
+        if not origin.paths:
+            self._list_shut(origin, width)
+
+    def _say_about(self, origin: Origin, width: int) -> None:
+        progress = origin.trace.progress(origin.node, self._view.session.cursor)
+        sentences = text.summary(origin, progress.received, progress.expected)
+        lines = [line for one in sentences for line in textwrap.wrap(one, width)]
+        shown = [Content(self._glyphs.text(printable(line))) for line in lines]
+        if origin.paths:
+            header = self._glyphs.text(text.paths_header(origin, width))
+            shown += [Content(), Content.styled(header, "$foreground-muted")]
+        self.query_one("#about", Static).update(Content("\n").join(shown))
+
+    def _list_shut(self, origin: Origin, width: int) -> None:
+        steps = self.query_one("#steps", OptionList)
+        steps.clear_options()
+        steps.add_options(
+            Option(text.shut_row(origin, step, width, self._glyphs), str(step))
+            for step in origin.shut
+        )
+        steps.highlighted = 0 if origin.shut else None
+        steps.focus()
+
+    @on(OptionList.OptionHighlighted, "#paths")
+    def _list_steps(self) -> None:
+        origin, path = self._origin, self._path
+        if origin is None or path is None:
+            return
+        steps, options = self.query_one("#steps", OptionList), list[Option]()
+        for step in text.path_steps(origin, path, _MOST_STEPS):
+            if step is None:
+                between = f"{len(path.steps) + 1 - _MOST_STEPS:,} steps between"
+                options.append(Option(self._glyphs.text(f"      … {between} …"), disabled=True))
+            else:
+                row = text.step_row(origin, step, self._width, self._glyphs)
+                options.append(Option(row, str(step.step)))
+        steps.clear_options()
+        steps.add_options(options)
+        steps.highlighted = len(options) - 1
+        # Its size may be about to change with the list above it.
+        self.call_after_refresh(steps.scroll_end, animate=False)
+
+    @property
+    def _path(self) -> Path | None:
+        at = self.query_one("#paths", OptionList).highlighted
+        return None if self._origin is None or at is None else self._origin.paths[at]
+
+    # Keys
+
+    @on(OptionList.OptionSelected, "#paths")
+    def _enter_path(self) -> None:
+        self.query_one("#steps").focus()
+
+    @on(OptionList.OptionSelected, "#steps")
+    def _jump(self, event: OptionList.OptionSelected) -> None:
+        step = int(event.option_id or 0)
+        # The selection follows the steps again: what is of interest now is the step.
+        self.dismiss(lambda session: replace(jump(session, step), selected=None))
+
+    def action_back(self) -> None:
+        """From the steps to the paths, from there out."""
+        paths = self.query_one("#paths")
+        if self.query_one("#steps").has_focus and paths.display:
+            paths.focus()
+        else:
+            self.dismiss(None)
+
+    def action_turn(self) -> None:
+        """To the other list."""
+        paths, steps = self.query_one("#paths"), self.query_one("#steps")
+        (paths if steps.has_focus and paths.display else steps).focus()
+
+    def action_move(self, direction: str) -> None:
+        """Up or down in the list that has the focus."""
+        if isinstance(self.focused, OptionList):
+            if direction == "down":
+                self.focused.action_cursor_down()
+            else:
+                self.focused.action_cursor_up()

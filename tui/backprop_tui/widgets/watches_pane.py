@@ -1,0 +1,207 @@
+"""The Watches pane: each expression with its value now and before, drawn over the timeline."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from rich.cells import cell_len
+from textual import events, on
+from textual.binding import Binding
+from textual.content import Content
+from textual.message import Message
+
+from backprop_tui.commands import COMMANDS
+from backprop_tui.messages import Changed
+from backprop_tui.session import Session, jump
+from backprop_tui.stops.rows import (
+    WatchRow,
+    column_of,
+    is_heavy,
+    place_of,
+    watch_rows,
+)
+from backprop_tui.stops.watching import choose
+from backprop_tui.text import figure, fit, left, printable, right
+from backprop_tui.view import View
+from backprop_tui.widgets.pane import TextPane
+
+_EMPTY = (
+    "No watch yet: w adds one.",
+    "Any expression over names and their gradients can be watched: x.grad, a*b, sum(W.grad).",
+)
+_HEADER = 1
+_GUTTER = 3
+_FIGURE, _LEAST_FIGURE = 12, 6
+_NAME, _LEAST_NAME = 24, 8
+_LEAST_SPARKLINE = 8
+_MUTED = "$foreground-muted"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Widths in cells; the sparkline is 0 where there is no room for it."""
+
+    name: int
+    figure: int
+    sparkline: int
+
+    @property
+    def sparkline_column(self) -> int:
+        """Where the sparkline starts."""
+        return _GUTTER + self.name + 2 * self.figure + 5
+
+
+def lay_out(width: int) -> Layout:
+    """Columns for a pane of `width` cells."""
+    figure_width = max(min(_FIGURE, width // 6), _LEAST_FIGURE)
+    name = max(min(_NAME, width // 4), _LEAST_NAME)
+    rest = width - Layout(name, figure_width, 0).sparkline_column
+    return Layout(name, figure_width, rest if rest >= _LEAST_SPARKLINE else 0)
+
+
+class WatchesPane(TextPane, inherit_bindings=False):
+    """One line a watch; its keys mean the chosen one, a click on a sparkline jumps."""
+
+    BINDINGS: ClassVar = [
+        Binding(",".join(command.keys), command.action, command.title, show=False)
+        for command in COMMANDS
+        if command.in_watches
+    ]
+
+    @dataclass
+    class WorkedOut(Message):
+        """A thread has worked the rows out."""
+
+        session: Session
+        width: int
+        """Of the sparklines."""
+        rows: tuple[WatchRow, ...]
+
+    def __init__(self, view: View) -> None:
+        super().__init__(view, "watches")
+        self._rows: tuple[WatchRow, ...] | None = None
+        self._asked: tuple[Session, int] | None = None
+
+    def draw(self, view: View, width: int, height: int) -> Content:
+        """The table of watches, or how to add one."""
+        del height
+        if not view.session.stops.watches:
+            return _nothing(view, width)
+        layout = lay_out(width)
+        return Content("\n").join(watch_lines(view, layout, self._look_up(view, layout)))
+
+    def _look_up(self, view: View, layout: Layout) -> tuple[WatchRow, ...] | None:
+        """The rows; None while a thread works them out."""
+        session = view.session
+        asked = (session, layout.sparkline)
+        if not is_heavy(session):
+            self._rows, self._asked = watch_rows(session, layout.sparkline), asked
+        elif self._asked != asked:
+            self._rows, self._asked = None, asked
+            self.run_worker(
+                partial(self._work_out, *asked), thread=True, group="watches", exclusive=True
+            )
+        return self._rows
+
+    def _work_out(self, session: Session, width: int) -> None:
+        self.post_message(self.WorkedOut(session, width, watch_rows(session, width)))
+
+    @on(WorkedOut)
+    def _take(self, event: WorkedOut) -> None:
+        if self._asked == (event.session, event.width):
+            self._rows = event.rows
+            self._redraw()
+
+    def show(self, view: View) -> None:
+        """Draw `view`, with the chosen watch in sight."""
+        super().show(view)
+        line = view.session.stops.chosen + _HEADER
+        top, height = round(self.scroll_y), self.container_size.height
+        if view.session.stops.watches and height and not top <= line < top + height:
+            self.scroll_to(y=max(line - height + 1, 0), animate=False)
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the watch that was clicked; a click on its sparkline jumps there."""
+        place = event.get_content_offset(self)
+        if place is None:
+            return
+        session = self.view.session
+        index = place.y + round(self.scroll_y) - _HEADER
+        if not 0 <= index < len(session.stops.watches):
+            return
+        layout = lay_out(self._text_width)
+        column = place.x - layout.sparkline_column
+        if 0 <= column < layout.sparkline:
+            cursor = place_of(session.trace, column, layout.sparkline)
+            self.post_message(Changed(lambda one: jump(choose(one, index), cursor)))
+        else:
+            self.post_message(Changed(lambda one: choose(one, index)))
+
+
+def _nothing(view: View, width: int) -> Content:
+    first, *rest = (textwrap.fill(view.glyphs.text(line), width) for line in _EMPTY)
+    return Content.assemble((first, "bold"), ("\n" + "\n".join(rest), _MUTED))
+
+
+def watch_lines(view: View, layout: Layout, rows: tuple[WatchRow, ...] | None) -> list[Content]:
+    """The header, with a mark over the sparklines for the cursor, and a line for each watch."""
+    stops, glyphs = view.session.stops, view.glyphs
+    lines = [_header(view, layout)]
+    if rows is None:
+        return lines + [
+            Content.styled(f"   {left(printable(one.text), layout.name)}  {glyphs.waiting}", _MUTED)
+            for one in stops.watches
+        ]
+    return lines + [
+        _line(view, layout, row, is_chosen=index == stops.chosen) for index, row in enumerate(rows)
+    ]
+
+
+def _header(view: View, layout: Layout) -> Content:
+    parts = [
+        " " * _GUTTER + left("watch", layout.name),
+        right("now", layout.figure + 1),
+        right("before", layout.figure + 3),
+    ]
+    head = Content.styled("".join(parts), _MUTED)
+    if not layout.sparkline:
+        return head
+    session = view.session
+    at = column_of(session.trace, session.cursor, layout.sparkline)
+    return Content.assemble(head, " " * (at + 1), (view.glyphs.cursor, "bold $primary"))
+
+
+def _line(view: View, layout: Layout, row: WatchRow, *, is_chosen: bool) -> Content:
+    glyphs, watch = view.glyphs, row.watch
+    gutter = (glyphs.selected if is_chosen else " ") + (
+        f"{glyphs.breakpoint} " if watch.is_stop else "  "
+    )
+    head = Content.assemble(
+        (gutter, "bold $primary"),
+        (left(glyphs.text(printable(watch.text)), layout.name), "bold" if is_chosen else ""),
+    )
+    if row.trouble:
+        room = layout.sparkline_column + layout.sparkline - cell_len(head.plain) - 1
+        trouble = fit(glyphs.text(printable(row.trouble)), max(room, 1))
+        return Content.assemble(head, (f" {trouble}", "$error"))
+    style = "bold $warning" if row.is_changed else ""
+    figures = (figure(one, layout.figure) for one in (row.now, row.before))
+    now, before = (right(one, layout.figure) for one in figures)
+    parts = Content.assemble(
+        head,
+        (" " + glyphs.text(now), style),
+        (f" {glyphs.changed if row.is_changed else ' '} ", style),
+        (glyphs.text(before), _MUTED),
+    )
+    if not layout.sparkline:
+        return parts
+    session = view.session
+    at = column_of(session.trace, session.cursor, layout.sparkline)
+    drawn = glyphs.text(row.sparkline)
+    return Content.assemble(
+        parts, " ", (drawn[:at], "$primary"), (drawn[at : at + 1], "bold $warning"),
+        (drawn[at + 1 :], _MUTED),
+    )  # fmt: skip
