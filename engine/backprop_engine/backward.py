@@ -70,9 +70,9 @@ def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:  # noqa: C
             continue
         operands, rules = operands_of[node], scalar_rules[node]
         if rules is None:
-            check_time()
             for position, operand in enumerate(graph.differentiated(node)):
                 if requires_grad[operand]:
+                    check_time()
                     sent = contribution(graph, node, position, upstream)
                     before = gradient[operand]
                     gradient[operand] = total = sent if before is None else before + sent

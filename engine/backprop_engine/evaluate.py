@@ -82,6 +82,17 @@ def _is_written(part: Expression) -> bool:
     )
 
 
+def _check_flat(sequence: syntax.Sequence) -> None:
+    """Raise ProblemError for a list of values in a list, which nothing can take."""
+    for item in sequence.items:
+        if isinstance(item, syntax.Sequence) and not all(map(_is_written, postorder(item))):
+            raise ProblemError(
+                "a list in a list holds numbers only",
+                item.span,
+                fix="make one value of it with `torch.stack` or `torch.cat`",
+            )
+
+
 def _model(call: syntax.Call) -> Expression:
     """The value whose shape `ones_like` and its like take."""
     given = call.arguments if call.receiver is None else ()
@@ -228,6 +239,7 @@ class Evaluation(Environment):
         elif isinstance(task, syntax.Star):
             pending.append(task.value)
         elif isinstance(task, syntax.Sequence):
+            _check_flat(task)
             pending.append(_Collect(task.items))
             pending.extend(reversed(task.items))
         elif isinstance(task, syntax.Call) and task.function in _LIKE:

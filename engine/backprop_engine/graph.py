@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.budget import Budget, LimitError, check_broadcast
+from backprop_engine.limits import MAX_OPERANDS
 from backprop_engine.operation import Application, OperandError, Operation, Rule
 from backprop_engine.source import Span
 from backprop_engine.values import Dtype, Value, evaluate, is_float, settle, shape_of
@@ -272,6 +273,10 @@ def called(
     attributes: Mapping[str, Any],
 ) -> Any:
     """What a function of `operation` gives; OperandError where it cannot take the values."""
+    if operation.variadic and len(values) > MAX_OPERANDS:
+        raise LimitError(
+            f"`{operation.name}` takes {MAX_OPERANDS:,} values at most, not {len(values):,}"
+        )
     if (operation.elementwise or operation.broadcasts) and np.ndarray in map(type, values):
         check_broadcast(*map(shape_of, values))
     try:

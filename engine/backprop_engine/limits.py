@@ -45,6 +45,9 @@ MAX_NESTING: Final = 64
 MAX_EXPONENT: Final = 2_000
 """Exponents of Python's whole numbers, which have no bound: 9**9**9**9 would take forever."""
 
+MAX_OPERANDS: Final = 10_000
+"""Values that one operation takes, such as `stack`."""
+
 MAX_POWER: Final = 10_000
 """Exponents of `matrix_power`: its derivative has a term for each factor."""
 
