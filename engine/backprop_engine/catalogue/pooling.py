@@ -135,7 +135,6 @@ def _avg_pool_rule(name: str, axes: int) -> Any:
 
 def _adaptive_weights(size: int, count: int, dtype: Any) -> Any:
     """A row for each of `count` windows: one n-th at the n elements it averages."""
-    check_elements(count, size)
     weights = np.zeros((count, size), dtype)
     for at in range(count):
         start, stop = at * size // count, -(-(at + 1) * size // count)
@@ -149,6 +148,9 @@ def _adaptive_matrices(a: Any, output_size: Any) -> tuple[Any, Any]:
     if len(shape) not in (3, 4):
         raise OperandError(f"`{name}` takes an input of 3 or 4 axes, not shape {shape}")
     height, width = sizes_of(name, "output_size", output_size, 2)
+    check_elements(*shape[:-2], max(height, shape[-2]), max(width, shape[-1]))
+    check_elements(height, shape[-2])
+    check_elements(width, shape[-1])
     return (
         _adaptive_weights(shape[-2], height, a.dtype),
         _adaptive_weights(shape[-1], width, a.dtype),
@@ -157,7 +159,6 @@ def _adaptive_matrices(a: Any, output_size: Any) -> tuple[Any, Any]:
 
 def _adaptive_avg_pool(a: Any, output_size: Any) -> Any:
     rows, columns = _adaptive_matrices(a, output_size)
-    check_elements(*a.shape[:-2], len(rows), max(len(columns), a.shape[-1]))
     return rows @ a @ columns.T
 
 
