@@ -29,7 +29,8 @@ class Terminal:
     """A shell command in a terminal of 80 × 24 cells."""
 
     def __init__(self, command, **environment):
-        keep = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+        names = ("PATH", "HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "PYTHONPATH")
+        keep = {name: os.environ[name] for name in names if name in os.environ}
         self.child = pexpect.spawn(
             "/bin/sh",
             ["-c", command],
@@ -151,3 +152,72 @@ def test_a_bad_scenario_is_shown_and_on_leaving_told_again_with_exit_code_2(term
     assert one.finish() == 0
     assert b"bad.yaml:2:15: `^` is not a power here" in one.output
     assert b"exit code 2" in one.output
+
+
+LESSON = "title: Mine\ninputs: {x: 2}\ncompute: |\n  y = x**2 + 3x + 1\n"
+
+
+def test_a_file_saved_in_vim_s_way_is_run_again_and_a_mistake_is_told(terminal, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(LESSON)
+
+    def save(text):
+        (tmp_path / "4913~").write_text(text)
+        (tmp_path / "4913~").replace(path)
+
+    one = terminal(f"cd {tmp_path}; {program()} mine.yaml")
+    one.wait_for("Mine", "0/10")
+    one.press("ff")
+    one.wait_for("x.grad = 7", "10/10")
+    save(LESSON.replace("3x", "5x"))
+    one.wait_for("x.grad = 9", "10/10", "read again")
+    save(LESSON.replace("3x", "5z"))
+    one.wait_for("mine.yaml:4:15: unknown name `z`", "x.grad = 9")
+    one.press("R")
+    one.wait_for("What was saved cannot be opened", "^")
+    save(LESSON)
+    one.wait_for("x.grad = 7")
+    assert "unknown name" not in one.text
+    one.press("q")
+    assert one.finish() == 0
+
+
+def test_breakpoints_and_watches_are_there_after_a_restart_and_not_with_fresh(terminal, tmp_path):
+    (tmp_path / "mine.yaml").write_text(LESSON)
+    command = f"cd {tmp_path}; {program()} mine.yaml"
+    one = terminal(command)
+    one.wait_for("Mine", "0/10")
+    one.press("b")
+    one.wait_for("breakpoint on %1")
+    one.press("w")
+    one.wait_for("an expression over names")
+    one.press("x.grad*2\r")
+    one.wait_for("[Watches]", "x.grad*2")
+    one.press("q")
+    assert one.finish() == 0
+    one = terminal(command)
+    one.wait_for("[Watches]", "x.grad*2", "■")
+    one.press("q")
+    assert one.finish() == 0
+    one = terminal(f"{command} --fresh")
+    one.wait_for("[Chain rule]", "0/10")
+    assert "■" not in one.text
+    one.press("q")
+    assert one.finish() == 0
+
+
+def test_the_editor_gets_the_terminal_and_what_it_saves_is_run(terminal, tmp_path):
+    (tmp_path / "mine.yaml").write_text(LESSON)
+    editor = tmp_path / "vi"
+    editor.write_text('#!/bin/sh\nsed -i "s/x: 2/x: 4/" "$2"\necho "editing $1 $2"\nread line\n')
+    editor.chmod(0o755)
+    one = terminal(f"cd {tmp_path}; {program()} mine.yaml", EDITOR=str(editor))
+    one.wait_for("Mine", "0/10")
+    one.press("f")
+    one.wait_for("y = 11")
+    one.press("E")
+    one.wait_for("editing +4 mine.yaml")
+    one.press("\r")
+    one.wait_for("forward done: y = 29", "4/10")
+    one.press("q")
+    assert one.finish() == 0

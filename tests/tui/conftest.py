@@ -27,7 +27,7 @@ import pytest
 from textual.pilot import Pilot
 
 from backprop_engine.trace import Trace
-from backprop_tui.app import AsksSympy, AsksTorch, DebuggerApp
+from backprop_tui.app import DebuggerApp
 from backprop_tui.glyphs import UNICODE, Glyphs
 from backprop_tui.opening import Target
 from backprop_tui.oracle.report import Failed, Ready, TorchReport
@@ -39,6 +39,7 @@ from backprop_tui.oracle.symbolic.report import (
     SymbolicAnswer,
     SymbolicReport,
 )
+from backprop_tui.oracle_app import AsksSympy, AsksTorch
 
 LESSONS = Path(__file__).parent / "lessons"
 

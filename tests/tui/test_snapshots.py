@@ -149,6 +149,6 @@ async def test_torch_disagreeing(opened, text_of, svg, txt, disagreeing):
 
 async def test_a_place_that_is_none(opened, text_of, txt):
     async with opened() as pilot:
-        await pilot.press("g", "x", "enter")
+        await pilot.press("g", "z", "enter")
         await pilot.pause()
         assert text_of(pilot) == txt

@@ -170,7 +170,7 @@ async def test_a_long_search_runs_in_a_thread_and_ends_at_the_hit(opened, text_o
 
 async def test_escape_ends_a_search(opened, text_of, monkeypatch):
     monkeypatch.setattr("backprop_tui.stops.continuing.SHORT", 0)
-    monkeypatch.setattr("backprop_tui.app.surveys", lambda session: iter(()))
+    monkeypatch.setattr("backprop_tui.session_app.surveys", lambda session: iter(()))
     async with opened() as pilot:
         await press(pilot, "end up b c")
         assert "looking for a hit: 0% · esc stops" in text_of(pilot)

@@ -3,115 +3,63 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
-from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.filter import LineFilter
 from textual.message import Message
-from textual.reactive import reactive
 from textual.screen import Screen
-from textual.worker import get_current_worker
 
-from backprop_engine.autopsy.report import Autopsy, autopsy
-from backprop_engine.collector import collector_paused
 from backprop_engine.source import Source
-from backprop_engine.trace import Trace
 from backprop_tui import session as do
-from backprop_tui.commands import BY_NAME, COMMANDS, key_name
-from backprop_tui.findings import Findings
+from backprop_tui.commands import BY_NAME
+from backprop_tui.config.settings import Settings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
-from backprop_tui.inside import stack, step_out
+from backprop_tui.inside import step_out
+from backprop_tui.memory.keeper import Keeper
 from backprop_tui.messages import Changed
-from backprop_tui.opening import SMALL, Refusal, Target, open_target, size_of
-from backprop_tui.oracle.agreement import Agreement, agreement
-from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
-from backprop_tui.oracle.symbolic.client import SymbolicOracle
-from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
+from backprop_tui.navigation.playing import is_playing, pause
+from backprop_tui.opening import SMALL, Refusal, Target, size_of
+from backprop_tui.oracle_app import AsksSympy, AsksTorch, OracleApp
+from backprop_tui.palette import CommandList
+from backprop_tui.reload.reading import read_session
 from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
+from backprop_tui.screens.inspector import InspectorScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 from backprop_tui.screens.reading import ReadingScreen
+from backprop_tui.screens.search import SearchPrompt
+from backprop_tui.screens.whatif import WhatIfScreen
 from backprop_tui.screens.working import WorkingScreen
-from backprop_tui.session import Change, Session, open_session
-from backprop_tui.stops.continuing import cancel, is_surveyed, learn, surveys
-from backprop_tui.stops.scan import Scan
-from backprop_tui.stops.state import Key, Stop
-from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
+from backprop_tui.session import Change, Session
+from backprop_tui.stops.continuing import cancel
+from backprop_tui.styles.themes import BLACKBOARD, WHITEBOARD
 from backprop_tui.view import View
+from backprop_tui.whatif import editing as changing
 from backprop_tui.widgets.bars import KeyBar
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.timeline import Timeline
 
-
-class AsksTorch(Protocol):
-    """What the app wants of an oracle; see `backprop_tui.oracle.client.Oracle`."""
-
-    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
-        """What torch makes of `trace`; called in a thread."""
-
-    def close(self) -> None:
-        """End it; an `ask` under way returns."""
+_FOLLOWING = (WhatIfScreen, DebuggerScreen, BreakpointList, SearchPrompt, InspectorScreen)
+"""The screens that draw each change of the session."""
 
 
-class AsksSympy(Protocol):
-    """The same of the symbolic oracle; see `backprop_tui.oracle.symbolic.client`."""
-
-    def ask(self, trace: Trace) -> SymbolicAnswer:
-        """What mathematics says about `trace`; called in a thread."""
-
-    def close(self) -> None:
-        """End it; an `ask` under way returns."""
-
-
-class CommandList(Provider):
-    """The table of commands, for the palette."""
-
-    async def discover(self) -> Hits:
-        """All commands, before anything is typed."""
-        for title, text, action in self._entries():
-            yield DiscoveryHit(title, partial(self.app.run_action, action), help=text)
-
-    async def search(self, query: str) -> Hits:
-        """The commands whose titles match `query`."""
-        matcher = self.matcher(query)
-        for title, text, action in self._entries():
-            score = matcher.match(title)
-            if score > 0:
-                run = partial(self.app.run_action, action)
-                yield Hit(score, matcher.highlight(title), run, help=text)
-
-    def _entries(self) -> Iterable[tuple[str, str, str]]:
-        if not isinstance(self.screen, DebuggerScreen):
-            return
-        for command in COMMANDS:
-            keys = ", ".join(key_name(key) for key in command.keys)
-            if command.name != "command_palette":
-                title = f"{command.title}  ({keys})" if keys else command.title
-                yield title, command.help, command.action
-
-
-class DebuggerApp(App[None]):
+class DebuggerApp(OracleApp):
     """Opens a scenario file, a shorthand, or a folder's list of scenarios."""
 
     TITLE = "backprop-tui"
     CSS_PATH = "styles/backprop.tcss"
     COMMANDS: ClassVar = App.COMMANDS | {CommandList}
     BINDINGS: ClassVar = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
-
-    session: reactive[Session | None] = reactive[Session | None](None)
-    oracle_state: reactive[OracleState] = reactive[OracleState](Starting())
-    symbolic_state: reactive[SymbolicState] = reactive[SymbolicState](NOT_ASKED)
 
     @dataclass
     class Opened(Message):
@@ -120,35 +68,6 @@ class DebuggerApp(App[None]):
         target: Target
         result: Session | Refusal
 
-    @dataclass
-    class OracleAnswered(Message):
-        """A worker has torch's answer for `trace`."""
-
-        trace: Trace
-        state: Ready[TorchReport] | Failed
-        agreement: Agreement | None
-
-    @dataclass
-    class Examined(Message):
-        """A worker has looked for inf and nan in `trace`."""
-
-        trace: Trace
-        autopsy: Autopsy | None
-
-    @dataclass
-    class Surveyed(Message):
-        """A worker has looked on for hits of breakpoints and watches."""
-
-        trace: Trace
-        scans: Mapping[Key, Scan]
-
-    @dataclass
-    class SymbolicAnswered(Message):
-        """A worker has the formulas of `trace`."""
-
-        trace: Trace
-        state: SymbolicAnswer
-
     def __init__(
         self,
         target: Target,
@@ -156,22 +75,20 @@ class DebuggerApp(App[None]):
         oracle: AsksTorch | None = None,
         symbolic: AsksSympy | None = None,
         glyphs: Glyphs | None = None,
+        settings: Settings | None = None,
+        keeper: Keeper | None = None,
+        fresh: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(oracle, symbolic, keeper, fresh=fresh)
+        self.settings = settings or Settings()
         for theme in (BLACKBOARD, WHITEBOARD):
             self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:
-            self.theme = DEFAULT_THEME
+            self.theme = self.settings.theme
         self._target = target
-        self._oracle: AsksTorch = Oracle() if oracle is None else oracle
-        self._symbolic: AsksSympy = (
-            SymbolicOracle(with_texts=True) if symbolic is None else symbolic
-        )
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii = AsciiFilter()
-        self._known = Findings()
-        self._opened: Target = target
-        self._survey_asked: tuple[Trace, tuple[Stop, ...]] | None = None
+        self.opened_target: Target = target
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
 
@@ -199,22 +116,23 @@ class DebuggerApp(App[None]):
             self.push_screen(PickerScreen(self._target, self.glyphs))
         else:
             self.open(self._target)
+        self.start_living()
 
     def on_unmount(self) -> None:
         """Let no thread wait for an oracle when the app ends."""
-        self._oracle.close()
-        self._symbolic.close()
+        self.close_oracles()
 
     def open(self, target: Target) -> None:
         """Read `target`, a long one in a thread, and show it."""
-        self._opened = target
+        self.opened_target = target
+        self.watch_file()
         if size_of(target) <= SMALL:
             # Before the first paint, so that nothing flickers.
-            self._show_opened(_open(target))
+            self._show_opened(read_session(target))
             return
         self.push_screen(ReadingScreen(target.name if isinstance(target, Source) else str(target)))
         self.run_worker(
-            lambda: self.post_message(self.Opened(target, _open(target))),
+            lambda: self.post_message(self.Opened(target, read_session(target))),
             thread=True,
             group="opening",
             exclusive=True,
@@ -222,7 +140,7 @@ class DebuggerApp(App[None]):
 
     @on(Opened)
     def _finish_opening(self, event: Opened) -> None:
-        if isinstance(self.screen, ReadingScreen) and event.target == self._opened:
+        if isinstance(self.screen, ReadingScreen) and event.target == self.opened_target:
             self.pop_screen()
             self._show_opened(event.result)
 
@@ -233,81 +151,17 @@ class DebuggerApp(App[None]):
                 self.refusal = result
             self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
             return
-        self._known = Findings()
-        self.set_reactive(DebuggerApp.oracle_state, Starting())
-        self.set_reactive(DebuggerApp.symbolic_state, NOT_ASKED)
-        self.set_reactive(DebuggerApp.session, result)
-        self.push_screen(DebuggerScreen(self._view(result)))
-        self.call_after_refresh(self._look_into, result.trace)
+        self.forget_findings()
+        session, layout = self.recall(replace(result, rate=self.settings.rate))
+        if self.settings.notice and not session.notice:
+            session = replace(session, notice=self.settings.notice)
+        self.set_reactive(DebuggerApp.session, session)
+        self.push_screen(DebuggerScreen(self._view(session), layout))
+        self.call_after_refresh(self.look_into, session.trace)
 
     @on(PickerScreen.Chosen)
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:
         self.open(event.path)
-
-    # Oracles
-
-    def _look_into(self, trace: Trace) -> None:
-        """Ask torch about `trace`, and look for inf and nan in it, each in a thread."""
-        self._known.asked.add(trace)
-        self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
-        self.run_worker(partial(self._examine, trace), thread=True, group="autopsy")
-
-    def _ask(self, trace: Trace) -> None:
-        state = self._oracle.ask(trace)
-        agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
-        self.post_message(self.OracleAnswered(trace, state, agreed))
-
-    def _examine(self, trace: Trace) -> None:
-        self.post_message(self.Examined(trace, autopsy(trace)))
-
-    def _is_open(self, trace: Trace) -> bool:
-        return self.session is not None and any(trace is one.trace for one in stack(self.session))
-
-    @on(OracleAnswered)
-    def _take_answer(self, event: OracleAnswered) -> None:
-        if self.session is None or not self._is_open(event.trace):
-            return
-        self._known.torch[event.trace] = event.state
-        self._known.agreements[event.trace] = event.agreement
-        if event.trace is self.session.trace:
-            self.oracle_state = event.state
-
-    @on(Examined)
-    def _take_autopsy(self, event: Examined) -> None:
-        if self._is_open(event.trace):
-            self._known.autopsies[event.trace] = event.autopsy
-            self._show()
-
-    @on(DebuggerScreen.FormulasWanted)
-    def _start_symbolic(self) -> None:
-        """Ask for formulas, the first time that somebody looks."""
-        if self.session is not None and isinstance(self.symbolic_state, NotAsked):
-            self.symbolic_state = self._known.formulas[self.session.trace] = Starting()
-            ask = partial(self._ask_symbolic, self.session.trace)
-            self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
-
-    def _ask_symbolic(self, trace: Trace) -> None:
-        self.post_message(self.SymbolicAnswered(trace, self._symbolic.ask(trace)))
-
-    @on(SymbolicAnswered)
-    def _take_formulas(self, event: SymbolicAnswered) -> None:
-        if self.session is None or not self._is_open(event.trace):
-            return
-        self._known.formulas[event.trace] = event.state
-        if event.trace is self.session.trace:
-            self.symbolic_state = event.state
-
-    def _follow(self, session: Session) -> None:
-        """Another trace is shown: what is known of it, or soon will be."""
-        trace, known = session.trace, self._known
-        known.keep({one.trace for one in stack(session)})
-        wants_formulas = not isinstance(self.symbolic_state, NotAsked)
-        self.set_reactive(DebuggerApp.oracle_state, known.torch.get(trace, Starting()))
-        self.set_reactive(DebuggerApp.symbolic_state, known.formulas.get(trace, NOT_ASKED))
-        if trace not in known.asked:
-            self._look_into(trace)
-        if wants_formulas:
-            self._start_symbolic()
 
     # Showing
 
@@ -321,56 +175,28 @@ class DebuggerApp(App[None]):
             symbolic=self.symbolic_state,
             autopsy=known.autopsies.get(trace),
             is_examined=trace in known.autopsies,
+            trouble="" if self.trouble is None else self.trouble.headline,
+            keymap=self.settings.keymap,
         )
 
     def watch_session(self, old: Session | None, new: Session | None) -> None:
         """Draw every change of the session, and look for hits that are not known yet."""
         if old is not None and new is not None and old.trace is not new.trace:
-            self._follow(new)
+            self.follow(new)
         self._show()
-        self._survey()
+        self.survey()
+        self.look_on()
+        self.keep_time()
+        self.run_wanted()
 
-    def watch_oracle_state(self) -> None:
-        """Draw torch's answer."""
-        self._show()
-
-    def watch_symbolic_state(self) -> None:
-        """Draw the formulas."""
+    def redraw(self) -> None:
+        """Draw the session again, for something else has changed."""
         self._show()
 
     def _show(self) -> None:
         for screen in self.screen_stack if self.is_running else ():
-            if self.session is not None and isinstance(screen, DebuggerScreen | BreakpointList):
+            if self.session is not None and isinstance(screen, _FOLLOWING):
                 screen.show(self._view(self.session))
-
-    # Breakpoints
-
-    def _survey(self) -> None:
-        """Look for the hits of all breakpoints and watches in a thread, unless one is at it."""
-        session = self.session
-        if session is None or is_surveyed(session):
-            if self._survey_asked is not None:
-                self.workers.cancel_group(self, "survey")
-            self._survey_asked = None
-            return
-        asked = session.trace, session.stops.all
-        if asked != self._survey_asked:
-            self._survey_asked = asked
-            self.run_worker(
-                partial(self._look_for_hits, session), thread=True, group="survey", exclusive=True
-            )
-
-    def _look_for_hits(self, session: Session) -> None:
-        worker = get_current_worker()
-        for scans in surveys(session):
-            if worker.is_cancelled:
-                return
-            self.post_message(self.Surveyed(session.trace, scans))
-
-    @on(Surveyed)
-    def _learn(self, event: Surveyed) -> None:
-        if self.session is not None and event.trace is self.session.trace:
-            self.session = learn(self.session, event.scans)
 
     @on(Changed)
     def _take_change(self, event: Changed) -> None:
@@ -392,40 +218,57 @@ class DebuggerApp(App[None]):
 
     def action_ask(self, name: str) -> None:
         """Ask what a command needs to know, then carry it out."""
-        if self.session is not None:
-            self.push_screen(ASKING[name](self._view(self.session)), self._change)
+        session = self.session
+        if session is None:
+            return
+        refuses = BY_NAME[name].refuses
+        reason = "" if refuses is None else refuses(session)
+        if reason:
+            self.session = replace(session, notice=reason)
+        else:
+            self.push_screen(ASKING[name](self._view(session)), self._change)
 
     def _change(self, change: Change | None) -> None:
         if change is not None and self.session is not None:
             self.session = change(self.session)
 
-    def action_next_pane(self) -> None:
-        """Focus the next pane."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.turn(1)
-
-    def action_previous_pane(self) -> None:
-        """Focus the pane before."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.turn(-1)
-
     def action_leave(self) -> None:
         """Let go of the selection; with none, go back to the list."""
         if self.session is None:
             return
-        if self.session.stops.search is not None:
+        if self.session.whatif.wanted is not None:
+            self.session = changing.cancel(self.session)
+        elif self.session.stops.search is not None:
             self.session = cancel(self.session)
+        elif isinstance(self.screen, DebuggerScreen) and self.screen.is_zoomed:
+            self.screen.toggle_zoom()
+        elif is_playing(self.session):
+            self.session = pause(self.session)
         elif self.session.selected is not None:
             self.session = do.release(self.session)
         elif self.session.outer is not None:
             self.session = step_out(self.session)
         elif self._has_list:
+            self.keep()
             self.pop_screen()
             self.set_reactive(DebuggerApp.session, None)
 
     def action_help(self) -> None:
         """Show the help screen."""
-        self.push_screen(HelpScreen(self.glyphs))
+        focused = None if self.focused is None else self.focused.id
+        pane = "cells" if isinstance(self.screen, InspectorScreen) else focused or ""
+        self.push_screen(HelpScreen(self.glyphs, pane, self.settings.keymap))
+
+    def action_inspect(self) -> None:
+        """Look into the selected node; from a reference, lead to the full drawing."""
+        session = self.session
+        if session is None:
+            return
+        if session.outline.is_reference[session.row]:
+            self.session = do.lead(session)
+        else:
+            self.session = session = do.select(session, session.row)
+            self.push_screen(InspectorScreen(self._view(session)))
 
     def action_close_problem(self) -> None:
         """From a bad scenario back to the list, or out."""
@@ -437,7 +280,12 @@ class DebuggerApp(App[None]):
     def action_reload(self) -> None:
         """Read a bad scenario again."""
         self.pop_screen()
-        self.open(self._opened)
+        self.open(self.opened_target)
+
+    def exit(self, *arguments: Any, **options: Any) -> None:
+        """Keep what is worth it, while the screen still stands, and leave."""
+        self.keep()
+        super().exit(*arguments, **options)
 
     # Mouse
 
@@ -466,9 +314,3 @@ class DebuggerApp(App[None]):
     @on(KeyBar.Chosen)
     async def _click_key(self, event: KeyBar.Chosen) -> None:
         await self.run_action(BY_NAME[event.command].action)
-
-
-def _open(target: Target) -> Session | Refusal:
-    with collector_paused():
-        opened = open_target(target)
-        return opened if isinstance(opened, Refusal) else open_session(opened)

@@ -27,6 +27,7 @@ commands:
   backprop-tui check SCENARIO...   engine against torch, finite differences and formulas
   backprop-tui trace SCENARIO    every step as text
   backprop-tui ops [NAME]        what can be computed, with formulas and examples
+  backprop-tui config            where settings are kept, and what they are
 
 examples:
   backprop-tui                                pick one of the bundled scenarios
@@ -47,6 +48,12 @@ examples:
 
 exit code: 0 all right, 1 a gradient or expectation is off or an oracle could not run,
 2 a scenario is bad, 130 interrupted
+"""
+
+_CONFIG_HELP = """\
+examples:
+  backprop-tui config                    the path and the defaults, as commented TOML
+  $EDITOR "$(backprop-tui config --path)"
 """
 
 _TRACE_HELP = """\
@@ -97,6 +104,8 @@ def _dispatch(arguments: list[str]) -> int:
         return _trace(_trace_parser().parse_args(_in_order(arguments[1:])))
     if arguments[:1] == ["ops"]:
         return _ops(_ops_parser().parse_args(arguments[1:]))
+    if arguments[:1] == ["config"]:
+        return _config(_config_parser().parse_args(arguments[1:]))
     return _open(_open_parser().parse_args(_in_order(arguments)))
 
 
@@ -109,6 +118,11 @@ def _open_parser() -> argparse.ArgumentParser:
         "[SCENARIO]",
         "Step through the backward pass of a small program.",
         _OPEN_HELP,
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="begin without the breakpoints, watches and layout of the last time",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     return parser
@@ -124,6 +138,20 @@ def _check_parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="one JSON object a scenario")
     parser.add_argument("--no-torch", action="store_true", help="do without torch")
     parser.add_argument("--no-symbolic", action="store_true", help="do without formulas (sympy)")
+    return parser
+
+
+def _config_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="backprop-tui config",
+        usage="backprop-tui config [--path]",
+        description="Print where the configuration file is, and all settings as they are without "
+        "one. Mistakes in the file are told, and make the exit code 2.",
+        epilog=_CONFIG_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--path", action="store_true", help="print the path alone")
     return parser
 
 
@@ -228,8 +256,19 @@ def _open(options: argparse.Namespace) -> int:
     if isinstance(target, str) and not Path(target).exists():
         return _usage(f"{printable(target)}: there is no such file")
     from backprop_tui.app import DebuggerApp
+    from backprop_tui.config.folders import config_file, state_folder
+    from backprop_tui.config.settings import read_settings
+    from backprop_tui.memory.keeper import Keeper
+    from backprop_tui.oracle.switched_off import SwitchedOff
 
-    app = DebuggerApp(target if isinstance(target, Source) else Path(target))
+    settings = read_settings(config_file())
+    app = DebuggerApp(
+        target if isinstance(target, Source) else Path(target),
+        oracle=None if settings.torch else SwitchedOff(),
+        settings=settings,
+        keeper=Keeper(state_folder(), settings.theme),
+        fresh=options.fresh,
+    )
     app.run()
     if app.refusal is not None:
         sys.stderr.write(app.refusal.error.render() + "\n")
@@ -268,6 +307,21 @@ def _ops(options: argparse.Namespace) -> int:
     from backprop_tui.headless.run import reference
 
     return reference(options.names, json=options.json, markdown=options.markdown)
+
+
+def _config(options: argparse.Namespace) -> int:
+    from backprop_tui.config.defaults import default_text
+    from backprop_tui.config.folders import config_file
+    from backprop_tui.config.settings import read_settings
+
+    path = config_file()
+    if options.path:
+        sys.stdout.write(f"{path}\n")
+        return OK
+    sys.stdout.write(f"# {path}\n\n{default_text()}")
+    mistakes = read_settings(path).mistakes
+    sys.stderr.write("".join(f"{one}\n" for one in mistakes))
+    return BAD if mistakes else OK
 
 
 def _expanded(targets: Sequence[str | Source]) -> Iterator[str | Source]:

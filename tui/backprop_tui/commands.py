@@ -8,9 +8,12 @@ from functools import partial
 
 from backprop_tui import inside
 from backprop_tui import session as do
+from backprop_tui.copying import Copier, gradient_text, latex_text, markdown_text, value_text
+from backprop_tui.navigation import playing, searching
 from backprop_tui.session import Change, Session
 from backprop_tui.stops import editing, watching
 from backprop_tui.stops.continuing import continue_back, continue_forward
+from backprop_tui.whatif import editing as changing
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +42,26 @@ class Command:
     in_watches: bool = False
     """Its keys are heard in the Watches pane alone."""
 
+    refuses: Callable[[Session], str] | None = None
+    """Says why nothing can be asked here; None where something always can."""
+    copies: Copier | None = None
+    """The text that it copies; None where it copies nothing."""
+
     @property
     def action(self) -> str:
         """The Textual action that runs it."""
         if self.asks:
             return f"app.ask('{self.name}')"
+        if self.copies is not None:
+            return f"app.copy('{self.name}')"
         return f"app.{self.name}" if self.apply is None else f"app.command('{self.name}')"
 
 
 STEPPING, JUMPING, TREE, SCREEN = "Step", "Jump", "Graph", "Screen"
 REASONS = "Why"
 BREAKPOINTS, WATCHES = "Breakpoints", "Watches"
+WHAT_IF = "What if"
+SEARCH, PLAY, COPY = "Search", "Play", "Copy and save"
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -122,12 +134,19 @@ COMMANDS: tuple[Command, ...] = (
         do.to_node_back, footer="to node",
     ),
     Command(
-        "goto", ("g",), "go to a step", "Go to a step: 120, 50%, +10 or -3.", JUMPING,
+        "goto", ("g",), "go to", "Go to a step or a name: 120, 50%, +10, -3, y.", JUMPING,
         asks=True, footer="go to",
     ),
     Command(
         "jump_back", ("backspace",), "undo the jump", "Go back to where the last jump started.",
         JUMPING, do.jump_back,
+    ),
+    Command(
+        "set_mark", ("m",), "set a mark", "Mark this place with a letter.", JUMPING, asks=True,
+    ),
+    Command(
+        "to_mark", ("apostrophe",), "go to a mark", "List the marks and go to one, by its letter.",
+        JUMPING, asks=True,
     ),
     Command(
         "watch", ("w",), "watch", "Watch an expression: x.grad, a*b, norm(W.grad).", WATCHES,
@@ -187,9 +206,40 @@ COMMANDS: tuple[Command, ...] = (
         "bottom", ("end",), "last row", "Select the last row.", TREE, do.bottom, in_tree=True
     ),
     Command(
-        "lead", ("enter",), "follow",
-        "Lead from a reference to the full drawing; on other rows, hold the selection there.",
-        TREE, do.lead, in_tree=True,
+        "inspect", ("enter",), "inspect",
+        "Look at every element of the selected node; from a reference, go to the full drawing.",
+        TREE, in_tree=True,
+    ),
+    Command(
+        "edit_value", ("e",), "edit a value",
+        "Put another value in the place of an input or a constant, and run all again.", WHAT_IF,
+        asks=True, refuses=changing.why_not, footer="edit",
+    ),
+    Command(
+        "nudge_up", ("plus", "equals_sign"), "nudge up",
+        "Move the selected input up a little: gradient × nudge against the truth.", WHAT_IF,
+        changing.nudge_up, footer="nudge",
+    ),
+    Command(
+        "nudge_down", ("minus",), "nudge down", "Move the selected input down a little.", WHAT_IF,
+        changing.nudge_down, footer="nudge",
+    ),
+    Command(
+        "undo_edit", ("u",), "undo an edit", "Take the last edit or nudge back.", WHAT_IF,
+        changing.undo,
+    ),
+    Command(
+        "reset_value", (), "reset the value", "Give the selected input its own value back.",
+        WHAT_IF, changing.reset,
+    ),
+    Command(
+        "reset_all", ("U",), "reset all values", "Give every value back that the scenario has.",
+        WHAT_IF, changing.reset_all,
+    ),
+    Command(
+        "compare", ("v",), "original and current",
+        "Show what the scenario's own values and the edited ones come to, side by side.", WHAT_IF,
+        asks=True, refuses=changing.why_not,
     ),
     Command(
         "origin", ("o",), "origin",
@@ -211,8 +261,70 @@ COMMANDS: tuple[Command, ...] = (
         "Close it again, and compare what its parts send with what it has sent.", REASONS,
         inside.step_out, takes_long=inside.what_takes_long_to_close, offer="out",
     ),
+    Command(
+        "search", ("slash",), "search",
+        "Search names, operations, expressions and values: relu, grad > 1.", SEARCH, asks=True,
+        footer="search",
+    ),
+    Command(
+        "next_match", ("right_square_bracket",), "next match", "Select the next match.", SEARCH,
+        searching.next_match,
+    ),
+    Command(
+        "previous_match", ("left_square_bracket",), "previous match",
+        "Select the match before.", SEARCH, searching.previous_match,
+    ),
+    Command(
+        "play_forward", ("p",), "play", "Let the steps run by themselves, or pause.", PLAY,
+        playing.play_forward, footer="play",
+    ),
+    Command(
+        "play_back", ("P",), "play backwards", "Let the steps run backwards, or pause.", PLAY,
+        playing.play_back, footer="play",
+    ),
+    Command(
+        "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, playing.slower
+    ),
+    Command(
+        "faster", ("greater_than_sign",), "faster", "Play faster.", PLAY, playing.faster
+    ),
+    Command(
+        "copy_value", ("y",), "copy the value", "Copy the selected node's value, all digits.",
+        COPY, copies=value_text,
+    ),
+    Command(
+        "copy_gradient", ("Y",), "copy the gradient",
+        "Copy the selected node's gradient, all digits.", COPY, copies=gradient_text,
+    ),
+    Command(
+        "copy_markdown", (), "copy the explanation as Markdown",
+        "Copy what Chain rule says of this step, as Markdown.", COPY, copies=markdown_text,
+    ),
+    Command(
+        "copy_latex", (), "copy the explanation as LaTeX",
+        "Copy what Chain rule says of this step, as LaTeX.", COPY, copies=latex_text,
+    ),
+    Command(
+        "save_picture", (), "save a picture of the screen",
+        "Save the screen as an SVG file in the current folder.", COPY,
+    ),
     Command("next_pane", ("tab",), "next pane", "Move on to the next pane.", SCREEN),
     Command("previous_pane", ("shift+tab",), "previous pane", "Back to the pane before.", SCREEN),
+    Command(
+        "zoom", ("z",), "zoom", "Let the focused pane fill the screen, or no longer.", SCREEN,
+    ),
+    Command(
+        "jump_to_pane", ("ctrl+o",), "jump to a pane",
+        "Show a letter on each pane; the letter leads there.", SCREEN,
+    ),
+    Command(
+        "edit_source", ("E",), "edit the scenario",
+        "Open the scenario in your editor, at the line of this step.", SCREEN,
+    ),
+    Command(
+        "read_again", ("R",), "read again",
+        "Read the scenario's file again; where that failed, show what is wrong with it.", SCREEN,
+    ),
     Command(
         "leave", ("escape",), "let go",
         "Let the selection follow the steps again; then back to the list of scenarios.", SCREEN,
@@ -228,7 +340,18 @@ BY_NAME = {command.name: command for command in COMMANDS}
 
 _KEY_NAMES = {
     "question_mark": "?",
+    "apostrophe": "'",
+    "slash": "/",
+    "exclamation_mark": "!",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "ctrl+o": "^o",
     "ctrl+p": "^p",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
     "shift+tab": "shift-tab",
     "escape": "esc",
     "pageup": "PgUp",

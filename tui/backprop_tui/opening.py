@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
-from backprop_engine.record import record
+from backprop_engine.record import Runner, record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
+from backprop_tui.whatif.state import Rerun
 
 Target = Path | Source | Trace
 """A scenario file, a shorthand, or a run that is recorded already."""
@@ -30,21 +32,42 @@ class Refusal:
     about: str = ""
 
     @property
+    def headline(self) -> str:
+        """What is wrong, in one line: the file without its folders, line, column, message."""
+        line = self.error.render().partition("\n")[0]
+        name = self.error.source.name
+        return Path(name).name + line.removeprefix(name)
+
+    @property
     def is_lesson(self) -> bool:
         """Whether the scenario is about this very error."""
         return bool(self.title or self.about)
 
 
-def open_target(target: Target) -> Trace | Refusal:
-    """The trace of `target`, or why there is none."""
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A trace and, where it was not recorded elsewhere, the way to run it with other values."""
+
+    trace: Trace
+    rerun: Rerun | None = None
+    seconds: float = 0.0
+    """How long it takes to run it again, about."""
+
+
+def open_target(target: Target) -> Run | Refusal:
+    """The run of `target`, or why there is none."""
     if isinstance(target, Trace):
-        return target
+        return Run(target)
     try:
         scenario = parse_shorthand(target) if isinstance(target, Source) else load(target)
     except ScenarioError as error:
         return Refusal(error)
     try:
-        return record(scenario)
+        runner = Runner(scenario)
+        start = perf_counter()
+        trace = runner.run()
+        # To run again is to compute the values, too, which takes about as long.
+        return Run(trace, runner.run, 2 * (perf_counter() - start))
     except ScenarioError as error:
         if is_the_point(scenario, error):
             return Refusal(error, scenario.title, scenario.about)

@@ -7,7 +7,7 @@ step k is about to run; whatever is shown is looked up in the trace at k.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -16,8 +16,10 @@ import numpy as np
 from backprop_engine.composite import Opened
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, Step, Trace
+from backprop_tui.navigation.state import Play, Search
 from backprop_tui.outline import NO_ROW, Outline, draw_outline, visible_rows
 from backprop_tui.stops.state import Stops
+from backprop_tui.whatif.state import WhatIf
 
 _ORIGINS_KEPT = 100
 
@@ -48,6 +50,16 @@ class Session:
     """Of what it is the inside."""
     stops: Stops = field(default_factory=Stops)
     """Breakpoints and watches."""
+    search: Search | None = None
+    """What was searched for last."""
+    marks: Mapping[str, int] = field(default_factory=dict)
+    """Cursors by letter, for a person to come back to."""
+    play: Play | None = None
+    """Steps that run by themselves; None while none do."""
+    rate: float = 2.0
+    """Steps a second that play goes at."""
+    whatif: WhatIf = field(default_factory=WhatIf)
+    """What has been put in the place of the scenario's values."""
 
     @cached_property
     def step(self) -> Step | None:

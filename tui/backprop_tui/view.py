@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from backprop_engine.autopsy.report import Autopsy
 from backprop_engine.checking.compare import Comparison
 from backprop_tui.glyphs import Glyphs
+from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.oracle.agreement import Agreement
 from backprop_tui.oracle.report import OracleState, Starting
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, SymbolicState
@@ -27,6 +28,9 @@ class View:
     """Where the trace's first nan or inf came from; None where all is finite, or not yet known."""
     is_examined: bool = True
     """Whether it is known."""
+    trouble: str = ""
+    """What is wrong with the file as it is now, in one line; empty where nothing is."""
+    keymap: Keymap = DEFAULT_KEYMAP
 
     @property
     def is_waiting(self) -> bool:

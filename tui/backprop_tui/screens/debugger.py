@@ -9,15 +9,20 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container
 from textual.content import Content
+from textual.geometry import Offset
 from textual.message import Message
 from textual.screen import Screen
 from textual.style import Style
 
 from backprop_tui.commands import COMMANDS
+from backprop_tui.keymap import Keymap
+from backprop_tui.memory.layout import Layout
+from backprop_tui.screens.jump import Hint
 from backprop_tui.view import View
-from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar
+from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, TroubleBar
 from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_tree import GraphTree
+from backprop_tui.widgets.keys import rebind
 from backprop_tui.widgets.notes_pane import NotesPane
 from backprop_tui.widgets.source_pane import SourcePane
 from backprop_tui.widgets.symbolic_pane import SymbolicPane
@@ -48,14 +53,18 @@ class DebuggerScreen(Screen[None]):
         if command.keys and not command.in_tree and not command.in_watches
     ]
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, layout: Layout | None = None) -> None:
         super().__init__()
         self._view = view
-        self._active = PANES[0][0]
+        names = [pane for pane, _ in PANES]
+        self._begin = layout or Layout()
+        self._active = self._begin.pane if self._begin.pane in names else names[0]
+        rebind(self, view.keymap, "")
 
     def compose(self) -> ComposeResult:
         """Every pane once; the style sheet decides where it stands and whether it shows."""
         yield TitleBar(self._view)
+        yield TroubleBar(self._view)
         with Container(id="panes"):
             yield GraphTree(self._view)
             yield PaneTabs()
@@ -75,8 +84,23 @@ class DebuggerScreen(Screen[None]):
             self.query_one(f"#{pane}").border_title = name
         self._bring_forward(_SHARING[0])
         self.activate(self._active)
-        self.query_one(GraphTree).focus()
         self.show(self._view)
+        is_pane = self._begin.focus in [pane for pane, _ in PANES]
+        self.focus_pane(self._begin.focus if is_pane else "graph")
+        if self._begin.is_zoomed:
+            self.toggle_zoom()
+
+    @property
+    def keymap(self) -> Keymap:
+        """The keys that are heard here."""
+        return self._view.keymap
+
+    @property
+    def layout_now(self) -> Layout:
+        """Which pane is in front, which has the focus, and whether it is zoomed."""
+        focused = "" if self.focused is None else self.focused.id or ""
+        is_pane = focused in ("graph", *(pane for pane, _ in PANES))
+        return Layout(self._active, focused if is_pane else "graph", self.is_zoomed)
 
     def show(self, view: View) -> None:
         """Draw `view` in every pane; a new watch brings its pane up."""
@@ -87,6 +111,7 @@ class DebuggerScreen(Screen[None]):
         if has_more:
             self.activate("watches")
         self.query_one(TitleBar).show(view)
+        self.query_one(TroubleBar).show(view)
         self.query_one(GraphTree).show(view)
         self.query_one(ChainRulePane).show(view)
         self.query_one(TorchPane).show(view)
@@ -117,8 +142,7 @@ class DebuggerScreen(Screen[None]):
 
     def action_look_at(self, pane: str) -> None:
         """Turn to `pane`, whose name was clicked."""
-        self.activate(pane)
-        self.query_one(f"#{pane}").focus()
+        self.focus_pane(pane)
 
     def turn(self, by: int) -> None:
         """Focus the pane `by` places on; a narrow screen shows it."""
@@ -126,14 +150,60 @@ class DebuggerScreen(Screen[None]):
         focused = "" if self.focused is None else self.focused.id
         at = names.index(focused) if focused in names else 0
         name = names[(at + by) % len(names)]
+        self.focus_pane(name)
+
+    def focus_pane(self, name: str | None) -> None:
+        """Focus a pane, if any; a narrow screen shows it, and a zoomed one shows it alone."""
+        if name is None:
+            return
         if name != "graph":
             self.activate(name)
+        if self.is_zoomed:
+            self._zoom(name)
         # At once, not after this message: the next tab may already wait behind it.
         self.set_focus(self.query_one(f"#{name}"))
 
+    @property
+    def is_zoomed(self) -> bool:
+        """Whether one pane fills the screen."""
+        return self.query_one("#panes").has_class("-zoomed")
+
+    def toggle_zoom(self) -> None:
+        """Let the focused pane fill the screen; show all again, where one does."""
+        focused = "graph" if self.focused is None or self.focused.id is None else self.focused.id
+        self._zoom("" if self.is_zoomed else focused)
+
+    def _zoom(self, name: str) -> None:
+        self.query_one("#panes").set_class(bool(name), "-zoomed")
+        for pane in ("graph", *(one for one, _ in PANES)):
+            widget = self.query_one(f"#{pane}")
+            widget.set_class(pane == name, "-zoomed")
+            widget.border_subtitle = "z shows all panes" if pane == name else ""
+
+    def hints(self) -> list[Hint]:
+        """Where each pane can be pointed at: in itself, at its tab, or by name in the corner."""
+        tabs = self.query_one(PaneTabs)
+        hints: list[Hint] = []
+        corner = self.query_one("#panes").region.top_right - Offset(14, -1)
+        for pane, name in (("graph", "Graph"), *PANES):
+            widget = self.query_one(f"#{pane}")
+            if widget.display and widget.region.area:
+                hints.append(Hint(pane, widget.region.offset + Offset(1, 0)))
+            elif widget.has_class("-behind") and not self.is_zoomed and not tabs.display:
+                front = next(one for one in _SHARING if one != pane)
+                beside = Offset(len(f"-- [{dict(PANES)[front]}] "), 0)
+                hints.append(Hint(pane, self.query_one(f"#{front}").region.offset + beside))
+            elif pane != "graph" and tabs.display and tabs.region.area:
+                place = tabs.content_region.offset + Offset(tabs.column(pane), 0)
+                hints.append(Hint(pane, place))
+            else:
+                hints.append(Hint(pane, corner, name))
+                corner += Offset(0, 1)
+        return hints
+
     @on(PaneTabs.Chosen)
     def _show_chosen(self, event: PaneTabs.Chosen) -> None:
-        self.action_look_at(event.pane)
+        self.focus_pane(event.pane)
 
 
 def _tab(pane: str, is_front: bool) -> Content:

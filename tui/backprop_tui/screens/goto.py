@@ -1,4 +1,4 @@
-"""The prompt for a step to go to."""
+"""The prompt for a place to go to."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from backprop_tui.session import Change, Session, jump, parse_place
+from backprop_tui.navigation.places import parse_target
+from backprop_tui.session import Change, Session
 
 
 class GotoScreen(ModalScreen[Change | None]):
-    """Asks for a step; answers with the jump there, or None."""
+    """Asks for a step or a name; answers with the jump there, or None."""
 
     BINDINGS: ClassVar = [Binding("escape", "dismiss(None)", "close", show=False)]
 
@@ -29,8 +30,8 @@ class GotoScreen(ModalScreen[Change | None]):
         count = len(self._session.trace)
         with Vertical(id="prompt"):
             with Horizontal():
-                yield Label("Go to step ")
-                yield Input(placeholder=f"0 to {count:,}, 50%, +10, -3", compact=True)
+                yield Label("Go to ")
+                yield Input(placeholder=f"0 to {count:,}, 50%, +10, -3, a name", compact=True)
             yield Label("", id="problem")
 
     @on(Input.Changed)
@@ -40,8 +41,8 @@ class GotoScreen(ModalScreen[Change | None]):
     @on(Input.Submitted)
     def _go(self, event: Input.Submitted) -> None:
         try:
-            place = parse_place(event.value, self._session)
+            change = parse_target(event.value, self._session)
         except ValueError as error:
             self.query_one("#problem", Label).update(Content(str(error)))
             return
-        self.dismiss(lambda session: jump(session, place))
+        self.dismiss(change)

@@ -16,8 +16,11 @@ from textual.widgets import Static
 
 from backprop_engine.conditions import HELP as CONDITION_HELP
 from backprop_engine.watching import HELP as WATCH_HELP
-from backprop_tui.commands import COMMANDS, key_name
+from backprop_tui.commands import COMMANDS, Command, key_name
 from backprop_tui.glyphs import LEGEND, Glyphs
+from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap
+from backprop_tui.navigation.query import HELP as SEARCH_HELP
+from backprop_tui.pane_help import PANE_HELP, PaneHelp
 
 _READING = """\
 The graph hangs from the output down to the inputs. Values are computed upwards, gradients
@@ -38,9 +41,12 @@ class HelpScreen(ModalScreen[None]):
         Binding("k", "scroll('up')", show=False),
     ]
 
-    def __init__(self, glyphs: Glyphs) -> None:
+    def __init__(self, glyphs: Glyphs, pane: str = "", keymap: Keymap = DEFAULT_KEYMAP) -> None:
+        """`pane`: the id of what had the focus, which is explained first."""
         super().__init__()
         self._glyphs = glyphs
+        self._pane = PANE_HELP.get(pane)
+        self._commands = keymap.commands
 
     def compose(self) -> ComposeResult:
         """One text that scrolls."""
@@ -50,7 +56,9 @@ class HelpScreen(ModalScreen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Break the lines for the new width."""
         width = min(event.size.width - _FRAME, _WIDEST)
-        self.query_one(Static).update(help_text(self._glyphs, max(width, 20)))
+        self.query_one(Static).update(
+            help_text(self._glyphs, max(width, 20), self._pane, self._commands)
+        )
 
     def on_mount(self) -> None:
         """Say how to leave."""
@@ -68,25 +76,51 @@ class HelpScreen(ModalScreen[None]):
             box.scroll_up()
 
 
-def help_text(glyphs: Glyphs, width: int) -> Content:
-    """The whole help in lines of at most `width` cells."""
-    lines = [Content.styled("How to read the screen", _TITLE)]
+def help_text(
+    glyphs: Glyphs,
+    width: int,
+    pane: PaneHelp | None = None,
+    commands: tuple[Command, ...] = COMMANDS,
+) -> Content:
+    """The whole help in lines of at most `width` cells, what is said of `pane` first."""
+    lines = [] if pane is None else [*_pane_lines(glyphs, pane, width, commands), Content()]
+    lines += [Content.styled("How to read the screen", _TITLE)]
     lines += [Content(line) for line in textwrap.wrap(glyphs.text(_READING), width)]
-    for group, commands in groupby(COMMANDS, key=lambda command: command.group):
+    for group, members in groupby(commands, key=lambda command: command.group):
         lines += [Content(), Content.styled(group, _TITLE)]
-        for command in commands:
-            keys = " ".join(key_name(key) for key in command.keys or ("ctrl+p",))
-            lines += _entry(keys, command.help, "bold $primary", width)
+        for command in members:
+            lines += _command_entry(command, width)
     lines += [Content(), Content.styled("Marks", _TITLE)]
     for name, meaning in LEGEND:
         lines += _entry(getattr(glyphs, name), meaning, "bold", width)
     for title, text in (
+        ("What a search looks at", SEARCH_HELP),
         ("What a condition says", CONDITION_HELP),
         ("What a watch shows", WATCH_HELP),
     ):
         lines += [Content(), Content.styled(title, _TITLE)]
         lines += [Content(line) for line in textwrap.wrap(glyphs.text(text), width)]
     return Content("\n").join(lines)
+
+
+def _pane_lines(
+    glyphs: Glyphs, pane: PaneHelp, width: int, commands: tuple[Command, ...]
+) -> list[Content]:
+    """What a pane shows, and the keys that are heard in it."""
+    lines = [Content.styled(pane.title, _TITLE)]
+    lines += [Content(line) for line in textwrap.wrap(glyphs.text(pane.shows), width)]
+    heard = {"tree": lambda one: one.in_tree, "watches": lambda one: one.in_watches}
+    if pane.commands:
+        for command in filter(heard[pane.commands], commands):
+            lines += _command_entry(command, width)
+    for keys, meaning in pane.keys:
+        lines += _entry(keys, meaning, "bold $primary", width)
+    return lines
+
+
+def _command_entry(command: Command, width: int) -> list[Content]:
+    keys = " ".join(key_name(key) for key in command.keys or ("ctrl+p",))
+    return _entry(keys, command.help, "bold $primary", width)
 
 
 def _entry(sign: str, meaning: str, style: str, width: int) -> list[Content]:

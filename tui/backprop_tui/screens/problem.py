@@ -30,6 +30,8 @@ class ProblemScreen(Screen[None]):
         Binding("R", "app.reload", "read again", show=False),
     ]
 
+    HEADLINE: ClassVar = "This scenario cannot be opened"
+
     def __init__(self, refusal: Refusal, glyphs: Glyphs, *, has_list: bool) -> None:
         super().__init__()
         self._refusal = refusal
@@ -47,21 +49,41 @@ class ProblemScreen(Screen[None]):
                 from textual.widgets import Markdown
 
                 yield Markdown(_markdown(self._refusal.about))
-        back = [("esc", "back to the list")] if self._has_list else []
-        keys = [("R", "read again"), *back, ("q", "quit")]
         parts = [
             part
-            for key, word in keys
+            for key, word in self.keys
             for part in ((key, "bold $primary"), (f" {word}  ", "$foreground-muted"))
         ]
         yield Static(Content.assemble(*parts), classes="bar")
 
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """The keys and what they do."""
+        back = [("esc", "back to the list")] if self._has_list else []
+        return [("R", "read again"), *back, ("q", "quit")]
+
     def on_mount(self) -> None:
         """Say what this is."""
         box, title = self.query_one("#problems"), self._refusal.title
-        box.border_title = Content(printable(title) or "This scenario cannot be opened")
+        box.border_title = Content(printable(title) or self.HEADLINE)
         if title:
             box.border_subtitle = "this error is what the lesson is about"
+
+
+class TroubleScreen(ProblemScreen):
+    """The same of a file that was saved with a mistake while its last good run is open."""
+
+    BINDINGS: ClassVar = [Binding("escape,q,R,enter", "dismiss", "close", show=False)]
+
+    HEADLINE: ClassVar = "What was saved cannot be opened"
+
+    def __init__(self, refusal: Refusal, glyphs: Glyphs) -> None:
+        super().__init__(refusal, glyphs, has_list=False)
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """Only back; what is read again is read without being asked."""
+        return [("esc", "back to the last good run; it goes on as soon as the file is mended")]
 
 
 def problem_text(error: ScenarioError, problem: Problem, glyphs: Glyphs) -> Content:

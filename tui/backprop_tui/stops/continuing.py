@@ -179,6 +179,13 @@ def _hits_at(session: Session, cursor: int) -> list[tuple[Stop, Scan]]:
     return found
 
 
+def hit_sentence(session: Session) -> str:
+    """Why continuing would stop at the cursor; empty where it would not, as far as is known."""
+    active = replace(session, stops=replace(session.stops, search=None))
+    hits = _hits_at(active, session.cursor)
+    return reason(session.trace, session.cursor, hits) if hits else ""
+
+
 def tick_columns(session: Session, start: int, stop: int, width: int) -> list[int]:
     """The columns of a bar for the steps `start` up to `stop` in which continuing would stop."""
     if stop <= start or not width:

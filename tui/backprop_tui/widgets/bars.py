@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from backprop_tui.commands import COMMANDS, Command, key_name
+from backprop_tui.commands import BY_NAME, COMMANDS, Command, key_name
 from backprop_tui.inside import breadcrumb, stack
 from backprop_tui.offers import offers
 from backprop_tui.text import fit, printable
@@ -57,6 +57,8 @@ class TitleBar(Widget):
             title, choices = name, choices[2:]
         if crumbs:
             title = self._path((title, *crumbs, "inside"))
+        if self.view.session.whatif.values:
+            title += f"{dot}what if"
         texts = [dot.join(choice) for choice in choices]
         fitting = [text for text in texts if cell_len(title) + cell_len(text) + 2 <= width]
         right = (fitting or texts[-1:])[0]
@@ -71,6 +73,39 @@ class TitleBar(Widget):
         while len(texts) > 2 and cell_len(mark.join(texts)) > self.size.width * 2 // 3:
             texts.pop(0)
         return mark.join(texts)
+
+
+class TroubleBar(Widget):
+    """What is wrong with the file that was saved; no line of the screen where nothing is."""
+
+    def __init__(self, view: View) -> None:
+        super().__init__(id="trouble")
+        self._view = view
+
+    def on_mount(self) -> None:
+        """Take no place while there is nothing to say."""
+        self.display = bool(self._view.trouble)
+
+    def show(self, view: View) -> None:
+        """Draw `view`."""
+        self._view = view
+        self.display = bool(view.trouble)
+        self.refresh()
+
+    def render(self) -> Content:
+        """One line, and the key that shows all of it."""
+        view = self._view
+        keys = view.keymap.keys(BY_NAME["read_again"])
+        hint = f"  {key_name(keys[0])} shows it" if keys else ""
+        room = self.size.width - len(hint) - 2
+        said = fit(view.glyphs.text(printable(view.trouble)), max(room, 1))
+        return Content.assemble(
+            (f"{view.glyphs.disagrees} ", "bold $error"), (said, "bold"), (hint, "bold $primary")
+        )
+
+    def on_click(self) -> None:
+        """Show all of it."""
+        self.post_message(KeyBar.Chosen("read_again"))
 
 
 class PaneTabs(Widget):
@@ -111,6 +146,12 @@ class PaneTabs(Widget):
             for pane, text in self._labels()
         )
 
+    def column(self, pane: str) -> int:
+        """Where the name of `pane` starts."""
+        labels = self._labels()
+        at = [one for one, _ in labels].index(pane)
+        return sum(len(text) + 1 for _, text in labels[:at])
+
     def on_click(self, event: events.Click) -> None:
         """Tell which name was clicked."""
         place = event.get_content_offset(self)
@@ -124,6 +165,7 @@ class PaneTabs(Widget):
 
 
 _GAP = 2
+_ALWAYS = ("help", "quit")
 
 
 class KeyBar(Widget):
@@ -139,25 +181,31 @@ class KeyBar(Widget):
         super().__init__(id="keys")
         self.notice = ""
         self._offers: tuple[Command, ...] = ()
+        self._commands = COMMANDS
 
     def show(self, view: View) -> None:
         """Draw the notice of `view`, or the keys."""
-        self._offers = offers(view)
+        self._commands = view.keymap.commands
+        names = [one.name for one in offers(view)]
+        self._offers = tuple(one for one in self._commands if one.name in names and one.keys)
         self.notice = view.glyphs.text(printable(view.session.notice))
         self.refresh()
 
     def _groups(self) -> list[_Group]:
         """The words that fit, with their keys; help and quit always do."""
-        commands = [command for command in COMMANDS if command.footer]
+        commands = [one for one in self._commands if one.footer and one.keys]
         groups = [
             _Group(word, tuple(members))
             for word, members in groupby(commands, key=lambda command: command.footer)
         ]
         offered = [_Group(one.offer, (one,)) for one in self._offers]
-        last, groups = groups[-2:], [*offered, *groups[:-2]]
-        while groups and sum(one.width + _GAP for one in [*groups, *last]) - _GAP > self.size.width:
+        always = [one for one in groups if one.word in _ALWAYS]
+        groups = [*offered, *(one for one in groups if one not in always)]
+        while (
+            groups and sum(one.width + _GAP for one in [*groups, *always]) - _GAP > self.size.width
+        ):
             groups.pop()
-        return [*groups, *last]
+        return [*groups, *always]
 
     def render(self) -> Content:
         """Keys and words."""

@@ -14,6 +14,7 @@ from backprop_engine.values import Value
 from backprop_tui.session import Session
 from backprop_tui.text import printable
 from backprop_tui.view import View
+from backprop_tui.whatif.comparing import differ
 from backprop_tui.widgets.mathematics import (
     Picture,
     Term,
@@ -257,7 +258,12 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
     leaves = trace.graph.keeping_grad
     for node in leaves[:_MOST_LEAVES]:
         grad = trace.grad(node, cursor)
-        lines.append((printable(text(_equation(f"{trace.label(node)}.grad", grad))), "bold"))
+        said = _equation(f"{trace.label(node)}.grad", grad)
+        original = session.whatif.original
+        was = None if original is None else original.grad(node, cursor)
+        if was is not None and differ(was, grad):
+            said += f"  (was {notation.short(was)} with the scenario's own values)"
+        lines.append((printable(text(said)), "bold"))
     if len(leaves) > _MOST_LEAVES:
         lines.append((f"and {len(leaves) - _MOST_LEAVES:,} more inputs", _MUTED))
     lines += [("", ""), (text(_closing(trace)), "")]

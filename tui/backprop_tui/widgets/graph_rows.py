@@ -12,11 +12,13 @@ from backprop_engine import notation
 from backprop_engine.explain import expression
 from backprop_engine.trace import StepKind, Trace
 from backprop_engine.values import Value
+from backprop_tui.navigation.searching import is_match
 from backprop_tui.outline import Outline
 from backprop_tui.session import Session
 from backprop_tui.stops.editing import on_node
 from backprop_tui.text import figure, fit, left, printable, right
 from backprop_tui.view import View
+from backprop_tui.whatif.comparing import gradient_differs, value_differs
 
 _SAMPLE = 500
 """Rows and values looked at to choose the column widths; a million would take seconds."""
@@ -171,7 +173,11 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
         session.trace.graph.operation[node] is None and node not in session.trace.graph.names
     )
     text = "" if is_literal else figure(value, columns.value)
-    cells.append(("  " + right(text, columns.value), "value"))
+    if text and value_differs(session, node):
+        # Two cells, as wide as the gap they stand in.
+        cells.append((f"{view.glyphs.changed} " + right(text, columns.value), "change"))
+    else:
+        cells.append(("  " + right(text, columns.value), "value"))
     cells += _gradient_cells(view, row, state, columns)
     mark = "" if is_reference else _torch_mark(view, node)
     cells.append((right(mark, 1), mark_style(view, mark)))
@@ -203,11 +209,13 @@ def _node_cells(view: View, row: int, state: RowState, width: int) -> list[Cell]
     mark, mark_style = _mark(view, row, state)
     text = view.glyphs.text(printable(_name(session.trace, outline, row)))
     hidden = int(outline.sizes[row]) - 1 if row in session.folds else 0
-    suffix = f" {view.glyphs.folded} {hidden} more" if hidden else ""
+    suffix = f" {view.glyphs.folded} {hidden} more" if hidden else _was(view, row)
     room = width - used - 2 - len(suffix)
     style = "label"
     if outline.is_reference[row] or mark == view.glyphs.constant:
         style = "muted"
+    if is_match(session, row):
+        style = "match"
     if state.is_receiving:
         style = "receiver"
     name, equals, rest = fit(text, max(room, 1)).partition(" = ")
@@ -266,6 +274,18 @@ def _name(trace: Trace, outline: Outline, row: int) -> str:
     return f"{label} = {expression(trace, node)}"
 
 
+def _was(view: View, row: int) -> str:
+    """The value that a what-if has changed, as the scenario has it."""
+    session, node = view.session, int(view.session.outline.nodes[row])
+    original = session.whatif.original
+    is_shown = not session.outline.is_reference[row] and session.trace.is_computed(
+        node, session.cursor
+    )
+    if original is None or not is_shown or not value_differs(session, node):
+        return ""
+    return f" was {figure(original.graph.value[node], _NARROW_FIGURE)} "
+
+
 def _grad_fn(trace: Trace, node: int) -> str:
     if trace.graph.operation[node] is None and trace.graph.requires_grad[node]:
         return "leaf"
@@ -283,7 +303,10 @@ def _gradient_cells(view: View, row: int, state: RowState, columns: Columns) -> 
         change = f"{view.glyphs.becomes} {after}"
         if trace.shown_pass(cursor).index != step.pass_index:
             style = "muted"  # what the pass before has left; this one starts afresh
-    cells = [("  " + right(figure(now, columns.gradient), columns.gradient), style)]
+    gap = "  "
+    if gradient_differs(view.session, state.node):
+        gap = f" {view.glyphs.changed}"
+    cells = [(gap + right(figure(now, columns.gradient), columns.gradient), style)]
     if columns.change:
         cells.append((left(f" {change}", columns.change), "change"))
     cells.append(("  ", "plain"))

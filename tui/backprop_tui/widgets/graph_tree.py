@@ -28,6 +28,7 @@ from backprop_tui.widgets.graph_rows import (
     row_cells,
     row_state,
 )
+from backprop_tui.widgets.keys import rebind
 
 _HEADER = 1
 """Lines above the rows that do not scroll."""
@@ -46,7 +47,7 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
         for name in (
             "title", "header", "selection", "guide", "label", "expression", "value", "gradient",
             "change", "sending", "receiver", "partial", "complete", "muted", "good", "bad",
-            "step-row", "selected-row",
+            "step-row", "selected-row", "match",
         )
     }  # fmt: skip
 
@@ -67,6 +68,7 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id="graph", classes="pane")
         self.view = view
         self._columns: Columns | None = None
+        rebind(self, view.keymap, "tree")
 
     @property
     def _width(self) -> int:

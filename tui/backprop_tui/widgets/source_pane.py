@@ -13,6 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from backprop_engine.source import Span
+from backprop_tui.session import Session
 from backprop_tui.text import printable
 from backprop_tui.view import View
 
@@ -151,9 +152,20 @@ class SourcePane(ScrollView, can_focus=True):
         return [*segments, Segment(" " * max(rest, 0), blank)]
 
 
+def step_line(session: Session) -> int:
+    """The line, from 1, of what the step about to run is about; else of the selected node."""
+    trace = session.trace
+    span = span_of_step(session) or trace.graph.span[session.node]
+    return 1 if span is None else trace.heading.source.position(span.start).line
+
+
 def current_span(view: View) -> Span | None:
     """What in the source the step about to run is about: the node at work, the pass's output."""
-    session = view.session
+    return span_of_step(view.session)
+
+
+def span_of_step(session: Session) -> Span | None:
+    """The same of a session."""
     trace, step = session.trace, session.step
     node = None if step is None else step.node
     return None if node is None else trace.graph.span[node]

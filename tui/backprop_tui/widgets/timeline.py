@@ -12,6 +12,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from backprop_engine.trace import Pass
+from backprop_tui.navigation.marks import mark_columns
+from backprop_tui.navigation.playing import is_playing
 from backprop_tui.stops.continuing import tick_columns
 from backprop_tui.text import left, printable
 from backprop_tui.view import View
@@ -103,9 +105,16 @@ class Timeline(Widget):
         self.view = view
         self.refresh()
 
+    def _pace(self) -> str:
+        """Which way and how fast the steps run by themselves; empty where they do not."""
+        session = self.view.session
+        if session.play is None or not is_playing(session):
+            return ""
+        return f"{'▶▶' if session.play.forward else '◀◀'} {session.rate:g}/s "
+
     def _segments(self, view: View) -> list[Segment]:
         count = len(view.session.trace)
-        position = 2 * len(f"{count:,}") + 3
+        position = 2 * len(f"{count:,}") + 3 + len(self._pace())
         return lay_out(view.session.trace.passes, max(self.size.width - position, 1))
 
     def render(self) -> Content:
@@ -124,12 +133,12 @@ class Timeline(Widget):
                 parts.append((segment.label + " ", "bold" if is_current else "$foreground-muted"))
             parts += self._bar(segment, is_current=is_current)
             at = segment.right
-        position = f"{cursor:,}/{count:,}"
+        position = self._pace() + f"{cursor:,}/{count:,}"
         parts.append((position.rjust(max(self.size.width - at, 0)), "bold"))
         return Content.assemble(*parts)
 
     def _bar(self, segment: Segment, *, is_current: bool) -> list[tuple[str, str]]:
-        """Done and to come, with a tick wherever continuing would stop."""
+        """Done and to come; a tick wherever continuing would stop, and the letters of marks."""
         session = self.view.session
         done, width = segment.column(session.cursor), segment.right - segment.left
         signs = [("━", "$primary")] * done + [("─", "$foreground-disabled")] * (width - done)
@@ -137,6 +146,8 @@ class Timeline(Widget):
             signs[done] = ("╸", "$primary")
         for column in tick_columns(session, segment.start, segment.stop, width):
             signs[column] = (_TICK, "bold $error")
+        for column, letter in mark_columns(session, segment.start, segment.stop, width).items():
+            signs[column] = (letter, "bold $warning")
         return [(sign * len(list(run)), style) for (sign, style), run in groupby(signs)]
 
     def on_click(self, event: events.Click) -> None:

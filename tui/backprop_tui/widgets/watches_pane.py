@@ -26,6 +26,7 @@ from backprop_tui.stops.rows import (
 from backprop_tui.stops.watching import choose
 from backprop_tui.text import figure, fit, left, printable, right
 from backprop_tui.view import View
+from backprop_tui.widgets.keys import rebind
 from backprop_tui.widgets.pane import TextPane
 
 _EMPTY = (
@@ -82,6 +83,7 @@ class WatchesPane(TextPane, inherit_bindings=False):
 
     def __init__(self, view: View) -> None:
         super().__init__(view, "watches")
+        rebind(self, view.keymap, "watches")
         self._rows: tuple[WatchRow, ...] | None = None
         self._asked: tuple[Session, int] | None = None
 

@@ -1,0 +1,204 @@
+"""The settings of a configuration file, read with every mistake told and the rest applied."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from textual.keys import Keys, _character_to_key
+from textual.theme import BUILTIN_THEMES
+
+from backprop_engine.suggestions import did_you_mean, listed
+from backprop_tui.commands import BY_NAME, COMMANDS
+from backprop_tui.config.places import Places
+from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap, conflicts
+from backprop_tui.navigation.state import RATES
+from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
+
+THEMES: Final = (BLACKBOARD.name, WHITEBOARD.name, *BUILTIN_THEMES)
+_FOLDERS: Final = re.compile(r"^.*[/\\](?=config\.toml)")
+_MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
+_NAMED_KEYS: Final = frozenset(str(key.value) for key in Keys)
+_FIXED: Final = {"ctrl+q": "always leaves the program", "ctrl+c": "is the terminal's"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a person has set."""
+
+    theme: str = DEFAULT_THEME
+    rate: float = 2.0
+    """Steps a second that play goes at."""
+    torch: bool = True
+    """Whether torch is asked."""
+    keymap: Keymap = DEFAULT_KEYMAP
+    mistakes: tuple[str, ...] = ()
+    """One sentence each, with file, line and column."""
+
+    @property
+    def notice(self) -> str:
+        """The first mistake, the file without its folders, and that there are more."""
+        if not self.mistakes:
+            return ""
+        more = len(self.mistakes) - 1
+        first = _FOLDERS.sub("", self.mistakes[0])
+        return first + (f" · and {more} more: backprop-tui config" if more else "")
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in `path`; the defaults where there is no such file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        return Settings(mistakes=(f"{path}: cannot be read: {reason}",))
+    return parse_settings(text, str(path))
+
+
+def parse_settings(text: str, name: str) -> Settings:
+    """The settings in a TOML text; `name` is what it is called in its mistakes."""
+    places = Places(text, name)
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return Settings(mistakes=(places.of_error(str(error)),))
+    except RecursionError:
+        return Settings(mistakes=(f"{name}: nested too deeply",))
+    return _Reader(places).read(found)
+
+
+class _Mistake(Exception):  # noqa: N818 - it is told, not raised further
+    """What is wrong with one entry."""
+
+
+class _Reader:
+    """Goes through the entries and notes what is wrong with them."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._mistakes: list[str] = []
+
+    def read(self, found: Mapping[str, Any]) -> Settings:
+        settings = Settings()
+        for key, value in found.items():
+            if key == "keys":
+                settings = replace(settings, keymap=self._keymap(value))
+                continue
+            try:
+                settings = replace(settings, **_setting(key, value))
+            except _Mistake as mistake:
+                self._tell((key,), str(mistake))
+        return replace(settings, mistakes=tuple(self._mistakes))
+
+    def _tell(self, key: tuple[str, ...], message: str) -> None:
+        self._mistakes.append(f"{self._places.of(key)}: {message}")
+
+    def _keymap(self, found: Any) -> Keymap:
+        if not isinstance(found, dict):
+            self._tell(
+                ("keys",), "`keys` is a table: write `[keys]`, and below it `command = keys`"
+            )
+            return Keymap()
+        changed: dict[str, tuple[str, ...]] = {}
+        for name, value in found.items():
+            if name not in BY_NAME:
+                self._tell(("keys", name), _unknown("command", name, BY_NAME))
+                continue
+            try:
+                changed[name] = _keys(value)
+            except _Mistake as mistake:
+                self._tell(("keys", name), str(mistake))
+        return self._without_conflicts(changed)
+
+    def _without_conflicts(self, changed: dict[str, tuple[str, ...]]) -> Keymap:
+        """Leave out each change that would take a key from another command."""
+        while True:
+            conflict = next(conflicts(Keymap(changed)), None)
+            if conflict is None:
+                return Keymap(changed)
+            key, first, second = conflict
+            mine = second if second.name in changed else first
+            other = first if mine is second else second
+            self._tell(
+                ("keys", mine.name),
+                f"`{key}` is `{other.name}`'s key already; give that another key, too",
+            )
+            del changed[mine.name]
+
+
+def _setting(key: str, value: Any) -> dict[str, Any]:
+    """The field of Settings that an entry sets."""
+    reader = _SETTINGS.get(key)
+    if reader is None:
+        raise _Mistake(_unknown("setting", key, (*_SETTINGS, "keys")))
+    return reader(value)
+
+
+def _theme(value: Any) -> dict[str, Any]:
+    if value not in THEMES:
+        raise _Mistake(_unknown("theme", value, THEMES))
+    return {"theme": value}
+
+
+def _rate(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool) or value not in RATES:
+        rates = listed(f"{rate:g}" for rate in RATES)
+        raise _Mistake(f"`play_speed` is in steps a second: {rates}")
+    return {"rate": float(value)}
+
+
+def _torch(value: Any) -> dict[str, Any]:
+    if not isinstance(value, bool):
+        raise _Mistake("`torch` is `true` or `false`")
+    return {"torch": value}
+
+
+_SETTINGS: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = {
+    "theme": _theme,
+    "play_speed": _rate,
+    "torch": _torch,
+}
+
+
+def _unknown(what: str, word: Any, known: Any) -> str:
+    hint = did_you_mean(word, known) if isinstance(word, str) else ""
+    return f"there is no {what} `{word}`" + (f"; {hint}" if hint else "")
+
+
+def _keys(value: Any) -> tuple[str, ...]:
+    """One key, or a list of keys, as Textual spells them."""
+    written = [value] if isinstance(value, str) else value
+    if not isinstance(written, list) or not all(isinstance(one, str) for one in written):
+        raise _Mistake('keys are texts: "n", or ["n", "space"]')
+    return tuple(dict.fromkeys(_key(one) for one in written))
+
+
+def _key(written: str) -> str:
+    """One key: a character, or a name such as `space`, `f5` or `ctrl+n`."""
+    if len(written) == 1:
+        key: str = _character_to_key(written)
+    else:
+        *modifiers, last = written.split("+")
+        base = _character_to_key(last) if len(last) == 1 else last
+        if (
+            set(modifiers) - _MODIFIERS
+            or not last
+            or (len(last) > 1 and last not in _NAMED_KEYS | _SPELLED)
+        ):
+            raise _Mistake(_unknown("key", written, _NAMED_KEYS | _SPELLED))
+        key = "+".join((*modifiers, base))
+    if key in _FIXED:
+        raise _Mistake(f"`{key}` {_FIXED[key]}")
+    return key
+
+
+_SPELLED: Final = frozenset(_character_to_key(chr(code)) for code in range(0x20, 0x7F)) | {
+    key for command in COMMANDS for key in command.keys
+}
+"""The names of characters: `question_mark`, `slash`."""

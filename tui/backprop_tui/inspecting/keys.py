@@ -1,0 +1,77 @@
+"""The inspector's keys: its bindings, its bar of keys and its entries in the palette."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from textual.content import Content
+from textual.style import Style
+
+from backprop_tui.commands import key_name
+
+_GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing to do in the inspector."""
+
+    key: str
+    """As Textual spells it."""
+    action: str
+    title: str
+    shown: str = ""
+    """Keys that share a place in the bar; empty where it has none there."""
+    word: str = ""
+    needs_table: bool = True
+    """Whether it means nothing where a number is shown."""
+    needs_slices: bool = False
+    """Whether it means nothing where the table shows the whole array."""
+
+
+KEYS: tuple[Key, ...] = (
+    Key("escape", "app.pop_screen", "close the inspector", "esc", "close", needs_table=False),
+    Key("tab", "screen.quantity(1)", "next quantity", "tab", "quantity"),
+    Key("shift+tab", "screen.quantity(-1)", "quantity before"),
+    Key("t", "screen.whose", "ours, torch's, or the difference", "t", "torch"),
+    Key("right_square_bracket", "screen.slice(1)", "next slice", "[ ]", "slice", needs_slices=True),
+    Key("left_square_bracket", "screen.slice(-1)", "slice before", needs_slices=True),
+    Key("a", "screen.axis", "slices along another axis", "a", "axis", needs_slices=True),
+    Key("x", "screen.largest", "to the largest element", "x", "largest"),
+    Key("exclamation_mark", "screen.broken", "to the next nan or inf", "!", "nan"),
+    Key("y", "screen.copy_element", "copy this element", "y", "copy"),
+    Key("Y", "screen.copy_all", "copy all elements"),
+    Key("n", "app.command('node_forward')", "next node", needs_table=False),
+    Key("s", "app.command('step_forward')", "one step", "n s", "step", needs_table=False),
+    Key("N", "app.command('node_back')", "node back", needs_table=False),
+    Key("S", "app.command('step_back')", "step back", needs_table=False),
+    Key("question_mark", "app.help", "help", "?", "help", needs_table=False),
+)
+
+
+def palette_entries() -> Iterator[tuple[str, str]]:
+    """Title with key, and action."""
+    for one in KEYS:
+        yield f"{one.title}  ({key_name(one.key)})", one.action
+
+
+def key_bar(width: int, *, has_table: bool, has_slices: bool) -> Content:
+    """The keys that mean something here, as many as fit; help always does. Each can be clicked."""
+    shown = [
+        one
+        for one in KEYS
+        if one.shown and (has_table or not one.needs_table) and (has_slices or not one.needs_slices)
+    ]
+    while sum(_width(one) for one in shown) > width and len(shown) > 1:
+        shown.pop(-2)
+    return Content(_GAP).join(_drawn(one) for one in shown)
+
+
+def _width(one: Key) -> int:
+    return len(one.shown) + 1 + len(one.word) + len(_GAP)
+
+
+def _drawn(one: Key) -> Content:
+    text = Content.assemble((f"{one.shown} ", "bold $primary"), (one.word, "$foreground-muted"))
+    return text.stylize(Style.from_meta({"@click": one.action}))

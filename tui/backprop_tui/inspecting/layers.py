@@ -1,0 +1,132 @@
+"""The layers of a node: its value, its gradient or what it is sent, by us, by torch, or apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from backprop_engine.trace import StepKind
+from backprop_engine.values import Shape, Value, dtype_of, shape_of
+from backprop_tui.oracle.report import Failed, Ready
+from backprop_tui.view import View
+
+
+class Quantity(StrEnum):
+    """What of the node is looked at."""
+
+    VALUE = "value"
+    GRADIENT = "gradient"
+    CONTRIBUTION = "contribution"
+
+
+class Whose(StrEnum):
+    """Who says so."""
+
+    OURS = "ours"
+    TORCH = "torch"
+    DIFFERENCE = "difference"
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer: an array or a number, or the reason why there is none."""
+
+    shown: Value | None = None
+    """What stands in the cells; of a difference, the minuend: ours."""
+    minus: Value | None = None
+    """What is taken from `shown`, cell by cell: torch's."""
+    reason: str = ""
+
+    @property
+    def shape(self) -> Shape:
+        """The shape; `()` for a number, and where there is none."""
+        return () if self.shown is None else shape_of(self.shown)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype's name; empty where there is nothing."""
+        return "" if self.shown is None else dtype_of(self.shown)
+
+    def is_same(self, other: Layer) -> bool:
+        """Whether both show the very same arrays."""
+        return self.shown is other.shown and self.minus is other.minus
+
+    def block(self, index: tuple[int | slice, ...]) -> np.ndarray:
+        """The elements at `index`, as they stand in the cells."""
+        block: np.ndarray = np.asarray(self.shown)[index]
+        if self.minus is None:
+            return block
+        other = np.asarray(self.minus)[index]
+        with np.errstate(all="ignore"):
+            is_same = (block == other) | (np.isnan(block) & np.isnan(other))
+            # Two nans, or two infs of one sign, are no difference to anyone who compares.
+            difference: np.ndarray = np.where(is_same, block.dtype.type(0), block - other)
+        return difference
+
+
+def layer_of(view: View, node: int, quantity: Quantity, whose: Whose) -> Layer:
+    """The layer of `node` as of the view's cursor."""
+    ours = _ours(view, node, quantity)
+    if whose is Whose.OURS or ours.shown is None:
+        return ours
+    theirs = _torchs(view, node, quantity)
+    if whose is Whose.TORCH or theirs.shown is None:
+        return theirs
+    if theirs.shape != ours.shape:
+        return Layer(reason=f"shapes differ: ours {ours.shape}, torch's {theirs.shape}")
+    if ours.dtype in ("bool", "int64"):
+        return Layer(np.asarray(ours.shown, float), np.asarray(theirs.shown, float))
+    return Layer(ours.shown, theirs.shown)
+
+
+def _ours(view: View, node: int, quantity: Quantity) -> Layer:
+    session, trace = view.session, view.session.trace
+    label = trace.label(node)
+    match quantity:
+        case Quantity.VALUE:
+            if not trace.is_computed(node, session.cursor):
+                return Layer(reason=f"{label} is not computed yet")
+            return Layer(trace.graph.value[node])
+        case Quantity.GRADIENT:
+            if not trace.graph.requires_grad[node]:
+                return Layer(reason=f"{label} needs no gradient")
+            gradient = trace.gradient(node, session.cursor)
+            if gradient is None:
+                return Layer(reason=f"{label} has received no gradient yet")
+            return Layer(gradient)
+        case Quantity.CONTRIBUTION:
+            index = _receipt(view, node)
+            if index is None:
+                return Layer(reason=f"the step about to run sends nothing to {label}")
+            return Layer(trace.contributions[index])
+
+
+def _receipt(view: View, node: int) -> int | None:
+    """The step about to run, if `node` receives in it."""
+    step = view.session.step
+    if step is None or step.kind not in (StepKind.CONTRIBUTION, StepKind.SEED):
+        return None
+    receiver = step.operand if step.kind is StepKind.CONTRIBUTION else step.node
+    return step.index if receiver == node else None
+
+
+def _torchs(view: View, node: int, quantity: Quantity) -> Layer:
+    if isinstance(view.oracle, Failed):
+        return Layer(reason=view.oracle.reason)
+    if not isinstance(view.oracle, Ready) or view.agreement is None:
+        return Layer(reason="torch has not answered yet")
+    report, cursor = view.oracle.report, view.session.cursor
+    found: Value | None = None
+    match quantity:
+        case Quantity.VALUE:
+            found = report.values.get(node)
+        case Quantity.GRADIENT:
+            found = view.agreement.torch_gradient(node, cursor)
+        case Quantity.CONTRIBUTION:
+            index = _receipt(view, node)
+            if index is not None and index in report.joints:
+                return Layer(reason="torch tells only the sum of this and other contributions")
+            found = None if index is None else report.contributions.get(index)
+    return Layer(found) if found is not None else Layer(reason="torch does not tell this one")

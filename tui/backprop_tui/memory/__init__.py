@@ -1,0 +1,1 @@
+"""What survives a restart, per scenario: breakpoints, watches, theme and layout."""

@@ -1,0 +1,76 @@
+"""The files that memory is kept in: one a scenario, JSON with a version, replaced as a whole."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from backprop_engine.source import Source
+
+VERSION: Final = 1
+_LARGEST: Final = 4_000_000
+"""Bytes of a file that memory has written; a larger one is something else."""
+
+
+class BrokenError(Exception):
+    """A file that memory has not written, or that a later version has."""
+
+
+def file_of(folder: Path, target: Path | Source) -> Path:
+    """Where memory of a scenario is kept: by its resolved path, or by its text."""
+    if isinstance(target, Source):
+        known = f"text\n{target.text}"
+    else:
+        known = f"path\n{os.path.realpath(target)}"
+    digest = hashlib.sha256(known.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+    return folder / "scenarios" / f"{digest}.json"
+
+
+def load(path: Path) -> Mapping[str, Any] | None:
+    """What was kept; None for nothing. Raises BrokenError and OSError."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise BrokenError("it is too large")
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BrokenError("it is no JSON") from None
+    if not isinstance(found, dict) or not isinstance(found.get("version"), int):
+        raise BrokenError("it has no version")
+    if found["version"] != VERSION:
+        raise BrokenError(f"it is of version {found['version']}, this program knows {VERSION}")
+    return found
+
+
+def save(path: Path, name: str, kept: Mapping[str, Any]) -> None:
+    """Replace the file at once or not at all; `name` is for people who look into it.
+
+    Raises OSError.
+    """
+    text = json.dumps({"version": VERSION, "scenario": name, **kept}, indent=1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".new")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a broken file, so that it can be looked at and is not read again. Raises OSError."""
+    aside = path.with_name(path.name + ".broken")
+    path.replace(aside)
+    return aside

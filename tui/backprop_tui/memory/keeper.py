@@ -1,0 +1,83 @@
+"""Memory of the scenario that is open: read once, written when something has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backprop_engine.source import Source
+from backprop_tui.memory import file, layout
+from backprop_tui.memory.layout import Layout, Remembered
+from backprop_tui.session import Session
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Recalled:
+    """A session as it was left, and how the screen looked; None for what was not kept."""
+
+    session: Session
+    kept: Remembered | None
+
+
+class Keeper:
+    """Reads and writes under `folder`; says once what goes wrong, and never raises."""
+
+    def __init__(self, folder: Path, theme: str) -> None:
+        """`theme` is what the screen has where nobody has chosen."""
+        self._folder = folder
+        self._theme = theme
+        self._path: Path | None = None
+        self._name = ""
+        self._saved: Remembered | None = None
+        self._has_failed = False
+
+    def recall(self, target: Path | Source, session: Session, *, fresh: bool) -> Recalled:
+        """Begin with a scenario: its session with what was kept, or as it is where `fresh`."""
+        self._path = file.file_of(self._folder, target)
+        self._name = target.name if isinstance(target, Source) else str(target.absolute())
+        self._saved = None
+        if fresh:
+            return Recalled(session, None)
+        try:
+            found = file.load(self._path)
+            if found is None:
+                return Recalled(session, None)
+            kept, stops, lost = layout.read(found, session.trace)
+        except OSError as error:
+            return self._told(session, f"what was kept cannot be read: {_reason(error)}")
+        except file.BrokenError as error:
+            return self._broken(self._path, session, str(error))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            return self._broken(self._path, session, "it is not what this program writes")
+        self._saved = kept
+        there = layout.restore(session, kept, stops)
+        return Recalled(replace(there, notice=" · ".join(lost)) if lost else there, kept)
+
+    def _broken(self, path: Path, session: Session, reason: str) -> Recalled:
+        try:
+            aside = file.set_aside(path)
+        except OSError as error:
+            return self._told(session, f"the state file {path} is broken: {_reason(error)}")
+        return self._told(session, f"the state file was set aside, {reason}: {aside}")
+
+    def _told(self, session: Session, notice: str) -> Recalled:
+        return Recalled(replace(session, notice=notice), None)
+
+    def keep(self, session: Session, look: Layout, theme: str) -> str:
+        """Write what has changed since the last time; what is to be told of it, else empty."""
+        if self._path is None or self._has_failed:
+            return ""
+        kept = layout.remember(session, look, theme)
+        if kept == self._saved or (self._saved is None and layout.is_like_new(kept, self._theme)):
+            return ""
+        try:
+            file.save(self._path, self._name, kept.plain)
+        except OSError as error:
+            self._has_failed = True  # once is enough
+            return f"breakpoints and layout cannot be kept: {_reason(error)}: {self._folder}"
+        self._saved = kept
+        return ""
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -1,0 +1,87 @@
+"""What the screen looks like, as plain data that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from backprop_engine.trace import Trace
+from backprop_tui.inside import stack
+from backprop_tui.reload.names import node_keys, nodes_by_key
+from backprop_tui.session import Session
+from backprop_tui.stops import plain
+from backprop_tui.stops.continuing import survey_shortly
+from backprop_tui.stops.state import Stops
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which pane is in front, which has the focus, and whether that one fills the screen."""
+
+    pane: str = "chain"
+    focus: str = "graph"
+    is_zoomed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """All that is kept of one scenario, as JSON has it for `session`."""
+
+    session: Mapping[str, Any]
+    layout: Layout
+    theme: str
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As it is written."""
+        return {
+            **self.session,
+            "layout": {
+                "pane": self.layout.pane,
+                "focus": self.layout.focus,
+                "zoomed": self.layout.is_zoomed,
+            },
+            "theme": self.theme,
+        }
+
+
+def remember(session: Session, layout: Layout, theme: str) -> Remembered:
+    """What to keep of a session: of the outermost one, where it is the inside of an operation."""
+    outer = stack(session)[-1]
+    # The keys of a large graph take their time.
+    keys = node_keys(outer.trace) if outer.folds else ()
+    folds = sorted(keys[int(outer.outline.nodes[row])] for row in outer.folds)
+    kept = {**plain.to_plain(outer.stops), "folds": [list(key) for key in folds]}
+    return Remembered(kept, layout, theme)
+
+
+def is_like_new(kept: Remembered, theme: str) -> bool:
+    """Whether there is nothing worth keeping: all is as on the first day."""
+    is_empty = not any(kept.session.values())
+    return is_empty and kept.layout == Layout() and kept.theme == theme
+
+
+def read(found: Mapping[str, Any], trace: Trace) -> tuple[Remembered, Stops, tuple[str, ...]]:
+    """What was kept, for a graph that may have changed since; what has no place is told.
+
+    Raises ValueError, KeyError, TypeError or AttributeError for what is never written.
+    """
+    stops, lost = plain.from_plain(found, trace)
+    layout, theme = found["layout"], found["theme"]
+    pane, focus = layout["pane"], layout["focus"]
+    if not all(isinstance(one, str) for one in (pane, focus, theme)):
+        raise TypeError("a name that is no text")
+    folds = [(str(name), int(count)) for name, count in found["folds"]]
+    kept = {**plain.to_plain(stops), "folds": [list(key) for key in folds]}
+    return Remembered(kept, Layout(pane, focus, layout["zoomed"] is True), theme), stops, lost
+
+
+def restore(session: Session, kept: Remembered, stops: Stops) -> Session:
+    """A fresh session with what was kept."""
+    outline, written = session.outline, kept.session["folds"]
+    nodes = nodes_by_key(session.trace) if written else {}
+    wanted = [nodes.get((name, count)) for name, count in written]
+    rows = [int(outline.full_rows[node]) for node in wanted if node is not None]
+    folds = frozenset(row for row in rows if outline.has_children(row))
+    return survey_shortly(replace(session, folds=folds, stops=stops))

@@ -1,0 +1,1 @@
+"""Finding one's way: search, marks, places to go to, and play."""

@@ -1,0 +1,42 @@
+"""The palette's entries: every command with its key beside it, and the inspector's keys in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from backprop_tui.commands import key_name
+from backprop_tui.inspecting.keys import palette_entries
+from backprop_tui.screens.debugger import DebuggerScreen
+from backprop_tui.screens.inspector import InspectorScreen
+
+
+class CommandList(Provider):
+    """The table of commands, for the palette."""
+
+    async def discover(self) -> Hits:
+        """All commands, before anything is typed."""
+        for title, text, action in self._entries():
+            yield DiscoveryHit(title, partial(self.app.run_action, action), help=text)
+
+    async def search(self, query: str) -> Hits:
+        """The commands whose titles match `query`."""
+        matcher = self.matcher(query)
+        for title, text, action in self._entries():
+            score = matcher.match(title)
+            if score > 0:
+                run = partial(self.app.run_action, action)
+                yield Hit(score, matcher.highlight(title), run, help=text)
+
+    def _entries(self) -> Iterable[tuple[str, str, str]]:
+        if isinstance(self.screen, InspectorScreen):
+            yield from ((title, "", action) for title, action in palette_entries())
+        if not isinstance(self.screen, DebuggerScreen):
+            return
+        for command in self.screen.keymap.commands:
+            keys = ", ".join(key_name(key) for key in command.keys)
+            if command.name != "command_palette":
+                title = f"{command.title}  ({keys})" if keys else command.title
+                yield title, command.help, command.action

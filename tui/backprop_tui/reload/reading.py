@@ -1,0 +1,27 @@
+"""Reading a scenario into a session, the first time and again."""
+
+from __future__ import annotations
+
+from backprop_engine.collector import collector_paused
+from backprop_tui.opening import Refusal, Target, open_target
+from backprop_tui.reload.names import node_keys, nodes_by_key
+from backprop_tui.session import Session, open_session
+from backprop_tui.whatif.editing import with_runner
+
+
+def read_session(target: Target) -> Session | Refusal:
+    """A session at the start of `target`, or why there is none."""
+    with collector_paused():
+        run = open_target(target)
+        if isinstance(run, Refusal):
+            return run
+        return with_runner(open_session(run.trace), run.rerun, run.seconds)
+
+
+def read_again(target: Target, old: Session) -> Session | Refusal:
+    """The same, with what `carry` needs to know of a large graph worked out already."""
+    fresh = read_session(target)
+    if isinstance(fresh, Session):
+        node_keys(old.trace)
+        nodes_by_key(fresh.trace)
+    return fresh

@@ -1,0 +1,292 @@
+"""The inspector: every element of a node's arrays, a layer at a time, with statistics."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Static
+from textual.worker import get_current_worker
+
+from backprop_engine.values import Shape, Value, shape_of
+from backprop_tui.copying import copy_of
+from backprop_tui.inspecting.grid import ACROSS, FEW_ACROSS, Grid, grid_of, largest, next_broken
+from backprop_tui.inspecting.keys import KEYS, key_bar
+from backprop_tui.inspecting.layers import Layer, Quantity, Whose, layer_of
+from backprop_tui.inspecting.statistics import Statistics, statistics
+from backprop_tui.inspecting.wording import (
+    element_line,
+    heading,
+    number_lines,
+    statistics_lines,
+)
+from backprop_tui.text import printable
+from backprop_tui.view import View
+from backprop_tui.widgets.array_table import ArrayTable
+from backprop_tui.widgets.layer_tabs import LayerTabs
+
+_AT_ONCE = 200_000
+"""Elements whose statistics take no noticeable time."""
+_FAR = 10**9
+_WIDE = 120
+"""Columns of a screen that has room for ten elements side by side."""
+
+
+class InspectorScreen(Screen[None]):
+    """One node; it follows the run, whose steps can be made from here as well."""
+
+    BINDINGS: ClassVar = [
+        Binding("q,enter", "app.pop_screen", "close the inspector", show=False),
+        Binding("up,k", "move(-1, 0)", "element above", show=False),
+        Binding("down,j", "move(1, 0)", "element below", show=False),
+        Binding("left,h", "move(0, -1)", "element to the left", show=False),
+        Binding("right,l", "move(0, 1)", "element to the right", show=False),
+        Binding("pageup", "page(-1)", "a screenful up", show=False),
+        Binding("pagedown", "page(1)", "a screenful down", show=False),
+        Binding("home", f"move(0, -{_FAR})", "first in the row", show=False),
+        Binding("end", f"move(0, {_FAR})", "last in the row", show=False),
+        Binding("ctrl+home", f"move(-{_FAR}, -{_FAR})", "first element", show=False),
+        Binding("ctrl+end", f"move({_FAR}, {_FAR})", "last element", show=False),
+        *(Binding(one.key, one.action, one.title, show=False) for one in KEYS),
+        Binding("space", "app.command('node_forward')", "next node", show=False),
+    ]
+
+    @dataclass
+    class Counted(Message):
+        """A thread has the statistics of a layer."""
+
+        layer: Layer
+        statistics: Statistics
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self._view = view
+        self._node = view.session.node
+        self._quantity = Quantity.VALUE
+        self._whose = Whose.OURS
+        self._layer = Layer()
+        self._grid = grid_of(())
+        self._statistics: Statistics | None = None
+        self._across = FEW_ACROSS
+        self._is_composed = False
+
+    @property
+    def _value_shape(self) -> Shape:
+        return shape_of(self._view.session.trace.graph.value[self._node])
+
+    def compose(self) -> ComposeResult:
+        """Heading, choices, the table, the element under the cursor, statistics and keys."""
+        yield Static(id="heading", classes="bar")
+        yield LayerTabs()
+        yield ArrayTable(self._view.glyphs)
+        with VerticalScroll(id="number"):
+            yield Static(id="reason")
+        yield Static(id="element", classes="line")
+        yield Static(id="figures", classes="line")
+        yield Static(id="histogram", classes="line")
+        yield Static(id="keys", classes="bar")
+
+    def on_mount(self) -> None:
+        """Draw the first layer."""
+        self._is_composed = True
+        self.query_one(ArrayTable).focus()
+        self.show(self._view)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the lines to the new width."""
+        self._across = ACROSS if event.size.width >= _WIDE else FEW_ACROSS
+        if self._grid.across != self._across:
+            self._grid = replace(self._grid, across=self._across)
+            self._draw()
+        self._write()
+
+    def show(self, view: View) -> None:
+        """Draw the chosen layer as of `view`."""
+        self._view = view
+        layer = layer_of(view, self._node, self._quantity, self._whose)
+        if not layer.is_same(self._layer) or layer.reason != self._layer.reason:
+            self._layer, self._statistics = layer, None
+            if layer.shape != self._grid.shape:
+                self._grid = grid_of(layer.shape, self._across)
+            self._count()
+        self._draw()
+
+    # Statistics
+
+    def _count(self) -> None:
+        self.workers.cancel_group(self, "statistics")
+        size = math.prod(self._layer.shape)
+        if self._layer.shown is None:
+            return
+        if size <= _AT_ONCE:
+            self._statistics = statistics(self._layer)
+            return
+        self.run_worker(partial(self._look_through, self._layer), thread=True, group="statistics")
+
+    def _look_through(self, layer: Layer) -> None:
+        worker = get_current_worker()
+        found = statistics(layer, lambda: worker.is_cancelled)
+        if found is not None:
+            self.post_message(self.Counted(layer, found))
+
+    @on(Counted)
+    def _take(self, event: Counted) -> None:
+        if event.layer is self._layer:
+            self._statistics = event.statistics
+            self._draw()
+
+    # Drawing
+
+    def _draw(self) -> None:
+        if not self._is_composed:
+            return
+        has_table = self._layer.shown is not None and bool(self._layer.shape)
+        self.query_one(ArrayTable).display = has_table
+        self.query_one("#number").display = not has_table
+        for part in ("#layers", "#element", "#figures", "#histogram"):
+            self.query_one(part).display = bool(self._value_shape)
+        self.query_one(LayerTabs).show(self._quantity, self._whose, self._grid)
+        scale = 0.0 if self._statistics is None else self._statistics.largest
+        self.query_one(ArrayTable).show(self._layer, self._grid, scale)
+        self._write()
+
+    def _write(self) -> None:
+        if not self._is_composed:
+            return
+        view, width = self._view, max(self.size.width - 2, 1)
+        self._put("heading", heading(view, self._node, self._layer, width))
+        self._put("reason", self._number(width))
+        table = self.query_one(ArrayTable)
+        self._put(
+            "element",
+            element_line(view, self._node, self._layer, self._grid, table.cursor, self._whose)
+            if self._layer.shape
+            else Content(),
+        )
+        lines = [Content(), Content()]
+        if self._layer.shape:
+            lines = statistics_lines(view, self._layer, self._statistics, width)
+        self._put("figures", lines[0])
+        self._put("histogram", lines[1])
+        self._put("keys", self._keys(width))
+
+    def _put(self, name: str, content: Content) -> None:
+        self.query_one(f"#{name}", Static).update(content)
+
+    def _number(self, width: int) -> Content:
+        if not self._value_shape:
+            return Content("\n").join(number_lines(self._view, self._node, width))
+        return Content.styled(self._view.glyphs.text(printable(self._layer.reason)), "bold")
+
+    def _keys(self, width: int) -> Content:
+        notice = self._view.session.notice
+        if notice:
+            return Content.styled(self._view.glyphs.text(printable(notice)), "bold $warning")
+        return key_bar(
+            width, has_table=bool(self._value_shape), has_slices=bool(self._grid.leading)
+        )
+
+    # Actions
+
+    def action_move(self, rows: int, columns: int) -> None:
+        """Move the cursor; a number's lines scroll instead."""
+        if self._layer.shape:
+            self.query_one(ArrayTable).move(rows, columns)
+        else:
+            self.query_one("#number").scroll_relative(y=max(-1, min(rows, 1)), animate=False)
+
+    def action_page(self, by: int) -> None:
+        """A screenful up or down."""
+        self.query_one(ArrayTable).move_page(by)
+
+    def action_quantity(self, by: int) -> None:
+        """Show the next quantity."""
+        every = list(Quantity)
+        self._choose(every[(every.index(self._quantity) + by) % len(every)])
+
+    def action_whose(self) -> None:
+        """Show ours, torch's, or the difference."""
+        every = list(Whose)
+        self._choose(every[(every.index(self._whose) + 1) % len(every)])
+
+    def action_slice(self, by: int) -> None:
+        """Go along the chosen leading axis."""
+        self._show_grid(self._grid.moved(by))
+
+    def action_axis(self) -> None:
+        """Choose the next leading axis."""
+        self._show_grid(self._grid.at_axis(self._grid.axis + 1))
+
+    def action_largest(self) -> None:
+        """Go to the element with the largest absolute value."""
+        if self._layer.shape:
+            self._go_to(largest(self._layer))
+
+    def action_broken(self) -> None:
+        """Go to the next nan or inf."""
+        here = self._index
+        if here is None or not self._layer.shape:
+            return
+        found = next_broken(self._layer, here)
+        if found is None:
+            self._put("element", Content.styled("no nan and no inf here", "bold $success"))
+        self._go_to(found)
+
+    def action_copy_element(self) -> None:
+        """Copy the element under the cursor."""
+        if self._index is not None:
+            self._copy(self._layer.block(self._index)[()])
+
+    def action_copy_all(self) -> None:
+        """Copy the layer."""
+        if self._layer.shown is not None:
+            block = self._layer.block(())
+            self._copy(block if block.shape else block[()])
+
+    def _copy(self, value: Value) -> None:
+        copied = copy_of(self._view.session.trace.label(self._node), value)
+        if copied.text:
+            self.app.copy_to_clipboard(copied.text)
+        self._put("keys", Content.styled(self._view.glyphs.text(copied.notice), "bold $warning"))
+
+    @property
+    def _index(self) -> tuple[int, ...] | None:
+        if self._layer.shown is None or not self._grid.rows:
+            return None
+        return self._grid.index(*self.query_one(ArrayTable).cursor)
+
+    def _go_to(self, index: tuple[int, ...] | None) -> None:
+        if index is None:
+            return
+        self._show_grid(self._grid.showing(index))
+        self.query_one(ArrayTable).go_to(*self._grid.cell(index))
+
+    def _show_grid(self, grid: Grid) -> None:
+        self._grid = grid
+        self._draw()
+
+    def _choose(self, choice: Quantity | Whose | int) -> None:
+        if isinstance(choice, Quantity):
+            self._quantity = choice
+        elif isinstance(choice, Whose):
+            self._whose = choice
+        else:
+            self._grid = self._grid.at_axis(choice)
+        self.show(self._view)
+
+    @on(LayerTabs.Chosen)
+    def _click_layer(self, event: LayerTabs.Chosen) -> None:
+        self._choose(event.choice)
+
+    @on(ArrayTable.Moved)
+    def _show_element(self) -> None:
+        self._write()

@@ -1,0 +1,166 @@
+"""The prompt for another value, and the table of what the original and the current values give."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from backprop_engine.source import ProblemError, Span
+from backprop_engine.values import Value
+from backprop_tui.messages import Changed
+from backprop_tui.screens.stop_prompts import ExpressionPrompt
+from backprop_tui.session import Change
+from backprop_tui.text import figure, left, printable, right
+from backprop_tui.view import View
+from backprop_tui.whatif import editing
+from backprop_tui.whatif.comparing import Row, rows
+from backprop_tui.whatif.reading import parse_edit
+
+_MOST_WRITTEN = 24
+"""Elements of an array that the prompt writes out."""
+_MOST_ROWS = 500
+_FIGURE, _LEAST_FIGURE, _NAME = 24, 8, 28
+_FRAME = 8
+_KEYS = "esc closes · u undo · U reset all"
+
+
+class EditPrompt(ExpressionPrompt):
+    """Another value for the selected leaf, or for any that is named."""
+
+    QUESTION = "Edit "
+    PLACEHOLDER = "x = 3, W[0,1] = 2.5, W = [[1, 2], [3, 4]]"
+    HINT = (
+        "a value for the selected input, or x = 3, W[0,1] = 2.5, W = [[1, 2], [3, 4]]\n"
+        "numbers as in -0.5, 1e-3, nan, inf; all is run again, and the step stays"
+    )
+
+    def __init__(self, view: View) -> None:
+        session = view.session
+        trace, node = session.trace, session.node
+        self._leaf = node if trace.graph.operation[node] is None else None
+        text = "" if self._leaf is None else written(trace.graph.value[node])
+        super().__init__(view, text, replaces=True)
+        if self._leaf is not None:
+            is_constant = node not in trace.graph.names
+            name = f"constant {trace.label(node)}" if is_constant else trace.label(node)
+            self.QUESTION = f"{printable(view.glyphs.text(name))} = "  # type: ignore[misc]
+
+    def read(self, text: str) -> Change:
+        """The edit; where it is run in no time, the run too, so that a refusal is told here."""
+        session = self._view.session
+        found = parse_edit(text, session.trace, self._leaf)
+        refusal = editing.refusal(editing.edit(session, found))
+        if refusal:
+            raise ProblemError(refusal, Span(0, len(text)))
+        return lambda now: editing.edit(now, found)
+
+
+def written(value: Value) -> str:
+    """A value as one types it; empty for an array that is too long to."""
+    if not isinstance(value, np.ndarray):
+        return str(value.item() if isinstance(value, np.generic) else value)
+    return str(value.tolist()) if value.size <= _MOST_WRITTEN else ""
+
+
+class WhatIfScreen(ModalScreen[Change | None]):
+    """A line for each name: what the scenario's values give, and what the edited ones do."""
+
+    BINDINGS: ClassVar = [
+        Binding("escape,q,v", "dismiss(None)", "close", show=False),
+        Binding("u", "change('undo')", "undo", show=False),
+        Binding("U", "change('reset_all')", "reset all", show=False),
+        Binding("j", "scroll('down')", show=False),
+        Binding("k", "scroll('up')", show=False),
+    ]
+
+    def __init__(self, view: View) -> None:
+        super().__init__()
+        self._view = view
+
+    def compose(self) -> ComposeResult:
+        """The table, and under it what the last key came to."""
+        with Vertical(id="what-if"):
+            with VerticalScroll():
+                yield Static(id="what-if-table")
+            yield Static(id="what-if-notice")
+
+    def on_mount(self) -> None:
+        """Name the box."""
+        box = self.query_one("#what-if")
+        box.border_title = "What if"
+        box.border_subtitle = self._view.glyphs.text(_KEYS)
+        self.query_one(VerticalScroll).focus()
+
+    def on_resize(self) -> None:
+        """Fit the columns to the new width."""
+        self._draw()
+
+    def show(self, view: View) -> None:
+        """Draw `view`."""
+        self._view = view
+        if self.is_mounted:
+            self._draw()
+
+    def _draw(self) -> None:
+        view = self._view
+        width = max(min(self.app.size.width, 104) - _FRAME, 30)
+        lines = Content("\n").join(what_if_lines(view, width))
+        self.query_one("#what-if-table", Static).update(lines)
+        notice = printable(view.glyphs.text(view.session.notice))
+        self.query_one("#what-if-notice", Static).update(Content.styled(notice, "bold $warning"))
+
+    def action_change(self, name: str) -> None:
+        """Undo or reset."""
+        changes = {"undo": editing.undo, "reset_all": editing.reset_all}
+        self.post_message(Changed(changes[name]))
+
+    def action_scroll(self, direction: str) -> None:
+        """One line up or down."""
+        box = self.query_one(VerticalScroll)
+        if direction == "down":
+            box.scroll_down()
+        else:
+            box.scroll_up()
+
+
+def what_if_lines(view: View, width: int) -> list[Content]:
+    """The table's lines, at most `width` cells wide."""
+    session, text = view.session, view.glyphs.text
+    if not session.whatif.values:
+        return [
+            Content.styled("All values are the scenario's own.", "bold"),
+            Content(),
+            Content("Select an input in the graph: e gives it another value, + and - nudge it."),
+        ]
+    name = min(_NAME, width // 3)
+    room = max(min((width - name - 5) // 2, _FIGURE), _LEAST_FIGURE)
+    head = f"{'':{name}}  {right('original', room)}   {right('current', room)}"
+    lines = [Content.styled(head, "$foreground-muted")]
+    found = rows(session)
+    lines += [_line(view, one, name, room) for one in found[:_MOST_ROWS]]
+    if len(found) > _MOST_ROWS:
+        lines.append(Content(text(f"… and {len(found) - _MOST_ROWS:,} more")))
+    return lines
+
+
+def _line(view: View, row: Row, name: int, room: int) -> Content:
+    glyphs = view.glyphs
+    original, current = (
+        right(glyphs.text("–" if one is None else figure(one, room, full=True)), room)
+        for one in (row.original, row.current)
+    )
+    mark = f" {glyphs.changed} " if row.is_changed else "   "
+    style = "bold $warning" if row.is_changed else ""
+    label = left(glyphs.text(printable(row.name)), name)
+    return Content.assemble(
+        (label, "bold" if row.is_edited else ""),
+        (f"  {original}", "$foreground-muted"),
+        (f"{mark}{current}", style),
+    )

@@ -1,0 +1,1 @@
+"""What-if: other values in the place of inputs and constants, as functions of a session."""
