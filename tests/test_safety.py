@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted([*(ROOT / "engine").rglob("*.py"), *(ROOT / "tui").rglob("*.py")])
 CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
 MODULES = {"pickle", "cPickle", "dill", "shelve", "marshal", "code", "codeop", "runpy", "yaml"}
-PROCESSES = {"oracle/client.py"}
-"""Where a process may be started: our own modules, by a list of arguments."""
+PROCESSES = {"oracle/client.py", "living_app.py"}
+"""Where a process may be started, by a list of arguments: our own modules, and a person's editor."""
 
 
 def parts() -> list[tuple[str, ast.AST]]:

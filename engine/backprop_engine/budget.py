@@ -36,8 +36,11 @@ class LimitError(OperandError):
 
 
 def check_elements(*shape: int) -> None:
-    """Raise LimitError if an array of this shape would have too many elements."""
-    count = math.prod(shape)
+    """Raise LimitError if an array of this shape would have too many elements.
+
+    A size of 0 does not hide the others: numpy has no room for them either.
+    """
+    count = math.prod(max(size, 1) for size in shape)
     if count > MAX_ELEMENTS:
         raise LimitError(
             f"this makes an array of {_counted(count)} elements, and "

@@ -18,7 +18,15 @@ from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Source
 from backprop_engine.trace import Trace
 from backprop_engine.watching import compile_watch
+from backprop_tui.config.settings import parse_settings
+from backprop_tui.memory.layout import read
+from backprop_tui.navigation.query import compile_query, is_condition, text_query
+from backprop_tui.oracle.client import NO_ANSWER
 from backprop_tui.oracle.protocol import decode_report
+from backprop_tui.whatif.reading import parse_edit
+
+REFUSED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+"""What the keeper takes for a file that memory has not written."""
 
 MAX_LENGTH = 4_000
 """Characters: enough for every mistake, and read in no time."""
@@ -81,8 +89,54 @@ def reply(text: str) -> str:
     """
     try:
         decode_report(lesson(), json.loads(text))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except NO_ANSWER as error:
         return type(error).__name__
+    return ""
+
+
+def settings(text: str) -> str:
+    """A configuration file."""
+    told = parse_settings(text, "config.toml").mistakes
+    assert all(one.isprintable() for one in told), told
+    return "; ".join(told)
+
+
+def memory(text: str) -> str:
+    """What was remembered of a scenario; refused with one of the errors that the keeper knows."""
+    try:
+        found = json.loads(text)
+        if isinstance(found, dict):
+            read(found, lesson())
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        return type(error).__name__
+    return ""
+
+
+def edit(text: str) -> str:
+    """Another value for an input."""
+    try:
+        parse_edit(text, lesson(), 0)
+    except ProblemError as error:
+        return str(error)
+    return ""
+
+
+def query(text: str) -> str:
+    """What to search for."""
+    try:
+        if is_condition(text):
+            compile_query(text).value(lambda _: 2.0)
+        else:
+            text_query(text)
+    except (ProblemError, OperandError) as error:
+        return str(error)
     return ""
 
 
@@ -93,4 +147,8 @@ DOORS: Mapping[str, Callable[[str], str]] = {
     "condition": condition,
     "watch": watch,
     "reply": reply,
+    "settings": settings,
+    "memory": memory,
+    "edit": edit,
+    "query": query,
 }

@@ -16,7 +16,8 @@ SIZES = [(80, 24), (1, 1), (3, 2), (20, 5), (39, 9), (120, 40)]
 TYPED = ["7", "percent_sign", "plus", "minus", "x", "y", "less_than_sign", "left_parenthesis", "0"]
 OTHERS = ["escape", "enter", "tab", "shift+tab", "up", "down", "left", "right", "home", "end",
           "pageup", "pagedown", "backspace", "delete", "f1", "ctrl+a", "ctrl+e"]  # fmt: skip
-LEAVING = {"q", "ctrl+c", "ctrl+q"}
+LEAVING = {"q", "ctrl+c", "ctrl+q", "E"}
+"""They end the app, or start an editor."""
 
 
 def keys() -> list[str]:

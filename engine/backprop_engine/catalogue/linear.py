@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -251,7 +252,7 @@ def _inner_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
     if not shape_of(a) or not shape_of(b):
         one, other = (a, b) if left else (b, a)
         return unbroadcast(g * other, shape_of(one))
-    rows, columns = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
+    rows, columns = (one.reshape(math.prod(one.shape[:-1]), one.shape[-1]) for one in (a, b))
     flat = np.reshape(g, (len(rows), len(columns)))
     return (flat @ columns).reshape(a.shape) if left else (flat.T @ rows).reshape(b.shape)
 

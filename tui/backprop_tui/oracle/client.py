@@ -19,6 +19,11 @@ from backprop_engine.trace import Trace
 from backprop_tui.oracle.protocol import decode_report, encode_request
 from backprop_tui.oracle.report import Failed, Ready, Report, TorchReport
 
+NO_ANSWER = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
+)  # fmt: skip
+"""What decoding raises for lines that are no answer."""
+
 _LAST_WORDS = 2.0
 """Seconds between the end of the child's output and its own."""
 
@@ -118,7 +123,7 @@ class Client(Generic[Report]):
                 reason = f"{subject.title} could not run this program ({reply['error']})."
                 return Failed(reason, subject.remedy)
             return Ready(subject.decode(trace, reply))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        except NO_ANSWER:
             return None
 
     def close(self) -> None:
