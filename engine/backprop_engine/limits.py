@@ -27,7 +27,7 @@ MAX_YAML_ENTRIES: Final = 1_000_000
 MAX_TOKENS: Final = 1_000_000
 """Words, numbers and signs of a program."""
 
-MAX_FORMULA: Final = 10_000
+MAX_FORMULA: Final = 100_000
 """Characters of a condition or of a watch."""
 
 MAX_ELEMENTS: Final = 10_000_000
@@ -53,6 +53,9 @@ MAX_POWER: Final = 10_000
 
 MAX_NODES: Final = 10_000_000
 """Nodes of one graph."""
+
+MAX_SENT: Final = 500_000_000
+"""Bytes of a recording that is given to torch: on the way there they take several times that."""
 
 MEMORY_VARIABLE: Final = "BACKPROP_MEMORY_GB"
 SECONDS_VARIABLE: Final = "BACKPROP_SECONDS"

@@ -193,3 +193,19 @@ def test_our_process_never_imports_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run(python(code), timeout=60).returncode == 0
+
+
+def test_an_answer_nested_beyond_reason_is_no_answer():
+    answer = failure("import sys; sys.stdin.readline(); print('[' * 100_000, flush=True)")
+    assert "no answer" in answer.reason
+
+
+def test_a_recording_that_is_too_large_is_not_sent(monkeypatch):
+    monkeypatch.setattr(client, "MAX_SENT", 100)
+    text = "x=[1,2,3,4,5,6,7,8,9,10,11,12,13,14], y=x.sum()"
+    large = record(parse_shorthand(Source("<-e>", text)))
+    with Oracle(command=python("raise AssertionError")) as oracle:
+        answer = oracle.ask(large)
+
+    assert isinstance(answer, Failed)
+    assert "more than 0 MB of arrays, too many for torch" in answer.reason

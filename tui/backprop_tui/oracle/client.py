@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Generic, Self
 
+from backprop_engine.limits import MAX_SENT
 from backprop_engine.trace import Trace
 from backprop_tui.oracle.protocol import decode_report, encode_request
 from backprop_tui.oracle.report import Failed, Ready, Report, TorchReport
@@ -88,6 +89,10 @@ class Client(Generic[Report]):
         Never raises for the child's faults.
         """
         name, remedy = self._subject.name, self._subject.remedy
+        if trace.graph.budget.used > MAX_SENT:
+            most = MAX_SENT // 1_000_000
+            reason = f"This recording has more than {most} MB of arrays, too many for {name}."
+            return Failed(reason, remedy)
         with self._one_question:
             self._questions += 1
             request = {"request": self._questions, **self._subject.encode(trace)}
