@@ -1,6 +1,7 @@
 # Each target sets up .venv by itself, once; `make help` lists them.
 
 SCENARIO ?= scenarios/basic.yaml
+SECONDS ?= 600
 
 # The Python asked for (`make test PYTHON=python3.12`); else .venv's; else the first new enough.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -14,9 +15,10 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 RUN := .venv/.installed-$(VERSION)
 DEV := .venv/.installed-$(VERSION)-dev
 BENCH := .venv/.installed-$(VERSION)-bench
+FUZZ := .venv/.installed-$(VERSION)-fuzz
 INSTALL := .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e
 
-.PHONY: help run test lint format snapshots screenshot reference samples bench clean
+.PHONY: help run test lint format snapshots screenshot reference samples bench fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -53,8 +55,13 @@ samples: $(DEV) ## run torch's own test inputs and print a line a function: make
 bench: $(BENCH) ## compare the speed with micrograd, torch and numpy, in one table of ratios
 	OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest tests/benchmarks/bench_*.py -q -p no:cacheprovider
 
+fuzz: $(FUZZ) ## try to break the program with random input: make fuzz SECONDS=600
+	@mkdir -p .fuzz/found
+	.venv/bin/python -m tests.fuzz.target .fuzz/corpus -artifact_prefix=.fuzz/found/ \
+		-timeout=25 -rss_limit_mb=2500 -max_total_time=$(SECONDS)
+
 clean: ## remove .venv and everything that tools leave behind
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks .fuzz build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN): pyproject.toml constraints.txt
@@ -75,4 +82,8 @@ $(DEV): $(RUN)
 
 $(BENCH): $(DEV)
 	$(INSTALL) '.[dev,bench]'
+	@touch $@
+
+$(FUZZ): $(DEV)
+	$(INSTALL) '.[dev,fuzz]'
 	@touch $@

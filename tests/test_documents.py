@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from backprop_engine import limits
 from backprop_engine.backward import backward
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Derivative, Operation
@@ -158,3 +159,17 @@ def test_the_lessons_are_ten_and_their_names_sort_as_they_are_to_be_read() -> No
     names = [path.stem for path in SCENARIOS]
     assert names[:2] == ["basic", "cube"]
     assert [int(name.split("-")[1]) for name in names[2:]] == list(range(3, 11))
+
+
+def test_the_readme_knows_every_limit():
+    told = section(README, "Limits")
+    numbers = {name: value for name, value in vars(limits).items() if name.startswith("MAX_")}
+
+    assert len(numbers) > 10
+    for name, value in numbers.items():
+        in_bytes = name in ("MAX_FILE", "MAX_SENT")
+        said = f"{value // 1_000_000} MB" if in_bytes else f"{value:,}"
+        assert f" {said} " in told or f" {said};" in told, name
+    assert f"| {limits.PIPE_SECONDS:g} seconds" in told
+    assert f"| {limits.DEFAULT_GIGABYTES:g} GB, or what `{limits.MEMORY_VARIABLE}` says" in told
+    assert f"{limits.DEFAULT_SECONDS:g} seconds each, or what `{limits.SECONDS_VARIABLE}`" in told

@@ -63,7 +63,7 @@ def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:  # noqa: C
     done = BackwardPass(graph, gradient, [], [])
     sent_down, held = done.contributions.append, done.totals.append
     value, operands_of, requires_grad = graph.value, graph.operands, graph.requires_grad
-    scalar_rules = graph.scalar_rules
+    scalar_rules, check_time = graph.scalar_rules, graph.budget.check_time
     for node in range(output, -1, -1):
         upstream = gradient[node]
         if upstream is None:
@@ -72,6 +72,7 @@ def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:  # noqa: C
         if rules is None:
             for position, operand in enumerate(graph.differentiated(node)):
                 if requires_grad[operand]:
+                    check_time()
                     sent = contribution(graph, node, position, upstream)
                     before = gradient[operand]
                     gradient[operand] = total = sent if before is None else before + sent
@@ -117,6 +118,30 @@ def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:  # noqa: C
                 sent_down(sent)
                 held(total)
     return done
+
+
+def bytes_of_pass(graph: Graph, output: int) -> int:
+    """What the arrays of a backward pass from `output` take at most, without running it.
+
+    Each edge has its contribution, and each further one of the same operand a total.
+    """
+    if not graph.budget.used:
+        return 0  # there are numbers alone
+    needed = bytearray(output + 1)
+    needed[output] = 1
+    received, total = bytearray(output + 1), 0
+    value, requires_grad = graph.value, graph.requires_grad
+    for node in range(output, -1, -1):
+        if not needed[node]:
+            continue
+        for operand in graph.differentiated(node):
+            if requires_grad[operand]:
+                needed[operand] = 1
+                array = value[operand]
+                if type(array) is np.ndarray:
+                    total += array.nbytes * (1 + received[operand])
+                    received[operand] = 1
+    return total
 
 
 def contribution(graph: Graph, node: int, position: int, upstream: Value) -> Value:

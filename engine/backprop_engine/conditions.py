@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from backprop_engine.budget import check_length
 from backprop_engine.explain import local_derivative
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.excerpt import whole
@@ -49,6 +50,7 @@ HELP: Final = (
 @lru_cache(maxsize=256)
 def compile_condition(text: str) -> Formula:
     """The condition that `text` is. Raises ProblemError, with places in `text`."""
+    check_length(text)
     try:
         root = parse_expression(whole(Source("condition", text)), variables=frozenset(MEANINGS))
     except ProblemError as error:

@@ -22,8 +22,8 @@ from backprop_engine.groups import (
     Whole,
     not_one_value,
 )
+from backprop_engine.limits import MAX_NESTING
 from backprop_engine.literals import (
-    MAX_NESTING,
     NotWrittenError,
     Question,
     answer,

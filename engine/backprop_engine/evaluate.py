@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
+from backprop_engine.budget import LimitError
 from backprop_engine.calls import resolve, unknown_property
 from backprop_engine.catalogue import BINARY, INDEX, PROPERTIES
 from backprop_engine.environment import Result, UnmeasuredError
@@ -27,6 +28,7 @@ from backprop_engine.groups import (
     position_of,
 )
 from backprop_engine.leaves import Leaves
+from backprop_engine.limits import MAX_NODES
 from backprop_engine.operation import OperandError, Operation
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Span
@@ -90,7 +92,8 @@ class Evaluation(Leaves):
         self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""
         try:
-            self._run_all(scenario.statements)
+            with self.graph.budget.running():
+                self._run_all(scenario.statements)
         except ProblemError as error:
             raise ScenarioError(scenario.source, error.problem) from None
 
@@ -115,6 +118,7 @@ class Evaluation(Leaves):
 
     def _run(self, statement: Assignment | Unpacking | Append) -> None:
         self.graph.is_recording = statement.is_recorded
+        self._check_limits(statement)
         if isinstance(statement, Append):
             self._append(statement)
             return
@@ -127,6 +131,14 @@ class Evaluation(Leaves):
             self._assign(statement.name, result, statement.span)
         else:
             self._bind(statement.name, result)
+
+    def _check_limits(self, statement: Assignment | Unpacking | Append) -> None:
+        try:
+            self.graph.budget.check_time()
+        except LimitError as error:
+            raise ProblemError(str(error), statement.span, fix=error.fix) from None
+        if len(self.graph) > MAX_NODES:
+            raise ProblemError(f"a graph has at most {MAX_NODES:,} nodes", statement.span)
 
     def _append(self, statement: Append) -> None:
         name = statement.target.name

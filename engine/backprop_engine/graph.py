@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import Budget, LimitError, check_broadcast
 from backprop_engine.iterations import Iterations
+from backprop_engine.limits import MAX_OPERANDS
 from backprop_engine.operation import Application, OperandError, Operation, Rule
 from backprop_engine.source import Span
 from backprop_engine.values import Dtype, Value, evaluate, is_float, settle, shape_of
@@ -46,6 +48,8 @@ class Graph:
         """Computed nodes whose `.grad` is kept (`retain_grad`)."""
         self.is_recording = True
         """Whether what is computed next may require grad: not so inside of `with no_grad:`."""
+        self.budget = Budget()
+        """What the values have taken of the memory and the time that they may take."""
         self.inputs: dict[str, int] = {}
         self.names: dict[int, str] = {}
         """What the scenario calls a node; a name assigned twice is `h@1`, `h@2`."""
@@ -59,6 +63,7 @@ class Graph:
         self, name: str, value: Value, *, requires_grad: bool, span: Span | None = None
     ) -> int:
         """Append a named leaf."""
+        self.budget.take_values((value,))
         node = self._append(None, (), value, requires_grad, False, span)
         self.inputs[name] = node
         self.names[node] = name
@@ -68,6 +73,7 @@ class Graph:
         self, value: Value, span: Span | None = None, *, is_tensor: bool = False
     ) -> int:
         """Append a literal: a leaf that never requires grad; `is_tensor` even if it is a scalar."""
+        self.budget.take_values((value,))
         is_number = not is_tensor and not isinstance(value, np.ndarray)
         return self._append(None, (), value, False, is_number, span)
 
@@ -122,7 +128,12 @@ class Graph:
         attributes: Mapping[str, Any],
     ) -> Value:
         given = [values[operand] for operand in operands]
-        return settle(called(operation.forward, operation, given, attributes), self.dtype)
+        if not attributes and np.ndarray not in map(type, given):
+            return settle(called(operation.forward, operation, given, attributes), self.dtype)
+        self.budget.check_time()
+        settled = settle(called(operation.forward, operation, given, attributes), self.dtype)
+        self.budget.take_values((settled,))
+        return settled
 
     def outputs(
         self, operation: Operation, operands: tuple[int, ...], attributes: Mapping[str, Any]
@@ -142,6 +153,7 @@ class Graph:
         cannot take what reaches it.
         """
         other = copy(self)
+        other.budget = Budget()
         other.value = values = list(self.value)
         for node, value in changed.items():
             values[node] = value
@@ -264,11 +276,19 @@ def called(
     attributes: Mapping[str, Any],
 ) -> Any:
     """What a function of `operation` gives; OperandError where it cannot take the values."""
+    if operation.variadic and len(values) > MAX_OPERANDS:
+        raise LimitError(
+            f"`{operation.name}` takes {MAX_OPERANDS:,} values at most, not {len(values):,}"
+        )
+    if (operation.elementwise or operation.broadcasts) and np.ndarray in map(type, values):
+        check_broadcast(*map(shape_of, values))
     try:
         return evaluate(function, values, attributes)
     except OperandError:
         raise
-    except (ValueError, IndexError, TypeError) as error:
+    except MemoryError:
+        raise LimitError(f"there is not enough memory left for `{operation.name}`") from None
+    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
         raise _refused(operation, values, error) from error
 
 

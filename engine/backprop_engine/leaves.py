@@ -11,8 +11,8 @@ from backprop_engine.environment import Result
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression, postorder
 from backprop_engine.groups import Bundle, Sizes
+from backprop_engine.limits import MAX_NESTING
 from backprop_engine.literals import (
-    MAX_NESTING,
     NotWrittenError,
     is_mathematics,
     is_number,

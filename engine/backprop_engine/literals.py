@@ -14,11 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Call, Expression
+from backprop_engine.limits import MAX_EXPONENT, MAX_NESTING
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Shape
-
-MAX_NESTING: Final = 64
-"""How deep a literal may be nested: numpy's own limit on the axes of an array."""
 
 Known = Callable[[Expression], Any]
 """What a name or a question for a size stands for; raises ProblemError where it is no number."""
@@ -32,7 +30,6 @@ _ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "%": operator.mod,
     "**": operator.pow,
 }
-_LARGEST_EXPONENT: Final = 2_000
 _SIZES: Final = ("size", "numel", "nelement", "dim", "ndimension")
 _MATHS: Final[Mapping[str, Callable[..., Any]]] = {
     name: getattr(math, name)
@@ -201,8 +198,7 @@ def _computed(expression: syntax.Binary, left: Any, right: Any) -> Any:
     _number(expression, right)
     if symbol in ("/", "//", "%") and right == 0:
         raise ProblemError("this divides by zero", expression.span)
-    # Whole numbers have no bound in Python: 9**9**9**9 would take forever.
-    if symbol == "**" and abs(right) > _LARGEST_EXPONENT:
+    if symbol == "**" and abs(right) > MAX_EXPONENT:
         raise _not_finite(expression)
     return _finite(expression, _ARITHMETIC[symbol], (left, right))
 

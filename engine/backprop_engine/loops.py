@@ -24,16 +24,12 @@ from backprop_engine.groups import (
     not_one_value,
 )
 from backprop_engine.iterations import Naming
-from backprop_engine.literals import MAX_NESTING, literal
+from backprop_engine.limits import MAX_ITERATIONS, MAX_NESTING, MAX_NODES
+from backprop_engine.literals import literal
 from backprop_engine.modules import Module
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import shape_of
-
-MAX_ITERATIONS: Final = 2_000_000
-"""Of all loops of a scenario together; an item of a list that is given a name counts, too."""
-MAX_NODES: Final = 2_000_000
-"""Of a graph: what some 2 GB of memory hold. Loops stop there."""
 
 LIST_FUNCTIONS: Final = frozenset({"range", "zip", "enumerate", "reversed", "list", "tuple"})
 """Python's functions for lists, by name."""

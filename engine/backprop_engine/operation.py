@@ -136,6 +136,8 @@ class Operation:
     """Attribute names it is reached by, such as `T`, and the attributes they stand for."""
     elementwise: bool = False
     """Elements do not mix: operands broadcast, and contributions are summed back to shape."""
+    broadcasts: bool = False
+    """Its operands are broadcast though its elements mix, as those of a loss are."""
     arithmetic: bool = False
     """Of Python numbers it makes a Python number, as `+` does and `exp` does not."""
     differentiable: bool = True

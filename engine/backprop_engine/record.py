@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backprop_engine.backward import backward
+from backprop_engine.backward import backward, bytes_of_pass
+from backprop_engine.budget import LimitError
 from backprop_engine.collector import collector_paused
 from backprop_engine.environment import Environment
 from backprop_engine.evaluate import Evaluation
@@ -93,9 +94,20 @@ class _Recorder:
         self._forward()
         for one in self.scenario.passes:
             if isinstance(one, Backward):
-                self._backward(one)
+                self._within_limits(one)
             else:
                 self._zero_grad(one)
+
+    def _within_limits(self, one: Backward) -> None:
+        """A backward pass; ScenarioError where it would take too much."""
+        budget = self.graph.budget
+        try:
+            with budget.running():
+                self._backward(one)
+        except MemoryError:
+            raise self._error(one, "there is no memory left", "use smaller arrays") from None
+        except LimitError as error:
+            raise self._error(one, str(error), error.fix) from None
 
     def trace(self, assigned: Mapping[str, int]) -> Trace:
         """What was recorded."""
@@ -135,6 +147,7 @@ class _Recorder:
         """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
         output = self.environment.node(one.output, one.span)
         seed = self._seed(one, output)
+        self.graph.budget.take(bytes_of_pass(self.graph, output))
         done = backward(self.graph, output, seed)
         for leaf, before in self.grads.items():
             total = done.gradient[leaf] if leaf <= output else None

@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from backprop_engine.harmless import brief, printable
+
 SHORTHAND_NAME: Final = "<-e>"
 """The name of a text that was given on the command line and stands in no file."""
+
+_LONGEST_LINE: Final = 200
+"""Characters of a line of source that an error shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,10 @@ class Problem:
         """What is wrong and how to mend it, in one line."""
         return f"{self.message}; {self.fix}" if self.fix else self.message
 
+    def __post_init__(self) -> None:
+        for name in ("message", "expected", "fix"):
+            object.__setattr__(self, name, brief(getattr(self, name)))
+
 
 class ProblemError(Exception):
     """A problem on its way up to where the source is known, to become a ScenarioError."""
@@ -94,21 +103,31 @@ class ScenarioError(Exception):
         self.expected = expected
 
     def render(self) -> str:
-        """`FILE:LINE:COLUMN: message`, the line, a caret under it, and what was expected."""
+        """`FILE:LINE:COLUMN: message`, the line, a caret under it, and what was expected.
+
+        All of it is harmless on a terminal, whatever the source contains.
+        """
         return "\n\n".join(self._render(problem) for problem in self.problems)
 
     def _render(self, problem: Problem) -> str:
         start = self.source.position(problem.span.start)
         headline = f"{self.source.name}:{start.line}:{start.column}: {problem.sentence}"
+        headline = printable(headline)
         if not self.source.text:
             return headline
-        line = self.source.line(start.line).expandtabs(1)
-        width = max(1, min(problem.span.stop - problem.span.start, len(line) - start.column + 1))
-        lines = [
-            headline,
-            f"  {line}",
-            "  " + " " * (start.column - 1) + "^" * width,
-        ]
+        excerpt, column = self._excerpt(start)
+        width = max(1, min(problem.span.stop - problem.span.start, len(excerpt) - column))
+        lines = [headline, f"  {excerpt}", "  " + " " * column + "^" * width]
         if problem.expected:
-            lines.append(f"expected: {problem.expected}")
+            lines.append(printable(f"expected: {problem.expected}"))
         return "\n".join(lines)
+
+    def _excerpt(self, place: Position) -> tuple[str, int]:
+        """What is shown of a line, and where in that the place is; a long line is cut."""
+        line, column = self.source.line(place.line).expandtabs(1), place.column - 1
+        if len(line) <= _LONGEST_LINE:
+            return printable(line), column
+        start = max(0, column - _LONGEST_LINE // 2)
+        shown = line[start : start + _LONGEST_LINE]
+        before, after = "…" * (start > 0), "…" * (start + len(shown) < len(line))
+        return printable(f"{before}{shown}{after}"), column - start + len(before)

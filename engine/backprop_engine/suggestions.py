@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher, get_close_matches
+from itertools import islice
 
 _SAME_BEGINNING = 0.15
 """What the first two letters count, which people seldom mistype: `exq` is `exp`, not `eq`."""
+_LONGEST, _MOST = 60, 2_000
+"""Longer words, and further ones, are not compared: that would take seconds."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like `word`, or None where none is much like it."""
-    candidates = list(known)
+    if len(word) > _LONGEST:
+        return None
+    candidates = [one for one in islice(known, _MOST) if len(one) <= _LONGEST]
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
     typed = word.lower()
 

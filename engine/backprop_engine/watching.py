@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from backprop_engine.budget import check_length
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.excerpt import Excerpt
 from backprop_engine.expressions.parser import parse_expression
@@ -45,6 +46,7 @@ _AFTER_VALUE = re.compile(r"[\w.)\]]\s*$")
 
 def compile_watch(text: str, trace: Trace) -> Formula:
     """The expression that `text` is. Raises ProblemError, with places in `text`."""
+    check_length(text)
     excerpt, labels = _hide_labels(text, trace)
     names = frozenset([*trace.names, *labels])
     look_up = _LookUp(trace, labels)

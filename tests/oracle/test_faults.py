@@ -13,7 +13,7 @@ import pytest
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
-from backprop_tui.oracle import process
+from backprop_tui.oracle import client, process
 from backprop_tui.oracle.client import CHILD, Oracle
 from backprop_tui.oracle.report import Failed, Ready
 
@@ -247,3 +247,19 @@ def test_torchs_own_word_for_too_little_memory_is_understood():
         "child.rebuild = rebuild\nchild.main()"
     )
     assert "ran out of memory" in failure(code).reason
+
+
+def test_an_answer_nested_beyond_reason_is_no_answer():
+    answer = failure("import sys; sys.stdin.readline(); print('[' * 100_000, flush=True)")
+    assert "no answer" in answer.reason
+
+
+def test_a_recording_that_is_too_large_is_not_sent(monkeypatch):
+    monkeypatch.setattr(client, "MAX_SENT", 100)
+    text = "x=[1,2,3,4,5,6,7,8,9,10,11,12,13,14], y=x.sum()"
+    large = record(parse_shorthand(Source("<-e>", text)))
+    with Oracle(command=python("raise AssertionError")) as oracle:
+        answer = oracle.ask(large)
+
+    assert isinstance(answer, Failed)
+    assert "more than 0 MB of arrays, too many for torch" in answer.reason

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
+from backprop_engine.harmless import printable
+from backprop_engine.limits import check_settings
 from backprop_engine.source import SHORTHAND_NAME, Source
 
 OK, OFF, BAD, INTERRUPTED = 0, 1, 2, 130
@@ -113,6 +115,10 @@ def _write_no_more(stream: TextIO) -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    try:
+        check_settings()
+    except ValueError as error:
+        return _usage(str(error))
     code = _dispatch(arguments)
     sys.stdout.flush()  # here, where a broken pipe is still caught
     return code
@@ -185,7 +191,7 @@ def _trace_parser() -> argparse.ArgumentParser:
 
 
 def _ops_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="backprop-tui ops",
         usage="backprop-tui ops [options] [NAME...]",
         description="Look up operations: how they are written, what their derivatives are.",
@@ -201,7 +207,7 @@ def _ops_parser() -> argparse.ArgumentParser:
 
 
 def _parser(program: str, scenario: str, about: str, examples: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=program,
         usage=f"{program} [options] {scenario}",
         description=about,
@@ -242,6 +248,14 @@ def _in_order(arguments: Sequence[str]) -> list[str]:
     return ordered
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse, whose errors repeat what was typed, on terms a terminal can bear."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print a usage message and exit with 2."""
+        super().error(printable(message))
+
+
 class _Version(argparse.Action):
     """Reading the metadata takes its time, and is done only when asked for."""
 
@@ -267,7 +281,7 @@ def _open(options: argparse.Namespace) -> int:
 
     target = options.targets[0] if options.targets else bundled_scenarios()
     if isinstance(target, str) and not Path(target).exists():
-        return _usage(f"{target}: there is no such file")
+        return _usage(f"{printable(target)}: there is no such file")
     from backprop_tui.app import DebuggerApp
     from backprop_tui.config.folders import config_file, state_folder
     from backprop_tui.config.settings import read_settings
@@ -348,5 +362,6 @@ def _expanded(targets: Sequence[str | Source]) -> Iterator[str | Source]:
 
 
 def _usage(message: str) -> int:
-    sys.stderr.write(f"backprop-tui: {message}\n")
+    lines = map(printable, message.split("\n"))
+    sys.stderr.write("backprop-tui: " + "\n".join(lines) + "\n")
     return BAD

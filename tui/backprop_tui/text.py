@@ -6,25 +6,10 @@ import numpy as np
 from rich.cells import cell_len, set_cell_size
 
 from backprop_engine import notation
+from backprop_engine.harmless import printable as printable
 from backprop_engine.values import Value
 
-_CONTROL_PICTURES = 0x2400
-_DELETE = 0x7F
 _FEWEST_DIGITS = 2
-
-
-def printable(text: str) -> str:
-    """`text` with control and other unprintable characters as harmless pictures of themselves."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _picture(c) for c in text.replace("\t", "    "))
-
-
-def _picture(character: str) -> str:
-    code = ord(character)
-    if code < ord(" "):
-        return chr(_CONTROL_PICTURES + code)
-    return "␡" if code == _DELETE else "�"
 
 
 def fit(text: str, width: int) -> str:

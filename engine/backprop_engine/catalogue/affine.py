@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_product
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
 from backprop_engine.values import shape_of, unbroadcast
 
@@ -22,6 +23,7 @@ def _sum_with_product(
     fits = (len(left), len(right)) == ranks and left[-1] == right[-min(len(right), 2)]
     if not fits or (len(left) == 3 and left[0] != right[0]):
         raise OperandError(f"`{name}` cannot multiply shapes {left} and {right}")
+    check_product(b, c)
     product = np.matmul(b, c)
     try:
         added = np.broadcast_to(a, product.shape)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_product
 from backprop_engine.catalogue.softmax import softmax
 from backprop_engine.operation import (
     Application,
@@ -65,6 +66,7 @@ def _broadcasts(shape: Shape, to: Shape) -> bool:
 
 def _scores(a: Any, b: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
     """Query · key, scaled, and −inf where the mask does not let look."""
+    check_product(a, _swapped(b))
     scores = (a @ _swapped(b)) * _scale(a, scale)
     if is_causal:
         mask = np.tri(scores.shape[-2], scores.shape[-1], dtype=bool)

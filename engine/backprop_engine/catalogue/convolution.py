@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.windows import Pads, Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
@@ -107,13 +108,18 @@ def _convolve(window: Window, a: Any, weight: Any, groups: int) -> Any:
     """Σ over the elements of each window of window · kernel."""
     output = window.output_size(a.shape)
     columns = _columns(window, a, groups, output)
-    product = columns @ _kernel_rows(weight, groups).swapaxes(-1, -2)
+    kernel = _kernel_rows(weight, groups).swapaxes(-1, -2)
+    check_product(columns, kernel)
+    product = columns @ kernel
     return product.swapaxes(-1, -2).reshape(a.shape[0], weight.shape[0], *output)
 
 
 def _spread(window: Window, g: Any, weight: Any, groups: int, shape: Shape) -> Any:
     """The transpose of `_convolve` by its input: `g` spread with the kernel over `shape`."""
-    rows = _rows(g, groups) @ _kernel_rows(weight, groups)
+    check_elements(*shape)
+    spread, kernel = _rows(g, groups), _kernel_rows(weight, groups)
+    check_product(spread, kernel)
+    rows = spread @ kernel
     batch, _, count, size = rows.shape
     elements = math.prod(window.kernel)
     parted = rows.reshape(batch, groups, count, size // elements, elements)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
@@ -50,6 +51,7 @@ def _on_diagonal(a: Any, offset: int, dim1: int, dim2: int) -> Any:
     if not shape_of(a):
         raise OperandError("`diag_embed` takes at least a vector, not a single number")
     size = a.shape[-1] + abs(offset)
+    check_elements(*a.shape[:-1], size, size)
     made = np.zeros((*a.shape[:-1], size, size), a.dtype)
     at = np.arange(a.shape[-1])
     made[..., at + max(-offset, 0), at + max(offset, 0)] = a
@@ -62,6 +64,8 @@ def _diag(a: Any, diagonal: int) -> Any:
             f"`diag` takes a vector or a matrix, not shape {shape_of(a)}",
             "use `diagonal` or `diag_embed`",
         )
+    if len(shape_of(a)) == 1:
+        check_elements(*(len(a) + abs(diagonal),) * 2)
     return np.array(np.diag(a, diagonal))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_broadcast, check_elements
 from backprop_engine.catalogue.axes import DIM, axis_of
 from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.catalogue.picking import add_along_axis
@@ -22,7 +23,7 @@ from backprop_engine.operation import (
     Operation,
     Parameter,
 )
-from backprop_engine.values import shape_of, unbroadcast
+from backprop_engine.values import Shape, shape_of, unbroadcast
 
 FROM_OPERAND = "operand"
 """In an index: this entry is the next operand, a node that holds whole numbers or a mask."""
@@ -53,9 +54,27 @@ def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
                 "an index must be whole numbers or a mask",
                 "make it an input with `dtype: int64` or `dtype: bool`",
             )
-    picked = a[_index_key(indices, items)]
+    key = _index_key(indices, items)
+    _check_picked(a, key)
+    picked = a[key]
     is_copied = bool(indices) or any(isinstance(item, tuple) for item in items)
     return by_rows(picked) if is_copied else picked
+
+
+def _check_picked(a: Any, key: Any) -> None:
+    """Raise LimitError if arrays of indices in `key` would pick too many elements."""
+    rest: list[Any] = []
+    shapes: list[Shape] = []
+    for item in key if isinstance(key, tuple) else (key,):
+        if not isinstance(item, np.ndarray | list):
+            rest.append(item)
+            continue
+        index = np.asarray(item)
+        is_mask = index.dtype == bool
+        rest += [slice(0, 1)] * (index.ndim if is_mask else 1)
+        shapes.append((np.count_nonzero(index),) if is_mask else index.shape)
+    if shapes:  # without the arrays the key makes a view, which costs nothing
+        check_broadcast(*shapes, times=np.size(a[tuple(rest)]))
 
 
 def _scatter(g: Any, _y: Any, a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
@@ -180,6 +199,7 @@ def _index_select(a: Any, index: Any, dim: int) -> Any:
     if places.ndim > 1:
         raise OperandError(f"`index_select` takes a vector as index, not shape {places.shape}")
     array = np.atleast_1d(a)
+    check_elements(len(places), *(n for at, n in enumerate(array.shape) if at != axis))
     picked = np.take(array, in_range(places, array.shape[axis], "index_select"), axis)
     return picked if shape_of(a) else picked[0]
 
@@ -228,6 +248,7 @@ def _put_back(g: Any, a: Any, key: tuple[Any, ...]) -> Any:
 
 
 def _masked_select(a: Any, mask: Any) -> Any:
+    check_broadcast(shape_of(a), shape_of(mask))
     values, truth = np.broadcast_arrays(a, mask_of(mask, "masked_select"))
     return values[truth]
 
@@ -245,7 +266,9 @@ def _embedding(index: Any, weight: Any, padding_idx: int | None) -> Any:
             f"`embedding` takes its rows from a matrix, not shape {shape_of(weight)}",
             "the index comes first: `F.embedding(idx, W)`",
         )
-    return weight[in_range(whole(index, "embedding"), weight.shape[0], "embedding")]
+    rows = in_range(whole(index, "embedding"), weight.shape[0], "embedding")
+    check_elements(np.size(rows), weight.shape[1])
+    return weight[rows]
 
 
 def _embedding_rule(g: Any, _y: Any, index: Any, weight: Any, padding_idx: int | None) -> Any:
@@ -260,6 +283,7 @@ def _one_hot(index: Any, num_classes: int) -> Any:
     classes = whole(index, "one_hot")
     count = int(classes.max(initial=-1)) + 1 if num_classes < 0 else num_classes
     in_range(classes, count, "one_hot")
+    check_elements(*classes.shape, count)
     return (classes[..., np.newaxis] == np.arange(count)).astype(np.int64)
 
 

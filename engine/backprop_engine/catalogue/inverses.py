@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import LimitError, check_elements
 from backprop_engine.catalogue.layout import by_columns
+from backprop_engine.limits import MAX_POWER
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -157,6 +159,9 @@ def _solve_right_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
 
 
 def _matrix_power(a: Any, n: int) -> Any:
+    if abs(n) > MAX_POWER:
+        raise LimitError(f"`matrix_power` goes to the power of {MAX_POWER:,} at most, not {n:,}")
+    check_elements(abs(n), np.size(a))  # the derivative holds all powers
     try:
         return np.linalg.matrix_power(_square(a, "matrix_power"), n)
     except np.linalg.LinAlgError:

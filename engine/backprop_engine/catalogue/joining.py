@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.operation import (
@@ -36,6 +37,7 @@ def _joined(values: tuple[Any, ...], axis: int, name: str) -> Any:
     first = shape_of(parts[0])
     if not first:
         raise OperandError(f"`{name}` cannot join single numbers", "use `stack`")
+    check_elements(sum(map(np.size, parts)))
     at = axis_of(parts[0], axis)
     for shape in map(shape_of, parts[1:]):
         same = (*first[:at], *first[at + 1 :]) == (*shape[:at], *shape[at + 1 :])
@@ -64,6 +66,7 @@ def _stack(values: tuple[Any, ...], dim: int) -> Any:
             f"`stack` cannot join shapes {' and '.join(map(str, shapes))}",
             "they must be equal; `cat` joins along an axis that is there",
         )
+    check_elements(sum(map(np.size, values)))
     return by_rows(np.stack(values, axis=dim))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue.linear import MATMUL
 from backprop_engine.catalogue.windows import Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
@@ -77,6 +78,8 @@ def _bilinear(a: Any, b: Any, c: Any, d: Any = None) -> Any:
             f"{weight}",
             "give a weight of shape (outputs, last axis of the first, last axis of the second)",
         )
+    check_elements(*left[:-1], weight[0], right[-1])
+    check_products(*left, *weight[::2])
     y = np.einsum("...i,oij,...j->...o", a, c, b, optimize=True)
     return y if d is None else y + d
 

@@ -148,6 +148,7 @@ NORMALIZE = Operation(
 
 COSINE_SIMILARITY = Operation(
     name="cosine_similarity",
+    broadcasts=True,
     forward=_cosine_similarity,
     derivatives=(
         Derivative(
@@ -182,6 +183,7 @@ COSINE_SIMILARITY = Operation(
 
 PAIRWISE_DISTANCE = Operation(
     name="pairwise_distance",
+    broadcasts=True,
     forward=_pairwise_distance,
     derivatives=(
         Derivative(

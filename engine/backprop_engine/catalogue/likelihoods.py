@@ -205,6 +205,7 @@ BINARY_CROSS_ENTROPY = Operation(
 
 BINARY_CROSS_ENTROPY_WITH_LOGITS = Operation(
     name="binary_cross_entropy_with_logits",
+    broadcasts=True,
     forward=_bce_logits,
     derivatives=(
         Derivative(
@@ -249,6 +250,7 @@ BINARY_CROSS_ENTROPY_WITH_LOGITS = Operation(
 
 KL_DIV = Operation(
     name="kl_div",
+    broadcasts=True,
     forward=_kl_div,
     derivatives=(
         Derivative(

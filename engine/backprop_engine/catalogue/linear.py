@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements, check_product
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -50,6 +52,7 @@ def _matmul(a: Any, b: Any) -> Any:
             f"`@` cannot multiply shapes {left} and {right}: the last axis of the left "
             f"({left[-1]}) must be as long as the {name} of the right ({inner})"
         )
+    check_product(a, b)
     return np.matmul(a, b)
 
 
@@ -116,6 +119,7 @@ def _of_ranks(name: str, ranks: tuple[int, int], wanted: str) -> Callable[[Any, 
         fits = (len(left), len(right)) == ranks and left[-1] == right[-min(len(right), 2)]
         if not fits or (len(left) == 3 and left[0] != right[0]):
             raise OperandError(f"`{name}` takes {wanted}, not shapes {left} and {right}", "use `@`")
+        check_product(a, b)
         return np.matmul(a, b)
 
     return forward
@@ -200,6 +204,7 @@ def _outer(a: Any, b: Any) -> Any:
             f"`outer` takes two vectors, not shapes {shape_of(a)} and {shape_of(b)}",
             "flatten them first",
         )
+    check_elements(len(a), len(b))
     return np.outer(a, b)
 
 
@@ -237,6 +242,8 @@ def _inner(a: Any, b: Any) -> Any:
             f"`inner` cannot multiply shapes {left} and {right}: their last axes must be equally "
             "long"
         )
+    if left and right:
+        check_elements(*left[:-1], *right[:-1])
     return np.inner(a, b)
 
 
@@ -245,7 +252,7 @@ def _inner_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
     if not shape_of(a) or not shape_of(b):
         one, other = (a, b) if left else (b, a)
         return unbroadcast(g * other, shape_of(one))
-    rows, columns = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
+    rows, columns = (one.reshape(math.prod(one.shape[:-1]), one.shape[-1]) for one in (a, b))
     flat = np.reshape(g, (len(rows), len(columns)))
     return (flat @ columns).reshape(a.shape) if left else (flat.T @ rows).reshape(b.shape)
 
@@ -286,6 +293,11 @@ def _kron_axes(a: Any, b: Any) -> tuple[Any, Any, tuple[int, ...]]:
     return wide, deep, np.broadcast_shapes(wide.shape, deep.shape)
 
 
+def _kron(a: Any, b: Any) -> Any:
+    check_elements(np.size(a), np.size(b))
+    return np.kron(a, b)
+
+
 def _kron_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
     wide, deep, shape = _kron_axes(a, b)
     one, operand, other = (wide, a, deep) if left else (deep, b, wide)
@@ -294,7 +306,7 @@ def _kron_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
 
 KRON = Operation(
     name="kron",
-    forward=np.kron,
+    forward=_kron,
     derivatives=(
         Derivative(
             rule=lambda g, y, a, b: _kron_rule(g, a, b, left=True),
@@ -340,6 +352,7 @@ def _cross_form(name: str, functions: tuple[str, ...], dim: int | None, example:
     """The cross product; torch and torch.linalg have different default axes for it."""
     return Operation(
         name=name,
+        broadcasts=True,
         forward=_cross,
         derivatives=(
             Derivative(

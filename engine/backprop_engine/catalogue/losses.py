@@ -68,6 +68,7 @@ def _huber_slope(difference: Any, delta: float) -> Any:
 
 MSE_LOSS = Operation(
     name="mse_loss",
+    broadcasts=True,
     forward=_mse_loss,
     derivatives=(
         Derivative(
@@ -96,6 +97,7 @@ MSE_LOSS = Operation(
 
 L1_LOSS = Operation(
     name="l1_loss",
+    broadcasts=True,
     forward=lambda a, b, reduction: reduced(abs(a - b), reduction),
     derivatives=(
         Derivative(
@@ -124,6 +126,7 @@ L1_LOSS = Operation(
 
 SMOOTH_L1_LOSS = Operation(
     name="smooth_l1_loss",
+    broadcasts=True,
     forward=_smooth_l1_loss,
     derivatives=(
         Derivative(
@@ -155,6 +158,7 @@ SMOOTH_L1_LOSS = Operation(
 
 HUBER_LOSS = Operation(
     name="huber_loss",
+    broadcasts=True,
     forward=_huber_loss,
     derivatives=(
         Derivative(

@@ -161,6 +161,7 @@ def _gaussian_composite(
 
 SOFT_MARGIN_LOSS = Operation(
     name="soft_margin_loss",
+    broadcasts=True,
     forward=lambda a, b, reduction: reduced(np.log1p(np.exp(-b * a)), reduction),
     derivatives=(
         Derivative(
@@ -183,6 +184,7 @@ SOFT_MARGIN_LOSS = Operation(
 
 HINGE_EMBEDDING_LOSS = Operation(
     name="hinge_embedding_loss",
+    broadcasts=True,
     forward=_hinge_embedding,
     derivatives=(
         Derivative(
@@ -213,6 +215,7 @@ HINGE_EMBEDDING_LOSS = Operation(
 
 MARGIN_RANKING_LOSS = Operation(
     name="margin_ranking_loss",
+    broadcasts=True,
     forward=lambda a, b, c, margin, reduction: reduced(
         np.maximum(_ranking(a, b, c, margin), 0.0), reduction
     ),
@@ -257,6 +260,7 @@ MARGIN_RANKING_LOSS = Operation(
 
 POISSON_NLL_LOSS = Operation(
     name="poisson_nll_loss",
+    broadcasts=True,
     forward=_poisson,
     derivatives=(
         Derivative(
@@ -293,6 +297,7 @@ POISSON_NLL_LOSS = Operation(
 
 GAUSSIAN_NLL_LOSS = Operation(
     name="gaussian_nll_loss",
+    broadcasts=True,
     forward=_gaussian,
     derivatives=(
         Derivative(

@@ -52,16 +52,16 @@ def _kth(a: Any, dim: int, k: int) -> Any:
     return np.take(_order(a, dim), [k - 1], axis=dim)
 
 
-def _running_place(holds: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+def _running_place(best: np.ufunc, holds: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """Where the largest (or smallest) element so far is; of equal ones the last, as in torch."""
 
     def place(a: Any, dim: int) -> Any:
         lines = np.moveaxis(a, dim, 0)
+        before, later = best.accumulate(lines)[:-1], lines[1:]
+        takes_over = np.isnan(later) | (~np.isnan(before) & holds(later, before))
         found = np.zeros(lines.shape, np.int64)
-        for at in range(1, len(lines)):
-            best = np.take_along_axis(lines, found[at - 1 : at], 0)[0]
-            takes_over = np.isnan(lines[at]) | (~np.isnan(best) & holds(lines[at], best))
-            found[at] = np.where(takes_over, at, found[at - 1])
+        places = np.arange(1, len(lines)).reshape(-1, *(1,) * (lines.ndim - 1))
+        found[1:] = np.maximum.accumulate(np.where(takes_over, places, 0))
         return np.moveaxis(found, 0, dim)
 
     return place
@@ -147,12 +147,12 @@ CUMPROD = Operation(
 )
 
 
-def _running(name: str, holds: Callable[[Any, Any], Any], words: str) -> Operation:
+def _running(name: str, best: np.ufunc, holds: Callable[[Any, Any], Any], words: str) -> Operation:
     """`cummax` or `cummin`."""
     return picking(
         name=name,
         function=name,
-        places=_running_place(holds),
+        places=_running_place(best, holds),
         parameters=(Parameter("input"), DIM),
         grad_fn=f"{name.capitalize()}Backward0",
         words=words,
@@ -162,10 +162,10 @@ def _running(name: str, holds: Callable[[Any, Any], Any], words: str) -> Operati
 
 
 CUMMAX = _running(
-    "cummax", lambda one, best: one >= best, "the largest element so far, and where it is"
+    "cummax", np.maximum, np.greater_equal, "the largest element so far, and where it is"
 )
 CUMMIN = _running(
-    "cummin", lambda one, best: one <= best, "the smallest element so far, and where it is"
+    "cummin", np.minimum, np.less_equal, "the smallest element so far, and where it is"
 )
 
 SORT = picking(

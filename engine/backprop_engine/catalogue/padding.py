@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.operation import (
@@ -47,6 +48,7 @@ def _widths(a: Any, pad: tuple[int, ...], mode: str) -> list[tuple[int, int]]:
                 f"`pad` cannot take {pad} of shape {shape} in mode {mode}",
                 "the padding must be smaller than the axis",
             )
+    check_elements(*(size + sum(pair) for size, pair in zip(shape, widths, strict=True)))
     return widths
 
 
@@ -101,6 +103,8 @@ def _unfold(a: Any, dimension: int, size: int, step: int) -> Any:
             f"`unfold` cannot cut windows of {size}, {step} apart, "
             f"from axis {dimension} of shape {array.shape}"
         )
+    count = (array.shape[axis] - size) // step + 1
+    check_elements(*array.shape[:axis], count, *array.shape[axis + 1 :], size)
     windows = np.lib.stride_tricks.sliding_window_view(array, size, axis)
     return windows[(*(slice(None),) * axis, slice(None, None, step))]
 

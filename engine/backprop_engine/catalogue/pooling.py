@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.windows import Sizes, Window, ceiling_pads, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
@@ -90,6 +91,7 @@ def _divisor(
             raise OperandError(f"`divisor_override` of `{window.name}` cannot be 0")
         return float(override)
     pads = symmetric(sizes_of(window.name, "padding", padding, len(sizes), least=0))
+    check_elements(*(size + sum(pair) for size, pair in zip(sizes, pads, strict=True)))
     inside = np.pad(np.ones(sizes), pads, constant_values=float(count_include_pad))
     beyond = tuple(
         (before - own[0], after - own[1])
@@ -146,6 +148,9 @@ def _adaptive_matrices(a: Any, output_size: Any) -> tuple[Any, Any]:
     if len(shape) not in (3, 4):
         raise OperandError(f"`{name}` takes an input of 3 or 4 axes, not shape {shape}")
     height, width = sizes_of(name, "output_size", output_size, 2)
+    check_elements(*shape[:-2], max(height, shape[-2]), max(width, shape[-1]))
+    check_elements(height, shape[-2])
+    check_elements(width, shape[-1])
     return (
         _adaptive_weights(shape[-2], height, a.dtype),
         _adaptive_weights(shape[-1], width, a.dtype),

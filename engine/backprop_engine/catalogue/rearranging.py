@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.catalogue.shapes import moved
@@ -24,7 +25,12 @@ def _repeat(a: Any, repeats: Shape) -> Any:
             f"`repeat` needs a number for every axis of shape {shape_of(a)}, and got {repeats}",
             "write 1 for the axes that stay as they are",
         )
-    return np.tile(a, repeats)
+    return _tile(a, repeats)
+
+
+def _tile(a: Any, dims: Shape) -> Any:
+    check_elements(np.size(a), *dims)
+    return np.tile(a, dims)
 
 
 def _sum_of_copies(g: Any, a: Any, repeats: Shape) -> Any:
@@ -38,9 +44,18 @@ def _sum_of_copies(g: Any, a: Any, repeats: Shape) -> Any:
 
 
 def _interleave(a: Any, repeats: Any, dim: int | None) -> Any:
+    check_elements(*_interleaved_shape(a, repeats, dim))
     if dim is None:
         return np.repeat(a, repeats)
     return np.repeat(np.atleast_1d(a), repeats, axis=axis_of(a, dim))
+
+
+def _interleaved_shape(a: Any, repeats: Any, dim: int | None) -> Shape:
+    """As many copies as all repeats ask for, each of what lies across the axis."""
+    shape = (np.size(a),) if dim is None else np.atleast_1d(a).shape
+    axis = 0 if dim is None else axis_of(a, dim)
+    copies = sum(map(int, repeats)) if np.ndim(repeats) else int(repeats) * shape[axis]
+    return (*shape[:axis], copies, *shape[axis + 1 :])
 
 
 def _interleave_with(a: Any, repeats: Any, dim: int | None) -> Any:
@@ -119,7 +134,7 @@ REPEAT = Operation(
 
 TILE = Operation(
     name="tile",
-    forward=lambda a, dims: np.tile(a, dims),
+    forward=_tile,
     derivatives=moved(
         lambda g, y, a, dims: _sum_of_copies(g, a, dims), "Σ over the copies of {g}", _REPEATED
     ),

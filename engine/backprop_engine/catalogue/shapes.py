@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axes_of, axis_of
 from backprop_engine.operation import (
     Application,
@@ -154,8 +155,10 @@ def _full_size(a: Any, size: Shape) -> Shape:
 
 
 def _expand(a: Any, size: Shape) -> Any:
+    full = _full_size(a, size)
+    check_elements(*full)
     try:
-        return np.broadcast_to(a, _full_size(a, size))
+        return np.broadcast_to(a, full)
     except ValueError:
         raise OperandError(
             f"`expand` cannot take shape {shape_of(a)} to {size}",

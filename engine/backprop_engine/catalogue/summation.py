@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.budget import check_elements, check_products
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,
@@ -58,8 +59,8 @@ def _labels(equation: str, shapes: list[Shape]) -> tuple[list[str], str]:
     return inputs, output
 
 
-def _checked(inputs: list[str], shapes: list[Shape]) -> None:
-    """OperandError where one letter stands for axes of different length."""
+def _checked(inputs: list[str], shapes: list[Shape]) -> dict[str, int]:
+    """The size of each letter; OperandError where it stands for axes of different length."""
     sizes: dict[str, int] = {}
     for labels, shape in zip(inputs, shapes, strict=True):
         for label, size in zip(labels, shape, strict=True):
@@ -69,13 +70,29 @@ def _checked(inputs: list[str], shapes: list[Shape]) -> None:
                     f"`{label}` would be {sizes[label]} and {size}"
                 )
             sizes[label] = max(size, sizes[label])
+    return sizes
+
+
+def _check_cost(inputs: list[str], output: str, sizes: dict[str, int], path: list[Any]) -> None:
+    """Raise LimitError if a step of the path makes too large an array, or takes too long."""
+    terms = [set(one) for one in inputs]
+    for chosen in path:
+        taken = set().union(*(terms[at] for at in chosen))
+        terms = [one for at, one in enumerate(terms) if at not in chosen]
+        kept = taken & set(output).union(*terms)
+        check_elements(*(sizes[one] for one in kept))
+        check_products(*(sizes[one] for one in taken))
+        terms.append(kept)
 
 
 def _einsum(*operands: Any, equation: str) -> Any:
     shapes = [shape_of(one) for one in operands]
     inputs, output = _labels(equation, shapes)
-    _checked(inputs, shapes)
-    return np.einsum(f"{','.join(inputs)}->{output}", *operands, optimize=len(operands) > 2)
+    sizes = _checked(inputs, shapes)
+    spelling, is_long = f"{','.join(inputs)}->{output}", len(operands) > 2
+    path = np.einsum_path(spelling, *operands)[0][1:] if is_long else [range(len(operands))]
+    _check_cost(inputs, output, sizes, path)
+    return np.einsum(spelling, *operands, optimize=is_long)
 
 
 def _einsum_rule(g: Any, _y: Any, *operands: Any, equation: str, position: int) -> Any:

@@ -215,7 +215,7 @@ ATAN2 = elementwise(
         words="Moving up turns the direction by the share of the other coordinate.",
     ),
     Derivative(
-        rule=lambda g, y, a, b: _turn(g, -a, a, b),
+        rule=lambda g, y, a, b: _turn(g, -1.0 * a, a, b),  # a mask has no negative
         local="−{a}/({a}² + {b}²)",
         words="Moving to the right turns the direction back towards the axis.",
     ),

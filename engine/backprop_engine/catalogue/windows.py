@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from backprop_engine.budget import check_elements
 from backprop_engine.operation import OperandError
 from backprop_engine.values import Shape
 
@@ -71,10 +72,17 @@ class Window:
             for size, long, step in zip(padded, self.reach, self.stride, strict=True)
         )
 
+    def _padded(self, shape: Shape) -> Shape:
+        count = len(self.kernel)
+        sizes = zip(shape[-count:], self.pads, strict=True)
+        return (*shape[:-count], *(size + sum(pads) for size, pads in sizes))
+
     def windows(self, a: Any, fill: float = 0.0) -> Any:
         """Shape (…, *output size, *kernel), of an array of shape (…, *size) padded with `fill`."""
-        self.output_size(a.shape)
+        output = self.output_size(a.shape)
         outer = a.ndim - len(self.kernel)
+        check_elements(*a.shape[:outer], *output, *self.kernel)
+        check_elements(*self._padded(a.shape))
         padded = np.pad(a, (*((0, 0),) * outer, *self.pads), constant_values=fill)
         axes = tuple(range(outer, a.ndim))
         slid = sliding_window_view(padded, self.reach, axis=axes)
@@ -85,10 +93,8 @@ class Window:
         """The transpose: every window added back to its place in an array of `shape`."""
         count = len(self.kernel)
         outer = shape[:-count]
-        padded = np.zeros(
-            (*outer, *(n + sum(p) for n, p in zip(shape[-count:], self.pads, strict=True))),
-            windows.dtype,
-        )
+        check_elements(*self._padded(shape))
+        padded = np.zeros(self._padded(shape), windows.dtype)
         output = windows.shape[len(outer) : len(outer) + count]
         # One turn for each place in the window, whatever the size of the array.
         for place in np.ndindex(*self.kernel):

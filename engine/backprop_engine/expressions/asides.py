@@ -39,7 +39,7 @@ _WORDS: Final = frozenset({"True", "False", "None", "and", "or", "not", "in", "i
 
 def is_print(reading: Reading, start: int) -> bool:
     """Whether a call of `print` starts here."""
-    return "print" not in reading.variables and bool(_PRINT.match(reading.excerpt.text, start))
+    return not reading.has("print") and bool(_PRINT.match(reading.excerpt.text, start))
 
 
 def skip_assert(reading: Reading, start: int, libraries: AbstractSet[str]) -> int:
@@ -47,8 +47,7 @@ def skip_assert(reading: Reading, start: int, libraries: AbstractSet[str]) -> in
 
     Raises ProblemError for a name in it that is not known here, and where a bracket does not end.
     """
-    known = {*reading.variables, *libraries, *_WORDS}
-    return _skip(reading, start + len("assert"), known, opening=None)
+    return _skip(reading, start + len("assert"), libraries, opening=None)
 
 
 def skip_look(reading: Reading, start: int) -> int | None:
@@ -59,7 +58,7 @@ def skip_look(reading: Reading, start: int) -> int | None:
     line = _LOOK.match(reading.excerpt.text, start)
     if line is None:
         return None
-    _check_name(reading, reading.variables, line["name"], start)
+    _check_name(reading, frozenset(), line["name"], start)
     return line.end()
 
 
@@ -114,10 +113,10 @@ def skip_print(reading: Reading, start: int, libraries: AbstractSet[str]) -> int
     """
     opening = _PRINT.match(reading.excerpt.text, start)
     at = opening.end() if opening else start
-    return _skip(reading, at, {*reading.variables, *libraries, *_WORDS}, opening=at - 1)
+    return _skip(reading, at, libraries, opening=at - 1)
 
 
-def _skip(reading: Reading, at: int, known: AbstractSet[str], opening: int | None) -> int:
+def _skip(reading: Reading, at: int, libraries: AbstractSet[str], opening: int | None) -> int:
     """Where the bracket that opened at `opening` ends; without one, where the statement does."""
     text = reading.excerpt.text
     brackets = [] if opening is None else [opening]
@@ -126,29 +125,29 @@ def _skip(reading: Reading, at: int, known: AbstractSet[str], opening: int | Non
             return at
         at = piece.end()
         if piece["CLOSE"]:
-            brackets = brackets[:-1]
+            del brackets[-1:]
         elif piece["OPEN"] or (piece["other"] or "").endswith("("):
             brackets.append(at - 1)
         if piece["NAME"] and not piece["other"]:
-            _check_name(reading, known, piece["NAME"], piece.start("NAME"))
+            _check_name(reading, libraries, piece["NAME"], piece.start("NAME"))
         elif piece["TEXT"] and "f" in piece["prefix"].lower():
-            _check_fields(reading, known, piece["TEXT"], piece.start("TEXT"))
+            _check_fields(reading, libraries, piece["TEXT"], piece.start("TEXT"))
     if brackets:
         reading.brackets.append(("(", brackets[0]))
         raise mistakes.unclosed(reading)
     return at
 
 
-def _check_fields(reading: Reading, known: AbstractSet[str], text: str, start: int) -> None:
+def _check_fields(reading: Reading, libraries: AbstractSet[str], text: str, start: int) -> None:
     for place in _FIELD.finditer(text):
         for piece in _PIECE.finditer(place[1]):
             if piece["NAME"] and not piece["other"]:
                 at = start + place.start(1) + piece.start("NAME")
-                _check_name(reading, known, piece["NAME"], at)
+                _check_name(reading, libraries, piece["NAME"], at)
 
 
-def _check_name(reading: Reading, known: AbstractSet[str], name: str, start: int) -> None:
-    if name not in known:
+def _check_name(reading: Reading, libraries: AbstractSet[str], name: str, start: int) -> None:
+    if not reading.has(name) and name not in libraries and name not in _WORDS:
         raise ProblemError(
             f"unknown name `{name}`",
             reading.span(start, start + len(name)),

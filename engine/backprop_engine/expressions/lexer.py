@@ -17,6 +17,7 @@ from lark.lexer import Lexer, LexerState
 
 from backprop_engine.expressions import asides, blocks, mistakes, unpacking
 from backprop_engine.expressions.reading import AUGMENTING, Place, Reading
+from backprop_engine.limits import MAX_TOKENS
 
 LIBRARIES: Final = frozenset({"torch", "F", "nn", "optim", "np", "numpy", "math"})
 """Names before a dot that are modules, unless the scenario has a variable of that name."""
@@ -25,7 +26,7 @@ LITERALS: Final = {"True": True, "False": False, "None": None}
 
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 _NAME = rf"[^\W\d{_SUPERSCRIPTS}][^\W{_SUPERSCRIPTS}]*"
-_DIGITS = r"[0-9](?:_?[0-9])*"
+_DIGITS = r"[0-9]++(?:_[0-9]++)*+"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})"
 
 _TOKEN: Final = re.compile(
@@ -174,7 +175,7 @@ def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
         return _keyword(reading, name, start), stop
     if not name.isidentifier():
         raise mistakes.odd_name(reading, name, start)
-    if name in LIBRARIES and name not in reading.variables:
+    if name in LIBRARIES and not reading.has(name):
         dotted = _DOTTED.match(text, stop)
         if dotted and not (reading.last and reading.last.kind == "_DOT"):
             called = _CALL.match(text, dotted.end())
@@ -198,9 +199,9 @@ def _keyword(reading: Reading, word: str, start: int) -> str:
 
 def _start_statement(reading: Reading, kind: str, start: int, stop: int) -> None:
     reading.statement = start
-    reading.variables.update(map(canonical, unpacking.open_unpacking(reading, start)))
+    reading.assigned.update(map(canonical, unpacking.open_unpacking(reading, start)))
     if kind == "NAME" and _EQUALS.match(reading.excerpt.text, stop):
-        reading.variables.add(canonical(reading.excerpt.text[start:stop]))
+        reading.assigned.add(canonical(reading.excerpt.text[start:stop]))
 
 
 def _count_brackets(reading: Reading, kind: str, sign: str, start: int) -> None:
@@ -264,6 +265,9 @@ def _token(reading: Reading, kind: str, text: str, start: int, stop: int) -> Tok
     reading.before, reading.last = reading.last, Place(kind, start, stop)
     if kind == "_THEN":
         blocks.end_header(reading, stop)
+    reading.count += 1
+    if reading.count > MAX_TOKENS:
+        raise mistakes.too_long(reading, start)
     offsets = reading.excerpt.offsets
     first = offsets[start]
     return Token(kind, text, first, end_pos=offsets[stop - 1] + 1 if stop > start else first)

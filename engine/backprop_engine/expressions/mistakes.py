@@ -12,6 +12,7 @@ from unicodedata import name as unicode_name
 from unicodedata import normalize
 
 from backprop_engine.expressions.reading import Place, Reading
+from backprop_engine.limits import MAX_TOKENS
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean, listed
 
@@ -259,6 +260,14 @@ def unclosed(reading: Reading) -> ProblemError:
     wanted = ")" if opening == "(" else "]"
     return ProblemError(
         f"this `{opening}` is never closed", reading.span(start, start + 1), fix=f"add `{wanted}`"
+    )
+
+
+def too_long(reading: Reading, start: int) -> ProblemError:
+    """More tokens than a program may have."""
+    return ProblemError(
+        f"a program has at most {MAX_TOKENS:,} words, numbers and signs",
+        reading.span(start, start + 1),
     )
 
 

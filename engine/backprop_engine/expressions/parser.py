@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, cast
@@ -19,7 +20,7 @@ from backprop_engine.expressions import mistakes
 from backprop_engine.expressions.diagnosis import unexpected
 from backprop_engine.expressions.excerpt import Excerpt
 from backprop_engine.expressions.lexer import LITERALS, ProgramLexer, canonical
-from backprop_engine.expressions.reading import Reading
+from backprop_engine.expressions.reading import Form, Reading
 from backprop_engine.expressions.syntax import (
     Action,
     Assignment,
@@ -80,13 +81,14 @@ def parse_program(
     to be read as variables even where they look like a module's, as in `F.sum()`.
     Raises ProblemError for the first mistake in the text.
     """
-    reading = Reading(excerpt, "shorthand" if shorthand else "statements", set(variables))
+    form: Form = "shorthand" if shorthand else "statements"
+    reading = Reading(excerpt, form, variables)
     return cast("tuple[Statement, ...]", _parse(reading, "program"))
 
 
-def parse_expression(excerpt: Excerpt, *, variables: frozenset[str] = frozenset()) -> Expression:
+def parse_expression(excerpt: Excerpt, *, variables: AbstractSet[str] = frozenset()) -> Expression:
     """The one expression that a text is. Raises ProblemError for the first mistake in it."""
-    reading = Reading(excerpt, "expression", set(variables))
+    reading = Reading(excerpt, "expression", variables)
     return cast("_Part", _parse(reading, "lone_expression")).expression
 
 

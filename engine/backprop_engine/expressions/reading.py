@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -46,8 +47,12 @@ class Reading:
     excerpt: Excerpt
     form: Form
     """In the shorthand, commas outside of brackets separate statements too."""
-    variables: set[str]
-    """Names known to be variables, even where they look like a module (`F.sum()`)."""
+    given: AbstractSet[str]
+    """Names known to be variables from the start, even where they look like a module's."""
+    assigned: set[str] = field(default_factory=set)
+    """Names that the text itself has made variables so far."""
+    count: int = 0
+    """How many tokens were handed out."""
     before: Place | None = None
     """The token before the last one."""
     last: Place | None = None
@@ -68,6 +73,15 @@ class Reading:
     """Whether the first line of a loop is being read, up to its colon."""
     loops: list[int] = field(default_factory=list)
     """For each `for` whose `in` is to come: how many brackets were open there."""
+
+    def has(self, name: str) -> bool:
+        """Whether it is known to be a variable, even if it looks like a module (`F.sum()`)."""
+        return name in self.assigned or name in self.given
+
+    @property
+    def variables(self) -> set[str]:
+        """All names known to be variables."""
+        return {*self.given, *self.assigned}
 
     def text(self, start: int, stop: int) -> str:
         """The excerpt's text from `start` to `stop`."""

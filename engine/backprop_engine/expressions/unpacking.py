@@ -47,7 +47,7 @@ def goes_on(reading: Reading, comma: int) -> bool:
         return False
     next_one = _STATEMENT.match(reading.excerpt.text, comma + 1)
     # In `a, b = b, a, y = a - b` the second `a` is a value: it is known.
-    if next_one and not (next_one["more"] and next_one["first"] in reading.variables):
+    if next_one and not (next_one["more"] and reading.has(next_one["first"])):
         return False
     reading.values -= 1
     return True

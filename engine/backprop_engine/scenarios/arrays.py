@@ -10,15 +10,10 @@ from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 
+from backprop_engine.limits import MAX_DIMENSIONS, MAX_ELEMENTS
 from backprop_engine.scenarios.yaml_document import Listing, Node, Scalar
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Dtype, Shape, Value, settle
-
-MAX_ELEMENTS: Final = 10_000_000
-"""Elements of one array."""
-
-MAX_DIMENSIONS: Final = 32
-"""Dimensions of one array."""
 
 _INT64 = np.iinfo(np.int64)
 

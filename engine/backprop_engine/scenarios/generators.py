@@ -12,13 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.scenarios.arrays import (
-    MAX_DIMENSIONS,
-    MAX_ELEMENTS,
-    read_number,
-    read_whole,
-    written,
-)
+from backprop_engine.limits import MAX_DIMENSIONS, MAX_ELEMENTS
+from backprop_engine.scenarios.arrays import read_number, read_whole, written
 from backprop_engine.scenarios.yaml_document import Listing, Node
 from backprop_engine.source import ProblemError
 from backprop_engine.values import Shape
@@ -38,7 +33,8 @@ def _read_shape(node: Node) -> Shape:
     shape = tuple(read_whole(item, "a size") for item in items)
     if len(shape) > MAX_DIMENSIONS:
         raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", node.span)
-    _check_count(math.prod(shape), node)
+    # Sizes of 0 must not hide others beyond all measure.
+    _check_count(math.prod(max(size, 1) for size in shape), node)
     return shape
 
 
@@ -105,7 +101,8 @@ def _linspace(node: Node) -> Any:
         raise ProblemError("`linspace` takes three numbers", node.span, "`[start, stop, count]`")
     count = read_whole(items[2], "a count")
     _check_count(count, items[2])
-    return np.linspace(_finite(items[0]), _finite(items[1]), count)
+    with np.errstate(all="ignore"):  # the distance may be beyond float64
+        return np.linspace(_finite(items[0]), _finite(items[1]), count)
 
 
 def _eye(node: Node) -> Any:

@@ -7,10 +7,13 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Final, cast, get_args
 
+from backprop_engine.budget import Budget
 from backprop_engine.expressions.excerpt import check_characters, whole
 from backprop_engine.expressions.lexer import canonical
 from backprop_engine.expressions.parser import parse_expression, parse_program
 from backprop_engine.expressions.syntax import Assignment, Name, Statement, Unpacking
+from backprop_engine.limits import MAX_FILE
+from backprop_engine.scenarios.files import read_bytes
 from backprop_engine.scenarios.inputs import read_input
 from backprop_engine.scenarios.names import Names
 from backprop_engine.scenarios.program import Program, read_program
@@ -31,9 +34,6 @@ from backprop_engine.source import Problem, ProblemError, ScenarioError, Source,
 from backprop_engine.suggestions import did_you_mean, listed
 from backprop_engine.values import Dtype
 
-MAX_BYTES: Final = 10_000_000
-"""Size of a scenario file."""
-
 KEYS: Final = (
     "version", "title", "about", "dtype", "inputs", "compute", "backward", "expect", "hints",
     "disagrees",
@@ -50,8 +50,7 @@ def load(path: str | os.PathLike[str]) -> Scenario:
     """
     name = os.fspath(path)
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_bytes(Path(path))
         text = data.decode("utf-8-sig")
     except FileNotFoundError:
         problem = "there is no such file"
@@ -64,10 +63,10 @@ def load(path: str | os.PathLike[str]) -> Scenario:
     except ValueError as error:  # a null byte in the name
         problem = f"this file cannot be read: {error}"
     else:
-        if len(data) <= MAX_BYTES:
+        if len(data) <= MAX_FILE:
             source = Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
             return parse_snippet(source) if name.endswith(".py") else parse_document(source)
-        problem = f"this file is larger than {MAX_BYTES // 1_000_000} MB"
+        problem = f"this file is larger than {MAX_FILE // 1_000_000} MB"
     raise ScenarioError(Source(name, ""), Problem(problem, Span(0, 0)))
 
 
@@ -231,10 +230,12 @@ def _read_inputs(node: Node | None, dtype: Dtype) -> tuple[Input, ...]:
     if node is None:
         return ()
     table = read_table(node, "`inputs`", "`name: value`")
-    return tuple(
-        read_input(_read_name(key.text, key.span), key.span, value, dtype)
-        for key, value in table.entries
-    )
+    inputs, budget = [], Budget()
+    for key, value in table.entries:
+        one = read_input(_read_name(key.text, key.span), key.span, value, dtype)
+        budget.take_at(key.span, one.value)
+        inputs.append(one)
+    return tuple(inputs)
 
 
 def _read_compute(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from backprop_engine.budget import Budget
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
     Action,
@@ -110,6 +111,7 @@ class _Reader:
         self._random = np.random.Generator(np.random.PCG64(0))
         self._draws: dict[int, None] = {}
         """The seeds from which numbers were drawn."""
+        self._budget = Budget()
         self._numbers = KnownNumbers()
         for one in self.inputs.values():
             self._numbers.add_input(one)
@@ -250,7 +252,9 @@ class _Reader:
     def _tensor(self, call: Call) -> Tensor:
         if is_random(call):
             self._draws[self._seed] = None
-        return make_tensor(call, self.dtype, Origin(self._random, self._numbers))
+        tensor = make_tensor(call, self.dtype, Origin(self._random, self._numbers))
+        self._budget.take_at(call.span, tensor.value)
+        return tensor
 
     def _prepare(self, root: Expression) -> None:
         """Make the tensors that an expression writes out, and note the names it uses."""

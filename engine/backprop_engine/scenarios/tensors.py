@@ -16,8 +16,9 @@ import numpy as np
 
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Call, Expression
+from backprop_engine.limits import MAX_DIMENSIONS, MAX_ELEMENTS
 from backprop_engine.literals import Known, NotWrittenError, literal
-from backprop_engine.scenarios.arrays import MAX_DIMENSIONS, MAX_ELEMENTS, nested_array
+from backprop_engine.scenarios.arrays import nested_array
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Shape, Value, is_float, settle
@@ -169,7 +170,7 @@ def _shape(origin: Origin, expression: Expression) -> Shape:
             raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", expression.span)
     else:
         shape = _sizes(origin, expression)
-    _check_count(math.prod(shape), expression.span)
+    _check_count(math.prod(max(size, 1) for size in shape), expression.span)
     return shape
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
@@ -24,14 +24,9 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from backprop_engine.expressions.excerpt import Excerpt, align, check_characters
+from backprop_engine.limits import MAX_YAML_ENTRIES, MAX_YAML_NESTING, MAX_YAML_VALUES
 from backprop_engine.scenarios.yaml_mistakes import no_character, not_yaml, unreadable
 from backprop_engine.source import ProblemError, Source, Span
-
-MAX_NESTING: Final = 100
-"""Lists and mappings inside one another; an array has far fewer dimensions."""
-
-MAX_NODES: Final = 10_000_000
-"""Nodes after every alias is replaced by what it stands for."""
 
 _NUMBER = re.compile(r"[-+]?(?:\d(?:_?\d)*(?:\.(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][-+]?\d+)?")
 _SPECIAL = re.compile(r"([-+]?)\.?(inf|nan)", re.IGNORECASE)
@@ -141,6 +136,7 @@ class _Builder:
         self._stack: list[_Open] = []
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._documents = 0
+        self._entries = 0
 
     def take(self, event: Any) -> None:
         """Put one event of the parser into the tree."""
@@ -182,9 +178,9 @@ class _Builder:
         self._add(Scalar(event.value, event.style or "", span), 1, event.anchor)
 
     def _open(self, event: Any, span: Span) -> None:
-        if len(self._stack) >= MAX_NESTING:
+        if len(self._stack) >= MAX_YAML_NESTING:
             raise ProblemError(
-                f"lists and mappings are nested more than {MAX_NESTING} deep here", span
+                f"lists and mappings are nested more than {MAX_YAML_NESTING} deep here", span
             )
         is_table = isinstance(event, MappingStartEvent)
         self._stack.append(_Open(span.start, event.anchor, is_table))
@@ -215,6 +211,13 @@ class _Builder:
         self._add(node, size, None)
 
     def _add(self, node: Node, size: int, anchor: str | None) -> None:
+        self._entries += 1
+        if self._entries > MAX_YAML_ENTRIES:
+            raise ProblemError(
+                f"a scenario has at most {MAX_YAML_ENTRIES:,} keys and values",
+                node.span,
+                fix="let a generator such as `normal` make large arrays",
+            )
         if anchor:
             self._anchors[anchor] = (node, size)
         if not self._stack:
@@ -225,8 +228,8 @@ class _Builder:
             _check_key(self.source, parent, node)
         parent.nodes.append(node)
         parent.size += size
-        if parent.size > MAX_NODES:
-            raise ProblemError(f"this stands for more than {MAX_NODES:,} values", node.span)
+        if parent.size > MAX_YAML_VALUES:
+            raise ProblemError(f"this stands for more than {MAX_YAML_VALUES:,} values", node.span)
 
 
 def _check_key(source: Source, table: _Open, key: Node) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Final
 from textual.keys import Keys, _character_to_key
 from textual.theme import BUILTIN_THEMES
 
+from backprop_engine.harmless import brief, printable
+from backprop_engine.scenarios.files import read_bytes
 from backprop_engine.suggestions import did_you_mean, listed
 from backprop_tui.commands import BY_NAME, COMMANDS
 from backprop_tui.config.places import Places
@@ -52,7 +54,7 @@ class Settings:
 def read_settings(path: Path) -> Settings:
     """The settings in `path`; the defaults where there is no such file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bytes(path).decode("utf-8")
     except FileNotFoundError:
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
@@ -67,7 +69,9 @@ def parse_settings(text: str, name: str) -> Settings:
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return Settings(mistakes=(places.of_error(str(error)),))
+        return Settings(mistakes=(printable(places.of_error(str(error))),))
+    except ValueError:  # more digits than Python reads
+        return Settings(mistakes=(f"{name}: a number in it is too long",))
     except RecursionError:
         return Settings(mistakes=(f"{name}: nested too deeply",))
     return _Reader(places).read(found)
@@ -97,7 +101,7 @@ class _Reader:
         return replace(settings, mistakes=tuple(self._mistakes))
 
     def _tell(self, key: tuple[str, ...], message: str) -> None:
-        self._mistakes.append(f"{self._places.of(key)}: {message}")
+        self._mistakes.append(printable(brief(f"{self._places.of(key)}: {message}")))
 
     def _keymap(self, found: Any) -> Keymap:
         if not isinstance(found, dict):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.harmless import printable
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.source import ScenarioError, Source
@@ -92,7 +93,9 @@ def reference(names: Sequence[str], *, json: bool, markdown: bool) -> int:
     try:
         named = {one.name: one for name in names for one in ops.find(name)}
     except ops.UnknownOperationError as error:
-        sys.stderr.write(f"backprop-tui: {error}\n`backprop-tui ops` lists them all\n")
+        sys.stderr.write(
+            f"backprop-tui: {printable(str(error))}\n`backprop-tui ops` lists them all\n"
+        )
         return BAD
     chosen = (named if names else OPERATIONS).values()
     out = printer(sys.stdout)

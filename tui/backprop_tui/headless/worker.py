@@ -19,7 +19,7 @@ from backprop_engine.trace import Trace
 from backprop_tui.headless.check import check_scenario
 from backprop_tui.headless.outcome import outcome_of
 from backprop_tui.headless.printer import Printer
-from backprop_tui.oracle.client import TORCH, answer_in, no_answer
+from backprop_tui.oracle.client import TORCH, answer_in, no_answer, too_large
 from backprop_tui.oracle.report import Failed, Ready, TorchReport
 from backprop_tui.oracle.serving import (
     live_no_longer_than_the_parent,
@@ -40,6 +40,9 @@ class ParentsTorch:
 
     def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         """What torch makes of `trace`."""
+        refusal = too_large(TORCH, trace)
+        if refusal is not None:
+            return refusal
         self._questions += 1
         request = {"request": self._questions, **TORCH.encode(trace)}
         say(self._replies, {"ask": self._questions, "torch": json.dumps(request)})

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from backprop_engine.scenarios.files import read_bytes
 from backprop_engine.source import Source
 
 VERSION: Final = 1
@@ -35,11 +36,11 @@ def file_of(folder: Path, target: Path | Source) -> Path:
 def load(path: Path) -> Mapping[str, Any] | None:
     """What was kept; None for nothing. Raises BrokenError and OSError."""
     try:
-        if path.stat().st_size > _LARGEST:
-            raise BrokenError("it is too large")
-        text = path.read_bytes()
+        text = read_bytes(path)
     except FileNotFoundError:
         return None
+    if len(text) > _LARGEST:
+        raise BrokenError("it is too large")
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from backprop_engine import notation
+from backprop_engine.budget import check_length
 from backprop_engine.explain import expression
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.excerpt import whole
@@ -45,6 +46,7 @@ def is_condition(text: str) -> bool:
 @lru_cache(maxsize=64)
 def compile_query(text: str) -> Formula:
     """The condition that `text` is. Raises ProblemError, with places in `text`."""
+    check_length(text)
     root = parse_expression(whole(Source("search", text)), variables=frozenset(NAMES))
     return compile_formula(text, root, _name, NAMES)
 

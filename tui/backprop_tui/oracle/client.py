@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Generic, Self
 
+from backprop_engine.limits import MAX_SENT
 from backprop_engine.trace import Trace
 from backprop_tui.oracle.process import Child
 from backprop_tui.oracle.protocol import decode_report, encode_request
 from backprop_tui.oracle.report import Failed, Ready, Report, TorchReport
+
+NO_ANSWER = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
+)  # fmt: skip
+"""What decoding raises for lines that are no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,9 @@ class Client(Generic[Report]):
 
         Never raises for the child's faults.
         """
+        refusal = too_large(self._subject, trace)
+        if refusal is not None:
+            return refusal
         with self._one_question:
             self._questions += 1
             request = {"request": self._questions, **self._subject.encode(trace)}
@@ -138,6 +147,17 @@ class Client(Generic[Report]):
             child.end()
 
 
+def too_large(subject: Subject[Any], trace: Trace) -> Failed | None:
+    """Why a recording is not sent at all; None if it is not too large."""
+    if trace.graph.budget.used <= MAX_SENT:
+        return None
+    reason = (
+        f"This recording has more than {MAX_SENT // 1_000_000} MB of arrays, "
+        f"too many for {subject.name}."
+    )
+    return Failed(reason, subject.remedy)
+
+
 def answer_in(
     subject: Subject[Report], trace: Trace, number: int, line: bytes
 ) -> Ready[Report] | Failed | None:
@@ -155,7 +175,7 @@ def answer_in(
             reason = f"{subject.title} could not run this program ({reply['error']})."
             return Failed(reason, subject.remedy)
         return Ready(subject.decode(trace, reply))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except NO_ANSWER:
         return None
 
 

@@ -28,6 +28,7 @@ from backprop_engine.autopsy.report import (
 from backprop_tui.session import Change, jump
 from backprop_tui.text import fit, printable
 from backprop_tui.view import View
+from backprop_tui.widgets.choices import Choices
 
 _MUTED, _BAD, _NAMED = "$foreground-muted", "bold $error", "bold $warning"
 _MOST_WAYS = 20
@@ -66,7 +67,7 @@ class AutopsyScreen(ModalScreen[Change | None]):
         """What has happened, above the way as a list."""
         with Vertical(id="autopsy", classes="sheet"):
             yield Static(id="about")
-            yield OptionList(id="way", compact=True, markup=False)
+            yield Choices(id="way", compact=True, markup=False)
         keys = [part for key, word in _KEYS
                 for part in ((f"{key} ", "bold $primary"), (f"{word}  ", _MUTED))]  # fmt: skip
         yield Static(Content.assemble(*keys), classes="bar")

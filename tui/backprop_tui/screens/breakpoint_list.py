@@ -24,6 +24,7 @@ from backprop_tui.stops.scan import Scan
 from backprop_tui.stops.state import Breakpoint
 from backprop_tui.text import fit, left, printable, right
 from backprop_tui.view import View
+from backprop_tui.widgets.choices import Choices
 
 _EMPTY = """\
 No breakpoint yet.
@@ -62,7 +63,7 @@ class BreakpointList(ModalScreen[Change | None]):
     def compose(self) -> ComposeResult:
         """The breakpoints, or how to set one; under them the watches that stop."""
         with Vertical(id="breakpoints"):
-            yield OptionList()
+            yield Choices()
             yield Static(self._view.glyphs.text(_EMPTY), id="no-breakpoint")
             yield Static(id="stopping-watches")
 

@@ -24,6 +24,7 @@ from backprop_tui import path_text as text
 from backprop_tui.session import Change, Session, jump
 from backprop_tui.text import printable
 from backprop_tui.view import View
+from backprop_tui.widgets.choices import Choices
 
 _TOLD_EVERY = 0.1
 """Seconds between two reports of progress."""
@@ -90,9 +91,9 @@ class OriginScreen(ModalScreen[Change | None]):
         """Two lists between a heading and the keys."""
         with Vertical(id="origin", classes="sheet"):
             yield Static(id="about")
-            yield OptionList(id="paths", compact=True, markup=False)
+            yield Choices(id="paths", compact=True, markup=False)
             yield Static(id="sum")
-            yield OptionList(id="steps", compact=True, markup=False)
+            yield Choices(id="steps", compact=True, markup=False)
         keys = [
             part
             for key, word in _KEYS

@@ -19,6 +19,7 @@ from textual.widgets.option_list import Option
 from backprop_tui.glyphs import Glyphs
 from backprop_tui.opening import Entry, list_scenarios
 from backprop_tui.text import fit, printable
+from backprop_tui.widgets.choices import Choices
 
 _EMPHASIS = re.compile(r"[`*]")
 _MARGINS = 7
@@ -69,7 +70,7 @@ class PickerScreen(Screen[None]):
             )
         else:
             width = self.app.size.width - _MARGINS
-            yield OptionList(*(Option(self._prompt(entry, width)) for entry in self._entries))
+            yield Choices(*(Option(self._prompt(entry, width)) for entry in self._entries))
         parts = [
             part
             for key, word in _KEYS

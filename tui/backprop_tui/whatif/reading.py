@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.budget import check_length
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.excerpt import whole
 from backprop_engine.expressions.parser import parse_expression
@@ -42,6 +43,7 @@ def parse_edit(text: str, trace: Trace, selected: int | None) -> Edit:
 
     Raises ProblemError, with places in `text`.
     """
+    check_length(text)
     target = _TARGET.match(text)
     node = selected
     start = 0

@@ -1,0 +1,96 @@
+"""Nothing that a scenario says is ever run as code: the sources of both packages show it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted([*(ROOT / "engine").rglob("*.py"), *(ROOT / "tui").rglob("*.py")])
+CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
+MODULES = {"pickle", "cPickle", "dill", "shelve", "marshal", "code", "codeop", "runpy", "yaml"}
+PROCESSES = {"oracle/client.py", "living_app.py"}
+"""Where a process may be started, by a list of arguments: our modules, a person's editor."""
+
+
+def parts() -> list[tuple[str, ast.AST]]:
+    return [
+        (path.relative_to(ROOT).as_posix(), node)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+    ]
+
+
+PARTS = parts()
+
+
+def test_all_sources_are_read() -> None:
+    assert len(FILES) > 150
+
+
+def test_nothing_is_evaluated() -> None:
+    called = [
+        (path, node.lineno)
+        for path, node in PARTS
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS
+    ]
+
+    assert called == []
+
+
+def test_nothing_is_unpickled_and_no_unsafe_yaml_is_there() -> None:
+    imported = {
+        (path, name.partition(".")[0])
+        for path, node in PARTS
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [one.name for one in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+        )
+    }
+
+    assert [one for one in imported if one[1] in MODULES] == []
+
+
+def test_yaml_is_read_as_events_and_never_built_into_objects() -> None:
+    made = [
+        ast.unparse(node)
+        for _, node in PARTS
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "YAML"
+    ]
+    loaded = [
+        path
+        for path, node in PARTS
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("load", "load_all", "unsafe_load", "full_load")
+        and "yaml" in ast.unparse(node.value).lower()
+    ]
+
+    assert made == ["YAML(typ='safe', pure=True)"]
+    assert loaded == []
+
+
+@pytest.mark.parametrize("name", ["allow_pickle", "shell"])
+def test_no_call_asks_for_a_shell_or_for_pickles(name: str) -> None:
+    asked = [
+        (path, node.lineno)
+        for path, node in PARTS
+        if isinstance(node, ast.Call) and any(one.arg == name for one in node.keywords)
+    ]
+
+    assert asked == []
+
+
+def test_processes_are_started_in_one_place() -> None:
+    started = {
+        path.partition("backprop_tui/")[2]
+        for path, node in PARTS
+        if isinstance(node, ast.Attribute)
+        and ast.unparse(node)
+        in ("subprocess.Popen", "subprocess.run", "subprocess.call", "os.system", "os.popen")
+    }
+
+    assert started <= PROCESSES
