@@ -109,7 +109,7 @@ def _bind(call: Call, maker: _Maker, keywords: Mapping[str, Expression]) -> list
         if name not in known:
             raise ProblemError(
                 f"`{call.function}` has no keyword `{name}` here",
-                argument.span,
+                call.keyword_spans.get(name, argument.span),
                 f"{form}, with `dtype` and `requires_grad`",
                 _LEFT_OUT if name in _IDLE else did_you_mean(name, known),
             )
