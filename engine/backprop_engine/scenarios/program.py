@@ -28,7 +28,14 @@ from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.dtypes import default_dtype, read_dtype
 from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
-from backprop_engine.scenarios.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
+from backprop_engine.scenarios.tensors import (
+    Origin,
+    Tensor,
+    is_float_leaf,
+    is_random,
+    is_tensor,
+    make_tensor,
+)
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Value, is_float
@@ -373,6 +380,10 @@ def _made(expression: Expression) -> tuple[Call, bool] | None:
             return receiver, _only_flag(expression)
         case Call() if is_tensor(expression):
             return expression, False
+        case Call(function="double" | "float", receiver=Call() as receiver, arguments=()) if (
+            is_float_leaf(receiver) and not expression.keywords
+        ):
+            return receiver, False
         case _:
             return None
 
