@@ -363,6 +363,25 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
              "write `requires_grad=True` into its `torch.tensor(…)`"),
         ),
         (
+            ("x = torch.ones((), requires_grad=True)\nwith torch.no_grad():\n  h = x*x\n"
+             "y = 3*h\ny.backward()\n"),
+            ("snippet.py:5:1: element 0 of tensors does not require grad and does not have a "
+             "grad_fn: `y` comes from an input that requires grad, but was computed inside of "
+             "`no_grad`; take `h` out of the block"),
+        ),
+        (
+            "x = torch.ones((), requires_grad=True)\ny = 3*x.detach()\ny.backward()\n",
+            ("snippet.py:3:1: element 0 of tensors does not require grad and does not have a "
+             "grad_fn: `y` comes from an input that requires grad, but through `detach`, "
+             "and no gradient goes back through that; leave `detach` out"),
+        ),
+        (
+            "x = torch.ones(3, requires_grad=True)\ny = (x > 0).float().sum()\ny.backward()\n",
+            ("snippet.py:3:1: element 0 of tensors does not require grad and does not have a "
+             "grad_fn: `y` comes from an input that requires grad, but through `gt`, "
+             "and no gradient goes back through that; leave `gt` out"),
+        ),
+        (
             "x = torch.ones(2, requires_grad=True)\ny = 2*x\ny.backward()\n",
             ("snippet.py:3:1: grad can be implicitly created only for scalar outputs: `y` has "
              "shape (2,), and backward computes a vector-Jacobian product, not a Jacobian; make it "
