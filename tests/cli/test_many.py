@@ -119,6 +119,7 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_no_process(scenario, tmp_path):
     assert [json.loads(line)["scenario"] for line in kept] == names[:2]
     # The second is printed; it may not have been counted yet.
     assert re.search("\ninterrupted: [12] of 8 scenarios are checked\n$", err.decode())
+    assert b"Traceback" not in err
     end = time.monotonic() + PATIENCE
     while group_lives(running.pid):
         assert time.monotonic() < end
