@@ -91,7 +91,7 @@ def _arguments(
         if parameter_name is None:
             raise NoRoomError(
                 f"`{call.function}` has no keyword `{name}`",
-                argument.span,
+                call.keyword_spans.get(name, argument.span),
                 expected=signature(operation, call.function),
                 fix=did_you_mean(name, list(keywords)),
             )

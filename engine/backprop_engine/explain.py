@@ -141,6 +141,12 @@ def _zero_grad(name: str) -> Explanation:
             "pass starts afresh.",
         )
     leaf = name.partition(".")[0]
+    if name.endswith("= None"):
+        return Explanation(
+            headline=name,
+            formula=name,
+            sentence=f"{leaf}.grad is forgotten; the next backward pass starts afresh.",
+        )
     return Explanation(
         headline=name,
         formula=f"{leaf}.grad = 0",

@@ -233,6 +233,19 @@ class Graph:
             self.requires_grad[operand] for operand in self.operands[node]
         )
 
+    def cut_behind(self, node: int) -> int | None:
+        """The last node that is cut off, among those that `node` is computed from and itself."""
+        seen, pending = {node}, [node]
+        found = [node] if self.is_cut_off(node) else []
+        while pending:
+            for operand in self.operands[pending.pop()]:
+                if operand not in seen:
+                    seen.add(operand)
+                    pending.append(operand)
+                    if self.is_cut_off(operand):
+                        found.append(operand)
+        return max(found, default=None)
+
     def grad_fn(self, node: int) -> str:
         """The name torch gives the node's `grad_fn`; empty where that is None."""
         while self.requires_grad[node]:

@@ -118,7 +118,7 @@ def called(made: Call, call: Call) -> Expression:
         if name not in names and name not in _IGNORED:
             raise ProblemError(
                 f"`nn.{made.function}` has no keyword `{name}` here",
-                value.span,
+                made.keyword_spans.get(name, value.span),
                 f"nn.{made.function}({', '.join(names)})",
                 did_you_mean(name, names),
             )

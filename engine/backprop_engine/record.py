@@ -16,7 +16,7 @@ from backprop_engine.graph import Graph, RecomputingError
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
 from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
-from backprop_engine.values import Value, full_like, settle, shape_of
+from backprop_engine.values import Value, full_like, is_float, settle, shape_of
 
 
 def record(scenario: Scenario) -> Trace:
@@ -230,13 +230,12 @@ class _Recorder:
     def _seed(self, one: Backward, output: int) -> Value:
         graph, value = self.graph, self.graph.value[output]
         if not graph.requires_grad[output]:
+            reason, fix = self._why_no_grad(one, output)
             raise self._error(
                 one,
                 "element 0 of tensors does not require grad and does not have a grad_fn: "
-                f"`{one.output}` depends on no input that requires grad",
-                "write `requires_grad=True` into its `torch.tensor(…)`"
-                if one.is_call
-                else "give an input `requires_grad: true`",
+                f"`{one.output}` {reason}",
+                fix,
             )
         shape = shape_of(value)
         gradient = one.gradient
@@ -260,6 +259,25 @@ class _Recorder:
                 "give one number for each element of the output",
             )
         return settle(gradient, graph.dtype)
+
+    def _why_no_grad(self, one: Backward, output: int) -> tuple[str, str]:
+        """Why an output does not require grad, and what to do."""
+        graph = self.graph
+        cut = graph.cut_behind(output)
+        operation = None if cut is None else graph.operation[cut]
+        if cut is None or operation is None:
+            cure = "write `requires_grad=True` into its `torch.tensor(…)`"
+            return (
+                "depends on no input that requires grad",
+                cure if one.is_call else "give an input `requires_grad: true`",
+            )
+        if operation.differentiable and is_float(graph.value[cut]):
+            reason = "but was computed inside of `no_grad`"
+            fix = f"take `{graph.names.get(cut, operation.name)}` out of the block"
+        else:
+            reason = f"but through `{operation.name}`, and no gradient goes back through that"
+            fix = f"leave `{operation.name}` out"
+        return f"comes from an input that requires grad, {reason}", fix
 
     def _error(self, one: Backward | ZeroGrad | Retain, message: str, fix: str) -> ScenarioError:
         return ScenarioError(self.scenario.source, Problem(message, one.span, fix=fix))

@@ -81,6 +81,14 @@ def test_clearing_gradients_is_explained():
     assert explain(trace, 5).formula == ".grad = None"
 
 
+def test_clearing_the_gradient_of_one_input_to_none_is_not_called_filling_with_zeros():
+    text = "x=2, y=x*x, y.backward(), x.grad = None"
+    trace = record(parse_shorthand(Source("<-e>", text)))
+    told = explain(trace, len(trace) - 1)
+    assert told.formula == "x.grad = None"
+    assert told.sentence == "x.grad is forgotten; the next backward pass starts afresh."
+
+
 @pytest.mark.parametrize(
     ("text", "node", "operand", "formula", "numbers"),
     [

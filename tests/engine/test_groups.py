@@ -191,7 +191,7 @@ def test_a_thousand_sizes_inside_of_sizes_are_no_deeper_than_one() -> None:
             "<-e>:1:36: `f` is a module, not a value; call it with the values it takes: `f(…)`",
         ),
         ("y = nn.Tanh()(x, x)", "<-e>:1:34: `tanh` takes at most 1 arguments"),
-        ("y = nn.Softmax(axis=0)(x)", "<-e>:1:37: `nn.Softmax` has no keyword `axis` here"),
+        ("y = nn.Softmax(axis=0)(x)", "<-e>:1:32: `nn.Softmax` has no keyword `axis` here"),
         (
             "y = nn.Linear(4, 2)(x)",
             (

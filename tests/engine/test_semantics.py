@@ -210,6 +210,41 @@ def test_numbers_of_a_pasted_program_are_numbers_and_no_inputs():
         assert grad(trace, "x") == 3.0
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = torch.Tensor([2.0]).double()                ; x.requires_grad = True",
+        "x = torch.Tensor([2]); x.requires_grad = True",
+        "x = torch.FloatTensor([2]).requires_grad_()",
+        "x = nn.Parameter(torch.DoubleTensor([2.0]).float())",
+    ],
+)
+def test_tensors_of_the_older_functions_are_leaves(line):
+    trace = snippet(line + "\no = torch.tanh(x * -3.0 + 6.8813735870195432)\no.backward()")
+    assert list(trace.graph.inputs) == ["x"]
+    np.testing.assert_allclose(grad(trace, "x"), [-1.5], rtol=1e-12)
+
+
+def test_a_long_tensor_is_an_index():
+    trace = snippet(
+        "W = torch.Tensor([[1, 2], [3, 4]]).requires_grad_()\n"
+        "y = W[torch.LongTensor([1, 1])].sum()\ny.backward()"
+    )
+    np.testing.assert_array_equal(grad(trace, "W"), [[0, 0], [2, 2]])
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ("torch.Tensor(3)", "this is a size, and nobody says what the numbers are"),
+        ("torch.LongTensor([0.5])", "`torch.LongTensor` takes whole numbers"),
+    ],
+)
+def test_what_an_older_function_cannot_make_is_told(made, message):
+    with pytest.raises(ScenarioError, match=message):
+        snippet(f"x = {made}\ny = x * 2\n")
+
+
 def test_beside_the_shorthands_inputs_a_program_may_call_backward_itself():
     trace = shorthand("x=2, y=x**2, y.backward(), x.grad = None, y.backward(), y.backward()")
     assert [one.kind for one in trace.passes[1:]] == [
@@ -326,6 +361,25 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
             ("snippet.py:3:1: element 0 of tensors does not require grad and does not have a "
              "grad_fn: `y` depends on no input that requires grad; "
              "write `requires_grad=True` into its `torch.tensor(…)`"),
+        ),
+        (
+            ("x = torch.ones((), requires_grad=True)\nwith torch.no_grad():\n  h = x*x\n"
+             "y = 3*h\ny.backward()\n"),
+            ("snippet.py:5:1: element 0 of tensors does not require grad and does not have a "
+             "grad_fn: `y` comes from an input that requires grad, but was computed inside of "
+             "`no_grad`; take `h` out of the block"),
+        ),
+        (
+            "x = torch.ones((), requires_grad=True)\ny = 3*x.detach()\ny.backward()\n",
+            ("snippet.py:3:1: element 0 of tensors does not require grad and does not have a "
+             "grad_fn: `y` comes from an input that requires grad, but through `detach`, "
+             "and no gradient goes back through that; leave `detach` out"),
+        ),
+        (
+            "x = torch.ones(3, requires_grad=True)\ny = (x > 0).float().sum()\ny.backward()\n",
+            ("snippet.py:3:1: element 0 of tensors does not require grad and does not have a "
+             "grad_fn: `y` comes from an input that requires grad, but through `gt`, "
+             "and no gradient goes back through that; leave `gt` out"),
         ),
         (
             "x = torch.ones(2, requires_grad=True)\ny = 2*x\ny.backward()\n",

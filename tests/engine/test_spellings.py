@@ -115,6 +115,31 @@ def test_a_call_that_does_not_fit_is_refused_in_words(call, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("statement", "word"),
+    [
+        ("y = x.sum(dims=0)", "dims"),
+        ("y = x + torch.ones(2, divice='cpu')", "divice"),
+        ("y = nn.Softmax(axis=0)(x)", "axis"),
+    ],
+)
+def test_an_unknown_keyword_is_underlined_itself(statement, word):
+    with pytest.raises(ScenarioError) as caught:
+        trace_of(f"x = torch.tensor([1., 2.], requires_grad=True)\n{statement}")
+    *_, shown, carets = caught.value.render().split("\nexpected:")[0].splitlines()
+    assert shown[carets.index("^") :][: carets.count("^")] == word
+
+
+@pytest.mark.parametrize(
+    "call", ["reshape(x, (4, 2))", "x.view(4, 2)", "x.view_as(w)", "x.reshape_as(w)"]
+)
+def test_a_shape_that_does_not_fit_is_told_with_the_name_that_was_written(call):
+    with pytest.raises(ScenarioError) as caught:
+        trace_of(f"x = torch.ones(3, 2, requires_grad=True)\nw = torch.ones(4, 2)\ny = {call}")
+    name = call.removeprefix("x.").partition("(")[0]
+    assert f"`{name}` cannot take shape (3, 2) to (4, 2)" in str(caught.value)
+
+
 def test_a_number_written_out_is_an_attribute_before_it_is_a_value():
     for forms in FUNCTIONS.values():
         counts = [sum(one.kind is Kind.OPERAND for one in form.parameters) for form in forms]

@@ -44,13 +44,13 @@ RESHAPED_BACK = moved(
 )
 
 
-def _reshape(a: Any, shape: Shape) -> Any:
+def _reshape(a: Any, shape: Shape, name: str = "reshape") -> Any:
     size = np.size(a)
     known = [one for one in shape if one != -1]
     fits = size == np.prod(known) if len(known) == len(shape) else _divides(known, size)
     if len(shape) - len(known) > 1 or any(one < 0 for one in known) or not fits:
         raise OperandError(
-            f"`reshape` cannot take shape {shape_of(a)} to {shape}: "
+            f"`{name}` cannot take shape {shape_of(a)} to {shape}: "
             f"it has {size} elements, and they must stay {size}",
             "one size may be -1: it is then worked out from the others",
         )
@@ -74,11 +74,11 @@ def _reshape_grad_fn(application: Application, shape: Shape) -> str:
     return "ReshapeAliasBackward0" if _is_view(a, shape) else "UnsafeViewBackward0"
 
 
-def _view(a: Any, shape: Shape) -> Any:
-    made = _reshape(a, shape)
+def _view(a: Any, shape: Shape, name: str = "view") -> Any:
+    made = _reshape(a, shape, name)
     if isinstance(a, np.ndarray) and a.size and not _is_view(a, shape):
         raise OperandError(
-            f"`view` cannot read shape {a.shape} as {shape}: its elements do not lie in memory "
+            f"`{name}` cannot read shape {a.shape} as {shape}: its elements do not lie in memory "
             "in that order, after a transposition for one",
             "use `reshape`, which copies where it has to",
         )
@@ -198,7 +198,7 @@ VIEW = Operation(
 
 VIEW_AS = Operation(
     name="view_as",
-    forward=lambda a, b: _view(a, shape_of(b)),
+    forward=lambda a, b: _view(a, shape_of(b), "view_as"),
     derivatives=RESHAPED_BACK,
     notation="view({a}, shape of {b})",
     torch=lambda torch, a, b: a.view_as(b),
@@ -210,7 +210,7 @@ VIEW_AS = Operation(
 
 RESHAPE_AS = Operation(
     name="reshape_as",
-    forward=lambda a, b: _reshape(a, shape_of(b)),
+    forward=lambda a, b: _reshape(a, shape_of(b), "reshape_as"),
     derivatives=RESHAPED_BACK,
     notation="reshape({a}, shape of {b})",
     torch=lambda torch, a, b: a.reshape_as(b),

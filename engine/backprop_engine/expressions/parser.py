@@ -401,6 +401,7 @@ def _call(
 ) -> _Part:
     positional: list[Expression] = []
     keywords: list[tuple[str, Expression]] = []
+    places: dict[str, Span] = {}
     for argument in arguments:
         if isinstance(argument, _Part):
             if keywords:
@@ -410,7 +411,7 @@ def _call(
             raise mistakes.repeated_keyword(argument.name, _span(argument.name))
         else:
             keywords.append((str(argument.name), argument.value.expression))
+            places[str(argument.name)] = _span(argument.name)
     span = Span(start, _span(right).stop)
-    return _leaf(
-        Call(function, receiver, prefix, tuple(positional), tuple(keywords), function_span, span)
-    )
+    words = (tuple(positional), tuple(keywords))
+    return _leaf(Call(function, receiver, prefix, *words, function_span, span, places))

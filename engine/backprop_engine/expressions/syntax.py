@@ -6,8 +6,8 @@ A sum of 5,000 terms is a tree 5,000 levels deep, so nothing may recurse over it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from backprop_engine.source import Span
 
@@ -85,6 +85,7 @@ class Call:
 
     `function` is the last part of the dotted name. `receiver` is the object of a method form
     and None for a function, whose `prefix` (`torch`, `F`, `torch.nn.functional`) is kept as text.
+    `keyword_spans` tells where the words before the `=` stand, as far as they were written.
     """
 
     function: str
@@ -94,6 +95,7 @@ class Call:
     keywords: tuple[tuple[str, Expression], ...]
     function_span: Span
     span: Span
+    keyword_spans: Mapping[str, Span] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

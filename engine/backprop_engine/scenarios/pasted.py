@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Call, Expression, postorder
-from backprop_engine.scenarios.tensors import is_tensor
+from backprop_engine.scenarios.tensors import is_float_leaf, is_tensor
 from backprop_engine.source import ProblemError
 
 
@@ -28,6 +28,10 @@ def made_by(expression: Expression) -> tuple[Call, bool] | None:
             return receiver, only_flag(expression)
         case Call() if is_tensor(expression):
             return expression, False
+        case Call(function="double" | "float", receiver=Call() as receiver, arguments=()) if (
+            is_float_leaf(receiver) and not expression.keywords
+        ):
+            return receiver, False
         case _:
             return None
 

@@ -33,8 +33,7 @@ _ATTENTION: Final = "write `F.scaled_dot_product_attention(q, k, v)`"
 
 _FUNCTIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("multinomial", "bernoulli", "poisson"), _WRITE_OUT),
-    **dict.fromkeys(("empty", "empty_like", "from_numpy", "array", "Tensor"), _WRITE_OUT),
-    **dict.fromkeys(("FloatTensor", "DoubleTensor", "LongTensor", "new_tensor"), _WRITE_OUT),
+    **dict.fromkeys(("empty", "empty_like", "from_numpy", "array", "new_tensor"), _WRITE_OUT),
     **dict.fromkeys(("rand_like", "randn_like", "normal"), "write the shape: `torch.randn(3, 4)`"),
     "full_like": "write `c * torch.ones_like(x)`",
     "logspace": "write `10 ** torch.linspace(start, end, steps)`",
@@ -64,6 +63,7 @@ _FUNCTIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell"), _RECURRENT),
     **dict.fromkeys(("MultiheadAttention", "Transformer"), _ATTENTION),
     **dict.fromkeys(("set_printoptions", "use_deterministic_algorithms", "seed"), _STAYS),
+    "bool": "compare with a number, such as `x != 0`",
     "detach_": "write `x = x.detach()`",
     "compile": "leave it out: it changes no number",
 }

@@ -27,6 +27,7 @@ _KEYWORDS: Final = ("dtype", "requires_grad")
 _IDLE: Final = ("device", "generator", "layout", "out", "pin_memory", "memory_format")
 _LEFT_OUT: Final = "leave it out: no number depends on it here"
 _LARGEST: Final = 2**62
+_FLOAT_MAKERS: Final = ("Tensor", "FloatTensor", "DoubleTensor", "rand", "randn", "zeros", "ones")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -66,6 +67,16 @@ def is_tensor(expression: Expression) -> bool:
         and expression.receiver is None
         and expression.function in MAKERS
         and expression.prefix in ("", "torch")
+    )
+
+
+def is_float_leaf(expression: Expression) -> bool:
+    """Whether it writes floats out, and asks for nothing: `.double()` of it is a leaf still."""
+    return (
+        isinstance(expression, Call)
+        and is_tensor(expression)
+        and not expression.keywords
+        and expression.function in _FLOAT_MAKERS
     )
 
 
@@ -110,7 +121,7 @@ def _bind(call: Call, maker: _Maker, keywords: Mapping[str, Expression]) -> list
         if name not in known:
             raise ProblemError(
                 f"`{call.function}` has no keyword `{name}` here",
-                argument.span,
+                call.keyword_spans.get(name, argument.span),
                 f"{form}, with `dtype` and `requires_grad`",
                 _LEFT_OUT if name in _IDLE else did_you_mean(name, known),
             )
@@ -198,6 +209,29 @@ def _tensor(origin: Origin, data: Expression) -> Any:
     elif kinds and float not in kinds:
         dtype = "int64"
     return nested_array(data, _items, lambda one: _element(origin, one), dtype)
+
+
+def _floats(origin: Origin, data: Expression) -> Any:
+    return _listed(origin, data).astype(np.float64)
+
+
+def _longs(origin: Origin, data: Expression) -> Any:
+    array = _listed(origin, data)
+    if array.dtype.kind == "f" and array.size:
+        raise ProblemError("`torch.LongTensor` takes whole numbers", data.span)
+    return array.astype(np.int64)
+
+
+def _listed(origin: Origin, data: Expression) -> np.ndarray:
+    """The numbers of one of torch's older functions, which takes a number for a size."""
+    if not isinstance(data, syntax.Sequence):
+        raise ProblemError(
+            "this is a size, and nobody says what the numbers are",
+            data.span,
+            "a list of numbers",
+            "write `torch.zeros(3)`, or the numbers out",
+        )
+    return np.asarray(_tensor(origin, data))
 
 
 def _elements(data: Expression) -> Iterator[Expression]:
@@ -298,6 +332,10 @@ def _arange(
 MAKERS: Final[Mapping[str, _Maker]] = {
     "tensor": _Maker(_tensor, ("data",), 1),
     "as_tensor": _Maker(_tensor, ("data",), 1),
+    "Tensor": _Maker(_floats, ("data",), 1),
+    "FloatTensor": _Maker(_floats, ("data",), 1),
+    "DoubleTensor": _Maker(_floats, ("data",), 1),
+    "LongTensor": _Maker(_longs, ("data",), 1),
     "zeros": _Maker(_zeros, ("size",), 1, is_shape=True),
     "ones": _Maker(_ones, ("size",), 1, is_shape=True),
     "full": _Maker(_full, ("size", "fill_value"), 2),
