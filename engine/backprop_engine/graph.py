@@ -129,7 +129,7 @@ class Graph:
     ) -> Value:
         given = [values[operand] for operand in operands]
         if not attributes and np.ndarray not in map(type, given):
-            return settle(called(operation.forward, operation, given, attributes), self.dtype)
+            return settle(_evaluated(operation.forward, operation, given, attributes), self.dtype)
         self.budget.check_time()
         settled = settle(called(operation.forward, operation, given, attributes), self.dtype)
         self.budget.take_values((settled,))
@@ -288,13 +288,25 @@ def called(
     values: list[Value],
     attributes: Mapping[str, Any],
 ) -> Any:
-    """What a function of `operation` gives; OperandError where it cannot take the values."""
+    """What a function of `operation` gives; OperandError where it cannot take the values.
+
+    Sizes are checked first.
+    """
     if operation.variadic and len(values) > MAX_OPERANDS:
         raise LimitError(
             f"`{operation.name}` takes {MAX_OPERANDS:,} values at most, not {len(values):,}"
         )
     if (operation.elementwise or operation.broadcasts) and np.ndarray in map(type, values):
         check_broadcast(*map(shape_of, values))
+    return _evaluated(function, operation, values, attributes)
+
+
+def _evaluated(
+    function: Callable[..., Any],
+    operation: Operation,
+    values: list[Value],
+    attributes: Mapping[str, Any],
+) -> Any:
     try:
         return evaluate(function, values, attributes)
     except OperandError:
