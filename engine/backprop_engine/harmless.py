@@ -11,10 +11,15 @@ from typing import Final
 
 _CONTROL_PICTURES: Final = 0x2400
 _DELETE: Final = 0x7F
-_QUOTED: Final = re.compile(r"`([^`]{61,})`")
+_QUOTED: Final = re.compile(r"`([^`]*)`")
+_LONG: Final = 60
 _KEPT: Final = 28
 _LONGEST: Final = 2_000
 """Characters of a message."""
+
+
+def _shortened(quoted: re.Match[str]) -> str:
+    return f"`{_cut(quoted[1])}`" if len(quoted[1]) > _LONG else quoted[0]
 
 
 def printable(text: str) -> str:
@@ -37,7 +42,7 @@ def _picture(character: str) -> str:
 def brief(message: str) -> str:
     """A message with what it quotes cut in the middle where that is long."""
     if len(message) > _QUOTED_AT_LEAST:
-        message = _QUOTED.sub(lambda quoted: f"`{_cut(quoted[1])}`", message)
+        message = _QUOTED.sub(_shortened, message)
     return message if len(message) <= _LONGEST else message[:_LONGEST] + "…"
 
 

@@ -271,6 +271,11 @@ def too_long(reading: Reading, start: int) -> ProblemError:
     )
 
 
+def nested_too_deep(span: Span, most: int) -> ProblemError:
+    """Lists inside one another, beyond what an array can have for axes."""
+    return ProblemError(f"nested deeper than {most} levels", span)
+
+
 def unknown_constant(dotted: str, span: Span, known: Iterable[str]) -> ProblemError:
     """`torch.something` that is neither called nor a constant."""
     prefix, _, name = "".join(dotted.split()).rpartition(".")

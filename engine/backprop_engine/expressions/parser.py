@@ -47,6 +47,7 @@ from backprop_engine.expressions.syntax import (
     children,
     not_recorded,
 )
+from backprop_engine.limits import MAX_NESTING
 from backprop_engine.source import Span
 
 CONSTANTS: Final = {
@@ -122,6 +123,8 @@ class _Part(NamedTuple):
     stop: int
     right: int | None = None
     """Of a comparison without brackets: where its right side starts."""
+    depth: int = 0
+    """Of a list: how many lists are inside one another."""
 
 
 class _ChainedError(Exception):
@@ -296,7 +299,7 @@ class _Builder(Transformer[Token, Any]):
 
     @v_args(inline=True)
     def group(self, left: Token, inner: _Part, right: Token) -> _Part:
-        return _Part(inner.expression, _span(left).start, _span(right).stop)
+        return _Part(inner.expression, _span(left).start, _span(right).stop, depth=inner.depth)
 
     @v_args(inline=True)
     def star(self, sign: Token, value: _Part) -> _Part:
@@ -304,7 +307,12 @@ class _Builder(Transformer[Token, Any]):
 
     def sequence(self, children: list[Any]) -> _Part:
         span = Span(_span(children[0]).start, _span(children[-1]).stop)
-        return _leaf(Sequence(tuple(part.expression for part in children[1:-1]), span))
+        parts: list[_Part] = children[1:-1]
+        depth = 1 + max((part.depth for part in parts), default=0)
+        if depth > MAX_NESTING:
+            raise mistakes.nested_too_deep(span, MAX_NESTING)
+        made = Sequence(tuple(part.expression for part in parts), span)
+        return _leaf(made)._replace(depth=depth)
 
     @v_args(inline=True)
     def keyword(self, name: Token, _: Token, value: _Part | Token) -> _Keyword:
