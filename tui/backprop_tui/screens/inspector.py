@@ -210,11 +210,15 @@ class InspectorScreen(Screen[None]):
 
     def action_quantity(self, by: int) -> None:
         """Show the next quantity."""
+        if not self._value_shape:
+            return  # of a number all are shown at once
         every = list(Quantity)
         self._choose(every[(every.index(self._quantity) + by) % len(every)])
 
     def action_whose(self) -> None:
         """Show ours, torch's, or the difference."""
+        if not self._value_shape:
+            return
         every = list(Whose)
         self._choose(every[(every.index(self._whose) + 1) % len(every)])
 
