@@ -55,7 +55,7 @@ def test_out_again_everything_is_as_it_was_but_for_what_is_said():
     inside = do.pass_end(do.step_forward(step_into(session)))
     back = step_out(inside)
     assert replace(back, notice=session.notice) == session
-    assert back.notice == "p = σ(x): inside and outside send the same: to x 0.314981, 6 ulp apart"
+    assert back.notice == "p: inside and outside send the same: to x 0.314981, 6 ulp apart"
 
 
 def test_inside_the_commands_work_on_the_inner_trace_and_know_the_way_out():
