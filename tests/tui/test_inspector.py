@@ -139,7 +139,10 @@ async def test_copying_one_element_and_all(opened, text_of):
         assert "no nan and no inf here" in text_of(pilot)
         await pilot.press("l", "l", "y")
         assert pilot.app.clipboard == "-2"
-        await pilot.press("Y")
+        assert "copied v[2]: -2" in text_of(pilot)
+        await pilot.press("t", "y")
+        assert "copied v[2] (torch): " in text_of(pilot)
+        await pilot.press("t", "t", "Y")
         value = pilot.app.session.trace.graph.value[pilot.app.session.node]
         assert pilot.app.clipboard == str(value.tolist())
 

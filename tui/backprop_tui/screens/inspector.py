@@ -248,16 +248,19 @@ class InspectorScreen(Screen[None]):
     def action_copy_element(self) -> None:
         """Copy the element under the cursor."""
         if self._index is not None:
-            self._copy(self._layer.block(self._index)[()])
+            at = f"[{', '.join(map(str, self._index))}]" if self._index else ""
+            self._copy(self._layer.block(self._index)[()], at)
 
     def action_copy_all(self) -> None:
         """Copy the layer."""
         if self._layer.shown is not None:
             block = self._layer.block(())
-            self._copy(block if block.shape else block[()])
+            self._copy(block if block.shape else block[()], "")
 
-    def _copy(self, value: Value) -> None:
-        copied = copy_of(self._view.session.trace.label(self._node), value)
+    def _copy(self, value: Value, at: str) -> None:
+        unusual = [one for one in (self._quantity, self._whose) if one not in ("value", "ours")]
+        layer = f" ({', '.join(unusual)})" if unusual else ""
+        copied = copy_of(f"{self._view.session.trace.label(self._node)}{at}{layer}", value)
         if copied.text:
             self.app.copy_to_clipboard(copied.text)
         self._put("keys", Content.styled(self._view.glyphs.text(copied.notice), "bold $warning"))
