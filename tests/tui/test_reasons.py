@@ -97,7 +97,8 @@ async def test_escape_goes_from_the_steps_to_the_paths_and_then_out(opened):
 
 @pytest.mark.parametrize(
     ("keys", "label", "reason"),
-    [("", "x", "x has no gradient yet: no backward pass has begun."),
+    [("", "x", "x has no gradient yet: no backward pass has begun. f, then n lead there."),
+     ("f", "x", "x has no gradient yet: no backward pass has begun. n begins it."),
      ("f f", "3", "3 does not require grad, so no gradient comes to it.")],
 )  # fmt: skip
 async def test_where_there_is_no_gradient_it_is_said_why(opened, text_of, keys, label, reason):
