@@ -8,17 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from backprop_engine.checking.differences import finite_differences
 from backprop_engine.record import record
-from backprop_engine.scenarios.loader import load
-from backprop_engine.source import ScenarioError
+from backprop_engine.scenarios.loader import load, parse_document
+from backprop_engine.source import ScenarioError, Source
 from backprop_tui.headless.check import Checked, check_scenario
+from backprop_tui.oracle.agreement import agreement
 from backprop_tui.oracle.client import Oracle
+from backprop_tui.oracle.report import Ready
 from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.report import IN_ARRAYS
 
 ROOT = Path(__file__).parents[1]
 GALLERY = sorted((ROOT / "scenarios" / "gallery").glob("*.yaml"))
-EVERY = sorted((ROOT / "scenarios").rglob("*.yaml"))
+LARGE = ROOT / "scenarios" / "large"
+EVERY = sorted(set((ROOT / "scenarios").rglob("*.yaml")) - set(LARGE.iterdir()))
 EXCUSED = re.compile("a kink|not finite")
 """Reasons that lie in the point, which is what these lessons are about."""
 
@@ -45,6 +49,24 @@ def test_hints_stand_at_nodes_that_take_part_in_a_step(path):
         return
     for node in trace.heading.hints:
         assert trace.visits(node)
+
+
+def test_the_moons_are_right_by_every_oracle_and_as_large_as_they_say():
+    """All 100 points take torch some seconds; three of them are the same network."""
+    source = load(LARGE / "moons.yaml").source
+    assert "range(100)" in source.text
+    few = Source(source.name, source.text.replace("range(100)", "range(0, 100, 33)"))
+    whole, trace = record(parse_document(source)), record(parse_document(few))
+    assert 60_000 < len(whole.graph) < 70_000
+    names = set(whole.graph.names.values())
+    assert {"score@1", "hidden1@1[3]", "hidden2@100[15]", "w2[3][5]", "losses[99]"} <= names
+    with Oracle() as torch:
+        answer = torch.ask(trace)
+    assert isinstance(answer, Ready), answer
+    agreed = agreement(trace, answer.report)
+    assert not agreed.faulty_nodes
+    assert not agreed.faulty_steps
+    assert all(one.agrees for one in finite_differences(trace).values())
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,17 @@ from backprop_engine.calls import Call
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import Graph
-from backprop_engine.groups import Bundle, Group, Outputs, Sizes, not_one_value
+from backprop_engine.groups import (
+    Bundle,
+    Counting,
+    Group,
+    Outputs,
+    Sizes,
+    Whole,
+    not_one_value,
+)
 from backprop_engine.literals import (
+    MAX_NESTING,
     NotWrittenError,
     Question,
     answer,
@@ -25,7 +34,7 @@ from backprop_engine.literals import (
 from backprop_engine.modules import Module
 from backprop_engine.operation import OperandError
 from backprop_engine.scenarios.scenario import Scenario
-from backprop_engine.source import ProblemError, ScenarioError, Span
+from backprop_engine.source import Problem, ProblemError, ScenarioError, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Value, settle, shape_of
 
@@ -61,14 +70,21 @@ class Environment:
         """Nodes that are whole numbers of Python's."""
         self._tuples: dict[int, tuple[Any, ...]] = {}
         """Short lists of numbers, by their nodes: `(3, 2)` may be a shape, too."""
-        self._sizes: dict[Expression, Any] = {}
-        """What was asked of values without a name."""
+        self._sizes: dict[tuple[Expression, int], Any] = {}
+        """What was asked of values without a name, in an iteration."""
         self._picked: dict[tuple[Outputs, int], int] = {}
         self._seen: Counter[str] = Counter()
         self._total = Counter(
             [one.name for one in scenario.inputs]
             + [name.name for one in scenario.statements for name in one.names]
         )
+        self._looped = {
+            name.name
+            for one in scenario.statements
+            if isinstance(one, syntax.Loop)
+            for name in one.names
+        }
+        """Names assigned in a loop: they have versions, however often it runs."""
         for one in scenario.inputs:
             node = self.graph.add_input(
                 one.name, one.value, requires_grad=one.requires_grad, span=one.span
@@ -81,12 +97,22 @@ class Environment:
         if group is not None:
             problem = not_one_value(group, name, span).problem
             raise ScenarioError(self.scenario.source, problem)
-        return self.names[name]
+        if name in self.names:
+            return self.names[name]
+        plain, _, version = name.partition("@")
+        count = self._seen[plain]
+        problem = Problem(f"`{name}` is never assigned: its loop runs no time", span)
+        if count:
+            problem = Problem(
+                f"`{plain}` has no version `@{version}`", span, f"`{plain}@1` to `{plain}@{count}`"
+            )
+        raise ScenarioError(self.scenario.source, problem)
 
     def _bind(self, name: str, result: Result) -> str:
         """Let `name` mean `result` from here on; returns the version's name (`h@2`)."""
         self._seen[name] += 1
-        version = name if self._total[name] == 1 else f"{name}@{self._seen[name]}"
+        is_only = self._total[name] == 1 and name not in self._looped
+        version = name if is_only else f"{name}@{self._seen[name]}"
         if isinstance(result, int):
             if self.groups:
                 self.groups.pop(name, None)
@@ -140,35 +166,45 @@ class Environment:
         asked = question(expression)
         if asked is None:
             raise NotWrittenError(expression.span)
-        if expression in self._sizes:
-            return self._sizes[expression]
+        measured = (expression, self.graph.iterations.current)
+        if measured in self._sizes:
+            return self._sizes[measured]
         if isinstance(asked.receiver, syntax.Name):
             return self._measure(asked, self._look_up(asked.receiver))
         if asked.of == "len" and is_number(asked.receiver):
-            return self._measure(asked, Sizes(literal(asked.receiver, self._known)))
+            listed = literal(asked.receiver, self._known)
+            if not isinstance(listed, tuple):
+                raise ProblemError("a single number has no length", asked.receiver.span)
+            return self._measure(asked, Sizes(listed))
         raise UnmeasuredError(asked, expression)
 
     def _named_number(self, name: syntax.Name) -> Any:
         result = self._look_up(name)
+        if isinstance(result, Whole):
+            return result.value
         if isinstance(result, Sizes):
             return result.shape
         if isinstance(result, int) and result in self._tuples:
             return self._tuples[result]
-        nodes: tuple[int, ...] = (result,) if isinstance(result, int) else ()
-        if isinstance(result, Bundle):
-            nodes = result.nodes
-        if not nodes or not all(self.graph.is_number[node] for node in nodes):
-            raise NotWrittenError(name.span)
-        numbers = tuple(
-            int(self.graph.value[node]) if node in self._whole else float(self.graph.value[node])
-            for node in nodes
-        )
-        return numbers[0] if isinstance(result, int) else numbers
+        if isinstance(result, int):
+            return self._number_of(result, name.span)
+        if isinstance(result, Bundle) and 0 < len(result) <= MAX_NESTING:
+            return tuple(self._number_of(one, name.span) for one in result.items)
+        raise NotWrittenError(name.span)
+
+    def _number_of(self, result: Result, span: Span) -> int | float:
+        """The number of Python's that a result is; NotWrittenError for any other."""
+        if isinstance(result, Whole):
+            return result.value
+        if not isinstance(result, int) or not self.graph.is_number[result]:
+            raise NotWrittenError(span)
+        value = self.graph.value[result]
+        return int(value) if result in self._whole else float(value)
 
     def _measure(self, asked: Question, result: Result) -> Any:
         if isinstance(result, int):
             return answer(asked, shape_of(self.graph.value[result]), self._known)
-        if asked.of == "len" and not isinstance(result, Module):
+        if asked.of == "len" and not isinstance(result, Module | Whole):
             return len(result)
         if asked.of == "numel" and isinstance(result, Sizes):
             return answer(asked, result.shape, self._known)
@@ -180,6 +216,8 @@ class Environment:
         """The node where one value is needed."""
         if isinstance(result, int):
             return result
+        if isinstance(result, Whole):
+            return self._constant(result.value, expression.span)
         raise not_one_value(result, self._text(expression.span), expression.span)
 
     def _outputs(self, call: Call, nodes: tuple[int, ...], span: Span) -> Outputs:
@@ -190,11 +228,13 @@ class Environment:
             raise ProblemError(str(error), span, fix=error.fix) from None
         return Outputs(operation, nodes, attributes, names, span, self.graph.is_recording)
 
-    def _pick(self, group: Group, position: int, span: Span) -> int:
-        """The node of one of several values; of an output it is made when first asked for."""
+    def _pick(self, group: Group, position: int, span: Span) -> Result:
+        """One of several values; the node of an output is made when it is first asked for."""
         if isinstance(group, Bundle):
-            return group.nodes[position]
-        if isinstance(group, Module):
+            return group.items[position]
+        if isinstance(group, Counting):
+            return Whole(group.numbers[position])
+        if isinstance(group, Module | Whole):
             raise not_one_value(group, self._text(span), span)
         if isinstance(group, Sizes):
             return self._constant(group.shape[position], span)

@@ -2,83 +2,73 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TypeGuard
 
-import numpy as np
-
-from backprop_engine.calls import Call, resolve, unknown_property
-from backprop_engine.catalogue import FUNCTIONS, INDEX, PROPERTIES
-from backprop_engine.environment import Environment, Result, UnmeasuredError
+from backprop_engine.calls import resolve, unknown_property
+from backprop_engine.catalogue import BINARY, INDEX, PROPERTIES
+from backprop_engine.environment import Result, UnmeasuredError
 from backprop_engine.expressions import syntax
-from backprop_engine.expressions.syntax import Assignment, Expression, Unpacking, postorder
+from backprop_engine.expressions.syntax import (
+    Append,
+    Assignment,
+    Expression,
+    Loop,
+    Statement,
+    Unpacking,
+)
+from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.groups import (
     Bundle,
     Group,
     Outputs,
-    Sizes,
     check_count,
     not_one_value,
     position_of,
 )
-from backprop_engine.literals import (
-    MAX_NESTING,
-    NotWrittenError,
-    Question,
-    is_mathematics,
-    is_number,
-    literal,
-)
-from backprop_engine.modules import Module, called, module
-from backprop_engine.operation import OperandError
+from backprop_engine.leaves import Leaves
+from backprop_engine.operation import OperandError, Operation
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Span
-from backprop_engine.values import full_like, shape_of
+from backprop_engine.tasks import (
+    AddUp,
+    Apply,
+    Begin,
+    Collect,
+    Comprehend,
+    Filled,
+    Gather,
+    Measure,
+    PickNamed,
+    Task,
+    Total,
+)
+from backprop_engine.values import full_like
 
-
-class _Filled(NamedTuple):
-    """Pending work: a constant tensor of the shape of the last result (`torch.ones_like(y)`)."""
-
-    fill: float
-    model: Expression
-    span: Span
-
-
-class _Apply(NamedTuple):
-    """Pending work: apply `call` once its operands stand on the stack of results."""
-
-    call: Call
-    span: Span
-
-
-class _Collect(NamedTuple):
-    """Pending work: the last results are the items of a list."""
-
-    items: tuple[Expression, ...]
-
-
-class _PickNamed(NamedTuple):
-    """Pending work: `.values` of the last result."""
-
-    attribute: syntax.Attribute
-
-
-class _Measure(NamedTuple):
-    """Pending work: the last result is what a size is asked of."""
-
-    asked: Question
-    expression: Expression
-
-
-_Task = Expression | _Apply | _Filled | _Collect | _PickNamed | _Measure
-
-
+_ADD: Final = BINARY["+"]
+_NO_MORE: Final = object()
 _LIKE: Final = {"ones_like": 1.0, "zeros_like": 0.0}
 
 
-def _is_written(part: Expression) -> bool:
-    return isinstance(
-        part, syntax.Number | syntax.Literal | syntax.Sequence | syntax.Unary | syntax.Binary
+def _is_total(expression: Expression) -> TypeGuard[syntax.Call]:
+    """Whether it may be Python's `sum`, of a list and maybe a start."""
+    return (
+        isinstance(expression, syntax.Call)
+        and expression.function == "sum"
+        and expression.receiver is None
+        and not expression.prefix
+        and 1 <= len(expression.arguments) <= 2
+        and not expression.keywords
     )
+
+
+def _open(expression: Expression, pending: list[Task]) -> None:
+    """Evaluate a list that is written out item by item, even if numbers are all that is in it."""
+    if isinstance(expression, syntax.Sequence):
+        pending.append(Collect(expression.items))
+        pending.extend(reversed(expression.items))
+    else:
+        pending.append(expression)
 
 
 def _model(call: syntax.Call) -> Expression:
@@ -91,34 +81,70 @@ def _model(call: syntax.Call) -> Expression:
     return given[0]
 
 
-class Evaluation(Environment):
+class Evaluation(Leaves):
     """A scenario's statements run on a new graph; `assigned` has what `compute` assigns."""
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
         self.assigned: dict[str, int] = {}
+        self._plans: dict[Task, tuple[Task, ...]] = {}
+        """How operations are applied that are the same however often they are met."""
         try:
-            for statement in scenario.statements:
-                self._run(statement)
+            self._run_all(scenario.statements)
         except ProblemError as error:
             raise ScenarioError(scenario.source, error.problem) from None
 
-    def _run(self, statement: Assignment | Unpacking) -> None:
+    def _run_all(self, statements: Iterable[Statement]) -> None:
+        """Statement after statement; loops are on a stack, each with where it is."""
+        running: list[Iterator[Statement]] = [iter(statements)]
+        while running:
+            statement = next(running[-1], None)
+            if statement is None:
+                running.pop()
+            elif isinstance(statement, Loop):
+                running.append(self._turns(statement))
+            elif isinstance(statement, Assignment | Unpacking | Append):
+                self._run(statement)
+
+    def _turns(self, loop: Loop) -> Iterator[Statement]:
+        """The statements of a loop, again and again, each time with its names bound anew."""
+        self.graph.is_recording = loop.is_recorded
+        result = self._evaluate(loop.iterable, is_gone_through=True)
+        for _ in self._iterate(loop.target, loop.iterable, result, loop.span):
+            yield from loop.body
+
+    def _run(self, statement: Assignment | Unpacking | Append) -> None:
         self.graph.is_recording = statement.is_recorded
+        if isinstance(statement, Append):
+            self._append(statement)
+            return
         if isinstance(statement, Unpacking):
             self._unpack(statement)
             return
         self._check_in_place(statement)
         result = self._evaluate(statement.expression)
         if statement.has_target:
-            self._assign(statement.name, result)
+            self._assign(statement.name, result, statement.span)
         else:
             self._bind(statement.name, result)
 
-    def _assign(self, name: str, result: Result) -> None:
+    def _append(self, statement: Append) -> None:
+        name = statement.target.name
+        bundle = self.groups.get(name)
+        if not isinstance(bundle, Bundle):
+            self._look_up(statement.target)
+            raise ProblemError(f"`{name}` is not a list", statement.target.span, "`hs = []`")
+        item = self._evaluate(statement.value)
+        if isinstance(item, int) and self.graph.operation[item] is not None:
+            self.graph.names.setdefault(item, f"{name}[{len(bundle)}]")
+        bundle.items.append(item)
+
+    def _assign(self, name: str, result: Result, span: Span) -> None:
         version = self._bind(name, result)
         if not isinstance(result, int):
             self.assigned.pop(name, None)
+            if isinstance(result, Bundle):
+                self._name_items(version, result, span)
             return
         self.assigned[name] = result
         self.assigned[version] = result
@@ -132,7 +158,7 @@ class Evaluation(Environment):
             results = [self._evaluate(item) for item in expression.items]
             check_count(len(results), len(targets), self._text(expression.span), expression.span)
         else:
-            group = self._group(self._evaluate(expression), statement)
+            group = self._group(self._evaluate(expression), expression)
             check_count(len(group), len(targets), self._text(expression.span), expression.span)
             results = [
                 -1 if name.name == "_" else self._pick(group, at, expression.span)
@@ -140,31 +166,7 @@ class Evaluation(Environment):
             ]
         for name, result in zip(targets, results, strict=True):
             if name.name != "_":
-                self._assign(name.name, result)
-
-    def _group(self, result: Result, statement: Unpacking) -> Group:
-        """What can be unpacked: a tensor is, along its first axis."""
-        if isinstance(result, Module):
-            raise not_one_value(result, self._text(statement.expression.span), statement.span)
-        if not isinstance(result, int):
-            return result
-        text, span = self._text(statement.expression.span), statement.expression.span
-        shape = shape_of(self.graph.value[result])
-        if not shape:
-            raise ProblemError(
-                f"a single number cannot be unpacked: `{text}` has no axis to go along",
-                span,
-                fix="write one name before the `=`",
-            )
-        unbind = FUNCTIONS.get("unbind")
-        if unbind is None:
-            check_count(shape[0], len(statement.targets), text, span)
-            names = ", ".join(one.name for one in statement.targets)
-            rows = ", ".join(f"{text}[{at}]" for at in range(shape[0]))
-            raise ProblemError(
-                f"`{text}` is one value of shape {shape}", span, fix=f"write `{names} = {rows}`"
-            )
-        return self._outputs(Call(unbind[0], (), {"dim": 0}), (result,), span)
+                self._assign(name.name, result, statement.span)
 
     def _check_in_place(self, statement: Assignment) -> None:
         """In torch `w -= …` under `no_grad` changes the leaf itself; here nothing changes."""
@@ -179,37 +181,67 @@ class Evaluation(Environment):
 
     # Expressions
 
-    def _evaluate(self, root: Expression) -> Result:
-        """What an expression comes to. A stack machine: expressions may be any depth."""
-        pending: list[_Task] = [root]
+    def _evaluate(  # noqa: C901 - a case for each kind of task
+        self, root: Expression, *, is_gone_through: bool = False
+    ) -> Result:
+        """What an expression comes to. A stack machine: expressions may be any depth.
+
+        A list of numbers is one array, unless a loop goes through it.
+        """
+        if (whole := self._whole_number(root)) is not None:
+            return whole
+        pending: list[Task] = []
         results: list[Result] = []
+        if is_gone_through:
+            _open(root, pending)
+        else:
+            pending.append(root)
         while pending:
             task = pending.pop()
             match task:
-                case _Apply():
+                case syntax.Name():
+                    results.append(self._look_up(task))
+                case Apply():
                     results.append(self._apply(task, results))
-                case _Filled():
+                case Filled():
                     node = self._one(results.pop(), task.model)
                     value = full_like(self.graph.value[node], task.fill)
                     results.append(self.graph.add_constant(value, task.span, is_tensor=True))
-                case _Collect(items=items):
-                    results.append(Bundle(self._operands(results, items)))
-                case _PickNamed(attribute=attribute):
+                case Collect(items=items):
+                    results.append(Bundle(self._parts(results, items)))
+                case PickNamed(attribute=attribute):
                     results.append(self._pick_named(results.pop(), attribute))
-                case _Measure(asked=asked, expression=expression):
-                    self._sizes[expression] = self._measure(asked, results.pop())
+                case Measure(asked=asked, expression=expression):
+                    measured = (expression, self.graph.iterations.current)
+                    self._sizes[measured] = self._measure(asked, results.pop())
+                case Gather(call=call, arguments=arguments):
+                    given = self._parts(results, arguments)
+                    results.append(self._list(call, given))
+                case AddUp(call=call):
+                    results.append(self._add_up(call, results))
+                case Begin(made=made):
+                    pending.append(self._begin_comprehension(made, results.pop()))
+                case Comprehend():
+                    self._comprehend(task, pending, results)
+                case _ if (plan := self._plans.get(task)) is not None:
+                    pending += plan
                 case _:
                     try:
-                        self._begin(task, pending, results)
+                        if isinstance(task, Total):
+                            self._total_of(task.call, pending, results)
+                        else:
+                            self._begin(task, pending, results)
                     except UnmeasuredError as needs:
-                        measure = _Measure(needs.asked, needs.expression)
+                        measure = Measure(needs.asked, needs.expression)
                         pending += [task, measure, needs.asked.receiver]
         return results.pop()
 
-    def _begin(self, task: Expression, pending: list[_Task], results: list[Result]) -> None:
+    def _begin(self, task: Expression, pending: list[Task], results: list[Result]) -> None:
         """The result of what needs no operand, or the work that leads to it."""
         if isinstance(task, syntax.Binary) and task.symbol not in ("//", "%"):
             self._plan(task, pending)
+        elif self._begin_list(task, pending, results):
+            return
         elif (leaf := self._leaf(task)) is not None:
             results.append(leaf)
         elif isinstance(task, syntax.Unary) and task.symbol == "+":
@@ -217,155 +249,142 @@ class Evaluation(Environment):
         elif isinstance(task, syntax.Star):
             pending.append(task.value)
         elif isinstance(task, syntax.Sequence):
-            pending.append(_Collect(task.items))
-            pending.extend(reversed(task.items))
+            _open(task, pending)
         elif isinstance(task, syntax.Call) and task.function in _LIKE:
             model = _model(task)
-            pending += [_Filled(_LIKE[task.function], model, task.span), model]
+            pending += [Filled(_LIKE[task.function], model, task.span), model]
         elif (function := self._of_module(task)) is not None:
             pending.append(function)
         elif isinstance(task, syntax.Attribute) and task.name not in PROPERTIES:
-            pending += [_PickNamed(task), task.receiver]
+            pending += [PickNamed(task), task.receiver]
         else:
             self._plan(task, pending)
 
-    def _plan(self, task: Expression, pending: list[_Task]) -> None:
+    def _begin_list(self, task: Expression, pending: list[Task], results: list[Result]) -> bool:
+        """Begin a comprehension or a call of a function for lists; False for all else."""
+        if isinstance(task, syntax.Comprehension):
+            pending.append(Begin(task))
+            _open(task.iterable, pending)
+        elif _is_total(task):
+            pending += [Total(task), task.arguments[0]]
+        elif (call := self._of_lists(task)) is None:
+            return False
+        elif call.function == "range":
+            results.append(self._range(call))
+        else:
+            self._first_number(call)
+            lists = call.arguments if call.function == "zip" else call.arguments[:1]
+            pending.append(Gather(call, lists))
+            for one in reversed(lists):
+                _open(one, pending)
+        return True
+
+    def _plan(self, task: Expression, pending: list[Task]) -> None:
         """Put off an operation until its operands are there."""
-        call = resolve(task, self._seen, self._known)
-        pending.append(_Apply(call, task.span))
-        pending.extend(reversed(call.operands))
+        is_fixed = True
 
-    def _of_module(self, expression: Expression) -> Expression | None:
-        """`F.relu(x)` for `nn.ReLU()(x)`, and for `act(x)` after `act = nn.ReLU()`."""
-        if not isinstance(expression, syntax.Call) or expression.prefix:
-            return None
-        receiver = expression.receiver
-        group: Result | None = None
-        if receiver is None:
-            group = self.groups.get(expression.function)
-        elif expression.function == "forward":
-            group = module(receiver)
-            if isinstance(receiver, syntax.Name):
-                group = self.groups.get(receiver.name)
-        return called(group.made, expression) if isinstance(group, Module) else None
+        def known(expression: Expression) -> Any:
+            nonlocal is_fixed
+            is_fixed = False
+            return self._known(expression)
 
-    def _leaf(self, expression: Expression) -> Result | None:
-        """What a name, a number or a list stands for; None for what an operation computes."""
-        match expression:
-            case syntax.Number(value=value):
-                return self._constant(value, expression.span)
-            case syntax.Name():
-                return self._look_up(expression)
-            case syntax.Sequence() if all(map(_is_written, postorder(expression))):
-                return self._array(expression)
-            case _ if expression in self.scenario.tensors:
-                tensor = self.scenario.tensors[expression]
-                return self.graph.add_constant(tensor, expression.span, is_tensor=True)
-            case _ if (made := module(expression)) is not None:
-                return made
-            case (
-                syntax.Attribute()
-                | syntax.Call()
-                | syntax.Subscript()
-                | syntax.Binary(symbol="//" | "%")
-            ):
-                return self._number(expression)
-            case _:
-                return None
+        call = resolve(task, self._seen, known)
+        plan = (Apply(call, task.span), *reversed(call.operands))
+        if is_fixed and not (isinstance(task, syntax.Call) and task.function in self.groups):
+            self._plans[task] = plan
+        pending += plan
 
-    def _number(self, expression: Expression) -> Result | None:
-        """A size, or what is computed from sizes by Python itself; None if it is none."""
-        if is_mathematics(expression) or isinstance(expression, syntax.Binary):
-            try:
-                return self._constant(literal(expression, self._known), expression.span)
-            except NotWrittenError:
-                return None
-        is_part = isinstance(expression, syntax.Subscript) and self._is_shape(expression.receiver)
-        if not (is_part or is_number(expression)):
-            return None
-        value = literal(expression, self._known)
-        return Sizes(value) if isinstance(value, tuple) else self._constant(value, expression.span)
+    # Lists
 
-    def _is_shape(self, expression: Expression) -> bool:
-        """Whether it is a name that stands for a shape."""
-        return isinstance(expression, syntax.Name) and isinstance(
-            self.groups.get(expression.name), Sizes
-        )
+    def _begin_comprehension(self, made: syntax.Comprehension, result: Result) -> Comprehend:
+        names = syntax.target_names(made.target)
+        turns = self._iterate(made.target, made.iterable, result, made.span)
+        return Comprehend(made, turns, {name: self._meaning(name) for name in names})
+
+    def _comprehend(self, task: Comprehend, pending: list[Task], results: list[Result]) -> None:
+        """Take the item that has been computed, and go on to the next one."""
+        if task.is_waiting:
+            item = results.pop()
+            if task.made.flattens and isinstance(item, Bundle):
+                task.items += item.items
+            else:
+                task.items.append(item)
+        task.is_waiting = True
+        if next(task.turns, _NO_MORE) is not _NO_MORE:
+            whole = self._whole_number(task.made.item)
+            pending.append(task)
+            if whole is None:
+                pending.append(task.made.item)
+            else:
+                results.append(whole)
+            return
+        for name, result in task.before.items():
+            self._rebind(name, result)
+        results.append(Bundle(task.items))
+
+    def _total_of(self, call: syntax.Call, pending: list[Task], results: list[Result]) -> None:
+        """`sum` as Python has it for lists, from 0 on; of one tensor it is torch's."""
+        if isinstance(results[-1], int):
+            pending.append(Apply(resolve(call, self._seen, self._known), call.span))
+            return
+        start = call.arguments[1] if len(call.arguments) > 1 else syntax.Number(0, call.span)
+        pending += [AddUp(call), start]
+
+    def _add_up(self, call: syntax.Call, results: list[Result]) -> int:
+        """The items of a list added to a start, one after the other."""
+        total = self._one(results.pop(), call.arguments[-1])
+        items, count = self._items(results.pop(), call.arguments[0])
+        self._spend(count, call.span)
+        for item in items:
+            one = self._one(item, call.arguments[0])
+            total = self._applied(_ADD, (total, one), NO_ATTRIBUTES, call.span)
+        return total
 
     # Operations
 
-    def _apply(self, task: _Apply, results: list[Result]) -> Result:
+    def _apply(self, task: Apply, results: list[Result]) -> Result:
         operation, operands, attributes = task.call
         first = results[-len(operands)] if operands else 0
         if operation is INDEX and not isinstance(first, int):
             del results[-len(operands) :]
             return self._pick_indexed(first, task)
+        last = results[-1] if operands else 0
+        if operation is _ADD and isinstance(first, Bundle) and isinstance(last, Bundle):
+            del results[-2:]
+            return Bundle([*first.items, *last.items])
         nodes = self._operands(results, operands)
         if operation.outputs is not None:
             return self._outputs(task.call, nodes, task.span)
+        return self._applied(operation, nodes, attributes, task.span)
+
+    def _applied(
+        self,
+        operation: Operation,
+        nodes: tuple[int, ...],
+        attributes: Mapping[str, Any],
+        span: Span,
+    ) -> int:
         try:
-            node = self.graph.apply(operation, nodes, attributes, task.span)
+            node = self.graph.apply(operation, nodes, attributes, span)
         except OperandError as error:
-            raise ProblemError(str(error), task.span, fix=error.fix) from None
+            raise ProblemError(str(error), span, fix=error.fix) from None
         self._note_whole(node)
         return node
 
-    def _operands(
-        self, results: list[Result], expressions: tuple[Expression, ...]
-    ) -> tuple[int, ...]:
-        """The nodes of the last results, which are taken off; after a `*` several may be one."""
-        if not expressions:
-            return ()
-        last = results[-len(expressions) :]
-        del results[-len(expressions) :]
-        nodes: list[int] = []
-        for result, expression in zip(last, expressions, strict=True):
-            if isinstance(expression, syntax.Star) and not isinstance(result, int):
-                nodes += [self._pick(result, at, expression.span) for at in range(len(result))]
-            else:
-                nodes.append(self._one(result, expression))
-        return tuple(nodes)
-
-    def _pick_indexed(self, group: Group, task: _Apply) -> Result:
+    def _pick_indexed(self, group: Group, task: Apply) -> Result:
         """`parts[1]`, and `shape[1:]`."""
         receiver = task.call.operands[0]
         items = task.call.attributes["items"]
         index = items[0] if len(items) == 1 else items
+        if isinstance(index, slice) and isinstance(group, Bundle):
+            return Bundle(group.items[index])
         text = self._text(receiver.span)
         return self._pick(group, position_of(group, index, text, task.span), task.span)
 
-    def _pick_named(self, result: Result, attribute: syntax.Attribute) -> int:
+    def _pick_named(self, result: Result, attribute: syntax.Attribute) -> Result:
         """`q.values` of what `max` gives along an axis."""
         if isinstance(result, Outputs) and attribute.name in result.names:
             return self._pick(result, result.names.index(attribute.name), attribute.span)
         if isinstance(result, int):
             raise unknown_property(attribute)
         raise not_one_value(result, self._text(attribute.receiver.span), attribute.name_span)
-
-    # Leaves
-
-    def _array(self, expression: syntax.Sequence) -> int:
-        for part in postorder(expression):
-            if isinstance(part, syntax.Literal):
-                raise ProblemError(
-                    "a list in an expression holds numbers only",
-                    part.span,
-                    fix="write `torch.tensor([True, False])` for a mask",
-                )
-        try:
-            written = literal(expression)
-            array = np.array(written, dtype=float)
-        except ValueError:
-            raise ProblemError(
-                "the rows of this list are not equally long",
-                expression.span,
-                expected="a list of numbers, or of lists of one length",
-            ) from None
-        except TypeError:
-            raise ProblemError(
-                "a list in an expression holds numbers only", expression.span
-            ) from None
-        node = self._constant(array, expression.span)
-        if array.ndim == 1 and len(array) <= MAX_NESTING:
-            self._tuples[node] = written
-        return node

@@ -64,6 +64,16 @@ def expression(trace: Trace, node: int) -> str:
 
 def explain(trace: Trace, index: int) -> Explanation:
     """The explanation of step `index`, 0 ≤ index < len(trace)."""
+    explanation = _explained(trace, index)
+    node = trace.step(index).node
+    iteration = "" if node is None else trace.iteration(node)
+    if iteration and node is not None:
+        note = f"{trace.label(node)} was made in iteration {iteration}"
+        explanation = replace(explanation, notes=(*explanation.notes, note))
+    return explanation
+
+
+def _explained(trace: Trace, index: int) -> Explanation:
     match trace.step(index):
         case Step(kind=StepKind.FORWARD, node=int(node)):
             return _forward(trace, node)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.iterations import Iterations
 from backprop_engine.operation import Application, OperandError, Operation, Rule
 from backprop_engine.source import Span
 from backprop_engine.values import Dtype, Value, evaluate, is_float, settle, shape_of
@@ -48,6 +49,8 @@ class Graph:
         self.inputs: dict[str, int] = {}
         self.names: dict[int, str] = {}
         """What the scenario calls a node; a name assigned twice is `h@1`, `h@2`."""
+        self.iterations = Iterations()
+        """Where loops have made nodes, the iterations by node."""
 
     def __len__(self) -> int:
         return len(self.value)

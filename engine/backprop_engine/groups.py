@@ -1,4 +1,4 @@
-"""What a name can stand for besides a value: several outputs, a list, a shape, a module.
+"""What a name can stand for besides a value: outputs, a list, a shape, a range, a module.
 
 None of them is a node. A node is what is picked out of them, by an index, a name or by unpacking.
 """
@@ -35,12 +35,35 @@ class Outputs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bundle:
-    """Values in a list or a tuple: `[x, 2*x]`."""
+    """A list or a tuple, `[x, 2*x]`: values, and whatever else a name can stand for.
 
-    nodes: tuple[int, ...]
+    It is the one thing here that grows, by `hs.append(h)`, under all the names that it has.
+    """
+
+    items: list[int | Group]
 
     def __len__(self) -> int:
-        return len(self.nodes)
+        return len(self.items)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whole:
+    """A whole number of Python's, as `i` is in `for i in range(3)`: a constant where it is used."""
+
+    value: int
+
+    def __len__(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counting:
+    """Whole numbers, one after the other: `range(3)`."""
+
+    numbers: range
+
+    def __len__(self) -> int:
+        return len(self.numbers)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +76,7 @@ class Sizes:
         return len(self.shape)
 
 
-Group = Outputs | Bundle | Sizes | Module
+Group = Outputs | Bundle | Sizes | Module | Whole | Counting
 
 
 def not_one_value(group: Group, text: str, span: Span) -> ProblemError:
@@ -71,6 +94,8 @@ def not_one_value(group: Group, text: str, span: Span) -> ProblemError:
             span,
             fix=f"pick one of its numbers: `{text}[0]`" if count else "it has no axis to pick",
         )
+    if isinstance(group, Whole | Counting):
+        return ProblemError(f"`{text}` counts, and a value is needed here", span)
     if isinstance(group, Bundle):
         stack = "make one of them with `torch.stack` or `torch.cat`"
         return ProblemError(
@@ -95,7 +120,7 @@ def _called(group: Outputs) -> str:
 def position_of(group: Group, index: Any, text: str, span: Span) -> int:
     """Which one `[index]` picks, counted from 0; ProblemError where there is none."""
     count = len(group)
-    if isinstance(group, Module) or isinstance(index, bool) or not isinstance(index, int):
+    if isinstance(group, Module | Whole) or isinstance(index, bool) or not isinstance(index, int):
         raise not_one_value(group, text, span)
     if not -count <= index < count:
         raise ProblemError(

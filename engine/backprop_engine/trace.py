@@ -119,7 +119,7 @@ class Heading:
     """Where numbers are from that the text does not have."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trace:
     """A recorded run. The step columns have one entry a step; see the module's docstring."""
 
@@ -139,6 +139,10 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.senders)
+
+    def __repr__(self) -> str:
+        # Without its values: whoever describes a thread by its arguments would write millions.
+        return f"<Trace of {len(self.graph)} nodes in {len(self)} steps>"
 
     # Steps and passes
 
@@ -252,6 +256,10 @@ class Trace:
     def keeping_grad(self) -> frozenset[int]:
         """The nodes that have a `.grad`: inputs that require grad, and what is retained."""
         return frozenset(self.graph.keeping_grad)
+
+    def iteration(self, node: int) -> str:
+        """The iterations of loops in which a node was made: `n=3, w=ws[0]`; empty outside."""
+        return self.graph.iterations.of(node)
 
     def _is_negative_literal(self, index: int) -> bool:
         """Whether the node is the minus before a literal: `−1` reads better than a name for it."""

@@ -32,6 +32,7 @@ class _Shared:
 
     def __init__(self, oracle):
         self.ask = oracle.ask
+        self.forward = getattr(oracle, "forward", None)
 
     def __enter__(self):
         return self

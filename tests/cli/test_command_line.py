@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_ctrl_c_while_torch_is_thinking_ends_both_processes(tmp_path):
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=60)
-    assert (running.returncode, err) == (130, b"")
+    assert (running.returncode, err) == (130, b"interrupted: 0 of 1 scenarios are checked\n")
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
@@ -171,3 +172,26 @@ def test_a_snippet_that_does_not_exist_is_told_by_its_name(run):
     code, _, err = run("check", "--no-torch", "-e", "@nowhere.py")
     assert code == 2
     assert err.startswith("nowhere.py:1:1: there is no such file")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("command", ["trace", "check --no-torch --no-symbolic"])
+def test_output_that_cannot_be_written_is_told_and_is_no_success(command):
+    done = subprocess.run(
+        f"{sys.executable} -m backprop_tui {command} -e 'x=2, y=x*x' > /dev/full",
+        shell=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr == ("backprop-tui: the output cannot be written: No space left on device\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell's redirections")
+@pytest.mark.parametrize("streams", ["<&-", "2>&-", "<&- 2>&-", ">&-", ">&- 2>&- <&-"])
+def test_closed_streams_are_no_reason_to_complain(streams):
+    program = f"{sys.executable} -m backprop_tui"
+    for command in (f"{program} trace -e 'x=2, y=x*x'", f"! {program} -e 'x=2, y=x*x'"):
+        done = subprocess.run(f"{command} {streams}", shell=True, capture_output=True, text=True)
+        assert done.returncode == 0
+        assert "Traceback" not in done.stderr

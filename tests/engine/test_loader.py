@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backprop_engine.expressions.syntax import Binary, Call, postorder
+from backprop_engine.expressions.syntax import Assignment, Binary, Call, postorder
 from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand
 from backprop_engine.scenarios.scenario import Backward, Scenario, ZeroGrad
 from backprop_engine.source import Source
@@ -54,11 +54,9 @@ def outline(scenario: Scenario) -> tuple[list[tuple[str, object]], list[str], li
 def test_one_lesson_can_be_written_in_many_ways(scenario: Scenario) -> None:
     assert outline(scenario) == ([("x", 2.0)], ["y"], ["y"])
 
-    signs = [
-        part.symbol
-        for part in postorder(scenario.statements[0].expression)
-        if isinstance(part, Binary)
-    ]
+    statement = scenario.statements[0]
+    assert isinstance(statement, Assignment)
+    signs = [part.symbol for part in postorder(statement.expression) if isinstance(part, Binary)]
     assert signs == ["**", "*", "+", "+"]
 
 
@@ -82,6 +80,7 @@ def test_the_shorthand_reads_signed_numbers_and_nested_lists() -> None:
 def test_a_name_of_the_mapping_form_is_a_variable_even_if_it_is_called_like_a_module() -> None:
     _, statement = document("inputs: {x: 2}\ncompute:\n  F: 2x\n  y: F.sum()\n").statements
 
+    assert isinstance(statement, Assignment)
     assert isinstance(statement.expression, Call)
     assert statement.expression.prefix == ""
 

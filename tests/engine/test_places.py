@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from backprop_engine.expressions.excerpt import align
-from backprop_engine.expressions.syntax import Binary, Name, Number, postorder
+from backprop_engine.expressions.syntax import Assignment, Binary, Name, Number, postorder
 from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand
 from backprop_engine.scenarios.yaml_document import Scalar, Table, read_document
 from backprop_engine.source import ScenarioError, Source, Span
@@ -36,6 +36,7 @@ FORMS = {
 def test_a_part_of_a_formula_is_found_in_the_file(before: str, text: str) -> None:
     source = Source("lesson.yaml", before + text)
     (statement,) = parse_document(source).statements
+    assert isinstance(statement, Assignment)
 
     def written(span: Span) -> str:
         return source.text[span.start : span.stop]
@@ -67,6 +68,7 @@ def test_the_caret_stands_under_the_mistake(text: str) -> None:
 def test_a_span_takes_in_brackets_that_belong_to_its_operands() -> None:
     text = "x=2, y=((x+1))(x-(1)) + (x)[0]"
     (statement,) = parse_shorthand(Source("<-e>", text)).statements
+    assert isinstance(statement, Assignment)
 
     spans = {text[one.span.start : one.span.stop] for one in postorder(statement.expression)}
 

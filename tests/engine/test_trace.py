@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backprop_engine.record import record
-from backprop_engine.scenarios.loader import parse_document
+from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import Source
 from backprop_engine.trace import PassKind, StepKind, Trace
 
@@ -135,3 +135,9 @@ def test_an_input_outside_the_program_is_a_node_that_nothing_visits():
     unused = trace.graph.inputs["unused"]
     assert trace.visits(unused) == []
     assert trace.grad(unused, len(trace)) is None
+
+
+def test_a_trace_is_described_in_a_few_words_however_large_it_is() -> None:
+    trace = record(parse_shorthand(Source("<-e>", "x=2, y=x, for i in range(9): y = y*x")))
+
+    assert repr(trace) == "<Trace of 10 nodes in 28 steps>"

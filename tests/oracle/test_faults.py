@@ -13,7 +13,7 @@ import pytest
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
-from backprop_tui.oracle import client
+from backprop_tui.oracle import process
 from backprop_tui.oracle.client import CHILD, Oracle
 from backprop_tui.oracle.report import Failed, Ready
 
@@ -110,7 +110,7 @@ def test_a_child_that_never_reads_a_long_question_is_given_up_too():
 
 
 def test_a_child_that_closes_its_mouth_but_lives_is_ended(monkeypatch):
-    monkeypatch.setattr(client, "_LAST_WORDS", 0.05)
+    monkeypatch.setattr(process, "_LAST_WORDS", 0.05)
     answer = failure("import os, time; os.close(1); time.sleep(600)")
     assert "stopped talking" in answer.reason
 
@@ -193,3 +193,57 @@ def test_our_process_never_imports_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run(python(code), timeout=60).returncode == 0
+
+
+def test_a_child_may_complain_without_end():
+    code = (
+        "import sys; sys.stdin.readline()\n"
+        "for _ in range(300): sys.stderr.write('warning: ' + 'x' * 10000 + '\\n')\n"
+        "sys.stderr.write('and that was all'); sys.exit(5)"
+    )
+    assert failure(code).reason == "The torch process ended with exit code 5: and that was all."
+
+
+def test_a_reply_that_never_ends_is_cut_off(monkeypatch):
+    monkeypatch.setattr(process, "MOST_BYTES", 100_000)
+    code = "import sys; sys.stdin.readline()\nwhile True: sys.stdout.write('x' * 10000)"
+    assert "said more than 100,000 bytes" in failure(code).reason
+
+
+def test_what_comes_after_a_reply_spoils_no_later_one():
+    code = (
+        "import sys\nfrom backprop_tui.oracle import serving\n"
+        "def answer(request):\n    replies.write('and another thing\\n'); return {'error': 'no'}\n"
+        "replies = sys.stdout\nserving.serve(answer, sys.stdin, replies)"
+    )
+    with Oracle(command=python(code)) as oracle:
+        answers = [oracle.ask(TRACE) for _ in range(2)]
+    assert all("no answer: “and another thing”" in one.reason for one in answers)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system has to keep to the limit")
+def test_running_out_of_memory_is_told_and_the_process_lives_on():
+    code = (
+        "import resource\nfrom backprop_tui.oracle import serving\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))\n"
+        "def answer(request):\n"
+        "    if request['request'] == 1: bytearray(2**30)\n"
+        "    return {'unavailable': 'still here'}\n"
+        "serving.run(answer)"
+    )
+    with Oracle(command=python(code)) as oracle:
+        first, second = oracle.ask(TRACE), oracle.ask(TRACE)
+    assert "ran out of memory" in getattr(first, "reason", "")
+    assert "still here" in getattr(second, "reason", "")
+
+
+def test_torchs_own_word_for_too_little_memory_is_understood():
+    code = (
+        "import resource\nfrom backprop_tui.oracle import child, serving\n"
+        "def rebuild(program, request):\n"
+        "    limit = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (limit + 2**28, limit + 2**28))\n"
+        "    program.torch.ones(2**30)\n"
+        "child.rebuild = rebuild\nchild.main()"
+    )
+    assert "ran out of memory" in failure(code).reason

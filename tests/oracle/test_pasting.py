@@ -231,6 +231,63 @@ v.requires_grad_(False)
 y = (x * w * v).sum()
 y.backward()
 """,
+    "a loop over numbers, in which a name is assigned again": """
+w = torch.tensor(1.5, requires_grad=True)
+start = torch.tensor(0.3)
+h = start
+for i in range(4):
+    h = torch.tanh(w * h + i) * (i + 1) / 2
+    if_even = h * i**2
+y = h + if_even
+y.backward()
+""",
+    "loops in loops, with indices, lengths and an inline body": """
+x = torch.tensor([[1.0, -2.0, 3.0], [0.5, 0.25, 4.0]], requires_grad=True)
+total = 0.0
+for i in range(x.shape[0]):
+    for j in range(i, 3):
+        k = 2 - j
+        total = total + x[i, k] * x[1 - i, j] ** (j + 1)
+    total = total * 2
+for _ in range(2): total = total * x[0, 0]; total = total + 1
+total.backward()
+""",
+    "a recurrent network, its states in a list": """
+W = torch.tensor([[0.5, -0.25], [0.125, 1.0]], requires_grad=True)
+U = torch.tensor([[1.0], [-1.0]], requires_grad=True)
+xs = torch.tensor([[0.1], [0.2], [-0.3], [0.7]])
+start = torch.zeros(2)
+h = start
+hs = []
+for t, x in enumerate(xs):
+    h = torch.tanh(h @ W.T + x @ U.T) / (t + 1)
+    hs.append(h)
+loss = torch.stack(hs).pow(2).mean() + hs[-1].sum() - hs[1][0] * len(hs)
+loss.backward()
+""",
+    "comprehensions, and the functions for lists": """
+w = torch.tensor([0.5, -1.0, 2.0], requires_grad=True)
+x = torch.tensor([3.0, 0.25, -0.5])
+products = [a * b for a, b in zip(w, x)]
+powers = [w[i] ** n for i in range(3) for n in range(1, 3)]
+pairs = [[p + q for q in products] for p in powers[1:4]]
+total = sum(products) + sum((p for p in powers), 0.5) + sum(pairs[0])
+for i, (a, b) in enumerate(zip(reversed(products), [1, 2.5, 3])):
+    total = total + a * b * i + pairs[-1][i] * sum([i, 1])
+y = total + sum(w) + torch.cat([w[i:i + 1] for i in range(2)]).sum()
+y.backward()
+""",
+    "a neuron as micrograd has it": """
+ws = [torch.tensor(0.5), torch.tensor(-1.0)]
+b = torch.tensor(0.25, requires_grad=True)
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+act = sum((wi * xi for wi, xi in zip(ws, x)), b)
+with torch.no_grad():
+    for w in ws:
+        frozen = act * w
+out = act.tanh() + frozen
+out.backward()
+""",
 }
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from backprop_engine.catalogue import NEG
 from backprop_engine.expressions.syntax import Assignment, Binary, Name, Number
+from backprop_engine.graph import Graph
 from backprop_engine.record import record
+from backprop_engine.record import recorded as recorded_graph
+from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.source import Source, Span
+from backprop_tui import session as do
+from backprop_tui.folding import LARGE
+from backprop_tui.oracle.report import Failed
 from backprop_tui.session import open_session
 from backprop_tui.stops import continuing, editing
 from backprop_tui.stops.reading import parse_breakpoint
@@ -92,3 +100,124 @@ def test_a_condition_on_a_long_trace_is_looked_for_in_bounded_portions(chain):
     assert progress[:3] == [f"looking for a hit: {p}% · esc stops" for p in (0, 12, 24)]
     # By columns a portion of 500 is 25,000 steps: what is decided ends the search.
     assert len(progress) == 8
+
+
+@pytest.fixture(scope="module")
+def network():
+    """The mean of 1,000 losses, each of them some twenty operations deep."""
+    text = """x=2, w=1
+losses = []
+for n in range(1000):
+  h = x
+  for i in range(10):
+    h = w*h + x
+  losses.append(h)
+y = sum(losses)/len(losses)"""
+    return record(parse_shorthand(Source("<-e>", text)))
+
+
+@pytest.fixture(scope="module")
+def million():
+    """y = -(-(-(… x))), a million times: the columns of the tape are filled at once."""
+    graph, count = Graph(), 1_000_000
+    graph.add_input("x", 2.0, requires_grad=True)
+    graph.operation += [NEG] * count
+    graph.operands += [(node,) for node in range(count)]
+    graph.value += [-2.0, 2.0] * (count // 2)
+    graph.requires_grad += b"\1" * count
+    graph.is_number += b"\0" * count
+    graph.scalar_rules += [NEG.rules] * count
+    graph.span += [HERE] * count
+    return recorded_graph(graph, count)
+
+
+def test_a_large_outline_opens_along_its_longest_branch(network):
+    session = do.open_session(network)
+    outline, visible = session.outline, session.visible
+
+    assert len(outline) > 40_000
+    assert LARGE < len(visible) < 5_000
+    assert 0 in visible
+    longest = int(outline.depths.argmax())
+    assert not session.folding.around(longest)
+
+
+def test_the_fold_that_the_steps_go_into_is_open_while_they_are_there(network):
+    opened = do.open_session(network)
+    middle = opened.trace.assigned["h@5000"]
+    row = int(opened.outline.full_rows[middle])
+    (around, *_) = opened.folding.around(row)
+    there = do.jump(opened, opened.trace.visits(middle)[0])
+
+    assert there.step_row == there.step_holder == row
+    assert row in there.visible
+    assert not there.folding.is_folded(around)
+    assert row not in do.restart(there).visible
+
+
+def test_what_a_person_folds_stays_folded_and_what_they_unfold_stays_open(network):
+    opened = do.open_session(network)
+    row = int(opened.outline.full_rows[opened.trace.assigned["h@5000"]])
+    chosen = do.select(opened, row)
+    assert row in do.pass_end(chosen).visible
+
+    (around, *_) = opened.folding.around(row)
+    there = do.jump(opened, opened.trace.visits(opened.outline.nodes[row])[0])
+    folded = do.toggle_fold(there, around)
+    assert row not in folded.visible
+    assert folded.step_holder == around
+    assert row in do.toggle_fold(folded, around).visible
+
+
+def test_the_rows_in_sight_are_those_of_no_fold_wherever_the_steps_are(network):
+    session = do.open_session(network)
+    for cursor in np.linspace(0, len(network) - 1, 7, dtype=int).tolist():
+        there = do.toggle_fold(do.jump(session, cursor), 2)
+        wanted = [
+            row
+            for row in range(0, len(there.outline), 97)
+            if not any(there.folding.is_folded(one) for one in there.outline.ancestors(row, 9999))
+        ]
+        assert wanted == [row for row in there.visible.tolist() if row % 97 == 0]
+
+
+async def test_a_network_made_by_loops_opens_and_is_found_through(opened, text_of, network):
+    async with opened(network, (120, 40)) as pilot:
+        await pilot.press("f")
+        await pilot.pause()
+        assert "y = %" in text_of(pilot)
+        await pilot.press("g", *"30000", "enter")
+        await pilot.pause()
+        assert "▶" in text_of(pilot)
+        assert "Source · n=" in text_of(pilot)
+        await pilot.press("b", "N", "c", "left", "left", "right", "end", "pageup", "home", "t", "T")
+        await pilot.pause()
+        assert 0 < pilot.app.session.cursor < len(network)
+
+
+class WithoutTorch:
+    """An oracle that is not there: what it says of a million nodes takes its time."""
+
+    def ask(self, trace):
+        return Failed("PyTorch is not installed.", "")
+
+    def close(self):
+        pass
+
+
+async def test_a_million_nodes_open_step_fold_and_stop(opened, text_of, million):
+    async with opened(million, (120, 40), WithoutTorch()) as pilot:
+        assert "0/2,000,001" in text_of(pilot)
+        await pilot.press("s", "f", "n", "n", "g", *"75%", "enter")
+        await pilot.pause()
+        session = pilot.app.session
+        assert session.cursor == round(len(million) * 0.75)
+        assert session.step_row in session.visible
+        await pilot.press("s", "b", "S", "S", "c", "n", "end")
+        await pilot.pause()
+        assert pilot.app.session.row == 1_000_000
+        await pilot.press("home", "left", "end")
+        await pilot.pause()
+        assert pilot.app.session.row == 0
+        await pilot.press("F", "backspace", "r")
+        assert pilot.app.session.cursor == 0

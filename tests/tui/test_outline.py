@@ -8,7 +8,8 @@ import pytest
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
-from backprop_tui.outline import NO_ROW, draw_outline, visible_rows
+from backprop_tui.folding import visible_rows
+from backprop_tui.outline import NO_ROW, draw_outline
 
 
 def drawn(text):
@@ -82,4 +83,4 @@ def test_visible_rows_are_those_inside_no_fold(folds):
         for row in range(len(outline))
         if not any(outline.is_inside(row, fold) for fold in folds)
     ]
-    assert np.array_equal(visible_rows(outline, folds), wanted)
+    assert np.array_equal(visible_rows(outline, np.array(sorted(folds), int)), wanted)

@@ -177,7 +177,7 @@ def test_folding_a_leaf_goes_up_to_its_consumer():
 def test_a_folded_row_stands_for_the_step_inside_it():
     session = do.fold(do.top(BASIC))
     assert session.step_row != 0
-    assert session.outline.holder(session.step_row, session.folds) == 0
+    assert session.step_holder == 0
 
 
 def test_choosing_a_hidden_row_opens_the_folds_around_it():

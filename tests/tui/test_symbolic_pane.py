@@ -193,7 +193,7 @@ def test_a_long_formula_is_wrapped_and_cut(width):
 
 def test_a_missing_sympy_is_said_with_the_remedy():
     text = drawn(SQUARE, 0, Failed("Sympy cannot be imported (gone).", "Install sympy."))
-    assert text == "Sympy cannot be imported (gone).\nInstall sympy."
+    assert text == "Sympy cannot be imported (gone).\nInstall sympy. ^r asks again."
 
 
 @pytest.mark.parametrize("state", [NOT_ASKED, Starting()])

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
+import signal
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +21,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from backprop_engine.source import Source
+from backprop_engine.trace import Trace
 from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME
 from backprop_tui.config.settings import Settings
@@ -112,6 +117,8 @@ class DebuggerApp(OracleApp):
 
     def on_mount(self) -> None:
         """Show the list of a folder, or open what is no folder."""
+        if not self.is_headless:
+            self._end_in_order()
         if isinstance(self._target, Path) and self._target.is_dir():
             self.push_screen(PickerScreen(self._target, self.glyphs))
         else:
@@ -121,6 +128,14 @@ class DebuggerApp(OracleApp):
     def on_unmount(self) -> None:
         """Let no thread wait for an oracle when the app ends."""
         self.close_oracles()
+        gc.unfreeze()
+
+    def _end_in_order(self) -> None:
+        """When the system asks us to end, give the terminal back first."""
+        if sys.platform != "win32":
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, partial(self.exit, None, 128 + number))
 
     def open(self, target: Target) -> None:
         """Read `target`, a long one in a thread, and show it."""
@@ -157,7 +172,17 @@ class DebuggerApp(OracleApp):
             session = replace(session, notice=self.settings.notice)
         self.set_reactive(DebuggerApp.session, session)
         self.push_screen(DebuggerScreen(self._view(session), layout))
-        self.call_after_refresh(self.look_into, session.trace)
+        self.call_after_refresh(self._settle, session.trace)
+
+    def _settle(self, trace: Trace) -> None:
+        """The first frame is there: ask torch, and spare the collector what stays as it is."""
+        # Else it walks libraries and traces every few hundred keys, and the screen stands still
+        # for a tenth of a second and more.
+        if gc.get_freeze_count():
+            gc.unfreeze()
+            gc.collect()  # what an earlier scenario has left
+        gc.freeze()
+        self.look_into(trace)
 
     @on(PickerScreen.Chosen)
     def _open_chosen(self, event: PickerScreen.Chosen) -> None:

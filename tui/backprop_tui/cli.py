@@ -7,17 +7,22 @@ errors come at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from backprop_engine.source import SHORTHAND_NAME, Source
 
 OK, OFF, BAD, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141
 """What a shell reports of a program ended by SIGPIPE."""
+
+_CANNOT_BE_WRITTEN = {
+    getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG", "EIO") if hasattr(errno, name)
+}
 
 _OPEN_HELP = """\
 commands:
@@ -72,17 +77,39 @@ examples:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (`sys.argv` by default) and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _stand_in_for_closed_streams()
     try:
         return _run(arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads on; nor may Python's own flush at exit complain about it.
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _write_no_more(sys.stdout)  # nobody reads on
         return BROKEN_PIPE
+    except OSError as error:
+        if error.errno not in _CANNOT_BE_WRITTEN:
+            raise
+        _write_no_more(sys.stdout)
+        try:
+            sys.stderr.write(f"backprop-tui: the output cannot be written: {error.strerror}\n")
+            sys.stderr.flush()
+        except OSError:
+            _write_no_more(sys.stderr)  # then nobody can be told, but by the exit code
+        return OFF
     except SystemExit as request:  # argparse: help, version, usage errors
         return request.code if isinstance(request.code, int) else BAD
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Where a stream was closed from the start, Python has None; no file may take its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for as long as we run
+
+
+def _write_no_more(stream: TextIO) -> None:
+    """Let what is still in the buffer go nowhere; Python's own flush at exit may not complain."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _run(arguments: list[str]) -> int:

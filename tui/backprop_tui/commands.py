@@ -330,6 +330,14 @@ COMMANDS: tuple[Command, ...] = (
         "Let the selection follow the steps again; then back to the list of scenarios.", SCREEN,
     ),
     Command(
+        "ask_again", ("ctrl+r",), "ask torch again",
+        "Ask the oracles that failed once more, each in a new process.", SCREEN,
+    ),
+    Command(
+        "suspend_process", ("ctrl+z",), "suspend",
+        "Back to the shell, whose `fg` brings this screen back (not on Windows).", SCREEN,
+    ),
+    Command(
         "help", ("question_mark",), "help", "Show the keys and the marks.", SCREEN, footer="help"
     ),
     Command("command_palette", ("ctrl+p",), "palette", "Find any command by its name.", SCREEN),
@@ -349,6 +357,8 @@ _KEY_NAMES = {
     "greater_than_sign": ">",
     "ctrl+o": "^o",
     "ctrl+p": "^p",
+    "ctrl+r": "^r",
+    "ctrl+z": "^z",
     "plus": "+",
     "minus": "-",
     "equals_sign": "=",

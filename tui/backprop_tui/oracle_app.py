@@ -12,6 +12,7 @@ from textual.reactive import reactive
 from textual.timer import Timer
 
 from backprop_engine.autopsy.report import Autopsy, autopsy
+from backprop_engine.collector import collector_paused
 from backprop_engine.trace import Trace
 from backprop_tui.findings import Findings
 from backprop_tui.inside import stack
@@ -111,8 +112,9 @@ class OracleApp(LivingApp):
         self.run_worker(partial(self._examine, trace), thread=True, group="autopsy")
 
     def _ask(self, trace: Trace) -> None:
-        state = self._oracle.ask(trace)
-        agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
+        with collector_paused():  # as while recording: a report is large and has no cycles
+            state = self._oracle.ask(trace)
+            agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
         self.post_message(self.OracleAnswered(trace, state, agreed))
 
     def _examine(self, trace: Trace) -> None:
@@ -143,6 +145,19 @@ class OracleApp(LivingApp):
             self.symbolic_state = self._known.formulas[self.session.trace] = Starting()
             ask = partial(self._ask_symbolic, self.session.trace)
             self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
+
+    def action_ask_again(self) -> None:
+        """Ask the oracles that failed once more; others have nothing more to say."""
+        if self.session is None:
+            return
+        trace = self.session.trace
+        if isinstance(self.oracle_state, Failed):
+            self._known.torch.pop(trace, None)
+            self.oracle_state = Starting()
+            self.run_worker(partial(self._ask, trace), thread=True, group="oracle")
+        if isinstance(self.symbolic_state, Failed):
+            self.symbolic_state = NOT_ASKED
+            self._start_symbolic()
 
     def _ask_symbolic(self, trace: Trace) -> None:
         self.post_message(self.SymbolicAnswered(trace, self._symbolic.ask(trace)))

@@ -8,7 +8,7 @@ row and the `sizes[row] - 1` rows after it, and nothing here recurses.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -66,20 +66,6 @@ class Outline:
     def is_inside(self, row: int, top: int) -> bool:
         """Whether `row` stands in the subtree of `top`, below `top` itself."""
         return top < row < top + int(self.sizes[top])
-
-    def holder(self, row: int, folds: frozenset[int]) -> int:
-        """The row that stands for `row` on the screen: itself, or the outermost fold around it."""
-        around = [fold for fold in folds if self.is_inside(row, fold)]
-        return min(around, default=row)
-
-
-@lru_cache(maxsize=8)
-def visible_rows(outline: Outline, folds: frozenset[int]) -> np.ndarray:
-    """The rows on the screen, ascending, when the subtrees of `folds` are folded away."""
-    shown = np.ones(len(outline), bool)
-    for row in folds:
-        shown[row + 1 : row + int(outline.sizes[row])] = False
-    return np.flatnonzero(shown)
 
 
 def draw_outline(trace: Trace) -> Outline:

@@ -16,8 +16,9 @@ import numpy as np
 from backprop_engine.composite import Opened
 from backprop_engine.explain import Explanation, explain
 from backprop_engine.trace import Pass, Step, Trace
+from backprop_tui.folding import Folding
 from backprop_tui.navigation.state import Play, Search
-from backprop_tui.outline import NO_ROW, Outline, draw_outline, visible_rows
+from backprop_tui.outline import NO_ROW, Outline, draw_outline
 from backprop_tui.stops.state import Stops
 from backprop_tui.whatif.state import WhatIf
 
@@ -37,7 +38,9 @@ class Session:
     selected: int | None = None
     """The row of the tree a person has chosen; None while the selection follows the steps."""
     folds: frozenset[int] = frozenset()
-    """The rows whose subtrees are folded away."""
+    """The rows whose subtrees a person has folded away."""
+    unfolds: frozenset[int] = frozenset()
+    """The rows that a person has unfolded, which would be folded by themselves."""
     origins: tuple[int, ...] = ()
     """Where jumps started, the last one at the end."""
     notice: str = ""
@@ -79,9 +82,25 @@ class Session:
         return ended[-1] if ended else None
 
     @cached_property
+    def folding(self) -> Folding:
+        """What is folded away while the step about to run is."""
+        at_work = self.step_row if self.edge_row is None else self.edge_row
+        return Folding(self.outline, self.folds, self.unfolds, at_work)
+
+    @cached_property
     def visible(self) -> np.ndarray:
         """The rows on the screen, ascending."""
-        return visible_rows(self.outline, self.folds)
+        return self.folding.visible
+
+    @cached_property
+    def step_holder(self) -> int:
+        """The row on the screen in which the node at work stands."""
+        return self.folding.holder(self.step_row)
+
+    @cached_property
+    def holder(self) -> int:
+        """The row on the screen in which the selected one stands."""
+        return self.folding.holder(self.row)
 
     @cached_property
     def step_row(self) -> int:
@@ -229,13 +248,14 @@ def parse_place(text: str, session: Session) -> int:
 
 def select(session: Session, row: int) -> Session:
     """Choose `row`; folds around it open."""
-    folds = frozenset(fold for fold in session.folds if not session.outline.is_inside(row, fold))
-    return replace(session, selected=row, folds=folds, notice="")
+    around = frozenset(session.folding.around(row))
+    folds, unfolds = session.folds - around, session.unfolds | around
+    return replace(session, selected=row, folds=folds, unfolds=unfolds, notice="")
 
 
 def move(session: Session, by: int) -> Session:
     """Choose the row `by` visible rows below the selected one (above it where negative)."""
-    row = session.outline.holder(session.row, session.folds)
+    row = session.holder
     at = int(np.searchsorted(session.visible, row)) + by
     at = max(0, min(at, len(session.visible) - 1))
     return replace(session, selected=int(session.visible[at]), notice="")
@@ -275,13 +295,17 @@ def toggle_fold(session: Session, row: int) -> Session:
     """Fold the subtree of `row` away, or show it again."""
     if not session.outline.has_children(row):
         return replace(session, notice="")
-    return replace(session, folds=session.folds ^ {row}, notice="")
+    if session.folding.is_folded(row):
+        folds, unfolds = session.folds - {row}, session.unfolds | {row}
+    else:
+        folds, unfolds = session.folds | {row}, session.unfolds - {row}
+    return replace(session, folds=folds, unfolds=unfolds, notice="")
 
 
 def fold(session: Session) -> Session:
     """Fold the selected row; where there is nothing to fold, choose the row it hangs under."""
-    row = session.outline.holder(session.row, session.folds)
-    if session.outline.has_children(row) and row not in session.folds:
+    row = session.holder
+    if session.outline.has_children(row) and not session.folding.is_folded(row):
         return replace(toggle_fold(session, row), selected=row)
     parent = int(session.outline.parents[row])
     return replace(session, selected=row if parent == NO_ROW else parent, notice="")
@@ -289,8 +313,8 @@ def fold(session: Session) -> Session:
 
 def unfold(session: Session) -> Session:
     """Unfold the selected row; where it is open, choose its first operand."""
-    row = session.outline.holder(session.row, session.folds)
-    if row in session.folds:
+    row = session.holder
+    if session.folding.is_folded(row):
         return replace(toggle_fold(session, row), selected=row)
     return select(session, row + 1 if session.outline.has_children(row) else row)
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from backprop_engine.autopsy.report import Autopsy
 from backprop_engine.checking.compare import Comparison
+from backprop_tui.commands import BY_NAME, key_name
 from backprop_tui.glyphs import Glyphs
 from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.oracle.agreement import Agreement
-from backprop_tui.oracle.report import OracleState, Starting
+from backprop_tui.oracle.report import Failed, OracleState, Starting
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, SymbolicState
 from backprop_tui.session import Session
 
@@ -41,6 +42,11 @@ class View:
     def shows_nan(self) -> bool:
         """Whether a nan or inf may stand on the screen: the one that does harm is born."""
         return self.autopsy is not None and self.session.cursor >= self.autopsy.start
+
+    def remedy(self, failed: Failed) -> str:
+        """What a person can do about it, the key that asks again among it."""
+        keys = () if failed.is_final else self.keymap.keys(BY_NAME["ask_again"])
+        return f"{failed.remedy} {key_name(keys[0])} asks again." if keys else failed.remedy
 
     def mark(self, comparison: Comparison | None) -> str:
         """✓, ✗ or … for a comparison; blank where there is nothing to compare."""

@@ -9,6 +9,7 @@ recorded values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -25,6 +26,8 @@ ELEMENT_LIMIT = 1000
 WORK_LIMIT = 100_000
 """The same for elements × nodes to run again."""
 DIRECTIONS = 3
+LONG_TAPE = 20_000
+"""Nodes to run again from which on one direction has to do: each takes some fifty runs."""
 ERROR_FACTOR = 10.0
 """An estimated error is an estimate too."""
 ROUNDOFFS = 16.0
@@ -173,10 +176,16 @@ class _Tape:
             values[node] = value
         for node in self.affected:
             operation: Operation | None = graph.operation[node]
-            if operation is not None:
-                operands = [values[operand] for operand in graph.operands[node]]
-                output = evaluate(operation.forward, operands, graph.attributes_of(node))
-                values[node] = settle(output, "float64")
+            if operation is None:
+                continue
+            operands = [values[operand] for operand in graph.operands[node]]
+            # Numbers are most of a large graph, and need no care as long as Python computes them.
+            if graph.scalar_rules[node] is not None:
+                with suppress(ArithmeticError):
+                    values[node] = operation.forward(*operands)
+                    continue
+            output = evaluate(operation.forward, operands, graph.attributes_of(node))
+            values[node] = settle(output, "float64")
         return [term.seed * values[term.output] for term in self.terms]
 
 
@@ -304,7 +313,7 @@ def _along_directions(trace: Trace, tape: _Tape) -> Mapping[int, FiniteDifferenc
     random = np.random.Generator(np.random.PCG64(0))
     tested: list[Direction] = []
     reasons: list[str] = []
-    for _ in range(DIRECTIONS):
+    for _ in range(DIRECTIONS if len(tape.affected) <= LONG_TAPE else 1):
         towards = {
             node: random.standard_normal(shape_of(trace.graph.value[node])) for node in tape.nodes
         }

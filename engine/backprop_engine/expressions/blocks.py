@@ -1,11 +1,11 @@
-"""`with no_grad:` blocks: where they start, and by the indentation of lines where they end."""
+"""`with no_grad:` and `for` blocks: where they start, and by the indentation where they end."""
 
 from __future__ import annotations
 
 import re
 from typing import Final, Literal
 
-from backprop_engine.expressions.reading import Block, Reading
+from backprop_engine.expressions.reading import Block, Place, Reading
 from backprop_engine.source import ProblemError
 from backprop_engine.suggestions import listed
 
@@ -17,6 +17,9 @@ _HEADER: Final = re.compile(
     rf"(?:\({_BLANK}*\))?{_BLANK}*(?P<colon>:)?"
 )
 _OTHER: Final = re.compile(rf"with{_BLANK}+(?P<name>[\w.]+)")
+MAX_NESTING: Final = 20
+"""How many blocks may stand one inside of the other: as many as in Python."""
+
 _WITH: Final = "with torch.no_grad():"
 _CONTEXTS: Final = {
     "set_grad_enabled": f"write `{_WITH}`",
@@ -34,10 +37,38 @@ def open_block(reading: Reading, start: int) -> int:
     header = _HEADER.match(text, start)
     if header is None or not header["colon"]:
         raise _refused(reading, start, header)
-    reading.blocks.append(
-        Block(start, header.end(), header=_indentation(text, start)[0]),
-    )
+    _open(reading, Block(start, header.end(), header=_indentation(text, start)[0]))
     return header.end()
+
+
+def open_loop(reading: Reading, start: int) -> None:
+    """Open the block whose `for` stands at `start`; its first line goes on to the colon."""
+    width = _indentation(reading.excerpt.text, start)[0]
+    _open(reading, Block(start, start + len("for"), header=width, is_loop=True))
+    reading.is_header = True
+
+
+def _open(reading: Reading, block: Block) -> None:
+    if len(reading.blocks) >= MAX_NESTING:
+        span = reading.span(block.start, block.stop)
+        raise ProblemError(f"blocks are nested {MAX_NESTING} deep at most, as in Python", span)
+    reading.blocks.append(block)
+
+
+def end_header(reading: Reading, stop: int) -> None:
+    """The first line of a loop ends at `stop`, with its colon; a statement may follow."""
+    reading.is_header = False
+    reading.blocks[-1].stop = stop
+    reading.last = Place("_END", stop - 1, stop)
+
+
+def end_inline(reading: Reading) -> list[Edge]:
+    """The edges at a comma of the shorthand: it ends a loop in one line, as a new line does."""
+    found: list[Edge] = []
+    while reading.blocks and reading.blocks[-1].is_inline and reading.blocks[-1].is_loop:
+        reading.blocks.pop()
+        found.append("_DEDENT")
+    return found
 
 
 def edges(reading: Reading, start: int) -> list[Edge]:

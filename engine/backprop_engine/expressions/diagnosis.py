@@ -9,7 +9,7 @@ import re
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
-from backprop_engine.expressions.mistakes import joined_lines, unclosed
+from backprop_engine.expressions.mistakes import bad_loop, joined_lines, unclosed
 from backprop_engine.expressions.reading import AUGMENTING, Place, Reading
 from backprop_engine.source import ProblemError, Span
 
@@ -44,6 +44,15 @@ def unexpected(reading: Reading, expected: AbstractSet[str]) -> ProblemError:
         )
     if before is None or before.kind == "_END":
         return _bad_start(reading, here)
+    if reading.is_header:
+        return bad_loop(reading, here)
+    return _inside(reading, before, here, expected)
+
+
+def _inside(
+    reading: Reading, before: Place, here: Place, expected: AbstractSet[str]
+) -> ProblemError:
+    """What is wrong in the middle of a statement."""
     if before.kind == "_DOT":
         return ProblemError(
             "a name is missing after the dot",

@@ -158,7 +158,8 @@ def _classify(reading: Reading, kind: str, start: int, stop: int) -> tuple[str, 
             return "LITERAL", stop
         case "SIGN":
             _count_brackets(reading, _SIGNS[text], text, start)
-            return _SIGNS[text], stop
+            is_end = text == ":" and reading.is_header and not reading.brackets
+            return "_THEN" if is_end else _SIGNS[text], stop
         case _:
             raise mistakes.foreign(reading, kind, text, start)
 
@@ -170,7 +171,7 @@ def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
     if name in LITERALS:
         return "LITERAL", stop
     if iskeyword(name):
-        raise mistakes.keyword(reading, name, start)
+        return _keyword(reading, name, start), stop
     if not name.isidentifier():
         raise mistakes.odd_name(reading, name, start)
     if name in LIBRARIES and name not in reading.variables:
@@ -179,6 +180,20 @@ def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
             called = _CALL.match(text, dotted.end())
             return ("FUNCTION" if called else "CONSTANT"), dotted.end()
     return "NAME", stop
+
+
+def _keyword(reading: Reading, word: str, start: int) -> str:
+    """The kind of a word of Python's that has a meaning here: `for`, and its `in`."""
+    is_start = reading.last is None or reading.last.kind == "_END"
+    if word == "for" and (reading.brackets or (is_start and reading.form != "expression")):
+        if not reading.brackets:
+            blocks.open_loop(reading, start)
+        reading.loops.append(len(reading.brackets))
+        return "FOR"
+    if word == "in" and reading.loops and reading.loops[-1] == len(reading.brackets):
+        reading.loops.pop()
+        return "_IN"
+    raise mistakes.keyword(reading, word, start)
 
 
 def _start_statement(reading: Reading, kind: str, start: int, stop: int) -> None:
@@ -215,16 +230,23 @@ def _separate(reading: Reading, sign: str, start: int) -> Iterator[Token]:
         if sign == ",":
             yield _token(reading, "_COMMA", sign, start, start + 1)
         return
-    if sign == "," and unpacking.goes_on(reading, start):
+    if reading.is_header and sign != ",":
+        raise mistakes.no_colon(reading, start)
+    if sign == "," and (reading.is_header or unpacking.goes_on(reading, start)):
         yield _token(reading, "_COMMA", sign, start, start + 1)
         return
     if reading.last is not None and reading.last.kind != "_END":
         yield _token(reading, "_END", sign, start, start + 1)
+    if sign == ",":
+        place = reading.excerpt.offsets[start]
+        yield from (Token(edge, "", place, end_pos=place) for edge in blocks.end_inline(reading))
 
 
 def _finish(reading: Reading) -> Iterator[Token]:
     if reading.brackets:
         raise mistakes.unclosed(reading)
+    if reading.is_header:
+        raise mistakes.no_colon(reading, len(reading.excerpt.text))
     if reading.last is not None and reading.last.kind != "_END":
         end = len(reading.excerpt.text)
         yield _token(reading, "_END", "", end, end)
@@ -240,6 +262,8 @@ def _edges(reading: Reading, start: int) -> Iterator[Token]:
 
 def _token(reading: Reading, kind: str, text: str, start: int, stop: int) -> Token:
     reading.before, reading.last = reading.last, Place(kind, start, stop)
+    if kind == "_THEN":
+        blocks.end_header(reading, stop)
     offsets = reading.excerpt.offsets
     first = offsets[start]
     return Token(kind, text, first, end_pos=offsets[stop - 1] + 1 if stop > start else first)

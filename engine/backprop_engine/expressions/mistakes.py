@@ -57,13 +57,16 @@ _PASTED: Final = {
 _SUPERSCRIPT = re.compile("[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _CONDITIONAL = re.compile(r"if\b(?P<condition>[^\n;,#]*?)\belse\b(?P<other>[^\n;,#]*)")
 _SHOWN_LENGTH = 60
+LOOP: Final = "`for i in range(3):` or `for x in xs:`"
+"""How a loop starts."""
+
 _STATEMENTS: Final = {
-    "for": "write the steps out one by one",
-    "while": "write the steps out one by one",
+    "while": "write `for i in range(20):`, with the number of times",
     "def": "write the expression where the function is used",
     "lambda": "write the expression where the function is used",
     "class": "write its parameters as tensors, and out what its `forward` computes",
     "return": "write `y = …`",
+    **dict.fromkeys(("break", "continue"), "give `range` the number of times that is wanted"),
     "del": "leave it out: nothing is kept longer than it is needed",
     "pass": "leave it out",
     "try": "leave it out: what cannot be computed is told with its place",
@@ -152,6 +155,12 @@ def _unknown_character(reading: Reading, text: str, start: int) -> ProblemError:
 def keyword(reading: Reading, word: str, start: int) -> ProblemError:
     """A word of Python that stands for something expressions do not have."""
     span = reading.span(start, start + len(word))
+    if word == "for":
+        return ProblemError(
+            "`for` starts a line, or stands inside of brackets",
+            span,
+            "`for i in range(3): …` or `[… for i in range(3)]`",
+        )
     if word == "if" and reading.last and reading.last.kind != "_END":
         return _conditional(reading, start)
     if word in _WORDS:
@@ -180,6 +189,24 @@ def _conditional(reading: Reading, start: int) -> ProblemError:
         if len(fixed) <= _SHOWN_LENGTH:
             fix = f"write `{fixed}`"
     return ProblemError(what, span, fix=fix)
+
+
+def no_colon(reading: Reading, end: int) -> ProblemError:
+    """The first line of a loop has no colon at its end."""
+    loop = reading.blocks[-1].start
+    return ProblemError(
+        "the `:` after this loop's first line is missing",
+        reading.span(loop, len(reading.text(0, end).rstrip())),
+        LOOP,
+    )
+
+
+def bad_loop(reading: Reading, here: Place) -> ProblemError:
+    """Something that cannot stand in the first line of a loop."""
+    shown = reading.text(here.start, here.stop)
+    return ProblemError(
+        f"`{shown}` cannot stand in a loop's first line", reading.span(here.start, here.stop), LOOP
+    )
 
 
 def odd_name(reading: Reading, word: str, start: int) -> ProblemError:

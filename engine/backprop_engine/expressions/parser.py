@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, NamedTuple, cast
@@ -27,10 +26,12 @@ from backprop_engine.expressions.syntax import (
     Attribute,
     Binary,
     Call,
+    Comprehension,
     Dots,
     DtypeName,
     Expression,
     Literal,
+    Loop,
     Name,
     Number,
     Sequence,
@@ -39,9 +40,11 @@ from backprop_engine.expressions.syntax import (
     Star,
     Statement,
     Subscript,
+    Target,
     Unary,
     Unpacking,
     children,
+    not_recorded,
 )
 from backprop_engine.source import Span
 
@@ -128,6 +131,14 @@ class _ChainedError(Exception):
         self.second = second
 
 
+class _Clause(NamedTuple):
+    """`for target in iterable` of a comprehension."""
+
+    start: int
+    target: Target
+    iterable: _Part
+
+
 class _Keyword(NamedTuple):
     """`name=value` among the arguments of a call."""
 
@@ -163,10 +174,29 @@ class _Builder(Transformer[Token, Any]):
         return tuple(_flat(lines))
 
     def block(self, lines: list[Statement | list[Statement]]) -> list[Statement]:
-        return [
-            replace(one, is_recorded=False) if isinstance(one, Assignment | Unpacking) else one
-            for one in _flat(lines)
-        ]
+        return [not_recorded(one) for one in _flat(lines)]
+
+    def loop(self, parts: list[Any]) -> Loop:
+        sign, target, iterable, *lines = parts
+        span = Span(_span(sign).start, iterable.stop)
+        return Loop(target.expression, iterable.expression, tuple(_flat(lines)), span)
+
+    def target(self, places: list[_Part]) -> _Part:
+        """Names that a loop assigns; more than one are a Sequence."""
+        return self.values(places)
+
+    def clause(self, parts: list[Any]) -> _Clause:
+        sign, target, iterable = parts
+        return _Clause(_span(sign).start, target.expression, iterable)
+
+    def comprehension(self, parts: list[Any]) -> _Part:
+        left, item, *clauses, right = parts
+        made = _comprehension(item, clauses)
+        return _Part(made, _span(left).start, _span(right).stop)
+
+    def generator(self, parts: list[Any]) -> list[_Part | _Keyword]:
+        item, *clauses = parts
+        return [_leaf(_comprehension(item, clauses))]
 
     @v_args(inline=True)
     def lone_expression(self, part: _Part) -> _Part:
@@ -334,6 +364,17 @@ class _Builder(Transformer[Token, Any]):
         parts = [None if part is None else part.expression for part in bounds]
         step = parts[2] if len(parts) > 2 else None
         return _leaf(Slice(parts[0], parts[1], step, Span(start, stop)))
+
+
+def _comprehension(item: _Part, clauses: list[_Clause]) -> Expression:
+    """The first clause is the outermost loop."""
+    made, stop = item.expression, clauses[-1].iterable.stop
+    for number, one in reversed(list(enumerate(clauses))):
+        is_innermost = number == len(clauses) - 1
+        start = item.start if number == 0 else one.start
+        iterable = one.iterable.expression
+        made = Comprehension(made, one.target, iterable, Span(start, stop), not is_innermost)
+    return made
 
 
 def _targets(part: _Part) -> tuple[Name, ...]:

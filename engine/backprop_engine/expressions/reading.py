@@ -24,10 +24,10 @@ class Place(NamedTuple):
 
 @dataclass
 class Block:
-    """A `with no_grad:` block whose statements are being read."""
+    """A `with no_grad:` or `for` block whose statements are being read."""
 
     start: int
-    """Where its `with` stands in the excerpt."""
+    """Where its first word stands in the excerpt."""
     stop: int
     """Where its colon ends."""
     header: int
@@ -35,7 +35,8 @@ class Block:
     body: int | None = None
     """That of its statements; None before the first of them."""
     is_inline: bool = False
-    """Whether they stand in the line of the `with`."""
+    """Whether they stand in its first line."""
+    is_loop: bool = False
 
 
 @dataclass
@@ -62,7 +63,11 @@ class Reading:
     modules: set[int] = field(default_factory=set)
     """Where the brackets of modules being made open, and close: `nn.ReLU()`."""
     blocks: list[Block] = field(default_factory=list)
-    """The `with no_grad:` blocks open here, the innermost last."""
+    """The blocks open here, the innermost last."""
+    is_header: bool = False
+    """Whether the first line of a loop is being read, up to its colon."""
+    loops: list[int] = field(default_factory=list)
+    """For each `for` whose `in` is to come: how many brackets were open there."""
 
     def text(self, start: int, stop: int) -> str:
         """The excerpt's text from `start` to `stop`."""

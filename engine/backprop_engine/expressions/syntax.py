@@ -6,8 +6,8 @@ A sum of 5,000 terms is a tree 5,000 levels deep, so nothing may recurse over it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from backprop_engine.source import Span
 
@@ -132,6 +132,21 @@ class Subscript:
     span: Span
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Comprehension:
+    """`[item for target in iterable]`.
+
+    Of two `for` the second one is the item of the first, which then takes all of its items.
+    """
+
+    item: Expression
+    target: Target
+    iterable: Expression
+    span: Span
+    flattens: bool = False
+    """Whether each item is a list, whose items are taken one by one."""
+
+
 Expression = (
     Number
     | Literal
@@ -146,7 +161,11 @@ Expression = (
     | Slice
     | Dots
     | Subscript
+    | Comprehension
 )
+
+Target = Name | Sequence
+"""What a loop assigns: a name, or names in brackets of any depth."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,6 +221,8 @@ class Action:
     """A call that stands alone: `y.backward()`, `h.retain_grad()`, `torch.manual_seed(1)`."""
 
     call: Call
+    is_recorded: bool = True
+    """False inside of `with no_grad:`."""
 
     @property
     def span(self) -> Span:
@@ -222,7 +243,98 @@ class Setting:
         return self.target.span
 
 
-Statement = Assignment | Unpacking | Action | Setting
+@dataclass(frozen=True, slots=True, eq=False)
+class Append:
+    """`hs.append(h)`: one more value at the end of a list."""
+
+    target: Name
+    value: Expression
+    span: Span
+    is_recorded: bool = True
+    """False inside of `with no_grad:`."""
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """None: the name means the same list as before."""
+        return ()
+
+    @property
+    def has_target(self) -> bool:
+        """True: nothing is computed without a place for it."""
+        return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loop:
+    """`for target in iterable:` and the statements to run for each item."""
+
+    target: Target
+    iterable: Expression
+    body: tuple[Statement, ...]
+    span: Span
+    """Its first line."""
+    is_recorded: bool = True
+    """False inside of `with no_grad:`."""
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The names that the statements in it assign, at any depth, in their order."""
+        return tuple(
+            name
+            for one in flat(self.body)
+            if isinstance(one, Assignment | Unpacking)
+            for name in one.names
+        )
+
+    @property
+    def has_target(self) -> bool:
+        """True: nothing in it is without a name."""
+        return True
+
+
+Computing = Assignment | Unpacking | Append | Loop
+"""The statements that run in a forward pass."""
+
+Statement = Computing | Action | Setting
+
+
+def flat(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """The statements, each loop followed by those in it."""
+    pending = [iter(statements)]
+    while pending:
+        one = next(pending[-1], None)
+        if one is None:
+            pending.pop()
+            continue
+        yield one
+        if isinstance(one, Loop):
+            pending.append(iter(one.body))
+
+
+def appended_to(statement: Statement) -> Name | None:
+    """The `hs` of `hs.append(h)`, if the statement is that."""
+    if isinstance(statement, Action) and statement.call.function == "append":
+        receiver = statement.call.receiver
+        return receiver if isinstance(receiver, Name) else None
+    return None
+
+
+def target_names(target: Target) -> tuple[str, ...]:
+    """The names that a loop's target assigns."""
+    return tuple(one.name for one in postorder(target) if isinstance(one, Name) and one.name != "_")
+
+
+def not_recorded(statement: Statement) -> Statement:
+    """The statement as it is inside of `with no_grad:`. Loops are nested 20 deep at most."""
+    match statement:
+        case Loop(body=body):
+            return replace(statement, body=tuple(map(not_recorded, body)), is_recorded=False)
+        case Assignment() | Unpacking() | Append():
+            return replace(statement, is_recorded=False)
+        case Action():
+            return replace(statement, is_recorded=False)
+        case _:
+            return statement
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:
@@ -245,6 +357,8 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             return tuple(part for part in (start, stop, step) if part is not None)
         case Subscript(receiver=receiver, items=items):
             return (receiver, *items)
+        case Comprehension(iterable=iterable, item=item):
+            return (iterable, item)
         case _:
             return ()
 

@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
     Action,
+    Append,
     Assignment,
     Call,
     Expression,
+    Loop,
     Setting,
     Statement,
     Unpacking,
+    flat,
     postorder,
 )
 from backprop_engine.scenarios.tensors import dtype_asked, is_tensor
@@ -23,7 +26,10 @@ from backprop_engine.values import Dtype
 def makes_tensors(statements: Iterable[Statement]) -> bool:
     """Whether a program writes tensors out as PyTorch does, so that its numbers are numbers."""
     return any(
-        is_tensor(part) for one in statements for root in _roots(one) for part in postorder(root)
+        is_tensor(part)
+        for one in flat(statements)
+        for root in _roots(one)
+        for part in postorder(root)
     )
 
 
@@ -35,6 +41,10 @@ def _roots(statement: Statement) -> tuple[Expression, ...]:
             return (call,)
         case Setting(target=target, value=value):
             return (target, value)
+        case Loop(iterable=iterable):
+            return (iterable,)
+        case Append(value=value):
+            return (value,)
 
 
 def read_dtype(statements: Iterable[Statement], given: Dtype | None) -> Dtype:
@@ -45,7 +55,7 @@ def read_dtype(statements: Iterable[Statement], given: Dtype | None) -> Dtype:
     asked: Dtype | None = given
     taken: set[Expression] = set()
     names: list[syntax.DtypeName] = []
-    for statement in statements:
+    for statement in flat(statements):
         for root in _roots(statement):
             for part in postorder(root):
                 if isinstance(part, syntax.DtypeName):

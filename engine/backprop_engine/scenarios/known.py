@@ -5,6 +5,7 @@ Tensors are written out with it: `N, D = 64, 10` and `x = torch.randn(N, D)`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from backprop_engine.expressions import syntax
@@ -38,12 +39,16 @@ class KnownNumbers:
         self._numbers.pop(one.name, None)
         self._shapes[one.name] = shape_of(one.value)
 
+    def forget(self, names: Iterable[str]) -> None:
+        """Names that a loop assigns: what they stand for is known when it runs."""
+        for name in names:
+            self._numbers.pop(name, None)
+            self._shapes.pop(name, None)
+
     def assign(self, statement: Assignment | Unpacking) -> None:
         """Take in what a statement assigns; what is computed is forgotten."""
         value = self._value(statement.expression)
-        for name in statement.names:
-            self._numbers.pop(name.name, None)
-            self._shapes.pop(name.name, None)
+        self.forget(name.name for name in statement.names)
         if value is None:
             return
         if isinstance(statement, Assignment):

@@ -130,6 +130,7 @@ def _document(source: Source, table: Table) -> Scenario:
         (one.name for one in program.inputs),
         program.assigned,
         (one.name for one in program.retained),
+        program.looped,
     )
     title, about = sections.get("title"), sections.get("about")
     backward, expect = sections.get("backward"), sections.get("expect")

@@ -15,11 +15,17 @@ class Names:
     """All names that have a value, with how often each was assigned (an input counts once)."""
 
     def __init__(
-        self, inputs: Iterable[str], assigned: Iterable[str], retained: Iterable[str] = ()
+        self,
+        inputs: Iterable[str],
+        assigned: Iterable[str],
+        retained: Iterable[str] = (),
+        looped: Iterable[str] = (),
     ) -> None:
         self.inputs = frozenset(inputs)
         self.retained = frozenset(retained)
         """Computed names that keep their `.grad` too."""
+        self.looped = frozenset(looped)
+        """Names assigned in a loop: how many versions they have is known when it has run."""
         self._versions = Counter([*self.inputs, *assigned])
 
     def value(self, text: str, span: Span, *others: str) -> str:
@@ -36,6 +42,8 @@ class Names:
             )
         if not at:
             return name
+        if name in self.looped and version.isdecimal() and int(version[:9]):
+            return f"{name}@{int(version[:9])}"
         count = self._versions[name]
         if not version.isdecimal() or not 1 <= int(version[:9]) <= count:
             raise ProblemError(

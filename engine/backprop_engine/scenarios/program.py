@@ -16,17 +16,29 @@ import numpy as np
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
     Action,
+    Append,
     Assignment,
     Call,
+    Computing,
     Expression,
+    Loop,
     Setting,
     Statement,
     Unpacking,
     postorder,
+    target_names,
 )
 from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.dtypes import default_dtype, read_dtype
 from backprop_engine.scenarios.known import KnownNumbers
+from backprop_engine.scenarios.pasted import (
+    flag,
+    grad_of,
+    made_by,
+    no_arguments,
+    only_flag,
+    repeats,
+)
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
 from backprop_engine.scenarios.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
 from backprop_engine.source import ProblemError, Source, Span
@@ -40,7 +52,7 @@ class Program:
 
     dtype: Dtype
     inputs: tuple[Input, ...]
-    statements: tuple[Assignment | Unpacking, ...]
+    statements: tuple[Computing, ...]
     passes: tuple[Backward | ZeroGrad, ...]
     retained: tuple[Retain, ...]
     tensors: Mapping[Expression, Value]
@@ -51,6 +63,12 @@ class Program:
     def assigned(self) -> tuple[str, ...]:
         """Every name that is assigned, as often as it is."""
         return tuple(name.name for one in self.statements if one.has_target for name in one.names)
+
+    @property
+    def looped(self) -> frozenset[str]:
+        """The names that are assigned in loops."""
+        loops = (one for one in self.statements if isinstance(one, Loop))
+        return frozenset(name.name for one in loops for name in one.names)
 
     @property
     def default_pass(self) -> Backward:
@@ -83,7 +101,8 @@ class _Reader:
         self.source = source
         self.dtype = dtype
         self.inputs = {one.name: one for one in inputs}
-        self.statements: list[Assignment | Unpacking] = []
+        self.statements: list[Computing] = []
+        """Those of the innermost loop, while one is read."""
         self.passes: list[Backward | ZeroGrad] = []
         self.retained: list[Retain] = []
         self.tensors: dict[Expression, Value] = {}
@@ -98,6 +117,9 @@ class _Reader:
         self._passes_before: dict[str, int] = {}
         """How many passes stand before the last assignment of a name."""
         self._used: set[str] = set()
+        self._loops: list[Loop] = []
+        """Those that are being read, the innermost last."""
+        self._looped: set[str] = set()
 
     def program(self) -> Program:
         """Everything read so far."""
@@ -118,6 +140,12 @@ class _Reader:
                 self._assign(statement)
             case Unpacking():
                 self._unpack(statement)
+            case Loop():
+                self._loop(statement)
+            case Action(call=call) if _appends(call):
+                self._append(statement)
+            case Action() | Setting() if self._loops:
+                raise refused.in_loop(statement, self._text(statement.span))
             case Action(call=call):
                 self._act(call)
             case Setting():
@@ -133,9 +161,35 @@ class _Reader:
         return f"{name}@{self._assigned[name]}"
 
     def _version_name(self, version: str) -> str:
-        """`h@2`, or `h` where it is the only one."""
-        name = version.rpartition("@")[0]
+        """`h@2`, or `h` where it is the only one, or the last of many that a loop makes."""
+        name, _, number = version.rpartition("@")
+        if name in self._looped:
+            return self._last_of_loop(name, int(number))
         return version if self._assigned[name] > 1 else name
+
+    def _last_of_loop(self, name: str, number: int) -> str:
+        if number == self._assigned[name]:
+            return name
+        mention = next(
+            one.span
+            for one in (*self.passes, *self.retained)
+            if isinstance(one, Backward | Retain) and self._mentions(one, name)
+        )
+        raise ProblemError(
+            f"`{name}` is assigned again after this, and in a loop",
+            mention,
+            fix="give what comes later a name of its own",
+        )
+
+    def _mentions(self, one: Backward | Retain, name: str) -> bool:
+        names = [one.output, one.gradient_name] if isinstance(one, Backward) else [one.name]
+        return any(
+            (
+                version.rpartition("@")[0] == name
+                and not version.endswith(f"@{self._assigned[name]}")
+            )
+            for version in names
+        )
 
     def _named(self, one: Backward | ZeroGrad) -> Backward | ZeroGrad:
         if isinstance(one, ZeroGrad):
@@ -155,8 +209,8 @@ class _Reader:
     # Assignments
 
     def _assign(self, statement: Assignment) -> None:
-        name, made = statement.name, _made(statement.expression)
-        if made is not None and name not in self._assigned:
+        name, made = statement.name, made_by(statement.expression)
+        if made is not None and name not in self._assigned and not self._loops:
             self._add_input(statement, *made)
             return
         self._prepare(statement.expression)
@@ -167,7 +221,8 @@ class _Reader:
     def _unpack(self, statement: Unpacking) -> None:
         targets, values = statement.targets, syntax.children(statement.expression)
         is_listed = isinstance(statement.expression, syntax.Sequence)
-        if is_listed and len(targets) == len(values) and all(map(_made, values)):
+        is_made = is_listed and len(targets) == len(values) and all(map(made_by, values))
+        if is_made and not self._loops:
             for name, value in zip(targets, values, strict=True):
                 span = Span(name.span.start, value.span.stop)
                 self._assign(Assignment(name.name, value, name.span, span))
@@ -203,6 +258,8 @@ class _Reader:
             if isinstance(part, syntax.Name):
                 self._used.add(part.name)
             elif isinstance(part, Call) and is_tensor(part) and part.function not in self._assigned:
+                if is_random(part) and (self._loops or repeats(root, part)):
+                    raise refused.random_in_loop(part)
                 tensor = self._tensor(part)
                 if tensor.requires_grad:
                     raise ProblemError(
@@ -226,6 +283,31 @@ class _Reader:
         self._bind(text)
         return self._version(text)
 
+    # Loops
+
+    def _loop(self, loop: Loop) -> None:
+        """Read a loop's statements, once; how often each runs is known when it does."""
+        self._prepare(loop.iterable)
+        names = {name.name for name in loop.names} | set(target_names(loop.target))
+        self._looped |= names
+        self._numbers.forget(names)
+        around, self.statements = self.statements, []
+        self._loops.append(loop)
+        for one in loop.body:
+            self.read(one)
+        self._loops.pop()
+        around.append(replace(loop, body=tuple(self.statements)))
+        self.statements = around
+        self._numbers.forget(names)
+
+    def _append(self, statement: Action) -> None:
+        receiver, values = statement.call.receiver, statement.call.arguments
+        if not isinstance(receiver, syntax.Name) or len(values) != 1 or statement.call.keywords:
+            raise ProblemError("`append` takes one value", statement.span, "`hs.append(h)`")
+        self._prepare(values[0])
+        self._used.add(receiver.name)
+        self.statements.append(Append(receiver, values[0], statement.span, statement.is_recorded))
+
     # Actions
 
     def _act(self, call: Call) -> None:
@@ -238,9 +320,9 @@ class _Reader:
             case "retain_grad":
                 self._retain_grad(call, call.receiver)
             case "requires_grad_":
-                self._require_grad(call, call.receiver, _only_flag(call))
-            case "zero_" if _grad_of(call.receiver):
-                _no_arguments(call)
+                self._require_grad(call, call.receiver, only_flag(call))
+            case "zero_" if grad_of(call.receiver):
+                no_arguments(call)
                 self._clear(call.receiver, call.span, to_none=False)
             case _:
                 raise refused.action(call, self._text(call.span))
@@ -262,10 +344,10 @@ class _Reader:
         for name, value in call.keywords:
             if name not in ("gradient", "retain_graph", "create_graph"):
                 raise refused.keyword(name, value.span)
-        if "create_graph" in given and _flag(given["create_graph"]):
+        if "create_graph" in given and flag(given["create_graph"]):
             raise refused.keyword("create_graph", given["create_graph"].span)
         if "retain_graph" in given:
-            _flag(given["retain_graph"])
+            flag(given["retain_graph"])
         gradient = given.get("gradient")
         if call.arguments:
             if gradient is not None or len(call.arguments) > 1:
@@ -282,7 +364,7 @@ class _Reader:
         self.passes.append(Backward(output, None, receiver.span, vector, is_call=True))
 
     def _retain_grad(self, call: Call, receiver: Expression) -> None:
-        _no_arguments(call)
+        no_arguments(call)
         if not isinstance(receiver, syntax.Name):
             raise ProblemError(
                 "a value must have a name for its `.grad` to be read",
@@ -336,12 +418,12 @@ class _Reader:
                 )
             self._clear(target, statement.span, to_none=True)
         elif target.name == "requires_grad":
-            self._require_grad(statement, target.receiver, _flag(value))
+            self._require_grad(statement, target.receiver, flag(value))
         else:
             raise refused.setting(statement, self._text(statement.span))
 
     def _clear(self, target: Expression, span: Span, *, to_none: bool) -> None:
-        receiver = _grad_of(target)
+        receiver = grad_of(target)
         if receiver is None:
             raise ProblemError("only the `.grad` of a name can be cleared", span)
         name = self._known(receiver)
@@ -349,6 +431,10 @@ class _Reader:
         if name not in self.inputs and name not in retained:
             raise refused.grad_of_non_leaf(name, span)
         self.passes.append(ZeroGrad(span, name, to_none))
+
+
+def _appends(call: Call) -> bool:
+    return call.receiver is not None and call.function == "append"
 
 
 def _note(seeds: Iterable[int]) -> str:
@@ -361,47 +447,3 @@ def _note(seeds: Iterable[int]) -> str:
         f"Random numbers here are numpy's (PCG64, seed{plural} {listed}): the same in every run "
         "and on every machine, and not those that torch draws."
     )
-
-
-def _made(expression: Expression) -> tuple[Call, bool] | None:
-    """The call that writes a tensor out, and whether something around it asks for a gradient."""
-    match expression:
-        case Call(function="Parameter", receiver=None, arguments=(inner,), keywords=()):
-            made = _made(inner)
-            return None if made is None else (made[0], True)
-        case Call(function="requires_grad_", receiver=Call() as receiver) if is_tensor(receiver):
-            return receiver, _only_flag(expression)
-        case Call() if is_tensor(expression):
-            return expression, False
-        case _:
-            return None
-
-
-def _grad_of(expression: Expression) -> syntax.Name | None:
-    """The `x` of `x.grad` or `x.grad.data`."""
-    match expression:
-        case syntax.Attribute(name="data", receiver=syntax.Attribute(name="grad") as grad):
-            return _grad_of(grad)
-        case syntax.Attribute(name="grad", receiver=syntax.Name() as name):
-            return name
-        case _:
-            return None
-
-
-def _flag(expression: Expression) -> bool:
-    if isinstance(expression, syntax.Literal) and isinstance(expression.value, bool | None):
-        return bool(expression.value)
-    raise ProblemError("this is not a truth value", expression.span, "`True` or `False`")
-
-
-def _only_flag(call: Call) -> bool:
-    """The argument of `requires_grad_()`, True where there is none."""
-    given = (*call.arguments, *(value for _, value in call.keywords))
-    if len(given) > 1:
-        raise ProblemError("`requires_grad_` takes one argument", given[-1].span)
-    return _flag(given[0]) if given else True
-
-
-def _no_arguments(call: Call) -> None:
-    for argument in (*call.arguments, *(value for _, value in call.keywords)):
-        raise ProblemError(f"`{call.function}()` takes no argument", argument.span)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from backprop_engine.catalogue import FUNCTIONS
-from backprop_engine.expressions.syntax import Attribute, Call, Name, Setting
+from backprop_engine.expressions.syntax import Action, Attribute, Call, Name, Setting
 from backprop_engine.scenarios.torch_names import in_torch
 from backprop_engine.source import ProblemError, Span
 
@@ -194,6 +194,27 @@ def action(call: Call, text: str) -> ProblemError:
         return known
     fix = f"write `y = {text}`" if len(text) <= 40 and "=" not in text else "write `y = …`"
     return ProblemError("this value has no name", call.span, "`name = expression`", fix)
+
+
+def in_loop(statement: Action | Setting, text: str) -> ProblemError:
+    """A statement that computes nothing, in a loop."""
+    name = statement.call.function if isinstance(statement, Action) else statement.target.name
+    fix = _NO_STEP if name in ("backward", "step", "zero_grad", "grad", "zero_", "data") else ""
+    return ProblemError(
+        f"`{text}` cannot stand in a loop: loops compute, and do nothing else",
+        statement.span,
+        "`name = expression`",
+        fix or "put it in front of the loop, or below it",
+    )
+
+
+def random_in_loop(call: Call) -> ProblemError:
+    """`torch.randn(3)` in a loop, which would be other numbers each time."""
+    return ProblemError(
+        f"`{call.function}` in a loop would draw other numbers each time",
+        call.span,
+        fix="draw all of them in front of it, `r = torch.randn(20, 3)`, and take `r[i]`",
+    )
 
 
 def keyword(name: str, span: Span) -> ProblemError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from backprop_engine.expressions.syntax import Assignment, Expression, Unpacking
+from backprop_engine.expressions.syntax import Computing, Expression
 from backprop_engine.source import Source, Span
 from backprop_engine.values import Dtype, Value
 
@@ -84,7 +84,7 @@ class Scenario:
 
     source: Source
     inputs: tuple[Input, ...]
-    statements: tuple[Assignment | Unpacking, ...]
+    statements: tuple[Computing, ...]
     passes: tuple[Backward | ZeroGrad, ...]
     dtype: Dtype = "float64"
     title: str = ""

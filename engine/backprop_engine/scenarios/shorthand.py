@@ -14,12 +14,15 @@ from backprop_engine.expressions.parser import parse_program
 from backprop_engine.expressions.syntax import (
     Assignment,
     Expression,
+    Loop,
     Number,
     Sequence,
     Statement,
     Unary,
     Unpacking,
+    appended_to,
     children,
+    flat,
     postorder,
 )
 from backprop_engine.scenarios.arrays import nested_array
@@ -78,10 +81,16 @@ def _inputs_apart(
     inputs: dict[str, Input] = {}
     rest: list[Statement] = []
     computed: set[str] = set()
-    for statement in _one_by_one(statements):
-        if not isinstance(statement, Assignment) or not _is_literal(statement.expression):
+    listed = tuple(statements)
+    growing = {one.name for one in map(appended_to, flat(listed)) if one}
+    for statement in _one_by_one(listed):
+        if (
+            not isinstance(statement, Assignment)
+            or not _is_literal(statement.expression)
+            or statement.name in growing  # `hs = []` is a list
+        ):
             rest.append(statement)
-            if isinstance(statement, Assignment | Unpacking):
+            if isinstance(statement, Assignment | Unpacking | Loop):
                 computed.update(one.name for one in statement.names)
             continue
         name, span = statement.name, statement.name_span

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -20,8 +21,7 @@ from backprop_engine.trace import NO_NODE, Trace
 from backprop_engine.values import Value, shape_of
 from backprop_tui.headless.printer import scenario_heading
 from backprop_tui.oracle.agreement import Agreement, agreement
-from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.report import Failed
+from backprop_tui.oracle.report import Failed, Ready, TorchReport
 from backprop_tui.oracle.sweep import our_contribution
 from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.judgement import SymbolicGradient, symbolic_gradients
@@ -30,6 +30,13 @@ TORCH, FINITE_DIFFERENCE, SYMBOLIC = "torch", "finite_difference", "symbolic"
 EXPECT = "expect"
 MOST_FAULTS = 10
 """So many single values and contributions are told; what follows from a fault is not another."""
+
+
+class Asks(Protocol):
+    """What is wanted of the torch oracle."""
+
+    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
+        """What torch makes of `trace`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ class Bad:
 
 
 def check_scenario(
-    target: str | Source, oracle: Oracle | None, symbolic: SymbolicOracle | None = None
+    target: str | Source, oracle: Asks | None, symbolic: SymbolicOracle | None = None
 ) -> Checked | Bad:
     """Check one scenario, a file or a text in the shorthand.
 
@@ -131,7 +138,7 @@ def _checked(
     scenario: Scenario,
     name: str,
     trace: Trace,
-    oracle: Oracle | None,
+    oracle: Asks | None,
     symbolic: SymbolicOracle | None,
 ) -> Checked:
     complaints: list[Complaint] = []

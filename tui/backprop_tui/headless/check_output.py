@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,6 @@ from backprop_engine.values import Value
 from backprop_tui.headless.check import Bad, Checked, GradientRow
 from backprop_tui.headless.json_values import json_value
 from backprop_tui.headless.printer import Printer
-from backprop_tui.oracle.symbolic.report import IN_ARRAYS
 
 _NONE = "–"
 _HEADER = ("", "engine", "torch", "finite differences", "symbolic", "")
@@ -159,53 +157,3 @@ def _list_text(items: Any) -> str:
     if isinstance(items, list):
         return f"[{', '.join(map(_list_text, items))}]"
     return notation.number(items, 4)
-
-
-def print_summary(results: Sequence[Checked | Bad], out: Printer) -> None:
-    """The last line: how many scenarios, gradients and skips."""
-    checked = [one for one in results if isinstance(one, Checked)]
-    failed = sum(not one.ok for one in checked)
-    bad = len(results) - len(checked)
-    rows = [row for one in checked for row in one.gradients]
-    off = sum(not row.ok for row in rows)
-    parts = [
-        _counted(len(results), "scenario"),
-        f"{len(checked) - failed} ok",
-        *([f"{failed} failed"] if failed else []),
-        *([f"{bad} bad"] if bad else []),
-    ]
-    gradients = f"{_counted(len(rows), 'gradient')}, " + (f"{off} off" if off else "none off")
-    skips = _skips(rows)
-    style = "bad" if failed or bad else "good"
-    out.line(f"{', '.join(parts)}; {gradients}; {skips}", style)
-
-
-def _skips(rows: Sequence[GradientRow]) -> str:
-    """How many gradients an oracle could not judge, and why, with the oracle's name.
-
-    Formulas are for numbers: a program with arrays is no case for them, and is told apart.
-    """
-    unjudged = Counter(
-        row.symbolic.summary for row in rows if row.symbolic is not None and row.symbolic.reason
-    )
-    in_arrays = unjudged.pop(IN_ARRAYS, 0)
-    by_oracle = {
-        "finite differences": Counter(
-            row.difference.reason for row in rows if row.difference.skipped
-        ),
-        "symbolic": unjudged,
-    }
-    others = f"; no formulas for {in_arrays} in arrays" if in_arrays else ""
-    total = sum(one.total() for one in by_oracle.values())
-    if not total:
-        return f"no skips{others}"
-    reasons = [
-        f"{oracle} {reasons.total()}: {', '.join(reasons)}"
-        for oracle, reasons in by_oracle.items()
-        if reasons
-    ]
-    return f"{_counted(total, 'skip')} ({'; '.join(reasons)}){others}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

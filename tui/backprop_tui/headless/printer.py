@@ -31,6 +31,7 @@ class Printer:
     """ASCII only."""
     width: int
     """Columns to keep to where that can be done."""
+    encoding: str = "utf-8"
 
     def line(self, text: str = "", style: str = "") -> None:
         """Print one line."""
@@ -60,8 +61,7 @@ class Printer:
 
             return plain(text.translate(_ASCII))
         # Somebody else's signs (a title in Greek) may still be too much for the stream.
-        encoding = self.stream.encoding or "utf-8"
-        return text.encode(encoding, "replace").decode(encoding)
+        return text.encode(self.encoding, "replace").decode(self.encoding)
 
     def styled(self, text: str, style: str) -> str:
         """The text in a style (bold, dim, good, bad), if the stream is a terminal."""
@@ -76,6 +76,7 @@ def printer(stream: TextIO) -> Printer:
         colour=terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
         plain=not _takes_mathematics(stream.encoding),
         width=min(max(shutil.get_terminal_size((NARROW, 24)).columns, 40), WIDE),
+        encoding=stream.encoding or "utf-8",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -10,10 +11,13 @@ from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.source import ScenarioError, Source
-from backprop_tui.headless import check_output, ops, ops_output, trace_text
-from backprop_tui.headless.check import Bad, Checked, check_scenario
+from backprop_tui.headless import ops, ops_output, trace_text
+from backprop_tui.headless.check import check_scenario
 from backprop_tui.headless.json_values import json_line
+from backprop_tui.headless.outcome import Outcome, Tally, outcome_of
 from backprop_tui.headless.printer import printer
+from backprop_tui.headless.progress import progress
+from backprop_tui.headless.workers import FEW, How, cores, many_outcomes
 from backprop_tui.oracle.client import Oracle
 from backprop_tui.oracle.symbolic.client import SymbolicOracle
 
@@ -21,27 +25,50 @@ OK, OFF, BAD = 0, 1, 2
 
 
 def check(targets: Sequence[str | Source], *, json: bool, torch: bool, symbolic: bool) -> int:
-    """Check every target, in order; a bad one is told and does not stop the others."""
+    """Check every target, and print in order; a bad one is told and does not stop the others.
+
+    KeyboardInterrupt passes through, once what is done has been summed up.
+    """
     out = printer(sys.stdout)
-    results: list[Checked | Bad] = []
+    total = Tally()
     with ExitStack() as stack:
         oracle = stack.enter_context(Oracle()) if torch else None
-        formulas = stack.enter_context(SymbolicOracle()) if symbolic else None
-        for target in targets:
-            result = check_scenario(target, oracle, formulas)
-            results.append(result)
-            if json:
-                sys.stdout.write(json_line(check_output.as_json(result)) + "\n")
-            elif isinstance(result, Checked):
-                check_output.print_checked(result, out)
-            out.flush()
-            if isinstance(result, Bad):
-                _complain(result.error)
+        how = How(json=json, symbolic=symbolic, out=out)
+        if len(targets) > FEW and cores() > 1:
+            pool = many_outcomes(targets, how, oracle, workers=cores())
+            outcomes = stack.enter_context(pool)
+        else:
+            formulas = stack.enter_context(SymbolicOracle()) if symbolic else None
+            checked = (check_scenario(target, oracle, formulas) for target in targets)
+            outcomes = (outcome_of(one, out, json=json) for one in checked)
+        shown = stack.enter_context(progress(len(targets), json=json))
+        try:
+            for outcome in outcomes:
+                shown.clear()
+                _print(outcome)
+                total += outcome.tally
+                shown.step()
+                shown.draw()
+        except KeyboardInterrupt:
+            # Pressed again, ctrl+c shall not disturb the ending of the processes.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            shown.clear()
+            if not json:
+                total.print(out)
+            said = f"interrupted: {total.scenarios} of {len(targets)} scenarios are checked\n"
+            sys.stderr.write(said)
+            sys.stdout.flush()
+            raise
     if not json:
-        check_output.print_summary(results, out)
-    if any(isinstance(one, Bad) for one in results):
-        return BAD
-    return OK if all(isinstance(one, Checked) and one.ok for one in results) else OFF
+        total.print(out)
+    return BAD if total.bad else OFF if total.failed else OK
+
+
+def _print(outcome: Outcome) -> None:
+    sys.stdout.write(outcome.printed)
+    sys.stdout.flush()
+    sys.stderr.write(outcome.complaint)
+    sys.stderr.flush()
 
 
 def trace(target: str | Source, *, json: bool) -> int:

@@ -25,6 +25,9 @@ from backprop_tui.oracle.serving import UnavailableError, run
 Key = tuple[Any, int]
 """An autograd node and the number of its output."""
 
+_NO_MEMORY = "can't allocate memory"
+"""How torch says so, in a RuntimeError like any other."""
+
 
 @dataclass
 class Program:
@@ -260,7 +263,7 @@ def run_pass(
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The reply to one request."""
+    """The reply to one request. MemoryError where torch, or Python, has run out of memory."""
     torch = import_torch()
     program = Program(torch)
     try:
@@ -274,6 +277,10 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
             "grad_fns": program.grad_fns,
             "passes": [run_pass(program, request, one) for one in request["passes"]],
         }
+    except RuntimeError as error:
+        if _NO_MEMORY in str(error):
+            raise MemoryError(str(error)) from error
+        raise
     finally:
         program.release()
 

@@ -83,6 +83,8 @@ class Failed:
     remedy: str
     is_late: bool = False
     """Whether it was given up because it took too long."""
+    is_final: bool = False
+    """Whether asking again would change nothing."""
 
 
 OracleState = Starting | Ready[TorchReport] | Failed

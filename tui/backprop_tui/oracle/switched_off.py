@@ -13,7 +13,9 @@ class SwitchedOff:
         """The reason."""
         del trace
         return Failed(
-            "PyTorch is not asked.", "The configuration file says `torch = false`; `true` asks it."
+            "PyTorch is not asked.",
+            "The configuration file says `torch = false`; `true` asks it.",
+            is_final=True,
         )
 
     def close(self) -> None:

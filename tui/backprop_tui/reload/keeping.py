@@ -29,7 +29,8 @@ def carry(session: Session, fresh: Session) -> Session:
         fresh,
         cursor=same_cursor(was, old.cursor, now),
         selected=_same_row(old, old.selected, fresh),
-        folds=_same_folds(old, fresh),
+        folds=_same_rows(old, old.folds, fresh),
+        unfolds=_same_rows(old, old.unfolds, fresh),
         origins=tuple(same_cursor(was, one, now) for one in old.origins),
         marks={letter: same_cursor(was, one, now) for letter, one in old.marks.items()},
         page=old.page,
@@ -123,6 +124,6 @@ def _row_under(outline: Outline, consumer: int, node: int, full: int) -> int:
     return full
 
 
-def _same_folds(old: Session, fresh: Session) -> frozenset[int]:
-    rows = (_same_row(old, row, fresh) for row in old.folds)
-    return frozenset(row for row in rows if row is not None and fresh.outline.has_children(row))
+def _same_rows(old: Session, rows: frozenset[int], fresh: Session) -> frozenset[int]:
+    found = (_same_row(old, row, fresh) for row in rows)
+    return frozenset(row for row in found if row is not None and fresh.outline.has_children(row))

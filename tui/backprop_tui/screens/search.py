@@ -82,5 +82,10 @@ class SearchPrompt(ModalScreen[Change | None]):
 
 def _as_before(session: Session, before: Session) -> Session:
     return replace(
-        session, selected=before.selected, folds=before.folds, search=before.search, notice=""
+        session,
+        selected=before.selected,
+        folds=before.folds,
+        unfolds=before.unfolds,
+        search=before.search,
+        notice="",
     )

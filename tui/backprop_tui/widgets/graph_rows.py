@@ -29,6 +29,8 @@ _COMFORTABLE_NODE = 22
 _ROOMY = 84
 _WIDEST_FIGURE, _NARROW_FIGURE = 18, 9
 _SHALLOW_LEVELS = 12
+_DEEP, _DEEP_LEVELS = 30, 6
+"""Levels whose lines are drawn; and of a tree that is too deep for lines to lead far."""
 GUTTER = 2
 """The marks of the selected row and of a breakpoint."""
 
@@ -100,8 +102,8 @@ def _widest(values: Iterable[Value], most: int) -> int:
 
 def _widest_row(session: Session) -> int:
     outline = session.outline
-    rows = range(min(len(outline), _SAMPLE))
-    deepest = 2 * _SHALLOW_LEVELS
+    rows = session.visible[:_SAMPLE].tolist()
+    deepest = 2 * _levels(outline)
     return max(
         min(2 * int(outline.depths[row]), deepest) + 2 + len(_name(session.trace, outline, row))
         for row in rows
@@ -141,16 +143,14 @@ def row_state(view: View, row: int) -> RowState:
     node = int(outline.nodes[row])
     step = session.step
     at_work = step is not None and step.node is not None
-    holder = outline.holder(session.step_row, session.folds)
     receiver = None if step is None else step.node if step.kind is StepKind.SEED else step.operand
     is_drawn = not outline.is_reference[row]
     return RowState(
         node=node,
         is_sending=at_work and row == session.step_row,
         is_receiving=receiver == node and bool(is_drawn or row == session.edge_row),
-        is_selected=session.selected is not None
-        and row == outline.holder(session.selected, session.folds),
-        is_step=at_work and row == holder,
+        is_selected=session.selected is not None and row == session.holder,
+        is_step=at_work and row == session.step_holder,
     )
 
 
@@ -208,7 +208,7 @@ def _node_cells(view: View, row: int, state: RowState, width: int) -> list[Cell]
     used = sum(cell_len(text) for text, _ in guides)
     mark, mark_style = _mark(view, row, state)
     text = view.glyphs.text(printable(_name(session.trace, outline, row)))
-    hidden = int(outline.sizes[row]) - 1 if row in session.folds else 0
+    hidden = int(outline.sizes[row]) - 1 if session.folding.is_folded(row) else 0
     suffix = f" {view.glyphs.folded} {hidden} more" if hidden else _was(view, row)
     room = width - used - 2 - len(suffix)
     style = "label"
@@ -226,12 +226,16 @@ def _node_cells(view: View, row: int, state: RowState, width: int) -> list[Cell]
     return [*cells, (" " * max(width - used, 0), "plain")]
 
 
+def _levels(outline: Outline) -> int:
+    return _DEEP_LEVELS if outline.deepest > _DEEP else _SHALLOW_LEVELS
+
+
 def _guides(view: View, row: int, width: int) -> list[Cell]:
     """The lines that connect a row with the one it hangs under; deep ones are told by number."""
     outline = view.session.outline
     depth = int(outline.depths[row])
     room = max(width // 2, 6)
-    levels = max(min(room - 5, _SHALLOW_LEVELS), 2)
+    levels = max(min(room - 5, _levels(outline)), 2)
     lines: list[str] = []
     if depth:
         lines.append("└─" if outline.is_last[row] else "├─")

@@ -107,7 +107,7 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _reveal(self, row: int) -> None:
         session = self.view.session
-        index = int(session.visible.searchsorted(session.outline.holder(row, session.folds)))
+        index = int(session.visible.searchsorted(session.folding.holder(row)))
         first = round(self.scroll_target_y)
         if index < first:
             self.scroll_to(y=index, animate=False)

@@ -8,6 +8,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.binding import Binding
+from textual.content import Content
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -60,6 +61,10 @@ class SourcePane(ScrollView, can_focus=True):
             self.scroll_to(0, 0, animate=False)
         self.view = view
         self._current = current_span(view)
+        step = view.session.step
+        node = None if step is None else step.node
+        iteration = "" if node is None else view.session.trace.iteration(node)
+        self.border_title = Content(f"Source · {printable(iteration)}" if iteration else "Source")
         self._reveal()
         self.refresh()
 

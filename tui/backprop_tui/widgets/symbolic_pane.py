@@ -54,8 +54,8 @@ def symbolic_lines(view: View, width: int) -> list[Content]:
             return _report_lines(view, report, width)
         case NotApplicable(reason=reason, instead=instead):
             return _sentences(view, width, (reason, ""), (instead, _MUTED))
-        case Failed(reason=reason, remedy=remedy):
-            return _sentences(view, width, (reason, "bold $warning"), (remedy, ""))
+        case Failed(reason=reason) as failed:
+            return _sentences(view, width, (reason, "bold $warning"), (view.remedy(failed), ""))
         case _:
             return [styled(view.glyphs.waiting, _MUTED)]
 

@@ -62,7 +62,7 @@ def torch_lines(view: View, width: int) -> list[Content]:
     if isinstance(view.oracle, Failed):
         for sentence, style in (
             (view.oracle.reason, "bold $warning"),
-            (view.oracle.remedy, ""),
+            (view.remedy(view.oracle), ""),
         ):
             wrapped = textwrap.wrap(printable(text(sentence)), width)
             lines.extend(styled(line, style) for line in wrapped)

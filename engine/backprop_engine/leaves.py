@@ -1,0 +1,163 @@
+"""What needs no operation: names, numbers and lists that are written out, sizes, modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+import numpy as np
+
+from backprop_engine.environment import Result
+from backprop_engine.expressions import syntax
+from backprop_engine.expressions.syntax import Expression, postorder
+from backprop_engine.groups import Bundle, Sizes
+from backprop_engine.literals import (
+    MAX_NESTING,
+    NotWrittenError,
+    is_mathematics,
+    is_number,
+    literal,
+)
+from backprop_engine.loops import Looping
+from backprop_engine.modules import Module, called, module
+from backprop_engine.scenarios.scenario import Scenario
+from backprop_engine.source import ProblemError
+
+
+def _is_written(part: Expression) -> bool:
+    return isinstance(
+        part, syntax.Number | syntax.Literal | syntax.Sequence | syntax.Unary | syntax.Binary
+    )
+
+
+class Leaves(Looping):
+    """An environment that knows what a leaf of an expression stands for."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        super().__init__(scenario)
+        self._calls: dict[tuple[Expression, syntax.Call], Expression] = {}
+        """For the call of a module, with what made the module: that of its function."""
+
+    def _leaf(self, expression: Expression) -> Result | None:
+        """What a name, a number or a list stands for; None for what an operation computes."""
+        match expression:
+            case syntax.Number(value=value):
+                return self._constant(value, expression.span)
+            case syntax.Name():
+                return self._look_up(expression)
+            case syntax.Sequence(items=()):
+                return Bundle([])
+            case syntax.Sequence() if all(map(_is_written, postorder(expression))):
+                return self._array(expression)
+            case _ if expression in self.scenario.tensors:
+                tensor = self.scenario.tensors[expression]
+                return self.graph.add_constant(tensor, expression.span, is_tensor=True)
+            case _ if (made := module(expression)) is not None:
+                return made
+            case (
+                syntax.Attribute()
+                | syntax.Call()
+                | syntax.Subscript()
+                | syntax.Binary(symbol="//" | "%")
+            ):
+                return self._number(expression)
+            case _:
+                return None
+
+    def _number(self, expression: Expression) -> Result | None:
+        """A size, or what is computed from sizes by Python itself; None if it is none."""
+        if is_mathematics(expression) or isinstance(expression, syntax.Binary):
+            try:
+                return self._constant(literal(expression, self._known), expression.span)
+            except NotWrittenError:
+                return None
+        is_part = isinstance(expression, syntax.Subscript) and self._is_shape(expression.receiver)
+        if not (is_part or is_number(expression)):
+            return None
+        value = literal(expression, self._known)
+        return Sizes(value) if isinstance(value, tuple) else self._constant(value, expression.span)
+
+    def _is_shape(self, expression: Expression) -> bool:
+        """Whether it is a name that stands for a shape."""
+        return isinstance(expression, syntax.Name) and isinstance(
+            self.groups.get(expression.name), Sizes
+        )
+
+    def _array(self, expression: syntax.Sequence) -> int:
+        for part in postorder(expression):
+            if isinstance(part, syntax.Literal):
+                raise ProblemError(
+                    "a list in an expression holds numbers only",
+                    part.span,
+                    fix="write `torch.tensor([True, False])` for a mask",
+                )
+        try:
+            written = literal(expression)
+            array = np.array(written, dtype=float)
+        except ValueError:
+            raise ProblemError(
+                "the rows of this list are not equally long",
+                expression.span,
+                expected="a list of numbers, or of lists of one length",
+            ) from None
+        except TypeError:
+            raise ProblemError(
+                "a list in an expression holds numbers only", expression.span
+            ) from None
+        node = self._constant(array, expression.span)
+        if array.ndim == 1 and len(array) <= MAX_NESTING:
+            self._tuples[node] = written
+        return node
+
+    def _of_module(self, expression: Expression) -> Expression | None:
+        """`F.relu(x)` for `nn.ReLU()(x)`, and for `act(x)` after `act = nn.ReLU()`."""
+        if not isinstance(expression, syntax.Call) or expression.prefix:
+            return None
+        receiver = expression.receiver
+        group: Result | None = None
+        if receiver is None:
+            group = self.groups.get(expression.function)
+        elif expression.function == "forward":
+            group = module(receiver)
+            if isinstance(receiver, syntax.Name):
+                group = self.groups.get(receiver.name)
+        if not isinstance(group, Module):
+            return None
+        if (expression, group.made) not in self._calls:
+            self._calls[expression, group.made] = called(group.made, expression)
+        return self._calls[expression, group.made]
+
+    def _operands(
+        self, results: list[Result], expressions: tuple[Expression, ...]
+    ) -> tuple[int, ...]:
+        """The nodes of the last results, which are taken off; after a `*` several may be one."""
+        last = results[-len(expressions) :] if expressions else ()
+        if {*map(type, last)} == {int}:  # as nearly always
+            del results[-len(expressions) :]
+            return tuple(cast("list[int]", last))
+        return tuple(
+            one if isinstance(one, int) else self._one(one, expression)
+            for one, expression in self._spread(results, expressions)
+        )
+
+    def _parts(self, results: list[Result], expressions: tuple[Expression, ...]) -> list[Result]:
+        """The last results as the items of a list."""
+        return [one for one, _ in self._spread(results, expressions)]
+
+    def _spread(
+        self, results: list[Result], expressions: tuple[Expression, ...]
+    ) -> Iterable[tuple[Result, Expression]]:
+        if not expressions:
+            return ()
+        last = results[-len(expressions) :]
+        del results[-len(expressions) :]
+        if not any(type(one) is syntax.Star for one in expressions):
+            return zip(last, expressions, strict=True)
+        spread: list[tuple[Result, Expression]] = []
+        for result, expression in zip(last, expressions, strict=True):
+            if isinstance(expression, syntax.Star) and not isinstance(result, int):
+                items = self._items(result, expression)[0]
+                spread += [(one, expression) for one in items]
+            else:
+                spread.append((result, expression))
+        return spread

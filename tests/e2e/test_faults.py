@@ -1,0 +1,148 @@
+"""What a terminal, a shell and a system can do to the program, and how it is left behind."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.e2e.terminal import SCENARIO, program
+
+PATIENCE = 30
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def is_alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def children_of(pid):
+    return [
+        int(one.parent.name)
+        for one in Path("/proc").glob("[0-9]*/stat")
+        if is_alive(one.parent.name) and parent_of(one) == pid
+    ]
+
+
+def parent_of(stat):
+    try:
+        return int(stat.read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def wait_for(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def started(terminal, **environment):
+    """The program on its lesson, without a shell around it; and the processes it has started."""
+    one = terminal(f"exec {program()} {SCENARIO}", **environment)
+    one.wait_for("Basic autograd", "0/10")
+    wait_for(lambda: children_of(one.child.pid))
+    return one, children_of(one.child.pid)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL"])
+def test_a_signal_ends_it_and_its_children_and_gives_the_terminal_back(terminal, name):
+    one, children = started(terminal)
+    number = getattr(signal, name)
+    one.child.kill(number)
+    status = one.finish()
+    wait_for(lambda: not any(map(is_alive, children)))
+    if name == "SIGKILL":
+        assert one.child.signalstatus == number
+    else:
+        assert status == 128 + number
+        assert re.findall(rb"\x1b\[\?1049[hl]", one.output)[-1].endswith(b"l")
+        assert re.findall(rb"\x1b\[\?25[hl]", one.output)[-1].endswith(b"h")
+        assert b"Traceback" not in one.output
+
+
+def test_a_closed_terminal_ends_it_and_its_children(terminal):
+    one, children = started(terminal)
+    one.child.close()
+    wait_for(lambda: not is_alive(one.child.pid))
+    wait_for(lambda: not any(map(is_alive, children)))
+
+
+def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(terminal):
+    one = terminal("exec bash --norc --noprofile -i", PS1="shell$ ")
+    one.wait_for("shell$")
+    one.press(f"{program()} {SCENARIO}\n")
+    one.wait_for("Basic autograd", "0/10")
+    one.press("f")
+    one.wait_for("4/10")
+    one.press("\x1a")
+    one.wait_for("Stopped", "shell$")
+    assert re.findall(rb"\x1b\[\?1049[hl]", one.output)[-1].endswith(b"l")
+    one.press("clear\n")
+    wait_for(lambda: one.read() and "Basic autograd" not in one.text)
+    one.press("fg\n")
+    one.wait_for("Basic autograd", "4/10")
+    one.press("s")
+    one.wait_for("5/10")
+    one.press("q")
+    one.wait_for("shell$")
+    one.press("exit\n")
+    assert one.finish() == 0
+
+
+def test_any_size_at_any_time_is_survived(terminal):
+    one, _ = started(terminal)
+    for columns, lines in [(1, 1), (500, 200), (2, 50), (200, 2), (1, 200), (500, 1), (33, 7)] * 2:
+        one.resize(columns, lines)
+        one.press("s")
+        one.read()
+    one.resize(80, 24)
+    one.press("f")
+    one.wait_for("Basic autograd", "10/10")
+    one.press("q")
+    assert one.finish() == 0
+    assert b"Traceback" not in one.output
+
+
+@pytest.mark.parametrize(
+    ("environment", "colours"),
+    [
+        ({"NO_COLOR": "1"}, set()),
+        ({"TERM": "dumb"}, None),
+        ({"TERM": "linux", "COLORTERM": ""}, None),
+        ({"TERM": "xterm-16color", "COLORTERM": ""}, None),
+        ({"TERM": "vt100", "LC_ALL": "POSIX"}, None),
+    ],
+)
+def test_it_is_readable_on_poor_terminals(terminal, environment, colours):
+    one = terminal(f"exec {program()} {SCENARIO}", **environment)
+    one.wait_for("Basic autograd", "0/10")
+    one.press("f")
+    one.wait_for("4/10", "AddBackward0")
+    one.press("q")
+    assert one.finish() == 0
+    assert b"Traceback" not in one.output
+    if colours is not None:  # whatever is left is grey: red, green and blue alike
+        told = re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", one.output)
+        assert {one for one in told if len(set(one)) > 1} == colours
+
+
+def test_a_check_shows_how_far_it_has_come_on_a_terminal_alone(terminal, tmp_path):
+    for name in "abc":
+        (tmp_path / f"{name}.yaml").write_text("inputs: {x: 2}\ncompute: y = x*x\n")
+    check = f"{program()} check --no-torch --no-symbolic {tmp_path}"
+    one = terminal(f"exec {check}")
+    assert one.finish() == 0
+    assert b"1 of 3 checked" in one.output
+    assert "checked" not in one.text
+    piped = terminal(f"{check} | cat")
+    assert piped.finish() == 0
+    assert b"checked" not in piped.output

@@ -1,0 +1,130 @@
+"""What a check leaves behind once it is printed: texts, and the figures of the last line."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+from backprop_tui.headless.check import Bad, Checked
+from backprop_tui.headless.check_output import as_json, print_checked
+from backprop_tui.headless.json_values import json_line
+from backprop_tui.headless.printer import Printer
+from backprop_tui.oracle.symbolic.report import IN_ARRAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of each; `skipped` and `unjudged` by reason."""
+
+    scenarios: int = 0
+    failed: int = 0
+    bad: int = 0
+    gradients: int = 0
+    off: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """By finite differences."""
+    unjudged: Mapping[str, int] = field(default_factory=dict)
+    """By formulas."""
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.scenarios + other.scenarios,
+            self.failed + other.failed,
+            self.bad + other.bad,
+            self.gradients + other.gradients,
+            self.off + other.off,
+            _sum(self.skipped, other.skipped),
+            _sum(self.unjudged, other.unjudged),
+        )
+
+    def print(self, out: Printer) -> None:
+        """The last line: how many scenarios, gradients and skips."""
+        parts = [
+            _counted(self.scenarios, "scenario"),
+            f"{self.scenarios - self.bad - self.failed} ok",
+            *([f"{self.failed} failed"] if self.failed else []),
+            *([f"{self.bad} bad"] if self.bad else []),
+        ]
+        off = f"{self.off} off" if self.off else "none off"
+        gradients = f"{_counted(self.gradients, 'gradient')}, {off}"
+        style = "bad" if self.failed or self.bad else "good"
+        out.line(f"{', '.join(parts)}; {gradients}; {self._skips()}", style)
+
+    def _skips(self) -> str:
+        """How many gradients an oracle could not judge, and why, with the oracle's name.
+
+        Formulas are for numbers: a program with arrays is no case for them, and is told apart.
+        """
+        unjudged = Counter(self.unjudged)
+        in_arrays = unjudged.pop(IN_ARRAYS, 0)
+        by_oracle = {"finite differences": Counter(self.skipped), "symbolic": unjudged}
+        others = f"; no formulas for {in_arrays} in arrays" if in_arrays else ""
+        total = sum(one.total() for one in by_oracle.values())
+        if not total:
+            return f"no skips{others}"
+        reasons = [
+            f"{oracle} {reasons.total()}: {', '.join(reasons)}"
+            for oracle, reasons in by_oracle.items()
+            if reasons
+        ]
+        return f"{_counted(total, 'skip')} ({'; '.join(reasons)}){others}"
+
+
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(one) + Counter(other))
+
+
+def _counts(reasons: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(reasons))  # plain: `asdict` takes a Counter apart
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One scenario's part of the output, and of the tally."""
+
+    printed: str
+    """For standard output."""
+    complaint: str
+    """For standard error."""
+    tally: Tally
+
+    def as_json(self) -> dict[str, Any]:
+        """Itself, for the way from one process to another."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        """The inverse of `as_json`; KeyError or TypeError if it is none."""
+        return cls(told["printed"], told["complaint"], Tally(**told["tally"]))
+
+
+def outcome_of(result: Checked | Bad, out: Printer, *, json: bool) -> Outcome:
+    """`result` as it is to be printed by `out`, which itself prints nothing here."""
+    text = ""
+    if json:
+        text = json_line(as_json(result)) + "\n"
+    elif isinstance(result, Checked):
+        lines = io.StringIO()
+        print_checked(result, replace(out, stream=lines))
+        text = lines.getvalue()
+    if isinstance(result, Bad):
+        return Outcome(text, result.error.render() + "\n", Tally(scenarios=1, bad=1))
+    rows = result.gradients
+    tally = Tally(
+        scenarios=1,
+        failed=not result.ok,
+        gradients=len(rows),
+        off=sum(not row.ok for row in rows),
+        skipped=_counts(row.difference.reason for row in rows if row.difference.skipped),
+        unjudged=_counts(
+            row.symbolic.summary for row in rows if row.symbolic is not None and row.symbolic.reason
+        ),
+    )
+    return Outcome(text, "", tally)
