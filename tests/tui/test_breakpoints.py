@@ -258,6 +258,19 @@ def test_b_sets_a_breakpoint_on_the_selected_node_and_deletes_it_again():
     assert again.notice == "breakpoint deleted: x"
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("x if abs(grad) > 3", "breakpoint on x if |grad| > 3: "),
+        ("mul if value > 3", "breakpoint on any mul if value > 3: "),
+        ("if value > 3", "breakpoint if value > 3: "),
+        ("mul", "breakpoint on any mul: "),
+    ],
+)
+def test_a_new_breakpoint_is_told_with_its_place_and_its_condition(typed, told):
+    assert with_texts(BASIC, [typed]).notice.startswith(told)
+
+
 def test_b_on_a_constant_says_that_nothing_happens_there():
     literal = next(row for row in range(len(BASIC.outline)) if _label(BASIC, row) == "3")
     there = editing.toggle(do.select(BASIC, literal))

@@ -139,7 +139,10 @@ async def test_copying_one_element_and_all(opened, text_of):
         assert "no nan and no inf here" in text_of(pilot)
         await pilot.press("l", "l", "y")
         assert pilot.app.clipboard == "-2"
-        await pilot.press("Y")
+        assert "copied v[2]: -2" in text_of(pilot)
+        await pilot.press("t", "y")
+        assert "copied v[2] (torch): " in text_of(pilot)
+        await pilot.press("t", "t", "Y")
         value = pilot.app.session.trace.graph.value[pilot.app.session.node]
         assert pilot.app.clipboard == str(value.tolist())
 
@@ -150,8 +153,16 @@ async def test_a_number_is_shown_in_full(opened, text_of):
         shown = text_of(pilot)
         assert "0x1.999999999999ap-4" in shown
         assert "ulp" in shown
-        await pilot.press("down", "up", "x", "exclamation_mark", "y", "t", "tab")
+        await pilot.press("down", "up", "x", "exclamation_mark", "y")
         assert pilot.app.clipboard == "0.1"
+
+
+async def test_of_a_number_y_copies_the_value_whatever_was_pressed_before(opened):
+    async with opened(LESSON) as pilot:
+        await inspect(pilot, "x")
+        for key in ("t", "tab", "t"):
+            await pilot.press(key, "y")
+            assert pilot.app.clipboard == "0.1"
 
 
 async def test_help_explains_the_inspector_first(opened, text_of):

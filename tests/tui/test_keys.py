@@ -138,6 +138,18 @@ async def test_escape_leads_from_the_debugger_to_the_list(opened):
         await pilot.press("escape")
         await pilot.pause()
         assert isinstance(pilot.app.screen, PickerScreen)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert pilot.app.is_running
+        assert isinstance(pilot.app.screen, PickerScreen)
+
+
+async def test_escape_with_nothing_to_let_go_of_brings_the_keys_back(opened):
+    async with opened() as pilot:
+        await pilot.press("c")
+        assert pilot.app.session.notice
+        await pilot.press("escape")
+        assert not pilot.app.session.notice
 
 
 async def test_the_question_mark_shows_every_command_with_its_keys(opened, text_of):
@@ -148,6 +160,8 @@ async def test_the_question_mark_shows_every_command_with_its_keys(opened, text_
         assert isinstance(pilot.app.screen, HelpScreen)
         for command in COMMANDS:
             assert command.help.split()[-1] in shown
+            if not command.keys:
+                assert f"{command.title}: " in shown  # what to look for in the palette
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, DebuggerScreen)
 

@@ -153,9 +153,10 @@ async def test_capital_u_resets_all_and_the_palette_has_reset_of_one(opened):
 
 async def test_v_shows_both_runs_side_by_side_and_undoes_there(opened, text_of):
     async with opened() as pilot:
-        await pilot.press("v")
+        await pilot.press("c", "v")
         await pilot.pause()
         assert "All values are the scenario's own." in text_of(pilot)
+        assert "no breakpoint yet" not in text_of(pilot)
         await pilot.press("escape", "end", "up", "enter", "plus", "plus", "v")
         await pilot.pause()
         assert isinstance(pilot.app.screen, WhatIfScreen)

@@ -57,7 +57,7 @@ async def test_o_lists_the_paths_and_their_sum(opened, text_of):
         assert "2 paths lead from y to x. Each carries seed × local × local …" in shown
         assert "57 % ▇▇▇▇▇ 4 y → %3 → %1 → x 1 · 1 · 1 · 4" in shown
         assert "43 % ▇▇▇▇ 3 y → %3 → %2 → x 1 · 1 · 1 · 3" in shown
-        assert "7 all in all · recorded gradient 7 · 0 ulp apart" in shown
+        assert "7 in all · 0 ulp from the recorded 7" in shown
         assert "step 9 %1 = x² → x × 4 (2·x) = 4" in shown
 
 
@@ -97,7 +97,8 @@ async def test_escape_goes_from_the_steps_to_the_paths_and_then_out(opened):
 
 @pytest.mark.parametrize(
     ("keys", "label", "reason"),
-    [("", "x", "x has no gradient yet: no backward pass has begun."),
+    [("", "x", "x has no gradient yet: no backward pass has begun. f, then n lead there."),
+     ("f", "x", "x has no gradient yet: no backward pass has begun. n begins it."),
      ("f f", "3", "3 does not require grad, so no gradient comes to it.")],
 )  # fmt: skip
 async def test_where_there_is_no_gradient_it_is_said_why(opened, text_of, keys, label, reason):
@@ -311,7 +312,7 @@ async def test_i_opens_the_operation_and_capital_i_closes_it(opened, text_of):
         await pilot.press("f", "I")
         await settle(pilot)
         shown = text_of(pilot)
-        assert "%2 = σ(z): inside and outside send the same: to z" in shown
+        assert "%2: inside and outside send the same: to z" in shown
         assert "ulp apart" in shown
         assert "inside" not in shown.splitlines()[0]
 

@@ -128,6 +128,7 @@ async def test_the_list_edits_adds_switches_deletes_and_ignores(opened, text_of)
         assert [one.is_enabled for one in pilot.app.session.stops.breakpoints] == [True, False]
         shown = text_of(pilot)
         assert "□ if abs(contribution) > 2" in shown
+        assert "esc closes" in shown
         assert "ignores 1" in shown
         await press(pilot, "enter")
         await type_in(pilot, "0")

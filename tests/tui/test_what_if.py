@@ -184,7 +184,7 @@ def test_the_hits_of_breakpoints_are_those_of_the_new_run():
         (
             "x=2, k=3, y=k*x.detach()",
             "x",
-            "x + 0.01 · y: 6 → 6.03; no gradient arrives there, so nothing is predicted",
+            "x + 0.01 · y: 6 → 6.03; no gradient arrives, no prediction",
         ),
     ],
 )

@@ -277,6 +277,8 @@ class DebuggerApp(OracleApp):
             self.keep()
             self.pop_screen()
             self.set_reactive(DebuggerApp.session, None)
+        else:
+            self.session = do.release(self.session)
 
     def action_help(self) -> None:
         """Show the help screen."""

@@ -38,7 +38,9 @@ class Glyphs:
 
     def text(self, text: str) -> str:
         """Mathematics in signs this terminal has."""
-        return notation.plain(text.translate(_LEVELS)) if self.is_ascii else text
+        if not self.is_ascii:
+            return text
+        return notation.plain(text.translate(_LEVELS | _MARKS))
 
 
 _LEVELS = str.maketrans("▁▂▃▄▅▆▇█", ".:-=+*%#")
@@ -64,6 +66,13 @@ ASCII = Glyphs(
     cursor="v",
     is_ascii=True,
 )
+
+_MARKS = {
+    ord(mark): getattr(ASCII, field)
+    for field in UNICODE.__dataclass_fields__
+    if isinstance(mark := getattr(UNICODE, field), str) and notation.plain(mark) == "?"
+}
+"""Marks that a text speaks of, as `ASCII` draws them; the others are mathematics too."""
 
 LEGEND: tuple[tuple[str, str], ...] = (
     ("sending", "at work in the step about to run"),

@@ -86,7 +86,7 @@ def agreement_sentence(session: Session) -> str:
     if opened is None:
         return ""
     sent = compare_sent(opened)
-    made = crumb(opened.outer, opened.node)
+    made = opened.outer.label(opened.node)
     if not sent:
         return f"back out of {made}; no gradient goes through it, so there is no sum to compare"
     told = ", ".join(f"to {one.label} {_apart(one)}" for one in sent)

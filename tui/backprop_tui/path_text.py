@@ -219,11 +219,11 @@ def sum_rows(origin: Origin, width: int, glyphs: Glyphs) -> list[Content]:
         rows.append(_sum_row(rest, origin.rest, indent, width, glyphs, ""))
     compared = compare(origin.sum, origin.gradient)
     apart = (
-        f"{compared.ulp:.0f} ulp apart"
+        f"{compared.ulp:.0f} ulp"
         if math.isfinite(compared.ulp) and compared.ulp < 1e6
-        else f"{notation.number(compared.difference, 2)} apart"
+        else notation.number(compared.difference, 2)
     )
-    total = f"all in all · recorded gradient {notation.short(origin.gradient)} · {apart}"
+    total = f"in all · {apart} from the recorded {notation.short(origin.gradient)}"
     rows.append(_sum_row(total, origin.sum, indent, width, glyphs, "bold"))
     return rows
 

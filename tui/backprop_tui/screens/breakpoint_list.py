@@ -36,7 +36,7 @@ In the graph, b sets one on the selected node. Here, a adds one, such as
   backward y              where that pass begins
   if isnan(grad)          wherever the condition holds
 """
-_KEYS = "enter edit · a add · space off/on · d delete · +/− ignore · g go there"
+_KEYS = "enter edit · a add · space off/on · d del · +/− ignore · g go · esc closes"
 _HITS, _IGNORED = 14, 12
 _MARGINS = 8
 

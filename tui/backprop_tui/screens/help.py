@@ -120,7 +120,8 @@ def _pane_lines(
 
 def _command_entry(command: Command, width: int) -> list[Content]:
     keys = " ".join(key_name(key) for key in command.keys or ("ctrl+p",))
-    return _entry(keys, command.help, "bold $primary", width)
+    told = command.help if command.keys else f"{command.title}: {command.help}"
+    return _entry(keys, told, "bold $primary", width)
 
 
 def _entry(sign: str, meaning: str, style: str, width: int) -> list[Content]:

@@ -210,11 +210,15 @@ class InspectorScreen(Screen[None]):
 
     def action_quantity(self, by: int) -> None:
         """Show the next quantity."""
+        if not self._value_shape:
+            return  # of a number all are shown at once
         every = list(Quantity)
         self._choose(every[(every.index(self._quantity) + by) % len(every)])
 
     def action_whose(self) -> None:
         """Show ours, torch's, or the difference."""
+        if not self._value_shape:
+            return
         every = list(Whose)
         self._choose(every[(every.index(self._whose) + 1) % len(every)])
 
@@ -244,16 +248,19 @@ class InspectorScreen(Screen[None]):
     def action_copy_element(self) -> None:
         """Copy the element under the cursor."""
         if self._index is not None:
-            self._copy(self._layer.block(self._index)[()])
+            at = f"[{', '.join(map(str, self._index))}]" if self._index else ""
+            self._copy(self._layer.block(self._index)[()], at)
 
     def action_copy_all(self) -> None:
         """Copy the layer."""
         if self._layer.shown is not None:
             block = self._layer.block(())
-            self._copy(block if block.shape else block[()])
+            self._copy(block if block.shape else block[()], "")
 
-    def _copy(self, value: Value) -> None:
-        copied = copy_of(self._view.session.trace.label(self._node), value)
+    def _copy(self, value: Value, at: str) -> None:
+        unusual = [one for one in (self._quantity, self._whose) if one not in ("value", "ours")]
+        layer = f" ({', '.join(unusual)})" if unusual else ""
+        copied = copy_of(f"{self._view.session.trace.label(self._node)}{at}{layer}", value)
         if copied.text:
             self.app.copy_to_clipboard(copied.text)
         self._put("keys", Content.styled(self._view.glyphs.text(copied.notice), "bold $warning"))

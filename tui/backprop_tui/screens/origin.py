@@ -45,10 +45,8 @@ def origin_pass(session: Session) -> Pass | str:
     if not trace.graph.requires_grad[node]:
         return f"{label} does not require grad, so no gradient comes to it."
     if shown.kind is PassKind.FORWARD:
-        return (
-            f"{label} has no gradient yet: no backward pass has begun. f runs to the end of the "
-            "forward pass, and n from there into the backward pass."
-        )
+        way = "f, then n lead there." if session.cursor < shown.stop else "n begins it."
+        return f"{label} has no gradient yet: no backward pass has begun. {way}"
     if shown.kind is PassKind.ZERO_GRAD:
         return f"{shown.name} has just run: no gradients are shown until the next backward pass."
     if not trace.progress(node, shown.stop).received:

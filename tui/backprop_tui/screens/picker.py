@@ -30,7 +30,7 @@ class PickerScreen(Screen[None]):
     """One scenario a row, with its first words; a broken one with what is wrong."""
 
     BINDINGS: ClassVar = [
-        Binding("q,escape", "app.quit", "quit", show=False),
+        Binding("q", "app.quit", "quit", show=False),
         Binding("ctrl+p", "app.command_palette", "palette", show=False),
         Binding("j", "move('down')", show=False),
         Binding("k", "move('up')", show=False),

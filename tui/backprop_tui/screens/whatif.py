@@ -83,6 +83,7 @@ class WhatIfScreen(ModalScreen[Change | None]):
     def __init__(self, view: View) -> None:
         super().__init__()
         self._view = view
+        self._opened_with = view.session
 
     def compose(self) -> ComposeResult:
         """The table, and under it what the last key came to."""
@@ -113,7 +114,9 @@ class WhatIfScreen(ModalScreen[Change | None]):
         width = max(min(self.app.size.width, 104) - _FRAME, 30)
         lines = Content("\n").join(what_if_lines(view, width))
         self.query_one("#what-if-table", Static).update(lines)
-        notice = printable(view.glyphs.text(view.session.notice))
+        session = view.session
+        is_of_another = session is self._opened_with and not session.whatif.values
+        notice = "" if is_of_another else printable(view.glyphs.text(session.notice))
         self.query_one("#what-if-notice", Static).update(Content.styled(notice, "bold $warning"))
 
     def action_change(self, name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from backprop_engine.trace import Trace
 from backprop_tui.session import Session
 from backprop_tui.stops.continuing import scan_of, seek, survey_shortly, with_stops
-from backprop_tui.stops.reasons import algebra
+from backprop_tui.stops.reasons import algebra, place_text
 from backprop_tui.stops.state import ANYWHERE, Breakpoint, Place, PlaceKind
 
 READY_MADE: Final = {
@@ -59,9 +59,18 @@ def set_breakpoint(session: Session, old: Breakpoint | None, new: Breakpoint) ->
     return replace(there, notice=_told(there, new))
 
 
+def _looked_for(session: Session, new: Breakpoint) -> str:
+    """`on x`, `on x if |grad| > 10`, `if |grad| > 10`."""
+    what = algebra(session.trace, new)
+    if new.title or not new.condition:
+        return f"on {what}"
+    is_anywhere = new.place.kind is PlaceKind.ANYWHERE
+    return f"if {what}" if is_anywhere else f"on {place_text(new.place)} if {what}"
+
+
 def _told(session: Session, new: Breakpoint) -> str:
     scan = scan_of(session, new)
-    found = f"breakpoint on {algebra(session.trace, new)}"
+    found = f"breakpoint {_looked_for(session, new)}"
     if scan is None or not scan.is_complete:
         return found
     trouble = f" ({scan.trouble})" if scan.trouble else ""

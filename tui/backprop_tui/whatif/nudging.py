@@ -157,7 +157,7 @@ def told(found: Prediction | None) -> str:
     before, after = (notation.number(one, digits) for one in (found.before, found.after))
     moved_text = f"{found.nudged} · {found.output}: {before} → {after}"
     if found.slope is None or found.predicted is None or found.off is None:
-        return f"{moved_text}; no gradient arrives there, so nothing is predicted"
+        return f"{moved_text}; no gradient arrives, no prediction"
     slope = notation.in_brackets(notation.number(found.slope, _DIGITS))
     amount = notation.in_brackets(notation.number(found.amount, _DIGITS))
     return (
