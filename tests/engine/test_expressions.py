@@ -437,7 +437,7 @@ def test_a_sum_of_5000_terms_is_read() -> None:
 @pytest.mark.parametrize(
     ("opening", "closing"),
     [
-        ("(", ")"), ("[", "]"), ("f(", ")"), ("-", ""), ("2**", ""), ("x[", "]"), ("~", ""),
+        ("(", ")"), ("f(", ")"), ("-", ""), ("2**", ""), ("x[", "]"), ("~", ""),
         ("x & (", ")"), ("x < (", ")"), ("[*", "]"),
     ],
 )  # fmt: skip
@@ -447,6 +447,12 @@ def test_ten_thousand_levels_are_read(opening: str, closing: str) -> None:
     last = next(iter(postorder(expression)))
 
     assert isinstance(last, syntax.Name | syntax.Number)
+
+
+def test_lists_are_as_deep_as_an_array_can_have_axes_and_no_deeper() -> None:
+    assert isinstance(read("[" * 64 + "x" + "]" * 64), syntax.Sequence)
+    with pytest.raises(ProblemError, match="nested deeper than 64 levels"):
+        read("[" * 65 + "x" + "]" * 65)
 
 
 def test_ten_thousand_open_brackets_are_one_error() -> None:
