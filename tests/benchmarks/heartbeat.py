@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import backprop_tui.app
 from backprop_tui.app import DebuggerApp
 from backprop_tui.oracle.report import Starting
 
@@ -15,7 +16,9 @@ BEAT = 0.005
 class Heartbeat(DebuggerApp):
     """Notes the longest time in which the event loop did nothing for us."""
 
+    CSS_PATH = str(Path(backprop_tui.app.__file__).with_name("styles") / "backprop.tcss")
     worst = 0.0
+    beats = 0
 
     def on_ready(self) -> None:
         """Begin when the first frame is there."""
@@ -24,6 +27,7 @@ class Heartbeat(DebuggerApp):
 
     def _beat(self) -> None:
         now = time.monotonic()
+        self.beats += 1
         self.worst = max(self.worst, now - self._last - BEAT)
         self._last = now
         if not isinstance(self.oracle_state, Starting):
@@ -33,4 +37,6 @@ class Heartbeat(DebuggerApp):
 if __name__ == "__main__":
     app = Heartbeat(Path("scenarios/basic.yaml"))
     app.run()
+    if not app.beats:
+        raise SystemExit("the clock was never looked at")
     print(f"worst stall: {app.worst * 1000:.0f} ms")
