@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+
 import pytest
+
+if threading.current_thread() is threading.main_thread():
+    # Whoever starts the tests in the background may have these ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
