@@ -175,10 +175,23 @@ def test_a_snippet_that_does_not_exist_is_told_by_its_name(run):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-@pytest.mark.parametrize("command", ["trace", "check --no-torch --no-symbolic"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "trace -e x=2,y=x*x",
+        "check --no-torch --no-symbolic -e x=2,y=x*x",
+        "--help",
+        "--version",
+        "check --help",
+        "ops",
+        "config",
+    ],
+)
 def test_output_that_cannot_be_written_is_told_and_is_no_success(command):
+    # Written at once as well as at the end: Python's parser of arguments says nothing of the first.
+    unbuffered = "-u" if "help" in command else ""
     done = subprocess.run(
-        f"{sys.executable} -m backprop_tui {command} -e 'x=2, y=x*x' > /dev/full",
+        f"{sys.executable} {unbuffered} -m backprop_tui {command} > /dev/full",
         shell=True,
         stderr=subprocess.PIPE,
         text=True,

@@ -214,10 +214,6 @@ class DebuggerApp(OracleApp):
         self.keep_time()
         self.run_wanted()
 
-    def redraw(self) -> None:
-        """Draw the session again, for something else has changed."""
-        self._show()
-
     def _show(self) -> None:
         for screen in self.screen_stack if self.is_running else ():
             if self.session is not None and isinstance(screen, _FOLLOWING):

@@ -12,11 +12,14 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from backprop_engine.harmless import printable
 from backprop_engine.limits import check_settings
 from backprop_engine.source import SHORTHAND_NAME, Source
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 OK, OFF, BAD, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141
@@ -97,8 +100,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         except OSError:
             _write_no_more(sys.stderr)  # then nobody can be told, but by the exit code
         return OFF
-    except SystemExit as request:  # argparse: help, version, usage errors
-        return request.code if isinstance(request.code, int) else BAD
 
 
 def _stand_in_for_closed_streams() -> None:
@@ -119,8 +120,11 @@ def _run(arguments: list[str]) -> int:
         check_settings()
     except ValueError as error:
         return _usage(str(error))
-    code = _dispatch(arguments)
-    sys.stdout.flush()  # here, where a broken pipe is still caught
+    try:
+        code = _dispatch(arguments)
+    except SystemExit as request:  # argparse: help, version, usage errors
+        code = request.code if isinstance(request.code, int) else BAD
+    sys.stdout.flush()  # here, where it is still told that it fails
     return code
 
 
@@ -169,7 +173,7 @@ def _check_parser() -> argparse.ArgumentParser:
 
 
 def _config_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="backprop-tui config",
         usage="backprop-tui config [--path]",
         description="Print where the configuration file is, and all settings as they are without "
@@ -250,6 +254,10 @@ def _in_order(arguments: Sequence[str]) -> list[str]:
 
 class _Parser(argparse.ArgumentParser):
     """argparse, whose errors repeat what was typed, on terms a terminal can bear."""
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; OSError where that fails, which argparse itself keeps silent about."""
+        (file or sys.stdout).write(self.format_help())
 
     def error(self, message: str) -> NoReturn:
         """Print a usage message and exit with 2."""

@@ -55,6 +55,10 @@ class SessionApp(App[None]):
         self._timer: Timer | None = None
         self._rate: float = 0
 
+    def redraw(self) -> None:
+        """Draw the session again, for something else has changed."""
+        self.mutate_reactive(SessionApp.session)
+
     # Breakpoints
 
     def survey(self) -> None:
