@@ -146,3 +146,31 @@ def test_a_check_shows_how_far_it_has_come_on_a_terminal_alone(terminal, tmp_pat
     piped = terminal(f"{check} | cat")
     assert piped.finish() == 0
     assert b"checked" not in piped.output
+
+
+def test_on_a_full_disk_it_goes_on_says_so_and_leaves_what_was_kept(terminal, tmp_path):
+    (tmp_path / "mine.yaml").write_text("title: Mine\ninputs: {x: 2}\ncompute: y = x**2\n")
+    state = tmp_path / "state" / "backprop-tui" / "scenarios"
+    home = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    command = f"cd {tmp_path}; {program()} mine.yaml"
+    one = terminal(command, **home)
+    one.wait_for("Mine", "0/3")
+    one.press("bq")
+    assert one.finish() == 0
+    (kept,) = state.iterdir()
+    before = kept.read_bytes()
+    one = terminal(f"ulimit -f 0; {command}; echo exit code $?", **home)  # no file may grow
+    one.wait_for("Mine", "0/3", "■")
+    one.press("f")
+    one.wait_for("1/3")
+    one.press("b")
+    one.wait_for("cannot be kept: File too large")
+    one.press("f")
+    one.wait_for("3/3")
+    one.press("q")
+    assert one.finish() == 0
+    assert one.text.count("breakpoints and layout cannot be kept: File too large") == 1
+    assert b"exit code 0" in one.output
+    assert b"Traceback" not in one.output
+    assert list(state.iterdir()) == [kept]
+    assert kept.read_bytes() == before

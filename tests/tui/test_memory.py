@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from tests.full_disk import full_disk
 
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
@@ -162,18 +164,51 @@ def test_a_folder_that_cannot_be_written_is_told_once(tmp_path):
     assert keeper.keep(used(), Layout(), "whiteboard") == ""
 
 
-def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+@pytest.mark.parametrize("left", [0, 1, 200])
+def test_a_full_disk_leaves_the_old_file_and_no_other_and_is_told_once(tmp_path, left):
     path = kept(tmp_path)
     before = path.read_text()
-
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
     keeper = Keeper(tmp_path, "blackboard")
     keeper.recall(TEXT, fresh(), fresh=False)
-    monkeypatch.setattr(Path, "replace", full)
-    assert "No space left on device" in keeper.keep(used(), Layout(), "blackboard")
+    with full_disk(left):
+        told = keeper.keep(used(), Layout(), "blackboard")
+        assert told.startswith("breakpoints and layout cannot be kept: File too large")
+        assert keeper.keep(used(), Layout(), "blackboard") == ""
+        assert keeper.trouble == told
     assert path.read_text() == before
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_once_there_is_room_again_all_is_kept_and_said_to_be(tmp_path):
+    path = kept(tmp_path)
+    keeper = Keeper(tmp_path, "blackboard")
+    keeper.recall(TEXT, fresh(), fresh=False)
+    changed = watches.set_watch(used(), None, "x*5")
+    with full_disk():
+        keeper.keep(changed, LOOK, "blackboard")
+    assert keeper.keep(changed, LOOK, "blackboard") == "breakpoints and layout are kept again"
+    assert keeper.trouble == ""
+    assert [one["expression"] for one in json.loads(path.read_text())["watches"]] == ["y*2", "x*5"]
+
+
+def test_two_programs_at_the_same_file_leave_one_of_theirs_as_a_whole(tmp_path):
+    both = [Keeper(tmp_path, "blackboard") for _ in range(2)]
+    for one in both:
+        one.recall(TEXT, fresh(), fresh=False)
+
+    def write(number):
+        for round_ in range(30):
+            session = watches.set_watch(fresh(), None, f"y*{number}{round_}")
+            assert both[number].keep(session, LOOK, "blackboard") == ""
+
+    writing = [Thread(target=write, args=(number,)) for number in range(2)]
+    for one in writing:
+        one.start()
+    for one in writing:
+        one.join()
+    path = file.file_of(tmp_path, TEXT)
+    (watch,) = json.loads(path.read_text())["watches"]
+    assert watch["expression"] in ("y*029", "y*129")
     assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 

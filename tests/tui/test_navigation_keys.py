@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from dataclasses import replace
 
 import pytest
+from tests.full_disk import full_disk
 
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.source import Source
-from backprop_tui import session_app
 from backprop_tui.commands import COMMANDS
 from backprop_tui.navigation import matching
 from backprop_tui.palette import CommandList
@@ -289,15 +287,20 @@ async def test_a_picture_of_the_screen_is_saved_where_one_is(
             assert (tmp_path / name).read_text().startswith("<svg")
 
 
-async def test_a_picture_that_cannot_be_saved_is_said_with_the_reason(opened, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(session_app, "save_picture", refuse)
+async def test_a_picture_that_cannot_be_saved_is_said_with_the_reason_and_all_goes_on(
+    opened, text_of, tmp_path, monkeypatch
+):
     async with opened() as pilot:
+        monkeypatch.chdir(tmp_path)
+        with full_disk(left=4_000):
+            await pilot.app.run_action("app.save_picture")
+            await pilot.pause()
+        assert "the picture cannot be saved: File too large" in text_of(pilot)
+        assert list(tmp_path.iterdir()) == []
+        await pilot.press("s")
         await pilot.app.run_action("app.save_picture")
         await pilot.pause()
-        assert pilot.app.session.notice == ("the picture cannot be saved: No space left on device")
+        assert (tmp_path / "basic-step-1.svg").read_text().endswith("</svg>\n")
 
 
 def test_a_picture_of_what_has_no_file_has_a_name_all_the_same():
@@ -305,7 +308,8 @@ def test_a_picture_of_what_has_no_file_has_a_name_all_the_same():
     assert picture_name(replace(session, cursor=2)) == "backprop-step-2"
 
 
-def test_a_disk_that_is_full_in_the_middle_leaves_no_half_file(tmp_path):
-    with pytest.raises(UnicodeEncodeError):
-        save_picture("<svg>\ud800", "one", tmp_path)
+@pytest.mark.parametrize("left", [0, 1, 5_000])
+def test_a_disk_that_is_full_in_the_middle_leaves_no_half_file(tmp_path, left):
+    with full_disk(left), pytest.raises(OSError, match="File too large"):
+        save_picture("<svg>" * 10_000, "one", tmp_path)
     assert list(tmp_path.iterdir()) == []

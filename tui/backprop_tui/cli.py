@@ -297,14 +297,17 @@ def _open(options: argparse.Namespace) -> int:
     from backprop_tui.oracle.switched_off import SwitchedOff
 
     settings = read_settings(config_file())
+    keeper = Keeper(state_folder(), settings.theme)
     app = DebuggerApp(
         target if isinstance(target, Source) else Path(target),
         oracle=None if settings.torch else SwitchedOff(),
         settings=settings,
-        keeper=Keeper(state_folder(), settings.theme),
+        keeper=keeper,
         fresh=options.fresh,
     )
     app.run()
+    if keeper.trouble:  # the last try was on leaving, when the screen could not say it any more
+        sys.stderr.write(f"backprop-tui: {printable(keeper.trouble)}\n")
     if app.refusal is not None:
         sys.stderr.write(app.refusal.error.render() + "\n")
         return BAD

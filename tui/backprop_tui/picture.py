@@ -26,14 +26,14 @@ def save_picture(svg: str, name: str, folder: Path) -> Path:
     for number in range(1, _MOST_NAMES):
         path = folder / (f"{name}.svg" if number == 1 else f"{name}-{number}.svg")
         try:
-            with path.open("x", encoding="utf-8") as file:
-                try:
-                    file.write(svg)
-                    file.flush()
-                except BaseException:
-                    path.unlink(missing_ok=True)
-                    raise
+            file = path.open("x", encoding="utf-8")
         except FileExistsError:
             continue
+        try:
+            with file:  # closing may fail as well as writing
+                file.write(svg)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         return path
     raise FileExistsError(f"{folder} has {_MOST_NAMES - 1} pictures of this name already")

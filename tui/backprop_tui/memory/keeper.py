@@ -20,7 +20,10 @@ class Recalled:
 
 
 class Keeper:
-    """Reads and writes under `folder`; says once what goes wrong, and never raises."""
+    """Reads and writes under `folder`; says once what goes wrong, and never raises.
+
+    What cannot be written is tried again: room on a disk comes back.
+    """
 
     def __init__(self, folder: Path, theme: str) -> None:
         """`theme` is what the screen has where nobody has chosen."""
@@ -29,7 +32,8 @@ class Keeper:
         self._path: Path | None = None
         self._name = ""
         self._saved: Remembered | None = None
-        self._has_failed = False
+        self.trouble = ""
+        """Why what there is to keep is not written; empty where it is."""
 
     def recall(self, target: Path | Source, session: Session, *, fresh: bool) -> Recalled:
         """Begin with a scenario: its session with what was kept, or as it is where `fresh`."""
@@ -65,18 +69,20 @@ class Keeper:
 
     def keep(self, session: Session, look: Layout, theme: str) -> str:
         """Write what has changed since the last time; what is to be told of it, else empty."""
-        if self._path is None or self._has_failed:
+        if self._path is None:
             return ""
         kept = layout.remember(session, look, theme)
         if kept == self._saved or (self._saved is None and layout.is_like_new(kept, self._theme)):
+            self.trouble = ""
             return ""
+        told = self.trouble
         try:
             file.save(self._path, self._name, kept.plain)
         except OSError as error:
-            self._has_failed = True  # once is enough
-            return f"breakpoints and layout cannot be kept: {_reason(error)}: {self._folder}"
-        self._saved = kept
-        return ""
+            self.trouble = f"breakpoints and layout cannot be kept: {_reason(error)}: {self._folder}"
+            return "" if told else self.trouble  # once is enough
+        self._saved, self.trouble = kept, ""
+        return "breakpoints and layout are kept again" if told else ""
 
 
 def _reason(error: OSError) -> str:
