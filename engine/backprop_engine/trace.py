@@ -18,6 +18,7 @@ import numpy as np
 
 from backprop_engine.graph import Graph
 from backprop_engine.notation import constant_text
+from backprop_engine.operation import Operation
 from backprop_engine.source import Source, Span
 from backprop_engine.values import Value
 
@@ -256,6 +257,12 @@ class Trace:
     def keeping_grad(self) -> frozenset[int]:
         """The nodes that have a `.grad`: inputs that require grad, and what is retained."""
         return frozenset(self.graph.keeping_grad)
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations at work, each once."""
+        found = {id(one): one for one in self.graph.operation if one is not None}
+        return tuple(found.values())
 
     def iteration(self, node: int) -> str:
         """The iterations of loops in which a node was made: `n=3, w=ws[0]`; empty outside."""

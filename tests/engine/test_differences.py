@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backprop_engine import catalogue
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.checking import differences
+from backprop_engine.checking import differences, tape
 from backprop_engine.checking.differences import FiniteDifference, finite_differences
 from backprop_engine.checking.richardson import KINK, NOT_FINITE, NOT_FINITE_BESIDE, slope
 from backprop_engine.record import record
@@ -178,6 +178,73 @@ def test_many_scalar_inputs_over_a_long_tape_are_moved_together(monkeypatch):
     assert any(one.directions for one in found.values())
     assert any(one.gradient is not None for one in found.values())
     assert all(one.agrees for one in found.values())
+
+
+# The budget of time
+
+
+class CountingClock:
+    """A clock by which each look at it takes a second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> CountingClock:
+    stopped = CountingClock()
+    monkeypatch.setattr(tape, "time", stopped)
+    return stopped
+
+
+def test_what_the_time_does_not_suffice_for_is_skipped_with_the_reason(clock):
+    trace = record(parse_shorthand(Source("<-e>", "x=[1,2,3,4], y=sum(sin(x))")))
+    finite_differences(trace, seconds=1e9)
+    seconds, clock.now = clock.now // 2, 0.0
+    (found,) = finite_differences(trace, seconds=seconds).values()
+    done = 4 - found.skipped
+    assert 0 < done < 4
+    assert found.reason == f"not within {seconds:g} s"
+    assert found.agrees
+    np.testing.assert_allclose(found.gradient[:done], np.cos([1, 2, 3, 4])[:done])
+    assert np.isnan(found.gradient[done:]).all()
+    assert clock.now < seconds + 5
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 1.1])
+def test_directions_are_tested_as_far_as_the_time_suffices(clock, part):
+    trace = document("inputs: {X: {normal: [30, 40]}}\ncompute: L = tanh(X).mean()\n")
+    finite_differences(trace, seconds=1e9)
+    seconds, clock.now = part * clock.now, 0.0
+    (found,) = finite_differences(trace, seconds=seconds).values()
+    assert len(found.directions) == int(part * differences.DIRECTIONS)
+    assert found.skipped == differences.DIRECTIONS - len(found.directions)
+    assert found.reason == (f"not within {seconds:g} s" if found.skipped else "")
+    assert found.agrees
+
+
+def test_an_input_is_asked_for_what_it_leads_to_and_not_for_the_whole_graph(monkeypatch):
+    count = 3_000
+    text = "inputs:\n" + "".join(f"  x{at}: 1\n" for at in range(count))
+    text += "compute: y = " + " + ".join(f"x{at}" for at in range(count)) + "\n"
+    trace = document(text)
+    looks = []
+    consumers = Trace.consumers
+    monkeypatch.setattr(Trace, "consumers", lambda *a: looks.append(a) or consumers(*a))
+    found = finite_differences(trace)
+    assert len(found) == count
+    assert len(looks) < 2 * differences.WORK_LIMIT
+
+
+def test_values_are_left_behind_as_they_were():
+    trace = document("inputs: {x: 2, z: 3}\ncompute: |\n  a = x*x\n  b = z*a\n  y = a*b\n")
+    found = found_in(trace)
+    assert (found["x"].gradient, found["z"].gradient) == (96, 16)
+    assert trace.graph.value == [2.0, 3.0, 4.0, 12.0, 48.0]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.checking.differences import functional_of
+from backprop_engine.checking.functional import functional_of
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import Source

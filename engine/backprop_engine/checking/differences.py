@@ -9,25 +9,24 @@ recorded values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final
 
 import numpy as np
 
+from backprop_engine.checking.functional import last_zeroed, terms_of, widened
 from backprop_engine.checking.richardson import Slope, slope
-from backprop_engine.graph import Graph
-from backprop_engine.operation import Operation
-from backprop_engine.trace import Pass, PassKind, Trace
-from backprop_engine.values import UNIT_ROUNDOFF, Value, evaluate, settle, shape_of
+from backprop_engine.checking.tape import Clock, OutOfTimeError, Tape, leading_to, values_of
+from backprop_engine.trace import Trace
+from backprop_engine.values import UNIT_ROUNDOFF, Value, settle, shape_of
 
+TIME_LIMIT: Final = 60.0
+"""Seconds for one trace; what is not judged by then is skipped."""
 ELEMENT_LIMIT = 1000
 """So many input elements are moved one by one; inputs beyond are tested along directions."""
 WORK_LIMIT = 100_000
 """The same for elements × nodes to run again."""
 DIRECTIONS = 3
-LONG_TAPE = 20_000
-"""Nodes to run again from which on one direction has to do: each takes some fifty runs."""
 ERROR_FACTOR = 10.0
 """An estimated error is an estimate too."""
 ROUNDOFFS = 16.0
@@ -69,154 +68,52 @@ class FiniteDifference:
     """With the engine, wherever it could be judged."""
 
 
-def finite_differences(trace: Trace) -> Mapping[int, FiniteDifference]:
-    """By node, for every input that requires grad."""
+def finite_differences(
+    trace: Trace, *, seconds: float = TIME_LIMIT
+) -> Mapping[int, FiniteDifference]:
+    """By node, for every input that requires grad; what `seconds` do not suffice for is skipped."""
     with np.errstate(all="ignore"):
-        tapes = {
-            node: _Tape(trace, (node,), functional_of(trace, node))
-            for node in trace.graph.inputs.values()
-            if trace.graph.requires_grad[node]
-        }
-        singly, together = _plan(tapes)
-        found = {node: _element_by_element(trace, tapes[node]) for node in singly}
-        for nodes, functional in together:
-            found |= _along_directions(trace, _Tape(trace, nodes, functional))
-        return {node: found[node] for node in tapes}
-
-
-class Term(NamedTuple):
-    """⟨seed, output⟩, of one backward pass."""
-
-    pass_index: int
-    output: int
-    seed: Value
-
-
-Functional = tuple[Term, ...]
-"""A sum of them."""
-
-
-def functional_of(trace: Trace, node: int, passes: Sequence[Pass] | None = None) -> Functional:
-    """What `.grad` of `node` is the gradient of after `passes`, by default all of them."""
-    terms: list[Term] = []
-    for one in trace.passes if passes is None else passes:
-        if one.kind is PassKind.BACKWARD and one.output is not None:
-            seed = trace.contributions[one.start]
-            if seed is not None:
-                terms.append(Term(one.index, one.output, _widened(seed)))
-        elif one.kind is PassKind.ZERO_GRAD and _is_zeroed(trace, one.index, node):
-            terms.clear()
-    return tuple(terms)
-
-
-def _is_zeroed(trace: Trace, pass_index: int, node: int) -> bool:
-    after = (trace.passes[pass_index].grads or {}).get(node)
-    return after is None or not np.any(after)
+        inputs = [one for one in trace.graph.inputs.values() if trace.graph.requires_grad[one]]
+        singly, together = _plan(trace, inputs, Clock(seconds))
+        values = values_of(trace.graph)
+        found: dict[int, FiniteDifference] = {}
+        for tapes, judge in ((singly, _by_element), (together, _along_directions)):
+            for tape in tapes:
+                with tape.on(values):
+                    found |= judge(trace, tape)
+        return {node: found[node] for node in inputs}
 
 
 def _plan(
-    tapes: Mapping[int, _Tape],
-) -> tuple[Sequence[int], Sequence[tuple[tuple[int, ...], Functional]]]:
+    trace: Trace, inputs: Sequence[int], clock: Clock
+) -> tuple[Sequence[Tape], Sequence[Tape]]:
     """Which inputs to test element by element, and which together, along directions."""
-    singly: list[int] = []
-    rest: dict[tuple[int, ...], list[int]] = {}
+    # Only inputs zeroed at the same time are differentiated by one functional.
+    since = {node: last_zeroed(trace, node, trace.passes) for node in inputs}
+    functionals = {at: terms_of(trace, trace.passes[at + 1 :]) for at in {*since.values()}}
+    leading = {
+        at: leading_to(trace.graph, {term.output for term in functional})
+        for at, functional in functionals.items()
+    }
+
+    def tape_of(nodes: tuple[int, ...]) -> Tape:
+        at = since[nodes[0]]
+        return Tape(trace, nodes, functionals[at], leading[at], clock)
+
+    singly: list[Tape] = []
+    rest: dict[int, list[int]] = {}
     elements = work = 0
-    for node, tape in sorted(tapes.items(), key=lambda item: item[1].size):
-        elements += tape.size
-        work += tape.size * len(tape.affected)
-        if elements <= ELEMENT_LIMIT and (work <= WORK_LIMIT or (tape.size == 1 and not singly)):
-            singly.append(node)
-        else:
-            # Only inputs zeroed at the same time are differentiated by one functional.
-            passes = tuple(term.pass_index for term in tape.functional)
-            rest.setdefault(passes, []).append(node)
-    together = [(tuple(nodes), tapes[nodes[0]].functional) for nodes in rest.values()]
-    return singly, together
-
-
-class _Tape:
-    """The part of the tape between some inputs and the outputs, ready to be run again."""
-
-    def __init__(self, trace: Trace, nodes: tuple[int, ...], functional: Functional) -> None:
-        graph = trace.graph
-        self.nodes = nodes
-        self.functional = functional
-        self.affected = _between(graph, nodes, [term.output for term in functional])
-        reached = {*self.affected, *nodes}
-        self.terms = [term for term in functional if term.output in reached]
-        self._graph = graph
-        self._values: list[Value] = graph.value
-
-    @property
-    def size(self) -> int:
-        """How many elements the inputs have."""
-        return sum(int(np.size(self._graph.value[node])) for node in self.nodes)
-
-    def prepare(self) -> None:
-        """Take a copy of the values to work on, in float64."""
-        if self._values is self._graph.value:
-            graph = self._graph
-            self._values = (
-                list(graph.value)
-                if graph.dtype == "float64"
-                else [settle(_widened(value), "float64") for value in graph.value]
-            )
-
-    def run(self, inputs: Mapping[int, Value]) -> float:
-        """Σ ⟨seed, output⟩ with other values of the inputs."""
-        return float(sum(np.sum(term) for term in self._run(inputs)))
-
-    def magnitude(self, inputs: Mapping[int, Value]) -> float:
-        """The same with the magnitudes of all terms."""
-        return float(sum(np.sum(np.abs(term)) for term in self._run(inputs)))
-
-    def _run(self, inputs: Mapping[int, Value]) -> list[Value]:
-        graph, values = self._graph, self._values
-        for node, value in inputs.items():
-            values[node] = value
-        for node in self.affected:
-            operation: Operation | None = graph.operation[node]
-            if operation is None:
+    for node in sorted(inputs, key=lambda one: int(np.size(trace.graph.value[one]))):
+        size = int(np.size(trace.graph.value[node]))
+        elements += size
+        if elements <= ELEMENT_LIMIT and work <= WORK_LIMIT:
+            tape = tape_of((node,))
+            work += size * len(tape.affected)
+            if work <= WORK_LIMIT or (size == 1 and not singly):
+                singly.append(tape)
                 continue
-            operands = [values[operand] for operand in graph.operands[node]]
-            # Numbers are most of a large graph, and need no care as long as Python computes them.
-            if graph.scalar_rules[node] is not None:
-                with suppress(ArithmeticError):
-                    values[node] = operation.forward(*operands)
-                    continue
-            output = evaluate(operation.forward, operands, graph.attributes_of(node))
-            values[node] = settle(output, "float64")
-        return [term.seed * values[term.output] for term in self.terms]
-
-
-def _widened(value: Value) -> Value:
-    """Float32 as float64, anything else unchanged."""
-    if isinstance(value, np.ndarray):
-        return value.astype(np.float64) if value.dtype == np.float32 else value
-    return float(value) if isinstance(value, np.float32) else value
-
-
-def _between(graph: Graph, nodes: tuple[int, ...], outputs: Sequence[int]) -> list[int]:
-    """The nodes that require grad, depend on `nodes`, and lead to `outputs`; ascending."""
-    last = max(outputs, default=-1)
-    depends = bytearray(len(graph))
-    for node in nodes:
-        depends[node] = 1
-    for node in range(min(nodes) + 1, last + 1):
-        if graph.requires_grad[node] and not depends[node]:
-            depends[node] = any(depends[operand] for operand in graph.differentiated(node))
-    wanted = bytearray(len(graph))
-    for output in outputs:
-        wanted[output] = 1
-    for node in range(last, -1, -1):
-        if wanted[node] and depends[node]:
-            for operand in graph.differentiated(node):
-                wanted[operand] = 1
-    return [
-        node
-        for node in range(last + 1)
-        if wanted[node] and depends[node] and graph.operation[node] is not None
-    ]
+        rest.setdefault(since[node], []).append(node)
+    return singly, [tape_of(tuple(nodes)) for nodes in rest.values()]
 
 
 def _final_grad(trace: Trace, node: int) -> Value | None:
@@ -231,14 +128,10 @@ def engine_error(trace: Trace, gross: float, size: float) -> float:
     derivative y·(1 - y) is tiny, but its error is that of the 1.
     """
     dtype = trace.graph.dtype
-    relative = RELATIVE_TOLERANCE[dtype] + slope_error(trace.graph)
+    # The slopes of some operations have an error of their own.
+    slopes = max((one.slope_error for one in trace.operations), default=0.0)
+    relative = RELATIVE_TOLERANCE[dtype] + slopes
     return relative * gross + ROUNDOFFS * UNIT_ROUNDOFF[dtype] * size
-
-
-def slope_error(graph: Graph) -> float:
-    """The largest relative error that the slopes of the operations have by themselves."""
-    operations = {id(one): one for one in graph.operation if one is not None}
-    return max((one.slope_error for one in operations.values()), default=0.0)
 
 
 def gross_contributions(trace: Trace, node: int) -> np.ndarray:
@@ -255,20 +148,25 @@ def _nothing(node: int, agrees: bool) -> FiniteDifference:
     return FiniteDifference(node, None, 0.0, (), 0, "", agrees)
 
 
-def _element_by_element(trace: Trace, tape: _Tape) -> FiniteDifference:
+def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
+    """Each element of the one input of the tape moved by itself."""
     (node,) = tape.nodes
     grad = _final_grad(trace, node)
     if not tape.terms and grad is None:
-        return _nothing(node, agrees=True)
-    tape.prepare()
-    point = np.array(_widened(trace.graph.value[node]), dtype=float)
-    size = tape.magnitude({node: settle(point.copy(), "float64")})
-    estimates = [_element(tape, node, point, at, size) for at in np.ndindex(point.shape)]
+        return {node: _nothing(node, agrees=True)}
+    point = np.array(widened(trace.graph.value[node]), dtype=float)
+    size, estimates = np.nan, []
+    try:
+        size = tape.magnitude({node: settle(point.copy(), "float64")})
+        for at in np.ndindex(point.shape):
+            estimates.append(_element(tape, node, point, at, size))  # noqa: PERF401 - these stay
+    except OutOfTimeError as late:
+        estimates += [Slope(np.nan, np.inf, str(late))] * (point.size - len(estimates))
     engine = np.full(point.shape, np.nan) if grad is None else np.asarray(grad, dtype=float)
-    return _verdict(trace, node, engine, estimates, size)
+    return {node: _verdict(trace, node, engine, estimates, size)}
 
 
-def _element(tape: _Tape, node: int, point: np.ndarray, at: tuple[int, ...], size: float) -> Slope:
+def _element(tape: Tape, node: int, point: np.ndarray, at: tuple[int, ...], size: float) -> Slope:
     def moved(by: float) -> float:
         there = point.copy()
         there[at] += by
@@ -300,28 +198,32 @@ def _verdict(
     )
 
 
-def _along_directions(trace: Trace, tape: _Tape) -> Mapping[int, FiniteDifference]:
+def _along_directions(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
     """Some random directions through all inputs of the tape at once."""
     grads = {node: _final_grad(trace, node) for node in tape.nodes}
     if not tape.terms and all(grad is None for grad in grads.values()):
         return {node: _nothing(node, agrees=True) for node in tape.nodes}
-    tape.prepare()
     points = {
-        node: np.asarray(_widened(trace.graph.value[node]), dtype=float) for node in tape.nodes
+        node: np.asarray(widened(trace.graph.value[node]), dtype=float) for node in tape.nodes
     }
-    size = tape.magnitude({node: settle(point.copy(), "float64") for node, point in points.items()})
-    random = np.random.Generator(np.random.PCG64(0))
     tested: list[Direction] = []
     reasons: list[str] = []
-    for _ in range(DIRECTIONS if len(tape.affected) <= LONG_TAPE else 1):
-        towards = {
-            node: random.standard_normal(shape_of(trace.graph.value[node])) for node in tape.nodes
-        }
-        estimate = _directional(tape, points, towards, size)
-        if estimate.reason:
-            reasons.append(estimate.reason)
-        else:
-            tested.append(_judged_direction(trace, grads, towards, estimate, size))
+    try:
+        settled = {node: settle(point.copy(), "float64") for node, point in points.items()}
+        size = tape.magnitude(settled)
+        random = np.random.Generator(np.random.PCG64(0))
+        while len(tested) + len(reasons) < DIRECTIONS:
+            towards = {
+                node: random.standard_normal(shape_of(trace.graph.value[node]))
+                for node in tape.nodes
+            }
+            estimate = _directional(tape, points, towards, size)
+            if estimate.reason:
+                reasons.append(estimate.reason)
+            else:
+                tested.append(_judged_direction(trace, grads, towards, estimate, size))
+    except OutOfTimeError as late:
+        reasons += [str(late)] * (DIRECTIONS - len(tested) - len(reasons))
     shared = FiniteDifference(
         node=tape.nodes[0],
         gradient=None,
@@ -335,12 +237,17 @@ def _along_directions(trace: Trace, tape: _Tape) -> Mapping[int, FiniteDifferenc
 
 
 def _directional(
-    tape: _Tape, points: Mapping[int, np.ndarray], towards: Mapping[int, np.ndarray], size: float
+    tape: Tape, points: Mapping[int, np.ndarray], towards: Mapping[int, np.ndarray], size: float
 ) -> Slope:
+    # There may be a hundred thousand numbers: they move as one array.
+    numbers = [node for node, point in points.items() if not point.ndim]
+    start, step = (np.array([float(one[node]) for node in numbers]) for one in (points, towards))
+    arrays = points.keys() - numbers
+
     def moved(by: float) -> float:
-        return tape.run(
-            {node: settle(points[node] + by * towards[node], "float64") for node in towards}
-        )
+        there: dict[int, Value] = dict(zip(numbers, (start + by * step).tolist(), strict=True))
+        there |= {node: points[node] + by * towards[node] for node in arrays}
+        return tape.run(there)
 
     return slope(moved, size)
 

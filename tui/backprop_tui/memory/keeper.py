@@ -79,7 +79,9 @@ class Keeper:
         try:
             file.save(self._path, self._name, kept.plain)
         except OSError as error:
-            self.trouble = f"breakpoints and layout cannot be kept: {_reason(error)}: {self._folder}"
+            self.trouble = (
+                f"breakpoints and layout cannot be kept: {_reason(error)}: {self._folder}"
+            )
             return "" if told else self.trouble  # once is enough
         self._saved, self.trouble = kept, ""
         return "breakpoints and layout are kept again" if told else ""

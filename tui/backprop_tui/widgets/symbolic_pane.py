@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from backprop_engine import notation
-from backprop_engine.checking.differences import Term, functional_of
+from backprop_engine.checking.functional import Term, functional_of
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_engine.values import Value, shape_of
 from backprop_tui.oracle.report import Failed, Ready

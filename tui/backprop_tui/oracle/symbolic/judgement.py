@@ -12,12 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_engine.checking.differences import (
-    Term,
-    engine_error,
-    functional_of,
-    gross_contributions,
-)
+from backprop_engine.checking.differences import engine_error, gross_contributions
+from backprop_engine.checking.functional import Term, functional_of
 from backprop_engine.trace import Trace
 from backprop_engine.values import Value
 from backprop_tui.oracle.report import Ready

@@ -1,0 +1,136 @@
+"""The part of the tape between some inputs and the outputs, run again with other values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+
+from backprop_engine.checking.functional import Functional, widened
+from backprop_engine.graph import Graph
+from backprop_engine.operation import Operation
+from backprop_engine.trace import Trace
+from backprop_engine.values import Value, evaluate, settle
+
+
+class OutOfTimeError(Exception):
+    """The time for finite differences is over."""
+
+
+class Clock:
+    """The time that all runs of all tapes have together."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Raise OutOfTimeError where the time is over."""
+        if time.monotonic() > self._end:
+            raise OutOfTimeError(f"not within {self._seconds:g} s")
+
+
+class Tape:
+    """Runs again what depends on `nodes` and leads to the outputs of `functional`.
+
+    `leading` has 1 for each node that leads to them, see `leading_to`. The clock is looked at
+    before each run and before each operation on arrays.
+    """
+
+    def __init__(
+        self,
+        trace: Trace,
+        nodes: tuple[int, ...],
+        functional: Functional,
+        leading: bytearray,
+        clock: Clock,
+    ) -> None:
+        self.nodes = nodes
+        self.affected = _between(trace, nodes, leading)
+        reached = {*self.affected, *nodes}
+        self.terms = [term for term in functional if term.output in reached]
+        self._clock = clock
+        self._graph = trace.graph
+        self._values: list[Value] = []
+
+    @contextmanager
+    def on(self, values: list[Value]) -> Iterator[None]:
+        """Work on these values, see `values_of`, and leave them behind as they are now."""
+        changed = (*self.nodes, *self.affected)
+        before = [values[node] for node in changed]
+        self._values = values
+        try:
+            yield
+        finally:
+            for node, value in zip(changed, before, strict=True):
+                values[node] = value
+
+    def run(self, inputs: Mapping[int, Value]) -> float:
+        """Σ ⟨seed, output⟩ with other values of the inputs. Raises OutOfTimeError."""
+        return float(sum(np.sum(term) for term in self._run(inputs)))
+
+    def magnitude(self, inputs: Mapping[int, Value]) -> float:
+        """The same with the magnitudes of all terms."""
+        return float(sum(np.sum(np.abs(term)) for term in self._run(inputs)))
+
+    def _run(self, inputs: Mapping[int, Value]) -> list[Value]:
+        graph, values = self._graph, self._values
+        self._clock.check()
+        for node, value in inputs.items():
+            values[node] = value
+        for node in self.affected:
+            operation: Operation | None = graph.operation[node]
+            if operation is None:
+                continue
+            operands = [values[operand] for operand in graph.operands[node]]
+            # Numbers are most of a large graph, and need no care as long as Python computes them.
+            if graph.scalar_rules[node] is not None:
+                try:
+                    values[node] = operation.forward(*operands)
+                except ArithmeticError:
+                    values[node] = self._evaluated(node, operation, operands)
+            else:
+                self._clock.check()
+                values[node] = self._evaluated(node, operation, operands)
+        return [term.seed * values[term.output] for term in self.terms]
+
+    def _evaluated(self, node: int, operation: Operation, operands: list[Value]) -> Value:
+        output = evaluate(operation.forward, operands, self._graph.attributes_of(node))
+        return settle(output, "float64")
+
+
+def values_of(graph: Graph) -> list[Value]:
+    """A copy of all values, in float64."""
+    if graph.dtype == "float64":
+        return list(graph.value)
+    return [settle(widened(value), "float64") for value in graph.value]
+
+
+def leading_to(graph: Graph, outputs: Iterable[int]) -> bytearray:
+    """1 for each node from which a gradient of one of `outputs` can be asked for."""
+    leading = bytearray(len(graph))
+    for output in outputs:
+        leading[output] = 1
+    for node in range(leading.rfind(1), -1, -1):
+        if leading[node]:
+            for operand in graph.differentiated(node):
+                leading[operand] = graph.requires_grad[operand]
+    return leading
+
+
+def _between(trace: Trace, nodes: tuple[int, ...], leading: bytearray) -> list[int]:
+    """The nodes that require grad, depend on `nodes`, and are `leading`; ascending.
+
+    Takes as long as there are such nodes, and no longer: there may be many inputs to ask for.
+    """
+    graph = trace.graph
+    found: set[int] = set()
+    waiting = list(nodes)
+    while waiting:
+        for consumer in trace.consumers(waiting.pop()):
+            if leading[consumer] and graph.requires_grad[consumer] and consumer not in found:
+                found.add(consumer)
+                waiting.append(consumer)
+    return sorted(found)
