@@ -44,8 +44,8 @@ class _Shared:
 @pytest.fixture
 def shared_oracles(running_oracle, running_sympy, monkeypatch):
     """`check` asks the session's processes and does not end them."""
-    monkeypatch.setattr(headless, "Oracle", lambda: _Shared(running_oracle))
-    monkeypatch.setattr(headless, "SymbolicOracle", lambda: _Shared(running_sympy))
+    monkeypatch.setattr(headless, "Oracle", lambda **_: _Shared(running_oracle))
+    monkeypatch.setattr(headless, "SymbolicOracle", lambda **_: _Shared(running_sympy))
 
 
 @pytest.fixture(autouse=True)

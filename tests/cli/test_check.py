@@ -10,6 +10,7 @@ import pytest
 
 from backprop_engine import catalogue
 from backprop_engine.catalogue import OPERATIONS
+from backprop_tui.config.folders import config_file
 from backprop_tui.headless import run as headless
 from backprop_tui.library import bundled_scenarios
 from backprop_tui.oracle.client import Oracle
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("shared_oracles")
 
 def dead_torch(monkeypatch, code="raise SystemExit(3)"):
     command = [sys.executable, "-c", code]
-    monkeypatch.setattr(headless, "Oracle", partial(Oracle, command=command, time_limit=60))
+    monkeypatch.setattr(headless, "Oracle", partial(Oracle, command=command))
 
 
 def test_the_lecture_example_is_seven_four_times_over(run):
@@ -284,13 +285,57 @@ def test_a_dead_sympy_is_exit_one_and_the_rest_is_still_told(run_json, monkeypat
     assert "The sympy process ended with exit code 3" in error["message"]
 
 
+def configure(text):
+    config_file().parent.mkdir(parents=True, exist_ok=True)
+    config_file().write_text(text)
+
+
 def test_what_is_too_much_for_sympy_is_a_skip_and_all_right(run, monkeypatch):
     slow = [sys.executable, "-c", "import time; time.sleep(600)"]
-    oracle = partial(SymbolicOracle, command=slow, time_limit=0.2)
-    monkeypatch.setattr(headless, "SymbolicOracle", oracle)
+    monkeypatch.setattr(headless, "SymbolicOracle", partial(SymbolicOracle, command=slow))
+    configure("symbolic_seconds = 0.2\n")
     code, out, _ = run("check", "-e", LECTURE)
     assert code == 0
     assert "1 skip (symbolic 1: too much mathematics for the time there is)" in out
+
+
+def test_torch_has_as_long_as_the_configuration_says(run, monkeypatch):
+    dead_torch(monkeypatch, "import time; time.sleep(600)")
+    configure("torch_seconds = 0.2\n")
+    code, out, _ = run("check", "--no-symbolic", "-e", LECTURE)
+    assert code == 1
+    assert "torch: Torch has not answered within 0.2 seconds." in " ".join(out.split())
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_finite_differences_have_no_time_for_is_a_skip_and_all_right(
+    run, run_json, monkeypatch, workers
+):
+    monkeypatch.setattr(headless, "FEW", 0)
+    monkeypatch.setattr(headless, "cores", lambda: workers)
+    configure("finite_difference_seconds = 1e-9\n")
+    code, out, err = run("check", "--no-torch", "--no-symbolic", "-e", LECTURE)
+    assert (code, err) == (0, "")
+    assert "skipped: not within 1e-09 s" in out
+    assert "1 skip (finite differences 1: not within 1e-09 s)" in out
+    _, (answer,), _ = run_json("check", "--json", "--no-torch", "--no-symbolic", "-e", LECTURE)
+    row = answer["gradients"]["x"]
+    assert (row["ok"], row["finite_difference"], row["skipped"]) == (
+        True,
+        None,
+        "not within 1e-09 s",
+    )
+
+
+def test_a_wrong_setting_of_time_is_told_and_the_default_holds(run):
+    configure("torch_seconds = 'long'\nsymbolic_seconds = 0\n")
+    code, _, err = run("check", "-e", LECTURE)
+    assert code == 0
+    told = "is a number of seconds above 0, and 86400 at most"
+    assert sorted(err.splitlines()) == [
+        f"{config_file()}:1:1: `torch_seconds` {told}",
+        f"{config_file()}:2:1: `symbolic_seconds` {told}",
+    ]
 
 
 def test_arrays_are_skipped_without_any_sympy(run_json, monkeypatch):

@@ -62,9 +62,9 @@ def test_without_oracles_they_say_so_there_too(run, several, in_processes):
 def test_a_process_that_is_killed_costs_one_scenario_and_no_other(scenario):
     code = (
         "import os\nfrom backprop_tui.headless import worker\ncheck = worker.check_scenario\n"
-        "def fatal(target, *oracles):\n"
+        "def fatal(target, *oracles, **how):\n"
         "    if target == 'fatal.yaml': os.kill(os.getpid(), 9)\n"
-        "    return check(target, *oracles)\n"
+        "    return check(target, *oracles, **how)\n"
         "worker.check_scenario = fatal\nworker.main()"
     )
     command = [sys.executable, "-c", code]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import tomllib
+from pathlib import Path
 
 import pytest
 
+from backprop_tui.app import DebuggerApp
 from backprop_tui.cli import main
 from backprop_tui.commands import BY_NAME, COMMANDS
 from backprop_tui.config.defaults import default_text
 from backprop_tui.config.folders import config_file
 from backprop_tui.config.settings import Settings, parse_settings, read_settings
+from backprop_tui.config.time_limits import TimeLimits
 from backprop_tui.keymap import Keymap, conflicts
 
 
@@ -23,7 +26,9 @@ def test_the_defaults_as_they_are_printed_are_the_defaults():
     settings = parse_settings(uncommented(default_text()), "config.toml")
     assert settings.mistakes == ()
     assert settings.keymap.commands == COMMANDS
+    assert settings == Settings(keymap=settings.keymap)
     assert (settings.theme, settings.rate, settings.torch) == ("blackboard", 2.0, True)
+    assert settings.limits == TimeLimits(120.0, 12.0, 60.0)
     assert tomllib.loads(default_text()) == {}
 
 
@@ -36,6 +41,13 @@ def test_what_is_set_applies():
     assert settings.keymap.keys(BY_NAME["quit"]) == ("Q",)
     assert settings.keymap.keys(BY_NAME["reset_value"]) == ("f5", "question_mark")
     assert settings.keymap.keys(BY_NAME["help"]) == ()
+
+
+async def test_the_app_gives_oracles_the_time_that_is_set():
+    limits = parse_settings("torch_seconds = 7\nsymbolic_seconds = 8.5", "c").limits
+    app = DebuggerApp(Path("x.yaml"), settings=Settings(limits=limits))
+    assert app._oracle._time_limit == 7
+    assert [one._time_limit for one in app._symbolic._clients] == [8.5, 8.5]
 
 
 def test_two_commands_may_change_keys_with_each_other():
@@ -53,6 +65,9 @@ def test_two_commands_may_change_keys_with_each_other():
         ("play_speed = true", "c:1:1: `play_speed` is in steps a second"),
         ('torch = "no"', "c:1:1: `torch` is `true` or `false`"),
         ("theme = []", "c:1:1: there is no theme `[]`"),
+        ("torch_seconds = 0", "c:1:1: `torch_seconds` is a number of seconds above 0, and 86400"),
+        ("symbolic_seconds = nan", "c:1:1: `symbolic_seconds` is a number of seconds above 0"),
+        ("torch_secs = 1", "c:1:1: there is no setting `torch_secs`; did you mean `torch_seco"),
         ("keys = 3", "c:1:1: `keys` is a table"),
         ('[keys]\n  quti = "x"', "c:2:3: there is no command `quti`; did you mean `quit`?"),
         ('[keys]\nquit = "spce"', "c:2:1: there is no key `spce`; did you mean `space`?"),

@@ -84,8 +84,8 @@ class DebuggerApp(OracleApp):
         keeper: Keeper | None = None,
         fresh: bool = False,
     ) -> None:
-        super().__init__(oracle, symbolic, keeper, fresh=fresh)
         self.settings = settings or Settings()
+        super().__init__(oracle, symbolic, keeper, self.settings.limits, fresh=fresh)
         for theme in (BLACKBOARD, WHITEBOARD):
             self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:

@@ -321,13 +321,18 @@ def _at_a_terminal() -> bool:
 def _check(options: argparse.Namespace) -> int:
     if not options.targets:
         return _usage("check what? Name a scenario, a folder, or give -e 'x=2, y=x**2'")
+    from backprop_tui.config.folders import config_file
+    from backprop_tui.config.time_limits import read_time_limits
     from backprop_tui.headless.run import check
 
+    limits, mistakes = read_time_limits(config_file())
+    sys.stderr.write("".join(f"{one}\n" for one in mistakes))
     return check(
         list(_expanded(options.targets)),
         json=options.json,
         torch=not options.no_torch,
         symbolic=not options.no_symbolic,
+        limits=limits,
     )
 
 

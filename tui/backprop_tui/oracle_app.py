@@ -14,6 +14,7 @@ from textual.timer import Timer
 from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.collector import collector_paused
 from backprop_engine.trace import Trace
+from backprop_tui.config.time_limits import TimeLimits
 from backprop_tui.findings import Findings
 from backprop_tui.inside import stack
 from backprop_tui.living_app import LivingApp
@@ -83,14 +84,14 @@ class OracleApp(LivingApp):
         oracle: AsksTorch | None,
         symbolic: AsksSympy | None,
         keeper: Keeper | None,
+        limits: TimeLimits,
         *,
         fresh: bool,
     ) -> None:
+        """Asks torch and sympy in processes of their own, where none is given."""
         super().__init__(keeper, fresh=fresh)
-        self._oracle: AsksTorch = Oracle() if oracle is None else oracle
-        self._symbolic: AsksSympy = (
-            SymbolicOracle(with_texts=True) if symbolic is None else symbolic
-        )
+        self._oracle = oracle or Oracle(time_limit=limits.torch)
+        self._symbolic = symbolic or SymbolicOracle(with_texts=True, time_limit=limits.symbolic)
         self._known = Findings()
         self._soon: Timer | None = None
 

@@ -20,6 +20,11 @@ _HEAD = """\
 # whether torch is asked to check every gradient
 # torch = true
 
+# seconds that an oracle may take over one scenario; `check` then skips what is left, or says so
+# torch_seconds = {limits.torch:g}
+# symbolic_seconds = {limits.symbolic:g}
+# finite_difference_seconds = {limits.finite_difference:g}
+
 # A key is a character, or a name such as "space", "f5", "ctrl+n"; an empty list is no key.
 # [keys]
 """
@@ -29,7 +34,10 @@ def default_text() -> str:
     """All settings and all commands with their keys, as commented TOML."""
     defaults = Settings()
     rates = ", ".join(f"{rate:g}" for rate in RATES)
-    parts = [_HEAD.format(theme=defaults.theme, rate=defaults.rate, rates=rates)]
+    head = _HEAD.format(
+        theme=defaults.theme, rate=defaults.rate, rates=rates, limits=defaults.limits
+    )
+    parts = [head]
     width = max(len(command.name) for command in COMMANDS)
     for group, commands in groupby(COMMANDS, key=lambda command: command.group):
         parts.append(f"\n# {group}\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +11,21 @@ from typing import Any, Final
 from textual.keys import Keys, _character_to_key
 from textual.theme import BUILTIN_THEMES
 
-from backprop_engine.harmless import brief, printable
-from backprop_engine.scenarios.files import read_bytes
-from backprop_engine.suggestions import did_you_mean, listed
+from backprop_engine.suggestions import listed
 from backprop_tui.commands import BY_NAME, COMMANDS
-from backprop_tui.config.places import Places
+from backprop_tui.config.entries import (
+    Entries,
+    MistakeError,
+    parse_entries,
+    read_entries,
+    unknown,
+)
+from backprop_tui.config.time_limits import (
+    DEFAULT_LIMITS,
+    TIME_SETTINGS,
+    TimeLimits,
+    with_time_limit,
+)
 from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap, conflicts
 from backprop_tui.navigation.state import RATES
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
@@ -37,6 +46,8 @@ class Settings:
     """Steps a second that play goes at."""
     torch: bool = True
     """Whether torch is asked."""
+    limits: TimeLimits = DEFAULT_LIMITS
+    """How long oracles may take."""
     keymap: Keymap = DEFAULT_KEYMAP
     mistakes: tuple[str, ...] = ()
     """One sentence each, with file, line and column."""
@@ -53,55 +64,41 @@ class Settings:
 
 def read_settings(path: Path) -> Settings:
     """The settings in `path`; the defaults where there is no such file."""
-    try:
-        text = read_bytes(path).decode("utf-8")
-    except FileNotFoundError:
-        return Settings()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        return Settings(mistakes=(f"{path}: cannot be read: {reason}",))
-    return parse_settings(text, str(path))
+    return _settings(read_entries(path))
 
 
 def parse_settings(text: str, name: str) -> Settings:
     """The settings in a TOML text; `name` is what it is called in its mistakes."""
-    places = Places(text, name)
-    try:
-        found = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return Settings(mistakes=(printable(places.of_error(str(error))),))
-    except ValueError:  # more digits than Python reads
-        return Settings(mistakes=(f"{name}: a number in it is too long",))
-    except RecursionError:
-        return Settings(mistakes=(f"{name}: nested too deeply",))
-    return _Reader(places).read(found)
+    return _settings(parse_entries(text, name))
 
 
-class _Mistake(Exception):  # noqa: N818 - it is told, not raised further
-    """What is wrong with one entry."""
+def _settings(entries: Entries) -> Settings:
+    if entries.mistake:
+        return Settings(mistakes=(entries.mistake,))
+    return _Reader(entries).read()
 
 
 class _Reader:
     """Goes through the entries and notes what is wrong with them."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, entries: Entries) -> None:
+        self._entries = entries
         self._mistakes: list[str] = []
 
-    def read(self, found: Mapping[str, Any]) -> Settings:
+    def read(self) -> Settings:
         settings = Settings()
-        for key, value in found.items():
+        for key, value in self._entries.found.items():
             if key == "keys":
                 settings = replace(settings, keymap=self._keymap(value))
                 continue
             try:
-                settings = replace(settings, **_setting(key, value))
-            except _Mistake as mistake:
+                settings = _with_setting(settings, key, value)
+            except MistakeError as mistake:
                 self._tell((key,), str(mistake))
         return replace(settings, mistakes=tuple(self._mistakes))
 
     def _tell(self, key: tuple[str, ...], message: str) -> None:
-        self._mistakes.append(printable(brief(f"{self._places.of(key)}: {message}")))
+        self._mistakes.append(self._entries.told(key, message))
 
     def _keymap(self, found: Any) -> Keymap:
         if not isinstance(found, dict):
@@ -112,11 +109,11 @@ class _Reader:
         changed: dict[str, tuple[str, ...]] = {}
         for name, value in found.items():
             if name not in BY_NAME:
-                self._tell(("keys", name), _unknown("command", name, BY_NAME))
+                self._tell(("keys", name), unknown("command", name, BY_NAME))
                 continue
             try:
                 changed[name] = _keys(value)
-            except _Mistake as mistake:
+            except MistakeError as mistake:
                 self._tell(("keys", name), str(mistake))
         return self._without_conflicts(changed)
 
@@ -136,30 +133,32 @@ class _Reader:
             del changed[mine.name]
 
 
-def _setting(key: str, value: Any) -> dict[str, Any]:
-    """The field of Settings that an entry sets."""
+def _with_setting(settings: Settings, key: str, value: Any) -> Settings:
+    """The settings with one more of the file's entries. Raises MistakeError."""
+    if key in TIME_SETTINGS:
+        return replace(settings, limits=with_time_limit(settings.limits, key, value))
     reader = _SETTINGS.get(key)
     if reader is None:
-        raise _Mistake(_unknown("setting", key, (*_SETTINGS, "keys")))
-    return reader(value)
+        raise MistakeError(unknown("setting", key, (*_SETTINGS, *TIME_SETTINGS, "keys")))
+    return replace(settings, **reader(value))
 
 
 def _theme(value: Any) -> dict[str, Any]:
     if value not in THEMES:
-        raise _Mistake(_unknown("theme", value, THEMES))
+        raise MistakeError(unknown("theme", value, THEMES))
     return {"theme": value}
 
 
 def _rate(value: Any) -> dict[str, Any]:
     if isinstance(value, bool) or value not in RATES:
         rates = listed(f"{rate:g}" for rate in RATES)
-        raise _Mistake(f"`play_speed` is in steps a second: {rates}")
+        raise MistakeError(f"`play_speed` is in steps a second: {rates}")
     return {"rate": float(value)}
 
 
 def _torch(value: Any) -> dict[str, Any]:
     if not isinstance(value, bool):
-        raise _Mistake("`torch` is `true` or `false`")
+        raise MistakeError("`torch` is `true` or `false`")
     return {"torch": value}
 
 
@@ -170,16 +169,11 @@ _SETTINGS: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = {
 }
 
 
-def _unknown(what: str, word: Any, known: Any) -> str:
-    hint = did_you_mean(word, known) if isinstance(word, str) else ""
-    return f"there is no {what} `{word}`" + (f"; {hint}" if hint else "")
-
-
 def _keys(value: Any) -> tuple[str, ...]:
     """One key, or a list of keys, as Textual spells them."""
     written = [value] if isinstance(value, str) else value
     if not isinstance(written, list) or not all(isinstance(one, str) for one in written):
-        raise _Mistake('keys are texts: "n", or ["n", "space"]')
+        raise MistakeError('keys are texts: "n", or ["n", "space"]')
     return tuple(dict.fromkeys(_key(one) for one in written))
 
 
@@ -195,10 +189,10 @@ def _key(written: str) -> str:
             or not last
             or (len(last) > 1 and last not in _NAMED_KEYS | _SPELLED)
         ):
-            raise _Mistake(_unknown("key", written, _NAMED_KEYS | _SPELLED))
+            raise MistakeError(unknown("key", written, _NAMED_KEYS | _SPELLED))
         key = "+".join((*modifiers, base))
     if key in _FIXED:
-        raise _Mistake(f"`{key}` {_FIXED[key]}")
+        raise MistakeError(f"`{key}` {_FIXED[key]}")
     return key
 
 

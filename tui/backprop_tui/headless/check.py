@@ -12,7 +12,7 @@ import numpy as np
 from backprop_engine import notation
 from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.checking.compare import Comparison
-from backprop_engine.checking.differences import FiniteDifference, finite_differences
+from backprop_engine.checking.differences import TIME_LIMIT, FiniteDifference, finite_differences
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.scenarios.scenario import Expectation, Scenario
@@ -28,6 +28,8 @@ from backprop_tui.oracle.symbolic.judgement import SymbolicGradient, symbolic_gr
 
 TORCH, FINITE_DIFFERENCE, SYMBOLIC = "torch", "finite_difference", "symbolic"
 EXPECT = "expect"
+_MOST_NAMED = 10
+"""Inputs that a direction goes through are named."""
 MOST_FAULTS = 10
 """So many single values and contributions are told; what follows from a fault is not another."""
 
@@ -91,11 +93,16 @@ class Bad:
 
 
 def check_scenario(
-    target: str | Source, oracle: Asks | None, symbolic: SymbolicOracle | None = None
+    target: str | Source,
+    oracle: Asks | None,
+    symbolic: SymbolicOracle | None = None,
+    *,
+    seconds: float = TIME_LIMIT,
 ) -> Checked | Bad:
     """Check one scenario, a file or a text in the shorthand.
 
-    Without torch if `oracle` is None, and without sympy if `symbolic` is.
+    Without torch if `oracle` is None, and without sympy if `symbolic` is; `seconds` are what
+    finite differences have.
     """
     name = target.name if isinstance(target, Source) else target
     if isinstance(target, str) and Path(target).is_dir():
@@ -110,7 +117,7 @@ def check_scenario(
         if expected is None:
             return Bad(name, error)
         return _checked_error(scenario, name, error, expected)
-    return _checked(scenario, name, trace, oracle, symbolic)
+    return _checked(scenario, name, trace, oracle, symbolic, seconds)
 
 
 def _checked_error(
@@ -140,6 +147,7 @@ def _checked(
     trace: Trace,
     oracle: Asks | None,
     symbolic: SymbolicOracle | None,
+    seconds: float,
 ) -> Checked:
     complaints: list[Complaint] = []
     agreed: Agreement | None = None
@@ -156,7 +164,7 @@ def _checked(
         if isinstance(said, Failed) and not said.is_late:
             complaints.append(Complaint(SYMBOLIC, None, f"{said.reason} {said.remedy}"))
         formulas = symbolic_gradients(trace, said)
-    differences = finite_differences(trace)
+    differences = finite_differences(trace, seconds=seconds)
     rows = []
     for input_name, node in trace.graph.inputs.items():
         if trace.graph.requires_grad[node]:
@@ -262,7 +270,9 @@ def _told_difference(row: GradientRow, trace: Trace) -> str:
     found = row.difference
     for one in found.directions:
         if not one.agrees:
-            through = ", ".join(trace.label(node) for node in one.nodes)
+            named = [trace.label(node) for node in one.nodes[:_MOST_NAMED]]
+            more = len(one.nodes) - len(named)
+            through = ", ".join([*named, *([f"{more:,} more"] if more else [])])
             return (
                 f"along a random direction through {through} the slope is {one.engine!r} by the "
                 f"engine and {one.finite_difference!r} by finite differences "

@@ -12,6 +12,7 @@ from backprop_engine.harmless import printable
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.source import ScenarioError, Source
+from backprop_tui.config.time_limits import DEFAULT_LIMITS, TimeLimits
 from backprop_tui.headless import ops, ops_output, trace_text
 from backprop_tui.headless.check import check_scenario
 from backprop_tui.headless.json_values import json_line
@@ -25,7 +26,14 @@ from backprop_tui.oracle.symbolic.client import SymbolicOracle
 OK, OFF, BAD = 0, 1, 2
 
 
-def check(targets: Sequence[str | Source], *, json: bool, torch: bool, symbolic: bool) -> int:
+def check(
+    targets: Sequence[str | Source],
+    *,
+    json: bool,
+    torch: bool,
+    symbolic: bool,
+    limits: TimeLimits = DEFAULT_LIMITS,
+) -> int:
     """Check every target, and print in order; a bad one is told and does not stop the others.
 
     KeyboardInterrupt passes through, once what is done has been summed up.
@@ -33,14 +41,17 @@ def check(targets: Sequence[str | Source], *, json: bool, torch: bool, symbolic:
     out = printer(sys.stdout)
     total = Tally()
     with ExitStack() as stack:
-        oracle = stack.enter_context(Oracle()) if torch else None
-        how = How(json=json, symbolic=symbolic, out=out)
+        oracle = stack.enter_context(Oracle(time_limit=limits.torch)) if torch else None
+        how = How(json=json, symbolic=symbolic, limits=limits, out=out)
         if len(targets) > FEW and cores() > 1:
             pool = many_outcomes(targets, how, oracle, workers=cores())
             outcomes = stack.enter_context(pool)
         else:
-            formulas = stack.enter_context(SymbolicOracle()) if symbolic else None
-            checked = (check_scenario(target, oracle, formulas) for target in targets)
+            formulas = SymbolicOracle(time_limit=limits.symbolic) if symbolic else None
+            if formulas is not None:
+                stack.enter_context(formulas)
+            seconds = limits.finite_difference
+            checked = (check_scenario(one, oracle, formulas, seconds=seconds) for one in targets)
             outcomes = (outcome_of(one, out, json=json) for one in checked)
         shown = stack.enter_context(progress(len(targets), json=json))
         try:

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from backprop_engine.source import SHORTHAND_NAME, Source
 from backprop_engine.trace import Trace
+from backprop_tui.config.time_limits import TimeLimits
 from backprop_tui.headless.check import check_scenario
 from backprop_tui.headless.outcome import outcome_of
 from backprop_tui.headless.printer import Printer
@@ -67,12 +68,15 @@ def main() -> None:
     how = json.loads(next(requests))
     out = Printer(stream=io.StringIO(), **how["printer"])
     oracle = ParentsTorch(requests, replies, how["first"]) if how["torch"] else None
-    with SymbolicOracle() if how["symbolic"] else nullcontext() as formulas:
+    limits = TimeLimits(**how["limits"])
+    sympy = SymbolicOracle(time_limit=limits.symbolic) if how["symbolic"] else nullcontext()
+    with sympy as formulas:
         say(replies, {"ready": True})
         for line in requests:
             told = json.loads(line)
             target = told["path"] if "path" in told else Source(SHORTHAND_NAME, told["text"])
-            result = check_scenario(target, oracle, formulas)
+            seconds = limits.finite_difference
+            result = check_scenario(target, oracle, formulas, seconds=seconds)
             say(replies, outcome_of(result, replace(out), json=how["json"]).as_json())
 
 

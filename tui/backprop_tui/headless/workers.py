@@ -13,10 +13,11 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from backprop_engine.source import Source
+from backprop_tui.config.time_limits import DEFAULT_LIMITS, TimeLimits
 from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.outcome import Outcome, Tally
 from backprop_tui.headless.printer import Printer
@@ -40,6 +41,7 @@ class How:
     json: bool
     symbolic: bool
     out: Printer
+    limits: TimeLimits = DEFAULT_LIMITS
 
     def line(self, *, torch: bool, worker: int) -> str:
         """The same for a worker process."""
@@ -50,6 +52,7 @@ class How:
                 "json": self.json,
                 "torch": torch,
                 "symbolic": self.symbolic,
+                "limits": asdict(self.limits),
                 "first": worker * _QUESTIONS,
                 "printer": printer | {"encoding": out.encoding},
             }

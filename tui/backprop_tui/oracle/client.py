@@ -16,6 +16,9 @@ from backprop_tui.oracle.process import Child
 from backprop_tui.oracle.protocol import decode_report, encode_request
 from backprop_tui.oracle.report import Failed, Ready, Report, TorchReport
 
+TIME_LIMIT = 120.0
+"""Seconds that torch has for an answer; it starts in two."""
+
 NO_ANSWER = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
 )  # fmt: skip
@@ -199,5 +202,5 @@ CHILD = TORCH.command
 class Oracle(Client[TorchReport]):
     """Torch."""
 
-    def __init__(self, *, time_limit: float = 120.0, command: Sequence[str] = CHILD) -> None:
+    def __init__(self, *, time_limit: float = TIME_LIMIT, command: Sequence[str] = CHILD) -> None:
         super().__init__(TORCH, time_limit=time_limit, command=command)

@@ -1,0 +1,75 @@
+"""The entries of the configuration file, with the place of each, for those who read them."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from backprop_engine.harmless import brief, printable
+from backprop_engine.scenarios.files import read_bytes
+from backprop_engine.suggestions import did_you_mean
+from backprop_tui.config.places import Places
+
+_LARGEST: Final = 1_000_000
+"""Bytes of a configuration file."""
+
+
+class MistakeError(Exception):
+    """What is wrong with one entry, in a sentence; the others apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """What a file has set, not yet read any further; nothing where `mistake` says why."""
+
+    places: Places
+    found: Mapping[str, Any]
+    mistake: str = ""
+
+    def told(self, key: tuple[str, ...], message: str) -> str:
+        """What is wrong with the entry `key`, with its file, line and column."""
+        return printable(brief(f"{self.places.of(key)}: {message}"))
+
+
+def read_entries(path: Path) -> Entries:
+    """What is in the file at `path`; nothing where there is no such file."""
+    name = str(path)
+    nothing = Entries(Places("", name), {})
+    try:
+        data = read_bytes(path)
+        if len(data) > _LARGEST:
+            return _refused(name, f"it is larger than {_LARGEST // 1_000_000} MB")
+        return parse_entries(data.decode("utf-8"), name)
+    except FileNotFoundError:
+        return nothing
+    except UnicodeDecodeError:
+        return _refused(name, "it is not UTF-8")
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        return _refused(name, getattr(error, "strerror", None) or str(error))
+
+
+def _refused(name: str, reason: str) -> Entries:
+    return Entries(Places("", name), {}, printable(f"{name}: cannot be read: {reason}"))
+
+
+def parse_entries(text: str, name: str) -> Entries:
+    """What a TOML text sets; `name` is what it is called in its mistakes."""
+    places = Places(text, name)
+    try:
+        return Entries(places, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        said = places.of_error(str(error))
+    except ValueError:  # more digits than Python reads
+        said = f"{name}: a number in it is too long"
+    except RecursionError:
+        said = f"{name}: nested too deeply"
+    return Entries(places, {}, printable(brief(said)))
+
+
+def unknown(what: str, word: Any, known: Any) -> str:
+    """That there is no such setting, theme, command or key, and perhaps which was meant."""
+    hint = did_you_mean(word, known) if isinstance(word, str) else ""
+    return f"there is no {what} `{word}`" + (f"; {hint}" if hint else "")

@@ -1,0 +1,53 @@
+"""How long an oracle may take over one scenario: what the configuration file says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from backprop_engine.checking import differences
+from backprop_tui.config.entries import MistakeError, read_entries
+from backprop_tui.oracle import client
+from backprop_tui.oracle.symbolic import client as symbolic_client
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """Seconds for one scenario, the start of a process included."""
+
+    torch: float = client.TIME_LIMIT
+    symbolic: float = symbolic_client.TIME_LIMIT
+    finite_difference: float = differences.TIME_LIMIT
+
+
+DEFAULT_LIMITS: Final = TimeLimits()
+TIME_SETTINGS: Final[Mapping[str, str]] = {
+    "torch_seconds": "torch",
+    "symbolic_seconds": "symbolic",
+    "finite_difference_seconds": "finite_difference",
+}
+"""The entries of the file, with the fields that they set."""
+_LONGEST: Final = 86_400
+"""A day: longer waits than some years are no numbers to an operating system."""
+
+
+def with_time_limit(limits: TimeLimits, key: str, value: Any) -> TimeLimits:
+    """The limits with one more of the file's entries. Raises MistakeError."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and 0 < value <= _LONGEST):
+        raise MistakeError(f"`{key}` is a number of seconds above 0, and {_LONGEST} at most")
+    return replace(limits, **{TIME_SETTINGS[key]: float(value)})
+
+
+def read_time_limits(path: Path) -> tuple[TimeLimits, tuple[str, ...]]:
+    """The limits that the file at `path` sets, and what is wrong with them; nothing else of it."""
+    entries, limits = read_entries(path), DEFAULT_LIMITS
+    mistakes = [entries.mistake] if entries.mistake else []
+    for key in TIME_SETTINGS.keys() & entries.found.keys():
+        try:
+            limits = with_time_limit(limits, key, entries.found[key])
+        except MistakeError as mistake:
+            mistakes.append(entries.told((key,), str(mistake)))
+    return limits, tuple(mistakes)
