@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 import lark
@@ -59,7 +59,7 @@ def _worked_out(builder: Transformer[Token, Any] | None) -> Lark:
 
 
 def _text(file: str) -> str:
-    return files("backprop_engine.expressions").joinpath(file).read_text("utf-8")
+    return Path(__file__).with_name(file).read_text("utf-8")
 
 
 def _numbered(pairs: list[tuple[str, Any]]) -> dict[str | int, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,12 +10,12 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from backprop_tui.glyphs import Glyphs
+from backprop_tui.messages import ScenarioChosen
 from backprop_tui.opening import Entry, list_scenarios
 from backprop_tui.text import fit, printable
 from backprop_tui.widgets.choices import Choices
@@ -35,12 +34,6 @@ class PickerScreen(Screen[None]):
         Binding("j", "move('down')", show=False),
         Binding("k", "move('up')", show=False),
     ]
-
-    @dataclass
-    class Chosen(Message):
-        """A scenario was chosen."""
-
-        path: Path
 
     def __init__(self, folder: Path, glyphs: Glyphs) -> None:
         super().__init__()
@@ -105,4 +98,4 @@ class PickerScreen(Screen[None]):
 
     @on(OptionList.OptionSelected)
     def _choose(self, event: OptionList.OptionSelected) -> None:
-        self.post_message(self.Chosen(self._entries[event.option_index].path))
+        self.post_message(ScenarioChosen(self._entries[event.option_index].path))
