@@ -20,6 +20,7 @@ from lark.lexer import TerminalDef, Token
 from backprop_engine.expressions.lexer import ProgramLexer
 
 TABLE_FILE: Final = "grammar_table.json"
+_HERE: Final = Path(__file__).parent
 
 
 def grammar_parser(builder: Transformer[Token, Any]) -> Lark:
@@ -59,7 +60,7 @@ def _worked_out(builder: Transformer[Token, Any] | None) -> Lark:
 
 
 def _text(file: str) -> str:
-    return Path(__file__).with_name(file).read_text("utf-8")
+    return (_HERE / file).read_text("utf-8")
 
 
 def _numbered(pairs: list[tuple[str, Any]]) -> dict[str | int, Any]:
