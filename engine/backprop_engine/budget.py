@@ -102,11 +102,12 @@ class Budget:
     Each value counts as if it were stored on its own, even where arrays share memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float | None = None) -> None:
+        """`seconds` is how long a recording may run; None for as long as everywhere."""
         self.used = 0
         """Bytes of all arrays so far."""
         self._gigabytes = setting(MEMORY_VARIABLE, DEFAULT_GIGABYTES)
-        self._seconds = setting(SECONDS_VARIABLE, DEFAULT_SECONDS)
+        self._seconds = setting(SECONDS_VARIABLE, DEFAULT_SECONDS) if seconds is None else seconds
         self._deadline = math.inf
 
     def take(self, count: int) -> None:

@@ -19,9 +19,12 @@ from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
 from backprop_engine.values import Value, full_like, is_float, settle, shape_of
 
 
-def record(scenario: Scenario) -> Trace:
-    """The complete trace of `scenario`; ScenarioError where it cannot be run."""
-    return Runner(scenario).run()
+def record(scenario: Scenario, seconds: float | None = None) -> Trace:
+    """The complete trace of `scenario`; ScenarioError where it cannot be run.
+
+    `seconds` is how long it may take, if not as long as everywhere.
+    """
+    return Runner(scenario, seconds).run()
 
 
 def recorded(graph: Graph, output: int) -> Trace:
@@ -41,10 +44,11 @@ class Runner:
     Raises ScenarioError where the scenario cannot be run.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
+        """`seconds` is how long the first run may take, if not as long as everywhere."""
         self._scenario = scenario
         with collector_paused(), np.errstate(all="ignore"):
-            self._evaluation = Evaluation(scenario)
+            self._evaluation = Evaluation(scenario, seconds)
 
     def run(self, changed: Mapping[int, Value] | None = None) -> Trace:
         """The trace, with the values in `changed`, by node, in place of those of leaves.

@@ -13,6 +13,7 @@ import pkgutil
 import signal
 import sys
 from collections.abc import Iterable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
@@ -37,9 +38,10 @@ from backprop_tui.inside import step_out
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.messages import Changed, ScenarioChosen
 from backprop_tui.navigation.playing import is_playing, pause
-from backprop_tui.opening import SMALL, Refusal, Target, size_of
+from backprop_tui.opening import Refusal, Target
 from backprop_tui.oracle_app import AsksSympy, AsksTorch, OracleApp
 from backprop_tui.palette import CommandList
+from backprop_tui.patience import PATIENCE, begin
 from backprop_tui.reload.reading import read_session
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.following import Following
@@ -66,7 +68,7 @@ class DebuggerApp(OracleApp):
         """A worker has read a scenario."""
 
         target: Target
-        result: Session | Refusal
+        reading: Future[Session | Refusal]
 
     def __init__(
         self,
@@ -136,22 +138,19 @@ class DebuggerApp(OracleApp):
                 loop.add_signal_handler(number, partial(self.exit, None, 128 + number))
 
     def open(self, target: Target) -> None:
-        """Read `target`, a long one in a thread, and show it."""
+        """Read `target` and show it: before the first paint, where that is soon enough."""
         self.opened_target = target
         self.watch_file()
-        if size_of(target) <= SMALL:
-            # Before the first paint, so that nothing flickers.
-            self._show_opened(read_session(target))
-            return
-        from backprop_tui.screens.reading import ReadingScreen
+        reading = begin(partial(read_session, target))
+        wait((reading,), PATIENCE)
+        if reading.done():
+            self._show_opened(reading.result())
+        else:
+            from backprop_tui.screens.reading import ReadingScreen
 
-        self.push_screen(ReadingScreen(target.name if isinstance(target, Source) else str(target)))
-        self.run_worker(
-            lambda: self.post_message(self.Opened(target, read_session(target))),
-            thread=True,
-            group="opening",
-            exclusive=True,
-        )
+            name = target.name if isinstance(target, Source) else str(target)
+            self.push_screen(ReadingScreen(name))
+            reading.add_done_callback(lambda _: self.post_message(self.Opened(target, reading)))
 
     @on(Opened)
     def _finish_opening(self, event: Opened) -> None:
@@ -159,7 +158,7 @@ class DebuggerApp(OracleApp):
 
         if isinstance(self.screen, ReadingScreen) and event.target == self.opened_target:
             self.pop_screen()
-            self._show_opened(event.result)
+            self._show_opened(event.reading.result())
 
     def _show_opened(self, result: Session | Refusal) -> None:
         self.refusal = None
