@@ -69,6 +69,9 @@ DEFAULT_GIGABYTES: Final = 2.0
 DEFAULT_SECONDS: Final = 120.0
 """Seconds that one recording may take."""
 
+DIFFERENCE_SECONDS: Final = 60.0
+"""Seconds that finite differences have for one trace; what is not judged by then is skipped."""
+
 
 def setting(variable: str, default: float) -> float:
     """A limit that the environment may set. Raises ValueError where it is no positive number."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
+from backprop_engine.source import Source
 from backprop_tui.app import DebuggerApp
 from backprop_tui.cli import main
 from backprop_tui.commands import BY_NAME, COMMANDS
@@ -16,6 +16,8 @@ from backprop_tui.config.folders import config_file
 from backprop_tui.config.settings import Settings, parse_settings, read_settings
 from backprop_tui.config.time_limits import TimeLimits
 from backprop_tui.keymap import Keymap, conflicts
+from backprop_tui.oracle import client
+from backprop_tui.oracle.symbolic import client as symbolic_client
 
 
 def uncommented(text):
@@ -43,11 +45,22 @@ def test_what_is_set_applies():
     assert settings.keymap.keys(BY_NAME["help"]) == ()
 
 
-async def test_the_app_gives_oracles_the_time_that_is_set():
+async def test_the_app_gives_oracles_the_time_that_is_set(agreeing, formulas, monkeypatch):
+    given = {}
+    for module, name in ((client, "Oracle"), (symbolic_client, "SymbolicOracle")):
+
+        def make(*, name=name, time_limit, with_texts=False):
+            given[name] = time_limit
+            return formulas if with_texts else agreeing
+
+        monkeypatch.setattr(module, name, make)
     limits = parse_settings("torch_seconds = 7\nsymbolic_seconds = 8.5", "c").limits
-    app = DebuggerApp(Path("x.yaml"), settings=Settings(limits=limits))
-    assert app._oracle._time_limit == 7
-    assert [one._time_limit for one in app._symbolic._clients] == [8.5, 8.5]
+    app = DebuggerApp(Source("<-e>", "x=2, y=x*x"), settings=Settings(limits=limits))
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await pilot.press("tab", "tab", "tab")
+        await pilot.pause()
+        assert given == {"Oracle": 7.0, "SymbolicOracle": 8.5}
 
 
 def test_two_commands_may_change_keys_with_each_other():

@@ -10,18 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
 from backprop_engine.checking.functional import last_zeroed, terms_of, widened
 from backprop_engine.checking.richardson import Slope, slope
 from backprop_engine.checking.tape import Clock, OutOfTimeError, Tape, leading_to, values_of
+from backprop_engine.limits import DIFFERENCE_SECONDS
 from backprop_engine.trace import Trace
 from backprop_engine.values import UNIT_ROUNDOFF, Value, settle, shape_of
 
-TIME_LIMIT: Final = 60.0
-"""Seconds for one trace; what is not judged by then is skipped."""
 ELEMENT_LIMIT = 1000
 """So many input elements are moved one by one; inputs beyond are tested along directions."""
 WORK_LIMIT = 100_000
@@ -69,7 +67,7 @@ class FiniteDifference:
 
 
 def finite_differences(
-    trace: Trace, *, seconds: float = TIME_LIMIT
+    trace: Trace, *, seconds: float = DIFFERENCE_SECONDS
 ) -> Mapping[int, FiniteDifference]:
     """By node, for every input that requires grad; what `seconds` do not suffice for is skipped."""
     with np.errstate(all="ignore"):

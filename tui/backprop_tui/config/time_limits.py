@@ -7,19 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from backprop_engine.checking import differences
+from backprop_engine.limits import DIFFERENCE_SECONDS
 from backprop_tui.config.entries import MistakeError, read_entries
-from backprop_tui.oracle import client
-from backprop_tui.oracle.symbolic import client as symbolic_client
+from backprop_tui.oracle.limits import SYMBOLIC_SECONDS, TORCH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
     """Seconds for one scenario, the start of a process included."""
 
-    torch: float = client.TIME_LIMIT
-    symbolic: float = symbolic_client.TIME_LIMIT
-    finite_difference: float = differences.TIME_LIMIT
+    torch: float = TORCH_SECONDS
+    symbolic: float = SYMBOLIC_SECONDS
+    finite_difference: float = DIFFERENCE_SECONDS
 
 
 DEFAULT_LIMITS: Final = TimeLimits()

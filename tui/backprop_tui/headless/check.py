@@ -12,7 +12,8 @@ import numpy as np
 from backprop_engine import notation
 from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.checking.compare import Comparison
-from backprop_engine.checking.differences import TIME_LIMIT, FiniteDifference, finite_differences
+from backprop_engine.checking.differences import FiniteDifference, finite_differences
+from backprop_engine.limits import DIFFERENCE_SECONDS
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.scenarios.scenario import Expectation, Scenario
@@ -97,7 +98,7 @@ def check_scenario(
     oracle: Asks | None,
     symbolic: SymbolicOracle | None = None,
     *,
-    seconds: float = TIME_LIMIT,
+    seconds: float = DIFFERENCE_SECONDS,
 ) -> Checked | Bad:
     """Check one scenario, a file or a text in the shorthand.
 

@@ -12,12 +12,10 @@ from typing import Any, Generic, Self
 
 from backprop_engine.limits import MAX_SENT
 from backprop_engine.trace import Trace
+from backprop_tui.oracle.limits import TORCH_SECONDS
 from backprop_tui.oracle.process import Child
 from backprop_tui.oracle.protocol import decode_report, encode_request
 from backprop_tui.oracle.report import Failed, Ready, Report, TorchReport
-
-TIME_LIMIT = 120.0
-"""Seconds that torch has for an answer; it starts in two."""
 
 NO_ANSWER = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError
@@ -202,5 +200,7 @@ CHILD = TORCH.command
 class Oracle(Client[TorchReport]):
     """Torch."""
 
-    def __init__(self, *, time_limit: float = TIME_LIMIT, command: Sequence[str] = CHILD) -> None:
+    def __init__(
+        self, *, time_limit: float = TORCH_SECONDS, command: Sequence[str] = CHILD
+    ) -> None:
         super().__init__(TORCH, time_limit=time_limit, command=command)

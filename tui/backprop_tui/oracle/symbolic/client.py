@@ -10,6 +10,7 @@ from typing import Self
 
 from backprop_engine.trace import Trace
 from backprop_tui.oracle.client import Client, Subject
+from backprop_tui.oracle.limits import SYMBOLIC_SECONDS
 from backprop_tui.oracle.report import Failed
 from backprop_tui.oracle.symbolic.protocol import (
     Texts,
@@ -18,9 +19,6 @@ from backprop_tui.oracle.symbolic.protocol import (
     not_applicable,
 )
 from backprop_tui.oracle.symbolic.report import SymbolicAnswer, SymbolicReport
-
-TIME_LIMIT = 12.0
-"""Seconds: sympy starts in one, and what takes it longer than this may take it for ever."""
 
 
 def _subject(texts: Texts) -> Subject[SymbolicReport]:
@@ -46,7 +44,7 @@ class SymbolicOracle:
         self,
         *,
         with_texts: bool = False,
-        time_limit: float = TIME_LIMIT,
+        time_limit: float = SYMBOLIC_SECONDS,
         command: Sequence[str] = CHILD,
     ) -> None:
         """With `with_texts`, expressions are written down, and simplified where time allows."""
