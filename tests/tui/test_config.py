@@ -122,6 +122,36 @@ def test_no_file_is_no_mistake_and_one_that_cannot_be_read_is(tmp_path):
     assert "it is not UTF-8" in read_settings(tmp_path / "c.toml").mistakes[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("# " + "x" * 1_000, "cannot be read: a line of it has more than 1,000 characters"),
+        ("a.a" * 30_000 + " = 1", "cannot be read: a line of it has more than 1,000 characters"),
+        ("# a comment\n" * 10_000, "cannot be read: it is larger than 100 kB"),
+        (" " * 100_000, "cannot be read: a line of it has more than 1,000 characters"),
+        ("[" * 1_000, "this is no TOML"),
+        ("a = " + "[\n" * 40_000, "nested too deeply"),
+        ("a = " + "9" * 990, "no setting `a`"),
+    ],
+)
+def test_a_file_that_is_something_else_is_refused_in_no_time(tmp_path, text, told):
+    (tmp_path / "config.toml").write_text(text)
+    assert told in read_settings(tmp_path / "config.toml").mistakes[0]
+
+
+def test_of_a_file_full_of_mistakes_not_all_are_looked_for():
+    text = "".join(f"torhc{at} = true\n" for at in range(4_000))
+    assert len(parse_settings(text, "c").mistakes) == 50
+    keys = "".join(f"qiut{at} = 'x'\n" for at in range(4_000))
+    assert len(parse_settings(f"[keys]\n{keys}", "c").mistakes) == 50
+
+
+def test_a_name_of_the_file_that_means_no_good_is_told_harmlessly():
+    for text in ("a = 1", "a = ", "a = " + "[" * 900 + "\n", "# " + "x" * 1_000):
+        (told, *_) = parse_settings(text, "\x1b[31m\u202e.toml").mistakes
+        assert told.isprintable()
+
+
 def test_the_table_has_no_conflicts_of_its_own():
     assert list(conflicts(Keymap())) == []
 

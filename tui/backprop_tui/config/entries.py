@@ -13,8 +13,10 @@ from backprop_engine.scenarios.files import read_bytes
 from backprop_engine.suggestions import did_you_mean
 from backprop_tui.config.places import Places
 
-_LARGEST: Final = 1_000_000
-"""Bytes of a configuration file."""
+LARGEST: Final = 100_000
+"""Bytes of a configuration file, which has a line for each of some hundred commands."""
+LONGEST_LINE: Final = 1_000
+"""Characters. Python's reader takes the square of the parts of a key `a.b.c`."""
 
 
 class MistakeError(Exception):
@@ -40,8 +42,8 @@ def read_entries(path: Path) -> Entries:
     nothing = Entries(Places("", name), {})
     try:
         data = read_bytes(path)
-        if len(data) > _LARGEST:
-            return _refused(name, f"it is larger than {_LARGEST // 1_000_000} MB")
+        if len(data) > LARGEST:
+            return _refused(name, f"it is larger than {LARGEST // 1_000} kB")
         return parse_entries(data.decode("utf-8"), name)
     except FileNotFoundError:
         return nothing
@@ -57,6 +59,9 @@ def _refused(name: str, reason: str) -> Entries:
 
 def parse_entries(text: str, name: str) -> Entries:
     """What a TOML text sets; `name` is what it is called in its mistakes."""
+    longest = max(map(len, text.split("\n")))
+    if longest > LONGEST_LINE:
+        return _refused(name, f"a line of it has more than {LONGEST_LINE:,} characters")
     places = Places(text, name)
     try:
         return Entries(places, tomllib.loads(text))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_TABLE: Final = re.compile(r"\s*\[\s*(?P<name>[^\[\]]+?)\s*\]\s*(#.*)?$")
-_ENTRY: Final = re.compile(r"\s*(?P<key>(?:[\w.\- ]|\"[^\"]*\"|'[^']*')+?)\s*=")
+_TABLE: Final = re.compile(r"\[(?P<name>[^\[\]#]+)\]")
+_ENTRY: Final = re.compile(r"(?P<key>(?:[\w.\- ]|\"[^\"]*\"|'[^']*')+)=")
 _AT: Final = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 
@@ -19,12 +19,16 @@ class Places:
         self._found: dict[tuple[str, ...], tuple[int, int]] = {}
         table: tuple[str, ...] = ()
         for number, line in enumerate(self._lines, 1):
-            if header := _TABLE.match(line):
-                table = _parts(header["name"])
-                self._found.setdefault(table, (number, header.start("name") + 1))
-            elif entry := _ENTRY.match(line):
+            written = line.lstrip()
+            column = len(line) - len(written) + 1
+            if header := _TABLE.match(written):
+                name = header["name"]
+                table = _parts(name)
+                at = column + 1 + len(name) - len(name.lstrip())
+                self._found.setdefault(table, (number, at))
+            elif entry := _ENTRY.match(written):
                 key = (*table, *_parts(entry["key"]))
-                self._found.setdefault(key, (number, entry.start("key") + 1))
+                self._found.setdefault(key, (number, column))
 
     def of(self, key: tuple[str, ...]) -> str:
         """`FILE:LINE:COLUMN` of an entry; of the table it stands in, where it has no line."""

@@ -31,6 +31,8 @@ from backprop_tui.navigation.state import RATES
 from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
 
 THEMES: Final = (BLACKBOARD.name, WHITEBOARD.name, *BUILTIN_THEMES)
+_MOST_MISTAKES: Final = 50
+"""No more are looked for: this is another file."""
 _FOLDERS: Final = re.compile(r"^.*[/\\](?=config\.toml)")
 _MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
 _NAMED_KEYS: Final = frozenset(str(key.value) for key in Keys)
@@ -88,6 +90,8 @@ class _Reader:
     def read(self) -> Settings:
         settings = Settings()
         for key, value in self._entries.found.items():
+            if len(self._mistakes) >= _MOST_MISTAKES:
+                break
             if key == "keys":
                 settings = replace(settings, keymap=self._keymap(value))
                 continue
@@ -108,6 +112,8 @@ class _Reader:
             return Keymap()
         changed: dict[str, tuple[str, ...]] = {}
         for name, value in found.items():
+            if len(self._mistakes) >= _MOST_MISTAKES:
+                break
             if name not in BY_NAME:
                 self._tell(("keys", name), unknown("command", name, BY_NAME))
                 continue
