@@ -33,7 +33,7 @@ from backprop_tui import screens
 from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME
 from backprop_tui.config.settings import Settings
-from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
+from backprop_tui.glyphs import AsciiFilter, Glyphs, HarmlessFilter, glyphs_for
 from backprop_tui.inside import step_out
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.messages import Changed, ScenarioChosen
@@ -89,7 +89,7 @@ class DebuggerApp(OracleApp):
             self.theme = self.settings.theme
         self._target = target
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
-        self._ascii = AsciiFilter()
+        self._ascii, self._harmless = AsciiFilter(), HarmlessFilter()
         self.opened_target: Target = target
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
@@ -99,8 +99,8 @@ class DebuggerApp(OracleApp):
         return isinstance(self._target, Path) and self._target.is_dir()
 
     def get_line_filters(self) -> list[LineFilter]:
-        """Textual's filters, and ours where the terminal has only ASCII."""
-        filters = list(super().get_line_filters())
+        """Textual's filters and ours; one more where the terminal has only ASCII."""
+        filters = [*super().get_line_filters(), self._harmless]
         return [*filters, self._ascii] if self.glyphs.is_ascii else filters
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

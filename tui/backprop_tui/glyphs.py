@@ -138,6 +138,27 @@ _SIGNS = {
 _TRANSLATION = _LEVELS | str.maketrans(_SIGNS)
 
 
+class HarmlessFilter(LineFilter):
+    """The last gate before the terminal: no sign that is not printable passes, whoever drew it.
+
+    Panes show such signs as pictures of themselves; what is left is what a person types or pastes.
+    """
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        """The same segments, as long as all of their signs are printable."""
+        del background
+        return [
+            one
+            if one.control or one.text.isprintable()
+            else Segment(_harmless(one.text), one.style)
+            for one in segments
+        ]
+
+
+def _harmless(text: str) -> str:
+    return "".join(sign if sign.isprintable() else "�" * cell_len(sign) for sign in text)
+
+
 class AsciiFilter(LineFilter):
     """Whatever is drawn, box lines and Markdown's bullets too, in ASCII, cell for cell."""
 

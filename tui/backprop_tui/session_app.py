@@ -28,6 +28,7 @@ from backprop_tui.stops.continuing import is_surveyed, surveys
 from backprop_tui.stops.continuing import learn as learn_hits
 from backprop_tui.stops.scan import Scan
 from backprop_tui.stops.state import Key, Stop
+from backprop_tui.text import printable
 
 
 class SessionApp(App[None]):
@@ -163,7 +164,7 @@ class SessionApp(App[None]):
             return
         copied = copies(self.session)
         if copied.text:
-            self.copy_to_clipboard(copied.text)
+            self.copy_to_clipboard("\n".join(map(printable, copied.text.split("\n"))))
         self.session = replace(self.session, notice=copied.notice)
 
     def action_save_picture(self) -> None:
@@ -174,7 +175,7 @@ class SessionApp(App[None]):
         session = self.session
         if session is None:
             return
-        title = session.trace.heading.title or self.TITLE
+        title = printable(session.trace.heading.title) or self.TITLE
         svg = self.export_screenshot(title=title)
         try:
             path = save_picture(svg, picture_name(session), Path.cwd())

@@ -14,6 +14,7 @@ from textual.widgets import Input, Label
 
 from backprop_tui.navigation.places import parse_target
 from backprop_tui.session import Change, Session
+from backprop_tui.text import printable
 
 
 class GotoScreen(ModalScreen[Change | None]):
@@ -43,6 +44,6 @@ class GotoScreen(ModalScreen[Change | None]):
         try:
             change = parse_target(event.value, self._session)
         except ValueError as error:
-            self.query_one("#problem", Label).update(Content(str(error)))
+            self.query_one("#problem", Label).update(Content(printable(str(error))))
             return
         self.dismiss(change)

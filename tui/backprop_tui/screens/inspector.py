@@ -264,7 +264,10 @@ class InspectorScreen(Following, Screen[None]):
         copied = copy_of(f"{self._view.session.trace.label(self._node)}{at}{layer}", value)
         if copied.text:
             self.app.copy_to_clipboard(copied.text)
-        self._put("keys", Content.styled(self._view.glyphs.text(copied.notice), "bold $warning"))
+        self._put(
+            "keys",
+            Content.styled(self._view.glyphs.text(printable(copied.notice)), "bold $warning"),
+        )
 
     @property
     def _index(self) -> tuple[int, ...] | None:

@@ -48,7 +48,7 @@ class ExpressionPrompt(ModalScreen[Change | None]):
         """The prompt; under it what one may write, or what was wrong."""
         with Vertical(id="prompt"):
             with Horizontal():
-                yield Label(self.QUESTION)
+                yield Label(Content(self.QUESTION))  # a name, never markup
                 yield Input(
                     self._text,
                     placeholder=self.PLACEHOLDER,

@@ -192,7 +192,7 @@ def _node_title(view: View, width: int) -> Content:
     trace, node = session.trace, session.node
     ours = trace.graph.grad_fn(node)
     torch = ours if report is None else report.grad_fns.get(node, ours)
-    name = ours if ours == torch else f"{ours} (torch: {torch})"
+    name = ours if ours == torch else f"{ours} (torch: {printable(torch)})"
     if not name:
         is_leaf = trace.graph.operation[node] is None and trace.graph.requires_grad[node]
         name = "leaf" if is_leaf else "needs no gradient"
@@ -270,6 +270,6 @@ def torch_status(view: View) -> str:
         return "no torch"
     if not isinstance(view.oracle, Ready) or view.agreement is None:
         return f"torch {view.glyphs.waiting}"
-    version = view.oracle.report.version.partition("+")[0]
+    version = printable(view.oracle.report.version.partition("+")[0])
     is_off = view.agreement.faulty_nodes or view.agreement.faulty_steps
     return f"torch {version} {view.glyphs.disagrees if is_off else view.glyphs.agrees}"
