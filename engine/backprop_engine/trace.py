@@ -58,6 +58,10 @@ class Pass:
     """`.grad` of each input that requires grad and each node that retains it, after the pass."""
 
 
+_LONG = 100
+"""Receipts that are kept as a list, once somebody has asked for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One entry of the timeline."""
@@ -336,7 +340,12 @@ class Trace:
 
     def receipts(self, node: int) -> Sequence[int]:
         """The steps, ascending, at which `node` receives a contribution or its seed."""
-        return self._column(self._receivers_by_node, node)
+        steps = self._long_receipts.get(node)
+        if steps is None:
+            steps = self._column(self._receivers_by_node, node)
+            if len(steps) > _LONG:
+                self._long_receipts[node] = steps
+        return steps
 
     def visits(self, node: int) -> Sequence[int]:
         """The steps, ascending, in which `node` takes part: computed, receiving or sending."""
@@ -348,6 +357,13 @@ class Trace:
         starts, found = self._consumers_by_node
         consumers: list[int] = found[starts[node] : starts[node + 1]].tolist()
         return consumers
+
+    @cached_property
+    def _long_receipts(self) -> dict[int, Sequence[int]]:
+        """By node, those that have been asked for: each of a hundred thousand steps that go to one
+        node asks for them all.
+        """
+        return {}
 
     @cached_property
     def _receivers_by_node(self) -> tuple[np.ndarray, np.ndarray]:

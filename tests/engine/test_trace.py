@@ -141,3 +141,15 @@ def test_a_trace_is_described_in_a_few_words_however_large_it_is() -> None:
     trace = record(parse_shorthand(Source("<-e>", "x=2, y=x, for i in range(9): y = y*x")))
 
     assert repr(trace) == "<Trace of 10 nodes in 28 steps>"
+
+
+def test_what_goes_to_one_node_a_thousand_times_is_looked_up_once(monkeypatch):
+    names = ", ".join(["h=x*2"] + ["h=h+x"] * 1_000)
+    trace = record(parse_shorthand(Source("<-e>", f"x=2, {names}, y=h")))
+    column, looks = Trace._column, []
+    monkeypatch.setattr(Trace, "_column", staticmethod(lambda *a: looks.append(a) or column(*a)))
+    x = trace.graph.inputs["x"]
+    for cursor in range(len(trace)):
+        trace.progress(x, cursor)
+    assert trace.receipts(x) == [step for step, to in enumerate(trace.receivers) if to == x]
+    assert len(looks) == 1

@@ -55,7 +55,8 @@ class Printer:
 
     def text(self, text: str) -> str:
         """What becomes of a text here; control characters never reach a terminal."""
-        text = "".join(sign if sign.isprintable() else "�" for sign in text)
+        if not text.isprintable():
+            text = "".join(sign if sign.isprintable() else "�" for sign in text)
         if self.plain:
             from backprop_engine.notation import plain
 
