@@ -128,6 +128,36 @@ def test_devices_and_folders_are_no_scenarios(path, said):
     assert said in refusal_of(path)
 
 
+def test_a_pipe_that_takes_the_place_of_a_file_between_two_looks_is_not_waited_for(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "lesson.yaml"
+    path.write_text("x=2, y=x**2")
+    opened = os.open
+
+    def swapped(name, *arguments):
+        path.unlink()
+        os.mkfifo(path)
+        return opened(name, *arguments)
+
+    monkeypatch.setattr("backprop_engine.scenarios.files.PIPE_SECONDS", 0.2)
+    monkeypatch.setattr(os, "open", swapped)
+    assert "has not ended in 0.2 s" in refusal_of(path)
+
+
+def test_a_file_that_is_cut_off_while_it_is_read_is_read_as_far_as_it_goes(tmp_path, monkeypatch):
+    path = tmp_path / "lesson.yaml"
+    path.write_text("x=2, y=x**2" + " " * 100_000)
+    known = os.fstat
+
+    def cut(descriptor):
+        os.truncate(path, 7)
+        return known(descriptor)
+
+    monkeypatch.setattr(os, "fstat", cut)
+    assert refusal_of(path) == "nothing follows this `=`"
+
+
 def test_a_link_to_itself_is_no_scenario(tmp_path):
     loop = tmp_path / "loop.yaml"
     loop.symlink_to(loop)

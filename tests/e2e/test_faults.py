@@ -98,6 +98,42 @@ def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(terminal):
     assert one.finish() == 0
 
 
+def test_a_terminal_that_is_closed_while_it_is_suspended_ends_it_and_its_children(terminal):
+    one = terminal("exec bash --norc --noprofile -i", PS1="shell$ ")
+    one.wait_for("shell$")
+    one.press(f"{program()} {SCENARIO}\n")
+    one.wait_for("Basic autograd", "0/10")
+    (parent,) = children_of(one.child.pid)
+    wait_for(lambda: children_of(parent))
+    all_ = [parent, *children_of(parent)]
+    one.press("\x1a")
+    one.wait_for("Stopped", "shell$")
+    one.child.close(force=False)
+    wait_for(lambda: not any(map(is_alive, all_)))
+
+
+def test_it_runs_where_there_is_no_home_and_the_terminal_is_unknown(terminal):
+    # Without a change of layout nothing is written: the system knows a home all the same.
+    nothing = "-u HOME -u XDG_STATE_HOME -u XDG_CONFIG_HOME TERM=nonsense"
+    one = terminal(f"exec env {nothing} {program()} --fresh {SCENARIO}")
+    one.wait_for("Basic autograd", "0/10")
+    one.press("f")
+    one.wait_for("4/10")
+    one.press("q")
+    assert one.finish() == 0
+    assert b"Traceback" not in one.output
+
+
+def test_it_runs_where_nothing_can_be_kept_and_says_so_on_leaving(terminal):
+    nowhere = "-u TERM XDG_STATE_HOME=/dev/null/state XDG_CONFIG_HOME=/dev/null/config LC_ALL=C"
+    one = terminal(f"exec env {nowhere} {program()} {SCENARIO}")
+    one.wait_for("Basic autograd", "0/10")
+    one.press("zq")
+    assert one.finish() == 0
+    assert b"Traceback" not in one.output
+    assert b"breakpoints and layout cannot be kept: Not a directory" in one.output
+
+
 def test_any_size_at_any_time_is_survived(terminal):
     one, _ = started(terminal)
     for columns, lines in [(1, 1), (500, 200), (2, 50), (200, 2), (1, 200), (500, 1), (33, 7)] * 2:

@@ -19,13 +19,15 @@ def read_bytes(path: Path) -> bytes:
     Pipes and devices are read, too (`<(…)` in a shell is one), but not waited for without end.
     Raises OSError where it cannot be read.
     """
-    kind = path.stat().st_mode
-    if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
-        with path.open("rb") as file:
-            return file.read(MAX_FILE + 1)
-    # Opened the usual way, a pipe waits for somebody to write to it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    # Opened the usual way, a pipe waits for somebody to write to it. What it is, is asked of what
+    # has been opened: another file may have the name by then.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
     try:
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(kind) or stat.S_ISDIR(kind):
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read(MAX_FILE + 1)
         return _drained(descriptor)
     finally:
         os.close(descriptor)
