@@ -283,8 +283,8 @@ class DebuggerApp(OracleApp):
     def action_help(self) -> None:
         """Show the help screen."""
         focused = None if self.focused is None else self.focused.id
-        pane = "cells" if isinstance(self.screen, InspectorScreen) else focused or ""
-        self.push_screen(HelpScreen(self.glyphs, pane, self.settings.keymap))
+        topic = getattr(self.screen, "TOPIC", focused or "")
+        self.push_screen(HelpScreen(self.glyphs, topic, self.settings.keymap))
 
     def action_inspect(self) -> None:
         """Look into the selected node; from a reference, lead to the full drawing."""

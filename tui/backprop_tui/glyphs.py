@@ -135,6 +135,8 @@ _SIGNS = {
     "∂": "d",
     "’": "'",
 }
+_BAR_ENDS = frozenset("▁▂▃▄▅▆▇")
+"""The end of a scrollbar is a segment of one of these; as a level it would look like a mark."""
 _TRANSLATION = _LEVELS | str.maketrans(_SIGNS)
 
 
@@ -153,6 +155,8 @@ class AsciiFilter(LineFilter):
 def _ascii(text: str) -> str:
     if text.isascii():
         return text
+    if text in _BAR_ENDS:
+        return "|"
     return "".join(
         sign if sign.isascii() else "?" * cell_len(sign) for sign in text.translate(_TRANSLATION)
     )
