@@ -11,6 +11,7 @@ from textual.color import Color
 from backprop_engine.trace import Pass, PassKind
 from backprop_tui.glyphs import ASCII, UNICODE, AsciiFilter, glyphs_for
 from backprop_tui.pane_help import PANE_HELP
+from backprop_tui.screen_help import SCREEN_HELP
 from backprop_tui.screens.help import help_text
 from backprop_tui.text import figure, fit, left, printable, right
 from backprop_tui.widgets.mathematics import Term, aligned, columns, flow, formula, picture
@@ -155,9 +156,12 @@ def test_the_ascii_filter_keeps_every_cell_where_it_is():
     assert cell_len(segment.text) == cell_len(text)
 
 
-@pytest.mark.parametrize("pane", [*PANE_HELP, ""])
+HELPS = {**PANE_HELP, **SCREEN_HELP}
+
+
+@pytest.mark.parametrize("pane", [*HELPS, ""])
 def test_help_in_ascii_names_each_mark_as_the_graph_draws_it(pane):
-    told = " ".join(help_text(ASCII, 78, PANE_HELP.get(pane)).plain.split())
+    told = " ".join(help_text(ASCII, 78, HELPS.get(pane)).plain.split())
     assert "?" not in told.replace("? Show the keys", "")
     if pane == "graph":
         assert f"elsewhere {ASCII.reference} refers to it" in told

@@ -142,7 +142,8 @@ async def test_p_plays_until_the_end_and_the_timeline_says_so(opened, text_of):
     async with opened() as pilot:
         await pilot.press("p")
         await pilot.pause()
-        assert "▶▶ 2/s" in text_of(pilot)
+        assert " ▶▶ " in text_of(pilot)
+        assert "p pause  < > 2 a second" in text_of(pilot)
         assert pilot.app._timer is not None
         for _ in range(10):
             pilot.app.tick()
@@ -156,7 +157,8 @@ async def test_play_backwards_slower_faster_and_pause(opened, text_of):
     async with opened() as pilot:
         await pilot.press("f", "f", "P", "greater_than_sign")
         await pilot.pause()
-        assert "◀◀ 4/s" in text_of(pilot)
+        assert " ◀◀ " in text_of(pilot)
+        assert "P pause  < > 4 a second" in text_of(pilot)
         pilot.app.tick()
         assert pilot.app.session.cursor == 9
         await pilot.press("less_than_sign", "P")

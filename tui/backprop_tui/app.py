@@ -208,17 +208,14 @@ class DebuggerApp(OracleApp):
         """Draw every change of the session, and look for hits that are not known yet."""
         if old is not None and new is not None and old.trace is not new.trace:
             self.follow(new)
-        self._show()
+        self.draw()
         self.survey()
         self.look_on()
         self.keep_time()
         self.run_wanted()
 
     def redraw(self) -> None:
-        """Draw the session again, for something else has changed."""
-        self._show()
-
-    def _show(self) -> None:
+        """Draw the session in every screen that follows it."""
         for screen in self.screen_stack if self.is_running else ():
             if self.session is not None and isinstance(screen, _FOLLOWING):
                 screen.show(self._view(self.session))

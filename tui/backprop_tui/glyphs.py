@@ -71,7 +71,7 @@ _MARKS = {
     ord(mark): getattr(ASCII, field)
     for field in UNICODE.__dataclass_fields__
     if isinstance(mark := getattr(UNICODE, field), str) and notation.plain(mark) == "?"
-}
+} | {ord("┄"): "~"}
 """Marks that a text speaks of, as `ASCII` draws them; the others are mathematics too."""
 
 LEGEND: tuple[tuple[str, str], ...] = (

@@ -86,10 +86,6 @@ class LivingApp(SessionApp):
         if not self._looks:
             self.keep()
 
-    def redraw(self) -> None:
-        """Draw the session again, for something else has changed."""
-        raise NotImplementedError
-
     # Other values
 
     def run_wanted(self) -> None:

@@ -143,7 +143,7 @@ def header_cells(view: View, columns: Columns, title: str, above: int | None) ->
 def _place(view: View, above: int, columns: Columns, room: int) -> str:
     """`in hidden1@7[3], depth 38`, the scenario's name that is nearest; as much as has room."""
     trace, outline = view.session.trace, view.session.outline
-    depth = f"depth {columns.shallowest}"
+    depth = f"depth {columns.shallowest:,}"
     around = [above, *outline.ancestors(above, _ANCESTORS_ASKED)]
     nodes = [int(outline.nodes[row]) for row in around]
     name = next((trace.label(node) for node in nodes if node in trace.graph.names), "")
