@@ -9,7 +9,7 @@ from rich.segment import Segment
 from textual.color import Color
 
 from backprop_engine.trace import Pass, PassKind
-from backprop_tui.glyphs import ASCII, UNICODE, AsciiFilter, glyphs_for
+from backprop_tui.glyphs import ASCII, LEGEND, UNICODE, AsciiFilter, glyphs_for
 from backprop_tui.pane_help import PANE_HELP
 from backprop_tui.screen_help import SCREEN_HELP
 from backprop_tui.screens.help import help_text
@@ -170,3 +170,11 @@ def test_help_in_ascii_names_each_mark_as_the_graph_draws_it(pane):
 def test_mathematics_is_written_out_in_ascii():
     assert ASCII.text("∂y/∂x = 2·x²") == "dy/dx = 2*x^2"
     assert UNICODE.text("∂y/∂x") == "∂y/∂x"
+
+
+@pytest.mark.parametrize("end", "▁▂▃▄▅▆▇")
+def test_the_end_of_a_scrollbar_looks_like_no_mark_in_ascii(end):
+    [segment] = AsciiFilter().apply([Segment(end)], Color(0, 0, 0))
+    marks = {getattr(ASCII, name) for name, _ in LEGEND}
+    assert segment.text not in marks
+    assert segment.text == "|"
