@@ -29,7 +29,7 @@ async def test_a_negative_number_is_not_said_to_be_itself(opened, text_of):
 
 async def test_of_a_long_expression_as_much_is_told_as_there_is_room_for(opened, text_of):
     text = "first=2, second=3, y = tanh(first*second + first/second)*tanh(first - second)"
-    async with opened(Source("<-e>", text), (60, 20)) as pilot:
+    async with opened(Source("<-e>", text), (60, 40)) as pilot:
         for row in rows(text_of(pilot)):
             assert "=…" not in row
             assert "= …" not in row

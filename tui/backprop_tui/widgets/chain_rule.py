@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from bisect import bisect_left
 
+import numpy as np
 from textual.content import Content
 
 from backprop_engine import notation
@@ -274,7 +275,10 @@ def _closing(trace: Trace) -> str:
     output = next((one.output for one in reversed(trace.passes) if one.output is not None), None)
     if output is None:
         return "No backward pass ran, so there are no gradients."
+    meant = trace.label(output)
+    if np.size(trace.graph.value[output]) > 1:
+        meant = f"the sum of {meant}, each element times the gradient given for it"
     return (
-        f"Each is the slope of {trace.label(output)}: how much it moves when that input moves a "
-        "little. S steps back, r starts again."
+        f"Each is the slope of {meant}: how much it moves when that input moves a little. "
+        "S steps back, r starts again."
     )
