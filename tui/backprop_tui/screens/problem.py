@@ -98,7 +98,7 @@ class TroubleScreen(ProblemScreen):
     def keys(self) -> list[tuple[str, str]]:
         """Only back; what is read again is read without being asked."""
         return [
-            ("esc", "back to the last good run; it goes on as soon as the file is mended"),
+            ("esc", "back to the last good run; it goes on once the file is mended"),
             ("?", "help"),
         ]
 

@@ -152,7 +152,11 @@ def _bands(
     together = [] if is_roomy else flow([*parts, total], width, _GAP)
     if len(together) == 1:
         return together
-    return [*(parts if is_roomy else flow(parts, width, _GAP)), _indented(total, width)]
+    if is_roomy:
+        return [*parts, _indented(total, width)]
+    # What has no room beside the labelled one stands level with it.
+    first, *below = flow(parts, width, _GAP)
+    return [first, *(_indented(one, width) for one in (*below, total))]
 
 
 _ALGEBRA, _NUMBERS = styled("algebra", _MUTED), styled("numbers", _MUTED)

@@ -147,6 +147,8 @@ def _place(view: View, above: int, columns: Columns, room: int) -> str:
     around = [above, *outline.ancestors(above, _ANCESTORS_ASKED)]
     nodes = [int(outline.nodes[row]) for row in around]
     name = next((trace.label(node) for node in nodes if node in trace.graph.names), "")
+    if outline.deepest <= _levels(outline, columns.node):
+        return printable(f"in {name}") if name and len(name) + 3 <= room else ""
     inside = printable(f"in {name}") if name else depth
     both = f"{inside}, {depth}" if name else depth
     return next((one for one in (both, inside, depth) if cell_len(one) <= room), "")
