@@ -95,6 +95,14 @@ def _inv(a: Any) -> Any:
         raise _singular(a, "inv") from None
 
 
+def _inv_rule(g: Any, inverse: Any, _a: Any = None) -> Any:
+    return -_transposed(inverse) @ g @ _transposed(inverse)
+
+
+def _log_abs_det_rule(g: Any, _y: Any, a: Any) -> Any:
+    return np.asarray(g)[..., np.newaxis, np.newaxis] * _transposed(_inverse(a))
+
+
 def _det_rule(g: Any, y: Any, a: Any) -> Any:
     """A singular matrix has the gradient 0 in torch, which multiplies by the determinant."""
     factor = np.asarray(g * y)[..., np.newaxis, np.newaxis]
@@ -113,14 +121,11 @@ def _logdet(a: Any) -> Any:
 
 def _logdet_rule(g: Any, y: Any, a: Any) -> Any:
     # Where the determinant is negative torch answers NaN from a constant, which sends nothing on.
-    upstream = np.where(np.isnan(y), 0.0, g)[..., np.newaxis, np.newaxis]
-    return upstream * _transposed(_inverse(a))
+    return _log_abs_det_rule(np.where(np.isnan(y), 0.0, g), y, a)
 
 
-def _slogdet_rule(g: Any, _y: Any, a: Any, output: int) -> Any:
-    if output == 0:
-        return np.zeros_like(a)
-    return np.asarray(g)[..., np.newaxis, np.newaxis] * _transposed(_inverse(a))
+def _slogdet_rule(g: Any, y: Any, a: Any, output: int) -> Any:
+    return np.zeros_like(a) if output == 0 else _log_abs_det_rule(g, y, a)
 
 
 def _is_vector(a: Any, b: Any) -> bool:
@@ -170,12 +175,12 @@ def _matrix_power(a: Any, n: int) -> Any:
 
 def _matrix_power_rule(g: Any, _y: Any, a: Any, n: int) -> Any:
     """One term for each factor: the factors before it, the gradient, the factors after it."""
-    base = _transposed(a if n >= 0 else np.linalg.inv(a))
-    powers = [np.linalg.matrix_power(base, k) for k in range(abs(n))]
+    base = a if n >= 0 else np.linalg.inv(a)
+    powers = [np.linalg.matrix_power(_transposed(base), k) for k in range(abs(n))]
     sent = np.zeros_like(a)
     for k, power in enumerate(powers):
         sent = sent + power @ g @ powers[-1 - k]
-    return sent if n >= 0 else -base @ sent @ base
+    return sent if n >= 0 else _inv_rule(sent, base)
 
 
 def _matrix_power_grad_fn(application: Application) -> str:
@@ -274,7 +279,7 @@ INV = Operation(
     forward=_inv,
     derivatives=(
         Derivative(
-            rule=lambda g, y, a: -_transposed(y) @ g @ _transposed(y),
+            rule=_inv_rule,
             vjp="−{y}ᵀ @ {g} @ {y}ᵀ",
             words="As 1/x has the slope −1/x², the inverse has itself on both sides, and a minus.",
         ),

@@ -50,7 +50,11 @@ def standardised(a: Any, axes: Axes, eps: float) -> tuple[Any, Any]:
 
 def standardise_rule(g: Any, normalised: Any, scale: Any, axes: Axes) -> Any:
     """scale·(g − mean(g) − normalised·mean(g·normalised))."""
-    shift = np.mean(g, axis=axes, keepdims=True)
+    return _rescale_rule(g, normalised, scale, axes, np.mean(g, axis=axes, keepdims=True))
+
+
+def _rescale_rule(g: Any, normalised: Any, scale: Any, axes: Axes, shift: Any = 0.0) -> Any:
+    """What would only shift the values, or only stretch them, is taken out of the gradient."""
     stretch = np.mean(g * normalised, axis=axes, keepdims=True)
     return scale * (g - shift - normalised * stretch)
 
@@ -123,8 +127,7 @@ def _rms_norm_rule(
 ) -> Any:
     axes = _trailing("rms_norm", a, normalized_shape)
     scale = _root_mean_square(a, axes, eps)
-    normalised, g = a * scale, affine(g, b, None)
-    return scale * (g - normalised * np.mean(g * normalised, axis=axes, keepdims=True))
+    return _rescale_rule(affine(g, b, None), a * scale, scale, axes)
 
 
 def _rms_norm_weight_rule(

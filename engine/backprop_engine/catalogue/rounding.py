@@ -144,19 +144,26 @@ def _whole_quotient(a: Any, b: Any, rounding_mode: str) -> Any:
     return where(b == 0, np.divide(a, b), np.floor_divide(a, b))
 
 
+def _of_remainder(rounding_mode: str, quotient: str) -> tuple[Derivative, Derivative]:
+    """How a − b·(the quotient, rounded) answers for both; the quotient does not move."""
+    return (
+        Derivative(
+            rule=lambda g, y, a, b: g,
+            local="1",
+            words="Between its jumps the remainder moves along with the value.",
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: -g * _whole_quotient(a, b, rounding_mode),
+            local=f"−{quotient}",
+            words="The divisor is taken off a whole number of times, and counts that often.",
+        ),
+    )
+
+
 FMOD = elementwise(
     "fmod",
     np.fmod,
-    Derivative(
-        rule=lambda g, y, a, b: g,
-        local="1",
-        words="Between its jumps the remainder moves along with the value.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: -g * _whole_quotient(a, b, "trunc"),
-        local="−trunc({a}/{b})",
-        words="The divisor is taken off a whole number of times, and counts that often.",
-    ),
+    *_of_remainder("trunc", "trunc({a}/{b})"),
     notation="fmod({a}, {b})",
     torch=lambda torch, a, b: torch.fmod(torch.as_tensor(a), b),
     grad_fn=_by_second("Fmod"),
@@ -171,16 +178,7 @@ FMOD = elementwise(
 REMAINDER = elementwise(
     "remainder",
     np.remainder,
-    Derivative(
-        rule=lambda g, y, a, b: g,
-        local="1",
-        words="Between its jumps the remainder moves along with the value.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: -g * _whole_quotient(a, b, "floor"),
-        local="−⌊{a}/{b}⌋",
-        words="The divisor is taken off a whole number of times, and counts that often.",
-    ),
+    *_of_remainder("floor", "⌊{a}/{b}⌋"),
     notation="{a} mod {b}",
     symbol="%",
     torch=lambda torch, a, b: torch.remainder(torch.as_tensor(a), b),
