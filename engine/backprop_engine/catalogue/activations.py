@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.catalogue.channels import over_channels, per_channel
 from backprop_engine.catalogue.entries import (
     INPUT,
     activation,
@@ -87,14 +88,14 @@ def _per_channel(weight: Any, a: Any) -> Any:
             f"{shape}, not shape {shape_of(weight)}",
             "the channels are axis 1",
         )
-    return np.reshape(weight, (count, *(1,) * (len(shape) - 2)))
+    return per_channel(weight, len(shape))
 
 
 def _weight_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
     by_element = where(a > 0, 0.0, a * g)
     if np.size(b) == 1:
         return np.reshape(np.sum(by_element), shape_of(b))
-    return np.sum(by_element, axis=(0, *range(2, len(shape_of(a)))))
+    return over_channels(by_element)
 
 
 def _prelu_parts(shapes: Any, **_: str) -> str:
