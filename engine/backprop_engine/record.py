@@ -170,11 +170,12 @@ class _Recorder:
     def _retain(self, one: Retain) -> None:
         node = self.environment.node(one.name, one.span)
         if not self.graph.requires_grad[node]:
+            reason, _ = self._why_no_grad(node)
             raise self._error(
                 one,
                 "can't retain_grad on Tensor that has requires_grad=False: "
-                f"`{one.name}` depends on no input that requires grad",
-                "leave it out",
+                f"`{one.name}` {reason}",
+                f"leave it out: no gradient ever reaches `{one.name}`",
             )
         if self.graph.operation[node] is not None:  # a leaf keeps its `.grad` anyway
             self.graph.retained.add(node)
@@ -230,12 +231,12 @@ class _Recorder:
     def _seed(self, one: Backward, output: int) -> Value:
         graph, value = self.graph, self.graph.value[output]
         if not graph.requires_grad[output]:
-            reason, fix = self._why_no_grad(one, output)
+            reason, fix = self._why_no_grad(output)
             raise self._error(
                 one,
                 "element 0 of tensors does not require grad and does not have a grad_fn: "
                 f"`{one.output}` {reason}",
-                fix,
+                fix or (_REQUIRES_GRAD if one.is_call else "give an input `requires_grad: true`"),
             )
         shape = shape_of(value)
         gradient = one.gradient
@@ -260,17 +261,18 @@ class _Recorder:
             )
         return settle(gradient, graph.dtype)
 
-    def _why_no_grad(self, one: Backward, output: int) -> tuple[str, str]:
-        """Why an output does not require grad, and what to do."""
+    def _why_no_grad(self, node: int) -> tuple[str, str]:
+        """Why a node does not require grad, and what to do; nothing where an input is to blame."""
         graph = self.graph
-        cut = graph.cut_behind(output)
+        if graph.operation[node] is None:
+            if is_float(graph.value[node]):
+                return "is a leaf that does not require grad", ""
+            fix = "write its numbers with a point, such as `2.`, and `requires_grad=True`"
+            return "is a leaf that is not of floating point dtype, and so cannot require grad", fix
+        cut = graph.cut_behind(node)
         operation = None if cut is None else graph.operation[cut]
         if cut is None or operation is None:
-            cure = "write `requires_grad=True` into its `torch.tensor(…)`"
-            return (
-                "depends on no input that requires grad",
-                cure if one.is_call else "give an input `requires_grad: true`",
-            )
+            return "depends on no input that requires grad", ""
         if operation.differentiable and is_float(graph.value[cut]):
             reason = "but was computed inside of `no_grad`"
             fix = f"take `{graph.names.get(cut, operation.name)}` out of the block"
@@ -299,6 +301,9 @@ class _Recorder:
         self.totals += totals
         stop = len(self.contributions)
         self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads))
+
+
+_REQUIRES_GRAD = "write `requires_grad=True` into its `torch.tensor(…)`"
 
 
 def _after(first: int, column: np.ndarray) -> np.ndarray:

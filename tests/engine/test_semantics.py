@@ -164,7 +164,8 @@ def test_what_requires_no_grad_cannot_keep_any():
         shorthand("x=3, h=x.detach(), h.retain_grad(), y=x*h")
     assert caught.value.render() == (
         "<-e>:1:20: can't retain_grad on Tensor that has requires_grad=False: "
-        "`h` depends on no input that requires grad; leave it out\n"
+        "`h` comes from an input that requires grad, but through `detach`, and no gradient goes "
+        "back through that; leave it out: no gradient ever reaches `h`\n"
         "  x=3, h=x.detach(), h.retain_grad(), y=x*h\n"
         "                     ^^^^^^^^^^^^^^^"
     )

@@ -128,6 +128,28 @@ y = x ** 3
 y.backward()
 y = y.detach() * x
 """,
+    "backward passes of leaves alone": """
+x = torch.tensor(5., requires_grad=True)
+w = torch.tensor([5., 1.], requires_grad=True)
+x.backward()
+x.backward()
+w.backward(torch.tensor([1., 2.]))
+""",
+    "a leaf among the outputs": """
+x = torch.tensor(5., requires_grad=True)
+x.backward()
+y = x * x
+y.backward()
+""",
+    "rounding, by both of its functions": """
+x = torch.tensor([1.25, -2.5], requires_grad=True)
+a = torch.round(x)
+b = torch.special.round(x)
+c = torch.special.round(x, decimals=1)
+d = x.round(decimals=0)
+y = (x * (a + b + c + d)).sum()
+y.backward()
+""",
     "tensors of every kind": """
 a = torch.zeros(2, 3, requires_grad=True)
 b = torch.ones((2, 3), dtype=torch.float64)
@@ -377,6 +399,22 @@ REFUSED_BY_TORCH_TOO = {
     "backward of a vector": (
         "x = torch.tensor([1.0, 2.0], requires_grad=True)\ny = x * x\ny.backward()\n",
         "grad can be implicitly created only for scalar outputs",
+    ),
+    "backward of a leaf that requires no grad": (
+        "y = torch.tensor(5.)\ny.backward()\n",
+        "element 0 of tensors does not require grad and does not have a grad_fn",
+    ),
+    "backward of a leaf of whole numbers": (
+        "y = torch.tensor(5)\ny.backward()\n",
+        "element 0 of tensors does not require grad and does not have a grad_fn",
+    ),
+    "backward of a leaf that is a vector": (
+        "x = torch.tensor([5., 1.], requires_grad=True)\nx.backward()\n",
+        "grad can be implicitly created only for scalar outputs",
+    ),
+    "retain_grad of a detached value": (
+        "x = torch.tensor(2.0, requires_grad=True)\nd = x.detach()\nd.retain_grad()\n",
+        "can't retain_grad on Tensor that has requires_grad=False",
     ),
     "retain_grad of what requires no grad": (
         "x = torch.tensor(2.0)\ny = x * x\ny.retain_grad()\n",

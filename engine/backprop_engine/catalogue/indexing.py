@@ -244,8 +244,8 @@ def _masked_select(a: Any, mask: Any) -> Any:
 
 
 def _masked_select_rule(g: Any, _y: Any, a: Any, mask: Any) -> Any:
-    both = np.broadcast_arrays(a, mask)
-    return unbroadcast(put_at(*both, g), shape_of(a))
+    spread, chosen = np.broadcast_arrays(a, mask)
+    return unbroadcast(put_at(spread, chosen, g), shape_of(a))
 
 
 def _embedding(index: Any, weight: Any, padding_idx: int | None) -> Any:

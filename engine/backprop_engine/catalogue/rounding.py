@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,17 @@ ROUND = step(
     parameters=(INPUT, Parameter("decimals", Kind.WHOLE, None)),
     symbolic=_symbolic_round,
     example="x=2.7, y=x * round(x)",
+)
+
+SPECIAL_ROUND = replace(
+    ROUND,
+    name="special.round",
+    functions=("special.round",),
+    torch=lambda torch, a, decimals: torch.special.round(a, decimals=decimals),
+    grad_fn="RoundBackward1",
+    parameters=(INPUT, Parameter("decimals", Kind.WHOLE, 0)),
+    composite="round(a, decimals={decimals})",
+    example="x=2.7, y=x * torch.special.round(x)",
 )
 
 TRUNC = step(
@@ -284,6 +296,7 @@ ROUNDING = (
     FLOOR,
     CEIL,
     ROUND,
+    SPECIAL_ROUND,
     TRUNC,
     FRAC,
     FMOD,

@@ -165,7 +165,7 @@ def _read_program(
     if inputs:  # their numbers are float64 already
         dtype = dtype or "float64"
     program = read_program(source, statements, inputs, dtype)
-    if not program.statements:
+    if not program.statements and not program.passes:
         raise ProblemError(
             "this scenario computes nothing",
             compute.span if compute else _compute_key(table),
