@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any, Final
 
 from backprop_engine.calls import Call
+from backprop_engine.catalogue import FUNCTIONS
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import Graph
@@ -129,6 +130,8 @@ class Environment:
         if (group := self.groups.get(name)) is not None:
             return group
         later = name in self._total
+        if name in FUNCTIONS and not later:
+            return Module(syntax.FunctionName(name, "", expression.span))
         raise ProblemError(
             f"`{name}` is used before it is assigned" if later else f"unknown name `{name}`",
             expression.span,

@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 
+from backprop_engine.calls import function_value
 from backprop_engine.environment import Result
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression, postorder
@@ -35,7 +36,7 @@ class Leaves(Looping):
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
-        self._calls: dict[tuple[Expression, syntax.Call], Expression] = {}
+        self._calls: dict[tuple[Expression, Expression], Expression] = {}
         """For the call of a module, with what made the module: that of its function."""
 
     def _leaf(self, expression: Expression) -> Result | None:
@@ -45,6 +46,8 @@ class Leaves(Looping):
                 return self._constant(value, expression.span)
             case syntax.Name():
                 return self._look_up(expression)
+            case syntax.FunctionName():
+                return function_value(expression)
             case syntax.Sequence(items=()):
                 return Bundle([])
             case syntax.Sequence() if all(map(_is_written, postorder(expression))):
@@ -110,7 +113,7 @@ class Leaves(Looping):
         return node
 
     def _of_module(self, expression: Expression) -> Expression | None:
-        """`F.relu(x)` for `nn.ReLU()(x)`, and for `act(x)` after `act = nn.ReLU()`."""
+        """`F.relu(x)` for `nn.ReLU()(x)`, and for `f(x)` where `f` is `nn.ReLU()` or `F.relu`."""
         if not isinstance(expression, syntax.Call) or expression.prefix:
             return None
         receiver = expression.receiver

@@ -173,8 +173,7 @@ class _Recorder:
             reason, _ = self._why_no_grad(node)
             raise self._error(
                 one,
-                "can't retain_grad on Tensor that has requires_grad=False: "
-                f"`{one.name}` {reason}",
+                f"can't retain_grad on Tensor that has requires_grad=False: `{one.name}` {reason}",
                 f"leave it out: no gradient ever reaches `{one.name}`",
             )
         if self.graph.operation[node] is not None:  # a leaf keeps its `.grad` anyway

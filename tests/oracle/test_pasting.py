@@ -150,6 +150,20 @@ d = x.round(decimals=0)
 y = (x * (a + b + c + d)).sum()
 y.backward()
 """,
+    "functions as values of names": """
+import torch.nn.functional as F
+from torch import cos
+loss_fn = F.mse_loss
+f = torch.sin
+g = f
+act = nn.ReLU()
+x = torch.tensor([1.0, -2.0], requires_grad=True)
+h = g(x) + act(x) + f(input=x) + torch.special.expit(x)
+for one in [torch.tanh, F.softplus, cos, act]:
+    h = h + one(x)
+loss = loss_fn(h, torch.tensor([0.5, 0.25]), reduction="sum")
+loss.backward()
+""",
     "tensors of every kind": """
 a = torch.zeros(2, 3, requires_grad=True)
 b = torch.ones((2, 3), dtype=torch.float64)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backprop_engine.budget import Budget
+from backprop_engine.calls import function_value
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
     Action,
@@ -261,6 +262,8 @@ class _Reader:
         for part in postorder(root):
             if isinstance(part, syntax.Name):
                 self._used.add(part.name)
+            elif isinstance(part, syntax.FunctionName):
+                function_value(part)
             elif isinstance(part, Call) and is_tensor(part) and part.function not in self._assigned:
                 if is_random(part) and (self._loops or repeats(root, part)):
                     raise refused.random_in_loop(part)
