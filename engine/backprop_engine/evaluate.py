@@ -30,6 +30,7 @@ from backprop_engine.groups import (
 from backprop_engine.leaves import Leaves
 from backprop_engine.limits import MAX_NODES
 from backprop_engine.operation import OperandError, Operation
+from backprop_engine.scenarios.pasted import leaf_subject
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Span
 from backprop_engine.tasks import (
@@ -40,6 +41,7 @@ from backprop_engine.tasks import (
     Comprehend,
     Filled,
     Gather,
+    MakeLeaf,
     Measure,
     PickNamed,
     Task,
@@ -94,6 +96,7 @@ class Evaluation(Leaves):
         try:
             with self.graph.budget.running():
                 self._run_all(scenario.statements)
+            self._name_leaves()
         except ProblemError as error:
             raise ScenarioError(scenario.source, error.problem) from None
 
@@ -219,6 +222,8 @@ class Evaluation(Leaves):
                     node = self._one(results.pop(), task.model)
                     value = full_like(self.graph.value[node], task.fill)
                     results.append(self.graph.add_constant(value, task.span, is_tensor=True))
+                case MakeLeaf(call=call):
+                    results.append(self._make_leaf(call, results.pop()))
                 case Collect(items=items):
                     results.append(Bundle(self._parts(results, items)))
                 case PickNamed(attribute=attribute):
@@ -262,15 +267,25 @@ class Evaluation(Leaves):
             pending.append(task.value)
         elif isinstance(task, syntax.Sequence):
             _open(task, pending)
-        elif isinstance(task, syntax.Call) and task.function in _LIKE:
-            model = _model(task)
-            pending += [Filled(_LIKE[task.function], model, task.span), model]
-        elif (function := self._of_module(task)) is not None:
-            pending.append(function)
+        elif isinstance(task, syntax.Call) and self._begin_call(task, pending):
+            return
         elif isinstance(task, syntax.Attribute) and task.name not in PROPERTIES:
             pending += [PickNamed(task), task.receiver]
         else:
             self._plan(task, pending)
+
+    def _begin_call(self, call: syntax.Call, pending: list[Task]) -> bool:
+        """Begin a call that stands for something else than an operation; False for all others."""
+        if call.function in _LIKE:
+            model = _model(call)
+            pending += [Filled(_LIKE[call.function], model, call.span), model]
+        elif (subject := leaf_subject(call)) is not None:
+            pending += [MakeLeaf(call), subject]
+        elif (function := self._of_module(call)) is not None:
+            pending.append(function)
+        else:
+            return False
+        return True
 
     def _begin_list(self, task: Expression, pending: list[Task], results: list[Result]) -> bool:
         """Begin a comprehension or a call of a function for lists; False for all else."""

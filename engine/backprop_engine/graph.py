@@ -44,6 +44,9 @@ class Graph:
         self.reach: dict[int, int] = {}
         """Of a node with more operands than derivatives: how many it can send a gradient to. The
         others are indices, or models of a shape as in `x.view_as(z)`."""
+        self.made_leaves: set[int] = set()
+        """Computed nodes that `requires_grad_()` has made leaves: they have a `.grad`, and nothing
+        goes back from them."""
         self.retained: set[int] = set()
         """Computed nodes whose `.grad` is kept (`retain_grad`)."""
         self.is_recording = True
@@ -106,6 +109,22 @@ class Graph:
         if has_model:
             self.reach[node] = len(sent_to)
         return node
+
+    def make_leaf(self, node: int) -> None:
+        """Let a node that requires no grad, and that nothing is computed from, require grad."""
+        self.requires_grad[node] = 1
+        if self.operation[node] is not None:
+            self.made_leaves.add(node)
+            self.scalar_rules[node] = None
+            self.reach[node] = 0
+
+    def is_leaf(self, node: int) -> bool:
+        """Whether no operation stands between a node and its gradient's end, as torch has it."""
+        return self.operation[node] is None or node in self.made_leaves
+
+    def is_used(self, node: int) -> bool:
+        """Whether anything is computed from `node`."""
+        return any(node in operands for operands in self.operands[node + 1 :])
 
     def _check_constants(self, operation: Operation, operands: tuple[int, ...]) -> None:
         """Refuse the weights of a loss where they require grad, as torch does."""
@@ -229,9 +248,8 @@ class Graph:
 
         So it is with `detach()`, inside of `with no_grad:`, and for comparisons.
         """
-        return not self.requires_grad[node] and any(
-            self.requires_grad[operand] for operand in self.operands[node]
-        )
+        is_end = not self.requires_grad[node] or node in self.made_leaves
+        return is_end and any(self.requires_grad[operand] for operand in self.operands[node])
 
     def cut_behind(self, node: int) -> int | None:
         """The last node that is cut off, among those that `node` is computed from and itself."""
@@ -248,7 +266,7 @@ class Graph:
 
     def grad_fn(self, node: int) -> str:
         """The name torch gives the node's `grad_fn`; empty where that is None."""
-        while self.requires_grad[node]:
+        while self.requires_grad[node] and node not in self.made_leaves:
             operation = self.operation[node]
             if operation is None:
                 break

@@ -13,6 +13,7 @@ from backprop_engine.collector import collector_paused
 from backprop_engine.environment import Environment
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph, RecomputingError
+from backprop_engine.scenarios.refused import grad_of_non_leaf
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
 from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
@@ -176,13 +177,17 @@ class _Recorder:
                 f"can't retain_grad on Tensor that has requires_grad=False: `{one.name}` {reason}",
                 f"leave it out: no gradient ever reaches `{one.name}`",
             )
-        if self.graph.operation[node] is not None:  # a leaf keeps its `.grad` anyway
+        if not self.graph.is_leaf(node):  # a leaf keeps its `.grad` anyway
             self.graph.retained.add(node)
 
     def _grad_owner(self, name: str, span: Span) -> int:
         """The node whose `.grad` is meant: the input of that name before any other."""
         found = self.graph.inputs.get(name)
-        return self.environment.node(name, span) if found is None else found
+        node = self.environment.node(name, span) if found is None else found
+        if not self.graph.is_leaf(node) and node not in self.graph.retained:
+            problem = grad_of_non_leaf(name, span).problem
+            raise ScenarioError(self.scenario.source, problem)
+        return node
 
     def _zero_grad(self, one: ZeroGrad) -> None:
         """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""

@@ -34,6 +34,7 @@ MORE_ATTRIBUTES: Mapping[str, tuple[dict[str, Any], ...]] = {
     "celu": ({"alpha": 1.0}, {"alpha": 0.5}),
     "div.mode": ({"rounding_mode": "trunc"}, {"rounding_mode": "floor"}),
     "round": ({"decimals": None}, {"decimals": 1}, {"decimals": -1}),
+    "special.round": ({"decimals": 0}, {"decimals": 1}),
 }
 """Where the defaults do not say all."""
 

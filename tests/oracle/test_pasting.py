@@ -164,6 +164,41 @@ for one in [torch.tanh, F.softplus, cos, act]:
 loss = loss_fn(h, torch.tensor([0.5, 0.25]), reduction="sum")
 loss.backward()
 """,
+    "values that are made leaves": """
+a = torch.arange(4.0)
+x = a.view(2, 2).requires_grad_()
+w = (torch.ones(2, 2) * 2).requires_grad_(True)
+v = w * 3
+u = v.detach().requires_grad_()
+m = torch.tensor([1, 2]).double().requires_grad_()
+p = nn.Parameter(torch.ones(2) / 4)
+q = nn.Parameter(w.sum())
+b = torch.ones(2) + 1
+b.requires_grad = True
+c = torch.ones(2) * 2
+c.requires_grad_(False)
+with torch.no_grad():
+    d = (w + 1).requires_grad_()
+h = (x @ w + u * m + p * q * d).requires_grad_()
+h.requires_grad_()
+x.retain_grad()
+y = (h * h + b * c).sum()
+y.backward(retain_graph=True)
+x.grad.zero_()
+b.grad = None
+y.backward()
+x.grad
+""",
+    "leaves made of numbers alone": """
+x = (torch.tensor(2.0) * 3).requires_grad_()
+z = torch.tensor(1.5)
+s = torch.sin(z)
+s.requires_grad_()
+w = torch.tensor(0.5, requires_grad=True)
+t = (w * z).detach().requires_grad_()
+y = x * s + torch.exp(x / 9) * t + w
+y.backward()
+""",
     "tensors of every kind": """
 a = torch.zeros(2, 3, requires_grad=True)
 b = torch.ones((2, 3), dtype=torch.float64)
@@ -425,6 +460,14 @@ REFUSED_BY_TORCH_TOO = {
     "backward of a leaf that is a vector": (
         "x = torch.tensor([5., 1.], requires_grad=True)\nx.backward()\n",
         "grad can be implicitly created only for scalar outputs",
+    ),
+    "a computed value that is told not to require grad": (
+        "x = torch.tensor(2.0, requires_grad=True)\ny = x * x\ny.requires_grad_(False)\n",
+        "you can only change requires_grad flags of leaf variables",
+    ),
+    "whole numbers that are made a leaf": (
+        "x = torch.arange(4).view(2, 2).requires_grad_()\ny = x.sum()\n",
+        "nly Tensors of floating point",
     ),
     "retain_grad of a detached value": (
         "x = torch.tensor(2.0, requires_grad=True)\nd = x.detach()\nd.retain_grad()\n",

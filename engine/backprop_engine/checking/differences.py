@@ -215,7 +215,7 @@ def _between(graph: Graph, nodes: tuple[int, ...], outputs: Sequence[int]) -> li
     return [
         node
         for node in range(last + 1)
-        if wanted[node] and depends[node] and graph.operation[node] is not None
+        if wanted[node] and depends[node] and not graph.is_leaf(node)
     ]
 
 

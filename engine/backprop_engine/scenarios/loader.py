@@ -128,7 +128,7 @@ def _document(source: Source, table: Table) -> Scenario:
     names = Names(
         (one.name for one in program.inputs),
         program.assigned,
-        (one.name for one in program.retained),
+        (*(one.name for one in program.retained), *program.leaves),
         program.looped,
     )
     title, about = sections.get("title"), sections.get("about")

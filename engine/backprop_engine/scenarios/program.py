@@ -36,6 +36,7 @@ from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.pasted import (
     flag,
     grad_of,
+    leaf_subject,
     made_by,
     no_arguments,
     only_flag,
@@ -57,6 +58,8 @@ class Program:
     statements: tuple[Computing, ...]
     passes: tuple[Backward | ZeroGrad, ...]
     retained: tuple[Retain, ...]
+    leaves: tuple[str, ...]
+    """The names, with versions, of values that `requires_grad_()` was called of."""
     tensors: Mapping[Expression, Value]
     note: str = ""
     """Where numbers are from that the text does not have."""
@@ -75,7 +78,7 @@ class Program:
     @property
     def default_pass(self) -> Backward:
         """`backward()` of the last name assigned."""
-        names = [name for one in self.statements for name in one.names]
+        names = [name for one in self.statements if one.has_target for name in one.names]
         return Backward(names[-1].name, None, names[-1].span)
 
 
@@ -107,6 +110,7 @@ class _Reader:
         """Those of the innermost loop, while one is read."""
         self.passes: list[Backward | ZeroGrad] = []
         self.retained: list[Retain] = []
+        self._leaves: dict[str, None] = {}
         self.tensors: dict[Expression, Value] = {}
         self._seed = 0
         self._random = np.random.Generator(np.random.PCG64(0))
@@ -132,6 +136,7 @@ class _Reader:
             tuple(self.statements),
             tuple(self._named(one) for one in self.passes),
             tuple(replace(one, name=self._version_name(one.name)) for one in self.retained),
+            tuple(map(self._version_name, self._leaves)),
             self.tensors,
             _note(self._draws),
         )
@@ -196,7 +201,8 @@ class _Reader:
 
     def _named(self, one: Backward | ZeroGrad) -> Backward | ZeroGrad:
         if isinstance(one, ZeroGrad):
-            return one
+            is_version = one.name in self._leaves
+            return replace(one, name=self._version_name(one.name or "")) if is_version else one
         gradient = one.gradient_name and self._version_name(one.gradient_name)
         return replace(one, output=self._version_name(one.output), gradient_name=gradient)
 
@@ -220,6 +226,8 @@ class _Reader:
         self.statements.append(statement)
         self._numbers.assign(statement)
         self._bind(name)
+        if leaf_subject(statement.expression) is not None:
+            self._leaves[self._version(name)] = None
 
     def _unpack(self, statement: Unpacking) -> None:
         targets, values = statement.targets, syntax.children(statement.expression)
@@ -327,7 +335,7 @@ class _Reader:
             case "retain_grad":
                 self._retain_grad(call, call.receiver)
             case "requires_grad_":
-                self._require_grad(call, call.receiver, only_flag(call))
+                self._require_grad(call, call.receiver, only_flag(call), call)
             case "zero_" if grad_of(call.receiver):
                 no_arguments(call)
                 self._clear(call.receiver, call.span, to_none=False)
@@ -387,16 +395,19 @@ class _Reader:
             )
         self.retained.append(Retain(self._version(name), call.span))
 
-    def _require_grad(self, place: Call | Setting, receiver: Expression, flag: bool) -> None:
-        if not isinstance(receiver, syntax.Name) or self._known(receiver) not in self.inputs:
-            raise ProblemError(
-                "`requires_grad` can be set on a tensor that is written out, and on no other",
-                receiver.span,
-                "such as `x = torch.tensor([2.0])`",
-                "for a value without its history use `.detach()`",
-            )
-        name = receiver.name
-        if name in self._used or self._assigned[name] > 1:
+    def _require_grad(
+        self, place: Call | Setting, receiver: Expression, flag: bool, call: Call
+    ) -> None:
+        """Let an input require grad, or not; what is computed is told so when it has been."""
+        if not isinstance(receiver, syntax.Name):
+            self._value_name(call)
+            return
+        name = self._known(receiver)
+        if name not in self.inputs or self._assigned[name] > 1:
+            self._value_name(call)
+            self._leaves[self._version(name)] = None
+            return
+        if name in self._used:
             raise ProblemError(
                 f"`{name}` has been used above",
                 place.span,
@@ -425,7 +436,8 @@ class _Reader:
                 )
             self._clear(target, statement.span, to_none=True)
         elif target.name == "requires_grad":
-            self._require_grad(statement, target.receiver, flag(value))
+            call = _calling("requires_grad_", target, value)
+            self._require_grad(statement, target.receiver, flag(value), call)
         else:
             raise refused.setting(statement, self._text(statement.span))
 
@@ -434,10 +446,17 @@ class _Reader:
         if receiver is None:
             raise ProblemError("only the `.grad` of a name can be cleared", span)
         name = self._known(receiver)
-        retained = {one.name.rpartition("@")[0] for one in self.retained}
+        if self._version(name) in self._leaves:
+            name = self._version(name)
+        retained = {one.name.rpartition("@")[0] for one in self.retained} | set(self._leaves)
         if name not in self.inputs and name not in retained:
             raise refused.grad_of_non_leaf(name, span)
         self.passes.append(ZeroGrad(span, name, to_none))
+
+
+def _calling(function: str, target: syntax.Attribute, argument: Expression) -> Call:
+    """`x.requires_grad_(True)` for `x.requires_grad = True`."""
+    return Call(function, target.receiver, "", (argument,), (), target.name_span, target.span)
 
 
 def _appends(call: Call) -> bool:
