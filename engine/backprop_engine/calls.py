@@ -22,6 +22,7 @@ from backprop_engine.literals import Known, NotWrittenError, literal
 from backprop_engine.modules import Module
 from backprop_engine.operation import Operation
 from backprop_engine.scenarios import refused
+from backprop_engine.scenarios.dtypes import without_dtype
 from backprop_engine.scenarios.tensors import MAKERS
 from backprop_engine.source import ProblemError
 from backprop_engine.suggestions import did_you_mean, listed
@@ -51,7 +52,7 @@ def resolve(expression: Expression, variables: Container[str], known: Known) -> 
         case syntax.Subscript():
             return _subscript(expression, known)
         case syntax.Call():
-            return _call(expression, variables, known)
+            return _call(without_dtype(expression), variables, known)
         case syntax.FunctionName():
             raise not_one_value(function_value(expression), written(expression), expression.span)
         case _:

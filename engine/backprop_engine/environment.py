@@ -67,6 +67,8 @@ class Environment:
         self.graph = Graph(scenario.dtype)
         self.names: dict[str, int] = {}
         self.groups: dict[str, Group] = {}
+        self._tensors: set[int] = set()
+        """The inputs that the program makes itself, as `torch.tensor(…)`."""
         self._whole: set[int] = set()
         """Nodes that are whole numbers of Python's."""
         self._tuples: dict[int, tuple[Any, ...]] = {}
@@ -91,6 +93,8 @@ class Environment:
                 one.name, one.value, requires_grad=one.requires_grad, span=one.span
             )
             self.graph.names[node] = self._bind(one.name, node)
+            if one.is_tensor:
+                self._tensors.add(node)
 
     def node(self, name: str, span: Span) -> int:
         """The node of a name; ScenarioError where it stands for several values."""

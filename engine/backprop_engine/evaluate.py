@@ -30,6 +30,7 @@ from backprop_engine.groups import (
 from backprop_engine.leaves import Leaves
 from backprop_engine.limits import MAX_NODES
 from backprop_engine.operation import OperandError, Operation
+from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.pasted import leaf_subject
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Span
@@ -184,15 +185,26 @@ class Evaluation(Leaves):
                 self._assign(name.name, result, statement.span)
 
     def _check_in_place(self, statement: Assignment) -> None:
-        """In torch `w -= …` under `no_grad` changes the leaf itself; here nothing changes."""
-        if statement.in_place and not statement.is_recorded:
-            node = self.names.get(statement.name)
-            if node is not None and self.graph.requires_grad[node]:
-                raise ProblemError(
-                    f"`{statement.name}` requires grad, and changing it in place is not supported",
-                    statement.span,
-                    fix="give the changed value a name of its own",
-                )
+        """Refuse `w -= …` where torch would change the leaf itself, or refuses it too.
+
+        `h += 1` of any other value means `h = h + 1`.
+        """
+        node = self.names.get(statement.name) if statement.in_place else None
+        if node is None or not self.graph.requires_grad[node]:
+            return
+        if not statement.is_recorded:
+            raise ProblemError(
+                f"`{statement.name}` requires grad, and changing it in place is not supported",
+                statement.span,
+                fix="give the changed value a name of its own",
+            )
+        if node in self._tensors or node in self.graph.made_leaves:
+            match statement.expression:
+                case syntax.Binary(symbol=symbol, right=right):
+                    operand = self._text(right.span)
+                    changed = f"({operand})" if isinstance(right, syntax.Binary) else operand
+                    changed = f"{statement.name} {symbol} {changed}"
+                    raise refused.leaf_in_place(statement.name, changed, statement.span)
 
     # Expressions
 

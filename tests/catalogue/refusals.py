@@ -36,8 +36,6 @@ REFUSED: Final[Mapping[str, Mapping[Reason, int]]] = {
     "nn.functional.adaptive_avg_pool2d": {LARGE: 2, VALUE: 10},  # a size of None
     "nn.functional.batch_norm": {OPERANDS: 14},  # training=False
     "nn.functional.dropout": {RANDOM: 10},
-    "nn.functional.max_pool1d": {UNSUPPORTED: 18},  # return_indices=True
-    "nn.functional.max_pool2d": {UNSUPPORTED: 18},  # return_indices=True
     "nn.functional.scaled_dot_product_attention": {RANDOM: 12},
     "nn.functional.softmin.with_dtype": {OTHER_FLOAT: 7, KEYWORD: 7},
     "norm": {OPERANDS: 1},  # p=0 counts, and has no gradient

@@ -424,7 +424,10 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
         ),
         (
             "x = torch.ones(2)\ny = x.mul_(2)\n",
-            "snippet.py:2:7: `mul_` is not supported; write `x = x.mul(…)`",
+            (
+                "snippet.py:2:7: `mul_` is not supported: it changes a value in place, and "
+                "backward may need the value as it was; write `x = x.mul(…)`"
+            ),
         ),
         (
             "x = torch.ones(2)\ny = torch.ones_like(x, x)\n",

@@ -199,6 +199,36 @@ t = (w * z).detach().requires_grad_()
 y = x * s + torch.exp(x / 9) * t + w
 y.backward()
 """,
+    "pooling that tells where the largest elements are": """
+import torch.nn.functional as F
+x = torch.tensor([[[1.0, 3.0, 3.0, 0.0], [-1.0, 2.0, 0.5, 3.0]]], requires_grad=True)
+y, at = F.max_pool2d(x, 2, return_indices=True)
+z = F.max_pool1d(x[0], 3, 1, padding=1, return_indices=True)[0]
+kept = F.max_pool2d(x, 2, return_indices=False)
+picked = x.flatten().gather(0, at.flatten())
+loss = (y * kept).sum() + (z * z).sum() + picked.sum()
+loss.backward()
+""",
+    "what is changed in place and is no leaf": """
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+h = x * 2
+h += 1
+h *= 3
+n = torch.ones(2)
+n -= 0.5
+y = (h * n).sum()
+y.backward()
+""",
+    "conversions to the one dtype of a program": """
+x = torch.tensor([1.0, -2.0], dtype=torch.float64, requires_grad=True)
+n = torch.tensor([1, 2])
+a = (x > 0).to(torch.float64)
+b = n.to(dtype=torch.double) * x.to(torch.float64)
+c = torch.softmax(x, 0, dtype=torch.float64) + n.sum(dtype=torch.float64)
+d = torch.arange(2).type(torch.float64).requires_grad_()
+y = (a * b * c * d).sum(dtype=torch.float64)
+y.backward()
+""",
     "tensors of every kind": """
 a = torch.zeros(2, 3, requires_grad=True)
 b = torch.ones((2, 3), dtype=torch.float64)
@@ -468,6 +498,18 @@ REFUSED_BY_TORCH_TOO = {
     "whole numbers that are made a leaf": (
         "x = torch.arange(4).view(2, 2).requires_grad_()\ny = x.sum()\n",
         "nly Tensors of floating point",
+    ),
+    "a leaf that is changed by an operator": (
+        "x = torch.tensor(2.0, requires_grad=True)\nx *= 2\ny = x * x\n",
+        "a leaf Variable that requires grad is being used in an in-place operation",
+    ),
+    "a leaf that is changed by a method": (
+        "x = torch.tensor(2.0, requires_grad=True)\nx.add_(1)\ny = x * x\n",
+        "a leaf Variable that requires grad is being used in an in-place operation",
+    ),
+    "a leaf that is changed by another name": (
+        "x = torch.tensor(2.0).requires_grad_()\nw = x\nw += 1\ny = x * x\n",
+        "a leaf Variable that requires grad is being used in an in-place operation",
     ),
     "retain_grad of a detached value": (
         "x = torch.tensor(2.0, requires_grad=True)\nd = x.detach()\nd.retain_grad()\n",

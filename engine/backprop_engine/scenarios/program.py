@@ -155,6 +155,7 @@ class _Reader:
             case Action() | Setting() if self._loops:
                 raise refused.in_loop(statement, self._text(statement.span))
             case Action(call=call):
+                self._check_in_place(statement)
                 self._act(call)
             case Setting():
                 self._set(statement)
@@ -254,7 +255,7 @@ class _Reader:
                 fix="write its numbers with a point, such as `2.`",
             )
         name, span = statement.name, statement.name_span
-        self.inputs[name] = Input(name, tensor.value, requires_grad, span)
+        self.inputs[name] = Input(name, tensor.value, requires_grad, span, is_tensor=True)
         self._numbers.add_input(self.inputs[name])
         self._bind(name)
 
@@ -341,6 +342,17 @@ class _Reader:
                 self._clear(call.receiver, call.span, to_none=False)
             case _:
                 raise refused.action(call, self._text(call.span))
+
+    def _check_in_place(self, action: Action) -> None:
+        """Refuse `x.add_(1)` of a leaf that requires grad, in torch's words."""
+        receiver, function = action.call.receiver, action.call.function
+        if not isinstance(receiver, syntax.Name) or not refused.is_in_place(function):
+            return
+        leaf = self.inputs.get(receiver.name)
+        is_leaf = leaf is not None and leaf.requires_grad and self._assigned[leaf.name] == 1
+        if is_leaf and action.is_recorded and function not in ("requires_grad_", "detach_"):
+            text = self._text(action.span).replace(f"{function}(", f"{function[:-1]}(")
+            raise refused.leaf_in_place(receiver.name, text, action.span)
 
     def _act_on_library(self, call: Call) -> None:
         if default_dtype(call) is not None:
