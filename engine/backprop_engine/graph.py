@@ -18,7 +18,7 @@ from backprop_engine.iterations import Iterations
 from backprop_engine.limits import MAX_OPERANDS
 from backprop_engine.operation import Application, OperandError, Operation, Rule
 from backprop_engine.source import Span
-from backprop_engine.values import Dtype, Value, evaluate, is_float, settle, shape_of
+from backprop_engine.values import Dtype, Value, dtype_of, evaluate, is_float, settle, shape_of
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
 
@@ -338,6 +338,12 @@ def _evaluated(
 def _refused(operation: Operation, values: list[Value], error: Exception) -> OperandError:
     """numpy's refusal in words that name the operation and the shapes."""
     shapes = " and ".join(str(shape_of(value)) for value in values)
+    if isinstance(error, TypeError) and "bool" in map(dtype_of, values):
+        dtypes = " and ".join(dtype_of(value) for value in values)
+        return OperandError(
+            f"`{operation.symbol or operation.name}` is not defined for {dtypes}",
+            "make numbers of truth values: `m.float()`",
+        )
     if operation.elementwise and len(values) > 1:
         return OperandError(
             f"`{operation.symbol or operation.name}` cannot broadcast shapes {shapes}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backprop_engine.backward import backward, bytes_of_pass
+from backprop_engine.backward import DerivativeError, backward, bytes_of_pass
 from backprop_engine.budget import LimitError
 from backprop_engine.collector import collector_paused
 from backprop_engine.environment import Environment
@@ -109,6 +109,21 @@ class _Recorder:
             raise self._error(one, "there is no memory left", "use smaller arrays") from None
         except LimitError as error:
             raise self._error(one, str(error), error.fix) from None
+        except DerivativeError as error:
+            raise self._underivable(one, error) from error
+
+    def _underivable(self, one: Backward, error: DerivativeError) -> ScenarioError:
+        """The error at the operation whose derivative cannot be computed with these values."""
+        operation = self.graph.operation[error.node]
+        name = "" if operation is None else operation.name
+        operand = self.graph.names.get(self.graph.operands[error.node][error.position])
+        by = f"`{operand}`" if operand else f"operand {error.position + 1}"
+        problem = Problem(
+            f"the derivative of `{name}` by {by} cannot be computed here: {error}",
+            self.graph.span[error.node] or one.span,
+            fix="give it other values, or `.detach()` the operand",
+        )
+        return ScenarioError(self.scenario.source, problem)
 
     def trace(self, assigned: Mapping[str, int]) -> Trace:
         """What was recorded."""

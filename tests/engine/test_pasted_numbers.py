@@ -115,7 +115,7 @@ def test_lines_that_only_assert_are_read_over():
         ("z = x.relu_().sum()", "3:7: `relu_` is not supported: it changes a value in place, "),
         ("x.exp_()", "3:1: a leaf Variable that requires grad is being used in an in-place "),
         ("x **= y + 1", "3:1: a leaf Variable that requires grad is being used in an in-place "),
-        ("z = x.to(torch.long)", "3:12: no computed value can be given the dtype int64; write "),
+        ("z = x.to(torch.long)", "3:10: no computed value can be given the dtype int64; write "),
         ("z = x.long()", "3:7: `long` is not supported; write the numbers out"),
         ("z = x.sum(dtype=torch.bool)", "3:17: no computed value can be given the dtype bool; "),
         ("z = x.exp(dtype=torch.float32)", "3:17: a `dtype` is given to a tensor that is written "),

@@ -170,12 +170,20 @@ SELU = activation(
 )
 
 
+def _celu(a: Any, alpha: float) -> Any:
+    if alpha == 0:
+        raise OperandError("`alpha` of `celu` cannot be 0: it is divided by")
+    return _elu(a, alpha, rate=1 / alpha)
+
+
 CELU = activation(
     "celu",
-    lambda a, alpha: _elu(a, alpha, rate=1 / alpha),
+    _celu,
     attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
     # torch divides by alpha in 64 bits when it computes the value, here by its 32 bits.
-    rule=lambda g, y, a, alpha: _elu_rule(g, a, alpha, rate=1 / float(np.float32(alpha))),
+    rule=lambda g, y, a, alpha: _elu_rule(
+        g, a, alpha, rate=float(np.divide(1.0, np.float64(np.float32(alpha))))
+    ),
     local=lambda a, alpha, **_: f"1 if {a} > 0 else exp({a if alpha == '1' else f'{a}/{alpha}'})",
     because="The slope goes on without a jump at zero, whatever alpha is.",
     notation="celu({a})",

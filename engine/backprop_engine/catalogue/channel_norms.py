@@ -43,6 +43,11 @@ def _per_channel(operand: Any, a: Any) -> Any:
     return per_channel(operand, a.ndim)
 
 
+def _to_channels(g: Any, operand: Any) -> Any:
+    """What a weight or a bias of the channels receives, or the one number in its place."""
+    return over_channels(g) if shape_of(operand) else np.sum(g)
+
+
 def _check(name: str, a: Any, weight: Any, bias: Any) -> None:
     if len(shape_of(a)) < 2:
         raise OperandError(
@@ -124,10 +129,10 @@ def _by_channels(rule: Any) -> Any:
 
 
 def _group_norm_weight_rule(
-    g: Any, _y: Any, a: Any, _b: Any, _c: Any = None, *, num_groups: int, eps: float
+    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, num_groups: int, eps: float
 ) -> Any:
     normalised = np.reshape(_group_norm_parts(a, num_groups, eps)[0], a.shape)
-    return over_channels(g * normalised)
+    return _to_channels(g * normalised, b)
 
 
 def _form(shape: Shape) -> str:
@@ -156,7 +161,9 @@ def _over_channels_derivatives(weight_rule: Any) -> tuple[Derivative, Derivative
     """How every normalisation with channels answers for its weight and its bias."""
     return (
         Derivative(rule=weight_rule, vjp="Σ {g} ⊙ x̂, x̂ = ({a} − mean)/std", words=WEIGHT_WORDS),
-        Derivative(rule=lambda g, y, a, b, c, **_: over_channels(g), vjp="Σ {g}", words=BIAS_WORDS),
+        Derivative(
+            rule=lambda g, y, a, b, c, **_: _to_channels(g, c), vjp="Σ {g}", words=BIAS_WORDS
+        ),
     )
 
 
@@ -168,8 +175,8 @@ BATCH_NORM = Operation(
     derivatives=(
         Derivative(rule=_batch_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
         *_over_channels_derivatives(
-            lambda g, y, a, *_, training, eps: over_channels(
-                g * standardised(a, but_channels(a.ndim), eps)[0]
+            lambda g, y, a, b, *_, training, eps: _to_channels(
+                g * standardised(a, but_channels(a.ndim), eps)[0], b
             )
         ),
     ),

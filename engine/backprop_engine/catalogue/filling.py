@@ -94,6 +94,8 @@ def _scatter_add(a: Any, index: Any, source: Any, dim: int) -> Any:
 
 def _source_rule(g: Any, _y: Any, a: Any, index: Any, source: Any, dim: int) -> Any:
     """Each element of the source looks up the gradient of its place."""
+    if not np.size(index):
+        return np.zeros_like(source)
     picked = np.atleast_1d(g)[_places(a, dim, index, source, "scatter")]
     if not shape_of(source):
         return np.sum(picked)

@@ -249,13 +249,17 @@ def _masked_select_rule(g: Any, _y: Any, a: Any, mask: Any) -> Any:
 
 
 def _embedding(index: Any, weight: Any, padding_idx: int | None) -> Any:
-    del padding_idx  # it counts on the way back alone
     if len(shape_of(weight)) != 2:
         raise OperandError(
             f"`embedding` takes its rows from a matrix, not shape {shape_of(weight)}",
             "the index comes first: `F.embedding(idx, W)`",
         )
-    rows = in_range(whole(index, "embedding"), weight.shape[0], "embedding")
+    count = weight.shape[0]
+    if padding_idx is not None and not -count <= padding_idx < count:
+        raise OperandError(
+            f"`padding_idx` of `embedding` is {padding_idx}, and there are {count} rows"
+        )
+    rows = in_range(whole(index, "embedding"), count, "embedding")
     check_elements(np.size(rows), weight.shape[1])
     return weight[rows]
 

@@ -107,7 +107,7 @@ def _det_rule(g: Any, y: Any, a: Any) -> Any:
     """A singular matrix has the gradient 0 in torch, which multiplies by the determinant."""
     factor = np.asarray(g * y)[..., np.newaxis, np.newaxis]
     if np.all(y):
-        return factor * _transposed(np.linalg.inv(a))
+        return factor * _transposed(_inverse(a))
     is_singular = np.asarray(y)[..., np.newaxis, np.newaxis] == 0
     safe = np.where(is_singular, np.eye(a.shape[-1], dtype=a.dtype), a)
     # Of log(det(a)) infinity comes in, and ∞ · 0 is nan.
@@ -150,7 +150,10 @@ def _solve(a: Any, b: Any) -> Any:
 
 def _right_side_rule(g: Any, a: Any, b: Any) -> Any:
     upstream = g[..., np.newaxis] if _is_vector(a, b) else g
-    return np.linalg.solve(_transposed(a), upstream)
+    try:
+        return np.linalg.solve(_transposed(a), upstream)
+    except np.linalg.LinAlgError:  # what rounding made of the transposed matrix is singular
+        return _inverse(_transposed(a)) @ upstream
 
 
 def _solve_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -175,7 +178,7 @@ def _matrix_power(a: Any, n: int) -> Any:
 
 def _matrix_power_rule(g: Any, _y: Any, a: Any, n: int) -> Any:
     """One term for each factor: the factors before it, the gradient, the factors after it."""
-    base = a if n >= 0 else np.linalg.inv(a)
+    base = a if n >= 0 else _inverse(a)
     powers = [np.linalg.matrix_power(_transposed(base), k) for k in range(abs(n))]
     sent = np.zeros_like(a)
     for k, power in enumerate(powers):
@@ -209,7 +212,7 @@ def _cholesky_rule(g: Any, y: Any, _a: Any, upper: bool) -> Any:
         g, y = _transposed(g), _transposed(y)
     lower = np.tril(_transposed(y) @ g)
     symmetric = (lower + _transposed(np.tril(lower, -1))) / 2
-    inverse = np.linalg.inv(y)
+    inverse = _inverse(y)
     return _transposed(inverse) @ symmetric @ inverse
 
 

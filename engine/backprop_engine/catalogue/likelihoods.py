@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.catalogue.axes import refuse_whole
 from backprop_engine.catalogue.reducing import (
     LOSS_PARAMETERS,
     REDUCE,
@@ -42,6 +43,11 @@ _LEAST_SLOPE = float(np.float32(1e-12))
 
 def _bce(a: Any, b: Any, c: Any = None, *, reduction: str) -> Any:
     check_same_shape("binary_cross_entropy", a, b)
+    if c is not None and np.broadcast_shapes(shape_of(a), shape_of(c)) != shape_of(a):
+        raise OperandError(
+            f"`binary_cross_entropy` takes a weight that can be broadcast to shape {shape_of(a)}, "
+            f"not {shape_of(c)}"
+        )
     if not np.all((np.asarray(a) >= 0) & (np.asarray(a) <= 1)):
         raise OperandError(
             "`binary_cross_entropy` takes probabilities, and some of these are not from 0 to 1",
@@ -94,6 +100,8 @@ def _each_upstream(g: Any, a: Any, c: Any, d: Any, reduction: str) -> Any:
 
 
 def _kl_div(a: Any, b: Any, reduction: str, log_target: bool) -> Any:
+    for one in (a, b):
+        refuse_whole(one, "kl_div")
     # 0·log 0 counts as 0.
     own = b if log_target else np.where(b == 0.0, 0.0, b * np.log(b))
     losses = np.exp(b) * (own - a) if log_target else own - b * a

@@ -30,6 +30,8 @@ def _repeat(a: Any, repeats: Shape) -> Any:
 
 
 def _tile(a: Any, dims: Shape) -> Any:
+    if min(dims, default=0) < 0:
+        raise OperandError(f"nothing can be repeated {min(dims)} times", "write 0 or more")
     check_elements(np.size(a), *dims)
     return np.tile(a, dims)
 

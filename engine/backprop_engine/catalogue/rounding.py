@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.catalogue.entries import INPUT, TWO_OPERANDS, elementwise, step, unary
 from backprop_engine.operation import Application, Derivative, Kind, Parameter
-from backprop_engine.values import full_like, sign, where
+from backprop_engine.values import full_like, of_numbers, sign, where
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
 
@@ -174,7 +174,7 @@ def _of_remainder(rounding_mode: str, quotient: str) -> tuple[Derivative, Deriva
 
 FMOD = elementwise(
     "fmod",
-    np.fmod,
+    of_numbers(np.fmod),
     *_of_remainder("trunc", "trunc({a}/{b})"),
     notation="fmod({a}, {b})",
     torch=lambda torch, a, b: torch.fmod(torch.as_tensor(a), b),
@@ -189,7 +189,7 @@ FMOD = elementwise(
 
 REMAINDER = elementwise(
     "remainder",
-    np.remainder,
+    of_numbers(np.remainder),
     *_of_remainder("floor", "⌊{a}/{b}⌋"),
     notation="{a} mod {b}",
     symbol="%",
