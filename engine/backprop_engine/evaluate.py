@@ -7,7 +7,7 @@ from typing import Any, Final, TypeGuard
 
 from backprop_engine.budget import Budget, LimitError
 from backprop_engine.calls import resolve, unknown_property
-from backprop_engine.catalogue import BINARY, INDEX, PROPERTIES
+from backprop_engine.catalogue import BINARY, INDEX, OPERATIONS, PROPERTIES
 from backprop_engine.environment import Result, UnmeasuredError
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
@@ -48,9 +48,10 @@ from backprop_engine.tasks import (
     Task,
     Total,
 )
-from backprop_engine.values import full_like
+from backprop_engine.values import full_like, is_float
 
 _ADD: Final = BINARY["+"]
+_FLOAT: Final = OPERATIONS["float"]
 _NO_MORE: Final = object()
 _LIKE: Final = {"ones_like": 1.0, "zeros_like": 0.0}
 
@@ -92,7 +93,8 @@ class Evaluation(Leaves):
     def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
         """`seconds` is how long it may run, if not as long as everywhere."""
         super().__init__(scenario)
-        self.graph.budget = Budget(seconds)
+        inputs, self.graph.budget = self.graph.budget, Budget(seconds)
+        self.graph.budget.used = inputs.used
         self.assigned: dict[str, int] = {}
         self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""
@@ -405,6 +407,8 @@ class Evaluation(Leaves):
         attributes: Mapping[str, Any],
         span: Span,
     ) -> int:
+        if operation is _FLOAT and is_float(self.graph.value[nodes[0]]):
+            return nodes[0]  # as in torch: what has the dtype already is the same tensor
         try:
             node = self.graph.apply(operation, nodes, attributes, span)
         except OperandError as error:
