@@ -107,15 +107,15 @@ class Graph:
         requires_grad = (
             self.is_recording
             and operation.differentiable
-            and any(self.requires_grad[one] for one in sent_to)
-            and is_float(settled)
+            and any(map(self.requires_grad.__getitem__, sent_to))
+            and (type(settled) is float or is_float(settled))
         )
         if len(operands) > len(operation.derivatives):
             self._check_constants(operation, operands)
-        is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
+        is_number = operation.arithmetic and all(map(self.is_number.__getitem__, operands))
         node = self._append(operation, operands, settled, requires_grad, is_number, span)
         is_plain = len(operands) == len(operation.rules) <= 2 and not operation.variadic
-        if is_plain and not attributes and self._are_floats(node, *operands):
+        if is_plain and not attributes and type(settled) is float and self._are_floats(operands):
             self.scalar_rules[node] = operation.rules
         if attributes:
             self.attributes[node] = attributes
@@ -148,9 +148,9 @@ class Graph:
                     "give it `requires_grad: false`, or write it as `torch.tensor(…)`",
                 )
 
-    def _are_floats(self, *nodes: int) -> bool:
+    def _are_floats(self, nodes: tuple[int, ...]) -> bool:
         """Whether all are Python's floats, not arrays, `np.float32` or whole numbers."""
-        return all(type(self.value[node]) is float for node in nodes)
+        return {type(self.value[node]) for node in nodes} == {float}
 
     def _compute(
         self,
