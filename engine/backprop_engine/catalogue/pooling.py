@@ -222,7 +222,7 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
         ),
         torch=_twin_of(name),
         grad_fn="SqueezeBackward1" if axes == 1 else "MaxPool2DWithIndicesBackward0",
-        words="the largest element of each window",
+        words="the largest element of each window" + (", and where it is" * with_indices),
         parameters=(
             Parameter("input"),
             Parameter("kernel_size", Kind.SIZES),
