@@ -83,6 +83,7 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     "data": "write `.detach()`",
     **dict.fromkeys(("shape", "ndim", "dtype", "device"), "write it out, or put it into `print`"),
     **dict.fromkeys(("grad_fn", "is_leaf", "requires_grad"), "only `print` can mention it"),
+    "requires_grad_": "call it: `.requires_grad_()`",
 }
 
 _LISTED: Final = "`backprop-tui ops` lists what it has"
