@@ -25,7 +25,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from tests.tui.stillness import StillLoop, hold, stand_still
+from tests.tui.stillness import PATIENCE, StillLoop, nobody_waits, stand_still
 from textual._context import active_app
 from textual.pilot import Pilot
 
@@ -96,7 +96,8 @@ class Slow(Agreeing):
         self._end = Event()
 
     def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
-        hold(self._end)
+        with nobody_waits():
+            self._end.wait(PATIENCE)
         return Failed("closed", "")
 
     def close(self) -> None:
@@ -159,7 +160,8 @@ class SlowFormulas(Formulas):
         self._end = Event()
 
     def ask(self, trace: Trace) -> SymbolicAnswer:
-        hold(self._end)
+        with nobody_waits():
+            self._end.wait(PATIENCE)
         return Failed("closed", "")
 
     def close(self) -> None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from threading import Event
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 
 from textual.app import App
+from textual.pilot import Pilot
 from textual.worker import Worker, get_current_worker
 
 PATIENCE = 60
 """Seconds after which an app that still has something to do is one that will never be still."""
 
-_held: set[Worker[Any]] = set()
+_set_aside: set[Worker[Any]] = set()
 
 
 class _IdleSelector(selectors.DefaultSelector):
@@ -54,18 +56,19 @@ class StillLoop(asyncio.SelectorEventLoop):
         await future
 
 
-def hold(until: Event) -> None:
-    """Keep the thread of the current worker waiting; the app is taken to be still meanwhile."""
+@contextmanager
+def nobody_waits() -> Iterator[None]:
+    """What the current worker does takes as long as the test likes; the app is still meanwhile."""
     worker = get_current_worker()
-    _held.add(worker)
+    _set_aside.add(worker)
     try:
-        until.wait(PATIENCE)
+        yield
     finally:
-        _held.discard(worker)
+        _set_aside.discard(worker)
 
 
 async def stand_still(app: App[Any]) -> None:
-    """Wait until all messages are handled, all workers done or held, and the screen is drawn.
+    """Wait until all messages are handled, all workers done or set aside, and the screen is drawn.
 
     Raises:
         TimeoutError: it does not come to that.
@@ -77,7 +80,7 @@ async def stand_still(app: App[Any]) -> None:
         await loop.nothing_to_run()
         if app._exception is not None or not app.is_running or not app.screen_stack:
             return
-        at_work = [one for one in app.workers if not one.is_finished and one not in _held]
+        at_work = [one for one in app.workers if not one.is_finished and one not in _set_aside]
         if monotonic() > end:
             raise TimeoutError(f"still at work: {at_work}")
         if at_work or app._resize_timer is not None:
@@ -86,3 +89,12 @@ async def stand_still(app: App[Any]) -> None:
             app.screen._on_timer_update()
         else:
             return
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    """Wait for what comes by itself, of a timer."""
+    end = monotonic() + PATIENCE
+    while not condition():
+        assert monotonic() < end
+        await pilot.pause(0.01)
+    await pilot.pause()
