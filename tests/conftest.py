@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import tempfile
 import threading
@@ -17,6 +18,9 @@ if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+# As in the process of the oracle: threads that wait for each other take ten times as long, and
+# more where other tests run beside them. Torch reads it when it is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 # Torch and thousands of tests are a million objects. Left as it is, the collector walks them all
 # again and again, which takes a sixth of the time.
 gc.set_threshold(10_000, 10, 10)
