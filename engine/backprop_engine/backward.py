@@ -36,14 +36,13 @@ class BackwardPass:
 
     @cached_property
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Node, position and operand of each contribution, int32."""
+        """Node (int32), position (int16) and operand (int32) of each contribution."""
         consumers, positions, operands = self.graph.edges()
-        came = np.fromiter((one is not None for one in self.gradient), np.bool_, len(self.gradient))
-        later = np.searchsorted(consumers[::-1], len(came), "left")  # edges up to the output
-        used = slice(len(consumers) - later, None)
-        consumers, positions, operands = consumers[used], positions[used], operands[used]
-        requires_grad = np.frombuffer(self.graph.requires_grad, np.bool_)
-        sent = came[consumers] & requires_grad[operands]
+        sent = np.frombuffer(self.graph.requires_grad, np.bool_)[operands]
+        if np.count_nonzero(sent) != len(self.contributions):  # not every node has a gradient
+            came = np.zeros(len(self.graph), np.bool_)
+            came[: len(self.gradient)] = [one is not None for one in self.gradient]
+            sent &= came[consumers]
         return consumers[sent], positions[sent], operands[sent]
 
     def __iter__(self) -> Iterator[Contribution]:

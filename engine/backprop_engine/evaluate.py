@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeGuard
 
-from backprop_engine.budget import LimitError
+from backprop_engine.budget import Budget, LimitError
 from backprop_engine.calls import resolve, unknown_property
 from backprop_engine.catalogue import BINARY, INDEX, PROPERTIES
 from backprop_engine.environment import Result, UnmeasuredError
@@ -86,8 +86,10 @@ def _model(call: syntax.Call) -> Expression:
 class Evaluation(Leaves):
     """A scenario's statements run on a new graph; `assigned` has what `compute` assigns."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
+        """`seconds` is how long it may run, if not as long as everywhere."""
         super().__init__(scenario)
+        self.graph.budget = Budget(seconds)
         self.assigned: dict[str, int] = {}
         self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""

@@ -19,9 +19,12 @@ from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
 from backprop_engine.values import Value, full_like, is_float, settle, shape_of
 
 
-def record(scenario: Scenario) -> Trace:
-    """The complete trace of `scenario`; ScenarioError where it cannot be run."""
-    return Runner(scenario).run()
+def record(scenario: Scenario, seconds: float | None = None) -> Trace:
+    """The complete trace of `scenario`; ScenarioError where it cannot be run.
+
+    `seconds` is how long it may take, if not as long as everywhere.
+    """
+    return Runner(scenario, seconds).run()
 
 
 def recorded(graph: Graph, output: int) -> Trace:
@@ -41,10 +44,11 @@ class Runner:
     Raises ScenarioError where the scenario cannot be run.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
+        """`seconds` is how long the first run may take, if not as long as everywhere."""
         self._scenario = scenario
         with collector_paused(), np.errstate(all="ignore"):
-            self._evaluation = Evaluation(scenario)
+            self._evaluation = Evaluation(scenario, seconds)
 
     def run(self, changed: Mapping[int, Value] | None = None) -> Trace:
         """The trace, with the values in `changed`, by node, in place of those of leaves.
@@ -79,7 +83,7 @@ class _Recorder:
     graph: Graph
     passes: list[Pass] = field(default_factory=list)
     columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
-    """Of each pass the senders, receivers and positions."""
+    """Senders, receivers and positions of the steps, in parts."""
     contributions: list[Value | None] = field(default_factory=list)
     totals: list[Value | None] = field(default_factory=list)
 
@@ -135,13 +139,10 @@ class _Recorder:
 
     def _forward(self) -> None:
         """One step for each operation, in the order they ran."""
-        computed = (operation is not None for operation in self.graph.operation)
-        nodes = np.flatnonzero(np.fromiter(computed, np.bool_, len(self.graph))).astype(np.int32)
-        nowhere = np.full(len(nodes), NO_NODE, np.int32)
+        nodes = self.graph.computed
         nothing = [None] * len(nodes)
-        self._add_pass(
-            PassKind.FORWARD, "forward", (nodes, nowhere, nowhere), nothing, nothing, grads=None
-        )
+        self._add_steps((nodes, *_nowhere(len(nodes))), nothing, nothing)
+        self._end_pass(PassKind.FORWARD, "forward")
 
     def _backward(self, one: Backward) -> None:
         """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
@@ -155,17 +156,10 @@ class _Recorder:
                 both = total if before is None else settle(before + total, self.graph.dtype)
                 self.grads[leaf] = both
         nodes, positions, operands = done.edges
-        self.contributions.append(seed)
-        self.totals.append(seed)
-        self._add_pass(
-            PassKind.BACKWARD,
-            f"backward {one.output}",
-            (_after(output, nodes), _after(output, operands), _after(NO_NODE, positions)),
-            done.contributions,
-            done.totals,
-            output,
-            grads=dict(self.grads),
-        )
+        there, no_position = np.full(1, output, np.int32), _nowhere(1)[1]
+        self._add_steps((there, there, no_position), [seed], [seed])
+        self._add_steps((nodes, operands, positions), done.contributions, done.totals)
+        self._end_pass(PassKind.BACKWARD, f"backward {one.output}", output)
 
     def _retain(self, one: Retain) -> None:
         node = self.environment.node(one.name, one.span)
@@ -203,15 +197,9 @@ class _Recorder:
                 )
             self.grads[leaf] = full_like(before, 0.0)
             name = f"{one.name}.grad.zero_()"
-        nowhere = np.full(1, NO_NODE, np.int32)
-        self._add_pass(
-            PassKind.ZERO_GRAD,
-            name,
-            (nowhere, nowhere, nowhere),
-            [None],
-            [None],
-            grads=dict(self.grads),
-        )
+        nowhere, no_position = _nowhere(1)
+        self._add_steps((nowhere, nowhere, no_position), [None], [None])
+        self._end_pass(PassKind.ZERO_GRAD, name)
 
     def _resolve_hints(self) -> dict[int, str]:
         """The scenario's hints by node."""
@@ -282,28 +270,26 @@ class _Recorder:
     def _error(self, one: Backward | ZeroGrad | Retain, message: str, fix: str) -> ScenarioError:
         return ScenarioError(self.scenario.source, Problem(message, one.span, fix=fix))
 
-    def _add_pass(
+    def _add_steps(
         self,
-        kind: PassKind,
-        name: str,
         columns: tuple[np.ndarray, np.ndarray, np.ndarray],
         contributions: Sequence[Value | None],
         totals: Sequence[Value | None],
-        output: int | None = None,
-        *,
-        grads: dict[int, Value | None] | None,
     ) -> None:
-        start = self.passes[-1].stop if self.passes else 0
         self.columns.append(columns)
         self.contributions += contributions
         self.totals += totals
-        stop = len(self.contributions)
+
+    def _end_pass(self, kind: PassKind, name: str, output: int | None = None) -> None:
+        """The steps added since the last pass are one."""
+        start, stop = self.passes[-1].stop if self.passes else 0, len(self.contributions)
+        grads = None if kind is PassKind.FORWARD else dict(self.grads)
         self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads))
 
 
-def _after(first: int, column: np.ndarray) -> np.ndarray:
-    """The column with an entry for the seed before it."""
-    return np.concatenate((np.full(1, first, np.int32), column))
+def _nowhere(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Receivers and positions of steps that send nothing."""
+    return np.full(steps, NO_NODE, np.int32), np.full(steps, NO_NODE, np.int16)
 
 
 def _with_gradient(one: Backward) -> str:

@@ -142,10 +142,38 @@ erfc = elementary(math.erfc, _each(math.erfc))
 def where(condition: Any, a: Any, b: Any) -> Any:
     """`a` where `condition` holds, `b` elsewhere; neither is multiplied, so no `0 · inf`."""
     if type(condition) is bool:
-        chosen = a if condition else b
+        chosen, other = (a, b) if condition else (b, a)
+        if shape_of(other) in ((), shape_of(chosen)):
+            return chosen
         shape = np.broadcast_shapes(shape_of(a), shape_of(b))
         return chosen if shape_of(chosen) == shape else np.full(shape, chosen)
+    if _is_zero(a) and _are_floats(b) and _is_mask(condition, b.shape):
+        return _zeroed(condition, b)
     return np.where(condition, a, b)
+
+
+def _is_zero(value: Any) -> bool:
+    return type(value) is float and value == 0.0 and math.copysign(1.0, value) > 0
+
+
+def _are_floats(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
+
+
+def _is_mask(condition: Any, shape: Shape) -> bool:
+    return shape_of(condition) == shape and condition.dtype == np.bool_
+
+
+def _zeroed(condition: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """`np.where(condition, 0.0, value)` by the bits of floats, of which all or none are kept.
+
+    numpy's own branches at each element, which takes four times as long where no pattern is.
+    """
+    bits = np.dtype(f"i{value.itemsize}")
+    kept = condition.astype(bits)
+    kept -= 1  # 0 where the condition holds, else −1, which is all ones
+    zeroed: np.ndarray = np.bitwise_and(value.view(bits), kept, out=kept).view(value.dtype)
+    return zeroed
 
 
 def sign(a: Any) -> Any:
@@ -156,6 +184,8 @@ def sign(a: Any) -> Any:
 def power(a: Any, b: Any) -> Any:
     """`a ** b`, nan where the real power does not exist; squares and cubes as torch forms them."""
     if isinstance(b, float | np.float32):
+        if b == 1:
+            return a
         if b == 2:
             return a * a
         if b == 3:

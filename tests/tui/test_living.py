@@ -264,7 +264,7 @@ async def test_a_prompt_is_not_disturbed(scenario, agreeing):
 
 
 async def test_a_file_that_takes_long_is_read_in_a_thread(scenario, agreeing, monkeypatch):
-    monkeypatch.setattr("backprop_tui.living_app.SMALL", 0)
+    monkeypatch.setattr("backprop_tui.living_app.PATIENCE", 0)
     async with living(scenario, agreeing) as pilot:
         scenario.write_text(scenario.read_text().replace("x: 2", "x: 8"))
         await until(pilot, lambda: value(pilot, "x") == 8)

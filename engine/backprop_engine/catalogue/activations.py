@@ -33,9 +33,7 @@ def _relu(a: Any) -> Any:
 def _relu_rule(g: Any, y: Any, _a: Any) -> Any:
     if type(y) is float:
         return 0.0 if y <= 0 else g
-    sent = np.array(g)
-    np.putmask(sent, y <= 0, 0.0)  # twice as fast as `np.where`, and like it no 0 · inf
-    return sent
+    return where(y <= 0, 0.0, g)  # no product: 0 · inf is nan
 
 
 RELU = activation(

@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from backprop_engine.budget import Budget
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
@@ -41,7 +39,14 @@ from backprop_engine.scenarios.pasted import (
     repeats,
 )
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
-from backprop_engine.scenarios.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
+from backprop_engine.scenarios.tensors import (
+    Origin,
+    Stream,
+    Tensor,
+    is_random,
+    is_tensor,
+    make_tensor,
+)
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Value, is_float
@@ -107,8 +112,7 @@ class _Reader:
         self.passes: list[Backward | ZeroGrad] = []
         self.retained: list[Retain] = []
         self.tensors: dict[Expression, Value] = {}
-        self._seed = 0
-        self._random = np.random.Generator(np.random.PCG64(0))
+        self._stream = Stream(0)
         self._draws: dict[int, None] = {}
         """The seeds from which numbers were drawn."""
         self._budget = Budget()
@@ -251,8 +255,8 @@ class _Reader:
 
     def _tensor(self, call: Call) -> Tensor:
         if is_random(call):
-            self._draws[self._seed] = None
-        tensor = make_tensor(call, self.dtype, Origin(self._random, self._numbers))
+            self._draws[self._stream.seed] = None
+        tensor = make_tensor(call, self.dtype, Origin(self._stream, self._numbers))
         self._budget.take_at(call.span, tensor.value)
         return tensor
 
@@ -338,8 +342,7 @@ class _Reader:
             raise refused.action(call, self._text(call.span))
         match call.arguments:
             case (syntax.Number(value=int(seed)),) if not call.keywords:
-                self._seed = seed
-                self._random = np.random.Generator(np.random.PCG64(seed))
+                self._stream = Stream(seed)
             case _:
                 raise ProblemError("this is not a seed", call.span, "`torch.manual_seed(0)`")
 
