@@ -25,7 +25,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from tests.tui.stillness import PATIENCE, StillLoop, nobody_waits, stand_still
+from tests.tui.stillness import PATIENCE, KnownThread, StillLoop, nobody_waits, stand_still
 from textual._context import active_app
 from textual.pilot import Pilot
 
@@ -182,6 +182,7 @@ def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in ("textual.pilot", "textual.app"):
         monkeypatch.setattr(f"{module}.wait_for_idle", wait)
+    monkeypatch.setattr("backprop_tui.patience.Thread", KnownThread)
 
 
 @pytest.fixture(autouse=True)
@@ -207,9 +208,6 @@ def opened() -> Opener:
             where, oracle=oracle or Agreeing(), symbolic=symbolic or Formulas(), glyphs=glyphs
         )
         async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            if not isinstance(oracle, Slow):
-                await app.workers.wait_for_complete()
             await pilot.pause()
             yield pilot
 

@@ -10,17 +10,20 @@ import asyncio
 import selectors
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Thread, current_thread
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 from textual.app import App
 from textual.pilot import Pilot
-from textual.worker import Worker, get_current_worker
+from textual.worker import NoActiveWorker, Worker, get_current_worker
 
 PATIENCE = 60
 """Seconds after which an app that still has something to do is one that will never be still."""
 
-_set_aside: set[Worker[Any]] = set()
+_set_aside: set[Worker[Any] | Thread] = set()
+_threads: WeakSet[Thread] = WeakSet()
 
 
 class _IdleSelector(selectors.DefaultSelector):
@@ -56,19 +59,36 @@ class StillLoop(asyncio.SelectorEventLoop):
         await future
 
 
+class KnownThread(Thread):
+    """A thread of the program's own, beside Textual's workers."""
+
+    def start(self) -> None:
+        super().start()
+        _threads.add(self)
+
+
 @contextmanager
 def nobody_waits() -> Iterator[None]:
-    """What the current worker does takes as long as the test likes; the app is still meanwhile."""
-    worker = get_current_worker()
-    _set_aside.add(worker)
+    """What this thread does takes as long as the test likes; the app is still meanwhile."""
+    try:
+        work: Worker[Any] | Thread = get_current_worker()
+    except NoActiveWorker:
+        work = current_thread()
+    _set_aside.add(work)
     try:
         yield
     finally:
-        _set_aside.discard(worker)
+        _set_aside.discard(work)
+
+
+def _at_work(app: App[Any]) -> list[object]:
+    workers = [one for one in app.workers if not one.is_finished]
+    threads = [one for one in _threads if one.is_alive()]
+    return [one for one in (*workers, *threads) if one not in _set_aside]
 
 
 async def stand_still(app: App[Any]) -> None:
-    """Wait until all messages are handled, all workers done or set aside, and the screen is drawn.
+    """Wait until all messages are handled, all threads done or set aside, and the screen is drawn.
 
     Raises:
         TimeoutError: it does not come to that.
@@ -80,7 +100,7 @@ async def stand_still(app: App[Any]) -> None:
         await loop.nothing_to_run()
         if app._exception is not None or not app.is_running or not app.screen_stack:
             return
-        at_work = [one for one in app.workers if not one.is_finished and one not in _set_aside]
+        at_work = _at_work(app)
         if monotonic() > end:
             raise TimeoutError(f"still at work: {at_work}")
         if at_work or app._resize_timer is not None:
