@@ -93,8 +93,9 @@ class Evaluation(Leaves):
     def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
         """`seconds` is how long it may run, if not as long as everywhere."""
         super().__init__(scenario)
-        inputs, self.graph.budget = self.graph.budget, Budget(seconds)
-        self.graph.budget.used = inputs.used
+        budget = Budget(seconds)
+        budget.take(self.graph.budget.used)  # the inputs are there already
+        self.graph.budget = budget
         self.assigned: dict[str, int] = {}
         self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""
