@@ -18,7 +18,7 @@ BENCH := .venv/.installed-$(VERSION)-bench
 FUZZ := .venv/.installed-$(VERSION)-fuzz
 INSTALL := .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e
 
-.PHONY: help run test lint format snapshots screenshot reference samples bench fuzz clean
+.PHONY: help run test lint format snapshots screenshot reference table samples bench fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -48,6 +48,9 @@ screenshot: $(DEV) ## draw the README's picture anew from the app itself
 
 reference: $(RUN) ## write the README's table of operations anew from the catalogue
 	.venv/bin/python .github/reference.py
+
+table: $(RUN) ## write the table of the expressions' grammar anew
+	PYTHONHASHSEED=0 .venv/bin/python .github/table.py
 
 samples: $(DEV) ## run torch's own test inputs and print a line a function: make samples NAME=softmax
 	@.venv/bin/python -m tests.catalogue $(NAME)

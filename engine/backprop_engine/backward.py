@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backprop_engine.budget import LimitError
 from backprop_engine.graph import Graph
 from backprop_engine.values import Value, settle, shape_of, unbroadcast
 
@@ -36,14 +37,13 @@ class BackwardPass:
 
     @cached_property
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Node, position and operand of each contribution, int32."""
+        """Node (int32), position (int16) and operand (int32) of each contribution."""
         consumers, positions, operands = self.graph.edges()
-        came = np.fromiter((one is not None for one in self.gradient), np.bool_, len(self.gradient))
-        later = np.searchsorted(consumers[::-1], len(came), "left")  # edges up to the output
-        used = slice(len(consumers) - later, None)
-        consumers, positions, operands = consumers[used], positions[used], operands[used]
-        requires_grad = np.frombuffer(self.graph.requires_grad, np.bool_)
-        sent = came[consumers] & requires_grad[operands]
+        sent = np.frombuffer(self.graph.requires_grad, np.bool_)[operands]
+        if np.count_nonzero(sent) != len(self.contributions):  # not every node has a gradient
+            came = np.zeros(len(self.graph), np.bool_)
+            came[: len(self.gradient)] = [one is not None for one in self.gradient]
+            sent &= came[consumers]
         return consumers[sent], positions[sent], operands[sent]
 
     def __iter__(self) -> Iterator[Contribution]:
@@ -149,11 +149,26 @@ def contribution(graph: Graph, node: int, position: int, upstream: Value) -> Val
     operation, operands, value = graph.operation[node], graph.operands[node], graph.value
     if operation is None:
         raise ValueError(f"node {node} is a leaf and sends nothing")
-    sent = operation.send(
-        position, upstream, value[node], [value[o] for o in operands], graph.attributes_of(node)
-    )
-    if type(sent) is float and graph.dtype == "float64":
-        return sent
-    if operation.elementwise:
-        sent = unbroadcast(sent, shape_of(value[operands[position]]))
-    return settle(sent, graph.dtype)
+    given = [value[operand] for operand in operands]
+    try:
+        sent = operation.send(position, upstream, value[node], given, graph.attributes_of(node))
+        if type(sent) is float and graph.dtype == "float64":
+            return sent
+        if operation.elementwise:
+            sent = unbroadcast(sent, shape_of(given[position]))
+        return settle(sent, graph.dtype)
+    except LimitError:
+        raise
+    except MemoryError:
+        raise LimitError(f"there is not enough memory left behind `{operation.name}`") from None
+    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
+        raise DerivativeError(node, position, error) from error
+
+
+class DerivativeError(Exception):
+    """The derivative of `node` by its operand at `position` cannot be computed here."""
+
+    def __init__(self, node: int, position: int, error: Exception) -> None:
+        super().__init__(str(error))
+        self.node = node
+        self.position = position

@@ -42,7 +42,9 @@ def check_elements(*shape: int) -> None:
 
     A size of 0 does not hide the others: numpy has no room for them either.
     """
-    count = math.prod(max(size, 1) for size in shape)
+    count = 1
+    for size in shape:
+        count *= size or 1
     if count > MAX_ELEMENTS:
         raise LimitError(
             f"this makes an array of {_counted(count)} elements, and "
@@ -55,7 +57,8 @@ def check_broadcast(*shapes: Shape, times: int = 1) -> None:
 
     Whether they can be broadcast at all is for numpy to say.
     """
-    check_elements(times, *_broadcast(*shapes))
+    if times != 1 or len(set(shapes)) > 1:  # else it is as large as what there is
+        check_elements(times, *_broadcast(*shapes))
 
 
 def _broadcast(*shapes: Shape) -> Iterator[int]:
@@ -65,10 +68,11 @@ def _broadcast(*shapes: Shape) -> Iterator[int]:
 
 def check_product(a: Any, b: Any) -> None:
     """Raise LimitError if the product `a @ b` would have too many elements, or take too long."""
-    rows, columns = a.shape[-2:-1] or (1,), b.shape[-1:] if b.ndim > 1 else (1,)
-    shapes = (*a.shape[:-2], *rows, *columns), (*b.shape[:-2], 1, 1)
-    check_broadcast(*shapes)
-    check_products(*_broadcast(*shapes), a.shape[-1])
+    rows = a.shape[-2] if a.ndim > 1 else 1
+    columns = b.shape[-1] if b.ndim > 1 else 1
+    sizes = (*_broadcast(a.shape[:-2], b.shape[:-2]), rows, columns)
+    check_elements(*sizes)
+    check_products(*sizes, a.shape[-1])
 
 
 def check_length(formula: str) -> None:
@@ -104,13 +108,18 @@ class Budget:
     Each value counts as if it were stored on its own, even where arrays share memory.
     """
 
-    def __init__(self, is_unwanted: Callable[[], bool] | None = None) -> None:
-        """`is_unwanted` is asked again and again, whether to give the recording up."""
+    def __init__(
+        self, seconds: float | None = None, *, is_unwanted: Callable[[], bool] | None = None
+    ) -> None:
+        """`seconds` is how long a recording may run; None for as long as everywhere.
+
+        `is_unwanted` is asked again and again, whether to give the recording up.
+        """
         self.used = 0
         """Bytes of all arrays so far."""
         self._is_unwanted = is_unwanted
         self._gigabytes = setting(MEMORY_VARIABLE, DEFAULT_GIGABYTES)
-        self._seconds = setting(SECONDS_VARIABLE, DEFAULT_SECONDS)
+        self._seconds = setting(SECONDS_VARIABLE, DEFAULT_SECONDS) if seconds is None else seconds
         self._deadline = math.inf
 
     def take(self, count: int) -> None:

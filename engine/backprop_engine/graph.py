@@ -6,9 +6,9 @@ topological order and its reverse is the order of the backward pass.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping
 from copy import copy
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from backprop_engine.iterations import Iterations
 from backprop_engine.limits import MAX_OPERANDS
 from backprop_engine.operation import Application, OperandError, Operation, Rule
 from backprop_engine.source import Span
-from backprop_engine.values import Dtype, Value, evaluate, is_float, settle, shape_of
+from backprop_engine.values import Dtype, Value, dtype_of, evaluate, is_float, settle, shape_of
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
 
@@ -31,6 +31,10 @@ class Graph:
         self.operation: list[Operation | None] = []
         """None for a leaf: an input or a constant."""
         self.operands: list[tuple[int, ...]] = []
+        self.edge_operands = array("i")
+        """The same of all nodes, one after the other, for what looks at every edge at once."""
+        self.edge_counts = array("H")
+        """How many operands each node has; never more than MAX_OPERANDS."""
         self.value: list[Value] = []
         self.requires_grad = bytearray()
         self.is_number = bytearray()
@@ -44,6 +48,9 @@ class Graph:
         self.reach: dict[int, int] = {}
         """Of a node with more operands than derivatives: how many it can send a gradient to. The
         others are indices, or models of a shape as in `x.view_as(z)`."""
+        self.made_leaves: set[int] = set()
+        """Computed nodes that `requires_grad_()` has made leaves: they have a `.grad`, and nothing
+        goes back from them."""
         self.retained: set[int] = set()
         """Computed nodes whose `.grad` is kept (`retain_grad`)."""
         self.is_recording = True
@@ -58,6 +65,11 @@ class Graph:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    @property
+    def computed(self) -> np.ndarray:
+        """The nodes that operations have made, int32, ascending: those with operands."""
+        return np.flatnonzero(self.edge_counts).astype(np.int32)
 
     def add_input(
         self, name: str, value: Value, *, requires_grad: bool, span: Span | None = None
@@ -85,27 +97,47 @@ class Graph:
         span: Span | None = None,
     ) -> int:
         """Append the output of `operation`; OperandError where it cannot take the operands."""
+        if len(operands) > MAX_OPERANDS:
+            raise LimitError(
+                f"`{operation.name}` takes {MAX_OPERANDS:,} values at most, not {len(operands):,}"
+            )
         settled = self._compute(self.value, operation, operands, attributes)
         has_model = len(operands) > len(operation.derivatives) and not operation.variadic
         sent_to = operands[: len(operation.derivatives)] if has_model else operands
         requires_grad = (
             self.is_recording
             and operation.differentiable
-            and any(self.requires_grad[one] for one in sent_to)
-            and is_float(settled)
+            and any(map(self.requires_grad.__getitem__, sent_to))
+            and (type(settled) is float or is_float(settled))
         )
         if len(operands) > len(operation.derivatives):
             self._check_constants(operation, operands)
-        is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
+        is_number = operation.arithmetic and all(map(self.is_number.__getitem__, operands))
         node = self._append(operation, operands, settled, requires_grad, is_number, span)
         is_plain = len(operands) == len(operation.rules) <= 2 and not operation.variadic
-        if is_plain and not attributes and self._are_floats(node, *operands):
+        if is_plain and not attributes and type(settled) is float and self._are_floats(operands):
             self.scalar_rules[node] = operation.rules
         if attributes:
             self.attributes[node] = attributes
         if has_model:
             self.reach[node] = len(sent_to)
         return node
+
+    def make_leaf(self, node: int) -> None:
+        """Let a node that requires no grad, and that nothing is computed from, require grad."""
+        self.requires_grad[node] = 1
+        if self.operation[node] is not None:
+            self.made_leaves.add(node)
+            self.scalar_rules[node] = None
+            self.reach[node] = 0
+
+    def is_leaf(self, node: int) -> bool:
+        """Whether no operation stands between a node and its gradient's end, as torch has it."""
+        return self.operation[node] is None or node in self.made_leaves
+
+    def is_used(self, node: int) -> bool:
+        """Whether anything is computed from `node`."""
+        return any(node in operands for operands in self.operands[node + 1 :])
 
     def _check_constants(self, operation: Operation, operands: tuple[int, ...]) -> None:
         """Refuse the weights of a loss where they require grad, as torch does."""
@@ -116,9 +148,9 @@ class Graph:
                     "give it `requires_grad: false`, or write it as `torch.tensor(…)`",
                 )
 
-    def _are_floats(self, *nodes: int) -> bool:
+    def _are_floats(self, nodes: tuple[int, ...]) -> bool:
         """Whether all are Python's floats, not arrays, `np.float32` or whole numbers."""
-        return all(type(self.value[node]) is float for node in nodes)
+        return {type(self.value[node]) for node in nodes} == {float}
 
     def _compute(
         self,
@@ -155,7 +187,7 @@ class Graph:
         cannot take what reaches it, StoppedError once it `is_unwanted`.
         """
         other = copy(self)
-        other.budget = Budget(is_unwanted)
+        other.budget = Budget(is_unwanted=is_unwanted)
         other.value = values = list(self.value)
         for node, value in changed.items():
             values[node] = value
@@ -192,6 +224,8 @@ class Graph:
     ) -> int:
         self.operation.append(operation)
         self.operands.append(operands)
+        self.edge_operands.extend(operands)
+        self.edge_counts.append(len(operands))
         self.value.append(value)
         self.requires_grad.append(requires_grad)
         self.is_number.append(is_number)
@@ -214,27 +248,29 @@ class Graph:
         return (*leaves, *sorted(self.retained))
 
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Consumer, position and operand of every edge, int32, in the order of a backward pass:
-        consumers from the last to the first, the operands of each from left to right. Operands
-        that nothing can be sent to are left out."""
-        operands = self.operands[::-1]
-        if self.reach:
-            operands = [self.differentiated(node) for node in reversed(range(len(self)))]
-        counts = np.fromiter(map(len, operands), np.int32, len(operands))
-        receivers = np.fromiter(chain.from_iterable(operands), np.int32, int(counts.sum()))
-        consumers = np.repeat(np.arange(len(operands), dtype=np.int32)[::-1], counts)
-        firsts = np.cumsum(counts, dtype=np.int32) - counts
-        positions = np.arange(len(receivers), dtype=np.int32) - np.repeat(firsts, counts)
-        return consumers, positions, receivers
+        """Consumer (int32), position (int16) and operand (int32) of every edge.
+
+        In the order of a backward pass: consumers from the last to the first, the operands of each
+        from left to right. Operands that nothing can be sent to are left out.
+        """
+        counts = np.array(self.edge_counts, np.int32)
+        firsts = np.cumsum(counts, dtype=np.int32) - counts  # where each node's operands begin
+        for node, reach in self.reach.items():
+            counts[node] = reach
+        counts, firsts = counts[::-1], firsts[::-1]
+        consumers = np.repeat(np.arange(len(self) - 1, -1, -1, dtype=np.int32), counts)
+        begun = np.cumsum(counts, dtype=np.int32) - counts
+        positions = np.arange(len(consumers), dtype=np.int32) - np.repeat(begun, counts)
+        receivers = np.array(self.edge_operands, np.int32)[positions + np.repeat(firsts, counts)]
+        return consumers, positions.astype(np.int16), receivers
 
     def is_cut_off(self, node: int) -> bool:
         """Whether no gradient goes from a computed node to operands that do require one.
 
         So it is with `detach()`, inside of `with no_grad:`, and for comparisons.
         """
-        return not self.requires_grad[node] and any(
-            self.requires_grad[operand] for operand in self.operands[node]
-        )
+        is_end = not self.requires_grad[node] or node in self.made_leaves
+        return is_end and any(self.requires_grad[operand] for operand in self.operands[node])
 
     def cut_behind(self, node: int) -> int | None:
         """The last node that is cut off, among those that `node` is computed from and itself."""
@@ -251,7 +287,7 @@ class Graph:
 
     def grad_fn(self, node: int) -> str:
         """The name torch gives the node's `grad_fn`; empty where that is None."""
-        while self.requires_grad[node]:
+        while self.requires_grad[node] and node not in self.made_leaves:
             operation = self.operation[node]
             if operation is None:
                 break
@@ -295,10 +331,6 @@ def called(
 
     Sizes are checked first.
     """
-    if operation.variadic and len(values) > MAX_OPERANDS:
-        raise LimitError(
-            f"`{operation.name}` takes {MAX_OPERANDS:,} values at most, not {len(values):,}"
-        )
     if (operation.elementwise or operation.broadcasts) and np.ndarray in map(type, values):
         check_broadcast(*map(shape_of, values))
     return _evaluated(function, operation, values, attributes)
@@ -323,6 +355,12 @@ def _evaluated(
 def _refused(operation: Operation, values: list[Value], error: Exception) -> OperandError:
     """numpy's refusal in words that name the operation and the shapes."""
     shapes = " and ".join(str(shape_of(value)) for value in values)
+    if isinstance(error, TypeError) and "bool" in map(dtype_of, values):
+        dtypes = " and ".join(dtype_of(value) for value in values)
+        return OperandError(
+            f"`{operation.symbol or operation.name}` is not defined for {dtypes}",
+            "make numbers of truth values: `m.float()`",
+        )
     if operation.elementwise and len(values) > 1:
         return OperandError(
             f"`{operation.symbol or operation.name}` cannot broadcast shapes {shapes}",

@@ -7,21 +7,25 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backprop_engine.backward import backward, bytes_of_pass
+from backprop_engine.backward import DerivativeError, backward, bytes_of_pass
 from backprop_engine.budget import LimitError
 from backprop_engine.collector import collector_paused
 from backprop_engine.environment import Environment
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph, RecomputingError
+from backprop_engine.scenarios.refused import grad_of_non_leaf
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
 from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
 from backprop_engine.values import Value, full_like, is_float, settle, shape_of
 
 
-def record(scenario: Scenario) -> Trace:
-    """The complete trace of `scenario`; ScenarioError where it cannot be run."""
-    return Runner(scenario).run()
+def record(scenario: Scenario, seconds: float | None = None) -> Trace:
+    """The complete trace of `scenario`; ScenarioError where it cannot be run.
+
+    `seconds` is how long it may take, if not as long as everywhere.
+    """
+    return Runner(scenario, seconds).run()
 
 
 def recorded(graph: Graph, output: int) -> Trace:
@@ -41,10 +45,11 @@ class Runner:
     Raises ScenarioError where the scenario cannot be run.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
+        """`seconds` is how long the first run may take, if not as long as everywhere."""
         self._scenario = scenario
         with collector_paused(), np.errstate(all="ignore"):
-            self._evaluation = Evaluation(scenario)
+            self._evaluation = Evaluation(scenario, seconds)
 
     def run(
         self,
@@ -85,7 +90,7 @@ class _Recorder:
     graph: Graph
     passes: list[Pass] = field(default_factory=list)
     columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
-    """Of each pass the senders, receivers and positions."""
+    """Senders, receivers and positions of the steps, in parts."""
     contributions: list[Value | None] = field(default_factory=list)
     totals: list[Value | None] = field(default_factory=list)
 
@@ -114,6 +119,21 @@ class _Recorder:
             raise self._error(one, "there is no memory left", "use smaller arrays") from None
         except LimitError as error:
             raise self._error(one, str(error), error.fix) from None
+        except DerivativeError as error:
+            raise self._underivable(one, error) from error
+
+    def _underivable(self, one: Backward, error: DerivativeError) -> ScenarioError:
+        """The error at the operation whose derivative cannot be computed with these values."""
+        operation = self.graph.operation[error.node]
+        name = "" if operation is None else operation.name
+        operand = self.graph.names.get(self.graph.operands[error.node][error.position])
+        by = f"`{operand}`" if operand else f"operand {error.position + 1}"
+        problem = Problem(
+            f"the derivative of `{name}` by {by} cannot be computed here: {error}",
+            self.graph.span[error.node] or one.span,
+            fix="give it other values, or `.detach()` the operand",
+        )
+        return ScenarioError(self.scenario.source, problem)
 
     def trace(self, assigned: Mapping[str, int]) -> Trace:
         """What was recorded."""
@@ -141,13 +161,10 @@ class _Recorder:
 
     def _forward(self) -> None:
         """One step for each operation, in the order they ran."""
-        computed = (operation is not None for operation in self.graph.operation)
-        nodes = np.flatnonzero(np.fromiter(computed, np.bool_, len(self.graph))).astype(np.int32)
-        nowhere = np.full(len(nodes), NO_NODE, np.int32)
+        nodes = self.graph.computed
         nothing = [None] * len(nodes)
-        self._add_pass(
-            PassKind.FORWARD, "forward", (nodes, nowhere, nowhere), nothing, nothing, grads=None
-        )
+        self._add_steps((nodes, *_nowhere(len(nodes))), nothing, nothing)
+        self._end_pass(PassKind.FORWARD, "forward")
 
     def _backward(self, one: Backward) -> None:
         """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
@@ -161,34 +178,31 @@ class _Recorder:
                 both = total if before is None else settle(before + total, self.graph.dtype)
                 self.grads[leaf] = both
         nodes, positions, operands = done.edges
-        self.contributions.append(seed)
-        self.totals.append(seed)
-        self._add_pass(
-            PassKind.BACKWARD,
-            f"backward {one.output}",
-            (_after(output, nodes), _after(output, operands), _after(NO_NODE, positions)),
-            done.contributions,
-            done.totals,
-            output,
-            grads=dict(self.grads),
-        )
+        there, no_position = np.full(1, output, np.int32), _nowhere(1)[1]
+        self._add_steps((there, there, no_position), [seed], [seed])
+        self._add_steps((nodes, operands, positions), done.contributions, done.totals)
+        self._end_pass(PassKind.BACKWARD, f"backward {one.output}", output)
 
     def _retain(self, one: Retain) -> None:
         node = self.environment.node(one.name, one.span)
         if not self.graph.requires_grad[node]:
+            reason, _ = self._why_no_grad(node)
             raise self._error(
                 one,
-                "can't retain_grad on Tensor that has requires_grad=False: "
-                f"`{one.name}` depends on no input that requires grad",
-                "leave it out",
+                f"can't retain_grad on Tensor that has requires_grad=False: `{one.name}` {reason}",
+                f"leave it out: no gradient ever reaches `{one.name}`",
             )
-        if self.graph.operation[node] is not None:  # a leaf keeps its `.grad` anyway
+        if not self.graph.is_leaf(node):  # a leaf keeps its `.grad` anyway
             self.graph.retained.add(node)
 
     def _grad_owner(self, name: str, span: Span) -> int:
         """The node whose `.grad` is meant: the input of that name before any other."""
         found = self.graph.inputs.get(name)
-        return self.environment.node(name, span) if found is None else found
+        node = self.environment.node(name, span) if found is None else found
+        if not self.graph.is_leaf(node) and node not in self.graph.retained:
+            problem = grad_of_non_leaf(name, span).problem
+            raise ScenarioError(self.scenario.source, problem)
+        return node
 
     def _zero_grad(self, one: ZeroGrad) -> None:
         """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
@@ -209,15 +223,9 @@ class _Recorder:
                 )
             self.grads[leaf] = full_like(before, 0.0)
             name = f"{one.name}.grad.zero_()"
-        nowhere = np.full(1, NO_NODE, np.int32)
-        self._add_pass(
-            PassKind.ZERO_GRAD,
-            name,
-            (nowhere, nowhere, nowhere),
-            [None],
-            [None],
-            grads=dict(self.grads),
-        )
+        nowhere, no_position = _nowhere(1)
+        self._add_steps((nowhere, nowhere, no_position), [None], [None])
+        self._end_pass(PassKind.ZERO_GRAD, name)
 
     def _resolve_hints(self) -> dict[int, str]:
         """The scenario's hints by node."""
@@ -236,12 +244,12 @@ class _Recorder:
     def _seed(self, one: Backward, output: int) -> Value:
         graph, value = self.graph, self.graph.value[output]
         if not graph.requires_grad[output]:
-            reason, fix = self._why_no_grad(one, output)
+            reason, fix = self._why_no_grad(output)
             raise self._error(
                 one,
                 "element 0 of tensors does not require grad and does not have a grad_fn: "
                 f"`{one.output}` {reason}",
-                fix,
+                fix or (_REQUIRES_GRAD if one.is_call else "give an input `requires_grad: true`"),
             )
         shape = shape_of(value)
         gradient = one.gradient
@@ -266,17 +274,18 @@ class _Recorder:
             )
         return settle(gradient, graph.dtype)
 
-    def _why_no_grad(self, one: Backward, output: int) -> tuple[str, str]:
-        """Why an output does not require grad, and what to do."""
+    def _why_no_grad(self, node: int) -> tuple[str, str]:
+        """Why a node does not require grad, and what to do; nothing where an input is to blame."""
         graph = self.graph
-        cut = graph.cut_behind(output)
+        if graph.operation[node] is None:
+            if is_float(graph.value[node]):
+                return "is a leaf that does not require grad", ""
+            fix = "write its numbers with a point, such as `2.`, and `requires_grad=True`"
+            return "is a leaf that is not of floating point dtype, and so cannot require grad", fix
+        cut = graph.cut_behind(node)
         operation = None if cut is None else graph.operation[cut]
         if cut is None or operation is None:
-            cure = "write `requires_grad=True` into its `torch.tensor(…)`"
-            return (
-                "depends on no input that requires grad",
-                cure if one.is_call else "give an input `requires_grad: true`",
-            )
+            return "depends on no input that requires grad", ""
         if operation.differentiable and is_float(graph.value[cut]):
             reason = "but was computed inside of `no_grad`"
             fix = f"take `{graph.names.get(cut, operation.name)}` out of the block"
@@ -288,28 +297,29 @@ class _Recorder:
     def _error(self, one: Backward | ZeroGrad | Retain, message: str, fix: str) -> ScenarioError:
         return ScenarioError(self.scenario.source, Problem(message, one.span, fix=fix))
 
-    def _add_pass(
+    def _add_steps(
         self,
-        kind: PassKind,
-        name: str,
         columns: tuple[np.ndarray, np.ndarray, np.ndarray],
         contributions: Sequence[Value | None],
         totals: Sequence[Value | None],
-        output: int | None = None,
-        *,
-        grads: dict[int, Value | None] | None,
     ) -> None:
-        start = self.passes[-1].stop if self.passes else 0
         self.columns.append(columns)
         self.contributions += contributions
         self.totals += totals
-        stop = len(self.contributions)
+
+    def _end_pass(self, kind: PassKind, name: str, output: int | None = None) -> None:
+        """The steps added since the last pass are one."""
+        start, stop = self.passes[-1].stop if self.passes else 0, len(self.contributions)
+        grads = None if kind is PassKind.FORWARD else dict(self.grads)
         self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads))
 
 
-def _after(first: int, column: np.ndarray) -> np.ndarray:
-    """The column with an entry for the seed before it."""
-    return np.concatenate((np.full(1, first, np.int32), column))
+_REQUIRES_GRAD = "write `requires_grad=True` into its `torch.tensor(…)`"
+
+
+def _nowhere(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Receivers and positions of steps that send nothing."""
+    return np.full(steps, NO_NODE, np.int32), np.full(steps, NO_NODE, np.int16)
 
 
 def _with_gradient(one: Backward) -> str:

@@ -133,7 +133,7 @@ class Trace:
     receivers: np.ndarray
     """The node that receives, int32: the operand, a seed's own node; NO_NODE elsewhere."""
     positions: np.ndarray
-    """The operand's position, int32; NO_NODE where there is none."""
+    """The operand's position, int16; NO_NODE where there is none."""
     contributions: Sequence[Value | None]
     totals: Sequence[Value | None]
 

@@ -74,6 +74,9 @@ def unbroadcast(gradient: Value, shape: Shape) -> Value:
     return summed.reshape(shape)
 
 
+_TOO_WIDE: Final = 2**63
+
+
 def evaluate(
     function: Callable[..., Any], operands: Sequence[Any], attributes: Mapping[str, Any]
 ) -> Any:
@@ -85,8 +88,15 @@ def evaluate(
     try:
         return function(*operands, **attributes)
     except ArithmeticError:
-        promoted = [np.float64(x) if type(x) is float else x for x in operands]
-        return function(*promoted, **attributes)
+        promoted = map(_promoted, operands)
+        return function(*promoted, **{name: _promoted(x) for name, x in attributes.items()})
+
+
+def _promoted(x: Any) -> Any:
+    """A number of Python's as numpy's, whose arithmetic does not raise."""
+    if type(x) is float:
+        return np.float64(x)
+    return np.int64(x) if type(x) is int and abs(x) < _TOO_WIDE else x
 
 
 def elementary(
@@ -142,10 +152,38 @@ erfc = elementary(math.erfc, _each(math.erfc))
 def where(condition: Any, a: Any, b: Any) -> Any:
     """`a` where `condition` holds, `b` elsewhere; neither is multiplied, so no `0 · inf`."""
     if type(condition) is bool:
-        chosen = a if condition else b
+        chosen, other = (a, b) if condition else (b, a)
+        if shape_of(other) in ((), shape_of(chosen)):
+            return chosen
         shape = np.broadcast_shapes(shape_of(a), shape_of(b))
         return chosen if shape_of(chosen) == shape else np.full(shape, chosen)
+    if _is_zero(a) and _are_floats(b) and _is_mask(condition, b.shape):
+        return _zeroed(condition, b)
     return np.where(condition, a, b)
+
+
+def _is_zero(value: Any) -> bool:
+    return type(value) is float and value == 0.0 and math.copysign(1.0, value) > 0
+
+
+def _are_floats(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype.kind == "f"
+
+
+def _is_mask(condition: Any, shape: Shape) -> bool:
+    return shape_of(condition) == shape and condition.dtype == np.bool_
+
+
+def _zeroed(condition: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """`np.where(condition, 0.0, value)` by the bits of floats, of which all or none are kept.
+
+    numpy's own branches at each element, which takes four times as long where no pattern is.
+    """
+    bits = np.dtype(f"i{value.itemsize}")
+    kept = condition.astype(bits)
+    kept -= 1  # 0 where the condition holds, else −1, which is all ones
+    zeroed: np.ndarray = np.bitwise_and(value.view(bits), kept, out=kept).view(value.dtype)
+    return zeroed
 
 
 def sign(a: Any) -> Any:
@@ -156,6 +194,8 @@ def sign(a: Any) -> Any:
 def power(a: Any, b: Any) -> Any:
     """`a ** b`, nan where the real power does not exist; squares and cubes as torch forms them."""
     if isinstance(b, float | np.float32):
+        if b == 1:
+            return a
         if b == 2:
             return a * a
         if b == 3:
@@ -166,4 +206,18 @@ def power(a: Any, b: Any) -> Any:
         except (ZeroDivisionError, OverflowError):
             return float(np.power(a, b))
         return math.nan if isinstance(result, complex) else result
-    return np.power(a, b)
+    return of_numbers(np.power)(a, b)
+
+
+def of_numbers(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A function of two values that is not defined for two truth values, as in torch.
+
+    numpy would make numbers of eight bits; here that is a TypeError.
+    """
+
+    def checked(a: Any, b: Any) -> Any:
+        if type(a) is not float and dtype_of(a) == dtype_of(b) == "bool":
+            raise TypeError(f"`{function.__name__}` of truth values")
+        return function(a, b)
+
+    return checked

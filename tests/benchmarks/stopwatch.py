@@ -1,8 +1,8 @@
 """Measures one program of this folder in a process of its own: `stopwatch MODULE:FUNCTION`.
 
-The function prepares, and returns what is timed. With `+collector` behind its name Python's cyclic
-collector runs as it does by default; else it is off. With `+memory` the answer is the memory, in
-bytes, that the result of the first run holds.
+The function prepares, and returns what is timed; the answer is the median of a few runs. With
+`+collector` behind its name Python's cyclic collector runs as it does by default; else it is off.
+With `+memory` the answer is the memory, in bytes, that the result of the first run holds.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ from pathlib import Path
 from typing import Any
 
 ROUNDS = 5
-ENOUGH = 0.5
-"""Seconds: short runs are repeated until they come to so much together."""
+SHORT = 0.02
+"""Seconds: shorter runs are timed so many at once that they take at least this long, as `timeit`
+does. Before each timing the collector empties the caches, which a run of 2 ms would feel."""
 
 
-def seconds(run: Callable[[], Any], *, collecting: bool = False) -> float:
-    """CPU seconds of one run."""
+def seconds(run: Callable[[], Any], *, times: int = 1, collecting: bool = False) -> float:
+    """CPU seconds of one run, out of so many in a row."""
     gc.collect()
     gc.freeze()  # what is there already is not for `run` to pay for
     if not collecting:
         gc.disable()
     start = time.process_time()
-    result = run()
+    for _ in range(times):
+        run()
     took = time.process_time() - start
-    del result
     gc.enable()
     gc.unfreeze()
-    return took
+    return took / times
 
 
 def held() -> int:
@@ -44,7 +45,7 @@ def held() -> int:
 
 
 def main() -> None:
-    """Print the median of a few runs, after one to warm up; or the memory of the first."""
+    """Print the seconds of a run, after one to warm up; or the memory of the first."""
     name, _, wish = sys.argv[1].partition("+")
     module, _, function = name.partition(":")
     sys.setrecursionlimit(20_000)  # micrograd sorts its graph by recursion
@@ -59,11 +60,11 @@ def main() -> None:
         del result
         return
     run = prepare()
-    run()
-    taken: list[float] = []
-    while len(taken) < ROUNDS or sum(taken) < ENOUGH:
-        taken.append(seconds(run, collecting=wish == "collector"))
-    print(statistics.median(taken))
+    times = 1 + int(SHORT / seconds(run))
+    collecting = wish == "collector"
+    print(
+        statistics.median(seconds(run, times=times, collecting=collecting) for _ in range(ROUNDS))
+    )
 
 
 if __name__ == "__main__":

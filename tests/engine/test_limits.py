@@ -81,6 +81,12 @@ def refusal_of(text: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize("call", ["hstack([{}])", "stack([{}])", "einsum('i->', {})"])
+def test_an_operation_takes_ten_thousand_values_at_most(call):
+    many = ", ".join(["x"] * 10_001)
+    assert "10,000 values at most, not 10,001" in refusal_of(f"x=1, y=torch.{call.format(many)}")
+
+
 @pytest.mark.parametrize("text", TOO_MANY)
 def test_what_would_be_too_large_is_refused_before_it_is_made(text: str) -> None:
     tracemalloc.start()

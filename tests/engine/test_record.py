@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from backprop_engine.backward import backward
 from backprop_engine.budget import StoppedError
 from backprop_engine.record import Runner, record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
@@ -279,6 +280,31 @@ def test_what_an_operation_cannot_take_is_refused_where_it_stands():
 def test_a_slope_that_is_zero_everywhere_still_has_the_shape_of_the_operand():
     trace = runner("x=[[1,2],[0,4]], y=sum(x**0)").run()
     assert trace.passes[1].grads[0].tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x=2, y=x*x + x, unused=y*x",
+        "x=[1,2], k=[3,4], h=x.detach()*k, y=(h*x).sum()",
+        "x=[[1,2],[3,4]], z=[1,2,3,4], y=(x.view_as(z)[[0, 0, 2]] * z[:3]).sum(), w=y*2",
+        "x=[1,2], y=torch.cat([x, x*2, x]).sum()",
+        "x=3, y=relu(-x)*x, z=y",
+    ],
+)
+def test_the_columns_of_a_pass_name_each_contribution_in_the_order_sent(text):
+    graph = shorthand(text).graph
+    for output in [node for node in graph.computed.tolist() if graph.requires_grad[node]]:
+        done = backward(graph, output, np.ones(np.shape(graph.value[output])))
+        expected = [
+            (node, position, operand)
+            for node in range(output, -1, -1)
+            if done.gradient[node] is not None
+            for position, operand in enumerate(graph.differentiated(node))
+            if graph.requires_grad[operand]
+        ]
+        assert list(zip(*(column.tolist() for column in done.edges), strict=True)) == expected
+        assert len(done.contributions) == len(expected)
 
 
 LONG = "x=2, y=x\nfor i in range(9000): y = y*1.0001 + x"

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from tests.tui.stillness import until
 
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
@@ -185,8 +186,7 @@ async def test_nothing_moves_when_play_starts(opened, text_of):
 async def test_a_timer_makes_the_steps(opened):
     async with opened() as pilot:
         await pilot.press(*["greater_than_sign"] * 4, "p")
-        await pilot.pause(0.3)
-        assert pilot.app.session.cursor > 0
+        await until(pilot, lambda: pilot.app.session.cursor > 0)
 
 
 # Panes

@@ -1,15 +1,22 @@
-"""The application: one session, commands that replace it, and the screens that draw it."""
+"""The application: one session, commands that replace it, and the screens that draw it.
+
+Screens are imported where they are opened, and all of them once the first frame is there: they
+would take a tenth of the time until then.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 import os
+import pkgutil
 import signal
 import sys
 from collections.abc import Iterable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,29 +29,22 @@ from textual.screen import Screen
 
 from backprop_engine.source import Source
 from backprop_engine.trace import Trace
+from backprop_tui import screens
 from backprop_tui import session as do
 from backprop_tui.commands import BY_NAME
 from backprop_tui.config.settings import Settings
 from backprop_tui.glyphs import AsciiFilter, Glyphs, glyphs_for
 from backprop_tui.inside import step_out
 from backprop_tui.memory.keeper import Keeper
-from backprop_tui.messages import Changed
+from backprop_tui.messages import Changed, ScenarioChosen
 from backprop_tui.navigation.playing import is_playing, pause
-from backprop_tui.opening import SMALL, Refusal, Target, size_of
+from backprop_tui.opening import Refusal, Target
 from backprop_tui.oracle_app import AsksSympy, AsksTorch, OracleApp
 from backprop_tui.palette import CommandList
+from backprop_tui.patience import PATIENCE, begin
 from backprop_tui.reload.reading import read_session
-from backprop_tui.screens.asking import ASKING
-from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
-from backprop_tui.screens.help import HelpScreen
-from backprop_tui.screens.inspector import InspectorScreen
-from backprop_tui.screens.picker import PickerScreen
-from backprop_tui.screens.problem import ProblemScreen
-from backprop_tui.screens.reading import ReadingScreen
-from backprop_tui.screens.search import SearchPrompt
-from backprop_tui.screens.whatif import WhatIfScreen
-from backprop_tui.screens.working import WorkingScreen
+from backprop_tui.screens.following import Following
 from backprop_tui.session import Change, Session
 from backprop_tui.stops.continuing import cancel
 from backprop_tui.styles.themes import BLACKBOARD, WHITEBOARD
@@ -53,9 +53,6 @@ from backprop_tui.whatif import editing as changing
 from backprop_tui.widgets.bars import KeyBar
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.timeline import Timeline
-
-_FOLLOWING = (WhatIfScreen, DebuggerScreen, BreakpointList, SearchPrompt, InspectorScreen)
-"""The screens that draw each change of the session."""
 
 
 class DebuggerApp(OracleApp):
@@ -71,7 +68,7 @@ class DebuggerApp(OracleApp):
         """A worker has read a scenario."""
 
         target: Target
-        result: Session | Refusal
+        reading: Future[Session | Refusal]
 
     def __init__(
         self,
@@ -117,9 +114,12 @@ class DebuggerApp(OracleApp):
 
     def on_mount(self) -> None:
         """Show the list of a folder, or open what is no folder."""
+        self.call_after_refresh(gc.enable)  # the command line has switched it off to start sooner
         if not self.is_headless:
             self._end_in_order()
         if isinstance(self._target, Path) and self._target.is_dir():
+            from backprop_tui.screens.picker import PickerScreen
+
             self.push_screen(PickerScreen(self._target, self.glyphs))
         else:
             self.open(self._target)
@@ -138,30 +138,33 @@ class DebuggerApp(OracleApp):
                 loop.add_signal_handler(number, partial(self.exit, None, 128 + number))
 
     def open(self, target: Target) -> None:
-        """Read `target`, a long one in a thread, and show it."""
+        """Read `target` and show it: before the first paint, where that is soon enough."""
         self.opened_target = target
         self.watch_file()
-        if size_of(target) <= SMALL:
-            # Before the first paint, so that nothing flickers.
-            self._show_opened(read_session(target))
-            return
-        self.push_screen(ReadingScreen(target.name if isinstance(target, Source) else str(target)))
-        self.run_worker(
-            lambda: self.post_message(self.Opened(target, read_session(target))),
-            thread=True,
-            group="opening",
-            exclusive=True,
-        )
+        reading = begin(partial(read_session, target))
+        wait((reading,), PATIENCE)
+        if reading.done():
+            self._show_opened(reading.result())
+        else:
+            from backprop_tui.screens.reading import ReadingScreen
+
+            name = target.name if isinstance(target, Source) else str(target)
+            self.push_screen(ReadingScreen(name))
+            reading.add_done_callback(lambda _: self.post_message(self.Opened(target, reading)))
 
     @on(Opened)
     def _finish_opening(self, event: Opened) -> None:
+        from backprop_tui.screens.reading import ReadingScreen
+
         if isinstance(self.screen, ReadingScreen) and event.target == self.opened_target:
             self.pop_screen()
-            self._show_opened(event.result)
+            self._show_opened(event.reading.result())
 
     def _show_opened(self, result: Session | Refusal) -> None:
         self.refusal = None
         if isinstance(result, Refusal):
+            from backprop_tui.screens.problem import ProblemScreen
+
             if not self._has_list and not result.is_lesson:
                 self.refusal = result
             self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
@@ -183,9 +186,10 @@ class DebuggerApp(OracleApp):
             gc.collect()  # what an earlier scenario has left
         gc.freeze()
         self.look_into(trace)
+        self.run_worker(_import_screens, thread=True, group="importing")
 
-    @on(PickerScreen.Chosen)
-    def _open_chosen(self, event: PickerScreen.Chosen) -> None:
+    @on(ScenarioChosen)
+    def _open_chosen(self, event: ScenarioChosen) -> None:
         self.open(event.path)
 
     # Showing
@@ -217,7 +221,7 @@ class DebuggerApp(OracleApp):
     def redraw(self) -> None:
         """Draw the session in every screen that follows it."""
         for screen in self.screen_stack if self.is_running else ():
-            if self.session is not None and isinstance(screen, _FOLLOWING):
+            if self.session is not None and isinstance(screen, Following):
                 screen.show(self._view(self.session))
 
     @on(Changed)
@@ -233,6 +237,8 @@ class DebuggerApp(OracleApp):
             return
         work = "" if command.takes_long is None else command.takes_long(session)
         if work:
+            from backprop_tui.screens.working import WorkingScreen
+
             screen = WorkingScreen(self.glyphs.text(work), partial(command.apply, session))
             self.push_screen(screen, self._change)
         else:
@@ -248,6 +254,8 @@ class DebuggerApp(OracleApp):
         if reason:
             self.session = replace(session, notice=reason)
         else:
+            from backprop_tui.screens.asking import ASKING
+
             self.push_screen(ASKING[name](self._view(session)), self._change)
 
     def _change(self, change: Change | None) -> None:
@@ -279,6 +287,8 @@ class DebuggerApp(OracleApp):
 
     def action_help(self) -> None:
         """Show the help screen."""
+        from backprop_tui.screens.help import HelpScreen
+
         focused = None if self.focused is None else self.focused.id
         topic = getattr(self.screen, "TOPIC", focused or "")
         self.push_screen(HelpScreen(self.glyphs, topic, self.settings.keymap))
@@ -291,6 +301,8 @@ class DebuggerApp(OracleApp):
         if session.outline.is_reference[session.row]:
             self.session = do.lead(session)
         else:
+            from backprop_tui.screens.inspector import InspectorScreen
+
             self.session = session = do.select(session, session.row)
             self.push_screen(InspectorScreen(self._view(session)))
 
@@ -338,3 +350,9 @@ class DebuggerApp(OracleApp):
     @on(KeyBar.Chosen)
     async def _click_key(self, event: KeyBar.Chosen) -> None:
         await self.run_action(BY_NAME[event.command].action)
+
+
+def _import_screens() -> None:
+    """Those that open later, so that they open at once."""
+    for module in pkgutil.iter_modules(screens.__path__, f"{screens.__name__}."):
+        import_module(module.name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -277,6 +278,7 @@ def _open(options: argparse.Namespace) -> int:
             "the screen needs a terminal, and this is none.\n"
             "`backprop-tui check SCENARIO` and `backprop-tui trace SCENARIO` work everywhere"
         )
+    gc.disable()  # what is imported stays; the app enables it with its first frame
     from backprop_tui.library import bundled_scenarios
 
     target = options.targets[0] if options.targets else bundled_scenarios()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +23,8 @@ from backprop_tui.glyphs import Glyphs
 from backprop_tui.inside import stack
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.memory.layout import Layout
-from backprop_tui.opening import SMALL, Refusal, Target, size_of
+from backprop_tui.opening import Refusal, Target
+from backprop_tui.patience import PATIENCE, begin
 from backprop_tui.reload import watching
 from backprop_tui.reload.editor import Editor, at_line, find_editor
 from backprop_tui.reload.keeping import carry
@@ -61,7 +63,7 @@ class LivingApp(SessionApp):
         """A worker has read the file again."""
 
         target: Target
-        result: Session | Refusal
+        reading: Future[Session | Refusal]
 
     def __init__(self, keeper: Keeper | None = None, *, fresh: bool = False) -> None:
         super().__init__()
@@ -156,36 +158,34 @@ class LivingApp(SessionApp):
             self.session = replace(self.session, notice=notice)
 
     def _read_again(self) -> None:
-        """Read the file now, a long one in a thread."""
+        """Read the file now."""
         session, target = self.session, self.opened_target
         if session is None:
             return
-        if size_of(target) <= SMALL and session.whatif.seconds <= editing.LONG:
-            self._take_again(self.ReadAgain(target, read_again(target, session)))
-            return
-        self._is_reading = True
-        self._say("reading again …")
-        self.run_worker(
-            lambda: self.post_message(self.ReadAgain(target, read_again(target, session))),
-            thread=True,
-            group="reading",
-            exclusive=True,
-        )
+        reading = begin(partial(read_again, target, session))
+        wait((reading,), PATIENCE)
+        if reading.done():
+            self._take_again(self.ReadAgain(target, reading))
+        else:
+            self._is_reading = True
+            self._say("reading again …")
+            reading.add_done_callback(lambda _: self.post_message(self.ReadAgain(target, reading)))
 
     @on(ReadAgain)
     def _take_again(self, event: ReadAgain) -> None:
         self._is_reading = False
         if self.session is None or event.target != self.opened_target:
             return
-        if isinstance(event.result, Refusal):
-            self.trouble = event.result
+        result = event.reading.result()
+        if isinstance(result, Refusal):
+            self.trouble = result
             self._say("")
             self.redraw()
             return
         self.trouble = None
         if isinstance(self.screen, TroubleScreen):
             self.pop_screen()
-        self.session = carry(self.session, event.result)
+        self.session = carry(self.session, result)
 
     def action_read_again(self) -> None:
         """Show what is wrong with the file; where nothing is known to be, read it again."""

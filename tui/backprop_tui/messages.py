@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from textual.message import Message
 
@@ -14,3 +15,10 @@ class Changed(Message):
     """A person wants the session changed."""
 
     change: Change
+
+
+@dataclass
+class ScenarioChosen(Message):
+    """A person has picked a scenario from a list."""
+
+    path: Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Final
 
 from backprop_engine.record import Runner, record
 from backprop_engine.scenarios.loader import load, parse_shorthand
@@ -16,8 +17,10 @@ from backprop_tui.whatif.state import Rerun
 Target = Path | Source | Trace
 """A scenario file, a shorthand, or a run that is recorded already."""
 
-SMALL = 8_000
-"""Bytes of a scenario that is run in no time."""
+LONG: Final = 100_000
+"""Bytes of a scenario that a list gives only the name of."""
+LISTING: Final = 0.1
+"""Seconds that each scenario of a list is run, to see whether it can be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +83,6 @@ def is_the_point(scenario: Scenario, error: ScenarioError) -> bool:
     return expected is not None and expected in error.render()
 
 
-def size_of(target: Target) -> int:
-    """Bytes to read and run; 0 for a file that is not there."""
-    if isinstance(target, Path):
-        return target.stat().st_size if target.is_file() else 0
-    return len(target.text) if isinstance(target, Source) else 0
-
-
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One scenario of a folder: its file, title and first words, or what is wrong with it."""
@@ -97,20 +93,37 @@ class Entry:
     error: str = ""
 
 
-def list_scenarios(folder: Path) -> tuple[Entry, ...]:
-    """The YAML files of `folder` and of those in it, by name; a broken one with its error."""
+def scenario_files(folder: Path) -> tuple[Path, ...]:
+    """The YAML files of `folder` and of those in it, by name."""
     patterns = ("*.yaml", "*.yml", "*/*.yaml", "*/*.yml")
-    files = sorted(path for pattern in patterns for path in folder.glob(pattern))
-    return tuple(_entry(path) for path in files)
+    return tuple(sorted(path for pattern in patterns for path in folder.glob(pattern)))
 
 
-def _entry(path: Path) -> Entry:
+def unread(path: Path) -> Entry:
+    """What a list says of a scenario before it is read."""
+    return Entry(path, path.stem, "")
+
+
+def read_entry(path: Path) -> Entry:
+    """What a list says of a scenario; of a broken one its error."""
+    if path.is_file() and path.stat().st_size > LONG:
+        return unread(path)
     title = path.name
     try:
         scenario = load(path)
         title = scenario.title or path.stem
-        if size_of(path) <= SMALL and scenario.expected_error is None:
-            record(scenario)
+        if scenario.expected_error is None:
+            _try(scenario)
     except ScenarioError as error:
-        return Entry(path, title, "", error.render().partition("\n")[0])
+        return Entry(path, title, "", Refusal(error).headline)
     return Entry(path, title, " ".join(scenario.about.split("\n\n")[0].split()))
+
+
+def _try(scenario: Scenario) -> None:
+    """Raise ScenarioError for what is found wrong with it in a short run."""
+    start = perf_counter()
+    try:
+        record(scenario, LISTING)
+    except ScenarioError:
+        if perf_counter() - start < LISTING:  # else it may be that it just takes longer
+            raise

@@ -19,9 +19,7 @@ from backprop_tui.inside import stack
 from backprop_tui.living_app import LivingApp
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.oracle.agreement import Agreement, agreement
-from backprop_tui.oracle.client import Oracle
 from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
-from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.session import Session
@@ -87,17 +85,16 @@ class OracleApp(LivingApp):
         fresh: bool,
     ) -> None:
         super().__init__(keeper, fresh=fresh)
-        self._oracle: AsksTorch = Oracle() if oracle is None else oracle
-        self._symbolic: AsksSympy = (
-            SymbolicOracle(with_texts=True) if symbolic is None else symbolic
-        )
+        self._oracle = oracle
+        self._symbolic = symbolic
         self._known = Findings()
         self._soon: Timer | None = None
 
     def close_oracles(self) -> None:
         """Let no thread wait for an oracle when the app ends."""
-        self._oracle.close()
-        self._symbolic.close()
+        for oracle in (self._oracle, self._symbolic):
+            if oracle is not None:
+                oracle.close()
 
     def forget_findings(self) -> None:
         """Begin with another scenario, of which nothing is known."""
@@ -108,12 +105,20 @@ class OracleApp(LivingApp):
     def look_into(self, trace: Trace) -> None:
         """Ask torch about `trace`, and look for inf and nan in it, each in a thread."""
         self._known.asked.add(trace)
-        self.run_worker(partial(self._ask, trace), thread=True, group="oracle", exit_on_error=True)
+        self._ask_torch(trace)
         self.run_worker(partial(self._examine, trace), thread=True, group="autopsy")
 
-    def _ask(self, trace: Trace) -> None:
+    def _ask_torch(self, trace: Trace) -> None:
+        if self._oracle is None:
+            from backprop_tui.oracle.client import Oracle
+
+            self._oracle = Oracle()
+        ask = partial(self._ask, self._oracle, trace)
+        self.run_worker(ask, thread=True, group="oracle", exit_on_error=True)
+
+    def _ask(self, oracle: AsksTorch, trace: Trace) -> None:
         with collector_paused():  # as while recording: a report is large and has no cycles
-            state = self._oracle.ask(trace)
+            state = oracle.ask(trace)
             agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
         self.post_message(self.OracleAnswered(trace, state, agreed))
 
@@ -142,8 +147,12 @@ class OracleApp(LivingApp):
     def _start_symbolic(self) -> None:
         """Ask for formulas, the first time that somebody looks."""
         if self.session is not None and isinstance(self.symbolic_state, NotAsked):
+            if self._symbolic is None:
+                from backprop_tui.oracle.symbolic.client import SymbolicOracle
+
+                self._symbolic = SymbolicOracle(with_texts=True)
             self.symbolic_state = self._known.formulas[self.session.trace] = Starting()
-            ask = partial(self._ask_symbolic, self.session.trace)
+            ask = partial(self._ask_symbolic, self._symbolic, self.session.trace)
             self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
 
     def action_ask_again(self) -> None:
@@ -154,13 +163,13 @@ class OracleApp(LivingApp):
         if isinstance(self.oracle_state, Failed):
             self._known.torch.pop(trace, None)
             self.oracle_state = Starting()
-            self.run_worker(partial(self._ask, trace), thread=True, group="oracle")
+            self._ask_torch(trace)
         if isinstance(self.symbolic_state, Failed):
             self.symbolic_state = NOT_ASKED
             self._start_symbolic()
 
-    def _ask_symbolic(self, trace: Trace) -> None:
-        self.post_message(self.SymbolicAnswered(trace, self._symbolic.ask(trace)))
+    def _ask_symbolic(self, oracle: AsksSympy, trace: Trace) -> None:
+        self.post_message(self.SymbolicAnswered(trace, oracle.ask(trace)))
 
     @on(SymbolicAnswered)
     def _take_formulas(self, event: SymbolicAnswered) -> None:

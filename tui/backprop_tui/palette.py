@@ -8,9 +8,7 @@ from functools import partial
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from backprop_tui.commands import key_name
-from backprop_tui.inspecting.keys import palette_entries
 from backprop_tui.screens.debugger import DebuggerScreen
-from backprop_tui.screens.inspector import InspectorScreen
 
 
 class CommandList(Provider):
@@ -31,6 +29,9 @@ class CommandList(Provider):
                 yield Hit(score, matcher.highlight(title), run, help=text)
 
     def _entries(self) -> Iterable[tuple[str, str, str]]:
+        from backprop_tui.inspecting.keys import palette_entries
+        from backprop_tui.screens.inspector import InspectorScreen
+
         if isinstance(self.screen, InspectorScreen):
             yield from ((title, "", action) for title, action in palette_entries())
         if not isinstance(self.screen, DebuggerScreen):

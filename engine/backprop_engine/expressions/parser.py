@@ -1,7 +1,7 @@
 """Statements and expressions as syntax trees.
 
-The grammar is `grammar.lark`; the parser is table-driven (LALR) and builds the tree as it goes,
-so that neither depth nor length of an expression matters.
+The grammar is `grammar.lark` (see grammar.py); the parser is table-driven (LALR) and builds the
+tree as it goes, so that neither depth nor length of an expression matters.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final, NamedTuple, cast
 
 from lark import Lark, Token, Transformer, UnexpectedToken, v_args
@@ -19,7 +18,8 @@ from backprop_engine.collector import collector_paused
 from backprop_engine.expressions import mistakes
 from backprop_engine.expressions.diagnosis import unexpected
 from backprop_engine.expressions.excerpt import Excerpt
-from backprop_engine.expressions.lexer import LITERALS, ProgramLexer, canonical
+from backprop_engine.expressions.grammar import grammar_parser
+from backprop_engine.expressions.lexer import LITERALS, canonical
 from backprop_engine.expressions.reading import Form, Reading
 from backprop_engine.expressions.syntax import (
     Action,
@@ -31,6 +31,7 @@ from backprop_engine.expressions.syntax import (
     Dots,
     DtypeName,
     Expression,
+    FunctionName,
     Literal,
     Loop,
     Name,
@@ -97,7 +98,7 @@ def _parse(reading: Reading, start: str) -> Any:
     try:
         with collector_paused():
             # lark hands anything that is no text on to a lexer of one's own, but is typed `str`
-            return _lark().parse(cast("str", reading), start=start)
+            return _parser().parse(cast("str", reading), start=start)
     except _ChainedError as chain:
         raise mistakes.chained(reading.excerpt.source, chain.first, chain.second) from None
     except UnexpectedToken as refused:
@@ -105,14 +106,8 @@ def _parse(reading: Reading, start: str) -> Any:
 
 
 @cache
-def _lark() -> Lark:
-    return Lark(
-        files("backprop_engine.expressions").joinpath("grammar.lark").read_text("utf-8"),
-        parser="lalr",
-        lexer=ProgramLexer,
-        start=["program", "lone_expression"],
-        transformer=_Builder(),
-    )
+def _parser() -> Lark:
+    return grammar_parser(_Builder())
 
 
 class _Part(NamedTuple):
@@ -284,9 +279,9 @@ class _Builder(Transformer[Token, Any]):
         prefix, _, name = "".join(token.split()).rpartition(".")
         if prefix == "torch" and name in DTYPES:
             return _leaf(DtypeName(DTYPES[name], _span(token)))
-        if name not in CONSTANTS:
-            raise mistakes.unknown_constant(token, _span(token), CONSTANTS)
-        return _leaf(Number(CONSTANTS[name], _span(token)))
+        if name in CONSTANTS:
+            return _leaf(Number(CONSTANTS[name], _span(token)))
+        return _leaf(FunctionName(canonical(name), prefix, _span(token)))
 
     @v_args(inline=True)
     def literal(self, token: Token) -> _Part:

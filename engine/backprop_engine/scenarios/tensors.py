@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -51,11 +52,23 @@ class _Maker:
     is_random: bool = False
 
 
+class Stream:
+    """The random numbers that follow from one seed; numpy.random is imported at the first draw."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    @cached_property
+    def generator(self) -> np.random.Generator:
+        """Draws the next ones, whoever asks."""
+        return np.random.Generator(np.random.PCG64(self.seed))
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where the numbers of tensors come from, besides the text itself."""
 
-    random: np.random.Generator
+    stream: Stream
     known: Known
     """What the names and sizes in it stand for."""
 
@@ -278,11 +291,11 @@ def _full(origin: Origin, size: Expression, fill: Expression) -> Any:
 
 
 def _rand(origin: Origin, size: Expression) -> Any:
-    return origin.random.random(_shape(origin, size))
+    return origin.stream.generator.random(_shape(origin, size))
 
 
 def _randn(origin: Origin, size: Expression) -> Any:
-    return origin.random.standard_normal(_shape(origin, size))
+    return origin.stream.generator.standard_normal(_shape(origin, size))
 
 
 def _randint(
@@ -295,13 +308,13 @@ def _randint(
         raise ProblemError(
             "whole numbers cannot be drawn from this range", high.span, "`low` below `high`"
         )
-    return origin.random.integers(low, stop, _shape(origin, size))
+    return origin.stream.generator.integers(low, stop, _shape(origin, size))
 
 
 def _randperm(origin: Origin, n: Expression) -> Any:
     count = _whole(origin, n, "a count")
     _check_count(count, n.span)
-    return origin.random.permutation(count)
+    return origin.stream.generator.permutation(count)
 
 
 def _eye(origin: Origin, n: Expression, m: Expression | None) -> Any:

@@ -15,6 +15,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from backprop_tui.messages import Changed
+from backprop_tui.screens.following import Following
 from backprop_tui.screens.stop_prompts import BreakpointPrompt
 from backprop_tui.session import Change, Session
 from backprop_tui.stops import editing
@@ -42,7 +43,7 @@ _HITS, _IGNORED = 14, 12
 _MARGINS = 8
 
 
-class BreakpointList(ModalScreen[Change | None]):
+class BreakpointList(Following, ModalScreen[Change | None]):
     """Every key changes the session at once; only going to a hit closes the list."""
 
     TOPIC: ClassVar = "breakpoints"

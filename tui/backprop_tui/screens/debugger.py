@@ -17,6 +17,7 @@ from textual.style import Style
 from backprop_tui.commands import COMMANDS
 from backprop_tui.keymap import Keymap
 from backprop_tui.memory.layout import Layout
+from backprop_tui.screens.following import Following
 from backprop_tui.screens.jump import Hint, letter_at
 from backprop_tui.view import View
 from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, TroubleBar
@@ -43,7 +44,7 @@ _SHARING = ("torch", "symbolic")
 """Panes that share one place on a wide screen: the first, until another is turned to."""
 
 
-class DebuggerScreen(Screen[None]):
+class DebuggerScreen(Following, Screen[None]):
     """Lays the panes out and hands each View on to them."""
 
     class FormulasWanted(Message):

@@ -29,6 +29,7 @@ from backprop_tui.inspecting.wording import (
     number_lines,
     statistics_lines,
 )
+from backprop_tui.screens.following import Following
 from backprop_tui.text import printable
 from backprop_tui.view import View
 from backprop_tui.widgets.array_table import ArrayTable
@@ -42,7 +43,7 @@ _WIDE = 120
 """Columns of a screen that has room for ten elements side by side."""
 
 
-class InspectorScreen(Screen[None]):
+class InspectorScreen(Following, Screen[None]):
     """One node; it follows the run, whose steps can be made from here as well."""
 
     TOPIC: ClassVar = "cells"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +19,9 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from backprop_tui.glyphs import Glyphs
-from backprop_tui.opening import Entry, list_scenarios
+from backprop_tui.messages import ScenarioChosen
+from backprop_tui.opening import Entry, read_entry, scenario_files, unread
+from backprop_tui.patience import PATIENCE, begin_all
 from backprop_tui.text import fit, printable
 from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
@@ -40,16 +44,24 @@ class PickerScreen(Screen[None]):
     ]
 
     @dataclass
-    class Chosen(Message):
-        """A scenario was chosen."""
+    class Read(Message):
+        """A thread has read one of the scenarios."""
 
-        path: Path
+        index: int
+        reading: Future[Entry]
 
     def __init__(self, folder: Path, glyphs: Glyphs) -> None:
         super().__init__()
         self._folder = folder
         self._glyphs = glyphs
-        self._entries = list_scenarios(folder)
+        files = scenario_files(folder)
+        readings = begin_all([partial(read_entry, path) for path in files])
+        done, _ = wait(readings, PATIENCE)
+        self._pending = {at: one for at, one in enumerate(readings) if one not in done}
+        self._entries = [
+            unread(files[at]) if at in self._pending else reading.result()
+            for at, reading in enumerate(readings)
+        ]
 
     def compose(self) -> ComposeResult:
         """A line on the folder, the list, the keys."""
@@ -58,7 +70,7 @@ class PickerScreen(Screen[None]):
         folder = printable(str(self._folder))
         yield Static(
             Content.assemble(
-                ("backprop-tui", "bold"), (f"  {folder} · {count} {noun}", "$foreground-muted")
+                ("backprop-tui", "bold"), (f"  {count} {noun} in {folder}", "$foreground-muted")
             ),
             classes="bar",
         )
@@ -80,6 +92,21 @@ class PickerScreen(Screen[None]):
             for part in ((key, "bold $primary"), (f" {word}  ", "$foreground-muted"))
         ]
         yield Static(Content.assemble(*parts), classes="bar")
+
+    def on_mount(self) -> None:
+        """Fill in what is not read yet, one by one."""
+        for index, reading in self._pending.items():
+            reading.add_done_callback(partial(self._tell, index))
+
+    def _tell(self, index: int, reading: Future[Entry]) -> None:
+        self.post_message(self.Read(index, reading))
+
+    @on(Read)
+    def _fill_in(self, event: Read) -> None:
+        self._entries[event.index] = event.reading.result()
+        width = self.app.size.width - _MARGINS
+        prompt = self._prompt(self._entries[event.index], width)
+        self.query_one(OptionList).replace_option_prompt_at_index(event.index, prompt)
 
     def on_resize(self, event: events.Resize) -> None:
         """Cut the second lines to the new width."""
@@ -108,4 +135,4 @@ class PickerScreen(Screen[None]):
 
     @on(OptionList.OptionSelected)
     def _choose(self, event: OptionList.OptionSelected) -> None:
-        self.post_message(self.Chosen(self._entries[event.option_index].path))
+        self.post_message(ScenarioChosen(self._entries[event.option_index].path))

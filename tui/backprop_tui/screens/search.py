@@ -15,6 +15,7 @@ from textual.widgets import Input, Label
 
 from backprop_tui.messages import Changed
 from backprop_tui.navigation.searching import position, search_for
+from backprop_tui.screens.following import Following
 from backprop_tui.session import Change, Session
 from backprop_tui.text import fit, printable
 from backprop_tui.view import View
@@ -23,7 +24,7 @@ from backprop_tui.widgets.keys import PROMPT_HELP
 _HINT = "a name, an operation, an expression, or grad > 1, value < 0, isnan(grad)"
 
 
-class SearchPrompt(ModalScreen[Change | None]):
+class SearchPrompt(Following, ModalScreen[Change | None]):
     """Searches as one types; enter keeps the match, escape goes back to where one was."""
 
     TOPIC: ClassVar = "search"

@@ -15,6 +15,7 @@ from textual.widgets import Static
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Value
 from backprop_tui.messages import Changed
+from backprop_tui.screens.following import Following
 from backprop_tui.screens.stop_prompts import ExpressionPrompt
 from backprop_tui.session import Change
 from backprop_tui.text import figure, left, printable, right
@@ -71,7 +72,7 @@ def written(value: Value) -> str:
     return str(value.tolist()) if value.size <= _MOST_WRITTEN else ""
 
 
-class WhatIfScreen(ModalScreen[Change | None]):
+class WhatIfScreen(Following, ModalScreen[Change | None]):
     """A line for each name: what the scenario's values give, and what the edited ones do."""
 
     TOPIC: ClassVar = "what-if"

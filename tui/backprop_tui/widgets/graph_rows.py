@@ -347,7 +347,7 @@ def _was(view: View, row: int) -> str:
 
 
 def _grad_fn(trace: Trace, node: int) -> str:
-    if trace.graph.operation[node] is None and trace.graph.requires_grad[node]:
+    if trace.graph.is_leaf(node) and trace.graph.requires_grad[node]:
         return "leaf"
     return trace.graph.grad_fn(node)
 

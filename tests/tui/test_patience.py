@@ -1,0 +1,103 @@
+"""Nothing that takes long keeps the screen from being there."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+from tests.tui.stillness import nobody_waits
+
+from backprop_tui import app as app_module
+from backprop_tui import opening
+from backprop_tui.opening import read_entry
+from backprop_tui.patience import begin, begin_all
+from backprop_tui.screens import picker
+from backprop_tui.screens.debugger import DebuggerScreen
+from backprop_tui.screens.reading import ReadingScreen
+
+MILLION = """
+inputs: {x: 1}
+compute: |
+  for i in range(250000):
+    x = x*1.000001 + 0.000001
+"""
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Opened by the test: until then every reading takes time."""
+    gate, read, entry = threading.Event(), app_module.read_session, opening.read_entry
+
+    def waits(work):
+        def waiting(target):
+            with nobody_waits():
+                gate.wait(60)
+            return work(target)
+
+        return waiting
+
+    for module in (app_module, picker):
+        monkeypatch.setattr(module, "PATIENCE", 0.01)
+    monkeypatch.setattr(app_module, "read_session", waits(read))
+    monkeypatch.setattr(picker, "read_entry", waits(entry))
+    return gate
+
+
+async def test_a_scenario_that_takes_long_says_so_until_then(opened, gate, tmp_path, text_of):
+    path = tmp_path / "lesson.yaml"
+    path.write_text("x=2, y=x**2")
+    async with opened(path) as pilot:
+        assert isinstance(pilot.app.screen, ReadingScreen)
+        assert "reading" in text_of(pilot)
+        gate.set()
+        await until(lambda: isinstance(pilot.app.screen, DebuggerScreen))
+
+
+async def test_while_a_scenario_is_read_q_leaves_at_once(opened, gate, tmp_path):
+    path = tmp_path / "lesson.yaml"
+    path.write_text("x=2, y=x**2")
+    async with opened(path) as pilot:
+        await pilot.press("q")
+        await until(lambda: not pilot.app.is_running)
+    assert not gate.is_set()
+
+
+async def test_a_list_is_there_before_its_scenarios_are_read(opened, gate, tmp_path, text_of):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(f"title: The {name}\ncompute: y = 2\n")
+    (tmp_path / "three.yaml").write_text("title: The three\ncompute: y = 2 +\n")
+    async with opened(tmp_path) as pilot:
+        assert "3 scenarios" in text_of(pilot)
+        assert "The one" not in text_of(pilot)
+        gate.set()
+        await until(lambda: all(f"The {name}" in text_of(pilot) for name in ("one", "two")))
+        assert "three.yaml:2" in text_of(pilot)
+
+
+def test_a_list_does_not_run_a_long_scenario_to_its_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "LISTING", 0.01)
+    path = tmp_path / "long.yaml"
+    path.write_text(MILLION)
+    assert read_entry(path) == opening.Entry(path, "long", "")
+
+
+def test_of_a_large_file_a_list_gives_the_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "LONG", 10)
+    path = tmp_path / "large.yaml"
+    path.write_text("title: Never read\ncompute: y = 2 +\n")
+    assert read_entry(path) == opening.unread(path)
+
+
+def test_what_a_work_raises_is_raised_where_its_result_is_asked_for():
+    def fails():
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        begin(fails).result(10)
+    assert [one.exception(10) is None for one in begin_all([fails, int])] == [False, True]
