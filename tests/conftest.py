@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import signal
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +18,24 @@ if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+# As in the process of the oracle: threads that wait for each other take ten times as long, and
+# more where other tests run beside them. Torch reads it when it is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+# Torch and thousands of tests are a million objects. Left as it is, the collector walks them all
+# again and again, which takes a sixth of the time.
+gc.set_threshold(10_000, 10, 10)
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("homes")
+
+
 @pytest.fixture(autouse=True)
-def _a_home_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+def _a_home_of_its_own(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Configuration and state of the program, in folders that are thrown away."""
-    home = tmp_path_factory.mktemp("home")
+    home = tempfile.mkdtemp(dir=_homes)
     for variable in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
-        monkeypatch.setenv(variable, str(home))
+        monkeypatch.setenv(variable, home)
     for variable in ("VISUAL", "EDITOR"):
         monkeypatch.delenv(variable, raising=False)

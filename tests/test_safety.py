@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,15 +16,14 @@ PROCESSES = {"oracle/process.py", "living_app.py"}
 """Where a process may be started, by a list of arguments: our modules, a person's editor."""
 
 
+@cache
 def parts() -> list[tuple[str, ast.AST]]:
+    named = [(path.relative_to(ROOT).as_posix(), path) for path in FILES]
     return [
-        (path.relative_to(ROOT).as_posix(), node)
-        for path in FILES
+        (name, node)
+        for name, path in named
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
     ]
-
-
-PARTS = parts()
 
 
 def test_all_sources_are_read() -> None:
@@ -33,7 +33,7 @@ def test_all_sources_are_read() -> None:
 def test_nothing_is_evaluated() -> None:
     called = [
         (path, node.lineno)
-        for path, node in PARTS
+        for path, node in parts()
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS
     ]
 
@@ -43,7 +43,7 @@ def test_nothing_is_evaluated() -> None:
 def test_nothing_is_unpickled_and_no_unsafe_yaml_is_there() -> None:
     imported = {
         (path, name.partition(".")[0])
-        for path, node in PARTS
+        for path, node in parts()
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in (
             [one.name for one in node.names]
@@ -58,12 +58,12 @@ def test_nothing_is_unpickled_and_no_unsafe_yaml_is_there() -> None:
 def test_yaml_is_read_as_events_and_never_built_into_objects() -> None:
     made = [
         ast.unparse(node)
-        for _, node in PARTS
+        for _, node in parts()
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "YAML"
     ]
     loaded = [
         path
-        for path, node in PARTS
+        for path, node in parts()
         if isinstance(node, ast.Attribute)
         and node.attr in ("load", "load_all", "unsafe_load", "full_load")
         and "yaml" in ast.unparse(node.value).lower()
@@ -77,7 +77,7 @@ def test_yaml_is_read_as_events_and_never_built_into_objects() -> None:
 def test_no_call_asks_for_a_shell_or_for_pickles(name: str) -> None:
     asked = [
         (path, node.lineno)
-        for path, node in PARTS
+        for path, node in parts()
         if isinstance(node, ast.Call) and any(one.arg == name for one in node.keywords)
     ]
 
@@ -87,7 +87,7 @@ def test_no_call_asks_for_a_shell_or_for_pickles(name: str) -> None:
 def test_processes_are_started_in_one_place() -> None:
     started = {
         path.partition("backprop_tui/")[2]
-        for path, node in PARTS
+        for path, node in parts()
         if isinstance(node, ast.Attribute)
         and ast.unparse(node)
         in ("subprocess.Popen", "subprocess.run", "subprocess.call", "os.system", "os.popen")

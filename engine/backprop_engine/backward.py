@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backprop_engine.budget import LimitError
 from backprop_engine.graph import Graph
 from backprop_engine.values import Value, settle, shape_of, unbroadcast
 
@@ -63,7 +64,7 @@ def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:  # noqa: C
     sent_down, held = done.contributions.append, done.totals.append
     value, operands_of, requires_grad = graph.value, graph.operands, graph.requires_grad
     scalar_rules, check_time = graph.scalar_rules, graph.budget.check_time
-    for node in range(output, -1, -1):
+    for node in graph.budget.watched(range(output, -1, -1)):
         upstream = gradient[node]
         if upstream is None:
             continue
@@ -148,11 +149,26 @@ def contribution(graph: Graph, node: int, position: int, upstream: Value) -> Val
     operation, operands, value = graph.operation[node], graph.operands[node], graph.value
     if operation is None:
         raise ValueError(f"node {node} is a leaf and sends nothing")
-    sent = operation.send(
-        position, upstream, value[node], [value[o] for o in operands], graph.attributes_of(node)
-    )
-    if type(sent) is float and graph.dtype == "float64":
-        return sent
-    if operation.elementwise:
-        sent = unbroadcast(sent, shape_of(value[operands[position]]))
-    return settle(sent, graph.dtype)
+    given = [value[operand] for operand in operands]
+    try:
+        sent = operation.send(position, upstream, value[node], given, graph.attributes_of(node))
+        if type(sent) is float and graph.dtype == "float64":
+            return sent
+        if operation.elementwise:
+            sent = unbroadcast(sent, shape_of(given[position]))
+        return settle(sent, graph.dtype)
+    except LimitError:
+        raise
+    except MemoryError:
+        raise LimitError(f"there is not enough memory left behind `{operation.name}`") from None
+    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
+        raise DerivativeError(node, position, error) from error
+
+
+class DerivativeError(Exception):
+    """The derivative of `node` by its operand at `position` cannot be computed here."""
+
+    def __init__(self, node: int, position: int, error: Exception) -> None:
+        super().__init__(str(error))
+        self.node = node
+        self.position = position

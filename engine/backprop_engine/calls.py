@@ -13,11 +13,16 @@ from backprop_engine.binding import NoRoomError, bind
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, NEG, PROPERTIES
 from backprop_engine.catalogue.indexing import FROM_OPERAND
 from backprop_engine.expressions import syntax
+from backprop_engine.expressions.mistakes import unknown_constant
+from backprop_engine.expressions.parser import CONSTANTS
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES
+from backprop_engine.groups import not_one_value
 from backprop_engine.literals import Known, NotWrittenError, literal
+from backprop_engine.modules import Module
 from backprop_engine.operation import Operation
 from backprop_engine.scenarios import refused
+from backprop_engine.scenarios.dtypes import without_dtype
 from backprop_engine.scenarios.tensors import MAKERS
 from backprop_engine.source import ProblemError
 from backprop_engine.suggestions import did_you_mean, listed
@@ -47,7 +52,9 @@ def resolve(expression: Expression, variables: Container[str], known: Known) -> 
         case syntax.Subscript():
             return _subscript(expression, known)
         case syntax.Call():
-            return _call(expression, variables, known)
+            return _call(without_dtype(expression), variables, known)
+        case syntax.FunctionName():
+            raise not_one_value(function_value(expression), written(expression), expression.span)
         case _:
             raise ProblemError("this is no value", expression.span, expected="a value")
 
@@ -140,10 +147,27 @@ def _whole(place: Expression, value: Any) -> int:
     return value
 
 
+def _forms(function: str, owner: str) -> tuple[Operation, ...]:
+    """The operations by a name; `torch.linalg.norm` is another function than `torch.norm`."""
+    return FUNCTIONS.get(f"{owner}.{function}") or FUNCTIONS.get(function, ())
+
+
+def written(function: syntax.FunctionName) -> str:
+    """`torch.sin`, as it stands in the program."""
+    return f"{function.prefix}.{function.function}"
+
+
+def function_value(function: syntax.FunctionName) -> Module:
+    """What `torch.sin` stands for where it is not called; ProblemError where it is no operation."""
+    if not _forms(function.function, function.prefix.rpartition(".")[2]):
+        raise unknown_constant(function.prefix, function.function, function.span, CONSTANTS)
+    return Module(function)
+
+
 def _call(call: syntax.Call, variables: Container[str], known: Known) -> Call:
-    # `torch.linalg.norm` is another function than `torch.norm`, and `x.unfold` than `F.unfold`.
+    # `x.unfold` is another function than `F.unfold`.
     owner = call.prefix.rpartition(".")[2] if call.receiver is None else "Tensor"
-    forms = FUNCTIONS.get(f"{owner}.{call.function}") or FUNCTIONS.get(call.function, ())
+    forms = _forms(call.function, owner)
     if not forms:
         raise _unknown_function(call, variables)
     problems: list[ProblemError] = []

@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any, Final
 
 from backprop_engine.calls import Call
+from backprop_engine.catalogue import FUNCTIONS
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import Graph
@@ -66,6 +67,8 @@ class Environment:
         self.graph = Graph(scenario.dtype)
         self.names: dict[str, int] = {}
         self.groups: dict[str, Group] = {}
+        self._tensors: set[int] = set()
+        """The inputs that the program makes itself, as `torch.tensor(…)`."""
         self._whole: set[int] = set()
         """Nodes that are whole numbers of Python's."""
         self._tuples: dict[int, tuple[Any, ...]] = {}
@@ -90,6 +93,8 @@ class Environment:
                 one.name, one.value, requires_grad=one.requires_grad, span=one.span
             )
             self.graph.names[node] = self._bind(one.name, node)
+            if one.is_tensor:
+                self._tensors.add(node)
 
     def node(self, name: str, span: Span) -> int:
         """The node of a name; ScenarioError where it stands for several values."""
@@ -129,6 +134,8 @@ class Environment:
         if (group := self.groups.get(name)) is not None:
             return group
         later = name in self._total
+        if name in FUNCTIONS and not later:
+            return Module(syntax.FunctionName(name, "", expression.span))
         raise ProblemError(
             f"`{name}` is used before it is assigned" if later else f"unknown name `{name}`",
             expression.span,

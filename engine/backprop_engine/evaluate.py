@@ -7,7 +7,7 @@ from typing import Any, Final, TypeGuard
 
 from backprop_engine.budget import Budget, LimitError
 from backprop_engine.calls import resolve, unknown_property
-from backprop_engine.catalogue import BINARY, INDEX, PROPERTIES
+from backprop_engine.catalogue import BINARY, INDEX, OPERATIONS, PROPERTIES
 from backprop_engine.environment import Result, UnmeasuredError
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
@@ -30,6 +30,8 @@ from backprop_engine.groups import (
 from backprop_engine.leaves import Leaves
 from backprop_engine.limits import MAX_NODES
 from backprop_engine.operation import OperandError, Operation
+from backprop_engine.scenarios import refused
+from backprop_engine.scenarios.pasted import leaf_subject
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Span
 from backprop_engine.tasks import (
@@ -40,14 +42,16 @@ from backprop_engine.tasks import (
     Comprehend,
     Filled,
     Gather,
+    MakeLeaf,
     Measure,
     PickNamed,
     Task,
     Total,
 )
-from backprop_engine.values import full_like
+from backprop_engine.values import full_like, is_float
 
 _ADD: Final = BINARY["+"]
+_FLOAT: Final = OPERATIONS["float"]
 _NO_MORE: Final = object()
 _LIKE: Final = {"ones_like": 1.0, "zeros_like": 0.0}
 
@@ -89,13 +93,16 @@ class Evaluation(Leaves):
     def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
         """`seconds` is how long it may run, if not as long as everywhere."""
         super().__init__(scenario)
-        self.graph.budget = Budget(seconds)
+        budget = Budget(seconds)
+        budget.take(self.graph.budget.used)  # the inputs are there already
+        self.graph.budget = budget
         self.assigned: dict[str, int] = {}
         self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""
         try:
             with self.graph.budget.running():
                 self._run_all(scenario.statements)
+            self._name_leaves()
         except ProblemError as error:
             raise ScenarioError(scenario.source, error.problem) from None
 
@@ -183,15 +190,26 @@ class Evaluation(Leaves):
                 self._assign(name.name, result, statement.span)
 
     def _check_in_place(self, statement: Assignment) -> None:
-        """In torch `w -= …` under `no_grad` changes the leaf itself; here nothing changes."""
-        if statement.in_place and not statement.is_recorded:
-            node = self.names.get(statement.name)
-            if node is not None and self.graph.requires_grad[node]:
-                raise ProblemError(
-                    f"`{statement.name}` requires grad, and changing it in place is not supported",
-                    statement.span,
-                    fix="give the changed value a name of its own",
-                )
+        """Refuse `w -= …` where torch would change the leaf itself, or refuses it too.
+
+        `h += 1` of any other value means `h = h + 1`.
+        """
+        node = self.names.get(statement.name) if statement.in_place else None
+        if node is None or not self.graph.requires_grad[node]:
+            return
+        if not statement.is_recorded:
+            raise ProblemError(
+                f"`{statement.name}` requires grad, and changing it in place is not supported",
+                statement.span,
+                fix="give the changed value a name of its own",
+            )
+        if node in self._tensors or node in self.graph.made_leaves:
+            match statement.expression:
+                case syntax.Binary(symbol=symbol, right=right):
+                    operand = self._text(right.span)
+                    changed = f"({operand})" if isinstance(right, syntax.Binary) else operand
+                    changed = f"{statement.name} {symbol} {changed}"
+                    raise refused.leaf_in_place(statement.name, changed, statement.span)
 
     # Expressions
 
@@ -221,6 +239,8 @@ class Evaluation(Leaves):
                     node = self._one(results.pop(), task.model)
                     value = full_like(self.graph.value[node], task.fill)
                     results.append(self.graph.add_constant(value, task.span, is_tensor=True))
+                case MakeLeaf(call=call):
+                    results.append(self._make_leaf(call, results.pop()))
                 case Collect(items=items):
                     results.append(Bundle(self._parts(results, items)))
                 case PickNamed(attribute=attribute):
@@ -264,15 +284,25 @@ class Evaluation(Leaves):
             pending.append(task.value)
         elif isinstance(task, syntax.Sequence):
             _open(task, pending)
-        elif isinstance(task, syntax.Call) and task.function in _LIKE:
-            model = _model(task)
-            pending += [Filled(_LIKE[task.function], model, task.span), model]
-        elif (function := self._of_module(task)) is not None:
-            pending.append(function)
+        elif isinstance(task, syntax.Call) and self._begin_call(task, pending):
+            return
         elif isinstance(task, syntax.Attribute) and task.name not in PROPERTIES:
             pending += [PickNamed(task), task.receiver]
         else:
             self._plan(task, pending)
+
+    def _begin_call(self, call: syntax.Call, pending: list[Task]) -> bool:
+        """Begin a call that stands for something else than an operation; False for all others."""
+        if call.function in _LIKE:
+            model = _model(call)
+            pending += [Filled(_LIKE[call.function], model, call.span), model]
+        elif (subject := leaf_subject(call)) is not None:
+            pending += [MakeLeaf(call), subject]
+        elif (function := self._of_module(call)) is not None:
+            pending.append(function)
+        else:
+            return False
+        return True
 
     def _begin_list(self, task: Expression, pending: list[Task], results: list[Result]) -> bool:
         """Begin a comprehension or a call of a function for lists; False for all else."""
@@ -378,6 +408,8 @@ class Evaluation(Leaves):
         attributes: Mapping[str, Any],
         span: Span,
     ) -> int:
+        if operation is _FLOAT and is_float(self.graph.value[nodes[0]]):
+            return nodes[0]  # as in torch: what has the dtype already is the same tensor
         try:
             node = self.graph.apply(operation, nodes, attributes, span)
         except OperandError as error:

@@ -89,11 +89,11 @@ def _forward(trace: Trace, node: int) -> Explanation:
     label, value = trace.label(node), trace.graph.value[node]
     algebra = expression(trace, node)
     grad_fn = trace.graph.grad_fn(node)
-    memory = (
-        f"requires grad, so the graph remembers how it was made: {grad_fn}"
-        if grad_fn
-        else "no operand requires grad, so the backward pass will not come here"
-    )
+    memory = "no operand requires grad, so the backward pass will not come here"
+    if grad_fn:
+        memory = f"requires grad, so the graph remembers how it was made: {grad_fn}"
+    elif node in trace.graph.made_leaves:
+        memory = "made a leaf: gradients come here, and go no further"
     if _has_array(trace, node):
         figures = notation.short(value)
         notes: tuple[str, ...] = (f"shape of {label}: {shape_of(value)}", memory)

@@ -18,7 +18,7 @@ from backprop_engine.iterations import Iterations
 from backprop_engine.limits import MAX_OPERANDS
 from backprop_engine.operation import Application, OperandError, Operation, Rule
 from backprop_engine.source import Span
-from backprop_engine.values import Dtype, Value, evaluate, is_float, settle, shape_of
+from backprop_engine.values import Dtype, Value, dtype_of, evaluate, is_float, settle, shape_of
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
 
@@ -48,6 +48,9 @@ class Graph:
         self.reach: dict[int, int] = {}
         """Of a node with more operands than derivatives: how many it can send a gradient to. The
         others are indices, or models of a shape as in `x.view_as(z)`."""
+        self.made_leaves: set[int] = set()
+        """Computed nodes that `requires_grad_()` has made leaves: they have a `.grad`, and nothing
+        goes back from them."""
         self.retained: set[int] = set()
         """Computed nodes whose `.grad` is kept (`retain_grad`)."""
         self.is_recording = True
@@ -104,21 +107,37 @@ class Graph:
         requires_grad = (
             self.is_recording
             and operation.differentiable
-            and any(self.requires_grad[one] for one in sent_to)
-            and is_float(settled)
+            and any(map(self.requires_grad.__getitem__, sent_to))
+            and (type(settled) is float or is_float(settled))
         )
         if len(operands) > len(operation.derivatives):
             self._check_constants(operation, operands)
-        is_number = operation.arithmetic and all(self.is_number[o] for o in operands)
+        is_number = operation.arithmetic and all(map(self.is_number.__getitem__, operands))
         node = self._append(operation, operands, settled, requires_grad, is_number, span)
         is_plain = len(operands) == len(operation.rules) <= 2 and not operation.variadic
-        if is_plain and not attributes and self._are_floats(node, *operands):
+        if is_plain and not attributes and type(settled) is float and self._are_floats(operands):
             self.scalar_rules[node] = operation.rules
         if attributes:
             self.attributes[node] = attributes
         if has_model:
             self.reach[node] = len(sent_to)
         return node
+
+    def make_leaf(self, node: int) -> None:
+        """Let a node that requires no grad, and that nothing is computed from, require grad."""
+        self.requires_grad[node] = 1
+        if self.operation[node] is not None:
+            self.made_leaves.add(node)
+            self.scalar_rules[node] = None
+            self.reach[node] = 0
+
+    def is_leaf(self, node: int) -> bool:
+        """Whether no operation stands between a node and its gradient's end, as torch has it."""
+        return self.operation[node] is None or node in self.made_leaves
+
+    def is_used(self, node: int) -> bool:
+        """Whether anything is computed from `node`."""
+        return any(node in operands for operands in self.operands[node + 1 :])
 
     def _check_constants(self, operation: Operation, operands: tuple[int, ...]) -> None:
         """Refuse the weights of a loss where they require grad, as torch does."""
@@ -129,9 +148,9 @@ class Graph:
                     "give it `requires_grad: false`, or write it as `torch.tensor(…)`",
                 )
 
-    def _are_floats(self, *nodes: int) -> bool:
+    def _are_floats(self, nodes: tuple[int, ...]) -> bool:
         """Whether all are Python's floats, not arrays, `np.float32` or whole numbers."""
-        return all(type(self.value[node]) is float for node in nodes)
+        return {type(self.value[node]) for node in nodes} == {float}
 
     def _compute(
         self,
@@ -158,20 +177,23 @@ class Graph:
         names: tuple[str, ...] = called(operation.outputs, operation, given, attributes)
         return names
 
-    def with_leaves(self, changed: Mapping[int, Value]) -> Graph:
+    def with_leaves(
+        self, changed: Mapping[int, Value], is_unwanted: Callable[[], bool] | None = None
+    ) -> Graph:
         """The same graph with other values of some leaves, and all that follows from them.
 
         The new values must have the shapes and dtypes of the old ones. Only the values are
         computed anew; everything else is shared. Raises RecomputingError where an operation
-        cannot take what reaches it.
+        cannot take what reaches it, StoppedError once it `is_unwanted`.
         """
         other = copy(self)
-        other.budget = Budget()
+        other.budget = Budget(is_unwanted=is_unwanted)
         other.value = values = list(self.value)
         for node, value in changed.items():
             values[node] = value
-        columns = zip(self.operation, self.scalar_rules, self.operands, strict=True)
-        for node, (operation, rules, operands) in enumerate(columns):
+        nodes = other.budget.watched(range(len(self)))
+        columns = zip(nodes, self.operation, self.scalar_rules, self.operands, strict=True)
+        for node, operation, rules, operands in columns:
             if operation is None:
                 continue
             output: Any = None
@@ -247,9 +269,8 @@ class Graph:
 
         So it is with `detach()`, inside of `with no_grad:`, and for comparisons.
         """
-        return not self.requires_grad[node] and any(
-            self.requires_grad[operand] for operand in self.operands[node]
-        )
+        is_end = not self.requires_grad[node] or node in self.made_leaves
+        return is_end and any(self.requires_grad[operand] for operand in self.operands[node])
 
     def cut_behind(self, node: int) -> int | None:
         """The last node that is cut off, among those that `node` is computed from and itself."""
@@ -266,7 +287,7 @@ class Graph:
 
     def grad_fn(self, node: int) -> str:
         """The name torch gives the node's `grad_fn`; empty where that is None."""
-        while self.requires_grad[node]:
+        while self.requires_grad[node] and node not in self.made_leaves:
             operation = self.operation[node]
             if operation is None:
                 break
@@ -334,6 +355,12 @@ def _evaluated(
 def _refused(operation: Operation, values: list[Value], error: Exception) -> OperandError:
     """numpy's refusal in words that name the operation and the shapes."""
     shapes = " and ".join(str(shape_of(value)) for value in values)
+    if isinstance(error, TypeError) and "bool" in map(dtype_of, values):
+        dtypes = " and ".join(dtype_of(value) for value in values)
+        return OperandError(
+            f"`{operation.symbol or operation.name}` is not defined for {dtypes}",
+            "make numbers of truth values: `m.float()`",
+        )
     if operation.elementwise and len(values) > 1:
         return OperandError(
             f"`{operation.symbol or operation.name}` cannot broadcast shapes {shapes}",

@@ -1,4 +1,4 @@
-"""What a name can stand for besides a value: outputs, a list, a shape, a range, a module.
+"""What a name can stand for besides a value: outputs, a list, a shape, a range, a function.
 
 None of them is a node. A node is what is picked out of them, by an index, a name or by unpacking.
 """
@@ -84,7 +84,7 @@ def not_one_value(group: Group, text: str, span: Span) -> ProblemError:
     count = len(group)
     if isinstance(group, Module):
         return ProblemError(
-            f"`{text}` is a module, not a value",
+            f"`{text}` is a {group.kind}, not a value",
             span,
             fix=f"call it with the values it takes: `{text}(…)`",
         )

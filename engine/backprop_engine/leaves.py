@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
+from typing import Final, cast
 
 import numpy as np
 
+from backprop_engine.calls import function_value
+from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.environment import Result
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Expression, postorder
@@ -20,8 +22,13 @@ from backprop_engine.literals import (
 )
 from backprop_engine.loops import Looping
 from backprop_engine.modules import Module, called, module
+from backprop_engine.scenarios.pasted import leaf_subject, only_flag
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError
+from backprop_engine.values import is_float
+
+_LONG_NAME: Final = 40
+"""Of a leaf without a name, so much of its text may stand for one."""
 
 
 def _is_written(part: Expression) -> bool:
@@ -35,8 +42,9 @@ class Leaves(Looping):
 
     def __init__(self, scenario: Scenario) -> None:
         super().__init__(scenario)
-        self._calls: dict[tuple[Expression, syntax.Call], Expression] = {}
+        self._calls: dict[tuple[Expression, Expression], Expression] = {}
         """For the call of a module, with what made the module: that of its function."""
+        self._made_leaves: list[int] = []
 
     def _leaf(self, expression: Expression) -> Result | None:
         """What a name, a number or a list stands for; None for what an operation computes."""
@@ -45,6 +53,8 @@ class Leaves(Looping):
                 return self._constant(value, expression.span)
             case syntax.Name():
                 return self._look_up(expression)
+            case syntax.FunctionName():
+                return function_value(expression)
             case syntax.Sequence(items=()):
                 return Bundle([])
             case syntax.Sequence() if all(map(_is_written, postorder(expression))):
@@ -110,7 +120,7 @@ class Leaves(Looping):
         return node
 
     def _of_module(self, expression: Expression) -> Expression | None:
-        """`F.relu(x)` for `nn.ReLU()(x)`, and for `act(x)` after `act = nn.ReLU()`."""
+        """`F.relu(x)` for `nn.ReLU()(x)`, and for `f(x)` where `f` is `nn.ReLU()` or `F.relu`."""
         if not isinstance(expression, syntax.Call) or expression.prefix:
             return None
         receiver = expression.receiver
@@ -126,6 +136,51 @@ class Leaves(Looping):
         if (expression, group.made) not in self._calls:
             self._calls[expression, group.made] = called(group.made, expression)
         return self._calls[expression, group.made]
+
+    def _make_leaf(self, call: syntax.Call, result: Result) -> int:
+        """The node of `x.requires_grad_()`, or of `nn.Parameter(x)`, which is detached first."""
+        graph, subject = self.graph, leaf_subject(call) or call
+        node = self._one(result, subject)
+        if call.function == "Parameter":
+            node = graph.apply(OPERATIONS["detach"], (node,), span=call.span)
+        elif not only_flag(call):
+            if graph.requires_grad[node]:
+                raise ProblemError(
+                    "you can only change requires_grad flags of leaf variables",
+                    call.span,
+                    fix="for the value without its history write `.detach()`",
+                )
+            return node
+        if graph.requires_grad[node]:
+            return node
+        if graph.is_number[node] or not is_float(graph.value[node]):
+            raise ProblemError(
+                "only Tensors of floating point dtype can require gradients",
+                subject.span,
+                fix="write its numbers with a point, such as `2.`, or call `.float()` before",
+            )
+        if graph.is_used(node):
+            raise ProblemError(
+                f"`{self._text(subject.span)}` has been used above",
+                call.span,
+                fix="let it require grad where it is made: `x = (…).requires_grad_()`",
+            )
+        graph.make_leaf(node)
+        self._made_leaves.append(node)
+        return node
+
+    def _name_leaves(self) -> None:
+        """Let every leaf that was made stand among the inputs, by its name or by its text."""
+        graph = self.graph
+        for node in self._made_leaves:
+            name = graph.names.get(node, "")
+            if not name:
+                span = graph.span[node]
+                text = self._text(span) if span else ""
+                name = text if 0 < len(text) <= _LONG_NAME else "leaf"
+                count = sum(one.startswith(name) for one in graph.inputs)
+                name = graph.names[node] = f"{name} #{count + 1}" if count else name
+            graph.inputs.setdefault(name, node)
 
     def _operands(
         self, results: list[Result], expressions: tuple[Expression, ...]

@@ -1,7 +1,8 @@
 """Modules of `torch.nn` without parameters: `nn.ReLU()(x)` is `F.relu(x)`.
 
-So are `criterion = nn.MSELoss()` and `criterion(y, t)`. A module is no value, only a way to call a
-function; one with parameters of its own is refused, since a program here writes its tensors out.
+So are `criterion = nn.MSELoss()` and `criterion(y, t)`, and `f = torch.sin` and `f(x)`. A module or
+a function is no value, only a way to call a function; a module with parameters of its own is
+refused, since a program here writes its tensors out.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from backprop_engine.expressions import syntax
-from backprop_engine.expressions.syntax import Call, Expression
+from backprop_engine.expressions.syntax import Call, Expression, FunctionName
 from backprop_engine.source import ProblemError
 from backprop_engine.suggestions import did_you_mean
 
@@ -83,9 +84,14 @@ _IGNORED: Final = frozenset({"inplace"})
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Module:
-    """A module as it was made, `nn.Softmax(dim=-1)`."""
+    """A module as it was made, `nn.Softmax(dim=-1)`, or a function by its name."""
 
-    made: Call
+    made: Call | FunctionName
+
+    @property
+    def kind(self) -> str:
+        """What to call it."""
+        return "function" if isinstance(self.made, FunctionName) else "module"
 
     def __len__(self) -> int:
         return 0
@@ -99,8 +105,10 @@ def module(expression: Expression) -> Module | None:
     return Module(expression) if name in _MODULES or name == _IDENTITY else None
 
 
-def called(made: Call, call: Call) -> Expression:
+def called(made: Call | FunctionName, call: Call) -> Expression:
     """`F.mse_loss(y, t)` for `criterion(y, t)`, where `made` is what `criterion` was made by."""
+    if isinstance(made, FunctionName):
+        return replace(call, function=made.function, receiver=None, prefix=made.prefix)
     if made.function == _IDENTITY:
         if len(call.arguments) != 1 or call.keywords:
             raise ProblemError("`nn.Identity()` takes one value", call.span)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from backprop_engine.backward import backward, bytes_of_pass
+from backprop_engine.backward import DerivativeError, backward, bytes_of_pass
 from backprop_engine.budget import LimitError
 from backprop_engine.collector import collector_paused
 from backprop_engine.environment import Environment
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph, RecomputingError
+from backprop_engine.scenarios.refused import grad_of_non_leaf
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
 from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
@@ -50,24 +51,30 @@ class Runner:
         with collector_paused(), np.errstate(all="ignore"):
             self._evaluation = Evaluation(scenario, seconds)
 
-    def run(self, changed: Mapping[int, Value] | None = None) -> Trace:
+    def run(
+        self,
+        changed: Mapping[int, Value] | None = None,
+        is_unwanted: Callable[[], bool] | None = None,
+    ) -> Trace:
         """The trace, with the values in `changed`, by node, in place of those of leaves.
 
         Each must have the shape and dtype of what it replaces. Raises ScenarioError where an
-        operation cannot take what reaches it.
+        operation cannot take what reaches it, and StoppedError soon after it `is_unwanted`.
         """
         evaluation, graph = self._evaluation, self._evaluation.graph
         with collector_paused(), np.errstate(all="ignore"):
             if changed:
-                graph = self._with_leaves(changed)
+                graph = self._with_leaves(changed, is_unwanted)
             recorder = _Recorder(self._scenario, evaluation, graph)
             recorder.run()
         return recorder.trace(evaluation.assigned)
 
-    def _with_leaves(self, changed: Mapping[int, Value]) -> Graph:
+    def _with_leaves(
+        self, changed: Mapping[int, Value], is_unwanted: Callable[[], bool] | None
+    ) -> Graph:
         graph = self._evaluation.graph
         try:
-            return graph.with_leaves(changed)
+            return graph.with_leaves(changed, is_unwanted)
         except RecomputingError as refused:
             span = graph.span[refused.node] or Span(0, 0)
             problem = Problem(str(refused.error), span, fix=refused.error.fix)
@@ -112,6 +119,21 @@ class _Recorder:
             raise self._error(one, "there is no memory left", "use smaller arrays") from None
         except LimitError as error:
             raise self._error(one, str(error), error.fix) from None
+        except DerivativeError as error:
+            raise self._underivable(one, error) from error
+
+    def _underivable(self, one: Backward, error: DerivativeError) -> ScenarioError:
+        """The error at the operation whose derivative cannot be computed with these values."""
+        operation = self.graph.operation[error.node]
+        name = "" if operation is None else operation.name
+        operand = self.graph.names.get(self.graph.operands[error.node][error.position])
+        by = f"`{operand}`" if operand else f"operand {error.position + 1}"
+        problem = Problem(
+            f"the derivative of `{name}` by {by} cannot be computed here: {error}",
+            self.graph.span[error.node] or one.span,
+            fix="give it other values, or `.detach()` the operand",
+        )
+        return ScenarioError(self.scenario.source, problem)
 
     def trace(self, assigned: Mapping[str, int]) -> Trace:
         """What was recorded."""
@@ -164,19 +186,23 @@ class _Recorder:
     def _retain(self, one: Retain) -> None:
         node = self.environment.node(one.name, one.span)
         if not self.graph.requires_grad[node]:
+            reason, _ = self._why_no_grad(node)
             raise self._error(
                 one,
-                "can't retain_grad on Tensor that has requires_grad=False: "
-                f"`{one.name}` depends on no input that requires grad",
-                "leave it out",
+                f"can't retain_grad on Tensor that has requires_grad=False: `{one.name}` {reason}",
+                f"leave it out: no gradient ever reaches `{one.name}`",
             )
-        if self.graph.operation[node] is not None:  # a leaf keeps its `.grad` anyway
+        if not self.graph.is_leaf(node):  # a leaf keeps its `.grad` anyway
             self.graph.retained.add(node)
 
     def _grad_owner(self, name: str, span: Span) -> int:
         """The node whose `.grad` is meant: the input of that name before any other."""
         found = self.graph.inputs.get(name)
-        return self.environment.node(name, span) if found is None else found
+        node = self.environment.node(name, span) if found is None else found
+        if not self.graph.is_leaf(node) and node not in self.graph.retained:
+            problem = grad_of_non_leaf(name, span).problem
+            raise ScenarioError(self.scenario.source, problem)
+        return node
 
     def _zero_grad(self, one: ZeroGrad) -> None:
         """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
@@ -218,12 +244,12 @@ class _Recorder:
     def _seed(self, one: Backward, output: int) -> Value:
         graph, value = self.graph, self.graph.value[output]
         if not graph.requires_grad[output]:
-            reason, fix = self._why_no_grad(one, output)
+            reason, fix = self._why_no_grad(output)
             raise self._error(
                 one,
                 "element 0 of tensors does not require grad and does not have a grad_fn: "
                 f"`{one.output}` {reason}",
-                fix,
+                fix or (_REQUIRES_GRAD if one.is_call else "give an input `requires_grad: true`"),
             )
         shape = shape_of(value)
         gradient = one.gradient
@@ -248,17 +274,18 @@ class _Recorder:
             )
         return settle(gradient, graph.dtype)
 
-    def _why_no_grad(self, one: Backward, output: int) -> tuple[str, str]:
-        """Why an output does not require grad, and what to do."""
+    def _why_no_grad(self, node: int) -> tuple[str, str]:
+        """Why a node does not require grad, and what to do; nothing where an input is to blame."""
         graph = self.graph
-        cut = graph.cut_behind(output)
+        if graph.operation[node] is None:
+            if is_float(graph.value[node]):
+                return "is a leaf that does not require grad", ""
+            fix = "write its numbers with a point, such as `2.`, and `requires_grad=True`"
+            return "is a leaf that is not of floating point dtype, and so cannot require grad", fix
+        cut = graph.cut_behind(node)
         operation = None if cut is None else graph.operation[cut]
         if cut is None or operation is None:
-            cure = "write `requires_grad=True` into its `torch.tensor(…)`"
-            return (
-                "depends on no input that requires grad",
-                cure if one.is_call else "give an input `requires_grad: true`",
-            )
+            return "depends on no input that requires grad", ""
         if operation.differentiable and is_float(graph.value[cut]):
             reason = "but was computed inside of `no_grad`"
             fix = f"take `{graph.names.get(cut, operation.name)}` out of the block"
@@ -285,6 +312,9 @@ class _Recorder:
         start, stop = self.passes[-1].stop if self.passes else 0, len(self.contributions)
         grads = None if kind is PassKind.FORWARD else dict(self.grads)
         self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads))
+
+
+_REQUIRES_GRAD = "write `requires_grad=True` into its `torch.tensor(…)`"
 
 
 def _nowhere(steps: int) -> tuple[np.ndarray, np.ndarray]:

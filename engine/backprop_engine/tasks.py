@@ -29,6 +29,12 @@ class Apply(NamedTuple):
     span: Span
 
 
+class MakeLeaf(NamedTuple):
+    """The last result is what `requires_grad_()` is called of, or `nn.Parameter` made from."""
+
+    call: syntax.Call
+
+
 class Collect(NamedTuple):
     """The last results are the items of a list."""
 
@@ -91,6 +97,7 @@ Task = (
     Expression
     | Apply
     | Filled
+    | MakeLeaf
     | Collect
     | PickNamed
     | Measure

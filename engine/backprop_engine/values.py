@@ -74,6 +74,9 @@ def unbroadcast(gradient: Value, shape: Shape) -> Value:
     return summed.reshape(shape)
 
 
+_TOO_WIDE: Final = 2**63
+
+
 def evaluate(
     function: Callable[..., Any], operands: Sequence[Any], attributes: Mapping[str, Any]
 ) -> Any:
@@ -85,8 +88,15 @@ def evaluate(
     try:
         return function(*operands, **attributes)
     except ArithmeticError:
-        promoted = [np.float64(x) if type(x) is float else x for x in operands]
-        return function(*promoted, **attributes)
+        promoted = map(_promoted, operands)
+        return function(*promoted, **{name: _promoted(x) for name, x in attributes.items()})
+
+
+def _promoted(x: Any) -> Any:
+    """A number of Python's as numpy's, whose arithmetic does not raise."""
+    if type(x) is float:
+        return np.float64(x)
+    return np.int64(x) if type(x) is int and abs(x) < _TOO_WIDE else x
 
 
 def elementary(
@@ -196,4 +206,18 @@ def power(a: Any, b: Any) -> Any:
         except (ZeroDivisionError, OverflowError):
             return float(np.power(a, b))
         return math.nan if isinstance(result, complex) else result
-    return np.power(a, b)
+    return of_numbers(np.power)(a, b)
+
+
+def of_numbers(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A function of two values that is not defined for two truth values, as in torch.
+
+    numpy would make numbers of eight bits; here that is a TypeError.
+    """
+
+    def checked(a: Any, b: Any) -> Any:
+        if type(a) is not float and dtype_of(a) == dtype_of(b) == "bool":
+            raise TypeError(f"`{function.__name__}` of truth values")
+        return function(a, b)
+
+    return checked

@@ -42,8 +42,26 @@ _OTHERWISE: Mapping[Dtype, torch.dtype] = {"float64": torch.int64, "float32": to
 def _database() -> list[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from torch.testing._internal import common_utils
         from torch.testing._internal.common_methods_invocations import op_db
+        from torch.testing._internal.opinfo import core
+    # For each entry torch looks through all calls under way for a test of its own, which takes
+    # longer than to make the samples; there is none. And it seeds devices, for each sample.
+    for module in (common_utils, core):
+        vars(module)["extract_test_fn"] = _no_test
+    vars(common_utils)["set_rng_seed"] = _seed
     return list(op_db)
+
+
+def _no_test() -> None:
+    return None
+
+
+def _seed(seed: int) -> None:
+    """Seed what draws samples on the CPU."""
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 def full_name(entry: Any) -> str:
@@ -128,9 +146,7 @@ def samples(entry: Any, dtype: Dtype, most: int | None = None) -> Iterator[Any]:
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.manual_seed(0)
-        random.seed(0)
-        np.random.seed(0)
+        _seed(0)
         try:
             made = entry.sample_inputs("cpu", kind, requires_grad=kind.is_floating_point)
             listed = list(islice(made, most))

@@ -21,30 +21,25 @@ REFUSED: Final[Mapping[str, Mapping[Reason, int]]] = {
     "argsort": {LARGE: 2},
     "bmm.triton_optimized": {LARGE: 6},
     "clamp": {DTYPE: 4},  # bounds of another dtype
-    "cumprod": {KEYWORD: 2},  # dtype=
-    "cumsum": {KEYWORD: 2},  # dtype=
     "double": {OTHER_FLOAT: 2, ARGUMENT: 6},  # memory_format=
     "float": {OTHER_FLOAT: 2, ARGUMENT: 6},  # memory_format=
     "float_power": {OTHER_FLOAT: 9},  # torch computes it in float64 always
     "gather": {DTYPE: 6},  # an index in int32
     "linalg.norm": {VALUE: 4, OPERANDS: 4},  # ord='nuc', and 0
     "linalg.norm.subgradients_at_zero": {VALUE: 3, OPERANDS: 4},  # ord='nuc', and 0
-    "log_softmax.with_dtype": {OTHER_FLOAT: 7, KEYWORD: 7},
+    "log_softmax.with_dtype": {OTHER_FLOAT: 7},
     "mT": {LARGE: 2},
     "matmul": {LARGE: 3},
     "narrow": {VALUE: 10},  # a start that is a tensor
     "nn.functional.adaptive_avg_pool2d": {LARGE: 2, VALUE: 10},  # a size of None
     "nn.functional.batch_norm": {OPERANDS: 14},  # training=False
     "nn.functional.dropout": {RANDOM: 10},
-    "nn.functional.max_pool1d": {UNSUPPORTED: 18},  # return_indices=True
-    "nn.functional.max_pool2d": {UNSUPPORTED: 18},  # return_indices=True
     "nn.functional.scaled_dot_product_attention": {RANDOM: 12},
-    "nn.functional.softmin.with_dtype": {OTHER_FLOAT: 7, KEYWORD: 7},
+    "nn.functional.softmin.with_dtype": {OTHER_FLOAT: 7},
     "norm": {OPERANDS: 1},  # p=0 counts, and has no gradient
     "norm.nuc": {VALUE: 4},
-    "prod": {KEYWORD: 3},  # dtype=
     "scatter": {DTYPE: 2},  # an index in int32
-    "softmax.with_dtype": {OTHER_FLOAT: 7, KEYWORD: 7},
+    "softmax.with_dtype": {OTHER_FLOAT: 7},
     "sort": {LARGE: 2},
     "unfold": {OPERANDS: 2},
 }

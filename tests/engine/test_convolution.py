@@ -104,6 +104,12 @@ POOLINGS = [
         )
     ),
     *(
+        case(f"{name}.indices", operand, output=0, return_indices=True, **changes)
+        for name, operands in (("max_pool1d", ROWS), ("max_pool2d", IMAGES))
+        for operand in operands
+        for changes in ({"kernel_size": 2}, {"kernel_size": 3, "stride": 2, "padding": 1})
+    ),
+    *(
         case(name, operand, **changes)
         for name, operands in (("avg_pool1d", ROWS), ("avg_pool2d", IMAGES))
         for operand in operands
@@ -139,6 +145,20 @@ def assert_close(ours: Any, theirs: Any, dtype: Dtype) -> None:
     assert ours.dtype == theirs.dtype
     size = np.max(np.abs(theirs), initial=1.0)
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=32 * UNIT_ROUNDOFF[dtype] * size)
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "changes"),
+    [
+        ("max_pool2d", IMAGES[0], {"kernel_size": 3, "stride": 2, "padding": 1}),
+        ("max_pool2d", np.full((1, 4, 4), -np.inf), {"kernel_size": 2, "padding": 1}),
+        ("max_pool1d", np.array([[1.0, np.nan, 3.0, 3.0, 0.0]]), {"kernel_size": 3, "stride": 1}),
+    ],
+)
+def test_where_the_largest_elements_are_is_told_as_torch_tells_it(both, name, image, changes):
+    given = settings(f"{name}.indices", {"output": 1, "return_indices": True, **changes})
+    run = both(f"{name}.indices", [image], given, "float64")
+    np.testing.assert_array_equal(run.value, run.torch_value)
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
@@ -208,7 +228,7 @@ def test_a_padding_of_same_keeps_the_size():
         ("conv1d(x, w, padding='same', stride=2)", "keeps no size with a stride of (2,)"),
         ("conv1d(x, w, groups=2)", "cannot part a kernel of shape (1, 1, 3) into 2 equal groups"),
         ("max_pool1d(x, 2, padding=2)", "`padding` of `max_pool1d` must be at most half"),
-        ("max_pool1d(x, 2, return_indices=True)", "`return_indices` of `max_pool1d` is not"),
+        ("max_pool1d(x, 2, return_indices=1)", "`return_indices` of `max_pool1d` is not"),
         ("max_pool2d(x, 2)", "takes an input of 3 or 4 axes, not shape (1, 4)"),
         ("max_pool1d(x, (2, 2))", "`kernel_size` of `max_pool1d` cannot be (2, 2)"),
         ("avg_pool2d([[[1, 2]]], 1, divisor_override=0)", "`divisor_override` of `avg_pool2d`"),

@@ -290,6 +290,18 @@ def test_a_jump_is_no_slope():
     assert slope(lambda t: 1.0 if t >= 0 else 0.0, 1.0).reason
 
 
+def test_the_many_roundings_of_a_long_program_are_no_kink():
+    def long(t):
+        y = 1.0 + t
+        for _ in range(10_000):
+            y = y * 1.000001 + 0.000001
+        return y
+
+    estimate = slope(long, 2.0)
+    assert not estimate.reason
+    assert estimate.value == pytest.approx(1.000001**10_000, rel=1e-9)
+
+
 def test_a_kink_close_by_is_no_slope_or_the_right_one():
     for distance in (1e-3, 1e-5, 1e-7, 1e-12):
         estimate = slope(lambda t, at=distance: max(t + at, 0.0), 1.0)

@@ -32,6 +32,7 @@ ATTRIBUTES: dict[str, tuple[dict[str, Any], ...]] = {
     "gelu": ({"approximate": "none"}, {"approximate": "tanh"}),
     "logit": ({"eps": None}, {"eps": 0.1}),
     "round": ({"decimals": None}, {"decimals": 0}, {"decimals": 1}, {"decimals": -1}),
+    "special.round": ({"decimals": 0}, {"decimals": 1}),
     "nan_to_num": (
         {"nan": 0.0, "posinf": None, "neginf": None},
         {"nan": 1.0, "posinf": 5.0, "neginf": -5.0},

@@ -190,6 +190,19 @@ def test_a_thousand_sizes_inside_of_sizes_are_no_deeper_than_one() -> None:
             "f = nn.ReLU(), y = f + 1",
             "<-e>:1:36: `f` is a module, not a value; call it with the values it takes: `f(…)`",
         ),
+        (
+            "f = torch.sin, y = f + 1",
+            "<-e>:1:36: `f` is a function, not a value; call it with the values it takes: `f(…)`",
+        ),
+        (
+            "y = x * tanh",
+            "<-e>:1:25: `tanh` is a function, not a value; call it with the values it takes: ",
+        ),
+        (
+            "y = torch.exp",
+            "<-e>:1:17: `y` is a function, not a value; call it with the values it takes: `y(…)`",
+        ),
+        ("f = torch.dot, y = f(x)", "<-e>:1:36: `dot` is called without `tensor`"),
         ("y = nn.Tanh()(x, x)", "<-e>:1:34: `tanh` takes at most 1 arguments"),
         ("y = nn.Softmax(axis=0)(x)", "<-e>:1:32: `nn.Softmax` has no keyword `axis` here"),
         (

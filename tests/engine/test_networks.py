@@ -194,6 +194,17 @@ def test_every_layer_and_normalisation_is_tested_here():
         case("cosine_similarity", [0.0, 0.0], [1.0, 2.0], dim=0),
         case("cosine_similarity", [1e-9, 0.0], [1.0, 2.0], dim=0),
         case("pairwise_distance", [1.0, 2.0], [1.0, 2.0], eps=0.0),
+        *(
+            case(name, [vector, [3.0, 0.0, -4.0]], *others, p=p, **changes)
+            for vector in ([0.0, 0.0, 0.0], [np.nan, 1.0, 2.0], [np.inf, 1.0, 0.0])
+            for p in (-np.inf, -1.0, 0.0, 0.5, 1.5, 3.0, np.inf, np.nan)
+            for name, others, changes in (
+                ("normalize", (), {"dim": 1}),
+                ("pairwise_distance", ([[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]],), {}),
+                ("vector_norm", (), {"dim": 1}),
+            )
+            if p or name == "normalize"
+        ),
         case("layer_norm", [2.0, 2.0, 2.0], normalized_shape=3),
         case("layer_norm", [2.0, np.nan, 2.0], normalized_shape=3),
         case("rms_norm", [0.0, 0.0], normalized_shape=2, eps=1e-5),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backprop_engine.record import record
+from backprop_engine.record import Runner, record
 from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand, parse_snippet
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import PassKind, Trace
@@ -164,10 +164,89 @@ def test_what_requires_no_grad_cannot_keep_any():
         shorthand("x=3, h=x.detach(), h.retain_grad(), y=x*h")
     assert caught.value.render() == (
         "<-e>:1:20: can't retain_grad on Tensor that has requires_grad=False: "
-        "`h` depends on no input that requires grad; leave it out\n"
+        "`h` comes from an input that requires grad, but through `detach`, and no gradient goes "
+        "back through that; leave it out: no gradient ever reaches `h`\n"
         "  x=3, h=x.detach(), h.retain_grad(), y=x*h\n"
         "                     ^^^^^^^^^^^^^^^"
     )
+
+
+# Values that are made leaves
+
+
+def test_a_leaf_made_on_the_way_has_a_grad_and_goes_by_its_name():
+    trace = snippet(
+        "x = torch.arange(4.)\nx = x.view(2, 2).requires_grad_()\ny = (x * x).sum()\n"
+        "y.backward()\nx.grad.zero_()\ny.backward()"
+    )
+    np.testing.assert_array_equal(grad(trace, "x@2"), [[0, 2], [4, 6]])
+    assert grad(trace, "x") is None
+    assert trace.graph.grad_fn(trace.assigned["x"]) == ""
+
+
+def test_a_leaf_without_a_name_goes_by_its_text():
+    trace = snippet(
+        "w = torch.tensor([1., 2.], requires_grad=True)\n"
+        "y = (w.detach().requires_grad_() * w).sum()"
+    )
+    assert list(trace.graph.inputs) == ["w", "w.detach()"]
+    np.testing.assert_array_equal(grad(trace, "w.detach()"), [1, 2])
+
+
+def test_leaves_made_in_a_loop_are_told_apart():
+    trace = snippet(
+        "ws = []\nfor i in range(3):\n    ws.append((torch.ones(2) * i).requires_grad_())\n"
+        "y = sum(w.sum() for w in ws) + (torch.ones(2) * 3).requires_grad_().sum()\n"
+    )
+    assert list(trace.graph.inputs) == ["ws[0]", "ws[1]", "ws[2]", "torch.ones(2) * 3"]
+
+
+def test_another_value_of_what_a_leaf_was_made_from_reaches_it():
+    scenario = parse_snippet(
+        Source("s.py", "a = torch.tensor(2.)\nx = (a * 3).requires_grad_()\ny = x * x")
+    )
+    runner = Runner(scenario)
+    assert grad(runner.run(), "x") == 12.0
+    assert grad(runner.run({0: 4.0}), "x") == 24.0
+
+
+def test_an_expectation_may_speak_of_a_leaf_that_was_made():
+    text = (
+        "inputs: {a: {value: [1, 2], requires_grad: false}}\n"
+        "compute: |\n  x = (2 * a).requires_grad_()\n  y = (x * x).sum()\n"
+        "expect: {x.grad: [4, 8]}\n"
+    )
+    np.testing.assert_array_equal(grad(document(text), "x"), [4, 8])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            "a = torch.ones(2)\nb = a * 2\nc = b + 1\nb.requires_grad_()\ny = b.sum()",
+            "s.py:4:1: `b` has been used above; let it require grad where it is made: ",
+        ),
+        (
+            "x = torch.ones(2, requires_grad=True)\ny = (x * x).requires_grad_(False).sum()",
+            "s.py:2:5: you can only change requires_grad flags of leaf variables; for the value ",
+        ),
+        (
+            "x = torch.ones(2)\nn = 3\ny = x * n.requires_grad_()",
+            "s.py:3:9: only Tensors of floating point dtype can require gradients",
+        ),
+        (
+            (
+                "x = torch.ones(2, requires_grad=True)\nh = (x * 2).requires_grad_()\n"
+                "y = h.sum()\ny.backward()\nh.grad.zero_()"
+            ),
+            "s.py:5:1: the .grad attribute of a Tensor that is not a leaf Tensor is being accessed",
+        ),
+    ],
+)
+def test_what_cannot_be_made_a_leaf_is_told_why(lines, message):
+    with pytest.raises(ScenarioError) as caught:
+        record(parse_snippet(Source("s.py", lines)))
+    assert caught.value.render().startswith(message)
 
 
 # Pasted programs
@@ -345,7 +424,10 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
         ),
         (
             "x = torch.ones(2)\ny = x.mul_(2)\n",
-            "snippet.py:2:7: `mul_` is not supported; write `x = x.mul(…)`",
+            (
+                "snippet.py:2:7: `mul_` is not supported: it changes a value in place, and "
+                "backward may need the value as it was; write `x = x.mul(…)`"
+            ),
         ),
         (
             "x = torch.ones(2)\ny = torch.ones_like(x, x)\n",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
-import torch
 
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.record import record
@@ -19,13 +17,6 @@ from backprop_tui.oracle.protocol import decode_report, encode_request
 from backprop_tui.oracle.report import TorchReport
 
 EXAMPLES = {name: one.example for name, one in OPERATIONS.items() if one.example}
-
-
-@pytest.fixture(autouse=True)
-def _default_dtype() -> Iterator[None]:
-    before = torch.get_default_dtype()
-    yield
-    torch.set_default_dtype(before)
 
 
 def answered(text: str) -> tuple[Trace, TorchReport]:

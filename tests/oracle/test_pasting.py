@@ -128,6 +128,107 @@ y = x ** 3
 y.backward()
 y = y.detach() * x
 """,
+    "backward passes of leaves alone": """
+x = torch.tensor(5., requires_grad=True)
+w = torch.tensor([5., 1.], requires_grad=True)
+x.backward()
+x.backward()
+w.backward(torch.tensor([1., 2.]))
+""",
+    "a leaf among the outputs": """
+x = torch.tensor(5., requires_grad=True)
+x.backward()
+y = x * x
+y.backward()
+""",
+    "rounding, by both of its functions": """
+x = torch.tensor([1.25, -2.5], requires_grad=True)
+a = torch.round(x)
+b = torch.special.round(x)
+c = torch.special.round(x, decimals=1)
+d = x.round(decimals=0)
+y = (x * (a + b + c + d)).sum()
+y.backward()
+""",
+    "functions as values of names": """
+import torch.nn.functional as F
+from torch import cos
+loss_fn = F.mse_loss
+f = torch.sin
+g = f
+act = nn.ReLU()
+x = torch.tensor([1.0, -2.0], requires_grad=True)
+h = g(x) + act(x) + f(input=x) + torch.special.expit(x)
+for one in [torch.tanh, F.softplus, cos, act]:
+    h = h + one(x)
+loss = loss_fn(h, torch.tensor([0.5, 0.25]), reduction="sum")
+loss.backward()
+""",
+    "values that are made leaves": """
+a = torch.arange(4.0)
+x = a.view(2, 2).requires_grad_()
+w = (torch.ones(2, 2) * 2).requires_grad_(True)
+v = w * 3
+u = v.detach().requires_grad_()
+m = torch.tensor([1, 2]).double().requires_grad_()
+p = nn.Parameter(torch.ones(2) / 4)
+q = nn.Parameter(w.sum())
+b = torch.ones(2) + 1
+b.requires_grad = True
+c = torch.ones(2) * 2
+c.requires_grad_(False)
+with torch.no_grad():
+    d = (w + 1).requires_grad_()
+h = (x @ w + u * m + p * q * d).requires_grad_()
+h.requires_grad_()
+x.retain_grad()
+y = (h * h + b * c).sum()
+y.backward(retain_graph=True)
+x.grad.zero_()
+b.grad = None
+y.backward()
+x.grad
+""",
+    "leaves made of numbers alone": """
+x = (torch.tensor(2.0) * 3).requires_grad_()
+z = torch.tensor(1.5)
+s = torch.sin(z)
+s.requires_grad_()
+w = torch.tensor(0.5, requires_grad=True)
+t = (w * z).detach().requires_grad_()
+y = x * s + torch.exp(x / 9) * t + w
+y.backward()
+""",
+    "pooling that tells where the largest elements are": """
+import torch.nn.functional as F
+x = torch.tensor([[[1.0, 3.0, 3.0, 0.0], [-1.0, 2.0, 0.5, 3.0]]], requires_grad=True)
+y, at = F.max_pool2d(x, 2, return_indices=True)
+z = F.max_pool1d(x[0], 3, 1, padding=1, return_indices=True)[0]
+kept = F.max_pool2d(x, 2, return_indices=False)
+picked = x.flatten().gather(0, at.flatten())
+loss = (y * kept).sum() + (z * z).sum() + picked.sum()
+loss.backward()
+""",
+    "what is changed in place and is no leaf": """
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+h = x * 2
+h += 1
+h *= 3
+n = torch.ones(2)
+n -= 0.5
+y = (h * n).sum()
+y.backward()
+""",
+    "conversions to the one dtype of a program": """
+x = torch.tensor([1.0, -2.0], dtype=torch.float64, requires_grad=True)
+n = torch.tensor([1, 2])
+a = (x > 0).to(torch.float64)
+b = n.to(dtype=torch.double) * x.to(torch.float64)
+c = torch.softmax(x, 0, dtype=torch.float64) + n.sum(dtype=torch.float64)
+d = torch.arange(2).type(torch.float64).requires_grad_()
+y = (a * b * c * d).sum(dtype=torch.float64)
+y.backward()
+""",
     "tensors of every kind": """
 a = torch.zeros(2, 3, requires_grad=True)
 b = torch.ones((2, 3), dtype=torch.float64)
@@ -377,6 +478,42 @@ REFUSED_BY_TORCH_TOO = {
     "backward of a vector": (
         "x = torch.tensor([1.0, 2.0], requires_grad=True)\ny = x * x\ny.backward()\n",
         "grad can be implicitly created only for scalar outputs",
+    ),
+    "backward of a leaf that requires no grad": (
+        "y = torch.tensor(5.)\ny.backward()\n",
+        "element 0 of tensors does not require grad and does not have a grad_fn",
+    ),
+    "backward of a leaf of whole numbers": (
+        "y = torch.tensor(5)\ny.backward()\n",
+        "element 0 of tensors does not require grad and does not have a grad_fn",
+    ),
+    "backward of a leaf that is a vector": (
+        "x = torch.tensor([5., 1.], requires_grad=True)\nx.backward()\n",
+        "grad can be implicitly created only for scalar outputs",
+    ),
+    "a computed value that is told not to require grad": (
+        "x = torch.tensor(2.0, requires_grad=True)\ny = x * x\ny.requires_grad_(False)\n",
+        "you can only change requires_grad flags of leaf variables",
+    ),
+    "whole numbers that are made a leaf": (
+        "x = torch.arange(4).view(2, 2).requires_grad_()\ny = x.sum()\n",
+        "nly Tensors of floating point",
+    ),
+    "a leaf that is changed by an operator": (
+        "x = torch.tensor(2.0, requires_grad=True)\nx *= 2\ny = x * x\n",
+        "a leaf Variable that requires grad is being used in an in-place operation",
+    ),
+    "a leaf that is changed by a method": (
+        "x = torch.tensor(2.0, requires_grad=True)\nx.add_(1)\ny = x * x\n",
+        "a leaf Variable that requires grad is being used in an in-place operation",
+    ),
+    "a leaf that is changed by another name": (
+        "x = torch.tensor(2.0).requires_grad_()\nw = x\nw += 1\ny = x * x\n",
+        "a leaf Variable that requires grad is being used in an in-place operation",
+    ),
+    "retain_grad of a detached value": (
+        "x = torch.tensor(2.0, requires_grad=True)\nd = x.detach()\nd.retain_grad()\n",
+        "can't retain_grad on Tensor that has requires_grad=False",
     ),
     "retain_grad of what requires no grad": (
         "x = torch.tensor(2.0)\ny = x * x\ny.retain_grad()\n",

@@ -17,6 +17,7 @@ for _variable in (
     os.environ.pop(_variable, None)
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -24,6 +25,8 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from tests.tui.stillness import PATIENCE, KnownThread, StillLoop, nobody_waits, stand_still
+from textual._context import active_app
 from textual.pilot import Pilot
 
 from backprop_engine.trace import Trace
@@ -93,7 +96,8 @@ class Slow(Agreeing):
         self._end = Event()
 
     def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
-        self._end.wait(60)
+        with nobody_waits():
+            self._end.wait(PATIENCE)
         return Failed("closed", "")
 
     def close(self) -> None:
@@ -156,11 +160,29 @@ class SlowFormulas(Formulas):
         self._end = Event()
 
     def ask(self, trace: Trace) -> SymbolicAnswer:
-        self._end.wait(60)
+        with nobody_waits():
+            self._end.wait(PATIENCE)
         return Failed("closed", "")
 
     def close(self) -> None:
         self._end.set()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests of the screen run in a loop that can be waited for."""
+    return {"still": StillLoop}
+
+
+@pytest.fixture(autouse=True)
+def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`press`, `pause`, `click` and the like return when the app stands still."""
+
+    async def wait(*_: float) -> None:
+        await stand_still(active_app.get())
+
+    for module in ("textual.pilot", "textual.app"):
+        monkeypatch.setattr(f"{module}.wait_for_idle", wait)
+    monkeypatch.setattr("backprop_tui.patience.Thread", KnownThread)
 
 
 @pytest.fixture(autouse=True)
@@ -186,9 +208,6 @@ def opened() -> Opener:
             where, oracle=oracle or Agreeing(), symbolic=symbolic or Formulas(), glyphs=glyphs
         )
         async with app.run_test(size=size) as pilot:
-            await pilot.pause()
-            if not isinstance(oracle, Slow):
-                await app.workers.wait_for_complete()
             await pilot.pause()
             yield pilot
 

@@ -168,11 +168,7 @@ async def test_the_question_mark_shows_every_command_with_its_keys(opened, text_
 
 async def test_the_palette_finds_a_command_and_runs_it(opened):
     async with opened() as pilot:
-        await pilot.press("ctrl+p", *"end of pass")
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause(0.3)
-        await pilot.press("enter")
-        await pilot.pause(0.1)
+        await pilot.press("ctrl+p", *"end of pass", "enter")
         assert pilot.app.session.cursor == 4
 
 
@@ -201,7 +197,7 @@ def test_every_command_is_bound_where_its_keys_are_heard():
         for binding in owner.BINDINGS
         for key in binding.key.split(",")
     }
-    assert bound == {key for command in COMMANDS for key in command.keys}
+    assert bound - {"f1"} == {key for command in COMMANDS for key in command.keys}
 
 
 def test_every_command_has_something_to_run():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from tests.tui.stillness import until
 from textual.app import SuspendNotSupported
 
 from backprop_tui.app import DebuggerApp
@@ -17,13 +17,12 @@ from backprop_tui.config.settings import parse_settings
 from backprop_tui.glyphs import UNICODE
 from backprop_tui.memory import file
 from backprop_tui.memory.keeper import Keeper
+from backprop_tui.oracle.report import Ready
 from backprop_tui.reload import watching
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.screens.whatif import EditPrompt, WhatIfScreen
 
-PATIENCE = 30
-"""Seconds to wait for what must come."""
 BASIC = Path(__file__).parent / "lessons" / "basic.yaml"
 
 
@@ -67,11 +66,10 @@ async def living(path, oracle, size=(80, 24), **options):
         yield pilot
 
 
-async def until(pilot, condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end
-        await pilot.pause(0.02)
+def look_round(pilot):
+    """Let as many looks at the file pass as would be enough for anything."""
+    for _ in range(10):
+        pilot.app._look_round()
 
 
 def value(pilot, name):
@@ -259,7 +257,7 @@ async def test_a_prompt_is_not_disturbed(scenario, agreeing):
     async with living(scenario, agreeing) as pilot:
         await pilot.press("g")
         scenario.write_text(scenario.read_text().replace("x: 2", "x: 7"))
-        await pilot.pause(0.2)
+        look_round(pilot)
         assert value(pilot, "x") == 2
         await pilot.press("escape")
         await until(pilot, lambda: value(pilot, "x") == 7)
@@ -381,7 +379,8 @@ async def test_a_folder_that_cannot_be_written_is_told_and_the_program_goes_on(
         await pilot.press("home", "b")
         await until(pilot, lambda: "cannot be kept" in text_of(pilot))
         await pilot.press("s")
-        await pilot.pause(0.2)
+        look_round(pilot)
+        await pilot.pause()
         assert "cannot be kept" not in text_of(pilot)
 
 
@@ -425,9 +424,7 @@ async def test_pictures(opened, text_of, svg, txt, size):
         await pilot.pause()
         assert text_of(pilot) == txt(name="a mistake in a value")
         await pilot.press("escape", "plus", "f", "escape")
-        await pilot.pause(0.1)
-        await until(pilot, lambda: pilot.app.oracle_state.__class__.__name__ == "Ready")
-        await pilot.pause()
+        await until(pilot, lambda: isinstance(pilot.app.oracle_state, Ready))
         assert text_of(pilot) == txt(name="edited")
         assert pilot.app.export_screenshot() == svg(name="edited")
         await pilot.press("v")

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from tests.tui.stillness import nobody_waits
 
 from backprop_tui import app as app_module
 from backprop_tui import opening
@@ -34,7 +35,12 @@ def gate(monkeypatch):
     gate, read, entry = threading.Event(), app_module.read_session, opening.read_entry
 
     def waits(work):
-        return lambda target: gate.wait(60) and work(target)
+        def waiting(target):
+            with nobody_waits():
+                gate.wait(60)
+            return work(target)
+
+        return waiting
 
     for module in (app_module, picker):
         monkeypatch.setattr(module, "PATIENCE", 0.01)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from time import sleep
 
 import pytest
+from tests.tui.stillness import nobody_waits, until
 from textual.widgets import OptionList
 
 from backprop_engine.paths.origin import find_origin
@@ -193,9 +193,10 @@ async def test_progress_is_shown_and_closing_the_screen_stops_the_search(
 
     def endless(*_, watch, **__):
         try:
-            while True:
-                watch(0.5)
-                sleep(0.01)
+            with nobody_waits():
+                while True:
+                    watch(0.5)
+                    sleep(0.01)
         except Exception as error:
             stopped.append(type(error).__name__)
             raise
@@ -205,10 +206,9 @@ async def test_progress_is_shown_and_closing_the_screen_stops_the_search(
         await pilot.press("f", "f")
         await choose(pilot, "x")
         await pilot.press("o")
-        await asyncio.sleep(0.25)
-        assert "Looking at the paths … 50% · esc stops" in text_of(pilot)
+        await until(pilot, lambda: "Looking at the paths … 50% · esc stops" in text_of(pilot))
         await pilot.press("escape")
-        await settle(pilot)
+        await until(pilot, lambda: stopped)
         assert stopped == ["_Stopped"]
         assert isinstance(pilot.app.screen, DebuggerScreen)
 
@@ -259,7 +259,8 @@ async def test_where_all_is_finite_the_autopsy_says_so(opened, text_of):
         assert "Every number that comes out of this run is finite" in " ".join(
             text_of(pilot).replace("│", " ").split()
         )
-        await pilot.press("escape")
+        assert text_of(pilot).splitlines()[-1].split() == ["esc", "back", "?", "help"]
+        await pilot.press("enter", "escape")
         await pilot.pause()
         assert isinstance(pilot.app.screen, DebuggerScreen)
 

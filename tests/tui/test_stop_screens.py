@@ -148,11 +148,7 @@ async def test_from_the_list_one_goes_to_the_next_hit(opened):
 
 async def test_the_palette_offers_the_ready_made_breakpoints(opened, text_of):
     async with opened(Source("<-e>", "x=-1, y=log(x)*2")) as pilot:
-        await pilot.press("ctrl+p", *"first nan".replace(" ", ""))
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause(0.3)
-        await pilot.press("enter")
-        await pilot.pause(0.1)
+        await pilot.press("ctrl+p", *"first nan".replace(" ", ""), "enter")
         assert "stopped: NaN at log → %1, value nan" in text_of(pilot)
 
 

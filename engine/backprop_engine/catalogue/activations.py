@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.catalogue.channels import over_channels, per_channel
 from backprop_engine.catalogue.entries import (
     INPUT,
     activation,
@@ -50,11 +51,17 @@ RELU = activation(
     example="x=[-1, 2], y=relu(x).sum()",
 )
 
+
+def _leaky(passed: Any, a: Any, slope: Any) -> Any:
+    """The value, or the gradient: whole where `a` is positive, else times a slope."""
+    return where(a > 0, passed, passed * slope)
+
+
 LEAKY_RELU = activation(
     "leaky_relu",
-    lambda a, negative_slope: where(a > 0, a, a * negative_slope),
+    lambda a, negative_slope: _leaky(a, a, negative_slope),
     attributes=(Parameter("negative_slope", Kind.NUMBER, 0.01),),
-    rule=lambda g, y, a, negative_slope: where(a > 0, g, g * negative_slope),
+    rule=lambda g, y, a, negative_slope: _leaky(g, a, negative_slope),
     local="1 if {a} > 0 else {negative_slope}",
     because="Where the value is negative a little of the gradient still gets through.",
     notation="leaky_relu({a})",
@@ -79,14 +86,14 @@ def _per_channel(weight: Any, a: Any) -> Any:
             f"{shape}, not shape {shape_of(weight)}",
             "the channels are axis 1",
         )
-    return np.reshape(weight, (count, *(1,) * (len(shape) - 2)))
+    return per_channel(weight, len(shape))
 
 
 def _weight_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
     by_element = where(a > 0, 0.0, a * g)
     if np.size(b) == 1:
         return np.reshape(np.sum(by_element), shape_of(b))
-    return np.sum(by_element, axis=(0, *range(2, len(shape_of(a)))))
+    return over_channels(by_element)
 
 
 def _prelu_parts(shapes: Any, **_: str) -> str:
@@ -98,9 +105,9 @@ def _prelu_parts(shapes: Any, **_: str) -> str:
 
 PRELU = elementwise(
     "prelu",
-    lambda a, b: where(a > 0, a, _per_channel(b, a) * a),
+    lambda a, b: _leaky(a, a, _per_channel(b, a)),
     Derivative(
-        rule=lambda g, y, a, b: where(a > 0, g, _per_channel(b, a) * g),
+        rule=lambda g, y, a, b: _leaky(g, a, _per_channel(b, a)),
         local="1 if {a} > 0 else {b}",
         words="Where the value is negative the weight is the slope.",
     ),
@@ -119,11 +126,21 @@ PRELU = elementwise(
     example="x=[-1, 2], w=0.25, y=prelu(x, w).sum()",
 )
 
+
+def _elu(a: Any, alpha: float, scale: float = 1.0, rate: float = 1.0) -> Any:
+    return where(a < 0, expm1(a * rate) * (alpha * scale), a * scale)
+
+
+def _elu_rule(g: Any, a: Any, alpha: float, scale: float = 1.0, rate: float = 1.0) -> Any:
+    """torch's elu_backward, which serves `selu` and `celu` too."""
+    return where(a <= 0, g * rate * (alpha * scale) * exp(a * rate), g * scale)
+
+
 ELU = activation(
     "elu",
-    lambda a, alpha: where(a < 0, expm1(a) * alpha, a),
+    _elu,
     attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
-    rule=lambda g, y, a, alpha: where(a <= 0, g * alpha * exp(a), g),
+    rule=lambda g, y, a, alpha: _elu_rule(g, a, alpha),
     local=lambda a, alpha, **_: f"1 if {a} > 0 else {scaled(alpha, f'exp({a})')}",
     because="Far below zero it flattens out and hardly lets any gradient through.",
     notation="elu({a})",
@@ -136,8 +153,8 @@ ELU = activation(
 
 SELU = activation(
     "selu",
-    lambda a: where(a < 0, expm1(a) * (_SELU_ALPHA * _SELU_SCALE), a * _SELU_SCALE),
-    rule=lambda g, y, a: where(a <= 0, g * (_SELU_ALPHA * _SELU_SCALE) * exp(a), g * _SELU_SCALE),
+    lambda a: _elu(a, _SELU_ALPHA, _SELU_SCALE),
+    rule=lambda g, y, a: _elu_rule(g, a, _SELU_ALPHA, _SELU_SCALE),
     local="1.0507 if {a} > 0 else 1.7581·exp({a})",
     because="Its two constants are chosen so that deep layers keep mean 0 and variance 1.",
     notation="selu({a})",
@@ -151,17 +168,20 @@ SELU = activation(
 )
 
 
-def _celu_rule(g: Any, _y: Any, a: Any, alpha: float) -> Any:
-    # torch divides by alpha in 64 bits when it computes the value, here by its 32 bits.
-    rate = 1 / float(np.float32(alpha))
-    return where(a <= 0, g * rate * alpha * exp(a * rate), g)
+def _celu(a: Any, alpha: float) -> Any:
+    if alpha == 0:
+        raise OperandError("`alpha` of `celu` cannot be 0: it is divided by")
+    return _elu(a, alpha, rate=1 / alpha)
 
 
 CELU = activation(
     "celu",
-    lambda a, alpha: where(a < 0, expm1(a * (1 / alpha)) * alpha, a),
+    _celu,
     attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
-    rule=_celu_rule,
+    # torch divides by alpha in 64 bits when it computes the value, here by its 32 bits.
+    rule=lambda g, y, a, alpha: _elu_rule(
+        g, a, alpha, rate=float(np.divide(1.0, np.float64(np.float32(alpha))))
+    ),
     local=lambda a, alpha, **_: f"1 if {a} > 0 else exp({a if alpha == '1' else f'{a}/{alpha}'})",
     because="The slope goes on without a jump at zero, whatever alpha is.",
     notation="celu({a})",
@@ -270,13 +290,17 @@ def _is_small(a: Any, lambd: float) -> Any:
     return (a >= -lambd) & (a <= lambd)
 
 
+def _shrink_rule(g: Any, _y: Any, a: Any, lambd: float) -> Any:
+    return where(_is_small(a, lambd), 0.0, g)
+
+
 _LAMBD: Final = Parameter("lambd", Kind.NUMBER, 0.5)
 
 SOFTSHRINK = activation(
     "softshrink",
     lambda a, lambd: where(a > lambd, a - lambd, where(a < -lambd, a + lambd, a * 0.0)),
     parameters=(INPUT, _LAMBD),
-    rule=lambda g, y, a, lambd: where(_is_small(a, lambd), 0.0, g),
+    rule=_shrink_rule,
     local="0 if −{lambd} ≤ {a} ≤ {lambd} else 1",
     because="Small values are set to zero and receive nothing.",
     notation="softshrink({a})",
@@ -293,7 +317,7 @@ HARDSHRINK = activation(
     "hardshrink",
     lambda a, lambd: where(_is_small(a, lambd), 0.0, a),
     parameters=(INPUT, _LAMBD),
-    rule=lambda g, y, a, lambd: where(_is_small(a, lambd), 0.0, g),
+    rule=_shrink_rule,
     local="0 if −{lambd} ≤ {a} ≤ {lambd} else 1",
     because="Small values are set to zero and receive nothing.",
     notation="hardshrink({a})",

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.budget import check_product
-from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
+from backprop_engine.catalogue.linear import MATMUL
+from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter, Rule
 from backprop_engine.values import shape_of, unbroadcast
 
 
@@ -35,15 +36,14 @@ def _sum_with_product(
     return _scaled(product, alpha) + (_scaled(added, beta) if beta else 0.0)
 
 
-def _left(g: Any, _y: Any, _a: Any, _b: Any, c: Any, beta: float, alpha: float) -> Any:
-    del beta
-    other = np.swapaxes(c, -1, -2) if c.ndim > 1 else c[np.newaxis, :]
-    return _scaled((g if c.ndim > 1 else g[:, np.newaxis]) @ other, alpha)
+def _factor_rule(position: int) -> Rule:
+    """The rule of one factor of the product: that of the matrix product, scaled."""
 
+    def rule(g: Any, y: Any, _a: Any, b: Any, c: Any, beta: float, alpha: float) -> Any:
+        del beta
+        return _scaled(MATMUL.rules[position](g, y, b, c), alpha)
 
-def _right(g: Any, _y: Any, _a: Any, b: Any, _c: Any, beta: float, alpha: float) -> Any:
-    del beta
-    return _scaled(np.swapaxes(b, -1, -2) @ g, alpha)
+    return rule
 
 
 def _affine(
@@ -62,12 +62,12 @@ def _affine(
                 words="What is added receives the gradient as it is, but for its factor.",
             ),
             Derivative(
-                rule=_left,
+                rule=_factor_rule(0),
                 vjp=lambda c, g, alpha, **_: f"{_factor(alpha)}{g} @ {c}ᵀ",
                 words="Going back through a product, the left factor sees the right transposed.",
             ),
             Derivative(
-                rule=_right,
+                rule=_factor_rule(1),
                 vjp=lambda b, g, alpha, **_: f"{_factor(alpha)}{b}ᵀ @ {g}",
                 words="Going back through a product, the right factor sees the left transposed.",
             ),

@@ -50,22 +50,17 @@ def _power_rule_text(a: str, b: str, **_: str) -> str:
     return f"{b}·{notation.power(a, str(exponent - 1))}"
 
 
+_HANDED_ON = Derivative(
+    rule=lambda g, y, a, b: g,
+    local="1",
+    words="Addition hands its gradient on unchanged to both terms.",
+)
+
 ADD = Operation(
     name="add",
     symbol="+",
     forward=operator.add,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b: g,
-            local="1",
-            words="Addition hands its gradient on unchanged to both terms.",
-        ),
-        Derivative(
-            rule=lambda g, y, a, b: g,
-            local="1",
-            words="Addition hands its gradient on unchanged to both terms.",
-        ),
-    ),
+    derivatives=(_HANDED_ON, _HANDED_ON),
     notation="{a} + {b}",
     torch=lambda torch, a, b: a + b,
     grad_fn="AddBackward0",

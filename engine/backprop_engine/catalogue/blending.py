@@ -11,12 +11,14 @@ from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
 from backprop_engine.values import where
 
 _ALPHA = Parameter("alpha", Kind.NUMBER)
-_HANDED_ON = "Addition hands its gradient on unchanged."
+_KEPT = Derivative(
+    rule=lambda g, *_, **__: g, local="1", words="Addition hands its gradient on unchanged."
+)
 
 ADD_ALPHA = elementwise(
     "add.alpha",
     lambda a, b, alpha: a + alpha * b,
-    Derivative(rule=lambda g, y, a, b, alpha: g, local="1", words=_HANDED_ON),
+    _KEPT,
     Derivative(
         rule=lambda g, y, a, b, alpha: g * alpha,
         local="{alpha}",
@@ -35,15 +37,17 @@ ADD_ALPHA = elementwise(
     example="x=2, z=3, y=torch.add(x, z, alpha=10)",
 )
 
+_TAKEN_AWAY = Derivative(
+    rule=lambda g, y, a, b, alpha: -g * alpha,
+    local="−{alpha}",
+    words="What is taken away by a factor receives the gradient times minus that factor.",
+)
+
 SUB_ALPHA = elementwise(
     "sub.alpha",
     lambda a, b, alpha: a - alpha * b,
-    Derivative(rule=lambda g, y, a, b, alpha: g, local="1", words=_HANDED_ON),
-    Derivative(
-        rule=lambda g, y, a, b, alpha: -g * alpha,
-        local="−{alpha}",
-        words="What is taken away by a factor receives the gradient times minus that factor.",
-    ),
+    _KEPT,
+    _TAKEN_AWAY,
     notation="{a} − {alpha}·{b}",
     torch=lambda torch, a, b, alpha: torch.sub(torch.as_tensor(a), b, alpha=alpha),
     grad_fn="SubBackward0",
@@ -60,12 +64,8 @@ SUB_ALPHA = elementwise(
 RSUB = elementwise(
     "rsub",
     lambda a, b, alpha: b - alpha * a,
-    Derivative(
-        rule=lambda g, y, a, b, alpha: -g * alpha,
-        local="−{alpha}",
-        words="What is subtracted receives the gradient with its sign turned.",
-    ),
-    Derivative(rule=lambda g, y, a, b, alpha: g, local="1", words=_HANDED_ON),
+    _TAKEN_AWAY,
+    _KEPT,
     notation=lambda a, b, alpha, **_: f"{b} − {scaled(alpha, a)}",
     torch=lambda torch, a, b, alpha: torch.rsub(torch.as_tensor(a), b, alpha=alpha),
     grad_fn=lambda application: f"RsubBackward{1 if application.numbers[1] else 0}",
@@ -123,11 +123,7 @@ _PRODUCT_PARAMETERS = (
 ADDCMUL = elementwise(
     "addcmul",
     lambda a, b, c, value: a + value * b * c,
-    Derivative(
-        rule=lambda g, y, a, b, c, value: g,
-        local="1",
-        words="Addition hands its gradient on unchanged.",
-    ),
+    _KEPT,
     Derivative(
         rule=lambda g, y, a, b, c, value: g * (c * value),
         local=lambda c, value, **_: scaled(value, c),
@@ -151,11 +147,7 @@ ADDCMUL = elementwise(
 ADDCDIV = elementwise(
     "addcdiv",
     lambda a, b, c, value: a + value * b / c,
-    Derivative(
-        rule=lambda g, y, a, b, c, value: g,
-        local="1",
-        words="Addition hands its gradient on unchanged.",
-    ),
+    _KEPT,
     Derivative(
         rule=lambda g, y, a, b, c, value: g * (value / c),
         local="{value}/{c}",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.catalogue.channels import but_channels, over_channels, per_channel
 from backprop_engine.catalogue.normalisation import (
     BIAS,
     BIAS_WORDS,
@@ -14,7 +15,6 @@ from backprop_engine.catalogue.normalisation import (
     STANDARDISED,
     WEIGHT,
     WEIGHT_WORDS,
-    Axes,
     affine,
     affine_statement,
     check_affine,
@@ -40,16 +40,12 @@ def _per_channel(operand: Any, a: Any) -> Any:
     """A weight of each channel, shaped to broadcast over `a`; a number or None as it is."""
     if operand is None or not shape_of(operand):
         return operand
-    return np.reshape(operand, (-1, *(1,) * (a.ndim - 2)))
+    return per_channel(operand, a.ndim)
 
 
-def _over_channels(g: Any) -> Any:
-    """The sum over everything but the channels, the second axis."""
-    return np.sum(g, axis=tuple(axis for axis in range(g.ndim) if axis != 1))
-
-
-def _but_channels(a: Any) -> Axes:
-    return tuple(axis for axis in range(a.ndim) if axis != 1)
+def _to_channels(g: Any, operand: Any) -> Any:
+    """What a weight or a bias of the channels receives, or the one number in its place."""
+    return over_channels(g) if shape_of(operand) else np.sum(g)
 
 
 def _check(name: str, a: Any, weight: Any, bias: Any) -> None:
@@ -72,16 +68,16 @@ def _batch_norm(a: Any, b: Any = None, c: Any = None, *, training: bool = True, 
         raise OperandError(
             f"`batch_norm` needs more than one value for each channel, not shape {a.shape}"
         )
-    normalised = standardised(a, _but_channels(a), eps)[0]
+    normalised = standardised(a, but_channels(a.ndim), eps)[0]
     return affine(normalised, _per_channel(b, a), _per_channel(c, a))
 
 
 def _batch_norm_rule(
     g: Any, _y: Any, a: Any, b: Any = None, _c: Any = None, *, eps: float, **_: bool
 ) -> Any:
-    normalised, scale = standardised(a, _but_channels(a), eps)
+    normalised, scale = standardised(a, but_channels(a.ndim), eps)
     g = affine(g, _per_channel(b, a), None)
-    return standardise_rule(g, normalised, scale, _but_channels(a))
+    return standardise_rule(g, normalised, scale, but_channels(a.ndim))
 
 
 def _group_norm_parts(a: Any, num_groups: int, eps: float) -> tuple[Any, Any]:
@@ -133,10 +129,10 @@ def _by_channels(rule: Any) -> Any:
 
 
 def _group_norm_weight_rule(
-    g: Any, _y: Any, a: Any, _b: Any, _c: Any = None, *, num_groups: int, eps: float
+    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, num_groups: int, eps: float
 ) -> Any:
     normalised = np.reshape(_group_norm_parts(a, num_groups, eps)[0], a.shape)
-    return _over_channels(g * normalised)
+    return _to_channels(g * normalised, b)
 
 
 def _form(shape: Shape) -> str:
@@ -146,7 +142,7 @@ def _form(shape: Shape) -> str:
 
 
 def _batch_norm_composite(shapes: tuple[Shape, ...], eps: str, **_: Any) -> str:
-    axes = tuple(axis for axis in range(len(shapes[0])) if axis != 1)
+    axes = but_channels(len(shapes[0]))
     return standardise_statements(axes, eps) + affine_statement(shapes, "n", _form(shapes[0]))
 
 
@@ -166,7 +162,7 @@ def _over_channels_derivatives(weight_rule: Any) -> tuple[Derivative, Derivative
     return (
         Derivative(rule=weight_rule, vjp="Σ {g} ⊙ x̂, x̂ = ({a} − mean)/std", words=WEIGHT_WORDS),
         Derivative(
-            rule=lambda g, y, a, b, c, **_: _over_channels(g), vjp="Σ {g}", words=BIAS_WORDS
+            rule=lambda g, y, a, b, c, **_: _to_channels(g, c), vjp="Σ {g}", words=BIAS_WORDS
         ),
     )
 
@@ -179,8 +175,8 @@ BATCH_NORM = Operation(
     derivatives=(
         Derivative(rule=_batch_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
         *_over_channels_derivatives(
-            lambda g, y, a, *_, training, eps: _over_channels(
-                g * standardised(a, _but_channels(a), eps)[0]
+            lambda g, y, a, b, *_, training, eps: _to_channels(
+                g * standardised(a, but_channels(a.ndim), eps)[0], b
             )
         ),
     ),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.budget import check_elements, check_product
+from backprop_engine.catalogue.channels import over_channels, per_channel
 from backprop_engine.catalogue.windows import Pads, Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
@@ -136,12 +137,11 @@ def _correlate(window: Window, g: Any, a: Any, weight_shape: Shape, groups: int)
 
 
 def _add_bias(y: Any, bias: Any) -> Any:
-    return y if bias is None else y + bias.reshape(-1, *(1,) * (y.ndim - 2))
+    return y if bias is None else y + per_channel(bias, y.ndim)
 
 
 def _bias_rule(g: Any, weight: Any) -> Any:
-    g = _batched(g, weight)
-    return np.sum(g, axis=(0, *range(2, g.ndim)))
+    return over_channels(_batched(g, weight))
 
 
 def _forward(name: str, axes: int) -> Callable[..., Any]:

@@ -76,11 +76,7 @@ def _diag_rule(g: Any, _y: Any, a: Any, diagonal: int) -> Any:
 
 
 def _trace_rule(g: Any, _y: Any, a: Any) -> Any:
-    gradient = np.zeros_like(a)
-    np.fill_diagonal(gradient, g)
-    if a.shape[0] > a.shape[1]:  # numpy would go on below where the diagonal has ended
-        gradient[a.shape[1] :] = 0.0
-    return gradient
+    return _put_on_diagonal(np.broadcast_to(g, (min(a.shape),)), a, 0, 0, 1)
 
 
 def _triangle(name: str, keep: Callable[..., Any], words: str) -> Operation:

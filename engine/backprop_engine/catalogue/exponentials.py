@@ -182,16 +182,22 @@ RECIPROCAL = unary(
     example="x=4, y=reciprocal(x)",
 )
 
+
+def _share(g: Any, own: Any, other: Any, power_of: Callable[[Any], Any] = exp) -> Any:
+    """A term's share in a sum of powers: a sigmoid of how far it is above the other one."""
+    return g / (1 + power_of(other - own))
+
+
 LOGADDEXP = elementwise(
     "logaddexp",
     np.logaddexp,
     Derivative(
-        rule=lambda g, y, a, b: g / (1 + exp(b - a)),
+        rule=lambda g, y, a, b: _share(g, a, b),
         local="1/(1 + exp({b} − {a}))",
         words="The larger of the two has the larger share: a sigmoid of the difference.",
     ),
     Derivative(
-        rule=lambda g, y, a, b: g / (1 + exp(a - b)),
+        rule=lambda g, y, a, b: _share(g, b, a),
         local="1/(1 + exp({a} − {b}))",
         words="The larger of the two has the larger share: a sigmoid of the difference.",
     ),
@@ -209,12 +215,12 @@ LOGADDEXP2 = elementwise(
     "logaddexp2",
     np.logaddexp2,
     Derivative(
-        rule=lambda g, y, a, b: g / (1 + exp2(b - a)),
+        rule=lambda g, y, a, b: _share(g, a, b, exp2),
         local="1/(1 + 2^({b} − {a}))",
         words="The larger of the two has the larger share.",
     ),
     Derivative(
-        rule=lambda g, y, a, b: g / (1 + exp2(a - b)),
+        rule=lambda g, y, a, b: _share(g, b, a, exp2),
         local="1/(1 + 2^({a} − {b}))",
         words="The larger of the two has the larger share.",
     ),

@@ -13,6 +13,7 @@ import numpy as np
 from backprop_engine.catalogue.axes import DIM, axis_of
 from backprop_engine.catalogue.indexing import NO_GRADIENT, in_range, mask_of, whole
 from backprop_engine.catalogue.layout import by_rows
+from backprop_engine.catalogue.placing import cleared_at, put_at
 from backprop_engine.operation import (
     Derivative,
     Kind,
@@ -76,9 +77,7 @@ def _scatter(a: Any, index: Any, source: Any, dim: int) -> Any:
 
 
 def _scatter_rule(g: Any, _y: Any, a: Any, index: Any, source: Any, dim: int) -> Any:
-    left = np.atleast_1d(np.array(g))
-    left[_places(a, dim, index, source, "scatter")] = 0.0
-    return np.reshape(left, shape_of(a))
+    return np.reshape(cleared_at(g, _places(a, dim, index, source, "scatter")), shape_of(a))
 
 
 def _scatter_add(a: Any, index: Any, source: Any, dim: int) -> Any:
@@ -95,12 +94,12 @@ def _scatter_add(a: Any, index: Any, source: Any, dim: int) -> Any:
 
 def _source_rule(g: Any, _y: Any, a: Any, index: Any, source: Any, dim: int) -> Any:
     """Each element of the source looks up the gradient of its place."""
+    if not np.size(index):
+        return np.zeros_like(source)
     picked = np.atleast_1d(g)[_places(a, dim, index, source, "scatter")]
     if not shape_of(source):
         return np.sum(picked)
-    gradient = np.zeros_like(source)
-    gradient[_within(index)] = picked
-    return gradient
+    return put_at(source, _within(index), picked)
 
 
 def _rows(a: Any, index: Any, dim: int, name: str) -> tuple[Any, ...]:
@@ -136,9 +135,7 @@ def _index_fill(a: Any, index: Any, value: Any, dim: int) -> Any:
 
 
 def _index_fill_rule(g: Any, _y: Any, a: Any, index: Any, _value: Any, dim: int) -> Any:
-    left = np.atleast_1d(np.array(g))
-    left[_rows(a, index, dim, "index_fill")] = 0.0
-    return np.reshape(left, shape_of(a))
+    return np.reshape(cleared_at(g, _rows(a, index, dim, "index_fill")), shape_of(a))
 
 
 def _filled_by_rule(g: Any, _y: Any, a: Any, index: Any, _value: Any, dim: int) -> Any:

@@ -15,6 +15,7 @@ from backprop_engine.budget import check_broadcast, check_elements
 from backprop_engine.catalogue.axes import DIM, axis_of
 from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.catalogue.picking import add_along_axis
+from backprop_engine.catalogue.placing import added_at, put_at
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -78,9 +79,7 @@ def _check_picked(a: Any, key: Any) -> None:
 
 
 def _scatter(g: Any, _y: Any, a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
-    gradient = np.zeros_like(a)
-    np.add.at(gradient, _index_key(indices, items), g)
-    return gradient
+    return added_at(a, _index_key(indices, items), g)
 
 
 def _item_text(item: IndexItem) -> str:
@@ -206,10 +205,10 @@ def _index_select(a: Any, index: Any, dim: int) -> Any:
 
 def _index_select_rule(g: Any, _y: Any, a: Any, index: Any, dim: int) -> Any:
     axis = axis_of(a, dim)
-    gradient = np.zeros_like(np.atleast_1d(a))
-    key: Any = (*(slice(None),) * axis, np.atleast_1d(index))
-    np.add.at(gradient, key, np.reshape(g, gradient[key].shape))
-    return np.reshape(gradient, shape_of(a))
+    array, places = np.atleast_1d(a), np.atleast_1d(index)
+    picked = (*array.shape[:axis], len(places), *array.shape[axis + 1 :])
+    sent = added_at(array, (*(slice(None),) * axis, places), np.reshape(g, picked))
+    return np.reshape(sent, shape_of(a))
 
 
 def _take(a: Any, index: Any) -> Any:
@@ -218,9 +217,7 @@ def _take(a: Any, index: Any) -> Any:
 
 
 def _take_rule(g: Any, _y: Any, a: Any, index: Any) -> Any:
-    gradient = np.zeros_like(np.reshape(a, -1))
-    np.add.at(gradient, np.asarray(index), g)
-    return np.reshape(gradient, shape_of(a))
+    return np.reshape(added_at(np.reshape(a, -1), np.asarray(index), g), shape_of(a))
 
 
 def _select_key(a: Any, dim: int, item: int | slice) -> tuple[Any, ...]:
@@ -240,13 +237,6 @@ def _narrow_slice(a: Any, dim: int, start: int, length: int) -> slice:
     return slice(first, first + length)
 
 
-def _put_back(g: Any, a: Any, key: tuple[Any, ...]) -> Any:
-    """Zeros in the shape of `a` and `g` in one part of it."""
-    gradient = np.zeros_like(a)
-    gradient[key] = g
-    return gradient
-
-
 def _masked_select(a: Any, mask: Any) -> Any:
     check_broadcast(shape_of(a), shape_of(mask))
     values, truth = np.broadcast_arrays(a, mask_of(mask, "masked_select"))
@@ -254,26 +244,28 @@ def _masked_select(a: Any, mask: Any) -> Any:
 
 
 def _masked_select_rule(g: Any, _y: Any, a: Any, mask: Any) -> Any:
-    spread = np.zeros(np.broadcast_shapes(shape_of(a), shape_of(mask)), np.asarray(g).dtype)
-    spread[np.broadcast_to(mask, spread.shape)] = g
-    return unbroadcast(spread, shape_of(a))
+    spread, chosen = np.broadcast_arrays(a, mask)
+    return unbroadcast(put_at(spread, chosen, g), shape_of(a))
 
 
 def _embedding(index: Any, weight: Any, padding_idx: int | None) -> Any:
-    del padding_idx  # it counts on the way back alone
     if len(shape_of(weight)) != 2:
         raise OperandError(
             f"`embedding` takes its rows from a matrix, not shape {shape_of(weight)}",
             "the index comes first: `F.embedding(idx, W)`",
         )
-    rows = in_range(whole(index, "embedding"), weight.shape[0], "embedding")
+    count = weight.shape[0]
+    if padding_idx is not None and not -count <= padding_idx < count:
+        raise OperandError(
+            f"`padding_idx` of `embedding` is {padding_idx}, and there are {count} rows"
+        )
+    rows = in_range(whole(index, "embedding"), count, "embedding")
     check_elements(np.size(rows), weight.shape[1])
     return weight[rows]
 
 
 def _embedding_rule(g: Any, _y: Any, index: Any, weight: Any, padding_idx: int | None) -> Any:
-    gradient = np.zeros_like(weight)
-    np.add.at(gradient, np.asarray(index), g)
+    gradient = added_at(weight, np.asarray(index), g)
     if padding_idx is not None:
         gradient[padding_idx] = 0.0
     return gradient
@@ -349,7 +341,7 @@ SELECT = Operation(
     forward=lambda a, dim, index: a[_select_key(a, dim, index)],
     derivatives=(
         Derivative(
-            rule=lambda g, y, a, dim, index: _put_back(g, a, _select_key(a, dim, index)),
+            rule=lambda g, y, a, dim, index: put_at(a, _select_key(a, dim, index), g),
             vjp="{g}, put back at {index} of axis {dim}; 0 elsewhere",
             words="Only the slice that was picked receives a gradient.",
         ),
@@ -369,8 +361,8 @@ NARROW = Operation(
     ],
     derivatives=(
         Derivative(
-            rule=lambda g, y, a, dim, start, length: _put_back(
-                g, a, _select_key(a, dim, _narrow_slice(a, dim, start, length))
+            rule=lambda g, y, a, dim, start, length: put_at(
+                a, _select_key(a, dim, _narrow_slice(a, dim, start, length)), g
             ),
             vjp="{g}, put back from {start} on along axis {dim}; 0 elsewhere",
             words="Only the elements inside of the slice receive a gradient.",

@@ -95,11 +95,19 @@ def _inv(a: Any) -> Any:
         raise _singular(a, "inv") from None
 
 
+def _inv_rule(g: Any, inverse: Any, _a: Any = None) -> Any:
+    return -_transposed(inverse) @ g @ _transposed(inverse)
+
+
+def _log_abs_det_rule(g: Any, _y: Any, a: Any) -> Any:
+    return np.asarray(g)[..., np.newaxis, np.newaxis] * _transposed(_inverse(a))
+
+
 def _det_rule(g: Any, y: Any, a: Any) -> Any:
     """A singular matrix has the gradient 0 in torch, which multiplies by the determinant."""
     factor = np.asarray(g * y)[..., np.newaxis, np.newaxis]
     if np.all(y):
-        return factor * _transposed(np.linalg.inv(a))
+        return factor * _transposed(_inverse(a))
     is_singular = np.asarray(y)[..., np.newaxis, np.newaxis] == 0
     safe = np.where(is_singular, np.eye(a.shape[-1], dtype=a.dtype), a)
     # Of log(det(a)) infinity comes in, and ∞ · 0 is nan.
@@ -113,14 +121,11 @@ def _logdet(a: Any) -> Any:
 
 def _logdet_rule(g: Any, y: Any, a: Any) -> Any:
     # Where the determinant is negative torch answers NaN from a constant, which sends nothing on.
-    upstream = np.where(np.isnan(y), 0.0, g)[..., np.newaxis, np.newaxis]
-    return upstream * _transposed(_inverse(a))
+    return _log_abs_det_rule(np.where(np.isnan(y), 0.0, g), y, a)
 
 
-def _slogdet_rule(g: Any, _y: Any, a: Any, output: int) -> Any:
-    if output == 0:
-        return np.zeros_like(a)
-    return np.asarray(g)[..., np.newaxis, np.newaxis] * _transposed(_inverse(a))
+def _slogdet_rule(g: Any, y: Any, a: Any, output: int) -> Any:
+    return np.zeros_like(a) if output == 0 else _log_abs_det_rule(g, y, a)
 
 
 def _is_vector(a: Any, b: Any) -> bool:
@@ -145,7 +150,10 @@ def _solve(a: Any, b: Any) -> Any:
 
 def _right_side_rule(g: Any, a: Any, b: Any) -> Any:
     upstream = g[..., np.newaxis] if _is_vector(a, b) else g
-    return np.linalg.solve(_transposed(a), upstream)
+    try:
+        return np.linalg.solve(_transposed(a), upstream)
+    except np.linalg.LinAlgError:  # what rounding made of the transposed matrix is singular
+        return _inverse(_transposed(a)) @ upstream
 
 
 def _solve_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -170,12 +178,12 @@ def _matrix_power(a: Any, n: int) -> Any:
 
 def _matrix_power_rule(g: Any, _y: Any, a: Any, n: int) -> Any:
     """One term for each factor: the factors before it, the gradient, the factors after it."""
-    base = _transposed(a if n >= 0 else np.linalg.inv(a))
-    powers = [np.linalg.matrix_power(base, k) for k in range(abs(n))]
+    base = a if n >= 0 else _inverse(a)
+    powers = [np.linalg.matrix_power(_transposed(base), k) for k in range(abs(n))]
     sent = np.zeros_like(a)
     for k, power in enumerate(powers):
         sent = sent + power @ g @ powers[-1 - k]
-    return sent if n >= 0 else -base @ sent @ base
+    return sent if n >= 0 else _inv_rule(sent, base)
 
 
 def _matrix_power_grad_fn(application: Application) -> str:
@@ -204,7 +212,7 @@ def _cholesky_rule(g: Any, y: Any, _a: Any, upper: bool) -> Any:
         g, y = _transposed(g), _transposed(y)
     lower = np.tril(_transposed(y) @ g)
     symmetric = (lower + _transposed(np.tril(lower, -1))) / 2
-    inverse = np.linalg.inv(y)
+    inverse = _inverse(y)
     return _transposed(inverse) @ symmetric @ inverse
 
 
@@ -274,7 +282,7 @@ INV = Operation(
     forward=_inv,
     derivatives=(
         Derivative(
-            rule=lambda g, y, a: -_transposed(y) @ g @ _transposed(y),
+            rule=_inv_rule,
             vjp="−{y}ᵀ @ {g} @ {y}ᵀ",
             words="As 1/x has the slope −1/x², the inverse has itself on both sides, and a minus.",
         ),

@@ -9,6 +9,7 @@ import numpy as np
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.layout import by_rows
+from backprop_engine.catalogue.placing import put_at
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,
@@ -137,12 +138,6 @@ def _cut(a: Any, sections: list[int], dim: int, output: int) -> tuple[Any, ...]:
     return (*(slice(None),) * axis_of(a, dim), slice(start, start + sections[output]))
 
 
-def _zeros_but(g: Any, a: Any, key: tuple[Any, ...]) -> Any:
-    gradient = np.zeros_like(a)
-    gradient[key] = g
-    return gradient
-
-
 def _numbers(count: int) -> tuple[str, ...]:
     return tuple(map(str, range(count)))
 
@@ -227,8 +222,8 @@ SPLIT = Operation(
     ],
     derivatives=(
         Derivative(
-            rule=lambda g, y, a, split_size_or_sections, dim, output: _zeros_but(
-                g, a, _cut(a, _sections(a, split_size_or_sections, dim), dim, output)
+            rule=lambda g, y, a, split_size_or_sections, dim, output: put_at(
+                a, _cut(a, _sections(a, split_size_or_sections, dim), dim, output), g
             ),
             vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
             words=_PART,
@@ -260,8 +255,8 @@ CHUNK = Operation(
     forward=lambda a, chunks, dim, output: a[_cut(a, _chunk_sections(a, chunks, dim), dim, output)],
     derivatives=(
         Derivative(
-            rule=lambda g, y, a, chunks, dim, output: _zeros_but(
-                g, a, _cut(a, _chunk_sections(a, chunks, dim), dim, output)
+            rule=lambda g, y, a, chunks, dim, output: put_at(
+                a, _cut(a, _chunk_sections(a, chunks, dim), dim, output), g
             ),
             vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
             words=_PART,
@@ -281,7 +276,7 @@ UNBIND = Operation(
     forward=lambda a, dim, output: a[_unbind_key(a, dim, output)],
     derivatives=(
         Derivative(
-            rule=lambda g, y, a, dim, output: _zeros_but(g, a, _unbind_key(a, dim, output)),
+            rule=lambda g, y, a, dim, output: put_at(a, _unbind_key(a, dim, output), g),
             vjp="{g}, put back as slice {output} of {a}; 0 elsewhere",
             words=_PART,
         ),

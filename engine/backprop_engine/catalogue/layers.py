@@ -90,7 +90,9 @@ def _bilinear_rule(spelling: str) -> Any:
     def rule(g: Any, _y: Any, a: Any, b: Any, c: Any, _d: Any = None) -> Any:
         operands: tuple[Any, ...] = {"a": (g, c, b), "b": (g, a, c), "c": (g, a, b)}[spelling[0]]
         if spelling[0] == "c":
-            operands = tuple(np.reshape(one, (-1, one.shape[-1])) for one in operands)
+            operands = tuple(
+                np.reshape(one, (math.prod(one.shape[:-1]), one.shape[-1])) for one in operands
+            )
         return np.einsum(spelling[2:], *operands, optimize=True)
 
     return rule

@@ -6,60 +6,33 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.catalogue.axes import Axes, axes_of
+from backprop_engine.catalogue.p_norms import p_norm, p_norm_rule, p_norm_statements
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
-from backprop_engine.values import shape_of, sign, unbroadcast
-
-_INFINITE = float("inf")
+from backprop_engine.values import shape_of, unbroadcast
 
 
-def _length(a: Any, p: float, dim: Any) -> Any:
-    """The p-norm of `a` along `dim`, which is kept as an axis of 1."""
-    size = np.abs(a)
-    if p == _INFINITE:
-        return np.max(size, axis=dim, keepdims=True)
-    if p == 2:
-        return np.sqrt(np.sum(a * a, axis=dim, keepdims=True))
-    if p == 1:
-        return np.sum(size, axis=dim, keepdims=True)
-    if p == 0:
-        return np.sum(size != 0, axis=dim, keepdims=True, dtype=size.dtype)
-    return np.power(np.sum(np.power(size, p), axis=dim, keepdims=True), 1.0 / p)
-
-
-def _length_slope(a: Any, length: Any, p: float, dim: Any) -> Any:
-    """∂length/∂a, which torch takes as 0 where the length is 0."""
-    if p == _INFINITE:
-        is_largest = np.abs(a) == length
-        share = sign(a) * is_largest / np.sum(is_largest, axis=dim, keepdims=True)
-        return np.where(length == 0.0, 0.0, share)
-    if p in (0, 1):
-        return sign(a) * p
-    if p == 2:
-        return np.where(length == 0.0, 0.0, a / length)
-    slope = sign(a) * np.power(np.abs(a), p - 1.0) * np.power(length, 1.0 - p)
-    return np.where((length == 0.0) | ((a == 0.0) & (p < 1)), 0.0, slope)
-
-
-def _normalize(a: Any, p: float, dim: Any, eps: float) -> Any:
+def _normalize(a: Any, p: float, dim: Axes, eps: float) -> Any:
     vectors = np.atleast_1d(a)
-    return np.reshape(vectors / np.maximum(_length(vectors, p, dim), eps), shape_of(a))
+    length = p_norm(vectors, p, axes_of(vectors, dim), keepdim=True)
+    return np.reshape(vectors / np.maximum(length, eps), shape_of(a))
 
 
 def _normalize_rule(
-    g: Any, _y: Any, a: Any, p: float, dim: Any, eps: float, *, is_cut: bool = True
+    g: Any, _y: Any, a: Any, p: float, dim: Axes, eps: float, *, is_cut: bool = True
 ) -> Any:
-    """g/length − slope·Σ g⊙a/length²; the second only as far as the length itself counts.
+    """g/length, and through the length −Σ g⊙a/length²; that only as far as the length counts.
 
     Where `eps` stands in for a smaller length, that length has no say (`is_cut`) or still one.
     """
     vectors = np.atleast_1d(a)
-    g = np.reshape(g, vectors.shape)
-    own = _length(vectors, p, dim)
+    axes, g = axes_of(vectors, dim), np.reshape(g, vectors.shape)
+    own = p_norm(vectors, p, axes, keepdim=True)
     length = np.maximum(own, eps)
-    to_length = -np.sum(g * (vectors / length), axis=dim, keepdims=True) / length
+    to_length = -np.sum(g * (vectors / length), axis=axes, keepdims=True) / length
     if is_cut:
         to_length = np.where(own >= eps, to_length, 0.0)
-    sent = g / length + to_length * _length_slope(vectors, own, p, dim)
+    sent = g / length + p_norm_rule(to_length, own, vectors, p, axes)
     return np.reshape(sent, shape_of(a))
 
 
@@ -76,16 +49,23 @@ def _cosine_rule(g: Any, a: Any, b: Any, dim: int, eps: float) -> Any:
     return _normalize_rule(sent, None, a, 2, dim, eps, is_cut=False)
 
 
+def _way(a: Any, b: Any, eps: float) -> tuple[Any, tuple[int, ...]]:
+    """The way between two points, which torch makes a little longer, and its last axis."""
+    way = np.atleast_1d(a - b + eps)
+    return way, (way.ndim - 1,)
+
+
 def _pairwise_distance(a: Any, b: Any, p: float, eps: float, keepdim: bool) -> Any:
-    length = _length(np.atleast_1d(a - b + eps), p, -1)
-    return length if keepdim else np.squeeze(length, -1)
+    way, axes = _way(a, b, eps)
+    return p_norm(way, p, axes, keepdim=keepdim)
 
 
 def _pairwise_rule(g: Any, a: Any, b: Any, p: float, eps: float, keepdim: bool) -> Any:
     """The contribution to `a`, of the shape `a` and `b` broadcast to."""
-    difference = a - b + eps
+    way, axes = _way(a, b, eps)
     g = g if keepdim else np.expand_dims(g, -1)
-    return g * _length_slope(difference, _length(difference, p, -1), p, -1)
+    sent = p_norm_rule(g, p_norm(way, p, axes, keepdim=True), way, p, axes)
+    return np.reshape(sent, np.broadcast_shapes(shape_of(a), shape_of(b)))
 
 
 def _order(p: str) -> str:
@@ -93,25 +73,14 @@ def _order(p: str) -> str:
     return {"2.0": "", "1.0": "₁", "inf": "∞"}.get(p, f"_{p}")
 
 
-def _length_statement(vector: str, p: str, dim: str) -> str:
-    """A length as a composite spells it."""
-    if p == "2.0":
-        return f"sqrt(({vector}**2).sum({dim}, keepdim=True))"
-    if p == "1.0":
-        return f"abs({vector}).sum({dim}, keepdim=True)"
-    if p == "0.0":
-        return f"sign(abs({vector})).detach().sum({dim}, keepdim=True)"
-    if p == "inf":
-        return f"amax(abs({vector}), dim={dim}, keepdim=True)"
-    return f"((abs({vector})**{p}).sum({dim}, keepdim=True))**(1/{p})"
+def _normalize_composite(p: str, dim: str, eps: str, **_: Any) -> str:
+    *before, norm = p_norm_statements("a", float(p), f"dim={dim}, keepdim=True")
+    return "\n".join([*before, f"n = {norm}", f"a / clamp(n, min={eps})"])
 
 
-def _cosine_composite(dim: str, eps: str, **_: Any) -> str:
-    return (
-        f"u = a / clamp({_length_statement('a', '2.0', dim)}, min={eps})\n"
-        f"v = b / clamp({_length_statement('b', '2.0', dim)}, min={eps})\n"
-        f"(u * v).sum({dim})"
-    )
+def _pairwise_composite(p: str, eps: str, keepdim: str, **_: Any) -> str:
+    norm = p_norm_statements("d", float(p), f"dim=-1, keepdim={keepdim}")
+    return "\n".join([f"d = a - b + {eps}", *norm])
 
 
 NORMALIZE = Operation(
@@ -140,9 +109,7 @@ NORMALIZE = Operation(
         Parameter("eps", Kind.NUMBER, 1e-12),
     ),
     rounding=Rounding.CONDITION,
-    composite=lambda p, dim, eps, **_: (
-        f"n = {_length_statement('a', p, dim)}\na / clamp(n, min={eps})"
-    ),
+    composite=_normalize_composite,
     example="x=[3, 4], u=normalize(x, dim=0), y=u[0]",
 )
 
@@ -177,7 +144,11 @@ COSINE_SIMILARITY = Operation(
         Parameter("eps", Kind.NUMBER, 1e-8),
     ),
     rounding=Rounding.CONDITION,
-    composite=_cosine_composite,
+    composite=(
+        "u = normalize(a, dim={dim}, eps={eps})\n"
+        "v = normalize(b, dim={dim}, eps={eps})\n"
+        "(u * v).sum({dim})"
+    ),
     example="u=[3, 4], v=[1, 2], y=cosine_similarity(u, v, dim=0)",
 )
 
@@ -219,10 +190,7 @@ PAIRWISE_DISTANCE = Operation(
         Parameter("keepdim", Kind.FLAG, False),
     ),
     rounding=Rounding.CONDITION,
-    composite=lambda p, eps, keepdim, **_: (
-        f"d = a - b + {eps}\nn = {_length_statement('d', p, '-1')}\n"
-        + ("n" if keepdim == "True" else "n.squeeze(-1)")
-    ),
+    composite=_pairwise_composite,
     example="u=[3, 4], v=[1, 2], y=pairwise_distance(u, v)",
 )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.catalogue.axes import refuse_whole
 from backprop_engine.catalogue.reducing import (
     LOSS_PARAMETERS,
     REDUCE,
@@ -20,6 +21,7 @@ from backprop_engine.catalogue.reducing import (
     reduced,
     spread,
 )
+from backprop_engine.catalogue.smooth import log_sigmoid, sigmoid
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -41,6 +43,11 @@ _LEAST_SLOPE = float(np.float32(1e-12))
 
 def _bce(a: Any, b: Any, c: Any = None, *, reduction: str) -> Any:
     check_same_shape("binary_cross_entropy", a, b)
+    if c is not None and np.broadcast_shapes(shape_of(a), shape_of(c)) != shape_of(a):
+        raise OperandError(
+            f"`binary_cross_entropy` takes a weight that can be broadcast to shape {shape_of(a)}, "
+            f"not {shape_of(c)}"
+        )
     if not np.all((np.asarray(a) >= 0) & (np.asarray(a) <= 1)):
         raise OperandError(
             "`binary_cross_entropy` takes probabilities, and some of these are not from 0 to 1",
@@ -65,19 +72,10 @@ def _bce_target_rule(g: Any, _y: Any, a: Any, _b: Any, c: Any = None, *, reducti
     return _weighted(spread(g, a, reduction) * slope, c)
 
 
-def _log_sigmoid(a: Any) -> Any:
-    """log σ(a) without the overflow of exp for large −a."""
-    return np.minimum(a, 0.0) - np.log1p(np.exp(-np.abs(a)))
-
-
-def _sigmoid(a: Any) -> Any:
-    return 1.0 / (1.0 + np.exp(-a))
-
-
 def _bce_logits(a: Any, b: Any, c: Any = None, d: Any = None, *, reduction: str) -> Any:
     check_same_shape("binary_cross_entropy_with_logits", a, b)
     positive = 1.0 if d is None else (d - 1.0) * b + 1.0
-    losses = (1.0 - b) * a - positive * _log_sigmoid(a)
+    losses = (1.0 - b) * a - positive * log_sigmoid(a)
     return reduced(_weighted(losses, c), reduction)
 
 
@@ -85,14 +83,14 @@ def _bce_logits_rule(
     g: Any, _y: Any, a: Any, b: Any, c: Any = None, d: Any = None, *, reduction: str
 ) -> Any:
     positive = b if d is None else d * b
-    slope = _sigmoid(a) - b if d is None else (positive + 1.0 - b) * _sigmoid(a) - positive
+    slope = sigmoid(a) - b if d is None else (positive + 1.0 - b) * sigmoid(a) - positive
     return unbroadcast(_weighted(_each_upstream(g, a, c, d, reduction) * slope, c), shape_of(a))
 
 
 def _bce_logits_target_rule(
     g: Any, _y: Any, a: Any, b: Any, c: Any = None, d: Any = None, *, reduction: str
 ) -> Any:
-    slope = -a if d is None else _log_sigmoid(-a) - d * _log_sigmoid(a)
+    slope = -a if d is None else log_sigmoid(-a) - d * log_sigmoid(a)
     return unbroadcast(_weighted(_each_upstream(g, a, c, d, reduction) * slope, c), shape_of(b))
 
 
@@ -102,6 +100,8 @@ def _each_upstream(g: Any, a: Any, c: Any, d: Any, reduction: str) -> Any:
 
 
 def _kl_div(a: Any, b: Any, reduction: str, log_target: bool) -> Any:
+    for one in (a, b):
+        refuse_whole(one, "kl_div")
     # 0·log 0 counts as 0.
     own = b if log_target else np.where(b == 0.0, 0.0, b * np.log(b))
     losses = np.exp(b) * (own - a) if log_target else own - b * a

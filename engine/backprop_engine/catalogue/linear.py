@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.budget import check_elements, check_product
+from backprop_engine.catalogue.arithmetic import MUL
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -127,12 +128,12 @@ def _of_ranks(name: str, ranks: tuple[int, int], wanted: str) -> Callable[[Any, 
 
 _DOT_DERIVATIVES = (
     Derivative(
-        rule=lambda g, y, a, b: g * b,
+        rule=MUL.rules[0],
         vjp="{g}·{b}",
         words="Each element is multiplied by its partner in the other vector.",
     ),
     Derivative(
-        rule=lambda g, y, a, b: g * a,
+        rule=MUL.rules[1],
         vjp="{g}·{a}",
         words="Each element is multiplied by its partner in the other vector.",
     ),
@@ -254,7 +255,9 @@ def _inner_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
         return unbroadcast(g * other, shape_of(one))
     rows, columns = (one.reshape(math.prod(one.shape[:-1]), one.shape[-1]) for one in (a, b))
     flat = np.reshape(g, (len(rows), len(columns)))
-    return (flat @ columns).reshape(a.shape) if left else (flat.T @ rows).reshape(b.shape)
+    if left:
+        return _left_rule(flat, None, rows, columns.T).reshape(a.shape)
+    return _right_rule(flat, None, rows, columns.T).T.reshape(b.shape)
 
 
 INNER = Operation(

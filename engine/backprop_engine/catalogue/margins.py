@@ -74,7 +74,7 @@ def _poisson_slope(a: Any, b: Any, log_input: bool, eps: float, **_: bool) -> An
 
 
 def _poisson_target_slope(a: Any, b: Any, log_input: bool, full: bool, eps: float) -> Any:
-    slope = -a if log_input else -np.log(a + eps)
+    slope = -1.0 * a if log_input else -np.log(a + eps)
     return slope + where(b > 1, np.log(b) + 0.5 / b, 0.0) if full else slope
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.catalogue.axes import mean_of
 from backprop_engine.catalogue.reducing import given, is_given
 from backprop_engine.operation import (
     Derivative,
@@ -43,15 +44,19 @@ BIAS_WORDS = "A bias is added to every sample, so it receives the sum of their g
 
 def standardised(a: Any, axes: Axes, eps: float) -> tuple[Any, Any]:
     """(a − mean)/std over `axes`, and 1/std."""
-    centred = a - np.mean(a, axis=axes, keepdims=True)
-    scale = 1.0 / np.sqrt(np.mean(centred * centred, axis=axes, keepdims=True) + eps)
+    centred = a - mean_of(a, axes, keepdim=True)
+    scale = 1.0 / np.sqrt(mean_of(centred * centred, axes, keepdim=True) + eps)
     return centred * scale, scale
 
 
 def standardise_rule(g: Any, normalised: Any, scale: Any, axes: Axes) -> Any:
     """scale·(g − mean(g) − normalised·mean(g·normalised))."""
-    shift = np.mean(g, axis=axes, keepdims=True)
-    stretch = np.mean(g * normalised, axis=axes, keepdims=True)
+    return _rescale_rule(g, normalised, scale, axes, mean_of(g, axes, keepdim=True))
+
+
+def _rescale_rule(g: Any, normalised: Any, scale: Any, axes: Axes, shift: Any = 0.0) -> Any:
+    """What would only shift the values, or only stretch them, is taken out of the gradient."""
+    stretch = mean_of(g * normalised, axes, keepdim=True)
     return scale * (g - shift - normalised * stretch)
 
 
@@ -109,7 +114,7 @@ def _layer_norm_weight_rule(
 def _root_mean_square(a: Any, axes: Axes, eps: float | None) -> Any:
     """1/√(mean of squares + eps); torch's own eps is that of the dtype."""
     smallest = float(np.finfo(a.dtype).eps) if eps is None else eps
-    return 1.0 / np.sqrt(np.mean(a * a, axis=axes, keepdims=True) + smallest)
+    return 1.0 / np.sqrt(mean_of(a * a, axes, keepdim=True) + smallest)
 
 
 def _rms_norm(a: Any, b: Any = None, *, normalized_shape: Any, eps: float | None) -> Any:
@@ -123,8 +128,7 @@ def _rms_norm_rule(
 ) -> Any:
     axes = _trailing("rms_norm", a, normalized_shape)
     scale = _root_mean_square(a, axes, eps)
-    normalised, g = a * scale, affine(g, b, None)
-    return scale * (g - normalised * np.mean(g * normalised, axis=axes, keepdims=True))
+    return _rescale_rule(affine(g, b, None), a * scale, scale, axes)
 
 
 def _rms_norm_weight_rule(

@@ -13,9 +13,9 @@ from backprop_engine.catalogue.axes import (
     axes_of,
     axes_text,
     kept,
-    reduced_count,
     refuse_whole,
 )
+from backprop_engine.catalogue.p_norms import p_norm, p_norm_rule, p_norm_statements
 from backprop_engine.operation import (
     Derivative,
     Kind,
@@ -24,45 +24,21 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import shape_of, sign, where
+from backprop_engine.values import shape_of
 
 
 def _norm(a: Any, p: float, dim: Axes, keepdim: bool) -> Any:
     refuse_whole(a, "norm")
-    axes, magnitudes = axes_of(a, dim), np.abs(np.asarray(a))
-    if p == np.inf:
-        return np.max(magnitudes, axis=axes, keepdims=keepdim, initial=0.0)
-    if p == -np.inf:
-        if reduced_count(a, dim) == 0:
-            raise OperandError("`norm` with p = −inf has no answer for no elements")
-        return np.min(magnitudes, axis=axes, keepdims=keepdim)
     if p == 0:
         raise OperandError(
             "`norm` with p = 0 counts the elements that are not 0, which has no gradient",
             "use `count_nonzero`",
         )
-    if p == 1:
-        return np.sum(magnitudes, axis=axes, keepdims=keepdim)
-    if p == 2:
-        return np.sqrt(np.sum(np.square(magnitudes), axis=axes, keepdims=keepdim))
-    return np.sum(magnitudes**p, axis=axes, keepdims=keepdim) ** (1 / p)
+    return p_norm(a, p, axes_of(a, dim), keepdim=keepdim)
 
 
 def _norm_rule(g: Any, y: Any, a: Any, p: float, dim: Axes, **_: Any) -> Any:
-    """The cases of torch's linalg_vector_norm_backward; where the norm is 0 the slope is 0."""
-    g, y, a = kept(g, a, dim), kept(y, a, dim), np.asarray(a)
-    if p == 1:
-        return sign(a) * g
-    if p == 2:
-        return g * where(y == 0, 0.0, a / y)
-    magnitudes = np.abs(a)
-    if np.isinf(p):
-        is_largest = (magnitudes == y) | np.isnan(a)
-        count = np.sum(is_largest, axis=axes_of(a, dim), keepdims=True)
-        return sign(a) * (g / count * is_largest)
-    if p < 1:
-        return sign(a) * where(a == 0, 0.0, magnitudes ** (p - 1)) * g * y ** (1 - p)
-    return sign(a) * magnitudes ** (p - 1) * where(y == 0, 0.0, g / y ** (p - 1))
+    return p_norm_rule(kept(g, a, dim), kept(y, a, dim), a, p, axes_of(a, dim))
 
 
 def _norm_text(a: str, p: str = "2", dim: str = "None", **_: str) -> str:
@@ -83,14 +59,8 @@ def _norm_vjp(a: str, y: str, g: str, p: str = "2", **_: str) -> str:
 
 
 def _norm_parts(dim: str, keepdim: str, p: str = "2", **_: str) -> str:
-    along, p = f"dim={dim}, keepdim={keepdim}", p.replace("−", "-")
-    if p in ("2", "2.0", "fro"):
-        return f"s = sum(a**2, {along})\nsqrt(s)"
-    if p in ("inf", "-inf"):
-        return f"m = abs(a)\n{'amax' if p == 'inf' else 'amin'}(m, {along})"
-    if float(p) == 1:
-        return f"m = abs(a)\nsum(m, {along})"
-    return f"m = abs(a)\ns = sum(m**{p}, {along})\ns**(1/{p})"
+    order = 2.0 if p == "fro" else float(p)
+    return "\n".join(p_norm_statements("a", order, f"dim={dim}, keepdim={keepdim}"))
 
 
 _NORM_DERIVATIVES = (

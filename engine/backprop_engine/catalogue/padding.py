@@ -10,6 +10,7 @@ import numpy as np
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.layout import by_rows
+from backprop_engine.catalogue.placing import added_at
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -79,9 +80,8 @@ def _pad_rule(g: Any, _y: Any, a: Any, pad: tuple[int, ...], mode: str, **_: Any
     # Where each element of the output came from: the numbers of the elements, padded likewise.
     places = np.arange(1, np.size(a) + 1).reshape(shape_of(a))
     source = _pad(places, pad, mode, None)
-    gradient = np.zeros(np.size(a) + 1, np.asarray(g).dtype)
-    np.add.at(gradient, source.reshape(-1), np.reshape(g, -1))
-    return gradient[1:].reshape(shape_of(a))
+    model = np.zeros(np.size(a) + 1, np.asarray(g).dtype)
+    return added_at(model, source.reshape(-1), np.reshape(g, -1))[1:].reshape(shape_of(a))
 
 
 def _pad_grad_fn(application: Application) -> str:
@@ -111,9 +111,8 @@ def _unfold(a: Any, dimension: int, size: int, step: int) -> Any:
 
 def _unfold_rule(g: Any, _y: Any, a: Any, dimension: int, size: int, step: int) -> Any:
     places = np.arange(np.size(a)).reshape(shape_of(a))
-    gradient = np.zeros(np.size(a), np.asarray(g).dtype)
-    np.add.at(gradient, _unfold(places, dimension, size, step), g)
-    return gradient.reshape(shape_of(a))
+    sent = added_at(np.reshape(a, -1), _unfold(places, dimension, size, step), g)
+    return sent.reshape(shape_of(a))
 
 
 PAD = Operation(

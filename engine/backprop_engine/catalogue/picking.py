@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.catalogue.axes import axes_text, axis_of
+from backprop_engine.catalogue.placing import added_at
 from backprop_engine.operation import Application, Derivative, Operation, Parameter
 from backprop_engine.values import shape_of
 
@@ -22,11 +23,9 @@ _NOT_OF_PLACES = ("output", "keepdim")
 
 def add_along_axis(a: Any, indices: Any, g: Any, axis: int) -> Any:
     """Zeros in the shape of `a`, and each element of `g` added at its index along `axis`."""
-    gradient = np.zeros_like(a)
     places = list(np.indices(indices.shape, sparse=True))
     places[axis] = indices
-    np.add.at(gradient, tuple(places), g)
-    return gradient
+    return added_at(a, tuple(places), g)
 
 
 def picking(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.budget import check_elements
+from backprop_engine.catalogue.picking import INDICES, VALUES, add_along_axis
 from backprop_engine.catalogue.windows import Sizes, Window, ceiling_pads, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
@@ -63,21 +64,36 @@ def _flat(windows: Any, axes: int) -> Any:
 
 
 def _max_pool(name: str, axes: int) -> Any:
-    def forward(a: Any, **settings: Any) -> Any:
+    def forward(a: Any, return_indices: bool = False, output: int = VALUES, **settings: Any) -> Any:
+        del return_indices  # which of the two outputs it is says `output`
         window = _window(name, axes, a, **settings)
-        return np.max(_flat(window.windows(a, -np.inf), axes), axis=-1)
+        seen = _flat(window.windows(a, -np.inf), axes)
+        if output == VALUES:
+            return np.max(seen, axis=-1)
+        sizes = a.shape[-axes:]
+        numbers = np.arange(math.prod(sizes)).reshape(sizes)
+        number_of = np.broadcast_to(_flat(window.windows(numbers, -1), axes), seen.shape)
+        # The first of the largest: not the padding, where all is −inf.
+        chosen = np.argmax(np.where(number_of < 0, False, _is_largest(seen)), axis=-1)
+        return np.take_along_axis(number_of, chosen[..., np.newaxis], axis=-1)[..., 0]
 
     return forward
 
 
+def _is_largest(seen: Any) -> Any:
+    """Where the windows have their largest element; a nan counts as that."""
+    largest = np.max(seen, axis=-1, keepdims=True)
+    return np.where(np.isnan(largest), np.isnan(seen), seen == largest)
+
+
 def _max_pool_rule(name: str, axes: int) -> Any:
     def rule(g: Any, _y: Any, a: Any, **settings: Any) -> Any:
-        window = _window(name, axes, a, **settings)
-        seen = _flat(window.windows(a, -np.inf), axes)
-        places = np.argmax(seen, axis=-1)
-        sent = np.zeros(seen.shape, g.dtype)
-        np.put_along_axis(sent, places[..., np.newaxis], g[..., np.newaxis], axis=-1)
-        return window.fold(sent.reshape(*places.shape, *window.kernel), a.shape)
+        places = _max_pool(name, axes)(a, **{**settings, "output": INDICES})
+        outer = a.shape[:-axes]
+        flat = np.zeros((math.prod(outer), math.prod(a.shape[-axes:])), g.dtype)
+        lines = places.reshape(len(flat), math.prod(places.shape[len(outer) :]))
+        sent = add_along_axis(flat, lines, np.reshape(g, lines.shape), 1)
+        return np.reshape(sent, a.shape)
 
     return rule
 
@@ -172,10 +188,27 @@ def _adaptive_grad_fn(application: Application) -> str:
     return "MeanBackward1" if size in (1, (1, 1), (1,)) else "AdaptiveAvgPool2DBackward0"
 
 
-def _max_pooling(axes: int) -> Operation:
+def _twin_of(name: str) -> Any:
+    def twin(torch: Any, a: Any, output: int | None = None, **settings: Any) -> Any:
+        pooled = getattr(torch.nn.functional, name)(a, **settings)
+        return pooled if output is None else pooled[output]
+
+    return twin
+
+
+def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
+    """`max_pool1d` or `max_pool2d`; with `return_indices=True` it has two outputs."""
     name = f"max_pool{axes}d"
+    indices = (
+        Parameter("return_indices", Kind.FLAG)
+        if with_indices
+        else Parameter("return_indices", Kind.FLAG, False, refusal="write `True` or `False`")
+    )
+    shown = ", return_indices=True)[0]" if with_indices else ")"
     return Operation(
-        name=name,
+        name=f"{name}.indices" if with_indices else name,
+        functions=(name,),
+        outputs=(lambda *_operands, **_attributes: ("0", "1")) if with_indices else None,
         forward=_max_pool(name, axes),
         derivatives=(
             Derivative(
@@ -184,10 +217,12 @@ def _max_pooling(axes: int) -> Operation:
                 words=_MAX_WORDS,
             ),
         ),
-        notation="max of each window of {a}",
-        torch=lambda torch, a, **settings: getattr(torch.nn.functional, name)(a, **settings),
+        notation=lambda a, output="0", **_: (
+            f"{'max' if output == str(VALUES) else 'place of the max'} of each window of {a}"
+        ),
+        torch=_twin_of(name),
         grad_fn="SqueezeBackward1" if axes == 1 else "MaxPool2DWithIndicesBackward0",
-        words="the largest element of each window",
+        words="the largest element of each window" + (", and where it is" * with_indices),
         parameters=(
             Parameter("input"),
             Parameter("kernel_size", Kind.SIZES),
@@ -195,15 +230,13 @@ def _max_pooling(axes: int) -> Operation:
             Parameter("padding", Kind.SIZES, 0),
             Parameter("dilation", Kind.SIZES, 1),
             Parameter("ceil_mode", Kind.FLAG, False),
-            Parameter(
-                "return_indices", Kind.FLAG, False, refusal="leave it out: only values are returned"
-            ),
+            indices,
         ),
         rounding=Rounding.TERMS,
         example=(
-            "x=[[1, 3, 2, 0]], m=max_pool1d(x, 2), y=m.sum()"
+            f"x=[[1, 3, 2, 0]], m=max_pool1d(x, 2{shown}, y=m.sum()"
             if axes == 1
-            else "x=[[[1, 3], [2, 0]]], m=max_pool2d(x, 2), y=m.sum()"
+            else f"x=[[[1, 3], [2, 0]]], m=max_pool2d(x, 2{shown}, y=m.sum()"
         ),
     )
 
@@ -265,6 +298,8 @@ ADAPTIVE_AVG_POOL2D = Operation(
 POOLING = (
     _max_pooling(1),
     _max_pooling(2),
+    _max_pooling(1, with_indices=True),
+    _max_pooling(2, with_indices=True),
     _average_pooling(1),
     _average_pooling(2),
     ADAPTIVE_AVG_POOL2D,

@@ -10,6 +10,7 @@ import numpy as np
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.layout import by_rows
+from backprop_engine.catalogue.placing import added_at
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
 from backprop_engine.values import Shape, shape_of
@@ -29,6 +30,8 @@ def _repeat(a: Any, repeats: Shape) -> Any:
 
 
 def _tile(a: Any, dims: Shape) -> Any:
+    if min(dims, default=0) < 0:
+        raise OperandError(f"nothing can be repeated {min(dims)} times", "write 0 or more")
     check_elements(np.size(a), *dims)
     return np.tile(a, dims)
 
@@ -73,10 +76,7 @@ def _interleave_rule(g: Any, _y: Any, a: Any, repeats: Any, dim: int | None) -> 
     lines = np.reshape(a, -1) if dim is None else np.atleast_1d(a)
     axis = 0 if dim is None else axis_of(a, dim)
     source = np.repeat(np.arange(lines.shape[axis]), repeats)
-    gradient = np.zeros_like(lines)
-    key: Any = (*(slice(None),) * axis, source)
-    np.add.at(gradient, key, g)
-    return gradient.reshape(shape_of(a))
+    return added_at(lines, (*(slice(None),) * axis, source), g).reshape(shape_of(a))
 
 
 def _roll(a: Any, shifts: Any, dims: Any) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from backprop_engine.catalogue.entries import INPUT, TWO_OPERANDS, elementwise, step, unary
 from backprop_engine.operation import Application, Derivative, Kind, Parameter
-from backprop_engine.values import full_like, sign, where
+from backprop_engine.values import full_like, of_numbers, sign, where
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
 
@@ -111,6 +112,17 @@ ROUND = step(
     example="x=2.7, y=x * round(x)",
 )
 
+SPECIAL_ROUND = replace(
+    ROUND,
+    name="special.round",
+    functions=("special.round",),
+    torch=lambda torch, a, decimals: torch.special.round(a, decimals=decimals),
+    grad_fn="RoundBackward1",
+    parameters=(INPUT, Parameter("decimals", Kind.WHOLE, 0)),
+    composite="round(a, decimals={decimals})",
+    example="x=2.7, y=x * torch.special.round(x)",
+)
+
 TRUNC = step(
     "trunc",
     np.trunc,
@@ -144,19 +156,26 @@ def _whole_quotient(a: Any, b: Any, rounding_mode: str) -> Any:
     return where(b == 0, np.divide(a, b), np.floor_divide(a, b))
 
 
+def _of_remainder(rounding_mode: str, quotient: str) -> tuple[Derivative, Derivative]:
+    """How a − b·(the quotient, rounded) answers for both; the quotient does not move."""
+    return (
+        Derivative(
+            rule=lambda g, y, a, b: g,
+            local="1",
+            words="Between its jumps the remainder moves along with the value.",
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: -g * _whole_quotient(a, b, rounding_mode),
+            local=f"−{quotient}",
+            words="The divisor is taken off a whole number of times, and counts that often.",
+        ),
+    )
+
+
 FMOD = elementwise(
     "fmod",
-    np.fmod,
-    Derivative(
-        rule=lambda g, y, a, b: g,
-        local="1",
-        words="Between its jumps the remainder moves along with the value.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: -g * _whole_quotient(a, b, "trunc"),
-        local="−trunc({a}/{b})",
-        words="The divisor is taken off a whole number of times, and counts that often.",
-    ),
+    of_numbers(np.fmod),
+    *_of_remainder("trunc", "trunc({a}/{b})"),
     notation="fmod({a}, {b})",
     torch=lambda torch, a, b: torch.fmod(torch.as_tensor(a), b),
     grad_fn=_by_second("Fmod"),
@@ -170,17 +189,8 @@ FMOD = elementwise(
 
 REMAINDER = elementwise(
     "remainder",
-    np.remainder,
-    Derivative(
-        rule=lambda g, y, a, b: g,
-        local="1",
-        words="Between its jumps the remainder moves along with the value.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: -g * _whole_quotient(a, b, "floor"),
-        local="−⌊{a}/{b}⌋",
-        words="The divisor is taken off a whole number of times, and counts that often.",
-    ),
+    of_numbers(np.remainder),
+    *_of_remainder("floor", "⌊{a}/{b}⌋"),
     notation="{a} mod {b}",
     symbol="%",
     torch=lambda torch, a, b: torch.remainder(torch.as_tensor(a), b),
@@ -286,6 +296,7 @@ ROUNDING = (
     FLOOR,
     CEIL,
     ROUND,
+    SPECIAL_ROUND,
     TRUNC,
     FRAC,
     FMOD,

@@ -30,9 +30,13 @@ def _clamp(a: Any, min: float | None, max: float | None) -> Any:  # noqa: A002 -
     return a if max is None else np.minimum(a, max)
 
 
+def _between(g: Any, a: Any, low: Any = -np.inf, high: Any = np.inf) -> Any:
+    """The gradient from one bound up to the other, both included."""
+    return where((a >= low) & (a <= high), g, 0.0)
+
+
 def _clamp_rule(g: Any, _y: Any, a: Any, min: float | None, max: float | None) -> Any:  # noqa: A002
-    low = -np.inf if min is None else min
-    return where((a >= low) & (a <= (np.inf if max is None else max)), g, 0.0)
+    return _between(g, a, -np.inf if min is None else min, np.inf if max is None else max)
 
 
 def _clamp_text(a: str, min: str, max: str, **_: str) -> str:  # noqa: A002 - torch's names
@@ -98,7 +102,7 @@ CLAMP_TENSOR = elementwise(
     "clamp.tensor",
     lambda a, b, c=np.inf: np.minimum(np.maximum(a, b), c),
     Derivative(
-        rule=lambda g, y, a, b, c=np.inf: where((a >= b) & (a <= c), g, 0.0),
+        rule=lambda g, y, a, b, c=np.inf: _between(g, a, b, c),
         local=_tensor_gate,
         words="A gate: open up to and at the bounds, shut beyond them.",
     ),
@@ -138,7 +142,7 @@ CLAMP_MIN = elementwise(
     "clamp_min",
     np.maximum,
     Derivative(
-        rule=lambda g, y, a, b: where(a >= b, g, 0.0),
+        rule=lambda g, y, a, b: _between(g, a, low=b),
         local="[{a} ≥ {b}]",
         words="A gate: open at and above the bound, shut below it.",
     ),
@@ -162,7 +166,7 @@ CLAMP_MAX = elementwise(
     "clamp_max",
     np.minimum,
     Derivative(
-        rule=lambda g, y, a, b: where(a <= b, g, 0.0),
+        rule=lambda g, y, a, b: _between(g, a, high=b),
         local="[{a} ≤ {b}]",
         words="A gate: open at and below the bound, shut above it.",
     ),

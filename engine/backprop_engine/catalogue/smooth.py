@@ -7,9 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.catalogue.arithmetic import DIV
 from backprop_engine.catalogue.entries import INPUT, activation, functional_twin, scaled, unary
+from backprop_engine.catalogue.rounding import ABS
+from backprop_engine.catalogue.trigonometry import tanh_rule
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter, Rounding
-from backprop_engine.values import erf, erfc, exp, log1p, shape_of, sign, tanh, where
+from backprop_engine.values import erf, erfc, exp, log1p, shape_of, tanh, where
 
 _TWO_BY_ROOT_PI: Final = 2 / math.sqrt(math.pi)
 _ROOT_HALF: Final = math.sqrt(0.5)
@@ -19,14 +22,24 @@ _GELU_SCALE: Final = math.sqrt(2) * _TWO_BY_ROOT_PI * 0.5
 _GELU_CUBIC: Final = 0.044715
 
 
-def _sigmoid(a: Any) -> Any:
+def sigmoid(a: Any) -> Any:
+    """1/(1 + exp(−a))."""
     return 1 / (1 + exp(-a))
+
+
+def log_sigmoid(a: Any) -> Any:
+    """log σ(a) without the overflow of exp for large −a."""
+    return np.minimum(a, 0.0) - log1p(exp(-abs(a)))
+
+
+def _sigmoid_rule(g: Any, y: Any, _a: Any = None) -> Any:
+    return g * (1 - y) * y
 
 
 SIGMOID = unary(
     "sigmoid",
-    _sigmoid,
-    rule=lambda g, y, a: g * (1 - y) * y,
+    sigmoid,
+    rule=_sigmoid_rule,
     local="{y}·(1 − {y})",
     because="The sigmoid is steepest in the middle, with slope 1/4, and flat at both ends.",
     notation="σ({a})",
@@ -47,7 +60,7 @@ def _logsigmoid_rule(g: Any, _y: Any, a: Any) -> Any:
 
 LOGSIGMOID = activation(
     "logsigmoid",
-    lambda a: np.minimum(a, 0.0) - log1p(exp(-abs(a))),
+    log_sigmoid,
     parameters=(INPUT,),
     rule=_logsigmoid_rule,
     local="1 − σ({a})",
@@ -97,7 +110,7 @@ SOFTPLUS = activation(
 
 
 def _silu_rule(g: Any, _y: Any, a: Any) -> Any:
-    gate = _sigmoid(a)
+    gate = sigmoid(a)
     return g * gate * (1 + a * (1 - gate))
 
 
@@ -119,7 +132,7 @@ SILU = activation(
 
 def _mish_rule(g: Any, _y: Any, a: Any) -> Any:
     gate = tanh(log1p(exp(a)))
-    return g * (gate + a * _sigmoid(a) * (1 - gate * gate))
+    return g * gate + tanh_rule(g * a, gate) * sigmoid(a)
 
 
 MISH = activation(
@@ -149,7 +162,7 @@ def _gelu_rule(g: Any, _y: Any, a: Any, approximate: str) -> Any:
         square = a * a
         bend = tanh(_GELU_SCALE * (a + _GELU_CUBIC * (square * a)))
         inner = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * square)
-        return g * (0.5 * (1 + bend) + 0.5 * a * (1 - bend * bend) * inner)
+        return g * (0.5 * (1 + bend) + tanh_rule(0.5 * a, bend) * inner)
     share = 0.5 * (1 + erf(a * _ROOT_HALF))
     return g * (share + a * (_TOP_OF_BELL * exp(a * a * -0.5)))
 
@@ -197,7 +210,8 @@ GELU = activation(
 
 def _softsign_rule(g: Any, _y: Any, a: Any) -> Any:
     size = abs(a) + 1
-    return g / size + (-g * ((a / size) / size)) * sign(a)
+    to_value, to_size = (rule(g, None, a, size) for rule in DIV.rules)
+    return to_value + ABS.rules[0](to_size, size, a)
 
 
 SOFTSIGN = activation(
@@ -218,8 +232,7 @@ SOFTSIGN = activation(
 
 
 def _tanhshrink_rule(g: Any, _y: Any, a: Any) -> Any:
-    t = tanh(a)
-    return g + -g * (1 - t * t)
+    return g - tanh_rule(g, tanh(a))
 
 
 TANHSHRINK = activation(
@@ -238,10 +251,15 @@ TANHSHRINK = activation(
     example="x=1, y=tanhshrink(x)",
 )
 
+
+def _erf_rule(g: Any, _y: Any, a: Any) -> Any:
+    return _TWO_BY_ROOT_PI * exp(-(a * a)) * g
+
+
 ERF = unary(
     "erf",
     erf,
-    rule=lambda g, y, a: _TWO_BY_ROOT_PI * exp(-(a * a)) * g,
+    rule=_erf_rule,
     local="2/√π·exp(−{a}²)",
     because="Its slope is a bell curve.",
     notation="erf({a})",
@@ -254,7 +272,7 @@ ERF = unary(
 ERFC = unary(
     "erfc",
     erfc,
-    rule=lambda g, y, a: -_TWO_BY_ROOT_PI * exp(-(a * a)) * g,
+    rule=lambda g, y, a: -_erf_rule(g, y, a),
     local="−2/√π·exp(−{a}²)",
     because="It falls where the error function rises: minus a bell curve.",
     notation="erfc({a})",
@@ -279,13 +297,13 @@ def _halves(a: Any, dim: int) -> tuple[Any, Any]:
 
 def _glu(a: Any, dim: int) -> Any:
     value, score = _halves(a, dim)
-    return value * _sigmoid(score)
+    return value * sigmoid(score)
 
 
 def _glu_rule(g: Any, _y: Any, a: Any, dim: int) -> Any:
     value, score = _halves(a, dim)
-    gate = _sigmoid(score)
-    return np.concatenate([gate * g, (1 - gate) * gate * g * value], axis=dim)
+    gate = sigmoid(score)
+    return np.concatenate([gate * g, _sigmoid_rule(g * value, gate)], axis=dim)
 
 
 def _glu_parts(shapes: Any, dim: str, **_: str) -> str:

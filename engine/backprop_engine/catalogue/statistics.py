@@ -19,6 +19,7 @@ from backprop_engine.catalogue.axes import (
     reduced_count_text,
     refuse_whole,
 )
+from backprop_engine.catalogue.exponentials import SQRT
 from backprop_engine.operation import (
     Derivative,
     Kind,
@@ -66,7 +67,7 @@ def _var_rule(
 
 def _std_rule(g: Any, y: Any, a: Any, **attributes: Any) -> Any:
     # Where all elements are equal the slope does not exist; torch takes 0.
-    upstream = where(np.equal(y, 0.0), 0.0, np.divide(g, 2 * np.asarray(y)))
+    upstream = where(np.equal(y, 0.0), 0.0, SQRT.rules[0](g, np.asarray(y), None))
     return _var_rule(upstream, y, a, **attributes)
 
 

@@ -69,10 +69,15 @@ TAN = unary(
     example="x=0.5, y=tan(x)",
 )
 
+
+def _asin_rule(g: Any, _y: Any, a: Any) -> Any:
+    return g * (1 / sqrt(-a * a + 1))
+
+
 ASIN = unary(
     "asin",
     asin,
-    rule=lambda g, y, a: g * (1 / sqrt(-a * a + 1)),
+    rule=_asin_rule,
     local="1/√(1 − {a}²)",
     because="The arc sine is steepest at its ends, where the sine is flat.",
     notation="arcsin({a})",
@@ -86,7 +91,7 @@ ASIN = unary(
 ACOS = unary(
     "acos",
     acos,
-    rule=lambda g, y, a: g * -(1 / sqrt(-a * a + 1)),
+    rule=lambda g, y, a: -_asin_rule(g, y, a),
     local="−1/√(1 − {a}²)",
     because="The arc cosine falls, and steeply so at its ends.",
     notation="arccos({a})",
@@ -139,11 +144,17 @@ COSH = unary(
     example="x=1, y=cosh(x)",
 )
 
+
+def tanh_rule(g: Any, y: Any, _a: Any = None) -> Any:
+    """g·(1 − y²), from the tanh itself."""
+    # 1 - y*y cancels near |y| = 1; the product keeps its digits.
+    return g * ((1 - y) * (1 + y))
+
+
 TANH = unary(
     "tanh",
     tanh,
-    # 1 - y*y cancels near |y| = 1; the product keeps its digits.
-    rule=lambda g, y, a: g * ((1 - y) * (1 + y)),
+    rule=tanh_rule,
     local="1 − {y}²",
     because="Far from zero tanh is flat and lets hardly any gradient through.",
     notation="tanh({a})",
@@ -228,19 +239,21 @@ ATAN2 = elementwise(
     example="v=1, u=2, y=atan2(v, u)",
 )
 
+
+def _side(letter: str) -> Derivative:
+    """The derivative of a hypotenuse by one of its sides."""
+    return Derivative(
+        rule=lambda g, y, a, b: g * (a if letter == "a" else b) / y,
+        local=f"{{{letter}}}/{{y}}",
+        words="A side lengthens the hypotenuse by its share of it.",
+    )
+
+
 HYPOT = elementwise(
     "hypot",
     np.hypot,
-    Derivative(
-        rule=lambda g, y, a, b: g * a / y,
-        local="{a}/{y}",
-        words="A side lengthens the hypotenuse by its share of it.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: g * b / y,
-        local="{b}/{y}",
-        words="A side lengthens the hypotenuse by its share of it.",
-    ),
+    _side("a"),
+    _side("b"),
     notation="√({a}² + {b}²)",
     grad_fn="HypotBackward0",
     words="the length of the hypotenuse over two sides",

@@ -179,7 +179,7 @@ def _verdict(
     shape = engine.shape
     value = np.array([one.value for one in estimates]).reshape(shape)
     error = np.array([one.error for one in estimates]).reshape(shape)
-    judged = np.array([not one.reason for one in estimates]).reshape(shape)
+    judged = np.array([not one.reason for one in estimates], bool).reshape(shape)
     sent = gross_contributions(trace, node)
     # An element that is nan must not take the others' tolerance away.
     gross = float(np.max(sent, initial=0.0, where=np.isfinite(sent)))
@@ -187,7 +187,11 @@ def _verdict(
     agrees = np.abs(engine - value) <= tolerance
     return FiniteDifference(
         node=node,
-        gradient=settle(np.where(judged, value, np.nan), "float64") if judged.any() else None,
+        gradient=(
+            settle(np.where(judged, value, np.nan), "float64")
+            if judged.any() or not judged.size
+            else None
+        ),
         tolerance=settle(tolerance, "float64"),
         directions=(),
         skipped=int(judged.size - np.count_nonzero(judged)),

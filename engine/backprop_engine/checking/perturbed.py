@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.operation import OperandError
 from backprop_engine.values import UNIT_ROUNDOFF, Dtype, Value, evaluate, is_float
 
 RUNS: Final = 6
@@ -169,7 +170,10 @@ def sensitivity(
     def change(seed: int, size: float) -> np.ndarray:
         source = _Perturbation(seed, size)
         moved = [source.given(one) if is_float(one) else one for one in operands]
-        off = np.asarray(_plain(evaluate(function, moved, attributes)), dtype=float)
+        try:
+            off = np.asarray(_plain(evaluate(function, moved, attributes)), dtype=float)
+        except OperandError:  # such as a probability that is more than 1 now
+            return np.zeros(exact.shape)
         difference: np.ndarray = np.abs(off - exact)
         return np.where(np.isfinite(difference), difference, 0.0)
 

@@ -20,6 +20,9 @@ TOO_ROUGH = 1e-5
 _ROUNDOFF = 2.0**-52
 _PROBE = 2.0**-14
 """The probe that looks for kinks, beside the first step of a table."""
+_MOVE = 2.0**-28
+"""A move, as a part of the variable, along which nothing smooth is curved by a roundoff."""
+_PARTS = (1.0, 0.8125, 0.6875)
 _JUMP = 1e6
 """More than so many times the roundoff of terms of size 1 is no rounding."""
 _SHRINKS = 0.75
@@ -68,15 +71,29 @@ def slope(f: Function, size: float, reach: float = 1.0) -> Slope:
 
 
 def _trembling(f: Function, size: float, reach: float) -> float:
-    """The size of the terms, by how much f trembles when its variable moves by a few roundoffs.
+    """The size of the terms, by how much f trembles when its variable moves a little.
 
     The sum of x - mean(x) is 0 to rounding, but rounding is that of the terms it is a sum of. What
     trembles far more than any terms explain is a jump, and 0 is answered.
     """
     unit = _ROUNDOFF * (reach or 1.0)
-    moves = (abs(f(count * unit) - f(0.0)) for count in (-3, -1, 1, 3))
+    here = f(0.0)
+    moves = [abs(f(count * unit) - here) for count in (-3, -1, 1, 3)]
+    moves.append(_unevenness(f, here, reach))
     trembling = max((one for one in moves if math.isfinite(one)), default=0.0) / _ROUNDOFF
     return trembling if trembling <= _JUMP * max(size, reach, 1.0) else 0.0
+
+
+def _unevenness(f: Function, here: float, reach: float) -> float:
+    """What is not straight in moves that nothing smooth is curved by; 0 where that is a kink.
+
+    A few roundoffs leave the roundings of a long program as they are, and a longer move does not.
+    """
+    wide, narrow = (
+        max(abs(f(part * move) - 2 * here + f(-part * move)) / 2 for part in _PARTS)
+        for move in (reach * _MOVE, reach * _MOVE / 64)
+    )
+    return narrow if narrow > wide / 8 else 0.0
 
 
 def _first_steps(reach: float) -> Iterator[float]:

@@ -130,7 +130,8 @@ def _between(trace: Trace, nodes: tuple[int, ...], leading: bytearray) -> list[i
     waiting = list(nodes)
     while waiting:
         for consumer in trace.consumers(waiting.pop()):
-            if leading[consumer] and graph.requires_grad[consumer] and consumer not in found:
+            is_on_the_way = leading[consumer] and graph.requires_grad[consumer]
+            if is_on_the_way and consumer not in found and not graph.is_leaf(consumer):
                 found.add(consumer)
                 waiting.append(consumer)
     return sorted(found)

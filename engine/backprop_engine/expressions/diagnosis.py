@@ -147,7 +147,10 @@ def _bad_target(reading: Reading, equals: int) -> ProblemError:
     if target.endswith(".grad"):
         fix = "gradients come from `backward`"
     elif target.endswith("]") and not target.startswith("["):
-        fix = "give the changed array a new name"
+        fix = (
+            "nothing is changed in place: make a new array with a new name, as `torch.where(mask, "
+            "new, x)`, `torch.cat` and `torch.stack` do"
+        )
     elif re.fullmatch(r"[\[(]?[\w\s]+(?:,[\w\s]*)+[\])]?", target):
         fix = "write one statement for each name"
     elif re.fullmatch(r"[^\W\d]\w*\s*:.*", target):

@@ -276,9 +276,8 @@ def nested_too_deep(span: Span, most: int) -> ProblemError:
     return ProblemError(f"nested deeper than {most} levels", span)
 
 
-def unknown_constant(dotted: str, span: Span, known: Iterable[str]) -> ProblemError:
-    """`torch.something` that is neither called nor a constant."""
-    prefix, _, name = "".join(dotted.split()).rpartition(".")
+def unknown_constant(prefix: str, name: str, span: Span, known: Iterable[str]) -> ProblemError:
+    """`torch.something` that is neither called nor a constant, nor a function that is known."""
     if name.startswith(("float", "int", "bool", "double", "long")):
         fix = "leave it out: the scenario's `dtype` decides"
     else:

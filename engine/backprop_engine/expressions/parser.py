@@ -31,6 +31,7 @@ from backprop_engine.expressions.syntax import (
     Dots,
     DtypeName,
     Expression,
+    FunctionName,
     Literal,
     Loop,
     Name,
@@ -278,9 +279,9 @@ class _Builder(Transformer[Token, Any]):
         prefix, _, name = "".join(token.split()).rpartition(".")
         if prefix == "torch" and name in DTYPES:
             return _leaf(DtypeName(DTYPES[name], _span(token)))
-        if name not in CONSTANTS:
-            raise mistakes.unknown_constant(token, _span(token), CONSTANTS)
-        return _leaf(Number(CONSTANTS[name], _span(token)))
+        if name in CONSTANTS:
+            return _leaf(Number(CONSTANTS[name], _span(token)))
+        return _leaf(FunctionName(canonical(name), prefix, _span(token)))
 
     @v_args(inline=True)
     def literal(self, token: Token) -> _Part:

@@ -37,6 +37,15 @@ class DtypeName:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FunctionName:
+    """`torch.sin` that is not called; a name may come to stand for it."""
+
+    function: str
+    prefix: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sequence:
     """A bracketed list or a tuple, of expressions: an array constant, a shape, an index."""
 
@@ -153,6 +162,7 @@ Expression = (
     Number
     | Literal
     | DtypeName
+    | FunctionName
     | Sequence
     | Star
     | Name

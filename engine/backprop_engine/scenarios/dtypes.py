@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
 
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
@@ -61,19 +63,77 @@ def read_dtype(statements: Iterable[Statement], given: Dtype | None) -> Dtype:
                 if isinstance(part, syntax.DtypeName):
                     names.append(part)
                 elif isinstance(part, Call):
-                    name = dtype_asked(part) if is_tensor(part) else default_dtype(part)
+                    name = dtype_asked(part) if is_tensor(part) else _float_asked(part)
                     if name is not None:
                         taken.add(name)
                         asked = _agreed(asked, name)
     for name in names:
         if name not in taken:
-            raise ProblemError(
-                "a `dtype` is given to a tensor that is written out, and to nothing else",
-                name.span,
-                "such as `torch.zeros(3, dtype=torch.float64)`",
-                "leave it out: the scenario's `dtype` decides",
-            )
+            raise _out_of_place(name)
     return asked or "float64"
+
+
+_OTHERS: Final = {
+    "int64": "write whole numbers out, as in `torch.tensor([0, 2, 1])`",
+    "bool": "compare with a number, such as `x != 0`",
+}
+"""Dtypes that are not of floats, with what to do in place of converting to them."""
+
+_CASTING: Final = frozenset(
+    ("sum", "nansum", "mean", "prod", "cumsum", "cumprod", "softmax", "log_softmax", "softmin")
+)
+"""Functions that convert their operand where they are given a `dtype`."""
+
+
+def _float_asked(call: Call) -> syntax.DtypeName | None:
+    """The dtype of floats that a call which makes no tensor asks for."""
+    asked = default_dtype(call) or _conversion(call)
+    if asked is None and call.function in _CASTING:
+        asked = dtype_asked(call)
+    return asked if asked is not None and asked.name.startswith("float") else None
+
+
+def _conversion(call: Call) -> syntax.DtypeName | None:
+    """The dtype in `x.to(torch.float32)`, `x.to(dtype=torch.float32)` and `x.type(…)`."""
+    given = (*call.arguments, *(value for name, value in call.keywords if name == "dtype"))
+    is_plain = len(given) == len(call.arguments) + len(call.keywords) == 1
+    if call.receiver is None or call.function not in ("to", "type") or not is_plain:
+        return None
+    return given[0] if isinstance(given[0], syntax.DtypeName) else None
+
+
+def without_dtype(call: Call) -> Call:
+    """`x.float()` for `x.to(torch.float32)`, `x.float().sum()` for `x.sum(dtype=torch.float32)`.
+
+    All floats have one dtype, which `read_dtype` has found to be that.
+    """
+    if call.receiver is not None and _conversion(call) is not None:
+        return _as_float(call.receiver, call)
+    if call.function not in _CASTING or dtype_asked(call) is None:
+        return call
+    keywords = tuple((name, value) for name, value in call.keywords if name != "dtype")
+    if call.receiver is not None:
+        return replace(call, receiver=_as_float(call.receiver, call), keywords=keywords)
+    if not call.arguments:
+        return call
+    first, *others = call.arguments
+    return replace(call, arguments=(_as_float(first, call), *others), keywords=keywords)
+
+
+def _as_float(value: Expression, call: Call) -> Call:
+    return Call("float", value, "", (), (), call.function_span, call.span)
+
+
+def _out_of_place(name: syntax.DtypeName) -> ProblemError:
+    message = "a `dtype` is given to a tensor that is written out, and to what converts to it"
+    if name.name in _OTHERS:
+        message = f"no computed value can be given the dtype {name.name}"
+    return ProblemError(
+        message,
+        name.span,
+        "such as `torch.zeros(3, dtype=torch.float64)` or `x.to(torch.float64)`",
+        _OTHERS.get(name.name, "leave it out: the scenario's `dtype` decides"),
+    )
 
 
 def default_dtype(call: Call) -> syntax.DtypeName | None:

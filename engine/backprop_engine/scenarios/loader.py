@@ -128,7 +128,7 @@ def _document(source: Source, table: Table) -> Scenario:
     names = Names(
         (one.name for one in program.inputs),
         program.assigned,
-        (one.name for one in program.retained),
+        (*(one.name for one in program.retained), *program.leaves),
         program.looped,
     )
     title, about = sections.get("title"), sections.get("about")
@@ -165,7 +165,7 @@ def _read_program(
     if inputs:  # their numbers are float64 already
         dtype = dtype or "float64"
     program = read_program(source, statements, inputs, dtype)
-    if not program.statements:
+    if not program.statements and not program.passes:
         raise ProblemError(
             "this scenario computes nothing",
             compute.span if compute else _compute_key(table),

@@ -36,6 +36,17 @@ def made_by(expression: Expression) -> tuple[Call, bool] | None:
             return None
 
 
+def leaf_subject(expression: Expression) -> Expression | None:
+    """The `x` of `x.requires_grad_()` and of `nn.Parameter(x)`."""
+    match expression:
+        case Call(function="requires_grad_", receiver=receiver):
+            return receiver
+        case Call(function="Parameter", receiver=None, arguments=(inner,), keywords=()):
+            return inner
+        case _:
+            return None
+
+
 def grad_of(expression: Expression) -> syntax.Name | None:
     """The `x` of `x.grad` or `x.grad.data`."""
     match expression:

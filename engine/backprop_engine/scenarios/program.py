@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from backprop_engine.budget import Budget
+from backprop_engine.calls import function_value
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
     Action,
@@ -33,6 +34,7 @@ from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.pasted import (
     flag,
     grad_of,
+    leaf_subject,
     made_by,
     no_arguments,
     only_flag,
@@ -61,6 +63,8 @@ class Program:
     statements: tuple[Computing, ...]
     passes: tuple[Backward | ZeroGrad, ...]
     retained: tuple[Retain, ...]
+    leaves: tuple[str, ...]
+    """The names, with versions, of values that `requires_grad_()` was called of."""
     tensors: Mapping[Expression, Value]
     note: str = ""
     """Where numbers are from that the text does not have."""
@@ -79,7 +83,7 @@ class Program:
     @property
     def default_pass(self) -> Backward:
         """`backward()` of the last name assigned."""
-        names = [name for one in self.statements for name in one.names]
+        names = [name for one in self.statements if one.has_target for name in one.names]
         return Backward(names[-1].name, None, names[-1].span)
 
 
@@ -111,6 +115,7 @@ class _Reader:
         """Those of the innermost loop, while one is read."""
         self.passes: list[Backward | ZeroGrad] = []
         self.retained: list[Retain] = []
+        self._leaves: dict[str, None] = {}
         self.tensors: dict[Expression, Value] = {}
         self._stream = Stream(0)
         self._draws: dict[int, None] = {}
@@ -135,6 +140,7 @@ class _Reader:
             tuple(self.statements),
             tuple(self._named(one) for one in self.passes),
             tuple(replace(one, name=self._version_name(one.name)) for one in self.retained),
+            tuple(map(self._version_name, self._leaves)),
             self.tensors,
             _note(self._draws),
         )
@@ -153,6 +159,7 @@ class _Reader:
             case Action() | Setting() if self._loops:
                 raise refused.in_loop(statement, self._text(statement.span))
             case Action(call=call):
+                self._check_in_place(statement)
                 self._act(call)
             case Setting():
                 self._set(statement)
@@ -199,7 +206,8 @@ class _Reader:
 
     def _named(self, one: Backward | ZeroGrad) -> Backward | ZeroGrad:
         if isinstance(one, ZeroGrad):
-            return one
+            is_version = one.name in self._leaves
+            return replace(one, name=self._version_name(one.name or "")) if is_version else one
         gradient = one.gradient_name and self._version_name(one.gradient_name)
         return replace(one, output=self._version_name(one.output), gradient_name=gradient)
 
@@ -223,6 +231,8 @@ class _Reader:
         self.statements.append(statement)
         self._numbers.assign(statement)
         self._bind(name)
+        if leaf_subject(statement.expression) is not None:
+            self._leaves[self._version(name)] = None
 
     def _unpack(self, statement: Unpacking) -> None:
         targets, values = statement.targets, syntax.children(statement.expression)
@@ -249,7 +259,7 @@ class _Reader:
                 fix="write its numbers with a point, such as `2.`",
             )
         name, span = statement.name, statement.name_span
-        self.inputs[name] = Input(name, tensor.value, requires_grad, span)
+        self.inputs[name] = Input(name, tensor.value, requires_grad, span, is_tensor=True)
         self._numbers.add_input(self.inputs[name])
         self._bind(name)
 
@@ -265,6 +275,8 @@ class _Reader:
         for part in postorder(root):
             if isinstance(part, syntax.Name):
                 self._used.add(part.name)
+            elif isinstance(part, syntax.FunctionName):
+                function_value(part)
             elif isinstance(part, Call) and is_tensor(part) and part.function not in self._assigned:
                 if is_random(part) and (self._loops or repeats(root, part)):
                     raise refused.random_in_loop(part)
@@ -328,12 +340,23 @@ class _Reader:
             case "retain_grad":
                 self._retain_grad(call, call.receiver)
             case "requires_grad_":
-                self._require_grad(call, call.receiver, only_flag(call))
+                self._require_grad(call, call.receiver, only_flag(call), call)
             case "zero_" if grad_of(call.receiver):
                 no_arguments(call)
                 self._clear(call.receiver, call.span, to_none=False)
             case _:
                 raise refused.action(call, self._text(call.span))
+
+    def _check_in_place(self, action: Action) -> None:
+        """Refuse `x.add_(1)` of a leaf that requires grad, in torch's words."""
+        receiver, function = action.call.receiver, action.call.function
+        if not isinstance(receiver, syntax.Name) or not refused.is_in_place(function):
+            return
+        leaf = self.inputs.get(receiver.name)
+        is_leaf = leaf is not None and leaf.requires_grad and self._assigned[leaf.name] == 1
+        if is_leaf and action.is_recorded and function not in ("requires_grad_", "detach_"):
+            text = self._text(action.span).replace(f"{function}(", f"{function[:-1]}(")
+            raise refused.leaf_in_place(receiver.name, text, action.span)
 
     def _act_on_library(self, call: Call) -> None:
         if default_dtype(call) is not None:
@@ -387,16 +410,19 @@ class _Reader:
             )
         self.retained.append(Retain(self._version(name), call.span))
 
-    def _require_grad(self, place: Call | Setting, receiver: Expression, flag: bool) -> None:
-        if not isinstance(receiver, syntax.Name) or self._known(receiver) not in self.inputs:
-            raise ProblemError(
-                "`requires_grad` can be set on a tensor that is written out, and on no other",
-                receiver.span,
-                "such as `x = torch.tensor([2.0])`",
-                "for a value without its history use `.detach()`",
-            )
-        name = receiver.name
-        if name in self._used or self._assigned[name] > 1:
+    def _require_grad(
+        self, place: Call | Setting, receiver: Expression, flag: bool, call: Call
+    ) -> None:
+        """Let an input require grad, or not; what is computed is told so when it has been."""
+        if not isinstance(receiver, syntax.Name):
+            self._value_name(call)
+            return
+        name = self._known(receiver)
+        if name not in self.inputs or self._assigned[name] > 1:
+            self._value_name(call)
+            self._leaves[self._version(name)] = None
+            return
+        if name in self._used:
             raise ProblemError(
                 f"`{name}` has been used above",
                 place.span,
@@ -425,7 +451,8 @@ class _Reader:
                 )
             self._clear(target, statement.span, to_none=True)
         elif target.name == "requires_grad":
-            self._require_grad(statement, target.receiver, flag(value))
+            call = _calling("requires_grad_", target, value)
+            self._require_grad(statement, target.receiver, flag(value), call)
         else:
             raise refused.setting(statement, self._text(statement.span))
 
@@ -434,10 +461,17 @@ class _Reader:
         if receiver is None:
             raise ProblemError("only the `.grad` of a name can be cleared", span)
         name = self._known(receiver)
-        retained = {one.name.rpartition("@")[0] for one in self.retained}
+        if self._version(name) in self._leaves:
+            name = self._version(name)
+        retained = {one.name.rpartition("@")[0] for one in self.retained} | set(self._leaves)
         if name not in self.inputs and name not in retained:
             raise refused.grad_of_non_leaf(name, span)
         self.passes.append(ZeroGrad(span, name, to_none))
+
+
+def _calling(function: str, target: syntax.Attribute, argument: Expression) -> Call:
+    """`x.requires_grad_(True)` for `x.requires_grad = True`."""
+    return Call(function, target.receiver, "", (argument,), (), target.name_span, target.span)
 
 
 def _appends(call: Call) -> bool:

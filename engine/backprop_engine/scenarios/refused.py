@@ -42,7 +42,8 @@ _FUNCTIONS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "jacrev", "jacfwd", "hvp"), _ROWS),
     **dict.fromkeys(("set_grad_enabled", "no_grad", "inference_mode"), _NO_GRAD),
     "enable_grad": "everything outside of `with torch.no_grad():` is recorded anyway",
-    **dict.fromkeys(("half", "bfloat16", "long", "int", "type"), _ONE_DTYPE),
+    **dict.fromkeys(("half", "bfloat16", "type"), _ONE_DTYPE),
+    **dict.fromkeys(("long", "int", "short"), _WRITE_OUT),
     **dict.fromkeys(("to", "cuda", "cpu", "numpy", "tolist"), _STAYS),
     "item": _STAYS,
     **dict.fromkeys(("register_hook", "register_post_accumulate_grad_hook"), _STAYS),
@@ -82,6 +83,7 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
     "data": "write `.detach()`",
     **dict.fromkeys(("shape", "ndim", "dtype", "device"), "write it out, or put it into `print`"),
     **dict.fromkeys(("grad_fn", "is_leaf", "requires_grad"), "only `print` can mention it"),
+    "requires_grad_": "call it: `.requires_grad_()`",
 }
 
 _LISTED: Final = "`backprop-tui ops` lists what it has"
@@ -128,11 +130,16 @@ def function(call: Call) -> ProblemError | None:
         return None
     if not fix and call.receiver is None:
         fix = _MODULES.get(module, "")
-    if not fix and _is_in_place(name) and (call.receiver or name[:-1] in FUNCTIONS):
-        fix = _without_underscore(call)
+    written = f"{call.prefix}.{name}" if call.prefix else name
+    if not fix and is_in_place(name) and (call.receiver or name[:-1] in FUNCTIONS):
+        return ProblemError(
+            f"`{written}` is not supported: it changes a value in place, and backward may need the "
+            "value as it was",
+            call.function_span,
+            fix=_without_underscore(call),
+        )
     if not fix:
         return None
-    written = f"{call.prefix}.{name}" if call.prefix else name
     return ProblemError(f"`{written}` is not supported", call.function_span, fix=fix)
 
 
@@ -166,7 +173,18 @@ def _without_underscore(call: Call) -> str:
     return f"write `{name} = {name}.{plain}({'…' if call.arguments else ''})`"
 
 
-def _is_in_place(name: str) -> bool:
+def leaf_in_place(name: str, changed: str, span: Span) -> ProblemError:
+    """`x *= 2`, or `x.mul_(2)`, of a leaf that requires grad; `changed` is its new value."""
+    return ProblemError(
+        "a leaf Variable that requires grad is being used in an in-place operation: this would "
+        f"overwrite `{name}`, whose gradient is asked for",
+        span,
+        fix=f"give the changed value a name of its own: `{name}_new = {changed}`",
+    )
+
+
+def is_in_place(name: str) -> bool:
+    """Whether a method changes its receiver, as torch's names tell: `add_`."""
     return name.endswith("_") and not name.endswith("__")
 
 

@@ -57,7 +57,7 @@ def _scenario(
     excerpt: Excerpt, statements: Iterable[Statement], inputs: Iterable[Input]
 ) -> Scenario:
     program = read_program(excerpt.source, statements, inputs)
-    if not program.statements:
+    if not program.statements and not program.passes:
         end = excerpt.offsets[len(excerpt.text.rstrip())]
         raise ProblemError(
             "nothing is computed here", Span(end, end), fix="add a statement such as `y = x**2`"

@@ -80,6 +80,8 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
             attributes = request["attributes"].get(str(node), {})
             with torch.set_grad_enabled(node not in cut_off):
                 result = _apply(program, name, operands, attributes, is_number=node in numbers)
+            if name is not None and node in requires_grad:  # a value that was made a leaf
+                result = result.detach().requires_grad_()
         program.results.append(result)
         _enter(program, node, operands)
         if node in retained:
@@ -170,7 +172,7 @@ class Listener:
                 for operand in self.operands[node]
                 if operand in self.program.keys
             }
-            if not self.operands[node]:
+            if self.program.results[node].is_leaf:
                 handles.append(self.program.results[node].register_hook(self._gradient_hook(node)))
                 continue
             for place, one in enumerate(block):

@@ -77,9 +77,7 @@ def encode_request(trace: Trace) -> dict[str, Any]:
         "leaves": [
             encode_value(graph.value[n]) if graph.operation[n] is None else None for n in nodes
         ],
-        "requires_grad": [
-            n for n in nodes if graph.operation[n] is None and graph.requires_grad[n]
-        ],
+        "requires_grad": [n for n in nodes if graph.is_leaf(n) and graph.requires_grad[n]],
         "retained": sorted(graph.retained),
         "cut_off": [n for n in nodes if graph.is_cut_off(n)],
         "numbers": [n for n in nodes if graph.is_number[n]],

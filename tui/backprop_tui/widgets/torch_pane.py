@@ -194,7 +194,7 @@ def _node_title(view: View, width: int) -> Content:
     torch = ours if report is None else report.grad_fns.get(node, ours)
     name = ours if ours == torch else f"{ours} (torch: {printable(torch)})"
     if not name:
-        is_leaf = trace.graph.operation[node] is None and trace.graph.requires_grad[node]
+        is_leaf = trace.graph.is_leaf(node) and trace.graph.requires_grad[node]
         name = "leaf" if is_leaf else "needs no gradient"
     label = printable(trace.label(node))
     return Content.assemble((label, "bold"), (left(f"  {name}", width - cell_len(label)), _MUTED))

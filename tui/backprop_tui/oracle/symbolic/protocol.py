@@ -80,7 +80,12 @@ def is_held(graph: Graph, node: int) -> bool:
 
 def _needed(graph: Graph, outputs: Sequence[int]) -> list[int]:
     """The nodes that the outputs are made of, ascending, as far as they are not held."""
-    return _reached(outputs, lambda node: () if is_held(graph, node) else graph.operands[node])
+    return _reached(outputs, lambda node: _parts(graph, node))
+
+
+def _parts(graph: Graph, node: int) -> tuple[int, ...]:
+    """What a node is made of in a formula: nothing if it is a symbol or a number there."""
+    return () if graph.is_leaf(node) or is_held(graph, node) else graph.operands[node]
 
 
 def _reached(outputs: Sequence[int], following: Callable[[int], Iterable[int]]) -> list[int]:
@@ -97,7 +102,7 @@ def _size(graph: Graph, needed: Iterable[int]) -> int:
     """The largest number of parts of a node that is written out; shared parts count each time."""
     sizes: dict[int, int] = {}
     for node in needed:
-        operands = () if is_held(graph, node) else graph.operands[node]
+        operands = _parts(graph, node)
         # Beyond the limit it may double with every node, so it is not counted any further.
         counted = 1 + sum(sizes[operand] for operand in operands)
         sizes[node] = min(counted, 10**9)
@@ -128,7 +133,7 @@ def _entry(trace: Trace, node: int) -> dict[str, Any]:
     graph = trace.graph
     value, operation = graph.value[node], graph.operation[node]
     entry: dict[str, Any] = {"node": node}
-    if operation is not None and not is_held(graph, node):
+    if operation is not None and not graph.is_leaf(node) and not is_held(graph, node):
         attributes = graph.attributes_of(node)
         return entry | {
             "operation": operation.name,
@@ -145,7 +150,7 @@ def _entry(trace: Trace, node: int) -> dict[str, Any]:
 def _inputs_of(graph: Graph, output: int) -> list[int]:
     """The inputs that a gradient comes to, from `output`."""
     reached = _reached(
-        [output], lambda node: [o for o in graph.operands[node] if graph.requires_grad[o]]
+        [output], lambda node: [o for o in graph.differentiated(node) if graph.requires_grad[o]]
     )
     leaves = set(graph.inputs.values())
     return [node for node in reached if node in leaves and graph.requires_grad[node]]
