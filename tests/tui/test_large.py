@@ -223,3 +223,13 @@ async def test_a_million_nodes_open_step_fold_and_stop(opened, text_of, million)
         assert pilot.app.session.row == 0
         await pilot.press("F", "backspace", "r")
         assert pilot.app.session.cursor == 0
+
+
+async def test_notes_without_end_are_drawn_as_far_as_they_take_no_time(opened, tmp_path):
+    path = tmp_path / "notes.yaml"
+    about = "".join(f"  * line {at}\n" for at in range(20_000))
+    path.write_text(f"about: |\n{about}inputs: {{x: 2}}\ncompute: y = x*x\n")
+    async with opened(str(path)) as pilot:
+        (notes,) = pilot.app.screen.query("Markdown")
+        assert notes.source.endswith("*The notes go on in the file.*")
+        assert len(notes.source) < 21_000

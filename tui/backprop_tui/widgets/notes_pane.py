@@ -14,6 +14,8 @@ from backprop_engine.trace import Heading
 from backprop_tui.text import printable
 from backprop_tui.view import View
 
+_MOST_LINES, _MOST_SIGNS = 300, 20_000
+"""Of the notes that are drawn: each paragraph is a widget, and a hundred thousand take minutes."""
 _NOTHING = "This scenario has no notes. An `about:` in its file would stand here."
 
 
@@ -48,7 +50,7 @@ class NotesPane(VerticalScroll, can_focus=True):
         if self._noted is not heading:
             self._noted = heading
             notes = "\n\n".join(one for one in (heading.about, heading.note) if one) or _NOTHING
-            about = "\n".join(map(printable, notes.split("\n")))
+            about = "\n".join(map(printable, _shortened(notes).split("\n")))
             self.call_after_refresh(self._mount_notes, view.glyphs.text(about))
 
     async def _mount_notes(self, text: str) -> None:
@@ -57,3 +59,10 @@ class NotesPane(VerticalScroll, can_focus=True):
 
         await self.query(Markdown).remove()
         await self.mount(Markdown(text))
+
+
+def _shortened(notes: str) -> str:
+    """The notes, or as much of them as is drawn in no time."""
+    lines = notes[:_MOST_SIGNS].split("\n")[:_MOST_LINES]
+    kept = "\n".join(lines)
+    return kept if kept == notes else f"{kept}\n\n*The notes go on in the file.*"
