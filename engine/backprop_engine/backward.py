@@ -64,7 +64,7 @@ def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:  # noqa: C
     sent_down, held = done.contributions.append, done.totals.append
     value, operands_of, requires_grad = graph.value, graph.operands, graph.requires_grad
     scalar_rules, check_time = graph.scalar_rules, graph.budget.check_time
-    for node in range(output, -1, -1):
+    for node in graph.budget.watched(range(output, -1, -1)):
         upstream = gradient[node]
         if upstream is None:
             continue

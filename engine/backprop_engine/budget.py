@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +29,8 @@ from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Shape, Value
 
 _GIGABYTE: Final = 1e9
+_PORTION: Final = 4096
+"""Nodes between two looks at the time: some milliseconds."""
 
 
 class LimitError(OperandError):
@@ -96,16 +98,26 @@ def _counted(count: int) -> str:
     return f"{count:,}" if count < 10**15 else "more than 10¹⁵"
 
 
+class StoppedError(Exception):
+    """Whoever wanted a recording does not want it any longer."""
+
+
 class Budget:
     """What one recording has taken of the memory and the time that it may take.
 
     Each value counts as if it were stored on its own, even where arrays share memory.
     """
 
-    def __init__(self, seconds: float | None = None) -> None:
-        """`seconds` is how long a recording may run; None for as long as everywhere."""
+    def __init__(
+        self, seconds: float | None = None, *, is_unwanted: Callable[[], bool] | None = None
+    ) -> None:
+        """`seconds` is how long a recording may run; None for as long as everywhere.
+
+        `is_unwanted` is asked again and again, whether to give the recording up.
+        """
         self.used = 0
         """Bytes of all arrays so far."""
+        self._is_unwanted = is_unwanted
         self._gigabytes = setting(MEMORY_VARIABLE, DEFAULT_GIGABYTES)
         self._seconds = setting(SECONDS_VARIABLE, DEFAULT_SECONDS) if seconds is None else seconds
         self._deadline = math.inf
@@ -141,9 +153,20 @@ class Budget:
             self._deadline = math.inf
 
     def check_time(self) -> None:
-        """LimitError where the time is over."""
+        """LimitError where the time is over, StoppedError where nobody waits any longer."""
+        if self._is_unwanted is not None and self._is_unwanted():
+            raise StoppedError
         if time.monotonic() > self._deadline:
             raise LimitError(
                 f"this has been running for {self._seconds:g} seconds, and is stopped here",
                 f"use smaller arrays, or set {SECONDS_VARIABLE} to more",
             )
+
+    def watched(self, nodes: range) -> Iterator[int]:
+        """The same nodes; every few thousand the time is looked at, which costs the others none."""
+        return chain.from_iterable(self._portions(nodes))
+
+    def _portions(self, nodes: range) -> Iterator[range]:
+        for start in range(0, len(nodes), _PORTION):
+            self.check_time()
+            yield nodes[start : start + _PORTION]

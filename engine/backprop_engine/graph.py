@@ -177,20 +177,23 @@ class Graph:
         names: tuple[str, ...] = called(operation.outputs, operation, given, attributes)
         return names
 
-    def with_leaves(self, changed: Mapping[int, Value]) -> Graph:
+    def with_leaves(
+        self, changed: Mapping[int, Value], is_unwanted: Callable[[], bool] | None = None
+    ) -> Graph:
         """The same graph with other values of some leaves, and all that follows from them.
 
         The new values must have the shapes and dtypes of the old ones. Only the values are
         computed anew; everything else is shared. Raises RecomputingError where an operation
-        cannot take what reaches it.
+        cannot take what reaches it, StoppedError once it `is_unwanted`.
         """
         other = copy(self)
-        other.budget = Budget()
+        other.budget = Budget(is_unwanted=is_unwanted)
         other.value = values = list(self.value)
         for node, value in changed.items():
             values[node] = value
-        columns = zip(self.operation, self.scalar_rules, self.operands, strict=True)
-        for node, (operation, rules, operands) in enumerate(columns):
+        nodes = other.budget.watched(range(len(self)))
+        columns = zip(nodes, self.operation, self.scalar_rules, self.operands, strict=True)
+        for node, operation, rules, operands in columns:
             if operation is None:
                 continue
             output: Any = None

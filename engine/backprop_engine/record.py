@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -51,24 +51,30 @@ class Runner:
         with collector_paused(), np.errstate(all="ignore"):
             self._evaluation = Evaluation(scenario, seconds)
 
-    def run(self, changed: Mapping[int, Value] | None = None) -> Trace:
+    def run(
+        self,
+        changed: Mapping[int, Value] | None = None,
+        is_unwanted: Callable[[], bool] | None = None,
+    ) -> Trace:
         """The trace, with the values in `changed`, by node, in place of those of leaves.
 
         Each must have the shape and dtype of what it replaces. Raises ScenarioError where an
-        operation cannot take what reaches it.
+        operation cannot take what reaches it, and StoppedError soon after it `is_unwanted`.
         """
         evaluation, graph = self._evaluation, self._evaluation.graph
         with collector_paused(), np.errstate(all="ignore"):
             if changed:
-                graph = self._with_leaves(changed)
+                graph = self._with_leaves(changed, is_unwanted)
             recorder = _Recorder(self._scenario, evaluation, graph)
             recorder.run()
         return recorder.trace(evaluation.assigned)
 
-    def _with_leaves(self, changed: Mapping[int, Value]) -> Graph:
+    def _with_leaves(
+        self, changed: Mapping[int, Value], is_unwanted: Callable[[], bool] | None
+    ) -> Graph:
         graph = self._evaluation.graph
         try:
-            return graph.with_leaves(changed)
+            return graph.with_leaves(changed, is_unwanted)
         except RecomputingError as refused:
             span = graph.span[refused.node] or Span(0, 0)
             problem = Problem(str(refused.error), span, fix=refused.error.fix)

@@ -137,3 +137,16 @@ def test_the_editor_gets_the_terminal_and_what_it_saves_is_run(terminal, tmp_pat
     one.wait_for("forward done: y = 29", "4/10")
     one.press("q")
     assert one.finish() == 0
+
+
+def test_what_is_typed_in_one_go_reaches_the_prompt_that_it_opens(terminal):
+    one = terminal(f"{program()} {SCENARIO}")
+    one.wait_for("Basic autograd", "0/10")
+    one.press("g7\r")
+    one.wait_for("7/10")
+    one.press("wx.grad\r/Mul\rg3\r")
+    one.wait_for("3/10", "[Watches]", "x.grad")
+    one.press("s" * 200)
+    one.wait_for("10/10")
+    one.press("q")
+    assert one.finish() == 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from backprop_engine.backward import backward
+from backprop_engine.budget import StoppedError
 from backprop_engine.record import Runner, record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import ScenarioError, Source
@@ -304,3 +305,22 @@ def test_the_columns_of_a_pass_name_each_contribution_in_the_order_sent(text):
         ]
         assert list(zip(*(column.tolist() for column in done.edges), strict=True)) == expected
         assert len(done.contributions) == len(expected)
+
+
+LONG = "x=2, y=x\nfor i in range(9000): y = y*1.0001 + x"
+
+
+@pytest.mark.parametrize("asked", [0, 1, 6, 9])
+def test_a_run_that_nobody_waits_for_any_longer_stops_wherever_it_is(asked):
+    program = runner(LONG)
+    answers = iter([False] * asked)
+    with pytest.raises(StoppedError):
+        program.run({program.run().graph.inputs["x"]: 3.0}, lambda: next(answers, True))
+    assert next(answers, None) is None
+
+
+def test_a_run_that_is_waited_for_to_the_end_is_asked_about_now_and_then():
+    program, asked = runner(LONG), []
+    wanted = program.run({program.run().graph.inputs["x"]: 3.0}, lambda: asked.append(1))
+    assert wanted.graph.value[0] == 3.0
+    assert 4 <= len(asked) <= len(wanted.graph) / 1000

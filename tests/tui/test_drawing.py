@@ -9,8 +9,9 @@ from rich.segment import Segment
 from textual.color import Color
 
 from backprop_engine.trace import Pass, PassKind
-from backprop_tui.glyphs import ASCII, UNICODE, AsciiFilter, glyphs_for
+from backprop_tui.glyphs import ASCII, LEGEND, UNICODE, AsciiFilter, glyphs_for
 from backprop_tui.pane_help import PANE_HELP
+from backprop_tui.screen_help import SCREEN_HELP
 from backprop_tui.screens.help import help_text
 from backprop_tui.text import figure, fit, left, printable, right
 from backprop_tui.widgets.mathematics import Term, aligned, columns, flow, formula, picture
@@ -155,9 +156,12 @@ def test_the_ascii_filter_keeps_every_cell_where_it_is():
     assert cell_len(segment.text) == cell_len(text)
 
 
-@pytest.mark.parametrize("pane", [*PANE_HELP, ""])
+HELPS = {**PANE_HELP, **SCREEN_HELP}
+
+
+@pytest.mark.parametrize("pane", [*HELPS, ""])
 def test_help_in_ascii_names_each_mark_as_the_graph_draws_it(pane):
-    told = " ".join(help_text(ASCII, 78, PANE_HELP.get(pane)).plain.split())
+    told = " ".join(help_text(ASCII, 78, HELPS.get(pane)).plain.split())
     assert "?" not in told.replace("? Show the keys", "")
     if pane == "graph":
         assert f"elsewhere {ASCII.reference} refers to it" in told
@@ -166,3 +170,11 @@ def test_help_in_ascii_names_each_mark_as_the_graph_draws_it(pane):
 def test_mathematics_is_written_out_in_ascii():
     assert ASCII.text("∂y/∂x = 2·x²") == "dy/dx = 2*x^2"
     assert UNICODE.text("∂y/∂x") == "∂y/∂x"
+
+
+@pytest.mark.parametrize("end", "▁▂▃▄▅▆▇")
+def test_the_end_of_a_scrollbar_looks_like_no_mark_in_ascii(end):
+    [segment] = AsciiFilter().apply([Segment(end)], Color(0, 0, 0))
+    marks = {getattr(ASCII, name) for name, _ in LEGEND}
+    assert segment.text not in marks
+    assert segment.text == "|"

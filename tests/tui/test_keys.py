@@ -197,7 +197,7 @@ def test_every_command_is_bound_where_its_keys_are_heard():
         for binding in owner.BINDINGS
         for key in binding.key.split(",")
     }
-    assert bound == {key for command in COMMANDS for key in command.keys}
+    assert bound - {"f1"} == {key for command in COMMANDS for key in command.keys}
 
 
 def test_every_command_has_something_to_run():

@@ -66,7 +66,7 @@ async def test_a_chain_of_100_000_operations_opens_and_steps(opened, text_of, ch
         await pilot.pause()
         shown = text_of(pilot)
         assert "▶" in shown
-        assert "┄9999" in shown  # the depth is told, not drawn
+        assert "in y@17" in shown  # where that is, is told: it is too deep to be drawn
         last = parse_breakpoint("if step == 199999", chain)
         pilot.app.session = editing.set_breakpoint(pilot.app.session, None, last)
         await pilot.press("F", "c")

@@ -143,7 +143,8 @@ async def test_p_plays_until_the_end_and_the_timeline_says_so(opened, text_of):
     async with opened() as pilot:
         await pilot.press("p")
         await pilot.pause()
-        assert "▶▶ 2/s" in text_of(pilot)
+        assert " ▶▶ " in text_of(pilot)
+        assert "p pause  < > 2 a second" in text_of(pilot)
         assert pilot.app._timer is not None
         for _ in range(10):
             pilot.app.tick()
@@ -157,7 +158,8 @@ async def test_play_backwards_slower_faster_and_pause(opened, text_of):
     async with opened() as pilot:
         await pilot.press("f", "f", "P", "greater_than_sign")
         await pilot.pause()
-        assert "◀◀ 4/s" in text_of(pilot)
+        assert " ◀◀ " in text_of(pilot)
+        assert "P pause  < > 4 a second" in text_of(pilot)
         pilot.app.tick()
         assert pilot.app.session.cursor == 9
         await pilot.press("less_than_sign", "P")
@@ -167,6 +169,18 @@ async def test_play_backwards_slower_faster_and_pause(opened, text_of):
         assert pilot.app.session.cursor == 9
         await pilot.press("p", "escape")
         assert pilot.app.session.play is None
+
+
+async def test_nothing_moves_when_play_starts(opened, text_of):
+    async with opened() as pilot:
+        await pilot.press("s")
+        await pilot.pause()
+        before = text_of(pilot).splitlines()
+        await pilot.press("p")
+        await pilot.pause()
+        after = text_of(pilot).splitlines()
+        assert after[-2].replace("▶▶", "  ") == before[-2]
+        assert after[:-2] == before[:-2]
 
 
 async def test_a_timer_makes_the_steps(opened):
@@ -210,6 +224,19 @@ async def test_a_letter_leads_to_each_pane(opened, size):
             await pilot.press(letter)
             await pilot.pause()
             assert pilot.app.screen.focused.id == pane
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 12), (160, 50)], ids=str)
+@pytest.mark.parametrize("front", [0, 3], ids=["chain rule", "symbolic"])
+async def test_the_letters_hide_nothing_but_themselves(opened, text_of, size, front):
+    async with opened(size=size) as pilot:
+        await pilot.press(*["tab"] * front)
+        await pilot.pause()
+        before = text_of(pilot)
+        await pilot.press("ctrl+o")
+        await pilot.pause()
+        assert text_of(pilot) != before
+        assert text_of(pilot).casefold() == before.casefold()
 
 
 async def test_a_letter_can_be_clicked_and_any_other_key_closes(opened):

@@ -259,7 +259,8 @@ async def test_where_all_is_finite_the_autopsy_says_so(opened, text_of):
         assert "Every number that comes out of this run is finite" in " ".join(
             text_of(pilot).replace("│", " ").split()
         )
-        await pilot.press("escape")
+        assert text_of(pilot).splitlines()[-1].split() == ["esc", "back", "?", "help"]
+        await pilot.press("enter", "escape")
         await pilot.pause()
         assert isinstance(pilot.app.screen, DebuggerScreen)
 

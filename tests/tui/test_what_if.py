@@ -341,7 +341,7 @@ def test_what_is_cancelled_does_not_arrive():
 
 
 def test_a_run_that_is_refused_leaves_all_as_it_was():
-    def refuse(values):
+    def refuse(values, is_unwanted):
         raise ScenarioError(Source("f", "x"), parse_problem())
 
     def parse_problem():

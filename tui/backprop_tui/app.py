@@ -212,17 +212,14 @@ class DebuggerApp(OracleApp):
         """Draw every change of the session, and look for hits that are not known yet."""
         if old is not None and new is not None and old.trace is not new.trace:
             self.follow(new)
-        self._show()
+        self.draw()
         self.survey()
         self.look_on()
         self.keep_time()
         self.run_wanted()
 
     def redraw(self) -> None:
-        """Draw the session again, for something else has changed."""
-        self._show()
-
-    def _show(self) -> None:
+        """Draw the session in every screen that follows it."""
         for screen in self.screen_stack if self.is_running else ():
             if self.session is not None and isinstance(screen, Following):
                 screen.show(self._view(self.session))
@@ -291,11 +288,10 @@ class DebuggerApp(OracleApp):
     def action_help(self) -> None:
         """Show the help screen."""
         from backprop_tui.screens.help import HelpScreen
-        from backprop_tui.screens.inspector import InspectorScreen
 
         focused = None if self.focused is None else self.focused.id
-        pane = "cells" if isinstance(self.screen, InspectorScreen) else focused or ""
-        self.push_screen(HelpScreen(self.glyphs, pane, self.settings.keymap))
+        topic = getattr(self.screen, "TOPIC", focused or "")
+        self.push_screen(HelpScreen(self.glyphs, topic, self.settings.keymap))
 
     def action_inspect(self) -> None:
         """Look into the selected node; from a reference, lead to the full drawing."""

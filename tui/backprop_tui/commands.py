@@ -38,7 +38,10 @@ class Command:
     takes_long: Callable[[Session], str] | None = None
     """Says what `apply` has to do where that may take a while, so that a thread does it."""
     offer: str = ""
-    """Its word in the footer while there is occasion for it (see `offers`), before all others."""
+    """Its word in the footer while there is occasion for it (see `offers`), before all others.
+
+    Empty for the two that change the rate of play: the footer tells the rate there.
+    """
     in_watches: bool = False
     """Its keys are heard in the Watches pane alone."""
 
@@ -276,11 +279,11 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "play_forward", ("p",), "play", "Let the steps run by themselves, or pause.", PLAY,
-        playing.play_forward, footer="play",
+        playing.play_forward, footer="play", offer="pause",
     ),
     Command(
         "play_back", ("P",), "play backwards", "Let the steps run backwards, or pause.", PLAY,
-        playing.play_back, footer="play",
+        playing.play_back, footer="play", offer="pause",
     ),
     Command(
         "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, playing.slower

@@ -71,7 +71,7 @@ _MARKS = {
     ord(mark): getattr(ASCII, field)
     for field in UNICODE.__dataclass_fields__
     if isinstance(mark := getattr(UNICODE, field), str) and notation.plain(mark) == "?"
-}
+} | {ord("┄"): "~"}
 """Marks that a text speaks of, as `ASCII` draws them; the others are mathematics too."""
 
 LEGEND: tuple[tuple[str, str], ...] = (
@@ -135,6 +135,8 @@ _SIGNS = {
     "∂": "d",
     "’": "'",
 }
+_BAR_ENDS = frozenset("▁▂▃▄▅▆▇")
+"""The end of a scrollbar is a segment of one of these; as a level it would look like a mark."""
 _TRANSLATION = _LEVELS | str.maketrans(_SIGNS)
 
 
@@ -153,6 +155,8 @@ class AsciiFilter(LineFilter):
 def _ascii(text: str) -> str:
     if text.isascii():
         return text
+    if text in _BAR_ENDS:
+        return "|"
     return "".join(
         sign if sign.isascii() else "?" * cell_len(sign) for sign in text.translate(_TRANSLATION)
     )

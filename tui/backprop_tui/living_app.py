@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,9 @@ from time import monotonic
 from textual import on
 from textual.app import SuspendNotSupported
 from textual.message import Message
+from textual.worker import get_current_worker
 
+from backprop_engine.budget import StoppedError
 from backprop_engine.trace import Trace
 from backprop_tui.glyphs import Glyphs
 from backprop_tui.inside import stack
@@ -88,10 +91,6 @@ class LivingApp(SessionApp):
         if not self._looks:
             self.keep()
 
-    def redraw(self) -> None:
-        """Draw the session again, for something else has changed."""
-        raise NotImplementedError
-
     # Other values
 
     def run_wanted(self) -> None:
@@ -108,7 +107,11 @@ class LivingApp(SessionApp):
             self.run_worker(work, thread=True, group="what-if")
 
     def _carry_out(self, whatif: WhatIf, wanted: Wanted) -> None:
-        self.post_message(self.Reran(editing.carry_out(whatif, wanted)))
+        worker = get_current_worker()
+        # Whoever has cancelled it has been told so already.
+        with suppress(StoppedError):
+            outcome = editing.carry_out(whatif, wanted, lambda: worker.is_cancelled)
+            self.post_message(self.Reran(outcome))
 
     @on(Reran)
     def _take_run(self, event: Reran) -> None:

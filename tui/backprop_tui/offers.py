@@ -7,13 +7,23 @@ from typing import Final
 
 from backprop_tui.commands import BY_NAME, Command
 from backprop_tui.inside import can_open
+from backprop_tui.navigation.playing import is_playing
 from backprop_tui.view import View
 
 _OCCASIONS: Final[Mapping[str, Callable[[View], bool]]] = {
     "autopsy": lambda view: view.shows_nan,
     "step_out": lambda view: view.session.outer is not None,
     "step_into": lambda view: can_open(view.session),
+    "play_forward": lambda view: _plays(view, forward=True),
+    "play_back": lambda view: _plays(view, forward=False),
+    "slower": lambda view: is_playing(view.session),
+    "faster": lambda view: is_playing(view.session),
 }
+
+
+def _plays(view: View, *, forward: bool) -> bool:
+    play = view.session.play
+    return play is not None and is_playing(view.session) and play.forward is forward
 
 
 def offers(view: View) -> tuple[Command, ...]:

@@ -28,7 +28,9 @@ PANE_HELP: Final[Mapping[str, PaneHelp]] = {
         "Each row is a node: its name and how it is made, its value, its gradient and the "
         "grad_fn torch gives it. The outputs stand at the top, what a node is made of hangs under "
         "it. A value used twice is drawn in full once; elsewhere ↗ refers to it. The row of the "
-        "node at work is coloured, and 3 → 7 is what the step about to run makes of a gradient.",
+        "node at work is coloured, and 3 → 7 is what the step about to run makes of a gradient. "
+        "Of a deep tree the left is out of sight: in hidden, depth 41 says what the rows below "
+        "belong to, and ┄3 stands for three more levels of lines.",
         (("click", "On a name, select it; on the mark before it, fold, or follow a reference."),),
         commands="tree",
     ),

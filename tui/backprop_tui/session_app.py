@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from textual import on
-from textual.app import App
 from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
@@ -28,9 +27,10 @@ from backprop_tui.stops.continuing import is_surveyed, surveys
 from backprop_tui.stops.continuing import learn as learn_hits
 from backprop_tui.stops.scan import Scan
 from backprop_tui.stops.state import Key, Stop
+from backprop_tui.typing_app import TypingApp
 
 
-class SessionApp(App[None]):
+class SessionApp(TypingApp):
     """Holds one session; threads and timers send messages, and only handlers change it."""
 
     session: reactive[Session | None] = reactive[Session | None](None)

@@ -235,7 +235,8 @@ def _nll_composite(
     """Pick the log-probability of each class asked for; `p` names the log-probabilities."""
     axis = _axis(shapes[0])
     lines = [
-        f"keep = ne(b, {ignore_index})",
+        f"ignore_index = {ignore_index}",
+        "keep = ne(b, ignore_index)",
         "t = b * keep",
         f"picked = gather({p}, {axis}, t.unsqueeze({axis})).squeeze({axis})",
         "w = where(keep, c[t], 0.0)" if len(shapes) > 2 else "w = where(keep, 1.0, 0.0)",

@@ -15,7 +15,17 @@ def read_session(target: Target) -> Session | Refusal:
         run = open_target(target)
         if isinstance(run, Refusal):
             return run
-        return with_runner(open_session(run.trace), run.rerun, run.seconds)
+        session = with_runner(open_session(run.trace), run.rerun, run.seconds)
+        _work_out_first_frame(session)
+        return session
+
+
+def _work_out_first_frame(session: Session) -> None:
+    """What a large graph's first frame looks up and keeps: a thread may do it, the screen may not.
+
+    The rows in sight, and which steps each node takes part in.
+    """
+    session.trace.visits(int(session.outline.nodes[session.visible[0]]))
 
 
 def read_again(target: Target, old: Session) -> Session | Refusal:

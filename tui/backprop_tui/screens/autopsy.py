@@ -26,15 +26,16 @@ from backprop_engine.autopsy.report import (
     event_text,
 )
 from backprop_tui.session import Change, jump
-from backprop_tui.text import fit, printable
+from backprop_tui.text import printable
 from backprop_tui.view import View
 from backprop_tui.widgets.choices import Choices
+from backprop_tui.widgets.keys import HELP
 
 _MUTED, _BAD, _NAMED = "$foreground-muted", "bold $error", "bold $warning"
 _MOST_WAYS = 20
 _MOST_EVENTS = 200
 """Events of a way that are listed; of a longer one the first and the last."""
-_KEYS = (("enter", "to the step"), ("esc", "back"))
+_KEYS = (("enter", "to the step"), ("esc", "back"), ("?", "help"))
 _ALL_FINITE = (
     "Every number that comes out of this run is finite: no value, contribution or gradient is nan, "
     "and no result is inf."
@@ -44,7 +45,9 @@ _ALL_FINITE = (
 class AutopsyScreen(ModalScreen[Change | None]):
     """Tells what `autopsy` has found; answers with the jump to a step of the way."""
 
+    TOPIC: ClassVar = "autopsy"
     BINDINGS: ClassVar = [
+        HELP,
         Binding("escape,q,a", "dismiss(None)", "close", show=False),
         Binding("j", "move('down')", show=False),
         Binding("k", "move('up')", show=False),
@@ -68,9 +71,7 @@ class AutopsyScreen(ModalScreen[Change | None]):
         with Vertical(id="autopsy", classes="sheet"):
             yield Static(id="about")
             yield Choices(id="way", compact=True, markup=False)
-        keys = [part for key, word in _KEYS
-                for part in ((f"{key} ", "bold $primary"), (f"{word}  ", _MUTED))]  # fmt: skip
-        yield Static(Content.assemble(*keys), classes="bar")
+        yield Static(id="autopsy-keys", classes="bar")
 
     def on_mount(self) -> None:
         """Look at the trace in a thread, if that has not been done yet."""
@@ -100,6 +101,11 @@ class AutopsyScreen(ModalScreen[Change | None]):
             lines = self._findings(found, width)
             self._list_ways(found, width)
         self.query_one("#about", Static).update(Content("\n").join(lines))
+        self.query_one("#way").display = found is not None
+        # Where all is finite there is no step to go to.
+        keys = [part for key, word in (_KEYS[1:] if found is None else _KEYS)
+                for part in ((f"{key} ", "bold $primary"), (f"{word}  ", _MUTED))]  # fmt: skip
+        self.query_one("#autopsy-keys", Static).update(Content.assemble(*keys))
 
     def _text(self, text: str) -> str:
         return self._glyphs.text(printable(text))
@@ -188,8 +194,13 @@ class AutopsyScreen(ModalScreen[Change | None]):
         elif found.nan is not None and event == event_of(trace, found.nan.birth):
             born = "  ← becomes nan"
         lead = f"  {'leaf' if step is None else f'step {step:,}':<10}"
-        told = fit(self._text(event_text(trace, event)), max(width - len(lead) - len(born), 8))
-        line = Content.assemble((lead, _MUTED), told, (self._text(born), _NAMED))
+        told, room = self._text(event_text(trace, event)), max(width - len(lead), 8)
+        *lines, last = textwrap.wrap(told, room, break_on_hyphens=False) or [""]
+        if len(last) + len(born) > room:
+            lines, last, born = [*lines, last], "", born.lstrip()
+        margin = " " * len(lead)
+        above = [(f"{one}\n{margin}", "") for one in lines]
+        line = Content.assemble((lead, _MUTED), *above, last, (self._text(born), _NAMED))
         return line, step
 
     @on(OptionList.OptionSelected)

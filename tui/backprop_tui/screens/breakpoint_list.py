@@ -26,6 +26,7 @@ from backprop_tui.stops.state import Breakpoint
 from backprop_tui.text import fit, left, printable, right
 from backprop_tui.view import View
 from backprop_tui.widgets.choices import Choices
+from backprop_tui.widgets.keys import HELP
 
 _EMPTY = """\
 No breakpoint yet.
@@ -37,7 +38,7 @@ In the graph, b sets one on the selected node. Here, a adds one, such as
   backward y              where that pass begins
   if isnan(grad)          wherever the condition holds
 """
-_KEYS = "enter edit · a add · space off/on · d del · +/− ignore · g go · esc closes"
+_KEYS = "enter edit · a add · space off/on · d delete · g go · ? help · esc closes"
 _HITS, _IGNORED = 14, 12
 _MARGINS = 8
 
@@ -45,7 +46,9 @@ _MARGINS = 8
 class BreakpointList(Following, ModalScreen[Change | None]):
     """Every key changes the session at once; only going to a hit closes the list."""
 
+    TOPIC: ClassVar = "breakpoints"
     BINDINGS: ClassVar = [
+        HELP,
         Binding("escape,q,L", "dismiss(None)", "close", show=False),
         Binding("a", "add", "add", show=False),
         Binding("space", "enable", "on or off", show=False),

@@ -18,13 +18,15 @@ from backprop_tui.commands import COMMANDS
 from backprop_tui.keymap import Keymap
 from backprop_tui.memory.layout import Layout
 from backprop_tui.screens.following import Following
-from backprop_tui.screens.jump import Hint
+from backprop_tui.screens.jump import Hint, letter_at
 from backprop_tui.view import View
 from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, TroubleBar
 from backprop_tui.widgets.chain_rule import ChainRulePane
+from backprop_tui.widgets.graph_rows import GUTTER
 from backprop_tui.widgets.graph_tree import GraphTree
-from backprop_tui.widgets.keys import rebind
+from backprop_tui.widgets.keys import PROMPT_HELP, rebind
 from backprop_tui.widgets.notes_pane import NotesPane
+from backprop_tui.widgets.notice_box import NoticeBox
 from backprop_tui.widgets.source_pane import SourcePane
 from backprop_tui.widgets.symbolic_pane import SymbolicPane
 from backprop_tui.widgets.timeline import Timeline
@@ -36,6 +38,8 @@ _HEIGHTS = [(0, "-low"), (34, "-tall")]
 """Sizes in cells, and the classes the style sheet knows them by."""
 
 
+_BORDER = 3
+"""Cells of a border before its title."""
 _SHARING = ("torch", "symbolic")
 """Panes that share one place on a wide screen: the first, until another is turned to."""
 
@@ -49,9 +53,12 @@ class DebuggerScreen(Following, Screen[None]):
     HORIZONTAL_BREAKPOINTS = _WIDTHS
     VERTICAL_BREAKPOINTS = _HEIGHTS
     BINDINGS: ClassVar = [
-        Binding(",".join(command.keys), command.action, command.title, show=False)
-        for command in COMMANDS
-        if command.keys and not command.in_tree and not command.in_watches
+        PROMPT_HELP,
+        *(
+            Binding(",".join(command.keys), command.action, command.title, show=False)
+            for command in COMMANDS
+            if command.keys and not command.in_tree and not command.in_watches
+        ),
     ]
 
     def __init__(self, view: View, layout: Layout | None = None) -> None:
@@ -77,6 +84,7 @@ class DebuggerScreen(Following, Screen[None]):
             yield WatchesPane(self._view)
         yield Timeline(self._view)
         yield KeyBar()
+        yield NoticeBox()
 
     def on_mount(self) -> None:
         """Name the panes and draw the first view."""
@@ -122,6 +130,15 @@ class DebuggerScreen(Following, Screen[None]):
         self.query_one(WatchesPane).show(view)
         self.query_one(Timeline).show(view)
         self.query_one(KeyBar).show(view)
+        self._tell()
+
+    def on_resize(self) -> None:
+        """A notice may fit the line of keys by now, or no longer."""
+        if self.is_mounted:
+            self._tell()
+
+    def _tell(self) -> None:
+        self.query_one(NoticeBox).show(self._view, self.size.width)
 
     def activate(self, pane: str) -> None:
         """Make `pane` the one under the graph, where there is room for one."""
@@ -139,7 +156,7 @@ class DebuggerScreen(Following, Screen[None]):
         for one in _SHARING:
             widget = self.query_one(f"#{one}")
             widget.set_class(one != front, "-behind")
-            widget.border_title = Content(" ").join(_tab(each, each == front) for each in _SHARING)
+            widget.border_title = _shared_title(front)
 
     def action_look_at(self, pane: str) -> None:
         """Turn to `pane`, whose name was clicked."""
@@ -182,29 +199,42 @@ class DebuggerScreen(Following, Screen[None]):
             widget.border_subtitle = "z shows all panes" if pane == name else ""
 
     def hints(self) -> list[Hint]:
-        """Where each pane can be pointed at: in itself, at its tab, or by name in the corner."""
-        tabs = self.query_one(PaneTabs)
+        """Where each pane can be pointed at: a letter of its name, or its name in the corner."""
         hints: list[Hint] = []
         corner = self.query_one("#panes").region.top_right - Offset(14, -1)
         for pane, name in (("graph", "Graph"), *PANES):
-            widget = self.query_one(f"#{pane}")
-            if widget.display and widget.region.area:
-                hints.append(Hint(pane, widget.region.offset + Offset(1, 0)))
-            elif widget.has_class("-behind") and not self.is_zoomed and not tabs.display:
-                front = next(one for one in _SHARING if one != pane)
-                beside = Offset(len(f"-- [{dict(PANES)[front]}] "), 0)
-                hints.append(Hint(pane, self.query_one(f"#{front}").region.offset + beside))
-            elif pane != "graph" and tabs.display and tabs.region.area:
-                place = tabs.content_region.offset + Offset(tabs.column(pane), 0)
-                hints.append(Hint(pane, place))
-            else:
+            place = self._name_place(pane, name)
+            if place is None:
                 hints.append(Hint(pane, corner, name))
                 corner += Offset(0, 1)
+            else:
+                hints.append(Hint(pane, place + Offset(letter_at(pane, name), 0)))
         return hints
+
+    def _name_place(self, pane: str, name: str) -> Offset | None:
+        """Where the name of a pane stands: in a border, at a tab, above the tree; or nowhere."""
+        tabs, widget = self.query_one(PaneTabs), self.query_one(f"#{pane}")
+        if widget.has_class("-behind") and not tabs.display and not self.is_zoomed:
+            widget = self.query_one(f"#{next(one for one in _SHARING if one != pane)}")
+        is_in_sight = bool(widget.display and widget.region.area)
+        if is_in_sight and widget.styles.border_top[0]:
+            # Textual's own `border_title` does not give a text back as it was set.
+            title = _shared_title(widget.id or "").plain if pane in _SHARING else name
+            return widget.region.offset + Offset(_BORDER + title.index(name), 0)
+        if is_in_sight and pane == "graph":
+            return widget.content_region.offset + Offset(GUTTER, 0)
+        if pane != "graph" and tabs.display and tabs.region.area:
+            return tabs.content_region.offset + Offset(tabs.column(pane), 0)
+        return None
 
     @on(PaneTabs.Chosen)
     def _show_chosen(self, event: PaneTabs.Chosen) -> None:
         self.focus_pane(event.pane)
+
+
+def _shared_title(front: str) -> Content:
+    """The names of the panes that share a place."""
+    return Content(" ").join(_tab(each, each == front) for each in _SHARING)
 
 
 def _tab(pane: str, is_front: bool) -> Content:

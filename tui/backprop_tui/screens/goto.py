@@ -14,12 +14,14 @@ from textual.widgets import Input, Label
 
 from backprop_tui.navigation.places import parse_target
 from backprop_tui.session import Change, Session
+from backprop_tui.widgets.keys import PROMPT_HELP
 
 
 class GotoScreen(ModalScreen[Change | None]):
     """Asks for a step or a name; answers with the jump there, or None."""
 
-    BINDINGS: ClassVar = [Binding("escape", "dismiss(None)", "close", show=False)]
+    TOPIC: ClassVar = "goto"
+    BINDINGS: ClassVar = [PROMPT_HELP, Binding("escape", "dismiss(None)", "close", show=False)]
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -32,6 +34,7 @@ class GotoScreen(ModalScreen[Change | None]):
             with Horizontal():
                 yield Label("Go to ")
                 yield Input(placeholder=f"0 to {count:,}, 50%, +10, -3, a name", compact=True)
+                yield Label("  F1 help", classes="aside")
             yield Label("", id="problem")
 
     @on(Input.Changed)

@@ -21,6 +21,7 @@ from backprop_tui.glyphs import LEGEND, Glyphs
 from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.navigation.query import HELP as SEARCH_HELP
 from backprop_tui.pane_help import PANE_HELP, PaneHelp
+from backprop_tui.screen_help import SCREEN_HELP
 
 _READING = """\
 The graph hangs from the output down to the inputs. Values are computed upwards, gradients
@@ -36,16 +37,16 @@ class HelpScreen(ModalScreen[None]):
     """Everything one can press, made from the table of commands."""
 
     BINDINGS: ClassVar = [
-        Binding("escape,q,question_mark,enter", "dismiss", "close", show=False),
+        Binding("escape,q,question_mark,f1,enter", "dismiss", "close", show=False),
         Binding("j", "scroll('down')", show=False),
         Binding("k", "scroll('up')", show=False),
     ]
 
     def __init__(self, glyphs: Glyphs, pane: str = "", keymap: Keymap = DEFAULT_KEYMAP) -> None:
-        """`pane`: the id of what had the focus, which is explained first."""
+        """`pane`: the id of what had the focus, or a screen's topic; that is explained first."""
         super().__init__()
         self._glyphs = glyphs
-        self._pane = PANE_HELP.get(pane)
+        self._pane = PANE_HELP.get(pane) or SCREEN_HELP.get(pane)
         self._commands = keymap.commands
 
     def compose(self) -> ComposeResult:
@@ -86,7 +87,9 @@ def help_text(
     lines = [] if pane is None else [*_pane_lines(glyphs, pane, width, commands), Content()]
     lines += [Content.styled("How to read the screen", _TITLE)]
     lines += [Content(line) for line in textwrap.wrap(glyphs.text(_READING), width)]
-    for group, members in groupby(commands, key=lambda command: command.group):
+    told = [] if pane is None else heard_in(pane, commands)
+    others = [one for one in commands if one not in told]
+    for group, members in groupby(others, key=lambda command: command.group):
         lines += [Content(), Content.styled(group, _TITLE)]
         for command in members:
             lines += _command_entry(command, width)
@@ -98,9 +101,21 @@ def help_text(
         ("What a condition says", CONDITION_HELP),
         ("What a watch shows", WATCH_HELP),
     ):
+        if pane is not None and pane.shows == text:
+            continue
         lines += [Content(), Content.styled(title, _TITLE)]
         lines += [Content(line) for line in textwrap.wrap(glyphs.text(text), width)]
     return Content("\n").join(lines)
+
+
+def heard_in(pane: PaneHelp, commands: tuple[Command, ...]) -> list[Command]:
+    """The commands whose keys are heard in `pane` alone."""
+    return [
+        one
+        for one in commands
+        if (pane.commands == "tree" and one.in_tree)
+        or (pane.commands == "watches" and one.in_watches)
+    ]
 
 
 def _pane_lines(
@@ -109,10 +124,8 @@ def _pane_lines(
     """What a pane shows, and the keys that are heard in it."""
     lines = [Content.styled(pane.title, _TITLE)]
     lines += [Content(line) for line in textwrap.wrap(glyphs.text(pane.shows), width)]
-    heard = {"tree": lambda one: one.in_tree, "watches": lambda one: one.in_watches}
-    if pane.commands:
-        for command in filter(heard[pane.commands], commands):
-            lines += _command_entry(command, width)
+    for command in heard_in(pane, commands):
+        lines += _command_entry(command, width)
     for keys, meaning in pane.keys:
         lines += _entry(keys, meaning, "bold $primary", width)
     return lines

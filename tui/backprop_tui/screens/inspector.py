@@ -33,6 +33,7 @@ from backprop_tui.screens.following import Following
 from backprop_tui.text import printable
 from backprop_tui.view import View
 from backprop_tui.widgets.array_table import ArrayTable
+from backprop_tui.widgets.keys import PROMPT_HELP
 from backprop_tui.widgets.layer_tabs import LayerTabs
 
 _AT_ONCE = 200_000
@@ -45,7 +46,9 @@ _WIDE = 120
 class InspectorScreen(Following, Screen[None]):
     """One node; it follows the run, whose steps can be made from here as well."""
 
+    TOPIC: ClassVar = "cells"
     BINDINGS: ClassVar = [
+        PROMPT_HELP,
         Binding("q,enter", "app.pop_screen", "close the inspector", show=False),
         Binding("up,k", "move(-1, 0)", "element above", show=False),
         Binding("down,j", "move(1, 0)", "element below", show=False),

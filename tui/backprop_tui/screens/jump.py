@@ -34,6 +34,11 @@ class Hint:
     name: str = ""
 
 
+def letter_at(pane: str, title: str) -> int:
+    """Where in `title`, which names the pane, its letter stands: there it hides nothing."""
+    return max(title.casefold().find(_LETTERS[pane]), 0)
+
+
 class JumpScreen(ModalScreen[str | None]):
     """Draws the letters over the panes; answers with the id of a pane, or None."""
 
@@ -46,7 +51,8 @@ class JumpScreen(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """One small label a pane."""
         for hint in self._hints:
-            text = f" {_LETTERS[hint.pane]} {hint.name}".rstrip() + " "
+            letter = _LETTERS[hint.pane]
+            text = f" {letter} {hint.name} " if hint.name else letter
             label = Label(text, id=f"to-{hint.pane}", classes="hint-letter")
             label.absolute_offset = hint.place
             yield label

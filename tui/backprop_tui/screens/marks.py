@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -13,12 +15,16 @@ from backprop_tui.navigation.marks import is_letter, mark_rows, set_mark, to_mar
 from backprop_tui.session import Change
 from backprop_tui.text import fit, printable, right
 from backprop_tui.view import View
+from backprop_tui.widgets.keys import HELP
 
 _HEADER = 2
 
 
 class MarkScreen(ModalScreen[Change | None]):
     """The list of marks; one letter answers."""
+
+    TOPIC: ClassVar = "marks"
+    BINDINGS: ClassVar = [HELP]
 
     def __init__(self, view: View, *, setting: bool) -> None:
         """`setting`: the letter marks the cursor; else the cursor goes to it."""
@@ -36,7 +42,7 @@ class MarkScreen(ModalScreen[Change | None]):
         """Name the box."""
         box = self.query_one("#marks")
         box.border_title = "Set a mark" if self._setting else "Go to a mark"
-        box.border_subtitle = "esc closes"
+        box.border_subtitle = "? help · esc closes"
 
     def on_resize(self, event: events.Resize) -> None:
         """Break the lines for the new width."""

@@ -25,13 +25,14 @@ from backprop_tui.session import Change, Session, jump
 from backprop_tui.text import printable
 from backprop_tui.view import View
 from backprop_tui.widgets.choices import Choices
+from backprop_tui.widgets.keys import HELP
 
 _TOLD_EVERY = 0.1
 """Seconds between two reports of progress."""
 _MOST_STEPS = 400
 """Steps of a path that are listed; of a longer one the first and the last."""
 _MARGIN = 4
-_KEYS: Final = (("enter", "to its steps, then to the step"), ("esc", "back"))
+_KEYS: Final = (("enter", "to its steps, then to the step"), ("esc", "back"), ("?", "help"))
 
 
 class _Stopped(Exception):  # noqa: N818 - nothing went wrong: a person has closed the screen
@@ -57,7 +58,9 @@ def origin_pass(session: Session) -> Pass | str:
 class OriginScreen(ModalScreen[Change | None]):
     """Paths above, the steps of the highlighted one below; answers with the jump to a step."""
 
+    TOPIC: ClassVar = "origin"
     BINDINGS: ClassVar = [
+        HELP,
         Binding("escape", "back", "back", show=False),
         Binding("q,o", "dismiss(None)", "close", show=False),
         Binding("tab,shift+tab", "turn", "other list", show=False),

@@ -24,16 +24,19 @@ from backprop_tui.opening import Entry, read_entry, scenario_files, unread
 from backprop_tui.patience import PATIENCE, begin_all
 from backprop_tui.text import fit, printable
 from backprop_tui.widgets.choices import Choices
+from backprop_tui.widgets.keys import HELP
 
 _EMPHASIS = re.compile(r"[`*]")
 _MARGINS = 7
-_KEYS = (("enter", "open"), ("↑↓", "choose"), ("q", "quit"))
+_KEYS = (("enter", "open"), ("↑↓", "choose"), ("?", "help"), ("q", "quit"))
 
 
 class PickerScreen(Screen[None]):
     """One scenario a row, with its first words; a broken one with what is wrong."""
 
+    TOPIC: ClassVar = "picker"
     BINDINGS: ClassVar = [
+        HELP,
         Binding("q", "app.quit", "quit", show=False),
         Binding("ctrl+p", "app.command_palette", "palette", show=False),
         Binding("j", "move('down')", show=False),

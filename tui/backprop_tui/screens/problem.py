@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from functools import partial
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -16,15 +18,19 @@ from backprop_engine.source import Position, Problem, ScenarioError
 from backprop_tui.glyphs import Glyphs
 from backprop_tui.opening import Refusal
 from backprop_tui.text import printable
+from backprop_tui.widgets.keys import HELP
 
-_LINE_WIDTH = 72
 _BEFORE_CARET = 24
+_FRAME = 8
+"""Cells of the box beside its text: border, padding and the room of a scrollbar."""
 
 
 class ProblemScreen(Screen[None]):
     """A refusal, drawn; with its notes, where the error is a lesson's point."""
 
+    TOPIC: ClassVar = "problem"
     BINDINGS: ClassVar = [
+        HELP,
         Binding("q", "app.quit", "quit", show=False),
         Binding("escape", "app.close_problem", "back", show=False),
         Binding("R", "app.reload", "read again", show=False),
@@ -41,9 +47,8 @@ class ProblemScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Every problem, and the keys."""
         with VerticalScroll(id="problems"):
-            error = self._refusal.error
-            for problem in error.problems:
-                yield Static(problem_text(error, problem, self._glyphs))
+            for _ in self._refusal.error.problems:
+                yield Static(classes="problem")
             if self._refusal.about:
                 # Slow to import and seldom needed.
                 from textual.widgets import Markdown
@@ -60,7 +65,15 @@ class ProblemScreen(Screen[None]):
     def keys(self) -> list[tuple[str, str]]:
         """The keys and what they do."""
         back = [("esc", "back to the list")] if self._has_list else []
-        return [("R", "read again"), *back, ("q", "quit")]
+        return [("R", "read again"), *back, ("?", "help"), ("q", "quit")]
+
+    def on_resize(self) -> None:
+        """Break the lines for the new width."""
+        error = self._refusal.error
+        width = max(self.size.width - _FRAME, 20)
+        for static, problem in zip(self.query(".problem"), error.problems, strict=True):
+            if isinstance(static, Static):
+                static.update(problem_text(error, problem, self._glyphs, width))
 
     def on_mount(self) -> None:
         """Say what this is."""
@@ -73,7 +86,8 @@ class ProblemScreen(Screen[None]):
 class TroubleScreen(ProblemScreen):
     """The same of a file that was saved with a mistake while its last good run is open."""
 
-    BINDINGS: ClassVar = [Binding("escape,q,R,enter", "dismiss", "close", show=False)]
+    TOPIC: ClassVar = "trouble"
+    BINDINGS: ClassVar = [HELP, Binding("escape,q,R,enter", "dismiss", "close", show=False)]
 
     HEADLINE: ClassVar = "What was saved cannot be opened"
 
@@ -83,34 +97,48 @@ class TroubleScreen(ProblemScreen):
     @property
     def keys(self) -> list[tuple[str, str]]:
         """Only back; what is read again is read without being asked."""
-        return [("esc", "back to the last good run; it goes on as soon as the file is mended")]
+        return [
+            ("esc", "back to the last good run; it goes on once the file is mended"),
+            ("?", "help"),
+        ]
 
 
-def problem_text(error: ScenarioError, problem: Problem, glyphs: Glyphs) -> Content:
-    """Place, line and caret, message, what was expected, and the fix."""
+def problem_text(error: ScenarioError, problem: Problem, glyphs: Glyphs, width: int) -> Content:
+    """Place, line and caret, message, what was expected, and the fix, broken to `width`."""
     source = error.source
     place = source.position(problem.span.start)
     name = printable(source.name)
     lines = [Content.styled(f"{name}:{place.line}:{place.column}", "$foreground-muted"), Content()]
     if source.text:
-        lines += [*_excerpt(source.line(place.line), place, problem), Content()]
-    message = glyphs.text(printable(problem.message))
-    lines.append(Content.assemble((f"{glyphs.disagrees} ", "bold $error"), (message, "bold")))
+        lines += [*_excerpt(source.line(place.line), place, problem, width), Content()]
+    said = partial(_hanging, width=width, glyphs=glyphs)
+    lines += said((f"{glyphs.disagrees} ", "bold $error"), problem.message, "bold")
     for title, text in (("expected", problem.expected), ("fix", problem.fix)):
         if text:
-            said = glyphs.text(printable(text))
-            lines.append(Content.assemble((f"  {title:<10}", "$foreground-muted"), said))
+            lines += said((f"  {title:<10}", "$foreground-muted"), text, "")
     return Content("\n").join(lines)
 
 
-def _excerpt(line: str, place: Position, problem: Problem) -> list[Content]:
+def _hanging(
+    lead: tuple[str, str], text: str, style: str, *, width: int, glyphs: Glyphs
+) -> list[Content]:
+    """`text` after `lead`, its further lines level with the first; no word is lost."""
+    margin = cell_len(lead[0])
+    said = glyphs.text(printable(text))
+    first, *rest = textwrap.wrap(said, max(width - margin, 10), break_on_hyphens=False) or [""]
+    head = Content.assemble(lead, (first, style))
+    return [head, *(Content.styled(" " * margin + line, style) for line in rest)]
+
+
+def _excerpt(line: str, place: Position, problem: Problem, width: int) -> list[Content]:
     """The line and a caret under it; of a long line, the part around the caret."""
     line = printable(line.expandtabs(1))
     column = place.column - 1
-    start = max(column - _BEFORE_CARET, 0) if len(line) > _LINE_WIDTH else 0
-    cut = line[start : start + _LINE_WIDTH]
-    length = max(1, min(problem.span.stop - problem.span.start, len(cut) - (column - start)))
     number = f"{place.line} "
+    room = max(width - len(number) - len("  │ "), 1)
+    start = max(column - min(_BEFORE_CARET, room // 3), 0) if len(line) > room else 0
+    cut = line[start : start + room]
+    length = max(1, min(problem.span.stop - problem.span.start, len(cut) - (column - start)))
     margin = " " * len(number)
     lead = " " * cell_len(cut[: column - start])
     return [

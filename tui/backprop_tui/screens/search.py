@@ -19,6 +19,7 @@ from backprop_tui.screens.following import Following
 from backprop_tui.session import Change, Session
 from backprop_tui.text import fit, printable
 from backprop_tui.view import View
+from backprop_tui.widgets.keys import PROMPT_HELP
 
 _HINT = "a name, an operation, an expression, or grad > 1, value < 0, isnan(grad)"
 
@@ -26,7 +27,8 @@ _HINT = "a name, an operation, an expression, or grad > 1, value < 0, isnan(grad
 class SearchPrompt(Following, ModalScreen[Change | None]):
     """Searches as one types; enter keeps the match, escape goes back to where one was."""
 
-    BINDINGS: ClassVar = [Binding("escape", "give_up", "close", show=False)]
+    TOPIC: ClassVar = "search"
+    BINDINGS: ClassVar = [PROMPT_HELP, Binding("escape", "give_up", "close", show=False)]
 
     def __init__(self, view: View) -> None:
         super().__init__()
@@ -40,6 +42,7 @@ class SearchPrompt(Following, ModalScreen[Change | None]):
             with Horizontal():
                 yield Label("Search ")
                 yield Input(placeholder="name, operation, grad > 1", compact=True)
+                yield Label("  F1 help", classes="aside")
             yield Label(id="found")
 
     def on_mount(self) -> None:

@@ -23,12 +23,14 @@ from backprop_tui.stops.state import Breakpoint, Watch
 from backprop_tui.stops.watching import set_watch, suggestion
 from backprop_tui.text import printable
 from backprop_tui.view import View
+from backprop_tui.widgets.keys import PROMPT_HELP
 
 
 class ExpressionPrompt(ModalScreen[Change | None]):
     """Asks for one line; answers with the change it means, or None."""
 
-    BINDINGS: ClassVar = [Binding("escape", "dismiss(None)", "close", show=False)]
+    TOPIC: ClassVar[str]
+    BINDINGS: ClassVar = [PROMPT_HELP, Binding("escape", "dismiss(None)", "close", show=False)]
     QUESTION: ClassVar[str]
     PLACEHOLDER: ClassVar[str]
     HINT: ClassVar[str]
@@ -55,6 +57,7 @@ class ExpressionPrompt(ModalScreen[Change | None]):
                     compact=True,
                     select_on_focus=self._replaces,
                 )
+                yield Label("  F1 help", classes="aside")
             yield Label(id="problem")
 
     @on(Input.Changed)
@@ -87,6 +90,7 @@ class ExpressionPrompt(ModalScreen[Change | None]):
 class BreakpointPrompt(ExpressionPrompt):
     """A new breakpoint, or another text for an old one."""
 
+    TOPIC = "breakpoint"
     QUESTION = "Stop at "
     PLACEHOLDER = "x if abs(grad) > 10 · mul · backward y · if isnan(grad)"
     HINT = (
@@ -123,6 +127,7 @@ class BreakpointPrompt(ExpressionPrompt):
 class WatchPrompt(ExpressionPrompt):
     """A new watch, or another expression for an old one."""
 
+    TOPIC = "watch"
     QUESTION = "Watch "
     PLACEHOLDER = "x.grad, a*b, norm(W.grad)"
     HINT = (

@@ -23,18 +23,20 @@ from backprop_tui.view import View
 from backprop_tui.whatif import editing
 from backprop_tui.whatif.comparing import Row, rows
 from backprop_tui.whatif.reading import parse_edit
+from backprop_tui.widgets.keys import HELP
 
 _MOST_WRITTEN = 24
 """Elements of an array that the prompt writes out."""
 _MOST_ROWS = 500
 _FIGURE, _LEAST_FIGURE, _NAME = 24, 8, 28
 _FRAME = 8
-_KEYS = "esc closes · u undo · U reset all"
+_KEYS = "u undo · U reset all · ? help · esc closes"
 
 
 class EditPrompt(ExpressionPrompt):
     """Another value for the selected leaf, or for any that is named."""
 
+    TOPIC = "edit"
     QUESTION = "Edit "
     PLACEHOLDER = "x = 3, W[0,1] = 2.5, W = [[1, 2], [3, 4]]"
     HINT = (
@@ -73,7 +75,9 @@ def written(value: Value) -> str:
 class WhatIfScreen(Following, ModalScreen[Change | None]):
     """A line for each name: what the scenario's values give, and what the edited ones do."""
 
+    TOPIC: ClassVar = "what-if"
     BINDINGS: ClassVar = [
+        HELP,
         Binding("escape,q,v", "dismiss(None)", "close", show=False),
         Binding("u", "change('undo')", "undo", show=False),
         Binding("U", "change('reset_all')", "reset all", show=False),

@@ -15,7 +15,7 @@ from backprop_tui.session import Session
 from backprop_tui.whatif import nudging
 from backprop_tui.whatif.comparing import differ, difference
 from backprop_tui.whatif.reading import Edit
-from backprop_tui.whatif.state import Difference, Leaves, Nudge, Rerun, Wanted, WhatIf
+from backprop_tui.whatif.state import Difference, IsUnwanted, Leaves, Nudge, Rerun, Wanted, WhatIf
 
 LONG = 0.1
 """Seconds of a run from which on a thread does it."""
@@ -143,12 +143,15 @@ def run(session: Session, wanted: Wanted) -> Session:
     return arrive(asked, carry_out(session.whatif, wanted))
 
 
-def carry_out(whatif: WhatIf, wanted: Wanted) -> Outcome:
-    """Run what is wanted; the original trace where nothing is changed any more."""
+def carry_out(whatif: WhatIf, wanted: Wanted, is_unwanted: IsUnwanted | None = None) -> Outcome:
+    """Run what is wanted; the original trace where nothing is changed any more.
+
+    StoppedError soon after it `is_unwanted`.
+    """
     if whatif.rerun is None or whatif.original is None or not wanted.values:
         return Outcome(wanted, whatif.original)
     try:
-        trace = whatif.rerun(wanted.values)
+        trace = whatif.rerun(wanted.values, is_unwanted)
     except ScenarioError as error:
         return Outcome(wanted, None, error=error)
     return Outcome(wanted, trace, difference(whatif.original, trace))

@@ -11,8 +11,13 @@ from backprop_engine.values import Value
 Leaves = Mapping[int, Value]
 """Values that stand in the place of the scenario's own, by leaf."""
 
-Rerun = Callable[[Leaves], Trace]
-"""The same graph with other values. Raises ScenarioError where an operation cannot take them."""
+IsUnwanted = Callable[[], bool]
+"""Asked again and again while a graph is run, whether to give it up."""
+
+Rerun = Callable[[Leaves, IsUnwanted | None], Trace]
+"""The same graph with other values. Raises ScenarioError where an operation cannot take them, and
+StoppedError soon after it is unwanted.
+"""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -13,9 +13,11 @@ from textual.widget import Widget
 
 from backprop_tui.commands import BY_NAME, COMMANDS, Command, key_name
 from backprop_tui.inside import breadcrumb, stack
+from backprop_tui.navigation.playing import is_playing
 from backprop_tui.offers import offers
 from backprop_tui.text import fit, printable
 from backprop_tui.view import View
+from backprop_tui.widgets.notice_box import notice_text
 from backprop_tui.widgets.torch_pane import torch_status
 
 PANES: tuple[tuple[str, str], ...] = (
@@ -147,10 +149,11 @@ class PaneTabs(Widget):
         )
 
     def column(self, pane: str) -> int:
-        """Where the name of `pane` starts."""
+        """Where the name of `pane` starts, behind a blank or a bracket."""
         labels = self._labels()
         at = [one for one, _ in labels].index(pane)
-        return sum(len(text) + 1 for _, text in labels[:at])
+        text = labels[at][1]
+        return sum(len(text) + 1 for _, text in labels[:at]) + len(text) - len(text.lstrip(" ["))
 
     def on_click(self, event: events.Click) -> None:
         """Tell which name was clicked."""
@@ -181,6 +184,7 @@ class KeyBar(Widget):
         super().__init__(id="keys")
         self.notice = ""
         self._offers: tuple[Command, ...] = ()
+        self._rate = ""
         self._commands = COMMANDS
 
     def show(self, view: View) -> None:
@@ -188,8 +192,14 @@ class KeyBar(Widget):
         self._commands = view.keymap.commands
         names = [one.name for one in offers(view)]
         self._offers = tuple(one for one in self._commands if one.name in names and one.keys)
-        self.notice = view.glyphs.text(printable(view.session.notice))
+        self._rate = f"{view.session.rate:g} a second" if is_playing(view.session) else ""
+        self.notice = notice_text(view)
         self.refresh()
+
+    @property
+    def _tells(self) -> bool:
+        """Whether the notice stands here; one that is too long has a box of its own."""
+        return bool(self.notice) and cell_len(self.notice) <= self.size.width
 
     def _groups(self) -> list[_Group]:
         """The words that fit, with their keys; help and quit always do."""
@@ -198,7 +208,10 @@ class KeyBar(Widget):
             _Group(word, tuple(members))
             for word, members in groupby(commands, key=lambda command: command.footer)
         ]
-        offered = [_Group(one.offer, (one,)) for one in self._offers]
+        offered = [
+            _Group(word, tuple(members))
+            for word, members in groupby(self._offers, key=lambda one: one.offer or self._rate)
+        ]
         always = [one for one in groups if one.word in _ALWAYS]
         groups = [*offered, *(one for one in groups if one not in always)]
         while (
@@ -209,8 +222,8 @@ class KeyBar(Widget):
 
     def render(self) -> Content:
         """Keys and words."""
-        if self.notice:
-            return Content.styled(fit(self.notice, self.size.width), "bold $warning")
+        if self._tells:
+            return Content.styled(self.notice, "bold $warning")
         parts: list[tuple[str, str]] = []
         for group in self._groups():
             style = "bold $warning" if group.commands[0] in self._offers else "$foreground-muted"
@@ -223,7 +236,7 @@ class KeyBar(Widget):
     def on_click(self, event: events.Click) -> None:
         """Tell which key was clicked; a word stands for the first of its keys."""
         place = event.get_content_offset(self)
-        if place is None or self.notice:
+        if place is None or self._tells:
             return
         start = 0
         for group in self._groups():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from bisect import bisect_left
 
+import numpy as np
 from textual.content import Content
 
 from backprop_engine import notation
@@ -151,7 +152,11 @@ def _bands(
     together = [] if is_roomy else flow([*parts, total], width, _GAP)
     if len(together) == 1:
         return together
-    return [*(parts if is_roomy else flow(parts, width, _GAP)), _indented(total, width)]
+    if is_roomy:
+        return [*parts, _indented(total, width)]
+    # What has no room beside the labelled one stands level with it.
+    first, *below = flow(parts, width, _GAP)
+    return [first, *(_indented(one, width) for one in (*below, total))]
 
 
 _ALGEBRA, _NUMBERS = styled("algebra", _MUTED), styled("numbers", _MUTED)
@@ -274,7 +279,10 @@ def _closing(trace: Trace) -> str:
     output = next((one.output for one in reversed(trace.passes) if one.output is not None), None)
     if output is None:
         return "No backward pass ran, so there are no gradients."
+    meant = trace.label(output)
+    if np.size(trace.graph.value[output]) > 1:
+        meant = f"the sum of {meant}, each element times the gradient given for it"
     return (
-        f"Each is the slope of {trace.label(output)}: how much it moves when that input moves a "
-        "little. S steps back, r starts again."
+        f"Each is the slope of {meant}: how much it moves when that input moves a little. "
+        "S steps back, r starts again."
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 from backprop_engine import notation
 from backprop_engine.explain import expression
@@ -16,21 +16,25 @@ from backprop_tui.navigation.searching import is_match
 from backprop_tui.outline import Outline
 from backprop_tui.session import Session
 from backprop_tui.stops.editing import on_node
-from backprop_tui.text import figure, fit, left, printable, right
+from backprop_tui.text import figure, left, printable, right
 from backprop_tui.view import View
 from backprop_tui.whatif.comparing import gradient_differs, value_differs
 
 _SAMPLE = 500
 """Rows and values looked at to choose the column widths; a million would take seconds."""
 _MOST_NODE, _LEAST_NODE = 56, 14
-_MOST_GRAD_FN = 19
+_MOST_GRAD_FN, _SHORT_GRAD_FN = 19, 13
 _MOST_TITLE = 12
 _COMFORTABLE_NODE = 22
 _ROOMY = 84
 _WIDEST_FIGURE, _NARROW_FIGURE = 18, 9
 _SHALLOW_LEVELS = 12
-_DEEP, _DEEP_LEVELS = 30, 6
+_DEEP, _DEEP_LEVELS, _FEW_LEVELS = 30, 6, 4
 """Levels whose lines are drawn; and of a tree that is too deep for lines to lead far."""
+_NARROW_NODE = 40
+_LEAST_EXPRESSION = 3
+_ANCESTORS_ASKED = 1_000
+_ABOVE = " (above)"
 GUTTER = 2
 """The marks of the selected row and of a breakpoint."""
 
@@ -51,6 +55,10 @@ class Columns:
     gradient: int
     change: int
     grad_fn: int
+    shallowest: int = 0
+    """The least depth of the rows in sight: a tree too deep to draw starts at its left edge."""
+    deepest: int = 0
+    """The greatest depth of the rows in sight."""
 
     @property
     def width(self) -> int:
@@ -82,6 +90,9 @@ def choose_columns(session: Session, width: int) -> Columns:
     columns = Columns(wanted, max(value, len("value")), gradient, sent + 3, grad_fn)
     if columns.width > width:
         columns = replace(columns, change=0, grad_fn=max(grad_fn, sent + 3))
+        short = max(min(grad_fn, _SHORT_GRAD_FN), sent + 3)
+        over = max(columns.width - width, 0)
+        columns = replace(columns, grad_fn=max(columns.grad_fn - over, short))
     if columns.width - wanted + min(wanted, _COMFORTABLE_NODE) > width:
         columns = replace(columns, change=sent + 3, grad_fn=0)
     if columns.width - wanted + _LEAST_NODE > width:
@@ -103,19 +114,23 @@ def _widest(values: Iterable[Value], most: int) -> int:
 def _widest_row(session: Session) -> int:
     outline = session.outline
     rows = session.visible[:_SAMPLE].tolist()
-    deepest = 2 * _levels(outline)
+    deepest = 2 * _levels(outline, _MOST_NODE)
     return max(
         min(2 * int(outline.depths[row]), deepest) + 2 + len(_name(session.trace, outline, row))
         for row in rows
     )
 
 
-def header_cells(view: View, columns: Columns, title: str) -> list[Cell]:
-    """The names of the columns."""
+def header_cells(view: View, columns: Columns, title: str, above: int | None) -> list[Cell]:
+    """The names of the columns; after the first, where in the graph `above` is.
+
+    That is the row which the first one in sight hangs under, None for a root.
+    """
+    place = "" if above is None else _place(view, above, columns, columns.node - len(title) - 2)
     cells = [
         (" " * GUTTER, "plain"),
         (title, "title"),
-        (" " * (columns.node - len(title)), "plain"),
+        (left(f"  {place}", max(columns.node - len(title), 0)), "header"),
         ("  " + right("value", columns.value), "header"),
         ("  " + right(gradient_title(view.session), columns.gradient), "header"),
         (" " * columns.change + "  ", "header"),
@@ -123,6 +138,20 @@ def header_cells(view: View, columns: Columns, title: str) -> list[Cell]:
     if columns.grad_fn:
         cells.append((left("grad_fn", columns.grad_fn) + "  ", "header"))
     return cells
+
+
+def _place(view: View, above: int, columns: Columns, room: int) -> str:
+    """`in hidden1@7[3], depth 38`, the scenario's name that is nearest; as much as has room."""
+    trace, outline = view.session.trace, view.session.outline
+    depth = f"depth {columns.shallowest:,}"
+    around = [above, *outline.ancestors(above, _ANCESTORS_ASKED)]
+    nodes = [int(outline.nodes[row]) for row in around]
+    name = next((trace.label(node) for node in nodes if node in trace.graph.names), "")
+    if outline.deepest <= _levels(outline, columns.node):
+        return printable(f"in {name}") if name and len(name) + 3 <= room else ""
+    inside = printable(f"in {name}") if name else depth
+    both = f"{inside}, {depth}" if name else depth
+    return next((one for one in (both, inside, depth) if cell_len(one) <= room), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +190,7 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
     is_reference = bool(outline.is_reference[row])
     cells = [(view.glyphs.selected if state.is_selected else " ", "selection")]
     cells.append(_breakpoint_mark(view, state.node))
-    cells += _node_cells(view, row, state, columns.node)
+    cells += _node_cells(view, row, state, columns)
     if is_reference and not state.is_receiving:
         cells.append((" " * (columns.width - GUTTER - columns.node), "plain"))
         return cells
@@ -198,13 +227,13 @@ def mark_style(view: View, mark: str) -> str:
 
 def mark_column(view: View, row: int, columns: Columns) -> int:
     """The column in which a row's mark stands, counted from the row's left edge."""
-    return GUTTER + cell_len("".join(text for text, _ in _guides(view, row, columns.node)))
+    return GUTTER + cell_len("".join(text for text, _ in _guides(view, row, columns)))
 
 
-def _node_cells(view: View, row: int, state: RowState, width: int) -> list[Cell]:
+def _node_cells(view: View, row: int, state: RowState, columns: Columns) -> list[Cell]:
     """Guides, mark, and name with expression."""
-    session, outline = view.session, view.session.outline
-    guides = _guides(view, row, width)
+    session, outline, width = view.session, view.session.outline, columns.node
+    guides = _guides(view, row, columns)
     used = sum(cell_len(text) for text, _ in guides)
     mark, mark_style = _mark(view, row, state)
     text = view.glyphs.text(printable(_name(session.trace, outline, row)))
@@ -218,7 +247,7 @@ def _node_cells(view: View, row: int, state: RowState, width: int) -> list[Cell]
         style = "match"
     if state.is_receiving:
         style = "receiver"
-    name, equals, rest = fit(text, max(room, 1)).partition(" = ")
+    name, equals, rest = _shortened(text, max(room, 1)).partition(" = ")
     written = cell_len(name + equals + rest)
     cells = [*guides, (mark + " ", mark_style), (name, style), (equals + rest, "expression")]
     cells.append((suffix, "muted"))
@@ -226,25 +255,51 @@ def _node_cells(view: View, row: int, state: RowState, width: int) -> list[Cell]
     return [*cells, (" " * max(width - used, 0), "plain")]
 
 
-def _levels(outline: Outline) -> int:
-    return _DEEP_LEVELS if outline.deepest > _DEEP else _SHALLOW_LEVELS
+def _shortened(text: str, width: int) -> str:
+    """A name and its expression in at most `width` cells: the name before all else."""
+    if cell_len(text) <= width:
+        return text
+    name, equals, rest = text.partition(" = ")
+    room = width - cell_len(name + equals)
+    if not equals or room < _LEAST_EXPRESSION:
+        return _cut(name.removesuffix(_ABOVE), width)
+    return name + equals + _cut(rest, room)
 
 
-def _guides(view: View, row: int, width: int) -> list[Cell]:
-    """The lines that connect a row with the one it hangs under; deep ones are told by number."""
+def _cut(text: str, width: int) -> str:
+    if cell_len(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def _levels(outline: Outline, width: int) -> int:
+    """How many levels of lines a column `width` cells wide has room for."""
+    if outline.deepest > _DEEP:
+        most = _FEW_LEVELS if width < _NARROW_NODE else _DEEP_LEVELS
+    else:
+        most = _SHALLOW_LEVELS
+    return max(min(max(width // 2, 6) - 5, most), 2)
+
+
+def _guides(view: View, row: int, columns: Columns) -> list[Cell]:
+    """The lines that connect a row with the one it hangs under.
+
+    A tree with more levels than there is room for is drawn from the shallowest row in sight on,
+    and what is too deep even so is told by number.
+    """
     outline = view.session.outline
-    depth = int(outline.depths[row])
-    room = max(width // 2, 6)
-    levels = max(min(room - 5, _levels(outline)), 2)
+    levels = _levels(outline, columns.node)
+    cut = max(columns.shallowest - 1, 0) if outline.deepest > levels else 0
+    depth = int(outline.depths[row]) - cut
     lines: list[str] = []
-    if depth:
+    if depth > 0:
         lines.append("└─" if outline.is_last[row] else "├─")
     number = ""
-    if outline.deepest > levels:
+    if columns.deepest - cut > levels:
         # Number and lines share the room, so that a deep row starts where its neighbour does.
-        digits = len(str(outline.deepest)) + 2
+        digits = len(str(columns.deepest - cut)) + 2
         if depth > levels:
-            levels -= (digits + 1) // 2
+            levels = max(levels - (digits + 1) // 2, 1)
             number = left(f"┄{depth - levels}", digits + digits % 2)
     above = outline.ancestors(row, max(min(depth, levels) - 1, 0))
     lines += ["  " if outline.is_last[one] else "│ " for one in above]
@@ -272,10 +327,11 @@ def _name(trace: Trace, outline: Outline, row: int) -> str:
     node = int(outline.nodes[row])
     label = trace.label(node)
     if outline.is_reference[row]:
-        return f"{label} (above)"
+        return label + _ABOVE
     if trace.graph.operation[node] is None:
         return label
-    return f"{label} = {expression(trace, node)}"
+    made = expression(trace, node)
+    return label if made == label else f"{label} = {made}"  # a negative number is its own name
 
 
 def _was(view: View, row: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -15,6 +15,7 @@ from textual.strip import Strip
 
 from backprop_tui.commands import COMMANDS
 from backprop_tui.messages import Changed
+from backprop_tui.outline import NO_ROW
 from backprop_tui.session import select
 from backprop_tui.stops import editing
 from backprop_tui.view import View
@@ -96,6 +97,8 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
     def on_resize(self) -> None:
         """Choose the columns anew and keep the step in sight."""
         self._columns = None
+        # The first size may come before the first view, and what has no height cannot be scrolled.
+        self.virtual_size = Size(0, len(self.view.session.visible) + _HEADER)
         self._reveal_step()
         self.post_message(self.Paged(self._rows_shown))
 
@@ -110,23 +113,44 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
         index = int(session.visible.searchsorted(session.folding.holder(row)))
         first = round(self.scroll_target_y)
         if index < first:
-            self.scroll_to(y=index, animate=False)
+            self._scroll(index)
         elif index >= first + self._rows_shown:
-            self.scroll_to(y=index - self._rows_shown + 1, animate=False)
+            self._scroll(index - self._rows_shown + 1)
+
+    def _scroll(self, first: int) -> None:
+        # Textual refuses where no scrollbar is on the screen yet, as before the first frame.
+        self.scroll_to(y=first, animate=False, force=True)
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of the pane: the column names, or a row."""
-        if self._columns is None:
-            self._columns = choose_columns(self.view.session, self._width)
+        columns = self._in_sight()
         if y < _HEADER:
             title = "node" if self.styles.border_top[0] else "Graph"
-            return self._strip(header_cells(self.view, self._columns, title), ())
+            return self._strip(header_cells(self.view, columns, title, self._above()), ())
         index = y - _HEADER + self.scroll_offset.y
         visible = self.view.session.visible
         if index >= len(visible):
             return Strip.blank(self._width, self.rich_style)
         row = int(visible[index])
-        return self._strip(row_cells(self.view, row, self._columns), self._row_classes(row))
+        return self._strip(row_cells(self.view, row, columns), self._row_classes(row))
+
+    def _in_sight(self) -> Columns:
+        """The columns, with the depths of the rows between which the pane is scrolled to."""
+        if self._columns is None:
+            self._columns = choose_columns(self.view.session, self._width)
+        session, first = self.view.session, self.scroll_offset.y
+        depths = session.outline.depths[session.visible[first : first + self._rows_shown]]
+        if not len(depths):
+            return self._columns
+        return replace(self._columns, shallowest=int(depths.min()), deepest=int(depths.max()))
+
+    def _above(self) -> int | None:
+        """The row, out of sight, that the first row in sight hangs under."""
+        session, first = self.view.session, self.scroll_offset.y
+        if first >= len(session.visible):
+            return None
+        parent = int(session.outline.parents[session.visible[first]])
+        return None if parent == NO_ROW else parent
 
     def _row_classes(self, row: int) -> tuple[str, ...]:
         state = row_state(self.view, row)
@@ -145,7 +169,7 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         """Tell which row was clicked, and whether on its mark; left of it, set a breakpoint."""
         place = event.get_content_offset(self)
-        if self._columns is None or place is None:
+        if place is None:
             return
         index = place.y - _HEADER + self.scroll_offset.y
         visible = self.view.session.visible
@@ -154,5 +178,5 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
             if place.x < GUTTER:
                 self.post_message(Changed(lambda session: editing.toggle(select(session, row))))
                 return
-            on_mark = place.x <= mark_column(self.view, row, self._columns)
+            on_mark = place.x <= mark_column(self.view, row, self._in_sight())
             self.post_message(self.Clicked(row, on_mark))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from textual.binding import Binding
 from textual.dom import DOMNode
 
 from backprop_tui.keymap import Keymap, heard_where
+
+HELP: Final = Binding("question_mark,f1", "app.help", "help", show=False)
+"""For a screen where no text is typed."""
+PROMPT_HELP: Final = Binding("f1", "app.help", "help", show=False)
+"""For one where `?` may be part of the text."""
 
 
 def rebind(node: DOMNode, keymap: Keymap, place: str) -> None:
@@ -28,4 +35,4 @@ def rebind(node: DOMNode, keymap: Keymap, place: str) -> None:
     for command in commands:
         for key in command.keys:
             binding = Binding(key, command.action, command.title, show=False)
-            table.setdefault(key, []).append(binding)
+            table.setdefault(key, []).insert(0, binding)

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 from textual.content import Content
 
-_PARTIAL = re.compile(r"([∂d])([^\s/·×=()⊙@,∂]+)/\1([^\s/·×=()⊙@,∂]+)")
+_NAME = r"((?:[^\s/·×=()⊙@,∂]|@\d)+)"
+"""A name, versions such as `h@2` among them; any other `@` is a matrix product."""
+_PARTIAL = re.compile(rf"([∂d]){_NAME}/\1{_NAME}")
 
 
 @dataclass(frozen=True, slots=True)

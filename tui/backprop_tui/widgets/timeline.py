@@ -105,16 +105,16 @@ class Timeline(Widget):
         self.view = view
         self.refresh()
 
-    def _pace(self) -> str:
-        """Which way and how fast the steps run by themselves; empty where they do not."""
+    def _way(self) -> str:
+        """Which way the steps run by themselves; blank where they do not, so that nothing moves."""
         session = self.view.session
         if session.play is None or not is_playing(session):
-            return ""
-        return f"{'▶▶' if session.play.forward else '◀◀'} {session.rate:g}/s "
+            return "  "
+        return "▶▶" if session.play.forward else "◀◀"
 
     def _segments(self, view: View) -> list[Segment]:
         count = len(view.session.trace)
-        position = 2 * len(f"{count:,}") + 3 + len(self._pace())
+        position = 2 * len(f"{count:,}") + 3 + len(self._way())
         return lay_out(view.session.trace.passes, max(self.size.width - position, 1))
 
     def render(self) -> Content:
@@ -133,8 +133,8 @@ class Timeline(Widget):
                 parts.append((segment.label + " ", "bold" if is_current else "$foreground-muted"))
             parts += self._bar(segment, is_current=is_current)
             at = segment.right
-        position = self._pace() + f"{cursor:,}/{count:,}"
-        parts.append((position.rjust(max(self.size.width - at, 0)), "bold"))
+        position = f"{cursor:,}/{count:,}".rjust(max(self.size.width - at - 3, 0))
+        parts.append((f" {self._way()}" + position, "bold"))
         return Content.assemble(*parts)
 
     def _bar(self, segment: Segment, *, is_current: bool) -> list[tuple[str, str]]:

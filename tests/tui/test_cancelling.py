@@ -1,0 +1,34 @@
+"""A run with other values that nobody waits for any longer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from threading import Event
+from time import sleep
+
+from backprop_engine.budget import StoppedError
+from backprop_tui.whatif import editing
+from backprop_tui.whatif.reading import Edit
+
+
+async def test_a_run_that_is_cancelled_ends_in_its_thread_too(opened):
+    ended = Event()
+
+    def rerun(values, is_unwanted):
+        while not is_unwanted():
+            sleep(0.001)
+        ended.set()
+        raise StoppedError
+
+    async with opened() as pilot:
+        session = pilot.app.session
+        pilot.app.session = replace(
+            session, whatif=replace(session.whatif, rerun=rerun, seconds=9.0)
+        )
+        pilot.app.session = editing.edit(
+            pilot.app.session, Edit(session.trace.graph.inputs["x"], 3.0, None)
+        )
+        assert not ended.wait(0.05)
+        await pilot.press("escape")
+        assert ended.wait(5)
+        assert pilot.app.session.notice == "cancelled"

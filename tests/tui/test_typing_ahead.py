@@ -1,0 +1,82 @@
+"""Keys that come faster than screens open reach the screen they were meant for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from textual import events
+
+from backprop_tui.screens.debugger import DebuggerScreen
+from backprop_tui.screens.help import HelpScreen
+
+PRINTED = {"\r": "enter", "/": "slash", "[": "left_square_bracket", "%": "percent_sign",
+           ">": "greater_than_sign", ".": "full_stop", "\x1b": "escape", " ": "space",
+           "?": "question_mark", "=": "equals_sign"}  # fmt: skip
+
+
+async def type_at_once(pilot, text):
+    """All keys before the app has looked at the first one, as a terminal under load sends them."""
+    for sign in text:
+        key = PRINTED.get(sign, sign)
+        pilot.app.post_message(events.Key(key, sign if sign.isprintable() else None))
+    for _ in range(200):
+        await asyncio.sleep(0.005)
+        if pilot.app._handed_out is None and not pilot.app._typed:
+            break
+    await pilot.pause()
+
+
+@pytest.mark.parametrize(
+    ("typed", "cursor"), [("g7\r", 7), ("g50%\rs", 6), ("ffg3\rg9\r", 9), ("ssg1\rS", 0)]
+)
+async def test_a_step_typed_with_the_key_that_asks_for_it_is_gone_to(opened, typed, cursor):
+    async with opened() as pilot:
+        await type_at_once(pilot, typed)
+        assert pilot.app.session.cursor == cursor
+        assert isinstance(pilot.app.screen, DebuggerScreen)
+
+
+async def test_a_search_and_what_follows_it(opened):
+    async with opened() as pilot:
+        await type_at_once(pilot, "/Mul\rb")
+        session = pilot.app.session
+        assert session.search.text == "Mul"
+        assert session.trace.label(session.node) == "%2"
+        assert [one.text for one in session.stops.breakpoints] == ["%2"]
+
+
+async def test_a_watch_and_a_breakpoint_with_a_condition(opened):
+    async with opened() as pilot:
+        await type_at_once(pilot, "wx.grad\r")
+        assert [one.text for one in pilot.app.session.stops.watches] == ["x.grad"]
+        await type_at_once(pilot, "La" + "if grad>2\r" + "\x1b" + "c")
+        assert pilot.app.session.cursor > 0
+
+
+async def test_help_is_left_by_the_next_key_and_the_one_after_steps(opened):
+    async with opened() as pilot:
+        await type_at_once(pilot, "?")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        await type_at_once(pilot, "\x1bss")
+        assert pilot.app.session.cursor == 2
+
+
+async def test_steps_typed_at_once_are_all_made_and_few_are_drawn(opened, text_of):
+    async with opened() as pilot:
+        drawn = []
+        draw = pilot.app.redraw
+        pilot.app.redraw = lambda: drawn.append(pilot.app.session.cursor) or draw()
+        await type_at_once(pilot, "s" * 9)
+        assert pilot.app.session.cursor == 9
+        assert drawn[-1] == 9
+        assert len(drawn) < 9
+        assert "9/10" in text_of(pilot)
+
+
+async def test_a_paste_keeps_its_place_among_the_keys(opened):
+    async with opened() as pilot:
+        pilot.app.post_message(events.Key("g", "g"))
+        pilot.app.post_message(events.Paste("8"))
+        await type_at_once(pilot, "\r")
+        assert pilot.app.session.cursor == 8
