@@ -28,7 +28,7 @@ run: $(RUN) ## open a scenario: make run SCENARIO=scenarios/cube.yaml
 	@.venv/bin/python -m backprop_tui $(SCENARIO)
 
 test: $(DEV) ## run all tests
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --dist worksteal
 
 lint: $(DEV) ## check style, formatting, types and the import contract
 	.venv/bin/python -m ruff check .

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 import numpy as np
 import pytest
+from tests.tui.stillness import PATIENCE, nobody_waits, until
 
 from backprop_engine.expressions.syntax import Assignment, Call, Name
 from backprop_engine.record import record
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario
 from backprop_engine.source import Source, Span
 from backprop_tui.inspecting import layers
+from backprop_tui.inspecting.statistics import statistics
 from backprop_tui.palette import CommandList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
@@ -263,16 +267,25 @@ async def test_ten_million_elements_are_shown_without_looking_at_more_than_the_s
 
 
 async def test_their_statistics_come_from_a_thread_unless_one_has_gone_on(
-    opened, text_of, huge, missing
+    opened, text_of, huge, missing, monkeypatch
 ):
+    gone_on, found = Event(), []
+
+    def late(layer, *is_cancelled):
+        with nobody_waits():
+            gone_on.wait(PATIENCE)
+        found.append(statistics(layer, *is_cancelled))
+        return found[-1]
+
     async with opened(huge, (120, 40), missing) as pilot:
-        await pilot.press("f", "end", "enter", "tab")
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
+        with monkeypatch.context() as patch:
+            patch.setattr("backprop_tui.screens.inspector.statistics", late)
+            await pilot.press("f", "end", "enter", "tab")
+            gone_on.set()
+            await until(pilot, lambda: found)
+        assert found == [None]
         assert pilot.app.screen._statistics is None
         await pilot.press("shift+tab")
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
         shown = text_of(pilot)
         assert "min −7" in shown
         assert "zeros 9,999,998" in shown
