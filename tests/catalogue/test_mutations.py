@@ -34,7 +34,13 @@ MOST_SAMPLES, MOST_SCENARIOS = 6, 3
 """Samples of each entry of torch's database that are looked at, and scenarios that are run."""
 
 
-GRADIENTS = [name for name, one in OPERATIONS.items() if one.differentiable and one.derivatives]
+NEVER_SENT_THROUGH = {"float"}
+"""Of numbers that are floats already it makes no node, and others have no gradient."""
+GRADIENTS = [
+    name
+    for name, one in OPERATIONS.items()
+    if one.differentiable and one.derivatives and name not in NEVER_SENT_THROUGH
+]
 
 
 def scenarios_of(operation: Operation) -> list[Trace]:

@@ -19,6 +19,8 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.worker import NoActiveWorker, Worker, get_current_worker
 
+from backprop_tui.typing_app import TypingApp
+
 PATIENCE = 60
 """Seconds after which an app that still has something to do is one that will never be still."""
 
@@ -103,7 +105,8 @@ async def stand_still(app: App[Any]) -> None:
         at_work = _at_work(app)
         if monotonic() > end:
             raise TimeoutError(f"still at work: {at_work}")
-        if at_work or app._resize_timer is not None:
+        has_keys = isinstance(app, TypingApp) and app.has_keys
+        if at_work or has_keys or app._resize_timer is not None:
             await asyncio.sleep(0.001)
         elif app.screen._update_timer._active.is_set():
             app.screen._on_timer_update()

@@ -6,17 +6,21 @@ from dataclasses import replace
 from threading import Event
 from time import sleep
 
+from tests.tui.stillness import nobody_waits, until
+
 from backprop_engine.budget import StoppedError
 from backprop_tui.whatif import editing
 from backprop_tui.whatif.reading import Edit
 
 
 async def test_a_run_that_is_cancelled_ends_in_its_thread_too(opened):
-    ended = Event()
+    begun, ended = Event(), Event()
 
     def rerun(values, is_unwanted):
-        while not is_unwanted():
-            sleep(0.001)
+        begun.set()
+        with nobody_waits():
+            while not is_unwanted():
+                sleep(0.001)
         ended.set()
         raise StoppedError
 
@@ -28,7 +32,8 @@ async def test_a_run_that_is_cancelled_ends_in_its_thread_too(opened):
         pilot.app.session = editing.edit(
             pilot.app.session, Edit(session.trace.graph.inputs["x"], 3.0, None)
         )
-        assert not ended.wait(0.05)
+        await until(pilot, begun.is_set)
+        assert not ended.is_set()
         await pilot.press("escape")
-        assert ended.wait(5)
+        await until(pilot, ended.is_set)
         assert pilot.app.session.notice == "cancelled"

@@ -36,6 +36,11 @@ class TypingApp(App[None]):
         self._drawn = 0.0
         self._is_stale = False
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether a key is under way, or waits for its turn."""
+        return bool(self._typed) or self._handed_out is not None
+
     async def on_event(self, event: events.Event) -> None:
         """Let keys queue up; all other events are Textual's affair."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
