@@ -71,9 +71,24 @@ def test_a_signal_ends_it_and_its_children_and_gives_the_terminal_back(terminal,
 
 def test_a_closed_terminal_ends_it_and_its_children(terminal):
     one, children = started(terminal)
-    one.child.close()
+    one.child.close(force=False)
     wait_for(lambda: not is_alive(one.child.pid))
     wait_for(lambda: not any(map(is_alive, children)))
+
+
+@pytest.mark.parametrize("signals", [["SIGCONT"], ["SIGSTOP", "SIGCONT"], ["SIGCONT"] * 3])
+def test_what_is_continued_takes_each_key_once_and_ends_as_ever(terminal, signals):
+    one, _ = started(terminal)
+    begun = one.output.count(b"\x1b[?1049h")
+    for name in signals:
+        one.child.kill(getattr(signal, name))
+        begun += name == "SIGCONT"
+        wait_for(lambda: one.read() and one.output.count(b"\x1b[?1049h") >= begun)  # noqa: B023 - at once
+    one.press("sss")
+    one.wait_for("3/10")
+    one.press("q")
+    assert one.finish() == 0
+    assert re.findall(rb"\x1b\[\?1049[hl]", one.output)[-1].endswith(b"l")
 
 
 def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(terminal):

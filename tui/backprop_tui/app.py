@@ -23,6 +23,7 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
@@ -129,6 +130,15 @@ class DebuggerApp(OracleApp):
         """Let no thread wait for an oracle when the app ends."""
         self.close_oracles()
         gc.unfreeze()
+
+    def get_driver_class(self) -> type[Driver]:
+        """Textual's choice, but for a driver of ours in the place of that for Linux and macOS."""
+        chosen = super().get_driver_class()
+        if chosen.__name__ != "LinuxDriver":
+            return chosen
+        from backprop_tui.terminal import TerminalDriver
+
+        return TerminalDriver
 
     def _end_in_order(self) -> None:
         """When the system asks us to end, give the terminal back first."""

@@ -1,0 +1,58 @@
+"""What is written to a terminal that is gone."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import signal
+import sys
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("Windows has a driver of its own", allow_module_level=True)
+
+from backprop_tui.terminal import Output
+
+
+class Closed(io.StringIO):
+    """A terminal that fails in one way, and counts how often it is tried."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+        self.tried = 0
+
+    def write(self, text):
+        self.tried += 1
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    signals = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: signals.append((pid, number)))
+    return signals
+
+
+def test_the_first_failure_tells_the_program_to_end_and_nothing_more_is_tried(sent):
+    file = Closed(errno.EIO)
+    output = Output(file)
+    for _ in range(100):
+        output.write("frame")
+        output.flush()
+    assert sent == [(os.getpid(), signal.SIGHUP)]
+    assert file.tried == 1
+
+
+def test_any_other_failure_is_raised(sent):
+    with pytest.raises(OSError, match="No space"):
+        Output(Closed(errno.ENOSPC)).write("frame")
+    assert not sent
+
+
+def test_a_terminal_that_is_there_gets_everything():
+    file = io.StringIO()
+    Output(file).write("frame")
+    assert file.getvalue() == "frame"

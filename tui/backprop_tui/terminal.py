@@ -1,0 +1,91 @@
+"""The terminal on Linux and macOS, which may be taken away, or stopped and continued, at any time.
+
+Textual's driver begins anew whenever the process is continued, even where it has not been stopped:
+a second thread would then read the keys, and nothing would ever end it. And its thread that writes
+dies with the terminal, for which the app would wait for ever.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import termios
+from collections.abc import Callable
+from typing import IO, Any
+
+from textual.drivers.linux_driver import LinuxDriver
+
+_GONE = (errno.EIO, errno.EBADF, errno.ENXIO, errno.EPIPE)
+
+
+class TerminalDriver(LinuxDriver):
+    """Textual's driver, which begins anew only where it has ended, and survives its terminal."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Textual's thread writes and flushes, and asks no more of it.
+        self._file = Output(self._file)  # type: ignore[assignment, arg-type]
+        self._is_on = False
+        self._was_stopped = False
+
+    def start_application_mode(self) -> None:
+        """Take the terminal over."""
+        super().start_application_mode()  # type: ignore[no-untyped-call] # Textual's, untyped
+        self._is_on = True
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back."""
+        self._is_on = False
+        super().stop_application_mode()
+
+    def _sigtstp_application(self, *arguments: Any) -> None:
+        self._was_stopped = True
+        super()._sigtstp_application(*arguments)
+
+    def _sigcont_application(self, *arguments: Any) -> None:
+        was_stopped, self._was_stopped = self._was_stopped, False
+        # The system sends this behind the SIGHUP that tells of a closed terminal, too.
+        if not self._is_there() or not (was_stopped or self._is_on):
+            return
+        if self._is_on and self._auto_restart:
+            self.suspend_application_mode()  # stopped by what no program hears of (SIGSTOP)
+        super()._sigcont_application(*arguments)
+
+    def _is_there(self) -> bool:
+        try:
+            termios.tcgetattr(self.fileno)
+        except termios.error:
+            return False
+        return True
+
+
+class Output:
+    """What is written to a terminal that is gone goes nowhere, and the program is told to end."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._is_gone = False
+
+    def write(self, text: str) -> None:
+        """Write `text`, as far as there is a terminal."""
+        if not self._is_gone:
+            self._attempt(lambda: self._file.write(text))
+
+    def flush(self) -> None:
+        """See to it that it arrives."""
+        if not self._is_gone:
+            self._attempt(self._file.flush)
+
+    def fileno(self) -> int:
+        """The terminal's number."""
+        return self._file.fileno()
+
+    def _attempt(self, act: Callable[[], Any]) -> None:
+        try:
+            act()
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+            self._is_gone = True
+            os.kill(os.getpid(), signal.SIGHUP)
