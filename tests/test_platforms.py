@@ -20,7 +20,8 @@ for name in ("fork", "geteuid", "getuid", "getpgid", "killpg", "setsid", "sched_
 import backprop_engine, backprop_tui
 for package in (backprop_engine, backprop_tui):
     for one in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        importlib.import_module(one.name)
+        if one.name != "backprop_tui.terminal":  # on Windows Textual has another driver
+            importlib.import_module(one.name)
 sys.platform = "win32"
 """
 

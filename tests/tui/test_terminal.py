@@ -6,12 +6,10 @@ import errno
 import io
 import os
 import signal
-import sys
 
 import pytest
 
-if sys.platform == "win32":
-    pytest.skip("Windows has a driver of its own", allow_module_level=True)
+pytest.importorskip("termios", reason="Windows has a driver of its own")
 
 from backprop_tui.terminal import Output
 
