@@ -254,14 +254,14 @@ class Graph:
         from left to right. Operands that nothing can be sent to are left out.
         """
         counts = np.array(self.edge_counts, np.int32)
-        firsts = np.cumsum(counts, dtype=np.int32) - counts  # where each node's operands begin
+        firsts = counts.cumsum(dtype=np.int32) - counts  # where each node's operands begin
         for node, reach in self.reach.items():
             counts[node] = reach
         counts, firsts = counts[::-1], firsts[::-1]
-        consumers = np.repeat(np.arange(len(self) - 1, -1, -1, dtype=np.int32), counts)
-        begun = np.cumsum(counts, dtype=np.int32) - counts
-        positions = np.arange(len(consumers), dtype=np.int32) - np.repeat(begun, counts)
-        receivers = np.array(self.edge_operands, np.int32)[positions + np.repeat(firsts, counts)]
+        consumers = np.arange(len(self) - 1, -1, -1, dtype=np.int32).repeat(counts)
+        begun = counts.cumsum(dtype=np.int32) - counts
+        positions = np.arange(len(consumers), dtype=np.int32) - begun.repeat(counts)
+        receivers = np.array(self.edge_operands, np.int32)[positions + firsts.repeat(counts)]
         return consumers, positions.astype(np.int16), receivers
 
     def is_cut_off(self, node: int) -> bool:

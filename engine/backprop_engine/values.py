@@ -19,6 +19,7 @@ Value = float | int | bool | np.float32 | np.ndarray
 Dtype = Literal["float64", "float32"]
 Shape = tuple[int, ...]
 
+_FLOATS: Final = {"float64": np.dtype(np.float64), "float32": np.dtype(np.float32)}
 UNIT_ROUNDOFF: Final[Mapping[str, float]] = {"float64": 2.0**-53, "float32": 2.0**-24}
 
 
@@ -27,8 +28,9 @@ def settle(value: Any, dtype: Dtype) -> Value:
     if type(value) is float and dtype == "float64":
         return value
     if isinstance(value, np.ndarray) and value.ndim:
-        is_other_float = value.dtype.kind == "f" and value.dtype != dtype
-        return value.astype(dtype) if is_other_float else value
+        if value.dtype is _FLOATS[dtype] or value.dtype.kind != "f":
+            return value
+        return value.astype(dtype, copy=False)
     scalar: Value = value.item() if isinstance(value, np.ndarray | np.generic) else value
     if isinstance(scalar, float) and dtype == "float32":
         return np.float32(scalar)
