@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_engine.autopsy.births import Place, births, broadcasts_to, is_spoilt
+from backprop_engine.autopsy.births import (
+    Place,
+    births,
+    broadcasts_to,
+    is_by_element,
+    is_spoilt,
+)
 from backprop_engine.autopsy.figures import figures
 from backprop_engine.autopsy.flow import causes, event_of
 from backprop_engine.autopsy.report import as_record, autopsy, autopsy_lines, event_text
@@ -377,3 +383,16 @@ def test_in_every_lesson_with_a_nan_operation_element_and_place_are_told():
         assert found.first.figures, name
         assert found.causes, name
         assert found.ways, name
+
+
+def test_what_a_nan_among_numbers_makes_nan_is_not_compared_by_elements(monkeypatch):
+    compared = []
+
+    def counting(graph, node):
+        compared.append(node)
+        return is_by_element(graph, node)
+
+    trace = traced("x=-1, w=2, h=log(x), for i in range(50): h = h*w + 1, y=h")
+    monkeypatch.setattr("backprop_engine.autopsy.births.is_by_element", counting)
+    assert [one.place for one in births(trace)] == [Place.FORWARD]
+    assert len(compared) == 1

@@ -114,6 +114,8 @@ def _in_values(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
         value, operation = graph.value[node], graph.operation[node]
         if operation is not None and is_spoilt(value):
             sources = [graph.value[one] for one in graph.operands[node]]
+            if _is_one_nan(sources, value):
+                continue
             combined = _combined(is_by_element(graph, node), sources)
             yield from _born(Place.FORWARD, node, value, combined, step)
 
@@ -132,7 +134,7 @@ def _in_gradients(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
             continue
         if is_spoilt(sent):
             yield from _in_contribution(trace, step, sender, position)
-        if is_spoilt(total) and before is not None:
+        if is_spoilt(total) and before is not None and not _is_one_nan((before, sent), total):
             sources = _worst_of([codes(before), codes(sent)])
             yield from _born(Place.SUM, receiver, total, sources, step, position)
 
@@ -145,6 +147,8 @@ def _in_contribution(trace: Trace, step: int, node: int, position: int) -> Itera
     upstream = trace.gradient(node, step)
     sources = [upstream, graph.value[node], *(graph.value[one] for one in graph.operands[node])]
     sent = trace.contribution(step)
+    if _is_one_nan(sources, sent):
+        return
     combined = _combined(is_by_element(graph, node), sources)
     if operation.elementwise and shape_of(sent) != shape_of(graph.value[node]):
         # Summed back over the axes it was broadcast along; the birth is in one of the terms.
@@ -156,6 +160,17 @@ def _in_contribution(trace: Trace, step: int, node: int, position: int) -> Itera
         yield from _born(Place.TERMS, node, sent, FINITE, step, position)
         return
     yield from _born(Place.CONTRIBUTION, node, sent, combined, step, position)
+
+
+def _is_one_nan(sources: Sequence[Value | None], made: Value | None) -> bool:
+    """Whether all are numbers and one of the sources is nan already: nothing is born then.
+
+    It is what most steps are after the first nan of a large graph of numbers, and far quicker than
+    the comparison by elements.
+    """
+    return not any(isinstance(one, np.ndarray) for one in (made, *sources)) and any(
+        one is not None and math.isnan(one) for one in sources
+    )
 
 
 def raw_contribution(trace: Trace, step: int, upstream: Value | None = None) -> Any:
@@ -204,6 +219,8 @@ def _fitting(sources: Codes, shape: Element) -> Codes:
 
 def broadcasts_to(shape: Element, wanted: Element) -> bool:
     """Whether numpy would repeat what has `shape` to have the shape `wanted`."""
+    if not shape:
+        return True
     padded = (1,) * (len(wanted) - len(shape)) + shape
     return len(padded) == len(wanted) and all(
         own in (1, size) for own, size in zip(padded, wanted, strict=True)
