@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import threading
 from time import sleep
 
 import pytest
 from tests.tui.stillness import nobody_waits, until
 from textual.widgets import OptionList
 
+from backprop_engine.autopsy.report import autopsy
 from backprop_engine.paths.origin import find_origin
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
@@ -265,12 +266,37 @@ async def test_where_all_is_finite_the_autopsy_says_so(opened, text_of):
         assert isinstance(pilot.app.screen, DebuggerScreen)
 
 
-async def test_a_run_that_has_not_been_looked_at_yet_is_looked_at_now(opened, text_of):
+@pytest.fixture
+def examining(monkeypatch):
+    """Set by the test: until then the app is looking for the nan."""
+    gate = threading.Event()
+
+    def waits(trace):
+        assert threading.current_thread().daemon  # Python's end waits for all others
+        with nobody_waits():
+            gate.wait(60)
+        return autopsy(trace)
+
+    monkeypatch.setattr("backprop_tui.oracle_app.autopsy", waits)
+    return gate
+
+
+async def test_a_run_is_still_looked_at_and_then_the_screen_tells_what_was_found(
+    opened, text_of, examining
+):
     async with opened("nan.yaml") as pilot:
-        view = pilot.app._view(pilot.app.session)
-        pilot.app.push_screen(AutopsyScreen(replace(view, autopsy=None, is_examined=False)))
-        await settle(pilot)
-        assert "Autopsy: nan in x.grad" in text_of(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: "still being looked at" in text_of(pilot))
+        examining.set()
+        await until(pilot, lambda: "Autopsy: nan in x.grad" in text_of(pilot))
+
+
+async def test_q_does_not_wait_until_a_run_has_been_looked_at(opened, examining):
+    async with opened("nan.yaml") as pilot:
+        await pilot.press("q")
+        await until(pilot, lambda: not pilot.app.is_running)
+    assert not examining.is_set()
+    examining.set()
 
 
 @pytest.mark.parametrize("keys", ["o", "a"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -22,6 +23,7 @@ from backprop_tui.memory.keeper import Keeper
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
+from backprop_tui.patience import begin
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.session import Session
 
@@ -65,10 +67,10 @@ class OracleApp(LivingApp):
 
     @dataclass
     class Examined(Message):
-        """A worker has looked for inf and nan in `trace`."""
+        """A thread has looked for inf and nan in `trace`."""
 
         trace: Trace
-        autopsy: Autopsy | None
+        found: Future[Autopsy | None]
 
     @dataclass
     class SymbolicAnswered(Message):
@@ -109,7 +111,7 @@ class OracleApp(LivingApp):
         """Ask torch about `trace`, and look for inf and nan in it, each in a thread."""
         self._known.asked.add(trace)
         self._ask_torch(trace)
-        self.run_worker(partial(self._examine, trace), thread=True, group="autopsy")
+        self._examine(trace)
 
     def _ask_torch(self, trace: Trace) -> None:
         if self._oracle is None:
@@ -126,7 +128,9 @@ class OracleApp(LivingApp):
         self.post_message(self.OracleAnswered(trace, state, agreed))
 
     def _examine(self, trace: Trace) -> None:
-        self.post_message(self.Examined(trace, autopsy(trace)))
+        # Of a large graph it takes long, and who quits is not to wait for it.
+        found = begin(partial(autopsy, trace))
+        found.add_done_callback(lambda _: self.post_message(self.Examined(trace, found)))
 
     def _is_open(self, trace: Trace) -> bool:
         return self.session is not None and trace in _open_traces(self.session)
@@ -142,8 +146,9 @@ class OracleApp(LivingApp):
 
     @on(Examined)
     def _take_autopsy(self, event: Examined) -> None:
+        found = event.found.result()
         if self._is_open(event.trace):
-            self._known.autopsies[event.trace] = event.autopsy
+            self._known.autopsies[event.trace] = found
             self.redraw()
 
     @on(DebuggerScreen.FormulasWanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
@@ -11,7 +11,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
@@ -21,10 +20,10 @@ from backprop_engine.autopsy.flow import Event, event_of
 from backprop_engine.autopsy.report import (
     Autopsy,
     Told,
-    autopsy,
     event_step,
     event_text,
 )
+from backprop_tui.screens.following import Following
 from backprop_tui.session import Change, jump
 from backprop_tui.text import printable
 from backprop_tui.view import View
@@ -42,7 +41,7 @@ _ALL_FINITE = (
 )
 
 
-class AutopsyScreen(ModalScreen[Change | None]):
+class AutopsyScreen(Following, ModalScreen[Change | None]):
     """Tells what `autopsy` has found; answers with the jump to a step of the way."""
 
     TOPIC: ClassVar = "autopsy"
@@ -52,12 +51,6 @@ class AutopsyScreen(ModalScreen[Change | None]):
         Binding("j", "move('down')", show=False),
         Binding("k", "move('up')", show=False),
     ]
-
-    @dataclass
-    class Examined(Message):
-        """A thread has looked at the trace, where that had not been done yet."""
-
-        autopsy: Autopsy | None
 
     def __init__(self, view: View) -> None:
         super().__init__()
@@ -74,16 +67,14 @@ class AutopsyScreen(ModalScreen[Change | None]):
         yield Static(id="autopsy-keys", classes="bar")
 
     def on_mount(self) -> None:
-        """Look at the trace in a thread, if that has not been done yet."""
+        """Let the keys go to the way."""
         self.query_one("#way").focus()
-        if not self._view.is_examined:
-            trace = self._view.session.trace
-            self.run_worker(lambda: self.post_message(self.Examined(autopsy(trace))), thread=True)
 
-    @on(Examined)
-    def _take(self, event: Examined) -> None:
-        self._view = replace(self._view, autopsy=event.autopsy, is_examined=True)
-        self._draw()
+    def show(self, view: View) -> None:
+        """Tell what the app has found meanwhile, where it was still looking at the trace."""
+        if not self._view.is_examined:
+            self._view = view
+            self._draw()
 
     def on_resize(self) -> None:
         """Draw for the width there is."""
