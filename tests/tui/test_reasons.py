@@ -299,6 +299,14 @@ async def test_q_does_not_wait_until_a_run_has_been_looked_at(opened, examining)
     examining.set()
 
 
+async def test_the_number_of_a_late_step_stands_apart_from_what_is_told(opened, text_of):
+    text = "x=-1, h=1, for i in range(120000): h=h*1, y=h*log(x)"
+    async with opened(shorthand(text)) as pilot:
+        await pilot.press("a")
+        await until(pilot, lambda: "the way to y" in text_of(pilot))
+        assert "step 120,001  y = " in text_of(pilot)
+
+
 @pytest.mark.parametrize("keys", ["o", "a"])
 async def test_the_screens_stand_any_size(opened, text_of, keys):
     async with opened("nan.yaml") as pilot:

@@ -34,6 +34,8 @@ _MUTED, _BAD, _NAMED = "$foreground-muted", "bold $error", "bold $warning"
 _MOST_WAYS = 20
 _MOST_EVENTS = 200
 """Events of a way that are listed; of a longer one the first and the last."""
+_LEAST_COLUMN = 8
+"""Characters that the number of a step takes, at least."""
 _KEYS = (("enter", "to the step"), ("esc", "back"), ("?", "help"))
 _ALL_FINITE = (
     "Every number that comes out of this run is finite: no value, contribution or gradient is nan, "
@@ -184,7 +186,8 @@ class AutopsyScreen(Following, ModalScreen[Change | None]):
             born = f"  ← {found.first.kind} is born"
         elif found.nan is not None and event == event_of(trace, found.nan.birth):
             born = "  ← becomes nan"
-        lead = f"  {'leaf' if step is None else f'step {step:,}':<10}"
+        column = max(len(f"step {len(trace):,}"), _LEAST_COLUMN) + 2
+        lead = f"  {'leaf' if step is None else f'step {step:,}':<{column}}"
         told, room = self._text(event_text(trace, event)), max(width - len(lead), 8)
         *lines, last = textwrap.wrap(told, room, break_on_hyphens=False) or [""]
         if len(last) + len(born) > room:
