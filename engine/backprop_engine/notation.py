@@ -68,8 +68,13 @@ def short(value: Value) -> str:
         text = _listed(value, 4)
         if len(text) <= _INLINE_LENGTH:
             return text
-    picture = _picture(value)
-    return f"{shape(value.shape)} {picture}" if picture else shape(value.shape)
+    return pictured(value)
+
+
+def pictured(array: np.ndarray) -> str:
+    """The shape and a tiny picture: `3 ▁▅█`."""
+    picture = _picture(array)
+    return f"{shape(array.shape)} {picture}" if picture else shape(array.shape)
 
 
 def full(value: Value) -> str:

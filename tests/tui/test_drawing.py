@@ -58,7 +58,9 @@ def test_a_number_with_room_has_all_its_digits():
 
 def test_an_array_in_a_narrow_column_keeps_its_shape():
     assert figure(np.arange(6.0).reshape(2, 3), 7).startswith("2×3 ")
-    assert figure(np.arange(3.0), 5) == "3"
+    assert figure(np.arange(3.0), 5) == "3 ▁▅█"
+    assert figure(np.arange(3.0), 4) == "3 ▁…"
+    assert figure(np.array([True, False, True]), 9) == "[3]"  # without a picture, no bare number
 
 
 # Mathematics

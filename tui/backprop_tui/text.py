@@ -37,17 +37,19 @@ def right(text: str, width: int) -> str:
 
 def figure(value: Value | None, width: int, *, full: bool = False) -> str:
     """`value` in at most `width` cells, `full` digits if they fit; a number loses digits, never
-    its size. Empty for None.
+    its size. A vector whose elements do not fit is its length and a picture. Empty for None.
     """
     if value is None:
         return ""
     text = notation.full(value) if full and not isinstance(value, np.ndarray) else ""
     text = text or notation.short(value)
+    if isinstance(value, np.ndarray) and text.isdigit():
+        text = f"[{text}]"  # the length of a vector without a picture is not to pass for a value
     if len(text) <= width:
         return text
     if isinstance(value, np.ndarray):
         if text.startswith("["):
-            text = notation.shape(value.shape)
+            text = notation.pictured(value)
         return text if len(text) <= width else text[: width - 1] + "…"
     for digits in range(min(width, 17), _FEWEST_DIGITS - 1, -1):
         text = notation.number(value, digits)
