@@ -252,7 +252,7 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "autopsy", ("a",), "NaN autopsy",
         "Show where the first nan or inf came from and what it spoils.", REASONS, asks=True,
-        offer="NaN: why?",
+        offer="NaN/inf: why?",
     ),
     Command(
         "step_into", ("i",), "step into",
