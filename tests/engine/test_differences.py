@@ -159,6 +159,15 @@ def test_large_inputs_are_tested_along_random_directions():
     assert all(abs(one.engine) > 1e-6 for one in found["X"].directions)
 
 
+def test_an_input_that_no_pass_reaches_takes_no_part_in_directions():
+    sizes = "A: {normal: [40, 40], seed: 1}, B: {normal: [40, 40], seed: 2}"
+    trace = document(f"inputs: {{{sizes}}}\ncompute: |\n  z = B.sum()\n  y = (A*A).sum()\n")
+    reached, unreached = found_in(trace).values()
+    assert (len(reached.directions), reached.agrees) == (differences.DIRECTIONS, True)
+    assert (unreached.gradient, unreached.directions, unreached.skipped) == (None, (), 0)
+    assert unreached.agrees
+
+
 def test_a_wrong_derivative_is_caught_along_directions_too(monkeypatch):
     entry = OPERATIONS["tanh"]
     wrong = type(entry.derivatives[0])(rule=lambda g, y, a: g * (1 - y), local="?")
