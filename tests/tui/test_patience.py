@@ -94,6 +94,11 @@ def test_of_a_large_file_a_list_gives_the_name(tmp_path, monkeypatch):
     assert read_entry(path) == opening.unread(path)
 
 
+def test_of_a_file_that_cannot_be_looked_at_a_list_says_why(tmp_path):
+    entry = read_entry(tmp_path / f"{'x' * 300}.yaml")
+    assert "File name too long" in entry.error
+
+
 def test_what_a_work_raises_is_raised_where_its_result_is_asked_for():
     def fails():
         raise ValueError("no")
