@@ -295,6 +295,20 @@ def test_a_function_that_fools_large_steps_is_looked_at_from_close_by():
     assert estimate.reason or estimate.value == pytest.approx(64 * math.pi, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("text", "gradient"),
+    [
+        ("x=300000.0, y=sin(x + 1.97)", math.cos(300001.97)),
+        ("x=300000.5, y=floor(x)", None),
+        ("x=300000.0, y=floor(x)", None),
+    ],
+)
+def test_what_a_large_variable_steps_over_is_looked_for_closer_by(text, gradient):
+    found = found_in(record(parse_shorthand(Source("<-e>", text))))["x"]
+    assert found.agrees
+    assert found.gradient == (gradient and pytest.approx(gradient, rel=1e-9))
+
+
 def test_a_jump_is_no_slope():
     assert slope(lambda t: 1.0 if t >= 0 else 0.0, 1.0).reason
 
