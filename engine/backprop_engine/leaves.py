@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Final, cast
 
@@ -172,14 +173,16 @@ class Leaves(Looping):
     def _name_leaves(self) -> None:
         """Let every leaf that was made stand among the inputs, by its name or by its text."""
         graph = self.graph
+        of_a_name = Counter(graph.inputs)
         for node in self._made_leaves:
             name = graph.names.get(node, "")
             if not name:
                 span = graph.span[node]
                 text = self._text(span) if span else ""
                 name = text if 0 < len(text) <= _LONG_NAME else "leaf"
-                count = sum(one.startswith(name) for one in graph.inputs)
-                name = graph.names[node] = f"{name} #{count + 1}" if count else name
+                of_a_name[name] += 1
+                count = of_a_name[name]
+                name = graph.names[node] = f"{name} #{count}" if count > 1 else name
             graph.inputs.setdefault(name, node)
 
     def _operands(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.values import Shape, Value, shape_of
+from backprop_engine.values import Shape, Value
 
 SHORT_DIGITS = 6
 _INLINE_LENGTH = 16
@@ -156,8 +156,3 @@ def plain(text: str) -> str:
             out.append(_PLAIN.get(sign, sign))
         raised = digit is not None
     return "".join(out).encode("ascii", "replace").decode("ascii")
-
-
-def shape_text(value: Value) -> str:
-    """A shape as PyTorch writes it: `(2, 3)`, `()` for a scalar."""
-    return str(shape_of(value))

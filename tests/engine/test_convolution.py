@@ -240,3 +240,17 @@ def test_what_does_not_fit_is_refused_in_words(call, message):
     with pytest.raises(ScenarioError) as caught:
         record(parse_shorthand(Source("<-e>", f"x=[[1, 5, 4, 2]], w=[[[1, 2, 4]]], y={call}")))
     assert message in caught.value.render()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [("max_pool1d", (1, 1)), ("max_pool2d", (1, 1, 1)), ("max_pool2d", (2, 1, 1))],
+)
+def test_a_window_of_padding_alone_sends_nothing(name, shape):
+    given = {"kernel_size": 2, "padding": 1, "dilation": 3, "ceil_mode": True}
+    operation = OPERATIONS[name]
+    attributes, image = settings(name, given), np.full(shape, 3.0)
+    pooled = operation.forward(image, **attributes)
+    assert (pooled == -np.inf).all()
+    sent = operation.send(0, np.ones_like(pooled), pooled, [image], attributes)
+    np.testing.assert_array_equal(sent, np.zeros(shape))

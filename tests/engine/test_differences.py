@@ -159,6 +159,15 @@ def test_large_inputs_are_tested_along_random_directions():
     assert all(abs(one.engine) > 1e-6 for one in found["X"].directions)
 
 
+def test_an_input_that_no_pass_reaches_takes_no_part_in_directions():
+    sizes = "A: {normal: [40, 40], seed: 1}, B: {normal: [40, 40], seed: 2}"
+    trace = document(f"inputs: {{{sizes}}}\ncompute: |\n  z = B.sum()\n  y = (A*A).sum()\n")
+    reached, unreached = found_in(trace).values()
+    assert (len(reached.directions), reached.agrees) == (differences.DIRECTIONS, True)
+    assert (unreached.gradient, unreached.directions, unreached.skipped) == (None, (), 0)
+    assert unreached.agrees
+
+
 def test_a_wrong_derivative_is_caught_along_directions_too(monkeypatch):
     entry = OPERATIONS["tanh"]
     wrong = type(entry.derivatives[0])(rule=lambda g, y, a: g * (1 - y), local="?")
@@ -284,6 +293,20 @@ def test_a_function_that_fools_large_steps_is_looked_at_from_close_by():
     # Zero at every multiple of 1/64: the first rows of the table all say 0.
     estimate = slope(lambda t: math.sin(64 * math.pi * t), 1.0)
     assert estimate.reason or estimate.value == pytest.approx(64 * math.pi, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "gradient"),
+    [
+        ("x=300000.0, y=sin(x + 1.97)", math.cos(300001.97)),
+        ("x=300000.5, y=floor(x)", None),
+        ("x=300000.0, y=floor(x)", None),
+    ],
+)
+def test_what_a_large_variable_steps_over_is_looked_for_closer_by(text, gradient):
+    found = found_in(record(parse_shorthand(Source("<-e>", text))))["x"]
+    assert found.agrees
+    assert found.gradient == (gradient and pytest.approx(gradient, rel=1e-9))
 
 
 def test_a_jump_is_no_slope():

@@ -201,6 +201,14 @@ def test_leaves_made_in_a_loop_are_told_apart():
     assert list(trace.graph.inputs) == ["ws[0]", "ws[1]", "ws[2]", "torch.ones(2) * 3"]
 
 
+def test_leaves_are_numbered_among_those_of_the_same_text():
+    trace = snippet(
+        "x = torch.ones(2)\na = (x + 10).requires_grad_() * 2\n"
+        "y = (a + (x + 1).requires_grad_() + (x + 1).requires_grad_()).sum()\n"
+    )
+    assert list(trace.graph.inputs) == ["x", "x + 10", "x + 1", "x + 1 #2"]
+
+
 def test_another_value_of_what_a_leaf_was_made_from_reaches_it():
     scenario = parse_snippet(
         Source("s.py", "a = torch.tensor(2.)\nx = (a * 3).requires_grad_()\ny = x * x")

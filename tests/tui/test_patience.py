@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from tests.tui.stillness import nobody_waits
+from textual.command import CommandPalette
 
 from backprop_tui import app as app_module
 from backprop_tui import opening
@@ -57,6 +58,18 @@ async def test_a_scenario_that_takes_long_says_so_until_then(opened, gate, tmp_p
         assert "reading" in text_of(pilot)
         gate.set()
         await until(lambda: isinstance(pilot.app.screen, DebuggerScreen))
+        await pilot.pause()
+
+
+async def test_no_palette_stands_before_a_scenario_that_is_read_by_then(opened, gate, tmp_path):
+    path = tmp_path / "lesson.yaml"
+    path.write_text("x=2, y=x**2")
+    async with opened(path) as pilot:
+        await pilot.press("ctrl+p")
+        gate.set()
+        await until(lambda: isinstance(pilot.app.screen, DebuggerScreen))
+        await pilot.press("ctrl+p")
+        assert isinstance(pilot.app.screen, CommandPalette)
 
 
 async def test_while_a_scenario_is_read_q_leaves_at_once(opened, gate, tmp_path):
@@ -92,6 +105,11 @@ def test_of_a_large_file_a_list_gives_the_name(tmp_path, monkeypatch):
     path = tmp_path / "large.yaml"
     path.write_text("title: Never read\ncompute: y = 2 +\n")
     assert read_entry(path) == opening.unread(path)
+
+
+def test_of_a_file_that_cannot_be_looked_at_a_list_says_why(tmp_path):
+    entry = read_entry(tmp_path / f"{'x' * 300}.yaml")
+    assert "File name too long" in entry.error
 
 
 def test_what_a_work_raises_is_raised_where_its_result_is_asked_for():

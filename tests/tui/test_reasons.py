@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from threading import Event
 from time import sleep
 
 import pytest
@@ -420,9 +421,19 @@ async def test_what_takes_long_is_done_in_a_thread_and_can_be_let_go(opened, mon
         await settle(pilot)
         assert pilot.app.session.outer is not None
         await pilot.press("I")
-        waiting = WorkingScreen(slow, lambda: pilot.app.session)
+        released = Event()
+
+        def work():
+            with nobody_waits():
+                released.wait(60)
+            return pilot.app.session
+
+        waiting = WorkingScreen(slow, work)
         pilot.app.push_screen(waiting, lambda change: None)
+        await pilot.press("ctrl+p")
+        assert pilot.app.screen is waiting, "what is behind it would be shut in its place"
         await pilot.press("escape")
+        released.set()
         await settle(pilot)
         assert isinstance(pilot.app.screen, DebuggerScreen)
 

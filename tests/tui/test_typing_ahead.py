@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from textual import events
+from textual.command import CommandPalette
 
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
@@ -80,3 +81,13 @@ async def test_a_paste_keeps_its_place_among_the_keys(opened):
         pilot.app.post_message(events.Paste("8"))
         await type_at_once(pilot, "\r")
         assert pilot.app.session.cursor == 8
+
+
+async def test_a_key_behind_a_choice_in_the_list_finds_the_scenario_open(opened, tmp_path):
+    (tmp_path / "lesson.yaml").write_text("x=2, y=x**2")
+    async with opened(tmp_path) as pilot:
+        pilot.app.post_message(events.Key("enter", None))
+        pilot.app.post_message(events.Key("ctrl+p", None))
+        await type_at_once(pilot, "")
+        shown = [type(one) for one in pilot.app.screen_stack[-2:]]
+        assert shown == [DebuggerScreen, CommandPalette]

@@ -295,6 +295,11 @@ class DebuggerApp(OracleApp):
         else:
             self.session = do.release(self.session)
 
+    def action_command_palette(self) -> None:
+        """Open the palette, but not before a screen that is taken away when its work is done."""
+        if not getattr(self.screen, "ENDS_BY_ITSELF", False):
+            super().action_command_palette()
+
     def action_help(self) -> None:
         """Show the help screen."""
         from backprop_tui.screens.help import HelpScreen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -106,8 +107,9 @@ def unread(path: Path) -> Entry:
 
 def read_entry(path: Path) -> Entry:
     """What a list says of a scenario; of a broken one its error."""
-    if path.is_file() and path.stat().st_size > LONG:
-        return unread(path)
+    with suppress(OSError):  # to read it says why
+        if path.is_file() and path.stat().st_size > LONG:
+            return unread(path)
     title = path.name
     try:
         scenario = load(path)

@@ -19,8 +19,9 @@ from textual.message_pump import MessagePump
 
 _LONG = 1.0
 """Seconds after which a key is not waited for any longer."""
-_ROUNDS = 2
-"""How often its way is gone: first as a key, then as what it makes a widget say, as `Submitted`."""
+_ROUNDS = 3
+"""How often its way is gone: first as a key, then as what it makes a widget say, as
+`OptionSelected`, then as what a screen makes of that, as `ScenarioChosen`."""
 _FRAME = 0.1
 """Seconds in which keys may wait for others to be drawn with."""
 

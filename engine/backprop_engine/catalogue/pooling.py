@@ -20,7 +20,7 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import Shape, shape_of
+from backprop_engine.values import Shape, shape_of, where
 
 _MAX_WORDS = (
     "Only the largest element of a window counts, so it receives the whole gradient; at a tie, "
@@ -89,6 +89,7 @@ def _is_largest(seen: Any) -> Any:
 def _max_pool_rule(name: str, axes: int) -> Any:
     def rule(g: Any, _y: Any, a: Any, **settings: Any) -> Any:
         places = _max_pool(name, axes)(a, **{**settings, "output": INDICES})
+        g = where(places < 0, 0.0, g)  # a window of padding alone has no element to send to
         outer = a.shape[:-axes]
         flat = np.zeros((math.prod(outer), math.prod(a.shape[-axes:])), g.dtype)
         lines = places.reshape(len(flat), math.prod(places.shape[len(outer) :]))

@@ -98,10 +98,12 @@ def _plan(
         at = since[nodes[0]]
         return Tape(trace, nodes, functionals[at], leading[at], clock)
 
+    reached = [node for node in inputs if leading[since[node]][node]]
+    unreached = [node for node in inputs if not leading[since[node]][node]]
     singly: list[Tape] = []
     rest: dict[int, list[int]] = {}
     elements = work = 0
-    for node in sorted(inputs, key=lambda one: int(np.size(trace.graph.value[one]))):
+    for node in sorted(reached, key=lambda one: int(np.size(trace.graph.value[one]))):
         size = int(np.size(trace.graph.value[node]))
         elements += size
         if elements <= ELEMENT_LIMIT and work <= WORK_LIMIT:
@@ -111,6 +113,8 @@ def _plan(
                 singly.append(tape)
                 continue
         rest.setdefault(since[node], []).append(node)
+    # Of an input that no pass reaches there is no `.grad` to add to those of a direction.
+    singly += [tape_of((node,)) for node in unreached]
     return singly, [tape_of(tuple(nodes)) for nodes in rest.values()]
 
 

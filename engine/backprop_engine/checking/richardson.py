@@ -22,6 +22,8 @@ _PROBE = 2.0**-14
 """The probe that looks for kinks, beside the first step of a table."""
 _MOVE = 2.0**-28
 """A move, as a part of the variable, along which nothing smooth is curved by a roundoff."""
+_CLOSE_PROBE = 2.0**-24
+"""One that sees steps and waves which the first skips: they are even to it, and to the table."""
 _PARTS = (1.0, 0.8125, 0.6875)
 _JUMP = 1e6
 """More than so many times the roundoff of terms of size 1 is no rounding."""
@@ -134,20 +136,28 @@ def _table(f: Function, first_step: float, size: float) -> Slope:
 
 def _probed(f: Function, estimate: Slope, first_step: float, size: float) -> Slope:
     """The estimate, with a reason against it if f looks different from close by."""
-    step = first_step * _PROBE
-    here, noise = f(0.0), _noise(size, step / 2)
-    gaps, slopes = [], []
-    for h in (step, step / 2):
-        right, left = (f(h) - here) / h, (here - f(-h)) / h
-        gaps.append(abs(right - left))
-        slopes.append((right + left) / 2)
-    if not all(map(math.isfinite, gaps)):
+    step, close, here = first_step * _PROBE, first_step * _CLOSE_PROBE, f(0.0)
+    (wide, _), (gap, slope_beside), (close_gap, slope_close) = (
+        _sides(f, here, h) for h in (step, step / 2, close)
+    )
+    if not all(map(math.isfinite, (wide, gap, close_gap))):
         return estimate._replace(reason=NOT_FINITE_BESIDE)
-    if gaps[1] > 8 * noise and gaps[1] > _SHRINKS * gaps[0]:
-        return estimate._replace(reason=KINK)
-    if abs(slopes[1] - estimate.value) > 4 * noise + gaps[0] + 8 * estimate.error:
-        return estimate._replace(reason=UNSETTLED)
+    for h, between, before, seen, curved in (
+        (step / 2, gap, wide, slope_beside, wide),
+        (close, close_gap, gap, slope_close, close_gap),
+    ):
+        noise = _noise(size, h)
+        if between > 8 * noise and between > _SHRINKS * before:
+            return estimate._replace(reason=KINK)
+        if abs(seen - estimate.value) > 4 * noise + curved + 8 * estimate.error:
+            return estimate._replace(reason=UNSETTLED)
     return estimate
+
+
+def _sides(f: Function, here: float, h: float) -> tuple[float, float]:
+    """How far the slopes on both sides are apart, and what is in the middle between them."""
+    right, left = (f(h) - here) / h, (here - f(-h)) / h
+    return abs(right - left), (right + left) / 2
 
 
 def _noise(size: float, step: float) -> float:

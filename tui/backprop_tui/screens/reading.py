@@ -16,6 +16,7 @@ from backprop_tui.text import printable
 class ReadingScreen(Screen[None]):
     """One quiet line, so that nobody waits before an empty screen."""
 
+    ENDS_BY_ITSELF: ClassVar = True
     BINDINGS: ClassVar = [Binding("q,escape", "app.quit", "quit", show=False)]
 
     def __init__(self, scenario: str) -> None:

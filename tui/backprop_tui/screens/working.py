@@ -22,6 +22,7 @@ from backprop_tui.text import printable
 class WorkingScreen(ModalScreen[Change | None]):
     """Runs `work` in a thread and is dismissed with its result; escape lets go of it."""
 
+    ENDS_BY_ITSELF: ClassVar = True
     BINDINGS: ClassVar = [Binding("escape", "dismiss(None)", "cancel", show=False)]
 
     @dataclass
