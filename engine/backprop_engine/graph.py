@@ -137,7 +137,7 @@ class Graph:
 
     def is_used(self, node: int) -> bool:
         """Whether anything is computed from `node`."""
-        return any(node in operands for operands in self.operands[node + 1 :])
+        return node in self.edge_operands
 
     def _check_constants(self, operation: Operation, operands: tuple[int, ...]) -> None:
         """Refuse the weights of a loss where they require grad, as torch does."""

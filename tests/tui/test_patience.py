@@ -55,7 +55,7 @@ async def test_a_scenario_that_takes_long_says_so_until_then(opened, gate, tmp_p
     path.write_text("x=2, y=x**2")
     async with opened(path) as pilot:
         assert isinstance(pilot.app.screen, ReadingScreen)
-        assert "reading" in text_of(pilot)
+        assert "esc stops" in text_of(pilot)
         gate.set()
         await until(lambda: isinstance(pilot.app.screen, DebuggerScreen))
         await pilot.pause()
@@ -79,6 +79,28 @@ async def test_while_a_scenario_is_read_q_leaves_at_once(opened, gate, tmp_path)
         await pilot.press("q")
         await until(lambda: not pilot.app.is_running)
     assert not gate.is_set()
+
+
+async def test_escape_leads_from_what_is_still_read_back_to_the_list(
+    opened, gate, tmp_path, monkeypatch
+):
+    (tmp_path / "one.yaml").write_text("x=2, y=x**2")
+    async with opened(tmp_path) as pilot:
+        await pilot.press("enter")
+        assert isinstance(pilot.app.screen, ReadingScreen)
+        await pilot.press("escape")
+        assert isinstance(pilot.app.screen, picker.PickerScreen)
+        gate.set()
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, picker.PickerScreen)
+
+
+def test_a_folders_own_scenarios_come_before_those_of_the_folders_in_it(tmp_path):
+    for name in ("b.yaml", "a/1.yaml", "c.yml", "c/2.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = [str(path.relative_to(tmp_path)) for path in opening.scenario_files(tmp_path)]
+    assert found == ["b.yaml", "c.yml", "a/1.yaml", "c/2.yaml"]
 
 
 async def test_a_list_is_there_before_its_scenarios_are_read(opened, gate, tmp_path, text_of):

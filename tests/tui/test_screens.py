@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from backprop_engine.source import Source
+from backprop_tui.app import DebuggerApp
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
@@ -249,3 +251,17 @@ def test_the_app_does_not_import_torch():
     code = "import sys, backprop_tui.app; print('torch' in sys.modules, 'sympy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("how", ["exit", "call_later", "call_next", "call_after_refresh"])
+async def test_who_leaves_before_the_first_frame_leaves_without_a_word(agreeing, monkeypatch, how):
+    begin = DebuggerApp.on_mount
+
+    def begin_and_leave(self):
+        begin(self)
+        getattr(self, how)(*() if how == "exit" else (self.exit,))
+
+    monkeypatch.setattr(DebuggerApp, "on_mount", begin_and_leave)
+    app = DebuggerApp(Path("basic.yaml"), oracle=agreeing)
+    await app.run_async(headless=True)
+    assert app.return_code == 0

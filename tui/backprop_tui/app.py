@@ -28,7 +28,6 @@ from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
 
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui import screens
 from backprop_tui import session as do
@@ -158,7 +157,7 @@ class DebuggerApp(OracleApp):
         else:
             from backprop_tui.screens.reading import ReadingScreen
 
-            name = target.name if isinstance(target, Source) else str(target)
+            name = target.heading.title if isinstance(target, Trace) else target.name
             self.push_screen(ReadingScreen(name))
             reading.add_done_callback(lambda _: self.post_message(self.Opened(target, reading)))
 
@@ -322,7 +321,7 @@ class DebuggerApp(OracleApp):
             self.push_screen(InspectorScreen(self._view(session)))
 
     def action_close_problem(self) -> None:
-        """From a bad scenario back to the list, or out."""
+        """From a bad scenario, or one that is still read, back to the list, or out."""
         if self._has_list:
             self.pop_screen()
         else:

@@ -95,9 +95,10 @@ class Entry:
 
 
 def scenario_files(folder: Path) -> tuple[Path, ...]:
-    """The YAML files of `folder` and of those in it, by name."""
+    """The YAML files of `folder`, then of those in it, by name."""
     patterns = ("*.yaml", "*.yml", "*/*.yaml", "*/*.yml")
-    return tuple(sorted(path for pattern in patterns for path in folder.glob(pattern)))
+    found = {path for pattern in patterns for path in folder.glob(pattern)}
+    return tuple(sorted(found, key=lambda path: (path.parent != folder, path)))
 
 
 def unread(path: Path) -> Entry:

@@ -88,6 +88,8 @@ class DebuggerScreen(Following, Screen[None]):
 
     def on_mount(self) -> None:
         """Name the panes and draw the first view."""
+        if not self.query("#graph"):
+            return  # the program has been left before the panes were there
         self.query_one("#graph").border_title = "Graph"
         for pane, name in PANES:
             self.query_one(f"#{pane}").border_title = name

@@ -17,7 +17,10 @@ class ReadingScreen(Screen[None]):
     """One quiet line, so that nobody waits before an empty screen."""
 
     ENDS_BY_ITSELF: ClassVar = True
-    BINDINGS: ClassVar = [Binding("q,escape", "app.quit", "quit", show=False)]
+    BINDINGS: ClassVar = [
+        Binding("q", "app.quit", "quit", show=False),
+        Binding("escape", "app.close_problem", "stop", show=False),
+    ]
 
     def __init__(self, scenario: str) -> None:
         super().__init__()
@@ -29,6 +32,6 @@ class ReadingScreen(Screen[None]):
             Content.assemble(
                 ("reading ", "$foreground-muted"),
                 (printable(self._scenario), "bold"),
-                (" …", "$foreground-muted"),
+                (" … · esc stops", "$foreground-muted"),
             )
         )

@@ -238,7 +238,7 @@ def _node_cells(view: View, row: int, state: RowState, columns: Columns) -> list
     mark, mark_style = _mark(view, row, state)
     text = view.glyphs.text(printable(_name(session.trace, outline, row)))
     hidden = int(outline.sizes[row]) - 1 if session.folding.is_folded(row) else 0
-    suffix = f" {view.glyphs.folded} {hidden} more" if hidden else _was(view, row)
+    suffix = f" {view.glyphs.folded} {hidden:,} more" if hidden else _was(view, row)
     room = width - used - 2 - len(suffix)
     style = "label"
     if outline.is_reference[row] or mark == view.glyphs.constant:

@@ -58,7 +58,8 @@ class NotesPane(VerticalScroll, can_focus=True):
         from textual.widgets import Markdown
 
         await self.query(Markdown).remove()
-        await self.mount(Markdown(text))
+        if self.is_attached:  # else the program has been left meanwhile
+            await self.mount(Markdown(text))
 
 
 def _shortened(notes: str) -> str:
