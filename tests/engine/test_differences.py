@@ -313,6 +313,12 @@ def test_a_jump_is_no_slope():
     assert slope(lambda t: 1.0 if t >= 0 else 0.0, 1.0).reason
 
 
+def test_a_kink_that_noise_hides_from_close_by_is_still_one():
+    found = of("z=300000.0, x=0, y=(z+x)-relu(x)")
+    assert (found.skipped, found.reason) == (1, KINK)
+    assert found.agrees
+
+
 def test_the_many_roundings_of_a_long_program_are_no_kink():
     def long(t):
         y = 1.0 + t

@@ -43,7 +43,7 @@ class Slope(NamedTuple):
 
     value: float
     error: float
-    """Estimated, absolute."""
+    """Estimated, absolute; at a kink, how far the slopes on both sides are apart."""
     reason: str = ""
     """Why the estimate is not to be used; empty for a good one."""
 
@@ -58,11 +58,16 @@ def slope(f: Function, size: float, reach: float = 1.0) -> Slope:
         return Slope(math.nan, math.inf, NOT_FINITE)
     size = max(size, _trembling(f, size, reach))
     best = Slope(math.nan, math.inf, NOT_FINITE_BESIDE)
+    kink = Slope(math.nan, 0.0)
     for first_step in _first_steps(reach):
         estimate = _table(f, first_step, size)
         unit = max(abs(estimate.value), size / max(reach, 1.0))
         if not estimate.reason:
             estimate = _probed(f, estimate, first_step, size)
+        if estimate.reason == KINK and estimate.error > kink.error:
+            kink = estimate
+        if not estimate.reason and _hides(_noise(size, first_step * _PROBE / 2), kink.error):
+            estimate = kink
         if not estimate.reason and not estimate.error <= TOO_ROUGH * unit:
             estimate = estimate._replace(reason=UNSETTLED)
         if (not estimate.reason, -estimate.error) > (not best.reason, -best.error):
@@ -148,10 +153,15 @@ def _probed(f: Function, estimate: Slope, first_step: float, size: float) -> Slo
     ):
         noise = _noise(size, h)
         if between > 8 * noise and between > _SHRINKS * before:
-            return estimate._replace(reason=KINK)
+            return Slope(estimate.value, between, KINK)
         if abs(seen - estimate.value) > 4 * noise + curved + 8 * estimate.error:
             return estimate._replace(reason=UNSETTLED)
     return estimate
+
+
+def _hides(noise: float, jump: float) -> bool:
+    """Whether slopes so far apart could not be told from rounding; never so where there is none."""
+    return bool(jump) and jump <= 8 * noise
 
 
 def _sides(f: Function, here: float, h: float) -> tuple[float, float]:
