@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -76,14 +77,23 @@ def test_a_closed_terminal_ends_it_and_its_children(terminal):
     wait_for(lambda: not any(map(is_alive, children)))
 
 
+def takeovers(terminal):
+    """How often the program has taken the terminal over."""
+    return terminal.output.count(b"\x1b[?1049h")
+
+
+def has_taken_over(terminal, times):
+    return terminal.read() and takeovers(terminal) >= times
+
+
 @pytest.mark.parametrize("signals", [["SIGCONT"], ["SIGSTOP", "SIGCONT"], ["SIGCONT"] * 3])
 def test_what_is_continued_takes_each_key_once_and_ends_as_ever(terminal, signals):
     one, _ = started(terminal)
-    begun = one.output.count(b"\x1b[?1049h")
+    times = takeovers(one)
     for name in signals:
         one.child.kill(getattr(signal, name))
-        begun += name == "SIGCONT"
-        wait_for(lambda: one.read() and one.output.count(b"\x1b[?1049h") >= begun)  # noqa: B023 - at once
+        times += name == "SIGCONT"
+        wait_for(partial(has_taken_over, one, times))
     one.press("sss")
     one.wait_for("3/10")
     one.press("q")

@@ -25,6 +25,8 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from tests.tui.stillness import PATIENCE, KnownThread, StillLoop, nobody_waits, stand_still
 from textual._context import active_app
 from textual.pilot import Pilot
@@ -223,6 +225,30 @@ def text_of() -> Callable[[Pilot[None]], str]:
         return "\n".join(strip.text.rstrip() for strip in strips)
 
     return text
+
+
+class SvgExtension(SingleFileSnapshotExtension):
+    """A picture of the screen, a file for each."""
+
+    file_extension = "svg"
+    _write_mode = WriteMode.TEXT
+
+
+class TextExtension(SingleFileSnapshotExtension):
+    """The screen as plain text."""
+
+    file_extension = "txt"
+    _write_mode = WriteMode.TEXT
+
+
+@pytest.fixture
+def svg(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    return snapshot.use_extension(SvgExtension)
+
+
+@pytest.fixture
+def txt(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    return snapshot.use_extension(TextExtension)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from backprop_tui.glyphs import ASCII
 
@@ -37,26 +36,6 @@ STATES = {
     "zoomed": ["escape", "z"],
     "hints while zoomed": ["ctrl+o"],
 }
-
-
-class SvgExtension(SingleFileSnapshotExtension):
-    file_extension = "svg"
-    _write_mode = WriteMode.TEXT
-
-
-class TextExtension(SingleFileSnapshotExtension):
-    file_extension = "txt"
-    _write_mode = WriteMode.TEXT
-
-
-@pytest.fixture
-def svg(snapshot):
-    return snapshot.use_extension(SvgExtension)
-
-
-@pytest.fixture
-def txt(snapshot):
-    return snapshot.use_extension(TextExtension)
 
 
 async def walk(pilot, text_of, states, svg, txt, drawn):

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from tests.tui.stillness import until
 from textual.app import SuspendNotSupported
 
@@ -24,26 +23,6 @@ from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.screens.whatif import EditPrompt, WhatIfScreen
 
 BASIC = Path(__file__).parent / "lessons" / "basic.yaml"
-
-
-class SvgExtension(SingleFileSnapshotExtension):
-    file_extension = "svg"
-    _write_mode = WriteMode.TEXT
-
-
-class TextExtension(SingleFileSnapshotExtension):
-    file_extension = "txt"
-    _write_mode = WriteMode.TEXT
-
-
-@pytest.fixture
-def svg(snapshot):
-    return snapshot.use_extension(SvgExtension)
-
-
-@pytest.fixture
-def txt(snapshot):
-    return snapshot.use_extension(TextExtension)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from backprop_engine.source import Source
 from backprop_tui.glyphs import ASCII
@@ -11,26 +10,6 @@ from backprop_tui.session import select
 
 SIZES = [(80, 24), (140, 44)]
 CHAIN = Source("<-e>", "x=0.5; h=x+0; " + "; ".join(["h = h + 0.1*tanh(h)"] * 100))
-
-
-class SvgExtension(SingleFileSnapshotExtension):
-    file_extension = "svg"
-    _write_mode = WriteMode.TEXT
-
-
-class TextExtension(SingleFileSnapshotExtension):
-    file_extension = "txt"
-    _write_mode = WriteMode.TEXT
-
-
-@pytest.fixture
-def svg(snapshot):
-    return snapshot.use_extension(SvgExtension)
-
-
-@pytest.fixture
-def txt(snapshot):
-    return snapshot.use_extension(TextExtension)
 
 
 async def settle(pilot):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from backprop_engine.source import Source
 from backprop_tui.glyphs import ASCII
@@ -11,26 +10,6 @@ from backprop_tui.glyphs import ASCII
 SIZES = [(80, 24), (120, 40), (160, 50)]
 TWO_INPUTS = Source("<-e>", "x=2, z=3, y=x*z/(x+z)")
 PLACES = {"start": "0", "middle": "9", "end": "100%"}
-
-
-class SvgExtension(SingleFileSnapshotExtension):
-    file_extension = "svg"
-    _write_mode = WriteMode.TEXT
-
-
-class TextExtension(SingleFileSnapshotExtension):
-    file_extension = "txt"
-    _write_mode = WriteMode.TEXT
-
-
-@pytest.fixture
-def svg(snapshot):
-    return snapshot.use_extension(SvgExtension)
-
-
-@pytest.fixture
-def txt(snapshot):
-    return snapshot.use_extension(TextExtension)
 
 
 async def go_to(pilot, place):

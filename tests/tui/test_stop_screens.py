@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual.widgets import Input
 
 from backprop_engine.source import Source
@@ -18,26 +17,6 @@ from backprop_tui.widgets.timeline import Timeline
 from backprop_tui.widgets.watches_pane import WatchesPane, lay_out
 
 SIZES = [(80, 24), (160, 50)]
-
-
-class SvgExtension(SingleFileSnapshotExtension):
-    file_extension = "svg"
-    _write_mode = WriteMode.TEXT
-
-
-class TextExtension(SingleFileSnapshotExtension):
-    file_extension = "txt"
-    _write_mode = WriteMode.TEXT
-
-
-@pytest.fixture
-def svg(snapshot):
-    return snapshot.use_extension(SvgExtension)
-
-
-@pytest.fixture
-def txt(snapshot):
-    return snapshot.use_extension(TextExtension)
 
 
 async def type_in(pilot, text):
