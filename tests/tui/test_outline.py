@@ -27,6 +27,11 @@ def lines(text):
     ]
 
 
+def is_inside(outline, row, top):
+    """Whether `row` stands in the subtree of `top`, below `top` itself."""
+    return top < row < top + int(outline.sizes[top])
+
+
 def test_operands_hang_under_their_consumer_from_left_to_right():
     assert lines("x=2, y=x**2+1") == ["y", "  %1", "    x", "    2", "  1"]
 
@@ -57,7 +62,7 @@ def test_every_node_is_drawn_in_full_exactly_once():
 def test_sizes_and_parents_agree():
     _, outline = drawn("a=2, b=3, c=a+b, d=a*b, y=(c+d)+c*d")
     for row in range(len(outline)):
-        inside = [other for other in range(len(outline)) if outline.is_inside(other, row)]
+        inside = [other for other in range(len(outline)) if is_inside(outline, other, row)]
         below = [other for other in range(len(outline)) if row in outline.ancestors(other, 99)]
         assert inside == below
         assert outline.sizes[row] == len(inside) + 1
@@ -81,6 +86,6 @@ def test_visible_rows_are_those_inside_no_fold(folds):
     wanted = [
         row
         for row in range(len(outline))
-        if not any(outline.is_inside(row, fold) for fold in folds)
+        if not any(is_inside(outline, row, fold) for fold in folds)
     ]
     assert np.array_equal(visible_rows(outline, np.array(sorted(folds), int)), wanted)

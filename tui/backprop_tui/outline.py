@@ -63,10 +63,6 @@ class Outline:
             at += int(self.sizes[at])
         return at
 
-    def is_inside(self, row: int, top: int) -> bool:
-        """Whether `row` stands in the subtree of `top`, below `top` itself."""
-        return top < row < top + int(self.sizes[top])
-
 
 def draw_outline(trace: Trace) -> Outline:
     """Lay out the graph of `trace`."""

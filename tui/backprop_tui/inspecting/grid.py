@@ -98,12 +98,6 @@ class Grid:
         """`[2, 0, 5]`; empty for a number."""
         return f"[{', '.join(map(str, index))}]" if index else ""
 
-    def slice_name(self) -> str:
-        """`[2, 0, :, :]`; empty where the table shows the whole array."""
-        if not self.leading:
-            return ""
-        return f"[{', '.join(map(str, self.leading))}, :, :]"
-
     def moved(self, by: int) -> Grid:
         """At another index of the chosen leading axis, held inside of it."""
         if not self.leading:
