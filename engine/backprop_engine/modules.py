@@ -19,7 +19,7 @@ from backprop_engine.suggestions import did_you_mean
 _LOSS: Final = ("size_average", "reduce", "reduction")
 _POOL: Final = ("kernel_size", "stride", "padding")
 
-_MODULES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+MODULES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "ReLU": ("relu", ()),
     "ReLU6": ("relu6", ()),
     "Sigmoid": ("sigmoid", ()),
@@ -70,8 +70,6 @@ _MODULES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "GaussianNLLLoss": ("gaussian_nll_loss", ("full", "eps", "reduction")),
     "MarginRankingLoss": ("margin_ranking_loss", ("margin", *_LOSS)),
     "HingeEmbeddingLoss": ("hinge_embedding_loss", ("margin", *_LOSS)),
-    "CosineEmbeddingLoss": ("cosine_embedding_loss", ("margin", *_LOSS)),
-    "TripletMarginLoss": ("triplet_margin_loss", ("margin", "p", "eps", "swap", *_LOSS)),
 }
 """By the module's name: the function, and the names of the module's own arguments in order."""
 
@@ -102,7 +100,7 @@ def module(expression: Expression) -> Module | None:
     if not isinstance(expression, Call) or expression.prefix not in ("nn", "torch.nn"):
         return None
     name = expression.function
-    return Module(expression) if name in _MODULES or name == _IDENTITY else None
+    return Module(expression) if name in MODULES or name == _IDENTITY else None
 
 
 def called(made: Call | FunctionName, call: Call) -> Expression:
@@ -113,7 +111,7 @@ def called(made: Call | FunctionName, call: Call) -> Expression:
         if len(call.arguments) != 1 or call.keywords:
             raise ProblemError("`nn.Identity()` takes one value", call.span)
         return call.arguments[0]
-    function, names = _MODULES[made.function]
+    function, names = MODULES[made.function]
     if len(made.arguments) > len(names):
         raise ProblemError(
             f"`nn.{made.function}` takes at most {len(names)} arguments",

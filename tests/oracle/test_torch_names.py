@@ -9,12 +9,15 @@ from pathlib import Path
 from textwrap import wrap
 from types import ModuleType
 
+import pytest
 import torch
 
 from backprop_engine.catalogue import FUNCTIONS, PROPERTIES
+from backprop_engine.modules import MODULES
 from backprop_engine.record import record
 from backprop_engine.scenarios import torch_names
 from backprop_engine.scenarios.loader import parse_snippet
+from backprop_engine.scenarios.refused import NEAREST
 from backprop_engine.source import ScenarioError, Source
 
 FILE = Path(torch_names.__file__).with_name("torch_names.txt")
@@ -86,6 +89,26 @@ def test_what_torch_has_and_we_have_not_is_never_called_unknown() -> None:
     missing = [message for message in said.values() if message.startswith("torch has")]
     assert len(missing) > 500
     assert all("; " in message for message in missing)
+
+
+def test_what_is_told_to_be_nearest_is_there_and_what_it_stands_in_for_is_not() -> None:
+    torchs = {name for names in installed().values() for name in names}
+
+    assert [one for one in NEAREST if one in {*FUNCTIONS, *PROPERTIES, *MODULES}] == []
+    assert [one for one in NEAREST if one not in torchs] == []
+    assert [one for one in NEAREST.values() if one not in FUNCTIONS] == []
+    assert [name for name, (function, _) in MODULES.items() if function not in FUNCTIONS] == []
+
+
+def test_a_module_that_is_not_there_is_told_the_nearest_function_too() -> None:
+    program = "x = torch.ones(2)\nloss = nn.TripletMarginLoss()\ny = loss(x, x, x)\n"
+    with pytest.raises(ScenarioError) as refusal:
+        record(parse_snippet(Source("s.py", program)))
+
+    assert str(refusal.value) == (
+        "torch has `torch.nn.TripletMarginLoss`, and backprop-tui does not; "
+        "the nearest function here is `pairwise_distance`"
+    )
 
 
 if __name__ == "__main__":

@@ -87,24 +87,31 @@ _ATTRIBUTES: Final[Mapping[str, str]] = {
 }
 
 _LISTED: Final = "`backprop-tui ops` lists what it has"
-_NEAREST: Final[Mapping[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("nansum", "nanmean", "nanmedian"), ("sum", "mean")),
-    **dict.fromkeys(("addcmul", "addcdiv"), ("mul", "div")),
-    **dict.fromkeys(("quantile", "nanquantile", "kthvalue", "mode"), ("sort", "median")),
-    **dict.fromkeys(("cdist", "pdist", "dist", "cross"), ("norm", "matmul")),
-    **dict.fromkeys(("qr", "svd", "eig", "eigh", "lstsq", "lu", "pinv"), ("solve", "inv")),
-    **dict.fromkeys(("lgamma", "gammaln", "digamma", "polygamma"), ("log", "exp")),
-    **dict.fromkeys(("erfinv", "ndtri", "log_ndtr"), ("erf",)),
-    **dict.fromkeys(("ctc_loss", "multi_margin_loss"), ("cross_entropy",)),
-    **dict.fromkeys(("gumbel_softmax", "softmin"), ("softmax",)),
-    **dict.fromkeys(("rrelu", "threshold", "hardshrink", "softshrink"), ("leaky_relu", "relu")),
-    **dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d"), ("avg_pool2d", "mean")),
-    **dict.fromkeys(("interpolate", "upsample", "grid_sample"), ("repeat", "pad")),
-    **dict.fromkeys(("conv3d", "conv_transpose1d", "conv_transpose2d"), ("conv2d", "conv1d")),
-    **dict.fromkeys(("scatter", "scatter_add", "index_add", "index_copy"), ("gather", "where")),
-    **dict.fromkeys(("masked_select", "take", "nonzero"), ("index_select", "where")),
+NEAREST: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("nanmean", "nanmedian"), "nansum"),
+    **dict.fromkeys(("quantile", "nanquantile"), "kthvalue"),
+    "mode": "median",
+    **dict.fromkeys(("cdist", "pdist", "dist"), "pairwise_distance"),
+    **dict.fromkeys(("qr", "svd", "eig", "eigh", "lu"), "cholesky"),
+    **dict.fromkeys(("lstsq", "pinv"), "solve"),
+    **dict.fromkeys(("lgamma", "gammaln", "digamma", "polygamma"), "log"),
+    **dict.fromkeys(("erfinv", "ndtri", "log_ndtr"), "erf"),
+    **dict.fromkeys(("ctc_loss", "CTCLoss"), "cross_entropy"),
+    **dict.fromkeys(("multi_margin_loss", "MultiMarginLoss"), "cross_entropy"),
+    **dict.fromkeys(("cosine_embedding_loss", "CosineEmbeddingLoss"), "cosine_similarity"),
+    **dict.fromkeys(("triplet_margin_loss", "TripletMarginLoss"), "pairwise_distance"),
+    "gumbel_softmax": "softmax",
+    **dict.fromkeys(("rrelu", "RReLU"), "leaky_relu"),
+    **dict.fromkeys(("adaptive_avg_pool1d", "AdaptiveAvgPool1d"), "avg_pool1d"),
+    **dict.fromkeys(("interpolate", "upsample", "Upsample"), "repeat_interleave"),
+    "grid_sample": "index_select",
+    "conv3d": "conv2d",
+    **dict.fromkeys(("conv_transpose1d", "ConvTranspose1d"), "conv_transpose2d"),
+    "index_copy": "index_add",
+    "nonzero": "masked_select",
 }
-"""The nearest functions, as far as there are such, where another is nearer than the spelling."""
+"""What torch has and this program has not: the nearest function, where it is nearer than the
+spelling tells."""
 
 _ELSEWHERE: Final[Mapping[str, str]] = {
     "backward": "it is a statement of its own, such as `y.backward()`",
@@ -128,7 +135,7 @@ def function(call: Call) -> ProblemError | None:
     fix = _FUNCTIONS.get(name, "")
     if call.receiver is None and module == "nn" and not name[:1].isupper():
         return None
-    if not fix and call.receiver is None:
+    if not fix and call.receiver is None and name not in NEAREST:
         fix = _MODULES.get(module, "")
     written = f"{call.prefix}.{name}" if call.prefix else name
     if not fix and is_in_place(name) and (call.receiver or name[:-1] in FUNCTIONS):
@@ -152,7 +159,7 @@ def of_torch(call: Call, known: Iterable[str]) -> ProblemError | None:
 
 def _missing(found: str, name: str, span: Span, known: Iterable[str]) -> ProblemError:
     words = set(known)
-    near = [one for one in _NEAREST.get(name, ()) if one in words]
+    near = [NEAREST[name]] if name in NEAREST else []
     # `nansum` is a kind of `sum`, `adaptive_avg_pool2d` of `avg_pool2d`; spelling says no more.
     near += sorted((one for one in words if len(one) > 2 and one in name), key=len, reverse=True)
     return ProblemError(
