@@ -2,6 +2,8 @@
 
 SCENARIO ?= scenarios/basic.yaml
 SECONDS ?= 600
+PROGRAMS ?= 5000
+SEED ?= 0
 
 # The Python asked for (`make test PYTHON=python3.12`); else .venv's; else the first new enough.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -58,7 +60,8 @@ samples: $(DEV) ## run torch's own test inputs and print a line a function: make
 bench: $(BENCH) ## compare the speed with micrograd, torch and numpy, in one table of ratios
 	OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest tests/benchmarks/bench_*.py -q -p no:cacheprovider
 
-fuzz: $(FUZZ) ## try to break the program with random input: make fuzz SECONDS=600
+fuzz: $(FUZZ) ## random PyTorch programs against torch, then random input: make fuzz PROGRAMS=5000 SEED=0 SECONDS=600
+	.venv/bin/python -m tests.fuzz.torch_programs $(PROGRAMS) $(SEED)
 	@mkdir -p .fuzz/found
 	.venv/bin/python -m tests.fuzz.target .fuzz/corpus -artifact_prefix=.fuzz/found/ \
 		-timeout=25 -rss_limit_mb=2500 -max_total_time=$(SECONDS)

@@ -1,0 +1,57 @@
+"""Random PyTorch programs, run by torch and by us; the same ones for the same seed.
+
+`python -m tests.fuzz.torch_programs COUNT SEED` prints how many came to what, and each kind of
+finding once, reduced to a few lines; its exit code is 1 if there are any.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+import torch
+from tests.fuzz.torch_programs.judging import Outcome, Verdict, judge
+from tests.fuzz.torch_programs.reducing import reduce
+from tests.fuzz.torch_programs.writing import write
+
+_EACH = 1_000_000
+"""Programs of one seed: those of the next one begin after them."""
+
+
+def main(words: list[str]) -> int:
+    """Write, run, compare, and tell."""
+    count, seed = int(words[0]), int(words[1])
+    torch.set_num_threads(1)
+    counts: Counter[tuple[Outcome, str]] = Counter()
+    print(f"{count} programs, seed {seed}", flush=True)
+    for at in range(seed * _EACH, seed * _EACH + count):
+        text = write(at)
+        verdict = judge(text)
+        counts[verdict.outcome, verdict.kind] += 1
+        if verdict.is_finding and counts[verdict.outcome, verdict.kind] == 1:
+            _tell(at, text, verdict)
+    for outcome in Outcome:
+        kinds = {kind: n for (one, kind), n in counts.items() if one is outcome}
+        print(f"{sum(kinds.values()):6} {outcome}")
+        for kind, number in sorted(kinds.items(), key=lambda item: -item[1]):
+            if kind:
+                print(f"         {number:6} {kind}")
+    return int(any(Verdict(outcome).is_finding for outcome, _ in counts))
+
+
+def _tell(at: int, text: str, verdict: Verdict) -> None:
+    """One finding, as short as it gets."""
+
+    def is_same(shorter: str) -> bool:
+        if ".backward(" not in shorter:  # the last name's would be meant, which is ours alone
+            return False
+        found = judge(shorter)
+        return (found.outcome, found.kind) == (verdict.outcome, verdict.kind)
+
+    short = reduce(text, is_same)
+    print(f"==== {verdict.outcome}: {verdict.kind} (program {at})\n{short}----")
+    print(judge(short).told, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
