@@ -54,6 +54,11 @@ class Derivative:
     """The contribution as mathematics in `{g}`; needed where `local` is None."""
     words: str = ""
     """One plain sentence on why it is so."""
+    in_torch: Callable[..., Any] | None = None
+    """Where torch does not send the derivative at some operands: `in_torch(sent, upstream, output,
+    *operands)`, what it sends there, and elsewhere what the rule has `sent`."""
+    in_torch_words: str = ""
+    """At which operands, and what torch sends there."""
 
 
 class Kind(Enum):
@@ -227,12 +232,20 @@ class Operation:
         output: Any,
         operands: Sequence[Any],
         attributes: Mapping[str, Any],
+        *,
+        as_torch: bool = False,
     ) -> Any:
-        """Upstream × local for the operand at `position`, not yet summed back to its shape."""
+        """Upstream × local for the operand at `position`, not yet summed back to its shape.
+
+        With `as_torch`, what torch sends where that is not the derivative.
+        """
         if self.variadic:
             attributes = {**attributes, "position": position}
-        rule = self.derivative(position).rule
-        return evaluate(rule, (upstream, output, *operands), attributes)
+        derivative = self.derivative(position)
+        sent = evaluate(derivative.rule, (upstream, output, *operands), attributes)
+        if not as_torch or derivative.in_torch is None:
+            return sent
+        return evaluate(derivative.in_torch, (sent, upstream, output, *operands), attributes)
 
 
 def fill(template: Template, texts: Mapping[str, str]) -> str:

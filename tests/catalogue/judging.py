@@ -106,7 +106,13 @@ class Judge:
         for position, one in enumerate(self.graph.operands[self.node]):
             if one == leaf:
                 sent = recompute_contribution(
-                    self.graph, self.node, position, self.seed, self.theirs, operands
+                    self.graph,
+                    self.node,
+                    position,
+                    self.seed,
+                    self.theirs,
+                    operands,
+                    as_torch=True,
                 )
                 total, allowed = total + sent.value, allowed + sent.allowed
         return settle(total, self.graph.dtype), allowed

@@ -440,3 +440,17 @@ def test_a_grad_that_is_retained_can_be_expected(run_json, scenario):
     assert right["ok"]
     (error,) = [one for one in wrong["errors"] if one["oracle"] == "expect"]
     assert (error["name"], error["message"]) == ("h.grad", "expected h.grad = 4, but it is 3")
+
+
+def test_where_torch_is_known_not_to_send_the_derivative_both_are_told(run, run_json):
+    singular = "A=[[1,2],[2,4]], d=det(A), y=3d"
+    code, (answer,), _ = run_json("check", "--json", "-e", singular)
+    row = answer["gradients"]["A"]
+    assert (code, row["engine"]) == (0, [[12.0, -6.0], [-6.0, 3.0]])
+    assert row["torch"] == [[0.0, 0.0], [0.0, 0.0]]
+    (told,) = [one["message"] for one in answer["errors"] if one["oracle"] == "torch"]
+    assert "is 12 by the engine and 0 by torch" in told
+    assert "of a singular matrix torch sends 0 back" in told
+    code, out, _ = run("check", "-e", singular)
+    assert code == 0
+    assert "of a singular matrix torch sends 0 back" in " ".join(out.split())

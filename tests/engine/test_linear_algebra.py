@@ -122,8 +122,8 @@ CASES: dict[str, list[Case]] = {
     "det": [
         ([SQUARE], {}),
         ([BATCH], {}),
-        ([SINGULAR], {}),
-        ([[SINGULAR, [[1.0, 2.0], [3.0, 5.0]]]], {}),
+        ([[[0.0]]], {}),
+        ([[[[0.0]], [[2.0]]]], {}),
     ],
     "logdet": [
         ([POSITIVE], {}),
@@ -284,6 +284,47 @@ def test_operands_that_do_not_fit_are_refused_in_words(name, operands, attribute
     assert message in str(caught.value)
 
 
-def test_the_logarithm_of_a_determinant_of_0_sends_nan_as_in_torch():
+RANK_2 = [[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [1.0, 0.0, 1.0]]
+RANK_1 = [[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [3.0, 6.0, 9.0]]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        ([[0.0]], [[1]]),
+        (SINGULAR, [[4, -2], [-2, 1]]),
+        ([[0.0, 1.0], [0.0, 0.0]], [[0, 0], [-1, 0]]),
+        ([[0.0, 0.0], [0.0, 0.0]], [[0, 0], [0, 0]]),
+        (RANK_2, [[4, 4, -4], [-2, -2, 2], [0, 0, 0]]),
+        (RANK_1, np.zeros((3, 3))),
+        ([RANK_1, RANK_2], [np.zeros((3, 3)), [[4, 4, -4], [-2, -2, 2], [0, 0, 0]]]),
+        ([SINGULAR, [[1.0, 2.0], [3.0, 5.0]]], [[[4, -2], [-2, 1]], [[5, -3], [-2, 1]]]),
+        ([[1e-200, 0.0], [0.0, 1e-200]], [[1e-200, 0], [0, 1e-200]]),
+    ],
+)
+def test_the_derivative_of_a_determinant_is_the_cofactor_also_of_a_singular_matrix(
+    matrix, expected
+):
+    sent = OPERATIONS["det"].send(0, np.ones(np.shape(matrix)[:-2]), None, [np.array(matrix)], {})
+    np.testing.assert_allclose(sent, expected, rtol=1e-14, atol=1e-14)
+    tensor = torch.tensor(matrix, dtype=torch.float64, requires_grad=True)
+    determinant = torch.det(tensor)
+    # With a graph of the gradient torch takes singular values, and else divides 0 by 0.
+    (right,) = torch.autograd.grad(determinant.sum(), tensor, create_graph=True)
+    np.testing.assert_allclose(sent, right.detach(), atol=1e-13)
+    (usual,) = torch.autograd.grad(determinant.sum(), tensor)
+    as_torch = OPERATIONS["det"].send(
+        0, 1.0, determinant.detach().numpy(), [np.array(matrix)], {}, as_torch=True
+    )
+    np.testing.assert_allclose(as_torch, usual, atol=1e-13)
+
+
+def test_the_logarithm_of_a_determinant_of_0_sends_infinity_and_in_torch_nan():
+    matrix = np.array(SINGULAR)
     trace = record(parse_shorthand(Source("<-e>", "A=[[1,2],[2,4]], y=log(det(A))")))
-    assert np.isnan(trace.passes[-1].grads[0]).all()
+    np.testing.assert_array_equal(trace.passes[-1].grads[0], np.inf * np.sign([[1, -1], [-1, 1]]))
+    with np.errstate(all="ignore"):
+        as_torch = OPERATIONS["det"].send(0, np.inf, 0.0, [matrix], {}, as_torch=True)
+    tensor = torch.tensor(matrix, requires_grad=True)
+    torch.log(torch.det(tensor)).backward()
+    np.testing.assert_array_equal(as_torch, tensor.grad)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.budget import LimitError, check_elements
+from backprop_engine.catalogue.cofactors import cofactors
 from backprop_engine.catalogue.layout import by_columns
 from backprop_engine.limits import MAX_POWER
 from backprop_engine.operation import (
@@ -103,15 +104,15 @@ def _log_abs_det_rule(g: Any, _y: Any, a: Any) -> Any:
     return np.asarray(g)[..., np.newaxis, np.newaxis] * _transposed(_inverse(a))
 
 
-def _det_rule(g: Any, y: Any, a: Any) -> Any:
-    """A singular matrix has the gradient 0 in torch, which multiplies by the determinant."""
-    factor = np.asarray(g * y)[..., np.newaxis, np.newaxis]
-    if np.all(y):
-        return factor * _transposed(_inverse(a))
-    is_singular = np.asarray(y)[..., np.newaxis, np.newaxis] == 0
-    safe = np.where(is_singular, np.eye(a.shape[-1], dtype=a.dtype), a)
-    # Of log(det(a)) infinity comes in, and ∞ · 0 is nan.
-    return factor * np.where(is_singular, 0.0, _transposed(np.linalg.inv(safe)))
+def _det_rule(g: Any, _y: Any, a: Any) -> Any:
+    return np.asarray(g)[..., np.newaxis, np.newaxis] * cofactors(a)
+
+
+def _det_in_torch(sent: Any, g: Any, y: Any, a: Any) -> Any:
+    """torch multiplies by the determinant before it divides by the pivots: 0 · ∞ becomes 0."""
+    scaled = np.asarray(g * y)[..., np.newaxis, np.newaxis]
+    is_lost = (np.asarray(y)[..., np.newaxis, np.newaxis] == 0) & (a.shape[-1] > 1)
+    return np.where(is_lost, scaled, sent)
 
 
 def _logdet(a: Any) -> Any:
@@ -222,9 +223,12 @@ DET = Operation(
     derivatives=(
         Derivative(
             rule=_det_rule,
-            vjp="{g}·{y}·({a}⁻¹)ᵀ",
-            words="An element changes the determinant by its cofactor. Of a singular matrix torch "
-            "takes 0.",
+            vjp="{g}·cofactors({a})",
+            words="An element changes the determinant by its cofactor, which is "
+            "det(A)·(A⁻¹)ᵀ where there is an inverse.",
+            in_torch=_det_in_torch,
+            in_torch_words="of a singular matrix torch sends 0 back, and the cofactors only with "
+            "create_graph=True",
         ),
     ),
     notation="det {a}",

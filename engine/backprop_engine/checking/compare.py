@@ -168,13 +168,18 @@ def recompute_contribution(
     upstream: Value,
     output: Value,
     operands: Sequence[Value],
+    *,
+    as_torch: bool = False,
 ) -> Recomputed:
-    """What `node` sends to the operand at `position`, for other values than the recorded ones."""
+    """What `node` sends to the operand at `position`, for other values than the recorded ones.
+
+    With `as_torch`, what torch is known to send where that is not the derivative.
+    """
     operation, attributes = _operation(graph, node), graph.attributes_of(node)
     shape, dtype = shape_of(operands[position]), graph.dtype
 
     def sent(upstream: Any, output: Any, *operands: Any) -> Any:
-        return operation.send(position, upstream, output, operands, attributes)
+        return operation.send(position, upstream, output, operands, attributes, as_torch=as_torch)
 
     def summed(sent: Any) -> Any:
         return unbroadcast(sent, shape) if operation.elementwise else sent

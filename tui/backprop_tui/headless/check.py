@@ -79,6 +79,8 @@ class Checked:
     complaints: tuple[Complaint, ...]
     notices: tuple[Complaint, ...] = ()
     """Why an oracle has no answer where that is all right."""
+    departures: tuple[Complaint, ...] = ()
+    """Where torch is known not to send the derivative: that is told, and all right."""
     expected_error: str = ""
     """The error's message, where the scenario is about an error."""
     autopsy: Autopsy | None = None
@@ -184,6 +186,7 @@ def _checked(
         steps=len(trace),
         complaints=tuple(complaints),
         notices=tuple(_notices(rows, torch=oracle is not None, symbolic=symbolic is not None)),
+        departures=() if agreed is None else tuple(_departures(agreed)),
         autopsy=autopsy(trace),
     )
 
@@ -349,22 +352,34 @@ def _faulty_nodes(agreed: Agreement) -> Iterator[Complaint]:
 
 
 def _faulty_steps(agreed: Agreement) -> Iterator[Complaint]:
-    trace, report = agreed.trace, agreed.report
     for step in agreed.faulty_steps:
-        one, compared = trace.step(step), agreed.contribution(step)
-        if one.node is None or compared is None:
-            continue
-        sender = trace.label(one.node)
-        receiver = sender if one.operand is None else trace.label(one.operand)
-        what = (
-            f"the seed of {sender} (step {step})"
-            if one.operand is None
-            else f"the contribution of {sender} to {receiver} (step {step})"
-        )
-        joint = report.joints.get(step)
-        ours = our_contribution(trace, (step,) if joint is None else joint.steps)
-        theirs = report.contributions.get(step) if joint is None else joint.contribution
-        yield Complaint(TORCH, receiver, _told(what, ours, theirs, compared))
+        yield from _sent(agreed, step)
+
+
+def _departures(agreed: Agreement) -> Iterator[Complaint]:
+    """Where torch is known to send something else than the derivative: both are told."""
+    for step, words in agreed.departures.items():
+        for told in _sent(agreed, step):
+            yield replace(told, message=f"{told.message}: {words}")
+
+
+def _sent(agreed: Agreement, step: int) -> Iterator[Complaint]:
+    """What is sent in a step, by both."""
+    trace, report = agreed.trace, agreed.report
+    one, compared = trace.step(step), agreed.contribution(step)
+    if one.node is None or compared is None:
+        return
+    sender = trace.label(one.node)
+    receiver = sender if one.operand is None else trace.label(one.operand)
+    what = (
+        f"the seed of {sender} (step {step})"
+        if one.operand is None
+        else f"the contribution of {sender} to {receiver} (step {step})"
+    )
+    joint = report.joints.get(step)
+    ours = our_contribution(trace, (step,) if joint is None else joint.steps)
+    theirs = report.contributions.get(step) if joint is None else joint.contribution
+    yield Complaint(TORCH, receiver, _told(what, ours, theirs, compared))
 
 
 def _surplus(agreed: Agreement) -> Iterator[Complaint]:

@@ -42,7 +42,7 @@ def as_json(result: Checked | Bad) -> dict[str, Any]:
         "steps": result.steps,
         "errors": [
             {"oracle": one.oracle, "name": one.name, "message": one.message}
-            for one in (*result.complaints, *result.notices)
+            for one in (*result.complaints, *result.notices, *result.departures)
         ],
     }
     if result.expected_error:
@@ -95,6 +95,8 @@ def print_checked(result: Checked, out: Printer) -> None:
             out.paragraph(line.strip(), 8 if line.startswith(" ") else 4, "dim")
     for one in result.complaints:
         out.paragraph(f"{one.oracle.replace('_', ' ')}: {one.message}", 4, "bad")
+    for one in result.departures:
+        out.paragraph(f"{one.oracle}: {one.message}", 4, "dim")
     out.line()
 
 

@@ -36,6 +36,9 @@ class Agreement:
     """Nodes whose own operation differs, though torch agrees on its operands."""
     faulty_steps: tuple[int, ...]
     """Contributions that differ, though torch agrees on all that goes into them."""
+    departures: Mapping[int, str]
+    """Contributions for which torch is known to send something else than the derivative, and did;
+    with the operands at which it does."""
     _values: bytearray
     _contributions: bytearray
     _totals: bytearray
@@ -122,6 +125,7 @@ def agreement(trace: Trace, report: TorchReport) -> Agreement:
         report=report,
         faulty_nodes=tuple(sweep.faulty_nodes),
         faulty_steps=tuple(sweep.faulty_steps),
+        departures={step: sweep.derivative(step).in_torch_words for step in sweep.departures},
         _values=sweep.values,
         _contributions=sweep.contributions,
         _totals=sweep.totals,

@@ -16,6 +16,7 @@ from backprop_engine.checking.compare import (
     recompute_output,
     roundoff,
 )
+from backprop_engine.operation import Derivative
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_engine.values import Value
 from backprop_tui.oracle.report import TorchReport
@@ -46,6 +47,7 @@ class Sweep:
         self.grads: dict[tuple[int, int], bool] = {}
         self.faulty_nodes: list[int] = []
         self.faulty_steps: list[int] = []
+        self.departures: list[int] = []
 
     def run(self) -> None:
         """Fill in all flags."""
@@ -139,26 +141,46 @@ class Sweep:
                 ours,
                 theirs,
                 lambda: self._recompute(steps, upstream, graph.value.__getitem__),
-                lambda: self._recompute(steps, torch_upstream, self._torch_value),
+                lambda: self._recompute(steps, torch_upstream, self._torch_value, as_torch=True),
             )
         )
         if inputs_agree and not right:
             self.faulty_steps.append(steps[0])
+        if right and any(self.derivative(step).in_torch for step in steps):
+            self.departures.append(steps[0])
         return inputs_agree and right
 
     def _torch_contribution(self, steps: tuple[int, ...]) -> Value | None:
         joint = self.report.joints.get(steps[0])
         return self.report.contributions.get(steps[0]) if joint is None else joint.contribution
 
+    def derivative(self, step: int) -> Derivative:
+        """What answers for the operand that `step` sends to."""
+        operation = self.trace.graph.operation[int(self.trace.senders[step])]
+        if operation is None:
+            raise ValueError(f"step {step} is sent by a leaf")
+        return operation.derivative(int(self.trace.positions[step]))
+
     def _recompute(
-        self, steps: tuple[int, ...], upstream: Value, value_of: Callable[[int], Value]
+        self,
+        steps: tuple[int, ...],
+        upstream: Value,
+        value_of: Callable[[int], Value],
+        *,
+        as_torch: bool = False,
     ) -> Recomputed:
         """Our contribution in `steps`, all of one node, from the given upstream and values."""
         graph, node = self.trace.graph, int(self.trace.senders[steps[0]])
         operands = [value_of(operand) for operand in graph.operands[node]]
         sent = [
             recompute_contribution(
-                graph, node, int(self.trace.positions[step]), upstream, value_of(node), operands
+                graph,
+                node,
+                int(self.trace.positions[step]),
+                upstream,
+                value_of(node),
+                operands,
+                as_torch=as_torch,
             )
             for step in steps
         ]

@@ -77,6 +77,7 @@ def torch_lines(view: View, width: int) -> list[Content]:
     lines.append(table.header())
     # Always as many lines, so that what stands below does not jump.
     lines += table.draw(step) + [Content()] * (_STEP_LINES + 1 - len(step))
+    lines += [styled(line, _MUTED) for line in textwrap.wrap(text(_departure(view)), width)]
     lines.append(_node_title(view, width))
     lines += table.draw(node)
     if leaves:
@@ -134,6 +135,14 @@ def _step_rows(view: View) -> list[Row]:
             None if agreed is None else agreed.total(index),
         ),
     ]
+
+
+def _departure(view: View) -> str:
+    """Why torch sends something else here, where it is known not to send the derivative."""
+    step, agreed = view.session.step, view.agreement
+    if step is None or agreed is None or step.index not in agreed.departures:
+        return ""
+    return f"not the same, and known: {agreed.departures[step.index]}"
 
 
 def _ours(view: View, step: int) -> Value | None:
