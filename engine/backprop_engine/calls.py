@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from backprop_engine.binding import NoRoomError, bind
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, NEG, PROPERTIES
-from backprop_engine.catalogue.indexing import FROM_OPERAND
+from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.mistakes import unknown_constant
 from backprop_engine.expressions.parser import CONSTANTS

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backprop_engine import notation
-from backprop_engine.catalogue.indexing import index_items_text
+from backprop_engine.catalogue.subscripts import index_items_text
 from backprop_engine.operation import OPERAND_LETTERS, Derivative, Operation, fill
 from backprop_engine.trace import PassKind, Progress, Step, StepKind, Trace
 from backprop_engine.values import Shape, Value, full_like, settle, shape_of

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backprop_engine.catalogue import BINARY, FUNCTIONS, OPERATIONS, PROPERTIES
-from backprop_engine.catalogue.indexing import FROM_OPERAND
+from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError
 from backprop_engine.values import UNIT_ROUNDOFF, Dtype

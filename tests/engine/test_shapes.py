@@ -10,7 +10,7 @@ import torch
 
 from backprop_engine.backward import backward
 from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS
-from backprop_engine.catalogue.indexing import FROM_OPERAND
+from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError
 from backprop_engine.values import shape_of

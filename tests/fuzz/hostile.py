@@ -20,7 +20,7 @@ import numpy as np
 
 from backprop_engine.backward import backward, contribution
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.catalogue.indexing import FROM_OPERAND
+from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.checking.compare import recompute_contribution, recompute_output
 from backprop_engine.checking.differences import finite_differences
 from backprop_engine.composite import composite_text, open_composite, seeding_pass

@@ -22,7 +22,7 @@ from backprop_engine.catalogue.diagonals import DIAGONALS
 from backprop_engine.catalogue.exponentials import EXPONENTIALS
 from backprop_engine.catalogue.extremes import EXTREMES
 from backprop_engine.catalogue.filling import FILLING
-from backprop_engine.catalogue.indexing import INDEX, INDEXING
+from backprop_engine.catalogue.indexing import INDEXING
 from backprop_engine.catalogue.inverses import INVERSES
 from backprop_engine.catalogue.joining import JOINING
 from backprop_engine.catalogue.layers import LAYERS
@@ -44,6 +44,7 @@ from backprop_engine.catalogue.shapes import SHAPES
 from backprop_engine.catalogue.smooth import SMOOTH
 from backprop_engine.catalogue.softmax import SOFTMAXES
 from backprop_engine.catalogue.statistics import STATISTICS
+from backprop_engine.catalogue.subscripts import INDEX
 from backprop_engine.catalogue.summation import SUMMATION
 from backprop_engine.catalogue.trigonometry import TRIGONOMETRY
 from backprop_engine.operation import Kind, Operation
@@ -67,7 +68,7 @@ GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
     "Shapes and axes": SHAPES,
     "Joining and cutting": JOINING,
     "Repeating, shifting and padding": (*REARRANGING, *PADDING),
-    "Indexing": INDEXING,
+    "Indexing": (INDEX, *INDEXING),
     "Filling in": FILLING,
     "Layers of networks": LAYERS,
     "Convolution": CONVOLUTION,

@@ -1,12 +1,10 @@
-"""Indexing: `x[0, 1:3]`, and the functions that pick elements by slice, number or mask.
+"""The functions that pick elements by slice, number or mask.
 
 What is picked receives the gradient, the rest 0; an element picked twice receives it twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -17,110 +15,13 @@ from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.catalogue.picking import add_along_axis
 from backprop_engine.catalogue.placing import added_at, put_at
 from backprop_engine.operation import (
-    Application,
     Derivative,
     Kind,
     OperandError,
     Operation,
     Parameter,
 )
-from backprop_engine.values import Shape, shape_of, unbroadcast
-
-FROM_OPERAND = "operand"
-"""In an index: this entry is the next operand, a node that holds whole numbers or a mask."""
-
-IndexItem = int | slice | EllipsisType | tuple[int, ...] | str | None
-
-
-def _index_key(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Any:
-    """The index to give to numpy or torch, from the recorded items and the operands among them."""
-    operands = iter(indices)
-    key = tuple(_key_entry(item, operands) for item in items)
-    # To torch `x[:]` and `x[(:,)]` are two things; Python writes the first.
-    return key[0] if len(key) == 1 else key
-
-
-def _key_entry(item: IndexItem, operands: Iterator[Any]) -> Any:
-    if item == FROM_OPERAND:
-        return next(operands)
-    return list(item) if isinstance(item, tuple) else item
-
-
-def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
-    if not shape_of(a):
-        raise OperandError("a single number cannot be indexed")
-    for index in indices:
-        if np.asarray(index).dtype.kind not in "ib":
-            raise OperandError(
-                "an index must be whole numbers or a mask",
-                "make it an input with `dtype: int64` or `dtype: bool`",
-            )
-    key = _index_key(indices, items)
-    _check_picked(a, key)
-    picked = a[key]
-    is_copied = bool(indices) or any(isinstance(item, tuple) for item in items)
-    return by_rows(picked) if is_copied else picked
-
-
-def _check_picked(a: Any, key: Any) -> None:
-    """Raise LimitError if arrays of indices in `key` would pick too many elements."""
-    rest: list[Any] = []
-    shapes: list[Shape] = []
-    for item in key if isinstance(key, tuple) else (key,):
-        if not isinstance(item, np.ndarray | list):
-            rest.append(item)
-            continue
-        index = np.asarray(item)
-        is_mask = index.dtype == bool
-        rest += [slice(0, 1)] * (index.ndim if is_mask else 1)
-        shapes.append((np.count_nonzero(index),) if is_mask else index.shape)
-    if shapes:  # without the arrays the key makes a view, which costs nothing
-        check_broadcast(*shapes, times=np.size(a[tuple(rest)]))
-
-
-def _scatter(g: Any, _y: Any, a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
-    return added_at(a, _index_key(indices, items), g)
-
-
-def _item_text(item: IndexItem) -> str:
-    if isinstance(item, slice):
-        parts = [item.start, item.stop] + ([item.step] if item.step is not None else [])
-        return ":".join("" if part is None else str(part) for part in parts)
-    return "..." if item is Ellipsis else str(item)
-
-
-def _index_text(a: str, items: str, **_: str) -> str:
-    return f"{a}[{items}]"
-
-
-def index_items_text(items: tuple[IndexItem, ...], operands: tuple[str, ...]) -> str:
-    """An index as it was written: `0, 1:3, idx`."""
-    names = iter(operands)
-    return ", ".join(
-        next(names) if item == FROM_OPERAND else _item_text(item) for item in items
-    ).replace("-", "−")
-
-
-def _index_grad_fn(application: Application) -> str:
-    """torch applies an index item by item and gathers last; the last one done names the node."""
-    items: tuple[IndexItem, ...] = application.attributes["items"]
-    ranks = iter([len(shape) for shape in application.shapes[1:]])
-    kinds = [_index_kind(item, ranks) for item in items]
-    if "Index" in kinds:
-        return "IndexBackward0"
-    if items == (slice(None),):
-        return "SliceBackward0"
-    # Beside other indices torch drops `:` and `...`.
-    done = [kind for kind, item in zip(kinds, items, strict=True) if item not in (slice(None), ...)]
-    return f"{done[-1]}Backward0" if done else "AliasBackward0"
-
-
-def _index_kind(item: IndexItem, ranks: Iterator[int]) -> str:
-    if item == FROM_OPERAND:
-        return "Index" if next(ranks) else "Select"  # a 0-d index selects as a number does
-    kinds = {tuple: "Index", int: "Select", slice: "Slice"}
-    return kinds.get(type(item), "Unsqueeze" if item is None else "")
-
+from backprop_engine.values import shape_of, unbroadcast
 
 _PICKED = "Only the elements that were picked receive a gradient; one picked twice, twice."
 _BACK = "{g}, added back where the elements were picked; 0 elsewhere"
@@ -279,24 +180,6 @@ def _one_hot(index: Any, num_classes: int) -> Any:
     return (classes[..., np.newaxis] == np.arange(count)).astype(np.int64)
 
 
-INDEX = Operation(
-    name="index",
-    forward=_index,
-    derivatives=(
-        Derivative(
-            rule=_scatter,
-            vjp="{g}, put back at [{items}], zeros elsewhere",
-            words="Only the elements that were picked receive a gradient; one picked twice, twice.",
-        ),
-    ),
-    notation=_index_text,
-    torch=lambda torch, a, *indices, items: a[_index_key(indices, items)],
-    grad_fn=_index_grad_fn,
-    words="some of the elements, picked by index, slice or mask",
-    functions=(),
-    example="x=[1,2,3], y=x[0]*x[-1] + x[1:].sum()",
-)
-
 GATHER = Operation(
     name="gather",
     forward=_gather,
@@ -430,5 +313,5 @@ ONE_HOT = Operation(
 )
 
 INDEXING = (
-    INDEX, GATHER, INDEX_SELECT, TAKE, SELECT, NARROW, MASKED_SELECT, EMBEDDING, ONE_HOT,
+    GATHER, INDEX_SELECT, TAKE, SELECT, NARROW, MASKED_SELECT, EMBEDDING, ONE_HOT,
 )  # fmt: skip

@@ -1,0 +1,201 @@
+"""Indexing as torch does it: `x[0, 1:3]`, `x[mask]`, `x[0, :, [0, 1, 1]]`.
+
+torch goes through the items from left to right and takes whole numbers, slices and `None` at once,
+as views; the tensors and lists among them pick from what is left, all together. numpy would count
+a whole number among the lists, and so put the axis of what is picked elsewhere.
+
+What is picked receives the gradient, the rest 0; an element picked twice receives it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import EllipsisType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backprop_engine.budget import check_broadcast
+from backprop_engine.catalogue.layout import by_rows
+from backprop_engine.operation import Application, Derivative, OperandError, Operation
+from backprop_engine.values import Shape, shape_of
+
+FROM_OPERAND = "operand"
+"""In an index: this entry is the next operand, a node that holds whole numbers or a mask."""
+
+IndexItem = int | slice | EllipsisType | tuple[int, ...] | str | None
+
+_ALL = slice(None)
+
+
+class _Key(NamedTuple):
+    """An index in the two parts that are applied one after the other."""
+
+    view: tuple[Any, ...]
+    """Whole numbers, slices, `None` and `...`; a slice of everything for each axis of an array."""
+    arrays: tuple[Any, ...]
+    """Of what is left: arrays of whole numbers and masks, and slices of everything."""
+
+    @property
+    def picks(self) -> bool:
+        """Whether there are arrays: without, it all is a view."""
+        return any(isinstance(one, np.ndarray) for one in self.arrays)
+
+
+def _key_of(a: Any, indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> _Key:
+    """The index from the recorded items and the operands among them; OperandError if it is none."""
+    entries = list(_resolved(indices, items))
+    rank, needed = len(shape_of(a)), sum(map(_axes_of, entries))
+    if needed and not rank:
+        raise OperandError("a single number cannot be indexed", "but by `[None]` and `[...]`")
+    view: list[Any] = []
+    arrays: list[Any] = []
+    for entry in entries:
+        if isinstance(entry, np.ndarray):
+            axes = _axes_of(entry)
+            # One truth value makes a new axis, and keeps all of it or nothing.
+            view += [_ALL] * axes if axes else [None]
+            arrays.append(entry if axes else np.zeros(int(entry), np.int64))
+            continue
+        view.append(entry)
+        if entry is Ellipsis:
+            arrays += [_ALL] * (rank - needed)
+        elif not isinstance(entry, int):
+            arrays.append(_ALL)
+    return _Key(tuple(view), tuple(arrays))
+
+
+def _axes_of(entry: Any) -> int:
+    """How many axes of the operand an entry takes."""
+    if isinstance(entry, np.ndarray):
+        return entry.ndim if entry.dtype == bool else 1
+    return int(isinstance(entry, int | slice))
+
+
+def _resolved(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Iterator[Any]:
+    """The items with operands put in: an int for one whole number, else an array."""
+    operands = iter(indices)
+    for item in items:
+        if isinstance(item, tuple):
+            yield np.array(item, np.int64)
+        elif item == FROM_OPERAND:
+            operand = np.asarray(next(operands))
+            if operand.dtype.kind not in "ib":
+                raise OperandError(
+                    "an index must be whole numbers or a mask",
+                    "make it an input with `dtype: int64` or `dtype: bool`",
+                )
+            is_number = operand.ndim == 0 and operand.dtype != bool
+            yield int(operand) if is_number else operand
+        else:
+            yield item
+
+
+def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
+    key = _key_of(a, indices, items)
+    viewed = np.asarray(a)[key.view]
+    if not key.picks:
+        return viewed
+    _check_picked(viewed, key)
+    return by_rows(viewed[key.arrays])
+
+
+def _check_picked(viewed: Any, key: _Key) -> None:
+    """Raise LimitError if the arrays of `key` would pick too many elements."""
+    rest: list[Any] = []
+    shapes: list[Shape] = []
+    for entry in key.arrays:
+        if isinstance(entry, np.ndarray):
+            rest += [slice(0, 1)] * _axes_of(entry)
+            is_mask = entry.dtype == bool
+            shapes.append((int(np.count_nonzero(entry)),) if is_mask else entry.shape)
+        else:
+            rest.append(entry)
+    check_broadcast(*shapes, times=np.size(viewed[tuple(rest)]))
+
+
+def _scatter(g: Any, _y: Any, a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
+    key = _key_of(a, indices, items)
+    gradient = np.zeros_like(a)
+    if key.picks:
+        np.add.at(gradient[key.view], key.arrays, g)
+    else:
+        gradient[key.view] = g
+    return gradient
+
+
+def _torch_key(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Any:
+    """The index as it is written for torch."""
+    operands = iter(indices)
+    key = tuple(
+        next(operands) if item == FROM_OPERAND else list(item) if isinstance(item, tuple) else item
+        for item in items
+    )
+    # To torch `x[:]` and `x[(:,)]` are two things; Python writes the first.
+    return key[0] if len(key) == 1 else key
+
+
+def _item_text(item: IndexItem) -> str:
+    if isinstance(item, slice):
+        parts = [item.start, item.stop] + ([item.step] if item.step is not None else [])
+        return ":".join("" if part is None else str(part) for part in parts)
+    return "..." if item is Ellipsis else str(item)
+
+
+def _index_text(a: str, items: str, **_: str) -> str:
+    return f"{a}[{items}]"
+
+
+def index_items_text(items: tuple[IndexItem, ...], operands: tuple[str, ...]) -> str:
+    """An index as it was written: `0, 1:3, idx`."""
+    names = iter(operands)
+    return ", ".join(
+        next(names) if item == FROM_OPERAND else _item_text(item) for item in items
+    ).replace("-", "−")
+
+
+def _index_grad_fn(application: Application) -> str:
+    """The last item that makes a node of its own names it; lists and masks come last."""
+    items: tuple[IndexItem, ...] = application.attributes["items"]
+    entries = list(_resolved(application.values[1:], items))
+    if any(isinstance(one, np.ndarray) for one in entries):
+        return "IndexBackward0"
+    shape = application.shapes[0]
+    if len(entries) == 1 and isinstance(entries[0], slice):
+        return "SliceBackward0"
+    done, axis = "Alias", 0
+    for entry in entries:
+        if entry is Ellipsis:
+            axis += len(shape) - sum(map(_axes_of, entries))
+        elif entry is None:
+            done = "Unsqueeze"
+        elif isinstance(entry, int):
+            done, axis = "Select", axis + 1
+        else:
+            done, axis = done if _is_all(entry, shape[axis]) else "Slice", axis + 1
+    return f"{done}Backward0"
+
+
+def _is_all(entry: slice, size: int) -> bool:
+    """A slice that torch drops beside other items: from 0, every one, to the end or beyond."""
+    is_open = entry.stop is None or entry.stop >= size
+    return entry.start in (None, 0) and entry.step in (None, 1) and is_open
+
+
+INDEX = Operation(
+    name="index",
+    forward=_index,
+    derivatives=(
+        Derivative(
+            rule=_scatter,
+            vjp="{g}, put back at [{items}], zeros elsewhere",
+            words="Only the elements that were picked receive a gradient; one picked twice, twice.",
+        ),
+    ),
+    notation=_index_text,
+    torch=lambda torch, a, *indices, items: a[_torch_key(indices, items)],
+    grad_fn=_index_grad_fn,
+    words="some of the elements, picked by index, slice or mask",
+    functions=(),
+    example="x=[1,2,3], y=x[0]*x[-1] + x[1:].sum()",
+)
