@@ -98,6 +98,12 @@ def _upper_gate(a: str, b: str, c: str, **_: str) -> str:
     return f"[{a} > {c}{crossed}]"
 
 
+def _clamp_twin(torch: Any, a: Any, b: Any, c: Any = None) -> Any:
+    """With a lower bound that is smaller than `c`, torch's own backward fails over the shapes."""
+    is_left_out = c is not None and not b.requires_grad and bool((b == -np.inf).all())
+    return torch.clamp(a, None if is_left_out else b, c)
+
+
 CLAMP_TENSOR = elementwise(
     "clamp.tensor",
     lambda a, b, c=np.inf: np.minimum(np.maximum(a, b), c),
@@ -117,7 +123,7 @@ CLAMP_TENSOR = elementwise(
         words="Where the upper bound took the value's place, it receives the gradient.",
     ),
     notation=_tensor_text,
-    torch=lambda torch, a, b, c=None: torch.clamp(a, b, c),
+    torch=_clamp_twin,
     grad_fn="ClampBackward0",
     words="the value, cut off at two bounds that are values themselves",
     parameters=(

@@ -80,7 +80,11 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
             attributes = request["attributes"].get(str(node), {})
             with torch.set_grad_enabled(node not in cut_off):
                 result = _apply(program, name, operands, attributes, is_number=node in numbers)
-            if name is not None and node in requires_grad:  # a value that was made a leaf
+            if node in cut_off and isinstance(result, torch.Tensor):
+                # Torch says of a view made under `no_grad` that it requires grad, though nothing
+                # goes back from it.
+                result = result.detach()
+            if node in requires_grad:  # a value that was made a leaf
                 result = result.detach().requires_grad_()
         program.results.append(result)
         _enter(program, node, operands)
@@ -227,8 +231,13 @@ def _scalar(array: np.ndarray) -> Any:
 
 
 def _array(tensor: Any) -> np.ndarray:
-    """A tensor's elements, also of one that torch knows to be zero and keeps without storage."""
-    array: np.ndarray = tensor.numpy(force=True)
+    """A tensor's elements.
+
+    What torch knows to be zero it keeps without storage, and `numpy` of a part of that is an array
+    that points to nowhere.
+    """
+    stored = tensor.clone() if tensor._is_zerotensor() else tensor
+    array: np.ndarray = stored.numpy(force=True)
     return array
 
 
