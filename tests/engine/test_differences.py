@@ -87,6 +87,43 @@ def test_a_point_at_the_edge_of_what_is_defined_is_skipped():
     assert of("x=0, y=sqrt(x)").reason == NOT_FINITE_BESIDE
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "skipped"),
+    [
+        ("z=[0, 1], x=[0, 0.5], y=binary_cross_entropy(x, z.detach())", "binary_cross_entropy", 1),
+        ("z=1, x=1, y=binary_cross_entropy(x, z.detach())", "binary_cross_entropy", 1),
+        (
+            "x=1.0000000000000002, y=cholesky([[1, 1], [1, 0]] + x*[[0, 0], [0, 1]]).sum()",
+            "cholesky",
+            1,
+        ),
+    ],
+)
+def test_where_a_domain_ends_beside_the_point_is_skipped_with_the_operation(text, name, skipped):
+    found = of(text)
+    reason = f"a step of finite differences leaves the domain of `{name}`"
+    assert (found.skipped, found.reason, found.agrees) == (skipped, reason, True)
+
+
+def test_directions_end_with_the_domain_too():
+    text = "inputs: {x: {zeros: [1001]}}\ncompute: y = binary_cross_entropy(x, zeros(1001))\n"
+    (found,) = finite_differences(document(text)).values()
+    reason = "a step of finite differences leaves the domain of `binary_cross_entropy`"
+    assert (found.skipped, found.reason, found.agrees) == (differences.DIRECTIONS, reason, True)
+
+
+def test_a_step_onto_a_singular_matrix_is_passed_over():
+    found = of("x=[[1, 2, 3], [0, 1, 4], [5, 6, 0]], y=inv(x).sum()")
+    assert (found.skipped, found.agrees) == (0, True)
+
+
+def test_close_to_the_end_of_a_domain_steps_are_smaller():
+    text = "z=[1, 0], x=[0.9999999, 1e-7], y=binary_cross_entropy(x, z.detach())"
+    found = of(text)
+    assert (found.skipped, found.agrees) == (0, True)
+    np.testing.assert_allclose(found.gradient, [-0.50000005, 0.50000005], rtol=1e-6)
+
+
 def test_only_the_elements_at_kinks_are_skipped():
     found = of("x=[0, 1, -2], y=abs(x).sum()")
     np.testing.assert_array_equal(found.gradient, [math.nan, 1, -1])

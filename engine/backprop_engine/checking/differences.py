@@ -8,14 +8,21 @@ recorded values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from backprop_engine.checking.functional import last_zeroed, terms_of, widened
-from backprop_engine.checking.richardson import Slope, slope
-from backprop_engine.checking.tape import Clock, OutOfTimeError, Tape, leading_to, values_of
+from backprop_engine.checking.richardson import NOT_FINITE, NOT_FINITE_BESIDE, Slope, slope
+from backprop_engine.checking.tape import (
+    Clock,
+    OutOfTimeError,
+    OutsideDomainError,
+    Tape,
+    leading_to,
+    values_of,
+)
 from backprop_engine.limits import DIFFERENCE_SECONDS
 from backprop_engine.trace import Trace
 from backprop_engine.values import UNIT_ROUNDOFF, Value, settle, shape_of
@@ -159,7 +166,7 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
     point = np.array(widened(trace.graph.value[node]), dtype=float)
     size, estimates = np.nan, []
     try:
-        size = tape.magnitude({node: settle(point.copy(), "float64")})
+        size = _magnitude(tape, {node: settle(point.copy(), "float64")})
         for at in np.ndindex(point.shape):
             estimates.append(_element(tape, node, point, at, size))  # noqa: PERF401 - these stay
     except OutOfTimeError as late:
@@ -174,7 +181,33 @@ def _element(tape: Tape, node: int, point: np.ndarray, at: tuple[int, ...], size
         there[at] += by
         return tape.run({node: settle(there, "float64")})
 
-    return slope(moved, size, reach=abs(float(point[at])))
+    return _slope(moved, size, reach=abs(float(point[at])))
+
+
+def _magnitude(tape: Tape, inputs: Mapping[int, Value]) -> float:
+    """How large the terms of the outputs are; nan where an operation does not take the values."""
+    try:
+        return tape.magnitude(inputs)
+    except OutsideDomainError:
+        return np.nan
+
+
+def _slope(moved: Callable[[float], float], size: float, reach: float = 1.0) -> Slope:
+    """`slope` of a function that ends where an operation's domain does: it is nan there."""
+    left: list[str] = []
+
+    def f(by: float) -> float:
+        try:
+            return moved(by)
+        except OutsideDomainError as outside:
+            left.append(outside.name)
+            return np.nan
+
+    estimate = slope(f, size, reach)
+    if left and estimate.reason in (NOT_FINITE, NOT_FINITE_BESIDE):
+        reason = f"a step of finite differences leaves the domain of `{left[-1]}`"
+        return estimate._replace(reason=reason)
+    return estimate
 
 
 def _verdict(
@@ -216,7 +249,7 @@ def _along_directions(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference
     reasons: list[str] = []
     try:
         settled = {node: settle(point.copy(), "float64") for node, point in points.items()}
-        size = tape.magnitude(settled)
+        size = _magnitude(tape, settled)
         random = np.random.Generator(np.random.PCG64(0))
         while len(tested) + len(reasons) < DIRECTIONS:
             towards = {
@@ -255,7 +288,7 @@ def _directional(
         there |= {node: points[node] + by * towards[node] for node in arrays}
         return tape.run(there)
 
-    return slope(moved, size)
+    return _slope(moved, size)
 
 
 def _judged_direction(

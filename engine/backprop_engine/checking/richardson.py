@@ -24,7 +24,8 @@ _MOVE = 2.0**-28
 """A move, as a part of the variable, along which nothing smooth is curved by a roundoff."""
 _CLOSE_PROBE = 2.0**-24
 """One that sees steps and waves which the first skips: they are even to it, and to the table."""
-_PARTS = (1.0, 0.8125, 0.6875)
+_PARTS = (1.0, 0.8125, 0.6875, 0.59375)
+"""Of such a move: at one of them alone two roundings may cancel."""
 _JUMP = 1e6
 """More than so many times the roundoff of terms of size 1 is no rounding."""
 _SHRINKS = 0.75

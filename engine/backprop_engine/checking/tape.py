@@ -8,15 +8,27 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from backprop_engine.budget import LimitError
 from backprop_engine.checking.functional import Functional, widened
 from backprop_engine.graph import Graph
-from backprop_engine.operation import Operation
+from backprop_engine.operation import OperandError, Operation
 from backprop_engine.trace import Trace
 from backprop_engine.values import Value, evaluate, settle
+
+_REFUSALS = (OperandError, np.linalg.LinAlgError)
+"""What an operation raises for values that it does not take."""
 
 
 class OutOfTimeError(Exception):
     """The time for finite differences is over."""
+
+
+class OutsideDomainError(Exception):
+    """The operation called `name`, which took the recorded values, does not take those beside."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
 
 
 class Clock:
@@ -68,11 +80,14 @@ class Tape:
                 values[node] = value
 
     def run(self, inputs: Mapping[int, Value]) -> float:
-        """Σ ⟨seed, output⟩ with other values of the inputs. Raises OutOfTimeError."""
+        """Σ ⟨seed, output⟩ with other values of the inputs.
+
+        Raises OutOfTimeError, and OutsideDomainError where an operation does not take the values.
+        """
         return float(sum(np.sum(term) for term in self._run(inputs)))
 
     def magnitude(self, inputs: Mapping[int, Value]) -> float:
-        """The same with the magnitudes of all terms."""
+        """The same with the magnitudes of all terms; raises the same."""
         return float(sum(np.sum(np.abs(term)) for term in self._run(inputs)))
 
     def _run(self, inputs: Mapping[int, Value]) -> list[Value]:
@@ -89,7 +104,7 @@ class Tape:
             if graph.scalar_rules[node] is not None:
                 try:
                     values[node] = operation.forward(*operands)
-                except ArithmeticError:
+                except (ArithmeticError, *_REFUSALS):
                     values[node] = self._evaluated(node, operation, operands)
             else:
                 self._clock.check()
@@ -97,7 +112,12 @@ class Tape:
         return [term.seed * values[term.output] for term in self.terms]
 
     def _evaluated(self, node: int, operation: Operation, operands: list[Value]) -> Value:
-        output = evaluate(operation.forward, operands, self._graph.attributes_of(node))
+        try:
+            output = evaluate(operation.forward, operands, self._graph.attributes_of(node))
+        except LimitError:
+            raise
+        except _REFUSALS as error:
+            raise OutsideDomainError(operation.name) from error
         return settle(output, "float64")
 
 
