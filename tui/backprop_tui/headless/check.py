@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -22,17 +23,21 @@ from backprop_engine.trace import NO_NODE, Trace
 from backprop_engine.values import Value, shape_of
 from backprop_tui.headless.printer import scenario_heading
 from backprop_tui.oracle.agreement import Agreement, agreement
+from backprop_tui.oracle.answering import answer_of
 from backprop_tui.oracle.report import Failed, Ready, TorchReport
 from backprop_tui.oracle.sweep import our_contribution
 from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.judgement import SymbolicGradient, symbolic_gradients
 
 TORCH, FINITE_DIFFERENCE, SYMBOLIC = "torch", "finite_difference", "symbolic"
-EXPECT = "expect"
+ENGINE, AUTOPSY, EXPECT = "engine", "autopsy", "expect"
 _MOST_NAMED = 10
 """Inputs that a direction goes through are named."""
 MOST_FAULTS = 10
 """So many single values and contributions are told; what follows from a fault is not another."""
+
+
+Answer = TypeVar("Answer")
 
 
 class Asks(Protocol):
@@ -59,7 +64,8 @@ class GradientRow:
     engine: Value | None
     torch: Value | None
     torch_ran: bool
-    difference: FiniteDifference
+    difference: FiniteDifference | None
+    """None where finite differences could not run."""
     symbolic: SymbolicGradient | None
     """None where it did not run."""
     ok: bool
@@ -108,6 +114,19 @@ def check_scenario(
     finite differences have.
     """
     name = target.name if isinstance(target, Source) else target
+    checked = answer_of("The engine", lambda: _read(target, name, oracle, symbolic, seconds))
+    if isinstance(checked, Failed):
+        return _without_trace(name, name, (Complaint(ENGINE, None, _said(checked)),))
+    return checked
+
+
+def _read(
+    target: str | Source,
+    name: str,
+    oracle: Asks | None,
+    symbolic: SymbolicOracle | None,
+    seconds: float,
+) -> Checked | Bad:
     if isinstance(target, str) and Path(target).is_dir():
         problem = Problem("there is no scenario (*.yaml) in this folder", Span(0, 0))
         return Bad(name, ScenarioError(Source(name, ""), problem))
@@ -131,17 +150,65 @@ def _checked_error(
     if expected not in said:
         message = f"expected an error that says “{expected}”, but it says “{said}”"
         complaints = (Complaint(EXPECT, "error", message),)
+    heading = scenario_heading("" if scenario is None else scenario.title, error.source)
+    return replace(_without_trace(name, heading, complaints), expected_error=said)
+
+
+def _without_trace(name: str, heading: str, complaints: tuple[Complaint, ...]) -> Checked:
     return Checked(
         scenario=name,
-        heading=scenario_heading("" if scenario is None else scenario.title, error.source),
+        heading=heading,
         ok=not complaints,
         values={},
         gradients=(),
         nodes=0,
         steps=0,
         complaints=complaints,
-        expected_error=said,
     )
+
+
+def _said(failed: Failed) -> str:
+    return f"{failed.reason} {failed.remedy}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Asks one oracle after the other about one trace."""
+
+    complaints: list[Complaint] = field(default_factory=list)
+    """Why those that failed did."""
+
+    def ask(self, oracle: str, who: str, ask: Callable[[], Answer | Failed]) -> Answer | None:
+        """The answer of an oracle; None where it could not run."""
+        answer = answer_of(who, ask)
+        if isinstance(answer, Failed):
+            self.complaints.append(Complaint(oracle, None, _said(answer)))
+            return None
+        return answer
+
+
+def _by_torch(oracle: Asks, scenario: Scenario, trace: Trace) -> _ByTorch | Failed:
+    answer = oracle.ask(trace)
+    if isinstance(answer, Failed):
+        return answer
+    agreed = agreement(trace, answer.report)
+    return _ByTorch(agreed, tuple(_faults(scenario, agreed)), tuple(_departures(agreed)))
+
+
+@dataclass(frozen=True, slots=True)
+class _ByTorch:
+    """Where torch agrees, and what is told of where it does not."""
+
+    agreed: Agreement
+    faults: tuple[Complaint, ...]
+    departures: tuple[Complaint, ...]
+
+
+def _by_formulas(symbolic: SymbolicOracle, trace: Trace) -> Mapping[int, SymbolicGradient] | Failed:
+    said = symbolic.ask(trace)
+    if isinstance(said, Failed) and not said.is_late:
+        return said
+    return symbolic_gradients(trace, said)
 
 
 def _checked(
@@ -152,26 +219,23 @@ def _checked(
     symbolic: SymbolicOracle | None,
     seconds: float,
 ) -> Checked:
-    complaints: list[Complaint] = []
-    agreed: Agreement | None = None
+    asking = _Asking()
+    torch = formulas = None
     if oracle is not None:
-        answer = oracle.ask(trace)
-        if isinstance(answer, Failed):
-            complaints.append(Complaint(TORCH, None, f"{answer.reason} {answer.remedy}"))
-        else:
-            agreed = agreement(trace, answer.report)
-            complaints.extend(_faults(scenario, agreed))
-    formulas: Mapping[int, SymbolicGradient] = {}
+        torch = asking.ask(TORCH, "Torch", partial(_by_torch, oracle, scenario, trace))
     if symbolic is not None:
-        said = symbolic.ask(trace)
-        if isinstance(said, Failed) and not said.is_late:
-            complaints.append(Complaint(SYMBOLIC, None, f"{said.reason} {said.remedy}"))
-        formulas = symbolic_gradients(trace, said)
-    differences = finite_differences(trace, seconds=seconds)
+        formulas = asking.ask(SYMBOLIC, "Sympy", partial(_by_formulas, symbolic, trace))
+    differ = partial(finite_differences, trace, seconds=seconds)
+    differences = asking.ask(FINITE_DIFFERENCE, "Finite differences", differ)
+    found = asking.ask(AUTOPSY, "The autopsy", partial(autopsy, trace))
+    complaints = [*asking.complaints, *(() if torch is None else torch.faults)]
+    agreed = None if torch is None else torch.agreed
     rows = []
     for input_name, node in trace.graph.inputs.items():
         if trace.graph.requires_grad[node]:
-            row = _row(trace, input_name, agreed, differences[node], formulas.get(node))
+            difference = None if differences is None else differences[node]
+            formula = None if formulas is None else formulas.get(node)
+            row = _row(trace, input_name, node, agreed, difference, formula)
             off = list(_row_complaints(scenario, row, trace, agreed))
             rows.append(replace(row, ok=not off))
             complaints.extend(off)
@@ -186,8 +250,8 @@ def _checked(
         steps=len(trace),
         complaints=tuple(complaints),
         notices=tuple(_notices(rows, torch=oracle is not None, symbolic=symbolic is not None)),
-        departures=() if agreed is None else tuple(_departures(agreed)),
-        autopsy=autopsy(trace),
+        departures=() if torch is None else torch.departures,
+        autopsy=found,
     )
 
 
@@ -198,7 +262,7 @@ def _notices(rows: Sequence[GradientRow], *, torch: bool, symbolic: bool) -> Ite
         yield Complaint(SYMBOLIC, None, "not run: --no-symbolic")
     for row in rows:
         found = row.difference
-        if found.skipped and found.gradient is None and not found.directions:
+        if found is not None and found.skipped and found.gradient is None and not found.directions:
             yield Complaint(FINITE_DIFFERENCE, row.name, f"skipped: {found.reason}")
         if row.symbolic is not None and row.symbolic.reason:
             yield Complaint(SYMBOLIC, row.name, f"skipped: {row.symbolic.reason}")
@@ -215,11 +279,11 @@ def final_grad(trace: Trace, node: int) -> Value | None:
 def _row(
     trace: Trace,
     name: str,
+    node: int,
     agreed: Agreement | None,
-    difference: FiniteDifference,
+    difference: FiniteDifference | None,
     symbolic: SymbolicGradient | None,
 ) -> GradientRow:
-    node = difference.node
     return GradientRow(
         name=name,
         engine=final_grad(trace, node),
@@ -236,18 +300,20 @@ def _row_complaints(
 ) -> Iterator[Complaint]:
     known = scenario.disagrees.get(row.name, frozenset())
     if agreed is not None:
-        compared = agreed.grad_after(trace.passes[-1].index, row.difference.node)
+        compared = agreed.grad_after(trace.passes[-1].index, trace.graph.inputs[row.name])
         agrees = compared is None or compared.agrees
         if agrees and TORCH in known:
             yield Complaint(TORCH, row.name, _AGREES_AFTER_ALL)
         elif not agrees and TORCH not in known and compared is not None:
             yield Complaint(TORCH, row.name, _told("the gradient", row.engine, row.torch, compared))
-    found = row.difference
-    judged = found.gradient is not None or bool(found.directions)
-    if judged and found.agrees and FINITE_DIFFERENCE in known:
-        yield Complaint(FINITE_DIFFERENCE, row.name, _AGREES_AFTER_ALL)
-    elif not found.agrees and FINITE_DIFFERENCE not in known:
-        yield Complaint(FINITE_DIFFERENCE, row.name, _told_difference(row, trace))
+    if row.difference is not None:
+        found = row.difference
+        judged = found.gradient is not None or bool(found.directions)
+        if judged and found.agrees and FINITE_DIFFERENCE in known:
+            yield Complaint(FINITE_DIFFERENCE, row.name, _AGREES_AFTER_ALL)
+        elif not found.agrees and FINITE_DIFFERENCE not in known:
+            message = _told_difference(row.engine, found, trace)
+            yield Complaint(FINITE_DIFFERENCE, row.name, message)
     yield from _symbolic_complaints(row, is_known=SYMBOLIC in known)
 
 
@@ -270,8 +336,7 @@ def _symbolic_complaints(row: GradientRow, *, is_known: bool) -> Iterator[Compla
 _AGREES_AFTER_ALL = "agrees with the engine, though the scenario says that it does not"
 
 
-def _told_difference(row: GradientRow, trace: Trace) -> str:
-    found = row.difference
+def _told_difference(engine: Value | None, found: FiniteDifference, trace: Trace) -> str:
     for one in found.directions:
         if not one.agrees:
             named = [trace.label(node) for node in one.nodes[:_MOST_NAMED]]
@@ -282,9 +347,9 @@ def _told_difference(row: GradientRow, trace: Trace) -> str:
                 f"engine and {one.finite_difference!r} by finite differences "
                 f"(tolerance {one.tolerance:.2g})"
             )
-    at = _worst(row.engine, found)
+    at = _worst(engine, found)
     return (
-        f"the gradient{_place(at)} is {_element(row.engine, at)} by the engine and "
+        f"the gradient{_place(at)} is {_element(engine, at)} by the engine and "
         f"{_element(found.gradient, at)} by finite differences "
         f"(tolerance {float(np.asarray(found.tolerance)[at]):.2g})"
     )

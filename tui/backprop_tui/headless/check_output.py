@@ -54,16 +54,17 @@ def as_json(result: Checked | Bad) -> dict[str, Any]:
 
 def _row_json(row: GradientRow) -> dict[str, Any]:
     found = row.difference
+    estimate = None if found is None else found.gradient
     answer: dict[str, Any] = {
         "engine": json_value(row.engine),
         "torch": json_value(row.torch),
-        "finite_difference": _without_skipped(json_value(found.gradient)),
+        "finite_difference": _without_skipped(json_value(estimate)),
         "symbolic": None if row.symbolic is None else json_value(row.symbolic.gradient),
         "ok": row.ok,
     }
-    if found.skipped:
+    if found is not None and found.skipped:
         answer["skipped"] = found.reason
-    if found.directions:
+    if found is not None and found.directions:
         answer["directions"] = [
             {
                 "engine": json_value(one.engine),
@@ -121,7 +122,9 @@ def gradient_table(
 
 def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
     found = row.difference
-    if found.gradient is not None:
+    if found is None:
+        estimate = "not run"
+    elif found.gradient is not None:
         estimate = show(found.gradient).replace("nan", _NONE)  # nan: that element was skipped
     elif found.directions:
         agreeing = sum(one.agrees for one in found.directions)

@@ -122,7 +122,11 @@ def outcome_of(result: Checked | Bad, out: Printer, *, json: bool) -> Outcome:
         failed=not result.ok,
         gradients=len(rows),
         off=sum(not row.ok for row in rows),
-        skipped=_counts(row.difference.reason for row in rows if row.difference.skipped),
+        skipped=_counts(
+            row.difference.reason
+            for row in rows
+            if row.difference is not None and row.difference.skipped
+        ),
         unjudged=_counts(
             row.symbolic.summary for row in rows if row.symbolic is not None and row.symbolic.reason
         ),

@@ -32,7 +32,7 @@ def serve(answer: Answer, requests: Iterable[str], replies: IO[str]) -> None:
     for line in requests:
         request = json.loads(line)
         number = request["request"]
-        replies.write(_reply(answer, request, number) + "\n")
+        replies.write(reply_to(answer, request, number) + "\n")
         replies.flush()
         del request
         gc.collect()
@@ -41,7 +41,8 @@ def serve(answer: Answer, requests: Iterable[str], replies: IO[str]) -> None:
         gc.freeze()
 
 
-def _reply(answer: Answer, request: Mapping[str, Any], number: int) -> str:
+def reply_to(answer: Answer, request: Mapping[str, Any], number: int) -> str:
+    """The line that answers a request; what the library raises is an answer as well."""
     try:
         return _encoded(answer(request), number)
     except UnavailableError as error:
