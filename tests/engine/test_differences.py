@@ -14,7 +14,13 @@ from backprop_engine import catalogue
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.checking import differences, tape
 from backprop_engine.checking.differences import FiniteDifference, finite_differences
-from backprop_engine.checking.richardson import KINK, NOT_FINITE, NOT_FINITE_BESIDE, slope
+from backprop_engine.checking.richardson import (
+    KINK,
+    NOT_FINITE,
+    NOT_FINITE_BESIDE,
+    TOO_COARSE,
+    slope,
+)
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.source import Source
@@ -344,6 +350,19 @@ def test_what_a_large_variable_steps_over_is_looked_for_closer_by(text, gradient
     found = found_in(record(parse_shorthand(Source("<-e>", text))))["x"]
     assert found.agrees
     assert found.gradient == (gradient and pytest.approx(gradient, rel=1e-9))
+
+
+@pytest.mark.parametrize("text", ["x=-1e20, y=cos(x)", "x=1e20, y=tan(x)", "x=3e38, y=x%7"])
+def test_what_changes_between_neighbouring_numbers_has_no_slope(text):
+    found = of(text)
+    assert found.skipped == 1
+    assert found.reason == TOO_COARSE
+
+
+@pytest.mark.parametrize("x", [1e-45, 2e-38, -1e-300])
+def test_rounding_is_that_of_the_terms_at_the_step_too(x):
+    found = of(f"x={x}, y=x**2")
+    assert found.agrees
 
 
 def test_a_jump_is_no_slope():

@@ -18,6 +18,7 @@ GOOD_ENOUGH = 1e-10
 TOO_ROUGH = 1e-5
 """Relative error at which an estimate is of no use to judge anybody."""
 _ROUNDOFF = 2.0**-52
+_SMALLEST = 2.0**-1074
 _PROBE = 2.0**-14
 """The probe that looks for kinks, beside the first step of a table."""
 _MOVE = 2.0**-28
@@ -37,6 +38,7 @@ KINK = "a kink: the slopes on both sides differ"
 NOT_FINITE = "not finite here"
 NOT_FINITE_BESIDE = "not finite right beside this point"
 UNSETTLED = "the difference quotients do not settle"
+TOO_COARSE = "numbers of this size are too far apart to see a slope between them"
 
 
 class Slope(NamedTuple):
@@ -57,7 +59,10 @@ def slope(f: Function, size: float, reach: float = 1.0) -> Slope:
     """
     if not math.isfinite(f(0.0)):
         return Slope(math.nan, math.inf, NOT_FINITE)
-    size = max(size, _trembling(f, size, reach))
+    trembling = _trembling(f, size, reach)
+    if trembling and _ROUNDOFF * reach >= 1.0:
+        return Slope(math.nan, math.inf, TOO_COARSE)
+    size = max(size, trembling)
     best = Slope(math.nan, math.inf, NOT_FINITE_BESIDE)
     kink = Slope(math.nan, 0.0)
     for first_step in _first_steps(reach):
@@ -131,7 +136,8 @@ def _table(f: Function, first_step: float, size: float) -> Slope:
             weight = 4.0**order
             row.append((weight * row[-1] - earlier) / (weight - 1))
             spread = max(abs(row[-1] - row[-2]), abs(row[-1] - earlier))
-            error = spread + _noise(size, step)
+            # Further out the terms may be larger: at 1e-45 a square is nothing beside its step's.
+            error = spread + _noise(max(size, abs(above), abs(below)), step)
             if error < best.error:
                 best = Slope(row[-1], error)
         if best.error <= GOOD_ENOUGH * abs(best.value):
@@ -172,5 +178,5 @@ def _sides(f: Function, here: float, h: float) -> tuple[float, float]:
 
 
 def _noise(size: float, step: float) -> float:
-    """How far rounding in f can throw a difference quotient."""
-    return _ROUNDOFF * size / step
+    """How far rounding in f can throw a difference quotient; below the smallest number all is 0."""
+    return (_ROUNDOFF * size + _SMALLEST) / step
