@@ -7,15 +7,21 @@ finding once, reduced to a few lines; its exit code is 1 if there are any.
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
+from tests.fuzz.torch_programs.checking import noise
 from tests.fuzz.torch_programs.judging import Outcome, Verdict, judge
 from tests.fuzz.torch_programs.reducing import reduce
 from tests.fuzz.torch_programs.writing import write
 
 _EACH = 1_000_000
 """Programs of one seed: those of the next one begin after them."""
+_CHECKED_OF = 20
+"""One in so many is run by the command line as well."""
 
 
 def main(words: list[str]) -> int:
@@ -36,7 +42,17 @@ def main(words: list[str]) -> int:
         for kind, number in sorted(kinds.items(), key=lambda item: -item[1]):
             if kind:
                 print(f"         {number:6} {kind}")
-    return int(any(Verdict(outcome).is_finding for outcome, _ in counts))
+    odd = _through_check(range(seed * _EACH, seed * _EACH + count)[::_CHECKED_OF])
+    return int(any(Verdict(outcome).is_finding for outcome, _ in counts) or odd)
+
+
+def _through_check(numbers: Sequence[int]) -> bool:
+    """Run some of the programs by the command line; whether it says anything that it should not."""
+    with tempfile.TemporaryDirectory() as folder:
+        odd = list(noise({str(one): write(one) for one in numbers}, Path(folder)))
+    print(f"{len(numbers):6} of them through `backprop-tui check`: {len(odd)} lines of noise")
+    print(*odd, sep="\n", end="" if not odd else "\n")
+    return bool(odd)
 
 
 def _tell(at: int, text: str, verdict: Verdict) -> None:

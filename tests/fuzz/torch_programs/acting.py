@@ -86,7 +86,7 @@ FLOW: Final = (
     "{v} = sum([{x}.sum(), {y}])",
     "with torch.no_grad():\n    {v} = {x} * {y}",
     "with torch.no_grad():\n    {v} = {x}.mean()\n    {w} = {v} * {y}",
-    "with torch.no_grad():\n    {v} = {xd}[{index}]",
+    "with torch.no_grad():\n    {v} = {xd}[{index}].sum()",
     "{v} = {x}.shape[0]",
     "{v} = {x}.numel()",
     "{v} = {xd}.size({d})",

@@ -107,7 +107,9 @@ class Draft:
 
     def _is_of_interest(self, value: Any) -> bool:
         if isinstance(value, list | tuple):
-            return len(value) <= 20 and all(map(self._is_of_interest, value))
+            # A list that was appended to itself goes on for ever.
+            items = [one for one in value if not isinstance(one, list)]
+            return len(items) == len(value) <= 20 and all(map(self._is_of_interest, items))
         if isinstance(value, int | float) and not isinstance(value, bool):
             return self.style.is_extreme or abs(value) < _TOO_LARGE
         if not isinstance(value, torch.Tensor):

@@ -29,6 +29,8 @@ class Tensor:
     value: np.ndarray
     grad: np.ndarray | None
     requires_grad: bool
+    is_first: bool
+    """Whether no earlier name means the same object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +50,26 @@ def run_by_torch(text: str) -> Theirs:
             exec(compile(text, "program", "exec"), names)
         except Exception as raised:  # noqa: BLE001 - it is what is compared
             error = raised
-        kept = {name: _kept(one) for name, one in names.items() if not name.startswith("__")}
+        names = {name: one for name, one in names.items() if not name.startswith("__")}
+        first = {id(one): name for name, one in reversed(names.items())}
+        kept = {name: _kept(one, is_first=first[id(one)] == name) for name, one in names.items()}
     return Theirs({name: one for name, one in kept.items() if one is not None}, error)
 
 
-def _kept(value: Any) -> Tensor | float | bool | None:
+def _kept(value: Any, *, is_first: bool) -> Tensor | float | bool | None:
+    """Of one object by several names the first has the `.grad`: to us `x.flatten()` of a vector
+    is a node of its own, and to torch it is x.
+    """
     if isinstance(value, bool | int | float):
         return value
     if not isinstance(value, torch.Tensor):
         return None
-    grad = value.grad
+    grad = value.grad if is_first else None
     return Tensor(
         value.numpy(force=True).copy(),
         None if grad is None else grad.numpy(force=True).copy(),
         value.requires_grad,
+        is_first,
     )
 
 

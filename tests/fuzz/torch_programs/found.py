@@ -1,0 +1,24 @@
+"""What random programs have found, reduced to the lines that it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+FOUND: Final[Mapping[str, str]] = {
+    "a cosine between numbers that are too far apart": """
+import torch
+x = torch.tensor([0.5, -1e20], dtype=torch.float64, requires_grad=True)
+y = torch.cos(x).sum()
+y.backward()
+""",
+    "the square of a number that is nearly nothing": """
+import torch
+torch.set_default_dtype(torch.float64)
+x = torch.tensor([[float("inf")], [3e+38], [1e-45], [-1.0]], requires_grad=True)
+a = x * 1
+b = a.median(0).values
+f = (b ** 2).sum()
+f.backward()
+""",
+}
