@@ -11,7 +11,7 @@ import numpy as np
 
 from backprop_engine.budget import LimitError
 from backprop_engine.graph import Graph
-from backprop_engine.values import Value, settle, shape_of, unbroadcast
+from backprop_engine.values import Value, seen_in, settle, shape_of, unbroadcast
 
 
 class Contribution(NamedTuple):
@@ -149,7 +149,7 @@ def contribution(graph: Graph, node: int, position: int, upstream: Value) -> Val
     operation, operands, value = graph.operation[node], graph.operands[node], graph.value
     if operation is None:
         raise ValueError(f"node {node} is a leaf and sends nothing")
-    given = [value[operand] for operand in operands]
+    given = seen_in(graph.dtype, [value[operand] for operand in operands])
     try:
         sent = operation.send(position, upstream, value[node], given, graph.attributes_of(node))
         if type(sent) is float and graph.dtype == "float64":

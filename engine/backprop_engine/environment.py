@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
+import numpy as np
+
 from backprop_engine.calls import Call
 from backprop_engine.catalogue import FUNCTIONS
 from backprop_engine.expressions import syntax
@@ -37,7 +39,7 @@ from backprop_engine.operation import OperandError
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import Problem, ProblemError, ScenarioError, Span
 from backprop_engine.suggestions import did_you_mean
-from backprop_engine.values import Value, settle, shape_of
+from backprop_engine.values import Dtype, Value, settle, shape_of
 
 Result = int | Group
 """What an expression comes to: a node, or several values that go by one name."""
@@ -149,7 +151,9 @@ class Environment:
 
     def _constant(self, value: Any, span: Span) -> int:
         is_whole = isinstance(value, int)
-        settled: Value = settle(float(value) if is_whole else value, self.scenario.dtype)
+        is_array = isinstance(value, np.ndarray)
+        dtype: Dtype = self.scenario.dtype if is_array else "float64"  # Python's own, as in torch
+        settled: Value = settle(float(value) if is_whole else value, dtype)
         node = self.graph.add_constant(settled, span)
         if is_whole:
             self._whole.add(node)

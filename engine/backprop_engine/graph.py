@@ -18,7 +18,16 @@ from backprop_engine.iterations import Iterations
 from backprop_engine.limits import MAX_OPERANDS
 from backprop_engine.operation import Application, OperandError, Operation, Rule
 from backprop_engine.source import Span
-from backprop_engine.values import Dtype, Value, dtype_of, evaluate, is_float, settle, shape_of
+from backprop_engine.values import (
+    Dtype,
+    Value,
+    dtype_of,
+    evaluate,
+    is_float,
+    seen_in,
+    settle,
+    shape_of,
+)
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
 
@@ -101,7 +110,9 @@ class Graph:
             raise LimitError(
                 f"`{operation.name}` takes {MAX_OPERANDS:,} values at most, not {len(operands):,}"
             )
-        settled = self._compute(self.value, operation, operands, attributes)
+        is_number = self._makes_number(operation, operands)
+        dtype: Dtype = "float64" if is_number else self.dtype
+        settled = self._compute(self.value, operation, operands, attributes, dtype)
         has_model = len(operands) > len(operation.derivatives) and not operation.variadic
         sent_to = operands[: len(operation.derivatives)] if has_model else operands
         requires_grad = (
@@ -112,7 +123,6 @@ class Graph:
         )
         if len(operands) > len(operation.derivatives):
             self._check_constants(operation, operands)
-        is_number = operation.arithmetic and all(map(self.is_number.__getitem__, operands))
         node = self._append(operation, operands, settled, requires_grad, is_number, span)
         is_plain = len(operands) == len(operation.rules) <= 2 and not operation.variadic
         if is_plain and not attributes and type(settled) is float and self._are_floats(operands):
@@ -130,6 +140,10 @@ class Graph:
             self.made_leaves.add(node)
             self.scalar_rules[node] = None
             self.reach[node] = 0
+
+    def float_dtype(self, node: int) -> Dtype:
+        """The dtype that `node` has if it is a float: Python's own numbers are float64."""
+        return "float64" if self.is_number[node] else self.dtype
 
     def is_leaf(self, node: int) -> bool:
         """Whether no operation stands between a node and its gradient's end, as torch has it."""
@@ -158,14 +172,18 @@ class Graph:
         operation: Operation,
         operands: tuple[int, ...],
         attributes: Mapping[str, Any],
+        dtype: Dtype,
     ) -> Value:
-        given = [values[operand] for operand in operands]
+        given = seen_in(dtype, [values[operand] for operand in operands])
         if not attributes and np.ndarray not in map(type, given):
-            return settle(_evaluated(operation.forward, operation, given, attributes), self.dtype)
+            return settle(_evaluated(operation.forward, operation, given, attributes), dtype)
         self.budget.check_time()
-        settled = settle(called(operation.forward, operation, given, attributes), self.dtype)
+        settled = settle(called(operation.forward, operation, given, attributes), dtype)
         self.budget.take_values((settled,))
         return settled
+
+    def _makes_number(self, operation: Operation, operands: tuple[int, ...]) -> bool:
+        return operation.arithmetic and all(map(self.is_number.__getitem__, operands))
 
     def outputs(
         self, operation: Operation, operands: tuple[int, ...], attributes: Mapping[str, Any]
@@ -207,7 +225,8 @@ class Graph:
                 pass
             if type(output) is not float:
                 try:
-                    output = self._compute(values, operation, operands, self.attributes_of(node))
+                    attributes, dtype = self.attributes_of(node), self.float_dtype(node)
+                    output = self._compute(values, operation, operands, attributes, dtype)
                 except OperandError as error:
                     raise RecomputingError(node, error) from error
             values[node] = output

@@ -1,8 +1,9 @@
 """The numbers that flow through a graph, and arithmetic on them that answers as IEEE 754 does.
 
 A scalar is a Python `float` (float64) or `np.float32`; an array is an `np.ndarray` of the
-scenario's dtype. Indices and masks are `int`, `bool` and arrays of int64 or bool. A 0-d array
-never occurs: numpy's would cost ten times the float.
+scenario's dtype. What torch has as a number of Python's (a literal) is a `float` in any dtype.
+Indices and masks are `int`, `bool` and arrays of int64 or bool. A 0-d array never occurs: numpy's
+would cost ten times the float.
 """
 
 from __future__ import annotations
@@ -35,6 +36,13 @@ def settle(value: Any, dtype: Dtype) -> Value:
     if isinstance(scalar, float) and dtype == "float32":
         return np.float32(scalar)
     return scalar
+
+
+def seen_in(dtype: Dtype, operands: list[Value]) -> list[Value]:
+    """Operands as an operation in `dtype` sees them: torch rounds Python's numbers to it first."""
+    if dtype == "float64":
+        return operands
+    return [np.float32(one) if type(one) is float else one for one in operands]
 
 
 def shape_of(value: Value) -> Shape:

@@ -145,8 +145,21 @@ def test_infinities_and_nans_are_results_not_exceptions():
 
 def test_float32_scenarios_stay_float32_throughout():
     trace = document("dtype: float32\ninputs: {x: 0.1, v: [1, 2]}\ncompute: y = (0.1*x*v).sum()\n")
-    values = [*trace.graph.value, *(v for v in trace.contributions if v is not None)]
+    tenth, *values = sorted(trace.graph.value, key=lambda value: type(value) is not float)
+    values += [v for v in trace.contributions if v is not None]
     assert {value.dtype for value in values} == {np.dtype("float32")}
+    assert type(tenth) is float  # a number of Python's, in torch as well
+
+
+def test_numbers_of_pythons_are_computed_by_python_whatever_the_dtype():
+    trace = document(
+        "dtype: float32\ninputs: {x: 2}\ncompute: |\n  c = 1e40 / 1e38\n  y = c * x - 0.1 * 3\n"
+    )
+    named = {name: trace.graph.value[node] for name, node in trace.assigned.items()}
+    assert named["c"] == 1e40 / 1e38  # 1e40 is beyond float32
+    # torch.tensor(2.) * (1e40 / 1e38) - 0.1 * 3
+    assert (type(named["y"]), float(named["y"])) == (np.float32, 199.6999969482422)
+    assert final_grads(trace) == {"x": np.float32(100.0)}
 
 
 def test_a_masked_or_indexed_value_gets_its_gradient_where_it_was_picked():

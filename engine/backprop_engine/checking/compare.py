@@ -33,6 +33,7 @@ from backprop_engine.values import (
     Value,
     evaluate,
     is_float,
+    seen_in,
     settle,
     shape_of,
     unbroadcast,
@@ -147,7 +148,8 @@ class Recomputed:
 def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Recomputed:
     """The operation of `node` on other operands than the recorded ones."""
     operation, attributes = _operation(graph, node), graph.attributes_of(node)
-    forward, dtype = operation.forward, graph.dtype
+    forward, dtype = operation.forward, graph.float_dtype(node)
+    operands = seen_in(dtype, list(operands))
     value = settle(evaluate(forward, operands, attributes), dtype)
 
     def bound() -> Value:
@@ -177,6 +179,7 @@ def recompute_contribution(
     """
     operation, attributes = _operation(graph, node), graph.attributes_of(node)
     shape, dtype = shape_of(operands[position]), graph.dtype
+    operands = seen_in(dtype, list(operands))
 
     def sent(upstream: Any, output: Any, *operands: Any) -> Any:
         return operation.send(position, upstream, output, operands, attributes, as_torch=as_torch)

@@ -13,7 +13,7 @@ from backprop_engine.checking.functional import Functional, widened
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError, Operation
 from backprop_engine.trace import Trace
-from backprop_engine.values import Value, evaluate, settle
+from backprop_engine.values import Value, evaluate, seen_in, settle
 
 _REFUSALS = (OperandError, np.linalg.LinAlgError)
 """What an operation raises for values that it does not take."""
@@ -122,10 +122,10 @@ class Tape:
 
 
 def values_of(graph: Graph) -> list[Value]:
-    """A copy of all values, in float64."""
+    """A copy of all values, in float64; those of float32 as its operations see them."""
     if graph.dtype == "float64":
         return list(graph.value)
-    return [settle(widened(value), "float64") for value in graph.value]
+    return [settle(widened(value), "float64") for value in seen_in(graph.dtype, graph.value)]
 
 
 def leading_to(graph: Graph, outputs: Iterable[int]) -> bytearray:

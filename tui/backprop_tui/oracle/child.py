@@ -111,8 +111,10 @@ def _apply(
     operation = OPERATIONS[name]
     attributes = {key: decode_attribute(one) for key, one in encoded.items()}
     values = [program.results[operand] for operand in operands]
-    if is_number or not operation.arithmetic:
-        # Among themselves numbers are computed in the scenario's dtype, as ours are.
+    if is_number:
+        # Python computes with its numbers in float64, and so does a tensor of them.
+        values = [program.torch.as_tensor(value, dtype=program.torch.float64) for value in values]
+    elif not operation.arithmetic:
         values = [program.torch.as_tensor(value) for value in values]
     result = operation.torch(program.torch, *values, **attributes)
     return result.item() if is_number else result

@@ -150,7 +150,10 @@ def decode_report(trace: Trace, reply: Mapping[str, Any]) -> TorchReport:
                 joints.update(dict.fromkeys(steps, joint))
     return TorchReport(
         version=reply["version"],
-        values={node: decode_value(one, dtype) for node, one in enumerate(reply["values"])},
+        values={
+            node: decode_value(one, trace.graph.float_dtype(node))
+            for node, one in enumerate(reply["values"])
+        },
         grad_fns=dict(enumerate(reply["grad_fns"])),
         contributions=contributions,
         joints=joints,

@@ -13,7 +13,7 @@ import numpy as np
 
 from backprop_engine.graph import Graph
 from backprop_engine.trace import PassKind, Trace
-from backprop_engine.values import dtype_of, is_float, shape_of
+from backprop_engine.values import dtype_of, is_float, seen_in, shape_of
 from backprop_tui.oracle.protocol import encode_attribute, encode_value
 from backprop_tui.oracle.symbolic.report import (
     IN_ARRAYS,
@@ -143,7 +143,8 @@ def _entry(trace: Trace, node: int) -> dict[str, Any]:
     if node in graph.inputs.values() and is_float(value):
         entry["name"] = trace.label(node)
     # The digits, because 0.1 is to be shown as such; in float32 the value has more of them.
-    exact = float(value) if isinstance(value, np.float32) else encode_value(value)
+    (seen,) = seen_in(graph.dtype, [value])
+    exact = float(seen) if isinstance(seen, np.float32) else encode_value(value)
     return entry | {"value": exact, "digits": str(value)}
 
 
