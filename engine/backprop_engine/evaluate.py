@@ -415,7 +415,25 @@ class Evaluation(Leaves):
         except OperandError as error:
             raise ProblemError(str(error), span, fix=error.fix) from None
         self._note_whole(node)
+        self._check_promotion(node, span)
         return node
+
+    def _check_promotion(self, node: int, span: Span) -> None:
+        """Refuse floats that torch makes of whole numbers in another dtype than the others have."""
+        graph, dtype = self.graph, self.scenario.default_dtype
+        if dtype in (None, graph.dtype) or graph.is_number[node] or graph.operation[node] is _FLOAT:
+            return
+        operands = graph.operands[node]
+        if is_float(graph.value[node]) and not any(
+            is_float(graph.value[one]) and not graph.is_number[one] for one in operands
+        ):
+            raise ProblemError(
+                f"torch computes this in {dtype}, its default, and all other floats here have "
+                f"{graph.dtype}",
+                span,
+                f"floats in {graph.dtype}",
+                f"begin with `torch.set_default_dtype(torch.{graph.dtype})`",
+            )
 
     def _pick_indexed(self, group: Group, task: Apply) -> Result:
         """`parts[1]`, and `shape[1:]`."""

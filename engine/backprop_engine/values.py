@@ -45,6 +45,12 @@ def seen_in(dtype: Dtype, operands: list[Value]) -> list[Value]:
     return [np.float32(one) if type(one) is float else one for one in operands]
 
 
+def as_floats(value: Value, dtype: Dtype) -> Value:
+    """`value` as floats of `dtype`, whatever it is."""
+    with np.errstate(over="ignore"):
+        return settle(np.asarray(value).astype(dtype), dtype)
+
+
 def shape_of(value: Value) -> Shape:
     """The shape; `()` for a scalar."""
     return value.shape if isinstance(value, np.ndarray) else ()

@@ -189,7 +189,7 @@ def test_inputs_and_tensors_count_before_anything_is_computed(
         parse_document(Source("lesson.yaml", inputs))
     assert caught.value.render().startswith("lesson.yaml:3:3:")
 
-    program = "a = torch.ones(1000, requires_grad=True)\nb = torch.ones(1000)\ny = (a + b).sum()"
+    program = "a = torch.ones(2000, requires_grad=True)\nb = torch.ones(2000)\ny = (a + b).sum()"
     with pytest.raises(ScenarioError, match="GB of memory"):
         parse_snippet(Source("snippet.py", program))
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from backprop_engine.record import record
-from backprop_engine.scenarios.loader import parse_snippet
+from backprop_engine.scenarios.loader import parse_shorthand, parse_snippet
+from backprop_engine.scenarios.torch_random import Stream
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
 
@@ -55,34 +56,41 @@ def test_whole_numbers_and_orders_are_drawn_from_the_same_generator():
         "torch.manual_seed(5)\ni = torch.randint(0, 9, (4,))\nj = torch.randint(3, (2, 2))\n"
         "p = torch.randperm(5)\nw = torch.ones(1, requires_grad=True)\ny = 2 * w.sum()\n"
     )
-    random = np.random.Generator(np.random.PCG64(5))
+    drawing = Stream(5)
     expected = {
-        "i": random.integers(0, 9, (4,)),
-        "j": random.integers(0, 3, (2, 2)),
-        "p": random.permutation(5),
+        "i": drawing.integers(0, 9, 4),
+        "j": drawing.integers(0, 3, 4).reshape(2, 2),
+        "p": drawing.permutation(5),
     }
     for name, value in expected.items():
         np.testing.assert_array_equal(trace.graph.value[trace.graph.inputs[name]], value)
 
 
-def test_drawn_numbers_are_said_not_to_be_torchs_and_which_seeds_gave_them():
-    drawn = snippet(
-        "x = torch.randn(2, requires_grad=True)\ntorch.manual_seed(7)\nz = torch.rand(2)\n"
-        "y = (x * z).sum()\n"
-    )
-    assert drawn.heading.note == (
-        "Random numbers here are numpy's (PCG64, seeds 0, 7): the same in every run and on every "
-        "machine, and not those that torch draws."
-    )
+def test_random_numbers_that_torch_would_not_draw_are_told():
+    line = "x = torch.rand(2, requires_grad=True)\ny = x.sum()\n"
+    seeded = "torch.manual_seed(0)\n" + line
+    dropping = "x = torch.ones(2, requires_grad=True)\ny = F.dropout(x, 0.5).sum()\n"
+    assert snippet(line).heading.note.startswith("Random numbers: torch draws others in every run")
+    assert snippet(seeded).heading.note == ""
+    idle = dropping.replace("0.5)", "0.5, training=False)")
+    assert snippet(idle).heading.note == ""
+    wider = record(parse_shorthand(Source("<-e>", seeded))).heading.note
+    assert wider.startswith("Random numbers are those that torch draws in float64. In float32, its")
+    assert snippet(dropping).heading.note == "`dropout` drops other elements here than torch does."
     assert snippet("x = torch.ones(2, requires_grad=True)\ny = x.sum()\n").heading.note == ""
 
 
 def test_a_program_may_set_the_default_dtype():
     trace = snippet(
-        "torch.set_default_dtype(torch.float32)\nx = torch.ones(2, requires_grad=True)\n"
+        "torch.set_default_dtype(torch.float64)\nx = torch.ones(2, requires_grad=True)\n"
         "y = x.sum()\n"
     )
-    assert trace.graph.dtype == "float32"
+    assert trace.graph.dtype == "float64"
+    late = "x = torch.ones(2)\ntorch.set_default_dtype(torch.float64)\ny = x.sum()\n"
+    assert error_of(late) == (
+        "snippet.py:2:25: the default dtype changes after a value has been made; put this line at "
+        "the top"
+    )
 
 
 def test_lines_that_only_assert_are_read_over():
@@ -121,7 +129,7 @@ def test_lines_that_only_assert_are_read_over():
         ("z = x.exp(dtype=torch.float32)", "3:17: a `dtype` is given to a tensor that is written "),
         (
             "z = torch.ones(2, dtype=torch.float64) * x.to(torch.float32)",
-            "3:47: all floats of a program have one dtype, and this one has float64; write ",
+            "3:25: all floats of a program have one dtype, and this one has float32: float64 ",
         ),
         ("z = torch.svd(x)", "3:11: torch has `torch.svd`, and backprop-tui does not; "),
         ("z = x.lu()", "3:7: torch has `torch.Tensor.lu`, and backprop-tui does not; "),

@@ -15,6 +15,7 @@ from backprop_engine.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
+from backprop_engine.values import Dtype
 from backprop_tui.oracle.agreement import agreement
 from backprop_tui.oracle.report import Ready
 
@@ -392,7 +393,17 @@ out.backward()
 }
 
 
-def run_by_python(program: str) -> dict[str, Any]:
+DEFAULTS: dict[Dtype, torch.dtype] = {"float64": torch.float64, "float32": torch.float32}
+RTOL: dict[Dtype, float] = {"float64": 1e-12, "float32": 2e-5}
+SINGLE = [name for name, text in PROGRAMS.items() if "double" not in text]
+"""Programs without a dtype of their own can be run in torch's default, too."""
+RUNS: list[tuple[str, Dtype]] = [
+    *((name, "float64") for name in PROGRAMS),
+    *((name, "float32") for name in SINGLE),
+]
+
+
+def run_by_python(program: str, dtype: Dtype = "float32") -> dict[str, Any]:
     """The names a program leaves behind, torch's doing."""
     names: dict[str, Any] = {
         "torch": torch,
@@ -401,7 +412,7 @@ def run_by_python(program: str) -> dict[str, Any]:
         "F": torch.nn.functional,
     }
     before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(DEFAULTS[dtype])
     try:
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -411,22 +422,24 @@ def run_by_python(program: str) -> dict[str, Any]:
     return names
 
 
-def run_here(program: str) -> Trace:
-    return record(parse_snippet(Source("snippet.py", program)))
+def run_here(program: str, dtype: Dtype = "float32") -> Trace:
+    text = f"torch.set_default_dtype(torch.{dtype})\n{program}" if dtype != "float32" else program
+    return record(parse_snippet(Source("snippet.py", text)))
 
 
 def array(value: Any) -> np.ndarray:
     return value.detach().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
 
 
-@pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
-def test_a_pasted_program_leaves_the_values_that_python_and_torch_leave(program):
-    theirs, trace = run_by_python(program), run_here(program)
+@pytest.mark.parametrize(("program", "dtype"), RUNS)
+def test_a_pasted_program_leaves_the_values_that_python_and_torch_leave(program: str, dtype: Dtype):
+    text, rtol = PROGRAMS[program], RTOL[dtype]
+    theirs, trace = run_by_python(text, dtype), run_here(text, dtype)
     names = {**trace.graph.inputs, **{n: i for n, i in trace.assigned.items() if "@" not in n}}
     assert names
     for name, node in names.items():
         ours = trace.node(node)
-        np.testing.assert_allclose(ours.value, array(theirs[name]), rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(ours.value, array(theirs[name]), rtol=rtol, err_msg=name)
         if not isinstance(theirs[name], torch.Tensor):  # a number of Python's
             continue
         assert np.asarray(ours.value).dtype == array(theirs[name]).dtype, name
@@ -435,9 +448,12 @@ def test_a_pasted_program_leaves_the_values_that_python_and_torch_leave(program)
         assert ours.grad_fn == ("" if grad_fn is None else grad_fn.name()), name
 
 
-@pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
-def test_a_pasted_program_leaves_the_gradients_that_python_and_torch_leave(program):
-    theirs, trace = run_by_python(program), run_here(program)
+@pytest.mark.parametrize(("program", "dtype"), RUNS)
+def test_a_pasted_program_leaves_the_gradients_that_python_and_torch_leave(
+    program: str, dtype: Dtype
+):
+    text, rtol = PROGRAMS[program], RTOL[dtype]
+    theirs, trace = run_by_python(text, dtype), run_here(text, dtype)
     kept = {
         **trace.graph.inputs,
         **{trace.graph.names[node]: node for node in trace.graph.retained},
@@ -447,12 +463,14 @@ def test_a_pasted_program_leaves_the_gradients_that_python_and_torch_leave(progr
         ours, grad = trace.grad(node, len(trace)), theirs[name].grad
         assert (ours is None) == (grad is None), name
         if grad is not None:
-            np.testing.assert_allclose(ours, array(grad), rtol=1e-12, err_msg=name)
+            np.testing.assert_allclose(array(ours), array(grad), rtol=rtol, err_msg=name)
 
 
-@pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
-def test_the_torch_process_runs_a_pasted_program_step_for_step_as_we_do(oracle, program):
-    trace = run_here(program)
+@pytest.mark.parametrize(("program", "dtype"), RUNS)
+def test_the_torch_process_runs_a_pasted_program_step_for_step_as_we_do(
+    oracle, program: str, dtype: Dtype
+):
+    trace = run_here(PROGRAMS[program], dtype)
     answer = oracle.ask(trace)
     assert isinstance(answer, Ready), answer
     agreed = agreement(trace, answer.report)

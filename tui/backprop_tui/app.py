@@ -180,8 +180,8 @@ class DebuggerApp(OracleApp):
             return
         self.forget_findings()
         session, layout = self.recall(replace(result, rate=self.settings.rate))
-        if self.settings.notice and not session.notice:
-            session = replace(session, notice=self.settings.notice)
+        notice = session.notice or self.settings.notice or session.trace.heading.note
+        session = replace(session, notice=notice)
         self.set_reactive(DebuggerApp.session, session)
         self.push_screen(DebuggerScreen(self._view(session), layout))
         self.call_after_refresh(self._settle, session.trace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -63,6 +64,10 @@ class Tape:
         self.affected = _between(trace, nodes, leading)
         reached = {*self.affected, *nodes}
         self.terms = [term for term in functional if term.output in reached]
+        self._is_finite = all(
+            bool(np.all(np.isfinite(trace.graph.value[term.output]))) for term in self.terms
+        )
+        """Whether the recorded outputs are: float32 overflows where these runs do not."""
         self._clock = clock
         self._graph = trace.graph
         self._values: list[Value] = []
@@ -80,10 +85,12 @@ class Tape:
                 values[node] = value
 
     def run(self, inputs: Mapping[int, Value]) -> float:
-        """Σ ⟨seed, output⟩ with other values of the inputs.
+        """Σ ⟨seed, output⟩ with other values of the inputs; nan if the recorded one is not finite.
 
         Raises OutOfTimeError, and OutsideDomainError where an operation does not take the values.
         """
+        if not self._is_finite:
+            return math.nan
         return float(sum(np.sum(term) for term in self._run(inputs)))
 
     def magnitude(self, inputs: Mapping[int, Value]) -> float:

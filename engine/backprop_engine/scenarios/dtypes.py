@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from backprop_engine.expressions import syntax
@@ -20,8 +20,8 @@ from backprop_engine.expressions.syntax import (
     flat,
     postorder,
 )
-from backprop_engine.scenarios.tensors import dtype_asked, is_tensor
-from backprop_engine.source import ProblemError
+from backprop_engine.scenarios.tensors import dtype_asked, is_tensor, own_dtype
+from backprop_engine.source import ProblemError, Span
 from backprop_engine.values import Dtype
 
 
@@ -49,10 +49,62 @@ def _roots(statement: Statement) -> tuple[Expression, ...]:
             return (value,)
 
 
-def read_dtype(statements: Iterable[Statement], given: Dtype | None) -> Dtype:
-    """The one dtype of all floats: that `given`, or what the tensors ask for, or float64.
+@dataclass(frozen=True, slots=True)
+class FloatType:
+    """A dtype of floats that something asks for, and where it does."""
 
-    Raises ProblemError where they ask for two, or something that is no tensor asks for one.
+    dtype: Dtype
+    span: Span
+
+
+class Floats:
+    """The one dtype that all floats of a program have, while its text is read.
+
+    A scenario's own dtype is known from the start. In a program of torch's the first float tells:
+    torch promotes where dtypes meet, and what would have two is refused rather than guessed at.
+    """
+
+    def __init__(self, default: Dtype, *, as_torch: bool) -> None:
+        self.default = default
+        """What floats have that ask for none."""
+        self.as_torch = as_torch
+        self._dtype: Dtype | None = None if as_torch else default
+
+    @property
+    def dtype(self) -> Dtype:
+        """The dtype, as far as it is known."""
+        return self._dtype or self.default
+
+    def of_tensor(self, call: Call) -> FloatType:
+        """What the floats have that a call writes out."""
+        name = dtype_asked(call)
+        asked = None if name is None else _float_type(name)
+        if asked is not None:
+            return asked
+        own = own_dtype(call) if self.as_torch else None
+        return FloatType(own or self.default, call.span)
+
+    def take(self, one: FloatType) -> None:
+        """Take in a float; ProblemError where it has another dtype than those before it."""
+        if self._dtype is None:
+            self._dtype = one.dtype
+        if self.as_torch and one.dtype != self._dtype:
+            raise _differs(self._dtype, one)
+
+    def convert(self, call: Call) -> None:
+        """Take in what a call converts to, if it converts."""
+        asked = float_conversion(call) or _cast(call)
+        if asked is not None and self.as_torch:
+            self.take(asked)
+
+
+def read_floats(
+    statements: Iterable[Statement], given: Dtype | None, *, as_torch: bool = False
+) -> Floats:
+    """What is known of a program's floats before it is read; `as_torch` if it is torch's own.
+
+    Outside of such, the dtype is that `given`, or what the tensors ask for, or float64. Raises
+    ProblemError where they ask for two, or something that is no tensor asks for one.
     """
     asked: Dtype | None = given
     taken: set[Expression] = set()
@@ -66,11 +118,35 @@ def read_dtype(statements: Iterable[Statement], given: Dtype | None) -> Dtype:
                     name = dtype_asked(part) if is_tensor(part) else _float_asked(part)
                     if name is not None:
                         taken.add(name)
-                        asked = _agreed(asked, name)
+                        asked = asked if as_torch else _agreed(asked, name)
     for name in names:
         if name not in taken:
             raise _out_of_place(name)
-    return asked or "float64"
+    default: Dtype = "float32" if as_torch else "float64"
+    return Floats(asked or default, as_torch=as_torch)
+
+
+def _float_type(name: syntax.DtypeName) -> FloatType | None:
+    if name.name == "float64":
+        return FloatType("float64", name.span)
+    return FloatType("float32", name.span) if name.name == "float32" else None
+
+
+def float_conversion(call: Expression) -> FloatType | None:
+    """What `x.double()`, `x.float()` and `x.to(torch.float64)` convert to; None for all else."""
+    if not isinstance(call, Call) or call.receiver is None:
+        return None
+    if call.function in ("float", "double") and not call.arguments and not call.keywords:
+        dtype: Dtype = "float64" if call.function == "double" else "float32"
+        return FloatType(dtype, call.function_span)
+    name = _conversion(call)
+    return None if name is None else _float_type(name)
+
+
+def _cast(call: Call) -> FloatType | None:
+    """What `x.sum(dtype=torch.float64)` converts its operand to."""
+    name = dtype_asked(call) if call.function in _CASTING else None
+    return None if name is None else _float_type(name)
 
 
 _OTHERS: Final = {
@@ -146,15 +222,23 @@ def default_dtype(call: Call) -> syntax.DtypeName | None:
 
 
 def _agreed(asked: Dtype | None, name: syntax.DtypeName) -> Dtype | None:
-    wanted: Dtype | None = None
-    if name.name == "float64":
-        wanted = "float64"
-    elif name.name == "float32":
-        wanted = "float32"
-    if wanted and asked and wanted != asked:
+    one = _float_type(name)
+    if one is None:
+        return asked
+    if asked and one.dtype != asked:
         raise ProblemError(
             f"all floats of a program have one dtype, and this one has {asked}",
             name.span,
             fix=f"write `torch.{asked}`",
         )
-    return wanted or asked
+    return one.dtype
+
+
+def _differs(dtype: Dtype, one: FloatType) -> ProblemError:
+    return ProblemError(
+        f"all floats of a program have one dtype, and this one has {dtype}: {one.dtype} beside it "
+        "would be promoted",
+        one.span,
+        f"{dtype}, as above",
+        f"write `torch.{dtype}`, or begin with `torch.set_default_dtype(torch.{one.dtype})`",
+    )

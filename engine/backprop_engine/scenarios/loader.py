@@ -141,6 +141,7 @@ def _document(source: Source, table: Table) -> Scenario:
         statements=program.statements,
         passes=_read_passes(source, table, backward, program, names),
         dtype=program.dtype,
+        default_dtype=program.default_dtype,
         title=read_text(title, "`title`") if title else "",
         about=read_text(about, "`about`") if about else "",
         expectations=expected.values,

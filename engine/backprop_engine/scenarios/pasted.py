@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import Call, Expression, postorder
-from backprop_engine.scenarios.tensors import is_float_leaf, is_tensor
+from backprop_engine.scenarios.dtypes import FloatType, float_conversion
+from backprop_engine.scenarios.tensors import is_tensor, keeps_graph
 from backprop_engine.source import ProblemError
 
 
@@ -18,22 +21,33 @@ def repeats(root: Expression, part: Expression) -> bool:
     )
 
 
-def made_by(expression: Expression) -> tuple[Call, bool] | None:
-    """The call that writes a tensor out, and whether something around it asks for a gradient."""
-    match expression:
-        case Call(function="Parameter", receiver=None, arguments=(inner,), keywords=()):
-            made = made_by(inner)
-            return None if made is None else (made[0], True)
-        case Call(function="requires_grad_", receiver=Call() as receiver) if is_tensor(receiver):
-            return receiver, only_flag(expression)
-        case Call() if is_tensor(expression):
-            return expression, False
-        case Call(function="double" | "float", receiver=Call() as receiver, arguments=()) if (
-            is_float_leaf(receiver) and not expression.keywords
-        ):
-            return receiver, False
-        case _:
-            return None
+class Made(NamedTuple):
+    """A leaf that is written out: the call that makes it, and what is done with it at once."""
+
+    call: Call
+    asks_for_grad: bool = False
+    converted: FloatType | None = None
+    """The dtype of floats that it is converted to."""
+
+
+def made_by(expression: Expression) -> Made | None:
+    """What writes a tensor out, `torch.ones(3).double().requires_grad_()`; None for all else."""
+    asks_for_grad: bool | None = None
+    converted: FloatType | None = None
+    while not is_tensor(expression):
+        match expression:
+            case Call(function="Parameter", receiver=None, arguments=(inner,), keywords=()):
+                asks_for_grad = True
+            case Call(function="requires_grad_", receiver=Call() as inner) if converted is None:
+                asks_for_grad = only_flag(expression) if asks_for_grad is None else asks_for_grad
+            case Call(receiver=Call() as inner) if (to := float_conversion(expression)) is not None:
+                converted = converted or to
+            case _:
+                return None
+        expression = inner
+    if not isinstance(expression, Call) or (converted and keeps_graph(expression)):
+        return None
+    return Made(expression, bool(asks_for_grad), converted)
 
 
 def leaf_subject(expression: Expression) -> Expression | None:

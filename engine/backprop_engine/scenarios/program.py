@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from backprop_engine.budget import Budget
 from backprop_engine.calls import function_value
@@ -28,10 +29,12 @@ from backprop_engine.expressions.syntax import (
     postorder,
     target_names,
 )
+from backprop_engine.literals import literal
 from backprop_engine.scenarios import refused
-from backprop_engine.scenarios.dtypes import default_dtype, read_dtype
+from backprop_engine.scenarios.dtypes import Floats, FloatType, default_dtype, read_floats
 from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.pasted import (
+    Made,
     flag,
     grad_of,
     leaf_subject,
@@ -43,15 +46,15 @@ from backprop_engine.scenarios.pasted import (
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
 from backprop_engine.scenarios.tensors import (
     Origin,
-    Stream,
     Tensor,
     is_random,
     is_tensor,
     make_tensor,
 )
+from backprop_engine.scenarios.torch_random import Stream
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean
-from backprop_engine.values import Dtype, Value, is_float
+from backprop_engine.values import Dtype, Value, as_floats, dtype_of, is_float
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -59,6 +62,8 @@ class Program:
     """The statements of a text, sorted; see `Scenario` for the parts."""
 
     dtype: Dtype
+    default_dtype: Dtype
+    """What torch gives to floats that are made of whole numbers."""
     inputs: tuple[Input, ...]
     statements: tuple[Computing, ...]
     passes: tuple[Backward | ZeroGrad, ...]
@@ -67,7 +72,7 @@ class Program:
     """The names, with versions, of values that `requires_grad_()` was called of."""
     tensors: Mapping[Expression, Value]
     note: str = ""
-    """Where numbers are from that the text does not have."""
+    """What is to be told of random numbers that torch would not draw."""
 
     @property
     def assigned(self) -> tuple[str, ...]:
@@ -92,13 +97,17 @@ def read_program(
     statements: Iterable[Statement],
     inputs: Iterable[Input] = (),
     dtype: Dtype | None = None,
+    *,
+    as_torch: bool = False,
 ) -> Program:
     """Sort the statements of `source`; `inputs` and `dtype` are those given beside them.
+
+    `as_torch`: floats have torch's default dtype, and what asks for another has that.
 
     Raises ProblemError for what cannot be done here and for inputs that contradict each other.
     """
     listed = tuple(statements)
-    reader = _Reader(source, inputs, read_dtype(listed, dtype))
+    reader = _Reader(source, inputs, read_floats(listed, dtype, as_torch=as_torch))
     for statement in listed:
         reader.read(statement)
     return reader.program()
@@ -107,9 +116,9 @@ def read_program(
 class _Reader:
     """Reads statement after statement."""
 
-    def __init__(self, source: Source, inputs: Iterable[Input], dtype: Dtype) -> None:
+    def __init__(self, source: Source, inputs: Iterable[Input], floats: Floats) -> None:
         self.source = source
-        self.dtype = dtype
+        self._floats = floats
         self.inputs = {one.name: one for one in inputs}
         self.statements: list[Computing] = []
         """Those of the innermost loop, while one is read."""
@@ -118,8 +127,9 @@ class _Reader:
         self._leaves: dict[str, None] = {}
         self.tensors: dict[Expression, Value] = {}
         self._stream = Stream(0)
-        self._draws: dict[int, None] = {}
-        """The seeds from which numbers were drawn."""
+        self._is_seeded = False
+        self._notes: dict[str, None] = {}
+        """What to tell of random numbers that are not those of torch."""
         self._budget = Budget()
         self._numbers = KnownNumbers()
         for one in self.inputs.values():
@@ -135,14 +145,15 @@ class _Reader:
     def program(self) -> Program:
         """Everything read so far."""
         return Program(
-            self.dtype,
+            self._floats.dtype,
+            self._floats.default,
             tuple(self.inputs.values()),
             tuple(self.statements),
             tuple(self._named(one) for one in self.passes),
             tuple(replace(one, name=self._version_name(one.name)) for one in self.retained),
             tuple(map(self._version_name, self._leaves)),
             self.tensors,
-            _note(self._draws),
+            " ".join(self._notes),
         )
 
     def read(self, statement: Statement) -> None:
@@ -225,7 +236,7 @@ class _Reader:
     def _assign(self, statement: Assignment) -> None:
         name, made = statement.name, made_by(statement.expression)
         if made is not None and name not in self._assigned and not self._loops:
-            self._add_input(statement, *made)
+            self._add_input(statement, made)
             return
         self._prepare(statement.expression)
         self.statements.append(statement)
@@ -249,8 +260,9 @@ class _Reader:
         for name in statement.names:
             self._bind(name.name)
 
-    def _add_input(self, statement: Assignment, call: Call, asks_for_grad: bool) -> None:
-        tensor = self._tensor(call)
+    def _add_input(self, statement: Assignment, made: Made) -> None:
+        call, asks_for_grad, converted = made
+        tensor = self._tensor(call, converted)
         requires_grad = tensor.requires_grad or asks_for_grad
         if requires_grad and not is_float(tensor.value):
             raise ProblemError(
@@ -263,12 +275,25 @@ class _Reader:
         self._numbers.add_input(self.inputs[name])
         self._bind(name)
 
-    def _tensor(self, call: Call) -> Tensor:
+    def _tensor(self, call: Call, converted: FloatType | None = None) -> Tensor:
+        made = self._floats.of_tensor(call)
+        tensor = make_tensor(call, Origin(self._stream, made.dtype, self._numbers))
+        if converted is not None:
+            made = converted
+            dtype = made.dtype if self._floats.as_torch else self._floats.dtype
+            tensor = replace(tensor, value=as_floats(tensor.value, dtype))
+        if is_float(tensor.value):
+            self._floats.take(made)
         if is_random(call):
-            self._draws[self._stream.seed] = None
-        tensor = make_tensor(call, self.dtype, Origin(self._stream, self._numbers))
+            self._tell_random(tensor)
         self._budget.take_at(call.span, tensor.value)
         return tensor
+
+    def _tell_random(self, drawn: Tensor) -> None:
+        if not self._is_seeded:
+            self._notes[_UNSEEDED] = None
+        elif not self._floats.as_torch and dtype_of(drawn.value) == "float64":
+            self._notes[_WIDER] = None
 
     def _prepare(self, root: Expression) -> None:
         """Make the tensors that an expression writes out, and note the names it uses."""
@@ -288,6 +313,10 @@ class _Reader:
                         fix="write `w = torch.tensor(…, requires_grad=True)` on a line of its own",
                     )
                 self.tensors[part] = tensor.value
+            elif isinstance(part, Call):
+                self._floats.convert(part)
+                if self._floats.as_torch and _drops(part):
+                    self._notes[_DROPPED] = None
 
     def _text(self, span: Span) -> str:
         return " ".join(self.source.text[span.start : span.stop].split())
@@ -359,15 +388,31 @@ class _Reader:
             raise refused.leaf_in_place(receiver.name, text, action.span)
 
     def _act_on_library(self, call: Call) -> None:
-        if default_dtype(call) is not None:
+        if (name := default_dtype(call)) is not None:
+            self._set_default(name)
             return
         if call.function != "manual_seed":
             raise refused.action(call, self._text(call.span))
-        match call.arguments:
-            case (syntax.Number(value=int(seed)),) if not call.keywords:
-                self._stream = Stream(seed)
-            case _:
-                raise ProblemError("this is not a seed", call.span, "`torch.manual_seed(0)`")
+        self._stream, self._is_seeded = Stream(self._seed(call)), True
+
+    def _seed(self, call: Call) -> int:
+        if len(call.arguments) == 1 and not call.keywords:
+            seed = literal(call.arguments[0], self._numbers)
+            if isinstance(seed, int) and not isinstance(seed, bool):
+                return seed
+        raise ProblemError("this is not a seed", call.span, "`torch.manual_seed(0)`")
+
+    def _set_default(self, name: syntax.DtypeName) -> None:
+        dtype: Dtype = "float64" if name.name == "float64" else "float32"
+        if dtype == self._floats.default:
+            return
+        if self.inputs or self.statements:
+            raise ProblemError(
+                "the default dtype changes after a value has been made",
+                name.span,
+                fix="put this line at the top",
+            )
+        self._floats.default = dtype
 
     def _backward(self, call: Call, receiver: Expression) -> None:
         given = dict(call.keywords)
@@ -474,17 +519,23 @@ def _calling(function: str, target: syntax.Attribute, argument: Expression) -> C
     return Call(function, target.receiver, "", (argument,), (), target.name_span, target.span)
 
 
+def _drops(call: Call) -> bool:
+    """Whether it is a dropout that may be at work."""
+    training = dict(call.keywords).get("training")
+    is_off = isinstance(training, syntax.Literal) and not training.value
+    return call.function in ("dropout", "Dropout") and not is_off
+
+
 def _appends(call: Call) -> bool:
     return call.receiver is not None and call.function == "append"
 
 
-def _note(seeds: Iterable[int]) -> str:
-    """What to say of numbers that were drawn, from these seeds."""
-    listed = ", ".join(map(str, seeds))
-    if not listed:
-        return ""
-    plural = "s" if "," in listed else ""
-    return (
-        f"Random numbers here are numpy's (PCG64, seed{plural} {listed}): the same in every run "
-        "and on every machine, and not those that torch draws."
-    )
+_UNSEEDED: Final = (
+    "Random numbers: torch draws others in every run, as no `torch.manual_seed` comes before. "
+    "Here they are those of the seed 0."
+)
+_WIDER: Final = (
+    "Random numbers are those that torch draws in float64. In float32, its default, it draws "
+    "others: a program in a file `X.py` has these."
+)
+_DROPPED: Final = "`dropout` drops other elements here than torch does."

@@ -89,6 +89,8 @@ class Scenario:
     statements: tuple[Computing, ...]
     passes: tuple[Backward | ZeroGrad, ...]
     dtype: Dtype = "float64"
+    default_dtype: Dtype | None = None
+    """What torch gives to floats that are made of whole numbers; None for `dtype`."""
     title: str = ""
     about: str = ""
     expectations: tuple[Expectation, ...] = ()
@@ -101,4 +103,4 @@ class Scenario:
     tensors: Mapping[Expression, Value] = field(default_factory=dict)
     """What the calls that write a tensor out, such as `torch.ones(3)`, stand for."""
     note: str = ""
-    """Where numbers are from that the text does not have, such as those of `torch.randn`."""
+    """What is to be told of random numbers that torch would not draw."""

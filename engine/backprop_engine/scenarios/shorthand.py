@@ -46,17 +46,21 @@ def read_shorthand(excerpt: Excerpt) -> Scenario:
 
 
 def read_snippet(excerpt: Excerpt) -> Scenario:
-    """The scenario in a Python file: statements one a line, and numbers are numbers.
+    """The scenario in a Python file: statements one a line, numbers are numbers, dtypes torch's.
 
     Raises as `read_shorthand` does.
     """
-    return _scenario(excerpt, parse_program(excerpt), ())
+    return _scenario(excerpt, parse_program(excerpt), (), as_torch=True)
 
 
 def _scenario(
-    excerpt: Excerpt, statements: Iterable[Statement], inputs: Iterable[Input]
+    excerpt: Excerpt,
+    statements: Iterable[Statement],
+    inputs: Iterable[Input],
+    *,
+    as_torch: bool = False,
 ) -> Scenario:
-    program = read_program(excerpt.source, statements, inputs)
+    program = read_program(excerpt.source, statements, inputs, as_torch=as_torch)
     if not program.statements and not program.passes:
         end = excerpt.offsets[len(excerpt.text.rstrip())]
         raise ProblemError(
@@ -68,6 +72,7 @@ def _scenario(
         program.statements,
         program.passes or (program.default_pass,),
         program.dtype,
+        program.default_dtype,
         retained=program.retained,
         tensors=program.tensors,
         note=program.note,

@@ -1,8 +1,7 @@
 """Tensors written out in a program: `torch.tensor([2.0], requires_grad=True)`, `torch.randn(3, 4)`.
 
-What torch draws cannot be drawn again without torch. `rand`, `randn` and their like take numbers
-from one `numpy.random.Generator(PCG64(seed))` in the order of the text, with the seed 0 until
-`torch.manual_seed` gives another: the same on every machine, and not torch's.
+`rand`, `randn` and their like draw what torch draws, in the order of the text, with the seed 0
+until `torch.manual_seed` gives another.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +18,7 @@ from backprop_engine.expressions.syntax import Call, Expression
 from backprop_engine.limits import MAX_DIMENSIONS, MAX_ELEMENTS
 from backprop_engine.literals import Known, NotWrittenError, literal
 from backprop_engine.scenarios.arrays import nested_array
+from backprop_engine.scenarios.torch_random import Stream
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Shape, Value, is_float, settle
@@ -28,7 +27,7 @@ _KEYWORDS: Final = ("dtype", "requires_grad")
 _IDLE: Final = ("device", "generator", "layout", "out", "pin_memory", "memory_format")
 _LEFT_OUT: Final = "leave it out: no number depends on it here"
 _LARGEST: Final = 2**62
-_FLOAT_MAKERS: Final = ("Tensor", "FloatTensor", "DoubleTensor", "rand", "randn", "zeros", "ones")
+_OWN: Final[Mapping[str, Dtype]] = {"FloatTensor": "float32", "DoubleTensor": "float64"}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,23 +51,13 @@ class _Maker:
     is_random: bool = False
 
 
-class Stream:
-    """The random numbers that follow from one seed; numpy.random is imported at the first draw."""
-
-    def __init__(self, seed: int) -> None:
-        self.seed = seed
-
-    @cached_property
-    def generator(self) -> np.random.Generator:
-        """Draws the next ones, whoever asks."""
-        return np.random.Generator(np.random.PCG64(self.seed))
-
-
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where the numbers of tensors come from, besides the text itself."""
 
     stream: Stream
+    dtype: Dtype
+    """That of the floats that are made."""
     known: Known
     """What the names and sizes in it stand for."""
 
@@ -83,14 +72,9 @@ def is_tensor(expression: Expression) -> bool:
     )
 
 
-def is_float_leaf(expression: Expression) -> bool:
-    """Whether it writes floats out, and asks for nothing: `.double()` of it is a leaf still."""
-    return (
-        isinstance(expression, Call)
-        and is_tensor(expression)
-        and not expression.keywords
-        and expression.function in _FLOAT_MAKERS
-    )
+def keeps_graph(call: Call) -> bool:
+    """Whether it says `requires_grad=True`: what is computed from it is no leaf."""
+    return any(name == "requires_grad" and _flag(value) for name, value in call.keywords)
 
 
 def dtype_asked(call: Call) -> syntax.DtypeName | None:
@@ -99,13 +83,18 @@ def dtype_asked(call: Call) -> syntax.DtypeName | None:
     return given if isinstance(given, syntax.DtypeName) else None
 
 
+def own_dtype(call: Call) -> Dtype | None:
+    """The dtype of floats that a maker's name says: `torch.DoubleTensor`."""
+    return _OWN.get(call.function)
+
+
 def is_random(call: Call) -> bool:
     """Whether it draws its numbers."""
     return MAKERS[call.function].is_random
 
 
-def make_tensor(call: Call, dtype: Dtype, origin: Origin) -> Tensor:
-    """The tensor a call writes out; floats are of `dtype`, whole numbers int64 as in torch.
+def make_tensor(call: Call, origin: Origin) -> Tensor:
+    """The tensor a call writes out; floats are of `origin.dtype`, whole numbers int64 as in torch.
 
     Raises ProblemError for arguments that are not written out or do not fit.
     """
@@ -117,7 +106,7 @@ def make_tensor(call: Call, dtype: Dtype, origin: Origin) -> Tensor:
     if asked is not None:
         array = _converted(array, asked)
     requires_grad = _flag(keywords.get("requires_grad"))
-    value = settle(array, dtype)
+    value = settle(array, origin.dtype)
     if requires_grad and not is_float(value):
         raise ProblemError(
             "only Tensors of floating point dtype can require gradients",
@@ -291,11 +280,13 @@ def _full(origin: Origin, size: Expression, fill: Expression) -> Any:
 
 
 def _rand(origin: Origin, size: Expression) -> Any:
-    return origin.stream.generator.random(_shape(origin, size))
+    shape = _shape(origin, size)
+    return origin.stream.uniform(math.prod(shape), origin.dtype).reshape(shape)
 
 
 def _randn(origin: Origin, size: Expression) -> Any:
-    return origin.stream.generator.standard_normal(_shape(origin, size))
+    shape = _shape(origin, size)
+    return origin.stream.normal(math.prod(shape), origin.dtype).reshape(shape)
 
 
 def _randint(
@@ -308,13 +299,14 @@ def _randint(
         raise ProblemError(
             "whole numbers cannot be drawn from this range", high.span, "`low` below `high`"
         )
-    return origin.stream.generator.integers(low, stop, _shape(origin, size))
+    shape = _shape(origin, size)
+    return origin.stream.integers(low, stop, math.prod(shape)).reshape(shape)
 
 
 def _randperm(origin: Origin, n: Expression) -> Any:
     count = _whole(origin, n, "a count")
     _check_count(count, n.span)
-    return origin.stream.generator.permutation(count)
+    return origin.stream.permutation(count)
 
 
 def _eye(origin: Origin, n: Expression, m: Expression | None) -> Any:
@@ -327,7 +319,17 @@ def _eye(origin: Origin, n: Expression, m: Expression | None) -> Any:
 def _linspace(origin: Origin, start: Expression, end: Expression, steps: Expression) -> Any:
     count = _whole(origin, steps, "a count")
     _check_count(count, steps.span)
-    return np.linspace(_number(origin, start), _number(origin, end), count)
+    first, last = _number(origin, start), _number(origin, end)
+    if origin.dtype == "float64" or count < 2:
+        return np.linspace(first, last, count)
+    return _single_steps(np.float32(first), np.float32(last), count)
+
+
+def _single_steps(first: np.float32, last: np.float32, count: int) -> np.ndarray:
+    """`linspace` in float32 as torch has it: from both ends, each number rounded once."""
+    step, at = float((last - first) / np.float32(count - 1)), np.arange(count)
+    upwards, downwards = float(first) + step * at, float(last) - step * (count - 1 - at)
+    return np.where(at < count // 2, upwards, downwards).astype(np.float32)
 
 
 def _arange(

@@ -1,0 +1,104 @@
+"""A program in a Python file has torch's dtypes; where it has two of floats it is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from tests.oracle.test_pasting import array, run_by_python, run_here
+
+from backprop_engine.source import ScenarioError
+
+SAME = {
+    "an overflow in a branch that is not taken": """
+a = torch.tensor(100., requires_grad=True)
+b = torch.where(a <= 0, torch.exp(a), 1 + a)
+""",
+    "an underflow, then a logarithm": """
+a = torch.tensor([80., -60., 20.], requires_grad=True)
+b = torch.softmax(a, 0).log().sum()
+""",
+    "a leaf that is converted": """
+a = torch.tensor([0.1, 0.2]).double().requires_grad_()
+b = (a * 3).sum()
+""",
+    "float64 throughout, with whole numbers": """
+a = torch.ones(2, dtype=torch.float64, requires_grad=True)
+b = (a * torch.tensor([1, 2]) * 0.1 + torch.tensor([3, 4]).double() / 7).sum()
+""",
+    "numbers of Python's": """
+a = torch.linspace(-1, 1, 11, requires_grad=True)
+b = (a.exp() * (0.1 * 3) * (1e40 / 1e39)).sum()
+""",
+    "random numbers": """
+torch.manual_seed(3)
+a = torch.randn(5, 7, requires_grad=True)
+b = (a * torch.rand(7)).sum()
+""",
+    "a default dtype of its own": """
+torch.set_default_dtype(torch.float64)
+a = torch.ones(2).requires_grad_()
+b = (a * 0.1 / torch.tensor(3)).sum()
+""",
+}
+
+
+@pytest.mark.parametrize("program", SAME.values(), ids=list(SAME))
+def test_a_program_has_the_dtypes_of_torch_and_their_overflows(program: str):
+    program = f"{program}b.backward()\n"
+    theirs, trace = run_by_python(program), run_here(program)
+    leaf = trace.graph.inputs["a"]
+    np.testing.assert_array_equal(trace.graph.value[leaf], array(theirs["a"]), strict=True)
+    for ours, expected in (
+        (trace.graph.value[trace.assigned["b"]], theirs["b"]),
+        (trace.grad(leaf, len(trace)), theirs["a"].grad),
+    ):
+        assert np.asarray(ours).dtype == array(expected).dtype
+        np.testing.assert_allclose(np.asarray(ours), array(expected), rtol=1e-6)
+
+
+MIXED = {
+    "a tensor that asks for another dtype": (
+        """
+x = torch.ones(2, requires_grad=True)
+w = torch.ones(2, dtype=torch.float64)
+y = x * w
+""",
+        "3:25: all floats of a program have one dtype, and this one has float32: float64 beside it",
+    ),
+    "a tensor that asks for none beside one that does": (
+        """
+w = torch.ones(2, dtype=torch.double)
+x = torch.ones(2, requires_grad=True)
+y = x * w
+""",
+        "3:5: all floats of a program have one dtype, and this one has float64: float32 beside it",
+    ),
+    "a computed value that is converted": (
+        """
+x = torch.ones(2, requires_grad=True)
+y = (x * 0.1).double() * 3
+""",
+        "3:15: all floats of a program have one dtype, and this one has float32: float64 beside it",
+    ),
+    "whole numbers that become floats": (
+        """
+x = torch.ones(2, requires_grad=True, dtype=torch.float64)
+i = torch.tensor([1, 2]) * 0.1
+y = x * i
+""",
+        "3:5: torch computes this in float32, its default, and all other floats here have float64",
+    ),
+}
+
+
+@pytest.mark.parametrize(("program", "message"), MIXED.values(), ids=list(MIXED))
+def test_a_program_whose_floats_have_two_dtypes_is_refused_at_its_place(program: str, message: str):
+    values = run_by_python(program).values()
+    assert {one.dtype for one in values if isinstance(one, torch.Tensor)} >= {
+        torch.float32,
+        torch.float64,
+    }
+    with pytest.raises(ScenarioError) as ours:
+        run_here(program)
+    assert ours.value.render().startswith(f"snippet.py:{message}")
