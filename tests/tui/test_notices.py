@@ -39,3 +39,13 @@ async def test_a_wider_screen_has_room_for_it_in_the_line_of_the_keys(opened, te
         await pilot.resize_terminal(130, 40)
         await pilot.pause()
         assert text_of(pilot).splitlines()[-1].strip() == LONG[:100].strip()
+
+
+async def test_random_numbers_that_torch_would_not_draw_are_told_at_once(opened, text_of, tmp_path):
+    program = "x = torch.rand(2, requires_grad=True)\ny = x.sum()\n"
+    for head, is_told in (("", True), ("torch.manual_seed(1)\n", False)):
+        path = tmp_path / "drawn.py"
+        path.write_text(head + program)
+        async with opened(path) as pilot:
+            shown = " ".join(text_of(pilot).split())
+            assert ("Random numbers: torch draws others in every run" in shown) is is_told
