@@ -35,19 +35,19 @@ def bind(call: syntax.Call, operation: Operation, known: Known) -> Bound:
     left_out: list[Parameter] = []
     for parameter in operation.parameters:
         argument = arguments.get(parameter.name, parameter.default)
-        if argument is REQUIRED:
+        is_left_out = parameter.name not in arguments or _is_none(argument)
+        if argument is REQUIRED or (is_left_out and owner(call) in parameter.required_by):
             raise NoRoomError(
                 f"`{call.function}` is called without `{parameter.name}`",
                 call.span,
-                expected=signature(operation, call.function),
+                expected=signature(operation, call.function, owner(call)),
             )
         if parameter.refusal:
             _check_refused(parameter, argument, call)
         if parameter.is_ignored or parameter.refusal:
             continue
         if parameter.kind is Kind.OPERANDS:
-            is_written = isinstance(argument, syntax.Sequence)
-            operands += argument.items if is_written else [syntax.Star(argument, argument.span)]
+            operands += _operands(parameter, argument, call)
         elif parameter.kind is not Kind.OPERAND:
             attributes[parameter.name] = (
                 _attribute(parameter, literal(argument, known), argument.span, call)
@@ -63,6 +63,11 @@ def bind(call: syntax.Call, operation: Operation, known: Known) -> Bound:
     return tuple(operands), attributes or NO_ATTRIBUTES
 
 
+def owner(call: syntax.Call) -> str:
+    """What a function is taken from: `torch`, `F`, `linalg`, or `Tensor` for a method."""
+    return call.prefix.rpartition(".")[2] if call.receiver is None else "Tensor"
+
+
 def _arguments(
     call: syntax.Call, operation: Operation, parameters: tuple[Parameter, ...]
 ) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def _arguments(
         rest = given[position:]
         if not rest:
             break
-        if parameter.kind in (Kind.SHAPE, Kind.OPERANDS) and _may_be_rest(rest):
+        if _may_be_rest(parameter, rest):
             whole = Span(rest[0].span.start, rest[-1].span.stop)
             bound[parameter.name] = syntax.Sequence(rest, whole)
             given = given[:position]
@@ -83,7 +88,7 @@ def _arguments(
         raise NoRoomError(
             f"`{call.function}` takes at most {len(parameters)} arguments",
             given[len(parameters)].span,
-            expected=signature(operation, call.function),
+            expected=signature(operation, call.function, owner(call)),
         )
     keywords = {name: one.name for one in parameters for name in (one.name, *one.aliases)}
     for name, argument in call.keywords:
@@ -92,7 +97,7 @@ def _arguments(
             raise NoRoomError(
                 f"`{call.function}` has no keyword `{name}`",
                 call.keyword_spans.get(name, argument.span),
-                expected=signature(operation, call.function),
+                expected=signature(operation, call.function, owner(call)),
                 fix=did_you_mean(name, list(keywords)),
             )
         if parameter_name in bound:
@@ -101,8 +106,10 @@ def _arguments(
     return bound
 
 
-def _may_be_rest(rest: tuple[Expression, ...]) -> bool:
-    """Whether arguments can be the items of one list: `view(2, -1)`, but not `cat([a, b], 0)`."""
+def _may_be_rest(parameter: Parameter, rest: tuple[Expression, ...]) -> bool:
+    """Whether arguments can be the items of one list: `view(2, -1)`, but not `cat(hs, 0)`."""
+    if parameter.kind is not Kind.SHAPE and not parameter.is_spread:
+        return False
     if len(rest) == 1:
         return isinstance(rest[0], syntax.Star)
     return not isinstance(rest[0], syntax.Sequence)
@@ -134,9 +141,21 @@ def _neutral(parameter: Parameter, call: syntax.Call, operation: Operation) -> E
         raise NoRoomError(
             f"`{call.function}` needs `{parameter.name}` where what follows it is given",
             call.span,
-            expected=signature(operation, call.function),
+            expected=signature(operation, call.function, owner(call)),
         )
     return syntax.Number(parameter.neutral, call.span)
+
+
+def _operands(
+    parameter: Parameter, argument: Expression, call: syntax.Call
+) -> tuple[Expression, ...]:
+    """The items of a list that is written out, or what has them when it is computed."""
+    if isinstance(argument, syntax.Sequence):
+        return argument.items
+    if isinstance(argument, syntax.Star):
+        return (argument,)
+    taker = None if parameter.is_spread else call.function
+    return (syntax.Star(argument, argument.span, taker),)
 
 
 def _operand(parameter: Parameter, argument: Any, call: syntax.Call) -> Expression:
@@ -152,10 +171,12 @@ def _operand(parameter: Parameter, argument: Any, call: syntax.Call) -> Expressi
     return operand
 
 
-def signature(operation: Operation, function: str) -> str:
-    """How a function is called: `sum(input, dim=None, keepdim=False)`."""
+def signature(operation: Operation, function: str, place: str = "") -> str:
+    """How a function is called: `sum(input, dim=None, keepdim=False)`; `place` is its owner."""
     parts = [
-        one.name if one.default is REQUIRED else f"{one.name}={one.default!r}"
+        one.name
+        if one.default is REQUIRED or place in one.required_by
+        else f"{one.name}={one.default!r}"
         for one in operation.parameters
         if not one.is_ignored and not one.refusal
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 
-from backprop_engine.binding import NoRoomError, bind
+from backprop_engine.binding import NoRoomError, bind, owner
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, NEG, PROPERTIES
 from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.expressions import syntax
@@ -18,7 +18,7 @@ from backprop_engine.expressions.parser import CONSTANTS
 from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.groups import not_one_value
-from backprop_engine.literals import Known, NotWrittenError, literal
+from backprop_engine.literals import Known, NotWrittenError, Tuple, literal
 from backprop_engine.modules import Module
 from backprop_engine.operation import Operation
 from backprop_engine.scenarios import refused
@@ -62,12 +62,7 @@ def resolve(expression: Expression, variables: Container[str], known: Known) -> 
 def _operator(symbol: str, expression: Expression) -> Operation:
     operation = BINARY.get(symbol)
     if operation is None:
-        raise ProblemError(
-            f"`{symbol}` is not supported",
-            expression.span,
-            listed(BINARY),
-            "write `torch.floor(x / 2)`" if symbol == "//" else "",
-        )
+        raise ProblemError(f"`{symbol}` is not supported", expression.span, listed(BINARY))
     return operation
 
 
@@ -103,7 +98,7 @@ def unknown_property(expression: syntax.Attribute) -> ProblemError:
 def _subscript(expression: syntax.Subscript, known: Known) -> Call:
     items: list[Any] = []
     operands: list[Expression] = [expression.receiver]
-    for item in expression.items:
+    for item in _index_items(expression):
         if isinstance(item, syntax.Dots):
             items.append(...)
         elif isinstance(item, syntax.Slice):
@@ -113,7 +108,18 @@ def _subscript(expression: syntax.Subscript, known: Known) -> Call:
             items.append(written)
             if written == FROM_OPERAND:
                 operands.append(item)
+    if len(items) == 1 and isinstance(items[0], Tuple):
+        items = list(items[0])
     return Call(INDEX, tuple(operands), {"items": tuple(items)})
+
+
+def _index_items(expression: syntax.Subscript) -> tuple[Expression, ...]:
+    """The items of an index: `x[(0, 1)]` has those of `x[0, 1]`."""
+    match expression.items:
+        case (syntax.Sequence(items=items, is_tuple=True),):
+            return items
+        case items:
+            return items
 
 
 def _slice(item: syntax.Slice, known: Known) -> slice:
@@ -137,7 +143,7 @@ def _index_literal(item: Expression, known: Known) -> int | tuple[int, ...] | st
     if value is None:
         return None
     if isinstance(value, tuple):
-        return tuple(_whole(item, one) for one in value)
+        return type(value)(_whole(item, one) for one in value)
     return _whole(item, value)
 
 
@@ -147,9 +153,9 @@ def _whole(place: Expression, value: Any) -> int:
     return value
 
 
-def _forms(function: str, owner: str) -> tuple[Operation, ...]:
+def _forms(function: str, place: str) -> tuple[Operation, ...]:
     """The operations by a name; `torch.linalg.norm` is another function than `torch.norm`."""
-    return FUNCTIONS.get(f"{owner}.{function}") or FUNCTIONS.get(function, ())
+    return FUNCTIONS.get(f"{place}.{function}") or FUNCTIONS.get(function, ())
 
 
 def written(function: syntax.FunctionName) -> str:
@@ -166,8 +172,7 @@ def function_value(function: syntax.FunctionName) -> Module:
 
 def _call(call: syntax.Call, variables: Container[str], known: Known) -> Call:
     # `x.unfold` is another function than `F.unfold`.
-    owner = call.prefix.rpartition(".")[2] if call.receiver is None else "Tensor"
-    forms = _forms(call.function, owner)
+    forms = _forms(call.function, owner(call))
     if not forms:
         raise _unknown_function(call, variables)
     problems: list[ProblemError] = []

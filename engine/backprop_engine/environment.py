@@ -29,6 +29,7 @@ from backprop_engine.limits import MAX_NESTING
 from backprop_engine.literals import (
     NotWrittenError,
     Question,
+    Tuple,
     answer,
     is_number,
     literal,
@@ -71,8 +72,6 @@ class Environment:
         self.groups: dict[str, Group] = {}
         self._tensors: set[int] = set()
         """The inputs that the program makes itself, as `torch.tensor(…)`."""
-        self._whole: set[int] = set()
-        """Nodes that are whole numbers of Python's."""
         self._tuples: dict[int, tuple[Any, ...]] = {}
         """Short lists of numbers, by their nodes: `(3, 2)` may be a shape, too."""
         self._sizes: dict[tuple[Expression, int], Any] = {}
@@ -156,19 +155,17 @@ class Environment:
         settled: Value = settle(float(value) if is_whole else value, dtype)
         node = self.graph.add_constant(settled, span)
         if is_whole:
-            self._whole.add(node)
+            self.graph.whole.add(node)
         return node
 
     def _note_whole(self, node: int) -> None:
         """Remember a node that Python computes from whole numbers to a whole number."""
-        operation = self.graph.operation[node]
-        if (
-            self.graph.is_number[node]
-            and operation is not None
-            and operation.name in _WHOLE
-            and self._whole.issuperset(self.graph.operands[node])
-        ):
-            self._whole.add(node)
+        operation, graph = self.graph.operation[node], self.graph
+        if not graph.is_number[node] or operation is None:
+            return
+        is_counted = operation.name in _WHOLE and graph.whole.issuperset(graph.operands[node])
+        if is_counted and float(graph.value[node]).is_integer():
+            graph.whole.add(node)
 
     def _known(self, expression: Expression) -> Any:
         """The number or the shape that a name or a question stands for, as Python has it."""
@@ -200,7 +197,8 @@ class Environment:
         if isinstance(result, int):
             return self._number_of(result, name.span)
         if isinstance(result, Bundle) and 0 < len(result) <= MAX_NESTING:
-            return tuple(self._number_of(one, name.span) for one in result.items)
+            numbers = tuple(self._number_of(one, name.span) for one in result.items)
+            return Tuple(numbers) if result.is_tuple else numbers
         raise NotWrittenError(name.span)
 
     def _number_of(self, result: Result, span: Span) -> int | float:
@@ -210,7 +208,21 @@ class Environment:
         if not isinstance(result, int) or not self.graph.is_number[result]:
             raise NotWrittenError(span)
         value = self.graph.value[result]
-        return int(value) if result in self._whole else float(value)
+        if not self._is_known(result):
+            raise NotWrittenError(
+                span, "this number is read from a tensor, and must be known before"
+            )
+        return int(value) if result in self.graph.whole else float(value)
+
+    def _is_known(self, node: int) -> bool:
+        """Whether a number is made of numbers that are written out, by no tensor's `item()`."""
+        pending = [node]
+        while pending:
+            one = pending.pop()
+            if not self.graph.is_number[one]:
+                return False
+            pending += self.graph.operands[one]
+        return True
 
     def _measure(self, asked: Question, result: Result) -> Any:
         if isinstance(result, int):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from backprop_engine.budget import Budget, LimitError
 from backprop_engine.calls import resolve, unknown_property
-from backprop_engine.catalogue import BINARY, INDEX, OPERATIONS, PROPERTIES
+from backprop_engine.catalogue import BINARY, INDEX, PROPERTIES
+from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.environment import Result, UnmeasuredError
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
@@ -18,18 +19,17 @@ from backprop_engine.expressions.syntax import (
     Statement,
     Unpacking,
 )
-from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.groups import (
     Bundle,
+    Counting,
     Group,
     Outputs,
     check_count,
     not_one_value,
     position_of,
 )
-from backprop_engine.leaves import Leaves
 from backprop_engine.limits import MAX_NODES
-from backprop_engine.operation import OperandError, Operation
+from backprop_engine.python_functions import PythonFunctions, open_list
 from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.pasted import leaf_subject
 from backprop_engine.scenarios.scenario import Scenario
@@ -40,6 +40,7 @@ from backprop_engine.tasks import (
     Begin,
     Collect,
     Comprehend,
+    Extreme,
     Filled,
     Gather,
     MakeLeaf,
@@ -48,33 +49,11 @@ from backprop_engine.tasks import (
     Task,
     Total,
 )
-from backprop_engine.values import full_like, is_float
+from backprop_engine.values import full_like
 
 _ADD: Final = BINARY["+"]
-_FLOAT: Final = OPERATIONS["float"]
 _NO_MORE: Final = object()
 _LIKE: Final = {"ones_like": 1.0, "zeros_like": 0.0}
-
-
-def _is_total(expression: Expression) -> TypeGuard[syntax.Call]:
-    """Whether it may be Python's `sum`, of a list and maybe a start."""
-    return (
-        isinstance(expression, syntax.Call)
-        and expression.function == "sum"
-        and expression.receiver is None
-        and not expression.prefix
-        and 1 <= len(expression.arguments) <= 2
-        and not expression.keywords
-    )
-
-
-def _open(expression: Expression, pending: list[Task]) -> None:
-    """Evaluate a list that is written out item by item, even if numbers are all that is in it."""
-    if isinstance(expression, syntax.Sequence):
-        pending.append(Collect(expression.items))
-        pending.extend(reversed(expression.items))
-    else:
-        pending.append(expression)
 
 
 def _model(call: syntax.Call) -> Expression:
@@ -87,7 +66,7 @@ def _model(call: syntax.Call) -> Expression:
     return given[0]
 
 
-class Evaluation(Leaves):
+class Evaluation(PythonFunctions):
     """A scenario's statements run on a new graph; `assigned` has what `compute` assigns."""
 
     def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
@@ -225,7 +204,7 @@ class Evaluation(Leaves):
         pending: list[Task] = []
         results: list[Result] = []
         if is_gone_through:
-            _open(root, pending)
+            open_list(root, pending)
         else:
             pending.append(root)
         while pending:
@@ -241,8 +220,8 @@ class Evaluation(Leaves):
                     results.append(self.graph.add_constant(value, task.span, is_tensor=True))
                 case MakeLeaf(call=call):
                     results.append(self._make_leaf(call, results.pop()))
-                case Collect(items=items):
-                    results.append(Bundle(self._parts(results, items)))
+                case Collect(items=items, is_tuple=is_tuple):
+                    results.append(Bundle(self._parts(results, items), is_tuple))
                 case PickNamed(attribute=attribute):
                     results.append(self._pick_named(results.pop(), attribute))
                 case Measure(asked=asked, expression=expression):
@@ -253,6 +232,8 @@ class Evaluation(Leaves):
                     results.append(self._list(call, given))
                 case AddUp(call=call):
                     results.append(self._add_up(call, results))
+                case Extreme(call=call):
+                    results.append(self._extreme(call, results))
                 case Begin(made=made):
                     pending.append(self._begin_comprehension(made, results.pop()))
                 case Comprehend():
@@ -283,7 +264,7 @@ class Evaluation(Leaves):
         elif isinstance(task, syntax.Star):
             pending.append(task.value)
         elif isinstance(task, syntax.Sequence):
-            _open(task, pending)
+            open_list(task, pending)
         elif isinstance(task, syntax.Call) and self._begin_call(task, pending):
             return
         elif isinstance(task, syntax.Attribute) and task.name not in PROPERTIES:
@@ -308,9 +289,9 @@ class Evaluation(Leaves):
         """Begin a comprehension or a call of a function for lists; False for all else."""
         if isinstance(task, syntax.Comprehension):
             pending.append(Begin(task))
-            _open(task.iterable, pending)
-        elif _is_total(task):
-            pending += [Total(task), task.arguments[0]]
+            open_list(task.iterable, pending)
+        elif self._begin_builtin(task, pending, results):
+            return True
         elif (call := self._of_lists(task)) is None:
             return False
         elif call.function == "range":
@@ -320,7 +301,7 @@ class Evaluation(Leaves):
             lists = call.arguments if call.function == "zip" else call.arguments[:1]
             pending.append(Gather(call, lists))
             for one in reversed(lists):
-                _open(one, pending)
+                open_list(one, pending)
         return True
 
     def _plan(self, task: Expression, pending: list[Task]) -> None:
@@ -366,24 +347,6 @@ class Evaluation(Leaves):
             self._rebind(name, result)
         results.append(Bundle(task.items))
 
-    def _total_of(self, call: syntax.Call, pending: list[Task], results: list[Result]) -> None:
-        """`sum` as Python has it for lists, from 0 on; of one tensor it is torch's."""
-        if isinstance(results[-1], int):
-            pending.append(Apply(resolve(call, self._seen, self._known), call.span))
-            return
-        start = call.arguments[1] if len(call.arguments) > 1 else syntax.Number(0, call.span)
-        pending += [AddUp(call), start]
-
-    def _add_up(self, call: syntax.Call, results: list[Result]) -> int:
-        """The items of a list added to a start, one after the other."""
-        total = self._one(results.pop(), call.arguments[-1])
-        items, count = self._items(results.pop(), call.arguments[0])
-        self._spend(count, call.span)
-        for item in items:
-            one = self._one(item, call.arguments[0])
-            total = self._applied(_ADD, (total, one), NO_ATTRIBUTES, call.span)
-        return total
-
     # Operations
 
     def _apply(self, task: Apply, results: list[Result]) -> Result:
@@ -392,48 +355,52 @@ class Evaluation(Leaves):
         if operation is INDEX and not isinstance(first, int):
             del results[-len(operands) :]
             return self._pick_indexed(first, task)
+        if operation is INDEX:
+            operands, attributes = self._listed_indices(task, results)
         last = results[-1] if operands else 0
         if operation is _ADD and isinstance(first, Bundle) and isinstance(last, Bundle):
             del results[-2:]
-            return Bundle([*first.items, *last.items])
+            return Bundle([*first.items, *last.items], first.is_tuple)
         nodes = self._operands(results, operands)
         if operation.outputs is not None:
             return self._outputs(task.call, nodes, task.span)
         return self._applied(operation, nodes, attributes, task.span)
 
-    def _applied(
-        self,
-        operation: Operation,
-        nodes: tuple[int, ...],
-        attributes: Mapping[str, Any],
-        span: Span,
-    ) -> int:
-        if operation is _FLOAT and is_float(self.graph.value[nodes[0]]):
-            return nodes[0]  # as in torch: what has the dtype already is the same tensor
-        try:
-            node = self.graph.apply(operation, nodes, attributes, span)
-        except OperandError as error:
-            raise ProblemError(str(error), span, fix=error.fix) from None
-        self._note_whole(node)
-        self._check_promotion(node, span)
-        return node
+    def _listed_indices(
+        self, task: Apply, results: list[Result]
+    ) -> tuple[tuple[Expression, ...], Mapping[str, Any]]:
+        """The operands and attributes of `p[range(n), y]`, the lists among the indices written out.
 
-    def _check_promotion(self, node: int, span: Span) -> None:
-        """Refuse floats that torch makes of whole numbers in another dtype than the others have."""
-        graph, dtype = self.graph, self.scenario.default_dtype
-        if dtype in (None, graph.dtype) or graph.is_number[node] or graph.operation[node] is _FLOAT:
-            return
-        operands = graph.operands[node]
-        if is_float(graph.value[node]) and not any(
-            is_float(graph.value[one]) and not graph.is_number[one] for one in operands
-        ):
-            raise ProblemError(
-                f"torch computes this in {dtype}, its default, and all other floats here have "
-                f"{graph.dtype}",
-                span,
-                f"floats in {graph.dtype}",
-                f"begin with `torch.set_default_dtype(torch.{graph.dtype})`",
-            )
+        Their results are taken off.
+        """
+        _, operands, attributes = task.call
+        given = results[len(results) - len(operands) + 1 :]
+        if not any(isinstance(one, Counting | Bundle) for one in given):
+            return operands, attributes
+        del results[len(results) - len(given) :]
+        kept, items = [operands[0]], []
+        indices = zip(operands[1:], given, strict=True)
+        for item in attributes["items"]:
+            if item == FROM_OPERAND:
+                operand, one = next(indices)
+                if isinstance(one, Counting | Bundle):
+                    item = self._index_list(one, operand)
+                else:
+                    kept.append(operand)
+                    results.append(one)
+            items.append(item)
+        if len(given) == len(items) == 1 and isinstance(given[0], Bundle) and given[0].is_tuple:
+            items = list(items[0])
+        return tuple(kept), {"items": tuple(items)}
+
+    def _index_list(self, group: Counting | Bundle, place: Expression) -> tuple[int, ...]:
+        """The whole numbers of a list that is an index."""
+        items, count = self._items(group, place)
+        self._spend(count, place.span)
+        numbers = [self._number_of(one, place.span) for one in items]
+        if not all(isinstance(one, int) for one in numbers):
+            raise ProblemError("an index must be a whole number", place.span)
+        return tuple(int(one) for one in numbers)
 
     def _pick_indexed(self, group: Group, task: Apply) -> Result:
         """`parts[1]`, and `shape[1:]`."""
@@ -441,7 +408,7 @@ class Evaluation(Leaves):
         items = task.call.attributes["items"]
         index = items[0] if len(items) == 1 else items
         if isinstance(index, slice) and isinstance(group, Bundle):
-            return Bundle(group.items[index])
+            return Bundle(group.items[index], group.is_tuple)
         text = self._text(receiver.span)
         return self._pick(group, position_of(group, index, text, task.span), task.span)
 

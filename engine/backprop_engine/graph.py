@@ -7,8 +7,9 @@ topological order and its reverse is the order of the backward pass.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,31 @@ from backprop_engine.values import (
 )
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """What Python's `max` or `min` chose from: one of several nodes, by their values."""
+
+    function: str
+    nodes: tuple[int, ...]
+
+    def picked(self, values: Sequence[Value]) -> int:
+        """The node that is chosen: the first of equal ones, as Python does.
+
+        OperandError where two values cannot be compared to one truth value.
+        """
+        best = self.nodes[0]
+        for node in self.nodes[1:]:
+            if np.size(values[node]) != 1 or np.size(values[best]) != 1:
+                raise OperandError(
+                    "Boolean value of Tensor with more than one value is ambiguous",
+                    f"write `torch.{self.function}(…)`, or compare elements of it",
+                )
+            one, other = np.ravel(values[node])[0], np.ravel(values[best])[0]
+            if one > other if self.function == "max" else one < other:
+                best = node
+        return best
 
 
 class Graph:
@@ -62,6 +88,10 @@ class Graph:
         goes back from them."""
         self.retained: set[int] = set()
         """Computed nodes whose `.grad` is kept (`retain_grad`)."""
+        self.whole: set[int] = set()
+        """The Python numbers that are whole: with a tensor of whole numbers they stay so."""
+        self.choices: dict[Choice, int] = {}
+        """Where Python chose one of several nodes by their values, and which."""
         self.is_recording = True
         """Whether what is computed next may require grad: not so inside of `with no_grad:`."""
         self.budget = Budget()
@@ -159,7 +189,7 @@ class Graph:
             if position < len(operands) and self.requires_grad[operands[position]]:
                 raise OperandError(
                     f"`{operation.name}` has no derivative by `{name}`, which requires grad",
-                    "give it `requires_grad: false`, or write it as `torch.tensor(…)`",
+                    "take its value alone, by `.detach()`",
                 )
 
     def _are_floats(self, nodes: tuple[int, ...]) -> bool:
@@ -174,7 +204,13 @@ class Graph:
         attributes: Mapping[str, Any],
         dtype: Dtype,
     ) -> Value:
-        given = seen_in(dtype, [values[operand] for operand in operands])
+        given = [values[operand] for operand in operands]
+        if not self.whole.isdisjoint(operands) and counts(operation, map(dtype_of, given)):
+            given = [
+                int(value) if operand in self.whole and float(value).is_integer() else value
+                for operand, value in zip(operands, given, strict=True)
+            ]
+        given = seen_in(dtype, given)
         if not attributes and np.ndarray not in map(type, given):
             return settle(_evaluated(operation.forward, operation, given, attributes), dtype)
         self.budget.check_time()
@@ -183,7 +219,9 @@ class Graph:
         return settled
 
     def _makes_number(self, operation: Operation, operands: tuple[int, ...]) -> bool:
-        return operation.arithmetic and all(map(self.is_number.__getitem__, operands))
+        return operation.gives_number or (
+            operation.arithmetic and all(map(self.is_number.__getitem__, operands))
+        )
 
     def outputs(
         self, operation: Operation, operands: tuple[int, ...], attributes: Mapping[str, Any]
@@ -230,7 +268,15 @@ class Graph:
                 except OperandError as error:
                     raise RecomputingError(node, error) from error
             values[node] = output
+        self._check_choices(values)
         return other
+
+    def _check_choices(self, values: list[Value]) -> None:
+        """Raise RecomputingError where Python would choose another node by these values."""
+        for choice, node in self.choices.items():
+            if choice.picked(values) != node:
+                problem = f"Python's `{choice.function}` would choose another value here"
+                raise RecomputingError(node, OperandError(problem))
 
     def _append(
         self,
@@ -329,6 +375,15 @@ class Graph:
             values=values,
             requires_grad=tuple(bool(self.requires_grad[operand]) for operand in operands),
         )
+
+
+def counts(operation: Operation, dtypes: Iterable[str]) -> bool:
+    """Whether the whole numbers of Python's among these operands stay whole, as in torch.
+
+    They do beside whole numbers, and in arithmetic beside truth values: `i + 1`, `2 * mask`.
+    """
+    among = set(dtypes)
+    return "int64" in among or (operation.arithmetic and "bool" in among)
 
 
 class RecomputingError(Exception):

@@ -41,6 +41,8 @@ class Bundle:
     """
 
     items: list[int | Group]
+    is_tuple: bool = False
+    """Whether Python has a tuple there, which as an index is another thing than a list."""
 
     def __len__(self) -> int:
         return len(self.items)

@@ -38,6 +38,15 @@ def _is_written(part: Expression) -> bool:
     )
 
 
+def _no_list(star: syntax.Star) -> ProblemError:
+    """A tensor stands where `torch.stack` or its like takes a list."""
+    return ProblemError(
+        f"{star.taker}(): argument 'tensors' must be tuple of Tensors, not Tensor",
+        star.span,
+        f"a list of values, such as `{star.taker}([a, b])`",
+    )
+
+
 class Leaves(Looping):
     """An environment that knows what a leaf of an expression stands for."""
 
@@ -190,7 +199,8 @@ class Leaves(Looping):
     ) -> tuple[int, ...]:
         """The nodes of the last results, which are taken off; after a `*` several may be one."""
         last = results[-len(expressions) :] if expressions else ()
-        if {*map(type, last)} == {int}:  # as nearly always
+        # As nearly always.
+        if {*map(type, last)} == {int} and syntax.Star not in map(type, expressions):
             del results[-len(expressions) :]
             return tuple(cast("list[int]", last))
         return tuple(
@@ -213,7 +223,10 @@ class Leaves(Looping):
             return zip(last, expressions, strict=True)
         spread: list[tuple[Result, Expression]] = []
         for result, expression in zip(last, expressions, strict=True):
-            if isinstance(expression, syntax.Star) and not isinstance(result, int):
+            is_one = isinstance(result, int)
+            if isinstance(expression, syntax.Star) and not (is_one and expression.taker is None):
+                if expression.taker and is_one:
+                    raise _no_list(expression)
                 items = self._items(result, expression)[0]
                 spread += [(one, expression) for one in items]
             else:

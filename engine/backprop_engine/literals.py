@@ -39,6 +39,21 @@ _MATHS: Final[Mapping[str, Callable[..., Any]]] = {
     )
 }  # fmt: skip
 _BUILTINS: Final[Mapping[str, Callable[..., Any]]] = {"int": int, "float": float}
+"""Functions of Python's that make a number of whatever they are given."""
+
+
+def _rounded(number: float, digits: int | None = None) -> float:
+    """Python's `round`; ArithmeticError for more digits than any number here has."""
+    if digits is not None and abs(digits) > MAX_EXPONENT:
+        raise ArithmeticError
+    return round(number, digits)
+
+
+_OF_NUMBERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "abs": abs, "max": max, "min": min, "round": _rounded, "sum": sum,
+}  # fmt: skip
+"""Functions of Python's that make a number of numbers."""
+_TAKING_TUPLES: Final = ("prod", "max", "min", "sum")
 
 
 class NotWrittenError(ProblemError):
@@ -46,6 +61,12 @@ class NotWrittenError(ProblemError):
 
     def __init__(self, span: Span, what: str = "this must be written out, not computed") -> None:
         super().__init__(what, span, "a number, or a list of numbers")
+
+
+class Tuple(tuple[Any, ...]):
+    """What is a tuple in Python, too, and no list: as an index the two differ."""
+
+    __slots__ = ()
 
 
 class Question(NamedTuple):
@@ -87,7 +108,11 @@ def answer(asked: Question, shape: Shape, known: Known) -> Any:
         if not shape:
             raise ProblemError("a single number has no length", asked.receiver.span)
         return shape[0]
-    return shape if asked.axis is None else _picked(shape, literal(asked.axis, known), asked.axis)
+    return (
+        Tuple(shape)
+        if asked.axis is None
+        else _picked(shape, literal(asked.axis, known), asked.axis)
+    )
 
 
 def is_number(expression: Expression) -> bool:
@@ -136,7 +161,8 @@ def literal(expression: Expression, known: Known = nothing_known, depth: int = 0
         case syntax.Binary(symbol=symbol, left=left, right=right) if symbol in _ARITHMETIC:
             return _computed(expression, literal(left, known, inner), literal(right, known, inner))
         case syntax.Sequence(items=items):
-            return tuple(one for item in items for one in _items(item, known, inner))
+            written = tuple(one for item in items for one in _items(item, known, inner))
+            return Tuple(written) if expression.is_tuple else written
         case syntax.Subscript(receiver=receiver, items=(item,)):
             return _picked(literal(receiver, known, inner), _index(item, known, inner), item)
         case Call() if is_mathematics(expression) or _is_builtin(expression):
@@ -157,7 +183,8 @@ def _items(item: Expression, known: Known, depth: int) -> tuple[Any, ...]:
 
 
 def _is_builtin(call: Call) -> bool:
-    return call.receiver is None and not call.prefix and call.function in _BUILTINS
+    is_known = call.function in _BUILTINS or call.function in _OF_NUMBERS
+    return call.receiver is None and not call.prefix and is_known
 
 
 def _index(item: Expression, known: Known, depth: int) -> Any:
@@ -171,7 +198,7 @@ def _picked(group: Any, index: Any, place: Expression) -> Any:
     if not isinstance(group, tuple):
         raise NotWrittenError(place.span)
     if isinstance(index, slice):
-        return group[index]
+        return type(group)(group[index])
     if isinstance(index, bool) or not isinstance(index, int):
         raise ProblemError("an index must be a whole number", place.span)
     if not -len(group) <= index < len(group):
@@ -193,7 +220,7 @@ def _computed(expression: syntax.Binary, left: Any, right: Any) -> Any:
     """`1/8` where a number has to be written out; `x.shape[:-1] + (4, 2)` for a shape."""
     symbol = expression.symbol
     if symbol == "+" and isinstance(left, tuple) and isinstance(right, tuple):
-        return (*left, *right)
+        return Tuple((*left, *right)) if isinstance(left, Tuple) else (*left, *right)
     _number(expression, left)
     _number(expression, right)
     if symbol in ("/", "//", "%") and right == 0:
@@ -209,9 +236,9 @@ def _called(call: Call, arguments: list[Any]) -> Any:
     if call.function == "float" and arguments in (["inf"], ["-inf"], ["nan"]):
         return float(arguments[0])
     for place, one in zip(call.arguments, arguments, strict=True):
-        if not (call.function == "prod" and isinstance(one, tuple)):
+        if not (call.function in _TAKING_TUPLES and isinstance(one, tuple)):
             _number(place, one)
-    functions = _MATHS if call.prefix else _BUILTINS
+    functions = _MATHS if call.prefix else {**_BUILTINS, **_OF_NUMBERS}
     return _finite(call, functions[call.function], tuple(arguments))
 
 

@@ -213,7 +213,7 @@ class Looping(Environment):
             case "reversed":
                 return Bundle(list(columns[0])[::-1])
             case _:
-                return Bundle(list(columns[0]))
+                return Bundle(list(columns[0]), call.function == "tuple")
 
     def _first_number(self, call: syntax.Call) -> int:
         """Where `enumerate` starts to count; ProblemError for arguments that do not fit."""

@@ -96,6 +96,11 @@ class Parameter:
     """For a TEXT: the words it may be; any where there are none."""
     is_ignored: bool = False
     """Taken from a pasted call and dropped: it changes no number here (`inplace=True`)."""
+    is_spread: bool = False
+    """For OPERANDS: they are given one by one, as those of `einsum("i,i", a, b)`, or in a list."""
+    required_by: tuple[str, ...] = ()
+    """Where torch has no default for it, by the last word before the dot: `softmax` asks for a
+    `dim` in `torch` and as a method of a `Tensor`, and does without in `F`."""
     is_constant: bool = False
     """An operand that torch has no derivative by, and refuses where it requires grad."""
     refusal: str = ""
@@ -145,6 +150,8 @@ class Operation:
     """Its operands are broadcast though its elements mix, as those of a loss are."""
     arithmetic: bool = False
     """Of Python numbers it makes a Python number, as `+` does and `exp` does not."""
+    gives_number: bool = False
+    """Its output is a Python number, as that of `x.item()` is, whatever its operands are."""
     differentiable: bool = True
     """Whether the output can require grad. Whole numbers and truth values never can, so this is
     needed for `detach` and its like alone."""

@@ -36,9 +36,10 @@ class MakeLeaf(NamedTuple):
 
 
 class Collect(NamedTuple):
-    """The last results are the items of a list."""
+    """The last results are the items of a list, or of a tuple."""
 
     items: tuple[Expression, ...]
+    is_tuple: bool
 
 
 class PickNamed(NamedTuple):
@@ -69,6 +70,12 @@ class Total(NamedTuple):
 
 class AddUp(NamedTuple):
     """The last results are the list that `sum` takes, and where it starts."""
+
+    call: syntax.Call
+
+
+class Extreme(NamedTuple):
+    """The last results are what Python's `max` or `min` chooses from."""
 
     call: syntax.Call
 
@@ -104,6 +111,7 @@ Task = (
     | Gather
     | Total
     | AddUp
+    | Extreme
     | Begin
     | Comprehend
 )

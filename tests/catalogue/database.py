@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -114,6 +114,11 @@ def shared() -> dict[str, Any]:
     return {full_name(one): one for one in _database() if is_shared(one)}
 
 
+_UNDERIVABLE: Final = ("floor_divide",)
+"""Functions without a derivative in torch, which says so only when backward comes there; we say
+so at once."""
+
+
 class Answer(NamedTuple):
     """What torch answers to a sample."""
 
@@ -130,6 +135,8 @@ def run_by_torch(entry: Any, sample: Any) -> Answer:
             answer = REFLECTED[entry.name][1](sample.args[0], sample.input)
         else:
             answer = entry.op(sample.input, *sample.args, **sample.kwargs)
+    if isinstance(answer, float | int):  # of `x.item()`
+        answer = torch.as_tensor(answer, dtype=sample.input.dtype)
     is_one = not isinstance(answer, tuple | list)
     return Answer((answer,) if is_one else tuple(answer), is_one)
 
@@ -148,7 +155,8 @@ def samples(entry: Any, dtype: Dtype, most: int | None = None) -> Iterator[Any]:
         warnings.simplefilter("ignore")
         _seed(0)
         try:
-            made = entry.sample_inputs("cpu", kind, requires_grad=kind.is_floating_point)
+            has_gradients = kind.is_floating_point and entry.name not in _UNDERIVABLE
+            made = entry.sample_inputs("cpu", kind, requires_grad=has_gradients)
             listed = list(islice(made, most))
         finally:
             random.setstate(states[0])

@@ -404,8 +404,9 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
              "write the numbers out, as in `torch.tensor([0, 2, 1])`"),
         ),
         (
-            "x = torch.ones(2, requires_grad=True)\ny = x.sum()\nloss = y.item()\n",
-            "snippet.py:3:10: `item` is not supported; leave it out: every value is shown as it is",
+            "x = torch.ones(2, requires_grad=True)\ny = x.sum()\nloss = y.tolist()\n",
+            ("snippet.py:3:10: `tolist` is not supported; "
+             "write `.detach()`: the same numbers without a gradient"),
         ),
         (
             "x = torch.ones(2, requires_grad=True)\ny = x.data * 2\n",

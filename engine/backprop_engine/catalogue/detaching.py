@@ -1,8 +1,22 @@
-"""The operation that lets a value through and no gradient."""
+"""The operations that let a value through and no gradient."""
 
 from __future__ import annotations
 
-from backprop_engine.operation import Operation
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.operation import OperandError, Operation
+
+
+def _item(a: Any) -> Any:
+    if np.size(a) != 1:
+        raise OperandError(
+            f"a Tensor with {np.size(a)} elements cannot be converted to Scalar",
+            "pick one of its elements, such as `x[0].item()`",
+        )
+    return np.reshape(a, ())
+
 
 DETACHING = (
     Operation(
@@ -17,6 +31,20 @@ DETACHING = (
         "goes back through it.",
         elementwise=True,
         example="x=3, y=x**2 * detach(x**2)",
+        symbolic=lambda sympy, a: a,
+    ),
+    Operation(
+        name="item",
+        forward=_item,
+        derivatives=(),
+        gives_number=True,
+        differentiable=False,
+        notation="item({a})",
+        torch=lambda torch, a: a.detach(),
+        grad_fn="",
+        words="The one element as a number of Python's, without its history: it counts as a "
+        "constant, and no gradient goes back through it.",
+        example="x=3, y=x**2 * x.item()",
         symbolic=lambda sympy, a: a,
     ),
 )

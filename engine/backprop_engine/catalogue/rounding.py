@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.catalogue.entries import INPUT, TWO_OPERANDS, elementwise, step, unary
-from backprop_engine.operation import Application, Derivative, Kind, Parameter
-from backprop_engine.values import full_like, of_numbers, sign, where
+from backprop_engine.operation import Application, Derivative, Kind, OperandError, Parameter
+from backprop_engine.values import dtype_of, full_like, of_numbers, sign, where
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
 
@@ -230,6 +230,29 @@ DIV_MODE = elementwise(
 )
 
 
+def _floor_divide(a: Any, b: Any) -> Any:
+    if dtype_of(a) == dtype_of(b) == "int64" and np.any(np.equal(b, 0)):
+        raise OperandError("ZeroDivisionError: a whole number is divided by zero")
+    return of_numbers(np.floor_divide)(a, b)
+
+
+FLOOR_DIVIDE = elementwise(
+    "floor_divide",
+    _floor_divide,
+    notation="⌊{a}/{b}⌋",
+    symbol="//",
+    torch=lambda torch, a, b: torch.floor_divide(torch.as_tensor(a), b),
+    grad_fn="",
+    differentiable=False,
+    words="a quotient rounded down; torch has no derivative for it",
+    parameters=tuple(replace(one, is_constant=True) for one in TWO_OPERANDS),
+    arithmetic=True,
+    symbolic=lambda sp, a, b: sp.floor(a / b),
+    example="x=torch.tensor([1., 2., 3.], requires_grad=True), "
+    "i=torch.tensor([0, 3, 5]), y=x[i // 2].sum()",
+)
+
+
 def _copysign_rule(g: Any, y: Any, a: Any, _b: Any) -> Any:
     return g * where(a == 0, 0.0, y / a)
 
@@ -302,6 +325,7 @@ ROUNDING = (
     FMOD,
     REMAINDER,
     DIV_MODE,
+    FLOOR_DIVIDE,
     COPYSIGN,
     NAN_TO_NUM,
 )

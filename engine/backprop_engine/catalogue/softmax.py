@@ -13,7 +13,9 @@ _ONE_DTYPE = "leave it out: all floats have the scenario's `dtype`"
 
 _PARAMETERS = (
     Parameter("input"),
-    Parameter("dim", Kind.AXIS, None, aliases=("axis",)),
+    Parameter(
+        "dim", Kind.AXIS, None, aliases=("axis",), required_by=("torch", "special", "Tensor")
+    ),
     Parameter("_stacklevel", Kind.WHOLE, 3, is_ignored=True),
     Parameter("dtype", Kind.TEXT, None, refusal=_ONE_DTYPE),
 )

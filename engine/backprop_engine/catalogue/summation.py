@@ -155,7 +155,10 @@ EINSUM = Operation(
     torch=lambda torch, *operands, equation: torch.einsum(equation, *operands),
     grad_fn=_einsum_grad_fn,
     words="sums of products, as an equation over the letters of the axes says",
-    parameters=(Parameter("equation", Kind.TEXT), Parameter("operands", Kind.OPERANDS)),
+    parameters=(
+        Parameter("equation", Kind.TEXT),
+        Parameter("operands", Kind.OPERANDS, is_spread=True),
+    ),
     variadic=True,
     example="A=[[1,2],[3,4]], x=[5,6], v=einsum('ij,j->i', A, x), y=v.sum()",
 )

@@ -25,6 +25,12 @@ _LINE: Final = re.compile(r"(?:[^\n;#(]|\([^)]*\))*")
 _IMPORTED: Final = re.compile(r"(?P<module>[\w.]+)(?:\s+as\s+\w+)?\s*(?:,\s*|$)")
 _IMPORT: Final = re.compile(r"import\s+" + _IMPORTED.pattern)
 _FROM: Final = re.compile(r"from\s+(?P<module>[\w.]+)\s+import\s+\(?(?P<names>[^)]*)\)?\s*$")
+_PYTHONS: Final = {
+    "torch": ("sum", "max", "min", "abs", "pow", "round"),
+    "numpy": ("sum", "max", "min", "abs", "pow", "round"),
+    "math": ("pow",),
+}
+"""What `from torch import *` gives another meaning than Python's."""
 _PIECE: Final = re.compile(
     r"(?P<TEXT>(?P<prefix>[fFrRbBuU]{0,2})(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"))"
     r"|(?P<OPEN>[(\[{])|(?P<CLOSE>[)\]}])"
@@ -74,6 +80,10 @@ def skip_import(reading: Reading, start: int, libraries: AbstractSet[str]) -> in
     if whole:
         _check_module(reading, start + whole.start("module"), whole["module"])
         _check_aliases(reading, start + whole.start("names"), whole["names"], libraries)
+        names = whole["names"].replace(",", " ").split()
+        if names == ["*"]:
+            names = list(_PYTHONS.get(whole["module"], ()))
+        reading.imported |= dict.fromkeys(names, whole["module"])
         return stop
     one = _IMPORT.match(text)
     while one:

@@ -125,7 +125,7 @@ def tokens(reading: Reading) -> Iterator[Token]:
             # `nn.ReLU()(x)` is no product: a module is called.
             is_call = kind == "LPAR" and last.start in reading.modules
             yield _token(reading, *("_APPLY", "") if is_call else ("STAR", "*"), start, start)
-        yield _token(reading, kind, text[start:at], start, at)
+        yield _token(reading, kind, _written(reading, kind, text[start:at]), start, at)
     yield from _finish(reading)
 
 
@@ -180,7 +180,16 @@ def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
         if dotted and not (reading.last and reading.last.kind == "_DOT"):
             called = _CALL.match(text, dotted.end())
             return ("FUNCTION" if called else "CONSTANT"), dotted.end()
+    is_called = name in reading.imported and _CALL.match(text, stop)
+    if is_called and not reading.has(name) and not (reading.last and reading.last.kind == "_DOT"):
+        return "FUNCTION", stop
     return "NAME", stop
+
+
+def _written(reading: Reading, kind: str, text: str) -> str:
+    """A token's text; of a function that is imported by its name `torch.max` for `max`."""
+    module = reading.imported.get(text) if kind == "FUNCTION" else None
+    return f"{module}.{text}" if module else text
 
 
 def _keyword(reading: Reading, word: str, start: int) -> str:
@@ -220,7 +229,8 @@ def _count_brackets(reading: Reading, kind: str, sign: str, start: int) -> None:
 
 
 def _makes_module(reading: Reading, function: Place) -> bool:
-    prefix, _, name = reading.text(function.start, function.stop).rpartition(".")
+    text = reading.text(function.start, function.stop)
+    prefix, _, name = _written(reading, "FUNCTION", text).rpartition(".")
     return prefix.split(".")[-1].strip() == "nn" and name.strip()[:1].isupper()
 
 

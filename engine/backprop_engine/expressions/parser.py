@@ -221,7 +221,7 @@ class _Builder(Transformer[Token, Any]):
         if len(parts) == 1:
             return parts[0]
         span = Span(parts[0].start, parts[-1].stop)
-        return _leaf(Sequence(tuple(part.expression for part in parts), span))
+        return _leaf(Sequence(tuple(part.expression for part in parts), span, is_tuple=True))
 
     @v_args(inline=True)
     def unpack(self, left: tuple[Name, ...] | _Part, _: Token, value: _Part) -> Unpacking:
@@ -306,7 +306,8 @@ class _Builder(Transformer[Token, Any]):
         depth = 1 + max((part.depth for part in parts), default=0)
         if depth > MAX_NESTING:
             raise mistakes.nested_too_deep(span, MAX_NESTING)
-        made = Sequence(tuple(part.expression for part in parts), span)
+        is_tuple = children[0] == "("
+        made = Sequence(tuple(part.expression for part in parts), span, is_tuple)
         return _leaf(made)._replace(depth=depth)
 
     @v_args(inline=True)

@@ -51,6 +51,8 @@ class Reading:
     """Names known to be variables from the start, even where they look like a module's."""
     assigned: set[str] = field(default_factory=set)
     """Names that the text itself has made variables so far."""
+    imported: dict[str, str] = field(default_factory=dict)
+    """Names that mean a library's function, with its module: by `from torch import max`."""
     count: int = 0
     """How many tokens were handed out."""
     before: Place | None = None

@@ -51,6 +51,8 @@ class Sequence:
 
     items: tuple[Expression, ...]
     span: Span
+    is_tuple: bool = False
+    """Whether it is a tuple: as an index `x[(0, 1)]` is `x[0, 1]`, and `x[[0, 1]]` picks twice."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +61,9 @@ class Star:
 
     value: Expression
     span: Span
+    taker: str | None = ""
+    """Where no `*` is written: the function that takes a list, `stack` in `stack(hs)`; None where
+    it takes one value as well, as `einsum` does."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -102,5 +102,7 @@ class Scenario:
     retained: tuple[Retain, ...] = ()
     tensors: Mapping[Expression, Value] = field(default_factory=dict)
     """What the calls that write a tensor out, such as `torch.ones(3)`, stand for."""
+    is_program: bool = False
+    """Whether it was written for Python: a bare `sum` or `max` is Python's own then."""
     note: str = ""
     """What is to be told of random numbers that torch would not draw."""

@@ -41,8 +41,8 @@ def read_shorthand(excerpt: Excerpt) -> Scenario:
     """
     statements = parse_program(excerpt, shorthand=True)
     if makes_tensors(statements):
-        return _scenario(excerpt, statements, ())
-    return _scenario(excerpt, *_inputs_apart(statements))
+        return _scenario(excerpt, statements, (), is_program=True)
+    return _scenario(excerpt, *_inputs_apart(statements), is_program=False)
 
 
 def read_snippet(excerpt: Excerpt) -> Scenario:
@@ -50,7 +50,7 @@ def read_snippet(excerpt: Excerpt) -> Scenario:
 
     Raises as `read_shorthand` does.
     """
-    return _scenario(excerpt, parse_program(excerpt), (), as_torch=True)
+    return _scenario(excerpt, parse_program(excerpt), (), is_program=True, as_torch=True)
 
 
 def _scenario(
@@ -58,6 +58,7 @@ def _scenario(
     statements: Iterable[Statement],
     inputs: Iterable[Input],
     *,
+    is_program: bool,
     as_torch: bool = False,
 ) -> Scenario:
     program = read_program(excerpt.source, statements, inputs, as_torch=as_torch)
@@ -75,6 +76,7 @@ def _scenario(
         program.default_dtype,
         retained=program.retained,
         tensors=program.tensors,
+        is_program=is_program,
         note=program.note,
     )
 

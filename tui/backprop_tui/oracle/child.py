@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.graph import counts
 from backprop_tui.oracle.protocol import decode_attribute, decode_value, encode_value
 from backprop_tui.oracle.serving import UnavailableError, run
 
@@ -27,6 +28,10 @@ Key = tuple[Any, int]
 
 _NO_MEMORY = "can't allocate memory"
 """How torch says so, in a RuntimeError like any other."""
+
+
+class Whole(int):
+    """A whole number that the program writes out: beside floats it is a float, as ours is."""
 
 
 @dataclass
@@ -71,6 +76,7 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
     torch.set_default_dtype(getattr(torch, request["dtype"]))
     numbers, requires_grad = set(request["numbers"]), set(request["requires_grad"])
     retained, cut_off = set(request["retained"]), set(request["cut_off"])
+    whole = set(request["whole"])
     for node, (name, operands) in enumerate(
         zip(request["operations"], request["operands"], strict=True)
     ):
@@ -86,6 +92,8 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
                 result = result.detach()
             if node in requires_grad:  # a value that was made a leaf
                 result = result.detach().requires_grad_()
+        if node in whole and float(result).is_integer():
+            result = Whole(result)
         program.results.append(result)
         _enter(program, node, operands)
         if node in retained:
@@ -111,13 +119,22 @@ def _apply(
     operation = OPERATIONS[name]
     attributes = {key: decode_attribute(one) for key, one in encoded.items()}
     values = [program.results[operand] for operand in operands]
-    if is_number:
+    if not counts(operation, map(_dtype, values)):
+        values = [float(one) if isinstance(one, Whole) else one for one in values]
+    if is_number and not operation.gives_number:
         # Python computes with its numbers in float64, and so does a tensor of them.
         values = [program.torch.as_tensor(value, dtype=program.torch.float64) for value in values]
     elif not operation.arithmetic:
         values = [program.torch.as_tensor(value) for value in values]
     result = operation.torch(program.torch, *values, **attributes)
     return result.item() if is_number else result
+
+
+def _dtype(value: Any) -> str:
+    """The dtype of a tensor, as we call it, or that of the tensor a number is from."""
+    if isinstance(value, Whole | float):
+        return ""
+    return str(value.dtype).removeprefix("torch.") if hasattr(value, "dtype") else "int64"
 
 
 def _enter(program: Program, node: int, operands: Sequence[int]) -> None:

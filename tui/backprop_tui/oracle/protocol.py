@@ -42,7 +42,8 @@ def decode_value(encoded: Any, dtype: Dtype) -> Value:
 def encode_attribute(attribute: Any) -> Any:
     """An attribute of an operation: numbers, texts, None, tuples, slices, `...`, arrays."""
     if isinstance(attribute, tuple | list):
-        return {type(attribute).__name__: [encode_attribute(item) for item in attribute]}
+        kind = "tuple" if isinstance(attribute, tuple) else "list"
+        return {kind: [encode_attribute(item) for item in attribute]}
     if isinstance(attribute, slice):
         parts = (attribute.start, attribute.stop, attribute.step)
         return {"slice": [encode_attribute(part) for part in parts]}
@@ -81,6 +82,7 @@ def encode_request(trace: Trace) -> dict[str, Any]:
         "retained": sorted(graph.retained),
         "cut_off": [n for n in nodes if graph.is_cut_off(n)],
         "numbers": [n for n in nodes if graph.is_number[n]],
+        "whole": sorted(graph.whole),
         "attributes": {
             str(n): {key: encode_attribute(one) for key, one in attributes.items()}
             for n, attributes in graph.attributes.items()

@@ -1,0 +1,206 @@
+"""What is Python's in a program: its own functions, whole numbers, lists, and numbers of tensors.
+
+Real Python and real torch run the same text and are the judge.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from tests.oracle.test_pasting import array, run_by_python, run_here
+
+from backprop_engine.graph import RecomputingError
+from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_engine.source import ScenarioError, Source
+from backprop_tui.oracle.agreement import agreement
+from backprop_tui.oracle.report import Ready
+
+PROGRAMS = {
+    "Python's sum goes along the first axis": """
+x = torch.tensor([[1., 2.], [3., 4.]], requires_grad=True)
+y = (sum(x)**2).sum() + sum(x, torch.tensor([1., 2.])).sum() + sum(x.sum(0), 1.5)
+y.backward()
+""",
+    "Python's max is the first of equal ones": """
+x = torch.tensor([3., 5., 5.], requires_grad=True)
+y = max(x) + min(x) * max(x[0], 0) + max(2, 3) * abs(x[1]) + pow(x[2], 2)
+y.backward()
+""",
+    "Python's max of rows and of lists": """
+x = torch.tensor([[1., 2.]], requires_grad=True)
+z = torch.tensor([1., 5.], requires_grad=True)
+y = max(x).sum() + max([x.sum(), z.sum(), 4]) + min(v * v for v in z)
+y.backward()
+""",
+    "Python's functions of numbers": """
+x = torch.tensor([[1., 2.]], requires_grad=True)
+n = max(x.shape)
+y = (x * n / sum(x.shape)).sum() + torch.zeros(max(2, 3)).sum() + round(2.6) * round(0.123, 2)
+y = y + sum(range(4)) * x.sum() + max(range(3)) + sum([1, 2, 3])
+y.backward()
+""",
+    "torch's functions by Python's names": """
+from torch import max, sum, tensor
+x = tensor([3., 5., 5.], requires_grad=True)
+y = max(x) + sum(x * x)
+y.backward()
+""",
+    "all of torch's names": """
+from torch import *
+x = tensor([[3., 5., 5.]], requires_grad=True)
+y = max(x) + sum(x)
+y.backward()
+""",
+    "functions and modules by their names alone": """
+from torch import tensor
+from torch.nn import Parameter, ReLU
+from torch.nn.functional import relu, softmax
+x = Parameter(tensor([3., -5., 5.]))
+y = softmax(relu(x))[0] + ReLU()(x).sum()
+y.backward()
+""",
+    "a number of a tensor has no history": """
+x = torch.tensor([1., 2.], requires_grad=True)
+s = x.sum().item()
+y = x.sum() * s + s ** 2 + float(x[0]) * x[1] + x[1] * x[1].item()
+y.backward()
+""",
+    "whole numbers stay whole": """
+i = torch.tensor([0, 2, 1])
+m = torch.tensor([True, False, True])
+n = 2
+a = i + 1
+b = i + 1.0
+c = i / 2
+d = i * 2 + torch.tensor(3)
+e = (i + 1) // torch.tensor([1, 2, 3])
+f = i * n + n * 3
+g = 2 ** (i + 1)
+h = torch.where(i > 0, i, 0)
+k = m * 2 + 1
+x = torch.tensor([1., 2., 3., 4.], requires_grad=True)
+y = x[i + 1].sum() + x[i * 2 - i].sum() + x[i // 2].sum() + x[3 - i].sum() + x[-i].sum()
+z = y + (x[:3] * b * c + d + e + f + g + h + k).sum() + (x.detach() // -0.3 * x).sum() + 7 // n
+z.backward()
+""",
+    "a whole number of a tensor": """
+x = torch.tensor([1., 2., 3., 4.], requires_grad=True)
+i = torch.tensor(1)
+j = i + i.item()
+y = x[i + 1] * x[i.item()] * i.item() + x[j]
+for k in range(2):
+    y = y + x[i + k] * (i + k)
+y.backward()
+""",
+    "a range, a list and a tuple as an index": """
+x = torch.arange(12.).reshape(3, 4).requires_grad_()
+i, j, k = (0, 1), [0, 1], torch.tensor([2, 0])
+pair = (0, 1)
+a = x[(0, 1)] + x[pair] + x[tuple(range(2))] + x[(k, 1)].sum()
+b = x[[0, 1]] + x[j] + x[list(range(2))] + x[range(2)] + x[None, range(2), :]
+c = x[range(3), [0, 2, 1]] + x[list(range(len(x))), torch.tensor([0, 1, 3])] + x[range(3), k[0]]
+d = x[[n for n in range(3)], j + [2]] + x[..., range(2)].sum() + x[()].sum() + x[(0, 1), 2].sum()
+y = a + b.sum() + c.sum() + d.sum() + x[range(0)].sum()
+y.backward()
+""",
+    "lists that are joined by their name": """
+x = torch.tensor([[1., 2.], [3., 4.]], requires_grad=True)
+hs = [x, x * 2]
+a = torch.stack(hs, 1)
+b = torch.cat(hs, 0) * torch.cat(tuple(hs), dim=0)
+c = torch.stack([*x], 1) @ torch.stack(list(x)) + torch.einsum("ij,jk->ik", hs)
+d = torch.cat([h * 2 for h in hs], -1).sum() + torch.einsum("ij->", x)
+y = a.sum() + b.sum() + c.sum() + d
+y.backward()
+""",
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
+def test_a_program_leaves_what_python_and_torch_leave_and_the_torch_process_agrees(oracle, program):
+    theirs, trace = run_by_python(program), run_here(program)
+    named = {**trace.graph.inputs, **{n: i for n, i in trace.assigned.items() if "@" not in n}}
+    for name, node in named.items():
+        ours, value = trace.node(node), theirs[name]
+        np.testing.assert_allclose(ours.value, array(value), rtol=1e-12, err_msg=name)
+        if hasattr(value, "grad_fn"):
+            assert np.asarray(ours.value).dtype == array(value).dtype, name
+            assert ours.requires_grad == value.requires_grad, name
+            assert ours.grad_fn == ("" if value.grad_fn is None else value.grad_fn.name()), name
+    for name, node in trace.graph.inputs.items():
+        grad = theirs[name].grad
+        assert (trace.grad(node, len(trace)) is None) == (grad is None), name
+        if grad is not None:
+            np.testing.assert_allclose(trace.grad(node, len(trace)), array(grad), rtol=1e-12)
+
+    answer = oracle.ask(trace)
+    assert isinstance(answer, Ready), answer
+    agreed = agreement(trace, answer.report)
+    assert not agreed.faulty_nodes
+    assert not agreed.faulty_steps
+    assert not answer.report.surplus
+
+
+X = "x = torch.tensor([3., 5., 5.], requires_grad=True)\n"
+REFUSED_BY_BOTH: dict[str, tuple[str, type[Exception], str]] = {
+    "max of rows": ("y = max(x, 0)", RuntimeError, "Boolean value of Tensor with more than one"),
+    "max of nothing": ("y = max([])", ValueError, "arg is an empty sequence"),
+    "round of a tensor": ("y = round(x)", TypeError, "type Tensor doesn't define __round__ method"),
+    "item of three": ("y = x.item()", RuntimeError, "a Tensor with 3 elements cannot be converted"),
+    "softmax without dim": ("y = torch.softmax(x)[0]", TypeError, "softmax"),
+    "log_softmax of None": ("y = x.log_softmax(None)[0]", TypeError, "log_softmax"),
+    "special softmax": ("y = torch.special.softmax(x)[0]", TypeError, "softmax"),
+    "stack of a tensor": ("y = torch.stack(x, 1)", TypeError, "must be tuple of Tensors, not Tens"),
+    "whole division by 0": ("y = torch.tensor([1]) // 0", RuntimeError, "ZeroDivisionError"),
+    "sum along dim": ("y = sum(x, dim=0)", TypeError, "sum"),
+    "max along dim": ("y = max(x, dim=0)", TypeError, "max"),
+}
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "words"), REFUSED_BY_BOTH.values(), ids=list(REFUSED_BY_BOTH)
+)
+def test_what_python_or_torch_refuses_is_refused(line: str, kind: type[Exception], words: str):
+    with pytest.raises(kind, match=re.escape(words)):
+        run_by_python(X + line)
+    with pytest.raises(ScenarioError, match=re.escape(words)):
+        run_here(X + line)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("y = math.exp(x[0]) * x[1]", "no gradient goes back through them; write `torch.exp"),
+        ("y = (x // 2).sum()", "`floor_divide` has no derivative by `input`, which requires grad"),
+        ("y = max(x, dim=0)", "`max` is Python's own here, and does not take this; write `torch."),
+        ("y = x.tolist()", "write `.detach()`: the same numbers without a gradient"),
+    ],
+)
+def test_what_is_refused_here_alone_is_told_with_what_to_write(line: str, said: str):
+    with pytest.raises(ScenarioError) as refusal:
+        run_here(X + line)
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize("call", ["F.softmax(x)", "nn.Softmax()(x)", "F.log_softmax(x)"])
+def test_softmax_of_the_functional_kind_does_without_dim(call: str):
+    program = f"torch.set_default_dtype(torch.float64)\n{X}y = {call}[0]\ny.backward()"
+    theirs, trace = run_by_python(program), run_here(program)
+    np.testing.assert_allclose(
+        np.asarray(trace.grad(0, len(trace))), array(theirs["x"].grad), rtol=1e-12
+    )
+
+
+def test_max_in_a_scenario_is_torchs_and_shares_the_gradient():
+    trace = record(parse_shorthand(Source("<-e>", "x=[3., 5., 5.], y=max(x)")))
+    np.testing.assert_array_equal(trace.grad(0, len(trace)), [0.0, 0.5, 0.5])
+
+
+def test_with_other_values_python_would_choose_another_one_and_that_is_told():
+    trace = run_here(X + "y = max(x)\ny.backward()")
+    with pytest.raises(RecomputingError, match="Python's `max` would choose another value"):
+        trace.graph.with_leaves({0: np.array([7.0, 5.0, 5.0])})
+    assert trace.graph.with_leaves({0: np.array([3.0, 6.0, 5.0])}).value[2] == 6.0
