@@ -242,12 +242,22 @@ class Graph:
         computed anew; everything else is shared. Raises RecomputingError where an operation
         cannot take what reaches it, StoppedError once it `is_unwanted`.
         """
+        return copy(self)._recomputed(changed, Budget(is_unwanted=is_unwanted))
+
+    def in_float32(self, leaves: Mapping[int, Value], budget: Budget) -> Graph:
+        """The same graph in float32, with these values of its leaves. Raises as `with_leaves`."""
         other = copy(self)
-        other.budget = Budget(is_unwanted=is_unwanted)
-        other.value = values = list(self.value)
+        other.dtype = "float32"
+        other.scalar_rules = [None] * len(self)
+        return other._recomputed(leaves, budget)
+
+    def _recomputed(self, changed: Mapping[int, Value], budget: Budget) -> Graph:
+        """This graph, a copy of another, with values of its own."""
+        self.budget = budget
+        self.value = values = list(self.value)
         for node, value in changed.items():
             values[node] = value
-        nodes = other.budget.watched(range(len(self)))
+        nodes = self.budget.watched(range(len(self)))
         columns = zip(nodes, self.operation, self.scalar_rules, self.operands, strict=True)
         for node, operation, rules, operands in columns:
             if operation is None:
@@ -269,7 +279,7 @@ class Graph:
                     raise RecomputingError(node, error) from error
             values[node] = output
         self._check_choices(values)
-        return other
+        return self
 
     def _check_choices(self, values: list[Value]) -> None:
         """Raise RecomputingError where Python would choose another node by these values."""

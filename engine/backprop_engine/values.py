@@ -26,7 +26,9 @@ UNIT_ROUNDOFF: Final[Mapping[str, float]] = {"float64": 2.0**-53, "float32": 2.0
 
 def settle(value: Any, dtype: Dtype) -> Value:
     """`value` in the one form its kind has here: no 0-d arrays, floats in `dtype`."""
-    if type(value) is float and dtype == "float64":
+    if (type(value) is float and dtype == "float64") or (
+        type(value) is np.float32 and dtype == "float32"
+    ):
         return value
     if isinstance(value, np.ndarray) and value.ndim:
         if value.dtype is _FLOATS[dtype] or value.dtype.kind != "f":

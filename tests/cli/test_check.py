@@ -55,8 +55,22 @@ def test_one_object_a_scenario_has_exactly_these_keys(run_json, scenario):
         },
         "nodes": 8,
         "steps": 10,
+        "float32": None,
         "errors": [],
     }
+
+
+def test_what_would_not_be_finite_in_float32_is_named(run, run_json, scenario):
+    program = (
+        "a = torch.tensor(100., requires_grad=True)\nb = torch.where(a <= 0, torch.exp(a), 1 + a)\n"
+    )
+    wide, single = ("-e", program), scenario("single.py", program)
+    code, answers, _ = run_json("check", "--json", "--no-torch", *wide, single, "-e", LECTURE)
+    assert [one["float32"] for one in answers] == ["a.grad", None, None]
+    assert [one["gradients"].get("a", {}).get("engine") for one in answers] == [1.0, "nan", None]
+    assert code == 1  # the derivative is 1, and in float32 it comes out as nan
+    out = run("check", "--no-torch", *wide)[1].splitlines()
+    assert "    in float32, torch's default, a.grad would not be finite" in out
 
 
 def test_the_guide_is_right(run_json):

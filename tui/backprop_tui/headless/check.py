@@ -14,6 +14,7 @@ from backprop_engine import notation
 from backprop_engine.autopsy.report import Autopsy, autopsy
 from backprop_engine.checking.compare import Comparison
 from backprop_engine.checking.differences import FiniteDifference, finite_differences
+from backprop_engine.checking.narrow import not_finite_in_float32
 from backprop_engine.limits import DIFFERENCE_SECONDS
 from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
@@ -30,7 +31,7 @@ from backprop_tui.oracle.symbolic.client import SymbolicOracle
 from backprop_tui.oracle.symbolic.judgement import SymbolicGradient, symbolic_gradients
 
 TORCH, FINITE_DIFFERENCE, SYMBOLIC = "torch", "finite_difference", "symbolic"
-ENGINE, AUTOPSY, EXPECT = "engine", "autopsy", "expect"
+ENGINE, FLOAT32, AUTOPSY, EXPECT = "engine", "float32", "autopsy", "expect"
 _MOST_NAMED = 10
 """Inputs that a direction goes through are named."""
 MOST_FAULTS = 10
@@ -91,6 +92,8 @@ class Checked:
     """The error's message, where the scenario is about an error."""
     autopsy: Autopsy | None = None
     """Where the first inf or nan came from, if there is one that does harm."""
+    float32: str | None = None
+    """The first name that is finite, and in float32 would not be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,6 +230,7 @@ def _checked(
         formulas = asking.ask(SYMBOLIC, "Sympy", partial(_by_formulas, symbolic, trace))
     differ = partial(finite_differences, trace, seconds=seconds)
     differences = asking.ask(FINITE_DIFFERENCE, "Finite differences", differ)
+    narrow = asking.ask(FLOAT32, "The run in float32", partial(not_finite_in_float32, trace))
     found = asking.ask(AUTOPSY, "The autopsy", partial(autopsy, trace))
     complaints = [*asking.complaints, *(() if torch is None else torch.faults)]
     agreed = None if torch is None else torch.agreed
@@ -252,6 +256,7 @@ def _checked(
         notices=tuple(_notices(rows, torch=oracle is not None, symbolic=symbolic is not None)),
         departures=() if torch is None else torch.departures,
         autopsy=found,
+        float32=narrow,
     )
 
 

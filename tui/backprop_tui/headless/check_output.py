@@ -40,6 +40,7 @@ def as_json(result: Checked | Bad) -> dict[str, Any]:
         "gradients": {row.name: _row_json(row) for row in result.gradients},
         "nodes": result.nodes,
         "steps": result.steps,
+        "float32": result.float32,
         "errors": [
             {"oracle": one.oracle, "name": one.name, "message": one.message}
             for one in (*result.complaints, *result.notices, *result.departures)
@@ -94,6 +95,10 @@ def print_checked(result: Checked, out: Printer) -> None:
     if result.autopsy is not None:
         for line in autopsy_lines(result.autopsy):
             out.paragraph(line.strip(), 8 if line.startswith(" ") else 4, "dim")
+    if result.float32 is not None:
+        out.paragraph(
+            f"in float32, torch's default, {result.float32} would not be finite", 4, "dim"
+        )
     for one in result.complaints:
         out.paragraph(f"{one.oracle.replace('_', ' ')}: {one.message}", 4, "bad")
     for one in result.departures:

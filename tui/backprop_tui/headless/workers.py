@@ -179,7 +179,8 @@ class _Pool:
         if self._how.json:
             error = {"oracle": "engine", "name": None, "message": message}
             told = {"scenario": name, "ok": False, "values": {}, "gradients": {}}
-            printed = json_line(told | {"nodes": 0, "steps": 0, "errors": [error]}) + "\n"
+            told |= {"nodes": 0, "steps": 0, "float32": None, "errors": [error]}
+            printed = json_line(told) + "\n"
         return Outcome(printed, f"{name}: {message}\n", Tally(scenarios=1, failed=1))
 
 
