@@ -6,13 +6,14 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 from tests.fuzz.torch_programs.drafting import quietly
 
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui.headless.check import Bad, Checked, check_scenario
 from backprop_tui.oracle.child import answer
@@ -113,11 +114,12 @@ class Ours:
 def run_here(text: str) -> Ours:
     """Our reader, engine and oracles."""
     oracle = TorchHere()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), TemporaryDirectory() as folder:
         warnings.simplefilter("error")
+        path = Path(folder, "program.py")
+        path.write_text(text)
         try:
-            source = Source("program.py", text)
-            checked = check_scenario(source, oracle, seconds=DIFFERENCE_SECONDS)
+            checked = check_scenario(str(path), oracle, seconds=DIFFERENCE_SECONDS)
         except Exception as error:  # noqa: BLE001 - any at all is what is looked for
             return Ours(None, oracle, error)
     return Ours(checked, oracle)

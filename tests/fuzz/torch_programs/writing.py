@@ -66,7 +66,10 @@ def write(seed: int) -> str:
 
 def _style(random: Random) -> Style:
     numbers = random.choice([PLAIN, PLAIN, PLAIN, PLAIN, TIED, TIED, EXTREME])
-    dtype, said = random.choice([("float64", "once")] * 2 + [("float64", "always")] * 2)
+    dtypes = ("float32", "float32", "float64")
+    dtype, said = random.choice(dtypes), random.choice(["once", "always"])
+    if dtype == "float32" and random.random() < 0.7:
+        said = "never"
     return Style(dtype, said, numbers)
 
 
