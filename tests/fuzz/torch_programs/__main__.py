@@ -20,6 +20,8 @@ from tests.fuzz.torch_programs.writing import write
 
 _EACH = 1_000_000
 """Programs of one seed: those of the next one begin after them."""
+_MOST_NOISE = 10
+"""Lines of noise that are printed."""
 _CHECKED_OF = 20
 """One in so many is run by the command line as well."""
 
@@ -51,7 +53,8 @@ def _through_check(numbers: Sequence[int]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         odd = list(noise({str(one): write(one) for one in numbers}, Path(folder)))
     print(f"{len(numbers):6} of them through `backprop-tui check`: {len(odd)} lines of noise")
-    print(*odd, sep="\n", end="" if not odd else "\n")
+    for line in odd[:_MOST_NOISE]:
+        print(line)
     return bool(odd)
 
 

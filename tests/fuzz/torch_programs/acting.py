@@ -109,7 +109,6 @@ FLOW: Final = (
     "print({x}.shape, {s}.item())",
     "{name}",
     "assert {name}.shape == {name}.shape",
-    "{v} = {x} if True else {y}",
 )
 
 LEAVES: Final = (
@@ -123,6 +122,10 @@ LEAVES: Final = (
     "{v} = torch.arange(6.0{keyword}).reshape(2, 3).requires_grad_()",
     "{v} = torch.zeros(0{keyword})",
     "{v} = nn.Parameter({const})",
+    "torch.manual_seed({k})\n{v} = torch.randn({shape_of}{keyword}, requires_grad=True)",
+    "torch.manual_seed({k})\n{v} = torch.rand({k}, {k}{keyword})\n{w} = torch.randn({k}{keyword})",
+    "torch.manual_seed(0)\n{v} = torch.randint(0, 3, (3,))\n{w} = torch.randperm({k})",
+    "torch.manual_seed(1)\n{v} = torch.randn({x}.shape{keyword}) * {x}",
     "{v} = {const}\n{v}.requires_grad_()",
 )
 

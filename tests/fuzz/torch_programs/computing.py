@@ -169,7 +169,6 @@ PRODUCTS: Final = (
     "{v} = F.cosine_similarity({x2}, {same})",
     "{v} = torch.diag({x2})",
     "{v} = torch.tril({x2})",
-    "{v} = torch.cdist({x2}, {same})",
     "{v} = F.scaled_dot_product_attention({x3}, {same}, {same})",
 )
 
@@ -235,7 +234,6 @@ SHAPES: Final = (
     "{v} = {xd}.flip({d})",
     "{v} = torch.roll({xd}, 1, {d})",
     "{v} = F.pad({xd}, (1, 1))",
-    "{v} = {xd}.diff(dim={d})",
     "{v} = {x2}.diagonal()",
     "{v} = {xd}.unfold({d}, {upto}, 1)",
     "{v} = {x}.clone()",
