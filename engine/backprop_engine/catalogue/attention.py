@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.budget import check_product
-from backprop_engine.catalogue.softmax import softmax
+from backprop_engine.catalogue.softmax import softmax, softmax_rule
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -89,14 +89,33 @@ def _forward(a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool, scale: f
     return _attention(a, b, d, is_causal, scale) @ c
 
 
-def _again(a: Any, b: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
-    """The attention as torch's kernel computes it for the way back: exp(scores − log Σ exp)."""
+def _is_fused(shapes: tuple[Shape, ...]) -> bool:
+    """Whether torch has a kernel of its own for operands of these shapes, a mask the fourth."""
+    query, key, value, *mask = shapes
+    return (
+        len(query) == len(key) == len(value) == 4
+        and query[:2] == key[:2] == value[:2]
+        and query[3] == value[3]
+        and all(len(one) in (2, 4) for one in mask)
+    )
+
+
+def _again(
+    a: Any, b: Any, c: Any, mask: Any, is_causal: bool, scale: float | None
+) -> tuple[Any, bool]:
+    """The attention as torch computes it for the way back, and whether its own kernel does.
+
+    That has exp(scores − log Σ exp), which is another number where the log gets lost.
+    """
+    operands = (a, b, c) if mask is None else (a, b, c, mask)
+    if not _is_fused(tuple(map(shape_of, operands))):
+        return _attention(a, b, mask, is_causal, scale), False
     scores = _scores(a, b, mask, is_causal, scale)
     is_blind = np.all(scores == -np.inf, axis=-1, keepdims=True)
     scores = np.where(is_blind, 0.0, scores)
     largest = np.max(scores, axis=-1, keepdims=True, initial=-np.inf)
     total = largest + np.log(np.sum(np.exp(scores - largest), axis=-1, keepdims=True))
-    return np.where(is_blind, 0.0, np.exp(scores - total))
+    return np.where(is_blind, 0.0, np.exp(scores - total)), True
 
 
 def _to_scores(
@@ -106,8 +125,11 @@ def _to_scores(
 
     The softmax takes off Σ weights · sent, which is g · y: so torch's kernel has it.
     """
-    weights = _again(a, b, d, is_causal, scale)
-    return weights * (g @ _swapped(c) - np.sum(g * y, axis=-1, keepdims=True))
+    weights, is_fused = _again(a, b, c, d, is_causal, scale)
+    sent = g @ _swapped(c)
+    if not is_fused:
+        return softmax_rule(sent, weights, -1)
+    return weights * (sent - np.sum(g * y, axis=-1, keepdims=True))
 
 
 def _query_rule(
@@ -130,7 +152,8 @@ def _value_rule(
     g: Any, _y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
     scale: float | None,
 ) -> Any:  # fmt: skip
-    return unbroadcast(_swapped(_again(a, b, d, is_causal, scale)) @ g, shape_of(c))
+    weights, _ = _again(a, b, c, d, is_causal, scale)
+    return unbroadcast(_swapped(weights) @ g, shape_of(c))
 
 
 def _mask_rule(
@@ -141,18 +164,10 @@ def _mask_rule(
 
 def _grad_fn(application: Application) -> str:
     """torch's own kernel for four axes of equal sizes; elsewhere the product that comes last."""
-    query, key, value = application.shapes[:3]
-    has_mask = len(application.shapes) > 3
-    mask = application.shapes[3] if has_mask else ()
-    is_fused = (
-        len(query) == len(key) == len(value) == 4
-        and query[:2] == key[:2] == value[:2]
-        and query[3] == value[3]
-        and not (has_mask and (application.requires_grad[3] or len(mask) not in (2, 4)))
-    )
-    if is_fused:
+    query, key, value, *mask = application.shapes
+    if _is_fused(application.shapes) and not (mask and application.requires_grad[3]):
         return "ScaledDotProductFlashAttentionForCpuBackward0"
-    is_matrix = len(query) == len(key) == len(value) == 2 and len(mask) <= 2
+    is_matrix = len(query) == len(key) == len(value) == 2 and all(len(one) <= 2 for one in mask)
     return "MmBackward0" if is_matrix else "UnsafeViewBackward0"
 
 

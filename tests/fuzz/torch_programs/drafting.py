@@ -182,7 +182,7 @@ def is_computed(tensor: torch.Tensor) -> bool:
     try:
         return tensor.grad_fn is not None
     except RuntimeError:
-        return False
+        return True
 
 
 def written(number: float) -> str:

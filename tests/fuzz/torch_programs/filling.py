@@ -69,7 +69,7 @@ class Filling:
 
     def leaf(self) -> str:
         """A leaf that requires grad."""
-        leaves = self.draft.tensors(lambda one: one.is_leaf and one.requires_grad)
+        leaves = self.draft.tensors(lambda one: one.requires_grad and not is_computed(one))
         name = self.draft.choose(leaves)
         self.subject = self.draft.names[name]
         return name

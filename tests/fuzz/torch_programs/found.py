@@ -21,4 +21,20 @@ b = a.median(0).values
 f = (b ** 2).sum()
 f.backward()
 """,
+    "attention without a kernel of torch's own": """
+import torch
+import torch.nn.functional as F
+torch.set_default_dtype(torch.float64)
+b = torch.tensor([[[1.0], [1.0]], [[3e38], [3e38]]], requires_grad=True)
+d = F.scaled_dot_product_attention(b.detach(), b, b)
+d.sum().backward()
+""",
+    "attention with a kernel of torch's own": """
+import torch
+import torch.nn.functional as F
+torch.set_default_dtype(torch.float64)
+b = torch.tensor([[[[1.0], [1.0]], [[3e38], [3e38]]]], requires_grad=True)
+d = F.scaled_dot_product_attention(b.detach(), b.detach(), b)
+d.sum().backward()
+""",
 }
