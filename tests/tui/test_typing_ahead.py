@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 from textual import events
-from textual.command import CommandPalette
+from textual.command import CommandList
 
+from backprop_tui.palette import Palette
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
 
@@ -90,4 +91,24 @@ async def test_a_key_behind_a_choice_in_the_list_finds_the_scenario_open(opened,
         pilot.app.post_message(events.Key("ctrl+p", None))
         await type_at_once(pilot, "")
         shown = [type(one) for one in pilot.app.screen_stack[-2:]]
-        assert shown == [DebuggerScreen, CommandPalette]
+        assert shown == [DebuggerScreen, Palette]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (3, 2)])
+@pytest.mark.parametrize("key", ["pageup", "pagedown"])
+async def test_paging_reaches_the_palette_before_its_list_and_where_it_has_no_room(
+    opened, key, size
+):
+    async with opened(size=size) as pilot:
+        for typed in ("ctrl+p", key, key):
+            pilot.app.post_message(events.Key(typed, None))
+        await type_at_once(pilot, "th")
+        pilot.app.post_message(events.Key(key, None))
+        await type_at_once(pilot, "")
+        assert isinstance(pilot.app.screen, Palette)
+
+
+async def test_in_the_palette_a_page_is_a_page(opened):
+    async with opened() as pilot:
+        await pilot.press("ctrl+p", "pagedown")
+        assert pilot.app.screen.query_one(CommandList).highlighted > 1

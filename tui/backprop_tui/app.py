@@ -24,6 +24,7 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
+from textual.theme import ThemeProvider
 from textual.filter import LineFilter
 from textual.message import Message
 from textual.screen import Screen
@@ -40,7 +41,7 @@ from backprop_tui.messages import Changed, ScenarioChosen
 from backprop_tui.navigation.playing import is_playing, pause
 from backprop_tui.opening import Refusal, Target
 from backprop_tui.oracle_app import AsksSympy, AsksTorch, OracleApp
-from backprop_tui.palette import CommandList
+from backprop_tui.palette import CommandList, Palette
 from backprop_tui.patience import PATIENCE, begin
 from backprop_tui.reload.reading import read_session
 from backprop_tui.screens.debugger import DebuggerScreen
@@ -296,8 +297,13 @@ class DebuggerApp(OracleApp):
 
     def action_command_palette(self) -> None:
         """Open the palette, but not before a screen that is taken away when its work is done."""
-        if not getattr(self.screen, "ENDS_BY_ITSELF", False):
-            super().action_command_palette()
+        is_open = isinstance(self.screen, Palette)
+        if not is_open and not getattr(self.screen, "ENDS_BY_ITSELF", False):
+            self.push_screen(Palette(id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Open the palette on the themes."""
+        self.push_screen(Palette([ThemeProvider], placeholder="Search for themes…"))
 
     def action_help(self) -> None:
         """Show the help screen."""

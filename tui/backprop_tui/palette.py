@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandList as Offered
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 from backprop_tui.commands import key_name
 from backprop_tui.screens.debugger import DebuggerScreen
+
+
+class Palette(CommandPalette):
+    """Textual's, which bears keys that come before its list, and a terminal without room for it."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No paging where there is no page: there Textual (8.2.8) raises KeyError."""
+        if action == "command_list" and parameters in (("page_up",), ("page_down",)):
+            return all(one.scrollable_content_region.area for one in self.query(Offered))
+        return super().check_action(action, parameters)
 
 
 class CommandList(Provider):
