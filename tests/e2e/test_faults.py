@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -89,16 +90,70 @@ def has_taken_over(terminal, times):
 @pytest.mark.parametrize("signals", [["SIGCONT"], ["SIGSTOP", "SIGCONT"], ["SIGCONT"] * 3])
 def test_what_is_continued_takes_each_key_once_and_ends_as_ever(terminal, signals):
     one, _ = started(terminal)
-    times = takeovers(one)
+    times, steps = takeovers(one), 0
     for name in signals:
         one.child.kill(getattr(signal, name))
-        times += name == "SIGCONT"
-        wait_for(partial(has_taken_over, one, times))
+        if name == "SIGCONT":  # the next one is told only once this one is carried out
+            times, steps = times + 1, steps + 1
+            wait_for(partial(has_taken_over, one, times))
+            one.press("s")
+            one.wait_for(f"{steps}/10")
     one.press("sss")
-    one.wait_for("3/10")
+    one.wait_for(f"{steps + 3}/10")
     one.press("q")
     assert one.finish() == 0
     assert re.findall(rb"\x1b\[\?1049[hl]", one.output)[-1].endswith(b"l")
+
+
+def test_sigquit_gives_the_terminal_back_and_is_what_it_dies_of(terminal):
+    one = terminal(f"stty -g; ulimit -c 0; {program()} {SCENARIO}; echo exit code $?; stty -g")
+    one.wait_for("Basic autograd", "0/10")
+    (pid,) = children_of(one.child.pid)
+    wait_for(lambda: children_of(pid))
+    children = children_of(pid)
+    os.kill(pid, signal.SIGQUIT)
+    one.finish()
+    wait_for(lambda: not any(map(is_alive, [pid, *children])))
+    assert b"exit code 131" in one.output
+    settings = re.findall(rb"(?:[0-9a-f]+:){10,}[0-9a-f]+", one.output)
+    assert len(settings) == 2
+    assert settings[0] == settings[1]
+    for mode, left in ((b"1049", b"l"), (b"25", b"h"), (b"2004", b"l"), (b"1000", b"l")):
+        assert re.findall(rb"\x1b\[\?%b([hl])" % mode, one.output)[-1] == left
+    alone, _ = started(terminal)
+    alone.child.kill(signal.SIGQUIT)
+    alone.finish()
+    assert alone.child.signalstatus == signal.SIGQUIT
+
+
+def test_bytes_that_are_no_key_and_no_utf8_are_survived(terminal):
+    one, _ = started(terminal)
+    one.press("/")
+    one.press("Andr\xe9 ".encode("latin-1"))
+    one.wait_for("Andr�")
+    one.press("é".encode() + b"\x1b[99999999999u\x1b[:u" + "Ω".encode()[:1])
+    one.wait_for("Andr� é")
+    one.press("\x1b")
+    wait_for(lambda: one.read() and "Search" not in one.text)
+    one.press("f")
+    one.wait_for("4/10")
+    one.press("q")
+    assert one.finish() == 0
+    assert b"Traceback" not in one.output
+
+
+def test_a_latin_1_paste_is_survived_in_brackets_and_without(terminal):
+    one, _ = started(terminal)
+    one.press("w")
+    one.wait_for("an expression over names")
+    one.press(b"\x1b[200~x + caf\xe9\x1b[201~")
+    one.wait_for("x + caf�")
+    one.press("\x1b")
+    wait_for(lambda: one.read() and "an expression over names" not in one.text)
+    one.press(b"\xe9t\xe9")
+    one.press("\x11")
+    assert one.finish() == 0
+    assert b"Traceback" not in one.output
 
 
 def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(terminal):

@@ -139,6 +139,41 @@ def test_the_editor_gets_the_terminal_and_what_it_saves_is_run(terminal, tmp_pat
     assert one.finish() == 0
 
 
+def test_an_editor_that_fails_is_told_and_the_screen_comes_back(terminal, tmp_path):
+    (tmp_path / "mine.yaml").write_text(LESSON)
+    editor = tmp_path / "my editor"
+    one = terminal(f"cd {tmp_path}; {program()} mine.yaml", VISUAL="'./my editor' -f")
+    one.wait_for("Mine", "0/10")
+
+    def is_told(*texts):
+        one.press("s")
+        one.press("E")
+        one.wait_for("Mine", *texts)
+
+    is_told("./my editor cannot be started: No such file", "set $VISUAL")
+    editor.mkdir()
+    is_told("my editor cannot be started: Permission denied", "set $VISUAL to the editor")
+    editor.rmdir()
+    editor.write_text("#!/bin/sh\n")
+    is_told("my editor cannot be started: Permission denied", "set $VISUAL to the editor")
+    editor.write_text("#!/bin/sh\nkill -9 $$\n")
+    editor.chmod(0o755)
+    is_told("my editor was ended by SIGKILL")
+    editor.write_text("#!/bin/sh\nexit 3\n")
+    is_told("my editor ended with exit code 3")
+    # ^C and ^\ are typed to the editor, and end only that.
+    for key, name in (("\x03", "SIGINT"), ("\x1c", "SIGQUIT")):
+        editor.write_text('#!/bin/sh\necho "$1 $2 has it"\nulimit -c 0\nexec sleep 600\n')
+        one.press("E")
+        one.wait_for("-f mine.yaml has it")
+        one.press(key)
+        one.wait_for("Mine", f"my editor was ended by {name}")
+    one.press("f")
+    one.wait_for("forward done: y = 11", "4/10")
+    one.press("q")
+    assert one.finish() == 0
+
+
 def test_what_is_typed_in_one_go_reaches_the_prompt_that_it_opens(terminal):
     one = terminal(f"{program()} {SCENARIO}")
     one.wait_for("Basic autograd", "0/10")

@@ -198,10 +198,12 @@ def test_a_file_that_was_not_there_is_read_once_it_is(tmp_path):
         ({"EDITOR": "nano"}, ("nano",)),
         ({"VISUAL": " ", "EDITOR": "code --wait"}, ("code", "--wait")),
         ({"EDITOR": "'/a b/emacs' -nw"}, ("/a b/emacs", "-nw")),
+        ({"EDITOR": "/there/my vi"}, ("/there/my vi",)),
+        ({"EDITOR": "/away/my vi"}, ("/away/my", "vi")),
     ],
 )
 def test_the_editor_is_visual_else_editor(environment, command):
-    found = find_editor(environment, lambda _: None)
+    found = find_editor(environment, lambda name: name if name.startswith("/there/") else None)
     assert (found.command, found.told) == (command, "")
 
 
@@ -210,7 +212,12 @@ def test_without_either_one_that_is_there_is_taken_and_told():
     assert found.command == ("vi",)
     assert "neither $VISUAL nor $EDITOR" in found.told
     assert "set $EDITOR" in find_editor({}, lambda _: None)
-    assert "cannot be read" in find_editor({"EDITOR": "'vim"}, lambda _: None)
+
+
+def test_a_variable_that_names_no_editor_is_told():
+    told = find_editor({"VISUAL": "'vim"}, lambda _: None)
+    assert told == "$VISUAL cannot be read, a quote in it is not closed: 'vim"
+    assert find_editor({"EDITOR": "''"}, lambda _: None) == "$EDITOR names no command: ''"
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import os
 import signal
 
 import pytest
+from textual import events
 
 pytest.importorskip("termios", reason="Windows has a driver of its own")
 
-from backprop_tui.terminal import Output
+from backprop_tui.terminal import Keys, Output
 
 
 class Closed(io.StringIO):
@@ -54,3 +55,22 @@ def test_a_terminal_that_is_there_gets_everything():
     file = io.StringIO()
     Output(file).write("frame")
     assert file.getvalue() == "frame"
+
+
+def keys(text, reading=None):
+    return [one.key for one in (reading or Keys()).read(text) if isinstance(one, events.Key)]
+
+
+@pytest.mark.parametrize(
+    "sent", ["\x1b[99999999999u", "\x1b[1114112u", "\x1b[:u", "\x1b[48;24;80;0;0t\x1b[<0;3;3M"]
+)
+def test_a_sequence_of_no_key_means_nothing_and_the_next_key_is_heard(sent):
+    reading = Keys()
+    keys(sent, reading)
+    assert keys("s\x1b[A", reading) == ["s", "up"]
+
+
+def test_a_key_may_come_in_parts():
+    reading = Keys()
+    assert keys("\x1b[", reading) == []
+    assert keys("B", reading) == ["down"]

@@ -6,12 +6,9 @@ would take a tenth of the time until then.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import pkgutil
-import signal
-import sys
 from collections.abc import Iterable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
@@ -117,7 +114,7 @@ class DebuggerApp(OracleApp):
         """Show the list of a folder, or open what is no folder."""
         self.call_after_refresh(gc.enable)  # the command line has switched it off to start sooner
         if not self.is_headless:
-            self._end_in_order()
+            self.endings.heed()
         if isinstance(self._target, Path) and self._target.is_dir():
             from backprop_tui.screens.picker import PickerScreen
 
@@ -139,13 +136,6 @@ class DebuggerApp(OracleApp):
         from backprop_tui.terminal import TerminalDriver
 
         return TerminalDriver
-
-    def _end_in_order(self) -> None:
-        """When the system asks us to end, give the terminal back first."""
-        if sys.platform != "win32":
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, partial(self.exit, None, 128 + number))
 
     def open(self, target: Target) -> None:
         """Read `target` and show it: before the first paint, where that is soon enough."""

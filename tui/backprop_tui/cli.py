@@ -297,6 +297,7 @@ def _open(options: argparse.Namespace) -> int:
     from backprop_tui.config.settings import read_settings
     from backprop_tui.memory.keeper import Keeper
     from backprop_tui.oracle.switched_off import SwitchedOff
+    from backprop_tui.signals import end_as_told
 
     settings = read_settings(config_file())
     keeper = Keeper(state_folder(), settings.theme)
@@ -313,7 +314,9 @@ def _open(options: argparse.Namespace) -> int:
     if app.refusal is not None:
         sys.stderr.write(app.refusal.error.render() + "\n")
         return BAD
-    return app.return_code or OK
+    code = app.return_code or OK
+    end_as_told(code)
+    return code
 
 
 def _at_a_terminal() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from backprop_tui.memory.layout import Layout
 from backprop_tui.opening import Refusal, Target
 from backprop_tui.patience import PATIENCE, begin
 from backprop_tui.reload import watching
-from backprop_tui.reload.editor import Editor, at_line, find_editor
+from backprop_tui.reload.editor import Editor, find_editor, run_editor
 from backprop_tui.reload.keeping import carry
 from backprop_tui.reload.reading import read_again
 from backprop_tui.screens.debugger import DebuggerScreen
@@ -34,6 +33,7 @@ from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.session import Session
 from backprop_tui.session_app import SessionApp
 from backprop_tui.whatif import editing
+from backprop_tui.signals import Endings
 from backprop_tui.whatif.state import Wanted, WhatIf
 from backprop_tui.widgets.source_pane import step_line
 
@@ -69,6 +69,7 @@ class LivingApp(SessionApp):
         super().__init__()
         self._keeper = keeper
         self._is_fresh = fresh
+        self.endings = Endings(lambda code: self.exit(None, code))
         self._watched: watching.Watched | None = None
         self._missing = 0
         self._looks = 0
@@ -205,25 +206,22 @@ class LivingApp(SessionApp):
         if path is None or session is None:
             self._say("this scenario has no file to edit: it was given with -e")
             return
-        found = find_editor(os.environ, shutil.which)
-        if isinstance(found, str):
-            self._say(found)
+        editor = find_editor(os.environ, shutil.which)
+        if isinstance(editor, str):
+            self._say(editor)
             return
-        self._say(self._edited(found, at_line(found, path, step_line(stack(session)[-1]))))
+        self._say(self._edited(editor, path, step_line(stack(session)[-1])))
         if self._watched is not None and watching.look(path) != self._watched.read:
             self.watch_file()
             self._read_again()
 
-    def _edited(self, editor: Editor, command: list[str]) -> str:
+    def _edited(self, editor: Editor, path: Path, line: int) -> str:
         """Run the editor in the place of the screen; what there is to say of it."""
         try:
-            with self.suspend():
-                code = subprocess.run(command, check=False).returncode  # noqa: S603 - their editor
+            with self.suspend(), self.endings.left_to_editor():
+                return run_editor(editor, path, line)
         except SuspendNotSupported:
             return "this terminal cannot be lent to an editor"
-        except OSError as error:
-            return f"{command[0]} cannot be started: {error.strerror or error}"
-        return f"{command[0]} ended with exit code {code}" if code else editor.told
 
     # Memory
 

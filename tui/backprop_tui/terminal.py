@@ -1,20 +1,25 @@
 """The terminal on Linux and macOS, which may be taken away, or stopped and continued, at any time.
 
 Textual's driver begins anew whenever the process is continued, even where it has not been stopped:
-a second thread would then read the keys, and nothing would ever end it. And its thread that writes
-dies with the terminal, for which the app would wait for ever.
+a second thread would then read the keys, and nothing would ever end it. Its thread that writes
+dies with the terminal, for which the app would wait for ever; its thread that reads dies of the
+first byte that is no UTF-8, as a paste from a Latin-1 file has it, and the app with it.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import selectors
 import signal
 import termios
-from collections.abc import Callable
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 _GONE = (errno.EIO, errno.EBADF, errno.ENXIO, errno.EPIPE)
 
@@ -52,12 +57,43 @@ class TerminalDriver(LinuxDriver):
             self.suspend_application_mode()  # stopped by what no program hears of (SIGSTOP)
         super()._sigcont_application(*arguments)
 
+    def run_input_thread(self) -> None:
+        """Read keys as Textual (8.2.8) does; a byte that is no UTF-8 is read as �."""
+        keys = Keys()
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        with selectors.SelectSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            is_last = False
+            while not is_last:
+                is_last = self.exit_event.is_set()
+                text = decode(os.read(self.fileno, 4096)) if selector.select(0.1) else ""
+                for message in keys.read(text):
+                    self.process_message(message)
+
     def _is_there(self) -> bool:
         try:
             termios.tcgetattr(self.fileno)
         except termios.error:
             return False
         return True
+
+
+class Keys:
+    """What keys, mouse and terminal say, from what the terminal sends."""
+
+    def __init__(self) -> None:
+        self._parser = XTermParser()
+
+    def read(self, text: str) -> Iterator[Message]:
+        """The messages in `text`, and those that have waited for a rest that does not come."""
+        for sign in text:
+            try:
+                yield from self._parser.feed(sign)
+            except (ValueError, ArithmeticError):
+                # A sequence of a key that is no character, or of a window of no size: it means
+                # nothing, and Textual's parser ends with it.
+                self._parser = XTermParser()
+        yield from self._parser.tick()
 
 
 class Output:

@@ -1,8 +1,10 @@
-"""Which editor a person uses, and how it is told the line."""
+"""Which editor a person uses, how it is told the line, and what to say where it fails."""
 
 from __future__ import annotations
 
 import shlex
+import signal
+import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,8 @@ class Editor:
     """A command, and where it was found."""
 
     command: tuple[str, ...]
+    variable: str = "EDITOR"
+    """The one to set for another editor."""
     told: str = ""
     """What to say of it, where nobody has chosen it."""
 
@@ -32,13 +36,18 @@ def find_editor(environment: Mapping[str, str], which: Callable[[str], str | Non
         written = environment.get(variable, "").strip()
         if not written:
             continue
+        if which(written):  # a path with blanks, or with a quote
+            return Editor((written,), variable)
         try:
-            return Editor(tuple(shlex.split(written)))
+            command = tuple(shlex.split(written))
         except ValueError:
-            return f"${variable} cannot be read: {written}"
+            return f"${variable} cannot be read, a quote in it is not closed: {written}"
+        if not command[0]:
+            return f"${variable} names no command: {written}"
+        return Editor(command, variable)
     for name in _FALLBACKS:
         if which(name):
-            return Editor((name,), f"neither $VISUAL nor $EDITOR is set, so this was {name}")
+            return Editor((name,), told=f"neither $VISUAL nor $EDITOR is set, so this was {name}")
     return "no editor found: set $EDITOR to the one you use"
 
 
@@ -52,3 +61,16 @@ def at_line(editor: Editor, path: Path, line: int) -> list[str]:
     if name in _COLON:
         return [*editor.command, f"{path}:{line}"]
     return [*editor.command, str(path)]
+
+
+def run_editor(editor: Editor, path: Path, line: int) -> str:
+    """Run it until it ends; what there is to say of it, else empty."""
+    name = editor.command[0]
+    try:
+        code = subprocess.run(at_line(editor, path, line), check=False).returncode  # noqa: S603 - their editor
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return f"{name} cannot be started: {reason}; set ${editor.variable} to the editor you use"
+    if code < 0:
+        return f"{name} was ended by {signal.Signals(-code).name}"
+    return f"{name} ended with exit code {code}" if code else editor.told
