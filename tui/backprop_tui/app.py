@@ -21,10 +21,10 @@ from textual import on
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
-from textual.theme import ThemeProvider
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.message import Message
 from textual.screen import Screen
+from textual.theme import ThemeProvider
 
 from backprop_engine.trace import Trace
 from backprop_tui import screens
@@ -45,7 +45,7 @@ from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.following import Following
 from backprop_tui.session import Change, Session
 from backprop_tui.stops.continuing import cancel
-from backprop_tui.styles.themes import BLACKBOARD, WHITEBOARD
+from backprop_tui.styles.themes import ADDED_THEMES
 from backprop_tui.view import View
 from backprop_tui.whatif import editing as changing
 from backprop_tui.widgets.bars import KeyBar
@@ -81,10 +81,9 @@ class DebuggerApp(OracleApp):
     ) -> None:
         self.settings = settings or Settings()
         super().__init__(oracle, symbolic, keeper, self.settings.limits, fresh=fresh)
-        for theme in (BLACKBOARD, WHITEBOARD):
+        for theme in ADDED_THEMES:
             self.register_theme(theme)
-        if "TEXTUAL_THEME" not in os.environ:
-            self.theme = self.settings.theme
+        self.theme = self.settings.theme
         self._target = target
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii, self._harmless = AsciiFilter(), HarmlessFilter()
@@ -97,8 +96,14 @@ class DebuggerApp(OracleApp):
         return isinstance(self._target, Path) and self._target.is_dir()
 
     def get_line_filters(self) -> list[LineFilter]:
-        """Textual's filters and ours; one more where the terminal has only ASCII."""
-        filters = [*super().get_line_filters(), self._harmless]
+        """Textual's filters and ours; one more where the terminal has only ASCII.
+
+        NO_COLOR means the terminal's own colours (no-color.org), and no grey in their place.
+        """
+        theirs = (
+            NoColor() if isinstance(one, Monochrome) else one for one in super().get_line_filters()
+        )
+        filters: list[LineFilter] = [*theirs, self._harmless]
         return [*filters, self._ascii] if self.glyphs.is_ascii else filters
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:

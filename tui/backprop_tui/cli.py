@@ -294,12 +294,12 @@ def _open(options: argparse.Namespace) -> int:
         return _usage(f"{printable(target)}: there is no such file")
     from backprop_tui.app import DebuggerApp
     from backprop_tui.config.folders import config_file, state_folder
-    from backprop_tui.config.settings import read_settings
+    from backprop_tui.config.settings import read_settings, with_environment
     from backprop_tui.memory.keeper import Keeper
     from backprop_tui.oracle.switched_off import SwitchedOff
     from backprop_tui.signals import end_as_told
 
-    settings = read_settings(config_file())
+    settings = with_environment(read_settings(config_file()), os.environ)
     keeper = Keeper(state_folder(), settings.theme)
     app = DebuggerApp(
         target if isinstance(target, Source) else Path(target),
@@ -360,14 +360,14 @@ def _ops(options: argparse.Namespace) -> int:
 def _config(options: argparse.Namespace) -> int:
     from backprop_tui.config.defaults import default_text
     from backprop_tui.config.folders import config_file
-    from backprop_tui.config.settings import read_settings
+    from backprop_tui.config.settings import read_settings, with_environment
 
     path = config_file()
     if options.path:
         sys.stdout.write(f"{path}\n")
         return OK
     sys.stdout.write(f"# {path}\n\n{default_text()}")
-    mistakes = read_settings(path).mistakes
+    mistakes = with_environment(read_settings(path), os.environ).mistakes
     sys.stderr.write("".join(f"{one}\n" for one in mistakes))
     return BAD if mistakes else OK
 

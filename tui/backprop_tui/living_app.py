@@ -18,6 +18,7 @@ from textual.worker import get_current_worker
 
 from backprop_engine.budget import StoppedError
 from backprop_engine.trace import Trace
+from backprop_tui.config.settings import Settings
 from backprop_tui.glyphs import Glyphs
 from backprop_tui.inside import stack
 from backprop_tui.memory.keeper import Keeper
@@ -32,8 +33,8 @@ from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.session import Session
 from backprop_tui.session_app import SessionApp
-from backprop_tui.whatif import editing
 from backprop_tui.signals import Endings
+from backprop_tui.whatif import editing
 from backprop_tui.whatif.state import Wanted, WhatIf
 from backprop_tui.widgets.source_pane import step_line
 
@@ -50,6 +51,7 @@ class LivingApp(SessionApp):
     """
 
     glyphs: Glyphs
+    settings: Settings
     opened_target: Target
 
     @dataclass
@@ -67,9 +69,9 @@ class LivingApp(SessionApp):
 
     def __init__(self, keeper: Keeper | None = None, *, fresh: bool = False) -> None:
         super().__init__()
+        self.endings = Endings(lambda code: self.exit(None, code))
         self._keeper = keeper
         self._is_fresh = fresh
-        self.endings = Endings(lambda code: self.exit(None, code))
         self._watched: watching.Watched | None = None
         self._missing = 0
         self._looks = 0
@@ -217,6 +219,7 @@ class LivingApp(SessionApp):
 
     def _edited(self, editor: Editor, path: Path, line: int) -> str:
         """Run the editor in the place of the screen; what there is to say of it."""
+        # What is raised inside of `suspend` leaves Textual (8.2.8) suspended.
         try:
             with self.suspend(), self.endings.left_to_editor():
                 return run_editor(editor, path, line)
@@ -249,6 +252,6 @@ class LivingApp(SessionApp):
         found = self._keeper.recall(target, session, fresh=self._is_fresh)
         if found.kept is None:
             return found.session, Layout()
-        if found.kept.theme in self.available_themes and "TEXTUAL_THEME" not in os.environ:
+        if found.kept.theme in self.available_themes and not self.settings.is_theme_asked:
             self.theme = found.kept.theme
         return found.session, found.kept.layout

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from textual.keys import Keys, _character_to_key
-from textual.theme import BUILTIN_THEMES
 
+from backprop_engine.harmless import brief, printable
 from backprop_engine.suggestions import listed
 from backprop_tui.commands import BY_NAME, COMMANDS
 from backprop_tui.config.entries import (
@@ -28,9 +28,8 @@ from backprop_tui.config.time_limits import (
 )
 from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap, conflicts
 from backprop_tui.navigation.state import RATES
-from backprop_tui.styles.themes import BLACKBOARD, DEFAULT_THEME, WHITEBOARD
+from backprop_tui.styles.themes import DEFAULT_THEME, THEMES
 
-THEMES: Final = (BLACKBOARD.name, WHITEBOARD.name, *BUILTIN_THEMES)
 _MOST_MISTAKES: Final = 50
 """No more are looked for: this is another file."""
 _FOLDERS: Final = re.compile(r"^.*[/\\](?=config\.toml)")
@@ -44,6 +43,8 @@ class Settings:
     """What a person has set."""
 
     theme: str = DEFAULT_THEME
+    is_theme_asked: bool = False
+    """Whether the environment asks for it; what was chosen the last time then does not count."""
     rate: float = 2.0
     """Steps a second that play goes at."""
     torch: bool = True
@@ -67,6 +68,17 @@ class Settings:
 def read_settings(path: Path) -> Settings:
     """The settings in `path`; the defaults where there is no such file."""
     return _settings(read_entries(path))
+
+
+def with_environment(settings: Settings, environment: Mapping[str, str]) -> Settings:
+    """The settings with Textual's own variable for a theme, which goes before the file."""
+    asked = environment.get("TEXTUAL_THEME", "").strip()
+    if not asked:
+        return settings
+    if asked in THEMES:
+        return replace(settings, theme=asked, is_theme_asked=True)
+    mistake = printable(brief(f"TEXTUAL_THEME: {unknown('theme', asked, THEMES)}"))
+    return replace(settings, mistakes=(mistake, *settings.mistakes))
 
 
 def parse_settings(text: str, name: str) -> Settings:

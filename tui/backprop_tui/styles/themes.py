@@ -1,8 +1,10 @@
-"""Two themes of our own; the style sheet says what each of their colours means."""
+"""Two themes of our own, and what Textual's lack; the style sheet says what each colour means."""
 
 from __future__ import annotations
 
-from textual.theme import Theme
+from dataclasses import replace
+
+from textual.theme import BUILTIN_THEMES, Theme
 
 BLACKBOARD = Theme(
     name="blackboard",
@@ -60,4 +62,19 @@ WHITEBOARD = Theme(
     },
 )
 
+
+def _completed(name: str, shade: str) -> Theme:
+    """A theme of the terminal's own colours, which cannot be mixed; `shade` lies under text."""
+    theme = BUILTIN_THEMES[name]
+    added = {"foreground-disabled": "ansi_default", "primary-muted": shade}
+    return replace(theme, variables=theme.variables | added)
+
+
+ADDED_THEMES = (
+    BLACKBOARD,
+    WHITEBOARD,
+    _completed("ansi-dark", "ansi_bright_black"),
+    _completed("ansi-light", "ansi_white"),
+)
 DEFAULT_THEME = BLACKBOARD.name
+THEMES = (BLACKBOARD.name, WHITEBOARD.name, *BUILTIN_THEMES)

@@ -190,15 +190,20 @@ class ArrayTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _heat_style(self, level: int) -> Style:
         if level not in self._heat:
-            base = self.get_visual_style()
-            name = "cells--positive" if level > 0 else "cells--negative"
-            tint = self.get_visual_style(name).foreground
-            colour = None
-            if level and base.background is not None and tint is not None:
-                share = abs(level) / _LEVELS * _STRONGEST
-                colour = base.background.blend(tint, share).rich_color
-            self._heat[level] = base.rich_style + Style(bgcolor=colour)
+            self._heat[level] = self._warmed(level)
         return self._heat[level]
+
+    def _warmed(self, level: int) -> Style:
+        base = self.get_visual_style()
+        tint = self.get_visual_style("cells--positive" if level > 0 else "cells--negative")
+        if not level or base.background is None or tint.foreground is None:
+            return base.rich_style
+        if tint.foreground.ansi is not None:  # a colour of the terminal's own cannot be mixed
+            return base.rich_style + Style(color=tint.foreground.rich_color)
+        share = abs(level) / _LEVELS * _STRONGEST
+        return base.rich_style + Style(
+            bgcolor=base.background.blend(tint.foreground, share).rich_color
+        )
 
 
 def heat(element: float, scale: float) -> int:
