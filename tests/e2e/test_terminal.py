@@ -142,7 +142,7 @@ def test_the_editor_gets_the_terminal_and_what_it_saves_is_run(terminal, tmp_pat
 def test_an_editor_that_fails_is_told_and_the_screen_comes_back(terminal, tmp_path):
     (tmp_path / "mine.yaml").write_text(LESSON)
     editor = tmp_path / "my editor"
-    one = terminal(f"cd {tmp_path}; {program()} mine.yaml", VISUAL="'./my editor' -f")
+    one = terminal(f"cd {tmp_path}; exec {program()} mine.yaml", VISUAL="'./my editor' -f")
     one.wait_for("Mine", "0/10")
 
     def is_told(*texts):
@@ -163,12 +163,13 @@ def test_an_editor_that_fails_is_told_and_the_screen_comes_back(terminal, tmp_pa
     is_told("my editor ended with exit code 3")
     # ^C and ^\ are typed to the editor, and end only that.
     for key, name in (("\x03", "SIGINT"), ("\x1c", "SIGQUIT")):
-        editor.write_text('#!/bin/sh\necho "$1 $2 has it"\nulimit -c 0\nexec sleep 600\n')
+        script = f'ulimit -c 0; echo "$1 $2 waits for {name}"; exec sleep 600'
+        editor.write_text(f"#!/bin/sh\n{script}\n")
         one.press("E")
-        one.wait_for("-f mine.yaml has it")
+        one.wait_for(f"-f mine.yaml waits for {name}")
         one.press(key)
         one.wait_for("Mine", f"my editor was ended by {name}")
-    one.press("f")
+    one.press("rf")
     one.wait_for("forward done: y = 11", "4/10")
     one.press("q")
     assert one.finish() == 0

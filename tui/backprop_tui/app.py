@@ -44,6 +44,7 @@ from backprop_tui.reload.reading import read_session
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.following import Following
 from backprop_tui.session import Change, Session
+from backprop_tui.signals import end_in_order
 from backprop_tui.stops.continuing import cancel
 from backprop_tui.styles.themes import ADDED_THEMES
 from backprop_tui.view import View
@@ -119,7 +120,7 @@ class DebuggerApp(OracleApp):
         """Show the list of a folder, or open what is no folder."""
         self.call_after_refresh(gc.enable)  # the command line has switched it off to start sooner
         if not self.is_headless:
-            self.endings.heed()
+            end_in_order(partial(self.exit, None))
         if isinstance(self._target, Path) and self._target.is_dir():
             from backprop_tui.screens.picker import PickerScreen
 

@@ -33,7 +33,7 @@ from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.session import Session
 from backprop_tui.session_app import SessionApp
-from backprop_tui.signals import Endings
+from backprop_tui.signals import left_to_editor
 from backprop_tui.whatif import editing
 from backprop_tui.whatif.state import Wanted, WhatIf
 from backprop_tui.widgets.source_pane import step_line
@@ -69,7 +69,6 @@ class LivingApp(SessionApp):
 
     def __init__(self, keeper: Keeper | None = None, *, fresh: bool = False) -> None:
         super().__init__()
-        self.endings = Endings(lambda code: self.exit(None, code))
         self._keeper = keeper
         self._is_fresh = fresh
         self._watched: watching.Watched | None = None
@@ -221,7 +220,7 @@ class LivingApp(SessionApp):
         """Run the editor in the place of the screen; what there is to say of it."""
         # What is raised inside of `suspend` leaves Textual (8.2.8) suspended.
         try:
-            with self.suspend(), self.endings.left_to_editor():
+            with self.suspend(), left_to_editor():
                 return run_editor(editor, path, line)
         except SuspendNotSupported:
             return "this terminal cannot be lent to an editor"

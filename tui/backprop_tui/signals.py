@@ -11,42 +11,45 @@ from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 
-_ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT")
 _TYPED = ("SIGINT", "SIGQUIT")
 """What ^C and ^\\ send to every program of a terminal that is not in raw mode."""
 
 
-class Endings:
-    """Has `end` called with the exit code of a shell, 128 and the signal's number."""
+def end_in_order(end: Callable[[int], None]) -> None:
+    """Have `end` called in the running loop with a shell's exit code, 128 and the signal's number.
 
-    def __init__(self, end: Callable[[int], None]) -> None:
-        self._end = end
-        self._is_heeding = False
+    Windows has no such signals.
+    """
+    if sys.platform == "win32":
+        return
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, partial(end, 128 + number))
 
-    def heed(self) -> None:
-        """From here on, the running loop ends in order. Windows has no such signals."""
-        if sys.platform != "win32":
-            self._is_heeding = True
-            loop = asyncio.get_running_loop()
-            for name in _ENDING:
-                number = getattr(signal, name)
-                loop.add_signal_handler(number, partial(self._end, 128 + number))
+    # Not the loop's own handler: that hears, later, also what was meant for an editor.
+    signal.signal(signal.SIGQUIT, partial(_end_soon, loop, end))
 
-    @contextmanager
-    def left_to_editor(self) -> Iterator[None]:
-        """Typed signals are meant for the program that has the terminal alone, as in system(3)."""
-        if sys.platform == "win32":
-            yield
-            return
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGQUIT)
-        before = {name: signal.signal(getattr(signal, name), _ignored) for name in _TYPED}
-        try:
-            yield
-        finally:
-            for name, handler in before.items():
-                signal.signal(getattr(signal, name), handler)
-            if self._is_heeding:
-                self.heed()
+
+def _end_soon(
+    loop: asyncio.AbstractEventLoop,
+    end: Callable[[int], None],
+    number: int,
+    _: FrameType | None,
+) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(end, 128 + number)
+
+
+@contextmanager
+def left_to_editor() -> Iterator[None]:
+    """Typed signals are meant for the program that has the terminal alone, as in system(3)."""
+    numbers = [getattr(signal, name) for name in _TYPED if hasattr(signal, name)]
+    before = {number: signal.signal(number, _ignored) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ignored(number: int, frame: FrameType | None) -> None:
@@ -54,7 +57,7 @@ def _ignored(number: int, frame: FrameType | None) -> None:
 
 
 def end_as_told(code: int) -> None:
-    """Die of a SIGQUIT that has been heeded, since it asks for a core and the shell says so."""
+    """Die of the SIGQUIT that has ended the app: it asks for a core, and the shell tells of it."""
     if sys.platform != "win32" and code == 128 + signal.SIGQUIT:
         signal.signal(signal.SIGQUIT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGQUIT)

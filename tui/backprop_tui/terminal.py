@@ -44,18 +44,33 @@ class TerminalDriver(LinuxDriver):
         self._is_on = False
         super().stop_application_mode()
 
-    def _sigtstp_application(self, *arguments: Any) -> None:
-        self._was_stopped = True
-        super()._sigtstp_application(*arguments)
+    # A handler of signals may interrupt whoever writes, and would wait for ever for its lock: what
+    # writes to the terminal is left to the loop.
 
-    def _sigcont_application(self, *arguments: Any) -> None:
+    def _sigtstp_application(self, *arguments: Any) -> None:
+        if self._auto_restart:
+            self._loop.call_soon_threadsafe(self._stop)
+        else:
+            super()._sigtstp_application(*arguments)
+
+    def _stop(self) -> None:
+        """Give the terminal back, stop, and when continued take it over again."""
+        self._was_stopped = True
+        super()._sigtstp_application()
+        if self._is_there():
+            super()._sigcont_application()
+
+    def _sigcont_application(self, *_: Any) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._continue)
+
+    def _continue(self) -> None:
         was_stopped, self._was_stopped = self._was_stopped, False
-        # The system sends this behind the SIGHUP that tells of a closed terminal, too.
-        if not self._is_there() or not (was_stopped or self._is_on):
-            return
-        if self._is_on and self._auto_restart:
-            self.suspend_application_mode()  # stopped by what no program hears of (SIGSTOP)
-        super()._sigcont_application(*arguments)
+        # Stopped by what no program hears of (SIGSTOP), or not at all; the system sends this
+        # behind the SIGHUP that tells of a closed terminal, too.
+        if not was_stopped and self._is_on and self._auto_restart and self._is_there():
+            self.suspend_application_mode()
+            super()._sigcont_application()
 
     def run_input_thread(self) -> None:
         """Read keys as Textual (8.2.8) does; a byte that is no UTF-8 is read as �."""
