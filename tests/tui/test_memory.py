@@ -191,7 +191,11 @@ def test_once_there_is_room_again_all_is_kept_and_said_to_be(tmp_path):
     assert [one["expression"] for one in json.loads(path.read_text())["watches"]] == ["y*2", "x*5"]
 
 
-def test_two_programs_at_the_same_file_leave_one_of_theirs_as_a_whole(tmp_path):
+def expressions(path):
+    return sorted(one["expression"] for one in json.loads(path.read_text())["watches"])
+
+
+def test_two_programs_at_the_same_file_leave_what_both_have(tmp_path):
     both = [Keeper(tmp_path, "blackboard") for _ in range(2)]
     for one in both:
         one.recall(TEXT, fresh(), fresh=False)
@@ -207,9 +211,84 @@ def test_two_programs_at_the_same_file_leave_one_of_theirs_as_a_whole(tmp_path):
     for one in writing:
         one.join()
     path = file.file_of(tmp_path, TEXT)
-    (watch,) = json.loads(path.read_text())["watches"]
-    assert watch["expression"] in ("y*029", "y*129")
+    assert expressions(path) == ["y*029", "y*129"]
     assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def two_programs(tmp_path, session):
+    """Two that have opened the same scenario, where `session` was kept; and its file."""
+    path = kept(tmp_path, session=session)
+    both = [Keeper(tmp_path, "blackboard") for _ in range(2)]
+    first, second = (one.recall(TEXT, fresh(), fresh=False).session for one in both)
+    return path, both, first, second
+
+
+def breakpoint_on(session, text):
+    return set_breakpoint(session, None, parse_breakpoint(text, session.trace))
+
+
+def test_what_another_program_adds_changes_or_deletes_is_kept(tmp_path):
+    path, (ours, theirs), mine, other = two_programs(tmp_path, used())
+    other = watches.delete_watch(other)
+    other = breakpoint_on(other, "operation add")
+    assert theirs.keep(other, Layout("notes"), "nord") == ""
+    mine = watches.set_watch(mine, None, "x.grad")
+    assert ours.keep(mine, LOOK, "whiteboard") == ""
+    written = json.loads(path.read_text())
+    assert [one["name"] for one in written["breakpoints"]] == ["x", "add"]
+    assert expressions(path) == ["x.grad"]
+    assert (written["theme"], written["layout"]["pane"]) == ("nord", "notes")
+    # What was never ours is not ours to delete, and what is deleted stays so.
+    mine = watches.set_watch(mine, None, "y.grad")
+    assert ours.keep(mine, LOOK, "whiteboard") == ""
+    assert expressions(path) == ["x.grad", "y.grad"]
+    assert [one["name"] for one in json.loads(path.read_text())["breakpoints"]] == ["x", "add"]
+
+
+def test_what_both_have_changed_is_told_and_ours_is_kept(tmp_path):
+    path, (ours, theirs), mine, other = two_programs(tmp_path, used())
+    theirs.keep(_ignoring(other, 3), LOOK, "whiteboard")
+    told = ours.keep(_ignoring(mine, 5), LOOK, "whiteboard")
+    assert told == "another backprop-tui has changed x if grad > 3, too: yours is kept"
+    assert [one["ignored"] for one in json.loads(path.read_text())["breakpoints"]] == [5]
+
+
+def _ignoring(session, hits):
+    (old,) = session.stops.breakpoints
+    stops = replace(session.stops, breakpoints=(replace(old, ignored=hits),))
+    return replace(session, stops=stops)
+
+
+def test_both_may_make_the_same_change(tmp_path):
+    _, (ours, theirs), mine, other = two_programs(tmp_path, used())
+    theirs.keep(_ignoring(other, 3), LOOK, "whiteboard")
+    assert ours.keep(_ignoring(mine, 3), LOOK, "whiteboard") == ""
+
+
+def test_what_another_program_adds_to_one_that_began_fresh_is_kept(tmp_path):
+    path = kept(tmp_path)
+    keeper = Keeper(tmp_path, "blackboard")
+    keeper.recall(TEXT, fresh(), fresh=True)
+    other = Keeper(tmp_path, "blackboard")
+    there = other.recall(TEXT, fresh(), fresh=False).session
+    other.keep(watches.set_watch(there, None, "y*7"), LOOK, "whiteboard")
+    keeper.keep(watches.set_watch(fresh(), None, "x"), Layout(), "blackboard")
+    assert expressions(path) == ["x", "y*7"]
+
+
+def test_a_file_that_is_broken_since_is_set_aside_with_a_notice(tmp_path):
+    path, (ours, _), mine, _ = two_programs(tmp_path, used())
+    path.write_text("{")
+    told = ours.keep(watches.set_watch(mine, None, "x"), LOOK, "whiteboard")
+    assert told == f"the state file was set aside, it is no JSON: {path}.broken"
+    assert expressions(path) == ["x", "y*2"]
+
+
+def test_a_program_that_was_stopped_while_it_wrote_is_not_waited_for(tmp_path):
+    path, (ours, _), mine, _ = two_programs(tmp_path, used())
+    with file.alone(path):
+        assert ours.keep(watches.set_watch(mine, None, "x"), LOOK, "whiteboard") == ""
+    assert expressions(path) == ["x", "y*2"]
 
 
 def test_inside_of_an_operation_what_is_around_it_is_kept(tmp_path):

@@ -7,16 +7,23 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from backprop_engine.scenarios.files import read_bytes
 from backprop_engine.source import Source
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 VERSION: Final = 1
 _LARGEST: Final = 4_000_000
 """Bytes of a file that memory has written; a larger one is something else."""
+_TRIES, _PAUSE = 20, 0.01
 
 
 class BrokenError(Exception):
@@ -52,13 +59,36 @@ def load(path: Path) -> Mapping[str, Any] | None:
     return found
 
 
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Have the folder of `path`, which is made, to oneself among programs like this one.
+
+    Another has it for milliseconds. One that was stopped in them is not waited for, nor are drives
+    and systems that know no locks: there, two who write at the same moment lose one's change.
+    Raises OSError where there can be no such folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if fcntl is None:
+        yield
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        for _ in range(_TRIES):
+            with contextlib.suppress(OSError):
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(_PAUSE)
+        yield
+    finally:
+        os.close(folder)
+
+
 def save(path: Path, name: str, kept: Mapping[str, Any]) -> None:
     """Replace the file at once or not at all; `name` is for people who look into it.
 
-    Raises OSError.
+    Its folder is there. Raises OSError.
     """
     text = json.dumps({"version": VERSION, "scenario": name, **kept}, indent=1)
-    path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".new")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -1,4 +1,8 @@
-"""Memory of the scenario that is open: read once, written when something has changed."""
+"""Memory of the scenario that is open: read once, written when something has changed.
+
+Another program may have the same scenario open: what it has written since is put together with
+what is written here.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from backprop_engine.source import Source
+from backprop_engine.trace import Trace
+from backprop_tui.inside import stack
 from backprop_tui.memory import file, layout
 from backprop_tui.memory.layout import Layout, Remembered
+from backprop_tui.memory.merging import merge
 from backprop_tui.session import Session
+from backprop_tui.stops.state import Stops
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -32,6 +40,9 @@ class Keeper:
         self._path: Path | None = None
         self._name = ""
         self._saved: Remembered | None = None
+        """What this program has read or written last."""
+        self._base = layout.nothing(theme)
+        """What the file had from this program's view: others' changes are told from it."""
         self.trouble = ""
         """Why what there is to keep is not written; empty where it is."""
 
@@ -39,30 +50,37 @@ class Keeper:
         """Begin with a scenario: its session with what was kept, or as it is where `fresh`."""
         self._path = file.file_of(self._folder, target)
         self._name = target.name if isinstance(target, Source) else str(target.absolute())
-        self._saved = None
-        if fresh:
-            return Recalled(session, None)
+        self._saved, self._base = None, layout.nothing(self._theme)
         try:
-            found = file.load(self._path)
-            if found is None:
-                return Recalled(session, None)
-            kept, stops, lost = layout.read(found, session.trace)
+            found = self._read(self._path, session.trace)
         except OSError as error:
             return self._told(session, f"what was kept cannot be read: {_reason(error)}")
         except file.BrokenError as error:
-            return self._broken(self._path, session, str(error))
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
-            return self._broken(self._path, session, "it is not what this program writes")
+            return self._told(session, self._broken(self._path, str(error)))
+        if found is None:
+            return Recalled(session, None)
+        kept, stops, lost = found
+        self._base = kept
+        if fresh:
+            return Recalled(session, None)
         self._saved = kept
         there = layout.restore(session, kept, stops)
         return Recalled(replace(there, notice=" · ".join(lost)) if lost else there, kept)
 
-    def _broken(self, path: Path, session: Session, reason: str) -> Recalled:
+    def _read(self, path: Path, trace: Trace) -> tuple[Remembered, Stops, tuple[str, ...]] | None:
+        """What is kept; None for nothing. Raises BrokenError and OSError."""
+        found = file.load(path)
+        try:
+            return None if found is None else layout.read(found, trace)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            raise file.BrokenError("it is not what this program writes") from None
+
+    def _broken(self, path: Path, reason: str) -> str:
         try:
             aside = file.set_aside(path)
         except OSError as error:
-            return self._told(session, f"the state file {path} is broken: {_reason(error)}")
-        return self._told(session, f"the state file was set aside, {reason}: {aside}")
+            return f"the state file {path} is broken: {_reason(error)}"
+        return f"the state file was set aside, {reason}: {aside}"
 
     def _told(self, session: Session, notice: str) -> Recalled:
         return Recalled(replace(session, notice=notice), None)
@@ -77,14 +95,29 @@ class Keeper:
             return ""
         told = self.trouble
         try:
-            file.save(self._path, self._name, kept.plain)
+            with file.alone(self._path):
+                notice = self._write(self._path, kept, stack(session)[-1].trace)
         except OSError as error:
             self.trouble = (
                 f"breakpoints and layout cannot be kept: {_reason(error)}: {self._folder}"
             )
             return "" if told else self.trouble  # once is enough
-        self._saved, self.trouble = kept, ""
-        return "breakpoints and layout are kept again" if told else ""
+        self._saved, self._base, self.trouble = kept, kept, ""
+        return notice or ("breakpoints and layout are kept again" if told else "")
+
+    def _write(self, path: Path, kept: Remembered, trace: Trace) -> str:
+        """Write `kept`, with what is there from others; what is to be told. Raises OSError."""
+        notice, both = "", tuple[str, ...]()
+        try:
+            found = self._read(path, trace)
+        except file.BrokenError as error:
+            found, notice = None, self._broken(path, str(error))
+        if found is not None:
+            kept, both = merge(self._base, kept, found[0])
+        file.save(path, self._name, kept.plain)
+        if both:
+            notice = f"another backprop-tui has changed {', '.join(both)}, too: yours is kept"
+        return notice
 
 
 def _reason(error: OSError) -> str:

@@ -56,10 +56,14 @@ def remember(session: Session, layout: Layout, theme: str) -> Remembered:
     return Remembered(kept, layout, theme)
 
 
+def nothing(theme: str) -> Remembered:
+    """All as on the first day."""
+    return Remembered({"breakpoints": [], "watches": [], "folds": []}, Layout(), theme)
+
+
 def is_like_new(kept: Remembered, theme: str) -> bool:
     """Whether there is nothing worth keeping: all is as on the first day."""
-    is_empty = not any(kept.session.values())
-    return is_empty and kept.layout == Layout() and kept.theme == theme
+    return kept == nothing(theme)
 
 
 def read(found: Mapping[str, Any], trace: Trace) -> tuple[Remembered, Stops, tuple[str, ...]]:
