@@ -112,3 +112,17 @@ async def test_in_the_palette_a_page_is_a_page(opened):
     async with opened() as pilot:
         await pilot.press("ctrl+p", "pagedown")
         assert pilot.app.screen.query_one(CommandList).highlighted > 1
+
+
+async def test_a_click_on_a_palette_that_is_not_there_yet_is_none(opened):
+    async with opened() as pilot:
+        palette = Palette()
+        at = {"x": 2, "y": 20, "screen_x": 2, "screen_y": 20, "delta_x": 0, "delta_y": 0}
+        keys = {"shift": False, "meta": False, "ctrl": False, "button": 1}
+        pilot.app.push_screen(palette)
+        palette.post_message(events.Click(palette, **at, **keys))
+        await pilot.pause()
+        assert pilot.app.screen is palette
+        palette.post_message(events.Click(palette, **at, **keys))
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, DebuggerScreen)

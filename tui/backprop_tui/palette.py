@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
+from textual import events
 from textual.command import CommandList as Offered
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
@@ -14,6 +15,16 @@ from backprop_tui.screens.debugger import DebuggerScreen
 
 class Palette(CommandPalette):
     """Textual's, which bears keys that come before its list, and a terminal without room for it."""
+
+    def on_mount(self, event: events.Mount) -> None:
+        """Look for nothing where it was taken away before its list was there."""
+        if not self.query(Offered):
+            event.prevent_default()
+
+    def on_click(self, event: events.Click) -> None:
+        """No click dismisses it before its list is looked for: Textual (8.2.8) does not bear it."""
+        if not self.has_class("-ready"):
+            event.prevent_default()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No paging where there is no page: there Textual (8.2.8) raises KeyError."""
