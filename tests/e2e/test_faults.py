@@ -228,6 +228,23 @@ def test_any_size_at_any_time_is_survived(terminal):
     assert b"Traceback" not in one.output
 
 
+@pytest.mark.parametrize(
+    ("theme", "told", "colour"),
+    [
+        ("ansi-dark", "", b"\x1b[1;34;49m"),
+        ("blackboard", "", b"38;2;108;182;255"),
+        ("norf", "there is no theme `norf`; did you mean `nord`?", b"38;2;108;182;255"),
+    ],
+)
+def test_a_theme_of_the_environment_is_drawn_or_told_not_to_be_there(terminal, theme, told, colour):
+    one = terminal(f"exec {program()} {SCENARIO}", TEXTUAL_THEME=theme, COLORTERM="truecolor")
+    one.wait_for("Basic autograd", "0/10", told)
+    assert colour in one.output
+    one.press("q")
+    assert one.finish() == 0
+    assert b"Traceback" not in one.output
+
+
 COLOURS = {
     b"38",
     b"48",

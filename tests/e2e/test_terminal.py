@@ -147,6 +147,8 @@ def test_an_editor_that_fails_is_told_and_the_screen_comes_back(terminal, tmp_pa
 
     def is_told(*texts):
         one.press("s")
+        while "my editor" in one.text:
+            assert one.read()
         one.press("E")
         one.wait_for("Mine", *texts)
 

@@ -85,6 +85,8 @@ class DebuggerApp(OracleApp):
         for theme in ADDED_THEMES:
             self.register_theme(theme)
         self.theme = self.settings.theme
+        # Where TEXTUAL_THEME names it, it is no change, and would go by what Textual knew of it.
+        self.stylesheet.set_variables(self.get_css_variables())
         self._target = target
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii, self._harmless = AsciiFilter(), HarmlessFilter()
