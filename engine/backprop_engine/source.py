@@ -12,6 +12,9 @@ from backprop_engine.harmless import brief, printable
 SHORTHAND_NAME: Final = "<-e>"
 """The name of a text that was given on the command line and stands in no file."""
 
+STANDARD_INPUT: Final = "-"
+"""The name of a text that came from standard input, as it is given on the command line."""
+
 _LONGEST_LINE: Final = 200
 """Characters of a line of source that an error shows."""
 

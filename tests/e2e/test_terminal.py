@@ -52,6 +52,27 @@ def test_an_expression_opens_in_an_ascii_terminal(terminal):
     assert one.finish() == 0
 
 
+def test_what_comes_from_a_pipe_opens_and_the_keys_come_from_the_terminal(terminal):
+    one = terminal(f"echo 'x=2, y=x**2+3x+1' | {program()} -; echo exit code $?")
+    one.wait_for("∂y/∂node", "0/10")
+    one.press("f")
+    one.wait_for("forward done: y = 11")
+    one.press("E")
+    one.wait_for("this scenario has no file to edit: it came from standard input")
+    one.press("q")
+    assert one.finish() == 0
+    assert b"exit code 0" in one.output
+
+
+def test_a_pipe_with_a_byte_that_is_no_text_is_exit_two(terminal):
+    one = terminal(f"printf 'x=2\\ny=x\\351' | {program()} -; echo exit code $?")
+    one.wait_for("this is not text in UTF-8")
+    one.press("q")
+    assert one.finish() == 0
+    assert b"-:2:4: this is not text in UTF-8: there is a byte 0xe9" in one.output
+    assert b"exit code 2" in one.output
+
+
 def test_the_bundled_scenarios_are_offered_when_nothing_is_named(terminal):
     one = terminal(program())
     one.wait_for("backprop-tui", "Basic autograd", "q quit")

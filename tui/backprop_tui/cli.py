@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from backprop_engine.harmless import printable
 from backprop_engine.limits import check_settings
-from backprop_engine.source import SHORTHAND_NAME, Source
+from backprop_engine.source import SHORTHAND_NAME, STANDARD_INPUT, Source
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -44,8 +44,15 @@ examples:
   backprop-tui my/                            pick one from a folder
   backprop-tui -e 'x=2, y=x**2+3x+1'          open an expression
   backprop-tui -e @snippet.py                 open a few lines of PyTorch
+  pbpaste | backprop-tui -                    open what comes from standard input
   backprop-tui check -e 'x=2, y=x**2+3x+1'    7, four times over
   backprop-tui trace -e 'x=2, y=x**2+3x+1'    the chain rule, step by step
+"""
+
+_INPUT_HELP = """\
+in place of a file, - is standard input: YAML where the text begins with a key (`inputs:`),
+a PyTorch program where a line imports or writes a tensor out (`torch.tensor(`), else one line
+as with -e.
 """
 
 _CHECK_HELP = """\
@@ -53,6 +60,7 @@ examples:
   backprop-tui check scenarios/                 every scenario in a folder and below
   backprop-tui check -e 'x=2, y=x**2+3x+1'
   backprop-tui check --json a.yaml b.yaml       one JSON object a line
+  backprop-tui check - < snippet.py             what comes from standard input
   backprop-tui check --no-torch a.yaml          without starting torch
 
 exit code: 0 all right, 1 a gradient or expectation is off or an oracle could not run,
@@ -70,6 +78,7 @@ examples:
   backprop-tui trace lesson.yaml
   backprop-tui trace -e 'x=2, y=x**2+3x+1'
   backprop-tui trace --json lesson.yaml | jq .contribution
+  backprop-tui trace - < lesson.yaml
 """
 
 _OPS_HELP = """\
@@ -230,6 +239,7 @@ def _parser(program: str, scenario: str, about: str, examples: str) -> argparse.
         type=lambda text: text[1:] if text[:1] == "@" else Source(SHORTHAND_NAME, text),
         help="a scenario in one line, such as 'x=2, y=x**2+3x+1', or @FILE.py, a PyTorch snippet",
     )
+    parser.epilog = f"{examples}\n{_INPUT_HELP}"
     # Filled by `_in_order`, which keeps files and expressions in the order they were given.
     parser.add_argument("--scenario", dest="targets", action="append", help=argparse.SUPPRESS)
     return parser
@@ -246,7 +256,7 @@ def _in_order(arguments: Sequence[str]) -> list[str]:
             ordered.append(argument if text is None else f"--expression={text}")
         elif argument == "--":
             ordered.extend(f"--scenario={path}" for path in rest)
-        elif argument.startswith("-"):
+        elif argument.startswith("-") and argument != STANDARD_INPUT:
             ordered.append(argument)
         else:
             ordered.append(f"--scenario={argument}")
@@ -278,14 +288,47 @@ class _Version(argparse.Action):
 # Commands
 
 
+_NO_TERMINAL = (
+    "the screen needs a terminal, and this is none.\n"
+    "`backprop-tui check SCENARIO` and `backprop-tui trace SCENARIO` work everywhere"
+)
+
+
 def _open(options: argparse.Namespace) -> int:
     if len(options.targets) > 1:
         return _usage("one scenario at a time; `backprop-tui check` takes many")
+    if options.targets == [STANDARD_INPUT]:
+        return _open_input(options)
     if not _at_a_terminal():
-        return _usage(
-            "the screen needs a terminal, and this is none.\n"
-            "`backprop-tui check SCENARIO` and `backprop-tui trace SCENARIO` work everywhere"
-        )
+        return _usage(_NO_TERMINAL)
+    return _open_screen(options)
+
+
+def _open_input(options: argparse.Namespace) -> int:
+    """Open what comes from standard input; the keys come from the terminal then."""
+    from backprop_tui.standard_input import open_keyboard, take_keys_from
+
+    keyboard = open_keyboard() if sys.stdout.isatty() else None
+    if keyboard is None:
+        return _usage(_NO_TERMINAL)
+    options.targets = _with_input(options.targets)
+    take_keys_from(keyboard)
+    return _open_screen(options)
+
+
+def _with_input(targets: Sequence[str | Source]) -> list[str | Source]:
+    """The targets, `-` replaced by what comes from standard input. Raises SystemExit."""
+    from backprop_tui.standard_input import read_source
+
+    if targets.count(STANDARD_INPUT) > 1:
+        raise SystemExit(_usage("standard input can be read once; leave the other `-` out"))
+    try:
+        return [read_source() if one == STANDARD_INPUT else one for one in targets]
+    except OSError as error:
+        raise SystemExit(_usage(f"standard input cannot be read: {error.strerror}")) from None
+
+
+def _open_screen(options: argparse.Namespace) -> int:
     gc.disable()  # what is imported stays; the app enables it with its first frame
     from backprop_tui.library import bundled_scenarios
 
@@ -333,7 +376,7 @@ def _check(options: argparse.Namespace) -> int:
     limits, mistakes = read_time_limits(config_file())
     sys.stderr.write("".join(f"{one}\n" for one in mistakes))
     return check(
-        list(_expanded(options.targets)),
+        list(_expanded(_with_input(options.targets))),
         json=options.json,
         torch=not options.no_torch,
         symbolic=not options.no_symbolic,
@@ -346,7 +389,7 @@ def _trace(options: argparse.Namespace) -> int:
         return _usage("trace takes one scenario, a file or -e 'x=2, y=x**2'")
     from backprop_tui.headless.run import trace
 
-    return trace(options.targets[0], json=options.json)
+    return trace(_with_input(options.targets)[0], json=options.json)
 
 
 def _ops(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from backprop_engine.budget import StoppedError
+from backprop_engine.source import STANDARD_INPUT, Source
 from backprop_engine.trace import Trace
 from backprop_tui.config.settings import Settings
 from backprop_tui.glyphs import Glyphs
@@ -128,8 +129,15 @@ class LivingApp(SessionApp):
 
     @property
     def scenario_file(self) -> Path | None:
-        """The file of the scenario that is open; None for a text given with -e."""
+        """The file of the scenario that is open; None for a text without one."""
         return self.opened_target if isinstance(self.opened_target, Path) else None
+
+    @property
+    def _came(self) -> str:
+        """Where a scenario without a file is from."""
+        target = self.opened_target
+        is_piped = isinstance(target, Source) and target.name == STANDARD_INPUT
+        return "came from standard input" if is_piped else "was given with -e"
 
     def watch_file(self) -> None:
         """Begin to look at the file of what is being opened, before it is read."""
@@ -194,7 +202,7 @@ class LivingApp(SessionApp):
         if self.trouble is not None:
             self.push_screen(TroubleScreen(self.trouble, self.glyphs))
         elif self.scenario_file is None:
-            self._say("this scenario has no file: it was given with -e")
+            self._say(f"this scenario has no file: it {self._came}")
         elif not self._is_reading:
             self.watch_file()
             self._read_again()
@@ -205,7 +213,7 @@ class LivingApp(SessionApp):
         """Open the file in the person's editor, and look at it at once afterwards."""
         path, session = self.scenario_file, self.session
         if path is None or session is None:
-            self._say("this scenario has no file to edit: it was given with -e")
+            self._say(f"this scenario has no file to edit: it {self._came}")
             return
         editor = find_editor(os.environ, shutil.which)
         if isinstance(editor, str):

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Final
 
 from backprop_engine.record import Runner, record
-from backprop_engine.scenarios.loader import load, parse_shorthand
+from backprop_engine.scenarios.loader import load, load_target
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
@@ -63,7 +63,7 @@ def open_target(target: Target) -> Run | Refusal:
     if isinstance(target, Trace):
         return Run(target)
     try:
-        scenario = parse_shorthand(target) if isinstance(target, Source) else load(target)
+        scenario = load_target(target)
     except ScenarioError as error:
         return Refusal(error)
     try:

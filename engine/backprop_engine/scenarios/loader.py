@@ -16,6 +16,7 @@ from backprop_engine.limits import MAX_FILE
 from backprop_engine.scenarios.files import read_bytes
 from backprop_engine.scenarios.inputs import read_input
 from backprop_engine.scenarios.names import Names
+from backprop_engine.scenarios.piped import check_text, is_document, is_torch_program
 from backprop_engine.scenarios.program import Program, read_program
 from backprop_engine.scenarios.scenario import Backward, Input, Scenario, ZeroGrad
 from backprop_engine.scenarios.sections import (
@@ -30,7 +31,14 @@ from backprop_engine.scenarios.sections import (
 )
 from backprop_engine.scenarios.shorthand import read_shorthand, read_snippet
 from backprop_engine.scenarios.yaml_document import Node, Scalar, Table, read_document
-from backprop_engine.source import Problem, ProblemError, ScenarioError, Source, Span
+from backprop_engine.source import (
+    STANDARD_INPUT,
+    Problem,
+    ProblemError,
+    ScenarioError,
+    Source,
+    Span,
+)
 from backprop_engine.suggestions import did_you_mean, listed
 from backprop_engine.values import Dtype
 
@@ -41,6 +49,16 @@ KEYS: Final = (
 """What a scenario file can say."""
 
 _EXAMPLE: Final = "such as `x=2, y=x**2+3x+1`"
+
+
+def load_target(target: str | os.PathLike[str] | Source) -> Scenario:
+    """The scenario in a file, in a text given with `-e`, or in what came from standard input.
+
+    Raises ScenarioError.
+    """
+    if not isinstance(target, Source):
+        return load(target)
+    return parse_piped(target) if target.name == STANDARD_INPUT else parse_shorthand(target)
 
 
 def load(path: str | os.PathLike[str]) -> Scenario:
@@ -99,6 +117,17 @@ def parse_snippet(source: Source) -> Scenario:
         return read_snippet(whole(source))
     except ProblemError as error:
         raise ScenarioError(source, error.problem) from error
+
+
+def parse_piped(source: Source) -> Scenario:
+    """The scenario in a text that may be a YAML mapping, a program, or the shorthand.
+
+    Raises ScenarioError.
+    """
+    check_text(source)
+    if is_document(source.text):
+        return parse_document(source)
+    return parse_snippet(source) if is_torch_program(source.text) else parse_shorthand(source)
 
 
 def _scenario(source: Source, node: Node | None) -> Scenario:

@@ -17,7 +17,7 @@ from backprop_engine.checking.differences import FiniteDifference, finite_differ
 from backprop_engine.checking.narrow import not_finite_in_float32
 from backprop_engine.limits import DIFFERENCE_SECONDS
 from backprop_engine.record import record
-from backprop_engine.scenarios.loader import load, parse_shorthand
+from backprop_engine.scenarios.loader import load_target
 from backprop_engine.scenarios.scenario import Expectation, Scenario
 from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Trace
@@ -135,7 +135,7 @@ def _read(
         return Bad(name, ScenarioError(Source(name, ""), problem))
     scenario: Scenario | None = None
     try:
-        scenario = parse_shorthand(target) if isinstance(target, Source) else load(target)
+        scenario = load_target(target)
         trace = record(scenario)
     except ScenarioError as error:
         expected = error.expected if scenario is None else scenario.expected_error

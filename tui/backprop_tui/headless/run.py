@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.harmless import printable
 from backprop_engine.record import record
-from backprop_engine.scenarios.loader import load, parse_shorthand
+from backprop_engine.scenarios.loader import load_target
 from backprop_engine.source import ScenarioError, Source
 from backprop_tui.config.time_limits import DEFAULT_LIMITS, TimeLimits
 from backprop_tui.headless import ops, ops_output, trace_text
@@ -86,7 +86,7 @@ def _print(outcome: Outcome) -> None:
 def trace(target: str | Source, *, json: bool) -> int:
     """Print every step of one scenario."""
     try:
-        scenario = parse_shorthand(target) if isinstance(target, Source) else load(target)
+        scenario = load_target(target)
         recorded = record(scenario)
     except ScenarioError as error:
         _complain(error)

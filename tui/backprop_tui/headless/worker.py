@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import IO, Any
 
-from backprop_engine.source import SHORTHAND_NAME, Source
+from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui.config.time_limits import TimeLimits
 from backprop_tui.headless.check import check_scenario
@@ -74,7 +74,7 @@ def main() -> None:
         say(replies, {"ready": True})
         for line in requests:
             told = json.loads(line)
-            target = told["path"] if "path" in told else Source(SHORTHAND_NAME, told["text"])
+            target = told["path"] if "path" in told else Source(told["name"], told["text"])
             seconds = limits.finite_difference
             result = check_scenario(target, oracle, formulas, seconds=seconds)
             say(replies, outcome_of(result, replace(out), json=how["json"]).as_json())

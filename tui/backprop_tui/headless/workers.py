@@ -139,7 +139,7 @@ class _Pool:
             return self._lost(target, failed)
         if child is None:
             return self._lost(target, Failed("The check has been interrupted.", _REMEDY))
-        told = {"path": target} if isinstance(target, str) else {"text": target.text}
+        told = {"path": target} if isinstance(target, str) else asdict(target)
         answer = self._exchange(child, told)
         while not isinstance(answer, Failed) and "ask" in answer:
             answer = self._exchange(child, self._from_torch(answer["torch"], answer["ask"]))
