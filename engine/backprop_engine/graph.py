@@ -28,6 +28,7 @@ from backprop_engine.values import (
     seen_in,
     settle,
     shape_of,
+    wrapped,
 )
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
@@ -140,6 +141,8 @@ class Graph:
             raise LimitError(
                 f"`{operation.name}` takes {MAX_OPERANDS:,} values at most, not {len(operands):,}"
             )
+        if operation.form_for is not None:
+            operation = operation.form_for(tuple(bool(self.is_number[one]) for one in operands))
         is_number = self._makes_number(operation, operands)
         dtype: Dtype = "float64" if is_number else self.dtype
         settled = self._compute(self.value, operation, operands, attributes, dtype)
@@ -212,7 +215,9 @@ class Graph:
             ]
         given = seen_in(dtype, given)
         if not attributes and np.ndarray not in map(type, given):
-            return settle(_evaluated(operation.forward, operation, given, attributes), dtype)
+            result = settle(_evaluated(operation.forward, operation, given, attributes), dtype)
+            is_whole = type(result) is int and not self._makes_number(operation, operands)
+            return wrapped(result) if is_whole else result
         self.budget.check_time()
         settled = settle(called(operation.forward, operation, given, attributes), dtype)
         self.budget.take_values((settled,))

@@ -171,6 +171,9 @@ class Operation:
     answers with an empty text where these operands have none."""
     symbolic: Callable[..., Any] | None = None
     """`symbolic(sympy, *operands, **attributes)`: it as a sympy expression of scalars."""
+    form_for: Callable[[tuple[bool, ...]], Operation] | None = None
+    """For an operation that torch computes otherwise where operands are Python's numbers: which
+    of its forms, all of one name, it is for these."""
     slope_error: float = 0.0
     """How far torch's slope, and so ours, is off the mathematical one, relatively: where a kernel
     holds a constant in fewer bits than the numbers have."""

@@ -40,6 +40,11 @@ def settle(value: Any, dtype: Dtype) -> Value:
     return scalar
 
 
+def wrapped(number: Any) -> int:
+    """A whole number in the 64 bits that a tensor has for it; what is more is lost, as in torch."""
+    return (int(number) + 2**63) % 2**64 - 2**63
+
+
 def seen_in(dtype: Dtype, operands: list[Value]) -> list[Value]:
     """Operands as an operation in `dtype` sees them: torch rounds Python's numbers to it first."""
     if dtype == "float64":

@@ -48,7 +48,7 @@ def test_a_page_tells_forms_formula_derivative_and_grad_fn(run):
         (".reshape()", "reshape"),
         ("ln", "log"),
         ("T", "T"),
-        (".mT", "transpose"),
+        (".mT", "mT"),
         ("@", "matmul"),
         ("**", "pow"),
         ("index", "index"),

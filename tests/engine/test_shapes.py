@@ -59,6 +59,7 @@ CASES: dict[str, list[Case]] = {
         ([2.0], {"dim0": 0, "dim1": -1}), ([MASK], {"dim0": 0, "dim1": 1}),
     ],
     "T": [([MATRIX], {}), ([VECTOR], {})],
+    "mT": [([MATRIX], {}), ([CUBE], {}), ([2.0], {})],
     "t": [([MATRIX], {}), ([VECTOR], {}), ([2.0], {})],
     "permute": [
         ([CUBE], {"dims": (2, 0, 1)}), ([CUBE], {"dims": (-1, 1, 0)}), ([VECTOR], {"dims": (0,)}),

@@ -51,7 +51,7 @@ X = np.array([[1.0, -2.0, 3.0], [4.0, 0.5, -6.0]])
         ("x.permute(1, 0)", "permute", X.T),
         ("torch.permute(x, (1, 0))", "permute", X.T),
         ("x.swapaxes(0, 1)", "transpose", X.T),
-        ("x.mT", "transpose", X.T),
+        ("x.mT", "mT", X.T),
         ("torch.moveaxis(x, 0, 1)", "movedim", X.T),
         ("x.unsqueeze(0).squeeze(0)", "squeeze", X),
         ("x.expand(2, -1, -1)", "expand", np.broadcast_to(X, (2, 2, 3))),

@@ -27,8 +27,8 @@ _SELU_SCALE: Final = 1.0507009873554804934193349852946
 def _relu(a: Any) -> Any:
     # nan passes through, as in torch: `a <= 0` is false for it, and `np.maximum` hands it on.
     if type(a) is float:
-        return 0.0 if a <= 0 else a
-    return np.maximum(a, 0.0)
+        return 0.0 if a < 0 else a
+    return np.where(a < 0, np.zeros_like(a), a)[()]  # which leaves −0 as it is
 
 
 def _relu_rule(g: Any, y: Any, _a: Any) -> Any:
@@ -223,7 +223,7 @@ HARDTANH = activation(
 
 RELU6 = activation(
     "relu6",
-    lambda a: np.minimum(np.maximum(a, 0.0), 6.0),
+    lambda a: np.minimum(_relu(a), 6.0),
     rule=lambda g, y, a: _between(g, a, 0.0, 6.0),
     local="[0 < {a} < 6]",
     because="A gate: open between 0 and 6, shut at and beyond them.",

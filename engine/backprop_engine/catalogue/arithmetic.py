@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from backprop_engine import notation
-from backprop_engine.operation import Application, Derivative, Operation, Parameter
-from backprop_engine.values import log, power, where
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    OperandError,
+    Operation,
+    Parameter,
+    Rule,
+)
+from backprop_engine.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
 
 _TWO_OPERANDS = (Parameter("input"), Parameter("other"))
 
@@ -28,9 +39,51 @@ def _pow_grad_fn(application: Application) -> str:
     return "PowBackward2" if base_is_number else "PowBackward1"
 
 
-def _power_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
-    # x⁰ is 1 everywhere, so its slope is 0 even where x⁻¹ is not finite.
-    return where(b == 0.0, 0.0, g * (b * power(a, b - 1)))
+def _power_of_tensors(a: Any, b: Any) -> Any:
+    """`a ** b` of two tensors; whole numbers to a negative power are 0, but for 1 and −1."""
+    if not _are_whole(a, b):
+        return power(a, b)
+    if type(a) is int and type(b) is int and b >= 0:
+        return wrapped(pow(a, b, 2**64))
+    raised = of_numbers(np.power)(a, np.maximum(b, 0))
+    inverse = np.where(np.abs(a) == 1, np.where(np.remainder(b, 2) == 0, 1, a), 0)
+    return np.where(np.less(b, 0), inverse, raised)[()]
+
+
+def _power_by_number(a: Any, b: Any) -> Any:
+    """`a ** b` of a tensor and a number, with roots and reciprocals as torch forms them.
+
+    OperandError, in torch's words, for whole numbers to a negative whole power.
+    """
+    if _are_whole(a, b):
+        if b < 0:
+            raise OperandError(
+                "Integers to negative integer powers are not allowed.",
+                "make numbers with a point of them first: `i.float()`",
+            )
+        return _power_of_tensors(a, b)
+    if b == 0.5:
+        return sqrt(a)
+    if b in (-0.5, -1, -2):
+        return 1.0 / _power_by_number(a, -b)
+    return power(a, b)
+
+
+def _are_whole(a: Any, b: Any) -> bool:
+    return all(dtype_of(one) in ("int64", "bool") for one in (a, b))
+
+
+def _power_of_numbers(a: Any, b: Any) -> Any:
+    """Python's own `a ** b`: one half for 2 ** -1."""
+    return power(float(a), b) if _are_whole(a, b) and b < 0 else power(a, b)
+
+
+def _power_rule(raised: Callable[[Any, Any], Any]) -> Rule:
+    def rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
+        # x⁰ is 1 everywhere, so its slope is 0 even where x⁻¹ is not finite.
+        return where(b == 0.0, 0.0, g * (b * raised(a, b - 1)))
+
+    return rule
 
 
 def _exponent_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
@@ -156,13 +209,21 @@ DIV = Operation(
     example="x=2, z=4, y=x/z",
 )
 
+
+def _power_form(numbers: tuple[bool, ...]) -> Operation:
+    """Python's own power of two numbers, torch's of a tensor and a number, or of two tensors."""
+    if all(numbers):
+        return _POW_OF_NUMBERS
+    return _POW_BY_NUMBER if numbers[1] else POW
+
+
 POW = Operation(
     name="pow",
     symbol="**",
-    forward=power,
+    forward=_power_of_tensors,
     derivatives=(
         Derivative(
-            rule=_power_rule,
+            rule=_power_rule(power),
             local=_power_rule_text,
             words="Power rule: the exponent comes down as a factor and drops by one.",
         ),
@@ -181,7 +242,17 @@ POW = Operation(
     elementwise=True,
     symbolic=lambda sympy, a, b: sympy.Pow(a, b),
     arithmetic=True,
+    form_for=_power_form,
     example="x=3, y=x**2",
+)
+_POW_OF_NUMBERS = replace(POW, forward=_power_of_numbers)
+_POW_BY_NUMBER = replace(
+    POW,
+    forward=_power_by_number,
+    derivatives=(
+        replace(POW.derivatives[0], rule=_power_rule(_power_by_number)),
+        POW.derivatives[1],
+    ),
 )
 
 NEG = Operation(

@@ -106,7 +106,8 @@ def _unfold(a: Any, dimension: int, size: int, step: int) -> Any:
     count = (array.shape[axis] - size) // step + 1
     check_elements(*array.shape[:axis], count, *array.shape[axis + 1 :], size)
     windows = np.lib.stride_tricks.sliding_window_view(array, size, axis)
-    return windows[(*(slice(None),) * axis, slice(None, None, step))]
+    windows = windows[(*(slice(None),) * axis, slice(None, None, step))]
+    return windows if shape_of(a) else windows[0]  # of one number torch makes one window
 
 
 def _unfold_rule(g: Any, _y: Any, a: Any, dimension: int, size: int, step: int) -> Any:

@@ -73,17 +73,18 @@ def _max_pool(name: str, axes: int) -> Any:
         sizes = a.shape[-axes:]
         numbers = np.arange(math.prod(sizes)).reshape(sizes)
         number_of = np.broadcast_to(_flat(window.windows(numbers, -1), axes), seen.shape)
-        # The first of the largest: not the padding, where all is −inf.
-        chosen = np.argmax(np.where(number_of < 0, False, _is_largest(seen)), axis=-1)
+        chosen = _chosen(seen, number_of < 0)
         return np.take_along_axis(number_of, chosen[..., np.newaxis], axis=-1)[..., 0]
 
     return forward
 
 
-def _is_largest(seen: Any) -> Any:
-    """Where the windows have their largest element; a nan counts as that."""
+def _chosen(seen: Any, is_padding: Any) -> Any:
+    """Which element each window takes: the first of the largest, the last nan, no padding."""
     largest = np.max(seen, axis=-1, keepdims=True)
-    return np.where(np.isnan(largest), np.isnan(seen), seen == largest)
+    first = np.argmax(np.where(is_padding, False, seen == largest), axis=-1)
+    last = seen.shape[-1] - 1 - np.argmax(np.isnan(seen)[..., ::-1], axis=-1)
+    return np.where(np.isnan(largest[..., 0]), last, first)
 
 
 def _max_pool_rule(name: str, axes: int) -> Any:
@@ -150,38 +151,42 @@ def _avg_pool_rule(name: str, axes: int) -> Any:
     return rule
 
 
-def _adaptive_weights(size: int, count: int, dtype: Any) -> Any:
-    """A row for each of `count` windows: one n-th at the n elements it averages."""
-    weights = np.zeros((count, size), dtype)
-    for at in range(count):
-        start, stop = at * size // count, -(-(at + 1) * size // count)
-        weights[at, start:stop] = 1.0 / (stop - start)
-    return weights
-
-
-def _adaptive_matrices(a: Any, output_size: Any) -> tuple[Any, Any]:
-    """The weights of the rows and of the columns of the image."""
+def _adaptive_windows(a: Any, output_size: Any) -> tuple[list[slice], list[slice]]:
+    """The rows and the columns that each window of the image averages."""
     name, shape = "adaptive_avg_pool2d", shape_of(a)
     if len(shape) not in (3, 4):
         raise OperandError(f"`{name}` takes an input of 3 or 4 axes, not shape {shape}")
     height, width = sizes_of(name, "output_size", output_size, 2)
     check_elements(*shape[:-2], max(height, shape[-2]), max(width, shape[-1]))
-    check_elements(height, shape[-2])
-    check_elements(width, shape[-1])
-    return (
-        _adaptive_weights(shape[-2], height, a.dtype),
-        _adaptive_weights(shape[-1], width, a.dtype),
-    )
+    return _parts(shape[-2], height), _parts(shape[-1], width)
+
+
+def _parts(size: int, count: int) -> list[slice]:
+    """`count` parts of `size` elements; neighbours overlap where they do not divide it."""
+    return [slice(at * size // count, -(-(at + 1) * size // count)) for at in range(count)]
+
+
+def _lengths(parts: list[slice], dtype: Any) -> Any:
+    return np.array([part.stop - part.start for part in parts], dtype)
 
 
 def _adaptive_avg_pool(a: Any, output_size: Any) -> Any:
-    rows, columns = _adaptive_matrices(a, output_size)
-    return rows @ a @ columns.T
+    rows, columns = _adaptive_windows(a, output_size)
+    summed = np.stack([np.sum(a[..., part, :], axis=-2) for part in rows], axis=-2)
+    summed = np.stack([np.sum(summed[..., part], axis=-1) for part in columns], axis=-1)
+    return summed / _lengths(rows, a.dtype)[:, np.newaxis] / _lengths(columns, a.dtype)
 
 
 def _adaptive_avg_pool_rule(g: Any, _y: Any, a: Any, output_size: Any) -> Any:
-    rows, columns = _adaptive_matrices(a, output_size)
-    return rows.T @ g @ columns
+    rows, columns = _adaptive_windows(a, output_size)
+    shared = g / _lengths(rows, a.dtype)[:, np.newaxis] / _lengths(columns, a.dtype)
+    across = np.zeros((*shared.shape[:-1], a.shape[-1]), shared.dtype)
+    for at, part in enumerate(columns):
+        across[..., part] += shared[..., at : at + 1]
+    sent = np.zeros(a.shape, shared.dtype)
+    for at, part in enumerate(rows):
+        sent[..., part, :] += across[..., at : at + 1, :]
+    return sent
 
 
 def _adaptive_grad_fn(application: Application) -> str:

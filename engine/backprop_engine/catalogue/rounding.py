@@ -151,9 +151,30 @@ FRAC = unary(
 
 
 def _whole_quotient(a: Any, b: Any, rounding_mode: str) -> Any:
+    _refuse_division_by_zero(a, b)
     if rounding_mode == "trunc":
         return np.trunc(np.divide(a, b))
     return where(b == 0, np.divide(a, b), np.floor_divide(a, b))
+
+
+def fmod(a: Any, b: Any) -> Any:
+    """What a division leaves, with the sign of `a`; OperandError for whole numbers by 0."""
+    _refuse_division_by_zero(a, b)
+    return np.fmod(a, b)
+
+
+def remainder(a: Any, b: Any) -> Any:
+    """What a division leaves, with the sign of `b`; a 0 has that of `a`, as in torch."""
+    _refuse_division_by_zero(a, b)
+    left = np.fmod(a, b)
+    return np.where((left != 0) & ((left < 0) != (b < 0)), left + b, left)[()]
+
+
+def _refuse_division_by_zero(a: Any, b: Any) -> None:
+    """OperandError for whole numbers, as torch raises; numbers with a point give nan or inf."""
+    are_whole = all(dtype_of(one) in ("int64", "bool") for one in (a, b))
+    if are_whole and not np.all(b):
+        raise OperandError("ZeroDivisionError: a whole number is divided by zero")
 
 
 def _of_remainder(rounding_mode: str, quotient: str) -> tuple[Derivative, Derivative]:
@@ -174,7 +195,7 @@ def _of_remainder(rounding_mode: str, quotient: str) -> tuple[Derivative, Deriva
 
 FMOD = elementwise(
     "fmod",
-    of_numbers(np.fmod),
+    of_numbers(fmod),
     *_of_remainder("trunc", "trunc({a}/{b})"),
     notation="fmod({a}, {b})",
     torch=lambda torch, a, b: torch.fmod(torch.as_tensor(a), b),
@@ -189,7 +210,7 @@ FMOD = elementwise(
 
 REMAINDER = elementwise(
     "remainder",
-    of_numbers(np.remainder),
+    of_numbers(remainder),
     *_of_remainder("floor", "⌊{a}/{b}⌋"),
     notation="{a} mod {b}",
     symbol="%",
@@ -231,8 +252,7 @@ DIV_MODE = elementwise(
 
 
 def _floor_divide(a: Any, b: Any) -> Any:
-    if dtype_of(a) == dtype_of(b) == "int64" and np.any(np.equal(b, 0)):
-        raise OperandError("ZeroDivisionError: a whole number is divided by zero")
+    _refuse_division_by_zero(a, b)
     return of_numbers(np.floor_divide)(a, b)
 
 

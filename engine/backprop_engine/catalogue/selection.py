@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,29 @@ _TIE = "The larger one receives the gradient; two equal ones share it half and h
 _LOW_TIE = "The smaller one receives the gradient; two equal ones share it half and half."
 
 
+def _first_of_equals(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A choice of two values that takes the first where they are equal: of 0 and −0 it is torch's.
+
+    torch's vector lanes take the second of two zeros for `maximum` and `minimum`, and its scalar
+    kernels, at the end of the same array, the first.
+    """
+
+    def chosen(a: Any, b: Any) -> Any:
+        return where(np.equal(a, b), a, choose(a, b))
+
+    return chosen
+
+
+_maximum, _minimum = _first_of_equals(np.maximum), _first_of_equals(np.minimum)
+_fmax, _fmin = _first_of_equals(np.fmax), _first_of_equals(np.fmin)
+
+
 def _clamp(a: Any, min: float | None, max: float | None) -> Any:  # noqa: A002 - torch's names
     if min is None and max is None:
         raise OperandError("`clamp` needs `min`, `max` or both", "write `clamp(x, min=0)`")
     if min is not None:
-        a = np.maximum(a, min)
-    return a if max is None else np.minimum(a, max)
+        a = _maximum(a, min)
+    return a if max is None else _minimum(a, max)
 
 
 def _between(g: Any, a: Any, low: Any = -np.inf, high: Any = np.inf) -> Any:
@@ -106,14 +124,14 @@ def _clamp_twin(torch: Any, a: Any, b: Any, c: Any = None) -> Any:
 
 CLAMP_TENSOR = elementwise(
     "clamp.tensor",
-    lambda a, b, c=np.inf: np.minimum(np.maximum(a, b), c),
+    lambda a, b, c=np.inf: _minimum(_maximum(a, b), c),
     Derivative(
         rule=lambda g, y, a, b, c=np.inf: _between(g, a, b, c),
         local=_tensor_gate,
         words="A gate: open up to and at the bounds, shut beyond them.",
     ),
     Derivative(
-        rule=lambda g, y, a, b, c=np.inf: where((b < c) & (a < b), g, 0.0),
+        rule=lambda g, y, a, b, c=None: where((a < b) & (c is None or b < c), g, 0.0),
         local=lambda a, b, c="", **_: f"[{a} < {b}{f' < {c}' if c else ''}]",
         words="Where the lower bound took the value's place, it receives the gradient.",
     ),
@@ -146,7 +164,7 @@ def _bound_grad_fn(name: str) -> Any:
 
 CLAMP_MIN = elementwise(
     "clamp_min",
-    np.maximum,
+    _maximum,
     Derivative(
         rule=lambda g, y, a, b: _between(g, a, low=b),
         local="[{a} ≥ {b}]",
@@ -170,7 +188,7 @@ CLAMP_MIN = elementwise(
 
 CLAMP_MAX = elementwise(
     "clamp_max",
-    np.minimum,
+    _minimum,
     Derivative(
         rule=lambda g, y, a, b: _between(g, a, high=b),
         local="[{a} ≤ {b}]",
@@ -200,7 +218,7 @@ def _shared(g: Any, is_equal: Any, is_other: Any) -> Any:
 
 MAXIMUM = elementwise(
     "maximum",
-    np.maximum,
+    _maximum,
     Derivative(
         rule=lambda g, y, a, b: _shared(g, a == b, a < b),
         local="1 if {a} > {b} else 1/2 if {a} = {b} else 0",
@@ -223,7 +241,7 @@ MAXIMUM = elementwise(
 
 MINIMUM = elementwise(
     "minimum",
-    np.minimum,
+    _minimum,
     Derivative(
         rule=lambda g, y, a, b: _shared(g, a == b, a > b),
         local="1 if {a} < {b} else 1/2 if {a} = {b} else 0",
@@ -284,7 +302,7 @@ WHERE = elementwise(
 
 FMAX = elementwise(
     "fmax",
-    np.fmax,
+    _fmax,
     Derivative(
         rule=lambda g, y, a, b: where((a >= b) | (b != b), g, 0.0),
         local="1 if {a} ≥ {b} else 0",
@@ -306,7 +324,7 @@ FMAX = elementwise(
 
 FMIN = elementwise(
     "fmin",
-    np.fmin,
+    _fmin,
     Derivative(
         rule=lambda g, y, a, b: where((a <= b) | (b != b), g, 0.0),
         local="1 if {a} ≤ {b} else 0",

@@ -109,7 +109,12 @@ def _unflat_shape(a: Any, dim: int, sizes: int | tuple[int, ...]) -> Shape:
 
 
 def _transpose(a: Any, dim0: int, dim1: int) -> Any:
-    return np.swapaxes(a, axis_of(a, dim0), axis_of(a, dim1)) if shape_of(a) else a
+    first, second = axis_of(a, dim0), axis_of(a, dim1)
+    return np.swapaxes(a, first, second) if shape_of(a) else a
+
+
+def _last_transposed(a: Any) -> Any:
+    return _transpose(a, -2, -1) if shape_of(a) else a
 
 
 def _matrix_transpose(a: Any) -> Any:
@@ -303,8 +308,22 @@ TRANSPOSE = Operation(
         Parameter("dim1", Kind.AXIS, aliases=("axis1",)),
     ),
     functions=("transpose", "swapaxes", "swapdims"),
-    properties={"mT": {"dim0": -2, "dim1": -1}},
     example="A=[[1,2,3],[4,5,6]], B=A.transpose(0,1), y=(A@B).sum()",
+)
+
+LAST_TRANSPOSE = Operation(
+    name="mT",
+    forward=_last_transposed,
+    derivatives=moved(lambda g, y, a: _last_transposed(g), "{g}ᵀ"),
+    notation="{a}ᵀ",
+    torch=lambda torch, a: a.mT if a.ndim else a,  # of one number it is that number
+    grad_fn=lambda application: "TransposeBackward0" if application.shapes[0] else "",
+    words="rows and columns of each matrix exchanged",
+    symbolic=lambda sympy, a: a,
+    parameters=(_INPUT,),
+    functions=(),
+    properties={"mT": {}},
+    example="A=[[1,2,3],[4,5,6]], B=A.mT, y=(A@B).sum()",
 )
 
 MATRIX_TRANSPOSE = Operation(
@@ -414,5 +433,6 @@ CONTIGUOUS = Operation(
 
 SHAPES = (
     RESHAPE, VIEW, VIEW_AS, RESHAPE_AS, FLATTEN, RAVEL, UNFLATTEN, SQUEEZE, UNSQUEEZE, TRANSPOSE,
-    MATRIX_TRANSPOSE, SHORT_TRANSPOSE, PERMUTE, MOVEDIM, EXPAND, EXPAND_AS, CLONE, CONTIGUOUS,
+    LAST_TRANSPOSE, MATRIX_TRANSPOSE, SHORT_TRANSPOSE, PERMUTE, MOVEDIM, EXPAND, EXPAND_AS, CLONE,
+    CONTIGUOUS,
 )  # fmt: skip
