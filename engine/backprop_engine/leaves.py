@@ -23,6 +23,7 @@ from backprop_engine.literals import (
 )
 from backprop_engine.loops import Looping
 from backprop_engine.modules import Module, called, module
+from backprop_engine.notation import as_name
 from backprop_engine.scenarios.pasted import leaf_subject, only_flag
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError
@@ -191,7 +192,9 @@ class Leaves(Looping):
                 name = text if 0 < len(text) <= _LONG_NAME else "leaf"
                 of_a_name[name] += 1
                 count = of_a_name[name]
-                name = graph.names[node] = f"{name} #{count}" if count > 1 else name
+                name = f"{name} #{count}" if count > 1 else name
+                # In a formula it stands where a name does: `3/(x + 1)`.
+                graph.names[node] = as_name(name)
             graph.inputs.setdefault(name, node)
 
     def _operands(

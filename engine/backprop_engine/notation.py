@@ -6,6 +6,7 @@ The signs are mathematics' own (−, ×, ·, ∂, ²); `plain` turns any such te
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ _PLAIN = {
 _FROM_SUPERSCRIPT = {
     ord(sign): digit for sign, digit in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True)
 }
+
+_NAMES = re.compile(r"%?\w+(?:\.\w+)*(?:@\d+)?(?:\[\d+\])*")
 
 
 def number(value: Value, digits: int | None = None) -> str:
@@ -142,6 +145,11 @@ def in_brackets(text: str) -> str:
     """A number's text ready to stand inside a formula: `(−3)`, `(1e−5)`, but `3`."""
     has_exponent = text[:1].isdigit() and "e" in text
     return f"({text})" if text.startswith("−") or has_exponent else text
+
+
+def as_name(text: str) -> str:
+    """A value's label ready to stand where a name does: `(x + 1)`, but `h@2` and `hs[3]`."""
+    return text if _NAMES.fullmatch(text) else f"({text})"
 
 
 def plain(text: str) -> str:

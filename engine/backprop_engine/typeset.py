@@ -32,9 +32,21 @@ _RAISED: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _LETTER = r"[^\W\d⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ]"
 _WORD = rf"{_LETTER}(?:{_LETTER}|[0-9])*"
 _NAME = rf"%[0-9]+|{_WORD}(?:\.{_WORD})*(?:@[0-9]+)?"
-_ATOM = rf"{_NAME}|[0-9][0-9.]*(?:e[−-]?[0-9]+)?|\((?:[^()√^]|\([^()√^]*\))*\)"
+
+
+def _brackets(depth: int) -> str:
+    """A pattern of brackets with others inside of them, so many deep."""
+    inner = r"[^()√^]"
+    for _ in range(depth):
+        inner = rf"(?:[^()√^]|\({inner}*\))"
+    return rf"\({inner}*\)"
+
+
+_BRACKETS = _brackets(4)
+_LABEL = rf"(?:{_NAME}|{_BRACKETS})"
+_ATOM = rf"{_NAME}|[0-9][0-9.]*(?:e[−-]?[0-9]+)?|{_BRACKETS}"
 _TOKEN: Final = re.compile(
-    rf"∂(?P<above>{_NAME})/∂(?P<below>{_NAME})"
+    rf"∂(?P<above>{_LABEL})/∂(?P<below>{_LABEL})"
     r"|(?P<words>(?:, | )?(?:(?:[a-z]{2,}(?![\w(.@]) ?){2,}|\b(?:if|else|and|or|not|with|of)\b ?))"
     r"|(?P<raised>[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)"
     rf"|√(?P<root>{_ATOM})"
@@ -62,7 +74,7 @@ def _token(match: re.Match[str]) -> str:
     text = match[0]
     match match.lastgroup:
         case "below":
-            above, below = _name(match["above"]), _name(match["below"])
+            above, below = _label(match["above"]), _label(match["below"])
             return rf"\frac{{\partial {above}}}{{\partial {below}}}"
         case "words":
             return rf"\text{{{_plain(text)}}}"
@@ -94,6 +106,11 @@ def _function(name: str) -> str:
     if name in _FUNCTIONS:
         return f"\\{name}"
     return _name(name) if len(name) == 1 else rf"\operatorname{{{_plain(name)}}}"
+
+
+def _label(label: str) -> str:
+    """What a derivative is of or by: a name, or the text of a value without one, in brackets."""
+    return latex(label) if label.startswith("(") else _name(label)
 
 
 def _name(name: str) -> str:

@@ -129,3 +129,9 @@ def test_colour_is_for_terminals_that_want_it(monkeypatch, run):
             patch.setattr(sys, "stdout", terminal)
             assert main(["trace", "-e", LECTURE]) == 0
         assert ("\x1b[" in terminal.getvalue()) == coloured
+
+
+def test_the_gradient_of_a_value_without_a_name_is_that_of_its_text_in_brackets(run):
+    text = "x=2, y=3/(x.detach()*2).requires_grad_()"
+    assert "(x.detach()*2).grad = " in run("trace", "-e", text)[1]
+    assert "(x.detach()*2).grad " in run("check", "--no-torch", "--no-symbolic", "-e", text)[1]

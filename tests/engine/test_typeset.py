@@ -22,6 +22,8 @@ TEXTS = [
     ("∂y/∂x", r"\frac{\partial y}{\partial x}"),
     ("∂y/∂%12 = 1", r"\frac{\partial y}{\partial v_{12}} = 1"),
     ("∂y/∂h@2", r"\frac{\partial y}{\partial h^{(2)}}"),
+    ("∂y/∂(x.detach()*2)", r"\frac{\partial y}{\partial (\operatorname{x.detach}()*2)}"),
+    ("y^((f(g(x)) − 1) − 1)", r"y^{(f(g(x)) - 1) - 1}"),
     ("2·x", r"2\cdot x"),
     ("1 × (−4) = −4", r"1 \times (-4) = -4"),
     ("1e−5·x", r"1 \times 10^{-5}\cdot x"),
@@ -125,3 +127,21 @@ def test_every_step_of_the_lessons_can_be_typeset(path):
         assert written.isascii()
         assert balanced(written)
         assert as_markdown(explain(trace, index)).count("```") in (0, 2)
+
+
+def test_a_value_without_a_name_stands_in_brackets_wherever_a_name_would():
+    text = "x=2, y=3/(x.detach()*2).requires_grad_(), z=y**(x.detach() - 1).requires_grad_()"
+    trace = record(parse_shorthand(Source("<-e>", text)))
+    told = [explain(trace, step) for step in range(len(trace))]
+    formulas = [one.formula for one in told]
+
+    assert "y = 3/(x.detach()*2)" in formulas
+    assert "z = y^(x.detach() - 1)" in formulas
+    assert "∂y/∂(x.detach()*2) = −3/(x.detach()*2)²" in formulas
+    assert "∂z/∂y = (x.detach() - 1)·y^((x.detach() - 1) − 1)" in formulas
+    last = told[-1]
+    assert last.headline == "y = 3/(x.detach()*2) sends to its operand (x.detach()*2)"
+    assert last.running.startswith("∂z/∂(x.detach()*2): ")
+    quotient = r"\frac{\partial y}{\partial (\operatorname{x.detach}()*2)}"
+    assert rf"{quotient} &= -3/(\operatorname{{x.detach}}()*2)^{{2}}" in as_latex(last)
+    assert "∂y/∂(x.detach()*2) = −3/(x.detach()*2)²" in as_markdown(last)

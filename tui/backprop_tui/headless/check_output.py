@@ -145,7 +145,7 @@ def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
         formula = show(row.symbolic.gradient)
     # A hyphen for minus: these are figures that people copy into other programs.
     figures = (one.replace("−", "-") for one in (engine, torch, estimate, formula))
-    return f"{row.name}.grad", *figures, "✓" if row.ok else "✗"
+    return f"{notation.as_name(row.name)}.grad", *figures, "✓" if row.ok else "✗"
 
 
 def _shape(value: Value) -> str:

@@ -83,7 +83,7 @@ def _print_pass(trace: Trace, one: Pass, digits: int, out: Printer) -> None:
     names = {node: name for name, node in trace.graph.inputs.items()}
     for node, grad in (one.grads or {}).items():
         text = "None" if grad is None else notation.short(grad)
-        name = names.get(node, trace.label(node))
+        name = notation.as_name(names.get(node, trace.label(node)))
         out.line(f"{'':>{digits + 2}}  {name}.grad = {text}", "bold")
 
 
