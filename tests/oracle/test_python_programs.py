@@ -116,6 +116,22 @@ d = torch.cat([h * 2 for h in hs], -1).sum() + torch.einsum("ij->", x)
 y = a.sum() + b.sum() + c.sum() + d
 y.backward()
 """,
+    "lines that compute nothing": '''"""A text of its own,
+on two lines."""
+import torch
+torch.autograd.set_detect_anomaly(False)
+x = torch.tensor([1., 2.], requires_grad=True)
+for i, v in enumerate([1, 2]):
+    print(i, v)
+"another text"
+y = (x * x).sum()
+y
+x, y.shape
+y.backward()
+x.grad, x.grad.T; x
+print([v for v in x], sum(h * i for i, h in enumerate(x)), f"{[t.item() for t in x]}")
+print(*(f"{a:.2f}" for a in x), {k: w for k, w in enumerate([1])})
+''',
 }
 
 
@@ -192,6 +208,21 @@ def test_softmax_of_the_functional_kind_does_without_dim(call: str):
     np.testing.assert_allclose(
         np.asarray(trace.grad(0, len(trace))), array(theirs["x"].grad), rtol=1e-12
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("q", "`q` is given no value"),
+        ("x, q", "unknown name `q`"),
+        ("print(q for p in x)", "unknown name `q`"),
+        ("print(f'{[p for q in x]}')", "unknown name `p`"),
+        ("with torch.autograd.detect_anomaly():\n    y = x", "the first nan was born is told"),
+    ],
+)
+def test_a_name_that_nothing_has_is_unknown_on_such_lines_too(line: str, said: str):
+    with pytest.raises(ScenarioError, match=re.escape(said)):
+        run_here(f"{X}{line}\n")
 
 
 def test_max_in_a_scenario_is_torchs_and_shares_the_gradient():

@@ -6,6 +6,7 @@ They are read over; but a module that is not known, and a name that nothing is c
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final
 
@@ -18,9 +19,16 @@ MODULES: Final = ("torch", "numpy", "math")
 """What may be imported, with all that is in it."""
 
 _PRINT: Final = re.compile(r"print[^\S\n]*\(")
+_SHOWN: Final = r"[^\W\d]\w*(?:\.(?:data|grad|grad_fn|requires_grad|is_leaf|shape|dtype|T|device))*"
 _LOOK: Final = re.compile(
-    r"(?P<name>[^\W\d]\w*)\.(?:grad|grad_fn|requires_grad|is_leaf|shape|dtype)[^\S\n]*(?=[\n;#,]|$)"
+    rf"(?P<only>{_SHOWN})(?P<more>(?:[^\S\n]*,[^\S\n]*{_SHOWN})*)[^\S\n]*(?P<end>[\n;#,]|$)"
 )
+_TEXT: Final = re.compile(
+    r"[rRbBuU]{0,2}(?:\"{3}.*?\"{3}|'{3}.*?'{3}|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\")"
+    r"[^\S\n]*(?=[\n;#]|$)",
+    re.DOTALL,
+)
+_NAME: Final = re.compile(r"(?<![\w.])[^\W\d]\w*")
 _LINE: Final = re.compile(r"(?:[^\n;#(]|\([^)]*\))*")
 _IMPORTED: Final = re.compile(r"(?P<module>[\w.]+)(?:\s+as\s+\w+)?\s*(?:,\s*|$)")
 _IMPORT: Final = re.compile(r"import\s+" + _IMPORTED.pattern)
@@ -40,7 +48,12 @@ _PIECE: Final = re.compile(
 )
 _ENDS: Final = ("\n", ";", "#")
 _FIELD: Final = re.compile(r"\{([^{}:!]*)")
-_WORDS: Final = frozenset({"True", "False", "None", "and", "or", "not", "in", "is", "if", "else"})
+_BOUND: Final = re.compile(r"\bfor\s+([\w\s,()]+?)\s+in\b")
+"""What a comprehension in a `print` binds."""
+_WORDS: Final = frozenset(
+    {"True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "for"}
+    | {"str", "int", "float", "repr", "list", "tuple", "len", "type"}
+)
 
 
 def is_print(reading: Reading, start: int) -> bool:
@@ -57,15 +70,31 @@ def skip_assert(reading: Reading, start: int, libraries: AbstractSet[str]) -> in
 
 
 def skip_look(reading: Reading, start: int) -> int | None:
-    """Where `x.grad` ends, the last line of a notebook's cell that shows it; None if it is none.
+    """Where `x.grad`, or `x, y`, ends, a line of a notebook that shows it; None if it is none.
 
+    In the shorthand, where a comma ends a statement, a name alone must begin a line.
     Raises ProblemError for a name that is not known.
     """
     line = _LOOK.match(reading.excerpt.text, start)
     if line is None:
         return None
-    _check_name(reading, frozenset(), line["name"], start)
-    return line.end()
+    is_attribute = "." in line["only"]
+    if line["end"] == "," and not (is_attribute and reading.form == "shorthand"):
+        return None
+    before = reading.excerpt.text[:start].rstrip(" \t")
+    if reading.form == "shorthand" and not is_attribute and before[-1:] not in ("\n", ";"):
+        return None
+    for name in _NAME.finditer(line["only"] + line["more"]):
+        if not is_attribute and not line["more"] and not reading.has(name[0]):
+            return None
+        _check_name(reading, frozenset(), name[0], start + name.start())
+    return start + len(line[0]) - len(line["end"])
+
+
+def skip_text(reading: Reading, start: int) -> int | None:
+    """Where a text ends that stands alone, as a docstring does; None if none starts here."""
+    text = _TEXT.match(reading.excerpt.text, start)
+    return text.end() if text else None
 
 
 def skip_import(reading: Reading, start: int, libraries: AbstractSet[str]) -> int:
@@ -128,32 +157,38 @@ def skip_print(reading: Reading, start: int, libraries: AbstractSet[str]) -> int
 
 def _skip(reading: Reading, at: int, libraries: AbstractSet[str], opening: int | None) -> int:
     """Where the bracket that opened at `opening` ends; without one, where the statement does."""
-    text = reading.excerpt.text
+    text, start = reading.excerpt.text, at
     brackets = [] if opening is None else [opening]
+    mentioned: list[tuple[str, int]] = []
     while piece := _PIECE.match(text, at):
         if not brackets and (opening is not None or piece["REST"] in _ENDS):
-            return at
+            break
         at = piece.end()
         if piece["CLOSE"]:
             del brackets[-1:]
         elif piece["OPEN"] or (piece["other"] or "").endswith("("):
             brackets.append(at - 1)
         if piece["NAME"] and not piece["other"]:
-            _check_name(reading, libraries, piece["NAME"], piece.start("NAME"))
+            mentioned.append((piece["NAME"], piece.start("NAME")))
         elif piece["TEXT"] and "f" in piece["prefix"].lower():
-            _check_fields(reading, libraries, piece["TEXT"], piece.start("TEXT"))
+            mentioned += _fields(piece["TEXT"], piece.start("TEXT"))
     if brackets:
         reading.brackets.append(("(", brackets[0]))
         raise mistakes.unclosed(reading)
+    bound = {
+        name for one in _BOUND.finditer(text, start, at) for name in re.findall(r"\w+", one[1])
+    }
+    for name, place in mentioned:
+        _check_name(reading, libraries | bound, name, place)
     return at
 
 
-def _check_fields(reading: Reading, libraries: AbstractSet[str], text: str, start: int) -> None:
-    for place in _FIELD.finditer(text):
-        for piece in _PIECE.finditer(place[1]):
+def _fields(text: str, start: int) -> Iterator[tuple[str, int]]:
+    """The names in the fields of an f-string, and where they stand."""
+    for field in _FIELD.finditer(text):
+        for piece in _PIECE.finditer(field[1]):
             if piece["NAME"] and not piece["other"]:
-                at = start + place.start(1) + piece.start("NAME")
-                _check_name(reading, libraries, piece["NAME"], at)
+                yield piece["NAME"], start + field.start(1) + piece.start("NAME")
 
 
 def _check_name(reading: Reading, libraries: AbstractSet[str], name: str, start: int) -> None:

@@ -21,9 +21,13 @@ MAX_NESTING: Final = 20
 """How many blocks may stand one inside of the other: as many as in Python."""
 
 _WITH: Final = "with torch.no_grad():"
+_ANOMALY: Final = (
+    "leave it out, and its block as far to the left: where the first nan was born is told anyway"
+)
 _CONTEXTS: Final = {
     "set_grad_enabled": f"write `{_WITH}`",
     "inference_mode": f"write `{_WITH}`",
+    **dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), _ANOMALY),
     "enable_grad": f"everything outside of `{_WITH}` is recorded anyway",
 }
 

@@ -140,7 +140,9 @@ def _special_line(reading: Reading, word: str, start: int) -> tuple[int, list[To
         return asides.skip_assert(reading, start, LIBRARIES), []
     if asides.is_print(reading, start):
         return asides.skip_print(reading, start, LIBRARIES), []
-    shown = None if reading.form == "expression" else asides.skip_look(reading, start)
+    if reading.form == "expression":
+        return None
+    shown = asides.skip_look(reading, start) or asides.skip_text(reading, start)
     return None if shown is None else (shown, [])
 
 
@@ -180,6 +182,8 @@ def _name(reading: Reading, start: int, stop: int) -> tuple[str, int]:
         if dotted and not (reading.last and reading.last.kind == "_DOT"):
             called = _CALL.match(text, dotted.end())
             return ("FUNCTION" if called else "CONSTANT"), dotted.end()
+    if reading.loops:  # between a `for` and its `in`
+        reading.assigned.add(canonical(name))
     is_called = name in reading.imported and _CALL.match(text, stop)
     if is_called and not reading.has(name) and not (reading.last and reading.last.kind == "_DOT"):
         return "FUNCTION", stop
