@@ -85,6 +85,16 @@ class Evaluation(PythonFunctions):
         except ProblemError as error:
             raise ScenarioError(scenario.source, error.problem) from None
 
+    def known(self, expression: Expression) -> Any:
+        """The number or the shape that a name or a size stands for, now that all has run.
+
+        NotWrittenError where Python does not know it before a tensor is computed with.
+        """
+        try:
+            return self._known(expression)
+        except UnmeasuredError as needs:
+            return self._measure(needs.asked, self._evaluate(needs.asked.receiver))
+
     def _run_all(self, statements: Iterable[Statement]) -> None:
         """Statement after statement; loops are on a stack, each with where it is."""
         running: list[Iterator[Statement]] = [iter(statements)]

@@ -46,9 +46,23 @@ def test_two_tensors_may_be_written_out_in_one_line():
     assert shapes(trace) == {"a": (2,), "b": (3,)}
 
 
-def test_a_size_that_is_computed_makes_no_tensor():
-    text = "x = torch.ones(2)\nx = x + 1\nw = torch.ones(x.shape[0])\ny = w.sum()\n"
-    assert error_of(text).startswith("snippet.py:3:16: this must be written out, not computed")
+def test_the_size_of_a_computed_value_makes_a_tensor():
+    text = "x = torch.ones(2)\nx = x + 1\nw = torch.ones(x.shape[0], requires_grad=True)\n"
+    trace = record(parse_snippet(Source("snippet.py", text + "y = w.sum()\n")))
+    assert np.shape(trace.graph.value[trace.graph.inputs["w"]]) == (2,)
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ("w.item()", "3:16: this must be written out, not computed"),
+        ("int(w)", "3:20: this must be written out, not computed"),
+        ("n", "3:16: this number is read from a tensor, and must be known before"),
+    ],
+)
+def test_a_size_that_depends_on_the_numbers_of_a_tensor_makes_none(size: str, said: str):
+    text = f"w = torch.tensor(2)\nn = w.item()\ny = torch.ones({size})\n"
+    assert error_of(text) == f"snippet.py:{said}"
 
 
 def test_whole_numbers_and_orders_are_drawn_from_the_same_generator():

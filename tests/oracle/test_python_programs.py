@@ -116,6 +116,29 @@ d = torch.cat([h * 2 for h in hs], -1).sum() + torch.einsum("ij->", x)
 y = a.sum() + b.sum() + c.sum() + d
 y.backward()
 """,
+    "tensors in the shape of what is computed": """
+X = torch.ones(3, 2, requires_grad=True)
+torch.manual_seed(0)
+W = X @ X.T
+N, D = W.shape
+a = torch.ones(W.shape) * torch.rand(W.shape) + torch.arange(W.size(1)) + torch.eye(len(W))
+b = torch.full((N, D), 2.) + torch.randn(N, 1) + torch.zeros(*(X @ X.T).shape)
+c = torch.linspace(0, 1, W.size(0)) + torch.rand(2, N)[1]
+y = (W * a + b * c)
+y.backward(gradient=torch.ones(len(y), 3))
+""",
+    "gradients that are cleared one after the other": """
+x = torch.tensor([1., 2.], requires_grad=True)
+w = torch.tensor([3., 2.], requires_grad=True)
+params = [x, w]
+(x * w).sum().backward()
+for p in params: p.grad = None
+(x * w * w).sum().backward()
+for p in [x, w]:
+    p.grad.zero_()
+y = (x * w * w * x).sum()
+y.backward()
+""",
     "lines that compute nothing": '''"""A text of its own,
 on two lines."""
 import torch
@@ -223,6 +246,32 @@ def test_softmax_of_the_functional_kind_does_without_dim(call: str):
 def test_a_name_that_nothing_has_is_unknown_on_such_lines_too(line: str, said: str):
     with pytest.raises(ScenarioError, match=re.escape(said)):
         run_here(f"{X}{line}\n")
+
+
+def test_a_leaf_whose_name_is_bound_anew_is_another_leaf():
+    program = """
+x = torch.tensor([1., 2.], requires_grad=True)
+y = (x * x).sum()
+y.backward()
+before = x
+x = torch.tensor([3., 4.], requires_grad=True)
+z = (x * x * x).sum()
+z.backward()
+"""
+    theirs, trace = run_by_python(program), run_here(program)
+    inputs = trace.graph.inputs
+    assert list(inputs) == ["x", "x@2"]
+    assert [trace.label(node) for node in inputs.values()] == ["x@1", "x@2"]
+    grads = [trace.grad(node, len(trace)) for node in inputs.values()]
+    np.testing.assert_array_equal(grads[0], array(theirs["before"].grad))
+    np.testing.assert_array_equal(grads[1], array(theirs["x"].grad))
+
+
+@pytest.mark.parametrize("change", ["params.append(x)", "w = x * 2", "params = list(params)"])
+def test_a_list_of_which_it_is_not_known_what_is_in_it_is_not_cleared(change: str):
+    program = f"{X}w = x + 1\nparams = [x, w]\n{change}\nfor p in params: p.grad = None\n"
+    with pytest.raises(ScenarioError, match="which values are in this list is not known here"):
+        run_here(program)
 
 
 def test_max_in_a_scenario_is_torchs_and_shares_the_gradient():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from backprop_engine.expressions import syntax
@@ -48,6 +49,41 @@ def made_by(expression: Expression) -> Made | None:
     if not isinstance(expression, Call) or (converted and keeps_graph(expression)):
         return None
     return Made(expression, bool(asks_for_grad), converted)
+
+
+def leaf_again(expression: Expression) -> Expression:
+    """`torch.ones(3).requires_grad_()` for `torch.ones(3, requires_grad=True)`, else as it is.
+
+    So a leaf is made for a name that has had another value before.
+    """
+    if not isinstance(expression, Call) or not is_tensor(expression):
+        return expression
+    asked = dict(expression.keywords).get("requires_grad")
+    if asked is None or not flag(asked):
+        return expression
+    keywords = tuple(one for one in expression.keywords if one[0] != "requires_grad")
+    made = replace(expression, keywords=keywords)
+    return Call("requires_grad_", made, "", (), (), expression.function_span, expression.span)
+
+
+def clears_each(loop: syntax.Loop) -> bool:
+    """Whether a loop does nothing but `p.grad = None` or `p.grad.zero_()` for each of a list."""
+    return isinstance(loop.target, syntax.Name) and all(
+        (cleared := _cleared(one)) is not None and cleared.name == loop.target.name
+        for one in loop.body
+    )
+
+
+def _cleared(statement: syntax.Statement) -> syntax.Name | None:
+    match statement:
+        case syntax.Setting(target=target, value=syntax.Literal(value=None)):
+            return grad_of(target)
+        case syntax.Action(call=Call(function="zero_", receiver=receiver, arguments=())) if (
+            receiver is not None
+        ):
+            return grad_of(receiver)
+        case _:
+            return None
 
 
 def leaf_subject(expression: Expression) -> Expression | None:

@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeGuard
 
 from backprop_engine.budget import Budget
 from backprop_engine.calls import function_value
+from backprop_engine.evaluate import Evaluation
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
     Action,
     Append,
     Assignment,
+    Attribute,
     Call,
     Computing,
     Expression,
@@ -29,21 +31,23 @@ from backprop_engine.expressions.syntax import (
     postorder,
     target_names,
 )
-from backprop_engine.literals import literal
+from backprop_engine.literals import Known, NotWrittenError, literal
 from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.dtypes import Floats, FloatType, default_dtype, read_floats
 from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.pasted import (
     Made,
+    clears_each,
     flag,
     grad_of,
+    leaf_again,
     leaf_subject,
     made_by,
     no_arguments,
     only_flag,
     repeats,
 )
-from backprop_engine.scenarios.scenario import Backward, Input, Retain, ZeroGrad
+from backprop_engine.scenarios.scenario import Backward, Input, Retain, Scenario, ZeroGrad
 from backprop_engine.scenarios.tensors import (
     Origin,
     Tensor,
@@ -99,15 +103,18 @@ def read_program(
     dtype: Dtype | None = None,
     *,
     as_torch: bool = False,
+    is_program: bool = False,
 ) -> Program:
     """Sort the statements of `source`; `inputs` and `dtype` are those given beside them.
 
+    `is_program`: it was written for Python, see `Scenario`.
     `as_torch`: floats have torch's default dtype, and what asks for another has that.
 
     Raises ProblemError for what cannot be done here and for inputs that contradict each other.
     """
     listed = tuple(statements)
-    reader = _Reader(source, inputs, read_floats(listed, dtype, as_torch=as_torch))
+    floats = read_floats(listed, dtype, as_torch=as_torch)
+    reader = _Reader(source, inputs, floats, is_program=is_program)
     for statement in listed:
         reader.read(statement)
     return reader.program()
@@ -116,8 +123,11 @@ def read_program(
 class _Reader:
     """Reads statement after statement."""
 
-    def __init__(self, source: Source, inputs: Iterable[Input], floats: Floats) -> None:
+    def __init__(
+        self, source: Source, inputs: Iterable[Input], floats: Floats, *, is_program: bool
+    ) -> None:
         self.source = source
+        self._is_program = is_program
         self._floats = floats
         self.inputs = {one.name: one for one in inputs}
         self.statements: list[Computing] = []
@@ -141,6 +151,8 @@ class _Reader:
         self._loops: list[Loop] = []
         """Those that are being read, the innermost last."""
         self._looped: set[str] = set()
+        self._lists: dict[str, tuple[str, ...]] = {}
+        """The lists of names that have one, with the versions that are in them."""
 
     def program(self) -> Program:
         """Everything read so far."""
@@ -175,9 +187,24 @@ class _Reader:
             case Setting():
                 self._set(statement)
 
+    def _known_so_far(self) -> Known:
+        """What names and sizes stand for once all that has been read so far has run."""
+        scenario = Scenario(
+            self.source,
+            tuple(self.inputs.values()),
+            tuple(self.statements),
+            (),
+            self._floats.dtype,
+            self._floats.default,
+            tensors=self.tensors,
+            is_program=self._is_program,
+        )
+        return Evaluation(scenario).known
+
     # Names: while the text is read, every mention carries its version
 
     def _bind(self, name: str) -> None:
+        self._lists.pop(name, None)
         self._assigned[name] += 1
         self._passes_before[name] = len(self.passes)
 
@@ -222,6 +249,9 @@ class _Reader:
         gradient = one.gradient_name and self._version_name(one.gradient_name)
         return replace(one, output=self._version_name(one.output), gradient_name=gradient)
 
+    def _versions(self, names: Iterable[Expression]) -> tuple[str, ...]:
+        return tuple(self._version(one.name) for one in names if isinstance(one, syntax.Name))
+
     def _known(self, name: syntax.Name) -> str:
         if name.name not in self._assigned:
             raise ProblemError(
@@ -238,10 +268,15 @@ class _Reader:
         if made is not None and name not in self._assigned and not self._loops:
             self._add_input(statement, made)
             return
+        if not self._loops:
+            statement = replace(statement, expression=leaf_again(statement.expression))
         self._prepare(statement.expression)
         self.statements.append(statement)
         self._numbers.assign(statement)
         self._bind(name)
+        items = syntax.children(statement.expression)
+        if isinstance(statement.expression, syntax.Sequence) and all(map(_is_name, items)):
+            self._lists[name] = self._versions(items)
         if leaf_subject(statement.expression) is not None:
             self._leaves[self._version(name)] = None
 
@@ -277,7 +312,7 @@ class _Reader:
 
     def _tensor(self, call: Call, converted: FloatType | None = None) -> Tensor:
         made = self._floats.of_tensor(call)
-        tensor = make_tensor(call, Origin(self._stream, made.dtype, self._numbers))
+        tensor = self._made(call, made.dtype)
         if converted is not None:
             made = converted
             dtype = made.dtype if self._floats.as_torch else self._floats.dtype
@@ -288,6 +323,15 @@ class _Reader:
             self._tell_random(tensor)
         self._budget.take_at(call.span, tensor.value)
         return tensor
+
+    def _made(self, call: Call, dtype: Dtype) -> Tensor:
+        """The tensor that a call writes out, of sizes that may be those of computed values."""
+        try:
+            return make_tensor(call, Origin(self._stream, dtype, self._numbers))
+        except NotWrittenError:
+            if self._loops or not self.statements:
+                raise
+            return make_tensor(call, Origin(self._stream, dtype, self._known_so_far()))
 
     def _tell_random(self, drawn: Tensor) -> None:
         if not self._is_seeded:
@@ -336,6 +380,9 @@ class _Reader:
 
     def _loop(self, loop: Loop) -> None:
         """Read a loop's statements, once; how often each runs is known when it does."""
+        if clears_each(loop) and not self._loops:
+            self._clear_each(loop)
+            return
         self._prepare(loop.iterable)
         names = {name.name for name in loop.names} | set(target_names(loop.target))
         self._looped |= names
@@ -349,12 +396,32 @@ class _Reader:
         self.statements = around
         self._numbers.forget(names)
 
+    def _clear_each(self, loop: Loop) -> None:
+        """`for p in params: p.grad = None`, one after the other."""
+        items: tuple[Expression, ...] = syntax.children(loop.iterable)
+        listed = self._lists.get(loop.iterable.name) if _is_name(loop.iterable) else None
+        if listed is not None:
+            span = loop.iterable.span
+            items = tuple(syntax.Name(one.rpartition("@")[0], span) for one in listed)
+        is_known = all(map(_is_name, items)) and listed in (None, self._versions(items))
+        if not items or not is_known:
+            raise ProblemError(
+                "which values are in this list is not known here",
+                loop.iterable.span,
+                "a list of names, such as `for p in [w, b]:`",
+            )
+        for name in items:
+            for one in loop.body:
+                to_none = isinstance(one, Setting)
+                self._clear(Attribute(name, "grad", one.span, one.span), one.span, to_none=to_none)
+
     def _append(self, statement: Action) -> None:
         receiver, values = statement.call.receiver, statement.call.arguments
         if not isinstance(receiver, syntax.Name) or len(values) != 1 or statement.call.keywords:
             raise ProblemError("`append` takes one value", statement.span, "`hs.append(h)`")
         self._prepare(values[0])
         self._used.add(receiver.name)
+        self._lists.pop(receiver.name, None)
         self.statements.append(Append(receiver, values[0], statement.span, statement.is_recorded))
 
     # Actions
@@ -526,6 +593,10 @@ def _drops(call: Call) -> bool:
     training = dict(call.keywords).get("training")
     is_off = isinstance(training, syntax.Literal) and not training.value
     return call.function in ("dropout", "Dropout") and not is_off
+
+
+def _is_name(expression: Expression) -> TypeGuard[syntax.Name]:
+    return isinstance(expression, syntax.Name)
 
 
 def _appends(call: Call) -> bool:

@@ -61,7 +61,9 @@ def _scenario(
     is_program: bool,
     as_torch: bool = False,
 ) -> Scenario:
-    program = read_program(excerpt.source, statements, inputs, as_torch=as_torch)
+    program = read_program(
+        excerpt.source, statements, inputs, as_torch=as_torch, is_program=is_program
+    )
     if not program.statements and not program.passes:
         end = excerpt.offsets[len(excerpt.text.rstrip())]
         raise ProblemError(
