@@ -174,6 +174,39 @@ def test_a_saturated_sigmoid_is_no_reason_to_cry_wolf(dtype):
     assert found["x"].agrees
 
 
+FLOAT32 = {
+    "a saturated tanh": "inputs: {x: [4.2, -5.1, 3.9]}\ncompute: y = (tanh(x) * x).mean()\n",
+    "terms that cancel in a layer": (
+        "inputs: {x: [[1.2, 0.25, 0.1], [-2.3, 0.7, -2.3]]}\n"
+        "compute: y = (2*F.layer_norm(x, (3,))).sum()\n"
+    ),
+    "a distance of nothing": (
+        "inputs: {x: [[-1.5, 3, 2], [0.7, 2, 1.2]]}\n"
+        "compute: y = (F.kl_div(log_softmax(x, 1), softmax(x, 1)) ** 2).sum()\n"
+    ),
+    "many of them at once": (
+        "inputs: {x: {normal: [600, 2], seed: 1}}\n"
+        "compute: y = (F.layer_norm(x, (2,)) * tanh(9*x)).sum()\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", FLOAT32.values(), ids=list(FLOAT32))
+def test_what_float32_has_no_digits_for_is_no_fault(text):
+    assert found_in(document(f"dtype: float32\n{text}"))["x"].agrees
+
+
+@pytest.mark.parametrize("text", FLOAT32.values(), ids=list(FLOAT32))
+def test_a_wrong_derivative_is_caught_there_all_the_same(monkeypatch, text):
+    for name in ("tanh", "layer_norm", "kl_div"):
+        entry = OPERATIONS[name]
+        first, *others = entry.derivatives
+        wrong = dataclasses.replace(first, rule=lambda *a, _of=first.rule, **k: 0.1 + _of(*a, **k))
+        changed = dataclasses.replace(entry, derivatives=(wrong, *others))
+        monkeypatch.setitem(catalogue.FUNCTIONS, name, (changed,))
+    assert not found_in(document(f"dtype: float32\n{text}"))["x"].agrees
+
+
 @pytest.mark.parametrize("factor", [1.001, 0.5, -1.0, math.nan])
 def test_a_wrong_derivative_is_caught(monkeypatch, factor):
     entry = OPERATIONS["sin"]

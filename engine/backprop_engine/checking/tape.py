@@ -6,9 +6,11 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 
 import numpy as np
 
+from backprop_engine.backward import backward
 from backprop_engine.budget import LimitError
 from backprop_engine.checking.functional import Functional, widened
 from backprop_engine.graph import Graph
@@ -96,6 +98,23 @@ class Tape:
     def magnitude(self, inputs: Mapping[int, Value]) -> float:
         """The same with the magnitudes of all terms; raises the same."""
         return float(sum(np.sum(np.abs(term)) for term in self._run(inputs)))
+
+    def gradients(self, inputs: Mapping[int, Value]) -> Mapping[int, Value]:
+        """What the engine's own rules give for the nodes of the tape, in float64 throughout.
+
+        Raises as `run` does, and DerivativeError.
+        """
+        self._run(inputs)
+        wide = copy(self._graph)
+        wide.dtype, wide.value = "float64", self._values
+        total: dict[int, Value] = {}
+        for term in self.terms:
+            gradient = backward(wide, term.output, term.seed).gradient
+            for node in self.nodes:
+                sent = gradient[node] if node <= term.output else None
+                if sent is not None:
+                    total[node] = total[node] + sent if node in total else sent
+        return total
 
     def _run(self, inputs: Mapping[int, Value]) -> list[Value]:
         graph, values = self._graph, self._values

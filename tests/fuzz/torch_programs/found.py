@@ -37,4 +37,21 @@ b = torch.tensor([[[[1.0], [1.0]], [[3e38], [3e38]]]], requires_grad=True)
 d = F.scaled_dot_product_attention(b.detach(), b.detach(), b)
 d.sum().backward()
 """,
+    "a saturated tanh in float32": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[3.0, -1.5], [-0.75, -0.4]], requires_grad=True)
+a = F.threshold(x, 0.1, 3)
+d = torch.tanh(a @ x)
+e = d.mean()
+e.backward()
+""",
+    "terms that cancel inside of a layer, in float32": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[[[1.2, 0.25, 0.1], [-2.3, 0.7, -2.3]]]], requires_grad=True)
+b = F.layer_norm(x, (3,)) * 2
+c = F.batch_norm(x[0], None, None, training=True)
+(b.sum() + c.sum()).backward()
+""",
 }
