@@ -61,6 +61,19 @@ async def test_a_scenario_that_takes_long_says_so_until_then(opened, gate, tmp_p
         await pilot.pause()
 
 
+async def test_keys_typed_while_a_scenario_is_read_are_heard_when_it_is_open(
+    opened, gate, tmp_path
+):
+    (tmp_path / "lesson.yaml").write_text("x=2, y=x**2+3x+1")
+    async with opened(tmp_path) as pilot:
+        await pilot.press("enter", "s", "s", "g", "7", "enter", "S")
+        assert isinstance(pilot.app.screen, ReadingScreen)
+        gate.set()
+        await until(lambda: isinstance(pilot.app.screen, DebuggerScreen))
+        await pilot.pause()
+        await until(lambda: pilot.app.session.cursor == 6)
+
+
 async def test_no_palette_stands_before_a_scenario_that_is_read_by_then(opened, gate, tmp_path):
     path = tmp_path / "lesson.yaml"
     path.write_text("x=2, y=x**2")

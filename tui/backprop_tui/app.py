@@ -164,9 +164,12 @@ class DebuggerApp(OracleApp):
     def _finish_opening(self, event: Opened) -> None:
         from backprop_tui.screens.reading import ReadingScreen
 
-        if isinstance(self.screen, ReadingScreen) and event.target == self.opened_target:
+        screen = self.screen
+        if isinstance(screen, ReadingScreen) and event.target == self.opened_target:
             self.pop_screen()
             self._show_opened(event.reading.result())
+            if isinstance(self.screen, DebuggerScreen):
+                self.call_after_refresh(self.type_again, screen.typed)
 
     def _show_opened(self, result: Session | Refusal) -> None:
         self.refusal = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from time import monotonic
 
@@ -50,6 +51,12 @@ class TypingApp(App[None]):
                 await self._hand_out()
         else:
             await super().on_event(event)
+
+    async def type_again(self, keys: Sequence[events.Key]) -> None:
+        """Hand out `keys`, which came before their screen, ahead of those that wait."""
+        self._typed.extendleft(events.Key(one.key, one.character) for one in reversed(keys))
+        if self._handed_out is None:
+            await self._hand_out()
 
     async def _hand_out(self) -> None:
         """Give the next key to whoever has the focus, and follow it."""

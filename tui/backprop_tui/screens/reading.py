@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
@@ -25,6 +26,8 @@ class ReadingScreen(Screen[None]):
     def __init__(self, scenario: str) -> None:
         super().__init__()
         self._scenario = scenario
+        self.typed: list[events.Key] = []
+        """Keys for the scenario, which it gets once it is open."""
 
     def compose(self) -> ComposeResult:
         """The one line."""
@@ -35,3 +38,8 @@ class ReadingScreen(Screen[None]):
                 (" … · esc stops", "$foreground-muted"),
             )
         )
+
+    def on_key(self, event: events.Key) -> None:
+        """Keep what is none of this screen's keys."""
+        if event.key not in ("q", "escape"):
+            self.typed.append(event)
