@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeGuard
 
+import numpy as np
+
 from backprop_engine.budget import Budget
 from backprop_engine.calls import function_value
 from backprop_engine.evaluate import Evaluation
@@ -199,7 +201,8 @@ class _Reader:
             tensors=self.tensors,
             is_program=self._is_program,
         )
-        return Evaluation(scenario).known
+        with np.errstate(all="ignore"):  # inf and nan are values here, as in the run itself
+            return Evaluation(scenario).known
 
     # Names: while the text is read, every mention carries its version
 

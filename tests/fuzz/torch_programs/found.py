@@ -54,4 +54,11 @@ b = F.layer_norm(x, (3,)) * 2
 c = F.batch_norm(x[0], None, None, training=True)
 (b.sum() + c.sum()).backward()
 """,
+    "an overflow before a size that is asked for": """
+import torch
+x = torch.tensor([[3e38, -1.0], [2.0, 0.5]], requires_grad=True)
+y = x * x
+z = torch.eye(x.detach().shape[0]) * torch.ones(len(y))
+(x * z).sum().backward()
+""",
 }

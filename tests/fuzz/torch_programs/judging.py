@@ -92,6 +92,9 @@ def compare(theirs: Theirs, ours: Ours, text: str) -> Verdict:
         told = f"{type(theirs.error).__name__}: {theirs.error}"
         return Verdict(Outcome.ACCEPTED, _kind(told), told)
     assert ours.checked is not None
+    if ours.oracle.trace is None:
+        told = ours.checked.complaints[0].message
+        return Verdict(Outcome.TRACEBACK, _kind(told), told)
     kind, told = _differing(theirs, ours)
     if kind:
         changes = ", where something is changed in place" if _IN_PLACE.search(text) else ""
