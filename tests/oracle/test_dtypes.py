@@ -35,6 +35,27 @@ torch.manual_seed(3)
 a = torch.randn(5, 7, requires_grad=True)
 b = (a * torch.rand(7)).sum()
 """,
+    "names of a dtype and a device, and generators": """
+device = torch.device("cpu")
+dtype = torch.float64
+g = torch.Generator().manual_seed(3)
+h = torch.Generator(device=device)
+a = torch.randn(3, 4, generator=g, device=device, dtype=dtype, requires_grad=True).to(device)
+w = torch.rand(4, generator=h, dtype=dtype, device="cpu")
+h.manual_seed(4)
+i = torch.randint(0, 4, (2,), generator=h).to(device)
+z = torch.zeros(4, device=a.device, dtype=dtype).to("cpu", non_blocking=True)
+k = torch.tensor([1, 2, 3, 4]).to(device=device, dtype=dtype)
+for row in a:
+    z = z + torch.tensor([0.5], dtype=dtype).to(device) * row.cpu()
+b = (a.to(device, dtype) * w + z)[:, i].sum() + k.sum(dtype=dtype)
+""",
+    "a name that stands for something else later": """
+dtype = torch.float32
+a = torch.ones(2, dtype=dtype, requires_grad=True)
+dtype = a * 3
+b = dtype.sum()
+""",
     "a default dtype of its own": """
 torch.set_default_dtype(torch.float64)
 a = torch.ones(2).requires_grad_()

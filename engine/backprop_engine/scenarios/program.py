@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, TypeGuard
+from typing import TypeGuard
 
 import numpy as np
 
@@ -33,8 +33,9 @@ from backprop_engine.expressions.syntax import (
     postorder,
     target_names,
 )
-from backprop_engine.literals import Known, NotWrittenError, literal
+from backprop_engine.literals import Known, NotWrittenError
 from backprop_engine.scenarios import refused
+from backprop_engine.scenarios.drawing import Drawing
 from backprop_engine.scenarios.dtypes import Floats, FloatType, default_dtype, read_floats
 from backprop_engine.scenarios.known import KnownNumbers
 from backprop_engine.scenarios.pasted import (
@@ -50,6 +51,7 @@ from backprop_engine.scenarios.pasted import (
     repeats,
 )
 from backprop_engine.scenarios.scenario import Backward, Input, Retain, Scenario, ZeroGrad
+from backprop_engine.scenarios.setting_up import without_setup
 from backprop_engine.scenarios.tensors import (
     Origin,
     Tensor,
@@ -57,7 +59,6 @@ from backprop_engine.scenarios.tensors import (
     is_tensor,
     make_tensor,
 )
-from backprop_engine.scenarios.torch_random import Stream
 from backprop_engine.source import ProblemError, Source, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Value, as_floats, dtype_of, is_float
@@ -114,7 +115,7 @@ def read_program(
 
     Raises ProblemError for what cannot be done here and for inputs that contradict each other.
     """
-    listed = tuple(statements)
+    listed = without_setup(statements)
     floats = read_floats(listed, dtype, as_torch=as_torch)
     reader = _Reader(source, inputs, floats, is_program=is_program)
     for statement in listed:
@@ -138,12 +139,9 @@ class _Reader:
         self.retained: list[Retain] = []
         self._leaves: dict[str, None] = {}
         self.tensors: dict[Expression, Value] = {}
-        self._stream = Stream(0)
-        self._is_seeded = False
-        self._notes: dict[str, None] = {}
-        """What to tell of random numbers that are not those of torch."""
         self._budget = Budget()
         self._numbers = KnownNumbers()
+        self._drawing = Drawing(self._numbers, as_torch=floats.as_torch)
         for one in self.inputs.values():
             self._numbers.add_input(one)
         self._assigned: Counter[str] = Counter(list(self.inputs))
@@ -167,7 +165,7 @@ class _Reader:
             tuple(replace(one, name=self._version_name(one.name)) for one in self.retained),
             tuple(map(self._version_name, self._leaves)),
             self.tensors,
-            " ".join(self._notes),
+            self._drawing.note,
         )
 
     def read(self, statement: Statement) -> None:
@@ -267,6 +265,8 @@ class _Reader:
     # Assignments
 
     def _assign(self, statement: Assignment) -> None:
+        if self._drawing.add(statement.name, statement.expression):
+            return
         name, made = statement.name, made_by(statement.expression)
         if made is not None and name not in self._assigned and not self._loops:
             self._add_input(statement, made)
@@ -323,24 +323,19 @@ class _Reader:
         if is_float(tensor.value):
             self._floats.take(made)
         if is_random(call):
-            self._tell_random(tensor)
+            self._drawing.drawn(call, dtype_of(tensor.value))
         self._budget.take_at(call.span, tensor.value)
         return tensor
 
     def _made(self, call: Call, dtype: Dtype) -> Tensor:
         """The tensor that a call writes out, of sizes that may be those of computed values."""
+        stream = self._drawing.stream(call)
         try:
-            return make_tensor(call, Origin(self._stream, dtype, self._numbers))
+            return make_tensor(call, Origin(stream, dtype, self._numbers))
         except NotWrittenError:
             if self._loops or not self.statements:
                 raise
-            return make_tensor(call, Origin(self._stream, dtype, self._known_so_far()))
-
-    def _tell_random(self, drawn: Tensor) -> None:
-        if not self._is_seeded:
-            self._notes[_UNSEEDED] = None
-        elif not self._floats.as_torch and dtype_of(drawn.value) == "float64":
-            self._notes[_WIDER] = None
+            return make_tensor(call, Origin(stream, dtype, self._known_so_far()))
 
     def _prepare(self, root: Expression) -> None:
         """Make the tensors that an expression writes out, and note the names it uses."""
@@ -362,8 +357,7 @@ class _Reader:
                 self.tensors[part] = tensor.value
             elif isinstance(part, Call):
                 self._floats.convert(part)
-                if self._floats.as_torch and _drops(part):
-                    self._notes[_DROPPED] = None
+                self._drawing.look_at(part)
 
     def _text(self, span: Span) -> str:
         return " ".join(self.source.text[span.start : span.stop].split())
@@ -443,6 +437,8 @@ class _Reader:
             case "zero_" if grad_of(call.receiver):
                 no_arguments(call)
                 self._clear(call.receiver, call.span, to_none=False)
+            case "manual_seed" if self._drawing.is_generator(call.receiver):
+                self._drawing.seed(call)
             case _:
                 raise refused.action(call, self._text(call.span))
 
@@ -465,14 +461,7 @@ class _Reader:
             return
         if call.function != "manual_seed":
             raise refused.action(call, self._text(call.span))
-        self._stream, self._is_seeded = Stream(self._seed(call)), True
-
-    def _seed(self, call: Call) -> int:
-        if len(call.arguments) == 1 and not call.keywords:
-            seed = literal(call.arguments[0], self._numbers)
-            if isinstance(seed, int) and not isinstance(seed, bool):
-                return seed
-        raise ProblemError("this is not a seed", call.span, "`torch.manual_seed(0)`")
+        self._drawing.seed(call)
 
     def _set_default(self, name: syntax.DtypeName) -> None:
         dtype: Dtype = "float64" if name.name == "float64" else "float32"
@@ -591,27 +580,9 @@ def _calling(function: str, target: syntax.Attribute, argument: Expression) -> C
     return Call(function, target.receiver, "", (argument,), (), target.name_span, target.span)
 
 
-def _drops(call: Call) -> bool:
-    """Whether it is a dropout that may be at work."""
-    training = dict(call.keywords).get("training")
-    is_off = isinstance(training, syntax.Literal) and not training.value
-    return call.function in ("dropout", "Dropout") and not is_off
-
-
 def _is_name(expression: Expression) -> TypeGuard[syntax.Name]:
     return isinstance(expression, syntax.Name)
 
 
 def _appends(call: Call) -> bool:
     return call.receiver is not None and call.function == "append"
-
-
-_UNSEEDED: Final = (
-    "Random numbers: torch draws others in every run, as no `torch.manual_seed` comes before. "
-    "Here they are those of the seed 0."
-)
-_WIDER: Final = (
-    "Random numbers are those that torch draws in float64. In float32, its default, it draws "
-    "others: a program in a file `X.py` has these."
-)
-_DROPPED: Final = "`dropout` drops other elements here than torch does."

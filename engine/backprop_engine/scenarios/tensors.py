@@ -24,7 +24,7 @@ from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Shape, Value, is_float, settle
 
 _KEYWORDS: Final = ("dtype", "requires_grad")
-_IDLE: Final = ("device", "generator", "layout", "out", "pin_memory", "memory_format")
+_IDLE: Final = ("device", "layout", "out", "memory_format")
 _LEFT_OUT: Final = "leave it out: no number depends on it here"
 _LARGEST: Final = 2**62
 _OWN: Final[Mapping[str, Dtype]] = {"FloatTensor": "float32", "DoubleTensor": "float64"}
@@ -118,7 +118,7 @@ def make_tensor(call: Call, origin: Origin) -> Tensor:
 
 def _bind(call: Call, maker: _Maker, keywords: Mapping[str, Expression]) -> list[Any]:
     form = f"torch.{call.function}({', '.join(maker.parameters)})"
-    known = (*maker.parameters, *_KEYWORDS)
+    known = (*maker.parameters, *_KEYWORDS, *(("generator",) if maker.is_random else ()))
     for name, argument in call.keywords:
         if name not in known:
             raise ProblemError(

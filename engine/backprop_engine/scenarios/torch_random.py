@@ -18,6 +18,8 @@ import numpy as np
 
 from backprop_engine.values import Dtype
 
+DEFAULT_SEED: Final = 67280421310721
+"""The seed of a `torch.Generator()` that is given none."""
 _BLOCK: Final = 16
 """Normal numbers are made by so many, from so many uniform ones."""
 _WIDE: Final = 2**28
