@@ -239,3 +239,74 @@ def test_arrays_are_judged_element_by_element(oracle, monkeypatch):
     monkeypatch.setitem(catalogue.FUNCTIONS, "exp", (with_rule("exp", wrong),))
     agreed = judged(oracle, shorthand("x=[1,2,3], y=exp(x).sum()"))
     assert len(agreed.faulty_steps) == 1
+
+
+def remainder_of_numpy(a, b):
+    return np.remainder(a, b)
+
+
+@pytest.mark.parametrize(
+    ("text", "blown_up"),
+    [
+        ("k = atan2(c, h)", "k"),
+        ("k = (c + 1) / h", "k"),
+        ("m = h * 2\nk = copysign(x, m)", "k"),
+        ("q = sqrt(h)\nk = q * x\np = 1 / q", "p"),
+    ],
+)
+def test_a_zero_of_another_sign_is_told_where_it_begins_if_a_later_step_blows_it_up(
+    oracle, monkeypatch, text, blown_up
+):
+    wrong = dataclasses.replace(OPERATIONS["remainder"], forward=remainder_of_numpy)
+    monkeypatch.setitem(catalogue.BINARY, "%", wrong)
+    last = text.split("\n")[-1].partition(" ")[0]
+    trace = document(
+        "inputs:\n  c: {value: [1, 0], requires_grad: false}\n  x: [2, 3]\n"
+        "compute: |\n  h = c % -1\n  "
+        + text.replace("\n", "\n  ")
+        + f"\n  y = ({last} * x).sum()\n"
+    )
+    agreed = judged(oracle, trace)
+    told = [trace.label(node) for node in agreed.faulty_nodes]
+    assert told == ["h"]
+    later = agreed.blown_up[trace.assigned["h"]]
+    assert trace.label(later) == blown_up
+    assert not agreed.value(trace.assigned["h"]).agrees
+    assert not agreed.step(len(trace) - 1).agrees
+
+
+def test_a_zero_of_another_sign_that_nothing_comes_of_is_no_difference(oracle, monkeypatch):
+    wrong = dataclasses.replace(OPERATIONS["remainder"], forward=remainder_of_numpy)
+    monkeypatch.setitem(catalogue.BINARY, "%", wrong)
+    trace = document(
+        "inputs:\n  c: {value: [1, 0], requires_grad: false}\n  x: [2, 3]\n"
+        "compute: |\n  h = c % -1\n  y = (exp(h) * x + h).sum()\n"
+    )
+    assert faultless(judged(oracle, trace))
+
+
+@pytest.mark.parametrize(
+    ("text", "later"),
+    [
+        ("k = floor(s)", "k"),
+        ("m = s >= 3\nk = where(m, 1.0, 2.0) * s", "m"),
+        ("k = log(s - 3)", "k"),
+        ("d = s - 3\nk = 1 / d", "k"),
+    ],
+)
+def test_a_last_digit_that_a_later_step_blows_up_is_told_where_it_begins(
+    oracle, monkeypatch, text, later
+):
+    def off_by_one(a):
+        return np.nextafter(np.sqrt(a), 0.0)
+
+    wrong = dataclasses.replace(OPERATIONS["sqrt"], forward=off_by_one)
+    monkeypatch.setitem(catalogue.FUNCTIONS, "sqrt", (wrong,))
+    trace = document(
+        "inputs: {x: 9}\ncompute: |\n  s = sqrt(x)\n  "
+        + text.replace("\n", "\n  ")
+        + "\n  y = k * x\n"
+    )
+    agreed = judged(oracle, trace)
+    assert [trace.label(node) for node in agreed.faulty_nodes] == ["s"]
+    assert trace.label(agreed.blown_up[trace.assigned["s"]]) == later

@@ -388,6 +388,8 @@ def _told(what: str, ours: Value | None, theirs: Value | None, compared: Compari
         return f"{what} is {_full(ours)} by the engine and {_full(theirs)} by torch"
     with np.errstate(all="ignore"):
         off = np.nan_to_num(np.abs(np.subtract(ours, theirs, dtype=float)), nan=np.inf)
+    if not off.any():  # of equal numbers, zeros of two signs
+        off = np.not_equal(np.signbit(ours), np.signbit(theirs))
     at = tuple(int(i) for i in np.unravel_index(np.argmax(off), off.shape))
     return (
         f"{what}{_place(at)} is {_element(ours, at)} by the engine and "
@@ -418,7 +420,19 @@ def _faulty_nodes(agreed: Agreement) -> Iterator[Complaint]:
         if compared is not None:
             label, ours = agreed.trace.label(node), agreed.trace.graph.value[node]
             message = _told(f"the value of {label}", ours, agreed.report.values.get(node), compared)
-            yield Complaint(TORCH, label, message)
+            yield Complaint(TORCH, label, message + _made_of_it(agreed, node))
+
+
+def _made_of_it(agreed: Agreement, node: int) -> str:
+    """What a later step makes of a difference that is too small to count."""
+    later = agreed.blown_up.get(node)
+    if later is None or later == node:
+        return ""
+    label, ours = agreed.trace.label(later), agreed.trace.graph.value[later]
+    theirs, compared = agreed.report.values.get(later), agreed.value(later)
+    if compared is None or compared.agrees:
+        return f"; what {label} sends back depends on it"
+    return "; of that comes " + _told(label, ours, theirs, compared)
 
 
 def _faulty_steps(agreed: Agreement) -> Iterator[Complaint]:

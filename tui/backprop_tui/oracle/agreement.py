@@ -36,6 +36,8 @@ class Agreement:
     """Nodes whose own operation differs, though torch agrees on its operands."""
     faulty_steps: tuple[int, ...]
     """Contributions that differ, though torch agrees on all that goes into them."""
+    blown_up: Mapping[int, int]
+    """By faulty node, whose difference is too small to count, the node that makes much of it."""
     departures: Mapping[int, str]
     """Contributions for which torch is known to send something else than the derivative, and did;
     with the operands at which it does."""
@@ -125,6 +127,7 @@ def agreement(trace: Trace, report: TorchReport) -> Agreement:
         report=report,
         faulty_nodes=tuple(sweep.faulty_nodes),
         faulty_steps=tuple(sweep.faulty_steps),
+        blown_up=sweep.blown_up,
         departures={step: sweep.derivative(step).in_torch_words for step in sweep.departures},
         _values=sweep.values,
         _contributions=sweep.contributions,

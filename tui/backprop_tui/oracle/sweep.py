@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from backprop_engine.checking.compare import (
 from backprop_engine.operation import Derivative
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_engine.values import Value
+from backprop_tui.oracle.blow_ups import differs, is_blown_up, is_other_kind, origin
 from backprop_tui.oracle.report import TorchReport
 
 
@@ -48,6 +49,7 @@ class Sweep:
         self.faulty_nodes: list[int] = []
         self.faulty_steps: list[int] = []
         self.departures: list[int] = []
+        self.blown_up: dict[int, int] = {}
 
     def run(self) -> None:
         """Fill in all flags."""
@@ -81,7 +83,24 @@ class Sweep:
             if operands_agree and not right:
                 self.faulty_nodes.append(node)
             agrees = operands_agree and right
+            if agrees and is_blown_up(graph, node, theirs, self._torch_value):
+                agrees = False
+                self._tell_origin(operands, node)
         self.values[node] = agrees
+
+    def _tell_origin(self, start: Sequence[int], blown_up: int) -> None:
+        """Name the node where the difference begins that `blown_up` makes much of."""
+        graph = self.trace.graph
+        begins = origin(
+            start,
+            graph.operands.__getitem__,
+            lambda one: differs(graph.value[one], self._torch_value(one)),
+        )
+        told = blown_up if begins is None else begins
+        self.values[told] = False
+        if told not in self.blown_up:
+            self.blown_up[told] = blown_up
+            self.faulty_nodes.append(told)
 
     def _torch_value(self, node: int) -> Value:
         return self.report.values.get(node, self.trace.graph.value[node])
@@ -146,9 +165,14 @@ class Sweep:
         )
         if inputs_agree and not right:
             self.faulty_steps.append(steps[0])
-        if right and any(self.derivative(step).in_torch for step in steps):
+        if ours is None or theirs is None or not (inputs_agree and right):
+            return False
+        if any(self.derivative(step).in_torch for step in steps):
             self.departures.append(steps[0])
-        return inputs_agree and right
+        elif is_other_kind(ours, theirs):
+            self._tell_origin(involved, node)
+            return False
+        return True
 
     def _torch_contribution(self, steps: tuple[int, ...]) -> Value | None:
         joint = self.report.joints.get(steps[0])
