@@ -5,6 +5,7 @@ The first byte chooses the door, the rest is the text. What is found belongs int
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -17,6 +18,12 @@ with atheris.instrument_imports(include=["backprop_engine", "backprop_tui", "lar
     from tests.fuzz.doors import DOORS, MAX_LENGTH
 
 NAMES = tuple(DOORS)
+
+
+_NOTHING = {"keys": "", "kinds": "", "numbers": "", "others": []}
+_REPLY = {
+    "passes": [], "values": _NOTHING, "grad_fns": {"names": [], "codes": ""}, "version": "2",
+}  # fmt: skip
 
 
 def knock(data: bytes) -> None:
@@ -38,7 +45,7 @@ def write_corpus(folder: Path) -> None:
         ("condition", "abs(grad) > 10 & isnan(value).any()"),
         ("watch", "(h.grad ** 2).sum()"),
     ]
-    texts += [("reply", '{"passes": [], "values": [], "grad_fns": [], "version": "2"}')]
+    texts += [("reply", json.dumps(_REPLY))]
     for number, (door, text) in enumerate(texts):
         data = bytes([NAMES.index(door)]) + text.encode()
         (folder / f"{number:04}").write_bytes(data)

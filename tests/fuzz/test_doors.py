@@ -39,7 +39,8 @@ def damaged(draw: st.DrawFn) -> str:
 
 
 KEYS = [
-    "passes", "values", "grad_fns", "version", "index", "grads", "gradients", "contributions",
+    "passes", "values", "grad_fns", "version", "index", "grads", "without_grad", "gradients",
+    "senders", "receivers", "sent", "keys", "kinds", "numbers", "others", "names", "codes",
     "shape", "dtype", "bytes",
 ]  # fmt: skip
 

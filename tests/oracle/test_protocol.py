@@ -9,12 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from backprop_tui.oracle.columns import (
+    Column,
+    Entries,
+    Gathering,
+    Names,
+    decode_value,
+    encode_value,
+)
 from backprop_tui.oracle.protocol import (
     cleared_grads,
     decode_attribute,
-    decode_value,
     encode_attribute,
-    encode_value,
 )
 
 scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text()
@@ -42,23 +48,45 @@ def test_attributes_of_operations(attribute):
 
 @given(arrays)
 def test_arrays_to_the_last_bit(array):
-    arrived = decode_value(piped(encode_value(array)), "float64")
+    arrived = decode_value(piped(encode_value(array)))
     assert (arrived.dtype, arrived.shape) == (array.dtype, array.shape)
     assert arrived.tobytes() == array.tobytes()
     assert arrived.flags.writeable
 
 
-@given(st.floats(allow_nan=True, allow_infinity=True, width=32))
-def test_scalars_of_both_precisions(number):
-    for value, dtype in ((number, "float64"), (np.float32(number), "float32")):
-        arrived = decode_value(piped(encode_value(value)), dtype)
-        assert type(arrived) is type(value)
-        np.testing.assert_equal(arrived, value)
+values = (
+    st.floats(width=64)
+    | st.floats(width=32).map(np.float32)
+    | st.integers()
+    | st.booleans()
+    | arrays.filter(lambda array: array.ndim)
+)
+
+
+@given(st.dictionaries(st.integers(0, 2**31 - 1), values))
+def test_columns_of_values_of_all_kinds(values):
+    gathered = Gathering()
+    for key, value in values.items():
+        gathered.add(key, value)
+    column = Column(Entries.decoded(piped(gathered.entries().encoded())))
+    assert list(column) == sorted(values)
+    for key, value in values.items():
+        assert type(column[key]) is type(value)
+        np.testing.assert_equal(column[key], value)
+    for absent in {0, 1, 2**31 - 1} - set(values):
+        assert absent not in column
+        assert column.get(absent, "absent") == "absent"
+
+
+@given(st.lists(st.sampled_from(["", "add", "mul"])))
+def test_names(names):
+    arrived = Names.decoded(piped(Names.of(names).encoded()))
+    assert dict(arrived) == dict(enumerate(names))
 
 
 def test_a_view_with_a_stride_arrives_as_its_elements():
     array = np.arange(12.0).reshape(3, 4).T[::-1]
-    np.testing.assert_array_equal(decode_value(piped(encode_value(array)), "float64"), array)
+    np.testing.assert_array_equal(decode_value(piped(encode_value(array))), array)
 
 
 def test_clearing_is_told_by_what_it_did():

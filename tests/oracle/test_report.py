@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -185,3 +186,18 @@ def test_one_process_answers_many_traces(oracle):
     for exponent in (2, 3, 4):
         report = report_of(oracle, shorthand(f"x=2, y=x**{exponent}"))
         assert report.values[2] == 2**exponent
+
+
+def test_a_report_of_numbers_takes_a_few_bytes_for_each():
+    trace = record(parse_shorthand(Source("<-e>", f"x=2, y={'+'.join(['x'] * 4000)}")))
+    request = json.loads(json.dumps(encode_request(trace)))
+    reply = json.loads(json.dumps(child.answer(request)))
+    tracemalloc.start()
+    try:
+        report = decode_report(trace, reply)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    numbers = len(report.values) + len(report.contributions) + len(report.totals)
+    assert len(report.gradients) == len(report.values)
+    assert taken < 24 * numbers, "an object of Python's for each would take some hundred"

@@ -21,6 +21,7 @@ from backprop_tui.inside import stack
 from backprop_tui.living_app import LivingApp
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.oracle.agreement import Agreement, agreement
+from backprop_tui.oracle.memory import give_back_memory
 from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
 from backprop_tui.patience import begin
@@ -125,6 +126,7 @@ class OracleApp(LivingApp):
         with collector_paused():  # as while recording: a report is large and has no cycles
             state = oracle.ask(trace)
             agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
+        give_back_memory()
         self.post_message(self.OracleAnswered(trace, state, agreed))
 
     def _examine(self, trace: Trace) -> None:

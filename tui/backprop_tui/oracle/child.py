@@ -12,7 +12,8 @@ edges from its block to the operand's key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,12 +21,20 @@ import numpy as np
 
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.graph import counts
-from backprop_tui.oracle.protocol import decode_attribute, decode_value, encode_value
+from backprop_engine.values import Value
+from backprop_tui.oracle.columns import (
+    Column,
+    Entries,
+    Gathering,
+    Names,
+    decode_array,
+    decode_value,
+)
+from backprop_tui.oracle.listening import Key, Listener, Operands, value_of
+from backprop_tui.oracle.protocol import decode_attribute
 from backprop_tui.oracle.serving import UnavailableError, run
 
-Key = tuple[Any, int]
-"""An autograd node and the number of its output."""
-
+_EDGES = (("operands", np.int32), ("counts", np.uint16))
 _NO_MEMORY = "can't allocate memory"
 """How torch says so, in a RuntimeError like any other."""
 
@@ -39,13 +48,28 @@ class Program:
     """A trace's program, rebuilt: `results` are tensors, and Python numbers where ours are."""
 
     torch: Any
+    operands: Operands
     results: list[Any] = field(default_factory=list)
-    keys: dict[int, Key] = field(default_factory=dict)
+    values: Gathering = field(default_factory=Gathering)
+    """The results as they were when they were computed."""
     grad_fns: list[str] = field(default_factory=list)
-    blocks: dict[int, list[Any]] = field(default_factory=dict)
-    """Node → the autograd nodes of its operation."""
-    owned: dict[Any, int] = field(default_factory=dict)
-    """Autograd node → the node it belongs to. Holding them keeps their identity."""
+    receivers: list[Any] = field(default_factory=list)
+    """By node the autograd node of its key, None where it has none."""
+    outputs: array[int] = field(default_factory=lambda: array("i"))
+    """By node the output number of its key."""
+    unusual_blocks: dict[int, list[Any]] = field(default_factory=dict)
+    """By node, the blocks that are not just the autograd node of the key."""
+    owned: set[Any] = field(default_factory=set)
+    """The autograd nodes of all blocks. Holding them keeps their identity."""
+
+    def key(self, node: int) -> Key | None:
+        """The key of a node; None where no gradient comes to it."""
+        receiver = self.receivers[node]
+        return None if receiver is None else (receiver, self.outputs[node])
+
+    def block(self, node: int) -> list[Any]:
+        """The autograd nodes of a node that has a key."""
+        return self.unusual_blocks.get(node, [self.receivers[node]])
 
     def release(self) -> None:
         """Let go of torch's graph from its end.
@@ -53,8 +77,8 @@ class Program:
         Python's handles on autograd nodes must go before the tensors, and the tensors last one
         first: any other order makes torch take down a long chain recursively, and crash.
         """
-        self.keys.clear()
-        self.blocks.clear()
+        self.receivers.clear()
+        self.unusual_blocks.clear()
         self.owned.clear()
         while self.results:
             self.results.pop()
@@ -74,19 +98,18 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
     """Run the forward pass in torch."""
     torch = program.torch
     torch.set_default_dtype(getattr(torch, request["dtype"]))
-    numbers, requires_grad = set(request["numbers"]), set(request["requires_grad"])
-    retained, cut_off = set(request["retained"]), set(request["cut_off"])
+    leaves = Column(Entries.decoded(request["leaves"]))
+    numbers, cut_off = (decode_array(request[key], np.uint8) for key in ("numbers", "cut_off"))
+    requires_grad, retained = set(request["requires_grad"]), set(request["retained"])
     whole = set(request["whole"])
-    for node, (name, operands) in enumerate(
-        zip(request["operations"], request["operands"], strict=True)
-    ):
-        if name is None:
-            result = _leaf(torch, request["leaves"][node], node in numbers, node in requires_grad)
+    for node, name in Names.decoded(request["operations"]).items():
+        if not name:
+            result = _leaf(torch, leaves[node], bool(numbers[node]), node in requires_grad)
         else:
             attributes = request["attributes"].get(str(node), {})
-            with torch.set_grad_enabled(node not in cut_off):
-                result = _apply(program, name, operands, attributes, is_number=node in numbers)
-            if node in cut_off and isinstance(result, torch.Tensor):
+            with torch.set_grad_enabled(not cut_off[node]):
+                result = _apply(program, node, name, attributes, is_number=bool(numbers[node]))
+            if cut_off[node] and isinstance(result, torch.Tensor):
                 # Torch says of a view made under `no_grad` that it requires grad, though nothing
                 # goes back from it.
                 result = result.detach()
@@ -95,30 +118,34 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
         if node in whole and float(result).is_integer():
             result = Whole(result)
         program.results.append(result)
-        _enter(program, node, operands)
+        _enter(program, node)
+        program.values.add(node, _plain(result))
         if node in retained:
             program.results[node].retain_grad()
 
 
-def _leaf(torch: Any, encoded: Any, is_number: bool, requires_grad: bool) -> Any:
+def _plain(result: Any) -> Any:
+    """A result as the value it is at this moment."""
+    if isinstance(result, Whole):
+        return int(result)
+    return result if isinstance(result, int | float) else value_of(result)
+
+
+def _leaf(torch: Any, value: Value, is_number: bool, requires_grad: bool) -> Any:
     if is_number:
-        return encoded
-    if isinstance(encoded, dict):
-        return torch.from_numpy(decode_value(encoded, "float64")).requires_grad_(requires_grad)
-    return torch.tensor(encoded, requires_grad=requires_grad)
+        return value
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value).requires_grad_(requires_grad)
+    return torch.tensor(value, requires_grad=requires_grad)
 
 
 def _apply(
-    program: Program,
-    name: str,
-    operands: Sequence[int],
-    encoded: Mapping[str, Any],
-    is_number: bool,
+    program: Program, node: int, name: str, encoded: Mapping[str, Any], is_number: bool
 ) -> Any:
     """One operation by its twin; Python numbers stay numbers where torch would have them."""
     operation = OPERATIONS[name]
     attributes = {key: decode_attribute(one) for key, one in encoded.items()}
-    values = [program.results[operand] for operand in operands]
+    values = [program.results[operand] for operand in program.operands[node]]
     if not counts(operation, map(_dtype, values)):
         values = [float(one) if isinstance(one, Whole) else one for one in values]
     if is_number and not operation.gives_number:
@@ -137,22 +164,27 @@ def _dtype(value: Any) -> str:
     return str(value.dtype).removeprefix("torch.") if hasattr(value, "dtype") else "int64"
 
 
-def _enter(program: Program, node: int, operands: Sequence[int]) -> None:
+def _enter(program: Program, node: int) -> None:
     """Find the node's key and its block."""
-    result = program.results[node]
+    result, operands = program.results[node], program.operands[node]
     tensor = isinstance(result, program.torch.Tensor)
     grad_fn = result.grad_fn if tensor else None
     program.grad_fns.append("" if grad_fn is None else grad_fn.name())
     if not tensor or not result.requires_grad:
+        program.receivers.append(None)
+        program.outputs.append(0)
         return
-    operand_keys = {program.keys[operand] for operand in operands if operand in program.keys}
-    if operands and _key(program.torch, result) in operand_keys:
+    keys = {program.key(operand) for operand in operands} - {None}
+    if operands and _key(program.torch, result) in keys:
         # Torch hands some operands through unchanged; a view gives the output a key of its own.
         result = program.results[node] = result.view_as(result)
-    program.keys[node] = key = _key(program.torch, result)
-    program.blocks[node] = block = _block(program, key[0], operand_keys)
-    for one in block:
-        program.owned[one] = node
+    receiver, output = _key(program.torch, result)
+    program.receivers.append(receiver)
+    program.outputs.append(output)
+    block = _block(program, receiver, keys)
+    if block != [receiver]:
+        program.unusual_blocks[node] = block
+    program.owned.update(block)
 
 
 def _key(torch: Any, tensor: Any) -> Key:
@@ -160,7 +192,7 @@ def _key(torch: Any, tensor: Any) -> Key:
     return edge.node, edge.output_nr
 
 
-def _block(program: Program, start: Any, operand_keys: set[Key]) -> list[Any]:
+def _block(program: Program, start: Any, operand_keys: set[Key | None]) -> list[Any]:
     if start in program.owned:
         return []
     found, waiting = [start], [start]
@@ -176,135 +208,46 @@ def _block(program: Program, start: Any, operand_keys: set[Key]) -> list[Any]:
     return found
 
 
-class Listener:
-    """Collects, during one backward pass, what flows along the edges of torch's graph."""
-
-    def __init__(self, program: Program, operands: Sequence[Sequence[int]]) -> None:
-        self.program = program
-        self.operands = operands
-        self.edges: dict[tuple[int, int], dict[tuple[int, int], np.ndarray]] = {}
-        """(node, operand) → (autograd node in block, edge number) → what flowed."""
-        self.gradients: dict[int, Any] = {}
-
-    def listen(self) -> list[Any]:
-        """Hook every node; the handles end it."""
-        handles = []
-        for node, block in self.program.blocks.items():
-            operand_of = {
-                self.program.keys[operand]: operand
-                for operand in self.operands[node]
-                if operand in self.program.keys
-            }
-            if self.program.results[node].is_leaf:
-                handles.append(self.program.results[node].register_hook(self._gradient_hook(node)))
-                continue
-            for place, one in enumerate(block):
-                hook = self._edge_hook(node, place, one, operand_of)
-                handles.append(one.register_hook(hook))
-        return handles
-
-    def _gradient_hook(self, node: int) -> Callable[[Any], None]:
-        def hook(gradient: Any) -> None:
-            if gradient is not None:  # torch's own zero, where nothing depends on it
-                self.gradients[node] = _encoded(gradient)
-
-        return hook
-
-    def _edge_hook(
-        self, node: int, place: int, one: Any, operand_of: Mapping[Key, int]
-    ) -> Callable[[Any, Any], None]:
-        key_node, key_output = self.program.keys[node]
-        receivers = [
-            (edge, operand_of[following])
-            for edge, following in enumerate(one.next_functions)
-            if following in operand_of
-        ]
-
-        def hook(sent: Sequence[Any], received: Sequence[Any]) -> None:
-            if one is key_node and received[key_output] is not None:
-                self.gradients[node] = _encoded(received[key_output])
-            for edge, operand in receivers:
-                flowed = sent[edge]
-                if flowed is not None:
-                    # A copy: torch may add to this very tensor later.
-                    copied = _array(flowed).copy()
-                    self.edges.setdefault((node, operand), {})[place, edge] = copied
-
-        return hook
-
-    def contributions(self) -> list[tuple[int, int, list[Any]]]:
-        """(node, operand, what was sent): one for each position, or a single sum of them all."""
-        answer = []
-        for (node, operand), flowed in self.edges.items():
-            positions = self.operands[node].count(operand)
-            in_order = [flowed[at] for at in sorted(flowed)]
-            if positions == 1 or len(self.program.blocks[node]) > 1 or len(in_order) != positions:
-                in_order = [sum(in_order[1:], in_order[0])]
-            answer.append((node, operand, [encode_value(_scalar(one)) for one in in_order]))
-        return answer
-
-
-def _scalar(array: np.ndarray) -> Any:
-    """0-d arrays (and numpy's scalars, which sums of them become) as Python numbers."""
-    return array if array.ndim else array.item()
-
-
-def _array(tensor: Any) -> np.ndarray:
-    """A tensor's elements.
-
-    What torch knows to be zero it keeps without storage, and `numpy` of a part of that is an array
-    that points to nowhere.
-    """
-    stored = tensor.clone() if tensor._is_zerotensor() else tensor
-    array: np.ndarray = stored.numpy(force=True)
-    return array
-
-
-def _encoded(tensor: Any) -> Any:
-    return encode_value(_scalar(_array(tensor)))
-
-
 def run_pass(
     program: Program, request: Mapping[str, Any], one: Mapping[str, Any]
 ) -> dict[str, Any]:
     """One backward pass, or one clearing of `.grad`."""
-    listener = Listener(program, request["operands"])
+    listener = Listener(program)
     if "output" in one:
         output = program.results[one["output"]]
-        seed = _leaf(program.torch, one["seed"], is_number=False, requires_grad=False)
-        handles = listener.listen()
-        try:
+        seed = _leaf(program.torch, decode_value(one["seed"]), is_number=False, requires_grad=False)
+        with listener.listening():
             output.backward(gradient=seed, retain_graph=True)
-        finally:
-            for handle in handles:
-                handle.remove()
     for node in one.get("cleared", ()):
         program.results[node].grad = None
     for node in one.get("zeroed", ()):
         program.results[node].grad.zero_()
-    owners = [*request["requires_grad"], *request["retained"]]
-    leaves = [(node, program.results[node].grad) for node in owners]
+    grads, without = Gathering(), []
+    for node in (*request["requires_grad"], *request["retained"]):
+        grad = program.results[node].grad
+        if grad is None:
+            without.append(node)
+        else:
+            grads.add(node, value_of(grad))
     return {
         "index": one["index"],
-        "contributions": listener.contributions(),
-        "gradients": list(listener.gradients.items()),
-        "grads": [(node, None if grad is None else _encoded(grad)) for node, grad in leaves],
+        "grads": grads.entries().encoded(),
+        "without_grad": without,
+        **listener.heard(),
     }
 
 
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """The reply to one request. MemoryError where torch, or Python, has run out of memory."""
     torch = import_torch()
-    program = Program(torch)
+    edges = (decode_array(request[key], dtype) for key, dtype in _EDGES)
+    program = Program(torch, Operands(*edges))
     try:
         rebuild(program, request)
-        values = [
-            _encoded(one) if isinstance(one, torch.Tensor) else one for one in program.results
-        ]
         return {
             "version": torch.__version__,
-            "values": values,
-            "grad_fns": program.grad_fns,
+            "values": program.values.entries().encoded(),
+            "grad_fns": Names.of(program.grad_fns).encoded(),
             "passes": [run_pass(program, request, one) for one in request["passes"]],
         }
     except RuntimeError as error:

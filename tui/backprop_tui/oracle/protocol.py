@@ -1,13 +1,12 @@
 """What goes over the pipe to the torch process: one JSON object a line, each way.
 
 A request is the trace's program and nothing else of it: the operations, the leaves, the passes.
-So torch's numbers depend on ours only through the leaves and the seeds. Floats go as numbers,
-which keeps every bit (Python's JSON also knows NaN and Infinity), arrays as their bytes.
+So torch's numbers depend on ours only through the leaves and the seeds. All that there is one of
+for each node or step goes as the bytes of an array.
 """
 
 from __future__ import annotations
 
-import base64
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,28 +14,18 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
-from backprop_engine.values import Dtype, Value, settle
-from backprop_tui.oracle.report import Joint, Surplus, TorchReport
-
-
-def encode_value(value: Any) -> Any:
-    """A number (or None, or a text) as itself, an array as shape, dtype and base64 of its bytes."""
-    if isinstance(value, np.ndarray):
-        return {
-            "shape": list(value.shape),
-            "dtype": str(value.dtype),
-            "bytes": base64.b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii"),
-        }
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def decode_value(encoded: Any, dtype: Dtype) -> Value:
-    """The inverse of `encode_value`; float scalars come back in `dtype`."""
-    if isinstance(encoded, dict):
-        data = base64.b64decode(encoded["bytes"])
-        flat = np.frombuffer(data, dtype=encoded["dtype"])
-        return flat.reshape(encoded["shape"]).copy()
-    return settle(encoded, dtype)
+from backprop_engine.values import Value
+from backprop_tui.oracle.columns import (
+    Column,
+    Entries,
+    Gathering,
+    Names,
+    decode_array,
+    decode_value,
+    encode_array,
+    encode_value,
+)
+from backprop_tui.oracle.report import ByPass, Joint, Surplus, TorchReport
 
 
 def encode_attribute(attribute: Any) -> Any:
@@ -57,7 +46,7 @@ def decode_attribute(encoded: Any) -> Any:
     if not isinstance(encoded, dict):
         return encoded
     if "bytes" in encoded:
-        return decode_value(encoded, "float64")
+        return decode_value(encoded)
     if "ellipsis" in encoded:
         return Ellipsis
     if "slice" in encoded:
@@ -71,17 +60,22 @@ def encode_request(trace: Trace) -> dict[str, Any]:
     """The program of `trace`, and the passes to run on it."""
     graph = trace.graph
     nodes = range(len(graph))
+    leaves = Gathering()
+    for node in nodes:
+        if graph.operation[node] is None:
+            leaves.add(node, graph.value[node])
     return {
         "dtype": graph.dtype,
-        "operations": [None if one is None else one.name for one in graph.operation],
-        "operands": graph.operands,
-        "leaves": [
-            encode_value(graph.value[n]) if graph.operation[n] is None else None for n in nodes
-        ],
+        "operations": Names.of(
+            "" if operation is None else operation.name for operation in graph.operation
+        ).encoded(),
+        "operands": encode_array(graph.edge_operands),
+        "counts": encode_array(graph.edge_counts),
+        "leaves": leaves.entries().encoded(),
         "requires_grad": [n for n in nodes if graph.is_leaf(n) and graph.requires_grad[n]],
         "retained": sorted(graph.retained),
-        "cut_off": [n for n in nodes if graph.is_cut_off(n)],
-        "numbers": [n for n in nodes if graph.is_number[n]],
+        "cut_off": encode_array(bytes(map(graph.is_cut_off, nodes))),
+        "numbers": encode_array(graph.is_number),
         "whole": sorted(graph.whole),
         "attributes": {
             str(n): {key: encode_attribute(one) for key, one in attributes.items()}
@@ -123,69 +117,101 @@ def _same(grad: Value, before: Value | None) -> bool:
 
 def decode_report(trace: Trace, reply: Mapping[str, Any]) -> TorchReport:
     """Torch's answer, sorted by our steps. KeyError, TypeError or ValueError if it is none."""
-    dtype = trace.graph.dtype
-    contributions: dict[int, Value] = {}
+    parts: list[Entries] = []
     joints: dict[int, Joint] = {}
-    gradients: dict[tuple[int, int], Value] = {}
+    gradients: dict[int, Column] = {}
     grads: dict[int, Mapping[int, Value | None]] = {}
     surplus: list[Surplus] = []
     for answered in reply["passes"]:
         done = trace.passes[answered["index"]]
         grads[done.index] = {
-            node: None if grad is None else decode_value(grad, dtype)
-            for node, grad in answered["grads"]
+            **dict.fromkeys(answered["without_grad"]),
+            **Column(Entries.decoded(answered["grads"])),
         }
-        for node, gradient in answered["gradients"]:
-            gradients[done.index, node] = decode_value(gradient, dtype)
+        gradients[done.index] = Column(Entries.decoded(answered["gradients"]))
         if done.kind is PassKind.BACKWARD and done.output is not None:
-            contributions[done.start] = gradients[done.index, done.output]
-        steps_of = _steps_by_edge(trace, done)
-        for node, operand, sent in answered["contributions"]:
-            values = [decode_value(one, dtype) for one in sent]
-            steps = steps_of.get((node, operand), [])
-            if not steps:
-                surplus.append(Surplus(done.index, node, operand))
-            elif len(steps) == len(values):
-                contributions.update(zip(steps, values, strict=True))
-            else:
-                joint = Joint(tuple(steps), _sum(values))
-                joints.update(dict.fromkeys(steps, joint))
+            seed = Gathering()
+            seed.add(done.start, gradients[done.index][done.output])
+            parts.append(seed.entries())
+            sent = Sent(trace, done, answered)
+            parts += sent.by_step
+            joints |= sent.joints
+            surplus += sent.surplus
+    contributions = Column(Entries.joined(parts))
     return TorchReport(
         version=reply["version"],
-        values={
-            node: decode_value(one, trace.graph.float_dtype(node))
-            for node, one in enumerate(reply["values"])
-        },
-        grad_fns=dict(enumerate(reply["grad_fns"])),
+        values=Column(Entries.decoded(reply["values"])),
+        grad_fns=Names.decoded(reply["grad_fns"]),
         contributions=contributions,
         joints=joints,
         totals=_running_sums(trace, contributions, joints),
-        gradients=gradients,
+        gradients=ByPass(gradients),
         grads=grads,
         surplus=tuple(surplus),
     )
 
 
-def _steps_by_edge(trace: Trace, done: Pass) -> Mapping[tuple[int, int], list[int]]:
-    """The contribution steps of a pass by (node, operand), in order of the operand's position."""
-    found: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for step in range(done.start, done.stop):
-        if trace.positions[step] != NO_NODE:
-            found[int(trace.senders[step]), int(trace.receivers[step])].append(step)
-    return found
+class Sent:
+    """What torch sent in one backward pass, by our steps."""
+
+    def __init__(self, trace: Trace, done: Pass, answered: Mapping[str, Any]) -> None:
+        self._done = done
+        self.joints: dict[int, Joint] = {}
+        self.surplus: list[Surplus] = []
+        nodes = decode_array(answered["senders"], np.int32).astype(np.int64)
+        operands = decode_array(answered["receivers"], np.int32).astype(np.int64)
+        entries = Entries.decoded(answered["sent"])
+        if not len(nodes) == len(operands) == len(entries.keys):
+            raise ValueError("senders, receivers and what is sent differ in length")
+        # The steps of an edge, and what torch has sent along it, stand side by side once sorted.
+        steps = done.start + np.flatnonzero(trace.positions[done.start : done.stop] != NO_NODE)
+        edges = trace.senders[steps].astype(np.int64) * len(trace.graph) + trace.receivers[steps]
+        steps = steps[np.argsort(edges, kind="stable")]
+        edges.sort()
+        keys = nodes * len(trace.graph) + operands
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        first, last = (np.searchsorted(edges, keys, side) for side in ("left", "right"))
+        is_one = (last - first == 1) & (
+            np.searchsorted(keys, keys, "right") - np.searchsorted(keys, keys, "left") == 1
+        )
+        self.by_step = [entries.at(order[is_one], steps[first[is_one]])]
+        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for place in order[~is_one].tolist():
+            groups[int(nodes[place]), int(operands[place])].append(place)
+        values = Column(entries)
+        for (node, operand), places in groups.items():
+            key = node * len(trace.graph) + operand
+            mine = steps[np.searchsorted(edges, key) : np.searchsorted(edges, key, "right")]
+            self._sort(node, operand, mine.tolist(), [values[place] for place in places])
+
+    def _sort(self, node: int, operand: int, steps: list[int], values: list[Value]) -> None:
+        """What one edge has sent, where it is not one value for one step."""
+        if not steps:
+            self.surplus.append(Surplus(self._done.index, node, operand))
+        elif len(steps) == len(values):
+            found = Gathering()
+            for step, value in zip(steps, values, strict=True):
+                found.add(step, value)
+            self.by_step.append(found.entries())
+        else:
+            joint = Joint(tuple(steps), _sum(values))
+            self.joints.update(dict.fromkeys(steps, joint))
 
 
 def _running_sums(
     trace: Trace, contributions: Mapping[int, Value], joints: Mapping[int, Joint]
-) -> dict[int, Value]:
+) -> Column:
     """Each receiver's sum of torch's contributions so far, in the order of our steps."""
-    totals: dict[int, Value] = {}
+    totals = Gathering()
     for done in trace.passes:
         if done.kind is not PassKind.BACKWARD:
             continue
         held: dict[int, Value] = {}
         for step in range(done.start, done.stop):
-            receiver = int(trace.receivers[step])
+            sender, receiver = int(trace.senders[step]), int(trace.receivers[step])
+            if sender != receiver:
+                held.pop(sender, None)  # complete, and not looked at again
             sent = contributions.get(step)
             if step in joints:
                 if step != joints[step].steps[-1]:
@@ -194,8 +220,9 @@ def _running_sums(
             if sent is None:
                 continue
             before = held.get(receiver)
-            held[receiver] = totals[step] = sent if before is None else before + sent
-    return totals
+            held[receiver] = sent if before is None else before + sent
+            totals.add(step, held[receiver])
+    return Column(totals.entries())
 
 
 def _sum(values: Sequence[Value]) -> Value:

@@ -7,9 +7,9 @@ affair; nothing here is a judgement.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from backprop_engine.values import Value
 
@@ -33,6 +33,28 @@ class Surplus:
     pass_index: int
     node: int
     operand: int
+
+
+class ByPass(Mapping[tuple[int, int], Value]):
+    """Values by pass and node, of a column for each pass."""
+
+    def __init__(self, columns: Mapping[int, Mapping[int, Value]]) -> None:
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return sum(map(len, self._columns.values()))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((index, node) for index, column in self._columns.items() for node in column)
+
+    def __getitem__(self, key: tuple[int, int]) -> Value:
+        index, node = key
+        return self._columns[index][node]
+
+    def get(self, key: tuple[int, int], default: Any = None) -> Any:
+        """The value there; `default` where there is none."""
+        column = self._columns.get(key[0])
+        return default if column is None else column.get(key[1], default)
 
 
 @dataclass(frozen=True, eq=False)

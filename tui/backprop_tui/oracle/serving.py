@@ -6,6 +6,7 @@ closes when the parent has gone, however that came about.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -15,6 +16,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import IO, Any
+
+from backprop_tui.oracle.memory import give_back_memory
 
 Answer = Callable[[Mapping[str, Any]], dict[str, Any]]
 """From a request to its reply; UnavailableError where the library is not there."""
@@ -39,6 +42,7 @@ def serve(answer: Answer, requests: Iterable[str], replies: IO[str]) -> None:
         # What is left are the libraries: never again to be walked, which for torch takes longer
         # than a small program does.
         gc.freeze()
+        give_back_memory()
 
 
 def reply_to(answer: Answer, request: Mapping[str, Any], number: int) -> str:
@@ -94,7 +98,5 @@ def live_no_longer_than_the_parent() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
-        import ctypes
-
         # The signal comes when the *thread* that started us ends: `client` sees to that.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -14,7 +14,8 @@ import numpy as np
 from backprop_engine.graph import Graph
 from backprop_engine.trace import PassKind, Trace
 from backprop_engine.values import dtype_of, is_float, seen_in, shape_of
-from backprop_tui.oracle.protocol import encode_attribute, encode_value
+from backprop_tui.oracle.columns import encode_value
+from backprop_tui.oracle.protocol import encode_attribute
 from backprop_tui.oracle.symbolic.report import (
     IN_ARRAYS,
     Function,
