@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from backprop_engine.operation import OperandError
-from backprop_engine.values import UNIT_ROUNDOFF, Dtype, Value, evaluate, is_float
+from backprop_engine.values import UNIT_ROUNDOFF, Dtype, Shape, Value, evaluate, is_float
 
 RUNS: Final = 6
 """So many patterns of signs are tried; an error that one of them hides, another one shows."""
@@ -52,6 +52,11 @@ _SUM_FUNCTIONS: Final = frozenset(
 )
 """The same among the functions that numpy does not count as its universal ones."""
 
+_FACTORIZATIONS: Final = frozenset(
+    {np.linalg.det, np.linalg.slogdet, np.linalg.inv, np.linalg.solve, np.linalg.cholesky}
+)
+"""Functions that factor their first operand, a square matrix or a batch of them."""
+
 
 class _Perturbation:
     """By how much each step is off, at random."""
@@ -67,11 +72,33 @@ class _Perturbation:
             return self.apply(array.astype(float), weight).astype(object)
         if array.dtype.kind != "f":
             return exact
-        # Of different sizes, or one step's error could undo another's exactly.
-        sizes = weight * self._size * self._generator.uniform(0.5, 1, array.shape)
-        signs = self._generator.integers(0, 2, array.shape) * 2.0 - 1.0
-        off = array * (1.0 + sizes * signs)
+        off = array * (1.0 + weight * self.errors(array.shape))
         return self.mark(off.astype(array.dtype))
+
+    def errors(self, shape: Shape) -> np.ndarray:
+        """Errors of one step, relative to the numbers that they are added to.
+
+        Of different sizes, or one step's error could undo another's exactly.
+        """
+        sizes = self._size * self._generator.uniform(0.5, 1, shape)
+        signs: np.ndarray = self._generator.integers(0, 2, shape) * 2.0 - 1.0
+        return sizes * signs
+
+    def factored(self, matrix: np.ndarray) -> Any:
+        """The matrix that a factorization of `matrix`, (…, n, n), is the exact one of.
+
+        Higham, Accuracy and Stability of Numerical Algorithms, Theorem 9.3: L·U = A + E with
+        |E| ≤ γₙ·|L|·|U|. With row exchanges |L| ≤ 1, and column j of U is as large as column j of
+        A times the growth factor, which in practice is a small number (§9.4): so E is off by
+        n·u·max|column j|, whatever the element itself is, 0 included. Theorem 10.3, of Cholesky:
+        |E| ≤ γₙ₊₁·√(aᵢᵢ·aⱼⱼ).
+        """
+        size = np.abs(matrix)
+        columns = np.max(size, axis=-2, keepdims=True, initial=0.0)
+        roots = np.sqrt(np.diagonal(size, axis1=-2, axis2=-1))
+        bound = np.maximum(columns, roots[..., :, np.newaxis] * roots[..., np.newaxis, :])
+        off = matrix + matrix.shape[-1] * bound * self.errors(matrix.shape)
+        return self.mark(off.astype(matrix.dtype))
 
     def given(self, operand: Any) -> Any:
         """An operand, off as well: for what happens inside of one of numpy's functions.
@@ -120,11 +147,10 @@ class _Perturbed(np.ndarray):
     def __array_function__(
         self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any
     ) -> Any:
-        """Keep what numpy's other functions make of it off; those that sum are steps as well.
-
-        Of a factorization the order of the matrix bounds the backward error, in units of u.
-        """
-        if func in _SUM_FUNCTIONS or func.__module__ == "numpy.linalg":
+        """Keep what numpy's other functions make of it off; those that sum are steps as well."""
+        if func in _FACTORIZATIONS:
+            args = (_factored(args[0]), *args[1:])
+        elif func in _SUM_FUNCTIONS or func.__module__ == "numpy.linalg":
             args = tuple(
                 self.source.apply(one, max((1, *one.shape))) if _is_off(one) else one
                 for one in args
@@ -142,6 +168,11 @@ def _holds_objects(array: np.ndarray) -> bool:
 
 def _is_off(value: Any) -> bool:
     return isinstance(value, _Perturbed)
+
+
+def _factored(matrix: Any) -> Any:
+    is_square = _is_off(matrix) and matrix.ndim > 1 and matrix.shape[-1] == matrix.shape[-2]
+    return matrix.source.factored(_plain(matrix)) if is_square else matrix
 
 
 def _plain(value: Any) -> Any:
