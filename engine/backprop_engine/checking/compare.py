@@ -80,6 +80,28 @@ def compare(ours: Value, theirs: Value, allowed: Value = 0.0) -> Comparison:
     return Comparison(bool(close.all()), float(np.max(ulp, initial=0.0)), worst)
 
 
+def worst_element(ours: Value, theirs: Value, allowed: Value) -> tuple[int, ...]:
+    """Where two values of one shape differ by most of what they may: 4 ulp, or `allowed`.
+
+    An allowance of inf ranks by the difference alone. nan beside a number is the worst there is;
+    a scalar has the place `()`.
+    """
+    a, b = np.asarray(ours), np.asarray(theirs)
+    if not a.size:
+        return (0,) * a.ndim
+    with np.errstate(all="ignore"):
+        difference = np.abs(a.astype(float) - b.astype(float))
+        size = np.maximum(np.abs(a), np.abs(b))
+        ulps = ELEMENTWISE_ULP * np.spacing(size if size.dtype.kind == "f" else size.astype(float))
+        limit = np.maximum(np.asarray(allowed, dtype=float), ulps)
+        off = difference if np.isinf(limit).all() else difference / limit
+    is_same = (a == b) | (np.not_equal(a, a) & np.not_equal(b, b))
+    off = np.where(is_same, -1.0, np.where(np.isnan(off), np.inf, off))
+    if is_same.all():  # but for the signs of zeros
+        off = np.not_equal(np.signbit(a), np.signbit(b))
+    return tuple(int(i) for i in np.unravel_index(np.argmax(off), off.shape))
+
+
 def _compare_floats(ours: float, theirs: float, allowed: float) -> Comparison:
     """`compare` for the commonest case, thirty times as fast."""
     if ours == theirs or (math.isnan(ours) and math.isnan(theirs)):

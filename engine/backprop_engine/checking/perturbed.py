@@ -81,8 +81,9 @@ class _Perturbation:
         Of different sizes, or one step's error could undo another's exactly.
         """
         sizes = self._size * self._generator.uniform(0.5, 1, shape)
-        signs: np.ndarray = self._generator.integers(0, 2, shape) * 2.0 - 1.0
-        return sizes * signs
+        signs = self._generator.integers(0, 2, shape) * 2.0 - 1.0
+        errors: np.ndarray = sizes * signs
+        return errors
 
     def factored(self, matrix: np.ndarray) -> Any:
         """The matrix that a factorization of `matrix`, (…, n, n), is the exact one of.

@@ -10,9 +10,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from backprop_engine import notation
 from backprop_engine.autopsy.report import Autopsy, autopsy
-from backprop_engine.checking.compare import Comparison
 from backprop_engine.checking.differences import FiniteDifference, finite_differences
 from backprop_engine.checking.narrow import not_finite_in_float32
 from backprop_engine.limits import DIFFERENCE_SECONDS
@@ -23,6 +21,7 @@ from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Trace
 from backprop_engine.values import Value, shape_of
 from backprop_tui.headless.printer import scenario_heading
+from backprop_tui.headless.telling import full, told, told_difference
 from backprop_tui.oracle.agreement import Agreement, agreement
 from backprop_tui.oracle.answering import answer_of
 from backprop_tui.oracle.report import Failed, Ready, TorchReport
@@ -32,8 +31,6 @@ from backprop_tui.oracle.symbolic.judgement import SymbolicGradient, symbolic_gr
 
 TORCH, FINITE_DIFFERENCE, SYMBOLIC = "torch", "finite_difference", "symbolic"
 ENGINE, FLOAT32, AUTOPSY, EXPECT = "engine", "float32", "autopsy", "expect"
-_MOST_NAMED = 10
-"""Inputs that a direction goes through are named."""
 MOST_FAULTS = 10
 """So many single values and contributions are told; what follows from a fault is not another."""
 
@@ -310,14 +307,14 @@ def _row_complaints(
         if agrees and TORCH in known:
             yield Complaint(TORCH, row.name, _AGREES_AFTER_ALL)
         elif not agrees and TORCH not in known and compared is not None:
-            yield Complaint(TORCH, row.name, _told("the gradient", row.engine, row.torch, compared))
+            yield Complaint(TORCH, row.name, told("the gradient", row.engine, row.torch))
     if row.difference is not None:
         found = row.difference
         judged = found.gradient is not None or bool(found.directions)
         if judged and found.agrees and FINITE_DIFFERENCE in known:
             yield Complaint(FINITE_DIFFERENCE, row.name, _AGREES_AFTER_ALL)
         elif not found.agrees and FINITE_DIFFERENCE not in known:
-            message = _told_difference(row.engine, found, trace)
+            message = told_difference(row.engine, found, trace)
             yield Complaint(FINITE_DIFFERENCE, row.name, message)
     yield from _symbolic_complaints(row, is_known=SYMBOLIC in known)
 
@@ -333,72 +330,12 @@ def _symbolic_complaints(row: GradientRow, *, is_known: bool) -> Iterator[Compla
         yield Complaint(
             SYMBOLIC,
             row.name,
-            f"the gradient is {_full(row.engine)} by the engine and {_full(found.gradient)} by the "
+            f"the gradient is {full(row.engine)} by the engine and {full(found.gradient)} by the "
             f"formula (tolerance {found.tolerance:.2g})",
         )
 
 
 _AGREES_AFTER_ALL = "agrees with the engine, though the scenario says that it does not"
-
-
-def _told_difference(engine: Value | None, found: FiniteDifference, trace: Trace) -> str:
-    for one in found.directions:
-        if not one.agrees:
-            named = [trace.label(node) for node in one.nodes[:_MOST_NAMED]]
-            more = len(one.nodes) - len(named)
-            through = ", ".join([*named, *([f"{more:,} more"] if more else [])])
-            return (
-                f"along a random direction through {through} the slope is {one.engine!r} by the "
-                f"engine and {one.finite_difference!r} by finite differences "
-                f"(tolerance {one.tolerance:.2g})"
-            )
-    at = _worst(engine, found)
-    return (
-        f"the gradient{_place(at)} is {_element(engine, at)} by the engine and "
-        f"{_element(found.gradient, at)} by finite differences "
-        f"(tolerance {float(np.asarray(found.tolerance)[at]):.2g})"
-    )
-
-
-def _worst(engine: Value | None, found: FiniteDifference) -> tuple[int, ...]:
-    """The index of the element that is furthest off, in units of its tolerance."""
-    if engine is None or found.gradient is None:
-        return (0,) * np.ndim(found.tolerance)
-    with np.errstate(all="ignore"):
-        off = np.abs(np.subtract(engine, found.gradient)) / np.asarray(found.tolerance)
-    off = np.where(np.isnan(found.gradient), -1.0, np.where(np.isnan(off), np.inf, off))
-    return tuple(int(i) for i in np.unravel_index(np.argmax(off), off.shape))
-
-
-def _place(at: tuple[int, ...]) -> str:
-    return f" at {list(at)}" if at else ""
-
-
-def _element(value: Value | None, at: tuple[int, ...]) -> str:
-    return "None" if value is None else notation.number(np.asarray(value)[at].item())
-
-
-def _told(what: str, ours: Value | None, theirs: Value | None, compared: Comparison) -> str:
-    """`what` by both (of arrays the worst element), and how far that is apart."""
-    apart = ""
-    if np.isfinite(compared.difference):
-        counted = f", {compared.ulp:.0f} ulp" if np.isfinite(compared.ulp) else ""
-        apart = f" ({compared.difference:.2g} apart{counted})"
-    if ours is None or theirs is None or shape_of(ours) != shape_of(theirs):
-        return f"{what} is {_full(ours)} by the engine and {_full(theirs)} by torch"
-    with np.errstate(all="ignore"):
-        off = np.nan_to_num(np.abs(np.subtract(ours, theirs, dtype=float)), nan=np.inf)
-    if not off.any():  # of equal numbers, zeros of two signs
-        off = np.not_equal(np.signbit(ours), np.signbit(theirs))
-    at = tuple(int(i) for i in np.unravel_index(np.argmax(off), off.shape))
-    return (
-        f"{what}{_place(at)} is {_element(ours, at)} by the engine and "
-        f"{_element(theirs, at)} by torch{apart}"
-    )
-
-
-def _full(value: Value | None) -> str:
-    return "None" if value is None else " ".join(notation.full(value).split())
 
 
 # Single values and contributions
@@ -419,7 +356,8 @@ def _faulty_nodes(agreed: Agreement) -> Iterator[Complaint]:
         compared = agreed.value(node)
         if compared is not None:
             label, ours = agreed.trace.label(node), agreed.trace.graph.value[node]
-            message = _told(f"the value of {label}", ours, agreed.report.values.get(node), compared)
+            theirs, allowed = agreed.report.values.get(node), agreed.allowed_values.get(node)
+            message = told(f"the value of {label}", ours, theirs, allowed)
             yield Complaint(TORCH, label, message + _made_of_it(agreed, node))
 
 
@@ -432,7 +370,7 @@ def _made_of_it(agreed: Agreement, node: int) -> str:
     theirs, compared = agreed.report.values.get(later), agreed.value(later)
     if compared is None or compared.agrees:
         return f"; what {label} sends back depends on it"
-    return "; of that comes " + _told(label, ours, theirs, compared)
+    return "; of that comes " + told(label, ours, theirs)
 
 
 def _faulty_steps(agreed: Agreement) -> Iterator[Complaint]:
@@ -443,8 +381,8 @@ def _faulty_steps(agreed: Agreement) -> Iterator[Complaint]:
 def _departures(agreed: Agreement) -> Iterator[Complaint]:
     """Where torch is known to send something else than the derivative: both are told."""
     for step, words in agreed.departures.items():
-        for told in _sent(agreed, step):
-            yield replace(told, message=f"{told.message}: {words}")
+        for sent in _sent(agreed, step):
+            yield replace(sent, message=f"{sent.message}: {words}")
 
 
 def _sent(agreed: Agreement, step: int) -> Iterator[Complaint]:
@@ -463,7 +401,9 @@ def _sent(agreed: Agreement, step: int) -> Iterator[Complaint]:
     joint = report.joints.get(step)
     ours = our_contribution(trace, (step,) if joint is None else joint.steps)
     theirs = report.contributions.get(step) if joint is None else joint.contribution
-    yield Complaint(TORCH, receiver, _told(what, ours, theirs, compared))
+    yield Complaint(
+        TORCH, receiver, told(what, ours, theirs, agreed.allowed_contributions.get(step))
+    )
 
 
 def _surplus(agreed: Agreement) -> Iterator[Complaint]:
@@ -486,7 +426,7 @@ def _expectations(scenario: Scenario, trace: Trace) -> Iterator[Complaint]:
         if not _meets(found, one):
             name = f"{one.name}.grad" if one.is_grad else one.name
             yield Complaint(
-                EXPECT, name, f"expected {name} = {_full(one.value)}, but it is {_full(found)}"
+                EXPECT, name, f"expected {name} = {full(one.value)}, but it is {full(found)}"
             )
 
 

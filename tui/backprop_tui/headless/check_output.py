@@ -113,7 +113,7 @@ def gradient_table(
     if not rows:
         return []
     lines: list[str] = []
-    for show in (_listed, notation.short, _shape):
+    for show in (_listed, _pictured, _shape):
         table: list[tuple[str, ...]] = [_HEADER]
         table += [tuple(map(out.text, _cells(row, show))) for row in rows]
         if not with_torch:
@@ -148,8 +148,14 @@ def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
     return f"{notation.as_name(row.name)}.grad", *figures, "✓" if row.ok else "✗"
 
 
+def _pictured(value: Value) -> str:
+    return _listed(value) if np.size(value) == 1 else notation.short(value)
+
+
 def _shape(value: Value) -> str:
-    return notation.shape(value.shape) if isinstance(value, np.ndarray) else notation.short(value)
+    if isinstance(value, np.ndarray) and value.size != 1:
+        return notation.shape(value.shape)
+    return _listed(value)
 
 
 def figures(value: Value) -> str:

@@ -41,6 +41,10 @@ class Agreement:
     departures: Mapping[int, str]
     """Contributions for which torch is known to send something else than the derivative, and did;
     with the operands at which it does."""
+    allowed_values: Mapping[int, Value]
+    """By faulty node, what torch's value may differ by; those of other causes are not here."""
+    allowed_contributions: Mapping[int, Value]
+    """The same by faulty step."""
     _values: bytearray
     _contributions: bytearray
     _totals: bytearray
@@ -129,6 +133,8 @@ def agreement(trace: Trace, report: TorchReport) -> Agreement:
         faulty_steps=tuple(sweep.faulty_steps),
         blown_up=sweep.blown_up,
         departures={step: sweep.derivative(step).in_torch_words for step in sweep.departures},
+        allowed_values=sweep.allowed_values,
+        allowed_contributions=sweep.allowed_contributions,
         _values=sweep.values,
         _contributions=sweep.contributions,
         _totals=sweep.totals,

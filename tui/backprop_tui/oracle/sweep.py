@@ -50,6 +50,9 @@ class Sweep:
         self.faulty_steps: list[int] = []
         self.departures: list[int] = []
         self.blown_up: dict[int, int] = {}
+        self.allowed_values: dict[int, Value] = {}
+        self.allowed_contributions: dict[int, Value] = {}
+        """What torch's result may differ by, of the faulty ones that could be computed."""
 
     def run(self) -> None:
         """Fill in all flags."""
@@ -74,15 +77,11 @@ class Sweep:
         if not agrees:
             operands = graph.operands[node]
             operands_agree = all(self.values[operand] for operand in operands)
-            right = graph.operation[node] is not None and _stands(
-                graph.value[node],
-                theirs,
-                lambda: recompute_output(graph, node, [graph.value[o] for o in operands]),
-                lambda: recompute_output(graph, node, [self._torch_value(o) for o in operands]),
-            )
-            if operands_agree and not right:
+            agrees = False
+            if operands_agree and graph.operation[node] is not None:
+                agrees = self._value_stands(node, theirs)
+            if operands_agree and not agrees:
                 self.faulty_nodes.append(node)
-            agrees = operands_agree and right
             if agrees and is_blown_up(graph, node, theirs, self._torch_value):
                 agrees = False
                 self._tell_origin(operands, node)
@@ -101,6 +100,16 @@ class Sweep:
         if told not in self.blown_up:
             self.blown_up[told] = blown_up
             self.faulty_nodes.append(told)
+
+    def _value_stands(self, node: int, theirs: Value) -> bool:
+        """Whether our operation explains ours from our operands, and torch's from torch's."""
+        graph, operands = self.trace.graph, self.trace.graph.operands[node]
+        ours = recompute_output(graph, node, [graph.value[one] for one in operands])
+        again = recompute_output(graph, node, [self._torch_value(one) for one in operands])
+        stands = _both_stand((ours, graph.value[node]), (again, theirs))
+        if not stands:
+            self.allowed_values[node] = again.allowed
+        return stands
 
     def _torch_value(self, node: int) -> Value:
         return self.report.values.get(node, self.trace.graph.value[node])
@@ -149,23 +158,17 @@ class Sweep:
             return upstream_agrees  # torch leaves out what is zero by its nature
         graph, node = self.trace.graph, int(self.trace.senders[steps[0]])
         involved = (node, *graph.operands[node])
-        inputs_agree = upstream_agrees and all(self.values[each] for each in involved)
+        if not (upstream_agrees and all(self.values[each] for each in involved)):
+            return False
         torch_upstream = self.report.gradients.get((one.index, node))
-        right = (
-            ours is not None
-            and theirs is not None
-            and upstream is not None
-            and torch_upstream is not None
-            and _stands(
-                ours,
-                theirs,
-                lambda: self._recompute(steps, upstream, graph.value.__getitem__),
-                lambda: self._recompute(steps, torch_upstream, self._torch_value, as_torch=True),
-            )
-        )
-        if inputs_agree and not right:
+        if ours is None or theirs is None or upstream is None or torch_upstream is None:
             self.faulty_steps.append(steps[0])
-        if ours is None or theirs is None or not (inputs_agree and right):
+            return False
+        from_ours = self._recompute(steps, upstream, graph.value.__getitem__)
+        again = self._recompute(steps, torch_upstream, self._torch_value, as_torch=True)
+        if not _both_stand((from_ours, ours), (again, theirs)):
+            self.faulty_steps.append(steps[0])
+            self.allowed_contributions[steps[0]] = again.allowed
             return False
         if any(self.derivative(step).in_torch for step in steps):
             self.departures.append(steps[0])
@@ -293,11 +296,5 @@ def _plus(total: Value | None, more: Value | None) -> Value | None:
     return total + more
 
 
-def _stands(
-    ours: Value,
-    theirs: Value,
-    from_ours: Callable[[], Recomputed],
-    from_theirs: Callable[[], Recomputed],
-) -> bool:
-    """Whether our operation explains both: ours from our operands, and theirs from theirs."""
-    return from_ours().compared_with(ours).agrees and from_theirs().compared_with(theirs).agrees
+def _both_stand(ours: tuple[Recomputed, Value], theirs: tuple[Recomputed, Value]) -> bool:
+    return all(again.compared_with(result).agrees for again, result in (ours, theirs))
