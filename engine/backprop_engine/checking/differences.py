@@ -205,7 +205,7 @@ def _element(tape: Tape, node: int, point: np.ndarray, at: tuple[int, ...], size
         there[at] += by
         return tape.run({node: settle(there, "float64")})
 
-    return _slope(moved, size, reach=abs(float(point[at])))
+    return _slope(tape, moved, size, reach=abs(float(point[at])))
 
 
 def _magnitude(tape: Tape, inputs: Mapping[int, Value]) -> float:
@@ -216,7 +216,7 @@ def _magnitude(tape: Tape, inputs: Mapping[int, Value]) -> float:
         return np.nan
 
 
-def _slope(moved: Callable[[float], float], size: float, reach: float = 1.0) -> Slope:
+def _slope(tape: Tape, moved: Callable[[float], float], size: float, reach: float = 1.0) -> Slope:
     """`slope` of a function that ends where an operation's domain does: it is nan there."""
     left: list[str] = []
 
@@ -227,7 +227,7 @@ def _slope(moved: Callable[[float], float], size: float, reach: float = 1.0) -> 
             left.append(outside.name)
             return np.nan
 
-    estimate = slope(f, size, reach)
+    estimate = slope(f, size, reach, roundings=len(tape.affected))
     if left and estimate.reason in (NOT_FINITE, NOT_FINITE_BESIDE):
         reason = f"a step of finite differences leaves the domain of `{left[-1]}`"
         return estimate._replace(reason=reason)
@@ -322,7 +322,7 @@ def _directional(
         there |= {node: points[node] + by * towards[node] for node in arrays}
         return tape.run(there)
 
-    return _slope(moved, size)
+    return _slope(tape, moved, size)
 
 
 def _judged_direction(

@@ -51,11 +51,12 @@ class Slope(NamedTuple):
     """Why the estimate is not to be used; empty for a good one."""
 
 
-def slope(f: Function, size: float, reach: float = 1.0) -> Slope:
+def slope(f: Function, size: float, reach: float = 1.0, roundings: int = 1) -> Slope:
     """f'(0); `size` is how large the terms of f are, for its rounding error.
 
     `reach` is how far from 0 f may be expected to be as smooth as at 0 (the magnitude of the
-    variable that f moves); larger steps are tried first, and given up if they lead nowhere.
+    variable that f moves); larger steps are tried first, and given up if they lead nowhere. As many
+    `roundings` as f makes may all go one way, as in a sum of equal terms: so much is no kink.
     """
     if not math.isfinite(f(0.0)):
         return Slope(math.nan, math.inf, NOT_FINITE)
@@ -69,7 +70,7 @@ def slope(f: Function, size: float, reach: float = 1.0) -> Slope:
         estimate = _table(f, first_step, size)
         unit = max(abs(estimate.value), size / max(reach, 1.0))
         if not estimate.reason:
-            estimate = _probed(f, estimate, first_step, size)
+            estimate = _probed(f, estimate, first_step, size * max(roundings, 1))
         if estimate.reason == KINK and estimate.error > kink.error:
             kink = estimate
         if not estimate.reason and _hides(_noise(size, first_step * _PROBE / 2), kink.error):
