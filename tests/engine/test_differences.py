@@ -463,3 +463,12 @@ def test_an_element_that_is_nan_does_not_condemn_the_others():
     assert one.skipped == 1
     assert one.gradient[1] == pytest.approx(0.25)
     assert np.all(np.isfinite(one.tolerance[1]))
+
+
+def test_a_long_chain_of_sums_of_equal_terms_is_no_kink():
+    loop = "  for i in range(15000):\n    h = h + 0.3*x\n"
+    trace = document(f"inputs: {{x: 0.3}}\ncompute: |\n  h = 1*x\n{loop}")
+    found = found_in(trace)["x"]
+    assert (found.skipped, found.agrees) == (0, True)
+    slope_of_all = (trace.passes[-1].grads or {})[trace.graph.inputs["x"]]
+    assert found.gradient == pytest.approx(slope_of_all, rel=1e-6, abs=1e-6)
