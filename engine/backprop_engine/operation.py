@@ -113,7 +113,7 @@ class Rounding(Enum):
 
     ULP = "4 units in the last place"
     """One elementary function of each element."""
-    TERMS = "8·u·Σ|terms|"
+    TERMS = "γ·Σ|terms|"
     """Sums and products of the operands: the terms are the operation on their magnitudes."""
     CONDITION = "what operands a few roundoffs away would give"
     """Everything that is computed in several steps: softmax, a norm, an inverse."""
@@ -165,6 +165,9 @@ class Operation:
     """The parameters in the order of the method form, where that is another (`x.where(…)`)."""
     rounding: Rounding | None = None
     """None stands for ULP if it is elementwise, else for TERMS."""
+    terms: Callable[..., int] | None = None
+    """For sums that are scaled, such as a mean: `terms(*operands, **attributes)` is how many terms
+    go into one number of the result, or of a contribution, at most; others sum ones to count."""
     composite: Template | None = None
     """What it is made of, if it can be opened: statements over `a`, `b`, … in the language of
     scenarios, the last one the result. A function is given `shapes` and `dtypes` as well, and
@@ -215,6 +218,10 @@ class Operation:
         if self.rounding is not None:
             return self.rounding
         return Rounding.ULP if self.elementwise else Rounding.TERMS
+
+    def most_terms(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> int:
+        """How many scaled terms go into one number; 1 where the terms are not scaled."""
+        return 1 if self.terms is None else max(self.terms(*operands, **attributes), 1)
 
     def opened(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> str:
         """The statements of its composite for these operands; empty where it has none."""

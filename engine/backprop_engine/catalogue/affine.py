@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,13 @@ def _factor_rule(position: int) -> Rule:
     return rule
 
 
+def _most_terms(a: Any, b: Any, c: Any, **_: Any) -> int:
+    """Along the longest axis of a factor, or over the copies of what is added."""
+    left, right = shape_of(b), shape_of(c)
+    copies = math.prod(left[:-1]) * (right[-1] if len(right) > 1 else 1) // max(np.size(a), 1)
+    return 1 + max(*left, *right, copies)
+
+
 def _affine(
     name: str, ranks: tuple[int, int], names: tuple[str, str], words: str, example: str
 ) -> Operation:
@@ -87,6 +95,7 @@ def _affine(
             Parameter("beta", Kind.NUMBER, 1.0),
             Parameter("alpha", Kind.NUMBER, 1.0),
         ),
+        terms=_most_terms,
         composite="m = b @ c\ns = {alpha} * m\nk = {beta} * a\nk + s",
         example=example,
     )

@@ -18,7 +18,7 @@ def p_norm(a: Any, p: float, axes: tuple[int, ...], *, keepdim: bool) -> Any:
 
     Raises OperandError where there is no element, and p is of the kind that needs one.
     """
-    magnitudes = np.abs(np.asarray(a))
+    magnitudes = np.abs(np.asanyarray(a))
     if (p < 0 or p == np.inf) and 0 in [magnitudes.shape[axis] for axis in axes]:
         raise OperandError(
             f"a norm with p = {p:g} has no answer for no elements: the shape is {shape_of(a)}"
@@ -40,7 +40,7 @@ def p_norm_rule(g: Any, norm: Any, a: Any, p: float, axes: tuple[int, ...]) -> A
 
     Where the norm is 0 the slope is 0, and that of a count (p = 0) is 0 everywhere.
     """
-    a, norm = np.asarray(a), np.asarray(norm)
+    a, norm = np.asanyarray(a), np.asanyarray(norm)
     if p == 0:
         return np.zeros_like(a)
     if p == 1:

@@ -189,6 +189,12 @@ def _adaptive_avg_pool_rule(g: Any, _y: Any, a: Any, output_size: Any) -> Any:
     return sent
 
 
+def _adaptive_terms(a: Any, output_size: Any) -> int:
+    """The elements of the largest window; no more windows than that overlap."""
+    counts = sizes_of("adaptive_avg_pool2d", "output_size", output_size, 2)
+    return math.prod(size // count + 2 for size, count in zip(a.shape[-2:], counts, strict=True))
+
+
 def _adaptive_grad_fn(application: Application) -> str:
     size = application.attributes["output_size"]
     return "MeanBackward1" if size in (1, (1, 1), (1,)) else "AdaptiveAvgPool2DBackward0"
@@ -274,6 +280,9 @@ def _average_pooling(axes: int) -> Operation:
             *override,
         ),
         rounding=Rounding.TERMS,
+        terms=lambda a, kernel_size, **_: math.prod(
+            sizes_of(name, "kernel_size", kernel_size, axes)
+        ),
         example=(
             "x=[[1, 3, 2, 0]], m=avg_pool1d(x, 2), y=m[0, 0]"
             if axes == 1
@@ -298,6 +307,7 @@ ADAPTIVE_AVG_POOL2D = Operation(
     words="the means of as many windows as are asked for",
     parameters=(Parameter("input"), Parameter("output_size", Kind.SIZES)),
     rounding=Rounding.TERMS,
+    terms=_adaptive_terms,
     example="x=[[[1, 3], [2, 0]]], m=adaptive_avg_pool2d(x, 1), y=m.sum()",
 )
 

@@ -134,6 +134,7 @@ MEAN = Operation(
     grad_fn=_numbered("Mean"),
     words="the mean of all elements, or along axes",
     parameters=_PARAMETERS,
+    terms=lambda a, dim, **_: reduced_count(a, dim),
     composite=lambda dim, keepdim, shapes, **_: (
         f"s = sum(a, dim={dim}, keepdim={keepdim})\ns / {reduced_count_text(shapes[0], dim)}"
     ),

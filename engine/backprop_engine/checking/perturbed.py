@@ -32,6 +32,9 @@ RESULT_ROUNDOFFS: Final = 8
 _MAGNIFIED: Final = 4
 """All is off by so many times more, and what that changes is divided by it: a roundoff or two
 are a whole ulp or none, and would undo each other exactly too often."""
+_LEAST_ERROR: Final = 2
+"""An error is at least half of `_MAGNIFIED`·`ROUNDOFFS_A_STEP` roundoffs, and `SAFETY`/`_MAGNIFIED`
+of it is allowed: divided by this it is one for each of the two sides."""
 _FURTHER: Final = 4
 """A change that is due to rounding is so many times larger if all is off by so much more."""
 
@@ -46,6 +49,8 @@ _EXACT: Final = frozenset(
 
 _SUMS: Final = frozenset({np.add, np.subtract, np.matmul, np.vecdot})
 """Steps whose terms are off, not their result: in another order they may cancel otherwise."""
+
+_PRODUCTS: Final = frozenset({np.matmul, np.vecdot})
 
 _SUM_FUNCTIONS: Final = frozenset(
     {np.einsum, np.dot, np.vdot, np.inner, np.tensordot, np.convolve, np.trace}
@@ -65,14 +70,14 @@ class _Perturbation:
         self._generator = np.random.Generator(np.random.PCG64(seed))
         self._size = size
 
-    def apply(self, exact: Any, weight: int = 1) -> Any:
+    def apply(self, exact: Any) -> Any:
         """A value that is off; whole numbers and truth values stay as they are."""
         array = np.asarray(exact)
         if _holds_objects(array):
-            return self.apply(array.astype(float), weight).astype(object)
+            return self.apply(array.astype(float)).astype(object)
         if array.dtype.kind != "f":
             return exact
-        off = array * (1.0 + weight * self.errors(array.shape))
+        off = array * (1.0 + self.errors(array.shape))
         return self.mark(off.astype(array.dtype))
 
     def errors(self, shape: Shape) -> np.ndarray:
@@ -84,6 +89,44 @@ class _Perturbation:
         signs = self._generator.integers(0, 2, shape) * 2.0 - 1.0
         errors: np.ndarray = sizes * signs
         return errors
+
+    def added(self, total: Any, count: Any, terms: Any) -> Any:
+        """Sums of `count` terms, whose magnitudes come to `terms`, off by what adding may lose.
+
+        In whatever order n terms are added, each sum is off by (n - 1)·u·Σ|terms| at most: Higham,
+        Accuracy and Stability of Numerical Algorithms, (4.4), and by n·u for products, §3.1. Both
+        sides may be. All errors may go one way (as they do for equal terms), so that errors of
+        random signs in the terms would show √n of it only.
+        """
+        array = np.asarray(total)
+        errors = self.errors(array.shape) * (count / _LEAST_ERROR) * terms
+        return (array + np.where(np.isfinite(errors), errors, 0.0)).astype(array.dtype)
+
+    def long_sum(
+        self,
+        result: Any,
+        ufunc: np.ufunc,
+        method: str,
+        operands: tuple[Any, ...],
+        options: Mapping[str, Any],
+    ) -> Any:
+        """The result of a reduction or a matrix product, off by what adding its terms may lose."""
+        if np.asarray(result).dtype.kind != "f":
+            return result
+        if ufunc is np.multiply:
+            count = np.size(operands[0]) / max(np.size(result), 1)
+            if method == "accumulate":
+                count = np.max(np.shape(operands[0]), initial=1)
+            return self.added(result, count, np.abs(result))
+        if ufunc not in _SUMS:
+            return result
+        terms, count = (
+            getattr(ufunc, method)(*map(size, operands[:2]), *operands[2:], **options)
+            if ufunc in _PRODUCTS
+            else getattr(ufunc, method)(size(operands[0]), *operands[1:], **options)
+            for size in (_magnitude, _ones)
+        )
+        return self.added(result, count, terms)
 
     def factored(self, matrix: np.ndarray) -> Any:
         """The matrix that a factorization of `matrix`, (…, n, n), is the exact one of.
@@ -139,7 +182,10 @@ class _Perturbed(np.ndarray):
         outputs = options.pop("out", None)
         if outputs is not None:
             options["out"] = tuple(map(_plain, outputs))
-        result = getattr(ufunc, method)(*map(_plain, inputs), **options)
+        plain = tuple(map(_plain, inputs))
+        result = getattr(ufunc, method)(*plain, **options)
+        if outputs is None and (method in ("reduce", "accumulate") or ufunc in _PRODUCTS):
+            result = source.long_sum(result, ufunc, method, plain, options)
         if outputs is not None or result is None:  # written in place: `np.add.at`, `a += b`
             return result if outputs is None else outputs[0]
         settle = source.mark if is_exact or is_sum else source.apply
@@ -152,19 +198,28 @@ class _Perturbed(np.ndarray):
         if func in _FACTORIZATIONS:
             args = (_factored(args[0]), *args[1:])
         elif func in _SUM_FUNCTIONS or func.__module__ == "numpy.linalg":
-            args = tuple(
-                self.source.apply(one, max((1, *one.shape))) if _is_off(one) else one
-                for one in args
-            )
+            args = tuple(self.source.apply(one) if _is_off(one) else one for one in args)
         result = super().__array_function__(func, types, args, kwargs)
         if not isinstance(result, np.ndarray | np.floating):
             return result
+        if func in _SUM_FUNCTIONS:
+            plain = [_plain(one) for one in args]
+            terms, count = (func(*map(size, plain), **kwargs) for size in (_magnitude, _ones))
+            result = self.source.added(_plain(result), count, terms)
         return self.source.mark(result)
 
 
 def _holds_objects(array: np.ndarray) -> bool:
     """Whether it holds Python's floats: so it does between the steps of `np.vectorize`."""
     return array.dtype.kind == "O" and all(isinstance(one, float) for one in array.flat)
+
+
+def _magnitude(value: Any) -> Any:
+    return np.abs(value) if np.asarray(value).dtype.kind == "f" else value
+
+
+def _ones(value: Any) -> Any:
+    return np.ones_like(value) if np.asarray(value).dtype.kind == "f" else value
 
 
 def _is_off(value: Any) -> bool:

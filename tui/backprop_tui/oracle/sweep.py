@@ -11,11 +11,11 @@ from backprop_engine.checking.compare import (
     DEGREE_ROUNDOFFS,
     Recomputed,
     compare,
-    magnitude,
     recompute_contribution,
     recompute_output,
     roundoff,
 )
+from backprop_engine.checking.summing import magnitude
 from backprop_engine.operation import Derivative
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_engine.values import Value
