@@ -168,6 +168,13 @@ class Operation:
     terms: Callable[..., int] | None = None
     """For sums that are scaled, such as a mean: `terms(*operands, **attributes)` is how many terms
     go into one number of the result, or of a contribution, at most; others sum ones to count."""
+    tied: Callable[..., Any] | None = None
+    """For what picks elements: `tied(a, **attributes)` is true where another element that is equal
+    could be picked in the place of this one, or this one in the place of another."""
+    differentiated_at: Callable[..., tuple[list[Any], Mapping[str, Any]]] | None = None
+    """Where torch's derivative is, as it documents, not that of the forward function alone:
+    `differentiated_at(operands, recorded, attributes)` are the operands and attributes at which
+    finite differences call `forward` in their place."""
     composite: Template | None = None
     """What it is made of, if it can be opened: statements over `a`, `b`, … in the language of
     scenarios, the last one the result. A function is given `shapes` and `dtypes` as well, and

@@ -44,6 +44,27 @@ def _shared_along_rule(g: Any, y: Any, a: Any, dim: Axes, **_: Any) -> Any:
     return kept(g, a, dim) * chosen / count
 
 
+def _tied_in_all(extreme: Callable[..., Any]) -> Callable[..., Any]:
+    """Which elements share the gradient of `extreme` of all elements with another."""
+
+    def tied(a: Any) -> Any:
+        chosen = _is_chosen(extreme(a), a)
+        return chosen & (np.count_nonzero(chosen) > 1)
+
+    return tied
+
+
+def _tied_along(extreme: Callable[..., Any]) -> Callable[..., Any]:
+    """The same along axes."""
+
+    def tied(a: Any, dim: Axes, **_: Any) -> Any:
+        axes = axes_of(a, dim)
+        chosen = np.equal(a, extreme(a, axis=axes, keepdims=True))
+        return chosen & (np.sum(chosen, axis=axes, keepdims=True) > 1)
+
+    return tied
+
+
 def _whole(name: str, extreme: Callable[..., Any], words: str, grad_fn: str) -> Operation:
     """`max` or `min` of all elements."""
 
@@ -65,6 +86,7 @@ def _whole(name: str, extreme: Callable[..., Any], words: str, grad_fn: str) -> 
         torch=lambda torch, a: getattr(torch, name)(a),
         grad_fn=grad_fn,
         words=words,
+        tied=_tied_in_all(extreme),
         symbolic=lambda sympy, a: a,
         example=f"x=[3,1,3], y={name}(x)",
     )
@@ -94,6 +116,7 @@ def _along(name: str, extreme: Callable[..., Any], words: str) -> Operation:
         grad_fn=f"{name.capitalize()}Backward0",
         words=words,
         parameters=(Parameter("input"), DIMS, KEEPDIM),
+        tied=_tied_along(extreme),
         symbolic=lambda sympy, a, **_: a,
         example=f"A=[[1,4],[3,2]], m={name}(A, dim=1), y=m.sum()",
     )
@@ -172,6 +195,7 @@ MEDIAN = Operation(
     torch=lambda torch, a: torch.median(a),
     grad_fn="MedianBackward0",
     words="the middle element in order of size; the lower one of two",
+    tied=_tied_in_all(_median),
     symbolic=lambda sympy, a: a,
     example="x=[5,1,3], y=median(x)",
 )

@@ -5,6 +5,7 @@ What is picked receives the gradient, the rest 0; an element picked twice receiv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -172,6 +173,17 @@ def _embedding_rule(g: Any, _y: Any, index: Any, weight: Any, padding_idx: int |
     return gradient
 
 
+def _without_padding(
+    operands: list[Any], recorded: list[Any], attributes: Mapping[str, Any]
+) -> tuple[list[Any], Mapping[str, Any]]:
+    """The row of padding stays as it is: torch does not update it."""
+    index, weight = operands
+    if attributes["padding_idx"] is not None:
+        weight = np.array(weight)
+        weight[attributes["padding_idx"]] = recorded[1][attributes["padding_idx"]]
+    return [index, weight], attributes
+
+
 def _one_hot(index: Any, num_classes: int) -> Any:
     classes = whole(index, "one_hot")
     count = int(classes.max(initial=-1)) + 1 if num_classes < 0 else num_classes
@@ -290,6 +302,7 @@ EMBEDDING = Operation(
     ),
     grad_fn="EmbeddingBackward0",
     words="rows of a table, picked by index",
+    differentiated_at=_without_padding,
     parameters=(
         Parameter("input"),
         Parameter("weight"),

@@ -6,6 +6,7 @@ forward and reverse mode algorithmic differentiation" (2008).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -208,6 +209,15 @@ def _cholesky(a: Any, upper: bool) -> Any:
     return by_columns(_transposed(lower) if upper else lower)
 
 
+def _symmetrically(
+    operands: list[Any], recorded: list[Any], attributes: Mapping[str, Any]
+) -> tuple[list[Any], Mapping[str, Any]]:
+    """One triangle is read, but torch moves both: its gradient is that of a symmetric matrix."""
+    before = np.asarray(recorded[0], dtype=float)
+    change = operands[0] - before
+    return [before + (change + _transposed(change)) / 2], attributes
+
+
 def _cholesky_rule(g: Any, y: Any, _a: Any, upper: bool) -> Any:
     if upper:
         g, y = _transposed(g), _transposed(y)
@@ -370,6 +380,7 @@ def _cholesky_form(name: str, grad_fn: str) -> Operation:
         parameters=(_A, Parameter("upper", Kind.FLAG, False)),
         functions=(name,),
         rounding=Rounding.CONDITION,
+        differentiated_at=_symmetrically,
         example="B=[[2,0],[1,1]], L=torch.linalg.cholesky(B @ B.T), y=L.sum()"
         if name == "linalg.cholesky"
         else "B=[[2,0],[1,1]], L=cholesky(B @ B.T), y=L.sum()",

@@ -37,13 +37,13 @@ def _normalize_rule(
 
 
 def _cosine_similarity(a: Any, b: Any, dim: int, eps: float) -> Any:
-    a, b = np.broadcast_arrays(a, b)
+    a, b = np.broadcast_arrays(a, b, subok=True)
     return np.sum(_normalize(a, 2, dim, eps) * _normalize(b, 2, dim, eps), axis=dim)
 
 
 def _cosine_rule(g: Any, a: Any, b: Any, dim: int, eps: float) -> Any:
     """The contribution to `a`, of the shape `a` and `b` broadcast to."""
-    a, b = np.broadcast_arrays(a, b)
+    a, b = np.broadcast_arrays(a, b, subok=True)
     sent = np.expand_dims(g, dim) * _normalize(b, 2, dim, eps)
     # torch sets `eps` for a short length and lets the length's own gradient pass all the same.
     return _normalize_rule(sent, None, a, 2, dim, eps, is_cut=False)

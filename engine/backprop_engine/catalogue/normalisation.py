@@ -6,7 +6,6 @@ mean and variance are taken; they share one derivative.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -189,10 +188,10 @@ def _last_axes(shape: Shape, normalized_shape: str) -> Axes:
 
 
 def _rms_norm_composite(
-    shapes: tuple[Shape, ...], normalized_shape: str, eps: str, **_: Any
+    shapes: tuple[Shape, ...], dtypes: tuple[str, ...], normalized_shape: str, eps: str
 ) -> str:
     axes = _last_axes(shapes[0], normalized_shape)
-    smallest = repr(math.ulp(1.0)) if eps == "None" else eps
+    smallest = repr(float(np.finfo(dtypes[0]).eps)) if eps == "None" else eps
     return f"r = rsqrt(mean(a**2, dim={axes}, keepdim=True) + {smallest})\n" + affine_statement(
         shapes, "a * r"
     )
@@ -241,6 +240,16 @@ LAYER_NORM = Operation(
     example="x=[1, 2, 4], n=layer_norm(x, [3]), y=n[0]",
 )
 
+
+def _with_recorded_eps(
+    operands: list[Any], recorded: list[Any], attributes: Mapping[str, Any]
+) -> tuple[list[Any], Mapping[str, Any]]:
+    """An `eps` left out is that of the numbers of the run, and not of wider ones."""
+    if attributes["eps"] is None and np.asarray(recorded[0]).dtype.kind == "f":
+        attributes = {**attributes, "eps": float(np.finfo(np.asarray(recorded[0]).dtype).eps)}
+    return operands, attributes
+
+
 RMS_NORM = Operation(
     name="rms_norm",
     forward=_rms_norm,
@@ -265,6 +274,7 @@ RMS_NORM = Operation(
         eps,
     ),
     grad_fn="MulBackward0",
+    differentiated_at=_with_recorded_eps,
     words="each sample divided by the root of its mean square over the last axes",
     parameters=(
         Parameter("input"),

@@ -28,6 +28,27 @@ def add_along_axis(a: Any, indices: Any, g: Any, axis: int) -> Any:
     return added_at(a, tuple(places), g)
 
 
+def is_tied(array: Any, picked: Any, axis: int) -> Any:
+    """Where an element is equal to another of its line and to one that was picked from there."""
+    lines, chosen = np.moveaxis(array, axis, -1), np.moveaxis(picked, axis, -1)
+    order = np.argsort(lines, axis=-1)
+    in_order = np.take_along_axis(lines, order, -1)
+    repeats = _equal(in_order[..., 1:], in_order[..., :-1])
+    ends = np.zeros((*repeats.shape[:-1], 1), bool)
+    repeated = np.concatenate([repeats, ends], -1) | np.concatenate([ends, repeats], -1)
+    tied = np.zeros(lines.shape, bool)
+    np.put_along_axis(tied, order, repeated, -1)
+    # What is picked lies together in order: between the smallest and the largest of it.
+    is_between = (lines >= np.min(chosen, -1, keepdims=True, initial=np.inf)) & (
+        lines <= np.max(chosen, -1, keepdims=True, initial=-np.inf)
+    )
+    return np.moveaxis(tied & (is_between | np.isnan(lines)), -1, axis)
+
+
+def _equal(a: Any, b: Any) -> Any:
+    return (a == b) | (np.isnan(a) & np.isnan(b))
+
+
 def picking(
     *,
     name: str,
@@ -57,6 +78,11 @@ def picking(
             return picked[0]
         return picked if keepdim else np.squeeze(picked, axis)
 
+    def tied(a: Any, dim: int, **attributes: Any) -> Any:
+        array, indices, axis = find(a, dim, attributes)
+        picked = np.take_along_axis(array, indices, axis)
+        return np.reshape(is_tied(array, picked, axis), shape_of(a))
+
     def rule(g: Any, _y: Any, a: Any, dim: int, **attributes: Any) -> Any:
         array, indices, axis = find(a, dim, attributes)
         sent = add_along_axis(array, indices, np.reshape(g, indices.shape), axis)
@@ -85,6 +111,7 @@ def picking(
         parameters=parameters,
         functions=(function,),
         outputs=lambda *_operands, **_attributes: ("values", "indices"),
+        tied=tied,
         symbolic=lambda sympy, a, output, **_: a if output == VALUES else sympy.Integer(0),
         example=example,
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from backprop_engine.backward import DerivativeError
 from backprop_engine.checking.functional import last_zeroed, terms_of, widened
-from backprop_engine.checking.richardson import NOT_FINITE, NOT_FINITE_BESIDE, Slope, slope
+from backprop_engine.checking.richardson import NOT_FINITE, NOT_FINITE_BESIDE, TIE, Slope, slope
 from backprop_engine.checking.tape import (
     Clock,
     OutOfTimeError,
@@ -36,6 +36,8 @@ DIRECTIONS = 3
 ERROR_FACTOR = 10.0
 """An estimated error is an estimate too."""
 ROUNDOFFS = 16.0
+_TIE_PROBE = 2.0**-20
+"""How far a variable is moved to see which elements stay equal."""
 RELATIVE_TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-3}
 """Of the sum of the magnitudes of the contributions: what the engine's rounding may come to."""
 
@@ -228,6 +230,9 @@ def _slope(tape: Tape, moved: Callable[[float], float], size: float, reach: floa
             return np.nan
 
     estimate = slope(f, size, reach, roundings=len(tape.affected))
+    if not estimate.reason:
+        f(max(reach, 1.0) * _TIE_PROBE)
+        return estimate._replace(breaks_a_tie=tape.has_broken_a_tie())
     if left and estimate.reason in (NOT_FINITE, NOT_FINITE_BESIDE):
         reason = f"a step of finite differences leaves the domain of `{left[-1]}`"
         return estimate._replace(reason=reason)
@@ -251,6 +256,9 @@ def _verdict(
     gross = float(np.max(sent, initial=0.0, where=np.isfinite(sent)))
     tolerance = ERROR_FACTOR * error + engine_error(trace, gross, size) + rounding
     agrees = np.abs(engine - value) <= tolerance
+    tied = np.array([one.breaks_a_tie for one in estimates], bool).reshape(shape) & ~agrees
+    judged &= ~tied
+    reasons = [TIE] if tied.any() else [one.reason for one in estimates if one.reason]
     return FiniteDifference(
         node=node,
         gradient=(
@@ -261,7 +269,7 @@ def _verdict(
         tolerance=settle(tolerance, "float64"),
         directions=(),
         skipped=int(judged.size - np.count_nonzero(judged)),
-        reason=next((one.reason for one in estimates if one.reason), ""),
+        reason=reasons[0] if reasons else "",
         agrees=bool(np.all(agrees | ~judged)),
     )
 
@@ -288,12 +296,15 @@ def _along_directions(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference
             estimate = _directional(tape, points, towards, size)
             if estimate.reason:
                 reasons.append(estimate.reason)
+                continue
+            direction = _judged_direction(trace, grads, towards, estimate, size)
+            if not direction.agrees and trace.graph.dtype == "float32":
+                thrown = _rounding(tape, settled, grads)
+                more = float(sum(np.sum(thrown[n] * np.abs(towards[n])) for n in thrown))
+                direction = replace(direction, tolerance=direction.tolerance + more)
+            if estimate.breaks_a_tie and not direction.agrees:
+                reasons.append(TIE)
             else:
-                direction = _judged_direction(trace, grads, towards, estimate, size)
-                if not direction.agrees and trace.graph.dtype == "float32":
-                    thrown = _rounding(tape, settled, grads)
-                    more = float(sum(np.sum(thrown[n] * np.abs(towards[n])) for n in thrown))
-                    direction = replace(direction, tolerance=direction.tolerance + more)
                 tested.append(direction)
     except OutOfTimeError as late:
         reasons += [str(late)] * (DIRECTIONS - len(tested) - len(reasons))

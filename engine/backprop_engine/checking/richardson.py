@@ -37,6 +37,7 @@ Function = Callable[[float], float]
 KINK = "a kink: the slopes on both sides differ"
 NOT_FINITE = "not finite here"
 NOT_FINITE_BESIDE = "not finite right beside this point"
+TIE = "a tie: the gradient goes to whichever of equal elements is picked"
 UNSETTLED = "the difference quotients do not settle"
 TOO_COARSE = "numbers of this size are too far apart to see a slope between them"
 
@@ -49,6 +50,8 @@ class Slope(NamedTuple):
     """Estimated, absolute; at a kink, how far the slopes on both sides are apart."""
     reason: str = ""
     """Why the estimate is not to be used; empty for a good one."""
+    breaks_a_tie: bool = False
+    """Whether moving the variable tells elements apart that are equal here and may be picked."""
 
 
 def slope(f: Function, size: float, reach: float = 1.0, roundings: int = 1) -> Slope:

@@ -73,6 +73,7 @@ class Tape:
         self._clock = clock
         self._graph = trace.graph
         self._values: list[Value] = []
+        self._ties = [*_ties(trace.graph, self.affected)]
 
     @contextmanager
     def on(self, values: list[Value]) -> Iterator[None]:
@@ -94,6 +95,15 @@ class Tape:
         if not self._is_finite:
             return math.nan
         return float(sum(np.sum(term) for term in self._run(inputs)))
+
+    def has_broken_a_tie(self) -> bool:
+        """Whether elements that an operation may pick, and that are equal, differ since the last
+        run."""
+        for operand, tied in self._ties:
+            moved = np.subtract(self._values[operand], widened(self._graph.value[operand]))[tied]
+            if np.ptp(moved) > 0:
+                return True
+        return False
 
     def magnitude(self, inputs: Mapping[int, Value]) -> float:
         """The same with the magnitudes of all terms; raises the same."""
@@ -138,13 +148,31 @@ class Tape:
         return [term.seed * values[term.output] for term in self.terms]
 
     def _evaluated(self, node: int, operation: Operation, operands: list[Value]) -> Value:
+        attributes = self._graph.attributes_of(node)
+        if operation.differentiated_at is not None:
+            recorded = [self._graph.value[operand] for operand in self._graph.operands[node]]
+            operands, attributes = operation.differentiated_at(operands, recorded, attributes)
         try:
-            output = evaluate(operation.forward, operands, self._graph.attributes_of(node))
+            output = evaluate(operation.forward, operands, attributes)
         except LimitError:
             raise
         except _REFUSALS as error:
             raise OutsideDomainError(operation.name) from error
         return settle(output, "float64")
+
+
+def _ties(graph: Graph, nodes: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Operands that some node picks from, and which of their elements could be picked as well."""
+    for node in nodes:
+        operation = graph.operation[node]
+        if operation is None or operation.tied is None:
+            continue
+        operand = graph.operands[node][0]
+        array = graph.value[operand]
+        if isinstance(array, np.ndarray) and array.size:
+            tied = operation.tied(array, **graph.attributes_of(node))
+            if np.any(tied):
+                yield operand, tied
 
 
 def values_of(graph: Graph) -> list[Value]:
