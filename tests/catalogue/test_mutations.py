@@ -6,6 +6,7 @@ changes our side only.
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator
 
@@ -89,7 +90,8 @@ def asked(trace: Trace) -> TorchReport:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return decode_report(trace, child.answer(encode_request(trace)))
+            reply = json.loads(json.dumps(child.answer(encode_request(trace))))
+            return decode_report(trace, reply)
         finally:
             torch.set_default_dtype(before)
 
