@@ -10,7 +10,7 @@ from collections.abc import Container, Mapping
 from typing import Any, NamedTuple
 
 from backprop_engine.binding import NoRoomError, bind, owner
-from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, NEG, PROPERTIES
+from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, INDEX_PUT, NEG, PROPERTIES
 from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.mistakes import unknown_constant
@@ -20,10 +20,11 @@ from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.groups import not_one_value
 from backprop_engine.literals import Known, NotWrittenError, Tuple, literal
 from backprop_engine.modules import Module
-from backprop_engine.operation import Operation
+from backprop_engine.operation import Operation, Sharing
 from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.dtypes import without_dtype
 from backprop_engine.scenarios.tensors import MAKERS
+from backprop_engine.scenarios.torch_names import in_torch
 from backprop_engine.source import ProblemError
 from backprop_engine.suggestions import did_you_mean, listed
 
@@ -34,6 +35,10 @@ class Call(NamedTuple):
     operation: Operation
     operands: tuple[Expression, ...]
     attributes: Mapping[str, Any]
+    in_place: bool = False
+    """Whether the first operand itself is changed: `y += 1`, `y.add_(1)`, `y[0] = 1`."""
+    writes_back: bool = False
+    """See `Put`."""
 
 
 def resolve(expression: Expression, variables: Container[str], known: Known) -> Call:
@@ -42,8 +47,8 @@ def resolve(expression: Expression, variables: Container[str], known: Known) -> 
     `known` tells the sizes and numbers that names stand for, where one has to be written out.
     """
     match expression:
-        case syntax.Binary(symbol=symbol, left=left, right=right):
-            return Call(_operator(symbol, expression), (left, right), NO_ATTRIBUTES)
+        case syntax.Binary(symbol=symbol, left=left, right=right, in_place=in_place):
+            return Call(_operator(symbol, expression), (left, right), NO_ATTRIBUTES, in_place)
         case syntax.Unary(symbol=symbol, operand=operand):
             operation = NEG if symbol == "-" else _operator(symbol, expression)
             return Call(operation, (operand,), NO_ATTRIBUTES)
@@ -51,6 +56,10 @@ def resolve(expression: Expression, variables: Container[str], known: Known) -> 
             return _property(expression)
         case syntax.Subscript():
             return _subscript(expression, known)
+        case syntax.Put(place=place, value=value):
+            _, (receiver, *indices), attributes, *_ = _subscript(place, known)
+            operands = (receiver, value, *indices)
+            return Call(INDEX_PUT, operands, attributes, True, expression.writes_back)
         case syntax.Call():
             return _call(without_dtype(expression), variables, known)
         case syntax.FunctionName():
@@ -170,9 +179,32 @@ def function_value(function: syntax.FunctionName) -> Module:
     return Module(function)
 
 
+def changes_in_place(call: syntax.Call) -> bool:
+    """Whether a call changes its first operand: `y.add_(1)`, `F.relu(y, inplace=True)`."""
+    name = call.function
+    if refused.is_in_place(name):
+        forms = FUNCTIONS.get(name) or FUNCTIONS.get(name[:-1], ())
+        is_known = in_torch(call.prefix, name, is_method=call.receiver is not None) is not None
+        return is_known and any(one.sharing is Sharing.NEVER for one in forms)
+    return any(_is_told_in_place(call, one) for one in FUNCTIONS.get(name, ()))
+
+
+def _is_told_in_place(call: syntax.Call, operation: Operation) -> bool:
+    """Whether the argument `inplace` of a function is True."""
+    names = [one.name for one in operation.parameters]
+    if call.receiver is not None or "inplace" not in names:
+        return False
+    at, given = names.index("inplace"), dict(call.keywords).get("inplace")
+    if len(call.arguments) > at:
+        given = call.arguments[at]
+    return isinstance(given, syntax.Literal) and given.value is True
+
+
 def _call(call: syntax.Call, variables: Container[str], known: Known) -> Call:
     # `x.unfold` is another function than `F.unfold`.
-    forms = _forms(call.function, owner(call))
+    in_place = changes_in_place(call)
+    plain = call.function.removesuffix("_") if in_place else call.function
+    forms = _forms(call.function, owner(call)) or _forms(plain, owner(call))
     if not forms:
         raise _unknown_function(call, variables)
     problems: list[ProblemError] = []
@@ -182,7 +214,7 @@ def _call(call: syntax.Call, variables: Container[str], known: Known) -> Call:
         except ProblemError as problem:
             problems.append(problem)
         else:
-            return Call(operation, operands, attributes)
+            return Call(operation, operands, attributes, in_place)
     # A form that takes the arguments but for their kind is nearer than one that has no room.
     raise next((one for one in problems if not isinstance(one, NoRoomError)), problems[0])
 

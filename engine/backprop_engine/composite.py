@@ -151,6 +151,7 @@ def _scenario(trace: Trace, node: int, operation: Operation, upstream: Value | N
         title=f"inside of {made}",
         about=about,
         tensors=program.tensors,
+        changes_in_place=program.changes_in_place,
     )
 
 

@@ -7,7 +7,7 @@ number: `n` of `n = x.shape[0]`, and `x.shape` itself.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from backprop_engine.literals import (
 from backprop_engine.modules import Module
 from backprop_engine.operation import OperandError
 from backprop_engine.scenarios.scenario import Scenario
+from backprop_engine.sharing import Sharers, shares_outputs
 from backprop_engine.source import Problem, ProblemError, ScenarioError, Span
 from backprop_engine.suggestions import did_you_mean
 from backprop_engine.values import Dtype, Value, settle, shape_of
@@ -58,6 +59,16 @@ class UnmeasuredError(Exception):
         self.expression = expression
 
 
+class Moment(NamedTuple):
+    """A backward pass as it is called, somewhere in the program."""
+
+    output: int
+    gradient: int | None
+    """The node of the `gradient` argument, if that is a value of the program."""
+    stop: int
+    """How many nodes there were."""
+
+
 class Environment:
     """The names in force on a new graph, with the scenario's inputs to start with.
 
@@ -68,6 +79,11 @@ class Environment:
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.graph = Graph(scenario.dtype)
+        self.sharers = Sharers(self.graph)
+        self.moments: dict[int, Moment] = {}
+        """By number: where the passes stand that the program itself runs."""
+        self.owners: dict[str, int] = {}
+        """The nodes whose `.grad` is retained, by the names of `retain_grad`."""
         self.names: dict[str, int] = {}
         self.groups: dict[str, Group] = {}
         self._tensors: set[int] = set()
@@ -238,18 +254,48 @@ class Environment:
     def _one(self, result: Result, expression: Expression) -> int:
         """The node where one value is needed."""
         if isinstance(result, int):
-            return result
+            return self._current(result, expression.span)
         if isinstance(result, Whole):
             return self._constant(result.value, expression.span)
         raise not_one_value(result, self._text(expression.span), expression.span)
 
+    def _current(self, node: int, span: Span) -> int:
+        """The node of what the tensor of `node` holds; see `Sharers`."""
+        if not self.sharers.changes:
+            return node
+        try:
+            return self.sharers.current(node)
+        except OperandError as error:
+            raise ProblemError(str(error), span, fix=error.fix) from None
+
+    def _change(self, target: int, made: int, since: int, span: Span) -> None:
+        """Let the tensor of `target` have the value of node `made`; see `Sharers.change`."""
+        graph = self.graph
+        if graph.hands_through(made):  # such as a dropout of nothing
+            return
+        before = graph.names.get(target, "a value").partition("@")[0]
+        if graph.requires_grad[target] and not graph.is_recording:
+            raise ProblemError(
+                f"`{before}` requires grad, and changing it in place is not supported",
+                span,
+                fix="give the changed value a name of its own",
+            )
+        try:
+            self.sharers.change(target, made, since)
+        except OperandError as error:
+            raise ProblemError(str(error), span, fix=error.fix) from None
+
     def _outputs(self, call: Call, nodes: tuple[int, ...], span: Span) -> Outputs:
-        operation, _, attributes = call
+        operation, attributes = call.operation, call.attributes
         try:
             names = self.graph.outputs(operation, nodes, attributes)
         except OperandError as error:
             raise ProblemError(str(error), span, fix=error.fix) from None
-        return Outputs(operation, nodes, attributes, names, span, self.graph.is_recording)
+        group = Outputs(operation, nodes, attributes, names, span, self.graph.is_recording)
+        if self.scenario.changes_in_place and shares_outputs(group):
+            for position in range(len(group)):  # all at once, before their base can change
+                self._pick(group, position, span)
+        return group
 
     def _pick(self, group: Group, position: int, span: Span) -> Result:
         """One of several values; the node of an output is made when it is first asked for."""
@@ -270,5 +316,7 @@ class Environment:
             except OperandError as error:
                 raise ProblemError(str(error), group.span, fix=error.fix) from None
             self.graph.is_recording = is_recording
+            if not group.is_recorded:
+                self.sharers.note_no_grad(node)
             self._picked[group, position] = node
         return node

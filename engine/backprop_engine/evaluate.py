@@ -9,6 +9,7 @@ from backprop_engine.budget import Budget, LimitError
 from backprop_engine.calls import resolve, unknown_property
 from backprop_engine.catalogue import BINARY, INDEX, PROPERTIES
 from backprop_engine.catalogue.subscripts import FROM_OPERAND
+from backprop_engine.changing import Changing
 from backprop_engine.environment import Result, UnmeasuredError
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
@@ -29,8 +30,7 @@ from backprop_engine.groups import (
     position_of,
 )
 from backprop_engine.limits import MAX_NODES
-from backprop_engine.python_functions import PythonFunctions, open_list
-from backprop_engine.scenarios import refused
+from backprop_engine.python_functions import open_list
 from backprop_engine.scenarios.pasted import leaf_subject
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ProblemError, ScenarioError, Span
@@ -66,7 +66,7 @@ def _model(call: syntax.Call) -> Expression:
     return given[0]
 
 
-class Evaluation(PythonFunctions):
+class Evaluation(Changing):
     """A scenario's statements run on a new graph; `assigned` has what `compute` assigns."""
 
     def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
@@ -75,12 +75,12 @@ class Evaluation(PythonFunctions):
         budget = Budget(seconds)
         budget.take(self.graph.budget.used)  # the inputs are there already
         self.graph.budget = budget
-        self.assigned: dict[str, int] = {}
         self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""
         try:
             with self.graph.budget.running():
                 self._run_all(scenario.statements)
+                self._settle_names()
             self._name_leaves()
         except ProblemError as error:
             raise ScenarioError(scenario.source, error.problem) from None
@@ -96,8 +96,15 @@ class Evaluation(PythonFunctions):
             return self._measure(needs.asked, self._evaluate(needs.asked.receiver))
 
     def _run_all(self, statements: Iterable[Statement]) -> None:
-        """Statement after statement; loops are on a stack, each with where it is."""
-        running: list[Iterator[Statement]] = [iter(statements)]
+        """Statement after statement, and in between the passes that the program calls."""
+        self._note_passes(0)
+        for done, statement in enumerate(statements, 1):
+            self._run_with_loops(statement)
+            self._note_passes(done)
+
+    def _run_with_loops(self, first: Statement) -> None:
+        """A statement; loops are on a stack, each with where it is."""
+        running: list[Iterator[Statement]] = [iter((first,))]
         while running:
             statement = next(running[-1], None)
             if statement is None:
@@ -123,7 +130,6 @@ class Evaluation(PythonFunctions):
         if isinstance(statement, Unpacking):
             self._unpack(statement)
             return
-        self._check_in_place(statement)
         result = self._evaluate(statement.expression)
         if statement.has_target:
             self._assign(statement.name, result, statement.span)
@@ -177,28 +183,6 @@ class Evaluation(PythonFunctions):
         for name, result in zip(targets, results, strict=True):
             if name.name != "_":
                 self._assign(name.name, result, statement.span)
-
-    def _check_in_place(self, statement: Assignment) -> None:
-        """Refuse `w -= …` where torch would change the leaf itself, or refuses it too.
-
-        `h += 1` of any other value means `h = h + 1`.
-        """
-        node = self.names.get(statement.name) if statement.in_place else None
-        if node is None or not self.graph.requires_grad[node]:
-            return
-        if not statement.is_recorded:
-            raise ProblemError(
-                f"`{statement.name}` requires grad, and changing it in place is not supported",
-                statement.span,
-                fix="give the changed value a name of its own",
-            )
-        if node in self._tensors or node in self.graph.made_leaves:
-            match statement.expression:
-                case syntax.Binary(symbol=symbol, right=right):
-                    operand = self._text(right.span)
-                    changed = f"({operand})" if isinstance(right, syntax.Binary) else operand
-                    changed = f"{statement.name} {symbol} {changed}"
-                    raise refused.leaf_in_place(statement.name, changed, statement.span)
 
     # Expressions
 
@@ -360,8 +344,10 @@ class Evaluation(PythonFunctions):
     # Operations
 
     def _apply(self, task: Apply, results: list[Result]) -> Result:
-        operation, operands, attributes = task.call
+        operation, operands, attributes, in_place, _ = task.call
         first = results[-len(operands)] if operands else 0
+        if in_place:
+            return self._apply_in_place(task, results)
         if operation is INDEX and not isinstance(first, int):
             del results[-len(operands) :]
             return self._pick_indexed(first, task)
@@ -383,7 +369,7 @@ class Evaluation(PythonFunctions):
 
         Their results are taken off.
         """
-        _, operands, attributes = task.call
+        operands, attributes = task.call.operands, task.call.attributes
         given = results[len(results) - len(operands) + 1 :]
         if not any(isinstance(one, Counting | Bundle) for one in given):
             return operands, attributes

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backprop_engine import notation
-from backprop_engine.catalogue.subscripts import index_items_text
+from backprop_engine.catalogue.subscripts import FROM_OPERAND, index_items_text
 from backprop_engine.operation import OPERAND_LETTERS, Derivative, Operation, fill
 from backprop_engine.trace import PassKind, Progress, Step, StepKind, Trace
 from backprop_engine.values import Shape, Value, full_like, settle, shape_of
@@ -374,7 +374,9 @@ def _texts(trace: Trace, node: int, text: Callable[[int], str]) -> dict[str, str
     texts = {name: _attribute_text(value) for name, value in attributes.items()}
     names = [text(one) for one in operands]
     if "items" in attributes:
-        texts["items"] = index_items_text(attributes["items"], tuple(names[1:]))
+        items = attributes["items"]
+        indices = names[len(names) - items.count(FROM_OPERAND) :]
+        texts["items"] = index_items_text(items, tuple(indices))
     texts["y"] = text(node)
     texts.update(zip(OPERAND_LETTERS, names, strict=False))
     return texts

@@ -17,7 +17,7 @@ import numpy as np
 from backprop_engine.budget import Budget, LimitError, check_broadcast
 from backprop_engine.iterations import Iterations
 from backprop_engine.limits import MAX_OPERANDS
-from backprop_engine.operation import Application, OperandError, Operation, Rule
+from backprop_engine.operation import Application, OperandError, Operation, Rule, Sharing
 from backprop_engine.source import Span
 from backprop_engine.values import (
     Dtype,
@@ -376,6 +376,13 @@ class Graph:
                 return name
             node = self.operands[node][0]  # handed through: `flatten` of a vector is the vector
         return ""
+
+    def hands_through(self, node: int) -> bool:
+        """Whether a computed node is its first operand itself, as `flatten` of a vector is."""
+        operation = self.operation[node]
+        if operation is None or operation.sharing in (Sharing.NEVER, Sharing.ALWAYS):
+            return False
+        return not operation.grad_fn_of(self._application(node))
 
     def _application(self, node: int) -> Application:
         operands = self.operands[node]

@@ -42,7 +42,8 @@ class Bundle:
 
     items: list[int | Group]
     is_tuple: bool = False
-    """Whether Python has a tuple there, which as an index is another thing than a list."""
+    """Whether Python has a tuple there: as an index another thing than a list, and `+=` makes a new
+    one."""
 
     def __len__(self) -> int:
         return len(self.items)

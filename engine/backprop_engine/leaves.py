@@ -202,13 +202,12 @@ class Leaves(Looping):
     ) -> tuple[int, ...]:
         """The nodes of the last results, which are taken off; after a `*` several may be one."""
         last = results[-len(expressions) :] if expressions else ()
-        # As nearly always.
-        if {*map(type, last)} == {int} and syntax.Star not in map(type, expressions):
+        is_plain = {*map(type, last)} == {int} and syntax.Star not in map(type, expressions)
+        if is_plain and not self.sharers.changes:  # as nearly always
             del results[-len(expressions) :]
             return tuple(cast("list[int]", last))
         return tuple(
-            one if isinstance(one, int) else self._one(one, expression)
-            for one, expression in self._spread(results, expressions)
+            self._one(one, expression) for one, expression in self._spread(results, expressions)
         )
 
     def _parts(self, results: list[Result], expressions: tuple[Expression, ...]) -> list[Result]:

@@ -155,7 +155,8 @@ class Looping(Environment):
                 span,
                 fix="write one name before the `=`, or go through a list or `range(…)`",
             )
-        return self._outputs(Call(FUNCTIONS["unbind"][0], (), {"dim": 0}), (result,), span)
+        node = self._current(result, span)
+        return self._outputs(Call(FUNCTIONS["unbind"][0], (), {"dim": 0}), (node,), span)
 
     def _length(self, numbers: range, span: Span) -> int:
         """How many numbers a range has; ProblemError where they are more than may be."""
@@ -206,10 +207,12 @@ class Looping(Environment):
         columns = [items for items, _ in listed]
         match call.function:
             case "zip":
-                return Bundle([Bundle(list(row)) for row in zip(*columns, strict=False)])
+                return Bundle(
+                    [Bundle(list(row), is_tuple=True) for row in zip(*columns, strict=False)]
+                )
             case "enumerate":
                 numbers = enumerate(columns[0], start)
-                return Bundle([Bundle([Whole(at), item]) for at, item in numbers])
+                return Bundle([Bundle([Whole(at), item], is_tuple=True) for at, item in numbers])
             case "reversed":
                 return Bundle(list(columns[0])[::-1])
             case _:

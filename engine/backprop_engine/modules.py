@@ -77,7 +77,7 @@ _DEFAULTS: Final[Mapping[str, Mapping[str, int]]] = {"Flatten": {"start_dim": 1}
 """Arguments that the module has another default for than the function."""
 
 _IDENTITY: Final = "Identity"
-_IGNORED: Final = frozenset({"inplace"})
+_IN_PLACE: Final = "inplace"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +121,7 @@ def called(made: Call | FunctionName, call: Call) -> Expression:
     for name, value in made.keywords:
         if name in given:
             raise ProblemError(f"`nn.{made.function}` got `{name}` twice", value.span)
-        if name not in names and name not in _IGNORED:
+        if name not in names and name != _IN_PLACE:
             raise ProblemError(
                 f"`nn.{made.function}` has no keyword `{name}` here",
                 made.keyword_spans.get(name, value.span),
@@ -131,11 +131,10 @@ def called(made: Call | FunctionName, call: Call) -> Expression:
         given[name] = value
     for name, default in _DEFAULTS.get(made.function, {}).items():
         given.setdefault(name, syntax.Number(default, made.span))
-    keywords = [(name, one) for name, one in given.items() if name not in _IGNORED]
     return replace(
         call,
         function=function,
         receiver=None,
         prefix="F",
-        keywords=(*call.keywords, *keywords),
+        keywords=(*call.keywords, *given.items()),
     )

@@ -108,6 +108,15 @@ class Parameter:
     default alone, and this is what to write instead."""
 
 
+class Sharing(Enum):
+    """Whether the output lies in the memory of the first operand, as a view in torch."""
+
+    NEVER = "a new value"
+    ALWAYS = "a view"
+    HANDED_THROUGH = "the operand itself where nothing is to be done, else a new value"
+    WHERE_POSSIBLE = "a view where the elements can be read as they lie, else a copy"
+
+
 class Rounding(Enum):
     """What the rounding errors of two good libraries, for the same operands, are bounded by."""
 
@@ -187,6 +196,8 @@ class Operation:
     slope_error: float = 0.0
     """How far torch's slope, and so ours, is off the mathematical one, relatively: where a kernel
     holds a constant in fewer bits than the numbers have."""
+    sharing: Sharing = Sharing.NEVER
+    """Whether it is a view of the first operand, which a change in place then changes too."""
     example: str = ""
     """A scenario in the shorthand that shows it: `x=2, y=exp(x)`."""
 

@@ -18,7 +18,7 @@ from backprop_engine.expressions.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES, Choice
 from backprop_engine.leaves import Leaves
 from backprop_engine.literals import NotWrittenError, literal
-from backprop_engine.operation import OperandError, Operation
+from backprop_engine.operation import OperandError, Operation, Sharing
 from backprop_engine.source import ProblemError, Span
 from backprop_engine.tasks import AddUp, Apply, Collect, Extreme, Task, Total
 from backprop_engine.values import is_float
@@ -145,6 +145,11 @@ class PythonFunctions(Leaves):
             node = self.graph.apply(operation, nodes, attributes, span)
         except OperandError as error:
             raise ProblemError(str(error), span, fix=error.fix) from None
+        if not self.graph.is_recording and operation.sharing is not Sharing.NEVER:
+            if self.graph.hands_through(node):
+                return nodes[0]
+            if operation.differentiable:
+                self.sharers.note_no_grad(node)
         self._note_whole(node)
         self._check_promotion(node, span)
         return node

@@ -10,12 +10,13 @@ import numpy as np
 from backprop_engine.backward import DerivativeError, backward, bytes_of_pass
 from backprop_engine.budget import LimitError
 from backprop_engine.collector import collector_paused
-from backprop_engine.environment import Environment
+from backprop_engine.environment import Environment, Moment
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.graph import Graph, RecomputingError
+from backprop_engine.kept import Kept
 from backprop_engine.scenarios.refused import grad_of_non_leaf
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
-from backprop_engine.source import Problem, ScenarioError, Source, Span
+from backprop_engine.source import Problem, ProblemError, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
 from backprop_engine.values import Value, full_like, is_float, settle, shape_of
 
@@ -98,29 +99,39 @@ class _Recorder:
         for one in self.scenario.retained:
             self._retain(one)
         self.grads: dict[int, Value | None] = dict.fromkeys(self.graph.keeping_grad)
+        self.kept = Kept(self.scenario.source, self.graph, self.environment.sharers)
 
     def run(self) -> None:
         """All passes."""
         self._check_expectations()
         self._forward()
-        for one in self.scenario.passes:
+        for number, one in enumerate(self.scenario.passes):
             if isinstance(one, Backward):
-                self._within_limits(one)
+                self._within_limits(one, self.environment.moments.get(number))
             else:
                 self._zero_grad(one)
 
-    def _within_limits(self, one: Backward) -> None:
+    def _within_limits(self, one: Backward, moment: Moment | None) -> None:
         """A backward pass; ScenarioError where it would take too much."""
         budget = self.graph.budget
         try:
             with budget.running():
-                self._backward(one)
+                self._backward(one, moment or self._moment(one))
         except MemoryError:
             raise self._error(one, "there is no memory left", "use smaller arrays") from None
         except LimitError as error:
             raise self._error(one, str(error), error.fix) from None
+        except ProblemError as error:
+            raise ScenarioError(self.scenario.source, error.problem) from None
         except DerivativeError as error:
             raise self._underivable(one, error) from error
+
+    def _moment(self, one: Backward) -> Moment:
+        """Of a pass that runs after all statements."""
+        named = one.gradient_name
+        vector = self.environment.node(named, one.span) if named else None
+        output = self.environment.node(one.output, one.span)
+        return Moment(output, vector, len(self.graph))
 
     def _underivable(self, one: Backward, error: DerivativeError) -> ScenarioError:
         """The error at the operation whose derivative cannot be computed with these values."""
@@ -166,10 +177,10 @@ class _Recorder:
         self._add_steps((nodes, *_nowhere(len(nodes))), nothing, nothing)
         self._end_pass(PassKind.FORWARD, "forward")
 
-    def _backward(self, one: Backward) -> None:
+    def _backward(self, one: Backward, moment: Moment) -> None:
         """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
-        output = self.environment.node(one.output, one.span)
-        seed = self._seed(one, output)
+        output = moment.output
+        seed = self._seed(one, moment)
         self.graph.budget.take(bytes_of_pass(self.graph, output))
         done = backward(self.graph, output, seed)
         for leaf, before in self.grads.items():
@@ -178,13 +189,14 @@ class _Recorder:
                 both = total if before is None else settle(before + total, self.graph.dtype)
                 self.grads[leaf] = both
         nodes, positions, operands = done.edges
+        self.kept.check(one, moment.stop, nodes, positions)
         there, no_position = np.full(1, output, np.int32), _nowhere(1)[1]
         self._add_steps((there, there, no_position), [seed], [seed])
         self._add_steps((nodes, operands, positions), done.contributions, done.totals)
         self._end_pass(PassKind.BACKWARD, f"backward {one.output}", output)
 
     def _retain(self, one: Retain) -> None:
-        node = self.environment.node(one.name, one.span)
+        node = self.environment.owners[one.name]
         if not self.graph.requires_grad[node]:
             reason, _ = self._why_no_grad(node)
             raise self._error(
@@ -198,7 +210,9 @@ class _Recorder:
     def _grad_owner(self, name: str, span: Span) -> int:
         """The node whose `.grad` is meant: the input of that name before any other."""
         found = self.graph.inputs.get(name)
-        node = self.environment.node(name, span) if found is None else found
+        node = self.environment.owners.get(name) if found is None else found
+        if node is None:
+            node = self.environment.node(name, span)
         if not self.graph.is_leaf(node) and node not in self.graph.retained:
             problem = grad_of_non_leaf(name, span).problem
             raise ScenarioError(self.scenario.source, problem)
@@ -241,7 +255,8 @@ class _Recorder:
             if not one.is_grad:
                 self.environment.node(one.name, one.span)
 
-    def _seed(self, one: Backward, output: int) -> Value:
+    def _seed(self, one: Backward, moment: Moment) -> Value:
+        output = moment.output
         graph, value = self.graph, self.graph.value[output]
         if not graph.requires_grad[output]:
             reason, fix = self._why_no_grad(output)
@@ -253,8 +268,8 @@ class _Recorder:
             )
         shape = shape_of(value)
         gradient = one.gradient
-        if one.gradient_name:
-            gradient = graph.value[self.environment.node(one.gradient_name, one.span)]
+        if moment.gradient is not None:
+            gradient = graph.value[moment.gradient]
         if gradient is None:
             if np.size(value) != 1:
                 raise self._error(

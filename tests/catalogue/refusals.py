@@ -46,6 +46,9 @@ REFUSED: Final[Mapping[str, Mapping[Reason, int]]] = {
 """At most so many samples of an entry, both dtypes together, by reason."""
 
 NOT_IN_DATABASE: Final[Mapping[str, str]] = {
+    "index_put": "it is written `y[0] = v`, and tested with the changes in place",
+    "copy": "it is written `y.copy_(v)`, likewise",
+    "copy_slices": "it is what a change of a view makes of its base, likewise",
     "detach": "it computes nothing; its lack of a gradient is tested with the semantics",
 }
 """Operations none of whose names is in the database, and where they are tested."""

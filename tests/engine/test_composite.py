@@ -90,7 +90,7 @@ def test_the_source_says_what_the_letters_stand_for():
 
 
 def test_the_pass_is_the_one_at_the_cursor_or_else_the_next():
-    trace = traced("x=2, p=sigmoid(x), u=3p, v=5p; u.backward(); v.backward()")
+    trace = traced("x=2, p=sigmoid(x), u=3p, v=5p; u.backward(retain_graph=True); v.backward()")
     node = node_named(trace, "sigmoid")
     second = trace.passes[2]
     assert seeding_pass(trace, node, 0) is trace.passes[1]

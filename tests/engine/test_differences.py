@@ -451,7 +451,7 @@ def test_what_is_detached_or_computed_inside_of_no_grad_is_held_at_its_recorded_
 def test_a_grad_that_was_set_to_none_counts_only_the_passes_after_it():
     trace = document(
         "compute: |\n  x = torch.tensor(3., requires_grad=True)\n  y = x**2\n"
-        "  y.backward()\n  x.grad = None\n  y.backward()\n"
+        "  y.backward(retain_graph=True)\n  x.grad = None\n  y.backward()\n"
     )
     assert found_in(trace)["x"].gradient == pytest.approx(6, rel=1e-9)
     assert found_in(trace)["x"].agrees

@@ -241,7 +241,7 @@ def test_comparisons_and_masks_have_their_operators():
         ("clamp(x, low, -low)", "clamp.tensor", [-1.0, 0.5, 1.0]),
         ("where(x.gt(0), x, 0)", "where", [0.0, 0.5, 3.0]),
         ("x.where(x.gt(0), low)", "where", [-1.0, 0.5, 3.0]),
-        ("F.leaky_relu(x, 0.5, inplace=True)", "leaky_relu", [-1.0, 0.5, 3.0]),
+        ("F.leaky_relu(x * 1, 0.5, inplace=True)", "leaky_relu", [-1.0, 0.5, 3.0]),
         ("F.hardtanh(x, min_val=-1, max_val=2)", "hardtanh", [-1.0, 0.5, 2.0]),
         ("torch.lerp(x, low, 0.5)", "lerp", [-1.5, -0.25, 1.0]),
         ("torch.addcmul(x, x, low, value=2)", "addcmul", [2.0, -0.5, -3.0]),

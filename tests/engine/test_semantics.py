@@ -116,7 +116,9 @@ def test_an_in_place_change_of_what_requires_grad_is_refused_inside_of_no_grad()
 
 
 def test_a_computed_value_keeps_its_grad_if_it_is_told_to():
-    trace = shorthand("x=3, h=x**2, h.retain_grad(), y=2h, y.backward(), y.backward()")
+    trace = shorthand(
+        "x=3, h=x**2, h.retain_grad(), y=2h, y.backward(retain_graph=True), y.backward()"
+    )
     h = trace.assigned["h"]
     assert [trace.grad(h, one.stop) for one in trace.passes] == [None, 2.0, 4.0]
     assert grad(trace, "x") == 24.0
@@ -178,7 +180,7 @@ def test_what_requires_no_grad_cannot_keep_any():
 def test_a_leaf_made_on_the_way_has_a_grad_and_goes_by_its_name():
     trace = snippet(
         "x = torch.arange(4.)\nx = x.view(2, 2).requires_grad_()\ny = (x * x).sum()\n"
-        "y.backward()\nx.grad.zero_()\ny.backward()"
+        "y.backward(retain_graph=True)\nx.grad.zero_()\ny.backward()"
     )
     np.testing.assert_array_equal(grad(trace, "x@2"), [[0, 2], [4, 6]])
     assert grad(trace, "x") is None
@@ -335,7 +337,10 @@ def test_what_an_older_function_cannot_make_is_told(made, message):
 
 
 def test_beside_the_shorthands_inputs_a_program_may_call_backward_itself():
-    trace = shorthand("x=2, y=x**2, y.backward(), x.grad = None, y.backward(), y.backward()")
+    trace = shorthand(
+        "x=2, y=x**2, y.backward(retain_graph=True), x.grad = None, "
+        "y.backward(retain_graph=True), y.backward()"
+    )
     assert [one.kind for one in trace.passes[1:]] == [
         PassKind.BACKWARD, PassKind.ZERO_GRAD, PassKind.BACKWARD, PassKind.BACKWARD,
     ]  # fmt: skip
@@ -433,10 +438,10 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
              "it is a statement of its own, such as `y.backward()`"),
         ),
         (
-            "x = torch.ones(2)\ny = x.mul_(2)\n",
+            "x = torch.ones(2, 2)\ny = x.t_()\n",
             (
-                "snippet.py:2:7: `mul_` is not supported: it changes a value in place, and "
-                "backward may need the value as it was; write `x = x.mul(…)`"
+                "snippet.py:2:7: `t_` is not supported: it changes a value in place, and "
+                "backward may need the value as it was; write `x = x.t()`"
             ),
         ),
         (

@@ -34,6 +34,7 @@ from backprop_engine.catalogue.margins import MARGINS
 from backprop_engine.catalogue.normalisation import NORMALISATION
 from backprop_engine.catalogue.norms import NORMS
 from backprop_engine.catalogue.ordering import ORDERING
+from backprop_engine.catalogue.overwriting import INDEX_PUT, OVERWRITING
 from backprop_engine.catalogue.padding import PADDING
 from backprop_engine.catalogue.pooling import POOLING
 from backprop_engine.catalogue.rearranging import REARRANGING
@@ -70,6 +71,7 @@ GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
     "Repeating, shifting and padding": (*REARRANGING, *PADDING),
     "Indexing": (INDEX, *INDEXING),
     "Filling in": FILLING,
+    "Changing in place": OVERWRITING,
     "Layers of networks": LAYERS,
     "Convolution": CONVOLUTION,
     "Pooling": POOLING,
@@ -121,6 +123,7 @@ __all__ = [
     "FUNCTIONS",
     "GROUPS",
     "INDEX",
+    "INDEX_PUT",
     "INVERT",
     "NEG",
     "OPERATIONS",

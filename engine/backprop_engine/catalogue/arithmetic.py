@@ -17,6 +17,7 @@ from backprop_engine.operation import (
     Operation,
     Parameter,
     Rule,
+    Sharing,
 )
 from backprop_engine.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
 
@@ -289,6 +290,7 @@ POSITIVE = Operation(
     notation="+{a}",
     torch=lambda torch, a: torch.positive(a),
     grad_fn="",
+    sharing=Sharing.HANDED_THROUGH,
     words="the value itself",
     elementwise=True,
     arithmetic=True,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.operation import OperandError, Operation
+from backprop_engine.operation import OperandError, Operation, Sharing
 
 
 def _item(a: Any) -> Any:
@@ -27,6 +27,7 @@ DETACHING = (
         notation="detach({a})",
         torch=lambda torch, a: a.detach(),
         grad_fn="",
+        sharing=Sharing.ALWAYS,
         words="The same value without its history: it counts as a constant, and no gradient "
         "goes back through it.",
         elementwise=True,

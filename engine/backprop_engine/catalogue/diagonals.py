@@ -10,7 +10,14 @@ import numpy as np
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.shapes import moved
-from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
+from backprop_engine.operation import (
+    Derivative,
+    Kind,
+    OperandError,
+    Operation,
+    Parameter,
+    Sharing,
+)
 from backprop_engine.values import shape_of
 
 _ON_DIAGONAL = "Only the elements on the diagonal count: they receive the gradient, the rest 0."
@@ -147,6 +154,7 @@ DIAGONAL = Operation(
     notation="diagonal({a})",
     torch=lambda torch, a, offset, dim1, dim2: torch.diagonal(a, offset, dim1, dim2),
     grad_fn="DiagonalBackward0",
+    sharing=Sharing.ALWAYS,
     words="the elements on the diagonal of two axes",
     parameters=(
         Parameter("input"),

@@ -21,6 +21,7 @@ from backprop_engine.operation import (
     OperandError,
     Operation,
     Parameter,
+    Sharing,
 )
 from backprop_engine.values import shape_of, unbroadcast
 
@@ -244,6 +245,7 @@ SELECT = Operation(
     notation="select({a}, {dim}, {index})",
     torch=lambda torch, a, dim, index: torch.select(a, dim, index),
     grad_fn="SelectBackward0",
+    sharing=Sharing.ALWAYS,
     words="one slice along an axis",
     parameters=(Parameter("input"), DIM, Parameter("index", Kind.WHOLE)),
     example="A=[[1,2],[3,4]], r=A.select(0, 1), y=r@r",
@@ -266,6 +268,7 @@ NARROW = Operation(
     notation="narrow({a}, {dim}, {start}, {length})",
     torch=lambda torch, a, dim, start, length: torch.narrow(a, dim, start, length),
     grad_fn="SliceBackward0",
+    sharing=Sharing.ALWAYS,
     words="some neighbouring slices along an axis",
     parameters=(
         Parameter("input"),

@@ -18,6 +18,7 @@ from backprop_engine.operation import (
     OperandError,
     Operation,
     Parameter,
+    Sharing,
 )
 from backprop_engine.values import Shape, shape_of
 
@@ -238,6 +239,7 @@ SPLIT = Operation(
         dim,
     )[output],
     grad_fn=_split_grad_fn,
+    sharing=Sharing.ALWAYS,
     words="a value cut along an axis into parts of a given size",
     parameters=(
         Parameter("tensor", aliases=("input",)),
@@ -265,6 +267,7 @@ CHUNK = Operation(
     notation="part {output} of chunk({a}, {chunks})",
     torch=lambda torch, a, chunks, dim, output: torch.chunk(a, chunks, dim)[output],
     grad_fn="SplitBackward0",
+    sharing=Sharing.ALWAYS,
     words="a value cut along an axis into a given number of parts",
     parameters=(Parameter("input"), Parameter("chunks", Kind.WHOLE), _FIRST),
     outputs=lambda a, chunks, dim, **_: _numbers(len(_chunk_sections(a, chunks, dim))),
@@ -284,6 +287,7 @@ UNBIND = Operation(
     notation="slice {output} of unbind({a}, {dim})",
     torch=lambda torch, a, dim, output: torch.unbind(a, dim)[output],
     grad_fn="UnbindBackward0",
+    sharing=Sharing.ALWAYS,
     words="a value cut along an axis into its slices, and the axis dropped",
     parameters=(Parameter("input"), _FIRST),
     outputs=lambda a, dim, **_: _numbers(shape_of(a)[axis_of(a, dim)] if shape_of(a) else 0),

@@ -18,6 +18,7 @@ from backprop_engine.operation import (
     Operation,
     Parameter,
     Rounding,
+    Sharing,
 )
 from backprop_engine.values import Shape, shape_of, unbroadcast
 
@@ -244,6 +245,7 @@ DROPOUT = Operation(
     notation="dropout({a}, p={p})",
     torch=_dropout_twin,
     grad_fn=_dropout_grad_fn,
+    sharing=Sharing.HANDED_THROUGH,
     words="some elements set to 0 at random, the others grown to make up for it; the same ones "
     "are drawn for the same `seed`",
     parameters=(

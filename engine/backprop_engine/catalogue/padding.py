@@ -18,6 +18,7 @@ from backprop_engine.operation import (
     OperandError,
     Operation,
     Parameter,
+    Sharing,
 )
 from backprop_engine.values import shape_of
 
@@ -153,6 +154,7 @@ UNFOLD = Operation(
     notation="unfold({a}, {dimension}, {size}, {step})",
     torch=lambda torch, a, dimension, size, step: a.unfold(dimension, size, step),
     grad_fn="UnfoldBackward0",
+    sharing=Sharing.ALWAYS,
     words="all windows of one size along an axis",
     parameters=(
         _INPUT,

@@ -17,7 +17,7 @@ import numpy as np
 
 from backprop_engine.budget import check_broadcast
 from backprop_engine.catalogue.layout import by_rows
-from backprop_engine.operation import Application, Derivative, OperandError, Operation
+from backprop_engine.operation import Application, Derivative, OperandError, Operation, Sharing
 from backprop_engine.values import Shape, shape_of
 
 FROM_OPERAND = "operand"
@@ -28,7 +28,7 @@ IndexItem = int | slice | EllipsisType | tuple[int, ...] | str | None
 _ALL = slice(None)
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
     """An index in the two parts that are applied one after the other."""
 
     view: tuple[Any, ...]
@@ -41,8 +41,20 @@ class _Key(NamedTuple):
         """Whether there are arrays: without, it all is a view."""
         return any(isinstance(one, np.ndarray) for one in self.arrays)
 
+    def of(self, array: np.ndarray) -> Any:
+        """The elements of an array at this index."""
+        viewed = array[self.view]
+        return viewed[self.arrays] if self.picks else viewed
 
-def _key_of(a: Any, indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> _Key:
+    def put(self, array: np.ndarray, value: Any) -> None:
+        """Write `value` over the elements of an array at this index."""
+        if self.picks:
+            array[self.view][self.arrays] = value
+        else:
+            array[self.view] = value
+
+
+def key_of(a: Any, indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Key:
     """The index from the recorded items and the operands among them; OperandError if it is none."""
     entries = list(_resolved(indices, items))
     rank, needed = len(shape_of(a)), sum(map(_axes_of, entries))
@@ -62,7 +74,7 @@ def _key_of(a: Any, indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> _
             arrays += [_ALL] * (rank - needed)
         elif not isinstance(entry, int):
             arrays.append(_ALL)
-    return _Key(tuple(view), tuple(arrays))
+    return Key(tuple(view), tuple(arrays))
 
 
 def _axes_of(entry: Any) -> int:
@@ -92,7 +104,7 @@ def _resolved(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Iterato
 
 
 def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
-    key = _key_of(a, indices, items)
+    key = key_of(a, indices, items)
     viewed = np.asarray(a)[key.view]
     if not key.picks:
         return viewed
@@ -100,7 +112,7 @@ def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
     return by_rows(viewed[key.arrays])
 
 
-def _check_picked(viewed: Any, key: _Key) -> None:
+def _check_picked(viewed: Any, key: Key) -> None:
     """Raise LimitError if the arrays of `key` would pick too many elements."""
     rest: list[Any] = []
     shapes: list[Shape] = []
@@ -115,16 +127,16 @@ def _check_picked(viewed: Any, key: _Key) -> None:
 
 
 def _scatter(g: Any, _y: Any, a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
-    key = _key_of(a, indices, items)
+    key = key_of(a, indices, items)
     gradient = np.zeros_like(a)
     if key.picks:
         np.add.at(gradient[key.view], key.arrays, g)
     else:
-        gradient[key.view] = g
+        key.put(gradient, g)
     return gradient
 
 
-def _torch_key(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Any:
+def torch_key(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Any:
     """The index as it is written for torch."""
     operands = iter(indices)
     key = tuple(
@@ -193,8 +205,9 @@ INDEX = Operation(
         ),
     ),
     notation=_index_text,
-    torch=lambda torch, a, *indices, items: a[_torch_key(indices, items)],
+    torch=lambda torch, a, *indices, items: a[torch_key(indices, items)],
     grad_fn=_index_grad_fn,
+    sharing=Sharing.WHERE_POSSIBLE,
     words="some of the elements, picked by index, slice or mask",
     functions=(),
     example="x=[1,2,3], y=x[0]*x[-1] + x[1:].sum()",

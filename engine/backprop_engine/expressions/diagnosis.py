@@ -147,10 +147,7 @@ def _bad_target(reading: Reading, equals: int) -> ProblemError:
     if target.endswith(".grad"):
         fix = "gradients come from `backward`"
     elif target.endswith("]") and not target.startswith("["):
-        fix = (
-            "nothing is changed in place: make a new array with a new name, as `torch.where(mask, "
-            "new, x)`, `torch.cat` and `torch.stack` do"
-        )
+        fix = "write one statement for each element"
     elif re.fullmatch(r"[\[(]?[\w\s]+(?:,[\w\s]*)+[\])]?", target):
         fix = "write one statement for each name"
     elif re.fullmatch(r"[^\W\d]\w*\s*:.*", target):

@@ -36,6 +36,7 @@ from backprop_engine.expressions.syntax import (
     Loop,
     Name,
     Number,
+    Put,
     Sequence,
     Setting,
     Slice,
@@ -211,8 +212,36 @@ class _Builder(Transformer[Token, Any]):
     def augment(self, name: Token, sign: Token, value: _Part) -> Assignment:
         span = Span(_span(name).start, value.stop)
         before = Name(canonical(name), _span(name))
-        changed = Binary(sign.removesuffix("="), before, value.expression, span)
-        return Assignment(before.name, changed, before.span, span, in_place=True)
+        return Assignment(before.name, _changed(before, sign, value, span), before.span, span)
+
+    @v_args(inline=True)
+    def put(
+        self,
+        receiver: _Part,
+        left: Token,
+        items: tuple[Expression, ...],
+        right: Token,
+        _: Token,
+        value: _Part,
+    ) -> Assignment:
+        place = self.subscript(receiver, left, items, right).expression
+        span = Span(receiver.start, value.stop)
+        return _putting(Put(place, value.expression, span))
+
+    @v_args(inline=True)
+    def augment_item(
+        self,
+        receiver: _Part,
+        left: Token,
+        items: tuple[Expression, ...],
+        right: Token,
+        sign: Token,
+        value: _Part,
+    ) -> Assignment:
+        place = self.subscript(receiver, left, items, right).expression
+        span = Span(receiver.start, value.stop)
+        changed = _changed(place, sign, value, span)
+        return _putting(Put(place, changed, span, writes_back=True))
 
     def names(self, tokens: list[Token]) -> tuple[Name, ...]:
         return tuple(Name(canonical(token), _span(token)) for token in tokens)
@@ -370,6 +399,20 @@ class _Builder(Transformer[Token, Any]):
         parts = [None if part is None else part.expression for part in bounds]
         step = parts[2] if len(parts) > 2 else None
         return _leaf(Slice(parts[0], parts[1], step, Span(start, stop)))
+
+
+def _changed(before: Expression, sign: Token, value: _Part, span: Span) -> Binary:
+    """What `before += value` leaves; torch has no `@=` of its own, and makes a new value."""
+    symbol = sign.removesuffix("=")
+    return Binary(symbol, before, value.expression, span, in_place=symbol != "@")
+
+
+def _putting(put: Put) -> Assignment:
+    """`y[0] = v`, which gives a name a new version, and any other value a new one."""
+    receiver = put.place.receiver
+    if isinstance(receiver, Name):
+        return Assignment(receiver.name, put, receiver.span, put.span)
+    return Assignment("", put, put.span, put.span, has_target=False)
 
 
 def _comprehension(item: _Part, clauses: list[_Clause]) -> Expression:

@@ -91,6 +91,19 @@ class Binary:
     left: Expression
     right: Expression
     span: Span
+    in_place: bool = False
+    """Written with `+=` or its like: the left side itself is changed, if it is a tensor."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Put:
+    """`y[0] = v`: the value is `y` with `v` in it."""
+
+    place: Subscript
+    value: Expression
+    span: Span
+    writes_back: bool = False
+    """Of `y[0] += v`, which has changed `y[0]` and assigns the outcome."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,6 +191,7 @@ Expression = (
     | Slice
     | Dots
     | Subscript
+    | Put
     | Comprehension
 )
 
@@ -187,7 +201,7 @@ Target = Name | Sequence
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """`name = expression`; `a += b` arrives here as `a = a + b`.
+    """`name = expression`; `a += b` and `a[0] = b` have the changed `a` as the expression.
 
     In `(x + 1).backward()` the value before the dot is an assignment too, one without a target:
     its `name` is its text.
@@ -198,8 +212,6 @@ class Assignment:
     name_span: Span
     span: Span
     has_target: bool = True
-    in_place: bool = False
-    """Written with `+=` or its like."""
     is_recorded: bool = True
     """False inside of `with no_grad:`."""
 
@@ -328,8 +340,11 @@ def flat(statements: Iterable[Statement]) -> Iterator[Statement]:
             pending.append(iter(one.body))
 
 
-def appended_to(statement: Statement) -> Name | None:
-    """The `hs` of `hs.append(h)`, if the statement is that."""
+def grown(statement: Statement) -> Name | None:
+    """The `hs` of `hs.append(h)` and of `hs += [h]`, if the statement is that."""
+    match statement:
+        case Assignment(expression=Binary(left=Name() as left, right=right, in_place=True)):
+            return left if isinstance(right, Sequence | Comprehension) else None
     if isinstance(statement, Action) and statement.call.function == "append":
         receiver = statement.call.receiver
         return receiver if isinstance(receiver, Name) else None
@@ -354,7 +369,9 @@ def not_recorded(statement: Statement) -> Statement:
             return statement
 
 
-def children(expression: Expression) -> tuple[Expression, ...]:
+def children(  # noqa: C901 - a case for each kind of expression
+    expression: Expression,
+) -> tuple[Expression, ...]:
     """The direct sub-expressions, in the order in which Python evaluates them."""
     match expression:
         case Sequence(items=items):
@@ -374,6 +391,8 @@ def children(expression: Expression) -> tuple[Expression, ...]:
             return tuple(part for part in (start, stop, step) if part is not None)
         case Subscript(receiver=receiver, items=items):
             return (receiver, *items)
+        case Put(place=place, value=value):
+            return (value, place)
         case Comprehension(iterable=iterable, item=item):
             return (iterable, item)
         case _:

@@ -179,6 +179,7 @@ def _document(source: Source, table: Table) -> Scenario:
         disagrees=read_disagrees(disagrees, names) if disagrees else {},
         retained=program.retained,
         tensors=program.tensors,
+        changes_in_place=program.changes_in_place,
         note=program.note,
     )
 

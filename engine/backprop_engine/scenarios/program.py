@@ -15,7 +15,7 @@ from typing import TypeGuard
 import numpy as np
 
 from backprop_engine.budget import Budget
-from backprop_engine.calls import function_value
+from backprop_engine.calls import changes_in_place, function_value
 from backprop_engine.evaluate import Evaluation
 from backprop_engine.expressions import syntax
 from backprop_engine.expressions.syntax import (
@@ -78,6 +78,7 @@ class Program:
     leaves: tuple[str, ...]
     """The names, with versions, of values that `requires_grad_()` was called of."""
     tensors: Mapping[Expression, Value]
+    changes_in_place: bool
     note: str = ""
     """What is to be told of random numbers that torch would not draw."""
 
@@ -147,6 +148,7 @@ class _Reader:
         self._assigned: Counter[str] = Counter(list(self.inputs))
         self._passes_before: dict[str, int] = {}
         """How many passes stand before the last assignment of a name."""
+        self.changes_in_place = False
         self._used: set[str] = set()
         self._loops: list[Loop] = []
         """Those that are being read, the innermost last."""
@@ -165,6 +167,7 @@ class _Reader:
             tuple(replace(one, name=self._version_name(one.name)) for one in self.retained),
             tuple(map(self._version_name, self._leaves)),
             self.tensors,
+            self.changes_in_place,
             self._drawing.note,
         )
 
@@ -179,10 +182,11 @@ class _Reader:
                 self._loop(statement)
             case Action(call=call) if _appends(call):
                 self._append(statement)
+            case Action(call=call) if _changes_tensor(call):
+                self._assign(self._changing(statement))
             case Action() | Setting() if self._loops:
                 raise refused.in_loop(statement, self._text(statement.span))
             case Action(call=call):
-                self._check_in_place(statement)
                 self._act(call)
             case Setting():
                 self._set(statement)
@@ -197,6 +201,7 @@ class _Reader:
             self._floats.dtype,
             self._floats.default,
             tensors=self.tensors,
+            changes_in_place=self.changes_in_place,
             is_program=self._is_program,
         )
         with np.errstate(all="ignore"):  # inf and nan are values here, as in the run itself
@@ -265,6 +270,8 @@ class _Reader:
     # Assignments
 
     def _assign(self, statement: Assignment) -> None:
+        if not statement.name:
+            statement = replace(statement, name=self._text(statement.span))
         if self._drawing.add(statement.name, statement.expression):
             return
         name, made = statement.name, made_by(statement.expression)
@@ -337,9 +344,20 @@ class _Reader:
                 raise
             return make_tensor(call, Origin(stream, dtype, self._known_so_far()))
 
+    def _changing(self, action: Action) -> Assignment:
+        """`y.add_(1)` as an assignment to `y`, which gets a new version."""
+        call = action.call
+        subject = call.receiver or (call.arguments[0] if call.arguments else None)
+        if isinstance(subject, syntax.Name):
+            made = Assignment(subject.name, call, subject.span, call.span)
+        else:
+            made = Assignment("", call, call.span, call.span, has_target=False)
+        return replace(made, is_recorded=action.is_recorded)
+
     def _prepare(self, root: Expression) -> None:
         """Make the tensors that an expression writes out, and note the names it uses."""
         for part in postorder(root):
+            self.changes_in_place = self.changes_in_place or _is_change(part)
             if isinstance(part, syntax.Name):
                 self._used.add(part.name)
             elif isinstance(part, syntax.FunctionName):
@@ -442,17 +460,6 @@ class _Reader:
             case _:
                 raise refused.action(call, self._text(call.span))
 
-    def _check_in_place(self, action: Action) -> None:
-        """Refuse `x.add_(1)` of a leaf that requires grad, in torch's words."""
-        receiver, function = action.call.receiver, action.call.function
-        if not isinstance(receiver, syntax.Name) or not refused.is_in_place(function):
-            return
-        leaf = self.inputs.get(receiver.name)
-        is_leaf = leaf is not None and leaf.requires_grad and self._assigned[leaf.name] == 1
-        if is_leaf and action.is_recorded and function not in ("requires_grad_", "detach_"):
-            text = self._text(action.span).replace(f"{function}(", f"{function[:-1]}(")
-            raise refused.leaf_in_place(receiver.name, text, action.span)
-
     def _act_on_library(self, call: Call) -> None:
         if (name := default_dtype(call)) is not None:
             self._set_default(name)
@@ -482,8 +489,7 @@ class _Reader:
                 raise refused.keyword(name, value.span)
         if "create_graph" in given and flag(given["create_graph"]):
             raise refused.keyword("create_graph", given["create_graph"].span)
-        if "retain_graph" in given:
-            flag(given["retain_graph"])
+        retains = flag(given["retain_graph"]) if "retain_graph" in given else False
         gradient = given.get("gradient")
         if call.arguments:
             if gradient is not None or len(call.arguments) > 1:
@@ -497,7 +503,10 @@ class _Reader:
             gradient = None
         output = self._value_name(receiver)
         vector = "" if gradient is None else self._value_name(gradient)
-        self.passes.append(Backward(output, None, receiver.span, vector, is_call=True))
+        after = len(self.statements)
+        self.passes.append(
+            Backward(output, None, receiver.span, vector, True, after=after, retains=retains)
+        )
 
     def _retain_grad(self, call: Call, receiver: Expression) -> None:
         no_arguments(call)
@@ -582,6 +591,22 @@ def _calling(function: str, target: syntax.Attribute, argument: Expression) -> C
 
 def _is_name(expression: Expression) -> TypeGuard[syntax.Name]:
     return isinstance(expression, syntax.Name)
+
+
+def _is_change(part: Expression) -> bool:
+    match part:
+        case syntax.Binary(in_place=in_place):
+            return in_place
+        case Call():
+            return changes_in_place(part)
+        case _:
+            return isinstance(part, syntax.Put)
+
+
+def _changes_tensor(call: Call) -> bool:
+    """Whether a statement of its own changes a tensor in place: `y.add_(1)`."""
+    is_grad = call.receiver is not None and grad_of(call.receiver) is not None
+    return changes_in_place(call) and not is_grad
 
 
 def _appends(call: Call) -> bool:

@@ -180,16 +180,6 @@ def _without_underscore(call: Call) -> str:
     return f"write `{name} = {name}.{plain}({'…' if call.arguments else ''})`"
 
 
-def leaf_in_place(name: str, changed: str, span: Span) -> ProblemError:
-    """`x *= 2`, or `x.mul_(2)`, of a leaf that requires grad; `changed` is its new value."""
-    return ProblemError(
-        "a leaf Variable that requires grad is being used in an in-place operation: this would "
-        f"overwrite `{name}`, whose gradient is asked for",
-        span,
-        fix=f"give the changed value a name of its own: `{name}_new = {changed}`",
-    )
-
-
 def is_in_place(name: str) -> bool:
     """Whether a method changes its receiver, as torch's names tell: `add_`."""
     return name.endswith("_") and not name.endswith("__")

@@ -35,6 +35,10 @@ class Backward:
     """The name of the value that is the `gradient`, in place of one written out."""
     is_call: bool = False
     """Whether the program itself says so, by `y.backward()`."""
+    after: int | None = None
+    """How many statements of a program stand above it; None for what runs after all of them."""
+    retains: bool = True
+    """Whether the values that derivatives need are kept for a further pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,5 +108,7 @@ class Scenario:
     """What the calls that write a tensor out, such as `torch.ones(3)`, stand for."""
     is_program: bool = False
     """Whether it was written for Python: a bare `sum` or `max` is Python's own then."""
+    changes_in_place: bool = False
+    """Whether something in it changes a tensor in place."""
     note: str = ""
     """What is to be told of random numbers that torch would not draw."""

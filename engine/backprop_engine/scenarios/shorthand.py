@@ -20,9 +20,9 @@ from backprop_engine.expressions.syntax import (
     Statement,
     Unary,
     Unpacking,
-    appended_to,
     children,
     flat,
+    grown,
     postorder,
 )
 from backprop_engine.scenarios.arrays import nested_array
@@ -79,6 +79,7 @@ def _scenario(
         retained=program.retained,
         tensors=program.tensors,
         is_program=is_program,
+        changes_in_place=program.changes_in_place,
         note=program.note,
     )
 
@@ -91,7 +92,7 @@ def _inputs_apart(
     rest: list[Statement] = []
     computed: set[str] = set()
     listed = tuple(statements)
-    growing = {one.name for one in map(appended_to, flat(listed)) if one}
+    growing = {one.name for one in map(grown, flat(listed)) if one}
     for statement in _one_by_one(listed):
         if (
             not isinstance(statement, Assignment)

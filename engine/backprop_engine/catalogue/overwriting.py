@@ -1,0 +1,198 @@
+"""What a change in place makes of a tensor: `y[0] = v`, `y.copy_(v)`, and the base of a view.
+
+The old value is an operand and the changed one the output. What was written over receives 0, and
+what was written receives the gradient of its places: torch's CopySlices (torch/csrc/autograd/
+functions/tensor.cpp) and `index_put`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.catalogue.subscripts import IndexItem, key_of, torch_key
+from backprop_engine.operation import Application, Derivative, OperandError, Operation, Parameter
+from backprop_engine.values import shape_of, unbroadcast
+
+_KEPT = "What was written over has lost its influence and receives 0; the rest passes unchanged."
+_WRITTEN = "What was written receives the gradient of the places that it was written to."
+
+
+def _overwritten(a: Any) -> np.ndarray:
+    """A copy that lies in memory as `a` does."""
+    return np.array(a, order="K")
+
+
+def _check_fits(a: Any, places: tuple[int, ...], b: Any) -> None:
+    """OperandError where `b` cannot be stretched to the places that it is written to."""
+    try:
+        fits = np.broadcast_shapes(places, shape_of(b)) == places
+    except ValueError:
+        fits = False
+    if not fits:
+        raise OperandError(
+            f"shape mismatch: value tensor of shape {list(shape_of(b))} cannot be broadcast to "
+            f"indexing result of shape {list(places)}",
+            f"a value with as many elements as are written over in shape {shape_of(a)}",
+        )
+
+
+def _index_put(a: Any, b: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
+    made, key = _overwritten(a), key_of(a, indices, items)
+    places, value = np.shape(key.of(made)), b
+    while shape_of(value)[:1] == (1,) and len(shape_of(value)) > len(places):
+        value = np.reshape(value, shape_of(value)[1:])  # torch drops leading axes of size 1
+    _check_fits(a, places, value)
+    key.put(made, value)
+    return made
+
+
+def _cleared(g: Any, a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
+    left = np.array(g)
+    key_of(a, indices, items).put(left, 0.0)
+    return left
+
+
+def _written(g: Any, a: Any, b: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
+    picked = key_of(a, indices, items).of(np.asarray(g))
+    inner = shape_of(b)[max(len(shape_of(b)) - np.ndim(picked), 0) :]
+    return np.reshape(unbroadcast(picked, inner), shape_of(b))
+
+
+def _index_put_grad_fn(application: Application) -> str:
+    a, _, *indices = application.values
+    picks = key_of(a, tuple(indices), application.attributes["items"]).picks
+    return "IndexPutBackward0" if picks else "torch::autograd::CopySlices"
+
+
+def _index_put_twin(a: Any, b: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
+    made = a.clone()
+    made[torch_key(indices, items)] = b
+    return made
+
+
+def _copy(a: Any, b: Any) -> Any:
+    made = _overwritten(a)
+    _check_fits(a, made.shape, b)
+    made[...] = b
+    return made
+
+
+def _filled(a: Any, b: Any) -> Any:
+    if shape_of(b):
+        raise OperandError(
+            "fill_ only supports 0-dimension value tensor but got tensor with "
+            f"{len(shape_of(b))} dimensions.",
+            "`y.copy_(…)`",
+        )
+    return _copy(a, b)
+
+
+def _copy_slices(a: Any, b: Any, at: np.ndarray) -> Any:
+    made = _overwritten(a)
+    made.flat[at.ravel()] = np.ravel(b)
+    return made
+
+
+def _copy_slices_twin(torch: Any, a: Any, b: Any, at: np.ndarray) -> Any:
+    places = torch.as_tensor(at).flatten()
+    return a.flatten().index_put((places,), b.flatten()).reshape(a.shape)
+
+
+INDEX_PUT = Operation(
+    name="index_put",
+    forward=_index_put,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, b, *indices, items: _cleared(g, a, *indices, items=items),
+            vjp="{g} with zeros at [{items}]",
+            words=_KEPT,
+        ),
+        Derivative(
+            rule=lambda g, y, a, b, *indices, items: _written(g, a, b, *indices, items=items),
+            vjp="{g}[{items}]",
+            words=_WRITTEN,
+        ),
+    ),
+    notation="{a} with {b} at [{items}]",
+    torch=lambda torch, a, b, *indices, items: _index_put_twin(a, b, *indices, items=items),
+    grad_fn=_index_put_grad_fn,
+    words="a tensor with some elements written over, as `y[0] = v` does",
+    functions=(),
+    parameters=(Parameter("input"), Parameter("value")),
+    example="x=[1,2,3], y=x*2, y[0] = x[1]*x[2], z=y@y",
+)
+
+COPY = Operation(
+    name="copy",
+    forward=_copy,
+    derivatives=(
+        Derivative(rule=lambda g, y, a, b: np.zeros_like(g), vjp="0", words=_KEPT),
+        Derivative(rule=lambda g, y, a, b: unbroadcast(g, shape_of(b)), vjp="{g}", words=_WRITTEN),
+    ),
+    notation="copy of {b} into {a}",
+    torch=lambda torch, a, b: a.clone().copy_(b),
+    grad_fn="torch::autograd::CopyBackwards",
+    words="a tensor with all of its elements written over, as `y.copy_(v)` does",
+    functions=("copy_",),
+    parameters=(Parameter("input"), Parameter("src")),
+    example="x=[1,2], y=x*2, y.copy_(x**2), z=y@y",
+)
+
+ZERO = Operation(
+    name="zero",
+    forward=lambda a: np.zeros_like(a) if isinstance(a, np.ndarray) else type(a)(0),
+    derivatives=(Derivative(rule=lambda g, y, a: g * 0.0, local="0", words=_KEPT),),
+    notation="0 in place of {a}",
+    torch=lambda torch, a: a.clone().zero_(),
+    grad_fn="ZeroBackward0",
+    words="a tensor with zeros written over all of its elements, as `y.zero_()` does",
+    functions=("zero_",),
+    elementwise=True,
+    symbolic=lambda sympy, a: sympy.Integer(0),
+    example="x=2, y=x**2, y.zero_(), y += x, z=y*3",
+)
+
+FILL = Operation(
+    name="fill",
+    forward=lambda a, b: _filled(a, b),
+    derivatives=(
+        Derivative(rule=lambda g, y, a, b: np.zeros_like(g), vjp="0", words=_KEPT),
+        Derivative(rule=lambda g, y, a, b: np.sum(g), vjp="Σ {g}", words=_WRITTEN),
+    ),
+    notation="{b} in place of {a}",
+    torch=lambda torch, a, b: a.clone().fill_(b),
+    grad_fn=lambda application: f"FillBackward{2 if application.numbers[1] else 3}",
+    words="a tensor with one number written over all of its elements, as `y.fill_(2)` does",
+    functions=("fill_",),
+    parameters=(Parameter("input"), Parameter("value")),
+    arithmetic=True,
+    example="x=2, y=[1,2]*x, y.fill_(x), z=y.sum()",
+)
+
+COPY_SLICES = Operation(
+    name="copy_slices",
+    forward=_copy_slices,
+    derivatives=(
+        Derivative(
+            rule=lambda g, y, a, b, at: _copy_slices(g, np.zeros(at.shape), at),
+            vjp="{g} with zeros where {b} was written",
+            words=_KEPT,
+        ),
+        Derivative(
+            rule=lambda g, y, a, b, at: np.asarray(g).ravel()[at],
+            vjp="{g} where {b} was written",
+            words=_WRITTEN,
+        ),
+    ),
+    notation="{a} with {b} in its view",
+    torch=_copy_slices_twin,
+    grad_fn="torch::autograd::CopySlices",
+    words="a tensor of which a view has been changed in place",
+    functions=(),
+    parameters=(Parameter("input"), Parameter("value")),
+    example="A=[[1,2],[3,4]], B=A*2, v=B.T[0], v *= A[0], y=(B*B).sum()",
+)
+
+OVERWRITING = (INDEX_PUT, COPY, ZERO, FILL, COPY_SLICES)

@@ -1,0 +1,215 @@
+"""Changes in place, and values that a pass has freed: torch's numbers, or its error."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.oracle.in_place_programs import HEAD, LEAVES, Program, program
+from tests.oracle.saving import EXAMPLES, MORE, enumerated, table
+
+from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.catalogue.saved import PATH, text_of
+from backprop_engine.record import record
+from backprop_engine.scenarios.loader import parse_shorthand, parse_snippet
+from backprop_engine.sharing import Sharers
+from backprop_engine.source import ScenarioError, Source
+from backprop_engine.trace import Trace
+from backprop_tui.oracle.agreement import agreement
+from backprop_tui.oracle.report import Ready
+
+NOT_TOLD = (
+    "requires grad, and changing it in place is not supported",  # inside of `no_grad`
+    "this would change the memory of a value that requires grad, without its history",
+    "one element stands in several places of this view",
+    "unsupported operation: some elements of the input tensor",  # torch leaves some of it open
+    "was computed inside of `no_grad`",
+    "does not require grad any more",
+)
+"""What is refused though torch may have an answer."""
+
+
+def run_here(text: str) -> Trace:
+    return record(parse_snippet(Source("snippet.py", text)))
+
+
+def run_or_refuse(text: str) -> Trace | str:
+    try:
+        return run_here(text)
+    except ScenarioError as error:
+        return str(error)
+
+
+def assert_as_torch(done: Program, trace: Trace) -> None:
+    for name, node in trace.assigned.items():
+        theirs = done.names.get(name)
+        if isinstance(theirs, torch.Tensor):
+            np.testing.assert_allclose(
+                trace.graph.value[node],
+                theirs.detach().numpy(),
+                rtol=1e-9,
+                atol=1e-12,
+                err_msg=done.text,
+            )
+    for name in LEAVES:
+        ours, theirs = trace.grad(trace.graph.inputs[name], len(trace)), done.names[name].grad
+        assert (ours is None) == (theirs is None), done.text
+        if ours is not None:
+            np.testing.assert_allclose(
+                ours, theirs.numpy(), rtol=1e-9, atol=1e-12, err_msg=done.text
+            )
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_random_programs_come_out_as_in_torch_or_are_refused(tenth):
+    for seed in range(tenth, 250, 10):
+        done = program(seed)
+        trace = run_or_refuse(done.text)
+        if isinstance(trace, str):
+            assert done.error or any(one in trace for one in NOT_TOLD), done.text
+        else:
+            assert not done.error, done.text
+            assert_as_torch(done, trace)
+
+
+def run_by_torch(lines: str) -> Program:
+    done = Program(random=None)  # type: ignore[arg-type]
+    for line in (*HEAD, *lines.split("\n")):
+        if not done.error:
+            done.run(line)
+    torch.set_default_dtype(torch.float32)
+    return done
+
+
+SAME = {
+    "another name": "z = y\nz += 1\n(y * z).sum().backward()",
+    "a list of one tensor": (
+        "h = x * 1\nhs = []\nfor i in range(3): h += x; hs.append(h)\n"
+        "(torch.stack(hs, dim=0) ** 2).sum().backward()"
+    ),
+    "an item of a list": (
+        "hs = [y, y * 2]\ngs = hs\ngs[0] *= 3\n(y + hs[0] * gs[1]).sum().backward()"
+    ),
+    "a list that grows by two names": (
+        "a = [x]\nb = a\nb += [y]\nn = len(a)\n(a[1] * n).sum().backward()"
+    ),
+    "a list that is made anew": (
+        "a = [x]\nb = a\nb = b + [y]\nn = len(a)\n(a[0] * n).sum().backward()"
+    ),
+    "a tuple": "a = (x, w)\nb = a\nb += (y,)\nn = len(a)\n(b[2] * n).sum().backward()",
+    "numbers": "n = 1\nm = n\nm += 2\n(y * n + m).sum().backward()",
+    "a total that begins as a number": (
+        "s = 0.0\nfor i in range(2): t = s; s += y[i].sum()\n(s * t).sum().backward()"
+    ),
+    "a view": "v = y[0]\nu = y.T\nv += 10\n(u[0] * y[:, 1]).sum().backward()",
+    "the base of a view": "v = y.view(-1)[1:4]\ny *= w\n(v * v).sum().backward()",
+    "a view of a view": "v = y.T[1]\nv *= 2\nv[0] = w[0]\n(y ** 2).sum().backward()",
+    "elements": (
+        "y[0, 1] = w[1]\ny[1] *= 3\ny[:, [0, 2]] += 1\ny[y > 0] = 0.5\n(y * x).sum().backward()"
+    ),
+    "methods": "y.mul_(2).add_(x)\ny[0].sin_()\ny.T[0].zero_()\ny[1].copy_(w)\ny.sum().backward()",
+    "an argument": "h = F.relu(y, inplace=True)\n(h + y).sum().backward()",
+    "a product of matrices makes a new value": (
+        "a = y\na @= torch.eye(3)\na += 1\n(y * a).sum().backward()"
+    ),
+    "what is handed through": "h = y.contiguous()\nh += 1\n(y * h).sum().backward()",
+    "what becomes dependent": "v = c[0]\nc *= w\n(v * x).sum().backward()",
+    "a constant that nobody needs": "d = y + c\nc += 1\nd.sum().backward()",
+    "a change after the pass": (
+        "h = x.exp()\nh.sum().backward()\nh += 1\n(x * h.detach()).sum().backward()"
+    ),
+    "the last value keeps its gradient": (
+        "y.retain_grad()\nz = y * 3\ny += 1\n(z + y * 5).sum().backward()"
+    ),
+    "a second pass where nothing was saved": (
+        "(x + 1).sum().backward()\ns = x.sum()\ns.backward()\ns.backward()"
+    ),
+    "a second pass of a retained graph": "s = y.sum()\ns.backward(retain_graph=True)\ns.backward()",
+}
+
+
+@pytest.mark.parametrize("lines", SAME.values(), ids=list(SAME))
+def test_a_change_in_place_is_seen_by_all_that_share_the_memory(lines, oracle):
+    done = run_by_torch(lines)
+    assert not done.error
+    trace = run_here(done.text)
+    assert_as_torch(done, trace)
+    answer = oracle.ask(trace)
+    assert isinstance(answer, Ready), answer
+    agreed = agreement(trace, answer.report)
+    assert not agreed.faulty_nodes
+    assert not agreed.faulty_steps
+
+
+REFUSED = {
+    "the output is needed": ("h = x.exp()\nh += 1\nh.sum().backward()", "9:1"),
+    "an operand is needed": ("h = y * y\ny += 1\nh.sum().backward()", "9:1"),
+    "a constant is needed": ("h = x * c\nc += 1\nh.sum().backward()", "9:1"),
+    "it is changed through a view": (
+        "h = x.sin()\nk = h.exp()\nk[0] = 0.5\nk.sum().backward()",
+        "10:1",
+    ),
+    "the second factor is the first": ("y *= y\ny.sum().backward()", "8:1"),
+    "a leaf": ("x += 1", "8:1"),
+    "an element of a leaf": ("x[0] = 1", "8:1"),
+    "a view of a leaf": ("v = x.T\nv *= 2", "9:1"),
+    "one of several views": ("a, b = y\na += 1", "9:1"),
+    "a row of a loop": ("for r in y: r += 1", "8:13"),
+    "one of several views, whose base changes": ("a, b = y.chunk(2)\ny += 1\nz = a * 2", "10:5"),
+    "an expanded tensor": ("v = w.exp().expand(2, 3)\nv += 1", "9:1"),
+    "a view without history": ("with torch.no_grad(): v = y[0]\nv += 1", "9:1"),
+    "a larger result": ("v = y[0]\nv += x", "9:1"),
+    "a result of another kind": ("n = torch.tensor([1, 2])\nn += 1.5", "9:1"),
+    "an operand that overlaps": ("z = y @ y.T\nz += z.T", "9:1"),
+    "a change without a derivative": ("y.asinh_()\ny.sum().backward()", "8:1"),
+    "a second pass": ("s = (y * y).sum()\ns.backward()\ns.backward()", "10:1"),
+    "a part that two passes share": (
+        "h = y.exp()\nh.sum().backward()\n(h + 1).sum().backward()",
+        "10:1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("lines", "place"), REFUSED.values(), ids=list(REFUSED))
+def test_what_torch_refuses_is_refused_in_its_words_at_its_place(lines, place):
+    done = run_by_torch(lines)
+    assert done.error
+    with pytest.raises(ScenarioError) as caught:
+        run_here(done.text)
+    said = caught.value.render()
+    assert said.startswith(f"snippet.py:{place}: "), said
+    assert said.partition(f"{place}: ")[2][:30] == done.error[:30]
+
+
+def test_the_table_of_saved_values_is_what_torch_saves():
+    assert text_of(table()) == PATH.read_text("utf-8")
+
+
+def test_an_operation_shares_memory_where_torchs_does():
+    for text in [*EXAMPLES, *MORE]:
+        graph = record(parse_shorthand(Source("<-e>", text))).graph
+        sharers = Sharers(graph)
+        for node, one in enumerated(graph):
+            if graph.is_number[node]:
+                continue
+            operands = [torch.tensor(np.array(value)) for value in one.operands]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of `torch.cross`
+                output = one.operation.torch(torch, *operands, **one.attributes)
+            starts = {operand.untyped_storage().data_ptr() for operand in operands}
+            is_shared = output.numel() > 0 and output.untyped_storage().data_ptr() in starts
+            is_ours = sharers.tensor(node) != node or sharers.view(node) is not None
+            assert is_ours == is_shared, (one.operation.name, text)
+
+
+def test_every_operation_that_has_a_derivative_has_a_row():
+    named = {line.split()[0] for line in Path(PATH).read_text("utf-8").splitlines()}
+    without = {
+        name
+        for name, one in OPERATIONS.items()
+        if one.derivatives and one.grad_fn and name not in named
+    }
+    assert without == set()
