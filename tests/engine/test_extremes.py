@@ -161,3 +161,33 @@ def test_one_number_unfolds_into_one_window(size, both):
     assert run.value.shape == (1,)
     assert run.gradients == run.torch_gradients
     assert run.grad_fn == run.torch_grad_fn
+
+
+def kinds(array: Any) -> list[str]:
+    """What kinds of numbers an array holds."""
+    numbers = np.ravel(array)
+    return sorted({"nan" if x != x else "inf" if np.isinf(x) else "finite" for x in numbers})
+
+
+@pytest.mark.parametrize(("dtype", "huge"), [("float64", 1e200), ("float32", 1e20)])
+@pytest.mark.parametrize("count", [3, 4, 6, 8, 9, 16])
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("layer_norm", {}), ("group_norm", {"num_groups": 1}), ("batch_norm", {"training": True}),
+        ("instance_norm", {}), ("rms_norm", {}), ("var", {}), ("std", {}), ("std", {"dim": 0}),
+    ],
+)  # fmt: skip
+def test_what_overflows_inside_of_a_normalisation_comes_out_as_in_torch(
+    name, settings, count, dtype, huge, both, with_defaults
+):
+    shape = {"group_norm": (1, count), "batch_norm": (count, 1), "instance_norm": (1, 1, count)}
+    if name in ("layer_norm", "rms_norm"):
+        settings = {"normalized_shape": (count,)}
+    for values in (np.linspace(1, 2, count), np.eye(count)[0], -np.eye(count)[1]):
+        operand = (values * huge + np.arange(count)).reshape(shape.get(name, (count,)))
+        run = both(name, [operand], with_defaults(OPERATIONS[name], settings), dtype)
+        assert kinds(run.value) == kinds(run.torch_value)
+        assert kinds(run.gradients[0]) == kinds(run.torch_gradients[0])
+        if name == "std":  # in 64 bits inside: what fits the result is finite
+            np.testing.assert_allclose(run.value, run.torch_value, rtol=1e-5)

@@ -22,6 +22,7 @@ from backprop_engine.catalogue.normalisation import (
     standardise_rule,
     standardise_statements,
     standardised,
+    standardised_in_lanes,
     weighted_upstream,
 )
 from backprop_engine.catalogue.reducing import given
@@ -80,25 +81,38 @@ def _batch_norm_rule(
     return standardise_rule(g, normalised, scale, but_channels(a.ndim))
 
 
-def _group_norm_parts(a: Any, num_groups: int, eps: float) -> tuple[Any, Any]:
+def _group_norm_parts(
+    a: Any, num_groups: int, eps: float, *, in_lanes: bool = True
+) -> tuple[Any, Any]:
     """The normalised values, and 1/std, both in the shape (N, groups, values of a group)."""
     if num_groups < 1 or a.shape[1] % num_groups:
         raise OperandError(
             f"`group_norm` cannot part {a.shape[1]} channels into {num_groups} equal groups"
         )
-    return standardised(np.reshape(a, (a.shape[0], num_groups, -1)), (2,), eps)
+    moments = standardised_in_lanes if in_lanes else standardised
+    return moments(np.reshape(a, (a.shape[0], num_groups, -1)), (2,), eps)
 
 
-def _group_norm(a: Any, b: Any = None, c: Any = None, *, num_groups: int, eps: float) -> Any:
+def _group_norm(
+    a: Any, b: Any = None, c: Any = None, *, num_groups: int, eps: float, in_lanes: bool = True
+) -> Any:
     _check("group_norm", a, b, c)
-    normalised = np.reshape(_group_norm_parts(a, num_groups, eps)[0], a.shape)
+    normalised = _group_norm_parts(a, num_groups, eps, in_lanes=in_lanes)[0].reshape(a.shape)
     return affine(normalised, _per_channel(b, a), _per_channel(c, a))
 
 
 def _group_norm_rule(
-    g: Any, _y: Any, a: Any, b: Any = None, _c: Any = None, *, num_groups: int, eps: float
+    g: Any,
+    _y: Any,
+    a: Any,
+    b: Any = None,
+    _c: Any = None,
+    *,
+    num_groups: int,
+    eps: float,
+    in_lanes: bool = True,
 ) -> Any:
-    normalised, scale = _group_norm_parts(a, num_groups, eps)
+    normalised, scale = _group_norm_parts(a, num_groups, eps, in_lanes=in_lanes)
     g = np.reshape(affine(g, _per_channel(b, a), None), normalised.shape)
     return np.reshape(standardise_rule(g, normalised, scale, (2,)), a.shape)
 
@@ -116,22 +130,30 @@ def _instance_norm(
         raise OperandError(
             f"`instance_norm` needs more than one value for each channel, not shape {a.shape}"
         )
-    return _group_norm(a, b, c, num_groups=a.shape[1], eps=eps)
+    return _group_norm(a, b, c, num_groups=a.shape[1], eps=eps, in_lanes=False)
 
 
 def _by_channels(rule: Any) -> Any:
     """A rule of `group_norm` for `instance_norm`, where each channel is a group of its own."""
 
     def instance_rule(g: Any, y: Any, a: Any, *others: Any, eps: float, **_: bool) -> Any:
-        return rule(g, y, a, *others, num_groups=a.shape[1], eps=eps)
+        return rule(g, y, a, *others, num_groups=a.shape[1], eps=eps, in_lanes=False)
 
     return instance_rule
 
 
 def _group_norm_weight_rule(
-    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, num_groups: int, eps: float
+    g: Any,
+    _y: Any,
+    a: Any,
+    b: Any,
+    _c: Any = None,
+    *,
+    num_groups: int,
+    eps: float,
+    in_lanes: bool = True,
 ) -> Any:
-    normalised = np.reshape(_group_norm_parts(a, num_groups, eps)[0], a.shape)
+    normalised = _group_norm_parts(a, num_groups, eps, in_lanes=in_lanes)[0].reshape(a.shape)
     return _to_channels(g * normalised, b)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.axes import mean_of
+from backprop_engine.catalogue.axes import mean_of, reduced_count
 from backprop_engine.catalogue.reducing import given, is_given
 from backprop_engine.operation import (
     Derivative,
@@ -22,7 +22,7 @@ from backprop_engine.operation import (
     Rounding,
     Template,
 )
-from backprop_engine.values import Shape, shape_of, unbroadcast
+from backprop_engine.values import Shape, shape_of, unbroadcast, where
 
 Axes = tuple[int, ...]
 
@@ -44,7 +44,30 @@ BIAS_WORDS = "A bias is added to every sample, so it receives the sum of their g
 def standardised(a: Any, axes: Axes, eps: float) -> tuple[Any, Any]:
     """(a − mean)/std over `axes`, and 1/std."""
     centred = a - mean_of(a, axes, keepdim=True)
-    scale = 1.0 / np.sqrt(mean_of(centred * centred, axes, keepdim=True) + eps)
+    return _scaled(centred, mean_of(centred * centred, axes, keepdim=True), eps)
+
+
+def standardised_in_lanes(a: Any, axes: Axes, eps: float) -> tuple[Any, Any]:
+    """The same as torch's `RowwiseMoments` does it, which `layer_norm` and `group_norm` share.
+
+    It adds up the moments of its vector lanes (of 32 bytes) one by one to those of the rest that
+    fills none. Where either is empty, 0 · ∞ makes nan of the variance if the square of what is
+    there overflows: of the mean of the rest, or of the first lane. The axes are the last ones.
+    """
+    mean = mean_of(a, axes, keepdim=True)
+    centred = a - mean
+    variance = mean_of(centred * centred, axes, keepdim=True)
+    count, lanes = reduced_count(a, axes), 32 // np.asarray(a).itemsize
+    if count and (count < lanes or count % lanes == 0):
+        rows = np.reshape(a, (*mean.shape[: axes[0]], count))
+        first = np.reshape(mean_of(rows[..., ::lanes], -1, keepdim=True), mean.shape)
+        met = mean if count < lanes else first
+        variance = where(np.isfinite(met) & np.isinf(met * met), np.nan, variance)
+    return _scaled(centred, variance, eps)
+
+
+def _scaled(centred: Any, variance: Any, eps: float) -> tuple[Any, Any]:
+    scale = 1.0 / np.sqrt(variance + eps)
     return centred * scale, scale
 
 
@@ -92,14 +115,14 @@ def _layer_norm(
 ) -> Any:
     axes = _trailing("layer_norm", a, normalized_shape)
     check_affine("layer_norm", a.shape[axes[0] :], b, c)
-    return affine(standardised(a, axes, eps)[0], b, c)
+    return affine(standardised_in_lanes(a, axes, eps)[0], b, c)
 
 
 def _layer_norm_rule(
     g: Any, _y: Any, a: Any, b: Any = None, _c: Any = None, *, normalized_shape: Any, eps: float
 ) -> Any:
     axes = _trailing("layer_norm", a, normalized_shape)
-    normalised, scale = standardised(a, axes, eps)
+    normalised, scale = standardised_in_lanes(a, axes, eps)
     return standardise_rule(affine(g, b, None), normalised, scale, axes)
 
 
@@ -107,7 +130,7 @@ def _layer_norm_weight_rule(
     g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, normalized_shape: Any, eps: float
 ) -> Any:
     axes = _trailing("layer_norm", a, normalized_shape)
-    return unbroadcast(g * standardised(a, axes, eps)[0], shape_of(b))
+    return unbroadcast(g * standardised_in_lanes(a, axes, eps)[0], shape_of(b))
 
 
 def _root_mean_square(a: Any, axes: Axes, eps: float | None) -> Any:
