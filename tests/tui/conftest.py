@@ -18,7 +18,8 @@ for _variable in (
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from backprop_engine.trace import Trace
 from backprop_tui.app import DebuggerApp
 from backprop_tui.glyphs import UNICODE, Glyphs
 from backprop_tui.opening import Target
+from backprop_tui.oracle.answering import LOG
 from backprop_tui.oracle.report import Failed, Ready, TorchReport
 from backprop_tui.oracle.symbolic.protocol import not_applicable
 from backprop_tui.oracle.symbolic.report import (
@@ -185,6 +187,27 @@ def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("textual.pilot", "textual.app"):
         monkeypatch.setattr(f"{module}.wait_for_idle", wait)
     monkeypatch.setattr("backprop_tui.patience.Thread", KnownThread)
+
+
+class _Kept(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture(autouse=True)
+def faults() -> Iterator[list[logging.LogRecord]]:
+    """What a pane, an oracle or a reader has raised: told on the screen, and wrong in any test."""
+    kept = _Kept()
+    LOG.addHandler(kept)
+    yield kept.records
+    LOG.removeHandler(kept)
+    assert not [logging.Formatter().format(record) for record in kept.records]
 
 
 @pytest.fixture(autouse=True)

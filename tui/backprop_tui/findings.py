@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from backprop_engine.autopsy.report import Autopsy
 from backprop_engine.trace import Trace
 from backprop_tui.oracle.agreement import Agreement
-from backprop_tui.oracle.report import OracleState
+from backprop_tui.oracle.report import Failed, OracleState
 from backprop_tui.oracle.symbolic.report import SymbolicState
 
 
@@ -20,7 +20,7 @@ class Findings:
     """The traces that torch has been asked about."""
     torch: dict[Trace, OracleState] = field(default_factory=dict)
     agreements: dict[Trace, Agreement | None] = field(default_factory=dict)
-    autopsies: dict[Trace, Autopsy | None] = field(default_factory=dict)
+    autopsies: dict[Trace, Autopsy | Failed | None] = field(default_factory=dict)
     formulas: dict[Trace, SymbolicState] = field(default_factory=dict)
 
     def keep(self, traces: Collection[Trace]) -> None:

@@ -21,6 +21,7 @@ from backprop_tui.inside import stack
 from backprop_tui.living_app import LivingApp
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.oracle.agreement import Agreement, agreement
+from backprop_tui.oracle.answering import answer_of
 from backprop_tui.oracle.memory import give_back_memory
 from backprop_tui.oracle.report import Failed, OracleState, Ready, Starting, TorchReport
 from backprop_tui.oracle.symbolic.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
@@ -71,7 +72,7 @@ class OracleApp(LivingApp):
         """A thread has looked for inf and nan in `trace`."""
 
         trace: Trace
-        found: Future[Autopsy | None]
+        found: Future[Autopsy | Failed | None]
 
     @dataclass
     class SymbolicAnswered(Message):
@@ -124,14 +125,14 @@ class OracleApp(LivingApp):
 
     def _ask(self, oracle: AsksTorch, trace: Trace) -> None:
         with collector_paused():  # as while recording: a report is large and has no cycles
-            state = oracle.ask(trace)
-            agreed = agreement(trace, state.report) if isinstance(state, Ready) else None
+            compared = answer_of("Torch", partial(_compared, oracle, trace))
         give_back_memory()
+        state, agreed = (compared, None) if isinstance(compared, Failed) else compared
         self.post_message(self.OracleAnswered(trace, state, agreed))
 
     def _examine(self, trace: Trace) -> None:
         # Of a large graph it takes long, and who quits is not to wait for it.
-        found = begin(partial(autopsy, trace))
+        found = begin(partial(answer_of, "The autopsy", partial(autopsy, trace)))
         found.add_done_callback(lambda _: self.post_message(self.Examined(trace, found)))
 
     def _is_open(self, trace: Trace) -> bool:
@@ -179,7 +180,8 @@ class OracleApp(LivingApp):
             self._start_symbolic()
 
     def _ask_symbolic(self, oracle: AsksSympy, trace: Trace) -> None:
-        self.post_message(self.SymbolicAnswered(trace, oracle.ask(trace)))
+        state = answer_of("Sympy", partial(oracle.ask, trace))
+        self.post_message(self.SymbolicAnswered(trace, state))
 
     @on(SymbolicAnswered)
     def _take_formulas(self, event: SymbolicAnswered) -> None:
@@ -214,6 +216,11 @@ class OracleApp(LivingApp):
     def watch_symbolic_state(self) -> None:
         """Draw the formulas."""
         self.redraw()
+
+
+def _compared(oracle: AsksTorch, trace: Trace) -> tuple[Ready[TorchReport], Agreement] | Failed:
+    state = oracle.ask(trace)
+    return state if isinstance(state, Failed) else (state, agreement(trace, state.report))
 
 
 def _open_traces(session: Session) -> set[Trace]:

@@ -19,6 +19,8 @@ from backprop_tui.navigation.playing import is_playing, tick
 from backprop_tui.navigation.searching import learn as learn_matches
 from backprop_tui.navigation.searching import look_on, needs_looking
 from backprop_tui.navigation.state import Matches
+from backprop_tui.oracle.answering import answer_of
+from backprop_tui.oracle.report import Failed
 from backprop_tui.picture import picture_name, save_picture
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.jump import JumpScreen
@@ -48,6 +50,12 @@ class SessionApp(TypingApp):
         """A worker has looked at more rows for a search."""
 
         matches: Matches
+
+    @dataclass
+    class Failure(Message):
+        """A worker has come to nothing."""
+
+        failed: Failed
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,10 +112,21 @@ class SessionApp(TypingApp):
 
     def _find(self, session: Session) -> None:
         worker = get_current_worker()
-        for matches in look_on(session):
-            if worker.is_cancelled:
-                return
-            self.post_message(self.Found(matches))
+
+        def look() -> None:
+            for matches in look_on(session):
+                if worker.is_cancelled:
+                    return
+                self.post_message(self.Found(matches))
+
+        failed = answer_of("The search", look)
+        if failed is not None:
+            self.post_message(self.Failure(failed))
+
+    @on(Failure)
+    def _tell(self, event: Failure) -> None:
+        if self.session is not None:
+            self.session = replace(self.session, notice=event.failed.reason)
 
     @on(Found)
     def _take_matches(self, event: Found) -> None:

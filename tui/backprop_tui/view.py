@@ -25,7 +25,7 @@ class View:
     """Torch's report compared with the trace; None until the oracle is ready."""
     glyphs: Glyphs
     symbolic: SymbolicState = NOT_ASKED
-    autopsy: Autopsy | None = None
+    autopsy: Autopsy | Failed | None = None
     """Where the trace's first nan or inf came from; None where all is finite, or not yet known."""
     is_examined: bool = True
     """Whether it is known."""
@@ -41,7 +41,7 @@ class View:
     @property
     def shows_nan(self) -> bool:
         """Whether a nan or inf may stand on the screen: the one that does harm is born."""
-        return self.autopsy is not None and self.session.cursor >= self.autopsy.start
+        return isinstance(self.autopsy, Autopsy) and self.session.cursor >= self.autopsy.start
 
     def remedy(self, failed: Failed) -> str:
         """What a person can do about it, the key that asks again among it."""

@@ -116,7 +116,7 @@ def check_scenario(
     name = target.name if isinstance(target, Source) else target
     checked = answer_of("The engine", lambda: _read(target, name, oracle, symbolic, seconds))
     if isinstance(checked, Failed):
-        return _without_trace(name, name, (Complaint(ENGINE, None, _said(checked)),))
+        return _without_trace(name, name, (Complaint(ENGINE, None, checked.sentences),))
     return checked
 
 
@@ -167,10 +167,6 @@ def _without_trace(name: str, heading: str, complaints: tuple[Complaint, ...]) -
     )
 
 
-def _said(failed: Failed) -> str:
-    return f"{failed.reason} {failed.remedy}"
-
-
 @dataclass(frozen=True, slots=True)
 class _Asking:
     """Asks one oracle after the other about one trace."""
@@ -182,7 +178,7 @@ class _Asking:
         """The answer of an oracle; None where it could not run."""
         answer = answer_of(who, ask)
         if isinstance(answer, Failed):
-            self.complaints.append(Complaint(oracle, None, _said(answer)))
+            self.complaints.append(Complaint(oracle, None, answer.sentences))
             return None
         return answer
 

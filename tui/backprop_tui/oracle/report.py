@@ -108,6 +108,11 @@ class Failed:
     is_final: bool = False
     """Whether asking again would change nothing."""
 
+    @property
+    def sentences(self) -> str:
+        """The reason, then the remedy."""
+        return f"{self.reason} {self.remedy}".strip()
+
 
 OracleState = Starting | Ready[TorchReport] | Failed
 """Where torch stands."""

@@ -23,6 +23,7 @@ from backprop_engine.autopsy.report import (
     event_step,
     event_text,
 )
+from backprop_tui.oracle.report import Failed
 from backprop_tui.screens.following import Following
 from backprop_tui.session import Change, jump
 from backprop_tui.text import printable
@@ -84,11 +85,14 @@ class AutopsyScreen(Following, ModalScreen[Change | None]):
 
     def _draw(self) -> None:
         width = max(self.size.width - 8, 20)
-        found = self._view.autopsy
+        known = self._view.autopsy
+        found = None if isinstance(known, Failed) else known
         title = "Autopsy" if found is None else f"Autopsy: {_finding(found)}"
         self.query_one("#autopsy").border_title = Content(self._text(title))
         if found is None:
             said = _ALL_FINITE if self._view.is_examined else "This run is still being looked at …"
+            if isinstance(known, Failed):
+                said = known.sentences
             lines = [Content(self._text(line)) for line in textwrap.wrap(said, width)]
         else:
             lines = self._findings(found, width)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event
 from time import monotonic
@@ -21,6 +22,8 @@ from textual.widgets.option_list import Option
 from backprop_engine.paths.origin import Origin, Path, find_origin
 from backprop_engine.trace import Pass, PassKind
 from backprop_tui import path_text as text
+from backprop_tui.oracle.answering import answer_of
+from backprop_tui.oracle.report import Failed
 from backprop_tui.session import Change, Session, jump
 from backprop_tui.text import printable
 from backprop_tui.view import View
@@ -76,9 +79,9 @@ class OriginScreen(ModalScreen[Change | None]):
 
     @dataclass
     class Found(Message):
-        """The thread has found the paths."""
+        """The thread has found the paths, or why it cannot."""
 
-        origin: Origin
+        origin: Origin | Failed
 
     def __init__(self, view: View) -> None:
         super().__init__()
@@ -123,11 +126,15 @@ class OriginScreen(ModalScreen[Change | None]):
 
     def _find(self, one: Pass) -> None:
         session = self._view.session
-        try:
-            origin = find_origin(session.trace, one, session.node, watch=self._watch)
-        except _Stopped:
-            return
-        self.post_message(self.Found(origin))
+
+        def find() -> Origin | None:
+            with suppress(_Stopped):
+                return find_origin(session.trace, one, session.node, watch=self._watch)
+            return None
+
+        origin = answer_of("The search for paths", find)
+        if origin is not None:
+            self.post_message(self.Found(origin))
 
     def _watch(self, done: float) -> None:
         if self._stopped.is_set():
@@ -143,8 +150,11 @@ class OriginScreen(ModalScreen[Change | None]):
 
     @on(Found)
     def _take(self, event: Found) -> None:
-        self._origin = event.origin
-        self._draw()
+        if isinstance(event.origin, Failed):
+            self._say(event.origin.sentences)
+        else:
+            self._origin = event.origin
+            self._draw()
 
     def on_resize(self) -> None:
         """Draw anew for the new width."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
+from backprop_tui.oracle.answering import answer_of
+from backprop_tui.oracle.report import Failed
 from backprop_tui.session import Session, jump
 from backprop_tui.stops.reasons import algebra, reason
 from backprop_tui.stops.scan import Scan
-from backprop_tui.stops.scanning import BUDGET, advance, begin
+from backprop_tui.stops.scanning import BUDGET, advance, begin, nowhere
 from backprop_tui.stops.state import Key, Search, Stop, Stops, Watch
 
 SHORT = 20_000
@@ -81,9 +84,15 @@ def survey(session: Session, budget: int = BUDGET) -> Session:
     """Look for hits at the cost of about `budget` steps, and settle a search that they settle."""
     found: dict[Key, Scan] = {}
     for stop in session.stops.all:
-        scan = scan_of(session, stop) or begin(session.trace, stop)
-        found[stop.key], budget = advance(scan, stop, budget)
+        looked = answer_of("The search for hits", partial(_further_on, session, stop, budget))
+        if isinstance(looked, Failed):
+            looked = nowhere(session.trace, looked.reason), budget
+        found[stop.key], budget = looked
     return learn(session, found)
+
+
+def _further_on(session: Session, stop: Stop, budget: int) -> tuple[Scan, int]:
+    return advance(scan_of(session, stop) or begin(session.trace, stop), stop, budget)
 
 
 def surveys(session: Session) -> Iterator[Mapping[Key, Scan]]:

@@ -32,7 +32,7 @@ def begin(trace: Trace, stop: Stop) -> Scan:
     if isinstance(stop, Watch):
         formula = formula_of(trace, stop.text)
         if isinstance(formula, Problem):
-            return _nowhere(trace, formula.message)
+            return nowhere(trace, formula.message)
         return Scan(trace, candidates_of(trace, formula), 0, np.empty(0, np.int64))
     candidates = _candidates(trace, stop)
     if not stop.condition:
@@ -41,11 +41,12 @@ def begin(trace: Trace, stop: Stop) -> Scan:
     try:
         compile_condition(stop.condition)
     except ProblemError as error:
-        return _nowhere(trace, error.problem.message)
+        return nowhere(trace, error.problem.message)
     return Scan(trace, candidates, 0, np.empty(0, np.int64))
 
 
-def _nowhere(trace: Trace, trouble: str) -> Scan:
+def nowhere(trace: Trace, trouble: str) -> Scan:
+    """A scan that is complete, and has found nothing because of `trouble`."""
     return Scan(trace, (), 0, np.empty(0, np.int64), trouble)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -11,6 +12,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from backprop_tui.oracle.answering import answer_of
+from backprop_tui.oracle.report import Failed
+from backprop_tui.text import printable
 from backprop_tui.view import View
 
 
@@ -49,9 +53,17 @@ class TextPane(VerticalScroll, can_focus=True):
         # One column is kept free, so that a scroll bar which appears moves nothing.
         return max(self.container_size.width - self.styles.padding.width - 1, 1)
 
+    def failure(self, failed: Failed) -> Content:
+        """Why there is nothing to read here."""
+        lines = textwrap.wrap(printable(failed.sentences), self._text_width)
+        return Content("\n".join(map(self.view.glyphs.text, lines)))
+
     def _redraw(self) -> None:
         if self.display and self.size.width > 1:
-            content = self.draw(self.view, self._text_width, self.container_size.height)
+            width, height = self._text_width, self.container_size.height
+            content = answer_of("This pane", lambda: self.draw(self.view, width, height))
+            if isinstance(content, Failed):
+                content = self.failure(content)
             # A layout of the whole screen takes longer than all else in a step together.
             height = content.plain.count("\n")
             self.query_one(Static).update(content, layout=height != self._height)

@@ -15,6 +15,8 @@ from textual.message import Message
 
 from backprop_tui.commands import COMMANDS
 from backprop_tui.messages import Changed
+from backprop_tui.oracle.answering import answer_of
+from backprop_tui.oracle.report import Failed
 from backprop_tui.session import Session, jump
 from backprop_tui.stops.rows import (
     WatchRow,
@@ -79,12 +81,12 @@ class WatchesPane(TextPane, inherit_bindings=False):
         session: Session
         width: int
         """Of the sparklines."""
-        rows: tuple[WatchRow, ...]
+        rows: tuple[WatchRow, ...] | Failed
 
     def __init__(self, view: View) -> None:
         super().__init__(view, "watches")
         rebind(self, view.keymap, "watches")
-        self._rows: tuple[WatchRow, ...] | None = None
+        self._rows: tuple[WatchRow, ...] | Failed | None = None
         self._asked: tuple[Session, int] | None = None
 
     def draw(self, view: View, width: int, height: int) -> Content:
@@ -93,9 +95,12 @@ class WatchesPane(TextPane, inherit_bindings=False):
         if not view.session.stops.watches:
             return _nothing(view, width)
         layout = lay_out(width)
-        return Content("\n").join(watch_lines(view, layout, self._look_up(view, layout)))
+        rows = self._look_up(view, layout)
+        if isinstance(rows, Failed):
+            return self.failure(rows)
+        return Content("\n").join(watch_lines(view, layout, rows))
 
-    def _look_up(self, view: View, layout: Layout) -> tuple[WatchRow, ...] | None:
+    def _look_up(self, view: View, layout: Layout) -> tuple[WatchRow, ...] | Failed | None:
         """The rows; None while a thread works them out."""
         session = view.session
         asked = (session, layout.sparkline)
@@ -109,7 +114,8 @@ class WatchesPane(TextPane, inherit_bindings=False):
         return self._rows
 
     def _work_out(self, session: Session, width: int) -> None:
-        self.post_message(self.WorkedOut(session, width, watch_rows(session, width)))
+        rows = answer_of("The watches", partial(watch_rows, session, width))
+        self.post_message(self.WorkedOut(session, width, rows))
 
     @on(WorkedOut)
     def _take(self, event: WorkedOut) -> None:
