@@ -445,11 +445,13 @@ def _evaluated(
     except MemoryError:
         raise LimitError(f"there is not enough memory left for `{operation.name}`") from None
     except (ValueError, IndexError, TypeError, ArithmeticError) as error:
-        raise _refused(operation, values, error) from error
+        raise _refused(operation, values, attributes, error) from error
 
 
-def _refused(operation: Operation, values: list[Value], error: Exception) -> OperandError:
-    """numpy's refusal in words that name the operation and the shapes."""
+def _refused(
+    operation: Operation, values: list[Value], attributes: Mapping[str, Any], error: Exception
+) -> OperandError:
+    """numpy's refusal in words that name the operation, the shapes and the attributes."""
     shapes = " and ".join(str(shape_of(value)) for value in values)
     if isinstance(error, TypeError) and "bool" in map(dtype_of, values):
         dtypes = " and ".join(dtype_of(value) for value in values)
@@ -462,4 +464,22 @@ def _refused(operation: Operation, values: list[Value], error: Exception) -> Ope
             f"`{operation.symbol or operation.name}` cannot broadcast shapes {shapes}",
             "compared from the last axis on, sizes must be equal, or one of them 1",
         )
-    return OperandError(f"`{operation.name}` cannot take shape {shapes}: {error}")
+    given = ", ".join(f"{name}={value}" for name, value in attributes.items())
+    said = _in_torch_words(error) or (given and f"not with {given}")
+    why = f": {said}" if said else ""
+    return OperandError(f"`{operation.name}` cannot take shape {shapes}{why}")
+
+
+def _in_torch_words(error: Exception) -> str:
+    """What torch says where numpy has raised `error`; empty where only numpy would say it so."""
+    if isinstance(error, np.exceptions.AxisError) and error.axis is not None:
+        count = max(error.ndim or 0, 1)
+        return (
+            f"Dimension out of range (expected to be in range of [{-count}, {count - 1}], "
+            f"but got {error.axis})"
+        )
+    if str(error).startswith("repeated axis"):
+        return "a dim appears multiple times in the list of dims"
+    if isinstance(error, IndexError) and "is out of bounds for axis" in str(error):
+        return str(error).replace("for axis", "for dimension")
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,7 @@ def test_every_derivative_says_what_it_does():
         ("index", [VECTOR], {"items": (5,)}, "index 5 is out of bounds"),
         ("index", [2.0], {"items": (0,)}, "a single number cannot be indexed"),
         ("index", [VECTOR, 1.5], {"items": (FROM_OPERAND,)}, "an index must be whole numbers"),
-        ("sum", [VECTOR], {"dim": 1, "keepdim": False}, "axis 1 is out of bounds"),
+        ("sum", [VECTOR], {"dim": 1, "keepdim": False}, "in range of [-1, 0], but got 1)"),
         ("T", [CUBE], {}, "`T` takes a matrix"),
     ],
 )
@@ -160,3 +161,31 @@ def test_operands_that_do_not_fit_are_refused_in_words(both, name, operands, att
     with pytest.raises(OperandError) as caught:
         both(name, operands, attributes, "float64")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "operands", "attributes", "told"),
+    [
+        ("sum", [VECTOR], {"dim": 2, "keepdim": False}, "Dimension out of range"),
+        ("index", [VECTOR], {"items": (5,)}, "index 5 is out of bounds for dimension 0 with size"),
+    ],
+)
+def test_what_only_numpy_would_say_so_is_said_as_torch_does(name, operands, attributes, told):
+    graph = Graph()
+    nodes = tuple(graph.add_constant(np.asarray(one)) for one in operands)
+    with pytest.raises(OperandError) as caught:
+        graph.apply(OPERATIONS[name], nodes, attributes)
+    assert told in str(caught.value)
+    assert "numpy" not in str(caught.value)
+    assert "axis" not in str(caught.value)
+
+
+def test_an_error_that_nobody_has_foreseen_is_told_by_the_call_and_not_in_numpys_words():
+    def forward(*_, **__):
+        raise TypeError("'numpy.int64' object is not iterable")
+
+    graph = Graph()
+    broken = dataclasses.replace(OPERATIONS["sum"], forward=forward)
+    with pytest.raises(OperandError) as caught:
+        graph.apply(broken, (graph.add_constant(np.ones(3)),), {"dim": 0})
+    assert str(caught.value) == "`sum` cannot take shape (3,): not with dim=0"

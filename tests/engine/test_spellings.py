@@ -99,7 +99,7 @@ def test_a_call_as_it_is_written_finds_its_form(call, name, expected):
         ("x.sum(dims=0)", "`sum` has no keyword `dims`; did you mean `dim`?"),
         ("x.sum(dim=0.5)", "`dim` of `sum` cannot be this"),
         ("x.amax(1, 2, 3, 4)", "`amax` takes at most 3 arguments"),
-        ("x.sum(4)", "axis 4 is out of bounds"),
+        ("x.sum(4)", "in range of [-2, 1], but got 4)"),
         ("F.pad(x, (1, 1), mode='reflekt')", "did you mean `reflect`?"),
         ("torch.cat([x, x[0]])", "`cat` cannot join shapes (2, 3) and (3,)"),
         ("torch.linalg.norm(x, 1)", "is a matrix norm, which is not supported"),

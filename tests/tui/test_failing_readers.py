@@ -10,7 +10,7 @@ from tests.tui.conftest import Agreeing, Formulas
 from backprop_engine.budget import LimitError
 from backprop_tui.oracle.answering import LOG
 
-RAISED = (RuntimeError, MemoryError, RecursionError, LimitError, KeyError, TypeError)
+RAISED = (RuntimeError, MemoryError, LimitError)
 
 
 @pytest.fixture(params=RAISED)
@@ -51,6 +51,13 @@ async def test_the_comparison_with_torch(broken, opened, text_of, monkeypatch):
     monkeypatch.setattr("backprop_tui.oracle_app.agreement", broken)
     async with opened(size=(120, 40)) as pilot:
         assert "Everything else works" in said(text_of, pilot)
+        await is_going_on(pilot)
+
+
+async def test_a_pane(broken, opened, text_of, monkeypatch):
+    monkeypatch.setattr("backprop_tui.widgets.torch_pane.TorchPane.draw", broken)
+    async with opened(size=(120, 40)) as pilot:
+        assert "This pane " in said(text_of, pilot)
         await is_going_on(pilot)
 
 

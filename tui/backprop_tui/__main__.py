@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Sequence
 
-from backprop_tui.cli import main
+from backprop_tui.cli import main as command_line
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; libraries warn of what is data here, with paths that help nobody."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    return command_line(arguments)
+
 
 if __name__ == "__main__":
     sys.exit(main())
