@@ -25,7 +25,7 @@ from backprop_engine.scenarios import refused
 from backprop_engine.scenarios.dtypes import without_dtype
 from backprop_engine.scenarios.tensors import MAKERS
 from backprop_engine.scenarios.torch_names import in_torch
-from backprop_engine.source import ProblemError
+from backprop_engine.source import Advice, ProblemError
 from backprop_engine.suggestions import did_you_mean, listed
 
 
@@ -89,7 +89,9 @@ def unknown_property(expression: syntax.Attribute) -> ProblemError:
         return ProblemError(
             "`.grad` is known only after `backward`, not while computing",
             expression.name_span,
-            fix="put it under `expect:` to check it",
+            fix=Advice(
+                "put it under `expect:` to check it", "put it into `print`, below that line"
+            ),
         )
     if (unsupported := refused.attribute(expression)) is not None:
         return unsupported

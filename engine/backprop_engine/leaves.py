@@ -26,7 +26,7 @@ from backprop_engine.modules import Module, called, module
 from backprop_engine.notation import as_name
 from backprop_engine.scenarios.pasted import leaf_subject, only_flag
 from backprop_engine.scenarios.scenario import Scenario
-from backprop_engine.source import ProblemError
+from backprop_engine.source import Advice, ProblemError
 from backprop_engine.values import is_float
 
 _LONG_NAME: Final = 40
@@ -110,7 +110,10 @@ class Leaves(Looping):
                 raise ProblemError(
                     "a list in an expression holds numbers only",
                     part.span,
-                    fix="write `torch.tensor([True, False])` for a mask",
+                    fix=Advice(
+                        "for a mask make it an input with `dtype: bool`",
+                        "write `torch.tensor([True, False])` for a mask",
+                    ),
                 )
         try:
             written = literal(expression)

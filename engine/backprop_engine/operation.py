@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from backprop_engine.source import Advice
 from backprop_engine.values import Shape, Value, dtype_of, evaluate, shape_of
 
 Rule = Callable[..., Any]
@@ -291,6 +292,6 @@ def fill(template: Template, texts: Mapping[str, str]) -> str:
 class OperandError(ValueError):
     """Operands that an operation cannot take; `fix` says what would work."""
 
-    def __init__(self, message: str, fix: str = "") -> None:
+    def __init__(self, message: str, fix: str | Advice = "") -> None:
         super().__init__(message)
         self.fix = fix

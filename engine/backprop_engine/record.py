@@ -16,9 +16,9 @@ from backprop_engine.graph import Graph, RecomputingError
 from backprop_engine.kept import Kept
 from backprop_engine.scenarios.refused import grad_of_non_leaf
 from backprop_engine.scenarios.scenario import Backward, Retain, Scenario, ZeroGrad
-from backprop_engine.source import Problem, ProblemError, ScenarioError, Source, Span
+from backprop_engine.source import Advice, Problem, ProblemError, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
-from backprop_engine.values import Value, full_like, is_float, settle, shape_of
+from backprop_engine.values import Shape, Value, full_like, is_float, settle, shape_of
 
 
 def record(scenario: Scenario, seconds: float | None = None) -> Trace:
@@ -264,7 +264,7 @@ class _Recorder:
                 one,
                 "element 0 of tensors does not require grad and does not have a grad_fn: "
                 f"`{one.output}` {reason}",
-                fix or (_REQUIRES_GRAD if one.is_call else "give an input `requires_grad: true`"),
+                fix or (_REQUIRES_GRAD.program if one.is_call else _REQUIRES_GRAD),
             )
         shape = shape_of(value)
         gradient = one.gradient
@@ -277,8 +277,7 @@ class _Recorder:
                     "grad can be implicitly created only for scalar outputs: "
                     f"`{one.output}` has shape {shape}, and backward computes a vector-Jacobian "
                     "product, not a Jacobian",
-                    f"make it a number (`{one.output}.sum()`) or give the vector: "
-                    f"{_with_gradient(one)} with shape {shape}",
+                    _make_number(one, shape),
                 )
             return full_like(value, 1.0)
         if shape_of(gradient) != shape:
@@ -289,14 +288,19 @@ class _Recorder:
             )
         return settle(gradient, graph.dtype)
 
-    def _why_no_grad(self, node: int) -> tuple[str, str]:
+    def _why_no_grad(self, node: int) -> tuple[str, str | Advice]:
         """Why a node does not require grad, and what to do; nothing where an input is to blame."""
         graph = self.graph
         if graph.operation[node] is None:
             if is_float(graph.value[node]):
                 return "is a leaf that does not require grad", ""
-            fix = "write its numbers with a point, such as `2.`, and `requires_grad=True`"
-            return "is a leaf that is not of floating point dtype, and so cannot require grad", fix
+            return (
+                "is a leaf that is not of floating point dtype, and so cannot require grad",
+                Advice(
+                    "leave out its `dtype`, and give it `requires_grad: true`",
+                    "write its numbers with a point, such as `2.`, and `requires_grad=True`",
+                ),
+            )
         cut = graph.cut_behind(node)
         operation = None if cut is None else graph.operation[cut]
         if cut is None or operation is None:
@@ -309,7 +313,9 @@ class _Recorder:
             fix = f"leave `{operation.name}` out"
         return f"comes from an input that requires grad, {reason}", fix
 
-    def _error(self, one: Backward | ZeroGrad | Retain, message: str, fix: str) -> ScenarioError:
+    def _error(
+        self, one: Backward | ZeroGrad | Retain, message: str, fix: str | Advice
+    ) -> ScenarioError:
         return ScenarioError(self.scenario.source, Problem(message, one.span, fix=fix))
 
     def _add_steps(
@@ -329,7 +335,9 @@ class _Recorder:
         self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads))
 
 
-_REQUIRES_GRAD = "write `requires_grad=True` into its `torch.tensor(…)`"
+_REQUIRES_GRAD = Advice(
+    "give an input `requires_grad: true`", "write `requires_grad=True` into its `torch.tensor(…)`"
+)
 
 
 def _nowhere(steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -337,8 +345,9 @@ def _nowhere(steps: int) -> tuple[np.ndarray, np.ndarray]:
     return np.full(steps, NO_NODE, np.int32), np.full(steps, NO_NODE, np.int16)
 
 
-def _with_gradient(one: Backward) -> str:
-    """How the pass is written with a `gradient`."""
-    if one.is_call:
-        return f"`{one.output}.backward(gradient=torch.tensor(…))`"
-    return f"`backward: {{of: {one.output}, gradient: …}}`"
+def _make_number(one: Backward, shape: Shape) -> str | Advice:
+    """What to write where the output is an array: its sum, or the pass with a `gradient`."""
+    start = f"make it a number (`{one.output}.sum()`) or give the vector: "
+    called = f"{start}`{one.output}.backward(gradient=torch.tensor(…))` with shape {shape}"
+    key = f"{start}`backward: {{of: {one.output}, gradient: …}}` with shape {shape}"
+    return called if one.is_call else Advice(key, called)

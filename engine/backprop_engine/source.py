@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -41,6 +41,8 @@ class Source:
 
     name: str
     text: str
+    is_document: bool = False
+    """Whether it is a scenario file's, a mapping in YAML: advice is in its words then."""
 
     @property
     def known_as(self) -> str:
@@ -67,28 +69,51 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """How to mend something: in the words of a scenario file, and in those of a program."""
+
+    document: str
+    program: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with a scenario: what, where, what was expected, and how to mend it."""
 
     message: str
     span: Span
     expected: str = ""
-    fix: str = ""
+    fix: str | Advice = ""
 
     @property
     def sentence(self) -> str:
         """What is wrong and how to mend it, in one line."""
-        return f"{self.message}; {self.fix}" if self.fix else self.message
+        return f"{self.message}; {self.advice}" if self.fix else self.message
+
+    @property
+    def advice(self) -> str:
+        """How to mend it, in a program's words where it is not said for what."""
+        return self.fix.program if isinstance(self.fix, Advice) else self.fix
+
+    def worded(self, *, is_document: bool) -> Problem:
+        """The same with the advice for a scenario file, or that for a program."""
+        if not isinstance(self.fix, Advice):
+            return self
+        return replace(self, fix=self.fix.document if is_document else self.fix.program)
 
     def __post_init__(self) -> None:
         for name in ("message", "expected", "fix"):
-            object.__setattr__(self, name, brief(getattr(self, name)))
+            text = getattr(self, name)
+            if isinstance(text, str):
+                object.__setattr__(self, name, brief(text))
 
 
 class ProblemError(Exception):
     """A problem on its way up to where the source is known, to become a ScenarioError."""
 
-    def __init__(self, message: str, span: Span, expected: str = "", fix: str = "") -> None:
+    def __init__(
+        self, message: str, span: Span, expected: str = "", fix: str | Advice = ""
+    ) -> None:
         self.problem = Problem(message, span, expected, fix)
         super().__init__(self.problem.sentence)
 
@@ -100,9 +125,9 @@ class ScenarioError(Exception):
     """
 
     def __init__(self, source: Source, *problems: Problem, expected: str | None = None) -> None:
-        super().__init__(problems[0].sentence)
         self.source = source
-        self.problems = problems
+        self.problems = tuple(one.worded(is_document=source.is_document) for one in problems)
+        super().__init__(self.problems[0].sentence)
         self.expected = expected
 
     def render(self) -> str:

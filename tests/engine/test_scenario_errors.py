@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_engine.record import record
 from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand, parse_snippet
 from backprop_engine.scenarios.scenario import Scenario
 from backprop_engine.source import ScenarioError, Source
@@ -219,3 +220,37 @@ def test_no_text_whatever_gives_anything_but_a_scenario_or_its_error(text: str) 
             for problem in outcome.problems:
                 assert 0 <= problem.span.start <= problem.span.stop
                 assert problem.span.start <= len(text)
+
+
+ADVICE = [
+    ("y = x[0.5*x]", "write `torch.tensor([0, 2])`", "make it an input with `dtype: int64`"),
+    ("y = x.index_select(0, x)", "write `torch.tensor([0, 2])`", "make it an input with `dtype:"),
+    (
+        "y = torch.bernoulli(x)",
+        "as in `torch.tensor([0, 2, 1])`",
+        "write the numbers out under",
+    ),
+    ("y = x - x.grad", "put it into `print`", "put it under `expect:`"),
+    (
+        "y = x * [True, False]",
+        "write `torch.tensor([True, False])`",
+        "make it an input with `dtype",
+    ),
+    ("y = x.detach().sum() + x", "y.backward(gradient=torch.tensor(…))", "`backward: {of: y, grad"),
+]
+
+
+@pytest.mark.parametrize(("line", "program", "document"), ADVICE)
+def test_a_program_is_advised_in_its_own_words_and_a_scenario_file_in_its_own(
+    line: str, program: str, document: str
+):
+    pasted = Source("x.py", f"x = torch.tensor([1., 2.], requires_grad=True)\n{line}\n")
+    written = Source("x.yaml", f"inputs: {{x: [1, 2]}}\ncompute: |\n  {line}\n")
+    with pytest.raises(ScenarioError) as of_program:
+        record(parse_snippet(pasted))
+    with pytest.raises(ScenarioError) as of_document:
+        record(parse_document(written))
+    assert program in str(of_program.value)
+    assert document in str(of_document.value)
+    assert program not in str(of_document.value)
+    assert document not in str(of_program.value)

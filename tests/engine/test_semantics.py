@@ -493,7 +493,7 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
         (
             "x = torch.ones(2, requires_grad=True)\nw = x - 0.1 * x.grad\n",
             ("snippet.py:2:17: `.grad` is known only after `backward`, not while computing; "
-             "put it under `expect:` to check it"),
+             "put it into `print`, below that line"),
         ),
     ],
 )  # fmt: skip

@@ -33,7 +33,7 @@ X = np.array([[1.0, -2.0, 3.0], [4.0, 0.5, -6.0]])
         ("x.var(0, False)", "var", X.var(0)),
         ("x.std(dim=1, correction=0)", "std", X.std(1)),
         ("torch.std(x, 1, keepdim=True)", "std", X.std(1, ddof=1, keepdims=True)),
-        ("max(x)", "max", 4.0),
+        ("torch.max(x)", "max", 4.0),
         ("x.amax(-1)", "amax", X.max(-1)),
         ("x.norm()", "norm", np.linalg.norm(X)),
         ("x.norm(1)", "norm", np.abs(X).sum()),

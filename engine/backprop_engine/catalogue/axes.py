@@ -8,6 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from backprop_engine.operation import Kind, OperandError, Parameter
+from backprop_engine.source import Advice
 from backprop_engine.values import Shape, shape_of
 
 Axes = int | tuple[int, ...] | None
@@ -103,5 +104,8 @@ def refuse_whole(a: Any, name: str) -> None:
     if np.asarray(a).dtype.kind != "f":
         raise OperandError(
             f"`{name}` takes floating-point numbers, not {np.asarray(a).dtype}",
-            "leave out `dtype: int64` for this input",
+            Advice(
+                "leave out `dtype: int64` for this input",
+                "write its numbers with a point, such as `2.`, or call `.float()` before",
+            ),
         )

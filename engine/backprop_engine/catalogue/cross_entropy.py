@@ -29,6 +29,7 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
+from backprop_engine.source import Advice
 from backprop_engine.values import Shape, is_float, shape_of
 
 _PARAMETERS = (
@@ -114,7 +115,7 @@ def _check_indices(name: str, shape: Shape, target: Any) -> None:
     if is_float(target) or np.asarray(target).dtype == bool:
         raise OperandError(
             f"`{name}` takes class indices, and these are no whole numbers",
-            "make it an input with `dtype: int64`, or write `torch.tensor([0, 2])`",
+            Advice("make it an input with `dtype: int64`", "write `torch.tensor([0, 2])`"),
         )
 
 

@@ -40,6 +40,7 @@ DETACHING = (
         derivatives=(),
         gives_number=True,
         differentiable=False,
+        elementwise=True,
         notation="item({a})",
         torch=lambda torch, a: a.detach(),
         grad_fn="",

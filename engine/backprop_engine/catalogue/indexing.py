@@ -23,6 +23,7 @@ from backprop_engine.operation import (
     Parameter,
     Sharing,
 )
+from backprop_engine.source import Advice
 from backprop_engine.values import shape_of, unbroadcast
 
 _PICKED = "Only the elements that were picked receive a gradient; one picked twice, twice."
@@ -41,7 +42,7 @@ def whole(index: Any, name: str) -> np.ndarray:
     if array.dtype.kind != "i":
         raise OperandError(
             f"the index of `{name}` must be whole numbers, not {array.dtype}",
-            "write `torch.tensor([0, 2])`, or make it an input with `dtype: int64`",
+            Advice("make it an input with `dtype: int64`", "write `torch.tensor([0, 2])`"),
         )
     return array
 

@@ -9,7 +9,7 @@ import numpy as np
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
 from backprop_engine.values import Shape, shape_of
 
-_ONE_DTYPE = "leave it out: all floats have the scenario's `dtype`"
+_ONE_DTYPE = "leave it out: all floats have one dtype"
 
 _PARAMETERS = (
     Parameter("input"),

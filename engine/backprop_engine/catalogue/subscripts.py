@@ -18,6 +18,7 @@ import numpy as np
 from backprop_engine.budget import check_broadcast
 from backprop_engine.catalogue.layout import by_rows
 from backprop_engine.operation import Application, Derivative, OperandError, Operation, Sharing
+from backprop_engine.source import Advice
 from backprop_engine.values import Shape, shape_of
 
 FROM_OPERAND = "operand"
@@ -95,7 +96,10 @@ def _resolved(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Iterato
             if operand.dtype.kind not in "ib":
                 raise OperandError(
                     "an index must be whole numbers or a mask",
-                    "make it an input with `dtype: int64` or `dtype: bool`",
+                    Advice(
+                        "make it an input with `dtype: int64` or `dtype: bool`",
+                        "write `torch.tensor([0, 2])`, or compare for a mask: `x > 0`",
+                    ),
                 )
             is_number = operand.ndim == 0 and operand.dtype != bool
             yield int(operand) if is_number else operand

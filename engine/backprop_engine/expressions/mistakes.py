@@ -279,7 +279,7 @@ def nested_too_deep(span: Span, most: int) -> ProblemError:
 def unknown_constant(prefix: str, name: str, span: Span, known: Iterable[str]) -> ProblemError:
     """`torch.something` that is neither called nor a constant, nor a function that is known."""
     if name.startswith(("float", "int", "bool", "double", "long")):
-        fix = "leave it out: the scenario's `dtype` decides"
+        fix = "leave it out: all floats have one dtype"
     else:
         fix = did_you_mean(name, known) or f"write `{prefix}.{name}(…)` for a function"
     constants = listed([f"{prefix}.{constant}" for constant in known])

@@ -208,7 +208,7 @@ def _out_of_place(name: syntax.DtypeName) -> ProblemError:
         message,
         name.span,
         "such as `torch.zeros(3, dtype=torch.float64)` or `x.to(torch.float64)`",
-        _OTHERS.get(name.name, "leave it out: the scenario's `dtype` decides"),
+        _OTHERS.get(name.name, "leave it out: all floats have one dtype"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from keyword import iskeyword
 from pathlib import Path
 from typing import Final, cast, get_args
@@ -96,6 +97,7 @@ def parse_document(source: Source) -> Scenario:
     node: Node | None = None
     try:
         node = read_document(source)
+        source = replace(source, is_document=isinstance(node, Table))
         return _scenario(source, node)
     except ProblemError as error:
         raise ScenarioError(source, error.problem, expected=expected_error(node)) from error

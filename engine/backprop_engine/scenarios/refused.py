@@ -12,16 +12,27 @@ from typing import Final
 from backprop_engine.catalogue import FUNCTIONS
 from backprop_engine.expressions.syntax import Action, Attribute, Call, Name, Setting
 from backprop_engine.scenarios.torch_names import in_torch
-from backprop_engine.source import ProblemError, Span
+from backprop_engine.source import Advice, ProblemError, Span
 
-_WRITE_OUT: Final = "write the numbers out, as in `torch.tensor([0, 2, 1])`"
-_BACKWARD: Final = "call `y.backward()` and look at `x.grad`"
-_ROWS: Final = "for one row after the other call `y.backward(gradient=torch.tensor([1., 0.]))`"
+_WRITE_OUT: Final = Advice(
+    "write the numbers out under `inputs:`",
+    "write the numbers out, as in `torch.tensor([0, 2, 1])`",
+)
+_BACKWARD: Final = Advice(
+    "write `backward: y` and look at `x.grad`", "call `y.backward()` and look at `x.grad`"
+)
+_ROWS: Final = Advice(
+    "for one row after the other write `backward: {of: y, gradient: [1, 0]}`",
+    "for one row after the other call `y.backward(gradient=torch.tensor([1., 0.]))`",
+)
 _NO_GRAD: Final = "put the lines into a `with torch.no_grad():` block"
-_ONE_DTYPE: Final = "leave it out: all floats have the scenario's `dtype`"
+_ONE_DTYPE: Final = "leave it out: all floats have one dtype"
 _STAYS: Final = "leave it out: every value is shown as it is"
 _NEW_VALUE: Final = "give the changed value a new name, such as `w_new = w - 0.1 * g`"
-_NO_STEP: Final = "one program shows one step: compute the loss and call `loss.backward()`"
+_NO_STEP: Final = Advice(
+    "one scenario shows one step: compute the loss",
+    "one program shows one step: compute the loss and call `loss.backward()`",
+)
 _CLEAR: Final = "write `x.grad = None` for each input"
 _SPELL_OUT: Final = "write out what it computes, such as `x @ W.T + b`"
 
@@ -31,13 +42,15 @@ _BATCH_NORM: Final = "write `F.batch_norm(x, None, None, weight, bias, training=
 _RECURRENT: Final = "write one step out, such as `h = torch.tanh(x @ W.T + h @ U.T + b)`"
 _ATTENTION: Final = "write `F.scaled_dot_product_attention(q, k, v)`"
 
-_FUNCTIONS: Final[Mapping[str, str]] = {
+_FUNCTIONS: Final[Mapping[str, str | Advice]] = {
     **dict.fromkeys(("multinomial", "bernoulli", "poisson"), _WRITE_OUT),
     **dict.fromkeys(("empty", "empty_like", "from_numpy", "array", "new_tensor"), _WRITE_OUT),
     **dict.fromkeys(("rand_like", "randn_like", "normal"), "write the shape: `torch.randn(3, 4)`"),
     "full_like": "write `c * torch.ones_like(x)`",
     "logspace": "write `10 ** torch.linspace(start, end, steps)`",
-    "Variable": "write `torch.tensor(…, requires_grad=True)`",
+    "Variable": Advice(
+        "make it an input, under `inputs:`", "write `torch.tensor(…, requires_grad=True)`"
+    ),
     "grad": _BACKWARD,
     **dict.fromkeys(("jacobian", "hessian", "vjp", "jvp", "jacrev", "jacfwd", "hvp"), _ROWS),
     **dict.fromkeys(("set_grad_enabled", "no_grad", "inference_mode"), _NO_GRAD),
@@ -52,7 +65,10 @@ _FUNCTIONS: Final[Mapping[str, str]] = {
     "gradcheck": "`backprop-tui check` compares with torch and with finite differences",
     "zero_grad": _CLEAR,
     **dict.fromkeys(("step", "SGD", "Adam", "AdamW", "RMSprop", "Adagrad"), _NO_STEP),
-    "Linear": "write `x @ W.T + b`, with `W = torch.randn(2, 3, requires_grad=True)` and `b` alike",
+    "Linear": Advice(
+        "write `x @ W.T + b`, with `W` and `b` among the inputs",
+        "write `x @ W.T + b`, with `W = torch.randn(2, 3, requires_grad=True)` and `b` alike",
+    ),
     "Bilinear": _SPELL_OUT,
     "Sequential": "write one line for each layer, such as `h = torch.tanh(x @ W.T + b)`",
     "Module": "write its parameters as tensors, and out what its `forward` computes",
@@ -70,7 +86,7 @@ _FUNCTIONS: Final[Mapping[str, str]] = {
 }
 """Functions and methods."""
 
-_MODULES: Final[Mapping[str, str]] = {
+_MODULES: Final[Mapping[str, str | Advice]] = {
     "optim": _NO_STEP,
     "nn": _SPELL_OUT,
     "distributions": _WRITE_OUT,

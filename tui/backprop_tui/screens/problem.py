@@ -113,7 +113,7 @@ def problem_text(error: ScenarioError, problem: Problem, glyphs: Glyphs, width: 
         lines += [*_excerpt(source.line(place.line), place, problem, width), Content()]
     said = partial(_hanging, width=width, glyphs=glyphs)
     lines += said((f"{glyphs.disagrees} ", "bold $error"), problem.message, "bold")
-    for title, text in (("expected", problem.expected), ("fix", problem.fix)):
+    for title, text in (("expected", problem.expected), ("fix", problem.advice)):
         if text:
             lines += said((f"  {title:<10}", "$foreground-muted"), text, "")
     return Content("\n").join(lines)
