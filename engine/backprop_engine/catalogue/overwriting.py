@@ -96,8 +96,9 @@ def _copy_slices(a: Any, b: Any, at: np.ndarray) -> Any:
 
 
 def _copy_slices_twin(torch: Any, a: Any, b: Any, at: np.ndarray) -> Any:
-    places = torch.as_tensor(at).flatten()
-    return a.flatten().index_put((places,), b.flatten()).reshape(a.shape)
+    made = a.clone(memory_format=torch.contiguous_format)
+    made.view(-1)[torch.as_tensor(at).flatten()] = b.flatten()
+    return made
 
 
 INDEX_PUT = Operation(
@@ -143,15 +144,14 @@ COPY = Operation(
 ZERO = Operation(
     name="zero",
     forward=lambda a: np.zeros_like(a) if isinstance(a, np.ndarray) else type(a)(0),
-    derivatives=(Derivative(rule=lambda g, y, a: g * 0.0, local="0", words=_KEPT),),
+    derivatives=(Derivative(rule=lambda g, y, a: g * 0.0, vjp="0", words=_KEPT),),
     notation="0 in place of {a}",
     torch=lambda torch, a: a.clone().zero_(),
     grad_fn="ZeroBackward0",
     words="a tensor with zeros written over all of its elements, as `y.zero_()` does",
     functions=("zero_",),
-    elementwise=True,
     symbolic=lambda sympy, a: sympy.Integer(0),
-    example="x=2, y=x**2, y.zero_(), y += x, z=y*3",
+    example="x=[1,2], y=x**2, y.zero_(), y += x, z=y@y",
 )
 
 FILL = Operation(

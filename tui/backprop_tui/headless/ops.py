@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from backprop_engine.binding import signature
 from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS, PROPERTIES
@@ -60,6 +60,15 @@ class Page:
 
 class UnknownOperationError(LookupError):
     """No operation has this name; the message says which may be meant."""
+
+
+_WRITTEN: Final = {
+    "neg": "-a",
+    "index": "a[…]",
+    "index_put": "a[…] = b",
+    "copy_slices": "a.T[…] = b",
+}
+"""How operations are written that have neither a name nor a symbol of their own."""
 
 
 def find(name: str) -> tuple[Operation, ...]:
@@ -118,7 +127,7 @@ def operator_form(operation: Operation) -> str:
     if operation.symbol:
         is_unary = len(operation.parameters) == 1
         return f"{operation.symbol}a" if is_unary else f"a {operation.symbol} b"
-    return {"neg": "-a", "index": "a[…]"}.get(operation.name, "")
+    return _WRITTEN.get(operation.name, "")
 
 
 def _method_form(operation: Operation) -> str:
@@ -168,7 +177,7 @@ class _Filled:
             values |= shown
         self.letters = tuple(OPERAND_LETTERS[:count])
         own = {"y": "y"} | {one: one for one in self.letters}
-        if operation.name == "index":
+        if operation.name in ("index", "index_put"):
             attributes["items"] = values["items"] = "…"
         self._names: Mapping[str, str] = attributes | own
         self._values: Mapping[str, str] = values | own
