@@ -36,12 +36,13 @@ a = torch.randn(5, 7, requires_grad=True)
 b = (a * torch.rand(7)).sum()
 """,
     "names of a dtype and a device, and generators": """
-device = torch.device("cpu")
+where = "cuda" if torch.cuda.is_available() else "cpu"
+device = torch.device(where)
 dtype = torch.float64
 g = torch.Generator().manual_seed(3)
 h = torch.Generator(device=device)
 a = torch.randn(3, 4, generator=g, device=device, dtype=dtype, requires_grad=True).to(device)
-w = torch.rand(4, generator=h, dtype=dtype, device="cpu")
+w = torch.rand(4, generator=h, dtype=dtype, device=where)
 h.manual_seed(4)
 i = torch.randint(0, 4, (2,), generator=h).to(device)
 z = torch.zeros(4, device=a.device, dtype=dtype).to("cpu", non_blocking=True)

@@ -29,6 +29,12 @@ _NAME = rf"[^\W\d{_SUPERSCRIPTS}][^\W{_SUPERSCRIPTS}]*"
 _DIGITS = r"[0-9]++(?:_[0-9]++)*+"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.(?:{_DIGITS})?)?|\.{_DIGITS})"
 
+_TEXT = r"'[^'\\\n]*'|\"[^\"\\\n]*\""
+_WHERE_THERE_IS_ONE = (
+    rf"(?:[^\S\n]+if[^\S\n]+torch\.[\w.]+\.is_available\(\)[^\S\n]+else[^\S\n]+(?:{_TEXT}))"
+)
+"""What programs have behind the name of a device: `if torch.cuda.is_available() else "cpu"`."""
+
 _TOKEN: Final = re.compile(
     "|".join(
         f"(?P<{kind}>{pattern})"
@@ -40,7 +46,7 @@ _TOKEN: Final = re.compile(
             ("UNFINISHED", rf"{_DECIMAL}[eE](?!\w|[+-][0-9])"),
             ("NUMBER", rf"(?>{_DECIMAL}(?:[eE][+-]?{_DIGITS})?)(?!_)"),
             ("STRAY_UNDERSCORE", r"[0-9][0-9_.]*(?:[eE][+-]?[0-9_]*)?_"),
-            ("STRING", r"'[^'\\\n]*'|\"[^\"\\\n]*\""),
+            ("STRING", rf"(?:{_TEXT}){_WHERE_THERE_IS_ONE}?"),
             ("DOTS", r"\.\.\."),
             ("FOREIGN", r"\^=?|<<=?|>>=?|&&=?|\|\|=?|[=!]==|:=|!(?!=)|[?$`{}]"),
             ("COMPARE", r"[<>]=?|[=!]="),

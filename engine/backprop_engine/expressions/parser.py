@@ -314,7 +314,7 @@ class _Builder(Transformer[Token, Any]):
 
     @v_args(inline=True)
     def literal(self, token: Token) -> _Part:
-        value = LITERALS[token] if token in LITERALS else token[1:-1]
+        value = LITERALS[token] if token in LITERALS else token[1 : token.index(token[0], 1)]
         return _leaf(Literal(value, _span(token)))
 
     @v_args(inline=True)

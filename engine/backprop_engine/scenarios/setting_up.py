@@ -25,6 +25,7 @@ from backprop_engine.expressions.syntax import (
     Statement,
     Unpacking,
 )
+from backprop_engine.source import ProblemError
 
 _DEVICE: Final = re.compile(r"(?:cpu|cuda|mps|xpu)(?::\d+)?")
 _IDLE: Final = ("non_blocking", "pin_memory")
@@ -57,6 +58,11 @@ class _Setup:
                 self._forget((name,))
                 self._devices.add(name)
                 return None
+            case Assignment(expression=syntax.Literal(value=value, span=span)):
+                what = "a text" if isinstance(value, str) else f"`{value}`"
+                raise ProblemError(
+                    f"{what} is not a value to compute with", span, "a number or a name"
+                )
             case Assignment() | Unpacking():
                 made = replace(one, expression=self._rewritten(one.expression))
                 self._forget(name.name for name in one.names)
