@@ -154,7 +154,8 @@ def _pictured(value: Value) -> str:
 
 def _shape(value: Value) -> str:
     if isinstance(value, np.ndarray) and value.size != 1:
-        return notation.shape(value.shape)
+        size = notation.shape(value.shape)
+        return f"[{size}]" if value.ndim == 1 else size  # a bare 2 would pass for the value
     return _listed(value)
 
 
