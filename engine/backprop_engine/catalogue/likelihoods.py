@@ -48,6 +48,8 @@ def _bce(a: Any, b: Any, c: Any = None, *, reduction: str) -> Any:
             f"`binary_cross_entropy` takes a weight that can be broadcast to shape {shape_of(a)}, "
             f"not {shape_of(c)}"
         )
+    if not np.all((np.asarray(b) >= 0) & (np.asarray(b) <= 1)):
+        raise OperandError("all elements of target should be between 0 and 1")
     if not np.all((np.asarray(a) >= 0) & (np.asarray(a) <= 1)):
         raise OperandError(
             "`binary_cross_entropy` takes probabilities, and some of these are not from 0 to 1",

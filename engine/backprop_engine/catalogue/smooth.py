@@ -303,7 +303,7 @@ def _glu(a: Any, dim: int) -> Any:
 def _glu_rule(g: Any, _y: Any, a: Any, dim: int) -> Any:
     value, score = _halves(a, dim)
     gate = sigmoid(score)
-    return np.concatenate([gate * g, _sigmoid_rule(g * value, gate)], axis=dim)
+    return np.concatenate([gate * g, value * _sigmoid_rule(g, gate)], axis=dim)
 
 
 def _glu_parts(shapes: Any, dim: str, **_: str) -> str:
