@@ -210,7 +210,7 @@ def _fits(kind: Kind, value: Any) -> bool:
             return isinstance(value, bool)
         case Kind.AXIS | Kind.WHOLE:
             return _is_whole(value)
-        case Kind.NUMBER:
+        case Kind.NUMBER | Kind.SCALAR:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case Kind.TEXT:
             return isinstance(value, str)

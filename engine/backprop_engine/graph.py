@@ -208,11 +208,14 @@ class Graph:
         dtype: Dtype,
     ) -> Value:
         given = [values[operand] for operand in operands]
-        if not self.whole.isdisjoint(operands) and counts(operation, map(dtype_of, given)):
-            given = [
-                int(value) if operand in self.whole and float(value).is_integer() else value
-                for operand, value in zip(operands, given, strict=True)
-            ]
+        if not self.whole.isdisjoint(operands):
+            are_whole = [operand in self.whole for operand in operands]
+            others = [one for one, whole in zip(given, are_whole, strict=True) if not whole]
+            if counts(map(dtype_of, others)):
+                given = [
+                    int(value) if whole and float(value).is_integer() else value
+                    for value, whole in zip(given, are_whole, strict=True)
+                ]
         given = seen_in(dtype, given)
         if not attributes and np.ndarray not in map(type, given):
             result = settle(_evaluated(operation.forward, operation, given, attributes), dtype)
@@ -399,13 +402,14 @@ class Graph:
         )
 
 
-def counts(operation: Operation, dtypes: Iterable[str]) -> bool:
-    """Whether the whole numbers of Python's among these operands stay whole, as in torch.
+def counts(dtypes: Iterable[str]) -> bool:
+    """Whether Python's whole numbers beside operands of these dtypes stay whole, as in torch.
 
-    They do beside whole numbers, and in arithmetic beside truth values: `i + 1`, `2 * mask`.
+    They do beside whole numbers, and beside truth values alone: `i + 1`, `2 * mask`, and
+    `where(mask, 1, 0)`.
     """
     among = set(dtypes)
-    return "int64" in among or (operation.arithmetic and "bool" in among)
+    return "int64" in among or among == {"bool"}
 
 
 class RecomputingError(Exception):

@@ -73,6 +73,7 @@ class Kind(Enum):
     WHOLE = "a whole number"
     SIZES = "a whole number or a tuple of whole numbers"
     NUMBER = "a number"
+    SCALAR = "a number, which beside whole numbers stays whole"
     TEXT = "a word in quotes"
     FLAG = "True or False"
 

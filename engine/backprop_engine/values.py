@@ -211,7 +211,8 @@ def _zeroed(condition: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 def sign(a: Any) -> Any:
     """-1, 0 or 1; 0 for nan, as in torch."""
-    return (a > 0) * 1.0 - (a < 0) * 1.0
+    one = 1.0 if is_float(a) else 1
+    return (a > 0) * one - (a < 0) * one
 
 
 def power(a: Any, b: Any) -> Any:

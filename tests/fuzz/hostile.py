@@ -51,6 +51,7 @@ ATTRIBUTES: Mapping[Kind, list[Any]] = {
     Kind.SIZES: [0, 1, 2, 3, -1, (), (1,), (2, 2), (1, 2), (0, 0), (-1,), (3, 3, 3), 10**9,
                  (10**9, 10**9), (1, 1, 1, 1), (1, -1), (2, 1)],
     Kind.NUMBER: [*NUMBERS, -0.5, 100.0],
+    Kind.SCALAR: [*NUMBERS, -0.5, 100.0, *WHOLE],
     Kind.FLAG: [True, False],
     Kind.TEXT: ["", "none", "sum"],
 }  # fmt: skip

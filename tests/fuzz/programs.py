@@ -42,6 +42,7 @@ _KINDS = {
     Kind.WHOLE: [*_WHOLE, "i"],
     Kind.SIZES: [*_WHOLE, *_SIZES],
     Kind.NUMBER: [*_WHOLE, "0.5", "-0.5", "1e300", "-1e-300", "float('inf')", "float('nan')"],
+    Kind.SCALAR: [*_WHOLE, "0.5", "-0.5", "1e300", "-1e-300", "float('inf')", "float('nan')"],
     Kind.TEXT: ["'ij,jk->ik'", "'i,j->ij'", "'ij->'", "'...i,...i'", "'constant'", "'none'", "''"],
     Kind.FLAG: ["True", "False"],
 }

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.budget import check_product
+from backprop_engine.catalogue.axes import refuse_mixed
 from backprop_engine.catalogue.linear import MATMUL
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter, Rule
 from backprop_engine.values import shape_of, unbroadcast
@@ -25,6 +26,7 @@ def _sum_with_product(
     fits = (len(left), len(right)) == ranks and left[-1] == right[-min(len(right), 2)]
     if not fits or (len(left) == 3 and left[0] != right[0]):
         raise OperandError(f"`{name}` cannot multiply shapes {left} and {right}")
+    refuse_mixed(name, a, b, c)
     check_product(b, c)
     product = np.matmul(b, c)
     try:

@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from backprop_engine.operation import Kind, OperandError, Parameter
 from backprop_engine.source import Advice
-from backprop_engine.values import Shape, shape_of
+from backprop_engine.values import Shape, dtype_of, shape_of
 
 Axes = int | tuple[int, ...] | None
 
@@ -96,6 +96,17 @@ def refuse_empty(a: Any, dim: Axes, name: str) -> None:
         raise OperandError(
             f"`{name}` has no answer for no elements: the shape is {shape_of(a)}",
             "reduce an axis that is not empty",
+        )
+
+
+def refuse_mixed(name: str, *operands: Any) -> None:
+    """OperandError where products of matrices would mix dtypes, or be of truth values."""
+    dtypes = {dtype_of(one) for one in operands}
+    if len(dtypes) > 1 or "bool" in dtypes:
+        raise OperandError(
+            f"`{name}` expects operands of the same dtype, and numbers: not "
+            f"{' and '.join(map(dtype_of, operands))}",
+            "make numbers with a point of the others first: `i.float()`",
         )
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.catalogue.entries import INPUT, OTHER, elementwise, scaled
-from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
-from backprop_engine.values import where
+from backprop_engine.operation import Derivative, Kind, OperandError, Parameter, Rounding
+from backprop_engine.values import is_float, where
 
-_ALPHA = Parameter("alpha", Kind.NUMBER)
+_ALPHA = Parameter("alpha", Kind.SCALAR)
 _KEPT = Derivative(
     rule=lambda g, *_, **__: g, local="1", words="Addition hands its gradient on unchanged."
 )
@@ -70,7 +70,7 @@ RSUB = elementwise(
     torch=lambda torch, a, b, alpha: torch.rsub(torch.as_tensor(a), b, alpha=alpha),
     grad_fn=lambda application: f"RsubBackward{1 if application.numbers[1] else 0}",
     words="the second value less the first",
-    parameters=(INPUT, OTHER, Parameter("alpha", Kind.NUMBER, 1.0)),
+    parameters=(INPUT, OTHER, Parameter("alpha", Kind.SCALAR, 1)),
     arithmetic=True,
     rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, b, alpha: b - alpha * a,
@@ -80,6 +80,11 @@ RSUB = elementwise(
 
 
 def _lerp(a: Any, b: Any, c: Any) -> Any:
+    if not (is_float(a) and is_float(b)):
+        raise OperandError(
+            "`lerp` is not implemented for whole numbers and truth values",
+            "make numbers with a point of them first: `i.float()`",
+        )
     return where(np.abs(c) < 0.5, a + c * (b - a), b - (b - a) * (1 - c))
 
 
@@ -117,7 +122,7 @@ _PRODUCT_PARAMETERS = (
     INPUT,
     Parameter("tensor1"),
     Parameter("tensor2"),
-    Parameter("value", Kind.NUMBER, 1.0),
+    Parameter("value", Kind.SCALAR, 1),
 )
 
 ADDCMUL = elementwise(

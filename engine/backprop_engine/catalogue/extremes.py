@@ -19,8 +19,8 @@ from backprop_engine.catalogue.axes import (
     refuse_empty,
 )
 from backprop_engine.catalogue.picking import picking
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter
-from backprop_engine.values import shape_of
+from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
+from backprop_engine.values import dtype_of, shape_of
 
 _SHARED = "Only the elements that are equal to the result count; ties share the gradient evenly."
 _OF_ONE = "Only the element that was picked receives the gradient; of equal ones torch picks one."
@@ -127,6 +127,8 @@ def _position(name: str, extreme: Callable[..., Any], words: str) -> Operation:
 
     def forward(a: Any, dim: int | None, keepdim: bool) -> Any:
         refuse_empty(a, dim, name)
+        if dtype_of(a) == "bool":
+            raise OperandError(f"`{name}` does not support truth values", "write `mask.float()`")
         if not shape_of(a):
             return 0 * axis_of(a, 0 if dim is None else dim)
         return extreme(a, axis=dim, keepdims=keepdim)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.budget import LimitError, check_elements
+from backprop_engine.catalogue.axes import refuse_mixed
 from backprop_engine.catalogue.cofactors import cofactors
 from backprop_engine.catalogue.layout import by_columns
 from backprop_engine.limits import MAX_POWER
@@ -143,6 +144,7 @@ def _solve(a: Any, b: Any) -> Any:
             f"`solve` cannot solve A·X = B for shapes {shape_of(a)} and {shape_of(b)}: "
             f"B must have {a.shape[-1]} rows"
         )
+    refuse_mixed("solve", a, b)
     try:
         found = np.linalg.solve(a, right)
     except np.linalg.LinAlgError:

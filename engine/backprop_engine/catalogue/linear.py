@@ -10,6 +10,7 @@ import numpy as np
 
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.arithmetic import MUL
+from backprop_engine.catalogue.axes import refuse_mixed
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -35,6 +36,7 @@ def _paired(name: str) -> Callable[[Any, Any], Any]:
             raise OperandError(
                 f"`{name}` takes two vectors of one length, not {left[0]} and {right[0]}"
             )
+        refuse_mixed(name, a, b)
         return np.dot(a, b)
 
     return forward
@@ -53,6 +55,7 @@ def _matmul(a: Any, b: Any) -> Any:
             f"`@` cannot multiply shapes {left} and {right}: the last axis of the left "
             f"({left[-1]}) must be as long as the {name} of the right ({inner})"
         )
+    refuse_mixed("@", a, b)
     check_product(a, b)
     return np.matmul(a, b)
 
@@ -120,6 +123,7 @@ def _of_ranks(name: str, ranks: tuple[int, int], wanted: str) -> Callable[[Any, 
         fits = (len(left), len(right)) == ranks and left[-1] == right[-min(len(right), 2)]
         if not fits or (len(left) == 3 and left[0] != right[0]):
             raise OperandError(f"`{name}` takes {wanted}, not shapes {left} and {right}", "use `@`")
+        refuse_mixed(name, a, b)
         check_product(a, b)
         return np.matmul(a, b)
 
@@ -244,6 +248,7 @@ def _inner(a: Any, b: Any) -> Any:
             "long"
         )
     if left and right:
+        refuse_mixed("inner", a, b)
         check_elements(*left[:-1], *right[:-1])
     return np.inner(a, b)
 
@@ -348,6 +353,7 @@ def _cross_axis(a: Any, b: Any, dim: int | None) -> int:
 
 
 def _cross(a: Any, b: Any, dim: int | None) -> Any:
+    refuse_mixed("cross", a, b)
     return np.cross(a, b, axis=_cross_axis(a, b, dim))
 
 

@@ -33,9 +33,15 @@ def _symbolic_round(sp: Any, a: Any, decimals: int | None) -> Any:
     return sp.floor(a * tens + sp.S.Half) / tens
 
 
+def _abs(a: Any) -> Any:
+    if dtype_of(a) == "bool":
+        raise OperandError("`abs` is not implemented for truth values", "leave it out")
+    return abs(a)
+
+
 ABS = unary(
     "abs",
-    abs,
+    _abs,
     rule=lambda g, y, a: g * sign(a),
     local="sign({a})",
     because="The slope of the absolute value is the sign; at 0 torch takes 0.",

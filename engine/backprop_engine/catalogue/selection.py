@@ -89,8 +89,8 @@ CLAMP = unary(
     words="the value, cut off at two bounds",
     parameters=(
         INPUT,
-        Parameter("min", Kind.NUMBER, None),
-        Parameter("max", Kind.NUMBER, None),
+        Parameter("min", Kind.SCALAR, None),
+        Parameter("max", Kind.SCALAR, None),
     ),
     functions=("clamp", "clip"),
     symbolic=_clamp_symbolic,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.budget import check_elements, check_products
+from backprop_engine.catalogue.axes import refuse_mixed
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,
@@ -89,6 +90,8 @@ def _einsum(*operands: Any, equation: str) -> Any:
     shapes = [shape_of(one) for one in operands]
     inputs, output = _labels(equation, shapes)
     sizes = _checked(inputs, shapes)
+    if len(operands) > 1:
+        refuse_mixed("einsum", *operands)
     spelling, is_long = f"{','.join(inputs)}->{output}", len(operands) > 2
     path = np.einsum_path(spelling, *operands)[0][1:] if is_long else [range(len(operands))]
     _check_cost(inputs, output, sizes, path)

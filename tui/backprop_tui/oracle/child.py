@@ -146,7 +146,7 @@ def _apply(
     operation = OPERATIONS[name]
     attributes = {key: decode_attribute(one) for key, one in encoded.items()}
     values = [program.results[operand] for operand in program.operands[node]]
-    if not counts(operation, map(_dtype, values)):
+    if not counts(_dtype(one) for one in values if not isinstance(one, Whole)):
         values = [float(one) if isinstance(one, Whole) else one for one in values]
     if is_number and not operation.gives_number:
         # Python computes with its numbers in float64, and so does a tensor of them.
@@ -159,8 +159,8 @@ def _apply(
 
 def _dtype(value: Any) -> str:
     """The dtype of a tensor, as we call it, or that of the tensor a number is from."""
-    if isinstance(value, Whole | float):
-        return ""
+    if isinstance(value, float):
+        return "float64"
     return str(value.dtype).removeprefix("torch.") if hasattr(value, "dtype") else "int64"
 
 
