@@ -172,7 +172,7 @@ def _try(
             node = graph.apply(operation, leaves, attributes)
         except OperandError:
             return
-        _check_value(graph, graph.value[node], None)
+        _check_value(graph.value[node], None, graph.float_dtype(node))
         graph.grad_fn(node)
         if not graph.requires_grad[node]:
             return
@@ -181,19 +181,19 @@ def _try(
             for position, operand in enumerate(graph.differentiated(node)):
                 if graph.requires_grad[operand]:
                     sent = contribution(graph, node, position, upstream)
-                    _check_value(graph, sent, graph.value[operand])
+                    _check_value(sent, graph.value[operand], graph.dtype)
                     if random.random() < 0.1:
                         _judge(graph, node, position, upstream)
         _tell(graph, node, is_thorough=random.random() < 0.1)
 
 
-def _check_value(graph: Graph, value: Any, of: Value | None) -> None:
+def _check_value(value: Any, of: Value | None, dtype: Dtype) -> None:
     assert isinstance(value, float | int | bool | np.float32 | np.ndarray), type(value)
     assert not isinstance(value, np.ndarray) or value.ndim, "an array without axes"
-    assert dtype_of(value) in (graph.dtype, "int64", "bool"), dtype_of(value)
+    assert dtype_of(value) in (dtype, "int64", "bool"), dtype_of(value)
     if of is not None:
         assert shape_of(value) == shape_of(of), f"{shape_of(value)} sent to {shape_of(of)}"
-        assert dtype_of(value) == graph.dtype, f"{dtype_of(value)} was sent"
+        assert dtype_of(value) == dtype, f"{dtype_of(value)} was sent"
 
 
 def _judge(graph: Graph, node: int, position: int, upstream: Value) -> None:

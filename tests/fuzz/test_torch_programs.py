@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.fuzz.torch_programs.checking import noise
-from tests.fuzz.torch_programs.found import FOUND
+from tests.fuzz.torch_programs.found import FOUND, RAISING
 from tests.fuzz.torch_programs.judging import Outcome, compare, judge
 from tests.fuzz.torch_programs.reducing import reduce
 from tests.fuzz.torch_programs.running import run_by_torch, run_here
@@ -49,3 +49,9 @@ def test_what_check_says_beside_its_results_is_noise(tmp_path):
 def test_what_was_found_once_comes_to_what_torch_makes_of_it(program):
     verdict = judge(program)
     assert verdict.outcome is Outcome.AGREES, verdict.told
+
+
+@pytest.mark.parametrize("program", RAISING.values(), ids=list(RAISING))
+def test_what_torch_was_found_to_refuse_is_refused(program):
+    verdict = judge(program)
+    assert verdict.outcome is Outcome.RAISES, verdict.told

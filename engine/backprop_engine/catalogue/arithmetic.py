@@ -46,7 +46,7 @@ def _power_of_tensors(a: Any, b: Any) -> Any:
         return power(a, b)
     if type(a) is int and type(b) is int and b >= 0:
         return wrapped(pow(a, b, 2**64))
-    raised = of_numbers(np.power)(a, np.maximum(b, 0))
+    raised = of_numbers(np.power)(a, b if dtype_of(b) == "bool" else np.maximum(b, 0))
     inverse = np.where(np.abs(a) == 1, np.where(np.remainder(b, 2) == 0, 1, a), 0)
     return np.where(np.less(b, 0), inverse, raised)[()]
 

@@ -61,4 +61,42 @@ y = x * x
 z = torch.eye(x.detach().shape[0]) * torch.ones(len(y))
 (x * z).sum().backward()
 """,
+    "whole numbers that stay whole": """
+import torch
+x = torch.tensor([1.5, -2.0, 0.5], requires_grad=True)
+i = torch.tensor([0, 2, 1])
+m = torch.tensor([True, False, True])
+a, b, c, d = i.clamp(0, 1), torch.clamp(i, max=2), i.clamp(0.0, 1.0), m.clamp(0, 1)
+e, f = i.sign(), (-i).sgn()
+g, h = torch.addcmul(i, i, i), i.add(i, alpha=2)
+k, l = torch.where(m, 1, 0), torch.where(m, 1.0, 0)
+n, o = torch.where(m, i, 0), torch.where(i > 0, x, 1)
+(x * (a + e + g + k)).sum().backward()
+""",
 }
+
+_HEAD = """
+import torch
+x = torch.tensor([1.5, -2.0, 0.5], requires_grad=True)
+i = torch.tensor([0, 2, 1])
+m = torch.tensor([True, False, True])
+"""
+RAISING: Final[Mapping[str, str]] = {
+    statement: f"{_HEAD}y = {statement}\nx.sum().backward()\n"
+    for statement in (
+        "x @ i",
+        "torch.dot(x, i)",
+        "torch.outer(x, x) @ i",
+        "torch.inner(x, i)",
+        "torch.einsum('i,i->', x, i)",
+        "torch.mv(torch.eye(3), i)",
+        "torch.addmm(torch.eye(3), torch.eye(3), torch.outer(i, i))",
+        "torch.linalg.solve(torch.eye(3), i)",
+        "torch.cross(x, i, dim=0)",
+        "i.lerp(i, 0.5)",
+        "m.argmax()",
+        "m.abs()",
+        "m ** m",
+    )
+}
+"""What torch refuses over the dtypes."""
