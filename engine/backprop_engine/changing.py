@@ -43,6 +43,13 @@ class Changing(PythonFunctions):
         if isinstance(first, Bundle):
             return self._change_list(first, task, self._parts(results, operands)[1])
         nodes = self._operands(results, operands)
+        if nodes[0] in self._tuples:
+            raise ProblemError(
+                f"`{self._text(operands[0].span)}` is a list of Python's numbers, and what changes "
+                "it in place is another thing than for a tensor",
+                task.span,
+                fix="write `torch.tensor([…])` for a tensor, or make a new list with a new name",
+            )
         if writes_back and self.sharers.base(nodes[0]) == self.sharers.base(nodes[1]):
             return nodes[0]  # what is written back is there already
         since = len(self.graph)

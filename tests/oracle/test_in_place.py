@@ -184,6 +184,11 @@ def test_what_torch_refuses_is_refused_in_its_words_at_its_place(lines, place):
     assert said.partition(f"{place}: ")[2][:30] == done.error[:30]
 
 
+def test_a_list_of_numbers_is_not_changed_as_if_it_were_a_tensor():
+    with pytest.raises(ScenarioError, match="`b` is a list of Python's numbers"):
+        run_here("x = torch.ones(2, requires_grad=True)\na = [1., 2.]\nb = a\nb += [3., 4.]\n")
+
+
 def test_the_table_of_saved_values_is_what_torch_saves():
     assert text_of(table()) == PATH.read_text("utf-8")
 
