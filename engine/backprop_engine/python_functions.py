@@ -65,7 +65,7 @@ class PythonFunctions(Leaves):
             pending.append(Extreme(task))
             for one in reversed(task.arguments):
                 open_list(one, pending)
-        elif name in ("sum", _ROUNDED):
+        elif name in ("sum", "all", "any", _ROUNDED):
             raise _not_pythons(task)
         else:
             return False
@@ -185,5 +185,7 @@ def _not_pythons(call: syntax.Call) -> ProblemError:
     name = call.function
     message = f"`{name}` is Python's own here, and does not take this"
     if name == _ROUNDED:
-        message = "type Tensor doesn't define __round__ method"
+        message = (
+            "numbers that are written out are rounded: type Tensor doesn't define __round__ method"
+        )
     return ProblemError(message, call.span, fix=f"write `torch.{name}(…)`")

@@ -215,6 +215,8 @@ def test_what_python_or_torch_refuses_is_refused(line: str, kind: type[Exception
         ("y = math.exp(x[0]) * x[1]", "no gradient goes back through them; write `torch.exp"),
         ("y = (x // 2).sum()", "`floor_divide` has no derivative by `input`, which requires grad"),
         ("y = max(x, dim=0)", "`max` is Python's own here, and does not take this; write `torch."),
+        ("y = all(x > 2) * x.sum()", "`all` is Python's own here, and does not take this; write"),
+        ("y = round(x.sum().item())", "numbers that are written out are rounded"),
         ("y = x.tolist()", "write `.detach()`: the same numbers without a gradient"),
     ],
 )
