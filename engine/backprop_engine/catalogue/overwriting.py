@@ -7,6 +7,7 @@ functions/tensor.cpp) and `index_put`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,25 @@ def _index_put_grad_fn(application: Application) -> str:
 
 def _index_put_twin(a: Any, b: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
     made = a.clone()
-    made[torch_key(indices, items)] = b
+    made[torch_key(indices, items)] = b.to(made.dtype)
     return made
+
+
+def _all_written(
+    operands: list[Any], recorded: list[Any], attributes: Mapping[str, Any]
+) -> tuple[list[Any], Mapping[str, Any]]:
+    """Of several values for one element one is kept, and to torch's gradient each is.
+
+    "The behavior is undefined if indices contain duplicate elements": torch.Tensor.index_put_.
+    """
+    a, b, *indices = operands
+    key = key_of(a, tuple(indices), attributes["items"])
+    if not key.picks:
+        return operands, attributes
+    moved = np.zeros(shape_of(a))
+    change = np.subtract(b, recorded[1], dtype=float)
+    np.add.at(moved[key.view], key.arrays, change)
+    return [a, recorded[1] + key.of(moved), *indices], attributes
 
 
 def _copy(a: Any, b: Any) -> Any:
@@ -119,6 +137,7 @@ INDEX_PUT = Operation(
     notation="{a} with {b} at [{items}]",
     torch=lambda torch, a, b, *indices, items: _index_put_twin(a, b, *indices, items=items),
     grad_fn=_index_put_grad_fn,
+    differentiated_at=_all_written,
     words="a tensor with some elements written over, as `y[0] = v` does",
     functions=(),
     parameters=(Parameter("input"), Parameter("value")),

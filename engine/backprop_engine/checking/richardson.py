@@ -63,10 +63,9 @@ def slope(f: Function, size: float, reach: float = 1.0, roundings: int = 1) -> S
     """
     if not math.isfinite(f(0.0)):
         return Slope(math.nan, math.inf, NOT_FINITE)
-    trembling = _trembling(f, size, reach)
-    if trembling and _ROUNDOFF * reach >= 1.0:
+    if _ROUNDOFF * reach >= 1.0:
         return Slope(math.nan, math.inf, TOO_COARSE)
-    size = max(size, trembling)
+    size = max(size, _trembling(f, size, reach))
     best = Slope(math.nan, math.inf, NOT_FINITE_BESIDE)
     kink = Slope(math.nan, 0.0)
     for first_step in _first_steps(reach):

@@ -404,6 +404,8 @@ class _Reader:
         self._numbers.forget(names)
         around, self.statements = self.statements, []
         self._loops.append(loop)
+        for name in target_names(loop.target):
+            self._bind(name)
         for one in loop.body:
             self.read(one)
         self._loops.pop()

@@ -73,6 +73,31 @@ k, l = torch.where(m, 1, 0), torch.where(m, 1.0, 0)
 n, o = torch.where(m, i, 0), torch.where(i > 0, x, 1)
 (x * (a + e + g + k)).sum().backward()
 """,
+    "an index that names one element twice and is written to": """
+import torch
+x = torch.tensor([0.0, 2.0, 0.5, 1.0], requires_grad=True)
+a = x[torch.tensor([True, False, True, True])]
+a[[-2, -2]] += 0.5
+a[torch.tensor([2, 0])] = 3
+d = (a ** 2).sum()
+d.backward()
+""",
+    "terms that cancel on the way": """
+import torch
+z = torch.tensor([[1e20], [100.0], [-1e20], [0.5]], dtype=torch.float64, requires_grad=True)
+c = torch.tensor(1e-20, dtype=torch.float64) * z.clone()
+(z.sum() + c.mean()).backward()
+""",
+    "the target of a loop, after it": """
+import torch
+x = torch.tensor([2.0, 2.0, -1.0, 2.0], requires_grad=True)
+b = 0
+for i, (row, other) in enumerate(zip(x, x)):
+    b = b + row * other
+other = torch.tensor([1, 0, 1])
+k = other * 2
+row.backward(torch.ones_like(row))
+""",
 }
 
 _HEAD = """

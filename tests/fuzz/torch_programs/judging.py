@@ -31,6 +31,7 @@ class Outcome(StrEnum):
     """What came of a program."""
 
     AGREES = "agrees"
+    TIE = "differs where torch leaves it open, and that is told"
     TRAP = "agrees on a nan, which finite differences tell of"
     REFUSED = "refused by us"
     RAISES = "refused by both"
@@ -42,7 +43,13 @@ class Outcome(StrEnum):
     UNEXPLAINED = "refused without a fix"
 
 
-FINDINGS = frozenset(Outcome) - {Outcome.AGREES, Outcome.TRAP, Outcome.REFUSED, Outcome.RAISES}
+FINDINGS = frozenset(Outcome) - {
+    Outcome.AGREES,
+    Outcome.TRAP,
+    Outcome.TIE,
+    Outcome.REFUSED,
+    Outcome.RAISES,
+}
 
 _IN_PLACE = re.compile(r"[-+*/]=|_\(|\] *=")
 """A statement that may change a tensor."""
@@ -96,6 +103,8 @@ def compare(theirs: Theirs, ours: Ours, text: str) -> Verdict:
         told = ours.checked.complaints[0].message
         return Verdict(Outcome.TRACEBACK, _kind(told), told)
     kind, told = _differing(theirs, ours)
+    if kind and ours.checked.departures:
+        return Verdict(Outcome.TIE, _kind(ours.checked.departures[0].message), told)
     if kind:
         changes = ", where something is changed in place" if _IN_PLACE.search(text) else ""
         return Verdict(Outcome.WRONG, kind + changes, told)
@@ -151,7 +160,9 @@ def _pairs(
     if ours.oracle.report is not None:
         again = ours.oracle.report.values[node]
     if not isinstance(expected, Tensor):
-        return {"number": (value, value, expected)}
+        # A number that was taken out of a tensor has the tensor's digits.
+        digits = np.dtype(graph.dtype).type if isinstance(expected, float) else type(expected)
+        return {"number": (value, value, digits(expected))}
     requires_grad, dtype = bool(graph.requires_grad[node]), np.asarray(value).dtype
     grad, grad_again = (last.grads or {}).get(node), None
     if ours.oracle.report is not None:
