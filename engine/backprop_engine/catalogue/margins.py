@@ -31,14 +31,20 @@ from backprop_engine.operation import (
 from backprop_engine.values import shape_of, unbroadcast, where
 
 
-def _slope_rule(slope: Any, operand: int) -> Any:
-    """The rule of a loss by its operand, from the slope of each element's loss."""
+def _slope_rule(slope: Any, operand: int, *, is_gate: bool = False) -> Any:
+    """The rule of a loss by its operand, from the slope of each element's loss.
+
+    A gate that is shut sends 0, whatever comes; a slope of 0 times nan is nan.
+    """
 
     def rule(g: Any, _y: Any, *operands: Any, reduction: str, **settings: Any) -> Any:
         local = slope(*operands, **settings)
         shapes = [np.shape(one) for one in (local, *operands[:2])]
         local = np.broadcast_to(local, np.broadcast_shapes(*shapes))
-        return unbroadcast(spread(g, local, reduction) * local, shape_of(operands[operand]))
+        sent = spread(g, local, reduction) * local
+        if is_gate:
+            sent = where(local == 0, 0.0, sent)
+        return unbroadcast(sent, shape_of(operands[operand]))
 
     return rule
 
@@ -188,7 +194,7 @@ HINGE_EMBEDDING_LOSS = Operation(
     forward=_hinge_embedding,
     derivatives=(
         Derivative(
-            rule=_slope_rule(_hinge_embedding_slope, 0),
+            rule=_slope_rule(_hinge_embedding_slope, 0, is_gate=True),
             vjp=of_each("(1 where {b} = 1, −1 where {b} = −1 and {a} ≤ {margin}, else 0)"),
             words="Like pairs are drawn together; unlike ones are pushed apart up to the margin.",
         ),

@@ -28,7 +28,8 @@ def p_norm(a: Any, p: float, axes: tuple[int, ...], *, keepdim: bool) -> Any:
         return extreme(magnitudes, axis=axes, keepdims=keepdim)
     if p == 0:
         return np.sum(magnitudes != 0, axis=axes, keepdims=keepdim, dtype=magnitudes.dtype)
-    if p == 1:
+    is_alone = all(magnitudes.shape[axis] == 1 for axis in axes)
+    if p == 1 or is_alone:  # of one element torch takes the magnitude: no square overflows
         return np.sum(magnitudes, axis=axes, keepdims=keepdim)
     if p == 2:
         return np.sqrt(np.sum(np.square(magnitudes), axis=axes, keepdims=keepdim))

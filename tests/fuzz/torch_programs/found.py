@@ -98,6 +98,22 @@ other = torch.tensor([1, 0, 1])
 k = other * 2
 row.backward(torch.ones_like(row))
 """,
+    "the length of one large number": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[0.0], [-1e20], [88.0]], requires_grad=True)
+a = F.cosine_similarity(x, x) + F.normalize(x, dim=-1).sum(1)
+b = x.norm(dim=1) + torch.linalg.vector_norm(x, ord=3, dim=-1)
+(a.sum() + b.sum()).backward()
+""",
+    "a nan that a shut gate keeps away": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[float("-inf"), 1.0], [1e-45, float("nan")]], requires_grad=True)
+s = torch.tensor([[-1.0, 1.0], [-1.0, -1.0]])
+g = F.hinge_embedding_loss(x, s, reduction="none")
+(g ** 2).sum().backward()
+""",
 }
 
 _HEAD = """
