@@ -17,9 +17,9 @@ for name in ("NO_COLOR", "TEXTUAL_THEME", "TEXTUAL_COLOR_SYSTEM"):
 
 async def draw() -> str:
     """The screen as SVG, once torch has answered."""
-    from backprop_tui.app import DebuggerApp
-    from backprop_tui.glyphs import UNICODE
-    from backprop_tui.oracle.report import Starting
+    from backprop_tui.app.app import DebuggerApp
+    from backprop_tui.oracles.report import Starting
+    from backprop_tui.view.glyphs import UNICODE
 
     os.chdir(ROOT)  # the title bar shows the path as it was given
     app = DebuggerApp(Path("scenarios/basic.yaml"), glyphs=UNICODE)

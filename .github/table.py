@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backprop_engine.expressions import grammar
+from backprop_engine.grammar import table as grammar
 
 if __name__ == "__main__":
     path = Path(grammar.__file__).with_name(grammar.TABLE_FILE)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from backprop_engine import limits
 from backprop_engine.backward import backward
+from backprop_engine.basics import limits
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Derivative, Operation
 from backprop_engine.scenarios.loader import load
-from backprop_tui.commands import COMMANDS, key_name
+from backprop_tui.commands.table import COMMANDS, key_name
 from backprop_tui.headless.ops_output import markdown
 
 ROOT = Path(__file__).parents[1]

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.checking.differences import finite_differences
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load, parse_document
-from backprop_engine.source import ScenarioError, Source
 from backprop_tui.headless.check import Checked, check_scenario
-from backprop_tui.oracle.agreement import agreement
-from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.report import Ready
-from backprop_tui.oracle.symbolic.client import SymbolicOracle
-from backprop_tui.oracle.symbolic.report import IN_ARRAYS
+from backprop_tui.oracles.client import Oracle
+from backprop_tui.oracles.report import Ready
+from backprop_tui.oracles.sympy.client import SymbolicOracle
+from backprop_tui.oracles.sympy.report import IN_ARRAYS
+from backprop_tui.oracles.torch.agreement import agreement
 
 ROOT = Path(__file__).parents[1]
 GALLERY = sorted((ROOT / "scenarios" / "gallery").glob("*.yaml"))

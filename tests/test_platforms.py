@@ -20,7 +20,7 @@ for name in ("fork", "geteuid", "getuid", "getpgid", "killpg", "setsid", "sched_
 import backprop_engine, backprop_tui
 for package in (backprop_engine, backprop_tui):
     for one in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if one.name != "backprop_tui.terminal":  # on Windows Textual has another driver
+        if one.name != "backprop_tui.app.terminal":  # on Windows Textual has another driver
             importlib.import_module(one.name)
 sys.platform = "win32"
 """
@@ -59,7 +59,7 @@ def test_the_command_line_works_there(tmp_path) -> None:
 
 def test_a_childs_death_is_told_there_by_its_exit_code() -> None:
     code = (
-        "from backprop_tui.oracle.process import Child\n"
+        "from backprop_tui.oracles.process import Child\n"
         "child = Child('torch', 'Go on.', [sys.executable, '-c', 'raise SystemExit(1)'])\n"
         "print(child.converse('{}', 60).reason); child.end()"
     )
@@ -69,7 +69,8 @@ def test_a_childs_death_is_told_there_by_its_exit_code() -> None:
 
 def test_the_oracles_own_process_serves_there() -> None:
     code = (
-        "from backprop_tui.oracle import serving\nserving.run(lambda request: {'unavailable': 'x'})"
+        "from backprop_tui.oracles import serving\n"
+        "serving.run(lambda request: {'unavailable': 'x'})"
     )
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_POSIX + code],
@@ -84,7 +85,7 @@ def test_the_oracles_own_process_serves_there() -> None:
 
 
 def test_a_scenario_may_have_been_written_with_any_line_ends(tmp_path) -> None:
-    from backprop_engine.record import record
+    from backprop_engine.run.record import record
     from backprop_engine.scenarios.loader import load
 
     path = tmp_path / "dos.yaml"

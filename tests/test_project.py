@@ -166,7 +166,7 @@ def test_the_engine_imports_neither_the_screen_nor_an_oracle() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["backprop_tui.app", "backprop_tui.cli", "backprop_tui.__main__"]
+    "module", ["backprop_tui.app.app", "backprop_tui.cli", "backprop_tui.__main__"]
 )
 def test_the_program_starts_without_importing_an_oracle(module: str) -> None:
     loaded = modules_loaded_by(f"import {module}, sys; print(*sys.modules)")

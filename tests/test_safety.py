@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted([*(ROOT / "engine").rglob("*.py"), *(ROOT / "tui").rglob("*.py")])
 CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
 MODULES = {"pickle", "cPickle", "dill", "shelve", "marshal", "code", "codeop", "runpy", "yaml"}
-PROCESSES = {"oracle/process.py", "living_app.py"}
+PROCESSES = {"oracles/process.py", "app/editor.py"}
 """Where a process may be started, by a list of arguments: our modules, a person's editor."""
 
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backprop_engine.basics.values import Value, seen_in, settle, shape_of, unbroadcast
 from backprop_engine.budget import LimitError
 from backprop_engine.graph import Graph
-from backprop_engine.values import Value, seen_in, settle, shape_of, unbroadcast
 
 
 class Contribution(NamedTuple):

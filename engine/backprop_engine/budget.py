@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.limits import (
+from backprop_engine.basics.limits import (
     DEFAULT_GIGABYTES,
     DEFAULT_SECONDS,
     MAX_ELEMENTS,
@@ -24,9 +24,9 @@ from backprop_engine.limits import (
     SECONDS_VARIABLE,
     setting,
 )
+from backprop_engine.basics.source import ProblemError, Span
+from backprop_engine.basics.values import Shape, Value
 from backprop_engine.operation import OperandError
-from backprop_engine.source import ProblemError, Span
-from backprop_engine.values import Shape, Value
 
 _GIGABYTE: Final = 1e9
 _PORTION: Final = 4096

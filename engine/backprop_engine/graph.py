@@ -14,12 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.budget import Budget, LimitError, check_broadcast
-from backprop_engine.iterations import Iterations
-from backprop_engine.limits import MAX_OPERANDS
-from backprop_engine.operation import Application, OperandError, Operation, Rule, Sharing
-from backprop_engine.source import Span
-from backprop_engine.values import (
+from backprop_engine.basics.limits import MAX_OPERANDS
+from backprop_engine.basics.source import Span
+from backprop_engine.basics.values import (
     Dtype,
     Value,
     dtype_of,
@@ -30,6 +27,9 @@ from backprop_engine.values import (
     shape_of,
     wrapped,
 )
+from backprop_engine.budget import Budget, LimitError, check_broadcast
+from backprop_engine.loop_labels import Iterations
+from backprop_engine.operation import Application, OperandError, Operation, Rule, Sharing
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
 

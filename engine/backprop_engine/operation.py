@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from backprop_engine.source import Advice
-from backprop_engine.values import Shape, Value, dtype_of, evaluate, shape_of
+from backprop_engine.basics.source import Advice
+from backprop_engine.basics.values import Shape, Value, dtype_of, evaluate, shape_of
 
 Rule = Callable[..., Any]
 """`rule(upstream, output, *operands, **attributes)`: the contribution to one operand."""

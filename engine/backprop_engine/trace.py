@@ -16,11 +16,11 @@ from functools import cached_property
 
 import numpy as np
 
+from backprop_engine.basics.notation import constant_text
+from backprop_engine.basics.source import Source, Span
+from backprop_engine.basics.values import Value
 from backprop_engine.graph import Graph
-from backprop_engine.notation import constant_text
 from backprop_engine.operation import Operation
-from backprop_engine.source import Source, Span
-from backprop_engine.values import Value
 
 NO_NODE = -1
 

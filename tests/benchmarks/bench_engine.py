@@ -20,12 +20,12 @@ from tests.benchmarks.networks import (
     record_again,
 )
 
-from backprop_engine.record import Runner
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import Runner
 from backprop_engine.scenarios.loader import parse_document
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
-from backprop_tui.outline import draw_outline
-from backprop_tui.session import open_session
+from backprop_tui.session.outline import draw_outline
+from backprop_tui.session.session import open_session
 
 HERE = "tests.benchmarks.networks"
 

@@ -14,8 +14,8 @@ from tests.benchmarks.conftest import ROOT
 from tests.benchmarks.networks import built, chain, record_again
 
 from backprop_engine.trace import Trace
-from backprop_tui.app import DebuggerApp
-from backprop_tui.oracle.report import Failed
+from backprop_tui.app.app import DebuggerApp
+from backprop_tui.oracles.report import Failed
 
 HERE = Path(__file__).parent
 KEYS = 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import backprop_tui.app
-from backprop_tui.app import DebuggerApp
-from backprop_tui.oracle.report import Starting
+import backprop_tui.app.app
+from backprop_tui.app.app import DebuggerApp
+from backprop_tui.oracles.report import Starting
 
 BEAT = 0.005
 """Seconds between two looks at the clock."""
@@ -16,7 +16,7 @@ BEAT = 0.005
 class Heartbeat(DebuggerApp):
     """Notes the longest time in which the event loop did nothing for us."""
 
-    CSS_PATH = str(Path(backprop_tui.app.__file__).with_name("styles") / "backprop.tcss")
+    CSS_PATH = str(Path(backprop_tui.__file__).with_name("styles") / "backprop.tcss")
     worst = 0.0
     beats = 0
 

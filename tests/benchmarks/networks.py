@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import BINARY, FUNCTIONS
 from backprop_engine.graph import Graph
-from backprop_engine.record import Runner, recorded
+from backprop_engine.run.record import Runner, recorded
 from backprop_engine.scenarios.loader import parse_document
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 
 SIZES = (2, 16, 16, 1)

@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import torch
 
+from backprop_engine.basics.values import Dtype
 from backprop_engine.catalogue import BINARY, FUNCTIONS, PROPERTIES
-from backprop_engine.values import Dtype
 
 MODULES = ("", "nn.functional", "linalg", "special")
 """Where in torch our functions live; `masked.softmax` and `sparse.sum` are other functions."""

@@ -10,6 +10,7 @@ import torch
 from tests.catalogue.tracing import value_of
 from tests.catalogue.writing import Line
 
+from backprop_engine.basics.values import Value, settle, shape_of
 from backprop_engine.checking.compare import (
     Comparison,
     compare,
@@ -17,7 +18,6 @@ from backprop_engine.checking.compare import (
     recompute_output,
 )
 from backprop_engine.trace import Trace
-from backprop_engine.values import Value, settle, shape_of
 
 
 class Judge:

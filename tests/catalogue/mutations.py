@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.backward import backward
+from backprop_engine.basics.values import Value, shape_of, unbroadcast
 from backprop_engine.operation import Kind, Operation
 from backprop_engine.trace import Trace
-from backprop_engine.values import Value, shape_of, unbroadcast
 
 Wrong = Callable[[Any, Operation, int, tuple[Any, ...], Mapping[str, Any]], Any]
 """From what the right rule sends, the operation, the operand's position, the rule's arguments

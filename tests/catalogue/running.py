@@ -20,9 +20,9 @@ from tests.catalogue.judging import Judge
 from tests.catalogue.tracing import expressions, in_turn, seed_for, trace_of
 from tests.catalogue.writing import CannotWriteError, Line, Reason, spellings, write
 
+from backprop_engine.basics.source import ScenarioError
+from backprop_engine.basics.values import Dtype
 from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, PROPERTIES
-from backprop_engine.source import ScenarioError
-from backprop_engine.values import Dtype
 
 MOST: Mapping[Dtype, int] = {"float64": 12, "float32": 6}
 """Samples of one entry that are run; those of different form come first."""

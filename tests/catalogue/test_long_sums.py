@@ -9,12 +9,12 @@ import pytest
 from tests.catalogue.mutations import mutate, rerun
 from tests.catalogue.test_mutations import asked, is_caught
 
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
-from backprop_tui.oracle.agreement import agreement
+from backprop_tui.oracles.torch.agreement import agreement
 
 EQUAL = "{full: [4000, 1], fill: 0.1}"
 DRAWN = "{normal: [4000, 1], seed: 1}"

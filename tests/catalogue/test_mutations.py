@@ -18,16 +18,16 @@ from tests.catalogue.mutations import MUTATIONS, NotComputableError, mutate, pos
 from tests.catalogue.running import operations_of
 from tests.catalogue.tracing import narrowed, traced
 
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.operation import Operation
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
-from backprop_tui.oracle import child
-from backprop_tui.oracle.agreement import Agreement, agreement
-from backprop_tui.oracle.protocol import decode_report, encode_request
-from backprop_tui.oracle.report import TorchReport
+from backprop_tui.oracles.report import TorchReport
+from backprop_tui.oracles.torch import child
+from backprop_tui.oracles.torch.agreement import Agreement, agreement
+from backprop_tui.oracles.torch.protocol import decode_report, encode_request
 
 SAME = 1e-10
 """Of the largest number: a wrong rule that changes less is taken for a right one."""

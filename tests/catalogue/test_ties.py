@@ -8,14 +8,14 @@ import torch
 from tests.catalogue.mutations import mutate, rerun
 from tests.catalogue.test_mutations import asked, is_caught
 
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.checking.differences import finite_differences
 from backprop_engine.checking.richardson import KINK, TIE
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
-from backprop_tui.oracle.agreement import agreement
+from backprop_tui.oracles.torch.agreement import agreement
 
 
 def shorthand(text: str) -> Trace:

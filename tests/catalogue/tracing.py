@@ -12,14 +12,14 @@ import torch
 from tests.catalogue.database import DTYPES, Answer, full_name, run_by_torch, samples
 from tests.catalogue.writing import CannotWriteError, Line, spellings, write
 
-from backprop_engine.expressions.excerpt import whole
-from backprop_engine.expressions.parser import parse_program
-from backprop_engine.record import record
-from backprop_engine.scenarios.program import read_program
-from backprop_engine.scenarios.scenario import Backward, Input, Scenario
-from backprop_engine.source import ProblemError, ScenarioError, Source, Span
+from backprop_engine.basics.source import ProblemError, ScenarioError, Source, Span
+from backprop_engine.basics.values import Dtype, Value, settle
+from backprop_engine.grammar.excerpt import whole
+from backprop_engine.grammar.parser import parse_program
+from backprop_engine.program.scenario import Backward, Input, Scenario
+from backprop_engine.program.statements import read_program
+from backprop_engine.run.record import record
 from backprop_engine.trace import Trace
-from backprop_engine.values import Dtype, Value, settle
 
 _NOWHERE = Span(0, 0)
 

@@ -10,8 +10,8 @@ import pytest
 
 from backprop_tui.cli import main
 from backprop_tui.headless import run as headless
-from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.symbolic.client import SymbolicOracle
+from backprop_tui.oracles.client import Oracle
+from backprop_tui.oracles.sympy.client import SymbolicOracle
 
 
 @pytest.fixture(scope="session")

@@ -12,9 +12,9 @@ from backprop_engine import catalogue
 from backprop_engine.catalogue import OPERATIONS
 from backprop_tui.config.folders import config_file
 from backprop_tui.headless import run as headless
-from backprop_tui.library import bundled_scenarios
-from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.symbolic.client import SymbolicOracle
+from backprop_tui.opening.bundled import bundled_scenarios
+from backprop_tui.oracles.client import Oracle
+from backprop_tui.oracles.sympy.client import SymbolicOracle
 
 LECTURE = "x=2, y=x**2+3x+1"
 BASIC = "inputs: {x: 2}\ncompute: y = x**2 + 3x + 1\n"
@@ -268,7 +268,7 @@ def test_a_missing_torch_is_told_with_the_remedy(run_json, monkeypatch):
     dead_torch(
         monkeypatch,
         "import sys; sys.modules['torch'] = None\n"
-        "from backprop_tui.oracle.child import main; main()",
+        "from backprop_tui.oracles.torch.child import main; main()",
     )
     code, answers, _ = run_json("check", "--json", "-e", LECTURE, "-e", "x=3, y=x**2")
     assert code == 1

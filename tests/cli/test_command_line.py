@@ -82,7 +82,7 @@ def test_ctrl_c_while_torch_is_thinking_ends_both_processes(tmp_path):
     code = (
         "import sys\nfrom functools import partial\n"
         "from backprop_tui.headless import run as headless\nfrom backprop_tui.cli import main\n"
-        "from backprop_tui.oracle.client import Oracle\n"
+        "from backprop_tui.oracles.client import Oracle\n"
         'child = \'import os, time; print(os.getpid(), file=open("pid", "w")); time.sleep(600)\'\n'
         "headless.Oracle = partial(Oracle, command=[sys.executable, '-c', child])\n"
         "sys.exit(main(['check', '-e', 'x=1, y=x*x']))"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from backprop_engine.harmless import brief, printable
+from backprop_engine.basics.sanitised import brief, printable
+from backprop_engine.basics.source import ScenarioError
 from backprop_engine.scenarios.loader import load
-from backprop_engine.source import ScenarioError
 from backprop_tui.cli import main
 
 EVIL = "\x1b[31mred\x07 \u202eleft\u202c \u200bnothing [bold]loud[/] \x9b5m"
@@ -96,7 +96,7 @@ def refusal_of(path: str | Path) -> str:
 
 
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr("backprop_engine.scenarios.files.PIPE_SECONDS", 0.2)
+    monkeypatch.setattr("backprop_engine.scenarios.read_bytes.PIPE_SECONDS", 0.2)
     reading, writing = os.pipe()
     started = time.monotonic()
 
@@ -140,7 +140,7 @@ def test_a_pipe_that_takes_the_place_of_a_file_between_two_looks_is_not_waited_f
         os.mkfifo(path)
         return opened(name, *arguments)
 
-    monkeypatch.setattr("backprop_engine.scenarios.files.PIPE_SECONDS", 0.2)
+    monkeypatch.setattr("backprop_engine.scenarios.read_bytes.PIPE_SECONDS", 0.2)
     monkeypatch.setattr(os, "open", swapped)
     assert "has not ended in 0.2 s" in refusal_of(path)
 

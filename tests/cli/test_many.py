@@ -92,7 +92,7 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_no_process(scenario, tmp_path):
     texts = [BROKEN] * 2 + [BASIC.replace("3x", "sin(x)")] * 6
     names = [scenario(f"{at}.yaml", text) for at, text in enumerate(texts)]
     child = (
-        "import time\nfrom backprop_tui.oracle.serving import run\n"
+        "import time\nfrom backprop_tui.oracles.serving import run\n"
         "def answer(request):\n"
         "    if 'sin' in request['operations']: time.sleep(600)\n"
         "    return {'error': 'no'}\n"
@@ -100,7 +100,7 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_no_process(scenario, tmp_path):
     )
     code = (
         "import sys\nfrom functools import partial\nfrom backprop_tui.cli import main\n"
-        "from backprop_tui.headless import run\nfrom backprop_tui.oracle.client import Oracle\n"
+        "from backprop_tui.headless import run\nfrom backprop_tui.oracles.client import Oracle\n"
         "run.FEW, run.cores = 0, lambda: 2\n"
         f"run.Oracle = partial(Oracle, command=[sys.executable, '-c', {child!r}])\n"
         f"sys.exit(main(['check', '--json', '--no-symbolic', *{names!r}]))"

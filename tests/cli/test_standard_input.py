@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from backprop_tui import cli, standard_input
+from backprop_tui import cli
+from backprop_tui.opening import standard_input
 
 PROGRAM = """\
 import torch

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
+from backprop_engine.basics.source import Source
 from backprop_engine.checking.compare import worst_element
 from backprop_engine.checking.differences import FiniteDifference
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
 from backprop_tui.headless.telling import told, told_difference
 
 

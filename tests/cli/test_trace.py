@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from backprop_tui.cli import main
-from backprop_tui.library import bundled_scenarios
+from backprop_tui.opening.bundled import bundled_scenarios
 
 LECTURE = "x=2, y=x**2+3x+1"
 KEYS = {

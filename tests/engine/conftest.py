@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from backprop_engine.backward import backward
+from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype, settle, shape_of
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Kind, Operation, Rounding
-from backprop_engine.values import UNIT_ROUNDOFF, Dtype, settle, shape_of
 
 
 @dataclass(frozen=True)

@@ -12,20 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_engine.autopsy.births import (
+from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.reading.autopsy.births import (
     Place,
     births,
     broadcasts_to,
     is_by_element,
     is_spoilt,
 )
-from backprop_engine.autopsy.figures import figures
-from backprop_engine.autopsy.flow import causes, event_of
-from backprop_engine.autopsy.report import as_record, autopsy, autopsy_lines, event_text
-from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.record import record
+from backprop_engine.reading.autopsy.figures import figures
+from backprop_engine.reading.autopsy.flow import causes, event_of
+from backprop_engine.reading.autopsy.report import as_record, autopsy, autopsy_lines, event_text
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
-from backprop_engine.source import ScenarioError, Source
 
 
 def traced(text):
@@ -393,6 +393,6 @@ def test_what_a_nan_among_numbers_makes_nan_is_not_compared_by_elements(monkeypa
         return is_by_element(graph, node)
 
     trace = traced("x=-1, w=2, h=log(x), for i in range(50): h = h*w + 1, y=h")
-    monkeypatch.setattr("backprop_engine.autopsy.births.is_by_element", counting)
+    monkeypatch.setattr("backprop_engine.reading.autopsy.births.is_by_element", counting)
     assert [one.place for one in births(trace)] == [Place.FORWARD]
     assert len(compared) == 1

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_engine.basics.source import Source
 from backprop_engine.checking.compare import (
     compare,
     recompute_contribution,
@@ -16,9 +17,8 @@ from backprop_engine.checking.compare import (
     roundoff,
     ulp_distance,
 )
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 

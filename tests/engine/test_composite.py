@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.composite import (
+from backprop_engine.reading.opened import (
     RESULT,
     compare_sent,
     composite_text,
@@ -16,9 +17,8 @@ from backprop_engine.composite import (
     seeding_pass,
     why_closed,
 )
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import PassKind
 
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from backprop_engine.backward import backward
+from backprop_engine.basics.notation import plain
+from backprop_engine.basics.source import Source
+from backprop_engine.basics.values import settle, shape_of
 from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS
-from backprop_engine.explain import explain
 from backprop_engine.graph import Graph
-from backprop_engine.notation import plain
 from backprop_engine.operation import OPERAND_LETTERS, Kind, Rounding
-from backprop_engine.record import record
+from backprop_engine.reading.explain import explain
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
-from backprop_engine.values import settle, shape_of
 
 
 def drawn(*shape: int, seed: int = 5) -> Any:

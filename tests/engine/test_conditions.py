@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_engine.basics.source import ProblemError, Source
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.columns import OF_ONE_NUMBER, columns_of
-from backprop_engine.conditions import HELP, MEANINGS, compile_condition, holds, quantity
 from backprop_engine.operation import OperandError
-from backprop_engine.record import record
+from backprop_engine.reading.conditions import HELP, MEANINGS, compile_condition, holds, quantity
+from backprop_engine.reading.formula_columns import OF_ONE_NUMBER, columns_of
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import ProblemError, Source
 from backprop_engine.trace import StepKind
 
 

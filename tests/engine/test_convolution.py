@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype
 from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.operation import Kind
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import ScenarioError, Source
-from backprop_engine.values import UNIT_ROUNDOFF, Dtype
 
 
 def drawn(*shape: int, seed: int = 5) -> Any:

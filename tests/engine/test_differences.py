@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from backprop_engine import catalogue
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.checking import differences, tape
 from backprop_engine.checking.differences import FiniteDifference, finite_differences
@@ -21,9 +22,8 @@ from backprop_engine.checking.richardson import (
     TOO_COARSE,
     slope,
 )
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 
 

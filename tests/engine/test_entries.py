@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import sympy
 
+from backprop_engine.basics.notation import plain
+from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.basics.values import Value, evaluate, settle, unbroadcast
 from backprop_engine.catalogue import BINARY, FUNCTIONS, GROUPS, INVERT, OPERATIONS
 from backprop_engine.checking.differences import finite_differences
-from backprop_engine.notation import plain
 from backprop_engine.operation import Kind, Operation, fill
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
-from backprop_engine.values import Value, evaluate, settle, unbroadcast
 
 POINTS = ((0.3, 0.6, 0.7), (0.75, 0.25, 0.4), (-0.6, 1.5, 0.2), (1.75, -2.5, 1.2), (4.0, 3.0, -0.5))
 """Three operands; no kink and no tie is among them."""

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine import notation
+from backprop_engine.basics import notation
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.explain import Explanation, explain, expression
-from backprop_engine.record import record
+from backprop_engine.reading.explain import Explanation, explain, expression
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import StepKind, Trace
 
 

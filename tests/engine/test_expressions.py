@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.expressions import syntax
-from backprop_engine.expressions.excerpt import whole
-from backprop_engine.expressions.parser import parse_expression, parse_program
-from backprop_engine.expressions.syntax import Assignment, Expression, postorder
-from backprop_engine.source import ProblemError, Source
+from backprop_engine.basics.source import ProblemError, Source
+from backprop_engine.grammar import syntax
+from backprop_engine.grammar.excerpt import whole
+from backprop_engine.grammar.parser import parse_expression, parse_program
+from backprop_engine.grammar.syntax import Assignment, Expression, postorder
 
 PYTHON_SIGNS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.MatMult: "@", ast.Pow: "**",

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from backprop_engine.expressions import grammar, parser
-from backprop_engine.expressions.excerpt import whole
-from backprop_engine.expressions.parser import parse_program
-from backprop_engine.source import ProblemError, Source
+from backprop_engine.basics.source import ProblemError, Source
+from backprop_engine.grammar import parser
+from backprop_engine.grammar import table as grammar
+from backprop_engine.grammar.excerpt import whole
+from backprop_engine.grammar.parser import parse_program
 
 TEXTS = [
     "y = 3x**2 + 2(x + 1)(x - 1)[0]",

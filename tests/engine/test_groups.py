@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
-from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
 
 X = "x=[3, 1, 2, 4], "

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.random import PCG64, Generator
 
+from backprop_engine.basics.source import Source
+from backprop_engine.program.scenario import Input
 from backprop_engine.scenarios.loader import parse_document
-from backprop_engine.scenarios.scenario import Input
-from backprop_engine.source import Source
 
 
 def read(spec: str, dtype: str = "float64") -> Input:

@@ -7,12 +7,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from backprop_engine import limits, record
 from backprop_engine.backward import bytes_of_pass
+from backprop_engine.basics import limits
+from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.budget import Budget, LimitError
-from backprop_engine.record import record as run
+from backprop_engine.run import record
+from backprop_engine.run.record import record as run
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
-from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
 
 LARGE = "n=torch.ones(50000), c=torch.ones(50000, 1), "
@@ -222,11 +223,11 @@ def test_a_document_and_a_program_have_a_length(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ScenarioError, match="at most 10 keys and values"):
         parse_document(Source("lesson.yaml", "inputs: {x: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}"))
 
-    monkeypatch.setattr("backprop_engine.expressions.lexer.MAX_TOKENS", 10)
+    monkeypatch.setattr("backprop_engine.grammar.lexer.MAX_TOKENS", 10)
     assert "words, numbers and signs" in refusal_of("x=2, y=x+x+x+x+x+x")
 
 
 def test_a_graph_has_a_number_of_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backprop_engine.evaluate.MAX_NODES", 4)
+    monkeypatch.setattr("backprop_engine.run.evaluate.MAX_NODES", 4)
 
     assert "at most 4 nodes" in refusal_of("x=2, a=x*x*x, b=a*a*a, y=a*b")

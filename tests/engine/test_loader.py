@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backprop_engine.expressions.syntax import Assignment, Binary, Call, postorder
+from backprop_engine.basics.source import Source
+from backprop_engine.grammar.syntax import Assignment, Binary, Call, postorder
+from backprop_engine.program.scenario import Backward, Scenario, ZeroGrad
 from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand
-from backprop_engine.scenarios.scenario import Backward, Scenario, ZeroGrad
-from backprop_engine.source import Source
 
 PROGRAM = "inputs: {x: 2, W: [[1, 2], [3, 4]]}\ncompute: |\n  h = x**2\n  h = 3h\n  y = h.sum()\n"
 

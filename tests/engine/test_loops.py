@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine import loops
-from backprop_engine.explain import explain
-from backprop_engine.record import record
+from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.reading.explain import explain
+from backprop_engine.run import loops
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
 
 WRITTEN_OUT = {

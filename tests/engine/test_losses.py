@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype
 from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.operation import Kind, OperandError
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import ScenarioError, Source
-from backprop_engine.values import UNIT_ROUNDOFF, Dtype
 
 random = np.random.default_rng(3)
 VECTOR = [0.3, -1.2, 2.0]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from backprop_engine.basics.source import Source
 from backprop_engine.checking import narrow
 from backprop_engine.checking.narrow import not_finite_in_float32
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 
 

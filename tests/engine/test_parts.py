@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import sympy
 
+from backprop_engine.basics.source import Source
+from backprop_engine.basics.values import settle
 from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.operation import OPERAND_LETTERS
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_engine.values import settle
 
 VECTOR = [0.3, -1.2, 2.0]
 MATRIX = [[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]]

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backprop_engine.basics.source import Source
 from backprop_engine.checking.compare import compare
-from backprop_engine.paths.edges import edges_to, size
-from backprop_engine.paths.origin import find_origin, share_of
-from backprop_engine.record import record
+from backprop_engine.reading.paths.edges import edges_to, size
+from backprop_engine.reading.paths.origin import find_origin, share_of
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
-from backprop_engine.source import Source
 
 SCENARIOS = File(__file__).parents[2] / "scenarios"
 

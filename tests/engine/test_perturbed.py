@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype, Value
 from backprop_engine.checking.perturbed import sensitivity
-from backprop_engine.values import UNIT_ROUNDOFF, Dtype, Value
 
 DTYPES: tuple[Dtype, ...] = ("float64", "float32")
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from backprop_engine.expressions.excerpt import align
-from backprop_engine.expressions.syntax import Assignment, Binary, Name, Number, postorder
+from backprop_engine.basics.source import ScenarioError, Source, Span
+from backprop_engine.grammar.excerpt import align
+from backprop_engine.grammar.syntax import Assignment, Binary, Name, Number, postorder
 from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand
 from backprop_engine.scenarios.yaml_document import Scalar, Table, read_document
-from backprop_engine.source import ScenarioError, Source, Span
 
 FORMS = {
     "one line": "compute: y = x**2 + 3x\n",

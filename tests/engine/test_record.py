@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from backprop_engine.backward import backward
+from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.basics.values import Value
 from backprop_engine.budget import StoppedError
-from backprop_engine.record import Runner, record
+from backprop_engine.run.record import Runner, record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import PassKind, StepKind, Trace
-from backprop_engine.values import Value
 
 
 def shorthand(text: str) -> Trace:

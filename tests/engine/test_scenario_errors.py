@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.program.scenario import Scenario
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand, parse_snippet
-from backprop_engine.scenarios.scenario import Scenario
-from backprop_engine.source import ScenarioError, Source
 
 SHORTHAND = "<-e>"
 FILE = "lesson.yaml"

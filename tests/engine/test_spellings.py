@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.catalogue import FUNCTIONS, OPERATIONS
 from backprop_engine.operation import Kind
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
 
 

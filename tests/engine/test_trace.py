@@ -7,9 +7,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import PassKind, StepKind, Trace
 
 ATOMS = ("a", "b", "c", "2", "0.5")

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.explain import explain
-from backprop_engine.record import record
+from backprop_engine.reading.explain import explain
+from backprop_engine.reading.latex import as_latex, as_markdown, latex
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load, parse_shorthand
-from backprop_engine.source import Source
-from backprop_engine.typeset import as_latex, as_markdown, latex
 
 BASIC = "x=2, y=x**2+3x+1"
 

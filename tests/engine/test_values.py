@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from backprop_engine.values import where
+from backprop_engine.basics.values import where
 
 
 @given(st.data(), st.sampled_from(["f4", "f8"]), arrays.array_shapes(min_dims=1, max_dims=3))

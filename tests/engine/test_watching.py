@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import ProblemError, Source
+from backprop_engine.reading.watches import change_candidates, compile_watch, watched
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import ProblemError, Source
-from backprop_engine.watching import change_candidates, compile_watch, watched
 
 
 def recorded(text):

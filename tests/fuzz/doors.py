@@ -10,20 +10,20 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from backprop_engine.conditions import compile_condition
+from backprop_engine.basics.source import ProblemError, ScenarioError, Source
 from backprop_engine.operation import OperandError
-from backprop_engine.record import record
+from backprop_engine.program.scenario import Scenario
+from backprop_engine.reading.conditions import compile_condition
+from backprop_engine.reading.watches import compile_watch
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
-from backprop_engine.scenarios.scenario import Scenario
-from backprop_engine.source import ProblemError, ScenarioError, Source
 from backprop_engine.trace import Trace
-from backprop_engine.watching import compile_watch
 from backprop_tui.config.settings import parse_settings
 from backprop_tui.memory.layout import read
-from backprop_tui.navigation.query import compile_query, is_condition, text_query
-from backprop_tui.oracle.client import NO_ANSWER
-from backprop_tui.oracle.protocol import decode_report
-from backprop_tui.whatif.reading import parse_edit
+from backprop_tui.oracles.client import NO_ANSWER
+from backprop_tui.oracles.torch.protocol import decode_report
+from backprop_tui.session.search.query import compile_query, is_condition, text_query
+from backprop_tui.session.whatif.parsing import parse_edit
 
 REFUSED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 """What the keeper takes for a file that memory has not written."""

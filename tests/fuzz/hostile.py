@@ -19,17 +19,25 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.backward import backward, contribution
+from backprop_engine.basics.source import ScenarioError
+from backprop_engine.basics.values import (
+    Dtype,
+    Value,
+    dtype_of,
+    full_like,
+    is_float,
+    settle,
+    shape_of,
+)
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.checking.compare import recompute_contribution, recompute_output
 from backprop_engine.checking.differences import finite_differences
-from backprop_engine.composite import composite_text, open_composite, seeding_pass
-from backprop_engine.explain import explain
 from backprop_engine.graph import Graph
 from backprop_engine.operation import REQUIRED, Kind, OperandError, Operation, Parameter
-from backprop_engine.record import recorded
-from backprop_engine.source import ScenarioError
-from backprop_engine.values import Dtype, Value, dtype_of, full_like, is_float, settle, shape_of
+from backprop_engine.reading.explain import explain
+from backprop_engine.reading.opened import composite_text, open_composite, seeding_pass
+from backprop_engine.run.record import recorded
 
 SHAPES = [
     (), (0,), (1,), (2,), (3,), (2, 2), (2, 3), (3, 3), (0, 3), (2, 0), (0, 0), (1, 1), (1, 2, 3),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from tests.fuzz.hostile import faults
 
+from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.catalogue import GROUPS
 from backprop_engine.operation import Derivative, Operation
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import ScenarioError, Source
 
 COUNT = 12
 """Applications of each operation: a second or two for all of them."""
@@ -58,7 +58,7 @@ def test_a_derivative_that_fails_all_the_same_is_told_at_its_operation(monkeypat
         torch=lambda torch, a: a,
         grad_fn="ExpBackward0",
     )
-    monkeypatch.setattr("backprop_engine.calls.FUNCTIONS", {"exp": (odd,)})
+    monkeypatch.setattr("backprop_engine.program.resolving.FUNCTIONS", {"exp": (odd,)})
     with pytest.raises(ScenarioError) as caught:
         record(parse_shorthand(Source("<-e>", "x=[1, 2], h=exp(x), y=h*h, y.backward(x)")))
     assert caught.value.render().startswith(

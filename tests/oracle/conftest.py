@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from backprop_tui.oracle.client import Oracle
+from backprop_tui.oracles.client import Oracle
 
 
 @pytest.fixture(autouse=True)

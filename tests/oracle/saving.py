@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from backprop_engine.basics.source import Source
+from backprop_engine.basics.values import is_float
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.catalogue.overwriting import OVERWRITING
 from backprop_engine.catalogue.saved import PATH, Row, text_of
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OPERAND_LETTERS, Operation, Sharing
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_engine.values import is_float
 
 MORE = (
     "x=[1,2], n=[1,3], y=x**n + 2**x + x**2 + x**0.5 + x**3, z=y.sum()",

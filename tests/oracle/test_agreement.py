@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from backprop_engine import catalogue
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.operation import Operation
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
-from backprop_tui.oracle.agreement import Agreement, agreement
-from backprop_tui.oracle.report import Ready
+from backprop_tui.oracles.report import Ready
+from backprop_tui.oracles.torch.agreement import Agreement, agreement
 
 
 def shorthand(text: str) -> Trace:

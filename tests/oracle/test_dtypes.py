@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.oracle.test_pasting import array, run_by_python, run_here
 
-from backprop_engine.source import ScenarioError
+from backprop_engine.basics.source import ScenarioError
 
 SAME = {
     "an overflow in a branch that is not taken": """

@@ -6,15 +6,15 @@ import json
 
 import pytest
 
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
-from backprop_tui.oracle import child
-from backprop_tui.oracle.agreement import agreement
-from backprop_tui.oracle.protocol import decode_report, encode_request
-from backprop_tui.oracle.report import TorchReport
+from backprop_tui.oracles.report import TorchReport
+from backprop_tui.oracles.torch import child
+from backprop_tui.oracles.torch.agreement import agreement
+from backprop_tui.oracles.torch.protocol import decode_report, encode_request
 
 EXAMPLES = {name: one.example for name, one in OPERATIONS.items() if one.example}
 

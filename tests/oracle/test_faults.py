@@ -10,12 +10,12 @@ import time
 
 import pytest
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_tui.oracle import client, process
-from backprop_tui.oracle.client import CHILD, Oracle
-from backprop_tui.oracle.report import Failed, Ready
+from backprop_tui.oracles import client, process
+from backprop_tui.oracles.client import CHILD, Oracle
+from backprop_tui.oracles.report import Failed, Ready
 
 TRACE = record(parse_shorthand(Source("<-e>", "x=2, y=x**2")))
 
@@ -36,7 +36,7 @@ def failure(code: str, *, time_limit: float = 60) -> Failed:
 def test_a_missing_torch_is_named_with_the_remedy():
     answer = failure(
         "import sys; sys.modules['torch'] = None\n"
-        "from backprop_tui.oracle.child import main; main()"
+        "from backprop_tui.oracles.torch.child import main; main()"
     )
     assert "cannot be imported" in answer.reason
     assert "pip install torch" in answer.remedy
@@ -46,7 +46,7 @@ def test_a_torch_that_breaks_on_import_is_told_in_its_own_words(tmp_path):
     (tmp_path / "torch.py").write_text("raise OSError('libtorch.so: wrong ELF class')")
     answer = failure(
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from backprop_tui.oracle.child import main; main()"
+        "from backprop_tui.oracles.torch.child import main; main()"
     )
     assert "wrong ELF class" in answer.reason
 
@@ -157,7 +157,7 @@ def test_after_a_death_the_next_question_gets_a_new_child(tmp_path):
     code = (
         f"import pathlib, sys\nmarker = pathlib.Path({str(marker)!r})\n"
         "if not marker.exists():\n    marker.touch(); sys.exit(7)\n"
-        "from backprop_tui.oracle.child import main; main()"
+        "from backprop_tui.oracles.torch.child import main; main()"
     )
     with Oracle(command=python(code)) as oracle:
         assert isinstance(oracle.ask(TRACE), Failed)
@@ -181,7 +181,7 @@ def test_what_a_library_prints_does_not_get_between_the_answers(tmp_path):
     (tmp_path / "torch.py").write_text("print('welcome to torch')\nraise ImportError('gone')")
     answer = failure(
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
-        "from backprop_tui.oracle.child import main; main()"
+        "from backprop_tui.oracles.torch.child import main; main()"
     )
     assert "gone" in answer.reason
 
@@ -189,7 +189,7 @@ def test_what_a_library_prints_does_not_get_between_the_answers(tmp_path):
 def test_our_process_never_imports_torch():
     code = (
         "import sys, backprop_tui.headless.check, backprop_tui.headless.run\n"
-        "import backprop_tui.oracle.agreement\n"
+        "import backprop_tui.oracles.torch.agreement\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run(python(code), timeout=60).returncode == 0
@@ -212,7 +212,7 @@ def test_a_reply_that_never_ends_is_cut_off(monkeypatch):
 
 def test_what_comes_after_a_reply_spoils_no_later_one():
     code = (
-        "import sys\nfrom backprop_tui.oracle import serving\n"
+        "import sys\nfrom backprop_tui.oracles import serving\n"
         "def answer(request):\n    replies.write('and another thing\\n'); return {'error': 'no'}\n"
         "replies = sys.stdout\nserving.serve(answer, sys.stdin, replies)"
     )
@@ -224,7 +224,7 @@ def test_what_comes_after_a_reply_spoils_no_later_one():
 @pytest.mark.skipif(sys.platform != "linux", reason="the system has to keep to the limit")
 def test_running_out_of_memory_is_told_and_the_process_lives_on():
     code = (
-        "import resource\nfrom backprop_tui.oracle import serving\n"
+        "import resource\nfrom backprop_tui.oracles import serving\n"
         "resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))\n"
         "def answer(request):\n"
         "    if request['request'] == 1: bytearray(2**30)\n"
@@ -239,7 +239,8 @@ def test_running_out_of_memory_is_told_and_the_process_lives_on():
 
 def test_torchs_own_word_for_too_little_memory_is_understood():
     code = (
-        "import resource\nfrom backprop_tui.oracle import child, serving\n"
+        "import resource\nfrom backprop_tui.oracles import serving\n"
+        "from backprop_tui.oracles.torch import child\n"
         "def rebuild(program, request):\n"
         "    limit = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "    resource.setrlimit(resource.RLIMIT_AS, (limit + 2**28, limit + 2**28))\n"

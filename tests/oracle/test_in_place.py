@@ -11,15 +11,15 @@ import torch
 from tests.oracle.in_place_programs import HEAD, LEAVES, Program, program
 from tests.oracle.saving import EXAMPLES, MORE, enumerated, table
 
+from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.catalogue.saved import PATH, text_of
-from backprop_engine.record import record
+from backprop_engine.run.record import record
+from backprop_engine.run.sharing import Sharers
 from backprop_engine.scenarios.loader import parse_shorthand, parse_snippet
-from backprop_engine.sharing import Sharers
-from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
-from backprop_tui.oracle.agreement import agreement
-from backprop_tui.oracle.report import Ready
+from backprop_tui.oracles.report import Ready
+from backprop_tui.oracles.torch.agreement import agreement
 
 NOT_TOLD = (
     "requires grad, and changing it in place is not supported",  # inside of `no_grad`

@@ -16,7 +16,7 @@ PATIENCE = 30
 # A child that serves as the real ones do, and computes for ever.
 BUSY = """
 import os, pathlib, sys
-from backprop_tui.oracle.serving import run
+from backprop_tui.oracles.serving import run
 def answer(request):
     pathlib.Path("child").write_text(str(os.getpid()) + chr(10))
     {computation}
@@ -28,10 +28,10 @@ IN_C = "import re; re.match('(a*)*b', 'a' * 60)"
 
 PARENT = """
 import sys
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_tui.oracle.client import Oracle
+from backprop_engine.basics.source import Source
+from backprop_tui.oracles.client import Oracle
 trace = record(parse_shorthand(Source("<-e>", "x=2, y=x**2")))
 Oracle(command=[sys.executable, "-c", {child!r}]).ask(trace)
 """

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.basics.values import Dtype
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
-from backprop_engine.source import ScenarioError, Source
 from backprop_engine.trace import Trace
-from backprop_engine.values import Dtype
-from backprop_tui.oracle.agreement import agreement
-from backprop_tui.oracle.report import Ready
+from backprop_tui.oracles.report import Ready
+from backprop_tui.oracles.torch.agreement import agreement
 
 PROGRAMS = {
     "the guide's two examples": """

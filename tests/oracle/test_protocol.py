@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from backprop_tui.oracle.columns import (
+from backprop_tui.oracles.torch.columns import (
     Column,
     Entries,
     Gathering,
@@ -17,7 +17,7 @@ from backprop_tui.oracle.columns import (
     decode_value,
     encode_value,
 )
-from backprop_tui.oracle.protocol import (
+from backprop_tui.oracles.torch.protocol import (
     cleared_grads,
     decode_attribute,
     encode_attribute,

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from tests.oracle.test_pasting import array, run_by_python, run_here
 
+from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.graph import RecomputingError
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import ScenarioError, Source
-from backprop_tui.oracle.agreement import agreement
-from backprop_tui.oracle.report import Ready
+from backprop_tui.oracles.report import Ready
+from backprop_tui.oracles.torch.agreement import agreement
 
 PROGRAMS = {
     "Python's sum goes along the first axis": """

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backprop_engine.basics.source import Source
 from backprop_engine.budget import LimitError
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.operation import OperandError, Operation
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui.headless import check as checking
 from backprop_tui.headless import run as headless
-from backprop_tui.oracle import child
-from backprop_tui.oracle.client import TORCH, Subject, answer_in, no_answer
-from backprop_tui.oracle.serving import Answer, reply_to
-from backprop_tui.oracle.symbolic import child as symbolic_child
-from backprop_tui.oracle.symbolic.client import FIGURES
-from backprop_tui.oracle.symbolic.protocol import not_applicable
-from backprop_tui.oracle.symbolic.replies import TOO_DEEP
+from backprop_tui.oracles.client import TORCH, Subject, answer_in, no_answer
+from backprop_tui.oracles.serving import Answer, reply_to
+from backprop_tui.oracles.sympy import child as symbolic_child
+from backprop_tui.oracles.sympy.client import FIGURES
+from backprop_tui.oracles.sympy.protocol import not_applicable
+from backprop_tui.oracles.sympy.replies import TOO_DEEP
+from backprop_tui.oracles.torch import child
 
 EXAMPLES = {name: one.example for name, one in OPERATIONS.items() if one.example}
 RAISED = (

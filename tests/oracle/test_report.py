@@ -10,15 +10,15 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import Trace
-from backprop_tui.oracle import child
-from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.protocol import decode_report, encode_request
-from backprop_tui.oracle.report import Ready, TorchReport
+from backprop_tui.oracles.client import Oracle
+from backprop_tui.oracles.report import Ready, TorchReport
+from backprop_tui.oracles.torch import child
+from backprop_tui.oracles.torch.protocol import decode_report, encode_request
 
 
 def shorthand(text: str) -> Trace:

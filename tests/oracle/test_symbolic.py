@@ -12,21 +12,21 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.checking.functional import functional_of
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import Source
-from backprop_tui.oracle.report import Failed, Ready
-from backprop_tui.oracle.symbolic import child, formula
-from backprop_tui.oracle.symbolic.judgement import gradient_of, symbolic_gradients
-from backprop_tui.oracle.symbolic.protocol import (
+from backprop_tui.oracles.report import Failed, Ready
+from backprop_tui.oracles.sympy import child, formula
+from backprop_tui.oracles.sympy.judgement import gradient_of, symbolic_gradients
+from backprop_tui.oracles.sympy.protocol import (
     SIZE_LIMIT,
     decode_symbolic,
     encode_symbolic,
     not_applicable,
 )
-from backprop_tui.oracle.symbolic.written import written
+from backprop_tui.oracles.sympy.written import written
 
 
 def shorthand(text):

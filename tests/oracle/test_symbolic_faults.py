@@ -8,15 +8,15 @@ import sys
 
 import pytest
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_tui.oracle.report import Failed, Ready
-from backprop_tui.oracle.symbolic.client import CHILD, SymbolicOracle
-from backprop_tui.oracle.symbolic.report import NotApplicable
+from backprop_tui.oracles.report import Failed, Ready
+from backprop_tui.oracles.sympy.client import CHILD, SymbolicOracle
+from backprop_tui.oracles.sympy.report import NotApplicable
 
 TRACE = record(parse_shorthand(Source("<-e>", "x=2, y=x**2")))
-SERVE = "from backprop_tui.oracle.symbolic.child import main; main()"
+SERVE = "from backprop_tui.oracles.sympy.child import main; main()"
 
 
 def python(code: str) -> list[str]:
@@ -119,7 +119,7 @@ def test_the_child_ends_when_nobody_asks_any_more():
 def test_our_process_never_imports_sympy():
     code = (
         "import sys, backprop_tui.headless.check, backprop_tui.headless.run\n"
-        "import backprop_tui.oracle.symbolic.client, backprop_tui.oracle.symbolic.replies\n"
+        "import backprop_tui.oracles.sympy.client, backprop_tui.oracles.sympy.replies\n"
         "sys.exit('sympy' in sys.modules)"
     )
     assert subprocess.run(python(code), timeout=60).returncode == 0

@@ -12,13 +12,13 @@ from types import ModuleType
 import pytest
 import torch
 
+from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.catalogue import FUNCTIONS, PROPERTIES
-from backprop_engine.modules import MODULES
-from backprop_engine.record import record
-from backprop_engine.scenarios import torch_names
+from backprop_engine.program import torch_names
+from backprop_engine.program.nn_modules import MODULES
+from backprop_engine.program.unsupported import NEAREST
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_snippet
-from backprop_engine.scenarios.refused import NEAREST
-from backprop_engine.source import ScenarioError, Source
 
 FILE = Path(torch_names.__file__).with_name("torch_names.txt")
 

@@ -11,9 +11,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document
-from backprop_engine.source import Source
 from backprop_engine.trace import StepKind
 
 SHAPES = ((), (3,), (2, 3))

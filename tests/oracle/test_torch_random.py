@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.scenarios.torch_random import Stream
-from backprop_engine.values import Dtype
+from backprop_engine.basics.values import Dtype
+from backprop_engine.program.torch_random import Stream
 
 DTYPES: dict[Dtype, torch.dtype] = {"float64": torch.float64, "float32": torch.float32}
 SEEDS = st.integers(0, 2**64 - 1)

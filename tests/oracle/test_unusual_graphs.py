@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_snippet
-from backprop_engine.source import Source
-from backprop_tui.oracle.agreement import agreement
-from backprop_tui.oracle.report import Ready
+from backprop_tui.oracles.report import Ready
+from backprop_tui.oracles.torch.agreement import agreement
 
 PROGRAMS = {
     "a view of a leaf under no_grad": """

@@ -33,20 +33,20 @@ from textual._context import active_app
 from textual.pilot import Pilot
 
 from backprop_engine.trace import Trace
-from backprop_tui.app import DebuggerApp
-from backprop_tui.glyphs import UNICODE, Glyphs
-from backprop_tui.opening import Target
-from backprop_tui.oracle.answering import LOG
-from backprop_tui.oracle.report import Failed, Ready, TorchReport
-from backprop_tui.oracle.symbolic.protocol import not_applicable
-from backprop_tui.oracle.symbolic.report import (
+from backprop_tui.app.app import DebuggerApp
+from backprop_tui.app.oracle_desk import AsksSympy, AsksTorch
+from backprop_tui.opening.targets import Target
+from backprop_tui.oracles.answering import LOG
+from backprop_tui.oracles.report import Failed, Ready, TorchReport
+from backprop_tui.oracles.sympy.protocol import not_applicable
+from backprop_tui.oracles.sympy.report import (
     Function,
     Mathematics,
     Partial,
     SymbolicAnswer,
     SymbolicReport,
 )
-from backprop_tui.oracle_app import AsksSympy, AsksTorch
+from backprop_tui.view.glyphs import UNICODE, Glyphs
 
 LESSONS = Path(__file__).parent / "lessons"
 
@@ -186,7 +186,7 @@ def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in ("textual.pilot", "textual.app"):
         monkeypatch.setattr(f"{module}.wait_for_idle", wait)
-    monkeypatch.setattr("backprop_tui.patience.Thread", KnownThread)
+    monkeypatch.setattr("backprop_tui.opening.soon.Thread", KnownThread)
 
 
 class _Kept(logging.Handler):

@@ -19,7 +19,7 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.worker import NoActiveWorker, Worker, get_current_worker
 
-from backprop_tui.typing_app import TypingApp
+from backprop_tui.app.key_queue import TypingApp
 
 PATIENCE = 60
 """Seconds after which an app that still has something to do is one that will never be still."""

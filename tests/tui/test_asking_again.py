@@ -7,7 +7,7 @@ from threading import Event
 
 from tests.tui.stillness import PATIENCE, nobody_waits
 
-from backprop_tui.oracle.report import Failed, Ready, Starting
+from backprop_tui.oracles.report import Failed, Ready, Starting
 
 
 class Recovering:

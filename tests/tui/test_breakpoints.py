@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.conditions import compile_condition, holds
+from backprop_engine.basics.source import ProblemError, Source
 from backprop_engine.operation import OperandError
-from backprop_engine.record import record
+from backprop_engine.reading.conditions import compile_condition, holds
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import ProblemError, Source
 from backprop_engine.trace import StepKind
-from backprop_tui import session as do
-from backprop_tui.session import open_session
-from backprop_tui.stops import editing
-from backprop_tui.stops.continuing import (
+from backprop_tui.session import session as do
+from backprop_tui.session.session import open_session
+from backprop_tui.session.stops import editing
+from backprop_tui.session.stops.continuing import (
     cancel,
     continue_back,
     continue_forward,
@@ -29,8 +29,8 @@ from backprop_tui.stops.continuing import (
     tick_columns,
     with_stops,
 )
-from backprop_tui.stops.reading import parse_breakpoint
-from backprop_tui.stops.state import (
+from backprop_tui.session.stops.parsing import parse_breakpoint
+from backprop_tui.session.stops.state import (
     Breakpoint,
     Place,
     PlaceKind,
@@ -355,7 +355,7 @@ def test_scans_of_another_trace_are_not_believed():
 
 
 def test_a_search_under_way_is_told_and_can_be_stopped(monkeypatch):
-    monkeypatch.setattr("backprop_tui.stops.continuing.SHORT", 0)
+    monkeypatch.setattr("backprop_tui.session.stops.continuing.SHORT", 0)
     session = continue_forward(with_texts(BASIC, ["if local > 1"]))
     assert session.notice == "looking for a hit: 0% · esc stops"
     assert session.cursor == 0
@@ -367,7 +367,7 @@ def test_a_search_under_way_is_told_and_can_be_stopped(monkeypatch):
 
 
 def test_a_step_ends_a_search(monkeypatch):
-    monkeypatch.setattr("backprop_tui.stops.continuing.SHORT", 0)
+    monkeypatch.setattr("backprop_tui.session.stops.continuing.SHORT", 0)
     session = do.step_forward(continue_forward(with_texts(BASIC, ["if local > 1"])))
     after = survey(session, 99)
     assert after.cursor == 1

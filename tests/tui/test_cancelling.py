@@ -9,8 +9,8 @@ from time import sleep
 from tests.tui.stillness import nobody_waits, until
 
 from backprop_engine.budget import StoppedError
-from backprop_tui.whatif import editing
-from backprop_tui.whatif.reading import Edit
+from backprop_tui.session.whatif import editing
+from backprop_tui.session.whatif.parsing import Edit
 
 
 async def test_a_run_that_is_cancelled_ends_in_its_thread_too(opened):

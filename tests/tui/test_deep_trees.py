@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_engine.source import Source
-from backprop_tui.glyphs import ASCII
+from backprop_engine.basics.source import Source
+from backprop_tui.view.glyphs import ASCII
 
 NEURONS = Source(
     "<-e>",

@@ -9,11 +9,11 @@ from rich.segment import Segment
 from textual.color import Color
 
 from backprop_engine.trace import Pass, PassKind
-from backprop_tui.glyphs import ASCII, LEGEND, UNICODE, AsciiFilter, glyphs_for
-from backprop_tui.pane_help import PANE_HELP
-from backprop_tui.screen_help import SCREEN_HELP
+from backprop_tui.commands.pane_help import PANE_HELP
+from backprop_tui.commands.screen_help import SCREEN_HELP
 from backprop_tui.screens.help import help_text
-from backprop_tui.text import figure, fit, left, printable, right
+from backprop_tui.view.glyphs import ASCII, LEGEND, UNICODE, AsciiFilter, glyphs_for
+from backprop_tui.view.text import figure, fit, left, printable, right
 from backprop_tui.widgets.mathematics import Term, aligned, columns, flow, formula, picture
 from backprop_tui.widgets.timeline import lay_out
 

@@ -8,7 +8,7 @@ import pytest
 from tests.tui.conftest import Agreeing, Formulas
 
 from backprop_engine.budget import LimitError
-from backprop_tui.oracle.answering import LOG
+from backprop_tui.oracles.answering import LOG
 
 RAISED = (RuntimeError, MemoryError, LimitError)
 
@@ -48,7 +48,7 @@ async def test_torch(broken, opened, text_of):
 
 
 async def test_the_comparison_with_torch(broken, opened, text_of, monkeypatch):
-    monkeypatch.setattr("backprop_tui.oracle_app.agreement", broken)
+    monkeypatch.setattr("backprop_tui.app.oracle_desk.agreement", broken)
     async with opened(size=(120, 40)) as pilot:
         assert "Everything else works" in said(text_of, pilot)
         await is_going_on(pilot)
@@ -71,7 +71,7 @@ async def test_sympy(broken, opened, text_of):
 
 
 async def test_the_autopsy(broken, opened, text_of, monkeypatch):
-    monkeypatch.setattr("backprop_tui.oracle_app.autopsy", broken)
+    monkeypatch.setattr("backprop_tui.app.oracle_desk.autopsy", broken)
     async with opened("nan.yaml", size=(120, 40)) as pilot:
         await pilot.press("a")
         assert "The autopsy " in said(text_of, pilot)
@@ -103,15 +103,15 @@ async def test_the_watches(broken, is_heavy, opened, text_of, monkeypatch):
 
 async def test_the_survey_of_breakpoints(broken, opened, text_of, monkeypatch):
     async with opened(size=(120, 40)) as pilot:
-        monkeypatch.setattr("backprop_tui.stops.continuing.begin", broken)
+        monkeypatch.setattr("backprop_tui.session.stops.continuing.begin", broken)
         await pilot.press("b", "c")
         assert "The search for hits " in said(text_of, pilot)
         await is_going_on(pilot)
 
 
 async def test_the_search(broken, opened, text_of, monkeypatch):
-    monkeypatch.setattr("backprop_tui.session_app.look_on", broken)
-    monkeypatch.setattr("backprop_tui.session_app.needs_looking", lambda _: True)
+    monkeypatch.setattr("backprop_tui.app.surveys.look_on", broken)
+    monkeypatch.setattr("backprop_tui.app.surveys.needs_looking", lambda _: True)
     async with opened(size=(120, 40)) as pilot:
         await pilot.press("slash", "x", "enter")
         assert "The search " in said(text_of, pilot)
@@ -119,7 +119,7 @@ async def test_the_search(broken, opened, text_of, monkeypatch):
 
 
 def test_what_was_not_foreseen_is_logged_with_its_traceback(faults):
-    from backprop_tui.oracle.answering import answer_of
+    from backprop_tui.oracles.answering import answer_of
 
     answer_of("Nobody", lambda: [][0])
     assert [one.exc_info[0] for one in faults] == [IndexError]

@@ -13,10 +13,10 @@ from dataclasses import replace
 import pytest
 from textual.widgets import Input
 
-from backprop_engine.explain import Explanation
+from backprop_engine.reading.explain import Explanation
 from backprop_tui.config.settings import parse_settings
-from backprop_tui.oracle.report import Failed, Ready
-from backprop_tui.oracle.symbolic.report import (
+from backprop_tui.oracles.report import Failed, Ready
+from backprop_tui.oracles.sympy.report import (
     Function,
     Mathematics,
     NotApplicable,

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_tui import session as do
-from backprop_tui.inside import (
+from backprop_tui.session import session as do
+from backprop_tui.session.session import open_session
+from backprop_tui.session.stepping_in import (
     breadcrumb,
     can_open,
     stack,
@@ -20,7 +21,6 @@ from backprop_tui.inside import (
     what_takes_long,
     what_takes_long_to_close,
 )
-from backprop_tui.session import open_session
 
 
 def opened(text):

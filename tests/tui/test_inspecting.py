@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_tui.glyphs import UNICODE
 from backprop_tui.inspecting import statistics as counting
 from backprop_tui.inspecting.grid import grid_of, largest, next_broken
 from backprop_tui.inspecting.layers import Layer, Quantity, Whose, layer_of
 from backprop_tui.inspecting.statistics import bars, facts, statistics
 from backprop_tui.inspecting.wording import number_lines
-from backprop_tui.oracle.agreement import agreement
-from backprop_tui.oracle.report import Failed, Ready, Starting
-from backprop_tui.session import open_session
-from backprop_tui.view import View
+from backprop_tui.oracles.report import Failed, Ready, Starting
+from backprop_tui.oracles.torch.agreement import agreement
+from backprop_tui.session.session import open_session
+from backprop_tui.view.glyphs import UNICODE
+from backprop_tui.view.view import View
 from backprop_tui.widgets.array_table import heat
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=1, max_side=6)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from tests.tui.stillness import PATIENCE, nobody_waits, until
 
-from backprop_engine.expressions.syntax import Assignment, Call, Name
-from backprop_engine.record import record
-from backprop_engine.scenarios.scenario import Backward, Input, Scenario
-from backprop_engine.source import Source, Span
+from backprop_engine.basics.source import Source, Span
+from backprop_engine.grammar.syntax import Assignment, Call, Name
+from backprop_engine.program.scenario import Backward, Input, Scenario
+from backprop_engine.run.record import record
+from backprop_tui.app.palette import CommandList
 from backprop_tui.inspecting import layers
 from backprop_tui.inspecting.statistics import statistics
-from backprop_tui.palette import CommandList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.inspector import InspectorScreen

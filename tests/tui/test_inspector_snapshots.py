@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.glyphs import ASCII
+from backprop_tui.view.glyphs import ASCII
 
 SIZES = [(80, 24), (160, 50)]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.app import DebuggerApp
-from backprop_tui.commands import COMMANDS
+from backprop_tui.app.app import DebuggerApp
+from backprop_tui.commands.table import COMMANDS
 from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.goto import GotoScreen

@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backprop_engine.basics.source import Source, Span
 from backprop_engine.catalogue import NEG
-from backprop_engine.expressions.syntax import Assignment, Binary, Name, Number
+from backprop_engine.grammar.syntax import Assignment, Binary, Name, Number
 from backprop_engine.graph import Graph
-from backprop_engine.record import record
-from backprop_engine.record import recorded as recorded_graph
+from backprop_engine.program.scenario import Backward, Input, Scenario
+from backprop_engine.run.record import record
+from backprop_engine.run.record import recorded as recorded_graph
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.scenarios.scenario import Backward, Input, Scenario
-from backprop_engine.source import Source, Span
-from backprop_tui import session as do
-from backprop_tui.folding import LARGE
-from backprop_tui.oracle.report import Failed
-from backprop_tui.session import open_session
-from backprop_tui.stops import continuing, editing
-from backprop_tui.stops.reading import parse_breakpoint
+from backprop_tui.oracles.report import Failed
+from backprop_tui.session import session as do
+from backprop_tui.session.folding import LARGE
+from backprop_tui.session.session import open_session
+from backprop_tui.session.stops import continuing, editing
+from backprop_tui.session.stops.parsing import parse_breakpoint
 
 HERE = Span(0, 0)
 OPERATIONS = 100_000

@@ -11,16 +11,16 @@ import pytest
 from tests.tui.stillness import until
 from textual.app import SuspendNotSupported
 
-from backprop_tui.app import DebuggerApp
+from backprop_tui.app import file_looks as watching
+from backprop_tui.app.app import DebuggerApp
 from backprop_tui.config.settings import parse_settings
-from backprop_tui.glyphs import UNICODE
 from backprop_tui.memory import file
 from backprop_tui.memory.keeper import Keeper
-from backprop_tui.oracle.report import Ready
-from backprop_tui.reload import watching
+from backprop_tui.oracles.report import Ready
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.screens.whatif import EditPrompt, WhatIfScreen
+from backprop_tui.view.glyphs import UNICODE
 
 BASIC = Path(__file__).parent / "lessons" / "basic.yaml"
 
@@ -30,7 +30,7 @@ def scenario(tmp_path, monkeypatch):
     """A copy of the basic lesson, to be saved anew, in the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(watching, "INTERVAL", 0.02)
-    monkeypatch.setattr("backprop_tui.oracle_app._PAUSE", 0.01)
+    monkeypatch.setattr("backprop_tui.app.oracle_desk._PAUSE", 0.01)
     shutil.copy(BASIC, tmp_path / "lesson.yaml")
     return Path("lesson.yaml")
 
@@ -103,7 +103,7 @@ async def test_plus_and_minus_nudge_and_torch_is_asked_again(opened, text_of):
     class Counting:
         def ask(self, trace):
             asked.append(trace)
-            from backprop_tui.oracle.report import Failed
+            from backprop_tui.oracles.report import Failed
 
             return Failed("none", "")
 
@@ -149,7 +149,7 @@ async def test_v_shows_both_runs_side_by_side_and_undoes_there(opened, text_of):
 
 
 async def test_a_trace_that_cannot_be_run_again_says_so_before_it_asks(opened, text_of):
-    from backprop_engine.record import record
+    from backprop_engine.run.record import record
     from backprop_engine.scenarios.loader import load
 
     async with opened(target=record(load(BASIC))) as pilot:
@@ -160,7 +160,7 @@ async def test_a_trace_that_cannot_be_run_again_says_so_before_it_asks(opened, t
 
 
 async def test_a_long_run_is_left_to_a_thread_and_escape_cancels_it(opened, monkeypatch):
-    monkeypatch.setattr("backprop_tui.whatif.editing.LONG", -1.0)
+    monkeypatch.setattr("backprop_tui.session.whatif.editing.LONG", -1.0)
     async with opened() as pilot:
         await pilot.press("end", "up", "enter", "plus")
         await pilot.app.workers.wait_for_complete()
@@ -243,7 +243,7 @@ async def test_a_prompt_is_not_disturbed(scenario, agreeing):
 
 
 async def test_a_file_that_takes_long_is_read_in_a_thread(scenario, agreeing, monkeypatch):
-    monkeypatch.setattr("backprop_tui.living_app.PATIENCE", 0)
+    monkeypatch.setattr("backprop_tui.app.file_and_memory.PATIENCE", 0)
     async with living(scenario, agreeing) as pilot:
         scenario.write_text(scenario.read_text().replace("x: 2", "x: 8"))
         await until(pilot, lambda: value(pilot, "x") == 8)
@@ -258,7 +258,7 @@ async def test_capital_r_reads_again_at_once(scenario, agreeing, monkeypatch):
 
 
 async def test_a_text_given_with_e_has_no_file(opened, text_of):
-    from backprop_engine.source import Source
+    from backprop_engine.basics.source import Source
 
     async with opened(target=Source("<-e>", "x=2, y=x*x")) as pilot:
         for key in ("R", "E"):

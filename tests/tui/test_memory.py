@@ -10,17 +10,17 @@ from threading import Thread
 import pytest
 from tests.full_disk import full_disk
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
 from backprop_tui.memory import file
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.memory.layout import Layout
-from backprop_tui.session import open_session, toggle_fold
-from backprop_tui.stops import watching as watches
-from backprop_tui.stops.editing import set_breakpoint
-from backprop_tui.stops.reading import parse_breakpoint
-from backprop_tui.whatif.state import WhatIf
+from backprop_tui.session.session import open_session, toggle_fold
+from backprop_tui.session.stops import watching as watches
+from backprop_tui.session.stops.editing import set_breakpoint
+from backprop_tui.session.stops.parsing import parse_breakpoint
+from backprop_tui.session.whatif.state import WhatIf
 
 TEXT = Source("<-e>", "x=2, y=x**2+3x+1")
 LOOK = Layout("watches", "torch", is_zoomed=True)

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_tui import session as do
-from backprop_tui.navigation import marks, matching, playing
-from backprop_tui.navigation.places import parse_target
-from backprop_tui.navigation.query import compile_query
-from backprop_tui.navigation.searching import (
+from backprop_tui.session import session as do
+from backprop_tui.session.moving import marks, playing
+from backprop_tui.session.moving.places import parse_target
+from backprop_tui.session.navigation import RATES
+from backprop_tui.session.search import matching
+from backprop_tui.session.search.query import compile_query
+from backprop_tui.session.search.searching import (
     learn,
     look_on,
     needs_looking,
@@ -26,9 +28,8 @@ from backprop_tui.navigation.searching import (
     previous_match,
     search_for,
 )
-from backprop_tui.navigation.state import RATES
-from backprop_tui.session import open_session
-from backprop_tui.stops import editing
+from backprop_tui.session.session import open_session
+from backprop_tui.session.stops import editing
 
 
 def opened(text):

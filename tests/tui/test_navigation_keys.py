@@ -9,18 +9,18 @@ import pytest
 from tests.full_disk import full_disk
 from tests.tui.stillness import until
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_tui.commands import COMMANDS
-from backprop_tui.navigation import matching
-from backprop_tui.palette import CommandList
-from backprop_tui.picture import picture_name, save_picture
+from backprop_tui.app.palette import CommandList
+from backprop_tui.app.picture import picture_name, save_picture
+from backprop_tui.commands.table import COMMANDS
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.jump import JumpScreen
 from backprop_tui.screens.marks import MarkScreen
 from backprop_tui.screens.search import SearchPrompt
-from backprop_tui.session import open_session
+from backprop_tui.session.search import matching
+from backprop_tui.session.session import open_session
 from backprop_tui.widgets.graph_tree import GraphTree
 
 

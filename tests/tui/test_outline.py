@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_tui.folding import visible_rows
-from backprop_tui.outline import NO_ROW, draw_outline
+from backprop_tui.session.folding import visible_rows
+from backprop_tui.session.outline import NO_ROW, draw_outline
 
 
 def drawn(text):

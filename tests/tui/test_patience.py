@@ -9,10 +9,10 @@ import pytest
 from tests.tui.stillness import nobody_waits
 from textual.command import CommandPalette
 
-from backprop_tui import app as app_module
-from backprop_tui import opening
-from backprop_tui.opening import read_entry
-from backprop_tui.patience import begin, begin_all
+from backprop_tui.app import app as app_module
+from backprop_tui.opening import targets as opening
+from backprop_tui.opening.soon import begin, begin_all
+from backprop_tui.opening.targets import read_entry
 from backprop_tui.screens import picker
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.reading import ReadingScreen

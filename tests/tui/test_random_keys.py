@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from backprop_engine.source import Source
-from backprop_tui.commands import COMMANDS
+from backprop_engine.basics.source import Source
+from backprop_tui.commands.table import COMMANDS
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 LESSONS = Path(__file__).parent / "lessons"

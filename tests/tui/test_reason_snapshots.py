@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_engine.source import Source
-from backprop_tui.glyphs import ASCII
-from backprop_tui.session import select
+from backprop_engine.basics.source import Source
+from backprop_tui.session.session import select
+from backprop_tui.view.glyphs import ASCII
 
 SIZES = [(80, 24), (140, 44)]
 CHAIN = Source("<-e>", "x=0.5; h=x+0; " + "; ".join(["h = h + 0.1*tanh(h)"] * 100))

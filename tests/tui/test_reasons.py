@@ -10,19 +10,19 @@ import pytest
 from tests.tui.stillness import nobody_waits, until
 from textual.widgets import OptionList
 
-from backprop_engine.autopsy.report import autopsy
-from backprop_engine.paths.origin import find_origin
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.reading.autopsy.report import autopsy
+from backprop_engine.reading.paths.origin import find_origin
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
-from backprop_tui import app as application
-from backprop_tui.commands import BY_NAME
-from backprop_tui.inside import step_into
-from backprop_tui.path_text import abbreviated, count_text, path_steps, share_text
+from backprop_tui.app import app as application
+from backprop_tui.commands.table import BY_NAME
 from backprop_tui.screens.autopsy import AutopsyScreen
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.working import WorkingScreen
-from backprop_tui.session import select
+from backprop_tui.session.session import select
+from backprop_tui.session.stepping_in import step_into
+from backprop_tui.widgets.origin_rows import abbreviated, count_text, path_steps, share_text
 
 CHAIN = "x=0.5; h=x+0; " + "; ".join(["h = h + 0.1*tanh(h)"] * 100)
 
@@ -278,7 +278,7 @@ def examining(monkeypatch):
             gate.wait(60)
         return autopsy(trace)
 
-    monkeypatch.setattr("backprop_tui.oracle_app.autopsy", waits)
+    monkeypatch.setattr("backprop_tui.app.oracle_desk.autopsy", waits)
     return gate
 
 

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document
-from backprop_engine.source import Source
-from backprop_tui.reload.editor import Editor, at_line, find_editor
-from backprop_tui.reload.keeping import carry, same_cursor
-from backprop_tui.reload.watching import after, begin, look
-from backprop_tui.session import open_session, select
-from backprop_tui.stops import watching as watches
-from backprop_tui.stops.editing import set_breakpoint
-from backprop_tui.stops.reading import parse_breakpoint
-from backprop_tui.whatif.editing import with_runner
+from backprop_tui.app.editor import Editor, at_line, find_editor
+from backprop_tui.app.file_looks import after, begin, look
+from backprop_tui.session.reload.carrying import carry, same_cursor
+from backprop_tui.session.session import open_session, select
+from backprop_tui.session.stops import watching as watches
+from backprop_tui.session.stops.editing import set_breakpoint
+from backprop_tui.session.stops.parsing import parse_breakpoint
+from backprop_tui.session.whatif.editing import with_runner
 
 OLD = "inputs: {x: 2}\ncompute: |\n  a = x**2\n  b = 3x\n  y = a + b\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backprop_engine.source import Source
+from backprop_engine.basics.source import Source
 
 LOSS = Source("<-e>", "z=[[1, 2], [3, 0.5]], i=torch.argmin(z, 1), y=cross_entropy(z, i)")
 

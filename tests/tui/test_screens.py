@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from backprop_engine.source import Source
-from backprop_tui.app import DebuggerApp
+from backprop_engine.basics.source import Source
+from backprop_tui.app.app import DebuggerApp
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
@@ -248,7 +248,7 @@ async def test_text_from_a_scenario_is_never_markup(opened, text_of):
 
 
 def test_the_app_does_not_import_torch():
-    code = "import sys, backprop_tui.app; print('torch' in sys.modules, 'sympy' in sys.modules)"
+    code = "import sys, backprop_tui.app.app; print('torch' in sys.modules, 'sympy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
 

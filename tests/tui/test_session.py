@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import Source
 from backprop_engine.trace import PassKind
-from backprop_tui import session as do
-from backprop_tui.commands import COMMANDS
-from backprop_tui.session import open_session
+from backprop_tui.commands.table import COMMANDS
+from backprop_tui.session import session as do
+from backprop_tui.session.session import open_session
 
 
 def opened(text):

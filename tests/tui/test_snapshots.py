@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_engine.source import Source
-from backprop_tui.glyphs import ASCII
+from backprop_engine.basics.source import Source
+from backprop_tui.view.glyphs import ASCII
 
 SIZES = [(80, 24), (120, 40), (160, 50)]
 TWO_INPUTS = Source("<-e>", "x=2, z=3, y=x*z/(x+z)")

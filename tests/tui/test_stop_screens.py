@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from textual.widgets import Input
 
-from backprop_engine.source import Source
-from backprop_tui import session as do
-from backprop_tui.glyphs import ASCII
+from backprop_engine.basics.source import Source
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.stop_prompts import BreakpointPrompt, WatchPrompt
-from backprop_tui.stops import editing, watching
-from backprop_tui.stops.reading import parse_breakpoint
+from backprop_tui.session import session as do
+from backprop_tui.session.stops import editing, watching
+from backprop_tui.session.stops.parsing import parse_breakpoint
+from backprop_tui.view.glyphs import ASCII
 from backprop_tui.widgets.timeline import Timeline
 from backprop_tui.widgets.watches_pane import WatchesPane, lay_out
 
@@ -132,7 +132,7 @@ async def test_the_palette_offers_the_ready_made_breakpoints(opened, text_of):
 
 
 async def test_a_long_search_runs_in_a_thread_and_ends_at_the_hit(opened, text_of, monkeypatch):
-    monkeypatch.setattr("backprop_tui.stops.continuing.SHORT", 0)
+    monkeypatch.setattr("backprop_tui.session.stops.continuing.SHORT", 0)
     async with opened() as pilot:
         await press(pilot, "L a")
         await type_in(pilot, "if local > 3")
@@ -145,8 +145,8 @@ async def test_a_long_search_runs_in_a_thread_and_ends_at_the_hit(opened, text_o
 
 
 async def test_escape_ends_a_search(opened, text_of, monkeypatch):
-    monkeypatch.setattr("backprop_tui.stops.continuing.SHORT", 0)
-    monkeypatch.setattr("backprop_tui.session_app.surveys", lambda session: iter(()))
+    monkeypatch.setattr("backprop_tui.session.stops.continuing.SHORT", 0)
+    monkeypatch.setattr("backprop_tui.app.surveys.surveys", lambda session: iter(()))
     async with opened() as pilot:
         await press(pilot, "end up b c")
         assert "looking for a hit: 0% · esc stops" in text_of(pilot)

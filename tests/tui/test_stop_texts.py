@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import ProblemError, Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import ProblemError, Source
-from backprop_tui.session import open_session
-from backprop_tui.stops import editing
-from backprop_tui.stops.plain import carried_over, from_plain, to_plain
-from backprop_tui.stops.reading import parse_breakpoint
-from backprop_tui.stops.state import ANYWHERE, Place, PlaceKind, Stops, Watch
+from backprop_tui.session.session import open_session
+from backprop_tui.session.stops import editing
+from backprop_tui.session.stops.parsing import parse_breakpoint
+from backprop_tui.session.stops.persisting import carried_over, from_plain, to_plain
+from backprop_tui.session.stops.state import ANYWHERE, Place, PlaceKind, Stops, Watch
 
 
 def opened(text):

@@ -7,20 +7,20 @@ from dataclasses import replace
 import pytest
 from textual.content import Content
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document
-from backprop_engine.source import Source
-from backprop_tui.glyphs import UNICODE
-from backprop_tui.oracle.report import Failed, Ready, Starting
-from backprop_tui.oracle.symbolic.report import (
+from backprop_tui.oracles.report import Failed, Ready, Starting
+from backprop_tui.oracles.sympy.report import (
     NOT_ASKED,
     Function,
     Mathematics,
     Partial,
     SymbolicReport,
 )
-from backprop_tui.session import jump, open_session
-from backprop_tui.view import View
+from backprop_tui.session.session import jump, open_session
+from backprop_tui.view.glyphs import UNICODE
+from backprop_tui.view.view import View
 from backprop_tui.widgets.symbolic_pane import symbolic_lines
 
 TO_SYMBOLIC = ["tab", "tab", "tab"]

@@ -12,7 +12,7 @@ from textual import events
 
 pytest.importorskip("termios", reason="Windows has a driver of its own")
 
-from backprop_tui.terminal import Keys, Output
+from backprop_tui.app.terminal import Keys, Output
 
 
 class Closed(io.StringIO):

@@ -9,12 +9,12 @@ from textual.color import Color
 from textual.css.stylesheet import Stylesheet
 from textual.filter import NoColor
 
-from backprop_engine.source import Source
-from backprop_tui.app import DebuggerApp
+from backprop_engine.basics.source import Source
+from backprop_tui.app.app import DebuggerApp
 from backprop_tui.config.settings import Settings, parse_settings, with_environment
-from backprop_tui.glyphs import UNICODE
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.styles.themes import THEMES
+from backprop_tui.view.glyphs import UNICODE
 
 LESSONS = Path(__file__).parent / "lessons"
 BROKEN = Source("<-e>", "x=[[0,2],[3,4]], w=[1,2], y=(log(x)*0 @ w).sum()")

@@ -8,7 +8,7 @@ import pytest
 from textual import events
 from textual.command import CommandList
 
-from backprop_tui.palette import Palette
+from backprop_tui.app.palette import Palette
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
 

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import Source
+from backprop_engine.reading.watches import compile_watch, watched
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import Source
-from backprop_engine.watching import compile_watch, watched
-from backprop_tui import session as do
-from backprop_tui.session import open_session
-from backprop_tui.stops import watching
-from backprop_tui.stops.continuing import continue_back, continue_forward
-from backprop_tui.stops.rows import column_of, is_heavy, place_of, watch_rows
-from backprop_tui.stops.state import Watch
-from backprop_tui.stops.watched import same
+from backprop_tui.session import session as do
+from backprop_tui.session.session import open_session
+from backprop_tui.session.stops import watching
+from backprop_tui.session.stops.continuing import continue_back, continue_forward
+from backprop_tui.session.stops.rows import column_of, is_heavy, place_of, watch_rows
+from backprop_tui.session.stops.state import Watch
+from backprop_tui.session.stops.watched import same
 
 
 def opened(text):

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backprop_engine.record import record
+from backprop_engine.basics.source import ProblemError, ScenarioError, Source
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.source import ProblemError, ScenarioError, Source
-from backprop_tui.opening import open_target
-from backprop_tui.session import open_session, pass_end, select
-from backprop_tui.stops.continuing import is_surveyed, scan_of, survey_shortly
-from backprop_tui.stops.editing import set_breakpoint
-from backprop_tui.stops.reading import parse_breakpoint
-from backprop_tui.whatif import editing, nudging
-from backprop_tui.whatif.comparing import differ, gradient_differs, rows, value_differs
-from backprop_tui.whatif.reading import parse_edit
-from backprop_tui.whatif.state import Nudge
+from backprop_tui.opening.targets import open_target
+from backprop_tui.session.session import open_session, pass_end, select
+from backprop_tui.session.stops.continuing import is_surveyed, scan_of, survey_shortly
+from backprop_tui.session.stops.editing import set_breakpoint
+from backprop_tui.session.stops.parsing import parse_breakpoint
+from backprop_tui.session.whatif import editing, nudging
+from backprop_tui.session.whatif.comparing import differ, gradient_differs, rows, value_differs
+from backprop_tui.session.whatif.parsing import parse_edit
+from backprop_tui.session.whatif.state import Nudge
 
 ARRAYS = """\
 inputs:
@@ -44,7 +44,7 @@ def opened(text, name="<-e>"):
 
 
 def arrays():
-    from backprop_engine.record import Runner
+    from backprop_engine.run.record import Runner
 
     runner = Runner(parse_document(Source("arrays.yaml", ARRAYS)))
     return editing.with_runner(open_session(runner.run()), runner.run)
@@ -209,7 +209,7 @@ def test_a_nudge_moves_the_element_that_was_edited_last():
 
 def test_float32_is_told_by_what_was_added_in_truth():
     document = "dtype: float32\ninputs: {x: 2}\ncompute: y = 3x\n"
-    from backprop_engine.record import Runner
+    from backprop_engine.run.record import Runner
 
     runner = Runner(parse_document(Source("f.yaml", document)))
     session = on(editing.with_runner(open_session(runner.run()), runner.run), "x")

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from backprop_engine.harmless import printable
-from backprop_engine.limits import check_settings
-from backprop_engine.source import SHORTHAND_NAME, STANDARD_INPUT, Source
+from backprop_engine.basics.limits import check_settings
+from backprop_engine.basics.sanitised import printable
+from backprop_engine.basics.source import SHORTHAND_NAME, STANDARD_INPUT, Source
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -306,7 +306,7 @@ def _open(options: argparse.Namespace) -> int:
 
 def _open_input(options: argparse.Namespace) -> int:
     """Open what comes from standard input; the keys come from the terminal then."""
-    from backprop_tui.standard_input import open_keyboard, take_keys_from
+    from backprop_tui.opening.standard_input import open_keyboard, take_keys_from
 
     keyboard = open_keyboard() if sys.stdout.isatty() else None
     if keyboard is None:
@@ -318,7 +318,7 @@ def _open_input(options: argparse.Namespace) -> int:
 
 def _with_input(targets: Sequence[str | Source]) -> list[str | Source]:
     """The targets, `-` replaced by what comes from standard input. Raises SystemExit."""
-    from backprop_tui.standard_input import read_source
+    from backprop_tui.opening.standard_input import read_source
 
     if targets.count(STANDARD_INPUT) > 1:
         raise SystemExit(_usage("standard input can be read once; leave the other `-` out"))
@@ -330,17 +330,17 @@ def _with_input(targets: Sequence[str | Source]) -> list[str | Source]:
 
 def _open_screen(options: argparse.Namespace) -> int:
     gc.disable()  # what is imported stays; the app enables it with its first frame
-    from backprop_tui.library import bundled_scenarios
+    from backprop_tui.opening.bundled import bundled_scenarios
 
     target = options.targets[0] if options.targets else bundled_scenarios()
     if isinstance(target, str) and not Path(target).exists():
         return _usage(f"{printable(target)}: there is no such file")
-    from backprop_tui.app import DebuggerApp
+    from backprop_tui.app.app import DebuggerApp
+    from backprop_tui.app.signals import end_as_told
     from backprop_tui.config.folders import config_file, state_folder
     from backprop_tui.config.settings import read_settings, with_environment
     from backprop_tui.memory.keeper import Keeper
-    from backprop_tui.oracle.switched_off import SwitchedOff
-    from backprop_tui.signals import end_as_told
+    from backprop_tui.oracles.switched_off import SwitchedOff
 
     settings = with_environment(read_settings(config_file()), os.environ)
     keeper = Keeper(state_folder(), settings.theme)

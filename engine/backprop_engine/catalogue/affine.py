@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_product
-from backprop_engine.catalogue.axes import refuse_mixed
 from backprop_engine.catalogue.linear import MATMUL
+from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter, Rule
-from backprop_engine.values import shape_of, unbroadcast
 
 
 def _scaled(value: Any, factor: float) -> Any:

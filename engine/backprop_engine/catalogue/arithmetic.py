@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine import notation
+from backprop_engine.basics import notation
+from backprop_engine.basics.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -19,7 +20,6 @@ from backprop_engine.operation import (
     Rule,
     Sharing,
 )
-from backprop_engine.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
 
 _TWO_OPERANDS = (Parameter("input"), Parameter("other"))
 

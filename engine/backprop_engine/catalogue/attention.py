@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_product
 from backprop_engine.catalogue.softmax import softmax, softmax_rule
 from backprop_engine.operation import (
@@ -18,7 +19,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import Shape, shape_of, unbroadcast
 
 _NAME = "scaled_dot_product_attention"
 

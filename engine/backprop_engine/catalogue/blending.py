@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.entries import INPUT, OTHER, elementwise, scaled
+from backprop_engine.basics.values import is_float, where
+from backprop_engine.catalogue.shared.entries import INPUT, OTHER, elementwise, scaled
 from backprop_engine.operation import Derivative, Kind, OperandError, Parameter, Rounding
-from backprop_engine.values import is_float, where
 
 _ALPHA = Parameter("alpha", Kind.SCALAR)
 _KEPT = Derivative(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.channels import but_channels, over_channels, per_channel
+from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.catalogue.normalisation import (
     BIAS,
     BIAS_WORDS,
@@ -25,7 +25,8 @@ from backprop_engine.catalogue.normalisation import (
     standardised_in_lanes,
     weighted_upstream,
 )
-from backprop_engine.catalogue.reducing import given
+from backprop_engine.catalogue.shared.channels import but_channels, over_channels, per_channel
+from backprop_engine.catalogue.shared.reducing import given
 from backprop_engine.operation import (
     Derivative,
     Kind,
@@ -34,7 +35,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import Shape, shape_of
 
 
 def _per_channel(operand: Any, a: Any) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.entries import (
+from backprop_engine.basics.values import dtype_of
+from backprop_engine.catalogue.shared.entries import (
     INPUT,
     OTHER,
     TWO_OPERANDS,
@@ -16,7 +17,6 @@ from backprop_engine.catalogue.entries import (
     unary,
 )
 from backprop_engine.operation import Kind, OperandError, Operation, Parameter
-from backprop_engine.values import dtype_of
 
 
 def _comparison(

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_engine.catalogue.reducing import (
+from backprop_engine.basics.source import Advice
+from backprop_engine.basics.values import Shape, is_float, shape_of
+from backprop_engine.catalogue.shared.reducing import (
     REDUCE,
     REDUCTION,
     SIZE_AVERAGE,
@@ -29,8 +31,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.source import Advice
-from backprop_engine.values import Shape, is_float, shape_of
 
 _PARAMETERS = (
     Parameter("input"),

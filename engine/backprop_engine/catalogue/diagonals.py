@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.values import shape_of
 from backprop_engine.budget import check_elements
-from backprop_engine.catalogue.axes import axis_of
 from backprop_engine.catalogue.shapes import moved
+from backprop_engine.catalogue.shared.axes import axis_of
 from backprop_engine.operation import (
     Derivative,
     Kind,
@@ -18,7 +19,6 @@ from backprop_engine.operation import (
     Parameter,
     Sharing,
 )
-from backprop_engine.values import shape_of
 
 _ON_DIAGONAL = "Only the elements on the diagonal count: they receive the gradient, the rest 0."
 _OFFSET = Parameter("diagonal", Kind.WHOLE, 0, aliases=("offset", "k"))

@@ -8,9 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.catalogue.entries import TWO_OPERANDS, elementwise, unary
-from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
-from backprop_engine.values import (
+from backprop_engine.basics.values import (
     exp,
     exp2,
     expm1,
@@ -21,6 +19,8 @@ from backprop_engine.values import (
     sqrt,
     where,
 )
+from backprop_engine.catalogue.shared.entries import TWO_OPERANDS, elementwise, unary
+from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
 
 _LOG_2: Final = natural_log(2)
 _LOG_10: Final = natural_log(10)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.axes import (
+from backprop_engine.basics.values import dtype_of, shape_of
+from backprop_engine.catalogue.shared.axes import (
     DIM,
     DIMS,
     KEEPDIM,
@@ -18,9 +19,8 @@ from backprop_engine.catalogue.axes import (
     kept,
     refuse_empty,
 )
-from backprop_engine.catalogue.picking import picking
+from backprop_engine.catalogue.shared.picking import picking
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
-from backprop_engine.values import dtype_of, shape_of
 
 _SHARED = "Only the elements that are equal to the result count; ties share the gradient evenly."
 _OF_ONE = "Only the element that was picked receives the gradient; of equal ones torch picks one."

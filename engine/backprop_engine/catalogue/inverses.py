@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.limits import MAX_POWER
+from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import LimitError, check_elements
-from backprop_engine.catalogue.axes import refuse_mixed
-from backprop_engine.catalogue.cofactors import cofactors
-from backprop_engine.catalogue.layout import by_columns
-from backprop_engine.limits import MAX_POWER
+from backprop_engine.catalogue.shared.axes import refuse_mixed
+from backprop_engine.catalogue.shared.cofactors import cofactors
+from backprop_engine.catalogue.shared.layout import by_columns
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -25,7 +26,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import shape_of, unbroadcast
 
 _A = Parameter("A", aliases=("input",))
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
-from backprop_engine.catalogue.axes import axis_of
-from backprop_engine.catalogue.layout import by_rows
-from backprop_engine.catalogue.placing import put_at
+from backprop_engine.catalogue.shared.axes import axis_of
+from backprop_engine.catalogue.shared.layout import by_rows
+from backprop_engine.catalogue.shared.placing import put_at
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,
@@ -20,7 +21,6 @@ from backprop_engine.operation import (
     Parameter,
     Sharing,
 )
-from backprop_engine.values import Shape, shape_of
 
 _TENSORS = Parameter("tensors", Kind.OPERANDS)
 _FIRST = Parameter("dim", Kind.AXIS, 0, aliases=("axis",))

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue.linear import MATMUL
-from backprop_engine.catalogue.windows import Sizes, Window, sizes_of, symmetric
+from backprop_engine.catalogue.shared.windows import Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -20,7 +21,6 @@ from backprop_engine.operation import (
     Rounding,
     Sharing,
 )
-from backprop_engine.values import Shape, shape_of, unbroadcast
 
 _BIAS_WORDS = "A bias is added to every sample, so it receives the sum of their gradients."
 _BIAS_DERIVATIVE = Derivative(

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.axes import Axes, axes_of
-from backprop_engine.catalogue.p_norms import p_norm, p_norm_rule, p_norm_statements
+from backprop_engine.basics.values import shape_of, unbroadcast
+from backprop_engine.catalogue.shared.axes import Axes, axes_of
+from backprop_engine.catalogue.shared.p_norms import p_norm, p_norm_rule, p_norm_statements
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
-from backprop_engine.values import shape_of, unbroadcast
 
 
 def _normalize(a: Any, p: float, dim: Axes, eps: float) -> Any:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.axes import refuse_whole
-from backprop_engine.catalogue.reducing import (
+from backprop_engine.basics.values import Shape, shape_of, unbroadcast
+from backprop_engine.catalogue.shared.axes import refuse_whole
+from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCE,
     REDUCTION,
@@ -33,7 +34,6 @@ from backprop_engine.operation import (
     Template,
     fill,
 )
-from backprop_engine.values import Shape, shape_of, unbroadcast
 
 _LEAST_LOG = -100.0
 """torch lets no logarithm of this loss fall below it, so that the loss stays finite."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.arithmetic import MUL
-from backprop_engine.catalogue.axes import refuse_mixed
+from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -20,7 +21,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import shape_of, unbroadcast
 
 
 def _paired(name: str) -> Callable[[Any, Any], Any]:

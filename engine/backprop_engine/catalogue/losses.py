@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.reducing import (
+from backprop_engine.basics.values import shape_of, sign, unbroadcast, where
+from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCTION,
     by_reduction,
@@ -17,7 +18,6 @@ from backprop_engine.catalogue.reducing import (
     spread,
 )
 from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
-from backprop_engine.values import shape_of, sign, unbroadcast, where
 
 _TARGET_WORDS = "Only the difference counts, so the target receives the same with its sign turned."
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.reducing import (
+from backprop_engine.basics.values import shape_of, unbroadcast, where
+from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCE,
     REDUCTION,
@@ -28,7 +29,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import shape_of, unbroadcast, where
 
 
 def _slope_rule(slope: Any, operand: int, *, is_gate: bool = False) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.axes import mean_of, reduced_count
-from backprop_engine.catalogue.reducing import given, is_given
+from backprop_engine.basics.values import Shape, shape_of, unbroadcast, where
+from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
+from backprop_engine.catalogue.shared.reducing import given, is_given
 from backprop_engine.operation import (
     Derivative,
     Kind,
@@ -22,7 +23,6 @@ from backprop_engine.operation import (
     Rounding,
     Template,
 )
-from backprop_engine.values import Shape, shape_of, unbroadcast, where
 
 Axes = tuple[int, ...]
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.axes import (
+from backprop_engine.basics.values import shape_of
+from backprop_engine.catalogue.shared.axes import (
     DIMS,
     KEEPDIM,
     Axes,
@@ -15,7 +16,7 @@ from backprop_engine.catalogue.axes import (
     kept,
     refuse_whole,
 )
-from backprop_engine.catalogue.p_norms import p_norm, p_norm_rule, p_norm_statements
+from backprop_engine.catalogue.shared.p_norms import p_norm, p_norm_rule, p_norm_statements
 from backprop_engine.operation import (
     Derivative,
     Kind,
@@ -24,7 +25,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import shape_of
 
 
 def _norm(a: Any, p: float, dim: Axes, keepdim: bool) -> Any:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.axes import DIM, KEEPDIM, axes_text, axis_of
-from backprop_engine.catalogue.layout import by_rows
-from backprop_engine.catalogue.picking import picking
+from backprop_engine.basics.values import shape_of
+from backprop_engine.catalogue.shared.axes import DIM, KEEPDIM, axes_text, axis_of
+from backprop_engine.catalogue.shared.layout import by_rows
+from backprop_engine.catalogue.shared.picking import picking
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -19,7 +20,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import shape_of
 
 _LAST = Parameter("dim", Kind.AXIS, -1, aliases=("axis",))
 _PUT_BACK = "Sorting changes no number: each gradient goes back to where its element came from."

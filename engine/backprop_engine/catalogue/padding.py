@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.values import shape_of
 from backprop_engine.budget import check_elements
-from backprop_engine.catalogue.axes import axis_of
-from backprop_engine.catalogue.layout import by_rows
-from backprop_engine.catalogue.placing import added_at
+from backprop_engine.catalogue.shared.axes import axis_of
+from backprop_engine.catalogue.shared.layout import by_rows
+from backprop_engine.catalogue.shared.placing import added_at
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -20,7 +21,6 @@ from backprop_engine.operation import (
     Parameter,
     Sharing,
 )
-from backprop_engine.values import shape_of
 
 _INPUT = Parameter("input")
 

@@ -8,9 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.values import Shape, shape_of, where
 from backprop_engine.budget import check_elements
-from backprop_engine.catalogue.picking import INDICES, VALUES, add_along_axis
-from backprop_engine.catalogue.windows import Sizes, Window, ceiling_pads, sizes_of, symmetric
+from backprop_engine.catalogue.shared.picking import INDICES, VALUES, add_along_axis
+from backprop_engine.catalogue.shared.windows import (
+    Sizes,
+    Window,
+    ceiling_pads,
+    sizes_of,
+    symmetric,
+)
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -20,7 +27,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import Shape, shape_of, where
 
 _MAX_WORDS = (
     "Only the largest element of a window counts, so it receives the whole gradient; at a tie, "

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.axes import (
+from backprop_engine.basics.values import shape_of, where
+from backprop_engine.catalogue.shared.axes import (
     DIMS,
     KEEPDIM,
     Axes,
@@ -30,7 +31,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
 )
-from backprop_engine.values import shape_of, where
 
 _PARAMETERS = (Parameter("input"), DIMS, KEEPDIM)
 

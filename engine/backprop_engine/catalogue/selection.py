@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.entries import INPUT, TWO_OPERANDS, elementwise, unary
+from backprop_engine.basics.values import dtype_of, full_like, where
+from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, elementwise, unary
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -15,7 +16,6 @@ from backprop_engine.operation import (
     OperandError,
     Parameter,
 )
-from backprop_engine.values import dtype_of, full_like, where
 
 _MIN = Parameter("min")
 _MAX = Parameter("max")

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements
-from backprop_engine.catalogue.axes import axes_of, axis_of
+from backprop_engine.catalogue.shared.axes import axes_of, axis_of
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -20,7 +21,6 @@ from backprop_engine.operation import (
     Sharing,
     Template,
 )
-from backprop_engine.values import Shape, shape_of, unbroadcast
 
 MOVED_BACK = "Moving elements changes no number: the gradient is moved back the same way."
 _SHAPE_BACK = "The same elements in another shape: the gradient is put back into the old shape."

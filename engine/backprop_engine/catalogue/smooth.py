@@ -7,12 +7,18 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.values import erf, erfc, exp, log1p, shape_of, tanh, where
 from backprop_engine.catalogue.arithmetic import DIV
-from backprop_engine.catalogue.entries import INPUT, activation, functional_twin, scaled, unary
 from backprop_engine.catalogue.rounding import ABS
+from backprop_engine.catalogue.shared.entries import (
+    INPUT,
+    activation,
+    functional_twin,
+    scaled,
+    unary,
+)
 from backprop_engine.catalogue.trigonometry import tanh_rule
 from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter, Rounding
-from backprop_engine.values import erf, erfc, exp, log1p, shape_of, tanh, where
 
 _TWO_BY_ROOT_PI: Final = 2 / math.sqrt(math.pi)
 _ROOT_HALF: Final = math.sqrt(0.5)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
-from backprop_engine.values import Shape, shape_of
 
 _ONE_DTYPE = "leave it out: all floats have one dtype"
 

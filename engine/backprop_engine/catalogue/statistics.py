@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.axes import (
+from backprop_engine.basics.values import Shape, where
+from backprop_engine.catalogue.exponentials import SQRT
+from backprop_engine.catalogue.shared.axes import (
     DIMS,
     KEEPDIM,
     Axes,
@@ -19,7 +21,6 @@ from backprop_engine.catalogue.axes import (
     reduced_count_text,
     refuse_whole,
 )
-from backprop_engine.catalogue.exponentials import SQRT
 from backprop_engine.operation import (
     Derivative,
     Kind,
@@ -28,7 +29,6 @@ from backprop_engine.operation import (
     Rounding,
     fill,
 )
-from backprop_engine.values import Shape, where
 
 
 def _correction(unbiased: bool | None, correction: float | None) -> float:

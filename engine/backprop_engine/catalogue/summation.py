@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_products
-from backprop_engine.catalogue.axes import refuse_mixed
+from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,
@@ -19,7 +20,6 @@ from backprop_engine.operation import (
     Operation,
     Parameter,
 )
-from backprop_engine.values import Shape, shape_of
 
 _DOTS = "..."
 

@@ -7,9 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.catalogue.entries import TWO_OPERANDS, elementwise, unary
-from backprop_engine.operation import Derivative, Rounding
-from backprop_engine.values import (
+from backprop_engine.basics.values import (
     acos,
     acosh,
     asin,
@@ -25,6 +23,8 @@ from backprop_engine.values import (
     tanh,
     where,
 )
+from backprop_engine.catalogue.shared.entries import TWO_OPERANDS, elementwise, unary
+from backprop_engine.operation import Derivative, Rounding
 
 _RADIANS: Final = math.pi / 180
 _DEGREES: Final = 180 / math.pi

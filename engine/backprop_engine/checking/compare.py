@@ -28,12 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_engine.checking.functional import widened
-from backprop_engine.checking.perturbed import sensitivity
-from backprop_engine.checking.summing import gamma, scaled, sides, sum_bound
-from backprop_engine.graph import Graph
-from backprop_engine.operation import Operation, Rounding
-from backprop_engine.values import (
+from backprop_engine.basics.values import (
     UNIT_ROUNDOFF,
     Dtype,
     Value,
@@ -44,6 +39,11 @@ from backprop_engine.values import (
     shape_of,
     unbroadcast,
 )
+from backprop_engine.checking.functional import widened
+from backprop_engine.checking.perturbed import sensitivity
+from backprop_engine.checking.summing import gamma, scaled, sides, sum_bound
+from backprop_engine.graph import Graph
+from backprop_engine.operation import Operation, Rounding
 
 _FLOAT64, _INT64 = struct.Struct("<d"), struct.Struct("<q")
 

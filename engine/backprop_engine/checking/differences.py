@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backprop_engine.backward import DerivativeError
+from backprop_engine.basics.limits import DIFFERENCE_SECONDS
+from backprop_engine.basics.values import UNIT_ROUNDOFF, Value, settle, shape_of
 from backprop_engine.checking.functional import last_zeroed, terms_of, widened
 from backprop_engine.checking.richardson import NOT_FINITE, NOT_FINITE_BESIDE, TIE, Slope, slope
 from backprop_engine.checking.tape import (
@@ -25,9 +27,7 @@ from backprop_engine.checking.tape import (
     leading_to,
     values_of,
 )
-from backprop_engine.limits import DIFFERENCE_SECONDS
 from backprop_engine.trace import NO_NODE, Trace
-from backprop_engine.values import UNIT_ROUNDOFF, Value, settle, shape_of
 
 ELEMENT_LIMIT = 1000
 """So many input elements are moved one by one; inputs beyond are tested along directions."""

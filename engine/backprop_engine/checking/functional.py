@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from backprop_engine.basics.values import Value
 from backprop_engine.trace import Pass, PassKind, Trace
-from backprop_engine.values import Value
 
 
 class Term(NamedTuple):

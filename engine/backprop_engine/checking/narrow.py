@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 
 from backprop_engine.backward import DerivativeError, backward
+from backprop_engine.basics.gc_pause import collector_paused
+from backprop_engine.basics.values import Value, as_floats, is_float
 from backprop_engine.budget import Budget, LimitError
-from backprop_engine.collector import collector_paused
 from backprop_engine.graph import Graph, RecomputingError
 from backprop_engine.trace import Pass, PassKind, Trace
-from backprop_engine.values import Value, as_floats, is_float
 
 SECONDS: Final = 10.0
 """What takes longer is not told about."""

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.values import UNIT_ROUNDOFF, Dtype, Value, full_like, is_float
+from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype, Value, full_like, is_float
 
 FACTORS = 3
 """Roundings of a term besides those of its additions: it is a product, and scaled (by alpha, by 1/n

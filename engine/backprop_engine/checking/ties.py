@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.catalogue.axes import axis_of
-from backprop_engine.catalogue.picking import INDICES
+from backprop_engine.basics.values import Value, shape_of
+from backprop_engine.catalogue.shared.axes import axis_of
+from backprop_engine.catalogue.shared.picking import INDICES
 from backprop_engine.graph import Graph
-from backprop_engine.values import Value, shape_of
 
 WORDS = "a tie: torch picks others of equal elements, and both are right"
 

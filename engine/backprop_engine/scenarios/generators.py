@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.limits import MAX_DIMENSIONS, MAX_ELEMENTS
-from backprop_engine.scenarios.arrays import read_number, read_whole, written
+from backprop_engine.basics.limits import MAX_DIMENSIONS, MAX_ELEMENTS
+from backprop_engine.basics.source import ProblemError
+from backprop_engine.basics.values import Shape
+from backprop_engine.scenarios.yaml_arrays import read_number, read_whole, written
 from backprop_engine.scenarios.yaml_document import Listing, Node
-from backprop_engine.source import ProblemError
-from backprop_engine.values import Shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.scenarios.arrays import read_array, read_value, written
+from backprop_engine.basics.source import ProblemError, Span
+from backprop_engine.basics.suggestions import did_you_mean, listed
+from backprop_engine.basics.values import Dtype, Value, settle
+from backprop_engine.program.scenario import Input
 from backprop_engine.scenarios.generators import GENERATORS
-from backprop_engine.scenarios.scenario import Input
+from backprop_engine.scenarios.yaml_arrays import read_array, read_value, written
 from backprop_engine.scenarios.yaml_document import Node, Scalar, Table
-from backprop_engine.source import ProblemError, Span
-from backprop_engine.suggestions import did_you_mean, listed
-from backprop_engine.values import Dtype, Value, settle
 
 _FORMS: Final = ("value", *GENERATORS)
 _COMMON_OPTIONS: Final = ("requires_grad", "dtype")

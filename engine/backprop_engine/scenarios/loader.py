@@ -8,18 +8,28 @@ from keyword import iskeyword
 from pathlib import Path
 from typing import Final, cast, get_args
 
+from backprop_engine.basics.limits import MAX_FILE
+from backprop_engine.basics.source import (
+    STANDARD_INPUT,
+    Problem,
+    ProblemError,
+    ScenarioError,
+    Source,
+    Span,
+)
+from backprop_engine.basics.suggestions import did_you_mean, listed
+from backprop_engine.basics.values import Dtype
 from backprop_engine.budget import Budget
-from backprop_engine.expressions.excerpt import check_characters, whole
-from backprop_engine.expressions.lexer import canonical
-from backprop_engine.expressions.parser import parse_expression, parse_program
-from backprop_engine.expressions.syntax import Assignment, Name, Statement, Unpacking
-from backprop_engine.limits import MAX_FILE
-from backprop_engine.scenarios.files import read_bytes
+from backprop_engine.grammar.excerpt import check_characters, whole
+from backprop_engine.grammar.lexer import canonical
+from backprop_engine.grammar.parser import parse_expression, parse_program
+from backprop_engine.grammar.syntax import Assignment, Name, Statement, Unpacking
+from backprop_engine.program.names import Names
+from backprop_engine.program.scenario import Backward, Input, Scenario, ZeroGrad
+from backprop_engine.program.statements import Program, read_program
 from backprop_engine.scenarios.inputs import read_input
-from backprop_engine.scenarios.names import Names
 from backprop_engine.scenarios.piped import check_text, is_document, is_torch_program
-from backprop_engine.scenarios.program import Program, read_program
-from backprop_engine.scenarios.scenario import Backward, Input, Scenario, ZeroGrad
+from backprop_engine.scenarios.read_bytes import read_bytes
 from backprop_engine.scenarios.sections import (
     Expected,
     expected_error,
@@ -32,16 +42,6 @@ from backprop_engine.scenarios.sections import (
 )
 from backprop_engine.scenarios.shorthand import read_shorthand, read_snippet
 from backprop_engine.scenarios.yaml_document import Node, Scalar, Table, read_document
-from backprop_engine.source import (
-    STANDARD_INPUT,
-    Problem,
-    ProblemError,
-    ScenarioError,
-    Source,
-    Span,
-)
-from backprop_engine.suggestions import did_you_mean, listed
-from backprop_engine.values import Dtype
 
 KEYS: Final = (
     "version", "title", "about", "dtype", "inputs", "compute", "backward", "expect", "hints",

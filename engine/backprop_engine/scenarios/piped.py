@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from backprop_engine.limits import MAX_FILE
-from backprop_engine.scenarios.tensors import MAKERS
-from backprop_engine.source import STANDARD_INPUT, Problem, ScenarioError, Source, Span
+from backprop_engine.basics.limits import MAX_FILE
+from backprop_engine.basics.source import STANDARD_INPUT, Problem, ScenarioError, Source, Span
+from backprop_engine.program.tensors import MAKERS
 
 _DOCUMENT: Final = re.compile(r"(?:\s*#[^\n]*\n)*\s*(?:---|%YAML|\{|[^\W\d]\w*\s*:(?=\s))")
 """A mapping's first key, or how else YAML begins, below comments."""

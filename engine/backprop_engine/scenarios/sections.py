@@ -10,19 +10,19 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from backprop_engine.scenarios.arrays import read_number, read_value
-from backprop_engine.scenarios.names import Names
-from backprop_engine.scenarios.scenario import (
+from backprop_engine.basics.source import ProblemError
+from backprop_engine.basics.suggestions import did_you_mean, listed
+from backprop_engine.basics.values import Dtype
+from backprop_engine.program.names import Names
+from backprop_engine.program.scenario import (
     DEFAULT_TOLERANCE,
     Backward,
     Expectation,
     Hint,
     ZeroGrad,
 )
+from backprop_engine.scenarios.yaml_arrays import read_number, read_value
 from backprop_engine.scenarios.yaml_document import Listing, Node, Scalar, Table
-from backprop_engine.source import ProblemError
-from backprop_engine.suggestions import did_you_mean, listed
-from backprop_engine.values import Dtype
 
 ORACLES: Final = ("torch", "finite_difference", "symbolic")
 """The independent computations that `disagrees` can name."""

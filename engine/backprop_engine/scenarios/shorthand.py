@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from backprop_engine.expressions.excerpt import Excerpt
-from backprop_engine.expressions.parser import parse_program
-from backprop_engine.expressions.syntax import (
+from backprop_engine.basics.source import ProblemError, Span
+from backprop_engine.basics.values import Value, settle
+from backprop_engine.grammar.excerpt import Excerpt
+from backprop_engine.grammar.parser import parse_program
+from backprop_engine.grammar.syntax import (
     Assignment,
     Expression,
     Loop,
@@ -25,12 +27,10 @@ from backprop_engine.expressions.syntax import (
     grown,
     postorder,
 )
-from backprop_engine.scenarios.arrays import nested_array
-from backprop_engine.scenarios.dtypes import makes_tensors
-from backprop_engine.scenarios.program import read_program
-from backprop_engine.scenarios.scenario import Input, Scenario
-from backprop_engine.source import ProblemError, Span
-from backprop_engine.values import Value, settle
+from backprop_engine.program.dtypes import makes_tensors
+from backprop_engine.program.scenario import Input, Scenario
+from backprop_engine.program.statements import read_program
+from backprop_engine.scenarios.yaml_arrays import nested_array
 
 
 def read_shorthand(excerpt: Excerpt) -> Scenario:

@@ -23,10 +23,10 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from backprop_engine.expressions.excerpt import Excerpt, align, check_characters
-from backprop_engine.limits import MAX_YAML_ENTRIES, MAX_YAML_NESTING, MAX_YAML_VALUES
+from backprop_engine.basics.limits import MAX_YAML_ENTRIES, MAX_YAML_NESTING, MAX_YAML_VALUES
+from backprop_engine.basics.source import ProblemError, Source, Span
+from backprop_engine.grammar.excerpt import Excerpt, align, check_characters
 from backprop_engine.scenarios.yaml_mistakes import no_character, not_yaml, unreadable
-from backprop_engine.source import ProblemError, Source, Span
 
 _NUMBER = re.compile(r"[-+]?(?:\d(?:_?\d)*(?:\.(?:\d(?:_?\d)*)?)?|\.\d(?:_?\d)*)(?:[eE][-+]?\d+)?")
 _SPECIAL = re.compile(r"([-+]?)\.?(inf|nan)", re.IGNORECASE)

@@ -8,7 +8,7 @@ from typing import Final
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from backprop_engine.source import ProblemError, Span
+from backprop_engine.basics.source import ProblemError, Span
 
 _IN_BRACKETS = re.compile(r"expected ',' or '[\]}]', but got '.+'")
 _ESCAPE = re.compile(r"\\U([0-9a-fA-F]{8})")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from tests.fuzz.torch_programs.running import Ours, Tensor, Theirs, run_by_torch, run_here
 
-from backprop_engine.source import ScenarioError
+from backprop_engine.basics.source import ScenarioError
 from backprop_tui.headless.check import Bad, Checked, GradientRow
 
 _CLOSE = {"float64": 1e-13, "float32": 1e-5}

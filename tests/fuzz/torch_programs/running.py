@@ -16,9 +16,9 @@ from tests.fuzz.torch_programs.drafting import quietly
 
 from backprop_engine.trace import Trace
 from backprop_tui.headless.check import Bad, Checked, check_scenario
-from backprop_tui.oracle.child import answer
-from backprop_tui.oracle.protocol import decode_report, encode_request
-from backprop_tui.oracle.report import Failed, Ready, TorchReport
+from backprop_tui.oracles.report import Failed, Ready, TorchReport
+from backprop_tui.oracles.torch.child import answer
+from backprop_tui.oracles.torch.protocol import decode_report, encode_request
 
 DIFFERENCE_SECONDS = 2.0
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from backprop_tui.commands import COMMANDS
+from backprop_tui.commands.table import COMMANDS
 from backprop_tui.config.settings import Settings
-from backprop_tui.navigation.state import RATES
+from backprop_tui.session.navigation import RATES
 
 _HEAD = """\
 # Settings of backprop-tui. Take the # away before a line to change it.

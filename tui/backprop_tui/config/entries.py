@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from backprop_engine.harmless import brief, printable
-from backprop_engine.scenarios.files import read_bytes
-from backprop_engine.suggestions import did_you_mean
+from backprop_engine.basics.sanitised import brief, printable
+from backprop_engine.basics.suggestions import did_you_mean
+from backprop_engine.scenarios.read_bytes import read_bytes
 from backprop_tui.config.places import Places
 
 LARGEST: Final = 100_000

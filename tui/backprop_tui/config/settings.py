@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from textual.keys import Keys, _character_to_key
 
-from backprop_engine.harmless import brief, printable
-from backprop_engine.suggestions import listed
-from backprop_tui.commands import BY_NAME, COMMANDS
+from backprop_engine.basics.sanitised import brief, printable
+from backprop_engine.basics.suggestions import listed
+from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap, conflicts
+from backprop_tui.commands.table import BY_NAME, COMMANDS
 from backprop_tui.config.entries import (
     Entries,
     MistakeError,
@@ -26,8 +27,7 @@ from backprop_tui.config.time_limits import (
     TimeLimits,
     with_time_limit,
 )
-from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap, conflicts
-from backprop_tui.navigation.state import RATES
+from backprop_tui.session.navigation import RATES
 from backprop_tui.styles.themes import DEFAULT_THEME, THEMES
 
 _MOST_MISTAKES: Final = 50

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from backprop_engine.limits import DIFFERENCE_SECONDS
+from backprop_engine.basics.limits import DIFFERENCE_SECONDS
 from backprop_tui.config.entries import MistakeError, read_entries
-from backprop_tui.oracle.limits import SYMBOLIC_SECONDS, TORCH_SECONDS
+from backprop_tui.oracles.limits import SYMBOLIC_SECONDS, TORCH_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

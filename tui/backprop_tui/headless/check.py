@@ -10,24 +10,24 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from backprop_engine.autopsy.report import Autopsy, autopsy
+from backprop_engine.basics.limits import DIFFERENCE_SECONDS
+from backprop_engine.basics.source import Problem, ScenarioError, Source, Span
+from backprop_engine.basics.values import Value, shape_of
 from backprop_engine.checking.differences import FiniteDifference, finite_differences
 from backprop_engine.checking.narrow import not_finite_in_float32
-from backprop_engine.limits import DIFFERENCE_SECONDS
-from backprop_engine.record import record
+from backprop_engine.program.scenario import Expectation, Scenario
+from backprop_engine.reading.autopsy.report import Autopsy, autopsy
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load_target
-from backprop_engine.scenarios.scenario import Expectation, Scenario
-from backprop_engine.source import Problem, ScenarioError, Source, Span
 from backprop_engine.trace import NO_NODE, Trace
-from backprop_engine.values import Value, shape_of
 from backprop_tui.headless.printer import scenario_heading
 from backprop_tui.headless.telling import full, told, told_difference
-from backprop_tui.oracle.agreement import Agreement, agreement
-from backprop_tui.oracle.answering import answer_of
-from backprop_tui.oracle.report import Failed, Ready, TorchReport
-from backprop_tui.oracle.sweep import our_contribution
-from backprop_tui.oracle.symbolic.client import SymbolicOracle
-from backprop_tui.oracle.symbolic.judgement import SymbolicGradient, symbolic_gradients
+from backprop_tui.oracles.answering import answer_of
+from backprop_tui.oracles.report import Failed, Ready, TorchReport
+from backprop_tui.oracles.sympy.client import SymbolicOracle
+from backprop_tui.oracles.sympy.judgement import SymbolicGradient, symbolic_gradients
+from backprop_tui.oracles.torch.agreement import Agreement, agreement
+from backprop_tui.oracles.torch.sweep import our_contribution
 
 TORCH, FINITE_DIFFERENCE, SYMBOLIC = "torch", "finite_difference", "symbolic"
 ENGINE, FLOAT32, AUTOPSY, EXPECT = "engine", "float32", "autopsy", "expect"

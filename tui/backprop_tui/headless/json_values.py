@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.values import Value
+from backprop_engine.basics.values import Value
 
 
 def json_value(value: Value | None) -> Any:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from backprop_engine.binding import signature
+from backprop_engine.basics.source import SHORTHAND_NAME, Source
+from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS, PROPERTIES
 from backprop_engine.operation import (
     OPERAND_LETTERS,
@@ -16,10 +17,9 @@ from backprop_engine.operation import (
     Template,
     fill,
 )
-from backprop_engine.record import record
+from backprop_engine.program.arguments import signature
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_engine.source import SHORTHAND_NAME, Source
-from backprop_engine.suggestions import did_you_mean
 from backprop_engine.trace import Trace
 from backprop_tui.headless.check import Checked, check_scenario
 

@@ -12,7 +12,7 @@ from backprop_tui.headless.check import Bad, Checked
 from backprop_tui.headless.check_output import as_json, print_checked
 from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.printer import Printer
-from backprop_tui.oracle.symbolic.report import IN_ARRAYS
+from backprop_tui.oracles.sympy.report import IN_ARRAYS
 
 
 @dataclass(frozen=True, slots=True)

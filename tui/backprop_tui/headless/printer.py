@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TextIO
 
-from backprop_engine.source import Source
+from backprop_engine.basics.source import Source
 
 _NEEDED = "∂·−×²√Σσᵀ→≤…✓✗▁█"
 _ASCII = str.maketrans({"✓": "ok", "✗": "NO"} | dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)))
@@ -58,7 +58,7 @@ class Printer:
         if not text.isprintable():
             text = "".join(sign if sign.isprintable() else "�" for sign in text)
         if self.plain:
-            from backprop_engine.notation import plain
+            from backprop_engine.basics.notation import plain
 
             return plain(text.translate(_ASCII))
         # Somebody else's signs (a title in Greek) may still be too much for the stream.

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from backprop_engine.basics.sanitised import printable
+from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.harmless import printable
-from backprop_engine.record import record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load_target
-from backprop_engine.source import ScenarioError, Source
 from backprop_tui.config.time_limits import DEFAULT_LIMITS, TimeLimits
 from backprop_tui.headless import ops, ops_output, trace_text
 from backprop_tui.headless.check import check_scenario
@@ -20,8 +20,8 @@ from backprop_tui.headless.outcome import Outcome, Tally, outcome_of
 from backprop_tui.headless.printer import printer
 from backprop_tui.headless.progress import progress
 from backprop_tui.headless.workers import FEW, How, cores, many_outcomes
-from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.symbolic.client import SymbolicOracle
+from backprop_tui.oracles.client import Oracle
+from backprop_tui.oracles.sympy.client import SymbolicOracle
 
 OK, OFF, BAD = 0, 1, 2
 

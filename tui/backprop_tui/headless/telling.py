@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from backprop_engine import notation
+from backprop_engine.basics import notation
+from backprop_engine.basics.values import Value, settle, shape_of
 from backprop_engine.checking.compare import compare, worst_element
 from backprop_engine.checking.differences import FiniteDifference
 from backprop_engine.trace import Trace
-from backprop_engine.values import Value, settle, shape_of
 
 _MOST_NAMED = 10
 """Inputs that a direction goes through are named."""

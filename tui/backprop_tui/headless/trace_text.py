@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import Any
 
-from backprop_engine import notation
-from backprop_engine.explain import Explanation, explain
+from backprop_engine.basics import notation
+from backprop_engine.reading.explain import Explanation, explain
 from backprop_engine.trace import Pass, PassKind, StepKind, Trace
 from backprop_tui.headless.json_values import json_value
 from backprop_tui.headless.printer import Printer, scenario_heading

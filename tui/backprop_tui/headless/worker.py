@@ -14,20 +14,20 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import IO, Any
 
-from backprop_engine.source import Source
+from backprop_engine.basics.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui.config.time_limits import TimeLimits
 from backprop_tui.headless.check import check_scenario
 from backprop_tui.headless.outcome import outcome_of
 from backprop_tui.headless.printer import Printer
-from backprop_tui.oracle.client import TORCH, answer_in, no_answer, too_large
-from backprop_tui.oracle.report import Failed, Ready, TorchReport
-from backprop_tui.oracle.serving import (
+from backprop_tui.oracles.client import TORCH, answer_in, no_answer, too_large
+from backprop_tui.oracles.report import Failed, Ready, TorchReport
+from backprop_tui.oracles.serving import (
     live_no_longer_than_the_parent,
     requests_of,
     take_output,
 )
-from backprop_tui.oracle.symbolic.client import SymbolicOracle
+from backprop_tui.oracles.sympy.client import SymbolicOracle
 
 
 class ParentsTorch:

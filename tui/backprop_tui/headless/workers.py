@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from backprop_engine.source import Source
+from backprop_engine.basics.source import Source
 from backprop_tui.config.time_limits import DEFAULT_LIMITS, TimeLimits
 from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.outcome import Outcome, Tally
 from backprop_tui.headless.printer import Printer
-from backprop_tui.oracle.client import Oracle
-from backprop_tui.oracle.process import Child
-from backprop_tui.oracle.report import Failed
+from backprop_tui.oracles.client import Oracle
+from backprop_tui.oracles.process import Child
+from backprop_tui.oracles.report import Failed
 
 FEW = 24
 """So many scenarios are done before a second process has started."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from backprop_engine.values import Shape
+from backprop_engine.basics.values import Shape
 from backprop_tui.inspecting.layers import Layer
 
 ACROSS, FEW_ACROSS = 10, 5

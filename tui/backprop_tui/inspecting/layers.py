@@ -7,10 +7,10 @@ from enum import StrEnum
 
 import numpy as np
 
+from backprop_engine.basics.values import Shape, Value, dtype_of, shape_of
 from backprop_engine.trace import StepKind
-from backprop_engine.values import Shape, Value, dtype_of, shape_of
-from backprop_tui.oracle.report import Failed, Ready
-from backprop_tui.view import View
+from backprop_tui.oracles.report import Failed, Ready
+from backprop_tui.view.view import View
 
 
 class Quantity(StrEnum):

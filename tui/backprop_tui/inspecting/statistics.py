@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_engine import notation
+from backprop_engine.basics import notation
 from backprop_tui.inspecting.layers import Layer
 
 PIECE = 1_000_000

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from backprop_engine.scenarios.files import read_bytes
-from backprop_engine.source import Source
+from backprop_engine.basics.source import Source
+from backprop_engine.scenarios.read_bytes import read_bytes
 
 try:
     import fcntl

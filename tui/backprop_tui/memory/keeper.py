@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from backprop_engine.source import Source
+from backprop_engine.basics.source import Source
 from backprop_engine.trace import Trace
-from backprop_tui.inside import stack
 from backprop_tui.memory import file, layout
 from backprop_tui.memory.layout import Layout, Remembered
 from backprop_tui.memory.merging import merge
-from backprop_tui.session import Session
-from backprop_tui.stops.state import Stops
+from backprop_tui.session.session import Session
+from backprop_tui.session.stepping_in import stack
+from backprop_tui.session.stops.state import Stops
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backprop_engine.trace import Trace
-from backprop_tui.inside import stack
-from backprop_tui.reload.names import node_keys, nodes_by_key
-from backprop_tui.session import Session
-from backprop_tui.stops import plain
-from backprop_tui.stops.continuing import survey_shortly
-from backprop_tui.stops.state import Stops
+from backprop_tui.session.reload.same_nodes import node_keys, nodes_by_key
+from backprop_tui.session.session import Session
+from backprop_tui.session.stepping_in import stack
+from backprop_tui.session.stops import persisting
+from backprop_tui.session.stops.continuing import survey_shortly
+from backprop_tui.session.stops.state import Stops
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def remember(session: Session, layout: Layout, theme: str) -> Remembered:
     # The keys of a large graph take their time.
     keys = node_keys(outer.trace) if outer.folds else ()
     folds = sorted(keys[int(outer.outline.nodes[row])] for row in outer.folds)
-    kept = {**plain.to_plain(outer.stops), "folds": [list(key) for key in folds]}
+    kept = {**persisting.to_plain(outer.stops), "folds": [list(key) for key in folds]}
     return Remembered(kept, layout, theme)
 
 
@@ -71,13 +71,13 @@ def read(found: Mapping[str, Any], trace: Trace) -> tuple[Remembered, Stops, tup
 
     Raises ValueError, KeyError, TypeError or AttributeError for what is never written.
     """
-    stops, lost = plain.from_plain(found, trace)
+    stops, lost = persisting.from_plain(found, trace)
     layout, theme = found["layout"], found["theme"]
     pane, focus = layout["pane"], layout["focus"]
     if not all(isinstance(one, str) for one in (pane, focus, theme)):
         raise TypeError("a name that is no text")
     folds = [(str(name), int(count)) for name, count in found["folds"]]
-    kept = {**plain.to_plain(stops), "folds": [list(key) for key in folds]}
+    kept = {**persisting.to_plain(stops), "folds": [list(key) for key in folds]}
     return Remembered(kept, Layout(pane, focus, layout["zoomed"] is True), theme), stops, lost
 
 

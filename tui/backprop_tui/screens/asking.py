@@ -19,9 +19,9 @@ from backprop_tui.screens.origin import OriginScreen
 from backprop_tui.screens.search import SearchPrompt
 from backprop_tui.screens.stop_prompts import BreakpointPrompt, WatchPrompt
 from backprop_tui.screens.whatif import EditPrompt, WhatIfScreen
-from backprop_tui.session import Change
-from backprop_tui.stops.watching import chosen_watch
-from backprop_tui.view import View
+from backprop_tui.session.session import Change
+from backprop_tui.session.stops.watching import chosen_watch
+from backprop_tui.view.view import View
 
 AskingScreen = ModalScreen[Change | None]
 

@@ -15,19 +15,19 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from backprop_engine.autopsy.births import Birth
-from backprop_engine.autopsy.flow import Event, event_of
-from backprop_engine.autopsy.report import (
+from backprop_engine.reading.autopsy.births import Birth
+from backprop_engine.reading.autopsy.flow import Event, event_of
+from backprop_engine.reading.autopsy.report import (
     Autopsy,
     Told,
     event_step,
     event_text,
 )
-from backprop_tui.oracle.report import Failed
+from backprop_tui.oracles.report import Failed
 from backprop_tui.screens.following import Following
-from backprop_tui.session import Change, jump
-from backprop_tui.text import printable
-from backprop_tui.view import View
+from backprop_tui.session.session import Change, jump
+from backprop_tui.view.text import printable
+from backprop_tui.view.view import View
 from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 

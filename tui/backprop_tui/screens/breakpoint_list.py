@@ -14,17 +14,17 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from backprop_tui.messages import Changed
 from backprop_tui.screens.following import Following
 from backprop_tui.screens.stop_prompts import BreakpointPrompt
-from backprop_tui.session import Change, Session
-from backprop_tui.stops import editing
-from backprop_tui.stops.continuing import scan_of
-from backprop_tui.stops.reasons import hits_text
-from backprop_tui.stops.scan import Scan
-from backprop_tui.stops.state import Breakpoint
-from backprop_tui.text import fit, left, printable, right
-from backprop_tui.view import View
+from backprop_tui.session.session import Change, Session
+from backprop_tui.session.stops import editing
+from backprop_tui.session.stops.continuing import scan_of
+from backprop_tui.session.stops.reasons import hits_text
+from backprop_tui.session.stops.scan import Scan
+from backprop_tui.session.stops.state import Breakpoint
+from backprop_tui.view.messages import Changed
+from backprop_tui.view.text import fit, left, printable, right
+from backprop_tui.view.view import View
 from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 

@@ -14,12 +14,12 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.style import Style
 
-from backprop_tui.commands import COMMANDS
-from backprop_tui.keymap import Keymap
+from backprop_tui.commands.keymap import Keymap
+from backprop_tui.commands.table import COMMANDS
 from backprop_tui.memory.layout import Layout
 from backprop_tui.screens.following import Following
 from backprop_tui.screens.jump import Hint, letter_at
-from backprop_tui.view import View
+from backprop_tui.view.view import View
 from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, TroubleBar
 from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_rows import GUTTER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from backprop_tui.view import View
+from backprop_tui.view.view import View
 
 
 class Following:

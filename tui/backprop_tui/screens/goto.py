@@ -12,9 +12,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from backprop_tui.navigation.places import parse_target
-from backprop_tui.session import Change, Session
-from backprop_tui.text import printable
+from backprop_tui.session.moving.places import parse_target
+from backprop_tui.session.session import Change, Session
+from backprop_tui.view.text import printable
 from backprop_tui.widgets.keys import PROMPT_HELP
 
 

@@ -14,14 +14,14 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from backprop_engine.conditions import HELP as CONDITION_HELP
-from backprop_engine.watching import HELP as WATCH_HELP
-from backprop_tui.commands import COMMANDS, Command, key_name
-from backprop_tui.glyphs import LEGEND, Glyphs
-from backprop_tui.keymap import DEFAULT_KEYMAP, Keymap
-from backprop_tui.navigation.query import HELP as SEARCH_HELP
-from backprop_tui.pane_help import PANE_HELP, PaneHelp
-from backprop_tui.screen_help import SCREEN_HELP
+from backprop_engine.reading.conditions import HELP as CONDITION_HELP
+from backprop_engine.reading.watches import HELP as WATCH_HELP
+from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
+from backprop_tui.commands.pane_help import PANE_HELP, PaneHelp
+from backprop_tui.commands.screen_help import SCREEN_HELP
+from backprop_tui.commands.table import COMMANDS, Command, key_name
+from backprop_tui.session.search.query import HELP as SEARCH_HELP
+from backprop_tui.view.glyphs import LEGEND, Glyphs
 
 _READING = """\
 The graph hangs from the output down to the inputs. Values are computed upwards, gradients

@@ -17,8 +17,8 @@ from textual.screen import Screen
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from backprop_engine.values import Shape, Value, shape_of
-from backprop_tui.copying import copy_of
+from backprop_engine.basics.values import Shape, Value, shape_of
+from backprop_tui.commands.copying import copy_of
 from backprop_tui.inspecting.grid import ACROSS, FEW_ACROSS, Grid, grid_of, largest, next_broken
 from backprop_tui.inspecting.keys import KEYS, key_bar
 from backprop_tui.inspecting.layers import Layer, Quantity, Whose, layer_of
@@ -30,8 +30,8 @@ from backprop_tui.inspecting.wording import (
     statistics_lines,
 )
 from backprop_tui.screens.following import Following
-from backprop_tui.text import printable
-from backprop_tui.view import View
+from backprop_tui.view.text import printable
+from backprop_tui.view.view import View
 from backprop_tui.widgets.array_table import ArrayTable
 from backprop_tui.widgets.keys import PROMPT_HELP
 from backprop_tui.widgets.layer_tabs import LayerTabs

@@ -11,10 +11,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from backprop_tui.navigation.marks import is_letter, mark_rows, set_mark, to_mark
-from backprop_tui.session import Change
-from backprop_tui.text import fit, printable, right
-from backprop_tui.view import View
+from backprop_tui.session.moving.marks import is_letter, mark_rows, set_mark, to_mark
+from backprop_tui.session.session import Change
+from backprop_tui.view.text import fit, printable, right
+from backprop_tui.view.view import View
 from backprop_tui.widgets.keys import HELP
 
 _HEADER = 2

@@ -19,14 +19,14 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from backprop_engine.paths.origin import Origin, Path, find_origin
+from backprop_engine.reading.paths.origin import Origin, Path, find_origin
 from backprop_engine.trace import Pass, PassKind
-from backprop_tui import path_text as text
-from backprop_tui.oracle.answering import answer_of
-from backprop_tui.oracle.report import Failed
-from backprop_tui.session import Change, Session, jump
-from backprop_tui.text import printable
-from backprop_tui.view import View
+from backprop_tui.oracles.answering import answer_of
+from backprop_tui.oracles.report import Failed
+from backprop_tui.session.session import Change, Session, jump
+from backprop_tui.view.text import printable
+from backprop_tui.view.view import View
+from backprop_tui.widgets import origin_rows as text
 from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 

@@ -18,11 +18,11 @@ from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from backprop_tui.glyphs import Glyphs
-from backprop_tui.messages import ScenarioChosen
-from backprop_tui.opening import Entry, read_entry, scenario_files, unread
-from backprop_tui.patience import PATIENCE, begin_all
-from backprop_tui.text import fit, printable
+from backprop_tui.opening.soon import PATIENCE, begin_all
+from backprop_tui.opening.targets import Entry, read_entry, scenario_files, unread
+from backprop_tui.view.glyphs import Glyphs
+from backprop_tui.view.messages import ScenarioChosen
+from backprop_tui.view.text import fit, printable
 from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 

@@ -14,10 +14,10 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from backprop_engine.source import Position, Problem, ScenarioError
-from backprop_tui.glyphs import Glyphs
-from backprop_tui.opening import Refusal
-from backprop_tui.text import printable
+from backprop_engine.basics.source import Position, Problem, ScenarioError
+from backprop_tui.opening.targets import Refusal
+from backprop_tui.view.glyphs import Glyphs
+from backprop_tui.view.text import printable
 from backprop_tui.widgets.keys import HELP
 
 _BEFORE_CARET = 24

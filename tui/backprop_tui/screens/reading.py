@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
-from backprop_tui.text import printable
+from backprop_tui.view.text import printable
 
 
 class ReadingScreen(Screen[None]):

@@ -13,12 +13,12 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from backprop_tui.messages import Changed
-from backprop_tui.navigation.searching import position, search_for
 from backprop_tui.screens.following import Following
-from backprop_tui.session import Change, Session
-from backprop_tui.text import fit, printable
-from backprop_tui.view import View
+from backprop_tui.session.search.searching import position, search_for
+from backprop_tui.session.session import Change, Session
+from backprop_tui.view.messages import Changed
+from backprop_tui.view.text import fit, printable
+from backprop_tui.view.view import View
 from backprop_tui.widgets.keys import PROMPT_HELP
 
 _HINT = "a name, an operation, an expression, or grad > 1, value < 0, isnan(grad)"

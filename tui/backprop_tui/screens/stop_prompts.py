@@ -14,15 +14,15 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
-from backprop_engine.source import Problem, ProblemError
-from backprop_engine.watching import compile_watch
-from backprop_tui.session import Change
-from backprop_tui.stops.editing import on_node, set_breakpoint
-from backprop_tui.stops.reading import parse_breakpoint
-from backprop_tui.stops.state import Breakpoint, Watch
-from backprop_tui.stops.watching import set_watch, suggestion
-from backprop_tui.text import printable
-from backprop_tui.view import View
+from backprop_engine.basics.source import Problem, ProblemError
+from backprop_engine.reading.watches import compile_watch
+from backprop_tui.session.session import Change
+from backprop_tui.session.stops.editing import on_node, set_breakpoint
+from backprop_tui.session.stops.parsing import parse_breakpoint
+from backprop_tui.session.stops.state import Breakpoint, Watch
+from backprop_tui.session.stops.watching import set_watch, suggestion
+from backprop_tui.view.text import printable
+from backprop_tui.view.view import View
 from backprop_tui.widgets.keys import PROMPT_HELP
 
 

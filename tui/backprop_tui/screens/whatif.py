@@ -12,17 +12,17 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from backprop_engine.source import ProblemError, Span
-from backprop_engine.values import Value
-from backprop_tui.messages import Changed
+from backprop_engine.basics.source import ProblemError, Span
+from backprop_engine.basics.values import Value
 from backprop_tui.screens.following import Following
 from backprop_tui.screens.stop_prompts import ExpressionPrompt
-from backprop_tui.session import Change
-from backprop_tui.text import figure, left, printable, right
-from backprop_tui.view import View
-from backprop_tui.whatif import editing
-from backprop_tui.whatif.comparing import Row, rows
-from backprop_tui.whatif.reading import parse_edit
+from backprop_tui.session.session import Change
+from backprop_tui.session.whatif import editing
+from backprop_tui.session.whatif.comparing import Row, rows
+from backprop_tui.session.whatif.parsing import parse_edit
+from backprop_tui.view.messages import Changed
+from backprop_tui.view.text import figure, left, printable, right
+from backprop_tui.view.view import View
 from backprop_tui.widgets.keys import HELP
 
 _MOST_WRITTEN = 24

@@ -15,8 +15,8 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from backprop_tui.session import Change, Session
-from backprop_tui.text import printable
+from backprop_tui.session.session import Change, Session
+from backprop_tui.view.text import printable
 
 
 class WorkingScreen(ModalScreen[Change | None]):

@@ -15,10 +15,10 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from backprop_tui.glyphs import Glyphs
 from backprop_tui.inspecting.grid import Grid, grid_of
 from backprop_tui.inspecting.layers import Layer
-from backprop_tui.text import figure, right
+from backprop_tui.view.glyphs import Glyphs
+from backprop_tui.view.text import figure, right
 
 CELL = 11
 """Columns of the screen that one element takes, the gap before it included."""

@@ -11,12 +11,12 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-from backprop_tui.commands import BY_NAME, COMMANDS, Command, key_name
-from backprop_tui.inside import breadcrumb, stack
-from backprop_tui.navigation.playing import is_playing
-from backprop_tui.offers import offers
-from backprop_tui.text import fit, printable
-from backprop_tui.view import View
+from backprop_tui.commands.table import BY_NAME, COMMANDS, Command, key_name
+from backprop_tui.session.moving.playing import is_playing
+from backprop_tui.session.stepping_in import breadcrumb, stack
+from backprop_tui.view.offers import offers
+from backprop_tui.view.text import fit, printable
+from backprop_tui.view.view import View
 from backprop_tui.widgets.notice_box import notice_text
 from backprop_tui.widgets.torch_pane import torch_status
 

@@ -8,14 +8,14 @@ from bisect import bisect_left
 import numpy as np
 from textual.content import Content
 
-from backprop_engine import notation
-from backprop_engine.explain import Explanation
+from backprop_engine.basics import notation
+from backprop_engine.basics.values import Value
+from backprop_engine.reading.explain import Explanation
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Step, StepKind, Trace
-from backprop_engine.values import Value
-from backprop_tui.session import Session
-from backprop_tui.text import printable
-from backprop_tui.view import View
-from backprop_tui.whatif.comparing import differ
+from backprop_tui.session.session import Session
+from backprop_tui.session.whatif.comparing import differ
+from backprop_tui.view.text import printable
+from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import (
     Picture,
     Term,

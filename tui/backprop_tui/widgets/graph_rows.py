@@ -8,17 +8,17 @@ from itertools import islice
 
 from rich.cells import cell_len, set_cell_size
 
-from backprop_engine import notation
-from backprop_engine.explain import expression
+from backprop_engine.basics import notation
+from backprop_engine.basics.values import Value
+from backprop_engine.reading.explain import expression
 from backprop_engine.trace import StepKind, Trace
-from backprop_engine.values import Value
-from backprop_tui.navigation.searching import is_match
-from backprop_tui.outline import Outline
-from backprop_tui.session import Session
-from backprop_tui.stops.editing import on_node
-from backprop_tui.text import figure, left, printable, right
-from backprop_tui.view import View
-from backprop_tui.whatif.comparing import gradient_differs, value_differs
+from backprop_tui.session.outline import Outline
+from backprop_tui.session.search.searching import is_match
+from backprop_tui.session.session import Session
+from backprop_tui.session.stops.editing import on_node
+from backprop_tui.session.whatif.comparing import gradient_differs, value_differs
+from backprop_tui.view.text import figure, left, printable, right
+from backprop_tui.view.view import View
 
 _SAMPLE = 500
 """Rows and values looked at to choose the column widths; a million would take seconds."""

@@ -13,12 +13,12 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from backprop_tui.commands import COMMANDS
-from backprop_tui.messages import Changed
-from backprop_tui.outline import NO_ROW
-from backprop_tui.session import select
-from backprop_tui.stops import editing
-from backprop_tui.view import View
+from backprop_tui.commands.table import COMMANDS
+from backprop_tui.session.outline import NO_ROW
+from backprop_tui.session.session import select
+from backprop_tui.session.stops import editing
+from backprop_tui.view.messages import Changed
+from backprop_tui.view.view import View
 from backprop_tui.widgets.graph_rows import (
     GUTTER,
     Cell,

@@ -7,7 +7,7 @@ from typing import Final
 from textual.binding import Binding
 from textual.dom import DOMNode
 
-from backprop_tui.keymap import Keymap, heard_where
+from backprop_tui.commands.keymap import Keymap, heard_where
 
 HELP: Final = Binding("question_mark,f1", "app.help", "help", show=False)
 """For a screen where no text is typed."""

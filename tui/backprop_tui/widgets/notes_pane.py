@@ -11,8 +11,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from backprop_engine.trace import Heading
-from backprop_tui.text import printable
-from backprop_tui.view import View
+from backprop_tui.view.text import printable
+from backprop_tui.view.view import View
 
 _MOST_LINES, _MOST_SIGNS = 300, 20_000
 """Of the notes that are drawn: each paragraph is a widget, and a hundred thousand take minutes."""

@@ -8,8 +8,8 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
-from backprop_tui.text import printable
-from backprop_tui.view import View
+from backprop_tui.view.text import printable
+from backprop_tui.view.view import View
 
 _PADDING = 2
 

@@ -12,10 +12,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from backprop_tui.oracle.answering import answer_of
-from backprop_tui.oracle.report import Failed
-from backprop_tui.text import printable
-from backprop_tui.view import View
+from backprop_tui.oracles.answering import answer_of
+from backprop_tui.oracles.report import Failed
+from backprop_tui.view.text import printable
+from backprop_tui.view.view import View
 
 
 class TextPane(VerticalScroll, can_focus=True):

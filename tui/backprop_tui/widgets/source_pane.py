@@ -13,10 +13,10 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from backprop_engine.source import Span
-from backprop_tui.session import Session
-from backprop_tui.text import printable
-from backprop_tui.view import View
+from backprop_engine.basics.source import Span
+from backprop_tui.session.session import Session
+from backprop_tui.view.text import printable
+from backprop_tui.view.view import View
 
 _TOKEN = re.compile(
     r"(?P<comment>#.*)|(?P<key>^\s*-?\s*[\w.]+(?=:(\s|$)))"

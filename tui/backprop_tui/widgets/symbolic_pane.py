@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
-from backprop_engine import notation
+from backprop_engine.basics import notation
+from backprop_engine.basics.values import Value, shape_of
 from backprop_engine.checking.functional import Term, functional_of
 from backprop_engine.trace import Pass, PassKind, Trace
-from backprop_engine.values import Value, shape_of
-from backprop_tui.oracle.report import Failed, Ready
-from backprop_tui.oracle.symbolic.judgement import SymbolicGradient, gradient_of
-from backprop_tui.oracle.symbolic.report import (
+from backprop_tui.oracles.report import Failed, Ready
+from backprop_tui.oracles.sympy.judgement import SymbolicGradient, gradient_of
+from backprop_tui.oracles.sympy.report import (
     Function,
     NotApplicable,
     SymbolicReport,
 )
-from backprop_tui.text import figure, left, printable, right
-from backprop_tui.view import View
+from backprop_tui.view.text import figure, left, printable, right
+from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import styled
 from backprop_tui.widgets.pane import TextPane
 

@@ -12,11 +12,11 @@ from textual.message import Message
 from textual.widget import Widget
 
 from backprop_engine.trace import Pass
-from backprop_tui.navigation.marks import mark_columns
-from backprop_tui.navigation.playing import is_playing
-from backprop_tui.stops.continuing import tick_columns
-from backprop_tui.text import left, printable
-from backprop_tui.view import View
+from backprop_tui.session.moving.marks import mark_columns
+from backprop_tui.session.moving.playing import is_playing
+from backprop_tui.session.stops.continuing import tick_columns
+from backprop_tui.view.text import left, printable
+from backprop_tui.view.view import View
 
 _LEAST_BAR = 4
 _GAP = 2

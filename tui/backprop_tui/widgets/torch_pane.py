@@ -11,15 +11,15 @@ import numpy as np
 from rich.cells import cell_len
 from textual.content import Content
 
-from backprop_engine import notation
+from backprop_engine.basics import notation
+from backprop_engine.basics.values import Value
 from backprop_engine.checking.compare import Comparison
 from backprop_engine.trace import StepKind
-from backprop_engine.values import Value
-from backprop_tui.inside import breadcrumb
-from backprop_tui.oracle.report import Failed, Ready, TorchReport
-from backprop_tui.oracle.sweep import our_contribution
-from backprop_tui.text import figure, left, printable, right
-from backprop_tui.view import View
+from backprop_tui.oracles.report import Failed, Ready, TorchReport
+from backprop_tui.oracles.torch.sweep import our_contribution
+from backprop_tui.session.stepping_in import breadcrumb
+from backprop_tui.view.text import figure, left, printable, right
+from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import styled
 from backprop_tui.widgets.pane import TextPane
 

@@ -13,21 +13,21 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
-from backprop_tui.commands import COMMANDS
-from backprop_tui.messages import Changed
-from backprop_tui.oracle.answering import answer_of
-from backprop_tui.oracle.report import Failed
-from backprop_tui.session import Session, jump
-from backprop_tui.stops.rows import (
+from backprop_tui.commands.table import COMMANDS
+from backprop_tui.oracles.answering import answer_of
+from backprop_tui.oracles.report import Failed
+from backprop_tui.session.session import Session, jump
+from backprop_tui.session.stops.rows import (
     WatchRow,
     column_of,
     is_heavy,
     place_of,
     watch_rows,
 )
-from backprop_tui.stops.watching import choose
-from backprop_tui.text import figure, fit, left, printable, right
-from backprop_tui.view import View
+from backprop_tui.session.stops.watching import choose
+from backprop_tui.view.messages import Changed
+from backprop_tui.view.text import figure, fit, left, printable, right
+from backprop_tui.view.view import View
 from backprop_tui.widgets.keys import rebind
 from backprop_tui.widgets.pane import TextPane
 

@@ -1,0 +1,1 @@
+"""Numbers, texts and positions: what everything else is made from."""

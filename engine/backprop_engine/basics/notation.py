@@ -1,0 +1,166 @@
+"""Numbers, arrays and powers as text, for people.
+
+The signs are mathematics' own (−, ×, ·, ∂, ²); `plain` turns any such text into ASCII.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.basics.values import Shape, Value
+
+SHORT_DIGITS = 6
+_INLINE_LENGTH = 16
+_PICTURE_ROWS = 3
+_PICTURE_COLUMNS = 8
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_NOT_FINITE = "!"
+_SUPERSCRIPTS = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+
+_PLAIN = {
+    "−": "-", "×": "x", "·": "*", "⊙": "*", "∂": "d", "Σ": "sum", "σ": "sigmoid", "√": "sqrt",
+    "ᵀ": ".T", "→": "->", "←": "<-", "≤": "<=", "≥": ">=", "≈": "~", "…": "...", "–": "-", "—": "-",
+    "⌊": "floor(", "⌋": ")", "⌈": "ceil(", "⌉": ")", "π": "pi", "Φ": "Phi", "φ": "phi",
+    "₀": "0", "₁": "1", "₂": "2", "≠": "!=", "∧": "and", "∨": "or", "⊻": "xor", "¬": "not ",
+    "½": "1/2", "∠": " angle ", "\u0302": "_hat", "⋆": "*",
+    "∇": "grad ", "∞": "inf", "“": '"', "”": '"', "’": "'",
+    "Π": "prod ", "‖": "||", "⊗": "(x)",
+}  # fmt: skip
+_FROM_SUPERSCRIPT = {
+    ord(sign): digit for sign, digit in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True)
+}
+
+_NAMES = re.compile(r"%?\w+(?:\.\w+)*(?:@\d+)?(?:\[\d+\])*")
+
+
+def number(value: Value, digits: int | None = None) -> str:
+    """A scalar with `digits` significant digits, or with all it has."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value))
+    if isinstance(value, int | np.integer):
+        text = str(value)
+    elif not math.isfinite(value):
+        text = str(float(value))
+    elif digits is not None and value == 0:
+        text = "0"  # the sign of a zero is for those who ask for all digits
+    elif digits is not None:
+        text = f"{float(value):.{digits}g}"
+    else:
+        text = str(value)  # the shortest that reads back to the same bits
+    mantissa, mark, exponent = text.partition("e")
+    if "." in mantissa:
+        mantissa = mantissa.rstrip("0").rstrip(".")
+    text = f"{mantissa}e{int(exponent)}" if mark else mantissa
+    return text.replace("-", "−")
+
+
+def shape(size: Shape) -> str:
+    """`2×3` for a matrix, `3` for a vector."""
+    return "×".join(map(str, size))
+
+
+def short(value: Value) -> str:
+    """One narrow cell: a scalar with few digits, a small vector, or shape and a tiny picture."""
+    if not isinstance(value, np.ndarray):
+        return number(value, SHORT_DIGITS)
+    if value.ndim == 1 and value.size <= _PICTURE_COLUMNS:
+        text = _listed(value, 4)
+        if len(text) <= _INLINE_LENGTH:
+            return text
+    return pictured(value)
+
+
+def pictured(array: np.ndarray) -> str:
+    """The shape and a tiny picture: `3 ▁▅█`."""
+    picture = _picture(array)
+    return f"{shape(array.shape)} {picture}" if picture else shape(array.shape)
+
+
+def full(value: Value) -> str:
+    """Every digit and every element."""
+    return number(value) if not isinstance(value, np.ndarray) else _listed(value, None)
+
+
+def constant_text(value: Value) -> str:
+    """A literal as a name for its node."""
+    if not isinstance(value, np.ndarray):
+        return number(value)
+    if value.size <= _PICTURE_COLUMNS:
+        text = _listed(value, 4)
+        if len(text) <= _INLINE_LENGTH:
+            return text
+    return f"[{shape(value.shape)}]"
+
+
+def _listed(array: np.ndarray, digits: int | None) -> str:
+    def element(x: Any) -> str:
+        return number(x, digits)
+
+    text = np.array2string(
+        array,
+        separator=", ",
+        formatter={"float_kind": element, "int_kind": element, "bool": element},
+        threshold=array.size + 1,
+        max_line_width=10**9,
+    )
+    return text if array.ndim > 1 and digits is None else " ".join(text.split())
+
+
+def _picture(array: np.ndarray) -> str:
+    """One block a number, rows apart; the lowest is the smallest number of the array."""
+    if not array.size or array.dtype == bool:
+        return ""
+    # A column reads better lying down than as blocks with gaps.
+    width = array.size if array.shape[-1] == 1 else array.shape[-1]
+    rows = array.reshape(-1, width)[:_PICTURE_ROWS, :_PICTURE_COLUMNS].astype(float)
+    finite = rows[np.isfinite(rows)]
+    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    # Scaled before the subtraction, so that 1e308 − (−1e308) stays finite.
+    scale = max(abs(low), abs(high)) or 1.0
+    span = high / scale - low / scale
+
+    def block(x: float) -> str:
+        if not math.isfinite(x):
+            return _NOT_FINITE
+        level = (x / scale - low / scale) / span if span else 0.5
+        return _BLOCKS[min(int(level * len(_BLOCKS)), len(_BLOCKS) - 1)]
+
+    cut = "…" if array.size > rows.size else ""
+    return " ".join("".join(block(x) for x in row) for row in rows) + cut
+
+
+def power(a: str, b: str, **_: str) -> str:
+    """`a` to the power `b`: `x²` for a whole number, else `x^b`. (A template: see `operation`.)"""
+    bare = b.strip("()")
+    if bare.lstrip("−-").isdigit():
+        return a + bare.translate(_SUPERSCRIPTS)
+    return f"{a}^{b}"
+
+
+def in_brackets(text: str) -> str:
+    """A number's text ready to stand inside a formula: `(−3)`, `(1e−5)`, but `3`."""
+    has_exponent = text[:1].isdigit() and "e" in text
+    return f"({text})" if text.startswith("−") or has_exponent else text
+
+
+def as_name(text: str) -> str:
+    """A value's label ready to stand where a name does: `(x + 1)`, but `h@2` and `hs[3]`."""
+    return text if _NAMES.fullmatch(text) else f"({text})"
+
+
+def plain(text: str) -> str:
+    """The same text for an ASCII-only terminal: `x^2`, `dy/dx`, `->`."""
+    out: list[str] = []
+    raised = False
+    for sign in text:
+        digit = _FROM_SUPERSCRIPT.get(ord(sign))
+        if digit is not None:
+            out.append(digit if raised else "^" + digit)
+        else:
+            out.append(_PLAIN.get(sign, sign))
+        raised = digit is not None
+    return "".join(out).encode("ascii", "replace").decode("ascii")

@@ -1,0 +1,117 @@
+"""Operations that pick elements along one axis and tell which: `max` with `dim`, `sort`, `topk`.
+
+They have two outputs, `values` and `indices`. The indices say where the gradient of the values
+goes back to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.basics.values import shape_of
+from backprop_engine.catalogue.shared.axes import axes_text, axis_of
+from backprop_engine.catalogue.shared.placing import added_at
+from backprop_engine.operation import Application, Derivative, Operation, Parameter
+
+VALUES, INDICES = 0, 1
+"""What the attribute `output` stands for."""
+_NOT_OF_PLACES = ("output", "keepdim")
+
+
+def add_along_axis(a: Any, indices: Any, g: Any, axis: int) -> Any:
+    """Zeros in the shape of `a`, and each element of `g` added at its index along `axis`."""
+    places = list(np.indices(indices.shape, sparse=True))
+    places[axis] = indices
+    return added_at(a, tuple(places), g)
+
+
+def is_tied(array: Any, picked: Any, axis: int) -> Any:
+    """Where an element is equal to another of its line and to one that was picked from there."""
+    lines, chosen = np.moveaxis(array, axis, -1), np.moveaxis(picked, axis, -1)
+    order = np.argsort(lines, axis=-1)
+    in_order = np.take_along_axis(lines, order, -1)
+    repeats = _equal(in_order[..., 1:], in_order[..., :-1])
+    ends = np.zeros((*repeats.shape[:-1], 1), bool)
+    repeated = np.concatenate([repeats, ends], -1) | np.concatenate([ends, repeats], -1)
+    tied = np.zeros(lines.shape, bool)
+    np.put_along_axis(tied, order, repeated, -1)
+    # What is picked lies together in order: between the smallest and the largest of it.
+    is_between = (lines >= np.min(chosen, -1, keepdims=True, initial=np.inf)) & (
+        lines <= np.max(chosen, -1, keepdims=True, initial=-np.inf)
+    )
+    return np.moveaxis(tied & (is_between | np.isnan(lines)), -1, axis)
+
+
+def _equal(a: Any, b: Any) -> Any:
+    return (a == b) | (np.isnan(a) & np.isnan(b))
+
+
+def picking(
+    *,
+    name: str,
+    function: str,
+    places: Callable[..., Any],
+    parameters: tuple[Parameter, ...],
+    grad_fn: str | Callable[[Application], str],
+    words: str,
+    why: str,
+    example: str,
+) -> Operation:
+    """An operation that picks along an axis.
+
+    `places(array, dim, **attributes)` are the indices of what is picked, with the axis kept; it
+    is given an array of at least one axis.
+    """
+
+    def find(a: Any, dim: int, attributes: dict[str, Any]) -> tuple[Any, Any, int]:
+        array, axis = np.atleast_1d(a), axis_of(a, dim)
+        given = {name: one for name, one in attributes.items() if name not in _NOT_OF_PLACES}
+        return array, places(array, axis, **given), axis
+
+    def forward(a: Any, dim: int, output: int, keepdim: bool = True, **attributes: Any) -> Any:
+        array, indices, axis = find(a, dim, attributes)
+        picked = indices if output == INDICES else np.take_along_axis(array, indices, axis)
+        if not shape_of(a):
+            return picked[0]
+        return picked if keepdim else np.squeeze(picked, axis)
+
+    def tied(a: Any, dim: int, **attributes: Any) -> Any:
+        array, indices, axis = find(a, dim, attributes)
+        picked = np.take_along_axis(array, indices, axis)
+        return np.reshape(is_tied(array, picked, axis), shape_of(a))
+
+    def rule(g: Any, _y: Any, a: Any, dim: int, **attributes: Any) -> Any:
+        array, indices, axis = find(a, dim, attributes)
+        sent = add_along_axis(array, indices, np.reshape(g, indices.shape), axis)
+        return np.reshape(sent, shape_of(a))
+
+    def twin(torch: Any, a: Any, output: int, **attributes: Any) -> Any:
+        given = {name: one for name, one in attributes.items() if one is not None}
+        return getattr(torch, function)(a, **given)[output]
+
+    def notation(a: str, dim: str, output: str, **_: str) -> str:
+        which = "values" if output == str(VALUES) else "indices"
+        return f"{function}({a}){axes_text(dim)}, {which}"
+
+    return Operation(
+        name=name,
+        forward=forward,
+        derivatives=(
+            Derivative(
+                rule=rule, vjp="{g}, back where the elements were picked; 0 elsewhere", words=why
+            ),
+        ),
+        notation=notation,
+        torch=twin,
+        grad_fn=grad_fn,
+        words=words,
+        parameters=parameters,
+        functions=(function,),
+        outputs=lambda *_operands, **_attributes: ("values", "indices"),
+        tied=tied,
+        symbolic=lambda sympy, a, output, **_: a if output == VALUES else sympy.Integer(0),
+        example=example,
+    )

@@ -1,0 +1,110 @@
+"""What losses share: one number from the losses of many elements, in numbers and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.basics.values import Shape, shape_of
+from backprop_engine.operation import Application, Kind, OperandError, Parameter, Template, fill
+
+_OLD = "write `reduction='none'`, `'mean'` or `'sum'`"
+
+SIZE_AVERAGE = Parameter("size_average", Kind.FLAG, None, refusal=_OLD)
+REDUCE = Parameter("reduce", Kind.FLAG, None, refusal=_OLD)
+REDUCTION = Parameter("reduction", Kind.TEXT, "mean", choices=("none", "mean", "sum"))
+WEIGHT = Parameter("weight", default=None, neutral=1.0, is_constant=True)
+"""Of 1 where it is left out."""
+
+LOSS_PARAMETERS = (Parameter("input"), Parameter("target"), SIZE_AVERAGE, REDUCE, REDUCTION)
+
+Text = Callable[..., str]
+
+
+def reduced(losses: Any, reduction: str) -> Any:
+    """The losses themselves, their mean or their sum."""
+    if reduction == "none":
+        return losses
+    total = np.sum(losses)
+    return total if reduction == "sum" else total / np.size(losses)
+
+
+def spread(g: Any, losses: Any, reduction: str) -> Any:
+    """The upstream gradient of each single loss, of the shape of `losses`."""
+    if reduction == "mean":
+        g = g / np.size(losses)
+    return np.broadcast_to(g, np.shape(losses))
+
+
+def is_given(texts: Mapping[str, str], letter: str) -> bool:
+    """Whether an operand is there, and more than the 1 that stands in for a weight left out."""
+    return texts.get(letter, "1") != "1"
+
+
+def of_each(template: Template) -> Text:
+    """A contribution as mathematics: the slope, for a mean divided by its n, times {g}."""
+
+    def text(**texts: str) -> str:
+        weight = f"·{texts['c']}" if is_given(texts, "c") else ""
+        share = "/n" if texts["reduction"] in ("mean", "batchmean") else ""
+        return f"{fill(template, texts)}{weight}{share}·{texts['g']}"
+
+    return text
+
+
+def over_all(template: Template, *, is_sum: bool = False) -> Text:
+    """A loss as mathematics: the mean or the sum of what each element costs.
+
+    Where that `is_sum` itself, it needs brackets to be weighted or summed.
+    """
+
+    def text(**texts: str) -> str:
+        loss, reduction = fill(template, texts), texts["reduction"]
+        if is_given(texts, "c"):
+            loss = f"{texts['c']}·({loss})" if is_sum else f"{texts['c']}·{loss}"
+        elif is_sum and reduction in ("sum", "batchmean"):
+            loss = f"({loss})"
+        forms = {"mean": "mean({})", "sum": "Σ {}", "batchmean": "Σ {}/n"}
+        return forms.get(reduction, "{}").format(loss)
+
+    return text
+
+
+def opened_as(statement: str) -> Text:
+    """A composite: the loss of each element, weighted if there is a weight, then the reduction."""
+
+    def text(shapes: tuple[Shape, ...], reduction: str, **texts: Any) -> str:
+        before, newline, loss = statement.format(**texts).rpartition("\n")
+        if len(shapes) > 2:
+            loss = f"({loss}) * c"
+        if reduction != "none":
+            loss = f"l = {loss}\nl.{reduction}()"
+        return before + newline + loss
+
+    return text
+
+
+def by_reduction(unreduced: str) -> Callable[[Application], str]:
+    """The `grad_fn` of a loss that torch itself makes of parts."""
+
+    def grad_fn(application: Application) -> str:
+        names = {"none": unreduced, "mean": "MeanBackward0", "sum": "SumBackward0"}
+        return names[application.attributes["reduction"]]
+
+    return grad_fn
+
+
+def check_same_shape(name: str, a: Any, b: Any) -> None:
+    """Raise OperandError unless input and target of `name` have one shape."""
+    if shape_of(a) != shape_of(b):
+        raise OperandError(
+            f"`{name}` takes an input and a target of one shape, "
+            f"not {shape_of(a)} and {shape_of(b)}"
+        )
+
+
+def given(torch: Any, operand: Any) -> Any:
+    """For a twin: an operand that may be left out, None where a number stands in for it."""
+    return None if operand is None or torch.as_tensor(operand).ndim == 0 else operand

@@ -1,0 +1,1 @@
+"""From syntax to statements: what a text means before it runs."""

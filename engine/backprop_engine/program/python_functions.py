@@ -1,0 +1,191 @@
+"""Python's own functions, which are not torch's of the same name: `sum`, `max`, `min`, `round`.
+
+In a program a bare `sum(x)` goes along the first axis and `max(x)` compares item by item, unless
+torch's has been imported by that name. In a scenario file and in the shorthand function names are
+torch's, and `sum` is Python's for a list alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from backprop_engine.basics.source import ProblemError, Span
+from backprop_engine.basics.values import is_float
+from backprop_engine.catalogue import BINARY, FUNCTIONS, OPERATIONS
+from backprop_engine.grammar import syntax
+from backprop_engine.grammar.syntax import Expression
+from backprop_engine.graph import NO_ATTRIBUTES, Choice
+from backprop_engine.operation import OperandError, Operation, Sharing
+from backprop_engine.program.python_numbers import NotWrittenError, literal
+from backprop_engine.program.resolving import Call, resolve
+from backprop_engine.run.environment import Result
+from backprop_engine.run.stack import AddUp, Apply, Collect, Extreme, Task, Total
+from backprop_engine.run.written_values import Leaves
+
+_ADD: Final = BINARY["+"]
+_FLOAT: Final = OPERATIONS["float"]
+_ITEM: Final = OPERATIONS["item"]
+_EXTREMES: Final = ("max", "min")
+_ROUNDED: Final = "round"
+_LIBRARIES: Final = ("math", "np", "numpy")
+
+
+def open_list(expression: Expression, pending: list[Task]) -> None:
+    """Evaluate a list that is written out item by item, even if numbers are all that is in it."""
+
+    if isinstance(expression, syntax.Sequence):
+        pending.append(Collect(expression.items, expression.is_tuple))
+        pending.extend(reversed(expression.items))
+    else:
+        pending.append(expression)
+
+
+class PythonFunctions(Leaves):
+    """An environment in which operations are applied, and Python's own functions called."""
+
+    def _begin_builtin(self, task: Expression, pending: list[Task], results: list[Result]) -> bool:
+        """Begin the call of a function of Python's own; False for all else."""
+        if not isinstance(task, syntax.Call) or task.receiver is not None:
+            return False
+        name = task.function
+        if task.prefix:
+            return self.scenario.is_program and self._begin_library(task, results)
+        if name == "sum" and 1 <= len(task.arguments) <= 2 and not task.keywords:
+            pending += [Total(task), task.arguments[0]]
+        elif not self.scenario.is_program or name in self.names or name in self.groups:
+            return False
+        elif name == _ROUNDED and (number := self._counted_number(task)) is not None:
+            results.append(number)
+        elif name == "float" and self._counted_number(task) is None:
+            argument = task.arguments[0]
+            pending += [Apply(Call(_ITEM, (argument,), NO_ATTRIBUTES), task.span), argument]
+        elif name in _EXTREMES:
+            _check_extreme(task)
+            pending.append(Extreme(task))
+            for one in reversed(task.arguments):
+                open_list(one, pending)
+        elif name in ("sum", "all", "any", _ROUNDED):
+            raise _not_pythons(task)
+        else:
+            return False
+        return True
+
+    def _begin_library(self, call: syntax.Call, results: list[Result]) -> bool:
+        """The number of `math.exp(2)`; False for torch's functions, which operations are."""
+        if call.prefix not in _LIBRARIES or call.function not in FUNCTIONS:
+            return False
+        number = self._counted_number(call)
+        if number is None:
+            raise ProblemError(
+                f"`{call.prefix}.{call.function}` makes plain numbers, and no gradient goes back "
+                "through them",
+                call.span,
+                fix=f"write `torch.{call.function}(…)`",
+            )
+        results.append(number)
+        return True
+
+    def _counted_number(self, call: syntax.Call) -> int | None:
+        """What Python computes from numbers alone; None where a tensor is among them."""
+        try:
+            return self._constant(literal(call, self._known), call.span)
+        except NotWrittenError:
+            return None
+
+    def _total_of(self, call: syntax.Call, pending: list[Task], results: list[Result]) -> None:
+        """`sum` from 0 on; outside of a program that of one tensor is torch's."""
+        if isinstance(results[-1], int) and not self.scenario.is_program:
+            pending.append(Apply(resolve(call, self._seen, self._known), call.span))
+            return
+        start = call.arguments[1] if len(call.arguments) > 1 else syntax.Number(0, call.span)
+        pending += [AddUp(call), start]
+
+    def _add_up(self, call: syntax.Call, results: list[Result]) -> int:
+        """The items of a list added to a start, one after the other."""
+        total = self._one(results.pop(), call.arguments[-1])
+        items, count = self._items(results.pop(), call.arguments[0])
+        self._spend(count, call.span)
+        for item in items:
+            one = self._one(item, call.arguments[0])
+            total = self._applied(_ADD, (total, one), NO_ATTRIBUTES, call.span)
+        return total
+
+    def _extreme(self, call: syntax.Call, results: list[Result]) -> Result:
+        """Of what `max` or `min` is given, or of its items: the first that no other one beats."""
+        places = call.arguments
+        given = self._parts(results, places)
+        if len(given) == 1:
+            items, count = self._items(given[0], places[0])
+            self._spend(count, call.span)
+            given, places = list(items), places * count
+        if not given:
+            raise ProblemError(f"{call.function}() arg is an empty sequence", call.span)
+        nodes = tuple(self._one(one, place) for one, place in zip(given, places, strict=True))
+        choice = Choice(call.function, nodes)
+        try:
+            chosen = choice.picked(self.graph.value)
+        except OperandError as error:
+            raise ProblemError(str(error), call.span, fix=error.fix) from None
+        self.graph.choices[choice] = chosen
+        return given[nodes.index(chosen)]
+
+    # Operations
+
+    def _applied(
+        self,
+        operation: Operation,
+        nodes: tuple[int, ...],
+        attributes: Mapping[str, Any],
+        span: Span,
+    ) -> int:
+        if operation is _FLOAT and is_float(self.graph.value[nodes[0]]):
+            return nodes[0]  # as in torch: what has the dtype already is the same tensor
+        try:
+            node = self.graph.apply(operation, nodes, attributes, span)
+        except OperandError as error:
+            raise ProblemError(str(error), span, fix=error.fix) from None
+        if not self.graph.is_recording and operation.sharing is not Sharing.NEVER:
+            if self.graph.hands_through(node):
+                return nodes[0]
+            if operation.differentiable:
+                self.sharers.note_no_grad(node)
+        self._note_whole(node)
+        self._check_promotion(node, span)
+        return node
+
+    def _check_promotion(self, node: int, span: Span) -> None:
+        """Refuse floats that torch makes of whole numbers in another dtype than the others have."""
+        graph, dtype = self.graph, self.scenario.default_dtype
+        if dtype in (None, graph.dtype) or graph.is_number[node] or graph.operation[node] is _FLOAT:
+            return
+        operands = graph.operands[node]
+        if is_float(graph.value[node]) and not any(
+            is_float(graph.value[one]) and not graph.is_number[one] for one in operands
+        ):
+            raise ProblemError(
+                f"torch computes this in {dtype}, its default, and all other floats here have "
+                f"{graph.dtype}",
+                span,
+                f"floats in {graph.dtype}",
+                f"begin with `torch.set_default_dtype(torch.{graph.dtype})`",
+            )
+
+
+def _check_extreme(call: syntax.Call) -> None:
+    """Raise ProblemError for what Python's `max` does not take, though torch's may."""
+    if call.keywords:
+        raise _not_pythons(call)
+    if not call.arguments:
+        raise ProblemError(f"{call.function} expected at least 1 argument, got 0", call.span)
+
+
+def _not_pythons(call: syntax.Call) -> ProblemError:
+    """A call that fits torch's function, and not Python's own of that name."""
+    name = call.function
+    message = f"`{name}` is Python's own here, and does not take this"
+    if name == _ROUNDED:
+        message = (
+            "numbers that are written out are rounded: type Tensor doesn't define __round__ method"
+        )
+    return ProblemError(message, call.span, fix=f"write `torch.{name}(…)`")

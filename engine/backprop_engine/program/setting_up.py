@@ -1,0 +1,126 @@
+"""What a program sets up for its tensors: names of dtypes and devices.
+
+A device changes no number, and is left out wherever it is given; a name of a dtype is replaced by
+the dtype.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from backprop_engine.basics.source import ProblemError
+from backprop_engine.grammar import syntax
+from backprop_engine.grammar.rewriting import rewritten
+from backprop_engine.grammar.syntax import (
+    Action,
+    Append,
+    Assignment,
+    Call,
+    DtypeName,
+    Expression,
+    Loop,
+    Setting,
+    Statement,
+    Unpacking,
+)
+
+_DEVICE: Final = re.compile(r"(?:cpu|cuda|mps|xpu)(?::\d+)?")
+_IDLE: Final = ("non_blocking", "pin_memory")
+"""Keywords about where a tensor is, besides its device."""
+
+
+def without_setup(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+    """The statements with dtypes spelt out and devices left out."""
+    return _Setup().read(statements)
+
+
+class _Setup:
+    """The names of dtypes and devices, while the text is read."""
+
+    def __init__(self) -> None:
+        self._dtypes: dict[str, str] = {}
+        self._devices: set[str] = set()
+
+    def read(self, statements: Iterable[Statement]) -> tuple[Statement, ...]:
+        """The statements, without those that only name a dtype or a device."""
+        return tuple(one for one in map(self._read, statements) if one is not None)
+
+    def _read(self, one: Statement) -> Statement | None:  # loops are nested 20 deep at most
+        match one:
+            case Assignment(name=name, expression=DtypeName(name=dtype)):
+                self._forget((name,))
+                self._dtypes[name] = dtype
+                return None
+            case Assignment(name=name, expression=expression) if self._is_device(expression):
+                self._forget((name,))
+                self._devices.add(name)
+                return None
+            case Assignment(expression=syntax.Literal(value=value, span=span)):
+                what = "a text" if isinstance(value, str) else f"`{value}`"
+                raise ProblemError(
+                    f"{what} is not a value to compute with", span, "a number or a name"
+                )
+            case Assignment() | Unpacking():
+                made = replace(one, expression=self._rewritten(one.expression))
+                self._forget(name.name for name in one.names)
+                return made
+            case Append():
+                return replace(one, value=self._rewritten(one.value))
+            case Action():
+                call = self._rewritten(one.call)
+                return replace(one, call=call) if isinstance(call, Call) else None
+            case Setting():
+                return replace(one, value=self._rewritten(one.value))
+            case Loop():
+                iterable = self._rewritten(one.iterable)
+                return replace(one, iterable=iterable, body=self.read(one.body))
+
+    def _forget(self, names: Iterable[str]) -> None:
+        for name in names:
+            self._dtypes.pop(name, None)
+            self._devices.discard(name)
+
+    def _rewritten(self, root: Expression) -> Expression:
+        return rewritten(root, self._changed)
+
+    def _is_device(self, expression: Expression) -> bool:
+        match expression:
+            case syntax.Literal(value=str(text)):
+                return _DEVICE.fullmatch(text) is not None
+            case syntax.Name(name=name):
+                return name in self._devices
+            case Call(function="device", prefix="torch", arguments=(of, *_)):
+                return self._is_device(of)
+            case syntax.Attribute(name="device"):
+                return True
+            case _:
+                return False
+
+    def _changed(self, part: Expression) -> Expression:
+        if not isinstance(part, Call):
+            return part
+        keywords = tuple(
+            (name, self._dtype(value) if name == "dtype" else value)
+            for name, value in part.keywords
+            if not (name == "device" and self._is_device(value)) and name not in _IDLE
+        )
+        arguments = part.arguments
+        if part.function in ("to", "type", "set_default_dtype"):
+            kept = (one for one in arguments if not self._is_device(one))
+            arguments = tuple(map(self._dtype, kept))
+        is_moved = part.function in ("cpu", "cuda") or (
+            part.function == "to" and (arguments, keywords) != (part.arguments, part.keywords)
+        )
+        if part.receiver is not None and is_moved and not arguments and not keywords:
+            return part.receiver
+        if (arguments, keywords) == (part.arguments, part.keywords):
+            return part
+        return replace(part, arguments=arguments, keywords=keywords)
+
+    def _dtype(self, expression: Expression) -> Expression:
+        if isinstance(expression, syntax.Name) and expression.name in self._dtypes:
+            return DtypeName(self._dtypes[expression.name], expression.span)
+        return expression

@@ -1,0 +1,1 @@
+"""Whatever only reads a trace."""

@@ -1,0 +1,261 @@
+"""Where inf and nan come into being: from numbers that were finite, or nan from an inf.
+
+A *birth* is a value, a contribution or a running sum with a nan where nothing it was made of is
+nan, or with an inf where all it was made of is finite. Elementwise operations are looked at
+element by element; where elements mix, all elements of an operand count for each of the output.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.basics.values import Value, shape_of
+from backprop_engine.graph import Graph
+from backprop_engine.trace import NO_NODE, PassKind, Trace
+
+FINITE, INF, NAN = 0, 1, 2
+"""Codes, the worse the greater."""
+
+Element = tuple[int, ...]
+
+
+class Place(Enum):
+    """In what a birth is."""
+
+    GIVEN = "given"
+    """A leaf that was so from the start."""
+    FORWARD = "forward"
+    """A value that an operation computed."""
+    CONTRIBUTION = "backward"
+    """What a node sent to an operand, or the seed."""
+    TERMS = "terms"
+    """A contribution again, in its sum over the axes that an operand was broadcast along."""
+    SUM = "sum"
+    """The sum of contributions that had been all right each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """The first inf or nan of its line."""
+
+    place: Place
+    node: int
+    """The node at work; for a sum, the node that receives."""
+    element: Element
+    """The first of the elements, in the shape of the value; of an elementwise contribution in the
+    shape of the output. `()` for scalars."""
+    count: int
+    """How many elements are born in this place."""
+    value: float
+    """nan, inf or -inf."""
+    step: int | None = None
+    """None for a leaf."""
+    position: int | None = None
+    """Which operand a contribution is for."""
+
+    @property
+    def is_nan(self) -> bool:
+        """Whether it is a nan, not an inf."""
+        return math.isnan(self.value)
+
+
+Codes = int | np.ndarray
+"""Of a scalar a number, of an array an array of int8 in its shape."""
+
+
+def codes(value: Value | None) -> Codes:
+    """FINITE, INF or NAN for each element."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind != "f":
+            return FINITE
+        return np.isinf(value).astype(np.int8) + NAN * np.isnan(value).astype(np.int8)
+    if value is None or math.isfinite(value):
+        return FINITE
+    return NAN if math.isnan(value) else INF
+
+
+def worst(of: Codes) -> int:
+    """The worst code of all elements."""
+    return int(of.max(initial=FINITE)) if isinstance(of, np.ndarray) else of
+
+
+def is_spoilt(value: Value | None) -> bool:
+    """Whether any element is inf or nan."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind == "f" and not np.isfinite(value).all()
+    return value is not None and not math.isfinite(value)
+
+
+def births(trace: Trace) -> Iterator[Birth]:
+    """All births, in the order of the timeline; leaves come first."""
+    graph = trace.graph
+    with np.errstate(all="ignore"):
+        for node, value in enumerate(graph.value):
+            if graph.operation[node] is None and is_spoilt(value):
+                yield from _born(Place.GIVEN, node, value, FINITE)
+        for one in trace.passes:
+            if one.kind is PassKind.FORWARD:
+                yield from _in_values(trace, one.start, one.stop)
+            elif one.kind is PassKind.BACKWARD:
+                yield from _in_gradients(trace, one.start, one.stop)
+
+
+def _in_values(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
+    graph = trace.graph
+    for step in range(start, stop):
+        node = int(trace.senders[step])
+        value, operation = graph.value[node], graph.operation[node]
+        if operation is not None and is_spoilt(value):
+            sources = [graph.value[one] for one in graph.operands[node]]
+            if _is_one_nan(sources, value):
+                continue
+            combined = _combined(is_by_element(graph, node), sources)
+            yield from _born(Place.FORWARD, node, value, combined, step)
+
+
+def _in_gradients(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
+    held: dict[int, Value | None] = {}
+    for step in range(start, stop):
+        sender, receiver = int(trace.senders[step]), int(trace.receivers[step])
+        sent, total, before = trace.contributions[step], trace.totals[step], held.get(receiver)
+        held[receiver] = total
+        if not is_spoilt(total) and not is_spoilt(sent):
+            continue
+        position = int(trace.positions[step])
+        if position == NO_NODE:
+            yield from _born(Place.CONTRIBUTION, sender, sent, FINITE, step)
+            continue
+        if is_spoilt(sent):
+            yield from _in_contribution(trace, step, sender, position)
+        if is_spoilt(total) and before is not None and not _is_one_nan((before, sent), total):
+            sources = _worst_of([codes(before), codes(sent)])
+            yield from _born(Place.SUM, receiver, total, sources, step, position)
+
+
+def _in_contribution(trace: Trace, step: int, node: int, position: int) -> Iterator[Birth]:
+    graph = trace.graph
+    operation = graph.operation[node]
+    if operation is None:
+        return
+    upstream = trace.gradient(node, step)
+    sources = [upstream, graph.value[node], *(graph.value[one] for one in graph.operands[node])]
+    sent = trace.contribution(step)
+    if _is_one_nan(sources, sent):
+        return
+    combined = _combined(is_by_element(graph, node), sources)
+    if operation.elementwise and shape_of(sent) != shape_of(graph.value[node]):
+        # Summed back over the axes it was broadcast along; the birth is in one of the terms.
+        terms = raw_contribution(trace, step)
+        found = list(_born(Place.CONTRIBUTION, node, terms, combined, step, position))
+        if found or is_spoilt(terms):
+            yield from found
+            return
+        yield from _born(Place.TERMS, node, sent, FINITE, step, position)
+        return
+    yield from _born(Place.CONTRIBUTION, node, sent, combined, step, position)
+
+
+def _is_one_nan(sources: Sequence[Value | None], made: Value | None) -> bool:
+    """Whether all are numbers and one of the sources is nan already: nothing is born then.
+
+    It is what most steps are after the first nan of a large graph of numbers, and far quicker than
+    the comparison by elements.
+    """
+    return not any(isinstance(one, np.ndarray) for one in (made, *sources)) and any(
+        one is not None and math.isnan(one) for one in sources
+    )
+
+
+def raw_contribution(trace: Trace, step: int, upstream: Value | None = None) -> Any:
+    """What is sent in `step` before it is summed back to the operand's shape."""
+    graph = trace.graph
+    node, _, position = trace.edge(step)
+    operation = graph.operation[node]
+    if operation is None:
+        raise ValueError(f"step {step} is not sent by an operation")
+    if upstream is None:
+        upstream = trace.gradient(node, step)
+    operands = [graph.value[one] for one in graph.operands[node]]
+    with np.errstate(all="ignore"):
+        return operation.send(
+            position, upstream, graph.value[node], operands, graph.attributes_of(node)
+        )
+
+
+def is_by_element(graph: Graph, node: int) -> bool:
+    """Whether each element of `node` is made of one element of each operand.
+
+    Not so where elements mix, and not where an operand is fitted in otherwise than numpy
+    broadcasts, as the weights of prelu are.
+    """
+    operation, shape = graph.operation[node], shape_of(graph.value[node])
+    operands = (shape_of(graph.value[one]) for one in graph.operands[node])
+    return (
+        operation is not None
+        and operation.elementwise
+        and all(broadcasts_to(one, shape) for one in operands)
+    )
+
+
+def _combined(by_element: bool, sources: Sequence[Value | None]) -> Codes:
+    """What each element of a result may have from its sources."""
+    found = [codes(one) for one in sources]
+    return _worst_of(found) if by_element else max(map(worst, found))
+
+
+def _fitting(sources: Codes, shape: Element) -> Codes:
+    """Codes that can be broadcast to `shape`; the worst of all, where elements do not match."""
+    if isinstance(sources, np.ndarray) and not broadcasts_to(sources.shape, shape):
+        return worst(sources)
+    return sources
+
+
+def broadcasts_to(shape: Element, wanted: Element) -> bool:
+    """Whether numpy would repeat what has `shape` to have the shape `wanted`."""
+    if not shape:
+        return True
+    padded = (1,) * (len(wanted) - len(shape)) + shape
+    return len(padded) == len(wanted) and all(
+        own in (1, size) for own, size in zip(padded, wanted, strict=True)
+    )
+
+
+def _worst_of(found: list[Codes]) -> Codes:
+    worst_codes: Codes = reduce(np.maximum, found)
+    return worst_codes
+
+
+def _born(
+    place: Place,
+    node: int,
+    value: Value | None,
+    sources: Codes,
+    step: int | None = None,
+    position: int | None = None,
+) -> Iterator[Birth]:
+    """At most one birth: at the first element, nan before inf."""
+    if value is None:
+        return
+    own = np.asarray(codes(value))
+    from_sources = np.broadcast_to(_fitting(sources, own.shape), own.shape)
+    is_nan = (own == NAN) & (from_sources < NAN)
+    is_new = is_nan if is_nan.any() else (own == INF) & (from_sources == FINITE)
+    if not is_new.any():
+        return
+    first = tuple(int(one) for one in np.argwhere(is_new)[0]) if own.ndim else ()
+    number = float(np.asarray(value)[first])
+    yield Birth(place, node, first, int(is_new.sum()), number, step, position)
+
+
+def name_of(value: float) -> str:
+    """`nan`, `inf` or `−inf`."""
+    if math.isnan(value):
+        return "nan"
+    return "inf" if value > 0 else "−inf"

@@ -1,0 +1,296 @@
+"""The autopsy: the first inf or nan that does harm, what became of it, and whose fault it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from backprop_engine.basics import notation
+from backprop_engine.basics.source import Position, ScenarioError
+from backprop_engine.reading.autopsy.births import Birth, Place, births, is_spoilt, name_of
+from backprop_engine.reading.autopsy.figures import figures
+from backprop_engine.reading.autopsy.flow import (
+    Cause,
+    Event,
+    Flow,
+    Reached,
+    Victim,
+    causes,
+    event_of,
+    victims_of,
+)
+from backprop_engine.reading.explain import expression
+from backprop_engine.reading.opened import open_composite, why_closed
+from backprop_engine.trace import NO_NODE, Trace
+
+_CAUSES_TOLD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One birth, as it is told."""
+
+    birth: Birth
+    kind: str
+    """`nan`, `inf` or `−inf`."""
+    operation: str
+    """Its name in the catalogue; `input` or `constant` for a leaf."""
+    figures: str
+    """`0 · inf at [0]: upstream 0, local 1/(2·√0) = inf`"""
+    position: Position | None
+    """Where the operation stands in the source."""
+    inside: str
+    """Where elements mix, the figures again: of the part, inside of the operation, that did it."""
+    headline: str
+    """`the first nan is born in step 7, backward y: %2 = √x sends to x`"""
+
+
+@dataclass(frozen=True, eq=False)
+class Autopsy:
+    """What is known of the first number that is not finite and does harm."""
+
+    trace: Trace
+    births: tuple[Birth, ...]
+    """All of them, in the order of the timeline."""
+    first: Told
+    nan: Told | None
+    """Where the first is an inf: the first nan that came of it on the way told."""
+    causes: tuple[Cause, ...]
+    """The inputs that feed the first birth."""
+    ways: Mapping[str, tuple[Event, ...]]
+    """From the birth to each output (`y`) and each `.grad` (`x.grad`) that it spoils."""
+
+    @property
+    def other_births(self) -> int:
+        """How many births are not told."""
+        return len(self.births) - 1 - (self.nan is not None)
+
+    @property
+    def start(self) -> int:
+        """The cursor from which on the screen can show the first of them."""
+        return 0 if self.first.birth.step is None else self.first.birth.step
+
+    @cached_property
+    def causes_text(self) -> str:
+        """`x[0] = 0, w = 3`"""
+        named = [cause_text(self.trace, one) for one in self.causes[:_CAUSES_TOLD]]
+        more = len(self.causes) - len(named)
+        return ", ".join(named) + (f" and {more:,} more" if more else "")
+
+    @property
+    def victims(self) -> tuple[str, ...]:
+        """What is spoilt: `y`, `x.grad`."""
+        return tuple(self.ways)
+
+
+def autopsy(trace: Trace) -> Autopsy | None:
+    """The autopsy of `trace`; None if nothing in it is nan and no result is inf.
+
+    An inf that is gone again before the results, such as a mask of −inf before a softmax, is no
+    cause for one.
+    """
+    found = list(births(trace))
+    if not found:
+        return None
+    victims = victims_of(trace)
+    if not victims:
+        victims = [
+            Victim(trace.label(one.node), True, (event_of(trace, one),))
+            for one in found
+            if one.is_nan
+        ]
+    if not victims:
+        return None
+    flow = Flow(trace)
+    harmful = flow.harmful(event for one in victims for event in one.events)
+    first = next((one for one in found if event_of(trace, one) in harmful), found[0])
+    from_first = flow.reached(event_of(trace, first))
+    nan = None if first.is_nan else _first_nan(trace, found, victims, flow, from_first)
+    from_nan = None if nan is None else flow.reached(event_of(trace, nan))
+    return Autopsy(
+        trace=trace,
+        births=tuple(found),
+        first=_told(trace, first, "the first " + name_of(first.value)),
+        nan=None if nan is None else _told(trace, nan, "the first nan"),
+        causes=causes(trace, first),
+        ways=dict(_ways(victims, from_first, from_nan)),
+    )
+
+
+def _first_nan(
+    trace: Trace, found: list[Birth], victims: list[Victim], flow: Flow, from_first: Reached
+) -> Birth | None:
+    """The first birth that makes a nan of what the first birth has led to, and does harm as such.
+
+    None if there is none.
+    """
+    spoilt = flow.harmful(event for one in victims if one.is_nan for event in one.events)
+    for one in found:
+        event = event_of(trace, one)
+        if one.is_nan and event in spoilt and event in from_first.before:
+            return one
+    return None
+
+
+def _ways(
+    victims: list[Victim], from_first: Reached, from_nan: Reached | None
+) -> Iterator[tuple[str, tuple[Event, ...]]]:
+    """To each victim the shortest way; where the nan leads there, by way of it."""
+    for one in victims:
+        through = None if from_nan is None else from_nan.first_of(one.events)
+        if from_nan is not None and through is not None:
+            way = from_nan.way_to(through)
+            yield one.name, (*from_first.way_to(way[0]), *way[1:])
+        elif (event := from_first.first_of(one.events)) is not None:
+            yield one.name, from_first.way_to(event)
+
+
+def _told(trace: Trace, birth: Birth, what: str) -> Told:
+    graph = trace.graph
+    operation, span = graph.operation[birth.node], graph.span[birth.node]
+    if birth.place is Place.SUM and birth.step is not None:
+        sender = int(trace.senders[birth.step])  # a sum has no operation of its own
+        operation, span = graph.operation[sender], graph.span[sender]
+    is_input = birth.node in graph.inputs.values()
+    kind = "input" if is_input else "constant"
+    return Told(
+        birth=birth,
+        kind=name_of(birth.value),
+        operation=kind if operation is None else operation.name,
+        figures=figures(trace, birth),
+        inside=_inside(trace, birth),
+        position=None if span is None else trace.heading.source.position(span.start),
+        headline=f"{what} is {_happening(trace, birth)}",
+    )
+
+
+def _inside(trace: Trace, birth: Birth) -> str:
+    """The figures of the part that did it; empty where the operation has no parts to look at."""
+    operation = trace.graph.operation[birth.node]
+    if operation is None or operation.elementwise or why_closed(trace, birth.node):
+        return ""
+    if birth.step is None or birth.place not in (Place.FORWARD, Place.CONTRIBUTION):
+        return ""
+    one = trace.passes[trace.pass_index(birth.step)]
+    try:
+        opened = open_composite(trace, birth.node, None if one.output is None else one)
+    except ScenarioError:
+        return ""  # its parts refuse these very operands: there is nothing to look at
+    inner = opened.trace
+    for part in births(inner):
+        is_forward = part.place is Place.FORWARD
+        if part.step is None or part.is_nan is not birth.is_nan:
+            continue
+        if is_forward is (birth.place is Place.FORWARD) and (
+            is_forward or part.position is not None
+        ):
+            return f"{_operation_at(inner, part)}: {figures(inner, part)}"
+    return ""
+
+
+def _operation_at(trace: Trace, birth: Birth) -> str:
+    node = birth.node if birth.place is not Place.SUM else int(trace.senders[birth.step or 0])
+    operation = trace.graph.operation[node]
+    return "" if operation is None else operation.name
+
+
+def _happening(trace: Trace, birth: Birth) -> str:
+    if birth.step is None:
+        return f"given: {trace.label(birth.node)}"
+    name = trace.passes[trace.pass_index(birth.step)].name
+    return f"born in step {birth.step:,}, {name}: {step_text(trace, birth.step)}"
+
+
+def step_text(trace: Trace, step: int) -> str:
+    """What a step does, in a line: `%2 = √x`, `%2 = √x sends to x`."""
+    sender, receiver, position = trace.edge(step)
+    label = trace.label(sender)
+    if receiver == NO_NODE:
+        return f"{label} = {expression(trace, sender)}"
+    if position == NO_NODE:
+        return f"seed of {label}"
+    return f"{label} = {expression(trace, sender)} sends to {trace.label(receiver)}"
+
+
+def event_text(trace: Trace, event: Event) -> str:
+    """A line of a way: what is computed or sent there, and what comes of it."""
+    value = trace.graph.value[event.node]
+    if event.step == NO_NODE:
+        label = trace.label(event.node)
+        if trace.graph.operation[event.node] is None:
+            return f"{label} = {notation.short(value)}"
+        return f"{label} = {expression(trace, event.node)} = {notation.short(value)}"
+    sent = trace.contribution(event.step)
+    text = f"{step_text(trace, event.step)}: {notation.short(sent)}"
+    if not is_spoilt(sent):
+        return f"{text}, added up {notation.short(trace.total_after(event.step))}"
+    return text
+
+
+def event_step(trace: Trace, event: Event) -> int | None:
+    """The step in which an event happens; None for a leaf."""
+    if event.step != NO_NODE:
+        return event.step
+    if trace.graph.operation[event.node] is None:
+        return None
+    return trace.visits(event.node)[0]
+
+
+def cause_text(trace: Trace, cause: Cause) -> str:
+    """`x[0] = 0`"""
+    element = str(list(cause.element)) if cause.element else ""
+    return f"{trace.label(cause.node)}{element} = {notation.short(cause.value)}"
+
+
+def autopsy_lines(found: Autopsy) -> list[str]:
+    """The autopsy as a few lines of text for people who read it in a table's company."""
+    lines: list[str] = []
+    for told in (found.first, found.nan):
+        if told is not None:
+            lines += [told.headline + _place(told), f"  {told.figures}"]
+            lines += [f"  inside, {told.inside}"] if told.inside else []
+    lines.append(f"fed by {found.causes_text}")
+    if found.victims:
+        lines.append(f"spoils {', '.join(found.victims)}")
+    if found.other_births:
+        count = found.other_births
+        lines.append(f"and {count:,} more {'birth' if count == 1 else 'births'} of inf or nan")
+    return lines
+
+
+def as_record(found: Autopsy) -> dict[str, Any]:
+    """The autopsy in numbers, texts and lists, for JSON: `first` and, after an inf, `nan`."""
+    record = {
+        "first": _told_record(found, found.first),
+        "nan": None if found.nan is None else _told_record(found, found.nan),
+        "fed_by": [cause_text(found.trace, one) for one in found.causes],
+        "spoils": list(found.victims),
+        "births": len(found.births),
+    }
+    return record if found.nan is not None else {k: v for k, v in record.items() if k != "nan"}
+
+
+def _told_record(found: Autopsy, told: Told) -> dict[str, Any]:
+    birth, position = told.birth, told.position
+    step = birth.step
+    return {
+        "kind": told.kind.replace("−", "-"),
+        "step": step,
+        "pass": None if step is None else found.trace.passes[found.trace.pass_index(step)].name,
+        "node": found.trace.label(birth.node),
+        "operation": told.operation,
+        "element": list(birth.element),
+        "figures": told.figures,
+        **({"inside": told.inside} if told.inside else {}),
+        "line": None if position is None else position.line,
+        "column": None if position is None else position.column,
+    }
+
+
+def _place(told: Told) -> str:
+    """` (sqrt at 1:8)`: operation, line and column."""
+    if told.position is None:
+        return f" ({told.operation})"
+    return f" ({told.operation} at {told.position.line}:{told.position.column})"

@@ -1,0 +1,204 @@
+"""Expressions asked of a recorded run: compiled once, then evaluated at as many steps as wanted.
+
+A formula is a stack program over the catalogue's forward functions. It adds nothing to a graph.
+What it speaks of may be unknown at a step (a node not yet computed, no gradient yet); then so is
+the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from backprop_engine.basics.source import ProblemError
+from backprop_engine.basics.suggestions import listed
+from backprop_engine.basics.values import Value
+from backprop_engine.catalogue import PROPERTIES
+from backprop_engine.grammar import syntax
+from backprop_engine.grammar.syntax import Expression, postorder
+from backprop_engine.graph import called
+from backprop_engine.operation import OperandError, Operation
+from backprop_engine.program.python_numbers import literal, nothing_known
+from backprop_engine.program.resolving import Call, resolve, unknown_property
+
+LookUp = Callable[[Expression], Hashable | None]
+"""What an expression stands for by itself, if it does; ProblemError for an unknown name."""
+
+
+class Load(NamedTuple):
+    """Push what `key` stands for at the moment; it may be unknown."""
+
+    key: Hashable
+
+
+class Constant(NamedTuple):
+    """Push a literal."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Replace the last `count` values by the result of an operation on them."""
+
+    operation: Operation
+    count: int
+    attributes: Mapping[str, Any]
+    output: str | int | None = None
+    """Which one, of an operation with several outputs."""
+
+
+Instruction = Load | Constant | Apply
+
+
+@dataclass(frozen=True, eq=False)
+class Formula:
+    """A compiled expression."""
+
+    text: str
+    """As it was typed."""
+    algebra: str
+    """As mathematics: `|contribution| > 10`."""
+    program: tuple[Instruction, ...]
+    keys: tuple[Any, ...]
+    """All that it loads, each once, in the order in which it is first mentioned."""
+
+    def value(self, known: Callable[[Any], Value | None]) -> Value | None:
+        """The result where `known` gives the value of each key; None where it is unknown.
+
+        Whatever is computed from an unknown value is unknown, but for `a | b`, which takes the
+        side that is known. Raises OperandError where shapes do not fit.
+        """
+        stack: list[Value | None] = []
+        with np.errstate(all="ignore"):
+            for one in self.program:
+                if isinstance(one, Load):
+                    stack.append(known(one.key))
+                elif isinstance(one, Constant):
+                    stack.append(one.value)
+                else:
+                    operands = stack[-one.count :]
+                    del stack[-one.count :]
+                    stack.append(_apply(one, operands))
+        return stack.pop()
+
+
+def _apply(one: Apply, operands: list[Value | None]) -> Value | None:
+    values = [operand for operand in operands if operand is not None]
+    if len(values) < len(operands):
+        return values[0] if values and one.operation.symbol == "|" else None
+    operation, attributes = one.operation, one.attributes
+    if one.output is not None and operation.outputs is not None:
+        names = called(operation.outputs, operation, values, attributes)
+        attributes = {**attributes, "output": _position(one.output, names)}
+    result = called(operation.forward, operation, values, attributes)
+    if isinstance(result, np.ndarray | np.generic) and not result.ndim:
+        scalar: Value = result if isinstance(result, np.float32) else result.item()
+        return scalar
+    found: Value = result
+    return found
+
+
+def _position(output: str | int, names: Sequence[str]) -> int:
+    found = names.index(output) if isinstance(output, str) and output in names else output
+    if isinstance(found, str) or not -len(names) <= found < len(names):
+        raise OperandError(f"there is no output `{output}`; there are {listed(names)}")
+    return found % len(names)
+
+
+def compile_formula(
+    text: str, root: Expression, look_up: LookUp, variables: Container[str]
+) -> Formula:
+    """`root`, the expression that `text` is, as a stack program.
+
+    `variables` are the names that are no functions. Raises ProblemError for the first mistake.
+    """
+    program = list(_program(root, look_up, variables))
+    keys = dict.fromkeys(one.key for one in program if isinstance(one, Load))
+    return Formula(text, algebra(text, root), tuple(program), tuple(keys))
+
+
+def _program(root: Expression, look_up: LookUp, variables: Container[str]) -> Iterator[Instruction]:
+    pending: list[Expression | Apply] = [root]
+    while pending:
+        task = pending.pop()
+        if isinstance(task, Apply):
+            yield task
+        elif (key := look_up(task)) is not None:
+            yield Load(key)
+        elif isinstance(task, syntax.Number):
+            yield Constant(float(task.value))
+        elif isinstance(task, syntax.Sequence):
+            yield Constant(_array(task))
+        elif isinstance(task, syntax.Unary) and task.symbol == "+":
+            pending.append(task.operand)
+        else:
+            call, output = _resolve(task, variables)
+            pending.append(Apply(call.operation, len(call.operands), call.attributes, output))
+            pending.extend(reversed(call.operands))
+
+
+def _resolve(task: Expression, variables: Container[str]) -> tuple[Call, str | int | None]:
+    """The operation; and which of its outputs, of `max(W, dim=1).values` or `[0]`."""
+    match task:
+        case syntax.Attribute(receiver=syntax.Call() as inner, name=name) if (
+            name not in PROPERTIES and name != "grad"
+        ):
+            call = resolve(inner, variables, nothing_known)
+            if call.operation.outputs is None:
+                raise unknown_property(task)
+            return call, name
+        case syntax.Subscript(
+            receiver=syntax.Call() as inner, items=(syntax.Number(value=int(at)),)
+        ):
+            call = resolve(inner, variables, nothing_known)
+            if call.operation.outputs is not None:
+                return call, at
+    call = resolve(task, variables, nothing_known)
+    if call.operation.outputs is not None:
+        raise ProblemError(
+            f"`{call.operation.name}` gives several values here, and one is needed",
+            task.span,
+            fix="pick one with `[0]` or by its name",
+        )
+    return call, None
+
+
+def _array(expression: syntax.Sequence) -> np.ndarray:
+    try:
+        return np.array(literal(expression), dtype=float)
+    except (ValueError, TypeError):
+        raise ProblemError(
+            "a list holds numbers, or lists of numbers of one length", expression.span
+        ) from None
+
+
+_SIGNS: Final = {
+    ">=": "≥", "<=": "≤", "!=": "≠", "==": "=", "&": "and", "|": "or", "~": "not ", "-": "−",
+    "*": "·",
+}  # fmt: skip
+
+
+def algebra(text: str, root: Expression) -> str:
+    """`text`, whose expression is `root`, in the signs of mathematics: `|x| ≥ 1 and y ≠ 0`."""
+    edits: list[tuple[int, int, str]] = []
+    for one in postorder(root):
+        match one:
+            case syntax.Binary(symbol=symbol, left=left, right=right) if symbol in _SIGNS:
+                at = text.find(symbol, left.span.stop, right.span.start)
+                if at >= 0:  # not so in an implicit product
+                    edits.append((at, at + len(symbol), _SIGNS[symbol]))
+            case syntax.Unary(symbol=symbol, span=span) if symbol in _SIGNS:
+                edits.append((span.start, span.start + len(symbol), _SIGNS[symbol]))
+            case syntax.Call(function="abs", receiver=None, prefix="", arguments=(_,)):
+                start = text.index("(", one.function_span.stop)
+                edits.append((one.span.start, start + 1, "|"))
+                edits.append((one.span.stop - 1, one.span.stop, "|"))
+            case _:
+                pass
+    for start, stop, sign in sorted(edits, reverse=True):
+        text = text[:start] + sign + text[stop:]
+    return " ".join(text.split())

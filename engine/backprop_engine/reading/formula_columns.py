@@ -1,0 +1,160 @@
+"""Conditions on a million steps at once: where every value is a number, a step is a row of arrays.
+
+Only operations whose arithmetic is the same for one number and for an array of them, to the last
+bit, are computed so; any other condition is evaluated step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from backprop_engine.operation import Operation
+from backprop_engine.reading.formula import Apply, Constant, Formula, Instruction, Load
+from backprop_engine.reading.kept_by_trace import remembered
+from backprop_engine.trace import NO_NODE, PassKind, Trace
+
+_EXACT: Final = frozenset(
+    {
+        "add", "sub", "mul", "div", "neg", "abs", "sqrt", "sign", "maximum", "minimum",
+        "gt", "lt", "ge", "le", "eq", "ne", "bitwise_and", "bitwise_or", "bitwise_not",
+        "logical_not", "isnan", "isinf", "isfinite",
+    }
+)  # fmt: skip
+"""By name: operations that IEEE 754 defines to the last bit."""
+
+OF_ONE_NUMBER: Final[Mapping[str, Callable[[Any], Any]]] = {
+    **dict.fromkeys(("sum", "mean", "prod", "max", "min", "amax", "amin"), lambda a: a),
+    "norm": lambda a: np.sqrt(np.square(np.abs(a))),
+    "any": lambda a: a != 0,
+    "all": lambda a: a != 0,
+}
+"""What a reduction is of a single number."""
+
+
+class Column(NamedTuple):
+    """One number a step, and whether there is one; None: there always is."""
+
+    numbers: Any
+    known: np.ndarray | None
+
+    def cut(self, start: int, stop: int) -> Column:
+        """The steps `start` up to `stop`."""
+        known = None if self.known is None else self.known[start:stop]
+        return Column(self.numbers[start:stop], known)
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What conditions speak of, by its name; `local` is not among them."""
+
+    by_name: Mapping[Any, Column]
+
+    def can_evaluate(self, condition: Formula) -> bool:
+        """Whether `condition` can be evaluated over columns."""
+        return all(key in self.by_name for key in condition.keys) and all(
+            _is_exact(one) for one in condition.program
+        )
+
+    def holding(self, condition: Formula, start: int, stop: int) -> np.ndarray:
+        """For the steps `start` up to `stop` whether `condition` holds, bool.
+
+        Raises TypeError or ValueError where a mask is wanted and a number stands.
+        """
+        stack: list[Column] = []
+        with np.errstate(all="ignore"):
+            for one in condition.program:
+                if isinstance(one, Load):
+                    stack.append(self.by_name[one.key].cut(start, stop))
+                elif isinstance(one, Constant):
+                    stack.append(Column(one.value, None))
+                else:
+                    operands = stack[-one.count :]
+                    del stack[-one.count :]
+                    stack.append(_apply(one, operands))
+        numbers, known = stack.pop()
+        held = np.broadcast_to(np.asarray(numbers) != 0, stop - start)
+        return held if known is None else held & known
+
+
+def _is_exact(one: Instruction) -> bool:
+    if isinstance(one, Apply):
+        return one.operation.name in _EXACT or _is_of_one_number(one)
+    return not (isinstance(one, Constant) and isinstance(one.value, np.ndarray))
+
+
+def _is_of_one_number(one: Apply) -> bool:
+    if one.count != 1 or one.operation.name not in OF_ONE_NUMBER:
+        return False
+    defaults = {parameter.name: parameter.default for parameter in one.operation.parameters}
+    return all(defaults.get(name, ...) == value for name, value in one.attributes.items())
+
+
+def _apply(one: Apply, operands: Sequence[Column]) -> Column:
+    numbers = [operand.numbers for operand in operands]
+    if one.operation.name in OF_ONE_NUMBER:
+        return Column(OF_ONE_NUMBER[one.operation.name](numbers[0]), operands[0].known)
+    if one.operation.symbol == "|":
+        return _either(one.operation, operands)
+    known = None
+    for operand in operands:
+        if operand.known is not None:
+            known = operand.known if known is None else known & operand.known
+    return Column(one.operation.forward(*numbers, **one.attributes), known)
+
+
+def _either(operation: Operation, operands: Sequence[Column]) -> Column:
+    """`a | b`, which takes the side that is known."""
+    (a, has_a), (b, has_b) = operands
+    both = operation.forward(a, b)
+    if has_a is None or has_b is None:
+        # One side is always known: it alone counts where the other is not.
+        alone, known = (a, has_b) if has_a is None else (b, has_a)
+        return Column(both if known is None else np.where(known, both, alone), None)
+    taken = np.where(has_a & has_b, both, np.where(has_a, a, b))
+    return Column(taken, has_a | has_b)
+
+
+@remembered
+def columns_of(trace: Trace) -> Columns | None:
+    """The columns of a trace of numbers; None where any value is an array."""
+    values = _numbers(trace.graph.value, trace.graph.dtype)
+    sent = _numbers(trace.contributions, trace.graph.dtype)
+    totals = _numbers(trace.totals, trace.graph.dtype)
+    if values is None or sent is None or totals is None:
+        return None
+    changed = np.where(trace.receivers == NO_NODE, trace.senders, trace.receivers)
+    is_sent = trace.receivers != NO_NODE
+    is_contribution = trace.positions != NO_NODE
+    return Columns(
+        {
+            "step": Column(np.arange(len(trace), dtype=trace.graph.dtype), None),
+            "value": Column(values[changed] if len(values) else values[:0], changed != NO_NODE),
+            "grad": Column(totals, is_sent),
+            "contribution": Column(sent, is_sent),
+            "upstream": Column(_upstream(trace, totals), is_contribution),
+        }
+    )
+
+
+def _numbers(column: Sequence[Any], dtype: str) -> np.ndarray | None:
+    """A column of numbers as an array, nan for None; None where there are arrays in it."""
+    if any(issubclass(kind, np.ndarray) for kind in set(map(type, column))):
+        return None
+    return np.array(column, dtype=dtype)
+
+
+def _upstream(trace: Trace, totals: np.ndarray) -> np.ndarray:
+    """For each contribution the gradient of its sender, complete by then."""
+    upstream = np.zeros_like(totals)
+    gradient = np.zeros(len(trace.graph), totals.dtype)
+    for one in trace.passes:
+        if one.kind is PassKind.BACKWARD:
+            steps = slice(one.start, one.stop)
+            # Of several sums for one node the last is assigned, and that is the complete one.
+            gradient[trace.receivers[steps]] = totals[steps]
+            upstream[steps] = gradient[trace.senders[steps]]
+    return upstream

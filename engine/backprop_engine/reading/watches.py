@@ -1,0 +1,167 @@
+"""Watches: expressions over a trace's names and their gradients, at any cursor.
+
+`x` is a node's value and `x.grad` its `.grad`, as in torch; of a node that keeps no `.grad`, the
+gradient it has received so far in the pass that is shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from backprop_engine.basics.source import ProblemError, Source
+from backprop_engine.basics.suggestions import did_you_mean
+from backprop_engine.basics.values import Value
+from backprop_engine.budget import check_length
+from backprop_engine.grammar import syntax
+from backprop_engine.grammar.excerpt import Excerpt
+from backprop_engine.grammar.parser import parse_expression
+from backprop_engine.grammar.syntax import Expression
+from backprop_engine.reading.formula import Formula, compile_formula
+from backprop_engine.trace import Trace
+
+HELP: Final = (
+    "A watch is an expression over the names in the graph: x, a*b, %3 + h@2. x.grad is its "
+    ".grad as in torch, known once the pass has added it; of a node that keeps none, it is the "
+    "gradient received so far. What is not known yet is blank. A line drawn over the timeline "
+    "shows the value from its lowest to its highest, of an array the norm; a click there jumps."
+)
+"""For the help of whoever asks for a watch."""
+
+
+class Quantity(NamedTuple):
+    """What a watch loads: the value of a node, or its gradient."""
+
+    node: int
+    is_gradient: bool
+
+
+_LABEL = re.compile(r"%\d+|(?<![\w.@])[^\W\d]\w*@\d+")
+"""Names that only the screen has: an invented one, and a version of a name assigned again."""
+_AFTER_VALUE = re.compile(r"[\w.)\]]\s*$")
+
+
+def compile_watch(text: str, trace: Trace) -> Formula:
+    """The expression that `text` is. Raises ProblemError, with places in `text`."""
+    check_length(text)
+    excerpt, labels = _hide_labels(text, trace)
+    names = frozenset([*trace.names, *labels])
+    look_up = _LookUp(trace, labels)
+    try:
+        root = parse_expression(excerpt, variables=names)
+    except ProblemError as error:
+        span = error.problem.span
+        if text[span.start : span.stop] == "=":
+            raise ProblemError("a watch assigns nothing", span, fix="leave out `=`") from None
+        raise
+    return compile_formula(text, root, look_up, names)
+
+
+def watched(formula: Formula, trace: Trace, cursor: int) -> Value | None:
+    """What a watch comes to at `cursor`; None where something in it is not known yet.
+
+    Raises OperandError where shapes do not fit.
+    """
+
+    def known(key: Quantity) -> Value | None:
+        if key.is_gradient:
+            return gradient_at(trace, key.node, cursor)
+        return trace.graph.value[key.node] if trace.is_computed(key.node, cursor) else None
+
+    return formula.value(known)
+
+
+def gradient_at(trace: Trace, node: int, cursor: int) -> Value | None:
+    """`.grad` of what keeps it; of other nodes the gradient in the pass that is shown."""
+    if node in trace.keeping_grad:
+        return trace.grad(node, cursor)
+    return trace.gradient(node, cursor)
+
+
+def change_candidates(formula: Formula, trace: Trace) -> np.ndarray:
+    """The cursors, ascending int64, at which a watch can differ from the cursor before."""
+    found: list[np.ndarray] = [np.empty(0, np.int64)]
+    for key in formula.keys:
+        if key.is_gradient:
+            found.append(np.asarray(trace.receipts(key.node), np.int64) + 1)
+            # A pass starts afresh, and `.grad` is settled, cleared or zeroed at its end.
+            edges = [place for one in trace.passes for place in (one.start + 1, one.stop)]
+            found.append(np.array(edges, np.int64))
+        else:
+            found.append(np.asarray(trace.visits(key.node)[:1], np.int64) + 1)
+    cursors = np.unique(np.concatenate(found))
+    inside: np.ndarray = cursors[(cursors > 0) & (cursors <= len(trace))]
+    return inside
+
+
+class _LookUp:
+    """What names and `.grad` stand for in a trace."""
+
+    def __init__(self, trace: Trace, labels: dict[str, str]) -> None:
+        self._trace = trace
+        self._labels = labels
+
+    def __call__(self, expression: Expression) -> Quantity | None:
+        match expression:
+            case syntax.Name():
+                return Quantity(self._node(expression), False)
+            case syntax.Attribute(receiver=syntax.Name() as name, name="grad"):
+                return Quantity(self._grad_owner(name), True)
+            case syntax.Attribute(name="grad"):
+                raise ProblemError(
+                    "only a name has a `.grad`", expression.name_span, fix="write `x.grad`"
+                )
+            case _:
+                return None
+
+    def _node(self, name: syntax.Name) -> int:
+        label = self._labels.get(name.name, name.name)
+        node = self._trace.named(label)
+        if node is None:
+            raise ProblemError(
+                f"unknown name `{label}`",
+                name.span,
+                expected="a name of the graph, or its gradient: `x`, `x.grad`",
+                fix=did_you_mean(label, self._trace.names),
+            )
+        return node
+
+    def _grad_owner(self, name: syntax.Name) -> int:
+        node = self._trace.graph.inputs.get(name.name)
+        node = self._node(name) if node is None else node
+        if not self._trace.graph.requires_grad[node]:
+            label = self._trace.label(node)
+            raise ProblemError(f"`{label}` requires no grad and has no gradient", name.span)
+        return node
+
+
+def _hide_labels(text: str, trace: Trace) -> tuple[Excerpt, dict[str, str]]:
+    """`text` with its labels as names that the grammar has, and which label each stands for."""
+    labels: dict[str, str] = {}
+    parts: list[str] = []
+    offsets: list[int] = []
+    done = 0
+    for found in _labels(text, trace):
+        name = f"label_{len(labels)}_"
+        labels[name] = found[0]
+        start, stop = found.span()
+        parts += [text[done:start], name]
+        offsets += [*range(done, start), *[start] * (len(name) - 1), stop - 1]
+        done = stop
+    parts.append(text[done:])
+    offsets += range(done, len(text) + 1)
+    return Excerpt(Source("watch", text), "".join(parts), offsets), labels
+
+
+def _labels(text: str, trace: Trace) -> Iterable[re.Match[str]]:
+    for found in _LABEL.finditer(text):
+        if found[0].startswith("%"):
+            # After a value it is a remainder.
+            if not _AFTER_VALUE.search(text, 0, found.start()):
+                yield found
+        elif trace.named(found[0]) is not None:
+            # `A@2` that is no version is a product with a number, and refused as one.
+            yield found

@@ -1,0 +1,1 @@
+"""From a scenario to its trace: the forward pass, then every backward pass."""

@@ -1,0 +1,353 @@
+"""From a scenario to its trace: run forward once, run every backward pass, keep everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from backprop_engine.backward import DerivativeError, backward, bytes_of_pass
+from backprop_engine.basics.gc_pause import collector_paused
+from backprop_engine.basics.source import Advice, Problem, ProblemError, ScenarioError, Source, Span
+from backprop_engine.basics.values import Shape, Value, full_like, is_float, settle, shape_of
+from backprop_engine.budget import LimitError
+from backprop_engine.graph import Graph, RecomputingError
+from backprop_engine.program.scenario import Backward, Retain, Scenario, ZeroGrad
+from backprop_engine.program.unsupported import grad_of_non_leaf
+from backprop_engine.run.environment import Environment, Moment
+from backprop_engine.run.evaluate import Evaluation
+from backprop_engine.run.kept_for_backward import Kept
+from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
+
+
+def record(scenario: Scenario, seconds: float | None = None) -> Trace:
+    """The complete trace of `scenario`; ScenarioError where it cannot be run.
+
+    `seconds` is how long it may take, if not as long as everywhere.
+    """
+    return Runner(scenario, seconds).run()
+
+
+def recorded(graph: Graph, output: int) -> Trace:
+    """The trace of one backward pass from `output`, of a graph that no scenario made."""
+    scenario = Scenario(Source("", ""), (), (), (Backward("y", None, Span(0, 0)),))
+    with collector_paused(), np.errstate(all="ignore"):
+        environment = Environment(scenario)
+        environment.names["y"] = output
+        recorder = _Recorder(scenario, environment, graph)
+        recorder.run()
+    return recorder.trace({})
+
+
+class Runner:
+    """A scenario on its graph: run as it stands, and again with other values of its leaves.
+
+    Raises ScenarioError where the scenario cannot be run.
+    """
+
+    def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
+        """`seconds` is how long the first run may take, if not as long as everywhere."""
+        self._scenario = scenario
+        with collector_paused(), np.errstate(all="ignore"):
+            self._evaluation = Evaluation(scenario, seconds)
+
+    def run(
+        self,
+        changed: Mapping[int, Value] | None = None,
+        is_unwanted: Callable[[], bool] | None = None,
+    ) -> Trace:
+        """The trace, with the values in `changed`, by node, in place of those of leaves.
+
+        Each must have the shape and dtype of what it replaces. Raises ScenarioError where an
+        operation cannot take what reaches it, and StoppedError soon after it `is_unwanted`.
+        """
+        evaluation, graph = self._evaluation, self._evaluation.graph
+        with collector_paused(), np.errstate(all="ignore"):
+            if changed:
+                graph = self._with_leaves(changed, is_unwanted)
+            recorder = _Recorder(self._scenario, evaluation, graph)
+            recorder.run()
+        return recorder.trace(evaluation.assigned)
+
+    def _with_leaves(
+        self, changed: Mapping[int, Value], is_unwanted: Callable[[], bool] | None
+    ) -> Graph:
+        graph = self._evaluation.graph
+        try:
+            return graph.with_leaves(changed, is_unwanted)
+        except RecomputingError as refused:
+            span = graph.span[refused.node] or Span(0, 0)
+            problem = Problem(str(refused.error), span, fix=refused.error.fix)
+            raise ScenarioError(self._scenario.source, problem) from None
+
+
+@dataclass
+class _Recorder:
+    """The columns of a trace, while they grow, pass by pass."""
+
+    scenario: Scenario
+    environment: Environment
+    graph: Graph
+    passes: list[Pass] = field(default_factory=list)
+    columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+    """Senders, receivers and positions of the steps, in parts."""
+    contributions: list[Value | None] = field(default_factory=list)
+    totals: list[Value | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for one in self.scenario.retained:
+            self._retain(one)
+        self.grads: dict[int, Value | None] = dict.fromkeys(self.graph.keeping_grad)
+        self.kept = Kept(self.scenario.source, self.graph, self.environment.sharers)
+
+    def run(self) -> None:
+        """All passes."""
+        self._check_expectations()
+        self._forward()
+        for number, one in enumerate(self.scenario.passes):
+            if isinstance(one, Backward):
+                self._within_limits(one, self.environment.moments.get(number))
+            else:
+                self._zero_grad(one)
+
+    def _within_limits(self, one: Backward, moment: Moment | None) -> None:
+        """A backward pass; ScenarioError where it would take too much."""
+        budget = self.graph.budget
+        try:
+            with budget.running():
+                self._backward(one, moment or self._moment(one))
+        except MemoryError:
+            raise self._error(one, "there is no memory left", "use smaller arrays") from None
+        except LimitError as error:
+            raise self._error(one, str(error), error.fix) from None
+        except ProblemError as error:
+            raise ScenarioError(self.scenario.source, error.problem) from None
+        except DerivativeError as error:
+            raise self._underivable(one, error) from error
+
+    def _moment(self, one: Backward) -> Moment:
+        """Of a pass that runs after all statements."""
+        named = one.gradient_name
+        vector = self.environment.node(named, one.span) if named else None
+        output = self.environment.node(one.output, one.span)
+        return Moment(output, vector, len(self.graph))
+
+    def _underivable(self, one: Backward, error: DerivativeError) -> ScenarioError:
+        """The error at the operation whose derivative cannot be computed with these values."""
+        operation = self.graph.operation[error.node]
+        name = "" if operation is None else operation.name
+        operand = self.graph.names.get(self.graph.operands[error.node][error.position])
+        by = f"`{operand}`" if operand else f"operand {error.position + 1}"
+        problem = Problem(
+            f"the derivative of `{name}` by {by} cannot be computed here: {error}",
+            self.graph.span[error.node] or one.span,
+            fix="give it other values, or `.detach()` the operand",
+        )
+        return ScenarioError(self.scenario.source, problem)
+
+    def trace(self, assigned: Mapping[str, int]) -> Trace:
+        """What was recorded."""
+        scenario = self.scenario
+        senders, receivers, positions = (
+            np.concatenate(columns) for columns in zip(*self.columns, strict=True)
+        )
+        return Trace(
+            heading=Heading(
+                scenario.title,
+                scenario.about,
+                scenario.source,
+                self._resolve_hints(),
+                scenario.note,
+            ),
+            graph=self.graph,
+            assigned=assigned,
+            passes=tuple(self.passes),
+            senders=senders,
+            receivers=receivers,
+            positions=positions,
+            contributions=self.contributions,
+            totals=self.totals,
+        )
+
+    def _forward(self) -> None:
+        """One step for each operation, in the order they ran."""
+        nodes = self.graph.computed
+        nothing = [None] * len(nodes)
+        self._add_steps((nodes, *_nowhere(len(nodes))), nothing, nothing)
+        self._end_pass(PassKind.FORWARD, "forward")
+
+    def _backward(self, one: Backward, moment: Moment) -> None:
+        """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
+        output = moment.output
+        seed = self._seed(one, moment)
+        self.graph.budget.take(bytes_of_pass(self.graph, output))
+        done = backward(self.graph, output, seed)
+        for leaf, before in self.grads.items():
+            total = done.gradient[leaf] if leaf <= output else None
+            if total is not None:
+                both = total if before is None else settle(before + total, self.graph.dtype)
+                self.grads[leaf] = both
+        nodes, positions, operands = done.edges
+        self.kept.check(one, moment.stop, nodes, positions)
+        there, no_position = np.full(1, output, np.int32), _nowhere(1)[1]
+        self._add_steps((there, there, no_position), [seed], [seed])
+        self._add_steps((nodes, operands, positions), done.contributions, done.totals)
+        self._end_pass(PassKind.BACKWARD, f"backward {one.output}", output)
+
+    def _retain(self, one: Retain) -> None:
+        node = self.environment.owners[one.name]
+        if not self.graph.requires_grad[node]:
+            reason, _ = self._why_no_grad(node)
+            raise self._error(
+                one,
+                f"can't retain_grad on Tensor that has requires_grad=False: `{one.name}` {reason}",
+                f"leave it out: no gradient ever reaches `{one.name}`",
+            )
+        if not self.graph.is_leaf(node):  # a leaf keeps its `.grad` anyway
+            self.graph.retained.add(node)
+
+    def _grad_owner(self, name: str, span: Span) -> int:
+        """The node whose `.grad` is meant: the input of that name before any other."""
+        found = self.graph.inputs.get(name)
+        node = self.environment.owners.get(name) if found is None else found
+        if node is None:
+            node = self.environment.node(name, span)
+        if not self.graph.is_leaf(node) and node not in self.graph.retained:
+            problem = grad_of_non_leaf(name, span).problem
+            raise ScenarioError(self.scenario.source, problem)
+        return node
+
+    def _zero_grad(self, one: ZeroGrad) -> None:
+        """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
+        if one.name is None:
+            self.grads |= dict.fromkeys(set(self.grads) - self.graph.retained)
+            name = "zero_grad"
+        elif one.to_none:
+            self.grads[self._grad_owner(one.name, one.span)] = None
+            name = f"{one.name}.grad = None"
+        else:
+            leaf = self._grad_owner(one.name, one.span)
+            before = self.grads.get(leaf)
+            if before is None:
+                raise self._error(
+                    one,
+                    f"`{one.name}.grad` is None here, there is nothing to zero",
+                    "call it after a backward pass",
+                )
+            self.grads[leaf] = full_like(before, 0.0)
+            name = f"{one.name}.grad.zero_()"
+        nowhere, no_position = _nowhere(1)
+        self._add_steps((nowhere, nowhere, no_position), [None], [None])
+        self._end_pass(PassKind.ZERO_GRAD, name)
+
+    def _resolve_hints(self) -> dict[int, str]:
+        """The scenario's hints by node."""
+        return {self._hinted(name, one.span): one.text for name, one in self.scenario.hints.items()}
+
+    def _hinted(self, name: str, span: Span) -> int:
+        found = self.environment.names.get(name, self.graph.inputs.get(name))
+        return self.environment.node(name, span) if found is None else found
+
+    def _check_expectations(self) -> None:
+        """Raise ScenarioError for an expectation of a name that stands for several values."""
+        for one in self.scenario.expectations:
+            if not one.is_grad:
+                self.environment.node(one.name, one.span)
+
+    def _seed(self, one: Backward, moment: Moment) -> Value:
+        output = moment.output
+        graph, value = self.graph, self.graph.value[output]
+        if not graph.requires_grad[output]:
+            reason, fix = self._why_no_grad(output)
+            raise self._error(
+                one,
+                "element 0 of tensors does not require grad and does not have a grad_fn: "
+                f"`{one.output}` {reason}",
+                fix or (_REQUIRES_GRAD.program if one.is_call else _REQUIRES_GRAD),
+            )
+        shape = shape_of(value)
+        gradient = one.gradient
+        if moment.gradient is not None:
+            gradient = graph.value[moment.gradient]
+        if gradient is None:
+            if np.size(value) != 1:
+                raise self._error(
+                    one,
+                    "grad can be implicitly created only for scalar outputs: "
+                    f"`{one.output}` has shape {shape}, and backward computes a vector-Jacobian "
+                    "product, not a Jacobian",
+                    _make_number(one, shape),
+                )
+            return full_like(value, 1.0)
+        if shape_of(gradient) != shape:
+            raise self._error(
+                one,
+                f"`gradient` has shape {shape_of(gradient)}, but `{one.output}` has shape {shape}",
+                "give one number for each element of the output",
+            )
+        return settle(gradient, graph.dtype)
+
+    def _why_no_grad(self, node: int) -> tuple[str, str | Advice]:
+        """Why a node does not require grad, and what to do; nothing where an input is to blame."""
+        graph = self.graph
+        if graph.operation[node] is None:
+            if is_float(graph.value[node]):
+                return "is a leaf that does not require grad", ""
+            return (
+                "is a leaf that is not of floating point dtype, and so cannot require grad",
+                Advice(
+                    "leave out its `dtype`, and give it `requires_grad: true`",
+                    "write its numbers with a point, such as `2.`, and `requires_grad=True`",
+                ),
+            )
+        cut = graph.cut_behind(node)
+        operation = None if cut is None else graph.operation[cut]
+        if cut is None or operation is None:
+            return "depends on no input that requires grad", ""
+        if operation.differentiable and is_float(graph.value[cut]):
+            reason = "but was computed inside of `no_grad`"
+            fix = f"take `{graph.names.get(cut, operation.name)}` out of the block"
+        else:
+            reason = f"but through `{operation.name}`, and no gradient goes back through that"
+            fix = f"leave `{operation.name}` out"
+        return f"comes from an input that requires grad, {reason}", fix
+
+    def _error(
+        self, one: Backward | ZeroGrad | Retain, message: str, fix: str | Advice
+    ) -> ScenarioError:
+        return ScenarioError(self.scenario.source, Problem(message, one.span, fix=fix))
+
+    def _add_steps(
+        self,
+        columns: tuple[np.ndarray, np.ndarray, np.ndarray],
+        contributions: Sequence[Value | None],
+        totals: Sequence[Value | None],
+    ) -> None:
+        self.columns.append(columns)
+        self.contributions += contributions
+        self.totals += totals
+
+    def _end_pass(self, kind: PassKind, name: str, output: int | None = None) -> None:
+        """The steps added since the last pass are one."""
+        start, stop = self.passes[-1].stop if self.passes else 0, len(self.contributions)
+        grads = None if kind is PassKind.FORWARD else dict(self.grads)
+        self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads))
+
+
+_REQUIRES_GRAD = Advice(
+    "give an input `requires_grad: true`", "write `requires_grad=True` into its `torch.tensor(…)`"
+)
+
+
+def _nowhere(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Receivers and positions of steps that send nothing."""
+    return np.full(steps, NO_NODE, np.int32), np.full(steps, NO_NODE, np.int16)
+
+
+def _make_number(one: Backward, shape: Shape) -> str | Advice:
+    """What to write where the output is an array: its sum, or the pass with a `gradient`."""
+    start = f"make it a number (`{one.output}.sum()`) or give the vector: "
+    called = f"{start}`{one.output}.backward(gradient=torch.tensor(…))` with shape {shape}"
+    key = f"{start}`backward: {{of: {one.output}, gradient: …}}` with shape {shape}"
+    return called if one.is_call else Advice(key, called)

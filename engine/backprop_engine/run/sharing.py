@@ -1,0 +1,356 @@
+"""Tensors that share memory: what a change in place makes of other names, list items and views.
+
+A node is a value and never changes. A tensor is known by the node that it was made as, and a
+change in place makes a node more, its next value. A view is a tensor of its own whose elements are
+some of its base's: when either changes, the base gets a new node, and every other view of it is
+made anew when it is next looked at, as torch does (torch/csrc/autograd/variable.cpp, `grad_fn`).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from backprop_engine.basics.values import Shape, dtype_of, shape_of
+from backprop_engine.catalogue import INDEX, INDEX_PUT, OPERATIONS
+from backprop_engine.catalogue.saved import saved
+from backprop_engine.catalogue.subscripts import key_of
+from backprop_engine.graph import Graph
+from backprop_engine.operation import OperandError, Sharing
+from backprop_engine.program.many_values import Outputs
+
+_COPY_SLICES = OPERATIONS["copy_slices"]
+_NO_GRAD = (
+    "Given that this use case is ambiguous and error-prone, it is forbidden. You can clarify your "
+    "code by moving both the view and the inplace either both inside the no_grad block (if you "
+    "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
+)
+_MANY = (
+    "This view is the output of a function that returns multiple views. Such functions do not "
+    "allow the output views to be modified inplace. You should replace the inplace operation by an "
+    "out-of-place one."
+)
+_KINDS = {"bool": 0, "int64": 1, "float32": 2, "float64": 2}
+"""What can be cast to what: to its own kind and to those above."""
+_TORCH_DTYPES = {"bool": "Bool", "int64": "Long", "float32": "Float", "float64": "Double"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A tensor in the memory of another one."""
+
+    way: tuple[int, ...]
+    """Tensors: the base, the view of it, the view of that, …, and this one."""
+    at: np.ndarray
+    """The place of each element among those of the base, counted through all axes; int64."""
+
+
+class Sharers:
+    """The tensors of a graph, as far as a change in place is seen through more than one."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._tensor: dict[int, int] = {}
+        """For each node that is not a tensor's first one: the tensor."""
+        self._latest: dict[int, int] = {}
+        """Of tensors that have changed: the node of the value that they have."""
+        self._views: dict[int, View | None] = {}
+        """Of tensors that were asked for; None for what is not a view."""
+        self.in_place: set[int] = set()
+        """Nodes that a tensor's own change has made."""
+        self._unrecorded: set[int] = set()
+        """Views made inside of `with no_grad:`."""
+        self.changes: dict[int, list[int]] = {}
+        """By base, ascending: the nodes from which on its memory holds another value."""
+
+    def current(self, node: int) -> int:
+        """The node of the value that the tensor of `node` has; OperandError in torch's words."""
+        if not self.changes:
+            return node
+        tensor = self.tensor(node)
+        view = self.view(tensor)
+        if view is None:
+            return self._latest.get(tensor, tensor)
+        base = view.way[0]
+        changed = self.changes.get(base)
+        if changed is None or self._latest.get(tensor, tensor) >= changed[-1]:
+            return self._latest.get(tensor, tensor)
+        if self._graph.requires_grad[self._latest.get(base, base)]:
+            self._check_stale(view)
+        for inner, outer in pairwise(view.way):
+            if self._latest.get(outer, outer) < changed[-1]:
+                self._latest[outer] = self._made_anew(outer, self._latest.get(inner, inner))
+        return self._latest[tensor]
+
+    def tensor(self, node: int) -> int:
+        """The first node of the tensor that has, or had, the value of `node`."""
+        found = self._tensor.get(node)
+        if found is not None:
+            return found
+        graph, operation = self._graph, self._graph.operation[node]
+        if operation is None or operation.sharing in (Sharing.NEVER, Sharing.ALWAYS):
+            return node
+        if graph.hands_through(node):
+            found = self._tensor[node] = self.tensor(graph.operands[node][0])
+            return found
+        return node
+
+    def base(self, node: int) -> int:
+        """The tensor whose memory the value of `node` lies in."""
+        tensor = self.tensor(node)
+        view = self.view(tensor)
+        return tensor if view is None else view.way[0]
+
+    def view(self, tensor: int) -> View | None:
+        """How `tensor` is a view of another one; None where it has memory of its own."""
+        pending = [tensor]
+        while pending:
+            one = pending[-1]
+            if one in self._views:
+                pending.pop()
+                continue
+            operation = self._graph.operation[one]
+            if operation is None or operation.sharing in (Sharing.NEVER, Sharing.HANDED_THROUGH):
+                self._views[one] = None
+                continue
+            inner = self.tensor(self._graph.operands[one][0])
+            if inner in self._views:
+                self._views[one] = self._view_of(one, inner)
+            else:
+                pending.append(inner)
+        return self._views[tensor]
+
+    def _view_of(self, tensor: int, inner: int) -> View | None:
+        graph, before = self._graph, self._views[inner]
+        operation = graph.operation[tensor]
+        if operation is None:
+            raise ValueError(f"node {tensor} is a leaf")
+        at = _places(graph.value[inner]) if before is None else before.at
+        others = [graph.value[one] for one in graph.operands[tensor][1:]]
+        given = at if at.ndim else at[()]
+        seen = np.asarray(operation.forward(given, *others, **graph.attributes_of(tensor)))
+        is_read_in_place = not at.ndim or not seen.ndim or np.may_share_memory(seen, at)
+        if operation.sharing is Sharing.WHERE_POSSIBLE and not is_read_in_place:
+            return None
+        way = (inner,) if before is None else before.way
+        return View((*way, tensor), seen)
+
+    def note_no_grad(self, node: int) -> None:
+        """Remember that `node` was made inside of `with no_grad:`."""
+        self._unrecorded.add(node)
+
+    def change(self, target: int, made: int, since: int) -> None:
+        """Let the tensor of `target` have the value of node `made`, which was computed from it.
+
+        `since` is the first node that was made of the change. OperandError where torch refuses it,
+        in its words, or where what it does cannot be told.
+        """
+        tensor, before = self.tensor(target), self.current(target)
+        view = self.view(tensor)
+        self._check(before, made, view)
+        self.in_place.add(made)
+        self._tensor[made] = tensor
+        base = tensor
+        if view is None:
+            self._latest[tensor] = made
+        else:
+            base = view.way[0]
+            old = self._latest.get(base, base)
+            new = self._written(old, made, view)
+            self._tensor[new] = base
+            self._latest[base] = new
+        self.changes.setdefault(base, []).append(since)
+
+    def _written(self, base: int, made: int, view: View) -> int:
+        """The node of the base with the changed view in it."""
+        graph, outer = self._graph, view.way[-1]
+        span = graph.span[made]
+        is_index = graph.operation[outer] is INDEX and len(graph.operands[outer]) == 1
+        if is_index and len(view.way) == 2:
+            return graph.apply(INDEX_PUT, (base, made), graph.attributes_of(outer), span)
+        return graph.apply(_COPY_SLICES, (base, made), {"at": view.at}, span)
+
+    def _made_anew(self, view: int, inner: int) -> int:
+        """The node of a view's value after its base has changed."""
+        graph, operation = self._graph, self._graph.operation[view]
+        if operation is None:
+            raise ValueError(f"node {view} is a leaf")
+        operands = (inner, *graph.operands[view][1:])
+        is_recording, graph.is_recording = graph.is_recording, True
+        try:
+            made = graph.apply(operation, operands, graph.attributes_of(view), graph.span[view])
+        finally:
+            graph.is_recording = is_recording
+        self._tensor[made] = view
+        return made
+
+    def changed_between(self, node: int, start: int, stop: int) -> int | None:
+        """Where the memory of `node` was changed by a node from `start` up to `stop`; else None."""
+        changed = self.changes.get(self.base(node), ())
+        at = bisect_left(changed, start)
+        return changed[at] if at < len(changed) and changed[at] < stop else None
+
+    # What torch refuses
+
+    def _check(self, before: int, made: int, view: View | None) -> None:
+        graph = self._graph
+        is_traced = graph.is_recording and bool(graph.requires_grad[made])
+        required = bool(graph.requires_grad[before])
+        if required and not graph.is_recording:
+            raise OperandError(
+                "what requires grad cannot be changed in place inside of `no_grad` here",
+                "give the changed value a name of its own",
+            )
+        if is_traced and required and self._has_no_derivative(made):
+            raise OperandError(
+                f"the derivative for 'inplace version of {_name(graph, made)}' is not implemented",
+                f"write `y = y.{_name(graph, made)}()`",
+            )
+        if view is not None:
+            self._check_view(view, is_traced=is_traced, required=required)
+        elif is_traced and required and graph.is_leaf(before):
+            # `x[0] = v` changes the view `x[0]`.
+            kind = "a view of a leaf" if graph.grad_fn(made) == _COPY_SLICES.grad_fn else "a leaf"
+            raise OperandError(
+                f"{kind} Variable that requires grad is being used in an in-place operation",
+                "give the changed value a name of its own",
+            )
+        if required and not is_traced:
+            raise OperandError(
+                "the changed value does not require grad any more, and what torch makes of that "
+                "cannot be told here",
+                "give the changed value a name of its own",
+            )
+        self._check_overlap(before, made)
+        _check_result(shape_of(graph.value[before]), shape_of(graph.value[made]))
+        _check_dtypes(dtype_of(graph.value[before]), dtype_of(graph.value[made]))
+
+    def _check_overlap(self, before: int, made: int) -> None:
+        """Refuse to read what is being written: torch does, or leaves the outcome open."""
+        graph, base = self._graph, self.base(before)
+        for other in graph.operands[made][1:]:
+            if self.base(other) != base:
+                continue
+            read, written = self._at(other), self._at(before)
+            if graph.operation[made] is INDEX_PUT:
+                indices = tuple(graph.value[one] for one in graph.operands[made][2:])
+                key = key_of(written, indices, graph.attributes_of(made)["items"])
+                written = np.asarray(key.of(written))
+            if read.shape == written.shape and np.array_equal(read, written):
+                continue
+            if np.intersect1d(read, written).size:
+                raise OperandError(
+                    "unsupported operation: some elements of the input tensor and the written-to "
+                    "tensor refer to a single memory location. Please clone() the tensor before "
+                    "performing the operation."
+                )
+
+    def _at(self, node: int) -> np.ndarray:
+        view = self.view(self.tensor(node))
+        return _places(self._graph.value[node]) if view is None else view.at
+
+    def _has_no_derivative(self, made: int) -> bool:
+        return saved(_name(self._graph, made), self._graph.grad_fn(made), 0, in_place=True) == "!"
+
+    def _check_view(self, view: View, *, is_traced: bool, required: bool) -> None:
+        graph, base = self._graph, view.way[0]
+        base_requires = bool(graph.requires_grad[self._latest.get(base, base)])
+        is_unrecorded = not self._unrecorded.isdisjoint(view.way[1:])
+        if graph.is_recording and is_unrecorded and (is_traced or base_requires):
+            raise OperandError(
+                "A view was created in no_grad mode and is being modified inplace with grad "
+                f"mode enabled. {_NO_GRAD}"
+            )
+        if is_traced:
+            if self._is_one_of_many(view):
+                raise OperandError(
+                    f"{self._output_of(view)} is a view and is being modified inplace. {_MANY}"
+                )
+            if required and graph.is_leaf(self._latest.get(base, base)):
+                raise OperandError(
+                    "a view of a leaf Variable that requires grad is being used in an in-place "
+                    "operation",
+                    "give the changed value a name of its own",
+                )
+        is_detached = any(_is_detaching(graph, one) for one in view.way[1:])
+        if (is_detached or not graph.is_recording) and (is_traced or base_requires):
+            raise OperandError(
+                "this would change the memory of a value that requires grad, without its history",
+                "write `.detach().clone()`, which has memory of its own",
+            )
+        if view.at.size != len(np.unique(view.at)):
+            if not any(_name(graph, one).startswith("expand") for one in view.way[1:]):
+                raise OperandError(
+                    "one element stands in several places of this view, and what its change in "
+                    "place comes to is not settled",
+                    "change a `.clone()` of it",
+                )
+            raise OperandError(
+                "unsupported operation: more than one element of the written-to tensor refers to a "
+                "single memory location. Please clone() the tensor before performing the operation."
+            )
+
+    def _check_stale(self, view: View) -> None:
+        if self._unrecorded.intersection(view.way[1:]):
+            raise OperandError(
+                "A view was created in no_grad mode and its base or another view of its base has "
+                f"been modified inplace with grad mode enabled. {_NO_GRAD}"
+            )
+        if self._is_one_of_many(view):
+            raise OperandError(
+                f"{self._output_of(view)} is a view and its base or another view of its base has "
+                f"been modified inplace. {_MANY}"
+            )
+
+    def _is_one_of_many(self, view: View) -> bool:
+        return any("output" in self._graph.attributes_of(one) for one in view.way[1:])
+
+    def _output_of(self, view: View) -> str:
+        """The view by torch's name: `Output 0 of Unbind`."""
+        graph, last = self._graph, view.way[-1]
+        name = graph.grad_fn(last).partition("Backward")[0]
+        return f"Output {graph.attributes_of(last).get('output', 0)} of {name}"
+
+
+def shares_outputs(group: Outputs) -> bool:
+    """Whether the outputs are views, which torch makes all at once."""
+    return group.operation.sharing is not Sharing.NEVER
+
+
+def _name(graph: Graph, node: int) -> str:
+    operation = graph.operation[node]
+    return "" if operation is None else operation.name
+
+
+def _is_detaching(graph: Graph, node: int) -> bool:
+    operation = graph.operation[node]
+    return operation is not None and not operation.differentiable
+
+
+def _places(value: object) -> np.ndarray:
+    """The number of each element, counted through all axes, in memory that lies as theirs does."""
+    if not isinstance(value, np.ndarray):
+        return np.zeros((), np.int64)
+    at = np.empty_like(value, np.int64, order="K", subok=False)
+    at[...] = np.arange(value.size).reshape(value.shape)
+    return at
+
+
+def _check_result(before: Shape, made: Shape) -> None:
+    if before != made:
+        raise OperandError(
+            f"output with shape {list(before)} doesn't match the broadcast shape {list(made)}",
+            "for a value of another shape write `y = y + …`",
+        )
+
+
+def _check_dtypes(before: str, made: str) -> None:
+    if _KINDS[made] > _KINDS[before]:
+        raise OperandError(
+            f"result type {_TORCH_DTYPES[made]} can't be cast to the desired output type "
+            f"{_TORCH_DTYPES[before]}",
+            "for a value of another dtype write `y = y + …`",
+        )

@@ -1,0 +1,1 @@
+"""The Textual app: one session, and what happens to it over time."""

@@ -1,0 +1,389 @@
+"""The table of commands: bindings, footer, help screen and palette are all made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from backprop_tui.commands.copying import (
+    Copier,
+    gradient_text,
+    latex_text,
+    markdown_text,
+    value_text,
+)
+from backprop_tui.session import session as do
+from backprop_tui.session import stepping_in
+from backprop_tui.session.moving import playing
+from backprop_tui.session.search import searching
+from backprop_tui.session.session import Change, Session
+from backprop_tui.session.stops import editing, watching
+from backprop_tui.session.stops.continuing import continue_back, continue_forward
+from backprop_tui.session.whatif import editing as changing
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing a person can ask for."""
+
+    name: str
+    keys: tuple[str, ...]
+    """As Textual spells them."""
+    title: str
+    help: str
+    """One sentence."""
+    group: str
+    apply: Change | None = None
+    """What it does to the session; None where a screen asks first, or the app does it."""
+    asks: bool = False
+    """Whether a screen (`screens.asking.ASKING`) comes first, whose answer is the change."""
+    footer: str = ""
+    """Its word in the footer, one for keys that belong together; empty where it is not there."""
+    in_tree: bool = False
+    """Its keys are heard in the tree alone; elsewhere they scroll."""
+    takes_long: Callable[[Session], str] | None = None
+    """Says what `apply` has to do where that may take a while, so that a thread does it."""
+    offer: str = ""
+    """Its word in the footer while there is occasion for it (see `offers`), before all others.
+
+    Empty for the two that change the rate of play: the footer tells the rate there.
+    """
+    in_watches: bool = False
+    """Its keys are heard in the Watches pane alone."""
+
+    refuses: Callable[[Session], str] | None = None
+    """Says why nothing can be asked here; None where something always can."""
+    copies: Copier | None = None
+    """The text that it copies; None where it copies nothing."""
+
+    @property
+    def action(self) -> str:
+        """The Textual action that runs it."""
+        if self.asks:
+            return f"app.ask('{self.name}')"
+        if self.copies is not None:
+            return f"app.copy('{self.name}')"
+        return f"app.{self.name}" if self.apply is None else f"app.command('{self.name}')"
+
+
+STEPPING, JUMPING, TREE, SCREEN = "Step", "Jump", "Graph", "Screen"
+REASONS = "Why"
+BREAKPOINTS, WATCHES = "Breakpoints", "Watches"
+WHAT_IF = "What if"
+SEARCH, PLAY, COPY = "Search", "Play", "Copy and save"
+
+COMMANDS: tuple[Command, ...] = (
+    Command(
+        "node_forward", ("n", "space"), "next node", "Run all contributions of one node.",
+        STEPPING, do.node_forward, footer="node",
+    ),
+    Command(
+        "node_back", ("N",), "node back", "Take all contributions of one node back.",
+        STEPPING, do.node_back, footer="node",
+    ),
+    Command(
+        "step_forward", ("s",), "one step", "Run one step: one contribution along one edge.",
+        STEPPING, do.step_forward, footer="step",
+    ),
+    Command(
+        "step_back", ("S",), "step back", "Take one step back.", STEPPING, do.step_back,
+        footer="step",
+    ),
+    Command(
+        "continue_forward", ("c",), "continue",
+        "Run to the next hit of a breakpoint, or to where a watch that is a stop next changes.",
+        BREAKPOINTS, continue_forward, footer="continue",
+    ),
+    Command(
+        "continue_back", ("C",), "continue back", "Go back to the last hit before.", BREAKPOINTS,
+        continue_back, footer="continue",
+    ),
+    Command(
+        "toggle_breakpoint", ("b",), "breakpoint",
+        "Set a breakpoint on the selected node, or delete those on it.", BREAKPOINTS,
+        editing.toggle, footer="break",
+    ),
+    Command(
+        "edit_breakpoint", ("B",), "breakpoint with a condition",
+        "Set a breakpoint with a condition: x if abs(grad) > 10.", BREAKPOINTS, asks=True,
+    ),
+    Command(
+        "breakpoints", ("L",), "list of breakpoints",
+        "List all breakpoints: their hits, on and off, conditions, hits to ignore.", BREAKPOINTS,
+        asks=True,
+    ),
+    *(
+        Command(
+            f"first_{title.replace(' ', '_')}", (), f"first {title}",
+            f"Set the breakpoint if {condition}, and go to its first hit.", BREAKPOINTS,
+            partial(editing.first_hit, title=title),
+        )
+        for title, condition in editing.READY_MADE.items()
+    ),
+    Command(
+        "pass_end", ("f",), "end of pass", "Run to the end of this pass.", JUMPING, do.pass_end,
+        footer="pass",
+    ),
+    Command(
+        "pass_start", ("F",), "start of pass", "Go back to the start of this pass.", JUMPING,
+        do.pass_start, footer="pass",
+    ),
+    Command(
+        "restart", ("r",), "restart", "Go back to the very start.", JUMPING, do.restart,
+        footer="restart",
+    ),
+    Command(
+        "to_node_forward", ("t",), "to the node",
+        "Run to the next step in which the selected node takes part.", JUMPING,
+        do.to_node_forward, footer="to node",
+    ),
+    Command(
+        "to_node_back", ("T",), "back to the node",
+        "Go back to the last step in which the selected node took part.", JUMPING,
+        do.to_node_back, footer="to node",
+    ),
+    Command(
+        "goto", ("g",), "go to", "Go to a step or a name: 120, 50%, +10, -3, y.", JUMPING,
+        asks=True, footer="go to",
+    ),
+    Command(
+        "jump_back", ("backspace",), "undo the jump", "Go back to where the last jump started.",
+        JUMPING, do.jump_back,
+    ),
+    Command(
+        "set_mark", ("m",), "set a mark", "Mark this place with a letter.", JUMPING, asks=True,
+    ),
+    Command(
+        "to_mark", ("apostrophe",), "go to a mark", "List the marks and go to one, by its letter.",
+        JUMPING, asks=True,
+    ),
+    Command(
+        "watch", ("w",), "watch", "Watch an expression: x.grad, a*b, norm(W.grad).", WATCHES,
+        asks=True, footer="watch",
+    ),
+    Command(
+        "watch_up", ("up", "k"), "watch above", "Choose the watch above.", WATCHES,
+        watching.watch_up, in_watches=True,
+    ),
+    Command(
+        "watch_down", ("down", "j"), "watch below", "Choose the watch below.", WATCHES,
+        watching.watch_down, in_watches=True,
+    ),
+    Command(
+        "edit_watch", ("enter",), "edit watch", "Edit the chosen watch.", WATCHES, asks=True,
+        in_watches=True,
+    ),
+    Command(
+        "delete_watch", ("d", "delete"), "delete watch", "Delete the chosen watch.", WATCHES,
+        watching.delete_watch, in_watches=True,
+    ),
+    Command(
+        "toggle_watch_stop", ("b",), "stop at watch",
+        "Let continuing stop where the chosen watch changes, or no longer.", WATCHES,
+        watching.toggle_watch_stop, in_watches=True,
+    ),
+    Command(
+        "to_change_forward", ("t",), "to the next change",
+        "Run to where the chosen watch next changes.", WATCHES, watching.to_change_forward,
+        in_watches=True,
+    ),
+    Command(
+        "to_change_back", ("T",), "to the last change",
+        "Go back to where the chosen watch last changed.", WATCHES, watching.to_change_back,
+        in_watches=True,
+    ),
+    Command("up", ("up", "k"), "up", "Select the row above.", TREE, do.up, in_tree=True),
+    Command("down", ("down", "j"), "down", "Select the row below.", TREE, do.down, in_tree=True),
+    Command(
+        "fold", ("left", "h"), "fold", "Fold the row; then up to its consumer.", TREE, do.fold,
+        in_tree=True,
+    ),
+    Command(
+        "unfold", ("right", "l"), "unfold", "Unfold the row; then down to its first operand.",
+        TREE, do.unfold, in_tree=True,
+    ),
+    Command(
+        "page_up", ("pageup",), "page up", "Select a screenful up.", TREE, do.page_up,
+        in_tree=True,
+    ),
+    Command(
+        "page_down", ("pagedown",), "page down", "Select a screenful down.", TREE, do.page_down,
+        in_tree=True,
+    ),
+    Command("top", ("home",), "first row", "Select the first row.", TREE, do.top, in_tree=True),
+    Command(
+        "bottom", ("end",), "last row", "Select the last row.", TREE, do.bottom, in_tree=True
+    ),
+    Command(
+        "inspect", ("enter",), "inspect",
+        "Look at every element of the selected node; from a reference, go to the full drawing.",
+        TREE, in_tree=True,
+    ),
+    Command(
+        "edit_value", ("e",), "edit a value",
+        "Put another value in the place of an input or a constant, and run all again.", WHAT_IF,
+        asks=True, refuses=changing.why_not, footer="edit",
+    ),
+    Command(
+        "nudge_up", ("plus", "equals_sign"), "nudge up",
+        "Move the selected input up a little: gradient × nudge against the truth.", WHAT_IF,
+        changing.nudge_up, footer="nudge",
+    ),
+    Command(
+        "nudge_down", ("minus",), "nudge down", "Move the selected input down a little.", WHAT_IF,
+        changing.nudge_down, footer="nudge",
+    ),
+    Command(
+        "undo_edit", ("u",), "undo an edit", "Take the last edit or nudge back.", WHAT_IF,
+        changing.undo,
+    ),
+    Command(
+        "reset_value", (), "reset the value", "Give the selected input its own value back.",
+        WHAT_IF, changing.reset,
+    ),
+    Command(
+        "reset_all", ("U",), "reset all values", "Give every value back that the scenario has.",
+        WHAT_IF, changing.reset_all,
+    ),
+    Command(
+        "compare", ("v",), "original and current",
+        "Show what the scenario's own values and the edited ones come to, side by side.", WHAT_IF,
+        asks=True, refuses=changing.why_not,
+    ),
+    Command(
+        "origin", ("o",), "origin",
+        "Show why a gradient is what it is: all paths it came along, the largest first.",
+        REASONS, asks=True, footer="origin",
+    ),
+    Command(
+        "autopsy", ("a",), "NaN autopsy",
+        "Show where the first nan or inf came from and what it spoils.", REASONS, asks=True,
+        offer="NaN/inf: why?",
+    ),
+    Command(
+        "step_into", ("i",), "step into",
+        "Open the selected operation into the primitives it is made of.", REASONS,
+        stepping_in.step_into, takes_long=stepping_in.what_takes_long, offer="open",
+    ),
+    Command(
+        "step_out", ("I",), "step out",
+        "Close it again, and compare what its parts send with what it has sent.", REASONS,
+        stepping_in.step_out, takes_long=stepping_in.what_takes_long_to_close, offer="out",
+    ),
+    Command(
+        "search", ("slash",), "search",
+        "Search names, operations, expressions and values: relu, grad > 1.", SEARCH, asks=True,
+        footer="search",
+    ),
+    Command(
+        "next_match", ("right_square_bracket",), "next match", "Select the next match.", SEARCH,
+        searching.next_match,
+    ),
+    Command(
+        "previous_match", ("left_square_bracket",), "previous match",
+        "Select the match before.", SEARCH, searching.previous_match,
+    ),
+    Command(
+        "play_forward", ("p",), "play", "Let the steps run by themselves, or pause.", PLAY,
+        playing.play_forward, footer="play", offer="pause",
+    ),
+    Command(
+        "play_back", ("P",), "play backwards", "Let the steps run backwards, or pause.", PLAY,
+        playing.play_back, footer="play", offer="pause",
+    ),
+    Command(
+        "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, playing.slower
+    ),
+    Command(
+        "faster", ("greater_than_sign",), "faster", "Play faster.", PLAY, playing.faster
+    ),
+    Command(
+        "copy_value", ("y",), "copy the value", "Copy the selected node's value, all digits.",
+        COPY, copies=value_text,
+    ),
+    Command(
+        "copy_gradient", ("Y",), "copy the gradient",
+        "Copy the selected node's gradient, all digits.", COPY, copies=gradient_text,
+    ),
+    Command(
+        "copy_markdown", (), "copy the explanation as Markdown",
+        "Copy what Chain rule says of this step, as Markdown.", COPY, copies=markdown_text,
+    ),
+    Command(
+        "copy_latex", (), "copy the explanation as LaTeX",
+        "Copy what Chain rule says of this step, as LaTeX.", COPY, copies=latex_text,
+    ),
+    Command(
+        "save_picture", (), "save a picture of the screen",
+        "Save the screen as an SVG file in the current folder.", COPY,
+    ),
+    Command("next_pane", ("tab",), "next pane", "Move on to the next pane.", SCREEN),
+    Command("previous_pane", ("shift+tab",), "previous pane", "Back to the pane before.", SCREEN),
+    Command(
+        "zoom", ("z",), "zoom", "Let the focused pane fill the screen, or no longer.", SCREEN,
+    ),
+    Command(
+        "jump_to_pane", ("ctrl+o",), "jump to a pane",
+        "Show a letter on each pane; the letter leads there.", SCREEN,
+    ),
+    Command(
+        "edit_source", ("E",), "edit the scenario",
+        "Open the scenario in your editor, at the line of this step.", SCREEN,
+    ),
+    Command(
+        "read_again", ("R",), "read again",
+        "Read the scenario's file again; where that failed, show what is wrong with it.", SCREEN,
+    ),
+    Command(
+        "leave", ("escape",), "let go",
+        "Let the selection follow the steps again; then back to the list of scenarios.", SCREEN,
+    ),
+    Command(
+        "ask_again", ("ctrl+r",), "ask torch again",
+        "Ask the oracles that failed once more, each in a new process.", SCREEN,
+    ),
+    Command(
+        "suspend_process", ("ctrl+z",), "suspend",
+        "Back to the shell, whose `fg` brings this screen back (not on Windows).", SCREEN,
+    ),
+    Command(
+        "help", ("question_mark",), "help", "Show the keys and the marks.", SCREEN, footer="help"
+    ),
+    Command("command_palette", ("ctrl+p",), "palette", "Find any command by its name.", SCREEN),
+    Command("quit", ("q",), "quit", "Leave the program.", SCREEN, footer="quit"),
+)  # fmt: skip
+
+BY_NAME = {command.name: command for command in COMMANDS}
+
+_KEY_NAMES = {
+    "question_mark": "?",
+    "apostrophe": "'",
+    "slash": "/",
+    "exclamation_mark": "!",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "ctrl+o": "^o",
+    "ctrl+p": "^p",
+    "ctrl+r": "^r",
+    "ctrl+z": "^z",
+    "plus": "+",
+    "minus": "-",
+    "equals_sign": "=",
+    "shift+tab": "shift-tab",
+    "escape": "esc",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "delete": "del",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+}
+
+
+def key_name(key: str) -> str:
+    """A key as people read it: `?` for `question_mark`."""
+    return _KEY_NAMES.get(key, key)

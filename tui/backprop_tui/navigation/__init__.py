@@ -1,1 +1,0 @@
-"""Finding one's way: search, marks, places to go to, and play."""

@@ -1,0 +1,1 @@
+"""From an argument to an open session."""

@@ -1,0 +1,37 @@
+"""Reading a scenario into a session, the first time and again."""
+
+from __future__ import annotations
+
+from backprop_engine.basics.gc_pause import collector_paused
+from backprop_tui.opening.targets import Refusal, Target, open_target
+from backprop_tui.session.reload.same_nodes import node_keys, nodes_by_key
+from backprop_tui.session.session import Session, open_session
+from backprop_tui.session.whatif.editing import with_runner
+
+
+def read_session(target: Target) -> Session | Refusal:
+    """A session at the start of `target`, or why there is none."""
+    with collector_paused():
+        run = open_target(target)
+        if isinstance(run, Refusal):
+            return run
+        session = with_runner(open_session(run.trace), run.rerun, run.seconds)
+        _work_out_first_frame(session)
+        return session
+
+
+def _work_out_first_frame(session: Session) -> None:
+    """What a large graph's first frame looks up and keeps: a thread may do it, the screen may not.
+
+    The rows in sight, and which steps each node takes part in.
+    """
+    session.trace.visits(int(session.outline.nodes[session.visible[0]]))
+
+
+def read_again(target: Target, old: Session) -> Session | Refusal:
+    """The same, with what `carry` needs to know of a large graph worked out already."""
+    fresh = read_session(target)
+    if isinstance(fresh, Session):
+        node_keys(old.trace)
+        nodes_by_key(fresh.trace)
+    return fresh

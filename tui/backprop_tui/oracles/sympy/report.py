@@ -1,0 +1,81 @@
+"""What the symbolic oracle answers: functions of the inputs, their derivatives, and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from backprop_tui.oracles.report import Failed, Ready, Starting
+
+IN_ARRAYS = "arrays"
+"""The summary of why a program with arrays is none for formulas in numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mathematics:
+    """An expression in the inputs; both texts are empty where it is too long to be read."""
+
+    text: str = ""
+    """`x² + 3x + 1`"""
+    latex: str = ""
+    """`x^{2} + 3 x + 1`"""
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The derivative of one output by one input."""
+
+    derivative: Mathematics
+    value: float | None
+    """At the point, rounded once to float64; None where `reason` says why."""
+    nearby: float | None
+    """The same at inputs a few roundoffs away, which tells how well it can be known at all."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One output as a function of the inputs."""
+
+    arguments: tuple[int, ...]
+    """The inputs that stand in the expression, as nodes."""
+    expression: Mathematics
+    value: float | None
+    """At the point."""
+    partials: Mapping[int, Partial]
+    """By input node, for those that require grad and that the output depends on."""
+    reason: str = ""
+    """Why there is no expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolicReport:
+    """One trace as sympy sees it."""
+
+    version: str
+    functions: Mapping[int, Function]
+    """By node, for every output of a backward pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotAsked:
+    """Nobody has wanted to know yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """Nothing to ask: why, and what to do instead, in whole sentences."""
+
+    reason: str
+    instead: str
+    summary: str
+    """The reason in few words, the same for all of a kind."""
+
+
+SymbolicAnswer = Ready[SymbolicReport] | Failed | NotApplicable
+"""What asking comes to."""
+
+SymbolicState = SymbolicAnswer | NotAsked | Starting
+"""Where the symbolic oracle stands."""
+
+NOT_ASKED = NotAsked()

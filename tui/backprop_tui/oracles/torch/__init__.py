@@ -1,0 +1,1 @@
+"""Torch, in a process of its own."""

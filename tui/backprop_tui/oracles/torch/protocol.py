@@ -1,0 +1,232 @@
+"""What goes over the pipe to the torch process: one JSON object a line, each way.
+
+A request is the trace's program and nothing else of it: the operations, the leaves, the passes.
+So torch's numbers depend on ours only through the leaves and the seeds. All that there is one of
+for each node or step goes as the bytes of an array.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from backprop_engine.basics.values import Value
+from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
+from backprop_tui.oracles.report import ByPass, Joint, Surplus, TorchReport
+from backprop_tui.oracles.torch.columns import (
+    Column,
+    Entries,
+    Gathering,
+    Names,
+    decode_array,
+    decode_value,
+    encode_array,
+    encode_value,
+)
+
+
+def encode_attribute(attribute: Any) -> Any:
+    """An attribute of an operation: numbers, texts, None, tuples, slices, `...`, arrays."""
+    if isinstance(attribute, tuple | list):
+        kind = "tuple" if isinstance(attribute, tuple) else "list"
+        return {kind: [encode_attribute(item) for item in attribute]}
+    if isinstance(attribute, slice):
+        parts = (attribute.start, attribute.stop, attribute.step)
+        return {"slice": [encode_attribute(part) for part in parts]}
+    if attribute is Ellipsis:
+        return {"ellipsis": True}
+    return encode_value(attribute)
+
+
+def decode_attribute(encoded: Any) -> Any:
+    """The inverse of `encode_attribute`."""
+    if not isinstance(encoded, dict):
+        return encoded
+    if "bytes" in encoded:
+        return decode_value(encoded)
+    if "ellipsis" in encoded:
+        return Ellipsis
+    if "slice" in encoded:
+        return slice(*(decode_attribute(part) for part in encoded["slice"]))
+    if "list" in encoded:
+        return [decode_attribute(item) for item in encoded["list"]]
+    return tuple(decode_attribute(item) for item in encoded["tuple"])
+
+
+def encode_request(trace: Trace) -> dict[str, Any]:
+    """The program of `trace`, and the passes to run on it."""
+    graph = trace.graph
+    nodes = range(len(graph))
+    leaves = Gathering()
+    for node in nodes:
+        if graph.operation[node] is None:
+            leaves.add(node, graph.value[node])
+    return {
+        "dtype": graph.dtype,
+        "operations": Names.of(
+            "" if operation is None else operation.name for operation in graph.operation
+        ).encoded(),
+        "operands": encode_array(graph.edge_operands),
+        "counts": encode_array(graph.edge_counts),
+        "leaves": leaves.entries().encoded(),
+        "requires_grad": [n for n in nodes if graph.is_leaf(n) and graph.requires_grad[n]],
+        "retained": sorted(graph.retained),
+        "cut_off": encode_array(bytes(map(graph.is_cut_off, nodes))),
+        "numbers": encode_array(graph.is_number),
+        "whole": sorted(graph.whole),
+        "attributes": {
+            str(n): {key: encode_attribute(one) for key, one in attributes.items()}
+            for n, attributes in graph.attributes.items()
+        },
+        "passes": [
+            _encode_pass(trace, one) for one in trace.passes if one.kind is not PassKind.FORWARD
+        ],
+    }
+
+
+def _encode_pass(trace: Trace, one: Pass) -> dict[str, Any]:
+    if one.kind is PassKind.BACKWARD:
+        seed = trace.contributions[one.start]
+        if seed is None:
+            raise ValueError(f"pass {one.index} has no seed")
+        return {"index": one.index, "output": one.output, "seed": encode_value(seed)}
+    before = trace.passes[one.index - 1].grads or {}
+    cleared, zeroed = cleared_grads(before, one.grads or {})
+    return {"index": one.index, "cleared": cleared, "zeroed": zeroed}
+
+
+def cleared_grads(
+    before: Mapping[int, Value | None], after: Mapping[int, Value | None]
+) -> tuple[list[int], list[int]]:
+    """Which inputs a zero_grad pass set to None, and which to zeros."""
+    cleared = [node for node, grad in after.items() if grad is None]
+    zeroed = [
+        node
+        for node, grad in after.items()
+        if grad is not None and not _same(grad, before.get(node))
+    ]
+    return cleared, zeroed
+
+
+def _same(grad: Value, before: Value | None) -> bool:
+    return before is not None and np.array_equal(grad, before, equal_nan=True)
+
+
+def decode_report(trace: Trace, reply: Mapping[str, Any]) -> TorchReport:
+    """Torch's answer, sorted by our steps. KeyError, TypeError or ValueError if it is none."""
+    parts: list[Entries] = []
+    joints: dict[int, Joint] = {}
+    gradients: dict[int, Column] = {}
+    grads: dict[int, Mapping[int, Value | None]] = {}
+    surplus: list[Surplus] = []
+    for answered in reply["passes"]:
+        done = trace.passes[answered["index"]]
+        grads[done.index] = {
+            **dict.fromkeys(answered["without_grad"]),
+            **Column(Entries.decoded(answered["grads"])),
+        }
+        gradients[done.index] = Column(Entries.decoded(answered["gradients"]))
+        if done.kind is PassKind.BACKWARD and done.output is not None:
+            seed = Gathering()
+            seed.add(done.start, gradients[done.index][done.output])
+            parts.append(seed.entries())
+            sent = Sent(trace, done, answered)
+            parts += sent.by_step
+            joints |= sent.joints
+            surplus += sent.surplus
+    contributions = Column(Entries.joined(parts))
+    return TorchReport(
+        version=reply["version"],
+        values=Column(Entries.decoded(reply["values"])),
+        grad_fns=Names.decoded(reply["grad_fns"]),
+        contributions=contributions,
+        joints=joints,
+        totals=_running_sums(trace, contributions, joints),
+        gradients=ByPass(gradients),
+        grads=grads,
+        surplus=tuple(surplus),
+    )
+
+
+class Sent:
+    """What torch sent in one backward pass, by our steps."""
+
+    def __init__(self, trace: Trace, done: Pass, answered: Mapping[str, Any]) -> None:
+        self._done = done
+        self.joints: dict[int, Joint] = {}
+        self.surplus: list[Surplus] = []
+        nodes = decode_array(answered["senders"], np.int32).astype(np.int64)
+        operands = decode_array(answered["receivers"], np.int32).astype(np.int64)
+        entries = Entries.decoded(answered["sent"])
+        if not len(nodes) == len(operands) == len(entries.keys):
+            raise ValueError("senders, receivers and what is sent differ in length")
+        # The steps of an edge, and what torch has sent along it, stand side by side once sorted.
+        steps = done.start + np.flatnonzero(trace.positions[done.start : done.stop] != NO_NODE)
+        edges = trace.senders[steps].astype(np.int64) * len(trace.graph) + trace.receivers[steps]
+        steps = steps[np.argsort(edges, kind="stable")]
+        edges.sort()
+        keys = nodes * len(trace.graph) + operands
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        first, last = (np.searchsorted(edges, keys, side) for side in ("left", "right"))
+        is_one = (last - first == 1) & (
+            np.searchsorted(keys, keys, "right") - np.searchsorted(keys, keys, "left") == 1
+        )
+        self.by_step = [entries.at(order[is_one], steps[first[is_one]])]
+        groups: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for place in order[~is_one].tolist():
+            groups[int(nodes[place]), int(operands[place])].append(place)
+        values = Column(entries)
+        for (node, operand), places in groups.items():
+            key = node * len(trace.graph) + operand
+            mine = steps[np.searchsorted(edges, key) : np.searchsorted(edges, key, "right")]
+            self._sort(node, operand, mine.tolist(), [values[place] for place in places])
+
+    def _sort(self, node: int, operand: int, steps: list[int], values: list[Value]) -> None:
+        """What one edge has sent, where it is not one value for one step."""
+        if not steps:
+            self.surplus.append(Surplus(self._done.index, node, operand))
+        elif len(steps) == len(values):
+            found = Gathering()
+            for step, value in zip(steps, values, strict=True):
+                found.add(step, value)
+            self.by_step.append(found.entries())
+        else:
+            joint = Joint(tuple(steps), _sum(values))
+            self.joints.update(dict.fromkeys(steps, joint))
+
+
+def _running_sums(
+    trace: Trace, contributions: Mapping[int, Value], joints: Mapping[int, Joint]
+) -> Column:
+    """Each receiver's sum of torch's contributions so far, in the order of our steps."""
+    totals = Gathering()
+    for done in trace.passes:
+        if done.kind is not PassKind.BACKWARD:
+            continue
+        held: dict[int, Value] = {}
+        for step in range(done.start, done.stop):
+            sender, receiver = int(trace.senders[step]), int(trace.receivers[step])
+            if sender != receiver:
+                held.pop(sender, None)  # complete, and not looked at again
+            sent = contributions.get(step)
+            if step in joints:
+                if step != joints[step].steps[-1]:
+                    continue
+                sent = joints[step].contribution
+            if sent is None:
+                continue
+            before = held.get(receiver)
+            held[receiver] = sent if before is None else before + sent
+            totals.add(step, held[receiver])
+    return Column(totals.entries())
+
+
+def _sum(values: Sequence[Value]) -> Value:
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total

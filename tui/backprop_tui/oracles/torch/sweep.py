@@ -1,0 +1,310 @@
+"""One sweep over a trace and torch's report that finds where they agree (see `agreement`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backprop_engine.basics.values import Value
+from backprop_engine.checking.compare import (
+    DEGREE_ROUNDOFFS,
+    Recomputed,
+    compare,
+    recompute_contribution,
+    recompute_output,
+    roundoff,
+)
+from backprop_engine.checking.summing import magnitude
+from backprop_engine.checking.ties import picks_alike, sends_alike
+from backprop_engine.operation import Derivative
+from backprop_engine.trace import Pass, PassKind, Trace
+from backprop_tui.oracles.report import TorchReport
+from backprop_tui.oracles.torch.blow_ups import differs, is_blown_up, is_other_kind, origin
+
+
+@dataclass
+class _Received:
+    """What a node has received so far in a pass."""
+
+    agrees: bool = True
+    """Every contribution agrees, and our running sums are the sums of ours."""
+    degree: int = 0
+    ours: Value | None = None
+    theirs: Value | None = None
+    magnitude: Value = 0.0
+    """The sum of the magnitudes of torch's contributions."""
+
+
+class Sweep:
+    """Flags for every node and step: 1 where torch agrees."""
+
+    def __init__(self, trace: Trace, report: TorchReport) -> None:
+        self.trace = trace
+        self.report = report
+        self.values = bytearray(len(trace.graph))
+        self.contributions = bytearray(len(trace))
+        self.totals = bytearray(len(trace))
+        self.grads: dict[tuple[int, int], bool] = {}
+        self.faulty_nodes: list[int] = []
+        self.faulty_steps: list[int] = []
+        self.departures: list[int] = []
+        self.blown_up: dict[int, int] = {}
+        self.ties: list[int] = []
+        self.allowed_values: dict[int, Value] = {}
+        self.allowed_contributions: dict[int, Value] = {}
+        """What torch's result may differ by, of the faulty ones that could be computed."""
+
+    def run(self) -> None:
+        """Fill in all flags."""
+        with np.errstate(all="ignore"):
+            for node in range(len(self.trace.graph)):
+                self._judge_value(node)
+            for one in self.trace.passes:
+                received: dict[int, _Received] = {}
+                gradients: dict[int, bool] = {}
+                if one.kind is PassKind.BACKWARD:
+                    self._judge_pass(one, received, gradients)
+                self._judge_grads(one, received, gradients)
+
+    # Values
+
+    def _judge_value(self, node: int) -> None:
+        graph, theirs = self.trace.graph, self.report.values.get(node)
+        if theirs is None:
+            self.faulty_nodes.append(node)
+            return
+        agrees = compare(graph.value[node], theirs).agrees
+        if not agrees:
+            operands = graph.operands[node]
+            operands_agree = all(self.values[operand] for operand in operands)
+            agrees = False
+            if operands_agree and graph.operation[node] is not None:
+                agrees = self._value_stands(node, theirs)
+            if operands_agree and not agrees:
+                self.faulty_nodes.append(node)
+            if agrees and is_blown_up(graph, node, theirs, self._torch_value):
+                agrees = False
+                self._tell_origin(operands, node)
+        self.values[node] = agrees
+
+    def _tell_origin(self, start: Sequence[int], blown_up: int) -> None:
+        """Name the node where the difference begins that `blown_up` makes much of."""
+        graph = self.trace.graph
+        begins = origin(
+            start,
+            graph.operands.__getitem__,
+            lambda one: differs(graph.value[one], self._torch_value(one)),
+        )
+        told = blown_up if begins is None else begins
+        self.values[told] = False
+        if told not in self.blown_up:
+            self.blown_up[told] = blown_up
+            self.faulty_nodes.append(told)
+
+    def _value_stands(self, node: int, theirs: Value) -> bool:
+        """Whether our operation explains ours from our operands, and torch's from torch's."""
+        graph, operands = self.trace.graph, self.trace.graph.operands[node]
+        ours = recompute_output(graph, node, [graph.value[one] for one in operands])
+        again = recompute_output(graph, node, [self._torch_value(one) for one in operands])
+        stands = _both_stand((ours, graph.value[node]), (again, theirs))
+        if not stands:
+            picked_from = self._torch_value(operands[0])
+            stands = picks_alike(graph, node, picked_from, again.value, theirs)
+        if not stands:
+            self.allowed_values[node] = again.allowed
+        return stands
+
+    def _torch_value(self, node: int) -> Value:
+        return self.report.values.get(node, self.trace.graph.value[node])
+
+    # One backward pass
+
+    def _judge_pass(
+        self, one: Pass, received: dict[int, _Received], gradients: dict[int, bool]
+    ) -> None:
+        """Flag the pass's steps; fills in, by node, what it received and whether that agrees."""
+        for step in range(one.start, one.stop):
+            sender, receiver = int(self.trace.senders[step]), int(self.trace.receivers[step])
+            joint = self.report.joints.get(step)
+            steps = (step,) if joint is None else joint.steps
+            if step != steps[-1]:
+                continue  # a joint is judged when all of it is there
+            if step == one.start:
+                agrees = self._seed_agrees(step)
+            else:
+                if sender not in gradients:
+                    gradients[sender] = self._gradient_agrees(one, sender, received[sender])
+                agrees = self._contribution_agrees(
+                    one, steps, received[sender].ours, gradients[sender]
+                )
+            for each in steps:
+                self.contributions[each] = agrees
+            self._receive(received.setdefault(receiver, _Received()), steps, agrees)
+        for node, held in received.items():
+            if node not in gradients:
+                gradients[node] = self._gradient_agrees(one, node, held)
+
+    def _seed_agrees(self, step: int) -> bool:
+        ours, theirs = self.trace.contributions[step], self.report.contributions.get(step)
+        agrees = ours is not None and theirs is not None and compare(ours, theirs).agrees
+        if not agrees:
+            self.faulty_steps.append(step)
+        return agrees
+
+    def _contribution_agrees(
+        self, one: Pass, steps: tuple[int, ...], upstream: Value | None, upstream_agrees: bool
+    ) -> bool:
+        ours, theirs = our_contribution(self.trace, steps), self._torch_contribution(steps)
+        if ours is not None and theirs is not None and compare(ours, theirs).agrees:
+            return True
+        if theirs is None and _is_zero(ours):
+            return upstream_agrees  # torch leaves out what is zero by its nature
+        graph, node = self.trace.graph, int(self.trace.senders[steps[0]])
+        involved = (node, *graph.operands[node])
+        if not (upstream_agrees and all(self.values[each] for each in involved)):
+            return False
+        torch_upstream = self.report.gradients.get((one.index, node))
+        if ours is None or theirs is None or upstream is None or torch_upstream is None:
+            self.faulty_steps.append(steps[0])
+            return False
+        from_ours = self._recompute(steps, upstream, graph.value.__getitem__)
+        again = self._recompute(steps, torch_upstream, self._torch_value, as_torch=True)
+        if not _both_stand((from_ours, ours), (again, theirs)):
+            picked_from = self._torch_value(graph.operands[node][0])
+            is_tie = sends_alike(graph, node, picked_from, again.value, theirs)
+            if is_tie and from_ours.compared_with(ours).agrees:
+                self.ties.append(steps[0])
+                return True
+            self.faulty_steps.append(steps[0])
+            self.allowed_contributions[steps[0]] = again.allowed
+            return False
+        if any(self.derivative(step).in_torch for step in steps):
+            self.departures.append(steps[0])
+        elif is_other_kind(ours, theirs):
+            self._tell_origin(involved, node)
+            return False
+        return True
+
+    def _torch_contribution(self, steps: tuple[int, ...]) -> Value | None:
+        joint = self.report.joints.get(steps[0])
+        return self.report.contributions.get(steps[0]) if joint is None else joint.contribution
+
+    def derivative(self, step: int) -> Derivative:
+        """What answers for the operand that `step` sends to."""
+        operation = self.trace.graph.operation[int(self.trace.senders[step])]
+        if operation is None:
+            raise ValueError(f"step {step} is sent by a leaf")
+        return operation.derivative(int(self.trace.positions[step]))
+
+    def _recompute(
+        self,
+        steps: tuple[int, ...],
+        upstream: Value,
+        value_of: Callable[[int], Value],
+        *,
+        as_torch: bool = False,
+    ) -> Recomputed:
+        """Our contribution in `steps`, all of one node, from the given upstream and values."""
+        graph, node = self.trace.graph, int(self.trace.senders[steps[0]])
+        operands = [value_of(operand) for operand in graph.operands[node]]
+        sent = [
+            recompute_contribution(
+                graph,
+                node,
+                int(self.trace.positions[step]),
+                upstream,
+                value_of(node),
+                operands,
+                as_torch=as_torch,
+            )
+            for step in steps
+        ]
+        if len(sent) == 1:
+            return sent[0]
+        total = sum((one.value for one in sent[1:]), start=sent[0].value)
+
+        def bound() -> Value:
+            terms = sum(magnitude(one.value) for one in sent)
+            adding = roundoff(terms, len(steps) * (len(steps) - 1), graph.dtype)
+            return sum((one.allowed for one in sent), start=adding)
+
+        return Recomputed(total, bound)
+
+    def _receive(self, held: _Received, steps: tuple[int, ...], agrees: bool) -> None:
+        expected = held.ours
+        for step in steps:
+            expected = _plus(expected, self.trace.contributions[step])
+        theirs = self._torch_contribution(steps)
+        held.ours = self.trace.totals[steps[-1]]
+        held.theirs = self.report.totals.get(steps[-1])
+        if held.theirs is None and _is_zero(held.ours):
+            held.theirs = held.ours
+        held.degree += len(steps)
+        held.magnitude = held.magnitude + (0.0 if theirs is None else magnitude(theirs))
+        if held.ours is None or held.theirs is None or expected is None:
+            held.agrees = False
+            return
+        held.agrees = held.agrees and agrees and compare(held.ours, expected).agrees
+        self.totals[steps[-1]] = held.agrees or compare(held.ours, held.theirs).agrees
+
+    def _gradient_agrees(self, one: Pass, node: int, held: _Received) -> bool:
+        """The complete gradient of `node` against the one torch's own hook saw."""
+        theirs = self.report.gradients.get((one.index, node))
+        if theirs is None or held.ours is None or held.theirs is None:
+            return theirs is None and _is_zero(held.ours)
+        if compare(held.ours, theirs).agrees:
+            return True
+        degree = held.degree + DEGREE_ROUNDOFFS
+        allowed = roundoff(held.magnitude, degree, self.trace.graph.dtype)
+        return held.agrees and compare(held.theirs, theirs, allowed).agrees
+
+    # .grad
+
+    def _judge_grads(
+        self, one: Pass, received: dict[int, _Received], gradients: dict[int, bool]
+    ) -> None:
+        earlier = self.trace.passes[one.index - 1].grads if one.index else None
+        for node, ours in (one.grads or {}).items():
+            theirs = self.report.grads.get(one.index, {}).get(node)
+            if ours is None or theirs is None:
+                left_out = theirs is None and _is_zero(ours) and node in received
+                self.grads[one.index, node] = ours is theirs or (left_out and gradients[node])
+                continue
+            agrees = compare(ours, theirs).agrees
+            if not agrees and node in received:
+                expected = _plus((earlier or {}).get(node), received[node].ours)
+                agrees = (
+                    gradients[node]
+                    and self.grads.get((one.index - 1, node), True)
+                    and expected is not None
+                    and compare(ours, expected).agrees
+                )
+            elif not agrees:
+                before = (earlier or {}).get(node)
+                untouched = before is not None and compare(ours, before).agrees
+                agrees = untouched and self.grads.get((one.index - 1, node), False)
+            self.grads[one.index, node] = agrees
+
+
+def our_contribution(trace: Trace, steps: tuple[int, ...]) -> Value | None:
+    """The sum of what we send in `steps`."""
+    total: Value | None = None
+    for step in steps:
+        total = _plus(total, trace.contributions[step])
+    return total
+
+
+def _is_zero(value: Value | None) -> bool:
+    return value is not None and not np.any(value)
+
+
+def _plus(total: Value | None, more: Value | None) -> Value | None:
+    if total is None or more is None:
+        return more if total is None else total
+    return total + more
+
+
+def _both_stand(ours: tuple[Recomputed, Value], theirs: tuple[Recomputed, Value]) -> bool:
+    return all(again.compared_with(result).agrees for again, result in (ours, theirs))

@@ -1,0 +1,1 @@
+"""Places, marks and play."""

@@ -1,0 +1,1 @@
+"""The same place in a new run of a changed file."""

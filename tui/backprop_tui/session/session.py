@@ -1,0 +1,334 @@
+"""The debugger's state, and every command on it as a function Session → Session.
+
+Nothing here knows a screen. The cursor k, 0 ≤ k ≤ len(trace), says that k steps are done and
+step k is about to run; whatever is shown is looked up in the trace at k.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from backprop_engine.reading.explain import Explanation, explain
+from backprop_engine.reading.opened import Opened
+from backprop_engine.trace import Pass, Step, Trace
+from backprop_tui.session.folding import Folding
+from backprop_tui.session.navigation import Play, Search
+from backprop_tui.session.outline import NO_ROW, Outline, draw_outline
+from backprop_tui.session.stops.state import Stops
+from backprop_tui.session.whatif.state import WhatIf
+
+_ORIGINS_KEPT = 100
+
+Change = Callable[["Session"], "Session"]
+"""What a command, or the answer to a question, does to a session."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One person's place in one trace."""
+
+    trace: Trace
+    outline: Outline
+    cursor: int = 0
+    selected: int | None = None
+    """The row of the tree a person has chosen; None while the selection follows the steps."""
+    folds: frozenset[int] = frozenset()
+    """The rows whose subtrees a person has folded away."""
+    unfolds: frozenset[int] = frozenset()
+    """The rows that a person has unfolded, which would be folded by themselves."""
+    origins: tuple[int, ...] = ()
+    """Where jumps started, the last one at the end."""
+    notice: str = ""
+    """What the last command has to say, where it could not do as asked."""
+    page: int = 10
+    """Rows of the tree on the screen."""
+    outer: Session | None = None
+    """The session outside, where this one is the inside of a composite operation."""
+    opened: Opened | None = None
+    """Of what it is the inside."""
+    stops: Stops = field(default_factory=Stops)
+    """Breakpoints and watches."""
+    search: Search | None = None
+    """What was searched for last."""
+    marks: Mapping[str, int] = field(default_factory=dict)
+    """Cursors by letter, for a person to come back to."""
+    play: Play | None = None
+    """Steps that run by themselves; None while none do."""
+    rate: float = 2.0
+    """Steps a second that play goes at."""
+    whatif: WhatIf = field(default_factory=WhatIf)
+    """What has been put in the place of the scenario's values."""
+
+    @cached_property
+    def step(self) -> Step | None:
+        """The step about to run; None at the end."""
+        return self.trace.step(self.cursor) if self.cursor < len(self.trace) else None
+
+    @cached_property
+    def explanation(self) -> Explanation | None:
+        """The explanation of the step about to run; None at the end."""
+        return explain(self.trace, self.cursor) if self.cursor < len(self.trace) else None
+
+    @cached_property
+    def finished_pass(self) -> Pass | None:
+        """The pass whose last step has just been done."""
+        passes = self.trace.passes
+        ended = [one for one in passes if one.stop == self.cursor and one.start < one.stop]
+        return ended[-1] if ended else None
+
+    @cached_property
+    def folding(self) -> Folding:
+        """What is folded away while the step about to run is."""
+        at_work = self.step_row if self.edge_row is None else self.edge_row
+        return Folding(self.outline, self.folds, self.unfolds, at_work)
+
+    @cached_property
+    def visible(self) -> np.ndarray:
+        """The rows on the screen, ascending."""
+        return self.folding.visible
+
+    @cached_property
+    def step_holder(self) -> int:
+        """The row on the screen in which the node at work stands."""
+        return self.folding.holder(self.step_row)
+
+    @cached_property
+    def holder(self) -> int:
+        """The row on the screen in which the selected one stands."""
+        return self.folding.holder(self.row)
+
+    @cached_property
+    def step_row(self) -> int:
+        """The row of the node at work; the first root where no node is (zero_grad, the end)."""
+        node = None if self.step is None else self.step.node
+        if node is None:
+            output = self.trace.shown_pass(self.cursor).output
+            return 0 if output is None else int(self.outline.full_rows[output])
+        return int(self.outline.full_rows[node])
+
+    @cached_property
+    def edge_row(self) -> int | None:
+        """The row, under the sending node, of the operand that receives; None in other steps."""
+        step = self.step
+        if step is None or step.position is None:
+            return None
+        return self.outline.child(self.step_row, step.position)
+
+    @property
+    def row(self) -> int:
+        """The selected row."""
+        return self.step_row if self.selected is None else self.selected
+
+    @property
+    def node(self) -> int:
+        """The selected node."""
+        return int(self.outline.nodes[self.row])
+
+
+def open_session(trace: Trace) -> Session:
+    """A session at the start of `trace`."""
+    return Session(trace, draw_outline(trace))
+
+
+def _to(session: Session, cursor: int) -> Session:
+    return replace(session, cursor=max(0, min(cursor, len(session.trace))), notice="")
+
+
+def jump(session: Session, cursor: int) -> Session:
+    """To `cursor` (held inside the timeline), remembering where the jump started."""
+    there = _to(session, cursor)
+    if there.cursor == session.cursor:
+        return there
+    return replace(there, origins=(*session.origins, session.cursor)[-_ORIGINS_KEPT:])
+
+
+# Stepping
+
+
+def step_forward(session: Session) -> Session:
+    """One step."""
+    return _to(session, session.cursor + 1)
+
+
+def step_back(session: Session) -> Session:
+    """One step back."""
+    return _to(session, session.cursor - 1)
+
+
+def node_forward(session: Session) -> Session:
+    """To the end of the node step around the cursor."""
+    if session.step is None:
+        return _to(session, session.cursor)
+    return _to(session, session.trace.node_step(session.cursor)[1])
+
+
+def node_back(session: Session) -> Session:
+    """To the start of the node step before the cursor."""
+    if session.cursor == 0:
+        return _to(session, 0)
+    return _to(session, session.trace.node_step(session.cursor - 1)[0])
+
+
+# Jumping
+
+
+def pass_end(session: Session) -> Session:
+    """To the end of the pass that the next step belongs to."""
+    if session.step is None:
+        return _to(session, session.cursor)
+    return jump(session, session.trace.passes[session.step.pass_index].stop)
+
+
+def pass_start(session: Session) -> Session:
+    """To the start of the pass that the last step belongs to."""
+    return jump(session, session.trace.shown_pass(session.cursor).start)
+
+
+def restart(session: Session) -> Session:
+    """To the very start."""
+    return jump(session, 0)
+
+
+def to_node_forward(session: Session) -> Session:
+    """To the next step in which the selected node takes part."""
+    visits = session.trace.visits(session.node)
+    at = bisect_right(visits, session.cursor)
+    return _to_visit(session, visits[at] if at < len(visits) else None, "later")
+
+
+def to_node_back(session: Session) -> Session:
+    """To the last step before the cursor in which the selected node takes part."""
+    visits = session.trace.visits(session.node)
+    at = bisect_left(visits, session.cursor) - 1
+    return _to_visit(session, visits[at] if at >= 0 else None, "earlier")
+
+
+def _to_visit(session: Session, step: int | None, where: str) -> Session:
+    # The node stays selected: following the steps would change it, and with it the next jump.
+    held = replace(session, selected=session.row)
+    if step is None:
+        label = session.trace.label(session.node)
+        return replace(held, notice=f"{label} takes part in no {where} step")
+    return jump(held, step)
+
+
+def jump_back(session: Session) -> Session:
+    """To where the last jump started; asked again, to where the one before it started."""
+    if not session.origins:
+        return replace(session, notice="no jump to go back from")
+    return replace(_to(session, session.origins[-1]), origins=session.origins[:-1])
+
+
+def parse_place(text: str, session: Session) -> int:
+    """The cursor that `120`, `50%`, `+10` or `-3` means here; ValueError says what is wrong."""
+    count, wanted = len(session.trace), text.strip().replace("−", "-")
+    number = wanted.removesuffix("%")
+    try:
+        amount = float(number) if wanted.endswith("%") else int(number)
+    except ValueError:
+        raise ValueError(f"“{text.strip()}” is no place; try 120, 50%, +10 or -3") from None
+    if wanted.endswith("%"):
+        if not 0 <= amount <= 100:
+            raise ValueError("a percentage lies between 0% and 100%")
+        return round(count * amount / 100)
+    if wanted[0] in "+-":
+        return max(0, min(session.cursor + int(amount), count))
+    if amount > count:
+        raise ValueError(f"there are {count} steps: say 0 to {count}")
+    return int(amount)
+
+
+# The selection
+
+
+def select(session: Session, row: int) -> Session:
+    """Choose `row`; folds around it open."""
+    around = frozenset(session.folding.around(row))
+    folds, unfolds = session.folds - around, session.unfolds | around
+    return replace(session, selected=row, folds=folds, unfolds=unfolds, notice="")
+
+
+def move(session: Session, by: int) -> Session:
+    """Choose the row `by` visible rows below the selected one (above it where negative)."""
+    row = session.holder
+    at = int(np.searchsorted(session.visible, row)) + by
+    at = max(0, min(at, len(session.visible) - 1))
+    return replace(session, selected=int(session.visible[at]), notice="")
+
+
+def up(session: Session) -> Session:
+    """The row above."""
+    return move(session, -1)
+
+
+def down(session: Session) -> Session:
+    """The row below."""
+    return move(session, 1)
+
+
+def page_up(session: Session) -> Session:
+    """A screenful up."""
+    return move(session, -session.page)
+
+
+def page_down(session: Session) -> Session:
+    """A screenful down."""
+    return move(session, session.page)
+
+
+def top(session: Session) -> Session:
+    """The first row."""
+    return move(session, -len(session.outline))
+
+
+def bottom(session: Session) -> Session:
+    """The last row."""
+    return move(session, len(session.outline))
+
+
+def toggle_fold(session: Session, row: int) -> Session:
+    """Fold the subtree of `row` away, or show it again."""
+    if not session.outline.has_children(row):
+        return replace(session, notice="")
+    if session.folding.is_folded(row):
+        folds, unfolds = session.folds - {row}, session.unfolds | {row}
+    else:
+        folds, unfolds = session.folds | {row}, session.unfolds - {row}
+    return replace(session, folds=folds, unfolds=unfolds, notice="")
+
+
+def fold(session: Session) -> Session:
+    """Fold the selected row; where there is nothing to fold, choose the row it hangs under."""
+    row = session.holder
+    if session.outline.has_children(row) and not session.folding.is_folded(row):
+        return replace(toggle_fold(session, row), selected=row)
+    parent = int(session.outline.parents[row])
+    return replace(session, selected=row if parent == NO_ROW else parent, notice="")
+
+
+def unfold(session: Session) -> Session:
+    """Unfold the selected row; where it is open, choose its first operand."""
+    row = session.holder
+    if session.folding.is_folded(row):
+        return replace(toggle_fold(session, row), selected=row)
+    return select(session, row + 1 if session.outline.has_children(row) else row)
+
+
+def lead(session: Session) -> Session:
+    """From a reference to the row that draws the node in full; any other row is chosen."""
+    return select(session, int(session.outline.full_rows[session.node]))
+
+
+def release(session: Session) -> Session:
+    """Let the selection follow the steps again."""
+    return replace(session, selected=None, notice="")
+
+
+def with_page(session: Session, rows: int) -> Session:
+    """With the number of rows that a screenful is."""
+    return replace(session, page=max(rows, 1))

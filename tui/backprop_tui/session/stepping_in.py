@@ -1,0 +1,128 @@
+"""Going into a composite operation and out again: the session as a stack.
+
+Inside, a session has the operation's own trace, and `outer` keeps the one it came from as it was.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from backprop_engine.basics import notation
+from backprop_engine.basics.source import ScenarioError
+from backprop_engine.reading.explain import expression
+from backprop_engine.reading.opened import (
+    Sent,
+    compare_sent,
+    open_composite,
+    seeding_pass,
+    why_closed,
+)
+from backprop_engine.trace import Trace
+from backprop_tui.session.session import Session, open_session
+
+_LARGE = 200_000
+"""Elements of an operation, from which on a thread opens and closes it."""
+
+
+def can_open(session: Session) -> bool:
+    """Whether the selected node can be stepped into."""
+    return not why_closed(session.trace, session.node)
+
+
+def step_into(session: Session) -> Session:
+    """Into the selected node's operation; backwards if its upstream gradient is there already."""
+    trace, node = session.trace, session.node
+    reason = why_closed(trace, node)
+    if reason:
+        return replace(session, notice=reason)
+    one = seeding_pass(trace, node, session.cursor)
+    try:
+        opened = open_composite(trace, node, one)
+    except ScenarioError as error:
+        return replace(session, notice=f"{trace.label(node)} cannot be opened: {error}")
+    inner = replace(open_session(opened.trace), page=session.page, outer=session, opened=opened)
+    if one is None or not trace.is_computed(node, session.cursor):
+        return inner
+    has_upstream = (
+        trace.shown_pass(session.cursor) is one and trace.progress(node, session.cursor).is_complete
+    )
+    return replace(inner, cursor=opened.trace.passes[1].start) if has_upstream else inner
+
+
+def step_out(session: Session) -> Session:
+    """Back out, to where the session was; says whether inside and outside agree."""
+    if session.outer is None or session.opened is None:
+        return replace(session, notice="this is not the inside of an operation; i steps into one")
+    return replace(session.outer, notice=agreement_sentence(session))
+
+
+def what_takes_long(session: Session) -> str:
+    """What stepping into the selected node has to do first, if that takes a while; else empty."""
+    trace, node = session.trace, session.node
+    if why_closed(trace, node) or not _is_large(trace, node):
+        return ""
+    return f"opening {crumb(trace, node)}"
+
+
+def what_takes_long_to_close(session: Session) -> str:
+    """The same of stepping out, which compares all that was sent."""
+    opened = session.opened
+    if opened is None or not _is_large(opened.outer, opened.node):
+        return ""
+    return f"comparing the inside and the outside of {crumb(opened.outer, opened.node)}"
+
+
+def _is_large(trace: Trace, node: int) -> bool:
+    value = trace.graph.value
+    return sum(np.size(value[one]) for one in (node, *trace.graph.operands[node])) > _LARGE
+
+
+def agreement_sentence(session: Session) -> str:
+    """How far what the parts send is from what the operation has sent, for every operand."""
+    opened = session.opened
+    if opened is None:
+        return ""
+    sent = compare_sent(opened)
+    made = opened.outer.label(opened.node)
+    if not sent:
+        return f"back out of {made}; no gradient goes through it, so there is no sum to compare"
+    told = ", ".join(f"to {one.label} {_apart(one)}" for one in sent)
+    if all(one.comparison.agrees for one in sent):
+        return f"{made}: inside and outside send the same: {told}"
+    return f"{made}: inside and outside differ: {told}"
+
+
+def _apart(one: Sent) -> str:
+    compared = one.comparison
+    figure = f"{notation.short(one.outside)}, " if not isinstance(one.outside, np.ndarray) else ""
+    if math.isfinite(compared.ulp) and compared.ulp < 1e6:
+        return f"{figure}{compared.ulp:.0f} ulp apart"
+    return f"{figure}{notation.number(compared.difference, 3)} apart"
+
+
+def crumb(trace: Trace, node: int) -> str:
+    """`y = softmax(z)`"""
+    return f"{trace.label(node)} = {expression(trace, node)}"
+
+
+def breadcrumb(session: Session) -> tuple[str, ...]:
+    """What has been stepped into, the outermost first; empty outside."""
+    crumbs: list[str] = []
+    at: Session | None = session
+    while at is not None and at.opened is not None:
+        crumbs.append(crumb(at.opened.outer, at.opened.node))
+        at = at.outer
+    return tuple(reversed(crumbs))
+
+
+def stack(session: Session) -> list[Session]:
+    """The session and those around it, the innermost first."""
+    found: list[Session] = []
+    at: Session | None = session
+    while at is not None:
+        found.append(at)
+        at = at.outer
+    return found

@@ -1,0 +1,93 @@
+"""A breakpoint as one types it: `x if abs(grad) > 10`, `mul`, `backward y`, `if isnan(grad)`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from backprop_engine.basics.source import Problem, ProblemError, Span
+from backprop_engine.basics.suggestions import did_you_mean
+from backprop_engine.catalogue import BINARY, OPERATIONS
+from backprop_engine.reading.conditions import compile_condition
+from backprop_engine.trace import Trace
+from backprop_tui.session.stops.state import ANYWHERE, Breakpoint, Place, PlaceKind
+
+_PARTS: Final = re.compile(r"\s*(?P<place>.*?)\s*(?:(?:^|(?<=\s))if(?:\s+(?P<condition>.*))?)?$")
+_KINDS: Final = {
+    "node": PlaceKind.NODE,
+    "operation": PlaceKind.OPERATION,
+    "any": PlaceKind.OPERATION,
+    "pass": PlaceKind.PASSES,
+}
+_EXPECTED: Final = "a node, an operation or a pass; then `if` and a condition, or both alone"
+
+
+def parse_breakpoint(text: str, trace: Trace) -> Breakpoint:
+    """The breakpoint that `text` is. Raises ProblemError, with places in `text`."""
+    parts = _PARTS.fullmatch(text)
+    if parts is None:
+        raise ProblemError("this is not in one line", Span(0, len(text)))
+    written = parts["place"]
+    condition = (parts["condition"] or "").strip()
+    if not written and not condition:
+        raise ProblemError("there is nothing to stop at", Span(0, len(text)), _EXPECTED)
+    place = _place(written, parts.start("place"), trace)
+    if condition:
+        _check(condition, text.index(condition, parts.start("condition")))
+    return Breakpoint(place, condition)
+
+
+def _check(condition: str, start: int) -> None:
+    try:
+        compile_condition(condition)
+    except ProblemError as error:
+        raise _moved(error.problem, start) from None
+
+
+def _moved(problem: Problem, by: int) -> ProblemError:
+    span = Span(problem.span.start + by, problem.span.stop + by)
+    return ProblemError(problem.message, span, problem.expected, problem.fix)
+
+
+def _place(written: str, start: int, trace: Trace) -> Place:
+    if written in ("", "anywhere"):
+        return ANYWHERE
+    word, _, rest = written.partition(" ")
+    kinds = list(PlaceKind)
+    name = written
+    if word in _KINDS and rest.strip() and written not in _passes(trace):
+        kinds, name = [_KINDS[word]], rest.strip()
+    for kind in kinds:
+        if (place := _of_kind(kind, name, trace)) is not None:
+            return place
+    span = Span(start, start + len(written))
+    by_kind = {
+        PlaceKind.NODE: trace.names,
+        PlaceKind.OPERATION: OPERATIONS,
+        PlaceKind.PASSES: _passes(trace),
+    }
+    known = [one for kind in kinds for one in by_kind.get(kind, ())]
+    if trace.named(name) is not None:
+        raise ProblemError(f"`{name}` takes part in no step", span)
+    kind_text = "node, operation or pass" if len(kinds) > 1 else str(kinds[0])
+    raise ProblemError(
+        f"there is no {kind_text} `{name}`", span, _EXPECTED, did_you_mean(name, known)
+    )
+
+
+def _of_kind(kind: PlaceKind, name: str, trace: Trace) -> Place | None:
+    match kind:
+        case PlaceKind.NODE:
+            node = trace.named(name)
+            return Place(kind, name) if node is not None and trace.visits(node) else None
+        case PlaceKind.OPERATION:
+            operation = OPERATIONS.get(name) or BINARY.get(name)
+            return None if operation is None else Place(kind, operation.name)
+        case PlaceKind.PASSES:
+            return Place(kind, name) if name in _passes(trace) else None
+        case _:
+            return None
+
+
+def _passes(trace: Trace) -> list[str]:
+    return [one.name for one in trace.passes if one.start < one.stop]

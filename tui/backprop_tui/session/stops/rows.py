@@ -1,0 +1,116 @@
+"""The rows of the Watches pane as data: values now and before, and a sparkline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from backprop_engine.basics.source import Problem
+from backprop_engine.basics.values import Value
+from backprop_engine.operation import OperandError
+from backprop_engine.reading.formula import Formula
+from backprop_engine.reading.kept_by_trace import remembered
+from backprop_engine.reading.watches import watched
+from backprop_engine.trace import Trace
+from backprop_tui.session.session import Session
+from backprop_tui.session.stops.state import Watch
+from backprop_tui.session.stops.watched import candidates_of, formula_of, known_at, same, trouble_of
+
+_BLOCKS: Final = "▁▂▃▄▅▆▇█"
+_NOT_FINITE: Final = "!"
+_LIGHT: Final = 200_000
+"""Elements that a watch can look at without anybody waiting."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class WatchRow:
+    """One watch at the cursor."""
+
+    watch: Watch
+    now: Value | None
+    """None where it is not known yet."""
+    before: Value | None
+    """One step earlier."""
+    is_changed: bool
+    sparkline: str
+    """One sign a column; blank where it is not known, `!` where it is not finite."""
+    trouble: str
+
+
+def watch_rows(session: Session, width: int) -> tuple[WatchRow, ...]:
+    """All watches, with sparklines of `width` columns."""
+    return tuple(_row(session, one, width) for one in session.stops.watches)
+
+
+def is_heavy(session: Session) -> bool:
+    """Whether the rows may take longer than one wants to wait for."""
+    trace = session.trace
+    formulas = (formula_of(trace, one.text) for one in session.stops.watches)
+    loaded = (key.node for one in formulas if isinstance(one, Formula) for key in one.keys)
+    return sum(int(np.size(trace.graph.value[node])) for node in loaded) > _LIGHT
+
+
+def _row(session: Session, watch: Watch, width: int) -> WatchRow:
+    trace, cursor = session.trace, session.cursor
+    now = known_at(trace, watch.text, cursor)
+    before = known_at(trace, watch.text, max(cursor - 1, 0))
+    formula = formula_of(trace, watch.text)
+    drawn = "" if isinstance(formula, Problem) else sparkline(trace, formula, width)
+    return WatchRow(watch, now, before, not same(now, before), drawn, trouble_of(trace, watch.text))
+
+
+def place_of(trace: Trace, column: int, width: int) -> int:
+    """The cursor that a column of the sparkline shows."""
+    return round(column * len(trace) / max(width - 1, 1))
+
+
+def column_of(trace: Trace, cursor: int, width: int) -> int:
+    """The column of the sparkline that shows `cursor`."""
+    return round(cursor * max(width - 1, 0) / max(len(trace), 1))
+
+
+@remembered
+def sparkline(trace: Trace, formula: Formula, width: int) -> str:
+    """The watch over the whole timeline, lowest to highest; of arrays the norm is drawn."""
+    changes = candidates_of(trace, formula)
+    sizes: dict[int, float | None] = {}
+    drawn: list[float | None] = []
+    for column in range(width):
+        at = int(np.searchsorted(changes, place_of(trace, column, width), "right")) - 1
+        if at not in sizes:
+            sizes[at] = _size(trace, formula, int(changes[at]) if at >= 0 else 0)
+        drawn.append(sizes[at])
+    return "".join(_signs(drawn))
+
+
+def _size(trace: Trace, formula: Formula, cursor: int) -> float | None:
+    try:
+        value: Any = watched(formula, trace, cursor)
+    except OperandError:
+        return None
+    if isinstance(value, np.ndarray):
+        with np.errstate(all="ignore"):
+            return float(np.linalg.norm(value.astype(float).ravel()))
+    return None if value is None else float(value)
+
+
+def _signs(sizes: Sequence[float | None]) -> list[str]:
+    finite = [one for one in sizes if one is not None and math.isfinite(one)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    # Scaled before the subtraction, so that 1e308 − (−1e308) stays finite.
+    scale = max(abs(low), abs(high)) or 1.0
+    span = high / scale - low / scale
+
+    def sign(size: float | None) -> str:
+        if size is None:
+            return " "
+        if not math.isfinite(size):
+            return _NOT_FINITE
+        level = (size / scale - low / scale) / span if span else 0.5
+        return _BLOCKS[min(int(level * len(_BLOCKS)), len(_BLOCKS) - 1)]
+
+    return [sign(size) for size in sizes]

@@ -1,0 +1,96 @@
+"""Original and current run side by side: what differs, and by how much."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backprop_engine.basics.values import Value
+from backprop_engine.trace import Trace
+from backprop_tui.session.session import Session
+from backprop_tui.session.whatif.state import Difference
+
+
+def differ(one: Value | None, other: Value | None) -> bool:
+    """Whether two values of one shape are not the same numbers; nan is the same as nan."""
+    if one is other:
+        return False
+    if one is None or other is None:
+        return True
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        is_float = np.asarray(one).dtype.kind == "f"
+        return not np.array_equal(one, other, equal_nan=is_float)
+    # The nan of one is the nan of the other.
+    return bool(one != other and (one == one or other == other))
+
+
+def difference(original: Trace, current: Trace) -> Difference:
+    """What the values and the running sums of `current` have that `original` has not."""
+    return Difference(
+        _differing(original.graph.value, current.graph.value),
+        _differing(original.totals, current.totals),
+    )
+
+
+def _differing(one: Sequence[Value | None], other: Sequence[Value | None]) -> bytearray:
+    return bytearray(differ(a, b) for a, b in zip(one, other, strict=True))
+
+
+def value_differs(session: Session, node: int) -> bool:
+    """Whether `node` has another value than in the original."""
+    found = session.whatif.difference
+    return found is not None and bool(found.values[node])
+
+
+def gradient_differs(session: Session, node: int) -> bool:
+    """Whether the gradient that `node` has at the cursor is another than in the original."""
+    found = session.whatif.difference
+    if found is None:
+        return False
+    steps = session.trace.receipts(node)
+    last = bisect_left(steps, session.cursor) - 1
+    if last < 0 or steps[last] < session.trace.shown_pass(session.cursor).start:
+        return False
+    return bool(found.totals[steps[last]])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One name with what it was and what it is."""
+
+    name: str
+    original: Value | None
+    current: Value | None
+    is_edited: bool = False
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the two differ."""
+        return differ(self.original, self.current)
+
+
+def rows(session: Session) -> list[Row]:
+    """What was edited, what the named values come to, and every `.grad` at the end."""
+    trace, whatif = session.trace, session.whatif
+    original = trace if whatif.original is None else whatif.original
+    edited = list(whatif.values)
+    named = [node for node in trace.assigned.values() if node not in whatif.values]
+    outputs = [one.output for one in trace.passes if one.output is not None]
+    found = [
+        Row(trace.label(node) if node in trace.graph.names else f"constant {original.label(node)}",
+            original.graph.value[node], trace.graph.value[node], is_edited=True)
+        for node in edited
+    ]  # fmt: skip
+    found += [
+        Row(trace.label(node), original.graph.value[node], trace.graph.value[node])
+        for node in dict.fromkeys((*outputs, *named))
+    ]
+    end = len(trace)
+    found += [
+        Row(f"{trace.label(node)}.grad", original.grad(node, end), trace.grad(node, end))
+        for node in trace.graph.keeping_grad
+    ]
+    return found

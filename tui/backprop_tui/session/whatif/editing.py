@@ -1,0 +1,248 @@
+"""Editing a value, undoing it and resetting: Session → Session.
+
+A run that takes long leaves a `Wanted` behind, as a continue leaves a search; whoever has a thread
+carries it out with `carry_out` and hands the result to `arrive`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from backprop_engine.basics.source import ScenarioError
+from backprop_engine.basics.values import Value
+from backprop_engine.trace import Trace
+from backprop_tui.session.session import Session
+from backprop_tui.session.whatif import nudging
+from backprop_tui.session.whatif.comparing import differ, difference
+from backprop_tui.session.whatif.parsing import Edit
+from backprop_tui.session.whatif.state import (
+    Difference,
+    IsUnwanted,
+    Leaves,
+    Nudge,
+    Rerun,
+    Wanted,
+    WhatIf,
+)
+
+LONG = 0.1
+"""Seconds of a run from which on a thread does it."""
+_KEPT = 1_000
+"""Edits that can be undone."""
+_REFUSED = "cannot run with this "
+_RUNNING = "running again with other values · esc cancels"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Outcome:
+    """What became of a wanted run."""
+
+    wanted: Wanted
+    trace: Trace | None
+    difference: Difference | None = None
+    error: ScenarioError | None = None
+
+
+def with_runner(session: Session, rerun: Rerun | None, seconds: float = 0.0) -> Session:
+    """The session, with a way to run its trace again."""
+    if rerun is None:
+        return session
+    return replace(session, whatif=WhatIf(rerun, session.trace, seconds))
+
+
+def why_not(session: Session) -> str:
+    """Why no value can be edited here; empty where one can."""
+    if session.outer is not None:
+        return "inside of an operation nothing can be edited: I steps out"
+    if session.whatif.rerun is None:
+        return "this is a recording: it cannot be run again with other values"
+    return ""
+
+
+def edit(session: Session, change: Edit) -> Session:
+    """With `change.value` in the place of a leaf's value: all is run again, the cursor stays."""
+    reason = why_not(session)
+    if reason:
+        return replace(session, notice=reason)
+    base = _base(session)
+    element = None if change.index is None else (change.node, change.index)
+    there = replace(session, whatif=replace(session.whatif, element=element))
+    wanted = with_leaf(session, base.values, change.node, change.value)
+    label = session.trace.label(change.node)
+    return run(there, Wanted(wanted, _longer(base, wanted), said=f"{label} changed · u undoes it"))
+
+
+def with_leaf(session: Session, values: Leaves, node: int, value: Value) -> Leaves:
+    """`values` with another value of `node`; the original one is no change."""
+    original = session.whatif.original
+    changed = {one: kept for one, kept in values.items() if one != node}
+    if original is None or differ(original.graph.value[node], value):
+        changed[node] = value
+    return changed
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Base:
+    """What the next edit starts from: what is there, or what a run under way will bring."""
+
+    values: Leaves
+    history: tuple[Leaves, ...]
+
+
+def _base(session: Session) -> Base:
+    wanted = session.whatif.wanted
+    if wanted is not None:
+        return Base(wanted.values, wanted.history)
+    return Base(session.whatif.values, session.whatif.history)
+
+
+def _longer(base: Base, wanted: Leaves) -> tuple[Leaves, ...]:
+    if _same(base.values, wanted):
+        return base.history
+    return (*base.history, base.values)[-_KEPT:]
+
+
+def _same(one: Leaves, other: Leaves) -> bool:
+    return one.keys() == other.keys() and not any(differ(one[k], other[k]) for k in one)
+
+
+def undo(session: Session) -> Session:
+    """Take the last edit or nudge back."""
+    reason = why_not(session)
+    base = _base(session)
+    if reason or not base.history:
+        return replace(session, notice=reason or "no edit to undo: e edits a value")
+    there = replace(session, whatif=replace(session.whatif, element=None))
+    left = len(base.history) - 1
+    said = f"undone · {left} more" if left else "undone: nothing more to undo"
+    return run(there, Wanted(base.history[-1], base.history[:-1], said=said))
+
+
+def reset(session: Session) -> Session:
+    """Give the selected leaf its own value back."""
+    base = _base(session)
+    node = session.node
+    if node not in base.values:
+        label = session.trace.label(node)
+        return replace(session, notice=f"{label} has its own value; U gives all theirs back")
+    kept = {one: value for one, value in base.values.items() if one != node}
+    return run(session, Wanted(kept, _longer(base, kept), said="its own value again · u undoes it"))
+
+
+def reset_all(session: Session) -> Session:
+    """Give every value back that the scenario has."""
+    reason = why_not(session)
+    base = _base(session)
+    if reason or not base.values:
+        return replace(session, notice=reason or "nothing to reset: all values are the scenario's")
+    return run(
+        session, Wanted({}, _longer(base, {}), said="all values are the scenario's · u undoes it")
+    )
+
+
+# Running
+
+
+def run(session: Session, wanted: Wanted) -> Session:
+    """Run at once where that is quick; else leave it to a thread, and say so."""
+    if session.whatif.seconds > LONG and wanted.values:
+        return replace(session, whatif=replace(session.whatif, wanted=wanted), notice=_RUNNING)
+    asked = replace(session, whatif=replace(session.whatif, wanted=wanted))
+    return arrive(asked, carry_out(session.whatif, wanted))
+
+
+def carry_out(whatif: WhatIf, wanted: Wanted, is_unwanted: IsUnwanted | None = None) -> Outcome:
+    """Run what is wanted; the original trace where nothing is changed any more.
+
+    StoppedError soon after it `is_unwanted`.
+    """
+    if whatif.rerun is None or whatif.original is None or not wanted.values:
+        return Outcome(wanted, whatif.original)
+    try:
+        trace = whatif.rerun(wanted.values, is_unwanted)
+    except ScenarioError as error:
+        return Outcome(wanted, None, error=error)
+    return Outcome(wanted, trace, difference(whatif.original, trace))
+
+
+def arrive(session: Session, outcome: Outcome) -> Session:
+    """With what became of a wanted run; without effect where something else is wanted by now."""
+    whatif, wanted = session.whatif, outcome.wanted
+    if whatif.wanted is not wanted:
+        return session
+    if outcome.trace is None:
+        there = replace(session, whatif=replace(whatif, wanted=None))
+        return replace(there, notice=_refused(session, outcome))
+    there = replace(
+        session,
+        trace=outcome.trace,
+        whatif=replace(
+            whatif,
+            values=dict(wanted.values),
+            history=wanted.history,
+            difference=outcome.difference,
+            wanted=None,
+        ),
+    )
+    said = wanted.said
+    if wanted.nudge is not None:
+        said = nudging.told(
+            nudging.predict(session.trace, outcome.trace, session.cursor, wanted.nudge)
+        )
+    return replace(there, notice=said)
+
+
+def _refused(session: Session, outcome: Outcome) -> str:
+    if outcome.error is None:
+        return ""
+    changed = ", ".join(session.trace.label(node) for node in outcome.wanted.values)
+    return f"{_REFUSED}{changed}: {outcome.error}"
+
+
+def refusal(session: Session) -> str:
+    """Why an edit could not be run, just after it; empty where it could."""
+    return session.notice if session.notice.startswith(_REFUSED) else ""
+
+
+def progress(session: Session, elapsed: float) -> Session:
+    """How long the run under way has taken, and about how long it takes."""
+    if session.whatif.wanted is None:
+        return session
+    took = f"{elapsed:.1f} of about {session.whatif.seconds:.1f} seconds"
+    return replace(session, notice=f"running again with other values: {took} · esc cancels")
+
+
+def cancel(session: Session) -> Session:
+    """Let go of a run under way."""
+    if session.whatif.wanted is None:
+        return session
+    return replace(session, whatif=replace(session.whatif, wanted=None), notice="cancelled")
+
+
+# Nudging
+
+
+def nudge_up(session: Session) -> Session:
+    """Move the selected leaf up by a little."""
+    return _nudge(session, 1)
+
+
+def nudge_down(session: Session) -> Session:
+    """Move the selected leaf down by a little."""
+    return _nudge(session, -1)
+
+
+def _nudge(session: Session, sign: int) -> Session:
+    reason = why_not(session) or nudging.why_not(session)
+    if reason:
+        return replace(session, notice=reason)
+    base, node = _base(session), session.node
+    element = session.whatif.element
+    index = element[1] if element is not None and element[0] == node else None
+    now = base.values.get(node, session.trace.graph.value[node])
+    original = session.whatif.original or session.trace
+    amount = sign * nudging.size(original.graph.value[node], index)
+    moved = nudging.moved(now, amount, index)
+    values = with_leaf(session, base.values, node, moved)
+    # What was added is told, not what was meant: in float32 they are not the same.
+    return run(session, Wanted(values, _longer(base, values), Nudge(node, amount, index)))

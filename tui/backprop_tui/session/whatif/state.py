@@ -1,0 +1,71 @@
+"""What a session knows of its what-ifs: plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from backprop_engine.basics.values import Value
+from backprop_engine.trace import Trace
+
+Leaves = Mapping[int, Value]
+"""Values that stand in the place of the scenario's own, by leaf."""
+
+IsUnwanted = Callable[[], bool]
+"""Asked again and again while a graph is run, whether to give it up."""
+
+Rerun = Callable[[Leaves, IsUnwanted | None], Trace]
+"""The same graph with other values. Raises ScenarioError where an operation cannot take them, and
+StoppedError soon after it is unwanted.
+"""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Difference:
+    """What is not the same in two traces of one graph."""
+
+    values: bytearray
+    """One entry a node: 1 where its value differs."""
+    totals: bytearray
+    """One entry a step: 1 where what the receiver holds after it differs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """A leaf moved by a little: `amount` at each of its elements, or at one of them."""
+
+    node: int
+    amount: float
+    index: tuple[int, ...] | None = None
+    """The one element; None for all."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Wanted:
+    """A run that has been asked for and takes long enough to be left to a thread."""
+
+    values: Leaves
+    history: tuple[Leaves, ...]
+    nudge: Nudge | None = None
+    said: str = ""
+    """What there is to say once it is there."""
+
+
+@dataclass(frozen=True, eq=False)
+class WhatIf:
+    """The scenario's own run, what has been put in the place of its values, and the way back."""
+
+    rerun: Rerun | None = None
+    """None where the trace was recorded by something that cannot be run again."""
+    original: Trace | None = None
+    """The trace with the scenario's own values; None where there is no `rerun`."""
+    seconds: float = 0.0
+    """How long a run takes, about."""
+    values: Leaves = field(default_factory=dict)
+    difference: Difference | None = None
+    """Of the session's trace from the original; None while they are the same one."""
+    history: tuple[Leaves, ...] = ()
+    """Earlier `values`, the last at the end."""
+    element: tuple[int, tuple[int, ...]] | None = None
+    """The leaf, and in it the one element, that was edited last: what a nudge moves."""
+    wanted: Wanted | None = None

@@ -1,0 +1,58 @@
+"""Text from scenarios and traces, made fit for cells of a terminal."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.cells import cell_len, set_cell_size
+
+from backprop_engine.basics import notation
+from backprop_engine.basics.sanitised import printable as printable
+from backprop_engine.basics.values import Value
+
+_FEWEST_DIGITS = 2
+
+
+def fit(text: str, width: int) -> str:
+    """`text` in at most `width` cells: cut after a whole word, where there is one, with a `…`."""
+    if cell_len(text) <= width:
+        return text
+    if width <= 1:
+        return "…"[:width]
+    kept = set_cell_size(text, width - 1).rstrip()
+    if text[len(kept) : len(kept) + 1] != " " and " " in kept[width // 2 :]:
+        kept = kept.rpartition(" ")[0]
+    return kept + "…"
+
+
+def left(text: str, width: int) -> str:
+    """`text` in exactly `width` cells, from the left."""
+    return set_cell_size(fit(text, width), width)
+
+
+def right(text: str, width: int) -> str:
+    """`text` in exactly `width` cells, to the right."""
+    text = fit(text, width)
+    return " " * (width - cell_len(text)) + text
+
+
+def figure(value: Value | None, width: int, *, full: bool = False) -> str:
+    """`value` in at most `width` cells, `full` digits if they fit; a number loses digits, never
+    its size. A vector whose elements do not fit is its length and a picture. Empty for None.
+    """
+    if value is None:
+        return ""
+    text = notation.full(value) if full and not isinstance(value, np.ndarray) else ""
+    text = text or notation.short(value)
+    if isinstance(value, np.ndarray) and text.isdigit():
+        text = f"[{text}]"  # the length of a vector without a picture is not to pass for a value
+    if len(text) <= width:
+        return text
+    if isinstance(value, np.ndarray):
+        if text.startswith("["):
+            text = notation.pictured(value)
+        return text if len(text) <= width else text[: width - 1] + "…"
+    for digits in range(min(width, 17), _FEWEST_DIGITS - 1, -1):
+        text = notation.number(value, digits)
+        if len(text) <= width:
+            break
+    return text

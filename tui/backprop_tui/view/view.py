@@ -1,0 +1,57 @@
+"""What the panes are given to draw: one frozen picture of everything that can change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backprop_engine.checking.compare import Comparison
+from backprop_engine.reading.autopsy.report import Autopsy
+from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
+from backprop_tui.commands.table import BY_NAME, key_name
+from backprop_tui.oracles.report import Failed, OracleState, Starting
+from backprop_tui.oracles.sympy.report import NOT_ASKED, SymbolicState
+from backprop_tui.oracles.torch.agreement import Agreement
+from backprop_tui.session.session import Session
+from backprop_tui.view.glyphs import Glyphs
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A session and what the oracles say about its trace."""
+
+    session: Session
+    oracle: OracleState
+    agreement: Agreement | None
+    """Torch's report compared with the trace; None until the oracle is ready."""
+    glyphs: Glyphs
+    symbolic: SymbolicState = NOT_ASKED
+    autopsy: Autopsy | Failed | None = None
+    """Where the trace's first nan or inf came from; None where all is finite, or not yet known."""
+    is_examined: bool = True
+    """Whether it is known."""
+    trouble: str = ""
+    """What is wrong with the file as it is now, in one line; empty where nothing is."""
+    keymap: Keymap = DEFAULT_KEYMAP
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether torch has still to answer."""
+        return isinstance(self.oracle, Starting)
+
+    @property
+    def shows_nan(self) -> bool:
+        """Whether a nan or inf may stand on the screen: the one that does harm is born."""
+        return isinstance(self.autopsy, Autopsy) and self.session.cursor >= self.autopsy.start
+
+    def remedy(self, failed: Failed) -> str:
+        """What a person can do about it, the key that asks again among it."""
+        keys = () if failed.is_final else self.keymap.keys(BY_NAME["ask_again"])
+        return f"{failed.remedy} {key_name(keys[0])} asks again." if keys else failed.remedy
+
+    def mark(self, comparison: Comparison | None) -> str:
+        """✓, ✗ or … for a comparison; blank where there is nothing to compare."""
+        if self.is_waiting:
+            return self.glyphs.waiting
+        if comparison is None:
+            return ""
+        return self.glyphs.agrees if comparison.agrees else self.glyphs.disagrees
