@@ -182,6 +182,8 @@ def _matrix_power(a: Any, n: int) -> Any:
 
 def _matrix_power_rule(g: Any, _y: Any, a: Any, n: int) -> Any:
     """One term for each factor: the factors before it, the gradient, the factors after it."""
+    if n == 1:
+        return g
     base = a if n >= 0 else _inverse(a)
     powers = [np.linalg.matrix_power(_transposed(base), k) for k in range(abs(n))]
     sent = np.zeros_like(a)

@@ -131,7 +131,10 @@ class Sharers:
         at = _places(graph.value[inner]) if before is None else before.at
         others = [graph.value[one] for one in graph.operands[tensor][1:]]
         given = at if at.ndim else at[()]
-        seen = np.asarray(operation.forward(given, *others, **graph.attributes_of(tensor)))
+        attributes = graph.attributes_of(tensor)
+        if operation is INDEX and key_of(given, tuple(others), attributes["items"]).picks:
+            return None
+        seen = np.asarray(operation.forward(given, *others, **attributes))
         is_read_in_place = not at.ndim or not seen.ndim or np.may_share_memory(seen, at)
         if operation.sharing is Sharing.WHERE_POSSIBLE and not is_read_in_place:
             return None

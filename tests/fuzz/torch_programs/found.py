@@ -114,6 +114,21 @@ s = torch.tensor([[-1.0, 1.0], [-1.0, -1.0]])
 g = F.hinge_embedding_loss(x, s, reduction="none")
 (g ** 2).sum().backward()
 """,
+    "a mask of a number, which makes a copy": """
+import torch
+x = torch.tensor(0.5, requires_grad=True)
+a = x[x == 3]
+b = x[x < 3]
+a.relu_()
+b += 1
+(b * x).sum().backward()
+""",
+    "the first power of a matrix that is not finite": """
+import torch
+y = torch.tensor([[1.0, 1e-38], [float("-inf"), 2.0]], requires_grad=True)
+c = torch.matrix_power(y, 1)
+((y + 1) * (y - c)).mean().backward()
+""",
 }
 
 _HEAD = """
