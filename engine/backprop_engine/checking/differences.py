@@ -39,6 +39,8 @@ ERROR_FACTOR = 10.0
 ROUNDOFFS = 16.0
 _TIE_PROBE = 2.0**-20
 """How far a variable is moved to see which elements stay equal."""
+CONVENTION = "torch's rule for a kink, where the function has none"
+_BESIDE = 2.0**-20
 RELATIVE_TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-3}
 """Of the sum of the magnitudes of the contributions: what the engine's rounding may come to."""
 
@@ -180,11 +182,40 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
     if not found.agrees and (terms := _largest_terms(trace)) > size:
         with suppress(OutOfTimeError):
             estimates = [_element(tape, node, point, at, terms) for at in np.ndindex(point.shape)]
-            found = _verdict(trace, node, engine, estimates, terms)
+            size, found = terms, _verdict(trace, node, engine, estimates, terms)
+    rounding: np.ndarray | float = 0.0
     if not found.agrees and trace.graph.dtype == "float32":
-        rounding = _rounding(tape, {node: settle(point, "float64")}, {node: engine})
-        found = _verdict(trace, node, engine, estimates, size, rounding[node])
+        rounding = _rounding(tape, {node: settle(point, "float64")}, {node: engine})[node]
+        found = _verdict(trace, node, engine, estimates, size, rounding)
+    if not found.agrees:
+        estimates = _without_conventions(tape, point, engine, estimates)
+        found = _verdict(trace, node, engine, estimates, size, rounding)
     return {node: found}
+
+
+def _without_conventions(
+    tape: Tape, point: np.ndarray, engine: np.ndarray, estimates: Sequence[Slope]
+) -> list[Slope]:
+    """The estimates, without those of elements where a rule for a kink has no kink to go with.
+
+    `copysign(x, x)` is x, and at 0 torch's rule for copysign is 0; likewise a clamp between two
+    equal bounds. A little to either side the same rules give what the differences give; a wrong
+    rule gives neither.
+    """
+    (node,) = tape.nodes
+    judged = list(estimates)
+    for number, at in enumerate(np.ndindex(point.shape)):
+        value, gap = estimates[number].value, abs(engine[at] - estimates[number].value)
+        beside = []
+        for by in (-_BESIDE, _BESIDE):
+            there = point.copy()
+            there[at] += by * max(1.0, abs(float(point[at])))
+            with suppress(OutsideDomainError, DerivativeError, OutOfTimeError):
+                sent = tape.gradients({node: settle(there, "float64")}).get(node, 0.0)
+                beside.append(float(np.asarray(sent)[at if np.ndim(sent) else ()]))
+        if len(beside) == 2 and all(abs(one - value) <= gap / 100 for one in beside):
+            judged[number] = estimates[number]._replace(reason=CONVENTION)
+    return judged
 
 
 def _largest_terms(trace: Trace) -> float:

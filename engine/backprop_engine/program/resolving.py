@@ -11,7 +11,15 @@ from typing import Any, NamedTuple
 
 from backprop_engine.basics.source import Advice, ProblemError
 from backprop_engine.basics.suggestions import did_you_mean, listed
-from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, INDEX_PUT, NEG, PROPERTIES
+from backprop_engine.catalogue import (
+    BINARY,
+    FUNCTIONS,
+    INDEX,
+    INDEX_PUT,
+    NEG,
+    OPERATIONS,
+    PROPERTIES,
+)
 from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.mistakes import unknown_constant
@@ -58,6 +66,8 @@ def resolve(expression: Expression, variables: Container[str], known: Known) -> 
             return _subscript(expression, known)
         case syntax.Put(place=place, value=value):
             _, (receiver, *indices), attributes, *_ = _subscript(place, known)
+            if attributes["items"] in ((slice(None),), (...,)):  # to torch that is `y.copy_(v)`
+                return Call(OPERATIONS["copy"], (receiver, value), {}, True, expression.writes_back)
             operands = (receiver, value, *indices)
             return Call(INDEX_PUT, operands, attributes, True, expression.writes_back)
         case syntax.Call():

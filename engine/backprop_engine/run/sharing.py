@@ -248,7 +248,8 @@ class Sharers:
                 raise OperandError(
                     "unsupported operation: some elements of the input tensor and the written-to "
                     "tensor refer to a single memory location. Please clone() the tensor before "
-                    "performing the operation."
+                    "performing the operation.",
+                    "write `.clone()` behind the value that is read",
                 )
 
     def _at(self, node: int) -> np.ndarray:
@@ -293,7 +294,9 @@ class Sharers:
                 )
             raise OperandError(
                 "unsupported operation: more than one element of the written-to tensor refers to a "
-                "single memory location. Please clone() the tensor before performing the operation."
+                "single memory location. Please clone() the tensor before performing the "
+                "operation.",
+                "write `h = h.clone()` above this line",
             )
 
     def _check_stale(self, view: View) -> None:

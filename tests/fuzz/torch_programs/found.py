@@ -129,6 +129,33 @@ y = torch.tensor([[1.0, 1e-38], [float("-inf"), 2.0]], requires_grad=True)
 c = torch.matrix_power(y, 1)
 ((y + 1) * (y - c)).mean().backward()
 """,
+    "a rule for a kink where the function has none": """
+import torch
+x = torch.tensor([0.5, 2.0, 0.0], requires_grad=True)
+a = torch.copysign(x, x)
+b = x.clamp(min=2, max=2.0)
+(a * x + a + b).sum().backward()
+""",
+    "twice a difference that is nearly too large": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([1.0, 1e-45, -0.0], requires_grad=True)
+a = F.mse_loss(x, torch.tensor([1e20, 1e-20, 3e38]))
+a.backward()
+""",
+    "all of a tensor is written over, and nothing is kept for the way back": """
+import torch
+x = torch.tensor([0.7, 0.1, -0.4, -1.5], requires_grad=True)
+a = x.clone()
+a[:] = 3
+b = a.sum()
+b.backward()
+a.backward(torch.ones_like(a))
+c = x * 2
+c[...] = x * x
+c[:] *= x
+c.sum().backward()
+""",
 }
 
 _HEAD = """
