@@ -10,12 +10,23 @@ from tests.fuzz.torch_programs.reducing import reduce
 from tests.fuzz.torch_programs.running import run_by_torch, run_here
 from tests.fuzz.torch_programs.writing import write
 
+SOME = 30
+"""Programs to a test: each test takes about a second."""
+
 SMALL = "import torch\nx = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)\n"
 
 
 def told(ours: str, theirs: str) -> tuple[Outcome, str]:
     verdict = compare(run_by_torch(SMALL + theirs), run_here(SMALL + ours), theirs)
     return verdict.outcome, verdict.kind
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_random_programs_come_to_what_torch_makes_of_them(part):
+    for seed in range(part * SOME, (part + 1) * SOME):
+        text = write(seed)
+        verdict = judge(text)
+        assert not verdict.is_finding, f"{verdict.outcome} (program {seed})\n{text}{verdict.told}"
 
 
 def test_a_program_is_the_same_for_the_same_seed():

@@ -28,6 +28,8 @@ _NO_GRAD = (
     "code by moving both the view and the inplace either both inside the no_grad block (if you "
     "don't want the inplace to be tracked) or both outside (if you want the inplace to be tracked)."
 )
+_NO_HISTORY = "this would change the memory of a value that requires grad, without its history"
+_OWN_MEMORY = "write `.detach().clone()`, which has memory of its own"
 _MANY = (
     "This view is the output of a function that returns multiple views. Such functions do not "
     "allow the output views to be modified inplace. You should replace the inplace operation by an "
@@ -154,6 +156,7 @@ class Sharers:
         tensor, before = self.tensor(target), self.current(target)
         view = self.view(tensor)
         self._check(before, made, view)
+        self._check_leaves(tensor)
         self.in_place.add(made)
         self._tensor[made] = tensor
         base = tensor
@@ -282,8 +285,8 @@ class Sharers:
         is_detached = any(_is_detaching(graph, one) for one in view.way[1:])
         if (is_detached or not graph.is_recording) and (is_traced or base_requires):
             raise OperandError(
-                "this would change the memory of a value that requires grad, without its history",
-                "write `.detach().clone()`, which has memory of its own",
+                _NO_HISTORY,
+                _OWN_MEMORY,
             )
         if view.at.size != len(np.unique(view.at)):
             if not any(_name(graph, one).startswith("expand") for one in view.way[1:]):
@@ -298,6 +301,15 @@ class Sharers:
                 "operation.",
                 "write `h = h.clone()` above this line",
             )
+
+    def _check_leaves(self, tensor: int) -> None:
+        """Refuse to change what a value that was made a leaf, by `d.detach().requires_grad_()`,
+        shares: torch lets it have other numbers and the same gradient.
+        """
+        base = self.base(tensor)
+        for leaf in self._graph.made_leaves:
+            if self._graph.requires_grad[leaf] and leaf != tensor and self.base(leaf) == base:
+                raise OperandError(_NO_HISTORY, _OWN_MEMORY)
 
     def _check_stale(self, view: View) -> None:
         if self._unrecorded.intersection(view.way[1:]):
