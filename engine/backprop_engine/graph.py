@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.limits import MAX_OPERANDS
-from backprop_engine.basics.source import Span
+from backprop_engine.basics.source import Place, Source, Span
 from backprop_engine.basics.values import (
     Dtype,
     Value,
@@ -62,8 +62,10 @@ class Choice:
 class Graph:
     """Nodes by number, from 0; every column has one entry a node, the sparse ones are dicts."""
 
-    def __init__(self, dtype: Dtype = "float64") -> None:
+    def __init__(self, dtype: Dtype = "float64", source: Source | None = None) -> None:
         self.dtype = dtype
+        self.source = source
+        """The text that the spans are places in."""
         self.operation: list[Operation | None] = []
         """None for a leaf: an input or a constant."""
         self.operands: list[tuple[int, ...]] = []
@@ -346,6 +348,30 @@ class Graph:
         positions = np.arange(len(consumers), dtype=np.int32) - begun.repeat(counts)
         receivers = np.array(self.edge_operands, np.int32)[positions + firsts.repeat(counts)]
         return consumers, positions.astype(np.int16), receivers
+
+    def operation_name(self, node: int) -> str:
+        """The name of the operation that made `node`; empty for a leaf."""
+        operation = self.operation[node]
+        return "" if operation is None else operation.name
+
+    def dtype_of(self, node: int) -> str:
+        """`float64`, `float32`, `int64` or `bool`."""
+        return dtype_of(self.value[node])
+
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations at work, each once."""
+        found = {id(operation): operation for operation in self.operation if operation is not None}
+        return tuple(found.values())
+
+    def place(self, node: int) -> Place | None:
+        """The text that made `node`; None where it is not known."""
+        span = self.span[node]
+        return None if span is None or self.source is None else Place(self.source, span)
+
+    def groups(self, node: int) -> tuple[str, ...]:
+        """The iterations of loops that `node` was made in, the outermost first."""
+        return self.iterations.of(node)
 
     def is_cut_off(self, node: int) -> bool:
         """Whether no gradient goes from a computed node to operands that do require one.

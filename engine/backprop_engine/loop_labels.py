@@ -58,8 +58,8 @@ class Iterations:
             self._starts.append(node)
             self._stretches.append(iteration)
 
-    def of(self, node: int) -> str:
-        """The iterations that `node` was made in, the outermost first: `i=3, j=0`; else empty."""
+    def of(self, node: int) -> tuple[str, ...]:
+        """The iterations that `node` was made in, the outermost first: `i=3`, `j=0`."""
         at = bisect_right(self._starts, node) - 1
         iteration = self._stretches[at] if at >= 0 else _NOWHERE
         texts: list[str] = []
@@ -67,4 +67,4 @@ class Iterations:
             before, after, _ = self._namings[iteration]
             texts.append(f"{before}{self._numbers[iteration]}{after}")
             iteration = self._outer[iteration]
-        return ", ".join(reversed(texts))
+        return tuple(reversed(texts))

@@ -22,6 +22,7 @@ from tests.benchmarks.networks import (
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import Runner
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document
 from backprop_engine.trace import Trace
 from backprop_tui.session.outline import draw_outline
@@ -104,7 +105,7 @@ def test_a_network_of_arrays(table: Any) -> None:
     trace, gradients = our_network()(), numpy_network()()[1:]
     grads: Any = trace.passes[-1].grads
     for name, gradient in zip(("W1", "b1", "W2", "b2"), gradients, strict=True):
-        np.testing.assert_allclose(grads[trace.graph.inputs[name]], gradient, rtol=1e-9)
+        np.testing.assert_allclose(grads[graph_of(trace).inputs[name]], gradient, rtol=1e-9)
     table.slower_alone(
         "784-256-10, batch 128, all recorded",
         "numpy by hand",
@@ -122,7 +123,7 @@ def test_what_if(table: Any) -> None:
     compute = "".join(f"  {one}\n" for one in statements)
     source = Source("moons", f"inputs:\n{inputs}compute: |\n{compute}")
     runner = Runner(parse_document(source))
-    node = runner.run().graph.inputs["w0"]
+    node = graph_of(runner.run()).inputs["w0"]
     table.slower(
         "what if: change an input, moons",
         "open the scenario",

@@ -89,8 +89,8 @@ async def test_a_key_to_its_frame(table: Any) -> None:
     large, small = (record_again(*built(chain, length)) for length in (500_000, 5))
     ratios = [await _cpu_of_a_key(large) / await _cpu_of_a_key(small) for _ in range(3)]
     table.bounded(
-        f"a key to its frame, {len(large.graph):,} nodes",
-        f"{len(small.graph)} nodes",
+        f"a key to its frame, {len(large.nodes):,} nodes",
+        f"{len(small.nodes)} nodes",
         statistics.median(ratios),
         at_most=1.5,
     )

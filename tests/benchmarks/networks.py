@@ -19,6 +19,7 @@ from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import BINARY, FUNCTIONS
 from backprop_engine.graph import Graph
 from backprop_engine.run.record import Runner, recorded
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document
 from backprop_engine.trace import Trace
 
@@ -222,15 +223,15 @@ def our_network() -> Run:
     """The network of arrays, recorded by us."""
     runner = _network_runner()
     trace = runner.run()
-    node = trace.graph.inputs["X"]
-    return partial(runner.run, {node: trace.graph.value[node]})
+    node = graph_of(trace).inputs["X"]
+    return partial(runner.run, {node: graph_of(trace).value[node]})
 
 
 def numpy_network() -> Run:
     """The network of arrays and its gradients, as one writes them by hand."""
     trace = _network_runner().run()
-    values: Any = trace.graph.value
-    x, t, w1, b1, w2, b2 = (values[node] for node in trace.graph.inputs.values())
+    values: Any = graph_of(trace).value
+    x, t, w1, b1, w2, b2 = (values[node] for node in graph_of(trace).inputs.values())
 
     def run() -> tuple[Any, ...]:
         z = x @ w1 + b1

@@ -10,13 +10,14 @@ import torch
 from tests.catalogue.tracing import value_of
 from tests.catalogue.writing import Line
 
-from backprop_engine.basics.values import Value, settle, shape_of
+from backprop_engine.basics.values import Value, kept, settle, shape_of
 from backprop_engine.checking.compare import (
     Comparison,
     compare,
     recompute_contribution,
     recompute_output,
 )
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Trace
 
 
@@ -24,7 +25,7 @@ class Judge:
     """Compares the value and every gradient with torch's."""
 
     def __init__(self, trace: Trace, output: torch.Tensor, seed: Value, line: Line) -> None:
-        self.trace, self.graph, self.node = trace, trace.graph, trace.assigned["y"]
+        self.trace, self.graph, self.node = trace, graph_of(trace), trace.assigned["y"]
         self.output, self.seed, self.line = output, seed, line
         self.theirs = value_of(output)
         self.faults: list[str] = []
@@ -84,7 +85,7 @@ class Judge:
 
     def _judge_gradient(self, name: str, theirs: Value | None) -> None:
         leaf = self.graph.inputs[name]
-        ours = (self.trace.passes[-1].grads or {}).get(leaf)
+        ours = kept((self.trace.passes[-1].grads or {}).get(leaf))
         if ours is None or theirs is None:
             # Torch leaves out a gradient that is zero by its nature.
             is_zero = theirs is None and ours is not None and not np.any(ours)

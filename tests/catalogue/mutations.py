@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from backprop_engine.backward import backward
-from backprop_engine.basics.values import Value, shape_of, unbroadcast
+from backprop_engine.basics.values import kept, shape_of, unbroadcast
 from backprop_engine.operation import Kind, Operation
+from backprop_engine.run.producer import Engine
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Trace
 
 Wrong = Callable[[Any, Operation, int, tuple[Any, ...], Mapping[str, Any]], Any]
@@ -126,12 +128,12 @@ def mutate(operation: Operation, position: int, wrong: Wrong) -> Operation:
 
 def rerun(trace: Trace, name: str, mutant: Operation) -> Trace:
     """The trace as it would be if every `name` in it were the mutant: its backward pass anew."""
-    graph = copy.copy(trace.graph)
+    graph = copy.copy(graph_of(trace))
     graph.operation = [
-        mutant if one is not None and one.name == name else one for one in trace.graph.operation
+        mutant if one is not None and one.name == name else one for one in graph_of(trace).operation
     ]
-    contributions: list[Value | None] = list(trace.contributions)
-    totals: list[Value | None] = list(trace.totals)
+    contributions = [kept(value) for value in trace.contributions]
+    totals = [kept(value) for value in trace.totals]
     last = trace.passes[-1]
     seed = contributions[last.start]
     if last.output is None or seed is None:
@@ -144,7 +146,8 @@ def rerun(trace: Trace, name: str, mutant: Operation) -> Trace:
                 grads[step.operand] = step.total
     return dataclasses.replace(
         trace,
-        graph=graph,
+        nodes=graph,
+        producer=dataclasses.replace(cast("Engine", trace.producer), graph=graph),
         contributions=contributions,
         totals=totals,
         passes=(*trace.passes[:-1], dataclasses.replace(last, grads=grads)),
@@ -156,7 +159,7 @@ def positions(trace: Trace, name: str) -> Iterator[int]:
     found = set()
     for step in range(trace.passes[-1].start + 1, len(trace)):
         sender, _, position = trace.edge(step)
-        operation = trace.graph.operation[sender]
+        operation = graph_of(trace).operation[sender]
         if operation is not None and operation.name == name:
             found.add(position)
     yield from sorted(found)

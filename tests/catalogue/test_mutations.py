@@ -19,9 +19,11 @@ from tests.catalogue.running import operations_of
 from tests.catalogue.tracing import narrowed, traced
 
 from backprop_engine.basics.source import Source
+from backprop_engine.basics.values import in_full
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.operation import Operation
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.report import TorchReport
@@ -64,13 +66,13 @@ def scenarios_of(operation: Operation) -> list[Trace]:
 
 def broadcasts(trace: Trace) -> bool:
     """Whether operands of the last operation differ in shape."""
-    graph, node = trace.graph, list(trace.assigned.values())[-1]
+    graph, node = graph_of(trace), list(trace.assigned.values())[-1]
     return len({np.shape(graph.value[one]) for one in graph.operands[node]}) > 1
 
 
 def sums_itself(operation: Operation, trace: Trace) -> bool:
     """Whether the rules answer in the operands' shapes or send zeros: nothing is to be summed."""
-    graph, last = trace.graph, trace.passes[-1]
+    graph, last = graph_of(trace), trace.passes[-1]
     for step in range(last.start + 1, last.stop):
         node, operand, position = trace.edge(step)
         made_by = graph.operation[node]
@@ -110,6 +112,7 @@ def is_the_same(trace: Trace, mutated: Trace) -> bool:
     for ours, theirs in zip(trace.contributions, mutated.contributions, strict=True):
         if ours is None or theirs is None:
             continue
+        ours, theirs = in_full(ours), in_full(theirs)
         largest = float(np.max(np.abs(ours), initial=0.0))
         with np.errstate(all="ignore"):
             if not np.allclose(ours, theirs, rtol=0, atol=SAME * largest, equal_nan=True):
@@ -141,9 +144,9 @@ def test_a_wrong_rule_is_caught(name: str) -> None:
     scenarios = scenarios_of(operation)
     for trace in scenarios:
         report = asked(trace)
-        assert not is_caught(agreement(trace, report)), trace.heading.source.text
+        assert not is_caught(agreement(trace, report)), trace.heading.files[0].text
         for what, outcome in outcomes(operation, trace, report):
-            assert outcome != "missed", f"{what}: {trace.heading.source.text}"
+            assert outcome != "missed", f"{what}: {trace.heading.files[0].text}"
             found.setdefault(what, set()).add(outcome)
     # A derivative may be 0 wherever it is; a rule that sends 1 more then is wrong all the same.
     assert found, "no scenario sends a gradient through it"

@@ -13,7 +13,7 @@ from tests.catalogue.database import DTYPES, Answer, full_name, run_by_torch, sa
 from tests.catalogue.writing import CannotWriteError, Line, spellings, write
 
 from backprop_engine.basics.source import ProblemError, ScenarioError, Source, Span
-from backprop_engine.basics.values import Dtype, Value, settle
+from backprop_engine.basics.values import Dtype, Value, kept, settle
 from backprop_engine.grammar.excerpt import whole
 from backprop_engine.grammar.parser import parse_program
 from backprop_engine.program.scenario import Backward, Input, Scenario
@@ -127,7 +127,7 @@ def traced(entry: Any, dtype: Dtype, most: int) -> Iterator[Traced]:
 def narrowed(one: Traced, dtype: Dtype) -> Trace | None:
     """The same with the last operand reduced to one row, which is broadcast; None if it cannot."""
     name, tensor = list(one.line.tensors.items())[-1]
-    seed = one.trace.contributions[one.trace.passes[-1].start]
+    seed = kept(one.trace.contributions[one.trace.passes[-1].start])
     if len(one.line.tensors) < 2 or tensor.ndim == 0 or tensor.shape[0] < 2:
         return None
     tensors = {**one.line.tensors, name: tensor[:1].detach().requires_grad_(tensor.requires_grad)}

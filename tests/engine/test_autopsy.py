@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.basics.values import broadcasts_to
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.reading.autopsy.births import (
     Place,
     births,
-    broadcasts_to,
     is_by_element,
     is_spoilt,
 )
@@ -25,6 +25,7 @@ from backprop_engine.reading.autopsy.figures import figures
 from backprop_engine.reading.autopsy.flow import causes, event_of
 from backprop_engine.reading.autopsy.report import as_record, autopsy, autopsy_lines, event_text
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import load, parse_shorthand
 
 
@@ -190,7 +191,7 @@ def test_where_elements_mix_it_is_told_where_the_bad_ones_are():
 
 def test_of_a_composite_whose_elements_mix_the_part_is_told_that_did_it():
     trace = traced("x=[1e308, 1e308], y=sum(x)")
-    operations, node = trace.graph.operation, trace.assigned["y"]
+    operations, node = graph_of(trace).operation, trace.assigned["y"]
     operations[node] = replace(operations[node], composite="a[0] + a[1]")
     found = autopsy(trace)
     assert found.first.inside == "add: (1e308) + (1e308) = inf"
@@ -202,7 +203,7 @@ def test_of_a_composite_whose_elements_mix_the_part_is_told_that_did_it():
 
 def test_in_the_backward_pass_the_upstream_gradient_goes_inside_as_well():
     trace = traced("x=[1, 1], s=x.dot([0, 1]), y=sqrt(s - 1)")
-    operations, node = trace.graph.operation, trace.assigned["s"]
+    operations, node = graph_of(trace).operation, trace.assigned["s"]
     operations[node] = replace(operations[node], composite="(a * b).sum()")
     found = autopsy(trace)
     assert found.nan.figures == "dot sends nan at [0]: upstream inf"
@@ -300,12 +301,12 @@ def programs(draw):
 def test_whatever_is_spoilt_in_the_results_has_a_birth_and_a_way_from_one(text):
     trace = traced(text)
     found, born = autopsy(trace), list(births(trace))
-    spoilt = [one for one in trace.graph.value if is_spoilt(one)]
+    spoilt = [one for one in graph_of(trace).value if is_spoilt(one)]
     spoilt += [one for one in trace.contributions if is_spoilt(one)]
     spoilt += [one for one in trace.totals if is_spoilt(one)]
     assert bool(born) == bool(spoilt)
     grads = (trace.passes[-1].grads or {}).values()
-    results = [trace.graph.value[trace.passes[-1].output], *grads]
+    results = [graph_of(trace).value[trace.passes[-1].output], *grads]
     has_nan = any(np.isnan(one).any() for one in spoilt)
     assert (found is not None) == (has_nan or any(map(is_spoilt, results)))
     if found is None:
@@ -322,8 +323,10 @@ def test_whatever_is_spoilt_in_the_results_has_a_birth_and_a_way_from_one(text):
 def test_operands_that_are_not_broadcast_as_numpy_does_are_told_as_a_whole():
     """As the weights of prelu, which stand for channels. Here a product is passed off as such."""
     trace = traced("x=[[1, 1e308], [3, 4]], w=[[1, 0, 2], [1e10, 1, 1]], y=sum(x@w)")
-    node = next(n for n, one in enumerate(trace.graph.operation) if one and one.name == "matmul")
-    operations = trace.graph.operation
+    node = next(
+        n for n, one in enumerate(graph_of(trace).operation) if one and one.name == "matmul"
+    )
+    operations = graph_of(trace).operation
     operations[node] = replace(operations[node], elementwise=True)
     found = autopsy(trace)
     assert found.first.figures.startswith("matmul = inf at [0, 0]: of finite x ")
@@ -332,11 +335,11 @@ def test_operands_that_are_not_broadcast_as_numpy_does_are_told_as_a_whole():
 
 def test_so_are_contributions_that_the_rule_itself_has_summed():
     trace = traced("x=[1e308, 1e308], w=1, y=sum(x*w*0)")
-    node = next(n for n, one in enumerate(trace.graph.operands) if one == (0, 1))
-    operation = trace.graph.operation[node]
+    node = next(n for n, one in enumerate(graph_of(trace).operands) if one == (0, 1))
+    operation = graph_of(trace).operation[node]
     summed = replace(operation.derivatives[1], rule=lambda g, y, a, b: (g + a).sum())
     rules = (operation.derivatives[0], summed)
-    trace.graph.operation[node] = replace(operation, derivatives=rules)
+    graph_of(trace).operation[node] = replace(operation, derivatives=rules)
     step = next(s for s in range(len(trace)) if trace.edge(s) == (node, 1, 1))
     trace.contributions[step] = trace.totals[step] = math.inf
     (born,) = births(trace)
@@ -366,7 +369,7 @@ def told_in_the_gallery():
             continue  # a lesson whose point is an error
         results = [*trace.assigned.values()]
         grads = [grad for one in trace.passes for grad in (one.grads or {}).values()]
-        if any(is_spoilt(trace.graph.value[node]) for node in results) or any(
+        if any(is_spoilt(graph_of(trace).value[node]) for node in results) or any(
             map(is_spoilt, grads)
         ):
             yield path.stem, trace

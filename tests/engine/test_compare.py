@@ -18,6 +18,7 @@ from backprop_engine.checking.compare import (
     ulp_distance,
 )
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -112,7 +113,7 @@ def products():
 
 
 def test_recomputing_on_the_recorded_operands_gives_the_recorded_results(products):
-    graph = products.graph
+    graph = graph_of(products)
     for step in range(products.passes[1].start + 1, len(products)):
         node, _, position = products.edge(step)
         operands = [graph.value[operand] for operand in graph.operands[node]]
@@ -124,7 +125,7 @@ def test_recomputing_on_the_recorded_operands_gives_the_recorded_results(product
 
 
 def test_sums_are_allowed_a_few_roundoffs_of_their_terms(products):
-    graph = products.graph
+    graph = graph_of(products)
     matmul = next(n for n, one in enumerate(graph.operation) if one and one.name == "matmul")
     operands = [np.array([[1.0, -1e16], [1, 2]]), np.array([1.0, 1.0])]
     allowed = recompute_output(graph, matmul, operands).allowed
@@ -133,7 +134,7 @@ def test_sums_are_allowed_a_few_roundoffs_of_their_terms(products):
 
 
 def test_elementwise_operations_are_allowed_nothing_beyond_ulps(products):
-    graph = products.graph
+    graph = graph_of(products)
     mul = next(n for n, one in enumerate(graph.operation) if one and one.name == "mul")
     operands = [graph.value[operand] for operand in graph.operands[mul]]
     assert recompute_output(graph, mul, operands).allowed == 0

@@ -10,14 +10,14 @@ import pytest
 from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.reading.opened import (
-    RESULT,
     compare_sent,
-    composite_text,
     open_composite,
     seeding_pass,
     why_closed,
 )
+from backprop_engine.run.opening import RESULT, composite_text
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.trace import PassKind
 
@@ -28,7 +28,7 @@ def traced(text):
 
 def node_named(trace, operation):
     return next(
-        node for node, one in enumerate(trace.graph.operation) if one and one.name == operation
+        node for node, one in enumerate(graph_of(trace).operation) if one and one.name == operation
     )
 
 
@@ -41,9 +41,9 @@ def opened(text, operation="sigmoid"):
 def test_the_parts_are_run_with_the_operands_of_outside():
     inside = opened("x=2, y=3*sigmoid(x)")
     inner = inside.trace
-    assert inner.graph.inputs == {"a": 0}
-    assert inner.graph.value[0] == 2
-    assert inner.graph.value[-1] == pytest.approx(inside.outer.graph.value[inside.node])
+    assert graph_of(inner).inputs == {"a": 0}
+    assert graph_of(inner).value[0] == 2
+    assert graph_of(inner).value[-1] == pytest.approx(graph_of(inside.outer).value[inside.node])
     assert [one.kind for one in inner.passes] == [PassKind.FORWARD, PassKind.BACKWARD]
 
 
@@ -73,7 +73,7 @@ def test_an_operand_that_needs_no_gradient_outside_needs_none_inside(tmp_path):
     )
     trace = record(load(path))
     inside = open_composite(trace, node_named(trace, "sigmoid"), None)
-    assert not inside.trace.graph.requires_grad[0]
+    assert not graph_of(inside.trace).requires_grad[0]
     assert len(inside.trace.passes) == 1
     assert compare_sent(inside) == []
 
@@ -85,7 +85,7 @@ def test_the_result_has_the_name_it_has_outside_if_it_has_one():
 
 
 def test_the_source_says_what_the_letters_stand_for():
-    source = opened("x=2, p=sigmoid(x), y=2p").trace.heading.source
+    source = opened("x=2, p=sigmoid(x), y=2p").trace.heading.files[0]
     assert source.text == "# p = σ(x): a is x\np = 1 / (1 + exp(-a))\n"
 
 
@@ -117,7 +117,7 @@ def test_a_value_that_gets_no_gradient_is_opened_forward_only():
 )  # fmt: skip
 def test_what_cannot_be_opened_says_why(name, reason):
     trace = traced("x=2, y=3*sigmoid(x)")
-    node = next(n for n in range(len(trace.graph)) if trace.label(n) == name)
+    node = next(n for n in range(len(graph_of(trace))) if trace.label(n) == name)
     assert why_closed(trace, node) == reason
     if reason:
         with pytest.raises(ValueError, match=r"nothing was computed|not made of"):
@@ -126,7 +126,7 @@ def test_what_cannot_be_opened_says_why(name, reason):
 
 def test_the_text_may_depend_on_attributes_shapes_and_dtypes():
     trace = traced("x=[[1,2],[3,4]], m=mean(x, dim=1), y=sum(m)")
-    operations, node = trace.graph.operation, trace.assigned["m"]
+    operations, node = graph_of(trace).operation, trace.assigned["m"]
 
     def halves(shapes, dtypes, dim, keepdim):
         assert (shapes, dtypes) == (((2, 2),), ("float64",))
@@ -155,6 +155,6 @@ def test_every_composite_of_the_catalogue_comes_to_what_its_operation_does(name)
         return
     inside = open_composite(trace, node, seeding_pass(trace, node, 0))
     result = list(inside.trace.assigned.values())[-1]
-    assert np.allclose(inside.trace.graph.value[result], trace.graph.value[node])
+    assert np.allclose(graph_of(inside.trace).value[result], graph_of(trace).value[node])
     for sent in compare_sent(inside):
         assert sent.comparison.agrees, (sent.label, sent.outside, sent.inside)

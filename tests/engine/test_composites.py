@@ -18,6 +18,7 @@ from backprop_engine.graph import Graph
 from backprop_engine.operation import OPERAND_LETTERS, Kind, Rounding
 from backprop_engine.reading.explain import explain
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.trace import Trace
 
@@ -176,11 +177,11 @@ def test_an_operation_and_what_it_is_made_of_agree(name, operands, changes):
     received = {step.operand: step.total for step in backward(graph, node, seed)}
 
     trace = opened(name, operands, attributes, seed)
-    value = trace.graph.value[trace.assigned["y"]]
+    value = graph_of(trace).value[trace.assigned["y"]]
     np.testing.assert_allclose(value, graph.value[node], rtol=1e-12, atol=1e-14)
     assert shape_of(value) == shape_of(graph.value[node])
     for leaf, gradient in received.items():
-        other = trace.passes[-1].grads[trace.graph.inputs[OPERAND_LETTERS[leaf]]]
+        other = trace.passes[-1].grads[graph_of(trace).inputs[OPERAND_LETTERS[leaf]]]
         np.testing.assert_allclose(other, gradient, rtol=1e-11, atol=1e-13)
 
 
@@ -188,7 +189,7 @@ def test_an_operation_and_what_it_is_made_of_agree(name, operands, changes):
 def test_an_example_runs_and_shows_its_operation(title):
     for operation in GROUPS[title]:
         trace = record(parse_shorthand(Source("<-e>", operation.example)))
-        assert operation in trace.graph.operation
+        assert operation in graph_of(trace).operation
         for step in range(len(trace)):
             told = explain(trace, step)
             assert "?" not in plain(told.headline + told.formula + told.vjp + told.sentence)

@@ -12,6 +12,7 @@ from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype
 from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.operation import Kind
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 
 
@@ -188,7 +189,7 @@ def test_a_tie_goes_to_the_first_and_nan_counts_as_the_largest(both, row):
 
 def value_of(text: str) -> Any:
     trace = record(parse_shorthand(Source("<-e>", text)))
-    return trace.graph.value[trace.assigned["y"]]
+    return graph_of(trace).value[trace.assigned["y"]]
 
 
 @pytest.mark.parametrize(

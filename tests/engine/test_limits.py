@@ -13,6 +13,7 @@ from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.budget import Budget, LimitError
 from backprop_engine.run import record
 from backprop_engine.run.record import record as run
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
 from backprop_engine.trace import Trace
 
@@ -162,7 +163,7 @@ def bytes_recorded(trace: Trace) -> int:
 def test_no_pass_takes_more_than_was_estimated(text: str) -> None:
     trace = run(parse_shorthand(Source("<-e>", text)))
 
-    assert 0 < bytes_recorded(trace) <= bytes_of_pass(trace.graph, len(trace.graph) - 1)
+    assert 0 < bytes_recorded(trace) <= bytes_of_pass(graph_of(trace), len(graph_of(trace)) - 1)
 
 
 def test_a_recording_has_a_budget_of_time_that_the_environment_sets(

@@ -11,6 +11,7 @@ from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.reading.explain import explain
 from backprop_engine.run import loops
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.trace import Trace
 
@@ -96,7 +97,7 @@ def run(text: str) -> Trace:
 
 def made(trace: Trace) -> list[tuple[str, tuple[int, ...], object]]:
     """What each node is made by, of what, and its value: all but its name."""
-    graph = trace.graph
+    graph = graph_of(trace)
     return [
         (
             "" if operation is None else operation.name,
@@ -110,7 +111,7 @@ def made(trace: Trace) -> list[tuple[str, tuple[int, ...], object]]:
 def grads(trace: Trace) -> dict[str, object]:
     return {
         name: np.asarray(trace.grad(node, len(trace))).tolist()
-        for name, node in trace.graph.inputs.items()
+        for name, node in graph_of(trace).inputs.items()
     }
 
 
@@ -139,12 +140,12 @@ def test_statements_are_parsed_once_however_often_they_run() -> None:
     scenario = parse_shorthand(Source("<-e>", "x=2, h=x, for i in range(5000): h = 1.001h, y = h"))
 
     assert len(scenario.statements) == 3
-    assert len(record(scenario).graph) == 1 + 2 * 5000
+    assert len(graph_of(record(scenario))) == 1 + 2 * 5000
 
 
 def test_every_iteration_points_at_the_statement_in_the_loop() -> None:
     text = "x=2, h=x, for i in range(3): h = h*x, y = h+1"
-    graph = run(text).graph
+    graph = graph_of(run(text))
     spans = [graph.span[node] for node in range(1, 4)]
 
     assert {text[span.start : span.stop] for span in spans if span} == {"h*x"}
@@ -168,7 +169,7 @@ def test_a_name_assigned_in_a_loop_has_versions_even_if_it_runs_once() -> None:
 def test_items_of_a_list_are_known_by_it_unless_they_have_a_name() -> None:
     text = "x=2, for i in range(2): h = x*i; ws = [[h, h*j] for j in range(1, 3)]\n y = sum(ws[1])"
     trace = run(text.replace("\n", "\n").replace("\n ", "\n"))
-    labels = {trace.label(node) for node in range(len(trace.graph))}
+    labels = {trace.label(node) for node in range(len(graph_of(trace)))}
 
     assert {"h@1", "h@2", "ws@1[0][1]", "ws@2[1][1]"} <= labels
     assert "ws@2[0][0]" not in labels

@@ -13,6 +13,7 @@ from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype
 from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.operation import Kind, OperandError
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 
 random = np.random.default_rng(3)
@@ -206,7 +207,7 @@ def run_text(text: str) -> dict[str, Any]:
     """The final gradients of a program in the shorthand, by input."""
     trace = record(parse_shorthand(Source("<-e>", text)))
     grads = trace.passes[-1].grads or {}
-    return {name: grads[node] for name, node in trace.graph.inputs.items()}
+    return {name: grads[node] for name, node in graph_of(trace).inputs.items()}
 
 
 def test_softmax_and_cross_entropy_together_give_probability_less_target():

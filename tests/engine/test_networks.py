@@ -12,6 +12,7 @@ from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype
 from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.operation import Kind
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 
 
@@ -220,7 +221,7 @@ def test_zeros_infinities_and_nan_are_those_of_torch(both, name, operands, chang
 
 def value_of(text: str) -> Any:
     trace = record(parse_shorthand(Source("<-e>", text)))
-    return trace.graph.value[trace.assigned["y"]]
+    return graph_of(trace).value[trace.assigned["y"]]
 
 
 def test_the_log_of_a_softmax_is_lost_where_log_softmax_is_exact():

@@ -8,6 +8,7 @@ import pytest
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.program.torch_random import Stream
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand, parse_snippet
 from backprop_engine.trace import Trace
 
@@ -17,7 +18,9 @@ def snippet(text: str) -> Trace:
 
 
 def shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
-    return {name: np.shape(trace.graph.value[node]) for name, node in trace.graph.inputs.items()}
+    return {
+        name: np.shape(graph_of(trace).value[node]) for name, node in graph_of(trace).inputs.items()
+    }
 
 
 def error_of(text: str) -> str:
@@ -36,7 +39,7 @@ def test_tensors_are_written_out_with_sizes_that_have_names():
     assert shapes(trace) == {
         "x": (4, 3), "w": (3, 6), "t": (4, 6), "o": (4, 3, 1), "i": (2,), "v": (2,)
     }  # fmt: skip
-    assert np.asarray(trace.graph.value[trace.graph.inputs["i"]]).dtype == "int64"
+    assert np.asarray(graph_of(trace).value[graph_of(trace).inputs["i"]]).dtype == "int64"
 
 
 def test_two_tensors_may_be_written_out_in_one_line():
@@ -49,7 +52,7 @@ def test_two_tensors_may_be_written_out_in_one_line():
 def test_the_size_of_a_computed_value_makes_a_tensor():
     text = "x = torch.ones(2)\nx = x + 1\nw = torch.ones(x.shape[0], requires_grad=True)\n"
     trace = record(parse_snippet(Source("snippet.py", text + "y = w.sum()\n")))
-    assert np.shape(trace.graph.value[trace.graph.inputs["w"]]) == (2,)
+    assert np.shape(graph_of(trace).value[graph_of(trace).inputs["w"]]) == (2,)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +80,7 @@ def test_whole_numbers_and_orders_are_drawn_from_the_same_generator():
         "p": drawing.permutation(5),
     }
     for name, value in expected.items():
-        np.testing.assert_array_equal(trace.graph.value[trace.graph.inputs[name]], value)
+        np.testing.assert_array_equal(graph_of(trace).value[graph_of(trace).inputs[name]], value)
 
 
 def test_random_numbers_that_torch_would_not_draw_are_told():
@@ -99,7 +102,7 @@ def test_a_program_may_set_the_default_dtype():
         "torch.set_default_dtype(torch.float64)\nx = torch.ones(2, requires_grad=True)\n"
         "y = x.sum()\n"
     )
-    assert trace.graph.dtype == "float64"
+    assert graph_of(trace).dtype == "float64"
     late = "x = torch.ones(2)\ntorch.set_default_dtype(torch.float64)\ny = x.sum()\n"
     assert error_of(late) == (
         "snippet.py:2:25: the default dtype changes after a value has been made; put this line at "
@@ -113,7 +116,7 @@ def test_lines_that_only_assert_are_read_over():
         "z.backward()\nassert torch.allclose(x.grad,\n    torch.tensor([2.0, 2.0]))  # a comment\n"
         "assert x.grad[0] == 2\n"
     )
-    assert trace.graph.value[trace.assigned["z"]] == 4.0
+    assert graph_of(trace).value[trace.assigned["z"]] == 4.0
 
 
 @pytest.mark.parametrize(

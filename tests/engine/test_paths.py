@@ -15,6 +15,7 @@ from backprop_engine.checking.compare import compare
 from backprop_engine.reading.paths.edges import edges_to, size
 from backprop_engine.reading.paths.origin import find_origin, share_of
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import load, parse_shorthand
 
 SCENARIOS = File(__file__).parents[2] / "scenarios"
@@ -25,7 +26,7 @@ def traced(text):
 
 
 def node_of(trace, name):
-    return {**trace.assigned, **trace.graph.inputs}[name]
+    return {**trace.assigned, **graph_of(trace).inputs}[name]
 
 
 def origin_of(trace, name, **options):

@@ -8,6 +8,7 @@ import pytest
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.program.torch_random import Stream
 from backprop_engine.run.record import Runner, record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import load, parse_document, parse_shorthand, parse_snippet
 from backprop_engine.trace import PassKind, Trace
 
@@ -25,7 +26,7 @@ def document(text: str) -> Trace:
 
 
 def grad(trace: Trace, name: str) -> object:
-    node = trace.graph.inputs.get(name, trace.assigned.get(name, -1))
+    node = graph_of(trace).inputs.get(name, trace.assigned.get(name, -1))
     return trace.grad(node, len(trace))
 
 
@@ -40,7 +41,7 @@ def test_a_detached_value_is_the_same_value_without_its_history():
     trace = shorthand("x=3, s=x**2, d=s.detach(), e=detach(s), y=s*d + 0*e")
     d = trace.node(trace.assigned["d"])
     assert (d.value, d.requires_grad, d.grad_fn) == (9.0, False, "")
-    assert trace.graph.value[trace.assigned["e"]] == 9.0
+    assert graph_of(trace).value[trace.assigned["e"]] == 9.0
     assert trace.receipts(d.index) == []
     assert grad(trace, "x") == 54.0
 
@@ -135,7 +136,7 @@ def test_zero_grad_clears_the_inputs_and_not_what_is_retained():
         "inputs: {x: 3}\ncompute: |\n  h = x**2\n  h.retain_grad()\n  y = 2h\n"
         "backward: [y, zero_grad, y, h.grad.zero_()]\n"
     )
-    h, x = trace.assigned["h"], trace.graph.inputs["x"]
+    h, x = trace.assigned["h"], graph_of(trace).inputs["x"]
     assert [trace.grad(h, one.stop) for one in trace.passes] == [None, 2.0, 2.0, 4.0, 0.0]
     assert [trace.grad(x, one.stop) for one in trace.passes] == [None, 12.0, None, 12.0, 12.0]
 
@@ -158,7 +159,7 @@ def test_each_version_of_a_name_keeps_its_own_grad():
 
 def test_a_leaf_that_is_told_to_keep_its_grad_keeps_it_as_before():
     trace = shorthand("x=3, x.retain_grad(), y=x**2")
-    assert trace.graph.retained == set()
+    assert graph_of(trace).retained == set()
     assert grad(trace, "x") == 6.0
 
 
@@ -184,7 +185,7 @@ def test_a_leaf_made_on_the_way_has_a_grad_and_goes_by_its_name():
     )
     np.testing.assert_array_equal(grad(trace, "x@2"), [[0, 2], [4, 6]])
     assert grad(trace, "x") is None
-    assert trace.graph.grad_fn(trace.assigned["x"]) == ""
+    assert graph_of(trace).grad_fn(trace.assigned["x"]) == ""
 
 
 def test_a_leaf_without_a_name_goes_by_its_text():
@@ -192,7 +193,7 @@ def test_a_leaf_without_a_name_goes_by_its_text():
         "w = torch.tensor([1., 2.], requires_grad=True)\n"
         "y = (w.detach().requires_grad_() * w).sum()"
     )
-    assert list(trace.graph.inputs) == ["w", "w.detach()"]
+    assert list(graph_of(trace).inputs) == ["w", "w.detach()"]
     np.testing.assert_array_equal(grad(trace, "w.detach()"), [1, 2])
 
 
@@ -201,7 +202,7 @@ def test_leaves_made_in_a_loop_are_told_apart():
         "ws = []\nfor i in range(3):\n    ws.append((torch.ones(2) * i).requires_grad_())\n"
         "y = sum(w.sum() for w in ws) + (torch.ones(2) * 3).requires_grad_().sum()\n"
     )
-    assert list(trace.graph.inputs) == ["ws[0]", "ws[1]", "ws[2]", "torch.ones(2) * 3"]
+    assert list(graph_of(trace).inputs) == ["ws[0]", "ws[1]", "ws[2]", "torch.ones(2) * 3"]
 
 
 def test_leaves_are_numbered_among_those_of_the_same_text():
@@ -209,7 +210,7 @@ def test_leaves_are_numbered_among_those_of_the_same_text():
         "x = torch.ones(2)\na = (x + 10).requires_grad_() * 2\n"
         "y = (a + (x + 1).requires_grad_() + (x + 1).requires_grad_()).sum()\n"
     )
-    assert list(trace.graph.inputs) == ["x", "x + 10", "x + 1", "x + 1 #2"]
+    assert list(graph_of(trace).inputs) == ["x", "x + 10", "x + 1", "x + 1 #2"]
 
 
 def test_another_value_of_what_a_leaf_was_made_from_reaches_it():
@@ -284,19 +285,19 @@ def test_the_guides_program_runs_as_a_text_as_a_block_and_as_a_file(tmp_path):
     for trace in (shorthand(GUIDE), document(block), snippet(GUIDE), record(load(file))):
         assert (grad(trace, "x"), grad(trace, "z")) == (7.0, 27.0)
         assert [one.name for one in trace.passes] == ["forward", "backward y", "backward w"]
-        assert list(trace.graph.inputs) == ["x", "z"]
+        assert list(graph_of(trace).inputs) == ["x", "z"]
 
 
 def test_a_tensor_requires_grad_only_if_it_is_told_to():
     trace = snippet("c = torch.tensor(2.)\nx = torch.tensor(3., requires_grad=True)\ny = c*x\n")
-    requires = {name: trace.node(n).requires_grad for name, n in trace.graph.inputs.items()}
+    requires = {name: trace.node(n).requires_grad for name, n in graph_of(trace).inputs.items()}
     assert requires == {"c": False, "x": True}
 
 
 def test_numbers_of_a_pasted_program_are_numbers_and_no_inputs():
     text = "x = torch.tensor(2., requires_grad=True); rate = 3; y = rate*x"
     for trace in (shorthand(text), snippet(text)):
-        assert list(trace.graph.inputs) == ["x"]
+        assert list(graph_of(trace).inputs) == ["x"]
         assert grad(trace, "x") == 3.0
 
 
@@ -311,8 +312,8 @@ def test_numbers_of_a_pasted_program_are_numbers_and_no_inputs():
 )
 def test_tensors_of_the_older_functions_are_leaves(line):
     trace = snippet(line + "\no = torch.tanh(x * -3.0 + 6.8813735870195432)\no.backward()")
-    assert list(trace.graph.inputs) == ["x"]
-    rtol = {"float64": 1e-12, "float32": 1e-5}[trace.graph.dtype]
+    assert list(graph_of(trace).inputs) == ["x"]
+    rtol = {"float64": 1e-12, "float32": 1e-5}[graph_of(trace).dtype]
     np.testing.assert_allclose(grad(trace, "x"), [-1.5], rtol=rtol)
 
 
@@ -353,7 +354,7 @@ def test_inputs_of_the_file_and_tensors_of_the_program_live_side_by_side():
         "  w = torch.tensor(3., requires_grad=True)\n  y = x*w\n  y.backward()\n"
     )
     assert (grad(trace, "x"), grad(trace, "w")) == (3.0, 2.0)
-    assert type(trace.graph.value[trace.assigned["y"]]) is np.float32
+    assert type(graph_of(trace).value[trace.assigned["y"]]) is np.float32
 
 
 @pytest.mark.parametrize(
@@ -364,9 +365,9 @@ def test_the_dtype_a_tensor_asks_for_is_that_of_the_program(dtype: str, kind: st
         f"x = torch.ones(2, dtype=torch.{dtype}, requires_grad=True)\n"
         "i = torch.ones(2, dtype=torch.long)\ny = (0.1*x*i).sum()\n"
     )
-    assert trace.graph.dtype == kind
+    assert graph_of(trace).dtype == kind
     assert np.asarray(grad(trace, "x")).dtype == kind
-    assert np.asarray(trace.graph.value[trace.graph.inputs["i"]]).dtype == "int64"
+    assert np.asarray(graph_of(trace).value[graph_of(trace).inputs["i"]]).dtype == "int64"
 
 
 def test_random_tensors_are_drawn_from_one_seeded_generator_in_the_order_of_the_text():
@@ -377,9 +378,11 @@ def test_random_tensors_are_drawn_from_one_seeded_generator_in_the_order_of_the_
         "x = torch.randn(2, 3)\ny = x.sum() + torch.rand(4).sum()\nz = torch.randn(1)\n"
         "w = torch.tensor(1., requires_grad=True) \nl = w * 2\nl.backward()\n"
     )
-    np.testing.assert_array_equal(trace.graph.value[trace.graph.inputs["x"]], first.reshape(2, 3))
-    np.testing.assert_array_equal(trace.graph.value[trace.graph.inputs["z"]], third)
-    drawn = [v for v in trace.graph.value if np.shape(v) == (4,)]
+    np.testing.assert_array_equal(
+        graph_of(trace).value[graph_of(trace).inputs["x"]], first.reshape(2, 3)
+    )
+    np.testing.assert_array_equal(graph_of(trace).value[graph_of(trace).inputs["z"]], third)
+    drawn = [v for v in graph_of(trace).value if np.shape(v) == (4,)]
     np.testing.assert_array_equal(drawn, [second])
 
 
@@ -388,7 +391,7 @@ def test_a_manual_seed_starts_the_numbers_anew():
         "seed = 7\ntorch.manual_seed(seed)\nx = torch.randn(3)\ntorch.manual_seed(7)\n"
         "y = torch.randn(3, requires_grad=True)\nz = torch.randn(3)\nl = (x*y).sum()\n"
     )
-    x, y, z = (trace.graph.value[trace.graph.inputs[name]] for name in "xyz")
+    x, y, z = (graph_of(trace).value[graph_of(trace).inputs[name]] for name in "xyz")
     expected = Stream(7).normal(3, "float32")
     np.testing.assert_array_equal(x, expected)
     np.testing.assert_array_equal(y, expected)

@@ -9,6 +9,7 @@ from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.catalogue import FUNCTIONS, OPERATIONS
 from backprop_engine.operation import Kind
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.trace import Trace
 
@@ -89,8 +90,8 @@ X = np.array([[1.0, -2.0, 3.0], [4.0, 0.5, -6.0]])
 def test_a_call_as_it_is_written_finds_its_form(call, name, expected):
     text = f"x = torch.tensor({X.tolist()}, requires_grad=True)\nv = {call}\ny = v.sum()"
     trace = trace_of(text)
-    assert OPERATIONS[name] in trace.graph.operation
-    np.testing.assert_allclose(trace.graph.value[trace.assigned["v"]], expected, rtol=1e-12)
+    assert OPERATIONS[name] in graph_of(trace).operation
+    np.testing.assert_allclose(graph_of(trace).value[trace.assigned["v"]], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

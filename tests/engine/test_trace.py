@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.trace import PassKind, StepKind, Trace
 
@@ -39,7 +40,7 @@ class Replay:
     """The state before step `cursor`, found the slow way: run every step from the first."""
 
     def __init__(self, trace: Trace, cursor: int) -> None:
-        self.computed = {n for n, op in enumerate(trace.graph.operation) if op is None}
+        self.computed = {n for n, op in enumerate(graph_of(trace).operation) if op is None}
         self.gradient: dict[int, float] = {}
         self.received: dict[int, int] = {}
         self.grad: dict[int, float] = {}
@@ -51,7 +52,7 @@ class Replay:
                 self.run(trace, index)
             if cursor >= one.stop and one.kind is PassKind.BACKWARD:
                 for leaf, total in self.gradient.items():
-                    if leaf in trace.graph.inputs.values():
+                    if leaf in graph_of(trace).inputs.values():
                         self.grad[leaf] = self.grad.get(leaf, 0.0) + total
 
     def run(self, trace: Trace, index: int) -> None:
@@ -73,7 +74,7 @@ def test_the_state_at_any_step_is_that_of_a_slow_replay(trace, data):
     cursor = data.draw(st.integers(0, len(trace)))
     replay = Replay(trace, cursor)
     finished = cursor == trace.shown_pass(cursor).stop
-    for node in range(len(trace.graph)):
+    for node in range(len(graph_of(trace))):
         assert trace.is_computed(node, cursor) == (node in replay.computed)
         assert trace.gradient(node, cursor) == replay.gradient.get(node)
         assert trace.progress(node, cursor).received == replay.received.get(node, 0)
@@ -132,7 +133,7 @@ def test_consumers_of_a_node_used_twice_in_one_place_stand_there_twice():
 
 def test_an_input_outside_the_program_is_a_node_that_nothing_visits():
     trace = trace_of("inputs: {x: 3, unused: 1}\ncompute: y = x*x\n")
-    unused = trace.graph.inputs["unused"]
+    unused = graph_of(trace).inputs["unused"]
     assert trace.visits(unused) == []
     assert trace.grad(unused, len(trace)) is None
 
@@ -148,7 +149,7 @@ def test_what_goes_to_one_node_a_thousand_times_is_looked_up_once(monkeypatch):
     trace = record(parse_shorthand(Source("<-e>", f"x=2, {names}, y=h")))
     column, looks = Trace._column, []
     monkeypatch.setattr(Trace, "_column", staticmethod(lambda *a: looks.append(a) or column(*a)))
-    x = trace.graph.inputs["x"]
+    x = graph_of(trace).inputs["x"]
     for cursor in range(len(trace)):
         trace.progress(x, cursor)
     assert trace.receipts(x) == [step for step, to in enumerate(trace.receivers) if to == x]

@@ -16,6 +16,7 @@ from backprop_engine.program.scenario import Scenario
 from backprop_engine.reading.conditions import compile_condition
 from backprop_engine.reading.watches import compile_watch
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
 from backprop_engine.trace import Trace
 from backprop_tui.config.settings import parse_settings
@@ -77,7 +78,7 @@ def condition(text: str) -> str:
 def watch(text: str) -> str:
     """A watch, on values of the small run."""
     try:
-        compile_watch(text, lesson()).value(lambda _: lesson().graph.value[0])
+        compile_watch(text, lesson()).value(lambda _: graph_of(lesson()).value[0])
     except (ProblemError, OperandError) as error:
         return str(error)
     return ""

@@ -20,6 +20,7 @@ from backprop_engine.basics.values import Dtype, Value, is_float, settle, shape_
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError, Operation
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 
 NAN, INF = float("nan"), float("inf")
@@ -44,7 +45,7 @@ def applications(operation: Operation) -> list[Application]:
     """The applications of an operation in its example, one of each form."""
     if not operation.example:
         return []
-    graph = record(parse_shorthand(Source("<-e>", operation.example))).graph
+    graph = graph_of(record(parse_shorthand(Source("<-e>", operation.example))))
     found: dict[str, Application] = {}
     for node in range(len(graph)):
         if graph.operation[node] is operation:

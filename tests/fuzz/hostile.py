@@ -36,7 +36,8 @@ from backprop_engine.checking.differences import finite_differences
 from backprop_engine.graph import Graph
 from backprop_engine.operation import REQUIRED, Kind, OperandError, Operation, Parameter
 from backprop_engine.reading.explain import explain
-from backprop_engine.reading.opened import composite_text, open_composite, seeding_pass
+from backprop_engine.reading.opened import open_composite, seeding_pass
+from backprop_engine.run.opening import composite_text
 from backprop_engine.run.record import recorded
 
 SHAPES = [

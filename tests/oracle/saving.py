@@ -20,6 +20,7 @@ from backprop_engine.catalogue.saved import PATH, Row, text_of
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OPERAND_LETTERS, Operation, Sharing
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 
 MORE = (
@@ -84,7 +85,7 @@ class Application(NamedTuple):
 def applications(texts: Iterable[str]) -> Iterator[Application]:
     """Every operation that these scenarios apply to something that requires grad."""
     for text in texts:
-        graph = record(parse_shorthand(Source("<-e>", text))).graph
+        graph = graph_of(record(parse_shorthand(Source("<-e>", text))))
         for node, one in enumerated(graph):
             if graph.requires_grad[node] and not graph.hands_through(node):
                 yield one

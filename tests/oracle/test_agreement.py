@@ -13,6 +13,7 @@ from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.operation import Operation
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.report import Ready
@@ -90,7 +91,7 @@ def test_drift_along_a_long_chain_is_not_held_against_anyone(oracle):
     lines = chaotic * 40
     agreed = judged(oracle, document(f"inputs: {{x: 0.3}}\ncompute: |\n  h = 1x\n{lines}\n"))
     assert faultless(agreed)
-    worst = max(agreed.value(node).ulp for node in range(len(agreed.trace.graph)))
+    worst = max(agreed.value(node).ulp for node in range(len(graph_of(agreed.trace))))
     assert worst > 4, "the chain was chosen to drift"
 
 
@@ -104,8 +105,8 @@ def test_a_wrong_rule_is_found_at_its_own_step_and_spoils_what_follows(oracle, m
     trace = shorthand("x=2, a=x*3, b=sin(a), y=exp(b)")
     agreed = judged(oracle, trace)
     assert [trace.label(trace.step(step).node) for step in agreed.faulty_steps] == ["a"]
-    assert not agreed.grad(trace.graph.inputs["x"], len(trace)).agrees
-    assert all(agreed.value(node).agrees for node in range(len(trace.graph)))
+    assert not agreed.grad(graph_of(trace).inputs["x"], len(trace)).agrees
+    assert all(agreed.value(node).agrees for node in range(len(graph_of(trace))))
 
 
 def test_a_fault_is_told_once_though_everything_below_it_is_off(oracle, monkeypatch):
@@ -117,7 +118,7 @@ def test_a_fault_is_told_once_though_everything_below_it_is_off(oracle, monkeypa
     backward = trace.passes[1]
     marks = [agreed.contribution(step).agrees for step in range(backward.start, backward.stop)]
     assert marks == [True, False, False, False]
-    assert not agreed.gradient(trace.graph.inputs["x"], len(trace)).agrees
+    assert not agreed.gradient(graph_of(trace).inputs["x"], len(trace)).agrees
 
 
 def test_the_textbook_rule_for_tanh_is_caught_where_it_loses_digits(oracle, monkeypatch):
@@ -142,18 +143,18 @@ def test_a_sum_that_forgets_is_caught_though_every_contribution_is_right(oracle)
     trace = shorthand("x=3, y=x*x")
     totals = list(trace.totals)
     totals[-1] = trace.contributions[-1]  # `x.grad = ...` where `x.grad += ...` is needed
-    last = dataclasses.replace(trace.passes[1], grads={trace.graph.inputs["x"]: totals[-1]})
+    last = dataclasses.replace(trace.passes[1], grads={graph_of(trace).inputs["x"]: totals[-1]})
     forgetful = dataclasses.replace(trace, totals=totals, passes=(trace.passes[0], last))
     agreed = judged(oracle, forgetful)
     assert agreed.contribution(len(trace) - 1).agrees
     assert not agreed.total(len(trace) - 1).agrees
-    assert not agreed.grad(trace.graph.inputs["x"], len(trace)).agrees
+    assert not agreed.grad(graph_of(trace).inputs["x"], len(trace)).agrees
 
 
 def test_a_recorded_contribution_that_is_not_what_the_rule_says_is_caught(oracle):
     trace = shorthand("x=3, y=sin(x)")
     sent = trace.contributions[-1] * (1 + 1e-12)
-    grads = {trace.graph.inputs["x"]: sent}
+    grads = {graph_of(trace).inputs["x"]: sent}
     tampered = dataclasses.replace(
         trace,
         contributions=[*trace.contributions[:-1], sent],
@@ -162,7 +163,7 @@ def test_a_recorded_contribution_that_is_not_what_the_rule_says_is_caught(oracle
     )
     agreed = judged(oracle, tampered)
     assert agreed.faulty_steps == (len(trace) - 1,)
-    assert not agreed.grad(trace.graph.inputs["x"], len(trace)).agrees
+    assert not agreed.grad(graph_of(trace).inputs["x"], len(trace)).agrees
 
 
 def test_a_contribution_that_torch_has_and_the_trace_lacks_is_surplus(oracle):
@@ -179,14 +180,14 @@ def test_a_contribution_that_torch_has_and_the_trace_lacks_is_surplus(oracle):
     )
     agreed = judged(oracle, short)
     assert [(one.node, one.operand) for one in agreed.report.surplus] == [
-        (trace.assigned["y"], trace.graph.inputs["z"])
+        (trace.assigned["y"], graph_of(trace).inputs["z"])
     ]
 
 
 @pytest.mark.parametrize(("text", "agrees"), [("y=(x*0).sum()", True), ("y=(x*2).sum()", False)])
 def test_a_gradient_that_torch_leaves_out_is_zero(oracle, text, agrees):
     trace = shorthand(f"x=[1,2], {text}")
-    x = trace.graph.inputs["x"]
+    x = graph_of(trace).inputs["x"]
     whole = judged(oracle, trace).report
     last = len(trace) - 1
     without = dataclasses.replace(
@@ -215,7 +216,7 @@ def test_a_joint_is_compared_as_the_sum_it_is(oracle):
 def test_gradients_are_answered_as_of_the_cursor(oracle):
     trace = shorthand("x=2, y=x**2+3x+1")
     agreed = judged(oracle, trace)
-    x = trace.graph.inputs["x"]
+    x = graph_of(trace).inputs["x"]
     assert [agreed.torch_gradient(x, cursor) for cursor in (4, 8, 9, 10)] == [None, None, 3, 7]
     assert agreed.gradient(x, 8) is None
     assert agreed.gradient(x, 9).agrees
@@ -225,7 +226,7 @@ def test_gradients_are_answered_as_of_the_cursor(oracle):
 def test_grad_follows_the_passes(oracle):
     trace = document("inputs: {x: 3}\ncompute: y = x**2\nbackward: [y, zero_grad, y]\n")
     agreed = judged(oracle, trace)
-    x = trace.graph.inputs["x"]
+    x = graph_of(trace).inputs["x"]
     for cursor in range(len(trace) + 1):
         assert agreed.torch_grad(x, cursor) == trace.grad(x, cursor)
     assert agreed.grad_after(2, x) is None

@@ -8,6 +8,7 @@ import torch
 from tests.oracle.test_pasting import array, run_by_python, run_here
 
 from backprop_engine.basics.source import ScenarioError
+from backprop_engine.run.tape import graph_of
 
 SAME = {
     "an overflow in a branch that is not taken": """
@@ -69,10 +70,10 @@ b = (a * 0.1 / torch.tensor(3)).sum()
 def test_a_program_has_the_dtypes_of_torch_and_their_overflows(program: str):
     program = f"{program}b.backward()\n"
     theirs, trace = run_by_python(program), run_here(program)
-    leaf = trace.graph.inputs["a"]
-    np.testing.assert_array_equal(trace.graph.value[leaf], array(theirs["a"]), strict=True)
+    leaf = graph_of(trace).inputs["a"]
+    np.testing.assert_array_equal(graph_of(trace).value[leaf], array(theirs["a"]), strict=True)
     for ours, expected in (
-        (trace.graph.value[trace.assigned["b"]], theirs["b"]),
+        (graph_of(trace).value[trace.assigned["b"]], theirs["b"]),
         (trace.grad(leaf, len(trace)), theirs["a"].grad),
     ):
         assert np.asarray(ours).dtype == array(expected).dtype

@@ -12,10 +12,12 @@ from tests.oracle.in_place_programs import HEAD, LEAVES, Program, program
 from tests.oracle.saving import EXAMPLES, MORE, enumerated, table
 
 from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.basics.values import in_full
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.catalogue.saved import PATH, text_of
 from backprop_engine.run.record import record
 from backprop_engine.run.sharing import Sharers
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand, parse_snippet
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.report import Ready
@@ -48,18 +50,18 @@ def assert_as_torch(done: Program, trace: Trace) -> None:
         theirs = done.names.get(name)
         if isinstance(theirs, torch.Tensor):
             np.testing.assert_allclose(
-                trace.graph.value[node],
+                graph_of(trace).value[node],
                 theirs.detach().numpy(),
                 rtol=1e-9,
                 atol=1e-12,
                 err_msg=done.text,
             )
     for name in LEAVES:
-        ours, theirs = trace.grad(trace.graph.inputs[name], len(trace)), done.names[name].grad
+        ours, theirs = trace.grad(graph_of(trace).inputs[name], len(trace)), done.names[name].grad
         assert (ours is None) == (theirs is None), done.text
         if ours is not None:
             np.testing.assert_allclose(
-                ours, theirs.numpy(), rtol=1e-9, atol=1e-12, err_msg=done.text
+                in_full(ours), theirs.numpy(), rtol=1e-9, atol=1e-12, err_msg=done.text
             )
 
 
@@ -195,7 +197,7 @@ def test_the_table_of_saved_values_is_what_torch_saves():
 
 def test_an_operation_shares_memory_where_torchs_does():
     for text in [*EXAMPLES, *MORE]:
-        graph = record(parse_shorthand(Source("<-e>", text))).graph
+        graph = graph_of(record(parse_shorthand(Source("<-e>", text))))
         sharers = Sharers(graph)
         for node, one in enumerated(graph):
             if graph.is_number[node]:

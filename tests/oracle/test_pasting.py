@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from backprop_engine.basics.source import ScenarioError, Source
-from backprop_engine.basics.values import Dtype
+from backprop_engine.basics.values import Dtype, in_full
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.report import Ready
@@ -435,11 +436,13 @@ def array(value: Any) -> np.ndarray:
 def test_a_pasted_program_leaves_the_values_that_python_and_torch_leave(program: str, dtype: Dtype):
     text, rtol = PROGRAMS[program], RTOL[dtype]
     theirs, trace = run_by_python(text, dtype), run_here(text, dtype)
-    names = {**trace.graph.inputs, **{n: i for n, i in trace.assigned.items() if "@" not in n}}
+    names = {**graph_of(trace).inputs, **{n: i for n, i in trace.assigned.items() if "@" not in n}}
     assert names
     for name, node in names.items():
         ours = trace.node(node)
-        np.testing.assert_allclose(ours.value, array(theirs[name]), rtol=rtol, err_msg=name)
+        np.testing.assert_allclose(
+            in_full(ours.value), array(theirs[name]), rtol=rtol, err_msg=name
+        )
         if not isinstance(theirs[name], torch.Tensor):  # a number of Python's
             continue
         assert np.asarray(ours.value).dtype == array(theirs[name]).dtype, name
@@ -455,10 +458,10 @@ def test_a_pasted_program_leaves_the_gradients_that_python_and_torch_leave(
     text, rtol = PROGRAMS[program], RTOL[dtype]
     theirs, trace = run_by_python(text, dtype), run_here(text, dtype)
     kept = {
-        **trace.graph.inputs,
-        **{trace.graph.names[node]: node for node in trace.graph.retained},
+        **graph_of(trace).inputs,
+        **{graph_of(trace).names[node]: node for node in graph_of(trace).retained},
     }
-    assert any(trace.graph.requires_grad[node] for node in kept.values())
+    assert any(graph_of(trace).requires_grad[node] for node in kept.values())
     for name, node in kept.items():
         ours, grad = trace.grad(node, len(trace)), theirs[name].grad
         assert (ours is None) == (grad is None), name
@@ -478,13 +481,13 @@ def test_the_torch_process_runs_a_pasted_program_step_for_step_as_we_do(
     assert not agreed.faulty_steps
     assert not answer.report.surplus
     last = trace.passes[-1].index
-    kept = [n for n in trace.graph.inputs.values() if trace.graph.requires_grad[n]]
-    for node in [*kept, *trace.graph.retained]:
+    kept = [n for n in graph_of(trace).inputs.values() if graph_of(trace).requires_grad[n]]
+    for node in [*kept, *graph_of(trace).retained]:
         compared = agreed.grad_after(last, node)
         assert compared is None or compared.agrees
         assert node in answer.report.grads[last]
     assert list(answer.report.grad_fns.values()) == [
-        trace.graph.grad_fn(node) for node in range(len(trace.graph))
+        graph_of(trace).grad_fn(node) for node in range(len(graph_of(trace)))
     ]
 
 
@@ -577,5 +580,5 @@ def test_the_grad_of_a_non_leaf_is_explained_in_the_words_of_torchs_warning():
 def test_a_program_on_the_command_line_is_the_same_program():
     program = PROGRAMS["the guide's two examples"]
     trace = record(parse_shorthand(Source("<-e>", program)))
-    grads = {name: trace.grad(node, len(trace)) for name, node in trace.graph.inputs.items()}
+    grads = {name: trace.grad(node, len(trace)) for name, node in graph_of(trace).inputs.items()}
     assert grads == {"x": 7.0, "z": 27.0}

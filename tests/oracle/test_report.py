@@ -13,6 +13,7 @@ import pytest
 from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.client import Oracle
@@ -38,7 +39,7 @@ def report_of(oracle: Oracle, trace: Trace) -> TorchReport:
 def test_the_lecture_example_comes_back_step_by_step(oracle):
     trace = shorthand("x=2, y=x**2+3x+1")
     report = report_of(oracle, trace)
-    x = trace.graph.inputs["x"]
+    x = graph_of(trace).inputs["x"]
     backward = trace.passes[1]
     sent = [report.contributions[step] for step in range(backward.start, backward.stop)]
     assert sent == [1, 1, 1, 1, 3, 4]
@@ -46,7 +47,9 @@ def test_the_lecture_example_comes_back_step_by_step(oracle):
     assert report.gradients[1, x] == 7
     assert report.grads[1][x] == 7
     assert report.values[trace.assigned["y"]] == 11
-    assert [report.grad_fns[node] for node in range(len(trace.graph)) if report.grad_fns[node]] == [
+    assert [
+        report.grad_fns[node] for node in range(len(graph_of(trace))) if report.grad_fns[node]
+    ] == [
         "PowBackward0",
         "MulBackward0",
         "AddBackward0",
@@ -87,7 +90,7 @@ def test_passes_accumulate_and_are_cleared_as_in_torch(oracle):
     text = "inputs: {x: 3, b: 1}\ncompute: y = x**2 + b\nbackward: [y, y, zero_grad, y]\n"
     trace = document(text)
     report = report_of(oracle, trace)
-    x = trace.graph.inputs["x"]
+    x = graph_of(trace).inputs["x"]
     assert [report.grads[index][x] for index in (1, 2, 3, 4)] == [6, 12, None, 6]
     for one in trace.passes[1:]:
         assert report.grads[one.index] == dict(one.grads)
@@ -105,7 +108,7 @@ def test_an_explicit_seed_weights_the_output(oracle):
     text = "inputs: {x: [1, 2, 3]}\ncompute: y = x * x\nbackward: {of: y, gradient: [1, 10, 100]}\n"
     trace = document(text)
     report = report_of(oracle, trace)
-    np.testing.assert_array_equal(report.grads[1][trace.graph.inputs["x"]], [2, 40, 600])
+    np.testing.assert_array_equal(report.grads[1][graph_of(trace).inputs["x"]], [2, 40, 600])
     np.testing.assert_array_equal(report.contributions[1], [1, 10, 100])
 
 
@@ -130,15 +133,15 @@ def test_float32_keeps_its_dtype_and_its_bits(oracle):
     report = report_of(oracle, trace)
     y = report.values[trace.assigned["y"]]
     assert type(y) is np.float32
-    assert y == trace.graph.value[trace.assigned["y"]]
-    assert report.values[trace.graph.inputs["w"]].dtype == np.float32
-    assert type(report.grads[1][trace.graph.inputs["x"]]) is np.float32
+    assert y == graph_of(trace).value[trace.assigned["y"]]
+    assert report.values[graph_of(trace).inputs["w"]].dtype == np.float32
+    assert type(report.grads[1][graph_of(trace).inputs["x"]]) is np.float32
 
 
 def test_arithmetic_on_literals_alone_stays_a_number(oracle):
     trace = shorthand("x=2, y=(1/3)*x + 2**3")
     report = report_of(oracle, trace)
-    third = next(n for n in range(len(trace.graph)) if trace.graph.value[n] == 1 / 3)
+    third = next(n for n in range(len(graph_of(trace))) if graph_of(trace).value[n] == 1 / 3)
     assert report.values[third] == 1 / 3
     assert report.grad_fns[third] == ""
 
@@ -151,7 +154,7 @@ def test_indices_and_attributes_reach_torch(oracle):
     )
     trace = document(text)
     report = report_of(oracle, trace)
-    x = trace.graph.inputs["x"]
+    x = graph_of(trace).inputs["x"]
     np.testing.assert_array_equal(report.grads[1][x], trace.passes[1].grads[x])
 
 
@@ -163,7 +166,7 @@ def test_a_value_torch_hands_through_still_has_an_edge_of_its_own(monkeypatch):
     report = decode_report(trace, json.loads(json.dumps(child.answer(request))))
     assert not report.surplus
     np.testing.assert_array_equal(report.contributions[len(trace) - 1], [2, 4])
-    np.testing.assert_array_equal(report.grads[1][trace.graph.inputs["x"]], [2, 4])
+    np.testing.assert_array_equal(report.grads[1][graph_of(trace).inputs["x"]], [2, 4])
 
 
 def test_a_chain_of_a_hundred_thousand_nodes_is_answered(oracle):
@@ -178,7 +181,7 @@ def test_a_chain_of_a_hundred_thousand_nodes_is_answered(oracle):
     trace = record(dataclasses.replace(scenario, statements=(deep,)))
     report = report_of(oracle, trace)
     assert len(report.values) == 100_002
-    assert report.grads[1][trace.graph.inputs["x"]] == -1
+    assert report.grads[1][graph_of(trace).inputs["x"]] == -1
     assert report_of(oracle, shorthand("x=2, y=-x")).version, "it is still there"
 
 

@@ -16,6 +16,7 @@ from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.checking.functional import functional_of
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_tui.oracles.report import Failed, Ready
 from backprop_tui.oracles.sympy import child, formula
@@ -240,7 +241,7 @@ def test_float32_is_judged_at_the_value_it_has():
     found = judged(trace)["x"]
     exact = float(np.float32(0.1))
     assert found.gradient == pytest.approx(2 * exact * exact, rel=1e-15)
-    assert found.agrees(trace.passes[-1].grads[trace.graph.inputs["x"]])
+    assert found.agrees(trace.passes[-1].grads[graph_of(trace).inputs["x"]])
 
 
 def test_a_wrong_gradient_is_off_in_the_tenth_digit():
@@ -254,7 +255,7 @@ def test_a_wrong_gradient_is_off_in_the_tenth_digit():
 def test_the_gradient_of_one_pass_is_its_seed_times_the_slope():
     trace = document(PASSES.format("[y, {of: y, gradient: 2}]"))
     report = report_on(trace)
-    x = trace.graph.inputs["x"]
+    x = graph_of(trace).inputs["x"]
     slopes = [gradient_of(trace, report, x, (term,)).gradient for term in functional_of(trace, x)]
     assert slopes == [6.0, 12.0]
 
@@ -278,7 +279,7 @@ expressions = st.recursive(
 def test_engine_and_mathematics_agree_on_random_programs(expression, x, z):
     trace = shorthand(f"x={x!r}, z={z!r}, y=x*z+{expression}")
     found = judged(trace)
-    for name, node in trace.graph.inputs.items():
+    for name, node in graph_of(trace).inputs.items():
         ours = trace.passes[-1].grads[node]
         assert found[name].agrees(ours), (expression, name, ours, found[name])
 
@@ -334,7 +335,7 @@ def test_a_value_that_doubles_with_every_line_is_refused_too():
 def test_an_operation_without_a_formula_is_named():
     trace = shorthand("x=2, y=exp(x)")
     node = trace.assigned["y"]
-    trace.graph.operation[node] = replace(OPERATIONS["exp"], symbolic=None)
+    graph_of(trace).operation[node] = replace(OPERATIONS["exp"], symbolic=None)
     assert "`exp` has no formula" in not_applicable(trace).reason
 
 

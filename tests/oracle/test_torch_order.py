@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document
 from backprop_engine.trace import StepKind
 
@@ -91,14 +92,14 @@ def test_order_and_contributions_are_torchs_own(program):
     theirs, their_grads = as_torch_sees_it(inputs, statements)
 
     ours = [
-        (trace.graph.grad_fn(trace.step(step).node), trace.contribution(step))
+        (graph_of(trace).grad_fn(trace.step(step).node), trace.contribution(step))
         for step in range(trace.passes[1].start, trace.passes[1].stop)
         if trace.step(step).kind is StepKind.CONTRIBUTION
     ]
     assert [name for name, _ in ours] == [name for name, _ in theirs]
     for (name, our_value), (_, their_value) in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(our_value, their_value, rtol=1e-9, atol=1e-12, err_msg=name)
-    for name, node in trace.graph.inputs.items():
+    for name, node in graph_of(trace).inputs.items():
         grad = trace.passes[1].grads[node]
         if grad is None:
             assert their_grads[name] is None

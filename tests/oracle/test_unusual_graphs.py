@@ -10,6 +10,7 @@ import torch
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_snippet
 from backprop_tui.oracles.report import Ready
 from backprop_tui.oracles.torch.agreement import agreement
@@ -59,7 +60,7 @@ y.backward()
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=list(PROGRAMS))
 def test_the_torch_process_runs_it_and_its_gradients_are_those_of_python(oracle, program):
     trace = record(parse_snippet(Source("program.py", program)))
-    torch.set_default_dtype(getattr(torch, trace.graph.dtype))
+    torch.set_default_dtype(getattr(torch, graph_of(trace).dtype))
     names: dict[str, Any] = {"torch": torch}
     exec(program, names)
     answer = oracle.ask(trace)
@@ -68,7 +69,7 @@ def test_the_torch_process_runs_it_and_its_gradients_are_those_of_python(oracle,
     assert not agreed.faulty_nodes
     assert not agreed.faulty_steps
     assert not answer.report.surplus
-    for name, node in trace.graph.inputs.items():
+    for name, node in graph_of(trace).inputs.items():
         theirs = names[name].grad.clone().tolist()
         np.testing.assert_allclose(trace.grad(node, len(trace)), theirs, rtol=1e-6)
         np.testing.assert_allclose(answer.report.grads[1][node], theirs, rtol=1e-6)

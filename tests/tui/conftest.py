@@ -32,6 +32,8 @@ from tests.tui.stillness import PATIENCE, KnownThread, StillLoop, nobody_waits, 
 from textual._context import active_app
 from textual.pilot import Pilot
 
+from backprop_engine.basics.values import in_full, kept
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Trace
 from backprop_tui.app.app import DebuggerApp
 from backprop_tui.app.oracle_desk import AsksSympy, AsksTorch
@@ -55,13 +57,13 @@ Opener = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
 def report_like(trace: Trace) -> TorchReport:
     """What torch would report if it computed just as we do."""
-    sent = {step: one for step, one in enumerate(trace.contributions) if one is not None}
-    totals = {step: one for step, one in enumerate(trace.totals) if one is not None}
+    sent = {step: in_full(one) for step, one in enumerate(trace.contributions) if one is not None}
+    totals = {step: in_full(one) for step, one in enumerate(trace.totals) if one is not None}
     backward = [one for one in trace.passes if one.output is not None]
     return TorchReport(
         version="2.13.0+cpu",
-        values=dict(enumerate(trace.graph.value)),
-        grad_fns={node: trace.graph.grad_fn(node) for node in range(len(trace.graph))},
+        values=dict(enumerate(graph_of(trace).value)),
+        grad_fns={node: graph_of(trace).grad_fn(node) for node in range(len(graph_of(trace)))},
         contributions=sent,
         joints={},
         totals=totals,
@@ -70,7 +72,11 @@ def report_like(trace: Trace) -> TorchReport:
             for one in backward
             for step in range(one.start, one.stop)
         },
-        grads={one.index: one.grads for one in trace.passes if one.grads is not None},
+        grads={
+            one.index: {node: kept(grad) for node, grad in one.grads.items()}
+            for one in trace.passes
+            if one.grads is not None
+        },
     )
 
 
@@ -134,20 +140,20 @@ class Formulas:
 
     def _report(self, trace: Trace) -> SymbolicReport:
         (output,) = {one.output for one in trace.passes if one.output is not None}
-        names = [name for name, node in trace.graph.inputs.items()]
+        names = [name for name, node in graph_of(trace).inputs.items()]
         partials = {
-            trace.graph.inputs["x"]: Partial(Mathematics("2x + 3", ""), 7.0, 7.0),
+            graph_of(trace).inputs["x"]: Partial(Mathematics("2x + 3", ""), 7.0, 7.0),
         }
         if "z" in names:
             partials = {
-                trace.graph.inputs["x"]: Partial(Mathematics("z²/(x + z)²", ""), 0.36, 0.36),
-                trace.graph.inputs["z"]: Partial(Mathematics("x²/(x + z)²", ""), 0.16, 0.16),
+                graph_of(trace).inputs["x"]: Partial(Mathematics("z²/(x + z)²", ""), 0.36, 0.36),
+                graph_of(trace).inputs["z"]: Partial(Mathematics("x²/(x + z)²", ""), 0.16, 0.16),
             }
         text = "x·z/(x + z)" if "z" in names else "x² + 3x + 1"
         function = Function(
-            arguments=tuple(trace.graph.inputs.values()),
+            arguments=tuple(graph_of(trace).inputs.values()),
             expression=Mathematics(text, ""),
-            value=float(trace.graph.value[output]),
+            value=float(graph_of(trace).value[output]),
             partials=partials,
         )
         return SymbolicReport(self.version, {output: function})

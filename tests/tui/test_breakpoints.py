@@ -12,6 +12,7 @@ from backprop_engine.basics.source import ProblemError, Source
 from backprop_engine.operation import OperandError
 from backprop_engine.reading.conditions import compile_condition, holds
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.trace import StepKind
 from backprop_tui.session import session as do
@@ -99,7 +100,7 @@ def _is_hit(trace, stop, step):
             return False
     elif kind is PlaceKind.OPERATION:
         at_work = step.kind in (StepKind.FORWARD, StepKind.CONTRIBUTION)
-        if not at_work or trace.graph.operation[step.node].name != name:
+        if not at_work or graph_of(trace).operation[step.node].name != name:
             return False
     elif kind is PlaceKind.PASSES:
         in_pass = trace.passes[step.pass_index]

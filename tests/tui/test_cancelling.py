@@ -9,6 +9,7 @@ from time import sleep
 from tests.tui.stillness import nobody_waits, until
 
 from backprop_engine.budget import StoppedError
+from backprop_engine.run.tape import graph_of
 from backprop_tui.session.whatif import editing
 from backprop_tui.session.whatif.parsing import Edit
 
@@ -30,7 +31,7 @@ async def test_a_run_that_is_cancelled_ends_in_its_thread_too(opened):
             session, whatif=replace(session.whatif, rerun=rerun, seconds=9.0)
         )
         pilot.app.session = editing.edit(
-            pilot.app.session, Edit(session.trace.graph.inputs["x"], 3.0, None)
+            pilot.app.session, Edit(graph_of(session.trace).inputs["x"], 3.0, None)
         )
         await until(pilot, begun.is_set)
         assert not ended.is_set()

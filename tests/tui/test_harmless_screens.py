@@ -14,6 +14,7 @@ import pytest
 from textual.widgets import Input
 
 from backprop_engine.reading.explain import Explanation
+from backprop_engine.run.tape import graph_of
 from backprop_tui.config.settings import parse_settings
 from backprop_tui.oracles.report import Failed, Ready
 from backprop_tui.oracles.sympy.report import (
@@ -129,14 +130,15 @@ class Saying:
 def evil_formulas(trace):
     said = Mathematics(EVIL, EVIL)
     partials = {
-        node: Partial(said, 1.0, 1.0, "" if node else EVIL) for node in trace.graph.inputs.values()
+        node: Partial(said, 1.0, 1.0, "" if node else EVIL)
+        for node in graph_of(trace).inputs.values()
     }
     outputs = {one.output for one in trace.passes if one.output is not None}
     return Ready(
         SymbolicReport(
             EVIL,
             {
-                node: Function(tuple(trace.graph.inputs.values()), said, 1.0, partials)
+                node: Function(tuple(graph_of(trace).inputs.values()), said, 1.0, partials)
                 for node in outputs
             },
         )

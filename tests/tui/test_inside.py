@@ -9,6 +9,7 @@ import pytest
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.session import session as do
 from backprop_tui.session.session import open_session
@@ -32,7 +33,7 @@ SESSION = opened("x=2, p=sigmoid(x), y=3p")
 
 def at(session, name, cursor):
     trace = session.trace
-    node = next(node for node in range(len(trace.graph)) if trace.label(node) == name)
+    node = next(node for node in range(len(graph_of(trace))) if trace.label(node) == name)
     return replace(do.select(session, int(session.outline.full_rows[node])), cursor=cursor)
 
 
@@ -91,7 +92,7 @@ def test_outside_there_is_no_way_out():
 
 def test_composites_open_inside_of_composites():
     session = opened("x=2, p=sigmoid(x), y=3p")
-    operations, node = session.trace.graph.operation, session.trace.assigned["p"]
+    operations, node = graph_of(session.trace).operation, session.trace.assigned["p"]
     operations[node] = replace(operations[node], composite="q = sigmoid(a); 2q - q")
     inner = step_into(at(session, "p", 4))
     innermost = step_into(at(inner, "q", len(inner.trace)))
@@ -106,12 +107,12 @@ def test_only_what_is_large_takes_long():
     assert what_takes_long(at(SESSION, "p", 0)) == ""
     assert what_takes_long(at(SESSION, "x", 0)) == ""
     large = opened("x=1, p=sigmoid(x*0.5), y=sum(p)")
-    graph = large.trace.graph
+    graph = graph_of(large.trace)
     graph.value[large.trace.assigned["p"]] = np.zeros(1_000_000)
     assert what_takes_long(at(large, "p", 0)) == "opening p = σ(%1)"
     inside = step_into(at(SESSION, "p", 0))
     assert what_takes_long_to_close(inside) == what_takes_long_to_close(SESSION) == ""
-    graph = inside.opened.outer.graph
+    graph = graph_of(inside.opened.outer)
     values, graph.value = graph.value, [np.zeros(1_000_000)] * len(graph)
     assert what_takes_long_to_close(inside).startswith("comparing the inside and the outside of p")
     graph.value = values

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as arrays
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.inspecting import statistics as counting
 from backprop_tui.inspecting.grid import grid_of, largest, next_broken
@@ -223,7 +224,7 @@ def test_gradient_and_contribution_are_those_of_the_cursor():
 def test_a_difference_is_ours_minus_torchs_cell_by_cell(agreeing):
     def report(trace):
         made = agreeing.ask(trace).report
-        values = {**made.values, trace.named("W"): trace.graph.value[trace.named("W")] + 0.5}
+        values = {**made.values, trace.named("W"): graph_of(trace).value[trace.named("W")] + 0.5}
         return replace(made, values=values)
 
     view = view_of(ARRAY, 99, report=report)

@@ -39,7 +39,7 @@ async def test_enter_on_an_array_opens_its_table(opened, text_of):
     async with opened(LESSON) as pilot:
         await inspect(pilot, "W")
         shown = text_of(pilot)
-        value = pilot.app.session.trace.graph.value[pilot.app.session.node]
+        value = pilot.app.session.trace.nodes.value[pilot.app.session.node]
         assert "W  14×12  float64" in shown
         assert f"W[0, 0] = {float(value[0, 0])!r}" in shown
         assert "nan 0  inf 0" in shown
@@ -106,7 +106,7 @@ async def test_slices_of_an_array_with_three_axes(opened, text_of):
 
         await pilot.press("x")
         await pilot.pause()
-        value = pilot.app.session.trace.graph.value[pilot.app.session.node]
+        value = pilot.app.session.trace.nodes.value[pilot.app.session.node]
         place = np.unravel_index(np.abs(value).argmax(), value.shape)
         assert f"Z[{', '.join(map(str, map(int, place)))}] = " in text_of(pilot)
 
@@ -147,7 +147,7 @@ async def test_copying_one_element_and_all(opened, text_of):
         await pilot.press("t", "y")
         assert "copied v[2] (torch): " in text_of(pilot)
         await pilot.press("t", "t", "Y")
-        value = pilot.app.session.trace.graph.value[pilot.app.session.node]
+        value = pilot.app.session.trace.nodes.value[pilot.app.session.node]
         assert pilot.app.clipboard == str(value.tolist())
 
 
@@ -213,7 +213,7 @@ async def test_the_palette_has_the_inspectors_keys(opened):
 async def test_no_figure_is_cut_at_the_edge_of_the_screen(opened, text_of):
     async with opened(LESSON, (66, 20)) as pilot:
         await inspect(pilot, "W")
-        value = pilot.app.session.trace.graph.value[pilot.app.session.node]
+        value = pilot.app.session.trace.nodes.value[pilot.app.session.node]
         row = next(line for line in text_of(pilot).splitlines() if line[:4].strip() == "1")
         cells = row.split()[1:]
         assert len(cells) == 5

@@ -11,6 +11,7 @@ import pytest
 from tests.tui.stillness import until
 from textual.app import SuspendNotSupported
 
+from backprop_engine.run.tape import graph_of
 from backprop_tui.app import file_looks as watching
 from backprop_tui.app.app import DebuggerApp
 from backprop_tui.config.settings import parse_settings
@@ -53,7 +54,7 @@ def look_round(pilot):
 
 def value(pilot, name):
     trace = pilot.app.session.trace
-    return trace.graph.value[trace.named(name)]
+    return graph_of(trace).value[trace.named(name)]
 
 
 def select_x(pilot):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.session import session as do
 from backprop_tui.session.moving import marks, playing
@@ -142,7 +143,9 @@ def test_a_condition_over_all_nodes_at_once_holds_where_it_holds_for_each(sessio
     cursor = data.draw(st.integers(0, len(session.trace)))
     formula, trace = compile_query(text), session.trace
     at_once = matching._holding(trace, cursor, formula)
-    one_by_one = [matching._holds(trace, cursor, formula, node) for node in range(len(trace.graph))]
+    one_by_one = [
+        matching._holds(trace, cursor, formula, node) for node in range(len(graph_of(trace)))
+    ]
     assert at_once is not None
     assert at_once.tolist() == one_by_one
 

@@ -7,6 +7,7 @@ import pytest
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.session.folding import visible_rows
 from backprop_tui.session.outline import NO_ROW, draw_outline
@@ -55,8 +56,10 @@ def test_outputs_of_backward_passes_come_first_then_what_feeds_nothing():
 def test_every_node_is_drawn_in_full_exactly_once():
     trace, outline = drawn("a=2, b=3, c=a+b, d=a*b, y=(c+d)+c*d")
     full = outline.nodes[~outline.is_reference]
-    assert sorted(full) == list(range(len(trace.graph)))
-    assert all(outline.nodes[outline.full_rows[node]] == node for node in range(len(trace.graph)))
+    assert sorted(full) == list(range(len(graph_of(trace))))
+    assert all(
+        outline.nodes[outline.full_rows[node]] == node for node in range(len(graph_of(trace)))
+    )
 
 
 def test_sizes_and_parents_agree():

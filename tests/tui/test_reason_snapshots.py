@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backprop_engine.basics.source import Source
+from backprop_engine.run.tape import graph_of
 from backprop_tui.session.session import select
 from backprop_tui.view.glyphs import ASCII
 
@@ -22,7 +23,7 @@ async def ask(pilot, label, *keys):
     """Run to the end, select the node called `label`, and press `keys`."""
     await pilot.press("f", "f")
     session = pilot.app.session
-    node = next(n for n in range(len(session.trace.graph)) if session.trace.label(n) == label)
+    node = next(n for n in range(len(graph_of(session.trace))) if session.trace.label(n) == label)
     pilot.app.session = select(session, int(session.outline.full_rows[node]))
     for key in keys:
         await pilot.press(key)

@@ -14,6 +14,7 @@ from backprop_engine.basics.source import Source
 from backprop_engine.reading.autopsy.report import autopsy
 from backprop_engine.reading.paths.origin import find_origin
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.app import app as application
 from backprop_tui.commands.table import BY_NAME
@@ -41,7 +42,7 @@ async def choose(pilot, label):
     """Select the node called `label`."""
     session = pilot.app.session
     trace = session.trace
-    node = next(node for node in range(len(trace.graph)) if trace.label(node) == label)
+    node = next(node for node in range(len(graph_of(trace))) if trace.label(node) == label)
     pilot.app.session = select(session, int(session.outline.full_rows[node]))
     await pilot.pause()
 

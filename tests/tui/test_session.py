@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.trace import PassKind
 from backprop_tui.commands.table import COMMANDS
@@ -46,7 +47,7 @@ def test_no_sequence_of_commands_leaves_the_timeline_or_the_tree(commands, sessi
         session = command.apply(session)
         assert 0 <= session.cursor <= len(session.trace)
         assert 0 <= session.row < len(session.outline)
-        assert 0 <= session.node < len(session.trace.graph)
+        assert 0 <= session.node < len(graph_of(session.trace))
 
 
 @given(anywhere())
@@ -117,7 +118,7 @@ def test_the_end_of_a_pass_is_never_a_dead_end():
 
 
 def test_to_the_node_visits_each_step_the_node_takes_part_in():
-    x = BASIC.trace.graph.inputs["x"]
+    x = graph_of(BASIC.trace).inputs["x"]
     session = do.select(BASIC, int(BASIC.outline.full_rows[x]))
     visited = []
     for _ in range(2):

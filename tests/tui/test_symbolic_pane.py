@@ -9,6 +9,7 @@ from textual.content import Content
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document
 from backprop_tui.oracles.report import Failed, Ready, Starting
 from backprop_tui.oracles.sympy.report import (
@@ -29,7 +30,7 @@ TO_SYMBOLIC = ["tab", "tab", "tab"]
 def formulas_of(trace, *partials, text="x²", value=9.0, reason=""):
     """A report on the only output of `trace`."""
     (output,) = {one.output for one in trace.passes if one.output is not None}
-    inputs = tuple(trace.graph.inputs.values())
+    inputs = tuple(graph_of(trace).inputs.values())
     by_node = dict(zip(inputs, partials, strict=True))
     function = Function(inputs, Mathematics(text), value, by_node, reason)
     return Ready(SymbolicReport("1", {output: function}))

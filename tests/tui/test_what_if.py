@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from backprop_engine.basics.source import ProblemError, ScenarioError, Source
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_tui.opening.targets import open_target
 from backprop_tui.session.session import open_session, pass_end, select
@@ -66,7 +67,7 @@ def edited(session, text, name=None):
 
 def same(one, other):
     return (
-        not any(map(differ, one.graph.value, other.graph.value))
+        not any(map(differ, graph_of(one).value, graph_of(other).value))
         and not any(map(differ, one.totals, other.totals))
         and not any(map(differ, one.contributions, other.contributions))
     )
@@ -103,14 +104,16 @@ def test_the_truth_of_a_nudge_is_that_of_a_fresh_scenario(start, ups):
     session = on(opened(f"x={start!r}, y=x**2+3x+1"), "x")
     for is_up in ups:
         session = (editing.nudge_up if is_up else editing.nudge_down)(session)
-    x = session.trace.graph.value[session.trace.named("x")]
+    x = graph_of(session.trace).value[session.trace.named("x")]
     fresh = record(parse_shorthand(Source("<-e>", f"x={x!r}, y=x**2+3x+1")))
     assert same(session.trace, fresh)
 
 
 def test_a_constant_can_be_edited_too():
     session = on(BASIC, "y")
-    three = next(node for node in range(len(BASIC.trace.graph)) if BASIC.trace.label(node) == "3")
+    three = next(
+        node for node in range(len(graph_of(BASIC.trace))) if BASIC.trace.label(node) == "3"
+    )
     session = editing.edit(session, parse_edit("5", session.trace, three))
     assert same(session.trace, record(parse_shorthand(Source("<-e>", "x=2, y=x**2+5x+1"))))
 
@@ -203,7 +206,7 @@ def test_up_and_down_lead_back_to_the_very_number():
 
 def test_a_nudge_moves_the_element_that_was_edited_last():
     session = editing.nudge_up(on(edited(ARRAY, "W[0,1] = 2.5"), "W"))
-    assert session.trace.graph.value[session.trace.named("W")].tolist() == [[1, 2.51], [3, 4]]
+    assert graph_of(session.trace).value[session.trace.named("W")].tolist() == [[1, 2.51], [3, 4]]
     assert session.notice.startswith("W[0, 1] + 0.01")
 
 
@@ -214,7 +217,7 @@ def test_float32_is_told_by_what_was_added_in_truth():
     runner = Runner(parse_document(Source("f.yaml", document)))
     session = on(editing.with_runner(open_session(runner.run()), runner.run), "x")
     after = editing.nudge_up(session)
-    assert type(after.trace.graph.value[after.node]) is np.float32
+    assert type(graph_of(after.trace).value[after.node]) is np.float32
     found = nudging.predict(session.trace, after.trace, 0, Nudge(session.node, 0.01))
     assert abs(found.off) < 1e-6
 
@@ -232,7 +235,7 @@ def test_what_cannot_be_nudged_says_why(name, said):
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_value_that_is_not_finite_stays_what_it_is(value):
     session = editing.nudge_up(on(edited(BASIC, f"x = {value}"), "x"))
-    assert not differ(session.trace.graph.value[session.node], value)
+    assert not differ(graph_of(session.trace).value[session.node], value)
 
 
 # What one may write
@@ -259,7 +262,7 @@ def test_a_value_that_is_not_finite_stays_what_it_is(value):
 def test_values_that_one_may_write(text, name, value):
     node = None if name is None else ARRAY.trace.named(name)
     found = parse_edit(text, ARRAY.trace, node)
-    old = ARRAY.trace.graph.value[found.node]
+    old = graph_of(ARRAY.trace).value[found.node]
     assert np.array_equal(np.asarray(found.value, float), np.asarray(value, float), equal_nan=True)
     assert type(found.value) is type(old)
     assert np.asarray(found.value).dtype == np.asarray(old).dtype
@@ -325,7 +328,7 @@ def test_a_long_run_waits_for_a_thread_and_further_edits_add_to_it():
     assert list(wanted.values.values()) == [2.02]
     assert "1.5 of about 3.0 seconds" in editing.progress(session, 1.5).notice
     done = editing.arrive(session, editing.carry_out(session.whatif, wanted))
-    assert done.trace.graph.value[done.node] == 2.02
+    assert graph_of(done.trace).value[done.node] == 2.02
     assert done.whatif.wanted is None
     assert len(done.whatif.history) == 2
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.values import Shape, Value
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known, Shape, Value
 
 SHORT_DIGITS = 6
 _INLINE_LENGTH = 16
@@ -63,8 +64,13 @@ def shape(size: Shape) -> str:
     return "×".join(map(str, size))
 
 
-def short(value: Value) -> str:
-    """One narrow cell: a scalar with few digits, a small vector, or shape and a tiny picture."""
+def short(value: Known) -> str:
+    """One narrow cell: a scalar with few digits, a small vector, or shape and a tiny picture.
+
+    Of a value that is not kept its shape and norm.
+    """
+    if isinstance(value, Summary):
+        return summarised(value)
     if not isinstance(value, np.ndarray):
         return number(value, SHORT_DIGITS)
     if value.ndim == 1 and value.size <= _PICTURE_COLUMNS:
@@ -80,13 +86,31 @@ def pictured(array: np.ndarray) -> str:
     return f"{shape(array.shape)} {picture}" if picture else shape(array.shape)
 
 
-def full(value: Value) -> str:
-    """Every digit and every element."""
+def summarised(value: Summary) -> str:
+    """The shape, the norm and what is not finite: `64×128 ‖0.31‖`, `3 ‖nan‖ 2 nan`."""
+    marks = [
+        f"{count} {name}"
+        for count, name in ((value.nans, "nan"), (value.infinities, "inf"))
+        if count
+    ]
+    return " ".join(filter(None, [shape(value.shape), f"‖{number(value.norm, 3)}‖", *marks]))
+
+
+def full(value: Known) -> str:
+    """Every digit and every element; of a value that is not kept its figures."""
+    if isinstance(value, Summary):
+        figures = ("minimum", "maximum", "mean", "norm")
+        told = [f"{name} {number(getattr(value, name))}" for name in figures]
+        counts = (("zeros", value.zeros), ("nan", value.nans), ("inf", value.infinities))
+        told += [f"{count} {name}" for name, count in counts if count]
+        return f"{shape(value.shape)} {value.dtype}: {', '.join(told)}"
     return number(value) if not isinstance(value, np.ndarray) else _listed(value, None)
 
 
-def constant_text(value: Value) -> str:
+def constant_text(value: Known) -> str:
     """A literal as a name for its node."""
+    if isinstance(value, Summary):
+        return f"[{shape(value.shape)}]"
     if not isinstance(value, np.ndarray):
         return number(value)
     if value.size <= _PICTURE_COLUMNS:

@@ -77,6 +77,24 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of one of many texts."""
+
+    source: Source
+    span: Span
+
+    @property
+    def position(self) -> Position:
+        """Where it starts."""
+        return self.source.position(self.span.start)
+
+    @property
+    def text(self) -> str:
+        """What stands there."""
+        return self.source.text[self.span.start : self.span.stop]
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with a scenario: what, where, what was expected, and how to mend it."""
 

@@ -14,8 +14,12 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from backprop_engine.basics.summary import Summary
+
 Value = float | int | bool | np.float32 | np.ndarray
 """One node's value, one gradient or one contribution."""
+Known = Value | Summary
+"""The same as far as a trace knows it: whole, or by a few figures of it."""
 
 Dtype = Literal["float64", "float32"]
 Shape = tuple[int, ...]
@@ -58,21 +62,38 @@ def as_floats(value: Value, dtype: Dtype) -> Value:
         return settle(np.asarray(value).astype(dtype), dtype)
 
 
-def shape_of(value: Value) -> Shape:
+def shape_of(value: Known) -> Shape:
     """The shape; `()` for a scalar."""
-    return value.shape if isinstance(value, np.ndarray) else ()
+    return value.shape if isinstance(value, np.ndarray | Summary) else ()
 
 
-def dtype_of(value: Value) -> str:
-    """`float64`, `float32`, `int64` or `bool`."""
-    if isinstance(value, np.ndarray | np.generic):
+def size_of(value: Known) -> int:
+    """How many elements it has; 1 for a scalar."""
+    return value.size if isinstance(value, np.ndarray | Summary) else 1
+
+
+def dtype_of(value: Known) -> str:
+    """`float64`, `float32`, `int64` or `bool`; what a summary says."""
+    if isinstance(value, np.ndarray | np.generic | Summary):
         return str(value.dtype)
     return {float: "float64", int: "int64", bool: "bool"}[type(value)]
 
 
-def is_float(value: Value) -> bool:
+def is_float(value: Known) -> bool:
     """Whether a gradient with respect to it makes sense."""
     return dtype_of(value).startswith("float")
+
+
+def in_full(value: Known) -> Value:
+    """The value itself; ValueError where only a summary of it is kept."""
+    if isinstance(value, Summary):
+        raise ValueError("only a summary of this value is kept")
+    return value
+
+
+def kept(value: Known | None) -> Value | None:
+    """The value itself; None where there is none, or only a summary of it is kept."""
+    return None if isinstance(value, Summary) else value
 
 
 def full_like(value: Value, fill: float) -> Value:
@@ -95,6 +116,16 @@ def unbroadcast(gradient: Value, shape: Shape) -> Value:
     )
     summed: np.ndarray = array.sum(axis=(*range(added), *stretched), keepdims=True)
     return summed.reshape(shape)
+
+
+def broadcasts_to(shape: Shape, wanted: Shape) -> bool:
+    """Whether numpy would repeat what has `shape` to have the shape `wanted`."""
+    if not shape:
+        return True
+    padded = (1,) * (len(wanted) - len(shape)) + shape
+    return len(padded) == len(wanted) and all(
+        own in (1, size) for own, size in zip(padded, wanted, strict=True)
+    )
 
 
 _TOO_WIDE: Final = 2**63

@@ -16,7 +16,15 @@ import numpy as np
 
 from backprop_engine.backward import DerivativeError
 from backprop_engine.basics.limits import DIFFERENCE_SECONDS
-from backprop_engine.basics.values import UNIT_ROUNDOFF, Value, settle, shape_of
+from backprop_engine.basics.values import (
+    UNIT_ROUNDOFF,
+    Value,
+    in_full,
+    kept,
+    settle,
+    shape_of,
+    size_of,
+)
 from backprop_engine.checking.functional import last_zeroed, terms_of, widened
 from backprop_engine.checking.richardson import NOT_FINITE, NOT_FINITE_BESIDE, TIE, Slope, slope
 from backprop_engine.checking.tape import (
@@ -27,6 +35,7 @@ from backprop_engine.checking.tape import (
     leading_to,
     values_of,
 )
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Trace
 
 ELEMENT_LIMIT = 1000
@@ -84,9 +93,9 @@ def finite_differences(
 ) -> Mapping[int, FiniteDifference]:
     """By node, for every input that requires grad; what `seconds` do not suffice for is skipped."""
     with np.errstate(all="ignore"):
-        inputs = [one for one in trace.graph.inputs.values() if trace.graph.requires_grad[one]]
+        inputs = [one for one in trace.nodes.inputs.values() if trace.nodes.requires_grad[one]]
         singly, together = _plan(trace, inputs, Clock(seconds))
-        values = values_of(trace.graph)
+        values = values_of(graph_of(trace))
         found: dict[int, FiniteDifference] = {}
         for tapes, judge in ((singly, _by_element), (together, _along_directions)):
             for tape in tapes:
@@ -103,7 +112,7 @@ def _plan(
     since = {node: last_zeroed(trace, node, trace.passes) for node in inputs}
     functionals = {at: terms_of(trace, trace.passes[at + 1 :]) for at in {*since.values()}}
     leading = {
-        at: leading_to(trace.graph, {term.output for term in functional})
+        at: leading_to(graph_of(trace), {term.output for term in functional})
         for at, functional in functionals.items()
     }
 
@@ -116,8 +125,8 @@ def _plan(
     singly: list[Tape] = []
     rest: dict[int, list[int]] = {}
     elements = work = 0
-    for node in sorted(reached, key=lambda one: int(np.size(trace.graph.value[one]))):
-        size = int(np.size(trace.graph.value[node]))
+    for node in sorted(reached, key=lambda one: size_of(trace.nodes.value[one])):
+        size = size_of(trace.nodes.value[node])
         elements += size
         if elements <= ELEMENT_LIMIT and work <= WORK_LIMIT:
             tape = tape_of((node,))
@@ -133,7 +142,7 @@ def _plan(
 
 def _final_grad(trace: Trace, node: int) -> Value | None:
     grads = trace.passes[-1].grads
-    return None if grads is None else grads.get(node)
+    return None if grads is None else kept(grads.get(node))
 
 
 def engine_error(trace: Trace, gross: float, size: float) -> float:
@@ -142,16 +151,16 @@ def engine_error(trace: Trace, gross: float, size: float) -> float:
     Relative to the contributions, and to the terms of the outputs too: at y = sigmoid(15) the
     derivative y·(1 - y) is tiny, but its error is that of the 1.
     """
-    dtype = trace.graph.dtype
+    dtype = trace.dtype
     # The slopes of some operations have an error of their own.
-    slopes = max((one.slope_error for one in trace.operations), default=0.0)
+    slopes = max((operation.slope_error for operation in graph_of(trace).operations), default=0.0)
     relative = RELATIVE_TOLERANCE[dtype] + slopes
     return relative * gross + ROUNDOFFS * UNIT_ROUNDOFF[dtype] * size
 
 
 def gross_contributions(trace: Trace, node: int) -> np.ndarray:
     """The sum of the magnitudes of all contributions to `node`, in its shape."""
-    total = np.zeros(shape_of(trace.graph.value[node]))
+    total = np.zeros(shape_of(trace.nodes.value[node]))
     for step in trace.receipts(node):
         sent = trace.contributions[step]
         if sent is not None:
@@ -169,7 +178,7 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
     grad = _final_grad(trace, node)
     if not tape.terms and grad is None:
         return {node: _nothing(node, agrees=True)}
-    point = np.array(widened(trace.graph.value[node]), dtype=float)
+    point = np.array(widened(in_full(trace.nodes.value[node])), dtype=float)
     size, estimates = np.nan, []
     try:
         size = _magnitude(tape, {node: settle(point.copy(), "float64")})
@@ -184,7 +193,7 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
             estimates = [_element(tape, node, point, at, terms) for at in np.ndindex(point.shape)]
             size, found = terms, _verdict(trace, node, engine, estimates, terms)
     rounding: np.ndarray | float = 0.0
-    if not found.agrees and trace.graph.dtype == "float32":
+    if not found.agrees and trace.dtype == "float32":
         rounding = _rounding(tape, {node: settle(point, "float64")}, {node: engine})[node]
         found = _verdict(trace, node, engine, estimates, size, rounding)
     if not found.agrees:
@@ -224,10 +233,10 @@ def _largest_terms(trace: Trace) -> float:
     What cancels on the way rounds all the same: 1e20 − 1e20 + x loses all of x. A first-order
     running error bound (Higham, Accuracy and Stability, sec. 3.3): contribution times operand.
     """
-    largest = 0.0
+    largest, values = 0.0, graph_of(trace).value
     for sent, receiver in zip(trace.contributions, trace.receivers.tolist(), strict=True):
         if sent is not None and receiver != NO_NODE:
-            terms = np.abs(np.multiply(sent, trace.graph.value[receiver], dtype=float))
+            terms = np.abs(np.multiply(in_full(sent), values[receiver], dtype=float))
             largest = max(largest, float(np.sum(terms, where=np.isfinite(terms))))
     return largest
 
@@ -330,7 +339,8 @@ def _along_directions(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference
     if not tape.terms and all(grad is None for grad in grads.values()):
         return {node: _nothing(node, agrees=True) for node in tape.nodes}
     points = {
-        node: np.asarray(widened(trace.graph.value[node]), dtype=float) for node in tape.nodes
+        node: np.asarray(widened(in_full(trace.nodes.value[node])), dtype=float)
+        for node in tape.nodes
     }
     tested: list[Direction] = []
     reasons: list[str] = []
@@ -340,7 +350,7 @@ def _along_directions(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference
         random = np.random.Generator(np.random.PCG64(0))
         while len(tested) + len(reasons) < DIRECTIONS:
             towards = {
-                node: random.standard_normal(shape_of(trace.graph.value[node]))
+                node: random.standard_normal(shape_of(trace.nodes.value[node]))
                 for node in tape.nodes
             }
             estimate = _directional(tape, points, towards, size)
@@ -348,7 +358,7 @@ def _along_directions(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference
                 reasons.append(estimate.reason)
                 continue
             direction = _judged_direction(trace, grads, towards, estimate, size)
-            if not direction.agrees and trace.graph.dtype == "float32":
+            if not direction.agrees and trace.dtype == "float32":
                 thrown = _rounding(tape, settled, grads)
                 more = float(sum(np.sum(thrown[n] * np.abs(towards[n])) for n in thrown))
                 direction = replace(direction, tolerance=direction.tolerance + more)

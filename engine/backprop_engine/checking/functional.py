@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Value, in_full
 from backprop_engine.trace import Pass, PassKind, Trace
 
 
@@ -34,7 +34,7 @@ def last_zeroed(trace: Trace, node: int, passes: Sequence[Pass]) -> int:
     for at in reversed(range(len(passes))):
         if passes[at].kind is PassKind.ZERO_GRAD:
             after = (trace.passes[passes[at].index].grads or {}).get(node)
-            if after is None or not np.any(after):
+            if after is None or not np.any(in_full(after)):
                 return at
     return -1
 
@@ -46,7 +46,7 @@ def terms_of(trace: Trace, passes: Sequence[Pass]) -> Functional:
         if one.kind is PassKind.BACKWARD and one.output is not None:
             seed = trace.contributions[one.start]
             if seed is not None:
-                terms.append(Term(one.index, one.output, widened(seed)))
+                terms.append(Term(one.index, one.output, widened(in_full(seed))))
     return tuple(terms)
 
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from backprop_engine.backward import DerivativeError, backward
 from backprop_engine.basics.gc_pause import collector_paused
-from backprop_engine.basics.values import Value, as_floats, is_float
+from backprop_engine.basics.values import Value, as_floats, in_full, is_float, kept
 from backprop_engine.budget import Budget, LimitError
 from backprop_engine.graph import Graph, RecomputingError
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Pass, PassKind, Trace
 
 SECONDS: Final = 10.0
@@ -25,12 +26,12 @@ def not_finite_in_float32(trace: Trace) -> str | None:
     None where there is none, where the run is in float32 already, and where it cannot be redone:
     an operation may not take the other values, and it may take too long.
     """
-    if trace.graph.dtype == "float32":
+    if trace.dtype == "float32":
         return None
     budget = Budget(SECONDS)
     try:
         with collector_paused(), np.errstate(all="ignore"), budget.running():
-            return next(_names(trace, _narrowed(trace.graph, budget)), None)
+            return next(_names(trace, _narrowed(graph_of(trace), budget)), None)
     except (RecomputingError, DerivativeError, LimitError, MemoryError):
         return None
 
@@ -46,14 +47,14 @@ def _narrowed(graph: Graph, budget: Budget) -> Graph:
 
 def _names(trace: Trace, narrow: Graph) -> Iterator[str]:
     """All such names, in the order in which their values come about."""
-    named = {*trace.graph.inputs.values(), *trace.assigned.values()}
+    named = {*trace.nodes.inputs.values(), *trace.assigned.values()}
     for node in sorted(named):
-        if _is_spoilt(trace.graph.value[node], narrow.value[node]):
+        if _is_spoilt(in_full(trace.nodes.value[node]), narrow.value[node]):
             yield trace.label(node)
     grads: dict[int, Value | None] = {}
     before: Mapping[int, Value | None] = {}
     for one in trace.passes:
-        after = one.grads or {}
+        after = {node: kept(grad) for node, grad in (one.grads or {}).items()}
         if one.kind is PassKind.ZERO_GRAD:
             grads |= {node: grad for node, grad in after.items() if grad is not before.get(node)}
         elif one.kind is PassKind.BACKWARD:
@@ -66,7 +67,7 @@ def _names(trace: Trace, narrow: Graph) -> Iterator[str]:
 
 def _accumulate(trace: Trace, one: Pass, narrow: Graph, grads: dict[int, Value | None]) -> None:
     """One backward pass on the narrow graph; its sums are added to the `.grad`s."""
-    seed, output = trace.contributions[one.start], one.output
+    seed, output = kept(trace.contributions[one.start]), one.output
     if seed is None or output is None:
         return
     gradient = backward(narrow, output, as_floats(seed, "float32")).gradient

@@ -16,6 +16,7 @@ from backprop_engine.budget import LimitError
 from backprop_engine.checking.functional import Functional, widened
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OperandError, Operation
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Trace
 
 _REFUSALS = (OperandError, np.linalg.LinAlgError)
@@ -62,18 +63,18 @@ class Tape:
         leading: bytearray,
         clock: Clock,
     ) -> None:
+        self._graph = graph_of(trace)
         self.nodes = nodes
         self.affected = _between(trace, nodes, leading)
         reached = {*self.affected, *nodes}
         self.terms = [term for term in functional if term.output in reached]
         self._is_finite = all(
-            bool(np.all(np.isfinite(trace.graph.value[term.output]))) for term in self.terms
+            bool(np.all(np.isfinite(self._graph.value[term.output]))) for term in self.terms
         )
         """Whether the recorded outputs are: float32 overflows where these runs do not."""
         self._clock = clock
-        self._graph = trace.graph
         self._values: list[Value] = []
-        self._ties = [*_ties(trace.graph, self.affected)]
+        self._ties = [*_ties(self._graph, self.affected)]
 
     @contextmanager
     def on(self, values: list[Value]) -> Iterator[None]:
@@ -199,7 +200,7 @@ def _between(trace: Trace, nodes: tuple[int, ...], leading: bytearray) -> list[i
 
     Takes as long as there are such nodes, and no longer: there may be many inputs to ask for.
     """
-    graph = trace.graph
+    graph = graph_of(trace)
     found: set[int] = set()
     waiting = list(nodes)
     while waiting:

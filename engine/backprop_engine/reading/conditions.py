@@ -14,7 +14,7 @@ import numpy as np
 
 from backprop_engine.basics.source import ProblemError, Source
 from backprop_engine.basics.suggestions import did_you_mean, listed
-from backprop_engine.basics.values import Value, settle
+from backprop_engine.basics.values import Value, kept, settle
 from backprop_engine.budget import check_length
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import whole
@@ -92,7 +92,7 @@ def quantity(trace: Trace, index: int, name: str, subject: int | None = None) ->
     `subject` is the node whose value and gradient are meant: None for the one the step changes.
     """
     if name == "step":
-        return settle(float(index), trace.graph.dtype)
+        return settle(float(index), trace.dtype)
     step = trace.step(index)
     if step.node is None:
         return None
@@ -102,17 +102,18 @@ def quantity(trace: Trace, index: int, name: str, subject: int | None = None) ->
         raise ValueError(f"step {index} sends to no node")
     match name:
         case "value":
-            return trace.graph.value[node] if trace.is_computed(node, index + 1) else None
+            return kept(trace.nodes.value[node]) if trace.is_computed(node, index + 1) else None
         case "grad":
             if step.kind is StepKind.FORWARD:
                 return None
-            return trace.totals[index] if node == changed else trace.gradient(node, index + 1)
+            total = trace.totals[index] if node == changed else trace.gradient(node, index + 1)
+            return kept(total)
         case "contribution":
-            return trace.contributions[index]
+            return kept(trace.contributions[index])
         case _ if step.kind is not StepKind.CONTRIBUTION:
             return None
         case "upstream":
-            return trace.gradient(step.node, index)
+            return kept(trace.gradient(step.node, index))
         case _:
             return local_derivative(trace, index)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Shape, Value, full_like, settle, shape_of
-from backprop_engine.catalogue.subscripts import FROM_OPERAND, index_items_text
-from backprop_engine.operation import OPERAND_LETTERS, Derivative, Operation, fill
-from backprop_engine.trace import PassKind, Progress, Step, StepKind, Trace
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known, Shape, Value, full_like, shape_of
+from backprop_engine.trace import Missing, PassKind, Progress, Step, StepKind, Trace
+from backprop_engine.trace.abilities import Explains, Recomputes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,13 @@ class Explanation:
 
 def expression(trace: Trace, node: int) -> str:
     """How `node` is made, over the labels of its operands: `x²`; its own digits for a leaf."""
-    if trace.graph.operation[node] is None:
-        return notation.constant_text(trace.graph.value[node])
-    return _notation(trace, node, _names(trace, node))
+    if trace.is_leaf(node):
+        return notation.constant_text(trace.nodes.value[node])
+    explains = trace.can(Explains, node)
+    if isinstance(explains, Missing):
+        operands = ", ".join(trace.label(operand) for operand in trace.nodes.operands[node])
+        return f"{trace.nodes.operation_name(node)}({operands})"
+    return explains.output(node).text(trace.label)
 
 
 def explain(trace: Trace, index: int) -> Explanation:
@@ -86,30 +90,31 @@ def _explained(trace: Trace, index: int) -> Explanation:
 
 
 def _forward(trace: Trace, node: int) -> Explanation:
-    label, value = trace.label(node), trace.graph.value[node]
+    label, value = trace.label(node), trace.nodes.value[node]
     algebra = expression(trace, node)
-    grad_fn = trace.graph.grad_fn(node)
+    grad_fn, explains = trace.nodes.grad_fn(node), trace.can(Explains, node)
     memory = "no operand requires grad, so the backward pass will not come here"
     if grad_fn:
         memory = f"requires grad, so the graph remembers how it was made: {grad_fn}"
-    elif node in trace.graph.made_leaves:
+    elif node in trace.nodes.made_leaves:
         memory = "made a leaf: gradients come here, and go no further"
-    if _has_array(trace, node):
+    words = "" if isinstance(explains, Missing) else explains.words(node)
+    if isinstance(explains, Missing) or _has_array(trace, node):
         figures = notation.short(value)
         notes: tuple[str, ...] = (f"shape of {label}: {shape_of(value)}", memory)
     else:
-        figures = _equation(_tidy(_notation(trace, node, _figures(trace, node))), value)
+        figures = _equation(_tidy(explains.output(node).text(_figure(trace))), value)
         notes = (memory,)
     return Explanation(
         headline=f"compute {label} = {algebra}",
         formula=f"{label} = {algebra}",
         numbers=figures,
-        sentence=f"The forward pass computes {label}, {_operation(trace, node).words}.",
+        sentence=f"The forward pass computes {label}{', ' if words else ''}{words}.",
         notes=notes,
     )
 
 
-def _seed(trace: Trace, node: int, seed: Value) -> Explanation:
+def _seed(trace: Trace, node: int, seed: Known) -> Explanation:
     label, text = trace.label(node), notation.short(seed)
     target = _ratio(label, label)
     if text == "1":
@@ -161,13 +166,12 @@ class _Edge:
     node: int
     operand: int
     position: int
-    derivative: Derivative
     root: str
     """The label of the pass's output, what everything is differentiated of."""
-    upstream: Value
-    before: Value | None
-    sent: Value
-    after: Value
+    upstream: Known
+    before: Known | None
+    sent: Known
+    after: Known
     progress: Progress
 
 
@@ -181,7 +185,6 @@ def _edge(trace: Trace, step: Step) -> _Edge:
         node=node,
         operand=operand,
         position=position,
-        derivative=_operation(trace, node).derivative(position),
         root=trace.label(in_pass.output),
         upstream=upstream,
         before=trace.gradient(operand, step.index),
@@ -194,9 +197,10 @@ def _edge(trace: Trace, step: Step) -> _Edge:
 def _contribution(trace: Trace, edge: _Edge) -> Explanation:
     label, operand_label = trace.label(edge.node), trace.label(edge.operand)
     target = _ratio(edge.root, operand_label)
+    explains = trace.can(Explains, edge.node)
     common = Explanation(
         headline=f"{label} = {expression(trace, edge.node)} sends to its operand {operand_label}",
-        sentence=edge.derivative.words,
+        sentence="" if isinstance(explains, Missing) else explains.why(edge.node, edge.position),
         upstream_name=_ratio(edge.root, label),
         upstream=notation.short(edge.upstream),
         target=target,
@@ -206,41 +210,61 @@ def _contribution(trace: Trace, edge: _Edge) -> Explanation:
         running=_running(target, edge),
         notes=(*_place_note(trace, edge), *_use_notes(operand_label, edge.progress)),
     )
-    add_detail = _in_arrays if _has_array(trace, edge.node) else _in_numbers
-    return add_detail(common, trace, edge)
+    if isinstance(explains, Missing):
+        return _unexplained(common, trace, edge, explains)
+    if _has_array(trace, edge.node):
+        return _in_arrays(common, trace, edge, explains)
+    return _in_numbers(common, trace, edge, explains)
 
 
-def _in_numbers(common: Explanation, trace: Trace, edge: _Edge) -> Explanation:
+def _unexplained(common: Explanation, trace: Trace, edge: _Edge, missing: Missing) -> Explanation:
+    """Where nobody knows the derivative as a formula: who computed it, and what came out."""
+    grad_fn = trace.nodes.grad_fn(edge.node) or trace.nodes.operation_name(edge.node)
+    return replace(
+        common,
+        sentence=f"{grad_fn} computed what is sent; {missing.sentence}.",
+        vjp=f"{common.target} = {grad_fn}({common.upstream_name})",
+        notes=(_shapes_note(trace, edge), *common.notes),
+    )
+
+
+def _in_numbers(common: Explanation, trace: Trace, edge: _Edge, explains: Explains) -> Explanation:
     """The scalar case: local derivative in algebra and figures, then upstream × local."""
-    local = _local_value(trace, edge)
-    template = edge.derivative.local or edge.derivative.vjp or ""
-    algebra = fill(template, {**_names(trace, edge.node), "g": "1"})
-    figures = _tidy(fill(template, {**_figures(trace, edge.node), "g": "1"}))
+    node, position = edge.node, edge.position
+    told = explains.local(node, position) or explains.product(node, position)
+    algebra = "" if told is None else told.text(trace.label, "1")
+    common = replace(
+        common, formula=f"{_ratio(trace.label(node), trace.label(edge.operand))} = {algebra}"
+    )
+    local = _local(trace, node, position)
+    if local is None:
+        return common
+    figures = "" if told is None else _tidy(told.text(_figure(trace), "1"))
     local_text = notation.short(local)
     is_plain_number = figures in (local_text, notation.in_brackets(local_text))
     return replace(
         common,
-        formula=f"{_ratio(trace.label(edge.node), trace.label(edge.operand))} = {algebra}",
         numbers=local_text if is_plain_number else _equation(figures, local),
         local=local_text,
         product=f"{common.upstream} × {notation.in_brackets(local_text)} = {common.contribution}",
     )
 
 
-def _in_arrays(common: Explanation, trace: Trace, edge: _Edge) -> Explanation:
+def _in_arrays(common: Explanation, trace: Trace, edge: _Edge, explains: Explains) -> Explanation:
     """The array case: the vector-Jacobian product, with shapes and any sum over broadcast axes."""
-    values = trace.graph.value
+    values = trace.nodes.value
     label, operand_label = trace.label(edge.node), trace.label(edge.operand)
     from_shape, to_shape = shape_of(values[edge.node]), shape_of(values[edge.operand])
-    texts = {**_names(trace, edge.node), "g": common.upstream_name}
-    notes = [f"shapes: {label} {from_shape}, {operand_label} {to_shape}"]
+    notes = [_shapes_note(trace, edge)]
     formula = ""
-    if edge.derivative.local is None:
-        product = fill(edge.derivative.vjp or "", texts)
+    local = explains.local(edge.node, edge.position)
+    if local is None:
+        told = explains.product(edge.node, edge.position)
+        product = "" if told is None else told.text(trace.label, common.upstream_name)
     else:
-        local = fill(edge.derivative.local, texts)
-        formula = f"{_ratio(label, operand_label)} = {local}, element by element"
-        product = _elementwise_product(common.upstream_name, local)
+        algebra = local.text(trace.label, common.upstream_name)
+        formula = f"{_ratio(label, operand_label)} = {algebra}, element by element"
+        product = _elementwise_product(common.upstream_name, algebra)
         axes = _broadcast_axes(from_shape, to_shape)
         if axes:
             named = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
@@ -252,6 +276,14 @@ def _in_arrays(common: Explanation, trace: Trace, edge: _Edge) -> Explanation:
     return replace(
         common, formula=formula, vjp=f"{common.target} = {product}", notes=(*notes, *common.notes)
     )
+
+
+def _shapes_note(trace: Trace, edge: _Edge) -> str:
+    shapes = [
+        f"{trace.label(node)} {shape_of(trace.nodes.value[node])}"
+        for node in (edge.node, edge.operand)
+    ]
+    return f"shapes: {', '.join(shapes)}"
 
 
 def _elementwise_product(upstream: str, local: str) -> str:
@@ -274,7 +306,7 @@ def _broadcast_axes(from_shape: Shape, to_shape: Shape) -> tuple[int, ...]:
 
 def _place_note(trace: Trace, edge: _Edge) -> tuple[str, ...]:
     """Said where one value stands in several places of an operation, as in `x·x`."""
-    places = [at for at, one in enumerate(trace.graph.operands[edge.node]) if one == edge.operand]
+    places = [at for at, one in enumerate(trace.nodes.operands[edge.node]) if one == edge.operand]
     if len(places) < 2:
         return ()
     place, label = places.index(edge.position) + 1, trace.label(edge.operand)
@@ -302,48 +334,38 @@ def _running(target: str, edge: _Edge) -> str:
     return f"{target}: {was} → {was} + {sent} = {now}"
 
 
-def _local_value(trace: Trace, edge: _Edge) -> Value:
-    return _local(trace, edge.node, edge.position)
-
-
 def local_derivative(trace: Trace, index: int) -> Value | None:
-    """∂node/∂operand of contribution step `index`; None where elements mix and it is a Jacobian."""
+    """∂node/∂operand of contribution step `index`.
+
+    None where elements mix and it is a Jacobian, and where it can be neither computed nor told
+    from what was sent.
+    """
     node, _, position = trace.edge(index)
-    operation = _operation(trace, node)
-    if operation.derivative(position).local is None and _has_array(trace, node):
+    explains = trace.can(Explains, node)
+    is_told = not isinstance(explains, Missing) and explains.local(node, position) is not None
+    if _has_array(trace, node) and not is_told:
         return None
     return _local(trace, node, position)
 
 
-def _local(trace: Trace, node: int, position: int) -> Value:
-    """∂node/∂operand: the rule, with an upstream gradient of one."""
-    graph = trace.graph
-    output = graph.value[node]
-    operands = [graph.value[operand] for operand in graph.operands[node]]
-    with np.errstate(all="ignore"):
-        local = _operation(trace, node).send(
-            position, full_like(output, 1.0), output, operands, graph.attributes_of(node)
-        )
-    return settle(local, graph.dtype)
-
-
-def _operation(trace: Trace, node: int) -> Operation:
-    operation = trace.graph.operation[node]
-    if operation is None:
-        raise ValueError(f"node {node} is a leaf")
-    return operation
+def _local(trace: Trace, node: int, position: int) -> Value | None:
+    """∂node/∂operand: what is sent for an upstream gradient of one."""
+    output, recomputes = trace.nodes.value[node], trace.can(Recomputes, node)
+    if isinstance(recomputes, Missing) or isinstance(output, Summary):
+        return None
+    return recomputes.terms(node, position, full_like(output, 1.0))
 
 
 def _has_array(trace: Trace, node: int) -> bool:
-    graph = trace.graph
-    return any(isinstance(graph.value[one], np.ndarray) for one in (node, *graph.operands[node]))
+    nodes = (node, *trace.nodes.operands[node])
+    return any(isinstance(trace.nodes.value[one], np.ndarray | Summary) for one in nodes)
 
 
 def _ratio(above: str, below: str) -> str:
     return f"∂{above}/∂{below}"
 
 
-def _equation(figures: str, value: Value) -> str:
+def _equation(figures: str, value: Known) -> str:
     return f"{figures} = {notation.short(value)}"
 
 
@@ -352,36 +374,6 @@ def _tidy(figures: str) -> str:
     return re.sub(r"\(\(([^()]*)\)\)", r"(\1)", figures).replace("·", " · ")
 
 
-def _notation(trace: Trace, node: int, texts: dict[str, str]) -> str:
-    return fill(_operation(trace, node).notation, texts)
-
-
-def _names(trace: Trace, node: int) -> dict[str, str]:
-    """The texts of a template, as labels."""
-    return _texts(trace, node, lambda one: notation.in_brackets(trace.label(one)))
-
-
-def _figures(trace: Trace, node: int) -> dict[str, str]:
-    """The texts of a template, as numbers."""
-    return _texts(
-        trace, node, lambda one: notation.in_brackets(notation.short(trace.graph.value[one]))
-    )
-
-
-def _texts(trace: Trace, node: int, text: Callable[[int], str]) -> dict[str, str]:
-    operands = trace.graph.operands[node]
-    attributes = trace.graph.attributes_of(node)
-    texts = {name: _attribute_text(value) for name, value in attributes.items()}
-    names = [text(one) for one in operands]
-    if "items" in attributes:
-        items = attributes["items"]
-        indices = names[len(names) - items.count(FROM_OPERAND) :]
-        texts["items"] = index_items_text(items, tuple(indices))
-    texts["y"] = text(node)
-    texts.update(zip(OPERAND_LETTERS, names, strict=False))
-    return texts
-
-
-def _attribute_text(value: object) -> str:
-    """`0.5` as it would be written, `(−2)` in brackets; `1.0` is `1`."""
-    return notation.in_brackets(notation.number(value)) if type(value) is float else str(value)
+def _figure(trace: Trace) -> Callable[[int], str]:
+    """Nodes as numbers."""
+    return lambda node: notation.short(trace.nodes.value[node])

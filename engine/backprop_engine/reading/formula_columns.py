@@ -121,9 +121,9 @@ def _either(operation: Operation, operands: Sequence[Column]) -> Column:
 @remembered
 def columns_of(trace: Trace) -> Columns | None:
     """The columns of a trace of numbers; None where any value is an array."""
-    values = _numbers(trace.graph.value, trace.graph.dtype)
-    sent = _numbers(trace.contributions, trace.graph.dtype)
-    totals = _numbers(trace.totals, trace.graph.dtype)
+    values = _numbers(trace.nodes.value, trace.dtype)
+    sent = _numbers(trace.contributions, trace.dtype)
+    totals = _numbers(trace.totals, trace.dtype)
     if values is None or sent is None or totals is None:
         return None
     changed = np.where(trace.receivers == NO_NODE, trace.senders, trace.receivers)
@@ -131,7 +131,7 @@ def columns_of(trace: Trace) -> Columns | None:
     is_contribution = trace.positions != NO_NODE
     return Columns(
         {
-            "step": Column(np.arange(len(trace), dtype=trace.graph.dtype), None),
+            "step": Column(np.arange(len(trace), dtype=trace.dtype), None),
             "value": Column(values[changed] if len(values) else values[:0], changed != NO_NODE),
             "grad": Column(totals, is_sent),
             "contribution": Column(sent, is_sent),
@@ -150,7 +150,7 @@ def _numbers(column: Sequence[Any], dtype: str) -> np.ndarray | None:
 def _upstream(trace: Trace, totals: np.ndarray) -> np.ndarray:
     """For each contribution the gradient of its sender, complete by then."""
     upstream = np.zeros_like(totals)
-    gradient = np.zeros(len(trace.graph), totals.dtype)
+    gradient = np.zeros(len(trace.nodes), totals.dtype)
     for one in trace.passes:
         if one.kind is PassKind.BACKWARD:
             steps = slice(one.start, one.stop)

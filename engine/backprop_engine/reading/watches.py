@@ -14,7 +14,7 @@ import numpy as np
 
 from backprop_engine.basics.source import ProblemError, Source
 from backprop_engine.basics.suggestions import did_you_mean
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Value, kept
 from backprop_engine.budget import check_length
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import Excerpt
@@ -69,7 +69,7 @@ def watched(formula: Formula, trace: Trace, cursor: int) -> Value | None:
     def known(key: Quantity) -> Value | None:
         if key.is_gradient:
             return gradient_at(trace, key.node, cursor)
-        return trace.graph.value[key.node] if trace.is_computed(key.node, cursor) else None
+        return kept(trace.nodes.value[key.node]) if trace.is_computed(key.node, cursor) else None
 
     return formula.value(known)
 
@@ -77,8 +77,8 @@ def watched(formula: Formula, trace: Trace, cursor: int) -> Value | None:
 def gradient_at(trace: Trace, node: int, cursor: int) -> Value | None:
     """`.grad` of what keeps it; of other nodes the gradient in the pass that is shown."""
     if node in trace.keeping_grad:
-        return trace.grad(node, cursor)
-    return trace.gradient(node, cursor)
+        return kept(trace.grad(node, cursor))
+    return kept(trace.gradient(node, cursor))
 
 
 def change_candidates(formula: Formula, trace: Trace) -> np.ndarray:
@@ -130,9 +130,9 @@ class _LookUp:
         return node
 
     def _grad_owner(self, name: syntax.Name) -> int:
-        node = self._trace.graph.inputs.get(name.name)
+        node = self._trace.nodes.inputs.get(name.name)
         node = self._node(name) if node is None else node
-        if not self._trace.graph.requires_grad[node]:
+        if not self._trace.nodes.requires_grad[node]:
             label = self._trace.label(node)
             raise ProblemError(f"`{label}` requires no grad and has no gradient", name.span)
         return node

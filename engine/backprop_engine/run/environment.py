@@ -78,7 +78,7 @@ class Environment:
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.graph = Graph(scenario.dtype)
+        self.graph = Graph(scenario.dtype, scenario.source)
         self.sharers = Sharers(self.graph)
         self.moments: dict[int, Moment] = {}
         """By number: where the passes stand that the program itself runs."""

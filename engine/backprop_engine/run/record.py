@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from backprop_engine.program.unsupported import grad_of_non_leaf
 from backprop_engine.run.environment import Environment, Moment
 from backprop_engine.run.evaluate import Evaluation
 from backprop_engine.run.kept_for_backward import Kept
-from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
+from backprop_engine.run.producer import Engine
+from backprop_engine.trace import NO_NODE, Heading, Missing, Pass, PassKind, Trace
+from backprop_engine.trace.abilities import Reruns
 
 
 def record(scenario: Scenario, seconds: float | None = None) -> Trace:
@@ -35,7 +38,7 @@ def recorded(graph: Graph, output: int) -> Trace:
     with collector_paused(), np.errstate(all="ignore"):
         environment = Environment(scenario)
         environment.names["y"] = output
-        recorder = _Recorder(scenario, environment, graph)
+        recorder = _Recorder(scenario, environment, graph, Missing("no scenario made this graph"))
         recorder.run()
     return recorder.trace({})
 
@@ -49,6 +52,7 @@ class Runner:
     def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
         """`seconds` is how long the first run may take, if not as long as everywhere."""
         self._scenario = scenario
+        self.seconds = 0.0
         with collector_paused(), np.errstate(all="ignore"):
             self._evaluation = Evaluation(scenario, seconds)
 
@@ -63,11 +67,14 @@ class Runner:
         operation cannot take what reaches it, and StoppedError soon after it `is_unwanted`.
         """
         evaluation, graph = self._evaluation, self._evaluation.graph
+        start = perf_counter()
         with collector_paused(), np.errstate(all="ignore"):
             if changed:
                 graph = self._with_leaves(changed, is_unwanted)
-            recorder = _Recorder(self._scenario, evaluation, graph)
+            recorder = _Recorder(self._scenario, evaluation, graph, self)
             recorder.run()
+        # Other values of leaves are computed anew first, which takes about as long.
+        self.seconds = self.seconds or 2 * (perf_counter() - start)
         return recorder.trace(evaluation.assigned)
 
     def _with_leaves(
@@ -89,6 +96,7 @@ class _Recorder:
     scenario: Scenario
     environment: Environment
     graph: Graph
+    reruns: Reruns | Missing
     passes: list[Pass] = field(default_factory=list)
     columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
     """Senders, receivers and positions of the steps, in parts."""
@@ -154,13 +162,15 @@ class _Recorder:
         )
         return Trace(
             heading=Heading(
-                scenario.title,
-                scenario.about,
-                scenario.source,
-                self._resolve_hints(),
-                scenario.note,
+                title=scenario.title,
+                about=scenario.about,
+                name=scenario.source.known_as,
+                files=(scenario.source,),
+                hints=self._resolve_hints(),
+                note=scenario.note,
+                dtype=self.graph.dtype,
             ),
-            graph=self.graph,
+            nodes=self.graph,
             assigned=assigned,
             passes=tuple(self.passes),
             senders=senders,
@@ -168,6 +178,7 @@ class _Recorder:
             positions=positions,
             contributions=self.contributions,
             totals=self.totals,
+            producer=Engine(self.graph, self.reruns, record),
         )
 
     def _forward(self) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from tests.fuzz.torch_programs.running import Ours, Tensor, Theirs, run_by_torch, run_here
 
 from backprop_engine.basics.source import ScenarioError
+from backprop_engine.run.tape import graph_of
 from backprop_tui.headless.check import Bad, Checked, GradientRow
 
 _CLOSE = {"float64": 1e-13, "float32": 1e-5}
@@ -139,7 +140,7 @@ def _of_check(ours: Ours, checked: Checked) -> Verdict:
 
 def _differing(theirs: Theirs, ours: Ours) -> tuple[str, str]:
     """What differs of the first name that means something else here, and how; or nothing."""
-    named = {**ours.trace.graph.inputs, **ours.trace.assigned}
+    named = {**graph_of(ours.trace).inputs, **ours.trace.assigned}
     for name, expected in theirs.names.items():
         node = named.get(name)
         if node is None:
@@ -157,7 +158,7 @@ def _pairs(
     node: int, expected: Tensor | float | bool, ours: Ours
 ) -> dict[str, tuple[Any, Any, Any]]:
     """What is to be compared of one name: by us, by torch on our graph, and by Python."""
-    graph, last = ours.trace.graph, ours.trace.passes[-1]
+    graph, last = graph_of(ours.trace), ours.trace.passes[-1]
     value, again = graph.value[node], None
     if ours.oracle.report is not None:
         again = ours.oracle.report.values[node]

@@ -12,7 +12,7 @@ _MOST_NAMES = 1000
 
 def picture_name(session: Session) -> str:
     """`basic-step-9`: the scenario and the place in it, in letters any file system takes."""
-    source = session.trace.heading.source.known_as
+    source = session.trace.heading.name
     stem = Path(source).stem if re.search(r"\.ya?ml$", source) else ""
     stem = re.sub(r"[^\w.-]+", "-", stem or session.trace.heading.title).strip("-.")[:60]
     return f"{stem or 'backprop'}-step-{session.cursor}"

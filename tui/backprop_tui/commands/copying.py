@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Value, shape_of
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known, shape_of, size_of
 from backprop_engine.reading.latex import as_latex, as_markdown
 from backprop_tui.session.session import Session
 
@@ -33,7 +34,7 @@ def value_text(session: Session) -> Copy:
     label = trace.label(node)
     if not trace.is_computed(node, session.cursor):
         return Copy("", f"{label} is not computed yet")
-    return copy_of(label, trace.graph.value[node])
+    return copy_of(label, trace.nodes.value[node])
 
 
 def gradient_text(session: Session) -> Copy:
@@ -45,10 +46,14 @@ def gradient_text(session: Session) -> Copy:
     return copy_of(f"the gradient of {label}", gradient)
 
 
-def copy_of(what: str, value: Value) -> Copy:
+def copy_of(what: str, value: Known) -> Copy:
     """`value` as Python reads it, arrays as nested lists."""
-    if np.size(value) > _MOST:
-        return Copy("", f"{what} has {np.size(value):,} elements, too many to copy")
+    if isinstance(value, Summary):
+        return Copy(
+            notation.full(value), f"copied the figures of {what}: its elements are not kept"
+        )
+    if size_of(value) > _MOST:
+        return Copy("", f"{what} has {size_of(value):,} elements, too many to copy")
     if not isinstance(value, np.ndarray):
         text = notation.number(value).replace("−", "-")
         return Copy(text, f"copied {what}: {text}")

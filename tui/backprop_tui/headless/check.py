@@ -12,7 +12,7 @@ import numpy as np
 
 from backprop_engine.basics.limits import DIFFERENCE_SECONDS
 from backprop_engine.basics.source import Problem, ScenarioError, Source, Span
-from backprop_engine.basics.values import Value, shape_of
+from backprop_engine.basics.values import Value, in_full, kept, shape_of
 from backprop_engine.checking.differences import FiniteDifference, finite_differences
 from backprop_engine.checking.narrow import not_finite_in_float32
 from backprop_engine.program.scenario import Expectation, Scenario
@@ -228,8 +228,8 @@ def _checked(
     complaints = [*asking.complaints, *(() if torch is None else torch.faults)]
     agreed = None if torch is None else torch.agreed
     rows = []
-    for input_name, node in trace.graph.inputs.items():
-        if trace.graph.requires_grad[node]:
+    for input_name, node in trace.nodes.inputs.items():
+        if trace.nodes.requires_grad[node]:
             difference = None if differences is None else differences[node]
             formula = None if formulas is None else formulas.get(node)
             row = _row(trace, input_name, node, agreed, difference, formula)
@@ -241,9 +241,9 @@ def _checked(
         scenario=name,
         heading=scenario_heading(scenario.title, scenario.source),
         ok=not complaints,
-        values={given: trace.graph.value[node] for given, node in trace.assigned.items()},
+        values={given: in_full(trace.nodes.value[node]) for given, node in trace.assigned.items()},
         gradients=tuple(rows),
-        nodes=len(trace.graph),
+        nodes=len(trace.nodes),
         steps=len(trace),
         complaints=tuple(complaints),
         notices=tuple(_notices(rows, torch=oracle is not None, symbolic=symbolic is not None)),
@@ -268,7 +268,7 @@ def _notices(rows: Sequence[GradientRow], *, torch: bool, symbolic: bool) -> Ite
 
 def final_grad(trace: Trace, node: int) -> Value | None:
     """`.grad` of an input after all passes."""
-    return (trace.passes[-1].grads or {}).get(node)
+    return kept((trace.passes[-1].grads or {}).get(node))
 
 
 # Gradients
@@ -298,7 +298,7 @@ def _row_complaints(
 ) -> Iterator[Complaint]:
     known = scenario.disagrees.get(row.name, frozenset())
     if agreed is not None:
-        compared = agreed.grad_after(trace.passes[-1].index, trace.graph.inputs[row.name])
+        compared = agreed.grad_after(trace.passes[-1].index, trace.nodes.inputs[row.name])
         agrees = compared is None or compared.agrees
         if agrees and TORCH in known:
             yield Complaint(TORCH, row.name, _AGREES_AFTER_ALL)
@@ -351,7 +351,7 @@ def _faulty_nodes(agreed: Agreement) -> Iterator[Complaint]:
     for node in agreed.faulty_nodes:
         compared = agreed.value(node)
         if compared is not None:
-            label, ours = agreed.trace.label(node), agreed.trace.graph.value[node]
+            label, ours = agreed.trace.label(node), in_full(agreed.trace.nodes.value[node])
             theirs, allowed = agreed.report.values.get(node), agreed.allowed_values.get(node)
             message = told(f"the value of {label}", ours, theirs, allowed)
             yield Complaint(TORCH, label, message + _made_of_it(agreed, node))
@@ -362,7 +362,7 @@ def _made_of_it(agreed: Agreement, node: int) -> str:
     later = agreed.blown_up.get(node)
     if later is None or later == node:
         return ""
-    label, ours = agreed.trace.label(later), agreed.trace.graph.value[later]
+    label, ours = agreed.trace.label(later), in_full(agreed.trace.nodes.value[later])
     theirs, compared = agreed.report.values.get(later), agreed.value(later)
     if compared is None or compared.agrees:
         return f"; what {label} sends back depends on it"
@@ -427,13 +427,13 @@ def _expectations(scenario: Scenario, trace: Trace) -> Iterator[Complaint]:
 
 
 def _found(one: Expectation, trace: Trace) -> Value | None:
-    inputs = trace.graph.inputs
+    inputs = trace.nodes.inputs
     if one.is_grad:  # of the input, where a computed value has its name too
         return final_grad(trace, inputs.get(one.name, trace.assigned.get(one.name, NO_NODE)))
     node = trace.assigned.get(one.name, inputs.get(one.name))
     if node is None:  # a version (`x@1`) of an input that is assigned again
-        node = next(node for node, name in trace.graph.names.items() if name == one.name)
-    return trace.graph.value[node]
+        node = next(node for node, name in trace.nodes.names.items() if name == one.name)
+    return in_full(trace.nodes.value[node])
 
 
 def _meets(found: Value | None, one: Expectation) -> bool:

@@ -8,11 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known
 
 
-def json_value(value: Value | None) -> Any:
-    """A number, a nested list, or one of the strings that stand for what JSON has no number for."""
+def json_value(value: Known | None) -> Any:
+    """A number, a nested list, or one of the strings that stand for what JSON has no number for.
+
+    Of a value that is not kept an object with its figures.
+    """
+    if isinstance(value, Summary):
+        figures = ("minimum", "maximum", "mean", "norm")
+        counts = {name: getattr(value, name) for name in ("zeros", "nans", "infinities")}
+        told = {name: _number(getattr(value, name)) for name in figures}
+        return {"shape": list(value.shape), "dtype": value.dtype, **told, **counts}
     if isinstance(value, np.ndarray):
         return _nested(value.tolist()) if not np.isfinite(value).all() else value.tolist()
     return _number(value.item() if isinstance(value, np.generic) else value)

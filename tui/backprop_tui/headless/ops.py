@@ -19,6 +19,7 @@ from backprop_engine.operation import (
 )
 from backprop_engine.program.arguments import signature
 from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.trace import Trace
 from backprop_tui.headless.check import Checked, check_scenario
@@ -168,8 +169,8 @@ class _Filled:
             for one in _attributes(operation)
         }
         if trace is not None and self.node is not None:
-            count = len(trace.graph.operands[self.node])
-            recorded = trace.graph.attributes_of(self.node)
+            count = len(trace.nodes.operands[self.node])
+            recorded = graph_of(trace).attributes_of(self.node)
             shown = {name: str(value) for name, value in recorded.items()}
             attributes = {
                 name: shown[name] for name in shown if name not in attributes
@@ -195,7 +196,7 @@ class _Filled:
         if isinstance(template, str):
             text = fill(template, self._names)
         elif self._trace is not None and self.node is not None:
-            graph = self._trace.graph
+            graph = graph_of(self._trace)
             values = [graph.value[one] for one in graph.operands[self.node]]
             text = self.operation.opened(values, graph.attributes_of(self.node))
         else:
@@ -219,7 +220,7 @@ def _operand_count(operation: Operation) -> int:
 def _node_of(operation: Operation, trace: Trace | None) -> int | None:
     if trace is None:
         return None
-    made_by = enumerate(trace.graph.operation)
+    made_by = enumerate(graph_of(trace).operation)
     return next((n for n, one in made_by if one is not None and one.name == operation.name), None)
 
 
@@ -239,4 +240,4 @@ def _grad_fn(operation: Operation, trace: Trace | None, node: int | None) -> str
         return operation.grad_fn
     if trace is None or node is None:
         return "depends on the operands"
-    return trace.graph.grad_fn(node)
+    return trace.nodes.grad_fn(node)

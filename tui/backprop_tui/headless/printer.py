@@ -18,7 +18,12 @@ NARROW, WIDE = 80, 110
 
 def scenario_heading(title: str, source: Source) -> str:
     """What people know a scenario by: its title and file, or the text given with `-e`."""
-    return f"{' '.join(title.split())} ({source.known_as})" if title.strip() else source.known_as
+    return heading(title, source.known_as)
+
+
+def heading(title: str, name: str) -> str:
+    """A title and, in brackets, the name of what has it; the name alone where there is none."""
+    return f"{' '.join(title.split())} ({name})" if title.strip() else name
 
 
 @dataclass(frozen=True, slots=True)

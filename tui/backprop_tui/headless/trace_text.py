@@ -10,7 +10,7 @@ from backprop_engine.basics import notation
 from backprop_engine.reading.explain import Explanation, explain
 from backprop_engine.trace import Pass, PassKind, StepKind, Trace
 from backprop_tui.headless.json_values import json_value
-from backprop_tui.headless.printer import Printer, scenario_heading
+from backprop_tui.headless.printer import Printer, heading
 
 _GAP = 2
 _NOTE_WIDTH = 80
@@ -30,7 +30,7 @@ def as_json(trace: Trace) -> Iterator[dict[str, Any]]:
             "kind": str(step.kind),
             "node": None if step.node is None else trace.label(step.node),
             "operand": None if step.operand is None else trace.label(step.operand),
-            "value": None if step.node is None else json_value(trace.graph.value[step.node]),
+            "value": None if step.node is None else json_value(trace.nodes.value[step.node]),
             "contribution": json_value(trace.contribution(index)) if sent else None,
             "total_after": json_value(trace.total_after(index)) if sent else None,
             "formula": told.formula or told.vjp,
@@ -45,7 +45,7 @@ def _in_one_line(told: Explanation) -> str:
 
 def print_trace(trace: Trace, out: Printer) -> None:
     """All passes, a step a line, with what explains it."""
-    out.line(scenario_heading(trace.heading.title, trace.heading.source), "bold")
+    out.line(heading(trace.heading.title, trace.heading.name), "bold")
     for line in wrap(trace.heading.note, _NOTE_WIDTH):
         out.line(line, "dim")
     digits = len(str(max(len(trace) - 1, 0)))
@@ -80,7 +80,7 @@ def _print_pass(trace: Trace, one: Pass, digits: int, out: Printer) -> None:
         texts = () if one.kind is PassKind.FORWARD else (explanation.sentence, *explanation.notes)
         for text in texts:
             out.paragraph(text, indent + _GAP, "dim")
-    names = {node: name for name, node in trace.graph.inputs.items()}
+    names = {node: name for name, node in trace.nodes.inputs.items()}
     for node, grad in (one.grads or {}).items():
         text = "None" if grad is None else notation.short(grad)
         name = notation.as_name(names.get(node, trace.label(node)))
@@ -91,7 +91,7 @@ def _cells(trace: Trace, index: int, told: Explanation) -> tuple[str, ...]:
     """The columns of a step: who, the rule, the figures, the running sum."""
     step = trace.step(index)
     if step.kind is StepKind.FORWARD and step.node is not None:
-        return told.formula, told.numbers, trace.graph.grad_fn(step.node)
+        return told.formula, told.numbers, trace.nodes.grad_fn(step.node)
     if step.kind is StepKind.ZERO_GRAD or step.node is None:
         return (told.formula,)
     sender = trace.label(step.node)

@@ -7,7 +7,9 @@ from enum import StrEnum
 
 import numpy as np
 
-from backprop_engine.basics.values import Shape, Value, dtype_of, shape_of
+from backprop_engine.basics import notation
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known, Shape, Value, dtype_of, shape_of
 from backprop_engine.trace import StepKind
 from backprop_tui.oracles.report import Failed, Ready
 from backprop_tui.view.view import View
@@ -88,19 +90,25 @@ def _ours(view: View, node: int, quantity: Quantity) -> Layer:
         case Quantity.VALUE:
             if not trace.is_computed(node, session.cursor):
                 return Layer(reason=f"{label} is not computed yet")
-            return Layer(trace.graph.value[node])
+            return _layer(trace.nodes.value[node], label)
         case Quantity.GRADIENT:
-            if not trace.graph.requires_grad[node]:
+            if not trace.nodes.requires_grad[node]:
                 return Layer(reason=f"{label} needs no gradient")
             gradient = trace.gradient(node, session.cursor)
             if gradient is None:
                 return Layer(reason=f"{label} has received no gradient yet")
-            return Layer(gradient)
+            return _layer(gradient, f"the gradient of {label}")
         case Quantity.CONTRIBUTION:
             index = _receipt(view, node)
             if index is None:
                 return Layer(reason=f"the step about to run sends nothing to {label}")
-            return Layer(trace.contributions[index])
+            return _layer(trace.contributions[index], "what is sent")
+
+
+def _layer(value: Known | None, what: str) -> Layer:
+    if isinstance(value, Summary):
+        return Layer(reason=f"{what} is not kept: {notation.full(value)}")
+    return Layer(value)
 
 
 def _receipt(view: View, node: int) -> int | None:

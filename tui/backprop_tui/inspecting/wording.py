@@ -28,7 +28,7 @@ def heading(view: View, node: int, layer: Layer, width: int) -> Content:
     facts_shown = []
     if layer.shown is not None:
         facts_shown = [notation.shape(layer.shape) or "number", layer.dtype]
-    grad_fn = session.trace.graph.grad_fn(node)
+    grad_fn = session.trace.nodes.grad_fn(node)
     left = "  ".join([*facts_shown, *([grad_fn] if grad_fn else [])])
     right = f"{session.cursor:,} of {len(session.trace):,} done"
     name = fit(label, max(width // 3, 8))

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Generic, Self
 
 from backprop_engine.basics.limits import MAX_SENT
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.limits import TORCH_SECONDS
 from backprop_tui.oracles.process import Child
@@ -150,7 +151,7 @@ class Client(Generic[Report]):
 
 def too_large(subject: Subject[Any], trace: Trace) -> Failed | None:
     """Why a recording is not sent at all; None if it is not too large."""
-    if trace.graph.budget.used <= MAX_SENT:
+    if graph_of(trace).budget.used <= MAX_SENT:
         return None
     reason = (
         f"This recording has more than {MAX_SENT // 1_000_000} MB of arrays, "

@@ -131,10 +131,10 @@ class AutopsyScreen(Following, ModalScreen[Change | None]):
         lines += self._wrapped(told.figures, width, "bold", indent=4)
         if told.inside:
             lines += self._wrapped(f"inside, {told.inside}", width, "", indent=4)
-        source = self._view.session.trace.heading.source
-        span = self._view.session.trace.graph.span[_operation_node(self._view, told.birth)]
-        if told.position is None or span is None:
+        place = self._view.session.trace.nodes.place(_operation_node(self._view, told.birth))
+        if told.position is None or place is None:
             return lines
+        source, span = place.source, place.span
         where = f"{told.operation} at {source.name}:{told.position.line}:{told.position.column}"
         number = f"    {told.position.line} │ "
         line = printable(source.line(told.position.line).expandtabs(1))

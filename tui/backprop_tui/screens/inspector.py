@@ -85,7 +85,7 @@ class InspectorScreen(Following, Screen[None]):
 
     @property
     def _value_shape(self) -> Shape:
-        return shape_of(self._view.session.trace.graph.value[self._node])
+        return shape_of(self._view.session.trace.nodes.value[self._node])
 
     def compose(self) -> ComposeResult:
         """Heading, choices, the table, the element under the cursor, statistics and keys."""

@@ -46,7 +46,7 @@ def origin_pass(session: Session) -> Pass | str:
     """The backward pass whose gradient of the selected node is shown; or why there is none."""
     trace, node = session.trace, session.node
     label, shown = trace.label(node), trace.shown_pass(session.cursor)
-    if not trace.graph.requires_grad[node]:
+    if not trace.nodes.requires_grad[node]:
         return f"{label} does not require grad, so no gradient comes to it."
     if shown.kind is PassKind.FORWARD:
         way = "f, then n lead there." if session.cursor < shown.stop else "n begins it."

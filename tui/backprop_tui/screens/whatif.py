@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from backprop_engine.basics.source import ProblemError, Span
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Value, in_full
 from backprop_tui.screens.following import Following
 from backprop_tui.screens.stop_prompts import ExpressionPrompt
 from backprop_tui.session.session import Change
@@ -47,11 +47,11 @@ class EditPrompt(ExpressionPrompt):
     def __init__(self, view: View) -> None:
         session = view.session
         trace, node = session.trace, session.node
-        self._leaf = node if trace.graph.operation[node] is None else None
-        text = "" if self._leaf is None else written(trace.graph.value[node])
+        self._leaf = node if trace.is_leaf(node) else None
+        text = "" if self._leaf is None else written(in_full(trace.nodes.value[node]))
         super().__init__(view, text, replaces=True)
         if self._leaf is not None:
-            is_constant = node not in trace.graph.names
+            is_constant = node not in trace.nodes.names
             name = f"constant {trace.label(node)}" if is_constant else trace.label(node)
             self.QUESTION = f"{printable(view.glyphs.text(name))} = "  # type: ignore[misc]
 

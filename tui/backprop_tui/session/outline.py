@@ -12,8 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from backprop_engine.graph import Graph
-from backprop_engine.trace import Trace
+from backprop_engine.trace import Nodes, Trace
 
 NO_ROW = -1
 
@@ -66,12 +65,12 @@ class Outline:
 
 def draw_outline(trace: Trace) -> Outline:
     """Lay out the graph of `trace`."""
-    graph = trace.graph
+    columns = trace.nodes
     nodes: list[int] = []
     parents: list[int] = []
     depths: list[int] = []
     is_last: list[bool] = []
-    full_rows = [NO_ROW] * len(graph)
+    full_rows = [NO_ROW] * len(columns)
     sizes: list[int] = []
     is_reference: list[bool] = []
     for root in _roots(trace):
@@ -92,7 +91,7 @@ def draw_outline(trace: Trace) -> Outline:
             if seen:
                 continue
             full_rows[node] = row
-            operands = graph.operands[node]
+            operands = columns.operands[node]
             final = len(operands) - 1
             pending.extend(
                 (operands[position], row, position == final) for position in range(final, -1, -1)
@@ -115,12 +114,12 @@ def draw_outline(trace: Trace) -> Outline:
 def _roots(trace: Trace) -> list[int]:
     """What backward passes start from, in their order; then whatever feeds nothing."""
     outputs = [one.output for one in trace.passes if one.output is not None]
-    return [*dict.fromkeys(outputs), *_sinks(trace.graph)]
+    return [*dict.fromkeys(outputs), *_sinks(trace.nodes)]
 
 
-def _sinks(graph: Graph) -> list[int]:
-    fed = bytearray(len(graph))
-    for operands in graph.operands:
+def _sinks(nodes: Nodes) -> list[int]:
+    fed = bytearray(len(nodes))
+    for operands in nodes.operands:
         for operand in operands:
             fed[operand] = 1
     return [node for node, is_fed in enumerate(fed) if not is_fed]

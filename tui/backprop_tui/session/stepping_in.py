@@ -12,6 +12,7 @@ import numpy as np
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.source import ScenarioError
+from backprop_engine.basics.values import size_of
 from backprop_engine.reading.explain import expression
 from backprop_engine.reading.opened import (
     Sent,
@@ -76,8 +77,8 @@ def what_takes_long_to_close(session: Session) -> str:
 
 
 def _is_large(trace: Trace, node: int) -> bool:
-    value = trace.graph.value
-    return sum(np.size(value[one]) for one in (node, *trace.graph.operands[node])) > _LARGE
+    value = trace.nodes.value
+    return sum(size_of(value[one]) for one in (node, *trace.nodes.operands[node])) > _LARGE
 
 
 def agreement_sentence(session: Session) -> str:

@@ -7,7 +7,8 @@ from rich.cells import cell_len, set_cell_size
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.sanitised import printable as printable
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known
 
 _FEWEST_DIGITS = 2
 
@@ -35,7 +36,7 @@ def right(text: str, width: int) -> str:
     return " " * (width - cell_len(text)) + text
 
 
-def figure(value: Value | None, width: int, *, full: bool = False) -> str:
+def figure(value: Known | None, width: int, *, full: bool = False) -> str:
     """`value` in at most `width` cells, `full` digits if they fit; a number loses digits, never
     its size. A vector whose elements do not fit is its length and a picture. Empty for None.
     """
@@ -47,6 +48,8 @@ def figure(value: Value | None, width: int, *, full: bool = False) -> str:
         text = f"[{text}]"  # the length of a vector without a picture is not to pass for a value
     if len(text) <= width:
         return text
+    if isinstance(value, Summary):
+        return text[: width - 1] + "…"
     if isinstance(value, np.ndarray):
         if text.startswith("["):
             text = notation.pictured(value)

@@ -48,10 +48,10 @@ class TitleBar(Widget):
     def render(self) -> Content:
         """Title and facts, as many as there is room for."""
         trace, width = stack(self.view.session)[-1].trace, self.size.width
-        name = printable(trace.heading.source.known_as)
+        name = printable(trace.heading.name)
         title = printable(trace.heading.title)
         crumbs = breadcrumb(self.view.session)
-        facts = [name, trace.graph.dtype, torch_status(self.view)]
+        facts = [name, trace.dtype, torch_status(self.view)]
         dot = self.view.glyphs.text(" · ")
         # The whole path, else the file's name, else what is left of the facts.
         choices = [facts, [name.rpartition("/")[2], *facts[1:]], facts[1:], facts[2:]]

@@ -5,11 +5,10 @@ from __future__ import annotations
 import textwrap
 from bisect import bisect_left
 
-import numpy as np
 from textual.content import Content
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Known, size_of
 from backprop_engine.reading.explain import Explanation
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Step, StepKind, Trace
 from backprop_tui.session.session import Session
@@ -117,14 +116,14 @@ def _result(trace: Trace, one: Pass) -> str:
     figures: list[str] = []
     if one.kind is PassKind.FORWARD:
         outputs = [each.output for each in trace.passes if each.output is not None]
-        figures = [_equation(trace.label(node), trace.graph.value[node]) for node in outputs[:1]]
+        figures = [_equation(trace.label(node), trace.nodes.value[node]) for node in outputs[:1]]
     elif one.kind is PassKind.BACKWARD and one.grads is not None and len(one.grads) <= _GRADS_NAMED:
         figures = [_equation(f"{trace.label(node)}.grad", grad) for node, grad in one.grads.items()]
     done = f"{_title(trace, one)} done"
     return f"{done}: {', '.join(figures)}" if figures else done
 
 
-def _equation(name: str, value: Value | None) -> str:
+def _equation(name: str, value: Known | None) -> str:
     return f"{name} = {'None' if value is None else notation.short(value)}"
 
 
@@ -260,7 +259,7 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
     session, text = view.session, view.glyphs.text
     trace, cursor = session.trace, session.cursor
     lines = [(f"the end: all {len(trace):,} steps done", "bold $success"), ("", "")]
-    leaves = trace.graph.keeping_grad
+    leaves = trace.nodes.keeping_grad
     for node in leaves[:_MOST_LEAVES]:
         grad = trace.grad(node, cursor)
         said = _equation(f"{trace.label(node)}.grad", grad)
@@ -280,7 +279,7 @@ def _closing(trace: Trace) -> str:
     if output is None:
         return "No backward pass ran, so there are no gradients."
     meant = trace.label(output)
-    if np.size(trace.graph.value[output]) > 1:
+    if size_of(trace.nodes.value[output]) > 1:
         meant = f"the sum of {meant}, each element times the gradient given for it"
     return (
         f"Each is the slope of {meant}: how much it moves when that input moves a little. "

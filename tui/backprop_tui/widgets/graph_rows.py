@@ -9,7 +9,7 @@ from itertools import islice
 from rich.cells import cell_len, set_cell_size
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Known
 from backprop_engine.reading.explain import expression
 from backprop_engine.trace import StepKind, Trace
 from backprop_tui.session.outline import Outline
@@ -81,10 +81,10 @@ def choose_columns(session: Session, width: int) -> Columns:
     trace = session.trace
     limit = _WIDEST_FIGURE if width >= _ROOMY else _NARROW_FIGURE
     totals = (one for one in trace.totals if one is not None)
-    value, sent = _widest(trace.graph.value, limit), _widest(totals, limit)
+    value, sent = _widest(trace.nodes.value, limit), _widest(totals, limit)
     titles = [_title(trace, one.output) for one in trace.passes if one.output is not None]
     gradient = max(sent, max(map(len, titles), default=0), len("gradient"))
-    grad_fns = (trace.graph.grad_fn(node) for node in range(min(len(trace.graph), _SAMPLE)))
+    grad_fns = (trace.nodes.grad_fn(node) for node in range(min(len(trace.nodes), _SAMPLE)))
     grad_fn = max(min(max(map(len, grad_fns), default=0), _MOST_GRAD_FN), len("grad_fn"))
     wanted = max(_LEAST_NODE, min(_widest_row(session), _MOST_NODE))
     columns = Columns(wanted, max(value, len("value")), gradient, sent + 3, grad_fn)
@@ -106,7 +106,7 @@ def _title(trace: Trace, output: int) -> str:
     return title if len(title) <= _MOST_TITLE else "gradient"
 
 
-def _widest(values: Iterable[Value], most: int) -> int:
+def _widest(values: Iterable[Known], most: int) -> int:
     widths = (len(notation.short(value)) for value in islice(values, _SAMPLE))
     return min(max(widths, default=1), most)
 
@@ -146,7 +146,7 @@ def _place(view: View, above: int, columns: Columns, room: int) -> str:
     depth = f"depth {columns.shallowest:,}"
     around = [above, *outline.ancestors(above, _ANCESTORS_ASKED)]
     nodes = [int(outline.nodes[row]) for row in around]
-    name = next((trace.label(node) for node in nodes if node in trace.graph.names), "")
+    name = next((trace.label(node) for node in nodes if node in trace.nodes.names), "")
     if outline.deepest <= _levels(outline, columns.node):
         return printable(f"in {name}") if name and len(name) + 3 <= room else ""
     inside = printable(f"in {name}") if name else depth
@@ -196,11 +196,9 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
         return cells
     node, cursor = state.node, session.cursor
     shows_value = session.trace.is_computed(node, cursor) and not is_reference
-    value = session.trace.graph.value[node] if shows_value else None
+    value = session.trace.nodes.value[node] if shows_value else None
     # A constant's name is its value.
-    is_literal = (
-        session.trace.graph.operation[node] is None and node not in session.trace.graph.names
-    )
+    is_literal = session.trace.is_leaf(node) and node not in session.trace.nodes.names
     text = "" if is_literal else figure(value, columns.value)
     if text and value_differs(session, node):
         # Two cells, as wide as the gap they stand in.
@@ -313,7 +311,7 @@ def _mark(view: View, row: int, state: RowState) -> Cell:
         return glyphs.sending, "sending"
     if session.outline.is_reference[row]:
         return glyphs.reference, "receiver" if state.is_receiving else "muted"
-    if not session.trace.graph.requires_grad[state.node]:
+    if not session.trace.nodes.requires_grad[state.node]:
         return glyphs.constant, "muted"
     progress = session.trace.progress(state.node, session.cursor)
     if progress.is_complete:
@@ -328,7 +326,7 @@ def _name(trace: Trace, outline: Outline, row: int) -> str:
     label = trace.label(node)
     if outline.is_reference[row]:
         return label + _ABOVE
-    if trace.graph.operation[node] is None:
+    if trace.is_leaf(node):
         return label
     made = expression(trace, node)
     return label if made == label else f"{label} = {made}"  # a negative number is its own name
@@ -343,13 +341,13 @@ def _was(view: View, row: int) -> str:
     )
     if original is None or not is_shown or not value_differs(session, node):
         return ""
-    return f" was {figure(original.graph.value[node], _NARROW_FIGURE)} "
+    return f" was {figure(original.nodes.value[node], _NARROW_FIGURE)} "
 
 
 def _grad_fn(trace: Trace, node: int) -> str:
-    if trace.graph.is_leaf(node) and trace.graph.requires_grad[node]:
+    if trace.ends_gradients(node) and trace.nodes.requires_grad[node]:
         return "leaf"
-    return trace.graph.grad_fn(node)
+    return trace.nodes.grad_fn(node)
 
 
 def _gradient_cells(view: View, row: int, state: RowState, columns: Columns) -> list[Cell]:
@@ -383,7 +381,7 @@ def _gradient_cells(view: View, row: int, state: RowState, columns: Columns) -> 
 def _torch_mark(view: View, node: int) -> str:
     session = view.session
     trace, cursor = session.trace, session.cursor
-    if trace.graph.operation[node] is None and not trace.graph.requires_grad[node]:
+    if trace.is_leaf(node) and not trace.nodes.requires_grad[node]:
         return ""
     has_gradient = trace.gradient(node, cursor) is not None
     if not has_gradient and not trace.is_computed(node, cursor):

@@ -13,7 +13,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from backprop_engine.basics.source import Span
+from backprop_engine.basics.source import Place, Source, Span
 from backprop_tui.session.session import Session
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
@@ -51,16 +51,20 @@ class SourcePane(ScrollView, can_focus=True):
         self.view = view
         self._lines: list[str] = []
         self._starts: list[int] = []
+        self._source: Source | None = None
         self._current: Span | None = None
 
     def show(self, view: View) -> None:
-        """Draw the scenario of `view`, its step's expression marked and in sight."""
-        source = view.session.trace.heading.source
-        if not self._lines or source is not self.view.session.trace.heading.source:
+        """Draw the file that the step is about, its expression marked and in sight."""
+        place = place_of_step(view.session)
+        files = view.session.trace.heading.files
+        source = (files[0] if files else Source("", "")) if place is None else place.source
+        if source is not self._source:
+            self._source = source
             self._read(source.text)
             self.scroll_to(0, 0, animate=False)
         self.view = view
-        self._current = current_span(view)
+        self._current = None if place is None else place.span
         step = view.session.step
         node = None if step is None else step.node
         iteration = "" if node is None else view.session.trace.iteration(node)
@@ -87,9 +91,9 @@ class SourcePane(ScrollView, can_focus=True):
         self._reveal()
 
     def _reveal(self) -> None:
-        if self._current is None:
+        if self._current is None or self._source is None:
             return
-        place = self.view.session.trace.heading.source.position(self._current.start)
+        place = self._source.position(self._current.start)
         height = self.scrollable_content_region.height
         room = self.scrollable_content_region.width - self._gutter
         line, column = place.line - 1, place.column - 1
@@ -159,18 +163,12 @@ class SourcePane(ScrollView, can_focus=True):
 
 def step_line(session: Session) -> int:
     """The line, from 1, of what the step about to run is about; else of the selected node."""
-    trace = session.trace
-    span = span_of_step(session) or trace.graph.span[session.node]
-    return 1 if span is None else trace.heading.source.position(span.start).line
+    place = place_of_step(session) or session.trace.nodes.place(session.node)
+    return 1 if place is None else place.position.line
 
 
-def current_span(view: View) -> Span | None:
-    """What in the source the step about to run is about: the node at work, the pass's output."""
-    return span_of_step(view.session)
-
-
-def span_of_step(session: Session) -> Span | None:
-    """The same of a session."""
-    trace, step = session.trace, session.step
+def place_of_step(session: Session) -> Place | None:
+    """What in a file the step about to run is about: the node at work, the pass's output."""
+    step = session.step
     node = None if step is None else step.node
-    return None if node is None else trace.graph.span[node]
+    return None if node is None else session.trace.nodes.place(node)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Value, shape_of
+from backprop_engine.basics.values import Known, Value, in_full, kept, shape_of
 from backprop_engine.checking.functional import Term, functional_of
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_tui.oracles.report import Failed, Ready
@@ -103,7 +103,7 @@ def _subject(view: View, report: SymbolicReport) -> _Subject | None:
     chosen = [node for node in (session.node, operand) if node in partials]
     node = next(iter([*chosen, *partials]), None)
     if node is None:  # no expression could be made; its inputs are not known either
-        node = next(node for node in trace.graph.inputs.values() if trace.graph.requires_grad[node])
+        node = next(node for node in trace.nodes.inputs.values() if trace.nodes.requires_grad[node])
     return _Subject(trace, done, done.output, node, function)
 
 
@@ -158,8 +158,8 @@ class _Row:
     """One line of the table."""
 
     name: str
-    formula: Value | None
-    ours: Value | None
+    formula: Known | None
+    ours: Known | None
     agrees: bool | None = None
     """None where nothing is judged."""
     is_partial: bool = False
@@ -170,7 +170,7 @@ def _figures(view: View, report: SymbolicReport, subject: _Subject, width: int) 
     """The table, and a sentence where the formula has no value."""
     trace, cursor = subject.trace, view.session.cursor
     point = ", ".join(
-        f"{trace.label(node)} = {notation.short(trace.graph.value[node])}"
+        f"{trace.label(node)} = {notation.short(trace.nodes.value[node])}"
         for node in subject.function.arguments[:_MOST_ARGUMENTS]
     )
     if subject.function.arguments[_MOST_ARGUMENTS:]:
@@ -182,7 +182,7 @@ def _figures(view: View, report: SymbolicReport, subject: _Subject, width: int) 
         _Row(
             trace.label(subject.output),
             subject.function.value,
-            trace.graph.value[subject.output] if is_computed else None,
+            trace.nodes.value[subject.output] if is_computed else None,
         ),
         _Row(
             _seeded(subject),
@@ -202,7 +202,7 @@ def _figures(view: View, report: SymbolicReport, subject: _Subject, width: int) 
 
 
 def _term(subject: _Subject) -> Term:
-    seed = subject.trace.contribution(subject.done.start)
+    seed = in_full(subject.trace.contribution(subject.done.start))
     return Term(subject.done.index, subject.output, seed)
 
 
@@ -220,7 +220,7 @@ def _seeded(subject: _Subject) -> str:
 
 def _gradient_in(subject: _Subject, cursor: int) -> Value | None:
     """Our gradient of the input in the pass that is shown, as far as it has come."""
-    return subject.trace.gradient(subject.node, _cursor_in(subject, cursor))
+    return kept(subject.trace.gradient(subject.node, _cursor_in(subject, cursor)))
 
 
 def _is_complete(subject: _Subject, cursor: int) -> bool:
@@ -238,7 +238,7 @@ def _grad_rows(report: SymbolicReport, subject: _Subject, cursor: int) -> Sequen
     if sum(one.kind is not PassKind.FORWARD for one in trace.passes) < 2:
         return ()
     terms = functional_of(trace, node, trace.accumulated(node, cursor))
-    ours = trace.grad(node, cursor)
+    ours = kept(trace.grad(node, cursor))
     name = f"{trace.label(node)}.grad"
     if ours is None:
         return (_Row(name, None, None),)
@@ -270,5 +270,5 @@ def _table(view: View, heading: str, rows: Sequence[_Row], width: int) -> list[C
     return lines
 
 
-def _figure(value: Value | None, width: int) -> str:
+def _figure(value: Known | None, width: int) -> str:
     return right(_NONE if value is None else figure(value, width, full=True), width)

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Known
 from backprop_engine.checking.compare import Comparison
 from backprop_engine.trace import StepKind
 from backprop_tui.oracles.report import Failed, Ready, TorchReport
@@ -40,8 +40,8 @@ class Row:
     """One line of the table."""
 
     name: str
-    ours: Value | None
-    torch: Value | None
+    ours: Known | None
+    torch: Known | None
     comparison: Comparison | None
     style: str = ""
 
@@ -106,7 +106,7 @@ def _step_rows(view: View) -> list[Row]:
         return [
             Row(
                 f"{trace.label(step.node)} after it",
-                trace.graph.value[step.node],
+                trace.nodes.value[step.node],
                 None if report is None else report.values.get(step.node),
                 None if agreed is None else agreed.value(step.node),
                 "$warning",
@@ -145,7 +145,7 @@ def _departure(view: View) -> str:
     return f"not the same, and known: {agreed.departures[step.index]}"
 
 
-def _ours(view: View, step: int) -> Value | None:
+def _ours(view: View, step: int) -> Known | None:
     """Our contribution; the sum of several where torch only tells that."""
     trace, report = view.session.trace, _report(view)
     if report is None or step not in report.joints:
@@ -162,12 +162,12 @@ def _node_rows(view: View) -> list[Row]:
         rows.append(
             Row(
                 "value",
-                trace.graph.value[node],
+                trace.nodes.value[node],
                 None if report is None else report.values.get(node),
                 None if agreed is None else agreed.value(node),
             )
         )
-    if trace.graph.requires_grad[node]:
+    if trace.nodes.requires_grad[node]:
         rows.append(
             Row(
                 "gradient now",
@@ -183,7 +183,7 @@ def _leaf_rows(view: View) -> list[Row]:
     """`.grad` of every input that requires grad, and of what retains it."""
     session, agreed = view.session, view.agreement
     trace, cursor = session.trace, session.cursor
-    leaves = trace.graph.keeping_grad
+    leaves = trace.nodes.keeping_grad
     return [
         Row(
             f"{trace.label(node)}.grad",
@@ -199,11 +199,11 @@ def _node_title(view: View, width: int) -> Content:
     """The selected node and its `grad_fn`, by torch's own account once it is there."""
     session, report = view.session, _report(view)
     trace, node = session.trace, session.node
-    ours = trace.graph.grad_fn(node)
+    ours = trace.nodes.grad_fn(node)
     torch = ours if report is None else report.grad_fns.get(node, ours)
     name = ours if ours == torch else f"{ours} (torch: {printable(torch)})"
     if not name:
-        is_leaf = trace.graph.is_leaf(node) and trace.graph.requires_grad[node]
+        is_leaf = trace.ends_gradients(node) and trace.nodes.requires_grad[node]
         name = "leaf" if is_leaf else "needs no gradient"
     label = printable(trace.label(node))
     return Content.assemble((label, "bold"), (left(f"  {name}", width - cell_len(label)), _MUTED))
@@ -212,7 +212,7 @@ def _node_title(view: View, width: int) -> Content:
 def _elements(view: View) -> list[Content]:
     """Every element of the selected node's value, where it is an array small enough to read."""
     session = view.session
-    value = session.trace.graph.value[session.node]
+    value = session.trace.nodes.value[session.node]
     if not isinstance(value, np.ndarray) or value.size > _MOST_ELEMENTS:
         return []
     if not session.trace.is_computed(session.node, session.cursor):
@@ -259,7 +259,7 @@ class _Table:
             (f" {mark}", style.get(mark, _MUTED)),
         )
 
-    def _figure(self, value: Value | None) -> str:
+    def _figure(self, value: Known | None) -> str:
         text = _NONE if value is None else figure(value, self.figure, full=True)
         return right(text, self.figure)
 

@@ -12,13 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
-from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.values import Value, shape_of
-from backprop_engine.graph import Graph
-from backprop_engine.trace import NO_NODE, PassKind, Trace
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known, Value, broadcasts_to, shape_of
+from backprop_engine.trace import NO_NODE, Missing, PassKind, Trace
+from backprop_engine.trace.abilities import Recomputes
 
 FINITE, INF, NAN = 0, 1, 2
 """Codes, the worse the greater."""
@@ -70,8 +70,10 @@ Codes = int | np.ndarray
 """Of a scalar a number, of an array an array of int8 in its shape."""
 
 
-def codes(value: Value | None) -> Codes:
-    """FINITE, INF or NAN for each element."""
+def codes(value: Known | None) -> Codes:
+    """FINITE, INF or NAN for each element; of a value that is not kept, the worst of all."""
+    if isinstance(value, Summary):
+        return NAN if value.nans else INF if value.infinities else FINITE
     if isinstance(value, np.ndarray):
         if value.dtype.kind != "f":
             return FINITE
@@ -86,8 +88,10 @@ def worst(of: Codes) -> int:
     return int(of.max(initial=FINITE)) if isinstance(of, np.ndarray) else of
 
 
-def is_spoilt(value: Value | None) -> bool:
+def is_spoilt(value: Known | None) -> bool:
     """Whether any element is inf or nan."""
+    if isinstance(value, Summary):
+        return bool(value.nans or value.infinities)
     if isinstance(value, np.ndarray):
         return value.dtype.kind == "f" and not np.isfinite(value).all()
     return value is not None and not math.isfinite(value)
@@ -95,10 +99,10 @@ def is_spoilt(value: Value | None) -> bool:
 
 def births(trace: Trace) -> Iterator[Birth]:
     """All births, in the order of the timeline; leaves come first."""
-    graph = trace.graph
+    nodes = trace.nodes
     with np.errstate(all="ignore"):
-        for node, value in enumerate(graph.value):
-            if graph.operation[node] is None and is_spoilt(value):
+        for node, value in enumerate(nodes.value):
+            if trace.is_leaf(node) and is_spoilt(value):
                 yield from _born(Place.GIVEN, node, value, FINITE)
         for one in trace.passes:
             if one.kind is PassKind.FORWARD:
@@ -108,20 +112,20 @@ def births(trace: Trace) -> Iterator[Birth]:
 
 
 def _in_values(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
-    graph = trace.graph
+    nodes = trace.nodes
     for step in range(start, stop):
         node = int(trace.senders[step])
-        value, operation = graph.value[node], graph.operation[node]
-        if operation is not None and is_spoilt(value):
-            sources = [graph.value[one] for one in graph.operands[node]]
+        value = nodes.value[node]
+        if is_spoilt(value):
+            sources = [nodes.value[one] for one in nodes.operands[node]]
             if _is_one_nan(sources, value):
                 continue
-            combined = _combined(is_by_element(graph, node), sources)
+            combined = _combined(is_by_element(trace, node), sources)
             yield from _born(Place.FORWARD, node, value, combined, step)
 
 
 def _in_gradients(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
-    held: dict[int, Value | None] = {}
+    held: dict[int, Known | None] = {}
     for step in range(start, stop):
         sender, receiver = int(trace.senders[step]), int(trace.receivers[step])
         sent, total, before = trace.contributions[step], trace.totals[step], held.get(receiver)
@@ -140,19 +144,16 @@ def _in_gradients(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
 
 
 def _in_contribution(trace: Trace, step: int, node: int, position: int) -> Iterator[Birth]:
-    graph = trace.graph
-    operation = graph.operation[node]
-    if operation is None:
-        return
+    nodes = trace.nodes
     upstream = trace.gradient(node, step)
-    sources = [upstream, graph.value[node], *(graph.value[one] for one in graph.operands[node])]
+    sources = [upstream, nodes.value[node], *(nodes.value[one] for one in nodes.operands[node])]
     sent = trace.contribution(step)
     if _is_one_nan(sources, sent):
         return
-    combined = _combined(is_by_element(graph, node), sources)
-    if operation.elementwise and shape_of(sent) != shape_of(graph.value[node]):
+    combined = _combined(is_by_element(trace, node), sources)
+    terms = raw_contribution(trace, step)
+    if terms is not None and shape_of(terms) != shape_of(sent):
         # Summed back over the axes it was broadcast along; the birth is in one of the terms.
-        terms = raw_contribution(trace, step)
         found = list(_born(Place.CONTRIBUTION, node, terms, combined, step, position))
         if found or is_spoilt(terms):
             yield from found
@@ -162,49 +163,37 @@ def _in_contribution(trace: Trace, step: int, node: int, position: int) -> Itera
     yield from _born(Place.CONTRIBUTION, node, sent, combined, step, position)
 
 
-def _is_one_nan(sources: Sequence[Value | None], made: Value | None) -> bool:
+def _is_one_nan(sources: Sequence[Known | None], made: Known | None) -> bool:
     """Whether all are numbers and one of the sources is nan already: nothing is born then.
 
     It is what most steps are after the first nan of a large graph of numbers, and far quicker than
     the comparison by elements.
     """
-    return not any(isinstance(one, np.ndarray) for one in (made, *sources)) and any(
-        one is not None and math.isnan(one) for one in sources
+    numbers = [one for one in (made, *sources) if not isinstance(one, np.ndarray | Summary)]
+    return len(numbers) == len(sources) + 1 and any(
+        one is not None and math.isnan(one) for one in numbers[1:]
     )
 
 
-def raw_contribution(trace: Trace, step: int, upstream: Value | None = None) -> Any:
-    """What is sent in `step` before it is summed back to the operand's shape."""
-    graph = trace.graph
-    node, _, position = trace.edge(step)
-    operation = graph.operation[node]
-    if operation is None:
-        raise ValueError(f"step {step} is not sent by an operation")
-    if upstream is None:
-        upstream = trace.gradient(node, step)
-    operands = [graph.value[one] for one in graph.operands[node]]
-    with np.errstate(all="ignore"):
-        return operation.send(
-            position, upstream, graph.value[node], operands, graph.attributes_of(node)
-        )
-
-
-def is_by_element(graph: Graph, node: int) -> bool:
-    """Whether each element of `node` is made of one element of each operand.
-
-    Not so where elements mix, and not where an operand is fitted in otherwise than numpy
-    broadcasts, as the weights of prelu are.
+def raw_contribution(trace: Trace, step: int, upstream: Value | None = None) -> Value | None:
+    """What is sent in `step` before it is summed back to the operand's shape, for the recorded
+    gradient of its sender or another one; None where that cannot be told.
     """
-    operation, shape = graph.operation[node], shape_of(graph.value[node])
-    operands = (shape_of(graph.value[one]) for one in graph.operands[node])
-    return (
-        operation is not None
-        and operation.elementwise
-        and all(broadcasts_to(one, shape) for one in operands)
-    )
+    node, _, position = trace.edge(step)
+    recomputes = trace.can(Recomputes, node)
+    given = trace.gradient(node, step) if upstream is None else upstream
+    if isinstance(recomputes, Missing) or given is None or isinstance(given, Summary):
+        return None
+    return recomputes.terms(node, position, given)
 
 
-def _combined(by_element: bool, sources: Sequence[Value | None]) -> Codes:
+def is_by_element(trace: Trace, node: int) -> bool:
+    """Whether each element of `node` is known to be made of one element of each operand."""
+    recomputes = trace.can(Recomputes, node)
+    return not isinstance(recomputes, Missing) and recomputes.is_by_element(node)
+
+
+def _combined(by_element: bool, sources: Sequence[Known | None]) -> Codes:
     """What each element of a result may have from its sources."""
     found = [codes(one) for one in sources]
     return _worst_of(found) if by_element else max(map(worst, found))
@@ -217,16 +206,6 @@ def _fitting(sources: Codes, shape: Element) -> Codes:
     return sources
 
 
-def broadcasts_to(shape: Element, wanted: Element) -> bool:
-    """Whether numpy would repeat what has `shape` to have the shape `wanted`."""
-    if not shape:
-        return True
-    padded = (1,) * (len(wanted) - len(shape)) + shape
-    return len(padded) == len(wanted) and all(
-        own in (1, size) for own, size in zip(padded, wanted, strict=True)
-    )
-
-
 def _worst_of(found: list[Codes]) -> Codes:
     worst_codes: Codes = reduce(np.maximum, found)
     return worst_codes
@@ -235,7 +214,7 @@ def _worst_of(found: list[Codes]) -> Codes:
 def _born(
     place: Place,
     node: int,
-    value: Value | None,
+    value: Known | None,
     sources: Codes,
     step: int | None = None,
     position: int | None = None,
@@ -249,7 +228,12 @@ def _born(
     is_new = is_nan if is_nan.any() else (own == INF) & (from_sources == FINITE)
     if not is_new.any():
         return
-    first = tuple(int(one) for one in np.argwhere(is_new)[0]) if own.ndim else ()
+    if isinstance(value, Summary):
+        count = value.nans if is_nan.any() else value.infinities
+        number = math.nan if is_nan.any() else math.inf
+        yield Birth(place, node, (), count, number, step, position)
+        return
+    first = tuple(int(at) for at in np.argwhere(is_new)[0]) if own.ndim else ()
     number = float(np.asarray(value)[first])
     yield Birth(place, node, first, int(is_new.sum()), number, step, position)
 

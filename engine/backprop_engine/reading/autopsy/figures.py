@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Value, full_like, shape_of
-from backprop_engine.operation import OPERAND_LETTERS, Operation, fill
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known, broadcasts_to, full_like, shape_of
 from backprop_engine.reading.autopsy.births import (
     Birth,
     Element,
     Place,
-    broadcasts_to,
     is_by_element,
     is_spoilt,
     name_of,
     raw_contribution,
 )
-from backprop_engine.trace import Trace
+from backprop_engine.trace import Missing, Trace
+from backprop_engine.trace.abilities import Explains
 
 _DIGITS = 6
 
@@ -30,7 +30,7 @@ def figures(trace: Trace, birth: Birth) -> str:
     """What was computed there, with the numbers it was computed from."""
     match birth.place:
         case Place.GIVEN:
-            kind = "input" if birth.node in trace.graph.inputs.values() else "constant"
+            kind = "input" if birth.node in trace.nodes.inputs.values() else "constant"
             where = _where(birth.element)
             return f"the {kind} {trace.label(birth.node)} is {name_of(birth.value)}{where}"
         case Place.FORWARD:
@@ -68,22 +68,24 @@ def _where(element: Element) -> str:
     return f" at {list(element)}" if element else ""
 
 
-def _operation(trace: Trace, node: int) -> Operation:
-    operation = trace.graph.operation[node]
-    if operation is None:
-        raise ValueError(f"node {node} is a leaf")
-    return operation
-
-
 def _forward(trace: Trace, birth: Birth) -> str:
-    operation, where = _operation(trace, birth.node), _where(birth.element)
-    if not is_by_element(trace.graph, birth.node):
+    name, where = trace.nodes.operation_name(birth.node), _where(birth.element)
+    explains = trace.can(Explains, birth.node)
+    if isinstance(explains, Missing) or not _is_told_by_element(trace, birth):
         sources = [
-            (trace.label(one), trace.graph.value[one]) for one in trace.graph.operands[birth.node]
+            (trace.label(operand), trace.nodes.value[operand])
+            for operand in trace.nodes.operands[birth.node]
         ]
-        return f"{operation.name} = {name_of(birth.value)}{where}: {_of_what(sources)}"
-    made = _single_brackets(fill(operation.notation, _texts(trace, birth)))
+        return f"{name} = {name_of(birth.value)}{where}: {_of_what(sources)}"
+    made = _single_brackets(explains.output(birth.node).text(_elements(trace, birth)))
     return f"{made.replace('·', ' · ')} = {name_of(birth.value)}{where}"
+
+
+def _is_told_by_element(trace: Trace, birth: Birth) -> bool:
+    """Whether one element of each operand made the element, and they are all kept."""
+    nodes = (birth.node, *trace.nodes.operands[birth.node])
+    kept = not any(isinstance(trace.nodes.value[node], Summary) for node in nodes)
+    return kept and is_by_element(trace, birth.node)
 
 
 def _sum(trace: Trace, birth: Birth) -> str:
@@ -98,52 +100,60 @@ def _sum(trace: Trace, birth: Birth) -> str:
 
 
 def _contribution(trace: Trace, birth: Birth) -> str:
-    graph, step = trace.graph, -1 if birth.step is None else birth.step
-    operation, output = _operation(trace, birth.node), graph.value[birth.node]
-    upstream, where = trace.gradient(birth.node, step), _where(birth.element)
-    local = np.asarray(raw_contribution(trace, step, full_like(output, 1.0)))
-    fits = broadcasts_to(local.shape, shape_of(output))
+    nodes, step = trace.nodes, -1 if birth.step is None else birth.step
+    output, where = nodes.value[birth.node], _where(birth.element)
+    upstream = trace.gradient(birth.node, step)
+    local = (
+        None
+        if isinstance(output, Summary)
+        else raw_contribution(trace, step, full_like(output, 1.0))
+    )
+    fits = local is not None and broadcasts_to(shape_of(local), shape_of(output))
     fits = fits and len(birth.element) == len(shape_of(output))
-    if not (fits and is_by_element(graph, birth.node)):
+    if not (fits and _is_told_by_element(trace, birth)):
         sources = [("upstream", upstream), (trace.label(birth.node), output)]
-        sources += [(trace.label(one), graph.value[one]) for one in graph.operands[birth.node]]
-        return f"{operation.name} sends {name_of(birth.value)}{where}: {_of_what(sources)}"
+        sources += [
+            (trace.label(operand), nodes.value[operand]) for operand in nodes.operands[birth.node]
+        ]
+        name = nodes.operation_name(birth.node)
+        return f"{name} sends {name_of(birth.value)}{where}: {_of_what(sources)}"
     given = number(at_element(upstream, birth.element))
-    factor = number(np.broadcast_to(local, shape_of(output))[birth.element].item())
-    made = _local_text(trace, birth, operation)
+    factor = number(at_element(local, birth.element))
+    made = _local_text(trace, birth)
     told = factor if made in ("", factor, notation.in_brackets(factor)) else f"{made} = {factor}"
     product = f"{given} · {notation.in_brackets(factor)}"
     return f"{product}{where}: upstream {given}, local {told}"
 
 
-def _local_text(trace: Trace, birth: Birth, operation: Operation) -> str:
-    template = operation.derivative(birth.position or 0).local
-    if template is None:
+def _local_text(trace: Trace, birth: Birth) -> str:
+    explains = trace.can(Explains, birth.node)
+    if isinstance(explains, Missing):
         return ""
-    return _single_brackets(fill(template, {**_texts(trace, birth), "g": "1"}))
+    local = explains.local(birth.node, birth.position or 0)
+    return "" if local is None else _single_brackets(local.text(_elements(trace, birth), "1"))
 
 
-def _texts(trace: Trace, birth: Birth) -> dict[str, str]:
-    """The texts of a template: the elements at work, and the output as it was made."""
-    graph, operation = trace.graph, _operation(trace, birth.node)
-    element: Callable[[int], str] = lambda one: notation.in_brackets(  # noqa: E731
-        number(at_element(graph.value[one], birth.element))
-    )
-    operands = graph.operands[birth.node]
-    texts = {name: str(value) for name, value in graph.attributes_of(birth.node).items()}
-    texts["y"] = element(birth.node)
-    texts.update(zip(OPERAND_LETTERS, map(element, operands), strict=False))
-    if len(operands) == 1:
-        # `2·√0` tells more than `2·0`.
-        texts["y"] = fill(operation.notation, texts)
-    return texts
+def _elements(trace: Trace, birth: Birth) -> Callable[[int], str]:
+    """The elements at work, and the output as it was made: `2·√0` tells more than `2·0`."""
+    operands = trace.nodes.operands[birth.node]
+
+    def element(node: int) -> str:
+        return number(at_element(trace.nodes.value[node], birth.element))
+
+    def name(node: int) -> str:
+        explains = trace.can(Explains, node)
+        if node != birth.node or len(operands) != 1 or isinstance(explains, Missing):
+            return element(node)
+        return explains.output(node).text(element)
+
+    return name
 
 
 def _single_brackets(text: str) -> str:
     return re.sub(r"\(\(([^()]*)\)\)", r"(\1)", text)
 
 
-def _of_what(sources: Sequence[tuple[str, Value | None]]) -> str:
+def _of_what(sources: Sequence[tuple[str, Known | None]]) -> str:
     """Where among the sources something is not finite; the sources, where everything is."""
     told = [f"{name} {_spoilt_elements(value)}" for name, value in sources if is_spoilt(value)]
     if told:
@@ -152,9 +162,11 @@ def _of_what(sources: Sequence[tuple[str, Value | None]]) -> str:
     return "of finite " + ", ".join(dict.fromkeys(whole))
 
 
-def _spoilt_elements(value: Value | None) -> str:
-    if not isinstance(value, np.ndarray):
+def _spoilt_elements(value: Known | None) -> str:
+    if not isinstance(value, np.ndarray | Summary):
         return "" if value is None else name_of(float(value))
+    if isinstance(value, Summary):
+        return notation.short(value)
     places = np.argwhere(~np.isfinite(value))
     first = tuple(int(one) for one in places[0])
     more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""

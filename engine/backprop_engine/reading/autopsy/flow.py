@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backprop_engine.basics.values import Value, shape_of
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known, shape_of
 from backprop_engine.reading.autopsy.births import (
     NAN,
     Birth,
@@ -41,14 +42,14 @@ class Flow:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        graph = trace.graph
+        nodes = trace.nodes
         self.leads_to: dict[Event, list[Event]] = {}
         """In the order of the timeline."""
-        spoilt = [node for node, value in enumerate(graph.value) if is_spoilt(value)]
+        spoilt = [node for node, value in enumerate(nodes.value) if is_spoilt(value)]
         values = {node: Event(node) for node in spoilt}
         for node in spoilt:
             self.leads_to[values[node]] = []
-            for operand in dict.fromkeys(graph.operands[node]):
+            for operand in dict.fromkeys(nodes.operands[node]):
                 if operand in values:
                     self.leads_to[values[operand]].append(values[node])
         for one in trace.passes:
@@ -56,7 +57,7 @@ class Flow:
                 self._add_pass(one.start, one.stop, values)
 
     def _add_pass(self, start: int, stop: int, values: Mapping[int, Event]) -> None:
-        trace, graph = self.trace, self.trace.graph
+        trace, nodes = self.trace, self.trace.nodes
         received: dict[int, list[Event]] = defaultdict(list)
         for step in range(start, stop):
             if not (is_spoilt(trace.contributions[step]) or is_spoilt(trace.totals[step])):
@@ -64,7 +65,7 @@ class Flow:
             sender, receiver = int(trace.senders[step]), int(trace.receivers[step])
             event = Event(receiver, step)
             self.leads_to[event] = []
-            for one in dict.fromkeys((sender, *graph.operands[sender])):
+            for one in dict.fromkeys((sender, *nodes.operands[sender])):
                 if one in values:
                     self.leads_to[values[one]].append(event)
             for earlier in received[sender]:
@@ -142,7 +143,7 @@ def victims_of(trace: Trace) -> list[Victim]:
     for one in trace.passes:
         if one.output is None:
             continue
-        value, label = trace.graph.value[one.output], trace.label(one.output)
+        value, label = trace.nodes.value[one.output], trace.label(one.output)
         if is_spoilt(value):
             found[label] = Victim(label, worst(codes(value)) == NAN, (Event(one.output),))
         for node, grad in (one.grads or {}).items():
@@ -165,27 +166,27 @@ class Cause(NamedTuple):
     node: int
     element: Element | None
     """None for all of it, `()` for a scalar."""
-    value: Value
+    value: Known
 
 
 def causes(trace: Trace, birth: Birth) -> tuple[Cause, ...]:
     """The inputs that feed the birth; constants, where no input does."""
-    graph = trace.graph
-    is_summed = len(birth.element) != len(shape_of(graph.value[birth.node]))
+    nodes = trace.nodes
+    is_summed = len(birth.element) != len(shape_of(nodes.value[birth.node]))
     is_summed |= birth.place in (Place.SUM, Place.TERMS)
     found: dict[int, Element | None] = {birth.node: None if is_summed else birth.element}
     pending = [-birth.node]
     leaves: list[int] = []
     while pending:  # from the birth downwards: all uses of a node are known when its turn comes
         node = -heapq.heappop(pending)
-        element, operation = found[node], graph.operation[node]
-        if operation is None:
+        element = found[node]
+        if trace.is_leaf(node):
             leaves.append(node)
             continue
-        for operand in graph.operands[node]:
-            shape = shape_of(graph.value[operand])
+        for operand in nodes.operands[node]:
+            shape = shape_of(nodes.value[operand])
             own: Element | None = None
-            if element is not None and is_by_element(graph, node):
+            if element is not None and is_by_element(trace, node):
                 own = broadcast_index(shape, element)
             elif not shape:
                 own = ()
@@ -194,12 +195,12 @@ def causes(trace: Trace, birth: Birth) -> tuple[Cause, ...]:
                 found[operand] = own
             elif found[operand] != own:
                 found[operand] = None
-    inputs = set(graph.inputs.values())
+    inputs = trace.input_nodes
     named = [node for node in leaves if node in inputs] or leaves
-    return tuple(_cause(graph.value[node], node, found[node]) for node in sorted(named))
+    return tuple(_cause(nodes.value[node], node, found[node]) for node in sorted(named))
 
 
-def _cause(value: Value, node: int, element: Element | None) -> Cause:
-    if element is None or not shape_of(value):
+def _cause(value: Known, node: int, element: Element | None) -> Cause:
+    if element is None or not shape_of(value) or isinstance(value, Summary):
         return Cause(node, None if shape_of(value) else (), value)
     return Cause(node, element, np.asarray(value)[element].item())

@@ -9,7 +9,14 @@ from typing import Any
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.source import Position, ScenarioError
-from backprop_engine.reading.autopsy.births import Birth, Place, births, is_spoilt, name_of
+from backprop_engine.reading.autopsy.births import (
+    Birth,
+    Place,
+    births,
+    is_by_element,
+    is_spoilt,
+    name_of,
+)
 from backprop_engine.reading.autopsy.figures import figures
 from backprop_engine.reading.autopsy.flow import (
     Cause,
@@ -148,34 +155,36 @@ def _ways(
 
 
 def _told(trace: Trace, birth: Birth, what: str) -> Told:
-    graph = trace.graph
-    operation, span = graph.operation[birth.node], graph.span[birth.node]
-    if birth.place is Place.SUM and birth.step is not None:
-        sender = int(trace.senders[birth.step])  # a sum has no operation of its own
-        operation, span = graph.operation[sender], graph.span[sender]
-    is_input = birth.node in graph.inputs.values()
-    kind = "input" if is_input else "constant"
+    node = _operation_node(trace, birth)
+    kind = "input" if node in trace.input_nodes else "constant"
+    place = trace.nodes.place(node)
     return Told(
         birth=birth,
         kind=name_of(birth.value),
-        operation=kind if operation is None else operation.name,
+        operation=trace.nodes.operation_name(node) or kind,
         figures=figures(trace, birth),
         inside=_inside(trace, birth),
-        position=None if span is None else trace.heading.source.position(span.start),
+        position=None if place is None else place.position,
         headline=f"{what} is {_happening(trace, birth)}",
     )
 
 
+def _operation_node(trace: Trace, birth: Birth) -> int:
+    """The node whose operation did it: a sum has none of its own."""
+    if birth.place is Place.SUM and birth.step is not None:
+        return int(trace.senders[birth.step])
+    return birth.node
+
+
 def _inside(trace: Trace, birth: Birth) -> str:
     """The figures of the part that did it; empty where the operation has no parts to look at."""
-    operation = trace.graph.operation[birth.node]
-    if operation is None or operation.elementwise or why_closed(trace, birth.node):
+    if is_by_element(trace, birth.node) or why_closed(trace, birth.node):
         return ""
     if birth.step is None or birth.place not in (Place.FORWARD, Place.CONTRIBUTION):
         return ""
-    one = trace.passes[trace.pass_index(birth.step)]
+    pass_ = trace.passes[trace.pass_index(birth.step)]
     try:
-        opened = open_composite(trace, birth.node, None if one.output is None else one)
+        opened = open_composite(trace, birth.node, None if pass_.output is None else pass_)
     except ScenarioError:
         return ""  # its parts refuse these very operands: there is nothing to look at
     inner = opened.trace
@@ -186,14 +195,9 @@ def _inside(trace: Trace, birth: Birth) -> str:
         if is_forward is (birth.place is Place.FORWARD) and (
             is_forward or part.position is not None
         ):
-            return f"{_operation_at(inner, part)}: {figures(inner, part)}"
+            name = inner.nodes.operation_name(_operation_node(inner, part))
+            return f"{name}: {figures(inner, part)}"
     return ""
-
-
-def _operation_at(trace: Trace, birth: Birth) -> str:
-    node = birth.node if birth.place is not Place.SUM else int(trace.senders[birth.step or 0])
-    operation = trace.graph.operation[node]
-    return "" if operation is None else operation.name
 
 
 def _happening(trace: Trace, birth: Birth) -> str:
@@ -216,10 +220,10 @@ def step_text(trace: Trace, step: int) -> str:
 
 def event_text(trace: Trace, event: Event) -> str:
     """A line of a way: what is computed or sent there, and what comes of it."""
-    value = trace.graph.value[event.node]
+    value = trace.nodes.value[event.node]
     if event.step == NO_NODE:
         label = trace.label(event.node)
-        if trace.graph.operation[event.node] is None:
+        if trace.is_leaf(event.node):
             return f"{label} = {notation.short(value)}"
         return f"{label} = {expression(trace, event.node)} = {notation.short(value)}"
     sent = trace.contribution(event.step)
@@ -233,7 +237,7 @@ def event_step(trace: Trace, event: Event) -> int | None:
     """The step in which an event happens; None for a leaf."""
     if event.step != NO_NODE:
         return event.step
-    if trace.graph.operation[event.node] is None:
+    if trace.is_leaf(event.node):
         return None
     return trace.visits(event.node)[0]
 

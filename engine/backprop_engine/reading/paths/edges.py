@@ -15,9 +15,10 @@ from typing import Final
 
 import numpy as np
 
-from backprop_engine.backward import contribution
-from backprop_engine.basics.values import Value, full_like
-from backprop_engine.trace import Pass, Trace
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known, Value, full_like, in_full
+from backprop_engine.trace import Missing, Pass, Trace
+from backprop_engine.trace.abilities import Recomputes
 
 Watch = Callable[[float], None]
 """Told now and then which part of the work is done, 0 to 1; it may raise to stop the work."""
@@ -31,6 +32,7 @@ class Edges:
     """The contribution steps of `one` that lie on a path to `target`."""
 
     trace: Trace
+    recomputes: Recomputes
     one: Pass
     """A backward pass in which `target` receives a contribution, or whose output it is."""
     output: int
@@ -52,14 +54,14 @@ class Edges:
     @cached_property
     def is_scalar(self) -> bool:
         """Whether no value on any path is an array."""
-        value = self.trace.graph.value
+        value = self.trace.nodes.value
         nodes = (*self.by_sender, self.target)
         return not any(isinstance(value[node], np.ndarray) for node in nodes)
 
     @property
     def seed(self) -> Value:
         """The gradient that the pass starts with."""
-        return self.trace.contribution(self.one.start)
+        return in_full(self.trace.contribution(self.one.start))
 
     def __len__(self) -> int:
         return sum(map(len, self.by_sender.values()))
@@ -67,11 +69,13 @@ class Edges:
     def send(self, step: int, upstream: Value) -> Value:
         """What `step` would send for another `upstream` gradient of its sender."""
         sender, _, position = self.trace.edge(step)
-        return contribution(self.trace.graph, sender, position, upstream)
+        return self.recomputes.send(sender, position, upstream)
 
     def local(self, step: int) -> Value:
         """∂sender/∂receiver; for arrays, what a gradient of ones would become."""
-        return self.send(step, full_like(self.trace.graph.value[int(self.trace.senders[step])], 1))
+        return self.send(
+            step, full_like(in_full(self.trace.nodes.value[int(self.trace.senders[step])]), 1)
+        )
 
     def receiver(self, step: int) -> int:
         """The node that receives what `step` sends."""
@@ -82,6 +86,9 @@ def edges_to(trace: Trace, one: Pass, target: int) -> Edges:
     """The edges of `one` on the paths to `target`; ValueError if it receives nothing there."""
     if one.output is None:
         raise ValueError(f"{one.name} is no backward pass")
+    recomputes = trace.can(Recomputes)
+    if isinstance(recomputes, Missing):
+        raise ValueError(recomputes.sentence)
     first = one.start + 1  # after the seed
     senders = trace.senders[first : one.stop].tolist()
     receivers = trace.receivers[first : one.stop].tolist()
@@ -100,7 +107,7 @@ def edges_to(trace: Trace, one: Pass, target: int) -> Edges:
     by_sender: dict[int, list[int]] = {}
     for at in reversed(found):
         by_sender.setdefault(senders[at], []).append(first + at)
-    return Edges(trace, one, one.output, target, by_sender)
+    return Edges(trace, recomputes, one, one.output, target, by_sender)
 
 
 def carry_all(edges: Edges, start: dict[int, Value], watch: Watch) -> Value | None:
@@ -127,8 +134,10 @@ def add_to(held: dict[int, Value], node: int, more: Value) -> None:
     held[node] = held[node] + more if node in held else more
 
 
-def size(value: Value) -> float:
+def size(value: Known) -> float:
     """How much is carried: the magnitude of a scalar, the Euclidean norm of an array."""
+    if isinstance(value, Summary):
+        return value.norm
     if not isinstance(value, np.ndarray):
         return abs(float(value))
     if not value.size:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_engine.basics.values import Value, full_like, settle
+from backprop_engine.basics.values import Value, full_like, kept, settle
 from backprop_engine.reading.paths.amplification import amplification
 from backprop_engine.reading.paths.edges import Edges, Watch, carry_all, edges_to, size
 from backprop_engine.reading.paths.search import Found, Search
@@ -91,7 +91,7 @@ def find_origin(
     it. ValueError if the node receives nothing in that pass.
     """
     edges = edges_to(trace, one, node)
-    gradient = trace.gradient(node, one.stop)
+    gradient = kept(trace.gradient(node, one.stop))
     if gradient is None:
         raise ValueError(f"node {node} receives nothing in {one.name}")
     with np.errstate(all="ignore"):
@@ -99,7 +99,7 @@ def find_origin(
         search = Search(edges, ahead, limit, budget, _part(watch, 0.4, 0.8))
         search.run()
         rest = carry_all(edges, search.rest, _part(watch, 0.8, 1.0))
-        rest = full_like(gradient, 0.0) if rest is None else settle(rest, trace.graph.dtype)
+        rest = full_like(gradient, 0.0) if rest is None else settle(rest, trace.dtype)
         return Origin(
             trace=trace,
             one=one,
@@ -155,14 +155,14 @@ def _sum(parts: list[Value], trace: Trace) -> Value:
     """Scalars are added without rounding in between, which orders cannot change."""
     if any(isinstance(part, np.ndarray) for part in parts):
         total = np.sum([np.asarray(part, float) for part in parts], axis=0)
-        return settle(total, trace.graph.dtype)
+        return settle(total, trace.dtype)
     numbers = [float(part) for part in parts]
     if all(map(math.isfinite, numbers)):
         try:
-            return settle(math.fsum(numbers), trace.graph.dtype)
+            return settle(math.fsum(numbers), trace.dtype)
         except OverflowError:
-            return settle(sum(numbers), trace.graph.dtype)
-    return settle(sum(numbers), trace.graph.dtype)
+            return settle(sum(numbers), trace.dtype)
+    return settle(sum(numbers), trace.dtype)
 
 
 def _shut(edges: Edges) -> tuple[int, ...]:

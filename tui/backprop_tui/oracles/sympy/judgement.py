@@ -15,6 +15,7 @@ import numpy as np
 from backprop_engine.basics.values import Value
 from backprop_engine.checking.differences import engine_error, gross_contributions
 from backprop_engine.checking.functional import Term, functional_of
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.report import Ready
 from backprop_tui.oracles.sympy.report import (
@@ -51,7 +52,7 @@ class SymbolicGradient:
 
 def symbolic_gradients(trace: Trace, answer: SymbolicAnswer) -> Mapping[int, SymbolicGradient]:
     """By node, the final `.grad` of every input that requires grad; nothing if the child failed."""
-    graph = trace.graph
+    graph = graph_of(trace)
     leaves = [node for node in graph.inputs.values() if graph.requires_grad[node]]
     if isinstance(answer, Ready):
         return {

@@ -13,6 +13,7 @@ import numpy as np
 
 from backprop_engine.basics.values import dtype_of, is_float, seen_in, shape_of
 from backprop_engine.graph import Graph
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import PassKind, Trace
 from backprop_tui.oracles.sympy.report import (
     IN_ARRAYS,
@@ -39,7 +40,7 @@ def outputs_of(trace: Trace) -> list[int]:
 
 def not_applicable(trace: Trace) -> NotApplicable | None:
     """Why mathematics in numbers cannot say anything about `trace`; None if it can."""
-    graph = trace.graph
+    graph = graph_of(trace)
     needed = _needed(graph, outputs_of(trace))
     for node in needed:
         shape = shape_of(graph.value[node])
@@ -116,7 +117,7 @@ Texts = Literal["simplified", "plain", "none"]
 
 def encode_symbolic(trace: Trace, *, texts: Texts) -> dict[str, Any]:
     """A request; `trace` is one that `not_applicable` has nothing against."""
-    graph = trace.graph
+    graph = graph_of(trace)
     outputs = outputs_of(trace)
     needed = _needed(graph, outputs)
     return {
@@ -131,7 +132,7 @@ def encode_symbolic(trace: Trace, *, texts: Texts) -> dict[str, Any]:
 
 def _entry(trace: Trace, node: int) -> dict[str, Any]:
     """A symbol (a float input), a number, or an operation on earlier entries."""
-    graph = trace.graph
+    graph = graph_of(trace)
     value, operation = graph.value[node], graph.operation[node]
     entry: dict[str, Any] = {"node": node}
     if operation is not None and not graph.is_leaf(node) and not is_held(graph, node):
@@ -168,12 +169,12 @@ def decode_symbolic(trace: Trace, reply: Mapping[str, Any]) -> SymbolicReport:
 
 
 def _function(trace: Trace, encoded: Mapping[str, Any]) -> Function:
-    needed = set(_needed(trace.graph, [int(encoded["output"])]))
+    needed = set(_needed(graph_of(trace), [int(encoded["output"])]))
     return Function(
         arguments=tuple(
             node
-            for node in trace.graph.inputs.values()
-            if node in needed and is_float(trace.graph.value[node])
+            for node in trace.nodes.inputs.values()
+            if node in needed and is_float(trace.nodes.value[node])
         ),
         expression=Mathematics(*encoded["expression"]),
         value=encoded["value"],

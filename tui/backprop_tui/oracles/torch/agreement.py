@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Known, Value, in_full
 from backprop_engine.checking import ties
 from backprop_engine.checking.compare import Comparison, compare
 from backprop_engine.trace import PassKind, StepKind, Trace
@@ -53,7 +53,7 @@ class Agreement:
 
     def value(self, node: int) -> Comparison | None:
         """The value of `node`."""
-        ours, theirs = self.trace.graph.value[node], self.report.values.get(node)
+        ours, theirs = self.trace.nodes.value[node], self.report.values.get(node)
         return _judged(ours, theirs, bool(self._values[node]))
 
     def contribution(self, step: int) -> Comparison | None:
@@ -146,7 +146,7 @@ def agreement(trace: Trace, report: TorchReport) -> Agreement:
     )
 
 
-def _judged(ours: Value | None, theirs: Value | None, agrees: bool) -> Comparison | None:
+def _judged(ours: Known | None, theirs: Value | None, agrees: bool) -> Comparison | None:
     if ours is None or theirs is None:
         return None if ours is theirs or agrees else MISSING
-    return compare(ours, theirs)._replace(agrees=agrees)
+    return compare(in_full(ours), theirs)._replace(agrees=agrees)

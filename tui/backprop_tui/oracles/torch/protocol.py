@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Known, Value, in_full, kept
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
 from backprop_tui.oracles.report import ByPass, Joint, Surplus, TorchReport
 from backprop_tui.oracles.torch.columns import (
@@ -58,7 +59,7 @@ def decode_attribute(encoded: Any) -> Any:
 
 def encode_request(trace: Trace) -> dict[str, Any]:
     """The program of `trace`, and the passes to run on it."""
-    graph = trace.graph
+    graph = graph_of(trace)
     nodes = range(len(graph))
     leaves = Gathering()
     for node in nodes:
@@ -89,7 +90,7 @@ def encode_request(trace: Trace) -> dict[str, Any]:
 
 def _encode_pass(trace: Trace, one: Pass) -> dict[str, Any]:
     if one.kind is PassKind.BACKWARD:
-        seed = trace.contributions[one.start]
+        seed = kept(trace.contributions[one.start])
         if seed is None:
             raise ValueError(f"pass {one.index} has no seed")
         return {"index": one.index, "output": one.output, "seed": encode_value(seed)}
@@ -99,14 +100,14 @@ def _encode_pass(trace: Trace, one: Pass) -> dict[str, Any]:
 
 
 def cleared_grads(
-    before: Mapping[int, Value | None], after: Mapping[int, Value | None]
+    before: Mapping[int, Known | None], after: Mapping[int, Known | None]
 ) -> tuple[list[int], list[int]]:
     """Which inputs a zero_grad pass set to None, and which to zeros."""
     cleared = [node for node, grad in after.items() if grad is None]
     zeroed = [
         node
         for node, grad in after.items()
-        if grad is not None and not _same(grad, before.get(node))
+        if grad is not None and not _same(in_full(grad), kept(before.get(node)))
     ]
     return cleared, zeroed
 
@@ -165,10 +166,10 @@ class Sent:
             raise ValueError("senders, receivers and what is sent differ in length")
         # The steps of an edge, and what torch has sent along it, stand side by side once sorted.
         steps = done.start + np.flatnonzero(trace.positions[done.start : done.stop] != NO_NODE)
-        edges = trace.senders[steps].astype(np.int64) * len(trace.graph) + trace.receivers[steps]
+        edges = trace.senders[steps].astype(np.int64) * len(trace.nodes) + trace.receivers[steps]
         steps = steps[np.argsort(edges, kind="stable")]
         edges.sort()
-        keys = nodes * len(trace.graph) + operands
+        keys = nodes * len(trace.nodes) + operands
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
         first, last = (np.searchsorted(edges, keys, side) for side in ("left", "right"))
@@ -181,7 +182,7 @@ class Sent:
             groups[int(nodes[place]), int(operands[place])].append(place)
         values = Column(entries)
         for (node, operand), places in groups.items():
-            key = node * len(trace.graph) + operand
+            key = node * len(trace.nodes) + operand
             mine = steps[np.searchsorted(edges, key) : np.searchsorted(edges, key, "right")]
             self._sort(node, operand, mine.tolist(), [values[place] for place in places])
 

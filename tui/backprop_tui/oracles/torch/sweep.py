@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Value, kept
 from backprop_engine.checking.compare import (
     DEGREE_ROUNDOFFS,
     Recomputed,
@@ -19,6 +19,7 @@ from backprop_engine.checking.compare import (
 from backprop_engine.checking.summing import magnitude
 from backprop_engine.checking.ties import picks_alike, sends_alike
 from backprop_engine.operation import Derivative
+from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_tui.oracles.report import TorchReport
 from backprop_tui.oracles.torch.blow_ups import differs, is_blown_up, is_other_kind, origin
@@ -42,8 +43,9 @@ class Sweep:
 
     def __init__(self, trace: Trace, report: TorchReport) -> None:
         self.trace = trace
+        self.graph = graph_of(trace)
         self.report = report
-        self.values = bytearray(len(trace.graph))
+        self.values = bytearray(len(trace.nodes))
         self.contributions = bytearray(len(trace))
         self.totals = bytearray(len(trace))
         self.grads: dict[tuple[int, int], bool] = {}
@@ -59,7 +61,7 @@ class Sweep:
     def run(self) -> None:
         """Fill in all flags."""
         with np.errstate(all="ignore"):
-            for node in range(len(self.trace.graph)):
+            for node in range(len(self.trace.nodes)):
                 self._judge_value(node)
             for one in self.trace.passes:
                 received: dict[int, _Received] = {}
@@ -71,7 +73,7 @@ class Sweep:
     # Values
 
     def _judge_value(self, node: int) -> None:
-        graph, theirs = self.trace.graph, self.report.values.get(node)
+        graph, theirs = self.graph, self.report.values.get(node)
         if theirs is None:
             self.faulty_nodes.append(node)
             return
@@ -91,7 +93,7 @@ class Sweep:
 
     def _tell_origin(self, start: Sequence[int], blown_up: int) -> None:
         """Name the node where the difference begins that `blown_up` makes much of."""
-        graph = self.trace.graph
+        graph = self.graph
         begins = origin(
             start,
             graph.operands.__getitem__,
@@ -105,7 +107,7 @@ class Sweep:
 
     def _value_stands(self, node: int, theirs: Value) -> bool:
         """Whether our operation explains ours from our operands, and torch's from torch's."""
-        graph, operands = self.trace.graph, self.trace.graph.operands[node]
+        graph, operands = self.graph, self.graph.operands[node]
         ours = recompute_output(graph, node, [graph.value[one] for one in operands])
         again = recompute_output(graph, node, [self._torch_value(one) for one in operands])
         stands = _both_stand((ours, graph.value[node]), (again, theirs))
@@ -117,7 +119,7 @@ class Sweep:
         return stands
 
     def _torch_value(self, node: int) -> Value:
-        return self.report.values.get(node, self.trace.graph.value[node])
+        return self.report.values.get(node, self.graph.value[node])
 
     # One backward pass
 
@@ -147,7 +149,7 @@ class Sweep:
                 gradients[node] = self._gradient_agrees(one, node, held)
 
     def _seed_agrees(self, step: int) -> bool:
-        ours, theirs = self.trace.contributions[step], self.report.contributions.get(step)
+        ours, theirs = kept(self.trace.contributions[step]), self.report.contributions.get(step)
         agrees = ours is not None and theirs is not None and compare(ours, theirs).agrees
         if not agrees:
             self.faulty_steps.append(step)
@@ -161,7 +163,7 @@ class Sweep:
             return True
         if theirs is None and _is_zero(ours):
             return upstream_agrees  # torch leaves out what is zero by its nature
-        graph, node = self.trace.graph, int(self.trace.senders[steps[0]])
+        graph, node = self.graph, int(self.trace.senders[steps[0]])
         involved = (node, *graph.operands[node])
         if not (upstream_agrees and all(self.values[each] for each in involved)):
             return False
@@ -193,7 +195,7 @@ class Sweep:
 
     def derivative(self, step: int) -> Derivative:
         """What answers for the operand that `step` sends to."""
-        operation = self.trace.graph.operation[int(self.trace.senders[step])]
+        operation = self.graph.operation[int(self.trace.senders[step])]
         if operation is None:
             raise ValueError(f"step {step} is sent by a leaf")
         return operation.derivative(int(self.trace.positions[step]))
@@ -207,7 +209,7 @@ class Sweep:
         as_torch: bool = False,
     ) -> Recomputed:
         """Our contribution in `steps`, all of one node, from the given upstream and values."""
-        graph, node = self.trace.graph, int(self.trace.senders[steps[0]])
+        graph, node = self.graph, int(self.trace.senders[steps[0]])
         operands = [value_of(operand) for operand in graph.operands[node]]
         sent = [
             recompute_contribution(
@@ -235,9 +237,9 @@ class Sweep:
     def _receive(self, held: _Received, steps: tuple[int, ...], agrees: bool) -> None:
         expected = held.ours
         for step in steps:
-            expected = _plus(expected, self.trace.contributions[step])
+            expected = _plus(expected, kept(self.trace.contributions[step]))
         theirs = self._torch_contribution(steps)
-        held.ours = self.trace.totals[steps[-1]]
+        held.ours = kept(self.trace.totals[steps[-1]])
         held.theirs = self.report.totals.get(steps[-1])
         if held.theirs is None and _is_zero(held.ours):
             held.theirs = held.ours
@@ -257,7 +259,7 @@ class Sweep:
         if compare(held.ours, theirs).agrees:
             return True
         degree = held.degree + DEGREE_ROUNDOFFS
-        allowed = roundoff(held.magnitude, degree, self.trace.graph.dtype)
+        allowed = roundoff(held.magnitude, degree, self.trace.dtype)
         return held.agrees and compare(held.theirs, theirs, allowed).agrees
 
     # .grad
@@ -266,7 +268,8 @@ class Sweep:
         self, one: Pass, received: dict[int, _Received], gradients: dict[int, bool]
     ) -> None:
         earlier = self.trace.passes[one.index - 1].grads if one.index else None
-        for node, ours in (one.grads or {}).items():
+        for node, grad in (one.grads or {}).items():
+            ours = kept(grad)
             theirs = self.report.grads.get(one.index, {}).get(node)
             if ours is None or theirs is None:
                 left_out = theirs is None and _is_zero(ours) and node in received
@@ -274,7 +277,7 @@ class Sweep:
                 continue
             agrees = compare(ours, theirs).agrees
             if not agrees and node in received:
-                expected = _plus((earlier or {}).get(node), received[node].ours)
+                expected = _plus(kept((earlier or {}).get(node)), received[node].ours)
                 agrees = (
                     gradients[node]
                     and self.grads.get((one.index - 1, node), True)
@@ -282,7 +285,7 @@ class Sweep:
                     and compare(ours, expected).agrees
                 )
             elif not agrees:
-                before = (earlier or {}).get(node)
+                before = kept((earlier or {}).get(node))
                 untouched = before is not None and compare(ours, before).agrees
                 agrees = untouched and self.grads.get((one.index - 1, node), False)
             self.grads[one.index, node] = agrees
@@ -292,7 +295,7 @@ def our_contribution(trace: Trace, steps: tuple[int, ...]) -> Value | None:
     """The sum of what we send in `steps`."""
     total: Value | None = None
     for step in steps:
-        total = _plus(total, trace.contributions[step])
+        total = _plus(total, kept(trace.contributions[step]))
     return total
 
 

@@ -17,14 +17,14 @@ def node_keys(trace: Trace) -> tuple[Key, ...]:
 
     Invented names such as `%3` count the nodes, and are others as soon as a line is added above.
     """
-    graph, text = trace.graph, trace.heading.source.text
+    nodes = trace.nodes
     seen: Counter[str] = Counter()
     keys = []
-    for node in range(len(graph)):
-        name = graph.names.get(node)
-        span = graph.span[node]
-        if name is None and span is not None:
-            name = f" {text[span.start : span.stop]}"  # no name starts with a blank
+    for node in range(len(nodes)):
+        name = nodes.names.get(node)
+        place = nodes.place(node)
+        if name is None and place is not None:
+            name = f" {place.text}"  # no name starts with a blank
         name = name or f" {trace.label(node)}"
         keys.append((name, seen[name]))
         seen[name] += 1

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backprop_engine.basics.source import ProblemError
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Value, kept, size_of
 from backprop_engine.operation import OperandError
 from backprop_engine.reading.conditions import is_true
 from backprop_engine.reading.formula import Formula
 from backprop_engine.reading.formula_columns import Column, Columns, columns_of
 from backprop_engine.reading.kept_by_trace import remembered
-from backprop_engine.trace import NO_NODE, PassKind, Trace
+from backprop_engine.trace import PassKind, Trace
 from backprop_tui.session.navigation import Matches
 from backprop_tui.session.search.query import compile_query, is_condition, text_query
 
@@ -111,8 +112,8 @@ def _conditional(
 def _holds(trace: Trace, cursor: int, formula: Formula, node: int) -> bool:
     def known(name: str) -> Value | None:
         if name == "grad":
-            return trace.gradient(node, cursor)
-        return trace.graph.value[node] if trace.is_computed(node, cursor) else None
+            return kept(trace.gradient(node, cursor))
+        return kept(trace.nodes.value[node]) if trace.is_computed(node, cursor) else None
 
     return is_true(formula.value(known))
 
@@ -126,7 +127,7 @@ def is_heavy(session: Session, text: str) -> bool:
 
 @remembered
 def _elements(trace: Trace) -> int:
-    return sum(np.size(value) for value in trace.graph.value)
+    return sum(size_of(value) for value in trace.nodes.value)
 
 
 # All nodes at once, where every value is a number
@@ -137,7 +138,7 @@ def _holding(trace: Trace, cursor: int, formula: Formula) -> np.ndarray | None:
     values, steps = _values(trace), columns_of(trace)
     if values is None or steps is None:
         return None
-    count = len(trace.graph)
+    count = len(trace.nodes)
     gradient, has_gradient = np.zeros_like(values), np.zeros(count, bool)
     shown = trace.shown_pass(cursor)
     if shown.kind is PassKind.BACKWARD:
@@ -146,25 +147,18 @@ def _holding(trace: Trace, cursor: int, formula: Formula) -> np.ndarray | None:
         # Of several sums for one node the last is assigned, and that is the one so far.
         gradient[receivers] = steps.by_name["grad"].numbers[done]
         has_gradient[receivers] = True
-    is_computed = np.arange(count) <= _last_computed(trace, cursor)
-    is_leaf = np.fromiter((one is None for one in trace.graph.operation), bool, count)
     columns = Columns(
         {
-            "value": Column(values, is_leaf | is_computed),
+            "value": Column(values, trace.forward_steps < cursor),
             "grad": Column(gradient, has_gradient),
         }
     )
     return columns.holding(formula, 0, count) if columns.can_evaluate(formula) else None
 
 
-def _last_computed(trace: Trace, cursor: int) -> int:
-    done = min(cursor, trace.passes[0].stop)
-    return int(trace.senders[done - 1]) if done else NO_NODE
-
-
 @remembered
 def _values(trace: Trace) -> np.ndarray | None:
     """The values of all nodes; None where any is an array."""
-    if any(issubclass(kind, np.ndarray) for kind in set(map(type, trace.graph.value))):
+    if any(issubclass(kind, np.ndarray | Summary) for kind in set(map(type, trace.nodes.value))):
         return None
-    return np.array(trace.graph.value, dtype=trace.graph.dtype)
+    return np.array(trace.nodes.value, dtype=trace.dtype)

@@ -95,14 +95,13 @@ def searchable(trace: Trace, node: int, *, is_whole: bool = True) -> str:
 
     Unless `is_whole` only its name and its expression: some letters are in every grad_fn.
     """
-    operation = trace.graph.operation[node]
     label = trace.label(node)
-    if operation is None:
-        kind = "leaf" if trace.graph.requires_grad[node] else "constant"
+    if trace.is_leaf(node):
+        kind = "leaf" if trace.nodes.requires_grad[node] else "constant"
         return _plain(f"{label} {kind}" if is_whole else label)
     text = f"{label} = {expression(trace, node)}"
     if is_whole:
-        text = f"{text} {operation.name} {trace.graph.grad_fn(node)}"
+        text = f"{text} {trace.nodes.operation_name(node)} {trace.nodes.grad_fn(node)}"
     return _plain(text)
 
 

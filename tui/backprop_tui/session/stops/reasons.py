@@ -73,8 +73,7 @@ def where(trace: Trace, index: int) -> str:
 
 
 def _made(trace: Trace, node: int) -> str:
-    operation = trace.graph.operation[node]
-    return trace.label(node) if operation is None else operation.name
+    return trace.nodes.operation_name(node) or trace.label(node)
 
 
 def _figures(trace: Trace, index: int, stop: Breakpoint) -> str:

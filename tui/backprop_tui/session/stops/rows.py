@@ -51,7 +51,7 @@ def is_heavy(session: Session) -> bool:
     trace = session.trace
     formulas = (formula_of(trace, one.text) for one in session.stops.watches)
     loaded = (key.node for one in formulas if isinstance(one, Formula) for key in one.keys)
-    return sum(int(np.size(trace.graph.value[node])) for node in loaded) > _LIGHT
+    return sum(int(np.size(trace.nodes.value[node])) for node in loaded) > _LIGHT
 
 
 def _row(session: Session, watch: Watch, width: int) -> WatchRow:

@@ -69,8 +69,8 @@ def _candidates(trace: Trace, stop: Breakpoint) -> Sequence[int] | np.ndarray:
 
 def _steps_of(trace: Trace, name: str) -> np.ndarray:
     """The steps in which an operation of this name computes or sends."""
-    operations = trace.graph.operation
-    is_meant = np.array([one is not None and one.name == name for one in operations], bool)
+    name_of = trace.nodes.operation_name
+    is_meant = np.array([name_of(node) == name for node in range(len(trace.nodes))], bool)
     is_seed = (trace.positions == NO_NODE) & (trace.receivers != NO_NODE)
     at_work = (trace.senders != NO_NODE) & ~is_seed
     return np.flatnonzero(at_work & is_meant[trace.senders])
@@ -131,5 +131,5 @@ def _size(trace: Trace, cursor: int) -> int:
     step = min(cursor, len(trace) - 1)
     sent = trace.contributions[step]
     node = int(trace.senders[step])
-    value = trace.graph.value[node] if sent is None and node != NO_NODE else sent
+    value = trace.nodes.value[node] if sent is None and node != NO_NODE else sent
     return int(np.size(value)) if isinstance(value, np.ndarray) else 1

@@ -17,7 +17,7 @@ def suggestion(session: Session) -> str:
     label = trace.label(node)
     if trace.named(label) != node:
         return ""
-    return f"{label}.grad" if trace.graph.requires_grad[node] else label
+    return f"{label}.grad" if trace.nodes.requires_grad[node] else label
 
 
 def set_watch(session: Session, old: str | None, text: str) -> Session:

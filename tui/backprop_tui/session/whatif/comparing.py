@@ -8,18 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known
 from backprop_engine.trace import Trace
 from backprop_tui.session.session import Session
 from backprop_tui.session.whatif.state import Difference
 
 
-def differ(one: Value | None, other: Value | None) -> bool:
+def differ(one: Known | None, other: Known | None) -> bool:
     """Whether two values of one shape are not the same numbers; nan is the same as nan."""
     if one is other:
         return False
     if one is None or other is None:
         return True
+    if isinstance(one, Summary) or isinstance(other, Summary):
+        return one != other
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         is_float = np.asarray(one).dtype.kind == "f"
         return not np.array_equal(one, other, equal_nan=is_float)
@@ -30,12 +33,12 @@ def differ(one: Value | None, other: Value | None) -> bool:
 def difference(original: Trace, current: Trace) -> Difference:
     """What the values and the running sums of `current` have that `original` has not."""
     return Difference(
-        _differing(original.graph.value, current.graph.value),
+        _differing(original.nodes.value, current.nodes.value),
         _differing(original.totals, current.totals),
     )
 
 
-def _differing(one: Sequence[Value | None], other: Sequence[Value | None]) -> bytearray:
+def _differing(one: Sequence[Known | None], other: Sequence[Known | None]) -> bytearray:
     return bytearray(differ(a, b) for a, b in zip(one, other, strict=True))
 
 
@@ -62,8 +65,8 @@ class Row:
     """One name with what it was and what it is."""
 
     name: str
-    original: Value | None
-    current: Value | None
+    original: Known | None
+    current: Known | None
     is_edited: bool = False
 
     @property
@@ -80,17 +83,17 @@ def rows(session: Session) -> list[Row]:
     named = [node for node in trace.assigned.values() if node not in whatif.values]
     outputs = [one.output for one in trace.passes if one.output is not None]
     found = [
-        Row(trace.label(node) if node in trace.graph.names else f"constant {original.label(node)}",
-            original.graph.value[node], trace.graph.value[node], is_edited=True)
+        Row(trace.label(node) if node in trace.nodes.names else f"constant {original.label(node)}",
+            original.nodes.value[node], trace.nodes.value[node], is_edited=True)
         for node in edited
     ]  # fmt: skip
     found += [
-        Row(trace.label(node), original.graph.value[node], trace.graph.value[node])
+        Row(trace.label(node), original.nodes.value[node], trace.nodes.value[node])
         for node in dict.fromkeys((*outputs, *named))
     ]
     end = len(trace)
     found += [
         Row(f"{trace.label(node)}.grad", original.grad(node, end), trace.grad(node, end))
-        for node in trace.graph.keeping_grad
+        for node in trace.nodes.keeping_grad
     ]
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from backprop_engine.basics.source import ScenarioError
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Value, in_full
 from backprop_engine.trace import Trace
 from backprop_tui.session.session import Session
 from backprop_tui.session.whatif import nudging
@@ -76,7 +76,7 @@ def with_leaf(session: Session, values: Leaves, node: int, value: Value) -> Leav
     """`values` with another value of `node`; the original one is no change."""
     original = session.whatif.original
     changed = {one: kept for one, kept in values.items() if one != node}
-    if original is None or differ(original.graph.value[node], value):
+    if original is None or differ(original.nodes.value[node], value):
         changed[node] = value
     return changed
 
@@ -239,9 +239,9 @@ def _nudge(session: Session, sign: int) -> Session:
     base, node = _base(session), session.node
     element = session.whatif.element
     index = element[1] if element is not None and element[0] == node else None
-    now = base.values.get(node, session.trace.graph.value[node])
+    now = base.values.get(node, in_full(session.trace.nodes.value[node]))
     original = session.whatif.original or session.trace
-    amount = sign * nudging.size(original.graph.value[node], index)
+    amount = sign * nudging.size(in_full(original.nodes.value[node]), index)
     moved = nudging.moved(now, amount, index)
     values = with_leaf(session, base.values, node, moved)
     # What was added is told, not what was meant: in float32 they are not the same.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Value, dtype_of, is_float
+from backprop_engine.basics.values import Value, dtype_of, in_full, is_float, kept, size_of
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_tui.session.session import Session
 from backprop_tui.session.whatif.state import Nudge
@@ -49,13 +49,13 @@ def why_not(session: Session) -> str:
     """Why the selected node cannot be nudged; empty where it can."""
     trace, node = session.trace, session.node
     label = trace.label(node)
-    if trace.graph.operation[node] is not None:
+    if not trace.is_leaf(node):
         return f"{label} is computed: select an input, and + and − nudge it"
-    if not is_float(trace.graph.value[node]):
+    if not is_float(trace.nodes.value[node]):
         return (
-            f"{label} is {dtype_of(trace.graph.value[node])}: there is nothing between its values"
+            f"{label} is {dtype_of(trace.nodes.value[node])}: there is nothing between its values"
         )
-    if not np.size(trace.graph.value[node]):
+    if not size_of(trace.nodes.value[node]):
         return f"{label} has no elements"
     return ""
 
@@ -112,22 +112,22 @@ def predict(before: Trace, after: Trace, cursor: int, nudge: Nudge) -> Predictio
     is_plain = seed.ndim == 0 and float(seed) == 1.0
     label = before.label(one.output)
     receipts = [step for step in before.receipts(nudge.node) if one.start <= step < one.stop]
-    gradient = before.totals[receipts[-1]] if receipts else None
+    gradient = kept(before.totals[receipts[-1]]) if receipts else None
     slope = None if gradient is None else _chosen(gradient, nudge.index)
     name = before.label(nudge.node)
     if nudge.index is not None:
         name += f"[{', '.join(map(str, nudge.index))}]"
-    elif isinstance(before.graph.value[nudge.node], np.ndarray):
+    elif isinstance(before.nodes.value[nudge.node], np.ndarray):
         name = f"every element of {name}"
-    was, now = before.graph.value[nudge.node], after.graph.value[nudge.node]
+    was, now = (in_full(trace.nodes.value[nudge.node]) for trace in (before, after))
     amount = _amount(was, now, nudge)
     sign = "+" if nudge.amount >= 0 else "−"
     with np.errstate(all="ignore"):
         return Prediction(
             nudged=f"{name} {sign} {notation.number(abs(nudge.amount))}",
             output=label if is_plain else f"Σ gradient·{label}",
-            before=float(np.sum(seed * np.asarray(before.graph.value[one.output], float))),
-            after=float(np.sum(seed * np.asarray(after.graph.value[one.output], float))),
+            before=float(np.sum(seed * np.asarray(before.nodes.value[one.output], float))),
+            after=float(np.sum(seed * np.asarray(after.nodes.value[one.output], float))),
             slope=slope,
             amount=amount,
         )

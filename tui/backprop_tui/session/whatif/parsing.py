@@ -11,7 +11,7 @@ import numpy as np
 
 from backprop_engine.basics.source import ProblemError, Source, Span
 from backprop_engine.basics.suggestions import did_you_mean
-from backprop_engine.basics.values import Value, dtype_of, settle, shape_of
+from backprop_engine.basics.values import Value, dtype_of, in_full, settle, shape_of
 from backprop_engine.budget import check_length
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import whole
@@ -54,7 +54,7 @@ def parse_edit(text: str, trace: Trace, selected: int | None) -> Edit:
     if node is None:
         raise ProblemError("which input is meant?", Span(0, len(text)), "such as `x = 3`")
     _check_leaf(trace, node, Span(0, max(start - 1, 1)))
-    old = trace.graph.value[node]
+    old = in_full(trace.nodes.value[node])
     if not text[start:].strip():
         raise ProblemError("a value is missing here", Span(len(text), len(text)), _LIST)
     if target is not None and target["index"]:
@@ -70,15 +70,15 @@ def _named(name: str, span: Span, trace: Trace) -> int:
     node = trace.named(name)
     if node is None:
         raise ProblemError(
-            f"there is no `{name}`", span, "an input", did_you_mean(name, trace.graph.inputs)
+            f"there is no `{name}`", span, "an input", did_you_mean(name, trace.nodes.inputs)
         )
     return node
 
 
 def _check_leaf(trace: Trace, node: int, span: Span) -> None:
     """Raise ProblemError for what is computed, and so has no value of its own."""
-    if trace.graph.operation[node] is not None:
-        inputs = ", ".join(list(trace.graph.inputs)[:4])
+    if not trace.is_leaf(node):
+        inputs = ", ".join(list(trace.nodes.inputs)[:4])
         raise ProblemError(
             f"`{trace.label(node)}` is computed from others",
             span,
@@ -137,7 +137,7 @@ def _element(one: Expression, dtype: str) -> float | int | bool:
 
 def _part(text: str, trace: Trace, node: int, place: Span, start: int) -> Edit:
     """`W[0,1] = 2.5`, or a row at once: `W[0] = [1, 2]`."""
-    old = trace.graph.value[node]
+    old = in_full(trace.nodes.value[node])
     if not isinstance(old, np.ndarray):
         raise ProblemError(f"`{trace.label(node)}` is a single number, without elements", place)
     index = _index(text, place)
@@ -194,5 +194,5 @@ def _shapes(name: str, old: Any, shape: tuple[int, ...]) -> str:
 
 
 def _settled(value: np.ndarray, old: Value, trace: Trace) -> Value:
-    settled = settle(value, trace.graph.dtype)
+    settled = settle(value, trace.dtype)
     return settled if isinstance(old, np.ndarray) else type(old)(settled)

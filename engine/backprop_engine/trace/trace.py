@@ -17,10 +17,10 @@ from functools import cached_property
 import numpy as np
 
 from backprop_engine.basics.notation import constant_text
-from backprop_engine.basics.source import Source, Span
-from backprop_engine.basics.values import Value
-from backprop_engine.graph import Graph
-from backprop_engine.operation import Operation
+from backprop_engine.basics.source import Place, Source
+from backprop_engine.basics.values import Dtype, Known
+from backprop_engine.trace.abilities import Ability, Missing, Producer
+from backprop_engine.trace.nodes import Nodes
 
 NO_NODE = -1
 
@@ -54,7 +54,7 @@ class Pass:
     stop: int
     output: int | None = None
     """The node a backward pass starts from."""
-    grads: Mapping[int, Value | None] | None = None
+    grads: Mapping[int, Known | None] | None = None
     """`.grad` of each input that requires grad and each node that retains it, after the pass."""
 
 
@@ -84,18 +84,19 @@ class Node:
     index: int
     label: str
     """The scenario's name for it (`y`, `h@2`), a literal's digits, or an invented `%3`."""
-    operation: str | None
+    operation: str
+    """Empty for a leaf."""
     operands: tuple[int, ...]
-    value: Value
+    value: Known
     requires_grad: bool
     is_input: bool
     grad_fn: str
-    span: Span | None
+    place: Place | None
 
     @property
     def is_constant(self) -> bool:
         """Whether it is a literal of the program."""
-        return self.operation is None and not self.is_input
+        return not self.operation and not self.is_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +118,16 @@ class Heading:
 
     title: str
     about: str
-    source: Source
+    name: str
+    """What people know it by: a file's name, or the text itself where there is no file."""
+    files: tuple[Source, ...]
+    """The texts that it was made from, the main one first; perhaps none."""
     hints: Mapping[int, str]
     """By node."""
     note: str = ""
     """Where numbers are from that the text does not have."""
+    dtype: Dtype = "float64"
+    """What readers compute in: float32 for all that is no wider."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -129,7 +135,7 @@ class Trace:
     """A recorded run. The step columns have one entry a step; see the module's docstring."""
 
     heading: Heading
-    graph: Graph
+    nodes: Nodes
     assigned: Mapping[str, int]
     """Every name assigned in `compute`, with its versions (`h`, `h@1`, `h@2`), to its node."""
     passes: tuple[Pass, ...]
@@ -139,15 +145,21 @@ class Trace:
     """The node that receives, int32: the operand, a seed's own node; NO_NODE elsewhere."""
     positions: np.ndarray
     """The operand's position, int16; NO_NODE where there is none."""
-    contributions: Sequence[Value | None]
-    totals: Sequence[Value | None]
+    contributions: Sequence[Known | None]
+    totals: Sequence[Known | None]
+    producer: Producer
 
     def __len__(self) -> int:
         return len(self.senders)
 
     def __repr__(self) -> str:
         # Without its values: whoever describes a thread by its arguments would write millions.
-        return f"<Trace of {len(self.graph)} nodes in {len(self)} steps>"
+        return f"<Trace of {len(self.nodes)} nodes in {len(self)} steps>"
+
+    @property
+    def dtype(self) -> Dtype:
+        """What readers compute in: float32 for all that is no wider."""
+        return self.heading.dtype
 
     # Steps and passes
 
@@ -199,11 +211,11 @@ class Trace:
         """Of a contribution step: the node that sends, the operand, and its position."""
         return int(self.senders[step]), int(self.receivers[step]), int(self.positions[step])
 
-    def contribution(self, step: int) -> Value:
+    def contribution(self, step: int) -> Known:
         """What is sent in a contribution step, or the seed; ValueError for other steps."""
         return _present(self.contributions[step], step)
 
-    def total_after(self, step: int) -> Value:
+    def total_after(self, step: int) -> Known:
         """What the receiver of `contribution(step)` then holds."""
         return _present(self.totals[step], step)
 
@@ -211,31 +223,31 @@ class Trace:
 
     def node(self, index: int) -> Node:
         """Everything about one node that does not depend on the cursor."""
-        graph = self.graph
-        operation = graph.operation[index]
+        nodes = self.nodes
         return Node(
             index=index,
             label=self.label(index),
-            operation=None if operation is None else operation.name,
-            operands=graph.operands[index],
-            value=graph.value[index],
-            requires_grad=bool(graph.requires_grad[index]),
-            is_input=index in self._input_nodes,
-            grad_fn=graph.grad_fn(index),
-            span=graph.span[index],
+            operation=nodes.operation_name(index),
+            operands=nodes.operands[index],
+            value=nodes.value[index],
+            requires_grad=bool(nodes.requires_grad[index]),
+            is_input=index in self.input_nodes,
+            grad_fn=nodes.grad_fn(index),
+            place=nodes.place(index),
         )
 
     @cached_property
-    def _input_nodes(self) -> frozenset[int]:
-        return frozenset(self.graph.inputs.values())
+    def input_nodes(self) -> frozenset[int]:
+        """The named leaves."""
+        return frozenset(self.nodes.inputs.values())
 
     def label(self, index: int) -> str:
         """The scenario's name for a node, a constant's digits, or an invented name (`%3`)."""
-        name = self.graph.names.get(index)
+        name = self.nodes.names.get(index)
         if name is not None:
             return name
-        if self.graph.operation[index] is None or self._is_negative_literal(index):
-            return constant_text(self.graph.value[index])
+        if self.is_leaf(index) or self._is_negative_literal(index):
+            return constant_text(self.nodes.value[index])
         return f"%{bisect_right(self._unnamed, index)}"
 
     def named(self, label: str) -> int | None:
@@ -253,55 +265,66 @@ class Trace:
 
     @cached_property
     def _nodes_by_name(self) -> Mapping[str, int]:
-        graph = self.graph
-        labelled = {label: node for node, label in graph.names.items()}
-        return {**labelled, **graph.inputs, **self.assigned}
+        labelled = {label: node for node, label in self.nodes.names.items()}
+        return {**labelled, **self.nodes.inputs, **self.assigned}
 
     @cached_property
     def keeping_grad(self) -> frozenset[int]:
         """The nodes that have a `.grad`: inputs that require grad, and what is retained."""
-        return frozenset(self.graph.keeping_grad)
+        return frozenset(self.nodes.keeping_grad)
 
-    @cached_property
-    def operations(self) -> tuple[Operation, ...]:
-        """The operations at work, each once."""
-        found = {id(one): one for one in self.graph.operation if one is not None}
-        return tuple(found.values())
+    def is_leaf(self, node: int) -> bool:
+        """Whether it was given: an input or a constant. (A leaf made on the way was computed.)"""
+        return not self.nodes.operation_name(node)
+
+    def ends_gradients(self, node: int) -> bool:
+        """Whether no gradient goes on from `node`: what torch calls a leaf."""
+        return self.is_leaf(node) or node in self.nodes.made_leaves
 
     def iteration(self, node: int) -> str:
         """The iterations of loops in which a node was made: `n=3, w=ws[0]`; empty outside."""
-        return self.graph.iterations.of(node)
+        return ", ".join(self.nodes.groups(node))
 
     def _is_negative_literal(self, index: int) -> bool:
         """Whether the node is the minus before a literal: `−1` reads better than a name for it."""
-        graph = self.graph
-        if not graph.is_number[index] or len(graph.operands[index]) != 1:
+        nodes = self.nodes
+        if not nodes.is_number[index] or len(nodes.operands[index]) != 1:
             return False
-        (operand,) = graph.operands[index]
-        return graph.operation[operand] is None and operand not in graph.names
+        (operand,) = nodes.operands[index]
+        return self.is_leaf(operand) and operand not in nodes.names
 
     @cached_property
     def _unnamed(self) -> list[int]:
-        graph = self.graph
+        names = self.nodes.names
         return [
             node
-            for node, operation in enumerate(graph.operation)
-            if operation is not None
-            and node not in graph.names
-            and not self._is_negative_literal(node)
+            for node in self.nodes.computed.tolist()
+            if node not in names and not self._is_negative_literal(node)
         ]
 
+    @cached_property
+    def forward_steps(self) -> np.ndarray:
+        """By node the step that computes it, int32; NO_NODE for leaves."""
+        steps = np.full(len(self.nodes), NO_NODE, np.int32)
+        for pass_ in self.passes:
+            if pass_.kind is PassKind.FORWARD:
+                computed = self.senders[pass_.start : pass_.stop]
+                steps[computed] = np.arange(pass_.start, pass_.stop)
+        return steps
+
     def is_computed(self, node: int, cursor: int) -> bool:
-        """Whether the forward pass has reached `node`; leaves are there from the start."""
-        if self.graph.operation[node] is None:
-            return True
-        forward = self.passes[0]
-        done = min(cursor, forward.stop)
-        return done > forward.start and int(self.senders[done - 1]) >= node
+        """Whether `node` is there at `cursor`; leaves are from the start."""
+        return bool(self.forward_steps[node] < cursor)
+
+    # What the producer can do beyond this
+
+    def can(self, ability: type[Ability], node: int | None = None) -> Ability | Missing:
+        """The ability, for `node` where it is given; or why the producer has none."""
+        return self.producer.ability(self, ability, node)
 
     # Gradients
 
-    def gradient(self, node: int, cursor: int) -> Value | None:
+    def gradient(self, node: int, cursor: int) -> Known | None:
         """The gradient of `node` as of `cursor`, in the shown pass; None before its first."""
         steps = self.receipts(node)
         found = bisect_left(steps, cursor) - 1
@@ -318,7 +341,7 @@ class Trace:
             expected=bisect_left(steps, shown.stop) - first,
         )
 
-    def grad(self, node: int, cursor: int) -> Value | None:
+    def grad(self, node: int, cursor: int) -> Known | None:
         """`.grad` of an input, or of a node that retains it, at `cursor`.
 
         It changes when the pass's last contribution is in.
@@ -367,16 +390,16 @@ class Trace:
 
     @cached_property
     def _receivers_by_node(self) -> tuple[np.ndarray, np.ndarray]:
-        return _group(self.receivers, len(self.graph))
+        return _group(self.receivers, len(self.nodes))
 
     @cached_property
     def _senders_by_node(self) -> tuple[np.ndarray, np.ndarray]:
-        return _group(self.senders, len(self.graph))
+        return _group(self.senders, len(self.nodes))
 
     @cached_property
     def _consumers_by_node(self) -> tuple[np.ndarray, np.ndarray]:
-        consumers, _, operands = self.graph.edges()
-        starts, order = _group(operands[::-1], len(self.graph))
+        consumers, _, operands = self.nodes.edges()
+        starts, order = _group(operands[::-1], len(self.nodes))
         return starts, consumers[::-1][order]
 
     @staticmethod
@@ -386,7 +409,7 @@ class Trace:
         return found
 
 
-def _present(value: Value | None, step: int) -> Value:
+def _present(value: Known | None, step: int) -> Known:
     if value is None:
         raise ValueError(f"nothing is sent in step {step}")
     return value

@@ -1,0 +1,46 @@
+"""What the engine can do for the traces that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from backprop_engine.graph import Graph
+from backprop_engine.program.scenario import Scenario
+from backprop_engine.run.explaining import CatalogueExplains
+from backprop_engine.run.opening import ComposedOpens, why_closed
+from backprop_engine.run.recomputing import GraphRecomputes
+from backprop_engine.trace import Missing, Trace
+from backprop_engine.trace.abilities import Ability, Explains, Opens, Recomputes, Reruns
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """The producer of a trace: its tape, and how it can be run again."""
+
+    graph: Graph
+    reruns: Reruns | Missing
+    record: Callable[[Scenario], Trace]
+    """Makes the trace of a scenario: what an operation opens into is one."""
+
+    def ability(self, trace: Trace, ability: type[Ability], node: int | None) -> Ability | Missing:
+        """The ability, for `node` where that is given; or why there is none."""
+        answer: Ability | Missing = self._ability(trace, ability, node)
+        return answer
+
+    def _ability(self, trace: Trace, ability: type[Any], node: int | None) -> Any:
+        if ability is Graph:
+            return self.graph
+        if ability is Reruns:
+            return self.reruns
+        if ability is Opens:
+            reason = "" if node is None else why_closed(trace, node)
+            return Missing(reason) if reason else ComposedOpens(trace, self.record)
+        if node is not None and self.graph.operation[node] is None:
+            return Missing(f"{trace.label(node)} is a leaf: nothing was computed there")
+        if ability is Explains:
+            return CatalogueExplains(self.graph)
+        if ability is Recomputes:
+            return GraphRecomputes(self.graph)
+        return Missing(f"the engine does not know of {ability.__name__}")

@@ -1,0 +1,34 @@
+"""The waist: frozen data that producers fill and readers look things up in.
+
+`trace.py` has the trace and the questions one may ask it, `nodes.py` what it knows of its nodes,
+`abilities.py` what may be asked of its producer.
+"""
+
+from backprop_engine.trace.abilities import Missing, Producer
+from backprop_engine.trace.nodes import Nodes
+from backprop_engine.trace.trace import (
+    NO_NODE,
+    Heading,
+    Node,
+    Pass,
+    PassKind,
+    Progress,
+    Step,
+    StepKind,
+    Trace,
+)
+
+__all__ = [
+    "NO_NODE",
+    "Heading",
+    "Missing",
+    "Node",
+    "Nodes",
+    "Pass",
+    "PassKind",
+    "Producer",
+    "Progress",
+    "Step",
+    "StepKind",
+    "Trace",
+]

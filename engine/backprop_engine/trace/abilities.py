@@ -1,0 +1,109 @@
+"""What can be asked of the producer of a trace, beyond its data.
+
+`trace.can(Explains)` gives the ability, or `Missing`, which says why there is none and what to do
+instead. A recording may have an ability for some nodes only: `trace.can(Explains, node)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from backprop_engine.basics.values import Value
+
+if TYPE_CHECKING:
+    from backprop_engine.trace.trace import Pass, Trace
+
+Ability = TypeVar("Ability")
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """An ability that is not there."""
+
+    reason: str
+    """In plain words: `x is an input: nothing was computed that could be opened`."""
+    instead: str = ""
+    """What to do instead."""
+
+    @property
+    def sentence(self) -> str:
+        """Both, for a notice."""
+        return f"{self.reason}; {self.instead}" if self.instead else self.reason
+
+
+class Producer(Protocol):
+    """Who made a trace."""
+
+    def ability(self, trace: Trace, ability: type[Ability], node: int | None) -> Ability | Missing:
+        """The ability, for `node` where that is given; or why there is none."""
+
+
+class Formula(Protocol):
+    """A piece of mathematics about nodes."""
+
+    def text(self, name: Callable[[int], str], upstream: str = "") -> str:
+        """It in Unicode, each node as `name` has it, the upstream gradient as `upstream`."""
+
+
+class Explains(Protocol):
+    """How nodes are made and what they send, in mathematics and in words."""
+
+    def output(self, node: int) -> Formula:
+        """How `node` is made of its operands."""
+
+    def local(self, node: int, position: int) -> Formula | None:
+        """∂node/∂operand; None where elements mix, and it is a Jacobian."""
+
+    def product(self, node: int, position: int) -> Formula | None:
+        """The vector-Jacobian product, of the upstream gradient; None where `local` tells it."""
+
+    def words(self, node: int) -> str:
+        """What the operation does: `the sine of the angle`."""
+
+    def why(self, node: int, position: int) -> str:
+        """One plain sentence on why the derivative is so."""
+
+
+class Recomputes(Protocol):
+    """What a node sends, once more, for another upstream gradient than the recorded one."""
+
+    def send(self, node: int, position: int, upstream: Value) -> Value:
+        """Upstream × local, in the shape of the operand. Raises ArithmeticError or ValueError
+        where that cannot be computed.
+        """
+
+    def terms(self, node: int, position: int, upstream: Value) -> Value:
+        """The same before it is summed over the axes that the operand was broadcast along."""
+
+    def is_by_element(self, node: int) -> bool:
+        """Whether each element of `node` is made of one element of each operand."""
+
+
+class Reruns(Protocol):
+    """The whole run once more, with other values of leaves."""
+
+    seconds: float
+    """How long it takes, about."""
+
+    def run(
+        self,
+        changed: Mapping[int, Value] | None = None,
+        is_unwanted: Callable[[], bool] | None = None,
+    ) -> Trace:
+        """The trace with the values in `changed`, by node, in place of those of leaves.
+
+        Raises ScenarioError where an operation cannot take what reaches it, and StoppedError soon
+        after it `is_unwanted`.
+        """
+
+
+class Opens(Protocol):
+    """An operation as a trace of its own, made of its parts."""
+
+    def open(self, node: int, pass_: Pass | None) -> Trace:
+        """The parts, run forward and, where `pass_` has an upstream gradient for the node, back
+        from it. The inputs of the trace are named `a`, `b`, … for the operands in their order.
+        Raises ScenarioError where the parts cannot take these operands.
+        """
