@@ -24,9 +24,8 @@ from backprop_engine.basics.limits import (
     SECONDS_VARIABLE,
     setting,
 )
-from backprop_engine.basics.source import ProblemError, Span
+from backprop_engine.basics.source import OperandError, ProblemError, Span
 from backprop_engine.basics.values import Shape, Value
-from backprop_engine.operation import OperandError
 
 _GIGABYTE: Final = 1e9
 _PORTION: Final = 4096

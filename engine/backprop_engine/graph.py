@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.limits import MAX_OPERANDS
-from backprop_engine.basics.source import Place, Source, Span
+from backprop_engine.basics.source import OperandError, Place, Source, Span
 from backprop_engine.basics.values import (
     Dtype,
     Value,
@@ -29,7 +29,7 @@ from backprop_engine.basics.values import (
 )
 from backprop_engine.budget import Budget, LimitError, check_broadcast
 from backprop_engine.loop_labels import Iterations
-from backprop_engine.operation import Application, OperandError, Operation, Rule, Sharing
+from backprop_engine.operation import Application, Operation, Rule, Sharing
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from backprop_engine.basics.source import Advice
 from backprop_engine.basics.values import Shape, Value, dtype_of, evaluate, shape_of
 
 Rule = Callable[..., Any]
@@ -288,11 +287,3 @@ class Operation:
 def fill(template: Template, texts: Mapping[str, str]) -> str:
     """A template with its names replaced."""
     return template.format(**texts) if isinstance(template, str) else template(**texts)
-
-
-class OperandError(ValueError):
-    """Operands that an operation cannot take; `fix` says what would work."""
-
-    def __init__(self, message: str, fix: str | Advice = "") -> None:
-        super().__init__(message)
-        self.fix = fix

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.basics.source import ProblemError, Source
+from backprop_engine.basics.source import OperandError, ProblemError, Source
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.operation import OperandError
 from backprop_engine.reading.conditions import HELP, MEANINGS, compile_condition, holds, quantity
 from backprop_engine.reading.formula_columns import OF_ONE_NUMBER, columns_of
 from backprop_engine.run.record import record

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.operation import OperandError, Operation, Rounding
+from backprop_engine.operation import Operation, Rounding
 
 INF, NAN = float("inf"), float("nan")
 KINDS = (

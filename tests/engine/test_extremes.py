@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OperandError
 
 NAN, INF = float("nan"), float("inf")
 SIGNED = {

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from backprop_engine.basics.source import Source
+from backprop_engine.basics.source import OperandError, Source
 from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OperandError
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 

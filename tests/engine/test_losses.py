@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.basics.source import OperandError, ScenarioError, Source
 from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype
 from backprop_engine.catalogue import GROUPS, OPERATIONS
-from backprop_engine.operation import Kind, OperandError
+from backprop_engine.operation import Kind
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand

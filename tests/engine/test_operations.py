@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype
 from backprop_engine.catalogue import BINARY, FUNCTIONS, OPERATIONS, PROPERTIES
 from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OperandError
 
 VECTOR = [0.3, -1.2, 2.0]
 MATRIX = [[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OperandError
 
 INF, NAN = float("inf"), float("nan")
 VECTOR = [0.3, -1.2, 2.0, 0.7]

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from backprop_engine.backward import backward
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of
 from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS
 from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OperandError
 
 NAN = float("nan")
 VECTOR = [0.3, -1.2, 2.0, 0.7]

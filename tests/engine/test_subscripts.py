@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backprop_engine.backward import backward
+from backprop_engine.basics.source import OperandError
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.catalogue.subscripts import FROM_OPERAND, index_items_text
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OperandError
 
 INDEX = OPERATIONS["index"]
 

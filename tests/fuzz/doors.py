@@ -10,8 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cache
 
-from backprop_engine.basics.source import ProblemError, ScenarioError, Source
-from backprop_engine.operation import OperandError
+from backprop_engine.basics.source import OperandError, ProblemError, ScenarioError, Source
 from backprop_engine.program.scenario import Scenario
 from backprop_engine.reading.conditions import compile_condition
 from backprop_engine.reading.watches import compile_watch

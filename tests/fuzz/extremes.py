@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from backprop_engine.backward import backward
-from backprop_engine.basics.source import Source
+from backprop_engine.basics.source import OperandError, Source
 from backprop_engine.basics.values import Dtype, Value, is_float, settle, shape_of
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OperandError, Operation
+from backprop_engine.operation import Operation
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand

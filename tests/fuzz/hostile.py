@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.backward import backward, contribution
-from backprop_engine.basics.source import ScenarioError
+from backprop_engine.basics.source import OperandError, ScenarioError
 from backprop_engine.basics.values import (
     Dtype,
     Value,
@@ -34,7 +34,7 @@ from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.checking.compare import recompute_contribution, recompute_output
 from backprop_engine.checking.differences import finite_differences
 from backprop_engine.graph import Graph
-from backprop_engine.operation import REQUIRED, Kind, OperandError, Operation, Parameter
+from backprop_engine.operation import REQUIRED, Kind, Operation, Parameter
 from backprop_engine.reading.explain import explain
 from backprop_engine.reading.opened import open_composite, seeding_pass
 from backprop_engine.run.opening import composite_text

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backprop_engine.basics.source import Source
+from backprop_engine.basics.source import OperandError, Source
 from backprop_engine.budget import LimitError
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.operation import OperandError, Operation
+from backprop_engine.operation import Operation
 from backprop_engine.trace import Trace
 from backprop_tui.headless import check as checking
 from backprop_tui.headless import run as headless

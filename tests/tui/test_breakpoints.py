@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backprop_engine.basics.source import ProblemError, Source
-from backprop_engine.operation import OperandError
+from backprop_engine.basics.source import OperandError, ProblemError, Source
 from backprop_engine.reading.conditions import compile_condition, holds
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of

@@ -177,3 +177,11 @@ class ScenarioError(Exception):
         shown = line[start : start + _LONGEST_LINE]
         before, after = "…" * (start > 0), "…" * (start + len(shown) < len(line))
         return printable(f"{before}{shown}{after}"), column - start + len(before)
+
+
+class OperandError(ValueError):
+    """Operands that an operation cannot take; `fix` says what would work."""
+
+    def __init__(self, message: str, fix: str | Advice = "") -> None:
+        super().__init__(message)
+        self.fix = fix

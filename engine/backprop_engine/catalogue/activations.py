@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import exp, expm1, shape_of, where
 from backprop_engine.catalogue.shared.channels import over_channels, per_channel
 from backprop_engine.catalogue.shared.entries import (
@@ -15,7 +16,7 @@ from backprop_engine.catalogue.shared.entries import (
     functional_twin,
     scaled,
 )
-from backprop_engine.operation import Derivative, Kind, OperandError, Parameter
+from backprop_engine.operation import Derivative, Kind, Parameter
 
 _SIXTH: Final = float(np.float32(1 / 6))
 """torch's kernel for the slope of `hardsigmoid` keeps this in 32 bits, for float64 too."""

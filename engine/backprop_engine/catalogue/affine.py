@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_product
 from backprop_engine.catalogue.linear import MATMUL
 from backprop_engine.catalogue.shared.axes import refuse_mixed
-from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter, Rule
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rule
 
 
 def _scaled(value: Any, factor: float) -> Any:

@@ -10,16 +10,9 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    OperandError,
-    Operation,
-    Parameter,
-    Rule,
-    Sharing,
-)
+from backprop_engine.operation import Application, Derivative, Operation, Parameter, Rule, Sharing
 
 _TWO_OPERANDS = (Parameter("input"), Parameter("other"))
 

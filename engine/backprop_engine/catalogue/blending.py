@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import is_float, where
 from backprop_engine.catalogue.shared.entries import INPUT, OTHER, elementwise, scaled
-from backprop_engine.operation import Derivative, Kind, OperandError, Parameter, Rounding
+from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
 
 _ALPHA = Parameter("alpha", Kind.SCALAR)
 _KEPT = Derivative(

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.catalogue.normalisation import (
     BIAS,
@@ -27,14 +28,7 @@ from backprop_engine.catalogue.normalisation import (
 )
 from backprop_engine.catalogue.shared.channels import but_channels, over_channels, per_channel
 from backprop_engine.catalogue.shared.reducing import given
-from backprop_engine.operation import (
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Rounding,
-)
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
 
 
 def _per_channel(operand: Any, a: Any) -> Any:

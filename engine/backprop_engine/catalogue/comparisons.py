@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of
 from backprop_engine.catalogue.shared.entries import (
     INPUT,
@@ -16,7 +17,7 @@ from backprop_engine.catalogue.shared.entries import (
     predicate,
     unary,
 )
-from backprop_engine.operation import Kind, OperandError, Operation, Parameter
+from backprop_engine.operation import Kind, Operation, Parameter
 
 
 def _comparison(

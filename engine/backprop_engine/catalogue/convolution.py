@@ -11,19 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.shared.channels import over_channels, per_channel
 from backprop_engine.catalogue.shared.windows import Pads, Sizes, Window, sizes_of, symmetric
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Rounding,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
 _INPUT_WORDS = (
     "Every element receives from all windows it lies in: the gradient, spread with the kernel."

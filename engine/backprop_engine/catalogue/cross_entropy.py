@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_engine.basics.source import Advice
+from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, is_float, shape_of
 from backprop_engine.catalogue.shared.reducing import (
     REDUCE,
@@ -22,15 +22,7 @@ from backprop_engine.catalogue.shared.reducing import (
     is_given,
 )
 from backprop_engine.catalogue.softmax import log_softmax, log_softmax_rule
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Rounding,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
 _PARAMETERS = (
     Parameter("input"),

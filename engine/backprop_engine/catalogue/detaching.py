@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.operation import OperandError, Operation, Sharing
+from backprop_engine.basics.source import OperandError
+from backprop_engine.operation import Operation, Sharing
 
 
 def _item(a: Any) -> Any:

@@ -7,18 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.catalogue.shared.axes import axis_of
-from backprop_engine.operation import (
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Sharing,
-)
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Sharing
 
 _ON_DIAGONAL = "Only the elements on the diagonal count: they receive the gradient, the rest 0."
 _OFFSET = Parameter("diagonal", Kind.WHOLE, 0, aliases=("offset", "k"))

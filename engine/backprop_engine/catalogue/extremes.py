@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, shape_of
 from backprop_engine.catalogue.shared.axes import (
     DIM,
@@ -20,7 +21,7 @@ from backprop_engine.catalogue.shared.axes import (
     refuse_empty,
 )
 from backprop_engine.catalogue.shared.picking import picking
-from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter
 
 _SHARED = "Only the elements that are equal to the result count; ties share the gradient evenly."
 _OF_ONE = "Only the element that was picked receives the gradient; of equal ones torch picks one."

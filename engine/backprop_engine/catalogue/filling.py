@@ -10,18 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.indexing import NO_GRADIENT, in_range, mask_of, whole
 from backprop_engine.catalogue.shared.axes import DIM, axis_of
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import cleared_at, put_at
-from backprop_engine.operation import (
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-)
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter
 
 _KEPT = "What was overwritten has lost its influence and receives 0; the rest passes unchanged."
 _PUT_IN = "Each value receives the gradient of the places it was put into."

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue.linear import MATMUL
@@ -15,7 +16,6 @@ from backprop_engine.operation import (
     Application,
     Derivative,
     Kind,
-    OperandError,
     Operation,
     Parameter,
     Rounding,

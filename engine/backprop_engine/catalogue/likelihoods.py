@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.catalogue.shared.axes import refuse_whole
 from backprop_engine.catalogue.shared.reducing import (
@@ -27,7 +28,6 @@ from backprop_engine.operation import (
     Application,
     Derivative,
     Kind,
-    OperandError,
     Operation,
     Parameter,
     Rounding,

@@ -8,19 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.arithmetic import MUL
 from backprop_engine.catalogue.shared.axes import refuse_mixed
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Rounding,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
 
 def _paired(name: str) -> Callable[[Any, Any], Any]:

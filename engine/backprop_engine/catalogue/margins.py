@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast, where
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
@@ -20,15 +21,7 @@ from backprop_engine.catalogue.shared.reducing import (
     reduced,
     spread,
 )
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Rounding,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
 
 def _slope_rule(slope: Any, operand: int, *, is_gate: bool = False) -> Any:

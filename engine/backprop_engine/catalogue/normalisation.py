@@ -11,18 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast, where
 from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
 from backprop_engine.catalogue.shared.reducing import given, is_given
-from backprop_engine.operation import (
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Rounding,
-    Template,
-)
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding, Template
 
 Axes = tuple[int, ...]
 

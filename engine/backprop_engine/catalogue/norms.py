@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of
 from backprop_engine.catalogue.shared.axes import (
     DIMS,
@@ -17,14 +18,7 @@ from backprop_engine.catalogue.shared.axes import (
     refuse_whole,
 )
 from backprop_engine.catalogue.shared.p_norms import p_norm, p_norm_rule, p_norm_statements
-from backprop_engine.operation import (
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Rounding,
-)
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
 
 
 def _norm(a: Any, p: float, dim: Axes, keepdim: bool) -> Any:

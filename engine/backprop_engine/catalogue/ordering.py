@@ -7,19 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of
 from backprop_engine.catalogue.shared.axes import DIM, KEEPDIM, axes_text, axis_of
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.picking import picking
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Rounding,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
 _LAST = Parameter("dim", Kind.AXIS, -1, aliases=("axis",))
 _PUT_BACK = "Sorting changes no number: each gradient goes back to where its element came from."

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.subscripts import IndexItem, key_of, torch_key
-from backprop_engine.operation import Application, Derivative, OperandError, Operation, Parameter
+from backprop_engine.operation import Application, Derivative, Operation, Parameter
 
 _KEPT = "What was written over has lost its influence and receives 0; the rest passes unchanged."
 _WRITTEN = "What was written receives the gradient of the places that it was written to."

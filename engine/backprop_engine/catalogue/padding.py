@@ -7,20 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axis_of
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import added_at
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Sharing,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Sharing
 
 _INPUT = Parameter("input")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, where
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.picking import INDICES, VALUES, add_along_axis
@@ -18,15 +19,7 @@ from backprop_engine.catalogue.shared.windows import (
     sizes_of,
     symmetric,
 )
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Rounding,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
 _MAX_WORDS = (
     "Only the largest element of a window counts, so it receives the whole gradient; at a tie, "

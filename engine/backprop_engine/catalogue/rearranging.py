@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.catalogue.shared.axes import axis_of
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import added_at
-from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter
 
 _INPUT = Parameter("input")
 _REPEATED = "An element that stands in several places receives the sum of what all send back."

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, where
 from backprop_engine.catalogue.shared.axes import (
     DIMS,
@@ -22,15 +23,7 @@ from backprop_engine.catalogue.shared.axes import (
     refuse_whole,
     spread,
 )
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    OperandError,
-    Operation,
-    Parameter,
-    Rounding,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
 _PARAMETERS = (Parameter("input"), DIMS, KEEPDIM)
 

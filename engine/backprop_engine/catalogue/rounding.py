@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, of_numbers, sign, where
 from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, elementwise, step, unary
-from backprop_engine.operation import Application, Derivative, Kind, OperandError, Parameter
+from backprop_engine.operation import Application, Derivative, Kind, Parameter
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
 

@@ -7,15 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, where
 from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, elementwise, unary
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    OperandError,
-    Parameter,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Parameter
 
 _MIN = Parameter("min")
 _MAX = Parameter("max")

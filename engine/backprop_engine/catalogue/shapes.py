@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axes_of, axis_of
@@ -15,7 +16,6 @@ from backprop_engine.operation import (
     Application,
     Derivative,
     Kind,
-    OperandError,
     Operation,
     Parameter,
     Sharing,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import erf, erfc, exp, log1p, shape_of, tanh, where
 from backprop_engine.catalogue.arithmetic import DIV
 from backprop_engine.catalogue.rounding import ABS
@@ -18,7 +19,7 @@ from backprop_engine.catalogue.shared.entries import (
     unary,
 )
 from backprop_engine.catalogue.trigonometry import tanh_rule
-from backprop_engine.operation import Derivative, Kind, OperandError, Operation, Parameter, Rounding
+from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
 
 _TWO_BY_ROOT_PI: Final = 2 / math.sqrt(math.pi)
 _ROOT_HALF: Final = math.sqrt(0.5)

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_engine.basics.source import Advice
+from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_broadcast
 from backprop_engine.catalogue.shared.layout import by_rows
-from backprop_engine.operation import Application, Derivative, OperandError, Operation, Sharing
+from backprop_engine.operation import Application, Derivative, Operation, Sharing
 
 FROM_OPERAND = "operand"
 """In an index: this entry is the next operand, a node that holds whole numbers or a mask."""

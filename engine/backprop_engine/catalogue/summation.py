@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue.shared.axes import refuse_mixed
@@ -16,7 +17,6 @@ from backprop_engine.operation import (
     Application,
     Derivative,
     Kind,
-    OperandError,
     Operation,
     Parameter,
 )

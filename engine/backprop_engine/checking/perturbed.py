@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import UNIT_ROUNDOFF, Dtype, Shape, Value, evaluate, is_float
-from backprop_engine.operation import OperandError
 
 RUNS: Final = 6
 """So many patterns of signs are tried; an error that one of them hides, another one shows."""

@@ -11,11 +11,12 @@ from copy import copy
 import numpy as np
 
 from backprop_engine.backward import backward
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Value, evaluate, seen_in, settle
 from backprop_engine.budget import LimitError
 from backprop_engine.checking.functional import Functional, widened
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OperandError, Operation
+from backprop_engine.operation import Operation
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Trace
 

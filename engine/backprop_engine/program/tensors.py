@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from backprop_engine.basics.limits import MAX_DIMENSIONS, MAX_ELEMENTS
+from backprop_engine.basics.nested import nested_array
 from backprop_engine.basics.source import ProblemError, Span
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.basics.values import Dtype, Shape, Value, is_float, settle
@@ -21,7 +22,6 @@ from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Call, Expression
 from backprop_engine.program.python_numbers import Known, NotWrittenError, literal
 from backprop_engine.program.torch_random import Stream
-from backprop_engine.scenarios.yaml_arrays import nested_array
 
 _KEYWORDS: Final = ("dtype", "requires_grad")
 _IDLE: Final = ("device", "layout", "out", "memory_format")

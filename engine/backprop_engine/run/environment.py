@@ -12,14 +12,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from backprop_engine.basics.limits import MAX_NESTING
-from backprop_engine.basics.source import Problem, ProblemError, ScenarioError, Span
+from backprop_engine.basics.source import OperandError, Problem, ProblemError, ScenarioError, Span
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.basics.values import Dtype, Value, settle, shape_of
 from backprop_engine.catalogue import FUNCTIONS
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Expression
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OperandError
 from backprop_engine.program.many_values import (
     Bundle,
     Counting,

@@ -14,12 +14,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, dtype_of, shape_of
 from backprop_engine.catalogue import INDEX, INDEX_PUT, OPERATIONS
 from backprop_engine.catalogue.saved import saved
 from backprop_engine.catalogue.subscripts import key_of
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OperandError, Sharing
+from backprop_engine.operation import Sharing
 from backprop_engine.program.many_values import Outputs
 
 _COPY_SLICES = OPERATIONS["copy_slices"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from backprop_engine.basics.nested import nested_array
 from backprop_engine.basics.source import ProblemError, Span
 from backprop_engine.basics.values import Value, settle
 from backprop_engine.grammar.excerpt import Excerpt
@@ -30,7 +31,6 @@ from backprop_engine.grammar.syntax import (
 from backprop_engine.program.dtypes import makes_tensors
 from backprop_engine.program.scenario import Input, Scenario
 from backprop_engine.program.statements import read_program
-from backprop_engine.scenarios.yaml_arrays import nested_array
 
 
 def read_shorthand(excerpt: Excerpt) -> Scenario:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from backprop_engine.basics.source import Advice
+from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, dtype_of, shape_of
-from backprop_engine.operation import Kind, OperandError, Parameter
+from backprop_engine.operation import Kind, Parameter
 
 Axes = int | tuple[int, ...] | None
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, sign, where
-from backprop_engine.operation import OperandError
 
 
 def p_norm(a: Any, p: float, axes: tuple[int, ...], *, keepdim: bool) -> Any:

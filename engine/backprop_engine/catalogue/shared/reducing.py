@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
-from backprop_engine.operation import Application, Kind, OperandError, Parameter, Template, fill
+from backprop_engine.operation import Application, Kind, Parameter, Template, fill
 
 _OLD = "write `reduction='none'`, `'mean'` or `'sum'`"
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape
 from backprop_engine.budget import check_elements
-from backprop_engine.operation import OperandError
 
 Sizes = int | tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from backprop_engine.basics.source import ProblemError
+from backprop_engine.basics.source import OperandError, ProblemError
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Value, kept, size_of
-from backprop_engine.operation import OperandError
 from backprop_engine.reading.conditions import is_true
 from backprop_engine.reading.formula import Formula
 from backprop_engine.reading.formula_columns import Column, Columns, columns_of

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.basics.source import Problem
+from backprop_engine.basics.source import OperandError, Problem
 from backprop_engine.basics.values import Value
-from backprop_engine.operation import OperandError
 from backprop_engine.reading.formula import Formula
 from backprop_engine.reading.kept_by_trace import remembered
 from backprop_engine.reading.watches import watched

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backprop_engine.basics.source import Problem, ProblemError
-from backprop_engine.operation import OperandError
+from backprop_engine.basics.source import OperandError, Problem, ProblemError
 from backprop_engine.reading.conditions import compile_condition, holds
 from backprop_engine.reading.formula import Formula
 from backprop_engine.reading.formula_columns import Columns, columns_of

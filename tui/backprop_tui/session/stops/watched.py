@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from backprop_engine.basics.source import Problem, ProblemError
+from backprop_engine.basics.source import OperandError, Problem, ProblemError
 from backprop_engine.basics.values import Value
-from backprop_engine.operation import OperandError
 from backprop_engine.reading.formula import Formula
 from backprop_engine.reading.kept_by_trace import remembered
 from backprop_engine.reading.watches import change_candidates, compile_watch, watched

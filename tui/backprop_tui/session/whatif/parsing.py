@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.nested import nested_array
 from backprop_engine.basics.source import ProblemError, Source, Span
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.basics.values import Value, dtype_of, in_full, settle, shape_of
@@ -18,7 +19,6 @@ from backprop_engine.grammar.excerpt import whole
 from backprop_engine.grammar.parser import parse_expression
 from backprop_engine.grammar.syntax import Expression
 from backprop_engine.program.python_numbers import NotWrittenError, literal
-from backprop_engine.scenarios.yaml_arrays import nested_array
 from backprop_engine.trace import Trace
 
 _TARGET: Final = re.compile(r"\s*(?P<name>[^\[\]=]*?)\s*(?P<index>\[.*?\])?\s*(?<![=!<>])=(?!=)")
