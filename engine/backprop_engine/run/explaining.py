@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from backprop_engine.basics import notation
+from backprop_engine.catalogue import BINARY, OPERATIONS
 from backprop_engine.catalogue.subscripts import FROM_OPERAND, index_items_text
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OPERAND_LETTERS, Operation, Template, fill
@@ -71,6 +72,20 @@ class CatalogueExplains:
         if operation is None:
             raise ValueError(f"node {node} is a leaf")
         return operation
+
+
+class CatalogueSpells:
+    """The names and signs of the catalogue."""
+
+    @property
+    def operations(self) -> Collection[str]:
+        """Every operation's name."""
+        return OPERATIONS
+
+    def operation(self, written: str) -> str | None:
+        """The operation that a name or a sign (`*`) means; None where it means none."""
+        operation = OPERATIONS.get(written) or BINARY.get(written)
+        return None if operation is None else operation.name
 
 
 def _attribute_text(value: object) -> str:

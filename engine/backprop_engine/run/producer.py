@@ -8,11 +8,11 @@ from typing import Any
 
 from backprop_engine.graph import Graph
 from backprop_engine.program.scenario import Scenario
-from backprop_engine.run.explaining import CatalogueExplains
+from backprop_engine.run.explaining import CatalogueExplains, CatalogueSpells
 from backprop_engine.run.opening import ComposedOpens, why_closed
 from backprop_engine.run.recomputing import GraphRecomputes
 from backprop_engine.trace import Missing, Trace
-from backprop_engine.trace.abilities import Ability, Explains, Opens, Recomputes, Reruns
+from backprop_engine.trace.abilities import Ability, Explains, Opens, Recomputes, Reruns, Spells
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +34,8 @@ class Engine:
             return self.graph
         if ability is Reruns:
             return self.reruns
+        if ability is Spells:
+            return CatalogueSpells()
         if ability is Opens:
             reason = "" if node is None else why_closed(trace, node)
             return Missing(reason) if reason else ComposedOpens(trace, self.record)

@@ -6,7 +6,7 @@ instead. A recording may have an ability for some nodes only: `trace.can(Explain
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -107,3 +107,14 @@ class Opens(Protocol):
         from it. The inputs of the trace are named `a`, `b`, … for the operands in their order.
         Raises ScenarioError where the parts cannot take these operands.
         """
+
+
+class Spells(Protocol):
+    """What operations are called."""
+
+    @property
+    def operations(self) -> Collection[str]:
+        """Every name that may be meant, whether it is at work here or not."""
+
+    def operation(self, written: str) -> str | None:
+        """The operation that a name or a sign (`*`) means; None where it means none."""

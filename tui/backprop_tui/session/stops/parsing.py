@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 from backprop_engine.basics.source import Problem, ProblemError, Span
 from backprop_engine.basics.suggestions import did_you_mean
-from backprop_engine.catalogue import BINARY, OPERATIONS
 from backprop_engine.reading.conditions import compile_condition
-from backprop_engine.trace import Trace
+from backprop_engine.trace import Missing, Trace
+from backprop_engine.trace.abilities import Spells
 from backprop_tui.session.stops.state import ANYWHERE, Breakpoint, Place, PlaceKind
 
 _PARTS: Final = re.compile(r"\s*(?P<place>.*?)\s*(?:(?:^|(?<=\s))if(?:\s+(?P<condition>.*))?)?$")
@@ -63,7 +64,7 @@ def _place(written: str, start: int, trace: Trace) -> Place:
     span = Span(start, start + len(written))
     by_kind = {
         PlaceKind.NODE: trace.names,
-        PlaceKind.OPERATION: OPERATIONS,
+        PlaceKind.OPERATION: _operations(trace),
         PlaceKind.PASSES: _passes(trace),
     }
     known = [one for kind in kinds for one in by_kind.get(kind, ())]
@@ -81,12 +82,23 @@ def _of_kind(kind: PlaceKind, name: str, trace: Trace) -> Place | None:
             node = trace.named(name)
             return Place(kind, name) if node is not None and trace.visits(node) else None
         case PlaceKind.OPERATION:
-            operation = OPERATIONS.get(name) or BINARY.get(name)
-            return None if operation is None else Place(kind, operation.name)
+            spells = trace.can(Spells)
+            if isinstance(spells, Missing):
+                return Place(kind, name) if name in _operations(trace) else None
+            operation = spells.operation(name)
+            return None if operation is None else Place(kind, operation)
         case PlaceKind.PASSES:
             return Place(kind, name) if name in _passes(trace) else None
         case _:
             return None
+
+
+def _operations(trace: Trace) -> Collection[str]:
+    """The names that may be meant; those at work here, where the producer tells no others."""
+    spells = trace.can(Spells)
+    if not isinstance(spells, Missing):
+        return spells.operations
+    return {trace.nodes.operation_name(node) for node in trace.nodes.computed.tolist()}
 
 
 def _passes(trace: Trace) -> list[str]:
