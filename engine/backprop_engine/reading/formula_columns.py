@@ -28,7 +28,7 @@ _EXACT: Final = frozenset(
 
 OF_ONE_NUMBER: Final[Mapping[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("sum", "mean", "prod", "max", "min", "amax", "amin"), lambda a: a),
-    "norm": lambda a: np.sqrt(np.square(np.abs(a))),
+    "norm": np.abs,
     "any": lambda a: a != 0,
     "all": lambda a: a != 0,
 }
