@@ -11,6 +11,7 @@ import numpy as np
 
 from backprop_engine.basics.values import Value, seen_in, settle, shape_of, unbroadcast
 from backprop_engine.budget import LimitError
+from backprop_engine.fast import sent_beyond_numbers
 from backprop_engine.graph import Graph
 
 
@@ -51,72 +52,27 @@ class BackwardPass:
         return map(Contribution._make, zip(*columns, strict=True))
 
 
-def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:  # noqa: C901 - spelled out
+def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:
     """Reverse-mode differentiation from `output`, whose gradient is `seed`.
 
     Contributions come in torch's order: nodes in reverse order of creation, and for each the
     operands that require grad from left to right. A node's gradient is complete when its turn
-    comes, because all of its consumers were created after it.
+    comes, because all of its consumers were created after it. Operations on numbers are no
+    different, and go by `fast`.
     """
     gradient: list[Value | None] = [None] * (output + 1)
     gradient[output] = seed
     done = BackwardPass(graph, gradient, [], [])
-    sent_down, held = done.contributions.append, done.totals.append
-    value, operands_of, requires_grad = graph.value, graph.operands, graph.requires_grad
-    scalar_rules, check_time = graph.scalar_rules, graph.budget.check_time
-    for node in graph.budget.watched(range(output, -1, -1)):
+    for node in sent_beyond_numbers(graph, gradient, done.contributions, done.totals, contribution):
         upstream = gradient[node]
-        if upstream is None:
-            continue
-        operands, rules = operands_of[node], scalar_rules[node]
-        if rules is None:
-            for position, operand in enumerate(graph.differentiated(node)):
-                if requires_grad[operand]:
-                    check_time()
-                    sent = contribution(graph, node, position, upstream)
-                    before = gradient[operand]
-                    gradient[operand] = total = sent if before is None else before + sent
-                    sent_down(sent)
-                    held(total)
-        # The same twice more, spelled out for operations on numbers: it takes a third of the time.
-        # For 1/0 Python raises, where `contribution` answers inf; and numpy's scalars are slow.
-        elif len(operands) == 1:
-            (a,) = operands
-            try:
-                sent = rules[0](upstream, value[node], value[a])
-            except ArithmeticError:
-                sent = contribution(graph, node, 0, upstream)
-            if type(sent) is not float:
-                sent = float(sent)
-            before = gradient[a]
-            gradient[a] = total = sent if before is None else before + sent
-            sent_down(sent)
-            held(total)
-        else:
-            a, b = operands
-            y, x, z = value[node], value[a], value[b]
-            if requires_grad[a]:
-                try:
-                    sent = rules[0](upstream, y, x, z)
-                except ArithmeticError:
-                    sent = contribution(graph, node, 0, upstream)
-                if type(sent) is not float:
-                    sent = float(sent)
-                before = gradient[a]
-                gradient[a] = total = sent if before is None else before + sent
-                sent_down(sent)
-                held(total)
-            if requires_grad[b]:
-                try:
-                    sent = rules[1](upstream, y, x, z)
-                except ArithmeticError:
-                    sent = contribution(graph, node, 1, upstream)
-                if type(sent) is not float:
-                    sent = float(sent)
-                before = gradient[b]
-                gradient[b] = total = sent if before is None else before + sent
-                sent_down(sent)
-                held(total)
+        for position, operand in enumerate(graph.differentiated(node)):
+            if graph.requires_grad[operand] and upstream is not None:
+                graph.budget.check_time()
+                sent = contribution(graph, node, position, upstream)
+                before = gradient[operand]
+                gradient[operand] = total = sent if before is None else before + sent
+                done.contributions.append(sent)
+                done.totals.append(total)
     return done
 
 
@@ -130,11 +86,12 @@ def bytes_of_pass(graph: Graph, output: int) -> int:
     needed = bytearray(output + 1)
     needed[output] = 1
     received, total = bytearray(output + 1), 0
-    value, requires_grad = graph.value, graph.requires_grad
+    value, requires_grad, rules = graph.value, graph.requires_grad, graph.scalar_rules
     for node in range(output, -1, -1):
         if not needed[node]:
             continue
-        for operand in graph.differentiated(node):
+        is_plain = rules[node] is not None
+        for operand in graph.operands[node] if is_plain else graph.differentiated(node):
             if requires_grad[operand]:
                 needed[operand] = 1
                 array = value[operand]

@@ -6,10 +6,10 @@ topological order and its reverse is the order of the backward pass.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from backprop_engine.basics.values import (
     wrapped,
 )
 from backprop_engine.budget import Budget, LimitError, check_broadcast
+from backprop_engine.fast import beyond_numbers
 from backprop_engine.loop_labels import Iterations
 from backprop_engine.operation import Application, Operation, Rule, Sharing
 
@@ -69,10 +70,6 @@ class Graph:
         self.operation: list[Operation | None] = []
         """None for a leaf: an input or a constant."""
         self.operands: list[tuple[int, ...]] = []
-        self.edge_operands = array("i")
-        """The same of all nodes, one after the other, for what looks at every edge at once."""
-        self.edge_counts = array("H")
-        """How many operands each node has; never more than MAX_OPERANDS."""
         self.value: list[Value] = []
         self.requires_grad = bytearray()
         self.is_number = bytearray()
@@ -80,8 +77,8 @@ class Graph:
         self.span: list[Span | None] = []
         """The sub-expression in the source that made the node."""
         self.scalar_rules: list[tuple[Rule, ...] | None] = []
-        """The rules of an operation without attributes that makes a float of one or two floats;
-        None elsewhere. By it the passes know the commonest cases, which they spell out."""
+        """The rules of an operation that makes a float of one or two floats, for `fast`; None
+        elsewhere."""
         self.attributes: dict[int, Mapping[str, Any]] = {}
         self.reach: dict[int, int] = {}
         """Of a node with more operands than derivatives: how many it can send a gradient to. The
@@ -99,6 +96,8 @@ class Graph:
         """Whether what is computed next may require grad: not so inside of `with no_grad:`."""
         self.budget = Budget()
         """What the values have taken of the memory and the time that they may take."""
+        self._operand_columns = np.zeros(0, np.int32), np.zeros(0, np.int32)
+        """`operand_columns` as they were when they were last asked for."""
         self.inputs: dict[str, int] = {}
         self.names: dict[int, str] = {}
         """What the scenario calls a node; a name assigned twice is `h@1`, `h@2`."""
@@ -111,7 +110,16 @@ class Graph:
     @property
     def computed(self) -> np.ndarray:
         """The nodes that operations have made, int32, ascending: those with operands."""
-        return np.flatnonzero(self.edge_counts).astype(np.int32)
+        return np.flatnonzero(self.operand_columns[0]).astype(np.int32)
+
+    @property
+    def operand_columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """How many operands each node has, and those of all nodes one after the other; int32."""
+        if len(self._operand_columns[0]) != len(self):
+            counts = np.fromiter(map(len, self.operands), np.int32, len(self))
+            flat = np.fromiter(chain.from_iterable(self.operands), np.int32, int(counts.sum()))
+            self._operand_columns = counts, flat
+        return self._operand_columns
 
     def add_input(
         self, name: str, value: Value, *, requires_grad: bool, span: Span | None = None
@@ -139,12 +147,44 @@ class Graph:
         span: Span | None = None,
     ) -> int:
         """Append the output of `operation`; OperandError where it cannot take the operands."""
+        if operation.form_for is not None:
+            operation = operation.form_for(tuple(bool(self.is_number[one]) for one in operands))
+        if len(operands) == operation.scalar_operands and not attributes:
+            value, is_number = self.value, self.is_number
+            a, b = operands[0], operands[-1]
+            x, y = value[a], value[b]
+            if type(x) is float and type(y) is float:
+                is_plain = is_number[a] and is_number[b] and operation.arithmetic
+                try:
+                    made = operation.forward(x, y) if len(operands) == 2 else operation.forward(x)
+                except (ArithmeticError, ValueError):  # `_apply` says what that comes to
+                    made = None
+                if type(made) is float and (is_plain or self.dtype == "float64"):
+                    requires_grad = self.requires_grad
+                    self.operation.append(operation)
+                    self.operands.append(operands)
+                    value.append(made)
+                    requires_grad.append(
+                        (requires_grad[a] or requires_grad[b]) and self.is_recording
+                    )
+                    is_number.append(is_plain)
+                    self.scalar_rules.append(operation.rules)
+                    self.span.append(span)
+                    return len(value) - 1
+        return self._apply(operation, operands, attributes, span)
+
+    def _apply(
+        self,
+        operation: Operation,
+        operands: tuple[int, ...],
+        attributes: Mapping[str, Any],
+        span: Span | None,
+    ) -> int:
+        """The same for whatever is not the commonest case, one or two floats."""
         if len(operands) > MAX_OPERANDS:
             raise LimitError(
                 f"`{operation.name}` takes {MAX_OPERANDS:,} values at most, not {len(operands):,}"
             )
-        if operation.form_for is not None:
-            operation = operation.form_for(tuple(bool(self.is_number[one]) for one in operands))
         is_number = self._makes_number(operation, operands)
         dtype: Dtype = "float64" if is_number else self.dtype
         settled = self._compute(self.value, operation, operands, attributes, dtype)
@@ -159,9 +199,6 @@ class Graph:
         if len(operands) > len(operation.derivatives):
             self._check_constants(operation, operands)
         node = self._append(operation, operands, settled, requires_grad, is_number, span)
-        is_plain = len(operands) == len(operation.rules) <= 2 and not operation.variadic
-        if is_plain and not attributes and type(settled) is float and self._are_floats(operands):
-            self.scalar_rules[node] = operation.rules
         if attributes:
             self.attributes[node] = attributes
         if has_model:
@@ -186,7 +223,7 @@ class Graph:
 
     def is_used(self, node: int) -> bool:
         """Whether anything is computed from `node`."""
-        return node in self.edge_operands
+        return any(node in operands for operands in self.operands[node + 1 :])
 
     def _check_constants(self, operation: Operation, operands: tuple[int, ...]) -> None:
         """Refuse the weights of a loss where they require grad, as torch does."""
@@ -196,10 +233,6 @@ class Graph:
                     f"`{operation.name}` has no derivative by `{name}`, which requires grad",
                     "take its value alone, by `.detach()`",
                 )
-
-    def _are_floats(self, nodes: tuple[int, ...]) -> bool:
-        """Whether all are Python's floats, not arrays, `np.float32` or whole numbers."""
-        return {type(self.value[node]) for node in nodes} == {float}
 
     def _compute(
         self,
@@ -268,26 +301,17 @@ class Graph:
         for node, value in changed.items():
             values[node] = value
         nodes = self.budget.watched(range(len(self)))
-        columns = zip(nodes, self.operation, self.scalar_rules, self.operands, strict=True)
-        for node, operation, rules, operands in columns:
+        for node in beyond_numbers(self, values, nodes):
+            operation = self.operation[node]
             if operation is None:
                 continue
-            output: Any = None
+            attributes, dtype = self.attributes_of(node), self.float_dtype(node)
             try:
-                if rules is not None:
-                    if len(operands) == 2:
-                        output = operation.forward(values[operands[0]], values[operands[1]])
-                    else:
-                        output = operation.forward(values[operands[0]])
-            except ArithmeticError:  # such as 1/0, which `_compute` answers as IEEE 754 does
-                pass
-            if type(output) is not float:
-                try:
-                    attributes, dtype = self.attributes_of(node), self.float_dtype(node)
-                    output = self._compute(values, operation, operands, attributes, dtype)
-                except OperandError as error:
-                    raise RecomputingError(node, error) from error
-            values[node] = output
+                values[node] = self._compute(
+                    values, operation, self.operands[node], attributes, dtype
+                )
+            except OperandError as error:
+                raise RecomputingError(node, error) from error
         self._check_choices(values)
         return self
 
@@ -309,8 +333,6 @@ class Graph:
     ) -> int:
         self.operation.append(operation)
         self.operands.append(operands)
-        self.edge_operands.extend(operands)
-        self.edge_counts.append(len(operands))
         self.value.append(value)
         self.requires_grad.append(requires_grad)
         self.is_number.append(is_number)
@@ -338,7 +360,8 @@ class Graph:
         In the order of a backward pass: consumers from the last to the first, the operands of each
         from left to right. Operands that nothing can be sent to are left out.
         """
-        counts = np.array(self.edge_counts, np.int32)
+        counts, flat = self.operand_columns
+        counts = counts.copy()
         firsts = counts.cumsum(dtype=np.int32) - counts  # where each node's operands begin
         for node, reach in self.reach.items():
             counts[node] = reach
@@ -346,7 +369,7 @@ class Graph:
         consumers = np.arange(len(self) - 1, -1, -1, dtype=np.int32).repeat(counts)
         begun = counts.cumsum(dtype=np.int32) - counts
         positions = np.arange(len(consumers), dtype=np.int32) - begun.repeat(counts)
-        receivers = np.array(self.edge_operands, np.int32)[positions + firsts.repeat(counts)]
+        receivers = flat[positions + firsts.repeat(counts)]
         return consumers, positions.astype(np.int16), receivers
 
     def operation_name(self, node: int) -> str:

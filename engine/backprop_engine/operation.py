@@ -204,9 +204,14 @@ class Operation:
 
     rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
     """The rules of its derivatives, for the backward loop."""
+    scalar_operands: int = field(init=False, repr=False, compare=False)
+    """How many floats it may be a function of, 1 or 2, whose derivatives all are floats; else 0."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", tuple(one.rule for one in self.derivatives))
+        is_usual = self.differentiable and not (self.variadic or self.gives_number)
+        count = len(self.derivatives) if is_usual and len(self.derivatives) <= 2 else 0
+        object.__setattr__(self, "scalar_operands", count)
 
     @property
     def function_names(self) -> tuple[str, ...]:

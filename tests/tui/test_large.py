@@ -123,8 +123,6 @@ def million():
     graph.add_input("x", 2.0, requires_grad=True)
     graph.operation += [NEG] * count
     graph.operands += [(node,) for node in range(count)]
-    graph.edge_operands.extend(range(count))
-    graph.edge_counts.extend([1] * count)
     graph.value += [-2.0, 2.0] * (count // 2)
     graph.requires_grad += b"\1" * count
     graph.is_number += b"\0" * count

@@ -15,6 +15,7 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Value, evaluate, seen_in, settle
 from backprop_engine.budget import LimitError
 from backprop_engine.checking.functional import Functional, widened
+from backprop_engine.fast import beyond_numbers
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Operation
 from backprop_engine.run.tape import graph_of
@@ -133,19 +134,11 @@ class Tape:
         self._clock.check()
         for node, value in inputs.items():
             values[node] = value
-        for node in self.affected:
-            operation: Operation | None = graph.operation[node]
-            if operation is None:
-                continue
-            operands = [values[operand] for operand in graph.operands[node]]
-            # Numbers are most of a large graph, and need no care as long as Python computes them.
-            if graph.scalar_rules[node] is not None:
-                try:
-                    values[node] = operation.forward(*operands)
-                except (ArithmeticError, *_REFUSALS):
-                    values[node] = self._evaluated(node, operation, operands)
-            else:
+        for node in beyond_numbers(graph, values, self.affected):
+            operation = graph.operation[node]
+            if operation is not None:
                 self._clock.check()
+                operands = [values[operand] for operand in graph.operands[node]]
                 values[node] = self._evaluated(node, operation, operands)
         return [term.seed * values[term.output] for term in self.terms]
 

@@ -60,7 +60,7 @@ def decode_attribute(encoded: Any) -> Any:
 def encode_request(trace: Trace) -> dict[str, Any]:
     """The program of `trace`, and the passes to run on it."""
     graph = graph_of(trace)
-    nodes = range(len(graph))
+    nodes, (counts, operands) = range(len(graph)), graph.operand_columns
     leaves = Gathering()
     for node in nodes:
         if graph.operation[node] is None:
@@ -70,8 +70,8 @@ def encode_request(trace: Trace) -> dict[str, Any]:
         "operations": Names.of(
             "" if operation is None else operation.name for operation in graph.operation
         ).encoded(),
-        "operands": encode_array(graph.edge_operands),
-        "counts": encode_array(graph.edge_counts),
+        "operands": encode_array(operands),
+        "counts": encode_array(counts.astype(np.uint16)),
         "leaves": leaves.entries().encoded(),
         "requires_grad": [n for n in nodes if graph.is_leaf(n) and graph.requires_grad[n]],
         "retained": sorted(graph.retained),
