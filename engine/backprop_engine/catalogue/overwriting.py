@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import shape_of, unbroadcast
+from backprop_engine.basics.values import full_like, shape_of, unbroadcast
 from backprop_engine.catalogue.subscripts import IndexItem, key_of, torch_key
 from backprop_engine.operation import Application, Derivative, Operation, Parameter
 
@@ -164,7 +164,7 @@ COPY = Operation(
 ZERO = Operation(
     name="zero",
     forward=lambda a: np.zeros_like(a) if isinstance(a, np.ndarray) else type(a)(0),
-    derivatives=(Derivative(rule=lambda g, y, a: g * 0.0, vjp="0", words=_KEPT),),
+    derivatives=(Derivative(rule=lambda g, y, a: full_like(g, 0.0), vjp="0", words=_KEPT),),
     notation="0 in place of {a}",
     torch=lambda torch, a: a.clone().zero_(),
     grad_fn="ZeroBackward0",

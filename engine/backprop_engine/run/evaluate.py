@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+import numpy as np
+
 from backprop_engine.basics.limits import MAX_NODES
 from backprop_engine.basics.source import ProblemError, ScenarioError, Span
 from backprop_engine.basics.values import full_like
@@ -93,7 +95,8 @@ class Evaluation(Changing):
         try:
             return self._known(expression)
         except UnmeasuredError as needs:
-            return self._measure(needs.asked, self._evaluate(needs.asked.receiver))
+            with np.errstate(all="ignore"):  # inf and nan are values here, as in the run itself
+                return self._measure(needs.asked, self._evaluate(needs.asked.receiver))
 
     def _run_all(self, statements: Iterable[Statement]) -> None:
         """Statement after statement, and in between the passes that the program calls."""

@@ -156,6 +156,22 @@ c[...] = x * x
 c[:] *= x
 c.sum().backward()
 """,
+    "a size of what is not finite": """
+import torch
+x = torch.tensor([16777217.0, float("-inf")], requires_grad=True)
+y = torch.tensor([[-1e20, -1.0], [16777217.0, float("inf")]], requires_grad=True)
+a = x.detach()
+torch.manual_seed(1)
+c = torch.randn((y * 0.0).shape) * a
+x.sum().backward()
+""",
+    "zeros over a value that nan reaches": """
+import torch
+y = torch.tensor([1.0, 3.0], requires_grad=True)
+b = y * 2
+b.zero_()
+(b * torch.tensor([float("nan"), float("inf")])).sum().backward()
+""",
 }
 
 _HEAD = """
