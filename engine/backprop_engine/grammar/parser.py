@@ -412,7 +412,7 @@ def _putting(put: Put) -> Assignment:
     receiver = put.place.receiver
     if isinstance(receiver, Name):
         return Assignment(receiver.name, put, receiver.span, put.span)
-    return Assignment("", put, put.span, put.span, has_target=False)
+    return Assignment("", put, put.span, put.span)
 
 
 def _comprehension(item: _Part, clauses: list[_Clause]) -> Expression:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from backprop_engine.basics.source import Span
 
@@ -203,22 +204,20 @@ Target = Name | Sequence
 class Assignment:
     """`name = expression`; `a += b` and `a[0] = b` have the changed `a` as the expression.
 
-    In `(x + 1).backward()` the value before the dot is an assignment too, one without a target:
-    its `name` is its text.
+    `name` is empty where a value is only changed, as in `y[0].add_(1)`.
     """
 
     name: str
     expression: Expression
     name_span: Span
     span: Span
-    has_target: bool = True
     is_recorded: bool = True
     """False inside of `with no_grad:`."""
 
     @property
     def names(self) -> tuple[Name, ...]:
-        """The one name that it assigns; of a value without a target its text."""
-        return (Name(self.name, self.name_span),)
+        """The one name that it assigns, if any."""
+        return (Name(self.name, self.name_span),) if self.name else ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -238,11 +237,6 @@ class Unpacking:
     def names(self) -> tuple[Name, ...]:
         """The names that it assigns: all but `_`, which stands for what is not used."""
         return tuple(one for one in self.targets if one.name != "_")
-
-    @property
-    def has_target(self) -> bool:
-        """True: names are what an unpacking is for."""
-        return True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -287,11 +281,6 @@ class Append:
         """None: the name means the same list as before."""
         return ()
 
-    @property
-    def has_target(self) -> bool:
-        """True: nothing is computed without a place for it."""
-        return True
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
@@ -315,11 +304,6 @@ class Loop:
             for name in one.names
         )
 
-    @property
-    def has_target(self) -> bool:
-        """True: nothing in it is without a name."""
-        return True
-
 
 Computing = Assignment | Unpacking | Append | Loop
 """The statements that run in a forward pass."""
@@ -327,9 +311,12 @@ Computing = Assignment | Unpacking | Append | Loop
 Statement = Computing | Action | Setting
 
 
-def flat(statements: Iterable[Statement]) -> Iterator[Statement]:
+_Other = TypeVar("_Other")
+
+
+def flat(statements: Iterable[_Other | Statement]) -> Iterator[_Other | Statement]:
     """The statements, each loop followed by those in it."""
-    pending = [iter(statements)]
+    pending: list[Iterator[_Other | Statement]] = [iter(statements)]
     while pending:
         one = next(pending[-1], None)
         if one is None:

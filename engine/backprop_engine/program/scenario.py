@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from backprop_engine.basics.source import Source, Span
 from backprop_engine.basics.values import Dtype, Value
-from backprop_engine.grammar.syntax import Computing, Expression
+from backprop_engine.grammar.syntax import Computing, Expression, Name
 
 DEFAULT_TOLERANCE = 1e-6
 
@@ -26,19 +27,26 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Backward:
-    """`backward()` of a name, with the `gradient` argument where one is given."""
+    """`backward()` of a value, with the `gradient` argument where one is given."""
 
     output: str
+    """Its name, with a version where one is meant; its text where it has no name."""
     gradient: Value | None
     span: Span
-    gradient_name: str = ""
-    """The name of the value that is the `gradient`, in place of one written out."""
-    is_call: bool = False
-    """Whether the program itself says so, by `y.backward()`."""
-    after: int | None = None
-    """How many statements of a program stand above it; None for what runs after all of them."""
+    expression: Expression | None = None
+    """The output, where the program itself says `y.backward()`."""
+    vector: Expression | None = None
+    """The value that is the `gradient`, in place of one written out."""
     retains: bool = True
     """Whether the values that derivatives need are kept for a further pass."""
+
+    @property
+    def is_call(self) -> bool:
+        """Whether the program itself says so."""
+        return self.expression is not None
+
+    names: ClassVar[tuple[Name, ...]] = ()
+    """It assigns none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,8 @@ class Retain:
 
     name: str
     span: Span
+    names: ClassVar[tuple[Name, ...]] = ()
+    """It assigns none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,12 @@ class ZeroGrad:
     span: Span
     name: str | None = None
     to_none: bool = False
+    names: ClassVar[tuple[Name, ...]] = ()
+    """It assigns none."""
+
+
+Running = Computing | Backward | Retain | ZeroGrad
+"""What happens when a program runs, from top to bottom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +106,9 @@ class Scenario:
 
     source: Source
     inputs: tuple[Input, ...]
-    statements: tuple[Computing, ...]
+    statements: tuple[Running, ...]
     passes: tuple[Backward | ZeroGrad, ...]
+    """Those among the statements; where there are none, what follows them."""
     dtype: Dtype = "float64"
     default_dtype: Dtype | None = None
     """What torch gives to floats that are made of whole numbers; None for `dtype`."""
@@ -103,7 +120,6 @@ class Scenario:
     hints: Mapping[str, Hint] = field(default_factory=dict)
     disagrees: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """For an input, the oracles known to give another gradient here."""
-    retained: tuple[Retain, ...] = ()
     tensors: Mapping[Expression, Value] = field(default_factory=dict)
     """What the calls that write a tensor out, such as `torch.ones(3)`, stand for."""
     is_program: bool = False
@@ -112,3 +128,8 @@ class Scenario:
     """Whether something in it changes a tensor in place."""
     note: str = ""
     """What is to be told of random numbers that torch would not draw."""
+
+    @property
+    def called(self) -> tuple[Backward | ZeroGrad, ...]:
+        """The passes that the program runs itself."""
+        return tuple(one for one in self.statements if isinstance(one, Backward | ZeroGrad))

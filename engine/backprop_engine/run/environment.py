@@ -7,7 +7,7 @@ number: `n` of `n = x.shape[0]`, and `x.shape` itself.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from backprop_engine.program.many_values import (
     Whole,
     not_one_value,
 )
+from backprop_engine.program.names import Names
 from backprop_engine.program.nn_modules import Module
 from backprop_engine.program.python_numbers import (
     NotWrittenError,
@@ -58,16 +59,6 @@ class UnmeasuredError(Exception):
         self.expression = expression
 
 
-class Moment(NamedTuple):
-    """A backward pass as it is called, somewhere in the program."""
-
-    output: int
-    gradient: int | None
-    """The node of the `gradient` argument, if that is a value of the program."""
-    stop: int
-    """How many nodes there were."""
-
-
 class Environment:
     """The names in force on a new graph, with the scenario's inputs to start with.
 
@@ -79,10 +70,6 @@ class Environment:
         self.scenario = scenario
         self.graph = Graph(scenario.dtype, scenario.source)
         self.sharers = Sharers(self.graph)
-        self.moments: dict[int, Moment] = {}
-        """By number: where the passes stand that the program itself runs."""
-        self.owners: dict[str, int] = {}
-        """The nodes whose `.grad` is retained, by the names of `retain_grad`."""
         self.names: dict[str, int] = {}
         self.groups: dict[str, Group] = {}
         self._tensors: set[int] = set()
@@ -93,17 +80,7 @@ class Environment:
         """What was asked of values without a name, in an iteration."""
         self._picked: dict[tuple[Outputs, int], int] = {}
         self._seen: Counter[str] = Counter()
-        self._total = Counter(
-            [one.name for one in scenario.inputs]
-            + [name.name for one in scenario.statements for name in one.names]
-        )
-        self._looped = {
-            name.name
-            for one in scenario.statements
-            if isinstance(one, syntax.Loop)
-            for name in one.names
-        }
-        """Names assigned in a loop: they have versions, however often it runs."""
+        self._all = Names(scenario.inputs, scenario.statements)
         for one in scenario.inputs:
             node = self.graph.add_input(
                 one.name, one.value, requires_grad=one.requires_grad, span=one.span
@@ -129,11 +106,22 @@ class Environment:
             )
         raise ScenarioError(self.scenario.source, problem)
 
+    def current(self, name: str, span: Span) -> int:
+        """The node of what the tensor of a name holds now."""
+        return self.current_node(self.node(name, span), span)
+
+    def version(self, name: str) -> int:
+        """How often a name has been assigned so far."""
+        return self._seen[name]
+
+    def version_name(self, name: str, version: int) -> str:
+        """`h@2`, or `h` where it is the only one, or the last of those that a loop makes."""
+        return self._all.version_name(name, version, self._seen[name])
+
     def _bind(self, name: str, result: Result) -> str:
         """Let `name` mean `result` from here on; returns the version's name (`h@2`)."""
         self._seen[name] += 1
-        is_only = self._total[name] == 1 and name not in self._looped
-        version = name if is_only else f"{name}@{self._seen[name]}"
+        version = f"{name}@{self._seen[name]}" if self._all.has_versions(name) else name
         if isinstance(result, int):
             if self.groups:
                 self.groups.pop(name, None)
@@ -149,7 +137,7 @@ class Environment:
             return node
         if (group := self.groups.get(name)) is not None:
             return group
-        later = name in self._total
+        later = name in self._all
         if name in FUNCTIONS and not later:
             return Module(syntax.FunctionName(name, "", expression.span))
         raise ProblemError(
@@ -253,12 +241,12 @@ class Environment:
     def _one(self, result: Result, expression: Expression) -> int:
         """The node where one value is needed."""
         if isinstance(result, int):
-            return self._current(result, expression.span)
+            return self.current_node(result, expression.span)
         if isinstance(result, Whole):
             return self._constant(result.value, expression.span)
         raise not_one_value(result, self._text(expression.span), expression.span)
 
-    def _current(self, node: int, span: Span) -> int:
+    def current_node(self, node: int, span: Span) -> int:
         """The node of what the tensor of `node` holds; see `Sharers`."""
         if not self.sharers.changes:
             return node

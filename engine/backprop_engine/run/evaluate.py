@@ -15,10 +15,12 @@ from backprop_engine.catalogue import BINARY, INDEX, PROPERTIES
 from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import (
+    Action,
     Append,
     Assignment,
     Expression,
     Loop,
+    Setting,
     Statement,
     Unpacking,
 )
@@ -33,10 +35,11 @@ from backprop_engine.program.many_values import (
 )
 from backprop_engine.program.python_functions import open_list
 from backprop_engine.program.resolving import resolve, unknown_property
-from backprop_engine.program.scenario import Scenario
+from backprop_engine.program.scenario import Backward, Retain, Running, Scenario, ZeroGrad
 from backprop_engine.program.torch_idioms import leaf_subject
 from backprop_engine.run.changing import Changing
 from backprop_engine.run.environment import Result, UnmeasuredError
+from backprop_engine.run.passes import Passes
 from backprop_engine.run.stack import (
     AddUp,
     Apply,
@@ -68,6 +71,10 @@ def _model(call: syntax.Call) -> Expression:
     return given[0]
 
 
+_Plain = Assignment | Unpacking | Append | Backward | Retain | ZeroGrad
+"""A statement that runs once when it is reached."""
+
+
 class Evaluation(Changing):
     """A scenario's statements run on a new graph; `assigned` has what `compute` assigns."""
 
@@ -77,12 +84,17 @@ class Evaluation(Changing):
         budget = Budget(seconds)
         budget.take(self.graph.budget.used)  # the inputs are there already
         self.graph.budget = budget
+        self.passes = Passes(self, self._node_of)
         self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""
         try:
             with self.graph.budget.running():
                 self._run_all(scenario.statements)
+                self.passes.settle()
                 self._settle_names()
+                if not self.passes.called:
+                    for pass_ in scenario.passes:
+                        self.passes.note(pass_)
             self._name_leaves()
         except ProblemError as error:
             raise ScenarioError(scenario.source, error.problem) from None
@@ -98,23 +110,16 @@ class Evaluation(Changing):
             with np.errstate(all="ignore"):  # inf and nan are values here, as in the run itself
                 return self._measure(needs.asked, self._evaluate(needs.asked.receiver))
 
-    def _run_all(self, statements: Iterable[Statement]) -> None:
-        """Statement after statement, and in between the passes that the program calls."""
-        self._note_passes(0)
-        for done, statement in enumerate(statements, 1):
-            self._run_with_loops(statement)
-            self._note_passes(done)
-
-    def _run_with_loops(self, first: Statement) -> None:
-        """A statement; loops are on a stack, each with where it is."""
-        running: list[Iterator[Statement]] = [iter((first,))]
+    def _run_all(self, statements: Iterable[Running]) -> None:
+        """Statement after statement; loops are on a stack, each with where it is."""
+        running: list[Iterator[Running | Statement]] = [iter(statements)]
         while running:
             statement = next(running[-1], None)
             if statement is None:
                 running.pop()
             elif isinstance(statement, Loop):
                 running.append(self._turns(statement))
-            elif isinstance(statement, Assignment | Unpacking | Append):
+            elif not isinstance(statement, Action | Setting):
                 self._run(statement)
 
     def _turns(self, loop: Loop) -> Iterator[Statement]:
@@ -124,22 +129,23 @@ class Evaluation(Changing):
         for _ in self._iterate(loop.target, loop.iterable, result, loop.span):
             yield from loop.body
 
-    def _run(self, statement: Assignment | Unpacking | Append) -> None:
-        self.graph.is_recording = statement.is_recorded
+    def _run(self, statement: _Plain) -> None:
+        self.graph.is_recording = True
         self._check_limits(statement)
+        if isinstance(statement, Backward | Retain | ZeroGrad):
+            self.passes.note(statement)
+            return
+        self.graph.is_recording = statement.is_recorded
         if isinstance(statement, Append):
             self._append(statement)
-            return
-        if isinstance(statement, Unpacking):
+        elif isinstance(statement, Unpacking):
             self._unpack(statement)
-            return
-        result = self._evaluate(statement.expression)
-        if statement.has_target:
-            self._assign(statement.name, result, statement.span)
         else:
-            self._bind(statement.name, result)
+            result = self._evaluate(statement.expression)
+            if statement.name:
+                self._assign(statement.name, result, statement.span)
 
-    def _check_limits(self, statement: Assignment | Unpacking | Append) -> None:
+    def _check_limits(self, statement: _Plain) -> None:
         try:
             self.graph.budget.check_time()
         except LimitError as error:
@@ -247,6 +253,9 @@ class Evaluation(Changing):
                         measure = Measure(needs.asked, needs.expression)
                         pending += [task, measure, needs.asked.receiver]
         return results.pop()
+
+    def _node_of(self, expression: Expression) -> int:
+        return self._one(self._evaluate(expression), expression)
 
     def _begin(self, task: Expression, pending: list[Task], results: list[Result]) -> None:
         """The result of what needs no operand, or the work that leads to it."""

@@ -155,7 +155,7 @@ class Looping(Environment):
                 span,
                 fix="write one name before the `=`, or go through a list or `range(…)`",
             )
-        node = self._current(result, span)
+        node = self.current_node(result, span)
         return self._outputs(Call(FUNCTIONS["unbind"][0], (), {"dim": 0}), (node,), span)
 
     def _length(self, numbers: range, span: Span) -> int:

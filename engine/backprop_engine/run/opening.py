@@ -17,7 +17,7 @@ from backprop_engine.basics.values import Value, kept
 from backprop_engine.grammar.excerpt import whole
 from backprop_engine.grammar.parser import parse_program
 from backprop_engine.operation import OPERAND_LETTERS, Operation
-from backprop_engine.program.scenario import Input, Scenario
+from backprop_engine.program.scenario import Backward, Input, Scenario
 from backprop_engine.program.statements import read_program
 from backprop_engine.reading.explain import expression
 from backprop_engine.run.tape import graph_of
@@ -97,23 +97,17 @@ def _scenario(trace: Trace, node: int, operation: Operation, upstream: Value | N
     ]
     try:
         statements = parse_program(whole(source), variables=frozenset(operands))
-        program = read_program(source, statements, inputs, graph.dtype)
+        scenario = read_program(source, statements, inputs, graph.dtype)
     except ProblemError as error:
         raise ScenarioError(source, error.problem) from None
-    passes = () if upstream is None else (replace(program.default_pass, gradient=upstream),)
+    passes = tuple(
+        replace(pass_, gradient=upstream)
+        for pass_ in scenario.passes
+        if isinstance(pass_, Backward) and upstream is not None
+    )
     about = (
         f"Inside of `{made}`: {operation.words or operation.name}, in the parts it is made of. "
         f"Here {legend}.\n\nTo torch it is one operation with a derivative of its own; the parts "
         "come to the same. `I` closes it again and compares the two."
     )
-    return Scenario(
-        source=source,
-        inputs=program.inputs,
-        statements=program.statements,
-        passes=passes,
-        dtype=graph.dtype,
-        title=f"inside of {made}",
-        about=about,
-        tensors=program.tensors,
-        changes_in_place=program.changes_in_place,
-    )
+    return replace(scenario, passes=passes, title=f"inside of {made}", about=about)

@@ -16,9 +16,9 @@ from backprop_engine.budget import LimitError
 from backprop_engine.graph import Graph, RecomputingError
 from backprop_engine.program.scenario import Backward, Retain, Scenario, ZeroGrad
 from backprop_engine.program.unsupported import grad_of_non_leaf
-from backprop_engine.run.environment import Environment, Moment
 from backprop_engine.run.evaluate import Evaluation
 from backprop_engine.run.kept_for_backward import Kept
+from backprop_engine.run.passes import EVERY_INPUT, Called
 from backprop_engine.run.producer import Engine
 from backprop_engine.trace import NO_NODE, Heading, Missing, Pass, PassKind, Trace
 from backprop_engine.trace.abilities import Reruns
@@ -34,11 +34,12 @@ def record(scenario: Scenario, seconds: float | None = None) -> Trace:
 
 def recorded(graph: Graph, output: int) -> Trace:
     """The trace of one backward pass from `output`, of a graph that no scenario made."""
-    scenario = Scenario(Source("", ""), (), (), (Backward("y", None, Span(0, 0)),))
+    scenario = Scenario(Source("", ""), (), (), ())
     with collector_paused(), np.errstate(all="ignore"):
-        environment = Environment(scenario)
-        environment.names["y"] = output
-        recorder = _Recorder(scenario, environment, graph, Missing("no scenario made this graph"))
+        evaluation = Evaluation(scenario)
+        said = Backward("y", None, Span(0, 0))
+        evaluation.passes.called.append(Called(said, "y", output, len(graph)))
+        recorder = _Recorder(scenario, evaluation, graph, Missing("no scenario made this graph"))
         recorder.run()
     return recorder.trace({})
 
@@ -94,7 +95,7 @@ class _Recorder:
     """The columns of a trace, while they grow, pass by pass."""
 
     scenario: Scenario
-    environment: Environment
+    environment: Evaluation
     graph: Graph
     reruns: Reruns | Missing
     passes: list[Pass] = field(default_factory=list)
@@ -104,8 +105,8 @@ class _Recorder:
     totals: list[Value | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for one in self.scenario.retained:
-            self._retain(one)
+        for retained in self.environment.passes.retained:
+            self._retain(retained)
         self.grads: dict[int, Value | None] = dict.fromkeys(self.graph.keeping_grad)
         self.kept = Kept(self.scenario.source, self.graph, self.environment.sharers)
 
@@ -113,18 +114,17 @@ class _Recorder:
         """All passes."""
         self._check_expectations()
         self._forward()
-        for number, one in enumerate(self.scenario.passes):
-            if isinstance(one, Backward):
-                self._within_limits(one, self.environment.moments.get(number))
+        for pass_ in self.environment.passes.called:
+            if isinstance(pass_.said, Backward):
+                self._within_limits(pass_.said, pass_)
             else:
-                self._zero_grad(one)
+                self._zero_grad(pass_)
 
-    def _within_limits(self, one: Backward, moment: Moment | None) -> None:
+    def _within_limits(self, one: Backward, called: Called) -> None:
         """A backward pass; ScenarioError where it would take too much."""
-        budget = self.graph.budget
         try:
-            with budget.running():
-                self._backward(one, moment or self._moment(one))
+            with self.graph.budget.running():
+                self._backward(one, called)
         except MemoryError:
             raise self._error(one, "there is no memory left", "use smaller arrays") from None
         except LimitError as error:
@@ -133,13 +133,6 @@ class _Recorder:
             raise ScenarioError(self.scenario.source, error.problem) from None
         except DerivativeError as error:
             raise self._underivable(one, error) from error
-
-    def _moment(self, one: Backward) -> Moment:
-        """Of a pass that runs after all statements."""
-        named = one.gradient_name
-        vector = self.environment.node(named, one.span) if named else None
-        output = self.environment.node(one.output, one.span)
-        return Moment(output, vector, len(self.graph))
 
     def _underivable(self, one: Backward, error: DerivativeError) -> ScenarioError:
         """The error at the operation whose derivative cannot be computed with these values."""
@@ -188,10 +181,10 @@ class _Recorder:
         self._add_steps((nodes, *_nowhere(len(nodes))), nothing, nothing)
         self._end_pass(PassKind.FORWARD, "forward")
 
-    def _backward(self, one: Backward, moment: Moment) -> None:
+    def _backward(self, one: Backward, called: Called) -> None:
         """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
-        output = moment.output
-        seed = self._seed(one, moment)
+        output = called.node
+        seed = self._seed(one, called)
         self.graph.budget.take(bytes_of_pass(self.graph, output))
         done = backward(self.graph, output, seed)
         for leaf, before in self.grads.items():
@@ -200,65 +193,53 @@ class _Recorder:
                 both = total if before is None else settle(before + total, self.graph.dtype)
                 self.grads[leaf] = both
         nodes, positions, operands = done.edges
-        self.kept.check(one, moment.stop, nodes, positions)
+        self.kept.check(one, called.stop, nodes, positions)
         there, no_position = np.full(1, output, np.int32), _nowhere(1)[1]
         self._add_steps((there, there, no_position), [seed], [seed])
         self._add_steps((nodes, operands, positions), done.contributions, done.totals)
-        self._end_pass(PassKind.BACKWARD, f"backward {one.output}", output)
+        self._end_pass(PassKind.BACKWARD, f"backward {called.name}", output)
 
-    def _retain(self, one: Retain) -> None:
-        node = self.environment.owners[one.name]
+    def _retain(self, retained: Called) -> None:
+        name, node = retained.name, retained.node
         if not self.graph.requires_grad[node]:
             reason, _ = self._why_no_grad(node)
             raise self._error(
-                one,
-                f"can't retain_grad on Tensor that has requires_grad=False: `{one.name}` {reason}",
-                f"leave it out: no gradient ever reaches `{one.name}`",
+                retained.said,
+                f"can't retain_grad on Tensor that has requires_grad=False: `{name}` {reason}",
+                f"leave it out: no gradient ever reaches `{name}`",
             )
         if not self.graph.is_leaf(node):  # a leaf keeps its `.grad` anyway
             self.graph.retained.add(node)
 
-    def _grad_owner(self, name: str, span: Span) -> int:
-        """The node whose `.grad` is meant: the input of that name before any other."""
-        found = self.graph.inputs.get(name)
-        node = self.environment.owners.get(name) if found is None else found
-        if node is None:
-            node = self.environment.node(name, span)
-        if not self.graph.is_leaf(node) and node not in self.graph.retained:
-            problem = grad_of_non_leaf(name, span).problem
-            raise ScenarioError(self.scenario.source, problem)
-        return node
-
-    def _zero_grad(self, one: ZeroGrad) -> None:
+    def _zero_grad(self, called: Called) -> None:
         """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
-        if one.name is None:
+        said, name, node = called.said, called.name, called.node
+        if node == EVERY_INPUT:
             self.grads |= dict.fromkeys(set(self.grads) - self.graph.retained)
-            name = "zero_grad"
-        elif one.to_none:
-            self.grads[self._grad_owner(one.name, one.span)] = None
-            name = f"{one.name}.grad = None"
+            title = "zero_grad"
+        elif not self.graph.is_leaf(node) and node not in self.graph.retained:
+            raise ScenarioError(self.scenario.source, grad_of_non_leaf(name, said.span).problem)
+        elif isinstance(said, ZeroGrad) and said.to_none:
+            self.grads[node] = None
+            title = f"{name}.grad = None"
         else:
-            leaf = self._grad_owner(one.name, one.span)
-            before = self.grads.get(leaf)
+            before = self.grads.get(node)
             if before is None:
                 raise self._error(
-                    one,
-                    f"`{one.name}.grad` is None here, there is nothing to zero",
+                    said,
+                    f"`{name}.grad` is None here, there is nothing to zero",
                     "call it after a backward pass",
                 )
-            self.grads[leaf] = full_like(before, 0.0)
-            name = f"{one.name}.grad.zero_()"
+            self.grads[node] = full_like(before, 0.0)
+            title = f"{name}.grad.zero_()"
         nowhere, no_position = _nowhere(1)
         self._add_steps((nowhere, nowhere, no_position), [None], [None])
-        self._end_pass(PassKind.ZERO_GRAD, name)
+        self._end_pass(PassKind.ZERO_GRAD, title)
 
     def _resolve_hints(self) -> dict[int, str]:
         """The scenario's hints by node."""
-        return {self._hinted(name, one.span): one.text for name, one in self.scenario.hints.items()}
-
-    def _hinted(self, name: str, span: Span) -> int:
-        found = self.environment.names.get(name, self.graph.inputs.get(name))
-        return self.environment.node(name, span) if found is None else found
+        hints = self.scenario.hints.items()
+        return {self.environment.node(name, hint.span): hint.text for name, hint in hints}
 
     def _check_expectations(self) -> None:
         """Raise ScenarioError for an expectation of a name that stands for several values."""
@@ -266,27 +247,27 @@ class _Recorder:
             if not one.is_grad:
                 self.environment.node(one.name, one.span)
 
-    def _seed(self, one: Backward, moment: Moment) -> Value:
-        output = moment.output
+    def _seed(self, one: Backward, called: Called) -> Value:
+        output, name = called.node, called.name
         graph, value = self.graph, self.graph.value[output]
         if not graph.requires_grad[output]:
             reason, fix = self._why_no_grad(output)
             raise self._error(
                 one,
                 "element 0 of tensors does not require grad and does not have a grad_fn: "
-                f"`{one.output}` {reason}",
+                f"`{name}` {reason}",
                 fix or (_REQUIRES_GRAD.program if one.is_call else _REQUIRES_GRAD),
             )
         shape = shape_of(value)
         gradient = one.gradient
-        if moment.gradient is not None:
-            gradient = graph.value[moment.gradient]
+        if called.vector is not None:
+            gradient = graph.value[called.vector]
         if gradient is None:
             if np.size(value) != 1:
                 raise self._error(
                     one,
                     "grad can be implicitly created only for scalar outputs: "
-                    f"`{one.output}` has shape {shape}, and backward computes a vector-Jacobian "
+                    f"`{name}` has shape {shape}, and backward computes a vector-Jacobian "
                     "product, not a Jacobian",
                     _make_number(one, shape),
                 )
@@ -294,7 +275,7 @@ class _Recorder:
         if shape_of(gradient) != shape:
             raise self._error(
                 one,
-                f"`gradient` has shape {shape_of(gradient)}, but `{one.output}` has shape {shape}",
+                f"`gradient` has shape {shape_of(gradient)}, but `{name}` has shape {shape}",
                 "give one number for each element of the output",
             )
         return settle(gradient, graph.dtype)

@@ -26,7 +26,7 @@ from backprop_engine.grammar.parser import parse_expression, parse_program
 from backprop_engine.grammar.syntax import Assignment, Name, Statement, Unpacking
 from backprop_engine.program.names import Names
 from backprop_engine.program.scenario import Backward, Input, Scenario, ZeroGrad
-from backprop_engine.program.statements import Program, read_program
+from backprop_engine.program.statements import read_program
 from backprop_engine.scenarios.inputs import read_input
 from backprop_engine.scenarios.piped import check_text, is_document, is_torch_program
 from backprop_engine.scenarios.read_bytes import read_bytes
@@ -156,39 +156,26 @@ def _document(source: Source, table: Table) -> Scenario:
     _check_version(sections.get("version"))
     dtype = _read_dtype(sections.get("dtype"))
     program = _read_program(source, table, sections, dtype)
-    names = Names(
-        (one.name for one in program.inputs),
-        program.assigned,
-        (*(one.name for one in program.retained), *program.leaves),
-        program.looped,
-    )
+    names = Names(program.inputs, program.statements)
     title, about = sections.get("title"), sections.get("about")
     backward, expect = sections.get("backward"), sections.get("expect")
     hints, disagrees = sections.get("hints"), sections.get("disagrees")
     expected = read_expect(expect, names) if expect else Expected()
-    return Scenario(
-        source=source,
-        inputs=program.inputs,
-        statements=program.statements,
+    return replace(
+        program,
         passes=_read_passes(source, table, backward, program, names),
-        dtype=program.dtype,
-        default_dtype=program.default_dtype,
         title=read_text(title, "`title`") if title else "",
         about=read_text(about, "`about`") if about else "",
         expectations=expected.values,
         expected_error=expected.error,
         hints=read_hints(hints, names) if hints else {},
         disagrees=read_disagrees(disagrees, names) if disagrees else {},
-        retained=program.retained,
-        tensors=program.tensors,
-        changes_in_place=program.changes_in_place,
-        note=program.note,
     )
 
 
 def _read_program(
     source: Source, table: Table, sections: dict[str, Node], dtype: Dtype | None
-) -> Program:
+) -> Scenario:
     """The sections `inputs` and `compute`."""
     given = sections.get("inputs")
     inputs = _read_inputs(given, dtype or "float64")
@@ -198,7 +185,7 @@ def _read_program(
     if inputs:  # their numbers are float64 already
         dtype = dtype or "float64"
     program = read_program(source, statements, inputs, dtype)
-    if not program.statements and not program.passes:
+    if not program.passes:
         raise ProblemError(
             "this scenario computes nothing",
             compute.span if compute else _compute_key(table),
@@ -208,14 +195,14 @@ def _read_program(
 
 
 def _read_passes(
-    source: Source, table: Table, node: Node | None, program: Program, names: Names
+    source: Source, table: Table, node: Node | None, program: Scenario, names: Names
 ) -> tuple[Backward | ZeroGrad, ...]:
     """The passes that the key `backward` lists, or else those that the program calls itself."""
     if node is None:
-        return program.passes or (program.default_pass,)
-    if program.passes:
+        return program.passes
+    if program.called:
         key = next(key for key, _ in table.entries if key.text == "backward")
-        line = source.position(program.passes[0].span.start).line
+        line = source.position(program.called[0].span.start).line
         raise ProblemError(
             "`backward` is said twice: here, and by the program itself",
             key.span,

@@ -61,27 +61,15 @@ def _scenario(
     is_program: bool,
     as_torch: bool = False,
 ) -> Scenario:
-    program = read_program(
+    scenario = read_program(
         excerpt.source, statements, inputs, as_torch=as_torch, is_program=is_program
     )
-    if not program.statements and not program.passes:
+    if not scenario.passes:
         end = excerpt.offsets[len(excerpt.text.rstrip())]
         raise ProblemError(
             "nothing is computed here", Span(end, end), fix="add a statement such as `y = x**2`"
         )
-    return Scenario(
-        excerpt.source,
-        program.inputs,
-        program.statements,
-        program.passes or (program.default_pass,),
-        program.dtype,
-        program.default_dtype,
-        retained=program.retained,
-        tensors=program.tensors,
-        is_program=is_program,
-        changes_in_place=program.changes_in_place,
-        note=program.note,
-    )
+    return scenario
 
 
 def _inputs_apart(
