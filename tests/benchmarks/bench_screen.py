@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import sys
@@ -60,6 +61,34 @@ def test_the_worst_stall_while_torch_starts(table: Any) -> None:
         child.close(force=True)
     table.bounded(
         "worst stall while torch starts", "–", statistics.median(stalls), at_most=100, unit=" ms"
+    )
+
+
+def typed(scenario: str, what: str, tmp_path: Path) -> list[float]:
+    """What `typist` has measured."""
+    answer = tmp_path / "measured.json"
+    child = pexpect.spawn(
+        sys.executable,
+        [str(HERE / "typist.py"), scenario, what, str(answer)],
+        dimensions=(40, 120),
+        cwd=str(ROOT),
+        timeout=120,
+        env={**COMPILED, "XDG_STATE_HOME": str(tmp_path)},
+    )
+    child.expect(pexpect.EOF)
+    child.close(force=True)
+    figures: list[float] = json.loads(answer.read_text())
+    return figures
+
+
+def test_a_letter_typed_into_search(table: Any, tmp_path: Path) -> None:
+    letters = [typed("scenarios/large/moons.yaml", "letters", tmp_path) for _ in range(3)]
+    table.bounded(
+        "a letter typed into search, moons",
+        "–",
+        statistics.median([letter for row in letters for letter in row]),
+        at_most=50,
+        unit=" ms",
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import pkgutil
+import sys
 from collections.abc import Iterable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
@@ -52,6 +53,9 @@ from backprop_tui.view.view import View
 from backprop_tui.widgets.bars import KeyBar
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.timeline import Timeline
+
+_SWITCH = 0.0005
+"""Seconds that a thread may compute while the loop wants to; it wants to dozens of times a key."""
 
 
 class DebuggerApp(OracleApp):
@@ -120,6 +124,7 @@ class DebuggerApp(OracleApp):
 
     def on_mount(self) -> None:
         """Show the list of a folder, or open what is no folder."""
+        sys.setswitchinterval(_SWITCH)
         self.call_after_refresh(gc.enable)  # the command line has switched it off to start sooner
         if not self.is_headless:
             end_in_order(partial(self.exit, None))

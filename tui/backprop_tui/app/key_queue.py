@@ -12,11 +12,14 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from time import monotonic
+from time import monotonic, sleep
 
 from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
+from textual.worker import get_current_worker
+
+from backprop_engine.budget import StoppedError
 
 _LONG = 1.0
 """Seconds after which a key is not waited for any longer."""
@@ -25,6 +28,10 @@ _ROUNDS = 3
 `OptionSelected`, then as what a screen makes of that, as `ScenarioChosen`."""
 _FRAME = 0.1
 """Seconds in which keys may wait for others to be drawn with."""
+_UNTIL_DRAWN = 0.05
+"""Seconds from a key to the frame that shows it."""
+_NAP = 0.005
+"""Seconds between two looks at whether a key is under way."""
 
 
 class TypingApp(App[None]):
@@ -35,6 +42,7 @@ class TypingApp(App[None]):
         self._typed: deque[events.Key | events.Paste] = deque()
         self._handed_out: float | None = None
         """When the key that is under way was handed out; None while none is."""
+        self._came_last = 0.0
         self._drawn = 0.0
         self._is_stale = False
 
@@ -43,10 +51,25 @@ class TypingApp(App[None]):
         """Whether a key is under way, or waits for its turn."""
         return bool(self._typed) or self._handed_out is not None
 
+    def give_way(self) -> None:
+        """In a worker's thread: leave the processor to a key, until what it does is on the screen.
+
+        Python switches threads every 5 ms, and a key needs the loop's some dozens of times.
+        Raises StoppedError where the worker is cancelled.
+        """
+        worker = get_current_worker()
+        while not worker.is_cancelled and (
+            self.has_keys or monotonic() - self._came_last < _UNTIL_DRAWN
+        ):
+            sleep(_NAP)
+        if worker.is_cancelled:
+            raise StoppedError
+
     async def on_event(self, event: events.Event) -> None:
         """Let keys queue up; all other events are Textual's affair."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self._typed.append(event)
+            self._came_last = monotonic()
             if self._handed_out is None or monotonic() - self._handed_out > _LONG:
                 await self._hand_out()
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,8 +12,8 @@ from textual import on
 from textual.message import Message
 from textual.reactive import reactive
 from textual.timer import Timer
-from textual.worker import get_current_worker
 
+from backprop_engine.budget import StoppedError
 from backprop_engine.trace import Trace
 from backprop_tui.app.key_queue import TypingApp
 from backprop_tui.app.picture import picture_name, save_picture
@@ -82,11 +83,10 @@ class SessionApp(TypingApp):
             )
 
     def _look_for_hits(self, session: Session) -> None:
-        worker = get_current_worker()
-        for scans in surveys(session):
-            if worker.is_cancelled:
-                return
-            self.post_message(self.Surveyed(session.trace, scans))
+        with suppress(StoppedError):
+            for scans in surveys(session):
+                self.give_way()
+                self.post_message(self.Surveyed(session.trace, scans))
 
     @on(Surveyed)
     def _learn(self, event: Surveyed) -> None:
@@ -111,13 +111,11 @@ class SessionApp(TypingApp):
             )
 
     def _find(self, session: Session) -> None:
-        worker = get_current_worker()
-
         def look() -> None:
-            for matches in look_on(session):
-                if worker.is_cancelled:
-                    return
-                self.post_message(self.Found(matches))
+            with suppress(StoppedError):  # another search is wanted by now, or none
+                for matches in look_on(session, self.give_way):
+                    self.give_way()
+                    self.post_message(self.Found(matches))
 
         failed = answer_of("The search", look)
         if failed is not None:

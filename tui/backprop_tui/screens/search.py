@@ -58,7 +58,8 @@ class SearchPrompt(Following, ModalScreen[Change | None]):
 
     def _say(self, sentence: str) -> None:
         text = self._view.glyphs.text(printable(sentence))
-        self.query_one("#found", Label).update(Content(fit(text, max(self.size.width - 2, 1))))
+        line = Content(fit(text, max(self.size.width - 2, 1)))
+        self.query_one("#found", Label).update(line, layout=False)  # it would draw all screens anew
 
     @on(Input.Changed)
     def _preview(self, event: Input.Changed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,9 +28,8 @@ SHORT = 3_000
 _FIRST, _MOST = 2_000, 40_000
 _HEAVY = 2_000_000
 """Elements that a condition looks at well within a tenth of a second."""
-
-Hits = tuple[list[int], list[int]]
-"""Rows that fit exactly, and rows that have the letters."""
+_STRIDE = 100
+"""Rows that are looked at well within 5 milliseconds."""
 
 
 def begin(session: Session, text: str) -> Matches:
@@ -47,65 +47,56 @@ def begin(session: Session, text: str) -> Matches:
     return matches
 
 
-def look(session: Session, matches: Matches) -> Iterator[Matches]:
-    """What `matches` becomes as more and more rows are looked at, until it is complete."""
+def look(
+    session: Session, matches: Matches, rest: Callable[[], None] = lambda: None
+) -> Iterator[Matches]:
+    """What `matches` becomes as more and more rows are looked at, until it is complete.
+
+    `rest` is called every few milliseconds, and may wait, or raise where nobody asks any longer.
+    """
     if matches.is_complete:
         return
     try:
-        yield from _look(session, matches)
+        yield from _look(session, matches, rest)
     except (OperandError, TypeError, ValueError) as error:
         yield replace(matches, done=matches.total, trouble=str(error))
 
 
-def _look(session: Session, matches: Matches) -> Iterator[Matches]:
-    nodes = session.outline.nodes
+def _look(session: Session, matches: Matches, rest: Callable[[], None]) -> Iterator[Matches]:
+    outline, trace = session.outline, session.trace
     if matches.cursor is not None:
         formula = compile_query(matches.text)
-        held = _holding(session.trace, matches.cursor, formula)
+        held = _holding(trace, matches.cursor, formula)
         if held is not None:
-            rows = session.outline.full_rows[np.flatnonzero(held)]
+            rows = outline.full_rows[np.flatnonzero(held)]
             yield replace(matches, exact=np.sort(rows[rows >= 0]), done=matches.total)
             return
-        hits_in = _conditional(session.trace, matches.cursor, formula)
+        fit = partial(_fit, trace, matches.cursor, formula)
     else:
-        session.trace.named(matches.text)  # in this thread, as the first time takes a while
-        hits_in = _textual(session.trace, matches.text)
+        trace.named(matches.text)  # in this thread, as the first time takes a while
+        fit = partial(text_query(matches.text).fit, trace)
     count = _FIRST
     while not matches.is_complete:
         stop = min(matches.done + count, matches.total)
-        rows = np.arange(matches.done, stop)
-        rows = rows[~session.outline.is_reference[matches.done : stop]]
-        exact, fuzzy = hits_in(rows, nodes[rows])
+        found: tuple[list[int], list[int], list[int]] = ([], [], [])
+        for row in range(matches.done, stop):
+            if not row % _STRIDE:
+                rest()
+            if not outline.is_reference[row]:
+                found[fit(int(outline.nodes[row]))].append(row)
         matches = replace(
             matches,
-            exact=np.append(matches.exact, np.array(exact, np.int64)),
-            fuzzy=np.append(matches.fuzzy, np.array(fuzzy, np.int64)),
+            exact=np.append(matches.exact, np.array(found[2], np.int64)),
+            fuzzy=np.append(matches.fuzzy, np.array(found[1], np.int64)),
             done=stop,
         )
         count = min(2 * count, _MOST)
         yield matches
 
 
-def _textual(trace: Trace, text: str) -> Callable[[np.ndarray, np.ndarray], Hits]:
-    query = text_query(text)
-
-    def hits(rows: np.ndarray, nodes: np.ndarray) -> Hits:
-        found: tuple[list[int], list[int], list[int]] = ([], [], [])
-        for row, node in zip(rows.tolist(), nodes.tolist(), strict=True):
-            found[query.fit(trace, node)].append(row)
-        return found[2], found[1]
-
-    return hits
-
-
-def _conditional(
-    trace: Trace, cursor: int, formula: Formula
-) -> Callable[[np.ndarray, np.ndarray], Hits]:
-    def hits(rows: np.ndarray, nodes: np.ndarray) -> Hits:
-        pairs = zip(rows.tolist(), nodes.tolist(), strict=True)
-        return [row for row, node in pairs if _holds(trace, cursor, formula, node)], []
-
-    return hits
+def _fit(trace: Trace, cursor: int, formula: Formula, node: int) -> int:
+    """2 for a node that fulfils the condition, else 0; see `TextQuery.fit`."""
+    return 2 if _holds(trace, cursor, formula, node) else 0
 
 
 def _holds(trace: Trace, cursor: int, formula: Formula, node: int) -> bool:

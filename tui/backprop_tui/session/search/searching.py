@@ -6,7 +6,7 @@ runs `look_on` in a thread hands its findings to `learn`, which goes there when 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -65,10 +65,13 @@ def needs_looking(session: Session) -> bool:
     return matches is not None and not matches.is_complete
 
 
-def look_on(session: Session) -> Iterator[Matches]:
-    """All that there is to find, a little at a time: for a thread that reports as it goes."""
+def look_on(session: Session, rest: Callable[[], None] = lambda: None) -> Iterator[Matches]:
+    """All that there is to find, a little at a time: for a thread that reports as it goes.
+
+    See `look` for `rest`.
+    """
     matches = fitting(session)
-    return look(session, matches) if matches is not None else iter(())
+    return look(session, matches, rest) if matches is not None else iter(())
 
 
 def learn(session: Session, matches: Matches) -> Session:
