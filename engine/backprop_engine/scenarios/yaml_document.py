@@ -1,25 +1,25 @@
 """A YAML document as a tree of nodes that know their places.
 
-Reading is by ruamel.yaml; the tree is built from its events, with neither recursion nor
-conversion, so that every key and value keeps its position and its text.
+Reading is by ruamel.yaml; the tree is built from its events without conversion, so that every key
+and value keeps its position and its text.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.events import (
     AliasEvent,
+    CollectionEndEvent,
     DocumentStartEvent,
-    MappingEndEvent,
     MappingStartEvent,
+    NodeEvent,
     ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
 )
 from ruamel.yaml.reader import ReaderError
 
@@ -80,6 +80,8 @@ class Listing:
 
     items: tuple[Node, ...]
     span: Span
+    size: int
+    """How many values it stands for, every alias replaced."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +90,8 @@ class Table:
 
     entries: tuple[tuple[Scalar, Node], ...]
     span: Span
+    size: int
+    """As for `Listing`."""
 
     def get(self, name: str) -> Node | None:
         """The value at a key."""
@@ -97,154 +101,139 @@ class Table:
 Node = Scalar | Listing | Table
 
 
-@dataclass(slots=True)
-class _Open:
-    """A list or mapping being read."""
-
-    start: int
-    anchor: str | None
-    is_table: bool
-    nodes: list[Node] = field(default_factory=list)
-    keys: dict[str, Span] = field(default_factory=dict)
-    size: int = 1
-
-
 def read_document(source: Source) -> Node | None:
     """The document in a source, or None where there is none.
 
     Raises ProblemError for what is not YAML, repeated keys, tags, a second document, and nesting or
     alias expansion beyond the limits.
     """
-    yaml = YAML(typ="safe", pure=True)
-    builder = _Builder(source)
     try:
-        for event in yaml.parse(source.text):
-            builder.take(event)
+        return _Builder(source).document()
     except MarkedYAMLError as error:
         raise not_yaml(source.text, error) from error
     except ReaderError as error:
         raise unreadable(source.text, error) from error
     except (ValueError, OverflowError) as error:  # chr() on what an escape in quotes says
         raise no_character(source.text) from error
-    return builder.root
 
 
 class _Builder:
+    """Takes event after event; the recursion is no deeper than lists and mappings are nested."""
+
     def __init__(self, source: Source) -> None:
-        self.source = source
-        self.root: Node | None = None
-        self._stack: list[_Open] = []
-        self._anchors: dict[str, tuple[Node, int]] = {}
-        self._documents = 0
-        self._entries = 0
+        self._source = source
+        self._events: Iterator[Any] = YAML(typ="safe", pure=True).parse(source.text)
+        self._anchors: dict[str, Node | None] = {}
+        """None while what is marked is not complete."""
+        self._written = 0
 
-    def take(self, event: Any) -> None:
-        """Put one event of the parser into the tree."""
-        start, stop = event.start_mark.index, event.end_mark.index
-        match event:
-            case ScalarEvent() | SequenceStartEvent() | MappingStartEvent() if event.tag:
-                tag = _TAG.search(self.source.text, start)
-                span = Span(*tag.span()) if tag else Span(start, stop)
-                shown = self.source.text[span.start : span.stop]
-                raise ProblemError(f"the tag `{shown}` is not supported", span, fix="leave it out")
-            case ScalarEvent():
-                self._add_scalar(event, start, stop)
-            case SequenceStartEvent() | MappingStartEvent():
-                self._open(event, Span(start, stop))
-            case SequenceEndEvent() | MappingEndEvent():
-                self._close(stop)
-            case AliasEvent():
-                self._alias(event.anchor, Span(start, stop))
-            case DocumentStartEvent():
-                self._documents += 1
-                if self._documents > 1:
-                    raise ProblemError(
-                        "a second document starts here",
-                        Span(start, stop),
-                        "one scenario a file",
-                        "put it into a file of its own",
-                    )
-            case _:
-                pass
+    def document(self) -> Node | None:
+        """The root."""
+        root, documents = None, 0
+        for event in self._events:
+            if isinstance(event, NodeEvent):
+                root = self._node(event, 0)
+            documents += isinstance(event, DocumentStartEvent)
+            if documents > 1:
+                raise ProblemError(
+                    "a second document starts here",
+                    _span(event),
+                    "one scenario a file",
+                    "put it into a file of its own",
+                )
+        return root
 
-    def _add_scalar(self, event: Any, start: int, stop: int) -> None:
-        start = _after_anchor(self.source.text, start, event.anchor)
-        span = Span(start, max(start, stop))
-        check_characters(event.value, span)
-        parent = self._stack[-1] if self._stack else None
-        is_value = parent is not None and parent.is_table and len(parent.nodes) % 2 == 1
-        if parent and is_value and not event.value and not event.style:
-            span = parent.nodes[-1].span  # nothing is written: only the key can be pointed at
-        self._add(Scalar(event.value, event.style or "", span), 1, event.anchor)
-
-    def _open(self, event: Any, span: Span) -> None:
-        if len(self._stack) >= MAX_YAML_NESTING:
-            raise ProblemError(
-                f"lists and mappings are nested more than {MAX_YAML_NESTING} deep here", span
-            )
-        is_table = isinstance(event, MappingStartEvent)
-        self._stack.append(_Open(span.start, event.anchor, is_table))
-
-    def _close(self, stop: int) -> None:
-        done = self._stack.pop()
-        text = self.source.text
-        while stop > done.start + 1 and text[stop - 1].isspace():
-            stop -= 1
-        span = Span(done.start, stop)
-        node: Node
-        if done.is_table:
-            keys = (key for key in done.nodes[::2] if isinstance(key, Scalar))
-            node = Table(tuple(zip(keys, done.nodes[1::2], strict=True)), span)
+    def _node(self, event: Any, depth: int, key: Scalar | None = None) -> Node:
+        """The node that starts with an event; `key` is the one it is the value of."""
+        if isinstance(event, AliasEvent):
+            node = self._meant(event)
         else:
-            node = Listing(tuple(done.nodes), span)
-        self._add(node, done.size, done.anchor)
-
-    def _alias(self, anchor: str, span: Span) -> None:
-        if anchor not in self._anchors:
-            known = any(open_.anchor == anchor for open_ in self._stack)
-            raise ProblemError(
-                f"`*{anchor}` contains itself" if known else f"no `&{anchor}` before `*{anchor}`",
-                span,
-                fix="" if known else f"mark what is meant with `&{anchor}`, or quote the text",
-            )
-        node, size = self._anchors[anchor]
-        self._add(node, size, None)
-
-    def _add(self, node: Node, size: int, anchor: str | None) -> None:
-        self._entries += 1
-        if self._entries > MAX_YAML_ENTRIES:
+            if event.tag:
+                raise self._no_tag(event)
+            if event.anchor:
+                self._anchors.setdefault(event.anchor, None)
+            if isinstance(event, ScalarEvent):
+                node = self._scalar(event, key)
+            else:
+                node = self._collection(event, depth)
+            if event.anchor:
+                self._anchors[event.anchor] = node
+        self._written += 1
+        if self._written > MAX_YAML_ENTRIES:
             raise ProblemError(
                 f"a scenario has at most {MAX_YAML_ENTRIES:,} keys and values",
                 node.span,
                 fix="let a generator such as `normal` make large arrays",
             )
-        if anchor:
-            self._anchors[anchor] = (node, size)
-        if not self._stack:
-            self.root = node
-            return
-        parent = self._stack[-1]
-        if parent.is_table and len(parent.nodes) % 2 == 0:
-            _check_key(self.source, parent, node)
-        parent.nodes.append(node)
-        parent.size += size
-        if parent.size > MAX_YAML_VALUES:
-            raise ProblemError(f"this stands for more than {MAX_YAML_VALUES:,} values", node.span)
+        return node
 
+    def _scalar(self, event: Any, key: Scalar | None) -> Scalar:
+        span = _span(event)
+        prefix = _ANCHOR.match(self._source.text, span.start) if event.anchor else None
+        if prefix:
+            span = Span(prefix.end(), max(prefix.end(), span.stop))
+        check_characters(event.value, span)
+        if key and not event.value and not event.style:
+            span = key.span  # nothing is written: only the key can be pointed at
+        return Scalar(event.value, event.style or "", span)
 
-def _check_key(source: Source, table: _Open, key: Node) -> None:
-    if not isinstance(key, Scalar):
-        raise ProblemError("a key must be a name", key.span, "`name: value`")
-    first = table.keys.setdefault(key.text, key.span)
-    if first is not key.span:
-        line = source.position(first.start).line
+    def _collection(self, event: Any, depth: int) -> Listing | Table:
+        if depth >= MAX_YAML_NESTING:
+            raise ProblemError(
+                f"lists and mappings are nested more than {MAX_YAML_NESTING} deep here",
+                _span(event),
+            )
+        nodes: list[Node] = []
+        keys: dict[str, Scalar] = {}
+        key, size = None, 1
+        while not isinstance(inner := next(self._events), CollectionEndEvent):
+            node = self._node(inner, depth + 1, key)
+            if isinstance(event, MappingStartEvent):
+                key = None if key else self._key(node, keys)
+            nodes.append(node)
+            size += 1 if isinstance(node, Scalar) else node.size
+            if size > MAX_YAML_VALUES:
+                raise ProblemError(
+                    f"this stands for more than {MAX_YAML_VALUES:,} values", node.span
+                )
+        start, stop = event.start_mark.index, inner.end_mark.index
+        stop = max(start + 1, start + len(self._source.text[start:stop].rstrip()))
+        if isinstance(event, MappingStartEvent):
+            entries = zip(keys.values(), nodes[1::2], strict=True)
+            return Table(tuple(entries), Span(start, stop), size)
+        return Listing(tuple(nodes), Span(start, stop), size)
+
+    def _key(self, node: Node, keys: dict[str, Scalar]) -> Scalar:
+        if not isinstance(node, Scalar):
+            raise ProblemError("a key must be a name", node.span, "`name: value`")
+        first = keys.setdefault(node.text, node)
+        if first is not node:
+            line = self._source.position(first.span.start).line
+            raise ProblemError(
+                f"the key `{node.text}` stands here a second time",
+                node.span,
+                fix=f"the first is in line {line}; keep one of them",
+            )
+        return node
+
+    def _meant(self, event: Any) -> Node:
+        anchor = event.anchor
+        if (node := self._anchors.get(anchor)) is not None:
+            return node
+        if anchor in self._anchors:
+            raise ProblemError(f"`*{anchor}` contains itself", _span(event))
         raise ProblemError(
-            f"the key `{key.text}` stands here a second time",
-            key.span,
-            fix=f"the first is in line {line}; keep one of them",
+            f"no `&{anchor}` before `*{anchor}`",
+            _span(event),
+            fix=f"mark what is meant with `&{anchor}`, or quote the text",
         )
 
+    def _no_tag(self, event: Any) -> ProblemError:
+        tag = _TAG.search(self._source.text, event.start_mark.index)
+        span = Span(*tag.span()) if tag else _span(event)
+        shown = self._source.text[span.start : span.stop]
+        return ProblemError(f"the tag `{shown}` is not supported", span, fix="leave it out")
 
-def _after_anchor(text: str, start: int, anchor: str | None) -> int:
-    prefix = _ANCHOR.match(text, start) if anchor else None
-    return prefix.end() if prefix else start
+
+def _span(event: Any) -> Span:
+    return Span(event.start_mark.index, event.end_mark.index)
