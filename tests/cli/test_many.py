@@ -94,7 +94,7 @@ def test_ctrl_c_keeps_what_is_done_and_leaves_no_process(scenario, tmp_path):
     child = (
         "import time\nfrom backprop_tui.oracles.serving import run\n"
         "def answer(request):\n"
-        "    if 'sin' in request['operations']: time.sleep(600)\n"
+        "    if 'sin' in request['operations']['names']: time.sleep(600)\n"
         "    return {'error': 'no'}\n"
         "run(answer)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from backprop_tui.oracles.process import Child
 
 PATIENCE = 30
 
@@ -116,3 +119,13 @@ def test_an_idle_child_notices_nothing_of_a_thread_that_ends(tmp_path):
         "sys.exit(len({oracle._child._process.pid}) != 1 or 'cannot' not in answers[2].reason)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of a terminal")
+def test_ctrl_c_is_left_to_the_parent_while_the_child_starts():
+    asked = "import signal; print(signal.SIGINT in signal.pthread_sigmask(0, []))"
+    child = Child("test", "", [sys.executable, "-c", asked])
+    try:
+        assert child.converse("", PATIENCE) == b"True\n"
+    finally:
+        child.end()

@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import subprocess
+import sys
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -66,6 +67,9 @@ class Child:
         return self._death()
 
     def _speak(self, started: queue.SimpleQueue[subprocess.Popen[bytes] | OSError]) -> None:
+        if sys.platform != "win32":
+            # The child inherits it: ctrl+c is ours, while the child is still starting too.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process = subprocess.Popen(  # noqa: S603 - our own module, no shell
                 self._command,
