@@ -356,6 +356,22 @@ def test_random_smooth_compositions_agree_with_the_engine(x, layers):
     assert found.gradient is not None, found.reason
 
 
+@pytest.mark.parametrize(
+    ("text", "gradient"),
+    [
+        ("x=-3, y=1-tanh(1-x)", 1 / math.cosh(4) ** 2),
+        ("x=2, y=floor(x/4)", 0),
+        ("x=1e-12, y=floor(x)", 0),
+        ("x=[3,-0.5], y=torch.cat([x,x]).sgn().sum()", [0, 0]),
+        ("x=3, y=sigmoid(1-exp(x**4))", 0),
+    ],
+)
+def test_what_cancels_and_what_is_constant_is_judged(text, gradient):
+    found = of(text)
+    assert (found.skipped, found.agrees) == (0, True)
+    assert found.gradient == pytest.approx(gradient, rel=1e-9)
+
+
 # The derivative of a black box
 
 

@@ -26,7 +26,14 @@ from backprop_engine.basics.values import (
     size_of,
 )
 from backprop_engine.checking.functional import last_zeroed, terms_of, widened
-from backprop_engine.checking.richardson import NOT_FINITE, NOT_FINITE_BESIDE, TIE, Slope, slope
+from backprop_engine.checking.richardson import (
+    NOT_FINITE,
+    NOT_FINITE_BESIDE,
+    TIE,
+    UNSETTLED,
+    Slope,
+    slope,
+)
 from backprop_engine.checking.tape import (
     Clock,
     OutOfTimeError,
@@ -188,7 +195,8 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
         estimates += [Slope(np.nan, np.inf, str(late))] * (point.size - len(estimates))
     engine = np.full(point.shape, np.nan) if grad is None else np.asarray(grad, dtype=float)
     found = _verdict(trace, node, engine, estimates, size)
-    if not found.agrees and (terms := _largest_terms(trace)) > size:
+    doubtful = not found.agrees or any(one.reason == UNSETTLED for one in estimates)
+    if doubtful and (terms := _largest_terms(trace)) > size:
         with suppress(OutOfTimeError):
             estimates = [_element(tape, node, point, at, terms) for at in np.ndindex(point.shape)]
             size, found = terms, _verdict(trace, node, engine, estimates, terms)

@@ -77,13 +77,20 @@ def slope(f: Function, size: float, reach: float = 1.0, roundings: int = 1) -> S
             kink = estimate
         if not estimate.reason and _hides(_noise(size, first_step * _PROBE / 2), kink.error):
             estimate = kink
-        if not estimate.reason and not estimate.error <= TOO_ROUGH * unit:
+        if not estimate.reason and estimate.error > _useful(f, unit, size, first_step):
             estimate = estimate._replace(reason=UNSETTLED)
         if (not estimate.reason, -estimate.error) > (not best.reason, -best.error):
             best = estimate
         if not best.reason and best.error <= GOOD_ENOUGH * unit:
             break
     return best
+
+
+def _useful(f: Function, unit: float, size: float, first_step: float) -> float:
+    """The largest error of use. Where f is 0, as x² at 0, its size a step away is what counts."""
+    beside = [] if size else [one for one in (f(first_step), f(-first_step)) if math.isfinite(one)]
+    unit = max(unit, *map(abs, beside), 0.0)
+    return TOO_ROUGH * unit + _noise(0.0, first_step * 2.0**-LEVELS)
 
 
 def _trembling(f: Function, size: float, reach: float) -> float:
