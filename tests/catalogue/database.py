@@ -125,6 +125,8 @@ class Answer(NamedTuple):
     outputs: tuple[Any, ...]
     is_one: bool
     """The output alone, not a tuple of outputs, be it of one."""
+    is_number: bool = False
+    """One of Python's, which is float64 in a program of float32 too."""
 
 
 def run_by_torch(entry: Any, sample: Any) -> Answer:
@@ -136,7 +138,8 @@ def run_by_torch(entry: Any, sample: Any) -> Answer:
         else:
             answer = entry.op(sample.input, *sample.args, **sample.kwargs)
     if isinstance(answer, float | int):  # of `x.item()`
-        answer = torch.as_tensor(answer, dtype=sample.input.dtype)
+        double = torch.float64 if isinstance(answer, float) else None
+        return Answer((torch.as_tensor(answer, dtype=double),), is_one=True, is_number=True)
     is_one = not isinstance(answer, tuple | list)
     return Answer((answer,) if is_one else tuple(answer), is_one)
 

@@ -48,6 +48,7 @@ REFUSED: Final[Mapping[str, Mapping[Reason, int]]] = {
 NOT_IN_DATABASE: Final[Mapping[str, str]] = {
     "index_put": "it is written `y[0] = v`, and tested with the changes in place",
     "copy": "it is written `y.copy_(v)`, likewise",
+    "fill": "it is written `y.fill_(v)`, likewise; the database has `torch.fill`",
     "copy_slices": "it is what a change of a view makes of its base, likewise",
     "detach": "it computes nothing; its lack of a gradient is tested with the semantics",
 }

@@ -82,7 +82,8 @@ def run_entry(entry: Any, dtype: Dtype) -> Tally:
 def _run(entry: Any, sample: Any, line: Line, dtype: Dtype, tally: Tally) -> None:
     """Run a sample, once for each of its outputs."""
     answer = run_by_torch(entry, sample)
-    if any(one.is_floating_point() and one.dtype != DTYPES[dtype] for one in answer.outputs):
+    floats = [one.dtype for one in answer.outputs if one.is_floating_point()]
+    if not answer.is_number and any(one != DTYPES[dtype] for one in floats):
         raise CannotWriteError(Reason.OTHER_FLOAT)
     for expression, output in zip(expressions(line, answer), answer.outputs, strict=True):
         seed = seed_for(f"{tally.name} {tally.run} {expression}", output)

@@ -64,9 +64,11 @@ class Line:
                 parts = (argument.start, argument.stop, argument.step)
                 shown = ["" if one is None else self.text(one) for one in parts]
                 return ":".join(shown if argument.step is not None else shown[:2])
-            case tuple() | list():
+            case tuple():
                 items = [self.text(one) for one in argument]
                 return f"({', '.join(items)}{',' * (len(items) == 1)})"
+            case list():
+                return f"[{', '.join(map(self.text, argument))}]"
             case _:
                 return _plain(argument)
 
@@ -179,6 +181,8 @@ def _write_call(line: Line, entry: Any, sample: Any, spelling: str) -> None:
     if last in _FIRST and not is_method:
         arguments.insert(0, arguments.pop(_FIRST[last]))
     shown = [line.text(one) for one in arguments]
+    if last.endswith("_"):  # the database changes a copy in place, and so is a leaf left alone
+        shown[0] += ".clone()"
     keywords = [f"{name}={line.text(one)}" for name, one in sample.kwargs.items()]
     if is_method:
         line.expression = f"{shown[0]}{spelling[:-2]}({', '.join(shown[1:] + keywords)})"

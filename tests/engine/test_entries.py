@@ -193,7 +193,7 @@ EXAMPLES = [one for group in list(GROUPS.values()) for one in group if one.examp
 @pytest.mark.parametrize("operation", EXAMPLES, ids=lambda one: one.name)
 def test_the_example_runs_uses_the_operation_and_finite_differences_agree(operation):
     trace = trace_of(operation.example)
-    assert operation in graph_of(trace).operation
+    assert operation.name in {one.name for one in graph_of(trace).operation if one}
     checked = finite_differences(trace)
     assert checked
     for one in checked.values():

@@ -100,6 +100,7 @@ SCALAR_ATTRIBUTES: dict[str, dict[str, Any]] = {
     },
     **{key: {"k": 1, "output": 0} for key in ("topk", "kthvalue")},
     "sort": {"output": 0},
+    "transpose": {"dim0": 0, "dim1": -1},
     "slogdet": {"output": 0},
     "norm.fro": {"p": "fro"},
     "roll": {"shifts": 1},
