@@ -3,9 +3,9 @@
 The entries themselves stand in `backprop_engine.catalogue`, one for each operation. Everything
 about an operation is in its entry and nowhere else.
 
-Texts are templates over the names of the values involved: `{a}`, `{b}`, … are the operands in
-order, `{y}` is the output, `{g}` the upstream gradient and `{dim}` etc. an attribute. The same
-template is filled with names for the formula and with numbers for the worked figures.
+Mathematics is written as templates over the values involved: `{a}`, `{b}`, … are the operands in
+order, `{y}` is the output, `{g}` the upstream gradient and `{dim}` etc. an attribute. The package
+`mathematics` reads them, and the same formula is told with names and with this run's numbers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ Rule = Callable[..., Any]
 """`rule(upstream, output, *operands, **attributes)`: the contribution to one operand."""
 
 Template = str | Callable[..., str]
-"""A text with names in braces, or a function of the texts by name (`a=`, `b=`, `y=`, …)."""
+"""A text with names in braces, or a function that chooses it: `text(numbers=…, **attributes)`."""
+
+Numbers = Sequence[Value | None]
+"""For each operand the number it is, if it is one that is written out; else None."""
 
 OPERAND_LETTERS = "abcdefgh"
 
@@ -187,8 +190,8 @@ class Operation:
     finite differences call `forward` in their place."""
     composite: Template | None = None
     """What it is made of, if it can be opened: statements over `a`, `b`, … in the language of
-    scenarios, the last one the result. A function is given `shapes` and `dtypes` as well, and
-    answers with an empty text where these operands have none."""
+    scenarios, the last one the result. A function is given `shapes` and `dtypes` with the
+    attributes, and answers with an empty text where these operands have none."""
     symbolic: Callable[..., Any] | None = None
     """`symbolic(sympy, *operands, **attributes)`: it as a sympy expression of scalars."""
     form_for: Callable[[tuple[bool, ...]], Operation] | None = None
@@ -251,12 +254,11 @@ class Operation:
         """The statements of its composite for these operands; empty where it has none."""
         if self.composite is None:
             return ""
-        texts = {name: str(value) for name, value in attributes.items()}
         if isinstance(self.composite, str):
-            return fill(self.composite, texts)
+            return self.composite.format(**attributes)
         shapes = tuple(shape_of(one) for one in operands)
         dtypes = tuple(dtype_of(one) for one in operands)
-        return self.composite(shapes=shapes, dtypes=dtypes, **texts)
+        return self.composite(shapes=shapes, dtypes=dtypes, **attributes)
 
     def grad_fn_of(self, application: Application) -> str:
         """The class name of torch's autograd node for this application."""
@@ -289,6 +291,6 @@ class Operation:
         return evaluate(derivative.in_torch, (sent, upstream, output, *operands), attributes)
 
 
-def fill(template: Template, texts: Mapping[str, str]) -> str:
-    """A template with its names replaced."""
-    return template.format(**texts) if isinstance(template, str) else template(**texts)
+def chosen(template: Template, numbers: Numbers, attributes: Mapping[str, Any]) -> str:
+    """A template as text, its holes still open."""
+    return template if isinstance(template, str) else template(numbers=numbers, **attributes)

@@ -52,21 +52,12 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
 ]
 
 
-def opened(name: str, shapes: tuple[tuple[int, ...], ...], attributes: dict[str, Any]) -> str:
-    composite = OPERATIONS[name].composite
-    texts: dict[str, Any] = {key: str(one) for key, one in attributes.items()}
-    if isinstance(composite, str):
-        return composite.format(**texts)
-    assert composite is not None
-    return composite(shapes=shapes, **texts)
-
-
 @pytest.mark.parametrize(("name", "operands", "given"), CASES)
 def test_the_parts_give_the_same_value_and_the_same_gradients(name, operands, given, with_defaults):
     operation = OPERATIONS[name]
     attributes = with_defaults(operation, given)
     arrays = [np.array(one) for one in operands]
-    *before, last = opened(name, tuple(one.shape for one in arrays), attributes).split("\n")
+    *before, last = operation.opened(arrays, attributes).split("\n")
     inputs = [f"{letter}={one}" for letter, one in zip("abc", operands, strict=False)]
     text = "\n".join([*inputs, *before, f"whole = {last}", "total = whole.sum()"])
     trace = record(parse_shorthand(Source("<-e>", text)))

@@ -157,12 +157,9 @@ def _picture(array: np.ndarray) -> str:
     return " ".join("".join(block(x) for x in row) for row in rows) + cut
 
 
-def power(a: str, b: str, **_: str) -> str:
-    """`a` to the power `b`: `x²` for a whole number, else `x^b`. (A template: see `operation`.)"""
-    bare = b.strip("()")
-    if bare.lstrip("−-").isdigit():
-        return a + bare.translate(_SUPERSCRIPTS)
-    return f"{a}^{b}"
+def power(base: str, exponent: int) -> str:
+    """`x²`"""
+    return base + str(exponent).translate(_SUPERSCRIPTS)
 
 
 def in_brackets(text: str) -> str:

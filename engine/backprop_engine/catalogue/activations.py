@@ -142,7 +142,7 @@ ELU = activation(
     _elu,
     attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
     rule=lambda g, y, a, alpha: _elu_rule(g, a, alpha),
-    local=lambda a, alpha, **_: f"1 if {a} > 0 else {scaled(alpha, f'exp({a})')}",
+    local=lambda alpha, **_: "1 if {a} > 0 else " + scaled(alpha, "{alpha}", "exp({a})"),
     because="Far below zero it flattens out and hardly lets any gradient through.",
     notation="elu({a})",
     grad_fn="EluBackward0",
@@ -183,7 +183,7 @@ CELU = activation(
     rule=lambda g, y, a, alpha: _elu_rule(
         g, a, alpha, rate=float(np.divide(1.0, np.float64(np.float32(alpha))))
     ),
-    local=lambda a, alpha, **_: f"1 if {a} > 0 else exp({a if alpha == '1' else f'{a}/{alpha}'})",
+    local=lambda alpha, **_: f"1 if {{a}} > 0 else exp({{a}}{'' if alpha == 1 else '/{alpha}'})",
     because="The slope goes on without a jump at zero, whatever alpha is.",
     notation="celu({a})",
     grad_fn="CeluBackward0",

@@ -12,6 +12,7 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_product
 from backprop_engine.catalogue.linear import MATMUL
 from backprop_engine.catalogue.shared.axes import refuse_mixed
+from backprop_engine.catalogue.shared.entries import scaled
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rule
 
 
@@ -67,24 +68,25 @@ def _affine(
         derivatives=(
             Derivative(
                 rule=lambda g, y, a, b, c, beta, alpha: unbroadcast(_scaled(g, beta), shape_of(a)),
-                vjp=lambda a, g, beta, **_: (
-                    f"{_factor(beta)}{g}, summed over the axes along which {a} was repeated"
+                vjp=lambda beta, **_: (
+                    scaled(beta, "{beta}", "{g}")
+                    + ", summed over the axes along which {a} was repeated"
                 ),
                 words="What is added receives the gradient as it is, but for its factor.",
             ),
             Derivative(
                 rule=_factor_rule(0),
-                vjp=lambda c, g, alpha, **_: f"{_factor(alpha)}{g} @ {c}ᵀ",
+                vjp=lambda alpha, **_: scaled(alpha, "{alpha}", "{g} @ {c}ᵀ"),
                 words="Going back through a product, the left factor sees the right transposed.",
             ),
             Derivative(
                 rule=_factor_rule(1),
-                vjp=lambda b, g, alpha, **_: f"{_factor(alpha)}{b}ᵀ @ {g}",
+                vjp=lambda alpha, **_: scaled(alpha, "{alpha}", "{b}ᵀ @ {g}"),
                 words="Going back through a product, the right factor sees the left transposed.",
             ),
         ),
-        notation=lambda a, b, c, beta, alpha, **_: (
-            f"{_factor(beta)}{a} + {_factor(alpha)}{b} @ {c}"
+        notation=lambda beta, alpha, **_: (
+            f"{scaled(beta, '{beta}', '{a}')} + {scaled(alpha, '{alpha}', '{b} @ {c}')}"
         ),
         torch=lambda torch, a, b, c, beta, alpha: getattr(torch, name)(
             a, b, c, beta=beta, alpha=alpha
@@ -102,11 +104,6 @@ def _affine(
         composite="m = b @ c\ns = {alpha} * m\nk = {beta} * a\nk + s",
         example=example,
     )
-
-
-def _factor(text: str) -> str:
-    """A factor before a product; a factor of 1 is left out."""
-    return "" if text in ("1", "1.0") else f"{text}·"
 
 
 AFFINE = (

@@ -9,10 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics import notation
+from backprop_engine.basics.notation import power as power_text
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
-from backprop_engine.operation import Application, Derivative, Operation, Parameter, Rule, Sharing
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Numbers,
+    Operation,
+    Parameter,
+    Rule,
+    Sharing,
+)
 
 _TWO_OPERANDS = (Parameter("input"), Parameter("other"))
 
@@ -85,16 +93,15 @@ def _exponent_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
     return where((a == 0.0) & (b >= 0.0), 0.0, g * (y * log(a)))
 
 
-def _power_rule_text(a: str, b: str, **_: str) -> str:
-    bare = b.strip("()").replace("−", "-")
-    if not bare.lstrip("-").isdigit():
-        return f"{b}·{a}^({b} − 1)"
-    exponent = int(bare)
+def _power_rule_text(numbers: Numbers, **_: Any) -> str:
+    exponent = numbers[1]
+    if exponent is None or not float(exponent).is_integer():
+        return "{b}·{a}^({b} − 1)"
     if exponent in (0, 1):
-        return str(exponent)
+        return str(int(exponent))
     if exponent == 2:
-        return f"2·{a}"
-    return f"{b}·{notation.power(a, str(exponent - 1))}"
+        return "2·{a}"
+    return "{b}·" + power_text("{a}", int(exponent) - 1)
 
 
 _HANDED_ON = Derivative(
@@ -227,7 +234,7 @@ POW = Operation(
             words="In the exponent a value grows the power by the logarithm of the base.",
         ),
     ),
-    notation=notation.power,
+    notation="{a}^{b}",
     torch=lambda torch, a, b: torch.pow(a, b),
     grad_fn=_pow_grad_fn,
     words="a base raised to an exponent",

@@ -165,12 +165,12 @@ def _grad_fn(application: Application) -> str:
 
 
 def _composite(
-    shapes: tuple[Shape, ...], dtypes: tuple[str, ...], is_causal: str, scale: str
+    shapes: tuple[Shape, ...], dtypes: tuple[str, ...], is_causal: bool, scale: float | None
 ) -> str:
-    factor = repr(1.0 / math.sqrt(shapes[0][-1])) if scale == "None" else scale
+    factor = 1.0 / math.sqrt(shapes[0][-1]) if scale is None else scale
     lines = [f"s = a @ b.mT * {factor}"]
     queries, keys = shapes[0][-2], shapes[1][-2]
-    if is_causal == "True":
+    if is_causal:
         seen = [[float(key <= query) for key in range(keys)] for query in range(queries)]
         lines.append(f"s = s + log({seen})")
     elif len(shapes) > 3:
@@ -206,7 +206,9 @@ SCALED_DOT_PRODUCT_ATTENTION = Operation(
             f"{_MIXED_WORDS}",
         ),
     ),
-    notation=lambda a, b, c, d="", **_: f"softmax({a} @ {b}ᵀ·scale{' + ' + d if d else ''}) @ {c}",
+    notation=lambda numbers, **_: (
+        f"softmax({{a}} @ {{b}}ᵀ·scale{' + {d}' if len(numbers) > 3 else ''}) @ {{c}}"
+    ),
     torch=lambda torch, a, b, c, d=None, *, is_causal, scale: (
         torch.nn.functional.scaled_dot_product_attention(
             a, b, c, d, is_causal=is_causal, scale=scale

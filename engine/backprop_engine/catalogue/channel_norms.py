@@ -19,11 +19,11 @@ from backprop_engine.catalogue.normalisation import (
     affine,
     affine_statement,
     check_affine,
-    normalized_text,
     standardise_rule,
     standardise_statements,
     standardised,
     standardised_in_lanes,
+    weighted,
     weighted_upstream,
 )
 from backprop_engine.catalogue.shared.channels import but_channels, over_channels, per_channel
@@ -157,15 +157,13 @@ def _form(shape: Shape) -> str:
     return f".reshape((-1{ones}))" if ones else ""
 
 
-def _batch_norm_composite(shapes: tuple[Shape, ...], eps: str, **_: Any) -> str:
+def _batch_norm_composite(shapes: tuple[Shape, ...], eps: float, **_: Any) -> str:
     axes = but_channels(len(shapes[0]))
     return standardise_statements(axes, eps) + affine_statement(shapes, "n", _form(shapes[0]))
 
 
-def _group_norm_composite(
-    shapes: tuple[Shape, ...], eps: str, num_groups: str | int, **_: Any
-) -> str:
-    grouped = (shapes[0][0], int(num_groups), -1)
+def _group_norm_composite(shapes: tuple[Shape, ...], eps: float, num_groups: int, **_: Any) -> str:
+    grouped = (shapes[0][0], num_groups, -1)
     return (
         f"x = a.reshape({grouped})\n"
         + standardise_statements((2,), eps, "x")
@@ -196,7 +194,7 @@ BATCH_NORM = Operation(
             )
         ),
     ),
-    notation=normalized_text,
+    notation=weighted("({a} − mean)/std"),
     torch=lambda torch, a, b=None, c=None, *, training, eps: torch.nn.functional.batch_norm(
         a, None, None, given(torch, b), given(torch, c), training=training, eps=eps
     ),
@@ -224,7 +222,7 @@ GROUP_NORM = Operation(
         Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
         *_over_channels_derivatives(_group_norm_weight_rule),
     ),
-    notation=normalized_text,
+    notation=weighted("({a} − mean)/std"),
     torch=lambda torch, a, b=None, c=None, *, num_groups, eps: torch.nn.functional.group_norm(
         a, num_groups, given(torch, b), given(torch, c), eps
     ),
@@ -243,7 +241,7 @@ INSTANCE_NORM = Operation(
         Derivative(rule=_by_channels(_group_norm_rule), vjp=_TO_INPUT, words=MIXED_WORDS),
         *_over_channels_derivatives(_by_channels(_group_norm_weight_rule)),
     ),
-    notation=normalized_text,
+    notation=weighted("({a} − mean)/std"),
     torch=lambda torch, a, b=None, c=None, *, use_input_stats, eps: (
         torch.nn.functional.instance_norm(
             a,
@@ -266,8 +264,8 @@ INSTANCE_NORM = Operation(
         EPS,
     ),
     rounding=Rounding.CONDITION,
-    composite=lambda shapes, **texts: _group_norm_composite(
-        shapes, num_groups=shapes[0][1], **texts
+    composite=lambda shapes, **attributes: _group_norm_composite(
+        shapes, num_groups=shapes[0][1], **attributes
     ),
     example="x=[[[1, 2, 4]]], n=instance_norm(x), y=n[0, 0, 0]",
 )

@@ -16,7 +16,15 @@ from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.shared.channels import over_channels, per_channel
 from backprop_engine.catalogue.shared.windows import Pads, Sizes, Window, sizes_of, symmetric
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    Numbers,
+    Operation,
+    Parameter,
+    Rounding,
+)
 
 _INPUT_WORDS = (
     "Every element receives from all windows it lies in: the gradient, spread with the kernel."
@@ -223,13 +231,17 @@ def _grad_fn(application: Application) -> str:
 
 
 def _unfolded(
-    shapes: tuple[Shape, ...], stride: str, padding: str, dilation: str, groups: str, **_: Any
+    shapes: tuple[Shape, ...],
+    stride: Sizes,
+    padding: Sizes | str,
+    dilation: Sizes,
+    groups: int,
+    **_: Any,
 ) -> str:
     """A convolution as one matrix product with the columns of `unfold`."""
-    if groups != "1" or len(shapes[0]) != len(shapes[1]):
+    if groups != 1 or len(shapes[0]) != len(shapes[1]):
         return ""
-    settings = [_written(text) for text in (stride, padding, dilation)]
-    size = _window("conv2d", np.empty(shapes[1]), *settings).output_size(shapes[0])
+    size = _window("conv2d", np.empty(shapes[1]), stride, padding, dilation).output_size(shapes[0])
     lines = [
         f"u = unfold(a, {shapes[1][2:]}, {dilation}, {padding}, {stride})",
         f"k = b.reshape(({shapes[1][0]}, -1))",
@@ -239,14 +251,9 @@ def _unfolded(
     return "\n".join(lines)
 
 
-def _written(sizes: str) -> tuple[int, ...]:
-    """The numbers of a size given as text: `2`, `(2, 1)`."""
-    return tuple(int(part) for part in sizes.strip("()").split(",") if part.strip())
-
-
 def _notation(sign: str) -> Callable[..., str]:
-    def text(a: str, b: str, c: str = "", **_: str) -> str:
-        return f"{a} {sign} {b}" + (f" + {c}" if c else "")
+    def text(numbers: Numbers, **_: Any) -> str:
+        return f"{{a}} {sign} {{b}}{' + {c}' if len(numbers) > 2 else ''}"
 
     return text
 

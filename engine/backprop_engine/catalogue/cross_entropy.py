@@ -22,7 +22,15 @@ from backprop_engine.catalogue.shared.reducing import (
     is_given,
 )
 from backprop_engine.catalogue.softmax import log_softmax, log_softmax_rule
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import (
+    Application,
+    Derivative,
+    Kind,
+    Numbers,
+    Operation,
+    Parameter,
+    Rounding,
+)
 
 _PARAMETERS = (
     Parameter("input"),
@@ -223,7 +231,7 @@ def _cross_entropy_grad_fn(application: Application) -> str:
 
 
 def _nll_composite(
-    shapes: tuple[Shape, ...], ignore_index: str, reduction: str, p: str = "a", **_: Any
+    shapes: tuple[Shape, ...], ignore_index: int, reduction: str, p: str = "a", **_: Any
 ) -> str:
     """Pick the log-probability of each class asked for; `p` names the log-probabilities."""
     axis = _axis(shapes[0])
@@ -240,10 +248,10 @@ def _nll_composite(
 
 
 def _cross_entropy_composite(
-    shapes: tuple[Shape, ...], ignore_index: str, reduction: str, label_smoothing: str, **_: Any
+    shapes: tuple[Shape, ...], ignore_index: int, reduction: str, label_smoothing: float, **_: Any
 ) -> str:
     """The log-softmax, then the loss of its log-probabilities."""
-    axis, smoothing = _axis(shapes[0]), float(label_smoothing)
+    axis, smoothing = _axis(shapes[0]), label_smoothing
     classes = shapes[0][axis]
     ones = (1,) * (len(shapes[0]) - 1 - axis)
     weights = f"c.reshape({(classes, *ones)})" if len(shapes) > 2 else ""
@@ -266,28 +274,24 @@ def _cross_entropy_composite(
 def _divided(template: str) -> Text:
     """A contribution as mathematics; the mean divides by the number (or weight) of samples."""
 
-    def text(**texts: str) -> str:
-        weight = f"{texts['c']} ⊙ " if is_given(texts, "c") else ""
-        share = "/n" if texts["reduction"] == "mean" else ""
-        slope = template.format(**texts, WEIGHT=weight)
-        return f"{slope}{share}·{texts['g']}"
+    def text(numbers: Numbers, reduction: str, **_: Any) -> str:
+        weight = "{c} ⊙ " if is_given(numbers, 2) else ""
+        share = "/n" if reduction == "mean" else ""
+        return f"{template.replace('WEIGHT', weight)}{share}·{{g}}"
 
     return text
 
 
-def _cross_entropy_text(**texts: str) -> str:
-    wanted = f"onehot({texts['b']})"
-    if texts["label_smoothing"] != "0.0":
-        wanted = f"smooth({wanted})"
-    if not is_given(texts, "c"):
-        return _divided(f"(softmax({{a}}) − {wanted})")(**texts)
-    return f"{_divided('(softmax({a})·Σ q − q)')(**texts)}, q = {texts['c']} ⊙ {wanted}"
+def _cross_entropy_text(numbers: Numbers, label_smoothing: float, **facts: Any) -> str:
+    wanted = "smooth(onehot({b}))" if label_smoothing else "onehot({b})"
+    if not is_given(numbers, 2):
+        return _divided(f"(softmax({{a}}) − {wanted})")(numbers, **facts)
+    return f"{_divided('(softmax({a})·Σ q − q)')(numbers, **facts)}, q = {{c}} ⊙ {wanted}"
 
 
 def _notation(name: str) -> Any:
-    def text(**texts: str) -> str:
-        weight = f", {texts['c']}" if is_given(texts, "c") else ""
-        return f"{name}({texts['a']}, {texts['b']}{weight})"
+    def text(numbers: Numbers, **_: Any) -> str:
+        return f"{name}({{a}}, {{b}}{', {c}' if is_given(numbers, 2) else ''})"
 
     return text
 
@@ -298,7 +302,7 @@ NLL_LOSS = Operation(
     derivatives=(
         Derivative(
             rule=_nll_loss_rule,
-            vjp=_divided("−{WEIGHT}onehot({b})"),
+            vjp=_divided("−WEIGHTonehot({b})"),
             words="Only the log-probability of the right class counts, so it alone receives "
             "a gradient.",
         ),
@@ -328,7 +332,7 @@ CROSS_ENTROPY = Operation(
         ),
         Derivative(
             rule=_probability_rule,
-            vjp=_divided("−{WEIGHT}log softmax({a})"),
+            vjp=_divided("−WEIGHTlog softmax({a})"),
             words="What a probability of the target costs: minus the logarithm of what that "
             "class got.",
         ),

@@ -351,7 +351,7 @@ LOGIT = unary(
     rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, eps: sp.log(a / (1 - a)) if eps is None else _clipped_logit(sp, a, eps),
     composite=lambda eps, **_: (
-        "log(a / (1 - a))" if eps == "None" else f"logit(clamp(a, {eps}, 1 - {eps}))"
+        "log(a / (1 - a))" if eps is None else f"logit(clamp(a, {eps}, 1 - {eps}))"
     ),
     example="p=0.25, y=logit(p)",
 )

@@ -110,7 +110,7 @@ def _along(name: str, extreme: Callable[..., Any], words: str) -> Operation:
                 words=_SHARED,
             ),
         ),
-        notation=lambda a, dim, **_: f"{name}({a}){axes_text(dim)}",
+        notation=lambda dim, **_: f"{name}({{a}}){axes_text(dim)}",
         torch=lambda torch, a, dim, keepdim: getattr(torch, name)(
             a, () if dim is None else dim, keepdim
         ),
@@ -138,7 +138,7 @@ def _position(name: str, extreme: Callable[..., Any], words: str) -> Operation:
         name=name,
         forward=forward,
         derivatives=(),
-        notation=lambda a, dim, **_: f"{name}({a}){axes_text(dim)}",
+        notation=lambda dim, **_: f"{name}({{a}}){axes_text(dim)}",
         torch=lambda torch, a, dim, keepdim: getattr(torch, name)(a, dim, keepdim),
         grad_fn="",
         words=words,

@@ -273,12 +273,12 @@ SLOGDET = Operation(
     derivatives=(
         Derivative(
             rule=_slogdet_rule,
-            vjp=lambda g, a, output, **_: "0" if output == "0" else f"{g}·({a}⁻¹)ᵀ",
+            vjp=lambda output, **_: "{g}·({a}⁻¹)ᵀ" if output else "0",
             words="The logarithm cancels the determinant: what is left is the inverse. The sign "
             "does not move.",
         ),
     ),
-    notation=lambda a, output, **_: f"sign of det {a}" if output == "0" else f"log |det {a}|",
+    notation=lambda output, **_: "log |det {a}|" if output else "sign of det {a}",
     torch=lambda torch, a, output: torch.linalg.slogdet(a)[output],
     grad_fn="LinalgSlogdetBackward0",
     words="the sign of the determinant, and the logarithm of its magnitude",

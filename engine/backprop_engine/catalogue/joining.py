@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from backprop_engine.operation import (
     Application,
     Derivative,
     Kind,
+    Numbers,
     Operation,
     Parameter,
     Sharing,
@@ -98,14 +100,17 @@ def _vstack_rule(g: Any, _y: Any, *values: Any, position: int) -> Any:
     return np.reshape(part, shape_of(values[position]))
 
 
-def _items(texts: dict[str, str]) -> str:
-    """The operands as a list: `[a, b]`, with a dot each for those beyond the eighth."""
-    named = [texts[letter] for letter in OPERAND_LETTERS if letter in texts]
+def _items(numbers: Numbers) -> str:
+    """The operands as a list: `[{a}, {b}]`, with dots for those beyond the last letter."""
+    named = [f"{{{letter}}}" for letter in OPERAND_LETTERS[: len(numbers)]]
     return f"[{', '.join(named)}{', …' if len(named) == len(OPERAND_LETTERS) else ''}]"
 
 
-def _along_text(dim: str) -> str:
-    return f" along axis {dim}".replace("-", "−")
+def _along(function: str) -> Callable[..., str]:
+    def text(numbers: Numbers, dim: int, **_: Any) -> str:
+        return f"{function}({_items(numbers)}) along axis {dim}".replace("-", "−")
+
+    return text
 
 
 def _sections(a: Any, size: int | tuple[int, ...], dim: int) -> list[int]:
@@ -166,7 +171,7 @@ CAT = Operation(
             words=_EACH,
         ),
     ),
-    notation=lambda dim, **texts: f"cat({_items(texts)}){_along_text(dim)}",
+    notation=_along("cat"),
     torch=lambda torch, *values, dim: torch.cat(values, dim),
     grad_fn="CatBackward0",
     words="values joined along an axis they have",
@@ -180,7 +185,7 @@ STACK = Operation(
     name="stack",
     forward=lambda *values, dim: _stack(values, dim),
     derivatives=(Derivative(rule=_stack_rule, vjp=_SLICE_OF, words=_EACH),),
-    notation=lambda dim, **texts: f"stack({_items(texts)}){_along_text(dim)}",
+    notation=_along("stack"),
     torch=lambda torch, *values, dim: torch.stack(values, dim),
     grad_fn="StackBackward0",
     words="values of one shape joined along a new axis",
@@ -193,7 +198,7 @@ HSTACK = Operation(
     name="hstack",
     forward=lambda *values: _hstack(values),
     derivatives=(Derivative(rule=_hstack_rule, vjp=_SLICE_OF, words=_EACH),),
-    notation=lambda **texts: f"hstack({_items(texts)})",
+    notation=lambda numbers, **_: f"hstack({_items(numbers)})",
     torch=lambda torch, *values: torch.hstack(values),
     grad_fn="CatBackward0",
     words="values joined column by column; vectors end to end",
@@ -206,7 +211,7 @@ VSTACK = Operation(
     name="vstack",
     forward=lambda *values: _joined(tuple(np.atleast_2d(one) for one in values), 0, "vstack"),
     derivatives=(Derivative(rule=_vstack_rule, vjp=_SLICE_OF, words=_EACH),),
-    notation=lambda **texts: f"vstack({_items(texts)})",
+    notation=lambda numbers, **_: f"vstack({_items(numbers)})",
     torch=lambda torch, *values: torch.vstack(values),
     grad_fn="CatBackward0",
     words="values joined row by row; a vector is a row",

@@ -184,7 +184,7 @@ LINEAR_LAYER = Operation(
         ),
         _BIAS_DERIVATIVE,
     ),
-    notation=lambda a, b, c="", **_: f"{a} @ {b}ᵀ" + (f" + {c}" if c else ""),
+    notation=lambda numbers, **_: "{a} @ {b}ᵀ + {c}" if len(numbers) > 2 else "{a} @ {b}ᵀ",
     torch=lambda torch, a, b, c=None: torch.nn.functional.linear(a, b, c),
     grad_fn=_linear_grad_fn,
     words="a layer: inputs times weights, plus a bias",
@@ -215,7 +215,7 @@ BILINEAR = Operation(
         ),
         _BIAS_DERIVATIVE,
     ),
-    notation=lambda a, b, c, d="", **_: f"{a}·{c}·{b}" + (f" + {d}" if d else ""),
+    notation=lambda numbers, **_: "{a}·{c}·{b} + {d}" if len(numbers) > 3 else "{a}·{c}·{b}",
     torch=lambda torch, a, b, c, d=None: torch.nn.functional.bilinear(a, b, c, d),
     grad_fn=lambda application: "ViewBackward0" if len(application.shapes) == 3 else "AddBackward0",
     words="each output a weighted sum of all products of two inputs",
@@ -235,9 +235,7 @@ DROPOUT = Operation(
     derivatives=(
         Derivative(
             rule=_dropout_rule,
-            vjp=lambda g, p, training, **_: (
-                g if training == "False" or p == "0.0" else f"{g} ⊙ mask/(1 − {p})"
-            ),
+            vjp=lambda p, training, **_: "{g} ⊙ mask/(1 − {p})" if training and p else "{g}",
             words="What was dropped has no say and receives nothing; the rest grew by 1/(1 − p), "
             "and so does its gradient.",
         ),

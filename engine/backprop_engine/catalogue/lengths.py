@@ -68,18 +68,18 @@ def _pairwise_rule(g: Any, a: Any, b: Any, p: float, eps: float, keepdim: bool) 
     return np.reshape(sent, np.broadcast_shapes(shape_of(a), shape_of(b)))
 
 
-def _order(p: str) -> str:
+def _order(p: float) -> str:
     """The index of a norm: none for the usual one."""
-    return {"2.0": "", "1.0": "₁", "inf": "∞"}.get(p, f"_{p}")
+    return {2: "", 1: "₁", np.inf: "∞"}.get(p, f"_{p:g}".replace("-", "−"))
 
 
-def _normalize_composite(p: str, dim: str, eps: str, **_: Any) -> str:
-    *before, norm = p_norm_statements("a", float(p), f"dim={dim}, keepdim=True")
+def _normalize_composite(p: float, dim: int, eps: float, **_: Any) -> str:
+    *before, norm = p_norm_statements("a", p, f"dim={dim}, keepdim=True")
     return "\n".join([*before, f"n = {norm}", f"a / clamp(n, min={eps})"])
 
 
-def _pairwise_composite(p: str, eps: str, keepdim: str, **_: Any) -> str:
-    norm = p_norm_statements("d", float(p), f"dim=-1, keepdim={keepdim}")
+def _pairwise_composite(p: float, eps: float, keepdim: bool, **_: Any) -> str:
+    norm = p_norm_statements("d", p, f"dim=-1, keepdim={keepdim}")
     return "\n".join([f"d = a - b + {eps}", *norm])
 
 
@@ -89,16 +89,16 @@ NORMALIZE = Operation(
     derivatives=(
         Derivative(
             rule=_normalize_rule,
-            vjp=lambda a, y, g, p, **_: (
-                f"({g} − {y}·Σ {g} ⊙ {y})/‖{a}‖"
-                if p == "2.0"
-                else f"({g} − ∂‖{a}‖{_order(p)}·Σ {g} ⊙ {y})/‖{a}‖{_order(p)}"
+            vjp=lambda p, **_: (
+                "({g} − {y}·Σ {g} ⊙ {y})/‖{a}‖"
+                if p == 2
+                else f"({{g}} − ∂‖{{a}}‖{_order(p)}·Σ {{g}} ⊙ {{y}})/‖{{a}}‖{_order(p)}"
             ),
             words="Only the direction is left: the part of the gradient along it, which would "
             "only change the length, is taken out.",
         ),
     ),
-    notation=lambda a, p, **_: f"{a}/‖{a}‖{_order(p)}",
+    notation=lambda p, **_: f"{{a}}/‖{{a}}‖{_order(p)}",
     torch=lambda torch, a, p, dim, eps: torch.nn.functional.normalize(a, p, dim, eps),
     grad_fn="DivBackward0",
     words="vectors brought to length 1",
@@ -161,22 +161,18 @@ PAIRWISE_DISTANCE = Operation(
             rule=lambda g, y, a, b, **settings: unbroadcast(
                 _pairwise_rule(g, a, b, **settings), shape_of(a)
             ),
-            vjp=lambda a, b, g, y, p, **_: (
-                f"{g}·∂{y}/∂({a} − {b})" if p != "2.0" else f"{g}·({a} − {b})/{y}"
-            ),
+            vjp=lambda p, **_: "{g}·({a} − {b})/{y}" if p == 2 else "{g}·∂{y}/∂({a} − {b})",
             words="Moving straight away from the other point adds to the distance one for one.",
         ),
         Derivative(
             rule=lambda g, y, a, b, **settings: unbroadcast(
                 -_pairwise_rule(g, a, b, **settings), shape_of(b)
             ),
-            vjp=lambda a, b, g, y, p, **_: (
-                f"−{g}·∂{y}/∂({a} − {b})" if p != "2.0" else f"−{g}·({a} − {b})/{y}"
-            ),
+            vjp=lambda p, **_: "−{g}·({a} − {b})/{y}" if p == 2 else "−{g}·∂{y}/∂({a} − {b})",
             words="Moving towards the other point takes from the distance one for one.",
         ),
     ),
-    notation=lambda a, b, p, **_: f"‖{a} − {b}‖{_order(p)}",
+    notation=lambda p, **_: f"‖{{a}} − {{b}}‖{_order(p)}",
     torch=lambda torch, a, b, p, eps, keepdim: torch.nn.functional.pairwise_distance(
         a, b, p, eps, keepdim
     ),

@@ -32,7 +32,6 @@ from backprop_engine.operation import (
     Parameter,
     Rounding,
     Template,
-    fill,
 )
 
 _LEAST_LOG = -100.0
@@ -152,14 +151,11 @@ def _kl_grad_fn(application: Application) -> str:
 def _by_target(plain: str, of_log: str) -> Template:
     """A template for a target of probabilities, and one for a target of their logarithms."""
 
-    def text(**texts: str) -> str:
-        return fill(of_log if texts["log_target"] == "True" else plain, texts)
-
-    return text
+    return lambda log_target, **_: of_log if log_target else plain
 
 
-def _kl_composite(shapes: tuple[Shape, ...], reduction: str, log_target: str, **_: Any) -> str:
-    loss = "exp(b) * (b - a)" if log_target == "True" else "xlogy(b, b) - b * a"
+def _kl_composite(shapes: tuple[Shape, ...], reduction: str, log_target: bool, **_: Any) -> str:
+    loss = "exp(b) * (b - a)" if log_target else "xlogy(b, b) - b * a"
     if reduction == "batchmean":
         return f"l = {loss}\nl.sum() / {_batch(shapes[0])}"
     return opened_as(loss)(shapes=shapes[:2], reduction=reduction)
@@ -212,25 +208,29 @@ BINARY_CROSS_ENTROPY_WITH_LOGITS = Operation(
     derivatives=(
         Derivative(
             rule=_bce_logits_rule,
-            vjp=lambda d="", **texts: of_each(
-                f"(({d}·{{b}} + 1 − {{b}})·σ({{a}}) − {d}·{{b}})"
-                if d
-                else "(σ({a}) − {b})"
-            )(**texts),
+            vjp=of_each(
+                lambda numbers, **_: (
+                    "(({d}·{b} + 1 − {b})·σ({a}) − {d}·{b})"
+                    if len(numbers) > 3
+                    else "(σ({a}) − {b})"
+                )
+            ),
             words="Probability less target: a wrong score keeps its gradient however far off it "
             "is, while σ and a loss apart would lose it.",
         ),
         Derivative(
             rule=_bce_logits_target_rule,
-            vjp=lambda d="", **texts: of_each(
-                f"(log σ(−{{a}}) − {d}·log σ({{a}}))" if d else "−{a}"
-            )(**texts),
+            vjp=of_each(
+                lambda numbers, **_: (
+                    "(log σ(−{a}) − {d}·log σ({a}))" if len(numbers) > 3 else "−{a}"
+                )
+            ),
             words="A target weighs the score itself.",
         ),
     ),
     notation=over_all(
-        lambda a, b, d="", **_: (
-            f"−{d + '·' if d else ''}{b}·log σ({a}) − (1 − {b})·log σ(−{a})"
+        lambda numbers, **_: (
+            f"−{'{d}·' if len(numbers) > 3 else ''}{{b}}·log σ({{a}}) − (1 − {{b}})·log σ(−{{a}})"
         ),
         is_sum=True,
     ),

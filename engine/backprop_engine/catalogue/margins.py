@@ -125,33 +125,26 @@ def _gaussian_grad_fn(application: Application) -> str:
 def _scaled(template: str) -> Any:
     """`of_each` where the third operand is no weight."""
 
-    def text(**texts: str) -> str:
-        share = "/n" if texts["reduction"] == "mean" else ""
-        return f"{template.format(**texts)}{share}·{texts['g']}"
-
-    return text
+    return lambda reduction, **_: f"{template}{'/n' if reduction == 'mean' else ''}·{{g}}"
 
 
 def _poisson_text(of_scores: str, of_rates: str) -> Any:
-    def text(**texts: str) -> str:
-        return (of_scores if texts["log_input"] == "True" else of_rates).format(**texts)
-
-    return text
+    return lambda log_input, **_: of_scores if log_input else of_rates
 
 
-def _poisson_composite(log_input: str, full: str, eps: str, **texts: Any) -> str:
-    loss = "exp(a) - b * a" if log_input == "True" else f"a - b * log(a + {eps})"
-    if full == "True":
+def _poisson_composite(log_input: bool, full: bool, eps: float, **facts: Any) -> str:
+    loss = "exp(a) - b * a" if log_input else f"a - b * log(a + {eps})"
+    if full:
         half = "0.5 * log(2 * torch.pi * b)"
         loss = f"s = b * log(b) - b + {half}\n{loss} + where(gt(b, 1), s, 0.0)"
-    return opened_as(loss)(**texts)
+    return opened_as(loss)(**facts)
 
 
 def _gaussian_composite(
-    shapes: tuple[Any, ...], full: str, eps: str, reduction: str, **_: Any
+    shapes: tuple[Any, ...], full: bool, eps: float, reduction: str, **_: Any
 ) -> str:
     loss = "0.5 * (log(v) + (a - b)**2 / v)"
-    if full == "True":
+    if full:
         loss += " + 0.5 * log(2 * torch.pi)"
     per_sample = ".unsqueeze(-1)" if len(shapes[2]) < len(shapes[0]) else ""
     lines = f"v = c{per_sample} + clamp({eps} - c{per_sample}, min=0).detach()\n{loss}"

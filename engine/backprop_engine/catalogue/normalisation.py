@@ -6,7 +6,7 @@ mean and variance are taken; they share one derivative.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,15 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast, where
 from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
 from backprop_engine.catalogue.shared.reducing import given, is_given
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding, Template
+from backprop_engine.operation import (
+    Derivative,
+    Kind,
+    Numbers,
+    Operation,
+    Parameter,
+    Rounding,
+    Template,
+)
 
 Axes = tuple[int, ...]
 
@@ -153,24 +161,23 @@ def _rms_norm_weight_rule(
     return unbroadcast(g * (a * _root_mean_square(a, axes, eps)), shape_of(b))
 
 
-def normalized_text(**texts: str) -> str:
-    """A normalisation as mathematics."""
-    return _affine_text(f"({texts['a']} − mean)/std", texts)
+def weighted(normalised: str) -> Callable[..., str]:
+    """A normalisation as mathematics, with its weight and its bias where there are any."""
 
+    def text(numbers: Numbers, **_: Any) -> str:
+        weight = "·{b}" if is_given(numbers, 1) else ""
+        return f"{normalised}{weight}{' + {c}' if len(numbers) > 2 else ''}"
 
-def _affine_text(text: str, texts: Mapping[str, str]) -> str:
-    weight = f"·{texts['b']}" if is_given(texts, "b") else ""
-    bias = f" + {texts['c']}" if "c" in texts else ""
-    return text + weight + bias
+    return text
 
 
 def weighted_upstream(template: str) -> Template:
     """A contribution as mathematics in {g}, which a weight, if there is one, multiplies first."""
 
-    def text(**texts: str) -> str:
-        if not is_given(texts, "b"):
-            return template.format(**texts)
-        return f"{template.format(**{**texts, 'g': 'h'})}, h = {texts['g']} ⊙ {texts['b']}"
+    def text(numbers: Numbers, **_: Any) -> str:
+        if not is_given(numbers, 1):
+            return template
+        return template.replace("{g}", "h") + ", h = {g} ⊙ {b}"
 
     return text
 
@@ -182,7 +189,7 @@ def affine_statement(shapes: tuple[Shape, ...], value: str, form: str = "") -> s
     return f"{value}{weight}{bias}"
 
 
-def standardise_statements(axes: Axes, eps: str, a: str = "a") -> str:
+def standardise_statements(axes: Axes, eps: float, a: str = "a") -> str:
     """The first lines of a composite: mean, variance, and the normalised values `n`."""
     return (
         f"m = mean({a}, dim={axes}, keepdim=True)\n"
@@ -192,22 +199,25 @@ def standardise_statements(axes: Axes, eps: str, a: str = "a") -> str:
 
 
 def _layer_norm_composite(
-    shapes: tuple[Shape, ...], normalized_shape: str, eps: str, **_: Any
+    shapes: tuple[Shape, ...], normalized_shape: int | Shape, eps: float, **_: Any
 ) -> str:
     axes = _last_axes(shapes[0], normalized_shape)
     return standardise_statements(axes, eps) + affine_statement(shapes, "n")
 
 
-def _last_axes(shape: Shape, normalized_shape: str) -> Axes:
-    count = normalized_shape.rstrip(",)").count(",") + 1
+def _last_axes(shape: Shape, normalized_shape: int | Shape) -> Axes:
+    count = np.size(normalized_shape)
     return tuple(range(len(shape) - count, len(shape)))
 
 
 def _rms_norm_composite(
-    shapes: tuple[Shape, ...], dtypes: tuple[str, ...], normalized_shape: str, eps: str
+    shapes: tuple[Shape, ...],
+    dtypes: tuple[str, ...],
+    normalized_shape: int | Shape,
+    eps: float | None,
 ) -> str:
     axes = _last_axes(shapes[0], normalized_shape)
-    smallest = repr(float(np.finfo(dtypes[0]).eps)) if eps == "None" else eps
+    smallest = float(np.finfo(dtypes[0]).eps) if eps is None else eps
     return f"r = rsqrt(mean(a**2, dim={axes}, keepdim=True) + {smallest})\n" + affine_statement(
         shapes, "a * r"
     )
@@ -233,7 +243,7 @@ LAYER_NORM = Operation(
             words=BIAS_WORDS,
         ),
     ),
-    notation=normalized_text,
+    notation=weighted("({a} − mean)/std"),
     torch=lambda torch, a, b=None, c=None, *, normalized_shape, eps: torch.nn.functional.layer_norm(
         a,
         (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape,
@@ -282,7 +292,7 @@ RMS_NORM = Operation(
             words=WEIGHT_WORDS,
         ),
     ),
-    notation=lambda **texts: _affine_text("{a}/rms({a})".format(**texts), texts),
+    notation=weighted("{a}/rms({a})"),
     torch=lambda torch, a, b=None, *, normalized_shape, eps: torch.nn.functional.rms_norm(
         a,
         (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape,

@@ -35,25 +35,26 @@ def _norm_rule(g: Any, y: Any, a: Any, p: float, dim: Axes, **_: Any) -> Any:
     return p_norm_rule(kept(g, a, dim), kept(y, a, dim), a, p, axes_of(a, dim))
 
 
-def _norm_text(a: str, p: str = "2", dim: str = "None", **_: str) -> str:
-    return f"‖{a}‖{'' if p in ('2', '2.0', 'fro') else f' with p = {p}'}{axes_text(dim)}"
+_EUCLIDEAN = (None, 2, "fro")
+"""The orders under which the usual norm goes."""
 
 
-def _norm_vjp(a: str, y: str, g: str, p: str = "2", **_: str) -> str:
-    cases = {
-        "1.0": f"{g} ⊙ sign({a})",
-        "2.0": f"{g} ⊙ {a}/{y}",
-        "fro": f"{g} ⊙ {a}/{y}",
-        "inf": f"{g} ⊙ sign({a}), where |{a}| is {y}, shared evenly",
-        "-inf": f"{g} ⊙ sign({a}), where |{a}| is {y}, shared evenly",
-    }
-    power = f"{g} ⊙ sign({a})·(|{a}|/{y})^({p} − 1)"
-    p = p.replace("−", "-")
-    return cases.get(f"{p}.0" if p.isdigit() else p, power)
+def _norm_text(dim: Axes, p: float | str | None = None, **_: Any) -> str:
+    return f"‖{{a}}‖{'' if p in _EUCLIDEAN else ' with p = {p}'}{axes_text(dim)}"
 
 
-def _norm_parts(dim: str, keepdim: str, p: str = "2", **_: str) -> str:
-    order = 2.0 if p == "fro" else float(p)
+def _norm_vjp(p: float | str | None = None, **_: Any) -> str:
+    if p in _EUCLIDEAN:
+        return "{g} ⊙ {a}/{y}"
+    if p == 1:
+        return "{g} ⊙ sign({a})"
+    if p in (np.inf, -np.inf):
+        return "{g} ⊙ sign({a}), where |{a}| is {y}, shared evenly"
+    return "{g} ⊙ sign({a})·(|{a}|/{y})^({p} − 1)"
+
+
+def _norm_parts(dim: Axes, keepdim: bool, p: float | str | None = None, **_: Any) -> str:
+    order = 2.0 if p in _EUCLIDEAN else float(p)
     return "\n".join(p_norm_statements("a", order, f"dim={dim}, keepdim={keepdim}"))
 
 
@@ -150,11 +151,11 @@ LINALG_NORM = Operation(
     derivatives=(
         Derivative(
             rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0 if p is None else p, dim),
-            vjp=lambda p, **texts: _norm_vjp(p="2.0" if p == "None" else p, **texts),
+            vjp=_norm_vjp,
             words=_NORM_DERIVATIVES[0].words,
         ),
     ),
-    notation=lambda p, **texts: _norm_text(p="2" if p == "None" else p, **texts),
+    notation=_norm_text,
     torch=lambda torch, a, p, dim, keepdim: torch.linalg.norm(a, p, dim, keepdim),
     grad_fn="LinalgVectorNormBackward0",
     words="the length of a vector, or of all elements where `ord` is left out",
@@ -166,7 +167,7 @@ LINALG_NORM = Operation(
     ),
     functions=("linalg.norm",),
     rounding=Rounding.CONDITION,
-    composite=lambda p, **texts: _norm_parts(p="2" if p == "None" else p, **texts),
+    composite=_norm_parts,
     symbolic=lambda sympy, a, **_: sympy.Abs(a),
     example="A=[[1,2],[2,4]], y=torch.linalg.norm(A)",
 )

@@ -110,7 +110,7 @@ CUMSUM = Operation(
             words="An element counts in its own sum and in all that come after it.",
         ),
     ),
-    notation=lambda a, dim, **_: f"cumsum({a}){axes_text(dim)}",
+    notation=lambda dim, **_: f"cumsum({{a}}){axes_text(dim)}",
     torch=lambda torch, a, dim: torch.cumsum(a, dim),
     grad_fn="CumsumBackward0",
     words="the running sum along an axis",
@@ -129,7 +129,7 @@ CUMPROD = Operation(
             words="An element is a factor of its own product and of all that come after it.",
         ),
     ),
-    notation=lambda a, dim, **_: f"cumprod({a}){axes_text(dim)}",
+    notation=lambda dim, **_: f"cumprod({{a}}){axes_text(dim)}",
     torch=lambda torch, a, dim: torch.cumprod(a, dim),
     grad_fn="CumprodBackward0",
     words="the running product along an axis",
@@ -183,7 +183,7 @@ ARGSORT = Operation(
         _order(np.atleast_1d(a), axis_of(a, dim), descending), shape_of(a)
     ),
     derivatives=(),
-    notation=lambda a, dim, **_: f"argsort({a}){axes_text(dim)}",
+    notation=lambda dim, **_: f"argsort({{a}}){axes_text(dim)}",
     torch=lambda torch, a, dim, descending: torch.argsort(
         a, dim=dim, descending=descending, stable=True
     ),

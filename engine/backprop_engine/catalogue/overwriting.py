@@ -14,7 +14,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import full_like, shape_of, unbroadcast
-from backprop_engine.catalogue.subscripts import IndexItem, key_of, torch_key
+from backprop_engine.catalogue.subscripts import IndexItem, key_of, torch_key, with_items
 from backprop_engine.operation import Application, Derivative, Operation, Parameter
 
 _KEPT = "What was written over has lost its influence and receives 0; the rest passes unchanged."
@@ -126,16 +126,16 @@ INDEX_PUT = Operation(
     derivatives=(
         Derivative(
             rule=lambda g, y, a, b, *indices, items: _cleared(g, a, *indices, items=items),
-            vjp="{g} with zeros at [{items}]",
+            vjp=with_items("{g} with zeros at [ITEMS]"),
             words=_KEPT,
         ),
         Derivative(
             rule=lambda g, y, a, b, *indices, items: _written(g, a, b, *indices, items=items),
-            vjp="{g}[{items}]",
+            vjp=with_items("{g}[ITEMS]"),
             words=_WRITTEN,
         ),
     ),
-    notation="{a} with {b} at [{items}]",
+    notation=with_items("{a} with {b} at [ITEMS]"),
     torch=lambda torch, a, b, *indices, items: _index_put_twin(a, b, *indices, items=items),
     grad_fn=_index_put_grad_fn,
     differentiated_at=_all_written,

@@ -228,8 +228,8 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
                 words=_MAX_WORDS,
             ),
         ),
-        notation=lambda a, output="0", **_: (
-            f"{'max' if output == str(VALUES) else 'place of the max'} of each window of {a}"
+        notation=lambda output=VALUES, **_: (
+            f"{'max' if output == VALUES else 'place of the max'} of each window of {{a}}"
         ),
         torch=_twin_of(name),
         grad_fn="SqueezeBackward1" if axes == 1 else "MaxPool2DWithIndicesBackward0",

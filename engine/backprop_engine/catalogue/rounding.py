@@ -103,8 +103,8 @@ ROUND = step(
     "round",
     lambda a, decimals: np.round(a, decimals or 0),
     because=_FLAT,
-    notation=lambda a, decimals="None", **_: (
-        f"round({a})" if decimals == "None" else f"round({a}, decimals={decimals})"
+    notation=lambda decimals, **_: (
+        "round({a})" if decimals is None else "round({a}, decimals={decimals})"
     ),
     torch=lambda torch, a, decimals: (
         torch.round(a) if decimals is None else torch.round(a, decimals=decimals)

@@ -10,7 +10,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, where
 from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, elementwise, unary
-from backprop_engine.operation import Application, Derivative, Kind, Parameter
+from backprop_engine.operation import Application, Derivative, Kind, Numbers, Parameter
 
 _MIN = Parameter("min")
 _MAX = Parameter("max")
@@ -52,18 +52,23 @@ def _clamp_rule(g: Any, _y: Any, a: Any, min: float | None, max: float | None) -
     return _between(g, a, -np.inf if min is None else min, np.inf if max is None else max)
 
 
-def _clamp_text(a: str, min: str, max: str, **_: str) -> str:  # noqa: A002 - torch's names
-    given = [
-        f"{name}={text.strip('()')}"
-        for name, text in (("min", min), ("max", max))
-        if text != "None"
-    ]
-    return f"clamp({a}, {', '.join(given)})"
+def _clamp_text(low: str, high: str) -> str:
+    """The template of a clamp; `low` and `high` are the holes of the bounds there are."""
+    given = [f", {name}={hole}" for name, hole in (("min", low), ("max", high)) if hole]
+    return f"clamp({{a}}{''.join(given)})"
 
 
-def _clamp_gate(a: str, min: str, max: str, **_: str) -> str:  # noqa: A002 - torch's names
-    low = "" if min == "None" else f"{min} ≤ "
-    return f"[{low}{a}{'' if max == 'None' else f' ≤ {max}'}]"
+def _clamp_gate(low: str, high: str) -> str:
+    return f"[{low and f'{low} ≤ '}{{a}}{high and f' ≤ {high}'}]"
+
+
+def _numbers_given(min: float | None, max: float | None, **_: Any) -> tuple[str, str]:  # noqa: A002
+    return "" if min is None else "{min}", "" if max is None else "{max}"
+
+
+def _values_given(numbers: Numbers, **_: Any) -> tuple[str, str]:
+    """A lower bound of −∞ stands for one that was left out."""
+    return "" if numbers[1] == -np.inf else "{b}", "{c}" if len(numbers) > 2 else ""
 
 
 def _clamp_symbolic(sp: Any, a: Any, min: Any, max: Any) -> Any:  # noqa: A002 - torch's names
@@ -77,9 +82,9 @@ CLAMP = unary(
     "clamp",
     _clamp,
     rule=_clamp_rule,
-    local=_clamp_gate,
+    local=lambda **facts: _clamp_gate(*_numbers_given(**facts)),
     because="A gate: open up to and at the bounds, shut beyond them.",
-    notation=_clamp_text,
+    notation=lambda **facts: _clamp_text(*_numbers_given(**facts)),
     grad_fn="ClampBackward1",
     words="the value, cut off at two bounds",
     parameters=(
@@ -93,24 +98,6 @@ CLAMP = unary(
 )
 
 
-def _bound_text(b: str) -> str:
-    """A lower bound; that of −∞ stands for one that was left out."""
-    return "None" if b.strip("()") == "−inf" else b
-
-
-def _tensor_text(a: str, b: str, c: str = "None", **_: str) -> str:
-    return _clamp_text(a, _bound_text(b), c)
-
-
-def _tensor_gate(a: str, b: str, c: str = "None", **_: str) -> str:
-    return _clamp_gate(a, _bound_text(b), c)
-
-
-def _upper_gate(a: str, b: str, c: str, **_: str) -> str:
-    crossed = "" if _bound_text(b) == "None" else f" or {b} > {c}"
-    return f"[{a} > {c}{crossed}]"
-
-
 def _clamp_twin(torch: Any, a: Any, b: Any, c: Any = None) -> Any:
     """With a lower bound that is smaller than `c`, torch's own backward fails over the shapes."""
     is_left_out = c is not None and not b.requires_grad and bool((b == -np.inf).all())
@@ -122,20 +109,22 @@ CLAMP_TENSOR = elementwise(
     lambda a, b, c=np.inf: _minimum(_maximum(a, b), c),
     Derivative(
         rule=lambda g, y, a, b, c=np.inf: _between(g, a, b, c),
-        local=_tensor_gate,
+        local=lambda **facts: _clamp_gate(*_values_given(**facts)),
         words="A gate: open up to and at the bounds, shut beyond them.",
     ),
     Derivative(
         rule=lambda g, y, a, b, c=None: where((a < b) & (c is None or b < c), g, 0.0),
-        local=lambda a, b, c="", **_: f"[{a} < {b}{f' < {c}' if c else ''}]",
+        local=lambda numbers, **_: "[{a} < {b} < {c}]" if len(numbers) > 2 else "[{a} < {b}]",
         words="Where the lower bound took the value's place, it receives the gradient.",
     ),
     Derivative(
         rule=lambda g, y, a, b, c: where((a > c) | (c < b), g, 0.0),
-        local=_upper_gate,
+        local=lambda numbers, **_: (
+            "[{a} > {c}]" if numbers[1] == -np.inf else "[{a} > {c} or {b} > {c}]"
+        ),
         words="Where the upper bound took the value's place, it receives the gradient.",
     ),
-    notation=_tensor_text,
+    notation=lambda **facts: _clamp_text(*_values_given(**facts)),
     torch=_clamp_twin,
     grad_fn="ClampBackward0",
     words="the value, cut off at two bounds that are values themselves",

@@ -87,9 +87,8 @@ def _softplus_rule(g: Any, _y: Any, a: Any, beta: float, threshold: float) -> An
     return where(a * beta > threshold, g, g * grown / (grown + 1))
 
 
-def _softplus_text(a: str, beta: str, **_: str) -> str:
-    whole = f"log(1 + exp({scaled(beta, a)}))"
-    return whole if beta == "1" else f"{whole}/{beta}"
+def _softplus_text(beta: float, **_: Any) -> str:
+    return "log(1 + exp({a}))" if beta == 1 else "log(1 + exp({beta}·{a}))/{beta}"
 
 
 SOFTPLUS = activation(
@@ -101,7 +100,7 @@ SOFTPLUS = activation(
         Parameter("threshold", Kind.NUMBER, 20.0),
     ),
     rule=_softplus_rule,
-    local=lambda a, beta, **_: f"σ({scaled(beta, a)})",
+    local=lambda beta, **_: f"σ({scaled(beta, '{beta}', '{a}')})",
     because="The slope of a smooth relu is a smooth gate: the sigmoid. Beyond the threshold it "
     "is taken as 1.",
     notation=_softplus_text,
@@ -174,20 +173,18 @@ def _gelu_rule(g: Any, _y: Any, a: Any, approximate: str) -> Any:
     return g * (share + a * (_TOP_OF_BELL * exp(a * a * -0.5)))
 
 
-def _gelu_bend(a: str) -> str:
-    return f"tanh(√(2/π)·({a} + {_GELU_CUBIC}·{a}³))"
+_GELU_BEND = f"tanh(√(2/π)·({{a}} + {_GELU_CUBIC}·{{a}}³))"
 
 
-def _gelu_text(a: str, approximate: str = "none", **_: str) -> str:
-    return f"{a}·Φ({a})" if approximate == "none" else f"{a}·(1 + {_gelu_bend(a)})/2"
+def _gelu_text(approximate: str, **_: Any) -> str:
+    return "{a}·Φ({a})" if approximate == "none" else f"{{a}}·(1 + {_GELU_BEND})/2"
 
 
-def _gelu_slope(a: str, approximate: str = "none", **_: str) -> str:
+def _gelu_slope(approximate: str, **_: Any) -> str:
     if approximate == "none":
-        return f"Φ({a}) + {a}·φ({a})"
-    return (
-        f"(1 + t)/2 + {a}·(1 − t²)·√(2/π)·(1 + {3 * _GELU_CUBIC}·{a}²)/2 with t = {_gelu_bend(a)}"
-    )
+        return "Φ({a}) + {a}·φ({a})"
+    inner = f"(1 + {3 * _GELU_CUBIC}·{{a}}²)"
+    return f"(1 + t)/2 + {{a}}·(1 − t²)·√(2/π)·{inner}/2 with t = {_GELU_BEND}"
 
 
 GELU = activation(
@@ -313,8 +310,8 @@ def _glu_rule(g: Any, _y: Any, a: Any, dim: int) -> Any:
     return np.concatenate([gate * g, value * _sigmoid_rule(g, gate)], axis=dim)
 
 
-def _glu_parts(shapes: Any, dim: str, **_: str) -> str:
-    axis = int(dim) % len(shapes[0])
+def _glu_parts(shapes: Any, dim: int, **_: Any) -> str:
+    axis = dim % len(shapes[0])
     half, before = shapes[0][axis] // 2, ":, " * axis
     return f"a[{before}0:{half}] * sigmoid(a[{before}{half}:{2 * half}])"
 

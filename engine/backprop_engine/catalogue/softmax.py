@@ -63,8 +63,8 @@ def log_softmax_rule(g: Any, y: Any, dim: int | None) -> Any:
 def _composite(statements: str) -> Any:
     """Statements in which `AXIS` is the axis along which the probabilities sum to 1."""
 
-    def opened(shapes: tuple[Shape, ...], dim: str, **_: Any) -> str:
-        axis = axis_of(shapes[0], None if dim == "None" else int(dim))
+    def opened(shapes: tuple[Shape, ...], dim: int | None, **_: Any) -> str:
+        axis = axis_of(shapes[0], dim)
         return statements.replace("AXIS", str(axis))
 
     return opened

@@ -15,10 +15,10 @@ from backprop_engine.catalogue.shared.axes import (
     Axes,
     axes_of,
     axes_text,
+    count_of,
     kept,
     mean_of,
     reduced_count,
-    reduced_count_text,
     refuse_whole,
 )
 from backprop_engine.operation import (
@@ -27,7 +27,6 @@ from backprop_engine.operation import (
     Operation,
     Parameter,
     Rounding,
-    fill,
 )
 
 
@@ -75,22 +74,27 @@ def _std_rule(g: Any, y: Any, a: Any, **attributes: Any) -> Any:
 
 
 def _var_parts(
-    dim: str, unbiased: str, keepdim: str, correction: str, shapes: tuple[Shape, ...], **_: str
+    dim: Axes,
+    unbiased: bool | None,
+    keepdim: bool,
+    correction: float | None,
+    shapes: tuple[Shape, ...],
+    **_: Any,
 ) -> str:
-    if unbiased != "None":
-        correction = "1" if unbiased == "True" else "0"
-    elif correction == "None":
-        correction = "1"
-    count = reduced_count_text(shapes[0], dim)
+    if unbiased is not None:
+        correction = int(unbiased)
+    elif correction is None:
+        correction = 1
+    count = count_of(shapes[0], dim)
     return (
         f"d = a - mean(a, dim={dim}, keepdim=True)\n"
         f"s = sum(d**2, dim={dim}, keepdim={keepdim})\n"
-        f"s / {count - float(correction):g}"
+        f"s / {count - correction:g}"
     )
 
 
-def _std_parts(**texts: Any) -> str:
-    before, newline, variance = _var_parts(**texts).rpartition("\n")
+def _std_parts(**facts: Any) -> str:
+    before, newline, variance = _var_parts(**facts).rpartition("\n")
     return f"{before}{newline}v = {variance}\nsqrt(v)"
 
 
@@ -103,13 +107,13 @@ def _logsumexp(a: Any, dim: Axes, keepdim: bool) -> Any:
     return total if keepdim else np.squeeze(total, axis=axes)
 
 
-def _logsumexp_parts(dim: str, keepdim: str, **_: str) -> str:
+def _logsumexp_parts(dim: Axes, keepdim: bool, **_: Any) -> str:
     parts = (
         f"m = amax(a, dim={dim}, keepdim=True).detach()\n"
         f"e = exp(a - m)\n"
         f"s = sum(e, dim={dim}, keepdim={keepdim})\n"
     )
-    if keepdim == "True":
+    if keepdim:
         return f"{parts}log(s) + m"
     return f"{parts}k = m.squeeze({dim})\nlog(s) + k"
 
@@ -133,7 +137,7 @@ VAR = Operation(
             "but the deviations from it add up to 0, so that this cancels.",
         ),
     ),
-    notation=lambda a, dim, **_: f"var({a}){axes_text(dim)}",
+    notation=lambda dim, **_: f"var({{a}}){axes_text(dim)}",
     torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.var(
         a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
     ),
@@ -156,7 +160,7 @@ STD = Operation(
             "deviation. Where all elements are equal torch takes 0.",
         ),
     ),
-    notation=lambda a, dim, **_: f"std({a}){axes_text(dim)}",
+    notation=lambda dim, **_: f"std({{a}}){axes_text(dim)}",
     torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.std(
         a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
     ),
@@ -172,6 +176,7 @@ STD = Operation(
 def _of_everything(whole: Operation) -> Operation:
     """The older form that takes `unbiased` alone: `x.var(False)`."""
     (derivative,) = whole.derivatives
+    parts: Any = whole.composite
 
     def all_of(unbiased: bool) -> dict[str, Any]:
         return {"dim": None, "unbiased": unbiased, "keepdim": False, "correction": None}
@@ -190,16 +195,7 @@ def _of_everything(whole: Operation) -> Operation:
         torch=lambda torch, a, unbiased: whole.torch(torch, a, **all_of(unbiased)),
         functions=(whole.name,),
         parameters=(Parameter("input"), Parameter("unbiased", Kind.FLAG)),
-        composite=lambda shapes, unbiased, **_: fill(
-            whole.composite or "",
-            {
-                "shapes": shapes,
-                "dim": "None",
-                "unbiased": unbiased,
-                "keepdim": "False",
-                "correction": "None",
-            },
-        ),
+        composite=lambda unbiased, **facts: parts(**all_of(unbiased), **facts),
         example=f"x=[1,2,6], y={whole.name}(x, False)",
     )
 
@@ -216,7 +212,7 @@ LOGSUMEXP = Operation(
             words="The gradient is shared out as softmax does it: most to the largest element.",
         ),
     ),
-    notation=lambda a, dim, **_: f"log Σ exp({a}){axes_text(dim)}",
+    notation=lambda dim, **_: f"log Σ exp({{a}}){axes_text(dim)}",
     torch=lambda torch, a, dim, keepdim: torch.logsumexp(a, dim, keepdim),
     grad_fn="LogsumexpBackward0",
     words="the logarithm of the sum of exponentials, computed without overflow",

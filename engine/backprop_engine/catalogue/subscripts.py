@@ -19,7 +19,15 @@ from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_broadcast
 from backprop_engine.catalogue.shared.layout import by_rows
-from backprop_engine.operation import Application, Derivative, Operation, Sharing
+from backprop_engine.operation import (
+    OPERAND_LETTERS,
+    Application,
+    Derivative,
+    Numbers,
+    Operation,
+    Sharing,
+    Template,
+)
 
 FROM_OPERAND = "operand"
 """In an index: this entry is the next operand, a node that holds whole numbers or a mask."""
@@ -158,16 +166,24 @@ def _item_text(item: IndexItem) -> str:
     return "..." if item is Ellipsis else str(item)
 
 
-def _index_text(a: str, items: str, **_: str) -> str:
-    return f"{a}[{items}]"
-
-
 def index_items_text(items: tuple[IndexItem, ...], operands: tuple[str, ...]) -> str:
     """An index as it was written: `0, 1:3, idx`."""
     names = iter(operands)
     return ", ".join(
         next(names) if item == FROM_OPERAND else _item_text(item) for item in items
     ).replace("-", "−")
+
+
+def with_items(template: str) -> Template:
+    """A template with the index for ITEMS, of which the last operands are a part."""
+
+    def text(numbers: Numbers, items: tuple[IndexItem, ...], **_: Any) -> str:
+        holes = [f"{{{letter}}}" for letter in OPERAND_LETTERS[: len(numbers)]]
+        holes += ["…"] * (len(numbers) - len(holes))
+        indices = holes[len(holes) - items.count(FROM_OPERAND) :]
+        return template.replace("ITEMS", index_items_text(items, tuple(indices)))
+
+    return text
 
 
 def _index_grad_fn(application: Application) -> str:
@@ -204,11 +220,11 @@ INDEX = Operation(
     derivatives=(
         Derivative(
             rule=_scatter,
-            vjp="{g}, put back at [{items}], zeros elsewhere",
+            vjp=with_items("{g}, put back at [ITEMS], zeros elsewhere"),
             words="Only the elements that were picked receive a gradient; one picked twice, twice.",
         ),
     ),
-    notation=_index_text,
+    notation=with_items("{a}[ITEMS]"),
     torch=lambda torch, a, *indices, items: a[torch_key(indices, items)],
     grad_fn=_index_grad_fn,
     sharing=Sharing.WHERE_POSSIBLE,

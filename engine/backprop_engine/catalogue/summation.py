@@ -17,6 +17,7 @@ from backprop_engine.operation import (
     Application,
     Derivative,
     Kind,
+    Numbers,
     Operation,
     Parameter,
 )
@@ -138,9 +139,9 @@ def _einsum_grad_fn(application: Application) -> str:
     return "ViewBackward0" if sums else "MulBackward0"
 
 
-def _notation(equation: str, **texts: str) -> str:
-    named = [texts[letter] for letter in OPERAND_LETTERS if letter in texts]
-    return f"einsum({equation}; {', '.join(named)})"
+def _notation(numbers: Numbers, **_: Any) -> str:
+    named = [f"{{{letter}}}" for letter in OPERAND_LETTERS[: len(numbers)]]
+    return f"einsum({{equation}}; {', '.join(named)})"
 
 
 EINSUM = Operation(

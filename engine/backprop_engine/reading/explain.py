@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +10,27 @@ import numpy as np
 from backprop_engine.basics import notation
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, Shape, Value, full_like, shape_of
-from backprop_engine.trace import Missing, PassKind, Progress, Step, StepKind, Trace
+from backprop_engine.mathematics.parser import parse
+from backprop_engine.mathematics.text import text_of
+from backprop_engine.mathematics.tree import (
+    Branch,
+    Text,
+    Tree,
+    call,
+    chain,
+    filled,
+    partial,
+    prefix,
+    run_on,
+    statement,
+)
+from backprop_engine.trace import Missing, Pass, Progress, Step, StepKind, Trace
 from backprop_engine.trace.abilities import Explains, Recomputes
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a step does. A text is empty where it does not apply to the step.
+    """What a step does. A text is empty, and a formula None, where it does not apply to the step.
 
     `formula` is algebra and `numbers` the same with this run's figures; `product` is
     upstream × local = contribution. For arrays `vjp` stands in place of `numbers` and `product`.
@@ -27,13 +40,15 @@ class Explanation:
     """`%1 = x² sends to its operand x`"""
     sentence: str
     """Plain words on why."""
-    formula: str = ""
-    """`∂%1/∂x = 2·x`"""
-    numbers: str = ""
+    name: Tree | None = None
+    """`∂%1/∂x`: what `algebra` is."""
+    algebra: Tree | None = None
+    """`2·x`"""
+    numbers: Tree | None = None
     """`2 · 2 = 4`"""
-    vjp: str = ""
+    vjp: Branch | None = None
     """`∂L/∂A = ∂L/∂Y @ Bᵀ`"""
-    upstream_name: str = ""
+    upstream_name: Branch | None = None
     """`∂y/∂%1`"""
     upstream: str = ""
     """`1`"""
@@ -41,9 +56,9 @@ class Explanation:
     """`4`"""
     contribution: str = ""
     """`4`"""
-    product: str = ""
+    product: Branch | None = None
     """`1 × 4 = 4`"""
-    target: str = ""
+    target: Branch | None = None
     """`∂y/∂x`: what the running sum is the sum of."""
     before: str = ""
     """The running sum before the step; empty where nothing has come in yet."""
@@ -54,16 +69,30 @@ class Explanation:
     notes: tuple[str, ...] = ()
     """Further facts: shapes, a sum over broadcast axes, another use of the same value."""
 
+    @property
+    def formula(self) -> Branch | None:
+        """`∂%1/∂x = 2·x`"""
+        if self.name is None or self.algebra is None:
+            return None
+        return statement(self.name, self.algebra)
+
 
 def expression(trace: Trace, node: int) -> str:
     """How `node` is made, over the labels of its operands: `x²`; its own digits for a leaf."""
+    if not trace.is_leaf(node) and not isinstance(explains := trace.can(Explains, node), Missing):
+        return explains.output(node).text(trace.label)
+    return text_of(_made(trace, node))
+
+
+def _made(trace: Trace, node: int) -> Tree:
+    """The same as a tree."""
     if trace.is_leaf(node):
-        return notation.constant_text(trace.nodes.value[node])
+        return Text(notation.constant_text(trace.nodes.value[node]))
     explains = trace.can(Explains, node)
     if isinstance(explains, Missing):
-        operands = ", ".join(trace.label(operand) for operand in trace.nodes.operands[node])
-        return f"{trace.nodes.operation_name(node)}({operands})"
-    return explains.output(node).text(trace.label)
+        operands = [Text(trace.label(operand)) for operand in trace.nodes.operands[node]]
+        return call(trace.nodes.operation_name(node), *operands)
+    return explains.output(node).tree(trace.label)
 
 
 def explain(trace: Trace, index: int) -> Explanation:
@@ -86,12 +115,11 @@ def _explained(trace: Trace, index: int) -> Explanation:
         case Step(kind=StepKind.CONTRIBUTION) as step:
             return _contribution(trace, _edge(trace, step))
         case step:
-            return _zero_grad(trace.passes[step.pass_index].name)
+            return _zero_grad(trace, trace.passes[step.pass_index])
 
 
 def _forward(trace: Trace, node: int) -> Explanation:
     label, value = trace.label(node), trace.nodes.value[node]
-    algebra = expression(trace, node)
     grad_fn, explains = trace.nodes.grad_fn(node), trace.can(Explains, node)
     memory = "no operand requires grad, so the backward pass will not come here"
     if grad_fn:
@@ -100,14 +128,17 @@ def _forward(trace: Trace, node: int) -> Explanation:
         memory = "made a leaf: gradients come here, and go no further"
     words = "" if isinstance(explains, Missing) else explains.words(node)
     if isinstance(explains, Missing) or _has_array(trace, node):
-        figures = notation.short(value)
+        figures: Tree = Text(notation.short(value))
         notes: tuple[str, ...] = (f"shape of {label}: {shape_of(value)}", memory)
     else:
-        figures = _equation(_tidy(explains.output(node).text(_figure(trace))), value)
+        figures = statement(
+            explains.output(node).tree(_figure(trace), is_roomy=True), Text(notation.short(value))
+        )
         notes = (memory,)
     return Explanation(
-        headline=f"compute {label} = {algebra}",
-        formula=f"{label} = {algebra}",
+        headline=f"compute {label} = {expression(trace, node)}",
+        name=Text(label),
+        algebra=_made(trace, node),
         numbers=figures,
         sentence=f"The forward pass computes {label}{', ' if words else ''}{words}.",
         notes=notes,
@@ -116,46 +147,47 @@ def _forward(trace: Trace, node: int) -> Explanation:
 
 def _seed(trace: Trace, node: int, seed: Known) -> Explanation:
     label, text = trace.label(node), notation.short(seed)
-    target = _ratio(label, label)
+    target = partial(label, label)
+    name: Tree = target
     if text == "1":
-        formula = f"{target} = 1"
         sentence = f"Backward starts at {label}: a value changes exactly as much as itself."
     else:
-        formula = f"gradient of {label} = {text}"
+        name = chain(parse("gradient of"), " ", Text(label))
         sentence = (
             f"Backward starts at {label} with the `gradient` argument in place of 1: what is "
             f"differentiated in this pass is the sum of {label} weighted with it."
         )
     return Explanation(
         headline=f"start backward at {label}",
-        formula=formula,
+        name=name,
+        algebra=Text(text),
         sentence=sentence,
         target=target,
         contribution=text,
         after=text,
-        running=f"{target}: {text}",
+        running=f"{text_of(target)}: {text}",
     )
 
 
-def _zero_grad(name: str) -> Explanation:
-    if name == PassKind.ZERO_GRAD:
+def _zero_grad(trace: Trace, pass_: Pass) -> Explanation:
+    if pass_.cleared is None:
         return Explanation(
             headline="zero_grad: clear .grad of every input",
-            formula=".grad = None",
+            name=Text(".grad"),
+            algebra=Text("None"),
             sentence="Backward passes add to .grad; zero_grad forgets the sum, so that the next "
             "pass starts afresh.",
         )
-    leaf = name.partition(".")[0]
-    if name.endswith("= None"):
-        return Explanation(
-            headline=name,
-            formula=name,
-            sentence=f"{leaf}.grad is forgotten; the next backward pass starts afresh.",
-        )
+    grad = f"{trace.label(pass_.cleared)}.grad"
+    if (pass_.grads or {}).get(pass_.cleared) is None:
+        value, happens = "None", "is forgotten; the next backward pass starts afresh"
+    else:
+        value, happens = "0", "is filled with zeros; the next backward pass adds to them"
     return Explanation(
-        headline=name,
-        formula=f"{leaf}.grad = 0",
-        sentence=f"{leaf}.grad is filled with zeros; the next backward pass adds to them.",
+        headline=pass_.name,
+        name=Text(grad),
+        algebra=Text(value),
+        sentence=f"{grad} {happens}.",
     )
 
 
@@ -166,8 +198,10 @@ class _Edge:
     node: int
     operand: int
     position: int
-    root: str
-    """The label of the pass's output, what everything is differentiated of."""
+    target: Branch
+    """The output of the pass by the operand."""
+    upstream_name: Branch
+    """The output of the pass by the node."""
     upstream: Known
     before: Known | None
     sent: Known
@@ -185,7 +219,8 @@ def _edge(trace: Trace, step: Step) -> _Edge:
         node=node,
         operand=operand,
         position=position,
-        root=trace.label(in_pass.output),
+        target=partial(trace.label(in_pass.output), trace.label(operand)),
+        upstream_name=partial(trace.label(in_pass.output), trace.label(node)),
         upstream=upstream,
         before=trace.gradient(operand, step.index),
         sent=trace.contribution(step.index),
@@ -196,22 +231,22 @@ def _edge(trace: Trace, step: Step) -> _Edge:
 
 def _contribution(trace: Trace, edge: _Edge) -> Explanation:
     label, operand_label = trace.label(edge.node), trace.label(edge.operand)
-    target = _ratio(edge.root, operand_label)
     explains = trace.can(Explains, edge.node)
     common = Explanation(
         headline=f"{label} = {expression(trace, edge.node)} sends to its operand {operand_label}",
         sentence="" if isinstance(explains, Missing) else explains.why(edge.node, edge.position),
-        upstream_name=_ratio(edge.root, label),
+        upstream_name=edge.upstream_name,
         upstream=notation.short(edge.upstream),
-        target=target,
+        target=edge.target,
         contribution=notation.short(edge.sent),
         before="" if edge.before is None else notation.short(edge.before),
         after=notation.short(edge.after),
-        running=_running(target, edge),
+        running=_running(edge),
         notes=(*_place_note(trace, edge), *_use_notes(operand_label, edge.progress)),
     )
     if isinstance(explains, Missing):
         return _unexplained(common, trace, edge, explains)
+    common = replace(common, name=partial(label, operand_label))
     if _has_array(trace, edge.node):
         return _in_arrays(common, trace, edge, explains)
     return _in_numbers(common, trace, edge, explains)
@@ -223,7 +258,7 @@ def _unexplained(common: Explanation, trace: Trace, edge: _Edge, missing: Missin
     return replace(
         common,
         sentence=f"{grad_fn} computed what is sent; {missing.sentence}.",
-        vjp=f"{common.target} = {grad_fn}({common.upstream_name})",
+        vjp=statement(edge.target, call(grad_fn, edge.upstream_name)),
         notes=(_shapes_note(trace, edge), *common.notes),
     )
 
@@ -232,49 +267,49 @@ def _in_numbers(common: Explanation, trace: Trace, edge: _Edge, explains: Explai
     """The scalar case: local derivative in algebra and figures, then upstream × local."""
     node, position = edge.node, edge.position
     told = explains.local(node, position) or explains.product(node, position)
-    algebra = "" if told is None else told.text(trace.label, "1")
-    common = replace(
-        common, formula=f"{_ratio(trace.label(node), trace.label(edge.operand))} = {algebra}"
-    )
+    one: Mapping[str, Tree] = {"g": Text("1")}
+    common = replace(common, algebra=None if told is None else told.tree(trace.label, one))
     local = _local(trace, node, position)
     if local is None:
         return common
-    figures = "" if told is None else _tidy(told.text(_figure(trace), "1"))
-    local_text = notation.short(local)
-    is_plain_number = figures in (local_text, notation.in_brackets(local_text))
+    number = Text(notation.short(local))
+    figures = number if told is None else told.tree(_figure(trace), one, is_roomy=True)
     return replace(
         common,
-        numbers=local_text if is_plain_number else _equation(figures, local),
-        local=local_text,
-        product=f"{common.upstream} × {notation.in_brackets(local_text)} = {common.contribution}",
+        numbers=number if text_of(figures) == number.text else statement(figures, number),
+        local=number.text,
+        product=statement(Text(common.upstream), number, Text(common.contribution), signs=(" × ",)),
     )
 
 
 def _in_arrays(common: Explanation, trace: Trace, edge: _Edge, explains: Explains) -> Explanation:
     """The array case: the vector-Jacobian product, with shapes and any sum over broadcast axes."""
     values = trace.nodes.value
-    label, operand_label = trace.label(edge.node), trace.label(edge.operand)
+    operand_label = trace.label(edge.operand)
     from_shape, to_shape = shape_of(values[edge.node]), shape_of(values[edge.operand])
-    notes = [_shapes_note(trace, edge)]
-    formula = ""
-    local = explains.local(edge.node, edge.position)
+    notes, upstream = [_shapes_note(trace, edge)], edge.upstream_name
+    local, algebra = explains.local(edge.node, edge.position), None
     if local is None:
         told = explains.product(edge.node, edge.position)
-        product = "" if told is None else told.text(trace.label, common.upstream_name)
+        product = None if told is None else told.tree(trace.label, {"g": upstream})
     else:
-        algebra = local.text(trace.label, common.upstream_name)
-        formula = f"{_ratio(label, operand_label)} = {algebra}, element by element"
-        product = _elementwise_product(common.upstream_name, algebra)
+        slope = local.tree(trace.label)
+        algebra = chain(slope, ", ", parse("element by element"))
+        product = _elementwise_product(upstream, slope)
         axes = _broadcast_axes(from_shape, to_shape)
         if axes:
             named = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
-            product = f"Σ over {named} of {product}"
+            whole = {"named": Text(named), "product": product}
+            product = filled(parse("Σ over {named} of {product}"), whole)
             notes.append(
                 f"summed over {named} because {operand_label} was broadcast "
                 f"from {to_shape} to {from_shape}"
             )
     return replace(
-        common, formula=formula, vjp=f"{common.target} = {product}", notes=(*notes, *common.notes)
+        common,
+        algebra=algebra,
+        vjp=None if product is None else statement(edge.target, product),
+        notes=(*notes, *common.notes),
     )
 
 
@@ -286,12 +321,10 @@ def _shapes_note(trace: Trace, edge: _Edge) -> str:
     return f"shapes: {', '.join(shapes)}"
 
 
-def _elementwise_product(upstream: str, local: str) -> str:
-    if local == "1":
+def _elementwise_product(upstream: Tree, local: Tree) -> Tree:
+    if local == Text("1"):
         return upstream
-    if local == "−1":
-        return f"−{upstream}"
-    return f"{upstream} ⊙ {f'({local})' if ' ' in local or local.startswith('−') else local}"
+    return prefix("−", upstream) if local == parse("−1") else run_on(upstream, " ⊙ ", local)
 
 
 def _broadcast_axes(from_shape: Shape, to_shape: Shape) -> tuple[int, ...]:
@@ -326,12 +359,12 @@ def _use_notes(label: str, progress: Progress) -> tuple[str, ...]:
     )
 
 
-def _running(target: str, edge: _Edge) -> str:
-    now = notation.short(edge.after)
+def _running(edge: _Edge) -> str:
+    name, now = text_of(edge.target), notation.short(edge.after)
     if edge.before is None:
-        return f"{target}: – → {now}"
+        return f"{name}: – → {now}"
     was, sent = notation.short(edge.before), notation.in_brackets(notation.short(edge.sent))
-    return f"{target}: {was} → {was} + {sent} = {now}"
+    return f"{name}: {was} → {was} + {sent} = {now}"
 
 
 def local_derivative(trace: Trace, index: int) -> Value | None:
@@ -359,19 +392,6 @@ def _local(trace: Trace, node: int, position: int) -> Value | None:
 def _has_array(trace: Trace, node: int) -> bool:
     nodes = (node, *trace.nodes.operands[node])
     return any(isinstance(trace.nodes.value[one], np.ndarray | Summary) for one in nodes)
-
-
-def _ratio(above: str, below: str) -> str:
-    return f"∂{above}/∂{below}"
-
-
-def _equation(figures: str, value: Known) -> str:
-    return f"{figures} = {notation.short(value)}"
-
-
-def _tidy(figures: str) -> str:
-    """Room around dots, so that `2·2` does not read as `2.2`, and no bracket twice."""
-    return re.sub(r"\(\(([^()]*)\)\)", r"(\1)", figures).replace("·", " · ")
 
 
 def _figure(trace: Trace) -> Callable[[int], str]:

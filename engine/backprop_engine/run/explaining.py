@@ -1,38 +1,17 @@
-"""What an engine's trace can say of its nodes: the catalogue's texts, about these operands."""
+"""What an engine's trace can say of its nodes: the catalogue's formulas, about these operands."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from backprop_engine.basics import notation
+import numpy as np
+
+from backprop_engine.basics.values import Value
 from backprop_engine.catalogue import BINARY, OPERATIONS
-from backprop_engine.catalogue.subscripts import FROM_OPERAND, index_items_text
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OPERAND_LETTERS, Operation, Template, fill
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Filled:
-    """A template of the catalogue, about one node and its operands."""
-
-    template: Template
-    node: int
-    operands: tuple[int, ...]
-    attributes: Mapping[str, Any]
-
-    def text(self, name: Callable[[int], str], upstream: str = "") -> str:
-        """It in Unicode, each node as `name` has it, the upstream gradient as `upstream`."""
-        texts = {key: _attribute_text(value) for key, value in self.attributes.items()}
-        names = [notation.in_brackets(name(operand)) for operand in self.operands]
-        if "items" in self.attributes:
-            items = self.attributes["items"]
-            indices = names[len(names) - items.count(FROM_OPERAND) :]
-            texts["items"] = index_items_text(items, tuple(indices))
-        texts |= {"y": notation.in_brackets(name(self.node)), "g": upstream}
-        texts.update(zip(OPERAND_LETTERS, names, strict=False))
-        return fill(self.template, texts)
+from backprop_engine.operation import OPERAND_LETTERS, Operation, Template, chosen
+from backprop_engine.trace.formula import Formula
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -41,19 +20,19 @@ class CatalogueExplains:
 
     graph: Graph
 
-    def output(self, node: int) -> Filled:
+    def output(self, node: int) -> Formula:
         """How `node` is made of its operands; ValueError for a leaf."""
-        return self._filled(node, self._operation(node).notation)
+        return self._formula(node, self._operation(node).notation)
 
-    def local(self, node: int, position: int) -> Filled | None:
+    def local(self, node: int, position: int) -> Formula | None:
         """∂node/∂operand; None where elements mix."""
         local = self._operation(node).derivative(position).local
-        return None if local is None else self._filled(node, local)
+        return None if local is None else self._formula(node, local)
 
-    def product(self, node: int, position: int) -> Filled | None:
+    def product(self, node: int, position: int) -> Formula | None:
         """The vector-Jacobian product, where elements mix."""
         product = self._operation(node).derivative(position).vjp
-        return None if product is None else self._filled(node, product)
+        return None if product is None else self._formula(node, product)
 
     def words(self, node: int) -> str:
         """What the operation does."""
@@ -63,9 +42,21 @@ class CatalogueExplains:
         """One plain sentence on why the derivative is so."""
         return self._operation(node).derivative(position).words
 
-    def _filled(self, node: int, template: Template) -> Filled:
-        graph = self.graph
-        return Filled(template, node, graph.operands[node], graph.attributes_of(node))
+    def _formula(self, node: int, template: Template) -> Formula:
+        operands, attributes = self.graph.operands[node], self.graph.attributes_of(node)
+        if not isinstance(template, str):
+            template = chosen(template, [self._number(one) for one in operands], attributes)
+        nodes = dict(zip(OPERAND_LETTERS, operands, strict=False))
+        nodes["y"] = node
+        return Formula(template, nodes, attributes)
+
+    def _number(self, node: int) -> Value | None:
+        """The number that stands at a node without a name."""
+        graph, value = self.graph, self.graph.value[node]
+        if graph.is_number[node] and len(graph.operands[node]) == 1:  # the minus before a literal
+            (node,) = graph.operands[node]
+        is_written = graph.operation[node] is None and node not in graph.names
+        return value if is_written and not isinstance(value, np.ndarray) else None
 
     def _operation(self, node: int) -> Operation:
         operation = self.graph.operation[node]
@@ -86,8 +77,3 @@ class CatalogueSpells:
         """The operation that a name or a sign (`*`) means; None where it means none."""
         operation = OPERATIONS.get(written) or BINARY.get(written)
         return None if operation is None else operation.name
-
-
-def _attribute_text(value: object) -> str:
-    """`0.5` as it would be written, `(−2)` in brackets; `1.0` is `1`."""
-    return notation.in_brackets(notation.number(value)) if type(value) is float else str(value)

@@ -234,7 +234,7 @@ class _Recorder:
             title = f"{name}.grad.zero_()"
         nowhere, no_position = _nowhere(1)
         self._add_steps((nowhere, nowhere, no_position), [None], [None])
-        self._end_pass(PassKind.ZERO_GRAD, title)
+        self._end_pass(PassKind.ZERO_GRAD, title, cleared=None if node == EVERY_INPUT else node)
 
     def _resolve_hints(self) -> dict[int, str]:
         """The scenario's hints by node."""
@@ -320,11 +320,13 @@ class _Recorder:
         self.contributions += contributions
         self.totals += totals
 
-    def _end_pass(self, kind: PassKind, name: str, output: int | None = None) -> None:
+    def _end_pass(
+        self, kind: PassKind, name: str, output: int | None = None, cleared: int | None = None
+    ) -> None:
         """The steps added since the last pass are one."""
         start, stop = self.passes[-1].stop if self.passes else 0, len(self.contributions)
         grads = None if kind is PassKind.FORWARD else dict(self.grads)
-        self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads))
+        self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads, cleared))
 
 
 _REQUIRES_GRAD = Advice(

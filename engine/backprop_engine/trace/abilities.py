@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from backprop_engine.basics.values import Value
+from backprop_engine.trace.formula import Formula
 
 if TYPE_CHECKING:
     from backprop_engine.trace.trace import Pass, Trace
@@ -38,13 +39,6 @@ class Producer(Protocol):
 
     def ability(self, trace: Trace, ability: type[Ability], node: int | None) -> Ability | Missing:
         """The ability, for `node` where that is given; or why there is none."""
-
-
-class Formula(Protocol):
-    """A piece of mathematics about nodes."""
-
-    def text(self, name: Callable[[int], str], upstream: str = "") -> str:
-        """It in Unicode, each node as `name` has it, the upstream gradient as `upstream`."""
 
 
 class Explains(Protocol):

@@ -56,6 +56,8 @@ class Pass:
     """The node a backward pass starts from."""
     grads: Mapping[int, Known | None] | None = None
     """`.grad` of each input that requires grad and each node that retains it, after the pass."""
+    cleared: int | None = None
+    """The node whose `.grad` alone a zero_grad pass clears; None where it is every input's."""
 
 
 _LONG = 100

@@ -9,19 +9,22 @@ from typing import Any, Final
 from backprop_engine.basics.source import SHORTHAND_NAME, Source
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS, PROPERTIES
+from backprop_engine.mathematics.text import text_of
+from backprop_engine.mathematics.tree import Text, Tree
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     REQUIRED,
     Kind,
     Operation,
     Template,
-    fill,
+    chosen,
 )
 from backprop_engine.program.arguments import signature
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.trace import Trace
+from backprop_engine.trace.formula import Formula
 from backprop_tui.headless.check import Checked, check_scenario
 
 _VARIADIC_OPERANDS = 2
@@ -155,38 +158,34 @@ def _checked(operation: Operation) -> Checked | None:
 class _Filled:
     """The templates of an operation, filled with letters for operands and names for attributes.
 
-    A template that is a function may look at the attributes, so it is given those of the example.
+    A template that is a function looks at the attributes, so it is told with those of the example.
     """
 
     def __init__(self, operation: Operation, trace: Trace | None) -> None:
         self.operation = operation
         self.node = _node_of(operation, trace)
         self._trace = trace
-        count = _operand_count(operation)
-        attributes = {one.name: one.name for one in _attributes(operation)}
-        values = {
-            one.name: one.name if one.default is REQUIRED else str(one.default)
-            for one in _attributes(operation)
-        }
+        count, recorded = _operand_count(operation), {}
         if trace is not None and self.node is not None:
             count = len(trace.nodes.operands[self.node])
-            recorded = graph_of(trace).attributes_of(self.node)
-            shown = {name: str(value) for name, value in recorded.items()}
-            attributes = {
-                name: shown[name] for name in shown if name not in attributes
-            } | attributes
-            values |= shown
-        self.letters = tuple(OPERAND_LETTERS[:count])
-        own = {"y": "y"} | {one: one for one in self.letters}
+            recorded = dict(graph_of(trace).attributes_of(self.node))
         if operation.name in ("index", "index_put"):
-            attributes["items"] = values["items"] = "…"
-        self._names: Mapping[str, str] = attributes | own
-        self._values: Mapping[str, str] = values | own
+            recorded["items"] = ("…",)
+        declared = {one.name: one for one in _attributes(operation)}
+        self.letters = tuple(OPERAND_LETTERS[:count])
+        self._names = recorded | {name: name for name in declared}
+        defaults = {
+            name: name if one.default is REQUIRED else one.default for name, one in declared.items()
+        }
+        self._values: Mapping[str, Any] = defaults | recorded
 
-    def text(self, template: Template, *, upstream: str | None = None) -> str:
-        """A template as text, over the upstream gradient as well where there is one."""
-        texts = self._names if isinstance(template, str) else self._values
-        return fill(template, texts if upstream is None else {**texts, "g": upstream})
+    def text(self, template: Template) -> str:
+        """A template as text, over the upstream gradient g as well where there is one."""
+        attributes = self._names if isinstance(template, str) else self._values
+        nodes = {letter: at for at, letter in enumerate(self.letters)}
+        told = chosen(template, [None] * len(nodes), self._values)
+        own: dict[str, Tree] = {"y": Text("y"), "g": Text("g")}
+        return text_of(Formula(told, nodes, attributes).tree(self.letters.__getitem__, own))
 
     def steps(self) -> tuple[str, ...]:
         """The statements of what it is made of."""
@@ -194,7 +193,7 @@ class _Filled:
         if template is None:
             return ()
         if isinstance(template, str):
-            text = fill(template, self._names)
+            text = template.format(**self._names)
         elif self._trace is not None and self.node is not None:
             graph = graph_of(self._trace)
             values = [graph.value[one] for one in graph.operands[self.node]]
@@ -227,9 +226,9 @@ def _node_of(operation: Operation, trace: Trace | None) -> int | None:
 def _parts(operation: Operation, filled: _Filled) -> Iterator[Part]:
     for letter, derivative in zip(filled.letters, operation.derivatives, strict=False):
         if derivative.local is not None:
-            text = f"∂y/∂{letter} = {filled.text(derivative.local, upstream='g')}"
+            text = f"∂y/∂{letter} = {filled.text(derivative.local)}"
         elif derivative.vjp is not None:
-            text = f"receives {filled.text(derivative.vjp, upstream='g')}"
+            text = f"receives {filled.text(derivative.vjp)}"
         else:
             text = ""
         yield Part("each operand" if operation.variadic else letter, text, derivative.words)

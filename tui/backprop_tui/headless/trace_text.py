@@ -7,6 +7,7 @@ from textwrap import wrap
 from typing import Any
 
 from backprop_engine.basics import notation
+from backprop_engine.mathematics.text import text_of
 from backprop_engine.reading.explain import Explanation, explain
 from backprop_engine.trace import Pass, PassKind, StepKind, Trace
 from backprop_tui.headless.json_values import json_value
@@ -33,13 +34,14 @@ def as_json(trace: Trace) -> Iterator[dict[str, Any]]:
             "value": None if step.node is None else json_value(trace.nodes.value[step.node]),
             "contribution": json_value(trace.contribution(index)) if sent else None,
             "total_after": json_value(trace.total_after(index)) if sent else None,
-            "formula": told.formula or told.vjp,
+            "formula": text_of(told.formula or told.vjp),
             "text": _in_one_line(told),
         }
 
 
 def _in_one_line(told: Explanation) -> str:
-    figures = "; ".join(text for text in (told.product or told.numbers, told.running) if text)
+    figures = text_of(told.product or told.numbers)
+    figures = "; ".join(text for text in (figures, told.running) if text)
     return f"{told.headline}{': ' if figures else ''}{figures}. {told.sentence}"
 
 
@@ -90,17 +92,18 @@ def _print_pass(trace: Trace, one: Pass, digits: int, out: Printer) -> None:
 def _cells(trace: Trace, index: int, told: Explanation) -> tuple[str, ...]:
     """The columns of a step: who, the rule, the figures, the running sum."""
     step = trace.step(index)
+    formula, numbers = text_of(told.formula), text_of(told.numbers)
     if step.kind is StepKind.FORWARD and step.node is not None:
-        return told.formula, told.numbers, trace.nodes.grad_fn(step.node)
+        return formula, numbers, trace.nodes.grad_fn(step.node)
     if step.kind is StepKind.ZERO_GRAD or step.node is None:
-        return (told.formula,)
+        return (formula,)
     sender = trace.label(step.node)
     if step.operand is None:
-        return "start", told.formula, "", ""
+        return "start", formula, "", ""
     edge = f"{sender} → {trace.label(step.operand)}"
     if told.product:
-        return edge, told.formula, told.product, told.running
-    return edge, told.vjp or told.formula, "", told.running
+        return edge, formula, text_of(told.product), told.running
+    return edge, text_of(told.vjp) or formula, "", told.running
 
 
 def _laid_out(cells: Sequence[str], widths: Sequence[int], room: int) -> Iterator[str]:

@@ -13,6 +13,7 @@ from backprop_tui.oracles.sympy.report import NOT_ASKED, SymbolicState
 from backprop_tui.oracles.torch.agreement import Agreement
 from backprop_tui.session.session import Session
 from backprop_tui.view.glyphs import Glyphs
+from backprop_tui.view.text import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +33,10 @@ class View:
     trouble: str = ""
     """What is wrong with the file as it is now, in one line; empty where nothing is."""
     keymap: Keymap = DEFAULT_KEYMAP
+
+    def say(self, text: str) -> str:
+        """A text that holds names of the scenario, in signs this terminal has."""
+        return self.glyphs.text(printable(text))
 
     @property
     def is_waiting(self) -> bool:

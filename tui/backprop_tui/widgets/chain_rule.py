@@ -9,6 +9,7 @@ from textual.content import Content
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Known, size_of
+from backprop_engine.mathematics.text import text_of
 from backprop_engine.reading.explain import Explanation
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Step, StepKind, Trace
 from backprop_tui.session.session import Session
@@ -23,6 +24,7 @@ from backprop_tui.widgets.mathematics import (
     columns,
     flow,
     formula,
+    fraction,
     picture,
     styled,
 )
@@ -179,41 +181,36 @@ def _indented(one: Picture, width: int) -> Picture:
 
 def _product(view: View, explanation: Explanation) -> Picture:
     """Contribution += upstream · local, as fractions, and under each what it is here."""
-    text = view.glyphs.text
-    target_above, _, target_below = text(explanation.target).partition("/")
-    up_above, _, up_below = text(explanation.upstream_name).partition("/")
-    local_name = text(explanation.formula.partition(" = ")[0])
-    local_above, _, local_below = local_name.partition("/")
+    say = view.say
     return columns(
         [
-            Term(target_above, target_below, text(explanation.contribution), _TARGET),
+            Term(*fraction(explanation.target, say), say(explanation.contribution), _TARGET),
             Term("+=", "", "=", ""),
-            Term(up_above, up_below, text(explanation.upstream), _UPSTREAM),
-            Term(text("·"), "", text("×"), ""),
-            Term(local_above, local_below, text(explanation.local), _LOCAL),
+            Term(*fraction(explanation.upstream_name, say), say(explanation.upstream), _UPSTREAM),
+            Term(say("·"), "", say("×"), ""),
+            Term(*fraction(explanation.name, say), say(explanation.local), _LOCAL),
         ]
     )
 
 
 def _derivation(view: View, explanation: Explanation) -> Picture:
     """`name = algebra`, and on the line of numbers `= figures`."""
-    text = view.glyphs.text
-    name = explanation.formula.partition(" = ")[0]
+    if explanation.name is None or explanation.formula is None:
+        return picture(())
     style = _LOCAL if explanation.local else ""
-    lines = list(formula(text(printable(explanation.formula)), style).lines)
-    lead = formula(text(printable(name))).width
+    lines = list(formula(explanation.formula, view.say, style).lines)
+    lead = formula(explanation.name, view.say).width
     if explanation.numbers:
-        numbers = text(printable(explanation.numbers))
+        numbers = view.say(text_of(explanation.numbers))
         lines.append(styled(" " * lead + f" = {numbers}", "bold"))
     return picture(lines)
 
 
 def _array_rule(view: View, explanation: Explanation) -> Picture:
     """The vector-Jacobian product; under it the upstream gradient's picture."""
-    text = view.glyphs.text
-    lines = formula(text(printable(explanation.vjp)), _TARGET).lines
-    numbers = f"{explanation.upstream_name} = {explanation.upstream}"
-    return picture([*lines, styled(text(printable(numbers)), _UPSTREAM)])
+    lines = () if explanation.vjp is None else formula(explanation.vjp, view.say, _TARGET).lines
+    numbers = f"{text_of(explanation.upstream_name)} = {explanation.upstream}"
+    return picture([*lines, styled(view.say(numbers), _UPSTREAM)])
 
 
 def _sum(view: View, step: Step, explanation: Explanation) -> Picture:
@@ -224,11 +221,12 @@ def _sum(view: View, step: Step, explanation: Explanation) -> Picture:
     left = progress.expected - progress.received
     before = explanation.before or "–"
     figures = aligned([text(one) for one in (before, explanation.contribution, explanation.after)])
+    target = text_of(explanation.target)
     earlier = _earlier_senders(trace, step, receiver)
     rows = [
         ("so far", " ", figures[0], f"from {earlier}" if earlier else "nothing yet", ""),
         ("this step", "+", figures[1], f"from {trace.label(sender)}", _TARGET),
-        (explanation.target, "=", figures[2], f"{left} to come" if left else "complete", "bold"),
+        (target, "=", figures[2], f"{left} to come" if left else "complete", "bold"),
     ]
     rows = [(text(printable(name)), sign, number, text(printable(why)), style)
             for name, sign, number, why, style in rows]  # fmt: skip

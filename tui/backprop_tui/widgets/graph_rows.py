@@ -35,6 +35,7 @@ _NARROW_NODE = 40
 _LEAST_EXPRESSION = 3
 _ANCESTORS_ASKED = 1_000
 _ABOVE = " (above)"
+_EQUALS = " = "
 GUTTER = 2
 """The marks of the selected row and of a breakpoint."""
 
@@ -116,7 +117,9 @@ def _widest_row(session: Session) -> int:
     rows = session.visible[:_SAMPLE].tolist()
     deepest = 2 * _levels(outline, _MOST_NODE)
     return max(
-        min(2 * int(outline.depths[row]), deepest) + 2 + len(_name(session.trace, outline, row))
+        min(2 * int(outline.depths[row]), deepest)
+        + 2
+        + len("".join(_name(session.trace, outline, row)))
         for row in rows
     )
 
@@ -234,10 +237,9 @@ def _node_cells(view: View, row: int, state: RowState, columns: Columns) -> list
     guides = _guides(view, row, columns)
     used = sum(cell_len(text) for text, _ in guides)
     mark, mark_style = _mark(view, row, state)
-    text = view.glyphs.text(printable(_name(session.trace, outline, row)))
     hidden = int(outline.sizes[row]) - 1 if session.folding.is_folded(row) else 0
     suffix = f" {view.glyphs.folded} {hidden:,} more" if hidden else _was(view, row)
-    room = width - used - 2 - len(suffix)
+    name, made = _shortened(view, row, max(width - used - 2 - len(suffix), 1))
     style = "label"
     if outline.is_reference[row] or mark == view.glyphs.constant:
         style = "muted"
@@ -245,23 +247,21 @@ def _node_cells(view: View, row: int, state: RowState, columns: Columns) -> list
         style = "match"
     if state.is_receiving:
         style = "receiver"
-    name, equals, rest = _shortened(text, max(room, 1)).partition(" = ")
-    written = cell_len(name + equals + rest)
-    cells = [*guides, (mark + " ", mark_style), (name, style), (equals + rest, "expression")]
+    cells = [*guides, (mark + " ", mark_style), (name, style), (made, "expression")]
     cells.append((suffix, "muted"))
-    used += 2 + written + len(suffix)
+    used += 2 + cell_len(name + made) + len(suffix)
     return [*cells, (" " * max(width - used, 0), "plain")]
 
 
-def _shortened(text: str, width: int) -> str:
-    """A name and its expression in at most `width` cells: the name before all else."""
-    if cell_len(text) <= width:
-        return text
-    name, equals, rest = text.partition(" = ")
-    room = width - cell_len(name + equals)
-    if not equals or room < _LEAST_EXPRESSION:
-        return _cut(name.removesuffix(_ABOVE), width)
-    return name + equals + _cut(rest, room)
+def _shortened(view: View, row: int, width: int) -> tuple[str, str]:
+    """A name and ` = ` its expression in at most `width` cells: the name before all else."""
+    name, made = map(view.say, _name(view.session.trace, view.session.outline, row))
+    if cell_len(name + made) <= width:
+        return name, made
+    room = width - cell_len(name)
+    if not made or room < len(_EQUALS) + _LEAST_EXPRESSION:
+        return _cut(name.removesuffix(_ABOVE), width), ""
+    return name, _cut(made, room)
 
 
 def _cut(text: str, width: int) -> str:
@@ -321,15 +321,16 @@ def _mark(view: View, row: int, state: RowState) -> Cell:
     return glyphs.untouched, "partial" if state.is_receiving else "muted"
 
 
-def _name(trace: Trace, outline: Outline, row: int) -> str:
+def _name(trace: Trace, outline: Outline, row: int) -> tuple[str, str]:
+    """What a row is called, and ` = ` how it is made, if there is more to say."""
     node = int(outline.nodes[row])
     label = trace.label(node)
     if outline.is_reference[row]:
-        return label + _ABOVE
+        return label + _ABOVE, ""
     if trace.is_leaf(node):
-        return label
+        return label, ""
     made = expression(trace, node)
-    return label if made == label else f"{label} = {made}"  # a negative number is its own name
+    return label, "" if made == label else _EQUALS + made  # a negative number is its own name
 
 
 def _was(view: View, row: int) -> str:

@@ -6,16 +6,15 @@ by side or under each other.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual.content import Content
 
-_NAME = r"((?:[^\s/·×=()⊙@,∂]|@\d)+)"
-"""A name, versions such as `h@2` among them; any other `@` is a matrix product."""
-_PARTIAL = re.compile(rf"([∂d]){_NAME}/\1{_NAME}")
+from backprop_engine.mathematics.text import UNICODE, text_of
+from backprop_engine.mathematics.tree import At, Branch, Form, Tree, flattened
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +65,39 @@ def columns(terms: Sequence[Term], number_style: str = "bold") -> Picture:
     return picture(Content(" ").join(row) for row in rows)
 
 
-def formula(text: str, style: str = "") -> Picture:
-    """`text` with every `∂a/∂b` in it drawn as a stacked fraction: three lines, or one."""
-    rows = ["", "", ""]
-    at = 0
-    for match in _PARTIAL.finditer(text):
-        _append(rows, "", text[at : match.start()], "")
-        above, below = match[1] + match[2], match[1] + match[3]
-        width = max(cell_len(above), cell_len(below))
-        _append(rows, _centred(above, width), "─" * width, _centred(below, width))
-        at = match.end()
-    _append(rows, "", text[at:], "")
-    if not at:
-        rows = [text]
-    return picture(styled(row, style) for row in rows)
+class Fraction(NamedTuple):
+    """`∂y/∂x` as it is drawn, one above the other."""
+
+    above: str
+    below: str
+
+
+def fraction(tree: Tree | None, say: Callable[[str], str]) -> Fraction:
+    """What stands above and below the bar of a derivative; nothing for anything else."""
+    if not isinstance(tree, Branch) or tree.form is not Form.PARTIAL:
+        return Fraction("", "")
+    above, below = (say(tree.signs[0] + text_of(part)) for part in tree.parts)
+    return Fraction(above, below)
+
+
+def formula(tree: Tree, say: Callable[[str], str], style: str = "") -> Picture:
+    """A formula with every `∂a/∂b` in it drawn as a stacked fraction: three lines, or one.
+
+    `say` makes a text what the terminal can show.
+    """
+
+    def written(branch: Branch) -> Iterable[str | Fraction | At]:
+        return (fraction(branch, say),) if branch.form is Form.PARTIAL else UNICODE.spelled(branch)
+
+    rows, is_stacked = ["", "", ""], False
+    pieces: list[str | Fraction] = flattened(tree, written, UNICODE.leaf, ("(", ")"))
+    for piece in pieces:
+        if isinstance(piece, str):
+            _append(rows, "", say(piece), "")
+            continue
+        width, is_stacked = max(map(cell_len, piece)), True
+        _append(rows, _centred(piece.above, width), "─" * width, _centred(piece.below, width))
+    return picture(styled(row, style) for row in (rows if is_stacked else rows[1:2]))
 
 
 def _append(rows: list[str], *texts: str) -> None:

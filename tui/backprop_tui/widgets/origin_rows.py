@@ -13,6 +13,8 @@ from textual.content import Content
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Value
 from backprop_engine.checking.compare import compare
+from backprop_engine.mathematics.text import text_of
+from backprop_engine.mathematics.tree import is_number
 from backprop_engine.reading.explain import explain, expression
 from backprop_engine.reading.paths.origin import Origin, Path
 from backprop_engine.trace import Trace
@@ -41,7 +43,7 @@ def count_text(count: int, width: int = _MOST_EXACT + _MOST_EXACT // 3) -> str:
     shift = max(count.bit_length() - 64, 0)
     logarithm = math.log10(count >> shift) + shift * math.log10(2)
     exponent = math.floor(logarithm)
-    return f"about {10 ** (logarithm - exponent):.2f}·{notation.power('10', str(exponent))}"
+    return f"about {10 ** (logarithm - exponent):.2f}·{notation.power('10', exponent)}"
 
 
 def target_name(origin: Origin) -> str:
@@ -303,8 +305,8 @@ def _edge_text(trace: Trace, step: int) -> str:
 
 def _algebra(trace: Trace, step: int) -> str:
     """` (2·x)`: the local derivative, where it is not a plain number."""
-    algebra = explain(trace, step).formula.partition(" = ")[2]
-    return "" if not algebra or algebra.lstrip("−-").replace(".", "").isdigit() else f" ({algebra})"
+    algebra = explain(trace, step).algebra
+    return "" if algebra is None or is_number(algebra) else f" ({text_of(algebra)})"
 
 
 def shut_row(origin: Origin, step: int, width: int, glyphs: Glyphs) -> Content:

@@ -13,6 +13,7 @@ from backprop_engine.basics.values import Known, Value, in_full, kept, shape_of
 from backprop_engine.checking.functional import Term, functional_of
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_tui.oracles.report import Failed, Ready
+from backprop_tui.oracles.sympy.calculus import KINK
 from backprop_tui.oracles.sympy.judgement import SymbolicGradient, gradient_of
 from backprop_tui.oracles.sympy.report import (
     Function,
@@ -195,7 +196,7 @@ def _figures(view: View, report: SymbolicReport, subject: _Subject, width: int) 
     rows += _grad_rows(report, subject, cursor)
     lines = _table(view, f"at {point}", rows, width)
     if slope.reason:
-        is_kink = slope.reason.startswith("a kink")
+        is_kink = slope.reason == KINK
         reason = _KINK if is_kink else f"The formula is {slope.reason}."
         lines += [Content(), *_sentences(view, width, (reason, _MUTED))]
     return lines

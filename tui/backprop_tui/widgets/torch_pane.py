@@ -14,6 +14,7 @@ from textual.content import Content
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Known
 from backprop_engine.checking.compare import Comparison
+from backprop_engine.mathematics.text import text_of
 from backprop_engine.trace import StepKind
 from backprop_tui.oracles.report import Failed, Ready, TorchReport
 from backprop_tui.oracles.torch.sweep import our_contribution
@@ -129,7 +130,7 @@ def _step_rows(view: View) -> list[Row]:
             "$warning",
         ),
         Row(
-            f"{session.explanation.target} after it",
+            f"{text_of(session.explanation.target)} after it",
             trace.totals[index],
             None if report is None else report.totals.get(index),
             None if agreed is None else agreed.total(index),

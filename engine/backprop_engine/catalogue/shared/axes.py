@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -62,32 +63,21 @@ def mean_of(a: Any, dim: Axes, *, keepdim: bool) -> Any:
 
 def reduced_count(a: Any, dim: Axes) -> int:
     """How many elements of `a` go into each element of its reduction."""
-    shape = shape_of(a)
-    count = 1
-    for axis in axes_of(a, dim):
-        count *= shape[axis]
-    return count
+    return count_of(shape_of(a), dim)
 
 
-def reduced_count_text(shape: Shape, dim: str) -> int:
-    """`reduced_count` from a shape and the text of `dim`, for the templates of composites."""
-    count = 1
-    for axis in range(len(shape)) if dim in ("None", "()") else axes_in(dim):
-        count *= shape[axis] if shape else 1
-    return count
+def count_of(shape: Shape, dim: Axes) -> int:
+    """The same for a value of `shape`."""
+    axes = range(len(shape)) if dim is None or dim == () else np.atleast_1d(dim)
+    return math.prod(shape[axis] for axis in axes) if shape else 1
 
 
-def axes_in(dim: str) -> tuple[int, ...]:
-    """The axes in the text of `dim`: (0, 2) for `(0, 2)`, (1,) for `1`."""
-    return tuple(int(axis) for axis in dim.strip("()").split(",") if axis.strip())
-
-
-def axes_text(dim: str) -> str:
+def axes_text(dim: Axes) -> str:
     """`dim` as it is read: ` over axis 1`, ` over axes (0, 2)`, nothing for None."""
-    if dim == "None":
+    if dim is None:
         return ""
-    text = dim.replace("-", "−")
-    return f" over axes {text}" if dim.startswith("(") else f" over axis {text}"
+    named = "axes" if isinstance(dim, tuple) else "axis"
+    return f" over {named} {dim}".replace("-", "−")
 
 
 def refuse_empty(a: Any, dim: Axes, name: str) -> None:

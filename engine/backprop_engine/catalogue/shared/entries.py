@@ -27,9 +27,9 @@ def functional_twin(name: str) -> Callable[..., Any]:
     )
 
 
-def scaled(factor: str, text: str) -> str:
-    """`2·x`, and `x` for a factor of 1."""
-    return text if factor == "1" else f"{factor}·{text}"
+def scaled(factor: float, name: str, text: str) -> str:
+    """`2·x` as a template, `name` for the factor, and `x` for a factor of 1."""
+    return text if factor == 1 else f"{name}·{text}"
 
 
 def elementwise(

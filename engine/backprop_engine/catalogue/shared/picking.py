@@ -92,9 +92,9 @@ def picking(
         given = {name: one for name, one in attributes.items() if one is not None}
         return getattr(torch, function)(a, **given)[output]
 
-    def notation(a: str, dim: str, output: str, **_: str) -> str:
-        which = "values" if output == str(VALUES) else "indices"
-        return f"{function}({a}){axes_text(dim)}, {which}"
+    def notation(dim: int, output: int, **_: Any) -> str:
+        which = "values" if output == VALUES else "indices"
+        return f"{function}({{a}}){axes_text(dim)}, {which}"
 
     return Operation(
         name=name,

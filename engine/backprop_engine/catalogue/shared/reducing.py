@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
-from backprop_engine.operation import Application, Kind, Parameter, Template, fill
+from backprop_engine.operation import Application, Kind, Numbers, Parameter, Template, chosen
 
 _OLD = "write `reduction='none'`, `'mean'` or `'sum'`"
 
@@ -22,6 +22,7 @@ WEIGHT = Parameter("weight", default=None, neutral=1.0, is_constant=True)
 LOSS_PARAMETERS = (Parameter("input"), Parameter("target"), SIZE_AVERAGE, REDUCE, REDUCTION)
 
 Text = Callable[..., str]
+"""What makes a template, or the statements of a composite, of attributes and operands."""
 
 
 def reduced(losses: Any, reduction: str) -> Any:
@@ -39,18 +40,18 @@ def spread(g: Any, losses: Any, reduction: str) -> Any:
     return np.broadcast_to(g, np.shape(losses))
 
 
-def is_given(texts: Mapping[str, str], letter: str) -> bool:
+def is_given(numbers: Numbers, position: int) -> bool:
     """Whether an operand is there, and more than the 1 that stands in for a weight left out."""
-    return texts.get(letter, "1") != "1"
+    return len(numbers) > position and numbers[position] != 1
 
 
 def of_each(template: Template) -> Text:
     """A contribution as mathematics: the slope, for a mean divided by its n, times {g}."""
 
-    def text(**texts: str) -> str:
-        weight = f"·{texts['c']}" if is_given(texts, "c") else ""
-        share = "/n" if texts["reduction"] in ("mean", "batchmean") else ""
-        return f"{fill(template, texts)}{weight}{share}·{texts['g']}"
+    def text(numbers: Numbers, reduction: str, **facts: Any) -> str:
+        weight = "·{c}" if is_given(numbers, 2) else ""
+        share = "/n" if reduction in ("mean", "batchmean") else ""
+        return f"{chosen(template, numbers, facts)}{weight}{share}·{{g}}"
 
     return text
 
@@ -61,14 +62,14 @@ def over_all(template: Template, *, is_sum: bool = False) -> Text:
     Where that `is_sum` itself, it needs brackets to be weighted or summed.
     """
 
-    def text(**texts: str) -> str:
-        loss, reduction = fill(template, texts), texts["reduction"]
-        if is_given(texts, "c"):
-            loss = f"{texts['c']}·({loss})" if is_sum else f"{texts['c']}·{loss}"
+    def text(numbers: Numbers, reduction: str, **facts: Any) -> str:
+        loss = chosen(template, numbers, facts)
+        if is_given(numbers, 2):
+            loss = f"{{c}}·({loss})" if is_sum else f"{{c}}·{loss}"
         elif is_sum and reduction in ("sum", "batchmean"):
             loss = f"({loss})"
-        forms = {"mean": "mean({})", "sum": "Σ {}", "batchmean": "Σ {}/n"}
-        return forms.get(reduction, "{}").format(loss)
+        forms = {"mean": f"mean({loss})", "sum": f"Σ {loss}", "batchmean": f"Σ {loss}/n"}
+        return forms.get(reduction, loss)
 
     return text
 
@@ -76,8 +77,8 @@ def over_all(template: Template, *, is_sum: bool = False) -> Text:
 def opened_as(statement: str) -> Text:
     """A composite: the loss of each element, weighted if there is a weight, then the reduction."""
 
-    def text(shapes: tuple[Shape, ...], reduction: str, **texts: Any) -> str:
-        before, newline, loss = statement.format(**texts).rpartition("\n")
+    def text(shapes: tuple[Shape, ...], reduction: str, **attributes: Any) -> str:
+        before, newline, loss = statement.format(**attributes).rpartition("\n")
         if len(shapes) > 2:
             loss = f"({loss}) * c"
         if reduction != "none":

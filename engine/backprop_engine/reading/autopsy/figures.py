@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,8 @@ import numpy as np
 from backprop_engine.basics import notation
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, broadcasts_to, full_like, shape_of
+from backprop_engine.mathematics.text import text_of
+from backprop_engine.mathematics.tree import Text, Tree
 from backprop_engine.reading.autopsy.births import (
     Birth,
     Element,
@@ -77,8 +78,8 @@ def _forward(trace: Trace, birth: Birth) -> str:
             for operand in trace.nodes.operands[birth.node]
         ]
         return f"{name} = {name_of(birth.value)}{where}: {_of_what(sources)}"
-    made = _single_brackets(explains.output(birth.node).text(_elements(trace, birth)))
-    return f"{made.replace('·', ' · ')} = {name_of(birth.value)}{where}"
+    made = text_of(explains.output(birth.node).tree(_element(trace, birth), is_roomy=True))
+    return f"{made} = {name_of(birth.value)}{where}"
 
 
 def _is_told_by_element(trace: Trace, birth: Birth) -> bool:
@@ -130,27 +131,17 @@ def _local_text(trace: Trace, birth: Birth) -> str:
     if isinstance(explains, Missing):
         return ""
     local = explains.local(birth.node, birth.position or 0)
-    return "" if local is None else _single_brackets(local.text(_elements(trace, birth), "1"))
+    if local is None:
+        return ""
+    given: dict[str, Tree] = {"g": Text("1")}
+    if len(trace.nodes.operands[birth.node]) == 1:  # `2·√0` tells more than `2·0`
+        given["y"] = explains.output(birth.node).tree(_element(trace, birth))
+    return text_of(local.tree(_element(trace, birth), given))
 
 
-def _elements(trace: Trace, birth: Birth) -> Callable[[int], str]:
-    """The elements at work, and the output as it was made: `2·√0` tells more than `2·0`."""
-    operands = trace.nodes.operands[birth.node]
-
-    def element(node: int) -> str:
-        return number(at_element(trace.nodes.value[node], birth.element))
-
-    def name(node: int) -> str:
-        explains = trace.can(Explains, node)
-        if node != birth.node or len(operands) != 1 or isinstance(explains, Missing):
-            return element(node)
-        return explains.output(node).text(element)
-
-    return name
-
-
-def _single_brackets(text: str) -> str:
-    return re.sub(r"\(\(([^()]*)\)\)", r"(\1)", text)
+def _element(trace: Trace, birth: Birth) -> Callable[[int], str]:
+    """Nodes as the elements at work."""
+    return lambda node: number(at_element(trace.nodes.value[node], birth.element))
 
 
 def _of_what(sources: Sequence[tuple[str, Known | None]]) -> str:

@@ -7,12 +7,23 @@ expression is taken apart from the top, and put together from the bottom.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from backprop_engine.basics import notation
-
-SUM, PRODUCT, POWER, ATOM = 1, 2, 3, 4
-"""How tightly a text holds together; what is looser than its place asks for goes in brackets."""
+from backprop_engine.mathematics.text import text_of
+from backprop_engine.mathematics.tree import (
+    TOUCHING,
+    Branch,
+    Form,
+    Strength,
+    Text,
+    Tree,
+    call,
+    chain,
+    prefix,
+    run_on,
+    strength,
+)
 
 SHOWN_DIGITS = 6
 _MOST_DECIMALS = 4
@@ -21,18 +32,9 @@ _CONSTANTS = {"Pi": "π", "Exp1": "e", "Infinity": "∞", "NegativeInfinity": "�
 _NAMES = {"Max": "max", "Min": "min", "ceiling": "ceil", "Abs": "abs"}
 
 
-class _Text(NamedTuple):
-    text: str
-    strength: int
-
-    def at_least(self, strength: int) -> str:
-        """The text, in brackets if it is looser than `strength`."""
-        return self.text if self.strength >= strength else f"({self.text})"
-
-
 def written(sympy: Any, expression: Any, *, decimals: bool) -> str:
     """`expression` as text; with `decimals` a half is `0.5`, else it is `1/2`."""
-    done: dict[Any, _Text] = {}
+    done: dict[Any, Tree] = {}
     writer = _Writer(sympy, decimals)
     waiting = [expression]
     while waiting:
@@ -45,18 +47,18 @@ def written(sympy: Any, expression: Any, *, decimals: bool) -> str:
         waiting.pop()
         if one not in done:
             done[one] = writer.join(one, [done[part] for part in parts])
-    return done[expression].text
+    return text_of(done[expression])
 
 
 class _Writer:
-    """Takes one expression apart (`parts`) and puts its text together (`join`)."""
+    """Takes one expression apart (`parts`) and puts its formula together (`join`)."""
 
     def __init__(self, sympy: Any, decimals: bool) -> None:
         self.sympy = sympy
         self.decimals = decimals
 
     def parts(self, one: Any) -> Sequence[Any]:
-        """The expressions whose texts `join` will need."""
+        """The expressions whose formulas `join` will need."""
         if one.is_Add:
             return [self._unsigned(term)[1] for term in self._terms(one)]
         if self._is_product(one):
@@ -70,8 +72,8 @@ class _Writer:
             return [part for piece in one.args for part in piece.args]
         return list(one.args)
 
-    def join(self, one: Any, parts: Sequence[_Text]) -> _Text:
-        """The text of `one` from those of its parts."""
+    def join(self, one: Any, parts: Sequence[Tree]) -> Tree:
+        """The formula of `one` from those of its parts."""
         sympy = self.sympy
         if one.is_Add:
             return self._sum(one, parts)
@@ -81,44 +83,39 @@ class _Writer:
             return self._power(one, parts)
         if self._is_leaf(one):
             return self._leaf(one)
-        texts = [part.text for part in parts]
         if isinstance(one, sympy.Abs):
-            return _Text(f"|{texts[0]}|", ATOM)
+            return _fenced("|", parts[0], "|")
         if isinstance(one, sympy.Heaviside):
-            return _Text(f"[{texts[0]} > 0]", ATOM)
+            return _fenced("[", chain(parts[0], " > ", Text("0")), "]")
         if isinstance(one, sympy.core.relational.Relational):
-            sign = _INEQUALITIES.get(one.rel_op, one.rel_op)
-            return _Text(f"{texts[0]} {sign} {texts[1]}", SUM)
+            return chain(parts[0], f" {_INEQUALITIES.get(one.rel_op, one.rel_op)} ", parts[1])
         if isinstance(one, sympy.Piecewise):
-            return self._pieces(one, texts)
+            return self._pieces(one, parts)
         if isinstance(one, sympy.logic.boolalg.BooleanFunction):
-            word = f" {type(one).__name__.lower()} "
-            joined = word.join(texts) if len(texts) > 1 else f"not {texts[0]}"
-            return _Text(joined, SUM)
-        name = _NAMES.get(type(one).__name__, type(one).__name__)
-        return _Text(f"{name}({', '.join(texts)})", ATOM)
+            return _in_words(type(one).__name__.lower(), parts)
+        return call(_NAMES.get(type(one).__name__, type(one).__name__), *parts)
 
     # Leaves
 
     def _is_leaf(self, one: Any) -> bool:
         return not one.args
 
-    def _leaf(self, one: Any) -> _Text:
+    def _leaf(self, one: Any) -> Tree:
         if one.is_Integer:
             return _signed(str(int(one)))
         if one.is_Rational:
             return self._ratio(one)
         if one.is_Float:
             return _signed(notation.number(float(one), SHOWN_DIGITS))
-        return _Text(_CONSTANTS.get(type(one).__name__, str(one)), ATOM)
+        return Text(_CONSTANTS.get(type(one).__name__, str(one)))
 
-    def _ratio(self, one: Any) -> _Text:
+    def _ratio(self, one: Any) -> Tree:
         if self.decimals:
             shifted = one * 10**_MOST_DECIMALS
             if shifted.is_Integer:
                 return _signed(notation.number(float(one), 12))
-        text = f"{int(one.p)}/{int(one.q)}".replace("-", "−")
-        return _Text(text, PRODUCT)
+        ratio = chain(Text(str(abs(int(one.p)))), "/", Text(str(int(one.q))))
+        return prefix("−", ratio) if one.is_negative else ratio
 
     # Sums
 
@@ -136,16 +133,12 @@ class _Writer:
             terms.insert(0, terms.pop(at))
         return terms
 
-    def _sum(self, one: Any, parts: Sequence[_Text]) -> _Text:
-        terms = [
-            (self._unsigned(term)[0], part.at_least(PRODUCT))
-            for term, part in zip(self._terms(one), parts, strict=True)
-        ]
-        is_negative, text = terms[0]
-        text = f"−{text}" if is_negative else text
-        for is_negative, more in terms[1:]:
-            text += f" {'−' if is_negative else '+'} {more}"
-        return _Text(text, SUM)
+    def _sum(self, one: Any, parts: Sequence[Tree]) -> Tree:
+        are_negative = [self._unsigned(term)[0] for term in self._terms(one)]
+        total = prefix("−", parts[0]) if are_negative[0] else parts[0]
+        for is_negative, part in zip(are_negative[1:], parts[1:], strict=True):
+            total = chain(total, " − " if is_negative else " + ", part)
+        return total
 
     # Products and quotients
 
@@ -174,10 +167,8 @@ class _Writer:
         ordered = list(self.sympy.Mul(*factors, evaluate=False).as_ordered_factors())
         return [one for one in ordered if one is not self.sympy.S.One] if factors else []
 
-    def _product(self, one: Any, parts: Sequence[_Text]) -> _Text:
+    def _product(self, one: Any, parts: Sequence[Tree]) -> Tree:
         coefficient, above, _ = self._fraction(one)
-        texts_above, texts_below = parts[: len(above)], parts[len(above) :]
-        sign = "−" if coefficient.is_negative else ""
         size = abs(coefficient)
         over, under = size, None
         if size.is_Rational and not size.is_Integer:
@@ -185,56 +176,67 @@ class _Writer:
             if not is_decimal:
                 over, under = self.sympy.Integer(size.p), self.sympy.Integer(size.q)
         has_over = over != 1 or not above
-        top = self._factors(self._leaf(over) if has_over else None, texts_above)
-        bottom = self._factors(None if under is None else self._leaf(under), texts_below)
-        if not bottom:
-            return _Text(sign + top, PRODUCT if sign or len(above) + has_over > 1 else POWER)
-        is_single = len(texts_below) + (under is not None) == 1
-        single = (list(texts_below) or [_Text(bottom, ATOM)])[0]
-        bottom = single.at_least(POWER) if is_single else f"({bottom})"
-        return _Text(f"{sign}{top}/{bottom}", PRODUCT)
-
-    def _factors(self, number: _Text | None, factors: Sequence[_Text]) -> str:
-        """`2x·sin(x)`: a number needs no dot before a letter or a bracket."""
-        alone = len(factors) == 1 and number is None
-        texts = [one.text if alone else one.at_least(POWER) for one in factors]
-        if alone and factors[0].strength < PRODUCT:
-            texts = [f"({texts[0]})"]
-        joined = "·".join(texts)
-        if number is None:
-            return joined
-        if not joined:
-            return number.text
-        shown = notation.in_brackets(number.text)
-        return shown + ("" if _may_touch(joined) else "·") + joined
+        whole = _factors(self._leaf(over) if has_over else None, parts[: len(above)])
+        below = parts[len(above) :]
+        if below or under is not None:
+            whole = chain(whole, "/", _factors(None if under is None else self._leaf(under), below))
+        return prefix("−", whole) if coefficient.is_negative else whole
 
     # Powers
 
     def _is_root(self, power: Any) -> bool:
         return bool(power.exp == self.sympy.Rational(1, 2))
 
-    def _power(self, one: Any, parts: Sequence[_Text]) -> _Text:
-        base = parts[0]
+    def _power(self, one: Any, parts: Sequence[Tree]) -> Tree:
         if self._is_root(one):
-            return _Text(f"√{base.at_least(ATOM)}", POWER)
-        exponent = parts[1]
-        bracketed = exponent.at_least(ATOM)
-        return _Text(notation.power(base.at_least(ATOM), bracketed), POWER)
+            return prefix("√", parts[0])
+        exponent = Text(str(int(one.exp))) if one.exp.is_Integer else parts[1]
+        return Branch(Form.POWER, (parts[0], exponent))
 
     # Cases
 
-    def _pieces(self, one: Any, texts: Sequence[str]) -> _Text:
-        pieces = list(zip(texts[::2], texts[1::2], one.args, strict=True))
-        shown = [
-            f"{value} otherwise" if piece.cond == True else f"{value} if {condition}"  # noqa: E712
-            for value, condition, piece in pieces
+    def _pieces(self, one: Any, parts: Sequence[Tree]) -> Tree:
+        pieces = [
+            _in_words("", (value, Text("otherwise")))
+            if piece.cond == True  # noqa: E712
+            else _in_words("if", (value, condition))
+            for value, condition, piece in zip(parts[::2], parts[1::2], one.args, strict=True)
         ]
-        return _Text(f"{{{'; '.join(shown)}}}", ATOM)
+        return _fenced("{", _joined(pieces, "; "), "}")
 
 
-def _signed(text: str) -> _Text:
+def _fenced(opening: str, part: Tree, closing: str) -> Tree:
+    return Branch(Form.FENCE, (part,), (opening, closing))
+
+
+def _joined(parts: Sequence[Tree], sign: str) -> Tree:
+    whole, *others = parts
+    for part in others:
+        whole = run_on(whole, sign, part)
+    return whole
+
+
+def _in_words(word: str, parts: Sequence[Tree]) -> Tree:
+    """`a and b`, `not a`, `a if b`"""
+    between = [Text(word)] if word else []
+    spread = [piece for part in parts for piece in (*between, part)]
+    return _joined(spread[len(between) * (len(parts) > 1) :], " ")
+
+
+def _factors(number: Tree | None, factors: Sequence[Tree]) -> Tree:
+    """`2x·sin(x)`: a number needs no dot before a letter or a bracket."""
+    if number is None:
+        return _joined(factors, "·")
+    if not factors:
+        return number
+    is_bracketed = strength(factors[0]) < Strength.APPLIED
+    sign = TOUCHING if is_bracketed or _may_touch(text_of(factors[0])) else "·"
+    return _joined((chain(number, sign, factors[0]), *factors[1:]), "·")
+
+
+def _signed(text: str) -> Tree:
     text = text.replace("-", "−")
-    return _Text(text, SUM if notation.in_brackets(text) != text else ATOM)
+    return prefix("−", Text(text[1:])) if text.startswith("−") else Text(text)
 
 
 def _may_touch(text: str) -> bool:
