@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_engine.basics.source import OperandError, ProblemError, Source
+from backprop_engine.basics.summary import Summary
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.reading.conditions import HELP, MEANINGS, compile_condition, holds, quantity
 from backprop_engine.reading.formula_columns import OF_ONE_NUMBER, columns_of
@@ -207,6 +210,14 @@ def test_columns_say_what_a_scan_step_by_step_says(text, trace):
 
 def test_there_are_no_columns_of_arrays():
     assert columns_of(ARRAYS) is None
+
+
+def test_there_are_no_columns_of_what_is_told_of_in_summary():
+    told = [
+        Summary((2,), "float64", 1.0, 1.0, 1.0, 1.5, 0, 0, 0) if sent else sent
+        for sent in BASIC.contributions
+    ]
+    assert columns_of(replace(BASIC, contributions=told)) is None
 
 
 @pytest.mark.parametrize("text", ["local > 1", "exp(grad) > 2", "grad.sum(dim=0) > 1"])

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from backprop_engine.basics.summary import Summary
 from backprop_engine.operation import Operation
 from backprop_engine.reading.formula import Apply, Constant, Formula, Instruction, Load
 from backprop_engine.reading.kept_by_trace import remembered
@@ -121,7 +122,7 @@ def _either(operation: Operation, operands: Sequence[Column]) -> Column:
 @remembered
 def columns_of(trace: Trace) -> Columns | None:
     """The columns of a trace of numbers; None where any value is an array."""
-    values = _numbers(trace.nodes.value, trace.dtype)
+    values = _values(trace)
     sent = _numbers(trace.contributions, trace.dtype)
     totals = _numbers(trace.totals, trace.dtype)
     if values is None or sent is None or totals is None:
@@ -140,9 +141,31 @@ def columns_of(trace: Trace) -> Columns | None:
     )
 
 
+def columns_at(trace: Trace, cursor: int) -> Columns | None:
+    """The value and the gradient of every node at a cursor, a node for a step; None as above."""
+    values, steps = _values(trace), columns_of(trace)
+    if values is None or steps is None:
+        return None
+    gradient, has_gradient = np.zeros_like(values), np.zeros(len(values), bool)
+    shown = trace.shown_pass(cursor)
+    if shown.kind is PassKind.BACKWARD:
+        done = slice(shown.start, max(cursor, shown.start))
+        receivers = trace.receivers[done]
+        # Of several sums for one node the last is assigned, and that is the one so far.
+        gradient[receivers] = steps.by_name["grad"].numbers[done]
+        has_gradient[receivers] = True
+    value = Column(values, trace.forward_steps < cursor)
+    return Columns({"value": value, "grad": Column(gradient, has_gradient)})
+
+
+@remembered
+def _values(trace: Trace) -> np.ndarray | None:
+    return _numbers(trace.nodes.value, trace.dtype)
+
+
 def _numbers(column: Sequence[Any], dtype: str) -> np.ndarray | None:
     """A column of numbers as an array, nan for None; None where there are arrays in it."""
-    if any(issubclass(kind, np.ndarray) for kind in set(map(type, column))):
+    if any(issubclass(kind, np.ndarray | Summary) for kind in set(map(type, column))):
         return None
     return np.array(column, dtype=dtype)
 

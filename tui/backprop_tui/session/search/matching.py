@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backprop_engine.basics.source import OperandError, ProblemError
-from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Value, kept, size_of
 from backprop_engine.reading.conditions import is_true
 from backprop_engine.reading.formula import Formula
-from backprop_engine.reading.formula_columns import Column, Columns, columns_of
+from backprop_engine.reading.formula_columns import columns_at
 from backprop_engine.reading.kept_by_trace import remembered
-from backprop_engine.trace import PassKind, Trace
+from backprop_engine.trace import Trace
 from backprop_tui.session.navigation import Matches
 from backprop_tui.session.search.query import compile_query, is_condition, text_query
 
@@ -125,30 +124,7 @@ def _elements(trace: Trace) -> int:
 
 def _holding(trace: Trace, cursor: int, formula: Formula) -> np.ndarray | None:
     """For each node whether the condition holds; None where it has to be asked one by one."""
-    values, steps = _values(trace), columns_of(trace)
-    if values is None or steps is None:
+    columns = columns_at(trace, cursor)
+    if columns is None or not columns.can_evaluate(formula):
         return None
-    count = len(trace.nodes)
-    gradient, has_gradient = np.zeros_like(values), np.zeros(count, bool)
-    shown = trace.shown_pass(cursor)
-    if shown.kind is PassKind.BACKWARD:
-        done = slice(shown.start, max(cursor, shown.start))
-        receivers = trace.receivers[done]
-        # Of several sums for one node the last is assigned, and that is the one so far.
-        gradient[receivers] = steps.by_name["grad"].numbers[done]
-        has_gradient[receivers] = True
-    columns = Columns(
-        {
-            "value": Column(values, trace.forward_steps < cursor),
-            "grad": Column(gradient, has_gradient),
-        }
-    )
-    return columns.holding(formula, 0, count) if columns.can_evaluate(formula) else None
-
-
-@remembered
-def _values(trace: Trace) -> np.ndarray | None:
-    """The values of all nodes; None where any is an array."""
-    if any(issubclass(kind, np.ndarray | Summary) for kind in set(map(type, trace.nodes.value))):
-        return None
-    return np.array(trace.nodes.value, dtype=trace.dtype)
+    return columns.holding(formula, 0, len(trace.nodes))
