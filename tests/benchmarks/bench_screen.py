@@ -92,6 +92,13 @@ def test_a_letter_typed_into_search(table: Any, tmp_path: Path) -> None:
     )
 
 
+def test_the_bytes_of_a_step(table: Any, tmp_path: Path) -> None:
+    steps = [size / 1000 for size in typed("scenarios/basic.yaml", "steps", tmp_path)]
+    row = "a step's bytes to the terminal, basic at 120×40"
+    table.bounded(f"{row}: median", "–", statistics.median(steps), at_most=6, unit=" kB")
+    table.bounded(f"{row}: largest", "–", max(steps), at_most=12, unit=" kB")
+
+
 class _Absent:
     """No oracle: only the screen is measured."""
 

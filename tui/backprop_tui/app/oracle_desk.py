@@ -56,8 +56,8 @@ class AsksSympy(Protocol):
 class OracleApp(LivingApp):
     """Asks in threads, and keeps what was answered for as long as the trace is open."""
 
-    oracle_state: reactive[OracleState] = reactive[OracleState](Starting())
-    symbolic_state: reactive[SymbolicState] = reactive[SymbolicState](NOT_ASKED)
+    oracle_state: reactive[OracleState] = reactive[OracleState](Starting(), repaint=False)
+    symbolic_state: reactive[SymbolicState] = reactive[SymbolicState](NOT_ASKED, repaint=False)
 
     @dataclass
     class OracleAnswered(Message):

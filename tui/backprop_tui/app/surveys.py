@@ -37,7 +37,7 @@ from backprop_tui.view.text import printable
 class SessionApp(TypingApp):
     """Holds one session; threads and timers send messages, and only handlers change it."""
 
-    session: reactive[Session | None] = reactive[Session | None](None)
+    session: reactive[Session | None] = reactive[Session | None](None, repaint=False)
 
     @dataclass
     class Surveyed(Message):

@@ -9,7 +9,6 @@ from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 from textual.message import Message
-from textual.widget import Widget
 
 from backprop_tui.commands.table import BY_NAME, COMMANDS, Command, key_name
 from backprop_tui.session.moving.playing import is_playing
@@ -18,6 +17,7 @@ from backprop_tui.view.offers import offers
 from backprop_tui.view.text import fit, printable
 from backprop_tui.view.view import View
 from backprop_tui.widgets.notice_box import notice_text
+from backprop_tui.widgets.sparing import Sparing
 from backprop_tui.widgets.torch_pane import torch_status
 
 PANES: tuple[tuple[str, str], ...] = (
@@ -33,7 +33,7 @@ _LETTERS = 4
 """Of a name, where there is hardly any room."""
 
 
-class TitleBar(Widget):
+class TitleBar(Sparing):
     """What is open: title on the left; file, dtype and torch on the right."""
 
     def __init__(self, view: View) -> None:
@@ -43,7 +43,7 @@ class TitleBar(Widget):
     def show(self, view: View) -> None:
         """Draw `view`."""
         self.view = view
-        self.refresh()
+        self.refresh_changes()
 
     def render(self) -> Content:
         """Title and facts, as many as there is room for."""
@@ -77,7 +77,7 @@ class TitleBar(Widget):
         return mark.join(texts)
 
 
-class TroubleBar(Widget):
+class TroubleBar(Sparing):
     """What is wrong with the file that was saved; no line of the screen where nothing is."""
 
     def __init__(self, view: View) -> None:
@@ -92,7 +92,7 @@ class TroubleBar(Widget):
         """Draw `view`."""
         self._view = view
         self.display = bool(view.trouble)
-        self.refresh()
+        self.refresh_changes()
 
     def render(self) -> Content:
         """One line, and the key that shows all of it."""
@@ -110,7 +110,7 @@ class TroubleBar(Widget):
         self.post_message(KeyBar.Chosen("read_again"))
 
 
-class PaneTabs(Widget):
+class PaneTabs(Sparing):
     """The names of the panes, of which a narrow screen shows one at a time."""
 
     @dataclass
@@ -126,7 +126,7 @@ class PaneTabs(Widget):
     def show(self, active: str) -> None:
         """Mark `active` as the one that is shown."""
         self.active = active
-        self.refresh()
+        self.refresh_changes()
 
     def _labels(self) -> list[tuple[str, str]]:
         """Pane and text of each tab; where room is short, without blanks and further words.
@@ -171,7 +171,7 @@ _GAP = 2
 _ALWAYS = ("help", "quit")
 
 
-class KeyBar(Widget):
+class KeyBar(Sparing):
     """The keys that matter most; or, until the next command, what the last one had to say."""
 
     @dataclass
@@ -194,7 +194,7 @@ class KeyBar(Widget):
         self._offers = tuple(one for one in self._commands if one.name in names and one.keys)
         self._rate = f"{view.session.rate:g} a second" if is_playing(view.session) else ""
         self.notice = notice_text(view)
-        self.refresh()
+        self.refresh_changes()
 
     @property
     def _tells(self) -> bool:

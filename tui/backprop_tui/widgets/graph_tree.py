@@ -30,12 +30,13 @@ from backprop_tui.widgets.graph_rows import (
     row_state,
 )
 from backprop_tui.widgets.keys import rebind
+from backprop_tui.widgets.sparing import Sparing
 
 _HEADER = 1
 """Lines above the rows that do not scroll."""
 
 
-class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
+class GraphTree(Sparing, ScrollView, can_focus=True, inherit_bindings=False):
     """The tree of the session's outline, with the column names above it."""
 
     BINDINGS: ClassVar = [
@@ -69,6 +70,8 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id="graph", classes="pane")
         self.view = view
         self._columns: Columns | None = None
+        self._fitted = 0
+        """The width that they fit: a scroll bar takes a column without a word."""
         rebind(self, view.keymap, "tree")
 
     @property
@@ -92,7 +95,7 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
             self._reveal_step()
         elif old.row != session.row:
             self._reveal(session.row)
-        self.refresh()
+        self.refresh_changes()
 
     def on_resize(self) -> None:
         """Choose the columns anew and keep the step in sight."""
@@ -136,8 +139,9 @@ class GraphTree(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _in_sight(self) -> Columns:
         """The columns, with the depths of the rows between which the pane is scrolled to."""
-        if self._columns is None:
-            self._columns = choose_columns(self.view.session, self._width)
+        if self._columns is None or self._fitted != self._width:
+            self._fitted = self._width
+            self._columns = choose_columns(self.view.session, self._fitted)
         session, first = self.view.session, self.scroll_offset.y
         depths = session.outline.depths[session.visible[first : first + self._rows_shown]]
         if not len(depths):

@@ -10,12 +10,35 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from backprop_tui.oracles.answering import answer_of
 from backprop_tui.oracles.report import Failed
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
+from backprop_tui.widgets.sparing import Sparing
+
+
+class Sheet(Sparing):
+    """A text as high as it has lines."""
+
+    DEFAULT_CSS = "Sheet { height: auto; }"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._content = Content()
+
+    def show(self, content: Content) -> None:
+        """Draw `content`."""
+        height = self._content.plain.count("\n")
+        self._content = content
+        if content.plain.count("\n") == height:
+            self.refresh_changes()
+        else:  # a layout of the whole screen takes longer than all else in a step together
+            self.refresh(layout=True)
+
+    def render(self) -> Content:
+        """The text."""
+        return self._content
 
 
 class TextPane(VerticalScroll, can_focus=True):
@@ -29,11 +52,10 @@ class TextPane(VerticalScroll, can_focus=True):
     def __init__(self, view: View, name: str) -> None:
         super().__init__(id=name, classes="pane")
         self.view = view
-        self._height = 0
 
     def compose(self) -> ComposeResult:
         """The text."""
-        yield Static()
+        yield Sheet()
 
     @abstractmethod
     def draw(self, view: View, width: int, height: int) -> Content:
@@ -64,7 +86,4 @@ class TextPane(VerticalScroll, can_focus=True):
             content = answer_of("This pane", lambda: self.draw(self.view, width, height))
             if isinstance(content, Failed):
                 content = self.failure(content)
-            # A layout of the whole screen takes longer than all else in a step together.
-            height = content.plain.count("\n")
-            self.query_one(Static).update(content, layout=height != self._height)
-            self._height = height
+            self.query_one(Sheet).show(content)

@@ -17,6 +17,7 @@ from backprop_engine.basics.source import Place, Source, Span
 from backprop_tui.session.session import Session
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
+from backprop_tui.widgets.sparing import Sparing
 
 _TOKEN = re.compile(
     r"(?P<comment>#.*)|(?P<key>^\s*-?\s*[\w.]+(?=:(\s|$)))"
@@ -28,7 +29,7 @@ _MARGIN = 8
 """Columns kept to the left of a highlight that a long line is scrolled to."""
 
 
-class SourcePane(ScrollView, can_focus=True):
+class SourcePane(Sparing, ScrollView, can_focus=True):
     """The text of the scenario; it follows the step."""
 
     BINDINGS: ClassVar = [
@@ -53,6 +54,8 @@ class SourcePane(ScrollView, can_focus=True):
         self._starts: list[int] = []
         self._source: Source | None = None
         self._current: Span | None = None
+        self._iteration = ""
+        """What the title tells."""
 
     def show(self, view: View) -> None:
         """Draw the file that the step is about, its expression marked and in sight."""
@@ -68,9 +71,12 @@ class SourcePane(ScrollView, can_focus=True):
         step = view.session.step
         node = None if step is None else step.node
         iteration = "" if node is None else view.session.trace.iteration(node)
-        self.border_title = Content(f"Source · {printable(iteration)}" if iteration else "Source")
+        if iteration != self._iteration:  # a title that is set is drawn, with all of the pane
+            self._iteration = iteration
+            title = f"Source · {printable(iteration)}" if iteration else "Source"
+            self.border_title = Content(title)
         self._reveal()
-        self.refresh()
+        self.refresh_changes()
 
     def _read(self, text: str) -> None:
         self._lines = text.split("\n")

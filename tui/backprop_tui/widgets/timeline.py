@@ -9,7 +9,6 @@ from itertools import groupby, pairwise
 from textual import events
 from textual.content import Content
 from textual.message import Message
-from textual.widget import Widget
 
 from backprop_engine.trace import Pass
 from backprop_tui.session.moving.marks import mark_columns
@@ -17,6 +16,7 @@ from backprop_tui.session.moving.playing import is_playing
 from backprop_tui.session.stops.continuing import tick_columns
 from backprop_tui.view.text import left, printable
 from backprop_tui.view.view import View
+from backprop_tui.widgets.sparing import Sparing
 
 _LEAST_BAR = 4
 _GAP = 2
@@ -87,7 +87,7 @@ def _place(passes: Sequence[Pass], labels: Sequence[str], room: int, indent: int
     return segments
 
 
-class Timeline(Widget):
+class Timeline(Sparing):
     """One line; a click jumps."""
 
     @dataclass
@@ -103,7 +103,7 @@ class Timeline(Widget):
     def show(self, view: View) -> None:
         """Draw `view`."""
         self.view = view
-        self.refresh()
+        self.refresh_changes()
 
     def _way(self) -> str:
         """Which way the steps run by themselves; blank where they do not, so that nothing moves."""

@@ -1,0 +1,69 @@
+"""What is written to the terminal: the cells that have changed, and no others."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+
+from backprop_tui.app.app import DebuggerApp
+from backprop_tui.widgets.graph_tree import GraphTree
+from backprop_tui.widgets.sparing import Sparing, changed_part
+
+TEXTS = st.text("ab─日é\u0301", min_size=1, max_size=3)
+SEGMENTS = st.builds(Segment, TEXTS, st.sampled_from([None, Style(bold=True)]), st.none())
+
+
+def signs(strip: Strip) -> list[tuple[str, Style | None]]:
+    return [(sign, segment.style) for segment in strip for sign in segment.text]
+
+
+@given(st.lists(SEGMENTS, max_size=4), st.lists(SEGMENTS, max_size=4))
+def test_outside_of_the_changed_part_both_lines_are_the_same(one, other):
+    old, new = (Strip(segments).adjust_cell_length(12) for segments in (one, other))
+    part = changed_part(0, old, new)
+    drawn = Strip.join([old.crop(0, part.x), new.crop(part.x, part.right), old.crop(part.right)])
+    assert signs(drawn) == signs(new)
+
+
+def test_the_changed_part_is_as_small_as_it_can_be():
+    old, new = (Strip([Segment(f"a = {figure} ✓")]) for figure in ("1.25", "1.75"))
+    assert changed_part(3, old, new) == Region(6, 3, 1, 1)
+
+
+async def test_a_step_has_only_its_own_lines_of_the_tree_written(opened, monkeypatch):
+    async with opened() as pilot:
+        await pilot.press("f", "s")
+        regions: list[Region] = []
+        refresh = GraphTree.refresh
+
+        def note(self, *parts, **options):
+            regions.extend(parts or [self.size.region])
+            return refresh(self, *parts, **options)
+
+        monkeypatch.setattr(GraphTree, "refresh", note)
+        await pilot.press("s")
+        assert sum(region.height for region in regions) <= 4
+
+
+async def test_what_has_not_changed_is_not_written_at_all(opened, monkeypatch):
+    async with opened() as pilot:
+        drawn: list[Region] = []
+        refresh = Sparing.refresh
+        monkeypatch.setattr(
+            Sparing,
+            "refresh",
+            lambda self, *parts, **options: (
+                drawn.extend(parts or [self.size.region]),
+                refresh(self, *parts, **options),
+            )[1],
+        )
+        app = pilot.app
+        assert isinstance(app, DebuggerApp)
+        app.redraw()
+        drawn.clear()
+        app.redraw()
+        assert not any(region.area for region in drawn)

@@ -1,0 +1,55 @@
+"""A widget of which only the cells are written to the terminal that have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+from rich.cells import cell_len
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+_NOWHERE = Region()
+
+
+class Sparing(Widget):
+    """Compares its lines with those it had: Textual itself writes all of a widget that changes."""
+
+    _known: Sequence[Strip] = ()
+    """The lines of the last comparison; what has drawn them since has drawn all of them."""
+
+    def refresh_changes(self) -> None:
+        """Have what `render` or `render_line` gives by now written, as far as it is new."""
+        self.refresh(_NOWHERE)  # nothing to write yet, but to be rendered anew
+        lines = [self.render_line(y) for y in range(self.size.height)]
+        known, self._known = self._known, lines
+        if len(known) != len(lines):
+            self.refresh()
+            return
+        pairs = enumerate(zip(known, lines, strict=True))
+        changed = [changed_part(y, old, new) for y, (old, new) in pairs if old != new]
+        if changed:
+            self.refresh(*changed)
+
+
+def changed_part(y: int, old: Strip, new: Strip) -> Region:
+    """The part of line `y` that is not the same in both."""
+    width = max(old.cell_length, new.cell_length)
+    before, after = list(_signs(old)), list(_signs(new))
+    if any(cell_len(sign) != 1 for sign, _ in before + after):
+        return Region(0, y, width, 1)
+    start = _common(before, after)
+    stop = width - _common(before[start:][::-1], after[start:][::-1])
+    return Region(start, y, stop - start, 1)
+
+
+def _signs(strip: Strip) -> list[tuple[str, object]]:
+    """Each character with its style."""
+    return [(sign, segment.style) for segment in strip for sign in segment.text]
+
+
+def _common(one: list[tuple[str, object]], other: list[tuple[str, object]]) -> int:
+    """How many signs both begin with."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
