@@ -57,6 +57,7 @@ Opener = Callable[..., AbstractAsyncContextManager[Pilot[None]]]
 
 def report_like(trace: Trace) -> TorchReport:
     """What torch would report if it computed just as we do."""
+    graph_of(trace)  # what has none is asked for nothing
     sent = {step: in_full(one) for step, one in enumerate(trace.contributions) if one is not None}
     totals = {step: in_full(one) for step, one in enumerate(trace.totals) if one is not None}
     backward = [one for one in trace.passes if one.output is not None]

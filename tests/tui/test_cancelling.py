@@ -6,6 +6,7 @@ from dataclasses import replace
 from threading import Event
 from time import sleep
 
+from tests.tui.reruns import rerun_by
 from tests.tui.stillness import nobody_waits, until
 
 from backprop_engine.budget import StoppedError
@@ -27,8 +28,9 @@ async def test_a_run_that_is_cancelled_ends_in_its_thread_too(opened):
 
     async with opened() as pilot:
         session = pilot.app.session
+        trace = rerun_by(session.trace, rerun, 9.0)
         pilot.app.session = replace(
-            session, whatif=replace(session.whatif, rerun=rerun, seconds=9.0)
+            session, trace=trace, whatif=replace(session.whatif, original=trace)
         )
         pilot.app.session = editing.edit(
             pilot.app.session, Edit(graph_of(session.trace).inputs["x"], 3.0, None)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from backprop_engine.basics.source import Source
+from backprop_engine.reading.opened import why_closed
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
@@ -15,7 +16,6 @@ from backprop_tui.session import session as do
 from backprop_tui.session.session import open_session
 from backprop_tui.session.stepping_in import (
     breadcrumb,
-    can_open,
     stack,
     step_into,
     step_out,
@@ -82,7 +82,7 @@ def test_where_no_gradient_goes_through_there_is_none_to_compare():
 )  # fmt: skip
 def test_what_cannot_be_opened_is_named_and_the_session_stays(name, notice):
     session = at(SESSION, name, 3)
-    assert not can_open(session)
+    assert why_closed(session.trace, session.node)
     assert step_into(session) == replace(session, notice=notice)
 
 

@@ -19,7 +19,6 @@ from backprop_tui.session.session import open_session, select
 from backprop_tui.session.stops import watching as watches
 from backprop_tui.session.stops.editing import set_breakpoint
 from backprop_tui.session.stops.parsing import parse_breakpoint
-from backprop_tui.session.whatif.editing import with_runner
 
 OLD = "inputs: {x: 2}\ncompute: |\n  a = x**2\n  b = 3x\n  y = a + b\n"
 
@@ -106,10 +105,7 @@ def test_a_breakpoint_whose_name_is_gone_comes_back_with_it():
 
 def test_edited_values_are_those_of_the_file_again():
     old = session(OLD)
-    old = replace(
-        with_runner(old, lambda _: old.trace),
-        whatif=replace(old.whatif, values={0: 3.0}),
-    )
+    old = replace(old, whatif=replace(old.whatif, values={0: 3.0}))
     new = carry(old, session(OLD))
     assert not new.whatif.values
     assert "edited values are the file's again" in new.notice

@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.foreign_trace import WHOLE
+from tests.tui.reruns import rerun_by
 
 from backprop_engine.basics.source import ProblemError, ScenarioError, Source
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
+from backprop_engine.trace.abilities import Reruns
 from backprop_tui.opening.targets import open_target
 from backprop_tui.session.session import open_session, pass_end, select
+from backprop_tui.session.stepping_in import step_into
 from backprop_tui.session.stops.continuing import is_surveyed, scan_of, survey_shortly
 from backprop_tui.session.stops.editing import set_breakpoint
 from backprop_tui.session.stops.parsing import parse_breakpoint
@@ -38,17 +42,14 @@ compute: |
 
 
 def opened(text, name="<-e>"):
-    run = open_target(Source("<-e>", text)) if name == "<-e>" else None
-    if run is None:
+    trace = open_target(Source("<-e>", text)) if name == "<-e>" else None
+    if trace is None:
         raise AssertionError
-    return editing.with_runner(open_session(run.trace), run.rerun)
+    return open_session(trace)
 
 
 def arrays():
-    from backprop_engine.run.record import Runner
-
-    runner = Runner(parse_document(Source("arrays.yaml", ARRAYS)))
-    return editing.with_runner(open_session(runner.run()), runner.run)
+    return open_session(record(parse_document(Source("arrays.yaml", ARRAYS))))
 
 
 BASIC = opened("x=2, y=x**2+3x+1")
@@ -84,7 +85,7 @@ def test_every_edit_undone_is_as_if_none_had_been_made(values):
         session = edited(session, f"x = {value!r}")
     while session.whatif.history:
         session = editing.undo(session)
-    assert session.trace is BASIC.trace
+    assert session.trace.nodes is BASIC.trace.nodes
     assert session.whatif.values == {}
     assert session.whatif.difference is None
     assert replace(session, whatif=BASIC.whatif, notice="") == replace(BASIC, notice="")
@@ -135,7 +136,7 @@ def test_the_place_stays_and_what_differs_is_known():
 
 def test_the_value_that_was_there_before_is_no_change():
     session = edited(edited(BASIC, "x = 3"), "x = 2")
-    assert session.trace is BASIC.trace
+    assert session.trace.nodes is BASIC.trace.nodes
     assert not session.whatif.values
     assert len(session.whatif.history) == 2
     assert edited(BASIC, "x = 2").whatif.history == ()
@@ -201,7 +202,7 @@ def test_up_and_down_lead_back_to_the_very_number():
         session = editing.nudge_up(session)
     for _ in range(7):
         session = editing.nudge_down(session)
-    assert session.trace is BASIC.trace
+    assert session.trace.nodes is BASIC.trace.nodes
 
 
 def test_a_nudge_moves_the_element_that_was_edited_last():
@@ -212,10 +213,7 @@ def test_a_nudge_moves_the_element_that_was_edited_last():
 
 def test_float32_is_told_by_what_was_added_in_truth():
     document = "dtype: float32\ninputs: {x: 2}\ncompute: y = 3x\n"
-    from backprop_engine.run.record import Runner
-
-    runner = Runner(parse_document(Source("f.yaml", document)))
-    session = on(editing.with_runner(open_session(runner.run()), runner.run), "x")
+    session = on(open_session(record(parse_document(Source("f.yaml", document)))), "x")
     after = editing.nudge_up(session)
     assert type(graph_of(after.trace).value[after.node]) is np.float32
     found = nudging.predict(session.trace, after.trace, 0, Nudge(session.node, 0.01))
@@ -307,24 +305,26 @@ def test_an_index_that_leads_nowhere_is_refused_and_nothing_changes():
 
 
 def test_a_trace_recorded_elsewhere_says_why_not():
-    session = open_session(BASIC.trace)
+    session = open_session(WHOLE)
     for change in (editing.nudge_up, editing.undo, editing.reset_all):
-        assert "cannot be run again" in change(on(session, "x")).notice
-    inside = replace(BASIC, outer=BASIC)
-    assert "steps out" in editing.nudge_up(on(inside, "x")).notice
+        assert change(on(session, "x")).notice == (
+            "a recording cannot do this (Reruns); open a scenario"
+        )
+    inside = step_into(on(opened("x=2, y=sigmoid(x)"), "y"))
+    assert "steps out" in editing.nudge_up(on(inside, "a")).notice
 
 
 # Runs that take long
 
 
 def long_session():
-    return replace(BASIC, whatif=replace(BASIC.whatif, seconds=3.0))
+    return replace(BASIC, trace=rerun_by(BASIC.trace, BASIC.trace.can(Reruns).run, 3.0))
 
 
 def test_a_long_run_waits_for_a_thread_and_further_edits_add_to_it():
     session = editing.nudge_up(editing.nudge_up(on(long_session(), "x")))
     wanted = session.whatif.wanted
-    assert session.trace is BASIC.trace
+    assert session.trace.nodes is BASIC.trace.nodes
     assert list(wanted.values.values()) == [2.02]
     assert "1.5 of about 3.0 seconds" in editing.progress(session, 1.5).notice
     done = editing.arrive(session, editing.carry_out(session.whatif, wanted))
@@ -352,7 +352,7 @@ def test_a_run_that_is_refused_leaves_all_as_it_was():
             parse_edit("z=1", BASIC.trace, None)
         return caught.value.problem
 
-    session = editing.with_runner(BASIC, refuse)
+    session = open_session(rerun_by(BASIC.trace, refuse))
     after = edited(session, "x = 3")
     assert editing.refusal(after)
     assert after.whatif.history == ()

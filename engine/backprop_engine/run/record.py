@@ -24,6 +24,12 @@ from backprop_engine.trace import NO_NODE, Heading, Missing, Pass, PassKind, Tra
 from backprop_engine.trace.abilities import Reruns
 
 
+def record_parts(scenario: Scenario) -> Trace:
+    """The trace of what an operation is made of: its values are those of the operation outside."""
+    missing = Missing("inside of an operation nothing can be edited: I steps out")
+    return Runner(scenario, reruns=missing).run()
+
+
 def record(scenario: Scenario, seconds: float | None = None) -> Trace:
     """The complete trace of `scenario`; ScenarioError where it cannot be run.
 
@@ -50,8 +56,13 @@ class Runner:
     Raises ScenarioError where the scenario cannot be run.
     """
 
-    def __init__(self, scenario: Scenario, seconds: float | None = None) -> None:
-        """`seconds` is how long the first run may take, if not as long as everywhere."""
+    def __init__(
+        self, scenario: Scenario, seconds: float | None = None, reruns: Missing | None = None
+    ) -> None:
+        """`seconds` is how long the first run may take, if not as long as everywhere; `reruns`
+        says why nobody may run it again, if so.
+        """
+        self._reruns = reruns or self
         self._scenario = scenario
         self.seconds = 0.0
         with collector_paused(), np.errstate(all="ignore"):
@@ -72,7 +83,7 @@ class Runner:
         with collector_paused(), np.errstate(all="ignore"):
             if changed:
                 graph = self._with_leaves(changed, is_unwanted)
-            recorder = _Recorder(self._scenario, evaluation, graph, self)
+            recorder = _Recorder(self._scenario, evaluation, graph, self._reruns)
             recorder.run()
         # Other values of leaves are computed anew first, which takes about as long.
         self.seconds = self.seconds or 2 * (perf_counter() - start)
@@ -171,7 +182,7 @@ class _Recorder:
             positions=positions,
             contributions=self.contributions,
             totals=self.totals,
-            producer=Engine(self.graph, self.reruns, record),
+            producer=Engine(self.graph, self.reruns, record_parts),
         )
 
     def _forward(self) -> None:

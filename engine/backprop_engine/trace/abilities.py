@@ -34,6 +34,14 @@ class Missing:
         return f"{self.reason}; {self.instead}" if self.instead else self.reason
 
 
+class MissingError(ValueError):
+    """An ability is needed and not there."""
+
+    def __init__(self, missing: Missing) -> None:
+        super().__init__(missing.sentence)
+        self.missing = missing
+
+
 class Producer(Protocol):
     """Who made a trace."""
 

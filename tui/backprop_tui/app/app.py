@@ -32,7 +32,7 @@ from backprop_tui import screens
 from backprop_tui.app.oracle_desk import AsksSympy, AsksTorch, OracleApp
 from backprop_tui.app.palette import CommandList, Palette
 from backprop_tui.app.signals import end_in_order
-from backprop_tui.commands.table import BY_NAME
+from backprop_tui.commands.table import BY_NAME, Command
 from backprop_tui.config.settings import Settings
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.opening.sessions import read_session
@@ -249,7 +249,7 @@ class DebuggerApp(OracleApp):
     def action_command(self, name: str) -> None:
         """Run a command of the session."""
         command, session = BY_NAME[name], self.session
-        if session is None or command.apply is None:
+        if session is None or command.apply is None or self._lacks(command, session):
             return
         work = "" if command.takes_long is None else command.takes_long(session)
         if work:
@@ -263,16 +263,18 @@ class DebuggerApp(OracleApp):
     def action_ask(self, name: str) -> None:
         """Ask what a command needs to know, then carry it out."""
         session = self.session
-        if session is None:
+        if session is None or self._lacks(BY_NAME[name], session):
             return
-        refuses = BY_NAME[name].refuses
-        reason = "" if refuses is None else refuses(session)
-        if reason:
-            self.session = replace(session, notice=reason)
-        else:
-            from backprop_tui.screens.asking import ASKING
+        from backprop_tui.screens.asking import ASKING
 
-            self.push_screen(ASKING[name](self._view(session)), self._change)
+        self.push_screen(ASKING[name](self._view(session)), self._change)
+
+    def _lacks(self, command: Command, session: Session) -> bool:
+        """Whether there is nothing that the command could do here; says why, and what instead."""
+        missing = command.missing(session)
+        if missing is not None:
+            self.session = replace(session, notice=missing.sentence)
+        return missing is not None
 
     def _change(self, change: Change | None) -> None:
         if change is not None and self.session is not None:

@@ -9,8 +9,9 @@ from textual import events
 from textual.command import CommandList as Offered
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
-from backprop_tui.commands.table import key_name
+from backprop_tui.commands.table import Command, key_name
 from backprop_tui.screens.debugger import DebuggerScreen
+from backprop_tui.session.session import Session
 
 
 class Palette(CommandPalette):
@@ -62,4 +63,10 @@ class CommandList(Provider):
             keys = ", ".join(key_name(key) for key in command.keys)
             if command.name != "command_palette":
                 title = f"{command.title}  ({keys})" if keys else command.title
-                yield title, command.help, command.action
+                yield title, self._told(command), command.action
+
+    def _told(self, command: Command) -> str:
+        """What the command does; why not, where it cannot here."""
+        session = getattr(self.app, "session", None)
+        missing = command.missing(session) if isinstance(session, Session) else None
+        return command.help if missing is None else f"not here: {missing.sentence}"

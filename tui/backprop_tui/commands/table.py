@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from backprop_engine.trace import Missing
+from backprop_engine.trace.abilities import Opens, Recomputes, Reruns
 from backprop_tui.commands.copying import (
     Copier,
     gradient_text,
@@ -52,10 +55,20 @@ class Command:
     in_watches: bool = False
     """Its keys are heard in the Watches pane alone."""
 
-    refuses: Callable[[Session], str] | None = None
-    """Says why nothing can be asked here; None where something always can."""
+    needs: type[Any] | None = None
+    """The ability of the trace's producer without which there is nothing to do."""
+    of_node: bool = False
+    """Whether it needs that for the selected node."""
     copies: Copier | None = None
     """The text that it copies; None where it copies nothing."""
+
+    def missing(self, session: Session) -> Missing | None:
+        """Why there is nothing to do here, and what to do instead; None where there is."""
+        if self.needs is None:
+            return None
+        node = session.node if self.of_node else None
+        ability = session.trace.can(self.needs, node)
+        return ability if isinstance(ability, Missing) else None
 
     @property
     def action(self) -> str:
@@ -223,38 +236,38 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "edit_value", ("e",), "edit a value",
         "Put another value in the place of an input or a constant, and run all again.", WHAT_IF,
-        asks=True, refuses=changing.why_not, footer="edit",
+        asks=True, needs=Reruns, footer="edit",
     ),
     Command(
         "nudge_up", ("plus", "equals_sign"), "nudge up",
         "Move the selected input up a little: gradient × nudge against the truth.", WHAT_IF,
-        changing.nudge_up, footer="nudge",
+        changing.nudge_up, needs=Reruns, footer="nudge",
     ),
     Command(
         "nudge_down", ("minus",), "nudge down", "Move the selected input down a little.", WHAT_IF,
-        changing.nudge_down, footer="nudge",
+        changing.nudge_down, needs=Reruns, footer="nudge",
     ),
     Command(
         "undo_edit", ("u",), "undo an edit", "Take the last edit or nudge back.", WHAT_IF,
-        changing.undo,
+        changing.undo, needs=Reruns,
     ),
     Command(
         "reset_value", (), "reset the value", "Give the selected input its own value back.",
-        WHAT_IF, changing.reset,
+        WHAT_IF, changing.reset, needs=Reruns,
     ),
     Command(
         "reset_all", ("U",), "reset all values", "Give every value back that the scenario has.",
-        WHAT_IF, changing.reset_all,
+        WHAT_IF, changing.reset_all, needs=Reruns,
     ),
     Command(
         "compare", ("v",), "original and current",
         "Show what the scenario's own values and the edited ones come to, side by side.", WHAT_IF,
-        asks=True, refuses=changing.why_not,
+        asks=True, needs=Reruns,
     ),
     Command(
         "origin", ("o",), "origin",
         "Show why a gradient is what it is: all paths it came along, the largest first.",
-        REASONS, asks=True, footer="origin",
+        REASONS, asks=True, needs=Recomputes, footer="origin",
     ),
     Command(
         "autopsy", ("a",), "NaN autopsy",
@@ -264,7 +277,8 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "step_into", ("i",), "step into",
         "Open the selected operation into the primitives it is made of.", REASONS,
-        stepping_in.step_into, takes_long=stepping_in.what_takes_long, offer="open",
+        stepping_in.step_into, needs=Opens, of_node=True,
+        takes_long=stepping_in.what_takes_long, offer="open",
     ),
     Command(
         "step_out", ("I",), "step out",

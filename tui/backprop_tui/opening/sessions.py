@@ -6,16 +6,15 @@ from backprop_engine.basics.gc_pause import collector_paused
 from backprop_tui.opening.targets import Refusal, Target, open_target
 from backprop_tui.session.reload.same_nodes import node_keys, nodes_by_key
 from backprop_tui.session.session import Session, open_session
-from backprop_tui.session.whatif.editing import with_runner
 
 
 def read_session(target: Target) -> Session | Refusal:
     """A session at the start of `target`, or why there is none."""
     with collector_paused():
-        run = open_target(target)
-        if isinstance(run, Refusal):
-            return run
-        session = with_runner(open_session(run.trace), run.rerun, run.seconds)
+        trace = open_target(target)
+        if isinstance(trace, Refusal):
+            return trace
+        session = open_session(trace)
         _work_out_first_frame(session)
         return session
 

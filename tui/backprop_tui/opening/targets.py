@@ -10,10 +10,9 @@ from typing import Final
 
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.program.scenario import Scenario
-from backprop_engine.run.record import Runner, record
+from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load, load_target
 from backprop_engine.trace import Trace
-from backprop_tui.session.whatif.state import Rerun
 
 Target = Path | Source | Trace
 """A scenario file, a shorthand, or a run that is recorded already."""
@@ -48,30 +47,16 @@ class Refusal:
         return bool(self.title or self.about)
 
 
-@dataclass(frozen=True, eq=False)
-class Run:
-    """A trace and, where it was not recorded elsewhere, the way to run it with other values."""
-
-    trace: Trace
-    rerun: Rerun | None = None
-    seconds: float = 0.0
-    """How long it takes to run it again, about."""
-
-
-def open_target(target: Target) -> Run | Refusal:
-    """The run of `target`, or why there is none."""
+def open_target(target: Target) -> Trace | Refusal:
+    """The trace of `target`, or why there is none."""
     if isinstance(target, Trace):
-        return Run(target)
+        return target
     try:
         scenario = load_target(target)
     except ScenarioError as error:
         return Refusal(error)
     try:
-        runner = Runner(scenario)
-        start = perf_counter()
-        trace = runner.run()
-        # To run again is to compute the values, too, which takes about as long.
-        return Run(trace, runner.run, 2 * (perf_counter() - start))
+        return record(scenario)
     except ScenarioError as error:
         if is_the_point(scenario, error):
             return Refusal(error, scenario.title, scenario.about)

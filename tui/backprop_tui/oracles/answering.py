@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from backprop_engine.budget import LimitError
+from backprop_engine.trace.abilities import MissingError
 from backprop_tui.oracles.report import Failed
 
 Answer = TypeVar("Answer")
@@ -27,6 +28,9 @@ def answer_of(who: str, ask: Callable[[], Answer]) -> Answer | Failed:
     """What `ask` gives, or, whatever it raises, why `who` (at a sentence's start) fails."""
     try:
         return ask()
+    except MissingError as error:
+        missing = error.missing
+        return Failed(_sentence(missing.reason), _sentence(missing.instead), is_final=True)
     except MemoryError:
         return Failed(f"{who} ran out of memory over this program.", REMEDY)
     except LimitError as error:
@@ -35,6 +39,10 @@ def answer_of(who: str, ask: Callable[[], Answer]) -> Answer | Failed:
         LOG.exception("%s failed", who)
         said = f": {_words(error)}" if _words(error) else ""
         return Failed(f"{who} broke off with {type(error).__name__}{said}.", _FAULT)
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
 
 
 def _words(error: Exception) -> str:

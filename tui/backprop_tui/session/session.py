@@ -132,7 +132,7 @@ class Session:
 
 def open_session(trace: Trace) -> Session:
     """A session at the start of `trace`."""
-    return Session(trace, draw_outline(trace))
+    return Session(trace, draw_outline(trace), whatif=WhatIf(trace))
 
 
 def _to(session: Session, cursor: int) -> Session:

@@ -23,14 +23,10 @@ from backprop_engine.reading.opened import (
 )
 from backprop_engine.trace import Trace
 from backprop_tui.session.session import Session, open_session
+from backprop_tui.session.whatif.state import WhatIf
 
 _LARGE = 200_000
 """Elements of an operation, from which on a thread opens and closes it."""
-
-
-def can_open(session: Session) -> bool:
-    """Whether the selected node can be stepped into."""
-    return not why_closed(session.trace, session.node)
 
 
 def step_into(session: Session) -> Session:
@@ -44,7 +40,13 @@ def step_into(session: Session) -> Session:
         opened = open_composite(trace, node, one)
     except ScenarioError as error:
         return replace(session, notice=f"{trace.label(node)} cannot be opened: {error}")
-    inner = replace(open_session(opened.trace), page=session.page, outer=session, opened=opened)
+    inner = replace(
+        open_session(opened.trace),
+        page=session.page,
+        outer=session,
+        opened=opened,
+        whatif=WhatIf(),
+    )
     if one is None or not trace.is_computed(node, session.cursor):
         return inner
     has_upstream = (

@@ -7,13 +7,12 @@ from typing import Final
 
 from backprop_tui.commands.table import BY_NAME, Command
 from backprop_tui.session.moving.playing import is_playing
-from backprop_tui.session.stepping_in import can_open
 from backprop_tui.view.view import View
 
 _OCCASIONS: Final[Mapping[str, Callable[[View], bool]]] = {
     "autopsy": lambda view: view.shows_nan,
     "step_out": lambda view: view.session.outer is not None,
-    "step_into": lambda view: can_open(view.session),
+    "step_into": lambda view: BY_NAME["step_into"].missing(view.session) is None,
     "play_forward": lambda view: _plays(view, forward=True),
     "play_back": lambda view: _plays(view, forward=False),
     "slower": lambda view: is_playing(view.session),

@@ -189,7 +189,11 @@ class KeyBar(Sparing):
 
     def show(self, view: View) -> None:
         """Draw the notice of `view`, or the keys."""
-        self._commands = view.keymap.commands
+        self._commands = tuple(
+            command
+            for command in view.keymap.commands
+            if command.needs is None or not command.footer or not command.missing(view.session)
+        )
         names = [one.name for one in offers(view)]
         self._offers = tuple(one for one in self._commands if one.name in names and one.keys)
         self._rate = f"{view.session.rate:g} a second" if is_playing(view.session) else ""

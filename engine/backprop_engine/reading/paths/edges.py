@@ -18,7 +18,7 @@ import numpy as np
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, Value, full_like, in_full
 from backprop_engine.trace import Missing, Pass, Trace
-from backprop_engine.trace.abilities import Recomputes
+from backprop_engine.trace.abilities import MissingError, Recomputes
 
 Watch = Callable[[float], None]
 """Told now and then which part of the work is done, 0 to 1; it may raise to stop the work."""
@@ -88,7 +88,7 @@ def edges_to(trace: Trace, one: Pass, target: int) -> Edges:
         raise ValueError(f"{one.name} is no backward pass")
     recomputes = trace.can(Recomputes)
     if isinstance(recomputes, Missing):
-        raise ValueError(recomputes.sentence)
+        raise MissingError(recomputes)
     first = one.start + 1  # after the seed
     senders = trace.senders[first : one.stop].tolist()
     receivers = trace.receivers[first : one.stop].tolist()

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.basics.values import Value, in_full
-from backprop_engine.trace import Trace
+from backprop_engine.trace import Missing, Trace
+from backprop_engine.trace.abilities import Reruns
 from backprop_tui.session.session import Session
 from backprop_tui.session.whatif import nudging
 from backprop_tui.session.whatif.comparing import differ, difference
@@ -20,7 +21,6 @@ from backprop_tui.session.whatif.state import (
     IsUnwanted,
     Leaves,
     Nudge,
-    Rerun,
     Wanted,
     WhatIf,
 )
@@ -43,20 +43,10 @@ class Outcome:
     error: ScenarioError | None = None
 
 
-def with_runner(session: Session, rerun: Rerun | None, seconds: float = 0.0) -> Session:
-    """The session, with a way to run its trace again."""
-    if rerun is None:
-        return session
-    return replace(session, whatif=WhatIf(rerun, session.trace, seconds))
-
-
 def why_not(session: Session) -> str:
     """Why no value can be edited here; empty where one can."""
-    if session.outer is not None:
-        return "inside of an operation nothing can be edited: I steps out"
-    if session.whatif.rerun is None:
-        return "this is a recording: it cannot be run again with other values"
-    return ""
+    reruns = session.trace.can(Reruns)
+    return reruns.sentence if isinstance(reruns, Missing) else ""
 
 
 def edit(session: Session, change: Edit) -> Session:
@@ -145,10 +135,16 @@ def reset_all(session: Session) -> Session:
 
 def run(session: Session, wanted: Wanted) -> Session:
     """Run at once where that is quick; else leave it to a thread, and say so."""
-    if session.whatif.seconds > LONG and wanted.values:
+    if _seconds(session) > LONG and wanted.values:
         return replace(session, whatif=replace(session.whatif, wanted=wanted), notice=_RUNNING)
     asked = replace(session, whatif=replace(session.whatif, wanted=wanted))
     return arrive(asked, carry_out(session.whatif, wanted))
+
+
+def _seconds(session: Session) -> float:
+    """How long a run takes, about."""
+    reruns = session.trace.can(Reruns)
+    return 0.0 if isinstance(reruns, Missing) else reruns.seconds
 
 
 def carry_out(whatif: WhatIf, wanted: Wanted, is_unwanted: IsUnwanted | None = None) -> Outcome:
@@ -156,13 +152,15 @@ def carry_out(whatif: WhatIf, wanted: Wanted, is_unwanted: IsUnwanted | None = N
 
     StoppedError soon after it `is_unwanted`.
     """
-    if whatif.rerun is None or whatif.original is None or not wanted.values:
-        return Outcome(wanted, whatif.original)
+    original = whatif.original
+    reruns = None if original is None else original.can(Reruns)
+    if original is None or reruns is None or isinstance(reruns, Missing) or not wanted.values:
+        return Outcome(wanted, original)
     try:
-        trace = whatif.rerun(wanted.values, is_unwanted)
+        trace = reruns.run(wanted.values, is_unwanted)
     except ScenarioError as error:
         return Outcome(wanted, None, error=error)
-    return Outcome(wanted, trace, difference(whatif.original, trace))
+    return Outcome(wanted, trace, difference(original, trace))
 
 
 def arrive(session: Session, outcome: Outcome) -> Session:
@@ -208,7 +206,7 @@ def progress(session: Session, elapsed: float) -> Session:
     """How long the run under way has taken, and about how long it takes."""
     if session.whatif.wanted is None:
         return session
-    took = f"{elapsed:.1f} of about {session.whatif.seconds:.1f} seconds"
+    took = f"{elapsed:.1f} of about {_seconds(session):.1f} seconds"
     return replace(session, notice=f"running again with other values: {took} · esc cancels")
 
 

@@ -14,11 +14,6 @@ Leaves = Mapping[int, Value]
 IsUnwanted = Callable[[], bool]
 """Asked again and again while a graph is run, whether to give it up."""
 
-Rerun = Callable[[Leaves, IsUnwanted | None], Trace]
-"""The same graph with other values. Raises ScenarioError where an operation cannot take them, and
-StoppedError soon after it is unwanted.
-"""
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Difference:
@@ -55,12 +50,8 @@ class Wanted:
 class WhatIf:
     """The scenario's own run, what has been put in the place of its values, and the way back."""
 
-    rerun: Rerun | None = None
-    """None where the trace was recorded by something that cannot be run again."""
     original: Trace | None = None
-    """The trace with the scenario's own values; None where there is no `rerun`."""
-    seconds: float = 0.0
-    """How long a run takes, about."""
+    """The trace with the scenario's own values; None inside of an operation."""
     values: Leaves = field(default_factory=dict)
     difference: Difference | None = None
     """Of the session's trace from the original; None while they are the same one."""

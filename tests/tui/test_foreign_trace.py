@@ -1,0 +1,86 @@
+"""A recording of another producer opens like any other trace, and every key is answered."""
+
+from __future__ import annotations
+
+import pytest
+from tests.foreign_trace import SUMMED_UP, WHOLE, foreign_trace, summed_up
+
+from backprop_engine.reading.autopsy.report import autopsy
+from backprop_engine.trace import Missing
+from backprop_tui.commands.table import BY_NAME, COMMANDS
+
+TRACES = {
+    "whole": WHOLE,
+    "summed up": SUMMED_UP,
+    "whole with a nan": foreign_trace(spoilt=True),
+    "summed up with a nan": foreign_trace(summed_up, spoilt=True),
+}
+LEAVING = {"quit", "suspend_process", "edit_source", "save_picture"}
+"""They end the app, leave it, or write a file."""
+PLACES = {
+    "at the start": (),
+    "in the middle of the backward pass": ("g", "8", "enter"),
+    "at the end, on a leaf": ("f", "f", "end"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
+async def test_every_key_is_answered(opened, trace, place):
+    async with opened(trace) as pilot:
+        for command in COMMANDS:
+            if command.name in LEAVING or not command.keys:
+                continue
+            await pilot.press("escape", "escape", *PLACES[place])
+            await pilot.press(command.keys[0])
+            await pilot.pause()
+            session = pilot.app.session
+            assert session is not None, command.name
+            if isinstance(command.missing(session), Missing):
+                assert session.notice == "" or "a recording cannot do this" in session.notice
+                await pilot.press(command.keys[0])
+                assert "a recording cannot do this" in pilot.app.session.notice, command.name
+            await pilot.press("escape", "escape")
+    assert pilot.app.return_code in (0, None)
+
+
+@pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
+async def test_every_step_both_ways_is_drawn(opened, text_of, trace):
+    async with opened(trace, (120, 40)) as pilot:
+        for key in ["s"] * len(trace) + ["N"] * len(trace) + ["n"] * len(trace):
+            await pilot.press(key)
+        shown = text_of(pilot.app)
+        assert "h = torch" in shown
+
+
+async def test_the_file_of_the_step_is_shown(opened, text_of):
+    async with opened(WHOLE, (160, 50)) as pilot:
+        assert "return F.linear(x, weight, bias)" in text_of(pilot.app)
+        await pilot.press("s")
+        assert "loss = 2 * relu(h).sum()" in text_of(pilot.app)
+
+
+async def test_what_is_missing_is_left_out_of_the_footer_and_told_in_the_palette(opened, text_of):
+    async with opened(WHOLE, (160, 50)) as pilot:
+        assert " edit" not in text_of(pilot.app).splitlines()[-1]
+        await pilot.press("ctrl+p", *"edit a")
+        await pilot.pause()
+        assert "not here: a recording cannot do this" in text_of(pilot.app)
+
+
+def test_what_a_command_needs_is_asked_of_the_trace():
+    assert [command.name for command in COMMANDS if command.needs] == [
+        "edit_value", "nudge_up", "nudge_down", "undo_edit", "reset_value", "reset_all",
+        "compare", "origin", "step_into",
+    ]  # fmt: skip
+    assert BY_NAME["autopsy"].needs is None
+
+
+@pytest.mark.parametrize("keep", [lambda value: value, summed_up], ids=["whole", "summed up"])
+def test_the_first_nan_is_found_without_its_maker(keep):
+    found = autopsy(foreign_trace(keep, spoilt=True))
+    assert found is not None
+    assert found.first.kind == "nan"
+    assert found.first.operation == "input"
+    assert "x" in found.first.headline
+    assert found.victims == ("loss", "fc.weight.grad")
