@@ -510,3 +510,8 @@ def test_a_value_without_a_name_can_not_be_mentioned_by_its_text():
     text = "inputs: {x: 2}\ncompute: |\n  y = x*x\n  (y + 1).backward()\nexpect: {y + 1: 5}\n"
     with pytest.raises(ScenarioError, match=r"unknown name `y \+ 1`"):
         document(text)
+
+
+def test_a_program_that_names_nothing_computes_nothing():
+    with pytest.raises(ScenarioError, match="nothing is computed here"):
+        snippet("x = torch.ones(2)\n(x * x).requires_grad_()\n")

@@ -287,3 +287,15 @@ def test_with_other_values_python_would_choose_another_one_and_that_is_told():
     with pytest.raises(RecomputingError, match="Python's `max` would choose another value"):
         graph_of(trace).with_leaves({0: np.array([7.0, 5.0, 5.0])})
     assert graph_of(trace).with_leaves({0: np.array([3.0, 6.0, 5.0])}).value[2] == 6.0
+
+
+def test_a_pass_starts_at_what_its_name_means_there_though_a_loop_assigns_it_again():
+    program = f"""{X}
+for i in range(2): y = (x * i).sum()
+y.backward()
+for i in range(3): y = (x * x * i).sum()
+y.backward()
+"""
+    theirs, trace = run_by_python(program), run_here(program)
+    assert [pass_.name for pass_ in trace.passes] == ["forward", "backward y@2", "backward y"]
+    np.testing.assert_array_equal(trace.grad(0, len(trace)), array(theirs["x"].grad))
