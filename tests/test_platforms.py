@@ -59,9 +59,10 @@ def test_the_command_line_works_there(tmp_path) -> None:
 
 def test_a_childs_death_is_told_there_by_its_exit_code() -> None:
     code = (
-        "from backprop_tui.oracles.process import Child\n"
-        "child = Child('torch', 'Go on.', [sys.executable, '-c', 'raise SystemExit(1)'])\n"
-        "print(child.converse('{}', 60).reason); child.end()"
+        "from backprop_tui.oracles.process import Child, Role\n"
+        "role = Role('torch', 'torch', 'Go on.')\n"
+        "child = Child(role, [sys.executable, '-c', 'raise SystemExit(1)'])\n"
+        "print(child.ask({}, dict, 60).reason); child.close()"
     )
     done = in_such_a_place(code)
     assert (done.stdout, done.stderr) == ("The torch process ended with exit code 1.\n", "")

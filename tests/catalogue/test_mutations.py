@@ -6,7 +6,6 @@ changes our side only.
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterator
 
@@ -17,6 +16,7 @@ from tests.catalogue.database import shared
 from tests.catalogue.mutations import MUTATIONS, NotComputableError, mutate, positions, rerun
 from tests.catalogue.running import operations_of
 from tests.catalogue.tracing import narrowed, traced
+from tests.piped import piped
 
 from backprop_engine.basics.source import Source
 from backprop_engine.basics.values import in_full
@@ -92,7 +92,7 @@ def asked(trace: Trace) -> TorchReport:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            reply = json.loads(json.dumps(child.answer(encode_request(trace))))
+            reply = piped(child.answer(encode_request(trace)))
             return decode_report(trace, reply)
         finally:
             torch.set_default_dtype(before)

@@ -6,6 +6,7 @@ raised is a fault of ours. hypothesis and atheris both knock here.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -20,13 +21,16 @@ from backprop_engine.scenarios.loader import parse_document, parse_shorthand, pa
 from backprop_engine.trace import Trace
 from backprop_tui.config.settings import parse_settings
 from backprop_tui.memory.layout import read
-from backprop_tui.oracles.client import NO_ANSWER
+from backprop_tui.oracles.messages import NO_MESSAGE, TooLongError, line_of, unpacked
 from backprop_tui.oracles.torch.protocol import decode_report
 from backprop_tui.session.search.query import compile_query, is_condition, text_query
 from backprop_tui.session.whatif.parsing import parse_edit
 
 REFUSED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 """What the keeper takes for a file that memory has not written."""
+
+MOST_SENT = 2**20
+"""Bytes of the arrays of a reply."""
 
 MAX_LENGTH = 4_000
 """Characters: enough for every mistake, and read in no time."""
@@ -87,9 +91,10 @@ def reply(text: str) -> str:
     """What a process that should be torch says; refused with one of the errors that the client
     knows.
     """
+    stream = io.BytesIO(f"{text}\n".encode("utf-8", "surrogatepass"))
     try:
-        decode_report(lesson(), json.loads(text))
-    except NO_ANSWER as error:
+        decode_report(lesson(), unpacked(line_of(stream), stream, MOST_SENT))
+    except (*NO_MESSAGE, EOFError, TooLongError) as error:
         return type(error).__name__
     return ""
 

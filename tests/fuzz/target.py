@@ -20,10 +20,10 @@ with atheris.instrument_imports(include=["backprop_engine", "backprop_tui", "lar
 NAMES = tuple(DOORS)
 
 
-_NOTHING = {"keys": "", "kinds": "", "numbers": "", "others": []}
-_REPLY = {
-    "passes": [], "values": _NOTHING, "grad_fns": {"names": [], "codes": ""}, "version": "2",
-}  # fmt: skip
+_DTYPES = {"keys": "int32", "kinds": "uint8", "numbers": "float64", "codes": "uint16"}
+_NONE = {name: {"<array>": [dtype, 0]} for name, dtype in _DTYPES.items()}
+_NOTHING = {**_NONE, "others": []}
+_REPLY = {"passes": [], "values": _NOTHING, "grad_fns": {**_NONE, "names": []}, "version": "2"}
 
 
 def knock(data: bytes) -> None:

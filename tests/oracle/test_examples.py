@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
+from tests.piped import piped
 
 from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
@@ -22,8 +21,8 @@ EXAMPLES = {name: one.example for name, one in OPERATIONS.items() if one.example
 
 def answered(text: str) -> tuple[Trace, TorchReport]:
     trace = record(parse_shorthand(Source("<-e>", text)))
-    request = json.loads(json.dumps(encode_request(trace)))
-    return trace, decode_report(trace, json.loads(json.dumps(child.answer(request))))
+    request = piped(encode_request(trace))
+    return trace, decode_report(trace, piped(child.answer(request)))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # torch tells of what it copies or will drop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.oracles import client, process
-from backprop_tui.oracles.client import CHILD, Oracle
+from backprop_tui.oracles.client import TORCH, Oracle
 from backprop_tui.oracles.report import Failed, Ready
 
 TRACE = record(parse_shorthand(Source("<-e>", "x=2, y=x**2")))
@@ -173,7 +174,7 @@ def test_a_users_own_torch_py_does_not_shadow_torch(tmp_path, monkeypatch):
 
 
 def test_the_child_ends_when_nobody_asks_any_more():
-    done = subprocess.run(CHILD, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    done = subprocess.run(TORCH.command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
@@ -210,11 +211,34 @@ def test_a_reply_that_never_ends_is_cut_off(monkeypatch):
     assert "said more than 100,000 bytes" in failure(code).reason
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_arrays_larger_than_a_reply_may_be_take_no_memory(monkeypatch, count):
+    monkeypatch.setattr(process, "MOST_BYTES", 100_000)
+    said = json.dumps({"request": 1, "sent": [{"<array>": ["float64", 10_000]}] * count})
+    code = f"import sys; sys.stdin.readline(); print({said!r}, flush=True); sys.stdin.read()"
+    told = failure(code, time_limit=0.3 if count == 1 else 60).reason
+    # One may still come; two are more than there is room for.
+    assert ("has not answered" if count == 1 else "said more than 100,000 bytes") in told
+
+
+def test_an_array_that_breaks_off_is_a_death(monkeypatch):
+    said = json.dumps({"request": 1, "sent": {"<array>": ["float64", 10]}})
+    assert "exit code 0" in failure(f"import sys; sys.stdin.readline(); print({said!r})").reason
+
+
+@pytest.mark.parametrize(
+    "told", [["object", 1], ["f8,f8", 1], ["float64", -1], ["float64", 0.5], [], 5, ["(9,)f8", 1]]
+)
+def test_what_is_no_array_of_numbers_is_no_answer(told):
+    said = json.dumps({"request": 1, "sent": {"<array>": told}})
+    assert "no answer" in failure(f"import sys; sys.stdin.readline(); print({said!r})").reason
+
+
 def test_what_comes_after_a_reply_spoils_no_later_one():
     code = (
-        "import sys\nfrom backprop_tui.oracles import serving\n"
-        "def answer(request):\n    replies.write('and another thing\\n'); return {'error': 'no'}\n"
-        "replies = sys.stdout\nserving.serve(answer, sys.stdin, replies)"
+        "from backprop_tui.oracles import serving\nparent = serving.Parent()\n"
+        "def answer(request):\n    parent.say(b'and another thing\\n'); return {'error': 'no'}\n"
+        "serving.run(answer, parent)"
     )
     with Oracle(command=python(code)) as oracle:
         answers = [oracle.ask(TRACE) for _ in range(2)]

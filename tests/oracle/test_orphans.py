@@ -6,15 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from backprop_tui.oracles.process import Child
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_tui.oracles.client import Oracle
 
 PATIENCE = 30
+TRACE = record(parse_shorthand(Source("<-e>", "x=2, y=x**2")))
 
 # A child that serves as the real ones do, and computes for ever.
 BUSY = """
@@ -116,16 +121,34 @@ def test_an_idle_child_notices_nothing_of_a_thread_that_ends(tmp_path):
         "for _ in range(3):\n"
         "    one = threading.Thread(target=lambda: answers.append(oracle.ask(trace)))\n"
         "    one.start(); one.join()\n"
-        "sys.exit(len({oracle._child._process.pid}) != 1 or 'cannot' not in answers[2].reason)"
+        "sys.exit(len({oracle._child._life.process.pid}) != 1 or 'cannot' not in answers[2].reason)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path).returncode == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_what_a_child_has_started_ends_with_it(tmp_path):
+    code = (
+        "import pathlib, subprocess, sys, time; sys.stdin.readline()\n"
+        "started = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"pathlib.Path({str(tmp_path / 'child')!r}).write_text(f'{{started.pid}}\\n')\n"
+        "time.sleep(600)"
+    )
+    with Oracle(command=[sys.executable, "-c", code], time_limit=PATIENCE) as oracle:
+        asking = threading.Thread(target=oracle.ask, args=(TRACE,), daemon=True)
+        asking.start()
+        grandchild = pid_in(tmp_path / "child")
+        assert is_alive(grandchild)
+    asking.join(PATIENCE)
+    wait_for(lambda: not is_alive(grandchild))
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals of a terminal")
-def test_ctrl_c_is_left_to_the_parent_while_the_child_starts():
-    asked = "import signal; print(signal.SIGINT in signal.pthread_sigmask(0, []))"
-    child = Child("test", "", [sys.executable, "-c", asked])
-    try:
-        assert child.converse("", PATIENCE) == b"True\n"
-    finally:
-        child.end()
+@pytest.mark.parametrize(
+    "asked", ["signal.SIGINT in signal.pthread_sigmask(0, [])", "os.getpgrp() == os.getpid()"]
+)
+def test_ctrl_c_is_left_to_the_parent_while_the_child_starts(asked):
+    code = f"import json, os, signal; print(json.dumps({{'request': 1, 'error': {asked}}}))"
+    with Oracle(command=[sys.executable, "-c", code]) as oracle:
+        answer = oracle.ask(TRACE)
+    assert "could not run this program (True)" in getattr(answer, "reason", "")

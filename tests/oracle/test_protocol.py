@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.piped import piped
 
 from backprop_tui.oracles.torch.columns import (
     Column,
     Entries,
     Gathering,
     Names,
-    decode_value,
-    encode_value,
 )
 from backprop_tui.oracles.torch.protocol import (
     cleared_grads,
@@ -35,20 +32,16 @@ arrays = hnp.arrays(
 )
 
 
-def piped(encoded):
-    return json.loads(json.dumps(encoded))
-
-
 @given(attributes)
 def test_attributes_of_operations(attribute):
-    arrived = decode_attribute(piped(encode_attribute(attribute)))
+    arrived = decode_attribute(piped({"it": encode_attribute(attribute)})["it"])
     assert arrived == attribute
     assert type(arrived) is type(attribute)
 
 
 @given(arrays)
 def test_arrays_to_the_last_bit(array):
-    arrived = decode_value(piped(encode_value(array)))
+    arrived = piped({"it": array})["it"]
     assert (arrived.dtype, arrived.shape) == (array.dtype, array.shape)
     assert arrived.tobytes() == array.tobytes()
     assert arrived.flags.writeable
@@ -86,7 +79,7 @@ def test_names(names):
 
 def test_a_view_with_a_stride_arrives_as_its_elements():
     array = np.arange(12.0).reshape(3, 4).T[::-1]
-    np.testing.assert_array_equal(decode_value(piped(encode_value(array))), array)
+    np.testing.assert_array_equal(piped({"it": array})["it"], array)
 
 
 def test_clearing_is_told_by_what_it_did():

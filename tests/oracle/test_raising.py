@@ -10,19 +10,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.piped import arrived, piped
 
 from backprop_engine.basics.source import OperandError, Source
 from backprop_engine.budget import LimitError
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.operation import Operation
-from backprop_engine.trace import Trace
 from backprop_tui.headless import check as checking
 from backprop_tui.headless import run as headless
-from backprop_tui.oracles.client import TORCH, Subject, answer_in, no_answer
+from backprop_tui.oracles.client import TORCH, Oracle
+from backprop_tui.oracles.messages import NO_MESSAGE, packed
+from backprop_tui.oracles.process import Role
 from backprop_tui.oracles.serving import Answer, reply_to
 from backprop_tui.oracles.sympy import child as symbolic_child
-from backprop_tui.oracles.sympy.client import FIGURES
-from backprop_tui.oracles.sympy.protocol import not_applicable
+from backprop_tui.oracles.sympy.client import SYMPY, SymbolicOracle
 from backprop_tui.oracles.sympy.replies import TOO_DEEP
 from backprop_tui.oracles.torch import child
 
@@ -38,23 +39,19 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # torch tells of
 
 
 class InProcess:
-    """An oracle whose child is this very process."""
+    """A child that is this very process."""
 
-    def __init__(self, subject: Subject[Any], answer: Answer) -> None:
-        self._subject, self._answer = subject, answer
+    def __init__(self, role: Role, answer: Answer) -> None:
+        self._role, self._answer = role, answer
 
-    def ask(self, trace: Trace) -> Any:
-        refusal = not_applicable(trace) if self._subject is FIGURES else None
-        if refusal is not None:
-            return refusal
-        request = json.loads(json.dumps({"request": 1, **self._subject.encode(trace)}))
-        line = reply_to(self._answer, request, 1).encode()
-        return answer_in(self._subject, trace, 1, line) or no_answer(self._subject, line)
+    def ask(self, message: Any, decode: Any, seconds: float | None = None) -> Any:
+        reply = arrived(reply_to(self._answer, piped(message), lambda: 1))
+        try:
+            return self._role.answer_to(reply, decode)
+        except NO_MESSAGE:
+            return self._role.no_answer(packed(reply))
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def close(self) -> None:
         return None
 
 
@@ -110,9 +107,13 @@ class Trap:
 @pytest.fixture
 def answers(monkeypatch, capsys):
     """Check the examples in one run; the exit code, and the JSON lines."""
-    monkeypatch.setattr(headless, "Oracle", lambda **_: InProcess(TORCH, child.answer))
     monkeypatch.setattr(
-        headless, "SymbolicOracle", lambda **_: InProcess(FIGURES, symbolic_child.answer)
+        headless, "Oracle", lambda **_: Oracle(child=InProcess(TORCH, child.answer))
+    )
+    monkeypatch.setattr(
+        headless,
+        "SymbolicOracle",
+        lambda **_: SymbolicOracle(child=InProcess(SYMPY, symbolic_child.answer)),
     )
     monkeypatch.setattr(headless, "FEW", len(EXAMPLES))  # so that it is done in this process
 

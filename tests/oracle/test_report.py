@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import tracemalloc
 
 import numpy as np
 import pytest
+from tests.piped import piped
 
 from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
@@ -162,8 +162,8 @@ def test_a_value_torch_hands_through_still_has_an_edge_of_its_own(monkeypatch):
     trace = shorthand("x=[1, 2], y=-x, z=(y*y).sum()")
     same = dataclasses.replace(OPERATIONS["neg"], torch=lambda torch, a: a)
     monkeypatch.setattr(child, "OPERATIONS", {**OPERATIONS, "neg": same})
-    request = json.loads(json.dumps(encode_request(trace)))
-    report = decode_report(trace, json.loads(json.dumps(child.answer(request))))
+    request = piped(encode_request(trace))
+    report = decode_report(trace, piped(child.answer(request)))
     assert not report.surplus
     np.testing.assert_array_equal(report.contributions[len(trace) - 1], [2, 4])
     np.testing.assert_array_equal(report.grads[1][graph_of(trace).inputs["x"]], [2, 4])
@@ -193,8 +193,8 @@ def test_one_process_answers_many_traces(oracle):
 
 def test_a_report_of_numbers_takes_a_few_bytes_for_each():
     trace = record(parse_shorthand(Source("<-e>", f"x=2, y={'+'.join(['x'] * 4000)}")))
-    request = json.loads(json.dumps(encode_request(trace)))
-    reply = json.loads(json.dumps(child.answer(request)))
+    request = piped(encode_request(trace))
+    reply = piped(child.answer(request))
     tracemalloc.start()
     try:
         report = decode_report(trace, reply)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.piped import piped
 
 from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
@@ -41,8 +41,8 @@ def document(text):
 def report_on(trace, *, texts="simplified"):
     """The child's answer, by way of JSON, without a process."""
     assert not_applicable(trace) is None
-    request = json.loads(json.dumps(encode_symbolic(trace, texts=texts)))
-    return decode_symbolic(trace, json.loads(json.dumps(child.answer(request))))
+    request = piped(encode_symbolic(trace, texts=texts))
+    return decode_symbolic(trace, piped(child.answer(request)))
 
 
 def only_function(trace):

@@ -12,7 +12,7 @@ from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.oracles.report import Failed, Ready
-from backprop_tui.oracles.sympy.client import CHILD, SymbolicOracle
+from backprop_tui.oracles.sympy.client import SYMPY, SymbolicOracle
 from backprop_tui.oracles.sympy.report import NotApplicable
 
 TRACE = record(parse_shorthand(Source("<-e>", "x=2, y=x**2")))
@@ -112,7 +112,7 @@ def test_arrays_start_no_process():
 
 
 def test_the_child_ends_when_nobody_asks_any_more():
-    done = subprocess.run(CHILD, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    done = subprocess.run(SYMPY.command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from tests.fuzz.torch_programs.drafting import quietly
+from tests.piped import piped
 
 from backprop_engine.trace import Trace
 from backprop_tui.headless.check import Bad, Checked, check_scenario
@@ -87,11 +87,11 @@ class TorchHere:
         self.trace = trace
         with quietly():
             try:
-                reply = answer(json.loads(json.dumps(encode_request(trace))))
+                reply = answer(piped(encode_request(trace)))
             except Exception as error:  # noqa: BLE001 - as in the process: it is the answer
                 self.failed.append(error)
                 return Failed(f"torch could not run it: {error}", "")
-        self.report = decode_report(trace, json.loads(json.dumps(reply)))
+        self.report = decode_report(trace, piped(reply))
         return Ready(self.report)
 
 

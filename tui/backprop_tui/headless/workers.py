@@ -1,7 +1,7 @@
 """Many scenarios at once: a process for each core, one torch for all, outcomes in order.
 
-A thread stands behind each worker process: it hands out targets, carries questions to torch and
-answers back, and starts another process where one has died.
+A thread hands each target to a process that is idle, and carries its questions to torch and
+the answers back. A process that dies costs its scenario, and the next one gets another.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import os
 import queue
-import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, astuple, dataclass
 
 from backprop_engine.basics.source import Source
 from backprop_tui.config.time_limits import DEFAULT_LIMITS, TimeLimits
@@ -22,16 +20,19 @@ from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.outcome import Outcome, Tally
 from backprop_tui.headless.printer import Printer
 from backprop_tui.oracles.client import Oracle
-from backprop_tui.oracles.process import Child
+from backprop_tui.oracles.messages import Message
+from backprop_tui.oracles.process import Child, Role
 from backprop_tui.oracles.report import Failed
 
 FEW = 24
 """So many scenarios are done before a second process has started."""
-_COMMAND = (sys.executable, "-P", "-m", "backprop_tui.headless.worker")
-_QUESTIONS = 2**32
-"""The numbers that one worker has for its questions to torch."""
 _GLANCE = 0.2
 """Seconds after which a wait is taken up anew: on Windows ctrl+c does not end one."""
+_CHECK = Role(
+    name="check",
+    module="backprop_tui.headless.worker",
+    remedy="The others are checked all the same; check this one by itself.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class How:
     out: Printer
     limits: TimeLimits = DEFAULT_LIMITS
 
-    def line(self, *, torch: bool, worker: int) -> str:
+    def line(self, *, torch: bool) -> str:
         """The same for a worker process."""
         out = self.out
         printer = {"colour": out.colour, "plain": out.plain, "width": out.width}
@@ -53,7 +54,6 @@ class How:
                 "torch": torch,
                 "symbolic": self.symbolic,
                 "limits": asdict(self.limits),
-                "first": worker * _QUESTIONS,
                 "printer": printer | {"encoding": out.encoding},
             }
         )
@@ -73,115 +73,65 @@ def many_outcomes(
     oracle: Oracle | None,
     *,
     workers: int,
-    command: Sequence[str] = _COMMAND,
+    command: Sequence[str] = _CHECK.command,
 ) -> Iterator[Iterator[Outcome]]:
     """The outcome of every target, in order; leaving ends all workers, done or not."""
-    pool = _Pool(targets, how, oracle, command)
-    try:
-        yield pool.outcomes(workers)
-    finally:
-        pool.close()
+    command = (*command, how.line(torch=oracle is not None))
+    children = [Child(_CHECK, command) for _ in range(workers)]
+    idle: queue.SimpleQueue[Child] = queue.SimpleQueue()
+    for child in children:
+        idle.put(child)
 
-
-class _Pool:
-    """What the threads share."""
-
-    def __init__(
-        self,
-        targets: Sequence[str | Source],
-        how: How,
-        oracle: Oracle | None,
-        command: Sequence[str],
-    ) -> None:
-        self._targets, self._how, self._oracle, self._command = targets, how, oracle, command
-        self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[tuple[int, Outcome]] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._children: dict[int, Child] = {}
-        self._closed = False
-
-    def outcomes(self, workers: int) -> Iterator[Outcome]:
-        for index in range(len(self._targets)):
-            self._waiting.put(index)
-        for worker in range(workers):
-            threading.Thread(target=self._work, args=(worker,), daemon=True).start()
-        early: dict[int, Outcome] = {}
-        for index in range(len(self._targets)):
-            while index not in early:
-                try:
-                    at, outcome = self._done.get(timeout=_GLANCE)
-                except queue.Empty:
-                    continue
-                early[at] = outcome
-            yield early.pop(index)
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            children = list(self._children.values())
-        for child in children:
-            child.end()
-
-    def _work(self, worker: int) -> None:
-        while not self._closed:
-            try:
-                index = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-            outcome = self._checked(worker, self._targets[index])
-            self._done.put((index, outcome))
-
-    def _checked(self, worker: int, target: str | Source) -> Outcome:
+    def checked(target: str | Source) -> Outcome:
+        child = idle.get()
         try:
-            child = self._child(worker)
-        except OSError as error:
-            failed = Failed(f"The check process could not be started: {error}.", _REMEDY)
-            return self._lost(target, failed)
-        if child is None:
-            return self._lost(target, Failed("The check has been interrupted.", _REMEDY))
-        told = {"path": target} if isinstance(target, str) else asdict(target)
-        answer = self._exchange(child, told)
-        while not isinstance(answer, Failed) and "ask" in answer:
-            answer = self._exchange(child, self._from_torch(answer["torch"], answer["ask"]))
-        if isinstance(answer, Failed):
-            with self._lock:
-                self._children.pop(worker, None)
-            child.end()
-            return self._lost(target, answer)
-        return Outcome.from_json(answer)
+            outcome = _outcome(child, target, oracle)
+        finally:
+            idle.put(child)
+        return _lost(target, outcome, json=how.json) if isinstance(outcome, Failed) else outcome
 
-    def _child(self, worker: int) -> Child | None:
-        """The worker's process, started if need be; None once the pool is closed."""
-        with self._lock:
-            if self._closed or worker in self._children:
-                return None if self._closed else self._children[worker]
-            child = self._children[worker] = Child("check", _REMEDY, self._command)
-        child.converse(self._how.line(torch=self._oracle is not None, worker=worker), None)
-        return child
+    threads = ThreadPoolExecutor(workers)
+    try:
+        yield map(_result, [threads.submit(checked, target) for target in targets])
+    finally:
+        # One of them may wait for torch, which is ended after us.
+        threads.shutdown(wait=False, cancel_futures=True)
+        for child in children:
+            child.close()
 
-    def _exchange(self, child: Child, message: Mapping[str, Any]) -> dict[str, Any] | Failed:
-        line = child.converse(json.dumps(message), None)
-        return line if isinstance(line, Failed) else json.loads(line)
 
-    def _from_torch(self, request: str, number: int) -> dict[str, Any]:
-        if self._oracle is None:
+def _result(future: Future[Outcome]) -> Outcome:
+    while not wait([future], _GLANCE).done:
+        pass
+    return future.result()
+
+
+def _outcome(child: Child, target: str | Source, oracle: Oracle | None) -> Outcome | Failed:
+    message: Message = {"path": target} if isinstance(target, str) else asdict(target)
+    while True:
+        answer = child.ask(message, _asked_or_done)
+        if isinstance(answer, Outcome | Failed):
+            return answer
+        if oracle is None:
             raise ValueError("no worker was told of a torch")
-        line = self._oracle.forward(request, number)
-        if isinstance(line, Failed):
-            return {"failed": [line.reason, line.remedy]}
-        return {"line": line.decode("utf-8", "replace")}
-
-    def _lost(self, target: str | Source, failed: Failed) -> Outcome:
-        """What is told of a scenario whose process did not come to its end."""
-        name = target if isinstance(target, str) else target.name
-        message = f"{failed.reason} {failed.remedy}"
-        printed = ""
-        if self._how.json:
-            error = {"oracle": "engine", "name": None, "message": message}
-            told = {"scenario": name, "ok": False, "values": {}, "gradients": {}}
-            told |= {"nodes": 0, "steps": 0, "float32": None, "errors": [error]}
-            printed = json_line(told) + "\n"
-        return Outcome(printed, f"{name}: {message}\n", Tally(scenarios=1, failed=1))
+        told = oracle.forward(answer)
+        message = {"failed": astuple(told)} if isinstance(told, Failed) else told
 
 
-_REMEDY = "The others are checked all the same; check this one by itself."
+def _asked_or_done(reply: Message) -> Message | Outcome:
+    """A question to torch, or the outcome."""
+    asked: Message | None = reply.get("ask")
+    return Outcome.from_json(reply) if asked is None else asked
+
+
+def _lost(target: str | Source, failed: Failed, *, json: bool) -> Outcome:
+    """What is told of a scenario whose process did not come to its end."""
+    name = target if isinstance(target, str) else target.name
+    message = failed.sentences
+    printed = ""
+    if json:
+        error = {"oracle": "engine", "name": None, "message": message}
+        told = {"scenario": name, "ok": False, "values": {}, "gradients": {}}
+        told |= {"nodes": 0, "steps": 0, "float32": None, "errors": [error]}
+        printed = json_line(told) + "\n"
+    return Outcome(printed, f"{name}: {message}\n", Tally(scenarios=1, failed=1))

@@ -23,7 +23,6 @@ from backprop_tui.oracles.sympy.report import (
     Partial,
     SymbolicReport,
 )
-from backprop_tui.oracles.torch.columns import encode_value
 from backprop_tui.oracles.torch.protocol import encode_attribute
 
 SIZE_LIMIT = 1000
@@ -146,7 +145,7 @@ def _entry(trace: Trace, node: int) -> dict[str, Any]:
         entry["name"] = trace.label(node)
     # The digits, because 0.1 is to be shown as such; in float32 the value has more of them.
     (seen,) = seen_in(graph.dtype, [value])
-    exact = float(seen) if isinstance(seen, np.float32) else encode_value(value)
+    exact = float(seen) if isinstance(seen, np.float32) else value
     return entry | {"value": exact, "digits": str(value)}
 
 

@@ -28,8 +28,7 @@ from backprop_tui.oracles.torch.columns import (
     Entries,
     Gathering,
     Names,
-    decode_array,
-    decode_value,
+    of_dtype,
 )
 from backprop_tui.oracles.torch.listening import Key, Listener, Operands, value_of
 from backprop_tui.oracles.torch.protocol import decode_attribute
@@ -99,7 +98,7 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
     torch = program.torch
     torch.set_default_dtype(getattr(torch, request["dtype"]))
     leaves = Column(Entries.decoded(request["leaves"]))
-    numbers, cut_off = (decode_array(request[key], np.uint8) for key in ("numbers", "cut_off"))
+    numbers, cut_off = (of_dtype(request[key], np.uint8) for key in ("numbers", "cut_off"))
     requires_grad, retained = set(request["requires_grad"]), set(request["retained"])
     whole = set(request["whole"])
     for node, name in Names.decoded(request["operations"]).items():
@@ -215,7 +214,7 @@ def run_pass(
     listener = Listener(program)
     if "output" in one:
         output = program.results[one["output"]]
-        seed = _leaf(program.torch, decode_value(one["seed"]), is_number=False, requires_grad=False)
+        seed = _leaf(program.torch, one["seed"], is_number=False, requires_grad=False)
         with listener.listening():
             output.backward(gradient=seed, retain_graph=True)
     for node in one.get("cleared", ()):
@@ -240,7 +239,7 @@ def run_pass(
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """The reply to one request. MemoryError where torch, or Python, has run out of memory."""
     torch = import_torch()
-    edges = (decode_array(request[key], dtype) for key, dtype in _EDGES)
+    edges = (of_dtype(request[key], dtype) for key, dtype in _EDGES)
     program = Program(torch, Operands(*edges))
     try:
         rebuild(program, request)

@@ -5,7 +5,6 @@ As objects of Python's, the answers about a million numbers would take a gigabyt
 
 from __future__ import annotations
 
-import base64
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from backprop_engine.basics.values import Value, settle
+from backprop_engine.basics.values import Value
 
 FLOAT, FLOAT32, WHOLE, TRUTH, OTHER = range(5)
 """What a value is: a number of one of four kinds, or an array and the like, kept as an object."""
@@ -27,33 +26,11 @@ _LARGEST_WHOLE: Final = 2**53
 """Larger whole numbers are not all floats."""
 
 
-def encode_value(value: Any) -> Any:
-    """A number (or None, or a text) as itself, an array as shape, dtype and base64 of its bytes."""
-    if isinstance(value, np.ndarray):
-        return {
-            "shape": list(value.shape),
-            "dtype": str(value.dtype),
-            "bytes": encode_array(value.tobytes()),
-        }
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def decode_value(encoded: Any) -> Value:
-    """The inverse of `encode_value`."""
-    if isinstance(encoded, dict):
-        flat = decode_array(encoded["bytes"], encoded["dtype"])
-        return flat.reshape(encoded["shape"]).copy()
-    return settle(encoded, "float64")
-
-
-def encode_array(numbers: Any) -> str:
-    """An array of numpy's or Python's as base64 of its bytes."""
-    return base64.b64encode(numbers).decode("ascii")
-
-
-def decode_array(text: str, dtype: Any) -> np.ndarray:
-    """The inverse of `encode_array`; ValueError or TypeError if it is none."""
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype)
+def of_dtype(told: Any, dtype: Any) -> np.ndarray:
+    """An array with one axis, as it has come through the pipe; ValueError if it is none."""
+    if not (isinstance(told, np.ndarray) and told.dtype == dtype and told.ndim == 1):
+        raise ValueError(f"that is no array of {np.dtype(dtype)}")
+    return told
 
 
 class Entries:
@@ -68,23 +45,25 @@ class Entries:
     def encoded(self) -> dict[str, Any]:
         """Itself for the pipe."""
         return {
-            "keys": encode_array(self.keys),
-            "kinds": encode_array(self.kinds),
-            "numbers": encode_array(self.numbers),
-            "others": [[key, encode_value(value)] for key, value in self.others.items()],
+            "keys": self.keys,
+            "kinds": self.kinds,
+            "numbers": self.numbers,
+            "others": list(self.others.items()),
         }
 
     @classmethod
     def decoded(cls, encoded: Mapping[str, Any]) -> Self:
         """The inverse of `encoded`; ValueError, TypeError or KeyError if it is none."""
-        keys = decode_array(encoded["keys"], np.int32)
-        kinds = decode_array(encoded["kinds"], np.uint8)
-        numbers = decode_array(encoded["numbers"], np.float64)
-        others = {int(key): decode_value(value) for key, value in encoded["others"]}
+        keys = of_dtype(encoded["keys"], np.int32)
+        kinds = of_dtype(encoded["kinds"], np.uint8)
+        numbers = of_dtype(encoded["numbers"], np.float64)
+        others = {int(key): value for key, value in encoded["others"]}
         if not len(keys) == len(kinds) == len(numbers):
             raise ValueError("keys, kinds and numbers differ in length")
         if not set(keys[kinds >= OTHER].tolist()) <= set(others):
             raise ValueError("a value is missing")
+        if not all(isinstance(value, int | float | np.ndarray) for value in others.values()):
+            raise ValueError("a value is no number and no array")
         return cls(keys, kinds, numbers, others)
 
     @classmethod
@@ -205,12 +184,12 @@ class Names(Mapping[int, str]):
 
     def encoded(self) -> dict[str, Any]:
         """Itself for the pipe."""
-        return {"names": self._names, "codes": encode_array(self._codes)}
+        return {"names": self._names, "codes": self._codes}
 
     @classmethod
     def decoded(cls, encoded: Mapping[str, Any]) -> Self:
         """The inverse of `encoded`; ValueError, TypeError or KeyError if it is none."""
-        names, codes = encoded["names"], decode_array(encoded["codes"], np.uint16)
+        names, codes = encoded["names"], of_dtype(encoded["codes"], np.uint16)
         if len(codes) and codes.max() >= len(names):
             raise ValueError("a name is missing")
         return cls(names, array("H", codes.tobytes()))

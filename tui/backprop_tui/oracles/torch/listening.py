@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from backprop_tui.oracles.torch.columns import Gathering, encode_array
+from backprop_tui.oracles.torch.columns import Gathering
 
 Key = tuple[Any, int]
 """An autograd node and the number of its output."""
@@ -90,8 +90,8 @@ class Listener:
         self._unclear.clear()
         return {
             "gradients": self._gradients.entries().encoded(),
-            "senders": encode_array(self._senders),
-            "receivers": encode_array(self._receivers),
+            "senders": self._senders,
+            "receivers": self._receivers,
             "sent": self._sent.entries().encoded(),
         }
 

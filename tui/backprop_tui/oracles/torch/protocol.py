@@ -1,8 +1,8 @@
-"""What goes over the pipe to the torch process: one JSON object a line, each way.
+"""What goes over the pipe to the torch process, each way (see `backprop_tui.oracles.messages`).
 
 A request is the trace's program and nothing else of it: the operations, the leaves, the passes.
 So torch's numbers depend on ours only through the leaves and the seeds. All that there is one of
-for each node or step goes as the bytes of an array.
+for each node or step goes as an array.
 """
 
 from __future__ import annotations
@@ -22,10 +22,7 @@ from backprop_tui.oracles.torch.columns import (
     Entries,
     Gathering,
     Names,
-    decode_array,
-    decode_value,
-    encode_array,
-    encode_value,
+    of_dtype,
 )
 
 
@@ -39,15 +36,13 @@ def encode_attribute(attribute: Any) -> Any:
         return {"slice": [encode_attribute(part) for part in parts]}
     if attribute is Ellipsis:
         return {"ellipsis": True}
-    return encode_value(attribute)
+    return attribute
 
 
 def decode_attribute(encoded: Any) -> Any:
     """The inverse of `encode_attribute`."""
     if not isinstance(encoded, dict):
         return encoded
-    if "bytes" in encoded:
-        return decode_value(encoded)
     if "ellipsis" in encoded:
         return Ellipsis
     if "slice" in encoded:
@@ -70,13 +65,13 @@ def encode_request(trace: Trace) -> dict[str, Any]:
         "operations": Names.of(
             "" if operation is None else operation.name for operation in graph.operation
         ).encoded(),
-        "operands": encode_array(operands),
-        "counts": encode_array(counts.astype(np.uint16)),
+        "operands": operands,
+        "counts": counts.astype(np.uint16),
         "leaves": leaves.entries().encoded(),
         "requires_grad": [n for n in nodes if graph.is_leaf(n) and graph.requires_grad[n]],
         "retained": sorted(graph.retained),
-        "cut_off": encode_array(bytes(map(graph.is_cut_off, nodes))),
-        "numbers": encode_array(graph.is_number),
+        "cut_off": bytes(map(graph.is_cut_off, nodes)),
+        "numbers": graph.is_number,
         "whole": sorted(graph.whole),
         "attributes": {
             str(n): {key: encode_attribute(one) for key, one in attributes.items()}
@@ -93,7 +88,7 @@ def _encode_pass(trace: Trace, one: Pass) -> dict[str, Any]:
         seed = kept(trace.contributions[one.start])
         if seed is None:
             raise ValueError(f"pass {one.index} has no seed")
-        return {"index": one.index, "output": one.output, "seed": encode_value(seed)}
+        return {"index": one.index, "output": one.output, "seed": seed}
     before = trace.passes[one.index - 1].grads or {}
     cleared, zeroed = cleared_grads(before, one.grads or {})
     return {"index": one.index, "cleared": cleared, "zeroed": zeroed}
@@ -159,8 +154,8 @@ class Sent:
         self._done = done
         self.joints: dict[int, Joint] = {}
         self.surplus: list[Surplus] = []
-        nodes = decode_array(answered["senders"], np.int32).astype(np.int64)
-        operands = decode_array(answered["receivers"], np.int32).astype(np.int64)
+        nodes = of_dtype(answered["senders"], np.int32).astype(np.int64)
+        operands = of_dtype(answered["receivers"], np.int32).astype(np.int64)
         entries = Entries.decoded(answered["sent"])
         if not len(nodes) == len(operands) == len(entries.keys):
             raise ValueError("senders, receivers and what is sent differ in length")
