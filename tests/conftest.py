@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import os
+
+# As in the process of the oracle: threads that wait for each other take ten times as long, and
+# more where other tests run beside them. Torch reads it, as numpy does, when it is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import gc
 import signal
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from backprop_tui.oracles.client import Oracle
+from backprop_tui.oracles.sympy.client import SymbolicOracle
 
 if threading.current_thread() is threading.main_thread():
     # Whoever starts the tests in the background may have these ignored, and children inherit that.
@@ -18,9 +27,6 @@ if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-# As in the process of the oracle: threads that wait for each other take ten times as long, and
-# more where other tests run beside them. Torch reads it when it is imported.
-os.environ["OMP_NUM_THREADS"] = "1"
 # Torch and thousands of tests are a million objects. Left as it is, the collector walks them all
 # again and again, which takes a sixth of the time.
 gc.set_threshold(10_000, 10, 10)
@@ -39,3 +45,17 @@ def _a_home_of_its_own(_homes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(variable, home)
     for variable in ("VISUAL", "EDITOR"):
         monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Iterator[Oracle]:
+    """One torch process for all tests in this one: to import torch takes longer than they do."""
+    with Oracle() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def symbolic_oracle() -> Iterator[SymbolicOracle]:
+    """One sympy process; a slow machine is no reason for a skip."""
+    with SymbolicOracle(time_limit=100) as running:
+        yield running

@@ -14,9 +14,7 @@ from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import load, parse_document
 from backprop_tui.headless.check import Checked, check_scenario
-from backprop_tui.oracles.client import Oracle
 from backprop_tui.oracles.report import Ready
-from backprop_tui.oracles.sympy.client import SymbolicOracle
 from backprop_tui.oracles.sympy.report import IN_ARRAYS
 from backprop_tui.oracles.torch.agreement import agreement
 
@@ -52,7 +50,7 @@ def test_hints_stand_at_nodes_that_take_part_in_a_step(path):
         assert trace.visits(node)
 
 
-def test_the_moons_are_right_by_every_oracle_and_as_large_as_they_say():
+def test_the_moons_are_right_by_every_oracle_and_as_large_as_they_say(oracle):
     """All 100 points take torch some seconds; three of them are the same network."""
     source = load(LARGE / "moons.yaml").source
     assert "range(100)" in source.text
@@ -61,8 +59,7 @@ def test_the_moons_are_right_by_every_oracle_and_as_large_as_they_say():
     assert 60_000 < len(graph_of(whole)) < 70_000
     names = set(graph_of(whole).names.values())
     assert {"score@1", "hidden1@1[3]", "hidden2@100[15]", "w2[3][5]", "losses[99]"} <= names
-    with Oracle() as torch:
-        answer = torch.ask(trace)
+    answer = oracle.ask(trace)
     assert isinstance(answer, Ready), answer
     agreed = agreement(trace, answer.report)
     assert not agreed.faulty_nodes
@@ -71,9 +68,8 @@ def test_the_moons_are_right_by_every_oracle_and_as_large_as_they_say():
 
 
 @pytest.fixture(scope="module")
-def checked():
-    with Oracle() as torch, SymbolicOracle() as symbolic:
-        return {path: check_scenario(str(path), torch, symbolic) for path in EVERY}
+def checked(oracle, symbolic_oracle):
+    return {path: check_scenario(str(path), oracle, symbolic_oracle) for path in EVERY}
 
 
 def test_every_scenario_is_right_by_engine_torch_finite_differences_and_formulas(checked):

@@ -1,30 +1,15 @@
-"""Fixtures of the command line: one process an oracle for all tests, and scenarios on disk."""
+"""Fixtures of the command line: oracles that outlive a command, and scenarios on disk."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from backprop_tui.cli import main
 from backprop_tui.headless import run as headless
-from backprop_tui.oracles.client import Oracle
-from backprop_tui.oracles.sympy.client import SymbolicOracle
-
-
-@pytest.fixture(scope="session")
-def running_oracle() -> Iterator[Oracle]:
-    with Oracle() as oracle:
-        yield oracle
-
-
-@pytest.fixture(scope="session")
-def running_sympy() -> Iterator[SymbolicOracle]:
-    # A slow machine is no reason for a skip.
-    with SymbolicOracle(time_limit=100) as oracle:
-        yield oracle
 
 
 class _Shared:
@@ -41,11 +26,11 @@ class _Shared:
         return None
 
 
-@pytest.fixture
-def shared_oracles(running_oracle, running_sympy, monkeypatch):
+@pytest.fixture(autouse=True)
+def shared_oracles(oracle, symbolic_oracle, monkeypatch):
     """`check` asks the session's processes and does not end them."""
-    monkeypatch.setattr(headless, "Oracle", lambda **_: _Shared(running_oracle))
-    monkeypatch.setattr(headless, "SymbolicOracle", lambda **_: _Shared(running_sympy))
+    monkeypatch.setattr(headless, "Oracle", lambda **_: _Shared(oracle))
+    monkeypatch.setattr(headless, "SymbolicOracle", lambda **_: _Shared(symbolic_oracle))
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,6 @@ BASIC = "inputs: {x: 2}\ncompute: y = x**2 + 3x + 1\n"
 WRONG = "inputs: {x: 2}\ncompute: y = x**2\nexpect: {y: 5, x.grad: 4}\n"
 BROKEN = "inputs: {x: 2}\ncompute: y = x^2\n"
 
-pytestmark = pytest.mark.usefixtures("shared_oracles")
-
 
 def dead_torch(monkeypatch, code="raise SystemExit(3)"):
     command = [sys.executable, "-c", code]

@@ -45,7 +45,6 @@ def in_processes(monkeypatch):
     return turn_on
 
 
-@pytest.mark.usefixtures("shared_oracles")
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_in_many_processes_every_word_is_the_same(run, several, in_processes, options):
     alone = run("check", *options, *several)

@@ -1,4 +1,4 @@
-"""One torch process for all oracle tests, and no trace of them in this one."""
+"""No trace in this process of what a test of the oracles does to torch."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from backprop_tui.oracles.client import Oracle
-
 
 @pytest.fixture(autouse=True)
 def _default_dtype() -> Iterator[None]:
@@ -16,9 +14,3 @@ def _default_dtype() -> Iterator[None]:
     before = torch.get_default_dtype()
     yield
     torch.set_default_dtype(before)
-
-
-@pytest.fixture(scope="session")
-def oracle() -> Iterator[Oracle]:
-    with Oracle() as running:
-        yield running
