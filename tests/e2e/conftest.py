@@ -10,8 +10,8 @@ from tests.e2e.terminal import Terminal
 def terminal():
     running = []
 
-    def start(command, **environment):
-        running.append(Terminal(command, **environment))
+    def start(command, **how):
+        running.append(Terminal(command, **how))
         return running[-1]
 
     yield start

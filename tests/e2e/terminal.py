@@ -15,6 +15,7 @@ import pyte
 SCENARIO = Path(__file__).parents[1] / "tui" / "lessons" / "basic.yaml"
 PATIENCE = 60
 """Seconds to wait for what must come; a test that passes never waits so long."""
+_WAITING = Path(__file__).parent / "waiting"
 
 
 def program():
@@ -25,11 +26,14 @@ def program():
 
 
 class Terminal:
-    """A shell command in a terminal of 80 × 24 cells."""
+    """A shell command in a terminal of 80 × 24 cells; torch waits unless it is the subject."""
 
-    def __init__(self, command, **environment):
+    def __init__(self, command, *, with_torch=False, **environment):
         kept = ("PATH", "HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "PYTHONPATH")
         keep = {name: os.environ[name] for name in kept if name in os.environ}
+        if not with_torch:
+            paths = [str(_WAITING), keep.get("PYTHONPATH", "")]
+            keep["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         self.child = pexpect.spawn(
             "/bin/sh",
             ["-c", command],

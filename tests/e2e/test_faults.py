@@ -47,9 +47,9 @@ def wait_for(condition):
         time.sleep(0.02)
 
 
-def started(terminal, **environment):
+def started(terminal, **how):
     """The program on its lesson, without a shell around it; and the processes it has started."""
-    one = terminal(f"exec {program()} {SCENARIO}", **environment)
+    one = terminal(f"exec {program()} {SCENARIO}", **how)
     one.wait_for("Basic autograd", "0/10")
     wait_for(lambda: children_of(one.child.pid))
     return one, children_of(one.child.pid)
@@ -57,7 +57,7 @@ def started(terminal, **environment):
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGKILL"])
 def test_a_signal_ends_it_and_its_children_and_gives_the_terminal_back(terminal, name):
-    one, children = started(terminal)
+    one, children = started(terminal, with_torch=True)
     number = getattr(signal, name)
     one.child.kill(number)
     status = one.finish()
@@ -72,7 +72,7 @@ def test_a_signal_ends_it_and_its_children_and_gives_the_terminal_back(terminal,
 
 
 def test_a_closed_terminal_ends_it_and_its_children(terminal):
-    one, children = started(terminal)
+    one, children = started(terminal, with_torch=True)
     one.child.close(force=False)
     wait_for(lambda: not is_alive(one.child.pid))
     wait_for(lambda: not any(map(is_alive, children)))
@@ -179,7 +179,7 @@ def test_ctrl_z_goes_to_the_shell_and_fg_comes_back(terminal):
 
 
 def test_a_terminal_that_is_closed_while_it_is_suspended_ends_it_and_its_children(terminal):
-    one = terminal("exec bash --norc --noprofile -i", PS1="shell$ ")
+    one = terminal("exec bash --norc --noprofile -i", with_torch=True, PS1="shell$ ")
     one.wait_for("shell$")
     one.press(f"{program()} {SCENARIO}\n")
     one.wait_for("Basic autograd", "0/10")

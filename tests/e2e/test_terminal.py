@@ -8,7 +8,8 @@ from tests.e2e.terminal import SCENARIO, program
 
 
 def test_a_newcomer_steps_to_7_and_leaves_the_terminal_as_it_was(terminal):
-    one = terminal(f"stty -g; {program()} {SCENARIO}; echo exit code $?; stty -g")
+    command = f"stty -g; {program()} {SCENARIO}; echo exit code $?; stty -g"
+    one = terminal(command, with_torch=True)
     one.wait_for("Basic autograd", "0/10", "∂y/∂node")
     one.press("f")
     one.wait_for("forward done: y = 11 · next: backward from y")
