@@ -30,6 +30,8 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from tests.tui.stillness import PATIENCE, KnownThread, StillLoop, nobody_waits, stand_still
 from textual._context import active_app
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 
 from backprop_engine.basics.values import in_full, kept
@@ -194,6 +196,23 @@ def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("textual.pilot", "textual.app"):
         monkeypatch.setattr(f"{module}.wait_for_idle", wait)
     monkeypatch.setattr("backprop_tui.opening.soon.Thread", KnownThread)
+
+
+_parsed: dict[tuple[object, ...], list[RuleSet]] = {}
+_parse_rules = Stylesheet._parse_rules
+
+
+def _parse_once(sheet: Stylesheet, css: str, *told: object, **named: object) -> list[RuleSet]:
+    key = frozenset(sheet._variables.items()), css, told, frozenset(named.items())
+    if key not in _parsed:
+        _parsed[key] = _parse_rules(sheet, css, *told, **named)  # type: ignore[arg-type]
+    return _parsed[key]
+
+
+@pytest.fixture(autouse=True)
+def _style_sheets_are_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by each app anew, which is a good part of opening one."""
+    monkeypatch.setattr(Stylesheet, "_parse_rules", _parse_once)
 
 
 class _Kept(logging.Handler):
