@@ -90,8 +90,11 @@ def bytes_of_pass(graph: Graph, output: int) -> int:
     for node in range(output, -1, -1):
         if not needed[node]:
             continue
-        is_plain = rules[node] is not None
-        for operand in graph.operands[node] if is_plain else graph.differentiated(node):
+        if rules[node] is not None:  # its operands are numbers
+            for operand in graph.operands[node]:
+                needed[operand] = requires_grad[operand]
+            continue
+        for operand in graph.differentiated(node):
             if requires_grad[operand]:
                 needed[operand] = 1
                 array = value[operand]

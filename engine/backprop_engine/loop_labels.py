@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_right
 from typing import Final, NamedTuple
 
-_NOWHERE: Final = -1
+NOWHERE: Final = -1
 
 
 class Naming(NamedTuple):
@@ -18,53 +18,56 @@ class Naming(NamedTuple):
     """Whether the number is the loop's own variable, and not the place of an item."""
 
 
-class Iterations:
-    """Stretches of nodes by number, each with the iteration that it belongs to.
+class _Run(NamedTuple):
+    """A loop from its start to its end; its iterations are numbered one after the other."""
 
-    An iteration is a number, and refers to the iteration of the loop around its own.
-    """
+    naming: Naming
+    numbers: range
+    outer: int
+    """The iteration around it."""
+
+
+class Iterations:
+    """Stretches of nodes by number, each with the iteration that it belongs to."""
 
     def __init__(self) -> None:
+        self.current = NOWHERE
+        """The iteration that is on; -1 outside of loops."""
         self._starts = array("q")
         """The first node of each stretch, ascending."""
         self._stretches = array("q")
         """The iteration of each; -1 outside of loops."""
-        self._namings: list[Naming] = []
-        self._numbers = array("q")
-        self._outer = array("q")
-        self._current = _NOWHERE
+        self._runs: list[_Run] = []
+        self._firsts = array("q")
+        """The first iteration of each run."""
+        self._count = 0
 
-    @property
-    def current(self) -> int:
-        """The iteration that is on; -1 outside of loops."""
-        return self._current
+    def begin(self, naming: Naming, numbers: range) -> int:
+        """Enter a loop with an iteration for each of `numbers`; returns the first iteration."""
+        first = self._count
+        self._runs.append(_Run(naming, numbers, self.current))
+        self._firsts.append(first)
+        self._count += len(numbers)
+        return first
 
-    def begin(self, node: int, naming: Naming, number: int) -> None:
-        """Enter an iteration: nodes from `node` on belong to it."""
-        self._namings.append(naming)
-        self._numbers.append(number)
-        self._outer.append(self._current)
-        self._go(node, len(self._namings) - 1)
-
-    def end(self, node: int) -> None:
-        """Leave the current iteration: nodes from `node` on belong to the one around it."""
-        self._go(node, self._outer[self._current])
-
-    def _go(self, node: int, iteration: int) -> None:
-        self._current = iteration
-        if self._starts and self._starts[-1] == node:
+    def go(self, node: int, iteration: int) -> None:
+        """Nodes from `node` on belong to `iteration`."""
+        self.current = iteration
+        starts = self._starts
+        if starts and starts[-1] == node:
             self._stretches[-1] = iteration
         else:
-            self._starts.append(node)
+            starts.append(node)
             self._stretches.append(iteration)
 
     def of(self, node: int) -> tuple[str, ...]:
         """The iterations that `node` was made in, the outermost first: `i=3`, `j=0`."""
         at = bisect_right(self._starts, node) - 1
-        iteration = self._stretches[at] if at >= 0 else _NOWHERE
+        iteration = self._stretches[at] if at >= 0 else NOWHERE
         texts: list[str] = []
-        while iteration != _NOWHERE:
-            before, after, _ = self._namings[iteration]
-            texts.append(f"{before}{self._numbers[iteration]}{after}")
-            iteration = self._outer[iteration]
+        while iteration != NOWHERE:
+            run = bisect_right(self._firsts, iteration) - 1
+            (before, after, _), numbers, outer = self._runs[run]
+            texts.append(f"{before}{numbers[iteration - self._firsts[run]]}{after}")
+            iteration = outer
         return tuple(reversed(texts))

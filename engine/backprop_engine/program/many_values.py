@@ -33,7 +33,7 @@ class Outputs:
         return len(self.names)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Bundle:
     """A list or a tuple, `[x, 2*x]`: values, and whatever else a name can stand for.
 
@@ -49,7 +49,7 @@ class Bundle:
         return len(self.items)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Whole:
     """A whole number of Python's, as `i` is in `for i in range(3)`: a constant where it is used."""
 

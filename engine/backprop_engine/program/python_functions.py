@@ -106,9 +106,10 @@ class PythonFunctions(Leaves):
         total = self._one(results.pop(), call.arguments[-1])
         items, count = self._items(results.pop(), call.arguments[0])
         self._spend(count, call.span)
+        changes, place = self.sharers.changes, call.arguments[0]
         for item in items:
-            one = self._one(item, call.arguments[0])
-            total = self._applied(_ADD, (total, one), NO_ATTRIBUTES, call.span)
+            term = item if type(item) is int and not changes else self._one(item, place)
+            total = self._applied(_ADD, (total, term), NO_ATTRIBUTES, call.span)
         return total
 
     def _extreme(self, call: syntax.Call, results: list[Result]) -> Result:
@@ -141,23 +142,26 @@ class PythonFunctions(Leaves):
     ) -> int:
         if operation is _FLOAT and is_float(self.graph.value[nodes[0]]):
             return nodes[0]  # as in torch: what has the dtype already is the same tensor
+        graph = self.graph
         try:
-            node = self.graph.apply(operation, nodes, attributes, span)
+            node = graph.apply(operation, nodes, attributes, span)
         except OperandError as error:
             raise ProblemError(str(error), span, fix=error.fix) from None
-        if not self.graph.is_recording and operation.sharing is not Sharing.NEVER:
-            if self.graph.hands_through(node):
+        if not graph.is_recording and operation.sharing is not Sharing.NEVER:
+            if graph.hands_through(node):
                 return nodes[0]
             if operation.differentiable:
                 self.sharers.note_no_grad(node)
-        self._note_whole(node)
-        self._check_promotion(node, span)
+        if graph.is_number[node]:
+            self._note_whole(node)
+        elif self.scenario.default_dtype not in (None, graph.dtype):
+            self._check_promotion(node, span)
         return node
 
     def _check_promotion(self, node: int, span: Span) -> None:
         """Refuse floats that torch makes of whole numbers in another dtype than the others have."""
         graph, dtype = self.graph, self.scenario.default_dtype
-        if dtype in (None, graph.dtype) or graph.is_number[node] or graph.operation[node] is _FLOAT:
+        if graph.operation[node] is _FLOAT:
             return
         operands = graph.operands[node]
         if is_float(graph.value[node]) and not any(

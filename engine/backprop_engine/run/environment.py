@@ -162,9 +162,9 @@ class Environment:
         return node
 
     def _note_whole(self, node: int) -> None:
-        """Remember a node that Python computes from whole numbers to a whole number."""
+        """Remember a number that Python computes from whole numbers to a whole number."""
         operation, graph = self.graph.operation[node], self.graph
-        if not graph.is_number[node] or operation is None:
+        if operation is None:
             return
         is_counted = operation.name in _WHOLE and graph.whole.issuperset(graph.operands[node])
         if is_counted and float(graph.value[node]).is_integer():

@@ -24,6 +24,7 @@ from backprop_engine.grammar.syntax import (
     Statement,
     Unpacking,
 )
+from backprop_engine.loop_labels import NOWHERE
 from backprop_engine.program.many_values import (
     Bundle,
     Counting,
@@ -39,6 +40,7 @@ from backprop_engine.program.scenario import Backward, Retain, Running, Scenario
 from backprop_engine.program.torch_idioms import leaf_subject
 from backprop_engine.run.changing import Changing
 from backprop_engine.run.environment import Result, UnmeasuredError
+from backprop_engine.run.loops import flat_names
 from backprop_engine.run.passes import Passes
 from backprop_engine.run.stack import (
     AddUp,
@@ -87,6 +89,8 @@ class Evaluation(Changing):
         self.passes = Passes(self, self._node_of)
         self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""
+        self._lines: dict[Expression, tuple[Task, ...]] = {}
+        """Of expressions in loops: see `_in_line`."""
         try:
             with self.graph.budget.running():
                 self._run_all(scenario.statements)
@@ -202,6 +206,9 @@ class Evaluation(Changing):
 
         A list of numbers is one array, unless a loop goes through it.
         """
+        line = self._lines.get(root)
+        if line and not is_gone_through:
+            return self._run_line(root, line)
         if (whole := self._whole_number(root)) is not None:
             return whole
         pending: list[Task] = []
@@ -212,11 +219,16 @@ class Evaluation(Changing):
             pending.append(root)
         while pending:
             task = pending.pop()
+            if type(task) is syntax.Name:
+                results.append(self._look_up(task))
+                continue
+            if isinstance(task, Apply):
+                results.append(self._apply(task, results))
+                continue
+            if (plan := self._plans.get(task)) is not None:
+                pending += plan
+                continue
             match task:
-                case syntax.Name():
-                    results.append(self._look_up(task))
-                case Apply():
-                    results.append(self._apply(task, results))
                 case Filled():
                     node = self._one(results.pop(), task.model)
                     value = full_like(self.graph.value[node], task.fill)
@@ -241,8 +253,6 @@ class Evaluation(Changing):
                     pending.append(self._begin_comprehension(made, results.pop()))
                 case Comprehend():
                     self._comprehend(task, pending, results)
-                case _ if (plan := self._plans.get(task)) is not None:
-                    pending += plan
                 case _:
                     try:
                         if isinstance(task, Total):
@@ -252,6 +262,43 @@ class Evaluation(Changing):
                     except UnmeasuredError as needs:
                         measure = Measure(needs.asked, needs.expression)
                         pending += [task, measure, needs.asked.receiver]
+        if line is None and self.graph.iterations.current != NOWHERE:
+            self._lines[root] = self._in_line(root)
+        return results.pop()
+
+    def _in_line(self, root: Expression) -> tuple[Task, ...]:
+        """The names, numbers and operations of an expression in the order in which they run.
+
+        Empty where something else is in it, or what is not the same however often it is met.
+        """
+        line: list[Task] = []
+        pending: list[Task] = [root]
+        while pending:
+            task = pending.pop()
+            if isinstance(task, syntax.Name | syntax.Number | Apply):
+                line.append(task)
+            elif (plan := self._plans.get(task)) is not None:
+                pending += plan
+            else:
+                return ()
+        return tuple(line)
+
+    def _run_line(self, root: Expression, line: tuple[Task, ...]) -> Result:
+        """What an expression comes to whose parts are known to stand in a line."""
+        names = self.names
+        results: list[Result] = []
+        for task in line:
+            if type(task) is syntax.Name:
+                node = names.get(task.name)
+                if node is None and not results and (whole := self._whole_number(root)) is not None:
+                    return whole
+                results.append(self._look_up(task) if node is None else node)
+            elif isinstance(task, Apply):
+                results.append(self._apply(task, results))
+            elif type(task) is syntax.Number:
+                if not results and (whole := self._whole_number(root)) is not None:
+                    return whole
+                results.append(self._constant(task.value, task.span))
         return results.pop()
 
     def _node_of(self, expression: Expression) -> int:
@@ -320,7 +367,9 @@ class Evaluation(Changing):
             return self._known(expression)
 
         call = resolve(task, self._seen, known)
-        plan = (Apply(call, task.span), *reversed(call.operands))
+        is_plain = len(call.operands) <= 2 and not call.in_place and call.operation.outputs is None
+        is_plain &= syntax.Star not in map(type, call.operands) and len(call.operands) > 0
+        plan = (Apply(call, task.span, is_plain), *reversed(call.operands))
         if is_fixed and not (isinstance(task, syntax.Call) and task.function in self.groups):
             self._plans[task] = plan
         pending += plan
@@ -328,24 +377,26 @@ class Evaluation(Changing):
     # Lists
 
     def _begin_comprehension(self, made: syntax.Comprehension, result: Result) -> Comprehend:
-        names = syntax.target_names(made.target)
+        names = flat_names(made.target) or syntax.target_names(made.target)
         turns = self._iterate(made.target, made.iterable, result, made.span)
         return Comprehend(made, turns, {name: self._meaning(name) for name in names})
 
     def _comprehend(self, task: Comprehend, pending: list[Task], results: list[Result]) -> None:
         """Take the item that has been computed, and go on to the next one."""
+        made = task.made
         if task.is_waiting:
-            item = results.pop()
-            if task.made.flattens and isinstance(item, Bundle):
-                task.items += item.items
-            else:
-                task.items.append(item)
+            task.take(results.pop())
+            if made.item not in self._lines:
+                self._lines[made.item] = self._in_line(made.item)
         task.is_waiting = True
-        if next(task.turns, _NO_MORE) is not _NO_MORE:
-            whole = self._whole_number(task.made.item)
+        if line := self._lines.get(made.item):
+            for _ in task.turns:
+                task.take(self._run_line(made.item, line))
+        elif next(task.turns, _NO_MORE) is not _NO_MORE:
+            whole = self._whole_number(made.item)
             pending.append(task)
             if whole is None:
-                pending.append(task.made.item)
+                pending.append(made.item)
             else:
                 results.append(whole)
             return
@@ -357,6 +408,13 @@ class Evaluation(Changing):
 
     def _apply(self, task: Apply, results: list[Result]) -> Result:
         operation, operands, attributes, in_place, _ = task.call
+        if task.is_plain and type(b := results[-1]) is int and not self.sharers.changes:
+            if len(operands) == 1:
+                results.pop()
+                return self._applied(operation, (b,), attributes, task.span)
+            if type(a := results[-2]) is int:
+                del results[-2:]
+                return self._applied(operation, (a, b), attributes, task.span)
         first = results[-len(operands)] if operands else 0
         if in_place:
             return self._apply_in_place(task, results)

@@ -71,12 +71,18 @@ class Looping(Environment):
             start = self._first_number(iterable)
             numbers = range(start, start + count)
         iterations = self.graph.iterations
-        for number, item in zip(numbers, items, strict=True):
-            iterations.begin(len(self.graph), naming, number)
-            self._bind_target(target, item)
+        around, value, names = iterations.current, self.graph.value, flat_names(target)
+        for iteration, item in enumerate(items, iterations.begin(naming, numbers)):
+            iterations.go(len(value), iteration)
+            if type(item) is Bundle and len(names) == len(item.items):
+                for name, part in zip(names, item.items, strict=True):
+                    self._rebind(name, part)
+            else:
+                self._bind_target(target, item)
             yield
-            iterations.end(len(self.graph))
-            self._spend(0, span)
+            if len(value) > MAX_NODES:
+                self._spend(0, span)
+        iterations.go(len(value), around)
 
     def _naming(self, target: Target, iterable: Expression, result: Result) -> Naming:
         """How its iterations are told: `i=3`, `x=xs[3]`, or `x: item 3`."""
@@ -108,7 +114,8 @@ class Looping(Environment):
                 self._rebind(place.name, result)
 
     def _rebind(self, name: str, result: Result | None) -> None:
-        self.groups.pop(name, None)
+        if name in self.groups:
+            del self.groups[name]
         if isinstance(result, int):
             self.names[name] = result
             return
@@ -207,9 +214,8 @@ class Looping(Environment):
         columns = [items for items, _ in listed]
         match call.function:
             case "zip":
-                return Bundle(
-                    [Bundle(list(row), is_tuple=True) for row in zip(*columns, strict=False)]
-                )
+                rows = zip(*columns, strict=False)
+                return Bundle([Bundle(list(row), is_tuple=True) for row in rows])
             case "enumerate":
                 numbers = enumerate(columns[0], start)
                 return Bundle([Bundle([Whole(at), item], is_tuple=True) for at, item in numbers])
@@ -243,8 +249,11 @@ class Looping(Environment):
         names = self._counted.get(expression)
         if names is None:
             names = self._counted[expression] = _names_counted(expression)
-        if not names or not all(isinstance(self.groups.get(one), Whole) for one in names):
+        if not names:
             return None
+        for name in names:
+            if not isinstance(self.groups.get(name), Whole):
+                return None
         value: Any = literal(expression, self._known)
         return Whole(value) if isinstance(value, int) else None
 
@@ -263,6 +272,13 @@ class Looping(Environment):
                         names.setdefault(item, f"{called}[{at}]")
                 elif isinstance(item, Bundle):
                     pending.append((f"{called}[{at}]", item))
+
+
+def flat_names(target: Target) -> tuple[str, ...]:
+    """The names of a target that is a list of names and no more; empty for any other."""
+    places = target.items if isinstance(target, syntax.Sequence) else ()
+    names = tuple(place.name for place in places if isinstance(place, syntax.Name))
+    return names if len(names) == len(places) and "_" not in names else ()
 
 
 def _names_counted(expression: Expression) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from backprop_engine.basics.source import Span
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Expression
+from backprop_engine.program.many_values import Bundle
 from backprop_engine.program.python_numbers import Question
 from backprop_engine.program.resolving import Call
 from backprop_engine.run.environment import Result
@@ -27,6 +28,8 @@ class Apply(NamedTuple):
 
     call: Call
     span: Span
+    is_plain: bool = False
+    """Whether it makes one node of one or two operands, if these are nodes."""
 
 
 class MakeLeaf(NamedTuple):
@@ -98,6 +101,13 @@ class Comprehend:
     items: list[Result] = field(default_factory=list)
     is_waiting: bool = False
     """Whether the last result is an item."""
+
+    def take(self, item: Result) -> None:
+        """One more item; of a list its items, one by one, where a second `for` makes it."""
+        if self.made.flattens and isinstance(item, Bundle):
+            self.items += item.items
+        else:
+            self.items.append(item)
 
 
 Task = (
