@@ -44,7 +44,7 @@ def test_moons(table: Any) -> None:
     ours = [grads[node] for node in graph.inputs.values()]
     assert ours == pytest.approx([one.grad.item() for one in theirs], rel=1e-9)
 
-    what = f"record a pass, moons, {len(graph):,} nodes"
+    what = f"build and record moons, {len(graph):,} nodes"
     for peer, program, at_least in (
         ("micrograd as shipped", "micrograd_moons+collector", 6),
         ("micrograd, collector off", "micrograd_moons", 2),
@@ -53,15 +53,33 @@ def test_moons(table: Any) -> None:
         table.faster(what, peer, f"{HERE}:our_moons", f"{HERE}:{program}", at_least=at_least)
 
 
+def test_moons_from_its_text(table: Any) -> None:
+    ours, theirs = f"{HERE}:our_moons_from_text", f"{HERE}:micrograd_moons"
+    table.slower_alone(
+        "moons from its text to its trace", "micrograd, collector off", ours, theirs, at_most=1.5
+    )
+
+
+def test_a_million_nodes_to_the_first_frame(table: Any) -> None:
+    pairs = [
+        (alone(f"{HERE}:our_chains+once"), alone(f"{HERE}:micrograd_chains+once")) for _ in range(3)
+    ]
+    what = "1,000,000 nodes of a loop to the first frame"
+    ratio = statistics.median(ours / theirs for ours, theirs in pairs)
+    table.bounded(what, "micrograd, collector off", ratio, 2.5)
+    seconds = statistics.median(ours for ours, _ in pairs)
+    table.bounded(f"{what}, CPU", "–", seconds, 3, unit=" s")
+
+
 def test_the_memory_of_a_trace(table: Any) -> None:
-    ours = statistics.median(alone(f"{HERE}:our_moons_kept+memory") for _ in range(3))
+    ours = statistics.median(alone(f"{HERE}:our_moons+memory") for _ in range(3))
     theirs = statistics.median(alone(f"{HERE}:torch_moons_kept+memory") for _ in range(3))
     table.bounded("memory of graph and trace, moons", "torch scalars", ours / theirs, 0.25)
 
 
 def test_a_chain(table: Any) -> None:
     ours, theirs = f"{HERE}:our_chain", f"{HERE}:torch_chain"
-    table.faster("record a chain of 100,000", "torch scalars", ours, theirs, at_least=10)
+    table.faster("build and record a chain of 100,000", "torch scalars", ours, theirs, at_least=10)
 
 
 def test_a_million_nodes(table: Any) -> None:
@@ -102,12 +120,13 @@ def test_the_state_of_50_rows(table: Any) -> None:
 
 
 def test_a_network_of_arrays(table: Any) -> None:
+    """From the arrays to the trace, which keeps all that numpy by hand computes."""
     trace, gradients = our_network()(), numpy_network()()[1:]
     grads: Any = trace.passes[-1].grads
     for name, gradient in zip(("W1", "b1", "W2", "b2"), gradients, strict=True):
         np.testing.assert_allclose(grads[graph_of(trace).inputs[name]], gradient, rtol=1e-9)
     table.slower_alone(
-        "784-256-10, batch 128, all recorded",
+        "784-256-10, batch 128, built and recorded",
         "numpy by hand",
         f"{HERE}:our_network",
         f"{HERE}:numpy_network",

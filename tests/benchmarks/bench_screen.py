@@ -12,11 +12,10 @@ from typing import Any
 
 import pexpect
 from tests.benchmarks.conftest import ROOT
-from tests.benchmarks.networks import built, chain, record_again
+from tests.benchmarks.networks import Absent, chain, record
 
 from backprop_engine.trace import Trace
 from backprop_tui.app.app import DebuggerApp
-from backprop_tui.oracles.report import Failed
 
 HERE = Path(__file__).parent
 KEYS = 20
@@ -99,19 +98,9 @@ def test_the_bytes_of_a_step(table: Any, tmp_path: Path) -> None:
     table.bounded(f"{row}: largest", "–", max(steps), at_most=12, unit=" kB")
 
 
-class _Absent:
-    """No oracle: only the screen is measured."""
-
-    def ask(self, trace: Trace) -> Failed:
-        return Failed("not asked", "")
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
 async def _cpu_of_a_key(trace: Trace) -> float:
     """CPU seconds from a key to the frame that shows it."""
-    app = DebuggerApp(trace, oracle=_Absent())
+    app = DebuggerApp(trace, oracle=Absent())
     async with app.run_test(size=(120, 40)) as pilot:
         await app.workers.wait_for_complete()
         await pilot.press("f", "s", "s")
@@ -122,7 +111,7 @@ async def _cpu_of_a_key(trace: Trace) -> float:
 
 
 async def test_a_key_to_its_frame(table: Any) -> None:
-    large, small = (record_again(*built(chain, length)) for length in (500_000, 5))
+    large, small = (record(chain, length) for length in (500_000, 5))
     ratios = [await _cpu_of_a_key(large) / await _cpu_of_a_key(small) for _ in range(3)]
     table.bounded(
         f"a key to its frame, {len(large.nodes):,} nodes",

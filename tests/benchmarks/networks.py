@@ -1,12 +1,13 @@
 """The programs that are timed, written once for every kind of number, and run by each engine.
 
-Ours is a complete recording: the forward pass over a graph that has been built, the backward pass,
-and a trace with every contribution. Building the graph is not in it, as compiling Python is not
-in theirs; the other engines record nothing.
+Everything that somebody waits for is in it, from the first number on: each engine builds its graph
+and goes back through it. Ours makes a trace with every contribution besides, the other engines
+record nothing. What is made is kept until the clock stops.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,18 +15,22 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from tests.benchmarks.conftest import ROOT
 
+from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.basics.source import Source
-from backprop_engine.catalogue import BINARY, FUNCTIONS
+from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.graph import Graph
 from backprop_engine.run.record import Runner, recorded
-from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document
 from backprop_engine.trace import Trace
+from backprop_tui.oracles.report import Failed
 
 SIZES = (2, 16, 16, 1)
 POINTS = 100
 CHAIN = 100_000
+
+ADD, MUL, RELU = (OPERATIONS[name] for name in ("add", "mul", "relu"))
 
 Run = Callable[[], Any]
 
@@ -83,75 +88,150 @@ class Tape:
         name = f"w{len(self.graph)}"
         return Node(self, self.graph.add_input(name, value, requires_grad=True))
 
-    def operand(self, value: Node | float) -> int:
-        """The node of a value; a number becomes a constant."""
-        return value.index if isinstance(value, Node) else self.graph.add_constant(value)
-
 
 class Node:
     """A node of a tape, with Python's operators."""
+
+    __slots__ = ("index", "tape")
 
     def __init__(self, tape: Tape, index: int) -> None:
         self.tape = tape
         self.index = index
 
-    def _then(self, symbol: str, left: Node | float, right: Node | float) -> Node:
-        operands = self.tape.operand(left), self.tape.operand(right)
-        return Node(self.tape, self.tape.graph.apply(BINARY[symbol], operands))
-
     def __add__(self, other: Node | float) -> Node:
-        return self._then("+", self, other)
+        tape = self.tape
+        right = other.index if isinstance(other, Node) else tape.graph.add_constant(other)
+        return Node(tape, tape.graph.apply(ADD, (self.index, right)))
 
     def __radd__(self, other: float) -> Node:
-        return self._then("+", other, self)
+        graph = self.tape.graph
+        return Node(self.tape, graph.apply(ADD, (graph.add_constant(other), self.index)))
 
     def __mul__(self, other: Node | float) -> Node:
-        return self._then("*", self, other)
+        tape = self.tape
+        right = other.index if isinstance(other, Node) else tape.graph.add_constant(other)
+        return Node(tape, tape.graph.apply(MUL, (self.index, right)))
 
     def relu(self) -> Node:
         """max(0, value)."""
-        (relu,) = FUNCTIONS["relu"]
-        return Node(self.tape, self.tape.graph.apply(relu, (self.index,)))
+        return Node(self.tape, self.tape.graph.apply(RELU, (self.index,)))
 
 
 def built(program: Callable[..., Node], *arguments: Any) -> tuple[Graph, int]:
     """The graph of a program, and its output."""
-    tape = Tape()
-    output = program(tape.number, *arguments)
+    with collector_paused():
+        tape = Tape()
+        output = program(tape.number, *arguments)
     return tape.graph, output.index
 
 
+def record(program: Callable[..., Node], *arguments: Any) -> Trace:
+    """A program from its first number to its trace."""
+    return recorded(*built(program, *arguments))
+
+
 def record_again(graph: Graph, output: int) -> Trace:
-    """A complete recording: values, gradients and contributions."""
+    """A complete recording of a graph that stands: values, gradients and contributions."""
     return recorded(graph.with_leaves({}), output)
 
 
 def our_moons() -> Run:
-    """The moons network, recorded by us."""
-    return partial(record_again, *built(moons))
+    """The moons network by our own numbers: built, run backwards and made a trace.
+
+    In: every number, the tape, the backward pass, the trace with all its columns. Out: importing.
+    """
+    return partial(record, moons)
 
 
-def our_moons_kept() -> Run:
-    """The moons network, as it is when it has just been recorded."""
-    return lambda: recorded(*built(moons))
+def our_moons_from_text() -> Run:
+    """The moons network from the text of its scenario.
+
+    In: reading the YAML and the program, running it, the backward pass, the trace. Out: importing,
+    and the compiling of what Python has compiled for micrograd.
+    """
+    text = (ROOT / "scenarios/large/moons.yaml").read_text(encoding="utf-8")
+    return lambda: Runner(parse_document(Source("moons", text))).run()
 
 
 def our_chain() -> Run:
-    """The chain, recorded by us."""
-    return partial(record_again, *built(chain))
+    """The chain by our own numbers, from the first one to the trace."""
+    return partial(record, chain)
+
+
+CHAINS = """
+inputs: {x: 0.5, a: 0.999, b: 0.001}
+compute: |
+  total = x
+  for i in range(10000):
+    y = x
+    for j in range(50):
+      y = y*a + b
+    total = total + y
+"""
+"""A million nodes: 10,000 chains of 100, and their sum."""
+
+
+class Absent:
+    """No oracle: only the screen is measured."""
+
+    def ask(self, trace: Trace) -> Failed:
+        """Nothing is asked."""
+        return Failed("not asked", "")
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def our_chains() -> Run:
+    """The million nodes from their text to the first frame on a screen of 120×40.
+
+    In: reading, running, the backward pass, the trace, the outline, the app and its first frame.
+    Out: importing, and torch, which answers later.
+    """
+    from backprop_tui.app.app import DebuggerApp
+
+    async def shown(trace: Trace) -> Any:
+        app = DebuggerApp(trace, oracle=Absent())
+        async with app.run_test(size=(120, 40)):
+            return app
+
+    return lambda: asyncio.run(shown(Runner(parse_document(Source("chains", CHAINS))).run()))
+
+
+def micrograd_chains() -> Run:
+    """The same million nodes by micrograd."""
+    from micrograd.engine import Value
+
+    def run() -> Any:
+        x, a, b = Value(0.5), Value(0.999), Value(0.001)
+        total = x
+        for _ in range(10_000):
+            y = x
+            for _ in range(50):
+                y = y * a + b
+            total = total + y
+        total.backward()
+        return total
+
+    return run
 
 
 def micrograd_moons() -> Run:
-    """The moons network by micrograd."""
+    """The moons network by micrograd: built and run backwards."""
     from micrograd.engine import Value
 
-    return lambda: moons(Value).backward()
+    return lambda: _gone_back(moons(Value))
 
 
 def torch_moons() -> Run:
-    """The moons network by torch, number by number."""
+    """The moons network by torch, number by number: built and run backwards."""
     tensor = _torch_number()
-    return lambda: moons(tensor).backward()
+    return lambda: _gone_back(moons(tensor))
+
+
+def _gone_back(loss: Any) -> Any:
+    loss.backward()
+    return loss
 
 
 class Kept:
@@ -190,7 +270,7 @@ def torch_moons_kept() -> Run:
 def torch_chain() -> Run:
     """The chain by torch."""
     tensor = _torch_number()
-    return lambda: chain(tensor).backward()
+    return lambda: _gone_back(chain(tensor))
 
 
 def _torch_number() -> Callable[[float], Any]:
@@ -200,38 +280,38 @@ def _torch_number() -> Callable[[float], Any]:
     return partial(torch.tensor, dtype=torch.float64, requires_grad=True)
 
 
-NETWORK = """
-inputs:
-  X: {normal: [128, 784], seed: 1, requires_grad: false}
-  T: {normal: [128, 10], seed: 2, requires_grad: false}
-  W1: {normal: [784, 256], seed: 3}
-  b1: {normal: [256], seed: 4}
-  W2: {normal: [256, 10], seed: 5}
-  b2: {normal: [10], seed: 6}
-compute: |
-  h = relu(X @ W1 + b1)
-  loss = ((h @ W2 + b2 - T) ** 2).mean()
-"""
-"""A network of arrays, 784-256-10, on a batch of 128."""
-
-
-def _network_runner() -> Runner:
-    return Runner(parse_document(Source("network", NETWORK)))
+def _arrays() -> dict[str, np.ndarray]:
+    """A network of arrays, 784-256-10, on a batch of 128."""
+    sizes = ((128, 784), (128, 10), (784, 256), (256,), (256, 10), (10,))
+    random_numbers = np.random.default_rng(1)
+    named = zip(("X", "T", "W1", "b1", "W2", "b2"), sizes, strict=True)
+    return {name: random_numbers.normal(size=size) for name, size in named}
 
 
 def our_network() -> Run:
-    """The network of arrays, recorded by us."""
-    runner = _network_runner()
-    trace = runner.run()
-    node = graph_of(trace).inputs["X"]
-    return partial(runner.run, {node: graph_of(trace).value[node]})
+    """The network of arrays by our own numbers, from the arrays to the trace."""
+    arrays, every = _arrays(), {"dim": None, "keepdim": False}
+    names = ("add", "matmul", "relu", "sub", "pow", "mean")
+    add, matmul, relu, sub, power, mean = (OPERATIONS[name] for name in names)
+
+    def run() -> Trace:
+        graph = Graph()
+        x, t, w1, b1, w2, b2 = (
+            graph.add_input(name, array, requires_grad=name not in ("X", "T"))
+            for name, array in arrays.items()
+        )
+        h = graph.apply(relu, (graph.apply(add, (graph.apply(matmul, (x, w1)), b1)),))
+        d = graph.apply(sub, (graph.apply(add, (graph.apply(matmul, (h, w2)), b2)), t))
+        return recorded(
+            graph, graph.apply(mean, (graph.apply(power, (d, graph.add_constant(2.0))),), every)
+        )
+
+    return run
 
 
 def numpy_network() -> Run:
     """The network of arrays and its gradients, as one writes them by hand."""
-    trace = _network_runner().run()
-    values: Any = graph_of(trace).value
-    x, t, w1, b1, w2, b2 = (values[node] for node in graph_of(trace).inputs.values())
+    x, t, w1, b1, w2, b2 = _arrays().values()
 
     def run() -> tuple[Any, ...]:
         z = x @ w1 + b1

@@ -2,7 +2,8 @@
 
 The function prepares, and returns what is timed; the answer is the median of a few runs. With
 `+collector` behind its name Python's cyclic collector runs as it does by default; else it is off.
-With `+memory` the answer is the memory, in bytes, that the result of the first run holds.
+With `+once` it runs once and without warming up, for what takes seconds. With `+memory` the answer
+is the memory, in bytes, that the result of the first run holds.
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ does. Before each timing the collector empties the caches, which a run of 2 ms w
 
 
 def seconds(run: Callable[[], Any], *, times: int = 1, collecting: bool = False) -> float:
-    """CPU seconds of one run, out of so many in a row."""
+    """CPU seconds of one run, out of so many in a row; what is made is kept till then."""
     gc.collect()
     gc.freeze()  # what is there already is not for `run` to pay for
     if not collecting:
         gc.disable()
     start = time.process_time()
     for _ in range(times):
-        run()
+        made = run()
     took = time.process_time() - start
+    del made  # who waits for it looks at it next, and frees nothing
     gc.enable()
     gc.unfreeze()
     return took / times
@@ -60,6 +62,9 @@ def main() -> None:
         del result
         return
     run = prepare()
+    if wish == "once":
+        print(seconds(run))
+        return
     times = 1 + int(SHORT / seconds(run))
     collecting = wish == "collector"
     print(

@@ -44,9 +44,11 @@ def built(graph, leaves, steps):
 
 
 def bits(values):
-    """Values that are equal only if every bit is, with their types."""
+    """Values that are equal only if every bit is, with their types; a nan has no sign."""
     return [
-        struct.pack("d", value) if type(value) is float else (type(value), repr(value))
+        struct.pack("d", value)
+        if type(value) is float and value == value
+        else (type(value), repr(value))
         for value in values
     ]
 
