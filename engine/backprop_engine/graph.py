@@ -135,8 +135,9 @@ class Graph:
         self, value: Value, span: Span | None = None, *, is_tensor: bool = False
     ) -> int:
         """Append a literal: a leaf that never requires grad; `is_tensor` even if it is a scalar."""
-        self.budget.take_values((value,))
         is_number = not is_tensor and not isinstance(value, np.ndarray)
+        if type(value) is not float:
+            self.budget.take_values((value,))
         return self._append(None, (), value, False, is_number, span)
 
     def apply(
@@ -149,18 +150,20 @@ class Graph:
         """Append the output of `operation`; OperandError where it cannot take the operands."""
         if operation.form_for is not None:
             operation = operation.form_for(tuple(bool(self.is_number[one]) for one in operands))
-        if len(operands) == operation.scalar_operands and not attributes:
-            value, is_number = self.value, self.is_number
-            a, b = operands[0], operands[-1]
+        count = len(operands)
+        if count == operation.scalar_operands and not attributes:
+            value, is_number, forward = self.value, self.is_number, operation.forward
+            a = operands[0]
+            b = operands[1] if count == 2 else a
             x, y = value[a], value[b]
             if type(x) is float and type(y) is float:
                 is_plain = is_number[a] and is_number[b] and operation.arithmetic
                 try:
-                    made = operation.forward(x, y) if len(operands) == 2 else operation.forward(x)
+                    made = forward(x, y) if count == 2 else forward(x)
                 except (ArithmeticError, ValueError):  # `_apply` says what that comes to
                     made = None
                 if type(made) is float and (is_plain or self.dtype == "float64"):
-                    requires_grad = self.requires_grad
+                    node, requires_grad = len(value), self.requires_grad
                     self.operation.append(operation)
                     self.operands.append(operands)
                     value.append(made)
@@ -170,7 +173,7 @@ class Graph:
                     is_number.append(is_plain)
                     self.scalar_rules.append(operation.rules)
                     self.span.append(span)
-                    return len(value) - 1
+                    return node
         return self._apply(operation, operands, attributes, span)
 
     def _apply(
