@@ -77,52 +77,44 @@ def chain(number: Callable[[float], Any], length: int = CHAIN) -> Any:
     return y
 
 
-class Tape:
-    """Our numbers: each operation appends a node to one graph."""
-
-    def __init__(self) -> None:
-        self.graph = Graph()
-
-    def number(self, value: float) -> Node:
-        """An input."""
-        name = f"w{len(self.graph)}"
-        return Node(self, self.graph.add_input(name, value, requires_grad=True))
-
-
 class Node:
-    """A node of a tape, with Python's operators."""
+    """Our number: a node of a graph, with Python's operators, each of which appends a node."""
 
-    __slots__ = ("index", "tape")
+    __slots__ = ("graph", "index")
 
-    def __init__(self, tape: Tape, index: int) -> None:
-        self.tape = tape
+    def __init__(self, graph: Graph, index: int) -> None:
+        self.graph = graph
         self.index = index
 
     def __add__(self, other: Node | float) -> Node:
-        tape = self.tape
-        right = other.index if isinstance(other, Node) else tape.graph.add_constant(other)
-        return Node(tape, tape.graph.apply(ADD, (self.index, right)))
+        graph = self.graph
+        right = other.index if isinstance(other, Node) else graph.add_constant(other)
+        return Node(graph, graph.apply(ADD, (self.index, right)))
 
     def __radd__(self, other: float) -> Node:
-        graph = self.tape.graph
-        return Node(self.tape, graph.apply(ADD, (graph.add_constant(other), self.index)))
+        graph = self.graph
+        return Node(graph, graph.apply(ADD, (graph.add_constant(other), self.index)))
 
     def __mul__(self, other: Node | float) -> Node:
-        tape = self.tape
-        right = other.index if isinstance(other, Node) else tape.graph.add_constant(other)
-        return Node(tape, tape.graph.apply(MUL, (self.index, right)))
+        graph = self.graph
+        right = other.index if isinstance(other, Node) else graph.add_constant(other)
+        return Node(graph, graph.apply(MUL, (self.index, right)))
 
     def relu(self) -> Node:
         """max(0, value)."""
-        return Node(self.tape, self.tape.graph.apply(RELU, (self.index,)))
+        return Node(self.graph, self.graph.apply(RELU, (self.index,)))
 
 
 def built(program: Callable[..., Node], *arguments: Any) -> tuple[Graph, int]:
     """The graph of a program, and its output."""
+    graph = Graph()
+
+    def number(value: float) -> Node:
+        return Node(graph, graph.add_input(f"w{len(graph)}", value, requires_grad=True))
+
     with collector_paused():
-        tape = Tape()
-        output = program(tape.number, *arguments)
-    return tape.graph, output.index
+        output = program(number, *arguments)
+    return graph, output.index
 
 
 def record(program: Callable[..., Node], *arguments: Any) -> Trace:
