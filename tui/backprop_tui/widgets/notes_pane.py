@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -13,6 +15,9 @@ from textual.widgets import Static
 from backprop_engine.trace import Heading
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
+
+if TYPE_CHECKING:
+    from textual.widgets import Markdown
 
 _MOST_LINES, _MOST_SIGNS = 300, 20_000
 """Of the notes that are drawn: each paragraph is a widget, and a hundred thousand take minutes."""
@@ -51,15 +56,21 @@ class NotesPane(VerticalScroll, can_focus=True):
             self._noted = heading
             notes = "\n\n".join(one for one in (heading.about, heading.note) if one) or _NOTHING
             about = "\n".join(map(printable, _shortened(notes).split("\n")))
-            self.call_after_refresh(self._mount_notes, view.glyphs.text(about))
+            mount = partial(self._mount_notes, view.glyphs.text(about))
+            self.call_after_refresh(self.run_worker, mount, group="notes", exclusive=True)
 
     async def _mount_notes(self, text: str) -> None:
-        # Markdown takes 60 ms to import, which the first paint need not wait for.
-        from textual.widgets import Markdown
-
+        # It takes 60 ms to import, for which neither the first paint nor a key need wait.
+        Markdown = await asyncio.to_thread(_markdown)  # noqa: N806 - a class
         await self.query(Markdown).remove()
         if self.is_attached:  # else the program has been left meanwhile
             await self.mount(Markdown(text))
+
+
+def _markdown() -> type[Markdown]:
+    from textual.widgets import Markdown
+
+    return Markdown
 
 
 def _shortened(notes: str) -> str:
