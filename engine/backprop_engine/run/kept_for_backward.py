@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from backprop_engine.basics.source import ProblemError, Source, Span
+from backprop_engine.basics.values import is_float
 from backprop_engine.catalogue.saved import saved
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OPERAND_LETTERS, Sharing
@@ -93,12 +94,30 @@ class Kept:
         in_place = node in self._sharers.in_place
         if needed is None or _OUTPUT in needed:
             yield node, node + 1
+        for index in self._indices_beside(node):
+            yield index, index + 1
         for at, operand in enumerate(operands):
             letter = OPERAND_LETTERS[at] if at < len(OPERAND_LETTERS) else ""
             if needed is None or _OTHERS in needed or (letter and letter in needed):
                 if at == 0 and in_place:
                     continue  # torch saves a copy of what is about to be changed
                 yield operand, node if in_place else node + 1
+
+    def _indices_beside(self, node: int) -> Iterator[int]:
+        """The outputs of the same call that say where values come from: torch saves those of all.
+
+        `v, i = x.sort()` makes two nodes of one operation, one beside the other.
+        """
+        graph = self._graph
+        for other in (node - 1, node + 1):
+            if (
+                0 <= other < len(graph)
+                and graph.operation[other] is graph.operation[node]
+                and graph.operands[other] == graph.operands[node]
+                and "output" in graph.attributes_of(other)
+                and not is_float(graph.value[other])
+            ):
+                yield other
 
     def _second_time(self, one: Backward, node: int, needed: str | None) -> ProblemError:
         by, line = self._place(node)
