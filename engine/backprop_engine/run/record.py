@@ -263,10 +263,12 @@ class _Recorder:
         graph, value = self.graph, self.graph.value[output]
         if not graph.requires_grad[output]:
             reason, fix = self._why_no_grad(output)
+            said = "element 0 of tensors does not require grad and does not have a grad_fn: "
+            if self._comes_from_unrecorded_view(output):
+                said, reason = "", f"{reason}, as a view: torch runs such a pass, to no input"
             raise self._error(
                 one,
-                "element 0 of tensors does not require grad and does not have a grad_fn: "
-                f"`{name}` {reason}",
+                f"{said}`{name}` {reason}",
                 fix or (_REQUIRES_GRAD.program if one.is_call else _REQUIRES_GRAD),
             )
         shape = shape_of(value)
@@ -315,6 +317,15 @@ class _Recorder:
             reason = f"but through `{operation.name}`, and no gradient goes back through that"
             fix = f"leave `{operation.name}` out"
         return f"comes from an input that requires grad, {reason}", fix
+
+    def _comes_from_unrecorded_view(self, node: int) -> bool:
+        """Whether torch takes it to require grad: a view made inside of `no_grad` inherits that."""
+        graph, sharers = self.graph, self.environment.sharers
+        cut = graph.cut_behind(node)
+        operation = None if cut is None else graph.operation[cut]
+        if cut is None or operation is None or not operation.differentiable:
+            return False
+        return sharers.view(sharers.tensor(cut)) is not None
 
     def _error(
         self, one: Backward | ZeroGrad | Retain, message: str, fix: str | Advice
