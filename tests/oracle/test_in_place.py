@@ -163,6 +163,13 @@ REFUSED = {
     "one of several views, whose base changes": ("a, b = y.chunk(2)\ny += 1\nz = a * 2", "10:5"),
     "an expanded tensor": ("v = w.exp().expand(2, 3)\nv += 1", "9:1"),
     "a view without history": ("with torch.no_grad(): v = y[0]\nv += 1", "9:1"),
+    "the index of sorted values": ("v, i = y[0].sort()\ni += 1\nv.sum().backward()", "9:1"),
+    "the index of maxima": ("v, i = y.max(dim=1)\ni.zero_()\nv.sum().backward()", "9:1"),
+    "the index of the largest": ("v, i = y[0].topk(2)\ni *= 1\nv.sum().backward()", "9:1"),
+    "the index of the running maxima": (
+        "v, i = y[0].cummax(0)\ni += 1\nv.sum().backward()",
+        "9:1",
+    ),
     "a larger result": ("v = y[0]\nv += x", "9:1"),
     "a result of another kind": ("n = torch.tensor([1, 2])\nn += 1.5", "9:1"),
     "an operand that overlaps": ("z = y @ y.T\nz += z.T", "9:1"),
@@ -184,6 +191,41 @@ def test_what_torch_refuses_is_refused_in_its_words_at_its_place(lines, place):
     said = caught.value.render()
     assert said.startswith(f"snippet.py:{place}: "), said
     assert said.partition(f"{place}: ")[2][:30] == done.error[:30]
+
+
+@pytest.mark.parametrize("made", ["x[0]", "y[0]", "x.view(6)", "x.T"])
+def test_a_pass_from_a_view_made_inside_of_no_grad_is_not_said_to_fail_in_torch(made):
+    done = run_by_torch(f"with torch.no_grad(): v = {made}\nv.sum().backward()")
+    assert not done.error
+    assert done.names["x"].grad is None
+    with pytest.raises(ScenarioError, match="as a view: torch runs such a pass, to no input") as of:
+        run_here(done.text)
+    assert "element 0" not in of.value.render()
+
+
+@pytest.mark.parametrize("made", ["x[torch.tensor([0])]", "x * 2", "x.detach()[0]"])
+def test_a_pass_from_what_no_grad_has_cut_off_fails_in_torchs_words(made):
+    done = run_by_torch(f"with torch.no_grad(): v = {made}\nv.sum().backward()")
+    with pytest.raises(ScenarioError) as caught:
+        run_here(done.text)
+    assert done.error[:60] in caught.value.render()
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("b = [1., 2.] + [3., 4.]", "[1., 2.]"),
+        ("b = a * 2", "a"),
+        ("b = x * a", "a"),
+        ("b = a - x", "a"),
+        ("b = x @ [[1.], [2.]]", "[[1.], [2.]]"),
+        ("b = x / (1, 2)", "(1, 2)"),
+    ],
+)
+def test_a_list_of_numbers_has_no_arithmetic_in_a_program(line, named):
+    with pytest.raises(ScenarioError) as caught:
+        run_here(f"x = torch.ones(2, requires_grad=True)\na = [1., 2.]\n{line}\n")
+    assert f"`{named}` is a list of Python's, which has no arithmetic" in caught.value.render()
 
 
 def test_a_list_of_numbers_is_not_changed_as_if_it_were_a_tensor():

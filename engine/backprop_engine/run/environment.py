@@ -76,6 +76,8 @@ class Environment:
         """The inputs that the program makes itself, as `torch.tensor(…)`."""
         self._tuples: dict[int, tuple[Any, ...]] = {}
         """Short lists of numbers, by their nodes: `(3, 2)` may be a shape, too."""
+        self._lists: set[int] = set()
+        """The nodes of lists of numbers in a program, where they are Python's and not tensors."""
         self._sizes: dict[tuple[Expression, int], Any] = {}
         """What was asked of values without a name, in an iteration."""
         self._picked: dict[tuple[Outputs, int], int] = {}

@@ -59,6 +59,7 @@ from backprop_engine.run.stack import (
 )
 
 _ADD: Final = BINARY["+"]
+_OF_TENSORS: Final = frozenset(one.name for one in BINARY.values())
 _NO_MORE: Final = object()
 _LIKE: Final = {"ones_like": 1.0, "zeros_like": 0.0}
 
@@ -408,7 +409,8 @@ class Evaluation(Changing):
 
     def _apply(self, task: Apply, results: list[Result]) -> Result:
         operation, operands, attributes, in_place, _ = task.call
-        if task.is_plain and type(b := results[-1]) is int and not self.sharers.changes:
+        is_plain = task.is_plain and not self.sharers.changes and not self._lists
+        if is_plain and type(b := results[-1]) is int:
             if len(operands) == 1:
                 results.pop()
                 return self._applied(operation, (b,), attributes, task.span)
@@ -428,9 +430,22 @@ class Evaluation(Changing):
             del results[-2:]
             return Bundle([*first.items, *last.items], first.is_tuple)
         nodes = self._operands(results, operands)
+        if self._lists and operation.name in _OF_TENSORS:
+            self._check_no_list(task, nodes)
         if operation.outputs is not None:
             return self._outputs(task.call, nodes, task.span)
         return self._applied(operation, nodes, attributes, task.span)
+
+    def _check_no_list(self, task: Apply, nodes: tuple[int, ...]) -> None:
+        """ProblemError for `x * [1, 2]`: Python joins and repeats lists, and torch takes none."""
+        for node, operand in zip(nodes, task.call.operands, strict=True):
+            if node in self._lists:
+                raise ProblemError(
+                    f"`{self._text(operand.span)}` is a list of Python's, which has no arithmetic",
+                    operand.span,
+                    expected="a tensor or a number",
+                    fix="write `torch.tensor([…])`",
+                )
 
     def _listed_indices(
         self, task: Apply, results: list[Result]

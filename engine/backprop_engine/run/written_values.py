@@ -129,6 +129,8 @@ class Leaves(Looping):
                 "a list in an expression holds numbers only", expression.span
             ) from None
         node = self._constant(array, expression.span)
+        if self.scenario.is_program:
+            self._lists.add(node)
         if array.ndim == 1 and len(array) <= MAX_NESTING:
             self._tuples[node] = written
         return node
