@@ -4,6 +4,8 @@ SCENARIO ?= scenarios/basic.yaml
 SECONDS ?= 600
 PROGRAMS ?= 5000
 SEED ?= 0
+# Tests of which `make test` does a share (tests/thorough.py).
+SEARCHES := tests/fuzz tests/catalogue/test_mutations.py tests/oracle/test_in_place.py
 
 # The Python asked for (`make test PYTHON=python3.12`); else .venv's; else the first new enough.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
@@ -60,7 +62,8 @@ samples: $(DEV) ## run torch's own test inputs and print a line a function: make
 bench: $(BENCH) ## compare the speed with micrograd, torch and numpy, in one table of ratios
 	OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest tests/benchmarks/bench_*.py -q -p no:cacheprovider
 
-fuzz: $(FUZZ) ## random PyTorch programs against torch, then random input: make fuzz PROGRAMS=5000 SEED=0 SECONDS=600
+fuzz: $(FUZZ) ## the long searches, random programs against torch, random input: make fuzz PROGRAMS=5000 SEED=0 SECONDS=600
+	THOROUGH=1 .venv/bin/python -m pytest -n 2 --dist worksteal $(SEARCHES)
 	.venv/bin/python -m tests.fuzz.torch_programs $(PROGRAMS) $(SEED)
 	@mkdir -p .fuzz/found
 	.venv/bin/python -m tests.fuzz.target .fuzz/corpus -artifact_prefix=.fuzz/found/ \

@@ -8,7 +8,9 @@ gradient, must be of one class with torch's: nan, ±inf, or about the same.
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -180,10 +182,14 @@ def difference(ours: Any, theirs: Any, dtype: Dtype) -> str:
     return f"{a[at]} for {b[at]} at {list(at)}"
 
 
-def differences(operation: Operation, dtype: Dtype) -> Iterator[str]:
-    """Where an operation of the catalogue answers otherwise than torch."""
+def differences(operation: Operation, dtype: Dtype, one_of: int = 1) -> Iterator[str]:
+    """Where an operation of the catalogue answers otherwise than torch.
+
+    One of `one_of` replacements is tried, others for each operation but always the same.
+    """
+    first = zlib.crc32(f"{operation.name} {dtype}".encode()) % one_of
     for application in applications(operation):
-        for what, operands in extreme(application, dtype):
+        for what, operands in islice(extreme(application, dtype), first, None, one_of):
             ours, theirs = outcomes(application, operands, dtype)
             if ours is None or theirs is None:
                 if ours is not theirs:

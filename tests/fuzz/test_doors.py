@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.fuzz.doors import DOORS
 from tests.fuzz.programs import program
+from tests.thorough import share
 
 FOUND = Path(__file__).with_name("found.txt")
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 TEXTS = [path.read_text("utf-8") for path in sorted(SCENARIOS.glob("*.yaml"))]
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=share(30, 60), deadline=None, suppress_health_check=list(HealthCheck))
 
 words = st.sampled_from(
     [
@@ -65,7 +66,7 @@ def test_a_damaged_lesson_is_answered_or_refused(text: str) -> None:
     DOORS["document"](text)
 
 
-@settings(quick, max_examples=300)
+@settings(quick, max_examples=share(80, 300))
 @given(text=program())
 def test_every_function_of_anything_is_answered_or_refused(text: str) -> None:
     DOORS["snippet"](text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.fuzz.hostile import faults
+from tests.thorough import share
 
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.catalogue import GROUPS
@@ -11,7 +12,7 @@ from backprop_engine.operation import Derivative, Operation
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 
-COUNT = 12
+COUNT = share(usual=4, thorough=12)
 """Applications of each operation: a second or two for all of them."""
 
 

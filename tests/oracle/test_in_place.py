@@ -10,6 +10,7 @@ import pytest
 import torch
 from tests.oracle.in_place_programs import HEAD, LEAVES, Program, program
 from tests.oracle.saving import EXAMPLES, MORE, enumerated, table
+from tests.thorough import share
 
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.basics.values import in_full
@@ -67,7 +68,7 @@ def assert_as_torch(done: Program, trace: Trace) -> None:
 
 @pytest.mark.parametrize("tenth", range(10))
 def test_random_programs_come_out_as_in_torch_or_are_refused(tenth):
-    for seed in range(tenth, 250, 10):
+    for seed in range(tenth, share(usual=100, thorough=250), 10):
         done = program(seed)
         trace = run_or_refuse(done.text)
         if isinstance(trace, str):
