@@ -95,7 +95,7 @@ def asked(trace: Trace) -> TorchReport:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            reply = piped(child.answer(encode_request(trace)))
+            reply = piped(child.answer(piped(encode_request(trace))))
             return decode_report(trace, reply)
         finally:
             torch.set_default_dtype(before)
