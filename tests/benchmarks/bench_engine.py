@@ -29,6 +29,7 @@ from backprop_tui.session.outline import draw_outline
 from backprop_tui.session.session import open_session
 
 HERE = "tests.benchmarks.networks"
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_moons(table: Any) -> None:
