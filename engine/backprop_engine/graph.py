@@ -151,7 +151,7 @@ class Graph:
         if operation.form_for is not None:
             operation = operation.form_for(tuple(bool(self.is_number[one]) for one in operands))
         count = len(operands)
-        if count == operation.scalar_operands and not attributes:
+        if count and count == operation.scalar_operands and not attributes:
             value, is_number, forward = self.value, self.is_number, operation.forward
             a = operands[0]
             b = operands[1] if count == 2 else a

@@ -32,6 +32,7 @@ _PREFIXES = "|".join(re.escape(sign) for sign in PREFIX)
 _OPERAND: Final = re.compile(
     rf"∂(?P<above>{NAME})/∂(?P<below>{NAME})|(?P<slice>{_SLICE}|\.\.\.)"
     rf"|(?P<prefix>{_PREFIXES}|[a-z]+=(?! ))|\{{(?P<hole>\w+)\}}"
+    rf"|(?P<tuple>(?<=[ =])(?:\(\)|\([−-]?[0-9]+,\)))"
     rf"|(?P<number>[0-9][0-9.]*(?:e[−-]?[0-9]+)?|{NAME})|(?P<open>[(\[⌊⌈|‖])|(?P<close>(?<=\()\))"
 )
 """What may stand where an operand is expected."""
