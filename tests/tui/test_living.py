@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.foreign_trace import WHOLE
 from tests.tui.stillness import until
 from textual.app import SuspendNotSupported
 
@@ -150,14 +151,11 @@ async def test_v_shows_both_runs_side_by_side_and_undoes_there(opened, text_of):
 
 
 async def test_a_trace_that_cannot_be_run_again_says_so_before_it_asks(opened, text_of):
-    from backprop_engine.run.record import record
-    from backprop_engine.scenarios.loader import load
-
-    async with opened(target=record(load(BASIC))) as pilot:
+    async with opened(target=WHOLE) as pilot:
         await pilot.press("e")
         await pilot.pause()
         assert isinstance(pilot.app.screen, DebuggerScreen)
-        assert "cannot be run again with other values" in text_of(pilot)
+        assert "a recording cannot do this (Reruns)" in text_of(pilot)
 
 
 async def test_a_long_run_is_left_to_a_thread_and_escape_cancels_it(opened, monkeypatch):
