@@ -1,17 +1,12 @@
-"""The screens that ask something before a command is carried out, by the command's name.
-
-Each is made from the current View and is dismissed with the change to the session that the answer
-means, or with None for no change.
-"""
+"""The screens that ask something before a command is carried out, by the command's name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from textual.screen import ModalScreen
-
 from backprop_tui.screens.autopsy import AutopsyScreen
+from backprop_tui.screens.box import Box
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.goto import GotoScreen
 from backprop_tui.screens.marks import MarkScreen
@@ -19,21 +14,18 @@ from backprop_tui.screens.origin import OriginScreen
 from backprop_tui.screens.search import SearchPrompt
 from backprop_tui.screens.stop_prompts import BreakpointPrompt, WatchPrompt
 from backprop_tui.screens.whatif import EditPrompt, WhatIfScreen
-from backprop_tui.session.session import Change
 from backprop_tui.session.stops.watching import chosen_watch
 from backprop_tui.view.view import View
 
-AskingScreen = ModalScreen[Change | None]
-
-ASKING: Final[Mapping[str, Callable[[View], AskingScreen]]] = {
-    "goto": lambda view: GotoScreen(view.session),
+ASKING: Final[Mapping[str, Callable[[View], Box]]] = {
+    "goto": GotoScreen,
     "search": SearchPrompt,
     "set_mark": lambda view: MarkScreen(view, setting=True),
     "to_mark": lambda view: MarkScreen(view, setting=False),
     "origin": OriginScreen,
     "autopsy": AutopsyScreen,
-    "edit_breakpoint": lambda view: BreakpointPrompt.on_selected(view),
-    "breakpoints": lambda view: BreakpointList(view),
+    "edit_breakpoint": BreakpointPrompt.on_selected,
+    "breakpoints": BreakpointList,
     "watch": lambda view: WatchPrompt(view, None),
     "edit_watch": lambda view: WatchPrompt(view, chosen_watch(view.session)),
     "edit_value": EditPrompt,

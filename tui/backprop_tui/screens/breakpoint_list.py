@@ -10,11 +10,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from backprop_tui.screens.following import Following
+from backprop_tui.screens.box import FollowingBox, titled
 from backprop_tui.screens.stop_prompts import BreakpointPrompt
 from backprop_tui.session.session import Change, Session
 from backprop_tui.session.stops import editing
@@ -24,7 +23,6 @@ from backprop_tui.session.stops.scan import Scan
 from backprop_tui.session.stops.state import Breakpoint
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import fit, left, printable, right
-from backprop_tui.view.view import View
 from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 
@@ -43,7 +41,7 @@ _HITS, _IGNORED = 14, 12
 _MARGINS = 8
 
 
-class BreakpointList(Following, ModalScreen[Change | None]):
+class BreakpointList(FollowingBox):
     """Every key changes the session at once; only going to a hit closes the list."""
 
     TOPIC: ClassVar = "breakpoints"
@@ -56,40 +54,21 @@ class BreakpointList(Following, ModalScreen[Change | None]):
         Binding("plus,equals_sign", "ignore(1)", "ignore one more hit", show=False),
         Binding("minus", "ignore(-1)", "ignore one hit fewer", show=False),
         Binding("g,n", "next_hit", "go to the next hit", show=False),
-        Binding("j", "move('down')", show=False),
-        Binding("k", "move('up')", show=False),
     ]
-
-    def __init__(self, view: View) -> None:
-        super().__init__()
-        self._view = view
 
     def compose(self) -> ComposeResult:
         """The breakpoints, or how to set one; under them the watches that stop."""
-        with Vertical(id="breakpoints"):
+        text = self._view.glyphs.text
+        with titled(Vertical(id="breakpoints"), "Breakpoints", text(_KEYS)):
             yield Choices()
-            yield Static(self._view.glyphs.text(_EMPTY), id="no-breakpoint")
+            yield Static(text(_EMPTY), id="no-breakpoint")
             yield Static(id="stopping-watches")
 
-    def on_mount(self) -> None:
-        """Name the box, and say what the keys do."""
-        box = self.query_one("#breakpoints")
-        box.border_title = "Breakpoints"
-        box.border_subtitle = self._view.glyphs.text(_KEYS)
-        self.show(self._view)
-
-    def on_resize(self) -> None:
-        """Draw again: the columns depend on the width."""
-        self.show(self._view)
-
-    def show(self, view: View) -> None:
-        """Draw `view`."""
-        self._view = view
-        if not self.is_mounted:
-            return
+    def draw(self) -> None:
+        """List them, in columns that fit the width."""
         choices = self.query_one(OptionList)
-        stops = view.session.stops
-        rows = [Option(self._row(one)) for one in stops.breakpoints]
+        stops = self._view.session.stops
+        rows = [Option(self._row(breakpoint_)) for breakpoint_ in stops.breakpoints]
         at = choices.highlighted or 0
         choices.set_options(rows)
         choices.display = bool(rows)
@@ -97,7 +76,7 @@ class BreakpointList(Following, ModalScreen[Change | None]):
         if rows:
             choices.highlighted = min(at, len(rows) - 1)
             choices.focus()
-        watches = [one.text for one in stops.watches if one.is_stop]
+        watches = [watch.text for watch in stops.watches if watch.is_stop]
         said = self.query_one("#stopping-watches", Static)
         said.display = bool(watches)
         listed = ", ".join(map(printable, watches))
@@ -105,18 +84,18 @@ class BreakpointList(Following, ModalScreen[Change | None]):
             Content.styled(f"and where these watches change: {listed}", "$foreground-muted")
         )
 
-    def _row(self, one: Breakpoint) -> Content:
+    def _row(self, listed: Breakpoint) -> Content:
         view, glyphs = self._view, self._view.glyphs
         width = max(self.app.size.width, 20)
         room = min(width - _MARGINS, 100) - _HITS - _IGNORED - 2
-        scan = scan_of(view.session, one)
+        scan = scan_of(view.session, listed)
         hits = f"{hits_text(scan, view.session.cursor)} hits"
-        mark = glyphs.breakpoint if one.is_enabled else glyphs.breakpoint_off
-        name = f"{one.title}: {one.text}" if one.title else one.text
-        ignored = f"ignores {one.ignored}" if one.ignored else ""
+        mark = glyphs.breakpoint if listed.is_enabled else glyphs.breakpoint_off
+        name = f"{listed.title}: {listed.text}" if listed.title else listed.text
+        ignored = f"ignores {listed.ignored}" if listed.ignored else ""
         return Content.assemble(
-            (mark + " ", "bold $error" if one.is_enabled else "$foreground-muted"),
-            (left(printable(name), max(room, 4)), "" if one.is_enabled else "$foreground-muted"),
+            (mark + " ", "bold $error" if listed.is_enabled else "$foreground-muted"),
+            (left(printable(name), max(room, 4)), "" if listed.is_enabled else "$foreground-muted"),
             (right(glyphs.text(hits), _HITS), "$foreground-muted"),
             (right(ignored, _IGNORED), "$foreground-muted"),
             *self._trouble(scan, room),
@@ -126,7 +105,7 @@ class BreakpointList(Following, ModalScreen[Change | None]):
         """Why the condition could not be evaluated everywhere, in a line of its own."""
         if scan is None or not scan.trouble:
             return []
-        said = printable(self._view.glyphs.text(scan.trouble))
+        said = self._view.say(scan.trouble)
         return [(f"\n  {fit(said, room + _HITS + _IGNORED)}", "$error")]
 
     @property
@@ -171,11 +150,3 @@ class BreakpointList(Following, ModalScreen[Change | None]):
         """Close the list and go to the next hit of the highlighted one."""
         if (at := self._at) is not None:
             self.dismiss(lambda session: editing.to_next_hit(session, at))
-
-    def action_move(self, direction: str) -> None:
-        """Up or down the list."""
-        choices = self.query_one(OptionList)
-        if direction == "down":
-            choices.action_cursor_down()
-        else:
-            choices.action_cursor_up()

@@ -9,7 +9,6 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -20,8 +19,10 @@ from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.commands.pane_help import PANE_HELP, PaneHelp
 from backprop_tui.commands.screen_help import SCREEN_HELP
 from backprop_tui.commands.table import COMMANDS, Command, key_name
+from backprop_tui.screens.box import titled
 from backprop_tui.session.search.query import HELP as SEARCH_HELP
 from backprop_tui.view.glyphs import LEGEND, Glyphs
+from backprop_tui.widgets.pane import Scroll
 
 _READING = """\
 The graph hangs from the output down to the inputs. Values are computed upwards, gradients
@@ -38,8 +39,6 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar = [
         Binding("escape,q,question_mark,f1,enter", "dismiss", "close", show=False),
-        Binding("j", "scroll('down')", show=False),
-        Binding("k", "scroll('up')", show=False),
     ]
 
     def __init__(self, glyphs: Glyphs, pane: str = "", keymap: Keymap = DEFAULT_KEYMAP) -> None:
@@ -51,7 +50,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """One text that scrolls."""
-        with VerticalScroll(id="help"):
+        with titled(Scroll(id="help"), "Help", "esc closes"):
             yield Static()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -60,21 +59,6 @@ class HelpScreen(ModalScreen[None]):
         self.query_one(Static).update(
             help_text(self._glyphs, max(width, 20), self._pane, self._commands)
         )
-
-    def on_mount(self) -> None:
-        """Say how to leave."""
-        box = self.query_one("#help")
-        box.border_title = "Help"
-        box.border_subtitle = "esc closes"
-        box.focus()
-
-    def action_scroll(self, direction: str) -> None:
-        """One line up or down."""
-        box = self.query_one("#help")
-        if direction == "down":
-            box.scroll_down()
-        else:
-            box.scroll_up()
 
 
 def help_text(
@@ -88,7 +72,7 @@ def help_text(
     lines += [Content.styled("How to read the screen", _TITLE)]
     lines += [Content(line) for line in textwrap.wrap(glyphs.text(_READING), width)]
     told = [] if pane is None else heard_in(pane, commands)
-    others = [one for one in commands if one not in told]
+    others = [command for command in commands if command not in told]
     for group, members in groupby(others, key=lambda command: command.group):
         lines += [Content(), Content.styled(group, _TITLE)]
         for command in members:
@@ -111,10 +95,10 @@ def help_text(
 def heard_in(pane: PaneHelp, commands: tuple[Command, ...]) -> list[Command]:
     """The commands whose keys are heard in `pane` alone."""
     return [
-        one
-        for one in commands
-        if (pane.commands == "tree" and one.in_tree)
-        or (pane.commands == "watches" and one.in_watches)
+        command
+        for command in commands
+        if (pane.commands == "tree" and command.in_tree)
+        or (pane.commands == "watches" and command.in_watches)
     ]
 
 

@@ -30,7 +30,6 @@ from backprop_tui.inspecting.wording import (
     statistics_lines,
 )
 from backprop_tui.screens.following import Following
-from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
 from backprop_tui.widgets.array_table import ArrayTable
 from backprop_tui.widgets.keys import PROMPT_HELP
@@ -189,12 +188,12 @@ class InspectorScreen(Following, Screen[None]):
     def _number(self, width: int) -> Content:
         if not self._value_shape:
             return Content("\n").join(number_lines(self._view, self._node, width))
-        return Content.styled(self._view.glyphs.text(printable(self._layer.reason)), "bold")
+        return Content.styled(self._view.say(self._layer.reason), "bold")
 
     def _keys(self, width: int) -> Content:
         notice = self._view.session.notice
         if notice:
-            return Content.styled(self._view.glyphs.text(printable(notice)), "bold $warning")
+            return Content.styled(self._view.say(notice), "bold $warning")
         return key_bar(
             width, has_table=bool(self._value_shape), has_slices=bool(self._grid.leading)
         )
@@ -269,7 +268,7 @@ class InspectorScreen(Following, Screen[None]):
             self.app.copy_to_clipboard(copied.text)
         self._put(
             "keys",
-            Content.styled(self._view.glyphs.text(printable(copied.notice)), "bold $warning"),
+            Content.styled(self._view.say(copied.notice), "bold $warning"),
         )
 
     @property

@@ -8,19 +8,18 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from backprop_tui.screens.box import Box, titled
 from backprop_tui.session.moving.marks import is_letter, mark_rows, set_mark, to_mark
-from backprop_tui.session.session import Change
-from backprop_tui.view.text import fit, printable, right
+from backprop_tui.view.text import fit, right
 from backprop_tui.view.view import View
 from backprop_tui.widgets.keys import HELP
 
 _HEADER = 2
 
 
-class MarkScreen(ModalScreen[Change | None]):
+class MarkScreen(Box):
     """The list of marks; one letter answers."""
 
     TOPIC: ClassVar = "marks"
@@ -28,21 +27,15 @@ class MarkScreen(ModalScreen[Change | None]):
 
     def __init__(self, view: View, *, setting: bool) -> None:
         """`setting`: the letter marks the cursor; else the cursor goes to it."""
-        super().__init__()
-        self._view = view
+        super().__init__(view)
         self._setting = setting
         self._rows = mark_rows(view.session)
 
     def compose(self) -> ComposeResult:
         """A question and the marks there are."""
-        with VerticalScroll(id="marks", classes="box"):
+        title = "Set a mark" if self._setting else "Go to a mark"
+        with titled(VerticalScroll(id="marks", classes="box"), title, "? help · esc closes"):
             yield Static()
-
-    def on_mount(self) -> None:
-        """Name the box."""
-        box = self.query_one("#marks")
-        box.border_title = "Set a mark" if self._setting else "Go to a mark"
-        box.border_subtitle = "? help · esc closes"
 
     def on_resize(self, event: events.Resize) -> None:
         """Break the lines for the new width."""
@@ -59,7 +52,7 @@ class MarkScreen(ModalScreen[Change | None]):
         lines = [Content.styled(text(fit(question, width)), "$foreground-muted"), Content()]
         digits = len(f"{len(session.trace):,}")
         for letter, place, what in self._rows:
-            said = f"  {right(f'{place:,}', digits)}  {text(printable(what))}"
+            said = f"  {right(f'{place:,}', digits)}  {self._view.say(what)}"
             lines.append(
                 Content.assemble((letter, "bold $warning"), fit(said, width - len(letter)))
             )

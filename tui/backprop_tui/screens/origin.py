@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event
@@ -15,7 +14,6 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -23,8 +21,9 @@ from backprop_engine.reading.paths.origin import Origin, Path, find_origin
 from backprop_engine.trace import Pass, PassKind
 from backprop_tui.oracles.answering import answer_of
 from backprop_tui.oracles.report import Failed
-from backprop_tui.session.session import Change, Session, jump
-from backprop_tui.view.text import printable
+from backprop_tui.screens.box import Sheet, keys_line
+from backprop_tui.session.session import Session, jump
+from backprop_tui.view.text import wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets import origin_rows as text
 from backprop_tui.widgets.choices import Choices
@@ -58,7 +57,7 @@ def origin_pass(session: Session) -> Pass | str:
     return shown
 
 
-class OriginScreen(ModalScreen[Change | None]):
+class OriginScreen(Sheet):
     """Paths above, the steps of the highlighted one below; answers with the jump to a step."""
 
     TOPIC: ClassVar = "origin"
@@ -67,8 +66,6 @@ class OriginScreen(ModalScreen[Change | None]):
         Binding("escape", "back", "back", show=False),
         Binding("q,o", "dismiss(None)", "close", show=False),
         Binding("tab,shift+tab", "turn", "other list", show=False),
-        Binding("j", "move('down')", show=False),
-        Binding("k", "move('up')", show=False),
     ]
 
     @dataclass
@@ -84,9 +81,7 @@ class OriginScreen(ModalScreen[Change | None]):
         origin: Origin | Failed
 
     def __init__(self, view: View) -> None:
-        super().__init__()
-        self._view = view
-        self._glyphs = view.glyphs
+        super().__init__(view)
         self._origin: Origin | None = None
         self._stopped = Event()
         self._told = monotonic()
@@ -98,23 +93,18 @@ class OriginScreen(ModalScreen[Change | None]):
             yield Choices(id="paths", compact=True, markup=False)
             yield Static(id="sum")
             yield Choices(id="steps", compact=True, markup=False)
-        keys = [
-            part
-            for key, word in _KEYS
-            for part in ((f"{key} ", "bold $primary"), (f"{word}  ", "$foreground-muted"))
-        ]
-        yield Static(Content.assemble(*keys), classes="bar")
+        yield Static(keys_line(_KEYS), classes="bar")
 
     def on_mount(self) -> None:
         """Start looking for the paths, in a thread."""
-        one = origin_pass(self._view.session)
-        self.query_one("#origin").border_title = "Origin"
-        if isinstance(one, str):
-            self.call_later(self._refuse, one)
+        pass_ = origin_pass(self._view.session)
+        self.name_it("Origin")
+        if isinstance(pass_, str):
+            self.call_later(self._refuse, pass_)
             return
         self._say("Looking at the paths …")
         self.query_one("#paths").focus()
-        self.run_worker(lambda: self._find(one), thread=True, group="origin")
+        self.run_worker(lambda: self._find(pass_), thread=True, group="origin")
 
     def on_unmount(self) -> None:
         """Let the thread end."""
@@ -124,12 +114,12 @@ class OriginScreen(ModalScreen[Change | None]):
         """There is nothing to show; the debugger's own screen says why."""
         self.dismiss(lambda session: replace(session, notice=reason))
 
-    def _find(self, one: Pass) -> None:
+    def _find(self, pass_: Pass) -> None:
         session = self._view.session
 
         def find() -> Origin | None:
             with suppress(_Stopped):
-                return find_origin(session.trace, one, session.node, watch=self._watch)
+                return find_origin(session.trace, pass_, session.node, watch=self._watch)
             return None
 
         origin = answer_of("The search for paths", find)
@@ -166,8 +156,7 @@ class OriginScreen(ModalScreen[Change | None]):
         return max(self.query_one("#paths").content_size.width - 1, 40)
 
     def _say(self, sentence: str) -> None:
-        lines = textwrap.wrap(self._glyphs.text(printable(sentence)), max(self.size.width - 8, 20))
-        self.query_one("#about", Static).update(Content("\n".join(lines)))
+        self.tell(self.wrapped(sentence))
 
     # Drawing
 
@@ -175,59 +164,46 @@ class OriginScreen(ModalScreen[Change | None]):
         origin, width = self._origin, self._width
         if origin is None:
             return
-        box = self.query_one("#origin")
-        box.border_title = Content(self._glyphs.text(f"Origin of {text.heading(origin)}"))
-        box.border_subtitle = Content(self._glyphs.text(origin.one.name))
+        self.name_it(f"Origin of {text.heading(origin)}", origin.one.name)
         self._say_about(origin, width)
-        paths = self.query_one("#paths", OptionList)
-        chosen = paths.highlighted or 0
-        paths.clear_options()
-        paths.add_options(
-            Option(text.path_row(origin, one, width, self._glyphs)) for one in origin.paths
-        )
-        paths.display = bool(origin.paths)
-        paths.highlighted = chosen if origin.paths else None
-        rows = text.sum_rows(origin, width, self._glyphs)
-        self.query_one("#sum", Static).update(Content("\n").join(rows))
+        glyphs = self._view.glyphs
+        rows = [Option(text.path_row(origin, path, width, glyphs)) for path in origin.paths]
+        chosen = self.query_one("#paths", OptionList).highlighted or 0
+        self.list_in("paths", rows, chosen).display = bool(rows)
+        lines = text.sum_rows(origin, width, glyphs)
+        self.query_one("#sum", Static).update(Content("\n").join(lines))
         if not origin.paths:
             self._list_shut(origin, width)
 
     def _say_about(self, origin: Origin, width: int) -> None:
         progress = origin.trace.progress(origin.node, self._view.session.cursor)
         sentences = text.summary(origin, progress.received, progress.expected)
-        lines = [line for one in sentences for line in textwrap.wrap(one, width)]
-        shown = [Content(self._glyphs.text(printable(line))) for line in lines]
+        say = self._view.say
+        lines = [line for said in sentences for line in wrapped(say(said), width)]
         if origin.paths:
-            header = self._glyphs.text(text.paths_header(origin, width))
-            shown += [Content(), Content.styled(header, "$foreground-muted")]
-        self.query_one("#about", Static).update(Content("\n").join(shown))
+            header = self._view.glyphs.text(text.paths_header(origin, width))
+            lines += [Content(), Content.styled(header, "$foreground-muted")]
+        self.tell(lines)
 
     def _list_shut(self, origin: Origin, width: int) -> None:
-        steps = self.query_one("#steps", OptionList)
-        steps.clear_options()
-        steps.add_options(
-            Option(text.shut_row(origin, step, width, self._glyphs), str(step))
-            for step in origin.shut
-        )
-        steps.highlighted = 0 if origin.shut else None
-        steps.focus()
+        glyphs = self._view.glyphs
+        rows = [Option(text.shut_row(origin, at, width, glyphs), str(at)) for at in origin.shut]
+        self.list_in("steps", rows, 0).focus()
 
     @on(OptionList.OptionHighlighted, "#paths")
     def _list_steps(self) -> None:
         origin, path = self._origin, self._path
         if origin is None or path is None:
             return
-        steps, options = self.query_one("#steps", OptionList), list[Option]()
+        glyphs, options = self._view.glyphs, list[Option]()
         for step in text.path_steps(origin, path, _MOST_STEPS):
             if step is None:
                 between = f"{len(path.steps) + 1 - _MOST_STEPS:,} steps between"
-                options.append(Option(self._glyphs.text(f"      … {between} …"), disabled=True))
+                options.append(Option(glyphs.text(f"      … {between} …"), disabled=True))
             else:
-                row = text.step_row(origin, step, self._width, self._glyphs)
+                row = text.step_row(origin, step, self._width, glyphs)
                 options.append(Option(row, str(step.step)))
-        steps.clear_options()
-        steps.add_options(options)
-        steps.highlighted = len(options) - 1
+        steps = self.list_in("steps", options, len(options) - 1)
         # Its size may be about to change with the list above it.
         self.call_after_refresh(steps.scroll_end, animate=False)
 
@@ -260,11 +236,3 @@ class OriginScreen(ModalScreen[Change | None]):
         """To the other list."""
         paths, steps = self.query_one("#paths"), self.query_one("#steps")
         (paths if steps.has_focus and paths.display else steps).focus()
-
-    def action_move(self, direction: str) -> None:
-        """Up or down in the list that has the focus."""
-        if isinstance(self.focused, OptionList):
-            if direction == "down":
-                self.focused.action_cursor_down()
-            else:
-                self.focused.action_cursor_up()

@@ -20,6 +20,7 @@ from textual.widgets.option_list import Option
 
 from backprop_tui.opening.soon import PATIENCE, begin_all
 from backprop_tui.opening.targets import Entry, read_entry, scenario_files, unread
+from backprop_tui.screens.box import keys_line
 from backprop_tui.view.glyphs import Glyphs
 from backprop_tui.view.messages import ScenarioChosen
 from backprop_tui.view.text import fit, printable
@@ -39,8 +40,6 @@ class PickerScreen(Screen[None]):
         HELP,
         Binding("q", "app.quit", "quit", show=False),
         Binding("ctrl+p", "app.command_palette", "palette", show=False),
-        Binding("j", "move('down')", show=False),
-        Binding("k", "move('up')", show=False),
     ]
 
     @dataclass
@@ -57,7 +56,7 @@ class PickerScreen(Screen[None]):
         files = scenario_files(folder)
         readings = begin_all([partial(read_entry, path) for path in files])
         done, _ = wait(readings, PATIENCE)
-        self._pending = {at: one for at, one in enumerate(readings) if one not in done}
+        self._pending = {at: reading for at, reading in enumerate(readings) if reading not in done}
         self._entries = [
             unread(files[at]) if at in self._pending else reading.result()
             for at, reading in enumerate(readings)
@@ -86,12 +85,7 @@ class PickerScreen(Screen[None]):
         else:
             width = self.app.size.width - _MARGINS
             yield Choices(*(Option(self._prompt(entry, width)) for entry in self._entries))
-        parts = [
-            part
-            for key, word in _KEYS
-            for part in ((key, "bold $primary"), (f" {word}  ", "$foreground-muted"))
-        ]
-        yield Static(Content.assemble(*parts), classes="bar")
+        yield Static(keys_line(_KEYS), classes="bar")
 
     def on_mount(self) -> None:
         """Fill in what is not read yet, one by one."""
@@ -117,21 +111,13 @@ class PickerScreen(Screen[None]):
 
     def _prompt(self, entry: Entry, width: int) -> Content:
         """Two lines: title and first words; or name and error, marked."""
-        text = self._glyphs.text
-        title = fit(text(printable(entry.title)), width)
-        second = text(printable(entry.error or _EMPHASIS.sub("", entry.summary) or entry.path.name))
+        say = self._glyphs.say
+        title = fit(say(entry.title), width)
+        second = say(entry.error or _EMPHASIS.sub("", entry.summary) or entry.path.name)
         mark, style = (self._glyphs.disagrees, "bold $error") if entry.error else (" ", "bold")
         return Content.assemble(
             (f"{mark} {title}\n", style), (f"  {fit(second, width)}", "$foreground-muted")
         )
-
-    def action_move(self, direction: str) -> None:
-        """Up or down the list."""
-        for choices in self.query(OptionList):
-            if direction == "down":
-                choices.action_cursor_down()
-            else:
-                choices.action_cursor_up()
 
     @on(OptionList.OptionSelected)
     def _choose(self, event: OptionList.OptionSelected) -> None:

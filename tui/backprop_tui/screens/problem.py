@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from backprop_engine.basics.source import Position, Problem, ScenarioError
 from backprop_tui.opening.targets import Refusal
+from backprop_tui.screens.box import keys_line, titled
 from backprop_tui.view.glyphs import Glyphs
 from backprop_tui.view.text import printable
 from backprop_tui.widgets.keys import HELP
@@ -46,7 +47,10 @@ class ProblemScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Every problem, and the keys."""
-        with VerticalScroll(id="problems"):
+        title = self._refusal.title
+        subtitle = "this error is what the lesson is about" if title else ""
+        headline = printable(title) or self.HEADLINE
+        with titled(VerticalScroll(id="problems"), headline, subtitle):
             for _ in self._refusal.error.problems:
                 yield Static(classes="problem")
             if self._refusal.about:
@@ -54,12 +58,7 @@ class ProblemScreen(Screen[None]):
                 from textual.widgets import Markdown
 
                 yield Markdown(_markdown(self._refusal.about))
-        parts = [
-            part
-            for key, word in self.keys
-            for part in ((key, "bold $primary"), (f" {word}  ", "$foreground-muted"))
-        ]
-        yield Static(Content.assemble(*parts), classes="bar")
+        yield Static(keys_line(self.keys), classes="bar")
 
     @property
     def keys(self) -> list[tuple[str, str]]:
@@ -74,13 +73,6 @@ class ProblemScreen(Screen[None]):
         for static, problem in zip(self.query(".problem"), error.problems, strict=True):
             if isinstance(static, Static):
                 static.update(problem_text(error, problem, self._glyphs, width))
-
-    def on_mount(self) -> None:
-        """Say what this is."""
-        box, title = self.query_one("#problems"), self._refusal.title
-        box.border_title = Content(printable(title) or self.HEADLINE)
-        if title:
-            box.border_subtitle = "this error is what the lesson is about"
 
 
 class TroubleScreen(ProblemScreen):
@@ -124,7 +116,7 @@ def _hanging(
 ) -> list[Content]:
     """`text` after `lead`, its further lines level with the first; no word is lost."""
     margin = cell_len(lead[0])
-    said = glyphs.text(printable(text))
+    said = glyphs.say(text)
     first, *rest = textwrap.wrap(said, max(width - margin, 10), break_on_hyphens=False) or [""]
     head = Content.assemble(lead, (first, style))
     return [head, *(Content.styled(" " * margin + line, style) for line in rest)]

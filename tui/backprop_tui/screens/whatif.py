@@ -7,40 +7,39 @@ from typing import ClassVar
 import numpy as np
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from backprop_engine.basics.source import ProblemError, Span
 from backprop_engine.basics.values import Value, in_full
-from backprop_tui.screens.following import Following
-from backprop_tui.screens.stop_prompts import ExpressionPrompt
+from backprop_tui.screens.box import FollowingBox, titled
+from backprop_tui.screens.prompt import ExpressionPrompt
 from backprop_tui.session.session import Change
 from backprop_tui.session.whatif import editing
 from backprop_tui.session.whatif.comparing import Row, rows
 from backprop_tui.session.whatif.parsing import parse_edit
 from backprop_tui.view.messages import Changed
-from backprop_tui.view.text import figure, left, printable, right
+from backprop_tui.view.text import figure, left, right
 from backprop_tui.view.view import View
 from backprop_tui.widgets.keys import HELP
+from backprop_tui.widgets.pane import Scroll
 
 _MOST_WRITTEN = 24
 """Elements of an array that the prompt writes out."""
 _MOST_ROWS = 500
 _FIGURE, _LEAST_FIGURE, _NAME = 24, 8, 28
 _FRAME = 8
+_EXAMPLES = "x = 3, W[0,1] = 2.5, W = [[1, 2], [3, 4]]"
 _KEYS = "u undo · U reset all · ? help · esc closes"
 
 
 class EditPrompt(ExpressionPrompt):
     """Another value for the selected leaf, or for any that is named."""
 
-    TOPIC = "edit"
-    QUESTION = "Edit "
-    PLACEHOLDER = "x = 3, W[0,1] = 2.5, W = [[1, 2], [3, 4]]"
+    TOPIC: ClassVar = "edit"
     HINT = (
-        "a value for the selected input, or x = 3, W[0,1] = 2.5, W = [[1, 2], [3, 4]]\n"
+        f"a value for the selected input, or {_EXAMPLES}\n"
         "numbers as in -0.5, 1e-3, nan, inf; all is run again, and the step stays"
     )
 
@@ -48,12 +47,12 @@ class EditPrompt(ExpressionPrompt):
         session = view.session
         trace, node = session.trace, session.node
         self._leaf = node if trace.is_leaf(node) else None
-        text = "" if self._leaf is None else written(in_full(trace.nodes.value[node]))
-        super().__init__(view, text, replaces=True)
+        text, question = "", "Edit "
         if self._leaf is not None:
-            is_constant = node not in trace.nodes.names
-            name = f"constant {trace.label(node)}" if is_constant else trace.label(node)
-            self.QUESTION = f"{printable(view.glyphs.text(name))} = "  # type: ignore[misc]
+            text = written(in_full(trace.nodes.value[node]))
+            kind = "" if node in trace.nodes.names else "constant "
+            question = view.say(f"{kind}{trace.label(node)} = ")
+        super().__init__(view, question, _EXAMPLES, text)
 
     def read(self, text: str) -> Change:
         """The edit; where it is run in no time, the run too, so that a refusal is told here."""
@@ -72,7 +71,7 @@ def written(value: Value) -> str:
     return str(value.tolist()) if value.size <= _MOST_WRITTEN else ""
 
 
-class WhatIfScreen(Following, ModalScreen[Change | None]):
+class WhatIfScreen(FollowingBox):
     """A line for each name: what the scenario's values give, and what the edited ones do."""
 
     TOPIC: ClassVar = "what-if"
@@ -81,61 +80,34 @@ class WhatIfScreen(Following, ModalScreen[Change | None]):
         Binding("escape,q,v", "dismiss(None)", "close", show=False),
         Binding("u", "change('undo')", "undo", show=False),
         Binding("U", "change('reset_all')", "reset all", show=False),
-        Binding("j", "scroll('down')", show=False),
-        Binding("k", "scroll('up')", show=False),
     ]
 
     def __init__(self, view: View) -> None:
-        super().__init__()
-        self._view = view
+        super().__init__(view)
         self._opened_with = view.session
 
     def compose(self) -> ComposeResult:
         """The table, and under it what the last key came to."""
-        with Vertical(id="what-if"):
-            with VerticalScroll():
+        with titled(Vertical(id="what-if"), "What if", self._view.glyphs.text(_KEYS)):
+            with Scroll():
                 yield Static(id="what-if-table")
             yield Static(id="what-if-notice")
 
-    def on_mount(self) -> None:
-        """Name the box."""
-        box = self.query_one("#what-if")
-        box.border_title = "What if"
-        box.border_subtitle = self._view.glyphs.text(_KEYS)
-        self.query_one(VerticalScroll).focus()
-
-    def on_resize(self) -> None:
-        """Fit the columns to the new width."""
-        self._draw()
-
-    def show(self, view: View) -> None:
-        """Draw `view`."""
-        self._view = view
-        if self.is_mounted:
-            self._draw()
-
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw the table in columns that fit the width."""
         view = self._view
         width = max(min(self.app.size.width, 104) - _FRAME, 30)
         lines = Content("\n").join(what_if_lines(view, width))
         self.query_one("#what-if-table", Static).update(lines)
         session = view.session
         is_of_another = session is self._opened_with and not session.whatif.values
-        notice = "" if is_of_another else printable(view.glyphs.text(session.notice))
+        notice = "" if is_of_another else view.say(session.notice)
         self.query_one("#what-if-notice", Static).update(Content.styled(notice, "bold $warning"))
 
     def action_change(self, name: str) -> None:
         """Undo or reset."""
         changes = {"undo": editing.undo, "reset_all": editing.reset_all}
         self.post_message(Changed(changes[name]))
-
-    def action_scroll(self, direction: str) -> None:
-        """One line up or down."""
-        box = self.query_one(VerticalScroll)
-        if direction == "down":
-            box.scroll_down()
-        else:
-            box.scroll_up()
 
 
 def what_if_lines(view: View, width: int) -> list[Content]:
@@ -152,7 +124,7 @@ def what_if_lines(view: View, width: int) -> list[Content]:
     head = f"{'':{name}}  {right('original', room)}   {right('current', room)}"
     lines = [Content.styled(head, "$foreground-muted")]
     found = rows(session)
-    lines += [_line(view, one, name, room) for one in found[:_MOST_ROWS]]
+    lines += [_line(view, row, name, room) for row in found[:_MOST_ROWS]]
     if len(found) > _MOST_ROWS:
         lines.append(Content(text(f"… and {len(found) - _MOST_ROWS:,} more")))
     return lines
@@ -161,12 +133,12 @@ def what_if_lines(view: View, width: int) -> list[Content]:
 def _line(view: View, row: Row, name: int, room: int) -> Content:
     glyphs = view.glyphs
     original, current = (
-        right(glyphs.text("–" if one is None else figure(one, room, full=True)), room)
-        for one in (row.original, row.current)
+        right(glyphs.text("–" if value is None else figure(value, room, full=True)), room)
+        for value in (row.original, row.current)
     )
     mark = f" {glyphs.changed} " if row.is_changed else "   "
     style = "bold $warning" if row.is_changed else ""
-    label = left(glyphs.text(printable(row.name)), name)
+    label = left(glyphs.say(row.name), name)
     return Content.assemble(
         (label, "bold" if row.is_edited else ""),
         (f"  {original}", "$foreground-muted"),

@@ -12,6 +12,7 @@ from textual.color import Color
 from textual.filter import LineFilter
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.sanitised import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class Glyphs:
         if not self.is_ascii:
             return text
         return notation.plain(text.translate(_LEVELS | _MARKS))
+
+    def say(self, text: str) -> str:
+        """The same for a text that holds names or words of the scenario: one line, and harmless."""
+        return self.text(printable(text))
 
 
 _LEVELS = str.maketrans("▁▂▃▄▅▆▇█", ".:-=+*%#")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 from rich.cells import cell_len, set_cell_size
+from textual.content import Content
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.sanitised import printable as printable
@@ -34,6 +37,16 @@ def right(text: str, width: int) -> str:
     """`text` in exactly `width` cells, to the right."""
     text = fit(text, width)
     return " " * (width - cell_len(text)) + text
+
+
+def wrapped(
+    text: str, width: int, style: str = "", *, indent: str = "", hyphens: bool = True
+) -> list[Content]:
+    """`text` in lines of at most `width` cells, broken between words; never read as markup."""
+    lines = textwrap.wrap(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=hyphens
+    )
+    return [Content.styled(line, style) if style else Content(line) for line in lines]
 
 
 def figure(value: Known | None, width: int, *, full: bool = False) -> str:

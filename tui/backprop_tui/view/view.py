@@ -13,7 +13,6 @@ from backprop_tui.oracles.sympy.report import NOT_ASKED, SymbolicState
 from backprop_tui.oracles.torch.agreement import Agreement
 from backprop_tui.session.session import Session
 from backprop_tui.view.glyphs import Glyphs
-from backprop_tui.view.text import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +35,7 @@ class View:
 
     def say(self, text: str) -> str:
         """A text that holds names of the scenario, in signs this terminal has."""
-        return self.glyphs.text(printable(text))
+        return self.glyphs.say(text)
 
     @property
     def is_waiting(self) -> bool:

@@ -70,7 +70,7 @@ class TitleBar(Sparing):
 
     def _path(self, crumbs: tuple[str, ...]) -> str:
         """Where one is, as far as half the width allows; what is innermost always."""
-        texts = [self.view.glyphs.text(printable(one)) for one in crumbs]
+        texts = [self.view.say(one) for one in crumbs]
         mark = " > " if self.view.glyphs.is_ascii else " ▸ "
         while len(texts) > 2 and cell_len(mark.join(texts)) > self.size.width * 2 // 3:
             texts.pop(0)
@@ -100,7 +100,7 @@ class TroubleBar(Sparing):
         keys = view.keymap.keys(BY_NAME["read_again"])
         hint = f"  {key_name(keys[0])} shows it" if keys else ""
         room = self.size.width - len(hint) - 2
-        said = fit(view.glyphs.text(printable(view.trouble)), max(room, 1))
+        said = fit(view.say(view.trouble), max(room, 1))
         return Content.assemble(
             (f"{view.glyphs.disagrees} ", "bold $error"), (said, "bold"), (hint, "bold $primary")
         )

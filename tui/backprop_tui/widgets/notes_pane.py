@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.binding import Binding
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from backprop_engine.trace import Heading
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
+from backprop_tui.widgets.pane import Scroll
 
 if TYPE_CHECKING:
     from textual.widgets import Markdown
@@ -24,13 +23,8 @@ _MOST_LINES, _MOST_SIGNS = 300, 20_000
 _NOTHING = "This scenario has no notes. An `about:` in its file would stand here."
 
 
-class NotesPane(VerticalScroll, can_focus=True):
+class NotesPane(Scroll):
     """The `about` as Markdown, under the hint where there is one."""
-
-    BINDINGS: ClassVar = [
-        Binding("k", "scroll_up", "scroll up", show=False),
-        Binding("j", "scroll_down", "scroll down", show=False),
-    ]
 
     def __init__(self) -> None:
         super().__init__(id="notes", classes="pane")
@@ -51,7 +45,7 @@ class NotesPane(VerticalScroll, can_focus=True):
             self._hint = said
             banner = self.query_one(".hint", Static)
             banner.display = bool(said)
-            banner.update(Content.styled(view.glyphs.text(printable(said)), "italic $primary"))
+            banner.update(Content.styled(view.say(said), "italic $primary"))
         if self._noted is not heading:
             self._noted = heading
             notes = "\n\n".join(one for one in (heading.about, heading.note) if one) or _NOTHING

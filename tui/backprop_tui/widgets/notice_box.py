@@ -8,7 +8,6 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
-from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
 
 _PADDING = 2
@@ -21,7 +20,7 @@ def is_long(view: View, width: int) -> bool:
 
 def notice_text(view: View) -> str:
     """What the last command had to say, in signs this terminal has."""
-    return view.glyphs.text(printable(view.session.notice))
+    return view.say(view.session.notice)
 
 
 class NoticeBox(Static):

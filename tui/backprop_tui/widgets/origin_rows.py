@@ -237,7 +237,7 @@ def _sum_row(
     room = max(width - indent - _FIGURE - 2, 8)
     return Content.assemble(
         (" " * indent + right(glyphs.text(number), _FIGURE), style),
-        ("  " + fit(glyphs.text(printable(text)), room), _MUTED),
+        ("  " + fit(glyphs.say(text), room), _MUTED),
     )
 
 
@@ -292,8 +292,8 @@ def step_row(origin: Origin, row: PathStep, width: int, glyphs: Glyphs) -> Conte
     room = max(min(width - len(lead) - factors - 3 - _FIGURE - 2, 50), 10)
     return Content.assemble(
         (lead, _MUTED),
-        ("  " + left(glyphs.text(printable(told)), room), ""),
-        (" " + left(glyphs.text(printable(factor)), factors), _NEGATIVE),
+        ("  " + left(glyphs.say(told), room), ""),
+        (" " + left(glyphs.say(factor), factors), _NEGATIVE),
         (" " + glyphs.text(f"= {notation.number(row.carried, 6)}"), "bold"),
     )
 
@@ -316,6 +316,6 @@ def shut_row(origin: Origin, step: int, width: int, glyphs: Glyphs) -> Content:
     lead = right(f"step {step:,}", 12)
     return Content.assemble(
         (lead, _MUTED),
-        ("  " + fit(glyphs.text(printable(told)), max(width - len(lead) - 26, 10)), ""),
+        ("  " + fit(glyphs.say(told), max(width - len(lead) - 26, 10)), ""),
         ("  local derivative 0", _NEGATIVE),
     )

@@ -41,13 +41,17 @@ class Sheet(Sparing):
         return self._content
 
 
-class TextPane(VerticalScroll, can_focus=True):
-    """A pane whose text depends on the view and on the pane's own size."""
+class Scroll(VerticalScroll, can_focus=True):
+    """A text longer than its place, which k and j scroll."""
 
     BINDINGS: ClassVar = [
         Binding("k", "scroll_up", "scroll up", show=False),
         Binding("j", "scroll_down", "scroll down", show=False),
     ]
+
+
+class TextPane(Scroll):
+    """A pane whose text depends on the view and on the pane's own size."""
 
     def __init__(self, view: View, name: str) -> None:
         super().__init__(id=name, classes="pane")

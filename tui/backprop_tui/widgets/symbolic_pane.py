@@ -20,7 +20,7 @@ from backprop_tui.oracles.sympy.report import (
     NotApplicable,
     SymbolicReport,
 )
-from backprop_tui.view.text import figure, left, printable, right
+from backprop_tui.view.text import figure, left, right
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import styled
 from backprop_tui.widgets.pane import TextPane
@@ -65,7 +65,7 @@ def _sentences(view: View, width: int, *sentences: tuple[str, str]) -> list[Cont
     return [
         styled(line, style)
         for sentence, style in sentences
-        for line in textwrap.wrap(printable(view.glyphs.text(sentence)), width)
+        for line in textwrap.wrap(view.say(sentence), width)
     ]
 
 
@@ -135,8 +135,8 @@ def _report_lines(view: View, report: SymbolicReport, width: int) -> list[Conten
 
 def _equation(view: View, name: str, text: str, width: int, style: str) -> list[Content]:
     """`name = text`, in as many lines as it takes, up to some."""
-    head = printable(view.glyphs.text(f"{name} = "))
-    shown = printable(view.glyphs.text(text or _TOO_LONG))
+    head = view.say(f"{name} = ")
+    shown = view.say(text or _TOO_LONG)
     indent = min(len(head), width // 3)
     wrapped = textwrap.wrap(
         head + shown, max(width, indent + 1), subsequent_indent=" " * indent, drop_whitespace=True
@@ -249,7 +249,7 @@ def _grad_rows(report: SymbolicReport, subject: _Subject, cursor: int) -> Sequen
 
 def _table(view: View, heading: str, rows: Sequence[_Row], width: int) -> list[Content]:
     glyphs = view.glyphs
-    texts = [printable(glyphs.text(text)) for text in (heading, *(row.name for row in rows))]
+    texts = [glyphs.say(text) for text in (heading, *(row.name for row in rows))]
     name = max(min(max(map(len, texts)), _MOST_NAME, width // 2), 4)
     room = (width - name - 6) // 2
     wide = max(min(room, _MOST_FIGURE), _LEAST_FIGURE)

@@ -253,7 +253,7 @@ class _Table:
             mark = ""
         style = {glyphs.agrees: "bold $success", glyphs.disagrees: "bold $error"}
         return Content.assemble(
-            (left(printable(glyphs.text(row.name)), self.name), row.style),
+            (left(glyphs.say(row.name), self.name), row.style),
             ("  " + self._figure(row.ours), f"bold {row.style}".strip()),
             (" " + self._figure(row.torch), ""),
             ("  " + right(difference(row.comparison), _DIFFERENCE), _MUTED),

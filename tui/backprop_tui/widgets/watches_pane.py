@@ -189,11 +189,11 @@ def _line(view: View, layout: Layout, row: WatchRow, *, is_chosen: bool) -> Cont
     )
     head = Content.assemble(
         (gutter, "bold $primary"),
-        (left(glyphs.text(printable(watch.text)), layout.name), "bold" if is_chosen else ""),
+        (left(glyphs.say(watch.text), layout.name), "bold" if is_chosen else ""),
     )
     if row.trouble:
         room = layout.sparkline_column + layout.sparkline - cell_len(head.plain) - 1
-        trouble = fit(glyphs.text(printable(row.trouble)), max(room, 1))
+        trouble = fit(glyphs.say(row.trouble), max(room, 1))
         return Content.assemble(head, (f" {trouble}", "$error"))
     style = "bold $warning" if row.is_changed else ""
     figures = (figure(one, layout.figure) for one in (row.now, row.before))
