@@ -14,8 +14,7 @@ import torch
 
 from backprop_engine.basics.source import Source
 from backprop_engine.basics.values import is_float
-from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.catalogue.overwriting import OVERWRITING
+from backprop_engine.catalogue import GROUPS, OPERATIONS
 from backprop_engine.catalogue.saved import PATH, Row, text_of
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OPERAND_LETTERS, Operation, Sharing
@@ -190,7 +189,10 @@ def _united(applied: Iterable[Application]) -> list[Row]:
     rows: dict[tuple[str, str], Row] = {}
     for one in applied:
         found = [measured(one)]
-        if one.operation.sharing is Sharing.NEVER and one.operation not in OVERWRITING:
+        if (
+            one.operation.sharing is Sharing.NEVER
+            and one.operation not in GROUPS["Changing in place"]
+        ):
             found.append(measured(one, in_place=True))
         for row in found:
             if row is not None:

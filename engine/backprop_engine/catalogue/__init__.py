@@ -1,91 +1,116 @@
 """The catalogue: every operation the engine knows, each with all that belongs to it.
 
-To add one, write its entry in the module it fits and name it in that module's tuple.
+To add one, write its entry in the module it fits; it is found there by its name in capitals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, Final
 
-from backprop_engine.catalogue.activations import ACTIVATIONS
-from backprop_engine.catalogue.affine import AFFINE
-from backprop_engine.catalogue.arithmetic import ARITHMETIC, NEG
-from backprop_engine.catalogue.attention import ATTENTION
-from backprop_engine.catalogue.blending import BLENDING
-from backprop_engine.catalogue.channel_norms import CHANNEL_NORMS
-from backprop_engine.catalogue.comparisons import COMPARISONS, INVERT
-from backprop_engine.catalogue.convolution import CONVOLUTION
-from backprop_engine.catalogue.cross_entropy import CROSS_ENTROPIES
-from backprop_engine.catalogue.detaching import DETACHING
-from backprop_engine.catalogue.diagonals import DIAGONALS
-from backprop_engine.catalogue.exponentials import EXPONENTIALS
-from backprop_engine.catalogue.extremes import EXTREMES
-from backprop_engine.catalogue.filling import FILLING
-from backprop_engine.catalogue.indexing import INDEXING
-from backprop_engine.catalogue.inverses import INVERSES
-from backprop_engine.catalogue.joining import JOINING
-from backprop_engine.catalogue.layers import LAYERS
-from backprop_engine.catalogue.lengths import LENGTHS
-from backprop_engine.catalogue.likelihoods import LIKELIHOODS
-from backprop_engine.catalogue.linear import LINEAR
-from backprop_engine.catalogue.losses import LOSSES
-from backprop_engine.catalogue.margins import MARGINS
-from backprop_engine.catalogue.normalisation import NORMALISATION
-from backprop_engine.catalogue.norms import NORMS
-from backprop_engine.catalogue.ordering import ORDERING
-from backprop_engine.catalogue.overwriting import INDEX_PUT, OVERWRITING
-from backprop_engine.catalogue.padding import PADDING
-from backprop_engine.catalogue.pooling import POOLING
-from backprop_engine.catalogue.rearranging import REARRANGING
-from backprop_engine.catalogue.reductions import REDUCTIONS
-from backprop_engine.catalogue.rounding import ROUNDING
-from backprop_engine.catalogue.selection import SELECTION
-from backprop_engine.catalogue.shapes import SHAPES
-from backprop_engine.catalogue.smooth import SMOOTH
-from backprop_engine.catalogue.softmax import SOFTMAXES
-from backprop_engine.catalogue.statistics import STATISTICS
+from backprop_engine.catalogue import (
+    activations,
+    affine,
+    arithmetic,
+    attention,
+    blending,
+    channel_norms,
+    comparisons,
+    convolution,
+    cross_entropy,
+    detaching,
+    diagonals,
+    exponentials,
+    extremes,
+    filling,
+    indexing,
+    inverses,
+    joining,
+    layers,
+    lengths,
+    likelihoods,
+    linear,
+    losses,
+    margins,
+    normalisation,
+    norms,
+    ordering,
+    overwriting,
+    padding,
+    pooling,
+    rearranging,
+    reductions,
+    rounding,
+    selection,
+    shapes,
+    smooth,
+    softmax,
+    statistics,
+    subscripts,
+    summation,
+    trigonometry,
+)
+from backprop_engine.catalogue.arithmetic import NEG
+from backprop_engine.catalogue.comparisons import INVERT
+from backprop_engine.catalogue.overwriting import INDEX_PUT
 from backprop_engine.catalogue.subscripts import INDEX
-from backprop_engine.catalogue.summation import SUMMATION
-from backprop_engine.catalogue.trigonometry import TRIGONOMETRY
 from backprop_engine.operation import Kind, Operation
 
+_MODULES: Final[Mapping[str, tuple[ModuleType, ...]]] = {
+    "Arithmetic": (arithmetic, blending),
+    "Exponentials, logarithms and roots": (exponentials,),
+    "Angles and hyperbolic functions": (trigonometry,),
+    "Signs, whole numbers and remainders": (rounding,),
+    "Comparisons and logic": (comparisons,),
+    "Activations in pieces": (activations,),
+    "Smooth activations": (smooth,),
+    "Sums, means and products": (reductions,),
+    "Variance and norms": (statistics, norms),
+    "Largest, smallest, median": (extremes,),
+    "Choosing between values": (selection,),
+    "Sorting and running results": (ordering,),
+    "Products of vectors and matrices": (linear, affine, summation),
+    "Inverses and determinants": (inverses,),
+    "Diagonals and triangles": (diagonals,),
+    "Shapes and axes": (shapes,),
+    "Joining and cutting": (joining,),
+    "Repeating, shifting and padding": (rearranging, padding),
+    "Indexing": (subscripts, indexing),
+    "Filling in": (filling,),
+    "Changing in place": (overwriting,),
+    "Layers of networks": (layers,),
+    "Convolution": (convolution,),
+    "Pooling": (pooling,),
+    "Softmax and attention": (softmax, attention),
+    "Normalisation and lengths": (normalisation, channel_norms, lengths),
+    "Losses": (losses, cross_entropy, likelihoods, margins),
+    "Leaving the graph": (detaching,),
+}
+
+
+def _operations_in(modules: tuple[ModuleType, ...]) -> tuple[Operation, ...]:
+    """The operations that stand under public names in the modules, in the order of the files.
+
+    A module that needs another's operation imports that module, and so does not list it twice.
+    """
+    return tuple(
+        value
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, Operation) and not name.startswith("_")
+    )
+
+
 GROUPS: Final[Mapping[str, tuple[Operation, ...]]] = {
-    "Arithmetic": (*ARITHMETIC, *BLENDING),
-    "Exponentials, logarithms and roots": EXPONENTIALS,
-    "Angles and hyperbolic functions": TRIGONOMETRY,
-    "Signs, whole numbers and remainders": ROUNDING,
-    "Comparisons and logic": COMPARISONS,
-    "Activations in pieces": ACTIVATIONS,
-    "Smooth activations": SMOOTH,
-    "Sums, means and products": REDUCTIONS,
-    "Variance and norms": (*STATISTICS, *NORMS),
-    "Largest, smallest, median": EXTREMES,
-    "Choosing between values": SELECTION,
-    "Sorting and running results": ORDERING,
-    "Products of vectors and matrices": (*LINEAR, *AFFINE, *SUMMATION),
-    "Inverses and determinants": INVERSES,
-    "Diagonals and triangles": DIAGONALS,
-    "Shapes and axes": SHAPES,
-    "Joining and cutting": JOINING,
-    "Repeating, shifting and padding": (*REARRANGING, *PADDING),
-    "Indexing": (INDEX, *INDEXING),
-    "Filling in": FILLING,
-    "Changing in place": OVERWRITING,
-    "Layers of networks": LAYERS,
-    "Convolution": CONVOLUTION,
-    "Pooling": POOLING,
-    "Softmax and attention": (*SOFTMAXES, *ATTENTION),
-    "Normalisation and lengths": (*NORMALISATION, *CHANNEL_NORMS, *LENGTHS),
-    "Losses": (*LOSSES, *CROSS_ENTROPIES, *LIKELIHOODS, *MARGINS),
-    "Leaving the graph": DETACHING,
+    title: _operations_in(modules) for title, modules in _MODULES.items()
 }
 """The title people read → the operations under it, in the order of the reference.
 
 Forms of one name are tried in this order too: `max(x, 1)` along an axis before `max(x, y)`.
 """
 
-_ALL = tuple(one for group in GROUPS.values() for one in group)
+_ALL = tuple(operation for group in GROUPS.values() for operation in group)
 
 OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 

@@ -328,19 +328,3 @@ HARDSHRINK = activation(
     composite="where(gt(abs(a), {lambd}), a, 0)",
     example="x=[0.2, 2], y=hardshrink(x).sum()",
 )
-
-ACTIVATIONS = (
-    RELU,
-    LEAKY_RELU,
-    PRELU,
-    ELU,
-    SELU,
-    CELU,
-    HARDTANH,
-    RELU6,
-    HARDSIGMOID,
-    HARDSWISH,
-    THRESHOLD,
-    SOFTSHRINK,
-    HARDSHRINK,
-)

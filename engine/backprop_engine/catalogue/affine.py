@@ -10,7 +10,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_product
-from backprop_engine.catalogue.linear import MATMUL
+from backprop_engine.catalogue import linear
 from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.catalogue.shared.entries import scaled
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rule
@@ -46,7 +46,7 @@ def _factor_rule(position: int) -> Rule:
 
     def rule(g: Any, y: Any, _a: Any, b: Any, c: Any, beta: float, alpha: float) -> Any:
         del beta
-        return _scaled(MATMUL.rules[position](g, y, b, c), alpha)
+        return _scaled(linear.MATMUL.rules[position](g, y, b, c), alpha)
 
     return rule
 
@@ -106,26 +106,24 @@ def _affine(
     )
 
 
-AFFINE = (
-    _affine(
-        "addmm",
-        (2, 2),
-        ("mat1", "mat2"),
-        "a matrix product with something added to it",
-        "b=[1,2], X=[[1,2],[3,4]], W=[[5,6],[7,8]], y=addmm(b, X, W).sum()",
-    ),
-    _affine(
-        "addmv",
-        (2, 1),
-        ("mat", "vec"),
-        "the product of a matrix and a vector with something added to it",
-        "b=[1,2], W=[[1,2],[3,4]], x=[5,6], y=addmv(b, W, x).sum()",
-    ),
-    _affine(
-        "baddbmm",
-        (3, 3),
-        ("batch1", "batch2"),
-        "the products of two batches of matrices with something added to them",
-        "b=[1,2], X=[[[1,2],[3,4]]], W=[[[5,6],[7,8]]], y=baddbmm(b, X, W).sum()",
-    ),
+ADDMM = _affine(
+    "addmm",
+    (2, 2),
+    ("mat1", "mat2"),
+    "a matrix product with something added to it",
+    "b=[1,2], X=[[1,2],[3,4]], W=[[5,6],[7,8]], y=addmm(b, X, W).sum()",
+)
+ADDMV = _affine(
+    "addmv",
+    (2, 1),
+    ("mat", "vec"),
+    "the product of a matrix and a vector with something added to it",
+    "b=[1,2], W=[[1,2],[3,4]], x=[5,6], y=addmv(b, W, x).sum()",
+)
+BADDBMM = _affine(
+    "baddbmm",
+    (3, 3),
+    ("batch1", "batch2"),
+    "the products of two batches of matrices with something added to them",
+    "b=[1,2], X=[[[1,2],[3,4]]], W=[[[5,6],[7,8]]], y=baddbmm(b, X, W).sum()",
 )

@@ -297,5 +297,3 @@ POSITIVE = Operation(
     symbolic=lambda sp, a: a,
     example="x=2, y=positive(x)",
 )
-
-ARITHMETIC = (ADD, SUB, MUL, DIV, POW, NEG, POSITIVE)

@@ -231,5 +231,3 @@ SCALED_DOT_PRODUCT_ATTENTION = Operation(
     example="Q=[[1, 0]], K=[[1, 0], [0, 1]], V=[[1, 2], [3, 4]], "
     "A=scaled_dot_product_attention(Q, K, V), y=A[0, 0]",
 )
-
-ATTENTION = (SCALED_DOT_PRODUCT_ATTENTION,)

@@ -173,5 +173,3 @@ ADDCDIV = elementwise(
     composite="a + {value} * b / c",
     example="x=1, u=2, v=4, y=addcdiv(x, u, v)",
 )
-
-BLENDING = (ADD_ALPHA, SUB_ALPHA, RSUB, LERP, ADDCMUL, ADDCDIV)

@@ -269,5 +269,3 @@ INSTANCE_NORM = Operation(
     ),
     example="x=[[[1, 2, 4]]], n=instance_norm(x), y=n[0, 0, 0]",
 )
-
-CHANNEL_NORMS = (BATCH_NORM, GROUP_NORM, INSTANCE_NORM)

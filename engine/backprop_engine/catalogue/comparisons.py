@@ -244,24 +244,3 @@ FLOAT = unary(
     symbolic=_symbolic_floats,
     example="x=[-1, 2, 3], y=(x * gt(x, 0).float()).sum()",
 )
-
-COMPARISONS = (
-    GT,
-    LT,
-    GE,
-    LE,
-    EQ,
-    NE,
-    LOGICAL_AND,
-    LOGICAL_OR,
-    LOGICAL_XOR,
-    LOGICAL_NOT,
-    BITWISE_AND,
-    BITWISE_OR,
-    INVERT,
-    ISNAN,
-    ISINF,
-    ISFINITE,
-    ISCLOSE,
-    FLOAT,
-)

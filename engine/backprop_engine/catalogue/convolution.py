@@ -305,8 +305,9 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
 
 
 CONV1D = _convolution(1)
-CONV2D = _convolution(2)
+
 CONV1D_PADDING = _convolution(1, by_word=True)
+CONV2D = _convolution(2)
 CONV2D_PADDING = _convolution(2, by_word=True)
 
 CONV_TRANSPOSE2D = Operation(
@@ -342,5 +343,3 @@ CONV_TRANSPOSE2D = Operation(
     rounding=Rounding.TERMS,
     example="x=[[[1, 2]]], w=[[[[1, -1]]]], c=conv_transpose2d(x, w), y=c[0, 0, 1]",
 )
-
-CONVOLUTION = (CONV1D, CONV1D_PADDING, CONV2D, CONV2D_PADDING, CONV_TRANSPOSE2D)

@@ -356,5 +356,3 @@ CROSS_ENTROPY = Operation(
     example="z=torch.tensor([2, 1, 0.1], requires_grad=True), "
     "loss=cross_entropy(z, torch.tensor(0))",
 )
-
-CROSS_ENTROPIES = (NLL_LOSS, CROSS_ENTROPY)

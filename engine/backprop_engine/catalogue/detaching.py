@@ -19,35 +19,34 @@ def _item(a: Any) -> Any:
     return np.reshape(a, ())
 
 
-DETACHING = (
-    Operation(
-        name="detach",
-        forward=lambda a: a,
-        derivatives=(),
-        differentiable=False,
-        notation="detach({a})",
-        torch=lambda torch, a: a.detach(),
-        grad_fn="",
-        sharing=Sharing.ALWAYS,
-        words="The same value without its history: it counts as a constant, and no gradient "
-        "goes back through it.",
-        elementwise=True,
-        example="x=3, y=x**2 * detach(x**2)",
-        symbolic=lambda sympy, a: a,
-    ),
-    Operation(
-        name="item",
-        forward=_item,
-        derivatives=(),
-        gives_number=True,
-        differentiable=False,
-        elementwise=True,
-        notation="item({a})",
-        torch=lambda torch, a: a.detach(),
-        grad_fn="",
-        words="The one element as a number of Python's, without its history: it counts as a "
-        "constant, and no gradient goes back through it.",
-        example="x=3, y=x**2 * x.item()",
-        symbolic=lambda sympy, a: a,
-    ),
+DETACH = Operation(
+    name="detach",
+    forward=lambda a: a,
+    derivatives=(),
+    differentiable=False,
+    notation="detach({a})",
+    torch=lambda torch, a: a.detach(),
+    grad_fn="",
+    sharing=Sharing.ALWAYS,
+    words="The same value without its history: it counts as a constant, and no gradient "
+    "goes back through it.",
+    elementwise=True,
+    example="x=3, y=x**2 * detach(x**2)",
+    symbolic=lambda sympy, a: a,
+)
+
+ITEM = Operation(
+    name="item",
+    forward=_item,
+    derivatives=(),
+    gives_number=True,
+    differentiable=False,
+    elementwise=True,
+    notation="item({a})",
+    torch=lambda torch, a: a.detach(),
+    grad_fn="",
+    words="The one element as a number of Python's, without its history: it counts as a "
+    "constant, and no gradient goes back through it.",
+    example="x=3, y=x**2 * x.item()",
+    symbolic=lambda sympy, a: a,
 )

@@ -184,5 +184,3 @@ DIAG_EMBED = Operation(
 
 TRIL = _triangle("tril", np.tril, "the lower triangle of a matrix, 0 above it")
 TRIU = _triangle("triu", np.triu, "the upper triangle of a matrix, 0 below it")
-
-DIAGONALS = (TRACE, DIAG, DIAGONAL, DIAG_EMBED, TRIL, TRIU)

@@ -364,24 +364,3 @@ def _clipped_logit(sp: Any, a: Any, eps: float) -> Any:
         (sp.log(high / (1 - high)), a > high),
         (sp.log(a / (1 - a)), True),
     )
-
-
-EXPONENTIALS = (
-    EXP,
-    EXPM1,
-    EXP2,
-    LOG,
-    LOG1P,
-    LOG2,
-    LOG10,
-    SQRT,
-    RSQRT,
-    SQUARE,
-    RECIPROCAL,
-    LOGADDEXP,
-    LOGADDEXP2,
-    XLOGY,
-    XLOG1PY,
-    ENTR,
-    LOGIT,
-)

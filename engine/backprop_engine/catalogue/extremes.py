@@ -178,7 +178,29 @@ def _place_of(name: str, extreme: Callable[..., Any]) -> Callable[..., Any]:
 
 
 MAX = _whole("max", np.max, "the largest element", "MaxBackward1")
+MAX_DIM = picking(
+    name="max.dim",
+    function="max",
+    places=_place_of("max", np.argmax),
+    parameters=(Parameter("input"), DIM, KEEPDIM),
+    grad_fn="MaxBackward0",
+    words="the largest element along an axis, and where it is",
+    why=_OF_ONE,
+    example="A=[[1,4],[3,2]], m=A.max(dim=1).values, y=m.sum()",
+)
+
 MIN = _whole("min", np.min, "the smallest element", "MinBackward1")
+MIN_DIM = picking(
+    name="min.dim",
+    function="min",
+    places=_place_of("min", np.argmin),
+    parameters=(Parameter("input"), DIM, KEEPDIM),
+    grad_fn="MinBackward0",
+    words="the smallest element along an axis, and where it is",
+    why=_OF_ONE,
+    example="A=[[1,4],[3,2]], m=A.min(dim=1).values, y=m.sum()",
+)
+
 AMAX = _along("amax", np.max, "the largest element, or along axes")
 AMIN = _along("amin", np.min, "the smallest element, or along axes")
 ARGMAX = _position("argmax", np.argmax, "where the largest element is: the first of equal ones")
@@ -203,28 +225,6 @@ MEDIAN = Operation(
     example="x=[5,1,3], y=median(x)",
 )
 
-MAX_DIM = picking(
-    name="max.dim",
-    function="max",
-    places=_place_of("max", np.argmax),
-    parameters=(Parameter("input"), DIM, KEEPDIM),
-    grad_fn="MaxBackward0",
-    words="the largest element along an axis, and where it is",
-    why=_OF_ONE,
-    example="A=[[1,4],[3,2]], m=A.max(dim=1).values, y=m.sum()",
-)
-
-MIN_DIM = picking(
-    name="min.dim",
-    function="min",
-    places=_place_of("min", np.argmin),
-    parameters=(Parameter("input"), DIM, KEEPDIM),
-    grad_fn="MinBackward0",
-    words="the smallest element along an axis, and where it is",
-    why=_OF_ONE,
-    example="A=[[1,4],[3,2]], m=A.min(dim=1).values, y=m.sum()",
-)
-
 MEDIAN_DIM = picking(
     name="median.dim",
     function="median",
@@ -235,5 +235,3 @@ MEDIAN_DIM = picking(
     why=_OF_ONE,
     example="A=[[1,4,2],[3,2,5]], m=A.median(dim=1).values, y=m.sum()",
 )
-
-EXTREMES = (MAX, MAX_DIM, MIN, MIN_DIM, AMAX, AMIN, ARGMAX, ARGMIN, MEDIAN, MEDIAN_DIM)

@@ -330,8 +330,3 @@ INDEX_ADD = Operation(
     "B=torch.ones(2, 2), "
     "s=B.index_add(0, torch.tensor([0,0]), A), y=(s**2).sum()",
 )
-
-FILLING = (
-    MASKED_FILL, MASKED_FILL_TENSOR, INDEX_FILL, INDEX_FILL_TENSOR, SCATTER_VALUE, SCATTER,
-    SCATTER_ADD, INDEX_ADD,
-)  # fmt: skip

@@ -321,7 +321,3 @@ ONE_HOT = Operation(
     example="W=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
     "h=F.one_hot(torch.tensor([1,0])), y=(h*W).sum()",
 )
-
-INDEXING = (
-    GATHER, INDEX_SELECT, TAKE, SELECT, NARROW, MASKED_SELECT, EMBEDDING, ONE_HOT,
-)  # fmt: skip

@@ -386,5 +386,3 @@ def _cholesky_form(name: str, grad_fn: str) -> Operation:
 
 CHOLESKY = _cholesky_form("cholesky", "CholeskyBackward0")
 LINALG_CHOLESKY = _cholesky_form("linalg.cholesky", "LinalgCholeskyExBackward0")
-
-INVERSES = (DET, LOGDET, SLOGDET, INV, SOLVE, MATRIX_POWER, CHOLESKY, LINALG_CHOLESKY)

@@ -298,5 +298,3 @@ UNBIND = Operation(
     outputs=lambda a, dim, **_: _numbers(shape_of(a)[axis_of(a, dim)] if shape_of(a) else 0),
     example="x=[2,3], a, b = x.unbind(), y=a*b",
 )
-
-JOINING = (CAT, STACK, HSTACK, VSTACK, SPLIT, CHUNK, UNBIND)

@@ -10,7 +10,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_products
-from backprop_engine.catalogue.linear import MATMUL
+from backprop_engine.catalogue import linear
 from backprop_engine.catalogue.shared.windows import Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
@@ -37,7 +37,7 @@ def _linear(a: Any, b: Any, c: Any = None) -> Any:
             f"`linear` cannot take an input of shape {inputs} with a weight of shape {weight}: "
             "their last axes must be equally long"
         )
-    y = MATMUL.forward(a, np.transpose(b))
+    y = linear.MATMUL.forward(a, np.transpose(b))
     if c is None:
         return y
     if shape_of(c) not in ((), weight[:-1]):
@@ -46,11 +46,11 @@ def _linear(a: Any, b: Any, c: Any = None) -> Any:
 
 
 def _linear_input_rule(g: Any, y: Any, a: Any, b: Any, _c: Any = None) -> Any:
-    return MATMUL.derivatives[0].rule(g, y, a, np.transpose(b))
+    return linear.MATMUL.derivatives[0].rule(g, y, a, np.transpose(b))
 
 
 def _linear_weight_rule(g: Any, y: Any, a: Any, b: Any, _c: Any = None) -> Any:
-    return np.transpose(MATMUL.derivatives[1].rule(g, y, a, np.transpose(b)))
+    return np.transpose(linear.MATMUL.derivatives[1].rule(g, y, a, np.transpose(b)))
 
 
 def _linear_grad_fn(application: Application) -> str:
@@ -283,5 +283,3 @@ UNFOLD = Operation(
     rounding=Rounding.TERMS,
     example="x=[[[1, 2], [3, 4]]], u=unfold(x, 1), y=u[0, 3]",
 )
-
-LAYERS = (LINEAR_LAYER, BILINEAR, DROPOUT, UNFOLD)

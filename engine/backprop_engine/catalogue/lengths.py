@@ -189,5 +189,3 @@ PAIRWISE_DISTANCE = Operation(
     composite=_pairwise_composite,
     example="u=[3, 4], v=[1, 2], y=pairwise_distance(u, v)",
 )
-
-LENGTHS = (NORMALIZE, COSINE_SIMILARITY, PAIRWISE_DISTANCE)

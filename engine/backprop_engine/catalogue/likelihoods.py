@@ -281,5 +281,3 @@ KL_DIV = Operation(
     composite=_kl_composite,
     example="p=[-0.4, -1.2], loss=kl_div(p, [0.5, 0.5], reduction='sum')",
 )  # fmt: skip
-
-LIKELIHOODS = (BINARY_CROSS_ENTROPY, BINARY_CROSS_ENTROPY_WITH_LOGITS, KL_DIV)

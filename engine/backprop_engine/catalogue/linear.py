@@ -11,7 +11,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_product
-from backprop_engine.catalogue.arithmetic import MUL
+from backprop_engine.catalogue import arithmetic
 from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
@@ -125,12 +125,12 @@ def _of_ranks(name: str, ranks: tuple[int, int], wanted: str) -> Callable[[Any, 
 
 _DOT_DERIVATIVES = (
     Derivative(
-        rule=MUL.rules[0],
+        rule=arithmetic.MUL.rules[0],
         vjp="{g}·{b}",
         words="Each element is multiplied by its partner in the other vector.",
     ),
     Derivative(
-        rule=MUL.rules[1],
+        rule=arithmetic.MUL.rules[1],
         vjp="{g}·{a}",
         words="Each element is multiplied by its partner in the other vector.",
     ),
@@ -398,5 +398,3 @@ LINALG_CROSS = _cross_form(
     -1,
     "x=[1,2,3], w=[4,5,6], y=torch.linalg.cross(x, w).sum()",
 )
-
-LINEAR = (MATMUL, DOT, VDOT, MM, MV, BMM, OUTER, INNER, KRON, CROSS, LINALG_CROSS)

@@ -199,5 +199,3 @@ HUBER_LOSS = Operation(
     ),
     example="x=[1, 1.5, 4], loss=huber_loss(x, [1, 1, 1])",
 )
-
-LOSSES = (MSE_LOSS, L1_LOSS, SMOOTH_L1_LOSS, HUBER_LOSS)

@@ -330,11 +330,3 @@ GAUSSIAN_NLL_LOSS = Operation(
     composite=_gaussian_composite,
     example="x=[1, 2], v=[0.5, 2], loss=gaussian_nll_loss(x, [1.5, 1], v)",
 )
-
-MARGINS = (
-    SOFT_MARGIN_LOSS,
-    HINGE_EMBEDDING_LOSS,
-    MARGIN_RANKING_LOSS,
-    POISSON_NLL_LOSS,
-    GAUSSIAN_NLL_LOSS,
-)

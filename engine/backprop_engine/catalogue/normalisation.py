@@ -312,5 +312,3 @@ RMS_NORM = Operation(
     composite=_rms_norm_composite,
     example="x=[1, 2, 4], n=rms_norm(x, [3]), y=n[0]",
 )
-
-NORMALISATION = (LAYER_NORM, RMS_NORM)

@@ -171,5 +171,3 @@ LINALG_NORM = Operation(
     symbolic=lambda sympy, a, **_: sympy.Abs(a),
     example="A=[[1,2],[2,4]], y=torch.linalg.norm(A)",
 )
-
-NORMS = (NORM, FROBENIUS, VECTOR_NORM, LINALG_NORM)

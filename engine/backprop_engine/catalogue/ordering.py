@@ -225,5 +225,3 @@ KTHVALUE = picking(
     why="Only the element that was picked receives the gradient; of equal ones one is picked.",
     example="x=[3,1,2], y=x.kthvalue(2).values",
 )
-
-ORDERING = (CUMSUM, CUMPROD, CUMMAX, CUMMIN, SORT, ARGSORT, TOPK, KTHVALUE)

@@ -214,5 +214,3 @@ COPY_SLICES = Operation(
     parameters=(Parameter("input"), Parameter("value")),
     example="A=[[1,2],[3,4]], B=A*2, v=B.T[0], v *= A[0], y=(B*B).sum()",
 )
-
-OVERWRITING = (INDEX_PUT, COPY, ZERO, FILL, COPY_SLICES)

@@ -159,5 +159,3 @@ UNFOLD = Operation(
     functions=("Tensor.unfold",),
     example="x=[1,2,3,4], w=x.unfold(0,2,1), y=w.prod(dim=1).sum()",
 )
-
-PADDING = (PAD, UNFOLD)

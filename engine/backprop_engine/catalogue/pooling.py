@@ -290,6 +290,13 @@ def _average_pooling(axes: int) -> Operation:
     )
 
 
+MAX_POOL1D = _max_pooling(1)
+MAX_POOL2D = _max_pooling(2)
+MAX_POOL1D_INDICES = _max_pooling(1, with_indices=True)
+MAX_POOL2D_INDICES = _max_pooling(2, with_indices=True)
+AVG_POOL1D = _average_pooling(1)
+AVG_POOL2D = _average_pooling(2)
+
 ADAPTIVE_AVG_POOL2D = Operation(
     name="adaptive_avg_pool2d",
     forward=_adaptive_avg_pool,
@@ -308,14 +315,4 @@ ADAPTIVE_AVG_POOL2D = Operation(
     rounding=Rounding.TERMS,
     terms=_adaptive_terms,
     example="x=[[[1, 3], [2, 0]]], m=adaptive_avg_pool2d(x, 1), y=m.sum()",
-)
-
-POOLING = (
-    _max_pooling(1),
-    _max_pooling(2),
-    _max_pooling(1, with_indices=True),
-    _max_pooling(2, with_indices=True),
-    _average_pooling(1),
-    _average_pooling(2),
-    ADAPTIVE_AVG_POOL2D,
 )

@@ -266,7 +266,3 @@ ROT90 = Operation(
     ),
     example="A=[[1,2],[3,4]], y=(A*rot90(A)).sum()",
 )
-
-REARRANGING = (
-    REPEAT, TILE, REPEAT_INTERLEAVE, REPEAT_INTERLEAVE_EACH, ROLL, FLIP, FLIPLR, FLIPUD, ROT90,
-)  # fmt: skip

@@ -193,5 +193,3 @@ COUNT_NONZERO = Operation(
 
 ANY = _truth("any", "whether any element is not 0: a truth value, without a gradient", np.any)
 ALL = _truth("all", "whether no element is 0: a truth value, without a gradient", np.all)
-
-REDUCTIONS = (SUM, MEAN, PROD, NANSUM, COUNT_NONZERO, ANY, ALL)

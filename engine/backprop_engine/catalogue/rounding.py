@@ -338,21 +338,3 @@ NAN_TO_NUM = unary(
     symbolic=lambda sp, a, **_: a,
     example="x=[-1, 4], y=nan_to_num(log(x)).sum()",
 )
-
-ROUNDING = (
-    ABS,
-    SIGN,
-    SGN,
-    FLOOR,
-    CEIL,
-    ROUND,
-    SPECIAL_ROUND,
-    TRUNC,
-    FRAC,
-    FMOD,
-    REMAINDER,
-    DIV_MODE,
-    FLOOR_DIVIDE,
-    COPYSIGN,
-    NAN_TO_NUM,
-)

@@ -247,43 +247,6 @@ MINIMUM = elementwise(
 )
 
 
-def _where(condition: Any, a: Any, b: Any) -> Any:
-    if dtype_of(condition) != "bool":
-        raise OperandError(
-            f"`where` takes a condition that is true or false, not {dtype_of(condition)}",
-            "compare it, as in `where(x > 0, x, 0)`",
-        )
-    return np.where(condition, a, b)
-
-
-WHERE = elementwise(
-    "where",
-    _where,
-    Derivative(
-        rule=lambda g, y, condition, a, b: full_like(g, 0.0),
-        local="0",
-        words="The condition is true or false and receives no gradient.",
-    ),
-    Derivative(
-        rule=lambda g, y, condition, a, b: np.where(condition, g, 0.0),
-        local="1 if {a} else 0",
-        words="Only where it was chosen does it receive the gradient.",
-    ),
-    Derivative(
-        rule=lambda g, y, condition, a, b: np.where(condition, 0.0, g),
-        local="0 if {a} else 1",
-        words="Only where it was chosen does it receive the gradient.",
-    ),
-    notation="{b} if {a} else {c}",
-    grad_fn="WhereBackward0",
-    words="one value where a condition holds, another elsewhere",
-    parameters=(Parameter("condition"), INPUT, Parameter("other")),
-    method=("input", "condition", "other"),
-    symbolic=lambda sp, condition, a, b: sp.Piecewise((a, condition), (b, True)),
-    example="x=[-1, 2], y=where(gt(x, 0), x**2, 0).sum()",
-)
-
-
 FMAX = elementwise(
     "fmax",
     _fmax,
@@ -328,4 +291,39 @@ FMIN = elementwise(
     example="x=2, z=3, y=fmin(x, z)**2",
 )
 
-SELECTION = (CLAMP, CLAMP_TENSOR, CLAMP_MIN, CLAMP_MAX, MAXIMUM, MINIMUM, FMAX, FMIN, WHERE)
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    if dtype_of(condition) != "bool":
+        raise OperandError(
+            f"`where` takes a condition that is true or false, not {dtype_of(condition)}",
+            "compare it, as in `where(x > 0, x, 0)`",
+        )
+    return np.where(condition, a, b)
+
+
+WHERE = elementwise(
+    "where",
+    _where,
+    Derivative(
+        rule=lambda g, y, condition, a, b: full_like(g, 0.0),
+        local="0",
+        words="The condition is true or false and receives no gradient.",
+    ),
+    Derivative(
+        rule=lambda g, y, condition, a, b: np.where(condition, g, 0.0),
+        local="1 if {a} else 0",
+        words="Only where it was chosen does it receive the gradient.",
+    ),
+    Derivative(
+        rule=lambda g, y, condition, a, b: np.where(condition, 0.0, g),
+        local="0 if {a} else 1",
+        words="Only where it was chosen does it receive the gradient.",
+    ),
+    notation="{b} if {a} else {c}",
+    grad_fn="WhereBackward0",
+    words="one value where a condition holds, another elsewhere",
+    parameters=(Parameter("condition"), INPUT, Parameter("other")),
+    method=("input", "condition", "other"),
+    symbolic=lambda sp, condition, a, b: sp.Piecewise((a, condition), (b, True)),
+    example="x=[-1, 2], y=where(gt(x, 0), x**2, 0).sum()",
+)

@@ -449,9 +449,3 @@ CONTIGUOUS = Operation(
     symbolic=lambda sympy, a: a,
     example="A=[[1,2],[3,4]], B=A.T.contiguous().view(4), y=B@B",
 )
-
-SHAPES = (
-    RESHAPE, VIEW, VIEW_AS, RESHAPE_AS, FLATTEN, RAVEL, UNFLATTEN, SQUEEZE, UNSQUEEZE, TRANSPOSE,
-    LAST_TRANSPOSE, MATRIX_TRANSPOSE, SHORT_TRANSPOSE, PERMUTE, MOVEDIM, EXPAND, EXPAND_AS, CLONE,
-    CONTIGUOUS,
-)  # fmt: skip

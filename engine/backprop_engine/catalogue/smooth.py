@@ -9,8 +9,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import erf, erfc, exp, log1p, shape_of, tanh, where
-from backprop_engine.catalogue.arithmetic import DIV
-from backprop_engine.catalogue.rounding import ABS
+from backprop_engine.catalogue import arithmetic, rounding
 from backprop_engine.catalogue.shared.entries import (
     INPUT,
     activation,
@@ -214,8 +213,8 @@ GELU = activation(
 
 def _softsign_rule(g: Any, _y: Any, a: Any) -> Any:
     size = abs(a) + 1
-    to_value, to_size = (rule(g, None, a, size) for rule in DIV.rules)
-    return to_value + ABS.rules[0](to_size, size, a)
+    to_value, to_size = (rule(g, None, a, size) for rule in arithmetic.DIV.rules)
+    return to_value + rounding.ABS.rules[0](to_size, size, a)
 
 
 SOFTSIGN = activation(
@@ -335,18 +334,4 @@ GLU = Operation(
     rounding=Rounding.CONDITION,
     composite=_glu_parts,
     example="x=[1, 2, 0.5, -1], y=glu(x).sum()",
-)
-
-SMOOTH = (
-    SIGMOID,
-    LOGSIGMOID,
-    SOFTPLUS,
-    SILU,
-    MISH,
-    GELU,
-    SOFTSIGN,
-    TANHSHRINK,
-    ERF,
-    ERFC,
-    GLU,
 )

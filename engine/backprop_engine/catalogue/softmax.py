@@ -139,5 +139,3 @@ SOFTMIN = Operation(
     composite=_composite("softmax(-a, dim=AXIS)"),
     example="z=[2, 1, 0.1], p=softmin(z, dim=0), y=p[0]",
 )
-
-SOFTMAXES = (SOFTMAX, LOG_SOFTMAX, SOFTMIN)

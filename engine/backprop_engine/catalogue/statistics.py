@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.values import Shape, where
-from backprop_engine.catalogue.exponentials import SQRT
+from backprop_engine.catalogue import exponentials
 from backprop_engine.catalogue.shared.axes import (
     DIMS,
     KEEPDIM,
@@ -69,7 +69,7 @@ def _var_rule(
 
 def _std_rule(g: Any, y: Any, a: Any, **attributes: Any) -> Any:
     # Where all elements are equal the slope does not exist; torch takes 0.
-    upstream = where(np.equal(y, 0.0), 0.0, SQRT.rules[0](g, np.asarray(y), None))
+    upstream = where(np.equal(y, 0.0), 0.0, exponentials.SQRT.rules[0](g, np.asarray(y), None))
     return _var_rule(upstream, y, a, **attributes)
 
 
@@ -126,52 +126,6 @@ _SPREAD = (
     Parameter("correction", Kind.NUMBER, None, aliases=("ddof",)),
 )
 
-VAR = Operation(
-    name="var",
-    forward=_var,
-    derivatives=(
-        Derivative(
-            rule=_var_rule,
-            vjp="{g} · 2·({a} − mean)/(n − correction)",
-            words="An element far from the mean changes the variance most. The mean moves too, "
-            "but the deviations from it add up to 0, so that this cancels.",
-        ),
-    ),
-    notation=lambda dim, **_: f"var({{a}}){axes_text(dim)}",
-    torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.var(
-        a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
-    ),
-    grad_fn="VarBackward0",
-    words="the variance: the mean squared deviation from the mean, with n − 1 for n",
-    parameters=_SPREAD,
-    rounding=Rounding.CONDITION,
-    composite=_var_parts,
-    example="x=[1,2,6], y=var(x)",
-)
-
-STD = Operation(
-    name="std",
-    forward=_std,
-    derivatives=(
-        Derivative(
-            rule=_std_rule,
-            vjp="{g} · ({a} − mean)/((n − correction)·{y})",
-            words="The root of the variance: its slope is that of the variance over twice the "
-            "deviation. Where all elements are equal torch takes 0.",
-        ),
-    ),
-    notation=lambda dim, **_: f"std({{a}}){axes_text(dim)}",
-    torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.std(
-        a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
-    ),
-    grad_fn="StdBackward0",
-    words="the standard deviation: the root of the variance",
-    parameters=_SPREAD,
-    rounding=Rounding.CONDITION,
-    composite=_std_parts,
-    example="x=[1,2,6], y=std(x)",
-)
-
 
 def _of_everything(whole: Operation) -> Operation:
     """The older form that takes `unbiased` alone: `x.var(False)`."""
@@ -200,7 +154,56 @@ def _of_everything(whole: Operation) -> Operation:
     )
 
 
-VAR_UNBIASED, STD_UNBIASED = _of_everything(VAR), _of_everything(STD)
+VAR = Operation(
+    name="var",
+    forward=_var,
+    derivatives=(
+        Derivative(
+            rule=_var_rule,
+            vjp="{g} · 2·({a} − mean)/(n − correction)",
+            words="An element far from the mean changes the variance most. The mean moves too, "
+            "but the deviations from it add up to 0, so that this cancels.",
+        ),
+    ),
+    notation=lambda dim, **_: f"var({{a}}){axes_text(dim)}",
+    torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.var(
+        a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
+    ),
+    grad_fn="VarBackward0",
+    words="the variance: the mean squared deviation from the mean, with n − 1 for n",
+    parameters=_SPREAD,
+    rounding=Rounding.CONDITION,
+    composite=_var_parts,
+    example="x=[1,2,6], y=var(x)",
+)
+
+VAR_UNBIASED = _of_everything(VAR)
+
+STD = Operation(
+    name="std",
+    forward=_std,
+    derivatives=(
+        Derivative(
+            rule=_std_rule,
+            vjp="{g} · ({a} − mean)/((n − correction)·{y})",
+            words="The root of the variance: its slope is that of the variance over twice the "
+            "deviation. Where all elements are equal torch takes 0.",
+        ),
+    ),
+    notation=lambda dim, **_: f"std({{a}}){axes_text(dim)}",
+    torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.std(
+        a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
+    ),
+    grad_fn="StdBackward0",
+    words="the standard deviation: the root of the variance",
+    parameters=_SPREAD,
+    rounding=Rounding.CONDITION,
+    composite=_std_parts,
+    example="x=[1,2,6], y=std(x)",
+)
+
+
+STD_UNBIASED = _of_everything(STD)
 
 LOGSUMEXP = Operation(
     name="logsumexp",
@@ -226,5 +229,3 @@ LOGSUMEXP = Operation(
     symbolic=lambda sympy, a, **_: a,
     example="x=[1000,1001,1002], y=logsumexp(x, dim=0)",
 )
-
-STATISTICS = (VAR, VAR_UNBIASED, STD, STD_UNBIASED, LOGSUMEXP)

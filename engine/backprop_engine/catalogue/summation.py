@@ -166,5 +166,3 @@ EINSUM = Operation(
     variadic=True,
     example="A=[[1,2],[3,4]], x=[5,6], v=einsum('ij,j->i', A, x), y=v.sum()",
 )
-
-SUMMATION = (EINSUM,)

@@ -317,23 +317,3 @@ SINC = unary(
     composite=f"sin({math.pi!r} * a) / ({math.pi!r} * a)",
     example="x=0.5, y=sinc(x)",
 )
-
-TRIGONOMETRY = (
-    SIN,
-    COS,
-    TAN,
-    ASIN,
-    ACOS,
-    ATAN,
-    SINH,
-    COSH,
-    TANH,
-    ASINH,
-    ACOSH,
-    ATANH,
-    ATAN2,
-    HYPOT,
-    DEG2RAD,
-    RAD2DEG,
-    SINC,
-)
