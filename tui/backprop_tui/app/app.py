@@ -52,6 +52,7 @@ from backprop_tui.view.messages import Changed, ScenarioChosen
 from backprop_tui.view.view import View
 from backprop_tui.widgets.bars import KeyBar
 from backprop_tui.widgets.graph_tree import GraphTree
+from backprop_tui.widgets.keys import hearing
 from backprop_tui.widgets.timeline import Timeline
 
 _SWITCH = 0.0005
@@ -190,7 +191,8 @@ class DebuggerApp(OracleApp):
         notice = session.notice or self.settings.notice or session.trace.heading.note
         session = replace(session, notice=notice)
         self.set_reactive(DebuggerApp.session, session)
-        self.push_screen(DebuggerScreen(self._view(session), layout))
+        debugger = hearing(DebuggerScreen, "", self.settings.keymap)
+        self.push_screen(debugger(self._view(session), layout))
         self.call_after_refresh(self._settle, session.trace)
 
     def _settle(self, trace: Trace) -> None:

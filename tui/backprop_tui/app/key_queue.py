@@ -16,7 +16,7 @@ from time import monotonic, sleep
 
 from textual import events
 from textual.app import App
-from textual.message_pump import MessagePump
+from textual.dom import DOMNode
 from textual.worker import get_current_worker
 
 from backprop_engine.budget import StoppedError
@@ -93,12 +93,12 @@ class TypingApp(App[None]):
         await super().on_event(self._typed.popleft())
         self._follow(receiver, now, _ROUNDS)
 
-    def _follow(self, node: MessagePump, started: float, rounds: int) -> None:
+    def _follow(self, node: DOMNode, started: float, rounds: int) -> None:
         """Go the way of a key that nobody stops, up to the app, as a message behind it."""
         if started != self._handed_out:
             return  # it has been given up
         if node is not self:
-            above = node._parent or self
+            above = node.parent or self
             if not node.call_later(partial(self._follow, above, started, rounds)):
                 self._follow(above, started, rounds)
         elif rounds > 1:

@@ -29,16 +29,11 @@ class Keymap:
 DEFAULT_KEYMAP = Keymap()
 
 
-def heard_where(command: Command) -> str:
-    """Where its keys are heard: two commands heard in one place need keys of their own."""
-    return "tree" if command.in_tree else "watches" if command.in_watches else ""
-
-
 def conflicts(keymap: Keymap) -> Iterator[tuple[str, Command, Command]]:
     """Each key that two commands of one place have, with the two, in the order of the table."""
     owners: dict[tuple[str, str], Command] = {}
     for command in COMMANDS:
         for key in keymap.keys(command):
-            other = owners.setdefault((heard_where(command), key), command)
+            other = owners.setdefault((command.place, key), command)
             if other is not command:
                 yield key, other, command

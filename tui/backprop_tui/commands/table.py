@@ -43,8 +43,11 @@ class Command:
     """Whether a screen (`screens.asking.ASKING`) comes first, whose answer is the change."""
     footer: str = ""
     """Its word in the footer, one for keys that belong together; empty where it is not there."""
-    in_tree: bool = False
-    """Its keys are heard in the tree alone; elsewhere they scroll."""
+    place: str = ""
+    """The one pane in which its keys are heard: `tree` or `watches`; empty for everywhere.
+
+    Two commands that are heard in one place need keys of their own.
+    """
     takes_long: Callable[[Session], str] | None = None
     """Says what `apply` has to do where that may take a while, so that a thread does it."""
     offer: str = ""
@@ -52,9 +55,6 @@ class Command:
 
     Empty for the two that change the rate of play: the footer tells the rate there.
     """
-    in_watches: bool = False
-    """Its keys are heard in the Watches pane alone."""
-
     needs: type[Any] | None = None
     """The ability of the trace's producer without which there is nothing to do."""
     of_node: bool = False
@@ -177,61 +177,61 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "watch_up", ("up", "k"), "watch above", "Choose the watch above.", WATCHES,
-        watching.watch_up, in_watches=True,
+        watching.watch_up, place="watches",
     ),
     Command(
         "watch_down", ("down", "j"), "watch below", "Choose the watch below.", WATCHES,
-        watching.watch_down, in_watches=True,
+        watching.watch_down, place="watches",
     ),
     Command(
         "edit_watch", ("enter",), "edit watch", "Edit the chosen watch.", WATCHES, asks=True,
-        in_watches=True,
+        place="watches",
     ),
     Command(
         "delete_watch", ("d", "delete"), "delete watch", "Delete the chosen watch.", WATCHES,
-        watching.delete_watch, in_watches=True,
+        watching.delete_watch, place="watches",
     ),
     Command(
         "toggle_watch_stop", ("b",), "stop at watch",
         "Let continuing stop where the chosen watch changes, or no longer.", WATCHES,
-        watching.toggle_watch_stop, in_watches=True,
+        watching.toggle_watch_stop, place="watches",
     ),
     Command(
         "to_change_forward", ("t",), "to the next change",
         "Run to where the chosen watch next changes.", WATCHES, watching.to_change_forward,
-        in_watches=True,
+        place="watches",
     ),
     Command(
         "to_change_back", ("T",), "to the last change",
         "Go back to where the chosen watch last changed.", WATCHES, watching.to_change_back,
-        in_watches=True,
+        place="watches",
     ),
-    Command("up", ("up", "k"), "up", "Select the row above.", TREE, do.up, in_tree=True),
-    Command("down", ("down", "j"), "down", "Select the row below.", TREE, do.down, in_tree=True),
+    Command("up", ("up", "k"), "up", "Select the row above.", TREE, do.up, place="tree"),
+    Command("down", ("down", "j"), "down", "Select the row below.", TREE, do.down, place="tree"),
     Command(
         "fold", ("left", "h"), "fold", "Fold the row; then up to its consumer.", TREE, do.fold,
-        in_tree=True,
+        place="tree",
     ),
     Command(
         "unfold", ("right", "l"), "unfold", "Unfold the row; then down to its first operand.",
-        TREE, do.unfold, in_tree=True,
+        TREE, do.unfold, place="tree",
     ),
     Command(
         "page_up", ("pageup",), "page up", "Select a screenful up.", TREE, do.page_up,
-        in_tree=True,
+        place="tree",
     ),
     Command(
         "page_down", ("pagedown",), "page down", "Select a screenful down.", TREE, do.page_down,
-        in_tree=True,
+        place="tree",
     ),
-    Command("top", ("home",), "first row", "Select the first row.", TREE, do.top, in_tree=True),
+    Command("top", ("home",), "first row", "Select the first row.", TREE, do.top, place="tree"),
     Command(
-        "bottom", ("end",), "last row", "Select the last row.", TREE, do.bottom, in_tree=True
+        "bottom", ("end",), "last row", "Select the last row.", TREE, do.bottom, place="tree"
     ),
     Command(
         "inspect", ("enter",), "inspect",
         "Look at every element of the selected node; from a reference, go to the full drawing.",
-        TREE, in_tree=True,
+        TREE, place="tree",
     ),
     Command(
         "edit_value", ("e",), "edit a value",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from textual.keys import Keys, _character_to_key
+from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 from backprop_engine.basics.sanitised import brief, printable
 from backprop_engine.basics.suggestions import listed
@@ -198,10 +199,10 @@ def _keys(value: Any) -> tuple[str, ...]:
 def _key(written: str) -> str:
     """One key: a character, or a name such as `space`, `f5` or `ctrl+n`."""
     if len(written) == 1:
-        key: str = _character_to_key(written)
+        key = _spelled(written)
     else:
         *modifiers, last = written.split("+")
-        base = _character_to_key(last) if len(last) == 1 else last
+        base = _spelled(last) if len(last) == 1 else last
         if (
             set(modifiers) - _MODIFIERS
             or not last
@@ -214,7 +215,15 @@ def _key(written: str) -> str:
     return key
 
 
-_SPELLED: Final = frozenset(_character_to_key(chr(code)) for code in range(0x20, 0x7F)) | {
+def _spelled(character: str) -> str:
+    """`question_mark` for `?`, as Textual spells it."""
+    name = character
+    if not character.isalnum():
+        name = re.sub("[- ]", "_", unicodedata.name(character, character).lower())
+    return KEY_NAME_REPLACEMENTS.get(name, name)
+
+
+_SPELLED: Final = frozenset(_spelled(chr(code)) for code in range(0x20, 0x7F)) | {
     key for command in COMMANDS for key in command.keys
 }
 """The names of characters: `question_mark`, `slash`."""

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding
 from textual.containers import Container
 from textual.content import Content
 from textual.geometry import Offset
@@ -15,7 +14,6 @@ from textual.screen import Screen
 from textual.style import Style
 
 from backprop_tui.commands.keymap import Keymap
-from backprop_tui.commands.table import COMMANDS
 from backprop_tui.memory.layout import Layout
 from backprop_tui.screens.following import Following
 from backprop_tui.screens.jump import Hint, letter_at
@@ -24,7 +22,7 @@ from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, Trouble
 from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_rows import GUTTER
 from backprop_tui.widgets.graph_tree import GraphTree
-from backprop_tui.widgets.keys import PROMPT_HELP, rebind
+from backprop_tui.widgets.keys import PROMPT_HELP, command_bindings, hearing
 from backprop_tui.widgets.notes_pane import NotesPane
 from backprop_tui.widgets.notice_box import NoticeBox
 from backprop_tui.widgets.source_pane import SourcePane
@@ -44,7 +42,7 @@ _SHARING = ("torch", "symbolic")
 """Panes that share one place on a wide screen: the first, until another is turned to."""
 
 
-class DebuggerScreen(Following, Screen[None]):
+class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
     """Lays the panes out and hands each View on to them."""
 
     class FormulasWanted(Message):
@@ -52,14 +50,7 @@ class DebuggerScreen(Following, Screen[None]):
 
     HORIZONTAL_BREAKPOINTS = _WIDTHS
     VERTICAL_BREAKPOINTS = _HEIGHTS
-    BINDINGS: ClassVar = [
-        PROMPT_HELP,
-        *(
-            Binding(",".join(command.keys), command.action, command.title, show=False)
-            for command in COMMANDS
-            if command.keys and not command.in_tree and not command.in_watches
-        ),
-    ]
+    BINDINGS: ClassVar = [*command_bindings(""), PROMPT_HELP, *Screen.BINDINGS]
 
     def __init__(self, view: View, layout: Layout | None = None) -> None:
         super().__init__()
@@ -67,21 +58,20 @@ class DebuggerScreen(Following, Screen[None]):
         names = [pane for pane, _ in PANES]
         self._begin = layout or Layout()
         self._active = self._begin.pane if self._begin.pane in names else names[0]
-        rebind(self, view.keymap, "")
 
     def compose(self) -> ComposeResult:
         """Every pane once; the style sheet decides where it stands and whether it shows."""
         yield TitleBar(self._view)
         yield TroubleBar(self._view)
         with Container(id="panes"):
-            yield GraphTree(self._view)
+            yield hearing(GraphTree, "tree", self.keymap)(self._view)
             yield PaneTabs()
             yield ChainRulePane(self._view, "chain")
             yield TorchPane(self._view, "torch")
             yield SymbolicPane(self._view, "symbolic")
             yield SourcePane(self._view)
             yield NotesPane()
-            yield WatchesPane(self._view)
+            yield hearing(WatchesPane, "watches", self.keymap)(self._view)
         yield Timeline(self._view)
         yield KeyBar()
         yield NoticeBox()

@@ -94,12 +94,7 @@ def help_text(
 
 def heard_in(pane: PaneHelp, commands: tuple[Command, ...]) -> list[Command]:
     """The commands whose keys are heard in `pane` alone."""
-    return [
-        command
-        for command in commands
-        if (pane.commands == "tree" and command.in_tree)
-        or (pane.commands == "watches" and command.in_watches)
-    ]
+    return [command for command in commands if command.place and command.place == pane.commands]
 
 
 def _pane_lines(

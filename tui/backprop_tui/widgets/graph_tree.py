@@ -7,13 +7,11 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from textual import events
-from textual.binding import Binding
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from backprop_tui.commands.table import COMMANDS
 from backprop_tui.session.outline import NO_ROW
 from backprop_tui.session.session import select
 from backprop_tui.session.stops import editing
@@ -29,7 +27,7 @@ from backprop_tui.widgets.graph_rows import (
     row_cells,
     row_state,
 )
-from backprop_tui.widgets.keys import rebind
+from backprop_tui.widgets.keys import command_bindings
 from backprop_tui.widgets.sparing import Sparing
 
 _HEADER = 1
@@ -39,11 +37,7 @@ _HEADER = 1
 class GraphTree(Sparing, ScrollView, can_focus=True, inherit_bindings=False):
     """The tree of the session's outline, with the column names above it."""
 
-    BINDINGS: ClassVar = [
-        Binding(",".join(command.keys), command.action, command.title, show=False)
-        for command in COMMANDS
-        if command.in_tree
-    ]
+    BINDINGS: ClassVar = command_bindings("tree")
     COMPONENT_CLASSES: ClassVar = {
         f"graph--{name}"
         for name in (
@@ -72,7 +66,6 @@ class GraphTree(Sparing, ScrollView, can_focus=True, inherit_bindings=False):
         self._columns: Columns | None = None
         self._fitted = 0
         """The width that they fit: a scroll bar takes a column without a word."""
-        rebind(self, view.keymap, "tree")
 
     @property
     def _width(self) -> int:

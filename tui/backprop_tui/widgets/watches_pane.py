@@ -9,11 +9,9 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events, on
-from textual.binding import Binding
 from textual.content import Content
 from textual.message import Message
 
-from backprop_tui.commands.table import COMMANDS
 from backprop_tui.oracles.answering import answer_of
 from backprop_tui.oracles.report import Failed
 from backprop_tui.session.session import Session, jump
@@ -28,7 +26,7 @@ from backprop_tui.session.stops.watching import choose
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import figure, fit, left, printable, right
 from backprop_tui.view.view import View
-from backprop_tui.widgets.keys import rebind
+from backprop_tui.widgets.keys import command_bindings
 from backprop_tui.widgets.pane import TextPane
 
 _EMPTY = (
@@ -68,11 +66,7 @@ def lay_out(width: int) -> Layout:
 class WatchesPane(TextPane, inherit_bindings=False):
     """One line a watch; its keys mean the chosen one, a click on a sparkline jumps."""
 
-    BINDINGS: ClassVar = [
-        Binding(",".join(command.keys), command.action, command.title, show=False)
-        for command in COMMANDS
-        if command.in_watches
-    ]
+    BINDINGS: ClassVar = command_bindings("watches")
 
     @dataclass
     class WorkedOut(Message):
@@ -85,7 +79,6 @@ class WatchesPane(TextPane, inherit_bindings=False):
 
     def __init__(self, view: View) -> None:
         super().__init__(view, "watches")
-        rebind(self, view.keymap, "watches")
         self._rows: tuple[WatchRow, ...] | Failed | None = None
         self._asked: tuple[Session, int] | None = None
 
