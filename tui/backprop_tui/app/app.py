@@ -39,7 +39,6 @@ from backprop_tui.opening.sessions import read_session
 from backprop_tui.opening.soon import PATIENCE, begin
 from backprop_tui.opening.targets import Refusal, Target
 from backprop_tui.screens.debugger import DebuggerScreen
-from backprop_tui.screens.following import Following
 from backprop_tui.session import session as do
 from backprop_tui.session.moving.playing import is_playing, pause
 from backprop_tui.session.session import Change, Session
@@ -47,10 +46,10 @@ from backprop_tui.session.stepping_in import step_out
 from backprop_tui.session.stops.continuing import cancel
 from backprop_tui.session.whatif import editing as changing
 from backprop_tui.styles.themes import ADDED_THEMES
+from backprop_tui.view.following import Following
 from backprop_tui.view.glyphs import AsciiFilter, Glyphs, HarmlessFilter, glyphs_for
 from backprop_tui.view.messages import Changed, ScenarioChosen
 from backprop_tui.view.view import View
-from backprop_tui.widgets.bars import KeyBar
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.keys import hearing
 from backprop_tui.widgets.timeline import Timeline
@@ -376,10 +375,6 @@ class DebuggerApp(OracleApp):
     def _click_timeline(self, event: Timeline.Clicked) -> None:
         if self.session is not None:
             self.session = do.jump(self.session, event.cursor)
-
-    @on(KeyBar.Chosen)
-    async def _click_key(self, event: KeyBar.Chosen) -> None:
-        await self.run_action(BY_NAME[event.command].action)
 
 
 def _import_screens() -> None:

@@ -24,8 +24,8 @@ from backprop_engine.reading.autopsy.report import (
 )
 from backprop_tui.oracles.report import Failed
 from backprop_tui.screens.box import Sheet, keys_line
-from backprop_tui.screens.following import Following
 from backprop_tui.session.session import jump
+from backprop_tui.view.following import Following
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
 from backprop_tui.widgets.choices import Choices

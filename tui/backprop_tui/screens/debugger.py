@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
@@ -15,8 +14,8 @@ from textual.style import Style
 
 from backprop_tui.commands.keymap import Keymap
 from backprop_tui.memory.layout import Layout
-from backprop_tui.screens.following import Following
 from backprop_tui.screens.jump import Hint, letter_at
+from backprop_tui.view.following import Following
 from backprop_tui.view.view import View
 from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, TroubleBar
 from backprop_tui.widgets.chain_rule import ChainRulePane
@@ -61,8 +60,8 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         """Every pane once; the style sheet decides where it stands and whether it shows."""
-        yield TitleBar(self._view)
-        yield TroubleBar(self._view)
+        yield TitleBar(self._view, "title")
+        yield TroubleBar(self._view, "trouble")
         with Container(id="panes"):
             yield hearing(GraphTree, "tree", self.keymap)(self._view)
             yield PaneTabs()
@@ -72,7 +71,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
             yield SourcePane(self._view)
             yield NotesPane()
             yield hearing(WatchesPane, "watches", self.keymap)(self._view)
-        yield Timeline(self._view)
+        yield Timeline(self._view, "timeline")
         yield KeyBar()
         yield NoticeBox()
 
@@ -111,17 +110,9 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
             return
         if has_more:
             self.activate("watches")
-        self.query_one(TitleBar).show(view)
-        self.query_one(TroubleBar).show(view)
-        self.query_one(GraphTree).show(view)
-        self.query_one(ChainRulePane).show(view)
-        self.query_one(TorchPane).show(view)
-        self.query_one(SymbolicPane).show(view)
-        self.query_one(SourcePane).show(view)
-        self.query_one(NotesPane).show(view)
-        self.query_one(WatchesPane).show(view)
-        self.query_one(Timeline).show(view)
-        self.query_one(KeyBar).show(view)
+        for widget in (*self.children, *self.query_one("#panes").children):
+            if isinstance(widget, Following):
+                widget.show(view)
         self._tell()
 
     def on_resize(self) -> None:
@@ -135,8 +126,8 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
     def activate(self, pane: str) -> None:
         """Make `pane` the one under the graph, where there is room for one."""
         self._active = pane
-        for one, _ in PANES:
-            self.query_one(f"#{one}").set_class(one == pane, "-active")
+        for name, _ in PANES:
+            self.query_one(f"#{name}").set_class(name == pane, "-active")
         self.query_one(PaneTabs).show(pane)
         if pane in _SHARING:
             self._bring_forward(pane)
@@ -145,9 +136,9 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
 
     def _bring_forward(self, front: str) -> None:
         """Put one of the panes that share a place in front of the others."""
-        for one in _SHARING:
-            widget = self.query_one(f"#{one}")
-            widget.set_class(one != front, "-behind")
+        for pane in _SHARING:
+            widget = self.query_one(f"#{pane}")
+            widget.set_class(pane != front, "-behind")
             widget.border_title = _shared_title(front)
 
     def action_look_at(self, pane: str) -> None:
@@ -185,7 +176,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
 
     def _zoom(self, name: str) -> None:
         self.query_one("#panes").set_class(bool(name), "-zoomed")
-        for pane in ("graph", *(one for one, _ in PANES)):
+        for pane in ("graph", *(pane for pane, _ in PANES)):
             widget = self.query_one(f"#{pane}")
             widget.set_class(pane == name, "-zoomed")
             widget.border_subtitle = "z shows all panes" if pane == name else ""
@@ -207,7 +198,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         """Where the name of a pane stands: in a border, at a tab, above the tree; or nowhere."""
         tabs, widget = self.query_one(PaneTabs), self.query_one(f"#{pane}")
         if widget.has_class("-behind") and not tabs.display and not self.is_zoomed:
-            widget = self.query_one(f"#{next(one for one in _SHARING if one != pane)}")
+            widget = self.query_one(f"#{next(name for name in _SHARING if name != pane)}")
         is_in_sight = bool(widget.display and widget.region.area)
         if is_in_sight and widget.styles.border_top[0]:
             # Textual's own `border_title` does not give a text back as it was set.
@@ -218,10 +209,6 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         if pane != "graph" and tabs.display and tabs.region.area:
             return tabs.content_region.offset + Offset(tabs.column(pane), 0)
         return None
-
-    @on(PaneTabs.Chosen)
-    def _show_chosen(self, event: PaneTabs.Chosen) -> None:
-        self.focus_pane(event.pane)
 
 
 def _shared_title(front: str) -> Content:

@@ -22,6 +22,7 @@ from backprop_tui.commands.table import COMMANDS, Command, key_name
 from backprop_tui.screens.box import titled
 from backprop_tui.session.search.query import HELP as SEARCH_HELP
 from backprop_tui.view.glyphs import LEGEND, Glyphs
+from backprop_tui.view.text import wrapped
 from backprop_tui.widgets.pane import Scroll
 
 _READING = """\
@@ -70,7 +71,7 @@ def help_text(
     """The whole help in lines of at most `width` cells, what is said of `pane` first."""
     lines = [] if pane is None else [*_pane_lines(glyphs, pane, width, commands), Content()]
     lines += [Content.styled("How to read the screen", _TITLE)]
-    lines += [Content(line) for line in textwrap.wrap(glyphs.text(_READING), width)]
+    lines += wrapped(glyphs.text(_READING), width)
     told = [] if pane is None else heard_in(pane, commands)
     others = [command for command in commands if command not in told]
     for group, members in groupby(others, key=lambda command: command.group):
@@ -88,7 +89,7 @@ def help_text(
         if pane is not None and pane.shows == text:
             continue
         lines += [Content(), Content.styled(title, _TITLE)]
-        lines += [Content(line) for line in textwrap.wrap(glyphs.text(text), width)]
+        lines += wrapped(glyphs.text(text), width)
     return Content("\n").join(lines)
 
 
@@ -102,7 +103,7 @@ def _pane_lines(
 ) -> list[Content]:
     """What a pane shows, and the keys that are heard in it."""
     lines = [Content.styled(pane.title, _TITLE)]
-    lines += [Content(line) for line in textwrap.wrap(glyphs.text(pane.shows), width)]
+    lines += wrapped(glyphs.text(pane.shows), width)
     for command in heard_in(pane, commands):
         lines += _command_entry(command, width)
     for keys, meaning in pane.keys:

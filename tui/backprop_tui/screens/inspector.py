@@ -29,7 +29,7 @@ from backprop_tui.inspecting.wording import (
     number_lines,
     statistics_lines,
 )
-from backprop_tui.screens.following import Following
+from backprop_tui.view.following import Following
 from backprop_tui.view.view import View
 from backprop_tui.widgets.array_table import ArrayTable
 from backprop_tui.widgets.keys import PROMPT_HELP
@@ -216,14 +216,22 @@ class InspectorScreen(Following, Screen[None]):
         if not self._value_shape:
             return  # of a number all are shown at once
         every = list(Quantity)
-        self._choose(every[(every.index(self._quantity) + by) % len(every)])
+        self._quantity = every[(every.index(self._quantity) + by) % len(every)]
+        self.show(self._view)
 
     def action_whose(self) -> None:
         """Show ours, torch's, or the difference."""
         if not self._value_shape:
             return
         every = list(Whose)
-        self._choose(every[(every.index(self._whose) + 1) % len(every)])
+        self._whose = every[(every.index(self._whose) + 1) % len(every)]
+        self.show(self._view)
+
+    def action_choose(self, quantity: str, whose: str, axis: int) -> None:
+        """Show what was clicked."""
+        self._quantity, self._whose = Quantity(quantity), Whose(whose)
+        self._grid = self._grid.at_axis(axis)
+        self.show(self._view)
 
     def action_slice(self, by: int) -> None:
         """Go along the chosen leading axis."""
@@ -261,7 +269,7 @@ class InspectorScreen(Following, Screen[None]):
             self._copy(block if block.shape else block[()], "")
 
     def _copy(self, value: Value, at: str) -> None:
-        unusual = [one for one in (self._quantity, self._whose) if one not in ("value", "ours")]
+        unusual = [name for name in (self._quantity, self._whose) if name not in ("value", "ours")]
         layer = f" ({', '.join(unusual)})" if unusual else ""
         copied = copy_of(f"{self._view.session.trace.label(self._node)}{at}{layer}", value)
         if copied.text:
@@ -286,19 +294,6 @@ class InspectorScreen(Following, Screen[None]):
     def _show_grid(self, grid: Grid) -> None:
         self._grid = grid
         self._draw()
-
-    def _choose(self, choice: Quantity | Whose | int) -> None:
-        if isinstance(choice, Quantity):
-            self._quantity = choice
-        elif isinstance(choice, Whose):
-            self._whose = choice
-        else:
-            self._grid = self._grid.at_axis(choice)
-        self.show(self._view)
-
-    @on(LayerTabs.Chosen)
-    def _click_layer(self, event: LayerTabs.Chosen) -> None:
-        self._choose(event.choice)
 
     @on(ArrayTable.Moved)
     def _show_element(self) -> None:

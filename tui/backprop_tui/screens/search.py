@@ -10,10 +10,10 @@ from textual.binding import Binding
 from textual.content import Content
 from textual.widgets import Input
 
-from backprop_tui.screens.following import Following
 from backprop_tui.screens.prompt import Prompt
 from backprop_tui.session.search.searching import position, search_for
 from backprop_tui.session.session import Session
+from backprop_tui.view.following import Following
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import fit
 from backprop_tui.view.view import View

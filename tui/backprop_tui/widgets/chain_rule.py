@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from bisect import bisect_left
 
 from textual.content import Content
@@ -14,7 +13,7 @@ from backprop_engine.reading.explain import Explanation
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Step, StepKind, Trace
 from backprop_tui.session.session import Session
 from backprop_tui.session.whatif.comparing import differ
-from backprop_tui.view.text import printable
+from backprop_tui.view.text import wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import (
     Picture,
@@ -43,9 +42,9 @@ _GRADS_NAMED = 3
 class ChainRulePane(TextPane):
     """Draws the explanation of the step under the cursor."""
 
-    def draw(self, view: View, width: int, height: int) -> Content:
+    def draw(self, view: View, width: int, height: int) -> list[Content]:
         """Where we are, the step's headline, its mathematics, and the sentence."""
-        return Content("\n").join(chain_rule_lines(view, width, height))
+        return chain_rule_lines(view, width, height)
 
 
 def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
@@ -67,18 +66,18 @@ def _step_lines(
     view: View, step: Step, explanation: Explanation, width: int, *, is_roomy: bool
 ) -> list[Content]:
     """`is_roomy` puts the parts of the mathematics under each other, not side by side."""
-    session, text = view.session, view.glyphs.text
-    where = printable(text(where_sentence(session)))
+    session = view.session
+    where = view.say(where_sentence(session))
     style = "bold $success" if session.finished_pass else _MUTED
-    lines = _wrapped([(where, style), (printable(text(explanation.headline)), "bold")], width)
+    lines = _wrapped([(where, style), (view.say(explanation.headline), "bold")], width)
     lines.append(Content())
     for band in _bands(view, step, explanation, width, is_roomy):
         lines.extend(line.rstrip() for line in band.lines)
         lines.append(Content())
-    words = [(text(printable(explanation.sentence)), "")]
-    words += [(text(printable(note)), _MUTED) for note in explanation.notes]
-    words.append((text(printable(_accumulation(session.trace, step))), _TARGET))
-    return lines + _wrapped([one for one in words if one[0]], width)
+    words = [(view.say(explanation.sentence), "")]
+    words += [(view.say(note), _MUTED) for note in explanation.notes]
+    words.append((view.say(_accumulation(session.trace, step)), _TARGET))
+    return lines + _wrapped([(said, style) for said, style in words if said], width)
 
 
 def _accumulation(trace: Trace, step: Step) -> str:
@@ -107,21 +106,22 @@ def where_sentence(session: Session) -> str:
     return f"{_result(trace, finished)} · next: {_title(trace, coming)}"
 
 
-def _title(trace: Trace, one: Pass) -> str:
-    if one.output is not None:
-        return f"backward from {trace.label(one.output)}"
-    return "forward" if one.kind is PassKind.FORWARD else one.name
+def _title(trace: Trace, pass_: Pass) -> str:
+    if pass_.output is not None:
+        return f"backward from {trace.label(pass_.output)}"
+    return "forward" if pass_.kind is PassKind.FORWARD else pass_.name
 
 
-def _result(trace: Trace, one: Pass) -> str:
+def _result(trace: Trace, pass_: Pass) -> str:
     """What a pass came to, in one line."""
     figures: list[str] = []
-    if one.kind is PassKind.FORWARD:
+    if pass_.kind is PassKind.FORWARD:
         outputs = [each.output for each in trace.passes if each.output is not None]
         figures = [_equation(trace.label(node), trace.nodes.value[node]) for node in outputs[:1]]
-    elif one.kind is PassKind.BACKWARD and one.grads is not None and len(one.grads) <= _GRADS_NAMED:
-        figures = [_equation(f"{trace.label(node)}.grad", grad) for node, grad in one.grads.items()]
-    done = f"{_title(trace, one)} done"
+    elif pass_.kind is PassKind.BACKWARD and len(pass_.grads or {}) <= _GRADS_NAMED:
+        grads = (pass_.grads or {}).items()
+        figures = [_equation(f"{trace.label(node)}.grad", grad) for node, grad in grads]
+    done = f"{_title(trace, pass_)} done"
     return f"{done}: {', '.join(figures)}" if figures else done
 
 
@@ -130,11 +130,11 @@ def _equation(name: str, value: Known | None) -> str:
 
 
 def _wrapped(texts: list[tuple[str, str]], width: int) -> list[Content]:
-    """Lines of at most `width` cells, broken between words."""
+    """Texts in their styles, an empty one as an empty line."""
     return [
-        styled(line, style)
+        line
         for text, style in texts
-        for line in textwrap.wrap(text, max(width, 8), break_on_hyphens=False) or [""]
+        for line in wrapped(text, max(width, 8), style, hyphens=False) or [Content()]
     ]
 
 
@@ -157,26 +157,25 @@ def _bands(
         return [*parts, _indented(total, width)]
     # What has no room beside the labelled one stands level with it.
     first, *below = flow(parts, width, _GAP)
-    return [first, *(_indented(one, width) for one in (*below, total))]
+    return [first, *(_indented(band, width) for band in (*below, total))]
 
 
 _ALGEBRA, _NUMBERS = styled("algebra", _MUTED), styled("numbers", _MUTED)
 
 
-def _labelled(one: Picture, width: int) -> Picture:
+def _labelled(part: Picture, width: int) -> Picture:
     """With the words that tell algebra from numbers to its left, if there is room for them."""
-    words = picture(("", _ALGEBRA, "", _NUMBERS) if one.height > 2 else (_ALGEBRA, _NUMBERS))
-    if words.width + 2 + one.width > width:
-        return one
-    return beside([Picture(words.lines[: one.height], words.width), one], 2)
+    words = picture(("", _ALGEBRA, "", _NUMBERS) if part.height > 2 else (_ALGEBRA, _NUMBERS))
+    return _after(Picture(words.lines[: part.height], words.width), part, width)
 
 
-def _indented(one: Picture, width: int) -> Picture:
+def _indented(part: Picture, width: int) -> Picture:
     """Level with the labelled pictures."""
-    indent = _ALGEBRA.cell_length
-    if indent + 2 + one.width > width:
-        return one
-    return beside([picture([" " * indent] * one.height), one], 2)
+    return _after(picture([" " * _ALGEBRA.cell_length] * part.height), part, width)
+
+
+def _after(lead: Picture, part: Picture, width: int) -> Picture:
+    return beside([lead, part], 2) if lead.width + 2 + part.width <= width else part
 
 
 def _product(view: View, explanation: Explanation) -> Picture:
@@ -220,7 +219,7 @@ def _sum(view: View, step: Step, explanation: Explanation) -> Picture:
     progress = trace.progress(receiver, step.index + 1)
     left = progress.expected - progress.received
     before = explanation.before or "–"
-    figures = aligned([text(one) for one in (before, explanation.contribution, explanation.after)])
+    figures = aligned(list(map(text, (before, explanation.contribution, explanation.after))))
     target = text_of(explanation.target)
     earlier = _earlier_senders(trace, step, receiver)
     rows = [
@@ -228,7 +227,7 @@ def _sum(view: View, step: Step, explanation: Explanation) -> Picture:
         ("this step", "+", figures[1], f"from {trace.label(sender)}", _TARGET),
         (target, "=", figures[2], f"{left} to come" if left else "complete", "bold"),
     ]
-    rows = [(text(printable(name)), sign, number, text(printable(why)), style)
+    rows = [(view.say(name), sign, number, view.say(why), style)
             for name, sign, number, why, style in rows]  # fmt: skip
     wide = max(len(name) for name, *_ in rows)
     lines = [
@@ -246,7 +245,7 @@ def _earlier_senders(trace: Trace, step: Step, receiver: int) -> str:
     receipts = trace.receipts(receiver)
     start = bisect_left(receipts, trace.passes[step.pass_index].start)
     earlier = receipts[start : bisect_left(receipts, step.index)]
-    senders = list(dict.fromkeys(int(trace.senders[one]) for one in earlier))
+    senders = list(dict.fromkeys(int(trace.senders[receipt]) for receipt in earlier))
     if len(senders) > _SENDERS_NAMED:
         return f"{len(senders):,} nodes"
     return ", ".join(map(trace.label, senders))
@@ -265,7 +264,7 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
         was = None if original is None else original.grad(node, cursor)
         if was is not None and differ(was, grad):
             said += f"  (was {notation.short(was)} with the scenario's own values)"
-        lines.append((printable(text(said)), "bold"))
+        lines.append((view.say(said), "bold"))
     if len(leaves) > _MOST_LEAVES:
         lines.append((f"and {len(leaves) - _MOST_LEAVES:,} more inputs", _MUTED))
     lines += [("", ""), (text(_closing(trace)), "")]
@@ -273,7 +272,9 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
 
 
 def _closing(trace: Trace) -> str:
-    output = next((one.output for one in reversed(trace.passes) if one.output is not None), None)
+    output = next(
+        (pass_.output for pass_ in reversed(trace.passes) if pass_.output is not None), None
+    )
     if output is None:
         return "No backward pass ran, so there are no gradients."
     meant = trace.label(output)

@@ -15,6 +15,7 @@ from textual.strip import Strip
 from backprop_tui.session.outline import NO_ROW
 from backprop_tui.session.session import select
 from backprop_tui.session.stops import editing
+from backprop_tui.view.following import Following
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.view import View
 from backprop_tui.widgets.graph_rows import (
@@ -34,7 +35,7 @@ _HEADER = 1
 """Lines above the rows that do not scroll."""
 
 
-class GraphTree(Sparing, ScrollView, can_focus=True, inherit_bindings=False):
+class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings=False):
     """The tree of the session's outline, with the column names above it."""
 
     BINDINGS: ClassVar = command_bindings("tree")

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from backprop_engine.trace import Heading
+from backprop_tui.view.following import Following
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
 from backprop_tui.widgets.pane import Scroll
@@ -23,7 +24,7 @@ _MOST_LINES, _MOST_SIGNS = 300, 20_000
 _NOTHING = "This scenario has no notes. An `about:` in its file would stand here."
 
 
-class NotesPane(Scroll):
+class NotesPane(Following, Scroll):
     """The `about` as Markdown, under the hint where there is one."""
 
     def __init__(self) -> None:

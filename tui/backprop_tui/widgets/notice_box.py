@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
+from backprop_tui.view.text import wrapped
 from backprop_tui.view.view import View
 
 _PADDING = 2
@@ -34,7 +33,6 @@ class NoticeBox(Static):
         """Tell the notice of `view`, if it is long; width in cells is the screen's."""
         self.display = is_long(view, width)
         if self.display:
-            lines = textwrap.wrap(
-                notice_text(view), max(width - _PADDING, 1), break_on_hyphens=False
-            )
-            self.update(Content.styled("\n".join(lines), "bold $warning"))
+            room = max(width - _PADDING, 1)
+            lines = wrapped(notice_text(view), room, "bold $warning", hyphens=False)
+            self.update(Content("\n").join(lines))

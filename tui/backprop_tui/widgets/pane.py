@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -13,7 +12,8 @@ from textual.content import Content
 
 from backprop_tui.oracles.answering import answer_of
 from backprop_tui.oracles.report import Failed
-from backprop_tui.view.text import printable
+from backprop_tui.view.following import Following
+from backprop_tui.view.text import wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.sparing import Sparing
 
@@ -50,7 +50,7 @@ class Scroll(VerticalScroll, can_focus=True):
     ]
 
 
-class TextPane(Scroll):
+class TextPane(Following, Scroll):
     """A pane whose text depends on the view and on the pane's own size."""
 
     def __init__(self, view: View, name: str) -> None:
@@ -62,8 +62,8 @@ class TextPane(Scroll):
         yield Sheet()
 
     @abstractmethod
-    def draw(self, view: View, width: int, height: int) -> Content:
-        """The text for a pane `width` cells wide that shows `height` lines at once."""
+    def draw(self, view: View, width: int, height: int) -> list[Content]:
+        """The lines for a pane `width` cells wide that shows `height` lines at once."""
 
     def show(self, view: View) -> None:
         """Draw `view`."""
@@ -79,15 +79,14 @@ class TextPane(Scroll):
         # One column is kept free, so that a scroll bar which appears moves nothing.
         return max(self.container_size.width - self.styles.padding.width - 1, 1)
 
-    def failure(self, failed: Failed) -> Content:
+    def failure(self, failed: Failed) -> list[Content]:
         """Why there is nothing to read here."""
-        lines = textwrap.wrap(printable(failed.sentences), self._text_width)
-        return Content("\n".join(map(self.view.glyphs.text, lines)))
+        return wrapped(self.view.say(failed.sentences), self._text_width)
 
     def _redraw(self) -> None:
         if self.display and self.size.width > 1:
             width, height = self._text_width, self.container_size.height
-            content = answer_of("This pane", lambda: self.draw(self.view, width, height))
-            if isinstance(content, Failed):
-                content = self.failure(content)
-            self.query_one(Sheet).show(content)
+            lines = answer_of("This pane", lambda: self.draw(self.view, width, height))
+            if isinstance(lines, Failed):
+                lines = self.failure(lines)
+            self.query_one(Sheet).show(Content("\n").join(lines))

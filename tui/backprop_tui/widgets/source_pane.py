@@ -15,6 +15,7 @@ from textual.strip import Strip
 
 from backprop_engine.basics.source import Place, Source, Span
 from backprop_tui.session.session import Session
+from backprop_tui.view.following import Following
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
 from backprop_tui.widgets.sparing import Sparing
@@ -29,7 +30,7 @@ _MARGIN = 8
 """Columns kept to the left of a highlight that a long line is scrolled to."""
 
 
-class SourcePane(Sparing, ScrollView, can_focus=True):
+class SourcePane(Following, Sparing, ScrollView, can_focus=True):
     """The text of the scenario; it follows the step."""
 
     BINDINGS: ClassVar = [

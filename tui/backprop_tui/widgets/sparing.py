@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import takewhile
+from typing import NamedTuple
 
 from rich.cells import cell_len
+from textual import events
+from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
+
+from backprop_tui.view.following import Following
+from backprop_tui.view.view import View
 
 _NOWHERE = Region()
 
@@ -31,6 +38,52 @@ class Sparing(Widget):
         changed = [changed_part(y, old, new) for y, (old, new) in pairs if old != new]
         if changed:
             self.refresh(*changed)
+
+
+class Drawn(Following, Sparing):
+    """Draws the View it was shown last."""
+
+    def __init__(self, view: View, name: str) -> None:
+        super().__init__(id=name)
+        self.view = view
+
+    def show(self, view: View) -> None:
+        """Draw `view`."""
+        self.view = view
+        self.refresh_changes()
+
+
+class Piece(NamedTuple):
+    """A part of a line, and the action that a click on it is."""
+
+    text: str
+    style: str = ""
+    action: str = ""
+
+
+class Pieces(Sparing):
+    """A line of which the pieces can be clicked."""
+
+    @abstractmethod
+    def pieces(self) -> list[Piece]:
+        """From left to right."""
+
+    def render(self) -> Content:
+        """All of them."""
+        return Content.assemble(*((piece.text, piece.style) for piece in self.pieces()))
+
+    async def on_click(self, event: events.Click) -> None:
+        """Do what the piece that was clicked stands for."""
+        place = event.get_content_offset(self)
+        if place is None:
+            return
+        right = 0
+        for piece in self.pieces():
+            right += cell_len(piece.text)
+            if place.x < right:
+                if piece.action:
+                    await self.run_action(piece.action)
+                return
 
 
 def changed_part(y: int, old: Strip, new: Strip) -> Region:

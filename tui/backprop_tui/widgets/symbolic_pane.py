@@ -20,7 +20,7 @@ from backprop_tui.oracles.sympy.report import (
     NotApplicable,
     SymbolicReport,
 )
-from backprop_tui.view.text import figure, left, right
+from backprop_tui.view.text import figure, left, right, wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import styled
 from backprop_tui.widgets.pane import TextPane
@@ -42,10 +42,10 @@ _KINK = (
 class SymbolicPane(TextPane):
     """The derivative by the selected input as mathematics."""
 
-    def draw(self, view: View, width: int, height: int) -> Content:
+    def draw(self, view: View, width: int, height: int) -> list[Content]:
         """Formulas and figures, or why there are none."""
         del height
-        return Content("\n").join(symbolic_lines(view, width))
+        return symbolic_lines(view, width)
 
 
 def symbolic_lines(view: View, width: int) -> list[Content]:
@@ -63,9 +63,7 @@ def symbolic_lines(view: View, width: int) -> list[Content]:
 
 def _sentences(view: View, width: int, *sentences: tuple[str, str]) -> list[Content]:
     return [
-        styled(line, style)
-        for sentence, style in sentences
-        for line in textwrap.wrap(view.say(sentence), width)
+        line for sentence, style in sentences for line in wrapped(view.say(sentence), width, style)
     ]
 
 
@@ -93,8 +91,8 @@ class _Subject:
 def _subject(view: View, report: SymbolicReport) -> _Subject | None:
     session = view.session
     trace, shown = session.trace, session.trace.shown_pass(session.cursor)
-    backward = [one for one in trace.passes if one.kind is PassKind.BACKWARD]
-    started = [one for one in backward if one.index <= shown.index]
+    backward = [pass_ for pass_ in trace.passes if pass_.kind is PassKind.BACKWARD]
+    started = [pass_ for pass_ in backward if pass_.index <= shown.index]
     done = (started[-1:] or backward)[0]
     if done.output is None:
         return None
@@ -138,12 +136,12 @@ def _equation(view: View, name: str, text: str, width: int, style: str) -> list[
     head = view.say(f"{name} = ")
     shown = view.say(text or _TOO_LONG)
     indent = min(len(head), width // 3)
-    wrapped = textwrap.wrap(
+    broken = textwrap.wrap(
         head + shown, max(width, indent + 1), subsequent_indent=" " * indent, drop_whitespace=True
     )
-    if len(wrapped) > _MOST_LINES:
-        wrapped = [*wrapped[: _MOST_LINES - 1], " " * indent + view.glyphs.waiting]
-    first, *rest = wrapped
+    if len(broken) > _MOST_LINES:
+        broken = [*broken[: _MOST_LINES - 1], " " * indent + view.glyphs.waiting]
+    first, *rest = broken
     body_style = style if text else _MUTED
     return [
         Content.assemble((first[: len(head)], ""), (first[len(head) :], body_style)),
@@ -236,7 +234,7 @@ def _cursor_in(subject: _Subject, cursor: int) -> int:
 def _grad_rows(report: SymbolicReport, subject: _Subject, cursor: int) -> Sequence[_Row]:
     """`.grad`, where it is more than the gradient of one pass."""
     trace, node = subject.trace, subject.node
-    if sum(one.kind is not PassKind.FORWARD for one in trace.passes) < 2:
+    if sum(pass_.kind is not PassKind.FORWARD for pass_ in trace.passes) < 2:
         return ()
     terms = functional_of(trace, node, trace.accumulated(node, cursor))
     ours = kept(trace.grad(node, cursor))

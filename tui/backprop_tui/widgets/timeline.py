@@ -16,7 +16,7 @@ from backprop_tui.session.moving.playing import is_playing
 from backprop_tui.session.stops.continuing import tick_columns
 from backprop_tui.view.text import left, printable
 from backprop_tui.view.view import View
-from backprop_tui.widgets.sparing import Sparing
+from backprop_tui.widgets.sparing import Drawn
 
 _LEAST_BAR = 4
 _GAP = 2
@@ -87,7 +87,7 @@ def _place(passes: Sequence[Pass], labels: Sequence[str], room: int, indent: int
     return segments
 
 
-class Timeline(Sparing):
+class Timeline(Drawn):
     """One line; a click jumps."""
 
     @dataclass
@@ -95,15 +95,6 @@ class Timeline(Sparing):
         """A place on the timeline was clicked."""
 
         cursor: int
-
-    def __init__(self, view: View) -> None:
-        super().__init__(id="timeline")
-        self.view = view
-
-    def show(self, view: View) -> None:
-        """Draw `view`."""
-        self.view = view
-        self.refresh_changes()
 
     def _way(self) -> str:
         """Which way the steps run by themselves; blank where they do not, so that nothing moves."""

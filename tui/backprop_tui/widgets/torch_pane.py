@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from backprop_engine.trace import StepKind
 from backprop_tui.oracles.report import Failed, Ready, TorchReport
 from backprop_tui.oracles.torch.sweep import our_contribution
 from backprop_tui.session.stepping_in import breadcrumb
-from backprop_tui.view.text import figure, left, printable, right
+from backprop_tui.view.text import figure, left, printable, right, wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import styled
 from backprop_tui.widgets.pane import TextPane
@@ -50,35 +49,26 @@ class Row:
 class TorchPane(TextPane):
     """Compares the step under the cursor and what follows from it."""
 
-    def draw(self, view: View, width: int, height: int) -> Content:
+    def draw(self, view: View, width: int, height: int) -> list[Content]:
         """The table, and the oracle's state where it has nothing to say."""
         del height
-        return Content("\n").join(torch_lines(view, width))
+        return torch_lines(view, width)
 
 
 def torch_lines(view: View, width: int) -> list[Content]:
     """The pane's lines, at most `width` cells wide."""
-    text = view.glyphs.text
     lines: list[Content] = []
     if isinstance(view.oracle, Failed):
-        for sentence, style in (
-            (view.oracle.reason, "bold $warning"),
-            (view.remedy(view.oracle), ""),
-        ):
-            wrapped = textwrap.wrap(printable(text(sentence)), width)
-            lines.extend(styled(line, style) for line in wrapped)
-        lines.append(Content())
+        lines += wrapped(view.say(view.oracle.reason), width, "bold $warning")
+        lines += [*wrapped(view.say(view.remedy(view.oracle)), width), Content()]
     if view.session.opened is not None:
-        lines += [
-            styled(line, _MUTED)
-            for line in textwrap.wrap(printable(text(_inside_sentence(view))), width)
-        ]
+        lines += wrapped(view.say(_inside_sentence(view)), width, _MUTED)
     step, node, leaves = _step_rows(view), _node_rows(view), _leaf_rows(view)
     table = _Table(view, width)
     lines.append(table.header())
     # Always as many lines, so that what stands below does not jump.
     lines += table.draw(step) + [Content()] * (_STEP_LINES + 1 - len(step))
-    lines += [styled(line, _MUTED) for line in textwrap.wrap(text(_departure(view)), width)]
+    lines += wrapped(view.glyphs.text(_departure(view)), width, _MUTED)
     lines.append(_node_title(view, width))
     lines += table.draw(node)
     if leaves:
@@ -239,7 +229,7 @@ class _Table:
 
     def header(self) -> Content:
         """Who says what."""
-        names = " ".join(right(one, self.figure) for one in ("ours", "torch"))
+        names = " ".join(right(name, self.figure) for name in ("ours", "torch"))
         return styled(" " * self.name + f"  {names}  " + right("off by", _DIFFERENCE), _MUTED)
 
     def draw(self, rows: Sequence[Row]) -> list[Content]:
@@ -253,7 +243,7 @@ class _Table:
             mark = ""
         style = {glyphs.agrees: "bold $success", glyphs.disagrees: "bold $error"}
         return Content.assemble(
-            (left(glyphs.say(row.name), self.name), row.style),
+            (left(view.say(row.name), self.name), row.style),
             ("  " + self._figure(row.ours), f"bold {row.style}".strip()),
             (" " + self._figure(row.torch), ""),
             ("  " + right(difference(row.comparison), _DIFFERENCE), _MUTED),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -24,7 +23,7 @@ from backprop_tui.session.stops.rows import (
 )
 from backprop_tui.session.stops.watching import choose
 from backprop_tui.view.messages import Changed
-from backprop_tui.view.text import figure, fit, left, printable, right
+from backprop_tui.view.text import figure, fit, left, printable, right, wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.keys import command_bindings
 from backprop_tui.widgets.pane import TextPane
@@ -82,7 +81,7 @@ class WatchesPane(TextPane, inherit_bindings=False):
         self._rows: tuple[WatchRow, ...] | Failed | None = None
         self._asked: tuple[Session, int] | None = None
 
-    def draw(self, view: View, width: int, height: int) -> Content:
+    def draw(self, view: View, width: int, height: int) -> list[Content]:
         """The table of watches, or how to add one."""
         del height
         if not view.session.stops.watches:
@@ -91,7 +90,7 @@ class WatchesPane(TextPane, inherit_bindings=False):
         rows = self._look_up(view, layout)
         if isinstance(rows, Failed):
             return self.failure(rows)
-        return Content("\n").join(watch_lines(view, layout, rows))
+        return watch_lines(view, layout, rows)
 
     def _look_up(self, view: View, layout: Layout) -> tuple[WatchRow, ...] | Failed | None:
         """The rows; None while a thread works them out."""
@@ -137,14 +136,14 @@ class WatchesPane(TextPane, inherit_bindings=False):
         column = place.x - layout.sparkline_column
         if 0 <= column < layout.sparkline:
             cursor = place_of(session.trace, column, layout.sparkline)
-            self.post_message(Changed(lambda one: jump(choose(one, index), cursor)))
+            self.post_message(Changed(lambda now: jump(choose(now, index), cursor)))
         else:
-            self.post_message(Changed(lambda one: choose(one, index)))
+            self.post_message(Changed(lambda now: choose(now, index)))
 
 
-def _nothing(view: View, width: int) -> Content:
-    first, *rest = (textwrap.fill(view.glyphs.text(line), width) for line in _EMPTY)
-    return Content.assemble((first, "bold"), ("\n" + "\n".join(rest), _MUTED))
+def _nothing(view: View, width: int) -> list[Content]:
+    first, then = (view.glyphs.text(sentence) for sentence in _EMPTY)
+    return [*wrapped(first, width, "bold"), *wrapped(then, width, _MUTED)]
 
 
 def watch_lines(view: View, layout: Layout, rows: tuple[WatchRow, ...] | None) -> list[Content]:
@@ -153,8 +152,10 @@ def watch_lines(view: View, layout: Layout, rows: tuple[WatchRow, ...] | None) -
     lines = [_header(view, layout)]
     if rows is None:
         return lines + [
-            Content.styled(f"   {left(printable(one.text), layout.name)}  {glyphs.waiting}", _MUTED)
-            for one in stops.watches
+            Content.styled(
+                f"   {left(printable(each.text), layout.name)}  {glyphs.waiting}", _MUTED
+            )
+            for each in stops.watches
         ]
     return lines + [
         _line(view, layout, row, is_chosen=index == stops.chosen) for index, row in enumerate(rows)
@@ -189,8 +190,8 @@ def _line(view: View, layout: Layout, row: WatchRow, *, is_chosen: bool) -> Cont
         trouble = fit(glyphs.say(row.trouble), max(room, 1))
         return Content.assemble(head, (f" {trouble}", "$error"))
     style = "bold $warning" if row.is_changed else ""
-    figures = (figure(one, layout.figure) for one in (row.now, row.before))
-    now, before = (right(one, layout.figure) for one in figures)
+    figures = (figure(value, layout.figure) for value in (row.now, row.before))
+    now, before = (right(text, layout.figure) for text in figures)
     parts = Content.assemble(
         head,
         (" " + glyphs.text(now), style),

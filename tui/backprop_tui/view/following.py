@@ -1,4 +1,4 @@
-"""What the screens have in common that are drawn again with every change of the session."""
+"""What screens and widgets have in common that are drawn again with every change of the session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from backprop_tui.view.view import View
 
 
 class Following:
-    """A screen that draws the View it is shown."""
+    """Draws the View it is shown."""
 
     @abstractmethod
     def show(self, view: View) -> None:
