@@ -13,8 +13,9 @@ import torch
 
 from backprop_engine.backward import backward
 from backprop_engine.basics import limits
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.graph import Graph
-from backprop_engine.operation import Derivative, Operation
+from backprop_engine.operation import Operation
 from backprop_engine.scenarios.loader import load
 from backprop_tui.commands.table import COMMANDS, key_name
 from backprop_tui.headless.ops_output import markdown
@@ -114,16 +115,16 @@ def test_the_readmes_example_of_a_scenario_is_all_right(tmp_path: Path) -> None:
 
 def test_the_example_operation_in_contributing_agrees_with_torch() -> None:
     (example,) = blocks(CONTRIBUTING, "python")
-    names = {"Derivative": Derivative, "Operation": Operation, "np": __import__("numpy")}
+    names = {"operation": operation, "np": __import__("numpy")}
     exec(example, names)
-    (operation,) = (one for one in names.values() if isinstance(one, Operation))
+    (log1p,) = (value for value in names.values() if isinstance(value, Operation))
     graph = Graph()
     x = graph.add_input("x", 0.5, requires_grad=True)
-    y = graph.apply(operation, (x,))
+    y = graph.apply(log1p, (x,))
     (contribution,) = backward(graph, y, 1.0)
 
     leaf = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
-    output = operation.torch(torch, leaf)
+    output = log1p.torch(torch, leaf)
     output.backward()
     assert leaf.grad is not None
     assert graph.value[y] == pytest.approx(output.item(), rel=1e-15)

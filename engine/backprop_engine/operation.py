@@ -112,6 +112,11 @@ class Parameter:
     default alone, and this is what to write instead."""
 
 
+def taken(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """Those that reach the operation: neither ignored nor there to be refused."""
+    return [one for one in parameters if not one.is_ignored and not one.refusal]
+
+
 class Sharing(Enum):
     """Whether the output lies in the memory of the first operand, as a view in torch."""
 
@@ -232,11 +237,7 @@ class Operation:
     @property
     def constants(self) -> Mapping[int, str]:
         """The operands that must not require grad, and what torch calls them."""
-        operands = [
-            one
-            for one in self.parameters
-            if one.kind is Kind.OPERAND and not one.is_ignored and not one.refusal
-        ]
+        operands = [one for one in taken(self.parameters) if one.kind is Kind.OPERAND]
         return {at: one.name for at, one in enumerate(operands) if one.is_constant}
 
     @property

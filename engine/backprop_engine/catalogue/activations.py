@@ -12,8 +12,7 @@ from backprop_engine.catalogue.shared.channels import over_channels, per_channel
 from backprop_engine.catalogue.shared.entries import (
     INPUT,
     activation,
-    elementwise,
-    functional_twin,
+    operation,
     scaled,
 )
 from backprop_engine.operation import Derivative, Kind, Parameter
@@ -44,8 +43,6 @@ RELU = activation(
     rule=_relu_rule,
     local="[{a} > 0]",
     because="A gate: open (1) where the value is positive, shut (0) elsewhere.",
-    notation="relu({a})",
-    grad_fn="ReluBackward0",
     words="the value where it is positive, else 0",
     symbolic=lambda sp, a: sp.Max(a, 0),
     composite="where(gt(a, 0), a, 0)",
@@ -65,8 +62,6 @@ LEAKY_RELU = activation(
     rule=lambda g, y, a, negative_slope: _leaky(g, a, negative_slope),
     local="1 if {a} > 0 else {negative_slope}",
     because="Where the value is negative a little of the gradient still gets through.",
-    notation="leaky_relu({a})",
-    grad_fn="LeakyReluBackward0",
     words="the value where it is positive, else a small part of it",
     symbolic=lambda sp, a, negative_slope: sp.Piecewise((a, a > 0), (a * negative_slope, True)),
     composite="where(gt(a, 0), a, {negative_slope} * a)",
@@ -104,7 +99,7 @@ def _prelu_parts(shapes: Any, **_: str) -> str:
     return f"where(gt(a, 0), a, {weight} * a)"
 
 
-PRELU = elementwise(
+PRELU = operation(
     "prelu",
     lambda a, b: _leaky(a, a, _per_channel(b, a)),
     Derivative(
@@ -117,8 +112,6 @@ PRELU = elementwise(
         local="0 if {a} > 0 else {a}",
         words="The weight learns from the negative values alone; it is shared by all elements.",
     ),
-    notation="prelu({a}, {b})",
-    torch=functional_twin("prelu"),
     grad_fn="PreluKernelBackward0",
     words="the value where it is positive, else the value times a learned weight",
     parameters=(INPUT, Parameter("weight")),
@@ -144,8 +137,6 @@ ELU = activation(
     rule=lambda g, y, a, alpha: _elu_rule(g, a, alpha),
     local=lambda alpha, **_: "1 if {a} > 0 else " + scaled(alpha, "{alpha}", "exp({a})"),
     because="Far below zero it flattens out and hardly lets any gradient through.",
-    notation="elu({a})",
-    grad_fn="EluBackward0",
     words="the value where it is positive, else an exponential that levels off",
     symbolic=lambda sp, a, alpha: sp.Piecewise((a, a > 0), (alpha * (sp.exp(a) - 1), True)),
     composite="where(gt(a, 0), a, {alpha} * expm1(a))",
@@ -158,7 +149,6 @@ SELU = activation(
     rule=lambda g, y, a: _elu_rule(g, a, _SELU_ALPHA, _SELU_SCALE),
     local="1.0507 if {a} > 0 else 1.7581·exp({a})",
     because="Its two constants are chosen so that deep layers keep mean 0 and variance 1.",
-    notation="selu({a})",
     grad_fn="EluBackward0",
     words="a scaled elu",
     symbolic=lambda sp, a: sp.Piecewise(
@@ -185,8 +175,6 @@ CELU = activation(
     ),
     local=lambda alpha, **_: f"1 if {{a}} > 0 else exp({{a}}{'' if alpha == 1 else '/{alpha}'})",
     because="The slope goes on without a jump at zero, whatever alpha is.",
-    notation="celu({a})",
-    grad_fn="CeluBackward0",
     slope_error=_ERROR_OF_32_BITS,
     words="an elu without a kink",
     symbolic=lambda sp, a, alpha: sp.Piecewise((a, a > 0), (alpha * (sp.exp(a / alpha) - 1), True)),
@@ -214,8 +202,6 @@ HARDTANH = activation(
     rule=lambda g, y, a, min_val, max_val: _between(g, a, min_val, max_val),
     local="[{min_val} < {a} < {max_val}]",
     because="A gate: open between the two bounds, shut at and beyond them.",
-    notation="hardtanh({a})",
-    grad_fn="HardtanhBackward0",
     words="the value, cut off at two bounds",
     symbolic=lambda sp, a, min_val, max_val: _piece_between(sp, a, min_val, max_val),
     composite="clamp(a, {min_val}, {max_val})",
@@ -228,7 +214,6 @@ RELU6 = activation(
     rule=lambda g, y, a: _between(g, a, 0.0, 6.0),
     local="[0 < {a} < 6]",
     because="A gate: open between 0 and 6, shut at and beyond them.",
-    notation="relu6({a})",
     grad_fn="HardtanhBackward0",
     words="a relu cut off at 6",
     symbolic=lambda sp, a: _piece_between(sp, a, 0, 6),
@@ -243,8 +228,6 @@ HARDSIGMOID = activation(
     local="1/6 if −3 < {a} < 3 else 0",
     because="Between −3 and 3 it is a straight line of slope 1/6, elsewhere it is flat. torch "
     "rounds this 1/6 to 32 bits.",
-    notation="hardsigmoid({a})",
-    grad_fn="HardsigmoidBackward0",
     slope_error=_ERROR_OF_32_BITS,
     words="a sigmoid of three straight pieces",
     symbolic=lambda sp, a: sp.Piecewise((0, a <= -3), (1, a >= 3), ((a + 3) / 6, True)),
@@ -263,8 +246,6 @@ HARDSWISH = activation(
     rule=_hardswish_rule,
     local="0 if {a} ≤ −3, {a}/3 + 1/2 if {a} < 3, else 1",
     because="A parabola between −3 and 3; to its left nothing gets through, to its right all.",
-    notation="hardswish({a})",
-    grad_fn="HardswishBackward0",
     words="the value times its hardsigmoid",
     symbolic=lambda sp, a: sp.Piecewise((0, a <= -3), (a, a >= 3), (a * (a + 3) / 6, True)),
     composite="a * clamp(a + 3, 0, 6) / 6",
@@ -279,7 +260,6 @@ THRESHOLD = activation(
     local="[{a} > {threshold}]",
     because="What is replaced by a constant receives no gradient.",
     notation="threshold({a}, {threshold}, {value})",
-    grad_fn="ThresholdBackward0",
     words="the value where it is above a threshold, else a constant",
     symbolic=lambda sp, a, threshold, value: sp.Piecewise((value, a <= threshold), (a, True)),
     composite="where(gt(a, {threshold}), a, {value})",
@@ -304,8 +284,6 @@ SOFTSHRINK = activation(
     rule=_shrink_rule,
     local="0 if −{lambd} ≤ {a} ≤ {lambd} else 1",
     because="Small values are set to zero and receive nothing.",
-    notation="softshrink({a})",
-    grad_fn="SoftshrinkBackward0",
     words="the value moved towards zero by lambd; 0 if it is nearer than that",
     symbolic=lambda sp, a, lambd: sp.Piecewise(
         (a - lambd, a > lambd), (a + lambd, a < -lambd), (0, True)
@@ -321,8 +299,6 @@ HARDSHRINK = activation(
     rule=_shrink_rule,
     local="0 if −{lambd} ≤ {a} ≤ {lambd} else 1",
     because="Small values are set to zero and receive nothing.",
-    notation="hardshrink({a})",
-    grad_fn="HardshrinkBackward0",
     words="the value; 0 if it is nearer to zero than lambd",
     symbolic=lambda sp, a, lambd: sp.Piecewise((a, a > lambd), (a, a < -lambd), (0, True)),
     composite="where(gt(abs(a), {lambd}), a, 0)",

@@ -12,7 +12,7 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_product
 from backprop_engine.catalogue import linear
 from backprop_engine.catalogue.shared.axes import refuse_mixed
-from backprop_engine.catalogue.shared.entries import scaled
+from backprop_engine.catalogue.shared.entries import operation, scaled
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rule
 
 
@@ -62,28 +62,26 @@ def _affine(
     name: str, ranks: tuple[int, int], names: tuple[str, str], words: str, example: str
 ) -> Operation:
     """An entry: beta·input + alpha·(left @ right)."""
-    return Operation(
-        name=name,
-        forward=lambda a, b, c, beta, alpha: _sum_with_product(a, b, c, beta, alpha, name, ranks),
-        derivatives=(
-            Derivative(
-                rule=lambda g, y, a, b, c, beta, alpha: unbroadcast(_scaled(g, beta), shape_of(a)),
-                vjp=lambda beta, **_: (
-                    scaled(beta, "{beta}", "{g}")
-                    + ", summed over the axes along which {a} was repeated"
-                ),
-                words="What is added receives the gradient as it is, but for its factor.",
+    return operation(
+        name,
+        lambda a, b, c, beta, alpha: _sum_with_product(a, b, c, beta, alpha, name, ranks),
+        Derivative(
+            rule=lambda g, y, a, b, c, beta, alpha: unbroadcast(_scaled(g, beta), shape_of(a)),
+            vjp=lambda beta, **_: (
+                scaled(beta, "{beta}", "{g}")
+                + ", summed over the axes along which {a} was repeated"
             ),
-            Derivative(
-                rule=_factor_rule(0),
-                vjp=lambda alpha, **_: scaled(alpha, "{alpha}", "{g} @ {c}ᵀ"),
-                words="Going back through a product, the left factor sees the right transposed.",
-            ),
-            Derivative(
-                rule=_factor_rule(1),
-                vjp=lambda alpha, **_: scaled(alpha, "{alpha}", "{b}ᵀ @ {g}"),
-                words="Going back through a product, the right factor sees the left transposed.",
-            ),
+            words="What is added receives the gradient as it is, but for its factor.",
+        ),
+        Derivative(
+            rule=_factor_rule(0),
+            vjp=lambda alpha, **_: scaled(alpha, "{alpha}", "{g} @ {c}ᵀ"),
+            words="Going back through a product, the left factor sees the right transposed.",
+        ),
+        Derivative(
+            rule=_factor_rule(1),
+            vjp=lambda alpha, **_: scaled(alpha, "{alpha}", "{b}ᵀ @ {g}"),
+            words="Going back through a product, the right factor sees the left transposed.",
         ),
         notation=lambda beta, alpha, **_: (
             f"{scaled(beta, '{beta}', '{a}')} + {scaled(alpha, '{alpha}', '{b} @ {c}')}"

@@ -12,6 +12,7 @@ import numpy as np
 from backprop_engine.basics.notation import power as power_text
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -110,101 +111,90 @@ _HANDED_ON = Derivative(
     words="Addition hands its gradient on unchanged to both terms.",
 )
 
-ADD = Operation(
-    name="add",
+ADD = operation(
+    "add",
+    operator.add,
+    _HANDED_ON,
+    _HANDED_ON,
     symbol="+",
-    forward=operator.add,
-    derivatives=(_HANDED_ON, _HANDED_ON),
     notation="{a} + {b}",
     torch=lambda torch, a, b: a + b,
-    grad_fn="AddBackward0",
     words="the sum of two values",
     parameters=_TWO_OPERANDS,
-    elementwise=True,
     symbolic=lambda sympy, a, b: a + b,
     arithmetic=True,
     example="x=2, z=3, y=x+z",
 )
 
-SUB = Operation(
-    name="sub",
-    symbol="-",
-    forward=operator.sub,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b: g,
-            local="1",
-            words="A difference hands its gradient on unchanged to what is subtracted from.",
-        ),
-        Derivative(
-            rule=lambda g, y, a, b: -g,
-            local="−1",
-            words="What is subtracted receives the gradient with its sign turned.",
-        ),
+SUB = operation(
+    "sub",
+    operator.sub,
+    Derivative(
+        rule=lambda g, y, a, b: g,
+        local="1",
+        words="A difference hands its gradient on unchanged to what is subtracted from.",
     ),
+    Derivative(
+        rule=lambda g, y, a, b: -g,
+        local="−1",
+        words="What is subtracted receives the gradient with its sign turned.",
+    ),
+    symbol="-",
     notation="{a} − {b}",
     torch=lambda torch, a, b: a - b,
     grad_fn=_sub_grad_fn,
     words="the difference of two values",
     parameters=_TWO_OPERANDS,
     functions=("sub", "subtract"),
-    elementwise=True,
     symbolic=lambda sympy, a, b: a - b,
     arithmetic=True,
     example="x=2, z=3, y=x-z",
 )
 
-MUL = Operation(
-    name="mul",
-    symbol="*",
-    forward=operator.mul,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b: g * b,
-            local="{b}",
-            words="In a product each factor receives the gradient times the other factor.",
-        ),
-        Derivative(
-            rule=lambda g, y, a, b: g * a,
-            local="{a}",
-            words="In a product each factor receives the gradient times the other factor.",
-        ),
+MUL = operation(
+    "mul",
+    operator.mul,
+    Derivative(
+        rule=lambda g, y, a, b: g * b,
+        local="{b}",
+        words="In a product each factor receives the gradient times the other factor.",
     ),
+    Derivative(
+        rule=lambda g, y, a, b: g * a,
+        local="{a}",
+        words="In a product each factor receives the gradient times the other factor.",
+    ),
+    symbol="*",
     notation="{a}·{b}",
     torch=lambda torch, a, b: a * b,
-    grad_fn="MulBackward0",
     words="the product of two values",
     parameters=_TWO_OPERANDS,
     functions=("mul", "multiply"),
-    elementwise=True,
     symbolic=lambda sympy, a, b: a * b,
     arithmetic=True,
     example="x=2, z=3, y=x*z",
 )
 
-DIV = Operation(
-    name="div",
-    symbol="/",
-    forward=operator.truediv,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b: g / b,
-            local="1/{b}",
-            words="The numerator's share shrinks by the denominator.",
-        ),
-        Derivative(
-            rule=lambda g, y, a, b: -g * ((a / b) / b),
-            local="−{a}/{b}²",
-            words="A larger denominator makes the quotient smaller, hence the minus sign.",
-        ),
+DIV = operation(
+    "div",
+    operator.truediv,
+    Derivative(
+        rule=lambda g, y, a, b: g / b,
+        local="1/{b}",
+        words="The numerator's share shrinks by the denominator.",
     ),
+    Derivative(
+        rule=lambda g, y, a, b: -g * ((a / b) / b),
+        local="−{a}/{b}²",
+        words="A larger denominator makes the quotient smaller, hence the minus sign.",
+    ),
+    symbol="/",
     notation="{a}/{b}",
     torch=lambda torch, a, b: a / b,
     grad_fn=_div_grad_fn,
     words="the quotient of two values",
     parameters=_TWO_OPERANDS,
     functions=("div", "divide", "true_divide"),
-    elementwise=True,
     symbolic=lambda sympy, a, b: a / b,
     arithmetic=True,
     example="x=2, z=4, y=x/z",
@@ -218,29 +208,25 @@ def _power_form(numbers: tuple[bool, ...]) -> Operation:
     return _POW_BY_NUMBER if numbers[1] else POW
 
 
-POW = Operation(
-    name="pow",
-    symbol="**",
-    forward=_power_of_tensors,
-    derivatives=(
-        Derivative(
-            rule=_power_rule(power),
-            local=_power_rule_text,
-            words="Power rule: the exponent comes down as a factor and drops by one.",
-        ),
-        Derivative(
-            rule=_exponent_rule,
-            local="{y}·log({a})",
-            words="In the exponent a value grows the power by the logarithm of the base.",
-        ),
+POW = operation(
+    "pow",
+    _power_of_tensors,
+    Derivative(
+        rule=_power_rule(power),
+        local=_power_rule_text,
+        words="Power rule: the exponent comes down as a factor and drops by one.",
     ),
+    Derivative(
+        rule=_exponent_rule,
+        local="{y}·log({a})",
+        words="In the exponent a value grows the power by the logarithm of the base.",
+    ),
+    symbol="**",
     notation="{a}^{b}",
-    torch=lambda torch, a, b: torch.pow(a, b),
     grad_fn=_pow_grad_fn,
     words="a base raised to an exponent",
     parameters=(Parameter("input"), Parameter("exponent")),
     functions=("pow", "float_power"),
-    elementwise=True,
     symbolic=lambda sympy, a, b: sympy.Pow(a, b),
     arithmetic=True,
     form_for=_power_form,
@@ -256,43 +242,31 @@ _POW_BY_NUMBER = replace(
     ),
 )
 
-NEG = Operation(
-    name="neg",
-    forward=operator.neg,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a: -g,
-            local="−1",
-            words="A minus sign turns the sign of the gradient.",
-        ),
-    ),
+NEG = operation(
+    "neg",
+    operator.neg,
+    rule=lambda g, y, a: -g,
+    local="−1",
+    because="A minus sign turns the sign of the gradient.",
     notation="−{a}",
     torch=lambda torch, a: -a,
-    grad_fn="NegBackward0",
     words="the value with its sign turned",
     functions=("neg", "negative"),
-    elementwise=True,
     symbolic=lambda sympy, a: -a,
     arithmetic=True,
     example="x=2, y=-x",
 )
 
-POSITIVE = Operation(
-    name="positive",
-    forward=operator.pos,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a: g,
-            local="1",
-            words="It is the same value, and the gradient goes through unchanged.",
-        ),
-    ),
+POSITIVE = operation(
+    "positive",
+    operator.pos,
+    rule=lambda g, y, a: g,
+    local="1",
+    because="It is the same value, and the gradient goes through unchanged.",
     notation="+{a}",
-    torch=lambda torch, a: torch.positive(a),
     grad_fn="",
     sharing=Sharing.HANDED_THROUGH,
     words="the value itself",
-    elementwise=True,
     arithmetic=True,
     symbolic=lambda sp, a: a,
     example="x=2, y=positive(x)",

@@ -10,8 +10,9 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_product
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.softmax import softmax, softmax_rule
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
 
 _NAME = "scaled_dot_product_attention"
 
@@ -180,31 +181,28 @@ def _composite(
 
 _MIXED_WORDS = "through the softmax: more for one key is less for all others."
 
-SCALED_DOT_PRODUCT_ATTENTION = Operation(
-    name=_NAME,
-    forward=_forward,
-    derivatives=(
-        Derivative(
-            rule=_query_rule,
-            vjp="∂S @ {b}·scale, ∂S = P ⊙ ({g} @ {c}ᵀ − Σ P ⊙ ({g} @ {c}ᵀ))",
-            words=f"A query moves towards the keys whose values are wanted, {_MIXED_WORDS}",
-        ),
-        Derivative(
-            rule=_key_rule,
-            vjp="∂Sᵀ @ {a}·scale, ∂S = P ⊙ ({g} @ {c}ᵀ − Σ P ⊙ ({g} @ {c}ᵀ))",
-            words=f"A key moves towards the queries that want its value, {_MIXED_WORDS}",
-        ),
-        Derivative(
-            rule=_value_rule,
-            vjp="Pᵀ @ {g}, P = softmax({a} @ {b}ᵀ·scale)",
-            words="A value receives from each query as much as that query looked at it.",
-        ),
-        Derivative(
-            rule=_mask_rule,
-            vjp="P ⊙ ({g} @ {c}ᵀ − Σ P ⊙ ({g} @ {c}ᵀ))",
-            words=f"A mask is added to the scores, so it receives what they receive, "
-            f"{_MIXED_WORDS}",
-        ),
+SCALED_DOT_PRODUCT_ATTENTION = operation(
+    _NAME,
+    _forward,
+    Derivative(
+        rule=_query_rule,
+        vjp="∂S @ {b}·scale, ∂S = P ⊙ ({g} @ {c}ᵀ − Σ P ⊙ ({g} @ {c}ᵀ))",
+        words=f"A query moves towards the keys whose values are wanted, {_MIXED_WORDS}",
+    ),
+    Derivative(
+        rule=_key_rule,
+        vjp="∂Sᵀ @ {a}·scale, ∂S = P ⊙ ({g} @ {c}ᵀ − Σ P ⊙ ({g} @ {c}ᵀ))",
+        words=f"A key moves towards the queries that want its value, {_MIXED_WORDS}",
+    ),
+    Derivative(
+        rule=_value_rule,
+        vjp="Pᵀ @ {g}, P = softmax({a} @ {b}ᵀ·scale)",
+        words="A value receives from each query as much as that query looked at it.",
+    ),
+    Derivative(
+        rule=_mask_rule,
+        vjp="P ⊙ ({g} @ {c}ᵀ − Σ P ⊙ ({g} @ {c}ᵀ))",
+        words=f"A mask is added to the scores, so it receives what they receive, {_MIXED_WORDS}",
     ),
     notation=lambda numbers, **_: (
         f"softmax({{a}} @ {{b}}ᵀ·scale{' + {d}' if len(numbers) > 3 else ''}) @ {{c}}"

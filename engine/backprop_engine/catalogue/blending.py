@@ -8,7 +8,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import is_float, where
-from backprop_engine.catalogue.shared.entries import INPUT, OTHER, elementwise, scaled
+from backprop_engine.catalogue.shared.entries import INPUT, OTHER, operation, scaled
 from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
 
 _ALPHA = Parameter("alpha", Kind.SCALAR)
@@ -16,7 +16,7 @@ _KEPT = Derivative(
     rule=lambda g, *_, **__: g, local="1", words="Addition hands its gradient on unchanged."
 )
 
-ADD_ALPHA = elementwise(
+ADD_ALPHA = operation(
     "add.alpha",
     lambda a, b, alpha: a + alpha * b,
     _KEPT,
@@ -27,7 +27,6 @@ ADD_ALPHA = elementwise(
     ),
     notation="{a} + {alpha}·{b}",
     torch=lambda torch, a, b, alpha: torch.add(torch.as_tensor(a), b, alpha=alpha),
-    grad_fn="AddBackward0",
     words="a value plus a multiple of another",
     parameters=(INPUT, OTHER, _ALPHA),
     functions=("add",),
@@ -44,14 +43,13 @@ _TAKEN_AWAY = Derivative(
     words="What is taken away by a factor receives the gradient times minus that factor.",
 )
 
-SUB_ALPHA = elementwise(
+SUB_ALPHA = operation(
     "sub.alpha",
     lambda a, b, alpha: a - alpha * b,
     _KEPT,
     _TAKEN_AWAY,
     notation="{a} − {alpha}·{b}",
     torch=lambda torch, a, b, alpha: torch.sub(torch.as_tensor(a), b, alpha=alpha),
-    grad_fn="SubBackward0",
     words="a value less a multiple of another",
     parameters=(INPUT, OTHER, _ALPHA),
     functions=("sub", "subtract"),
@@ -62,7 +60,7 @@ SUB_ALPHA = elementwise(
     example="x=2, z=3, y=torch.sub(x, z, alpha=10)",
 )
 
-RSUB = elementwise(
+RSUB = operation(
     "rsub",
     lambda a, b, alpha: b - alpha * a,
     _TAKEN_AWAY,
@@ -89,7 +87,7 @@ def _lerp(a: Any, b: Any, c: Any) -> Any:
     return where(np.abs(c) < 0.5, a + c * (b - a), b - (b - a) * (1 - c))
 
 
-LERP = elementwise(
+LERP = operation(
     "lerp",
     _lerp,
     Derivative(
@@ -126,7 +124,7 @@ _PRODUCT_PARAMETERS = (
     Parameter("value", Kind.SCALAR, 1),
 )
 
-ADDCMUL = elementwise(
+ADDCMUL = operation(
     "addcmul",
     lambda a, b, c, value: a + value * b * c,
     _KEPT,
@@ -141,7 +139,6 @@ ADDCMUL = elementwise(
         words="In a product each factor receives the gradient times the others.",
     ),
     notation=lambda value, **_: "{a} + " + scaled(value, "{value}", "{b}·{c}"),
-    grad_fn="AddcmulBackward0",
     words="a value plus a multiple of a product",
     parameters=_PRODUCT_PARAMETERS,
     rounding=Rounding.CONDITION,
@@ -150,7 +147,7 @@ ADDCMUL = elementwise(
     example="x=1, u=2, v=3, y=addcmul(x, u, v, value=0.5)",
 )
 
-ADDCDIV = elementwise(
+ADDCDIV = operation(
     "addcdiv",
     lambda a, b, c, value: a + value * b / c,
     _KEPT,
@@ -165,7 +162,6 @@ ADDCDIV = elementwise(
         words="A larger denominator makes the quotient smaller, hence the minus sign.",
     ),
     notation=lambda value, **_: "{a} + " + scaled(value, "{value}", "{b}/{c}"),
-    grad_fn="AddcdivBackward0",
     words="a value plus a multiple of a quotient",
     parameters=_PRODUCT_PARAMETERS,
     rounding=Rounding.CONDITION,

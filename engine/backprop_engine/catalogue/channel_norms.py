@@ -27,8 +27,9 @@ from backprop_engine.catalogue.normalisation import (
     weighted_upstream,
 )
 from backprop_engine.catalogue.shared.channels import but_channels, over_channels, per_channel
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.reducing import given
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
 
 
 def _per_channel(operand: Any, a: Any) -> Any:
@@ -183,16 +184,14 @@ def _over_channels_derivatives(weight_rule: Any) -> tuple[Derivative, Derivative
 
 _TO_INPUT = weighted_upstream(STANDARDISED)
 
-BATCH_NORM = Operation(
-    name="batch_norm",
-    forward=_batch_norm,
-    derivatives=(
-        Derivative(rule=_batch_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
-        *_over_channels_derivatives(
-            lambda g, y, a, b, *_, training, eps: _to_channels(
-                g * standardised(a, but_channels(a.ndim), eps)[0], b
-            )
-        ),
+BATCH_NORM = operation(
+    "batch_norm",
+    _batch_norm,
+    Derivative(rule=_batch_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
+    *_over_channels_derivatives(
+        lambda g, y, a, b, *_, training, eps: _to_channels(
+            g * standardised(a, but_channels(a.ndim), eps)[0], b
+        )
     ),
     notation=weighted("({a} − mean)/std"),
     torch=lambda torch, a, b=None, c=None, *, training, eps: torch.nn.functional.batch_norm(
@@ -215,13 +214,11 @@ BATCH_NORM = Operation(
     example="x=[[1, 2], [3, 5], [4, 1]], n=batch_norm(x, training=True), y=n[0, 0]",
 )
 
-GROUP_NORM = Operation(
-    name="group_norm",
-    forward=_group_norm,
-    derivatives=(
-        Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
-        *_over_channels_derivatives(_group_norm_weight_rule),
-    ),
+GROUP_NORM = operation(
+    "group_norm",
+    _group_norm,
+    Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
+    *_over_channels_derivatives(_group_norm_weight_rule),
     notation=weighted("({a} − mean)/std"),
     torch=lambda torch, a, b=None, c=None, *, num_groups, eps: torch.nn.functional.group_norm(
         a, num_groups, given(torch, b), given(torch, c), eps
@@ -234,13 +231,11 @@ GROUP_NORM = Operation(
     example="x=[[1, 2, 4, 8, 3, 5]], n=group_norm(x, 2), y=n[0, 0]",
 )
 
-INSTANCE_NORM = Operation(
-    name="instance_norm",
-    forward=_instance_norm,
-    derivatives=(
-        Derivative(rule=_by_channels(_group_norm_rule), vjp=_TO_INPUT, words=MIXED_WORDS),
-        *_over_channels_derivatives(_by_channels(_group_norm_weight_rule)),
-    ),
+INSTANCE_NORM = operation(
+    "instance_norm",
+    _instance_norm,
+    Derivative(rule=_by_channels(_group_norm_rule), vjp=_TO_INPUT, words=MIXED_WORDS),
+    *_over_channels_derivatives(_by_channels(_group_norm_weight_rule)),
     notation=weighted("({a} − mean)/std"),
     torch=lambda torch, a, b=None, c=None, *, use_input_stats, eps: (
         torch.nn.functional.instance_norm(

@@ -14,8 +14,8 @@ from backprop_engine.catalogue.shared.entries import (
     INPUT,
     OTHER,
     TWO_OPERANDS,
+    operation,
     predicate,
-    unary,
 )
 from backprop_engine.operation import Kind, Operation, Parameter
 
@@ -30,11 +30,11 @@ def _comparison(
     return predicate(
         name,
         compare,
+        **entry,
         parameters=TWO_OPERANDS,
         functions=(name, *aliases),
         symbol=symbol,
         example=f"x=[-1, 2, 3], y=(x * {name}(x, 2)).sum()",
-        **entry,
     )
 
 
@@ -183,7 +183,6 @@ INVERT = predicate(
 ISNAN = predicate(
     "isnan",
     np.isnan,
-    notation="isnan({a})",
     words="whether it is nan, no number at all",
     example="x=[-1, 4], y=where(isnan(log(x)), 0, x).sum()",
 )
@@ -191,7 +190,6 @@ ISNAN = predicate(
 ISINF = predicate(
     "isinf",
     np.isinf,
-    notation="isinf({a})",
     words="whether it is inf or −inf",
     example="x=[0, 4], y=where(isinf(log(x)), 0, x).sum()",
 )
@@ -199,7 +197,6 @@ ISINF = predicate(
 ISFINITE = predicate(
     "isfinite",
     np.isfinite,
-    notation="isfinite({a})",
     words="whether it is neither nan nor infinite",
     example="x=[0, 4], y=where(isfinite(log(x)), x, 0).sum()",
 )
@@ -230,13 +227,12 @@ def _symbolic_floats(sp: Any, a: Any) -> Any:
     return sp.Piecewise((1, a), (0, True)) if is_mask else a
 
 
-FLOAT = unary(
+FLOAT = operation(
     "float",
     _floats,
     rule=lambda g, y, a: g,
     local="1",
     because="The same number: the gradient goes through unchanged.",
-    notation="float({a})",
     torch=lambda torch, a: a if a.is_floating_point() else a.to(torch.get_default_dtype()),
     grad_fn="",
     words="truth values and whole numbers as numbers of the scenario's dtype: 0 and 1, …",

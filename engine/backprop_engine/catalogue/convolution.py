@@ -15,6 +15,7 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.shared.channels import over_channels, per_channel
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.windows import Pads, Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
@@ -268,17 +269,15 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
     )
     by = ", padding='same'" if by_word else ""
     image = "row" if axes == 1 else "image"
-    return Operation(
-        name=f"{name}_padding" if by_word else name,
-        functions=(name,),
-        forward=_forward(name, axes),
-        derivatives=(
-            Derivative(rule=_input_rule, vjp="{g} spread with {b}", words=_INPUT_WORDS),
-            Derivative(rule=_weight_rule, vjp="Σ windows of {a} ⊙ {g}", words=_WEIGHT_WORDS),
-            Derivative(
-                rule=lambda g, y, a, b, c, **_: _bias_rule(g, b), vjp="Σ {g}", words=_BIAS_WORDS
-            ),
+    return operation(
+        f"{name}_padding" if by_word else name,
+        _forward(name, axes),
+        Derivative(rule=_input_rule, vjp="{g} spread with {b}", words=_INPUT_WORDS),
+        Derivative(rule=_weight_rule, vjp="Σ windows of {a} ⊙ {g}", words=_WEIGHT_WORDS),
+        Derivative(
+            rule=lambda g, y, a, b, c, **_: _bias_rule(g, b), vjp="Σ {g}", words=_BIAS_WORDS
         ),
+        functions=(name,),
         notation=_notation("⋆"),
         torch=lambda torch, a, b, c=None, **settings: getattr(torch.nn.functional, name)(
             a, b, c, **settings
@@ -310,24 +309,17 @@ CONV1D_PADDING = _convolution(1, by_word=True)
 CONV2D = _convolution(2)
 CONV2D_PADDING = _convolution(2, by_word=True)
 
-CONV_TRANSPOSE2D = Operation(
-    name="conv_transpose2d",
-    forward=_transposed,
-    derivatives=(
-        Derivative(
-            rule=_transposed_input_rule,
-            vjp="{g} ⋆ {b}",
-            words="What was spread with the kernel is gathered with it: a plain convolution.",
-        ),
-        Derivative(rule=_transposed_weight_rule, vjp="Σ windows of {g} ⊙ {a}", words=_WEIGHT_WORDS),
-        Derivative(
-            rule=lambda g, y, a, b, c, **_: _bias_rule(g, b), vjp="Σ {g}", words=_BIAS_WORDS
-        ),
+CONV_TRANSPOSE2D = operation(
+    "conv_transpose2d",
+    _transposed,
+    Derivative(
+        rule=_transposed_input_rule,
+        vjp="{g} ⋆ {b}",
+        words="What was spread with the kernel is gathered with it: a plain convolution.",
     ),
+    Derivative(rule=_transposed_weight_rule, vjp="Σ windows of {g} ⊙ {a}", words=_WEIGHT_WORDS),
+    Derivative(rule=lambda g, y, a, b, c, **_: _bias_rule(g, b), vjp="Σ {g}", words=_BIAS_WORDS),
     notation=_notation("⋆ᵀ"),
-    torch=lambda torch, a, b, c=None, **settings: torch.nn.functional.conv_transpose2d(
-        a, b, c, **settings
-    ),
     grad_fn=_grad_fn,
     words="the kernel laid over the image once for each element, times the element",
     parameters=(

@@ -12,6 +12,7 @@ import numpy as np
 
 from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, is_float, shape_of
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.reducing import (
     REDUCE,
     REDUCTION,
@@ -27,7 +28,6 @@ from backprop_engine.operation import (
     Derivative,
     Kind,
     Numbers,
-    Operation,
     Parameter,
     Rounding,
 )
@@ -296,17 +296,12 @@ def _notation(name: str) -> Any:
     return text
 
 
-NLL_LOSS = Operation(
-    name="nll_loss",
-    forward=_nll_loss,
-    derivatives=(
-        Derivative(
-            rule=_nll_loss_rule,
-            vjp=_divided("−WEIGHTonehot({b})"),
-            words="Only the log-probability of the right class counts, so it alone receives "
-            "a gradient.",
-        ),
-    ),
+NLL_LOSS = operation(
+    "nll_loss",
+    _nll_loss,
+    rule=_nll_loss_rule,
+    vjp=_divided("−WEIGHTonehot({b})"),
+    because="Only the log-probability of the right class counts, so it alone receives a gradient.",
     notation=_notation("nll_loss"),
     torch=lambda torch, a, b, c=None, *, ignore_index, reduction: torch.nn.functional.nll_loss(
         a, b, given(torch, c), ignore_index=ignore_index, reduction=reduction
@@ -320,22 +315,19 @@ NLL_LOSS = Operation(
     "loss=nll_loss(p, torch.tensor(0))",
 )
 
-CROSS_ENTROPY = Operation(
-    name="cross_entropy",
-    forward=_cross_entropy,
-    derivatives=(
-        Derivative(
-            rule=_cross_entropy_rule,
-            vjp=_cross_entropy_text,
-            words="The probability each class got, less the one it should have (1 for the right "
-            "class, or what a target of probabilities says): logarithm and softmax cancel.",
-        ),
-        Derivative(
-            rule=_probability_rule,
-            vjp=_divided("−WEIGHTlog softmax({a})"),
-            words="What a probability of the target costs: minus the logarithm of what that "
-            "class got.",
-        ),
+CROSS_ENTROPY = operation(
+    "cross_entropy",
+    _cross_entropy,
+    Derivative(
+        rule=_cross_entropy_rule,
+        vjp=_cross_entropy_text,
+        words="The probability each class got, less the one it should have (1 for the right "
+        "class, or what a target of probabilities says): logarithm and softmax cancel.",
+    ),
+    Derivative(
+        rule=_probability_rule,
+        vjp=_divided("−WEIGHTlog softmax({a})"),
+        words="What a probability of the target costs: minus the logarithm of what that class got.",
     ),
     notation=_notation("cross_entropy"),
     torch=lambda torch, a, b, c=None, *, ignore_index, reduction, label_smoothing: (

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
-from backprop_engine.operation import Operation, Sharing
+from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.operation import Sharing
 
 
 def _item(a: Any) -> Any:
@@ -19,14 +20,11 @@ def _item(a: Any) -> Any:
     return np.reshape(a, ())
 
 
-DETACH = Operation(
-    name="detach",
-    forward=lambda a: a,
-    derivatives=(),
+DETACH = operation(
+    "detach",
+    lambda a: a,
     differentiable=False,
-    notation="detach({a})",
     torch=lambda torch, a: a.detach(),
-    grad_fn="",
     sharing=Sharing.ALWAYS,
     words="The same value without its history: it counts as a constant, and no gradient "
     "goes back through it.",
@@ -35,16 +33,13 @@ DETACH = Operation(
     symbolic=lambda sympy, a: a,
 )
 
-ITEM = Operation(
-    name="item",
-    forward=_item,
-    derivatives=(),
+ITEM = operation(
+    "item",
+    _item,
     gives_number=True,
     differentiable=False,
     elementwise=True,
-    notation="item({a})",
     torch=lambda torch, a: a.detach(),
-    grad_fn="",
     words="The one element as a number of Python's, without its history: it counts as a "
     "constant, and no gradient goes back through it.",
     example="x=3, y=x**2 * x.item()",

@@ -12,7 +12,8 @@ from backprop_engine.basics.values import shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.catalogue.shared.axes import axis_of
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Sharing
+from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.operation import Kind, Operation, Parameter, Sharing
 
 _ON_DIAGONAL = "Only the elements on the diagonal count: they receive the gradient, the rest 0."
 _OFFSET = Parameter("diagonal", Kind.WHOLE, 0, aliases=("offset", "k"))
@@ -88,10 +89,10 @@ def _triangle(name: str, keep: Callable[..., Any], words: str) -> Operation:
             raise OperandError(f"`{name}` takes a matrix, not shape {shape_of(a)}")
         return keep(a, diagonal)
 
-    return Operation(
-        name=name,
-        forward=forward,
-        derivatives=moved(
+    return operation(
+        name,
+        forward,
+        *moved(
             lambda g, y, a, diagonal: keep(g, diagonal),
             f"{name}({{g}})",
             "What was set to 0 has no influence and receives 0; the rest passes unchanged.",
@@ -105,28 +106,24 @@ def _triangle(name: str, keep: Callable[..., Any], words: str) -> Operation:
     )
 
 
-TRACE = Operation(
-    name="trace",
-    forward=lambda a: np.trace(_matrix(a, "trace")),
-    derivatives=(
-        Derivative(rule=_trace_rule, vjp="{g} on the diagonal, 0 elsewhere", words=_ON_DIAGONAL),
-    ),
+TRACE = operation(
+    "trace",
+    lambda a: np.trace(_matrix(a, "trace")),
+    rule=_trace_rule,
+    vjp="{g} on the diagonal, 0 elsewhere",
+    because=_ON_DIAGONAL,
     notation="tr {a}",
-    torch=lambda torch, a: torch.trace(a),
-    grad_fn="TraceBackward0",
     words="the sum of the elements on the diagonal",
     composite="d = diagonal(a)\nsum(d)",
     example="A=[[1,2],[3,4]], y=trace(A@A)",
 )
 
-DIAG = Operation(
-    name="diag",
-    forward=_diag,
-    derivatives=(
-        Derivative(rule=_diag_rule, vjp="{g}, put back on the diagonal", words=_ON_DIAGONAL),
-    ),
-    notation="diag({a})",
-    torch=lambda torch, a, diagonal: torch.diag(a, diagonal),
+DIAG = operation(
+    "diag",
+    _diag,
+    rule=_diag_rule,
+    vjp="{g}, put back on the diagonal",
+    because=_ON_DIAGONAL,
     grad_fn=lambda application: (
         "DiagEmbedBackward0" if len(application.shapes[0]) == 1 else "DiagonalBackward0_copy"
     ),
@@ -135,19 +132,12 @@ DIAG = Operation(
     example="x=[1,2], D=diag(x), y=(D@D).sum()",
 )
 
-DIAGONAL = Operation(
-    name="diagonal",
-    forward=_diagonal,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, offset, dim1, dim2: _put_on_diagonal(g, a, offset, dim1, dim2),
-            vjp="{g}, put back on the diagonal; 0 elsewhere",
-            words=_ON_DIAGONAL,
-        ),
-    ),
-    notation="diagonal({a})",
-    torch=lambda torch, a, offset, dim1, dim2: torch.diagonal(a, offset, dim1, dim2),
-    grad_fn="DiagonalBackward0",
+DIAGONAL = operation(
+    "diagonal",
+    _diagonal,
+    rule=lambda g, y, a, offset, dim1, dim2: _put_on_diagonal(g, a, offset, dim1, dim2),
+    vjp="{g}, put back on the diagonal; 0 elsewhere",
+    because=_ON_DIAGONAL,
     sharing=Sharing.ALWAYS,
     words="the elements on the diagonal of two axes",
     parameters=(
@@ -159,19 +149,12 @@ DIAGONAL = Operation(
     example="A=[[1,2],[3,4]], d=A.diagonal(), y=d@d",
 )
 
-DIAG_EMBED = Operation(
-    name="diag_embed",
-    forward=_on_diagonal,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, offset, dim1, dim2: np.diagonal(g, offset, dim1, dim2),
-            vjp="the diagonal of {g}",
-            words="Only the diagonal was filled; the zeros around it are no operand.",
-        ),
-    ),
-    notation="diag_embed({a})",
-    torch=lambda torch, a, offset, dim1, dim2: torch.diag_embed(a, offset, dim1, dim2),
-    grad_fn="DiagEmbedBackward0",
+DIAG_EMBED = operation(
+    "diag_embed",
+    _on_diagonal,
+    rule=lambda g, y, a, offset, dim1, dim2: np.diagonal(g, offset, dim1, dim2),
+    vjp="the diagonal of {g}",
+    because="Only the diagonal was filled; the zeros around it are no operand.",
     words="matrices with the given vectors as their diagonals",
     parameters=(
         Parameter("input"),

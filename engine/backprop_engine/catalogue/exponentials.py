@@ -19,7 +19,7 @@ from backprop_engine.basics.values import (
     sqrt,
     where,
 )
-from backprop_engine.catalogue.shared.entries import TWO_OPERANDS, elementwise, unary
+from backprop_engine.catalogue.shared.entries import TWO_OPERANDS, operation
 from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
 
 _LOG_2: Final = natural_log(2)
@@ -30,62 +30,56 @@ def _rsqrt(a: Any) -> Any:
     return 1 / sqrt(a)
 
 
-EXP = unary(
+EXP = operation(
     "exp",
     exp,
     rule=lambda g, y, a: g * y,
     local="{y}",
     because="The exponential is its own derivative, so the output itself is the factor.",
-    notation="exp({a})",
-    grad_fn="ExpBackward0",
     words="e to the power of a value",
     symbolic=lambda sp, a: sp.exp(a),
     example="x=2, y=exp(x)",
 )
 
-EXPM1 = unary(
+EXPM1 = operation(
     "expm1",
     expm1,
     rule=lambda g, y, a: g * (y + 1),
     local="{y} + 1",
     because="It is the exponential moved down by one: its slope is the exponential.",
     notation="exp({a}) − 1",
-    grad_fn="Expm1Backward0",
     words="the exponential less one, exact near zero",
     symbolic=lambda sp, a: sp.exp(a) - 1,
     composite="exp(a) - 1",
     example="x=0.01, y=expm1(x)",
 )
 
-EXP2 = unary(
+EXP2 = operation(
     "exp2",
     exp2,
     rule=lambda g, y, a: g * y * _LOG_2,
     local="{y}·log(2)",
     because="A power of two grows in proportion to itself, by the factor log 2.",
     notation="2^{a}",
-    grad_fn="Exp2Backward0",
     words="two to the power of a value",
     symbolic=lambda sp, a: 2**a,
     composite="2**a",
     example="x=3, y=exp2(x)",
 )
 
-LOG = unary(
+LOG = operation(
     "log",
     log,
     rule=lambda g, y, a: g / a,
     local="1/{a}",
     because="The logarithm is steep near zero, flat far out: its slope is one over it.",
-    notation="log({a})",
-    grad_fn="LogBackward0",
     words="the natural logarithm",
     functions=("log", "ln"),
     symbolic=lambda sp, a: sp.log(a),
     example="x=2, y=log(x)",
 )
 
-LOG1P = unary(
+LOG1P = operation(
     "log1p",
     log1p,
     rule=lambda g, y, a: g / (a + 1),
@@ -99,62 +93,58 @@ LOG1P = unary(
     example="x=0.01, y=log1p(x)",
 )
 
-LOG2 = unary(
+LOG2 = operation(
     "log2",
     log2,
     rule=lambda g, y, a: g / (a * _LOG_2),
     local="1/({a}·log(2))",
     because="It is the natural logarithm divided by log 2, and so is its slope.",
     notation="log₂({a})",
-    grad_fn="Log2Backward0",
     words="the logarithm to base two",
     symbolic=lambda sp, a: sp.log(a) / sp.log(2),
     composite="log(a) / log(2)",
     example="x=8, y=log2(x)",
 )
 
-LOG10 = unary(
+LOG10 = operation(
     "log10",
     log10,
     rule=lambda g, y, a: g / (a * _LOG_10),
     local="1/({a}·log(10))",
     because="It is the natural logarithm divided by log 10, and so is its slope.",
     notation="log₁₀({a})",
-    grad_fn="Log10Backward0",
     words="the logarithm to base ten",
     symbolic=lambda sp, a: sp.log(a) / sp.log(10),
     composite="log(a) / log(10)",
     example="x=100, y=log10(x)",
 )
 
-SQRT = unary(
+SQRT = operation(
     "sqrt",
     sqrt,
     rule=lambda g, y, a: g / (2 * y),
     local="1/(2·{y})",
     because="A square root grows ever more slowly: one over twice the root.",
     notation="√{a}",
-    grad_fn="SqrtBackward0",
     words="the square root",
     symbolic=lambda sp, a: sp.sqrt(a),
     example="x=9, y=sqrt(x)",
 )
 
-RSQRT = unary(
+RSQRT = operation(
     "rsqrt",
     _rsqrt,
     rule=lambda g, y, a: -0.5 * g * (y * y * y),
     local="−{y}³/2",
     because="It falls, and steeply so near zero: minus half the cube of the output.",
     notation="1/√{a}",
-    grad_fn="RsqrtBackward0",
     words="one over the square root",
     symbolic=lambda sp, a: 1 / sp.sqrt(a),
     composite="1 / sqrt(a)",
     example="x=4, y=rsqrt(x)",
 )
 
-SQUARE = unary(
+SQUARE = operation(
     "square",
     lambda a: a * a,
     rule=lambda g, y, a: g * (2 * a),
@@ -168,14 +158,13 @@ SQUARE = unary(
     example="x=3, y=square(x)",
 )
 
-RECIPROCAL = unary(
+RECIPROCAL = operation(
     "reciprocal",
     lambda a: 1 / a,
     rule=lambda g, y, a: -g * (y * y),
     local="−{y}²",
     because="A larger value has a smaller reciprocal: minus the square of the output.",
     notation="1/{a}",
-    grad_fn="ReciprocalBackward0",
     words="one over the value",
     symbolic=lambda sp, a: 1 / a,
     composite="1 / a",
@@ -188,7 +177,7 @@ def _share(g: Any, own: Any, other: Any, power_of: Callable[[Any], Any] = exp) -
     return g / (1 + power_of(other - own))
 
 
-LOGADDEXP = elementwise(
+LOGADDEXP = operation(
     "logaddexp",
     np.logaddexp,
     Derivative(
@@ -202,7 +191,6 @@ LOGADDEXP = elementwise(
         words="The larger of the two has the larger share: a sigmoid of the difference.",
     ),
     notation="log(exp({a}) + exp({b}))",
-    grad_fn="LogaddexpBackward0",
     words="the logarithm of a sum of exponentials, which cannot overflow",
     parameters=TWO_OPERANDS,
     rounding=Rounding.CONDITION,
@@ -211,7 +199,7 @@ LOGADDEXP = elementwise(
     example="x=1, z=2, y=logaddexp(x, z)",
 )
 
-LOGADDEXP2 = elementwise(
+LOGADDEXP2 = operation(
     "logaddexp2",
     np.logaddexp2,
     Derivative(
@@ -225,7 +213,6 @@ LOGADDEXP2 = elementwise(
         words="The larger of the two has the larger share.",
     ),
     notation="log₂(2^{a} + 2^{b})",
-    grad_fn="Logaddexp2Backward0",
     words="the logarithm to base two of a sum of powers of two",
     parameters=TWO_OPERANDS,
     rounding=Rounding.CONDITION,
@@ -250,7 +237,7 @@ def _by_numbers(name: str) -> Callable[[Application], str]:
     return grad_fn
 
 
-XLOGY = elementwise(
+XLOGY = operation(
     "xlogy",
     _xlogy,
     Derivative(
@@ -278,7 +265,7 @@ def _xlog1py(a: Any, b: Any) -> Any:
     return where((a == 0) & (b == b), 0.0, a * log1p(b))
 
 
-XLOG1PY = elementwise(
+XLOG1PY = operation(
     "xlog1py",
     _xlog1py,
     Derivative(
@@ -292,7 +279,7 @@ XLOG1PY = elementwise(
         words="The logarithm's slope is one over its value, times the factor before it.",
     ),
     notation="{a}·log(1 + {b})",
-    torch=lambda torch, a, b: torch.special.xlog1py(a, b),
+    torch="special.xlog1py",
     grad_fn=_by_numbers("SpecialXlog1Py"),
     words="a value times a logarithm of one more than another, where 0 · log 0 is 0",
     parameters=TWO_OPERANDS,
@@ -307,14 +294,14 @@ def _entr(a: Any) -> Any:
     return where(a == 0, 0.0, where(a < 0, -np.inf, -a * log(a)))
 
 
-ENTR = unary(
+ENTR = operation(
     "entr",
     _entr,
     rule=lambda g, y, a: g * (-(1 + log(a))),
     local="−(1 + log({a}))",
     because="It rises until 1/e, where it has its top, and then falls.",
     notation="−{a}·log({a})",
-    torch=lambda torch, a: torch.special.entr(a),
+    torch="special.entr",
     grad_fn="SpecialEntrBackward0",
     words="a probability's part in an entropy; 0 at zero",
     rounding=Rounding.CONDITION,
@@ -337,7 +324,7 @@ def _logit_rule(g: Any, _y: Any, a: Any, eps: float | None) -> Any:
     return where((a < eps) | (a > 1 - eps), 0.0, slope)
 
 
-LOGIT = unary(
+LOGIT = operation(
     "logit",
     _logit,
     rule=_logit_rule,
@@ -345,7 +332,6 @@ LOGIT = unary(
     because="It turns probabilities back into scores, and is steep where they are near 0 or 1; "
     "where `eps` cuts off nothing goes back.",
     notation="log({a}/(1 − {a}))",
-    grad_fn="LogitBackward0",
     words="the score whose sigmoid is the value",
     parameters=(Parameter("input"), Parameter("eps", Kind.NUMBER, None)),
     rounding=Rounding.CONDITION,

@@ -20,8 +20,9 @@ from backprop_engine.catalogue.shared.axes import (
     kept,
     refuse_empty,
 )
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.picking import picking
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter
+from backprop_engine.operation import Kind, Operation, Parameter
 
 _SHARED = "Only the elements that are equal to the result count; ties share the gradient evenly."
 _OF_ONE = "Only the element that was picked receives the gradient; of equal ones torch picks one."
@@ -73,16 +74,12 @@ def _whole(name: str, extreme: Callable[..., Any], words: str, grad_fn: str) -> 
         refuse_empty(a, None, name)
         return extreme(a)
 
-    return Operation(
-        name=name,
-        forward=forward,
-        derivatives=(
-            Derivative(
-                rule=_shared_rule,
-                vjp=f"{{g}} where {{a}} is its {name}, shared evenly; 0 elsewhere",
-                words=_SHARED,
-            ),
-        ),
+    return operation(
+        name,
+        forward,
+        rule=_shared_rule,
+        vjp=f"{{g}} where {{a}} is its {name}, shared evenly; 0 elsewhere",
+        because=_SHARED,
         notation=f"{name}({{a}})",
         torch=lambda torch, a: getattr(torch, name)(a),
         grad_fn=grad_fn,
@@ -100,16 +97,12 @@ def _along(name: str, extreme: Callable[..., Any], words: str) -> Operation:
         refuse_empty(a, dim, name)
         return extreme(a, axis=axes_of(a, dim), keepdims=keepdim)
 
-    return Operation(
-        name=name,
-        forward=forward,
-        derivatives=(
-            Derivative(
-                rule=_shared_along_rule,
-                vjp="{g} where {a} is {y}, shared evenly; 0 elsewhere",
-                words=_SHARED,
-            ),
-        ),
+    return operation(
+        name,
+        forward,
+        rule=_shared_along_rule,
+        vjp="{g} where {a} is {y}, shared evenly; 0 elsewhere",
+        because=_SHARED,
         notation=lambda dim, **_: f"{name}({{a}}){axes_text(dim)}",
         torch=lambda torch, a, dim, keepdim: getattr(torch, name)(
             a, () if dim is None else dim, keepdim
@@ -134,13 +127,11 @@ def _position(name: str, extreme: Callable[..., Any], words: str) -> Operation:
             return 0 * axis_of(a, 0 if dim is None else dim)
         return extreme(a, axis=dim, keepdims=keepdim)
 
-    return Operation(
-        name=name,
-        forward=forward,
-        derivatives=(),
+    return operation(
+        name,
+        forward,
         notation=lambda dim, **_: f"{name}({{a}}){axes_text(dim)}",
         torch=lambda torch, a, dim, keepdim: getattr(torch, name)(a, dim, keepdim),
-        grad_fn="",
         words=words,
         parameters=(
             Parameter("input"),
@@ -206,19 +197,12 @@ AMIN = _along("amin", np.min, "the smallest element, or along axes")
 ARGMAX = _position("argmax", np.argmax, "where the largest element is: the first of equal ones")
 ARGMIN = _position("argmin", np.argmin, "where the smallest element is: the first of equal ones")
 
-MEDIAN = Operation(
-    name="median",
-    forward=_median,
-    derivatives=(
-        Derivative(
-            rule=_shared_rule,
-            vjp="{g} where {a} is its median, shared evenly; 0 elsewhere",
-            words=_SHARED,
-        ),
-    ),
-    notation="median({a})",
-    torch=lambda torch, a: torch.median(a),
-    grad_fn="MedianBackward0",
+MEDIAN = operation(
+    "median",
+    _median,
+    rule=_shared_rule,
+    vjp="{g} where {a} is its median, shared evenly; 0 elsewhere",
+    because=_SHARED,
     words="the middle element in order of size; the lower one of two",
     tied=_tied_in_all(_median),
     symbolic=lambda sympy, a: a,

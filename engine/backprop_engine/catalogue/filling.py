@@ -14,6 +14,7 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.indexing import NO_GRADIENT, in_range, mask_of, whole
 from backprop_engine.catalogue.shared.axes import DIM, axis_of
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import cleared_at, put_at
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter
@@ -171,10 +172,10 @@ def _filling(
 
     along = "{dim}, " if "dim" in [one.name for one in parameters] else ""
     first = Derivative(rule=number_rule, vjp=kept, words=_KEPT)
-    number = Operation(
-        name=f"{name}{forms[0]}",
-        forward=number_form,
-        derivatives=(first,),
+    number = operation(
+        f"{name}{forms[0]}",
+        number_form,
+        first,
         notation=f"{name}({{a}}, {along}{{b}}, {{value}})",
         torch=twin,
         grad_fn=f"{grad_fn}Backward{'1' if name == 'scatter' else '0'}",
@@ -183,14 +184,12 @@ def _filling(
         functions=(name,),
         example=examples[0],
     )
-    tensor = Operation(
-        name=f"{name}{forms[1]}",
-        forward=forward,
-        derivatives=(
-            Derivative(rule=rules[0], vjp=kept, words=_KEPT),
-            NO_GRADIENT,
-            Derivative(rule=rules[1], vjp=filled, words=_PUT_IN),
-        ),
+    tensor = operation(
+        f"{name}{forms[1]}",
+        forward,
+        Derivative(rule=rules[0], vjp=kept, words=_KEPT),
+        NO_GRADIENT,
+        Derivative(rule=rules[1], vjp=filled, words=_PUT_IN),
         notation=f"{name}({{a}}, {along}{{b}}, {{c}})",
         torch=twin,
         grad_fn=f"{grad_fn}Backward{'0' if name == 'scatter' else '1'}",
@@ -280,17 +279,13 @@ SCATTER_VALUE, SCATTER = _filling(
     ),
 )
 
-SCATTER_ADD = Operation(
-    name="scatter_add",
-    forward=_scatter_add,
-    derivatives=(
-        Derivative(rule=lambda g, y, *_, dim: g, vjp="{g}", words=_ADDED),
-        NO_GRADIENT,
-        Derivative(rule=_source_rule, vjp="{g} at the places {b}", words=_TAKEN),
-    ),
+SCATTER_ADD = operation(
+    "scatter_add",
+    _scatter_add,
+    Derivative(rule=lambda g, y, *_, dim: g, vjp="{g}", words=_ADDED),
+    NO_GRADIENT,
+    Derivative(rule=_source_rule, vjp="{g} at the places {b}", words=_TAKEN),
     notation="scatter_add({a}, {dim}, {b}, {c})",
-    torch=lambda torch, a, index, source, dim: torch.scatter_add(a, dim, index, source),
-    grad_fn="ScatterAddBackward0",
     words="values added along an axis, each at an index of its own",
     parameters=(Parameter("input"), DIM, Parameter("index"), Parameter("src")),
     example="x=torch.tensor([1., 2., 3.], requires_grad=True), "
@@ -298,26 +293,20 @@ SCATTER_ADD = Operation(
     "s=z.scatter_add(0, torch.tensor([0,1,0]), x), y=s@s",
 )
 
-INDEX_ADD = Operation(
-    name="index_add",
-    forward=_index_add,
-    derivatives=(
-        Derivative(rule=lambda g, y, *_, dim, alpha: g, vjp="{g}", words=_ADDED),
-        NO_GRADIENT,
-        Derivative(
-            rule=lambda g, y, a, index, source, dim, alpha: (
-                alpha
-                * np.reshape(np.atleast_1d(g)[_rows(a, index, dim, "index_add")], shape_of(source))
-            ),
-            vjp="{g} at the slices {b}, times {alpha}",
-            words=_TAKEN,
+INDEX_ADD = operation(
+    "index_add",
+    _index_add,
+    Derivative(rule=lambda g, y, *_, dim, alpha: g, vjp="{g}", words=_ADDED),
+    NO_GRADIENT,
+    Derivative(
+        rule=lambda g, y, a, index, source, dim, alpha: (
+            alpha
+            * np.reshape(np.atleast_1d(g)[_rows(a, index, dim, "index_add")], shape_of(source))
         ),
+        vjp="{g} at the slices {b}, times {alpha}",
+        words=_TAKEN,
     ),
     notation="index_add({a}, {dim}, {b}, {c})",
-    torch=lambda torch, a, index, source, dim, alpha: torch.index_add(
-        a, dim, index, source, alpha=alpha
-    ),
-    grad_fn="IndexAddBackward0",
     words="slices added along an axis, each at its index",
     parameters=(
         Parameter("input"),

@@ -14,10 +14,11 @@ from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_broadcast, check_elements
 from backprop_engine.catalogue.shared.axes import DIM, axis_of
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.picking import add_along_axis
 from backprop_engine.catalogue.shared.placing import added_at, put_at
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Sharing
+from backprop_engine.operation import Derivative, Kind, Parameter, Sharing
 
 _PICKED = "Only the elements that were picked receive a gradient; one picked twice, twice."
 _BACK = "{g}, added back where the elements were picked; 0 elsewhere"
@@ -187,80 +188,66 @@ def _one_hot(index: Any, num_classes: int) -> Any:
     return (classes[..., np.newaxis] == np.arange(count)).astype(np.int64)
 
 
-GATHER = Operation(
-    name="gather",
-    forward=_gather,
-    derivatives=(Derivative(rule=_gather_rule, vjp=_BACK, words=_PICKED),),
+GATHER = operation(
+    "gather",
+    _gather,
+    rule=_gather_rule,
+    vjp=_BACK,
+    because=_PICKED,
     notation="gather({a}, {dim}, {b})",
-    torch=lambda torch, a, index, dim: torch.gather(a, dim, index),
-    grad_fn="GatherBackward0",
     words="elements picked along an axis, each by an index of its own",
     parameters=(Parameter("input"), DIM, Parameter("index")),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
     "g=A.gather(1, torch.tensor([[0,0],[1,0]])), y=(g**2).sum()",
 )
 
-INDEX_SELECT = Operation(
-    name="index_select",
-    forward=_index_select,
-    derivatives=(Derivative(rule=_index_select_rule, vjp=_BACK, words=_PICKED),),
+INDEX_SELECT = operation(
+    "index_select",
+    _index_select,
+    rule=_index_select_rule,
+    vjp=_BACK,
+    because=_PICKED,
     notation="index_select({a}, {dim}, {b})",
-    torch=lambda torch, a, index, dim: torch.index_select(a, dim, index),
-    grad_fn="IndexSelectBackward0",
     words="rows, or slices along another axis, picked by index",
     parameters=(Parameter("input"), DIM, Parameter("index")),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
     "r=A.index_select(0, torch.tensor([0,0,1])), y=(r**2).sum()",
 )
 
-TAKE = Operation(
-    name="take",
-    forward=_take,
-    derivatives=(Derivative(rule=_take_rule, vjp=_BACK, words=_PICKED),),
-    notation="take({a}, {b})",
-    torch=lambda torch, a, index: torch.take(a, index),
-    grad_fn="TakeBackward0",
+TAKE = operation(
+    "take",
+    _take,
+    rule=_take_rule,
+    vjp=_BACK,
+    because=_PICKED,
     words="elements picked by their number, counted through all axes",
     parameters=(Parameter("input"), Parameter("index")),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
     "t=A.take(torch.tensor([0,3,3])), y=(t**2).sum()",
 )
 
-SELECT = Operation(
-    name="select",
-    forward=lambda a, dim, index: a[_select_key(a, dim, index)],
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim, index: put_at(a, _select_key(a, dim, index), g),
-            vjp="{g}, put back at {index} of axis {dim}; 0 elsewhere",
-            words="Only the slice that was picked receives a gradient.",
-        ),
-    ),
+SELECT = operation(
+    "select",
+    lambda a, dim, index: a[_select_key(a, dim, index)],
+    rule=lambda g, y, a, dim, index: put_at(a, _select_key(a, dim, index), g),
+    vjp="{g}, put back at {index} of axis {dim}; 0 elsewhere",
+    because="Only the slice that was picked receives a gradient.",
     notation="select({a}, {dim}, {index})",
-    torch=lambda torch, a, dim, index: torch.select(a, dim, index),
-    grad_fn="SelectBackward0",
     sharing=Sharing.ALWAYS,
     words="one slice along an axis",
     parameters=(Parameter("input"), DIM, Parameter("index", Kind.WHOLE)),
     example="A=[[1,2],[3,4]], r=A.select(0, 1), y=r@r",
 )
 
-NARROW = Operation(
-    name="narrow",
-    forward=lambda a, dim, start, length: a[
-        _select_key(a, dim, _narrow_slice(a, dim, start, length))
-    ],
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim, start, length: put_at(
-                a, _select_key(a, dim, _narrow_slice(a, dim, start, length)), g
-            ),
-            vjp="{g}, put back from {start} on along axis {dim}; 0 elsewhere",
-            words="Only the elements inside of the slice receive a gradient.",
-        ),
+NARROW = operation(
+    "narrow",
+    lambda a, dim, start, length: a[_select_key(a, dim, _narrow_slice(a, dim, start, length))],
+    rule=lambda g, y, a, dim, start, length: put_at(
+        a, _select_key(a, dim, _narrow_slice(a, dim, start, length)), g
     ),
+    vjp="{g}, put back from {start} on along axis {dim}; 0 elsewhere",
+    because="Only the elements inside of the slice receive a gradient.",
     notation="narrow({a}, {dim}, {start}, {length})",
-    torch=lambda torch, a, dim, start, length: torch.narrow(a, dim, start, length),
     grad_fn="SliceBackward0",
     sharing=Sharing.ALWAYS,
     words="some neighbouring slices along an axis",
@@ -273,31 +260,24 @@ NARROW = Operation(
     example="x=[1,2,3,4], n=x.narrow(0,1,2), y=n@n",
 )
 
-MASKED_SELECT = Operation(
-    name="masked_select",
-    forward=_masked_select,
-    derivatives=(Derivative(rule=_masked_select_rule, vjp=_BACK, words=_PICKED),),
+MASKED_SELECT = operation(
+    "masked_select",
+    _masked_select,
+    rule=_masked_select_rule,
+    vjp=_BACK,
+    because=_PICKED,
     notation="{a}[{b}]",
-    torch=lambda torch, a, mask: torch.masked_select(a, mask),
-    grad_fn="MaskedSelectBackward0",
     words="the elements where a mask is true, as a vector",
     parameters=(Parameter("input"), Parameter("mask")),
     example="x=torch.tensor([1., -2., 3.], requires_grad=True), "
     "m=x.masked_select(torch.tensor([True,False,True])), y=m@m",
 )
 
-EMBEDDING = Operation(
-    name="embedding",
-    forward=_embedding,
-    derivatives=(
-        NO_GRADIENT,
-        Derivative(rule=_embedding_rule, vjp="{g}, each row added back to row {a}", words=_PICKED),
-    ),
-    notation="embedding({a}, {b})",
-    torch=lambda torch, index, weight, padding_idx: torch.nn.functional.embedding(
-        index, weight, padding_idx
-    ),
-    grad_fn="EmbeddingBackward0",
+EMBEDDING = operation(
+    "embedding",
+    _embedding,
+    NO_GRADIENT,
+    Derivative(rule=_embedding_rule, vjp="{g}, each row added back to row {a}", words=_PICKED),
     words="rows of a table, picked by index",
     differentiated_at=_without_padding,
     parameters=(
@@ -309,13 +289,9 @@ EMBEDDING = Operation(
     "e=F.embedding(torch.tensor([0,0,1]), W), y=(e**2).sum()",
 )
 
-ONE_HOT = Operation(
-    name="one_hot",
-    forward=_one_hot,
-    derivatives=(),
-    notation="one_hot({a})",
-    torch=lambda torch, index, num_classes: torch.nn.functional.one_hot(index, num_classes),
-    grad_fn="",
+ONE_HOT = operation(
+    "one_hot",
+    _one_hot,
     words="a row for each index, 1 at the index and 0 elsewhere, without a gradient",
     parameters=(Parameter("tensor", aliases=("input",)), Parameter("num_classes", Kind.WHOLE, -1)),
     example="W=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "

@@ -17,6 +17,7 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import LimitError, check_elements
 from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.catalogue.shared.cofactors import cofactors
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.layout import by_columns
 from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
@@ -224,22 +225,20 @@ def _cholesky_rule(g: Any, y: Any, _a: Any, upper: bool) -> Any:
     return _transposed(inverse) @ symmetric @ inverse
 
 
-DET = Operation(
-    name="det",
-    forward=lambda a: np.linalg.det(_square(a, "det")),
-    derivatives=(
-        Derivative(
-            rule=_det_rule,
-            vjp="{g}·cofactors({a})",
-            words="An element changes the determinant by its cofactor, which is "
-            "det(A)·(A⁻¹)ᵀ where there is an inverse.",
-            in_torch=_det_in_torch,
-            in_torch_words="of a singular matrix torch sends 0 back, and the cofactors only with "
-            "create_graph=True",
-        ),
+DET = operation(
+    "det",
+    lambda a: np.linalg.det(_square(a, "det")),
+    Derivative(
+        rule=_det_rule,
+        vjp="{g}·cofactors({a})",
+        words="An element changes the determinant by its cofactor, which is "
+        "det(A)·(A⁻¹)ᵀ where there is an inverse.",
+        in_torch=_det_in_torch,
+        in_torch_words="of a singular matrix torch sends 0 back, and the cofactors only with "
+        "create_graph=True",
     ),
     notation="det {a}",
-    torch=lambda torch, a: torch.linalg.det(a),
+    torch="linalg.det",
     grad_fn="LinalgDetBackward0",
     words="the determinant",
     parameters=(_A,),
@@ -247,18 +246,13 @@ DET = Operation(
     example="A=[[1,2],[3,4]], y=det(A)",
 )
 
-LOGDET = Operation(
-    name="logdet",
-    forward=_logdet,
-    derivatives=(
-        Derivative(
-            rule=_logdet_rule,
-            vjp="{g}·({a}⁻¹)ᵀ",
-            words="The logarithm cancels the determinant: what is left is the inverse.",
-        ),
-    ),
+LOGDET = operation(
+    "logdet",
+    _logdet,
+    rule=_logdet_rule,
+    vjp="{g}·({a}⁻¹)ᵀ",
+    because="The logarithm cancels the determinant: what is left is the inverse.",
     notation="log det {a}",
-    torch=lambda torch, a: torch.logdet(a),
     grad_fn="WhereBackward0",
     words="the logarithm of the determinant; NaN where that is negative",
     parameters=(_A,),
@@ -267,17 +261,13 @@ LOGDET = Operation(
     example="A=[[2,1],[1,3]], y=logdet(A)",
 )
 
-SLOGDET = Operation(
-    name="slogdet",
-    forward=lambda a, output: np.linalg.slogdet(_square(a, "slogdet"))[output],
-    derivatives=(
-        Derivative(
-            rule=_slogdet_rule,
-            vjp=lambda output, **_: "{g}·({a}⁻¹)ᵀ" if output else "0",
-            words="The logarithm cancels the determinant: what is left is the inverse. The sign "
-            "does not move.",
-        ),
-    ),
+SLOGDET = operation(
+    "slogdet",
+    lambda a, output: np.linalg.slogdet(_square(a, "slogdet"))[output],
+    rule=_slogdet_rule,
+    vjp=lambda output, **_: "{g}·({a}⁻¹)ᵀ" if output else "0",
+    because="The logarithm cancels the determinant: what is left is the inverse. The sign "
+    "does not move.",
     notation=lambda output, **_: "log |det {a}|" if output else "sign of det {a}",
     torch=lambda torch, a, output: torch.linalg.slogdet(a)[output],
     grad_fn="LinalgSlogdetBackward0",
@@ -288,18 +278,14 @@ SLOGDET = Operation(
     example="A=[[1,2],[3,4]], y=slogdet(A).logabsdet",
 )
 
-INV = Operation(
-    name="inv",
-    forward=_inv,
-    derivatives=(
-        Derivative(
-            rule=_inv_rule,
-            vjp="−{y}ᵀ @ {g} @ {y}ᵀ",
-            words="As 1/x has the slope −1/x², the inverse has itself on both sides, and a minus.",
-        ),
-    ),
+INV = operation(
+    "inv",
+    _inv,
+    rule=_inv_rule,
+    vjp="−{y}ᵀ @ {g} @ {y}ᵀ",
+    because="As 1/x has the slope −1/x², the inverse has itself on both sides, and a minus.",
     notation="{a}⁻¹",
-    torch=lambda torch, a: torch.linalg.inv(a),
+    torch="linalg.inv",
     grad_fn="LinalgInvExBackward0",
     words="the inverse of a matrix",
     parameters=(_A,),
@@ -308,23 +294,21 @@ INV = Operation(
     example="A=[[1,2],[3,4]], y=inv(A).sum()",
 )
 
-SOLVE = Operation(
-    name="solve",
-    forward=_solve,
-    derivatives=(
-        Derivative(
-            rule=_solve_rule,
-            vjp="−(({a}⁻¹)ᵀ @ {g}) @ {y}ᵀ",
-            words="A change of the matrix acts like a change of the right side, with a minus.",
-        ),
-        Derivative(
-            rule=_solve_right_rule,
-            vjp="({a}⁻¹)ᵀ @ {g}",
-            words="The right side goes through the inverse, its gradient through the transposed.",
-        ),
+SOLVE = operation(
+    "solve",
+    _solve,
+    Derivative(
+        rule=_solve_rule,
+        vjp="−(({a}⁻¹)ᵀ @ {g}) @ {y}ᵀ",
+        words="A change of the matrix acts like a change of the right side, with a minus.",
+    ),
+    Derivative(
+        rule=_solve_right_rule,
+        vjp="({a}⁻¹)ᵀ @ {g}",
+        words="The right side goes through the inverse, its gradient through the transposed.",
     ),
     notation="{a}⁻¹ @ {b}",
-    torch=lambda torch, a, b: torch.linalg.solve(a, b),
+    torch="linalg.solve",
     grad_fn="LinalgSolveExBackward0",
     words="the X for which A @ X is B",
     parameters=(Parameter("A"), Parameter("B")),
@@ -332,19 +316,15 @@ SOLVE = Operation(
     example="A=[[1,2],[3,4]], b=[5,6], x=torch.linalg.solve(A, b), y=x.sum()",
 )
 
-MATRIX_POWER = Operation(
-    name="matrix_power",
-    forward=_matrix_power,
-    derivatives=(
-        Derivative(
-            rule=_matrix_power_rule,
-            vjp="Σ over k of ({a}ᵀ)^k @ {g} @ ({a}ᵀ)^({n} − 1 − k)",
-            words="The matrix stands in the product n times, and each place sends its share. For "
-            "a negative n the inverse stands there.",
-        ),
-    ),
+MATRIX_POWER = operation(
+    "matrix_power",
+    _matrix_power,
+    rule=_matrix_power_rule,
+    vjp="Σ over k of ({a}ᵀ)^k @ {g} @ ({a}ᵀ)^({n} − 1 − k)",
+    because="The matrix stands in the product n times, and each place sends its share. For "
+    "a negative n the inverse stands there.",
     notation="{a}^{n}",
-    torch=lambda torch, a, n: torch.linalg.matrix_power(a, n),
+    torch="linalg.matrix_power",
     grad_fn=_matrix_power_grad_fn,
     words="a matrix multiplied by itself n times",
     parameters=(_A, Parameter("n", Kind.WHOLE)),
@@ -355,17 +335,13 @@ MATRIX_POWER = Operation(
 
 def _cholesky_form(name: str, grad_fn: str) -> Operation:
     """The older function and that of torch.linalg, which are two to torch's autograd."""
-    return Operation(
-        name=name,
-        forward=_cholesky,
-        derivatives=(
-            Derivative(
-                rule=_cholesky_rule,
-                vjp="({y}⁻¹)ᵀ @ sym(tril({y}ᵀ @ {g})) @ {y}⁻¹",
-                words="The factor stands on both sides of the product; the gradient is shared "
-                "evenly between the two triangles.",
-            ),
-        ),
+    return operation(
+        name,
+        _cholesky,
+        rule=_cholesky_rule,
+        vjp="({y}⁻¹)ᵀ @ sym(tril({y}ᵀ @ {g})) @ {y}⁻¹",
+        because="The factor stands on both sides of the product; the gradient is shared "
+        "evenly between the two triangles.",
         notation="cholesky({a})",
         torch=lambda torch, a, upper: (
             torch.cholesky(a, upper)

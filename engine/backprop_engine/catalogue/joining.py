@@ -11,15 +11,14 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axis_of
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import put_at
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,
-    Derivative,
     Kind,
     Numbers,
-    Operation,
     Parameter,
     Sharing,
 )
@@ -159,21 +158,15 @@ def _split_grad_fn(application: Application) -> str:
     return "SplitBackward0" if is_even else "SplitWithSizesBackward0"
 
 
-CAT = Operation(
-    name="cat",
-    forward=lambda *values, dim: _joined(values, dim, "cat"),
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, *values, dim, position: _part(
-                g, [shape_of(one) for one in values], dim, position
-            ),
-            vjp=_SLICE_OF,
-            words=_EACH,
-        ),
+CAT = operation(
+    "cat",
+    lambda *values, dim: _joined(values, dim, "cat"),
+    rule=lambda g, y, *values, dim, position: _part(
+        g, [shape_of(one) for one in values], dim, position
     ),
+    vjp=_SLICE_OF,
+    because=_EACH,
     notation=_along("cat"),
-    torch=lambda torch, *values, dim: torch.cat(values, dim),
-    grad_fn="CatBackward0",
     words="values joined along an axis they have",
     parameters=(_TENSORS, _FIRST),
     functions=("cat", "concat", "concatenate"),
@@ -181,25 +174,26 @@ CAT = Operation(
     example="a=[1,2], b=[3], c=cat([a, b]), y=c@c",
 )
 
-STACK = Operation(
-    name="stack",
-    forward=lambda *values, dim: _stack(values, dim),
-    derivatives=(Derivative(rule=_stack_rule, vjp=_SLICE_OF, words=_EACH),),
+STACK = operation(
+    "stack",
+    lambda *values, dim: _stack(values, dim),
+    rule=_stack_rule,
+    vjp=_SLICE_OF,
+    because=_EACH,
     notation=_along("stack"),
-    torch=lambda torch, *values, dim: torch.stack(values, dim),
-    grad_fn="StackBackward0",
     words="values of one shape joined along a new axis",
     parameters=(_TENSORS, _FIRST),
     variadic=True,
     example="a=2, b=3, c=stack([a, b]), y=c@c",
 )
 
-HSTACK = Operation(
-    name="hstack",
-    forward=lambda *values: _hstack(values),
-    derivatives=(Derivative(rule=_hstack_rule, vjp=_SLICE_OF, words=_EACH),),
+HSTACK = operation(
+    "hstack",
+    lambda *values: _hstack(values),
+    rule=_hstack_rule,
+    vjp=_SLICE_OF,
+    because=_EACH,
     notation=lambda numbers, **_: f"hstack({_items(numbers)})",
-    torch=lambda torch, *values: torch.hstack(values),
     grad_fn="CatBackward0",
     words="values joined column by column; vectors end to end",
     parameters=(_TENSORS,),
@@ -207,12 +201,13 @@ HSTACK = Operation(
     example="a=[1,2], b=[3], c=hstack([a, b]), y=c@c",
 )
 
-VSTACK = Operation(
-    name="vstack",
-    forward=lambda *values: _joined(tuple(np.atleast_2d(one) for one in values), 0, "vstack"),
-    derivatives=(Derivative(rule=_vstack_rule, vjp=_SLICE_OF, words=_EACH),),
+VSTACK = operation(
+    "vstack",
+    lambda *values: _joined(tuple(np.atleast_2d(one) for one in values), 0, "vstack"),
+    rule=_vstack_rule,
+    vjp=_SLICE_OF,
+    because=_EACH,
     notation=lambda numbers, **_: f"vstack({_items(numbers)})",
-    torch=lambda torch, *values: torch.vstack(values),
     grad_fn="CatBackward0",
     words="values joined row by row; a vector is a row",
     parameters=(_TENSORS,),
@@ -221,20 +216,16 @@ VSTACK = Operation(
     example="a=[1,2], b=[3,4], M=vstack([a, b]), y=(M@M).sum()",
 )
 
-SPLIT = Operation(
-    name="split",
-    forward=lambda a, split_size_or_sections, dim, output: a[
+SPLIT = operation(
+    "split",
+    lambda a, split_size_or_sections, dim, output: a[
         _cut(a, _sections(a, split_size_or_sections, dim), dim, output)
     ],
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, split_size_or_sections, dim, output: put_at(
-                a, _cut(a, _sections(a, split_size_or_sections, dim), dim, output), g
-            ),
-            vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
-            words=_PART,
-        ),
+    rule=lambda g, y, a, split_size_or_sections, dim, output: put_at(
+        a, _cut(a, _sections(a, split_size_or_sections, dim), dim, output), g
     ),
+    vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
+    because=_PART,
     notation="part {output} of split({a}, {split_size_or_sections})",
     torch=lambda torch, a, split_size_or_sections, dim, output: torch.split(
         a,
@@ -257,18 +248,14 @@ SPLIT = Operation(
     example="x=[1,2,3,4], a, b = x.split(2), y=a@b",
 )
 
-CHUNK = Operation(
-    name="chunk",
-    forward=lambda a, chunks, dim, output: a[_cut(a, _chunk_sections(a, chunks, dim), dim, output)],
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, chunks, dim, output: put_at(
-                a, _cut(a, _chunk_sections(a, chunks, dim), dim, output), g
-            ),
-            vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
-            words=_PART,
-        ),
+CHUNK = operation(
+    "chunk",
+    lambda a, chunks, dim, output: a[_cut(a, _chunk_sections(a, chunks, dim), dim, output)],
+    rule=lambda g, y, a, chunks, dim, output: put_at(
+        a, _cut(a, _chunk_sections(a, chunks, dim), dim, output), g
     ),
+    vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
+    because=_PART,
     notation="part {output} of chunk({a}, {chunks})",
     torch=lambda torch, a, chunks, dim, output: torch.chunk(a, chunks, dim)[output],
     grad_fn="SplitBackward0",
@@ -279,19 +266,14 @@ CHUNK = Operation(
     example="x=[1,2,3,4], a, b = x.chunk(2), y=a@b",
 )
 
-UNBIND = Operation(
-    name="unbind",
-    forward=lambda a, dim, output: a[_unbind_key(a, dim, output)],
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim, output: put_at(a, _unbind_key(a, dim, output), g),
-            vjp="{g}, put back as slice {output} of {a}; 0 elsewhere",
-            words=_PART,
-        ),
-    ),
+UNBIND = operation(
+    "unbind",
+    lambda a, dim, output: a[_unbind_key(a, dim, output)],
+    rule=lambda g, y, a, dim, output: put_at(a, _unbind_key(a, dim, output), g),
+    vjp="{g}, put back as slice {output} of {a}; 0 elsewhere",
+    because=_PART,
     notation="slice {output} of unbind({a}, {dim})",
     torch=lambda torch, a, dim, output: torch.unbind(a, dim)[output],
-    grad_fn="UnbindBackward0",
     sharing=Sharing.ALWAYS,
     words="a value cut along an axis into its slices, and the axis dropped",
     parameters=(Parameter("input"), _FIRST),

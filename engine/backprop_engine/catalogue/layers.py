@@ -11,12 +11,12 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue import linear
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.windows import Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
     Derivative,
     Kind,
-    Operation,
     Parameter,
     Rounding,
     Sharing,
@@ -167,25 +167,22 @@ def _unfold_rule(g: Any, _y: Any, a: Any, **settings: Any) -> Any:
     return window.fold(np.moveaxis(seen, (-2, -1), (-4, -3)), a.shape)
 
 
-LINEAR_LAYER = Operation(
-    name="linear",
-    forward=_linear,
-    derivatives=(
-        Derivative(
-            rule=_linear_input_rule,
-            vjp="{g} @ {b}",
-            words="Going back through a layer, the input sees the weights transposed.",
-        ),
-        Derivative(
-            rule=_linear_weight_rule,
-            vjp="{g}ᵀ @ {a}",
-            words="Each weight receives its input times its output's gradient, summed over "
-            "the samples.",
-        ),
-        _BIAS_DERIVATIVE,
+LINEAR_LAYER = operation(
+    "linear",
+    _linear,
+    Derivative(
+        rule=_linear_input_rule,
+        vjp="{g} @ {b}",
+        words="Going back through a layer, the input sees the weights transposed.",
     ),
+    Derivative(
+        rule=_linear_weight_rule,
+        vjp="{g}ᵀ @ {a}",
+        words="Each weight receives its input times its output's gradient, summed over "
+        "the samples.",
+    ),
+    _BIAS_DERIVATIVE,
     notation=lambda numbers, **_: "{a} @ {b}ᵀ + {c}" if len(numbers) > 2 else "{a} @ {b}ᵀ",
-    torch=lambda torch, a, b, c=None: torch.nn.functional.linear(a, b, c),
     grad_fn=_linear_grad_fn,
     words="a layer: inputs times weights, plus a bias",
     parameters=(Parameter("input"), Parameter("weight"), Parameter("bias", default=None)),
@@ -194,29 +191,26 @@ LINEAR_LAYER = Operation(
     example="x=[1, 2], W=[[3, 4]], b=[5], h=linear(x, W, b), y=h[0]",
 )
 
-BILINEAR = Operation(
-    name="bilinear",
-    forward=_bilinear,
-    derivatives=(
-        Derivative(
-            rule=_bilinear_rule("a:...o,oij,...j->...i"),
-            vjp="Σ {g} · {c} · {b}",
-            words="Each input meets the other one in every output, through the weights.",
-        ),
-        Derivative(
-            rule=_bilinear_rule("b:...o,...i,oij->...j"),
-            vjp="Σ {g} · {a} · {c}",
-            words="Each input meets the other one in every output, through the weights.",
-        ),
-        Derivative(
-            rule=_bilinear_rule("c:no,ni,nj->oij"),
-            vjp="Σ {g} · {a} · {b}",
-            words="Each weight receives the product of the two elements it joins.",
-        ),
-        _BIAS_DERIVATIVE,
+BILINEAR = operation(
+    "bilinear",
+    _bilinear,
+    Derivative(
+        rule=_bilinear_rule("a:...o,oij,...j->...i"),
+        vjp="Σ {g} · {c} · {b}",
+        words="Each input meets the other one in every output, through the weights.",
     ),
+    Derivative(
+        rule=_bilinear_rule("b:...o,...i,oij->...j"),
+        vjp="Σ {g} · {a} · {c}",
+        words="Each input meets the other one in every output, through the weights.",
+    ),
+    Derivative(
+        rule=_bilinear_rule("c:no,ni,nj->oij"),
+        vjp="Σ {g} · {a} · {b}",
+        words="Each weight receives the product of the two elements it joins.",
+    ),
+    _BIAS_DERIVATIVE,
     notation=lambda numbers, **_: "{a}·{c}·{b} + {d}" if len(numbers) > 3 else "{a}·{c}·{b}",
-    torch=lambda torch, a, b, c, d=None: torch.nn.functional.bilinear(a, b, c, d),
     grad_fn=lambda application: "ViewBackward0" if len(application.shapes) == 3 else "AddBackward0",
     words="each output a weighted sum of all products of two inputs",
     parameters=(
@@ -229,17 +223,13 @@ BILINEAR = Operation(
     example="u=[1, 2], v=[3, 4], W=[[[1, 0], [0, 1]]], h=bilinear(u, v, W), y=h[0]",
 )
 
-DROPOUT = Operation(
-    name="dropout",
-    forward=_dropout,
-    derivatives=(
-        Derivative(
-            rule=_dropout_rule,
-            vjp=lambda p, training, **_: "{g} ⊙ mask/(1 − {p})" if training and p else "{g}",
-            words="What was dropped has no say and receives nothing; the rest grew by 1/(1 − p), "
-            "and so does its gradient.",
-        ),
-    ),
+DROPOUT = operation(
+    "dropout",
+    _dropout,
+    rule=_dropout_rule,
+    vjp=lambda p, training, **_: "{g} ⊙ mask/(1 − {p})" if training and p else "{g}",
+    because="What was dropped has no say and receives nothing; the rest grew by 1/(1 − p), "
+    "and so does its gradient.",
     notation="dropout({a}, p={p})",
     torch=_dropout_twin,
     grad_fn=_dropout_grad_fn,
@@ -257,20 +247,16 @@ DROPOUT = Operation(
     example="x=[1, 2, 3, 4], h=dropout(x, p=0.5, seed=1), y=h.sum()",
 )
 
-UNFOLD = Operation(
-    name="im2col",  # as torch itself calls it; a tensor's own `unfold` is another operation
+UNFOLD = operation(
+    "im2col",
+    _unfold,
+    rule=_unfold_rule,
+    vjp="{g}, each window added back to its place in {a}",
+    because="An element stands in every window that covers it, and receives from each.",
     functions=("unfold", "im2col"),
     method=(),
-    forward=_unfold,
-    derivatives=(
-        Derivative(
-            rule=_unfold_rule,
-            vjp="{g}, each window added back to its place in {a}",
-            words="An element stands in every window that covers it, and receives from each.",
-        ),
-    ),
     notation="windows of {a}",
-    torch=lambda torch, a, **settings: torch.nn.functional.unfold(a, **settings),
+    torch="nn.functional.unfold",
     grad_fn="Im2ColBackward0",
     words="the windows of an image as columns",
     parameters=(

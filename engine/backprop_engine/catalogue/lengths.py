@@ -8,8 +8,9 @@ import numpy as np
 
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.shared.axes import Axes, axes_of
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.p_norms import p_norm, p_norm_rule, p_norm_statements
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
 
 
 def _normalize(a: Any, p: float, dim: Axes, eps: float) -> Any:
@@ -83,23 +84,18 @@ def _pairwise_composite(p: float, eps: float, keepdim: bool, **_: Any) -> str:
     return "\n".join([f"d = a - b + {eps}", *norm])
 
 
-NORMALIZE = Operation(
-    name="normalize",
-    forward=_normalize,
-    derivatives=(
-        Derivative(
-            rule=_normalize_rule,
-            vjp=lambda p, **_: (
-                "({g} − {y}·Σ {g} ⊙ {y})/‖{a}‖"
-                if p == 2
-                else f"({{g}} − ∂‖{{a}}‖{_order(p)}·Σ {{g}} ⊙ {{y}})/‖{{a}}‖{_order(p)}"
-            ),
-            words="Only the direction is left: the part of the gradient along it, which would "
-            "only change the length, is taken out.",
-        ),
+NORMALIZE = operation(
+    "normalize",
+    _normalize,
+    rule=_normalize_rule,
+    vjp=lambda p, **_: (
+        "({g} − {y}·Σ {g} ⊙ {y})/‖{a}‖"
+        if p == 2
+        else f"({{g}} − ∂‖{{a}}‖{_order(p)}·Σ {{g}} ⊙ {{y}})/‖{{a}}‖{_order(p)}"
     ),
+    because="Only the direction is left: the part of the gradient along it, which would "
+    "only change the length, is taken out.",
     notation=lambda p, **_: f"{{a}}/‖{{a}}‖{_order(p)}",
-    torch=lambda torch, a, p, dim, eps: torch.nn.functional.normalize(a, p, dim, eps),
     grad_fn="DivBackward0",
     words="vectors brought to length 1",
     parameters=(
@@ -113,28 +109,21 @@ NORMALIZE = Operation(
     example="x=[3, 4], u=normalize(x, dim=0), y=u[0]",
 )
 
-COSINE_SIMILARITY = Operation(
-    name="cosine_similarity",
-    broadcasts=True,
-    forward=_cosine_similarity,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b, dim, eps: unbroadcast(
-                _cosine_rule(g, a, b, dim, eps), shape_of(a)
-            ),
-            vjp="{g}·({b}/‖{b}‖ − {y}·{a}/‖{a}‖)/‖{a}‖",
-            words="A vector turns towards the other; what would only make it longer is taken out.",
-        ),
-        Derivative(
-            rule=lambda g, y, a, b, dim, eps: unbroadcast(
-                _cosine_rule(g, b, a, dim, eps), shape_of(b)
-            ),
-            vjp="{g}·({a}/‖{a}‖ − {y}·{b}/‖{b}‖)/‖{b}‖",
-            words="A vector turns towards the other; what would only make it longer is taken out.",
-        ),
+COSINE_SIMILARITY = operation(
+    "cosine_similarity",
+    _cosine_similarity,
+    Derivative(
+        rule=lambda g, y, a, b, dim, eps: unbroadcast(_cosine_rule(g, a, b, dim, eps), shape_of(a)),
+        vjp="{g}·({b}/‖{b}‖ − {y}·{a}/‖{a}‖)/‖{a}‖",
+        words="A vector turns towards the other; what would only make it longer is taken out.",
     ),
+    Derivative(
+        rule=lambda g, y, a, b, dim, eps: unbroadcast(_cosine_rule(g, b, a, dim, eps), shape_of(b)),
+        vjp="{g}·({a}/‖{a}‖ − {y}·{b}/‖{b}‖)/‖{b}‖",
+        words="A vector turns towards the other; what would only make it longer is taken out.",
+    ),
+    broadcasts=True,
     notation="cos∠({a}, {b})",
-    torch=lambda torch, a, b, dim, eps: torch.nn.functional.cosine_similarity(a, b, dim, eps),
     grad_fn="SumBackward1",
     words="the cosine of the angle between two vectors",
     parameters=(
@@ -152,30 +141,25 @@ COSINE_SIMILARITY = Operation(
     example="u=[3, 4], v=[1, 2], y=cosine_similarity(u, v, dim=0)",
 )
 
-PAIRWISE_DISTANCE = Operation(
-    name="pairwise_distance",
+PAIRWISE_DISTANCE = operation(
+    "pairwise_distance",
+    _pairwise_distance,
+    Derivative(
+        rule=lambda g, y, a, b, **settings: unbroadcast(
+            _pairwise_rule(g, a, b, **settings), shape_of(a)
+        ),
+        vjp=lambda p, **_: "{g}·({a} − {b})/{y}" if p == 2 else "{g}·∂{y}/∂({a} − {b})",
+        words="Moving straight away from the other point adds to the distance one for one.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, **settings: unbroadcast(
+            -_pairwise_rule(g, a, b, **settings), shape_of(b)
+        ),
+        vjp=lambda p, **_: "−{g}·({a} − {b})/{y}" if p == 2 else "−{g}·∂{y}/∂({a} − {b})",
+        words="Moving towards the other point takes from the distance one for one.",
+    ),
     broadcasts=True,
-    forward=_pairwise_distance,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b, **settings: unbroadcast(
-                _pairwise_rule(g, a, b, **settings), shape_of(a)
-            ),
-            vjp=lambda p, **_: "{g}·({a} − {b})/{y}" if p == 2 else "{g}·∂{y}/∂({a} − {b})",
-            words="Moving straight away from the other point adds to the distance one for one.",
-        ),
-        Derivative(
-            rule=lambda g, y, a, b, **settings: unbroadcast(
-                -_pairwise_rule(g, a, b, **settings), shape_of(b)
-            ),
-            vjp=lambda p, **_: "−{g}·({a} − {b})/{y}" if p == 2 else "−{g}·∂{y}/∂({a} − {b})",
-            words="Moving towards the other point takes from the distance one for one.",
-        ),
-    ),
     notation=lambda p, **_: f"‖{{a}} − {{b}}‖{_order(p)}",
-    torch=lambda torch, a, b, p, eps, keepdim: torch.nn.functional.pairwise_distance(
-        a, b, p, eps, keepdim
-    ),
     grad_fn="NormBackward1",
     words="the distance of two points",
     parameters=(

@@ -13,6 +13,7 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue import arithmetic
 from backprop_engine.catalogue.shared.axes import refuse_mixed
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
 
@@ -83,22 +84,20 @@ def _matmul_grad_fn(application: Application) -> str:
     return "CloneBackward0" if left == 2 and right > 2 else "UnsafeViewBackward0"
 
 
-MATMUL = Operation(
-    name="matmul",
-    symbol="@",
-    forward=_matmul,
-    derivatives=(
-        Derivative(
-            rule=_left_rule,
-            vjp="{g} @ {b}ᵀ",
-            words="Going back through a product, the left factor sees the right one transposed.",
-        ),
-        Derivative(
-            rule=_right_rule,
-            vjp="{a}ᵀ @ {g}",
-            words="Going back through a product, the right factor sees the left one transposed.",
-        ),
+MATMUL = operation(
+    "matmul",
+    _matmul,
+    Derivative(
+        rule=_left_rule,
+        vjp="{g} @ {b}ᵀ",
+        words="Going back through a product, the left factor sees the right one transposed.",
     ),
+    Derivative(
+        rule=_right_rule,
+        vjp="{a}ᵀ @ {g}",
+        words="Going back through a product, the right factor sees the left one transposed.",
+    ),
+    symbol="@",
     notation="{a} @ {b}",
     torch=lambda torch, a, b: a @ b,
     grad_fn=_matmul_grad_fn,
@@ -139,10 +138,10 @@ _DOT_DERIVATIVES = (
 
 def _dot_form(name: str, other: str, grad_fn: str, words: str) -> Operation:
     """`dot` or `vdot`."""
-    return Operation(
-        name=name,
-        forward=_paired(name),
-        derivatives=_DOT_DERIVATIVES,
+    return operation(
+        name,
+        _paired(name),
+        *_DOT_DERIVATIVES,
         notation="{a}·{b}",
         torch=lambda torch, a, b: getattr(torch, name)(a, b),
         grad_fn=grad_fn,
@@ -157,10 +156,10 @@ def _matmul_form(
     name: str, second: str, forward: Callable[[Any, Any], Any], words: str, example: str
 ) -> Operation:
     """A product of matrices under the name it has for given ranks."""
-    return Operation(
-        name=name,
-        forward=forward,
-        derivatives=MATMUL.derivatives,
+    return operation(
+        name,
+        forward,
+        *MATMUL.derivatives,
         notation="{a} @ {b}",
         torch=lambda torch, a, b: getattr(torch, name)(a, b),
         grad_fn=f"{name.capitalize()}Backward0",
@@ -206,24 +205,20 @@ def _outer(a: Any, b: Any) -> Any:
     return np.outer(a, b)
 
 
-OUTER = Operation(
-    name="outer",
-    forward=_outer,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b: g @ b,
-            vjp="{g} @ {b}",
-            words="An element of the left makes one row: it receives that row times the right.",
-        ),
-        Derivative(
-            rule=lambda g, y, a, b: g.T @ a,
-            vjp="{g}ᵀ @ {a}",
-            words="An element of the right makes one column: it receives that column times the "
-            "left.",
-        ),
+OUTER = operation(
+    "outer",
+    _outer,
+    Derivative(
+        rule=lambda g, y, a, b: g @ b,
+        vjp="{g} @ {b}",
+        words="An element of the left makes one row: it receives that row times the right.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: g.T @ a,
+        vjp="{g}ᵀ @ {a}",
+        words="An element of the right makes one column: it receives that column times the left.",
     ),
     notation="{a} ⊗ {b}",
-    torch=lambda torch, a, b: torch.outer(a, b),
     grad_fn="MulBackward0",
     words="every element of one vector times every element of another",
     parameters=(Parameter("input"), Parameter("vec2", aliases=("other",))),
@@ -258,23 +253,19 @@ def _inner_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
     return _right_rule(flat, None, rows, columns.T).T.reshape(b.shape)
 
 
-INNER = Operation(
-    name="inner",
-    forward=_inner,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b: _inner_rule(g, a, b, left=True),
-            vjp="{g} @ {b}",
-            words="Each row receives the rows it was multiplied by, weighted by the gradient.",
-        ),
-        Derivative(
-            rule=lambda g, y, a, b: _inner_rule(g, a, b, left=False),
-            vjp="{g}ᵀ @ {a}",
-            words="Each row receives the rows it was multiplied by, weighted by the gradient.",
-        ),
+INNER = operation(
+    "inner",
+    _inner,
+    Derivative(
+        rule=lambda g, y, a, b: _inner_rule(g, a, b, left=True),
+        vjp="{g} @ {b}",
+        words="Each row receives the rows it was multiplied by, weighted by the gradient.",
     ),
-    notation="inner({a}, {b})",
-    torch=lambda torch, a, b: torch.inner(a, b),
+    Derivative(
+        rule=lambda g, y, a, b: _inner_rule(g, a, b, left=False),
+        vjp="{g}ᵀ @ {a}",
+        words="Each row receives the rows it was multiplied by, weighted by the gradient.",
+    ),
     grad_fn=lambda application: "ViewBackward0" if all(application.shapes) else "MulBackward0",
     words="the dot products of all rows of one value with all rows of another",
     parameters=(Parameter("input"), Parameter("other")),
@@ -305,24 +296,20 @@ def _kron_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
     return np.reshape(unbroadcast(np.reshape(g, shape) * other, one.shape), shape_of(operand))
 
 
-KRON = Operation(
-    name="kron",
-    forward=_kron,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b: _kron_rule(g, a, b, left=True),
-            vjp="Σ over each block of {g} ⊙ {b}",
-            words="Each element of the left makes one block, and receives that block times the "
-            "right.",
-        ),
-        Derivative(
-            rule=lambda g, y, a, b: _kron_rule(g, a, b, left=False),
-            vjp="Σ over the blocks of {g}, each times its element of {a}",
-            words="The right stands in every block, and receives the sum over all of them.",
-        ),
+KRON = operation(
+    "kron",
+    _kron,
+    Derivative(
+        rule=lambda g, y, a, b: _kron_rule(g, a, b, left=True),
+        vjp="Σ over each block of {g} ⊙ {b}",
+        words="Each element of the left makes one block, and receives that block times the right.",
+    ),
+    Derivative(
+        rule=lambda g, y, a, b: _kron_rule(g, a, b, left=False),
+        vjp="Σ over the blocks of {g}, each times its element of {a}",
+        words="The right stands in every block, and receives the sum over all of them.",
     ),
     notation="{a} ⊗ {b}",
-    torch=lambda torch, a, b: torch.kron(a, b),
     grad_fn="UnsafeViewBackward0",
     words="the Kronecker product: every element of the left times the whole right, as blocks",
     parameters=(Parameter("input"), Parameter("other")),
@@ -352,26 +339,24 @@ def _cross(a: Any, b: Any, dim: int | None) -> Any:
 
 def _cross_form(name: str, functions: tuple[str, ...], dim: int | None, example: str) -> Operation:
     """The cross product; torch and torch.linalg have different default axes for it."""
-    return Operation(
-        name=name,
-        broadcasts=True,
-        forward=_cross,
-        derivatives=(
-            Derivative(
-                rule=lambda g, y, a, b, dim: unbroadcast(
-                    np.cross(b, g, axis=_cross_axis(a, b, dim)), shape_of(a)
-                ),
-                vjp="{b} × {g}",
-                words="Turning the factors in a circle: a·(b × c) is b·(c × a) is c·(a × b).",
+    return operation(
+        name,
+        _cross,
+        Derivative(
+            rule=lambda g, y, a, b, dim: unbroadcast(
+                np.cross(b, g, axis=_cross_axis(a, b, dim)), shape_of(a)
             ),
-            Derivative(
-                rule=lambda g, y, a, b, dim: unbroadcast(
-                    np.cross(g, a, axis=_cross_axis(a, b, dim)), shape_of(b)
-                ),
-                vjp="{g} × {a}",
-                words="Turning the factors in a circle: a·(b × c) is b·(c × a) is c·(a × b).",
-            ),
+            vjp="{b} × {g}",
+            words="Turning the factors in a circle: a·(b × c) is b·(c × a) is c·(a × b).",
         ),
+        Derivative(
+            rule=lambda g, y, a, b, dim: unbroadcast(
+                np.cross(g, a, axis=_cross_axis(a, b, dim)), shape_of(b)
+            ),
+            vjp="{g} × {a}",
+            words="Turning the factors in a circle: a·(b × c) is b·(c × a) is c·(a × b).",
+        ),
+        broadcasts=True,
         notation="{a} × {b}",
         torch=lambda torch, a, b, dim: (
             torch.cross(a, b, **({} if dim is None else {"dim": dim}))

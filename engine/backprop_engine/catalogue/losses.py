@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.values import shape_of, sign, unbroadcast, where
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCTION,
@@ -18,7 +19,7 @@ from backprop_engine.catalogue.shared.reducing import (
     reduced,
     spread,
 )
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
 
 _TARGET_WORDS = "Only the difference counts, so the target receives the same with its sign turned."
 
@@ -74,25 +75,21 @@ def _huber_slope(difference: Any, delta: float) -> Any:
     return np.clip(difference, -delta, delta)
 
 
-MSE_LOSS = Operation(
-    name="mse_loss",
-    broadcasts=True,
-    forward=_mse_loss,
-    derivatives=(
-        Derivative(
-            rule=partial(_mse_rule, turned=False),
-            vjp=of_each("2·({a} − {b})"),
-            words="A square pulls the harder, the farther the value is from its target.",
-        ),
-        Derivative(
-            rule=partial(_mse_rule, turned=True),
-            vjp=of_each("−2·({a} − {b})"),
-            words=_TARGET_WORDS,
-        ),
+MSE_LOSS = operation(
+    "mse_loss",
+    _mse_loss,
+    Derivative(
+        rule=partial(_mse_rule, turned=False),
+        vjp=of_each("2·({a} − {b})"),
+        words="A square pulls the harder, the farther the value is from its target.",
     ),
+    Derivative(
+        rule=partial(_mse_rule, turned=True),
+        vjp=of_each("−2·({a} − {b})"),
+        words=_TARGET_WORDS,
+    ),
+    broadcasts=True,
     notation=over_all("({a} − {b})²"),
-    torch=lambda torch, a, b, reduction: torch.nn.functional.mse_loss(a, b, reduction=reduction),
-    grad_fn="MseLossBackward0",
     words="the mean squared error",
     parameters=(
         *LOSS_PARAMETERS,
@@ -103,24 +100,21 @@ MSE_LOSS = Operation(
     example="x=[1, 2, 4], loss=mse_loss(x, [1, 1, 1])",
 )
 
-L1_LOSS = Operation(
-    name="l1_loss",
-    broadcasts=True,
-    forward=lambda a, b, reduction: reduced(abs(a - b), reduction),
-    derivatives=(
-        Derivative(
-            rule=_difference_rule(sign),
-            vjp=of_each("sign({a} − {b})"),
-            words="A distance pulls with the same strength from near and far; at 0 torch takes 0.",
-        ),
-        Derivative(
-            rule=_difference_rule(sign, turned=True),
-            vjp=of_each("−sign({a} − {b})"),
-            words=_TARGET_WORDS,
-        ),
+L1_LOSS = operation(
+    "l1_loss",
+    lambda a, b, reduction: reduced(abs(a - b), reduction),
+    Derivative(
+        rule=_difference_rule(sign),
+        vjp=of_each("sign({a} − {b})"),
+        words="A distance pulls with the same strength from near and far; at 0 torch takes 0.",
     ),
+    Derivative(
+        rule=_difference_rule(sign, turned=True),
+        vjp=of_each("−sign({a} − {b})"),
+        words=_TARGET_WORDS,
+    ),
+    broadcasts=True,
     notation=over_all("|{a} − {b}|"),
-    torch=lambda torch, a, b, reduction: torch.nn.functional.l1_loss(a, b, reduction=reduction),
     grad_fn=by_reduction("AbsBackward0"),
     words="the mean absolute error",
     parameters=(
@@ -132,26 +126,21 @@ L1_LOSS = Operation(
     example="x=[1, 2, 4], loss=l1_loss(x, [1, 1, 1])",
 )
 
-SMOOTH_L1_LOSS = Operation(
-    name="smooth_l1_loss",
+SMOOTH_L1_LOSS = operation(
+    "smooth_l1_loss",
+    _smooth_l1_loss,
+    Derivative(
+        rule=_difference_rule(_smoothsign),
+        vjp=of_each("clamp(({a} − {b})/{beta}, −1, 1)"),
+        words="A square near the target, a distance far from it: the pull never exceeds 1.",
+    ),
+    Derivative(
+        rule=_difference_rule(_smoothsign, turned=True),
+        vjp=of_each("−clamp(({a} − {b})/{beta}, −1, 1)"),
+        words=_TARGET_WORDS,
+    ),
     broadcasts=True,
-    forward=_smooth_l1_loss,
-    derivatives=(
-        Derivative(
-            rule=_difference_rule(_smoothsign),
-            vjp=of_each("clamp(({a} − {b})/{beta}, −1, 1)"),
-            words="A square near the target, a distance far from it: the pull never exceeds 1.",
-        ),
-        Derivative(
-            rule=_difference_rule(_smoothsign, turned=True),
-            vjp=of_each("−clamp(({a} − {b})/{beta}, −1, 1)"),
-            words=_TARGET_WORDS,
-        ),
-    ),
     notation=over_all("smooth_l1({a} − {b})"),
-    torch=lambda torch, a, b, reduction, beta: torch.nn.functional.smooth_l1_loss(
-        a, b, reduction=reduction, beta=beta
-    ),
     grad_fn=_smooth_l1_grad_fn,
     words="the absolute error, rounded off below beta",
     parameters=(*LOSS_PARAMETERS, Parameter("beta", Kind.NUMBER, 1.0)),
@@ -164,27 +153,21 @@ SMOOTH_L1_LOSS = Operation(
     example="x=[1, 1.5, 4], loss=smooth_l1_loss(x, [1, 1, 1])",
 )
 
-HUBER_LOSS = Operation(
-    name="huber_loss",
+HUBER_LOSS = operation(
+    "huber_loss",
+    _huber_loss,
+    Derivative(
+        rule=_difference_rule(_huber_slope),
+        vjp=of_each("clamp({a} − {b}, −{delta}, {delta})"),
+        words="A square near the target, a line far from it: the pull never exceeds delta.",
+    ),
+    Derivative(
+        rule=_difference_rule(_huber_slope, turned=True),
+        vjp=of_each("−clamp({a} − {b}, −{delta}, {delta})"),
+        words=_TARGET_WORDS,
+    ),
     broadcasts=True,
-    forward=_huber_loss,
-    derivatives=(
-        Derivative(
-            rule=_difference_rule(_huber_slope),
-            vjp=of_each("clamp({a} − {b}, −{delta}, {delta})"),
-            words="A square near the target, a line far from it: the pull never exceeds delta.",
-        ),
-        Derivative(
-            rule=_difference_rule(_huber_slope, turned=True),
-            vjp=of_each("−clamp({a} − {b}, −{delta}, {delta})"),
-            words=_TARGET_WORDS,
-        ),
-    ),
     notation=over_all("huber({a} − {b})"),
-    torch=lambda torch, a, b, reduction, delta: torch.nn.functional.huber_loss(
-        a, b, reduction=reduction, delta=delta
-    ),
-    grad_fn="HuberLossBackward0",
     words="half the squared error, straightened beyond delta",
     parameters=(
         Parameter("input"),

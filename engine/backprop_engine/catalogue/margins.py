@@ -9,6 +9,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast, where
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCE,
@@ -21,7 +22,7 @@ from backprop_engine.catalogue.shared.reducing import (
     reduced,
     spread,
 )
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
 
 
 def _slope_rule(slope: Any, operand: int, *, is_gate: bool = False) -> Any:
@@ -151,22 +152,14 @@ def _gaussian_composite(
     return opened_as(lines)(shapes=shapes[:2], reduction=reduction)
 
 
-SOFT_MARGIN_LOSS = Operation(
-    name="soft_margin_loss",
+SOFT_MARGIN_LOSS = operation(
+    "soft_margin_loss",
+    lambda a, b, reduction: reduced(np.log1p(np.exp(-b * a)), reduction),
+    rule=_slope_rule(lambda a, b: -b * np.exp(-b * a) / (np.exp(-b * a) + 1.0), 0),
+    vjp=of_each("−{b}·σ(−{b}·{a})"),
+    because="A score on the wrong side is pulled across; far on the right side it rests.",
     broadcasts=True,
-    forward=lambda a, b, reduction: reduced(np.log1p(np.exp(-b * a)), reduction),
-    derivatives=(
-        Derivative(
-            rule=_slope_rule(lambda a, b: -b * np.exp(-b * a) / (np.exp(-b * a) + 1.0), 0),
-            vjp=of_each("−{b}·σ(−{b}·{a})"),
-            words="A score on the wrong side is pulled across; far on the right side it rests.",
-        ),
-    ),
     notation=over_all("log(1 + exp(−{b}·{a}))"),
-    torch=lambda torch, a, b, reduction: torch.nn.functional.soft_margin_loss(
-        a, b, reduction=reduction
-    ),
-    grad_fn="SoftMarginLossBackward0",
     words="how surprised the sigmoid of the scores is at targets of 1 and −1",
     parameters=(Parameter("input"), Parameter("target"), *LOSS_PARAMETERS[2:]),
     rounding=Rounding.CONDITION,
@@ -174,21 +167,14 @@ SOFT_MARGIN_LOSS = Operation(
     example="z=[2, -1], loss=soft_margin_loss(z, [1, 1])",
 )
 
-HINGE_EMBEDDING_LOSS = Operation(
-    name="hinge_embedding_loss",
+HINGE_EMBEDDING_LOSS = operation(
+    "hinge_embedding_loss",
+    _hinge_embedding,
+    rule=_slope_rule(_hinge_embedding_slope, 0, is_gate=True),
+    vjp=of_each("(1 where {b} = 1, −1 where {b} = −1 and {a} ≤ {margin}, else 0)"),
+    because="Like pairs are drawn together; unlike ones are pushed apart up to the margin.",
     broadcasts=True,
-    forward=_hinge_embedding,
-    derivatives=(
-        Derivative(
-            rule=_slope_rule(_hinge_embedding_slope, 0, is_gate=True),
-            vjp=of_each("(1 where {b} = 1, −1 where {b} = −1 and {a} ≤ {margin}, else 0)"),
-            words="Like pairs are drawn together; unlike ones are pushed apart up to the margin.",
-        ),
-    ),
     notation=over_all("({a} where {b} = 1, max(0, {margin} − {a}) where {b} = −1)"),
-    torch=lambda torch, a, b, margin, reduction: torch.nn.functional.hinge_embedding_loss(
-        a, b, margin=margin, reduction=reduction
-    ),
     grad_fn=by_reduction("AddBackward0"),
     words="the distances of like pairs, and what unlike pairs miss of the margin",
     parameters=(
@@ -205,33 +191,28 @@ HINGE_EMBEDDING_LOSS = Operation(
     example="d=[0.5, 0.25], loss=hinge_embedding_loss(d, [1, -1])",
 )
 
-MARGIN_RANKING_LOSS = Operation(
-    name="margin_ranking_loss",
-    broadcasts=True,
-    forward=lambda a, b, c, margin, reduction: reduced(
+MARGIN_RANKING_LOSS = operation(
+    "margin_ranking_loss",
+    lambda a, b, c, margin, reduction: reduced(
         np.maximum(_ranking(a, b, c, margin), 0.0), reduction
     ),
-    derivatives=(
-        Derivative(
-            rule=_slope_rule(lambda a, b, c, margin: -c * _ranking_gate(a, b, c, margin), 0),
-            vjp=_scaled("−{c}·[{c}·({a} − {b}) ≤ {margin}]"),
-            words="A pair in the wrong order is pulled apart; one in the right order rests.",
-        ),
-        Derivative(
-            rule=_slope_rule(lambda a, b, c, margin: c * _ranking_gate(a, b, c, margin), 1),
-            vjp=_scaled("{c}·[{c}·({a} − {b}) ≤ {margin}]"),
-            words="A pair in the wrong order is pulled apart; one in the right order rests.",
-        ),
-        Derivative(
-            rule=_slope_rule(lambda a, b, c, margin: (b - a) * _ranking_gate(a, b, c, margin), 2),
-            vjp=_scaled("({b} − {a})·[{c}·({a} − {b}) ≤ {margin}]"),
-            words="The target multiplies the difference, so it receives that.",
-        ),
+    Derivative(
+        rule=_slope_rule(lambda a, b, c, margin: -c * _ranking_gate(a, b, c, margin), 0),
+        vjp=_scaled("−{c}·[{c}·({a} − {b}) ≤ {margin}]"),
+        words="A pair in the wrong order is pulled apart; one in the right order rests.",
     ),
+    Derivative(
+        rule=_slope_rule(lambda a, b, c, margin: c * _ranking_gate(a, b, c, margin), 1),
+        vjp=_scaled("{c}·[{c}·({a} − {b}) ≤ {margin}]"),
+        words="A pair in the wrong order is pulled apart; one in the right order rests.",
+    ),
+    Derivative(
+        rule=_slope_rule(lambda a, b, c, margin: (b - a) * _ranking_gate(a, b, c, margin), 2),
+        vjp=_scaled("({b} − {a})·[{c}·({a} − {b}) ≤ {margin}]"),
+        words="The target multiplies the difference, so it receives that.",
+    ),
+    broadcasts=True,
     notation="max(0, −{c}·({a} − {b}) + {margin})",
-    torch=lambda torch, a, b, c, margin, reduction: torch.nn.functional.margin_ranking_loss(
-        a, b, c, margin=margin, reduction=reduction
-    ),
     grad_fn=by_reduction("ClampMinBackward0"),
     words="what pairs miss of the order that is asked for, and of a margin",
     parameters=(
@@ -250,26 +231,23 @@ MARGIN_RANKING_LOSS = Operation(
     example="u=[2, 1], v=[1, 3], loss=margin_ranking_loss(u, v, [1, 1])",
 )
 
-POISSON_NLL_LOSS = Operation(
-    name="poisson_nll_loss",
-    broadcasts=True,
-    forward=_poisson,
-    derivatives=(
-        Derivative(
-            rule=_slope_rule(_poisson_slope, 0),
-            vjp=of_each(_poisson_text("(exp({a}) − {b})", "(1 − {b}/({a} + {eps}))")),
-            words="The rate that was predicted, less the count that was seen.",
-        ),
-        Derivative(
-            rule=_slope_rule(_poisson_target_slope, 1),
-            vjp=of_each(_poisson_text("−{a}", "−log({a} + {eps})")),
-            words="A count weighs the logarithm of the rate.",
-        ),
+POISSON_NLL_LOSS = operation(
+    "poisson_nll_loss",
+    _poisson,
+    Derivative(
+        rule=_slope_rule(_poisson_slope, 0),
+        vjp=of_each(_poisson_text("(exp({a}) − {b})", "(1 − {b}/({a} + {eps}))")),
+        words="The rate that was predicted, less the count that was seen.",
     ),
+    Derivative(
+        rule=_slope_rule(_poisson_target_slope, 1),
+        vjp=of_each(_poisson_text("−{a}", "−log({a} + {eps})")),
+        words="A count weighs the logarithm of the rate.",
+    ),
+    broadcasts=True,
     notation=over_all(
         _poisson_text("exp({a}) − {b}·{a}", "{a} − {b}·log({a} + {eps})"), is_sum=True
     ),
-    torch=lambda torch, a, b, **settings: torch.nn.functional.poisson_nll_loss(a, b, **settings),
     grad_fn=_poisson_grad_fn,
     words="how surprised a Poisson distribution is at the counts",
     parameters=(
@@ -287,35 +265,26 @@ POISSON_NLL_LOSS = Operation(
     example="z=[0.5, 1], loss=poisson_nll_loss(z, [2, 3])",
 )
 
-GAUSSIAN_NLL_LOSS = Operation(
-    name="gaussian_nll_loss",
+GAUSSIAN_NLL_LOSS = operation(
+    "gaussian_nll_loss",
+    _gaussian,
+    Derivative(
+        rule=_slope_rule(_gaussian_slope, 0),
+        vjp=_scaled("({a} − {b})/{c}"),
+        words="The surer the prediction, the harder it is pulled towards its target.",
+    ),
+    Derivative(
+        rule=_slope_rule(lambda *operands, **settings: -_gaussian_slope(*operands, **settings), 1),
+        vjp=_scaled("({b} − {a})/{c}"),
+        words="Only the difference counts, so the target receives the same with its sign turned.",
+    ),
+    Derivative(
+        rule=_variance_rule,
+        vjp=_scaled("(1 − ({a} − {b})²/{c})/(2·{c})"),
+        words="A variance smaller than the squared error is told to grow, a larger one to shrink.",
+    ),
     broadcasts=True,
-    forward=_gaussian,
-    derivatives=(
-        Derivative(
-            rule=_slope_rule(_gaussian_slope, 0),
-            vjp=_scaled("({a} − {b})/{c}"),
-            words="The surer the prediction, the harder it is pulled towards its target.",
-        ),
-        Derivative(
-            rule=_slope_rule(
-                lambda *operands, **settings: -_gaussian_slope(*operands, **settings), 1
-            ),
-            vjp=_scaled("({b} − {a})/{c}"),
-            words="Only the difference counts, so the target receives the same with its sign "
-            "turned.",
-        ),
-        Derivative(
-            rule=_variance_rule,
-            vjp=_scaled("(1 − ({a} − {b})²/{c})/(2·{c})"),
-            words="A variance smaller than the squared error is told to grow, a larger one to "
-            "shrink.",
-        ),
-    ),
     notation="½·(log({c}) + ({a} − {b})²/{c})",
-    torch=lambda torch, a, b, c, **settings: torch.nn.functional.gaussian_nll_loss(
-        a, b, c, **settings
-    ),
     grad_fn=_gaussian_grad_fn,
     words="how surprised normal distributions of these means and variances are",
     parameters=(

@@ -14,12 +14,12 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast, where
 from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.reducing import given, is_given
 from backprop_engine.operation import (
     Derivative,
     Kind,
     Numbers,
-    Operation,
     Parameter,
     Rounding,
     Template,
@@ -223,25 +223,23 @@ def _rms_norm_composite(
     )
 
 
-LAYER_NORM = Operation(
-    name="layer_norm",
-    forward=_layer_norm,
-    derivatives=(
-        Derivative(
-            rule=_layer_norm_rule,
-            vjp=weighted_upstream(STANDARDISED),
-            words=MIXED_WORDS,
-        ),
-        Derivative(
-            rule=_layer_norm_weight_rule,
-            vjp="Σ {g} ⊙ x̂, x̂ = ({a} − mean)/std",
-            words=WEIGHT_WORDS,
-        ),
-        Derivative(
-            rule=lambda g, y, a, b, c, **_: unbroadcast(g, shape_of(c)),
-            vjp="Σ {g}",
-            words=BIAS_WORDS,
-        ),
+LAYER_NORM = operation(
+    "layer_norm",
+    _layer_norm,
+    Derivative(
+        rule=_layer_norm_rule,
+        vjp=weighted_upstream(STANDARDISED),
+        words=MIXED_WORDS,
+    ),
+    Derivative(
+        rule=_layer_norm_weight_rule,
+        vjp="Σ {g} ⊙ x̂, x̂ = ({a} − mean)/std",
+        words=WEIGHT_WORDS,
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, c, **_: unbroadcast(g, shape_of(c)),
+        vjp="Σ {g}",
+        words=BIAS_WORDS,
     ),
     notation=weighted("({a} − mean)/std"),
     torch=lambda torch, a, b=None, c=None, *, normalized_shape, eps: torch.nn.functional.layer_norm(
@@ -276,21 +274,19 @@ def _with_recorded_eps(
     return operands, attributes
 
 
-RMS_NORM = Operation(
-    name="rms_norm",
-    forward=_rms_norm,
-    derivatives=(
-        Derivative(
-            rule=_rms_norm_rule,
-            vjp=weighted_upstream("1/rms·({g} − x̂·mean({g} ⊙ x̂)), x̂ = {a}/rms"),
-            words="The length of the sample is divided out: whatever would only stretch it is "
-            "taken out of the gradient.",
-        ),
-        Derivative(
-            rule=_rms_norm_weight_rule,
-            vjp="Σ {g} ⊙ x̂, x̂ = {a}/rms",
-            words=WEIGHT_WORDS,
-        ),
+RMS_NORM = operation(
+    "rms_norm",
+    _rms_norm,
+    Derivative(
+        rule=_rms_norm_rule,
+        vjp=weighted_upstream("1/rms·({g} − x̂·mean({g} ⊙ x̂)), x̂ = {a}/rms"),
+        words="The length of the sample is divided out: whatever would only stretch it is "
+        "taken out of the gradient.",
+    ),
+    Derivative(
+        rule=_rms_norm_weight_rule,
+        vjp="Σ {g} ⊙ x̂, x̂ = {a}/rms",
+        words=WEIGHT_WORDS,
     ),
     notation=weighted("{a}/rms({a})"),
     torch=lambda torch, a, b=None, *, normalized_shape, eps: torch.nn.functional.rms_norm(

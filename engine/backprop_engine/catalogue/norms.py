@@ -17,6 +17,7 @@ from backprop_engine.catalogue.shared.axes import (
     kept,
     refuse_whole,
 )
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.p_norms import p_norm, p_norm_rule, p_norm_statements
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
 
@@ -72,10 +73,10 @@ def _norm_form(
     name: str, parameters: tuple[Parameter, ...], functions: tuple[str, ...], example: str
 ) -> Operation:
     """A norm whose exponent is a number, under the names that torch gives it."""
-    return Operation(
-        name=name,
-        forward=_norm,
-        derivatives=_NORM_DERIVATIVES,
+    return operation(
+        name,
+        _norm,
+        *_NORM_DERIVATIVES,
         notation=_norm_text,
         torch=lambda torch, a, p, dim, keepdim: torch.linalg.vector_norm(a, p, dim, keepdim),
         grad_fn="LinalgVectorNormBackward0",
@@ -96,18 +97,13 @@ NORM = _norm_form(
     "x=[3,4], y=norm(x)",
 )
 
-FROBENIUS = Operation(
-    name="norm.fro",
-    forward=lambda a, p, dim, keepdim: _norm(a, 2.0, dim, keepdim),
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0, dim),
-            vjp=_norm_vjp,
-            words=_NORM_DERIVATIVES[0].words,
-        ),
-    ),
+FROBENIUS = operation(
+    "norm.fro",
+    lambda a, p, dim, keepdim: _norm(a, 2.0, dim, keepdim),
+    rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0, dim),
+    vjp=_norm_vjp,
+    because=_NORM_DERIVATIVES[0].words,
     notation=_norm_text,
-    torch=lambda torch, a, p, dim, keepdim: torch.norm(a, p, dim, keepdim),
     grad_fn="LinalgVectorNormBackward0",
     words="the Frobenius norm: the root of the sum of all squares",
     parameters=(
@@ -145,16 +141,12 @@ def _linalg_norm(a: Any, p: float | None, dim: Axes, keepdim: bool) -> Any:
     return _norm(a, 2.0 if p is None else p, dim, keepdim)
 
 
-LINALG_NORM = Operation(
-    name="linalg.norm",
-    forward=_linalg_norm,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0 if p is None else p, dim),
-            vjp=_norm_vjp,
-            words=_NORM_DERIVATIVES[0].words,
-        ),
-    ),
+LINALG_NORM = operation(
+    "linalg.norm",
+    _linalg_norm,
+    rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0 if p is None else p, dim),
+    vjp=_norm_vjp,
+    because=_NORM_DERIVATIVES[0].words,
     notation=_norm_text,
     torch=lambda torch, a, p, dim, keepdim: torch.linalg.norm(a, p, dim, keepdim),
     grad_fn="LinalgVectorNormBackward0",

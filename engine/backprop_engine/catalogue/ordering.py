@@ -10,9 +10,10 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of
 from backprop_engine.catalogue.shared.axes import DIM, KEEPDIM, axes_text, axis_of
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.picking import picking
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Application, Kind, Operation, Parameter, Rounding
 
 _LAST = Parameter("dim", Kind.AXIS, -1, aliases=("axis",))
 _PUT_BACK = "Sorting changes no number: each gradient goes back to where its element came from."
@@ -100,38 +101,26 @@ def _sort_grad_fn(application: Application) -> str:
     return f"SortBackward{0 if application.attributes['stable'] is None else 1}"
 
 
-CUMSUM = Operation(
-    name="cumsum",
-    forward=_along(np.cumsum),
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim: _along(_reverse_sum)(g, dim),
-            vjp="the sums of {g} from each element to the end",
-            words="An element counts in its own sum and in all that come after it.",
-        ),
-    ),
+CUMSUM = operation(
+    "cumsum",
+    _along(np.cumsum),
+    rule=lambda g, y, a, dim: _along(_reverse_sum)(g, dim),
+    vjp="the sums of {g} from each element to the end",
+    because="An element counts in its own sum and in all that come after it.",
     notation=lambda dim, **_: f"cumsum({{a}}){axes_text(dim)}",
-    torch=lambda torch, a, dim: torch.cumsum(a, dim),
-    grad_fn="CumsumBackward0",
     words="the running sum along an axis",
     parameters=(Parameter("input"), DIM),
     symbolic=lambda sympy, a, dim: a,
     example="x=[1,2,3], y=cumsum(x, dim=0), z=y.sum()",
 )
 
-CUMPROD = Operation(
-    name="cumprod",
-    forward=_along(np.cumprod),
-    derivatives=(
-        Derivative(
-            rule=_cumprod_rule,
-            vjp="the sums of {g}·{y} from each element to the end, over {a}",
-            words="An element is a factor of its own product and of all that come after it.",
-        ),
-    ),
+CUMPROD = operation(
+    "cumprod",
+    _along(np.cumprod),
+    rule=_cumprod_rule,
+    vjp="the sums of {g}·{y} from each element to the end, over {a}",
+    because="An element is a factor of its own product and of all that come after it.",
     notation=lambda dim, **_: f"cumprod({{a}}){axes_text(dim)}",
-    torch=lambda torch, a, dim: torch.cumprod(a, dim),
-    grad_fn="CumprodBackward0",
     words="the running product along an axis",
     parameters=(Parameter("input"), DIM),
     rounding=Rounding.CONDITION,
@@ -177,17 +166,15 @@ SORT = picking(
     example="x=[3,1,2], s=x.sort().values, y=s[0]",
 )
 
-ARGSORT = Operation(
-    name="argsort",
-    forward=lambda a, dim, descending: np.reshape(
+ARGSORT = operation(
+    "argsort",
+    lambda a, dim, descending: np.reshape(
         _order(np.atleast_1d(a), axis_of(a, dim), descending), shape_of(a)
     ),
-    derivatives=(),
     notation=lambda dim, **_: f"argsort({{a}}){axes_text(dim)}",
     torch=lambda torch, a, dim, descending: torch.argsort(
         a, dim=dim, descending=descending, stable=True
     ),
-    grad_fn="",
     words="where each element stands in order of size: whole numbers, without a gradient",
     parameters=(
         Parameter("input"),

@@ -14,8 +14,9 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import full_like, shape_of, unbroadcast
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.subscripts import IndexItem, key_of, torch_key, with_items
-from backprop_engine.operation import Application, Derivative, Operation, Parameter
+from backprop_engine.operation import Application, Derivative, Parameter
 
 _KEPT = "What was written over has lost its influence and receives 0; the rest passes unchanged."
 _WRITTEN = "What was written receives the gradient of the places that it was written to."
@@ -120,20 +121,18 @@ def _copy_slices_twin(torch: Any, a: Any, b: Any, at: np.ndarray) -> Any:
     return made
 
 
-INDEX_PUT = Operation(
-    name="index_put",
-    forward=_index_put,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b, *indices, items: _cleared(g, a, *indices, items=items),
-            vjp=with_items("{g} with zeros at [ITEMS]"),
-            words=_KEPT,
-        ),
-        Derivative(
-            rule=lambda g, y, a, b, *indices, items: _written(g, a, b, *indices, items=items),
-            vjp=with_items("{g}[ITEMS]"),
-            words=_WRITTEN,
-        ),
+INDEX_PUT = operation(
+    "index_put",
+    _index_put,
+    Derivative(
+        rule=lambda g, y, a, b, *indices, items: _cleared(g, a, *indices, items=items),
+        vjp=with_items("{g} with zeros at [ITEMS]"),
+        words=_KEPT,
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, *indices, items: _written(g, a, b, *indices, items=items),
+        vjp=with_items("{g}[ITEMS]"),
+        words=_WRITTEN,
     ),
     notation=with_items("{a} with {b} at [ITEMS]"),
     torch=lambda torch, a, b, *indices, items: _index_put_twin(a, b, *indices, items=items),
@@ -145,13 +144,11 @@ INDEX_PUT = Operation(
     example="x=[1,2,3], y=x*2, y[0] = x[1]*x[2], z=y@y",
 )
 
-COPY = Operation(
-    name="copy",
-    forward=_copy,
-    derivatives=(
-        Derivative(rule=lambda g, y, a, b: np.zeros_like(g), vjp="0", words=_KEPT),
-        Derivative(rule=lambda g, y, a, b: unbroadcast(g, shape_of(b)), vjp="{g}", words=_WRITTEN),
-    ),
+COPY = operation(
+    "copy",
+    _copy,
+    Derivative(rule=lambda g, y, a, b: np.zeros_like(g), vjp="0", words=_KEPT),
+    Derivative(rule=lambda g, y, a, b: unbroadcast(g, shape_of(b)), vjp="{g}", words=_WRITTEN),
     notation="copy of {b} into {a}",
     torch=lambda torch, a, b: a.clone().copy_(b),
     grad_fn="torch::autograd::CopyBackwards",
@@ -161,26 +158,25 @@ COPY = Operation(
     example="x=[1,2], y=x*2, y.copy_(x**2), z=y@y",
 )
 
-ZERO = Operation(
-    name="zero",
-    forward=lambda a: np.zeros_like(a) if isinstance(a, np.ndarray) else type(a)(0),
-    derivatives=(Derivative(rule=lambda g, y, a: full_like(g, 0.0), vjp="0", words=_KEPT),),
+ZERO = operation(
+    "zero",
+    lambda a: np.zeros_like(a) if isinstance(a, np.ndarray) else type(a)(0),
+    rule=lambda g, y, a: full_like(g, 0.0),
+    vjp="0",
+    because=_KEPT,
     notation="0 in place of {a}",
     torch=lambda torch, a: a.clone().zero_(),
-    grad_fn="ZeroBackward0",
     words="a tensor with zeros written over all of its elements, as `y.zero_()` does",
     functions=("zero_",),
     symbolic=lambda sympy, a: sympy.Integer(0),
     example="x=[1,2], y=x**2, y.zero_(), y += x, z=y@y",
 )
 
-FILL = Operation(
-    name="fill",
-    forward=lambda a, b: _filled(a, b),
-    derivatives=(
-        Derivative(rule=lambda g, y, a, b: np.zeros_like(g), vjp="0", words=_KEPT),
-        Derivative(rule=lambda g, y, a, b: np.sum(g), vjp="Σ {g}", words=_WRITTEN),
-    ),
+FILL = operation(
+    "fill",
+    lambda a, b: _filled(a, b),
+    Derivative(rule=lambda g, y, a, b: np.zeros_like(g), vjp="0", words=_KEPT),
+    Derivative(rule=lambda g, y, a, b: np.sum(g), vjp="Σ {g}", words=_WRITTEN),
     notation="{b} in place of {a}",
     torch=lambda torch, a, b: a.clone().fill_(b),
     grad_fn=lambda application: f"FillBackward{2 if application.numbers[1] else 3}",
@@ -191,20 +187,18 @@ FILL = Operation(
     example="x=2, y=[1,2]*x, y.fill_(x), z=y.sum()",
 )
 
-COPY_SLICES = Operation(
-    name="copy_slices",
-    forward=_copy_slices,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, b, at: _copy_slices(g, np.zeros(at.shape), at),
-            vjp="{g} with zeros where {b} was written",
-            words=_KEPT,
-        ),
-        Derivative(
-            rule=lambda g, y, a, b, at: np.asarray(g).ravel()[at],
-            vjp="{g} where {b} was written",
-            words=_WRITTEN,
-        ),
+COPY_SLICES = operation(
+    "copy_slices",
+    _copy_slices,
+    Derivative(
+        rule=lambda g, y, a, b, at: _copy_slices(g, np.zeros(at.shape), at),
+        vjp="{g} with zeros where {b} was written",
+        words=_KEPT,
+    ),
+    Derivative(
+        rule=lambda g, y, a, b, at: np.asarray(g).ravel()[at],
+        vjp="{g} where {b} was written",
+        words=_WRITTEN,
     ),
     notation="{a} with {b} in its view",
     torch=_copy_slices_twin,

@@ -11,9 +11,10 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axis_of
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import added_at
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Sharing
+from backprop_engine.operation import Application, Kind, Parameter, Sharing
 
 _INPUT = Parameter("input")
 
@@ -110,19 +111,14 @@ def _unfold_rule(g: Any, _y: Any, a: Any, dimension: int, size: int, step: int) 
     return sent.reshape(shape_of(a))
 
 
-PAD = Operation(
-    name="pad",
-    forward=_pad,
-    derivatives=(
-        Derivative(
-            rule=_pad_rule,
-            vjp="{g} without the padding; what was copied there adds to its source",
-            words="The padding is no operand: what flows to it is lost, unless it was copied from "
-            "an element, which then receives it too.",
-        ),
-    ),
+PAD = operation(
+    "pad",
+    _pad,
+    rule=_pad_rule,
+    vjp="{g} without the padding; what was copied there adds to its source",
+    because="The padding is no operand: what flows to it is lost, unless it was copied from "
+    "an element, which then receives it too.",
     notation="pad({a}, {pad})",
-    torch=lambda torch, a, pad, mode, value: torch.nn.functional.pad(a, pad, mode, value),
     grad_fn=_pad_grad_fn,
     words="more elements around it: a constant, or copies",
     parameters=(
@@ -134,18 +130,14 @@ PAD = Operation(
     example="x=[1,2,3], p=F.pad(x, (1,1)), y=p@p",
 )
 
-UNFOLD = Operation(
-    name="Tensor.unfold",
-    forward=_unfold,
-    derivatives=(
-        Derivative(
-            rule=_unfold_rule,
-            vjp="{g}, each window added back where it was cut from",
-            words="An element that stands in several windows receives the sum over them.",
-        ),
-    ),
+UNFOLD = operation(
+    "Tensor.unfold",
+    _unfold,
+    rule=_unfold_rule,
+    vjp="{g}, each window added back where it was cut from",
+    because="An element that stands in several windows receives the sum over them.",
     notation="unfold({a}, {dimension}, {size}, {step})",
-    torch=lambda torch, a, dimension, size, step: a.unfold(dimension, size, step),
+    torch="Tensor.unfold",
     grad_fn="UnfoldBackward0",
     sharing=Sharing.ALWAYS,
     words="all windows of one size along an axis",

@@ -11,6 +11,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, where
 from backprop_engine.budget import check_elements
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.picking import INDICES, VALUES, add_along_axis
 from backprop_engine.catalogue.shared.windows import (
     Sizes,
@@ -19,7 +20,7 @@ from backprop_engine.catalogue.shared.windows import (
     sizes_of,
     symmetric,
 )
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Application, Kind, Operation, Parameter, Rounding
 
 _MAX_WORDS = (
     "Only the largest element of a window counts, so it receives the whole gradient; at a tie, "
@@ -216,18 +217,14 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
         else Parameter("return_indices", Kind.FLAG, False, refusal="write `True` or `False`")
     )
     shown = ", return_indices=True)[0]" if with_indices else ")"
-    return Operation(
-        name=f"{name}.indices" if with_indices else name,
+    return operation(
+        f"{name}.indices" if with_indices else name,
+        _max_pool(name, axes),
+        rule=_max_pool_rule(name, axes),
+        vjp="{g}, put back at the largest element of each window of {a}",
+        because=_MAX_WORDS,
         functions=(name,),
         outputs=(lambda *_operands, **_attributes: ("0", "1")) if with_indices else None,
-        forward=_max_pool(name, axes),
-        derivatives=(
-            Derivative(
-                rule=_max_pool_rule(name, axes),
-                vjp="{g}, put back at the largest element of each window of {a}",
-                words=_MAX_WORDS,
-            ),
-        ),
         notation=lambda output=VALUES, **_: (
             f"{'max' if output == VALUES else 'place of the max'} of each window of {{a}}"
         ),
@@ -255,16 +252,12 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
 def _average_pooling(axes: int) -> Operation:
     name = f"avg_pool{axes}d"
     override = (Parameter("divisor_override", Kind.WHOLE, None),) if axes == 2 else ()
-    return Operation(
-        name=name,
-        forward=_avg_pool(name, axes),
-        derivatives=(
-            Derivative(
-                rule=_avg_pool_rule(name, axes),
-                vjp="1/n·{g}, copied to every element of each window of {a}",
-                words=_MEAN_WORDS,
-            ),
-        ),
+    return operation(
+        name,
+        _avg_pool(name, axes),
+        rule=_avg_pool_rule(name, axes),
+        vjp="1/n·{g}, copied to every element of each window of {a}",
+        because=_MEAN_WORDS,
         notation="mean of each window of {a}",
         torch=lambda torch, a, **settings: getattr(torch.nn.functional, name)(a, **settings),
         grad_fn="SqueezeBackward1" if axes == 1 else "AvgPool2DBackward0",
@@ -297,18 +290,13 @@ MAX_POOL2D_INDICES = _max_pooling(2, with_indices=True)
 AVG_POOL1D = _average_pooling(1)
 AVG_POOL2D = _average_pooling(2)
 
-ADAPTIVE_AVG_POOL2D = Operation(
-    name="adaptive_avg_pool2d",
-    forward=_adaptive_avg_pool,
-    derivatives=(
-        Derivative(
-            rule=_adaptive_avg_pool_rule,
-            vjp="1/n·{g}, copied to every element of each window of {a}",
-            words=_MEAN_WORDS,
-        ),
-    ),
+ADAPTIVE_AVG_POOL2D = operation(
+    "adaptive_avg_pool2d",
+    _adaptive_avg_pool,
+    rule=_adaptive_avg_pool_rule,
+    vjp="1/n·{g}, copied to every element of each window of {a}",
+    because=_MEAN_WORDS,
     notation="mean of each of {output_size} windows of {a}",
-    torch=lambda torch, a, output_size: torch.nn.functional.adaptive_avg_pool2d(a, output_size),
     grad_fn=_adaptive_grad_fn,
     words="the means of as many windows as are asked for",
     parameters=(Parameter("input"), Parameter("output_size", Kind.SIZES)),

@@ -12,9 +12,10 @@ from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.catalogue.shared.axes import axis_of
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import added_at
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter
+from backprop_engine.operation import Kind, Operation, Parameter
 
 _INPUT = Parameter("input")
 _REPEATED = "An element that stands in several places receives the sum of what all send back."
@@ -116,31 +117,26 @@ def _rot90(a: Any, k: int, dims: tuple[int, int]) -> Any:
     return np.array(np.rot90(a, k, dims), order="K")
 
 
-REPEAT = Operation(
-    name="repeat",
-    forward=_repeat,
-    derivatives=moved(
+REPEAT = operation(
+    "repeat",
+    _repeat,
+    *moved(
         lambda g, y, a, repeats: _sum_of_copies(g, a, repeats),
         "Σ over the copies of {g}",
         _REPEATED,
     ),
     notation="repeat({a}, {repeats})",
-    torch=lambda torch, a, repeats: a.repeat(repeats),
-    grad_fn="RepeatBackward0",
     words="copies laid side by side along each axis",
     parameters=(_INPUT, Parameter("repeats", Kind.SHAPE)),
     functions=("repeat",),
     example="x=[1,2], r=x.repeat(2), y=r@r",
 )
 
-TILE = Operation(
-    name="tile",
-    forward=_tile,
-    derivatives=moved(
-        lambda g, y, a, dims: _sum_of_copies(g, a, dims), "Σ over the copies of {g}", _REPEATED
-    ),
+TILE = operation(
+    "tile",
+    _tile,
+    *moved(lambda g, y, a, dims: _sum_of_copies(g, a, dims), "Σ over the copies of {g}", _REPEATED),
     notation="tile({a}, {dims})",
-    torch=lambda torch, a, dims: torch.tile(a, dims),
     grad_fn="RepeatBackward0",
     words="copies laid side by side along the last axes",
     parameters=(_INPUT, Parameter("dims", Kind.SHAPE, aliases=("reps",))),
@@ -152,18 +148,14 @@ def _interleaving(
     name: str, repeats: Parameter, forward: Callable[..., Any], grad_fn: str, example: str
 ) -> Operation:
     """`repeat_interleave` by one number, or by one for each element."""
-    return Operation(
-        name=name,
-        forward=forward,
-        derivatives=(
-            Derivative(
-                rule=lambda g, y, a, *counts, dim, repeats=None: _interleave_rule(
-                    g, y, a, counts[0] if counts else repeats, dim
-                ),
-                vjp="Σ over the copies of {g}",
-                words=_REPEATED,
-            ),
+    return operation(
+        name,
+        forward,
+        rule=lambda g, y, a, *counts, dim, repeats=None: _interleave_rule(
+            g, y, a, counts[0] if counts else repeats, dim
         ),
+        vjp="Σ over the copies of {g}",
+        because=_REPEATED,
         notation="repeat_interleave({a}, {b})"
         if grad_fn.startswith("Index")
         else "repeat_interleave({a}, {repeats})",
@@ -200,15 +192,12 @@ REPEAT_INTERLEAVE_EACH = _interleaving(
     "r=x.repeat_interleave(torch.tensor([1, 3])), y=r@r",
 )
 
-ROLL = Operation(
-    name="roll",
-    forward=_roll,
-    derivatives=moved(
-        lambda g, y, a, shifts, dims: _unroll(g, shifts, dims), "{g}, rolled back", _SHIFTED
-    ),
+ROLL = operation(
+    "roll",
+    _roll,
+    *moved(lambda g, y, a, shifts, dims: _unroll(g, shifts, dims), "{g}, rolled back", _SHIFTED),
     notation="roll({a}, {shifts})",
     torch=lambda torch, a, shifts, dims: torch.roll(a, shifts, () if dims is None else dims),
-    grad_fn="RollBackward0",
     words="elements shifted along an axis; what falls off comes in at the other end",
     parameters=(
         _INPUT,
@@ -219,13 +208,11 @@ ROLL = Operation(
     example="x=[1,2,3], r=roll(x, 1), y=r@x",
 )
 
-FLIP = Operation(
-    name="flip",
-    forward=_flip,
-    derivatives=moved(lambda g, y, a, dims: _flip(g, dims), "{g}, flipped back"),
+FLIP = operation(
+    "flip",
+    _flip,
+    *moved(lambda g, y, a, dims: _flip(g, dims), "{g}, flipped back"),
     notation="flip({a}, {dims})",
-    torch=lambda torch, a, dims: torch.flip(a, dims),
-    grad_fn="FlipBackward0",
     words="elements in reverse order along axes",
     parameters=(_INPUT, Parameter("dims", Kind.SHAPE, aliases=("axis",))),
     symbolic=lambda sympy, a, **_: a,
@@ -236,10 +223,10 @@ FLIP = Operation(
 def _flipping(name: str, axis: int, words: str) -> Operation:
     """`fliplr` or `flipud`."""
     flip = _flip_one(name, axis)
-    return Operation(
-        name=name,
-        forward=flip,
-        derivatives=moved(lambda g, y, a: flip(g), "{g}, flipped back"),
+    return operation(
+        name,
+        flip,
+        *moved(lambda g, y, a: flip(g), "{g}, flipped back"),
         notation=f"{name}({{a}})",
         torch=lambda torch, a: getattr(torch, name)(a),
         grad_fn="FlipBackward0",
@@ -251,13 +238,11 @@ def _flipping(name: str, axis: int, words: str) -> Operation:
 FLIPLR = _flipping("fliplr", 1, "the columns in reverse order")
 FLIPUD = _flipping("flipud", 0, "the rows in reverse order")
 
-ROT90 = Operation(
-    name="rot90",
-    forward=_rot90,
-    derivatives=moved(lambda g, y, a, k, dims: _rot90(g, -k, dims), "{g}, turned back"),
+ROT90 = operation(
+    "rot90",
+    _rot90,
+    *moved(lambda g, y, a, k, dims: _rot90(g, -k, dims), "{g}, turned back"),
     notation="rot90({a}, {k})",
-    torch=lambda torch, a, k, dims: torch.rot90(a, k, dims),
-    grad_fn="Rot90Backward0",
     words="turned by 90 degrees, k times",
     parameters=(
         _INPUT,

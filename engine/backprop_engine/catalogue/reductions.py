@@ -23,7 +23,8 @@ from backprop_engine.catalogue.shared.axes import (
     refuse_whole,
     spread,
 )
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.operation import Application, Kind, Operation, Parameter, Rounding
 
 _PARAMETERS = (Parameter("input"), DIMS, KEEPDIM)
 
@@ -80,29 +81,23 @@ def _twin(name: str) -> Callable[..., Any]:
 
 def _truth(name: str, words: str, forward: Callable[..., Any]) -> Operation:
     """An operation that answers with truth values, and so has no gradient."""
-    return Operation(
-        name=name,
-        forward=lambda a, dim, keepdim: forward(a, axis=axes_of(a, dim), keepdims=keepdim),
-        derivatives=(),
+    return operation(
+        name,
+        lambda a, dim, keepdim: forward(a, axis=axes_of(a, dim), keepdims=keepdim),
         notation=lambda dim, **_: f"{name}({{a}}){axes_text(dim)}",
         torch=_twin(name),
-        grad_fn="",
         words=words,
         parameters=_PARAMETERS,
         example=f"x=[1,0,3], t={name}(x), y=x.sum()",
     )
 
 
-SUM = Operation(
-    name="sum",
-    forward=lambda a, dim, keepdim: np.sum(a, axis=axes_of(a, dim), keepdims=keepdim),
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim, keepdim: spread(g, a, dim),
-            vjp="{g}, copied to every element of {a}",
-            words="Every element counts once in the sum, so each receives the whole gradient.",
-        ),
-    ),
+SUM = operation(
+    "sum",
+    lambda a, dim, keepdim: np.sum(a, axis=axes_of(a, dim), keepdims=keepdim),
+    rule=lambda g, y, a, dim, keepdim: spread(g, a, dim),
+    vjp="{g}, copied to every element of {a}",
+    because="Every element counts once in the sum, so each receives the whole gradient.",
     notation=lambda dim, **_: f"Σ {{a}}{axes_text(dim)}",
     torch=_twin("sum"),
     grad_fn=_numbered("Sum"),
@@ -112,16 +107,12 @@ SUM = Operation(
     example="A=[[1,2],[3,4]], s=A.sum(dim=0), y=(s**2).sum()",
 )
 
-MEAN = Operation(
-    name="mean",
-    forward=_mean,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim, keepdim: spread(g, a, dim) / float(reduced_count(a, dim)),
-            vjp="{g}/n, copied to every element of {a}",
-            words="Each of the n elements has one n-th of a say in the mean.",
-        ),
-    ),
+MEAN = operation(
+    "mean",
+    _mean,
+    rule=lambda g, y, a, dim, keepdim: spread(g, a, dim) / float(reduced_count(a, dim)),
+    vjp="{g}/n, copied to every element of {a}",
+    because="Each of the n elements has one n-th of a say in the mean.",
     notation=lambda dim, **_: f"mean({{a}}){axes_text(dim)}",
     torch=_twin("mean"),
     grad_fn=_numbered("Mean"),
@@ -135,16 +126,12 @@ MEAN = Operation(
     example="x=[1,2,6], y=mean(x)",
 )
 
-PROD = Operation(
-    name="prod",
-    forward=_prod,
-    derivatives=(
-        Derivative(
-            rule=_prod_rule,
-            vjp="{g} · (the product of all other elements)",
-            words="In a product each factor receives the gradient times all the others.",
-        ),
-    ),
+PROD = operation(
+    "prod",
+    _prod,
+    rule=_prod_rule,
+    vjp="{g} · (the product of all other elements)",
+    because="In a product each factor receives the gradient times all the others.",
     notation=lambda dim, **_: f"Π {{a}}{axes_text(dim)}",
     torch=_twin("prod"),
     grad_fn=_numbered("Prod"),
@@ -159,33 +146,25 @@ PROD = Operation(
     example="x=[2,3,4], y=prod(x)",
 )
 
-NANSUM = Operation(
-    name="nansum",
-    forward=lambda a, dim, keepdim: np.nansum(a, axis=axes_of(a, dim), keepdims=keepdim),
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim, keepdim: where(np.isnan(a), 0.0, spread(g, a, dim)),
-            vjp="{g}, copied to every element of {a} that is a number",
-            words="Every element that is a number counts once; a NaN is left out of the sum and "
-            "receives 0.",
-        ),
-    ),
+NANSUM = operation(
+    "nansum",
+    lambda a, dim, keepdim: np.nansum(a, axis=axes_of(a, dim), keepdims=keepdim),
+    rule=lambda g, y, a, dim, keepdim: where(np.isnan(a), 0.0, spread(g, a, dim)),
+    vjp="{g}, copied to every element of {a} that is a number",
+    because="Every element that is a number counts once; a NaN is left out of the sum and "
+    "receives 0.",
     notation=lambda dim, **_: f"nansum({{a}}){axes_text(dim)}",
     torch=_twin("nansum"),
-    grad_fn="NansumBackward0",
     words="the sum of the elements that are not NaN",
     parameters=_PARAMETERS,
     symbolic=lambda sympy, a, **_: a,
     example="x=[1,2,4], y=nansum(x)",
 )
 
-COUNT_NONZERO = Operation(
-    name="count_nonzero",
-    forward=lambda a, dim: np.count_nonzero(np.asarray(a), axis=axes_of(a, dim)),
-    derivatives=(),
+COUNT_NONZERO = operation(
+    "count_nonzero",
+    lambda a, dim: np.count_nonzero(np.asarray(a), axis=axes_of(a, dim)),
     notation=lambda dim, **_: f"count_nonzero({{a}}){axes_text(dim)}",
-    torch=lambda torch, a, dim: torch.count_nonzero(a, dim),
-    grad_fn="",
     words="how many elements are not 0: a whole number, without a gradient",
     parameters=(Parameter("input"), DIMS),
     example="x=[1,0,3], n=count_nonzero(x), y=x.sum()/n",

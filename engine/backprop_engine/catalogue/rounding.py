@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, of_numbers, sign, where
-from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, elementwise, step, unary
+from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation, step
 from backprop_engine.operation import Application, Derivative, Kind, Parameter
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
@@ -40,14 +40,13 @@ def _abs(a: Any) -> Any:
     return abs(a)
 
 
-ABS = unary(
+ABS = operation(
     "abs",
     _abs,
     rule=lambda g, y, a: g * sign(a),
     local="sign({a})",
     because="The slope of the absolute value is the sign; at 0 torch takes 0.",
     notation="|{a}|",
-    grad_fn="AbsBackward0",
     words="the distance from zero",
     functions=("abs", "absolute"),
     symbolic=lambda sp, a: sp.Abs(a),
@@ -58,8 +57,6 @@ SIGN = step(
     "sign",
     sign,
     because=_FLAT,
-    notation="sign({a})",
-    grad_fn="SignBackward0",
     words="−1, 0 or 1",
     symbolic=lambda sp, a: sp.sign(a),
     example="x=-3, y=x * sign(x)",
@@ -69,8 +66,6 @@ SGN = step(
     "sgn",
     sign,
     because=_FLAT,
-    notation="sgn({a})",
-    grad_fn="SgnBackward0",
     words="−1, 0 or 1; for real numbers the same as sign",
     symbolic=lambda sp, a: sp.sign(a),
     composite="sign(a)",
@@ -82,7 +77,6 @@ FLOOR = step(
     np.floor,
     because=_FLAT,
     notation="⌊{a}⌋",
-    grad_fn="FloorBackward0",
     words="the next whole number below",
     symbolic=lambda sp, a: sp.floor(a),
     example="x=2.7, y=x * floor(x)",
@@ -93,7 +87,6 @@ CEIL = step(
     np.ceil,
     because=_FLAT,
     notation="⌈{a}⌉",
-    grad_fn="CeilBackward0",
     words="the next whole number above",
     symbolic=lambda sp, a: sp.ceiling(a),
     example="x=2.3, y=x * ceil(x)",
@@ -134,22 +127,18 @@ TRUNC = step(
     "trunc",
     np.trunc,
     because=_FLAT,
-    notation="trunc({a})",
-    grad_fn="TruncBackward0",
     words="the value without what follows the decimal point",
     functions=("trunc", "fix"),
     symbolic=_symbolic_trunc,
     example="x=-2.7, y=x * trunc(x)",
 )
 
-FRAC = unary(
+FRAC = operation(
     "frac",
     lambda a: a - np.trunc(a),
     rule=lambda g, y, a: g,
     local="1",
     because="Between its jumps it is the value less a constant, so its slope is 1.",
-    notation="frac({a})",
-    grad_fn="FracBackward0",
     words="what follows the decimal point",
     composite="a - trunc(a)",
     symbolic=lambda sp, a: a - _symbolic_trunc(sp, a),
@@ -200,11 +189,10 @@ def _of_remainder(rounding_mode: str, quotient: str) -> tuple[Derivative, Deriva
     )
 
 
-FMOD = elementwise(
+FMOD = operation(
     "fmod",
     of_numbers(fmod),
     *_of_remainder("trunc", "trunc({a}/{b})"),
-    notation="fmod({a}, {b})",
     torch=lambda torch, a, b: torch.fmod(torch.as_tensor(a), b),
     grad_fn=_by_second("Fmod"),
     words="what a division leaves, with the sign of what is divided",
@@ -215,7 +203,7 @@ FMOD = elementwise(
     example="x=7.5, z=2, y=fmod(x, z)",
 )
 
-REMAINDER = elementwise(
+REMAINDER = operation(
     "remainder",
     of_numbers(remainder),
     *_of_remainder("floor", "⌊{a}/{b}⌋"),
@@ -232,7 +220,7 @@ REMAINDER = elementwise(
 )
 
 
-DIV_MODE = elementwise(
+DIV_MODE = operation(
     "div.mode",
     _whole_quotient,
     *(
@@ -263,9 +251,10 @@ def _floor_divide(a: Any, b: Any) -> Any:
     return of_numbers(np.floor_divide)(a, b)
 
 
-FLOOR_DIVIDE = elementwise(
+FLOOR_DIVIDE = operation(
     "floor_divide",
     _floor_divide,
+    elementwise=True,
     notation="⌊{a}/{b}⌋",
     symbol="//",
     torch=lambda torch, a, b: torch.floor_divide(torch.as_tensor(a), b),
@@ -284,7 +273,7 @@ def _copysign_rule(g: Any, y: Any, a: Any, _b: Any) -> Any:
     return g * where(a == 0, 0.0, y / a)
 
 
-COPYSIGN = elementwise(
+COPYSIGN = operation(
     "copysign",
     np.copysign,
     Derivative(
@@ -320,14 +309,12 @@ def _nan_to_num(a: Any, nan: float, posinf: float | None, neginf: float | None) 
     return where(a == np.inf, high, where(a == -np.inf, low, where(a != a, nan, a)))
 
 
-NAN_TO_NUM = unary(
+NAN_TO_NUM = operation(
     "nan_to_num",
     _nan_to_num,
     rule=lambda g, y, a, **_: g * np.isfinite(a),
     local="[{a} is finite]",
     because="What is replaced by a constant receives no gradient.",
-    notation="nan_to_num({a})",
-    grad_fn="NanToNumBackward0",
     words="the value, with numbers in place of nan and inf",
     parameters=(
         INPUT,

@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, where
-from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, elementwise, unary
+from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
 from backprop_engine.operation import Application, Derivative, Kind, Numbers, Parameter
 
 _MIN = Parameter("min")
@@ -78,7 +78,7 @@ def _clamp_symbolic(sp: Any, a: Any, min: Any, max: Any) -> Any:  # noqa: A002 -
     return sp.Piecewise(*pieces, (a, True))
 
 
-CLAMP = unary(
+CLAMP = operation(
     "clamp",
     _clamp,
     rule=_clamp_rule,
@@ -104,7 +104,7 @@ def _clamp_twin(torch: Any, a: Any, b: Any, c: Any = None) -> Any:
     return torch.clamp(a, None if is_left_out else b, c)
 
 
-CLAMP_TENSOR = elementwise(
+CLAMP_TENSOR = operation(
     "clamp.tensor",
     lambda a, b, c=np.inf: _minimum(_maximum(a, b), c),
     Derivative(
@@ -126,7 +126,6 @@ CLAMP_TENSOR = elementwise(
     ),
     notation=lambda **facts: _clamp_text(*_values_given(**facts)),
     torch=_clamp_twin,
-    grad_fn="ClampBackward0",
     words="the value, cut off at two bounds that are values themselves",
     parameters=(
         INPUT,
@@ -146,7 +145,7 @@ def _bound_grad_fn(name: str) -> Any:
     return grad_fn
 
 
-CLAMP_MIN = elementwise(
+CLAMP_MIN = operation(
     "clamp_min",
     _maximum,
     Derivative(
@@ -170,7 +169,7 @@ CLAMP_MIN = elementwise(
     example="x=[-2, 3], y=clamp_min(x, 0).sum()",
 )
 
-CLAMP_MAX = elementwise(
+CLAMP_MAX = operation(
     "clamp_max",
     _minimum,
     Derivative(
@@ -200,7 +199,7 @@ def _shared(g: Any, is_equal: Any, is_other: Any) -> Any:
     return where(is_other, 0.0, where(is_equal, g / 2, g))
 
 
-MAXIMUM = elementwise(
+MAXIMUM = operation(
     "maximum",
     _maximum,
     Derivative(
@@ -214,7 +213,6 @@ MAXIMUM = elementwise(
         words=_TIE,
     ),
     notation="max({a}, {b})",
-    grad_fn="MaximumBackward0",
     words="the larger of two values",
     parameters=TWO_OPERANDS,
     functions=("maximum", "max"),
@@ -223,7 +221,7 @@ MAXIMUM = elementwise(
     example="x=2, z=2, y=maximum(x, z)",
 )
 
-MINIMUM = elementwise(
+MINIMUM = operation(
     "minimum",
     _minimum,
     Derivative(
@@ -237,7 +235,6 @@ MINIMUM = elementwise(
         words=_LOW_TIE,
     ),
     notation="min({a}, {b})",
-    grad_fn="MinimumBackward0",
     words="the smaller of two values",
     parameters=TWO_OPERANDS,
     functions=("minimum", "min"),
@@ -247,7 +244,7 @@ MINIMUM = elementwise(
 )
 
 
-FMAX = elementwise(
+FMAX = operation(
     "fmax",
     _fmax,
     Derivative(
@@ -260,8 +257,6 @@ FMAX = elementwise(
         local="0 if {a} ≥ {b} else 1",
         words="The larger one receives the gradient, the first of two equal ones.",
     ),
-    notation="fmax({a}, {b})",
-    grad_fn="FmaxBackward0",
     words="the larger of two values, or the one that is not nan",
     parameters=TWO_OPERANDS,
     symbolic=lambda sp, a, b: sp.Piecewise((a, a >= b), (b, True)),
@@ -269,7 +264,7 @@ FMAX = elementwise(
     example="x=2, z=2, y=fmax(x, z)**2",
 )
 
-FMIN = elementwise(
+FMIN = operation(
     "fmin",
     _fmin,
     Derivative(
@@ -282,8 +277,6 @@ FMIN = elementwise(
         local="0 if {a} ≤ {b} else 1",
         words="The smaller one receives the gradient, the first of two equal ones.",
     ),
-    notation="fmin({a}, {b})",
-    grad_fn="FminBackward0",
     words="the smaller of two values, or the one that is not nan",
     parameters=TWO_OPERANDS,
     symbolic=lambda sp, a, b: sp.Piecewise((a, a <= b), (b, True)),
@@ -301,7 +294,7 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
     return np.where(condition, a, b)
 
 
-WHERE = elementwise(
+WHERE = operation(
     "where",
     _where,
     Derivative(
@@ -320,7 +313,6 @@ WHERE = elementwise(
         words="Only where it was chosen does it receive the gradient.",
     ),
     notation="{b} if {a} else {c}",
-    grad_fn="WhereBackward0",
     words="one value where a condition holds, another elsewhere",
     parameters=(Parameter("condition"), INPUT, Parameter("other")),
     method=("input", "condition", "other"),

@@ -12,11 +12,11 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axes_of, axis_of
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.operation import (
     Application,
     Derivative,
     Kind,
-    Operation,
     Parameter,
     Sharing,
     Template,
@@ -178,12 +178,11 @@ EXPANDED_BACK = moved(
     "An element that stands in several places receives the sum of what all of them send back.",
 )
 
-RESHAPE = Operation(
-    name="reshape",
-    forward=_reshape,
-    derivatives=RESHAPED_BACK,
+RESHAPE = operation(
+    "reshape",
+    _reshape,
+    *RESHAPED_BACK,
     notation="reshape({a}, {shape})",
-    torch=lambda torch, a, shape: torch.reshape(a, shape),
     grad_fn=lambda application: _reshape_grad_fn(application, application.attributes["shape"]),
     sharing=Sharing.WHERE_POSSIBLE,
     words="the same elements in another shape",
@@ -191,25 +190,23 @@ RESHAPE = Operation(
     example="x=[1,2,3,4], A=x.reshape(2,2), y=(A@A).sum()",
 )
 
-VIEW = Operation(
-    name="view",
-    forward=_view,
-    derivatives=RESHAPED_BACK,
+VIEW = operation(
+    "view",
+    _view,
+    *RESHAPED_BACK,
     notation="view({a}, {shape})",
     torch=lambda torch, a, shape: a.view(shape),
-    grad_fn="ViewBackward0",
     sharing=Sharing.ALWAYS,
     words="the same elements in another shape, without a copy",
     parameters=(_INPUT, Parameter("shape", Kind.SHAPE, aliases=("size",))),
     example="x=[1,2,3,4], A=x.view(2,-1), y=(A@A).sum()",
 )
 
-VIEW_AS = Operation(
-    name="view_as",
-    forward=lambda a, b: _view(a, shape_of(b), "view_as"),
-    derivatives=RESHAPED_BACK,
+VIEW_AS = operation(
+    "view_as",
+    lambda a, b: _view(a, shape_of(b), "view_as"),
+    *RESHAPED_BACK,
     notation="view({a}, shape of {b})",
-    torch=lambda torch, a, b: a.view_as(b),
     grad_fn="ViewBackward0",
     sharing=Sharing.ALWAYS,
     words="the same elements in the shape of another value",
@@ -217,12 +214,11 @@ VIEW_AS = Operation(
     example="x=[1,2,3,4], B=[[1,1],[1,1]], y=(x.view_as(B)**2).sum()",
 )
 
-RESHAPE_AS = Operation(
-    name="reshape_as",
-    forward=lambda a, b: _reshape(a, shape_of(b), "reshape_as"),
-    derivatives=RESHAPED_BACK,
+RESHAPE_AS = operation(
+    "reshape_as",
+    lambda a, b: _reshape(a, shape_of(b), "reshape_as"),
+    *RESHAPED_BACK,
     notation="reshape({a}, shape of {b})",
-    torch=lambda torch, a, b: a.reshape_as(b),
     grad_fn=lambda application: _reshape_grad_fn(application, application.shapes[1]),
     sharing=Sharing.WHERE_POSSIBLE,
     words="the same elements in the shape of another value",
@@ -230,14 +226,10 @@ RESHAPE_AS = Operation(
     example="x=[1,2,3,4], B=[[1,1],[1,1]], y=(x.reshape_as(B)**2).sum()",
 )
 
-FLATTEN = Operation(
-    name="flatten",
-    forward=lambda a, start_dim, end_dim: np.reshape(
-        a, _flat_shape(shape_of(a), start_dim, end_dim)
-    ),
-    derivatives=RESHAPED_BACK,
-    notation="flatten({a})",
-    torch=lambda torch, a, start_dim, end_dim: torch.flatten(a, start_dim, end_dim),
+FLATTEN = operation(
+    "flatten",
+    lambda a, start_dim, end_dim: np.reshape(a, _flat_shape(shape_of(a), start_dim, end_dim)),
+    *RESHAPED_BACK,
     grad_fn=_flatten_grad_fn,
     sharing=Sharing.WHERE_POSSIBLE,
     words="axes laid out one after the other as one",
@@ -249,22 +241,20 @@ FLATTEN = Operation(
     example="A=[[1,2],[3,4]], v=A.flatten(), y=v@v",
 )
 
-RAVEL = Operation(
-    name="ravel",
-    forward=lambda a: np.reshape(a, (-1,)),
-    derivatives=RESHAPED_BACK,
-    notation="ravel({a})",
-    torch=lambda torch, a: torch.ravel(a),
+RAVEL = operation(
+    "ravel",
+    lambda a: np.reshape(a, (-1,)),
+    *RESHAPED_BACK,
     grad_fn="ViewBackward0",
     sharing=Sharing.WHERE_POSSIBLE,
     words="all elements laid out as a vector",
     example="A=[[1,2],[3,4]], v=A.ravel(), y=v@v",
 )
 
-UNFLATTEN = Operation(
-    name="unflatten",
-    forward=lambda a, dim, sizes: np.reshape(a, _unflat_shape(a, dim, sizes)),
-    derivatives=RESHAPED_BACK,
+UNFLATTEN = operation(
+    "unflatten",
+    lambda a, dim, sizes: np.reshape(a, _unflat_shape(a, dim, sizes)),
+    *RESHAPED_BACK,
     notation="unflatten({a}, {dim}, {sizes})",
     torch=lambda torch, a, dim, sizes: torch.unflatten(
         a, dim, (sizes,) if isinstance(sizes, int) else sizes
@@ -276,11 +266,10 @@ UNFLATTEN = Operation(
     example="x=[1,2,3,4], A=x.unflatten(0, (2,2)), y=(A@A).sum()",
 )
 
-SQUEEZE = Operation(
-    name="squeeze",
-    forward=_squeeze,
-    derivatives=RESHAPED_BACK,
-    notation="squeeze({a})",
+SQUEEZE = operation(
+    "squeeze",
+    _squeeze,
+    *RESHAPED_BACK,
     torch=lambda torch, a, dim: torch.squeeze(a) if dim is None else torch.squeeze(a, dim),
     grad_fn=_squeeze_grad_fn,
     sharing=Sharing.ALWAYS,
@@ -290,26 +279,22 @@ SQUEEZE = Operation(
     example="A=[[1,2,3]], v=A.squeeze(0), y=v@v",
 )
 
-UNSQUEEZE = Operation(
-    name="unsqueeze",
-    forward=lambda a, dim: np.expand_dims(a, dim),
-    derivatives=RESHAPED_BACK,
+UNSQUEEZE = operation(
+    "unsqueeze",
+    lambda a, dim: np.expand_dims(a, dim),
+    *RESHAPED_BACK,
     notation="unsqueeze({a}, {dim})",
-    torch=lambda torch, a, dim: torch.unsqueeze(a, dim),
-    grad_fn="UnsqueezeBackward0",
     sharing=Sharing.ALWAYS,
     words="a new axis of size 1",
     parameters=(_INPUT, Parameter("dim", Kind.AXIS, aliases=("axis",))),
     example="x=[1,2], A=x.unsqueeze(0) * x.unsqueeze(1), y=A.sum()",
 )
 
-TRANSPOSE = Operation(
-    name="transpose",
-    forward=_transpose,
-    derivatives=moved(lambda g, y, a, dim0, dim1: _transpose(g, dim0, dim1), "{g}ᵀ"),
+TRANSPOSE = operation(
+    "transpose",
+    _transpose,
+    *moved(lambda g, y, a, dim0, dim1: _transpose(g, dim0, dim1), "{g}ᵀ"),
     notation="transpose({a}, {dim0}, {dim1})",
-    torch=lambda torch, a, dim0, dim1: torch.transpose(a, dim0, dim1),
-    grad_fn="TransposeBackward0",
     sharing=Sharing.ALWAYS,
     words="two axes exchanged",
     symbolic=lambda sympy, a, **_: a,
@@ -322,10 +307,10 @@ TRANSPOSE = Operation(
     example="A=[[1,2,3],[4,5,6]], B=A.transpose(0,1), y=(A@B).sum()",
 )
 
-LAST_TRANSPOSE = Operation(
-    name="mT",
-    forward=_last_transposed,
-    derivatives=moved(lambda g, y, a: _last_transposed(g), "{g}ᵀ"),
+LAST_TRANSPOSE = operation(
+    "mT",
+    _last_transposed,
+    *moved(lambda g, y, a: _last_transposed(g), "{g}ᵀ"),
     notation="{a}ᵀ",
     torch=lambda torch, a: a.mT if a.ndim else a,  # of one number it is that number
     grad_fn=lambda application: "TransposeBackward0" if application.shapes[0] else "",
@@ -338,10 +323,10 @@ LAST_TRANSPOSE = Operation(
     example="A=[[1,2,3],[4,5,6]], B=A.mT, y=(A@B).sum()",
 )
 
-MATRIX_TRANSPOSE = Operation(
-    name="T",
-    forward=_matrix_transpose,
-    derivatives=moved(lambda g, y, a: _matrix_transpose(g), "{g}ᵀ"),
+MATRIX_TRANSPOSE = operation(
+    "T",
+    _matrix_transpose,
+    *moved(lambda g, y, a: _matrix_transpose(g), "{g}ᵀ"),
     notation="{a}ᵀ",
     torch=lambda torch, a: a.T,
     grad_fn="PermuteBackward0",
@@ -353,43 +338,36 @@ MATRIX_TRANSPOSE = Operation(
     example="A=[[1,2,3],[4,5,6]], y=(A@A.T).sum()",
 )
 
-SHORT_TRANSPOSE = Operation(
-    name="t",
-    forward=_matrix_transpose,
-    derivatives=moved(lambda g, y, a: _matrix_transpose(g), "{g}ᵀ"),
+SHORT_TRANSPOSE = operation(
+    "t",
+    _matrix_transpose,
+    *moved(lambda g, y, a: _matrix_transpose(g), "{g}ᵀ"),
     notation="{a}ᵀ",
-    torch=lambda torch, a: a.t(),
-    grad_fn="TBackward0",
     sharing=Sharing.ALWAYS,
     words="rows and columns of a matrix exchanged",
     symbolic=lambda sympy, a: a,
     example="A=[[1,2,3],[4,5,6]], y=(A@A.t()).sum()",
 )
 
-PERMUTE = Operation(
-    name="permute",
-    forward=_permute,
-    derivatives=moved(
-        lambda g, y, a, dims: _permute_back(g, dims), "{g}, with its axes back in order"
-    ),
+PERMUTE = operation(
+    "permute",
+    _permute,
+    *moved(lambda g, y, a, dims: _permute_back(g, dims), "{g}, with its axes back in order"),
     notation="permute({a}, {dims})",
-    torch=lambda torch, a, dims: torch.permute(a, dims),
-    grad_fn="PermuteBackward0",
     sharing=Sharing.ALWAYS,
     words="the axes in another order",
     parameters=(_INPUT, Parameter("dims", Kind.SHAPE, aliases=("axes",))),
     example="A=[[1,2,3],[4,5,6]], B=A.permute(1,0), y=(A@B).sum()",
 )
 
-MOVEDIM = Operation(
-    name="movedim",
-    forward=lambda a, source, destination: np.moveaxis(a, source, destination),
-    derivatives=moved(
+MOVEDIM = operation(
+    "movedim",
+    lambda a, source, destination: np.moveaxis(a, source, destination),
+    *moved(
         lambda g, y, a, source, destination: np.moveaxis(g, destination, source),
         "{g}, with its axes back in order",
     ),
     notation="movedim({a}, {source}, {destination})",
-    torch=lambda torch, a, source, destination: torch.movedim(a, source, destination),
     grad_fn="PermuteBackward0",
     sharing=Sharing.ALWAYS,
     words="axes moved to other places; the others keep their order",
@@ -398,13 +376,11 @@ MOVEDIM = Operation(
     example="A=[[1,2,3],[4,5,6]], B=A.movedim(0,1), y=(A@B).sum()",
 )
 
-EXPAND = Operation(
-    name="expand",
-    forward=_expand,
-    derivatives=EXPANDED_BACK,
+EXPAND = operation(
+    "expand",
+    _expand,
+    *EXPANDED_BACK,
     notation="expand({a}, {size})",
-    torch=lambda torch, a, size: a.expand(size),
-    grad_fn="ExpandBackward0",
     sharing=Sharing.ALWAYS,
     words="repeated along axes of size 1, without a copy",
     parameters=(_INPUT, Parameter("size", Kind.SHAPE, aliases=("shape",))),
@@ -412,12 +388,11 @@ EXPAND = Operation(
     example="x=[1,2], A=x.expand(3,2), y=(A**2).sum()",
 )
 
-EXPAND_AS = Operation(
-    name="expand_as",
-    forward=lambda a, b: _expand(a, shape_of(b)),
-    derivatives=EXPANDED_BACK,
+EXPAND_AS = operation(
+    "expand_as",
+    lambda a, b: _expand(a, shape_of(b)),
+    *EXPANDED_BACK,
     notation="expand({a}, shape of {b})",
-    torch=lambda torch, a, b: a.expand_as(b),
     grad_fn="ExpandBackward0",
     sharing=Sharing.ALWAYS,
     words="repeated along axes of size 1 to the shape of another value",
@@ -425,24 +400,19 @@ EXPAND_AS = Operation(
     example="x=[1,2], B=[[1,2],[3,4]], y=(x.expand_as(B)*B).sum()",
 )
 
-CLONE = Operation(
-    name="clone",
-    forward=lambda a: a.copy(order="K") if isinstance(a, np.ndarray) else a,
-    derivatives=moved(lambda g, y, a: g, "{g}", _SAME),
-    notation="clone({a})",
-    torch=lambda torch, a: torch.clone(a),
-    grad_fn="CloneBackward0",
+CLONE = operation(
+    "clone",
+    lambda a: a.copy(order="K") if isinstance(a, np.ndarray) else a,
+    *moved(lambda g, y, a: g, "{g}", _SAME),
     words="a copy; gradients pass through it",
     symbolic=lambda sympy, a: a,
     example="x=[1,2], c=x.clone(), y=(c*x).sum()",
 )
 
-CONTIGUOUS = Operation(
-    name="contiguous",
-    forward=lambda a: np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a,
-    derivatives=moved(lambda g, y, a: g, "{g}", _SAME),
-    notation="contiguous({a})",
-    torch=lambda torch, a: a.contiguous(),
+CONTIGUOUS = operation(
+    "contiguous",
+    lambda a: np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a,
+    *moved(lambda g, y, a: g, "{g}", _SAME),
     grad_fn=lambda application: _HANDED_THROUGH if application.contiguous[0] else "CloneBackward0",
     sharing=Sharing.HANDED_THROUGH,
     words="the same elements, lying in memory in order",

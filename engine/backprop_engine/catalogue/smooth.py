@@ -13,12 +13,11 @@ from backprop_engine.catalogue import arithmetic, rounding
 from backprop_engine.catalogue.shared.entries import (
     INPUT,
     activation,
-    functional_twin,
+    operation,
     scaled,
-    unary,
 )
 from backprop_engine.catalogue.trigonometry import tanh_rule
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Kind, Parameter, Rounding
 
 _TWO_BY_ROOT_PI: Final = 2 / math.sqrt(math.pi)
 _ROOT_HALF: Final = math.sqrt(0.5)
@@ -42,14 +41,13 @@ def _sigmoid_rule(g: Any, y: Any, _a: Any = None) -> Any:
     return g * (1 - y) * y
 
 
-SIGMOID = unary(
+SIGMOID = operation(
     "sigmoid",
     sigmoid,
     rule=_sigmoid_rule,
     local="{y}·(1 − {y})",
     because="The sigmoid is steepest in the middle, with slope 1/4, and flat at both ends.",
     notation="σ({a})",
-    grad_fn="SigmoidBackward0",
     words="the logistic function, between 0 and 1",
     functions=("sigmoid", "expit"),
     symbolic=lambda sp, a: 1 / (1 + sp.exp(-a)),
@@ -103,7 +101,6 @@ SOFTPLUS = activation(
     because="The slope of a smooth relu is a smooth gate: the sigmoid. Beyond the threshold it "
     "is taken as 1.",
     notation=_softplus_text,
-    grad_fn="SoftplusBackward0",
     words="a smooth relu",
     rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, beta, threshold: sp.Piecewise(
@@ -126,7 +123,6 @@ SILU = activation(
     local="σ({a})·(1 + {a}·(1 − σ({a})))",
     because="A product of the value and its gate: both change with the value.",
     notation="{a}·σ({a})",
-    grad_fn="SiluBackward0",
     words="the value times its sigmoid, also called swish",
     rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: a / (1 + sp.exp(-a)),
@@ -147,7 +143,6 @@ MISH = activation(
     local="t + {a}·σ({a})·(1 − t²) with t = tanh(softplus({a}))",
     because="A product of the value and its gate: both change with the value.",
     notation="{a}·tanh(softplus({a}))",
-    grad_fn="MishBackward0",
     words="the value times the tanh of its softplus",
     rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: a * sp.tanh(sp.log(1 + sp.exp(a))),
@@ -194,7 +189,6 @@ GELU = activation(
     local=_gelu_slope,
     because="The normal distribution's share Φ below the value is its gate; φ is its bell curve.",
     notation=_gelu_text,
-    grad_fn="GeluBackward0",
     words="the value times the share of a normal distribution below it",
     rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, approximate: (
@@ -259,27 +253,23 @@ def _erf_rule(g: Any, _y: Any, a: Any) -> Any:
     return _TWO_BY_ROOT_PI * exp(-(a * a)) * g
 
 
-ERF = unary(
+ERF = operation(
     "erf",
     erf,
     rule=_erf_rule,
     local="2/√π·exp(−{a}²)",
     because="Its slope is a bell curve.",
-    notation="erf({a})",
-    grad_fn="ErfBackward0",
     words="the error function, between −1 and 1",
     symbolic=lambda sp, a: sp.erf(a),
     example="x=0.5, y=erf(x)",
 )
 
-ERFC = unary(
+ERFC = operation(
     "erfc",
     erfc,
     rule=lambda g, y, a: -_erf_rule(g, y, a),
     local="−2/√π·exp(−{a}²)",
     because="It falls where the error function rises: minus a bell curve.",
-    notation="erfc({a})",
-    grad_fn="ErfcBackward0",
     words="one less the error function, exact where that is nearly 1",
     symbolic=lambda sp, a: sp.erfc(a),
     composite="1 - erf(a)",
@@ -315,20 +305,13 @@ def _glu_parts(shapes: Any, dim: int, **_: Any) -> str:
     return f"a[{before}0:{half}] * sigmoid(a[{before}{half}:{2 * half}])"
 
 
-GLU = Operation(
-    name="glu",
-    forward=_glu,
-    derivatives=(
-        Derivative(
-            rule=_glu_rule,
-            vjp="[σ(b) ⊙ {g}, (1 − σ(b)) ⊙ σ(b) ⊙ {g} ⊙ a], a and b the halves of {a}",
-            words="One half is the value, the other its gate: a product, so each receives the "
-            "gradient times the other.",
-        ),
-    ),
-    notation="glu({a})",
-    torch=functional_twin("glu"),
-    grad_fn="GluBackward0",
+GLU = operation(
+    "glu",
+    _glu,
+    rule=_glu_rule,
+    vjp="[σ(b) ⊙ {g}, (1 − σ(b)) ⊙ σ(b) ⊙ {g} ⊙ a], a and b the halves of {a}",
+    because="One half is the value, the other its gate: a product, so each receives the "
+    "gradient times the other.",
     words="the first half of an axis times the sigmoid of the second",
     parameters=(INPUT, Parameter("dim", Kind.AXIS, -1, aliases=("axis",))),
     rounding=Rounding.CONDITION,

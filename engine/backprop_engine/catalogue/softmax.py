@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.values import Shape, shape_of
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.operation import Kind, Parameter, Rounding
 
 _ONE_DTYPE = "leave it out: all floats have one dtype"
 
@@ -70,20 +71,14 @@ def _composite(statements: str) -> Any:
     return opened
 
 
-SOFTMAX = Operation(
-    name="softmax",
-    forward=softmax,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim: softmax_rule(g, y, dim),
-            vjp="{y} ⊙ ({g} − Σ {g} ⊙ {y})",
-            words="Probabilities sum to 1: a score that rises takes from all others, so each "
-            "receives only how far its gradient is above the average, weighted by its probability.",
-        ),
-    ),
-    notation="softmax({a})",
+SOFTMAX = operation(
+    "softmax",
+    softmax,
+    rule=lambda g, y, a, dim: softmax_rule(g, y, dim),
+    vjp="{y} ⊙ ({g} − Σ {g} ⊙ {y})",
+    because="Probabilities sum to 1: a score that rises takes from all others, so each "
+    "receives only how far its gradient is above the average, weighted by its probability.",
     torch=lambda torch, a, dim: torch.softmax(a, axis_of(a.shape, dim)),
-    grad_fn="SoftmaxBackward0",
     words="scores as probabilities: positive, and 1 in total along the axis",
     parameters=_PARAMETERS,
     rounding=Rounding.CONDITION,
@@ -95,19 +90,14 @@ SOFTMAX = Operation(
     example="z=[2, 1, 0.1], p=softmax(z, dim=0), y=p[0]",
 )
 
-LOG_SOFTMAX = Operation(
-    name="log_softmax",
-    forward=log_softmax,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim: log_softmax_rule(g, y, dim),
-            vjp="{g} − exp({y})·Σ {g}",
-            words="The gradient of each score, less its probability's share of all gradients.",
-        ),
-    ),
+LOG_SOFTMAX = operation(
+    "log_softmax",
+    log_softmax,
+    rule=lambda g, y, a, dim: log_softmax_rule(g, y, dim),
+    vjp="{g} − exp({y})·Σ {g}",
+    because="The gradient of each score, less its probability's share of all gradients.",
     notation="log softmax({a})",
     torch=lambda torch, a, dim: torch.log_softmax(a, axis_of(a.shape, dim)),
-    grad_fn="LogSoftmaxBackward0",
     words="the logarithms of the softmax, exact even where a probability is too small to hold",
     parameters=_PARAMETERS,
     rounding=Rounding.CONDITION,
@@ -119,18 +109,13 @@ LOG_SOFTMAX = Operation(
     example="z=[2, 1, 0.1], p=log_softmax(z, dim=0), y=p[0]",
 )
 
-SOFTMIN = Operation(
-    name="softmin",
-    forward=lambda a, dim: softmax(-a, dim),
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim: -softmax_rule(g, y, dim),
-            vjp="−{y} ⊙ ({g} − Σ {g} ⊙ {y})",
-            words="The softmax of the scores with their signs turned, so the gradient's sign "
-            "is turned as well.",
-        ),
-    ),
-    notation="softmin({a})",
+SOFTMIN = operation(
+    "softmin",
+    lambda a, dim: softmax(-a, dim),
+    rule=lambda g, y, a, dim: -softmax_rule(g, y, dim),
+    vjp="−{y} ⊙ ({g} − Σ {g} ⊙ {y})",
+    because="The softmax of the scores with their signs turned, so the gradient's sign "
+    "is turned as well.",
     torch=lambda torch, a, dim: torch.nn.functional.softmin(a, axis_of(a.shape, dim)),
     grad_fn="SoftmaxBackward0",
     words="scores as probabilities, the smallest score the most probable",

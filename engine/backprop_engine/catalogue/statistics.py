@@ -21,8 +21,8 @@ from backprop_engine.catalogue.shared.axes import (
     reduced_count,
     refuse_whole,
 )
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.operation import (
-    Derivative,
     Kind,
     Operation,
     Parameter,
@@ -154,22 +154,17 @@ def _of_everything(whole: Operation) -> Operation:
     )
 
 
-VAR = Operation(
-    name="var",
-    forward=_var,
-    derivatives=(
-        Derivative(
-            rule=_var_rule,
-            vjp="{g} · 2·({a} − mean)/(n − correction)",
-            words="An element far from the mean changes the variance most. The mean moves too, "
-            "but the deviations from it add up to 0, so that this cancels.",
-        ),
-    ),
+VAR = operation(
+    "var",
+    _var,
+    rule=_var_rule,
+    vjp="{g} · 2·({a} − mean)/(n − correction)",
+    because="An element far from the mean changes the variance most. The mean moves too, "
+    "but the deviations from it add up to 0, so that this cancels.",
     notation=lambda dim, **_: f"var({{a}}){axes_text(dim)}",
     torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.var(
         a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
     ),
-    grad_fn="VarBackward0",
     words="the variance: the mean squared deviation from the mean, with n − 1 for n",
     parameters=_SPREAD,
     rounding=Rounding.CONDITION,
@@ -179,22 +174,17 @@ VAR = Operation(
 
 VAR_UNBIASED = _of_everything(VAR)
 
-STD = Operation(
-    name="std",
-    forward=_std,
-    derivatives=(
-        Derivative(
-            rule=_std_rule,
-            vjp="{g} · ({a} − mean)/((n − correction)·{y})",
-            words="The root of the variance: its slope is that of the variance over twice the "
-            "deviation. Where all elements are equal torch takes 0.",
-        ),
-    ),
+STD = operation(
+    "std",
+    _std,
+    rule=_std_rule,
+    vjp="{g} · ({a} − mean)/((n − correction)·{y})",
+    because="The root of the variance: its slope is that of the variance over twice the "
+    "deviation. Where all elements are equal torch takes 0.",
     notation=lambda dim, **_: f"std({{a}}){axes_text(dim)}",
     torch=lambda torch, a, dim, unbiased, keepdim, correction: torch.std(
         a, dim, correction=_correction(unbiased, correction), keepdim=keepdim
     ),
-    grad_fn="StdBackward0",
     words="the standard deviation: the root of the variance",
     parameters=_SPREAD,
     rounding=Rounding.CONDITION,
@@ -205,19 +195,13 @@ STD = Operation(
 
 STD_UNBIASED = _of_everything(STD)
 
-LOGSUMEXP = Operation(
-    name="logsumexp",
-    forward=_logsumexp,
-    derivatives=(
-        Derivative(
-            rule=lambda g, y, a, dim, keepdim: kept(g, a, dim) * np.exp(a - kept(y, a, dim)),
-            vjp="{g} ⊙ exp({a} − {y})",
-            words="The gradient is shared out as softmax does it: most to the largest element.",
-        ),
-    ),
+LOGSUMEXP = operation(
+    "logsumexp",
+    _logsumexp,
+    rule=lambda g, y, a, dim, keepdim: kept(g, a, dim) * np.exp(a - kept(y, a, dim)),
+    vjp="{g} ⊙ exp({a} − {y})",
+    because="The gradient is shared out as softmax does it: most to the largest element.",
     notation=lambda dim, **_: f"log Σ exp({{a}}){axes_text(dim)}",
-    torch=lambda torch, a, dim, keepdim: torch.logsumexp(a, dim, keepdim),
-    grad_fn="LogsumexpBackward0",
     words="the logarithm of the sum of exponentials, computed without overflow",
     parameters=(
         Parameter("input"),

@@ -18,13 +18,12 @@ import numpy as np
 from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_broadcast
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,
-    Derivative,
     Numbers,
-    Operation,
     Sharing,
     Template,
 )
@@ -214,16 +213,12 @@ def _is_all(entry: slice, size: int) -> bool:
     return entry.start in (None, 0) and entry.step in (None, 1) and is_open
 
 
-INDEX = Operation(
-    name="index",
-    forward=_index,
-    derivatives=(
-        Derivative(
-            rule=_scatter,
-            vjp=with_items("{g}, put back at [ITEMS], zeros elsewhere"),
-            words="Only the elements that were picked receive a gradient; one picked twice, twice.",
-        ),
-    ),
+INDEX = operation(
+    "index",
+    _index,
+    rule=_scatter,
+    vjp=with_items("{g}, put back at [ITEMS], zeros elsewhere"),
+    because="Only the elements that were picked receive a gradient; one picked twice, twice.",
     notation=with_items("{a}[ITEMS]"),
     torch=lambda torch, a, *indices, items: a[torch_key(indices, items)],
     grad_fn=_index_grad_fn,

@@ -12,13 +12,12 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue.shared.axes import refuse_mixed
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,
-    Derivative,
     Kind,
     Numbers,
-    Operation,
     Parameter,
 )
 
@@ -144,17 +143,13 @@ def _notation(numbers: Numbers, **_: Any) -> str:
     return f"einsum({{equation}}; {', '.join(named)})"
 
 
-EINSUM = Operation(
-    name="einsum",
-    forward=_einsum,
-    derivatives=(
-        Derivative(
-            rule=_einsum_rule,
-            vjp="einsum of {g} and the other operands, to the axes of this one",
-            words="Each product in the sum hands its gradient to each factor, times the others: "
-            "the same equation with the output and the operand exchanged.",
-        ),
-    ),
+EINSUM = operation(
+    "einsum",
+    _einsum,
+    rule=_einsum_rule,
+    vjp="einsum of {g} and the other operands, to the axes of this one",
+    because="Each product in the sum hands its gradient to each factor, times the others: "
+    "the same equation with the output and the operand exchanged.",
     notation=_notation,
     torch=lambda torch, *operands, equation: torch.einsum(equation, *operands),
     grad_fn=_einsum_grad_fn,

@@ -23,46 +23,40 @@ from backprop_engine.basics.values import (
     tanh,
     where,
 )
-from backprop_engine.catalogue.shared.entries import TWO_OPERANDS, elementwise, unary
+from backprop_engine.catalogue.shared.entries import TWO_OPERANDS, operation
 from backprop_engine.operation import Derivative, Rounding
 
 _RADIANS: Final = math.pi / 180
 _DEGREES: Final = 180 / math.pi
 
-SIN = unary(
+SIN = operation(
     "sin",
     sin,
     rule=lambda g, y, a: g * cos(a),
     local="cos({a})",
     because="The slope of the sine is the cosine.",
-    notation="sin({a})",
-    grad_fn="SinBackward0",
     words="the sine, of an angle in radians",
     symbolic=lambda sp, a: sp.sin(a),
     example="x=1.5, y=sin(x**2)",
 )
 
-COS = unary(
+COS = operation(
     "cos",
     cos,
     rule=lambda g, y, a: g * -sin(a),
     local="−sin({a})",
     because="The slope of the cosine is minus the sine.",
-    notation="cos({a})",
-    grad_fn="CosBackward0",
     words="the cosine, of an angle in radians",
     symbolic=lambda sp, a: sp.cos(a),
     example="x=0.5, y=cos(x)",
 )
 
-TAN = unary(
+TAN = operation(
     "tan",
     tan,
     rule=lambda g, y, a: g * (1 + y * y),
     local="1 + {y}²",
     because="The tangent grows ever faster: one more than its own square.",
-    notation="tan({a})",
-    grad_fn="TanBackward0",
     words="the tangent, of an angle in radians",
     symbolic=lambda sp, a: sp.tan(a),
     composite="sin(a) / cos(a)",
@@ -74,70 +68,63 @@ def _asin_rule(g: Any, _y: Any, a: Any) -> Any:
     return g * (1 / sqrt(-a * a + 1))
 
 
-ASIN = unary(
+ASIN = operation(
     "asin",
     asin,
     rule=_asin_rule,
     local="1/√(1 − {a}²)",
     because="The arc sine is steepest at its ends, where the sine is flat.",
     notation="arcsin({a})",
-    grad_fn="AsinBackward0",
     words="the angle with this sine",
     functions=("asin", "arcsin"),
     symbolic=lambda sp, a: sp.asin(a),
     example="x=0.5, y=asin(x)",
 )
 
-ACOS = unary(
+ACOS = operation(
     "acos",
     acos,
     rule=lambda g, y, a: -_asin_rule(g, y, a),
     local="−1/√(1 − {a}²)",
     because="The arc cosine falls, and steeply so at its ends.",
     notation="arccos({a})",
-    grad_fn="AcosBackward0",
     words="the angle with this cosine",
     functions=("acos", "arccos"),
     symbolic=lambda sp, a: sp.acos(a),
     example="x=0.5, y=acos(x)",
 )
 
-ATAN = unary(
+ATAN = operation(
     "atan",
     atan,
     rule=lambda g, y, a: g / (a * a + 1),
     local="1/(1 + {a}²)",
     because="The arc tangent flattens out on both sides.",
     notation="arctan({a})",
-    grad_fn="AtanBackward0",
     words="the angle with this tangent",
     functions=("atan", "arctan"),
     symbolic=lambda sp, a: sp.atan(a),
     example="x=2, y=atan(x)",
 )
 
-SINH = unary(
+SINH = operation(
     "sinh",
     sinh,
     rule=lambda g, y, a: g * cosh(a),
     local="cosh({a})",
     because="The slope of the hyperbolic sine is the hyperbolic cosine.",
-    notation="sinh({a})",
-    grad_fn="SinhBackward0",
     words="the hyperbolic sine",
     symbolic=lambda sp, a: sp.sinh(a),
     composite="(exp(a) - exp(-a)) / 2",
     example="x=1, y=sinh(x)",
 )
 
-COSH = unary(
+COSH = operation(
     "cosh",
     cosh,
     rule=lambda g, y, a: g * sinh(a),
     local="sinh({a})",
     because="The slope of the hyperbolic cosine is the hyperbolic sine, with no change of sign.",
-    notation="cosh({a})",
-    grad_fn="CoshBackward0",
     words="the hyperbolic cosine",
     symbolic=lambda sp, a: sp.cosh(a),
     composite="(exp(a) + exp(-a)) / 2",
@@ -151,28 +138,25 @@ def tanh_rule(g: Any, y: Any, _a: Any = None) -> Any:
     return g * ((1 - y) * (1 + y))
 
 
-TANH = unary(
+TANH = operation(
     "tanh",
     tanh,
     rule=tanh_rule,
     local="1 − {y}²",
     because="Far from zero tanh is flat and lets hardly any gradient through.",
-    notation="tanh({a})",
-    grad_fn="TanhBackward0",
     words="the hyperbolic tangent, between −1 and 1",
     symbolic=lambda sp, a: sp.tanh(a),
     composite="(exp(a) - exp(-a)) / (exp(a) + exp(-a))",
     example="x=0.5, y=tanh(x)",
 )
 
-ASINH = unary(
+ASINH = operation(
     "asinh",
     asinh,
     rule=lambda g, y, a: g * (1 / sqrt(a * a + 1)),
     local="1/√({a}² + 1)",
     because="It grows like a logarithm on both sides, with slope 1 in the middle.",
     notation="arsinh({a})",
-    grad_fn="AsinhBackward0",
     words="the inverse of the hyperbolic sine",
     functions=("asinh", "arcsinh"),
     symbolic=lambda sp, a: sp.asinh(a),
@@ -180,14 +164,13 @@ ASINH = unary(
     example="x=2, y=asinh(x)",
 )
 
-ACOSH = unary(
+ACOSH = operation(
     "acosh",
     acosh,
     rule=lambda g, y, a: g * (1 / sqrt(a * a - 1)),
     local="1/√({a}² − 1)",
     because="It starts at 1, infinitely steep, and then grows like a logarithm.",
     notation="arcosh({a})",
-    grad_fn="AcoshBackward0",
     words="the inverse of the hyperbolic cosine",
     functions=("acosh", "arccosh"),
     symbolic=lambda sp, a: sp.acosh(a),
@@ -195,14 +178,13 @@ ACOSH = unary(
     example="x=2, y=acosh(x)",
 )
 
-ATANH = unary(
+ATANH = operation(
     "atanh",
     atanh,
     rule=lambda g, y, a: g / (1 - a * a),
     local="1/(1 − {a}²)",
     because="It is steep where tanh is flat, near −1 and 1.",
     notation="artanh({a})",
-    grad_fn="AtanhBackward0",
     words="the inverse of the hyperbolic tangent",
     functions=("atanh", "arctanh"),
     symbolic=lambda sp, a: sp.atanh(a),
@@ -217,7 +199,7 @@ def _turn(g: Any, side: Any, a: Any, b: Any) -> Any:
     return where(square == 0, 0.0, g * (side * (1 / square)))
 
 
-ATAN2 = elementwise(
+ATAN2 = operation(
     "atan2",
     np.arctan2,
     Derivative(
@@ -230,8 +212,6 @@ ATAN2 = elementwise(
         local="−{a}/({a}² + {b}²)",
         words="Moving to the right turns the direction back towards the axis.",
     ),
-    notation="atan2({a}, {b})",
-    grad_fn="Atan2Backward0",
     words="the angle of the point with the coordinates other and input",
     parameters=TWO_OPERANDS,
     functions=("atan2", "arctan2"),
@@ -249,13 +229,12 @@ def _side(letter: str) -> Derivative:
     )
 
 
-HYPOT = elementwise(
+HYPOT = operation(
     "hypot",
     np.hypot,
     _side("a"),
     _side("b"),
     notation="√({a}² + {b}²)",
-    grad_fn="HypotBackward0",
     words="the length of the hypotenuse over two sides",
     parameters=TWO_OPERANDS,
     symbolic=lambda sp, a, b: sp.sqrt(a**2 + b**2),
@@ -263,7 +242,7 @@ HYPOT = elementwise(
     example="u=3, v=4, y=hypot(u, v)",
 )
 
-DEG2RAD = unary(
+DEG2RAD = operation(
     "deg2rad",
     lambda a: a * _RADIANS,
     rule=lambda g, y, a: g * _RADIANS,
@@ -277,7 +256,7 @@ DEG2RAD = unary(
     example="x=30, y=sin(deg2rad(x))",
 )
 
-RAD2DEG = unary(
+RAD2DEG = operation(
     "rad2deg",
     lambda a: a * _DEGREES,
     rule=lambda g, y, a: g * _DEGREES,
@@ -303,14 +282,13 @@ def _sinc_rule(g: Any, _y: Any, a: Any) -> Any:
     return where(square == 0, 0.0, g * slope)
 
 
-SINC = unary(
+SINC = operation(
     "sinc",
     _sinc,
     rule=_sinc_rule,
     local="(π·{a}·cos(π·{a}) − sin(π·{a}))/(π·{a}²)",
     because="A quotient of the sine and its angle; at 0 it has its top, and slope 0.",
     notation="sin(π·{a})/(π·{a})",
-    grad_fn="SincBackward0",
     words="the sine of π times the value over that angle; 1 at zero",
     rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: sp.sinc(sp.pi * a),

@@ -1,12 +1,23 @@
-"""Constructors for entries of operations whose elements do not mix, so that each stays short."""
+"""Constructors for entries, which say only what does not follow from the name and the operands."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
 from typing import Any, Final
 
 from backprop_engine.basics.values import full_like
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rule, Template
+from backprop_engine.operation import (
+    OPERAND_LETTERS,
+    Derivative,
+    Kind,
+    Operation,
+    Parameter,
+    Rule,
+    Template,
+    taken,
+)
 
 INPUT: Final = Parameter("input")
 OTHER: Final = Parameter("other")
@@ -15,16 +26,79 @@ INPLACE: Final = Parameter("inplace", Kind.FLAG, False, is_ignored=True)
 """torch's activations may overwrite their input, which changes no number."""
 
 
-def twin(name: str) -> Callable[..., Any]:
-    """`torch.NAME`, given operands by position and attributes by keyword."""
-    return lambda torch, *operands, **attributes: getattr(torch, name)(*operands, **attributes)
+def operation(
+    name: str,
+    forward: Callable[..., Any],
+    *derivatives: Derivative,
+    rule: Rule | None = None,
+    local: Template | None = None,
+    vjp: Template | None = None,
+    because: str = "",
+    torch: str | Callable[..., Any] = "",
+    parameters: tuple[Parameter, ...] = (INPUT,),
+    **rest: Any,
+) -> Operation:
+    """An operation whose twin, notation and autograd node are called like itself.
 
-
-def functional_twin(name: str) -> Callable[..., Any]:
-    """`torch.nn.functional.NAME`, given operands by position and attributes by keyword."""
-    return lambda torch, *operands, **attributes: getattr(torch.nn.functional, name)(
-        *operands, **attributes
+    `exp` is `torch.exp`, written `exp({a})`, and makes an `ExpBackward0`; `max.dim`, a form of
+    `max`, does so by the name of `max`. Where that is not so, the entry says otherwise: `torch` is
+    a function, or a path such as `linalg.det`. A single derivative may be written as `rule`,
+    `local` or `vjp`, and `because`. Elements do not mix where all derivatives are `local`.
+    """
+    if rule is not None:
+        derivatives = (Derivative(rule, local, vjp, because),)
+    called = name.partition(".")[0]
+    letters = OPERAND_LETTERS[: sum(one.kind is Kind.OPERAND for one in taken(parameters))]
+    rest.setdefault("notation", f"{called}({', '.join(f'{{{letter}}}' for letter in letters)})")
+    rest.setdefault("grad_fn", autograd_node(called) if derivatives else "")
+    elementwise = bool(derivatives) and all(one.local is not None for one in derivatives)
+    rest.setdefault("elementwise", elementwise)
+    return Operation(
+        name=name,
+        forward=forward,
+        derivatives=derivatives,
+        parameters=parameters,
+        torch=torch if callable(torch) else twin(torch or called, parameters),
+        **rest,
     )
+
+
+def autograd_node(name: str, number: int = 0) -> str:
+    """The class name torch makes of a function's: `index_add` → `IndexAddBackward0`."""
+    words = name.split("_")
+    return f"{''.join(word[:1].upper() + word[1:] for word in words)}Backward{number}"
+
+
+def twin(path: str, parameters: tuple[Parameter, ...] = TWO_OPERANDS) -> Callable[..., Any]:
+    """torch's function of this name, called with what stands before an operand by position.
+
+    The rest goes by keyword: `index_add(a, dim, index, source, alpha=alpha)`.
+    """
+    names = [one.name for one in taken(parameters)]
+    kinds = [one.kind for one in taken(parameters)]
+    if Kind.OPERANDS in kinds:
+        return lambda torch, *values, **attributes: _function(torch, path)(values, **attributes)
+    last = len(kinds) - kinds[::-1].index(Kind.OPERAND)
+    places = {at: names[at] for at in range(last) if kinds[at] is not Kind.OPERAND}
+    if not places:
+        return lambda torch, *values, **attributes: _function(torch, path)(*values, **attributes)
+
+    def call(torch: Any, *operands: Any, **attributes: Any) -> Any:
+        values = list(operands)
+        for place, attribute in places.items():
+            values.insert(place, attributes.pop(attribute))
+        return _function(torch, path)(*values, **attributes)
+
+    return call
+
+
+@cache
+def _function(torch: Any, path: str) -> Any:
+    """The function of `torch.nn.functional`, else of `torch`, else the method of its tensors."""
+    if "." in path:
+        return attrgetter(path)(torch)
+    places = (torch.nn.functional, torch, torch.Tensor)
+    return next(getattr(place, path) for place in places if hasattr(place, path))
 
 
 def scaled(factor: float, name: str, text: str) -> str:
@@ -32,52 +106,29 @@ def scaled(factor: float, name: str, text: str) -> str:
     return text if factor == 1 else f"{name}·{text}"
 
 
-def elementwise(
-    name: str, forward: Callable[..., Any], *derivatives: Derivative, **entry: Any
-) -> Operation:
-    """An operation element by element; its twin is `torch.NAME` unless the entry says otherwise."""
-    defaults: dict[str, Any] = {"torch": twin(name), "elementwise": True}
-    return Operation(name=name, forward=forward, derivatives=derivatives, **(defaults | entry))
-
-
-def unary(
-    name: str,
-    forward: Callable[..., Any],
-    *,
-    rule: Rule,
-    local: Template,
-    because: str,
-    **entry: Any,
-) -> Operation:
-    """An operation on one value; `because` explains its derivative."""
-    return elementwise(name, forward, Derivative(rule, local, words=because), **entry)
-
-
 def activation(
     name: str,
     forward: Callable[..., Any],
     *,
     attributes: tuple[Parameter, ...] = (),
-    **entry: Any,
+    **rest: Any,
 ) -> Operation:
-    """An operation on one value that torch keeps in `torch.nn.functional`."""
-    entry.setdefault("torch", functional_twin(name))
-    entry.setdefault("parameters", (INPUT, *attributes, INPLACE))
-    return unary(name, forward, **entry)
+    """An operation on one value that torch's users may write with `inplace=True`."""
+    return operation(name, forward, **({"parameters": (INPUT, *attributes, INPLACE)} | rest))
 
 
-def step(name: str, forward: Callable[..., Any], *, because: str, **entry: Any) -> Operation:
+def step(name: str, forward: Callable[..., Any], *, because: str, **rest: Any) -> Operation:
     """An operation on one value that is constant between its jumps."""
-    return unary(
+    return operation(
         name,
         forward,
         rule=lambda g, y, a, **_: full_like(g, 0.0),
         local="0",
         because=because,
-        **entry,
+        **rest,
     )
 
 
-def predicate(name: str, forward: Callable[..., Any], **entry: Any) -> Operation:
+def predicate(name: str, forward: Callable[..., Any], **rest: Any) -> Operation:
     """An operation that answers with truth values, through which no gradient goes."""
-    return elementwise(name, forward, **({"grad_fn": ""} | entry))
+    return operation(name, forward, elementwise=True, **rest)

@@ -13,8 +13,9 @@ import numpy as np
 
 from backprop_engine.basics.values import shape_of
 from backprop_engine.catalogue.shared.axes import axes_text, axis_of
+from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.placing import added_at
-from backprop_engine.operation import Application, Derivative, Operation, Parameter
+from backprop_engine.operation import Application, Operation, Parameter
 
 VALUES, INDICES = 0, 1
 """What the attribute `output` stands for."""
@@ -96,14 +97,12 @@ def picking(
         which = "values" if output == VALUES else "indices"
         return f"{function}({{a}}){axes_text(dim)}, {which}"
 
-    return Operation(
-        name=name,
-        forward=forward,
-        derivatives=(
-            Derivative(
-                rule=rule, vjp="{g}, back where the elements were picked; 0 elsewhere", words=why
-            ),
-        ),
+    return operation(
+        name,
+        forward,
+        rule=rule,
+        vjp="{g}, back where the elements were picked; 0 elsewhere",
+        because=why,
         notation=notation,
         torch=twin,
         grad_fn=grad_fn,
