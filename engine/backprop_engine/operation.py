@@ -64,8 +64,11 @@ class Derivative:
     """At which operands, and what torch sends there."""
 
 
+REQUIRED: Any = object()
+
+
 class Kind(Enum):
-    """What an argument of a call may be."""
+    """What an argument of a call may be; `Kind.FLAG("keepdim", False)` is a parameter that may."""
 
     OPERAND = "a value"
     AXIS = "an axis (a whole number)"
@@ -79,8 +82,9 @@ class Kind(Enum):
     TEXT = "a word in quotes"
     FLAG = "True or False"
 
-
-REQUIRED: Any = object()
+    def __call__(self, name: str, default: Any = REQUIRED, **more: Any) -> Parameter:
+        """A parameter of this kind."""
+        return Parameter(name, self, default, **more)
 
 
 @dataclass(frozen=True, slots=True)

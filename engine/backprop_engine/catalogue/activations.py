@@ -58,7 +58,7 @@ def _leaky(passed: Any, a: Any, slope: Any) -> Any:
 LEAKY_RELU = activation(
     "leaky_relu",
     lambda a, negative_slope: _leaky(a, a, negative_slope),
-    attributes=(Parameter("negative_slope", Kind.NUMBER, 0.01),),
+    attributes=(Kind.NUMBER("negative_slope", 0.01),),
     rule=lambda g, y, a, negative_slope: _leaky(g, a, negative_slope),
     local="1 if {a} > 0 else {negative_slope}",
     because="Where the value is negative a little of the gradient still gets through.",
@@ -133,7 +133,7 @@ def _elu_rule(g: Any, a: Any, alpha: float, scale: float = 1.0, rate: float = 1.
 ELU = activation(
     "elu",
     _elu,
-    attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
+    attributes=(Kind.NUMBER("alpha", 1.0),),
     rule=lambda g, y, a, alpha: _elu_rule(g, a, alpha),
     local=lambda alpha, **_: "1 if {a} > 0 else " + scaled(alpha, "{alpha}", "exp({a})"),
     because="Far below zero it flattens out and hardly lets any gradient through.",
@@ -168,7 +168,7 @@ def _celu(a: Any, alpha: float) -> Any:
 CELU = activation(
     "celu",
     _celu,
-    attributes=(Parameter("alpha", Kind.NUMBER, 1.0),),
+    attributes=(Kind.NUMBER("alpha", 1.0),),
     # torch divides by alpha in 64 bits when it computes the value, here by its 32 bits.
     rule=lambda g, y, a, alpha: _elu_rule(
         g, a, alpha, rate=float(np.divide(1.0, np.float64(np.float32(alpha))))
@@ -196,8 +196,8 @@ HARDTANH = activation(
     "hardtanh",
     lambda a, min_val, max_val: np.minimum(np.maximum(a, min_val), max_val),
     attributes=(
-        Parameter("min_val", Kind.NUMBER, -1.0, aliases=("min_value",)),
-        Parameter("max_val", Kind.NUMBER, 1.0, aliases=("max_value",)),
+        Kind.NUMBER("min_val", -1.0, aliases=("min_value",)),
+        Kind.NUMBER("max_val", 1.0, aliases=("max_value",)),
     ),
     rule=lambda g, y, a, min_val, max_val: _between(g, a, min_val, max_val),
     local="[{min_val} < {a} < {max_val}]",
@@ -255,7 +255,7 @@ HARDSWISH = activation(
 THRESHOLD = activation(
     "threshold",
     lambda a, threshold, value: where(a <= threshold, value, a),
-    attributes=(Parameter("threshold", Kind.NUMBER), Parameter("value", Kind.NUMBER)),
+    attributes=(Kind.NUMBER("threshold"), Kind.NUMBER("value")),
     rule=lambda g, y, a, threshold, value: where(a <= threshold, 0.0, g),
     local="[{a} > {threshold}]",
     because="What is replaced by a constant receives no gradient.",
@@ -275,7 +275,7 @@ def _shrink_rule(g: Any, _y: Any, a: Any, lambd: float) -> Any:
     return where(_is_small(a, lambd), 0.0, g)
 
 
-_LAMBD: Final = Parameter("lambd", Kind.NUMBER, 0.5)
+_LAMBD: Final = Kind.NUMBER("lambd", 0.5)
 
 SOFTSHRINK = activation(
     "softshrink",

@@ -12,7 +12,7 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_product
 from backprop_engine.catalogue import linear
 from backprop_engine.catalogue.shared.axes import refuse_mixed
-from backprop_engine.catalogue.shared.entries import operation, scaled
+from backprop_engine.catalogue.shared.entries import INPUT, operation, scaled
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rule
 
 
@@ -92,11 +92,11 @@ def _affine(
         grad_fn=f"{name.capitalize()}Backward0",
         words=words,
         parameters=(
-            Parameter("input"),
+            INPUT,
             Parameter(names[0]),
             Parameter(names[1]),
-            Parameter("beta", Kind.NUMBER, 1.0),
-            Parameter("alpha", Kind.NUMBER, 1.0),
+            Kind.NUMBER("beta", 1.0),
+            Kind.NUMBER("alpha", 1.0),
         ),
         terms=_most_terms,
         composite="m = b @ c\ns = {alpha} * m\nk = {beta} * a\nk + s",

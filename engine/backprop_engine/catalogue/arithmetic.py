@@ -12,7 +12,7 @@ import numpy as np
 from backprop_engine.basics.notation import power as power_text
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -22,8 +22,6 @@ from backprop_engine.operation import (
     Rule,
     Sharing,
 )
-
-_TWO_OPERANDS = (Parameter("input"), Parameter("other"))
 
 
 def _sub_grad_fn(application: Application) -> str:
@@ -120,7 +118,7 @@ ADD = operation(
     notation="{a} + {b}",
     torch=lambda torch, a, b: a + b,
     words="the sum of two values",
-    parameters=_TWO_OPERANDS,
+    parameters=TWO_OPERANDS,
     symbolic=lambda sympy, a, b: a + b,
     arithmetic=True,
     example="x=2, z=3, y=x+z",
@@ -144,7 +142,7 @@ SUB = operation(
     torch=lambda torch, a, b: a - b,
     grad_fn=_sub_grad_fn,
     words="the difference of two values",
-    parameters=_TWO_OPERANDS,
+    parameters=TWO_OPERANDS,
     functions=("sub", "subtract"),
     symbolic=lambda sympy, a, b: a - b,
     arithmetic=True,
@@ -168,7 +166,7 @@ MUL = operation(
     notation="{a}·{b}",
     torch=lambda torch, a, b: a * b,
     words="the product of two values",
-    parameters=_TWO_OPERANDS,
+    parameters=TWO_OPERANDS,
     functions=("mul", "multiply"),
     symbolic=lambda sympy, a, b: a * b,
     arithmetic=True,
@@ -193,7 +191,7 @@ DIV = operation(
     torch=lambda torch, a, b: a / b,
     grad_fn=_div_grad_fn,
     words="the quotient of two values",
-    parameters=_TWO_OPERANDS,
+    parameters=TWO_OPERANDS,
     functions=("div", "divide", "true_divide"),
     symbolic=lambda sympy, a, b: a / b,
     arithmetic=True,
@@ -225,7 +223,7 @@ POW = operation(
     notation="{a}^{b}",
     grad_fn=_pow_grad_fn,
     words="a base raised to an exponent",
-    parameters=(Parameter("input"), Parameter("exponent")),
+    parameters=(INPUT, Parameter("exponent")),
     functions=("pow", "float_power"),
     symbolic=lambda sympy, a, b: sympy.Pow(a, b),
     arithmetic=True,

@@ -11,7 +11,7 @@ from backprop_engine.basics.values import is_float, where
 from backprop_engine.catalogue.shared.entries import INPUT, OTHER, operation, scaled
 from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
 
-_ALPHA = Parameter("alpha", Kind.SCALAR)
+_ALPHA = Kind.SCALAR("alpha")
 _KEPT = Derivative(
     rule=lambda g, *_, **__: g, local="1", words="Addition hands its gradient on unchanged."
 )
@@ -69,7 +69,7 @@ RSUB = operation(
     torch=lambda torch, a, b, alpha: torch.rsub(torch.as_tensor(a), b, alpha=alpha),
     grad_fn=lambda application: f"RsubBackward{1 if application.numbers[1] else 0}",
     words="the second value less the first",
-    parameters=(INPUT, OTHER, Parameter("alpha", Kind.SCALAR, 1)),
+    parameters=(INPUT, OTHER, Kind.SCALAR("alpha", 1)),
     arithmetic=True,
     rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, b, alpha: b - alpha * a,
@@ -117,12 +117,7 @@ LERP = operation(
     example="x=1, z=5, y=lerp(x, z, 0.25)",
 )
 
-_PRODUCT_PARAMETERS = (
-    INPUT,
-    Parameter("tensor1"),
-    Parameter("tensor2"),
-    Parameter("value", Kind.SCALAR, 1),
-)
+_PRODUCT_PARAMETERS = (INPUT, Parameter("tensor1"), Parameter("tensor2"), Kind.SCALAR("value", 1))
 
 ADDCMUL = operation(
     "addcmul",

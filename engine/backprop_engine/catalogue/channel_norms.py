@@ -27,7 +27,7 @@ from backprop_engine.catalogue.normalisation import (
     weighted_upstream,
 )
 from backprop_engine.catalogue.shared.channels import but_channels, over_channels, per_channel
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.reducing import given
 from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
 
@@ -200,13 +200,13 @@ BATCH_NORM = operation(
     grad_fn="NativeBatchNormBackward0",
     words="each channel brought to mean 0 and variance 1 over the batch",
     parameters=(
-        Parameter("input"),
+        INPUT,
         Parameter("running_mean", default=None, is_ignored=True),
         Parameter("running_var", default=None, is_ignored=True),
         WEIGHT,
         BIAS,
-        Parameter("training", Kind.FLAG, False),
-        Parameter("momentum", Kind.NUMBER, 0.1, is_ignored=True),
+        Kind.FLAG("training", False),
+        Kind.NUMBER("momentum", 0.1, is_ignored=True),
         EPS,
     ),
     rounding=Rounding.CONDITION,
@@ -225,7 +225,7 @@ GROUP_NORM = operation(
     ),
     grad_fn="NativeGroupNormBackward0",
     words="each group of channels of each sample brought to mean 0 and variance 1",
-    parameters=(Parameter("input"), Parameter("num_groups", Kind.WHOLE), WEIGHT, BIAS, EPS),
+    parameters=(INPUT, Kind.WHOLE("num_groups"), WEIGHT, BIAS, EPS),
     rounding=Rounding.CONDITION,
     composite=_group_norm_composite,
     example="x=[[1, 2, 4, 8, 3, 5]], n=group_norm(x, 2), y=n[0, 0]",
@@ -249,13 +249,13 @@ INSTANCE_NORM = operation(
     grad_fn="ViewBackward0",
     words="each channel of each sample brought to mean 0 and variance 1",
     parameters=(
-        Parameter("input"),
+        INPUT,
         Parameter("running_mean", default=None, is_ignored=True),
         Parameter("running_var", default=None, is_ignored=True),
         WEIGHT,
         BIAS,
-        Parameter("use_input_stats", Kind.FLAG, True),
-        Parameter("momentum", Kind.NUMBER, 0.1, is_ignored=True),
+        Kind.FLAG("use_input_stats", True),
+        Kind.NUMBER("momentum", 0.1, is_ignored=True),
         EPS,
     ),
     rounding=Rounding.CONDITION,

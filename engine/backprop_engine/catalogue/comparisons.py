@@ -17,7 +17,7 @@ from backprop_engine.catalogue.shared.entries import (
     operation,
     predicate,
 )
-from backprop_engine.operation import Kind, Operation, Parameter
+from backprop_engine.operation import Kind, Operation
 
 
 def _comparison(
@@ -209,9 +209,9 @@ ISCLOSE = predicate(
     parameters=(
         INPUT,
         OTHER,
-        Parameter("rtol", Kind.NUMBER, 1e-05),
-        Parameter("atol", Kind.NUMBER, 1e-08),
-        Parameter("equal_nan", Kind.FLAG, False),
+        Kind.NUMBER("rtol", 1e-05),
+        Kind.NUMBER("atol", 1e-08),
+        Kind.FLAG("equal_nan", False),
     ),
     symbolic=lambda sp, a, b, rtol, atol, equal_nan: sp.Abs(a - b) <= atol + rtol * sp.Abs(b),
     example="x=[1, 2], y=(x * isclose(x, 1.000000001)).sum()",

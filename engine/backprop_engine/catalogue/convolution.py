@@ -15,7 +15,7 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.shared.channels import over_channels, per_channel
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.windows import Pads, Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
@@ -263,9 +263,7 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
     """`conv1d` or `conv2d`, with its padding in numbers or (`by_word`) as "same" or "valid"."""
     name = f"conv{axes}d"
     padding = (
-        Parameter("padding", Kind.TEXT, choices=("same", "valid"))
-        if by_word
-        else Parameter("padding", Kind.SIZES, 0)
+        Kind.TEXT("padding", choices=("same", "valid")) if by_word else Kind.SIZES("padding", 0)
     )
     by = ", padding='same'" if by_word else ""
     image = "row" if axes == 1 else "image"
@@ -285,13 +283,13 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
         grad_fn=_grad_fn,
         words=f"each window of the {image} times the kernel, summed",
         parameters=(
-            Parameter("input"),
+            INPUT,
             Parameter("weight"),
             Parameter("bias", default=None),
-            Parameter("stride", Kind.SIZES, 1),
+            Kind.SIZES("stride", 1),
             padding,
-            Parameter("dilation", Kind.SIZES, 1),
-            Parameter("groups", Kind.WHOLE, 1),
+            Kind.SIZES("dilation", 1),
+            Kind.WHOLE("groups", 1),
         ),
         rounding=Rounding.TERMS,
         composite=None if axes == 1 or by_word else _unfolded,
@@ -323,14 +321,14 @@ CONV_TRANSPOSE2D = operation(
     grad_fn=_grad_fn,
     words="the kernel laid over the image once for each element, times the element",
     parameters=(
-        Parameter("input"),
+        INPUT,
         Parameter("weight"),
         Parameter("bias", default=None),
-        Parameter("stride", Kind.SIZES, 1),
-        Parameter("padding", Kind.SIZES, 0),
-        Parameter("output_padding", Kind.SIZES, 0),
-        Parameter("groups", Kind.WHOLE, 1),
-        Parameter("dilation", Kind.SIZES, 1),
+        Kind.SIZES("stride", 1),
+        Kind.SIZES("padding", 0),
+        Kind.SIZES("output_padding", 0),
+        Kind.WHOLE("groups", 1),
+        Kind.SIZES("dilation", 1),
     ),
     rounding=Rounding.TERMS,
     example="x=[[[1, 2]]], w=[[[[1, -1]]]], c=conv_transpose2d(x, w), y=c[0, 0, 1]",

@@ -12,7 +12,7 @@ import numpy as np
 
 from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, is_float, shape_of
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.reducing import (
     REDUCE,
     REDUCTION,
@@ -33,11 +33,11 @@ from backprop_engine.operation import (
 )
 
 _PARAMETERS = (
-    Parameter("input"),
+    INPUT,
     Parameter("target"),
     WEIGHT,
     SIZE_AVERAGE,
-    Parameter("ignore_index", Kind.WHOLE, -100),
+    Kind.WHOLE("ignore_index", -100),
     REDUCE,
     REDUCTION,
 )
@@ -342,7 +342,7 @@ CROSS_ENTROPY = operation(
     ),
     grad_fn=_cross_entropy_grad_fn,
     words="how surprised the softmax of the scores is at the right class",
-    parameters=(*_PARAMETERS, Parameter("label_smoothing", Kind.NUMBER, 0.0)),
+    parameters=(*_PARAMETERS, Kind.NUMBER("label_smoothing", 0.0)),
     rounding=Rounding.CONDITION,
     composite=_cross_entropy_composite,
     example="z=torch.tensor([2, 1, 0.1], requires_grad=True), "

@@ -12,11 +12,11 @@ from backprop_engine.basics.values import shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.catalogue.shared.axes import axis_of
-from backprop_engine.catalogue.shared.entries import operation
-from backprop_engine.operation import Kind, Operation, Parameter, Sharing
+from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.operation import Kind, Operation, Sharing
 
 _ON_DIAGONAL = "Only the elements on the diagonal count: they receive the gradient, the rest 0."
-_OFFSET = Parameter("diagonal", Kind.WHOLE, 0, aliases=("offset", "k"))
+_OFFSET = Kind.WHOLE("diagonal", 0, aliases=("offset", "k"))
 
 
 def _matrix(a: Any, name: str) -> Any:
@@ -101,7 +101,7 @@ def _triangle(name: str, keep: Callable[..., Any], words: str) -> Operation:
         torch=lambda torch, a, diagonal: getattr(torch, name)(a, diagonal),
         grad_fn=f"{name.capitalize()}Backward0",
         words=words,
-        parameters=(Parameter("input"), _OFFSET),
+        parameters=(INPUT, _OFFSET),
         example=f"A=[[1,2],[3,4]], T={name}(A), y=(T@A).sum()",
     )
 
@@ -128,7 +128,7 @@ DIAG = operation(
         "DiagEmbedBackward0" if len(application.shapes[0]) == 1 else "DiagonalBackward0_copy"
     ),
     words="the diagonal of a matrix, or a matrix with a vector as its diagonal",
-    parameters=(Parameter("input"), _OFFSET),
+    parameters=(INPUT, _OFFSET),
     example="x=[1,2], D=diag(x), y=(D@D).sum()",
 )
 
@@ -141,10 +141,10 @@ DIAGONAL = operation(
     sharing=Sharing.ALWAYS,
     words="the elements on the diagonal of two axes",
     parameters=(
-        Parameter("input"),
-        Parameter("offset", Kind.WHOLE, 0),
-        Parameter("dim1", Kind.AXIS, 0, aliases=("axis1",)),
-        Parameter("dim2", Kind.AXIS, 1, aliases=("axis2",)),
+        INPUT,
+        Kind.WHOLE("offset", 0),
+        Kind.AXIS("dim1", 0, aliases=("axis1",)),
+        Kind.AXIS("dim2", 1, aliases=("axis2",)),
     ),
     example="A=[[1,2],[3,4]], d=A.diagonal(), y=d@d",
 )
@@ -156,12 +156,7 @@ DIAG_EMBED = operation(
     vjp="the diagonal of {g}",
     because="Only the diagonal was filled; the zeros around it are no operand.",
     words="matrices with the given vectors as their diagonals",
-    parameters=(
-        Parameter("input"),
-        Parameter("offset", Kind.WHOLE, 0),
-        Parameter("dim1", Kind.AXIS, -2),
-        Parameter("dim2", Kind.AXIS, -1),
-    ),
+    parameters=(INPUT, Kind.WHOLE("offset", 0), Kind.AXIS("dim1", -2), Kind.AXIS("dim2", -1)),
     example="x=[1,2], D=diag_embed(x), y=(D@D).sum()",
 )
 

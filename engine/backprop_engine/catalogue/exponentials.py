@@ -19,8 +19,8 @@ from backprop_engine.basics.values import (
     sqrt,
     where,
 )
-from backprop_engine.catalogue.shared.entries import TWO_OPERANDS, operation
-from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
+from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
+from backprop_engine.operation import Application, Derivative, Kind, Rounding
 
 _LOG_2: Final = natural_log(2)
 _LOG_10: Final = natural_log(10)
@@ -333,7 +333,7 @@ LOGIT = operation(
     "where `eps` cuts off nothing goes back.",
     notation="log({a}/(1 − {a}))",
     words="the score whose sigmoid is the value",
-    parameters=(Parameter("input"), Parameter("eps", Kind.NUMBER, None)),
+    parameters=(INPUT, Kind.NUMBER("eps", None)),
     rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, eps: sp.log(a / (1 - a)) if eps is None else _clipped_logit(sp, a, eps),
     composite=lambda eps, **_: (

@@ -20,9 +20,9 @@ from backprop_engine.catalogue.shared.axes import (
     kept,
     refuse_empty,
 )
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.picking import picking
-from backprop_engine.operation import Kind, Operation, Parameter
+from backprop_engine.operation import Kind, Operation
 
 _SHARED = "Only the elements that are equal to the result count; ties share the gradient evenly."
 _OF_ONE = "Only the element that was picked receives the gradient; of equal ones torch picks one."
@@ -109,7 +109,7 @@ def _along(name: str, extreme: Callable[..., Any], words: str) -> Operation:
         ),
         grad_fn=f"{name.capitalize()}Backward0",
         words=words,
-        parameters=(Parameter("input"), DIMS, KEEPDIM),
+        parameters=(INPUT, DIMS, KEEPDIM),
         tied=_tied_along(extreme),
         symbolic=lambda sympy, a, **_: a,
         example=f"A=[[1,4],[3,2]], m={name}(A, dim=1), y=m.sum()",
@@ -133,11 +133,7 @@ def _position(name: str, extreme: Callable[..., Any], words: str) -> Operation:
         notation=lambda dim, **_: f"{name}({{a}}){axes_text(dim)}",
         torch=lambda torch, a, dim, keepdim: getattr(torch, name)(a, dim, keepdim),
         words=words,
-        parameters=(
-            Parameter("input"),
-            Parameter("dim", Kind.AXIS, None, aliases=("axis",)),
-            KEEPDIM,
-        ),
+        parameters=(INPUT, Kind.AXIS("dim", None, aliases=("axis",)), KEEPDIM),
         example=f"x=[2,5,1], i={name}(x), y=x[i]",
     )
 
@@ -173,7 +169,7 @@ MAX_DIM = picking(
     name="max.dim",
     function="max",
     places=_place_of("max", np.argmax),
-    parameters=(Parameter("input"), DIM, KEEPDIM),
+    parameters=(INPUT, DIM, KEEPDIM),
     grad_fn="MaxBackward0",
     words="the largest element along an axis, and where it is",
     why=_OF_ONE,
@@ -185,7 +181,7 @@ MIN_DIM = picking(
     name="min.dim",
     function="min",
     places=_place_of("min", np.argmin),
-    parameters=(Parameter("input"), DIM, KEEPDIM),
+    parameters=(INPUT, DIM, KEEPDIM),
     grad_fn="MinBackward0",
     words="the smallest element along an axis, and where it is",
     why=_OF_ONE,
@@ -213,7 +209,7 @@ MEDIAN_DIM = picking(
     name="median.dim",
     function="median",
     places=_median_place,
-    parameters=(Parameter("input"), DIM, KEEPDIM),
+    parameters=(INPUT, DIM, KEEPDIM),
     grad_fn="MedianBackward1",
     words="the middle element along an axis, and where it is",
     why=_OF_ONE,

@@ -14,7 +14,7 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.indexing import NO_GRADIENT, in_range, mask_of, whole
 from backprop_engine.catalogue.shared.axes import DIM, axis_of
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import cleared_at, put_at
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter
@@ -180,7 +180,7 @@ def _filling(
         torch=twin,
         grad_fn=f"{grad_fn}Backward{'1' if name == 'scatter' else '0'}",
         words=words,
-        parameters=(*parameters, Parameter("value", Kind.NUMBER)),
+        parameters=(*parameters, Kind.NUMBER("value")),
         functions=(name,),
         example=examples[0],
     )
@@ -215,7 +215,7 @@ MASKED_FILL, MASKED_FILL_TENSOR = _filling(
         "{g} where {b} is false, 0 where it is true",
         "Σ {g} where {b} is true",
     ),
-    (Parameter("input"), Parameter("mask")),
+    (INPUT, Parameter("mask")),
     (
         (
             "x=torch.tensor([1., -2., 3.], requires_grad=True), "
@@ -240,7 +240,7 @@ INDEX_FILL, INDEX_FILL_TENSOR = _filling(
         "{g}, but 0 at the slices {b}",
         "Σ {g} at the slices {b}",
     ),
-    (Parameter("input"), DIM, Parameter("index")),
+    (INPUT, DIM, Parameter("index")),
     (
         (
             "A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
@@ -265,7 +265,7 @@ SCATTER_VALUE, SCATTER = _filling(
         "{g}, but 0 at the places {b}",
         "{g} at the places {b}",
     ),
-    (Parameter("input"), DIM, Parameter("index")),
+    (INPUT, DIM, Parameter("index")),
     (
         (
             "x=torch.tensor([1., 2., 3.], requires_grad=True), "
@@ -287,7 +287,7 @@ SCATTER_ADD = operation(
     Derivative(rule=_source_rule, vjp="{g} at the places {b}", words=_TAKEN),
     notation="scatter_add({a}, {dim}, {b}, {c})",
     words="values added along an axis, each at an index of its own",
-    parameters=(Parameter("input"), DIM, Parameter("index"), Parameter("src")),
+    parameters=(INPUT, DIM, Parameter("index"), Parameter("src")),
     example="x=torch.tensor([1., 2., 3.], requires_grad=True), "
     "z=torch.zeros(2), "
     "s=z.scatter_add(0, torch.tensor([0,1,0]), x), y=s@s",
@@ -308,13 +308,7 @@ INDEX_ADD = operation(
     ),
     notation="index_add({a}, {dim}, {b}, {c})",
     words="slices added along an axis, each at its index",
-    parameters=(
-        Parameter("input"),
-        DIM,
-        Parameter("index"),
-        Parameter("source"),
-        Parameter("alpha", Kind.NUMBER, 1.0),
-    ),
+    parameters=(INPUT, DIM, Parameter("index"), Parameter("source"), Kind.NUMBER("alpha", 1.0)),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
     "B=torch.ones(2, 2), "
     "s=B.index_add(0, torch.tensor([0,0]), A), y=(s**2).sum()",

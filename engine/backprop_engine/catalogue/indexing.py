@@ -14,7 +14,7 @@ from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_broadcast, check_elements
 from backprop_engine.catalogue.shared.axes import DIM, axis_of
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.picking import add_along_axis
 from backprop_engine.catalogue.shared.placing import added_at, put_at
@@ -196,7 +196,7 @@ GATHER = operation(
     because=_PICKED,
     notation="gather({a}, {dim}, {b})",
     words="elements picked along an axis, each by an index of its own",
-    parameters=(Parameter("input"), DIM, Parameter("index")),
+    parameters=(INPUT, DIM, Parameter("index")),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
     "g=A.gather(1, torch.tensor([[0,0],[1,0]])), y=(g**2).sum()",
 )
@@ -209,7 +209,7 @@ INDEX_SELECT = operation(
     because=_PICKED,
     notation="index_select({a}, {dim}, {b})",
     words="rows, or slices along another axis, picked by index",
-    parameters=(Parameter("input"), DIM, Parameter("index")),
+    parameters=(INPUT, DIM, Parameter("index")),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
     "r=A.index_select(0, torch.tensor([0,0,1])), y=(r**2).sum()",
 )
@@ -221,7 +221,7 @@ TAKE = operation(
     vjp=_BACK,
     because=_PICKED,
     words="elements picked by their number, counted through all axes",
-    parameters=(Parameter("input"), Parameter("index")),
+    parameters=(INPUT, Parameter("index")),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
     "t=A.take(torch.tensor([0,3,3])), y=(t**2).sum()",
 )
@@ -235,7 +235,7 @@ SELECT = operation(
     notation="select({a}, {dim}, {index})",
     sharing=Sharing.ALWAYS,
     words="one slice along an axis",
-    parameters=(Parameter("input"), DIM, Parameter("index", Kind.WHOLE)),
+    parameters=(INPUT, DIM, Kind.WHOLE("index")),
     example="A=[[1,2],[3,4]], r=A.select(0, 1), y=r@r",
 )
 
@@ -251,12 +251,7 @@ NARROW = operation(
     grad_fn="SliceBackward0",
     sharing=Sharing.ALWAYS,
     words="some neighbouring slices along an axis",
-    parameters=(
-        Parameter("input"),
-        DIM,
-        Parameter("start", Kind.WHOLE),
-        Parameter("length", Kind.WHOLE),
-    ),
+    parameters=(INPUT, DIM, Kind.WHOLE("start"), Kind.WHOLE("length")),
     example="x=[1,2,3,4], n=x.narrow(0,1,2), y=n@n",
 )
 
@@ -268,7 +263,7 @@ MASKED_SELECT = operation(
     because=_PICKED,
     notation="{a}[{b}]",
     words="the elements where a mask is true, as a vector",
-    parameters=(Parameter("input"), Parameter("mask")),
+    parameters=(INPUT, Parameter("mask")),
     example="x=torch.tensor([1., -2., 3.], requires_grad=True), "
     "m=x.masked_select(torch.tensor([True,False,True])), y=m@m",
 )
@@ -280,11 +275,7 @@ EMBEDDING = operation(
     Derivative(rule=_embedding_rule, vjp="{g}, each row added back to row {a}", words=_PICKED),
     words="rows of a table, picked by index",
     differentiated_at=_without_padding,
-    parameters=(
-        Parameter("input"),
-        Parameter("weight"),
-        Parameter("padding_idx", Kind.WHOLE, None),
-    ),
+    parameters=(INPUT, Parameter("weight"), Kind.WHOLE("padding_idx", None)),
     example="W=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
     "e=F.embedding(torch.tensor([0,0,1]), W), y=(e**2).sum()",
 )
@@ -293,7 +284,7 @@ ONE_HOT = operation(
     "one_hot",
     _one_hot,
     words="a row for each index, 1 at the index and 0 elsewhere, without a gradient",
-    parameters=(Parameter("tensor", aliases=("input",)), Parameter("num_classes", Kind.WHOLE, -1)),
+    parameters=(Parameter("tensor", aliases=("input",)), Kind.WHOLE("num_classes", -1)),
     example="W=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
     "h=F.one_hot(torch.tensor([1,0])), y=(h*W).sum()",
 )

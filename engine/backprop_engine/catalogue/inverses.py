@@ -327,7 +327,7 @@ MATRIX_POWER = operation(
     torch="linalg.matrix_power",
     grad_fn=_matrix_power_grad_fn,
     words="a matrix multiplied by itself n times",
-    parameters=(_A, Parameter("n", Kind.WHOLE)),
+    parameters=(_A, Kind.WHOLE("n")),
     rounding=Rounding.CONDITION,
     example="A=[[1,2],[3,4]], y=matrix_power(A, 3).sum()",
 )
@@ -350,7 +350,7 @@ def _cholesky_form(name: str, grad_fn: str) -> Operation:
         ),
         grad_fn=grad_fn,
         words="the lower triangular L with L @ Lᵀ the given matrix",
-        parameters=(_A, Parameter("upper", Kind.FLAG, False)),
+        parameters=(_A, Kind.FLAG("upper", False)),
         functions=(name,),
         rounding=Rounding.CONDITION,
         differentiated_at=_symmetrically,

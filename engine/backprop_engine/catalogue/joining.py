@@ -11,7 +11,7 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axis_of
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import put_at
 from backprop_engine.operation import (
@@ -23,8 +23,8 @@ from backprop_engine.operation import (
     Sharing,
 )
 
-_TENSORS = Parameter("tensors", Kind.OPERANDS)
-_FIRST = Parameter("dim", Kind.AXIS, 0, aliases=("axis",))
+_TENSORS = Kind.OPERANDS("tensors")
+_FIRST = Kind.AXIS("dim", 0, aliases=("axis",))
 _EACH = "Joining changes no number: each operand gets back its own part of the gradient."
 _PART = "Only the elements of this part receive a gradient from it."
 _SLICE_OF = "the part of {g} that this operand fills"
@@ -239,7 +239,7 @@ SPLIT = operation(
     words="a value cut along an axis into parts of a given size",
     parameters=(
         Parameter("tensor", aliases=("input",)),
-        Parameter("split_size_or_sections", Kind.SIZES, aliases=("split_size",)),
+        Kind.SIZES("split_size_or_sections", aliases=("split_size",)),
         _FIRST,
     ),
     outputs=lambda a, split_size_or_sections, dim, **_: _numbers(
@@ -261,7 +261,7 @@ CHUNK = operation(
     grad_fn="SplitBackward0",
     sharing=Sharing.ALWAYS,
     words="a value cut along an axis into a given number of parts",
-    parameters=(Parameter("input"), Parameter("chunks", Kind.WHOLE), _FIRST),
+    parameters=(INPUT, Kind.WHOLE("chunks"), _FIRST),
     outputs=lambda a, chunks, dim, **_: _numbers(len(_chunk_sections(a, chunks, dim))),
     example="x=[1,2,3,4], a, b = x.chunk(2), y=a@b",
 )
@@ -276,7 +276,7 @@ UNBIND = operation(
     torch=lambda torch, a, dim, output: torch.unbind(a, dim)[output],
     sharing=Sharing.ALWAYS,
     words="a value cut along an axis into its slices, and the axis dropped",
-    parameters=(Parameter("input"), _FIRST),
+    parameters=(INPUT, _FIRST),
     outputs=lambda a, dim, **_: _numbers(shape_of(a)[axis_of(a, dim)] if shape_of(a) else 0),
     example="x=[2,3], a, b = x.unbind(), y=a*b",
 )

@@ -11,7 +11,7 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue import linear
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.windows import Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
@@ -185,7 +185,7 @@ LINEAR_LAYER = operation(
     notation=lambda numbers, **_: "{a} @ {b}ᵀ + {c}" if len(numbers) > 2 else "{a} @ {b}ᵀ",
     grad_fn=_linear_grad_fn,
     words="a layer: inputs times weights, plus a bias",
-    parameters=(Parameter("input"), Parameter("weight"), Parameter("bias", default=None)),
+    parameters=(INPUT, Parameter("weight"), Parameter("bias", default=None)),
     rounding=Rounding.TERMS,
     composite=_linear_composite,
     example="x=[1, 2], W=[[3, 4]], b=[5], h=linear(x, W, b), y=h[0]",
@@ -237,11 +237,11 @@ DROPOUT = operation(
     words="some elements set to 0 at random, the others grown to make up for it; the same ones "
     "are drawn for the same `seed`",
     parameters=(
-        Parameter("input"),
-        Parameter("p", Kind.NUMBER, 0.5),
-        Parameter("training", Kind.FLAG, True),
-        Parameter("inplace", Kind.FLAG, False, is_ignored=True),
-        Parameter("seed", Kind.WHOLE, 0),
+        INPUT,
+        Kind.NUMBER("p", 0.5),
+        Kind.FLAG("training", True),
+        Kind.FLAG("inplace", False, is_ignored=True),
+        Kind.WHOLE("seed", 0),
     ),
     rounding=Rounding.TERMS,
     example="x=[1, 2, 3, 4], h=dropout(x, p=0.5, seed=1), y=h.sum()",
@@ -260,11 +260,11 @@ UNFOLD = operation(
     grad_fn="Im2ColBackward0",
     words="the windows of an image as columns",
     parameters=(
-        Parameter("input"),
-        Parameter("kernel_size", Kind.SIZES),
-        Parameter("dilation", Kind.SIZES, 1),
-        Parameter("padding", Kind.SIZES, 0),
-        Parameter("stride", Kind.SIZES, 1),
+        INPUT,
+        Kind.SIZES("kernel_size"),
+        Kind.SIZES("dilation", 1),
+        Kind.SIZES("padding", 0),
+        Kind.SIZES("stride", 1),
     ),
     rounding=Rounding.TERMS,
     example="x=[[[1, 2], [3, 4]]], u=unfold(x, 1), y=u[0, 3]",

@@ -8,7 +8,7 @@ import numpy as np
 
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.shared.axes import Axes, axes_of
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.p_norms import p_norm, p_norm_rule, p_norm_statements
 from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
 
@@ -99,10 +99,10 @@ NORMALIZE = operation(
     grad_fn="DivBackward0",
     words="vectors brought to length 1",
     parameters=(
-        Parameter("input"),
-        Parameter("p", Kind.NUMBER, 2.0),
-        Parameter("dim", Kind.AXES, 1, aliases=("axis",)),
-        Parameter("eps", Kind.NUMBER, 1e-12),
+        INPUT,
+        Kind.NUMBER("p", 2.0),
+        Kind.AXES("dim", 1, aliases=("axis",)),
+        Kind.NUMBER("eps", 1e-12),
     ),
     rounding=Rounding.CONDITION,
     composite=_normalize_composite,
@@ -129,8 +129,8 @@ COSINE_SIMILARITY = operation(
     parameters=(
         Parameter("x1"),
         Parameter("x2"),
-        Parameter("dim", Kind.AXIS, 1, aliases=("axis",)),
-        Parameter("eps", Kind.NUMBER, 1e-8),
+        Kind.AXIS("dim", 1, aliases=("axis",)),
+        Kind.NUMBER("eps", 1e-8),
     ),
     rounding=Rounding.CONDITION,
     composite=(
@@ -165,9 +165,9 @@ PAIRWISE_DISTANCE = operation(
     parameters=(
         Parameter("x1"),
         Parameter("x2"),
-        Parameter("p", Kind.NUMBER, 2.0),
-        Parameter("eps", Kind.NUMBER, 1e-6),
-        Parameter("keepdim", Kind.FLAG, False),
+        Kind.NUMBER("p", 2.0),
+        Kind.NUMBER("eps", 1e-6),
+        Kind.FLAG("keepdim", False),
     ),
     rounding=Rounding.CONDITION,
     composite=_pairwise_composite,

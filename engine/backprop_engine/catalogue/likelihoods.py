@@ -9,7 +9,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.catalogue.shared.axes import refuse_whole
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCE,
@@ -187,8 +187,7 @@ torch=lambda torch, a, b, c=None, *, reduction: torch.nn.functional.binary_cross
     ),
 words="how surprised probabilities are at targets of 0 and 1",
 parameters=(
-        Parameter("input"), Parameter("target"), WEIGHT, SIZE_AVERAGE, REDUCE, REDUCTION,
-    ),
+        INPUT, Parameter("target"), WEIGHT, SIZE_AVERAGE, REDUCE, REDUCTION),
 rounding=Rounding.CONDITION,
 composite=opened_as(
         "right = clamp(log(a), min=-100)\n"
@@ -236,9 +235,8 @@ torch=lambda torch, a, b, c=None, d=None, *, reduction: (
     ),
 words="how surprised the sigmoid of the scores is at targets of 0 and 1",
 parameters=(
-        Parameter("input"), Parameter("target"), WEIGHT, SIZE_AVERAGE, REDUCE, REDUCTION,
-        Parameter("pos_weight", default=None, is_constant=True),
-    ),
+        INPUT, Parameter("target"), WEIGHT, SIZE_AVERAGE, REDUCE, REDUCTION,
+        Parameter("pos_weight", default=None, is_constant=True)),
 rounding=Rounding.CONDITION,
 composite=_bce_logits_composite,
 example="z=[2, -1], loss=binary_cross_entropy_with_logits(z, [1, 0])",
@@ -264,11 +262,8 @@ grad_fn=_kl_grad_fn,
 words="how far the distribution of these log-probabilities is from the target",
 parameters=(
         *LOSS_PARAMETERS[:-1],
-        Parameter(
-            "reduction", Kind.TEXT, "mean", choices=("none", "batchmean", "mean", "sum")
-        ),
-        Parameter("log_target", Kind.FLAG, False),
-    ),
+        Kind.TEXT("reduction", "mean", choices=("none", "batchmean", "mean", "sum")),
+        Kind.FLAG("log_target", False)),
 rounding=Rounding.CONDITION,
 composite=_kl_composite,
 example="p=[-0.4, -1.2], loss=kl_div(p, [0.5, 0.5], reduction='sum')",

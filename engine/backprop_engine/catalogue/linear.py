@@ -13,7 +13,7 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue import arithmetic
 from backprop_engine.catalogue.shared.axes import refuse_mixed
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, OTHER, TWO_OPERANDS, operation
 from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
 
 
@@ -102,7 +102,7 @@ MATMUL = operation(
     torch=lambda torch, a, b: a @ b,
     grad_fn=_matmul_grad_fn,
     words="the matrix product",
-    parameters=(Parameter("input"), Parameter("other", aliases=("tensor2",))),
+    parameters=(INPUT, Parameter("other", aliases=("tensor2",))),
     example="A=[[1,2],[3,4]], x=[5,6], y=(A@x).sum()",
 )
 
@@ -146,7 +146,7 @@ def _dot_form(name: str, other: str, grad_fn: str, words: str) -> Operation:
         torch=lambda torch, a, b: getattr(torch, name)(a, b),
         grad_fn=grad_fn,
         words=words,
-        parameters=(Parameter("input"), Parameter(other, aliases=("other",))),
+        parameters=(INPUT, Parameter(other, aliases=("other",))),
         composite="p = a * b\nsum(p)",
         example=f"x=[1,2,3], w=[4,5,6], y={name}(x, w)",
     )
@@ -164,7 +164,7 @@ def _matmul_form(
         torch=lambda torch, a, b: getattr(torch, name)(a, b),
         grad_fn=f"{name.capitalize()}Backward0",
         words=words,
-        parameters=(Parameter("input"), Parameter(second, aliases=("other",))),
+        parameters=(INPUT, Parameter(second, aliases=("other",))),
         example=example,
     )
 
@@ -221,7 +221,7 @@ OUTER = operation(
     notation="{a} ⊗ {b}",
     grad_fn="MulBackward0",
     words="every element of one vector times every element of another",
-    parameters=(Parameter("input"), Parameter("vec2", aliases=("other",))),
+    parameters=(INPUT, Parameter("vec2", aliases=("other",))),
     functions=("outer", "ger"),
     composite="c = a.unsqueeze(1)\nc * b",
     example="x=[1,2], w=[3,4,5], y=outer(x, w).sum()",
@@ -268,7 +268,7 @@ INNER = operation(
     ),
     grad_fn=lambda application: "ViewBackward0" if all(application.shapes) else "MulBackward0",
     words="the dot products of all rows of one value with all rows of another",
-    parameters=(Parameter("input"), Parameter("other")),
+    parameters=TWO_OPERANDS,
     symbolic=lambda sympy, a, b: a * b,
     example="A=[[1,2],[3,4]], x=[5,6], y=inner(A, x).sum()",
 )
@@ -312,7 +312,7 @@ KRON = operation(
     notation="{a} ⊗ {b}",
     grad_fn="UnsafeViewBackward0",
     words="the Kronecker product: every element of the left times the whole right, as blocks",
-    parameters=(Parameter("input"), Parameter("other")),
+    parameters=TWO_OPERANDS,
     symbolic=lambda sympy, a, b: a * b,
     example="A=[[1,2],[3,4]], B=[[1,0],[0,1]], y=(kron(A, B)**2).sum()",
 )
@@ -365,11 +365,7 @@ def _cross_form(name: str, functions: tuple[str, ...], dim: int | None, example:
         ),
         grad_fn="LinalgCrossBackward0",
         words="the vector that stands upright on two vectors of length 3",
-        parameters=(
-            Parameter("input"),
-            Parameter("other"),
-            Parameter("dim", Kind.AXIS, dim, aliases=("axis",)),
-        ),
+        parameters=(INPUT, OTHER, Kind.AXIS("dim", dim, aliases=("axis",))),
         functions=functions,
         rounding=Rounding.CONDITION,
         example=example,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.values import shape_of, sign, unbroadcast, where
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCTION,
@@ -143,7 +143,7 @@ SMOOTH_L1_LOSS = operation(
     notation=over_all("smooth_l1({a} − {b})"),
     grad_fn=_smooth_l1_grad_fn,
     words="the absolute error, rounded off below beta",
-    parameters=(*LOSS_PARAMETERS, Parameter("beta", Kind.NUMBER, 1.0)),
+    parameters=(*LOSS_PARAMETERS, Kind.NUMBER("beta", 1.0)),
     rounding=Rounding.CONDITION,
     composite=lambda shapes, reduction, beta, **_: opened_as(
         "abs(a - b)"
@@ -170,10 +170,10 @@ HUBER_LOSS = operation(
     notation=over_all("huber({a} − {b})"),
     words="half the squared error, straightened beyond delta",
     parameters=(
-        Parameter("input"),
+        INPUT,
         Parameter("target"),
         REDUCTION,
-        Parameter("delta", Kind.NUMBER, 1.0),
+        Kind.NUMBER("delta", 1.0),
         Parameter("weight", default=None, refusal="multiply the losses of `reduction='none'`"),
     ),
     rounding=Rounding.CONDITION,

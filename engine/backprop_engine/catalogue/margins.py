@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast, where
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCE,
@@ -161,7 +161,7 @@ SOFT_MARGIN_LOSS = operation(
     broadcasts=True,
     notation=over_all("log(1 + exp(−{b}·{a}))"),
     words="how surprised the sigmoid of the scores is at targets of 1 and −1",
-    parameters=(Parameter("input"), Parameter("target"), *LOSS_PARAMETERS[2:]),
+    parameters=(INPUT, Parameter("target"), *LOSS_PARAMETERS[2:]),
     rounding=Rounding.CONDITION,
     composite=opened_as("log1p(exp(-b * a))"),
     example="z=[2, -1], loss=soft_margin_loss(z, [1, 1])",
@@ -178,9 +178,9 @@ HINGE_EMBEDDING_LOSS = operation(
     grad_fn=by_reduction("AddBackward0"),
     words="the distances of like pairs, and what unlike pairs miss of the margin",
     parameters=(
-        Parameter("input"),
+        INPUT,
         Parameter("target", is_constant=True),
-        Parameter("margin", Kind.NUMBER, 1.0),
+        Kind.NUMBER("margin", 1.0),
         *LOSS_PARAMETERS[2:],
     ),
     rounding=Rounding.CONDITION,
@@ -219,7 +219,7 @@ MARGIN_RANKING_LOSS = operation(
         Parameter("input1"),
         Parameter("input2"),
         Parameter("target"),
-        Parameter("margin", Kind.NUMBER, 0.0),
+        Kind.NUMBER("margin", 0.0),
         SIZE_AVERAGE,
         REDUCE,
         REDUCTION,
@@ -251,12 +251,12 @@ POISSON_NLL_LOSS = operation(
     grad_fn=_poisson_grad_fn,
     words="how surprised a Poisson distribution is at the counts",
     parameters=(
-        Parameter("input"),
+        INPUT,
         Parameter("target"),
-        Parameter("log_input", Kind.FLAG, True),
-        Parameter("full", Kind.FLAG, False),
+        Kind.FLAG("log_input", True),
+        Kind.FLAG("full", False),
         SIZE_AVERAGE,
-        Parameter("eps", Kind.NUMBER, 1e-8),
+        Kind.NUMBER("eps", 1e-8),
         REDUCE,
         REDUCTION,
     ),
@@ -288,11 +288,11 @@ GAUSSIAN_NLL_LOSS = operation(
     grad_fn=_gaussian_grad_fn,
     words="how surprised normal distributions of these means and variances are",
     parameters=(
-        Parameter("input"),
+        INPUT,
         Parameter("target"),
         Parameter("var"),
-        Parameter("full", Kind.FLAG, False),
-        Parameter("eps", Kind.NUMBER, 1e-6),
+        Kind.FLAG("full", False),
+        Kind.NUMBER("eps", 1e-6),
         REDUCTION,
     ),
     rounding=Rounding.CONDITION,

@@ -14,7 +14,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast, where
 from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.reducing import given, is_given
 from backprop_engine.operation import (
     Derivative,
@@ -29,7 +29,7 @@ Axes = tuple[int, ...]
 
 WEIGHT = Parameter("weight", default=None, neutral=1.0)
 BIAS = Parameter("bias", default=None, neutral=0.0)
-EPS = Parameter("eps", Kind.NUMBER, 1e-5)
+EPS = Kind.NUMBER("eps", 1e-5)
 
 MIXED_WORDS = (
     "Mean and variance depend on every value: whatever would only shift or stretch them all is "
@@ -252,12 +252,12 @@ LAYER_NORM = operation(
     grad_fn="NativeLayerNormBackward0",
     words="each sample brought to mean 0 and variance 1 over its last axes",
     parameters=(
-        Parameter("input"),
-        Parameter("normalized_shape", Kind.SIZES),
+        INPUT,
+        Kind.SIZES("normalized_shape"),
         WEIGHT,
         BIAS,
         EPS,
-        Parameter("cudnn_enable", Kind.FLAG, True, is_ignored=True),
+        Kind.FLAG("cudnn_enable", True, is_ignored=True),
     ),
     rounding=Rounding.CONDITION,
     composite=_layer_norm_composite,
@@ -298,12 +298,7 @@ RMS_NORM = operation(
     grad_fn="MulBackward0",
     differentiated_at=_with_recorded_eps,
     words="each sample divided by the root of its mean square over the last axes",
-    parameters=(
-        Parameter("input"),
-        Parameter("normalized_shape", Kind.SIZES),
-        WEIGHT,
-        Parameter("eps", Kind.NUMBER, None),
-    ),
+    parameters=(INPUT, Kind.SIZES("normalized_shape"), WEIGHT, Kind.NUMBER("eps", None)),
     rounding=Rounding.CONDITION,
     composite=_rms_norm_composite,
     example="x=[1, 2, 4], n=rms_norm(x, [3]), y=n[0]",

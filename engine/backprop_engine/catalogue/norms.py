@@ -17,7 +17,7 @@ from backprop_engine.catalogue.shared.axes import (
     kept,
     refuse_whole,
 )
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.p_norms import p_norm, p_norm_rule, p_norm_statements
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
 
@@ -92,7 +92,7 @@ def _norm_form(
 
 NORM = _norm_form(
     "norm",
-    (Parameter("input"), Parameter("p", Kind.NUMBER, 2.0), DIMS, KEEPDIM),
+    (INPUT, Kind.NUMBER("p", 2.0), DIMS, KEEPDIM),
     ("norm",),
     "x=[3,4], y=norm(x)",
 )
@@ -106,12 +106,7 @@ FROBENIUS = operation(
     notation=_norm_text,
     grad_fn="LinalgVectorNormBackward0",
     words="the Frobenius norm: the root of the sum of all squares",
-    parameters=(
-        Parameter("input"),
-        Parameter("p", Kind.TEXT, aliases=("ord",), choices=("fro",)),
-        DIMS,
-        KEEPDIM,
-    ),
+    parameters=(INPUT, Kind.TEXT("p", aliases=("ord",), choices=("fro",)), DIMS, KEEPDIM),
     functions=("norm", "linalg.norm"),
     rounding=Rounding.CONDITION,
     composite=_norm_parts,
@@ -121,7 +116,7 @@ FROBENIUS = operation(
 
 VECTOR_NORM = _norm_form(
     "vector_norm",
-    (Parameter("x"), Parameter("p", Kind.NUMBER, 2.0, aliases=("ord",)), DIMS, KEEPDIM),
+    (Parameter("x"), Kind.NUMBER("p", 2.0, aliases=("ord",)), DIMS, KEEPDIM),
     ("vector_norm",),
     "x=[1,-2,3], y=vector_norm(x, ord=3)",
 )
@@ -151,12 +146,7 @@ LINALG_NORM = operation(
     torch=lambda torch, a, p, dim, keepdim: torch.linalg.norm(a, p, dim, keepdim),
     grad_fn="LinalgVectorNormBackward0",
     words="the length of a vector, or of all elements where `ord` is left out",
-    parameters=(
-        Parameter("A"),
-        Parameter("p", Kind.NUMBER, None, aliases=("ord",)),
-        DIMS,
-        KEEPDIM,
-    ),
+    parameters=(Parameter("A"), Kind.NUMBER("p", None, aliases=("ord",)), DIMS, KEEPDIM),
     functions=("linalg.norm",),
     rounding=Rounding.CONDITION,
     composite=_norm_parts,

@@ -10,12 +10,12 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of
 from backprop_engine.catalogue.shared.axes import DIM, KEEPDIM, axes_text, axis_of
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.picking import picking
-from backprop_engine.operation import Application, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Application, Kind, Operation, Rounding
 
-_LAST = Parameter("dim", Kind.AXIS, -1, aliases=("axis",))
+_LAST = Kind.AXIS("dim", -1, aliases=("axis",))
 _PUT_BACK = "Sorting changes no number: each gradient goes back to where its element came from."
 
 
@@ -109,7 +109,7 @@ CUMSUM = operation(
     because="An element counts in its own sum and in all that come after it.",
     notation=lambda dim, **_: f"cumsum({{a}}){axes_text(dim)}",
     words="the running sum along an axis",
-    parameters=(Parameter("input"), DIM),
+    parameters=(INPUT, DIM),
     symbolic=lambda sympy, a, dim: a,
     example="x=[1,2,3], y=cumsum(x, dim=0), z=y.sum()",
 )
@@ -122,7 +122,7 @@ CUMPROD = operation(
     because="An element is a factor of its own product and of all that come after it.",
     notation=lambda dim, **_: f"cumprod({{a}}){axes_text(dim)}",
     words="the running product along an axis",
-    parameters=(Parameter("input"), DIM),
+    parameters=(INPUT, DIM),
     rounding=Rounding.CONDITION,
     symbolic=lambda sympy, a, dim: a,
     example="x=[2,3,4], y=cumprod(x, dim=0), z=y.sum()",
@@ -135,7 +135,7 @@ def _running(name: str, best: np.ufunc, holds: Callable[[Any, Any], Any], words:
         name=name,
         function=name,
         places=_running_place(best, holds),
-        parameters=(Parameter("input"), DIM),
+        parameters=(INPUT, DIM),
         grad_fn=f"{name.capitalize()}Backward0",
         words=words,
         why="Each result hands its gradient to the one element that holds the record there.",
@@ -154,12 +154,7 @@ SORT = picking(
     name="sort",
     function="sort",
     places=_order,
-    parameters=(
-        Parameter("input"),
-        _LAST,
-        Parameter("descending", Kind.FLAG, False),
-        Parameter("stable", Kind.FLAG, None),
-    ),
+    parameters=(INPUT, _LAST, Kind.FLAG("descending", False), Kind.FLAG("stable", None)),
     grad_fn=_sort_grad_fn,
     words="the elements in order of size along an axis, and where each was",
     why=_PUT_BACK,
@@ -177,10 +172,10 @@ ARGSORT = operation(
     ),
     words="where each element stands in order of size: whole numbers, without a gradient",
     parameters=(
-        Parameter("input"),
+        INPUT,
         _LAST,
-        Parameter("descending", Kind.FLAG, False),
-        Parameter("stable", Kind.FLAG, True, is_ignored=True),
+        Kind.FLAG("descending", False),
+        Kind.FLAG("stable", True, is_ignored=True),
     ),
     example="x=[3,1,2], i=argsort(x), y=x[i][0]",
 )
@@ -190,11 +185,11 @@ TOPK = picking(
     function="topk",
     places=_top,
     parameters=(
-        Parameter("input"),
-        Parameter("k", Kind.WHOLE),
+        INPUT,
+        Kind.WHOLE("k"),
         _LAST,
-        Parameter("largest", Kind.FLAG, True),
-        Parameter("sorted", Kind.FLAG, True, is_ignored=True),
+        Kind.FLAG("largest", True),
+        Kind.FLAG("sorted", True, is_ignored=True),
     ),
     grad_fn="TopkBackward0",
     words="the k largest elements along an axis, and where they are",
@@ -206,7 +201,7 @@ KTHVALUE = picking(
     name="kthvalue",
     function="kthvalue",
     places=_kth,
-    parameters=(Parameter("input"), Parameter("k", Kind.WHOLE), _LAST, KEEPDIM),
+    parameters=(INPUT, Kind.WHOLE("k"), _LAST, KEEPDIM),
     grad_fn="KthvalueBackward0",
     words="the k-th smallest element along an axis, and where it is",
     why="Only the element that was picked receives the gradient; of equal ones one is picked.",

@@ -14,7 +14,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import full_like, shape_of, unbroadcast
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.subscripts import IndexItem, key_of, torch_key, with_items
 from backprop_engine.operation import Application, Derivative, Parameter
 
@@ -140,7 +140,7 @@ INDEX_PUT = operation(
     differentiated_at=_all_written,
     words="a tensor with some elements written over, as `y[0] = v` does",
     functions=(),
-    parameters=(Parameter("input"), Parameter("value")),
+    parameters=(INPUT, Parameter("value")),
     example="x=[1,2,3], y=x*2, y[0] = x[1]*x[2], z=y@y",
 )
 
@@ -154,7 +154,7 @@ COPY = operation(
     grad_fn="torch::autograd::CopyBackwards",
     words="a tensor with all of its elements written over, as `y.copy_(v)` does",
     functions=("copy_",),
-    parameters=(Parameter("input"), Parameter("src")),
+    parameters=(INPUT, Parameter("src")),
     example="x=[1,2], y=x*2, y.copy_(x**2), z=y@y",
 )
 
@@ -182,7 +182,7 @@ FILL = operation(
     grad_fn=lambda application: f"FillBackward{2 if application.numbers[1] else 3}",
     words="a tensor with one number written over all of its elements, as `y.fill_(2)` does",
     functions=("fill_",),
-    parameters=(Parameter("input"), Parameter("value")),
+    parameters=(INPUT, Parameter("value")),
     arithmetic=True,
     example="x=2, y=[1,2]*x, y.fill_(x), z=y.sum()",
 )
@@ -205,6 +205,6 @@ COPY_SLICES = operation(
     grad_fn="torch::autograd::CopySlices",
     words="a tensor of which a view has been changed in place",
     functions=(),
-    parameters=(Parameter("input"), Parameter("value")),
+    parameters=(INPUT, Parameter("value")),
     example="A=[[1,2],[3,4]], B=A*2, v=B.T[0], v *= A[0], y=(B*B).sum()",
 )

@@ -11,12 +11,10 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axis_of
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import added_at
-from backprop_engine.operation import Application, Kind, Parameter, Sharing
-
-_INPUT = Parameter("input")
+from backprop_engine.operation import Application, Kind, Sharing
 
 _COPIED_FROM: Mapping[str, Callable[[Any, int], Any]] = {
     "reflect": lambda place, last: last - np.abs(last - np.abs(place)),
@@ -122,10 +120,10 @@ PAD = operation(
     grad_fn=_pad_grad_fn,
     words="more elements around it: a constant, or copies",
     parameters=(
-        _INPUT,
-        Parameter("pad", Kind.SIZES),
-        Parameter("mode", Kind.TEXT, "constant", choices=("constant", *_COPIED_FROM)),
-        Parameter("value", Kind.NUMBER, None),
+        INPUT,
+        Kind.SIZES("pad"),
+        Kind.TEXT("mode", "constant", choices=("constant", *_COPIED_FROM)),
+        Kind.NUMBER("value", None),
     ),
     example="x=[1,2,3], p=F.pad(x, (1,1)), y=p@p",
 )
@@ -142,10 +140,10 @@ UNFOLD = operation(
     sharing=Sharing.ALWAYS,
     words="all windows of one size along an axis",
     parameters=(
-        _INPUT,
-        Parameter("dimension", Kind.AXIS, aliases=("dim",)),
-        Parameter("size", Kind.WHOLE),
-        Parameter("step", Kind.WHOLE),
+        INPUT,
+        Kind.AXIS("dimension", aliases=("dim",)),
+        Kind.WHOLE("size"),
+        Kind.WHOLE("step"),
     ),
     # `F.unfold` is another function, the columns of a convolution.
     functions=("Tensor.unfold",),

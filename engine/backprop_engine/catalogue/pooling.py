@@ -11,7 +11,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, where
 from backprop_engine.budget import check_elements
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.picking import INDICES, VALUES, add_along_axis
 from backprop_engine.catalogue.shared.windows import (
     Sizes,
@@ -20,7 +20,7 @@ from backprop_engine.catalogue.shared.windows import (
     sizes_of,
     symmetric,
 )
-from backprop_engine.operation import Application, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Application, Kind, Operation, Rounding
 
 _MAX_WORDS = (
     "Only the largest element of a window counts, so it receives the whole gradient; at a tie, "
@@ -212,9 +212,9 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
     """`max_pool1d` or `max_pool2d`; with `return_indices=True` it has two outputs."""
     name = f"max_pool{axes}d"
     indices = (
-        Parameter("return_indices", Kind.FLAG)
+        Kind.FLAG("return_indices")
         if with_indices
-        else Parameter("return_indices", Kind.FLAG, False, refusal="write `True` or `False`")
+        else Kind.FLAG("return_indices", False, refusal="write `True` or `False`")
     )
     shown = ", return_indices=True)[0]" if with_indices else ")"
     return operation(
@@ -232,12 +232,12 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
         grad_fn="SqueezeBackward1" if axes == 1 else "MaxPool2DWithIndicesBackward0",
         words="the largest element of each window" + (", and where it is" * with_indices),
         parameters=(
-            Parameter("input"),
-            Parameter("kernel_size", Kind.SIZES),
-            Parameter("stride", Kind.SIZES, None),
-            Parameter("padding", Kind.SIZES, 0),
-            Parameter("dilation", Kind.SIZES, 1),
-            Parameter("ceil_mode", Kind.FLAG, False),
+            INPUT,
+            Kind.SIZES("kernel_size"),
+            Kind.SIZES("stride", None),
+            Kind.SIZES("padding", 0),
+            Kind.SIZES("dilation", 1),
+            Kind.FLAG("ceil_mode", False),
             indices,
         ),
         rounding=Rounding.TERMS,
@@ -251,7 +251,7 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
 
 def _average_pooling(axes: int) -> Operation:
     name = f"avg_pool{axes}d"
-    override = (Parameter("divisor_override", Kind.WHOLE, None),) if axes == 2 else ()
+    override = (Kind.WHOLE("divisor_override", None),) if axes == 2 else ()
     return operation(
         name,
         _avg_pool(name, axes),
@@ -263,12 +263,12 @@ def _average_pooling(axes: int) -> Operation:
         grad_fn="SqueezeBackward1" if axes == 1 else "AvgPool2DBackward0",
         words="the mean of each window",
         parameters=(
-            Parameter("input"),
-            Parameter("kernel_size", Kind.SIZES),
-            Parameter("stride", Kind.SIZES, None),
-            Parameter("padding", Kind.SIZES, 0),
-            Parameter("ceil_mode", Kind.FLAG, False),
-            Parameter("count_include_pad", Kind.FLAG, True),
+            INPUT,
+            Kind.SIZES("kernel_size"),
+            Kind.SIZES("stride", None),
+            Kind.SIZES("padding", 0),
+            Kind.FLAG("ceil_mode", False),
+            Kind.FLAG("count_include_pad", True),
             *override,
         ),
         rounding=Rounding.TERMS,
@@ -299,7 +299,7 @@ ADAPTIVE_AVG_POOL2D = operation(
     notation="mean of each of {output_size} windows of {a}",
     grad_fn=_adaptive_grad_fn,
     words="the means of as many windows as are asked for",
-    parameters=(Parameter("input"), Parameter("output_size", Kind.SIZES)),
+    parameters=(INPUT, Kind.SIZES("output_size")),
     rounding=Rounding.TERMS,
     terms=_adaptive_terms,
     example="x=[[[1, 3], [2, 0]]], m=adaptive_avg_pool2d(x, 1), y=m.sum()",

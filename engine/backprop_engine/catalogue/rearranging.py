@@ -12,12 +12,11 @@ from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.catalogue.shared.axes import axis_of
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import added_at
 from backprop_engine.operation import Kind, Operation, Parameter
 
-_INPUT = Parameter("input")
 _REPEATED = "An element that stands in several places receives the sum of what all send back."
 _SHIFTED = "Moving elements changes no number: the gradient is moved back the other way."
 
@@ -127,7 +126,7 @@ REPEAT = operation(
     ),
     notation="repeat({a}, {repeats})",
     words="copies laid side by side along each axis",
-    parameters=(_INPUT, Parameter("repeats", Kind.SHAPE)),
+    parameters=(INPUT, Kind.SHAPE("repeats")),
     functions=("repeat",),
     example="x=[1,2], r=x.repeat(2), y=r@r",
 )
@@ -139,7 +138,7 @@ TILE = operation(
     notation="tile({a}, {dims})",
     grad_fn="RepeatBackward0",
     words="copies laid side by side along the last axes",
-    parameters=(_INPUT, Parameter("dims", Kind.SHAPE, aliases=("reps",))),
+    parameters=(INPUT, Kind.SHAPE("dims", aliases=("reps",))),
     example="A=[[1,2],[3,4]], T=tile(A, (2,)), y=(T**2).sum()",
 )
 
@@ -165,10 +164,10 @@ def _interleaving(
         grad_fn=grad_fn,
         words="each element repeated on the spot",
         parameters=(
-            _INPUT,
+            INPUT,
             repeats,
-            Parameter("dim", Kind.AXIS, None, aliases=("axis",)),
-            Parameter("output_size", Kind.WHOLE, None, is_ignored=True),
+            Kind.AXIS("dim", None, aliases=("axis",)),
+            Kind.WHOLE("output_size", None, is_ignored=True),
         ),
         functions=("repeat_interleave",),
         example=example,
@@ -177,7 +176,7 @@ def _interleaving(
 
 REPEAT_INTERLEAVE = _interleaving(
     "repeat_interleave",
-    Parameter("repeats", Kind.WHOLE),
+    Kind.WHOLE("repeats"),
     _interleave,
     "ViewBackward0",
     "x=[1,2], r=x.repeat_interleave(2), y=(r*[1,2,3,4]).sum()",
@@ -200,9 +199,9 @@ ROLL = operation(
     torch=lambda torch, a, shifts, dims: torch.roll(a, shifts, () if dims is None else dims),
     words="elements shifted along an axis; what falls off comes in at the other end",
     parameters=(
-        _INPUT,
-        Parameter("shifts", Kind.SIZES, aliases=("shift",)),
-        Parameter("dims", Kind.AXES, None, aliases=("axis",)),
+        INPUT,
+        Kind.SIZES("shifts", aliases=("shift",)),
+        Kind.AXES("dims", None, aliases=("axis",)),
     ),
     symbolic=lambda sympy, a, **_: a,
     example="x=[1,2,3], r=roll(x, 1), y=r@x",
@@ -214,7 +213,7 @@ FLIP = operation(
     *moved(lambda g, y, a, dims: _flip(g, dims), "{g}, flipped back"),
     notation="flip({a}, {dims})",
     words="elements in reverse order along axes",
-    parameters=(_INPUT, Parameter("dims", Kind.SHAPE, aliases=("axis",))),
+    parameters=(INPUT, Kind.SHAPE("dims", aliases=("axis",))),
     symbolic=lambda sympy, a, **_: a,
     example="x=[1,2,3], y=x@x.flip(0)",
 )
@@ -244,10 +243,6 @@ ROT90 = operation(
     *moved(lambda g, y, a, k, dims: _rot90(g, -k, dims), "{g}, turned back"),
     notation="rot90({a}, {k})",
     words="turned by 90 degrees, k times",
-    parameters=(
-        _INPUT,
-        Parameter("k", Kind.WHOLE, 1),
-        Parameter("dims", Kind.AXES, (0, 1), aliases=("axes",)),
-    ),
+    parameters=(INPUT, Kind.WHOLE("k", 1), Kind.AXES("dims", (0, 1), aliases=("axes",))),
     example="A=[[1,2],[3,4]], y=(A*rot90(A)).sum()",
 )

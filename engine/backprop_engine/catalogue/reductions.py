@@ -23,10 +23,10 @@ from backprop_engine.catalogue.shared.axes import (
     refuse_whole,
     spread,
 )
-from backprop_engine.catalogue.shared.entries import operation
-from backprop_engine.operation import Application, Kind, Operation, Parameter, Rounding
+from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.operation import Application, Kind, Operation, Rounding
 
-_PARAMETERS = (Parameter("input"), DIMS, KEEPDIM)
+_PARAMETERS = (INPUT, DIMS, KEEPDIM)
 
 
 def _mean(a: Any, dim: Axes, keepdim: bool) -> Any:
@@ -136,11 +136,7 @@ PROD = operation(
     torch=_twin("prod"),
     grad_fn=_numbered("Prod"),
     words="the product of all elements, or along an axis",
-    parameters=(
-        Parameter("input"),
-        Parameter("dim", Kind.AXIS, None, aliases=("axis",)),
-        KEEPDIM,
-    ),
+    parameters=(INPUT, Kind.AXIS("dim", None, aliases=("axis",)), KEEPDIM),
     rounding=Rounding.CONDITION,
     symbolic=lambda sympy, a, **_: a,
     example="x=[2,3,4], y=prod(x)",
@@ -166,7 +162,7 @@ COUNT_NONZERO = operation(
     lambda a, dim: np.count_nonzero(np.asarray(a), axis=axes_of(a, dim)),
     notation=lambda dim, **_: f"count_nonzero({{a}}){axes_text(dim)}",
     words="how many elements are not 0: a whole number, without a gradient",
-    parameters=(Parameter("input"), DIMS),
+    parameters=(INPUT, DIMS),
     example="x=[1,0,3], n=count_nonzero(x), y=x.sum()/n",
 )
 

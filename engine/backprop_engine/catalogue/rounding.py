@@ -10,7 +10,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, of_numbers, sign, where
 from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation, step
-from backprop_engine.operation import Application, Derivative, Kind, Parameter
+from backprop_engine.operation import Application, Derivative, Kind
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
 
@@ -107,7 +107,7 @@ ROUND = step(
     ),
     words="the nearest whole number, of two equally near ones the even",
     # 0 in torch, whose autograd node tells whether it was written.
-    parameters=(INPUT, Parameter("decimals", Kind.WHOLE, None)),
+    parameters=(INPUT, Kind.WHOLE("decimals", None)),
     symbolic=_symbolic_round,
     example="x=2.7, y=x * round(x)",
 )
@@ -118,7 +118,7 @@ SPECIAL_ROUND = replace(
     functions=("special.round",),
     torch=lambda torch, a, decimals: torch.special.round(a, decimals=decimals),
     grad_fn="RoundBackward1",
-    parameters=(INPUT, Parameter("decimals", Kind.WHOLE, 0)),
+    parameters=(INPUT, Kind.WHOLE("decimals", 0)),
     composite="round(a, decimals={decimals})",
     example="x=2.7, y=x * torch.special.round(x)",
 )
@@ -233,10 +233,7 @@ DIV_MODE = operation(
     ),
     grad_fn="DivBackward2",
     words="a quotient rounded down, or towards zero, to a whole number",
-    parameters=(
-        *TWO_OPERANDS,
-        Parameter("rounding_mode", Kind.TEXT, choices=("trunc", "floor")),
-    ),
+    parameters=(*TWO_OPERANDS, Kind.TEXT("rounding_mode", choices=("trunc", "floor"))),
     functions=("div", "divide"),
     arithmetic=True,
     symbolic=lambda sp, a, b, rounding_mode: (
@@ -318,9 +315,9 @@ NAN_TO_NUM = operation(
     words="the value, with numbers in place of nan and inf",
     parameters=(
         INPUT,
-        Parameter("nan", Kind.NUMBER, 0.0),
-        Parameter("posinf", Kind.NUMBER, None),
-        Parameter("neginf", Kind.NUMBER, None),
+        Kind.NUMBER("nan", 0.0),
+        Kind.NUMBER("posinf", None),
+        Kind.NUMBER("neginf", None),
     ),
     symbolic=lambda sp, a, **_: a,
     example="x=[-1, 4], y=nan_to_num(log(x)).sum()",

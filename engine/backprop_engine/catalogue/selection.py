@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, where
-from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
+from backprop_engine.catalogue.shared.entries import INPUT, OTHER, TWO_OPERANDS, operation
 from backprop_engine.operation import Application, Derivative, Kind, Numbers, Parameter
 
 _MIN = Parameter("min")
@@ -87,11 +87,7 @@ CLAMP = operation(
     notation=lambda **facts: _clamp_text(*_numbers_given(**facts)),
     grad_fn="ClampBackward1",
     words="the value, cut off at two bounds",
-    parameters=(
-        INPUT,
-        Parameter("min", Kind.SCALAR, None),
-        Parameter("max", Kind.SCALAR, None),
-    ),
+    parameters=(INPUT, Kind.SCALAR("min", None), Kind.SCALAR("max", None)),
     functions=("clamp", "clip"),
     symbolic=_clamp_symbolic,
     example="x=[-2, 0.5, 3], y=clamp(x, -1, 1).sum()",
@@ -314,7 +310,7 @@ WHERE = operation(
     ),
     notation="{b} if {a} else {c}",
     words="one value where a condition holds, another elsewhere",
-    parameters=(Parameter("condition"), INPUT, Parameter("other")),
+    parameters=(Parameter("condition"), INPUT, OTHER),
     method=("input", "condition", "other"),
     symbolic=lambda sp, condition, a, b: sp.Piecewise((a, condition), (b, True)),
     example="x=[-1, 2], y=where(gt(x, 0), x**2, 0).sum()",

@@ -12,12 +12,11 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axes_of, axis_of
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
 from backprop_engine.operation import (
     Application,
     Derivative,
     Kind,
-    Parameter,
     Sharing,
     Template,
 )
@@ -27,8 +26,6 @@ _SHAPE_BACK = "The same elements in another shape: the gradient is put back into
 _SAME = "Nothing is computed, so the gradient is handed on unchanged."
 _HANDED_THROUGH = ""
 """A grad_fn: torch hands the operand itself through, so it is the operand's own."""
-
-_INPUT = Parameter("input")
 
 
 def moved(
@@ -186,7 +183,7 @@ RESHAPE = operation(
     grad_fn=lambda application: _reshape_grad_fn(application, application.attributes["shape"]),
     sharing=Sharing.WHERE_POSSIBLE,
     words="the same elements in another shape",
-    parameters=(_INPUT, Parameter("shape", Kind.SHAPE)),
+    parameters=(INPUT, Kind.SHAPE("shape")),
     example="x=[1,2,3,4], A=x.reshape(2,2), y=(A@A).sum()",
 )
 
@@ -198,7 +195,7 @@ VIEW = operation(
     torch=lambda torch, a, shape: a.view(shape),
     sharing=Sharing.ALWAYS,
     words="the same elements in another shape, without a copy",
-    parameters=(_INPUT, Parameter("shape", Kind.SHAPE, aliases=("size",))),
+    parameters=(INPUT, Kind.SHAPE("shape", aliases=("size",))),
     example="x=[1,2,3,4], A=x.view(2,-1), y=(A@A).sum()",
 )
 
@@ -210,7 +207,7 @@ VIEW_AS = operation(
     grad_fn="ViewBackward0",
     sharing=Sharing.ALWAYS,
     words="the same elements in the shape of another value",
-    parameters=(_INPUT, Parameter("other")),
+    parameters=TWO_OPERANDS,
     example="x=[1,2,3,4], B=[[1,1],[1,1]], y=(x.view_as(B)**2).sum()",
 )
 
@@ -222,7 +219,7 @@ RESHAPE_AS = operation(
     grad_fn=lambda application: _reshape_grad_fn(application, application.shapes[1]),
     sharing=Sharing.WHERE_POSSIBLE,
     words="the same elements in the shape of another value",
-    parameters=(_INPUT, Parameter("other")),
+    parameters=TWO_OPERANDS,
     example="x=[1,2,3,4], B=[[1,1],[1,1]], y=(x.reshape_as(B)**2).sum()",
 )
 
@@ -233,11 +230,7 @@ FLATTEN = operation(
     grad_fn=_flatten_grad_fn,
     sharing=Sharing.WHERE_POSSIBLE,
     words="axes laid out one after the other as one",
-    parameters=(
-        _INPUT,
-        Parameter("start_dim", Kind.AXIS, 0),
-        Parameter("end_dim", Kind.AXIS, -1),
-    ),
+    parameters=(INPUT, Kind.AXIS("start_dim", 0), Kind.AXIS("end_dim", -1)),
     example="A=[[1,2],[3,4]], v=A.flatten(), y=v@v",
 )
 
@@ -262,7 +255,7 @@ UNFLATTEN = operation(
     grad_fn="ViewBackward0",
     sharing=Sharing.ALWAYS,
     words="one axis cut into several",
-    parameters=(_INPUT, Parameter("dim", Kind.AXIS), Parameter("sizes", Kind.SIZES)),
+    parameters=(INPUT, Kind.AXIS("dim"), Kind.SIZES("sizes")),
     example="x=[1,2,3,4], A=x.unflatten(0, (2,2)), y=(A@A).sum()",
 )
 
@@ -274,7 +267,7 @@ SQUEEZE = operation(
     grad_fn=_squeeze_grad_fn,
     sharing=Sharing.ALWAYS,
     words="the axes of size 1 dropped",
-    parameters=(_INPUT, Parameter("dim", Kind.AXES, None, aliases=("axis",))),
+    parameters=(INPUT, Kind.AXES("dim", None, aliases=("axis",))),
     symbolic=lambda sympy, a, dim: a,
     example="A=[[1,2,3]], v=A.squeeze(0), y=v@v",
 )
@@ -286,7 +279,7 @@ UNSQUEEZE = operation(
     notation="unsqueeze({a}, {dim})",
     sharing=Sharing.ALWAYS,
     words="a new axis of size 1",
-    parameters=(_INPUT, Parameter("dim", Kind.AXIS, aliases=("axis",))),
+    parameters=(INPUT, Kind.AXIS("dim", aliases=("axis",))),
     example="x=[1,2], A=x.unsqueeze(0) * x.unsqueeze(1), y=A.sum()",
 )
 
@@ -299,9 +292,9 @@ TRANSPOSE = operation(
     words="two axes exchanged",
     symbolic=lambda sympy, a, **_: a,
     parameters=(
-        _INPUT,
-        Parameter("dim0", Kind.AXIS, aliases=("axis0",)),
-        Parameter("dim1", Kind.AXIS, aliases=("axis1",)),
+        INPUT,
+        Kind.AXIS("dim0", aliases=("axis0",)),
+        Kind.AXIS("dim1", aliases=("axis1",)),
     ),
     functions=("transpose", "swapaxes", "swapdims"),
     example="A=[[1,2,3],[4,5,6]], B=A.transpose(0,1), y=(A@B).sum()",
@@ -317,7 +310,7 @@ LAST_TRANSPOSE = operation(
     sharing=Sharing.WHERE_POSSIBLE,
     words="rows and columns of each matrix exchanged",
     symbolic=lambda sympy, a: a,
-    parameters=(_INPUT,),
+    parameters=(INPUT,),
     functions=(),
     properties={"mT": {}},
     example="A=[[1,2,3],[4,5,6]], B=A.mT, y=(A@B).sum()",
@@ -356,7 +349,7 @@ PERMUTE = operation(
     notation="permute({a}, {dims})",
     sharing=Sharing.ALWAYS,
     words="the axes in another order",
-    parameters=(_INPUT, Parameter("dims", Kind.SHAPE, aliases=("axes",))),
+    parameters=(INPUT, Kind.SHAPE("dims", aliases=("axes",))),
     example="A=[[1,2,3],[4,5,6]], B=A.permute(1,0), y=(A@B).sum()",
 )
 
@@ -371,7 +364,7 @@ MOVEDIM = operation(
     grad_fn="PermuteBackward0",
     sharing=Sharing.ALWAYS,
     words="axes moved to other places; the others keep their order",
-    parameters=(_INPUT, Parameter("source", Kind.AXES), Parameter("destination", Kind.AXES)),
+    parameters=(INPUT, Kind.AXES("source"), Kind.AXES("destination")),
     functions=("movedim", "moveaxis"),
     example="A=[[1,2,3],[4,5,6]], B=A.movedim(0,1), y=(A@B).sum()",
 )
@@ -383,7 +376,7 @@ EXPAND = operation(
     notation="expand({a}, {size})",
     sharing=Sharing.ALWAYS,
     words="repeated along axes of size 1, without a copy",
-    parameters=(_INPUT, Parameter("size", Kind.SHAPE, aliases=("shape",))),
+    parameters=(INPUT, Kind.SHAPE("size", aliases=("shape",))),
     functions=("expand", "broadcast_to"),
     example="x=[1,2], A=x.expand(3,2), y=(A**2).sum()",
 )
@@ -396,7 +389,7 @@ EXPAND_AS = operation(
     grad_fn="ExpandBackward0",
     sharing=Sharing.ALWAYS,
     words="repeated along axes of size 1 to the shape of another value",
-    parameters=(_INPUT, Parameter("other")),
+    parameters=TWO_OPERANDS,
     example="x=[1,2], B=[[1,2],[3,4]], y=(x.expand_as(B)*B).sum()",
 )
 

@@ -17,7 +17,7 @@ from backprop_engine.catalogue.shared.entries import (
     scaled,
 )
 from backprop_engine.catalogue.trigonometry import tanh_rule
-from backprop_engine.operation import Kind, Parameter, Rounding
+from backprop_engine.operation import Kind, Rounding
 
 _TWO_BY_ROOT_PI: Final = 2 / math.sqrt(math.pi)
 _ROOT_HALF: Final = math.sqrt(0.5)
@@ -91,11 +91,7 @@ def _softplus_text(beta: float, **_: Any) -> str:
 SOFTPLUS = activation(
     "softplus",
     lambda a, beta, threshold: where(a * beta > threshold, a, log1p(exp(a * beta)) / beta),
-    parameters=(
-        INPUT,
-        Parameter("beta", Kind.NUMBER, 1.0),
-        Parameter("threshold", Kind.NUMBER, 20.0),
-    ),
+    parameters=(INPUT, Kind.NUMBER("beta", 1.0), Kind.NUMBER("threshold", 20.0)),
     rule=_softplus_rule,
     local=lambda beta, **_: f"σ({scaled(beta, '{beta}', '{a}')})",
     because="The slope of a smooth relu is a smooth gate: the sigmoid. Beyond the threshold it "
@@ -184,7 +180,7 @@ def _gelu_slope(approximate: str, **_: Any) -> str:
 GELU = activation(
     "gelu",
     _gelu,
-    parameters=(INPUT, Parameter("approximate", Kind.TEXT, "none", choices=("none", "tanh"))),
+    parameters=(INPUT, Kind.TEXT("approximate", "none", choices=("none", "tanh"))),
     rule=_gelu_rule,
     local=_gelu_slope,
     because="The normal distribution's share Φ below the value is its gate; φ is its bell curve.",
@@ -313,7 +309,7 @@ GLU = operation(
     because="One half is the value, the other its gate: a product, so each receives the "
     "gradient times the other.",
     words="the first half of an axis times the sigmoid of the second",
-    parameters=(INPUT, Parameter("dim", Kind.AXIS, -1, aliases=("axis",))),
+    parameters=(INPUT, Kind.AXIS("dim", -1, aliases=("axis",))),
     rounding=Rounding.CONDITION,
     composite=_glu_parts,
     example="x=[1, 2, 0.5, -1], y=glu(x).sum()",

@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.values import Shape, shape_of
-from backprop_engine.catalogue.shared.entries import operation
-from backprop_engine.operation import Kind, Parameter, Rounding
+from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.operation import Kind, Rounding
 
 _ONE_DTYPE = "leave it out: all floats have one dtype"
 
 _PARAMETERS = (
-    Parameter("input"),
-    Parameter(
-        "dim", Kind.AXIS, None, aliases=("axis",), required_by=("torch", "special", "Tensor")
-    ),
-    Parameter("_stacklevel", Kind.WHOLE, 3, is_ignored=True),
-    Parameter("dtype", Kind.TEXT, None, refusal=_ONE_DTYPE),
+    INPUT,
+    Kind.AXIS("dim", None, aliases=("axis",), required_by=("torch", "special", "Tensor")),
+    Kind.WHOLE("_stacklevel", 3, is_ignored=True),
+    Kind.TEXT("dtype", None, refusal=_ONE_DTYPE),
 )
 
 

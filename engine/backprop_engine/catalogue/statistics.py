@@ -21,11 +21,10 @@ from backprop_engine.catalogue.shared.axes import (
     reduced_count,
     refuse_whole,
 )
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.operation import (
     Kind,
     Operation,
-    Parameter,
     Rounding,
 )
 
@@ -119,11 +118,11 @@ def _logsumexp_parts(dim: Axes, keepdim: bool, **_: Any) -> str:
 
 
 _SPREAD = (
-    Parameter("input"),
+    INPUT,
     DIMS,
-    Parameter("unbiased", Kind.FLAG, None),
+    Kind.FLAG("unbiased", None),
     KEEPDIM,
-    Parameter("correction", Kind.NUMBER, None, aliases=("ddof",)),
+    Kind.NUMBER("correction", None, aliases=("ddof",)),
 )
 
 
@@ -148,7 +147,7 @@ def _of_everything(whole: Operation) -> Operation:
         notation=f"{whole.name}({{a}})",
         torch=lambda torch, a, unbiased: whole.torch(torch, a, **all_of(unbiased)),
         functions=(whole.name,),
-        parameters=(Parameter("input"), Parameter("unbiased", Kind.FLAG)),
+        parameters=(INPUT, Kind.FLAG("unbiased")),
         composite=lambda unbiased, **facts: parts(**all_of(unbiased), **facts),
         example=f"x=[1,2,6], y={whole.name}(x, False)",
     )
@@ -203,11 +202,7 @@ LOGSUMEXP = operation(
     because="The gradient is shared out as softmax does it: most to the largest element.",
     notation=lambda dim, **_: f"log Σ exp({{a}}){axes_text(dim)}",
     words="the logarithm of the sum of exponentials, computed without overflow",
-    parameters=(
-        Parameter("input"),
-        Parameter("dim", Kind.AXES, aliases=("axis",)),
-        KEEPDIM,
-    ),
+    parameters=(INPUT, Kind.AXES("dim", aliases=("axis",)), KEEPDIM),
     rounding=Rounding.CONDITION,
     composite=_logsumexp_parts,
     symbolic=lambda sympy, a, **_: a,

@@ -18,7 +18,6 @@ from backprop_engine.operation import (
     Application,
     Kind,
     Numbers,
-    Parameter,
 )
 
 _DOTS = "..."
@@ -154,10 +153,7 @@ EINSUM = operation(
     torch=lambda torch, *operands, equation: torch.einsum(equation, *operands),
     grad_fn=_einsum_grad_fn,
     words="sums of products, as an equation over the letters of the axes says",
-    parameters=(
-        Parameter("equation", Kind.TEXT),
-        Parameter("operands", Kind.OPERANDS, is_spread=True),
-    ),
+    parameters=(Kind.TEXT("equation"), Kind.OPERANDS("operands", is_spread=True)),
     variadic=True,
     example="A=[[1,2],[3,4]], x=[5,6], v=einsum('ij,j->i', A, x), y=v.sum()",
 )

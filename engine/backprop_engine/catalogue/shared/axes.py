@@ -10,13 +10,13 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, dtype_of, shape_of
-from backprop_engine.operation import Kind, Parameter
+from backprop_engine.operation import Kind
 
 Axes = int | tuple[int, ...] | None
 
-DIM = Parameter("dim", Kind.AXIS, aliases=("axis",))
-DIMS = Parameter("dim", Kind.AXES, None, aliases=("axis",))
-KEEPDIM = Parameter("keepdim", Kind.FLAG, False, aliases=("keepdims",))
+DIM = Kind.AXIS("dim", aliases=("axis",))
+DIMS = Kind.AXES("dim", None, aliases=("axis",))
+KEEPDIM = Kind.FLAG("keepdim", False, aliases=("keepdims",))
 
 
 def axis_of(a: Any, dim: int) -> int:

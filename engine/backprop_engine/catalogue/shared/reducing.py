@@ -9,17 +9,18 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
+from backprop_engine.catalogue.shared.entries import INPUT
 from backprop_engine.operation import Application, Kind, Numbers, Parameter, Template, chosen
 
 _OLD = "write `reduction='none'`, `'mean'` or `'sum'`"
 
-SIZE_AVERAGE = Parameter("size_average", Kind.FLAG, None, refusal=_OLD)
-REDUCE = Parameter("reduce", Kind.FLAG, None, refusal=_OLD)
-REDUCTION = Parameter("reduction", Kind.TEXT, "mean", choices=("none", "mean", "sum"))
+SIZE_AVERAGE = Kind.FLAG("size_average", None, refusal=_OLD)
+REDUCE = Kind.FLAG("reduce", None, refusal=_OLD)
+REDUCTION = Kind.TEXT("reduction", "mean", choices=("none", "mean", "sum"))
 WEIGHT = Parameter("weight", default=None, neutral=1.0, is_constant=True)
 """Of 1 where it is left out."""
 
-LOSS_PARAMETERS = (Parameter("input"), Parameter("target"), SIZE_AVERAGE, REDUCE, REDUCTION)
+LOSS_PARAMETERS = (INPUT, Parameter("target"), SIZE_AVERAGE, REDUCE, REDUCTION)
 
 Text = Callable[..., str]
 """What makes a template, or the statements of a composite, of attributes and operands."""
