@@ -28,7 +28,9 @@ def _relu(a: Any) -> Any:
     # nan passes through, as in torch: `a <= 0` is false for it, and `np.maximum` hands it on.
     if type(a) is float:
         return 0.0 if a < 0 else a
-    return np.where(a < 0, np.zeros_like(a), a)[()]  # which leaves −0 as it is
+    if isinstance(a, np.ndarray) and a.dtype.kind == "f":
+        return where(a < 0, 0.0, a)  # which leaves −0 as it is
+    return np.where(a < 0, np.zeros_like(a), a)[()]
 
 
 def _relu_rule(g: Any, y: Any, _a: Any) -> Any:
