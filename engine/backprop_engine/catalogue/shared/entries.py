@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from itertools import takewhile
 from operator import attrgetter
 from typing import Any, Final
 
@@ -70,24 +71,25 @@ def autograd_node(name: str, number: int = 0) -> str:
 
 
 def twin(path: str, parameters: tuple[Parameter, ...] = TWO_OPERANDS) -> Callable[..., Any]:
-    """torch's function of this name, called with what stands before an operand by position.
+    """torch's function of this name: operands in front by position, all else by keyword.
 
-    The rest goes by keyword: `index_add(a, dim, index, source, alpha=alpha)`.
+    It knows no weight where a number stands in for one that was left out.
     """
-    names = [one.name for one in taken(parameters)]
-    kinds = [one.kind for one in taken(parameters)]
-    if Kind.OPERANDS in kinds:
+    if parameters[0].kind is Kind.OPERANDS:
         return lambda torch, *values, **attributes: _function(torch, path)(values, **attributes)
-    last = len(kinds) - kinds[::-1].index(Kind.OPERAND)
-    places = {at: names[at] for at in range(last) if kinds[at] is not Kind.OPERAND}
-    if not places:
+    operands = [one for one in taken(parameters) if one.kind is Kind.OPERAND]
+    names = [one.name for one in operands]
+    front = sum(1 for _ in takewhile(lambda one: one in operands, parameters))
+    if front == len(operands) and all(one.neutral is None for one in operands):
         return lambda torch, *values, **attributes: _function(torch, path)(*values, **attributes)
 
-    def call(torch: Any, *operands: Any, **attributes: Any) -> Any:
-        values = list(operands)
-        for place, attribute in places.items():
-            values.insert(place, attributes.pop(attribute))
-        return _function(torch, path)(*values, **attributes)
+    def call(torch: Any, *values: Any, **attributes: Any) -> Any:
+        given = [
+            None if one.neutral is not None and torch.as_tensor(value).ndim == 0 else value
+            for one, value in zip(operands, values, strict=False)
+        ]
+        later = dict(zip(names[front:], given[front:], strict=False))
+        return _function(torch, path)(*given[:front], **later, **attributes)
 
     return call
 
