@@ -6,7 +6,7 @@ The contribution to the input is the transposed convolution, which is an operati
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
@@ -219,6 +219,18 @@ def _transposed_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unp
     return _correlate(window, _batched(a, b), _batched(g, b), b.shape, how["groups"])
 
 
+def _multiplies_padding(
+    operands: Sequence[Any], attributes: Mapping[str, Any], upstream: Any
+) -> bool:
+    """Whether a 0 of the padding may meet an inf or a nan: a kernel multiplies it, or leaves it
+    out, and which of torch's kernels runs hangs on the processor and on sizes.
+    """
+    padding = attributes["padding"]
+    is_padded = padding == "same" if isinstance(padding, str) else bool(np.any(padding))
+    values = operands if upstream is None else (upstream, *operands)
+    return is_padded and not all(np.all(np.isfinite(value)) for value in values)
+
+
 def _grad_fn(application: Application) -> str:
     # torch gives an input without a batch an axis for it, and takes it away again.
     image, kernel = application.shapes[:2]
@@ -274,6 +286,7 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
             Kind.WHOLE("groups", 1),
         ),
         rounding=Rounding.TERMS,
+        unsettled=_multiplies_padding,
         composite=None if axes == 1 or by_word else _unfolded,
         example=(
             f"x=[[1, 2, 4, 8]], w=[[[1, -1]]], c=conv1d(x, w{by}), y=c[0, 0]"
@@ -300,6 +313,7 @@ CONV_TRANSPOSE2D = operation(
     _TO_BIAS,
     notation=_notation("⋆ᵀ"),
     grad_fn=_grad_fn,
+    unsettled=_multiplies_padding,
     words="the kernel laid over the image once for each element, times the element",
     parameters=(
         *_OPERANDS,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import takewhile
 from operator import attrgetter
 from typing import Any, Final
+
+import numpy as np
 
 from backprop_engine.basics.values import full_like
 from backprop_engine.operation import (
@@ -25,6 +27,13 @@ OTHER: Final = Parameter("other")
 TWO_OPERANDS: Final = (INPUT, OTHER)
 INPLACE: Final = Parameter("inplace", Kind.FLAG, False, is_ignored=True)
 """torch's activations may overwrite their input, which changes no number."""
+
+
+def at_nan(operands: Sequence[Any], *_: Any) -> Any:
+    """Where the operand is nan: torch's kernels take that for one side of a bound in their vectors
+    and for the other in what is left over, so that its place decides.
+    """
+    return np.isnan(operands[0])
 
 
 def operation(
