@@ -26,6 +26,7 @@ from backprop_engine.catalogue.normalisation import (
     weighted,
     weighted_upstream,
 )
+from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
 from backprop_engine.catalogue.shared.channels import but_channels, over_channels, per_channel
 from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.reducing import given
@@ -64,14 +65,19 @@ def _batch_norm(a: Any, b: Any = None, c: Any = None, *, training: bool = True, 
         raise OperandError(
             f"`batch_norm` needs more than one value for each channel, not shape {a.shape}"
         )
-    normalised = standardised(a, but_channels(a.ndim), eps)[0]
-    return affine(normalised, _per_channel(b, a), _per_channel(c, a))
+    axes = but_channels(a.ndim)
+    # As torch: one factor and one shift for each channel, and not the centred values.
+    factor = affine(standardised(a, axes, eps)[1], _per_channel(b, a), None)
+    shift = mean_of(a, axes, keepdim=True) * factor
+    return a * factor + (-shift if c is None else _per_channel(c, a) - shift)
 
 
 def _batch_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, eps: float, **__: Any) -> Any:
-    normalised, scale = standardised(a, but_channels(a.ndim), eps)
-    g = affine(g, _per_channel(b, a), None)
-    return standardise_rule(g, normalised, scale, but_channels(a.ndim))
+    axes = but_channels(a.ndim)
+    scale, centred = standardised(a, axes, eps)[1], a - mean_of(a, axes, keepdim=True)
+    stretch = np.sum(centred * g, axis=axes, keepdims=True) * scale * scale / reduced_count(a, axes)
+    sent = (g - mean_of(g, axes, keepdim=True) - centred * stretch) * scale
+    return affine(sent, _per_channel(b, a), None)
 
 
 class _How(TypedDict):
