@@ -293,7 +293,7 @@ SLOGDET = operation(
     because="The logarithm cancels the determinant: what is left is the inverse. The sign "
     "does not move.",
     notation=lambda output, **_: "log |det {a}|" if output else "sign of det {a}",
-    torch=lambda torch, a, output: torch.linalg.slogdet(a)[output],
+    torch="linalg.slogdet",
     grad_fn="LinalgSlogdetBackward0",
     words="the sign of the determinant, and the logarithm of its magnitude",
     parameters=(_A,),

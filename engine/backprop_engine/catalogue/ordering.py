@@ -138,13 +138,11 @@ CUMPROD = operation(
 def _running(name: str, best: np.ufunc, holds: Callable[[Any, Any], Any], words: str) -> Operation:
     """`cummax` or `cummin`."""
     return picking(
-        name=name,
-        function=name,
-        places=_running_place(best, holds),
+        name,
+        _running_place(best, holds),
         parameters=(INPUT, DIM),
-        grad_fn=f"{name.capitalize()}Backward0",
         words=words,
-        why="Each result hands its gradient to the one element that holds the record there.",
+        because="Each result hands its gradient to the one element that holds the record there.",
         example=f"x=[1,3,2], m={name}(x, dim=0).values, y=m.sum()",
     )
 
@@ -157,13 +155,12 @@ CUMMIN = _running(
 )
 
 SORT = picking(
-    name="sort",
-    function="sort",
-    places=_order,
+    "sort",
+    _order,
     parameters=(INPUT, _LAST, Kind.FLAG("descending", False), Kind.FLAG("stable", None)),
     grad_fn=_sort_grad_fn,
     words="the elements in order of size along an axis, and where each was",
-    why=_PUT_BACK,
+    because=_PUT_BACK,
     example="x=[3,1,2], s=x.sort().values, y=s[0]",
 )
 
@@ -187,9 +184,8 @@ ARGSORT = operation(
 )
 
 TOPK = picking(
-    name="topk",
-    function="topk",
-    places=_top,
+    "topk",
+    _top,
     parameters=(
         INPUT,
         Kind.WHOLE("k"),
@@ -197,19 +193,16 @@ TOPK = picking(
         Kind.FLAG("largest", True),
         Kind.FLAG("sorted", True, is_ignored=True),
     ),
-    grad_fn="TopkBackward0",
     words="the k largest elements along an axis, and where they are",
-    why="Only the elements that were picked receive a gradient; of equal ones some are picked.",
+    because="Only the elements that were picked receive a gradient; of equal ones some are picked.",
     example="x=[3,1,2], t=x.topk(2).values, y=t.sum()",
 )
 
 KTHVALUE = picking(
-    name="kthvalue",
-    function="kthvalue",
-    places=_kth,
+    "kthvalue",
+    _kth,
     parameters=(INPUT, Kind.WHOLE("k"), _LAST, KEEPDIM),
-    grad_fn="KthvalueBackward0",
     words="the k-th smallest element along an axis, and where it is",
-    why="Only the element that was picked receives the gradient; of equal ones one is picked.",
+    because="Only the element that was picked receives the gradient; of equal ones one is picked.",
     example="x=[3,1,2], y=x.kthvalue(2).values",
 )

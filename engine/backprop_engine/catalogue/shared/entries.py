@@ -75,30 +75,32 @@ def operation(
 
 def autograd_node(name: str, number: int = 0) -> str:
     """The class name torch makes of a function's: `index_add` → `IndexAddBackward0`."""
-    words = name.split("_")
-    return f"{''.join(word[:1].upper() + word[1:] for word in words)}Backward{number}"
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_")) + f"Backward{number}"
 
 
-def twin(path: str, parameters: tuple[Parameter, ...] = TWO_OPERANDS) -> Callable[..., Any]:
+def twin(path: str, parameters: tuple[Parameter, ...] = (INPUT,)) -> Callable[..., Any]:
     """torch's function of this name: operands in front by position, all else by keyword.
 
-    It knows no weight where a number stands in for one that was left out.
+    It is not told of what was left out: an attribute that is None, or a weight in whose place a
+    number stands. Of several outputs it is the one at the attribute `output`.
     """
-    if parameters[0].kind is Kind.OPERANDS:
-        return lambda torch, *values, **attributes: _function(torch, path)(values, **attributes)
+    is_list = parameters[0].kind is Kind.OPERANDS
     operands = [one for one in taken(parameters) if one.kind is Kind.OPERAND]
-    names = [one.name for one in operands]
     front = sum(1 for _ in takewhile(lambda one: one in operands, parameters))
-    if front == len(operands) and all(one.neutral is None for one in operands):
-        return lambda torch, *values, **attributes: _function(torch, path)(*values, **attributes)
+    is_plain = front == len(operands) > 0 and all(one.neutral is None for one in operands)
 
-    def call(torch: Any, *values: Any, **attributes: Any) -> Any:
-        given = [
-            None if one.neutral is not None and torch.as_tensor(value).ndim == 0 else value
-            for one, value in zip(operands, values, strict=False)
-        ]
-        later = dict(zip(names[front:], given[front:], strict=False))
-        return _function(torch, path)(*given[:front], **later, **attributes)
+    def call(torch: Any, *values: Any, output: int | None = None, **attributes: Any) -> Any:
+        if is_plain and not attributes and output is None:
+            return _function(torch, path)(*values)
+        named = {name: value for name, value in attributes.items() if value is not None}
+        given = [values] if is_list else list(values)
+        for at, (operand, value) in enumerate(zip(operands, values, strict=False)):
+            if operand.neutral is not None and torch.as_tensor(value).ndim == 0:
+                given[at] = None
+            if at >= front:
+                named[operand.name] = given[at]
+        result = _function(torch, path)(*given[: front or 1], **named)
+        return result if output is None else result[output]
 
     return call
 
