@@ -31,7 +31,6 @@ from backprop_engine.budget import Budget, LimitError, check_broadcast
 from backprop_engine.fast import beyond_numbers
 from backprop_engine.loop_labels import Iterations
 from backprop_engine.operation import Application, Operation, Rule, Sharing
-from backprop_engine.trace.nodes import Group, GroupKind
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
 
@@ -396,9 +395,9 @@ class Graph:
         span = self.span[node]
         return None if span is None or self.source is None else Place(self.source, span)
 
-    def groups(self, node: int) -> tuple[Group, ...]:
+    def groups(self, node: int) -> tuple[str, ...]:
         """The iterations of loops that `node` was made in, the outermost first."""
-        return tuple(Group(GroupKind.ITERATION, name) for name in self.iterations.of(node))
+        return self.iterations.of(node)
 
     def is_cut_off(self, node: int) -> bool:
         """Whether no gradient goes from a computed node to operands that do require one.

@@ -206,10 +206,6 @@ class Operation:
     form_for: Callable[[tuple[bool, ...]], Operation] | None = None
     """For an operation that torch computes otherwise where operands are Python's numbers: which
     of its forms, all of one name, it is for these."""
-    unsettled: Callable[..., Any] | None = None
-    """Where what is computed hangs on the library, besides what overflows in some order:
-    `unsettled(operands, attributes, upstream)`, which is None for the value itself, has truth
-    values that broadcast to the result."""
     slope_error: float = 0.0
     """How far torch's slope, and so ours, is off the mathematical one, relatively: where a kernel
     holds a constant in fewer bits than the numbers have."""
@@ -258,15 +254,6 @@ class Operation:
     def most_terms(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> int:
         """How many scaled terms go into one number; 1 where the terms are not scaled."""
         return 1 if self.terms is None else max(self.terms(*operands, **attributes), 1)
-
-    def is_open(
-        self,
-        operands: Sequence[Value],
-        attributes: Mapping[str, Any],
-        upstream: Value | None = None,
-    ) -> Any:
-        """Where nobody can know what it makes of the operands, or sends back to one of them."""
-        return self.unsettled is not None and self.unsettled(operands, attributes, upstream)
 
     def opened(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> str:
         """The statements of its composite for these operands; empty where it has none."""

@@ -173,17 +173,6 @@ MUL = operation(
     example="x=2, z=3, y=x*z",
 )
 
-
-def _quotient_form(numbers: tuple[bool, ...]) -> Operation:
-    """torch makes number · reciprocal(tensor) of these two: 0/1e-45 is nan in float32."""
-    return _NUMBER_BY_TENSOR if numbers == (True, False) else DIV
-
-
-def _reciprocal_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
-    reciprocal = 1.0 / b
-    return -(g * a) * (reciprocal * reciprocal)
-
-
 DIV = operation(
     "div",
     operator.truediv,
@@ -206,13 +195,7 @@ DIV = operation(
     functions=("div", "divide", "true_divide"),
     symbolic=lambda sympy, a, b: a / b,
     arithmetic=True,
-    form_for=_quotient_form,
     example="x=2, z=4, y=x/z",
-)
-_NUMBER_BY_TENSOR = replace(
-    DIV,
-    forward=lambda a, b: a * (1.0 / b),
-    derivatives=(DIV.derivatives[0], replace(DIV.derivatives[1], rule=_reciprocal_rule)),
 )
 
 

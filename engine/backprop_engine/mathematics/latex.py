@@ -7,6 +7,7 @@ always compiles.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 from backprop_engine.mathematics.parser import NAME
@@ -89,6 +90,8 @@ class _Latex(Language):
         bare = sign.strip()
         if bare in ("", "if", "else", "with"):
             return _words(sign)
+        if bare[1:] and bare[0] == "Σ":
+            return rf"\sum_{{{unicodedata.normalize('NFKC', bare[1:])}}} "
         if bare[1:] and bare[0] == "‖":  # with the order of the norm
             below = bare[1:].lstrip("_").replace("−", "-").translate(_LOWERED)
             return rf"\Vert_{{{_SIGNS.get(below, below)}}}"

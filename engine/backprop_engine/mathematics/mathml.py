@@ -49,7 +49,8 @@ class _MathML(Language):
 
     def sign(self, sign: str) -> str:
         bare = sign.strip()
-        return f"<mo>{escape(bare)}</mo>" if bare and not bare.isalpha() else _words(sign)
+        is_sign = bool(bare) and (bare[0] == "Σ" or not bare.isalpha())
+        return f"<mo>{escape(bare)}</mo>" if is_sign else _words(sign)
 
     def leaf(self, leaf: Leaf, asks: int) -> str:
         text = leaf.text if isinstance(leaf, Text) else leaf.name

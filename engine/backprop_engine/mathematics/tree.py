@@ -52,9 +52,11 @@ INFIX: Final = {
 }  # fmt: skip
 """What may stand between two pieces, and how strong the whole is."""
 
+SUMS: Final = ("Σ ", "Σₖ ", "Σₖₘ ", "Σₖₘₙ ", "Σₖₘₙₚ ")
+"""A sum; over so many indices, whose letters are `k`, `m`, `n` and `p`."""
 PREFIX: Final = {
     "−": (Strength.SIGNED, Strength.SERIES), "+": (Strength.SIGNED, Strength.SERIES),
-    "Σ ": (Strength.SERIES, Strength.SERIES), "Π ": (Strength.SERIES, Strength.SERIES),
+    **dict.fromkeys((*SUMS, "Π "), (Strength.SERIES, Strength.SERIES)),
     "√": (Strength.POWER, Strength.ATOM), "¬": (Strength.POWER, Strength.ATOM),
     "~": (Strength.POWER, Strength.ATOM), "else ": (Strength.CONDITION, Strength.LOGIC),
     **dict.fromkeys(("det ", "tr ", "log "), (Strength.APPLIED, Strength.APPLIED)),

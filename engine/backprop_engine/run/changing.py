@@ -68,6 +68,5 @@ class Changing(PythonFunctions):
             except ProblemError:  # torch refuses to look at such a view, too
                 self.assigned.pop(name, None)
                 continue
-            is_bound_anew = self.graph.inputs.get(name, last) != last  # by a loop
-            if last != self.names[name] or name in self.assigned or is_bound_anew:
+            if last != self.names[name] or name in self.assigned:
                 self.names[name] = self.assigned[name] = last
