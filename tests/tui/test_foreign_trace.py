@@ -6,7 +6,6 @@ import pytest
 from tests.foreign_trace import SUMMED_UP, WHOLE, foreign_trace, summed_up
 
 from backprop_engine.reading.autopsy.report import autopsy
-from backprop_engine.reading.explain import explain
 from backprop_engine.trace import Missing
 from backprop_tui.commands.table import BY_NAME, COMMANDS
 
@@ -63,13 +62,6 @@ async def test_the_file_of_the_step_is_shown(opened, text_of):
         assert "loss = 2 * relu(h).sum()" in text_of(pilot.app)
 
 
-def test_a_step_tells_the_module_that_it_belongs_to():
-    steps = [step for step in map(WHOLE.step, range(len(WHOLE))) if step.node == 3]
-    assert steps
-    for step in steps:
-        assert explain(WHOLE, step.index).notes[-1].endswith(" was made in module fc")
-
-
 async def test_what_is_missing_is_left_out_of_the_footer_and_told_in_the_palette(opened, text_of):
     async with opened(WHOLE, (160, 50)) as pilot:
         assert " edit" not in text_of(pilot.app).splitlines()[-1]
@@ -81,7 +73,7 @@ async def test_what_is_missing_is_left_out_of_the_footer_and_told_in_the_palette
 def test_what_a_command_needs_is_asked_of_the_trace():
     assert [command.name for command in COMMANDS if command.needs] == [
         "edit_value", "nudge_up", "nudge_down", "undo_edit", "reset_value", "reset_all",
-        "compare", "origin", "step_into",
+        "compare", "origin", "lens", "step_into",
     ]  # fmt: skip
     assert BY_NAME["autopsy"].needs is None
 

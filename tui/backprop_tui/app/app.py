@@ -39,6 +39,7 @@ from backprop_tui.opening.sessions import read_session
 from backprop_tui.opening.soon import PATIENCE, begin
 from backprop_tui.opening.targets import Refusal, Target
 from backprop_tui.screens.debugger import DebuggerScreen
+from backprop_tui.session import lens
 from backprop_tui.session import session as do
 from backprop_tui.session.moving.playing import is_playing, pause
 from backprop_tui.session.session import Change, Session
@@ -293,6 +294,8 @@ class DebuggerApp(OracleApp):
             self.screen.toggle_zoom()
         elif is_playing(self.session):
             self.session = pause(self.session)
+        elif self.session.element is not None:
+            self.session = lens.leave(self.session)
         elif self.session.selected is not None:
             self.session = do.release(self.session)
         elif self.session.outer is not None:
@@ -333,7 +336,7 @@ class DebuggerApp(OracleApp):
             from backprop_tui.screens.inspector import InspectorScreen
 
             self.session = session = do.select(session, session.row)
-            self.push_screen(InspectorScreen(self._view(session)))
+            self.push_screen(InspectorScreen(self._view(session)), self._change)
 
     def action_close_problem(self) -> None:
         """From a bad scenario, or one that is still read, back to the list, or out."""

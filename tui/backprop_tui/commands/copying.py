@@ -62,13 +62,13 @@ def copy_of(what: str, value: Known) -> Copy:
 
 def markdown_text(session: Session) -> Copy:
     """What Chain rule says, as Markdown."""
-    if session.explanation is None:
+    if session.told is None:
         return Copy("", "at the end there is no step to explain")
-    return Copy(as_markdown(session.explanation), "copied the explanation as Markdown")
+    return Copy(as_markdown(session.told), "copied the explanation as Markdown")
 
 
 def latex_text(session: Session) -> Copy:
     """What Chain rule says, as LaTeX."""
-    if session.explanation is None:
+    if session.told is None:
         return Copy("", "at the end there is no step to explain")
-    return Copy(as_latex(session.explanation), "copied the explanation as LaTeX")
+    return Copy(as_latex(session.told), "copied the explanation as LaTeX")

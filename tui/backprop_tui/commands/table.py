@@ -16,8 +16,8 @@ from backprop_tui.commands.copying import (
     markdown_text,
     value_text,
 )
+from backprop_tui.session import lens, stepping_in
 from backprop_tui.session import session as do
-from backprop_tui.session import stepping_in
 from backprop_tui.session.moving import playing
 from backprop_tui.session.search import searching
 from backprop_tui.session.session import Change, Session
@@ -206,15 +206,21 @@ COMMANDS: tuple[Command, ...] = (
         "Go back to where the chosen watch last changed.", WATCHES, watching.to_change_back,
         place="watches",
     ),
-    Command("up", ("up", "k"), "up", "Select the row above.", TREE, do.up, place="tree"),
-    Command("down", ("down", "j"), "down", "Select the row below.", TREE, do.down, place="tree"),
     Command(
-        "fold", ("left", "h"), "fold", "Fold the row; then up to its consumer.", TREE, do.fold,
-        place="tree",
+        "up", ("up", "k"), "up", "Select the row above.", TREE,
+        lens.moving(-1, 0, do.up), place="tree",
+    ),
+    Command(
+        "down", ("down", "j"), "down", "Select the row below.", TREE,
+        lens.moving(1, 0, do.down), place="tree",
+    ),
+    Command(
+        "fold", ("left", "h"), "fold", "Fold the row; then up to its consumer.", TREE,
+        lens.moving(0, -1, do.fold), place="tree",
     ),
     Command(
         "unfold", ("right", "l"), "unfold", "Unfold the row; then down to its first operand.",
-        TREE, do.unfold, place="tree",
+        TREE, lens.moving(0, 1, do.unfold), place="tree",
     ),
     Command(
         "page_up", ("pageup",), "page up", "Select a screenful up.", TREE, do.page_up,
@@ -268,6 +274,11 @@ COMMANDS: tuple[Command, ...] = (
         "origin", ("o",), "origin",
         "Show why a gradient is what it is: all paths it came along, the largest first.",
         REASONS, asks=True, needs=Recomputes, footer="origin",
+    ),
+    Command(
+        "lens", ("full_stop",), "one element",
+        "Tell one element of what is sent alone, as a sum of numbers; arrows choose it.", REASONS,
+        lens.toggle, needs=Recomputes, offer="one element",
     ),
     Command(
         "autopsy", ("a",), "NaN autopsy",
@@ -373,6 +384,7 @@ BY_NAME = {command.name: command for command in COMMANDS}
 _KEY_NAMES = {
     "question_mark": "?",
     "apostrophe": "'",
+    "full_stop": ".",
     "slash": "/",
     "exclamation_mark": "!",
     "left_square_bracket": "[",

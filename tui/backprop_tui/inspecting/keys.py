@@ -44,6 +44,7 @@ KEYS: tuple[Key, ...] = (
     Key("Y", "screen.copy_all", "copy all elements"),
     Key("n", "app.command('node_forward')", "next node", needs_table=False),
     Key("s", "app.command('step_forward')", "one step", "n s", "step", needs_table=False),
+    Key("full_stop", "screen.lens", "tell this element alone", ".", "alone"),
     Key("N", "app.command('node_back')", "node back", needs_table=False),
     Key("S", "app.command('step_back')", "step back", needs_table=False),
     Key("question_mark", "app.help", "help", "?", "help", needs_table=False),

@@ -29,6 +29,8 @@ from backprop_tui.inspecting.wording import (
     number_lines,
     statistics_lines,
 )
+from backprop_tui.session import lens
+from backprop_tui.session.session import Change
 from backprop_tui.view.following import Following
 from backprop_tui.view.view import View
 from backprop_tui.widgets.array_table import ArrayTable
@@ -42,7 +44,7 @@ _WIDE = 120
 """Columns of a screen that has room for ten elements side by side."""
 
 
-class InspectorScreen(Following, Screen[None]):
+class InspectorScreen(Following, Screen[Change]):
     """One node; it follows the run, whose steps can be made from here as well."""
 
     TOPIC: ClassVar = "cells"
@@ -255,6 +257,11 @@ class InspectorScreen(Following, Screen[None]):
         if found is None:
             self._put("element", Content.styled("no nan and no inf here", "bold $success"))
         self._go_to(found)
+
+    def action_lens(self) -> None:
+        """Tell the element under the cursor alone, in Chain rule."""
+        if self._index is not None:
+            self.dismiss(partial(lens.choose, node=self._node, element=self._index))
 
     def action_copy_element(self) -> None:
         """Copy the element under the cursor."""

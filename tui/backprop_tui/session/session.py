@@ -13,9 +13,12 @@ from functools import cached_property
 
 import numpy as np
 
+from backprop_engine.basics.values import Shape, shape_of
+from backprop_engine.reading.element_story import explain_element
+from backprop_engine.reading.element_terms import Index
 from backprop_engine.reading.explain import Explanation, explain
 from backprop_engine.reading.opened import Opened
-from backprop_engine.trace import Pass, Step, Trace
+from backprop_engine.trace import Missing, Pass, Step, Trace
 from backprop_tui.session.folding import Folding
 from backprop_tui.session.navigation import Play, Search
 from backprop_tui.session.outline import NO_ROW, Outline, draw_outline
@@ -63,6 +66,8 @@ class Session:
     """Steps a second that play goes at."""
     whatif: WhatIf = field(default_factory=WhatIf)
     """What has been put in the place of the scenario's values."""
+    element: Index | None = None
+    """The element a person looks at; None while they look at whole arrays."""
 
     @cached_property
     def step(self) -> Step | None:
@@ -73,6 +78,36 @@ class Session:
     def explanation(self) -> Explanation | None:
         """The explanation of the step about to run; None at the end."""
         return explain(self.trace, self.cursor) if self.cursor < len(self.trace) else None
+
+    @cached_property
+    def sent_shape(self) -> Shape | None:
+        """The shape of what is sent; None where nothing is, or the step is about numbers alone."""
+        step = self.step
+        if step is None or step.operand is None or step.node is None:
+            return None
+        shape = shape_of(self.trace.nodes.value[step.operand])
+        return shape if shape or shape_of(self.trace.nodes.value[step.node]) else None
+
+    @cached_property
+    def sent_element(self) -> Index | None:
+        """The element of what is sent that is looked at, held inside the array; or None."""
+        if self.element is None or self.sent_shape is None:
+            return None
+        wanted = (*self.element, *(0 for _ in self.sent_shape))
+        bounds = zip(wanted, self.sent_shape, strict=False)
+        return tuple(min(index, size - 1) for index, size in bounds)
+
+    @cached_property
+    def told(self) -> Explanation | None:
+        """The explanation of the step, of the element alone where one is looked at."""
+        element, whole = self.sent_element, self.explanation
+        if element is None or whole is None:
+            return whole
+        told = explain_element(self.trace, self.cursor, element)
+        if not isinstance(told, Missing):
+            return told
+        alone = f"element {list(element)} cannot be told alone: {told.sentence}"
+        return replace(whole, notes=(alone, *whole.notes))
 
     @cached_property
     def finished_pass(self) -> Pass | None:

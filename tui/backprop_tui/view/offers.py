@@ -13,6 +13,7 @@ _OCCASIONS: Final[Mapping[str, Callable[[View], bool]]] = {
     "autopsy": lambda view: view.shows_nan,
     "step_out": lambda view: view.session.outer is not None,
     "step_into": lambda view: BY_NAME["step_into"].missing(view.session) is None,
+    "lens": lambda view: view.session.sent_shape is not None,
     "play_forward": lambda view: _plays(view, forward=True),
     "play_back": lambda view: _plays(view, forward=False),
     "slower": lambda view: is_playing(view.session),

@@ -49,7 +49,7 @@ class ChainRulePane(TextPane):
 
 def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
     """The pane's lines: as airy as fits `height`, blank lines going first."""
-    step, explanation = view.session.step, view.session.explanation
+    step, explanation = view.session.step, view.session.told
     if step is None or explanation is None:
         return _wrapped(_end_lines(view), width)
     lines: list[Content] = []
@@ -147,6 +147,8 @@ def _bands(
     total = _sum(view, step, explanation)
     if explanation.vjp:
         parts = [_labelled(_array_rule(view, explanation), width)]
+    elif not explanation.local:
+        parts = [_labelled(_derivation(view, explanation), width)]
     else:
         rule, local = _product(view, explanation), _derivation(view, explanation)
         parts = [_labelled(rule, width), _labelled(local, width) if is_roomy else local]
