@@ -10,7 +10,16 @@ import numpy as np
 from backprop_engine.basics.source import Place, Source, Span
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, dtype_of
-from backprop_engine.trace import NO_NODE, Heading, Missing, Pass, PassKind, Trace
+from backprop_engine.trace import (
+    NO_NODE,
+    Group,
+    GroupKind,
+    Heading,
+    Missing,
+    Pass,
+    PassKind,
+    Trace,
+)
 from backprop_engine.trace.abilities import Ability
 
 SCRIPT = Source("train.py", "h = fc(x)\nloss = 2 * relu(h).sum()\nloss.backward()\n")
@@ -31,7 +40,7 @@ class ForeignNodes:
     inputs: dict[str, int]
     keeping_grad: tuple[int, ...]
     made_leaves: frozenset[int] = frozenset()
-    modules: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    modules: dict[int, str] = field(default_factory=dict)
 
     @property
     def is_number(self) -> bytes:
@@ -62,9 +71,10 @@ class ForeignNodes:
         """In one of two files."""
         return self.places[node]
 
-    def groups(self, node: int) -> tuple[str, ...]:
+    def groups(self, node: int) -> tuple[Group, ...]:
         """Its module."""
-        return self.modules.get(node, ())
+        name = self.modules.get(node)
+        return () if name is None else (Group(GroupKind.MODULE, name),)
 
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Every edge to what requires grad."""
@@ -145,7 +155,7 @@ def foreign_trace(
         names={0: "fc.weight", 1: "x", 2: "fc.bias", 3: "h", 6: "loss"},
         inputs={"fc.weight": 0, "x": 1, "fc.bias": 2},
         keeping_grad=(0, 2),
-        modules={3: ("fc",)},
+        modules={3: "fc"},
     )
     return Trace(
         heading=Heading(

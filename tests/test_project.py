@@ -88,7 +88,7 @@ def test_the_changelog_has_an_entry_for_this_version() -> None:
     assert re.search(rf"^## \[{re.escape(PROJECT['version'])}\]", changelog, re.MULTILINE)
 
 
-def test_there_are_four_folders_and_no_clutter_beside_them() -> None:
+def test_there_are_five_folders_and_no_clutter_beside_them() -> None:
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("not a git checkout")
     listed = subprocess.run(
@@ -100,6 +100,7 @@ def test_there_are_four_folders_and_no_clutter_beside_them() -> None:
     )
     paths = [Path(line) for line in listed.stdout.splitlines()]
     assert {path.parts[0] for path in paths if len(path.parts) > 1 and path.parts[0][0] != "."} == {
+        "docs",
         "engine",
         "tui",
         "tests",

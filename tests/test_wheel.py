@@ -61,12 +61,13 @@ def run(command: Path, *arguments: str, folder: Path) -> subprocess.CompletedPro
     )
 
 
-def test_it_holds_both_packages_the_scenarios_and_the_licence_and_nothing_else(wheel: Path) -> None:
+def test_it_holds_the_packages_the_scenarios_and_the_licence_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = [Path(name) for name in archive.namelist()]
     top = {path.parts[0] for path in names}
     assert {one for one in top if not one.endswith(".dist-info")} == {
         "backprop_engine",
+        "backprop_recorder",
         "backprop_tui",
     }
     bundled = Path("backprop_tui/scenarios")
@@ -84,7 +85,8 @@ def test_it_holds_every_source_file_grammar_and_style_sheet(wheel: Path) -> None
         for path in (ROOT / source).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {"backprop_engine/py.typed", "backprop_tui/py.typed"} <= here
+    packages = ("backprop_engine", "backprop_recorder", "backprop_tui")
+    assert {f"{package}/py.typed" for package in packages} <= here
     assert here <= packed
 
 

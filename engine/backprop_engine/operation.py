@@ -16,7 +16,6 @@ from enum import Enum
 from typing import Any
 
 from backprop_engine.basics.values import Shape, Value, dtype_of, evaluate, shape_of
-from backprop_engine.node_kinds import OnNumbers
 
 Rule = Callable[..., Any]
 """`rule(upstream, output, *operands, **attributes)`: the contribution to one operand."""
@@ -207,6 +206,10 @@ class Operation:
     form_for: Callable[[tuple[bool, ...]], Operation] | None = None
     """For an operation that torch computes otherwise where operands are Python's numbers: which
     of its forms, all of one name, it is for these."""
+    unsettled: Callable[..., Any] | None = None
+    """Where what is computed hangs on the library, besides what overflows in some order:
+    `unsettled(operands, attributes, upstream)`, which is None for the value itself, has truth
+    values that broadcast to the result."""
     slope_error: float = 0.0
     """How far torch's slope, and so ours, is off the mathematical one, relatively: where a kernel
     holds a constant in fewer bits than the numbers have."""
@@ -215,16 +218,16 @@ class Operation:
     example: str = ""
     """A scenario in the shorthand that shows it: `x=2, y=exp(x)`."""
 
-    on_numbers: OnNumbers = field(init=False, repr=False, compare=False)
-    """How it makes a float of one or two floats, if it does."""
+    rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
+    """The rules of its derivatives, for the backward loop."""
+    scalar_operands: int = field(init=False, repr=False, compare=False)
+    """How many floats it may be a function of, 1 or 2, whose derivatives all are floats; else 0."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "on_numbers", OnNumbers(self))
-
-    @property
-    def rules(self) -> tuple[Rule, ...]:
-        """The rules of its derivatives."""
-        return tuple(one.rule for one in self.derivatives)
+        object.__setattr__(self, "rules", tuple(one.rule for one in self.derivatives))
+        is_usual = self.differentiable and not (self.variadic or self.gives_number)
+        count = len(self.derivatives) if is_usual and len(self.derivatives) <= 2 else 0
+        object.__setattr__(self, "scalar_operands", count)
 
     @property
     def function_names(self) -> tuple[str, ...]:
@@ -255,6 +258,15 @@ class Operation:
     def most_terms(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> int:
         """How many scaled terms go into one number; 1 where the terms are not scaled."""
         return 1 if self.terms is None else max(self.terms(*operands, **attributes), 1)
+
+    def is_open(
+        self,
+        operands: Sequence[Value],
+        attributes: Mapping[str, Any],
+        upstream: Value | None = None,
+    ) -> Any:
+        """Where nobody can know what it makes of the operands, or sends back to one of them."""
+        return self.unsettled is not None and self.unsettled(operands, attributes, upstream)
 
     def opened(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> str:
         """The statements of its composite for these operands; empty where it has none."""

@@ -13,7 +13,7 @@ from backprop_engine.run import loops
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
-from backprop_engine.trace import Trace
+from backprop_engine.trace import Group, GroupKind, Trace
 
 WRITTEN_OUT = {
     "a loop in one line, up to a comma": (
@@ -156,8 +156,8 @@ def test_names_count_on_through_the_iterations() -> None:
 
     assert trace.label(trace.assigned["h"]) == trace.label(trace.assigned["y"]) == "h@13"
     assert trace.assigned["h@4"] == trace.assigned["h@13"] - 9
-    assert trace.iteration(trace.assigned["h@4"]) == "i=2"
-    assert trace.iteration(0) == ""
+    assert trace.nodes.groups(trace.assigned["h@4"]) == (Group(GroupKind.ITERATION, "i=2"),)
+    assert trace.nodes.groups(0) == ()
 
 
 def test_a_name_assigned_in_a_loop_has_versions_even_if_it_runs_once() -> None:
@@ -191,7 +191,7 @@ def test_a_step_tells_the_iteration_that_it_belongs_to(loop: str, said: str) -> 
     node = trace.assigned["y"]
     step = next(at for at in range(len(trace)) if trace.step(at).node == node)
 
-    assert trace.iteration(node) == said
+    assert ", ".join(group.name for group in trace.nodes.groups(node)) == said
     assert explain(trace, step).notes[-1].endswith(f"was made in iteration {said}")
 
 

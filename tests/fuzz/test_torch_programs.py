@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from tests.fuzz.torch_programs.checking import noise
-from tests.fuzz.torch_programs.found import FOUND, RAISING
+from tests.fuzz.torch_programs.found import FOUND, OPEN, RAISING, REFUSED
 from tests.fuzz.torch_programs.judging import Outcome, compare, judge
 from tests.fuzz.torch_programs.reducing import reduce
 from tests.fuzz.torch_programs.running import run_by_torch, run_here
@@ -60,6 +60,18 @@ def test_what_check_says_beside_its_results_is_noise(tmp_path):
 def test_what_was_found_once_comes_to_what_torch_makes_of_it(program):
     verdict = judge(program)
     assert verdict.outcome is Outcome.AGREES, verdict.told
+
+
+@pytest.mark.parametrize("program", OPEN.values(), ids=list(OPEN))
+def test_what_nobody_can_know_is_told_and_not_judged(program):
+    verdict = judge(program)
+    assert verdict.outcome in (Outcome.AGREES, Outcome.TIE, Outcome.TRAP), verdict.told
+
+
+@pytest.mark.parametrize("program", REFUSED.values(), ids=list(REFUSED))
+def test_what_was_refused_without_a_fix_is_refused_with_one(program):
+    verdict = judge(program)
+    assert verdict.outcome is Outcome.REFUSED, verdict.told
 
 
 @pytest.mark.parametrize("program", RAISING.values(), ids=list(RAISING))

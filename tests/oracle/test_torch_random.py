@@ -16,7 +16,7 @@ SEEDS = st.integers(0, 2**64 - 1)
 DRAWS = st.one_of(
     st.tuples(st.sampled_from(["rand", "randn"]), st.integers(0, 70)),
     st.tuples(st.just("randperm"), st.integers(0, 40)),
-    st.tuples(st.just("randint"), st.integers(1, 2**62), st.integers(-(2**62), 2**62)),
+    st.tuples(st.just("randint"), st.integers(1, 2**62), st.integers(-(2**62), 2**62 - 1)),
 )
 
 

@@ -6,6 +6,7 @@ import pytest
 from tests.foreign_trace import SUMMED_UP, WHOLE, foreign_trace, summed_up
 
 from backprop_engine.reading.autopsy.report import autopsy
+from backprop_engine.reading.explain import explain
 from backprop_engine.trace import Missing
 from backprop_tui.commands.table import BY_NAME, COMMANDS
 
@@ -60,6 +61,13 @@ async def test_the_file_of_the_step_is_shown(opened, text_of):
         assert "return F.linear(x, weight, bias)" in text_of(pilot.app)
         await pilot.press("s")
         assert "loss = 2 * relu(h).sum()" in text_of(pilot.app)
+
+
+def test_a_step_tells_the_module_that_it_belongs_to():
+    steps = [step for step in map(WHOLE.step, range(len(WHOLE))) if step.node == 3]
+    assert steps
+    for step in steps:
+        assert explain(WHOLE, step.index).notes[-1].endswith(" was made in module fc")
 
 
 async def test_what_is_missing_is_left_out_of_the_footer_and_told_in_the_palette(opened, text_of):

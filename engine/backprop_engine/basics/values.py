@@ -25,6 +25,10 @@ Dtype = Literal["float64", "float32"]
 Shape = tuple[int, ...]
 
 _FLOATS: Final = {"float64": np.dtype(np.float64), "float32": np.dtype(np.float32)}
+_NAMES: Final[Mapping[Any, str]] = {
+    np.dtype(name): name for name in ("float64", "float32", "int64", "bool")
+}
+_OF_PYTHON: Final[Mapping[type, str]] = {float: "float64", int: "int64", bool: "bool"}
 UNIT_ROUNDOFF: Final[Mapping[str, float]] = {"float64": 2.0**-53, "float32": 2.0**-24}
 
 
@@ -75,8 +79,9 @@ def size_of(value: Known) -> int:
 def dtype_of(value: Known) -> str:
     """`float64`, `float32`, `int64` or `bool`; what a summary says."""
     if isinstance(value, np.ndarray | np.generic | Summary):
-        return str(value.dtype)
-    return {float: "float64", int: "int64", bool: "bool"}[type(value)]
+        dtype = value.dtype
+        return _NAMES.get(dtype) or str(dtype)  # numpy composes the text anew every time
+    return _OF_PYTHON[type(value)]
 
 
 def is_float(value: Known) -> bool:

@@ -12,6 +12,7 @@ from backprop_engine.catalogue.shared.channels import over_channels, per_channel
 from backprop_engine.catalogue.shared.entries import (
     INPUT,
     activation,
+    at_nan,
     operation,
     scaled,
 )
@@ -28,7 +29,9 @@ def _relu(a: Any) -> Any:
     # nan passes through, as in torch: `a <= 0` is false for it, and `np.maximum` hands it on.
     if type(a) is float:
         return 0.0 if a < 0 else a
-    return np.where(a < 0, np.zeros_like(a), a)[()]  # which leaves −0 as it is
+    if isinstance(a, np.ndarray) and a.dtype.kind == "f":
+        return where(a < 0, 0.0, a)  # which leaves −0 as it is
+    return np.where(a < 0, np.zeros_like(a), a)[()]
 
 
 def _relu_rule(g: Any, y: Any, _a: Any) -> Any:
@@ -137,6 +140,7 @@ ELU = activation(
     rule=lambda g, y, a, alpha: _elu_rule(g, a, alpha),
     local=lambda alpha, **_: "1 if {a} > 0 else " + scaled(alpha, "{alpha}", "exp({a})"),
     because="Far below zero it flattens out and hardly lets any gradient through.",
+    unsettled=at_nan,
     words="the value where it is positive, else an exponential that levels off",
     symbolic=lambda sp, a, alpha: sp.Piecewise((a, a > 0), (alpha * (sp.exp(a) - 1), True)),
     composite="where(gt(a, 0), a, {alpha} * expm1(a))",
@@ -149,6 +153,7 @@ SELU = activation(
     rule=lambda g, y, a: _elu_rule(g, a, _SELU_ALPHA, _SELU_SCALE),
     local="1.0507 if {a} > 0 else 1.7581·exp({a})",
     because="Its two constants are chosen so that deep layers keep mean 0 and variance 1.",
+    unsettled=at_nan,
     grad_fn="EluBackward0",
     words="a scaled elu",
     symbolic=lambda sp, a: sp.Piecewise(
@@ -175,6 +180,7 @@ CELU = activation(
     ),
     local=lambda alpha, **_: f"1 if {{a}} > 0 else exp({{a}}{'' if alpha == 1 else '/{alpha}'})",
     because="The slope goes on without a jump at zero, whatever alpha is.",
+    unsettled=at_nan,
     slope_error=_ERROR_OF_32_BITS,
     words="an elu without a kink",
     symbolic=lambda sp, a, alpha: sp.Piecewise((a, a > 0), (alpha * (sp.exp(a / alpha) - 1), True)),
@@ -202,6 +208,7 @@ HARDTANH = activation(
     rule=lambda g, y, a, min_val, max_val: _between(g, a, min_val, max_val),
     local="[{min_val} < {a} < {max_val}]",
     because="A gate: open between the two bounds, shut at and beyond them.",
+    unsettled=at_nan,
     words="the value, cut off at two bounds",
     symbolic=lambda sp, a, min_val, max_val: _piece_between(sp, a, min_val, max_val),
     composite="clamp(a, {min_val}, {max_val})",
@@ -214,6 +221,7 @@ RELU6 = activation(
     rule=lambda g, y, a: _between(g, a, 0.0, 6.0),
     local="[0 < {a} < 6]",
     because="A gate: open between 0 and 6, shut at and beyond them.",
+    unsettled=at_nan,
     grad_fn="HardtanhBackward0",
     words="a relu cut off at 6",
     symbolic=lambda sp, a: _piece_between(sp, a, 0, 6),
@@ -246,6 +254,7 @@ HARDSWISH = activation(
     rule=_hardswish_rule,
     local="0 if {a} ≤ −3, {a}/3 + 1/2 if {a} < 3, else 1",
     because="A parabola between −3 and 3; to its left nothing gets through, to its right all.",
+    unsettled=at_nan,
     words="the value times its hardsigmoid",
     symbolic=lambda sp, a: sp.Piecewise((0, a <= -3), (a, a >= 3), (a * (a + 3) / 6, True)),
     composite="a * clamp(a + 3, 0, 6) / 6",
@@ -284,6 +293,7 @@ SOFTSHRINK = activation(
     rule=_shrink_rule,
     local="0 if −{lambd} ≤ {a} ≤ {lambd} else 1",
     because="Small values are set to zero and receive nothing.",
+    unsettled=at_nan,
     words="the value moved towards zero by lambd; 0 if it is nearer than that",
     symbolic=lambda sp, a, lambd: sp.Piecewise(
         (a - lambd, a > lambd), (a + lambd, a < -lambd), (0, True)
@@ -299,6 +309,7 @@ HARDSHRINK = activation(
     rule=_shrink_rule,
     local="0 if −{lambd} ≤ {a} ≤ {lambd} else 1",
     because="Small values are set to zero and receive nothing.",
+    unsettled=at_nan,
     words="the value; 0 if it is nearer to zero than lambd",
     symbolic=lambda sp, a, lambd: sp.Piecewise((a, a > lambd), (a, a < -lambd), (0, True)),
     composite="where(gt(abs(a), {lambd}), a, 0)",

@@ -86,10 +86,6 @@ def _affine(
         notation=lambda beta, alpha, **_: (
             f"{scaled(beta, '{beta}', '{a}')} + {scaled(alpha, '{alpha}', '{b} @ {c}')}"
         ),
-        torch=lambda torch, a, b, c, beta, alpha: getattr(torch, name)(
-            a, b, c, beta=beta, alpha=alpha
-        ),
-        grad_fn=f"{name.capitalize()}Backward0",
         words=words,
         parameters=(
             INPUT,

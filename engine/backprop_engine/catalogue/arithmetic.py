@@ -13,7 +13,6 @@ from backprop_engine.basics.notation import power as power_text
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
 from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
-from backprop_engine.node_kinds import of_left_factor, of_right_factor, of_sum
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -105,7 +104,7 @@ def _power_rule_text(numbers: Numbers, **_: Any) -> str:
 
 
 _HANDED_ON = Derivative(
-    rule=of_sum,
+    rule=lambda g, y, a, b: g,
     local="1",
     words="Addition hands its gradient on unchanged to both terms.",
 )
@@ -154,12 +153,12 @@ MUL = operation(
     "mul",
     operator.mul,
     Derivative(
-        rule=of_left_factor,
+        rule=lambda g, y, a, b: g * b,
         local="{b}",
         words="In a product each factor receives the gradient times the other factor.",
     ),
     Derivative(
-        rule=of_right_factor,
+        rule=lambda g, y, a, b: g * a,
         local="{a}",
         words="In a product each factor receives the gradient times the other factor.",
     ),
@@ -173,6 +172,17 @@ MUL = operation(
     arithmetic=True,
     example="x=2, z=3, y=x*z",
 )
+
+
+def _quotient_form(numbers: tuple[bool, ...]) -> Operation:
+    """torch makes number · reciprocal(tensor) of these two: 0/1e-45 is nan in float32."""
+    return _NUMBER_BY_TENSOR if numbers == (True, False) else DIV
+
+
+def _reciprocal_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
+    reciprocal = 1.0 / b
+    return -(g * a) * (reciprocal * reciprocal)
+
 
 DIV = operation(
     "div",
@@ -196,7 +206,13 @@ DIV = operation(
     functions=("div", "divide", "true_divide"),
     symbolic=lambda sympy, a, b: a / b,
     arithmetic=True,
+    form_for=_quotient_form,
     example="x=2, z=4, y=x/z",
+)
+_NUMBER_BY_TENSOR = replace(
+    DIV,
+    forward=lambda a, b: a * (1.0 / b),
+    derivatives=(DIV.derivatives[0], replace(DIV.derivatives[1], rule=_reciprocal_rule)),
 )
 
 
@@ -204,7 +220,7 @@ def _power_form(numbers: tuple[bool, ...]) -> Operation:
     """Python's own power of two numbers, torch's of a tensor and a number, or of two tensors."""
     if all(numbers):
         return _POW_OF_NUMBERS
-    return _POW_BY_NUMBER if numbers[1] else _POW_OF_TENSORS
+    return _POW_BY_NUMBER if numbers[1] else POW
 
 
 POW = operation(
@@ -231,10 +247,9 @@ POW = operation(
     form_for=_power_form,
     example="x=3, y=x**2",
 )
-_POW_OF_TENSORS = replace(POW, form_for=None)
-_POW_OF_NUMBERS = replace(_POW_OF_TENSORS, forward=_power_of_numbers)
+_POW_OF_NUMBERS = replace(POW, forward=_power_of_numbers)
 _POW_BY_NUMBER = replace(
-    _POW_OF_TENSORS,
+    POW,
     forward=_power_by_number,
     derivatives=(
         replace(POW.derivatives[0], rule=_power_rule(_power_by_number)),

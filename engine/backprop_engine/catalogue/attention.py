@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -15,6 +15,13 @@ from backprop_engine.catalogue.softmax import softmax, softmax_rule
 from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
 
 _NAME = "scaled_dot_product_attention"
+
+
+class _How(TypedDict):
+    """The attributes."""
+
+    is_causal: bool
+    scale: float | None
 
 
 def _swapped(a: Any) -> Any:
@@ -58,11 +65,11 @@ def _broadcasts(shape: Shape, to: Shape) -> bool:
     return len(shape) == 2 and all(one in (1, size) for one, size in zip(shape, to, strict=True))
 
 
-def _scores(a: Any, b: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
+def _scores(a: Any, b: Any, mask: Any, how: _How) -> Any:
     """Query · key, scaled, and −inf where the mask does not let look."""
     check_product(a, _swapped(b))
-    scores = (a @ _swapped(b)) * _scale(a, scale)
-    if is_causal:
+    scores = (a @ _swapped(b)) * _scale(a, how["scale"])
+    if how["is_causal"]:
         mask = np.tri(scores.shape[-2], scores.shape[-1], dtype=bool)
     if mask is None:
         return scores
@@ -71,16 +78,16 @@ def _scores(a: Any, b: Any, mask: Any, is_causal: bool, scale: float | None) -> 
     return scores + mask
 
 
-def _attention(a: Any, b: Any, mask: Any, is_causal: bool, scale: float | None) -> Any:
+def _attention(a: Any, b: Any, mask: Any, how: _How) -> Any:
     """How much each query looks at each key; a query that may look at none gets zeros."""
-    scores = _scores(a, b, mask, is_causal, scale)
+    scores = _scores(a, b, mask, how)
     is_blind = np.all(scores == -np.inf, axis=-1, keepdims=True)
     return np.where(is_blind, 0.0, softmax(np.where(is_blind, 0.0, scores), -1))
 
 
-def _forward(a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool, scale: float | None) -> Any:
-    _check(a, b, c, d, is_causal)
-    return _attention(a, b, d, is_causal, scale) @ c
+def _forward(a: Any, b: Any, c: Any, d: Any = None, **how: Unpack[_How]) -> Any:
+    _check(a, b, c, d, how["is_causal"])
+    return _attention(a, b, d, how) @ c
 
 
 def _is_fused(shapes: tuple[Shape, ...]) -> bool:
@@ -94,17 +101,15 @@ def _is_fused(shapes: tuple[Shape, ...]) -> bool:
     )
 
 
-def _again(
-    a: Any, b: Any, c: Any, mask: Any, is_causal: bool, scale: float | None
-) -> tuple[Any, bool]:
+def _again(a: Any, b: Any, c: Any, mask: Any, how: _How) -> tuple[Any, bool]:
     """The attention as torch computes it for the way back, and whether its own kernel does.
 
     That has exp(scores − log Σ exp), which is another number where the log gets lost.
     """
     operands = (a, b, c) if mask is None else (a, b, c, mask)
     if not _is_fused(tuple(map(shape_of, operands))):
-        return _attention(a, b, mask, is_causal, scale), False
-    scores = _scores(a, b, mask, is_causal, scale)
+        return _attention(a, b, mask, how), False
+    scores = _scores(a, b, mask, how)
     is_blind = np.all(scores == -np.inf, axis=-1, keepdims=True)
     scores = np.where(is_blind, 0.0, scores)
     largest = np.max(scores, axis=-1, keepdims=True, initial=-np.inf)
@@ -112,48 +117,35 @@ def _again(
     return np.where(is_blind, 0.0, np.exp(scores - total)), True
 
 
-def _to_scores(
-    g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, is_causal: bool, scale: float | None
-) -> Any:
+def _to_scores(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, how: _How) -> Any:
     """What reaches the scores, through the product with the values and the softmax.
 
     The softmax takes off Σ weights · sent, which is g · y: so torch's kernel has it.
     """
-    weights, is_fused = _again(a, b, c, d, is_causal, scale)
+    weights, is_fused = _again(a, b, c, d, how)
     sent = g @ _swapped(c)
     if not is_fused:
         return softmax_rule(sent, weights, -1)
     return weights * (sent - np.sum(g * y, axis=-1, keepdims=True))
 
 
-def _query_rule(
-    g: Any, y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
-    scale: float | None,
-) -> Any:  # fmt: skip
-    sent = _to_scores(g, y, a, b, c, d, is_causal, scale) * _scale(a, scale)
+def _query_rule(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any = None, **how: Unpack[_How]) -> Any:
+    sent = _to_scores(g, y, a, b, c, d, how) * _scale(a, how["scale"])
     return unbroadcast(sent @ b, shape_of(a))
 
 
-def _key_rule(
-    g: Any, y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
-    scale: float | None,
-) -> Any:  # fmt: skip
-    sent = _to_scores(g, y, a, b, c, d, is_causal, scale) * _scale(a, scale)
+def _key_rule(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any = None, **how: Unpack[_How]) -> Any:
+    sent = _to_scores(g, y, a, b, c, d, how) * _scale(a, how["scale"])
     return unbroadcast(_swapped(sent) @ a, shape_of(b))
 
 
-def _value_rule(
-    g: Any, _y: Any, a: Any, b: Any, c: Any, d: Any = None, *, is_causal: bool,
-    scale: float | None,
-) -> Any:  # fmt: skip
-    weights, _ = _again(a, b, c, d, is_causal, scale)
+def _value_rule(g: Any, _: Any, a: Any, b: Any, c: Any, d: Any = None, **how: Unpack[_How]) -> Any:
+    weights = _again(a, b, c, d, how)[0]
     return unbroadcast(_swapped(weights) @ g, shape_of(c))
 
 
-def _mask_rule(
-    g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, *, is_causal: bool, scale: float | None
-) -> Any:
-    return unbroadcast(_to_scores(g, y, a, b, c, d, is_causal, scale), shape_of(d))
+def _mask_rule(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, **how: Unpack[_How]) -> Any:
+    return unbroadcast(_to_scores(g, y, a, b, c, d, how), shape_of(d))
 
 
 def _grad_fn(application: Application) -> str:
@@ -206,11 +198,6 @@ SCALED_DOT_PRODUCT_ATTENTION = operation(
     ),
     notation=lambda numbers, **_: (
         f"softmax({{a}} @ {{b}}ᵀ·scale{' + {d}' if len(numbers) > 3 else ''}) @ {{c}}"
-    ),
-    torch=lambda torch, a, b, c, d=None, *, is_causal, scale: (
-        torch.nn.functional.scaled_dot_product_attention(
-            a, b, c, d, is_causal=is_causal, scale=scale
-        )
     ),
     grad_fn=_grad_fn,
     words="values, mixed as much as each query agrees with their keys",

@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import is_float, where
+from backprop_engine.basics.values import dtype_of, is_float, where
 from backprop_engine.catalogue.shared.entries import INPUT, OTHER, operation, scaled
 from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
+
+
+def _times(alpha: float, b: Any) -> Any:
+    """A product that is added before it is rounded, as torch's kernels have it in float32."""
+    if dtype_of(b) != "float32":
+        return alpha * b
+    return np.multiply(alpha, b, dtype=np.float64)
+
 
 _ALPHA = Kind.SCALAR("alpha")
 _KEPT = Derivative(
@@ -18,7 +26,7 @@ _KEPT = Derivative(
 
 ADD_ALPHA = operation(
     "add.alpha",
-    lambda a, b, alpha: a + alpha * b,
+    lambda a, b, alpha: a + _times(alpha, b),
     _KEPT,
     Derivative(
         rule=lambda g, y, a, b, alpha: g * alpha,
@@ -45,7 +53,7 @@ _TAKEN_AWAY = Derivative(
 
 SUB_ALPHA = operation(
     "sub.alpha",
-    lambda a, b, alpha: a - alpha * b,
+    lambda a, b, alpha: a - _times(alpha, b),
     _KEPT,
     _TAKEN_AWAY,
     notation="{a} − {alpha}·{b}",
@@ -62,7 +70,7 @@ SUB_ALPHA = operation(
 
 RSUB = operation(
     "rsub",
-    lambda a, b, alpha: b - alpha * a,
+    lambda a, b, alpha: b - _times(alpha, a),
     _TAKEN_AWAY,
     _KEPT,
     notation=lambda alpha, **_: "{b} − " + scaled(alpha, "{alpha}", "{a}"),

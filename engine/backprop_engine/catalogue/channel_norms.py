@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from backprop_engine.catalogue.normalisation import (
     weighted,
     weighted_upstream,
 )
+from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
 from backprop_engine.catalogue.shared.channels import but_channels, over_channels, per_channel
 from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.reducing import given
@@ -64,52 +65,54 @@ def _batch_norm(a: Any, b: Any = None, c: Any = None, *, training: bool = True, 
         raise OperandError(
             f"`batch_norm` needs more than one value for each channel, not shape {a.shape}"
         )
-    normalised = standardised(a, but_channels(a.ndim), eps)[0]
-    return affine(normalised, _per_channel(b, a), _per_channel(c, a))
+    axes = but_channels(a.ndim)
+    # As torch: one factor and one shift for each channel, and not the centred values.
+    factor = affine(standardised(a, axes, eps)[1], _per_channel(b, a), None)
+    shift = mean_of(a, axes, keepdim=True) * factor
+    return a * factor + (-shift if c is None else _per_channel(c, a) - shift)
 
 
-def _batch_norm_rule(
-    g: Any, _y: Any, a: Any, b: Any = None, _c: Any = None, *, eps: float, **_: bool
-) -> Any:
-    normalised, scale = standardised(a, but_channels(a.ndim), eps)
-    g = affine(g, _per_channel(b, a), None)
-    return standardise_rule(g, normalised, scale, but_channels(a.ndim))
+def _batch_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, eps: float, **__: Any) -> Any:
+    axes = but_channels(a.ndim)
+    scale, centred = standardised(a, axes, eps)[1], a - mean_of(a, axes, keepdim=True)
+    stretch = np.sum(centred * g, axis=axes, keepdims=True) * scale * scale / reduced_count(a, axes)
+    sent = (g - mean_of(g, axes, keepdim=True) - centred * stretch) * scale
+    return affine(sent, _per_channel(b, a), None)
 
 
-def _group_norm_parts(
-    a: Any, num_groups: int, eps: float, *, in_lanes: bool = True
-) -> tuple[Any, Any]:
+class _How(TypedDict):
+    """The attributes of `group_norm`, and whether the moments are added up in lanes."""
+
+    num_groups: int
+    eps: float
+    in_lanes: NotRequired[bool]
+
+
+def _group_norm_parts(a: Any, how: _How) -> tuple[Any, Any]:
     """The normalised values, and 1/std, both in the shape (N, groups, values of a group)."""
-    if num_groups < 1 or a.shape[1] % num_groups:
+    groups = how["num_groups"]
+    if groups < 1 or a.shape[1] % groups:
         raise OperandError(
-            f"`group_norm` cannot part {a.shape[1]} channels into {num_groups} equal groups"
+            f"`group_norm` cannot part {a.shape[1]} channels into {groups} equal groups"
         )
-    moments = standardised_in_lanes if in_lanes else standardised
-    return moments(np.reshape(a, (a.shape[0], num_groups, -1)), (2,), eps)
+    moments = standardised_in_lanes if how.get("in_lanes", True) else standardised
+    return moments(np.reshape(a, (a.shape[0], groups, -1)), (2,), how["eps"])
 
 
-def _group_norm(
-    a: Any, b: Any = None, c: Any = None, *, num_groups: int, eps: float, in_lanes: bool = True
-) -> Any:
+def _group_norm(a: Any, b: Any = None, c: Any = None, **how: Unpack[_How]) -> Any:
     _check("group_norm", a, b, c)
-    normalised = _group_norm_parts(a, num_groups, eps, in_lanes=in_lanes)[0].reshape(a.shape)
+    normalised = _group_norm_parts(a, how)[0].reshape(a.shape)
     return affine(normalised, _per_channel(b, a), _per_channel(c, a))
 
 
-def _group_norm_rule(
-    g: Any,
-    _y: Any,
-    a: Any,
-    b: Any = None,
-    _c: Any = None,
-    *,
-    num_groups: int,
-    eps: float,
-    in_lanes: bool = True,
-) -> Any:
-    normalised, scale = _group_norm_parts(a, num_groups, eps, in_lanes=in_lanes)
+def _group_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unpack[_How]) -> Any:
+    normalised, scale = _group_norm_parts(a, how)
     g = np.reshape(affine(g, _per_channel(b, a), None), normalised.shape)
     return np.reshape(standardise_rule(g, normalised, scale, (2,)), a.shape)
+
+
+def _group_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+    return _to_channels(g * _group_norm_parts(a, how)[0].reshape(a.shape), b)
 
 
 def _instance_norm(
@@ -135,21 +138,6 @@ def _by_channels(rule: Any) -> Any:
         return rule(g, y, a, *others, num_groups=a.shape[1], eps=eps, in_lanes=False)
 
     return instance_rule
-
-
-def _group_norm_weight_rule(
-    g: Any,
-    _y: Any,
-    a: Any,
-    b: Any,
-    _c: Any = None,
-    *,
-    num_groups: int,
-    eps: float,
-    in_lanes: bool = True,
-) -> Any:
-    normalised = _group_norm_parts(a, num_groups, eps, in_lanes=in_lanes)[0].reshape(a.shape)
-    return _to_channels(g * normalised, b)
 
 
 def _form(shape: Shape) -> str:
@@ -220,9 +208,6 @@ GROUP_NORM = operation(
     Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
     *_over_channels_derivatives(_group_norm_weight_rule),
     notation=weighted("({a} − mean)/std"),
-    torch=lambda torch, a, b=None, c=None, *, num_groups, eps: torch.nn.functional.group_norm(
-        a, num_groups, given(torch, b), given(torch, c), eps
-    ),
     grad_fn="NativeGroupNormBackward0",
     words="each group of channels of each sample brought to mean 0 and variance 1",
     parameters=(INPUT, Kind.WHOLE("num_groups"), WEIGHT, BIAS, EPS),
@@ -237,15 +222,6 @@ INSTANCE_NORM = operation(
     Derivative(rule=_by_channels(_group_norm_rule), vjp=_TO_INPUT, words=MIXED_WORDS),
     *_over_channels_derivatives(_by_channels(_group_norm_weight_rule)),
     notation=weighted("({a} − mean)/std"),
-    torch=lambda torch, a, b=None, c=None, *, use_input_stats, eps: (
-        torch.nn.functional.instance_norm(
-            a,
-            weight=given(torch, b),
-            bias=given(torch, c),
-            use_input_stats=use_input_stats,
-            eps=eps,
-        )
-    ),
     grad_fn="ViewBackward0",
     words="each channel of each sample brought to mean 0 and variance 1",
     parameters=(

@@ -6,8 +6,8 @@ The contribution to the input is the transposed convolution, which is an operati
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from backprop_engine.operation import (
     Rounding,
 )
 
+_OPERANDS = (INPUT, Parameter("weight"), Parameter("bias", default=None))
 _INPUT_WORDS = (
     "Every element receives from all windows it lies in: the gradient, spread with the kernel."
 )
@@ -34,15 +35,22 @@ _WEIGHT_WORDS = (
     "The kernel is used at every window, so it receives the sum of all windows, each times its "
     "gradient."
 )
-_BIAS_WORDS = "A bias is added at every place, so it receives the sum of all gradients there."
 
 
-def _window(name: str, weight: Any, stride: Sizes, padding: Sizes | str, dilation: Sizes) -> Window:
-    kernel = weight.shape[2:]
-    count = len(kernel)
-    gaps = sizes_of(name, "dilation", dilation, count)
-    steps = sizes_of(name, "stride", stride, count)
-    return Window(name, kernel, steps, _pads(name, kernel, gaps, padding, steps), gaps)
+class _How(TypedDict):
+    """The attributes of every convolution, and one of the transposed alone."""
+
+    stride: Sizes
+    padding: Sizes | str
+    dilation: Sizes
+    groups: int
+    output_padding: NotRequired[Sizes]
+
+
+def _window(name: str, kernel: Shape, how: _How) -> Window:
+    gaps = sizes_of(name, "dilation", how["dilation"], len(kernel))
+    steps = sizes_of(name, "stride", how["stride"], len(kernel))
+    return Window(name, kernel, steps, _pads(name, kernel, gaps, how["padding"], steps), gaps)
 
 
 def _pads(name: str, kernel: Shape, gaps: Shape, padding: Sizes | str, steps: Shape) -> Pads:
@@ -142,39 +150,34 @@ def _add_bias(y: Any, bias: Any) -> Any:
     return y if bias is None else y + per_channel(bias, y.ndim)
 
 
-def _bias_rule(g: Any, weight: Any) -> Any:
-    return over_channels(_batched(g, weight))
+_TO_BIAS = Derivative(
+    rule=lambda g, y, a, b, c, **_: over_channels(_batched(g, b)),
+    vjp="Σ {g}",
+    words="A bias is added at every place, so it receives the sum of all gradients there.",
+)
 
 
 def _forward(name: str, axes: int) -> Callable[..., Any]:
-    def forward(
-        a: Any, b: Any, c: Any = None, *, stride: Sizes, padding: Any, dilation: Sizes, groups: int
-    ) -> Any:
-        channels = shape_of(b)[1] * groups if len(shape_of(b)) > 1 else 0
-        _check(name, axes, a, b, groups, channels)
+    def forward(a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
+        groups = how["groups"]
+        _check(name, axes, a, b, groups, shape_of(b)[1] * groups if len(shape_of(b)) > 1 else 0)
         _check_bias(name, c, b.shape[0])
-        window = _window(name, b, stride, padding, dilation)
+        window = _window(name, b.shape[2:], how)
         y = _add_bias(_convolve(window, _batched(a, b), b, groups), c)
         return y if a.ndim == b.ndim else y[0]
 
     return forward
 
 
-def _input_rule(
-    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, stride: Sizes, padding: Any,
-    dilation: Sizes, groups: int,
-) -> Any:  # fmt: skip
-    window = _window("conv", b, stride, padding, dilation)
-    sent = _spread(window, _batched(g, b), b, groups, _batched(a, b).shape)
+def _input_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+    window = _window("conv", b.shape[2:], how)
+    sent = _spread(window, _batched(g, b), b, how["groups"], _batched(a, b).shape)
     return sent.reshape(a.shape)
 
 
-def _weight_rule(
-    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, stride: Sizes, padding: Any,
-    dilation: Sizes, groups: int,
-) -> Any:  # fmt: skip
-    window = _window("conv", b, stride, padding, dilation)
-    return _correlate(window, _batched(g, b), _batched(a, b), b.shape, groups)
+def _weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+    window = _window("conv", b.shape[2:], how)
+    return _correlate(window, _batched(g, b), _batched(a, b), b.shape, how["groups"])
 
 
 def _transposed_shape(a: Any, b: Any, window: Window, extra: Shape, groups: int) -> Shape:
@@ -188,15 +191,12 @@ def _transposed_shape(a: Any, b: Any, window: Window, extra: Shape, groups: int)
     return (a.shape[0], b.shape[1] * groups, *sizes)
 
 
-def _transposed(
-    a: Any, b: Any, c: Any = None, *, stride: Sizes, padding: Sizes, output_padding: Sizes,
-    groups: int, dilation: Sizes,
-) -> Any:  # fmt: skip
-    name = "conv_transpose2d"
+def _transposed(a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
+    name, groups = "conv_transpose2d", how["groups"]
     _check(name, 2, a, b, groups, shape_of(b)[0] if shape_of(b) else 0)
     _check_bias(name, c, b.shape[1] * groups)
-    window = _window(name, b, stride, padding, dilation)
-    extra = sizes_of(name, "output_padding", output_padding, 2, least=0)
+    window = _window(name, b.shape[2:], how)
+    extra = sizes_of(name, "output_padding", how["output_padding"], 2, least=0)
     batched = _batched(a, b)
     shape = _transposed_shape(batched, b, window, extra, groups)
     limits = map(max, window.stride, window.dilation)
@@ -208,21 +208,27 @@ def _transposed(
     return y if a.ndim == b.ndim else y[0]
 
 
-def _transposed_input_rule(
-    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, stride: Sizes, padding: Sizes,
-    groups: int, dilation: Sizes, **_: Sizes,
-) -> Any:  # fmt: skip
-    window = _window("conv_transpose2d", b, stride, padding, dilation)
-    sent = _convolve(window, _batched(g, b), b, groups)
+def _transposed_input_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+    window = _window("conv_transpose2d", b.shape[2:], how)
+    sent = _convolve(window, _batched(g, b), b, how["groups"])
     return sent[..., : a.shape[-2], : a.shape[-1]].reshape(a.shape)
 
 
-def _transposed_weight_rule(
-    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, stride: Sizes, padding: Sizes,
-    groups: int, dilation: Sizes, **_: Sizes,
-) -> Any:  # fmt: skip
-    window = _window("conv_transpose2d", b, stride, padding, dilation)
-    return _correlate(window, _batched(a, b), _batched(g, b), b.shape, groups)
+def _transposed_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+    window = _window("conv_transpose2d", b.shape[2:], how)
+    return _correlate(window, _batched(a, b), _batched(g, b), b.shape, how["groups"])
+
+
+def _multiplies_padding(
+    operands: Sequence[Any], attributes: Mapping[str, Any], upstream: Any
+) -> bool:
+    """Whether a 0 of the padding may meet an inf or a nan: a kernel multiplies it, or leaves it
+    out, and which of torch's kernels runs hangs on the processor and on sizes.
+    """
+    padding = attributes["padding"]
+    is_padded = padding == "same" if isinstance(padding, str) else bool(np.any(padding))
+    values = operands if upstream is None else (upstream, *operands)
+    return is_padded and not all(np.all(np.isfinite(value)) for value in values)
 
 
 def _grad_fn(application: Application) -> str:
@@ -231,20 +237,14 @@ def _grad_fn(application: Application) -> str:
     return "ConvolutionBackward0" if len(image) == len(kernel) else "SqueezeBackward1"
 
 
-def _unfolded(
-    shapes: tuple[Shape, ...],
-    stride: Sizes,
-    padding: Sizes | str,
-    dilation: Sizes,
-    groups: int,
-    **_: Any,
-) -> str:
+def _unfolded(shapes: tuple[Shape, ...], dtypes: tuple[str, ...], **how: Unpack[_How]) -> str:
     """A convolution as one matrix product with the columns of `unfold`."""
-    if groups != 1 or len(shapes[0]) != len(shapes[1]):
+    del dtypes
+    if how["groups"] != 1 or len(shapes[0]) != len(shapes[1]):
         return ""
-    size = _window("conv2d", np.empty(shapes[1]), stride, padding, dilation).output_size(shapes[0])
+    size = _window("conv2d", shapes[1][2:], how).output_size(shapes[0])
     lines = [
-        f"u = unfold(a, {shapes[1][2:]}, {dilation}, {padding}, {stride})",
+        f"u = unfold(a, {shapes[1][2:]}, {how['dilation']}, {how['padding']}, {how['stride']})",
         f"k = b.reshape(({shapes[1][0]}, -1))",
         f"p = (k @ u).reshape({(shapes[0][0], shapes[1][0], *size)})",
         "p + c.reshape((-1, 1, 1))" if len(shapes) > 2 else "p",
@@ -272,26 +272,21 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
         _forward(name, axes),
         Derivative(rule=_input_rule, vjp="{g} spread with {b}", words=_INPUT_WORDS),
         Derivative(rule=_weight_rule, vjp="Σ windows of {a} ⊙ {g}", words=_WEIGHT_WORDS),
-        Derivative(
-            rule=lambda g, y, a, b, c, **_: _bias_rule(g, b), vjp="Σ {g}", words=_BIAS_WORDS
-        ),
+        _TO_BIAS,
         functions=(name,),
         notation=_notation("⋆"),
-        torch=lambda torch, a, b, c=None, **settings: getattr(torch.nn.functional, name)(
-            a, b, c, **settings
-        ),
+        torch=name,
         grad_fn=_grad_fn,
         words=f"each window of the {image} times the kernel, summed",
         parameters=(
-            INPUT,
-            Parameter("weight"),
-            Parameter("bias", default=None),
+            *_OPERANDS,
             Kind.SIZES("stride", 1),
             padding,
             Kind.SIZES("dilation", 1),
             Kind.WHOLE("groups", 1),
         ),
         rounding=Rounding.TERMS,
+        unsettled=_multiplies_padding,
         composite=None if axes == 1 or by_word else _unfolded,
         example=(
             f"x=[[1, 2, 4, 8]], w=[[[1, -1]]], c=conv1d(x, w{by}), y=c[0, 0]"
@@ -302,7 +297,6 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
 
 
 CONV1D = _convolution(1)
-
 CONV1D_PADDING = _convolution(1, by_word=True)
 CONV2D = _convolution(2)
 CONV2D_PADDING = _convolution(2, by_word=True)
@@ -316,14 +310,13 @@ CONV_TRANSPOSE2D = operation(
         words="What was spread with the kernel is gathered with it: a plain convolution.",
     ),
     Derivative(rule=_transposed_weight_rule, vjp="Σ windows of {g} ⊙ {a}", words=_WEIGHT_WORDS),
-    Derivative(rule=lambda g, y, a, b, c, **_: _bias_rule(g, b), vjp="Σ {g}", words=_BIAS_WORDS),
+    _TO_BIAS,
     notation=_notation("⋆ᵀ"),
     grad_fn=_grad_fn,
+    unsettled=_multiplies_padding,
     words="the kernel laid over the image once for each element, times the element",
     parameters=(
-        INPUT,
-        Parameter("weight"),
-        Parameter("bias", default=None),
+        *_OPERANDS,
         Kind.SIZES("stride", 1),
         Kind.SIZES("padding", 0),
         Kind.SIZES("output_padding", 0),

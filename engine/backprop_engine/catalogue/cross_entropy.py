@@ -6,7 +6,7 @@ stands for: one-hot for a class index, times the class's weight. So one derivati
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from backprop_engine.catalogue.shared.reducing import (
     SIZE_AVERAGE,
     WEIGHT,
     Text,
-    given,
     is_given,
 )
 from backprop_engine.catalogue.softmax import log_softmax, log_softmax_rule
@@ -80,7 +79,7 @@ def _class_weights(name: str, a: Any, weight: Any) -> Any:
 def _by_index(
     name: str, a: Any, target: Any, weights: Any, ignore_index: int, smoothing: float
 ) -> _Target:
-    """The coefficients of class indices: one-hot, and smoothed if asked for."""
+    """The coefficients of class indices: one-hot, and smoothed if how for."""
     axis = _axis(a.shape)
     _check_indices(name, a.shape, target)
     classes = np.asarray(target)
@@ -159,54 +158,42 @@ def _loss_rule(g: Any, target: _Target, reduction: str) -> Any:
     return np.where(target.counted, sent, 0.0)
 
 
+class _How(TypedDict):
+    """The attributes of `cross_entropy`."""
+
+    ignore_index: int
+    reduction: str
+    label_smoothing: float
+
+
 def _nll_loss(a: Any, b: Any, c: Any = None, *, ignore_index: int, reduction: str) -> Any:
     return _loss(a, _target("nll_loss", a, b, c, ignore_index), reduction)
 
 
-def _nll_loss_rule(
-    g: Any, _y: Any, a: Any, b: Any, c: Any = None, *, ignore_index: int, reduction: str
-) -> Any:
-    return _loss_rule(g, _target("nll_loss", a, b, c, ignore_index), reduction)
+def _nll_loss_rule(g: Any, _y: Any, a: Any, b: Any, c: Any = None, **how: Any) -> Any:
+    target = _target("nll_loss", a, b, c, how["ignore_index"])
+    return _loss_rule(g, target, how["reduction"])
 
 
-def _cross_entropy(
-    a: Any, b: Any, c: Any = None, *, ignore_index: int, reduction: str, label_smoothing: float
-) -> Any:
-    target = _target("cross_entropy", a, b, c, ignore_index, label_smoothing)
-    return _loss(log_softmax(a, _axis(a.shape)), target, reduction)
+def _entropy_target(a: Any, b: Any, c: Any, how: _How) -> _Target:
+    return _target("cross_entropy", a, b, c, how["ignore_index"], how["label_smoothing"])
 
 
-def _cross_entropy_rule(
-    g: Any,
-    _y: Any,
-    a: Any,
-    b: Any,
-    c: Any = None,
-    *,
-    ignore_index: int,
-    reduction: str,
-    label_smoothing: float,
-) -> Any:
-    target = _target("cross_entropy", a, b, c, ignore_index, label_smoothing)
-    sent = _loss_rule(g, target, reduction)
+def _cross_entropy(a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
+    target = _entropy_target(a, b, c, how)
+    return _loss(log_softmax(a, _axis(a.shape)), target, how["reduction"])
+
+
+def _cross_entropy_rule(g: Any, _y: Any, a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
+    sent = _loss_rule(g, _entropy_target(a, b, c, how), how["reduction"])
     return log_softmax_rule(sent, log_softmax(a, _axis(a.shape)), _axis(a.shape))
 
 
-def _probability_rule(
-    g: Any,
-    _y: Any,
-    a: Any,
-    b: Any,
-    c: Any = None,
-    *,
-    ignore_index: int,
-    reduction: str,
-    label_smoothing: float,
-) -> Any:
+def _probability_rule(g: Any, _y: Any, a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
     """The contribution to a target of probabilities: the cost of each class."""
-    weights = _target("cross_entropy", a, np.ones_like(a), c, ignore_index)
-    sent = _loss_rule(g, weights, reduction) * log_softmax(a, _axis(a.shape))
-    return np.broadcast_to((1 - label_smoothing) * sent, shape_of(b))
+    weights = _target("cross_entropy", a, np.ones_like(a), c, how["ignore_index"])
+    sent = _loss_rule(g, weights, how["reduction"]) * log_softmax(a, _axis(a.shape))
+    return np.broadcast_to((1 - how["label_smoothing"]) * sent, shape_of(b))
 
 
 def _is_by_probability(shapes: tuple[Shape, ...]) -> bool:
@@ -233,7 +220,7 @@ def _cross_entropy_grad_fn(application: Application) -> str:
 def _nll_composite(
     shapes: tuple[Shape, ...], ignore_index: int, reduction: str, p: str = "a", **_: Any
 ) -> str:
-    """Pick the log-probability of each class asked for; `p` names the log-probabilities."""
+    """Pick the log-probability of each class how for; `p` names the log-probabilities."""
     axis = _axis(shapes[0])
     lines = [
         f"ignore_index = {ignore_index}",
@@ -303,9 +290,6 @@ NLL_LOSS = operation(
     vjp=_divided("−WEIGHTonehot({b})"),
     because="Only the log-probability of the right class counts, so it alone receives a gradient.",
     notation=_notation("nll_loss"),
-    torch=lambda torch, a, b, c=None, *, ignore_index, reduction: torch.nn.functional.nll_loss(
-        a, b, given(torch, c), ignore_index=ignore_index, reduction=reduction
-    ),
     grad_fn=_nll_grad_fn,
     words="minus the log-probability of the right class",
     parameters=_PARAMETERS,
@@ -330,16 +314,6 @@ CROSS_ENTROPY = operation(
         words="What a probability of the target costs: minus the logarithm of what that class got.",
     ),
     notation=_notation("cross_entropy"),
-    torch=lambda torch, a, b, c=None, *, ignore_index, reduction, label_smoothing: (
-        torch.nn.functional.cross_entropy(
-            a,
-            b,
-            given(torch, c),
-            ignore_index=ignore_index,
-            reduction=reduction,
-            label_smoothing=label_smoothing,
-        )
-    ),
     grad_fn=_cross_entropy_grad_fn,
     words="how surprised the softmax of the scores is at the right class",
     parameters=(*_PARAMETERS, Kind.NUMBER("label_smoothing", 0.0)),

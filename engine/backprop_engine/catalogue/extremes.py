@@ -80,8 +80,6 @@ def _whole(name: str, extreme: Callable[..., Any], words: str, grad_fn: str) -> 
         rule=_shared_rule,
         vjp=f"{{g}} where {{a}} is its {name}, shared evenly; 0 elsewhere",
         because=_SHARED,
-        notation=f"{name}({{a}})",
-        torch=lambda torch, a: getattr(torch, name)(a),
         grad_fn=grad_fn,
         words=words,
         tied=_tied_in_all(extreme),
@@ -104,10 +102,6 @@ def _along(name: str, extreme: Callable[..., Any], words: str) -> Operation:
         vjp="{g} where {a} is {y}, shared evenly; 0 elsewhere",
         because=_SHARED,
         notation=lambda dim, **_: f"{name}({{a}}){axes_text(dim)}",
-        torch=lambda torch, a, dim, keepdim: getattr(torch, name)(
-            a, () if dim is None else dim, keepdim
-        ),
-        grad_fn=f"{name.capitalize()}Backward0",
         words=words,
         parameters=(INPUT, DIMS, KEEPDIM),
         tied=_tied_along(extreme),
@@ -131,7 +125,6 @@ def _position(name: str, extreme: Callable[..., Any], words: str) -> Operation:
         name,
         forward,
         notation=lambda dim, **_: f"{name}({{a}}){axes_text(dim)}",
-        torch=lambda torch, a, dim, keepdim: getattr(torch, name)(a, dim, keepdim),
         words=words,
         parameters=(INPUT, Kind.AXIS("dim", None, aliases=("axis",)), KEEPDIM),
         example=f"x=[2,5,1], i={name}(x), y=x[i]",
@@ -166,25 +159,21 @@ def _place_of(name: str, extreme: Callable[..., Any]) -> Callable[..., Any]:
 
 MAX = _whole("max", np.max, "the largest element", "MaxBackward1")
 MAX_DIM = picking(
-    name="max.dim",
-    function="max",
-    places=_place_of("max", np.argmax),
+    "max.dim",
+    _place_of("max", np.argmax),
     parameters=(INPUT, DIM, KEEPDIM),
-    grad_fn="MaxBackward0",
     words="the largest element along an axis, and where it is",
-    why=_OF_ONE,
+    because=_OF_ONE,
     example="A=[[1,4],[3,2]], m=A.max(dim=1).values, y=m.sum()",
 )
 
 MIN = _whole("min", np.min, "the smallest element", "MinBackward1")
 MIN_DIM = picking(
-    name="min.dim",
-    function="min",
-    places=_place_of("min", np.argmin),
+    "min.dim",
+    _place_of("min", np.argmin),
     parameters=(INPUT, DIM, KEEPDIM),
-    grad_fn="MinBackward0",
     words="the smallest element along an axis, and where it is",
-    why=_OF_ONE,
+    because=_OF_ONE,
     example="A=[[1,4],[3,2]], m=A.min(dim=1).values, y=m.sum()",
 )
 
@@ -206,12 +195,11 @@ MEDIAN = operation(
 )
 
 MEDIAN_DIM = picking(
-    name="median.dim",
-    function="median",
-    places=_median_place,
+    "median.dim",
+    _median_place,
     parameters=(INPUT, DIM, KEEPDIM),
     grad_fn="MedianBackward1",
     words="the middle element along an axis, and where it is",
-    why=_OF_ONE,
+    because=_OF_ONE,
     example="A=[[1,4,2],[3,2,5]], m=A.median(dim=1).values, y=m.sum()",
 )

@@ -166,10 +166,6 @@ def _filling(
     def number_rule(g: Any, y: Any, a: Any, index: Any, value: float, **attributes: Any) -> Any:
         return rules[0](g, y, a, index, value, **attributes)
 
-    def twin(torch: Any, a: Any, index: Any, value: Any, dim: int | None = None) -> Any:
-        function = getattr(torch, name)
-        return function(a, index, value) if dim is None else function(a, dim, index, value)
-
     along = "{dim}, " if "dim" in [one.name for one in parameters] else ""
     first = Derivative(rule=number_rule, vjp=kept, words=_KEPT)
     number = operation(
@@ -177,7 +173,6 @@ def _filling(
         number_form,
         first,
         notation=f"{name}({{a}}, {along}{{b}}, {{value}})",
-        torch=twin,
         grad_fn=f"{grad_fn}Backward{'1' if name == 'scatter' else '0'}",
         words=words,
         parameters=(*parameters, Kind.NUMBER("value")),
@@ -191,7 +186,6 @@ def _filling(
         NO_GRADIENT,
         Derivative(rule=rules[1], vjp=filled, words=_PUT_IN),
         notation=f"{name}({{a}}, {along}{{b}}, {{c}})",
-        torch=twin,
         grad_fn=f"{grad_fn}Backward{'0' if name == 'scatter' else '1'}",
         words=words,
         parameters=(*parameters, Parameter("src" if name == "scatter" else "value")),

@@ -176,14 +176,38 @@ def _matrix_power(a: Any, n: int) -> Any:
 
 def _matrix_power_rule(g: Any, _y: Any, a: Any, n: int) -> Any:
     """One term for each factor: the factors before it, the gradient, the factors after it."""
-    if n == 1:
-        return g
+    if n == 0:
+        return np.zeros_like(a)
     base = a if n >= 0 else _inverse(a)
-    powers = [np.linalg.matrix_power(_transposed(base), k) for k in range(abs(n))]
-    sent = np.zeros_like(a)
-    for k, power in enumerate(powers):
-        sent = sent + power @ g @ powers[-1 - k]
-    return sent if n >= 0 else _inv_rule(sent, base)
+    powers, products = _by_squaring(base, abs(n))
+    sent: list[Any] = [0.0] * len(powers)
+    sent[-1] = g
+    for (left, right), upstream in zip(reversed(products), reversed(sent), strict=False):
+        sent[left] = sent[left] + upstream @ _transposed(powers[right])
+        sent[right] = sent[right] + _transposed(powers[left]) @ upstream
+    return sent[0] if n >= 0 else _inv_rule(sent[0], base)
+
+
+def _by_squaring(base: Any, n: int) -> tuple[list[Any], list[tuple[int, int]]]:
+    """The powers of `base` that torch goes by, the last one its n-th; by power but the first one,
+    which two of those before it are its factors.
+    """
+    powers, products = [base], list[tuple[int, int]]()
+
+    def times(left: int, right: int) -> int:
+        products.append((left, right))
+        powers.append(powers[left] @ powers[right])
+        return len(products)
+
+    if n == 3:
+        times(times(0, 0), 0)
+        return powers, products
+    square, result = 0, 0 if n % 2 else None
+    while n := n // 2:
+        square = times(square, square)
+        if n % 2:
+            result = square if result is None else times(result, square)
+    return powers, products
 
 
 def _matrix_power_grad_fn(application: Application) -> str:
@@ -269,7 +293,7 @@ SLOGDET = operation(
     because="The logarithm cancels the determinant: what is left is the inverse. The sign "
     "does not move.",
     notation=lambda output, **_: "log |det {a}|" if output else "sign of det {a}",
-    torch=lambda torch, a, output: torch.linalg.slogdet(a)[output],
+    torch="linalg.slogdet",
     grad_fn="LinalgSlogdetBackward0",
     words="the sign of the determinant, and the logarithm of its magnitude",
     parameters=(_A,),

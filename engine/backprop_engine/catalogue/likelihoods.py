@@ -17,7 +17,6 @@ from backprop_engine.catalogue.shared.reducing import (
     SIZE_AVERAGE,
     WEIGHT,
     check_same_shape,
-    given,
     of_each,
     opened_as,
     over_all,
@@ -169,102 +168,96 @@ def _bce_logits_composite(shapes: tuple[Shape, ...], reduction: str, **_: Any) -
 
 
 BINARY_CROSS_ENTROPY = operation(
-"binary_cross_entropy",
-_bce,
-Derivative(
-            rule=_bce_rule,
-            vjp=of_each("({a} − {b})/({a}·(1 − {a}))"),
-            words="The farther a probability is on the wrong side, the steeper its logarithm.",
-        ),
-        Derivative(
-            rule=_bce_target_rule,
-            vjp=of_each("(log(1 − {a}) − log({a}))"),
-            words="A target weighs the two logarithms, so it receives their difference.",
-        ),
-notation=over_all("−{b}·log({a}) − (1 − {b})·log(1 − {a})", is_sum=True),
-torch=lambda torch, a, b, c=None, *, reduction: torch.nn.functional.binary_cross_entropy(
-        a, b, given(torch, c), reduction=reduction
+    "binary_cross_entropy",
+    _bce,
+    Derivative(
+        rule=_bce_rule,
+        vjp=of_each("({a} − {b})/({a}·(1 − {a}))"),
+        words="The farther a probability is on the wrong side, the steeper its logarithm.",
     ),
-words="how surprised probabilities are at targets of 0 and 1",
-parameters=(
-        INPUT, Parameter("target"), WEIGHT, SIZE_AVERAGE, REDUCE, REDUCTION),
-rounding=Rounding.CONDITION,
-composite=opened_as(
+    Derivative(
+        rule=_bce_target_rule,
+        vjp=of_each("(log(1 − {a}) − log({a}))"),
+        words="A target weighs the two logarithms, so it receives their difference.",
+    ),
+    notation=over_all("−{b}·log({a}) − (1 − {b})·log(1 − {a})", is_sum=True),
+    words="how surprised probabilities are at targets of 0 and 1",
+    parameters=(INPUT, Parameter("target"), WEIGHT, SIZE_AVERAGE, REDUCE, REDUCTION),
+    rounding=Rounding.CONDITION,
+    composite=opened_as(
         "right = clamp(log(a), min=-100)\n"
         "wrong = clamp(log1p(-a), min=-100)\n"
         "(b - 1) * wrong - b * right"
     ),
-example="p=[0.8, 0.3], loss=binary_cross_entropy(p, [1, 0])",
-)  # fmt: skip
+    example="p=[0.8, 0.3], loss=binary_cross_entropy(p, [1, 0])",
+)
 
 BINARY_CROSS_ENTROPY_WITH_LOGITS = operation(
-"binary_cross_entropy_with_logits",
-_bce_logits,
-Derivative(
-            rule=_bce_logits_rule,
-            vjp=of_each(
-                lambda numbers, **_: (
-                    "(({d}·{b} + 1 − {b})·σ({a}) − {d}·{b})"
-                    if len(numbers) > 3
-                    else "(σ({a}) − {b})"
-                )
-            ),
-            words="Probability less target: a wrong score keeps its gradient however far off it "
-            "is, while σ and a loss apart would lose it.",
+    "binary_cross_entropy_with_logits",
+    _bce_logits,
+    Derivative(
+        rule=_bce_logits_rule,
+        vjp=of_each(
+            lambda numbers, **_: (
+                "(({d}·{b} + 1 − {b})·σ({a}) − {d}·{b})" if len(numbers) > 3 else "(σ({a}) − {b})"
+            )
         ),
-        Derivative(
-            rule=_bce_logits_target_rule,
-            vjp=of_each(
-                lambda numbers, **_: (
-                    "(log σ(−{a}) − {d}·log σ({a}))" if len(numbers) > 3 else "−{a}"
-                )
-            ),
-            words="A target weighs the score itself.",
+        words="Probability less target: a wrong score keeps its gradient however far off it "
+        "is, while σ and a loss apart would lose it.",
+    ),
+    Derivative(
+        rule=_bce_logits_target_rule,
+        vjp=of_each(
+            lambda numbers, **_: "(log σ(−{a}) − {d}·log σ({a}))" if len(numbers) > 3 else "−{a}"
         ),
-broadcasts=True,
-notation=over_all(
+        words="A target weighs the score itself.",
+    ),
+    broadcasts=True,
+    notation=over_all(
         lambda numbers, **_: (
             f"−{'{d}·' if len(numbers) > 3 else ''}{{b}}·log σ({{a}}) − (1 − {{b}})·log σ(−{{a}})"
         ),
         is_sum=True,
     ),
-torch=lambda torch, a, b, c=None, d=None, *, reduction: (
-        torch.nn.functional.binary_cross_entropy_with_logits(
-            a, b, given(torch, c), reduction=reduction, pos_weight=d
-        )
+    words="how surprised the sigmoid of the scores is at targets of 0 and 1",
+    parameters=(
+        INPUT,
+        Parameter("target"),
+        WEIGHT,
+        SIZE_AVERAGE,
+        REDUCE,
+        REDUCTION,
+        Parameter("pos_weight", default=None, is_constant=True),
     ),
-words="how surprised the sigmoid of the scores is at targets of 0 and 1",
-parameters=(
-        INPUT, Parameter("target"), WEIGHT, SIZE_AVERAGE, REDUCE, REDUCTION,
-        Parameter("pos_weight", default=None, is_constant=True)),
-rounding=Rounding.CONDITION,
-composite=_bce_logits_composite,
-example="z=[2, -1], loss=binary_cross_entropy_with_logits(z, [1, 0])",
-)  # fmt: skip
+    rounding=Rounding.CONDITION,
+    composite=_bce_logits_composite,
+    example="z=[2, -1], loss=binary_cross_entropy_with_logits(z, [1, 0])",
+)
 
 KL_DIV = operation(
-"kl_div",
-_kl_div,
-Derivative(
-            rule=_kl_rule,
-            vjp=of_each(_by_target("−{b}", "−exp({b})")),
-            words="Each log-probability counts as often as the target distribution draws it.",
-        ),
-        Derivative(
-            rule=_kl_target_rule,
-            vjp=of_each(_by_target("(log({b}) + 1 − {a})", "exp({b})·({b} − {a} + 1)")),
-            words="A target probability counts in front of the logarithm and inside of it.",
-        ),
-broadcasts=True,
-notation=over_all(_by_target("{b}·(log({b}) − {a})", "exp({b})·({b} − {a})")),
-torch=_kl_twin,
-grad_fn=_kl_grad_fn,
-words="how far the distribution of these log-probabilities is from the target",
-parameters=(
+    "kl_div",
+    _kl_div,
+    Derivative(
+        rule=_kl_rule,
+        vjp=of_each(_by_target("−{b}", "−exp({b})")),
+        words="Each log-probability counts as often as the target distribution draws it.",
+    ),
+    Derivative(
+        rule=_kl_target_rule,
+        vjp=of_each(_by_target("(log({b}) + 1 − {a})", "exp({b})·({b} − {a} + 1)")),
+        words="A target probability counts in front of the logarithm and inside of it.",
+    ),
+    broadcasts=True,
+    notation=over_all(_by_target("{b}·(log({b}) − {a})", "exp({b})·({b} − {a})")),
+    torch=_kl_twin,
+    grad_fn=_kl_grad_fn,
+    words="how far the distribution of these log-probabilities is from the target",
+    parameters=(
         *LOSS_PARAMETERS[:-1],
         Kind.TEXT("reduction", "mean", choices=("none", "batchmean", "mean", "sum")),
-        Kind.FLAG("log_target", False)),
-rounding=Rounding.CONDITION,
-composite=_kl_composite,
-example="p=[-0.4, -1.2], loss=kl_div(p, [0.5, 0.5], reduction='sum')",
-)  # fmt: skip
+        Kind.FLAG("log_target", False),
+    ),
+    rounding=Rounding.CONDITION,
+    composite=_kl_composite,
+    example="p=[-0.4, -1.2], loss=kl_div(p, [0.5, 0.5], reduction='sum')",
+)

@@ -136,16 +136,14 @@ _DOT_DERIVATIVES = (
 )
 
 
-def _dot_form(name: str, other: str, grad_fn: str, words: str) -> Operation:
+def _dot_form(name: str, other: str) -> Operation:
     """`dot` or `vdot`."""
     return operation(
         name,
         _paired(name),
         *_DOT_DERIVATIVES,
         notation="{a}·{b}",
-        torch=lambda torch, a, b: getattr(torch, name)(a, b),
-        grad_fn=grad_fn,
-        words=words,
+        words="the dot product of two vectors",
         parameters=(INPUT, Parameter(other, aliases=("other",))),
         composite="p = a * b\nsum(p)",
         example=f"x=[1,2,3], w=[4,5,6], y={name}(x, w)",
@@ -161,16 +159,14 @@ def _matmul_form(
         forward,
         *MATMUL.derivatives,
         notation="{a} @ {b}",
-        torch=lambda torch, a, b: getattr(torch, name)(a, b),
-        grad_fn=f"{name.capitalize()}Backward0",
         words=words,
         parameters=(INPUT, Parameter(second, aliases=("other",))),
         example=example,
     )
 
 
-DOT = _dot_form("dot", "tensor", "DotBackward0", "the dot product of two vectors")
-VDOT = _dot_form("vdot", "other", "VdotBackward0", "the dot product of two vectors")
+DOT = _dot_form("dot", "tensor")
+VDOT = _dot_form("vdot", "other")
 
 MM = _matmul_form(
     "mm",
@@ -358,11 +354,7 @@ def _cross_form(name: str, functions: tuple[str, ...], dim: int | None, example:
         ),
         broadcasts=True,
         notation="{a} × {b}",
-        torch=lambda torch, a, b, dim: (
-            torch.cross(a, b, **({} if dim is None else {"dim": dim}))
-            if name == "cross"
-            else torch.linalg.cross(a, b, dim=dim)
-        ),
+        torch=name,
         grad_fn="LinalgCrossBackward0",
         words="the vector that stands upright on two vectors of length 3",
         parameters=(INPUT, OTHER, Kind.AXIS("dim", dim, aliases=("axis",))),

@@ -25,19 +25,21 @@ from backprop_engine.catalogue.shared.reducing import (
 from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
 
 
-def _slope_rule(slope: Any, operand: int, *, is_gate: bool = False) -> Any:
+def _slope_rule(slope: Any, operand: int, gate: Any = None) -> Any:
     """The rule of a loss by its operand, from the slope of each element's loss.
 
-    A gate that is shut sends 0, whatever comes; a slope of 0 times nan is nan.
+    A gate that is shut sends 0, whatever comes; a slope of 0 times nan is nan. A slope of several
+    terms is a tuple: each is sent by itself, as inf times a difference is not that of the products.
     """
 
     def rule(g: Any, _y: Any, *operands: Any, reduction: str, **settings: Any) -> Any:
         local = slope(*operands, **settings)
-        shapes = [np.shape(one) for one in (local, *operands[:2])]
-        local = np.broadcast_to(local, np.broadcast_shapes(*shapes))
-        sent = spread(g, local, reduction) * local
-        if is_gate:
-            sent = where(local == 0, 0.0, sent)
+        terms = local if isinstance(local, tuple) else (local,)
+        shape = np.broadcast_shapes(*map(np.shape, (*terms, *operands[:2])))
+        upstream = spread(g, np.broadcast_to(0.0, shape), reduction)
+        if gate is not None:
+            upstream = where(gate(*operands, **settings), upstream, 0.0)
+        sent = sum((upstream * term for term in terms[1:]), start=upstream * terms[0])
         return unbroadcast(sent, shape_of(operands[operand]))
 
     return rule
@@ -52,13 +54,17 @@ def _hinge_embedding_slope(a: Any, b: Any, margin: float) -> Any:
     return where(b != -1, 1.0, 0.0) - where((b != 1) & (margin - a >= 0), 1.0, 0.0)
 
 
+def _hinge_embedding_gate(a: Any, b: Any, margin: float) -> Any:
+    return _hinge_embedding_slope(a, b, margin) != 0
+
+
 def _ranking(a: Any, b: Any, c: Any, margin: float) -> Any:
     """By how much the order of `a` and `b` misses what `c` asks for."""
     return -c * (a - b) + margin
 
 
 def _ranking_gate(a: Any, b: Any, c: Any, margin: float) -> Any:
-    return where(_ranking(a, b, c, margin) >= 0, 1.0, 0.0)
+    return _ranking(a, b, c, margin) >= 0
 
 
 def _poisson(a: Any, b: Any, log_input: bool, full: bool, eps: float, reduction: str) -> Any:
@@ -70,7 +76,7 @@ def _poisson(a: Any, b: Any, log_input: bool, full: bool, eps: float, reduction:
 
 
 def _poisson_slope(a: Any, b: Any, log_input: bool, eps: float, **_: bool) -> Any:
-    return np.exp(a) - b if log_input else 1.0 - b / (a + eps)
+    return (np.exp(a), -b) if log_input else (1.0, -b / (a + eps))
 
 
 def _poisson_target_slope(a: Any, b: Any, log_input: bool, full: bool, eps: float) -> Any:
@@ -170,7 +176,7 @@ SOFT_MARGIN_LOSS = operation(
 HINGE_EMBEDDING_LOSS = operation(
     "hinge_embedding_loss",
     _hinge_embedding,
-    rule=_slope_rule(_hinge_embedding_slope, 0, is_gate=True),
+    rule=_slope_rule(_hinge_embedding_slope, 0, _hinge_embedding_gate),
     vjp=of_each("(1 where {b} = 1, −1 where {b} = −1 and {a} ≤ {margin}, else 0)"),
     because="Like pairs are drawn together; unlike ones are pushed apart up to the margin.",
     broadcasts=True,
@@ -197,17 +203,17 @@ MARGIN_RANKING_LOSS = operation(
         np.maximum(_ranking(a, b, c, margin), 0.0), reduction
     ),
     Derivative(
-        rule=_slope_rule(lambda a, b, c, margin: -c * _ranking_gate(a, b, c, margin), 0),
+        rule=_slope_rule(lambda a, b, c, margin: -c, 0, _ranking_gate),
         vjp=_scaled("−{c}·[{c}·({a} − {b}) ≤ {margin}]"),
         words="A pair in the wrong order is pulled apart; one in the right order rests.",
     ),
     Derivative(
-        rule=_slope_rule(lambda a, b, c, margin: c * _ranking_gate(a, b, c, margin), 1),
+        rule=_slope_rule(lambda a, b, c, margin: c, 1, _ranking_gate),
         vjp=_scaled("{c}·[{c}·({a} − {b}) ≤ {margin}]"),
         words="A pair in the wrong order is pulled apart; one in the right order rests.",
     ),
     Derivative(
-        rule=_slope_rule(lambda a, b, c, margin: (b - a) * _ranking_gate(a, b, c, margin), 2),
+        rule=_slope_rule(lambda a, b, c, margin: b - a, 2, _ranking_gate),
         vjp=_scaled("({b} − {a})·[{c}·({a} − {b}) ≤ {margin}]"),
         words="The target multiplies the difference, so it receives that.",
     ),

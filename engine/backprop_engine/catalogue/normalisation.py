@@ -7,7 +7,7 @@ mean and variance are taken; they share one derivative.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -111,27 +111,28 @@ def _trailing(name: str, a: Any, normalized_shape: int | Shape) -> Axes:
     return tuple(range(len(shape) - len(sizes), len(shape)))
 
 
-def _layer_norm(
-    a: Any, b: Any = None, c: Any = None, *, normalized_shape: int | Shape, eps: float
-) -> Any:
-    axes = _trailing("layer_norm", a, normalized_shape)
+class _How(TypedDict):
+    """The attributes of `layer_norm` and `rms_norm`, which alone may leave `eps` to torch."""
+
+    normalized_shape: int | Shape
+    eps: Any
+
+
+def _layer_norm(a: Any, b: Any = None, c: Any = None, **how: Unpack[_How]) -> Any:
+    axes = _trailing("layer_norm", a, how["normalized_shape"])
     check_affine("layer_norm", a.shape[axes[0] :], b, c)
-    return affine(standardised_in_lanes(a, axes, eps)[0], b, c)
+    return affine(standardised_in_lanes(a, axes, how["eps"])[0], b, c)
 
 
-def _layer_norm_rule(
-    g: Any, _y: Any, a: Any, b: Any = None, _c: Any = None, *, normalized_shape: Any, eps: float
-) -> Any:
-    axes = _trailing("layer_norm", a, normalized_shape)
-    normalised, scale = standardised_in_lanes(a, axes, eps)
+def _layer_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unpack[_How]) -> Any:
+    axes = _trailing("layer_norm", a, how["normalized_shape"])
+    normalised, scale = standardised_in_lanes(a, axes, how["eps"])
     return standardise_rule(affine(g, b, None), normalised, scale, axes)
 
 
-def _layer_norm_weight_rule(
-    g: Any, _y: Any, a: Any, b: Any, _c: Any = None, *, normalized_shape: Any, eps: float
-) -> Any:
-    axes = _trailing("layer_norm", a, normalized_shape)
-    return unbroadcast(g * standardised_in_lanes(a, axes, eps)[0], shape_of(b))
+def _layer_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+    axes = _trailing("layer_norm", a, how["normalized_shape"])
+    return unbroadcast(g * standardised_in_lanes(a, axes, how["eps"])[0], shape_of(b))
 
 
 def _root_mean_square(a: Any, axes: Axes, eps: float | None) -> Any:
@@ -140,25 +141,21 @@ def _root_mean_square(a: Any, axes: Axes, eps: float | None) -> Any:
     return 1.0 / np.sqrt(mean_of(a * a, axes, keepdim=True) + smallest)
 
 
-def _rms_norm(a: Any, b: Any = None, *, normalized_shape: Any, eps: float | None) -> Any:
-    axes = _trailing("rms_norm", a, normalized_shape)
+def _rms_norm(a: Any, b: Any = None, **how: Unpack[_How]) -> Any:
+    axes = _trailing("rms_norm", a, how["normalized_shape"])
     check_affine("rms_norm", a.shape[axes[0] :], b, None)
-    return affine(a * _root_mean_square(a, axes, eps), b, None)
+    return affine(a * _root_mean_square(a, axes, how["eps"]), b, None)
 
 
-def _rms_norm_rule(
-    g: Any, _y: Any, a: Any, b: Any = None, *, normalized_shape: Any, eps: float | None
-) -> Any:
-    axes = _trailing("rms_norm", a, normalized_shape)
-    scale = _root_mean_square(a, axes, eps)
+def _rms_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, **how: Unpack[_How]) -> Any:
+    axes = _trailing("rms_norm", a, how["normalized_shape"])
+    scale = _root_mean_square(a, axes, how["eps"])
     return _rescale_rule(affine(g, b, None), a * scale, scale, axes)
 
 
-def _rms_norm_weight_rule(
-    g: Any, _y: Any, a: Any, b: Any, *, normalized_shape: Any, eps: float | None
-) -> Any:
-    axes = _trailing("rms_norm", a, normalized_shape)
-    return unbroadcast(g * (a * _root_mean_square(a, axes, eps)), shape_of(b))
+def _rms_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, **how: Unpack[_How]) -> Any:
+    axes = _trailing("rms_norm", a, how["normalized_shape"])
+    return unbroadcast(g * (a * _root_mean_square(a, axes, how["eps"])), shape_of(b))
 
 
 def weighted(normalised: str) -> Callable[..., str]:
@@ -198,29 +195,31 @@ def standardise_statements(axes: Axes, eps: float, a: str = "a") -> str:
     )
 
 
-def _layer_norm_composite(
-    shapes: tuple[Shape, ...], normalized_shape: int | Shape, eps: float, **_: Any
-) -> str:
-    axes = _last_axes(shapes[0], normalized_shape)
-    return standardise_statements(axes, eps) + affine_statement(shapes, "n")
+def _layer_norm_composite(shapes: tuple[Shape, ...], **how: Any) -> str:
+    axes = _last_axes(shapes[0], how["normalized_shape"])
+    return standardise_statements(axes, how["eps"]) + affine_statement(shapes, "n")
 
 
 def _last_axes(shape: Shape, normalized_shape: int | Shape) -> Axes:
-    count = np.size(normalized_shape)
-    return tuple(range(len(shape) - count, len(shape)))
+    return tuple(range(len(shape) - np.size(normalized_shape), len(shape)))
 
 
-def _rms_norm_composite(
-    shapes: tuple[Shape, ...],
-    dtypes: tuple[str, ...],
-    normalized_shape: int | Shape,
-    eps: float | None,
-) -> str:
-    axes = _last_axes(shapes[0], normalized_shape)
-    smallest = float(np.finfo(dtypes[0]).eps) if eps is None else eps
-    return f"r = rsqrt(mean(a**2, dim={axes}, keepdim=True) + {smallest})\n" + affine_statement(
-        shapes, "a * r"
-    )
+def _rms_norm_composite(shapes: tuple[Shape, ...], dtypes: tuple[str, ...], **how: Any) -> str:
+    axes = _last_axes(shapes[0], how["normalized_shape"])
+    eps = float(np.finfo(dtypes[0]).eps) if how["eps"] is None else how["eps"]
+    root = f"r = rsqrt(mean(a**2, dim={axes}, keepdim=True) + {eps})\n"
+    return root + affine_statement(shapes, "a * r")
+
+
+def _over_sizes(name: str) -> Callable[..., Any]:
+    """The twin: torch takes sizes as a tuple, and no number in place of weight or bias."""
+
+    def call(torch: Any, a: Any, *affine: Any, normalized_shape: int | Shape, eps: Any) -> Any:
+        sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
+        function = getattr(torch.nn.functional, name)
+        return function(a, sizes, *(given(torch, one) for one in affine), eps=eps)
+
+    return call
 
 
 LAYER_NORM = operation(
@@ -242,13 +241,7 @@ LAYER_NORM = operation(
         words=BIAS_WORDS,
     ),
     notation=weighted("({a} − mean)/std"),
-    torch=lambda torch, a, b=None, c=None, *, normalized_shape, eps: torch.nn.functional.layer_norm(
-        a,
-        (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape,
-        given(torch, b),
-        given(torch, c),
-        eps,
-    ),
+    torch=_over_sizes("layer_norm"),
     grad_fn="NativeLayerNormBackward0",
     words="each sample brought to mean 0 and variance 1 over its last axes",
     parameters=(
@@ -289,12 +282,7 @@ RMS_NORM = operation(
         words=WEIGHT_WORDS,
     ),
     notation=weighted("{a}/rms({a})"),
-    torch=lambda torch, a, b=None, *, normalized_shape, eps: torch.nn.functional.rms_norm(
-        a,
-        (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape,
-        given(torch, b),
-        eps,
-    ),
+    torch=_over_sizes("rms_norm"),
     grad_fn="MulBackward0",
     differentiated_at=_with_recorded_eps,
     words="each sample divided by the root of its mean square over the last axes",

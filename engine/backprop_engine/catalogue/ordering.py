@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import shape_of
+from backprop_engine.basics.values import shape_of, where
 from backprop_engine.catalogue.shared.axes import DIM, KEEPDIM, axes_text, axis_of
 from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.picking import picking
+from backprop_engine.catalogue.shared.running import cumprod, cumsum
 from backprop_engine.operation import Application, Kind, Operation, Rounding
 
 _LAST = Kind.AXIS("dim", -1, aliases=("axis",))
@@ -66,35 +67,40 @@ def _along(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def forward(a: Any, dim: int) -> Any:
         axis = axis_of(a, dim)
-        return by_rows(np.reshape(function(np.atleast_1d(a), axis=axis), shape_of(a)))
+        return by_rows(np.reshape(function(np.atleast_1d(a), axis), shape_of(a)))
 
     return forward
 
 
 def _reverse_sum(g: Any, axis: int) -> Any:
     """The sum from each element on to the end."""
-    return np.flip(np.cumsum(np.flip(g, axis), axis=axis), axis)
+    return np.flip(cumsum(np.flip(g, axis), axis), axis)
 
 
 def _cumprod_rule(g: Any, y: Any, a: Any, dim: int) -> Any:
-    if np.size(a) <= 1:
-        return g
     axis = axis_of(a, dim)
-    if np.all(a):
+    if np.size(a) <= 1 or a.shape[axis] == 1:
+        return g
+    zeros = np.cumsum(np.equal(a, 0), axis=axis)
+    if not np.any(zeros):
         return _reverse_sum(g * y, axis) / a
-    sent = _without_division(*(np.moveaxis(one, axis, 0) for one in (g, y, a)))
-    return np.moveaxis(sent, 0, axis)
+    before = _reverse_sum(where(zeros > 0, 0.0, g * y), axis) / a
+    return where(zeros == 0, before, _to_first_zero(g, y, a, zeros, axis))
 
 
-def _without_division(g: Any, y: Any, a: Any) -> Any:
-    """The rule along the first axis where an element is 0: what stands before an element, times
-    the upstream gradients after it, each with the product of the elements between.
+def _to_first_zero(g: Any, y: Any, a: Any, zeros: Any, axis: int) -> Any:
+    """What the first 0 of each line receives, and 0 elsewhere: beyond it no other factor counts.
+
+    That is the product before it, times the upstream gradients up to the second 0, each with the
+    product of the elements between. `zeros` counts them up to each element.
     """
-    sent, after = np.zeros_like(a), np.zeros_like(a[0])
-    for at in range(len(a) - 1, -1, -1):
-        after = g[at] + (a[at + 1] * after if at + 1 < len(a) else 0.0)
-        sent[at] = (y[at - 1] if at else 1.0) * after
-    return sent
+    is_first = (zeros == 1) & np.equal(a, 0)
+    between = (zeros == 1) & ~is_first
+    products = cumprod(where(between, a, 1.0), axis) * where(zeros == 1, g, 0.0)
+    place = np.argmax(is_first, axis=axis, keepdims=True)
+    before = np.take_along_axis(y, np.maximum(place - 1, 0), axis)
+    sent = np.sum(products, axis=axis, keepdims=True) * where(place == 0, 1.0, before)
+    return where(is_first, sent, 0.0)
 
 
 def _sort_grad_fn(application: Application) -> str:
@@ -103,7 +109,7 @@ def _sort_grad_fn(application: Application) -> str:
 
 CUMSUM = operation(
     "cumsum",
-    _along(np.cumsum),
+    _along(cumsum),
     rule=lambda g, y, a, dim: _along(_reverse_sum)(g, dim),
     vjp="the sums of {g} from each element to the end",
     because="An element counts in its own sum and in all that come after it.",
@@ -116,7 +122,7 @@ CUMSUM = operation(
 
 CUMPROD = operation(
     "cumprod",
-    _along(np.cumprod),
+    _along(cumprod),
     rule=_cumprod_rule,
     vjp="the sums of {g}·{y} from each element to the end, over {a}",
     because="An element is a factor of its own product and of all that come after it.",
@@ -132,13 +138,11 @@ CUMPROD = operation(
 def _running(name: str, best: np.ufunc, holds: Callable[[Any, Any], Any], words: str) -> Operation:
     """`cummax` or `cummin`."""
     return picking(
-        name=name,
-        function=name,
-        places=_running_place(best, holds),
+        name,
+        _running_place(best, holds),
         parameters=(INPUT, DIM),
-        grad_fn=f"{name.capitalize()}Backward0",
         words=words,
-        why="Each result hands its gradient to the one element that holds the record there.",
+        because="Each result hands its gradient to the one element that holds the record there.",
         example=f"x=[1,3,2], m={name}(x, dim=0).values, y=m.sum()",
     )
 
@@ -151,13 +155,12 @@ CUMMIN = _running(
 )
 
 SORT = picking(
-    name="sort",
-    function="sort",
-    places=_order,
+    "sort",
+    _order,
     parameters=(INPUT, _LAST, Kind.FLAG("descending", False), Kind.FLAG("stable", None)),
     grad_fn=_sort_grad_fn,
     words="the elements in order of size along an axis, and where each was",
-    why=_PUT_BACK,
+    because=_PUT_BACK,
     example="x=[3,1,2], s=x.sort().values, y=s[0]",
 )
 
@@ -181,9 +184,8 @@ ARGSORT = operation(
 )
 
 TOPK = picking(
-    name="topk",
-    function="topk",
-    places=_top,
+    "topk",
+    _top,
     parameters=(
         INPUT,
         Kind.WHOLE("k"),
@@ -191,19 +193,16 @@ TOPK = picking(
         Kind.FLAG("largest", True),
         Kind.FLAG("sorted", True, is_ignored=True),
     ),
-    grad_fn="TopkBackward0",
     words="the k largest elements along an axis, and where they are",
-    why="Only the elements that were picked receive a gradient; of equal ones some are picked.",
+    because="Only the elements that were picked receive a gradient; of equal ones some are picked.",
     example="x=[3,1,2], t=x.topk(2).values, y=t.sum()",
 )
 
 KTHVALUE = picking(
-    name="kthvalue",
-    function="kthvalue",
-    places=_kth,
+    "kthvalue",
+    _kth,
     parameters=(INPUT, Kind.WHOLE("k"), _LAST, KEEPDIM),
-    grad_fn="KthvalueBackward0",
     words="the k-th smallest element along an axis, and where it is",
-    why="Only the element that was picked receives the gradient; of equal ones one is picked.",
+    because="Only the element that was picked receives the gradient; of equal ones one is picked.",
     example="x=[3,1,2], y=x.kthvalue(2).values",
 )

@@ -200,14 +200,6 @@ def _adaptive_grad_fn(application: Application) -> str:
     return "MeanBackward1" if size in (1, (1, 1), (1,)) else "AdaptiveAvgPool2DBackward0"
 
 
-def _twin_of(name: str) -> Any:
-    def twin(torch: Any, a: Any, output: int | None = None, **settings: Any) -> Any:
-        pooled = getattr(torch.nn.functional, name)(a, **settings)
-        return pooled if output is None else pooled[output]
-
-    return twin
-
-
 def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
     """`max_pool1d` or `max_pool2d`; with `return_indices=True` it has two outputs."""
     name = f"max_pool{axes}d"
@@ -228,7 +220,6 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
         notation=lambda output=VALUES, **_: (
             f"{'max' if output == VALUES else 'place of the max'} of each window of {{a}}"
         ),
-        torch=_twin_of(name),
         grad_fn="SqueezeBackward1" if axes == 1 else "MaxPool2DWithIndicesBackward0",
         words="the largest element of each window" + (", and where it is" * with_indices),
         parameters=(
@@ -259,7 +250,6 @@ def _average_pooling(axes: int) -> Operation:
         vjp="1/n·{g}, copied to every element of each window of {a}",
         because=_MEAN_WORDS,
         notation="mean of each window of {a}",
-        torch=lambda torch, a, **settings: getattr(torch.nn.functional, name)(a, **settings),
         grad_fn="SqueezeBackward1" if axes == 1 else "AvgPool2DBackward0",
         words="the mean of each window",
         parameters=(

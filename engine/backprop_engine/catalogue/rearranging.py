@@ -158,9 +158,6 @@ def _interleaving(
         notation="repeat_interleave({a}, {b})"
         if grad_fn.startswith("Index")
         else "repeat_interleave({a}, {repeats})",
-        torch=lambda torch, a, *counts, dim, repeats=None: torch.repeat_interleave(
-            a, *counts, **({} if repeats is None else {"repeats": repeats}), dim=dim
-        ),
         grad_fn=grad_fn,
         words="each element repeated on the spot",
         parameters=(
@@ -196,7 +193,6 @@ ROLL = operation(
     _roll,
     *moved(lambda g, y, a, shifts, dims: _unroll(g, shifts, dims), "{g}, rolled back", _SHIFTED),
     notation="roll({a}, {shifts})",
-    torch=lambda torch, a, shifts, dims: torch.roll(a, shifts, () if dims is None else dims),
     words="elements shifted along an axis; what falls off comes in at the other end",
     parameters=(
         INPUT,
@@ -226,8 +222,6 @@ def _flipping(name: str, axis: int, words: str) -> Operation:
         name,
         flip,
         *moved(lambda g, y, a: flip(g), "{g}, flipped back"),
-        notation=f"{name}({{a}})",
-        torch=lambda torch, a: getattr(torch, name)(a),
         grad_fn="FlipBackward0",
         words=words,
         example=f"A=[[1,2],[3,4]], y=(A*A.{name}()).sum()",

@@ -24,6 +24,7 @@ from backprop_engine.catalogue.shared.axes import (
     spread,
 )
 from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.running import cumprod
 from backprop_engine.operation import Application, Kind, Operation, Rounding
 
 _PARAMETERS = (INPUT, DIMS, KEEPDIM)
@@ -45,6 +46,8 @@ def _prod_rule(g: Any, y: Any, a: Any, dim: int | None, **_: Any) -> Any:
         return g
     if np.all(a):
         return kept(g, a, dim) * (kept(y, a, dim) / a)
+    if dim is None and np.count_nonzero(a) < np.size(a) - 1:
+        return np.zeros_like(a)
     return kept(g, a, dim) * _product_of_others(a, dim)
 
 
@@ -52,8 +55,8 @@ def _product_of_others(a: Any, dim: int | None) -> Any:
     """For each element the product of all others that are reduced with it; zeros do no harm."""
     lines = np.reshape(a, (-1, 1)) if dim is None else np.moveaxis(a, axis_of(a, dim), 0)
     ones = np.ones_like(lines[:1])
-    before = np.cumprod(np.concatenate([ones, lines[:-1]]), axis=0)
-    after = np.cumprod(np.concatenate([ones, lines[:0:-1]]), axis=0)[::-1]
+    before = cumprod(np.concatenate([ones, lines[:-1]]), 0)
+    after = cumprod(np.concatenate([ones, lines[:0:-1]]), 0)[::-1]
     others = before * after
     return others.reshape(a.shape) if dim is None else np.moveaxis(others, 0, axis_of(a, dim))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, of_numbers, sign, where
-from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation, step
+from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation, step, twin
 from backprop_engine.operation import Application, Derivative, Kind
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
@@ -99,9 +99,6 @@ ROUND = step(
     notation=lambda decimals, **_: (
         "round({a})" if decimals is None else "round({a}, decimals={decimals})"
     ),
-    torch=lambda torch, a, decimals: (
-        torch.round(a) if decimals is None else torch.round(a, decimals=decimals)
-    ),
     grad_fn=lambda application: (
         f"RoundBackward{0 if application.attributes['decimals'] is None else 1}"
     ),
@@ -116,7 +113,7 @@ SPECIAL_ROUND = replace(
     ROUND,
     name="special.round",
     functions=("special.round",),
-    torch=lambda torch, a, decimals: torch.special.round(a, decimals=decimals),
+    torch=twin("special.round"),
     grad_fn="RoundBackward1",
     parameters=(INPUT, Kind.WHOLE("decimals", 0)),
     composite="round(a, decimals={decimals})",

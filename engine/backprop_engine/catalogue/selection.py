@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,21 @@ def _clamp_twin(torch: Any, a: Any, b: Any, c: Any = None) -> Any:
     return torch.clamp(a, None if is_left_out else b, c)
 
 
+def _held_where_equal(
+    operands: list[Any], recorded: list[Any], attributes: Mapping[str, Any]
+) -> tuple[list[Any], Mapping[str, Any]]:
+    """Of equal bounds torch lets neither have a share where they take the place of a smaller value,
+    or of one that is equal: that has all of it.
+    """
+    if len(operands) < 3:
+        return operands, attributes
+    value, *bounds = recorded
+    is_held = np.equal(*bounds) & np.less_equal(value, bounds[0])
+    held = where(np.equal(value, bounds[0]), operands[0], bounds[0])
+    moved = (where(is_held, held, bound) for bound in operands[1:])
+    return [operands[0], *moved], attributes
+
+
 CLAMP_TENSOR = operation(
     "clamp.tensor",
     lambda a, b, c=np.inf: _minimum(_maximum(a, b), c),
@@ -129,6 +144,7 @@ CLAMP_TENSOR = operation(
         Parameter("max", default=None),
     ),
     functions=("clamp", "clip"),
+    differentiated_at=_held_where_equal,
     symbolic=lambda sp, a, b, c=np.inf: sp.Piecewise((c, (a > c) | (c < b)), (b, a < b), (a, True)),
     example="x=[-2, 0.5, 3], low=-1, high=1, y=clamp(x, low, high).sum()",
 )

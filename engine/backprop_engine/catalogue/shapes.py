@@ -263,7 +263,6 @@ SQUEEZE = operation(
     "squeeze",
     _squeeze,
     *RESHAPED_BACK,
-    torch=lambda torch, a, dim: torch.squeeze(a) if dim is None else torch.squeeze(a, dim),
     grad_fn=_squeeze_grad_fn,
     sharing=Sharing.ALWAYS,
     words="the axes of size 1 dropped",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import erf, erfc, exp, log1p, shape_of, tanh, where
+from backprop_engine.basics.values import dtype_of, erf, erfc, exp, log1p, shape_of, tanh, where
 from backprop_engine.catalogue import arithmetic, rounding
 from backprop_engine.catalogue.shared.entries import (
     INPUT,
@@ -175,6 +176,11 @@ def _gelu_slope(approximate: str, **_: Any) -> str:
         return "Φ({a}) + {a}·φ({a})"
     inner = f"(1 + {3 * _GELU_CUBIC}·{{a}}²)"
     return f"(1 + t)/2 + {{a}}·(1 − t²)·√(2/π)·{inner}/2 with t = {_GELU_BEND}"
+
+
+def _is_beyond_a_square(operands: Sequence[Any], *_: Any) -> Any:
+    """Where torch's kernels for float32 differ by processor: at what has no finite square."""
+    return np.isinf(np.square(operands[0])) & (dtype_of(operands[0]) == "float32")
 
 
 GELU = activation(

@@ -63,8 +63,8 @@ _FACTORIZATIONS: Final = frozenset(
 """Functions that factor their first operand, a square matrix or a batch of them."""
 
 
-class _Perturbation:
-    """By how much each step is off, at random."""
+class Perturbation:
+    """By how much each step is off, at random; a subclass changes the steps in another way."""
 
     def __init__(self, seed: int, size: float) -> None:
         self._generator = np.random.Generator(np.random.PCG64(seed))
@@ -117,16 +117,32 @@ class _Perturbation:
             count = np.size(operands[0]) / max(np.size(result), 1)
             if method == "accumulate":
                 count = np.max(np.shape(operands[0]), initial=1)
-            return self.added(result, count, np.abs(result))
+            return self.multiplied(
+                result,
+                count,
+                lambda factors: getattr(ufunc, method)(factors, *operands[1:], **options),
+                operands[0],
+            )
         if ufunc not in _SUMS:
             return result
         terms, count = (
             getattr(ufunc, method)(*map(size, operands[:2]), *operands[2:], **options)
             if ufunc in _PRODUCTS
             else getattr(ufunc, method)(size(operands[0]), *operands[1:], **options)
-            for size in (_magnitude, _ones)
+            for size in (self.terms, _ones)
         )
         return self.added(result, count, terms)
+
+    def terms(self, operand: Any) -> Any:
+        """The magnitudes of what is summed."""
+        return np.abs(operand) if np.asarray(operand).dtype.kind == "f" else operand
+
+    def multiplied(
+        self, product: Any, count: Any, multiply: Callable[[Any], Any], factors: Any
+    ) -> Any:
+        """A product of `count` factors, off by what multiplying them one by one may lose."""
+        del multiply, factors
+        return self.added(product, count, np.abs(product))
 
     def factored(self, matrix: np.ndarray) -> Any:
         """The matrix that a factorization of `matrix`, (…, n, n), is the exact one of.
@@ -143,6 +159,11 @@ class _Perturbation:
         bound = np.maximum(columns, roots[..., :, np.newaxis] * roots[..., np.newaxis, :])
         off = matrix + matrix.shape[-1] * bound * self.errors(matrix.shape)
         return self.mark(off.astype(matrix.dtype))
+
+    def made_of(self, result: Any, matrix: np.ndarray) -> Any:
+        """What one of numpy's functions makes of the factors of `matrix`."""
+        del matrix
+        return result
 
     def given(self, operand: Any) -> Any:
         """An operand, off as well: for what happens inside of one of numpy's functions.
@@ -165,7 +186,7 @@ class _Perturbation:
 class _Perturbed(np.ndarray):
     """An array that is off by a few roundoffs, and so is all that is computed from it."""
 
-    source: _Perturbation
+    source: Perturbation
 
     def __array_finalize__(self, made_from: Any) -> None:
         source = getattr(made_from, "source", None)
@@ -181,11 +202,11 @@ class _Perturbed(np.ndarray):
             inputs = tuple(map(source.apply, inputs))
         outputs = options.pop("out", None)
         if outputs is not None:
-            options["out"] = tuple(map(_plain, outputs))
-        plain = tuple(map(_plain, inputs))
-        result = getattr(ufunc, method)(*plain, **options)
+            options["out"] = tuple(map(plain, outputs))
+        given = tuple(map(plain, inputs))
+        result = getattr(ufunc, method)(*given, **options)
         if outputs is None and (method in ("reduce", "accumulate") or ufunc in _PRODUCTS):
-            result = source.long_sum(result, ufunc, method, plain, options)
+            result = source.long_sum(result, ufunc, method, given, options)
         if outputs is not None or result is None:  # written in place: `np.add.at`, `a += b`
             return result if outputs is None else outputs[0]
         settle = source.mark if is_exact or is_sum else source.apply
@@ -200,22 +221,22 @@ class _Perturbed(np.ndarray):
         elif func in _SUM_FUNCTIONS or func.__module__ == "numpy.linalg":
             args = tuple(self.source.apply(one) if _is_off(one) else one for one in args)
         result = super().__array_function__(func, types, args, kwargs)
+        if func in _FACTORIZATIONS:
+            result = self.source.made_of(result, plain(args[0]))
         if not isinstance(result, np.ndarray | np.floating):
             return result
         if func in _SUM_FUNCTIONS:
-            plain = [_plain(one) for one in args]
-            terms, count = (func(*map(size, plain), **kwargs) for size in (_magnitude, _ones))
-            result = self.source.added(_plain(result), count, terms)
+            given = [plain(one) for one in args]
+            terms, count = (
+                func(*map(size, given), **kwargs) for size in (self.source.terms, _ones)
+            )
+            result = self.source.added(plain(result), count, terms)
         return self.source.mark(result)
 
 
 def _holds_objects(array: np.ndarray) -> bool:
     """Whether it holds Python's floats: so it does between the steps of `np.vectorize`."""
     return array.dtype.kind == "O" and all(isinstance(one, float) for one in array.flat)
-
-
-def _magnitude(value: Any) -> Any:
-    return np.abs(value) if np.asarray(value).dtype.kind == "f" else value
 
 
 def _ones(value: Any) -> Any:
@@ -228,10 +249,11 @@ def _is_off(value: Any) -> bool:
 
 def _factored(matrix: Any) -> Any:
     is_square = _is_off(matrix) and matrix.ndim > 1 and matrix.shape[-1] == matrix.shape[-2]
-    return matrix.source.factored(_plain(matrix)) if is_square else matrix
+    return matrix.source.factored(plain(matrix)) if is_square else matrix
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """The array without the perturbation of what is computed from it."""
     return value.view(np.ndarray) if isinstance(value, _Perturbed) else value
 
 
@@ -255,10 +277,10 @@ def sensitivity(
     size = _MAGNIFIED * ROUNDOFFS_A_STEP * unit
 
     def change(seed: int, size: float) -> np.ndarray:
-        source = _Perturbation(seed, size)
+        source = Perturbation(seed, size)
         moved = [source.given(one) if is_float(one) else one for one in operands]
         try:
-            off = np.asarray(_plain(evaluate(function, moved, attributes)), dtype=float)
+            off = np.asarray(plain(evaluate(function, moved, attributes)), dtype=float)
         except OperandError:  # such as a probability that is more than 1 now
             return np.zeros(exact.shape)
         difference: np.ndarray = np.abs(off - exact)

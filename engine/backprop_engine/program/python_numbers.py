@@ -212,7 +212,11 @@ def _picked(group: Any, index: Any, place: Expression) -> Any:
 
 def _number(expression: Expression, value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ProblemError("numbers can be computed with, nothing else", expression.span)
+        raise ProblemError(
+            "numbers can be computed with, nothing else",
+            expression.span,
+            fix="write a list out: `[1, 2, 1, 2]`",
+        )
     return value
 
 

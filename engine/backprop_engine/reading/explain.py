@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 
@@ -99,9 +100,10 @@ def explain(trace: Trace, index: int) -> Explanation:
     """The explanation of step `index`, 0 ≤ index < len(trace)."""
     explanation = _explained(trace, index)
     node = trace.step(index).node
-    iteration = "" if node is None else trace.iteration(node)
-    if iteration and node is not None:
-        note = f"{trace.label(node)} was made in iteration {iteration}"
+    kinds = () if node is None else groupby(trace.nodes.groups(node), key=lambda group: group.kind)
+    told = [f"{kind} {', '.join(group.name for group in groups)}" for kind, groups in kinds]
+    if told and node is not None:
+        note = f"{trace.label(node)} was made in {', '.join(told)}"
         explanation = replace(explanation, notes=(*explanation.notes, note))
     return explanation
 

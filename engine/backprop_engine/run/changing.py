@@ -68,5 +68,6 @@ class Changing(PythonFunctions):
             except ProblemError:  # torch refuses to look at such a view, too
                 self.assigned.pop(name, None)
                 continue
-            if last != self.names[name] or name in self.assigned:
+            is_bound_anew = self.graph.inputs.get(name, last) != last  # by a loop
+            if last != self.names[name] or name in self.assigned or is_bound_anew:
                 self.names[name] = self.assigned[name] = last

@@ -36,6 +36,8 @@ _MANY = (
     "allow the output views to be modified inplace. You should replace the inplace operation by an "
     "out-of-place one."
 )
+_NEW_VALUE = "give the changed value a name of its own: `b = a * 2` for `a *= 2`"
+_VIEW_LATER = f"take the view after the change; or {_NEW_VALUE}"
 _KINDS = {"bool": 0, "int64": 1, "float32": 2, "float64": 2}
 """What can be cast to what: to its own kind and to those above."""
 _TORCH_DTYPES = {"bool": "Bool", "int64": "Long", "float32": "Float", "float64": "Double"}
@@ -270,12 +272,14 @@ class Sharers:
         if graph.is_recording and is_unrecorded and (is_traced or base_requires):
             raise OperandError(
                 "A view was created in no_grad mode and is being modified inplace with grad "
-                f"mode enabled. {_NO_GRAD}"
+                f"mode enabled. {_NO_GRAD}",
+                _NEW_VALUE,
             )
         if is_traced:
             if self._is_one_of_many(view):
                 raise OperandError(
-                    f"{self._output_of(view)} is a view and is being modified inplace. {_MANY}"
+                    f"{self._output_of(view)} is a view and is being modified inplace. {_MANY}",
+                    _NEW_VALUE,
                 )
             if required and graph.is_leaf(self._latest.get(base, base)):
                 raise OperandError(
@@ -316,12 +320,14 @@ class Sharers:
         if self._unrecorded.intersection(view.way[1:]):
             raise OperandError(
                 "A view was created in no_grad mode and its base or another view of its base has "
-                f"been modified inplace with grad mode enabled. {_NO_GRAD}"
+                f"been modified inplace with grad mode enabled. {_NO_GRAD}",
+                _VIEW_LATER,
             )
         if self._is_one_of_many(view):
             raise OperandError(
                 f"{self._output_of(view)} is a view and its base or another view of its base has "
-                f"been modified inplace. {_MANY}"
+                f"been modified inplace. {_MANY}",
+                _VIEW_LATER,
             )
 
     def _is_one_of_many(self, view: View) -> bool:

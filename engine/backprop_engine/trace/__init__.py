@@ -5,7 +5,7 @@
 """
 
 from backprop_engine.trace.abilities import Missing, Producer
-from backprop_engine.trace.nodes import Nodes
+from backprop_engine.trace.nodes import Group, GroupKind, Nodes
 from backprop_engine.trace.trace import (
     NO_NODE,
     Heading,
@@ -20,6 +20,8 @@ from backprop_engine.trace.trace import (
 
 __all__ = [
     "NO_NODE",
+    "Group",
+    "GroupKind",
     "Heading",
     "Missing",
     "Node",

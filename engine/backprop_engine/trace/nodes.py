@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from backprop_engine.basics.source import Place
 from backprop_engine.basics.values import Known
+
+
+class GroupKind(StrEnum):
+    """What makes nodes belong together, as it is called in a sentence."""
+
+    ITERATION = "iteration"
+    """Of a loop."""
+    MODULE = "module"
+
+
+class Group(NamedTuple):
+    """What a node belongs to: `i=2`, `encoder.layers.0`."""
+
+    kind: GroupKind
+    name: str
 
 
 class Nodes(Protocol):
@@ -64,8 +80,8 @@ class Nodes(Protocol):
     def place(self, node: int) -> Place | None:
         """The text that made the node; None where it is not known."""
 
-    def groups(self, node: int) -> tuple[str, ...]:
-        """What the node belongs to, the outermost first: iterations of loops, modules."""
+    def groups(self, node: int) -> tuple[Group, ...]:
+        """What the node belongs to, the outermost first."""
 
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Consumer (int32), position (int16) and operand (int32) of every edge that a gradient

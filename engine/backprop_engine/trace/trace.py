@@ -283,10 +283,6 @@ class Trace:
         """Whether no gradient goes on from `node`: what torch calls a leaf."""
         return self.is_leaf(node) or node in self.nodes.made_leaves
 
-    def iteration(self, node: int) -> str:
-        """The iterations of loops in which a node was made: `n=3, w=ws[0]`; empty outside."""
-        return ", ".join(self.nodes.groups(node))
-
     def _is_negative_literal(self, index: int) -> bool:
         """Whether the node is the minus before a literal: `−1` reads better than a name for it."""
         nodes = self.nodes

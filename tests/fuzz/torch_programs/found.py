@@ -172,7 +172,119 @@ b = y * 2
 b.zero_()
 (b * torch.tensor([float("nan"), float("inf")])).sum().backward()
 """,
+    "a running product past a 0, past nan and past inf": """
+import torch
+a = torch.tensor([[0.0, 2.0, float("nan")], [3.0, 0.0, 0.0]], requires_grad=True)
+b = torch.tensor([[float("inf")], [1e-45]], requires_grad=True)
+c = torch.tensor([1e-38, 1e-38, 3e38, float("inf")], requires_grad=True)
+(a.cumprod(1).sum() + b.cumprod(1).sum() + c.cumprod(0).sum()).backward()
+""",
+    "a product with two zeros beside what is not finite": """
+import torch
+z = torch.tensor([float("-inf"), 1e20, 0.0, 0.0], requires_grad=True)
+z.prod().backward()
+""",
+    "terms that are sent one by one, and a gate that is shut before": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([1e-45, 3e38, 0.0], requires_grad=True)
+a = F.poisson_nll_loss(x, torch.tensor([0.5, 0.0, 0.5]))
+z = torch.tensor([1e20, 1e-38, float("nan")], requires_grad=True)
+b = F.margin_ranking_loss(z, z.detach(), torch.tensor([1.0, -1.0, -1.0]))
+(a ** 2 + b ** 2).backward()
+""",
+    "a number over a tensor whose reciprocal overflows": """
+import torch
+x = torch.tensor([float("-inf"), 1e-45, 0.0, 3.0], requires_grad=True)
+(-0.0 / x).mean().backward()
+""",
+    "a power of a matrix that is not finite, by the products that torch goes by": """
+import torch
+z = torch.tensor([[float("inf"), 2.0], [3e38, float("-inf")]], requires_grad=True)
+(torch.matrix_power(z, 2).sum() + torch.matrix_power(z, 3)[0, 0]).backward()
+""",
+    "a product that is added before it is rounded": """
+import torch
+y = torch.tensor([[0.5, float("nan")], [-110.0, 3e38]], requires_grad=True)
+y.sub(y, alpha=2).sum().backward()
+""",
+    "a square at its least, and bounds that are one": """
+import torch
+x = torch.tensor([2.0, 2.0, 2.0], dtype=torch.float64, requires_grad=True)
+y = torch.tensor([1.2, 3.0, 2.0], dtype=torch.float64, requires_grad=True)
+a = torch.var(x.cos(), dim=-1)
+b = torch.clamp(x, y, y)
+(a + (b ** 2).sum()).backward()
+""",
+    "a leaf's name that a loop binds anew": """
+import torch
+x = torch.tensor([2.0], requires_grad=True)
+a = torch.tensor([1, 2])
+for a, b in zip(x, x):
+    c = a * b
+c.backward()
+""",
 }
+
+OPEN: Final[Mapping[str, str]] = {
+    "a batch whose gradient overflows on the way": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[0.0, 1e-45], [-1.0, 1e20]], requires_grad=True)
+a = F.batch_norm(x, None, None, training=True)
+(a @ torch.tensor([[1e20, -0.0], [-1e20, 0.5]])).sum().backward()
+""",
+    "a sum that overflows in one order and not in another": """
+import torch
+x = torch.tensor([[1e20, float("inf")], [3e38, 3e38], [-3e38, -3e38]], requires_grad=True)
+y = x.mean() + x[1:].sum()
+y.backward()
+""",
+    "terms that cancel to nothing, and digits that a later step hangs on": """
+import torch
+x = torch.tensor([1e20, 88.0, -1e20, 1.0, 0.5, 0.25], requires_grad=True)
+y = torch.tensor([[2.0, -2.3, 1.2], [-1.5, -2.3, -1.5]])
+a = torch.frac(3.0 * torch.tanh(y @ y.T))
+(x.sum() + a.sum()).backward()
+""",
+    "padding beside what is not finite": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[[1.0, float("inf")]], [[1e20, -0.0]]], requires_grad=True)
+w = torch.tensor([[[2.0, float("nan"), float("inf")]]], requires_grad=True)
+F.conv1d(x, w, padding=1).sum().backward()
+""",
+    "matrices that elimination cannot hold": """
+import torch
+x = torch.tensor([[1e20, float("inf")], [0.5, 1.0]], requires_grad=True)
+y = torch.tensor([[1.0, 1e20], [1e-45, 1e-20]], requires_grad=True)
+z = torch.tensor([[0.0, -0.0], [float("inf"), -0.0]])
+a = (torch.det(x) * torch.tensor(1e-38), torch.det(y) * 2e20, torch.det(z) * y.sum())
+(a[0] + a[1] + a[2]).backward()
+""",
+    "nan at a bound, and a gelu of what has no square": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[float("nan")], [float("inf")], [-1e20], [0.5]]) * torch.ones(9)
+x.requires_grad_()
+a = F.elu(x) + F.hardtanh(x) + F.hardshrink(x)
+(a + F.gelu(x)).backward(torch.ones(4, 9))
+""",
+}
+"""What nobody can know: where torch's answer is another, that is told, and nothing is wrong."""
+
+REFUSED: Final[Mapping[str, str]] = {
+    "an output of many after its base has changed, which needs no gradient": """
+import torch
+x = torch.tensor([[1.0], [2.0]], requires_grad=True)
+a = torch.sin(x) * 2
+b = a.split(1)[0]
+a -= 3
+c = a > b
+a.sum().backward()
+""",
+}
+"""What torch may run and we do not: with the place and the fix."""
 
 _HEAD = """
 import torch

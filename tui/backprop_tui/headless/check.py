@@ -19,7 +19,7 @@ from backprop_engine.program.scenario import Expectation, Scenario
 from backprop_engine.reading.autopsy.report import Autopsy, autopsy
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load_target
-from backprop_engine.trace import NO_NODE, Trace
+from backprop_engine.trace import NO_NODE, StepKind, Trace
 from backprop_tui.headless.printer import scenario_heading
 from backprop_tui.headless.telling import full, told, told_difference
 from backprop_tui.oracles.answering import answer_of
@@ -84,7 +84,7 @@ class Checked:
     notices: tuple[Complaint, ...] = ()
     """Why an oracle has no answer where that is all right."""
     departures: tuple[Complaint, ...] = ()
-    """Where torch is known not to send the derivative: that is told, and all right."""
+    """Where torch's result is another, and both are right or not settled: told, and all right."""
     expected_error: str = ""
     """The error's message, where the scenario is about an error."""
     autopsy: Autopsy | None = None
@@ -375,10 +375,29 @@ def _faulty_steps(agreed: Agreement) -> Iterator[Complaint]:
 
 
 def _departures(agreed: Agreement) -> Iterator[Complaint]:
-    """Where torch is known to send something else than the derivative: both are told."""
-    for step, words in agreed.departures.items():
-        for sent in _sent(agreed, step):
-            yield replace(sent, message=f"{sent.message}: {words}")
+    """Where torch's result is another, and both are right: both are told."""
+    for step, words in list(agreed.departures.items())[:MOST_FAULTS]:
+        for both in _by_both(agreed, step):
+            yield replace(both, message=f"{both.message}: {words}")
+    more = len(agreed.departures) - MOST_FAULTS
+    if more > 0:
+        yield Complaint(TORCH, None, f"and {more} more of this kind")
+
+
+def _by_both(agreed: Agreement, step: int) -> Iterator[Complaint]:
+    """The result of a step, or the running sum after it."""
+    trace, report = agreed.trace, agreed.report
+    at = trace.step(step)
+    if at.kind is StepKind.FORWARD and at.node is not None:
+        label, ours = trace.label(at.node), in_full(trace.nodes.value[at.node])
+        theirs = report.values.get(at.node)
+        yield Complaint(TORCH, label, told(f"the value of {label}", ours, theirs))
+    elif step in agreed.adrift_totals and at.operand is not None:
+        label, total = trace.label(at.operand), kept(trace.totals[step])
+        what = f"the gradient of {label} after step {step}"
+        yield Complaint(TORCH, label, told(what, total, report.totals.get(step)))
+    else:
+        yield from _sent(agreed, step)
 
 
 def _sent(agreed: Agreement, step: int) -> Iterator[Complaint]:

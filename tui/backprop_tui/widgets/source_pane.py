@@ -14,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from backprop_engine.basics.source import Place, Source, Span
+from backprop_engine.trace import Group
 from backprop_tui.session.session import Session
 from backprop_tui.view.following import Following
 from backprop_tui.view.text import printable
@@ -55,7 +56,7 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         self._starts: list[int] = []
         self._source: Source | None = None
         self._current: Span | None = None
-        self._iteration = ""
+        self._groups: tuple[Group, ...] = ()
         """What the title tells."""
 
     def show(self, view: View) -> None:
@@ -71,11 +72,11 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         self._current = None if place is None else place.span
         step = view.session.step
         node = None if step is None else step.node
-        iteration = "" if node is None else view.session.trace.iteration(node)
-        if iteration != self._iteration:  # a title that is set is drawn, with all of the pane
-            self._iteration = iteration
-            title = f"Source · {printable(iteration)}" if iteration else "Source"
-            self.border_title = Content(title)
+        groups = () if node is None else view.session.trace.nodes.groups(node)
+        if groups != self._groups:  # a title that is set is drawn, with all of the pane
+            self._groups = groups
+            names = ", ".join(group.name for group in groups)
+            self.border_title = Content(f"Source · {printable(names)}" if groups else "Source")
         self._reveal()
         self.refresh_changes()
 

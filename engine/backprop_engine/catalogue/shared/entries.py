@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import takewhile
 from operator import attrgetter
 from typing import Any, Final
+
+import numpy as np
 
 from backprop_engine.basics.values import full_like
 from backprop_engine.operation import (
@@ -24,6 +27,13 @@ OTHER: Final = Parameter("other")
 TWO_OPERANDS: Final = (INPUT, OTHER)
 INPLACE: Final = Parameter("inplace", Kind.FLAG, False, is_ignored=True)
 """torch's activations may overwrite their input, which changes no number."""
+
+
+def at_nan(operands: Sequence[Any], *_: Any) -> Any:
+    """Where the operand is nan: torch's kernels take that for one side of a bound in their vectors
+    and for the other in what is left over, so that its place decides.
+    """
+    return np.isnan(operands[0])
 
 
 def operation(
@@ -65,29 +75,32 @@ def operation(
 
 def autograd_node(name: str, number: int = 0) -> str:
     """The class name torch makes of a function's: `index_add` → `IndexAddBackward0`."""
-    words = name.split("_")
-    return f"{''.join(word[:1].upper() + word[1:] for word in words)}Backward{number}"
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_")) + f"Backward{number}"
 
 
-def twin(path: str, parameters: tuple[Parameter, ...] = TWO_OPERANDS) -> Callable[..., Any]:
-    """torch's function of this name, called with what stands before an operand by position.
+def twin(path: str, parameters: tuple[Parameter, ...] = (INPUT,)) -> Callable[..., Any]:
+    """torch's function of this name: operands in front by position, all else by keyword.
 
-    The rest goes by keyword: `index_add(a, dim, index, source, alpha=alpha)`.
+    It is not told of what was left out: an attribute that is None, or a weight in whose place a
+    number stands. Of several outputs it is the one at the attribute `output`.
     """
-    names = [one.name for one in taken(parameters)]
-    kinds = [one.kind for one in taken(parameters)]
-    if Kind.OPERANDS in kinds:
-        return lambda torch, *values, **attributes: _function(torch, path)(values, **attributes)
-    last = len(kinds) - kinds[::-1].index(Kind.OPERAND)
-    places = {at: names[at] for at in range(last) if kinds[at] is not Kind.OPERAND}
-    if not places:
-        return lambda torch, *values, **attributes: _function(torch, path)(*values, **attributes)
+    is_list = parameters[0].kind is Kind.OPERANDS
+    operands = [one for one in taken(parameters) if one.kind is Kind.OPERAND]
+    front = sum(1 for _ in takewhile(lambda one: one in operands, parameters))
+    is_plain = front == len(operands) > 0 and all(one.neutral is None for one in operands)
 
-    def call(torch: Any, *operands: Any, **attributes: Any) -> Any:
-        values = list(operands)
-        for place, attribute in places.items():
-            values.insert(place, attributes.pop(attribute))
-        return _function(torch, path)(*values, **attributes)
+    def call(torch: Any, *values: Any, output: int | None = None, **attributes: Any) -> Any:
+        if is_plain and not attributes and output is None:
+            return _function(torch, path)(*values)
+        named = {name: value for name, value in attributes.items() if value is not None}
+        given = [values] if is_list else list(values)
+        for at, (operand, value) in enumerate(zip(operands, values, strict=False)):
+            if operand.neutral is not None and torch.as_tensor(value).ndim == 0:
+                given[at] = None
+            if at >= front:
+                named[operand.name] = given[at]
+        result = _function(torch, path)(*given[: front or 1], **named)
+        return result if output is None else result[output]
 
     return call
 

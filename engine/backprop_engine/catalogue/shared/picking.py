@@ -15,7 +15,7 @@ from backprop_engine.basics.values import shape_of
 from backprop_engine.catalogue.shared.axes import axes_text, axis_of
 from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.placing import added_at
-from backprop_engine.operation import Application, Operation, Parameter
+from backprop_engine.operation import Operation
 
 VALUES, INDICES = 0, 1
 """What the attribute `output` stands for."""
@@ -50,22 +50,13 @@ def _equal(a: Any, b: Any) -> Any:
     return (a == b) | (np.isnan(a) & np.isnan(b))
 
 
-def picking(
-    *,
-    name: str,
-    function: str,
-    places: Callable[..., Any],
-    parameters: tuple[Parameter, ...],
-    grad_fn: str | Callable[[Application], str],
-    words: str,
-    why: str,
-    example: str,
-) -> Operation:
+def picking(name: str, places: Callable[..., Any], **entry: Any) -> Operation:
     """An operation that picks along an axis.
 
     `places(array, dim, **attributes)` are the indices of what is picked, with the axis kept; it
     is given an array of at least one axis.
     """
+    called = name.partition(".")[0]
 
     def find(a: Any, dim: int, attributes: dict[str, Any]) -> tuple[Any, Any, int]:
         array, axis = np.atleast_1d(a), axis_of(a, dim)
@@ -89,28 +80,19 @@ def picking(
         sent = add_along_axis(array, indices, np.reshape(g, indices.shape), axis)
         return np.reshape(sent, shape_of(a))
 
-    def twin(torch: Any, a: Any, output: int, **attributes: Any) -> Any:
-        given = {name: one for name, one in attributes.items() if one is not None}
-        return getattr(torch, function)(a, **given)[output]
-
     def notation(dim: int, output: int, **_: Any) -> str:
         which = "values" if output == VALUES else "indices"
-        return f"{function}({{a}}){axes_text(dim)}, {which}"
+        return f"{called}({{a}}){axes_text(dim)}, {which}"
 
     return operation(
         name,
         forward,
         rule=rule,
         vjp="{g}, back where the elements were picked; 0 elsewhere",
-        because=why,
         notation=notation,
-        torch=twin,
-        grad_fn=grad_fn,
-        words=words,
-        parameters=parameters,
-        functions=(function,),
+        functions=(called,),
         outputs=lambda *_operands, **_attributes: ("values", "indices"),
         tied=tied,
         symbolic=lambda sympy, a, output, **_: a if output == VALUES else sympy.Integer(0),
-        example=example,
+        **entry,
     )

@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backprop_engine.basics.values import Known, Value, in_full
-from backprop_engine.checking import ties
 from backprop_engine.checking.compare import Comparison, compare
 from backprop_engine.trace import PassKind, StepKind, Trace
 from backprop_tui.oracles.report import TorchReport
@@ -40,8 +39,11 @@ class Agreement:
     blown_up: Mapping[int, int]
     """By faulty node, whose difference is too small to count, the node that makes much of it."""
     departures: Mapping[int, str]
-    """Contributions of which torch's are others and are known to be: it sends something else than
-    the derivative, or picks others of equal elements; with the words for it."""
+    """Steps of which torch's result is another, and both are right: it is known to send something
+    else than the derivative, it picks others of equal elements, or nobody can know the result (it
+    is not settled); with the words for it."""
+    adrift_totals: frozenset[int]
+    """Those of which it is the receiver's running sum that differs, not what is sent."""
     allowed_values: Mapping[int, Value]
     """By faulty node, what torch's value may differ by; those of other causes are not here."""
     allowed_contributions: Mapping[int, Value]
@@ -133,10 +135,8 @@ def agreement(trace: Trace, report: TorchReport) -> Agreement:
         faulty_nodes=tuple(sweep.faulty_nodes),
         faulty_steps=tuple(sweep.faulty_steps),
         blown_up=sweep.blown_up,
-        departures={
-            **{step: sweep.derivative(step).in_torch_words for step in sweep.departures},
-            **dict.fromkeys(sweep.ties, ties.WORDS),
-        },
+        departures=sweep.departures,
+        adrift_totals=frozenset(sweep.adrift_totals),
         allowed_values=sweep.allowed_values,
         allowed_contributions=sweep.allowed_contributions,
         _values=sweep.values,

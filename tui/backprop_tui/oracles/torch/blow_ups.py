@@ -31,6 +31,11 @@ def differs(ours: Value, theirs: Value) -> bool:
     return not bool(np.all(same))
 
 
+def differs_in_signs_of_zeros(ours: Value, theirs: Value) -> bool:
+    """Whether two values are equal, and yet differ: in a 0 for a −0."""
+    return differs(ours, theirs) and np.array_equal(ours, theirs, equal_nan=True)
+
+
 def is_other_kind(ours: Value, theirs: Value) -> bool:
     """Whether one is finite where the other is inf or nan, or they are not the same of these."""
     a, b = np.asarray(ours, float), np.asarray(theirs, float)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from backprop_engine.basics.values import Value, kept
+from backprop_engine.checking import ties
 from backprop_engine.checking.compare import (
     DEGREE_ROUNDOFFS,
     Recomputed,
@@ -17,12 +19,18 @@ from backprop_engine.checking.compare import (
     roundoff,
 )
 from backprop_engine.checking.summing import magnitude
-from backprop_engine.checking.ties import picks_alike, sends_alike
+from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, is_adrift
 from backprop_engine.operation import Derivative
 from backprop_engine.run.tape import graph_of
-from backprop_engine.trace import Pass, PassKind, Trace
+from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
 from backprop_tui.oracles.report import TorchReport
-from backprop_tui.oracles.torch.blow_ups import differs, is_blown_up, is_other_kind, origin
+from backprop_tui.oracles.torch.blow_ups import (
+    differs,
+    differs_in_signs_of_zeros,
+    is_blown_up,
+    is_other_kind,
+    origin,
+)
 
 
 @dataclass
@@ -36,6 +44,8 @@ class _Received:
     theirs: Value | None = None
     magnitude: Value = 0.0
     """The sum of the magnitudes of torch's contributions."""
+    is_adrift: bool = False
+    """Something of it is off by more than half of its digits, and that is told."""
 
 
 class Sweep:
@@ -51,12 +61,14 @@ class Sweep:
         self.grads: dict[tuple[int, int], bool] = {}
         self.faulty_nodes: list[int] = []
         self.faulty_steps: list[int] = []
-        self.departures: list[int] = []
+        self.departures: dict[int, str] = {}
+        self.adrift_totals: set[int] = set()
         self.blown_up: dict[int, int] = {}
-        self.ties: list[int] = []
         self.allowed_values: dict[int, Value] = {}
         self.allowed_contributions: dict[int, Value] = {}
         """What torch's result may differ by, of the faulty ones that could be computed."""
+        self._adrift = bytearray(len(trace.nodes))
+        """1 where more than half of the digits of a value are rounding."""
 
     def run(self) -> None:
         """Fill in all flags."""
@@ -87,12 +99,29 @@ class Sweep:
             if operands_agree and not agrees:
                 self.faulty_nodes.append(node)
             if agrees and is_blown_up(graph, node, theirs, self._torch_value):
-                agrees = False
-                self._tell_origin(operands, node)
+                agrees = self._tell_origin(operands, node)
+            elif agrees:
+                self._judge_drift(node, operands, theirs)
         self.values[node] = agrees
 
-    def _tell_origin(self, start: Sequence[int], blown_up: int) -> None:
-        """Name the node where the difference begins that `blown_up` makes much of."""
+    def _judge_drift(self, node: int, operands: Sequence[int], theirs: Value) -> None:
+        """Tell where rounding reaches more than half of the digits, and not what follows."""
+        if is_adrift(self.graph.value[node], theirs, self.graph.dtype):
+            self._adrift[node] = 1
+            if not any(self._adrift[operand] for operand in operands):
+                self._tell_node(node, ROUNDING)
+
+    def _tell_node(self, node: int, words: str) -> None:
+        step = int(self.trace.forward_steps[node])
+        if step != NO_NODE:
+            self.departures.setdefault(step, words)
+
+    def _tell_origin(self, start: Sequence[int], blown_up: int) -> bool:
+        """Name the node where the difference begins that `blown_up` makes much of.
+
+        True where it is one of the last digits, as rounding may make: both answers are right. A
+        zero of another sign is a fault.
+        """
         graph = self.graph
         begins = origin(
             start,
@@ -100,23 +129,33 @@ class Sweep:
             lambda one: differs(graph.value[one], self._torch_value(one)),
         )
         told = blown_up if begins is None else begins
+        if not differs_in_signs_of_zeros(graph.value[told], self._torch_value(told)):
+            self._tell_node(
+                told, f"not settled: {self.trace.label(blown_up)} hangs on the last digit"
+            )
+            return True
         self.values[told] = False
         if told not in self.blown_up:
             self.blown_up[told] = blown_up
             self.faulty_nodes.append(told)
+        return False
 
     def _value_stands(self, node: int, theirs: Value) -> bool:
         """Whether our operation explains ours from our operands, and torch's from torch's."""
         graph, operands = self.graph, self.graph.operands[node]
         ours = recompute_output(graph, node, [graph.value[one] for one in operands])
         again = recompute_output(graph, node, [self._torch_value(one) for one in operands])
-        stands = _both_stand((ours, graph.value[node]), (again, theirs))
-        if not stands:
-            picked_from = self._torch_value(operands[0])
-            stands = picks_alike(graph, node, picked_from, again.value, theirs)
-        if not stands:
-            self.allowed_values[node] = again.allowed
-        return stands
+        if _both_stand((ours, graph.value[node]), (again, theirs)):
+            return True
+        picked_from = self._torch_value(operands[0])
+        if ties.picks_alike(graph, node, picked_from, again.value, theirs):
+            return True
+        if _both_stand((ours, graph.value[node]), (again, theirs), but_for_the_open=True):
+            self._adrift[node] = 1
+            self._tell_node(node, OVERFLOW)
+            return True
+        self.allowed_values[node] = again.allowed
+        return False
 
     def _torch_value(self, node: int) -> Value:
         return self.report.values.get(node, self.graph.value[node])
@@ -138,9 +177,7 @@ class Sweep:
             else:
                 if sender not in gradients:
                     gradients[sender] = self._gradient_agrees(one, sender, received[sender])
-                agrees = self._contribution_agrees(
-                    one, steps, received[sender].ours, gradients[sender]
-                )
+                agrees = self._contribution_agrees(one, steps, received[sender], gradients[sender])
             for each in steps:
                 self.contributions[each] = agrees
             self._receive(received.setdefault(receiver, _Received()), steps, agrees)
@@ -156,44 +193,71 @@ class Sweep:
         return agrees
 
     def _contribution_agrees(
-        self, one: Pass, steps: tuple[int, ...], upstream: Value | None, upstream_agrees: bool
+        self, one: Pass, steps: tuple[int, ...], upstream: _Received, upstream_agrees: bool
     ) -> bool:
         ours, theirs = our_contribution(self.trace, steps), self._torch_contribution(steps)
         if ours is not None and theirs is not None and compare(ours, theirs).agrees:
             return True
         if theirs is None and _is_zero(ours):
             return upstream_agrees  # torch leaves out what is zero by its nature
-        graph, node = self.graph, int(self.trace.senders[steps[0]])
-        involved = (node, *graph.operands[node])
+        node = int(self.trace.senders[steps[0]])
+        involved = (node, *self.graph.operands[node])
         if not (upstream_agrees and all(self.values[each] for each in involved)):
             return False
         torch_upstream = self.report.gradients.get((one.index, node))
-        if ours is None or theirs is None or upstream is None or torch_upstream is None:
+        if ours is None or theirs is None or upstream.ours is None or torch_upstream is None:
             self.faulty_steps.append(steps[0])
             return False
-        from_ours = self._recompute(steps, upstream, graph.value.__getitem__)
-        again = self._recompute(steps, torch_upstream, self._torch_value, as_torch=True)
-        if not _both_stand((from_ours, ours), (again, theirs)):
-            picked_from = self._torch_value(graph.operands[node][0])
-            is_tie = sends_alike(graph, node, picked_from, again.value, theirs)
-            if is_tie and from_ours.compared_with(ours).agrees:
-                self.ties.append(steps[0])
-                return True
-            self.faulty_steps.append(steps[0])
-            self.allowed_contributions[steps[0]] = again.allowed
+        if not self._contribution_stands(steps, (upstream.ours, ours), (torch_upstream, theirs)):
             return False
-        if any(self.derivative(step).in_torch for step in steps):
-            self.departures.append(steps[0])
-        elif is_other_kind(ours, theirs):
-            self._tell_origin(involved, node)
-            return False
+        if steps[0] in self.departures:
+            return True
+        if is_other_kind(ours, theirs):
+            return self._tell_other_kind(steps[0], involved)
+        is_told = upstream.is_adrift or any(self._adrift[each] for each in involved)
+        if not is_told and is_adrift(ours, theirs, self.graph.dtype):
+            self.departures[steps[0]] = ROUNDING
         return True
+
+    def _tell_other_kind(self, step: int, involved: Sequence[int]) -> bool:
+        """One contribution is finite, and the other is not: by the values, or what is upstream."""
+        if any(differs(self.graph.value[each], self._torch_value(each)) for each in involved):
+            return self._tell_origin(involved, involved[0])
+        self.departures[step] = OVERFLOW
+        return True
+
+    def _contribution_stands(
+        self, steps: tuple[int, ...], by_us: tuple[Value, Value], by_torch: tuple[Value, Value]
+    ) -> bool:
+        """Whether our rule explains both contributions, each from the upstream gradient before it;
+        where it is not by the rule alone, the departure is told.
+        """
+        graph, node = self.graph, int(self.trace.senders[steps[0]])
+        from_ours = self._recompute(steps, by_us[0], graph.value.__getitem__)
+        again = self._recompute(steps, by_torch[0], self._torch_value, as_torch=True)
+        both = (from_ours, by_us[1]), (again, by_torch[1])
+        if _both_stand(*both):
+            plainly = self._recompute(steps, by_torch[0], self._torch_value)
+            if not compare(plainly.value, again.value).agrees:
+                self.departures[steps[0]] = self._derivative(steps[0]).in_torch_words
+            return True
+        picked_from = self._torch_value(graph.operands[node][0])
+        is_tie = ties.sends_alike(graph, node, picked_from, again.value, by_torch[1])
+        if is_tie and from_ours.compared_with(by_us[1]).agrees:
+            self.departures[steps[0]] = ties.WORDS
+            return True
+        if _both_stand(*both, but_for_the_open=True):
+            self.departures[steps[0]] = OVERFLOW
+            return True
+        self.faulty_steps.append(steps[0])
+        self.allowed_contributions[steps[0]] = again.allowed
+        return False
 
     def _torch_contribution(self, steps: tuple[int, ...]) -> Value | None:
         joint = self.report.joints.get(steps[0])
         return self.report.contributions.get(steps[0]) if joint is None else joint.contribution
 
-    def derivative(self, step: int) -> Derivative:
+    def _derivative(self, step: int) -> Derivative:
         """What answers for the operand that `step` sends to."""
         operation = self.graph.operation[int(self.trace.senders[step])]
         if operation is None:
@@ -232,7 +296,10 @@ class Sweep:
             adding = roundoff(terms, len(steps) * (len(steps) - 1), graph.dtype)
             return sum((one.allowed for one in sent), start=adding)
 
-        return Recomputed(total, bound)
+        def open_at() -> Any:
+            return np.logical_or.reduce([one.open_at() for one in sent])
+
+        return Recomputed(total, bound, open_at=open_at)
 
     def _receive(self, held: _Received, steps: tuple[int, ...], agrees: bool) -> None:
         expected = held.ours
@@ -248,8 +315,23 @@ class Sweep:
         if held.ours is None or held.theirs is None or expected is None:
             held.agrees = False
             return
+        self._judge_total_drift(held, steps, theirs)
         held.agrees = held.agrees and agrees and compare(held.ours, expected).agrees
         self.totals[steps[-1]] = held.agrees or compare(held.ours, held.theirs).agrees
+
+    def _judge_total_drift(
+        self, held: _Received, steps: tuple[int, ...], theirs: Value | None
+    ) -> None:
+        """Tell where terms cancel in the sum that a node holds, and not what follows."""
+        dtype, ours = self.graph.dtype, our_contribution(self.trace, steps)
+        held.is_adrift = held.is_adrift or steps[0] in self.departures
+        if held.ours is None or held.theirs is None or ours is None or theirs is None:
+            return
+        if not held.is_adrift and is_adrift(held.ours, held.theirs, dtype):
+            held.is_adrift = True
+            if not is_adrift(ours, theirs, dtype):
+                self.departures[steps[-1]] = ROUNDING
+                self.adrift_totals.add(steps[-1])
 
     def _gradient_agrees(self, one: Pass, node: int, held: _Received) -> bool:
         """The complete gradient of `node` against the one torch's own hook saw."""
@@ -309,5 +391,13 @@ def _plus(total: Value | None, more: Value | None) -> Value | None:
     return total + more
 
 
-def _both_stand(ours: tuple[Recomputed, Value], theirs: tuple[Recomputed, Value]) -> bool:
+def _both_stand(
+    ours: tuple[Recomputed, Value],
+    theirs: tuple[Recomputed, Value],
+    *,
+    but_for_the_open: bool = False,
+) -> bool:
+    """Whether each result is what our operation makes of the same operands."""
+    if but_for_the_open:
+        return all(again.agrees_but_for_the_open(result) for again, result in (ours, theirs))
     return all(again.compared_with(result).agrees for again, result in (ours, theirs))

@@ -1,0 +1,214 @@
+"""A recording as data: what was called, with which values, where, and what went back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from backprop_engine.recording.frames import Frames
+from backprop_engine.recording.layout import TABLES
+from backprop_engine.recording.values import Values
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place in a program that something was called from; columns count bytes from 0."""
+
+    file: str
+    function: str
+    line: int
+    end_line: int | None
+    column: int | None
+    end_column: int | None
+    stored: str
+    """The name that the result is given next; empty where it is given none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """What was called."""
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """An `nn.Module` at work: its path (`Net.attention`) and class."""
+
+    path: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How the recorded program was started."""
+
+    torch: str = ""
+    python: str = ""
+    script: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One backward pass. The rows of a column are tuples of numbers, −1 for nothing."""
+
+    index: int
+    """From 1, in the order in which passes began."""
+    iteration: int
+    """Optimiser steps before it."""
+    call: int
+    """The number of calls before it."""
+    stack: int
+    names: Sequence[str]
+    """Of autograd nodes, by kind."""
+    leaf_names: dict[int, str]
+    """What is known of the names of leaves, by autograd node."""
+    missing: Sequence[str]
+    """The parameters whose `.grad` is None afterwards."""
+    loss: float | None
+    creates_graph: bool
+    depth: int
+    """0, or how many passes it began inside of."""
+    error: str
+    culprit: tuple[int, str] | None
+    """After torch's complaint of a change in place: the autograd node, and what it had saved."""
+    kind: np.ndarray
+    """Autograd nodes: a number of `names`."""
+    sequence: np.ndarray
+    """Torch's number of each; the largest int64 for leaves."""
+    edge_starts: np.ndarray
+    edges: np.ndarray
+    """(autograd node, its output) that each input of a node goes on to."""
+    roots: np.ndarray
+    """(autograd node, its output, value of the tensor, value of the gradient)"""
+    leaves: np.ndarray
+    """(autograd node, value of the tensor, value of `.grad` afterwards)"""
+    sends: np.ndarray
+    """(autograd node, its input, receiving node, its output, value), in the order of time"""
+    totals: np.ndarray
+    """(autograd node, its output, value), as each was complete"""
+    made: np.ndarray
+    """With `create_graph`: (autograd node, the sequence number after it had run)"""
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """A step of an optimiser; the lists have an entry a parameter."""
+
+    iteration: int
+    """From 1: how many there were, this one included."""
+    call: int
+    stack: int
+    optimizer: str
+    names: Sequence[str]
+    gradients: Sequence[float]
+    """Norms, of 4,096 elements of each at most."""
+    updates: Sequence[float]
+    weights: Sequence[float]
+    changed: int
+    """How many gradients were changed since their backward pass: clipped, unscaled, by hand."""
+    rates: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """A call of `zero_grad`."""
+
+    call: int
+    stack: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """The exception that ended the program."""
+
+    type: str
+    message: str
+    stack: int
+
+
+Event = Pass | Update | Cleared
+
+
+@dataclass(eq=False)
+class Calls:
+    """What was called, one entry a call, in the order in which calls returned."""
+
+    columns: dict[str, np.ndarray]
+    operand_starts: np.ndarray
+    output_starts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.columns["function"])
+
+    def operands(self, call: int) -> list[int]:
+        """The values of its tensors."""
+        starts = self.operand_starts
+        found: list[int] = self.columns["operands"][starts[call] : starts[call + 1]].tolist()
+        return found
+
+    def outputs(self, call: int) -> list[tuple[int, int, int]]:
+        """(value, sequence number of its autograd node or −1, which output of that)"""
+        starts = self.output_starts
+        rows = self.columns["outputs"][starts[call] : starts[call + 1]].tolist()
+        return [(row[0], row[1], row[2]) for row in rows]
+
+
+@dataclass(eq=False)
+class Recording:
+    """Everything that arrived whole."""
+
+    frames: Frames
+    values: Values
+    start: Start = field(default_factory=Start)
+    sources: dict[str, str] = field(default_factory=dict)
+    """The text of each file that something was called from."""
+    sites: list[Site] = field(default_factory=list)
+    stacks: list[tuple[int, ...]] = field(default_factory=list)
+    """Sites, innermost first."""
+    functions: list[Function] = field(default_factory=list)
+    modules: list[Module] = field(default_factory=list)
+    templates: list[str] = field(default_factory=list)
+    """How calls are written, `{0}` for their first tensor: `torch.softmax({0}, dim=-1)`."""
+    names: dict[int, str] = field(default_factory=dict)
+    """By value, where a call gives it none: parameters, and variables that were there before."""
+    calls: Calls = field(default_factory=lambda: joined([]))
+    first_call: int = 0
+    """How many calls were forgotten before the first that is here."""
+    events: list[Event] = field(default_factory=list)
+    """In the order in which they ended."""
+    error: RunError | None = None
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the recorder came to its end."""
+        return self.frames.is_complete
+
+    @property
+    def passes(self) -> list[Pass]:
+        """The backward passes."""
+        return [event for event in self.events if isinstance(event, Pass)]
+
+    def site(self, stack: int) -> Site | None:
+        """The innermost place of a stack; None where there is none."""
+        sites = self.stacks[stack] if stack >= 0 else ()
+        return self.sites[sites[0]] if sites else None
+
+
+def starts_of(counts: np.ndarray) -> np.ndarray:
+    """Where the rows of each begin, and where the last ones end."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def joined(parts: Sequence[dict[str, np.ndarray]]) -> Calls:
+    """The calls of all tables of them."""
+    empty = {
+        name: np.zeros((0, width) if width else 0, dtype)
+        for name, (dtype, width) in TABLES["calls"].items()
+    }
+    columns = {name: np.concatenate([empty[name], *(p[name] for p in parts)]) for name in empty}
+    return Calls(columns, starts_of(columns["operand_counts"]), starts_of(columns["output_counts"]))
