@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_engine.basics.source import Source
+from backprop_engine.basics.values import same
 from backprop_engine.reading.watches import compile_watch, watched
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
@@ -19,7 +20,6 @@ from backprop_tui.session.stops import watching
 from backprop_tui.session.stops.continuing import continue_back, continue_forward
 from backprop_tui.session.stops.rows import column_of, is_heavy, place_of, watch_rows
 from backprop_tui.session.stops.state import Watch
-from backprop_tui.session.stops.watched import same
 
 
 def opened(text):

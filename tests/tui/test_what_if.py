@@ -13,6 +13,7 @@ from tests.foreign_trace import WHOLE
 from tests.tui.reruns import rerun_by
 
 from backprop_engine.basics.source import ProblemError, ScenarioError, Source
+from backprop_engine.basics.values import same as same_value
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
@@ -24,7 +25,7 @@ from backprop_tui.session.stops.continuing import is_surveyed, scan_of, survey_s
 from backprop_tui.session.stops.editing import set_breakpoint
 from backprop_tui.session.stops.parsing import parse_breakpoint
 from backprop_tui.session.whatif import editing, nudging
-from backprop_tui.session.whatif.comparing import differ, gradient_differs, rows, value_differs
+from backprop_tui.session.whatif.comparing import gradient_differs, rows, value_differs
 from backprop_tui.session.whatif.parsing import parse_edit
 from backprop_tui.session.whatif.state import Nudge
 
@@ -68,9 +69,9 @@ def edited(session, text, name=None):
 
 def same(one, other):
     return (
-        not any(map(differ, graph_of(one).value, graph_of(other).value))
-        and not any(map(differ, one.totals, other.totals))
-        and not any(map(differ, one.contributions, other.contributions))
+        all(map(same_value, graph_of(one).value, graph_of(other).value))
+        and all(map(same_value, one.totals, other.totals))
+        and all(map(same_value, one.contributions, other.contributions))
     )
 
 
@@ -233,7 +234,7 @@ def test_what_cannot_be_nudged_says_why(name, said):
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_value_that_is_not_finite_stays_what_it_is(value):
     session = editing.nudge_up(on(edited(BASIC, f"x = {value}"), "x"))
-    assert not differ(graph_of(session.trace).value[session.node], value)
+    assert same_value(graph_of(session.trace).value[session.node], value)
 
 
 # What one may write

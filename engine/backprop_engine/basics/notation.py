@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ SHORT_DIGITS = 6
 _INLINE_LENGTH = 16
 _PICTURE_ROWS = 3
 _PICTURE_COLUMNS = 8
-_BLOCKS = "▁▂▃▄▅▆▇█"
+BLOCKS = "▁▂▃▄▅▆▇█"
 _NOT_FINITE = "!"
 _SUPERSCRIPTS = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 
@@ -141,20 +142,28 @@ def _picture(array: np.ndarray) -> str:
     # A column reads better lying down than as blocks with gaps.
     width = array.size if array.shape[-1] == 1 else array.shape[-1]
     rows = array.reshape(-1, width)[:_PICTURE_ROWS, :_PICTURE_COLUMNS].astype(float)
-    finite = rows[np.isfinite(rows)]
-    low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
+    signs, width = blocks(rows.ravel().tolist()), rows.shape[-1]
+    cut = "…" if array.size > rows.size else ""
+    return " ".join(signs[at : at + width] for at in range(0, len(signs), width)) + cut
+
+
+def blocks(numbers: Sequence[float | None]) -> str:
+    """A block each, from the lowest to the highest; `!` for nan and inf, a blank for None."""
+    finite = [x for x in numbers if x is not None and math.isfinite(x)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
     # Scaled before the subtraction, so that 1e308 − (−1e308) stays finite.
     scale = max(abs(low), abs(high)) or 1.0
     span = high / scale - low / scale
 
-    def block(x: float) -> str:
+    def block(x: float | None) -> str:
+        if x is None:
+            return " "
         if not math.isfinite(x):
             return _NOT_FINITE
         level = (x / scale - low / scale) / span if span else 0.5
-        return _BLOCKS[min(int(level * len(_BLOCKS)), len(_BLOCKS) - 1)]
+        return BLOCKS[min(int(level * len(BLOCKS)), len(BLOCKS) - 1)]
 
-    cut = "…" if array.size > rows.size else ""
-    return " ".join("".join(block(x) for x in row) for row in rows) + cut
+    return "".join(map(block, numbers))
 
 
 def power(base: str, exponent: int) -> str:

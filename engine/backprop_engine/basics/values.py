@@ -101,6 +101,24 @@ def kept(value: Known | None) -> Value | None:
     return None if isinstance(value, Summary) else value
 
 
+def same_elements(a: Any, b: Any) -> Any:
+    """Where two arrays, or two numbers, are equal; nan is the same as nan."""
+    return (a == b) | ((a != a) & (b != b))
+
+
+def same(a: Known | None, b: Known | None) -> bool:
+    """Whether two values are the same numbers in one shape; nan is the same as nan."""
+    if a is b:
+        return True
+    if a is None or b is None:
+        return False
+    if isinstance(a, Summary) or isinstance(b, Summary):
+        return a == b
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return shape_of(a) == shape_of(b) and bool(np.all(same_elements(a, b)))
+    return bool(a == b or (a != a and b != b))
+
+
 def full_like(value: Value, fill: float) -> Value:
     """`fill` in the shape and dtype of `value`."""
     if isinstance(value, np.ndarray):

@@ -34,6 +34,7 @@ from backprop_engine.basics.values import (
     Value,
     evaluate,
     is_float,
+    same_elements,
     seen_in,
     settle,
     shape_of,
@@ -77,7 +78,7 @@ def compare(ours: Value, theirs: Value, allowed: Value = 0.0) -> Comparison:
         return Comparison(False, math.inf, math.nan)
     a, b = np.asarray(ours), np.asarray(theirs)
     with np.errstate(all="ignore"):
-        equal = (a == b) | (np.not_equal(a, a) & np.not_equal(b, b))
+        equal = same_elements(a, b)
         difference = np.where(equal, 0.0, np.abs(a.astype(float) - b.astype(float)))
         ulp = np.where(equal, 0.0, ulp_distance(a, b))
         close = (ulp <= ELEMENTWISE_ULP) | (difference <= np.asarray(allowed))
@@ -100,7 +101,7 @@ def worst_element(ours: Value, theirs: Value, allowed: Value) -> tuple[int, ...]
         ulps = ELEMENTWISE_ULP * np.spacing(size if size.dtype.kind == "f" else size.astype(float))
         limit = np.maximum(np.asarray(allowed, dtype=float), ulps)
         off = difference if np.isinf(limit).all() else difference / limit
-    is_same = (a == b) | (np.not_equal(a, a) & np.not_equal(b, b))
+    is_same = same_elements(a, b)
     off = np.where(is_same, -1.0, np.where(np.isnan(off), np.inf, off))
     if is_same.all():  # but for the signs of zeros
         off = np.not_equal(np.signbit(a), np.signbit(b))

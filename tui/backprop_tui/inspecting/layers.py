@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.summary import Summary
-from backprop_engine.basics.values import Known, Shape, Value, dtype_of, shape_of
+from backprop_engine.basics.values import Known, Shape, Value, dtype_of, same_elements, shape_of
 from backprop_engine.trace import StepKind
 from backprop_tui.oracles.report import Failed, Ready
 from backprop_tui.view.view import View
@@ -62,8 +62,8 @@ class Layer:
             return block
         other = np.asarray(self.minus)[index]
         with np.errstate(all="ignore"):
-            is_same = (block == other) | (np.isnan(block) & np.isnan(other))
             # Two nans, or two infs of one sign, are no difference to anyone who compares.
+            is_same = same_elements(block, other)
             difference: np.ndarray = np.where(is_same, block.dtype.type(0), block - other)
         return difference
 

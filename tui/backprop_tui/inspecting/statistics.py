@@ -15,7 +15,6 @@ PIECE = 1_000_000
 """Elements looked at in one go."""
 BINS = 24
 _DIGITS = 5
-_BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,5 +138,5 @@ def bars(histogram: np.ndarray) -> str:
     most = int(histogram.max(initial=0))
     if not most:
         return ""
-    levels = np.ceil(histogram * (len(_BLOCKS) - 1) / most).astype(int)
-    return "".join(_BLOCKS[level] for level in levels)
+    levels = np.ceil(histogram * len(notation.BLOCKS) / most).astype(int)
+    return "".join((" " + notation.BLOCKS)[level] for level in levels)

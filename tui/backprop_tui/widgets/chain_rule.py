@@ -7,12 +7,11 @@ from bisect import bisect_left
 from textual.content import Content
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Known, size_of
+from backprop_engine.basics.values import Known, same, size_of
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.reading.explain import Explanation
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Step, StepKind, Trace
 from backprop_tui.session.session import Session
-from backprop_tui.session.whatif.comparing import differ
 from backprop_tui.view.text import wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import (
@@ -264,7 +263,7 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
         said = _equation(f"{trace.label(node)}.grad", grad)
         original = session.whatif.original
         was = None if original is None else original.grad(node, cursor)
-        if was is not None and differ(was, grad):
+        if was is not None and not same(was, grad):
             said += f"  (was {notation.short(was)} with the scenario's own values)"
         lines.append((view.say(said), "bold"))
     if len(leaves) > _MOST_LEAVES:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.values import shape_of
+from backprop_engine.basics.values import same_elements, shape_of
 from backprop_engine.catalogue.shared.axes import axes_text, axis_of
 from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.placing import added_at
@@ -34,7 +34,7 @@ def is_tied(array: Any, picked: Any, axis: int) -> Any:
     lines, chosen = np.moveaxis(array, axis, -1), np.moveaxis(picked, axis, -1)
     order = np.argsort(lines, axis=-1)
     in_order = np.take_along_axis(lines, order, -1)
-    repeats = _equal(in_order[..., 1:], in_order[..., :-1])
+    repeats = same_elements(in_order[..., 1:], in_order[..., :-1])
     ends = np.zeros((*repeats.shape[:-1], 1), bool)
     repeated = np.concatenate([repeats, ends], -1) | np.concatenate([ends, repeats], -1)
     tied = np.zeros(lines.shape, bool)
@@ -44,10 +44,6 @@ def is_tied(array: Any, picked: Any, axis: int) -> Any:
         lines <= np.max(chosen, -1, keepdims=True, initial=-np.inf)
     )
     return np.moveaxis(tied & (is_between | np.isnan(lines)), -1, axis)
-
-
-def _equal(a: Any, b: Any) -> Any:
-    return (a == b) | (np.isnan(a) & np.isnan(b))
 
 
 def picking(name: str, places: Callable[..., Any], **entry: Any) -> Operation:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from backprop_engine.basics.values import Value, shape_of
+from backprop_engine.basics.values import Value, same_elements, shape_of
 from backprop_engine.checking.compare import ELEMENTWISE_ULP, recompute_output
 from backprop_engine.graph import Graph
 
@@ -25,7 +25,7 @@ def differs(ours: Value, theirs: Value) -> bool:
     if shape_of(ours) != shape_of(theirs):
         return True
     a, b = np.asarray(ours), np.asarray(theirs)
-    same = (a == b) | ((a != a) & (b != b))
+    same = same_elements(a, b)
     if a.dtype.kind == "f":
         same = same & ((a != 0) | (np.signbit(a) == np.signbit(b)))
     return not bool(np.all(same))
@@ -39,8 +39,7 @@ def differs_in_signs_of_zeros(ours: Value, theirs: Value) -> bool:
 def is_other_kind(ours: Value, theirs: Value) -> bool:
     """Whether one is finite where the other is inf or nan, or they are not the same of these."""
     a, b = np.asarray(ours, float), np.asarray(theirs, float)
-    same = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.isfinite(a) & np.isfinite(b))
-    return not bool(np.all(same))
+    return not bool(np.all(same_elements(a, b) | (np.isfinite(a) & np.isfinite(b))))
 
 
 def is_blown_up(graph: Graph, node: int, theirs: Value, value_of: Callable[[int], Value]) -> bool:
@@ -49,10 +48,8 @@ def is_blown_up(graph: Graph, node: int, theirs: Value, value_of: Callable[[int]
     Both are right for their own operands, of which `value_of` gives torch's.
     """
     ours, operands = graph.value[node], graph.operands[node]
-    our_operands, their_operands = (
-        [graph.value[one] for one in operands],
-        list(map(value_of, operands)),
-    )
+    our_operands = [graph.value[operand] for operand in operands]
+    their_operands = list(map(value_of, operands))
     if not any(map(differs, our_operands, their_operands)):
         return False  # its own rounding, which is judged by itself
     if is_other_kind(ours, theirs):
@@ -93,9 +90,9 @@ def origin(
     start: Sequence[int], inputs_of: Callable[[int], Sequence[int]], off: Callable[[int], bool]
 ) -> int | None:
     """From the first of `start` that is off, back to where all that goes in is the same."""
-    found = next((one for one in start if off(one)), None)
+    found = next(filter(off, start), None)
     while found is not None:
-        before = next((one for one in inputs_of(found) if off(one)), None)
+        before = next(filter(off, inputs_of(found)), None)
         if before is None:
             return found
         found = before

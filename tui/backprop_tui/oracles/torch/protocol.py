@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.values import Known, Value, in_full, kept
+from backprop_engine.basics.values import Known, Value, in_full, kept, same
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
 from backprop_tui.oracles.report import ByPass, Joint, Surplus, TorchReport
@@ -102,13 +102,9 @@ def cleared_grads(
     zeroed = [
         node
         for node, grad in after.items()
-        if grad is not None and not _same(in_full(grad), kept(before.get(node)))
+        if grad is not None and not same(in_full(grad), kept(before.get(node)))
     ]
     return cleared, zeroed
-
-
-def _same(grad: Value, before: Value | None) -> bool:
-    return before is not None and np.array_equal(grad, before, equal_nan=True)
 
 
 def decode_report(trace: Trace, reply: Mapping[str, Any]) -> TorchReport:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics import notation
 from backprop_engine.basics.source import OperandError, Problem
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Value, same
 from backprop_engine.reading.formula import Formula
 from backprop_engine.reading.kept_by_trace import remembered
 from backprop_engine.reading.watches import watched
 from backprop_engine.trace import Trace
 from backprop_tui.session.session import Session
 from backprop_tui.session.stops.state import Watch
-from backprop_tui.session.stops.watched import candidates_of, formula_of, known_at, same, trouble_of
+from backprop_tui.session.stops.watched import candidates_of, formula_of, known_at, trouble_of
 
-_BLOCKS: Final = "▁▂▃▄▅▆▇█"
-_NOT_FINITE: Final = "!"
 _LIGHT: Final = 200_000
 """Elements that a watch can look at without anybody waiting."""
 
@@ -83,7 +80,7 @@ def sparkline(trace: Trace, formula: Formula, width: int) -> str:
         if at not in sizes:
             sizes[at] = _size(trace, formula, int(changes[at]) if at >= 0 else 0)
         drawn.append(sizes[at])
-    return "".join(_signs(drawn))
+    return notation.blocks(drawn)
 
 
 def _size(trace: Trace, formula: Formula, cursor: int) -> float | None:
@@ -95,21 +92,3 @@ def _size(trace: Trace, formula: Formula, cursor: int) -> float | None:
         with np.errstate(all="ignore"):
             return float(np.linalg.norm(value.astype(float).ravel()))
     return None if value is None else float(value)
-
-
-def _signs(sizes: Sequence[float | None]) -> list[str]:
-    finite = [one for one in sizes if one is not None and math.isfinite(one)]
-    low, high = min(finite, default=0.0), max(finite, default=0.0)
-    # Scaled before the subtraction, so that 1e308 − (−1e308) stays finite.
-    scale = max(abs(low), abs(high)) or 1.0
-    span = high / scale - low / scale
-
-    def sign(size: float | None) -> str:
-        if size is None:
-            return " "
-        if not math.isfinite(size):
-            return _NOT_FINITE
-        level = (size / scale - low / scale) / span if span else 0.5
-        return _BLOCKS[min(int(level * len(_BLOCKS)), len(_BLOCKS) - 1)]
-
-    return [sign(size) for size in sizes]

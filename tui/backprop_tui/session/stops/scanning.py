@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from backprop_engine.basics.source import OperandError, Problem, ProblemError
+from backprop_engine.basics.values import same
 from backprop_engine.reading.conditions import compile_condition, holds
 from backprop_engine.reading.formula import Formula
 from backprop_engine.reading.formula_columns import Columns, columns_of
@@ -16,7 +17,7 @@ from backprop_engine.reading.watches import watched
 from backprop_engine.trace import NO_NODE, Trace
 from backprop_tui.session.stops.scan import Scan
 from backprop_tui.session.stops.state import Breakpoint, Place, PlaceKind, Stop, Watch
-from backprop_tui.session.stops.watched import candidates_of, formula_of, same
+from backprop_tui.session.stops.watched import candidates_of, formula_of
 
 BUDGET = 4_000
 """Steps that are evaluated one by one well within a tenth of a second."""

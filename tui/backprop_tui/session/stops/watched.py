@@ -48,10 +48,3 @@ def trouble_of(trace: Trace, text: str) -> str:
     except OperandError as error:
         return str(error)
     return ""
-
-
-def same(a: Value | None, b: Value | None) -> bool:
-    """Whether a watch has not changed; nan is the same as nan."""
-    if a is None or b is None:
-        return a is b
-    return bool(np.array_equal(np.asarray(a), np.asarray(b), equal_nan=True))

@@ -6,28 +6,10 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from backprop_engine.basics.summary import Summary
-from backprop_engine.basics.values import Known
+from backprop_engine.basics.values import Known, same
 from backprop_engine.trace import Trace
 from backprop_tui.session.session import Session
 from backprop_tui.session.whatif.state import Difference
-
-
-def differ(one: Known | None, other: Known | None) -> bool:
-    """Whether two values of one shape are not the same numbers; nan is the same as nan."""
-    if one is other:
-        return False
-    if one is None or other is None:
-        return True
-    if isinstance(one, Summary) or isinstance(other, Summary):
-        return one != other
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        is_float = np.asarray(one).dtype.kind == "f"
-        return not np.array_equal(one, other, equal_nan=is_float)
-    # The nan of one is the nan of the other.
-    return bool(one != other and (one == one or other == other))
 
 
 def difference(original: Trace, current: Trace) -> Difference:
@@ -39,7 +21,7 @@ def difference(original: Trace, current: Trace) -> Difference:
 
 
 def _differing(one: Sequence[Known | None], other: Sequence[Known | None]) -> bytearray:
-    return bytearray(differ(a, b) for a, b in zip(one, other, strict=True))
+    return bytearray(not same(a, b) for a, b in zip(one, other, strict=True))
 
 
 def value_differs(session: Session, node: int) -> bool:
@@ -72,7 +54,7 @@ class Row:
     @property
     def is_changed(self) -> bool:
         """Whether the two differ."""
-        return differ(self.original, self.current)
+        return not same(self.original, self.current)
 
 
 def rows(session: Session) -> list[Row]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from backprop_engine.basics.source import ScenarioError
-from backprop_engine.basics.values import Value, in_full
+from backprop_engine.basics.values import Value, in_full, same
 from backprop_engine.trace import Missing, Trace
 from backprop_engine.trace.abilities import Reruns
 from backprop_tui.session.session import Session
 from backprop_tui.session.whatif import nudging
-from backprop_tui.session.whatif.comparing import differ, difference
+from backprop_tui.session.whatif.comparing import difference
 from backprop_tui.session.whatif.parsing import Edit
 from backprop_tui.session.whatif.state import (
     Difference,
@@ -66,7 +66,7 @@ def with_leaf(session: Session, values: Leaves, node: int, value: Value) -> Leav
     """`values` with another value of `node`; the original one is no change."""
     original = session.whatif.original
     changed = {one: kept for one, kept in values.items() if one != node}
-    if original is None or differ(original.nodes.value[node], value):
+    if original is None or not same(original.nodes.value[node], value):
         changed[node] = value
     return changed
 
@@ -93,7 +93,7 @@ def _longer(base: Base, wanted: Leaves) -> tuple[Leaves, ...]:
 
 
 def _same(one: Leaves, other: Leaves) -> bool:
-    return one.keys() == other.keys() and not any(differ(one[k], other[k]) for k in one)
+    return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
 
 
 def undo(session: Session) -> Session:
