@@ -13,7 +13,8 @@ from backprop_engine.checking.differences import finite_differences
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import load, parse_document
-from backprop_tui.headless.check import Checked, check_scenario
+from backprop_tui.headless.check import check_scenario
+from backprop_tui.headless.checked import Checked
 from backprop_tui.oracles.report import Ready
 from backprop_tui.oracles.sympy.report import IN_ARRAYS
 from backprop_tui.oracles.torch.agreement import agreement

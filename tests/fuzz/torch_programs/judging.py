@@ -20,7 +20,7 @@ from tests.fuzz.torch_programs.running import Ours, Tensor, Theirs, run_by_torch
 
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.run.tape import graph_of
-from backprop_tui.headless.check import Bad, Checked, GradientRow
+from backprop_tui.headless.checked import Bad, Checked, GradientRow
 
 _CLOSE = {"float64": 1e-13, "float32": 1e-5}
 """How far two runs of torch may be apart."""

@@ -15,7 +15,8 @@ from tests.fuzz.torch_programs.drafting import quietly
 from tests.piped import piped
 
 from backprop_engine.trace import Trace
-from backprop_tui.headless.check import Bad, Checked, check_scenario
+from backprop_tui.headless.check import check_scenario
+from backprop_tui.headless.checked import Bad, Checked
 from backprop_tui.oracles.report import Failed, Ready, TorchReport
 from backprop_tui.oracles.torch.child import answer
 from backprop_tui.oracles.torch.protocol import decode_report, encode_request

@@ -10,7 +10,7 @@ import numpy as np
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Value
 from backprop_engine.reading.autopsy.report import as_record, autopsy_lines
-from backprop_tui.headless.check import Bad, Checked, GradientRow
+from backprop_tui.headless.checked import Bad, Checked, GradientRow
 from backprop_tui.headless.json_values import json_value
 from backprop_tui.headless.printer import Printer
 

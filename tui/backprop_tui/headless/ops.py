@@ -25,7 +25,8 @@ from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.trace import Trace
 from backprop_engine.trace.formula import Formula
-from backprop_tui.headless.check import Checked, check_scenario
+from backprop_tui.headless.check import check_scenario
+from backprop_tui.headless.checked import Checked
 
 _VARIADIC_OPERANDS = 2
 """So many stand in a formula that has no example to count them in."""

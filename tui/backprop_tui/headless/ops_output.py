@@ -8,8 +8,8 @@ from typing import Any
 
 from backprop_engine.catalogue import GROUPS
 from backprop_engine.operation import Operation
-from backprop_tui.headless.check import Checked
 from backprop_tui.headless.check_output import figures, gradient_table
+from backprop_tui.headless.checked import Checked
 from backprop_tui.headless.json_values import json_value
 from backprop_tui.headless.ops import Page, formula, operator_form
 from backprop_tui.headless.printer import Printer

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 
-from backprop_tui.headless.check import Bad, Checked
 from backprop_tui.headless.check_output import as_json, print_checked
+from backprop_tui.headless.checked import Bad, Checked
 from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.printer import Printer
 from backprop_tui.oracles.sympy.report import IN_ARRAYS

@@ -1,0 +1,75 @@
+"""What a check has found, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from backprop_engine.basics.source import ScenarioError
+from backprop_engine.basics.values import Value
+from backprop_engine.checking.differences import FiniteDifference
+from backprop_engine.reading.autopsy.report import Autopsy
+from backprop_tui.oracles.sympy.judgement import SymbolicGradient
+
+TORCH, FINITE_DIFFERENCE, SYMBOLIC = "torch", "finite_difference", "symbolic"
+ENGINE, FLOAT32, AUTOPSY, EXPECT = "engine", "float32", "autopsy", "expect"
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something that is off: who says so, of which name (None: of all), and what."""
+
+    oracle: str
+    name: str | None
+    message: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GradientRow:
+    """The final `.grad` of one input, from all sides; None where there is none."""
+
+    name: str
+    engine: Value | None
+    torch: Value | None
+    torch_ran: bool
+    difference: FiniteDifference | None
+    """None where finite differences could not run."""
+    symbolic: SymbolicGradient | None
+    """None where it did not run."""
+    ok: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A scenario that ran, or whose error was expected."""
+
+    scenario: str
+    heading: str
+    complaints: tuple[Complaint, ...]
+    values: Mapping[str, Value] = field(default_factory=dict)
+    gradients: tuple[GradientRow, ...] = ()
+    nodes: int = 0
+    steps: int = 0
+    notices: tuple[Complaint, ...] = ()
+    """Why an oracle has no answer where that is all right."""
+    departures: tuple[Complaint, ...] = ()
+    """Where torch's result is another, and both are right or not settled: told, and all right."""
+    expected_error: str = ""
+    """The error's message, where the scenario is about an error."""
+    autopsy: Autopsy | None = None
+    """Where the first inf or nan came from, if there is one that does harm."""
+    float32: str | None = None
+    """The first name that is finite, and in float32 would not be."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is nothing to complain of."""
+        return not self.complaints
+
+
+@dataclass(frozen=True, eq=False)
+class Bad:
+    """A scenario that cannot be read or run."""
+
+    scenario: str
+    error: ScenarioError
