@@ -22,14 +22,7 @@ from backprop_engine.catalogue.shared.reducing import (
     is_given,
 )
 from backprop_engine.catalogue.softmax import log_softmax, log_softmax_rule
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    Numbers,
-    Parameter,
-    Rounding,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Numbers, Parameter, Rounding
 
 _PARAMETERS = (
     INPUT,

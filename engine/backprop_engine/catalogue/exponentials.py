@@ -8,17 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.basics.values import (
-    exp,
-    exp2,
-    expm1,
-    log,
-    log1p,
-    log2,
-    log10,
-    sqrt,
-    where,
-)
+from backprop_engine.basics.values import exp, exp2, expm1, log, log1p, log2, log10, sqrt, where
 from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
 from backprop_engine.operation import Application, Derivative, Kind, Rounding
 

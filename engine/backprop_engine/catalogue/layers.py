@@ -13,14 +13,7 @@ from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue import linear
 from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.windows import Sizes, Window, sizes_of, symmetric
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    Parameter,
-    Rounding,
-    Sharing,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding, Sharing
 
 _BIAS_WORDS = "A bias is added to every sample, so it receives the sum of their gradients."
 _BIAS_DERIVATIVE = Derivative(

@@ -24,14 +24,7 @@ from backprop_engine.catalogue.shared.reducing import (
     spread,
 )
 from backprop_engine.catalogue.smooth import log_sigmoid, sigmoid
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    Parameter,
-    Rounding,
-    Template,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding, Template
 
 _LEAST_LOG = -100.0
 """torch lets no logarithm of this loss fall below it, so that the loss stays finite."""

@@ -16,14 +16,7 @@ from backprop_engine.basics.values import Shape, shape_of, unbroadcast, where
 from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
 from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.reducing import given, is_given
-from backprop_engine.operation import (
-    Derivative,
-    Kind,
-    Numbers,
-    Parameter,
-    Rounding,
-    Template,
-)
+from backprop_engine.operation import Derivative, Kind, Numbers, Parameter, Rounding, Template
 
 Axes = tuple[int, ...]
 

@@ -13,13 +13,7 @@ from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axes_of, axis_of
 from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    Sharing,
-    Template,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Sharing, Template
 
 MOVED_BACK = "Moving elements changes no number: the gradient is moved back the same way."
 _SHAPE_BACK = "The same elements in another shape: the gradient is put back into the old shape."

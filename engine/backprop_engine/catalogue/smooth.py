@@ -11,12 +11,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, erf, erfc, exp, log1p, shape_of, tanh, where
 from backprop_engine.catalogue import arithmetic, rounding
-from backprop_engine.catalogue.shared.entries import (
-    INPUT,
-    activation,
-    operation,
-    scaled,
-)
+from backprop_engine.catalogue.shared.entries import INPUT, activation, operation, scaled
 from backprop_engine.catalogue.trigonometry import tanh_rule
 from backprop_engine.operation import Kind, Rounding
 

@@ -22,11 +22,7 @@ from backprop_engine.catalogue.shared.axes import (
     refuse_whole,
 )
 from backprop_engine.catalogue.shared.entries import INPUT, operation
-from backprop_engine.operation import (
-    Kind,
-    Operation,
-    Rounding,
-)
+from backprop_engine.operation import Kind, Operation, Rounding
 
 
 def _correction(unbiased: bool | None, correction: float | None) -> float:

@@ -20,13 +20,7 @@ from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_broadcast
 from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.catalogue.shared.layout import by_rows
-from backprop_engine.operation import (
-    OPERAND_LETTERS,
-    Application,
-    Numbers,
-    Sharing,
-    Template,
-)
+from backprop_engine.operation import OPERAND_LETTERS, Application, Numbers, Sharing, Template
 
 FROM_OPERAND = "operand"
 """In an index: this entry is the next operand, a node that holds whole numbers or a mask."""

@@ -13,12 +13,7 @@ from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.catalogue.shared.entries import operation
-from backprop_engine.operation import (
-    OPERAND_LETTERS,
-    Application,
-    Kind,
-    Numbers,
-)
+from backprop_engine.operation import OPERAND_LETTERS, Application, Kind, Numbers
 
 _DOTS = "..."
 
