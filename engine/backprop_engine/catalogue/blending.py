@@ -8,7 +8,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, is_float, where
-from backprop_engine.catalogue.shared.entries import INPUT, OTHER, operation, scaled
+from backprop_engine.catalogue.shared.entries import INPUT, OTHER, by_number, operation, scaled
 from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
 
 
@@ -75,7 +75,7 @@ RSUB = operation(
     _KEPT,
     notation=lambda alpha, **_: "{b} − " + scaled(alpha, "{alpha}", "{a}"),
     torch=lambda torch, a, b, alpha: torch.rsub(torch.as_tensor(a), b, alpha=alpha),
-    grad_fn=lambda application: f"RsubBackward{1 if application.numbers[1] else 0}",
+    grad_fn=by_number("rsub", number=1, tensor=0),
     words="the second value less the first",
     parameters=(INPUT, OTHER, Kind.SCALAR("alpha", 1)),
     arithmetic=True,
@@ -115,7 +115,7 @@ LERP = operation(
     ),
     notation="{a} + {c}·({b} − {a})",
     torch=lambda torch, a, b, c: torch.lerp(torch.as_tensor(a), torch.as_tensor(b), c),
-    grad_fn=lambda application: f"LerpBackward{0 if application.numbers[2] else 1}",
+    grad_fn=by_number("lerp", 2),
     words="the point a part of the way from one value to another",
     parameters=(INPUT, Parameter("end"), Parameter("weight")),
     arithmetic=True,

@@ -20,109 +20,66 @@ from backprop_engine.catalogue.shared.entries import (
 from backprop_engine.operation import Kind, Operation
 
 
-def _comparison(
-    name: str,
-    aliases: tuple[str, ...],
-    symbol: str,
-    compare: Callable[[Any, Any], Any],
-    **entry: Any,
-) -> Operation:
+def _comparison(name: str, aliases: tuple[str, ...], symbol: str, words: str) -> Operation:
+    sign = {">=": "≥", "<=": "≤", "==": "=", "!=": "≠"}.get(symbol, symbol)
     return predicate(
         name,
-        compare,
-        **entry,
+        getattr(operator, name),
+        notation=f"{{a}} {sign} {{b}}",
+        words=f"whether {words}",
         parameters=TWO_OPERANDS,
         functions=(name, *aliases),
         symbol=symbol,
+        symbolic=lambda sp, a, b: getattr(sp, name.capitalize())(a, b),
         example=f"x=[-1, 2, 3], y=(x * {name}(x, 2)).sum()",
     )
 
 
-GT = _comparison(
-    "gt",
-    ("greater",),
-    ">",
-    operator.gt,
-    notation="{a} > {b}",
-    words="whether one value is greater than another",
-    symbolic=lambda sp, a, b: sp.Gt(a, b),
-)
-LT = _comparison(
-    "lt",
-    ("less",),
-    "<",
-    operator.lt,
-    notation="{a} < {b}",
-    words="whether one value is less than another",
-    symbolic=lambda sp, a, b: sp.Lt(a, b),
-)
-GE = _comparison(
-    "ge",
-    ("greater_equal",),
-    ">=",
-    operator.ge,
-    notation="{a} ≥ {b}",
-    words="whether one value is at least another",
-    symbolic=lambda sp, a, b: sp.Ge(a, b),
-)
-LE = _comparison(
-    "le",
-    ("less_equal",),
-    "<=",
-    operator.le,
-    notation="{a} ≤ {b}",
-    words="whether one value is at most another",
-    symbolic=lambda sp, a, b: sp.Le(a, b),
-)
-EQ = _comparison(
-    "eq",
-    (),
-    "==",
-    operator.eq,
-    notation="{a} = {b}",
-    words="whether two values are equal",
-    symbolic=lambda sp, a, b: sp.Eq(a, b),
-)
-NE = _comparison(
-    "ne",
-    ("not_equal",),
-    "!=",
-    operator.ne,
-    notation="{a} ≠ {b}",
-    words="whether two values differ",
-    symbolic=lambda sp, a, b: sp.Ne(a, b),
-)
+GT = _comparison("gt", ("greater",), ">", "one value is greater than another")
+LT = _comparison("lt", ("less",), "<", "one value is less than another")
+GE = _comparison("ge", ("greater_equal",), ">=", "one value is at least another")
+LE = _comparison("le", ("less_equal",), "<=", "one value is at most another")
+EQ = _comparison("eq", (), "==", "two values are equal")
+NE = _comparison("ne", ("not_equal",), "!=", "two values differ")
 
-LOGICAL_AND = predicate(
+
+def _connective(
+    name: str, function: Callable[..., Any], sign: str, words: str, shown: str, **rest: Any
+) -> Operation:
+    """An operation on two answers; `shown` are the two of its example."""
+    return predicate(
+        name,
+        function,
+        notation=f"{{a}} {sign} {{b}}",
+        words=words,
+        parameters=TWO_OPERANDS,
+        symbolic=lambda sp, a, b: getattr(sp, name.rpartition("_")[2].capitalize())(a, b),
+        example=f"x=[-1, 2, 3], y=where({name}({shown}), x, 0).sum()",
+        **rest,
+    )
+
+
+LOGICAL_AND = _connective(
     "logical_and",
     np.logical_and,
-    notation="{a} ∧ {b}",
-    words="whether both hold; a number counts as true where it is not 0",
-    parameters=TWO_OPERANDS,
-    symbolic=lambda sp, a, b: sp.And(a, b),
-    example="x=[-1, 2, 3], y=where(logical_and(gt(x, 0), lt(x, 3)), x, 0).sum()",
+    "∧",
+    "whether both hold; a number counts as true where it is not 0",
+    "gt(x, 0), lt(x, 3)",
 )
-
-LOGICAL_OR = predicate(
+LOGICAL_OR = _connective(
     "logical_or",
     np.logical_or,
-    notation="{a} ∨ {b}",
-    words="whether one or both hold; a number counts as true where it is not 0",
-    parameters=TWO_OPERANDS,
-    symbolic=lambda sp, a, b: sp.Or(a, b),
-    example="x=[-1, 2, 3], y=where(logical_or(lt(x, 0), gt(x, 2)), x, 0).sum()",
+    "∨",
+    "whether one or both hold; a number counts as true where it is not 0",
+    "lt(x, 0), gt(x, 2)",
 )
-
-LOGICAL_XOR = predicate(
+LOGICAL_XOR = _connective(
     "logical_xor",
     np.logical_xor,
-    notation="{a} ⊻ {b}",
-    words="whether one holds and the other does not",
-    parameters=TWO_OPERANDS,
-    symbolic=lambda sp, a, b: sp.Xor(a, b),
-    example="x=[-1, 2, 3], y=where(logical_xor(gt(x, 0), gt(x, 2)), x, 0).sum()",
+    "⊻",
+    "whether one holds and the other does not",
+    "gt(x, 0), gt(x, 2)",
 )
-
 LOGICAL_NOT = predicate(
     "logical_not",
     np.logical_not,
@@ -148,28 +105,22 @@ def _bitwise(symbol: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
-BITWISE_AND = predicate(
+BITWISE_AND = _connective(
     "bitwise_and",
     _bitwise("&", np.bitwise_and),
+    "&",
+    "whether both hold; of whole numbers, the bits that both have",
+    "gt(x, 0), lt(x, 3)",
     symbol="&",
-    notation="{a} & {b}",
-    words="whether both hold; of whole numbers, the bits that both have",
-    parameters=TWO_OPERANDS,
-    symbolic=lambda sp, a, b: sp.And(a, b),
-    example="x=[-1, 2, 3], y=where(bitwise_and(gt(x, 0), lt(x, 3)), x, 0).sum()",
 )
-
-BITWISE_OR = predicate(
+BITWISE_OR = _connective(
     "bitwise_or",
     _bitwise("|", np.bitwise_or),
+    "|",
+    "whether one or both hold; of whole numbers, the bits that one of them has",
+    "lt(x, 0), gt(x, 2)",
     symbol="|",
-    notation="{a} | {b}",
-    words="whether one or both hold; of whole numbers, the bits that one of them has",
-    parameters=TWO_OPERANDS,
-    symbolic=lambda sp, a, b: sp.Or(a, b),
-    example="x=[-1, 2, 3], y=where(bitwise_or(lt(x, 0), gt(x, 2)), x, 0).sum()",
 )
-
 INVERT = predicate(
     "bitwise_not",
     _bitwise("~", np.invert),

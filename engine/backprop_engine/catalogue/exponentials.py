@@ -292,7 +292,6 @@ ENTR = operation(
     because="It rises until 1/e, where it has its top, and then falls.",
     notation="−{a}·log({a})",
     torch="special.entr",
-    grad_fn="SpecialEntrBackward0",
     words="a probability's part in an entropy; 0 at zero",
     rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: sp.Piecewise((-a * sp.log(a), a > 0), (-sp.oo, True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,13 +22,26 @@ from backprop_engine.catalogue.shared.reducing import (
 )
 from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
 
-_TARGET_WORDS = "Only the difference counts, so the target receives the same with its sign turned."
+
+def _of_difference(rule: Callable[..., Any], slope: str, words: str) -> tuple[Derivative, ...]:
+    """How a loss of `a − b` answers for both; `rule` is told by `turned` that it is the target."""
+    return (
+        Derivative(rule=partial(rule, turned=False), vjp=of_each(slope), words=words),
+        Derivative(
+            rule=partial(rule, turned=True),
+            vjp=of_each(f"−{slope}"),
+            words="Only the difference counts, so the target receives the same with its sign "
+            "turned.",
+        ),
+    )
 
 
-def _difference_rule(slope: Any, turned: bool = False) -> Any:
+def _difference_rule(slope: Any) -> Any:
     """The rule of a loss of `a − b`, from its slope by the difference."""
 
-    def rule(g: Any, _y: Any, a: Any, b: Any, reduction: str, **settings: float) -> Any:
+    def rule(
+        g: Any, _y: Any, a: Any, b: Any, reduction: str, *, turned: bool, **settings: float
+    ) -> Any:
         difference = a - b
         sent = spread(g, difference, reduction) * slope(difference, **settings)
         return unbroadcast(-sent if turned else sent, shape_of(b if turned else a))
@@ -78,15 +92,10 @@ def _huber_slope(difference: Any, delta: float) -> Any:
 MSE_LOSS = operation(
     "mse_loss",
     _mse_loss,
-    Derivative(
-        rule=partial(_mse_rule, turned=False),
-        vjp=of_each("2·({a} − {b})"),
-        words="A square pulls the harder, the farther the value is from its target.",
-    ),
-    Derivative(
-        rule=partial(_mse_rule, turned=True),
-        vjp=of_each("−2·({a} − {b})"),
-        words=_TARGET_WORDS,
+    *_of_difference(
+        _mse_rule,
+        "2·({a} − {b})",
+        "A square pulls the harder, the farther the value is from its target.",
     ),
     broadcasts=True,
     notation=over_all("({a} − {b})²"),
@@ -103,15 +112,10 @@ MSE_LOSS = operation(
 L1_LOSS = operation(
     "l1_loss",
     lambda a, b, reduction: reduced(abs(a - b), reduction),
-    Derivative(
-        rule=_difference_rule(sign),
-        vjp=of_each("sign({a} − {b})"),
-        words="A distance pulls with the same strength from near and far; at 0 torch takes 0.",
-    ),
-    Derivative(
-        rule=_difference_rule(sign, turned=True),
-        vjp=of_each("−sign({a} − {b})"),
-        words=_TARGET_WORDS,
+    *_of_difference(
+        _difference_rule(sign),
+        "sign({a} − {b})",
+        "A distance pulls with the same strength from near and far; at 0 torch takes 0.",
     ),
     broadcasts=True,
     notation=over_all("|{a} − {b}|"),
@@ -129,15 +133,10 @@ L1_LOSS = operation(
 SMOOTH_L1_LOSS = operation(
     "smooth_l1_loss",
     _smooth_l1_loss,
-    Derivative(
-        rule=_difference_rule(_smoothsign),
-        vjp=of_each("clamp(({a} − {b})/{beta}, −1, 1)"),
-        words="A square near the target, a distance far from it: the pull never exceeds 1.",
-    ),
-    Derivative(
-        rule=_difference_rule(_smoothsign, turned=True),
-        vjp=of_each("−clamp(({a} − {b})/{beta}, −1, 1)"),
-        words=_TARGET_WORDS,
+    *_of_difference(
+        _difference_rule(_smoothsign),
+        "clamp(({a} − {b})/{beta}, −1, 1)",
+        "A square near the target, a distance far from it: the pull never exceeds 1.",
     ),
     broadcasts=True,
     notation=over_all("smooth_l1({a} − {b})"),
@@ -156,15 +155,10 @@ SMOOTH_L1_LOSS = operation(
 HUBER_LOSS = operation(
     "huber_loss",
     _huber_loss,
-    Derivative(
-        rule=_difference_rule(_huber_slope),
-        vjp=of_each("clamp({a} − {b}, −{delta}, {delta})"),
-        words="A square near the target, a line far from it: the pull never exceeds delta.",
-    ),
-    Derivative(
-        rule=_difference_rule(_huber_slope, turned=True),
-        vjp=of_each("−clamp({a} − {b}, −{delta}, {delta})"),
-        words=_TARGET_WORDS,
+    *_of_difference(
+        _difference_rule(_huber_slope),
+        "clamp({a} − {b}, −{delta}, {delta})",
+        "A square near the target, a line far from it: the pull never exceeds delta.",
     ),
     broadcasts=True,
     notation=over_all("huber({a} − {b})"),

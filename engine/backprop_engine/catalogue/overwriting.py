@@ -14,7 +14,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import full_like, shape_of, unbroadcast
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, by_number, operation
 from backprop_engine.catalogue.subscripts import IndexItem, key_of, torch_key, with_items
 from backprop_engine.operation import Application, Derivative, Parameter
 
@@ -179,7 +179,7 @@ FILL = operation(
     Derivative(rule=lambda g, y, a, b: np.sum(g), vjp="Σ {g}", words=_WRITTEN),
     notation="{b} in place of {a}",
     torch=lambda torch, a, b: a.clone().fill_(b),
-    grad_fn=lambda application: f"FillBackward{2 if application.numbers[1] else 3}",
+    grad_fn=by_number("fill", number=2, tensor=3),
     words="a tensor with one number written over all of its elements, as `y.fill_(2)` does",
     functions=("fill_",),
     parameters=(INPUT, Parameter("value")),

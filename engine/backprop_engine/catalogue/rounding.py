@@ -9,19 +9,17 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, of_numbers, sign, where
-from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation, step, twin
-from backprop_engine.operation import Application, Derivative, Kind
+from backprop_engine.catalogue.shared.entries import (
+    INPUT,
+    TWO_OPERANDS,
+    by_number,
+    operation,
+    step,
+    twin,
+)
+from backprop_engine.operation import Derivative, Kind
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
-
-
-def _by_second(name: str) -> Any:
-    """torch has one autograd node for a number on the right (0) and another for a tensor (1)."""
-
-    def grad_fn(application: Application) -> str:
-        return f"{name}Backward{0 if application.numbers[1] else 1}"
-
-    return grad_fn
 
 
 def _symbolic_trunc(sp: Any, a: Any) -> Any:
@@ -191,7 +189,7 @@ FMOD = operation(
     of_numbers(fmod),
     *_of_remainder("trunc", "trunc({a}/{b})"),
     torch=lambda torch, a, b: torch.fmod(torch.as_tensor(a), b),
-    grad_fn=_by_second("Fmod"),
+    grad_fn=by_number("fmod"),
     words="what a division leaves, with the sign of what is divided",
     parameters=TWO_OPERANDS,
     arithmetic=True,
@@ -207,7 +205,7 @@ REMAINDER = operation(
     notation="{a} mod {b}",
     symbol="%",
     torch=lambda torch, a, b: torch.remainder(torch.as_tensor(a), b),
-    grad_fn=_by_second("Remainder"),
+    grad_fn=by_number("remainder"),
     words="what a division leaves, with the sign of the divisor",
     parameters=TWO_OPERANDS,
     arithmetic=True,
@@ -282,7 +280,7 @@ COPYSIGN = operation(
     ),
     notation="|{a}|·sign({b})",
     torch=lambda torch, a, b: torch.copysign(torch.as_tensor(a), b),
-    grad_fn=lambda application: f"CopysignBackward{1 if application.numbers[1] else 0}",
+    grad_fn=by_number("copysign", number=1, tensor=0),
     words="the size of one value with the sign of another",
     parameters=TWO_OPERANDS,
     arithmetic=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,13 +10,17 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, where
-from backprop_engine.catalogue.shared.entries import INPUT, OTHER, TWO_OPERANDS, operation
-from backprop_engine.operation import Application, Derivative, Kind, Numbers, Parameter
+from backprop_engine.catalogue.shared.entries import (
+    INPUT,
+    OTHER,
+    TWO_OPERANDS,
+    by_number,
+    operation,
+)
+from backprop_engine.operation import Derivative, Kind, Numbers, Operation, Parameter
 
 _MIN = Parameter("min")
 _MAX = Parameter("max")
-_TIE = "The larger one receives the gradient; two equal ones share it half and half."
-_LOW_TIE = "The smaller one receives the gradient; two equal ones share it half and half."
 
 
 def _first_of_equals(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -32,7 +37,6 @@ def _first_of_equals(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], 
 
 
 _maximum, _minimum = _first_of_equals(np.maximum), _first_of_equals(np.minimum)
-_fmax, _fmin = _first_of_equals(np.fmax), _first_of_equals(np.fmin)
 
 
 def _clamp(a: Any, min: float | None, max: float | None) -> Any:  # noqa: A002 - torch's names
@@ -150,13 +154,6 @@ CLAMP_TENSOR = operation(
 )
 
 
-def _bound_grad_fn(name: str) -> Any:
-    def grad_fn(application: Application) -> str:
-        return f"{name}Backward{0 if application.numbers[1] else 1}"
-
-    return grad_fn
-
-
 CLAMP_MIN = operation(
     "clamp_min",
     _maximum,
@@ -172,7 +169,7 @@ CLAMP_MIN = operation(
     ),
     notation="clamp({a}, min={b})",
     torch=lambda torch, a, b: torch.clamp_min(torch.as_tensor(a), b),
-    grad_fn=_bound_grad_fn("ClampMin"),
+    grad_fn=by_number("clamp_min"),
     words="the value, but no less than a bound",
     parameters=(INPUT, _MIN),
     arithmetic=True,
@@ -196,7 +193,7 @@ CLAMP_MAX = operation(
     ),
     notation="clamp({a}, max={b})",
     torch=lambda torch, a, b: torch.clamp_max(torch.as_tensor(a), b),
-    grad_fn=_bound_grad_fn("ClampMax"),
+    grad_fn=by_number("clamp_max"),
     words="the value, but no more than a bound",
     parameters=(INPUT, _MAX),
     arithmetic=True,
@@ -211,90 +208,65 @@ def _shared(g: Any, is_equal: Any, is_other: Any) -> Any:
     return where(is_other, 0.0, where(is_equal, g / 2, g))
 
 
-MAXIMUM = operation(
-    "maximum",
-    _maximum,
-    Derivative(
-        rule=lambda g, y, a, b: _shared(g, a == b, a < b),
-        local="1 if {a} > {b} else 1/2 if {a} = {b} else 0",
-        words=_TIE,
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: _shared(g, a == b, a > b),
-        local="1 if {b} > {a} else 1/2 if {b} = {a} else 0",
-        words=_TIE,
-    ),
-    notation="max({a}, {b})",
-    words="the larger of two values",
-    parameters=TWO_OPERANDS,
-    functions=("maximum", "max"),
-    symbolic=lambda sp, a, b: sp.Max(a, b),
-    composite="where(eq(a, b), a / 2 + b / 2, where(gt(a, b), a, b))",
-    example="x=2, z=2, y=maximum(x, z)",
-)
-
-MINIMUM = operation(
-    "minimum",
-    _minimum,
-    Derivative(
-        rule=lambda g, y, a, b: _shared(g, a == b, a > b),
-        local="1 if {a} < {b} else 1/2 if {a} = {b} else 0",
-        words=_LOW_TIE,
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: _shared(g, a == b, a < b),
-        local="1 if {b} < {a} else 1/2 if {b} = {a} else 0",
-        words=_LOW_TIE,
-    ),
-    notation="min({a}, {b})",
-    words="the smaller of two values",
-    parameters=TWO_OPERANDS,
-    functions=("minimum", "min"),
-    symbolic=lambda sp, a, b: sp.Min(a, b),
-    composite="where(eq(a, b), a / 2 + b / 2, where(lt(a, b), a, b))",
-    example="x=2, z=3, y=minimum(x, z)",
-)
+def _sharing(
+    name: str, sign: str, other_beyond: Callable[..., Any], size: str, example: str
+) -> Operation:
+    """`maximum` or `minimum`, whose `sign` says which of two it is; two equal ones share."""
+    above = "gt" if sign == ">" else "lt"
+    words = f"The {size} one receives the gradient; two equal ones share it half and half."
+    return operation(
+        name,
+        _first_of_equals(getattr(np, name)),
+        Derivative(
+            rule=lambda g, y, a, b: _shared(g, a == b, other_beyond(a, b)),
+            local=f"1 if {{a}} {sign} {{b}} else 1/2 if {{a}} = {{b}} else 0",
+            words=words,
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: _shared(g, a == b, other_beyond(b, a)),
+            local=f"1 if {{b}} {sign} {{a}} else 1/2 if {{b}} = {{a}} else 0",
+            words=words,
+        ),
+        notation=f"{name[:3]}({{a}}, {{b}})",
+        words=f"the {size} of two values",
+        parameters=TWO_OPERANDS,
+        functions=(name, name[:3]),
+        symbolic=lambda sp, a, b: getattr(sp, name[:3].capitalize())(a, b),
+        composite=f"where(eq(a, b), a / 2 + b / 2, where({above}(a, b), a, b))",
+        example=example,
+    )
 
 
-FMAX = operation(
-    "fmax",
-    _fmax,
-    Derivative(
-        rule=lambda g, y, a, b: where((a >= b) | (b != b), g, 0.0),
-        local="1 if {a} ≥ {b} else 0",
-        words="The larger one receives the gradient, the first of two equal ones.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: where((a >= b) | (b != b), 0.0, g),
-        local="0 if {a} ≥ {b} else 1",
-        words="The larger one receives the gradient, the first of two equal ones.",
-    ),
-    words="the larger of two values, or the one that is not nan",
-    parameters=TWO_OPERANDS,
-    symbolic=lambda sp, a, b: sp.Piecewise((a, a >= b), (b, True)),
-    composite="where(ge(a, b), a, b)",
-    example="x=2, z=2, y=fmax(x, z)**2",
-)
+MAXIMUM = _sharing("maximum", ">", operator.lt, "larger", "x=2, z=2, y=maximum(x, z)")
+MINIMUM = _sharing("minimum", "<", operator.gt, "smaller", "x=2, z=3, y=minimum(x, z)")
 
-FMIN = operation(
-    "fmin",
-    _fmin,
-    Derivative(
-        rule=lambda g, y, a, b: where((a <= b) | (b != b), g, 0.0),
-        local="1 if {a} ≤ {b} else 0",
-        words="The smaller one receives the gradient, the first of two equal ones.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: where((a <= b) | (b != b), 0.0, g),
-        local="0 if {a} ≤ {b} else 1",
-        words="The smaller one receives the gradient, the first of two equal ones.",
-    ),
-    words="the smaller of two values, or the one that is not nan",
-    parameters=TWO_OPERANDS,
-    symbolic=lambda sp, a, b: sp.Piecewise((a, a <= b), (b, True)),
-    composite="where(le(a, b), a, b)",
-    example="x=2, z=3, y=fmin(x, z)**2",
-)
+
+def _first(name: str, sign: str, holds: Callable[..., Any], size: str, example: str) -> Operation:
+    """`fmax` or `fmin`: the first of two where it `holds` that it is beyond the other, or equal."""
+    words = f"The {size} one receives the gradient, the first of two equal ones."
+    return operation(
+        name,
+        _first_of_equals(getattr(np, name)),
+        Derivative(
+            rule=lambda g, y, a, b: where(holds(a, b) | (b != b), g, 0.0),
+            local=f"1 if {{a}} {sign} {{b}} else 0",
+            words=words,
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: where(holds(a, b) | (b != b), 0.0, g),
+            local=f"0 if {{a}} {sign} {{b}} else 1",
+            words=words,
+        ),
+        words=f"the {size} of two values, or the one that is not nan",
+        parameters=TWO_OPERANDS,
+        symbolic=lambda sp, a, b: sp.Piecewise((a, holds(a, b)), (b, True)),
+        composite=f"where({holds.__name__}(a, b), a, b)",
+        example=example,
+    )
+
+
+FMAX = _first("fmax", "≥", operator.ge, "larger", "x=2, z=2, y=fmax(x, z)**2")
+FMIN = _first("fmin", "≤", operator.le, "smaller", "x=2, z=3, y=fmin(x, z)**2")
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:

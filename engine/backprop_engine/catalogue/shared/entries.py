@@ -13,6 +13,7 @@ import numpy as np
 from backprop_engine.basics.values import full_like
 from backprop_engine.operation import (
     OPERAND_LETTERS,
+    Application,
     Derivative,
     Kind,
     Operation,
@@ -60,7 +61,8 @@ def operation(
     called = name.partition(".")[0]
     letters = OPERAND_LETTERS[: sum(one.kind is Kind.OPERAND for one in taken(parameters))]
     rest.setdefault("notation", f"{called}({', '.join(f'{{{letter}}}' for letter in letters)})")
-    rest.setdefault("grad_fn", autograd_node(called) if derivatives else "")
+    path = called if callable(torch) else torch or called
+    rest.setdefault("grad_fn", autograd_node(path.replace(".", "_")) if derivatives else "")
     elementwise = bool(derivatives) and all(one.local is not None for one in derivatives)
     rest.setdefault("elementwise", elementwise)
     return Operation(
@@ -68,7 +70,7 @@ def operation(
         forward=forward,
         derivatives=derivatives,
         parameters=parameters,
-        torch=torch if callable(torch) else twin(torch or called, parameters),
+        torch=torch if callable(torch) else twin(path, parameters),
         **rest,
     )
 
@@ -76,6 +78,15 @@ def operation(
 def autograd_node(name: str, number: int = 0) -> str:
     """The class name torch makes of a function's: `index_add` → `IndexAddBackward0`."""
     return "".join(word[:1].upper() + word[1:] for word in name.split("_")) + f"Backward{number}"
+
+
+def by_number(
+    name: str, position: int = 1, *, number: int = 0, tensor: int = 1
+) -> Callable[[Application], str]:
+    """torch has one autograd node for a number at this operand, and another for a tensor."""
+    return lambda application: autograd_node(
+        name, number if application.numbers[position] else tensor
+    )
 
 
 def twin(path: str, parameters: tuple[Parameter, ...] = (INPUT,)) -> Callable[..., Any]:
