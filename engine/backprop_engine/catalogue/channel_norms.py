@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
@@ -96,7 +97,9 @@ def _group_norm_parts(a: Any, how: _How) -> tuple[Any, Any]:
             f"`group_norm` cannot part {a.shape[1]} channels into {groups} equal groups"
         )
     moments = standardised_in_lanes if how.get("in_lanes", True) else standardised
-    return moments(np.reshape(a, (a.shape[0], groups, -1)), (2,), how["eps"])
+    return moments(
+        np.reshape(a, (a.shape[0], groups, math.prod(a.shape[1:]) // groups)), (2,), how["eps"]
+    )
 
 
 def _group_norm(a: Any, b: Any = None, c: Any = None, **how: Unpack[_How]) -> Any:

@@ -201,6 +201,17 @@ def _index_grad_fn(application: Application) -> str:
     return f"{done}Backward0"
 
 
+def is_everything(items: tuple[IndexItem, ...], shape: Shape) -> bool:
+    """Whether an index of slices and `...` leaves nothing out: to torch that is no index at all."""
+    if not all(item is ... or isinstance(item, slice) for item in items):
+        return False
+    at = items.index(...) if ... in items else len(items)
+    before, after = items[:at], items[at + 1 :]
+    sizes = (*shape[: len(before)], *shape[len(shape) - len(after) :])
+    slices = [item for item in (*before, *after) if isinstance(item, slice)]
+    return len(slices) == len(sizes) and all(map(_is_all, slices, sizes))
+
+
 def _is_all(entry: slice, size: int) -> bool:
     """A slice that torch drops beside other items: from 0, every one, to the end or beyond."""
     is_open = entry.stop is None or entry.stop >= size

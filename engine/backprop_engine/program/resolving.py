@@ -17,7 +17,6 @@ from backprop_engine.catalogue import (
     INDEX,
     INDEX_PUT,
     NEG,
-    OPERATIONS,
     PROPERTIES,
 )
 from backprop_engine.catalogue.subscripts import FROM_OPERAND
@@ -66,8 +65,6 @@ def resolve(expression: Expression, variables: Container[str], known: Known) -> 
             return _subscript(expression, known)
         case syntax.Put(place=place, value=value):
             _, (receiver, *indices), attributes, *_ = _subscript(place, known)
-            if attributes["items"] in ((slice(None),), (...,)):  # to torch that is `y.copy_(v)`
-                return Call(OPERATIONS["copy"], (receiver, value), {}, True, expression.writes_back)
             operands = (receiver, value, *indices)
             return Call(INDEX_PUT, operands, attributes, True, expression.writes_back)
         case syntax.Call():

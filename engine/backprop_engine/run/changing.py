@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from backprop_engine.basics.source import ProblemError, Span
-from backprop_engine.catalogue import BINARY, INDEX_PUT
+from backprop_engine.basics.values import shape_of
+from backprop_engine.catalogue import BINARY, INDEX_PUT, OPERATIONS
+from backprop_engine.catalogue.subscripts import is_everything
 from backprop_engine.program.many_values import Bundle, not_one_value, position_of
 from backprop_engine.program.python_functions import PythonFunctions
 from backprop_engine.program.scenario import Scenario
@@ -38,6 +40,10 @@ class Changing(PythonFunctions):
             )
         if writes_back and self.sharers.base(nodes[0]) == self.sharers.base(nodes[1]):
             return nodes[0]  # what is written back is there already
+        if operation is INDEX_PUT:
+            shape = shape_of(self.graph.value[nodes[0]])
+            if is_everything(attributes["items"], shape):  # to torch that is `y.copy_(v)`
+                operation, attributes = OPERATIONS["copy"], {}
         since = len(self.graph)
         made = self._applied(operation, nodes, attributes, task.span)
         if not self.graph.is_number[nodes[0]]:

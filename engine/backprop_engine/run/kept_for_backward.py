@@ -54,7 +54,7 @@ class Kept:
                 if node in self._freed and needed != _NOTHING:
                     raise self._second_time(one, node, needed)
                 if self._sharers.changes:
-                    self._check_unchanged(node, needed, stop)
+                    self._check_unchanged(node, position, needed, stop)
         if not one.retains:
             self._freed.update(nodes.tolist())
 
@@ -67,8 +67,8 @@ class Kept:
         in_place = node in self._sharers.in_place
         return saved(operation.name, graph.grad_fn(node), column, in_place=in_place)
 
-    def _check_unchanged(self, node: int, needed: str | None, stop: int) -> None:
-        for value, start in self._values(node, needed):
+    def _check_unchanged(self, node: int, position: int, needed: str | None, stop: int) -> None:
+        for value, start in self._values(node, position, needed):
             changed = self._sharers.changed_between(value, start, stop)
             if changed is None:
                 continue
@@ -88,8 +88,10 @@ class Kept:
                 fix="give the changed value a name of its own",
             )
 
-    def _values(self, node: int, needed: str | None) -> Iterator[tuple[int, int]]:
-        """The nodes of what is saved, and from which node on a change of each counts."""
+    def _values(self, node: int, position: int, needed: str | None) -> Iterator[tuple[int, int]]:
+        """The nodes of what is saved for the operand at `position`, and from which node on a change
+        of each counts.
+        """
         operands = self._graph.operands[node]
         in_place = node in self._sharers.in_place
         if needed is None or _OUTPUT in needed:
@@ -98,7 +100,8 @@ class Kept:
             yield index, index + 1
         for at, operand in enumerate(operands):
             letter = OPERAND_LETTERS[at] if at < len(OPERAND_LETTERS) else ""
-            if needed is None or _OTHERS in needed or (letter and letter in needed):
+            is_other = needed is not None and _OTHERS in needed and at != position
+            if needed is None or is_other or (letter and letter in needed):
                 if at == 0 and in_place:
                     continue  # torch saves a copy of what is about to be changed
                 yield operand, node if in_place else node + 1
