@@ -20,6 +20,7 @@ from backprop_engine.operation import Operation, Sharing
 from backprop_engine.program.python_numbers import NotWrittenError, literal
 from backprop_engine.program.resolving import Call, resolve
 from backprop_engine.run.environment import Result
+from backprop_engine.run.open_picks import open_pick
 from backprop_engine.run.stack import AddUp, Apply, Collect, Extreme, Task, Total
 from backprop_engine.run.written_values import Leaves
 
@@ -133,6 +134,19 @@ class PythonFunctions(Leaves):
 
     # Operations
 
+    def _refused(self, error: OperandError, nodes: tuple[int, ...], span: Span) -> ProblemError:
+        """The error of an operation; where torch may have picked others, it is not torch's."""
+        pick = open_pick(self.graph, nodes)
+        if pick is None:
+            return ProblemError(str(error), span, fix=error.fix)
+        text = self._text(self.graph.span[pick] or span)
+        return ProblemError(
+            f"whether this can be computed hangs on which of equal elements `{text}` picks, and "
+            "torch may pick others",
+            span,
+            fix="make the elements different before they are put in order",
+        )
+
     def _applied(
         self,
         operation: Operation,
@@ -146,7 +160,7 @@ class PythonFunctions(Leaves):
         try:
             node = graph.apply(operation, nodes, attributes, span)
         except OperandError as error:
-            raise ProblemError(str(error), span, fix=error.fix) from None
+            raise self._refused(error, nodes, span) from None
         if not graph.is_recording and operation.sharing is not Sharing.NEVER:
             if graph.hands_through(node):
                 return nodes[0]

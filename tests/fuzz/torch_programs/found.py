@@ -216,6 +216,18 @@ a = torch.var(x.cos(), dim=-1)
 b = torch.clamp(x, y, y)
 (a + (b ** 2).sum()).backward()
 """,
+    "slices of everything that are written to, and what a product does not need": """
+import torch
+x = torch.tensor([[1.0, 2.0, 0.5]], requires_grad=True)
+a = x.clone()
+a[0:, :3] = 0.7
+a.sum().backward()
+a.sum().backward()
+b = x * 1
+c = torch.einsum('ij,ij->i', b, torch.ones(1, 3))
+b[0, 0] *= 2
+c.sum().backward()
+""",
     "a leaf's name that a loop binds anew": """
 import torch
 x = torch.tensor([2.0], requires_grad=True)
@@ -274,6 +286,14 @@ a = F.elu(x) + F.hardtanh(x) + F.hardshrink(x)
 """What nobody can know: where torch's answer is another, that is told, and nothing is wrong."""
 
 REFUSED: Final[Mapping[str, str]] = {
+    "a division by an index that is open, for two elements are equal": """
+import torch
+x = torch.tensor([[2.0], [0.0], [-1.0]], requires_grad=True)
+z = torch.tensor([[2.0], [0.0], [1.0], [2.0]])
+a, i = (z + 0.5).topk(1, dim=-2)
+b = i % i
+x.sum().backward()
+""",
     "an output of many after its base has changed, which needs no gradient": """
 import torch
 x = torch.tensor([[1.0], [2.0]], requires_grad=True)
