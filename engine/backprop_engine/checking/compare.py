@@ -161,8 +161,10 @@ class Recomputed:
     bound: Callable[[], Value]
     precisely: Callable[[], Any] | None = None
     """The result in float64, where `bound` is one side's error only; None where it is both's."""
-    open_at: Callable[[], Any] = lambda: False
-    """Where nobody can know the result, element by element."""
+    overflows_at: Callable[[], Any] = lambda: False
+    """Where it hangs on the order of its steps whether something overflows, element by element."""
+    is_open: Any = False
+    """Where nobody can know the result for other reasons."""
 
     @property
     def allowed(self) -> Value:
@@ -185,11 +187,17 @@ class Recomputed:
         both = compare(np.where(is_close, theirs, ours), theirs)
         return compared._replace(agrees=both.agrees)
 
+    @property
+    def is_by_chance(self) -> bool:
+        """Whether it is not finite where another order of the steps would make it so."""
+        is_lost = ~np.isfinite(self.value) if is_float(self.value) else False
+        return bool(np.any(is_lost) and np.any(is_lost & self.overflows_at()))
+
     def agrees_but_for_the_open(self, other: Value) -> bool:
         """Whether another result differs, at most, where nobody can know it."""
         if self.compared_with(other).agrees:
             return True
-        is_open = np.asarray(self.open_at())
+        is_open = np.asarray(self.is_open | self.overflows_at())
         if shape_of(self.value) != shape_of(other) or not np.any(is_open):
             return False
 
@@ -223,13 +231,12 @@ def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Reco
     def precisely() -> Any:
         return evaluate(forward, [widened(one) for one in operands], attributes)
 
-    def open_at() -> Any:
-        return operation.is_open(operands, attributes) | unsettled(
-            lambda *given: evaluate(forward, given, attributes), operands
-        )
+    def overflows_at() -> Any:
+        return unsettled(lambda *given: evaluate(forward, given, attributes), operands)
 
     is_sum = operation.rounds_by is Rounding.TERMS and is_float(value) and dtype == "float32"
-    return Recomputed(value, bound, precisely if is_sum else None, open_at)
+    precise = precisely if is_sum else None
+    return Recomputed(value, bound, precise, overflows_at, operation.is_open(operands, attributes))
 
 
 def recompute_contribution(
@@ -280,13 +287,13 @@ def recompute_contribution(
             return summed(widened(every))
         return summed(sent(*map(widened, given)))
 
-    def open_at() -> Any:
-        is_open = operation.is_open(operands, attributes, upstream)
-        return is_open | unsettled(lambda *given: summed(sent(*given)), given)
+    def overflows_at() -> Any:
+        return unsettled(lambda *given: summed(sent(*given)), given)
 
     is_sum = operation.rounds_by is Rounding.TERMS or shape_of(every) != shape
     precise = precisely if is_sum and dtype == "float32" else None
-    return Recomputed(value, bound, precise, open_at)
+    is_open = operation.is_open(operands, attributes, upstream)
+    return Recomputed(value, bound, precise, overflows_at, is_open)
 
 
 def roundoff(terms: Any, count: int, dtype: Dtype) -> Value:

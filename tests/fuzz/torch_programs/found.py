@@ -239,6 +239,17 @@ c.backward()
 }
 
 OPEN: Final[Mapping[str, str]] = {
+    "a product that overflows on one way, by a kernel that hangs on how a matrix lies": """
+import torch
+y = torch.tensor([[[3e38, 3e38], [16777217.0, -1e20]]], requires_grad=True)
+(y @ y.transpose(1, 2)).sum().backward()
+""",
+    "a batch of equal numbers, of which the mean is rounded": """
+import torch
+import torch.nn.functional as F
+y = torch.tensor([[3e38], [3e38], [3e38], [3e38]], dtype=torch.float64, requires_grad=True)
+F.batch_norm(y, None, None, training=True).sum().backward()
+""",
     "a batch whose gradient overflows on the way": """
 import torch
 import torch.nn.functional as F

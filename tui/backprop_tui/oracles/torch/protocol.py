@@ -212,7 +212,8 @@ def _running_sums(
             if sent is None:
                 continue
             before = held.get(receiver)
-            held[receiver] = sent if before is None else before + sent
+            with np.errstate(all="ignore"):
+                held[receiver] = sent if before is None else before + sent
             totals.add(step, held[receiver])
     return Column(totals.entries())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,21 +30,7 @@ from backprop_tui.oracles.torch.blow_ups import (
     is_other_kind,
     origin,
 )
-
-
-@dataclass
-class _Received:
-    """What a node has received so far in a pass."""
-
-    agrees: bool = True
-    """Every contribution agrees, and our running sums are the sums of ours."""
-    degree: int = 0
-    ours: Value | None = None
-    theirs: Value | None = None
-    magnitude: Value = 0.0
-    """The sum of the magnitudes of torch's contributions."""
-    is_adrift: bool = False
-    """Something of it is off by more than half of its digits, and that is told."""
+from backprop_tui.oracles.torch.received import Received, is_zero, our_contribution, plus
 
 
 class Sweep:
@@ -76,7 +61,7 @@ class Sweep:
             for node in range(len(self.trace.nodes)):
                 self._judge_value(node)
             for one in self.trace.passes:
-                received: dict[int, _Received] = {}
+                received: dict[int, Received] = {}
                 gradients: dict[int, bool] = {}
                 if one.kind is PassKind.BACKWARD:
                     self._judge_pass(one, received, gradients)
@@ -90,8 +75,12 @@ class Sweep:
             self.faulty_nodes.append(node)
             return
         agrees = compare(graph.value[node], theirs).agrees
+        operands = graph.operands[node]
+        if agrees and graph.operation[node] is not None and not np.all(np.isfinite(theirs)):
+            given = [graph.value[operand] for operand in operands]
+            if recompute_output(graph, node, given).is_by_chance:
+                self._tell_node(node, OVERFLOW)
         if not agrees:
-            operands = graph.operands[node]
             operands_agree = all(self.values[operand] for operand in operands)
             agrees = False
             if operands_agree and graph.operation[node] is not None:
@@ -163,7 +152,7 @@ class Sweep:
     # One backward pass
 
     def _judge_pass(
-        self, one: Pass, received: dict[int, _Received], gradients: dict[int, bool]
+        self, one: Pass, received: dict[int, Received], gradients: dict[int, bool]
     ) -> None:
         """Flag the pass's steps; fills in, by node, what it received and whether that agrees."""
         for step in range(one.start, one.stop):
@@ -180,7 +169,7 @@ class Sweep:
                 agrees = self._contribution_agrees(one, steps, received[sender], gradients[sender])
             for each in steps:
                 self.contributions[each] = agrees
-            self._receive(received.setdefault(receiver, _Received()), steps, agrees)
+            self._receive(received.setdefault(receiver, Received()), steps, agrees)
         for node, held in received.items():
             if node not in gradients:
                 gradients[node] = self._gradient_agrees(one, node, held)
@@ -193,12 +182,14 @@ class Sweep:
         return agrees
 
     def _contribution_agrees(
-        self, one: Pass, steps: tuple[int, ...], upstream: _Received, upstream_agrees: bool
+        self, one: Pass, steps: tuple[int, ...], upstream: Received, upstream_agrees: bool
     ) -> bool:
         ours, theirs = our_contribution(self.trace, steps), self._torch_contribution(steps)
         if ours is not None and theirs is not None and compare(ours, theirs).agrees:
+            if upstream.ours is not None and not np.all(np.isfinite(ours)):
+                self._tell_chance(steps, upstream.ours)
             return True
-        if theirs is None and _is_zero(ours):
+        if theirs is None and is_zero(ours):
             return upstream_agrees  # torch leaves out what is zero by its nature
         node = int(self.trace.senders[steps[0]])
         involved = (node, *self.graph.operands[node])
@@ -225,6 +216,11 @@ class Sweep:
             return self._tell_origin(involved, involved[0])
         self.departures[step] = OVERFLOW
         return True
+
+    def _tell_chance(self, steps: tuple[int, ...], upstream: Value) -> None:
+        """Tell of a contribution that agrees, and would not in another order."""
+        if self._recompute(steps, upstream, self.graph.value.__getitem__).is_by_chance:
+            self.departures[steps[0]] = OVERFLOW
 
     def _contribution_stands(
         self, steps: tuple[int, ...], by_us: tuple[Value, Value], by_torch: tuple[Value, Value]
@@ -296,19 +292,20 @@ class Sweep:
             adding = roundoff(terms, len(steps) * (len(steps) - 1), graph.dtype)
             return sum((one.allowed for one in sent), start=adding)
 
-        def open_at() -> Any:
-            return np.logical_or.reduce([one.open_at() for one in sent])
+        def overflows_at() -> Any:
+            return np.logical_or.reduce([one.overflows_at() for one in sent])
 
-        return Recomputed(total, bound, open_at=open_at)
+        is_open = np.logical_or.reduce([one.is_open for one in sent])
+        return Recomputed(total, bound, None, overflows_at, is_open)
 
-    def _receive(self, held: _Received, steps: tuple[int, ...], agrees: bool) -> None:
+    def _receive(self, held: Received, steps: tuple[int, ...], agrees: bool) -> None:
         expected = held.ours
         for step in steps:
-            expected = _plus(expected, kept(self.trace.contributions[step]))
+            expected = plus(expected, kept(self.trace.contributions[step]))
         theirs = self._torch_contribution(steps)
         held.ours = kept(self.trace.totals[steps[-1]])
         held.theirs = self.report.totals.get(steps[-1])
-        if held.theirs is None and _is_zero(held.ours):
+        if held.theirs is None and is_zero(held.ours):
             held.theirs = held.ours
         held.degree += len(steps)
         held.magnitude = held.magnitude + (0.0 if theirs is None else magnitude(theirs))
@@ -320,7 +317,7 @@ class Sweep:
         self.totals[steps[-1]] = held.agrees or compare(held.ours, held.theirs).agrees
 
     def _judge_total_drift(
-        self, held: _Received, steps: tuple[int, ...], theirs: Value | None
+        self, held: Received, steps: tuple[int, ...], theirs: Value | None
     ) -> None:
         """Tell where terms cancel in the sum that a node holds, and not what follows."""
         dtype, ours = self.graph.dtype, our_contribution(self.trace, steps)
@@ -333,11 +330,11 @@ class Sweep:
                 self.departures[steps[-1]] = ROUNDING
                 self.adrift_totals.add(steps[-1])
 
-    def _gradient_agrees(self, one: Pass, node: int, held: _Received) -> bool:
+    def _gradient_agrees(self, one: Pass, node: int, held: Received) -> bool:
         """The complete gradient of `node` against the one torch's own hook saw."""
         theirs = self.report.gradients.get((one.index, node))
         if theirs is None or held.ours is None or held.theirs is None:
-            return theirs is None and _is_zero(held.ours)
+            return theirs is None and is_zero(held.ours)
         if compare(held.ours, theirs).agrees:
             return True
         degree = held.degree + DEGREE_ROUNDOFFS
@@ -347,19 +344,19 @@ class Sweep:
     # .grad
 
     def _judge_grads(
-        self, one: Pass, received: dict[int, _Received], gradients: dict[int, bool]
+        self, one: Pass, received: dict[int, Received], gradients: dict[int, bool]
     ) -> None:
         earlier = self.trace.passes[one.index - 1].grads if one.index else None
         for node, grad in (one.grads or {}).items():
             ours = kept(grad)
             theirs = self.report.grads.get(one.index, {}).get(node)
             if ours is None or theirs is None:
-                left_out = theirs is None and _is_zero(ours) and node in received
+                left_out = theirs is None and is_zero(ours) and node in received
                 self.grads[one.index, node] = ours is theirs or (left_out and gradients[node])
                 continue
             agrees = compare(ours, theirs).agrees
             if not agrees and node in received:
-                expected = _plus(kept((earlier or {}).get(node)), received[node].ours)
+                expected = plus(kept((earlier or {}).get(node)), received[node].ours)
                 agrees = (
                     gradients[node]
                     and self.grads.get((one.index - 1, node), True)
@@ -371,24 +368,6 @@ class Sweep:
                 untouched = before is not None and compare(ours, before).agrees
                 agrees = untouched and self.grads.get((one.index - 1, node), False)
             self.grads[one.index, node] = agrees
-
-
-def our_contribution(trace: Trace, steps: tuple[int, ...]) -> Value | None:
-    """The sum of what we send in `steps`."""
-    total: Value | None = None
-    for step in steps:
-        total = _plus(total, kept(trace.contributions[step]))
-    return total
-
-
-def _is_zero(value: Value | None) -> bool:
-    return value is not None and not np.any(value)
-
-
-def _plus(total: Value | None, more: Value | None) -> Value | None:
-    if total is None or more is None:
-        return more if total is None else total
-    return total + more
 
 
 def _both_stand(
