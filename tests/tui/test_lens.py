@@ -23,9 +23,9 @@ def at_the_step_to(label: str) -> Session:
     while True:
         session = step_forward(session)
         step = session.step
-        if step is not None and step.operand is not None:
-            if session.trace.label(step.operand) == label:
-                return session
+        operand = None if step is None else step.operand
+        if operand is not None and session.trace.label(operand) == label:
+            return session
 
 
 def press(session: Session, *names: str) -> Session:
