@@ -376,6 +376,13 @@ class Graph:
         receivers = flat[positions + firsts.repeat(counts)]
         return consumers, positions.astype(np.int16), receivers
 
+    def applied(self, node: int) -> Operation:
+        """The operation that made `node`. ValueError for a leaf."""
+        operation = self.operation[node]
+        if operation is None:
+            raise ValueError(f"node {node} is a leaf")
+        return operation
+
     def operation_name(self, node: int) -> str:
         """The name of the operation that made `node`; empty for a leaf."""
         operation = self.operation[node]

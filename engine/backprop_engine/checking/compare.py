@@ -45,7 +45,7 @@ from backprop_engine.checking.perturbed import sensitivity
 from backprop_engine.checking.summing import gamma, scaled, sides, sum_bound
 from backprop_engine.checking.unsettled import unsettled
 from backprop_engine.graph import Graph
-from backprop_engine.operation import Operation, Rounding
+from backprop_engine.operation import Rounding
 
 _FLOAT64, _INT64 = struct.Struct("<d"), struct.Struct("<q")
 
@@ -215,7 +215,7 @@ class Recomputed:
 
 def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Recomputed:
     """The operation of `node` on other operands than the recorded ones."""
-    operation, attributes = _operation(graph, node), graph.attributes_of(node)
+    operation, attributes = graph.applied(node), graph.attributes_of(node)
     forward, dtype = operation.forward, graph.float_dtype(node)
     operands = seen_in(dtype, list(operands))
     value = settle(evaluate(forward, operands, attributes), dtype)
@@ -253,7 +253,7 @@ def recompute_contribution(
 
     With `as_torch`, what torch is known to send where that is not the derivative.
     """
-    operation, attributes = _operation(graph, node), graph.attributes_of(node)
+    operation, attributes = graph.applied(node), graph.attributes_of(node)
     shape, dtype = shape_of(operands[position]), graph.dtype
     operands = seen_in(dtype, list(operands))
 
@@ -299,10 +299,3 @@ def recompute_contribution(
 def roundoff(terms: Any, count: int, dtype: Dtype) -> Value:
     """`count`·u·|terms|, element by element; 0 where that is not finite."""
     return scaled(count * UNIT_ROUNDOFF[dtype], terms)
-
-
-def _operation(graph: Graph, node: int) -> Operation:
-    operation = graph.operation[node]
-    if operation is None:
-        raise ValueError(f"node {node} is a leaf")
-    return operation

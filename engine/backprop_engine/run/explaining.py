@@ -10,7 +10,7 @@ import numpy as np
 from backprop_engine.basics.values import Value
 from backprop_engine.catalogue import BINARY, OPERATIONS
 from backprop_engine.graph import Graph
-from backprop_engine.operation import OPERAND_LETTERS, Operation, Template, chosen
+from backprop_engine.operation import OPERAND_LETTERS, Template, chosen
 from backprop_engine.trace.formula import Formula
 
 
@@ -22,25 +22,25 @@ class CatalogueExplains:
 
     def output(self, node: int) -> Formula:
         """How `node` is made of its operands; ValueError for a leaf."""
-        return self._formula(node, self._operation(node).notation)
+        return self._formula(node, self.graph.applied(node).notation)
 
     def local(self, node: int, position: int) -> Formula | None:
         """∂node/∂operand; None where elements mix."""
-        local = self._operation(node).derivative(position).local
+        local = self.graph.applied(node).derivative(position).local
         return None if local is None else self._formula(node, local)
 
     def product(self, node: int, position: int) -> Formula | None:
         """The vector-Jacobian product, where elements mix."""
-        product = self._operation(node).derivative(position).vjp
+        product = self.graph.applied(node).derivative(position).vjp
         return None if product is None else self._formula(node, product)
 
     def words(self, node: int) -> str:
         """What the operation does."""
-        return self._operation(node).words
+        return self.graph.applied(node).words
 
     def why(self, node: int, position: int) -> str:
         """One plain sentence on why the derivative is so."""
-        return self._operation(node).derivative(position).words
+        return self.graph.applied(node).derivative(position).words
 
     def _formula(self, node: int, template: Template) -> Formula:
         operands, attributes = self.graph.operands[node], self.graph.attributes_of(node)
@@ -57,12 +57,6 @@ class CatalogueExplains:
             (node,) = graph.operands[node]
         is_written = graph.operation[node] is None and node not in graph.names
         return value if is_written and not isinstance(value, np.ndarray) else None
-
-    def _operation(self, node: int) -> Operation:
-        operation = self.graph.operation[node]
-        if operation is None:
-            raise ValueError(f"node {node} is a leaf")
-        return operation
 
 
 class CatalogueSpells:
