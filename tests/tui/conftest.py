@@ -195,7 +195,7 @@ def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in ("textual.pilot", "textual.app"):
         monkeypatch.setattr(f"{module}.wait_for_idle", wait)
-    monkeypatch.setattr("backprop_tui.opening.soon.Thread", KnownThread)
+    monkeypatch.setattr("backprop_tui.app.soon.Thread", KnownThread)
 
 
 _parsed: dict[tuple[object, ...], list[RuleSet]] = {}

@@ -15,11 +15,13 @@ from time import monotonic
 from typing import Any
 from weakref import WeakSet
 
+import pytest
 from textual.app import App
 from textual.pilot import Pilot
 from textual.worker import NoActiveWorker, Worker, get_current_worker
 
-from backprop_tui.app.key_queue import TypingApp
+from backprop_tui.app.app import DebuggerApp
+from backprop_tui.app.soon import Job
 
 PATIENCE = 60
 """Seconds after which an app that still has something to do is one that will never be still."""
@@ -105,13 +107,18 @@ async def stand_still(app: App[Any]) -> None:
         at_work = _at_work(app)
         if monotonic() > end:
             raise TimeoutError(f"still at work: {at_work}")
-        has_keys = isinstance(app, TypingApp) and app.has_keys
+        has_keys = isinstance(app, DebuggerApp) and app.keys.has_keys
         if at_work or has_keys or app._resize_timer is not None:
             await asyncio.sleep(0.001)
         elif app.screen._update_timer._active.is_set():
             app.screen._on_timer_update()
         else:
             return
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The screen stands still for nothing: whatever is left to a thread arrives later."""
+    monkeypatch.setattr(Job, "wait", lambda *_: None)
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:

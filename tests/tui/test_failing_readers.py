@@ -6,6 +6,7 @@ import logging
 
 import pytest
 from tests.tui.conftest import Agreeing, Formulas
+from tests.tui.stillness import impatient
 
 from backprop_engine.budget import LimitError
 from backprop_tui.oracles.answering import LOG
@@ -89,10 +90,11 @@ async def test_the_origin(broken, opened, text_of, monkeypatch):
         await is_going_on(pilot)
 
 
-@pytest.mark.parametrize("is_heavy", [False, True])
-async def test_the_watches(broken, is_heavy, opened, text_of, monkeypatch):
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_the_watches(broken, is_late, opened, text_of, monkeypatch):
     monkeypatch.setattr("backprop_tui.widgets.watches_pane.watch_rows", broken)
-    monkeypatch.setattr("backprop_tui.widgets.watches_pane.is_heavy", lambda _: is_heavy)
+    if is_late:
+        impatient(monkeypatch)
     async with opened(size=(120, 40)) as pilot:
         await pilot.press("w", "enter")
         await pilot.app.workers.wait_for_complete()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.foreign_trace import WHOLE
-from tests.tui.stillness import until
+from tests.tui.stillness import impatient, until
 from textual.app import SuspendNotSupported
 
 from backprop_engine.run.tape import graph_of
@@ -164,7 +164,7 @@ async def test_a_long_run_is_left_to_a_thread_and_escape_cancels_it(opened, monk
         await pilot.press("end", "up", "enter", "plus")
         await pilot.app.workers.wait_for_complete()
         await until(pilot, lambda: value(pilot, "x") == 2.01)
-        monkeypatch.setattr(type(pilot.app), "run_wanted", lambda self: None)
+        monkeypatch.setattr(type(pilot.app.surveys), "_run", lambda *_: None)
         await pilot.press("plus")
         assert pilot.app.session.whatif.wanted is not None
         await pilot.press("escape")
@@ -191,7 +191,7 @@ async def test_a_mistake_is_told_and_the_last_good_run_stays(scenario, agreeing,
     async with living(scenario, agreeing) as pilot:
         await pilot.press("f", "s")
         scenario.write_text(good.replace("3x", "3z"))
-        await until(pilot, lambda: pilot.app.trouble is not None)
+        await until(pilot, lambda: pilot.app.file.trouble is not None)
         await pilot.pause()
         assert "unknown name `z`" in text_of(pilot)
         assert (value(pilot, "x"), pilot.app.session.cursor) == (2, 5)
@@ -202,7 +202,7 @@ async def test_a_mistake_is_told_and_the_last_good_run_stays(scenario, agreeing,
         assert isinstance(pilot.app.screen, TroubleScreen)
         assert text_of(pilot) == txt(name="whole")
         scenario.write_text(good)
-        await until(pilot, lambda: pilot.app.trouble is None)
+        await until(pilot, lambda: pilot.app.file.trouble is None)
         await pilot.pause()
         assert isinstance(pilot.app.screen, DebuggerScreen)
         assert "unknown name" not in text_of(pilot)
@@ -211,7 +211,7 @@ async def test_a_mistake_is_told_and_the_last_good_run_stays(scenario, agreeing,
 async def test_the_banner_is_clicked_to_see_the_whole(scenario, agreeing):
     async with living(scenario, agreeing, size=(120, 40)) as pilot:
         scenario.write_text("compute: y = (\n")
-        await until(pilot, lambda: pilot.app.trouble is not None)
+        await until(pilot, lambda: pilot.app.file.trouble is not None)
         await pilot.pause()
         await pilot.click("#trouble")
         await pilot.pause()
@@ -242,7 +242,7 @@ async def test_a_prompt_is_not_disturbed(scenario, agreeing):
 
 
 async def test_a_file_that_takes_long_is_read_in_a_thread(scenario, agreeing, monkeypatch):
-    monkeypatch.setattr("backprop_tui.app.file_and_memory.PATIENCE", 0)
+    impatient(monkeypatch)
     async with living(scenario, agreeing) as pilot:
         scenario.write_text(scenario.read_text().replace("x: 2", "x: 8"))
         await until(pilot, lambda: value(pilot, "x") == 8)

@@ -6,16 +6,15 @@ import asyncio
 import threading
 
 import pytest
-from tests.tui.stillness import nobody_waits
+from tests.tui.stillness import impatient, nobody_waits
 from textual.command import CommandPalette
 
 from backprop_tui.app import app as app_module
 from backprop_tui.opening import targets as opening
-from backprop_tui.opening.soon import begin, begin_all
 from backprop_tui.opening.targets import read_entry
 from backprop_tui.screens import picker
 from backprop_tui.screens.debugger import DebuggerScreen
-from backprop_tui.screens.reading import ReadingScreen
+from backprop_tui.screens.working import WorkingScreen
 
 MILLION = """
 inputs: {x: 1}
@@ -43,8 +42,7 @@ def gate(monkeypatch):
 
         return waiting
 
-    for module in (app_module, picker):
-        monkeypatch.setattr(module, "PATIENCE", 0.01)
+    impatient(monkeypatch)
     monkeypatch.setattr(app_module, "read_session", waits(read))
     monkeypatch.setattr(picker, "read_entry", waits(entry))
     return gate
@@ -54,7 +52,7 @@ async def test_a_scenario_that_takes_long_says_so_until_then(opened, gate, tmp_p
     path = tmp_path / "lesson.yaml"
     path.write_text("x=2, y=x**2")
     async with opened(path) as pilot:
-        assert isinstance(pilot.app.screen, ReadingScreen)
+        assert isinstance(pilot.app.screen, WorkingScreen)
         assert "esc stops" in text_of(pilot)
         gate.set()
         await until(lambda: isinstance(pilot.app.screen, DebuggerScreen))
@@ -67,7 +65,7 @@ async def test_keys_typed_while_a_scenario_is_read_are_heard_when_it_is_open(
     (tmp_path / "lesson.yaml").write_text("x=2, y=x**2+3x+1")
     async with opened(tmp_path) as pilot:
         await pilot.press("enter", "s", "s", "g", "7", "enter", "S")
-        assert isinstance(pilot.app.screen, ReadingScreen)
+        assert isinstance(pilot.app.screen, WorkingScreen)
         gate.set()
         await until(lambda: isinstance(pilot.app.screen, DebuggerScreen))
         await pilot.pause()
@@ -100,7 +98,7 @@ async def test_escape_leads_from_what_is_still_read_back_to_the_list(
     (tmp_path / "one.yaml").write_text("x=2, y=x**2")
     async with opened(tmp_path) as pilot:
         await pilot.press("enter")
-        assert isinstance(pilot.app.screen, ReadingScreen)
+        assert isinstance(pilot.app.screen, WorkingScreen)
         await pilot.press("escape")
         assert isinstance(pilot.app.screen, picker.PickerScreen)
         gate.set()
@@ -145,12 +143,3 @@ def test_of_a_large_file_a_list_gives_the_name(tmp_path, monkeypatch):
 def test_of_a_file_that_cannot_be_looked_at_a_list_says_why(tmp_path):
     entry = read_entry(tmp_path / f"{'x' * 300}.yaml")
     assert "File name too long" in entry.error
-
-
-def test_what_a_work_raises_is_raised_where_its_result_is_asked_for():
-    def fails():
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        begin(fails).result(10)
-    assert [one.exception(10) is None for one in begin_all([fails, int])] == [False, True]

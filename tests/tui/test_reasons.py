@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from threading import Event
 from time import sleep
 
 import pytest
-from tests.tui.stillness import nobody_waits, until
+from tests.tui.stillness import impatient, nobody_waits, until
 from textual.widgets import OptionList
 
 from backprop_engine.basics.source import Source
@@ -20,7 +21,6 @@ from backprop_tui.app import app as application
 from backprop_tui.commands.table import BY_NAME
 from backprop_tui.screens.autopsy import AutopsyScreen
 from backprop_tui.screens.debugger import DebuggerScreen
-from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session.session import select
 from backprop_tui.session.stepping_in import step_into
 from backprop_tui.widgets.origin_rows import abbreviated, count_text, path_steps, share_text
@@ -212,7 +212,7 @@ async def test_progress_is_shown_and_closing_the_screen_stops_the_search(
         await until(pilot, lambda: "Looking at the paths … 50% · esc stops" in text_of(pilot))
         await pilot.press("escape")
         await until(pilot, lambda: stopped)
-        assert stopped == ["_Stopped"]
+        assert stopped == ["StoppedError"]
         assert isinstance(pilot.app.screen, DebuggerScreen)
 
 
@@ -409,34 +409,32 @@ async def test_what_cannot_be_opened_says_so(opened, text_of):
         assert "this is not the inside of an operation" in text_of(pilot)
 
 
-async def test_what_takes_long_is_done_in_a_thread_and_can_be_let_go(opened, monkeypatch):
-    slow = "opening a large one"
-    row = BY_NAME["step_into"]
-    changed = {**BY_NAME, "step_into": type(row)(
-        row.name, row.keys, row.title, row.help, row.group, step_into, takes_long=lambda _: slow
-    )}  # fmt: skip
-    monkeypatch.setattr(application, "BY_NAME", changed)
+async def test_what_takes_long_is_done_in_a_thread_and_can_be_let_go(opened, text_of, monkeypatch):
+    released = Event()
+
+    def late(session):
+        with nobody_waits():
+            released.wait(60)
+        return step_into(session)
+
+    row = replace(BY_NAME["step_into"], apply=late)
+    monkeypatch.setattr(application, "BY_NAME", {**BY_NAME, "step_into": row})
+    impatient(monkeypatch)
     async with opened("neuron.yaml") as pilot:
         await choose(pilot, "%2")
         await pilot.press("i")
-        await settle(pilot)
-        assert pilot.app.session.outer is not None
-        await pilot.press("I")
-        released = Event()
-
-        def work():
-            with nobody_waits():
-                released.wait(60)
-            return pilot.app.session
-
-        waiting = WorkingScreen(slow, work)
-        pilot.app.push_screen(waiting, lambda change: None)
+        assert "opening %2 = σ(z) … · esc stops" in text_of(pilot)
+        waiting = pilot.app.screen
         await pilot.press("ctrl+p")
         assert pilot.app.screen is waiting, "what is behind it would be shut in its place"
         await pilot.press("escape")
+        assert isinstance(pilot.app.screen, DebuggerScreen)
+        await pilot.press("i", "f")
+        assert pilot.app.session.cursor == 0
         released.set()
         await settle(pilot)
-        assert isinstance(pilot.app.screen, DebuggerScreen)
+        assert pilot.app.session.outer is not None
+        assert pilot.app.session.cursor == pilot.app.session.trace.passes[0].stop
 
 
 def test_every_reason_is_in_the_table():

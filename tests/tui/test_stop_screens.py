@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from tests.tui.stillness import impatient
 from textual.widgets import Input
 
 from backprop_engine.basics.source import Source
@@ -239,8 +240,8 @@ async def test_a_click_on_a_sparkline_jumps_and_one_beside_it_chooses(opened):
         assert pilot.app.session.cursor == 10
 
 
-async def test_a_large_watch_is_worked_out_in_a_thread(opened, text_of, monkeypatch):
-    monkeypatch.setattr("backprop_tui.widgets.watches_pane.is_heavy", lambda session: True)
+async def test_a_watch_that_takes_long_is_there_when_it_is_worked_out(opened, text_of, monkeypatch):
+    impatient(monkeypatch)
     async with opened() as pilot:
         await press(pilot, "f f w")
         await type_in(pilot, "x.grad")

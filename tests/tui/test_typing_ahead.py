@@ -24,7 +24,7 @@ async def type_at_once(pilot, text):
         pilot.app.post_message(events.Key(key, sign if sign.isprintable() else None))
     for _ in range(200):
         await asyncio.sleep(0.005)
-        if pilot.app._handed_out is None and not pilot.app._typed:
+        if not pilot.app.keys.has_keys:
             break
     await pilot.pause()
 
@@ -64,11 +64,13 @@ async def test_help_is_left_by_the_next_key_and_the_one_after_steps(opened):
         assert pilot.app.session.cursor == 2
 
 
-async def test_steps_typed_at_once_are_all_made_and_few_are_drawn(opened, text_of):
+async def test_steps_typed_at_once_are_all_made_and_few_are_drawn(opened, text_of, monkeypatch):
     async with opened() as pilot:
         drawn = []
         draw = pilot.app.redraw
-        pilot.app.redraw = lambda: drawn.append(pilot.app.session.cursor) or draw()
+        monkeypatch.setattr(
+            pilot.app.keys, "_redraw", lambda: drawn.append(pilot.app.session.cursor) or draw()
+        )
         await type_at_once(pilot, "s" * 9)
         assert pilot.app.session.cursor == 9
         assert drawn[-1] == 9

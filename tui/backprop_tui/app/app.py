@@ -9,70 +9,83 @@ from __future__ import annotations
 import gc
 import os
 import pkgutil
+import shutil
 import sys
-from collections.abc import Iterable
-from concurrent.futures import Future, wait
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
-from textual import on
-from textual.app import App, SystemCommand
+from textual import events, on
+from textual.app import App, SuspendNotSupported, SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
-from textual.message import Message
 from textual.screen import Screen
 from textual.theme import ThemeProvider
+from textual.timer import Timer
 
 from backprop_engine.trace import Trace
 from backprop_tui import screens
-from backprop_tui.app.oracle_desk import AsksSympy, AsksTorch, OracleApp
+from backprop_tui.app import file_looks
+from backprop_tui.app.editor import find_editor, run_editor
+from backprop_tui.app.file_desk import FileDesk
+from backprop_tui.app.key_queue import KeyQueue
+from backprop_tui.app.oracle_desk import AsksSympy, AsksTorch, OracleDesk
 from backprop_tui.app.palette import CommandList, Palette
-from backprop_tui.app.signals import end_in_order
+from backprop_tui.app.picture import picture_name, save_picture
+from backprop_tui.app.signals import end_in_order, left_to_editor
+from backprop_tui.app.soon import Job, Result, Soon
+from backprop_tui.app.surveys import Surveys
 from backprop_tui.commands.table import BY_NAME, Command
 from backprop_tui.config.settings import Settings
 from backprop_tui.memory.keeper import Keeper
+from backprop_tui.memory.layout import Layout
 from backprop_tui.opening.sessions import read_session
-from backprop_tui.opening.soon import PATIENCE, begin
 from backprop_tui.opening.targets import Refusal, Target
+from backprop_tui.oracles.report import Failed, OracleState
+from backprop_tui.oracles.sympy.report import SymbolicState
 from backprop_tui.screens.debugger import DebuggerScreen
+from backprop_tui.screens.jump import JumpScreen
+from backprop_tui.screens.problem import TroubleScreen
+from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import lens
 from backprop_tui.session import session as do
-from backprop_tui.session.moving.playing import is_playing, pause
+from backprop_tui.session.moving.playing import is_playing, pause, tick
 from backprop_tui.session.session import Change, Session
-from backprop_tui.session.stepping_in import step_out
+from backprop_tui.session.stepping_in import stack, step_out
 from backprop_tui.session.stops.continuing import cancel
 from backprop_tui.session.whatif import editing as changing
 from backprop_tui.styles.themes import ADDED_THEMES
 from backprop_tui.view.following import Following
 from backprop_tui.view.glyphs import AsciiFilter, Glyphs, HarmlessFilter, glyphs_for
 from backprop_tui.view.messages import Changed, ScenarioChosen
+from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.keys import hearing
+from backprop_tui.widgets.source_pane import step_line
 from backprop_tui.widgets.timeline import Timeline
 
 _SWITCH = 0.0005
 """Seconds that a thread may compute while the loop wants to; it wants to dozens of times a key."""
 
 
-class DebuggerApp(OracleApp):
-    """Opens a scenario file, a shorthand, or a folder's list of scenarios."""
+_WORK = "This"
+"""What the screen cannot go on without: there is one such work at a time."""
+_LOOKS_A_SAVE = 4
+"""Looks at the file for each time that memory is written."""
+
+
+class DebuggerApp(App[None]):
+    """Opens a scenario file, a shorthand, or a folder's list of scenarios; owns the desks."""
 
     TITLE = "backprop-tui"
     CSS_PATH = "../styles/backprop.tcss"
     COMMANDS: ClassVar = App.COMMANDS | {CommandList}
     BINDINGS: ClassVar = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
-
-    @dataclass
-    class Opened(Message):
-        """A worker has read a scenario."""
-
-        target: Target
-        reading: Future[Session | Refusal]
 
     def __init__(
         self,
@@ -85,8 +98,8 @@ class DebuggerApp(OracleApp):
         keeper: Keeper | None = None,
         fresh: bool = False,
     ) -> None:
+        super().__init__()
         self.settings = settings or Settings()
-        super().__init__(oracle, symbolic, keeper, self.settings.limits, fresh=fresh)
         for theme in ADDED_THEMES:
             self.register_theme(theme)
         self.theme = self.settings.theme
@@ -95,9 +108,19 @@ class DebuggerApp(OracleApp):
         self._target = target
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii, self._harmless = AsciiFilter(), HarmlessFilter()
-        self.opened_target: Target = target
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
+        self._session: Session | None = None
+        self._looks = 0
+        self._play: Timer | None = None
+        self._rate: float = 0
+        self.keys = KeyQueue(self, super().on_event, self.redraw)
+        self.soon = Soon(self.call_later, lambda: self.keys.is_typing, self._tell_failure)
+        self.file = FileDesk(self, target)
+        self._keeper, self._is_fresh = keeper, fresh
+        self.oracles = OracleDesk(self, oracle, symbolic, self.settings.limits)
+        self.surveys = Surveys(self)
+        self._desks = (self.oracles, self.surveys)
 
     @property
     def _has_list(self) -> bool:
@@ -135,12 +158,20 @@ class DebuggerApp(OracleApp):
             self.push_screen(PickerScreen(self._target, self.glyphs))
         else:
             self.open(self._target)
-        self.start_living()
+        self.set_interval(file_looks.INTERVAL, self._look_round)
 
     def on_unmount(self) -> None:
         """Let no thread wait for an oracle when the app ends."""
-        self.close_oracles()
+        self.soon.close()
+        self.oracles.close()
         gc.unfreeze()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Let keys queue up; all other events are Textual's affair."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self.keys.take(event)
+        else:
+            await super().on_event(event)
 
     def get_driver_class(self) -> type[Driver]:
         """Textual's choice, but for a driver of ours in the place of that for Linux and macOS."""
@@ -153,29 +184,26 @@ class DebuggerApp(OracleApp):
 
     def open(self, target: Target) -> None:
         """Read `target` and show it: before the first paint, where that is soon enough."""
-        self.opened_target = target
-        self.watch_file()
-        reading = begin(partial(read_session, target))
-        wait((reading,), PATIENCE)
-        if reading.done():
-            self._show_opened(reading.result())
-        else:
-            from backprop_tui.screens.reading import ReadingScreen
+        self.file.begin(target)
+        name = target.heading.title if isinstance(target, Trace) else target.name
+        read = partial(read_session, target)
+        self._work(f"reading {name}", lambda _: read(), self._show_opened)
 
-            name = target.heading.title if isinstance(target, Trace) else target.name
-            self.push_screen(ReadingScreen(name))
-            reading.add_done_callback(lambda _: self.post_message(self.Opened(target, reading)))
+    def _work(
+        self, what: str, work: Callable[[Job], Result], then: Callable[[Result], None]
+    ) -> None:
+        """Do what the screen cannot go on without; say `what` where that takes a while."""
 
-    @on(Opened)
-    def _finish_opening(self, event: Opened) -> None:
-        from backprop_tui.screens.reading import ReadingScreen
+        def arrive(result: Result) -> None:
+            screen = self.screen if self.screen_stack else None
+            typed = screen.typed if isinstance(screen, WorkingScreen) else ()
+            if isinstance(screen, WorkingScreen):
+                self.pop_screen()
+            then(result)
+            self.call_after_refresh(self.keys.type_again, typed)
 
-        screen = self.screen
-        if isinstance(screen, ReadingScreen) and event.target == self.opened_target:
-            self.pop_screen()
-            self._show_opened(event.reading.result())
-            if isinstance(self.screen, DebuggerScreen):
-                self.call_after_refresh(self.type_again, screen.typed)
+        if not self.soon(_WORK, work, arrive):
+            self.push_screen(WorkingScreen(self.glyphs.text(what)))
 
     def _show_opened(self, result: Session | Refusal) -> None:
         self.refusal = None
@@ -186,14 +214,25 @@ class DebuggerApp(OracleApp):
                 self.refusal = result
             self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
             return
-        self.forget_findings()
-        session, layout = self.recall(replace(result, rate=self.settings.rate))
+        session, layout = self._recall(replace(result, rate=self.settings.rate))
         notice = session.notice or self.settings.notice or session.trace.heading.note
-        session = replace(session, notice=notice)
-        self.set_reactive(DebuggerApp.session, session)
+        self._session = session = replace(session, notice=notice)
+        self.oracles.begin(session)
         debugger = hearing(DebuggerScreen, "", self.settings.keymap)
         self.push_screen(debugger(self._view(session), layout))
         self.call_after_refresh(self._settle, session.trace)
+
+    def _recall(self, session: Session) -> tuple[Session, Layout]:
+        """The session and the layout as they were left."""
+        target = self.file.target
+        if self._keeper is None or isinstance(target, Trace):
+            return session, Layout()
+        found = self._keeper.recall(target, session, fresh=self._is_fresh)
+        if found.kept is None:
+            return found.session, Layout()
+        if found.kept.theme in self.available_themes and not self.settings.is_theme_asked:
+            self.theme = found.kept.theme
+        return found.session, found.kept.layout
 
     def _settle(self, trace: Trace) -> None:
         """The first frame is there: ask torch, and spare the collector what stays as it is."""
@@ -203,8 +242,8 @@ class DebuggerApp(OracleApp):
             gc.unfreeze()
             gc.collect()  # what an earlier scenario has left
         gc.freeze()
-        self.look_into(trace)
-        self.run_worker(_import_screens, thread=True, group="importing")
+        self.oracles.look_into(trace)
+        self.soon("Import", lambda _: _import_screens(), lambda _: None, patience=0)
 
     @on(ScenarioChosen)
     def _open_chosen(self, event: ScenarioChosen) -> None:
@@ -212,35 +251,103 @@ class DebuggerApp(OracleApp):
 
     # Showing
 
+    @property
+    def session(self) -> Session | None:
+        """What is open; None for nothing."""
+        return self._session
+
+    @session.setter
+    def session(self, session: Session | None) -> None:
+        if session is self._session:
+            return
+        self._session = session
+        for desk in self._desks:
+            desk.follow(session)
+            if self._session is not session:
+                return  # the desk has changed it, and all have heard of that
+        self._keep_time()
+        if isinstance(self.screen, TroubleScreen) and self.file.trouble is None:
+            self.pop_screen()
+        self.keys.draw()
+
+    @property
+    def oracle_state(self) -> OracleState:
+        """Where torch stands with the trace that is shown."""
+        return self.oracles.findings.torch
+
+    @property
+    def symbolic_state(self) -> SymbolicState:
+        """The same of sympy."""
+        return self.oracles.findings.symbolic
+
     def _view(self, session: Session) -> View:
-        trace, known = session.trace, self._known
+        known, trouble = self.oracles.findings, self.file.trouble
         return View(
             session,
-            self.oracle_state,
-            known.agreements.get(trace),
+            known.torch,
+            known.agreement,
             self.glyphs,
-            symbolic=self.symbolic_state,
-            autopsy=known.autopsies.get(trace),
-            is_examined=trace in known.autopsies,
-            trouble="" if self.trouble is None else self.trouble.headline,
+            symbolic=known.symbolic,
+            autopsy=known.autopsy,
+            is_examined=known.is_examined,
+            trouble="" if trouble is None else trouble.headline,
             keymap=self.settings.keymap,
         )
-
-    def watch_session(self, old: Session | None, new: Session | None) -> None:
-        """Draw every change of the session, and look for hits that are not known yet."""
-        if old is not None and new is not None and old.trace is not new.trace:
-            self.follow(new)
-        self.draw()
-        self.survey()
-        self.look_on()
-        self.keep_time()
-        self.run_wanted()
 
     def redraw(self) -> None:
         """Draw the session in every screen that follows it."""
         for screen in self.screen_stack if self.is_running else ():
             if self.session is not None and isinstance(screen, Following):
                 screen.show(self._view(self.session))
+
+    def say(self, notice: str) -> None:
+        """Tell a sentence until the next command."""
+        if self.session is not None:
+            self.session = replace(self.session, notice=notice)
+
+    def _tell_failure(self, failed: Failed) -> None:
+        self.say(failed.reason)
+
+    def _look_round(self) -> None:
+        """A few times a second: what nobody tells is looked at."""
+        if self.session is None or not self.screen_stack:  # none is left while the app ends
+            return
+        # Prompts and lists speak of nodes of the run that is on the screen: it stays under them.
+        if isinstance(self.screen, DebuggerScreen | TroubleScreen):
+            self.file.look()
+        self.surveys.tell_progress()
+        self._looks = (self._looks + 1) % _LOOKS_A_SAVE
+        if not self._looks:
+            self.keep()
+
+    def keep(self) -> None:
+        """Write what is worth keeping, if that has changed."""
+        if self._keeper is None or self.session is None or not self.is_running:
+            return
+        for screen in self.screen_stack:
+            if isinstance(screen, DebuggerScreen) and screen.is_mounted:
+                trouble = self._keeper.keep(self.session, screen.layout_now, self.theme)
+                if trouble:
+                    self.say(trouble)
+                return
+
+    def _keep_time(self) -> None:
+        """Have a timer that ticks while the session plays, at its rate."""
+        session = self.session
+        rate = session.rate if session is not None and is_playing(session) else 0
+        if rate != self._rate:
+            self._rate = rate
+            if self._play is not None:
+                self._play.stop()
+            self._play = self.set_interval(1 / rate, self.tick) if rate else None
+
+    def tick(self) -> None:
+        """One step of play."""
+        self._change(tick)
+
+    @on(DebuggerScreen.FormulasWanted)
+    def _want_formulas(self) -> None:
+        self.oracles.want_formulas()
 
     @on(Changed)
     def _take_change(self, event: Changed) -> None:
@@ -253,14 +360,14 @@ class DebuggerApp(OracleApp):
         command, session = BY_NAME[name], self.session
         if session is None or command.apply is None or self._lacks(command, session):
             return
-        work = "" if command.takes_long is None else command.takes_long(session)
-        if work:
-            from backprop_tui.screens.working import WorkingScreen
-
-            screen = WorkingScreen(self.glyphs.text(work), partial(command.apply, session))
-            self.push_screen(screen, self._change)
-        else:
+        if command.doing is None:
             self.session = command.apply(session)
+        else:
+            apply = partial(command.apply, session)
+            self._work(command.doing(session), lambda _: apply(), self._put)
+
+    def _put(self, session: Session) -> None:
+        self.session = session
 
     def action_ask(self, name: str) -> None:
         """Ask what a command needs to know, then carry it out."""
@@ -275,7 +382,7 @@ class DebuggerApp(OracleApp):
         """Whether there is nothing that the command could do here; says why, and what instead."""
         missing = command.missing(session)
         if missing is not None:
-            self.session = replace(session, notice=missing.sentence)
+            self.say(missing.sentence)
         return missing is not None
 
     def _change(self, change: Change | None) -> None:
@@ -303,14 +410,14 @@ class DebuggerApp(OracleApp):
         elif self._has_list:
             self.keep()
             self.pop_screen()
-            self.set_reactive(DebuggerApp.session, None)
+            self.session = None
         else:
             self.session = do.release(self.session)
 
     def action_command_palette(self) -> None:
         """Open the palette, but not before a screen that is taken away when its work is done."""
         is_open = isinstance(self.screen, Palette)
-        if not is_open and not getattr(self.screen, "ENDS_BY_ITSELF", False):
+        if not is_open and not isinstance(self.screen, WorkingScreen):
             self.push_screen(Palette(id="--command-palette"))
 
     def search_themes(self) -> None:
@@ -339,8 +446,9 @@ class DebuggerApp(OracleApp):
             self.push_screen(InspectorScreen(self._view(session)), self._change)
 
     def action_close_problem(self) -> None:
-        """From a bad scenario, or one that is still read, back to the list, or out."""
-        if self._has_list:
+        """From a bad scenario, or from work that takes long, back to what there was, or out."""
+        self.soon.cancel(_WORK)
+        if self.session is not None or self._has_list:
             self.pop_screen()
         else:
             self.exit()
@@ -348,12 +456,94 @@ class DebuggerApp(OracleApp):
     def action_reload(self) -> None:
         """Read a bad scenario again."""
         self.pop_screen()
-        self.open(self.opened_target)
+        self.open(self.file.target)
+
+    def action_read_again(self) -> None:
+        """Show what is wrong with the file; where nothing is known to be, read it again."""
+        if self.file.trouble is not None:
+            self.push_screen(TroubleScreen(self.file.trouble, self.glyphs))
+        else:
+            self.file.read_again()
+
+    def action_ask_again(self) -> None:
+        """Ask the oracles that failed once more."""
+        self.oracles.ask_again()
+
+    def action_edit_source(self) -> None:
+        """Open the file in the person's editor, and look at it at once afterwards."""
+        path, session = self.file.path, self.session
+        if path is None or session is None:
+            self.say(f"this scenario has no file to edit: it {self.file.came}")
+            return
+        editor = find_editor(os.environ, shutil.which)
+        if isinstance(editor, str):
+            self.say(editor)
+            return
+        # What is raised inside of `suspend` leaves Textual (8.2.8) suspended.
+        try:
+            with self.suspend(), left_to_editor():
+                said = run_editor(editor, path, step_line(stack(session)[-1]))
+        except SuspendNotSupported:
+            said = "this terminal cannot be lent to an editor"
+        self.say(said)
+        self.file.look_at_once()
 
     def exit(self, *arguments: Any, **options: Any) -> None:
         """Keep what is worth it, while the screen still stands, and leave."""
         self.keep()
         super().exit(*arguments, **options)
+
+    # Panes
+
+    def action_next_pane(self) -> None:
+        """Focus the next pane."""
+        if isinstance(self.screen, DebuggerScreen):
+            self.screen.turn(1)
+
+    def action_previous_pane(self) -> None:
+        """Focus the pane before."""
+        if isinstance(self.screen, DebuggerScreen):
+            self.screen.turn(-1)
+
+    def action_zoom(self) -> None:
+        """Let the focused pane fill the screen, or no longer."""
+        if isinstance(self.screen, DebuggerScreen):
+            self.screen.toggle_zoom()
+
+    def action_jump_to_pane(self) -> None:
+        """Show a letter on each pane, and go where one leads."""
+        screen = self.screen
+        if isinstance(screen, DebuggerScreen):
+            self.push_screen(JumpScreen(screen.hints()), screen.focus_pane)
+
+    # Copying and saving
+
+    def action_copy(self, name: str) -> None:
+        """Copy what a command copies."""
+        copies = BY_NAME[name].copies
+        if self.session is None or copies is None:
+            return
+        copied = copies(self.session)
+        if copied.text:
+            self.copy_to_clipboard("\n".join(map(printable, copied.text.split("\n"))))
+        self.say(copied.notice)
+
+    def action_save_picture(self) -> None:
+        """Save the screen as an SVG in the current folder, once it is free of the palette."""
+        self.call_after_refresh(self._save_picture)
+
+    def _save_picture(self) -> None:
+        session = self.session
+        if session is None:
+            return
+        title = printable(session.trace.heading.title) or self.TITLE
+        svg = self.export_screenshot(title=title)
+        try:
+            path = save_picture(svg, picture_name(session), Path.cwd())
+        except OSError as error:
+            self.say(f"the picture cannot be saved: {error.strerror or error}")
+        else:
+            self.say(f"saved {path.name} in {path.parent}")
 
     # Mouse
 
@@ -371,13 +561,11 @@ class DebuggerApp(OracleApp):
 
     @on(GraphTree.Paged)
     def _set_page(self, event: GraphTree.Paged) -> None:
-        if self.session is not None:
-            self.session = do.with_page(self.session, event.rows)
+        self._change(partial(do.with_page, rows=event.rows))
 
     @on(Timeline.Clicked)
     def _click_timeline(self, event: Timeline.Clicked) -> None:
-        if self.session is not None:
-            self.session = do.jump(self.session, event.cursor)
+        self._change(partial(do.jump, cursor=event.cursor))
 
 
 def _import_screens() -> None:

@@ -1,31 +1,21 @@
-"""The part of the app that asks torch and mathematics about every trace that is shown."""
+"""The desk that asks torch and mathematics about every trace that is shown."""
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from textual import on
-from textual.message import Message
-from textual.reactive import reactive
-from textual.timer import Timer
-
 from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.reading.autopsy.report import Autopsy, autopsy
 from backprop_engine.trace import Trace
-from backprop_tui.app.file_and_memory import LivingApp
-from backprop_tui.app.findings import Findings
+from backprop_tui.app.desk import Desk, Host, Timer
+from backprop_tui.app.soon import Job
 from backprop_tui.config.time_limits import TimeLimits
-from backprop_tui.memory.keeper import Keeper
-from backprop_tui.opening.soon import begin
-from backprop_tui.oracles.answering import answer_of
 from backprop_tui.oracles.memory import give_back_memory
 from backprop_tui.oracles.report import Failed, OracleState, Ready, Starting, TorchReport
-from backprop_tui.oracles.sympy.report import NOT_ASKED, NotAsked, SymbolicAnswer, SymbolicState
+from backprop_tui.oracles.sympy.report import NOT_ASKED, SymbolicAnswer, SymbolicState
 from backprop_tui.oracles.torch.agreement import Agreement, agreement
-from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
 
@@ -34,7 +24,7 @@ _PAUSE = 0.3
 
 
 class AsksTorch(Protocol):
-    """What the app wants of an oracle; see `backprop_tui.oracles.client.Oracle`."""
+    """What the desk wants of an oracle; see `backprop_tui.oracles.client.Oracle`."""
 
     def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
         """What torch makes of `trace`; called in a thread."""
@@ -53,174 +43,144 @@ class AsksSympy(Protocol):
         """End it; an `ask` under way returns."""
 
 
-class OracleApp(LivingApp):
-    """Asks in threads, and keeps what was answered for as long as the trace is open."""
+@dataclass
+class Findings:
+    """What is known of one trace."""
 
-    oracle_state: reactive[OracleState] = reactive[OracleState](Starting(), repaint=False)
-    symbolic_state: reactive[SymbolicState] = reactive[SymbolicState](NOT_ASKED, repaint=False)
+    is_asked: bool = False
+    torch: OracleState = Starting()  # noqa: RUF009 - frozen
+    agreement: Agreement | None = None
+    symbolic: SymbolicState = NOT_ASKED
+    is_examined: bool = False
+    autopsy: Autopsy | Failed | None = None
 
-    @dataclass
-    class OracleAnswered(Message):
-        """A worker has torch's answer for `trace`."""
 
-        trace: Trace
-        state: Ready[TorchReport] | Failed
-        agreement: Agreement | None
-
-    @dataclass
-    class Examined(Message):
-        """A thread has looked for inf and nan in `trace`."""
-
-        trace: Trace
-        found: Future[Autopsy | Failed | None]
-
-    @dataclass
-    class SymbolicAnswered(Message):
-        """A worker has the formulas of `trace`."""
-
-        trace: Trace
-        state: SymbolicAnswer
+class OracleDesk(Desk):
+    """Keeps what was answered for as long as a trace is open: the scenario's and those inside."""
 
     def __init__(
         self,
-        oracle: AsksTorch | None,
-        symbolic: AsksSympy | None,
-        keeper: Keeper | None,
-        limits: TimeLimits,
-        *,
-        fresh: bool,
+        host: Host,
+        torch: AsksTorch | None = None,
+        sympy: AsksSympy | None = None,
+        limits: TimeLimits | None = None,
     ) -> None:
-        super().__init__(keeper, fresh=fresh)
-        self._oracle = oracle
-        self._symbolic = symbolic
-        self._limits = limits
-        self._known = Findings()
-        self._soon: Timer | None = None
+        super().__init__(host)
+        self._torch, self._sympy, self._limits = torch, sympy, limits or TimeLimits()
+        self._known: dict[Trace, Findings] = {}
+        self._shown: Trace | None = None
+        self._later: Timer | None = None
+        self._wants_formulas = False
 
-    def close_oracles(self) -> None:
+    @property
+    def findings(self) -> Findings:
+        """What is known of the trace that is shown."""
+        return Findings() if self._shown is None else self._known[self._shown]
+
+    def close(self) -> None:
         """Let no thread wait for an oracle when the app ends."""
-        for oracle in (self._oracle, self._symbolic):
+        for oracle in (self._torch, self._sympy):
             if oracle is not None:
                 oracle.close()
 
-    def forget_findings(self) -> None:
-        """Begin with another scenario, of which nothing is known."""
-        self._known = Findings()
-        self.set_reactive(OracleApp.oracle_state, Starting())
-        self.set_reactive(OracleApp.symbolic_state, NOT_ASKED)
+    def begin(self, session: Session) -> None:
+        """Another scenario, of which nothing is known; ask when its first frame is there."""
+        self._known = {session.trace: Findings()}
+        self._shown, self._wants_formulas = session.trace, False
+
+    def follow(self, session: Session | None) -> None:
+        """Ask about a trace that is shown for the first time; forget those that are closed."""
+        if session is None:
+            self._known, self._shown = {}, None
+            return
+        if session.trace is self._shown:
+            return
+        self._shown = trace = session.trace
+        opened = _open_traces(session)
+        self._known = {one: known for one, known in self._known.items() if one in opened}
+        known = self._known.setdefault(trace, Findings())
+        if self._later is not None:
+            self._later.stop()
+        if not known.is_asked:
+            # One who nudges on and on is not to be followed to every stop.
+            look = partial(self.look_into, trace)
+            if session.whatif.values:
+                self._later = self._host.set_timer(_PAUSE, look)
+            else:
+                look()
+        if self._wants_formulas:
+            self.want_formulas()
 
     def look_into(self, trace: Trace) -> None:
         """Ask torch about `trace`, and look for inf and nan in it, each in a thread."""
-        self._known.asked.add(trace)
+        if trace not in self._known:
+            return
+        self._known[trace].is_asked = True
         self._ask_torch(trace)
-        self._examine(trace)
+        self._host.soon(
+            ("The autopsy", trace),
+            lambda _: autopsy(trace),
+            partial(self._take_autopsy, trace),
+            failed=partial(self._take_autopsy, trace),
+            patience=0,
+        )
+
+    def _take_autopsy(self, trace: Trace, found: Autopsy | Failed | None) -> None:
+        if trace in self._known:
+            self._known[trace].autopsy, self._known[trace].is_examined = found, True
+            self._host.redraw()
 
     def _ask_torch(self, trace: Trace) -> None:
-        if self._oracle is None:
+        if self._torch is None:
             from backprop_tui.oracles.client import Oracle
 
-            self._oracle = Oracle(time_limit=self._limits.torch)
-        ask = partial(self._ask, self._oracle, trace)
-        self.run_worker(ask, thread=True, group="oracle", exit_on_error=True)
+            self._torch = Oracle(time_limit=self._limits.torch)
+        torch = self._torch
 
-    def _ask(self, oracle: AsksTorch, trace: Trace) -> None:
-        with collector_paused():  # as while recording: a report is large and has no cycles
-            compared = answer_of("Torch", partial(_compared, oracle, trace))
-        give_back_memory()
-        state, agreed = (compared, None) if isinstance(compared, Failed) else compared
-        self.post_message(self.OracleAnswered(trace, state, agreed))
+        def ask(_: Job) -> tuple[OracleState, Agreement | None]:
+            with collector_paused():  # as while recording: a report is large and has no cycles
+                state = torch.ask(trace)
+                agreed = None if isinstance(state, Failed) else agreement(trace, state.report)
+            give_back_memory()
+            return state, agreed
 
-    def _examine(self, trace: Trace) -> None:
-        # Of a large graph it takes long, and who quits is not to wait for it.
-        found = begin(partial(answer_of, "The autopsy", partial(autopsy, trace)))
-        found.add_done_callback(lambda _: self.post_message(self.Examined(trace, found)))
+        def take(answer: tuple[OracleState, Agreement | None]) -> None:
+            if trace in self._known:
+                self._known[trace].torch, self._known[trace].agreement = answer
+                self._host.redraw()
 
-    def _is_open(self, trace: Trace) -> bool:
-        return self.session is not None and trace in _open_traces(self.session)
+        self._host.soon(
+            ("Torch", trace), ask, take, failed=lambda failed: take((failed, None)), patience=0
+        )
 
-    @on(OracleAnswered)
-    def _take_answer(self, event: OracleAnswered) -> None:
-        if self.session is None or not self._is_open(event.trace):
-            return
-        self._known.torch[event.trace] = event.state
-        self._known.agreements[event.trace] = event.agreement
-        if event.trace is self.session.trace:
-            self.oracle_state = event.state
-
-    @on(Examined)
-    def _take_autopsy(self, event: Examined) -> None:
-        found = event.found.result()
-        if self._is_open(event.trace):
-            self._known.autopsies[event.trace] = found
-            self.redraw()
-
-    @on(DebuggerScreen.FormulasWanted)
-    def _start_symbolic(self) -> None:
+    def want_formulas(self) -> None:
         """Ask for formulas, the first time that somebody looks."""
-        if self.session is not None and isinstance(self.symbolic_state, NotAsked):
-            if self._symbolic is None:
-                from backprop_tui.oracles.sympy.client import SymbolicOracle
+        trace, self._wants_formulas = self._shown, True
+        if trace is None or self._known[trace].symbolic != NOT_ASKED:
+            return
+        if self._sympy is None:
+            from backprop_tui.oracles.sympy.client import SymbolicOracle
 
-                self._symbolic = SymbolicOracle(with_texts=True, time_limit=self._limits.symbolic)
-            self.symbolic_state = self._known.formulas[self.session.trace] = Starting()
-            ask = partial(self._ask_symbolic, self._symbolic, self.session.trace)
-            self.run_worker(ask, thread=True, group="symbolic", exit_on_error=True)
+            self._sympy = SymbolicOracle(with_texts=True, time_limit=self._limits.symbolic)
+        sympy, take = self._sympy, partial(self._take_formulas, trace)
+        take(Starting())
+        self._host.soon(("Sympy", trace), lambda _: sympy.ask(trace), take, failed=take, patience=0)
 
-    def action_ask_again(self) -> None:
+    def _take_formulas(self, trace: Trace, state: SymbolicState) -> None:
+        if trace in self._known:
+            self._known[trace].symbolic = state
+            self._host.redraw()
+
+    def ask_again(self) -> None:
         """Ask the oracles that failed once more; others have nothing more to say."""
-        if self.session is None:
-            return
-        trace = self.session.trace
-        if isinstance(self.oracle_state, Failed):
-            self._known.torch.pop(trace, None)
-            self.oracle_state = Starting()
+        trace, known = self._shown, self.findings
+        if trace is not None and isinstance(known.torch, Failed):
+            known.torch = Starting()
+            self._host.redraw()
             self._ask_torch(trace)
-        if isinstance(self.symbolic_state, Failed):
-            self.symbolic_state = NOT_ASKED
-            self._start_symbolic()
-
-    def _ask_symbolic(self, oracle: AsksSympy, trace: Trace) -> None:
-        state = answer_of("Sympy", partial(oracle.ask, trace))
-        self.post_message(self.SymbolicAnswered(trace, state))
-
-    @on(SymbolicAnswered)
-    def _take_formulas(self, event: SymbolicAnswered) -> None:
-        if self.session is None or not self._is_open(event.trace):
-            return
-        self._known.formulas[event.trace] = event.state
-        if event.trace is self.session.trace:
-            self.symbolic_state = event.state
-
-    def follow(self, session: Session) -> None:
-        """Another trace is shown: what is known of it, or soon will be."""
-        trace, known = session.trace, self._known
-        known.keep(_open_traces(session))
-        wants_formulas = not isinstance(self.symbolic_state, NotAsked)
-        self.set_reactive(OracleApp.oracle_state, known.torch.get(trace, Starting()))
-        self.set_reactive(OracleApp.symbolic_state, known.formulas.get(trace, NOT_ASKED))
-        if self._soon is not None:
-            self._soon.stop()
-        if trace not in known.asked:
-            # One who nudges on and on is not to be followed to every stop.
-            pause = _PAUSE if session.whatif.values else 0
-            self._soon = self.set_timer(pause, partial(self.look_into, trace)) if pause else None
-            if not pause:
-                self.look_into(trace)
-        if wants_formulas:
-            self._start_symbolic()
-
-    def watch_oracle_state(self) -> None:
-        """Draw torch's answer."""
-        self.redraw()
-
-    def watch_symbolic_state(self) -> None:
-        """Draw the formulas."""
-        self.redraw()
-
-
-def _compared(oracle: AsksTorch, trace: Trace) -> tuple[Ready[TorchReport], Agreement] | Failed:
-    state = oracle.ask(trace)
-    return state if isinstance(state, Failed) else (state, agreement(trace, state.report))
+        if isinstance(known.symbolic, Failed):
+            known.symbolic = NOT_ASKED
+            self.want_formulas()
 
 
 def _open_traces(session: Session) -> set[Trace]:

@@ -48,8 +48,8 @@ class Command:
 
     Two commands that are heard in one place need keys of their own.
     """
-    takes_long: Callable[[Session], str] | None = None
-    """Says what `apply` has to do where that may take a while, so that a thread does it."""
+    doing: Callable[[Session], str] | None = None
+    """Says what `apply` does, where that may take a while and a thread does it."""
     offer: str = ""
     """Its word in the footer while there is occasion for it (see `offers`), before all others.
 
@@ -289,12 +289,12 @@ COMMANDS: tuple[Command, ...] = (
         "step_into", ("i",), "step into",
         "Open the selected operation into the primitives it is made of.", REASONS,
         stepping_in.step_into, needs=Opens, of_node=True,
-        takes_long=stepping_in.what_takes_long, offer="open",
+        doing=stepping_in.opening, offer="open",
     ),
     Command(
         "step_out", ("I",), "step out",
         "Close it again, and compare what its parts send with what it has sent.", REASONS,
-        stepping_in.step_out, takes_long=stepping_in.what_takes_long_to_close, offer="out",
+        stepping_in.step_out, doing=stepping_in.closing, offer="out",
     ),
     Command(
         "search", ("slash",), "search",

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from backprop_engine.budget import LimitError
+from backprop_engine.budget import LimitError, StoppedError
 from backprop_engine.trace.abilities import MissingError
 from backprop_tui.oracles.report import Failed
 
@@ -25,9 +25,14 @@ LOG.addHandler(logging.NullHandler())
 
 
 def answer_of(who: str, ask: Callable[[], Answer]) -> Answer | Failed:
-    """What `ask` gives, or, whatever it raises, why `who` (at a sentence's start) fails."""
+    """What `ask` gives, or, whatever it raises, why `who` (at a sentence's start) fails.
+
+    Only StoppedError is raised.
+    """
     try:
         return ask()
+    except StoppedError:
+        raise  # nobody wants an answer
     except MissingError as error:
         missing = error.missing
         return Failed(_sentence(missing.reason), _sentence(missing.instead), is_final=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -12,12 +11,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from backprop_engine.basics.values import Shape, Value, shape_of
+from backprop_tui.app.soon import GLANCE, soon_of
 from backprop_tui.commands.copying import copy_of
 from backprop_tui.inspecting.grid import ACROSS, FEW_ACROSS, Grid, grid_of, largest, next_broken
 from backprop_tui.inspecting.keys import KEYS, key_bar
@@ -37,8 +35,7 @@ from backprop_tui.widgets.array_table import ArrayTable
 from backprop_tui.widgets.keys import PROMPT_HELP
 from backprop_tui.widgets.layer_tabs import LayerTabs
 
-_AT_ONCE = 200_000
-"""Elements whose statistics take no noticeable time."""
+_STATISTICS = "The statistics"
 _FAR = 10**9
 _WIDE = 120
 """Columns of a screen that has room for ten elements side by side."""
@@ -64,13 +61,6 @@ class InspectorScreen(Following, Screen[Change]):
         *(Binding(one.key, one.action, one.title, show=False) for one in KEYS),
         Binding("space", "app.command('node_forward')", "next node", show=False),
     ]
-
-    @dataclass
-    class Counted(Message):
-        """A thread has the statistics of a layer."""
-
-        layer: Layer
-        statistics: Statistics
 
     def __init__(self, view: View) -> None:
         super().__init__()
@@ -128,26 +118,23 @@ class InspectorScreen(Following, Screen[Change]):
     # Statistics
 
     def _count(self) -> None:
-        self.workers.cancel_group(self, "statistics")
-        size = math.prod(self._layer.shape)
-        if self._layer.shown is None:
-            return
-        if size <= _AT_ONCE:
-            self._statistics = statistics(self._layer)
-            return
-        self.run_worker(partial(self._look_through, self._layer), thread=True, group="statistics")
+        layer, soon = self._layer, soon_of(self)
+        soon.cancel(_STATISTICS)
+        if layer.shown is not None:
+            soon(
+                _STATISTICS,
+                lambda job: statistics(layer, job.is_unwanted),
+                self._take,
+                patience=GLANCE,
+            )
 
-    def _look_through(self, layer: Layer) -> None:
-        worker = get_current_worker()
-        found = statistics(layer, lambda: worker.is_cancelled)
-        if found is not None:
-            self.post_message(self.Counted(layer, found))
+    def on_unmount(self) -> None:
+        """Let the thread end."""
+        soon_of(self).cancel(_STATISTICS)
 
-    @on(Counted)
-    def _take(self, event: Counted) -> None:
-        if event.layer is self._layer:
-            self._statistics = event.statistics
-            self._draw()
+    def _take(self, found: Statistics | None) -> None:
+        self._statistics = found
+        self._draw()
 
     # Drawing
 

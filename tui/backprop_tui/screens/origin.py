@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from threading import Event
+from dataclasses import replace
 from time import monotonic
 from typing import ClassVar, Final
 
@@ -13,14 +11,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from backprop_engine.reading.paths.origin import Origin, Path, find_origin
 from backprop_engine.trace import Pass, PassKind
-from backprop_tui.oracles.answering import answer_of
-from backprop_tui.oracles.report import Failed
+from backprop_tui.app.soon import Job, soon_of
 from backprop_tui.screens.box import Sheet, keys_line
 from backprop_tui.session.session import Session, jump
 from backprop_tui.view.text import wrapped
@@ -29,16 +25,14 @@ from backprop_tui.widgets import origin_rows as text
 from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 
+_SEARCH: Final = "The search for paths"
 _TOLD_EVERY = 0.1
 """Seconds between two reports of progress."""
 _MOST_STEPS = 400
 """Steps of a path that are listed; of a longer one the first and the last."""
-_MARGIN = 4
+_FRAME = 5
+"""Cells of the sheet beside its lists: border, padding, and one that is kept free."""
 _KEYS: Final = (("enter", "to its steps, then to the step"), ("esc", "back"), ("?", "help"))
-
-
-class _Stopped(Exception):  # noqa: N818 - nothing went wrong: a person has closed the screen
-    """The screen has been closed while the paths were looked for."""
 
 
 def origin_pass(session: Session) -> Pass | str:
@@ -68,23 +62,9 @@ class OriginScreen(Sheet):
         Binding("tab,shift+tab", "turn", "other list", show=False),
     ]
 
-    @dataclass
-    class Progressed(Message):
-        """The thread has come so far, 0 to 1."""
-
-        done: float
-
-    @dataclass
-    class Found(Message):
-        """The thread has found the paths, or why it cannot."""
-
-        origin: Origin | Failed
-
     def __init__(self, view: View) -> None:
         super().__init__(view)
         self._origin: Origin | None = None
-        self._stopped = Event()
-        self._told = monotonic()
 
     def compose(self) -> ComposeResult:
         """Two lists between a heading and the keys."""
@@ -104,46 +84,35 @@ class OriginScreen(Sheet):
             return
         self._say("Looking at the paths …")
         self.query_one("#paths").focus()
-        self.run_worker(lambda: self._find(pass_), thread=True, group="origin")
+        session = self._view.session
+
+        def find(job: Job) -> Origin:
+            told = monotonic()
+
+            def watch(done: float) -> None:
+                nonlocal told
+                job.rest()
+                if monotonic() - told > _TOLD_EVERY:
+                    told = monotonic()
+                    job.tell(done)
+
+            return find_origin(session.trace, pass_, session.node, watch=watch)
+
+        soon_of(self)(_SEARCH, find, self._take, failed=lambda failed: self._say(failed.sentences))
 
     def on_unmount(self) -> None:
         """Let the thread end."""
-        self._stopped.set()
+        soon_of(self).cancel(_SEARCH)
 
     def _refuse(self, reason: str) -> None:
         """There is nothing to show; the debugger's own screen says why."""
         self.dismiss(lambda session: replace(session, notice=reason))
 
-    def _find(self, pass_: Pass) -> None:
-        session = self._view.session
-
-        def find() -> Origin | None:
-            with suppress(_Stopped):
-                return find_origin(session.trace, pass_, session.node, watch=self._watch)
-            return None
-
-        origin = answer_of("The search for paths", find)
-        if origin is not None:
-            self.post_message(self.Found(origin))
-
-    def _watch(self, done: float) -> None:
-        if self._stopped.is_set():
-            raise _Stopped
-        if monotonic() - self._told > _TOLD_EVERY:
-            self._told = monotonic()
-            self.post_message(self.Progressed(done))
-
-    @on(Progressed)
-    def _show_progress(self, event: Progressed) -> None:
-        if self._origin is None:
-            self._say(f"Looking at the paths … {event.done:.0%} · esc stops")
-
-    @on(Found)
-    def _take(self, event: Found) -> None:
-        if isinstance(event.origin, Failed):
-            self._say(event.origin.sentences)
+    def _take(self, found: Origin | float) -> None:
+        if isinstance(found, float):
+            self._say(f"Looking at the paths … {found:.0%} · esc stops")
         else:
-            self._origin = event.origin
+            self._origin = found
             self._draw()
 
     def on_resize(self) -> None:
@@ -153,7 +122,7 @@ class OriginScreen(Sheet):
 
     @property
     def _width(self) -> int:
-        return max(self.query_one("#paths").content_size.width - 1, 40)
+        return max(self.app.size.width - _FRAME, 40)
 
     def _say(self, sentence: str) -> None:
         self.tell(self.wrapped(sentence))

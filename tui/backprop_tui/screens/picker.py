@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import Future, wait
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,12 +10,11 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
-from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from backprop_tui.opening.soon import PATIENCE, begin_all
+from backprop_tui.app.soon import Job, soon_of
 from backprop_tui.opening.targets import Entry, read_entry, scenario_files, unread
 from backprop_tui.screens.box import keys_line
 from backprop_tui.view.glyphs import Glyphs
@@ -42,25 +38,11 @@ class PickerScreen(Screen[None]):
         Binding("ctrl+p", "app.command_palette", "palette", show=False),
     ]
 
-    @dataclass
-    class Read(Message):
-        """A thread has read one of the scenarios."""
-
-        index: int
-        reading: Future[Entry]
-
     def __init__(self, folder: Path, glyphs: Glyphs) -> None:
         super().__init__()
         self._folder = folder
         self._glyphs = glyphs
-        files = scenario_files(folder)
-        readings = begin_all([partial(read_entry, path) for path in files])
-        done, _ = wait(readings, PATIENCE)
-        self._pending = {at: reading for at, reading in enumerate(readings) if reading not in done}
-        self._entries = [
-            unread(files[at]) if at in self._pending else reading.result()
-            for at, reading in enumerate(readings)
-        ]
+        self._entries = [unread(path) for path in scenario_files(folder)]
 
     def compose(self) -> ComposeResult:
         """A line on the folder, the list, the keys."""
@@ -88,19 +70,19 @@ class PickerScreen(Screen[None]):
         yield Static(keys_line(_KEYS), classes="bar")
 
     def on_mount(self) -> None:
-        """Fill in what is not read yet, one by one."""
-        for index, reading in self._pending.items():
-            reading.add_done_callback(partial(self._tell, index))
+        """Read them, one by one."""
+        soon_of(self)("The list of scenarios", self._read, self._fill_in)
 
-    def _tell(self, index: int, reading: Future[Entry]) -> None:
-        self.post_message(self.Read(index, reading))
+    def _read(self, job: Job) -> None:
+        for index, entry in enumerate(self._entries):
+            job.rest()
+            job.tell((index, read_entry(entry.path)))
 
-    @on(Read)
-    def _fill_in(self, event: Read) -> None:
-        self._entries[event.index] = event.reading.result()
-        width = self.app.size.width - _MARGINS
-        prompt = self._prompt(self._entries[event.index], width)
-        self.query_one(OptionList).replace_option_prompt_at_index(event.index, prompt)
+    def _fill_in(self, found: tuple[int, Entry] | None) -> None:
+        if found is not None:
+            index, self._entries[index] = found
+            prompt = self._prompt(self._entries[index], self.app.size.width - _MARGINS)
+            self.query_one(OptionList).replace_option_prompt_at_index(index, prompt)
 
     def on_resize(self, event: events.Resize) -> None:
         """Cut the second lines to the new width."""

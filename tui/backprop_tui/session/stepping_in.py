@@ -12,7 +12,6 @@ import numpy as np
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.source import ScenarioError
-from backprop_engine.basics.values import size_of
 from backprop_engine.reading.explain import expression
 from backprop_engine.reading.opened import (
     Sent,
@@ -24,9 +23,6 @@ from backprop_engine.reading.opened import (
 from backprop_engine.trace import Trace
 from backprop_tui.session.session import Session, open_session
 from backprop_tui.session.whatif.state import WhatIf
-
-_LARGE = 200_000
-"""Elements of an operation, from which on a thread opens and closes it."""
 
 
 def step_into(session: Session) -> Session:
@@ -62,25 +58,16 @@ def step_out(session: Session) -> Session:
     return replace(session.outer, notice=agreement_sentence(session))
 
 
-def what_takes_long(session: Session) -> str:
-    """What stepping into the selected node has to do first, if that takes a while; else empty."""
-    trace, node = session.trace, session.node
-    if why_closed(trace, node) or not _is_large(trace, node):
-        return ""
-    return f"opening {crumb(trace, node)}"
+def opening(session: Session) -> str:
+    """What stepping into the selected node does."""
+    return f"opening {crumb(session.trace, session.node)}"
 
 
-def what_takes_long_to_close(session: Session) -> str:
-    """The same of stepping out, which compares all that was sent."""
+def closing(session: Session) -> str:
+    """What stepping out does."""
     opened = session.opened
-    if opened is None or not _is_large(opened.outer, opened.node):
-        return ""
-    return f"comparing the inside and the outside of {crumb(opened.outer, opened.node)}"
-
-
-def _is_large(trace: Trace, node: int) -> bool:
-    value = trace.nodes.value
-    return sum(size_of(value[one]) for one in (node, *trace.nodes.operands[node])) > _LARGE
+    inside = "" if opened is None else crumb(opened.outer, opened.node)
+    return f"comparing the inside and the outside of {inside}"
 
 
 def agreement_sentence(session: Session) -> str:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual import events, on
+from textual import events
 from textual.content import Content
-from textual.message import Message
 
-from backprop_tui.oracles.answering import answer_of
+from backprop_tui.app.soon import GLANCE, soon_of
 from backprop_tui.oracles.report import Failed
 from backprop_tui.session.session import Session, jump
 from backprop_tui.session.stops.rows import (
     WatchRow,
     column_of,
-    is_heavy,
     place_of,
     watch_rows,
 )
@@ -67,15 +64,6 @@ class WatchesPane(TextPane, inherit_bindings=False):
 
     BINDINGS: ClassVar = command_bindings("watches")
 
-    @dataclass
-    class WorkedOut(Message):
-        """A thread has worked the rows out."""
-
-        session: Session
-        width: int
-        """Of the sparklines."""
-        rows: tuple[WatchRow, ...] | Failed
-
     def __init__(self, view: View) -> None:
         super().__init__(view, "watches")
         self._rows: tuple[WatchRow, ...] | Failed | None = None
@@ -87,33 +75,25 @@ class WatchesPane(TextPane, inherit_bindings=False):
         if not view.session.stops.watches:
             return _nothing(view, width)
         layout = lay_out(width)
-        rows = self._look_up(view, layout)
-        if isinstance(rows, Failed):
-            return self.failure(rows)
-        return watch_lines(view, layout, rows)
+        if isinstance(self._rows, Failed):
+            return self.failure(self._rows)
+        return watch_lines(view, layout, self._rows)
 
-    def _look_up(self, view: View, layout: Layout) -> tuple[WatchRow, ...] | Failed | None:
-        """The rows; None while a thread works them out."""
-        session = view.session
-        asked = (session, layout.sparkline)
-        if not is_heavy(session):
-            self._rows, self._asked = watch_rows(session, layout.sparkline), asked
-        elif self._asked != asked:
-            self._rows, self._asked = None, asked
-            self.run_worker(
-                partial(self._work_out, *asked), thread=True, group="watches", exclusive=True
-            )
-        return self._rows
+    def _redraw(self) -> None:
+        """Work the rows out anew where they are other ones, and draw."""
+        session, width = self.view.session, lay_out(self._text_width).sparkline
+        is_seen = self.display and self.size.width > 1
+        if is_seen and session.stops.watches and self._asked != (session, width):
+            self._rows, self._asked = None, (session, width)
+            soon = soon_of(self)
+            if soon("The watches", lambda _: watch_rows(session, width), self._take,
+                    failed=self._take, patience=GLANCE):  # fmt: skip
+                return
+        super()._redraw()
 
-    def _work_out(self, session: Session, width: int) -> None:
-        rows = answer_of("The watches", partial(watch_rows, session, width))
-        self.post_message(self.WorkedOut(session, width, rows))
-
-    @on(WorkedOut)
-    def _take(self, event: WorkedOut) -> None:
-        if self._asked == (event.session, event.width):
-            self._rows = event.rows
-            self._redraw()
+    def _take(self, rows: tuple[WatchRow, ...] | Failed) -> None:
+        self._rows = rows
+        super()._redraw()
 
     def show(self, view: View) -> None:
         """Draw `view`, with the chosen watch in sight."""
