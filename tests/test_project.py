@@ -175,6 +175,12 @@ def test_the_program_starts_without_importing_an_oracle(module: str) -> None:
     assert not {"torch", "sympy"} & set(loaded)
 
 
+def test_to_import_the_package_imports_nothing_slow() -> None:
+    loaded = modules_loaded_by("import backprop_tui, sys; print(*sys.modules)")
+    assert "backprop_tui" in loaded
+    assert not {"numpy", "torch", "textual", "backprop_engine", "backprop_recorder"} & set(loaded)
+
+
 def test_the_command_line_starts_without_importing_the_screen() -> None:
     loaded = modules_loaded_by("import backprop_tui.__main__, sys; print(*sys.modules)")
     assert not {"textual", "rich"} & set(loaded)

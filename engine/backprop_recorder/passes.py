@@ -1,0 +1,282 @@
+"""One backward pass: the autograd nodes that can be reached, and what the hooks on them see."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from backprop_recorder.guarded import guarded
+from backprop_recorder.tensors import pointer, version, without_dispatch, without_functions
+
+if TYPE_CHECKING:
+    from backprop_recorder.recorder import Recorder
+
+_LEAF: Final = "torch::autograd::AccumulateGrad"
+_DEEP: Final = 30_000
+_STACK: Final = 1 << 30
+_graph: Any = torch.autograd.graph
+_sequence: Any = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]
+_set_grad: Any = torch._C._set_grad_enabled
+
+Edge = tuple[int, int]
+"""An autograd node, and which of its outputs."""
+Slot = tuple[int, int, int]
+"""What lay there: pointer, value, version."""
+
+
+class BackwardPass:
+    """Hooks on every node while torch's engine runs, and what they have seen."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        stack: int,
+        outputs: Sequence[Any],
+        grads: Sequence[Any],
+        *,
+        creates: bool,
+    ) -> None:
+        """`outputs` and `grads` as torch's engine is given them."""
+        self.stack, self.spoilt_before = stack, recorder.values.spoilt
+        self.recorder, self.creates, self.values = recorder, creates, recorder.values
+        self.guard = recorder.guard
+        self.outputs = outputs
+        self.call, self.iteration = recorder.calls.count, recorder.iteration
+        self.sends: list[tuple[int, int, int, int, int]] = []
+        self.totals: list[tuple[int, int, int]] = []
+        self.finals: dict[int, int] = {}
+        self.made: list[Edge] = [(-1, _sequence())]
+        self.handles: list[Any] = []
+        self.slots: dict[Edge, Slot | None] = {}
+        self._walk([_edge_of(output) for output in outputs])
+        self.roots = [self._root(*given) for given in zip(self.starts, outputs, grads, strict=True)]
+
+    def _walk(self, starts: Sequence[tuple[Any, int]]) -> None:
+        """Number every node that can be reached."""
+        numbers: dict[Any, int] = {}
+        self.nodes: list[Any] = []
+        self.starts: list[Edge] = []
+        for node, output in starts:
+            if node not in numbers:
+                numbers[node] = len(self.nodes)
+                self.nodes.append(node)
+            self.starts.append((numbers[node], output))
+        self.edges: list[list[Edge | None]] = []
+        for node in self.nodes:  # which grows
+            row: list[Edge | None] = []
+            for following, output in node.next_functions:
+                if following is not None and following not in numbers:
+                    numbers[following] = len(self.nodes)
+                    self.nodes.append(following)
+                row.append(None if following is None else (numbers[following], output))
+            self.edges.append(row)
+        self.names = [node.name() for node in self.nodes]
+        if len(self.nodes) > _DEEP:
+            _deepen()
+
+    def _root(self, start: Edge, output: Any, grad: Any) -> tuple[int, int, int, int]:
+        if not isinstance(output, torch.Tensor):
+            return (*start, -1, -1)
+        value = self.recorder.calls.value_of(output)
+        if grad is not None:
+            return (*start, value, self.values.add(grad.detach()))
+        is_number = output.numel() == 1
+        return (*start, value, self.values.number(1.0, output) if is_number else -1)
+
+    def attach(self) -> None:
+        """Put the hooks there."""
+        add = self.handles.append
+        for number, (node, name) in enumerate(zip(self.nodes, self.names, strict=True)):
+            if name == _LEAF:
+                add(node.register_prehook(partial(self.on_leaf, number)))
+                add(node.register_hook(partial(self.on_leaf_done, number)))
+            else:
+                add(node.register_hook(partial(self.on_node, number)))
+
+    def detach(self) -> None:
+        """Take them away."""
+        for handle in self.handles:
+            handle.remove()
+        self.handles = []
+
+    @guarded
+    def on_node(self, number: int, sent: Any, received: Any) -> None:
+        """A node has run."""
+        if self.creates:
+            self.made.append((number, _sequence()))
+        with without_functions(), without_dispatch():
+            if self.creates:
+                _set_grad(False)
+            try:
+                seen = self._received(number, received)
+                self._sent(number, sent, seen)
+            finally:
+                if self.creates:
+                    _set_grad(True)
+
+    def _received(
+        self, number: int, received: Any
+    ) -> dict[tuple[int, int], tuple[int, torch.Tensor]]:
+        seen = {}
+        for output, gradient in enumerate(received):
+            if gradient is None:
+                continue
+            at = pointer(gradient)
+            value = self._total((number, output), gradient, at)
+            if at:
+                seen[at, gradient.numel()] = value, gradient
+            self.totals.append((number, output, value))
+        return seen
+
+    def _total(self, edge: Edge, gradient: torch.Tensor, at: int) -> int:
+        """Its value: where one contribution was handed on as it was, that one."""
+        slot = self.slots.get(edge)
+        if slot is not None and slot[0] == at != 0 and slot[2] == version(gradient):
+            return slot[1]
+        return self.values.add(gradient)
+
+    def _sent(
+        self, number: int, sent: Any, seen: dict[tuple[int, int], tuple[int, torch.Tensor]]
+    ) -> None:
+        values, slots = self.values, self.slots
+        for position, (gradient, edge) in enumerate(zip(sent, self.edges[number], strict=False)):
+            if gradient is None or edge is None:
+                continue
+            at = pointer(gradient)
+            key = at, gradient.numel()
+            found = seen.get(key) if at else None
+            if found is not None and found[1].dtype is gradient.dtype:
+                value = values.alias(found[0], found[1], gradient)
+            else:
+                value = values.add(gradient)
+                if at:
+                    seen[key] = value, gradient
+            self.sends.append((number, position, *edge, value))
+            slots[edge] = None if edge in slots else (at, value, version(gradient) if at else 0)
+
+    @guarded
+    def on_leaf(self, number: int, received: Any) -> None:
+        """A leaf is about to take its gradient."""
+        if received and received[0] is not None:
+            with without_functions(), without_dispatch():
+                gradient = received[0]
+                value = self._total((number, 0), gradient, pointer(gradient))
+                self.totals.append((number, 0, value))
+                self.slots[number, 0] = (pointer(gradient), value, version(gradient))
+
+    @guarded
+    def on_leaf_done(self, number: int, _sent: Any, _received: Any) -> None:
+        """A leaf has added its gradient to `.grad`."""
+        with without_functions(), without_dispatch():
+            variable = self.nodes[number].variable
+            grad = variable.grad
+            if grad is not None:
+                slot = self.slots.get((number, 0))
+                is_it = slot is not None and slot[0] == pointer(grad) != 0
+                self.finals[number] = slot[1] if slot and is_it else self.values.add(grad.detach())
+                self.recorder.steps.grad_versions[id(variable)] = version(grad)
+
+    def write(self, index: int, depth: int, error: BaseException | None) -> None:
+        """Put it all into the file."""
+        recorder, places = self.recorder, self.recorder.places
+        kinds: dict[str, int] = {}
+        numbers = [kinds.setdefault(name, len(kinds)) for name in self.names]
+        leaves, named = [], []
+        for number, name in enumerate(self.names):
+            if name == _LEAF:
+                variable = self.nodes[number].variable
+                leaves.append(
+                    (number, recorder.calls.value_of(variable), self.finals.get(number, -1))
+                )
+                named.append([number, places.name_of(variable)])
+        loss = _loss(self.outputs)
+        culprit = None
+        if isinstance(error, RuntimeError) and "modified by an inplace operation" in str(error):
+            culprit = self._changed_under()
+        recorder.calls.flush()
+        sequences = [min(node._sequence_nr(), 2**63 - 1) for node in self.nodes]
+        columns: dict[str, np.ndarray] = {
+            "kind": np.array(numbers, np.int32),
+            "sequence": np.array(sequences, np.int64),
+            "edge_counts": np.array([len(row) for row in self.edges], np.int32),
+            "edges": _rows([edge or (-1, 0) for row in self.edges for edge in row], 2, np.int32),
+            "roots": _rows(self.roots, 4),
+            "leaves": _rows(leaves, 3),
+            "sends": _rows(self.sends, 5),
+            "totals": _rows(self.totals, 3),
+            "made": _rows(self.made, 2),
+        }
+        recorder.writer.table(
+            "pass",
+            columns,
+            index=index,
+            names=list(kinds),
+            leaf_names=named,
+            missing=places.without_gradient(),
+            loss=loss,
+            stack=self.stack,
+            call=self.call,
+            iteration=self.iteration,
+            creates_graph=self.creates,
+            depth=depth,
+            error="" if error is None else f"{type(error).__name__}: {error}",
+            culprit=culprit,
+        )
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether the loss is nan or infinite."""
+        loss = _loss(self.outputs)
+        return loss is not None and loss - loss != 0
+
+    def _changed_under(self) -> Edge | tuple[int, str] | None:
+        """The node whose saved tensor was changed in place, and which: torch says neither."""
+        done = {row[0] for row in self.sends}
+        for number, node in enumerate(self.nodes):
+            if number in done:
+                continue
+            for name in dir(node):
+                if name.startswith("_saved_"):
+                    try:
+                        getattr(node, name)
+                    except RuntimeError as error:
+                        if "modified by an inplace" in str(error):
+                            return number, name.removeprefix("_saved_")
+        return None
+
+
+def _edge_of(output: Any) -> tuple[Any, int]:
+    if not isinstance(output, torch.Tensor):
+        return output.node, output.output_nr
+    if output.grad_fn is not None:
+        return output.grad_fn, output.output_nr
+    return _graph._get_grad_fn_or_grad_acc(output), 0
+
+
+def _loss(outputs: Sequence[Any]) -> float | None:
+    """The one number that a pass starts from; None where it is no such pass."""
+    only = outputs[0] if len(outputs) == 1 else None
+    if not isinstance(only, torch.Tensor) or only.numel() != 1 or not only.is_floating_point():
+        return None
+    return float(only.detach().item())
+
+
+def _rows(rows: Sequence[Sequence[int]], width: int, dtype: Any = np.int64) -> np.ndarray:
+    return np.array(rows, dtype).reshape(-1, width)
+
+
+def _deepen() -> None:
+    """Torch 2.13 frees a chain of nodes that Python has seen by recursion: 200 bytes a node."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    if soft != resource.RLIM_INFINITY and soft < _STACK:
+        most = _STACK if hard == resource.RLIM_INFINITY else min(hard, _STACK)
+        resource.setrlimit(resource.RLIMIT_STACK, (most, hard))

@@ -1,0 +1,218 @@
+"""Where in a person's program something happens: lines, sub-expressions, modules and names."""
+
+from __future__ import annotations
+
+import dis
+import linecache
+import os
+import sys
+import weakref
+from collections.abc import Sequence
+from functools import lru_cache
+from types import CodeType, FrameType
+from typing import Any, Final
+
+import torch
+
+from backprop_recorder.writer import Writer
+
+TORCH: Final = os.path.dirname(torch.__file__) + os.sep  # noqa: PTH120 - compared with code's names
+HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120
+_MODULE_CALL: Final = torch.nn.Module._call_impl.__code__
+_LARGEST_SOURCE: Final = 2_000_000
+_STORES: Final = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR"}
+_OPTIMIZED: Final = 1
+"""The flag of code whose local variables are no dictionary."""
+
+
+class Places:
+    """The sites, stacks, modules and names of a recording."""
+
+    def __init__(self, writer: Writer, *, with_source: bool = True) -> None:
+        self._writer, self._with_source = writer, with_source
+        self._sites: dict[tuple[CodeType, int], int] = {}
+        self._stored: list[str | None] = []
+        self._stacks: dict[tuple[int, ...], int] = {}
+        self._files: set[str] = set()
+        self._modules: dict[int, tuple[weakref.ref[torch.nn.Module], int]] = {}
+        self._module_count = 0
+        self._paths: dict[int, str] = {}
+        self._roots: weakref.WeakSet[torch.nn.Module] = weakref.WeakSet()
+        self._names: dict[int, tuple[weakref.ref[torch.Tensor], str]] = {}
+        self._taken: set[str] = set()
+        self._parameters: list[tuple[weakref.ref[torch.Tensor], str]] = []
+        self.new_sites: list[list[Any]] = []
+        self.new_stacks: list[tuple[int, ...]] = []
+        self.new_modules: list[tuple[str, str]] = []
+
+    def stack_of(self, frames: Sequence[tuple[FrameType, int]]) -> int:
+        """The stack of frames, innermost first, each at an instruction."""
+        chain = []
+        for frame, at in frames:
+            site = self._sites.get((frame.f_code, at))
+            chain.append(self._new_site(frame.f_code, at) if site is None else site)
+        return self._stack(tuple(site for site in chain if site >= 0))
+
+    def _stack(self, chain: tuple[int, ...]) -> int:
+        stack = self._stacks.get(chain)
+        if stack is None:
+            stack = self._stacks[chain] = len(self._stacks)
+            self.new_stacks.append(chain)
+        return stack
+
+    def here(self, frame: FrameType | None) -> tuple[int, int, FrameType | None, str]:
+        """The stack of sites outside of torch, the module at work, the innermost of the frames, and
+        the name that the result is given there.
+        """
+        sites, chain, module, innermost = self._sites, [], -1, None
+        while frame is not None:
+            code = frame.f_code
+            if code is _MODULE_CALL and module < 0:
+                module = self._module(frame)
+            site = sites.get((code, frame.f_lasti))
+            if site is None:
+                site = self._new_site(code, frame.f_lasti)
+            if site >= 0:
+                innermost = innermost or frame
+                chain.append(site)
+            frame = frame.f_back
+        stack = self._stack(tuple(chain))
+        stored = self._stored[chain[0]] if chain else None
+        return stack, module, innermost, stored or ""
+
+    def _new_site(self, code: CodeType, at: int) -> int:
+        name = code.co_filename
+        if name.startswith((TORCH, HERE, "<frozen")):
+            self._sites[code, at] = -1
+            return -1
+        site = self._sites[code, at] = len(self._stored)
+        positions = list(code.co_positions())
+        span = positions[at // 2] if at // 2 < len(positions) else (None, None, None, None)
+        line = span[0] or code.co_firstlineno
+        stored = _stored(code, at)
+        self._stored.append(stored)
+        self.new_sites.append([name, code.co_qualname, line, *span[1:], stored])
+        if self._with_source and name not in self._files:
+            self._files.add(name)
+            text = "".join(linecache.getlines(name))
+            if text and len(text) < _LARGEST_SOURCE:
+                self._writer.json("source", {"file": name, "text": text})
+        return site
+
+    # Modules and names
+
+    def _module(self, frame: FrameType) -> int:
+        module = _local(frame, "self")
+        found = self._modules.get(id(module))
+        if found is not None and found[0]() is module:
+            return found[1]
+        if not isinstance(module, torch.nn.Module):
+            return -1
+        if id(module) not in self._paths:
+            root, outermost, outer = module, frame, frame.f_back
+            while outer is not None:
+                if outer.f_code is _MODULE_CALL:
+                    found_root = _local(outer, "self")
+                    root, outermost = (
+                        (found_root, outer) if found_root is not None else (root, outer)
+                    )
+                outer = outer.f_back
+            self._learn(root, outermost)
+        number, self._module_count = self._module_count, self._module_count + 1
+        self._modules[id(module)] = weakref.ref(module), number
+        self.new_modules.append((self._paths.get(id(module), ""), type(module).__name__))
+        return number
+
+    def _learn(self, root: torch.nn.Module, frame: FrameType) -> None:
+        """The paths of a model's modules, and the names of its parameters, as torch has them.
+
+        Of a layer that is a model by itself, and where a name is taken, they begin with the
+        model's variable.
+        """
+        if root in self._roots:
+            return
+        self._roots.add(root)
+        prefix = type(root).__name__
+        for path, module in root.named_modules():
+            self._paths.setdefault(id(module), f"{prefix}.{path}" if path else prefix)
+        variable = self.variable(root, self._caller(frame)) or prefix
+        named = [*root.named_parameters(), *root.named_buffers()]
+        is_plain = not type(root).__module__.startswith("torch.") and not any(
+            name in self._taken for name, _ in named
+        )
+        for name, tensor in named:
+            whole = name if is_plain else f"{variable}.{name}"
+            self._taken.add(whole)
+            self.name(tensor, whole)
+        self._parameters += [
+            (weakref.ref(tensor), self.name_of(tensor)) for _, tensor in root.named_parameters()
+        ]
+
+    @staticmethod
+    def _caller(frame: FrameType) -> FrameType | None:
+        outer = frame.f_back
+        while outer is not None and outer.f_code.co_filename.startswith((TORCH, HERE)):
+            outer = outer.f_back
+        return outer
+
+    @staticmethod
+    def variable(thing: object, frame: FrameType | None) -> str:
+        """The variable of `frame` that `thing` is; empty where there is none."""
+        if frame is None:
+            return ""
+        for variables in (frame.f_locals, frame.f_globals):
+            for name, value in list(variables.items()):
+                if value is thing and not name.startswith("_"):
+                    _forget(frame)
+                    return name
+        _forget(frame)
+        return ""
+
+    def name(self, tensor: torch.Tensor, name: str) -> None:
+        """From here on `tensor` is called `name`, unless it has a name."""
+        if not self.name_of(tensor):
+            self._names[id(tensor)] = weakref.ref(tensor), name
+
+    def name_of(self, tensor: torch.Tensor) -> str:
+        """What a tensor is called; empty where that is not known."""
+        found = self._names.get(id(tensor))
+        return found[1] if found is not None and found[0]() is tensor else ""
+
+    def without_gradient(self) -> list[str]:
+        """The known parameters whose `.grad` is None, though they require one."""
+        found = []
+        for reference, name in self._parameters:
+            tensor = reference()
+            is_asked = tensor is not None and tensor.is_leaf and tensor.requires_grad
+            if tensor is not None and is_asked and tensor.grad is None:
+                found.append(name)
+        return found
+
+    def forget_the_dead(self) -> None:
+        """Let go of what is known of tensors that are no more."""
+        self._names = {k: known for k, known in self._names.items() if known[0]() is not None}
+
+
+def _local(frame: FrameType, name: str) -> Any:
+    found = frame.f_locals.get(name)
+    _forget(frame)
+    return found
+
+
+def _forget(frame: FrameType) -> None:
+    """Before Python 3.13 a frame keeps what it has told of its variables, and so what they were."""
+    if sys.version_info < (3, 13) and frame.f_code.co_flags & _OPTIMIZED:
+        frame.f_locals.clear()
+
+
+@lru_cache(maxsize=4096)
+def _instructions(code: CodeType) -> list[tuple[int, str, Any]]:
+    return [(step.offset, step.opname, step.argval) for step in dis.get_instructions(code)]
+
+
+def _stored(code: CodeType, at: int) -> str | None:
+    """The name that the result of instruction `at` is given, if that is what happens next."""
+    for offset, name, value in _instructions(code):
+        if offset > at:
+            return str(value) if name in _STORES else None
+    return None

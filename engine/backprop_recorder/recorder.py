@@ -1,0 +1,303 @@
+"""The recorder: stands beside a program, sees every call and every pass, and changes nothing."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from backprop_engine.recording.layout import FORWARD_FLAGS
+from backprop_recorder.calls import Calls
+from backprop_recorder.guarded import Guard, guarded
+from backprop_recorder.optimizers import Steps
+from backprop_recorder.passes import BackwardPass
+from backprop_recorder.places import HERE, TORCH, Places
+from backprop_recorder.standing import Mode, Standing
+from backprop_recorder.tensors import without_dispatch, without_functions
+from backprop_recorder.values import Values
+from backprop_recorder.writer import Writer
+
+_autograd: Any = torch.autograd
+_C: Any = torch._C
+_sequence = _autograd._get_sequence_nr
+_is_grad_on, _set_grad = torch.is_grad_enabled, _C._set_grad_enabled
+_functorch = _C._functorch.peek_interpreter_stack
+_active: list[weakref.ref[Recorder]] = []
+
+
+class RecordingAlreadyError(RuntimeError):
+    """There is a recorder at work."""
+
+
+class Recorder:
+    """Records from `start` to `stop`; as a context manager, the block."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        iterations: int | None = None,
+        first: int = 0,
+        keep: int | None = None,
+        until_nan: bool = False,
+        values: float = 64,
+        with_range: bool = False,
+        with_source: bool = True,
+        most: float | None = None,
+        script: str = "",
+    ) -> None:
+        """`iterations` are recorded, all where it is None, after the `first` ones were let pass;
+        `values` is the budget of whole values in megabytes; `most` is in gigabytes. With `keep`, or
+        `until_nan`, the last iterations alone are kept. Raises OSError.
+        """
+        kept = (keep or 3) if until_nan else keep
+        size = None if most is None else int(most * 1e9)
+        self.writer = Writer(path, keep=kept, most=size)
+        self.values = Values(self.writer, values * 1e6, with_range=with_range)
+        self.places = Places(self.writer, with_source=with_source)
+        self.guard = Guard()
+        self.calls = Calls(self.writer, self.values, self.places)
+        self.steps = Steps(self.writer, self.places, self.calls, self.guard)
+        self.path, self.script = path, script
+        self._first, self._iterations = first, iterations
+        self._until_nan, self._is_ring = until_nan, kept is not None
+        self.on_stop: Callable[[], None] | None = None
+        """Called once enough is recorded; what it raises reaches the program."""
+        self.is_on = False
+        self.iteration = self._pass_count = self._depth = 0
+        self._has_optimizer = self._is_spoilt = False
+        self._thread, self._pid = threading.get_ident(), os.getpid()
+        self._standing: Standing | None = None
+
+    @property
+    def faults(self) -> list[str]:
+        """The recorder's own mistakes."""
+        return self.guard.faults
+
+    # Coming and going
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close(None if isinstance(error, SystemExit) else error)
+
+    def start(self) -> None:
+        """Begin. Raises RecordingAlreadyError."""
+        if any(reference() is not None and reference().is_on for reference in _active):  # type: ignore[union-attr]
+            raise RecordingAlreadyError("a recording is under way already")
+        _active[:] = [weakref.ref(self)]
+        versions = {"torch": torch.__version__, "python": sys.version.split()[0]}
+        self.writer.json("start", {**versions, "script": self.script, "argv": sys.argv})
+        self._has_optimizer = self._sees_optimizer()
+        self._standing = Standing(self)
+        self.is_on = True
+
+    @staticmethod
+    def _sees_optimizer() -> bool:
+        optimizer = torch.optim.Optimizer
+        return any(optimizer in type(thing).__mro__ for thing in gc.get_objects())
+
+    def stop(self) -> None:
+        """Let go of the program; the file stays open."""
+        if not self.is_on:
+            return
+        self.is_on = False
+        if self._standing is not None:
+            self._standing.leave()
+        self._flush()
+        self.calls.forget_all()
+
+    @guarded
+    def _flush(self) -> None:
+        self.calls.flush()
+
+    def close(self, error: BaseException | None = None) -> None:
+        """Stop, and end the file: with `error`, if that has ended the program."""
+        if os.getpid() != self._pid:
+            return
+        if self.is_on and error is not None:
+            self._write_error(error)
+        self.stop()
+        if self._standing is not None:
+            self._standing.leave_mode()
+        self.writer.json("end", {"faults": self.faults})
+        self.writer.close()
+
+    @guarded
+    def _write_error(self, error: BaseException) -> None:
+        traceback, frame = error.__traceback__, None
+        sites = []
+        while traceback is not None:
+            frame = traceback.tb_frame
+            name = frame.f_code.co_filename
+            if not name.startswith((TORCH, HERE, "<frozen")):
+                sites.append((frame, traceback.tb_lasti))
+            traceback = traceback.tb_next
+        stack = self.places.stack_of(list(reversed(sites)))
+        self.calls.flush()
+        told = {"type": type(error).__name__, "message": str(error)[:2000], "stack": stack}
+        self.writer.json("error", told)
+
+    def is_here(self) -> bool:
+        """Whether what happens now is recorded: not in a forked child, in another thread, or under
+        functorch.
+        """
+        return (
+            self.is_on
+            and threading.get_ident() == self._thread
+            and os.getpid() == self._pid
+            and _functorch() is None
+            and self.iteration >= self._first
+        )
+
+    # Forward
+
+    @guarded
+    def on_call(self, func: Any, before: int, args: Any, kwargs: Any, result: Any) -> None:
+        """Something of torch's was called, and has come back."""
+        if not self.is_here():
+            return
+        if isinstance(result, torch.Tensor):
+            outputs = [result]
+        else:
+            outputs = [part for part in result if isinstance(part, torch.Tensor)]
+            if not outputs:
+                return
+        function = self.calls.function(func)
+        if function < 0 or self.steps.is_torchs_own():
+            return
+        after, was_on = _sequence(), _is_grad_on()
+        _set_grad(False)
+        try:
+            with without_functions(), without_dispatch():
+                flags = FORWARD_FLAGS["grad"] * was_on
+                flags |= FORWARD_FLAGS["in_backward"] * (self._depth > 0)
+                self.calls.keep(func, function, before, after, args, kwargs, outputs, flags)
+        finally:
+            _set_grad(was_on)
+
+    # Backward
+
+    def on_backward(
+        self, run: Callable[[], Any], outputs: Any, grads: Any, *, creates: bool
+    ) -> Any:
+        """A backward pass, which `run` runs."""
+        was_collecting = gc.isenabled()
+        gc.disable()  # thousands of short-lived objects are no reason to look through the heap
+        pass_, error = self._begin_pass(outputs, grads, creates=creates), None
+        self._depth += 1
+        index, depth = self._pass_count, self._depth - 1
+        try:
+            # Called by way of a function of torch's the mode is off: checkpoints compute in here.
+            if _C._is_torch_function_mode_enabled():
+                return run()
+            with Mode(self):
+                return run()
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            self._depth -= 1
+            if pass_ is not None:
+                self._end_pass(pass_, index, depth, error)
+                del pass_
+            if was_collecting:
+                gc.enable()
+            if not depth and error is None:
+                self._may_stop(ends=not self._has_optimizer)
+
+    def _begin_pass(self, outputs: Any, grads: Any, *, creates: bool) -> BackwardPass | None:
+        self._pass_count += 1
+        was_on = _is_grad_on()
+        try:
+            with without_functions(), without_dispatch(), torch.no_grad():
+                stack = self.places.here(sys._getframe(1))[0]
+                pass_ = BackwardPass(self, stack, outputs, grads, creates=creates)
+                self._is_spoilt = self._is_spoilt or pass_.is_spoilt
+                pass_.attach()
+                return pass_
+        except Exception as error:  # noqa: BLE001 - the recorder's, not the program's
+            self.guard.caught(error)
+            return None
+        finally:
+            _set_grad(was_on)
+
+    def _end_pass(
+        self, pass_: BackwardPass, index: int, depth: int, error: BaseException | None
+    ) -> None:
+        try:
+            with without_functions(), without_dispatch(), torch.no_grad():
+                pass_.detach()
+                self._is_spoilt = self._is_spoilt or self.values.spoilt > pass_.spoilt_before
+                pass_.write(index, depth, error)
+        except Exception as fault:  # noqa: BLE001 - the recorder's, not the program's
+            self.guard.caught(fault)
+
+    # Optimisers
+
+    def on_optimizer(self) -> None:
+        """There is an optimiser: its steps end iterations, and passes do not."""
+        self._has_optimizer = True
+
+    def on_zero_grad(self) -> None:
+        """Gradients were cleared."""
+        if self.is_here():
+            self.steps.cleared()
+
+    def on_step(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        """An optimiser is about to step."""
+        self._has_optimizer = True
+        if self.is_here():
+            self.steps.before(optimizer)
+
+    def on_step_done(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
+        """It has stepped."""
+        if self.is_on and threading.get_ident() == self._thread and os.getpid() == self._pid:
+            if self.iteration >= self._first:
+                self.steps.after(optimizer, self.iteration + 1)
+            self._may_stop(ends=True)
+
+    def _may_stop(self, *, ends: bool) -> None:
+        """After a pass or a step, which `ends` an iteration or not: whether that was enough."""
+        if not self.is_on:
+            return
+        if ends:
+            self._end_iteration()
+        wanted = None if self._iterations is None else self._first + self._iterations
+        is_enough = ends and wanted is not None and self.iteration >= wanted
+        if (
+            is_enough
+            or (self._until_nan and (self._is_spoilt or self.steps.is_spoilt))
+            or self.writer.ended
+        ):
+            self.stop()
+            if self.on_stop is not None:
+                self.on_stop()
+
+    @guarded
+    def _end_iteration(self) -> None:
+        self.iteration += 1
+        if self.iteration <= self._first:
+            return
+        self.calls.flush()
+        self.writer.end_iteration()
+        self.places.forget_the_dead()
+        if self._is_ring:
+            self.calls.forget_all()  # what older iterations have kept may be forgotten
+        else:
+            self.calls.forget_the_dead()

@@ -1,0 +1,104 @@
+"""What is asked of a tensor without disturbing it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from backprop_engine.recording.layout import DTYPES
+
+CODES: Final = {getattr(torch, name): code for code, name in enumerate(DTYPES)}
+"""The number of a dtype in the file."""
+FLOATS: Final = frozenset({torch.float64, torch.float32, torch.float16, torch.bfloat16})
+HALVES: Final = frozenset({torch.float16, torch.bfloat16})
+PLAIN: Final[frozenset[type]] = frozenset({torch.Tensor, torch.nn.Parameter, torch.nn.Buffer})
+"""Whose elements can be read; what a subclass does is its own affair."""
+
+_C: Any = torch._C
+without_functions = _C.DisableTorchFunction
+"""A block in which no mode and no subclass hears of calls."""
+without_dispatch = _C._DisableTorchDispatch
+"""A block in which the program's own modes hear of no kernel that we call."""
+
+_FOR_NUMPY = 16_384
+"""Elements up to which numpy's dot is faster than torch's norm."""
+_vector_norm = torch.linalg.vector_norm
+
+
+def pointer(tensor: torch.Tensor) -> int:
+    """Where the elements lie; 0 where that cannot be said."""
+    if type(tensor) in PLAIN and tensor.layout is torch.strided:
+        try:
+            return tensor.data_ptr()
+        except RuntimeError:  # wrapped by functorch
+            pass
+    return 0
+
+
+def version(tensor: torch.Tensor) -> int:
+    """How often it was changed in place; 0 for what counts no versions."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def is_readable(tensor: torch.Tensor) -> bool:
+    """Whether its elements are numbers in memory."""
+    return (
+        type(tensor) in PLAIN
+        and tensor.layout is torch.strided
+        and tensor.dtype in CODES
+        and tensor.device.type != "meta"
+    )
+
+
+def raw(tensor: torch.Tensor) -> np.ndarray:
+    """A strided tensor as an array of its bits; copied from its device where it must be."""
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    if tensor.dtype is torch.bfloat16:
+        tensor = tensor.view(torch.int16)
+    if tensor.is_conj() or tensor.is_neg():
+        tensor = tensor.resolve_conj().resolve_neg()
+    array: np.ndarray = tensor.numpy() if tensor.device.type == "cpu" else tensor.cpu().numpy()
+    return array
+
+
+def norm(tensor: torch.Tensor) -> float:
+    """The Euclidean norm: finite if all elements are, or infinite where their squares overflow."""
+    is_simple = tensor.dtype is torch.float32 or tensor.dtype is torch.float64
+    is_small = tensor.numel() <= _FOR_NUMPY and tensor.device.type == "cpu"
+    if is_simple and is_small and tensor.is_contiguous():
+        flat = raw(tensor).reshape(-1)
+        with np.errstate(all="ignore"):
+            return math.sqrt(np.dot(flat, flat))
+    wide = torch.float32 if tensor.dtype in HALVES else None
+    return float(_vector_norm(tensor, dtype=wide).item())
+
+
+def some_of(tensor: torch.Tensor, most: int = 4096) -> torch.Tensor:
+    """A copy of at most about `most` evenly spaced elements."""
+    tensor = tensor.detach()
+    if tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    if tensor.numel() <= most or not tensor.is_contiguous():
+        return tensor.clone()
+    return tensor.view(-1)[:: tensor.numel() // most].clone()
+
+
+def norms(tensors: list[torch.Tensor]) -> list[float]:
+    """The norm of each."""
+    foreach: Any = torch._foreach_norm
+    return [float(found) for found in foreach(tensors)] if tensors else []
+
+
+def tensors_in(args: Any, keywords: Any) -> list[torch.Tensor]:
+    """The tensors of a call in the order in which they are written, those in lists too."""
+    found: list[torch.Tensor] = []
+    for value in args:
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        elif type(value) in (list, tuple):
+            found += tensors_in(value, {})
+    return found + tensors_in(keywords.values(), {}) if keywords else found

@@ -1,0 +1,10 @@
+"""A chain that is deep enough to be freed by recursion."""
+
+import torch
+
+x = torch.ones((), requires_grad=True)
+y = x
+for _ in range(3000):
+    y = y * 1.0001
+y.backward()
+print(x.grad.item())
