@@ -40,7 +40,7 @@ class BackwardPass:
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Node (int32), position (int16) and operand (int32) of each contribution."""
         consumers, positions, operands = self.graph.edges()
-        sent = np.frombuffer(self.graph.requires_grad, np.bool_)[operands]
+        sent = self.graph.requiring_grad[operands]
         if np.count_nonzero(sent) != len(self.contributions):  # not every node has a gradient
             came = np.zeros(len(self.graph), np.bool_)
             came[: len(self.gradient)] = [one is not None for one in self.gradient]
@@ -66,7 +66,7 @@ def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:
     for node in sent_beyond_numbers(graph, gradient, done.contributions, done.totals, contribution):
         upstream = gradient[node]
         for position, operand in enumerate(graph.differentiated(node)):
-            if graph.requires_grad[operand] and upstream is not None:
+            if graph.kind[operand].requires_grad and upstream is not None:
                 graph.budget.check_time()
                 sent = contribution(graph, node, position, upstream)
                 before = gradient[operand]
@@ -86,16 +86,16 @@ def bytes_of_pass(graph: Graph, output: int) -> int:
     needed = bytearray(output + 1)
     needed[output] = 1
     received, total = bytearray(output + 1), 0
-    value, requires_grad, rules = graph.value, graph.requires_grad, graph.scalar_rules
+    value, kinds = graph.value, graph.kind
     for node in range(output, -1, -1):
         if not needed[node]:
             continue
-        if rules[node] is not None:  # its operands are numbers
+        if kinds[node].rules is not None:  # its operands are numbers
             for operand in graph.operands[node]:
-                needed[operand] = requires_grad[operand]
+                needed[operand] = kinds[operand].requires_grad
             continue
         for operand in graph.differentiated(node):
-            if requires_grad[operand]:
+            if kinds[operand].requires_grad:
                 needed[operand] = 1
                 array = value[operand]
                 if type(array) is np.ndarray:
@@ -106,7 +106,7 @@ def bytes_of_pass(graph: Graph, output: int) -> int:
 
 def contribution(graph: Graph, node: int, position: int, upstream: Value) -> Value:
     """Upstream gradient × local derivative, for the operand at `position` of `node`."""
-    operation, operands, value = graph.operation[node], graph.operands[node], graph.value
+    operation, operands, value = graph.kind[node].operation, graph.operands[node], graph.value
     if operation is None:
         raise ValueError(f"node {node} is a leaf and sends nothing")
     given = seen_in(graph.dtype, [value[operand] for operand in operands])

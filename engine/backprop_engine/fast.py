@@ -7,9 +7,11 @@ other nodes: both functions do the nodes they can, in order, and hand out the re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from backprop_engine.basics.values import Value
+from backprop_engine.node_kinds import AS_PRODUCT, AS_SUM, BY_ONE_RULE
 
 if TYPE_CHECKING:
     from backprop_engine.graph import Graph
@@ -23,16 +25,16 @@ def beyond_numbers(graph: Graph, values: list[Value], nodes: Iterable[int]) -> I
 
     The others are handed out: who asks has computed them before the next one.
     """
-    operation_of, operands_of, rules = graph.operation, graph.operands, graph.scalar_rules
+    kinds, operands_of = graph.kind, graph.operands
     for node in nodes:
-        operation = operation_of[node]
-        if operation is not None and rules[node] is not None:
+        kind = kinds[node]
+        if kind.rules is not None and kind.operation is not None:
             operands = operands_of[node]
             try:
                 if len(operands) == 2:
-                    made = operation.forward(values[operands[0]], values[operands[1]])
+                    made = kind.operation.forward(values[operands[0]], values[operands[1]])
                 else:
-                    made = operation.forward(values[operands[0]])
+                    made = kind.operation.forward(values[operands[0]])
             except (ArithmeticError, ValueError):  # such as 1/0, which is inf by IEEE 754
                 pass
             else:
@@ -53,19 +55,21 @@ def sent_beyond_numbers(  # noqa: C901 - spelled out
 
     The others are handed out: who asks has sent from them before the next one.
     """
-    value, operands_of, requires_grad = graph.value, graph.operands, graph.requires_grad
-    rules_of, send, hold = graph.scalar_rules, contributions.append, totals.append
-    for node in graph.budget.watched(range(len(gradient) - 1, -1, -1)):
-        upstream = gradient[node]
+    value, beyond = graph.value, len(graph) - len(gradient)
+    nodes = graph.budget.watched(range(len(gradient) - 1, -1, -1))
+    kinds = islice(reversed(graph.kind), beyond, None)
+    operands_of = islice(reversed(graph.operands), beyond, None)
+    # A node's gradient is read when its turn comes, and so is final.
+    rows = zip(nodes, reversed(gradient), kinds, operands_of, strict=True)
+    for node, upstream, kind, operands in rows:
         if upstream is None:
             continue
-        rules = rules_of[node]
-        if rules is None:
+        rules, sends = kind.rules, kind.sends
+        if rules is None or type(upstream) is not float:
             yield node
             continue
         # For 1/0 Python raises, where `contribute` answers inf; and numpy's scalars are slow.
-        operands = operands_of[node]
-        if len(operands) == 1:
+        if sends == BY_ONE_RULE:
             (a,) = operands
             try:
                 sent = rules[0](upstream, value[node], value[a])
@@ -75,30 +79,39 @@ def sent_beyond_numbers(  # noqa: C901 - spelled out
                 sent = float(sent)
             before = gradient[a]
             gradient[a] = total = sent if before is None else before + sent
-            send(sent)
-            hold(total)
+            contributions.append(sent)
+            totals.append(total)
             continue
         a, b = operands
-        y, x, z = value[node], value[a], value[b]
-        if requires_grad[a]:
-            try:
-                sent = rules[0](upstream, y, x, z)
-            except ArithmeticError:
-                sent = contribute(graph, node, 0, upstream)
-            if type(sent) is not float:
-                sent = float(sent)
+        if kind.to_first:
+            if sends == AS_SUM:
+                sent = upstream
+            elif sends == AS_PRODUCT:
+                sent = upstream * value[b]
+            else:
+                try:
+                    sent = rules[0](upstream, value[node], value[a], value[b])
+                except ArithmeticError:
+                    sent = contribute(graph, node, 0, upstream)
+                if type(sent) is not float:
+                    sent = float(sent)
             before = gradient[a]
             gradient[a] = total = sent if before is None else before + sent
-            send(sent)
-            hold(total)
-        if requires_grad[b]:
-            try:
-                sent = rules[1](upstream, y, x, z)
-            except ArithmeticError:
-                sent = contribute(graph, node, 1, upstream)
-            if type(sent) is not float:
-                sent = float(sent)
+            contributions.append(sent)
+            totals.append(total)
+        if kind.to_second:
+            if sends == AS_SUM:
+                sent = upstream
+            elif sends == AS_PRODUCT:
+                sent = upstream * value[a]
+            else:
+                try:
+                    sent = rules[1](upstream, value[node], value[a], value[b])
+                except ArithmeticError:
+                    sent = contribute(graph, node, 1, upstream)
+                if type(sent) is not float:
+                    sent = float(sent)
             before = gradient[b]
             gradient[b] = total = sent if before is None else before + sent
-            send(sent)
-            hold(total)
+            contributions.append(sent)
+            totals.append(total)

@@ -6,59 +6,40 @@ topological order and its reverse is the order of the backward pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.choice import Choice
 from backprop_engine.basics.limits import MAX_OPERANDS
 from backprop_engine.basics.source import OperandError, Place, Source, Span
 from backprop_engine.basics.values import (
     Dtype,
     Value,
     dtype_of,
-    evaluate,
     is_float,
     seen_in,
     settle,
     shape_of,
     wrapped,
 )
-from backprop_engine.budget import Budget, LimitError, check_broadcast
-from backprop_engine.fast import beyond_numbers
+from backprop_engine.budget import Budget, LimitError
+from backprop_engine.forward import called, counts, evaluated
 from backprop_engine.loop_labels import Iterations
-from backprop_engine.operation import Application, Operation, Rule, Sharing
+from backprop_engine.node_kinds import (
+    CONSTANT,
+    NO_FLOAT,
+    NUMBER,
+    VARIABLE,
+    Column,
+    NodeKind,
+)
+from backprop_engine.operation import Application, Operation, Sharing
 from backprop_engine.trace.nodes import Group, GroupKind
 
 NO_ATTRIBUTES: Mapping[str, Any] = {}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice:
-    """What Python's `max` or `min` chose from: one of several nodes, by their values."""
-
-    function: str
-    nodes: tuple[int, ...]
-
-    def picked(self, values: Sequence[Value]) -> int:
-        """The node that is chosen: the first of equal ones, as Python does.
-
-        OperandError where two values cannot be compared to one truth value.
-        """
-        best = self.nodes[0]
-        for node in self.nodes[1:]:
-            if np.size(values[node]) != 1 or np.size(values[best]) != 1:
-                raise OperandError(
-                    "Boolean value of Tensor with more than one value is ambiguous",
-                    f"write `torch.{self.function}(…)`, or compare elements of it",
-                )
-            one, other = np.ravel(values[node])[0], np.ravel(values[best])[0]
-            if one > other if self.function == "max" else one < other:
-                best = node
-        return best
 
 
 class Graph:
@@ -68,18 +49,10 @@ class Graph:
         self.dtype = dtype
         self.source = source
         """The text that the spans are places in."""
-        self.operation: list[Operation | None] = []
-        """None for a leaf: an input or a constant."""
+        self.kind: list[NodeKind] = []
         self.operands: list[tuple[int, ...]] = []
         self.value: list[Value] = []
-        self.requires_grad = bytearray()
-        self.is_number = bytearray()
-        """1 where torch has a Python number: literals, and arithmetic on literals alone."""
-        self.span: list[Span | None] = []
-        """The sub-expression in the source that made the node."""
-        self.scalar_rules: list[tuple[Rule, ...] | None] = []
-        """The rules of an operation that makes a float of one or two floats, for `fast`; None
-        elsewhere."""
+        self._spans: list[Span | None] = []
         self.attributes: dict[int, Mapping[str, Any]] = {}
         self.reach: dict[int, int] = {}
         """Of a node with more operands than derivatives: how many it can send a gradient to. The
@@ -97,6 +70,8 @@ class Graph:
         """Whether what is computed next may require grad: not so inside of `with no_grad:`."""
         self.budget = Budget()
         """What the values have taken of the memory and the time that they may take."""
+        self._kinds: dict[tuple[int, bool, bool, int], NodeKind] = {}
+        """Those in use, but for the ones in the tables of operations on numbers."""
         self._operand_columns = np.zeros(0, np.int32), np.zeros(0, np.int32)
         """`operand_columns` as they were when they were last asked for."""
         self.inputs: dict[str, int] = {}
@@ -107,6 +82,32 @@ class Graph:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    @property
+    def span(self) -> list[Span | None]:
+        """The sub-expressions in the source that made the nodes; None where there is none."""
+        self._spans += repeat(None, len(self) - len(self._spans))
+        return self._spans
+
+    @property
+    def operation(self) -> Sequence[Operation | None]:
+        """By node; None for a leaf: an input or a constant."""
+        return Column(self.kind, "operation")
+
+    @property
+    def requires_grad(self) -> Sequence[bool]:
+        """By node."""
+        return Column(self.kind, "requires_grad")
+
+    @property
+    def is_number(self) -> Sequence[bool]:
+        """By node: whether it is a Python number in torch, and no tensor."""
+        return Column(self.kind, "is_number")
+
+    @property
+    def requiring_grad(self) -> np.ndarray:
+        """The nodes that require grad: bool, one entry a node."""
+        return np.frombuffer(bytes([kind.requires_grad for kind in self.kind]), np.bool_)
 
     @property
     def computed(self) -> np.ndarray:
@@ -149,32 +150,36 @@ class Graph:
         span: Span | None = None,
     ) -> int:
         """Append the output of `operation`; OperandError where it cannot take the operands."""
-        if operation.form_for is not None:
-            operation = operation.form_for(tuple(bool(self.is_number[one]) for one in operands))
-        count = len(operands)
-        if count and count == operation.scalar_operands and not attributes:
-            value, is_number, forward = self.value, self.is_number, operation.forward
-            a = operands[0]
-            b = operands[1] if count == 2 else a
-            x, y = value[a], value[b]
-            if type(x) is float and type(y) is float:
-                is_plain = is_number[a] and is_number[b] and operation.arithmetic
-                try:
-                    made = forward(x, y) if count == 2 else forward(x)
-                except (ArithmeticError, ValueError):  # `_apply` says what that comes to
-                    made = None
-                if type(made) is float and (is_plain or self.dtype == "float64"):
-                    node, requires_grad = len(value), self.requires_grad
-                    self.operation.append(operation)
-                    self.operands.append(operands)
-                    value.append(made)
-                    requires_grad.append(
-                        (requires_grad[a] or requires_grad[b]) and self.is_recording
-                    )
-                    is_number.append(is_plain)
-                    self.scalar_rules.append(operation.rules)
-                    self.span.append(span)
-                    return node
+        on_numbers = operation.on_numbers
+        count = on_numbers.count
+        if count == len(operands) and attributes is NO_ATTRIBUTES:
+            kind, value, forward = self.kind, self.value, on_numbers.forward
+            kinds = on_numbers.recorded if self.is_recording else on_numbers.unrecorded
+            made: Any = None
+            made_kind: Any
+            try:
+                if count == 2:
+                    a, b = operands
+                    made_kind = kinds[kind[a].sort][kind[b].sort]
+                    if made_kind is not None:
+                        made = forward(value[a], value[b])
+                elif count:
+                    (a,) = operands
+                    sort = kind[a].sort
+                    made_kind = kinds[sort][sort]
+                    if made_kind is not None:
+                        made = forward(value[a])
+            except (ArithmeticError, ValueError):  # `_apply` says what that comes to
+                pass
+            if type(made) is float:
+                node = len(value)
+                if span is not None:
+                    spans = self._spans if len(self._spans) == node else self.span
+                    spans.append(span)
+                kind.append(made_kind)
+                self.operands.append(operands)
+                value.append(made)
+                return node
         return self._apply(operation, operands, attributes, span)
 
     def _apply(
@@ -185,45 +190,83 @@ class Graph:
         span: Span | None,
     ) -> int:
         """The same for whatever is not the commonest case, one or two floats."""
+        if operation.form_for is not None:
+            form = operation.form_for(tuple(self.kind[operand].is_number for operand in operands))
+            return self.apply(form, operands, attributes, span)
+        if operation.on_numbers.learn():
+            return self.apply(operation, operands, attributes, span)
         if len(operands) > MAX_OPERANDS:
             raise LimitError(
                 f"`{operation.name}` takes {MAX_OPERANDS:,} values at most, not {len(operands):,}"
             )
-        is_number = self._makes_number(operation, operands)
+        kinds = [self.kind[operand] for operand in operands]
+        is_number = _makes_number(operation, kinds)
         dtype: Dtype = "float64" if is_number else self.dtype
-        settled = self._compute(self.value, operation, operands, attributes, dtype)
-        has_model = len(operands) > len(operation.derivatives) and not operation.variadic
-        sent_to = operands[: len(operation.derivatives)] if has_model else operands
+        made = self.compute(self.value, operation, operands, attributes, dtype)
+        derivable = len(operation.derivatives)
+        has_model = len(operands) > derivable and not operation.variadic
         requires_grad = (
             self.is_recording
             and operation.differentiable
-            and any(map(self.requires_grad.__getitem__, sent_to))
-            and (type(settled) is float or is_float(settled))
+            and any(kind.requires_grad for kind in (kinds[:derivable] if has_model else kinds))
+            and is_float(made)
         )
-        if len(operands) > len(operation.derivatives):
+        if len(operands) > derivable:
             self._check_constants(operation, operands)
-        node = self._append(operation, operands, settled, requires_grad, is_number, span)
+        node = self._append(operation, operands, made, requires_grad, is_number, span)
         if attributes:
             self.attributes[node] = attributes
         if has_model:
-            self.reach[node] = len(sent_to)
+            self.reach[node] = derivable
         return node
+
+    def compute(
+        self,
+        values: list[Value],
+        operation: Operation,
+        operands: tuple[int, ...],
+        attributes: Mapping[str, Any],
+        dtype: Dtype,
+    ) -> Value:
+        """What `operation` makes of the operands by these values; OperandError, LimitError."""
+        given = [values[operand] for operand in operands]
+        if not self.whole.isdisjoint(operands):
+            are_whole = [operand in self.whole for operand in operands]
+            others = [one for one, whole in zip(given, are_whole, strict=True) if not whole]
+            if counts(map(dtype_of, others)):
+                given = [
+                    int(value) if whole and float(value).is_integer() else value
+                    for value, whole in zip(given, are_whole, strict=True)
+                ]
+        given = seen_in(dtype, given)
+        if not attributes and np.ndarray not in map(type, given):
+            result = settle(evaluated(operation.forward, operation, given, attributes), dtype)
+            is_whole = type(result) is int and not _makes_number(
+                operation, [self.kind[operand] for operand in operands]
+            )
+            return wrapped(result) if is_whole else result
+        self.budget.check_time()
+        made = settle(called(operation.forward, operation, given, attributes), dtype)
+        if type(made) is np.ndarray:
+            self.budget.take(made.nbytes)
+        return made
 
     def make_leaf(self, node: int) -> None:
         """Let a node that requires no grad, and that nothing is computed from, require grad."""
-        self.requires_grad[node] = 1
-        if self.operation[node] is not None:
+        before = self.kind[node]
+        sort = VARIABLE if before.sort else NO_FLOAT
+        self.kind[node] = NodeKind(before.operation, True, False, sort)
+        if before.operation is not None:
             self.made_leaves.add(node)
-            self.scalar_rules[node] = None
             self.reach[node] = 0
 
     def float_dtype(self, node: int) -> Dtype:
         """The dtype that `node` has if it is a float: Python's own numbers are float64."""
-        return "float64" if self.is_number[node] else self.dtype
+        return "float64" if self.kind[node].is_number else self.dtype
 
     def is_leaf(self, node: int) -> bool:
         """Whether no operation stands between a node and its gradient's end, as torch has it."""
-        return self.operation[node] is None or node in self.made_leaves
+        return self.kind[node].operation is None or node in self.made_leaves
 
     def is_used(self, node: int) -> bool:
         """Whether anything is computed from `node`."""
@@ -238,38 +281,6 @@ class Graph:
                     "take its value alone, by `.detach()`",
                 )
 
-    def _compute(
-        self,
-        values: list[Value],
-        operation: Operation,
-        operands: tuple[int, ...],
-        attributes: Mapping[str, Any],
-        dtype: Dtype,
-    ) -> Value:
-        given = [values[operand] for operand in operands]
-        if not self.whole.isdisjoint(operands):
-            are_whole = [operand in self.whole for operand in operands]
-            others = [one for one, whole in zip(given, are_whole, strict=True) if not whole]
-            if counts(map(dtype_of, others)):
-                given = [
-                    int(value) if whole and float(value).is_integer() else value
-                    for value, whole in zip(given, are_whole, strict=True)
-                ]
-        given = seen_in(dtype, given)
-        if not attributes and np.ndarray not in map(type, given):
-            result = settle(_evaluated(operation.forward, operation, given, attributes), dtype)
-            is_whole = type(result) is int and not self._makes_number(operation, operands)
-            return wrapped(result) if is_whole else result
-        self.budget.check_time()
-        settled = settle(called(operation.forward, operation, given, attributes), dtype)
-        self.budget.take_values((settled,))
-        return settled
-
-    def _makes_number(self, operation: Operation, operands: tuple[int, ...]) -> bool:
-        return operation.gives_number or (
-            operation.arithmetic and all(map(self.is_number.__getitem__, operands))
-        )
-
     def outputs(
         self, operation: Operation, operands: tuple[int, ...], attributes: Mapping[str, Any]
     ) -> tuple[str, ...]:
@@ -280,52 +291,6 @@ class Graph:
         names: tuple[str, ...] = called(operation.outputs, operation, given, attributes)
         return names
 
-    def with_leaves(
-        self, changed: Mapping[int, Value], is_unwanted: Callable[[], bool] | None = None
-    ) -> Graph:
-        """The same graph with other values of some leaves, and all that follows from them.
-
-        The new values must have the shapes and dtypes of the old ones. Only the values are
-        computed anew; everything else is shared. Raises RecomputingError where an operation
-        cannot take what reaches it, StoppedError once it `is_unwanted`.
-        """
-        return copy(self)._recomputed(changed, Budget(is_unwanted=is_unwanted))
-
-    def in_float32(self, leaves: Mapping[int, Value], budget: Budget) -> Graph:
-        """The same graph in float32, with these values of its leaves. Raises as `with_leaves`."""
-        other = copy(self)
-        other.dtype = "float32"
-        other.scalar_rules = [None] * len(self)
-        return other._recomputed(leaves, budget)
-
-    def _recomputed(self, changed: Mapping[int, Value], budget: Budget) -> Graph:
-        """This graph, a copy of another, with values of its own."""
-        self.budget = budget
-        self.value = values = list(self.value)
-        for node, value in changed.items():
-            values[node] = value
-        nodes = self.budget.watched(range(len(self)))
-        for node in beyond_numbers(self, values, nodes):
-            operation = self.operation[node]
-            if operation is None:
-                continue
-            attributes, dtype = self.attributes_of(node), self.float_dtype(node)
-            try:
-                values[node] = self._compute(
-                    values, operation, self.operands[node], attributes, dtype
-                )
-            except OperandError as error:
-                raise RecomputingError(node, error) from error
-        self._check_choices(values)
-        return self
-
-    def _check_choices(self, values: list[Value]) -> None:
-        """Raise RecomputingError where Python would choose another node by these values."""
-        for choice, node in self.choices.items():
-            if choice.picked(values) != node:
-                problem = f"Python's `{choice.function}` would choose another value here"
-                raise RecomputingError(node, OperandError(problem))
-
     def _append(
         self,
         operation: Operation | None,
@@ -335,14 +300,21 @@ class Graph:
         is_number: bool,
         span: Span | None,
     ) -> int:
-        self.operation.append(operation)
+        sort = NO_FLOAT
+        if type(value) is float and self.dtype == "float64":
+            sort = NUMBER if is_number else VARIABLE if requires_grad else CONSTANT
+        key = (id(operation), requires_grad, is_number, sort)
+        kind = self._kinds.get(key)
+        if kind is None:
+            kind = self._kinds[key] = NodeKind(operation, requires_grad, is_number, sort)
+        node = len(self.value)
+        if span is not None:
+            spans = self._spans if len(self._spans) == node else self.span
+            spans.append(span)
+        self.kind.append(kind)
         self.operands.append(operands)
         self.value.append(value)
-        self.requires_grad.append(requires_grad)
-        self.is_number.append(is_number)
-        self.scalar_rules.append(None)
-        self.span.append(span)
-        return len(self.value) - 1
+        return node
 
     def differentiated(self, node: int) -> tuple[int, ...]:
         """The operands of `node` that its operation has a derivative for: the first ones."""
@@ -355,7 +327,7 @@ class Graph:
     @property
     def keeping_grad(self) -> tuple[int, ...]:
         """The nodes that have a `.grad`: inputs that require grad, then what is retained."""
-        leaves = [node for node in self.inputs.values() if self.requires_grad[node]]
+        leaves = [node for node in self.inputs.values() if self.kind[node].requires_grad]
         return (*leaves, *sorted(self.retained))
 
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -385,7 +357,7 @@ class Graph:
 
     def operation_name(self, node: int) -> str:
         """The name of the operation that made `node`; empty for a leaf."""
-        operation = self.operation[node]
+        operation = self.kind[node].operation
         return "" if operation is None else operation.name
 
     def dtype_of(self, node: int) -> str:
@@ -412,8 +384,8 @@ class Graph:
 
         So it is with `detach()`, inside of `with no_grad:`, and for comparisons.
         """
-        is_end = not self.requires_grad[node] or node in self.made_leaves
-        return is_end and any(self.requires_grad[operand] for operand in self.operands[node])
+        is_end = not self.kind[node].requires_grad or node in self.made_leaves
+        return is_end and any(self.kind[operand].requires_grad for operand in self.operands[node])
 
     def cut_behind(self, node: int) -> int | None:
         """The last node that is cut off, among those that `node` is computed from and itself."""
@@ -430,8 +402,8 @@ class Graph:
 
     def grad_fn(self, node: int) -> str:
         """The name torch gives the node's `grad_fn`; empty where that is None."""
-        while self.requires_grad[node] and node not in self.made_leaves:
-            operation = self.operation[node]
+        while self.kind[node].requires_grad and node not in self.made_leaves:
+            operation = self.kind[node].operation
             if operation is None:
                 break
             name = operation.grad_fn_of(self._application(node))
@@ -442,7 +414,7 @@ class Graph:
 
     def hands_through(self, node: int) -> bool:
         """Whether a computed node is its first operand itself, as `flatten` of a vector is."""
-        operation = self.operation[node]
+        operation = self.kind[node].operation
         if operation is None or operation.sharing in (Sharing.NEVER, Sharing.ALWAYS):
             return False
         return not operation.grad_fn_of(self._application(node))
@@ -452,98 +424,17 @@ class Graph:
         values = tuple(self.value[operand] for operand in operands)
         return Application(
             shapes=tuple(shape_of(value) for value in values),
-            numbers=tuple(bool(self.is_number[operand]) for operand in operands),
+            numbers=tuple(bool(self.kind[operand].is_number) for operand in operands),
             contiguous=tuple(
                 not isinstance(value, np.ndarray) or value.flags.c_contiguous for value in values
             ),
             attributes=self.attributes_of(node),
             values=values,
-            requires_grad=tuple(bool(self.requires_grad[operand]) for operand in operands),
+            requires_grad=tuple(bool(self.kind[operand].requires_grad) for operand in operands),
         )
 
 
-def counts(dtypes: Iterable[str]) -> bool:
-    """Whether Python's whole numbers beside operands of these dtypes stay whole, as in torch.
-
-    They do beside whole numbers, and beside truth values alone: `i + 1`, `2 * mask`, and
-    `where(mask, 1, 0)`.
-    """
-    among = set(dtypes)
-    return "int64" in among or among == {"bool"}
-
-
-class RecomputingError(Exception):
-    """The operation of `node` cannot take the values that reach it now; `error` says why."""
-
-    def __init__(self, node: int, error: OperandError) -> None:
-        super().__init__(str(error))
-        self.node = node
-        self.error = error
-
-
-def called(
-    function: Callable[..., Any],
-    operation: Operation,
-    values: list[Value],
-    attributes: Mapping[str, Any],
-) -> Any:
-    """What a function of `operation` gives; OperandError where it cannot take the values.
-
-    Sizes are checked first.
-    """
-    if (operation.elementwise or operation.broadcasts) and np.ndarray in map(type, values):
-        check_broadcast(*map(shape_of, values))
-    return _evaluated(function, operation, values, attributes)
-
-
-def _evaluated(
-    function: Callable[..., Any],
-    operation: Operation,
-    values: list[Value],
-    attributes: Mapping[str, Any],
-) -> Any:
-    try:
-        return evaluate(function, values, attributes)
-    except OperandError:
-        raise
-    except MemoryError:
-        raise LimitError(f"there is not enough memory left for `{operation.name}`") from None
-    except (ValueError, IndexError, TypeError, ArithmeticError) as error:
-        raise _refused(operation, values, attributes, error) from error
-
-
-def _refused(
-    operation: Operation, values: list[Value], attributes: Mapping[str, Any], error: Exception
-) -> OperandError:
-    """numpy's refusal in words that name the operation, the shapes and the attributes."""
-    shapes = " and ".join(str(shape_of(value)) for value in values)
-    if isinstance(error, TypeError) and "bool" in map(dtype_of, values):
-        dtypes = " and ".join(dtype_of(value) for value in values)
-        return OperandError(
-            f"`{operation.symbol or operation.name}` is not defined for {dtypes}",
-            "make numbers of truth values: `m.float()`",
-        )
-    if operation.elementwise and len(values) > 1:
-        return OperandError(
-            f"`{operation.symbol or operation.name}` cannot broadcast shapes {shapes}",
-            "compared from the last axis on, sizes must be equal, or one of them 1",
-        )
-    given = ", ".join(f"{name}={value}" for name, value in attributes.items())
-    said = _in_torch_words(error) or (given and f"not with {given}")
-    why = f": {said}" if said else ""
-    return OperandError(f"`{operation.name}` cannot take shape {shapes}{why}")
-
-
-def _in_torch_words(error: Exception) -> str:
-    """What torch says where numpy has raised `error`; empty where only numpy would say it so."""
-    if isinstance(error, np.exceptions.AxisError) and error.axis is not None:
-        count = max(error.ndim or 0, 1)
-        return (
-            f"Dimension out of range (expected to be in range of [{-count}, {count - 1}], "
-            f"but got {error.axis})"
-        )
-    if str(error).startswith("repeated axis"):
-        return "a dim appears multiple times in the list of dims"
-    if isinstance(error, IndexError) and "is out of bounds for axis" in str(error):
-        return str(error).replace("for axis", "for dimension")
-    return ""
+def _makes_number(operation: Operation, operands: Sequence[NodeKind]) -> bool:
+    return operation.gives_number or (
+        operation.arithmetic and all(kind.is_number for kind in operands)
+    )

@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Any
 
 from backprop_engine.basics.values import Shape, Value, dtype_of, evaluate, shape_of
+from backprop_engine.node_kinds import OnNumbers
 
 Rule = Callable[..., Any]
 """`rule(upstream, output, *operands, **attributes)`: the contribution to one operand."""
@@ -205,7 +206,7 @@ class Operation:
     """`symbolic(sympy, *operands, **attributes)`: it as a sympy expression of scalars."""
     form_for: Callable[[tuple[bool, ...]], Operation] | None = None
     """For an operation that torch computes otherwise where operands are Python's numbers: which
-    of its forms, all of one name, it is for these."""
+    of its forms, all of one name and without forms of their own, it is for these."""
     unsettled: Callable[..., Any] | None = None
     """Where what is computed hangs on the library, besides what overflows in some order:
     `unsettled(operands, attributes, upstream)`, which is None for the value itself, has truth
@@ -218,16 +219,16 @@ class Operation:
     example: str = ""
     """A scenario in the shorthand that shows it: `x=2, y=exp(x)`."""
 
-    rules: tuple[Rule, ...] = field(init=False, repr=False, compare=False)
-    """The rules of its derivatives, for the backward loop."""
-    scalar_operands: int = field(init=False, repr=False, compare=False)
-    """How many floats it may be a function of, 1 or 2, whose derivatives all are floats; else 0."""
+    on_numbers: OnNumbers = field(init=False, repr=False, compare=False)
+    """How it makes a float of one or two floats, if it does."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rules", tuple(one.rule for one in self.derivatives))
-        is_usual = self.differentiable and not (self.variadic or self.gives_number)
-        count = len(self.derivatives) if is_usual and len(self.derivatives) <= 2 else 0
-        object.__setattr__(self, "scalar_operands", count)
+        object.__setattr__(self, "on_numbers", OnNumbers(self))
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules of its derivatives."""
+        return tuple(one.rule for one in self.derivatives)
 
     @property
     def function_names(self) -> tuple[str, ...]:

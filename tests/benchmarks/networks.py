@@ -21,6 +21,7 @@ from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.graph import Graph
+from backprop_engine.other_values import with_leaves
 from backprop_engine.run.record import Runner, recorded
 from backprop_engine.scenarios.loader import parse_document
 from backprop_engine.trace import Trace
@@ -124,7 +125,7 @@ def record(program: Callable[..., Node], *arguments: Any) -> Trace:
 
 def record_again(graph: Graph, output: int) -> Trace:
     """A complete recording of a graph that stands: values, gradients and contributions."""
-    return recorded(graph.with_leaves({}), output)
+    return recorded(with_leaves(graph, {}), output)
 
 
 def our_moons() -> Run:

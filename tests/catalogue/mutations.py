@@ -11,6 +11,7 @@ import numpy as np
 
 from backprop_engine.backward import backward
 from backprop_engine.basics.values import kept, shape_of, unbroadcast
+from backprop_engine.node_kinds import NodeKind
 from backprop_engine.operation import Kind, Operation
 from backprop_engine.run.producer import Engine
 from backprop_engine.run.tape import graph_of
@@ -129,8 +130,11 @@ def mutate(operation: Operation, position: int, wrong: Wrong) -> Operation:
 def rerun(trace: Trace, name: str, mutant: Operation) -> Trace:
     """The trace as it would be if every `name` in it were the mutant: its backward pass anew."""
     graph = copy.copy(graph_of(trace))
-    graph.operation = [
-        mutant if one is not None and one.name == name else one for one in graph_of(trace).operation
+    graph.kind = [
+        NodeKind(mutant, kind.requires_grad, kind.is_number)
+        if kind.operation is not None and kind.operation.name == name
+        else kind
+        for kind in graph.kind
     ]
     contributions = [kept(value) for value in trace.contributions]
     totals = [kept(value) for value in trace.totals]

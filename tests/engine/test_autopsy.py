@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.passed_off import pass_off
 
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.basics.values import broadcasts_to
@@ -191,20 +192,20 @@ def test_where_elements_mix_it_is_told_where_the_bad_ones_are():
 
 def test_of_a_composite_whose_elements_mix_the_part_is_told_that_did_it():
     trace = traced("x=[1e308, 1e308], y=sum(x)")
-    operations, node = graph_of(trace).operation, trace.assigned["y"]
-    operations[node] = replace(operations[node], composite="a[0] + a[1]")
+    node = trace.assigned["y"]
+    pass_off(trace, node, composite="a[0] + a[1]")
     found = autopsy(trace)
     assert found.first.inside == "add: (1e308) + (1e308) = inf"
     assert "  inside, add: (1e308) + (1e308) = inf" in autopsy_lines(found)
     assert as_record(found)["first"]["inside"] == found.first.inside
-    operations[node] = replace(operations[node], composite="a.dot([1, 2, 3])")
+    pass_off(trace, node, composite="a.dot([1, 2, 3])")
     assert autopsy(trace).first.inside == ""
 
 
 def test_in_the_backward_pass_the_upstream_gradient_goes_inside_as_well():
     trace = traced("x=[1, 1], s=x.dot([0, 1]), y=sqrt(s - 1)")
-    operations, node = graph_of(trace).operation, trace.assigned["s"]
-    operations[node] = replace(operations[node], composite="(a * b).sum()")
+    node = trace.assigned["s"]
+    pass_off(trace, node, composite="(a * b).sum()")
     found = autopsy(trace)
     assert found.nan.figures == "dot sends nan at [0]: upstream inf"
     assert found.nan.inside == "mul: inf · 0 at [0]: upstream inf, local 0"
@@ -326,8 +327,7 @@ def test_operands_that_are_not_broadcast_as_numpy_does_are_told_as_a_whole():
     node = next(
         n for n, one in enumerate(graph_of(trace).operation) if one and one.name == "matmul"
     )
-    operations = graph_of(trace).operation
-    operations[node] = replace(operations[node], elementwise=True)
+    pass_off(trace, node, elementwise=True)
     found = autopsy(trace)
     assert found.first.figures.startswith("matmul = inf at [0, 0]: of finite x ")
     assert found.causes_text == "x = 2×2 ▁█ ▁▁, w = 2×3 ▁▁▁ █▁▁"
@@ -339,7 +339,7 @@ def test_so_are_contributions_that_the_rule_itself_has_summed():
     operation = graph_of(trace).operation[node]
     summed = replace(operation.derivatives[1], rule=lambda g, y, a, b: (g + a).sum())
     rules = (operation.derivatives[0], summed)
-    graph_of(trace).operation[node] = replace(operation, derivatives=rules)
+    pass_off(trace, node, derivatives=rules)
     step = next(s for s in range(len(trace)) if trace.edge(s) == (node, 1, 1))
     trace.contributions[step] = trace.totals[step] = math.inf
     (born,) = births(trace)

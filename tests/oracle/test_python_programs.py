@@ -12,7 +12,7 @@ import pytest
 from tests.oracle.test_pasting import array, run_by_python, run_here
 
 from backprop_engine.basics.source import ScenarioError, Source
-from backprop_engine.graph import RecomputingError
+from backprop_engine.other_values import RecomputingError, with_leaves
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
@@ -285,8 +285,8 @@ def test_max_in_a_scenario_is_torchs_and_shares_the_gradient():
 def test_with_other_values_python_would_choose_another_one_and_that_is_told():
     trace = run_here(X + "y = max(x)\ny.backward()")
     with pytest.raises(RecomputingError, match="Python's `max` would choose another value"):
-        graph_of(trace).with_leaves({0: np.array([7.0, 5.0, 5.0])})
-    assert graph_of(trace).with_leaves({0: np.array([3.0, 6.0, 5.0])}).value[2] == 6.0
+        with_leaves(graph_of(trace), {0: np.array([7.0, 5.0, 5.0])})
+    assert with_leaves(graph_of(trace), {0: np.array([3.0, 6.0, 5.0])}).value[2] == 6.0
 
 
 def test_a_pass_starts_at_what_its_name_means_there_though_a_loop_assigns_it_again():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from tests.passed_off import pass_off
 
 from backprop_engine.basics.source import Source
 from backprop_engine.reading.opened import why_closed
@@ -91,8 +92,8 @@ def test_outside_there_is_no_way_out():
 
 def test_composites_open_inside_of_composites():
     session = opened("x=2, p=sigmoid(x), y=3p")
-    operations, node = graph_of(session.trace).operation, session.trace.assigned["p"]
-    operations[node] = replace(operations[node], composite="q = sigmoid(a); 2q - q")
+    node = session.trace.assigned["p"]
+    pass_off(session.trace, node, composite="q = sigmoid(a); 2q - q")
     inner = step_into(at(session, "p", 4))
     innermost = step_into(at(inner, "q", len(inner.trace)))
     assert breadcrumb(innermost) == ("p = σ(x)", "q = σ(a)")

@@ -121,13 +121,11 @@ def million():
     """y = -(-(-(… x))), a million times: the columns of the tape are filled at once."""
     graph, count = Graph(), 1_000_000
     graph.add_input("x", 2.0, requires_grad=True)
-    graph.operation += [NEG] * count
-    graph.operands += [(node,) for node in range(count)]
-    graph.value += [-2.0, 2.0] * (count // 2)
-    graph.requires_grad += b"\1" * count
-    graph.is_number += b"\0" * count
-    graph.scalar_rules += [NEG.rules] * count
-    graph.span += [HERE] * count
+    graph.apply(NEG, (0,), span=HERE)
+    graph.kind += [graph.kind[1]] * (count - 1)
+    graph.operands += [(node,) for node in range(1, count)]
+    graph.value += [2.0, -2.0] * (count // 2)
+    del graph.value[-1]
     return recorded_graph(graph, count)
 
 

@@ -13,6 +13,7 @@ from backprop_engine.basics.notation import power as power_text
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
 from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
+from backprop_engine.node_kinds import of_left_factor, of_right_factor, of_sum
 from backprop_engine.operation import (
     Application,
     Derivative,
@@ -104,7 +105,7 @@ def _power_rule_text(numbers: Numbers, **_: Any) -> str:
 
 
 _HANDED_ON = Derivative(
-    rule=lambda g, y, a, b: g,
+    rule=of_sum,
     local="1",
     words="Addition hands its gradient on unchanged to both terms.",
 )
@@ -153,12 +154,12 @@ MUL = operation(
     "mul",
     operator.mul,
     Derivative(
-        rule=lambda g, y, a, b: g * b,
+        rule=of_left_factor,
         local="{b}",
         words="In a product each factor receives the gradient times the other factor.",
     ),
     Derivative(
-        rule=lambda g, y, a, b: g * a,
+        rule=of_right_factor,
         local="{a}",
         words="In a product each factor receives the gradient times the other factor.",
     ),
@@ -176,7 +177,7 @@ MUL = operation(
 
 def _quotient_form(numbers: tuple[bool, ...]) -> Operation:
     """torch makes number · reciprocal(tensor) of these two: 0/1e-45 is nan in float32."""
-    return _NUMBER_BY_TENSOR if numbers == (True, False) else DIV
+    return _NUMBER_BY_TENSOR if numbers == (True, False) else _QUOTIENT
 
 
 def _reciprocal_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
@@ -209,8 +210,9 @@ DIV = operation(
     form_for=_quotient_form,
     example="x=2, z=4, y=x/z",
 )
+_QUOTIENT = replace(DIV, form_for=None)
 _NUMBER_BY_TENSOR = replace(
-    DIV,
+    _QUOTIENT,
     forward=lambda a, b: a * (1.0 / b),
     derivatives=(DIV.derivatives[0], replace(DIV.derivatives[1], rule=_reciprocal_rule)),
 )
@@ -220,7 +222,7 @@ def _power_form(numbers: tuple[bool, ...]) -> Operation:
     """Python's own power of two numbers, torch's of a tensor and a number, or of two tensors."""
     if all(numbers):
         return _POW_OF_NUMBERS
-    return _POW_BY_NUMBER if numbers[1] else POW
+    return _POW_BY_NUMBER if numbers[1] else _POW_OF_TENSORS
 
 
 POW = operation(
@@ -247,9 +249,10 @@ POW = operation(
     form_for=_power_form,
     example="x=3, y=x**2",
 )
-_POW_OF_NUMBERS = replace(POW, forward=_power_of_numbers)
+_POW_OF_TENSORS = replace(POW, form_for=None)
+_POW_OF_NUMBERS = replace(_POW_OF_TENSORS, forward=_power_of_numbers)
 _POW_BY_NUMBER = replace(
-    POW,
+    _POW_OF_TENSORS,
     forward=_power_by_number,
     derivatives=(
         replace(POW.derivatives[0], rule=_power_rule(_power_by_number)),

@@ -12,7 +12,8 @@ from backprop_engine.backward import DerivativeError, backward
 from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.basics.values import Value, as_floats, in_full, is_float, kept
 from backprop_engine.budget import Budget, LimitError
-from backprop_engine.graph import Graph, RecomputingError
+from backprop_engine.graph import Graph
+from backprop_engine.other_values import RecomputingError, in_float32
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Pass, PassKind, Trace
 
@@ -42,7 +43,7 @@ def _narrowed(graph: Graph, budget: Budget) -> Graph:
         for node, value in enumerate(graph.value)
         if graph.operation[node] is None and is_float(value) and not graph.is_number[node]
     }
-    return graph.in_float32(leaves, budget)
+    return in_float32(graph, leaves, budget)
 
 
 def _names(trace: Trace, narrow: Graph) -> Iterator[str]:

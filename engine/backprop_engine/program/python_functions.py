@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from backprop_engine.basics.choice import Choice
 from backprop_engine.basics.source import OperandError, ProblemError, Span
 from backprop_engine.basics.values import is_float
 from backprop_engine.catalogue import BINARY, FUNCTIONS, OPERATIONS
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Expression
-from backprop_engine.graph import NO_ATTRIBUTES, Choice
+from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.operation import Operation, Sharing
 from backprop_engine.program.python_numbers import NotWrittenError, literal
 from backprop_engine.program.resolving import Call, resolve

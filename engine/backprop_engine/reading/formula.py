@@ -17,9 +17,9 @@ from backprop_engine.basics.source import OperandError, ProblemError
 from backprop_engine.basics.suggestions import listed
 from backprop_engine.basics.values import Value
 from backprop_engine.catalogue import PROPERTIES
+from backprop_engine.forward import called
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Expression, postorder
-from backprop_engine.graph import called
 from backprop_engine.operation import Operation
 from backprop_engine.program.python_numbers import literal, nothing_known
 from backprop_engine.program.resolving import Call, resolve, unknown_property

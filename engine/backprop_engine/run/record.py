@@ -13,7 +13,8 @@ from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.basics.source import Advice, Problem, ProblemError, ScenarioError, Source, Span
 from backprop_engine.basics.values import Shape, Value, full_like, is_float, settle, shape_of
 from backprop_engine.budget import LimitError
-from backprop_engine.graph import Graph, RecomputingError
+from backprop_engine.graph import Graph
+from backprop_engine.other_values import RecomputingError, with_leaves
 from backprop_engine.program.scenario import Backward, Retain, Scenario, ZeroGrad
 from backprop_engine.program.unsupported import grad_of_non_leaf
 from backprop_engine.run.evaluate import Evaluation
@@ -94,7 +95,7 @@ class Runner:
     ) -> Graph:
         graph = self._evaluation.graph
         try:
-            return graph.with_leaves(changed, is_unwanted)
+            return with_leaves(graph, changed, is_unwanted)
         except RecomputingError as refused:
             span = graph.span[refused.node] or Span(0, 0)
             problem = Problem(str(refused.error), span, fix=refused.error.fix)

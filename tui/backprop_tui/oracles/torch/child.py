@@ -21,7 +21,7 @@ import numpy as np
 
 from backprop_engine.basics.values import Value
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.graph import counts
+from backprop_engine.forward import counts
 from backprop_tui.oracles.serving import UnavailableError, run
 from backprop_tui.oracles.torch.columns import (
     Column,

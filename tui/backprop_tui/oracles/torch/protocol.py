@@ -71,7 +71,7 @@ def encode_request(trace: Trace) -> dict[str, Any]:
         "requires_grad": [n for n in nodes if graph.is_leaf(n) and graph.requires_grad[n]],
         "retained": sorted(graph.retained),
         "cut_off": bytes(map(graph.is_cut_off, nodes)),
-        "numbers": graph.is_number,
+        "numbers": bytes(graph.is_number),
         "whole": sorted(graph.whole),
         "attributes": {
             str(n): {key: encode_attribute(one) for key, one in attributes.items()}

@@ -1,0 +1,139 @@
+"""What many nodes have in common: so a node is a few entries of columns, and no object of its own.
+
+An operation makes numbers of numbers time after time. What comes out is of one of a few kinds, by
+the kinds of the operands, and is looked up in a table that the operation keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from backprop_engine.operation import Operation, Rule
+
+NO_FLOAT: Final = 0
+"""Sorts of operands. This one is for all but Python's floats in a tape of float64."""
+CONSTANT: Final = 1
+VARIABLE: Final = 2
+"""A float that requires grad."""
+NUMBER: Final = 3
+"""A float that is Python's in torch, too."""
+_SORTS: Final = range(4)
+
+BY_ONE_RULE: Final = 1
+"""What a float made of floats sends back: of one operand, of two, …"""
+BY_TWO_RULES: Final = 2
+AS_SUM: Final = 3
+"""… and by the two commonest pairs of rules, which `fast` spells out."""
+AS_PRODUCT: Final = 4
+
+
+def of_sum(g: Any, _y: Any, _a: Any, _b: Any) -> Any:
+    """The rule of both operands of a sum."""
+    return g
+
+
+def of_left_factor(g: Any, _y: Any, _a: Any, b: Any) -> Any:
+    """The rule of the first operand of a product."""
+    return g * b
+
+
+def of_right_factor(g: Any, _y: Any, a: Any, _b: Any) -> Any:
+    """The rule of the second operand of a product."""
+    return g * a
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NodeKind:
+    """An operation, and what its output is besides its value."""
+
+    operation: Operation | None
+    """None for a leaf: an input or a constant."""
+    requires_grad: bool
+    is_number: bool
+    """Whether torch has a Python number there: literals, and arithmetic on literals alone."""
+    sort: int = NO_FLOAT
+    rules: tuple[Rule, ...] | None = None
+    """Of an operation that has made a float of one or two floats: for `fast`."""
+    sends: int = 0
+    to_first: bool = False
+    """Whether the first of two such operands requires grad."""
+    to_second: bool = False
+
+
+Kinds = Sequence[Sequence[NodeKind | None]]
+"""By the sorts of the operands, the one of a lone operand twice; None where `fast` has no say."""
+
+
+class OnNumbers:
+    """How an operation makes a float of one or two floats."""
+
+    __slots__ = ("_operation", "count", "forward", "recorded", "unrecorded")
+
+    def __init__(self, operation: Operation) -> None:
+        is_usual = operation.differentiable and not (operation.variadic or operation.gives_number)
+        count = len(operation.derivatives)
+        self._operation = operation
+        self.forward: Callable[..., Any] = operation.forward
+        self.count = count if is_usual and count <= 2 and operation.form_for is None else 0
+        """How many floats it may be a function of, whose derivatives all are floats; else 0."""
+        self.recorded: Kinds = _UNKNOWN
+        """What comes out, known from the first time on that it is applied."""
+        self.unrecorded: Kinds = _UNKNOWN
+        """The same inside of `with no_grad:`."""
+
+    def learn(self) -> bool:
+        """Fill the tables; False where they are filled, or there is nothing to fill in."""
+        if not self.count or self.recorded is not _UNKNOWN:
+            return False
+        self.recorded, self.unrecorded = self._kinds(records=True), self._kinds(records=False)
+        return True
+
+    def _kinds(self, *, records: bool) -> Kinds:
+        operation = self._operation
+        rules = operation.rules
+        sends = BY_ONE_RULE if self.count == 1 else _SPELLED_OUT.get(rules, BY_TWO_RULES)
+        table: list[list[NodeKind | None]] = [[None for _ in _SORTS] for _ in _SORTS]
+        known: dict[tuple[bool, bool, bool], NodeKind] = {}
+        for a, b in product(_SORTS[1:], _SORTS[1:]):
+            to_first, to_second = records and a == VARIABLE, records and b == VARIABLE
+            is_number = operation.arithmetic and a == b == NUMBER
+            key = (to_first, to_second, is_number)
+            if key not in known:
+                requires_grad = to_first or to_second
+                sort = NUMBER if is_number else VARIABLE if requires_grad else CONSTANT
+                known[key] = NodeKind(
+                    operation, requires_grad, is_number, sort, rules, sends, to_first, to_second
+                )
+            table[a][b] = known[key]
+        return table
+
+
+_UNKNOWN: Final[Kinds] = [[None for _ in _SORTS] for _ in _SORTS]
+_SPELLED_OUT: Final[dict[tuple[Any, ...], int]] = {
+    (of_sum, of_sum): AS_SUM,
+    (of_left_factor, of_right_factor): AS_PRODUCT,
+}
+
+
+class Column(Sequence[Any]):
+    """One field of the kinds of all nodes, by node."""
+
+    __slots__ = ("_kinds", "_of")
+
+    def __init__(self, kinds: list[NodeKind], name: str) -> None:
+        self._kinds = kinds
+        self._of: Callable[[NodeKind], Any] = attrgetter(name)
+
+    def __getitem__(self, node: Any) -> Any:
+        return self._of(self._kinds[node])
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(self._of, self._kinds)
