@@ -1,0 +1,268 @@
+"""The columns of a trace as they grow: the forward pass, then every backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from backprop_engine.backward import DerivativeError, backward, bytes_of_pass
+from backprop_engine.basics.source import Advice, Problem, ProblemError, ScenarioError, Source
+from backprop_engine.basics.values import Shape, Value, full_like, is_float, settle, shape_of
+from backprop_engine.budget import LimitError
+from backprop_engine.graph import Graph
+from backprop_engine.program.scenario import Backward, Retain, ZeroGrad
+from backprop_engine.program.unsupported import grad_of_non_leaf
+from backprop_engine.run.kept_for_backward import Kept
+from backprop_engine.run.passes import EVERY_INPUT, Called
+from backprop_engine.run.sharing import Sharers
+from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
+from backprop_engine.trace.abilities import Producer
+
+
+@dataclass
+class Recorder:
+    """The columns of a trace, while they grow, pass by pass."""
+
+    source: Source
+    graph: Graph
+    sharers: Sharers
+    passes: list[Pass] = field(default_factory=list)
+    columns: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=list)
+    """Senders, receivers and positions of the steps, in parts."""
+    contributions: list[Value | None] = field(default_factory=list)
+    totals: list[Value | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.grads: dict[int, Value | None] = {}
+        self.kept = Kept(self.source, self.graph, self.sharers)
+
+    def run(self, passes: Iterable[Called], retained: Iterable[Called] = ()) -> None:
+        """The forward pass and all others; ScenarioError where one cannot be run."""
+        for called in retained:
+            self._retain(called)
+        self.grads = dict.fromkeys(self.graph.keeping_grad)
+        self._forward()
+        for called in passes:
+            if isinstance(called.said, Backward):
+                self._within_limits(called.said, called)
+            else:
+                self._zero_grad(called)
+
+    def _within_limits(self, one: Backward, called: Called) -> None:
+        """A backward pass; ScenarioError where it would take too much."""
+        try:
+            with self.graph.budget.running():
+                self._backward(one, called)
+        except MemoryError:
+            raise self._error(one, "there is no memory left", "use smaller arrays") from None
+        except LimitError as error:
+            raise self._error(one, str(error), error.fix) from None
+        except ProblemError as error:
+            raise ScenarioError(self.source, error.problem) from None
+        except DerivativeError as error:
+            raise self._underivable(one, error) from error
+
+    def _underivable(self, one: Backward, error: DerivativeError) -> ScenarioError:
+        """The error at the operation whose derivative cannot be computed with these values."""
+        operation = self.graph.operation[error.node]
+        name = "" if operation is None else operation.name
+        operand = self.graph.names.get(self.graph.operands[error.node][error.position])
+        by = f"`{operand}`" if operand else f"operand {error.position + 1}"
+        problem = Problem(
+            f"the derivative of `{name}` by {by} cannot be computed here: {error}",
+            self.graph.span[error.node] or one.span,
+            fix="give it other values, or `.detach()` the operand",
+        )
+        return ScenarioError(self.source, problem)
+
+    def trace(self, heading: Heading, assigned: Mapping[str, int], producer: Producer) -> Trace:
+        """What was recorded."""
+        senders, receivers, positions = (
+            np.concatenate(columns) for columns in zip(*self.columns, strict=True)
+        )
+        return Trace(
+            heading=heading,
+            nodes=self.graph,
+            assigned=assigned,
+            passes=tuple(self.passes),
+            senders=senders,
+            receivers=receivers,
+            positions=positions,
+            contributions=self.contributions,
+            totals=self.totals,
+            producer=producer,
+        )
+
+    def _forward(self) -> None:
+        """One step for each operation, in the order they ran."""
+        nodes = self.graph.computed
+        nothing = [None] * len(nodes)
+        self._add_steps((nodes, *_nowhere(len(nodes))), nothing, nothing)
+        self._end_pass(PassKind.FORWARD, "forward")
+
+    def _backward(self, one: Backward, called: Called) -> None:
+        """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
+        output = called.node
+        seed = self._seed(one, called)
+        self.graph.budget.take(bytes_of_pass(self.graph, output))
+        done = backward(self.graph, output, seed)
+        for leaf, before in self.grads.items():
+            total = done.gradient[leaf] if leaf <= output else None
+            if total is not None:
+                both = total if before is None else settle(before + total, self.graph.dtype)
+                self.grads[leaf] = both
+        nodes, positions, operands = done.edges
+        self.kept.check(one, called.stop, nodes, positions)
+        there, no_position = np.full(1, output, np.int32), _nowhere(1)[1]
+        self._add_steps((there, there, no_position), [seed], [seed])
+        self._add_steps((nodes, operands, positions), done.contributions, done.totals)
+        self._end_pass(PassKind.BACKWARD, f"backward {called.name}", output)
+
+    def _retain(self, retained: Called) -> None:
+        name, node = retained.name, retained.node
+        if not self.graph.requires_grad[node]:
+            reason, _ = self._why_no_grad(node)
+            raise self._error(
+                retained.said,
+                f"can't retain_grad on Tensor that has requires_grad=False: `{name}` {reason}",
+                f"leave it out: no gradient ever reaches `{name}`",
+            )
+        if not self.graph.is_leaf(node):  # a leaf keeps its `.grad` anyway
+            self.graph.retained.add(node)
+
+    def _zero_grad(self, called: Called) -> None:
+        """A pass of one step: every input's `.grad` None, or one `.grad` None or zeros."""
+        said, name, node = called.said, called.name, called.node
+        if node == EVERY_INPUT:
+            self.grads |= dict.fromkeys(set(self.grads) - self.graph.retained)
+            title = "zero_grad"
+        elif not self.graph.is_leaf(node) and node not in self.graph.retained:
+            raise ScenarioError(self.source, grad_of_non_leaf(name, said.span).problem)
+        elif isinstance(said, ZeroGrad) and said.to_none:
+            self.grads[node] = None
+            title = f"{name}.grad = None"
+        else:
+            before = self.grads.get(node)
+            if before is None:
+                raise self._error(
+                    said,
+                    f"`{name}.grad` is None here, there is nothing to zero",
+                    "call it after a backward pass",
+                )
+            self.grads[node] = full_like(before, 0.0)
+            title = f"{name}.grad.zero_()"
+        nowhere, no_position = _nowhere(1)
+        self._add_steps((nowhere, nowhere, no_position), [None], [None])
+        self._end_pass(PassKind.ZERO_GRAD, title, cleared=None if node == EVERY_INPUT else node)
+
+    def _seed(self, one: Backward, called: Called) -> Value:
+        output, name = called.node, called.name
+        graph, value = self.graph, self.graph.value[output]
+        if not graph.requires_grad[output]:
+            reason, fix = self._why_no_grad(output)
+            said = "element 0 of tensors does not require grad and does not have a grad_fn: "
+            if self._comes_from_unrecorded_view(output):
+                said, reason = "", f"{reason}, as a view: torch runs such a pass, to no input"
+            raise self._error(
+                one,
+                f"{said}`{name}` {reason}",
+                fix or (_REQUIRES_GRAD.program if one.is_call else _REQUIRES_GRAD),
+            )
+        shape = shape_of(value)
+        gradient = one.gradient
+        if called.vector is not None:
+            gradient = graph.value[called.vector]
+        if gradient is None:
+            if np.size(value) != 1:
+                raise self._error(
+                    one,
+                    "grad can be implicitly created only for scalar outputs: "
+                    f"`{name}` has shape {shape}, and backward computes a vector-Jacobian "
+                    "product, not a Jacobian",
+                    _make_number(one, shape),
+                )
+            return full_like(value, 1.0)
+        if shape_of(gradient) != shape:
+            raise self._error(
+                one,
+                f"`gradient` has shape {shape_of(gradient)}, but `{name}` has shape {shape}",
+                "give one number for each element of the output",
+            )
+        return settle(gradient, graph.dtype)
+
+    def _why_no_grad(self, node: int) -> tuple[str, str | Advice]:
+        """Why a node does not require grad, and what to do; nothing where an input is to blame."""
+        graph = self.graph
+        if graph.operation[node] is None:
+            if is_float(graph.value[node]):
+                return "is a leaf that does not require grad", ""
+            return (
+                "is a leaf that is not of floating point dtype, and so cannot require grad",
+                Advice(
+                    "leave out its `dtype`, and give it `requires_grad: true`",
+                    "write its numbers with a point, such as `2.`, and `requires_grad=True`",
+                ),
+            )
+        cut = graph.cut_behind(node)
+        operation = None if cut is None else graph.operation[cut]
+        if cut is None or operation is None:
+            return "depends on no input that requires grad", ""
+        if operation.differentiable and is_float(graph.value[cut]):
+            reason = "but was computed inside of `no_grad`"
+            fix = f"take `{graph.names.get(cut, operation.name)}` out of the block"
+        else:
+            reason = f"but through `{operation.name}`, and no gradient goes back through that"
+            fix = f"leave `{operation.name}` out"
+        return f"comes from an input that requires grad, {reason}", fix
+
+    def _comes_from_unrecorded_view(self, node: int) -> bool:
+        """Whether torch takes it to require grad: a view made inside of `no_grad` inherits that."""
+        graph, sharers = self.graph, self.sharers
+        cut = graph.cut_behind(node)
+        operation = None if cut is None else graph.operation[cut]
+        if cut is None or operation is None or not operation.differentiable:
+            return False
+        return sharers.view(sharers.tensor(cut)) is not None
+
+    def _error(
+        self, one: Backward | ZeroGrad | Retain, message: str, fix: str | Advice
+    ) -> ScenarioError:
+        return ScenarioError(self.source, Problem(message, one.span, fix=fix))
+
+    def _add_steps(
+        self,
+        columns: tuple[np.ndarray, np.ndarray, np.ndarray],
+        contributions: Sequence[Value | None],
+        totals: Sequence[Value | None],
+    ) -> None:
+        self.columns.append(columns)
+        self.contributions += contributions
+        self.totals += totals
+
+    def _end_pass(
+        self, kind: PassKind, name: str, output: int | None = None, cleared: int | None = None
+    ) -> None:
+        """The steps added since the last pass are one."""
+        start, stop = self.passes[-1].stop if self.passes else 0, len(self.contributions)
+        grads = None if kind is PassKind.FORWARD else dict(self.grads)
+        self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads, cleared))
+
+
+_REQUIRES_GRAD = Advice(
+    "give an input `requires_grad: true`", "write `requires_grad=True` into its `torch.tensor(…)`"
+)
+
+
+def _nowhere(steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Receivers and positions of steps that send nothing."""
+    return np.full(steps, NO_NODE, np.int32), np.full(steps, NO_NODE, np.int16)
+
+
+def _make_number(one: Backward, shape: Shape) -> str | Advice:
+    """What to write where the output is an array: its sum, or the pass with a `gradient`."""
+    start = f"make it a number (`{one.output}.sum()`) or give the vector: "
+    called = f"{start}`{one.output}.backward(gradient=torch.tensor(…))` with shape {shape}"
+    key = f"{start}`backward: {{of: {one.output}, gradient: …}}` with shape {shape}"
+    return called if one.is_call else Advice(key, called)
