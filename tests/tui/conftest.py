@@ -28,7 +28,14 @@ from threading import Event
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
-from tests.tui.stillness import PATIENCE, KnownThread, StillLoop, nobody_waits, stand_still
+from tests.tui.stillness import (
+    PATIENCE,
+    KnownThread,
+    StillLoop,
+    nobody_waits,
+    patient,
+    stand_still,
+)
 from textual._context import active_app
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
@@ -196,6 +203,7 @@ def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("textual.pilot", "textual.app"):
         monkeypatch.setattr(f"{module}.wait_for_idle", wait)
     monkeypatch.setattr("backprop_tui.app.soon.Thread", KnownThread)
+    patient(monkeypatch)
 
 
 _parsed: dict[tuple[object, ...], list[RuleSet]] = {}

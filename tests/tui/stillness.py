@@ -116,6 +116,12 @@ async def stand_still(app: App[Any]) -> None:
             return
 
 
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The screen stands still for what is short, however much else the machine has to do."""
+    wait = Job.wait
+    monkeypatch.setattr(Job, "wait", lambda job, patience: wait(job, patience and 1.0))
+
+
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The screen stands still for nothing: whatever is left to a thread arrives later."""
     monkeypatch.setattr(Job, "wait", lambda *_: None)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tui.at_once import AtOnce, at_once
 
 from backprop_engine.basics.source import OperandError, ProblemError, Source
 from backprop_engine.reading.conditions import compile_condition, holds
@@ -16,11 +17,10 @@ from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.trace import StepKind
 from backprop_tui.session import session as do
 from backprop_tui.session.session import open_session
-from backprop_tui.session.stops import editing
+from backprop_tui.session.stops import continuing
+from backprop_tui.session.stops import editing as stop_editing
 from backprop_tui.session.stops.continuing import (
     cancel,
-    continue_back,
-    continue_forward,
     is_surveyed,
     learn,
     scan_of,
@@ -37,6 +37,10 @@ from backprop_tui.session.stops.state import (
     Search,
     Stops,
 )
+
+editing = AtOnce(stop_editing)
+continue_back = at_once(continuing.continue_back)
+continue_forward = at_once(continuing.continue_forward)
 
 PASSES = """\
 inputs: {x: 3, v: [1, -2]}
@@ -354,9 +358,14 @@ def test_scans_of_another_trace_are_not_believed():
 # Searching
 
 
-def test_a_search_under_way_is_told_and_can_be_stopped(monkeypatch):
-    monkeypatch.setattr("backprop_tui.session.stops.continuing.SHORT", 0)
-    session = continue_forward(with_texts(BASIC, ["if local > 1"]))
+def under_way(text):
+    """A search of which nothing has been found out yet."""
+    stop = parse_breakpoint(text, BASIC.trace)
+    return continuing.continue_forward(stop_editing.set_breakpoint(BASIC, None, stop))
+
+
+def test_a_search_under_way_is_told_and_can_be_stopped():
+    session = under_way("if local > 1")
     assert session.notice == "looking for a hit: 0% · esc stops"
     assert session.cursor == 0
     assert cancel(session).stops.search is None
@@ -366,9 +375,8 @@ def test_a_search_under_way_is_told_and_can_be_stopped(monkeypatch):
     assert survey(further, 99).cursor == 8
 
 
-def test_a_step_ends_a_search(monkeypatch):
-    monkeypatch.setattr("backprop_tui.session.stops.continuing.SHORT", 0)
-    session = do.step_forward(continue_forward(with_texts(BASIC, ["if local > 1"])))
+def test_a_step_ends_a_search():
+    session = do.step_forward(under_way("if local > 1"))
     after = survey(session, 99)
     assert after.cursor == 1
     assert after.stops.search is None

@@ -159,7 +159,7 @@ async def test_a_trace_that_cannot_be_run_again_says_so_before_it_asks(opened, t
 
 
 async def test_a_long_run_is_left_to_a_thread_and_escape_cancels_it(opened, monkeypatch):
-    monkeypatch.setattr("backprop_tui.session.whatif.editing.LONG", -1.0)
+    impatient(monkeypatch)
     async with opened() as pilot:
         await pilot.press("end", "up", "enter", "plus")
         await pilot.app.workers.wait_for_complete()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tui.at_once import AtOnce, at_once
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
@@ -18,19 +19,21 @@ from backprop_tui.session import session as do
 from backprop_tui.session.moving import marks, playing
 from backprop_tui.session.moving.places import parse_target
 from backprop_tui.session.navigation import RATES
-from backprop_tui.session.search import matching
+from backprop_tui.session.search import matching, searching
 from backprop_tui.session.search.query import compile_query
 from backprop_tui.session.search.searching import (
     learn,
     look_on,
     needs_looking,
-    next_match,
     position,
-    previous_match,
-    search_for,
 )
 from backprop_tui.session.session import open_session
-from backprop_tui.session.stops import editing
+from backprop_tui.session.stops import editing as stop_editing
+
+editing = AtOnce(stop_editing)
+next_match = at_once(searching.next_match)
+previous_match = at_once(searching.previous_match)
+search_for = at_once(searching.search_for)
 
 
 def opened(text):
@@ -192,12 +195,11 @@ def test_a_match_inside_of_a_fold_opens_it():
 
 @pytest.fixture
 def slowly(monkeypatch):
-    monkeypatch.setattr(matching, "SHORT", 0)
     monkeypatch.setattr(matching, "_FIRST", 2)
 
 
 def test_a_long_search_says_how_far_it_is_and_is_settled_by_what_comes(slowly):
-    session = search_for(NEURON, "sigmoid", 0)
+    session = searching.search_for(NEURON, "sigmoid", 0)
     assert session.notice == "searching: 0%"
     assert needs_looking(session)
     for matches in look_on(session):
@@ -208,20 +210,20 @@ def test_a_long_search_says_how_far_it_is_and_is_settled_by_what_comes(slowly):
 
 
 def test_a_match_found_early_is_shown_before_all_rows_are_looked_at(slowly):
-    session = search_for(NEURON, "log", 0)
+    session = searching.search_for(NEURON, "log", 0)
     session = learn(session, next(look_on(session)))
     assert session.notice == "match 1 of 1 so far for “log”"
     assert needs_looking(session)
 
 
 def test_findings_of_an_older_search_change_nothing(slowly):
-    older = search_for(NEURON, "log", 0)
-    newer = search_for(older, "mul", 0)
+    older = searching.search_for(NEURON, "log", 0)
+    newer = searching.search_for(older, "mul", 0)
     assert learn(newer, next(look_on(older))) is newer
 
 
 def test_stepwise_and_at_once_find_the_same(slowly):
-    session = search_for(NEURON, "x", 0)
+    session = searching.search_for(NEURON, "x", 0)
     for matches in look_on(session):
         session = learn(session, matches)
     exact = [row for row in range(len(NEURON.outline)) if row in session.search.matches.exact]

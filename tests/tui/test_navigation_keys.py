@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from tests.full_disk import full_disk
-from tests.tui.stillness import until
+from tests.tui.stillness import impatient, until
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
@@ -84,7 +84,7 @@ async def test_values_are_searched_as_they_stand_at_the_cursor(opened):
 
 
 async def test_a_long_search_runs_in_a_thread(opened, monkeypatch):
-    monkeypatch.setattr(matching, "SHORT", 0)
+    impatient(monkeypatch)
     monkeypatch.setattr(matching, "_FIRST", 1)
     async with opened() as pilot:
         await pilot.press("slash", *"mul")

@@ -133,7 +133,7 @@ async def test_the_palette_offers_the_ready_made_breakpoints(opened, text_of):
 
 
 async def test_a_long_search_runs_in_a_thread_and_ends_at_the_hit(opened, text_of, monkeypatch):
-    monkeypatch.setattr("backprop_tui.session.stops.continuing.SHORT", 0)
+    impatient(monkeypatch)
     async with opened() as pilot:
         await press(pilot, "L a")
         await type_in(pilot, "if local > 3")
@@ -146,7 +146,6 @@ async def test_a_long_search_runs_in_a_thread_and_ends_at_the_hit(opened, text_o
 
 
 async def test_escape_ends_a_search(opened, text_of, monkeypatch):
-    monkeypatch.setattr("backprop_tui.session.stops.continuing.SHORT", 0)
     monkeypatch.setattr("backprop_tui.app.surveys.surveys", lambda session: iter(()))
     async with opened() as pilot:
         await press(pilot, "end up b c")

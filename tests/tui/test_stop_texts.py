@@ -8,15 +8,18 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tui.at_once import AtOnce
 
 from backprop_engine.basics.source import ProblemError, Source
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.session.session import open_session
-from backprop_tui.session.stops import editing
+from backprop_tui.session.stops import editing as stop_editing
 from backprop_tui.session.stops.parsing import parse_breakpoint
 from backprop_tui.session.stops.persisting import carried_over, from_plain, to_plain
 from backprop_tui.session.stops.state import ANYWHERE, Place, PlaceKind, Stops, Watch
+
+editing = AtOnce(stop_editing)
 
 
 def opened(text):

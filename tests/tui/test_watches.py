@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.tui.at_once import AtOnce, at_once
 
 from backprop_engine.basics.source import Source
 from backprop_engine.basics.values import same
@@ -16,10 +17,14 @@ from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_tui.session import session as do
 from backprop_tui.session.session import open_session
-from backprop_tui.session.stops import watching
-from backprop_tui.session.stops.continuing import continue_back, continue_forward
-from backprop_tui.session.stops.rows import column_of, is_heavy, place_of, watch_rows
+from backprop_tui.session.stops import continuing
+from backprop_tui.session.stops import watching as stop_watching
+from backprop_tui.session.stops.rows import column_of, place_of, watch_rows
 from backprop_tui.session.stops.state import Watch
+
+watching = AtOnce(stop_watching)
+continue_back = at_once(continuing.continue_back)
+continue_forward = at_once(continuing.continue_forward)
 
 
 def opened(text):
@@ -142,12 +147,9 @@ def test_shapes_that_do_not_fit_are_told_in_the_row():
     assert row.now is None
 
 
-def test_of_arrays_the_norm_is_drawn_and_large_ones_are_left_to_a_thread():
+def test_of_arrays_the_norm_is_drawn():
     small = opened("A=[[1, 2], [3, 4]], y=A.sum()")
     (row,) = watch_rows(with_watches(small, "A.grad"), 4)
     assert np.array_equal(watch_rows(replace(with_watches(small, "A.grad"), cursor=3), 4)[0].now,
                           np.ones((2, 2)))  # fmt: skip
     assert row.sparkline == "   ▅"
-    assert not is_heavy(with_watches(small, "A.grad"))
-    large = opened_document("inputs: {W: {ones: [500, 500]}}\ncompute: y = W.sum()\n")
-    assert is_heavy(with_watches(large, "W.grad"))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.foreign_trace import WHOLE
+from tests.tui.at_once import AtOnce, at_once, found_out
 from tests.tui.reruns import rerun_by
 
 from backprop_engine.basics.source import ProblemError, ScenarioError, Source
@@ -21,13 +22,17 @@ from backprop_engine.trace.abilities import Reruns
 from backprop_tui.opening.targets import open_target
 from backprop_tui.session.session import open_session, pass_end, select
 from backprop_tui.session.stepping_in import step_into
-from backprop_tui.session.stops.continuing import is_surveyed, scan_of, survey_shortly
-from backprop_tui.session.stops.editing import set_breakpoint
+from backprop_tui.session.stops import editing as stop_editing
+from backprop_tui.session.stops.continuing import is_surveyed, scan_of
 from backprop_tui.session.stops.parsing import parse_breakpoint
-from backprop_tui.session.whatif import editing, nudging
+from backprop_tui.session.whatif import editing as value_editing
+from backprop_tui.session.whatif import nudging
 from backprop_tui.session.whatif.comparing import gradient_differs, rows, value_differs
 from backprop_tui.session.whatif.parsing import parse_edit
 from backprop_tui.session.whatif.state import Nudge
+
+editing = AtOnce(value_editing)
+set_breakpoint = at_once(stop_editing.set_breakpoint)
 
 ARRAYS = """\
 inputs:
@@ -160,9 +165,12 @@ def test_the_hits_of_breakpoints_are_those_of_the_new_run():
     stop = parse_breakpoint("x if grad > 8", BASIC.trace)
     session = set_breakpoint(BASIC, None, stop)
     assert len(scan_of(session, stop).hits) == 0
-    session = edited(session, "x = 3")
+    change = parse_edit("x = 3", session.trace, None)
+    session = value_editing.edit(session, change)
+    outcome = value_editing.carry_out(session.whatif, session.whatif.wanted)
+    session = value_editing.arrive(session, outcome)
     assert scan_of(session, stop) is None
-    session = survey_shortly(session)
+    session = found_out(session)
     assert is_surveyed(session)
     assert len(scan_of(session, stop).hits) > 0
 
@@ -302,7 +310,7 @@ def test_mistakes_are_told_with_their_place(text, name, message, marked):
 def test_an_index_that_leads_nowhere_is_refused_and_nothing_changes():
     after = edited(ARRAY, "i = [0, 7]")
     assert after.trace is ARRAY.trace
-    assert editing.refusal(after).startswith("cannot run with this i: ")
+    assert after.whatif.refusal.startswith("cannot run with this i: ")
 
 
 def test_a_trace_recorded_elsewhere_says_why_not():
@@ -323,25 +331,25 @@ def long_session():
 
 
 def test_a_long_run_waits_for_a_thread_and_further_edits_add_to_it():
-    session = editing.nudge_up(editing.nudge_up(on(long_session(), "x")))
+    session = value_editing.nudge_up(value_editing.nudge_up(on(long_session(), "x")))
     wanted = session.whatif.wanted
     assert session.trace.nodes is BASIC.trace.nodes
     assert list(wanted.values.values()) == [2.02]
-    assert "1.5 of about 3.0 seconds" in editing.progress(session, 1.5).notice
-    done = editing.arrive(session, editing.carry_out(session.whatif, wanted))
+    assert "1.5 of about 3.0 seconds" in value_editing.progress(session, 1.5).notice
+    done = value_editing.arrive(session, value_editing.carry_out(session.whatif, wanted))
     assert graph_of(done.trace).value[done.node] == 2.02
     assert done.whatif.wanted is None
     assert len(done.whatif.history) == 2
 
 
 def test_what_is_cancelled_does_not_arrive():
-    session = editing.nudge_up(on(long_session(), "x"))
-    outcome = editing.carry_out(session.whatif, session.whatif.wanted)
-    cancelled = editing.cancel(session)
-    assert editing.arrive(cancelled, outcome) is cancelled
+    session = value_editing.nudge_up(on(long_session(), "x"))
+    outcome = value_editing.carry_out(session.whatif, session.whatif.wanted)
+    cancelled = value_editing.cancel(session)
+    assert value_editing.arrive(cancelled, outcome) is cancelled
     assert cancelled.whatif.values == {}
-    assert editing.cancel(BASIC) is BASIC
-    assert editing.progress(BASIC, 1) is BASIC
+    assert value_editing.cancel(BASIC) is BASIC
+    assert value_editing.progress(BASIC, 1) is BASIC
 
 
 def test_a_run_that_is_refused_leaves_all_as_it_was():
@@ -355,5 +363,5 @@ def test_a_run_that_is_refused_leaves_all_as_it_was():
 
     session = open_session(rerun_by(BASIC.trace, refuse))
     after = edited(session, "x = 3")
-    assert editing.refusal(after)
+    assert after.whatif.refusal == after.notice != ""
     assert after.whatif.history == ()

@@ -243,6 +243,7 @@ class DebuggerApp(App[None]):
             gc.collect()  # what an earlier scenario has left
         gc.freeze()
         self.oracles.look_into(trace)
+        self.surveys.follow(self.session)
         self.soon("Import", lambda _: _import_screens(), lambda _: None, patience=0)
 
     @on(ScenarioChosen)

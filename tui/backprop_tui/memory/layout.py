@@ -11,7 +11,6 @@ from backprop_tui.session.reload.same_nodes import node_keys, nodes_by_key
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
 from backprop_tui.session.stops import persisting
-from backprop_tui.session.stops.continuing import survey_shortly
 from backprop_tui.session.stops.state import Stops
 
 
@@ -88,4 +87,4 @@ def restore(session: Session, kept: Remembered, stops: Stops) -> Session:
     wanted = [nodes.get((name, count)) for name, count in written]
     rows = [int(outline.full_rows[node]) for node in wanted if node is not None]
     folds = frozenset(row for row in rows if outline.has_children(row))
-    return survey_shortly(replace(session, folds=folds, stops=stops))
+    return replace(session, folds=folds, stops=stops)

@@ -74,15 +74,20 @@ class ExpressionPrompt(Prompt):
     @on(Input.Submitted)
     def _answer(self, event: Input.Submitted) -> None:
         try:
-            self.dismiss(self.read(event.value))
+            self.answer(self.read(event.value))
         except ProblemError as error:
-            self.tell(self._told(error.problem, event))
+            self.tell_problem(error.problem)
         except ValueError as error:
             self.tell(Content(self._view.say(str(error))))
 
-    def _told(self, problem: Problem, event: Input.Submitted) -> Content:
+    def answer(self, change: Change) -> None:
+        """Have the session changed."""
+        self.dismiss(change)
+
+    def tell_problem(self, problem: Problem) -> None:
         """A caret under the mistake, what it is, and what was expected."""
-        place, text = event.input, event.value
+        place = self.query_one(Input)
+        text = place.value
         before = cell_len(text[: problem.span.start])
         margin = place.content_region.x - self.query_one("#problem").content_region.x
         column = max(margin + before - round(place.scroll_x), 0)
@@ -90,4 +95,4 @@ class ExpressionPrompt(Prompt):
         told = [problem.sentence]
         if problem.expected:
             told.append(f"expected: {problem.expected}")
-        return Content("\n".join([" " * column + "^" * width, *map(self._view.say, told)]))
+        self.tell(Content("\n".join([" " * column + "^" * width, *map(self._view.say, told)])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -9,9 +10,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
-from backprop_engine.basics.source import ProblemError, Span
+from backprop_engine.basics.source import Problem, Span
 from backprop_engine.basics.values import Value, in_full
 from backprop_tui.screens.box import FollowingBox, titled
 from backprop_tui.screens.prompt import ExpressionPrompt
@@ -19,6 +20,7 @@ from backprop_tui.session.session import Change
 from backprop_tui.session.whatif import editing
 from backprop_tui.session.whatif.comparing import Row, rows
 from backprop_tui.session.whatif.parsing import parse_edit
+from backprop_tui.view.following import Following
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import figure, left, right
 from backprop_tui.view.view import View
@@ -34,8 +36,8 @@ _EXAMPLES = "x = 3, W[0,1] = 2.5, W = [[1, 2], [3, 4]]"
 _KEYS = "u undo · U reset all · ? help · esc closes"
 
 
-class EditPrompt(ExpressionPrompt):
-    """Another value for the selected leaf, or for any that is named."""
+class EditPrompt(Following, ExpressionPrompt):
+    """Another value for the selected leaf, or for any that is named; stays where it is refused."""
 
     TOPIC: ClassVar = "edit"
     HINT = (
@@ -53,15 +55,29 @@ class EditPrompt(ExpressionPrompt):
             kind = "" if node in trace.nodes.names else "constant "
             question = view.say(f"{kind}{trace.label(node)} = ")
         super().__init__(view, question, _EXAMPLES, text)
+        self._is_answered = False
 
     def read(self, text: str) -> Change:
-        """The edit; where it is run in no time, the run too, so that a refusal is told here."""
-        session = self._view.session
-        found = parse_edit(text, session.trace, self._leaf)
-        refusal = editing.refusal(editing.edit(session, found))
-        if refusal:
-            raise ProblemError(refusal, Span(0, len(text)))
-        return lambda now: editing.edit(now, found)
+        """The edit."""
+        return partial(editing.edit, change=parse_edit(text, self._view.session.trace, self._leaf))
+
+    def answer(self, change: Change) -> None:
+        """Have it run, and see what comes of it."""
+        self._is_answered = True
+        self.post_message(Changed(change))
+
+    def show(self, view: View) -> None:
+        """Leave, once it is run or still runs; or tell why it cannot be run."""
+        before, whatif = self._view.session.whatif, view.session.whatif
+        self._view = view
+        if not self._is_answered or whatif is before:
+            return
+        self._is_answered = False
+        if whatif.refusal:
+            text = self.query_one(Input).value
+            self.tell_problem(Problem(whatif.refusal, Span(0, len(text))))
+        else:
+            self.dismiss(None)
 
 
 def written(value: Value) -> str:

@@ -9,7 +9,6 @@ from backprop_tui.session.outline import Outline
 from backprop_tui.session.reload.same_nodes import same_node
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
-from backprop_tui.session.stops.continuing import survey_shortly
 from backprop_tui.session.stops.persisting import carried_over
 
 _LOOKED_AT = 2_000
@@ -43,7 +42,7 @@ def carry(session: Session, fresh: Session) -> Session:
     if old.whatif.values:
         said.append("edited values are the file's again")
     said += lost
-    return replace(survey_shortly(kept), notice=" · ".join(said))
+    return replace(kept, notice=" · ".join(said))
 
 
 def same_cursor(old: Trace, cursor: int, new: Trace) -> int:

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backprop_engine.basics.source import OperandError, ProblemError
-from backprop_engine.basics.values import Value, kept, size_of
+from backprop_engine.basics.values import Value, kept
 from backprop_engine.reading.conditions import is_true
 from backprop_engine.reading.formula import Formula
 from backprop_engine.reading.formula_columns import columns_at
-from backprop_engine.reading.kept_by_trace import remembered
 from backprop_engine.trace import Trace
 from backprop_tui.session.navigation import Matches
 from backprop_tui.session.search.query import compile_query, is_condition, text_query
@@ -22,11 +21,7 @@ from backprop_tui.session.search.query import compile_query, is_condition, text_
 if TYPE_CHECKING:
     from backprop_tui.session.session import Session
 
-SHORT = 3_000
-"""Rows that are looked at well within a tenth of a second."""
 _FIRST, _MOST = 2_000, 40_000
-_HEAVY = 2_000_000
-"""Elements that a condition looks at well within a tenth of a second."""
 _STRIDE = 100
 """Rows that are looked at well within 5 milliseconds."""
 
@@ -105,18 +100,6 @@ def _holds(trace: Trace, cursor: int, formula: Formula, node: int) -> bool:
         return kept(trace.nodes.value[node]) if trace.is_computed(node, cursor) else None
 
     return is_true(formula.value(known))
-
-
-def is_heavy(session: Session, text: str) -> bool:
-    """Whether looking for `text` everywhere would be felt, and belongs in a thread."""
-    if len(session.outline) > SHORT:
-        return True
-    return is_condition(text) and _elements(session.trace) > _HEAVY
-
-
-@remembered
-def _elements(trace: Trace) -> int:
-    return sum(size_of(value) for value in trace.nodes.value)
 
 
 # All nodes at once, where every value is a number

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 
 from backprop_tui.session.navigation import Matches, Search
-from backprop_tui.session.search.matching import begin, is_heavy, look
-from backprop_tui.session.session import Session, select
+from backprop_tui.session.search.matching import begin, look
+from backprop_tui.session.session import Session, lasting, select, told_anew
 
 
 def search_for(session: Session, text: str, start: int) -> Session:
@@ -52,11 +52,7 @@ def _seek(session: Session) -> Session:
     search = session.search
     if search is None or fitting(session) is not None:
         return _settle(session)
-    found = begin(session, search.text)
-    if not is_heavy(session, search.text):
-        for further in look(session, found):
-            found = further
-    return learn(session, found)
+    return learn(session, begin(session, search.text))
 
 
 def needs_looking(session: Session) -> bool:
@@ -79,11 +75,7 @@ def learn(session: Session, matches: Matches) -> Session:
     search = session.search
     if search is None or matches.text != search.text or matches.trace is not session.trace:
         return session
-    said = position(session)
-    session = replace(session, search=replace(search, matches=matches))
-    if session.notice == said:
-        session = replace(session, notice=position(session))
-    return _settle(session)
+    return _settle(told_anew(replace(session, search=replace(search, matches=matches))))
 
 
 def _settle(session: Session) -> Session:
@@ -96,10 +88,18 @@ def _settle(session: Session) -> Session:
     row = _wanted(matches, search) if row is None else row
     if row is not None:
         there = select(session, row)
-        return _done(there, search, position(there))
+        return lasting(_done(there, search, ""), position)
     if matches.is_complete:
         return _done(session, search, nothing(matches) if search.text.strip() else "")
-    return replace(session, notice=f"searching: {100 * matches.done // matches.total}%")
+    return lasting(session, _progress)
+
+
+def _progress(session: Session) -> str:
+    """How far the search is that a match is still wanted of."""
+    matches, search = fitting(session), session.search
+    if matches is None or search is None or search.forward is None:
+        return ""
+    return f"searching: {100 * matches.done // matches.total}%"
 
 
 def _done(session: Session, search: Search, notice: str) -> Session:

@@ -14,15 +14,11 @@ import numpy as np
 
 from backprop_tui.oracles.answering import answer_of
 from backprop_tui.oracles.report import Failed
-from backprop_tui.session.session import Session, jump
+from backprop_tui.session.session import Session, jump, lasting, told_anew
 from backprop_tui.session.stops.reasons import algebra, reason
 from backprop_tui.session.stops.scan import Scan
 from backprop_tui.session.stops.scanning import BUDGET, advance, begin, nowhere
 from backprop_tui.session.stops.state import Key, Search, Stop, Stops, Watch
-
-SHORT = 20_000
-"""Steps of a trace for which the groupings that a scan needs take no noticeable time."""
-_LOOKING = "looking for a hit: "
 
 
 def continue_forward(session: Session) -> Session:
@@ -49,7 +45,7 @@ def seek(session: Session, key: Key, start: int, *, forward: bool = True) -> Ses
 
 def _search(session: Session, search: Search) -> Session:
     asked = replace(session, stops=replace(session.stops, search=search))
-    return settle(survey_shortly(asked))
+    return settle(asked)
 
 
 def _nothing_to_stop_at(stops: Stops) -> str:
@@ -103,17 +99,12 @@ def surveys(session: Session) -> Iterator[Mapping[Key, Scan]]:
         yield session.stops.scans
 
 
-def survey_shortly(session: Session) -> Session:
-    """`survey` where that takes no noticeable time; else the session as it is."""
-    return survey(session) if len(session.trace) <= SHORT else session
-
-
 def learn(session: Session, scans: Mapping[Key, Scan]) -> Session:
     """With what scans have found, and a search settled that they settle."""
     mine = {key: scan for key, scan in scans.items() if scan.trace is session.trace}
     known = {key: _further(session.stops.scans.get(key), scan) for key, scan in mine.items()}
     stops = replace(session.stops, scans={**session.stops.scans, **known})
-    return settle(with_stops(session, stops))
+    return settle(told_anew(with_stops(session, stops)))
 
 
 def _further(one: Scan | None, other: Scan) -> Scan:
@@ -134,7 +125,7 @@ def settle(session: Session) -> Session:
         return cancel(session)
     found, is_decided = _nearest(session, search)
     if not is_decided:
-        return replace(session, notice=f"{_LOOKING}{_percent(session)}% · esc stops")
+        return lasting(session, _progress)
     done = replace(session, stops=replace(session.stops, search=None))
     if found is None:
         return replace(done, notice=_nowhere(session, search))
@@ -146,8 +137,7 @@ def cancel(session: Session) -> Session:
     """With no search under way."""
     if session.stops.search is None:
         return session
-    notice = "" if session.notice.startswith(_LOOKING) else session.notice
-    return replace(session, stops=replace(session.stops, search=None), notice=notice)
+    return told_anew(replace(session, stops=replace(session.stops, search=None)))
 
 
 def _places(session: Session, stop: Stop, scan: Scan) -> np.ndarray:
@@ -210,11 +200,14 @@ def tick_columns(session: Session, start: int, stop: int, width: int) -> list[in
     return [int(column) for column in np.flatnonzero(is_hit)]
 
 
-def _percent(session: Session) -> int:
+def _progress(session: Session) -> str:
+    """How far the search under way is."""
+    if session.stops.search is None:
+        return ""
     scans = [scan_of(session, stop) for stop in session.stops.sought]
     done = sum(scan.done for scan in scans if scan is not None)
     total = sum(len(session.trace) if scan is None else len(scan.candidates) for scan in scans)
-    return 100 * done // max(total, 1)
+    return f"looking for a hit: {100 * done // max(total, 1)}% · esc stops"
 
 
 def _nowhere(session: Session, search: Search) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from backprop_engine.trace import Trace
-from backprop_tui.session.session import Session
-from backprop_tui.session.stops.continuing import scan_of, seek, survey_shortly, with_stops
+from backprop_tui.session.session import Session, lasting
+from backprop_tui.session.stops.continuing import scan_of, seek, with_stops
 from backprop_tui.session.stops.reasons import algebra, place_text
 from backprop_tui.session.stops.state import ANYWHERE, Breakpoint, Place, PlaceKind
 
@@ -55,8 +56,7 @@ def set_breakpoint(session: Session, old: Breakpoint | None, new: Breakpoint) ->
     if new not in changed:
         changed.append(new)
     changed = list(dict.fromkeys(changed))
-    there = _with(session, tuple(changed), "")
-    return replace(there, notice=_told(there, new))
+    return lasting(_with(session, tuple(changed), ""), partial(_told, new=new))
 
 
 def _looked_for(session: Session, new: Breakpoint) -> str:
@@ -86,7 +86,7 @@ def _without(session: Session, gone: tuple[Breakpoint, ...]) -> tuple[Breakpoint
 
 def _with(session: Session, breakpoints: tuple[Breakpoint, ...], notice: str) -> Session:
     changed = with_stops(session, replace(session.stops, breakpoints=breakpoints))
-    return replace(survey_shortly(changed), notice=notice)
+    return replace(changed, notice=notice)
 
 
 def _changed(session: Session, index: int, new: Breakpoint) -> Session:

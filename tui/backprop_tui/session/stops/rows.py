@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from backprop_engine.trace import Trace
 from backprop_tui.session.session import Session
 from backprop_tui.session.stops.state import Watch
 from backprop_tui.session.stops.watched import candidates_of, formula_of, known_at, trouble_of
-
-_LIGHT: Final = 200_000
-"""Elements that a watch can look at without anybody waiting."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,14 +37,6 @@ class WatchRow:
 def watch_rows(session: Session, width: int) -> tuple[WatchRow, ...]:
     """All watches, with sparklines of `width` columns."""
     return tuple(_row(session, one, width) for one in session.stops.watches)
-
-
-def is_heavy(session: Session) -> bool:
-    """Whether the rows may take longer than one wants to wait for."""
-    trace = session.trace
-    formulas = (formula_of(trace, one.text) for one in session.stops.watches)
-    loaded = (key.node for one in formulas if isinstance(one, Formula) for key in one.keys)
-    return sum(int(np.size(trace.nodes.value[node])) for node in loaded) > _LIGHT
 
 
 def _row(session: Session, watch: Watch, width: int) -> WatchRow:

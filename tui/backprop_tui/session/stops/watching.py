@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_tui.session.session import Session
-from backprop_tui.session.stops.continuing import seek, survey_shortly, with_stops
+from backprop_tui.session.stops.continuing import seek, with_stops
 from backprop_tui.session.stops.state import Watch
 
 _NONE = "no watch yet: w adds one"
@@ -38,7 +38,7 @@ def set_watch(session: Session, old: str | None, text: str) -> Session:
 def _with(session: Session, watches: list[Watch], chosen: int) -> Session:
     held = max(min(chosen, len(watches) - 1), 0)
     stops = replace(session.stops, watches=tuple(watches), chosen=held)
-    return replace(survey_shortly(with_stops(session, stops)), notice="")
+    return replace(with_stops(session, stops), notice="")
 
 
 def chosen_watch(session: Session) -> Watch | None:

@@ -1,7 +1,7 @@
 """Editing a value, undoing it and resetting: Session → Session.
 
-A run that takes long leaves a `Wanted` behind, as a continue leaves a search; whoever has a thread
-carries it out with `carry_out` and hands the result to `arrive`.
+A run is left behind as `Wanted`, as a continue leaves a search; whoever has a thread carries it out
+with `carry_out` and hands the result to `arrive`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,8 @@ from backprop_tui.session.whatif.state import (
     WhatIf,
 )
 
-LONG = 0.1
-"""Seconds of a run from which on a thread does it."""
 _KEPT = 1_000
 """Edits that can be undone."""
-_REFUSED = "cannot run with this "
 _RUNNING = "running again with other values · esc cancels"
 
 
@@ -134,17 +131,9 @@ def reset_all(session: Session) -> Session:
 
 
 def run(session: Session, wanted: Wanted) -> Session:
-    """Run at once where that is quick; else leave it to a thread, and say so."""
-    if _seconds(session) > LONG and wanted.values:
-        return replace(session, whatif=replace(session.whatif, wanted=wanted), notice=_RUNNING)
-    asked = replace(session, whatif=replace(session.whatif, wanted=wanted))
-    return arrive(asked, carry_out(session.whatif, wanted))
-
-
-def _seconds(session: Session) -> float:
-    """How long a run takes, about."""
-    reruns = session.trace.can(Reruns)
-    return 0.0 if isinstance(reruns, Missing) else reruns.seconds
+    """Want a run, and say so."""
+    whatif = replace(session.whatif, wanted=wanted, refusal="")
+    return replace(session, whatif=whatif, notice=_RUNNING)
 
 
 def carry_out(whatif: WhatIf, wanted: Wanted, is_unwanted: IsUnwanted | None = None) -> Outcome:
@@ -169,8 +158,9 @@ def arrive(session: Session, outcome: Outcome) -> Session:
     if whatif.wanted is not wanted:
         return session
     if outcome.trace is None:
-        there = replace(session, whatif=replace(whatif, wanted=None))
-        return replace(there, notice=_refused(session, outcome))
+        refusal = _refused(session, outcome)
+        there = replace(session, whatif=replace(whatif, wanted=None, refusal=refusal))
+        return replace(there, notice=refusal)
     there = replace(
         session,
         trace=outcome.trace,
@@ -194,19 +184,16 @@ def _refused(session: Session, outcome: Outcome) -> str:
     if outcome.error is None:
         return ""
     changed = ", ".join(session.trace.label(node) for node in outcome.wanted.values)
-    return f"{_REFUSED}{changed}: {outcome.error}"
-
-
-def refusal(session: Session) -> str:
-    """Why an edit could not be run, just after it; empty where it could."""
-    return session.notice if session.notice.startswith(_REFUSED) else ""
+    return f"cannot run with this {changed}: {outcome.error}"
 
 
 def progress(session: Session, elapsed: float) -> Session:
     """How long the run under way has taken, and about how long it takes."""
     if session.whatif.wanted is None:
         return session
-    took = f"{elapsed:.1f} of about {_seconds(session):.1f} seconds"
+    reruns = session.trace.can(Reruns)
+    whole = 0.0 if isinstance(reruns, Missing) else reruns.seconds
+    took = f"{elapsed:.1f} of about {whole:.1f} seconds"
     return replace(session, notice=f"running again with other values: {took} · esc cancels")
 
 

@@ -37,7 +37,7 @@ class Nudge:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Wanted:
-    """A run that has been asked for and takes long enough to be left to a thread."""
+    """A run that has been asked for."""
 
     values: Leaves
     history: tuple[Leaves, ...]
@@ -60,3 +60,5 @@ class WhatIf:
     element: tuple[int, tuple[int, ...]] | None = None
     """The leaf, and in it the one element, that was edited last: what a nudge moves."""
     wanted: Wanted | None = None
+    refusal: str = ""
+    """Why the last run that was wanted could not be made; empty where it could."""
