@@ -43,8 +43,9 @@ def run_on_both_sides(
     attributes: Mapping[str, Any],
     dtype: Dtype,
     numbers: Sequence[int] = (),
+    upstream: float | None = None,
 ) -> Run:
-    """One application and its backward pass, with a seed without symmetry.
+    """One application and its backward pass, with a seed without symmetry unless it is given.
 
     Floats require grad, but for those at the positions `numbers`, which are Python numbers.
     """
@@ -71,6 +72,8 @@ def run_on_both_sides(
         return Run(value, [], graph.grad_fn(output), twin_value, [], "")
     generator = np.random.default_rng(zlib.crc32(operation.name.encode()))
     drawn = np.asarray(generator.uniform(0.5, 2, shape_of(value)), dtype)
+    if upstream is not None:
+        drawn = np.full_like(drawn, upstream)
     seed = settle(drawn, dtype)
     # A rule may use the output: both sides get the same, or one ulp of it would be amplified.
     graph.value[output] = settle(twin_value, dtype)
@@ -94,7 +97,7 @@ def run_on_both_sides(
 
 @pytest.fixture(scope="session")
 def both() -> Callable[..., Run]:
-    """`both(operation, operands, attributes, dtype, numbers=())`."""
+    """`both(operation, operands, attributes, dtype, numbers=(), upstream=None)`."""
     return run_on_both_sides
 
 

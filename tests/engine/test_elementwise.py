@@ -113,7 +113,8 @@ def assert_close(
     with np.errstate(all="ignore"):
         same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
         near = np.abs(ours.astype(float) - theirs) <= 8 * unit * np.abs(theirs) + slack
-    wrong = ~(same | near)
+    wrong = np.atleast_1d(~(same | near))
+    ours, theirs = np.atleast_1d(ours), np.atleast_1d(theirs)
     assert not wrong.any(), (
         f"{ours[wrong][:5]} for {theirs[wrong][:5]} at "
         f"{[np.broadcast_to(one, wrong.shape)[wrong][:5].tolist() for one in operands]}"
@@ -154,6 +155,20 @@ def test_one_number_of_every_kind_answers_as_torch(both, operation, attributes, 
         given = [one.item() for one in numbers]
         run = both(operation, given, attributes, dtype)
         assert_agreement(run, operation, dtype, given)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("operation", "attributes"), cases(DIFFERENTIABLE))
+def test_an_upstream_gradient_of_every_kind_is_answered_as_torch_answers_it(
+    both, operation, attributes, dtype
+):
+    operands = [np.atleast_1d(one) for one in of_every_kind(operation, KINDS)]
+    step = 1 if count_of(operation) == 1 else 11
+    for numbers in list(zip(*np.broadcast_arrays(*operands), strict=True))[::step]:
+        given = [one.item() for one in numbers]
+        for upstream in (0.0, INF, -INF, NAN):
+            run = both(operation, given, attributes, dtype, upstream=upstream)
+            assert_agreement(run, operation, dtype, [*given, upstream])
 
 
 @pytest.mark.parametrize(("operation", "attributes"), cases(PREDICATES))

@@ -90,7 +90,7 @@ def _power_rule(raised: Callable[[Any, Any], Any]) -> Rule:
 
 def _exponent_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
     # 0ᵇ is 0 for all b > 0: the slope is 0 there, not 0 · log 0.
-    return where((a == 0.0) & (b >= 0.0), 0.0, g * (y * log(a)))
+    return g * where((a == 0.0) & (b >= 0.0), 0.0, y * log(a))
 
 
 def _power_rule_text(numbers: Numbers, **_: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,6 +149,12 @@ def _median_place(a: Any, dim: int) -> Any:
     return np.where(missing.any(axis=dim, keepdims=True), first_missing, middle)
 
 
+def _is_repeated(operands: Sequence[Any], *_: Any) -> bool:
+    """Whether elements are one in memory, as after `expand`: torch sorts them in place there."""
+    shape, steps = shape_of(operands[0]), getattr(operands[0], "strides", ())
+    return any(step == 0 and size > 1 for step, size in zip(steps, shape, strict=True))
+
+
 def _place_of(name: str, extreme: Callable[..., Any]) -> Callable[..., Any]:
     def place(a: Any, dim: int) -> Any:
         refuse_empty(a, dim, name)
@@ -201,5 +207,6 @@ MEDIAN_DIM = picking(
     grad_fn="MedianBackward1",
     words="the middle element along an axis, and where it is",
     because=_OF_ONE,
+    unsettled=_is_repeated,
     example="A=[[1,4,2],[3,2,5]], m=A.median(dim=1).values, y=m.sum()",
 )

@@ -125,7 +125,7 @@ SILU = activation(
 
 def _mish_rule(g: Any, _y: Any, a: Any) -> Any:
     gate = tanh(log1p(exp(a)))
-    return g * gate + tanh_rule(g * a, gate) * sigmoid(a)
+    return g * (gate + tanh_rule(a, gate) * sigmoid(a))
 
 
 MISH = activation(
@@ -181,6 +181,7 @@ def _is_beyond_a_square(operands: Sequence[Any], *_: Any) -> Any:
 GELU = activation(
     "gelu",
     _gelu,
+    unsettled=_is_beyond_a_square,
     parameters=(INPUT, Kind.TEXT("approximate", "none", choices=("none", "tanh"))),
     rule=_gelu_rule,
     local=_gelu_slope,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.values import Shape, where
+from backprop_engine.basics.values import Shape, shape_of, where
 from backprop_engine.catalogue import exponentials
 from backprop_engine.catalogue.shared.axes import (
     DIMS,
@@ -58,8 +58,11 @@ def _std(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: fl
 def _var_rule(
     g: Any, _y: Any, a: Any, dim: Axes, unbiased: bool | None, correction: float | None, **_: Any
 ) -> Any:
-    factor = np.float64(2.0) / np.float64(_freedom(a, dim, unbiased, correction))
-    return factor * kept(g, a, dim) * _deviations(a, dim)
+    freedom = _freedom(a, dim, unbiased, correction)
+    if freedom <= 0 and (dim is None or not shape_of(a)):  # 2/0 times what differs from the mean
+        is_mean = np.equal(a, mean_of(a, dim, keepdim=True))
+        return kept(g, a, dim) * np.where(is_mean, np.nan, np.inf)
+    return np.float64(2.0) / np.float64(freedom) * kept(g, a, dim) * _deviations(a, dim)
 
 
 def _std_rule(g: Any, y: Any, a: Any, **attributes: Any) -> Any:

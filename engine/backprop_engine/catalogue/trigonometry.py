@@ -196,7 +196,7 @@ ATANH = operation(
 def _turn(g: Any, side: Any, a: Any, b: Any) -> Any:
     """What a move across `side` turns the direction by: nothing at the origin."""
     square = a * a + b * b
-    return where(square == 0, 0.0, g * (side * (1 / square)))
+    return g * side * where(square == 0, 0.0, 1 / square)
 
 
 ATAN2 = operation(

@@ -235,8 +235,9 @@ def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Reco
         return unsettled(lambda *given: evaluate(forward, given, attributes), operands)
 
     is_sum = operation.rounds_by is Rounding.TERMS and is_float(value) and dtype == "float32"
-    precise = precisely if is_sum else None
-    return Recomputed(value, bound, precise, overflows_at, operation.is_open(operands, attributes))
+    recorded = [graph.value[one] for one in graph.operands[node]]  # as they lie in memory
+    is_open = operation.is_open(operands, attributes) | operation.is_open(recorded, attributes)
+    return Recomputed(value, bound, precisely if is_sum else None, overflows_at, is_open)
 
 
 def recompute_contribution(

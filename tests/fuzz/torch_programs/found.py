@@ -228,6 +228,20 @@ c = torch.einsum('ij,ij->i', b, torch.ones(1, 3))
 b[0, 0] *= 2
 c.sum().backward()
 """,
+    "a variance of one element, and a mish beside inf": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([1.0, float("nan"), -0.0], requires_grad=True)
+y = torch.var(x.mean())
+z = F.mish(x) @ torch.tensor([1.0, 2.0, float("inf")])
+(y + z).backward()
+""",
+    "parts of a contribution that cancel": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[1.0, 2.0], [-2.3, 0.7], [0.25, 0.5]], requires_grad=True)
+(x * F.tanhshrink(x)).mean().backward()
+""",
     "a leaf's name that a loop binds anew": """
 import torch
 x = torch.tensor([2.0], requires_grad=True)
@@ -239,6 +253,25 @@ c.backward()
 }
 
 OPEN: Final[Mapping[str, str]] = {
+    "a median of what is expanded, which torch sorts in place": """
+import torch
+x = torch.tensor([0.5, 0.5, -0.75], requires_grad=True)
+a = x.expand(2, 3).detach().median(0).values
+(x * a).sum().backward()
+""",
+    "a 0 of sgn, with which torch computes nothing": """
+import torch
+x = torch.tensor([[-1.0], [1.0], [0.0], [2.0]], requires_grad=True)
+torch.sgn(torch.sqrt(x)).sum().backward()
+""",
+    "a mask that hangs on the last digit": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[[1.0, 0.7], [0.7, 0.25], [3.0, 2.0]]], requires_grad=True)
+a = F.scaled_dot_product_attention(x, x, torch.ones((1, 3, 2)))
+c = torch.masked_select(a, a >= 1)
+(a.sum() + c.sum()).backward()
+""",
     "a product that overflows on one way, by a kernel that hangs on how a matrix lies": """
 import torch
 y = torch.tensor([[[3e38, 3e38], [16777217.0, -1e20]]], requires_grad=True)

@@ -33,11 +33,16 @@ def differs(ours: Value, theirs: Value) -> bool:
 
 def differs_in_signs_of_zeros(ours: Value, theirs: Value) -> bool:
     """Whether two values are equal, and yet differ: in a 0 for a −0."""
-    return differs(ours, theirs) and np.array_equal(ours, theirs, equal_nan=True)
+    return differs(ours, theirs) and bool(np.all(np.equal(ours, theirs) | np.isnan(ours)))
 
 
 def is_other_kind(ours: Value, theirs: Value) -> bool:
-    """Whether one is finite where the other is inf or nan, or they are not the same of these."""
+    """Whether one is finite where the other is inf or nan, or they are not the same of these.
+
+    Or have other shapes, as what a mask of theirs picks.
+    """
+    if shape_of(ours) != shape_of(theirs):
+        return True
     a, b = np.asarray(ours, float), np.asarray(theirs, float)
     return not bool(np.all(same_elements(a, b) | (np.isfinite(a) & np.isfinite(b))))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +17,8 @@ class Received:
     agrees: bool = True
     """Every contribution agrees, and our running sums are the sums of ours."""
     degree: int = 0
+    steps: list[tuple[int, ...]] = field(default_factory=list)
+    """What has been sent by others, each joint as one."""
     ours: Value | None = None
     theirs: Value | None = None
     magnitude: Value = 0.0

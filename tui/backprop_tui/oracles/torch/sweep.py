@@ -32,6 +32,8 @@ from backprop_tui.oracles.torch.blow_ups import (
 )
 from backprop_tui.oracles.torch.received import Received, is_zero, our_contribution, plus
 
+ZERO_OF_SGN = "torch computes nothing with the 0 that `sgn` sends: it stays 0 beside inf and nan"
+
 
 class Sweep:
     """Flags for every node and step: 1 where torch agrees."""
@@ -245,9 +247,20 @@ class Sweep:
         if _both_stand(*both, but_for_the_open=True):
             self.departures[steps[0]] = OVERFLOW
             return True
+        if (
+            self._multiplies_zero_alone(by_us[0], *by_torch)
+            and from_ours.compared_with(by_us[1]).agrees
+        ):
+            self.departures[steps[0]] = ZERO_OF_SGN
+            return True
         self.faulty_steps.append(steps[0])
         self.allowed_contributions[steps[0]] = again.allowed
         return False
+
+    def _multiplies_zero_alone(self, ours: Value, theirs: Value, sent: Value) -> bool:
+        """Whether a 0 is upstream on both sides, that only we multiply by what is not finite."""
+        has_sgn = any(operation.name == "sgn" for operation in self.graph.operations)
+        return has_sgn and is_zero(ours) and is_zero(theirs) and is_zero(sent)
 
     def _torch_contribution(self, steps: tuple[int, ...]) -> Value | None:
         joint = self.report.joints.get(steps[0])
@@ -308,6 +321,7 @@ class Sweep:
         if held.theirs is None and is_zero(held.ours):
             held.theirs = held.ours
         held.degree += len(steps)
+        held.steps.append(steps)
         held.magnitude = held.magnitude + (0.0 if theirs is None else magnitude(theirs))
         if held.ours is None or held.theirs is None or expected is None:
             held.agrees = False
@@ -339,7 +353,18 @@ class Sweep:
             return True
         degree = held.degree + DEGREE_ROUNDOFFS
         allowed = roundoff(held.magnitude, degree, self.trace.dtype)
-        return held.agrees and compare(held.theirs, theirs, allowed).agrees
+        if not held.agrees or compare(held.theirs, theirs, allowed).agrees:
+            return held.agrees
+        # Parts of a contribution may have been added one by one, before they cancelled.
+        parts = (self._allowed_of(one, steps) for steps in held.steps)
+        return compare(held.theirs, theirs, sum(parts, start=allowed)).agrees
+
+    def _allowed_of(self, one: Pass, steps: tuple[int, ...]) -> Value:
+        """What rounding inside of an operation may come to in what it sends."""
+        upstream = self.report.gradients.get((one.index, int(self.trace.senders[steps[0]])))
+        if steps[0] == one.start or upstream is None:
+            return 0.0
+        return self._recompute(steps, upstream, self._torch_value).allowed
 
     # .grad
 
