@@ -11,7 +11,7 @@ from backprop_engine.backward import bytes_of_pass
 from backprop_engine.basics import limits
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.budget import Budget, LimitError
-from backprop_engine.run import record
+from backprop_engine.run import recorder
 from backprop_engine.run.record import record as run
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
@@ -142,7 +142,7 @@ def test_the_memory_of_a_backward_pass_is_known_before_it_runs(
         raise AssertionError("the pass has begun")
 
     monkeypatch.setenv(limits.MEMORY_VARIABLE, "0.00004")  # the values alone have room
-    monkeypatch.setattr(record, "backward", never)
+    monkeypatch.setattr(recorder, "backward", never)
 
     assert "more than 4e-05 GB" in refusal_of("x=[1,2], h=x.repeat(1000), z=h*h, y=z.sum()")
 
@@ -200,7 +200,7 @@ def test_running_out_of_memory_is_an_error_like_any_other(monkeypatch: pytest.Mo
     def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(record, "backward", exhausted)
+    monkeypatch.setattr(recorder, "backward", exhausted)
 
     assert "no memory left" in refusal_of("x=2, y=x**2")
 

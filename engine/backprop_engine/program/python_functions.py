@@ -20,13 +20,14 @@ from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.operation import Operation, Sharing
 from backprop_engine.program.python_numbers import NotWrittenError, literal
 from backprop_engine.program.resolving import Call, resolve
+from backprop_engine.program.scenario import Scenario
 from backprop_engine.run.environment import Result
 from backprop_engine.run.open_picks import open_pick
 from backprop_engine.run.stack import AddUp, Apply, Collect, Extreme, Task, Total
 from backprop_engine.run.written_values import Leaves
 
 _ADD: Final = BINARY["+"]
-_FLOAT: Final = OPERATIONS["float"]
+FLOAT: Final = OPERATIONS["float"]
 _ITEM: Final = OPERATIONS["item"]
 _EXTREMES: Final = ("max", "min")
 _ROUNDED: Final = "round"
@@ -45,6 +46,16 @@ def open_list(expression: Expression, pending: list[Task]) -> None:
 
 class PythonFunctions(Leaves):
     """An environment in which operations are applied, and Python's own functions called."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        super().__init__(scenario)
+        self._may_promote = scenario.default_dtype not in (None, scenario.dtype)
+        """Whether torch makes floats of whole numbers in another dtype than the others have."""
+
+    def is_pythons(self, call: syntax.Call) -> bool:
+        """Whether a bare name is called that the program never assigns: `zip(a, b)`."""
+        is_bare = call.receiver is None and not call.prefix
+        return is_bare and call.function not in self._all
 
     def _begin_builtin(self, task: Expression, pending: list[Task], results: list[Result]) -> bool:
         """Begin the call of a function of Python's own; False for all else."""
@@ -91,7 +102,7 @@ class PythonFunctions(Leaves):
     def _counted_number(self, call: syntax.Call) -> int | None:
         """What Python computes from numbers alone; None where a tensor is among them."""
         try:
-            return self._constant(literal(call, self._known), call.span)
+            return self.constant(literal(call, self._known), call.span)
         except NotWrittenError:
             return None
 
@@ -103,14 +114,14 @@ class PythonFunctions(Leaves):
         start = call.arguments[1] if len(call.arguments) > 1 else syntax.Number(0, call.span)
         pending += [AddUp(call), start]
 
-    def _add_up(self, call: syntax.Call, results: list[Result]) -> int:
+    def add_up(self, call: syntax.Call, results: list[Result]) -> int:
         """The items of a list added to a start, one after the other."""
-        total = self._one(results.pop(), call.arguments[-1])
-        items, count = self._items(results.pop(), call.arguments[0])
-        self._spend(count, call.span)
+        total = self.one_node(results.pop(), call.arguments[-1])
+        items, count = self.items(results.pop(), call.arguments[0])
+        self.spend(count, call.span)
         changes, place = self.sharers.changes, call.arguments[0]
         for item in items:
-            term = item if type(item) is int and not changes else self._one(item, place)
+            term = item if type(item) is int and not changes else self.one_node(item, place)
             total = self._applied(_ADD, (total, term), NO_ATTRIBUTES, call.span)
         return total
 
@@ -119,12 +130,12 @@ class PythonFunctions(Leaves):
         places = call.arguments
         given = self._parts(results, places)
         if len(given) == 1:
-            items, count = self._items(given[0], places[0])
-            self._spend(count, call.span)
+            items, count = self.items(given[0], places[0])
+            self.spend(count, call.span)
             given, places = list(items), places * count
         if not given:
             raise ProblemError(f"{call.function}() arg is an empty sequence", call.span)
-        nodes = tuple(self._one(one, place) for one, place in zip(given, places, strict=True))
+        nodes = tuple(self.one_node(one, place) for one, place in zip(given, places, strict=True))
         choice = Choice(call.function, nodes)
         try:
             chosen = choice.picked(self.graph.value)
@@ -135,7 +146,7 @@ class PythonFunctions(Leaves):
 
     # Operations
 
-    def _refused(self, error: OperandError, nodes: tuple[int, ...], span: Span) -> ProblemError:
+    def refused(self, error: OperandError, nodes: tuple[int, ...], span: Span) -> ProblemError:
         """The error of an operation; where torch may have picked others, it is not torch's."""
         pick = open_pick(self.graph, nodes)
         if pick is None:
@@ -155,28 +166,28 @@ class PythonFunctions(Leaves):
         attributes: Mapping[str, Any],
         span: Span,
     ) -> int:
-        if operation is _FLOAT and is_float(self.graph.value[nodes[0]]):
+        if operation is FLOAT and is_float(self.graph.value[nodes[0]]):
             return nodes[0]  # as in torch: what has the dtype already is the same tensor
         graph = self.graph
         try:
             node = graph.apply(operation, nodes, attributes, span)
         except OperandError as error:
-            raise self._refused(error, nodes, span) from None
+            raise self.refused(error, nodes, span) from None
         if not graph.is_recording and operation.sharing is not Sharing.NEVER:
             if graph.hands_through(node):
                 return nodes[0]
             if operation.differentiable:
                 self.sharers.note_no_grad(node)
-        if graph.is_number[node]:
-            self._note_whole(node)
-        elif self.scenario.default_dtype not in (None, graph.dtype):
+        if graph.kind[node].is_number:
+            self.note_whole(node)
+        elif self._may_promote:
             self._check_promotion(node, span)
         return node
 
     def _check_promotion(self, node: int, span: Span) -> None:
         """Refuse floats that torch makes of whole numbers in another dtype than the others have."""
         graph, dtype = self.graph, self.scenario.default_dtype
-        if graph.operation[node] is _FLOAT:
+        if graph.operation[node] is FLOAT:
             return
         operands = graph.operands[node]
         if is_float(graph.value[node]) and not any(

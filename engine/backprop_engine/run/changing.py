@@ -60,7 +60,7 @@ class Changing(PythonFunctions):
             return bundle
         if operation is not _ADD:
             raise not_one_value(bundle, text, span)
-        items, _ = self._items(value, operands[1])
+        items, _ = self.items(value, operands[1])
         if bundle.is_tuple:
             return Bundle([*bundle.items, *items], is_tuple=True)
         bundle.items.extend(items)

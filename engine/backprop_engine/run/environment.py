@@ -133,7 +133,8 @@ class Environment:
             self.groups[name] = self.groups[version] = result
         return version
 
-    def _look_up(self, expression: syntax.Name) -> Result:
+    def look_up(self, expression: syntax.Name) -> Result:
+        """What a name stands for now; ProblemError where that is nothing."""
         name = expression.name
         if (node := self.names.get(name)) is not None:
             return node
@@ -153,7 +154,8 @@ class Environment:
 
     # Numbers
 
-    def _constant(self, value: Any, span: Span) -> int:
+    def constant(self, value: Any, span: Span) -> int:
+        """The node of a number or an array that is written out."""
         is_whole = isinstance(value, int)
         is_array = isinstance(value, np.ndarray)
         dtype: Dtype = self.scenario.dtype if is_array else "float64"  # Python's own, as in torch
@@ -163,7 +165,7 @@ class Environment:
             self.graph.whole.add(node)
         return node
 
-    def _note_whole(self, node: int) -> None:
+    def note_whole(self, node: int) -> None:
         """Remember a number that Python computes from whole numbers to a whole number."""
         operation, graph = self.graph.operation[node], self.graph
         if operation is None:
@@ -183,7 +185,7 @@ class Environment:
         if measured in self._sizes:
             return self._sizes[measured]
         if isinstance(asked.receiver, syntax.Name):
-            return self._measure(asked, self._look_up(asked.receiver))
+            return self._measure(asked, self.look_up(asked.receiver))
         if asked.of == "len" and is_number(asked.receiver):
             listed = literal(asked.receiver, self._known)
             if not isinstance(listed, tuple):
@@ -192,7 +194,7 @@ class Environment:
         raise UnmeasuredError(asked, expression)
 
     def _named_number(self, name: syntax.Name) -> Any:
-        result = self._look_up(name)
+        result = self.look_up(name)
         if isinstance(result, Whole):
             return result.value
         if isinstance(result, Sizes):
@@ -240,12 +242,12 @@ class Environment:
 
     # Several values
 
-    def _one(self, result: Result, expression: Expression) -> int:
+    def one_node(self, result: Result, expression: Expression) -> int:
         """The node where one value is needed."""
         if isinstance(result, int):
             return self.current_node(result, expression.span)
         if isinstance(result, Whole):
-            return self._constant(result.value, expression.span)
+            return self.constant(result.value, expression.span)
         raise not_one_value(result, self._text(expression.span), expression.span)
 
     def current_node(self, node: int, span: Span) -> int:
@@ -295,7 +297,7 @@ class Environment:
         if isinstance(group, Module | Whole):
             raise not_one_value(group, self._text(span), span)
         if isinstance(group, Sizes):
-            return self._constant(group.shape[position], span)
+            return self.constant(group.shape[position], span)
         node = self._picked.get((group, position))
         if node is None:
             is_recording, self.graph.is_recording = self.graph.is_recording, group.is_recorded

@@ -34,12 +34,13 @@ from backprop_engine.program.many_values import (
     not_one_value,
     position_of,
 )
-from backprop_engine.program.python_functions import open_list
+from backprop_engine.program.python_functions import FLOAT, open_list
 from backprop_engine.program.resolving import resolve, unknown_property
 from backprop_engine.program.scenario import Backward, Retain, Running, Scenario, ZeroGrad
 from backprop_engine.program.torch_idioms import leaf_subject
 from backprop_engine.run.changing import Changing
 from backprop_engine.run.environment import Result, UnmeasuredError
+from backprop_engine.run.lines import Lines
 from backprop_engine.run.loops import flat_names
 from backprop_engine.run.passes import Passes
 from backprop_engine.run.stack import (
@@ -90,8 +91,7 @@ class Evaluation(Changing):
         self.passes = Passes(self, self._node_of)
         self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""
-        self._lines: dict[Expression, tuple[Task, ...]] = {}
-        """Of expressions in loops: see `_in_line`."""
+        self._lines = Lines(self)
         try:
             with self.graph.budget.running():
                 self._run_all(scenario.statements)
@@ -162,7 +162,7 @@ class Evaluation(Changing):
         name = statement.target.name
         bundle = self.groups.get(name)
         if not isinstance(bundle, Bundle):
-            self._look_up(statement.target)
+            self.look_up(statement.target)
             raise ProblemError(f"`{name}` is not a list", statement.target.span, "`hs = []`")
         item = self._evaluate(statement.value)
         if isinstance(item, int) and self.graph.operation[item] is not None:
@@ -207,10 +207,11 @@ class Evaluation(Changing):
 
         A list of numbers is one array, unless a loop goes through it.
         """
-        line = self._lines.get(root)
-        if line and not is_gone_through:
-            return self._run_line(root, line)
-        if (whole := self._whole_number(root)) is not None:
+        if type(root) is syntax.Name:
+            return self.look_up(root)
+        if not is_gone_through and (line := self._lines.get(root)) is not None:
+            return self._lines.run(root, line)
+        if (whole := self.whole_number(root)) is not None:
             return whole
         pending: list[Task] = []
         results: list[Result] = []
@@ -221,17 +222,17 @@ class Evaluation(Changing):
         while pending:
             task = pending.pop()
             if type(task) is syntax.Name:
-                results.append(self._look_up(task))
+                results.append(self.look_up(task))
                 continue
             if isinstance(task, Apply):
-                results.append(self._apply(task, results))
+                results.append(self.apply(task, results))
                 continue
             if (plan := self._plans.get(task)) is not None:
                 pending += plan
                 continue
             match task:
                 case Filled():
-                    node = self._one(results.pop(), task.model)
+                    node = self.one_node(results.pop(), task.model)
                     value = full_like(self.graph.value[node], task.fill)
                     results.append(self.graph.add_constant(value, task.span, is_tensor=True))
                 case MakeLeaf(call=call):
@@ -247,7 +248,7 @@ class Evaluation(Changing):
                     given = self._parts(results, arguments)
                     results.append(self._list(call, given))
                 case AddUp(call=call):
-                    results.append(self._add_up(call, results))
+                    results.append(self.add_up(call, results))
                 case Extreme(call=call):
                     results.append(self._extreme(call, results))
                 case Begin(made=made):
@@ -263,47 +264,12 @@ class Evaluation(Changing):
                     except UnmeasuredError as needs:
                         measure = Measure(needs.asked, needs.expression)
                         pending += [task, measure, needs.asked.receiver]
-        if line is None and self.graph.iterations.current != NOWHERE:
-            self._lines[root] = self._in_line(root)
-        return results.pop()
-
-    def _in_line(self, root: Expression) -> tuple[Task, ...]:
-        """The names, numbers and operations of an expression in the order in which they run.
-
-        Empty where something else is in it, or what is not the same however often it is met.
-        """
-        line: list[Task] = []
-        pending: list[Task] = [root]
-        while pending:
-            task = pending.pop()
-            if isinstance(task, syntax.Name | syntax.Number | Apply):
-                line.append(task)
-            elif (plan := self._plans.get(task)) is not None:
-                pending += plan
-            else:
-                return ()
-        return tuple(line)
-
-    def _run_line(self, root: Expression, line: tuple[Task, ...]) -> Result:
-        """What an expression comes to whose parts are known to stand in a line."""
-        names = self.names
-        results: list[Result] = []
-        for task in line:
-            if type(task) is syntax.Name:
-                node = names.get(task.name)
-                if node is None and not results and (whole := self._whole_number(root)) is not None:
-                    return whole
-                results.append(self._look_up(task) if node is None else node)
-            elif isinstance(task, Apply):
-                results.append(self._apply(task, results))
-            elif type(task) is syntax.Number:
-                if not results and (whole := self._whole_number(root)) is not None:
-                    return whole
-                results.append(self._constant(task.value, task.span))
+        if self.graph.iterations.current != NOWHERE:
+            self._lines.learn(root)
         return results.pop()
 
     def _node_of(self, expression: Expression) -> int:
-        return self._one(self._evaluate(expression), expression)
+        return self.one_node(self._evaluate(expression), expression)
 
     def _begin(self, task: Expression, pending: list[Task], results: list[Result]) -> None:
         """The result of what needs no operand, or the work that leads to it."""
@@ -349,7 +315,7 @@ class Evaluation(Changing):
         elif (call := self._of_lists(task)) is None:
             return False
         elif call.function == "range":
-            results.append(self._range(call))
+            results.append(self.counting(call))
         else:
             self._first_number(call)
             lists = call.arguments if call.function == "zip" else call.arguments[:1]
@@ -370,6 +336,7 @@ class Evaluation(Changing):
         call = resolve(task, self._seen, known)
         is_plain = len(call.operands) <= 2 and not call.in_place and call.operation.outputs is None
         is_plain &= syntax.Star not in map(type, call.operands) and len(call.operands) > 0
+        is_plain &= call.operation is not FLOAT
         plan = (Apply(call, task.span, is_plain), *reversed(call.operands))
         if is_fixed and not (isinstance(task, syntax.Call) and task.function in self.groups):
             self._plans[task] = plan
@@ -380,21 +347,20 @@ class Evaluation(Changing):
     def _begin_comprehension(self, made: syntax.Comprehension, result: Result) -> Comprehend:
         names = flat_names(made.target) or syntax.target_names(made.target)
         turns = self._iterate(made.target, made.iterable, result, made.span)
-        return Comprehend(made, turns, {name: self._meaning(name) for name in names})
+        return Comprehend(made, turns, {name: self.meaning(name) for name in names})
 
     def _comprehend(self, task: Comprehend, pending: list[Task], results: list[Result]) -> None:
         """Take the item that has been computed, and go on to the next one."""
         made = task.made
         if task.is_waiting:
             task.take(results.pop())
-            if made.item not in self._lines:
-                self._lines[made.item] = self._in_line(made.item)
+            self._lines.learn(made.item)
         task.is_waiting = True
-        if line := self._lines.get(made.item):
+        if (line := self._lines.get(made.item)) is not None:
             for _ in task.turns:
-                task.take(self._run_line(made.item, line))
+                task.take(self._lines.run(made.item, line))
         elif next(task.turns, _NO_MORE) is not _NO_MORE:
-            whole = self._whole_number(made.item)
+            whole = self.whole_number(made.item)
             pending.append(task)
             if whole is None:
                 pending.append(made.item)
@@ -402,21 +368,24 @@ class Evaluation(Changing):
                 results.append(whole)
             return
         for name, result in task.before.items():
-            self._rebind(name, result)
+            self.rebind(name, result)
         results.append(Bundle(task.items))
 
     # Operations
 
-    def _apply(self, task: Apply, results: list[Result]) -> Result:
+    @property
+    def is_quick(self) -> bool:
+        """Whether what a plain task makes of nodes is a node, and nothing else is to be seen to."""
+        is_usual = self.graph.is_recording and not self._may_promote
+        return is_usual and not self.sharers.changes and not self._lists
+
+    def plan_of(self, task: Expression) -> tuple[Task, ...] | None:
+        """How an operation is applied, if that is the same however often it is met."""
+        return self._plans.get(task)
+
+    def apply(self, task: Apply, results: list[Result]) -> Result:
+        """What an operation makes of the last results, which are taken off."""
         operation, operands, attributes, in_place, _ = task.call
-        is_plain = task.is_plain and not self.sharers.changes and not self._lists
-        if is_plain and type(b := results[-1]) is int:
-            if len(operands) == 1:
-                results.pop()
-                return self._applied(operation, (b,), attributes, task.span)
-            if type(a := results[-2]) is int:
-                del results[-2:]
-                return self._applied(operation, (a, b), attributes, task.span)
         first = results[-len(operands)] if operands else 0
         if in_place:
             return self._apply_in_place(task, results)
@@ -476,8 +445,8 @@ class Evaluation(Changing):
 
     def _index_list(self, group: Counting | Bundle, place: Expression) -> tuple[int, ...]:
         """The whole numbers of a list that is an index."""
-        items, count = self._items(group, place)
-        self._spend(count, place.span)
+        items, count = self.items(group, place)
+        self.spend(count, place.span)
         numbers = [self._number_of(one, place.span) for one in items]
         if not all(isinstance(one, int) for one in numbers):
             raise ProblemError("an index must be a whole number", place.span)

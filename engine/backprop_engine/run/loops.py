@@ -46,7 +46,7 @@ class Looping(Environment):
 
     # Iterations
 
-    def _spend(self, count: int, span: Span) -> None:
+    def spend(self, count: int, span: Span) -> None:
         """Raise ProblemError where so many more iterations, or the nodes, are too many."""
         self._left -= count
         if self._left < 0:
@@ -62,9 +62,9 @@ class Looping(Environment):
         self, target: Target, iterable: Expression, result: Result, span: Span
     ) -> Iterator[None]:
         """Bind the target to one item after the other; what runs in between is in the loop."""
-        items, count = self._items(result, iterable)
-        self._spend(count, span)
-        naming, numbers = self._naming(target, iterable, result), range(count)
+        items, count = self.items(result, iterable)
+        self.spend(count, span)
+        naming, numbers = self.naming(target, iterable, result), range(count)
         if isinstance(result, Counting):
             numbers = result.numbers
         elif naming.is_counted and isinstance(iterable, syntax.Call):
@@ -76,15 +76,15 @@ class Looping(Environment):
             iterations.go(len(value), iteration)
             if type(item) is Bundle and len(names) == len(item.items):
                 for name, part in zip(names, item.items, strict=True):
-                    self._rebind(name, part)
+                    self.rebind(name, part)
             else:
                 self._bind_target(target, item)
             yield
             if len(value) > MAX_NODES:
-                self._spend(0, span)
+                self.spend(0, span)
         iterations.go(len(value), around)
 
-    def _naming(self, target: Target, iterable: Expression, result: Result) -> Naming:
+    def naming(self, target: Target, iterable: Expression, result: Result | None) -> Naming:
         """How its iterations are told: `i=3`, `x=xs[3]`, or `x: item 3`."""
         first: Expression = target
         while isinstance(first, syntax.Sequence):
@@ -111,9 +111,10 @@ class Looping(Environment):
                 parts = [self._pick(group, at, place.span) for at in range(len(group))]
                 pending += reversed(list(zip(place.items, parts, strict=True)))
             elif isinstance(place, syntax.Name) and place.name != "_":
-                self._rebind(place.name, result)
+                self.rebind(place.name, result)
 
-    def _rebind(self, name: str, result: Result | None) -> None:
+    def rebind(self, name: str, result: Result | None) -> None:
+        """Let a name mean this from here on, which has no version; None for nothing."""
         if name in self.groups:
             del self.groups[name]
         if isinstance(result, int):
@@ -123,12 +124,13 @@ class Looping(Environment):
         if result is not None:
             self.groups[name] = result
 
-    def _meaning(self, name: str) -> Result | None:
+    def meaning(self, name: str) -> Result | None:
+        """What a name stands for now, if anything."""
         return self.names.get(name, self.groups.get(name))
 
     # What is gone through
 
-    def _items(self, result: Result, place: Expression) -> tuple[Iterable[Result], int]:
+    def items(self, result: Result, place: Expression) -> tuple[Iterable[Result], int]:
         """The items of what a loop goes through, and how many they are."""
         if isinstance(result, Counting):
             return map(Whole, result.numbers), self._length(result.numbers, place.span)
@@ -138,7 +140,7 @@ class Looping(Environment):
             return list(result.items), len(result)
         if isinstance(result, int) and result in self._tuples:
             numbers = self._tuples[result]
-            return [self._constant(one, place.span) for one in numbers], len(numbers)
+            return [self.constant(one, place.span) for one in numbers], len(numbers)
         if isinstance(result, Whole):
             raise ProblemError(
                 f"`{self._text(place.span)}` is a number, and a loop goes through a list",
@@ -169,7 +171,7 @@ class Looping(Environment):
         """How many numbers a range has; ProblemError where they are more than may be."""
         with suppress(OverflowError):
             return len(numbers)
-        self._spend(MAX_ITERATIONS + 1, span)
+        self.spend(MAX_ITERATIONS + 1, span)
         return 0
 
     # Python's functions for lists
@@ -186,7 +188,7 @@ class Looping(Environment):
             return expression
         return None
 
-    def _range(self, call: syntax.Call) -> Counting:
+    def counting(self, call: syntax.Call) -> Counting:
         """`range(start, stop, step)`."""
         if call.keywords or not 1 <= len(call.arguments) <= 3:
             raise ProblemError("`range` takes one to three whole numbers", call.span, "`range(3)`")
@@ -204,13 +206,13 @@ class Looping(Environment):
         """`zip`, `enumerate`, `reversed` or `list` of what their arguments have come to."""
         start = self._first_number(call)
         listed = [
-            self._items(result, place)
+            self.items(result, place)
             for result, place in zip(results, call.arguments, strict=False)
         ]
         if not listed:
             return Bundle([])
         count = min(length for _, length in listed)
-        self._spend(count, call.span)
+        self.spend(count, call.span)
         columns = [items for items, _ in listed]
         match call.function:
             case "zip":
@@ -239,7 +241,7 @@ class Looping(Environment):
 
     # Whole numbers
 
-    def _whole_number(self, expression: Expression) -> Whole | None:
+    def whole_number(self, expression: Expression) -> Whole | None:
         """What Python itself computes from a loop's numbers: `2*i + 1`, as a list's index may be.
 
         None for all else, and for numbers that are written out: those are constants.
@@ -248,7 +250,7 @@ class Looping(Environment):
             return None
         names = self._counted.get(expression)
         if names is None:
-            names = self._counted[expression] = _names_counted(expression)
+            names = self._counted[expression] = names_counted(expression)
         if not names:
             return None
         for name in names:
@@ -265,7 +267,7 @@ class Looping(Environment):
         pending: list[tuple[str, Bundle]] = [(name, bundle)]
         while pending:
             called, group = pending.pop()
-            self._spend(len(group), span)
+            self.spend(len(group), span)
             for at, item in enumerate(group.items):
                 if isinstance(item, int):
                     if self.graph.operation[item] is not None:
@@ -281,7 +283,7 @@ def flat_names(target: Target) -> tuple[str, ...]:
     return names if len(names) == len(places) and "_" not in names else ()
 
 
-def _names_counted(expression: Expression) -> tuple[str, ...]:
+def names_counted(expression: Expression) -> tuple[str, ...]:
     """The names in an expression of names and numbers alone; empty for any other."""
     names: list[str] = []
     for count, part in enumerate(postorder(expression)):

@@ -61,9 +61,9 @@ class Leaves(Looping):
         """What a name, a number or a list stands for; None for what an operation computes."""
         match expression:
             case syntax.Number(value=value):
-                return self._constant(value, expression.span)
+                return self.constant(value, expression.span)
             case syntax.Name():
-                return self._look_up(expression)
+                return self.look_up(expression)
             case syntax.FunctionName():
                 return function_value(expression)
             case syntax.Sequence(items=()):
@@ -89,14 +89,14 @@ class Leaves(Looping):
         """A size, or what is computed from sizes by Python itself; None if it is none."""
         if is_mathematics(expression) or isinstance(expression, syntax.Binary):
             try:
-                return self._constant(literal(expression, self._known), expression.span)
+                return self.constant(literal(expression, self._known), expression.span)
             except NotWrittenError:
                 return None
         is_part = isinstance(expression, syntax.Subscript) and self._is_shape(expression.receiver)
         if not (is_part or is_number(expression)):
             return None
         value = literal(expression, self._known)
-        return Sizes(value) if isinstance(value, tuple) else self._constant(value, expression.span)
+        return Sizes(value) if isinstance(value, tuple) else self.constant(value, expression.span)
 
     def _is_shape(self, expression: Expression) -> bool:
         """Whether it is a name that stands for a shape."""
@@ -128,7 +128,7 @@ class Leaves(Looping):
             raise ProblemError(
                 "a list in an expression holds numbers only", expression.span
             ) from None
-        node = self._constant(array, expression.span)
+        node = self.constant(array, expression.span)
         if self.scenario.is_program:
             self._lists.add(node)
         if array.ndim == 1 and len(array) <= MAX_NESTING:
@@ -156,7 +156,7 @@ class Leaves(Looping):
     def _make_leaf(self, call: syntax.Call, result: Result) -> int:
         """The node of `x.requires_grad_()`, or of `nn.Parameter(x)`, which is detached first."""
         graph, subject = self.graph, leaf_subject(call) or call
-        node = self._one(result, subject)
+        node = self.one_node(result, subject)
         if call.function == "Parameter":
             node = graph.apply(OPERATIONS["detach"], (node,), span=call.span)
         elif not only_flag(call):
@@ -212,7 +212,7 @@ class Leaves(Looping):
             del results[-len(expressions) :]
             return tuple(cast("list[int]", last))
         return tuple(
-            self._one(one, expression) for one, expression in self._spread(results, expressions)
+            self.one_node(one, expression) for one, expression in self._spread(results, expressions)
         )
 
     def _parts(self, results: list[Result], expressions: tuple[Expression, ...]) -> list[Result]:
@@ -234,7 +234,7 @@ class Leaves(Looping):
             if isinstance(expression, syntax.Star) and not (is_one and expression.taker is None):
                 if expression.taker and is_one:
                     raise _no_list(expression)
-                items = self._items(result, expression)[0]
+                items = self.items(result, expression)[0]
                 spread += [(one, expression) for one in items]
             else:
                 spread.append((result, expression))

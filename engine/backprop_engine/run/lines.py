@@ -1,0 +1,267 @@
+"""Expressions that loops come to again and again: what is to be done in a row, with no tree left.
+
+A line is made of an expression that has been evaluated once, in the order in which its parts ran.
+Operands are told by name, or by which of the steps before has made them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from backprop_engine.basics.limits import MAX_NODES
+from backprop_engine.basics.source import OperandError, Span
+from backprop_engine.grammar import syntax
+from backprop_engine.grammar.syntax import Expression
+from backprop_engine.loop_labels import Naming
+from backprop_engine.program.many_values import Bundle, Counting
+from backprop_engine.run.environment import Result
+from backprop_engine.run.loops import flat_names, names_counted
+from backprop_engine.run.stack import Apply
+
+if TYPE_CHECKING:
+    from backprop_engine.run.evaluate import Evaluation
+
+MAX_DEPTH: Final = 20
+"""Comprehensions inside of each other that run in a line: each is a call of Python's."""
+
+Work = Callable[[Any, list[Result]], Result]
+"""What is done with a task and the results of its operands."""
+
+
+class Step(NamedTuple):
+    """One node of one or two operands; or a constant, where there is no `first`."""
+
+    task: Any
+    operation: Any
+    attributes: Mapping[str, Any]
+    span: Span
+    first: str | int | None = None
+    """A name, or the step that has made it."""
+    second: str | int | None = None
+    operands: tuple[int | syntax.Name, ...] = ()
+    """All of them, the names as they are written."""
+    work: Work | None = None
+    """For what makes more than a node."""
+
+
+class Line(NamedTuple):
+    """The steps; the last one gives the result."""
+
+    steps: tuple[Step, ...]
+    depth: int
+    """How many comprehensions are inside of each other."""
+    counted: str
+    """A name in it, if only names and numbers are: Python itself may compute it (`2*i + 1`)."""
+
+
+class _Do(NamedTuple):
+    """Something that is done with the last results."""
+
+    work: Work
+    task: Any
+    operands: int
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Turns:
+    """A comprehension whose items are lines."""
+
+    made: syntax.Comprehension
+    names: tuple[str, ...]
+    line: Line
+    naming: Naming | None
+    """How its iterations are told, where that is the same every time."""
+    span: Span
+
+
+class Lines:
+    """The lines of an evaluation, by expression; None for an expression that has none."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self._evaluation = evaluation
+        self._lines: dict[Expression, Line | None] = {}
+
+    def get(self, root: Expression) -> Line | None:
+        """The line of an expression that has one."""
+        return self._lines.get(root)
+
+    def learn(self, root: Expression) -> None:
+        """Take in an expression that has been evaluated."""
+        if root not in self._lines:
+            self._lines[root] = self._written(root)
+
+    # How they are written
+
+    def _written(self, root: Expression) -> Line | None:
+        steps: list[Step] = []
+        results: list[int | syntax.Name] = []
+        pending: list[Any] = [root]
+        depth = 0
+        while pending:
+            task = pending.pop()
+            if isinstance(task, syntax.Name):
+                results.append(task)
+                continue
+            if isinstance(task, syntax.Number):
+                step = Step(task, None, {}, task.span)
+            elif isinstance(task, Apply | _Do):
+                count = len(task.call.operands) if isinstance(task, Apply) else task.operands
+                operands = tuple(results[len(results) - count :])
+                del results[len(results) - count :]
+                step = self._step(task, operands)
+                depth = max(depth, task.depth if isinstance(task, _Do) else 0)
+            elif (more := self._evaluation.plan_of(task) or self._begun(task)) is not None:
+                pending += more
+                continue
+            else:
+                return None
+            results.append(len(steps))
+            steps.append(step)
+        names = names_counted(root)
+        line = Line(tuple(steps), depth, names[0] if names else "")
+        return line if steps and depth <= MAX_DEPTH else None
+
+    def _step(self, task: Apply | _Do, operands: tuple[int | syntax.Name, ...]) -> Step:
+        if isinstance(task, _Do):
+            return Step(task.task, None, {}, task.task.span, operands=operands, work=task.work)
+        call, span = task.call, task.span
+        if not task.is_plain:
+            work = self._evaluation.apply
+            return Step(task, call.operation, call.attributes, span, operands=operands, work=work)
+        first, *second = (one.name if isinstance(one, syntax.Name) else one for one in operands)
+        both = (first, second[0] if second else None)
+        return Step(task, call.operation, call.attributes, span, *both, operands)
+
+    def _begun(self, task: Expression) -> list[Any] | None:
+        """The parts of a comprehension, of the sum of one, and of a range."""
+        if isinstance(task, syntax.Comprehension):
+            return self._turns(task)
+        if not isinstance(task, syntax.Call) or not self._evaluation.is_pythons(task):
+            return None
+        if task.function == "range":
+            return [_Do(self._range, task, 0)]
+        arguments = task.arguments
+        is_sum = task.function == "sum" and 1 <= len(arguments) <= 2 and not task.keywords
+        if not is_sum or not isinstance(arguments[0], syntax.Comprehension):
+            return None
+        start = arguments[1] if len(arguments) > 1 else syntax.Number(0, task.span)
+        return [_Do(self._sum, task, 2), start, arguments[0]]
+
+    def _turns(self, made: syntax.Comprehension) -> list[Any] | None:
+        line, iterable, target = self._lines.get(made.item), made.iterable, made.target
+        if line is None or made.flattens:
+            return None
+        depth = line.depth + 1
+        if isinstance(iterable, syntax.Call) and iterable.function == "zip":
+            names, lists = flat_names(target), iterable.arguments
+            if len(names) != len(lists) or not self._evaluation.is_pythons(iterable):
+                return None
+            if iterable.keywords or syntax.Star in map(type, lists):
+                return None
+            naming = self._evaluation.naming(target, iterable, None)
+            turns = _Turns(made, names, line, naming, made.span)
+            return [_Do(self._zipped, turns, len(lists), depth), *reversed(lists)]
+        if not isinstance(target, syntax.Name) or target.name == "_":
+            return None
+        if isinstance(iterable, syntax.Sequence | syntax.Star):
+            return None
+        turns = _Turns(made, (target.name,), line, None, made.span)
+        return [_Do(self._gone_through, turns, 1, depth), iterable]
+
+    # How they run
+
+    def run(self, root: Expression, line: Line) -> Result:
+        """What an expression comes to that has a line."""
+        evaluation = self._evaluation
+        graph = evaluation.graph
+        names: dict[Any, int] = evaluation.names
+        if line.counted and line.counted not in names:
+            whole = evaluation.whole_number(root)
+            if whole is not None:
+                return whole
+        apply, kinds, is_quick = graph.apply, graph.kind, evaluation.is_quick
+        made: list[Any] = []
+        for task, operation, attributes, span, first, second, operands, work in line.steps:
+            if first is None:
+                if work is None:
+                    made.append(evaluation.constant(task.value, span))
+                else:
+                    made.append(work(task, self._given(operands, made)))
+                    is_quick = evaluation.is_quick
+                continue
+            nodes: Any
+            a = made[first] if type(first) is int else names.get(first)
+            if second is None:
+                b, nodes = a, (a,)
+            else:
+                b = made[second] if type(second) is int else names.get(second)
+                nodes = (a, b)
+            if type(a) is int and type(b) is int and is_quick:
+                try:
+                    node = apply(operation, nodes, attributes, span)
+                except OperandError as error:
+                    raise evaluation.refused(error, nodes, span) from None
+                if kinds[node].is_number:
+                    evaluation.note_whole(node)
+                made.append(node)
+            else:
+                made.append(evaluation.apply(task, self._given(operands, made)))
+        result: Result = made[-1]
+        return result
+
+    def _given(self, operands: tuple[int | syntax.Name, ...], made: list[Result]) -> list[Result]:
+        look_up = self._evaluation.look_up
+        return [made[one] if isinstance(one, int) else look_up(one) for one in operands]
+
+    def _range(self, call: syntax.Call, _: list[Result]) -> Result:
+        return self._evaluation.counting(call)
+
+    def _sum(self, call: syntax.Call, given: list[Result]) -> Result:
+        return self._evaluation.add_up(call, given)
+
+    def _zipped(self, turns: _Turns, given: list[Result]) -> Result:
+        """A comprehension along several lists at once."""
+        evaluation, call = self._evaluation, turns.made.iterable
+        places = call.arguments if isinstance(call, syntax.Call) else ()
+        listed = [evaluation.items(one, place) for one, place in zip(given, places, strict=True)]
+        count = min(length for _, length in listed)
+        evaluation.spend(count, call.span)
+        naming = turns.naming or Naming("")
+        rows = zip(*(items for items, _ in listed), strict=False)
+        return self._turned(turns, rows, naming, range(count))
+
+    def _gone_through(self, turns: _Turns, given: list[Result]) -> Result:
+        """A comprehension along one list, a range or a tensor."""
+        evaluation, (result,) = self._evaluation, given
+        made = turns.made
+        items, count = evaluation.items(result, made.iterable)
+        naming = evaluation.naming(made.target, made.iterable, result)
+        numbers = result.numbers if isinstance(result, Counting) else range(count)
+        return self._turned(turns, zip(items, strict=True), naming, numbers)
+
+    def _turned(
+        self, turns: _Turns, rows: Iterable[tuple[Result, ...]], naming: Naming, numbers: range
+    ) -> Bundle:
+        evaluation, names, item, line = self._evaluation, turns.names, turns.made.item, turns.line
+        evaluation.spend(len(numbers), turns.span)
+        before = {name: evaluation.meaning(name) for name in names}
+        value, iterations = evaluation.graph.value, evaluation.graph.iterations
+        nodes, groups, around = evaluation.names, evaluation.groups, iterations.current
+        results: list[Result] = []
+        for iteration, row in enumerate(rows, iterations.begin(naming, numbers)):
+            iterations.go(len(value), iteration)
+            for name, result in zip(names, row, strict=False):
+                if type(result) is int and name not in groups:
+                    nodes[name] = result
+                else:
+                    evaluation.rebind(name, result)
+            results.append(self.run(item, line))
+            if len(value) > MAX_NODES:
+                evaluation.spend(0, turns.span)
+        iterations.go(len(value), around)
+        for name, meant in before.items():
+            evaluation.rebind(name, meant)
+        return Bundle(results)
