@@ -44,7 +44,7 @@ def test_the_lecture_example_comes_back_step_by_step(oracle):
     sent = [report.contributions[step] for step in range(backward.start, backward.stop)]
     assert sent == [1, 1, 1, 1, 3, 4]
     assert report.totals[backward.stop - 1] == 7
-    assert report.gradients[1, x] == 7
+    assert report.gradients[1][x] == 7
     assert report.grads[1][x] == 7
     assert report.values[trace.assigned["y"]] == 11
     assert [
@@ -202,5 +202,5 @@ def test_a_report_of_numbers_takes_a_few_bytes_for_each():
     finally:
         tracemalloc.stop()
     numbers = len(report.values) + len(report.contributions) + len(report.totals)
-    assert len(report.gradients) == len(report.values)
+    assert len(report.gradients[1]) == len(report.values)
     assert taken < 24 * numbers, "an object of Python's for each would take some hundred"

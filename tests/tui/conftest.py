@@ -78,9 +78,8 @@ def report_like(trace: Trace) -> TorchReport:
         joints={},
         totals=totals,
         gradients={
-            (one.index, int(trace.receivers[step])): totals[step]
+            one.index: {int(trace.receivers[at]): totals[at] for at in range(one.start, one.stop)}
             for one in backward
-            for step in range(one.start, one.stop)
         },
         grads={
             one.index: {node: kept(grad) for node, grad in one.grads.items()}

@@ -7,9 +7,9 @@ looks up the thing it is showing. Whether two numbers agree is the affair of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from backprop_engine.basics.values import Value
 
@@ -35,28 +35,6 @@ class Surplus:
     operand: int
 
 
-class ByPass(Mapping[tuple[int, int], Value]):
-    """Values by pass and node, of a column for each pass."""
-
-    def __init__(self, columns: Mapping[int, Mapping[int, Value]]) -> None:
-        self._columns = columns
-
-    def __len__(self) -> int:
-        return sum(map(len, self._columns.values()))
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        return ((index, node) for index, column in self._columns.items() for node in column)
-
-    def __getitem__(self, key: tuple[int, int]) -> Value:
-        index, node = key
-        return self._columns[index][node]
-
-    def get(self, key: tuple[int, int], default: Any = None) -> Any:
-        """The value there; `default` where there is none."""
-        column = self._columns.get(key[0])
-        return default if column is None else column.get(key[1], default)
-
-
 @dataclass(frozen=True, eq=False)
 class TorchReport:
     """One trace as torch ran it."""
@@ -73,8 +51,8 @@ class TorchReport:
     """Step → the joint it is part of, for the few contributions known only as a sum."""
     totals: Mapping[int, Value]
     """Step → the receiver's running sum after it; inside a joint only at its last step."""
-    gradients: Mapping[tuple[int, int], Value]
-    """(pass, node) → the node's gradient, complete, as torch's own hook saw it."""
+    gradients: Mapping[int, Mapping[int, Value]]
+    """Pass → node → the node's gradient, complete, as torch's own hook saw it."""
     grads: Mapping[int, Mapping[int, Value | None]]
     """Pass → `.grad` of each input that requires grad, once the pass is done."""
     surplus: tuple[Surplus, ...] = ()

@@ -1,12 +1,12 @@
 """A sympy expression as people write it: `2x + 3`, `x²·cos(x)`, `1/(2√x)`, `[x > 0]`.
 
-The signs are those of `backprop_engine.basics.notation`. No recursion: an
-expression is taken apart from the top, and put together from the bottom.
+The signs are those of `backprop_engine.basics.notation`. No recursion: what
+writes an expression waits, as a generator, for the formulas of its parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from typing import Any
 
 from backprop_engine.basics import notation
@@ -34,71 +34,56 @@ _NAMES = {"Max": "max", "Min": "min", "ceiling": "ceil", "Abs": "abs"}
 
 def written(sympy: Any, expression: Any, *, decimals: bool) -> str:
     """`expression` as text; with `decimals` a half is `0.5`, else it is `1/2`."""
-    done: dict[Any, Tree] = {}
     writer = _Writer(sympy, decimals)
-    waiting = [expression]
+    waiting, done = [writer.tree(expression)], None
     while waiting:
-        one = waiting[-1]
-        parts = writer.parts(one)
-        missing = [part for part in parts if part not in done]
-        if missing and one not in done:
-            waiting.extend(missing)
-            continue
-        waiting.pop()
-        if one not in done:
-            done[one] = writer.join(one, [done[part] for part in parts])
-    return text_of(done[expression])
+        try:
+            part = waiting[-1].send(done)
+        except StopIteration as end:
+            waiting.pop()
+            done = end.value
+        else:
+            waiting.append(writer.tree(part))
+            done = None
+    return text_of(done)
+
+
+_Writing = Generator[Any, Any, Tree]
+"""Gives the expressions whose formulas it needs one after the other, and at last its own."""
 
 
 class _Writer:
-    """Takes one expression apart (`parts`) and puts its formula together (`join`)."""
+    """Takes expressions apart, and puts their formulas together."""
 
     def __init__(self, sympy: Any, decimals: bool) -> None:
         self.sympy = sympy
         self.decimals = decimals
 
-    def parts(self, one: Any) -> Sequence[Any]:
-        """The expressions whose formulas `join` will need."""
-        if one.is_Add:
-            return [self._unsigned(term)[1] for term in self._terms(one)]
-        if self._is_product(one):
-            _, above, below = self._fraction(one)
-            return [*above, *below]
-        if one.is_Pow and self._is_root(one):
-            return [one.base]
-        if self._is_leaf(one):
-            return []
-        if isinstance(one, self.sympy.Piecewise):
-            return [part for piece in one.args for part in piece.args]
-        return list(one.args)
-
-    def join(self, one: Any, parts: Sequence[Tree]) -> Tree:
-        """The formula of `one` from those of its parts."""
+    def tree(self, one: Any) -> _Writing:
+        """The formula of `one`."""
         sympy = self.sympy
         if one.is_Add:
-            return self._sum(one, parts)
-        if self._is_product(one):
-            return self._product(one, parts)
+            return (yield from self._sum(one))
+        if one.is_Mul or (one.is_Pow and self._is_reciprocal(one)):
+            return (yield from self._product(one))
         if one.is_Pow:
-            return self._power(one, parts)
-        if self._is_leaf(one):
+            return (yield from self._power(one))
+        if not one.args:
             return self._leaf(one)
+        if isinstance(one, sympy.Piecewise):
+            return (yield from self._pieces(one))
+        parts = yield from _each(one.args)
         if isinstance(one, sympy.Abs):
             return _fenced("|", parts[0], "|")
         if isinstance(one, sympy.Heaviside):
             return _fenced("[", chain(parts[0], " > ", Text("0")), "]")
         if isinstance(one, sympy.core.relational.Relational):
             return chain(parts[0], f" {_INEQUALITIES.get(one.rel_op, one.rel_op)} ", parts[1])
-        if isinstance(one, sympy.Piecewise):
-            return self._pieces(one, parts)
         if isinstance(one, sympy.logic.boolalg.BooleanFunction):
             return _in_words(type(one).__name__.lower(), parts)
         return call(_NAMES.get(type(one).__name__, type(one).__name__), *parts)
 
     # Leaves
-
-    def _is_leaf(self, one: Any) -> bool:
-        return not one.args
 
     def _leaf(self, one: Any) -> Tree:
         if one.is_Integer:
@@ -133,17 +118,15 @@ class _Writer:
             terms.insert(0, terms.pop(at))
         return terms
 
-    def _sum(self, one: Any, parts: Sequence[Tree]) -> Tree:
-        are_negative = [self._unsigned(term)[0] for term in self._terms(one)]
-        total = prefix("−", parts[0]) if are_negative[0] else parts[0]
-        for is_negative, part in zip(are_negative[1:], parts[1:], strict=True):
-            total = chain(total, " − " if is_negative else " + ", part)
+    def _sum(self, one: Any) -> _Writing:
+        (is_negative, first), *others = map(self._unsigned, self._terms(one))
+        part: Tree = yield first
+        total = prefix("−", part) if is_negative else part
+        for is_negative, term in others:
+            total = chain(total, " − " if is_negative else " + ", (yield term))
         return total
 
     # Products and quotients
-
-    def _is_product(self, one: Any) -> bool:
-        return bool(one.is_Mul) or (bool(one.is_Pow) and self._is_reciprocal(one))
 
     def _is_reciprocal(self, power: Any) -> bool:
         exponent = power.exp.as_coeff_Mul()[0]
@@ -167,8 +150,8 @@ class _Writer:
         ordered = list(self.sympy.Mul(*factors, evaluate=False).as_ordered_factors())
         return [one for one in ordered if one is not self.sympy.S.One] if factors else []
 
-    def _product(self, one: Any, parts: Sequence[Tree]) -> Tree:
-        coefficient, above, _ = self._fraction(one)
+    def _product(self, one: Any) -> _Writing:
+        coefficient, above, below = self._fraction(one)
         size = abs(coefficient)
         over, under = size, None
         if size.is_Rational and not size.is_Integer:
@@ -176,33 +159,41 @@ class _Writer:
             if not is_decimal:
                 over, under = self.sympy.Integer(size.p), self.sympy.Integer(size.q)
         has_over = over != 1 or not above
-        whole = _factors(self._leaf(over) if has_over else None, parts[: len(above)])
-        below = parts[len(above) :]
+        factors = yield from _each(above)
+        whole = _factors(self._leaf(over) if has_over else None, factors)
         if below or under is not None:
-            whole = chain(whole, "/", _factors(None if under is None else self._leaf(under), below))
+            factors = yield from _each(below)
+            number = None if under is None else self._leaf(under)
+            whole = chain(whole, "/", _factors(number, factors))
         return prefix("−", whole) if coefficient.is_negative else whole
 
     # Powers
 
-    def _is_root(self, power: Any) -> bool:
-        return bool(power.exp == self.sympy.Rational(1, 2))
-
-    def _power(self, one: Any, parts: Sequence[Tree]) -> Tree:
-        if self._is_root(one):
-            return prefix("√", parts[0])
-        exponent = Text(str(int(one.exp))) if one.exp.is_Integer else parts[1]
-        return Branch(Form.POWER, (parts[0], exponent))
+    def _power(self, one: Any) -> _Writing:
+        base = yield one.base
+        if one.exp == self.sympy.Rational(1, 2):
+            return prefix("√", base)
+        exponent = Text(str(int(one.exp))) if one.exp.is_Integer else (yield one.exp)
+        return Branch(Form.POWER, (base, exponent))
 
     # Cases
 
-    def _pieces(self, one: Any, parts: Sequence[Tree]) -> Tree:
-        pieces = [
-            _in_words("", (value, Text("otherwise")))
-            if piece.cond == True  # noqa: E712
-            else _in_words("if", (value, condition))
-            for value, condition, piece in zip(parts[::2], parts[1::2], one.args, strict=True)
-        ]
+    def _pieces(self, one: Any) -> _Writing:
+        pieces = []
+        for piece in one.args:
+            value = yield piece.expr
+            if piece.cond == True:  # noqa: E712
+                pieces.append(_in_words("", (value, Text("otherwise"))))
+            else:
+                pieces.append(_in_words("if", (value, (yield piece.cond))))
         return _fenced("{", _joined(pieces, "; "), "}")
+
+
+def _each(expressions: Iterable[Any]) -> Generator[Any, Any, list[Tree]]:
+    parts: list[Tree] = []
+    for expression in expressions:
+        parts += ((yield expression),)
+    return parts
 
 
 def _fenced(opening: str, part: Tree, closing: str) -> Tree:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,7 +63,8 @@ class Listener:
                     continue
                 result = self._program.results[node]
                 if result.is_leaf:
-                    handles.append(result.register_hook(_LeafHook(self, node)))
+                    # A leaf has no autograd node of an operation: it is heard at the tensor.
+                    handles.append(result.register_hook(partial(self.take_gradient, node)))
                     continue
                 block = self._program.block(node)
                 handles.extend(
@@ -122,18 +124,6 @@ class Listener:
         self._senders.append(node)
         self._receivers.append(operand)
         self._sent.add(len(self._sent), value)
-
-
-class _LeafHook:
-    """A leaf has no autograd node of an operation: its gradient is heard at the tensor."""
-
-    __slots__ = ("listener", "node")
-
-    def __init__(self, listener: Listener, node: int) -> None:
-        self.listener, self.node = listener, node
-
-    def __call__(self, gradient: Any) -> None:
-        self.listener.take_gradient(self.node, gradient)
 
 
 class _EdgeHook:

@@ -16,7 +16,7 @@ import numpy as np
 from backprop_engine.basics.values import Known, Value, in_full, kept, same
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
-from backprop_tui.oracles.report import ByPass, Joint, Surplus, TorchReport
+from backprop_tui.oracles.report import Joint, Surplus, TorchReport
 from backprop_tui.oracles.torch.columns import (
     Column,
     Entries,
@@ -137,7 +137,7 @@ def decode_report(trace: Trace, reply: Mapping[str, Any]) -> TorchReport:
         contributions=contributions,
         joints=joints,
         totals=_running_sums(trace, contributions, joints),
-        gradients=ByPass(gradients),
+        gradients=gradients,
         grads=grads,
         surplus=tuple(surplus),
     )

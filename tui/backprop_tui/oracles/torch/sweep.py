@@ -197,7 +197,7 @@ class Sweep:
         involved = (node, *self.graph.operands[node])
         if not (upstream_agrees and all(self.values[each] for each in involved)):
             return False
-        torch_upstream = self.report.gradients.get((one.index, node))
+        torch_upstream = self.report.gradients[one.index].get(node)
         if ours is None or theirs is None or upstream.ours is None or torch_upstream is None:
             self.faulty_steps.append(steps[0])
             return False
@@ -346,7 +346,7 @@ class Sweep:
 
     def _gradient_agrees(self, one: Pass, node: int, held: Received) -> bool:
         """The complete gradient of `node` against the one torch's own hook saw."""
-        theirs = self.report.gradients.get((one.index, node))
+        theirs = self.report.gradients[one.index].get(node)
         if theirs is None or held.ours is None or held.theirs is None:
             return theirs is None and is_zero(held.ours)
         if compare(held.ours, theirs).agrees:
