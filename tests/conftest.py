@@ -8,8 +8,13 @@ import os
 # more where other tests run beside them. Torch reads it, as numpy does, when it is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# A hundred interpreters are started, and each would compile the program anew, which takes half a
+# second of the processor; what pytest makes of the tests is kept as well.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 import gc
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -26,6 +31,8 @@ if threading.current_thread() is threading.main_thread():
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
+
+sys.dont_write_bytecode = False
 
 # Torch and thousands of tests are a million objects. Left as it is, the collector walks them all
 # again and again, which takes a sixth of the time.

@@ -36,7 +36,8 @@ async def test_every_key_is_answered(opened, trace, place):
                 continue
             while len(pilot.app.screen_stack) > screens:
                 await pilot.press("escape")
-            pilot.app.session = at_the_place
+            # Back without a frame: what is asked is the next key's answer.
+            pilot.app._session = at_the_place
             await pilot.press(command.keys[0])
             session = pilot.app.session
             assert session is not None, command.name

@@ -562,7 +562,8 @@ class DebuggerApp(App[None]):
 
     @on(GraphTree.Paged)
     def _set_page(self, event: GraphTree.Paged) -> None:
-        self._change(partial(do.with_page, rows=event.rows))
+        if self.session is not None:  # nothing that is drawn depends on it
+            self._session = do.with_page(self.session, event.rows)
 
     @on(Timeline.Clicked)
     def _click_timeline(self, event: Timeline.Clicked) -> None:

@@ -361,7 +361,7 @@ class Sweep:
 
     def _allowed_of(self, one: Pass, steps: tuple[int, ...]) -> Value:
         """What rounding inside of an operation may come to in what it sends."""
-        upstream = self.report.gradients.get((one.index, int(self.trace.senders[steps[0]])))
+        upstream = self.report.gradients[one.index].get(int(self.trace.senders[steps[0]]))
         if steps[0] == one.start or upstream is None:
             return 0.0
         return self._recompute(steps, upstream, self._torch_value).allowed
