@@ -26,7 +26,7 @@ Key = Hashable
 PATIENCE: Final = 0.2
 """Seconds that the screen stands still for what a person has asked for, rather than show for a
 moment that it waits."""
-GLANCE: Final = 0.01
+GLANCE: Final = 0.005
 """The same for what only goes along with a key: the key itself is to be seen at once."""
 _NAP: Final = 0.005
 """Seconds between two looks at whether a key is under way."""
