@@ -79,6 +79,25 @@ async def test_what_is_missing_is_left_out_of_the_footer_and_told_in_the_palette
         assert "not here: a recording cannot do this" in text_of(pilot.app)
 
 
+@pytest.mark.parametrize("key", ["question_mark", "f1"])
+async def test_help_says_beside_a_key_what_is_missing_and_what_to_do_instead(opened, text_of, key):
+    async with opened(WHOLE, (100, 170)) as pilot:
+        await pilot.press(key)
+        shown = " ".join(text_of(pilot.app).replace("│", " ").split())
+        assert (
+            "e Put another value in the place of an input or a constant, and run all again. "
+            "Not here: a recording cannot do this (Reruns); open a scenario."
+        ) in shown
+        needing = [command for command in COMMANDS if command.needs]
+        assert shown.count("Not here: ") == len(needing)
+
+
+async def test_help_says_nothing_of_the_kind_where_all_can_be_done(opened, text_of):
+    async with opened("neuron.yaml", (100, 170)) as pilot:
+        await pilot.press("f", "f", "slash", *"sigmoid", "enter", "question_mark")
+        assert "Not here" not in text_of(pilot.app)
+
+
 def test_what_a_command_needs_is_asked_of_the_trace():
     assert [command.name for command in COMMANDS if command.needs] == [
         "edit_value", "nudge_up", "nudge_down", "undo_edit", "reset_value", "reset_all",

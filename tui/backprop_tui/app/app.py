@@ -431,7 +431,7 @@ class DebuggerApp(App[None]):
 
         focused = None if self.focused is None else self.focused.id
         topic = getattr(self.screen, "TOPIC", focused or "")
-        self.push_screen(HelpScreen(self.glyphs, topic, self.settings.keymap))
+        self.push_screen(HelpScreen(self.glyphs, topic, self.settings.keymap, self.session))
 
     def action_inspect(self) -> None:
         """Look into the selected node; from a reference, lead to the full drawing."""

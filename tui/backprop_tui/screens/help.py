@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from itertools import groupby
 from typing import ClassVar
 
@@ -21,6 +22,7 @@ from backprop_tui.commands.screen_help import SCREEN_HELP
 from backprop_tui.commands.table import COMMANDS, Command, key_name
 from backprop_tui.screens.box import titled
 from backprop_tui.session.search.query import HELP as SEARCH_HELP
+from backprop_tui.session.session import Session
 from backprop_tui.view.glyphs import LEGEND, Glyphs
 from backprop_tui.view.text import wrapped
 from backprop_tui.widgets.pane import Scroll
@@ -42,9 +44,19 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,q,question_mark,f1,enter", "dismiss", "close", show=False),
     ]
 
-    def __init__(self, glyphs: Glyphs, pane: str = "", keymap: Keymap = DEFAULT_KEYMAP) -> None:
-        """`pane`: the id of what had the focus, or a screen's topic; that is explained first."""
+    def __init__(
+        self,
+        glyphs: Glyphs,
+        pane: str = "",
+        keymap: Keymap = DEFAULT_KEYMAP,
+        session: Session | None = None,
+    ) -> None:
+        """`pane`: the id of what had the focus, or a screen's topic; that is explained first.
+
+        What can not be done in `session` is told with the reason.
+        """
         super().__init__()
+        self._session = session
         self._glyphs = glyphs
         self._pane = PANE_HELP.get(pane) or SCREEN_HELP.get(pane)
         self._commands = keymap.commands
@@ -58,7 +70,7 @@ class HelpScreen(ModalScreen[None]):
         """Break the lines for the new width."""
         width = min(event.size.width - _FRAME, _WIDEST)
         self.query_one(Static).update(
-            help_text(self._glyphs, max(width, 20), self._pane, self._commands)
+            help_text(self._glyphs, max(width, 20), self._pane, self._commands, self._session)
         )
 
 
@@ -67,17 +79,33 @@ def help_text(
     width: int,
     pane: PaneHelp | None = None,
     commands: tuple[Command, ...] = COMMANDS,
+    session: Session | None = None,
 ) -> Content:
     """The whole help in lines of at most `width` cells, what is said of `pane` first."""
-    lines = [] if pane is None else [*_pane_lines(glyphs, pane, width, commands), Content()]
+
+    def entries(members: Iterable[Command]) -> list[Content]:
+        found = []
+        for command in members:
+            found += _command_entry(command, width)
+            missing = None if session is None else command.missing(session)
+            if missing is not None:
+                said = glyphs.say(f"Not here: {missing.sentence}.")
+                found += _entry("", said, "", width, "$warning")
+        return found
+
+    told = [] if pane is None else heard_in(pane, commands)
+    lines: list[Content] = []
+    if pane is not None:
+        lines += [Content.styled(pane.title, _TITLE), *wrapped(glyphs.text(pane.shows), width)]
+        lines += entries(told)
+        for keys, meaning in pane.keys:
+            lines += _entry(keys, meaning, "bold $primary", width)
+        lines += [Content()]
     lines += [Content.styled("How to read the screen", _TITLE)]
     lines += wrapped(glyphs.text(_READING), width)
-    told = [] if pane is None else heard_in(pane, commands)
     others = [command for command in commands if command not in told]
     for group, members in groupby(others, key=lambda command: command.group):
-        lines += [Content(), Content.styled(group, _TITLE)]
-        for command in members:
-            lines += _command_entry(command, width)
+        lines += [Content(), Content.styled(group, _TITLE), *entries(members)]
     lines += [Content(), Content.styled("Marks", _TITLE)]
     for name, meaning in LEGEND:
         lines += _entry(getattr(glyphs, name), meaning, "bold", width)
@@ -98,27 +126,14 @@ def heard_in(pane: PaneHelp, commands: tuple[Command, ...]) -> list[Command]:
     return [command for command in commands if command.place and command.place == pane.commands]
 
 
-def _pane_lines(
-    glyphs: Glyphs, pane: PaneHelp, width: int, commands: tuple[Command, ...]
-) -> list[Content]:
-    """What a pane shows, and the keys that are heard in it."""
-    lines = [Content.styled(pane.title, _TITLE)]
-    lines += wrapped(glyphs.text(pane.shows), width)
-    for command in heard_in(pane, commands):
-        lines += _command_entry(command, width)
-    for keys, meaning in pane.keys:
-        lines += _entry(keys, meaning, "bold $primary", width)
-    return lines
-
-
 def _command_entry(command: Command, width: int) -> list[Content]:
     keys = " ".join(key_name(key) for key in command.keys or ("ctrl+p",))
     told = command.help if command.keys else f"{command.title}: {command.help}"
     return _entry(keys, told, "bold $primary", width)
 
 
-def _entry(sign: str, meaning: str, style: str, width: int) -> list[Content]:
+def _entry(sign: str, meaning: str, style: str, width: int, shade: str = "") -> list[Content]:
     """A key or a mark and what it does, level under each other."""
     first, *rest = textwrap.wrap(meaning, max(width - _SIGN_WIDTH, 10))
-    head = Content.assemble((sign.ljust(_SIGN_WIDTH), style), first)
-    return [head, *(Content(" " * _SIGN_WIDTH + line) for line in rest)]
+    head = Content.assemble((sign.ljust(_SIGN_WIDTH), style), (first, shade))
+    return [head, *(Content.styled(" " * _SIGN_WIDTH + line, shade) for line in rest)]
