@@ -12,13 +12,13 @@ from backprop_engine.reading.opened import (
     compare_sent,
     open_composite,
     seeding_pass,
-    why_closed,
 )
 from backprop_engine.run.opening import RESULT, composite_text
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import load, parse_shorthand
-from backprop_engine.trace import PassKind
+from backprop_engine.trace import Missing, PassKind
+from backprop_engine.trace.abilities import Opens
 
 
 def traced(text):
@@ -117,7 +117,8 @@ def test_a_value_that_gets_no_gradient_is_opened_forward_only():
 def test_what_cannot_be_opened_says_why(name, reason):
     trace = traced("x=2, y=3*sigmoid(x)")
     node = next(n for n in range(len(graph_of(trace))) if trace.label(n) == name)
-    assert why_closed(trace, node) == reason
+    missing = trace.can(Opens, node)
+    assert (missing.reason if isinstance(missing, Missing) else "") == reason
     if reason:
         with pytest.raises(ValueError, match=r"nothing was computed|not made of"):
             open_composite(trace, node, None)
@@ -138,7 +139,7 @@ def test_the_text_may_depend_on_attributes_shapes_and_dtypes():
     pass_off(trace, node, composite="a.sum({dim}) * 0.5")
     assert composite_text(trace, node) == "m = a.sum(1) * 0.5"
     pass_off(trace, node, composite=lambda **_: "")
-    assert why_closed(trace, node).endswith("mean is not made of other parts")
+    assert trace.can(Opens, node).reason.endswith("mean is not made of other parts")
 
 
 COMPOSITES = sorted(name for name, one in OPERATIONS.items() if one.composite)
@@ -149,8 +150,8 @@ def test_every_composite_of_the_catalogue_comes_to_what_its_operation_does(name)
     operation = OPERATIONS[name]
     trace = traced(operation.example or f"x=0.3, y={name}(x)")
     node = node_named(trace, name)
-    if reason := why_closed(trace, node):
-        assert reason.endswith("is not made of other parts")
+    if isinstance(missing := trace.can(Opens, node), Missing):
+        assert missing.reason.endswith("is not made of other parts")
         return
     inside = open_composite(trace, node, seeding_pass(trace, node, 0))
     result = list(inside.trace.assigned.values())[-1]

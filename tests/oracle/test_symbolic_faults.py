@@ -11,9 +11,9 @@ import pytest
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_engine.trace import Missing
 from backprop_tui.oracles.report import Failed, Ready
 from backprop_tui.oracles.sympy.client import SYMPY, SymbolicOracle
-from backprop_tui.oracles.sympy.report import NotApplicable
 
 TRACE = record(parse_shorthand(Source("<-e>", "x=2, y=x**2")))
 SERVE = "from backprop_tui.oracles.sympy.child import main; main()"
@@ -107,7 +107,7 @@ def test_after_a_death_the_next_question_gets_a_new_child(tmp_path):
 def test_arrays_start_no_process():
     trace = record(parse_shorthand(Source("<-e>", "x=[1, 2], y=x.sum()")))
     with SymbolicOracle(command=["/nowhere/python"]) as oracle:
-        assert isinstance(oracle.ask(trace), NotApplicable)
+        assert isinstance(oracle.ask(trace), Missing)
         assert "could not be started" in getattr(oracle.ask(TRACE), "reason", "")
 
 

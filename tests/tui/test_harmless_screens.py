@@ -15,12 +15,12 @@ from textual.widgets import Input
 
 from backprop_engine.reading.explain import Explanation
 from backprop_engine.run.tape import graph_of
+from backprop_engine.trace import Missing
 from backprop_tui.config.settings import parse_settings
 from backprop_tui.oracles.report import Failed, Ready
 from backprop_tui.oracles.sympy.report import (
     Function,
     Mathematics,
-    NotApplicable,
     Partial,
     SymbolicReport,
 )
@@ -150,7 +150,7 @@ def evil_formulas(trace):
     [
         (None, evil_formulas),
         (Failed(EVIL, EVIL), Failed(EVIL, EVIL)),
-        (Failed(EVIL, EVIL, is_late=True), NotApplicable(EVIL, EVIL, EVIL)),
+        (Failed(EVIL, EVIL, is_late=True), Missing(EVIL, EVIL, EVIL)),
     ],
 )
 async def test_what_an_oracle_says(opened, lesson, agreeing, torch, symbolic):

@@ -8,7 +8,6 @@ import pytest
 from tests.passed_off import pass_off
 
 from backprop_engine.basics.source import Source
-from backprop_engine.reading.opened import why_closed
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
@@ -82,7 +81,6 @@ def test_where_no_gradient_goes_through_there_is_none_to_compare():
 )  # fmt: skip
 def test_what_cannot_be_opened_is_named_and_the_session_stays(name, notice):
     session = at(SESSION, name, 3)
-    assert why_closed(session.trace, session.node)
     assert step_into(session) == replace(session, notice=notice)
 
 

@@ -19,6 +19,7 @@ from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_engine.trace.abilities import Reruns
+from backprop_tui.commands.table import BY_NAME
 from backprop_tui.opening.targets import open_target
 from backprop_tui.session.session import open_session, pass_end, select
 from backprop_tui.session.stepping_in import step_into
@@ -315,12 +316,12 @@ def test_an_index_that_leads_nowhere_is_refused_and_nothing_changes():
 
 def test_a_trace_recorded_elsewhere_says_why_not():
     session = open_session(WHOLE)
-    for change in (editing.nudge_up, editing.undo, editing.reset_all):
-        assert change(on(session, "x")).notice == (
+    for name in ("edit_value", "nudge_up", "undo_edit", "reset_all"):
+        assert BY_NAME[name].missing(on(session, "x")).sentence == (
             "a recording cannot do this (Reruns); open a scenario"
         )
     inside = step_into(on(opened("x=2, y=sigmoid(x)"), "y"))
-    assert "steps out" in editing.nudge_up(on(inside, "a")).notice
+    assert "steps out" in BY_NAME["nudge_up"].missing(on(inside, "a")).sentence
 
 
 # Runs that take long

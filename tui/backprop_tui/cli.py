@@ -338,15 +338,14 @@ def _open_screen(options: argparse.Namespace) -> int:
     from backprop_tui.app.app import DebuggerApp
     from backprop_tui.app.signals import end_as_told
     from backprop_tui.config.folders import config_file, state_folder
-    from backprop_tui.config.settings import read_settings, with_environment
+    from backprop_tui.config.settings import TORCH_SWITCHED_OFF, read_settings, with_environment
     from backprop_tui.memory.keeper import Keeper
-    from backprop_tui.oracles.switched_off import SwitchedOff
 
     settings = with_environment(read_settings(config_file()), os.environ)
     keeper = Keeper(state_folder(), settings.theme)
     app = DebuggerApp(
         target if isinstance(target, Source) else Path(target),
-        oracle=None if settings.torch else SwitchedOff(),
+        oracle=None if settings.torch else TORCH_SWITCHED_OFF,
         settings=settings,
         keeper=keeper,
         fresh=options.fresh,

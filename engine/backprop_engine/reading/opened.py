@@ -9,7 +9,7 @@ from backprop_engine.basics.values import Value, full_like, in_full, kept
 from backprop_engine.checking.compare import Comparison, compare
 from backprop_engine.reading.paths.edges import size
 from backprop_engine.trace import Missing, Pass, PassKind, Trace
-from backprop_engine.trace.abilities import Opens
+from backprop_engine.trace.abilities import MissingError, Opens
 
 _RELATIVE: Mapping[str, float] = {"float64": 1e-7, "float32": 1e-4}
 """How far apart two ways to compute one thing may come out, end to end; torch has a few slopes
@@ -40,21 +40,15 @@ class Sent:
     """Agrees if the two are equal to rounding, end to end."""
 
 
-def why_closed(trace: Trace, node: int) -> str:
-    """Why there is nothing to open at `node`; empty where there is."""
-    opens = trace.can(Opens, node)
-    return opens.reason if isinstance(opens, Missing) else ""
-
-
 def open_composite(trace: Trace, node: int, one: Pass | None) -> Opened:
     """The inside of `node`, with its upstream gradient in the backward pass `one`.
 
-    ValueError where there is nothing to open, ScenarioError where the parts do not take these
+    MissingError where there is nothing to open, ScenarioError where the parts do not take these
     operands.
     """
     opens = trace.can(Opens, node)
     if isinstance(opens, Missing):
-        raise ValueError(opens.reason)
+        raise MissingError(opens)
     return Opened(trace, node, one, opens.open(node, one))
 
 

@@ -21,7 +21,7 @@ from backprop_engine.program.scenario import Backward, Input, Scenario
 from backprop_engine.program.statements import read_program
 from backprop_engine.reading.explain import expression
 from backprop_engine.run.tape import graph_of
-from backprop_engine.trace import Pass, Trace
+from backprop_engine.trace import Missing, Pass, Trace
 
 RESULT = "out"
 """The name of a result that has none, neither inside nor outside."""
@@ -42,22 +42,22 @@ class ComposedOpens:
         operands.
         """
         operation = graph_of(self.trace).operation[node]
-        reason = why_closed(self.trace, node)
-        if operation is None or reason:
-            raise ValueError(reason)
+        if operation is None:
+            raise ValueError("nothing was computed that could be opened")
         upstream = None if pass_ is None else kept(self.trace.gradient(node, pass_.stop))
         return self.record(_scenario(self.trace, node, operation, upstream))
 
 
-def why_closed(trace: Trace, node: int) -> str:
-    """Why there is nothing to open at `node`; empty where there is."""
+def missing_parts(trace: Trace, node: int) -> Missing | None:
+    """Why there is nothing to open at `node`; None where there is."""
     operation, label = graph_of(trace).operation[node], trace.label(node)
     if operation is None:
         kind = "an input" if node in trace.input_nodes else "a constant"
-        return f"{label} is {kind}: nothing was computed that could be opened"
+        return Missing(f"{label} is {kind}: nothing was computed that could be opened")
     if not composite_text(trace, node):
-        return f"{label} = {expression(trace, node)}: {operation.name} is not made of other parts"
-    return ""
+        made = f"{label} = {expression(trace, node)}"
+        return Missing(f"{made}: {operation.name} is not made of other parts")
+    return None
 
 
 def composite_text(trace: Trace, node: int) -> str:

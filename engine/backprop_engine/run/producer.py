@@ -9,7 +9,7 @@ from typing import Any
 from backprop_engine.graph import Graph
 from backprop_engine.program.scenario import Scenario
 from backprop_engine.run.explaining import CatalogueExplains, CatalogueSpells
-from backprop_engine.run.opening import ComposedOpens, why_closed
+from backprop_engine.run.opening import ComposedOpens, missing_parts
 from backprop_engine.run.recomputing import GraphRecomputes
 from backprop_engine.trace import Missing, Trace
 from backprop_engine.trace.abilities import Ability, Explains, Opens, Recomputes, Reruns, Spells
@@ -37,8 +37,8 @@ class Engine:
         if ability is Spells:
             return CatalogueSpells()
         if ability is Opens:
-            reason = "" if node is None else why_closed(trace, node)
-            return Missing(reason) if reason else ComposedOpens(trace, self.record)
+            missing = None if node is None else missing_parts(trace, node)
+            return missing or ComposedOpens(trace, self.record)
         if node is not None and self.graph.operation[node] is None:
             return Missing(f"{trace.label(node)} is a leaf: nothing was computed there")
         if ability is Explains:

@@ -27,6 +27,8 @@ class Missing:
     """In plain words: `x is an input: nothing was computed that could be opened`."""
     instead: str = ""
     """What to do instead."""
+    summary: str = ""
+    """The reason in few words, the same for all of a kind."""
 
     @property
     def sentence(self) -> str:

@@ -27,7 +27,7 @@ from textual.screen import Screen
 from textual.theme import ThemeProvider
 from textual.timer import Timer
 
-from backprop_engine.trace import Trace
+from backprop_engine.trace import Missing, Trace
 from backprop_tui import screens
 from backprop_tui.app import file_looks
 from backprop_tui.app.editor import find_editor, run_editor
@@ -91,7 +91,7 @@ class DebuggerApp(App[None]):
         self,
         target: Target,
         *,
-        oracle: AsksTorch | None = None,
+        oracle: AsksTorch | Missing | None = None,
         symbolic: AsksSympy | None = None,
         glyphs: Glyphs | None = None,
         settings: Settings | None = None,

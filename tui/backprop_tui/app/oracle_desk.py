@@ -8,7 +8,7 @@ from typing import Protocol
 
 from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.reading.autopsy.report import Autopsy, autopsy
-from backprop_engine.trace import Trace
+from backprop_engine.trace import Missing, Trace
 from backprop_tui.app.desk import Desk, Host, Timer
 from backprop_tui.app.soon import Job
 from backprop_tui.config.time_limits import TimeLimits
@@ -61,7 +61,7 @@ class OracleDesk(Desk):
     def __init__(
         self,
         host: Host,
-        torch: AsksTorch | None = None,
+        torch: AsksTorch | Missing | None = None,
         sympy: AsksSympy | None = None,
         limits: TimeLimits | None = None,
     ) -> None:
@@ -80,7 +80,7 @@ class OracleDesk(Desk):
     def close(self) -> None:
         """Let no thread wait for an oracle when the app ends."""
         for oracle in (self._torch, self._sympy):
-            if oracle is not None:
+            if oracle is not None and not isinstance(oracle, Missing):
                 oracle.close()
 
     def begin(self, session: Session) -> None:
@@ -136,6 +136,9 @@ class OracleDesk(Desk):
 
             self._torch = Oracle(time_limit=self._limits.torch)
         torch = self._torch
+        if isinstance(torch, Missing):
+            self._take_torch(trace, (Failed.without(torch), None))
+            return
 
         def ask(_: Job) -> tuple[OracleState, Agreement | None]:
             with collector_paused():  # as while recording: a report is large and has no cycles
@@ -144,14 +147,15 @@ class OracleDesk(Desk):
             give_back_memory()
             return state, agreed
 
-        def take(answer: tuple[OracleState, Agreement | None]) -> None:
-            if trace in self._known:
-                self._known[trace].torch, self._known[trace].agreement = answer
-                self._host.redraw()
-
+        take = partial(self._take_torch, trace)
         self._host.soon(
             ("Torch", trace), ask, take, failed=lambda failed: take((failed, None)), patience=0
         )
+
+    def _take_torch(self, trace: Trace, answer: tuple[OracleState, Agreement | None]) -> None:
+        if trace in self._known:
+            self._known[trace].torch, self._known[trace].agreement = answer
+            self._host.redraw()
 
     def want_formulas(self) -> None:
         """Ask for formulas, the first time that somebody looks."""

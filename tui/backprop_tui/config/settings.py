@@ -13,6 +13,7 @@ from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 from backprop_engine.basics.sanitised import brief, printable
 from backprop_engine.basics.suggestions import listed
+from backprop_engine.trace import Missing
 from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap, conflicts
 from backprop_tui.commands.table import BY_NAME, COMMANDS
 from backprop_tui.config.entries import (
@@ -37,6 +38,11 @@ _FOLDERS: Final = re.compile(r"^.*[/\\](?=config\.toml)")
 _MODIFIERS: Final = frozenset({"ctrl", "shift", "alt", "super", "hyper", "meta"})
 _NAMED_KEYS: Final = frozenset(str(key.value) for key in Keys)
 _FIXED: Final = {"ctrl+q": "always leaves the program", "ctrl+c": "is the terminal's"}
+
+
+TORCH_SWITCHED_OFF: Final = Missing(
+    "PyTorch is not asked", "the configuration file says `torch = false`; `true` asks it"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,7 @@ def answer_of(who: str, ask: Callable[[], Answer]) -> Answer | Failed:
     except StoppedError:
         raise  # nobody wants an answer
     except MissingError as error:
-        missing = error.missing
-        return Failed(_sentence(missing.reason), _sentence(missing.instead), is_final=True)
+        return Failed.without(error.missing)
     except MemoryError:
         return Failed(f"{who} ran out of memory over this program.", REMEDY)
     except LimitError as error:
@@ -44,10 +43,6 @@ def answer_of(who: str, ask: Callable[[], Answer]) -> Answer | Failed:
         LOG.exception("%s failed", who)
         said = f": {_words(error)}" if _words(error) else ""
         return Failed(f"{who} broke off with {type(error).__name__}{said}.", _FAULT)
-
-
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
 
 
 def _words(error: Exception) -> str:

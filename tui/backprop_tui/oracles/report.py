@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from backprop_engine.basics.values import Value
+from backprop_engine.trace import Missing
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -86,10 +87,19 @@ class Failed:
     is_final: bool = False
     """Whether asking again would change nothing."""
 
+    @classmethod
+    def without(cls, missing: Missing) -> Self:
+        """It cannot for want of something that it will not have the next time either."""
+        return cls(_sentence(missing.reason), _sentence(missing.instead), is_final=True)
+
     @property
     def sentences(self) -> str:
         """The reason, then the remedy."""
         return f"{self.reason} {self.remedy}".strip()
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
 
 
 OracleState = Starting | Ready[TorchReport] | Failed

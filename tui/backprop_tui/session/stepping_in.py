@@ -18,9 +18,9 @@ from backprop_engine.reading.opened import (
     compare_sent,
     open_composite,
     seeding_pass,
-    why_closed,
 )
-from backprop_engine.trace import Trace
+from backprop_engine.trace import Missing, Trace
+from backprop_engine.trace.abilities import Opens
 from backprop_tui.session.session import Session, open_session
 from backprop_tui.session.whatif.state import WhatIf
 
@@ -28,9 +28,9 @@ from backprop_tui.session.whatif.state import WhatIf
 def step_into(session: Session) -> Session:
     """Into the selected node's operation; backwards if its upstream gradient is there already."""
     trace, node = session.trace, session.node
-    reason = why_closed(trace, node)
-    if reason:
-        return replace(session, notice=reason)
+    opens = trace.can(Opens, node)
+    if isinstance(opens, Missing):
+        return replace(session, notice=opens.sentence)
     one = seeding_pass(trace, node, session.cursor)
     try:
         opened = open_composite(trace, node, one)

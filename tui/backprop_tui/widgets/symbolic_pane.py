@@ -11,13 +11,12 @@ from textual.content import Content
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Known, Value, in_full, kept, shape_of
 from backprop_engine.checking.functional import Term, functional_of
-from backprop_engine.trace import Pass, PassKind, Trace
+from backprop_engine.trace import Missing, Pass, PassKind, Trace
 from backprop_tui.oracles.report import Failed, Ready
 from backprop_tui.oracles.sympy.calculus import KINK
 from backprop_tui.oracles.sympy.judgement import SymbolicGradient, gradient_of
 from backprop_tui.oracles.sympy.report import (
     Function,
-    NotApplicable,
     SymbolicReport,
 )
 from backprop_tui.view.text import figure, left, right, wrapped
@@ -53,7 +52,7 @@ def symbolic_lines(view: View, width: int) -> list[Content]:
     match view.symbolic:
         case Ready(report=report):
             return _report_lines(view, report, width)
-        case NotApplicable(reason=reason, instead=instead):
+        case Missing(reason=reason, instead=instead):
             return _sentences(view, width, (reason, ""), (instead, _MUTED))
         case Failed(reason=reason) as failed:
             return _sentences(view, width, (reason, "bold $warning"), (view.remedy(failed), ""))

@@ -29,8 +29,9 @@ from backprop_engine.reading.autopsy.flow import (
     victims_of,
 )
 from backprop_engine.reading.explain import expression
-from backprop_engine.reading.opened import open_composite, why_closed
-from backprop_engine.trace import NO_NODE, Trace
+from backprop_engine.reading.opened import open_composite
+from backprop_engine.trace import NO_NODE, Missing, Trace
+from backprop_engine.trace.abilities import Opens
 
 _CAUSES_TOLD = 4
 
@@ -178,7 +179,7 @@ def _operation_node(trace: Trace, birth: Birth) -> int:
 
 def _inside(trace: Trace, birth: Birth) -> str:
     """The figures of the part that did it; empty where the operation has no parts to look at."""
-    if is_by_element(trace, birth.node) or why_closed(trace, birth.node):
+    if is_by_element(trace, birth.node) or isinstance(trace.can(Opens, birth.node), Missing):
         return ""
     if birth.step is None or birth.place not in (Place.FORWARD, Place.CONTRIBUTION):
         return ""

@@ -16,11 +16,10 @@ from backprop_engine.basics.values import Value
 from backprop_engine.checking.differences import engine_error, gross_contributions
 from backprop_engine.checking.functional import Term, functional_of
 from backprop_engine.run.tape import graph_of
-from backprop_engine.trace import Trace
+from backprop_engine.trace import Missing, Trace
 from backprop_tui.oracles.report import Ready
 from backprop_tui.oracles.sympy.report import (
     Function,
-    NotApplicable,
     SymbolicAnswer,
     SymbolicReport,
 )
@@ -59,7 +58,7 @@ def symbolic_gradients(trace: Trace, answer: SymbolicAnswer) -> Mapping[int, Sym
             node: gradient_of(trace, answer.report, node, functional_of(trace, node))
             for node in leaves
         }
-    if isinstance(answer, NotApplicable):
+    if isinstance(answer, Missing):
         return dict.fromkeys(leaves, SymbolicGradient(reason=answer.reason, summary=answer.summary))
     if answer.is_late:
         return dict.fromkeys(leaves, SymbolicGradient(reason=answer.reason, summary=TOO_SLOW))

@@ -14,12 +14,11 @@ import numpy as np
 from backprop_engine.basics.values import dtype_of, is_float, seen_in, shape_of
 from backprop_engine.graph import Graph
 from backprop_engine.run.tape import graph_of
-from backprop_engine.trace import PassKind, Trace
+from backprop_engine.trace import Missing, PassKind, Trace
 from backprop_tui.oracles.sympy.report import (
     IN_ARRAYS,
     Function,
     Mathematics,
-    NotApplicable,
     Partial,
     SymbolicReport,
 )
@@ -37,14 +36,14 @@ def outputs_of(trace: Trace) -> list[int]:
     return list(dict.fromkeys(one.output for one in backward if one.output is not None))
 
 
-def not_applicable(trace: Trace) -> NotApplicable | None:
+def not_applicable(trace: Trace) -> Missing | None:
     """Why mathematics in numbers cannot say anything about `trace`; None if it can."""
     graph = graph_of(trace)
     needed = _needed(graph, outputs_of(trace))
     for node in needed:
         shape = shape_of(graph.value[node])
         if shape:
-            return NotApplicable(
+            return Missing(
                 f"Formulas are for numbers, and {trace.label(node)} is an array of shape {shape}.",
                 "Take the same program with one number in place of each array, and it will show.",
                 IN_ARRAYS,
@@ -52,14 +51,14 @@ def not_applicable(trace: Trace) -> NotApplicable | None:
     for node in needed:
         operation = graph.operation[node]
         if operation is not None and operation.symbolic is None and not is_held(graph, node):
-            return NotApplicable(
+            return Missing(
                 f"`{operation.name}` has no formula in numbers.",
                 _INSTEAD,
                 "an operation without a formula",
             )
     size = _size(graph, needed)
     if size > SIZE_LIMIT:
-        return NotApplicable(
+        return Missing(
             f"Written out in full the output has more than {SIZE_LIMIT:,} parts.",
             _INSTEAD,
             "too long to write out",

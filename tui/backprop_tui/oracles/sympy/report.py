@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from backprop_engine.trace import Missing
 from backprop_tui.oracles.report import Failed, Ready, Starting
 
 IN_ARRAYS = "arrays"
@@ -62,18 +63,8 @@ class NotAsked:
     """Nobody has wanted to know yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class NotApplicable:
-    """Nothing to ask: why, and what to do instead, in whole sentences."""
-
-    reason: str
-    instead: str
-    summary: str
-    """The reason in few words, the same for all of a kind."""
-
-
-SymbolicAnswer = Ready[SymbolicReport] | Failed | NotApplicable
-"""What asking comes to."""
+SymbolicAnswer = Ready[SymbolicReport] | Failed | Missing
+"""What asking comes to; Missing, in whole sentences, where there is nothing to ask."""
 
 SymbolicState = SymbolicAnswer | NotAsked | Starting
 """Where the symbolic oracle stands."""

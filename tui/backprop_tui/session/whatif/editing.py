@@ -40,17 +40,8 @@ class Outcome:
     error: ScenarioError | None = None
 
 
-def why_not(session: Session) -> str:
-    """Why no value can be edited here; empty where one can."""
-    reruns = session.trace.can(Reruns)
-    return reruns.sentence if isinstance(reruns, Missing) else ""
-
-
 def edit(session: Session, change: Edit) -> Session:
     """With `change.value` in the place of a leaf's value: all is run again, the cursor stays."""
-    reason = why_not(session)
-    if reason:
-        return replace(session, notice=reason)
     base = _base(session)
     element = None if change.index is None else (change.node, change.index)
     there = replace(session, whatif=replace(session.whatif, element=element))
@@ -95,10 +86,9 @@ def _same(one: Leaves, other: Leaves) -> bool:
 
 def undo(session: Session) -> Session:
     """Take the last edit or nudge back."""
-    reason = why_not(session)
     base = _base(session)
-    if reason or not base.history:
-        return replace(session, notice=reason or "no edit to undo: e edits a value")
+    if not base.history:
+        return replace(session, notice="no edit to undo: e edits a value")
     there = replace(session, whatif=replace(session.whatif, element=None))
     left = len(base.history) - 1
     said = f"undone · {left} more" if left else "undone: nothing more to undo"
@@ -118,10 +108,9 @@ def reset(session: Session) -> Session:
 
 def reset_all(session: Session) -> Session:
     """Give every value back that the scenario has."""
-    reason = why_not(session)
     base = _base(session)
-    if reason or not base.values:
-        return replace(session, notice=reason or "nothing to reset: all values are the scenario's")
+    if not base.values:
+        return replace(session, notice="nothing to reset: all values are the scenario's")
     return run(
         session, Wanted({}, _longer(base, {}), said="all values are the scenario's · u undoes it")
     )
@@ -218,7 +207,7 @@ def nudge_down(session: Session) -> Session:
 
 
 def _nudge(session: Session, sign: int) -> Session:
-    reason = why_not(session) or nudging.why_not(session)
+    reason = nudging.why_not(session)
     if reason:
         return replace(session, notice=reason)
     base, node = _base(session), session.node
