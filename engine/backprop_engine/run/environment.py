@@ -122,8 +122,8 @@ class Environment:
 
     def _bind(self, name: str, result: Result) -> str:
         """Let `name` mean `result` from here on; returns the version's name (`h@2`)."""
-        self._seen[name] += 1
-        version = f"{name}@{self._seen[name]}" if self._all.has_versions(name) else name
+        self._seen[name] = seen = self._seen.get(name, 0) + 1
+        version = f"{name}@{seen}" if self._all.has_versions(name) else name
         if isinstance(result, int):
             if self.groups:
                 self.groups.pop(name, None)

@@ -62,6 +62,8 @@ from backprop_engine.run.stack import (
 _ADD: Final = BINARY["+"]
 _OF_TENSORS: Final = frozenset(one.name for one in BINARY.values())
 _NO_MORE: Final = object()
+_PORTION: Final = 16
+"""Statements between two looks at the time; an operation on arrays looks by itself."""
 _LIKE: Final = {"ones_like": 1.0, "zeros_like": 0.0}
 
 
@@ -75,7 +77,7 @@ def _model(call: syntax.Call) -> Expression:
     return given[0]
 
 
-_Plain = Assignment | Unpacking | Append | Backward | Retain | ZeroGrad
+_Plain = Unpacking | Append | Backward | Retain | ZeroGrad
 """A statement that runs once when it is reached."""
 
 
@@ -92,6 +94,8 @@ class Evaluation(Changing):
         self._plans: dict[Task, tuple[Task, ...]] = {}
         """How operations are applied that are the same however often they are met."""
         self._lines = Lines(self)
+        self._count = 0
+        """Of statements that have been run."""
         try:
             with self.graph.budget.running():
                 self._run_all(scenario.statements)
@@ -120,7 +124,9 @@ class Evaluation(Changing):
         running: list[Iterator[Running | Statement]] = [iter(statements)]
         while running:
             statement = next(running[-1], None)
-            if statement is None:
+            if isinstance(statement, Assignment):  # as nearly always
+                self._run_assignment(statement)
+            elif statement is None:
                 running.pop()
             elif isinstance(statement, Loop):
                 running.append(self._turns(statement))
@@ -134,6 +140,13 @@ class Evaluation(Changing):
         for _ in self._iterate(loop.target, loop.iterable, result, loop.span):
             yield from loop.body
 
+    def _run_assignment(self, statement: Assignment) -> None:
+        self._check_limits(statement)
+        self.graph.is_recording = statement.is_recorded
+        result = self._evaluate(statement.expression)
+        if statement.name:
+            self._assign(statement.name, result, statement.span)
+
     def _run(self, statement: _Plain) -> None:
         self.graph.is_recording = True
         self._check_limits(statement)
@@ -143,19 +156,17 @@ class Evaluation(Changing):
         self.graph.is_recording = statement.is_recorded
         if isinstance(statement, Append):
             self._append(statement)
-        elif isinstance(statement, Unpacking):
-            self._unpack(statement)
         else:
-            result = self._evaluate(statement.expression)
-            if statement.name:
-                self._assign(statement.name, result, statement.span)
+            self._unpack(statement)
 
-    def _check_limits(self, statement: _Plain) -> None:
-        try:
-            self.graph.budget.check_time()
-        except LimitError as error:
-            raise ProblemError(str(error), statement.span, fix=error.fix) from None
-        if len(self.graph) > MAX_NODES:
+    def _check_limits(self, statement: _Plain | Assignment) -> None:
+        if self._count % _PORTION == 0:
+            try:
+                self.graph.budget.check_time()
+            except LimitError as error:
+                raise ProblemError(str(error), statement.span, fix=error.fix) from None
+        self._count += 1
+        if len(self.graph.value) > MAX_NODES:
             raise ProblemError(f"a graph has at most {MAX_NODES:,} nodes", statement.span)
 
     def _append(self, statement: Append) -> None:

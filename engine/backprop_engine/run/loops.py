@@ -72,9 +72,12 @@ class Looping(Environment):
             numbers = range(start, start + count)
         iterations = self.graph.iterations
         around, value, names = iterations.current, self.graph.value, flat_names(target)
+        lone = target.name if isinstance(target, syntax.Name) and target.name != "_" else ""
         for iteration, item in enumerate(items, iterations.begin(naming, numbers)):
             iterations.go(len(value), iteration)
-            if type(item) is Bundle and len(names) == len(item.items):
+            if lone:
+                self.rebind(lone, item)
+            elif type(item) is Bundle and len(names) == len(item.items):
                 for name, part in zip(names, item.items, strict=True):
                     self.rebind(name, part)
             else:
