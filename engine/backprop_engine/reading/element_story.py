@@ -10,18 +10,17 @@ import numpy as np
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Known, Shape, in_full, kept, shape_of
-from backprop_engine.mathematics.parser import parse
 from backprop_engine.mathematics.tree import (
     SUMS,
     Branch,
     Form,
-    Hole,
     Text,
     Tree,
     chain,
     prefix,
     statement,
 )
+from backprop_engine.reading.array_rule import two_factors
 from backprop_engine.reading.element_terms import ElementTerms, Index, element_terms
 from backprop_engine.reading.explain import Explanation, explain
 from backprop_engine.trace import Missing, Trace
@@ -161,7 +160,7 @@ class _Story:
         product = explains.product(self.node, self.position)
         if product is None:
             return None
-        factor = _factor(parse(product.template), at, self.told.element)
+        factor = _factor(product.template, at, self.told.element)
         if factor is None:
             return None
         other = product.nodes[factor[0]]
@@ -180,7 +179,7 @@ class _Story:
             return False
         array = np.asarray(value)
         for term in self.told.terms:
-            factor = _factor(parse(template), term.at, self.told.element)
+            factor = _factor(template, term.at, self.told.element)
             at = () if factor is None else tuple(int(index) for index in factor[1])
             is_inside = len(at) == array.ndim and all(map(int.__lt__, at, array.shape))
             if not is_inside or float(array[at]) != term.local:
@@ -202,30 +201,22 @@ def _generalised(places: Sequence[Index]) -> tuple[Place, int]:
     return at, min(sum(isinstance(index, str) for index in at), len(_LETTERS))
 
 
-def _factor(product: Tree, at: Place, element: Index) -> tuple[str, Place] | None:
+def _factor(template: str, at: Place, element: Index) -> tuple[str, Place] | None:
     """The other factor of a product with the upstream gradient, and the element of it that meets.
 
     `g @ bᵀ` at `(i, k)`, for the element `(i, j)` of what is sent, meets `b[j, k]`.
     """
-    if not isinstance(product, Branch) or product.form is not Form.CHAIN or len(product.parts) != 2:
+    factors = two_factors(template)
+    if factors is None or "g" not in (factors[0].letter, factors[2].letter):
         return None
-    (left, left_turned), (right, right_turned) = map(_letter, product.parts)
-    if "g" not in (left, right) or not left or not right:
+    left, sign, right = factors
+    other = right if left.letter == "g" else left
+    if sign == "·":  # a number times an array
+        return other.letter, element
+    if sign != " @ " or len(at) != 2 or len(element) != 2:
         return None
-    if product.signs == ("·",):  # a number times an array
-        return (right if left == "g" else left), element
-    if product.signs != (" @ ",) or len(at) != 2 or len(element) != 2:
-        return None
-    if left == "g":  # sent[i, j] = Σₖ g[i, k] · right[k, j]
-        place: Place = (at[0] if left_turned else at[1], element[1])
-        return right, place[::-1] if right_turned else place
-    place = (element[0], at[1] if right_turned else at[0])
-    return left, place[::-1] if left_turned else place
-
-
-def _letter(part: Tree) -> tuple[str, bool]:
-    """The letter of a factor, and whether it is transposed; empty for anything else."""
-    is_turned = isinstance(part, Branch) and part.form is Form.SUFFIX and part.signs == ("ᵀ",)
-    if isinstance(part, Branch) and is_turned:
-        (part,) = part.parts
-    return (part.name, is_turned) if isinstance(part, Hole) else ("", False)
+    if other is right:  # sent[i, j] = Σₖ g[i, k] · right[k, j]
+        place: Place = (at[0] if left.is_transposed else at[1], element[1])
+    else:
+        place = (element[0], at[1] if right.is_transposed else at[0])
+    return other.letter, place[::-1] if other.is_transposed else place

@@ -298,7 +298,7 @@ def _in_arrays(common: Explanation, trace: Trace, edge: _Edge, explains: Explain
         slope = local.tree(trace.label)
         algebra = chain(slope, ", ", parse("element by element"))
         product = _elementwise_product(upstream, slope)
-        axes = _broadcast_axes(from_shape, to_shape)
+        axes = broadcast_axes(from_shape, to_shape)
         if axes:
             named = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
             whole = {"named": Text(named), "product": product}
@@ -329,7 +329,7 @@ def _elementwise_product(upstream: Tree, local: Tree) -> Tree:
     return prefix("−", upstream) if local == parse("−1") else run_on(upstream, " ⊙ ", local)
 
 
-def _broadcast_axes(from_shape: Shape, to_shape: Shape) -> tuple[int, ...]:
+def broadcast_axes(from_shape: Shape, to_shape: Shape) -> tuple[int, ...]:
     """The axes of the output along which an operand of `to_shape` was repeated."""
     added = len(from_shape) - len(to_shape)
     return tuple(
