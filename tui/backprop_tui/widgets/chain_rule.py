@@ -9,6 +9,7 @@ from textual.content import Content
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Known, same, size_of
 from backprop_engine.mathematics.text import text_of
+from backprop_engine.reading.array_rule import array_rule
 from backprop_engine.reading.explain import Explanation
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Step, StepKind, Trace
 from backprop_tui.session.session import Session
@@ -26,6 +27,7 @@ from backprop_tui.widgets.mathematics import (
     picture,
     styled,
 )
+from backprop_tui.widgets.matrices import matrices
 from backprop_tui.widgets.pane import TextPane
 
 _UPSTREAM = "$primary"
@@ -47,22 +49,34 @@ class ChainRulePane(TextPane):
 
 
 def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
-    """The pane's lines: as airy as fits `height`, blank lines going first."""
+    """The pane's lines: with all that fits `height`; matrices give way first, then blank lines."""
     step, explanation = view.session.step, view.session.told
     if step is None or explanation is None:
         return _wrapped(_end_lines(view), width)
     lines: list[Content] = []
-    for is_roomy in (True, False):
-        lines = _step_lines(view, step, explanation, width, is_roomy=is_roomy)
-        if len(lines) <= height:
-            return lines
+    for has_matrices in (True, False):
+        for is_roomy in (True, False):
+            lines = _step_lines(
+                view, step, explanation, width, has_matrices=has_matrices, is_roomy=is_roomy
+            )
+            if len(lines) <= height:
+                return lines
+        blank = lines.count(Content())
+        if len(lines) - blank <= height:
+            break
     while len(lines) > height and Content() in lines:
         lines.remove(Content())
     return lines
 
 
 def _step_lines(
-    view: View, step: Step, explanation: Explanation, width: int, *, is_roomy: bool
+    view: View,
+    step: Step,
+    explanation: Explanation,
+    width: int,
+    *,
+    has_matrices: bool,
+    is_roomy: bool,
 ) -> list[Content]:
     """`is_roomy` puts the parts of the mathematics under each other, not side by side."""
     session = view.session
@@ -70,7 +84,8 @@ def _step_lines(
     style = "bold $success" if session.finished_pass else _MUTED
     lines = _wrapped([(where, style), (view.say(explanation.headline), "bold")], width)
     lines.append(Content())
-    for band in _bands(view, step, explanation, width, is_roomy):
+    drawn = _matrices(view, step, width) if has_matrices else None
+    for band in _bands(view, step, explanation, width, drawn, is_roomy=is_roomy):
         lines.extend(line.rstrip() for line in band.lines)
         lines.append(Content())
     words = [(view.say(explanation.sentence), "")]
@@ -138,19 +153,31 @@ def _wrapped(texts: list[tuple[str, str]], width: int) -> list[Content]:
 
 
 def _bands(
-    view: View, step: Step, explanation: Explanation, width: int, is_roomy: bool
+    view: View,
+    step: Step,
+    explanation: Explanation,
+    width: int,
+    drawn: Picture | None,
+    *,
+    is_roomy: bool,
 ) -> list[Picture]:
-    """The step's mathematics, as pictures to be put under each other."""
+    """The step's mathematics, as pictures to be put under each other.
+
+    Where the arrays are `drawn`, they stand for the numbers, and for a sum of one.
+    """
     if step.kind is not StepKind.CONTRIBUTION:
         return [_labelled(_derivation(view, explanation), width)]
     total = _sum(view, step, explanation)
+    if drawn is not None:
+        receiver = int(view.session.trace.receivers[step.index])
+        is_one_of_many = view.session.trace.progress(receiver, step.index + 1).expected > 1
+        parts = [*_rule(view, explanation), drawn, *[total] * is_one_of_many]
+        return parts if is_roomy else flow(parts, width, _GAP)
+    first_part, *rest = _rule(view, explanation)
     if explanation.vjp:
-        parts = [_labelled(_array_rule(view, explanation), width)]
-    elif not explanation.local:
-        parts = [_labelled(_derivation(view, explanation), width)]
-    else:
-        rule, local = _product(view, explanation), _derivation(view, explanation)
-        parts = [_labelled(rule, width), _labelled(local, width) if is_roomy else local]
+        first_part = picture([*first_part.lines, _upstream(view, explanation)])
+    parts = [_labelled(first_part, width)]
+    parts += [_labelled(part, width) if is_roomy else part for part in rest]
     together = [] if is_roomy else flow([*parts, total], width, _GAP)
     if len(together) == 1:
         return together
@@ -159,6 +186,14 @@ def _bands(
     # What has no room beside the labelled one stands level with it.
     first, *below = flow(parts, width, _GAP)
     return [first, *(_indented(band, width) for band in (*below, total))]
+
+
+def _rule(view: View, explanation: Explanation) -> list[Picture]:
+    """A contribution in algebra; where it is one of numbers, with these under it."""
+    if explanation.vjp:
+        return [formula(explanation.vjp, view.say, _TARGET)]
+    derivation = _derivation(view, explanation)
+    return [_product(view, explanation), derivation] if explanation.local else [derivation]
 
 
 _ALGEBRA, _NUMBERS = styled("algebra", _MUTED), styled("numbers", _MUTED)
@@ -206,11 +241,19 @@ def _derivation(view: View, explanation: Explanation) -> Picture:
     return picture(lines)
 
 
-def _array_rule(view: View, explanation: Explanation) -> Picture:
-    """The vector-Jacobian product; under it the upstream gradient's picture."""
-    lines = () if explanation.vjp is None else formula(explanation.vjp, view.say, _TARGET).lines
+def _upstream(view: View, explanation: Explanation) -> Content:
+    """The upstream gradient's picture, in one line."""
     numbers = f"{text_of(explanation.upstream_name)} = {explanation.upstream}"
-    return picture([*lines, styled(view.say(numbers), _UPSTREAM)])
+    return styled(view.say(numbers), _UPSTREAM)
+
+
+def _matrices(view: View, step: Step, width: int) -> Picture | None:
+    """The step in numbers, where it is one between arrays."""
+    if view.session.sent_shape is None:
+        return None
+    rule = array_rule(view.session.trace, step.index)
+    element = view.session.sent_element
+    return None if rule is None else matrices(rule, element, width, view.say)
 
 
 def _sum(view: View, step: Step, explanation: Explanation) -> Picture:

@@ -1,0 +1,119 @@
+"""Arrays of a step are drawn as matrices: numbers that align, names, shapes, and what is lit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from textual.content import Content
+
+from backprop_engine.basics.source import Source
+from backprop_engine.mathematics.tree import Text
+from backprop_engine.reading.array_rule import ArrayRule, Figure, Role
+from backprop_tui.view.glyphs import ASCII, UNICODE
+from backprop_tui.widgets.matrices import matrices
+
+X = np.array([[1.0, 3.0, 5.0], [2.0, 4.0, 6.0]])
+G = np.array([[1.5, 0.0], [-3.25, 0.0], [4.875, 1e-9]])
+PRODUCT = ArrayRule(
+    Figure(Text("W"), X @ G, Role.SENT),
+    (Figure(Text("Xᵀ"), X, Role.LOCAL), Figure(Text("g"), G, Role.UPSTREAM)),
+    ("=", "@"),
+)
+
+
+def drawn(rule: ArrayRule, element=None, width=80, glyphs=UNICODE) -> list[str]:
+    picture = matrices(rule, element, width, glyphs.say)
+    assert picture is not None
+    return [line.plain.rstrip() for line in picture.lines]
+
+
+def lit(line: Content) -> str:
+    return "".join(
+        line.plain[span.start : span.end] for span in line.spans if "reverse" in str(span.style)
+    )
+
+
+def test_a_product_is_three_matrices_with_their_middles_level():
+    assert drawn(PRODUCT) == [
+        "      W            Xᵀ             g",
+        "⎡16.12  5e−9⎤   ⎡1  3  5⎤   ⎡ 1.5       0⎤",
+        "⎣19.25  6e−9⎦ = ⎣2  4  6⎦ @ ⎢−3.25      0⎥",
+        "     2×2           2×3      ⎣ 4.875  1e−9⎦",
+        "                                 3×2",
+    ]
+
+
+def test_in_ascii_brackets_and_names_are_plain():
+    assert drawn(PRODUCT, glyphs=ASCII)[1] == "[16.12  5e-9]   [1  3  5]   [ 1.5       0]"
+
+
+def test_what_has_no_room_is_cut_and_says_so():
+    wide = ArrayRule(
+        Figure(Text("y"), np.arange(400.0).reshape(20, 20), Role.SENT),
+        (Figure(Text("g"), np.ones((20, 20)), Role.UPSTREAM),),
+        ("=",),
+    )
+    lines = drawn(wide, width=50)
+    assert all(len(line) <= 50 for line in lines)
+    assert "…" in lines[1]
+    assert "⋮" in lines[-2]
+    assert lines[-1].split() == ["20×20", "20×20"]
+
+
+def test_where_not_even_two_columns_have_room_there_is_no_picture():
+    assert matrices(PRODUCT, None, 20, UNICODE.say) is None
+
+
+def test_the_element_and_the_row_and_column_that_make_it_are_lit():
+    picture = matrices(PRODUCT, (1, 0), 80, UNICODE.say)
+    assert picture is not None
+    assert [lit(line) for line in picture.lines[1:4]] == [" 1.5  ", "19.25246−3.25 ", " 4.875"]
+
+
+def test_an_element_far_down_is_drawn_with_its_neighbours():
+    values = np.arange(100.0).reshape(50, 2)
+    rule = ArrayRule(
+        Figure(Text("y"), values, Role.SENT),
+        (Figure(Text("g"), values, Role.UPSTREAM),),
+        ("=",),
+    )
+    lines = drawn(rule, element=(49, 1))
+    assert "98  99" in lines[-2]
+    assert "⋮" in lines[1]
+
+
+def test_of_three_axes_the_slice_that_holds_the_element_is_drawn():
+    values = np.arange(8.0).reshape(2, 2, 2)
+    rule = ArrayRule(
+        Figure(Text("y"), values, Role.SENT),
+        (Figure(Text("g"), values, Role.UPSTREAM),),
+        ("from",),
+    )
+    assert "⎡4  5⎤" in drawn(rule, element=(1, 0, 0))[1]
+    assert "2×2×2, one slice of it" in drawn(rule)[-1]
+
+
+def test_numbers_and_vectors_lie_in_one_line():
+    rule = ArrayRule(
+        Figure(Text("b"), np.array([9.6, 0.0]), Role.SENT),
+        (Figure(Text("g"), 2.0, Role.UPSTREAM),),
+        ("from",),
+    )
+    assert drawn(rule)[1].split() == ["[9.6", "0]", "from", "2"]
+
+
+MLP = Source(
+    "<-e>",
+    "X=[[1,2],[3,4],[5,6]], W=[[0.5,-1],[2,0.25]], b=[0.1,0.2], Y=relu(X@W+b), L=(Y**2).mean()",
+)
+
+
+@pytest.mark.parametrize("theme", ["blackboard", "whiteboard"])
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (160, 50)], ids=lambda size: f"{size[0]}")
+async def test_the_screen(opened, text_of, svg, txt, size, theme):
+    async with opened(MLP, size) as pilot:
+        await pilot.press("f", *"sssssss")
+        pilot.app.theme = theme
+        await pilot.pause()
+        assert text_of(pilot.app) == txt
+        assert pilot.app.export_screenshot() == svg

@@ -1,0 +1,178 @@
+"""Arrays drawn as matrices: numbers aligned in brackets, names above, shapes below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from textual.content import Content
+
+from backprop_engine.basics import notation
+from backprop_engine.basics.values import Value, shape_of
+from backprop_engine.mathematics.text import text_of
+from backprop_engine.reading.array_rule import ArrayRule, Figure, Role
+from backprop_engine.reading.element_terms import Index
+from backprop_tui.widgets.mathematics import Picture, aligned, picture, styled
+
+_STYLES: Final = {Role.SENT: "$warning", Role.UPSTREAM: "$primary", Role.LOCAL: "$secondary"}
+_MUTED = "$foreground-muted"
+_DIGITS = 4
+_SIZES: Final = ((6, 8), (6, 5), (5, 4), (4, 3), (4, 2))
+"""Rows and columns that are drawn of each, as many as there is room for."""
+
+Say = Callable[[str], str]
+
+
+class Lit(NamedTuple):
+    """The cells that are lit: a row, a column, or the one where both meet."""
+
+    row: int | None = None
+    column: int | None = None
+
+    def holds(self, row: int, column: int) -> bool:
+        """Whether a cell is lit."""
+        if self == Lit():
+            return False
+        return self.row in (None, row) and self.column in (None, column)
+
+
+def matrices(rule: ArrayRule, element: Index | None, width: int, say: Say) -> Picture | None:
+    """The equation in numbers, in at most `width` cells; None where that has no room.
+
+    Of `element` of what is sent the cell is lit, and what meets it in the factors.
+    """
+    lights = _lights(rule, element)
+    leading = (element or ())[:-2]
+    for rows, columns in _SIZES:
+        blocks = [
+            _block(figure, _window(figure.value, leading), rows, columns, lit, say)
+            for figure, lit in zip((rule.sent, *rule.made_of), lights, strict=True)
+        ]
+        drawn = _in_a_line(blocks, [say(sign) for sign in rule.signs])
+        if drawn.width <= width:
+            return drawn
+    return None
+
+
+def _lights(rule: ArrayRule, element: Index | None) -> list[Lit]:
+    if element is None:
+        return [Lit()] * (1 + len(rule.made_of))
+    row, column = (0, 0, *element)[-2:]
+    if rule.is_matrix_product:
+        return [Lit(row, column), Lit(row), Lit(column=column)]
+    shape, is_equation = shape_of(rule.sent.value), rule.signs[0] == "="
+    return [
+        Lit(row, column),
+        *(
+            Lit(row, column) if is_equation and shape_of(figure.value) == shape else Lit()
+            for figure in rule.made_of
+        ),
+    ]
+
+
+def _window(value: Value, leading: Index) -> np.ndarray:
+    """The matrix that is drawn of an array: a vector lies down, of more axes it is one slice."""
+    array = np.asarray(value)
+    if array.ndim < 2:
+        return array.reshape(1, -1)
+    inside = leading if len(leading) == array.ndim - 2 else (0,) * (array.ndim - 2)
+    matrix: np.ndarray = array[inside]
+    return matrix
+
+
+class _Block(NamedTuple):
+    """A matrix with what stands above and below it."""
+
+    name: Content
+    body: Picture
+    shape: Content
+
+    @property
+    def width(self) -> int:
+        return max(self.name.cell_length, self.body.width, self.shape.cell_length)
+
+
+def _block(
+    figure: Figure, matrix: np.ndarray, rows: int, columns: int, lit: Lit, say: Say
+) -> _Block:
+    style, shape = _STYLES[figure.role], shape_of(figure.value)
+    name = styled(say(text_of(figure.name)), style)
+    if not shape:
+        number = notation.number(figure.value, _DIGITS)
+        return _Block(name, picture([styled(say(number), f"bold {style}")]), Content())
+    down, across = (
+        _shown(matrix.shape[0], rows, lit.row),
+        _shown(matrix.shape[1], columns, lit.column),
+    )
+    body = _bracketed(matrix, down, across, lit, style, say)
+    told = notation.shape(shape)
+    if len(shape) > 2:
+        told += ", one slice of it"
+    return _Block(name, body, styled(say(told), _MUTED))
+
+
+def _shown(length: int, most: int, lit: int | None) -> range:
+    """The indices that are drawn: the first ones, or those up to the one that is lit."""
+    start = 0 if lit is None else max(0, min(lit - most + 1, length - most))
+    return range(start, min(start + most, length))
+
+
+def _bracketed(
+    matrix: np.ndarray, down: range, across: range, lit: Lit, style: str, say: Say
+) -> Picture:
+    texts = [
+        aligned([say(notation.number(matrix[row, column].item(), _DIGITS)) for row in down])
+        for column in across
+    ]
+    before, after = across.start > 0, across.stop < matrix.shape[1]
+    lines = []
+    for at, row in enumerate(down):
+        cells = [
+            styled(texts[index][at], f"{style} reverse" if lit.holds(row, column) else style)
+            for index, column in enumerate(across)
+        ]
+        if before:
+            cells.insert(0, styled(say("…"), _MUTED))
+        if after:
+            cells.append(styled(say("…"), _MUTED))
+        lines.append(Content("  ").join(cells))
+    inner = picture(lines)
+    more = styled(say("⋮").center(inner.width), _MUTED)
+    all_lines = [more] * (down.start > 0) + list(inner.lines)
+    all_lines += [more] * (down.stop < matrix.shape[0])
+    return picture(
+        Content.assemble((say(left), _MUTED), line, (say(right), _MUTED))
+        for line, (left, right) in zip(all_lines, _brackets(len(all_lines)), strict=True)
+    )
+
+
+def _brackets(height: int) -> list[tuple[str, str]]:
+    if height == 1:
+        return [("[", "]")]
+    return [("⎡", "⎤"), *[("⎢", "⎥")] * (height - 2), ("⎣", "⎦")]
+
+
+def _in_a_line(blocks: list[_Block], signs: list[str]) -> Picture:
+    """The matrices side by side, their middles level."""
+    height = max(block.body.height for block in blocks) + 2
+    columns: list[list[Content]] = []
+    for at, block in enumerate(blocks):
+        if at:
+            sign = styled(f" {signs[at - 1]} ", _MUTED)
+            columns.append(_column([sign], (height - 1) // 2, height, sign.cell_length))
+        lines = [block.name, *block.body.lines, block.shape]
+        top = (height - 2 - block.body.height) // 2
+        columns.append(_column(lines, top, height, block.width))
+    return picture(Content().join(row) for row in zip(*columns, strict=True))
+
+
+def _column(lines: list[Content], top: int, height: int, width: int) -> list[Content]:
+    filled = [*[Content()] * top, *lines]
+    filled += [Content()] * (height - len(filled))
+    return [_centred(line, width) for line in filled]
+
+
+def _centred(line: Content, width: int) -> Content:
+    spare = width - line.cell_length
+    return line.pad_left(spare // 2).pad_right(spare - spare // 2)
