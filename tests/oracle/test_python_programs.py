@@ -299,3 +299,54 @@ y.backward()
     theirs, trace = run_by_python(program), run_here(program)
     assert [pass_.name for pass_ in trace.passes] == ["forward", "backward y@2", "backward y"]
     np.testing.assert_array_equal(trace.grad(0, len(trace)), array(theirs["x"].grad))
+
+
+ANOMALY = f"torch.autograd.set_detect_anomaly(True)\n{X}"
+
+
+@pytest.mark.parametrize("value", ["torch.sqrt(x - 9)", "torch.sqrt(x - 9) * x", "torch.log(x - 3) * 0"])
+def test_a_nan_on_the_way_back_ends_a_program_that_detects_anomalies(value: str):
+    program = f"{ANOMALY}y = ({value}).sum()\ny.backward()\n"
+    with pytest.raises(RuntimeError, match="returned nan values") as theirs:
+        run_by_python(program)
+    with pytest.raises(ScenarioError) as ours:
+        run_here(program)
+    (problem,) = ours.value.problems
+    assert problem.message in str(theirs.value)
+    assert "leave out `set_detect_anomaly`" in str(problem.fix)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "torch.autograd.set_detect_anomaly(False)",
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)",
+    ],
+)
+def test_a_nan_ends_nothing_where_it_is_not_looked_for(change: str):
+    program = f"{ANOMALY}{change}\ny = (torch.sqrt(x - 9) * x).sum()\ny.backward()\n"
+    theirs, trace = run_by_python(program), run_here(program)
+    np.testing.assert_array_equal(trace.grad(0, len(trace)), array(theirs["x"].grad))
+
+
+def test_sizes_may_be_asked_of_what_is_computed_without_a_name():
+    program = (
+        f"torch.manual_seed(1)\n{X}a = torch.randn((x * 0.0).shape)\ny = (x * a).sum()\n"
+        "y.backward()\n"
+    )
+    theirs, trace = run_by_python(program), run_here(program)
+    np.testing.assert_array_equal(trace.grad(0, len(trace)), array(theirs["x"].grad))
+
+
+@pytest.mark.parametrize(
+    ("call", "fix"),
+    [
+        ("sorted([3, 1])", "x.sort().values"),
+        ("divmod(7, 3)", "`a // b` and `a % b`"),
+        ("set([1])", "write out"),
+    ],
+)
+def test_what_python_has_built_in_and_nobody_runs_is_refused_with_a_fix(call: str, fix: str):
+    with pytest.raises(ScenarioError, match="is Python's own") as refusal:
+        run_here(f"{X}y = {call}\n")
+    assert fix in str(refusal.value.problems[0].fix)

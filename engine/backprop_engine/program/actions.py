@@ -25,6 +25,7 @@ class Actions:
         self._so_far = so_far
         self._keeping: set[str] = set()
         """Names of computed values whose `.grad` is kept."""
+        self._detects_anomaly = False
 
     def read(self, statement: Action | Setting) -> None:
         """Take one in. Raises ProblemError for what cannot be done here."""
@@ -72,8 +73,16 @@ class Actions:
             self._set_default(name)
         elif call.function == "manual_seed":
             self._so_far.drawing.seed(call)
-        elif call.function != "set_detect_anomaly":
+        elif call.function == "set_detect_anomaly":
+            self._detect_anomaly(call)
+        else:
             raise unsupported.action(call, self._so_far.text(call.span))
+
+    def _detect_anomaly(self, call: Call) -> None:
+        given = dict(zip(("mode", "check_nan"), call.arguments, strict=False)) | dict(call.keywords)
+        if "mode" not in given or given.keys() - {"mode", "check_nan"}:
+            raise ProblemError("it takes a flag", call.span, "`set_detect_anomaly(True)`")
+        self._detects_anomaly = all(map(flag, given.values()))
 
     def _set_default(self, name: syntax.DtypeName) -> None:
         dtype: Dtype = "float64" if name.name == "float64" else "float32"
@@ -112,7 +121,9 @@ class Actions:
             elif part is not None:
                 self._so_far.prepare(part)
         text = self._so_far.text(receiver.span)
-        self._so_far.add_pass(Backward(text, None, receiver.span, receiver, gradient, retains))
+        self._so_far.add_pass(
+            Backward(text, None, receiver.span, receiver, gradient, retains, self._detects_anomaly)
+        )
 
     def _retain_grad(self, call: Call, receiver: Expression) -> None:
         no_arguments(call)

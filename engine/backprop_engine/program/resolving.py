@@ -244,8 +244,9 @@ def _unknown_function(call: syntax.Call, variables: Container[str]) -> ProblemEr
     if name in MAKERS:
         fix = f"write `torch.{name}(…)`"
         return ProblemError(f"`{name}` is a function of torch's", call.function_span, fix=fix)
-    if (missing := unsupported.of_torch(call, FUNCTIONS)) is not None:
-        return missing
+    for missing in (unsupported.of_torch(call, FUNCTIONS), unsupported.of_python(call)):
+        if missing is not None:
+            return missing
     kind = "function" if call.receiver is None else "method"
     fix = did_you_mean(name, list(FUNCTIONS)) or "`backprop-tui ops` lists what there is"
     return ProblemError(f"unknown {kind} `{name}`", call.function_span, fix=fix)

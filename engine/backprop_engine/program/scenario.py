@@ -39,6 +39,8 @@ class Backward:
     """The value that is the `gradient`, in place of one written out."""
     retains: bool = True
     """Whether the values that derivatives need are kept for a further pass."""
+    detects_anomaly: bool = False
+    """Whether a nan on the way back ends it, as after `set_detect_anomaly(True)`."""
 
     @property
     def is_call(self) -> bool:

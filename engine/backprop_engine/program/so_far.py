@@ -167,7 +167,7 @@ class SoFar:
         try:
             return make_tensor(call, Origin(stream, dtype, self.numbers))
         except NotWrittenError:
-            if self.loops or not self.statements:
+            if self.loops:
                 raise
             return make_tensor(call, Origin(stream, dtype, self._known_when_run()))
 

@@ -6,6 +6,7 @@ an unknown name, with the nearest spelling for an answer.
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -129,6 +130,13 @@ NEAREST: Final[Mapping[str, str]] = {
 """What torch has and this program has not: the nearest function, where it is nearer than the
 spelling tells."""
 
+_OF_PYTHON: Final[Mapping[str, str]] = {
+    "sorted": "write the items in their order, or `x.sort().values` of a tensor",
+    "divmod": "write `a // b` and `a % b`",
+    **dict.fromkeys(("map", "filter"), "write a list, such as `[x * x for x in xs]`"),
+    **dict.fromkeys(("str", "repr", "format"), "write the text, or put it into `print`"),
+}
+
 _ELSEWHERE: Final[Mapping[str, str]] = {
     "backward": "it is a statement of its own, such as `y.backward()`",
     "retain_grad": "it is a statement of its own, such as `h.retain_grad()`",
@@ -164,6 +172,18 @@ def function(call: Call) -> ProblemError | None:
     if not fix:
         return None
     return ProblemError(f"`{written}` is not supported", call.function_span, fix=fix)
+
+
+def of_python(call: Call) -> ProblemError | None:
+    """A function that Python has built in, and nobody runs here; None for any other."""
+    if call.receiver is not None or call.prefix or not hasattr(builtins, call.function):
+        return None
+    fix = _OF_PYTHON.get(call.function, "write out what it gives")
+    return ProblemError(
+        f"`{call.function}` is Python's own, and the text is read here without Python",
+        call.function_span,
+        fix=fix,
+    )
 
 
 def of_torch(call: Call, known: Iterable[str]) -> ProblemError | None:

@@ -7,8 +7,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from backprop_engine.backward import DerivativeError, backward, bytes_of_pass
-from backprop_engine.basics.source import Advice, Problem, ProblemError, ScenarioError, Source
+from backprop_engine.backward import BackwardPass, DerivativeError, backward, bytes_of_pass
+from backprop_engine.basics.source import (
+    Advice,
+    Problem,
+    ProblemError,
+    ScenarioError,
+    Source,
+    Span,
+)
 from backprop_engine.basics.values import Shape, Value, full_like, is_float, settle, shape_of
 from backprop_engine.budget import LimitError
 from backprop_engine.graph import Graph
@@ -108,6 +115,8 @@ class Recorder:
         seed = self._seed(one, called)
         self.graph.budget.take(bytes_of_pass(self.graph, output))
         done = backward(self.graph, output, seed)
+        if one.detects_anomaly:
+            self._check_for_nan(done)
         for leaf, before in self.grads.items():
             total = done.gradient[leaf] if leaf <= output else None
             if total is not None:
@@ -119,6 +128,19 @@ class Recorder:
         self._add_steps((there, there, no_position), [seed], [seed])
         self._add_steps((nodes, operands, positions), done.contributions, done.totals)
         self._end_pass(PassKind.BACKWARD, f"backward {called.name}", output)
+
+    def _check_for_nan(self, done: BackwardPass) -> None:
+        """Raise ProblemError in torch's words where something that is sent has a nan in it."""
+        for sent in done:
+            if np.any(np.isnan(sent.contribution)):
+                graph, place = self.graph, self.graph.span[sent.node] or Span(0, 0)
+                raise ProblemError(
+                    f"Function '{graph.grad_fn(sent.node)}' returned nan values in its "
+                    f"{sent.position}th output.",
+                    place,
+                    fix="to go through the passes and see where the nan is born, leave out "
+                    "`set_detect_anomaly`",
+                )
 
     def _retain(self, retained: Called) -> None:
         name, node = retained.name, retained.node

@@ -19,7 +19,7 @@ from backprop_engine.checking.compare import (
 )
 from backprop_engine.checking.summing import magnitude
 from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, is_adrift
-from backprop_engine.operation import Derivative
+from backprop_engine.operation import Derivative, Rounding
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
 from backprop_tui.oracles.report import TorchReport
@@ -120,10 +120,12 @@ class Sweep:
             lambda one: differs(graph.value[one], self._torch_value(one)),
         )
         told = blown_up if begins is None else begins
+        operation, label = graph.operation[told], self.trace.label(blown_up)
         if not differs_in_signs_of_zeros(graph.value[told], self._torch_value(told)):
-            self._tell_node(
-                told, f"not settled: {self.trace.label(blown_up)} hangs on the last digit"
-            )
+            self._tell_node(told, f"not settled: {label} hangs on the last digit")
+            return True
+        if operation is not None and operation.rounds_by is Rounding.CONDITION:
+            self._tell_node(told, f"not settled: {label} hangs on the sign of a 0 that is rounded")
             return True
         self.values[told] = False
         if told not in self.blown_up:
@@ -140,6 +142,7 @@ class Sweep:
             return True
         picked_from = self._torch_value(operands[0])
         if ties.picks_alike(graph, node, picked_from, again.value, theirs):
+            self._tell_node(node, ties.WORDS)
             return True
         if _both_stand((ours, graph.value[node]), (again, theirs), but_for_the_open=True):
             self._adrift[node] = 1

@@ -1,0 +1,101 @@
+"""What nobody can know is told as not settled, with both numbers, and a fault is a fault still."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from tests.oracle.test_agreement import document, faultless, judged, shorthand
+
+from backprop_engine import catalogue
+from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, unsettled
+from backprop_engine.trace import Trace
+
+NAN, INF = float("nan"), float("inf")
+
+
+def step_of(trace: Trace, name: str) -> int:
+    return int(trace.forward_steps[trace.assigned[name]])
+
+
+@pytest.mark.parametrize(
+    ("terms", "is_open"),
+    [
+        ([3e38, 3e38, -3e38], True),
+        ([1e38, 1e38, 1e38], False),
+        ([INF, 1.0, -1.0], False),
+        ([INF, 3e38, 3e38], True),
+        ([NAN, 1.0], False),
+    ],
+)
+def test_a_sum_is_open_where_its_finite_terms_overflow_in_some_order(terms, is_open):
+    assert bool(np.any(unsettled(np.sum, [np.array(terms, np.float32)]))) == is_open
+
+
+def test_a_product_is_open_where_factors_overflow_or_vanish_before_the_others_come():
+    for factors, is_open in (
+        ([1e30, 1e30, 1e-30], True),
+        ([1e-30, 1e-30, 1e30], True),
+        ([2, 3], 0),
+    ):
+        assert bool(unsettled(np.prod, [np.array(factors, np.float32)])) == bool(is_open)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "is_open"),
+    [
+        ([[1.0, 2.0], [3.0, 4.0]], False),
+        ([[1e30, 1.0], [1.0, 1e30]], True),
+        ([[NAN, 1], [0, 1]], 1),
+    ],
+)
+def test_a_matrix_is_open_where_its_pivots_may_leave_the_range(matrix, is_open):
+    given = [np.array(matrix, np.float32)]
+    for function in (np.linalg.det, np.linalg.inv, lambda a: np.linalg.slogdet(a)[1]):
+        assert bool(np.any(unsettled(function, given))) == bool(is_open)
+
+
+def test_only_the_elements_that_hang_on_the_order_are_open():
+    lines = np.array([[3e38, 3e38, -3e38], [1.0, 2.0, 3.0]], np.float32)
+    np.testing.assert_array_equal(unsettled(lambda a: np.sum(a, axis=1), [lines]), [True, False])
+
+
+def test_an_overflow_that_hangs_on_the_order_is_told_at_its_step(oracle):
+    trace = document(
+        "dtype: float32\ninputs: {x: [3.0e+38, 3.0e+38, -3.0e+38]}\n"
+        "compute: |\n  s = x.sum()\n  y = s * 2\n"
+    )
+    agreed = judged(oracle, trace)
+    assert faultless(agreed)
+    assert agreed.departures == {step_of(trace, "s"): OVERFLOW}
+
+
+def test_terms_that_cancel_are_told_where_more_than_half_of_the_digits_are_gone(
+    oracle, monkeypatch
+):
+    def from_the_other_end(a, dim, keepdim):
+        return a[2] + a[0] + a[1]
+
+    wrong = dataclasses.replace(OPERATIONS["sum"], forward=from_the_other_end)
+    monkeypatch.setitem(catalogue.FUNCTIONS, "sum", (wrong,))
+    agreed = judged(oracle, trace := shorthand("x=[1e20, 88, -1e20], z=sum(x), y=z*2"))
+    assert faultless(agreed)
+    either = agreed.report.values[trace.assigned["z"]] != trace.nodes.value[trace.assigned["z"]]
+    assert (agreed.departures.get(step_of(trace, "z")) == ROUNDING) == either
+
+
+def test_the_sign_of_a_zero_is_a_fault_of_a_remainder_and_rounding_in_a_determinant(oracle):
+    agreed = judged(oracle, trace := shorthand("A=[[1,2],[2,4]], d=det(A), y=log(d)"))
+    assert faultless(agreed)
+    told = agreed.departures.get(step_of(trace, "d"), "")
+    assert not told or told == "not settled: y hangs on the sign of a 0 that is rounded"
+
+
+def test_a_wrong_sum_is_a_fault_where_nothing_overflows(oracle, monkeypatch):
+    wrong = dataclasses.replace(OPERATIONS["sum"], forward=lambda a, **_: np.sum(a) * 1.001)
+    monkeypatch.setitem(catalogue.FUNCTIONS, "sum", (wrong,))
+    for numbers, is_told in (("[1.0, 2.0, 3.0]", True), ("[1e308, 1e308, -1e308]", False)):
+        trace = shorthand(f"x={numbers}, s=x.sum(), y=s*2")
+        assert bool(judged(oracle, trace).faulty_nodes) == is_told
