@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from backprop_engine.node_kinds import NodeKind
+from backprop_engine.operation import Operation
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Trace
+
+
+def changed(operation: Operation, **changes: Any) -> Operation:
+    """The operation with other fields, each in the part of it that has one of this name."""
+    for part in ("spelling", "description", "twins"):
+        old = getattr(operation, part)
+        own = {one.name: changes.pop(one.name) for one in fields(old) if one.name in changes}
+        operation = replace(operation, **{part: replace(old, **own)})
+    return replace(operation, **changes)
 
 
 def pass_off(trace: Trace, node: int, **changes: Any) -> None:
@@ -16,5 +26,5 @@ def pass_off(trace: Trace, node: int, **changes: Any) -> None:
     kind = kinds[node]
     if kind.operation is None:
         raise ValueError(f"node {node} is a leaf")
-    operation = replace(kind.operation, **changes)
+    operation = changed(kind.operation, **changes)
     kinds[node] = NodeKind(operation, kind.requires_grad, kind.is_number)

@@ -63,12 +63,12 @@ def _refused(
     if isinstance(error, TypeError) and "bool" in map(dtype_of, values):
         dtypes = " and ".join(dtype_of(value) for value in values)
         return OperandError(
-            f"`{operation.symbol or operation.name}` is not defined for {dtypes}",
+            f"`{operation.spelling.symbol or operation.name}` is not defined for {dtypes}",
             "make numbers of truth values: `m.float()`",
         )
     if operation.elementwise and len(values) > 1:
         return OperandError(
-            f"`{operation.symbol or operation.name}` cannot broadcast shapes {shapes}",
+            f"`{operation.spelling.symbol or operation.name}` cannot broadcast shapes {shapes}",
             "compared from the last axis on, sizes must be equal, or one of them 1",
         )
     given = ", ".join(f"{name}={value}" for name, value in attributes.items())

@@ -274,7 +274,7 @@ class Graph:
 
     def _check_constants(self, operation: Operation, operands: tuple[int, ...]) -> None:
         """Refuse the weights of a loss where they require grad, as torch does."""
-        for position, name in operation.constants.items():
+        for position, name in operation.spelling.constants.items():
             if position < len(operands) and self.requires_grad[operands[position]]:
                 raise OperandError(
                     f"`{operation.name}` has no derivative by `{name}`, which requires grad",
@@ -406,7 +406,7 @@ class Graph:
             operation = self.kind[node].operation
             if operation is None:
                 break
-            name = operation.grad_fn_of(self._application(node))
+            name = operation.twins.grad_fn_of(self._application(node))
             if name:
                 return name
             node = self.operands[node][0]  # handed through: `flatten` of a vector is the vector
@@ -417,7 +417,7 @@ class Graph:
         operation = self.kind[node].operation
         if operation is None or operation.sharing in (Sharing.NEVER, Sharing.ALWAYS):
             return False
-        return not operation.grad_fn_of(self._application(node))
+        return not operation.twins.grad_fn_of(self._application(node))
 
     def _application(self, node: int) -> Application:
         operands = self.operands[node]

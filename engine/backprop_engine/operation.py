@@ -143,30 +143,91 @@ class Rounding(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Spelling:
+    """How programs call an operation."""
+
+    functions: tuple[str, ...]
+    """The names in calls, torch's own first; none where it is reached in another way alone."""
+    parameters: tuple[Parameter, ...]
+    method: tuple[str, ...]
+    """The parameters in the order of the method form, mostly the same; none where it has none."""
+    symbol: str = ""
+    """The Python operator for it, if there is one."""
+    properties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Attribute names it is reached by, such as `T`, and the attributes they stand for."""
+
+    @property
+    def method_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters in the order of the method form."""
+        by_name = {parameter.name: parameter for parameter in self.parameters}
+        return tuple(by_name[name] for name in self.method)
+
+    @property
+    def constants(self) -> Mapping[int, str]:
+        """The operands that must not require grad, and what torch calls them."""
+        operands = [one for one in taken(self.parameters) if one.kind is Kind.OPERAND]
+        return {at: operand.name for at, operand in enumerate(operands) if operand.is_constant}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """How an operation is told to people; its derivatives tell their own part."""
+
+    notation: Template
+    """The operation as mathematics."""
+    words: str = ""
+    """What it does, in a few plain words."""
+    composite: Template = ""
+    """What it is made of, if it can be opened: statements over `a`, `b`, … in the language of
+    scenarios, the last one the result. A function is given `shapes` and `dtypes` with the
+    attributes, and answers with an empty text where these operands have none."""
+    example: str = ""
+    """A scenario in the shorthand that shows it: `x=2, y=exp(x)`."""
+
+    def opened(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> str:
+        """The statements of its composite for these operands; empty where it has none."""
+        if isinstance(self.composite, str):
+            return self.composite.format(**attributes)
+        shapes = tuple(map(shape_of, operands))
+        return self.composite(shapes=shapes, dtypes=tuple(map(dtype_of, operands)), **attributes)
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """What the oracles run in the place of an operation."""
+
+    torch: Callable[..., Any]
+    """`torch(torch_module, *operands, **attributes)`."""
+    grad_fn: str | Callable[[Application], str] = ""
+    """The class name of the autograd node torch makes for it; empty where torch hands the first
+    operand through as it is, or where there is no gradient."""
+    symbolic: Callable[..., Any] | None = None
+    """`symbolic(sympy, *operands, **attributes)`, a sympy expression of scalars, if it has one."""
+
+    def grad_fn_of(self, application: Application) -> str:
+        """The class name of torch's autograd node for this application."""
+        return self.grad_fn if isinstance(self.grad_fn, str) else self.grad_fn(application)
+
+
+def _as_given(
+    operands: list[Any], _recorded: list[Any], attributes: Mapping[str, Any]
+) -> tuple[list[Any], Mapping[str, Any]]:
+    return operands, attributes
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """An entry of the catalogue."""
+    """An entry of the catalogue: its mathematics, and how it is called, told and checked."""
 
     name: str
     forward: Callable[..., Any]
     """`forward(*operands, **attributes)`, on floats and arrays alike."""
     derivatives: tuple[Derivative, ...]
     """One for each operand; an operand beyond them (an index, a model of a shape) gets none."""
-    notation: Template
-    """The operation as mathematics."""
-    torch: Callable[..., Any]
-    """Its twin: `torch(torch_module, *operands, **attributes)`."""
-    grad_fn: str | Callable[[Application], str]
-    """The class name of the autograd node torch makes for it; empty where torch hands the first
-    operand through as it is, or where there is no gradient."""
-    words: str = ""
-    """What it does, in a few plain words."""
-    parameters: tuple[Parameter, ...] = (Parameter("input"),)
-    symbol: str = ""
-    """The Python operator for it, if there is one."""
-    functions: tuple[str, ...] | None = None
-    """Names it is called by; None for its own name alone."""
-    properties: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Attribute names it is reached by, such as `T`, and the attributes they stand for."""
+    spelling: Spelling
+    description: Description
+    twins: Twins
+
     elementwise: bool = False
     """Elements do not mix: operands broadcast, and contributions are summed back to shape."""
     broadcasts: bool = False
@@ -181,43 +242,33 @@ class Operation:
     variadic: bool = False
     """It takes any number of operands. Its one derivative is for each of them, and the rule is
     told which by the keyword `position`."""
+    sharing: Sharing = Sharing.NEVER
+    """Whether it is a view of the first operand, which a change in place then changes too."""
     outputs: Callable[..., tuple[str, ...]] | None = None
     """For an operation with several outputs: their names (`values`, `indices`; `0`, `1`, …), from
     the operands and attributes. A node is one of them: the one at the attribute `output`."""
-    method: tuple[str, ...] | None = None
-    """The parameters in the order of the method form, where that is another (`x.where(…)`)."""
-    rounding: Rounding | None = None
-    """None stands for ULP if it is elementwise, else for TERMS."""
-    terms: Callable[..., int] | None = None
-    """For sums that are scaled, such as a mean: `terms(*operands, **attributes)` is how many terms
-    go into one number of the result, or of a contribution, at most; others sum ones to count."""
-    tied: Callable[..., Any] | None = None
-    """For what picks elements: `tied(a, **attributes)` is true where another element that is equal
-    could be picked in the place of this one, or this one in the place of another."""
-    differentiated_at: Callable[..., tuple[list[Any], Mapping[str, Any]]] | None = None
-    """Where torch's derivative is, as it documents, not that of the forward function alone:
-    `differentiated_at(operands, recorded, attributes)` are the operands and attributes at which
-    finite differences call `forward` in their place."""
-    composite: Template | None = None
-    """What it is made of, if it can be opened: statements over `a`, `b`, … in the language of
-    scenarios, the last one the result. A function is given `shapes` and `dtypes` with the
-    attributes, and answers with an empty text where these operands have none."""
-    symbolic: Callable[..., Any] | None = None
-    """`symbolic(sympy, *operands, **attributes)`: it as a sympy expression of scalars."""
     form_for: Callable[[tuple[bool, ...]], Operation] | None = None
     """For an operation that torch computes otherwise where operands are Python's numbers: which
     of its forms, all of one name and without forms of their own, it is for these."""
+    rounding: Rounding = Rounding.TERMS
+    """The bound that applies to its rounding errors."""
+    terms: Callable[..., int] = lambda *_operands, **_attributes: 1
+    """For sums that are scaled, such as a mean: `terms(*operands, **attributes)` is how many terms
+    go into one number of the result, or of a contribution, at most; others sum ones to count."""
+    slope_error: float = 0.0
+    """How far torch's slope, and so ours, is off the mathematical one, relatively: where a kernel
+    holds a constant in fewer bits than the numbers have."""
+    tied: Callable[..., Any] | None = None
+    """For what picks elements: `tied(a, **attributes)` is true where another element that is equal
+    could be picked in the place of this one, or this one in the place of another."""
+    differentiated_at: Callable[..., tuple[list[Any], Mapping[str, Any]]] = _as_given
+    """`differentiated_at(operands, recorded, attributes)`: the operands and attributes at which
+    finite differences call `forward`; others than those they have where torch's derivative is, as
+    it documents, not that of the forward function alone."""
     unsettled: Callable[..., Any] | None = None
     """Where what is computed hangs on the library, besides what overflows in some order:
     `unsettled(operands, attributes, upstream)`, which is None for the value itself, has truth
     values that broadcast to the result."""
-    slope_error: float = 0.0
-    """How far torch's slope, and so ours, is off the mathematical one, relatively: where a kernel
-    holds a constant in fewer bits than the numbers have."""
-    sharing: Sharing = Sharing.NEVER
-    """Whether it is a view of the first operand, which a change in place then changes too."""
-    example: str = ""
-    """A scenario in the shorthand that shows it: `x=2, y=exp(x)`."""
 
     on_numbers: OnNumbers = field(init=False, repr=False, compare=False)
     """How it makes a float of one or two floats, if it does."""
@@ -230,35 +281,9 @@ class Operation:
         """The rules of its derivatives."""
         return tuple(one.rule for one in self.derivatives)
 
-    @property
-    def function_names(self) -> tuple[str, ...]:
-        """The names by which a call reaches it, torch's own first."""
-        return (self.name,) if self.functions is None else self.functions
-
-    @property
-    def method_parameters(self) -> tuple[Parameter, ...]:
-        """The parameters in the order of the method form."""
-        if self.method is None:
-            return self.parameters
-        by_name = {one.name: one for one in self.parameters}
-        return tuple(by_name[name] for name in self.method)
-
-    @property
-    def constants(self) -> Mapping[int, str]:
-        """The operands that must not require grad, and what torch calls them."""
-        operands = [one for one in taken(self.parameters) if one.kind is Kind.OPERAND]
-        return {at: one.name for at, one in enumerate(operands) if one.is_constant}
-
-    @property
-    def rounds_by(self) -> Rounding:
-        """The bound that applies to its rounding errors."""
-        if self.rounding is not None:
-            return self.rounding
-        return Rounding.ULP if self.elementwise else Rounding.TERMS
-
     def most_terms(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> int:
         """How many scaled terms go into one number; 1 where the terms are not scaled."""
-        return 1 if self.terms is None else max(self.terms(*operands, **attributes), 1)
+        return max(self.terms(*operands, **attributes), 1)
 
     def is_open(
         self,
@@ -268,20 +293,6 @@ class Operation:
     ) -> Any:
         """Where nobody can know what it makes of the operands, or sends back to one of them."""
         return self.unsettled is not None and self.unsettled(operands, attributes, upstream)
-
-    def opened(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> str:
-        """The statements of its composite for these operands; empty where it has none."""
-        if self.composite is None:
-            return ""
-        if isinstance(self.composite, str):
-            return self.composite.format(**attributes)
-        shapes = tuple(shape_of(one) for one in operands)
-        dtypes = tuple(dtype_of(one) for one in operands)
-        return self.composite(shapes=shapes, dtypes=dtypes, **attributes)
-
-    def grad_fn_of(self, application: Application) -> str:
-        """The class name of torch's autograd node for this application."""
-        return self.grad_fn if isinstance(self.grad_fn, str) else self.grad_fn(application)
 
     def derivative(self, position: int) -> Derivative:
         """How it answers for the operand at `position`."""

@@ -66,7 +66,7 @@ def _other_axis(
     """The rule for the next axis, where it has one to go along."""
     axes = [
         one.name
-        for one in operation.parameters
+        for one in operation.spelling.parameters
         if one.kind in (Kind.AXIS, Kind.AXES) and type(attributes.get(one.name)) is int
     ]
     rank = max((len(shape_of(one)) for one in given[2:]), default=0)

@@ -61,8 +61,8 @@ def scenarios_of(operation: Operation) -> list[Trace]:
     traces = [one.trace for one in found]
     if operation.elementwise and not any(map(broadcasts, traces)):
         traces += filter(None, (narrowed(one, "float64") for one in found))
-    if operation.example:
-        example = record(parse_shorthand(Source("<-e>", operation.example)))
+    if operation.description.example:
+        example = record(parse_shorthand(Source("<-e>", operation.description.example)))
         traces += [example] if list(positions(example, operation.name)) else []
     return sorted(traces, key=lambda trace: not broadcasts(trace))[:MOST_SCENARIOS]
 

@@ -101,7 +101,7 @@ def test_every_page_is_complete(name):
     assert "{" not in told.formula
     assert told.signatures or told.operator or told.properties
     assert all(part.formula and part.words and "{" not in part.formula for part in told.parts)
-    if OPERATIONS[name].example:
+    if OPERATIONS[name].description.example:
         assert told.example is not None
         assert told.example.ok, [one.message for one in told.example.complaints]
         assert told.grad_fn != "depends on the operands", "the example does not use it"

@@ -66,7 +66,7 @@ def run_on_both_sides(
         tensors.append(tensor.requires_grad_() if floats else tensor)
     with np.errstate(all="ignore"):
         output = graph.apply(operation, tuple(leaves), attributes)
-    twin = operation.torch(torch, *tensors, **attributes)
+    twin = operation.twins.torch(torch, *tensors, **attributes)
     value, twin_value = graph.value[output], twin.detach().numpy().copy()
     if not twin.requires_grad:
         return Run(value, [], graph.grad_fn(output), twin_value, [], "")
@@ -106,7 +106,7 @@ def all_attributes(operation: Operation, given: Mapping[str, Any]) -> dict[str, 
     kinds = (Kind.OPERAND, Kind.OPERANDS)
     left_out = {
         one.name: one.default
-        for one in operation.parameters
+        for one in operation.spelling.parameters
         if one.kind not in kinds and not one.is_ignored and one.name not in given
     }
     return {**left_out, **given}

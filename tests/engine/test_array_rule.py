@@ -13,7 +13,7 @@ from backprop_engine.mathematics.text import text_of
 from backprop_engine.reading.array_rule import ArrayRule, array_rule
 from backprop_engine.trace import Trace
 
-WITH_EXAMPLES = [operation for operation in OPERATIONS.values() if operation.example]
+WITH_EXAMPLES = [operation for operation in OPERATIONS.values() if operation.description.example]
 
 
 def rule_of(trace: Trace, step: int) -> ArrayRule:
@@ -42,7 +42,7 @@ def computed(rule: ArrayRule) -> np.ndarray:
 
 @pytest.mark.parametrize("operation", WITH_EXAMPLES, ids=lambda operation: operation.name)
 def test_the_right_side_comes_to_what_is_sent(operation):
-    trace = trace_of(operation.example)
+    trace = trace_of(operation.description.example)
     for step in contributions(trace):
         rule = rule_of(trace, step)
         if rule.signs == ("from",):

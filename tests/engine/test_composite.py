@@ -142,13 +142,13 @@ def test_the_text_may_depend_on_attributes_shapes_and_dtypes():
     assert trace.can(Opens, node).reason.endswith("mean is not made of other parts")
 
 
-COMPOSITES = sorted(name for name, one in OPERATIONS.items() if one.composite)
+COMPOSITES = sorted(name for name, one in OPERATIONS.items() if one.description.composite)
 
 
 @pytest.mark.parametrize("name", COMPOSITES)
 def test_every_composite_of_the_catalogue_comes_to_what_its_operation_does(name):
     operation = OPERATIONS[name]
-    trace = traced(operation.example or f"x=0.3, y={name}(x)")
+    trace = traced(operation.description.example or f"x=0.3, y={name}(x)")
     node = node_named(trace, name)
     if isinstance(missing := trace.can(Opens, node), Missing):
         assert missing.reason.endswith("is not made of other parts")

@@ -128,7 +128,7 @@ CASES = [
 def settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     defaults = {
         one.name: one.default
-        for one in OPERATIONS[name].parameters
+        for one in OPERATIONS[name].spelling.parameters
         if one.kind is not Kind.OPERAND and not one.is_ignored and not one.refusal
     }
     return {**defaults, **changes}
@@ -136,7 +136,7 @@ def settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 def parts_of(name: str, operands: list[Any], changes: dict[str, Any]) -> set[str]:
     """The functions that the statements call."""
-    text = OPERATIONS[name].opened(operands, settings(name, changes))
+    text = OPERATIONS[name].description.opened(operands, settings(name, changes))
     return set(re.findall(r"(\w+)\(", text)) - {"tensor"}
 
 
@@ -146,7 +146,7 @@ def test_every_part_is_a_function_of_the_catalogue():
 
 def opened(name: str, operands: list[Any], attributes: dict[str, Any], seed: Any) -> Trace:
     """A scenario of what the operation is made of, with the operands for inputs."""
-    *lines, last = OPERATIONS[name].opened(operands, attributes).split("\n")
+    *lines, last = OPERATIONS[name].description.opened(operands, attributes).split("\n")
     inputs = {}
     for letter, operand in zip(OPERAND_LETTERS, operands, strict=False):
         value = {"value": np.asarray(operand).tolist()}
@@ -189,7 +189,7 @@ def test_an_operation_and_what_it_is_made_of_agree(name, operands, changes):
 @pytest.mark.parametrize("title", TITLES)
 def test_an_example_runs_and_shows_its_operation(title):
     for operation in GROUPS[title]:
-        trace = record(parse_shorthand(Source("<-e>", operation.example)))
+        trace = record(parse_shorthand(Source("<-e>", operation.description.example)))
         assert operation in graph_of(trace).operation
         for step in range(len(trace)):
             told = explain(trace, step)
@@ -199,6 +199,6 @@ def test_an_example_runs_and_shows_its_operation(title):
 
 @pytest.mark.parametrize("title", TITLES)
 def test_what_has_several_steps_can_be_opened(title):
-    opaque = {one.name for one in GROUPS[title] if one.composite is None}
+    opaque = {one.name for one in GROUPS[title] if not one.description.composite}
     several_steps = {one.name for one in GROUPS[title] if one.rounding is Rounding.CONDITION}
     assert not opaque & several_steps

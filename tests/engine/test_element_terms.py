@@ -52,12 +52,12 @@ def elements(trace: Trace) -> Iterator[tuple[int, Index, float]]:
             yield step, element, float(sent[element])
 
 
-WITH_EXAMPLES = [operation for operation in OPERATIONS.values() if operation.example]
+WITH_EXAMPLES = [operation for operation in OPERATIONS.values() if operation.description.example]
 
 
 @pytest.mark.parametrize("operation", WITH_EXAMPLES, ids=lambda operation: operation.name)
 def test_the_terms_of_every_element_add_up_to_the_contribution(operation):
-    trace = trace_of(operation.example)
+    trace = trace_of(operation.description.example)
     for step, element, sent in elements(trace):
         terms = terms_of(trace, step, element).terms
         added = sum(term.local * term.upstream for term in terms)

@@ -72,7 +72,7 @@ DIFFERENTIABLE = [one for one in ELEMENTWISE if one.derivatives]
 
 def count_of(operation: Operation) -> int:
     return len(operation.derivatives) if operation.derivatives else len(
-        [one for one in operation.parameters if one.name in ("input", "other")]
+        [one for one in operation.spelling.parameters if one.name in ("input", "other")]
     )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def assert_close(
     assert ours.dtype == theirs.dtype
     unit = UNIT_ROUNDOFF[dtype]
     slack = np.zeros(1)
-    if operation.rounds_by is Rounding.CONDITION:  # steps that may cancel, of the operands' size
+    if operation.rounding is Rounding.CONDITION:  # steps that may cancel, of the operands' size
         with np.errstate(all="ignore"):
             sizes = sum(np.abs(np.asarray(one, float)) for one in operands)
         slack = 64 * unit * (1 + np.where(np.isfinite(sizes), sizes, 0.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ MORE_ATTRIBUTES: Mapping[str, tuple[dict[str, Any], ...]] = {
 def attributes_of(operation: Operation) -> tuple[dict[str, Any], ...]:
     defaults = {
         one.name: one.default
-        for one in operation.parameters
+        for one in operation.spelling.parameters
         if one.kind not in (Kind.OPERAND, Kind.OPERANDS) and not one.is_ignored
     }
     return MORE_ATTRIBUTES.get(operation.name, (defaults,))
@@ -54,7 +55,7 @@ def cases(field: str) -> list[Any]:
     return [
         pytest.param(one, attributes, id="-".join([one.name, *map(str, attributes.values())]))
         for one in OPERATIONS.values()
-        if getattr(one, field)
+        if attrgetter(field)(one)
         for attributes in attributes_of(one)
         if one.elementwise
     ]
@@ -65,7 +66,7 @@ def trace_of(text: str) -> Trace:
 
 
 def operands_at(operation: Operation, point: tuple[float, ...]) -> list[Any]:
-    count = sum(one.kind is Kind.OPERAND for one in operation.parameters)
+    count = sum(one.kind is Kind.OPERAND for one in operation.spelling.parameters)
     operands: list[Any] = list(point[:count])
     if operation.name == "where":
         operands[0] = operands[0] > 0
@@ -102,7 +103,7 @@ def symbolic_derivative(expression: Any, symbol: Any) -> Any:
     return derivative.xreplace({constant: one for one, constant in constants.items()})
 
 
-@pytest.mark.parametrize(("operation", "attributes"), cases("symbolic"))
+@pytest.mark.parametrize(("operation", "attributes"), cases("twins.symbolic"))
 def test_the_symbolic_form_has_the_same_value_and_the_same_derivatives(operation, attributes):
     for point in POINTS:
         operands = operands_at(operation, point)
@@ -111,7 +112,7 @@ def test_the_symbolic_form_has_the_same_value_and_the_same_derivatives(operation
             sympy.Symbol(f"x{at}", real=True) if type(one) is float else sympy.sympify(one)
             for at, one in enumerate(operands)
         ]
-        expression = operation.symbolic(sympy, *symbols, **attributes)
+        expression = operation.twins.symbolic(sympy, *symbols, **attributes)
         at = {
             symbol: sympy.Float(one, 20)
             for symbol, one in zip(symbols, operands, strict=True)
@@ -129,7 +130,7 @@ def test_the_symbolic_form_has_the_same_value_and_the_same_derivatives(operation
             assert derivative == pytest.approx(slope, rel=precision, abs=1e-15)
 
 
-@pytest.mark.parametrize(("operation", "attributes"), cases("composite"))
+@pytest.mark.parametrize(("operation", "attributes"), cases("description.composite"))
 def test_the_parts_give_the_same_value_and_the_same_gradients(operation, attributes):
     inside = []
     for point in POINTS:
@@ -164,7 +165,7 @@ def assert_parts_agree(
 ) -> None:
     shapes = tuple(np.shape(one) for one in operands)
     values = [np.asarray(one, float) if np.ndim(one) else one for one in operands]
-    parts = operation.opened(values, attributes)
+    parts = operation.description.opened(values, attributes)
     inputs = ", ".join(f"{name}={one}" for name, one in zip("abc", operands, strict=False))
     total = "y.sum()" if any(shapes) else "y"
     trace = trace_of(f"{inputs}, y={parts}, total={total}")
@@ -185,21 +186,23 @@ def assert_parts_agree(
         )
 
 
-EXAMPLES = [one for group in list(GROUPS.values()) for one in group if one.example]
+EXAMPLES = [one for group in list(GROUPS.values()) for one in group if one.description.example]
 
 
 @pytest.mark.parametrize("operation", EXAMPLES, ids=lambda one: one.name)
 def test_the_example_runs_uses_the_operation_and_finite_differences_agree(operation):
-    trace = trace_of(operation.example)
+    trace = trace_of(operation.description.example)
     assert operation.name in {one.name for one in graph_of(trace).operation if one}
     checked = finite_differences(trace)
     assert checked
     for one in checked.values():
-        assert one.agrees, (operation.example, one)
+        assert one.agrees, (operation.description.example, one)
 
 
 def test_every_elementwise_operation_has_an_example():
-    assert [name for name, one in OPERATIONS.items() if one.elementwise and not one.example] == []
+    assert [
+        name for name, one in OPERATIONS.items() if one.elementwise and not one.description.example
+    ] == []
 
 
 def test_every_operation_stands_in_one_group_and_names_are_used_once():

@@ -128,7 +128,7 @@ def test_a_whole_number_that_is_too_large_wraps_as_in_torch(name, operands):
     )
     with np.errstate(all="ignore"):
         node = graph.apply(operation, leaves, {})
-    assert graph.value[node] == operation.torch(torch, *map(torch.tensor, operands)).item()
+    assert graph.value[node] == operation.twins.torch(torch, *map(torch.tensor, operands)).item()
 
 
 @pytest.mark.parametrize("base", [3, -1, 1, np.array([3, -1, 1, 2])])
@@ -155,7 +155,7 @@ def test_a_whole_number_to_the_power_of_a_whole_tensor_is_that_of_torch(base, ex
 )
 def test_what_torch_refuses_of_whole_numbers_is_refused_in_its_words(value, name, number, words):
     with pytest.raises(RuntimeError, match=words.rstrip(".")):
-        OPERATIONS[name].torch(torch, torch.tensor(value), number)
+        OPERATIONS[name].twins.torch(torch, torch.tensor(value), number)
     graph = Graph()
     i = graph.add_input("i", value, requires_grad=False)
     with pytest.raises(OperandError, match=words.rstrip(".")):

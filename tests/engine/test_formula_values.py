@@ -107,12 +107,14 @@ def _chain(tree: Branch) -> float:
     return first
 
 
-ELEMENTWISE = [one.name for one in OPERATIONS.values() if one.elementwise and one.example]
+ELEMENTWISE = [
+    one.name for one in OPERATIONS.values() if one.elementwise and one.description.example
+]
 
 
 def numbers_in(operation: Operation) -> Iterator[tuple[Tree, float]]:
     """Formulas of its example with all numbers filled in, and what was recorded."""
-    trace = record(parse_shorthand(Source("<-e>", operation.example)))
+    trace = record(parse_shorthand(Source("<-e>", operation.description.example)))
     graph = graph_of(trace)
     for node, made_by in enumerate(graph.operation):
         operands = graph.operands[node]

@@ -219,7 +219,7 @@ def test_where_beta_is_zero_what_is_added_does_not_count(agree):
 def test_a_result_of_lapack_lies_column_by_column_as_in_torch(name, with_defaults):
     operands = [np.array(POSITIVE), np.array(SQUARE)][: len(OPERATIONS[name].derivatives)]
     attributes = with_defaults(OPERATIONS[name], {})
-    twin = OPERATIONS[name].torch(torch, *map(torch.tensor, operands), **attributes)
+    twin = OPERATIONS[name].twins.torch(torch, *map(torch.tensor, operands), **attributes)
     assert not twin.is_contiguous()
     assert not OPERATIONS[name].forward(*operands, **attributes).flags.c_contiguous
 

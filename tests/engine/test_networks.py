@@ -33,7 +33,7 @@ def settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     """The attributes of a call: torch's defaults, but for `changes`."""
     defaults = {
         one.name: one.default
-        for one in OPERATIONS[name].parameters
+        for one in OPERATIONS[name].spelling.parameters
         if one.kind is not Kind.OPERAND and not one.is_ignored and not one.refusal
     }
     return {**defaults, **changes}

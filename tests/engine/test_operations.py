@@ -133,7 +133,7 @@ def test_every_operation_can_be_written():
 
 def test_every_derivative_says_what_it_does():
     for operation in OPERATIONS.values():
-        assert operation.words
+        assert operation.description.words
         for derivative in operation.derivatives:
             assert derivative.words
             assert derivative.local or derivative.vjp

@@ -57,7 +57,7 @@ def test_the_parts_give_the_same_value_and_the_same_gradients(name, operands, gi
     operation = OPERATIONS[name]
     attributes = with_defaults(operation, given)
     arrays = [np.array(one) for one in operands]
-    *before, last = operation.opened(arrays, attributes).split("\n")
+    *before, last = operation.description.opened(arrays, attributes).split("\n")
     inputs = [f"{letter}={one}" for letter, one in zip("abc", operands, strict=False)]
     text = "\n".join([*inputs, *before, f"whole = {last}", "total = whole.sum()"])
     trace = record(parse_shorthand(Source("<-e>", text)))
@@ -79,7 +79,7 @@ def test_every_operation_of_these_groups_that_can_be_opened_is_opened_here():
         "Inverses and determinants",
         "Diagonals and triangles",
     )
-    can_be = {one.name for title in titles for one in GROUPS[title] if one.composite is not None}
+    can_be = {one.name for title in titles for one in GROUPS[title] if one.description.composite}
     assert {name for name, _, _ in CASES} == can_be
 
 
@@ -100,7 +100,7 @@ SCALAR_ATTRIBUTES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, one in OPERATIONS.items() if one.symbolic and not one.elementwise]
+    "name", [name for name, one in OPERATIONS.items() if one.twins.symbolic and not one.elementwise]
 )
 def test_of_a_number_the_symbolic_form_has_the_same_value_and_slope(name, with_defaults):
     operation = OPERATIONS[name]
@@ -108,7 +108,7 @@ def test_of_a_number_the_symbolic_form_has_the_same_value_and_slope(name, with_d
     point = [-1.5, 0.75][: len(operation.derivatives)]
     symbols = [sympy.Symbol(letter, real=True) for letter in OPERAND_LETTERS[: len(point)]]
     at = dict(zip(symbols, point, strict=True))
-    expression = operation.symbolic(sympy, *symbols, **attributes)
+    expression = operation.twins.symbolic(sympy, *symbols, **attributes)
     value = settle(operation.forward(*point, **attributes), "float64")
     assert float(expression.subs(at)) == pytest.approx(value, rel=1e-14)
     for position, symbol in enumerate(symbols):

@@ -249,7 +249,7 @@ def test_elements_lie_in_memory_as_torchs_do(name, layout, with_defaults):
         arrays = [layout(operands[0]), *map(np.asarray, operands[1:])]
         attributes = with_defaults(operation, given)
         ours = np.asarray(operation.forward(*arrays, **attributes))
-        theirs = operation.torch(torch, *map(torch.from_numpy, arrays), **attributes)
+        theirs = operation.twins.torch(torch, *map(torch.from_numpy, arrays), **attributes)
         assert ours.flags.c_contiguous == theirs.is_contiguous(), (given, ours.shape)
 
 
@@ -299,11 +299,11 @@ def test_a_reshape_has_the_grad_fn_that_the_layout_in_memory_gives(steps, shape,
     tensor = torch.arange(12.0).reshape(3, 4).requires_grad_()
     for name, attributes in steps:
         node = applied(graph, name, node, **attributes)
-        tensor = OPERATIONS[name].torch(torch, tensor, **attributes)
+        tensor = OPERATIONS[name].twins.torch(torch, tensor, **attributes)
     given = {"reshape": {"shape": shape}, "flatten": {"start_dim": 0, "end_dim": -1}}.get(how, {})
     assert graph.grad_fn(node) == tensor.grad_fn.name()
     node = applied(graph, how, node, **given)
-    assert graph.grad_fn(node) == OPERATIONS[how].torch(torch, tensor, **given).grad_fn.name()
+    assert graph.grad_fn(node) == OPERATIONS[how].twins.torch(torch, tensor, **given).grad_fn.name()
 
 
 def test_what_torch_hands_through_keeps_the_grad_fn_it_has():

@@ -38,20 +38,25 @@ REDUNDANT = {"{b}·{a}⁰", "−(({a}⁻¹)ᵀ @ {g}) @ {y}ᵀ"}
 
 
 def templates_of(operation: Operation) -> Iterator[Any]:
-    yield operation.notation
+    yield operation.description.notation
     for derivative in operation.derivatives:
         yield from (one for one in (derivative.local, derivative.vjp) if one is not None)
 
 
 def texts_of(operation: Operation) -> set[str]:
     """Its templates for many attributes, with and without operands that may be left out."""
-    named = [one for one in operation.parameters if one.kind not in (Kind.OPERAND, Kind.OPERANDS)]
+    named = [
+        one
+        for one in operation.spelling.parameters
+        if one.kind not in (Kind.OPERAND, Kind.OPERANDS)
+    ]
     defaults: dict[str, Any] = {"output": 0, "items": (1, slice(None, -2), FROM_OPERAND, Ellipsis)}
     for one in named:
         default = 1 if one.default is REQUIRED else one.default
         defaults[one.name] = one.choices[0] if one.choices else default
     fewest = sum(
-        one.kind is Kind.OPERAND and one.default is REQUIRED for one in operation.parameters
+        one.kind is Kind.OPERAND and one.default is REQUIRED
+        for one in operation.spelling.parameters
     )
     most = max(fewest, len(operation.derivatives))
     counts = range(2, 9) if operation.variadic else range(max(fewest, 1), most + 1)
@@ -94,7 +99,7 @@ def test_every_text_of_the_catalogue_is_mathematics_and_is_told_as_it_is_written
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_text_of_the_catalogue_has_a_plain_form_for_ascii_terminals(name):
     operation = OPERATIONS[name]
-    words = [operation.words, *(one.words for one in operation.derivatives)]
+    words = [operation.description.words, *(one.words for one in operation.derivatives)]
     assert [text for text in (*TEXTS[name], *words) if "?" in notation.plain(text)] == []
 
 

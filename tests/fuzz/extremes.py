@@ -45,9 +45,9 @@ class Application(NamedTuple):
 
 def applications(operation: Operation) -> list[Application]:
     """The applications of an operation in its example, one of each form."""
-    if not operation.example:
+    if not operation.description.example:
         return []
-    graph = graph_of(record(parse_shorthand(Source("<-e>", operation.example))))
+    graph = graph_of(record(parse_shorthand(Source("<-e>", operation.description.example))))
     found: dict[str, Application] = {}
     for node in range(len(graph)):
         if graph.operation[node] is operation:
@@ -113,7 +113,7 @@ def outcomes(
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            twin = operation.torch(torch, *tensors, **attributes)
+            twin = operation.twins.torch(torch, *tensors, **attributes)
         except (RuntimeError, TypeError, ValueError):
             twin = None
         try:

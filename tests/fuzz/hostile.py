@@ -105,7 +105,7 @@ def faults(name: str, count: int, seed: int) -> Iterator[Fault]:
 
 def _operands(random: Random, operation: Operation, dtype: Dtype) -> list[Value]:
     count = 0
-    for one in operation.parameters:
+    for one in operation.spelling.parameters:
         if one.is_ignored or one.refusal:
             continue
         if one.kind is Kind.OPERANDS:
@@ -144,7 +144,7 @@ def _operand(random: Random, shape: tuple[int, ...], dtype: Dtype) -> Value:
 def _attributes(random: Random, operation: Operation) -> dict[str, Any]:
     return {
         one.name: _attribute(random, one)
-        for one in operation.parameters
+        for one in operation.spelling.parameters
         if one.kind not in (Kind.OPERAND, Kind.OPERANDS) and not one.is_ignored and not one.refusal
     }
 

@@ -8,7 +8,8 @@ from tests.thorough import share
 
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.catalogue import GROUPS
-from backprop_engine.operation import Derivative, Operation
+from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.operation import Derivative
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 
@@ -51,14 +52,7 @@ def test_a_derivative_that_fails_all_the_same_is_told_at_its_operation(monkeypat
     def rule(g, y, a):
         raise ValueError("the matrix is odd")
 
-    odd = Operation(
-        name="exp",
-        forward=lambda a: a,
-        derivatives=(Derivative(rule),),
-        notation="exp({a})",
-        torch=lambda torch, a: a,
-        grad_fn="ExpBackward0",
-    )
+    odd = operation("exp", lambda a: a, Derivative(rule))
     monkeypatch.setattr("backprop_engine.program.resolving.FUNCTIONS", {"exp": (odd,)})
     with pytest.raises(ScenarioError) as caught:
         record(parse_shorthand(Source("<-e>", "x=[1, 2], h=exp(x), y=h*h, y.backward(x)")))

@@ -65,7 +65,7 @@ MORE = (
 )
 """Applications that torch has autograd nodes of their own for, and no example has."""
 
-EXAMPLES = tuple(one.example for one in OPERATIONS.values() if one.example)
+EXAMPLES = tuple(one.description.example for one in OPERATIONS.values() if one.description.example)
 
 _SHIFTED = "modified by an inplace operation"
 _FREED = "a second time"
@@ -146,7 +146,7 @@ def _told(
         if in_place:
             output = _changed_in_place(one, operands)
         else:
-            output = one.operation.torch(torch, *operands, **one.attributes)
+            output = one.operation.twins.torch(torch, *operands, **one.attributes)
     except (RuntimeError, TypeError, AttributeError, ValueError):
         if in_place:
             return "?"
@@ -171,7 +171,7 @@ def _changed_in_place(one: Application, operands: list[Any]) -> Any:
     name, operation = one.operation.name, one.operation
     first, *others = operands
     before = first.clone()
-    if any(parameter.name == "inplace" for parameter in operation.parameters):
+    if any(parameter.name == "inplace" for parameter in operation.spelling.parameters):
         function = getattr(torch.nn.functional, name)
         return function(before, *others, **one.attributes, inplace=True)
     plain = name.partition(".")[0]

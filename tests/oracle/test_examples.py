@@ -16,7 +16,11 @@ from backprop_tui.oracles.torch import child
 from backprop_tui.oracles.torch.agreement import agreement
 from backprop_tui.oracles.torch.protocol import decode_report, encode_request
 
-EXAMPLES = {name: one.example for name, one in OPERATIONS.items() if one.example}
+EXAMPLES = {
+    name: operation.description.example
+    for name, operation in OPERATIONS.items()
+    if operation.description.example
+}
 
 
 def answered(text: str) -> tuple[Trace, TorchReport]:

@@ -248,7 +248,7 @@ def test_an_operation_shares_memory_where_torchs_does():
             operands = [torch.tensor(np.array(value)) for value in one.operands]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of `torch.cross`
-                output = one.operation.torch(torch, *operands, **one.attributes)
+                output = one.operation.twins.torch(torch, *operands, **one.attributes)
             starts = {operand.untyped_storage().data_ptr() for operand in operands}
             is_shared = output.numel() > 0 and output.untyped_storage().data_ptr() in starts
             is_ours = sharers.tensor(node) != node or sharers.view(node) is not None
@@ -260,6 +260,6 @@ def test_every_operation_that_has_a_derivative_has_a_row():
     without = {
         name
         for name, one in OPERATIONS.items()
-        if one.derivatives and one.grad_fn and name not in named
+        if one.derivatives and one.twins.grad_fn and name not in named
     }
     assert without == set()

@@ -304,7 +304,9 @@ y.backward()
 ANOMALY = f"torch.autograd.set_detect_anomaly(True)\n{X}"
 
 
-@pytest.mark.parametrize("value", ["torch.sqrt(x - 9)", "torch.sqrt(x - 9) * x", "torch.log(x - 3) * 0"])
+@pytest.mark.parametrize(
+    "value", ["torch.sqrt(x - 9)", "torch.sqrt(x - 9) * x", "torch.log(x - 3) * 0"]
+)
 def test_a_nan_on_the_way_back_ends_a_program_that_detects_anomalies(value: str):
     program = f"{ANOMALY}y = ({value}).sum()\ny.backward()\n"
     with pytest.raises(RuntimeError, match="returned nan values") as theirs:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import cycle, islice
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,11 @@ from backprop_tui.oracles.sympy.client import SYMPY, SymbolicOracle
 from backprop_tui.oracles.sympy.replies import TOO_DEEP
 from backprop_tui.oracles.torch import child
 
-EXAMPLES = {name: one.example for name, one in OPERATIONS.items() if one.example}
+EXAMPLES = {
+    name: operation.description.example
+    for name, operation in OPERATIONS.items()
+    if operation.description.example
+}
 RAISED = (
     RuntimeError, MemoryError, RecursionError, LimitError, KeyError, ZeroDivisionError, TypeError,
     ValueError, AttributeError, AssertionError, NotImplementedError, OSError, StopIteration,
@@ -66,7 +71,7 @@ class Trap:
 
     @contextmanager
     def laid(self) -> Iterator[None]:
-        before = {name: getattr(one, self._part) for name, one in OPERATIONS.items()}
+        before = {name: attrgetter(self._part)(one) for name, one in OPERATIONS.items()}
         for name, one in OPERATIONS.items():
             if before[name] is not None:
                 self._put(one, self._snare(name, before[name]))
@@ -90,7 +95,9 @@ class Trap:
         return opened
 
     def _put(self, operation: Operation, function: Any) -> None:
-        object.__setattr__(operation, self._part, function)  # the catalogue is frozen
+        part, _, name = self._part.rpartition(".")
+        owner = attrgetter(part)(operation) if part else operation
+        object.__setattr__(owner, name, function)  # the catalogue is frozen
 
     def _snare(self, name: str, function: Any) -> Any:
         kind = next(self._kinds)
@@ -143,9 +150,9 @@ def skips(line: dict[str, Any], reason: str) -> set[str]:
 @pytest.mark.parametrize(
     ("oracle", "part", "module", "entrance"),
     [
-        ("torch", "torch", child, "answer"),
+        ("torch", "twins.torch", child, "answer"),
         ("finite_difference", "forward", checking, "finite_differences"),
-        ("symbolic", "symbolic", symbolic_child, "answer"),
+        ("symbolic", "twins.symbolic", symbolic_child, "answer"),
     ],
 )
 def test_every_operation_may_raise_in_every_oracle(

@@ -8,6 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from tests.passed_off import changed
 from tests.piped import piped
 
 from backprop_engine.basics.source import Source
@@ -160,7 +161,7 @@ def test_indices_and_attributes_reach_torch(oracle):
 
 def test_a_value_torch_hands_through_still_has_an_edge_of_its_own(monkeypatch):
     trace = shorthand("x=[1, 2], y=-x, z=(y*y).sum()")
-    same = dataclasses.replace(OPERATIONS["neg"], torch=lambda torch, a: a)
+    same = changed(OPERATIONS["neg"], torch=lambda torch, a: a)
     monkeypatch.setattr(child, "OPERATIONS", {**OPERATIONS, "neg": same})
     request = piped(encode_request(trace))
     report = decode_report(trace, piped(child.answer(request)))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.passed_off import pass_off
+from tests.passed_off import changed, pass_off
 from tests.piped import piped
 
 from backprop_engine.basics.source import Source
@@ -116,7 +115,7 @@ def test_latex_comes_along():
     ("slope", "text"), [(1.0, "exp(x) − 1"), (0.5, "0.5exp(x) − 0.5"), (0.1, "0.1exp(x) − 0.1")]
 )
 def test_an_attribute_is_a_number_like_any_other(monkeypatch, slope, text):
-    scaled = replace(OPERATIONS["exp"], symbolic=lambda sp, a, slope: slope * (sp.exp(a) - 1))
+    scaled = changed(OPERATIONS["exp"], symbolic=lambda sp, a, slope: slope * (sp.exp(a) - 1))
     monkeypatch.setattr(formula, "OPERATIONS", {**OPERATIONS, "exp": scaled})
     request = encode_symbolic(shorthand("x=0, y=exp(x)"), texts="simplified")
     request["tape"][-1]["attributes"] = {"slope": slope}

@@ -114,7 +114,9 @@ _ALL = tuple(operation for group in GROUPS.values() for operation in group)
 
 OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
 
-BINARY: Final[Mapping[str, Operation]] = {one.symbol: one for one in _ALL if one.symbol}
+BINARY: Final[Mapping[str, Operation]] = {
+    one.spelling.symbol: one for one in _ALL if one.spelling.symbol
+}
 """By Python operator; `~` has one operand."""
 
 
@@ -122,13 +124,13 @@ def _by_function() -> dict[str, tuple[Operation, ...]]:
     """The forms with the fewest operands first: `max(x, 1)` is along an axis."""
     forms: dict[str, list[Operation]] = {}
     for one in _ALL:
-        for name in one.function_names:
+        for name in one.spelling.functions:
             forms.setdefault(name, []).append(one)
     return {name: tuple(sorted(forms[name], key=_operand_count)) for name in sorted(forms)}
 
 
 def _operand_count(operation: Operation) -> int:
-    return sum(one.kind is Kind.OPERAND for one in operation.parameters)
+    return sum(one.kind is Kind.OPERAND for one in operation.spelling.parameters)
 
 
 FUNCTIONS: Final[Mapping[str, tuple[Operation, ...]]] = _by_function()
@@ -139,7 +141,7 @@ operands come first: the 1 of `max(x, 1)` is an axis, as in torch, and no second
 """
 
 PROPERTIES: Final[Mapping[str, tuple[Operation, Mapping[str, Any]]]] = {
-    name: (one, attributes) for one in _ALL for name, attributes in one.properties.items()
+    name: (one, attributes) for one in _ALL for name, attributes in one.spelling.properties.items()
 }
 """By attribute name (`T`), with the attributes it stands for."""
 

@@ -287,7 +287,7 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
         ),
         rounding=Rounding.TERMS,
         unsettled=_multiplies_padding,
-        composite=None if axes == 1 or by_word else _unfolded,
+        composite="" if axes == 1 or by_word else _unfolded,
         example=(
             f"x=[[1, 2, 4, 8]], w=[[[1, -1]]], c=conv1d(x, w{by}), y=c[0, 0]"
             if axes == 1

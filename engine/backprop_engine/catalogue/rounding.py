@@ -15,9 +15,8 @@ from backprop_engine.catalogue.shared.entries import (
     by_number,
     operation,
     step,
-    twin,
 )
-from backprop_engine.operation import Derivative, Kind
+from backprop_engine.operation import Derivative, Kind, Operation
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
 
@@ -90,30 +89,37 @@ CEIL = step(
     example="x=2.3, y=x * ceil(x)",
 )
 
-ROUND = step(
+
+def _rounding(name: str, decimals: int | None, **rest: Any) -> Operation:
+    """`round`, or the function of `torch.special`, which differ in what they take for none."""
+    return step(
+        name,
+        lambda a, decimals: np.round(a, decimals or 0),
+        because=_FLAT,
+        notation=lambda decimals, **_: (
+            "round({a})" if decimals is None else "round({a}, decimals={decimals})"
+        ),
+        torch=name,
+        words="the nearest whole number, of two equally near ones the even",
+        parameters=(INPUT, Kind.WHOLE("decimals", decimals)),
+        symbolic=_symbolic_round,
+        **rest,
+    )
+
+
+ROUND = _rounding(
     "round",
-    lambda a, decimals: np.round(a, decimals or 0),
-    because=_FLAT,
-    notation=lambda decimals, **_: (
-        "round({a})" if decimals is None else "round({a}, decimals={decimals})"
-    ),
+    None,  # 0 in torch, whose autograd node tells whether it was written
     grad_fn=lambda application: (
         f"RoundBackward{0 if application.attributes['decimals'] is None else 1}"
     ),
-    words="the nearest whole number, of two equally near ones the even",
-    # 0 in torch, whose autograd node tells whether it was written.
-    parameters=(INPUT, Kind.WHOLE("decimals", None)),
-    symbolic=_symbolic_round,
     example="x=2.7, y=x * round(x)",
 )
 
-SPECIAL_ROUND = replace(
-    ROUND,
-    name="special.round",
-    functions=("special.round",),
-    torch=twin("special.round"),
+SPECIAL_ROUND = _rounding(
+    "special.round",
+    0,
     grad_fn="RoundBackward1",
-    parameters=(INPUT, Kind.WHOLE("decimals", 0)),
     composite="round(a, decimals={decimals})",
     example="x=2.7, y=x * torch.special.round(x)",
 )

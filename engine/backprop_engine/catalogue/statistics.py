@@ -128,25 +128,23 @@ _SPREAD = (
 def _of_everything(whole: Operation) -> Operation:
     """The older form that takes `unbiased` alone: `x.var(False)`."""
     (derivative,) = whole.derivatives
-    parts: Any = whole.composite
+    parts: Any = whole.description.composite
 
     def all_of(unbiased: bool) -> dict[str, Any]:
         return {"dim": None, "unbiased": unbiased, "keepdim": False, "correction": None}
 
-    return replace(
-        whole,
-        name=f"{whole.name}.unbiased",
-        forward=lambda a, unbiased: whole.forward(a, **all_of(unbiased)),
-        derivatives=(
-            replace(
-                derivative,
-                rule=lambda g, y, a, unbiased: derivative.rule(g, y, a, **all_of(unbiased)),
-            ),
+    return operation(
+        f"{whole.name}.unbiased",
+        lambda a, unbiased: whole.forward(a, **all_of(unbiased)),
+        replace(
+            derivative,
+            rule=lambda g, y, a, unbiased: derivative.rule(g, y, a, **all_of(unbiased)),
         ),
-        notation=f"{whole.name}({{a}})",
-        torch=lambda torch, a, unbiased: whole.torch(torch, a, **all_of(unbiased)),
+        torch=lambda torch, a, unbiased: whole.twins.torch(torch, a, **all_of(unbiased)),
+        words=whole.description.words,
         functions=(whole.name,),
         parameters=(INPUT, Kind.FLAG("unbiased")),
+        rounding=Rounding.CONDITION,
         composite=lambda unbiased, **facts: parts(**all_of(unbiased), **facts),
         example=f"x=[1,2,6], y={whole.name}(x, False)",
     )

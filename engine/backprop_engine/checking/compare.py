@@ -2,7 +2,7 @@
 
 Rounding errors are counted in units in the last place (ulp): the number of floating-point
 numbers from one value to the other. What two correct programs may differ by beyond 4 ulp, given
-the same operands, is told by the operation's `rounds_by`, u being the unit roundoff:
+the same operands, is told by the operation's `rounding`, u being the unit roundoff:
 
 - ULP, one elementary function of each element: nothing.
 - TERMS, sums, products and moves: γ·Σ|terms| on each side, for cancellation can make a sum tiny
@@ -221,9 +221,9 @@ def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Reco
     value = settle(evaluate(forward, operands, attributes), dtype)
 
     def bound() -> Value:
-        if operation.rounds_by is Rounding.ULP or not is_float(value):
+        if operation.rounding is Rounding.ULP or not is_float(value):
             return 0.0
-        if operation.rounds_by is Rounding.CONDITION:
+        if operation.rounding is Rounding.CONDITION:
             return sensitivity(forward, operands, attributes, value, dtype)
         most = operation.most_terms(operands, attributes)
         return sum_bound(lambda *given: evaluate(forward, given, attributes), operands, most, dtype)
@@ -234,7 +234,7 @@ def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Reco
     def overflows_at() -> Any:
         return unsettled(lambda *given: evaluate(forward, given, attributes), operands)
 
-    is_sum = operation.rounds_by is Rounding.TERMS and is_float(value) and dtype == "float32"
+    is_sum = operation.rounding is Rounding.TERMS and is_float(value) and dtype == "float32"
     recorded = [graph.value[one] for one in graph.operands[node]]  # as they lie in memory
     is_open = operation.is_open(operands, attributes) | operation.is_open(recorded, attributes)
     return Recomputed(value, bound, precisely if is_sum else None, overflows_at, is_open)
@@ -270,9 +270,9 @@ def recompute_contribution(
 
     def bound() -> Value:
         allowed: Value = 0.0
-        if operation.rounds_by is Rounding.CONDITION:
+        if operation.rounding is Rounding.CONDITION:
             allowed = sensitivity(lambda *given: summed(sent(*given)), given, {}, value, dtype)
-        elif operation.rounds_by is Rounding.TERMS:
+        elif operation.rounding is Rounding.TERMS:
             most = operation.most_terms(operands, attributes)
             allowed = sum_bound(lambda *given: summed(sent(*given)), given, most, dtype)
         if operation.elementwise and shape_of(every) != shape:
@@ -291,7 +291,7 @@ def recompute_contribution(
     def overflows_at() -> Any:
         return unsettled(lambda *given: summed(sent(*given)), given)
 
-    is_sum = operation.rounds_by is Rounding.TERMS or shape_of(every) != shape
+    is_sum = operation.rounding is Rounding.TERMS or shape_of(every) != shape
     precise = precisely if is_sum and dtype == "float32" else None
     is_open = operation.is_open(operands, attributes, upstream)
     return Recomputed(value, bound, precise, overflows_at, is_open)

@@ -28,12 +28,16 @@ def bind(call: syntax.Call, operation: Operation, known: Known) -> Bound:
 
     Raises ProblemError where they do not fit it, NoRoomError where their number or names do not.
     """
-    parameters = operation.parameters if call.receiver is None else operation.method_parameters
+    parameters = (
+        operation.spelling.parameters
+        if call.receiver is None
+        else operation.spelling.method_parameters
+    )
     arguments = _arguments(call, operation, parameters)
     operands: list[Expression] = []
     attributes: dict[str, Any] = {}
     left_out: list[Parameter] = []
-    for parameter in operation.parameters:
+    for parameter in operation.spelling.parameters:
         argument = arguments.get(parameter.name, parameter.default)
         is_left_out = parameter.name not in arguments or _is_none(argument)
         if argument is REQUIRED or (is_left_out and owner(call) in parameter.required_by):
@@ -177,7 +181,7 @@ def signature(operation: Operation, function: str, place: str = "") -> str:
         one.name
         if one.default is REQUIRED or place in one.required_by
         else f"{one.name}={one.default!r}"
-        for one in operation.parameters
+        for one in operation.spelling.parameters
         if not one.is_ignored and not one.refusal
     ]
     return f"{function}({', '.join(parts)})"

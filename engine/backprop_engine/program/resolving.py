@@ -200,7 +200,7 @@ def changes_in_place(call: syntax.Call) -> bool:
 
 def _is_told_in_place(call: syntax.Call, operation: Operation) -> bool:
     """Whether the argument `inplace` of a function is True."""
-    names = [one.name for one in operation.parameters]
+    names = [one.name for one in operation.spelling.parameters]
     if call.receiver is not None or "inplace" not in names:
         return False
     at, given = names.index("inplace"), dict(call.keywords).get("inplace")

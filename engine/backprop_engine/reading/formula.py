@@ -89,7 +89,7 @@ class Formula:
 def _apply(one: Apply, operands: list[Value | None]) -> Value | None:
     values = [operand for operand in operands if operand is not None]
     if len(values) < len(operands):
-        return values[0] if values and one.operation.symbol == "|" else None
+        return values[0] if values and one.operation.spelling.symbol == "|" else None
     operation, attributes = one.operation, one.attributes
     if one.output is not None and operation.outputs is not None:
         names = called(operation.outputs, operation, values, attributes)

@@ -90,7 +90,9 @@ def _is_exact(one: Instruction) -> bool:
 def _is_of_one_number(one: Apply) -> bool:
     if one.count != 1 or one.operation.name not in OF_ONE_NUMBER:
         return False
-    defaults = {parameter.name: parameter.default for parameter in one.operation.parameters}
+    defaults = {
+        parameter.name: parameter.default for parameter in one.operation.spelling.parameters
+    }
     return all(defaults.get(name, ...) == value for name, value in one.attributes.items())
 
 
@@ -98,7 +100,7 @@ def _apply(one: Apply, operands: Sequence[Column]) -> Column:
     numbers = [operand.numbers for operand in operands]
     if one.operation.name in OF_ONE_NUMBER:
         return Column(OF_ONE_NUMBER[one.operation.name](numbers[0]), operands[0].known)
-    if one.operation.symbol == "|":
+    if one.operation.spelling.symbol == "|":
         return _either(one.operation, operands)
     known = None
     for operand in operands:

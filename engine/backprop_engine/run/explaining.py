@@ -22,7 +22,7 @@ class CatalogueExplains:
 
     def output(self, node: int) -> Formula:
         """How `node` is made of its operands; ValueError for a leaf."""
-        return self._formula(node, self.graph.applied(node).notation)
+        return self._formula(node, self.graph.applied(node).description.notation)
 
     def local(self, node: int, position: int) -> Formula | None:
         """∂node/∂operand; None where elements mix."""
@@ -36,7 +36,7 @@ class CatalogueExplains:
 
     def words(self, node: int) -> str:
         """What the operation does."""
-        return self.graph.applied(node).words
+        return self.graph.applied(node).description.words
 
     def why(self, node: int, position: int) -> str:
         """One plain sentence on why the derivative is so."""

@@ -70,7 +70,7 @@ def composite_text(trace: Trace, node: int) -> str:
     if operation is None:
         return ""
     values = [graph.value[one] for one in graph.operands[node]]
-    text = operation.opened(values, graph.attributes_of(node)).replace(";", "\n")
+    text = operation.description.opened(values, graph.attributes_of(node)).replace(";", "\n")
     *before, last = [line.strip() for line in text.split("\n") if line.strip()] or [""]
     if last and not _ASSIGNED.match(last):
         last = f"{_result_name(trace.label(node), before, len(values))} = {last}"
@@ -106,7 +106,8 @@ def _scenario(trace: Trace, node: int, operation: Operation, upstream: Value | N
         if isinstance(pass_, Backward) and upstream is not None
     )
     about = (
-        f"Inside of `{made}`: {operation.words or operation.name}, in the parts it is made of. "
+        f"Inside of `{made}`: {operation.description.words or operation.name}, in the parts it is "
+        "made of. "
         f"Here {legend}.\n\nTo torch it is one operation with a derivative of its own; the parts "
         "come to the same. `I` closes it again and compares the two."
     )

@@ -222,7 +222,11 @@ class Sharers:
             self._check_view(view, is_traced=is_traced, required=required)
         elif is_traced and required and graph.is_leaf(before):
             # `x[0] = v` changes the view `x[0]`.
-            kind = "a view of a leaf" if graph.grad_fn(made) == _COPY_SLICES.grad_fn else "a leaf"
+            kind = (
+                "a view of a leaf"
+                if graph.grad_fn(made) == _COPY_SLICES.twins.grad_fn
+                else "a leaf"
+            )
             raise OperandError(
                 f"{kind} Variable that requires grad is being used in an in-place operation",
                 "give the changed value a name of its own",

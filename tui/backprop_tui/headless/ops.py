@@ -82,7 +82,7 @@ def find(name: str) -> tuple[Operation, ...]:
     `torch.`, `F.` and a leading dot may stand before it. Raises UnknownOperationError.
     """
     wanted = name.rpartition(".")[2].removesuffix("()")
-    found = [one for one in OPERATIONS.values() if one.symbol == name]
+    found = [one for one in OPERATIONS.values() if one.spelling.symbol == name]
     found += FUNCTIONS.get(name, FUNCTIONS.get(wanted, ()))
     found += [OPERATIONS[one] for one in (name, wanted) if one in OPERATIONS]
     if wanted in PROPERTIES:
@@ -110,10 +110,10 @@ def page(operation: Operation) -> Page:
     return Page(
         operation=operation,
         group=group_of(operation),
-        formula=filled.text(operation.notation),
-        signatures=tuple(signature(operation, name) for name in operation.function_names),
+        formula=filled.text(operation.description.notation),
+        signatures=tuple(signature(operation, name) for name in operation.spelling.functions),
         operator=operator_form(operation),
-        properties=tuple(f".{name}" for name in operation.properties),
+        properties=tuple(f".{name}" for name in operation.spelling.properties),
         method=_method_form(operation),
         parts=tuple(_parts(operation, filled)),
         grad_fn=_grad_fn(operation, trace, filled.node),
@@ -124,35 +124,37 @@ def page(operation: Operation) -> Page:
 
 def formula(operation: Operation) -> str:
     """The operation as mathematics, over operands a, b, …"""
-    return _Filled(operation, _example(operation)).text(operation.notation)
+    return _Filled(operation, _example(operation)).text(operation.description.notation)
 
 
 def operator_form(operation: Operation) -> str:
     """How it is written with Python's signs, empty where that is not possible."""
-    if operation.symbol:
-        is_unary = len(operation.parameters) == 1
-        return f"{operation.symbol}a" if is_unary else f"a {operation.symbol} b"
+    symbol = operation.spelling.symbol
+    if symbol:
+        return f"{symbol}a" if len(operation.spelling.parameters) == 1 else f"a {symbol} b"
     return _WRITTEN.get(operation.name, "")
 
 
 def _method_form(operation: Operation) -> str:
-    if not operation.method:
+    """How the method is called, empty where that has the order of the function or is none."""
+    spelling = operation.spelling
+    if spelling.method in ((), tuple(one.name for one in spelling.parameters)):
         return ""
-    first, *others = operation.method
-    return f"{first}.{operation.function_names[0]}({', '.join(others)})"
+    first, *others = spelling.method
+    return f"{first}.{spelling.functions[0]}({', '.join(others)})"
 
 
 def _example(operation: Operation) -> Trace | None:
-    if not operation.example:
+    if not operation.description.example:
         return None
-    return record(parse_shorthand(Source(SHORTHAND_NAME, operation.example)))
+    return record(parse_shorthand(Source(SHORTHAND_NAME, operation.description.example)))
 
 
 def _checked(operation: Operation) -> Checked | None:
     """The example against finite differences; torch is another matter, and takes its time."""
-    if not operation.example:
+    if not operation.description.example:
         return None
-    checked = check_scenario(Source(SHORTHAND_NAME, operation.example), None)
+    checked = check_scenario(Source(SHORTHAND_NAME, operation.description.example), None)
     return checked if isinstance(checked, Checked) else None
 
 
@@ -190,22 +192,20 @@ class _Filled:
 
     def steps(self) -> tuple[str, ...]:
         """The statements of what it is made of."""
-        template = self.operation.composite
-        if template is None:
-            return ()
+        template = self.operation.description.composite
         if isinstance(template, str):
             text = template.format(**self._names)
         elif self._trace is not None and self.node is not None:
             graph = graph_of(self._trace)
             values = [graph.value[one] for one in graph.operands[self.node]]
-            text = self.operation.opened(values, graph.attributes_of(self.node))
+            text = self.operation.description.opened(values, graph.attributes_of(self.node))
         else:
             return ()
         return tuple(one.strip() for one in text.replace(";", "\n").splitlines() if one.strip())
 
 
 def _attributes(operation: Operation) -> Iterator[Any]:
-    for one in operation.parameters:
+    for one in operation.spelling.parameters:
         if one.kind not in (Kind.OPERAND, Kind.OPERANDS) and not one.is_ignored:
             yield one
 
@@ -213,7 +213,7 @@ def _attributes(operation: Operation) -> Iterator[Any]:
 def _operand_count(operation: Operation) -> int:
     if operation.variadic:
         return _VARIADIC_OPERANDS
-    named = sum(one.kind is Kind.OPERAND for one in operation.parameters)
+    named = sum(one.kind is Kind.OPERAND for one in operation.spelling.parameters)
     return max(named, len(operation.derivatives))
 
 
@@ -236,8 +236,8 @@ def _parts(operation: Operation, filled: _Filled) -> Iterator[Part]:
 
 
 def _grad_fn(operation: Operation, trace: Trace | None, node: int | None) -> str:
-    if isinstance(operation.grad_fn, str):
-        return operation.grad_fn
+    if isinstance(operation.twins.grad_fn, str):
+        return operation.twins.grad_fn
     if trace is None or node is None:
         return "depends on the operands"
     return trace.nodes.grad_fn(node)

@@ -26,7 +26,7 @@ def as_json(one: Page) -> dict[str, Any]:
     return {
         "name": one.operation.name,
         "group": one.group,
-        "words": one.operation.words,
+        "words": one.operation.description.words,
         "formula": one.formula,
         "signatures": list(one.signatures),
         "operator": one.operator or None,
@@ -38,11 +38,11 @@ def as_json(one: Page) -> dict[str, Any]:
         ],
         "grad_fn": one.grad_fn or None,
         "composite": list(one.steps),
-        "rounding": one.operation.rounds_by.value,
+        "rounding": one.operation.rounding.value,
         "example": None
         if example is None
         else {
-            "text": one.operation.example,
+            "text": one.operation.description.example,
             "values": {name: json_value(value) for name, value in example.values.items()},
             "gradients": {row.name: json_value(row.engine) for row in example.gradients},
         },
@@ -79,15 +79,15 @@ def _ways(operation: Operation) -> Iterator[str]:
     """`a + b`, `add`, `.T`."""
     if form := operator_form(operation):
         yield form
-    yield from operation.function_names
-    yield from (f".{name}" for name in operation.properties)
+    yield from operation.spelling.functions
+    yield from (f".{name}" for name in operation.spelling.properties)
 
 
 def print_page(one: Page, out: Printer) -> None:
     """Everything about one operation, its example run."""
     operation = one.operation
     out.line(operation.name, "bold")
-    out.paragraph(_sentence(operation.words), 2)
+    out.paragraph(_sentence(operation.description.words), 2)
     out.line()
     _print_entry("formula", [f"y = {one.formula}"], out)
     written = [*([one.operator] if one.operator else []), *one.signatures, *one.properties]
@@ -101,10 +101,10 @@ def print_page(one: Page, out: Printer) -> None:
     _print_entry("grad_fn", [one.grad_fn or "None"], out)
     if one.steps:
         _print_entry("made of", list(one.steps), out)
-    _print_entry("rounding", [operation.rounds_by.value], out)
+    _print_entry("rounding", [operation.rounding.value], out)
     if one.example is not None:
         out.line()
-        _print_example(operation.example, one.example, out)
+        _print_example(operation.description.example, one.example, out)
     out.line()
 
 
@@ -144,5 +144,5 @@ def _names(entries: tuple[Operation, ...]) -> Iterator[str]:
     for one in entries:
         form = operator_form(one)
         yield from ([f"`{form}`".replace("|", "\\|")] if form else [])
-        yield from (f"`{name}`" for name in one.function_names)
-        yield from (f"`.{name}`" for name in one.properties)
+        yield from (f"`{name}`" for name in one.spelling.functions)
+        yield from (f"`.{name}`" for name in one.spelling.properties)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import cache
 from itertools import takewhile
 from operator import attrgetter
@@ -15,11 +16,15 @@ from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,
     Derivative,
+    Description,
     Kind,
     Operation,
     Parameter,
+    Rounding,
     Rule,
+    Spelling,
     Template,
+    Twins,
     taken,
 )
 
@@ -59,19 +64,29 @@ def operation(
     if rule is not None:
         derivatives = (Derivative(rule, local, vjp, because),)
     called = name.partition(".")[0]
-    letters = OPERAND_LETTERS[: sum(one.kind is Kind.OPERAND for one in taken(parameters))]
-    rest.setdefault("notation", f"{called}({', '.join(f'{{{letter}}}' for letter in letters)})")
     path = called if callable(torch) else torch or called
-    rest.setdefault("grad_fn", autograd_node(path.replace(".", "_")) if derivatives else "")
-    elementwise = bool(derivatives) and all(one.local is not None for one in derivatives)
-    rest.setdefault("elementwise", elementwise)
+    letters = OPERAND_LETTERS[: sum(one.kind is Kind.OPERAND for one in taken(parameters))]
+    entry: dict[str, Any] = {
+        "functions": (name,),
+        "method": tuple(one.name for one in parameters),
+        "notation": f"{called}({', '.join(f'{{{letter}}}' for letter in letters)})",
+        "grad_fn": autograd_node(path.replace(".", "_")) if derivatives else "",
+        "elementwise": bool(derivatives) and all(one.local is not None for one in derivatives),
+    } | rest
+    entry.setdefault("rounding", Rounding.ULP if entry["elementwise"] else Rounding.TERMS)
+
+    def of(part: type[Any]) -> dict[str, Any]:
+        names = [one.name for one in fields(part) if one.name in entry]
+        return {name: entry.pop(name) for name in names}
+
     return Operation(
-        name=name,
-        forward=forward,
-        derivatives=derivatives,
-        parameters=parameters,
-        torch=torch if callable(torch) else twin(path, parameters),
-        **rest,
+        name,
+        forward,
+        derivatives,
+        Spelling(parameters=parameters, **of(Spelling)),
+        Description(**of(Description)),
+        Twins(torch if callable(torch) else twin(path, parameters), **of(Twins)),
+        **entry,
     )
 
 

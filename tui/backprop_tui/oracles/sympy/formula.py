@@ -95,7 +95,7 @@ def _run(
             results[node] = number(sympy, one)
         else:
             operation = OPERATIONS[one["operation"]]
-            if operation.symbolic is None:
+            if operation.twins.symbolic is None:
                 raise NoAnswerError(f"`{operation.name}` has no symbolic form here")
             operands = [results[operand] for operand in one["operands"]]
             attributes = {
@@ -104,7 +104,7 @@ def _run(
                 else decode_attribute(value)
                 for key, value in one["attributes"].items()
             }
-            results[node] = operation.symbolic(sympy, *operands, **attributes)
+            results[node] = operation.twins.symbolic(sympy, *operands, **attributes)
         if node == output:
             break
     return results[output]

@@ -50,7 +50,7 @@ def not_applicable(trace: Trace) -> Missing | None:
             )
     for node in needed:
         operation = graph.operation[node]
-        if operation is not None and operation.symbolic is None and not is_held(graph, node):
+        if operation is not None and operation.twins.symbolic is None and not is_held(graph, node):
             return Missing(
                 f"`{operation.name}` has no formula in numbers.",
                 _INSTEAD,
@@ -71,7 +71,7 @@ def is_held(graph: Graph, node: int) -> bool:
     operation = graph.operation[node]
     if operation is None or graph.requires_grad[node]:
         return False
-    has_form = operation.symbolic is not None
+    has_form = operation.twins.symbolic is not None
     if any(shape_of(graph.value[operand]) for operand in graph.operands[node]) or not has_form:
         return True
     # A comparison is a part of the formula (`x > 0`); a detached value is a number.

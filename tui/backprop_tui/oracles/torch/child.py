@@ -152,7 +152,7 @@ def _apply(
         values = [program.torch.as_tensor(value, dtype=program.torch.float64) for value in values]
     elif not operation.arithmetic:
         values = [program.torch.as_tensor(value) for value in values]
-    result = operation.torch(program.torch, *values, **attributes)
+    result = operation.twins.torch(program.torch, *values, **attributes)
     return result.item() if is_number else result
 
 
