@@ -86,15 +86,18 @@ def bytes_of_pass(graph: Graph, output: int) -> int:
     needed = bytearray(output + 1)
     needed[output] = 1
     received, total = bytearray(output + 1), 0
-    value, kinds = graph.value, graph.kind
-    for node in range(output, -1, -1):
-        if not needed[node]:
+    value, kinds, columns = graph.value, graph.kind, (graph.kind, graph.operands)
+    rows = zip(*(reversed(column[: output + 1]) for column in columns), strict=True)
+    for node, (is_needed, (kind, operands)) in enumerate(zip(reversed(needed), rows, strict=True)):
+        if not is_needed:
             continue
-        if kinds[node].rules is not None:  # its operands are numbers
-            for operand in graph.operands[node]:
-                needed[operand] = kinds[operand].requires_grad
+        if kind.rules is not None:  # its operands are numbers
+            if kind.to_first:
+                needed[operands[0]] = 1
+            if kind.to_second:
+                needed[operands[1]] = 1
             continue
-        for operand in graph.differentiated(node):
+        for operand in graph.differentiated(output - node):
             if kinds[operand].requires_grad:
                 needed[operand] = 1
                 array = value[operand]

@@ -61,7 +61,7 @@ class NodeKind:
     """Of an operation that has made a float of one or two floats: for `fast`."""
     sends: int = 0
     to_first: bool = False
-    """Whether the first of two such operands requires grad."""
+    """Whether the first operand of such an operation requires grad."""
     to_second: bool = False
 
 
@@ -100,7 +100,8 @@ class OnNumbers:
         table: list[list[NodeKind | None]] = [[None for _ in _SORTS] for _ in _SORTS]
         known: dict[tuple[bool, bool, bool], NodeKind] = {}
         for a, b in product(_SORTS[1:], _SORTS[1:]):
-            to_first, to_second = records and a == VARIABLE, records and b == VARIABLE
+            to_first = records and a == VARIABLE
+            to_second = records and b == VARIABLE and self.count == 2
             is_number = operation.arithmetic and a == b == NUMBER
             key = (to_first, to_second, is_number)
             if key not in known:

@@ -119,10 +119,13 @@ class PythonFunctions(Leaves):
         total = self.one_node(results.pop(), call.arguments[-1])
         items, count = self.items(results.pop(), call.arguments[0])
         self.spend(count, call.span)
-        changes, place = self.sharers.changes, call.arguments[0]
+        is_quick, place, span = self.is_quick, call.arguments[0], call.span
         for item in items:
-            term = item if type(item) is int and not changes else self.one_node(item, place)
-            total = self._applied(_ADD, (total, term), NO_ATTRIBUTES, call.span)
+            if is_quick and type(item) is int:
+                total = self.quickly(_ADD, (total, item), NO_ATTRIBUTES, span)
+            else:
+                term = self.one_node(item, place)
+                total = self.applied(_ADD, (total, term), NO_ATTRIBUTES, span)
         return total
 
     def _extreme(self, call: syntax.Call, results: list[Result]) -> Result:
@@ -159,13 +162,36 @@ class PythonFunctions(Leaves):
             fix="make the elements different before they are put in order",
         )
 
-    def _applied(
+    @property
+    def is_quick(self) -> bool:
+        """Whether an operation that makes one node of nodes makes it, and nothing else is to do."""
+        is_usual = self.graph.is_recording and not self._may_promote
+        return is_usual and not self.sharers.changes and not self._lists
+
+    def quickly(
         self,
         operation: Operation,
         nodes: tuple[int, ...],
         attributes: Mapping[str, Any],
         span: Span,
     ) -> int:
+        """The same as `applied` while it `is_quick`."""
+        try:
+            node = self.graph.apply(operation, nodes, attributes, span)
+        except OperandError as error:
+            raise self.refused(error, nodes, span) from None
+        if self.graph.kind[node].is_number:
+            self.note_whole(node)
+        return node
+
+    def applied(
+        self,
+        operation: Operation,
+        nodes: tuple[int, ...],
+        attributes: Mapping[str, Any],
+        span: Span,
+    ) -> int:
+        """The node of an operation on `nodes`; ProblemError where it cannot take them."""
         if operation is FLOAT and is_float(self.graph.value[nodes[0]]):
             return nodes[0]  # as in torch: what has the dtype already is the same tensor
         graph = self.graph

@@ -45,7 +45,7 @@ class Changing(PythonFunctions):
             if is_everything(attributes["items"], shape):  # to torch that is `y.copy_(v)`
                 operation, attributes = OPERATIONS["copy"], {}
         since = len(self.graph)
-        made = self._applied(operation, nodes, attributes, task.span)
+        made = self.applied(operation, nodes, attributes, task.span)
         if not self.graph.is_number[nodes[0]]:
             self._change(nodes[0], made, since, task.span)
         return made

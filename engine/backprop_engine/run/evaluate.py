@@ -384,12 +384,6 @@ class Evaluation(Changing):
 
     # Operations
 
-    @property
-    def is_quick(self) -> bool:
-        """Whether what a plain task makes of nodes is a node, and nothing else is to be seen to."""
-        is_usual = self.graph.is_recording and not self._may_promote
-        return is_usual and not self.sharers.changes and not self._lists
-
     def plan_of(self, task: Expression) -> tuple[Task, ...] | None:
         """How an operation is applied, if that is the same however often it is met."""
         return self._plans.get(task)
@@ -414,7 +408,7 @@ class Evaluation(Changing):
             self._check_no_list(task, nodes)
         if operation.outputs is not None:
             return self._outputs(task.call, nodes, task.span)
-        return self._applied(operation, nodes, attributes, task.span)
+        return self.applied(operation, nodes, attributes, task.span)
 
     def _check_no_list(self, task: Apply, nodes: tuple[int, ...]) -> None:
         """ProblemError for `x * [1, 2]`: Python joins and repeats lists, and torch takes none."""

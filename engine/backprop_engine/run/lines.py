@@ -242,6 +242,15 @@ class Lines:
         numbers = result.numbers if isinstance(result, Counting) else range(count)
         return self._turned(turns, zip(items, strict=True), naming, numbers)
 
+    def _lone_step(self, turns: _Turns) -> tuple[Step | None, int, int]:
+        """The one step of `w*v for w, v in …`, and where its operands stand in a row."""
+        steps, names = turns.line.steps, turns.names
+        step, is_lone = steps[0], len(steps) == 1 and self._evaluation.is_quick
+        second = step.first if step.second is None else step.second
+        if not is_lone or step.first not in names or second not in names:
+            return None, 0, 0
+        return step, names.index(str(step.first)), names.index(str(second))
+
     def _turned(
         self, turns: _Turns, rows: Iterable[tuple[Result, ...]], naming: Naming, numbers: range
     ) -> Bundle:
@@ -251,8 +260,14 @@ class Lines:
         value, iterations = evaluation.graph.value, evaluation.graph.iterations
         nodes, groups, around = evaluation.names, evaluation.groups, iterations.current
         results: list[Result] = []
+        lone, at, beside = self._lone_step(turns)
         for iteration, row in enumerate(rows, iterations.begin(naming, numbers)):
             iterations.go(len(value), iteration)
+            if lone is not None and type(a := row[at]) is int and type(b := row[beside]) is int:
+                both = (a,) if lone.second is None else (a, b)
+                node = evaluation.quickly(lone.operation, both, lone.attributes, lone.span)
+                results.append(node)
+                continue
             for name, result in zip(names, row, strict=False):
                 if type(result) is int and name not in groups:
                     nodes[name] = result
