@@ -67,15 +67,15 @@ def slope(f: Function, size: float, reach: float = 1.0, roundings: int = 1) -> S
         return Slope(math.nan, math.inf, TOO_COARSE)
     size = max(size, _trembling(f, size, reach))
     best = Slope(math.nan, math.inf, NOT_FINITE_BESIDE)
-    kink = Slope(math.nan, 0.0)
+    kink, rounded = Slope(math.nan, 0.0), size * max(roundings, 1)
     for first_step in _first_steps(reach):
         estimate = _table(f, first_step, size)
         unit = max(abs(estimate.value), size / max(reach, 1.0))
         if not estimate.reason:
-            estimate = _probed(f, estimate, first_step, size * max(roundings, 1))
+            estimate = _probed(f, estimate, first_step, rounded)
         if estimate.reason == KINK and estimate.error > kink.error:
             kink = estimate
-        if not estimate.reason and _hides(_noise(size, first_step * _PROBE / 2), kink.error):
+        if not estimate.reason and _hides(_noise(rounded, first_step * _PROBE / 2), kink.error):
             estimate = kink
         if not estimate.reason and estimate.error > _useful(f, unit, size, first_step):
             estimate = estimate._replace(reason=UNSETTLED)

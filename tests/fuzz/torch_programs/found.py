@@ -242,6 +242,14 @@ import torch.nn.functional as F
 x = torch.tensor([[1.0, 2.0], [-2.3, 0.7], [0.25, 0.5]], requires_grad=True)
 (x * F.tanhshrink(x)).mean().backward()
 """,
+    "a kink that is seen from far away alone": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[1.0, 1e-38, 1e+20]], requires_grad=True)
+e = x.gather(1, torch.tensor([[0, 1, 0]]))
+h = F.layer_norm(F.hardtanh(e), (3,))
+(h ** 2).sum().backward()
+""",
     "a leaf's name that a loop binds anew": """
 import torch
 x = torch.tensor([2.0], requires_grad=True)
@@ -253,6 +261,12 @@ c.backward()
 }
 
 OPEN: Final[Mapping[str, str]] = {
+    "indices of nothing but nan": """
+import torch
+x = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0], requires_grad=True)
+k, i = (x * float("nan")).topk(5)
+(x * i).sum().backward()
+""",
     "a median of what is expanded, which torch sorts in place": """
 import torch
 x = torch.tensor([0.5, 0.5, -0.75], requires_grad=True)
