@@ -27,6 +27,11 @@ from backprop_engine.run.sharing import Sharers
 from backprop_engine.trace import NO_NODE, Heading, Pass, PassKind, Trace
 from backprop_engine.trace.abilities import Producer
 
+_IMMUTABLE = (
+    "ZeroTensors are immutable. Please use the materialized zero tensor obtained using .clone() if "
+    "you want a mutable tensor."
+)
+
 
 @dataclass
 class Recorder:
@@ -43,6 +48,8 @@ class Recorder:
 
     def __post_init__(self) -> None:
         self.grads: dict[int, Value | None] = {}
+        self.immutable: set[int] = set()
+        """Leaves whose `.grad` torch keeps without numbers, as it is 0, and cannot add to."""
         self.kept = Kept(self.source, self.graph, self.sharers)
 
     def run(self, passes: Iterable[Called], retained: Iterable[Called] = ()) -> None:
@@ -117,8 +124,13 @@ class Recorder:
         done = backward(self.graph, output, seed)
         if one.detects_anomaly:
             self._check_for_nan(done)
+        only_zeros = self._zeros_of_sgn(done)
         for leaf, before in self.grads.items():
             total = done.gradient[leaf] if leaf <= output else None
+            if leaf in self.immutable and total is not None and one.is_call:
+                raise ProblemError(_IMMUTABLE, one.span, fix="write `torch.sign` for `torch.sgn`")
+            if before is None and leaf in only_zeros:
+                self.immutable.add(leaf)
             if total is not None:
                 both = total if before is None else settle(before + total, self.graph.dtype)
                 self.grads[leaf] = both
@@ -128,6 +140,14 @@ class Recorder:
         self._add_steps((there, there, no_position), [seed], [seed])
         self._add_steps((nodes, operands, positions), done.contributions, done.totals)
         self._end_pass(PassKind.BACKWARD, f"backward {called.name}", output)
+
+    def _zeros_of_sgn(self, done: BackwardPass) -> set[int]:
+        """The nodes that received nothing but what `sgn` sends: torch has no numbers for that."""
+        if not any(operation.name == "sgn" for operation in self.graph.operations):
+            return set()
+        sent = [(step.operand, self.graph.operation[step.node]) for step in done]
+        others = {node for node, by in sent if by is not None and by.name != "sgn"}
+        return {node for node, _ in sent} - others
 
     def _check_for_nan(self, done: BackwardPass) -> None:
         """Raise ProblemError in torch's words where something that is sent has a nan in it."""
@@ -159,11 +179,13 @@ class Recorder:
         said, name, node = called.said, called.name, called.node
         if node == EVERY_INPUT:
             self.grads |= dict.fromkeys(set(self.grads) - self.graph.retained)
+            self.immutable &= self.graph.retained
             title = "zero_grad"
         elif not self.graph.is_leaf(node) and node not in self.graph.retained:
             raise ScenarioError(self.source, grad_of_non_leaf(name, said.span).problem)
         elif isinstance(said, ZeroGrad) and said.to_none:
             self.grads[node] = None
+            self.immutable.discard(node)
             title = f"{name}.grad = None"
         else:
             before = self.grads.get(node)

@@ -250,6 +250,16 @@ e = x.gather(1, torch.tensor([[0, 1, 0]]))
 h = F.layer_norm(F.hardtanh(e), (3,))
 (h ** 2).sum().backward()
 """,
+    "zeros of sgn, which are cleared before others are added": """
+import torch
+x = torch.tensor([0.5, -1.0], requires_grad=True)
+torch.sgn(x).sum().backward()
+x.grad = None
+torch.sgn(x).sum().backward()
+y = torch.tensor([2.0, 1.0], requires_grad=True)
+(y * torch.sgn(y)).sum().backward()
+(y * torch.sgn(y)).sum().backward()
+""",
     "a leaf's name that a loop binds anew": """
 import torch
 x = torch.tensor([2.0], requires_grad=True)
@@ -386,6 +396,7 @@ RAISING: Final[Mapping[str, str]] = {
         "m.argmax()",
         "m.abs()",
         "m ** m",
+        "x; torch.sgn(x).sum().backward()",
     )
 }
 """What torch refuses over the dtypes."""
