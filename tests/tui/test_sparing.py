@@ -21,12 +21,25 @@ def signs(strip: Strip) -> list[tuple[str, Style | None]]:
     return [(sign, segment.style) for segment in strip for sign in segment.text]
 
 
-@given(st.lists(SEGMENTS, max_size=4), st.lists(SEGMENTS, max_size=4))
-def test_outside_of_the_changed_part_both_lines_are_the_same(one, other):
-    old, new = (Strip(segments).adjust_cell_length(12) for segments in (one, other))
+# A line does not begin with a sign that belongs to the one before it.
+LINES = st.builds(
+    lambda first, rest: Strip([Segment(first), *rest]),
+    st.sampled_from("ab"),
+    st.lists(SEGMENTS, max_size=4),
+)
+
+
+@given(LINES, LINES)
+def test_outside_of_the_changed_part_both_lines_are_the_same(old, new):
     part = changed_part(0, old, new)
+    old, new = old.adjust_cell_length(26), new.adjust_cell_length(26)
     drawn = Strip.join([old.crop(0, part.x), new.crop(part.x, part.right), old.crop(part.right)])
     assert signs(drawn) == signs(new)
+
+
+def test_the_end_of_a_longer_line_is_no_end_in_common():
+    old, new = Strip([Segment("∂X   ∂%1")]), Strip([Segment("∂W        ∂%1")])
+    assert changed_part(0, old, new) == Region(1, 0, 12, 1)
 
 
 def test_the_changed_part_is_as_small_as_it_can_be():

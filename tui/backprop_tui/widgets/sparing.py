@@ -87,9 +87,9 @@ class Pieces(Sparing):
 
 
 def changed_part(y: int, old: Strip, new: Strip) -> Region:
-    """The part of line `y` that is not the same in both."""
+    """The part of line `y` that is not the same in both. What is shorter goes on blank."""
     width = max(old.cell_length, new.cell_length)
-    before, after = list(_signs(old)), list(_signs(new))
+    before, after = (list(_signs(line.adjust_cell_length(width))) for line in (old, new))
     if any(cell_len(sign) != 1 for sign, _ in before + after):
         return Region(0, y, width, 1)
     start = _common(before, after)
