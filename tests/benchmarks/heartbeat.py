@@ -21,7 +21,10 @@ class Heartbeat(DebuggerApp):
     beats = 0
 
     def on_ready(self) -> None:
-        """Begin when the first frame is there."""
+        """Begin when the first frame is there; to make it is what somebody waits for before."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
         self._last = time.monotonic()
         self.set_interval(BEAT, self._beat)
 

@@ -48,7 +48,6 @@ from backprop_tui.opening.targets import Refusal, Target
 from backprop_tui.oracles.report import Failed, OracleState
 from backprop_tui.oracles.sympy.report import SymbolicState
 from backprop_tui.screens.debugger import DebuggerScreen
-from backprop_tui.screens.jump import JumpScreen
 from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import lens
@@ -244,7 +243,7 @@ class DebuggerApp(App[None]):
         gc.freeze()
         self.oracles.look_into(trace)
         self.surveys.follow(self.session)
-        self.soon("Import", lambda _: _import_screens(), lambda _: None, patience=0)
+        self.soon("Import", _import_screens, lambda _: None, patience=0)
 
     @on(ScenarioChosen)
     def _open_chosen(self, event: ScenarioChosen) -> None:
@@ -513,6 +512,8 @@ class DebuggerApp(App[None]):
 
     def action_jump_to_pane(self) -> None:
         """Show a letter on each pane, and go where one leads."""
+        from backprop_tui.screens.jump import JumpScreen
+
         screen = self.screen
         if isinstance(screen, DebuggerScreen):
             self.push_screen(JumpScreen(screen.hints()), screen.focus_pane)
@@ -570,7 +571,8 @@ class DebuggerApp(App[None]):
         self._change(partial(do.jump, cursor=event.cursor))
 
 
-def _import_screens() -> None:
+def _import_screens(job: Job) -> None:
     """Those that open later, so that they open at once."""
     for module in pkgutil.iter_modules(screens.__path__, f"{screens.__name__}."):
+        job.rest()
         import_module(module.name)

@@ -10,7 +10,7 @@ from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.reading.autopsy.report import Autopsy, autopsy
 from backprop_engine.trace import Missing, Trace
 from backprop_tui.app.desk import Desk, Host, Timer
-from backprop_tui.app.soon import Job
+from backprop_tui.app.soon import GLANCE, Job
 from backprop_tui.config.time_limits import TimeLimits
 from backprop_tui.oracles.memory import give_back_memory
 from backprop_tui.oracles.report import Failed, OracleState, Ready, Starting, TorchReport
@@ -117,30 +117,30 @@ class OracleDesk(Desk):
             return
         self._known[trace].is_asked = True
         self._ask_torch(trace)
-        self._host.soon(
-            ("The autopsy", trace),
-            lambda _: autopsy(trace),
-            partial(self._take_autopsy, trace),
-            failed=partial(self._take_autopsy, trace),
-            patience=0,
+        is_late = False
+
+        def take(found: Autopsy | Failed | None) -> None:
+            if trace in self._known:
+                self._known[trace].autopsy, self._known[trace].is_examined = found, True
+                if found is not None or is_late:  # else nobody has seen that it was not known
+                    self._host.redraw()
+
+        is_late = not self._host.soon(
+            ("The autopsy", trace), lambda _: autopsy(trace), take, failed=take, patience=GLANCE
         )
 
-    def _take_autopsy(self, trace: Trace, found: Autopsy | Failed | None) -> None:
-        if trace in self._known:
-            self._known[trace].autopsy, self._known[trace].is_examined = found, True
-            self._host.redraw()
-
     def _ask_torch(self, trace: Trace) -> None:
-        if self._torch is None:
-            from backprop_tui.oracles.client import Oracle
-
-            self._torch = Oracle(time_limit=self._limits.torch)
-        torch = self._torch
-        if isinstance(torch, Missing):
-            self._take_torch(trace, (Failed.without(torch), None))
+        if isinstance(self._torch, Missing):
+            self._take_torch(trace, (Failed.without(self._torch), None))
             return
+        torch = self._torch
 
         def ask(_: Job) -> tuple[OracleState, Agreement | None]:
+            nonlocal torch
+            if torch is None:
+                from backprop_tui.oracles.client import Oracle
+
+                self._torch = torch = Oracle(time_limit=self._limits.torch)
             with collector_paused():  # as while recording: a report is large and has no cycles
                 state = torch.ask(trace)
                 agreed = None if isinstance(state, Failed) else agreement(trace, state.report)
