@@ -10,9 +10,9 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_product
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import in_steps
 from backprop_engine.catalogue.softmax import softmax, softmax_rule
-from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
+from backprop_engine.operation import Application, Derivative, Kind, Parameter
 
 _NAME = "scaled_dot_product_attention"
 
@@ -173,7 +173,7 @@ def _composite(
 
 _MIXED_WORDS = "through the softmax: more for one key is less for all others."
 
-SCALED_DOT_PRODUCT_ATTENTION = operation(
+SCALED_DOT_PRODUCT_ATTENTION = in_steps(
     _NAME,
     _forward,
     Derivative(
@@ -211,7 +211,6 @@ SCALED_DOT_PRODUCT_ATTENTION = operation(
         Kind.NUMBER("scale", None),
         Kind.FLAG("enable_gqa", False, is_ignored=True),
     ),
-    rounding=Rounding.CONDITION,
     composite=_composite,
     example="Q=[[1, 0]], K=[[1, 0], [0, 1]], V=[[1, 2], [3, 4]], "
     "A=scaled_dot_product_attention(Q, K, V), y=A[0, 0]",

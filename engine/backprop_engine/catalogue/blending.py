@@ -8,8 +8,8 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, is_float, where
-from backprop_engine.catalogue.shared.entries import INPUT, OTHER, by_number, operation, scaled
-from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
+from backprop_engine.catalogue.shared.entries import INPUT, OTHER, by_number, in_steps, scaled
+from backprop_engine.operation import Derivative, Kind, Parameter
 
 
 def _times(alpha: float, b: Any) -> Any:
@@ -24,7 +24,7 @@ _KEPT = Derivative(
     rule=lambda g, *_, **__: g, local="1", words="Addition hands its gradient on unchanged."
 )
 
-ADD_ALPHA = operation(
+ADD_ALPHA = in_steps(
     "add.alpha",
     lambda a, b, alpha: a + _times(alpha, b),
     _KEPT,
@@ -39,7 +39,6 @@ ADD_ALPHA = operation(
     parameters=(INPUT, OTHER, _ALPHA),
     functions=("add",),
     arithmetic=True,
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, b, alpha: a + alpha * b,
     composite="a + {alpha} * b",
     example="x=2, z=3, y=torch.add(x, z, alpha=10)",
@@ -51,7 +50,7 @@ _TAKEN_AWAY = Derivative(
     words="What is taken away by a factor receives the gradient times minus that factor.",
 )
 
-SUB_ALPHA = operation(
+SUB_ALPHA = in_steps(
     "sub.alpha",
     lambda a, b, alpha: a - _times(alpha, b),
     _KEPT,
@@ -62,13 +61,12 @@ SUB_ALPHA = operation(
     parameters=(INPUT, OTHER, _ALPHA),
     functions=("sub", "subtract"),
     arithmetic=True,
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, b, alpha: a - alpha * b,
     composite="a - {alpha} * b",
     example="x=2, z=3, y=torch.sub(x, z, alpha=10)",
 )
 
-RSUB = operation(
+RSUB = in_steps(
     "rsub",
     lambda a, b, alpha: b - _times(alpha, a),
     _TAKEN_AWAY,
@@ -79,7 +77,6 @@ RSUB = operation(
     words="the second value less the first",
     parameters=(INPUT, OTHER, Kind.SCALAR("alpha", 1)),
     arithmetic=True,
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, b, alpha: b - alpha * a,
     composite="b - {alpha} * a",
     example="x=2, y=torch.rsub(x, 5)",
@@ -95,7 +92,7 @@ def _lerp(a: Any, b: Any, c: Any) -> Any:
     return where(np.abs(c) < 0.5, a + c * (b - a), b - (b - a) * (1 - c))
 
 
-LERP = operation(
+LERP = in_steps(
     "lerp",
     _lerp,
     Derivative(
@@ -119,7 +116,6 @@ LERP = operation(
     words="the point a part of the way from one value to another",
     parameters=(INPUT, Parameter("end"), Parameter("weight")),
     arithmetic=True,
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, b, c: a + c * (b - a),
     composite="a + c * (b - a)",
     example="x=1, z=5, y=lerp(x, z, 0.25)",
@@ -127,7 +123,7 @@ LERP = operation(
 
 _PRODUCT_PARAMETERS = (INPUT, Parameter("tensor1"), Parameter("tensor2"), Kind.SCALAR("value", 1))
 
-ADDCMUL = operation(
+ADDCMUL = in_steps(
     "addcmul",
     lambda a, b, c, value: a + value * b * c,
     _KEPT,
@@ -144,13 +140,12 @@ ADDCMUL = operation(
     notation=lambda value, **_: "{a} + " + scaled(value, "{value}", "{b}·{c}"),
     words="a value plus a multiple of a product",
     parameters=_PRODUCT_PARAMETERS,
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, b, c, value: a + value * b * c,
     composite="a + {value} * b * c",
     example="x=1, u=2, v=3, y=addcmul(x, u, v, value=0.5)",
 )
 
-ADDCDIV = operation(
+ADDCDIV = in_steps(
     "addcdiv",
     lambda a, b, c, value: a + value * b / c,
     _KEPT,
@@ -167,7 +162,6 @@ ADDCDIV = operation(
     notation=lambda value, **_: "{a} + " + scaled(value, "{value}", "{b}/{c}"),
     words="a value plus a multiple of a quotient",
     parameters=_PRODUCT_PARAMETERS,
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, b, c, value: a + value * b / c,
     composite="a + {value} * b / c",
     example="x=1, u=2, v=4, y=addcdiv(x, u, v)",

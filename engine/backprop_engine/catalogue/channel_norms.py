@@ -30,9 +30,9 @@ from backprop_engine.catalogue.normalisation import (
 )
 from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
 from backprop_engine.catalogue.shared.channels import but_channels, over_channels, per_channel
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.catalogue.shared.reducing import given
-from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
+from backprop_engine.operation import Derivative, Kind, Parameter
 
 
 def _per_channel(operand: Any, a: Any) -> Any:
@@ -188,7 +188,7 @@ def _over_channels_derivatives(weight_rule: Any) -> tuple[Derivative, Derivative
 
 _TO_INPUT = weighted_upstream(STANDARDISED)
 
-BATCH_NORM = operation(
+BATCH_NORM = in_steps(
     "batch_norm",
     _batch_norm,
     Derivative(rule=_batch_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
@@ -214,12 +214,11 @@ BATCH_NORM = operation(
         Kind.NUMBER("momentum", 0.1, is_ignored=True),
         EPS,
     ),
-    rounding=Rounding.CONDITION,
     composite=_batch_norm_composite,
     example="x=[[1, 2], [3, 5], [4, 1]], n=batch_norm(x, training=True), y=n[0, 0]",
 )
 
-GROUP_NORM = operation(
+GROUP_NORM = in_steps(
     "group_norm",
     _group_norm,
     Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
@@ -228,12 +227,11 @@ GROUP_NORM = operation(
     grad_fn="NativeGroupNormBackward0",
     words="each group of channels of each sample brought to mean 0 and variance 1",
     parameters=(INPUT, Kind.WHOLE("num_groups"), WEIGHT, BIAS, EPS),
-    rounding=Rounding.CONDITION,
     composite=_group_norm_composite,
     example="x=[[1, 2, 4, 8, 3, 5]], n=group_norm(x, 2), y=n[0, 0]",
 )
 
-INSTANCE_NORM = operation(
+INSTANCE_NORM = in_steps(
     "instance_norm",
     _instance_norm,
     Derivative(rule=_by_channels(_group_norm_rule), vjp=_TO_INPUT, words=MIXED_WORDS),
@@ -251,7 +249,6 @@ INSTANCE_NORM = operation(
         Kind.NUMBER("momentum", 0.1, is_ignored=True),
         EPS,
     ),
-    rounding=Rounding.CONDITION,
     composite=lambda shapes, **attributes: _group_norm_composite(
         shapes, num_groups=shapes[0][1], **attributes
     ),

@@ -12,7 +12,7 @@ import numpy as np
 
 from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, is_float, shape_of
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.catalogue.shared.reducing import (
     REDUCE,
     REDUCTION,
@@ -22,7 +22,7 @@ from backprop_engine.catalogue.shared.reducing import (
     is_given,
 )
 from backprop_engine.catalogue.softmax import log_softmax, log_softmax_rule
-from backprop_engine.operation import Application, Derivative, Kind, Numbers, Parameter, Rounding
+from backprop_engine.operation import Application, Derivative, Kind, Numbers, Parameter
 
 _PARAMETERS = (
     INPUT,
@@ -276,7 +276,7 @@ def _notation(name: str) -> Any:
     return text
 
 
-NLL_LOSS = operation(
+NLL_LOSS = in_steps(
     "nll_loss",
     _nll_loss,
     rule=_nll_loss_rule,
@@ -286,13 +286,12 @@ NLL_LOSS = operation(
     grad_fn=_nll_grad_fn,
     words="minus the log-probability of the right class",
     parameters=_PARAMETERS,
-    rounding=Rounding.CONDITION,
     composite=_nll_composite,
     example="p=torch.tensor([-0.4, -1.4, -2.3], requires_grad=True), "
     "loss=nll_loss(p, torch.tensor(0))",
 )
 
-CROSS_ENTROPY = operation(
+CROSS_ENTROPY = in_steps(
     "cross_entropy",
     _cross_entropy,
     Derivative(
@@ -310,7 +309,6 @@ CROSS_ENTROPY = operation(
     grad_fn=_cross_entropy_grad_fn,
     words="how surprised the softmax of the scores is at the right class",
     parameters=(*_PARAMETERS, Kind.NUMBER("label_smoothing", 0.0)),
-    rounding=Rounding.CONDITION,
     composite=_cross_entropy_composite,
     example="z=torch.tensor([2, 1, 0.1], requires_grad=True), "
     "loss=cross_entropy(z, torch.tensor(0))",

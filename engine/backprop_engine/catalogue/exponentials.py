@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 
 from backprop_engine.basics.values import exp, exp2, expm1, log, log1p, log2, log10, sqrt, where
-from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
-from backprop_engine.operation import Application, Derivative, Kind, Rounding
+from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, in_steps, operation
+from backprop_engine.operation import Application, Derivative, Kind
 
 _LOG_2: Final = natural_log(2)
 _LOG_10: Final = natural_log(10)
@@ -167,7 +167,7 @@ def _share(g: Any, own: Any, other: Any, power_of: Callable[[Any], Any] = exp) -
     return g / (1 + power_of(other - own))
 
 
-LOGADDEXP = operation(
+LOGADDEXP = in_steps(
     "logaddexp",
     np.logaddexp,
     Derivative(
@@ -183,13 +183,12 @@ LOGADDEXP = operation(
     notation="log(exp({a}) + exp({b}))",
     words="the logarithm of a sum of exponentials, which cannot overflow",
     parameters=TWO_OPERANDS,
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, b: sp.log(sp.exp(a) + sp.exp(b)),
     composite="log(exp(a) + exp(b))",
     example="x=1, z=2, y=logaddexp(x, z)",
 )
 
-LOGADDEXP2 = operation(
+LOGADDEXP2 = in_steps(
     "logaddexp2",
     np.logaddexp2,
     Derivative(
@@ -205,7 +204,6 @@ LOGADDEXP2 = operation(
     notation="log₂(2^{a} + 2^{b})",
     words="the logarithm to base two of a sum of powers of two",
     parameters=TWO_OPERANDS,
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, b: sp.log(2**a + 2**b) / sp.log(2),
     composite="log2(exp2(a) + exp2(b))",
     example="x=1, z=2, y=logaddexp2(x, z)",
@@ -284,7 +282,7 @@ def _entr(a: Any) -> Any:
     return where(a == 0, 0.0, where(a < 0, -np.inf, -a * log(a)))
 
 
-ENTR = operation(
+ENTR = in_steps(
     "entr",
     _entr,
     rule=lambda g, y, a: g * (-(1 + log(a))),
@@ -293,7 +291,6 @@ ENTR = operation(
     notation="−{a}·log({a})",
     torch="special.entr",
     words="a probability's part in an entropy; 0 at zero",
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: sp.Piecewise((-a * sp.log(a), a > 0), (-sp.oo, True)),
     composite="-a * log(a)",
     example="p=[0.25, 0.75], y=entr(p).sum()",
@@ -313,7 +310,7 @@ def _logit_rule(g: Any, _y: Any, a: Any, eps: float | None) -> Any:
     return where((a < eps) | (a > 1 - eps), 0.0, slope)
 
 
-LOGIT = operation(
+LOGIT = in_steps(
     "logit",
     _logit,
     rule=_logit_rule,
@@ -323,7 +320,6 @@ LOGIT = operation(
     notation="log({a}/(1 − {a}))",
     words="the score whose sigmoid is the value",
     parameters=(INPUT, Kind.NUMBER("eps", None)),
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, eps: sp.log(a / (1 - a)) if eps is None else _clipped_logit(sp, a, eps),
     composite=lambda eps, **_: (
         "log(a / (1 - a))" if eps is None else f"logit(clamp(a, {eps}, 1 - {eps}))"

@@ -14,7 +14,7 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.indexing import NO_GRADIENT, in_range, mask_of, whole
 from backprop_engine.catalogue.shared.axes import DIM, axis_of
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, autograd_node, operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import cleared_at, put_at
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter
@@ -145,131 +145,102 @@ def _masked_rule(g: Any, _y: Any, a: Any, mask: Any, *_: Any, **__: Any) -> Any:
 
 def _filling(
     name: str,
-    forms: tuple[str, str],
     forward: Callable[..., Any],
     rules: tuple[Callable[..., Any], Callable[..., Any]],
-    grad_fn: str,
-    texts: tuple[str, str, str],
     parameters: tuple[Parameter, ...],
-    examples: tuple[str, str],
+    texts: tuple[str, str, str],
+    shown: tuple[str, str, str, str],
 ) -> tuple[Operation, Operation]:
     """An operation that fills in a Python number, and its other form that fills in a tensor.
 
-    They are two as in torch: a number is an attribute and has no gradient. `forms` are what their
-    names end in, `texts` what they do and the two vjps.
+    They are two as in torch: a number is an attribute and has no gradient. `texts` are what they do
+    and the two vjps, `shown` a leaf, what is put into it in the place of VALUE, and two values.
     """
     words, kept, filled = texts
-
-    def number_form(a: Any, index: Any, value: float, **attributes: Any) -> Any:
-        return forward(a, index, value, **attributes)
-
-    def number_rule(g: Any, y: Any, a: Any, index: Any, value: float, **attributes: Any) -> Any:
-        return rules[0](g, y, a, index, value, **attributes)
-
-    along = "{dim}, " if "dim" in [one.name for one in parameters] else ""
-    first = Derivative(rule=number_rule, vjp=kept, words=_KEPT)
+    leaf, statements, number_shown, tensor_shown = shown
+    is_scatter = name == "scatter"
+    along = "{dim}, " if DIM in parameters else ""
     number = operation(
-        f"{name}{forms[0]}",
-        number_form,
-        first,
+        f"{name}{'.value' if is_scatter else ''}",
+        lambda a, index, value, **dim: forward(a, index, value, **dim),
+        rule=lambda g, y, a, index, value, **dim: rules[0](g, y, a, index, value, **dim),
+        vjp=kept,
+        because=_KEPT,
         notation=f"{name}({{a}}, {along}{{b}}, {{value}})",
-        grad_fn=f"{grad_fn}Backward{'1' if name == 'scatter' else '0'}",
+        grad_fn=autograd_node(name, int(is_scatter)),
         words=words,
         parameters=(*parameters, Kind.NUMBER("value")),
         functions=(name,),
-        example=examples[0],
+        example=f"{leaf}, {statements.replace('VALUE', number_shown)}",
     )
     tensor = operation(
-        f"{name}{forms[1]}",
+        f"{name}{'' if is_scatter else '.Tensor'}",
         forward,
         Derivative(rule=rules[0], vjp=kept, words=_KEPT),
         NO_GRADIENT,
         Derivative(rule=rules[1], vjp=filled, words=_PUT_IN),
         notation=f"{name}({{a}}, {along}{{b}}, {{c}})",
-        grad_fn=f"{grad_fn}Backward{'0' if name == 'scatter' else '1'}",
+        grad_fn=autograd_node(name, int(not is_scatter)),
         words=words,
-        parameters=(*parameters, Parameter("src" if name == "scatter" else "value")),
+        parameters=(*parameters, Parameter("src" if is_scatter else "value")),
         functions=(name,),
-        example=examples[1],
+        example=f"{leaf}, v=torch.tensor({tensor_shown}, requires_grad=True), "
+        f"{statements.replace('VALUE', 'v')}",
     )
     return number, tensor
 
 
 MASKED_FILL, MASKED_FILL_TENSOR = _filling(
     "masked_fill",
-    ("", ".Tensor"),
     _masked_fill,
-    (
-        _masked_rule,
-        lambda g, y, a, mask, value: np.sum(np.where(mask, g, np.zeros_like(g))),
-    ),
-    "MaskedFill",
+    (_masked_rule, lambda g, y, a, mask, value: np.sum(np.where(mask, g, np.zeros_like(g)))),
+    (INPUT, Parameter("mask")),
     (
         "a number put in where a mask is true",
         "{g} where {b} is false, 0 where it is true",
         "Σ {g} where {b} is true",
     ),
-    (INPUT, Parameter("mask")),
     (
-        (
-            "x=torch.tensor([1., -2., 3.], requires_grad=True), "
-            "m=x.masked_fill(torch.tensor([False,True,False]), 0.5), y=m@m"
-        ),
-        (
-            "x=torch.tensor([1., -2., 3.], requires_grad=True), "
-            "v=torch.tensor(4., requires_grad=True), "
-            "m=x.masked_fill(torch.tensor([False,True,False]), v), y=m@m"
-        ),
+        "x=torch.tensor([1., -2., 3.], requires_grad=True)",
+        "m=x.masked_fill(torch.tensor([False,True,False]), VALUE), y=m@m",
+        "0.5",
+        "4.",
     ),
 )
 
 INDEX_FILL, INDEX_FILL_TENSOR = _filling(
     "index_fill",
-    ("", ".Tensor"),
     _index_fill,
     (_index_fill_rule, _filled_by_rule),
-    "IndexFill",
+    (INPUT, DIM, Parameter("index")),
     (
         "slices along an axis filled with one number",
         "{g}, but 0 at the slices {b}",
         "Σ {g} at the slices {b}",
     ),
-    (INPUT, DIM, Parameter("index")),
     (
-        (
-            "A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
-            "f=A.index_fill(0, torch.tensor([0]), 5), y=(f*A).sum()"
-        ),
-        (
-            "A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
-            "v=torch.tensor(5., requires_grad=True), "
-            "f=A.index_fill(0, torch.tensor([0]), v), y=(f*A).sum()"
-        ),
+        "A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True)",
+        "f=A.index_fill(0, torch.tensor([0]), VALUE), y=(f*A).sum()",
+        "5",
+        "5.",
     ),
 )
 
 SCATTER_VALUE, SCATTER = _filling(
     "scatter",
-    (".value", ""),
     _scatter,
     (_scatter_rule, _source_rule),
-    "Scatter",
+    (INPUT, DIM, Parameter("index")),
     (
         "values put in along an axis, each at an index of its own",
         "{g}, but 0 at the places {b}",
         "{g} at the places {b}",
     ),
-    (INPUT, DIM, Parameter("index")),
     (
-        (
-            "x=torch.tensor([1., 2., 3.], requires_grad=True), "
-            "s=x.scatter(0, torch.tensor([0,2]), 5), y=s@s"
-        ),
-        (
-            "x=torch.tensor([1., 2., 3.], requires_grad=True), "
-            "v=torch.tensor([5., 7.], requires_grad=True), "
-            "s=x.scatter(0, torch.tensor([0,2]), v), y=s@s"
-        ),
+        "x=torch.tensor([1., 2., 3.], requires_grad=True)",
+        "s=x.scatter(0, torch.tensor([0,2]), VALUE), y=s@s",
+        "5",
+        "[5., 7.]",
     ),
 )
 

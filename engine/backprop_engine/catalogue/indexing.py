@@ -6,6 +6,7 @@ What is picked receives the gradient, the rest 0; an element picked twice receiv
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,11 @@ from backprop_engine.catalogue.shared.placing import added_at, put_at
 from backprop_engine.operation import Derivative, Kind, Parameter, Sharing
 
 _PICKED = "Only the elements that were picked receive a gradient; one picked twice, twice."
-_BACK = "{g}, added back where the elements were picked; 0 elsewhere"
+_picking = partial(
+    operation,
+    vjp="{g}, added back where the elements were picked; 0 elsewhere",
+    because=_PICKED,
+)
 NO_GRADIENT = Derivative(
     rule=lambda g, y, *operands, **_: np.zeros(()),
     vjp="0",
@@ -188,12 +193,10 @@ def _one_hot(index: Any, num_classes: int) -> Any:
     return (classes[..., np.newaxis] == np.arange(count)).astype(np.int64)
 
 
-GATHER = operation(
+GATHER = _picking(
     "gather",
     _gather,
     rule=_gather_rule,
-    vjp=_BACK,
-    because=_PICKED,
     notation="gather({a}, {dim}, {b})",
     words="elements picked along an axis, each by an index of its own",
     parameters=(INPUT, DIM, Parameter("index")),
@@ -201,12 +204,10 @@ GATHER = operation(
     "g=A.gather(1, torch.tensor([[0,0],[1,0]])), y=(g**2).sum()",
 )
 
-INDEX_SELECT = operation(
+INDEX_SELECT = _picking(
     "index_select",
     _index_select,
     rule=_index_select_rule,
-    vjp=_BACK,
-    because=_PICKED,
     notation="index_select({a}, {dim}, {b})",
     words="rows, or slices along another axis, picked by index",
     parameters=(INPUT, DIM, Parameter("index")),
@@ -214,12 +215,10 @@ INDEX_SELECT = operation(
     "r=A.index_select(0, torch.tensor([0,0,1])), y=(r**2).sum()",
 )
 
-TAKE = operation(
+TAKE = _picking(
     "take",
     _take,
     rule=_take_rule,
-    vjp=_BACK,
-    because=_PICKED,
     words="elements picked by their number, counted through all axes",
     parameters=(INPUT, Parameter("index")),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
@@ -255,12 +254,10 @@ NARROW = operation(
     example="x=[1,2,3,4], n=x.narrow(0,1,2), y=n@n",
 )
 
-MASKED_SELECT = operation(
+MASKED_SELECT = _picking(
     "masked_select",
     _masked_select,
     rule=_masked_select_rule,
-    vjp=_BACK,
-    because=_PICKED,
     notation="{a}[{b}]",
     words="the elements where a mask is true, as a vector",
     parameters=(INPUT, Parameter("mask")),

@@ -17,9 +17,9 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import LimitError, check_elements
 from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.catalogue.shared.cofactors import cofactors
-from backprop_engine.catalogue.shared.entries import operation
+from backprop_engine.catalogue.shared.entries import in_steps
 from backprop_engine.catalogue.shared.layout import by_columns
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter
 
 _A = Parameter("A", aliases=("input",))
 
@@ -249,7 +249,7 @@ def _cholesky_rule(g: Any, y: Any, _a: Any, upper: bool) -> Any:
     return _transposed(inverse) @ symmetric @ inverse
 
 
-DET = operation(
+DET = in_steps(
     "det",
     lambda a: np.linalg.det(_square(a, "det")),
     Derivative(
@@ -265,11 +265,10 @@ DET = operation(
     torch="linalg.det",
     words="the determinant",
     parameters=(_A,),
-    rounding=Rounding.CONDITION,
     example="A=[[1,2],[3,4]], y=det(A)",
 )
 
-LOGDET = operation(
+LOGDET = in_steps(
     "logdet",
     _logdet,
     rule=_logdet_rule,
@@ -279,12 +278,11 @@ LOGDET = operation(
     grad_fn="WhereBackward0",
     words="the logarithm of the determinant; NaN where that is negative",
     parameters=(_A,),
-    rounding=Rounding.CONDITION,
     composite="d = det(a)\nlog(d)",
     example="A=[[2,1],[1,3]], y=logdet(A)",
 )
 
-SLOGDET = operation(
+SLOGDET = in_steps(
     "slogdet",
     lambda a, output: np.linalg.slogdet(_square(a, "slogdet"))[output],
     rule=_slogdet_rule,
@@ -296,11 +294,10 @@ SLOGDET = operation(
     words="the sign of the determinant, and the logarithm of its magnitude",
     parameters=(_A,),
     outputs=lambda *_operands, **_attributes: ("sign", "logabsdet"),
-    rounding=Rounding.CONDITION,
     example="A=[[1,2],[3,4]], y=slogdet(A).logabsdet",
 )
 
-INV = operation(
+INV = in_steps(
     "inv",
     _inv,
     rule=_inv_rule,
@@ -312,11 +309,10 @@ INV = operation(
     words="the inverse of a matrix",
     parameters=(_A,),
     functions=("inv", "inverse"),
-    rounding=Rounding.CONDITION,
     example="A=[[1,2],[3,4]], y=inv(A).sum()",
 )
 
-SOLVE = operation(
+SOLVE = in_steps(
     "solve",
     _solve,
     Derivative(
@@ -334,11 +330,10 @@ SOLVE = operation(
     grad_fn="LinalgSolveExBackward0",
     words="the X for which A @ X is B",
     parameters=(Parameter("A"), Parameter("B")),
-    rounding=Rounding.CONDITION,
     example="A=[[1,2],[3,4]], b=[5,6], x=torch.linalg.solve(A, b), y=x.sum()",
 )
 
-MATRIX_POWER = operation(
+MATRIX_POWER = in_steps(
     "matrix_power",
     _matrix_power,
     rule=_matrix_power_rule,
@@ -350,14 +345,13 @@ MATRIX_POWER = operation(
     grad_fn=_matrix_power_grad_fn,
     words="a matrix multiplied by itself n times",
     parameters=(_A, Kind.WHOLE("n")),
-    rounding=Rounding.CONDITION,
     example="A=[[1,2],[3,4]], y=matrix_power(A, 3).sum()",
 )
 
 
 def _cholesky_form(name: str, grad_fn: str) -> Operation:
     """The older function and that of torch.linalg, which are two to torch's autograd."""
-    return operation(
+    return in_steps(
         name,
         _cholesky,
         rule=_cholesky_rule,
@@ -374,7 +368,6 @@ def _cholesky_form(name: str, grad_fn: str) -> Operation:
         words="the lower triangular L with L @ Lᵀ the given matrix",
         parameters=(_A, Kind.FLAG("upper", False)),
         functions=(name,),
-        rounding=Rounding.CONDITION,
         differentiated_at=_symmetrically,
         example="B=[[2,0],[1,1]], L=torch.linalg.cholesky(B @ B.T), y=L.sum()"
         if name == "linalg.cholesky"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,15 +20,20 @@ from backprop_engine.operation import (
     Application,
     Kind,
     Numbers,
+    Operation,
     Parameter,
     Sharing,
 )
 
 _TENSORS = Kind.OPERANDS("tensors")
 _FIRST = Kind.AXIS("dim", 0, aliases=("axis",))
-_EACH = "Joining changes no number: each operand gets back its own part of the gradient."
 _PART = "Only the elements of this part receive a gradient from it."
-_SLICE_OF = "the part of {g} that this operand fills"
+_joining = partial(
+    operation,
+    vjp="the part of {g} that this operand fills",
+    because="Joining changes no number: each operand gets back its own part of the gradient.",
+    variadic=True,
+)
 
 
 def _joined(values: tuple[Any, ...], axis: int, name: str) -> Any:
@@ -158,110 +164,93 @@ def _split_grad_fn(application: Application) -> str:
     return "SplitBackward0" if is_even else "SplitWithSizesBackward0"
 
 
-CAT = operation(
+CAT = _joining(
     "cat",
     lambda *values, dim: _joined(values, dim, "cat"),
     rule=lambda g, y, *values, dim, position: _part(
         g, [shape_of(one) for one in values], dim, position
     ),
-    vjp=_SLICE_OF,
-    because=_EACH,
     notation=_along("cat"),
     words="values joined along an axis they have",
     parameters=(_TENSORS, _FIRST),
     functions=("cat", "concat", "concatenate"),
-    variadic=True,
     example="a=[1,2], b=[3], c=cat([a, b]), y=c@c",
 )
 
-STACK = operation(
+STACK = _joining(
     "stack",
     lambda *values, dim: _stack(values, dim),
     rule=_stack_rule,
-    vjp=_SLICE_OF,
-    because=_EACH,
     notation=_along("stack"),
     words="values of one shape joined along a new axis",
     parameters=(_TENSORS, _FIRST),
-    variadic=True,
     example="a=2, b=3, c=stack([a, b]), y=c@c",
 )
 
-HSTACK = operation(
+HSTACK = _joining(
     "hstack",
     lambda *values: _hstack(values),
     rule=_hstack_rule,
-    vjp=_SLICE_OF,
-    because=_EACH,
     notation=lambda numbers, **_: f"hstack({_items(numbers)})",
     grad_fn="CatBackward0",
     words="values joined column by column; vectors end to end",
     parameters=(_TENSORS,),
-    variadic=True,
     example="a=[1,2], b=[3], c=hstack([a, b]), y=c@c",
 )
 
-VSTACK = operation(
+VSTACK = _joining(
     "vstack",
     lambda *values: _joined(tuple(np.atleast_2d(one) for one in values), 0, "vstack"),
     rule=_vstack_rule,
-    vjp=_SLICE_OF,
-    because=_EACH,
     notation=lambda numbers, **_: f"vstack({_items(numbers)})",
     grad_fn="CatBackward0",
     words="values joined row by row; a vector is a row",
     parameters=(_TENSORS,),
     functions=("vstack", "row_stack"),
-    variadic=True,
     example="a=[1,2], b=[3,4], M=vstack([a, b]), y=(M@M).sum()",
 )
 
-SPLIT = operation(
+
+def _cutting(name: str, sections: Callable[..., list[int]], size: str, **entry: Any) -> Operation:
+    """`split` or `chunk`: `sections(a, size, dim)` are how long the parts are."""
+
+    def key(a: Any, how: dict[str, Any]) -> tuple[Any, ...]:
+        return _cut(a, sections(a, how[size], how["dim"]), how["dim"], how["output"])
+
+    return operation(
+        name,
+        lambda a, **how: a[key(a, how)],
+        rule=lambda g, y, a, **how: put_at(a, key(a, how), g),
+        vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
+        because=_PART,
+        notation=f"part {{output}} of {name}({{a}}, {{{size}}})",
+        sharing=Sharing.ALWAYS,
+        outputs=lambda a, **how: _numbers(len(sections(a, how[size], how["dim"]))),
+        **entry,
+    )
+
+
+SPLIT = _cutting(
     "split",
-    lambda a, split_size_or_sections, dim, output: a[
-        _cut(a, _sections(a, split_size_or_sections, dim), dim, output)
-    ],
-    rule=lambda g, y, a, split_size_or_sections, dim, output: put_at(
-        a, _cut(a, _sections(a, split_size_or_sections, dim), dim, output), g
-    ),
-    vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
-    because=_PART,
-    notation="part {output} of split({a}, {split_size_or_sections})",
-    torch=lambda torch, a, split_size_or_sections, dim, output: torch.split(
-        a,
-        split_size_or_sections
-        if isinstance(split_size_or_sections, int)
-        else list(split_size_or_sections),
-        dim,
-    )[output],
+    _sections,
+    "split_size_or_sections",
     grad_fn=_split_grad_fn,
-    sharing=Sharing.ALWAYS,
     words="a value cut along an axis into parts of a given size",
     parameters=(
         Parameter("tensor", aliases=("input",)),
         Kind.SIZES("split_size_or_sections", aliases=("split_size",)),
         _FIRST,
     ),
-    outputs=lambda a, split_size_or_sections, dim, **_: _numbers(
-        len(_sections(a, split_size_or_sections, dim))
-    ),
     example="x=[1,2,3,4], a, b = x.split(2), y=a@b",
 )
 
-CHUNK = operation(
+CHUNK = _cutting(
     "chunk",
-    lambda a, chunks, dim, output: a[_cut(a, _chunk_sections(a, chunks, dim), dim, output)],
-    rule=lambda g, y, a, chunks, dim, output: put_at(
-        a, _cut(a, _chunk_sections(a, chunks, dim), dim, output), g
-    ),
-    vjp="{g}, put back as part {output} of {a}; 0 elsewhere",
-    because=_PART,
-    notation="part {output} of chunk({a}, {chunks})",
+    _chunk_sections,
+    "chunks",
     grad_fn="SplitBackward0",
-    sharing=Sharing.ALWAYS,
     words="a value cut along an axis into a given number of parts",
     parameters=(INPUT, Kind.WHOLE("chunks"), _FIRST),
-    outputs=lambda a, chunks, dim, **_: _numbers(len(_chunk_sections(a, chunks, dim))),
     example="x=[1,2,3,4], a, b = x.chunk(2), y=a@b",
 )
 

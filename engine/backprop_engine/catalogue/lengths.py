@@ -8,9 +8,9 @@ import numpy as np
 
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.shared.axes import Axes, axes_of
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.catalogue.shared.p_norms import p_norm, p_norm_rule, p_norm_statements
-from backprop_engine.operation import Derivative, Kind, Parameter, Rounding
+from backprop_engine.operation import Derivative, Kind, Parameter
 
 
 def _normalize(a: Any, p: float, dim: Axes, eps: float) -> Any:
@@ -84,7 +84,7 @@ def _pairwise_composite(p: float, eps: float, keepdim: bool, **_: Any) -> str:
     return "\n".join([f"d = a - b + {eps}", *norm])
 
 
-NORMALIZE = operation(
+NORMALIZE = in_steps(
     "normalize",
     _normalize,
     rule=_normalize_rule,
@@ -104,12 +104,11 @@ NORMALIZE = operation(
         Kind.AXES("dim", 1, aliases=("axis",)),
         Kind.NUMBER("eps", 1e-12),
     ),
-    rounding=Rounding.CONDITION,
     composite=_normalize_composite,
     example="x=[3, 4], u=normalize(x, dim=0), y=u[0]",
 )
 
-COSINE_SIMILARITY = operation(
+COSINE_SIMILARITY = in_steps(
     "cosine_similarity",
     _cosine_similarity,
     Derivative(
@@ -132,7 +131,6 @@ COSINE_SIMILARITY = operation(
         Kind.AXIS("dim", 1, aliases=("axis",)),
         Kind.NUMBER("eps", 1e-8),
     ),
-    rounding=Rounding.CONDITION,
     composite=(
         "u = normalize(a, dim={dim}, eps={eps})\n"
         "v = normalize(b, dim={dim}, eps={eps})\n"
@@ -141,7 +139,7 @@ COSINE_SIMILARITY = operation(
     example="u=[3, 4], v=[1, 2], y=cosine_similarity(u, v, dim=0)",
 )
 
-PAIRWISE_DISTANCE = operation(
+PAIRWISE_DISTANCE = in_steps(
     "pairwise_distance",
     _pairwise_distance,
     Derivative(
@@ -169,7 +167,6 @@ PAIRWISE_DISTANCE = operation(
         Kind.NUMBER("eps", 1e-6),
         Kind.FLAG("keepdim", False),
     ),
-    rounding=Rounding.CONDITION,
     composite=_pairwise_composite,
     example="u=[3, 4], v=[1, 2], y=pairwise_distance(u, v)",
 )

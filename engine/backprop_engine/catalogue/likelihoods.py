@@ -9,7 +9,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.catalogue.shared.axes import refuse_whole
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCE,
@@ -24,7 +24,7 @@ from backprop_engine.catalogue.shared.reducing import (
     spread,
 )
 from backprop_engine.catalogue.smooth import log_sigmoid, sigmoid
-from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding, Template
+from backprop_engine.operation import Application, Derivative, Kind, Parameter, Template
 
 _LEAST_LOG = -100.0
 """torch lets no logarithm of this loss fall below it, so that the loss stays finite."""
@@ -160,7 +160,7 @@ def _bce_logits_composite(shapes: tuple[Shape, ...], reduction: str, **_: Any) -
     )
 
 
-BINARY_CROSS_ENTROPY = operation(
+BINARY_CROSS_ENTROPY = in_steps(
     "binary_cross_entropy",
     _bce,
     Derivative(
@@ -176,7 +176,6 @@ BINARY_CROSS_ENTROPY = operation(
     notation=over_all("−{b}·log({a}) − (1 − {b})·log(1 − {a})", is_sum=True),
     words="how surprised probabilities are at targets of 0 and 1",
     parameters=(INPUT, Parameter("target"), WEIGHT, SIZE_AVERAGE, REDUCE, REDUCTION),
-    rounding=Rounding.CONDITION,
     composite=opened_as(
         "right = clamp(log(a), min=-100)\n"
         "wrong = clamp(log1p(-a), min=-100)\n"
@@ -185,7 +184,7 @@ BINARY_CROSS_ENTROPY = operation(
     example="p=[0.8, 0.3], loss=binary_cross_entropy(p, [1, 0])",
 )
 
-BINARY_CROSS_ENTROPY_WITH_LOGITS = operation(
+BINARY_CROSS_ENTROPY_WITH_LOGITS = in_steps(
     "binary_cross_entropy_with_logits",
     _bce_logits,
     Derivative(
@@ -222,12 +221,11 @@ BINARY_CROSS_ENTROPY_WITH_LOGITS = operation(
         REDUCTION,
         Parameter("pos_weight", default=None, is_constant=True),
     ),
-    rounding=Rounding.CONDITION,
     composite=_bce_logits_composite,
     example="z=[2, -1], loss=binary_cross_entropy_with_logits(z, [1, 0])",
 )
 
-KL_DIV = operation(
+KL_DIV = in_steps(
     "kl_div",
     _kl_div,
     Derivative(
@@ -250,7 +248,6 @@ KL_DIV = operation(
         Kind.TEXT("reduction", "mean", choices=("none", "batchmean", "mean", "sum")),
         Kind.FLAG("log_target", False),
     ),
-    rounding=Rounding.CONDITION,
     composite=_kl_composite,
     example="p=[-0.4, -1.2], loss=kl_div(p, [0.5, 0.5], reduction='sum')",
 )

@@ -13,8 +13,8 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue import arithmetic
 from backprop_engine.catalogue.shared.axes import refuse_mixed
-from backprop_engine.catalogue.shared.entries import INPUT, OTHER, TWO_OPERANDS, operation
-from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.catalogue.shared.entries import INPUT, OTHER, TWO_OPERANDS, in_steps, operation
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter
 
 
 def _paired(name: str) -> Callable[[Any, Any], Any]:
@@ -335,7 +335,7 @@ def _cross(a: Any, b: Any, dim: int | None) -> Any:
 
 def _cross_form(name: str, functions: tuple[str, ...], dim: int | None, example: str) -> Operation:
     """The cross product; torch and torch.linalg have different default axes for it."""
-    return operation(
+    return in_steps(
         name,
         _cross,
         Derivative(
@@ -359,7 +359,6 @@ def _cross_form(name: str, functions: tuple[str, ...], dim: int | None, example:
         words="the vector that stands upright on two vectors of length 3",
         parameters=(INPUT, OTHER, Kind.AXIS("dim", dim, aliases=("axis",))),
         functions=functions,
-        rounding=Rounding.CONDITION,
         example=example,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.values import shape_of, sign, unbroadcast, where
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCTION,
@@ -20,7 +20,7 @@ from backprop_engine.catalogue.shared.reducing import (
     reduced,
     spread,
 )
-from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
+from backprop_engine.operation import Application, Derivative, Kind, Parameter
 
 
 def _of_difference(rule: Callable[..., Any], slope: str, words: str) -> tuple[Derivative, ...]:
@@ -89,7 +89,7 @@ def _huber_slope(difference: Any, delta: float) -> Any:
     return np.clip(difference, -delta, delta)
 
 
-MSE_LOSS = operation(
+MSE_LOSS = in_steps(
     "mse_loss",
     _mse_loss,
     *_of_difference(
@@ -104,12 +104,11 @@ MSE_LOSS = operation(
         *LOSS_PARAMETERS,
         Parameter("weight", default=None, refusal="write `(w * (x - y)**2).sum() / w.sum()`"),
     ),
-    rounding=Rounding.CONDITION,
     composite=opened_as("(a - b)**2"),
     example="x=[1, 2, 4], loss=mse_loss(x, [1, 1, 1])",
 )
 
-L1_LOSS = operation(
+L1_LOSS = in_steps(
     "l1_loss",
     lambda a, b, reduction: reduced(abs(a - b), reduction),
     *_of_difference(
@@ -125,12 +124,11 @@ L1_LOSS = operation(
         *LOSS_PARAMETERS,
         Parameter("weight", default=None, refusal="write `(w * abs(x - y)).sum() / w.sum()`"),
     ),
-    rounding=Rounding.CONDITION,
     composite=opened_as("abs(a - b)"),
     example="x=[1, 2, 4], loss=l1_loss(x, [1, 1, 1])",
 )
 
-SMOOTH_L1_LOSS = operation(
+SMOOTH_L1_LOSS = in_steps(
     "smooth_l1_loss",
     _smooth_l1_loss,
     *_of_difference(
@@ -143,7 +141,6 @@ SMOOTH_L1_LOSS = operation(
     grad_fn=_smooth_l1_grad_fn,
     words="the absolute error, rounded off below beta",
     parameters=(*LOSS_PARAMETERS, Kind.NUMBER("beta", 1.0)),
-    rounding=Rounding.CONDITION,
     composite=lambda shapes, reduction, beta, **_: opened_as(
         "abs(a - b)"
         if float(beta) == 0
@@ -152,7 +149,7 @@ SMOOTH_L1_LOSS = operation(
     example="x=[1, 1.5, 4], loss=smooth_l1_loss(x, [1, 1, 1])",
 )
 
-HUBER_LOSS = operation(
+HUBER_LOSS = in_steps(
     "huber_loss",
     _huber_loss,
     *_of_difference(
@@ -170,7 +167,6 @@ HUBER_LOSS = operation(
         Kind.NUMBER("delta", 1.0),
         Parameter("weight", default=None, refusal="multiply the losses of `reduction='none'`"),
     ),
-    rounding=Rounding.CONDITION,
     composite=opened_as(
         "d = abs(a - b)\nwhere(lt(d, {delta}), 0.5 * d**2, {delta} * (d - 0.5 * {delta}))"
     ),

@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast, where
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCE,
@@ -22,7 +22,7 @@ from backprop_engine.catalogue.shared.reducing import (
     reduced,
     spread,
 )
-from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding
+from backprop_engine.operation import Application, Derivative, Kind, Parameter
 
 
 def _slope_rule(slope: Any, operand: int, gate: Any = None) -> Any:
@@ -158,7 +158,7 @@ def _gaussian_composite(
     return opened_as(lines)(shapes=shapes[:2], reduction=reduction)
 
 
-SOFT_MARGIN_LOSS = operation(
+SOFT_MARGIN_LOSS = in_steps(
     "soft_margin_loss",
     lambda a, b, reduction: reduced(np.log1p(np.exp(-b * a)), reduction),
     rule=_slope_rule(lambda a, b: -b * np.exp(-b * a) / (np.exp(-b * a) + 1.0), 0),
@@ -168,12 +168,11 @@ SOFT_MARGIN_LOSS = operation(
     notation=over_all("log(1 + exp(−{b}·{a}))"),
     words="how surprised the sigmoid of the scores is at targets of 1 and −1",
     parameters=(INPUT, Parameter("target"), *LOSS_PARAMETERS[2:]),
-    rounding=Rounding.CONDITION,
     composite=opened_as("log1p(exp(-b * a))"),
     example="z=[2, -1], loss=soft_margin_loss(z, [1, 1])",
 )
 
-HINGE_EMBEDDING_LOSS = operation(
+HINGE_EMBEDDING_LOSS = in_steps(
     "hinge_embedding_loss",
     _hinge_embedding,
     rule=_slope_rule(_hinge_embedding_slope, 0, _hinge_embedding_gate),
@@ -189,7 +188,6 @@ HINGE_EMBEDDING_LOSS = operation(
         Kind.NUMBER("margin", 1.0),
         *LOSS_PARAMETERS[2:],
     ),
-    rounding=Rounding.CONDITION,
     composite=opened_as(
         "unlike = where(ne(b, 1), clamp({margin} - a, min=0), 0.0)\n"
         "unlike + where(ne(b, -1), a, 0.0)"
@@ -197,7 +195,7 @@ HINGE_EMBEDDING_LOSS = operation(
     example="d=[0.5, 0.25], loss=hinge_embedding_loss(d, [1, -1])",
 )
 
-MARGIN_RANKING_LOSS = operation(
+MARGIN_RANKING_LOSS = in_steps(
     "margin_ranking_loss",
     lambda a, b, c, margin, reduction: reduced(
         np.maximum(_ranking(a, b, c, margin), 0.0), reduction
@@ -230,14 +228,13 @@ MARGIN_RANKING_LOSS = operation(
         REDUCE,
         REDUCTION,
     ),
-    rounding=Rounding.CONDITION,
     composite=lambda shapes, reduction, margin, **_: opened_as(
         f"clamp(-c * (a - b) + {margin}, min=0)"
     )(shapes=shapes[:2], reduction=reduction),
     example="u=[2, 1], v=[1, 3], loss=margin_ranking_loss(u, v, [1, 1])",
 )
 
-POISSON_NLL_LOSS = operation(
+POISSON_NLL_LOSS = in_steps(
     "poisson_nll_loss",
     _poisson,
     Derivative(
@@ -266,12 +263,11 @@ POISSON_NLL_LOSS = operation(
         REDUCE,
         REDUCTION,
     ),
-    rounding=Rounding.CONDITION,
     composite=_poisson_composite,
     example="z=[0.5, 1], loss=poisson_nll_loss(z, [2, 3])",
 )
 
-GAUSSIAN_NLL_LOSS = operation(
+GAUSSIAN_NLL_LOSS = in_steps(
     "gaussian_nll_loss",
     _gaussian,
     Derivative(
@@ -301,7 +297,6 @@ GAUSSIAN_NLL_LOSS = operation(
         Kind.NUMBER("eps", 1e-6),
         REDUCTION,
     ),
-    rounding=Rounding.CONDITION,
     composite=_gaussian_composite,
     example="x=[1, 2], v=[0.5, 2], loss=gaussian_nll_loss(x, [1.5, 1], v)",
 )

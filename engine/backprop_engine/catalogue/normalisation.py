@@ -14,9 +14,9 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast, where
 from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.catalogue.shared.reducing import given, is_given
-from backprop_engine.operation import Derivative, Kind, Numbers, Parameter, Rounding, Template
+from backprop_engine.operation import Derivative, Kind, Numbers, Parameter, Template
 
 Axes = tuple[int, ...]
 
@@ -215,7 +215,7 @@ def _over_sizes(name: str) -> Callable[..., Any]:
     return call
 
 
-LAYER_NORM = operation(
+LAYER_NORM = in_steps(
     "layer_norm",
     _layer_norm,
     Derivative(
@@ -245,7 +245,6 @@ LAYER_NORM = operation(
         EPS,
         Kind.FLAG("cudnn_enable", True, is_ignored=True),
     ),
-    rounding=Rounding.CONDITION,
     composite=_layer_norm_composite,
     example="x=[1, 2, 4], n=layer_norm(x, [3]), y=n[0]",
 )
@@ -260,7 +259,7 @@ def _with_recorded_eps(
     return operands, attributes
 
 
-RMS_NORM = operation(
+RMS_NORM = in_steps(
     "rms_norm",
     _rms_norm,
     Derivative(
@@ -280,7 +279,6 @@ RMS_NORM = operation(
     differentiated_at=_with_recorded_eps,
     words="each sample divided by the root of its mean square over the last axes",
     parameters=(INPUT, Kind.SIZES("normalized_shape"), WEIGHT, Kind.NUMBER("eps", None)),
-    rounding=Rounding.CONDITION,
     composite=_rms_norm_composite,
     example="x=[1, 2, 4], n=rms_norm(x, [3]), y=n[0]",
 )

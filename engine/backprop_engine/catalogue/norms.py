@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ from backprop_engine.catalogue.shared.axes import (
     kept,
     refuse_whole,
 )
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.catalogue.shared.p_norms import p_norm, p_norm_rule, p_norm_statements
-from backprop_engine.operation import Derivative, Kind, Operation, Parameter, Rounding
+from backprop_engine.operation import Kind, Parameter
 
 
 def _norm(a: Any, p: float, dim: Axes, keepdim: bool) -> Any:
@@ -59,66 +60,45 @@ def _norm_parts(dim: Axes, keepdim: bool, p: float | str | None = None, **_: Any
     return "\n".join(p_norm_statements("a", order, f"dim={dim}, keepdim={keepdim}"))
 
 
-_NORM_DERIVATIVES = (
-    Derivative(
-        rule=_norm_rule,
-        vjp=_norm_vjp,
-        words="A norm grows fastest straight away from the origin: the gradient points along the "
-        "vector. Where the norm is 0 torch takes 0.",
-    ),
+_norm_like = partial(
+    in_steps,
+    vjp=_norm_vjp,
+    because="A norm grows fastest straight away from the origin: the gradient points along the "
+    "vector. Where the norm is 0 torch takes 0.",
+    notation=_norm_text,
+    grad_fn="LinalgVectorNormBackward0",
+    composite=_norm_parts,
+    symbolic=lambda sympy, a, **_: sympy.Abs(a),
+)
+_vector_norm = partial(
+    _norm_like,
+    rule=_norm_rule,
+    torch=lambda torch, a, p, dim, keepdim: torch.linalg.vector_norm(a, p, dim, keepdim),
+    words="the length of a vector: (Σ|a|^p)^(1/p), the root of the sum of squares for p = 2",
 )
 
-
-def _norm_form(
-    name: str, parameters: tuple[Parameter, ...], functions: tuple[str, ...], example: str
-) -> Operation:
-    """A norm whose exponent is a number, under the names that torch gives it."""
-    return operation(
-        name,
-        _norm,
-        *_NORM_DERIVATIVES,
-        notation=_norm_text,
-        torch=lambda torch, a, p, dim, keepdim: torch.linalg.vector_norm(a, p, dim, keepdim),
-        grad_fn="LinalgVectorNormBackward0",
-        words="the length of a vector: (Σ|a|^p)^(1/p), the root of the sum of squares for p = 2",
-        parameters=parameters,
-        functions=functions,
-        rounding=Rounding.CONDITION,
-        composite=_norm_parts,
-        symbolic=lambda sympy, a, **_: sympy.Abs(a),
-        example=example,
-    )
-
-
-NORM = _norm_form(
+NORM = _vector_norm(
     "norm",
-    (INPUT, Kind.NUMBER("p", 2.0), DIMS, KEEPDIM),
-    ("norm",),
-    "x=[3,4], y=norm(x)",
+    _norm,
+    parameters=(INPUT, Kind.NUMBER("p", 2.0), DIMS, KEEPDIM),
+    example="x=[3,4], y=norm(x)",
 )
 
-FROBENIUS = operation(
+FROBENIUS = _norm_like(
     "norm.fro",
     lambda a, p, dim, keepdim: _norm(a, 2.0, dim, keepdim),
     rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0, dim),
-    vjp=_norm_vjp,
-    because=_NORM_DERIVATIVES[0].words,
-    notation=_norm_text,
-    grad_fn="LinalgVectorNormBackward0",
     words="the Frobenius norm: the root of the sum of all squares",
     parameters=(INPUT, Kind.TEXT("p", aliases=("ord",), choices=("fro",)), DIMS, KEEPDIM),
     functions=("norm", "linalg.norm"),
-    rounding=Rounding.CONDITION,
-    composite=_norm_parts,
-    symbolic=lambda sympy, a, **_: sympy.Abs(a),
     example="A=[[1,2],[2,4]], y=norm(A, 'fro')",
 )
 
-VECTOR_NORM = _norm_form(
+VECTOR_NORM = _vector_norm(
     "vector_norm",
-    (Parameter("x"), Kind.NUMBER("p", 2.0, aliases=("ord",)), DIMS, KEEPDIM),
-    ("vector_norm",),
-    "x=[1,-2,3], y=vector_norm(x, ord=3)",
+    _norm,
+    parameters=(Parameter("x"), Kind.NUMBER("p", 2.0, aliases=("ord",)), DIMS, KEEPDIM),
+    example="x=[1,-2,3], y=vector_norm(x, ord=3)",
 )
 
 
@@ -136,20 +116,12 @@ def _linalg_norm(a: Any, p: float | None, dim: Axes, keepdim: bool) -> Any:
     return _norm(a, 2.0 if p is None else p, dim, keepdim)
 
 
-LINALG_NORM = operation(
+LINALG_NORM = _norm_like(
     "linalg.norm",
     _linalg_norm,
     rule=lambda g, y, a, p, dim, keepdim: _norm_rule(g, y, a, 2.0 if p is None else p, dim),
-    vjp=_norm_vjp,
-    because=_NORM_DERIVATIVES[0].words,
-    notation=_norm_text,
     torch=lambda torch, a, p, dim, keepdim: torch.linalg.norm(a, p, dim, keepdim),
-    grad_fn="LinalgVectorNormBackward0",
     words="the length of a vector, or of all elements where `ord` is left out",
     parameters=(Parameter("A"), Kind.NUMBER("p", None, aliases=("ord",)), DIMS, KEEPDIM),
-    functions=("linalg.norm",),
-    rounding=Rounding.CONDITION,
-    composite=_norm_parts,
-    symbolic=lambda sympy, a, **_: sympy.Abs(a),
     example="A=[[1,2],[2,4]], y=torch.linalg.norm(A)",
 )

@@ -10,11 +10,11 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, where
 from backprop_engine.catalogue.shared.axes import DIM, KEEPDIM, axes_text, axis_of
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps, operation
 from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.picking import picking
 from backprop_engine.catalogue.shared.running import cumprod, cumsum
-from backprop_engine.operation import Application, Kind, Operation, Rounding
+from backprop_engine.operation import Application, Kind, Operation
 
 _LAST = Kind.AXIS("dim", -1, aliases=("axis",))
 _PUT_BACK = "Sorting changes no number: each gradient goes back to where its element came from."
@@ -120,7 +120,7 @@ CUMSUM = operation(
     example="x=[1,2,3], y=cumsum(x, dim=0), z=y.sum()",
 )
 
-CUMPROD = operation(
+CUMPROD = in_steps(
     "cumprod",
     _along(cumprod),
     rule=_cumprod_rule,
@@ -129,7 +129,6 @@ CUMPROD = operation(
     notation=lambda dim, **_: f"cumprod({{a}}){axes_text(dim)}",
     words="the running product along an axis",
     parameters=(INPUT, DIM),
-    rounding=Rounding.CONDITION,
     symbolic=lambda sympy, a, dim: a,
     example="x=[2,3,4], y=cumprod(x, dim=0), z=y.sum()",
 )

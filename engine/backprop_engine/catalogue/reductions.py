@@ -23,9 +23,9 @@ from backprop_engine.catalogue.shared.axes import (
     refuse_whole,
     spread,
 )
-from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps, operation
 from backprop_engine.catalogue.shared.running import cumprod
-from backprop_engine.operation import Application, Kind, Operation, Rounding
+from backprop_engine.operation import Application, Kind, Operation
 
 _PARAMETERS = (INPUT, DIMS, KEEPDIM)
 
@@ -129,7 +129,7 @@ MEAN = operation(
     example="x=[1,2,6], y=mean(x)",
 )
 
-PROD = operation(
+PROD = in_steps(
     "prod",
     _prod,
     rule=_prod_rule,
@@ -140,7 +140,6 @@ PROD = operation(
     grad_fn=_numbered("Prod"),
     words="the product of all elements, or along an axis",
     parameters=(INPUT, Kind.AXIS("dim", None, aliases=("axis",)), KEEPDIM),
-    rounding=Rounding.CONDITION,
     symbolic=lambda sympy, a, **_: a,
     example="x=[2,3,4], y=prod(x)",
 )

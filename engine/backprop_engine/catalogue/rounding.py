@@ -9,13 +9,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, full_like, of_numbers, sign, where
-from backprop_engine.catalogue.shared.entries import (
-    INPUT,
-    TWO_OPERANDS,
-    by_number,
-    operation,
-    step,
-)
+from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, by_number, operation, step
 from backprop_engine.operation import Derivative, Kind, Operation
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."

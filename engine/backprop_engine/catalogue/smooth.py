@@ -11,7 +11,7 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, erf, erfc, exp, log1p, shape_of, tanh, where
 from backprop_engine.catalogue import arithmetic, rounding
-from backprop_engine.catalogue.shared.entries import INPUT, activation, operation, scaled
+from backprop_engine.catalogue.shared.entries import INPUT, activation, in_steps, operation, scaled
 from backprop_engine.catalogue.trigonometry import tanh_rule
 from backprop_engine.operation import Kind, Rounding
 
@@ -303,7 +303,7 @@ def _glu_parts(shapes: Any, dim: int, **_: Any) -> str:
     return f"a[{before}0:{half}] * sigmoid(a[{before}{half}:{2 * half}])"
 
 
-GLU = operation(
+GLU = in_steps(
     "glu",
     _glu,
     rule=_glu_rule,
@@ -312,7 +312,6 @@ GLU = operation(
     "gradient times the other.",
     words="the first half of an axis times the sigmoid of the second",
     parameters=(INPUT, Kind.AXIS("dim", -1, aliases=("axis",))),
-    rounding=Rounding.CONDITION,
     composite=_glu_parts,
     example="x=[1, 2, 0.5, -1], y=glu(x).sum()",
 )

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.values import Shape, shape_of
-from backprop_engine.catalogue.shared.entries import INPUT, operation
-from backprop_engine.operation import Kind, Rounding
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
+from backprop_engine.operation import Kind
 
 _ONE_DTYPE = "leave it out: all floats have one dtype"
 
@@ -69,7 +69,7 @@ def _composite(statements: str) -> Any:
     return opened
 
 
-SOFTMAX = operation(
+SOFTMAX = in_steps(
     "softmax",
     softmax,
     rule=lambda g, y, a, dim: softmax_rule(g, y, dim),
@@ -79,7 +79,6 @@ SOFTMAX = operation(
     torch=lambda torch, a, dim: torch.softmax(a, axis_of(a.shape, dim)),
     words="scores as probabilities: positive, and 1 in total along the axis",
     parameters=_PARAMETERS,
-    rounding=Rounding.CONDITION,
     composite=_composite(
         "m = amax(a, dim=AXIS, keepdim=True).detach()\n"
         "e = exp(a - m)\n"
@@ -88,7 +87,7 @@ SOFTMAX = operation(
     example="z=[2, 1, 0.1], p=softmax(z, dim=0), y=p[0]",
 )
 
-LOG_SOFTMAX = operation(
+LOG_SOFTMAX = in_steps(
     "log_softmax",
     log_softmax,
     rule=lambda g, y, a, dim: log_softmax_rule(g, y, dim),
@@ -98,7 +97,6 @@ LOG_SOFTMAX = operation(
     torch=lambda torch, a, dim: torch.log_softmax(a, axis_of(a.shape, dim)),
     words="the logarithms of the softmax, exact even where a probability is too small to hold",
     parameters=_PARAMETERS,
-    rounding=Rounding.CONDITION,
     composite=_composite(
         "m = amax(a, dim=AXIS, keepdim=True).detach()\n"
         "s = a - m\n"
@@ -107,7 +105,7 @@ LOG_SOFTMAX = operation(
     example="z=[2, 1, 0.1], p=log_softmax(z, dim=0), y=p[0]",
 )
 
-SOFTMIN = operation(
+SOFTMIN = in_steps(
     "softmin",
     lambda a, dim: softmax(-a, dim),
     rule=lambda g, y, a, dim: -softmax_rule(g, y, dim),
@@ -118,7 +116,6 @@ SOFTMIN = operation(
     grad_fn="SoftmaxBackward0",
     words="scores as probabilities, the smallest score the most probable",
     parameters=_PARAMETERS,
-    rounding=Rounding.CONDITION,
     composite=_composite("softmax(-a, dim=AXIS)"),
     example="z=[2, 1, 0.1], p=softmin(z, dim=0), y=p[0]",
 )

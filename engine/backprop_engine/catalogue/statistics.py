@@ -21,8 +21,8 @@ from backprop_engine.catalogue.shared.axes import (
     reduced_count,
     refuse_whole,
 )
-from backprop_engine.catalogue.shared.entries import INPUT, operation
-from backprop_engine.operation import Kind, Operation, Rounding
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
+from backprop_engine.operation import Kind, Operation
 
 
 def _correction(unbiased: bool | None, correction: float | None) -> float:
@@ -133,7 +133,7 @@ def _of_everything(whole: Operation) -> Operation:
     def all_of(unbiased: bool) -> dict[str, Any]:
         return {"dim": None, "unbiased": unbiased, "keepdim": False, "correction": None}
 
-    return operation(
+    return in_steps(
         f"{whole.name}.unbiased",
         lambda a, unbiased: whole.forward(a, **all_of(unbiased)),
         replace(
@@ -144,13 +144,12 @@ def _of_everything(whole: Operation) -> Operation:
         words=whole.description.words,
         functions=(whole.name,),
         parameters=(INPUT, Kind.FLAG("unbiased")),
-        rounding=Rounding.CONDITION,
         composite=lambda unbiased, **facts: parts(**all_of(unbiased), **facts),
         example=f"x=[1,2,6], y={whole.name}(x, False)",
     )
 
 
-VAR = operation(
+VAR = in_steps(
     "var",
     _var,
     rule=_var_rule,
@@ -163,14 +162,13 @@ VAR = operation(
     ),
     words="the variance: the mean squared deviation from the mean, with n − 1 for n",
     parameters=_SPREAD,
-    rounding=Rounding.CONDITION,
     composite=_var_parts,
     example="x=[1,2,6], y=var(x)",
 )
 
 VAR_UNBIASED = _of_everything(VAR)
 
-STD = operation(
+STD = in_steps(
     "std",
     _std,
     rule=_std_rule,
@@ -183,7 +181,6 @@ STD = operation(
     ),
     words="the standard deviation: the root of the variance",
     parameters=_SPREAD,
-    rounding=Rounding.CONDITION,
     composite=_std_parts,
     example="x=[1,2,6], y=std(x)",
 )
@@ -191,7 +188,7 @@ STD = operation(
 
 STD_UNBIASED = _of_everything(STD)
 
-LOGSUMEXP = operation(
+LOGSUMEXP = in_steps(
     "logsumexp",
     _logsumexp,
     rule=lambda g, y, a, dim, keepdim: kept(g, a, dim) * np.exp(a - kept(y, a, dim)),
@@ -200,7 +197,6 @@ LOGSUMEXP = operation(
     notation=lambda dim, **_: f"log Σ exp({{a}}){axes_text(dim)}",
     words="the logarithm of the sum of exponentials, computed without overflow",
     parameters=(INPUT, Kind.AXES("dim", aliases=("axis",)), KEEPDIM),
-    rounding=Rounding.CONDITION,
     composite=_logsumexp_parts,
     symbolic=lambda sympy, a, **_: a,
     example="x=[1000,1001,1002], y=logsumexp(x, dim=0)",

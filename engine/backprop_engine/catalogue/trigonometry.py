@@ -23,8 +23,8 @@ from backprop_engine.basics.values import (
     tanh,
     where,
 )
-from backprop_engine.catalogue.shared.entries import TWO_OPERANDS, operation
-from backprop_engine.operation import Derivative, Rounding
+from backprop_engine.catalogue.shared.entries import TWO_OPERANDS, in_steps, operation
+from backprop_engine.operation import Derivative
 
 _RADIANS: Final = math.pi / 180
 _DEGREES: Final = 180 / math.pi
@@ -282,7 +282,7 @@ def _sinc_rule(g: Any, _y: Any, a: Any) -> Any:
     return where(square == 0, 0.0, g * slope)
 
 
-SINC = operation(
+SINC = in_steps(
     "sinc",
     _sinc,
     rule=_sinc_rule,
@@ -290,7 +290,6 @@ SINC = operation(
     because="A quotient of the sine and its angle; at 0 it has its top, and slope 0.",
     notation="sin(π·{a})/(π·{a})",
     words="the sine of π times the value over that angle; 1 at zero",
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: sp.sinc(sp.pi * a),
     composite=f"sin({math.pi!r} * a) / ({math.pi!r} * a)",
     example="x=0.5, y=sinc(x)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from itertools import takewhile
 from operator import attrgetter
 from typing import Any, Final
@@ -88,6 +88,10 @@ def operation(
         Twins(torch if callable(torch) else twin(path, parameters), **of(Twins)),
         **entry,
     )
+
+
+in_steps = partial(operation, rounding=Rounding.CONDITION)
+"""An operation that is computed in several steps: a softmax, a norm, an inverse."""
 
 
 def autograd_node(name: str, number: int = 0) -> str:
