@@ -76,7 +76,8 @@ def _poisson(a: Any, b: Any, log_input: bool, full: bool, eps: float, reduction:
 
 
 def _poisson_slope(a: Any, b: Any, log_input: bool, eps: float, **_: bool) -> Any:
-    return (np.exp(a), -b) if log_input else (1.0, -b / (a + eps))
+    less = -1.0 * b  # a truth value has no minus
+    return (np.exp(a), less) if log_input else (1.0, less / (a + eps))
 
 
 def _poisson_target_slope(a: Any, b: Any, log_input: bool, full: bool, eps: float) -> Any:
