@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 from tests.benchmarks.conftest import ROOT
+from tests.recorded import recorded
 
 from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.graph import Graph
 from backprop_engine.other_values import with_leaves
-from backprop_engine.run.record import Runner, recorded
+from backprop_engine.run.record import Runner
 from backprop_engine.scenarios.loader import parse_document
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.report import Failed

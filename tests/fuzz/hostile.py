@@ -17,6 +17,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from tests.recorded import recorded
 
 from backprop_engine.backward import backward, contribution
 from backprop_engine.basics.source import OperandError, ScenarioError
@@ -38,7 +39,6 @@ from backprop_engine.operation import REQUIRED, Kind, Operation, Parameter
 from backprop_engine.reading.explain import explain
 from backprop_engine.reading.opened import open_composite, seeding_pass
 from backprop_engine.run.opening import composite_text
-from backprop_engine.run.record import recorded
 
 SHAPES = [
     (), (0,), (1,), (2,), (3,), (2, 2), (2, 3), (3, 3), (0, 3), (2, 0), (0, 0), (1, 1), (1, 2, 3),

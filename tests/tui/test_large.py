@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.recorded import recorded as recorded_graph
 
 from backprop_engine.basics.source import Source, Span
 from backprop_engine.catalogue import NEG
@@ -11,7 +12,6 @@ from backprop_engine.grammar.syntax import Assignment, Binary, Name, Number
 from backprop_engine.graph import Graph
 from backprop_engine.program.scenario import Backward, Input, Scenario
 from backprop_engine.run.record import record
-from backprop_engine.run.record import recorded as recorded_graph
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.oracles.report import Failed
 from backprop_tui.session import session as do

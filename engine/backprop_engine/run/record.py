@@ -8,16 +8,14 @@ from time import perf_counter
 import numpy as np
 
 from backprop_engine.basics.gc_pause import collector_paused
-from backprop_engine.basics.source import Problem, ScenarioError, Source, Span
+from backprop_engine.basics.source import Problem, ScenarioError, Span
 from backprop_engine.basics.values import Value
 from backprop_engine.graph import Graph
 from backprop_engine.other_values import RecomputingError, with_leaves
-from backprop_engine.program.scenario import Backward, Scenario
+from backprop_engine.program.scenario import Scenario
 from backprop_engine.run.evaluate import Evaluation
-from backprop_engine.run.passes import Called
 from backprop_engine.run.producer import Engine
 from backprop_engine.run.recorder import Recorder
-from backprop_engine.run.sharing import Sharers
 from backprop_engine.trace import Heading, Missing, Trace
 
 
@@ -33,17 +31,6 @@ def record(scenario: Scenario, seconds: float | None = None) -> Trace:
     `seconds` is how long it may take, if not as long as everywhere.
     """
     return Runner(scenario, seconds).run()
-
-
-def recorded(graph: Graph, output: int) -> Trace:
-    """The trace of one backward pass from `output`, of a graph that no scenario made."""
-    source = Source("", "")
-    recorder = Recorder(source, graph, Sharers(graph))
-    with collector_paused(), np.errstate(all="ignore"):
-        recorder.run([Called(Backward("y", None, Span(0, 0)), "y", output, len(graph))])
-    heading = Heading(title="", about="", name="", files=(source,), hints={}, dtype=graph.dtype)
-    reruns = Missing("no scenario made this graph")
-    return recorder.trace(heading, {}, Engine(graph, reruns, record_parts))
 
 
 class Runner:
