@@ -147,11 +147,6 @@ def _plan(
     return singly, [tape_of(tuple(nodes)) for nodes in rest.values()]
 
 
-def _final_grad(trace: Trace, node: int) -> Value | None:
-    grads = trace.passes[-1].grads
-    return None if grads is None else kept(grads.get(node))
-
-
 def engine_error(trace: Trace, gross: float, size: float) -> float:
     """What rounding in the engine may come to.
 
@@ -182,7 +177,7 @@ def _nothing(node: int, agrees: bool) -> FiniteDifference:
 def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
     """Each element of the one input of the tape moved by itself."""
     (node,) = tape.nodes
-    grad = _final_grad(trace, node)
+    grad = kept(trace.final_grad(node))
     if not tape.terms and grad is None:
         return {node: _nothing(node, agrees=True)}
     point = np.array(widened(in_full(trace.nodes.value[node])), dtype=float)
@@ -365,7 +360,7 @@ def _verdict(
 
 def _along_directions(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
     """Some random directions through all inputs of the tape at once."""
-    grads = {node: _final_grad(trace, node) for node in tape.nodes}
+    grads = {node: kept(trace.final_grad(node)) for node in tape.nodes}
     if not tape.terms and all(grad is None for grad in grads.values()):
         return {node: _nothing(node, agrees=True) for node in tape.nodes}
     points = {

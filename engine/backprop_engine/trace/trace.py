@@ -349,6 +349,10 @@ class Trace:
                 return one.grads.get(node)
         return None
 
+    def final_grad(self, node: int) -> Known | None:
+        """`.grad` of an input after all passes."""
+        return (self.passes[-1].grads or {}).get(node)
+
     def accumulated(self, node: int, cursor: int) -> tuple[Pass, ...]:
         """The passes that `.grad` of `node` has seen the whole of, as of `cursor`."""
         shown = self.shown_pass(cursor)

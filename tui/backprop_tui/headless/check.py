@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from backprop_engine.basics.limits import DIFFERENCE_SECONDS
 from backprop_engine.basics.source import Problem, ScenarioError, Source, Span
-from backprop_engine.basics.values import in_full
+from backprop_engine.basics.values import in_full, kept
 from backprop_engine.checking.differences import finite_differences
 from backprop_engine.checking.narrow import not_finite_in_float32
 from backprop_engine.program.scenario import Scenario
@@ -134,7 +134,7 @@ def _checked(scenario: Scenario, name: str, trace: Trace, how: How) -> Checked:
         if trace.nodes.requires_grad[node]:
             row = GradientRow(
                 name=input_name,
-                engine=complain.final_grad(trace, node),
+                engine=kept(trace.final_grad(node)),
                 torch=None if agreed is None else agreed.report.grads[last].get(node),
                 torch_ran=agreed is not None,
                 difference=None if differences is None else differences[node],

@@ -46,11 +46,6 @@ def notices(rows: Sequence[GradientRow], *, torch: bool, symbolic: bool) -> Iter
 # Gradients
 
 
-def final_grad(trace: Trace, node: int) -> Value | None:
-    """`.grad` of an input after all passes."""
-    return kept((trace.passes[-1].grads or {}).get(node))
-
-
 def row_complaints(
     scenario: Scenario, row: GradientRow, trace: Trace, agreed: Agreement | None
 ) -> Iterator[Complaint]:
@@ -195,7 +190,7 @@ def expectations(scenario: Scenario, trace: Trace) -> Iterator[Complaint]:
 def _found(wanted: Expectation, trace: Trace) -> Value | None:
     inputs, name = trace.nodes.inputs, wanted.name
     if wanted.is_grad:  # of the input, where a computed value has its name too
-        return final_grad(trace, inputs.get(name, trace.assigned.get(name, NO_NODE)))
+        return kept(trace.final_grad(inputs.get(name, trace.assigned.get(name, NO_NODE))))
     node = trace.assigned.get(name, inputs.get(name))
     if node is None:  # a version (`x@1`) of an input that is assigned again
         node = next(node for node, known in trace.nodes.names.items() if known == name)
