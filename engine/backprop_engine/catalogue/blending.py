@@ -37,7 +37,6 @@ ADD_ALPHA = in_steps(
     torch=lambda torch, a, b, alpha: torch.add(torch.as_tensor(a), b, alpha=alpha),
     words="a value plus a multiple of another",
     parameters=(INPUT, OTHER, _ALPHA),
-    functions=("add",),
     arithmetic=True,
     symbolic=lambda sp, a, b, alpha: a + alpha * b,
     composite="a + {alpha} * b",

@@ -170,7 +170,6 @@ def _filling(
         grad_fn=autograd_node(name, int(is_scatter)),
         words=words,
         parameters=(*parameters, Kind.NUMBER("value")),
-        functions=(name,),
         example=f"{leaf}, {statements.replace('VALUE', number_shown)}",
     )
     tensor = operation(
@@ -183,7 +182,6 @@ def _filling(
         grad_fn=autograd_node(name, int(not is_scatter)),
         words=words,
         parameters=(*parameters, Parameter("src" if is_scatter else "value")),
-        functions=(name,),
         example=f"{leaf}, v=torch.tensor({tensor_shown}, requires_grad=True), "
         f"{statements.replace('VALUE', 'v')}",
     )

@@ -349,7 +349,7 @@ MATRIX_POWER = in_steps(
 )
 
 
-def _cholesky_form(name: str, grad_fn: str) -> Operation:
+def _cholesky_form(name: str, **rest: Any) -> Operation:
     """The older function and that of torch.linalg, which are two to torch's autograd."""
     return in_steps(
         name,
@@ -358,22 +358,16 @@ def _cholesky_form(name: str, grad_fn: str) -> Operation:
         vjp="({y}⁻¹)ᵀ @ sym(tril({y}ᵀ @ {g})) @ {y}⁻¹",
         because="The factor stands on both sides of the product; the gradient is shared "
         "evenly between the two triangles.",
-        notation="cholesky({a})",
-        torch=lambda torch, a, upper: (
-            torch.cholesky(a, upper)
-            if name == "cholesky"
-            else torch.linalg.cholesky(a, upper=upper)
-        ),
-        grad_fn=grad_fn,
         words="the lower triangular L with L @ Lᵀ the given matrix",
         parameters=(_A, Kind.FLAG("upper", False)),
-        functions=(name,),
         differentiated_at=_symmetrically,
-        example="B=[[2,0],[1,1]], L=torch.linalg.cholesky(B @ B.T), y=L.sum()"
-        if name == "linalg.cholesky"
-        else "B=[[2,0],[1,1]], L=cholesky(B @ B.T), y=L.sum()",
+        **rest,
     )
 
 
-CHOLESKY = _cholesky_form("cholesky", "CholeskyBackward0")
-LINALG_CHOLESKY = _cholesky_form("linalg.cholesky", "LinalgCholeskyExBackward0")
+CHOLESKY = _cholesky_form("cholesky", example="B=[[2,0],[1,1]], L=cholesky(B @ B.T), y=L.sum()")
+LINALG_CHOLESKY = _cholesky_form(
+    "linalg.cholesky",
+    grad_fn="LinalgCholeskyExBackward0",
+    example="B=[[2,0],[1,1]], L=torch.linalg.cholesky(B @ B.T), y=L.sum()",
+)

@@ -333,7 +333,7 @@ def _cross(a: Any, b: Any, dim: int | None) -> Any:
     return np.cross(a, b, axis=_cross_axis(a, b, dim))
 
 
-def _cross_form(name: str, functions: tuple[str, ...], dim: int | None, example: str) -> Operation:
+def _cross_form(name: str, dim: int | None, example: str) -> Operation:
     """The cross product; torch and torch.linalg have different default axes for it."""
     return in_steps(
         name,
@@ -354,19 +354,16 @@ def _cross_form(name: str, functions: tuple[str, ...], dim: int | None, example:
         ),
         broadcasts=True,
         notation="{a} × {b}",
-        torch=name,
         grad_fn="LinalgCrossBackward0",
         words="the vector that stands upright on two vectors of length 3",
         parameters=(INPUT, OTHER, Kind.AXIS("dim", dim, aliases=("axis",))),
-        functions=functions,
         example=example,
     )
 
 
-CROSS = _cross_form("cross", ("cross",), None, "x=[1,2,3], w=[4,5,6], y=cross(x, w).sum()")
+CROSS = _cross_form("cross", None, "x=[1,2,3], w=[4,5,6], y=cross(x, w).sum()")
 LINALG_CROSS = _cross_form(
     "linalg.cross",
-    ("linalg.cross",),
     -1,
     "x=[1,2,3], w=[4,5,6], y=torch.linalg.cross(x, w).sum()",
 )

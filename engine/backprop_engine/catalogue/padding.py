@@ -135,7 +135,6 @@ UNFOLD = operation(
     vjp="{g}, each window added back where it was cut from",
     because="An element that stands in several windows receives the sum over them.",
     notation="unfold({a}, {dimension}, {size}, {step})",
-    torch="Tensor.unfold",
     grad_fn="UnfoldBackward0",
     sharing=Sharing.ALWAYS,
     words="all windows of one size along an axis",
@@ -146,6 +145,5 @@ UNFOLD = operation(
         Kind.WHOLE("step"),
     ),
     # `F.unfold` is another function, the columns of a convolution.
-    functions=("Tensor.unfold",),
     example="x=[1,2,3,4], w=x.unfold(0,2,1), y=w.prod(dim=1).sum()",
 )

@@ -215,7 +215,6 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
         rule=_max_pool_rule(name, axes),
         vjp="{g}, put back at the largest element of each window of {a}",
         because=_MAX_WORDS,
-        functions=(name,),
         outputs=(lambda *_operands, **_attributes: ("0", "1")) if with_indices else None,
         notation=lambda output=VALUES, **_: (
             f"{'max' if output == VALUES else 'place of the max'} of each window of {{a}}"

@@ -127,7 +127,6 @@ REPEAT = operation(
     notation="repeat({a}, {repeats})",
     words="copies laid side by side along each axis",
     parameters=(INPUT, Kind.SHAPE("repeats")),
-    functions=("repeat",),
     example="x=[1,2], r=x.repeat(2), y=r@r",
 )
 
@@ -166,7 +165,6 @@ def _interleaving(
             Kind.AXIS("dim", None, aliases=("axis",)),
             Kind.WHOLE("output_size", None, is_ignored=True),
         ),
-        functions=("repeat_interleave",),
         example=example,
     )
 

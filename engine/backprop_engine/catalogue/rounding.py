@@ -93,7 +93,6 @@ def _rounding(name: str, decimals: int | None, **rest: Any) -> Operation:
         notation=lambda decimals, **_: (
             "round({a})" if decimals is None else "round({a}, decimals={decimals})"
         ),
-        torch=name,
         words="the nearest whole number, of two equally near ones the even",
         parameters=(INPUT, Kind.WHOLE("decimals", decimals)),
         symbolic=_symbolic_round,

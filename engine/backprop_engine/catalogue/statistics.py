@@ -142,7 +142,6 @@ def _of_everything(whole: Operation) -> Operation:
         ),
         torch=lambda torch, a, unbiased: whole.twins.torch(torch, a, **all_of(unbiased)),
         words=whole.description.words,
-        functions=(whole.name,),
         parameters=(INPUT, Kind.FLAG("unbiased")),
         composite=lambda unbiased, **facts: parts(**all_of(unbiased), **facts),
         example=f"x=[1,2,6], y={whole.name}(x, False)",

@@ -34,6 +34,9 @@ TWO_OPERANDS: Final = (INPUT, OTHER)
 INPLACE: Final = Parameter("inplace", Kind.FLAG, False, is_ignored=True)
 """torch's activations may overwrite their input, which changes no number."""
 
+_PLACES = ("linalg.", "special.", "Tensor.")
+"""Beginnings of names that are paths of torch's; another dot is before the form of a function."""
+
 
 def at_nan(operands: Sequence[Any], *_: Any) -> Any:
     """Where the operand is nan: torch's kernels take that for one side of a bound in their vectors
@@ -54,30 +57,33 @@ def operation(
     parameters: tuple[Parameter, ...] = (INPUT,),
     **rest: Any,
 ) -> Operation:
-    """An operation whose twin, notation and autograd node are called like itself.
+    """An operation whose function, twin, notation and autograd node are called like itself.
 
-    `exp` is `torch.exp`, written `exp({a})`, and makes an `ExpBackward0`; `max.dim`, a form of
-    `max`, does so by the name of `max`. Where that is not so, the entry says otherwise: `torch` is
-    a function, or a path such as `linalg.det`. A single derivative may be written as `rule`,
-    `local` or `vjp`, and `because`. Elements do not mix where all derivatives are `local`.
+    `exp` is `torch.exp`, written `exp({a})`, and makes an `ExpBackward0`; `max.dim` is a form of
+    `max` and has its name. Where that is not so, the entry says otherwise: `torch` is a function,
+    or a path such as `linalg.det`. A single derivative may be written as `rule`, `local` or `vjp`,
+    and `because`. Elements do not mix where all derivatives are `local`.
     """
     if rule is not None:
         derivatives = (Derivative(rule, local, vjp, because),)
-    called = name.partition(".")[0]
+    called = name if name.startswith(_PLACES) else name.partition(".")[0]
     path = called if callable(torch) else torch or called
-    letters = OPERAND_LETTERS[: sum(one.kind is Kind.OPERAND for one in taken(parameters))]
+    operands = [one for one in taken(parameters) if one.kind is Kind.OPERAND]
+    letters = ", ".join(
+        f"{{{letter}}}" for letter, _ in zip(OPERAND_LETTERS, operands, strict=False)
+    )
     entry: dict[str, Any] = {
-        "functions": (name,),
-        "method": tuple(one.name for one in parameters),
-        "notation": f"{called}({', '.join(f'{{{letter}}}' for letter in letters)})",
+        "functions": (called,),
+        "method": tuple(parameter.name for parameter in parameters),
+        "notation": f"{called.rpartition('.')[2]}({letters})",
         "grad_fn": autograd_node(path.replace(".", "_")) if derivatives else "",
         "elementwise": bool(derivatives) and all(one.local is not None for one in derivatives),
     } | rest
     entry.setdefault("rounding", Rounding.ULP if entry["elementwise"] else Rounding.TERMS)
 
     def of(part: type[Any]) -> dict[str, Any]:
-        names = [one.name for one in fields(part) if one.name in entry]
-        return {name: entry.pop(name) for name in names}
+        names = [field.name for field in fields(part)]
+        return {name: entry.pop(name) for name in names if name in entry}
 
     return Operation(
         name,

@@ -86,7 +86,6 @@ def picking(name: str, places: Callable[..., Any], **entry: Any) -> Operation:
         rule=rule,
         vjp="{g}, back where the elements were picked; 0 elsewhere",
         notation=notation,
-        functions=(called,),
         outputs=lambda *_operands, **_attributes: ("values", "indices"),
         tied=tied,
         symbolic=lambda sympy, a, output, **_: a if output == VALUES else sympy.Integer(0),
