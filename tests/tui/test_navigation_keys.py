@@ -143,13 +143,13 @@ async def test_p_plays_until_the_end_and_the_timeline_says_so(opened, text_of):
         await pilot.pause()
         assert " ▶▶ " in text_of(pilot)
         assert "p pause  < > 2 a second" in text_of(pilot)
-        assert pilot.app._play is not None
+        assert pilot.app.play.timer is not None
         for _ in range(10):
-            pilot.app.tick()
+            pilot.app.play.tick()
         await pilot.pause()
         assert pilot.app.session.cursor == 10
         assert "▶▶" not in text_of(pilot)
-        assert pilot.app._play is None
+        assert pilot.app.play.timer is None
 
 
 async def test_play_backwards_slower_faster_and_pause(opened, text_of):
@@ -158,12 +158,12 @@ async def test_play_backwards_slower_faster_and_pause(opened, text_of):
         await pilot.pause()
         assert " ◀◀ " in text_of(pilot)
         assert "P pause  < > 4 a second" in text_of(pilot)
-        pilot.app.tick()
+        pilot.app.play.tick()
         assert pilot.app.session.cursor == 9
         await pilot.press("less_than_sign", "P")
         await pilot.pause()
         assert "paused" in text_of(pilot)
-        pilot.app.tick()
+        pilot.app.play.tick()
         assert pilot.app.session.cursor == 9
         await pilot.press("p", "escape")
         assert pilot.app.session.play is None

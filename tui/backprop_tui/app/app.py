@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import os
 import pkgutil
-import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -25,18 +24,18 @@ from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.theme import ThemeProvider
-from textual.timer import Timer
 
 from backprop_engine.trace import Missing, Trace
 from backprop_tui import screens
 from backprop_tui.app import file_looks
-from backprop_tui.app.editor import find_editor, run_editor
+from backprop_tui.app.editor import edited
 from backprop_tui.app.file_desk import FileDesk
 from backprop_tui.app.key_queue import KeyQueue
 from backprop_tui.app.oracle_desk import AsksSympy, AsksTorch, OracleDesk
 from backprop_tui.app.palette import CommandList, Palette
-from backprop_tui.app.picture import picture_name, save_picture
-from backprop_tui.app.signals import end_in_order, left_to_editor
+from backprop_tui.app.picture import saved
+from backprop_tui.app.play_desk import PlayDesk
+from backprop_tui.app.signals import end_in_order
 from backprop_tui.app.soon import Job, Result, Soon
 from backprop_tui.app.surveys import Surveys
 from backprop_tui.commands.table import BY_NAME, Command
@@ -52,7 +51,7 @@ from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import lens
 from backprop_tui.session import session as do
-from backprop_tui.session.moving.playing import is_playing, pause, tick
+from backprop_tui.session.moving.playing import is_playing, pause
 from backprop_tui.session.session import Change, Session
 from backprop_tui.session.stepping_in import stack, step_out
 from backprop_tui.session.stops.continuing import cancel
@@ -66,7 +65,6 @@ from backprop_tui.view.view import View
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.keys import hearing
 from backprop_tui.widgets.source_pane import step_line
-from backprop_tui.widgets.timeline import Timeline
 
 _SWITCH = 0.0005
 """Seconds that a thread may compute while the loop wants to; it wants to dozens of times a key."""
@@ -111,15 +109,14 @@ class DebuggerApp(App[None]):
         """Why the one scenario that the app was started for cannot be opened."""
         self._session: Session | None = None
         self._looks = 0
-        self._play: Timer | None = None
-        self._rate: float = 0
         self.keys = KeyQueue(self, super().on_event, self.redraw)
         self.soon = Soon(self.call_later, lambda: self.keys.is_typing, self._tell_failure)
         self.file = FileDesk(self, target)
         self._keeper, self._is_fresh = keeper, fresh
         self.oracles = OracleDesk(self, oracle, symbolic, self.settings.limits)
         self.surveys = Surveys(self)
-        self._desks = (self.oracles, self.surveys)
+        self.play = PlayDesk(self)
+        self._desks = (self.oracles, self.surveys, self.play)
 
     @property
     def _has_list(self) -> bool:
@@ -265,7 +262,6 @@ class DebuggerApp(App[None]):
             desk.follow(session)
             if self._session is not session:
                 return  # the desk has changed it, and all have heard of that
-        self._keep_time()
         if isinstance(self.screen, TroubleScreen) and self.file.trouble is None:
             self.pop_screen()
         self.keys.draw()
@@ -331,20 +327,6 @@ class DebuggerApp(App[None]):
                     self.say(trouble)
                 return
 
-    def _keep_time(self) -> None:
-        """Have a timer that ticks while the session plays, at its rate."""
-        session = self.session
-        rate = session.rate if session is not None and is_playing(session) else 0
-        if rate != self._rate:
-            self._rate = rate
-            if self._play is not None:
-                self._play.stop()
-            self._play = self.set_interval(1 / rate, self.tick) if rate else None
-
-    def tick(self) -> None:
-        """One step of play."""
-        self._change(tick)
-
     @on(DebuggerScreen.FormulasWanted)
     def _want_formulas(self) -> None:
         self.oracles.want_formulas()
@@ -398,7 +380,7 @@ class DebuggerApp(App[None]):
         elif self.session.stops.search is not None:
             self.session = cancel(self.session)
         elif isinstance(self.screen, DebuggerScreen) and self.screen.is_zoomed:
-            self.screen.toggle_zoom()
+            self.screen.action_zoom()
         elif is_playing(self.session):
             self.session = pause(self.session)
         elif self.session.element is not None:
@@ -475,14 +457,9 @@ class DebuggerApp(App[None]):
         if path is None or session is None:
             self.say(f"this scenario has no file to edit: it {self.file.came}")
             return
-        editor = find_editor(os.environ, shutil.which)
-        if isinstance(editor, str):
-            self.say(editor)
-            return
         # What is raised inside of `suspend` leaves Textual (8.2.8) suspended.
         try:
-            with self.suspend(), left_to_editor():
-                said = run_editor(editor, path, step_line(stack(session)[-1]))
+            said = edited(path, step_line(stack(session)[-1]), self.suspend)
         except SuspendNotSupported:
             said = "this terminal cannot be lent to an editor"
         self.say(said)
@@ -492,31 +469,6 @@ class DebuggerApp(App[None]):
         """Keep what is worth it, while the screen still stands, and leave."""
         self.keep()
         super().exit(*arguments, **options)
-
-    # Panes
-
-    def action_next_pane(self) -> None:
-        """Focus the next pane."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.turn(1)
-
-    def action_previous_pane(self) -> None:
-        """Focus the pane before."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.turn(-1)
-
-    def action_zoom(self) -> None:
-        """Let the focused pane fill the screen, or no longer."""
-        if isinstance(self.screen, DebuggerScreen):
-            self.screen.toggle_zoom()
-
-    def action_jump_to_pane(self) -> None:
-        """Show a letter on each pane, and go where one leads."""
-        from backprop_tui.screens.jump import JumpScreen
-
-        screen = self.screen
-        if isinstance(screen, DebuggerScreen):
-            self.push_screen(JumpScreen(screen.hints()), screen.focus_pane)
 
     # Copying and saving
 
@@ -535,40 +487,17 @@ class DebuggerApp(App[None]):
         self.call_after_refresh(self._save_picture)
 
     def _save_picture(self) -> None:
-        session = self.session
-        if session is None:
-            return
-        title = printable(session.trace.heading.title) or self.TITLE
-        svg = self.export_screenshot(title=title)
-        try:
-            path = save_picture(svg, picture_name(session), Path.cwd())
-        except OSError as error:
-            self.say(f"the picture cannot be saved: {error.strerror or error}")
-        else:
-            self.say(f"saved {path.name} in {path.parent}")
+        if self.session is not None:
+            title = printable(self.session.trace.heading.title) or self.TITLE
+            svg = self.export_screenshot(title=title)
+            self.say(saved(svg, self.session, Path.cwd()))
 
     # Mouse
-
-    @on(GraphTree.Clicked)
-    def _click_row(self, event: GraphTree.Clicked) -> None:
-        session = self.session
-        if session is None:
-            return
-        if not event.on_mark:
-            self.session = do.select(session, event.row)
-        elif session.outline.is_reference[event.row]:
-            self.session = do.lead(do.select(session, event.row))
-        else:
-            self.session = do.toggle_fold(session, event.row)
 
     @on(GraphTree.Paged)
     def _set_page(self, event: GraphTree.Paged) -> None:
         if self.session is not None:  # nothing that is drawn depends on it
             self._session = do.with_page(self.session, event.rows)
-
-    @on(Timeline.Clicked)
-    def _click_timeline(self, event: Timeline.Clicked) -> None:
-        self._change(partial(do.jump, cursor=event.cursor))
 
 
 def _import_screens(job: Job) -> None:

@@ -40,6 +40,9 @@ class Host(Protocol):
     def set_timer(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Call in so many seconds."""
 
+    def set_interval(self, interval: float, callback: Callable[[], None]) -> Timer:
+        """Call every so many seconds."""
+
 
 class Desk:
     """One business. Only the loop calls it, and only it changes anything."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from backprop_tui.app.signals import left_to_editor
 
 _FALLBACKS: Final = ("editor", "nano", "vim", "vi")
 _PLUS: Final = frozenset(
@@ -61,6 +66,15 @@ def at_line(editor: Editor, path: Path, line: int) -> list[str]:
     if name in _COLON:
         return [*editor.command, f"{path}:{line}"]
     return [*editor.command, str(path)]
+
+
+def edited(path: Path, line: int, lend: Callable[[], AbstractContextManager[None]]) -> str:
+    """Run the person's editor while the terminal is lent to it; what there is to say of it."""
+    editor = find_editor(os.environ, shutil.which)
+    if isinstance(editor, str):
+        return editor
+    with lend(), left_to_editor():
+        return run_editor(editor, path, line)
 
 
 def run_editor(editor: Editor, path: Path, line: int) -> str:

@@ -125,8 +125,13 @@ class OracleDesk(Desk):
                 if found is not None or is_late:  # else nobody has seen that it was not known
                     self._host.redraw()
 
+        def examine(_: Job) -> Autopsy | None:
+            found = autopsy(trace)
+            trace.named("")  # the first time it looks through all names, and no key is to wait
+            return found
+
         is_late = not self._host.soon(
-            ("The autopsy", trace), lambda _: autopsy(trace), take, failed=take, patience=GLANCE
+            ("The autopsy", trace), examine, take, failed=take, patience=GLANCE
         )
 
     def _ask_torch(self, trace: Trace) -> None:

@@ -18,6 +18,15 @@ def picture_name(session: Session) -> str:
     return f"{stem or 'backprop'}-step-{session.cursor}"
 
 
+def saved(svg: str, session: Session, folder: Path) -> str:
+    """Save `svg`, and what there is to say of it."""
+    try:
+        path = save_picture(svg, picture_name(session), folder)
+    except OSError as error:
+        return f"the picture cannot be saved: {error.strerror or error}"
+    return f"saved {path.name} in {path.parent}"
+
+
 def save_picture(svg: str, name: str, folder: Path) -> Path:
     """Write `svg` into a new file in `folder` and return its path; OSError where that fails.
 

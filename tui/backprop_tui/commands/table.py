@@ -61,6 +61,8 @@ class Command:
     """Whether it needs that for the selected node."""
     copies: Copier | None = None
     """The text that it copies; None where it copies nothing."""
+    does: str = ""
+    """The action of the debugger's screen that it is; empty where it is one of the app's."""
 
     def missing(self, session: Session) -> Missing | None:
         """Why there is nothing to do here, and what to do instead; None where there is."""
@@ -73,6 +75,8 @@ class Command:
     @property
     def action(self) -> str:
         """The Textual action that runs it."""
+        if self.does:
+            return f"screen.{self.does}"
         if self.asks:
             return f"app.ask('{self.name}')"
         if self.copies is not None:
@@ -343,14 +347,20 @@ COMMANDS: tuple[Command, ...] = (
         "save_picture", (), "save a picture of the screen",
         "Save the screen as an SVG file in the current folder.", COPY,
     ),
-    Command("next_pane", ("tab",), "next pane", "Move on to the next pane.", SCREEN),
-    Command("previous_pane", ("shift+tab",), "previous pane", "Back to the pane before.", SCREEN),
+    Command(
+        "next_pane", ("tab",), "next pane", "Move on to the next pane.", SCREEN, does="turn(1)"
+    ),
+    Command(
+        "previous_pane", ("shift+tab",), "previous pane", "Back to the pane before.", SCREEN,
+        does="turn(-1)",
+    ),
     Command(
         "zoom", ("z",), "zoom", "Let the focused pane fill the screen, or no longer.", SCREEN,
+        does="zoom",
     ),
     Command(
         "jump_to_pane", ("ctrl+o",), "jump to a pane",
-        "Show a letter on each pane; the letter leads there.", SCREEN,
+        "Show a letter on each pane; the letter leads there.", SCREEN, does="jump",
     ),
     Command(
         "edit_source", ("E",), "edit the scenario",

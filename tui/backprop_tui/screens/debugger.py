@@ -14,7 +14,7 @@ from textual.style import Style
 
 from backprop_tui.commands.keymap import Keymap
 from backprop_tui.memory.layout import Layout
-from backprop_tui.screens.jump import Hint, letter_at
+from backprop_tui.screens.jump import Hint, JumpScreen, letter_at
 from backprop_tui.view.following import Following
 from backprop_tui.view.view import View
 from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, TroubleBar
@@ -88,7 +88,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         is_pane = self._begin.focus in [pane for pane, _ in PANES]
         self.focus_pane(self._begin.focus if is_pane else "graph")
         if self._begin.is_zoomed:
-            self.toggle_zoom()
+            self.action_zoom()
 
     @property
     def keymap(self) -> Keymap:
@@ -145,7 +145,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         """Turn to `pane`, whose name was clicked."""
         self.focus_pane(pane)
 
-    def turn(self, by: int) -> None:
+    def action_turn(self, by: int) -> None:
         """Focus the pane `by` places on; a narrow screen shows it."""
         names = ["graph", *(pane for pane, _ in PANES)]
         focused = "" if self.focused is None else self.focused.id
@@ -169,7 +169,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         """Whether one pane fills the screen."""
         return self.query_one("#panes").has_class("-zoomed")
 
-    def toggle_zoom(self) -> None:
+    def action_zoom(self) -> None:
         """Let the focused pane fill the screen; show all again, where one does."""
         focused = "graph" if self.focused is None or self.focused.id is None else self.focused.id
         self._zoom("" if self.is_zoomed else focused)
@@ -180,6 +180,10 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
             widget = self.query_one(f"#{pane}")
             widget.set_class(pane == name, "-zoomed")
             widget.border_subtitle = "z shows all panes" if pane == name else ""
+
+    def action_jump(self) -> None:
+        """Show a letter on each pane, and go where one leads."""
+        self.app.push_screen(JumpScreen(self.hints()), self.focus_pane)
 
     def hints(self) -> list[Hint]:
         """Where each pane can be pointed at: a letter of its name, or its name in the corner."""

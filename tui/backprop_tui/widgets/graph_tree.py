@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -13,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from backprop_tui.session.outline import NO_ROW
-from backprop_tui.session.session import select
+from backprop_tui.session.session import Session, lead, select, toggle_fold
 from backprop_tui.session.stops import editing
 from backprop_tui.view.following import Following
 from backprop_tui.view.messages import Changed
@@ -47,13 +48,6 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
             "step-row", "selected-row", "match",
         )
     }  # fmt: skip
-
-    @dataclass
-    class Clicked(Message):
-        """A visible row was clicked; `on_mark`: on its mark or the lines before it."""
-
-        row: int
-        on_mark: bool
 
     @dataclass
     class Paged(Message):
@@ -165,7 +159,7 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         return Strip(segments).adjust_cell_length(self._width, blank)
 
     def on_click(self, event: events.Click) -> None:
-        """Tell which row was clicked, and whether on its mark; left of it, set a breakpoint."""
+        """Choose the row; on its mark fold it or follow it, left of it set a breakpoint."""
         place = event.get_content_offset(self)
         if place is None:
             return
@@ -177,4 +171,13 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
                 self.post_message(Changed(lambda session: editing.toggle(select(session, row))))
                 return
             on_mark = place.x <= mark_column(self.view, row, self._in_sight())
-            self.post_message(self.Clicked(row, on_mark))
+            self.post_message(Changed(partial(_clicked, row=row, on_mark=on_mark)))
+
+
+def _clicked(session: Session, row: int, *, on_mark: bool) -> Session:
+    """`on_mark`: on the row's mark or the lines before it."""
+    if not on_mark:
+        return select(session, row)
+    if session.outline.is_reference[row]:
+        return lead(select(session, row))
+    return toggle_fold(session, row)

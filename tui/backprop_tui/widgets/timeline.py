@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, pairwise
 
 from textual import events
 from textual.content import Content
-from textual.message import Message
 
 from backprop_engine.trace import Pass
 from backprop_tui.session.moving.marks import mark_columns
 from backprop_tui.session.moving.playing import is_playing
+from backprop_tui.session.session import jump
 from backprop_tui.session.stops.continuing import tick_columns
+from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import left, printable
 from backprop_tui.view.view import View
 from backprop_tui.widgets.sparing import Drawn
@@ -90,12 +92,6 @@ def _place(passes: Sequence[Pass], labels: Sequence[str], room: int, indent: int
 class Timeline(Drawn):
     """One line; a click jumps."""
 
-    @dataclass
-    class Clicked(Message):
-        """A place on the timeline was clicked."""
-
-        cursor: int
-
     def _way(self) -> str:
         """Which way the steps run by themselves; blank where they do not, so that nothing moves."""
         session = self.view.session
@@ -149,5 +145,5 @@ class Timeline(Drawn):
         for segment in reversed(self._segments(self.view)):
             if place.x >= segment.label_column:
                 column = max(segment.left, min(place.x, segment.right - 1))
-                self.post_message(self.Clicked(segment.cursor(column)))
+                self.post_message(Changed(partial(jump, cursor=segment.cursor(column))))
                 return
