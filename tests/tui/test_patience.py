@@ -9,7 +9,7 @@ import pytest
 from tests.tui.stillness import impatient, nobody_waits
 from textual.command import CommandPalette
 
-from backprop_tui.app import app as app_module
+from backprop_tui.app import opening_desk
 from backprop_tui.opening import targets as opening
 from backprop_tui.opening.targets import read_entry
 from backprop_tui.screens import picker
@@ -32,7 +32,7 @@ async def until(condition):
 @pytest.fixture
 def gate(monkeypatch):
     """Opened by the test: until then every reading takes time."""
-    gate, read, entry = threading.Event(), app_module.read_session, opening.read_entry
+    gate, read, entry = threading.Event(), opening_desk.read_session, opening.read_entry
 
     def waits(work):
         def waiting(target):
@@ -43,7 +43,7 @@ def gate(monkeypatch):
         return waiting
 
     impatient(monkeypatch)
-    monkeypatch.setattr(app_module, "read_session", waits(read))
+    monkeypatch.setattr(opening_desk, "read_session", waits(read))
     monkeypatch.setattr(picker, "read_entry", waits(entry))
     return gate
 

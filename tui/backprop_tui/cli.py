@@ -353,8 +353,8 @@ def _open_screen(options: argparse.Namespace) -> int:
     app.run()
     if keeper.trouble:  # the last try was on leaving, when the screen could not say it any more
         sys.stderr.write(f"backprop-tui: {printable(keeper.trouble)}\n")
-    if app.refusal is not None:
-        sys.stderr.write(app.refusal.error.render() + "\n")
+    if app.opening.refusal is not None:
+        sys.stderr.write(app.opening.refusal.error.render() + "\n")
         return BAD
     code = app.return_code or OK
     end_as_told(code)

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import gc
 import os
-import pkgutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,25 +23,23 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.theme import ThemeProvider
 
-from backprop_engine.trace import Missing, Trace
-from backprop_tui import screens
+from backprop_engine.trace import Missing
 from backprop_tui.app import file_looks
 from backprop_tui.app.editor import edited
 from backprop_tui.app.file_desk import FileDesk
 from backprop_tui.app.key_queue import KeyQueue
+from backprop_tui.app.opening_desk import OpeningDesk
 from backprop_tui.app.oracle_desk import AsksSympy, AsksTorch, OracleDesk
 from backprop_tui.app.palette import CommandList, Palette
 from backprop_tui.app.picture import saved
 from backprop_tui.app.play_desk import PlayDesk
 from backprop_tui.app.signals import end_in_order
-from backprop_tui.app.soon import Job, Result, Soon
+from backprop_tui.app.soon import Soon
 from backprop_tui.app.surveys import Surveys
 from backprop_tui.commands.table import BY_NAME, Command
 from backprop_tui.config.settings import Settings
 from backprop_tui.memory.keeper import Keeper
-from backprop_tui.memory.layout import Layout
-from backprop_tui.opening.sessions import read_session
-from backprop_tui.opening.targets import Refusal, Target
+from backprop_tui.opening.targets import Target
 from backprop_tui.oracles.report import Failed, OracleState
 from backprop_tui.oracles.sympy.report import SymbolicState
 from backprop_tui.screens.debugger import DebuggerScreen
@@ -63,15 +59,12 @@ from backprop_tui.view.messages import Changed, ScenarioChosen
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
 from backprop_tui.widgets.graph_tree import GraphTree
-from backprop_tui.widgets.keys import hearing
 from backprop_tui.widgets.source_pane import step_line
 
 _SWITCH = 0.0005
 """Seconds that a thread may compute while the loop wants to; it wants to dozens of times a key."""
 
 
-_WORK = "This"
-"""What the screen cannot go on without: there is one such work at a time."""
 _LOOKS_A_SAVE = 4
 """Looks at the file for each time that memory is written."""
 
@@ -102,25 +95,18 @@ class DebuggerApp(App[None]):
         self.theme = self.settings.theme
         # Where TEXTUAL_THEME names it, it is no change, and would go by what Textual knew of it.
         self.stylesheet.set_variables(self.get_css_variables())
-        self._target = target
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii, self._harmless = AsciiFilter(), HarmlessFilter()
-        self.refusal: Refusal | None = None
-        """Why the one scenario that the app was started for cannot be opened."""
         self._session: Session | None = None
         self._looks = 0
         self.keys = KeyQueue(self, super().on_event, self.redraw)
         self.soon = Soon(self.call_later, lambda: self.keys.is_typing, self._tell_failure)
         self.file = FileDesk(self, target)
-        self._keeper, self._is_fresh = keeper, fresh
+        self.opening = OpeningDesk(self, target, keeper, fresh=fresh)
         self.oracles = OracleDesk(self, oracle, symbolic, self.settings.limits)
         self.surveys = Surveys(self)
         self.play = PlayDesk(self)
         self._desks = (self.oracles, self.surveys, self.play)
-
-    @property
-    def _has_list(self) -> bool:
-        return isinstance(self._target, Path) and self._target.is_dir()
 
     def get_line_filters(self) -> list[LineFilter]:
         """Textual's filters and ours; one more where the terminal has only ASCII.
@@ -140,7 +126,7 @@ class DebuggerApp(App[None]):
             "theme", "Choose light, dark or another theme.", self.action_change_theme
         )
 
-    # Opening
+    # Beginning and end
 
     def on_mount(self) -> None:
         """Show the list of a folder, or open what is no folder."""
@@ -148,12 +134,7 @@ class DebuggerApp(App[None]):
         self.call_after_refresh(gc.enable)  # the command line has switched it off to start sooner
         if not self.is_headless:
             end_in_order(partial(self.exit, None))
-        if isinstance(self._target, Path) and self._target.is_dir():
-            from backprop_tui.screens.picker import PickerScreen
-
-            self.push_screen(PickerScreen(self._target, self.glyphs))
-        else:
-            self.open(self._target)
+        self.opening.begin()
         self.set_interval(file_looks.INTERVAL, self._look_round)
 
     def on_unmount(self) -> None:
@@ -178,73 +159,15 @@ class DebuggerApp(App[None]):
 
         return TerminalDriver
 
-    def open(self, target: Target) -> None:
-        """Read `target` and show it: before the first paint, where that is soon enough."""
-        self.file.begin(target)
-        name = target.heading.title if isinstance(target, Trace) else target.name
-        read = partial(read_session, target)
-        self._work(f"reading {name}", lambda _: read(), self._show_opened)
-
-    def _work(
-        self, what: str, work: Callable[[Job], Result], then: Callable[[Result], None]
-    ) -> None:
-        """Do what the screen cannot go on without; say `what` where that takes a while."""
-
-        def arrive(result: Result) -> None:
-            screen = self.screen if self.screen_stack else None
-            typed = screen.typed if isinstance(screen, WorkingScreen) else ()
-            if isinstance(screen, WorkingScreen):
-                self.pop_screen()
-            then(result)
-            self.call_after_refresh(self.keys.type_again, typed)
-
-        if not self.soon(_WORK, work, arrive):
-            self.push_screen(WorkingScreen(self.glyphs.text(what)))
-
-    def _show_opened(self, result: Session | Refusal) -> None:
-        self.refusal = None
-        if isinstance(result, Refusal):
-            from backprop_tui.screens.problem import ProblemScreen
-
-            if not self._has_list and not result.is_lesson:
-                self.refusal = result
-            self.push_screen(ProblemScreen(result, self.glyphs, has_list=self._has_list))
-            return
-        session, layout = self._recall(replace(result, rate=self.settings.rate))
-        notice = session.notice or self.settings.notice or session.trace.heading.note
-        self._session = session = replace(session, notice=notice)
+    def take_up(self, session: Session) -> View:
+        """Have `session` open from now on; what a screen of it shows at first."""
+        self._session = session
         self.oracles.begin(session)
-        debugger = hearing(DebuggerScreen, "", self.settings.keymap)
-        self.push_screen(debugger(self._view(session), layout))
-        self.call_after_refresh(self._settle, session.trace)
-
-    def _recall(self, session: Session) -> tuple[Session, Layout]:
-        """The session and the layout as they were left."""
-        target = self.file.target
-        if self._keeper is None or isinstance(target, Trace):
-            return session, Layout()
-        found = self._keeper.recall(target, session, fresh=self._is_fresh)
-        if found.kept is None:
-            return found.session, Layout()
-        if found.kept.theme in self.available_themes and not self.settings.is_theme_asked:
-            self.theme = found.kept.theme
-        return found.session, found.kept.layout
-
-    def _settle(self, trace: Trace) -> None:
-        """The first frame is there: ask torch, and spare the collector what stays as it is."""
-        # Else it walks libraries and traces every few hundred keys, and the screen stands still
-        # for a tenth of a second and more.
-        if gc.get_freeze_count():
-            gc.unfreeze()
-            gc.collect()  # what an earlier scenario has left
-        gc.freeze()
-        self.oracles.look_into(trace)
-        self.surveys.follow(self.session)
-        self.soon("Import", _import_screens, lambda _: None, patience=0)
+        return self._view(session)
 
     @on(ScenarioChosen)
     def _open_chosen(self, event: ScenarioChosen) -> None:
-        self.open(event.path)
+        self.opening.open(event.path)
 
     # Showing
 
@@ -314,18 +237,7 @@ class DebuggerApp(App[None]):
         self.surveys.tell_progress()
         self._looks = (self._looks + 1) % _LOOKS_A_SAVE
         if not self._looks:
-            self.keep()
-
-    def keep(self) -> None:
-        """Write what is worth keeping, if that has changed."""
-        if self._keeper is None or self.session is None or not self.is_running:
-            return
-        for screen in self.screen_stack:
-            if isinstance(screen, DebuggerScreen) and screen.is_mounted:
-                trouble = self._keeper.keep(self.session, screen.layout_now, self.theme)
-                if trouble:
-                    self.say(trouble)
-                return
+            self.opening.keep()
 
     @on(DebuggerScreen.FormulasWanted)
     def _want_formulas(self) -> None:
@@ -346,7 +258,7 @@ class DebuggerApp(App[None]):
             self.session = command.apply(session)
         else:
             apply = partial(command.apply, session)
-            self._work(command.doing(session), lambda _: apply(), self._put)
+            self.opening.work(command.doing(session), lambda _: apply(), self._put)
 
     def _put(self, session: Session) -> None:
         self.session = session
@@ -389,8 +301,8 @@ class DebuggerApp(App[None]):
             self.session = do.release(self.session)
         elif self.session.outer is not None:
             self.session = step_out(self.session)
-        elif self._has_list:
-            self.keep()
+        elif self.opening.has_list:
+            self.opening.keep()
             self.pop_screen()
             self.session = None
         else:
@@ -429,16 +341,12 @@ class DebuggerApp(App[None]):
 
     def action_close_problem(self) -> None:
         """From a bad scenario, or from work that takes long, back to what there was, or out."""
-        self.soon.cancel(_WORK)
-        if self.session is not None or self._has_list:
-            self.pop_screen()
-        else:
-            self.exit()
+        self.opening.give_up()
 
     def action_reload(self) -> None:
         """Read a bad scenario again."""
         self.pop_screen()
-        self.open(self.file.target)
+        self.opening.open(self.file.target)
 
     def action_read_again(self) -> None:
         """Show what is wrong with the file; where nothing is known to be, read it again."""
@@ -467,7 +375,7 @@ class DebuggerApp(App[None]):
 
     def exit(self, *arguments: Any, **options: Any) -> None:
         """Keep what is worth it, while the screen still stands, and leave."""
-        self.keep()
+        self.opening.keep()
         super().exit(*arguments, **options)
 
     # Copying and saving
@@ -498,10 +406,3 @@ class DebuggerApp(App[None]):
     def _set_page(self, event: GraphTree.Paged) -> None:
         if self.session is not None:  # nothing that is drawn depends on it
             self._session = do.with_page(self.session, event.rows)
-
-
-def _import_screens(job: Job) -> None:
-    """Those that open later, so that they open at once."""
-    for module in pkgutil.iter_modules(screens.__path__, f"{screens.__name__}."):
-        job.rest()
-        import_module(module.name)
