@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache, partial
 from itertools import takewhile
@@ -36,6 +36,9 @@ INPLACE: Final = Parameter("inplace", Kind.FLAG, False, is_ignored=True)
 
 _PLACES = ("linalg.", "special.", "Tensor.")
 """Beginnings of names that are paths of torch's; another dot is before the form of a function."""
+_FIELDS: Final[Mapping[type[Any], tuple[str, ...]]] = {
+    part: tuple(field.name for field in fields(part)) for part in (Spelling, Description, Twins)
+}
 
 
 def at_nan(operands: Sequence[Any], *_: Any) -> Any:
@@ -82,8 +85,7 @@ def operation(
     entry.setdefault("rounding", Rounding.ULP if entry["elementwise"] else Rounding.TERMS)
 
     def of(part: type[Any]) -> dict[str, Any]:
-        names = [field.name for field in fields(part)]
-        return {name: entry.pop(name) for name in names if name in entry}
+        return {name: entry.pop(name) for name in _FIELDS[part] if name in entry}
 
     return Operation(
         name,
