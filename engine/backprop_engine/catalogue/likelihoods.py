@@ -16,6 +16,7 @@ from backprop_engine.catalogue.shared.reducing import (
     REDUCTION,
     SIZE_AVERAGE,
     WEIGHT,
+    broadcast_loss,
     check_same_shape,
     of_each,
     opened_as,
@@ -184,7 +185,7 @@ BINARY_CROSS_ENTROPY = in_steps(
     example="p=[0.8, 0.3], loss=binary_cross_entropy(p, [1, 0])",
 )
 
-BINARY_CROSS_ENTROPY_WITH_LOGITS = in_steps(
+BINARY_CROSS_ENTROPY_WITH_LOGITS = broadcast_loss(
     "binary_cross_entropy_with_logits",
     _bce_logits,
     Derivative(
@@ -204,7 +205,6 @@ BINARY_CROSS_ENTROPY_WITH_LOGITS = in_steps(
         ),
         words="A target weighs the score itself.",
     ),
-    broadcasts=True,
     notation=over_all(
         lambda numbers, **_: (
             f"−{'{d}·' if len(numbers) > 3 else ''}{{b}}·log σ({{a}}) − (1 − {{b}})·log σ(−{{a}})"
@@ -225,7 +225,7 @@ BINARY_CROSS_ENTROPY_WITH_LOGITS = in_steps(
     example="z=[2, -1], loss=binary_cross_entropy_with_logits(z, [1, 0])",
 )
 
-KL_DIV = in_steps(
+KL_DIV = broadcast_loss(
     "kl_div",
     _kl_div,
     Derivative(
@@ -238,7 +238,6 @@ KL_DIV = in_steps(
         vjp=of_each(_by_target("(log({b}) + 1 − {a})", "exp({b})·({b} − {a} + 1)")),
         words="A target probability counts in front of the logarithm and inside of it.",
     ),
-    broadcasts=True,
     notation=over_all(_by_target("{b}·(log({b}) − {a})", "exp({b})·({b} − {a})")),
     torch=_kl_twin,
     grad_fn=_kl_grad_fn,

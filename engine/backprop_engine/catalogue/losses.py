@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.values import shape_of, sign, unbroadcast, where
-from backprop_engine.catalogue.shared.entries import INPUT, in_steps
+from backprop_engine.catalogue.shared.entries import INPUT
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCTION,
+    broadcast_loss,
     by_reduction,
     of_each,
     opened_as,
@@ -89,7 +90,7 @@ def _huber_slope(difference: Any, delta: float) -> Any:
     return np.clip(difference, -delta, delta)
 
 
-MSE_LOSS = in_steps(
+MSE_LOSS = broadcast_loss(
     "mse_loss",
     _mse_loss,
     *_of_difference(
@@ -97,7 +98,6 @@ MSE_LOSS = in_steps(
         "2·({a} − {b})",
         "A square pulls the harder, the farther the value is from its target.",
     ),
-    broadcasts=True,
     notation=over_all("({a} − {b})²"),
     words="the mean squared error",
     parameters=(
@@ -108,7 +108,7 @@ MSE_LOSS = in_steps(
     example="x=[1, 2, 4], loss=mse_loss(x, [1, 1, 1])",
 )
 
-L1_LOSS = in_steps(
+L1_LOSS = broadcast_loss(
     "l1_loss",
     lambda a, b, reduction: reduced(abs(a - b), reduction),
     *_of_difference(
@@ -116,7 +116,6 @@ L1_LOSS = in_steps(
         "sign({a} − {b})",
         "A distance pulls with the same strength from near and far; at 0 torch takes 0.",
     ),
-    broadcasts=True,
     notation=over_all("|{a} − {b}|"),
     grad_fn=by_reduction("AbsBackward0"),
     words="the mean absolute error",
@@ -128,7 +127,7 @@ L1_LOSS = in_steps(
     example="x=[1, 2, 4], loss=l1_loss(x, [1, 1, 1])",
 )
 
-SMOOTH_L1_LOSS = in_steps(
+SMOOTH_L1_LOSS = broadcast_loss(
     "smooth_l1_loss",
     _smooth_l1_loss,
     *_of_difference(
@@ -136,7 +135,6 @@ SMOOTH_L1_LOSS = in_steps(
         "clamp(({a} − {b})/{beta}, −1, 1)",
         "A square near the target, a distance far from it: the pull never exceeds 1.",
     ),
-    broadcasts=True,
     notation=over_all("smooth_l1({a} − {b})"),
     grad_fn=_smooth_l1_grad_fn,
     words="the absolute error, rounded off below beta",
@@ -149,7 +147,7 @@ SMOOTH_L1_LOSS = in_steps(
     example="x=[1, 1.5, 4], loss=smooth_l1_loss(x, [1, 1, 1])",
 )
 
-HUBER_LOSS = in_steps(
+HUBER_LOSS = broadcast_loss(
     "huber_loss",
     _huber_loss,
     *_of_difference(
@@ -157,7 +155,6 @@ HUBER_LOSS = in_steps(
         "clamp({a} − {b}, −{delta}, {delta})",
         "A square near the target, a line far from it: the pull never exceeds delta.",
     ),
-    broadcasts=True,
     notation=over_all("huber({a} − {b})"),
     words="half the squared error, straightened beyond delta",
     parameters=(

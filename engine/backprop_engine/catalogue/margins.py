@@ -9,12 +9,13 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast, where
-from backprop_engine.catalogue.shared.entries import INPUT, in_steps
+from backprop_engine.catalogue.shared.entries import INPUT
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
     REDUCE,
     REDUCTION,
     SIZE_AVERAGE,
+    broadcast_loss,
     by_reduction,
     of_each,
     opened_as,
@@ -159,13 +160,12 @@ def _gaussian_composite(
     return opened_as(lines)(shapes=shapes[:2], reduction=reduction)
 
 
-SOFT_MARGIN_LOSS = in_steps(
+SOFT_MARGIN_LOSS = broadcast_loss(
     "soft_margin_loss",
     lambda a, b, reduction: reduced(np.log1p(np.exp(-b * a)), reduction),
     rule=_slope_rule(lambda a, b: -b * np.exp(-b * a) / (np.exp(-b * a) + 1.0), 0),
     vjp=of_each("−{b}·σ(−{b}·{a})"),
     because="A score on the wrong side is pulled across; far on the right side it rests.",
-    broadcasts=True,
     notation=over_all("log(1 + exp(−{b}·{a}))"),
     words="how surprised the sigmoid of the scores is at targets of 1 and −1",
     parameters=(INPUT, Parameter("target"), *LOSS_PARAMETERS[2:]),
@@ -173,13 +173,12 @@ SOFT_MARGIN_LOSS = in_steps(
     example="z=[2, -1], loss=soft_margin_loss(z, [1, 1])",
 )
 
-HINGE_EMBEDDING_LOSS = in_steps(
+HINGE_EMBEDDING_LOSS = broadcast_loss(
     "hinge_embedding_loss",
     _hinge_embedding,
     rule=_slope_rule(_hinge_embedding_slope, 0, _hinge_embedding_gate),
     vjp=of_each("(1 where {b} = 1, −1 where {b} = −1 and {a} ≤ {margin}, else 0)"),
     because="Like pairs are drawn together; unlike ones are pushed apart up to the margin.",
-    broadcasts=True,
     notation=over_all("({a} where {b} = 1, max(0, {margin} − {a}) where {b} = −1)"),
     grad_fn=by_reduction("AddBackward0"),
     words="the distances of like pairs, and what unlike pairs miss of the margin",
@@ -196,7 +195,7 @@ HINGE_EMBEDDING_LOSS = in_steps(
     example="d=[0.5, 0.25], loss=hinge_embedding_loss(d, [1, -1])",
 )
 
-MARGIN_RANKING_LOSS = in_steps(
+MARGIN_RANKING_LOSS = broadcast_loss(
     "margin_ranking_loss",
     lambda a, b, c, margin, reduction: reduced(
         np.maximum(_ranking(a, b, c, margin), 0.0), reduction
@@ -216,7 +215,6 @@ MARGIN_RANKING_LOSS = in_steps(
         vjp=_scaled("({b} − {a})·[{c}·({a} − {b}) ≤ {margin}]"),
         words="The target multiplies the difference, so it receives that.",
     ),
-    broadcasts=True,
     notation="max(0, −{c}·({a} − {b}) + {margin})",
     grad_fn=by_reduction("ClampMinBackward0"),
     words="what pairs miss of the order that is asked for, and of a margin",
@@ -235,7 +233,7 @@ MARGIN_RANKING_LOSS = in_steps(
     example="u=[2, 1], v=[1, 3], loss=margin_ranking_loss(u, v, [1, 1])",
 )
 
-POISSON_NLL_LOSS = in_steps(
+POISSON_NLL_LOSS = broadcast_loss(
     "poisson_nll_loss",
     _poisson,
     Derivative(
@@ -248,7 +246,6 @@ POISSON_NLL_LOSS = in_steps(
         vjp=of_each(_poisson_text("−{a}", "−log({a} + {eps})")),
         words="A count weighs the logarithm of the rate.",
     ),
-    broadcasts=True,
     notation=over_all(
         _poisson_text("exp({a}) − {b}·{a}", "{a} − {b}·log({a} + {eps})"), is_sum=True
     ),
@@ -268,7 +265,7 @@ POISSON_NLL_LOSS = in_steps(
     example="z=[0.5, 1], loss=poisson_nll_loss(z, [2, 3])",
 )
 
-GAUSSIAN_NLL_LOSS = in_steps(
+GAUSSIAN_NLL_LOSS = broadcast_loss(
     "gaussian_nll_loss",
     _gaussian,
     Derivative(
@@ -286,7 +283,6 @@ GAUSSIAN_NLL_LOSS = in_steps(
         vjp=_scaled("(1 − ({a} − {b})²/{c})/(2·{c})"),
         words="A variance smaller than the squared error is told to grow, a larger one to shrink.",
     ),
-    broadcasts=True,
     notation="½·(log({c}) + ({a} − {b})²/{c})",
     grad_fn=_gaussian_grad_fn,
     words="how surprised normal distributions of these means and variances are",

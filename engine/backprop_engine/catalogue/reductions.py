@@ -23,11 +23,9 @@ from backprop_engine.catalogue.shared.axes import (
     refuse_whole,
     spread,
 )
-from backprop_engine.catalogue.shared.entries import INPUT, in_steps, operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.running import cumprod
-from backprop_engine.operation import Application, Kind, Operation
-
-_PARAMETERS = (INPUT, DIMS, KEEPDIM)
+from backprop_engine.operation import Application, Kind, Operation, Rounding
 
 
 def _mean(a: Any, dim: Axes, keepdim: bool) -> Any:
@@ -72,79 +70,75 @@ def _numbered(name: str) -> Callable[[Application], str]:
     return grad_fn
 
 
-def _twin(name: str) -> Callable[..., Any]:
-    """The function of torch that takes axes, or the one that takes none."""
+def _reduction(name: str, forward: Callable[..., Any], **entry: Any) -> Operation:
+    """A function that torch has twice: of axes, and of the whole tensor."""
 
     def twin(torch: Any, a: Any, dim: Axes, keepdim: bool) -> Any:
         function = getattr(torch, name)
         return function(a) if dim is None and not keepdim else function(a, dim, keepdim=keepdim)
 
-    return twin
+    shared: dict[str, Any] = {
+        "parameters": (INPUT, DIMS, KEEPDIM),
+        "symbolic": lambda sympy, a, **_: a,
+    }
+    return operation(name, forward, torch=twin, **(shared | entry))
 
 
 def _truth(name: str, words: str, forward: Callable[..., Any]) -> Operation:
     """An operation that answers with truth values, and so has no gradient."""
-    return operation(
+    return _reduction(
         name,
         lambda a, dim, keepdim: forward(a, axis=axes_of(a, dim), keepdims=keepdim),
         notation=lambda dim, **_: f"{name}({{a}}){axes_text(dim)}",
-        torch=_twin(name),
         words=words,
-        parameters=_PARAMETERS,
+        symbolic=None,
         example=f"x=[1,0,3], t={name}(x), y=x.sum()",
     )
 
 
-SUM = operation(
+SUM = _reduction(
     "sum",
     lambda a, dim, keepdim: np.sum(a, axis=axes_of(a, dim), keepdims=keepdim),
     rule=lambda g, y, a, dim, keepdim: spread(g, a, dim),
     vjp="{g}, copied to every element of {a}",
     because="Every element counts once in the sum, so each receives the whole gradient.",
     notation=lambda dim, **_: f"Σ {{a}}{axes_text(dim)}",
-    torch=_twin("sum"),
     grad_fn=_numbered("Sum"),
     words="the sum of all elements, or along axes",
-    parameters=_PARAMETERS,
-    symbolic=lambda sympy, a, **_: a,
     example="A=[[1,2],[3,4]], s=A.sum(dim=0), y=(s**2).sum()",
 )
 
-MEAN = operation(
+MEAN = _reduction(
     "mean",
     _mean,
     rule=lambda g, y, a, dim, keepdim: spread(g, a, dim) / float(reduced_count(a, dim)),
     vjp="{g}/n, copied to every element of {a}",
     because="Each of the n elements has one n-th of a say in the mean.",
     notation=lambda dim, **_: f"mean({{a}}){axes_text(dim)}",
-    torch=_twin("mean"),
     grad_fn=_numbered("Mean"),
     words="the mean of all elements, or along axes",
-    parameters=_PARAMETERS,
     terms=lambda a, dim, **_: reduced_count(a, dim),
     composite=lambda dim, keepdim, shapes, **_: (
         f"s = sum(a, dim={dim}, keepdim={keepdim})\ns / {count_of(shapes[0], dim)}"
     ),
-    symbolic=lambda sympy, a, **_: a,
     example="x=[1,2,6], y=mean(x)",
 )
 
-PROD = in_steps(
+PROD = _reduction(
     "prod",
     _prod,
     rule=_prod_rule,
     vjp="{g} · (the product of all other elements)",
     because="In a product each factor receives the gradient times all the others.",
     notation=lambda dim, **_: f"Π {{a}}{axes_text(dim)}",
-    torch=_twin("prod"),
     grad_fn=_numbered("Prod"),
     words="the product of all elements, or along an axis",
+    rounding=Rounding.CONDITION,
     parameters=(INPUT, Kind.AXIS("dim", None, aliases=("axis",)), KEEPDIM),
-    symbolic=lambda sympy, a, **_: a,
     example="x=[2,3,4], y=prod(x)",
 )
 
-NANSUM = operation(
+NANSUM = _reduction(
     "nansum",
     lambda a, dim, keepdim: np.nansum(a, axis=axes_of(a, dim), keepdims=keepdim),
     rule=lambda g, y, a, dim, keepdim: where(np.isnan(a), 0.0, spread(g, a, dim)),
@@ -152,10 +146,7 @@ NANSUM = operation(
     because="Every element that is a number counts once; a NaN is left out of the sum and "
     "receives 0.",
     notation=lambda dim, **_: f"nansum({{a}}){axes_text(dim)}",
-    torch=_twin("nansum"),
     words="the sum of the elements that are not NaN",
-    parameters=_PARAMETERS,
-    symbolic=lambda sympy, a, **_: a,
     example="x=[1,2,4], y=nansum(x)",
 )
 

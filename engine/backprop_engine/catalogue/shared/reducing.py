@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
-from backprop_engine.catalogue.shared.entries import INPUT
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.operation import Application, Kind, Numbers, Parameter, Template, chosen
 
 _OLD = "write `reduction='none'`, `'mean'` or `'sum'`"
@@ -21,6 +22,9 @@ WEIGHT = Parameter("weight", default=None, neutral=1.0, is_constant=True)
 """Of 1 where it is left out."""
 
 LOSS_PARAMETERS = (INPUT, Parameter("target"), SIZE_AVERAGE, REDUCE, REDUCTION)
+
+broadcast_loss = partial(in_steps, broadcasts=True)
+"""An entry of a loss whose operands need not have one shape."""
 
 Text = Callable[..., str]
 """What makes a template, or the statements of a composite, of attributes and operands."""
