@@ -112,10 +112,10 @@ Forms of one name are tried in this order too: `max(x, 1)` along an axis before 
 
 _ALL = tuple(operation for group in GROUPS.values() for operation in group)
 
-OPERATIONS: Final[Mapping[str, Operation]] = {one.name: one for one in _ALL}
+OPERATIONS: Final[Mapping[str, Operation]] = {operation.name: operation for operation in _ALL}
 
 BINARY: Final[Mapping[str, Operation]] = {
-    one.spelling.symbol: one for one in _ALL if one.spelling.symbol
+    operation.spelling.symbol: operation for operation in _ALL if operation.spelling.symbol
 }
 """By Python operator; `~` has one operand."""
 
@@ -123,14 +123,14 @@ BINARY: Final[Mapping[str, Operation]] = {
 def _by_function() -> dict[str, tuple[Operation, ...]]:
     """The forms with the fewest operands first: `max(x, 1)` is along an axis."""
     forms: dict[str, list[Operation]] = {}
-    for one in _ALL:
-        for name in one.spelling.functions:
-            forms.setdefault(name, []).append(one)
+    for operation in _ALL:
+        for name in operation.spelling.functions:
+            forms.setdefault(name, []).append(operation)
     return {name: tuple(sorted(forms[name], key=_operand_count)) for name in sorted(forms)}
 
 
 def _operand_count(operation: Operation) -> int:
-    return sum(one.kind is Kind.OPERAND for one in operation.spelling.parameters)
+    return sum(parameter.kind is Kind.OPERAND for parameter in operation.spelling.parameters)
 
 
 FUNCTIONS: Final[Mapping[str, tuple[Operation, ...]]] = _by_function()
@@ -141,7 +141,9 @@ operands come first: the 1 of `max(x, 1)` is an axis, as in torch, and no second
 """
 
 PROPERTIES: Final[Mapping[str, tuple[Operation, Mapping[str, Any]]]] = {
-    name: (one, attributes) for one in _ALL for name, attributes in one.spelling.properties.items()
+    name: (operation, attributes)
+    for operation in _ALL
+    for name, attributes in operation.spelling.properties.items()
 }
 """By attribute name (`T`), with the attributes it stands for."""
 

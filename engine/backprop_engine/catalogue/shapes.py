@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operat
 from backprop_engine.operation import Application, Derivative, Kind, Sharing, Template
 
 MOVED_BACK = "Moving elements changes no number: the gradient is moved back the same way."
-_SHAPE_BACK = "The same elements in another shape: the gradient is put back into the old shape."
 _SAME = "Nothing is computed, so the gradient is handed on unchanged."
 _HANDED_THROUGH = ""
 """A grad_fn: torch hands the operand itself through, so it is the operand's own."""
@@ -29,10 +29,11 @@ def moved(
     return (Derivative(rule=rule, vjp=vjp, words=words),)
 
 
-RESHAPED_BACK = moved(
-    lambda g, y, a, *_, **__: np.reshape(g, shape_of(a)),
-    "{g}, back in the shape of {a}",
-    _SHAPE_BACK,
+_reshaping = partial(
+    operation,
+    rule=lambda g, y, a, *_, **__: np.reshape(g, shape_of(a)),
+    vjp="{g}, back in the shape of {a}",
+    because="The same elements in another shape: the gradient is put back into the old shape.",
 )
 
 
@@ -163,16 +164,19 @@ def _expand(a: Any, size: Shape) -> Any:
         ) from None
 
 
-EXPANDED_BACK = moved(
-    lambda g, y, a, *_, **__: unbroadcast(g, shape_of(a)),
-    "{g}, summed over the axes along which {a} was repeated",
-    "An element that stands in several places receives the sum of what all of them send back.",
+_expanding = partial(
+    operation,
+    rule=lambda g, y, a, *_, **__: unbroadcast(g, shape_of(a)),
+    vjp="{g}, summed over the axes along which {a} was repeated",
+    because="An element that stands in several places receives the sum of what all of them send "
+    "back.",
+    grad_fn="ExpandBackward0",
+    sharing=Sharing.ALWAYS,
 )
 
-RESHAPE = operation(
+RESHAPE = _reshaping(
     "reshape",
     _reshape,
-    *RESHAPED_BACK,
     notation="reshape({a}, {shape})",
     grad_fn=lambda application: _reshape_grad_fn(application, application.attributes["shape"]),
     sharing=Sharing.WHERE_POSSIBLE,
@@ -181,10 +185,9 @@ RESHAPE = operation(
     example="x=[1,2,3,4], A=x.reshape(2,2), y=(A@A).sum()",
 )
 
-VIEW = operation(
+VIEW = _reshaping(
     "view",
     _view,
-    *RESHAPED_BACK,
     notation="view({a}, {shape})",
     torch=lambda torch, a, shape: a.view(shape),
     sharing=Sharing.ALWAYS,
@@ -193,10 +196,9 @@ VIEW = operation(
     example="x=[1,2,3,4], A=x.view(2,-1), y=(A@A).sum()",
 )
 
-VIEW_AS = operation(
+VIEW_AS = _reshaping(
     "view_as",
     lambda a, b: _view(a, shape_of(b), "view_as"),
-    *RESHAPED_BACK,
     notation="view({a}, shape of {b})",
     grad_fn="ViewBackward0",
     sharing=Sharing.ALWAYS,
@@ -205,10 +207,9 @@ VIEW_AS = operation(
     example="x=[1,2,3,4], B=[[1,1],[1,1]], y=(x.view_as(B)**2).sum()",
 )
 
-RESHAPE_AS = operation(
+RESHAPE_AS = _reshaping(
     "reshape_as",
     lambda a, b: _reshape(a, shape_of(b), "reshape_as"),
-    *RESHAPED_BACK,
     notation="reshape({a}, shape of {b})",
     grad_fn=lambda application: _reshape_grad_fn(application, application.shapes[1]),
     sharing=Sharing.WHERE_POSSIBLE,
@@ -217,10 +218,9 @@ RESHAPE_AS = operation(
     example="x=[1,2,3,4], B=[[1,1],[1,1]], y=(x.reshape_as(B)**2).sum()",
 )
 
-FLATTEN = operation(
+FLATTEN = _reshaping(
     "flatten",
     lambda a, start_dim, end_dim: np.reshape(a, _flat_shape(shape_of(a), start_dim, end_dim)),
-    *RESHAPED_BACK,
     grad_fn=_flatten_grad_fn,
     sharing=Sharing.WHERE_POSSIBLE,
     words="axes laid out one after the other as one",
@@ -228,20 +228,18 @@ FLATTEN = operation(
     example="A=[[1,2],[3,4]], v=A.flatten(), y=v@v",
 )
 
-RAVEL = operation(
+RAVEL = _reshaping(
     "ravel",
     lambda a: np.reshape(a, (-1,)),
-    *RESHAPED_BACK,
     grad_fn="ViewBackward0",
     sharing=Sharing.WHERE_POSSIBLE,
     words="all elements laid out as a vector",
     example="A=[[1,2],[3,4]], v=A.ravel(), y=v@v",
 )
 
-UNFLATTEN = operation(
+UNFLATTEN = _reshaping(
     "unflatten",
     lambda a, dim, sizes: np.reshape(a, _unflat_shape(a, dim, sizes)),
-    *RESHAPED_BACK,
     notation="unflatten({a}, {dim}, {sizes})",
     torch=lambda torch, a, dim, sizes: torch.unflatten(
         a, dim, (sizes,) if isinstance(sizes, int) else sizes
@@ -253,10 +251,9 @@ UNFLATTEN = operation(
     example="x=[1,2,3,4], A=x.unflatten(0, (2,2)), y=(A@A).sum()",
 )
 
-SQUEEZE = operation(
+SQUEEZE = _reshaping(
     "squeeze",
     _squeeze,
-    *RESHAPED_BACK,
     grad_fn=_squeeze_grad_fn,
     sharing=Sharing.ALWAYS,
     words="the axes of size 1 dropped",
@@ -265,10 +262,9 @@ SQUEEZE = operation(
     example="A=[[1,2,3]], v=A.squeeze(0), y=v@v",
 )
 
-UNSQUEEZE = operation(
+UNSQUEEZE = _reshaping(
     "unsqueeze",
     lambda a, dim: np.expand_dims(a, dim),
-    *RESHAPED_BACK,
     notation="unsqueeze({a}, {dim})",
     sharing=Sharing.ALWAYS,
     words="a new axis of size 1",
@@ -362,25 +358,20 @@ MOVEDIM = operation(
     example="A=[[1,2,3],[4,5,6]], B=A.movedim(0,1), y=(A@B).sum()",
 )
 
-EXPAND = operation(
+EXPAND = _expanding(
     "expand",
     _expand,
-    *EXPANDED_BACK,
     notation="expand({a}, {size})",
-    sharing=Sharing.ALWAYS,
     words="repeated along axes of size 1, without a copy",
     parameters=(INPUT, Kind.SHAPE("size", aliases=("shape",))),
     functions=("expand", "broadcast_to"),
     example="x=[1,2], A=x.expand(3,2), y=(A**2).sum()",
 )
 
-EXPAND_AS = operation(
+EXPAND_AS = _expanding(
     "expand_as",
     lambda a, b: _expand(a, shape_of(b)),
-    *EXPANDED_BACK,
     notation="expand({a}, shape of {b})",
-    grad_fn="ExpandBackward0",
-    sharing=Sharing.ALWAYS,
     words="repeated along axes of size 1 to the shape of another value",
     parameters=TWO_OPERANDS,
     example="x=[1,2], B=[[1,2],[3,4]], y=(x.expand_as(B)*B).sum()",
