@@ -116,10 +116,15 @@ class Parameter:
     """For what keeps its place in torch's signature and is not supported: it may be given as its
     default alone, and this is what to write instead."""
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether it reaches the operation: neither ignored nor there to be refused."""
+        return not self.is_ignored and not self.refusal
 
-def taken(parameters: Sequence[Parameter]) -> list[Parameter]:
-    """Those that reach the operation: neither ignored nor there to be refused."""
-    return [one for one in parameters if not one.is_ignored and not one.refusal]
+
+def operands_of(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """Those that are single operands and reach the operation."""
+    return [one for one in parameters if one.kind is Kind.OPERAND and one.is_taken]
 
 
 class Sharing(Enum):
@@ -165,8 +170,8 @@ class Spelling:
     @property
     def constants(self) -> Mapping[int, str]:
         """The operands that must not require grad, and what torch calls them."""
-        operands = [one for one in taken(self.parameters) if one.kind is Kind.OPERAND]
-        return {at: operand.name for at, operand in enumerate(operands) if operand.is_constant}
+        operands = enumerate(operands_of(self.parameters))
+        return {at: operand.name for at, operand in operands if operand.is_constant}
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +284,7 @@ class Operation:
     @property
     def rules(self) -> tuple[Rule, ...]:
         """The rules of its derivatives."""
-        return tuple(one.rule for one in self.derivatives)
+        return tuple(derivative.rule for derivative in self.derivatives)
 
     def most_terms(self, operands: Sequence[Value], attributes: Mapping[str, Any]) -> int:
         """How many scaled terms go into one number; 1 where the terms are not scaled."""

@@ -34,7 +34,7 @@ def settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     defaults = {
         one.name: one.default
         for one in OPERATIONS[name].spelling.parameters
-        if one.kind is not Kind.OPERAND and not one.is_ignored and not one.refusal
+        if one.kind is not Kind.OPERAND and one.is_taken
     }
     return {**defaults, **changes}
 

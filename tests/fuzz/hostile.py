@@ -145,7 +145,7 @@ def _attributes(random: Random, operation: Operation) -> dict[str, Any]:
     return {
         one.name: _attribute(random, one)
         for one in operation.spelling.parameters
-        if one.kind not in (Kind.OPERAND, Kind.OPERANDS) and not one.is_ignored and not one.refusal
+        if one.kind not in (Kind.OPERAND, Kind.OPERANDS) and one.is_taken
     }
 
 

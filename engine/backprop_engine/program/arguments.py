@@ -48,7 +48,7 @@ def bind(call: syntax.Call, operation: Operation, known: Known) -> Bound:
             )
         if parameter.refusal:
             _check_refused(parameter, argument, call)
-        if parameter.is_ignored or parameter.refusal:
+        if not parameter.is_taken:
             continue
         if parameter.kind is Kind.OPERANDS:
             operands += _operands(parameter, argument, call)
@@ -178,11 +178,11 @@ def _operand(parameter: Parameter, argument: Any, call: syntax.Call) -> Expressi
 def signature(operation: Operation, function: str, place: str = "") -> str:
     """How a function is called: `sum(input, dim=None, keepdim=False)`; `place` is its owner."""
     parts = [
-        one.name
-        if one.default is REQUIRED or place in one.required_by
-        else f"{one.name}={one.default!r}"
-        for one in operation.spelling.parameters
-        if not one.is_ignored and not one.refusal
+        parameter.name
+        if parameter.default is REQUIRED or place in parameter.required_by
+        else f"{parameter.name}={parameter.default!r}"
+        for parameter in operation.spelling.parameters
+        if parameter.is_taken
     ]
     return f"{function}({', '.join(parts)})"
 

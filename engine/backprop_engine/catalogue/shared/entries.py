@@ -25,7 +25,7 @@ from backprop_engine.operation import (
     Spelling,
     Template,
     Twins,
-    taken,
+    operands_of,
 )
 
 INPUT: Final = Parameter("input")
@@ -71,7 +71,7 @@ def operation(
         derivatives = (Derivative(rule, local, vjp, because),)
     called = name if name.startswith(_PLACES) else name.partition(".")[0]
     path = called if callable(torch) else torch or called
-    operands = [one for one in taken(parameters) if one.kind is Kind.OPERAND]
+    operands = operands_of(parameters)
     letters = ", ".join(
         f"{{{letter}}}" for letter, _ in zip(OPERAND_LETTERS, operands, strict=False)
     )
@@ -80,7 +80,7 @@ def operation(
         "method": tuple(parameter.name for parameter in parameters),
         "notation": f"{called.rpartition('.')[2]}({letters})",
         "grad_fn": autograd_node(path.replace(".", "_")) if derivatives else "",
-        "elementwise": bool(derivatives) and all(one.local is not None for one in derivatives),
+        "elementwise": bool(derivatives) and all(each.local is not None for each in derivatives),
     } | rest
     entry.setdefault("rounding", Rounding.ULP if entry["elementwise"] else Rounding.TERMS)
 
@@ -123,9 +123,10 @@ def twin(path: str, parameters: tuple[Parameter, ...] = (INPUT,)) -> Callable[..
     number stands. Of several outputs it is the one at the attribute `output`.
     """
     is_list = parameters[0].kind is Kind.OPERANDS
-    operands = [one for one in taken(parameters) if one.kind is Kind.OPERAND]
-    front = sum(1 for _ in takewhile(lambda one: one in operands, parameters))
-    is_plain = front == len(operands) > 0 and all(one.neutral is None for one in operands)
+    operands = operands_of(parameters)
+    front = sum(1 for _ in takewhile(operands.__contains__, parameters))
+    can_be_left_out = any(operand.neutral is not None for operand in operands)
+    is_plain = front == len(operands) > 0 and not can_be_left_out
 
     def call(torch: Any, *values: Any, output: int | None = None, **attributes: Any) -> Any:
         if is_plain and not attributes and output is None:
