@@ -214,12 +214,6 @@ class Twins:
         return self.grad_fn if isinstance(self.grad_fn, str) else self.grad_fn(application)
 
 
-def _as_given(
-    operands: list[Any], _recorded: list[Any], attributes: Mapping[str, Any]
-) -> tuple[list[Any], Mapping[str, Any]]:
-    return operands, attributes
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
     """An entry of the catalogue: its mathematics, and how it is called, told and checked."""
@@ -266,10 +260,10 @@ class Operation:
     tied: Callable[..., Any] | None = None
     """For what picks elements: `tied(a, **attributes)` is true where another element that is equal
     could be picked in the place of this one, or this one in the place of another."""
-    differentiated_at: Callable[..., tuple[list[Any], Mapping[str, Any]]] = _as_given
-    """`differentiated_at(operands, recorded, attributes)`: the operands and attributes at which
-    finite differences call `forward`; others than those they have where torch's derivative is, as
-    it documents, not that of the forward function alone."""
+    differentiated_at: Callable[..., tuple[list[Any], Mapping[str, Any]]] | None = None
+    """Where torch's derivative is, as it documents, not that of the forward function alone:
+    `differentiated_at(operands, recorded, attributes)` are the operands and attributes at which
+    finite differences call `forward` in the place of those they have."""
     unsettled: Callable[..., Any] | None = None
     """Where what is computed hangs on the library, besides what overflows in some order:
     `unsettled(operands, attributes, upstream)`, which is None for the value itself, has truth

@@ -143,9 +143,10 @@ class Tape:
         return [term.seed * values[term.output] for term in self.terms]
 
     def _evaluated(self, node: int, operation: Operation, operands: list[Value]) -> Value:
-        recorded = [self._graph.value[operand] for operand in self._graph.operands[node]]
         attributes = self._graph.attributes_of(node)
-        operands, attributes = operation.differentiated_at(operands, recorded, attributes)
+        if operation.differentiated_at is not None:
+            recorded = [self._graph.value[operand] for operand in self._graph.operands[node]]
+            operands, attributes = operation.differentiated_at(operands, recorded, attributes)
         try:
             output = evaluate(operation.forward, operands, attributes)
         except LimitError:
