@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from types import CodeType
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +26,11 @@ _SKIPPED: Final = {
 _MANY: Final = 4096
 
 
+Line = tuple[CodeType, int]
+_Known = tuple[weakref.ref[torch.Tensor], int, int, Line | None]
+"""A tensor, its value, the version it had then, and the line it was made in."""
+
+
 class Calls:
     """What was called with which values, and which values have come of it."""
 
@@ -32,9 +38,10 @@ class Calls:
         self._writer, self._values, self._places = writer, values, places
         self._spelling = Spelling()
         self.count = 0
-        self._known: dict[int, tuple[weakref.ref[torch.Tensor], int, int]] = {}
-        """By tensor its value, and the version it had then: an address proves nothing once the
-        tensor is gone."""
+        self._known: dict[int, _Known] = {}
+        """By tensor: an address proves nothing once the tensor is gone."""
+        self._line: Line | None = None
+        """Where what is kept now was called."""
         self._calls: list[tuple[int, ...]] = []
         self._operands: list[list[int]] = []
         self._outputs: list[list[tuple[int, int, int]]] = []
@@ -42,6 +49,7 @@ class Calls:
         self._function_count = 0
         self._new_functions: list[tuple[str, str]] = []
         self._new_names: list[tuple[int, str]] = []
+        self._new_origins: list[tuple[int, int, int]] = []
 
     def keep(
         self,
@@ -57,6 +65,7 @@ class Calls:
         """Keep one call: its place, its operands and outputs, and how it is written."""
         frame = sys._getframe(1)
         stack, module, innermost, stored = self._places.here(frame)
+        self._line = None if innermost is None else (innermost.f_code, innermost.f_lineno)
         first = args[0] if len(args) else None
         result = outputs[0]
         if result is first and len(outputs) == 1:
@@ -97,20 +106,34 @@ class Calls:
     def _operand(self, tensor: torch.Tensor, frame: Any, *, is_changed: bool) -> int:
         """Its value; of what was just changed in place that before, if it is known."""
         value = self._known_value(tensor, of_any_version=is_changed)
+        if value is None and is_changed:
+            return self._values.gone(tensor)
         if value is None:
-            value = self._add(tensor)
+            value = self._met(tensor)
             name = self._places.name_of(tensor)
-            if not name and not is_changed:
+            if not name:
                 name = self._places.variable(tensor, frame)
                 if name:
                     self._places.name(tensor, name)
             if name:
                 self._new_names.append((value, name))
+        elif not is_changed:
+            self._name_later(tensor, value, frame)
         return value
+
+    def _name_later(self, tensor: torch.Tensor, value: int, frame: Any) -> None:
+        """What another line has made, and no name was known of there, may have one here."""
+        known = self._known[id(tensor)]
+        if known[3] is None or known[3] == self._line:
+            return
+        self._known[id(tensor)] = (*known[:3], None)
+        if not self._places.name_of(tensor) and (name := self._places.variable(tensor, frame)):
+            self._places.name(tensor, name)
+            self._new_names.append((value, name))
 
     def _add(self, tensor: torch.Tensor) -> int:
         value = self._values.add(tensor)
-        self._known[id(tensor)] = weakref.ref(tensor), value, version(tensor)
+        self._known[id(tensor)] = weakref.ref(tensor), value, version(tensor), self._line
         return value
 
     def _output(
@@ -121,8 +144,10 @@ class Calls:
         if isinstance(first, torch.Tensor) and tensor is not first and operands:
             is_like = tensor.dtype is first.dtype and tensor.numel() == first.numel() > 1
             if is_like and pointer(tensor) == pointer(first) != 0:
-                value = self._values.alias(operands[0], first, tensor)  # a view of all of it
-                self._known[id(tensor)] = weakref.ref(tensor), value, version(tensor)
+                value = self._values.alias(
+                    operands[0], first, tensor, is_new=True
+                )  # a view of it all
+                self._known[id(tensor)] = weakref.ref(tensor), value, version(tensor), self._line
         if value is None:
             value = self._add(tensor)
         if is_only or tensor.grad_fn is None:
@@ -132,7 +157,14 @@ class Calls:
     def value_of(self, tensor: torch.Tensor) -> int:
         """The value of a tensor as it is; it is kept where it was not met before."""
         value = self._known_value(tensor)
-        return self._add(tensor) if value is None else value
+        return self._met(tensor) if value is None else value
+
+    def _met(self, tensor: torch.Tensor) -> int:
+        """The value of a tensor that no call has given: of a graph it tells where it belongs."""
+        value = self._add(tensor)
+        if tensor.grad_fn is not None:
+            self._new_origins.append((value, tensor.grad_fn._sequence_nr(), tensor.output_nr))
+        return value
 
     def function(self, func: Any) -> int:
         """The number of what was called; −1 where its results are nothing to keep."""
@@ -160,12 +192,13 @@ class Calls:
             "shapes": values.new_shapes,
             "templates": spelling.new,
             "names": self._new_names,
+            "origins": self._new_origins,
         }
         if any(new.values()):
             self._writer.json("strings", new)
             places.new_sites, places.new_stacks, places.new_modules = [], [], []
             values.new_shapes, spelling.new = [], []
-            self._new_functions, self._new_names = [], []
+            self._new_functions, self._new_names, self._new_origins = [], [], []
         values.flush()
         if self._calls:
             self._write_calls()

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, TracebackType
 
+from torch.overrides import handle_torch_function
+
 from backprop_recorder.places import HERE
 from backprop_recorder.recorder import Recorder
 
 INTERRUPTED = 130
+_HANDED_OVER = handle_torch_function.__code__
 
 
 class EnoughRecorded(SystemExit):
@@ -36,7 +39,7 @@ def run(program: Program, recorder: Recorder) -> int:
     recorder.start()
     try:
         if program.is_module:
-            sys.path.insert(0, str(Path.cwd()))
+            sys.path[0] = str(Path.cwd())
             runpy.run_module(program.name, run_name="__main__", alter_sys=True)
         else:
             _run_script(program.name)
@@ -57,12 +60,12 @@ def run(program: Program, recorder: Recorder) -> int:
 
 
 def _run_script(name: str) -> None:
-    path = Path(name)
+    path = Path(name).absolute()
     main = ModuleType("__main__")
-    main.__dict__.update(__file__=name, __builtins__=__builtins__, __spec__=None)
+    main.__dict__.update(__file__=str(path), __builtins__=__builtins__, __spec__=None)
     sys.path[0] = str(path.resolve().parent)
     sys.modules["__main__"] = main
-    exec(compile(path.read_bytes(), name, "exec"), main.__dict__)  # noqa: S102 - it is to be run
+    exec(compile(path.read_bytes(), str(path), "exec"), main.__dict__)  # noqa: S102 - it is to be run
 
 
 def _exit_code(request: SystemExit) -> int:
@@ -81,7 +84,13 @@ def without_our_frames(error: BaseException) -> None:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        kept = [frame for frame in _frames(one) if not _is_ours(frame.tb_frame.f_code.co_filename)]
+        kept: list[TracebackType] = []
+        for frame in _frames(one):
+            code = frame.tb_frame.f_code
+            if code is _HANDED_OVER:
+                kept[-1:] = []  # a function of torch's, which is called again once we were told
+            elif not _is_ours(code.co_filename):
+                kept.append(frame)
         following: TracebackType | None = None
         for frame in reversed(kept):
             frame.tb_next = following

@@ -18,6 +18,9 @@ from backprop_recorder.writer import Writer
 
 TORCH: Final = os.path.dirname(torch.__file__) + os.sep  # noqa: PTH120 - compared with code's names
 HERE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120
+_LAUNCHING: Final = f"{HERE}launching.py"
+_BOTTOM: Final = -2
+"""The site of whoever runs the script: what is below that is not the person's."""
 _MODULE_CALL: Final = torch.nn.Module._call_impl.__code__
 _LARGEST_SOURCE: Final = 2_000_000
 _STORES: Final = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR"}
@@ -75,6 +78,8 @@ class Places:
             if site >= 0:
                 innermost = innermost or frame
                 chain.append(site)
+            elif site == _BOTTOM:
+                break
             frame = frame.f_back
         stack = self._stack(tuple(chain))
         stored = self._stored[chain[0]] if chain else None
@@ -83,8 +88,8 @@ class Places:
     def _new_site(self, code: CodeType, at: int) -> int:
         name = code.co_filename
         if name.startswith((TORCH, HERE, "<frozen")):
-            self._sites[code, at] = -1
-            return -1
+            site = self._sites[code, at] = _BOTTOM if name == _LAUNCHING else -1
+            return site
         site = self._sites[code, at] = len(self._stored)
         positions = list(code.co_positions())
         span = positions[at // 2] if at // 2 < len(positions) else (None, None, None, None)

@@ -72,7 +72,7 @@ class Recorder:
         self.on_stop: Callable[[], None] | None = None
         """Called once enough is recorded; what it raises reaches the program."""
         self.is_on = False
-        self.iteration = self._pass_count = self._depth = 0
+        self.iteration = self.pass_count = self._depth = 0
         self._has_optimizer = self._is_spoilt = False
         self._thread, self._pid = threading.get_ident(), os.getpid()
         self._standing: Standing | None = None
@@ -201,7 +201,7 @@ class Recorder:
         gc.disable()  # thousands of short-lived objects are no reason to look through the heap
         pass_, error = self._begin_pass(outputs, grads, creates=creates), None
         self._depth += 1
-        index, depth = self._pass_count, self._depth - 1
+        index, depth = self.pass_count, self._depth - 1
         try:
             # Called by way of a function of torch's the mode is off: checkpoints compute in here.
             if _C._is_torch_function_mode_enabled():
@@ -222,7 +222,7 @@ class Recorder:
                 self._may_stop(ends=not self._has_optimizer)
 
     def _begin_pass(self, outputs: Any, grads: Any, *, creates: bool) -> BackwardPass | None:
-        self._pass_count += 1
+        self.pass_count += 1
         was_on = _is_grad_on()
         try:
             with without_functions(), without_dispatch(), torch.no_grad():

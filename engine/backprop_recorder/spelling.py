@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from types import EllipsisType
 from typing import Any, Final
@@ -89,6 +90,8 @@ class _Arguments:
             self.count += 1
             return f"{{{self.count - 1}}}"
         kind = type(value)
+        if kind is float and not math.isfinite(value):
+            return f'float("{value}")'
         if kind in _WRITTEN:
             return "..." if value is ... else repr(value)
         if kind is torch.dtype:
@@ -150,7 +153,9 @@ def _call(
         return ""
     first = [arguments.text(args[0])] if is_method and args else []
     rest = [arguments.text(value) for value in args[len(first) :]]
-    rest += [f"{key}={arguments.text(value)}" for key, value in keywords.items()]
+    rest += [
+        f"{key}={arguments.text(value)}" for key, value in keywords.items() if key != "inplace"
+    ]
     return f"{first[0] + '.' if first else _prefix(module)}{_public(name)}({', '.join(rest)})"
 
 

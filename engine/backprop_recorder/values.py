@@ -88,9 +88,14 @@ class Values:
             self._pool += raw(tensor.view(-1)[:: count // SAMPLE + 1]).tobytes()
         return self._row(ValueKind.SUMMARY, tensor, shape, at, norm)
 
-    def alias(self, number: int, first: torch.Tensor, tensor: torch.Tensor) -> int:
-        """`tensor` has the elements of `first`, which is value `number`, in another order."""
-        if tensor.shape == first.shape and tensor.stride() == first.stride():
+    def alias(
+        self, number: int, first: torch.Tensor, tensor: torch.Tensor, *, is_new: bool = False
+    ) -> int:
+        """`tensor` has the elements of `first`, which is value `number`, in another order.
+
+        In the same order it is that value; where it is to be told apart, a new one.
+        """
+        if not is_new and tensor.shape == first.shape and tensor.stride() == first.stride():
             return number
         if not first.is_contiguous() or number < self._first or type(tensor) not in PLAIN:
             return self.add(tensor)
@@ -106,6 +111,10 @@ class Values:
     def _row(self, kind: ValueKind, tensor: torch.Tensor, shape: int, at: int, norm: float) -> int:
         self._rows.append((kind, CODES.get(tensor.dtype, UNKNOWN_DTYPE), shape, at, norm))
         return self._first + len(self._rows) - 1
+
+    def gone(self, like: torch.Tensor) -> int:
+        """A value that was overwritten before it was seen, in the shape and dtype of `like`."""
+        return self._opaque(self._first + len(self._rows), like)
 
     def _opaque(self, number: int, tensor: torch.Tensor) -> int:
         del self._rows[number - self._first :]

@@ -53,13 +53,13 @@ def write(path: Path, *, ends: bool = True, **options: int) -> Path:
     columns: dict[str, np.ndarray] = {
         name: np.array(one, kinds.get(name, np.int32)) for name, one in call.items()
     }
-    writer.table("calls", {**columns, "outputs": rows((1, -1, 0), width=3)}, first=0)
+    writer.table("calls", {**columns, "outputs": rows((2, -1, 0), width=3)}, first=0)
     pass_ = {
         "kind": np.array([0, 1], np.int32),
         "sequence": np.array([5, 2**63 - 1]),
         "edge_counts": np.array([1, 0], np.int32),
         "edges": np.array([[1, 0]], np.int32),
-        "roots": rows((0, 0, 1, 2), width=4),
+        "roots": rows((0, 0, 2, 2), width=4),
         "leaves": rows((1, 0, 3), width=3),
         "sends": rows((0, 0, 1, 0, 3), width=5),
         "totals": rows((0, 0, 2), (1, 0, 3), width=3),

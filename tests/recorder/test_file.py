@@ -19,7 +19,10 @@ from backprop_engine.recording import layout
 from backprop_engine.recording.frames import RecordingError, is_recording
 from backprop_engine.recording.reader import read
 from backprop_engine.recording.recording import Pass, Recording, Update
+from backprop_engine.recording.trace import trace_of
 from backprop_recorder.writer import Writer
+from backprop_tui.headless.json_values import json_line
+from backprop_tui.headless.trace_text import as_json
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def test_what_is_written_is_read(file):
     assert recording.start.torch == "2.13.0"
     assert recording.sources["train.py"].splitlines()[1] == "a * b"
     assert recording.calls.operands(0) == [0, 1]
-    assert recording.calls.outputs(0) == [(1, -1, 0)]
+    assert recording.calls.outputs(0) == [(2, -1, 0)]
     assert recording.names == {0: "a", 1: "b"}
     site = recording.site(0)
     assert site is not None
@@ -132,7 +135,10 @@ def _check(data: bytes | bytearray, folder: Path) -> None:
     path = folder / "changed.bp"
     path.write_bytes(data)
     try:
-        everything(read(path))
+        recording = read(path)
+        everything(recording)
+        for step in as_json(trace_of(recording)):
+            json_line(step)
     except RecordingError as error:
         assert str(error).isprintable()  # noqa: PT017 - most are read, and raise nothing
 

@@ -1,4 +1,4 @@
-"""Programs of all kinds do the same, recorded or not, and what is recorded adds up."""
+"""Programs of all kinds do the same, recorded or not, and what is recorded adds up and is told."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import pytest
 import torch
 from tests.recorder.programs import SCRIPTS, differing, run_script, sums
 
+from backprop_engine.recording.findings import verified
 from backprop_engine.recording.reader import read
+from backprop_engine.recording.trace import trace_of
+from backprop_engine.trace import StepKind, Trace
 from backprop_recorder.recorder import Recorder
+from backprop_tui.headless.trace_text import as_json
 
 CHANGING = {"hooks"}
 """Their hooks change gradients between what is sent and what is received."""
-SLOW = {"workers", "compiled"}
 
 
 def test_there_are_programs_of_all_kinds():
@@ -30,8 +33,25 @@ def test_a_program_does_the_same_when_it_is_recorded(name, tmp_path):
     assert torch.equal(plain.random_state, recorded.random_state)
     recording = read(tmp_path / "run.bp")
     assert recording.is_complete
-    if name not in {"functorch", "scripted"}:
-        assert len(recording.calls)
+    assert len(recording.calls)
     assert recording.passes
     found = sums(recording)
     assert name in CHANGING or found.off == 0
+    _check_trace(trace_of(recording))
+
+
+def _check_trace(trace: Trace) -> None:
+    """Every step is told, every contribution reaches an operand, and our rules agree."""
+    for index, told in enumerate(as_json(trace)):
+        step = trace.step(index)
+        if step.kind is StepKind.CONTRIBUTION:
+            node, operand, position = trace.edge(index)
+            assert trace.nodes.operands[node][position] == operand
+            assert trace.gradient(node, index) is not None
+            assert told["formula"]
+    for node, operands in enumerate(trace.nodes.operands):
+        assert all(operand < node for operand in operands)
+    assert len(set(trace.nodes.names.values())) == len(trace.nodes.names)
+    assert all(trace.named(label) == node for node, label in trace.nodes.names.items())
+    found, places = verified(trace)
+    assert found.differ == 0, places

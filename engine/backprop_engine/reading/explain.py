@@ -116,6 +116,8 @@ def _explained(trace: Trace, index: int) -> Explanation:
             return _seed(trace, node, trace.contribution(index))
         case Step(kind=StepKind.CONTRIBUTION) as step:
             return _contribution(trace, _edge(trace, step))
+        case Step(kind=StepKind.UPDATE) as step:
+            return _update(trace.passes[step.pass_index])
         case step:
             return _zero_grad(trace, trace.passes[step.pass_index])
 
@@ -190,6 +192,17 @@ def _zero_grad(trace: Trace, pass_: Pass) -> Explanation:
         name=Text(grad),
         algebra=Text(value),
         sentence=f"{grad} {happens}.",
+    )
+
+
+def _update(pass_: Pass) -> Explanation:
+    headline, *lines = pass_.about.split("\n")
+    return Explanation(
+        headline=headline,
+        name=Text("w"),
+        algebra=Text("w + ∆w"),
+        sentence="The optimiser moves the weights by what it makes of their gradients.",
+        notes=tuple(lines),
     )
 
 

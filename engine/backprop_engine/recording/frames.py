@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.sanitised import printable
+from backprop_engine.basics.source import Problem, ScenarioError, Source, Span
 from backprop_engine.recording.layout import (
     ALIGNED,
     BFLOAT16,
@@ -38,8 +39,18 @@ from backprop_engine.recording.layout import (
 )
 
 
-class RecordingError(Exception):
-    """A file that is no recording, or that cannot be read as one; its text is one line."""
+class RecordingError(ScenarioError):
+    """A file that is no recording, or that cannot be read as one."""
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(Source(str(path), ""), Problem(message, Span(0, 0)))
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def render(self) -> str:
+        """`FILE: message`, in one line that is harmless on a terminal."""
+        return printable(f"{self.source.name}: {self.problems[0].sentence}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ class Frames:
 
     def error(self, message: str) -> RecordingError:
         """`FILE: message`."""
-        return RecordingError(f"{printable(str(self.path))}: {message}")
+        return RecordingError(self.path, message)
 
     def _check_head(self) -> None:
         if self.size < FILE_HEAD.size:
@@ -212,12 +223,12 @@ def _mapped(path: Path) -> tuple[mmap.mmap | bytes, int]:
         with path.open("rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
-                raise RecordingError(f"{printable(str(path))}: this is no file")
+                raise RecordingError(path, "this is no file")
             if found.st_size < ALIGNED:
                 return b"", found.st_size
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), found.st_size
     except OSError as error:
-        raise RecordingError(f"{printable(str(path))}: {error.strerror}") from None
+        raise RecordingError(path, error.strerror or "it cannot be read") from None
 
 
 def is_recording(path: Path) -> bool:

@@ -104,6 +104,13 @@ class _Reader:
             if not (isinstance(row, list) and len(row) == 2 and type(row[0]) is int):
                 raise self._damaged()
             recording.names[row[0]] = _text(row[1])
+        recording.origins.update(self._origin(row) for row in self._list(told, "origins"))
+
+    def _origin(self, row: Any) -> tuple[int, tuple[int, int]]:
+        match row:
+            case [int(value), int(sequence), int(output)]:
+                return value, (sequence, output)
+        raise self._damaged()
 
     def _site(self, row: Any) -> Site:
         match row:

@@ -175,6 +175,8 @@ class Recording:
     """How calls are written, `{0}` for their first tensor: `torch.softmax({0}, dim=-1)`."""
     names: dict[int, str] = field(default_factory=dict)
     """By value, where a call gives it none: parameters, and variables that were there before."""
+    origins: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Of values that no call has given: (sequence number of their autograd node, its output)."""
     calls: Calls = field(default_factory=lambda: joined([]))
     first_call: int = 0
     """How many calls were forgotten before the first that is here."""

@@ -226,14 +226,14 @@ class Values:
     def known(self, number: int) -> Known:
         """The value as traces have it: a number, an array, or a summary."""
         array = self.array(number)
-        if array is None:
+        if array is None or array.dtype.kind == "c":  # traces have no complex numbers
             return self._summary(number)
         if array.dtype == np.float16:
             array = array.astype(np.float32)
         if array.ndim:
             return array
         scalar: Known = array[()] if array.dtype == np.float32 else array.item()
-        return scalar if not isinstance(scalar, complex) else self._summary(number)
+        return scalar
 
     def _summary(self, number: int) -> Summary:
         sizes, number = self.shape_of(number), self._origin(number)

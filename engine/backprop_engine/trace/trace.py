@@ -31,15 +31,19 @@ class PassKind(StrEnum):
     FORWARD = "forward"
     BACKWARD = "backward"
     ZERO_GRAD = "zero_grad"
+    UPDATE = "update"
 
 
 class StepKind(StrEnum):
-    """What a step does: compute a node, seed an output, send a contribution, clear `.grad`."""
+    """What a step does: compute a node, seed an output, send a contribution, clear `.grad`, or let
+    an optimiser step.
+    """
 
     FORWARD = "forward"
     SEED = "seed"
     CONTRIBUTION = "contribution"
     ZERO_GRAD = "zero_grad"
+    UPDATE = "update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Pass:
     """`.grad` of each input that requires grad and each node that retains it, after the pass."""
     cleared: int | None = None
     """The node whose `.grad` alone a zero_grad pass clears; None where it is every input's."""
+    about: str = ""
+    """Of an optimiser's step what it has done: a headline, then a line a parameter."""
 
 
 _LONG = 100
@@ -174,6 +180,8 @@ class Trace:
             return Step(index, in_pass.index, StepKind.FORWARD, sender)
         if in_pass.kind is PassKind.ZERO_GRAD:
             return Step(index, in_pass.index, StepKind.ZERO_GRAD, None)
+        if in_pass.kind is PassKind.UPDATE:
+            return Step(index, in_pass.index, StepKind.UPDATE, None)
         if position == NO_NODE:
             return Step(index, in_pass.index, StepKind.SEED, sender)
         return Step(index, in_pass.index, StepKind.CONTRIBUTION, sender, receiver, position)

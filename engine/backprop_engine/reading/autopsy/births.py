@@ -98,24 +98,32 @@ def is_spoilt(value: Known | None) -> bool:
 
 
 def births(trace: Trace) -> Iterator[Birth]:
-    """All births, in the order of the timeline; leaves come first."""
+    """All births, in the order of the timeline; leaves come before what is first made of them."""
     nodes = trace.nodes
     with np.errstate(all="ignore"):
-        for node, value in enumerate(nodes.value):
-            if trace.is_leaf(node) and is_spoilt(value):
-                yield from _born(Place.GIVEN, node, value, FINITE)
+        given = {
+            node
+            for node, value in enumerate(nodes.value)
+            if trace.is_leaf(node) and is_spoilt(value)
+        }
         for one in trace.passes:
             if one.kind is PassKind.FORWARD:
-                yield from _in_values(trace, one.start, one.stop)
+                yield from _in_values(trace, one.start, one.stop, given)
             elif one.kind is PassKind.BACKWARD:
                 yield from _in_gradients(trace, one.start, one.stop)
+        for node in sorted(given):
+            yield from _born(Place.GIVEN, node, nodes.value[node], FINITE)
 
 
-def _in_values(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
+def _in_values(trace: Trace, start: int, stop: int, given: set[int]) -> Iterator[Birth]:
+    """Births in the steps `start` up to `stop`, leaves among them, which are then taken away."""
     nodes = trace.nodes
     for step in range(start, stop):
         node = int(trace.senders[step])
         value = nodes.value[node]
+        for leaf in given.intersection(nodes.operands[node]) if given else ():
+            given.discard(leaf)
+            yield from _born(Place.GIVEN, leaf, nodes.value[leaf], FINITE)
         if is_spoilt(value):
             sources = [nodes.value[one] for one in nodes.operands[node]]
             if _is_one_nan(sources, value):
