@@ -32,7 +32,9 @@ _CANNOT_BE_WRITTEN = {
 
 _OPEN_HELP = """\
 commands:
-  backprop-tui [SCENARIO]        step through it on the screen
+  backprop-tui [SCENARIO]        step through it on the screen; a recording (FILE.bp) as well
+  backprop-tui run SCRIPT [ARG...]   record what a PyTorch script does, and step through that
+  backprop-tui autopsy FILE.bp   where the first nan or inf of a recording was born
   backprop-tui check SCENARIO...   engine against torch, finite differences and formulas
   backprop-tui trace SCENARIO    every step as text
   backprop-tui ops [NAME]        what can be computed, with formulas and examples
@@ -65,6 +67,25 @@ examples:
 
 exit code: 0 all right, 1 a gradient or expectation is off or an oracle could not run,
 2 a scenario is bad, 130 interrupted
+"""
+
+_RUN_HELP = """\
+examples:
+  backprop-tui run train.py --lr 0.1              as `python train.py --lr 0.1`; 3 iterations
+  backprop-tui run --until-nan train.py           up to the first nan or inf, the last 3 kept
+  backprop-tui run -o a.bp --no-open -m package.train
+
+The recording holds the script's source and its numbers. An iteration ends with an optimiser's step,
+or with a backward pass where there is no optimiser. Compiled code runs eagerly. exit code: that of
+the script; 0 where it was ended because enough was recorded.
+"""
+
+_AUTOPSY_HELP = """\
+examples:
+  backprop-tui autopsy run.bp
+  backprop-tui autopsy --json run.bp
+
+exit code: 0 all is finite, 1 something is nan or inf, 2 the recording cannot be read
 """
 
 _CONFIG_HELP = """\
@@ -143,6 +164,10 @@ def _dispatch(arguments: list[str]) -> int:
         return _check(_check_parser().parse_args(_in_order(arguments[1:])))
     if arguments[:1] == ["trace"]:
         return _trace(_trace_parser().parse_args(_in_order(arguments[1:])))
+    if arguments[:1] == ["run"]:
+        return _run_script(_run_parser().parse_args(arguments[1:]))
+    if arguments[:1] == ["autopsy"]:
+        return _autopsy(_autopsy_parser().parse_args(arguments[1:]))
     if arguments[:1] == ["ops"]:
         return _ops(_ops_parser().parse_args(arguments[1:]))
     if arguments[:1] == ["config"]:
@@ -201,6 +226,71 @@ def _trace_parser() -> argparse.ArgumentParser:
         "backprop-tui trace", "SCENARIO", "Print every step, forward and backward.", _TRACE_HELP
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a step")
+    return parser
+
+
+def _run_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="backprop-tui run",
+        usage="backprop-tui run [options] (SCRIPT | -m MODULE) [ARG...]",
+        description="Run a Python script as Python does, and record what PyTorch does in it.",
+        epilog=_RUN_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("-o", metavar="FILE", dest="output", help="the recording; SCRIPT.PID.bp by default")
+    add("--iterations", metavar="N", type=_whole, help="how many to record, 3 by default")
+    add("--from", metavar="N", type=_whole, dest="first", default=0, help="let the first N pass")
+    add("--until-nan", action="store_true", help="record up to the first nan or inf")
+    add("--keep", metavar="N", type=_whole, default=3, help="with it, how many iterations to keep")
+    add(
+        "--values", metavar="MB", type=_megabytes, default=64.0,
+        help="megabytes of values that are kept whole, or `all`; 64 by default",
+    )  # fmt: skip
+    add(
+        "--stats", choices=("norm", "range"), default="norm",
+        help="what is kept of others: the norm, or the least and the greatest as well",
+    )  # fmt: skip
+    add("--most", metavar="GB", type=_gigabytes, help="end the recording before it is larger")
+    add("--keep-going", action="store_true", help="let the script go on afterwards, unrecorded")
+    add("--no-source", action="store_true", help="leave the source out of the recording")
+    add("--no-open", action="store_true", help="do not open the debugger afterwards")
+    add("-m", action="store_true", dest="is_module", help="SCRIPT is a module's name")
+    add("script", metavar="SCRIPT")
+    add("arguments", metavar="ARG", nargs=argparse.REMAINDER)
+    return parser
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def _megabytes(text: str) -> float:
+    return float("inf") if text == "all" else _gigabytes(text)
+
+
+def _gigabytes(text: str) -> float:
+    number = float(text)
+    if not number >= 0:
+        raise ValueError
+    return number
+
+
+def _autopsy_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="backprop-tui autopsy",
+        usage="backprop-tui autopsy [options] FILE.bp",
+        description="Tell where the first nan or inf of a recording was born.",
+        epilog=_AUTOPSY_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("recording", metavar="FILE.bp")
     return parser
 
 
@@ -389,6 +479,36 @@ def _trace(options: argparse.Namespace) -> int:
     from backprop_tui.headless.run import trace
 
     return trace(_with_input(options.targets)[0], json=options.json)
+
+
+def _run_script(options: argparse.Namespace) -> int:
+    if not options.is_module and not Path(options.script).is_file():
+        return _usage(f"{printable(options.script)}: there is no such file")
+    from backprop_tui.headless.running import Run, run
+
+    wanted = Run(
+        script=options.script,
+        arguments=tuple(options.arguments),
+        is_module=options.is_module,
+        output=options.output,
+        iterations=options.iterations,
+        first=options.first,
+        until_nan=options.until_nan,
+        keep=options.keep,
+        values=options.values,
+        with_range=options.stats == "range",
+        most=options.most,
+        keep_going=options.keep_going,
+        with_source=not options.no_source,
+        opens=_at_a_terminal() and not options.no_open,
+    )
+    return run(wanted)
+
+
+def _autopsy(options: argparse.Namespace) -> int:
+    from backprop_tui.headless.recordings import tell_autopsy
+
+    return tell_autopsy(options.recording, json=options.json)
 
 
 def _ops(options: argparse.Namespace) -> int:

@@ -6,12 +6,15 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.recording.frames import is_recording
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load_target
+from backprop_engine.trace import Trace
 from backprop_tui.config.time_limits import DEFAULT_LIMITS, TimeLimits
 from backprop_tui.headless import ops, ops_output, trace_text
 from backprop_tui.headless.check import check_scenario
@@ -36,8 +39,18 @@ def check(
 ) -> int:
     """Check every target, and print in order; a bad one is told and does not stop the others.
 
-    KeyboardInterrupt passes through, once what is done has been summed up.
+    Recordings come first. KeyboardInterrupt passes through, once what is done has been summed up.
     """
+    recorded = [one for one in targets if isinstance(one, str) and is_recording(Path(one))]
+    if recorded:
+        from backprop_tui.headless import recordings
+
+        worst = max(recordings.check(one, json=json) for one in recorded)
+        targets = [one for one in targets if one not in recorded]
+        if not targets:
+            return worst
+        rest = check(targets, json=json, torch=torch, symbolic=symbolic, limits=limits)
+        return max(worst, rest)
     out = printer(sys.stdout)
     total = Tally()
     with ExitStack() as stack:
@@ -86,8 +99,7 @@ def _print(outcome: Outcome) -> None:
 def trace(target: str | Source, *, json: bool) -> int:
     """Print every step of one scenario."""
     try:
-        scenario = load_target(target)
-        recorded = record(scenario)
+        recorded = _trace(target)
     except ScenarioError as error:
         _complain(error)
         return BAD
@@ -97,6 +109,15 @@ def trace(target: str | Source, *, json: bool) -> int:
     else:
         trace_text.print_trace(recorded, printer(sys.stdout))
     return OK
+
+
+def _trace(target: str | Source) -> Trace:
+    """The trace of a scenario or a recording. Raises ScenarioError."""
+    if isinstance(target, str) and is_recording(Path(target)):
+        from backprop_engine.recording.opened import open_recording
+
+        return open_recording(Path(target))
+    return record(load_target(target))
 
 
 def reference(names: Sequence[str], *, json: bool, markdown: bool) -> int:

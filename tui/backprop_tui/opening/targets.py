@@ -10,12 +10,13 @@ from typing import Final
 
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.program.scenario import Scenario
+from backprop_engine.recording.frames import is_recording
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load, load_target
 from backprop_engine.trace import Trace
 
 Target = Path | Source | Trace
-"""A scenario file, a shorthand, or a run that is recorded already."""
+"""A scenario file or a recording, a shorthand, or a run that is recorded already."""
 
 LONG: Final = 100_000
 """Bytes of a scenario that a list gives only the name of."""
@@ -51,6 +52,13 @@ def open_target(target: Target) -> Trace | Refusal:
     """The trace of `target`, or why there is none."""
     if isinstance(target, Trace):
         return target
+    if isinstance(target, Path) and is_recording(target):
+        from backprop_engine.recording.opened import open_recording
+
+        try:
+            return open_recording(target)
+        except ScenarioError as error:
+            return Refusal(error)
     try:
         scenario = load_target(target)
     except ScenarioError as error:

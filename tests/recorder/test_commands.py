@@ -1,0 +1,194 @@
+"""`run`, `check`, `autopsy` and `trace` as commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.recorder.hand_made import write
+from tests.recorder.programs import SCRIPTS
+
+from backprop_engine.recording import layout
+from backprop_engine.recording.reader import read
+from backprop_tui.cli import main
+
+PROGRAM = """\
+import sys
+import torch
+from helper import double
+
+print(__name__, sys.argv, sys.path[0] == sys.argv[1], __file__, input())
+x = torch.ones(2, requires_grad=True)
+double(x).sum().backward()
+print(x.grad.tolist())
+sys.stderr.write("a line of its own\\n")
+sys.exit(3)
+"""
+
+FAILING = """\
+import torch
+
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+
+
+def work():
+    y = torch.sigmoid(x)
+    y.add_(1)
+    y.sum().backward()
+
+
+work()
+"""
+
+
+def command(*arguments: object, folder: Path, given: str = "") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env=environment,
+        input=given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def run(*arguments: object, folder: Path, given: str = "") -> subprocess.CompletedProcess[str]:
+    return command("-m", "backprop_tui", "run", *arguments, folder=folder, given=given)
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, Any]:
+    code = main([*map(str, arguments), "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def own_lines(text: str) -> list[str]:
+    """What is not ours of standard error."""
+    return [line for line in text.splitlines() if not line.startswith("backprop-tui:")]
+
+
+def test_a_script_runs_as_python_runs_it(tmp_path):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    (tmp_path / "helper.py").write_text("def double(x):\n    return x * 2\n")
+    plain = command("program.py", str(tmp_path), "--flag", folder=tmp_path, given="hello\n")
+    recorded = run("program.py", str(tmp_path), "--flag", folder=tmp_path, given="hello\n")
+    assert plain.returncode == recorded.returncode == 3
+    assert plain.stdout == recorded.stdout
+    assert own_lines(recorded.stderr) == plain.stderr.splitlines()
+    (file,) = tmp_path.glob("program.*.bp")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert f"recorded in {file.name}; it holds source and numbers" in recorded.stderr
+    recording = read(file)
+    assert recording.is_complete
+    assert set(recording.sources) == {str(tmp_path / "program.py"), str(tmp_path / "helper.py")}
+
+
+def test_a_script_that_fails_says_so_in_pythons_words_and_the_culprit_is_found(tmp_path, capsys):
+    (tmp_path / "failing.py").write_text(FAILING)
+    plain = command("failing.py", folder=tmp_path)
+    recorded = run("-o", "run.bp", "failing.py", folder=tmp_path)
+    assert plain.returncode == recorded.returncode == 1
+    assert own_lines(recorded.stderr) == plain.stderr.splitlines()
+    code, found = told(capsys, "check", tmp_path / "run.bp")
+    assert code == 0
+    assert found["error"]["type"] == "RuntimeError"
+    assert found["error"]["line"] == 9
+    assert found["error"]["culprit"]["line"] == 8
+    assert found["error"]["culprit"]["text"] == "y.add_(1)"
+    assert found["error"]["culprit"]["needed_text"] == "torch.sigmoid(x)"
+    assert main(["check", str(tmp_path / "run.bp")]) == 0
+    assert "y.add_(1)` changed it in place" in capsys.readouterr().out
+
+
+def test_a_module_runs_as_with_m_and_only_so_many_iterations_are_recorded(tmp_path, capsys):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    (tmp_path / "package" / "train.py").write_text(SCRIPTS["mlp"].read_text())
+    plain = command("-m", "package.train", folder=tmp_path)
+    recorded = run(
+        *("-o", "run.bp", "--iterations", 2, "--keep-going", "-m", "package.train"), folder=tmp_path
+    )
+    assert recorded.stdout == plain.stdout
+    assert recorded.returncode == 0
+    code, found = told(capsys, "check", tmp_path / "run.bp")
+    assert code == 0
+    assert (found["ok"], found["complete"], found["passes"], found["iterations"]) == (
+        True, True, 2, 2,
+    )  # fmt: skip
+    assert found["gradients"]["net.2.bias"]["shape"] == [2]
+    assert len(found["gradients"]["net.2.bias"]["value"]) == 2
+    assert found["missing_gradients"] == ["unused.weight", "unused.bias"]
+    assert found["first_nonfinite"] is None
+    assert found["verified"]["agree"] > 20
+    assert (found["verified"]["differ"], found["faults"], found["errors"]) == (0, [], [])
+    assert main(["trace", str(tmp_path / "run.bp")]) == 0
+    assert "softmax" in capsys.readouterr().out
+
+
+NAN = """\
+import torch
+
+w = torch.tensor([4.0], requires_grad=True)
+optimizer = torch.optim.SGD([w], lr=1.0)
+for step in range(100_000):
+    optimizer.zero_grad()
+    loss = torch.sqrt(w - 1).sum()
+    loss.backward()
+    optimizer.step()
+    print(step)
+"""
+
+
+def test_until_nan_ends_at_the_first_one_and_autopsy_tells_its_birth(tmp_path, capsys):
+    (tmp_path / "nan.py").write_text(NAN)
+    recorded = run("--until-nan", "-o", "run.bp", "nan.py", folder=tmp_path)
+    assert recorded.returncode == 0
+    path = tmp_path / "run.bp"
+    code, found = told(capsys, "autopsy", path)
+    first = found["first_nonfinite"]
+    assert code == 1
+    assert (first["phase"], first["operation"]) == ("forward", "sqrt")
+    assert first["file"].endswith("nan.py")
+    assert (first["line"], first["text"]) == (7, "torch.sqrt(w - 1)")
+    assert main(["autopsy", str(path)]) == 1
+    assert "at 0 the slope of a root is infinite" in capsys.readouterr().out
+    code, found = told(capsys, "check", path)
+    assert code == 0
+    assert found["first_nonfinite"]["grad_fn"] == "SqrtBackward0"
+
+
+def test_a_newer_recording_is_refused_in_a_line(tmp_path, capsys):
+    path = write(tmp_path / "run.bp")
+    data = bytearray(path.read_bytes())
+    data[8:10] = (layout.VERSION + 1).to_bytes(2, "little")
+    path.write_bytes(data)
+    for name in ("check", "trace", "autopsy"):
+        assert main([name, str(path)]) == 2
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert "a newer backprop-tui opens it" in printed.err
+        assert printed.err.count("\n") == 1
+
+
+def test_a_recording_without_a_program_is_checked_beside_scenarios(tmp_path, capsys):
+    path = write(tmp_path / "run.bp")
+    assert main(["check", str(path), "--no-torch", "--no-symbolic", "-e", "x=2, y=x**2"]) == 0
+    printed = capsys.readouterr().out
+    assert "1 iteration, 1 backward pass" in printed
+    assert "1 scenario, 1 ok" in printed
+    assert main(["trace", str(path), "--json"]) == 0
+    steps = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [step["kind"] for step in steps] == ["forward", "seed", "contribution", "update"]
+
+
+def test_what_is_there_to_run_is_looked_at_before_torch_is_imported(tmp_path, capsys):
+    assert main(["run", str(tmp_path / "nothing.py")]) == 2
+    assert "there is no such file" in capsys.readouterr().err
+    assert main(["run"]) == 2
+    assert main(["run", "--iterations", "-1", "x.py"]) == 2

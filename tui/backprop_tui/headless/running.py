@@ -1,0 +1,96 @@
+"""`run`: a person's script with a recorder beside it, and the debugger on what it did."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Final
+
+from backprop_engine.basics.sanitised import printable
+
+BAD: Final = 2
+ITERATIONS: Final = 3
+"""How many are recorded, where nothing else is said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was asked for on the command line."""
+
+    script: str
+    arguments: tuple[str, ...]
+    is_module: bool
+    output: str | None
+    iterations: int | None
+    first: int
+    until_nan: bool
+    keep: int
+    values: float
+    with_range: bool
+    most: float | None
+    keep_going: bool
+    with_source: bool
+    opens: bool
+    """Whether the debugger is opened afterwards; a terminal is there for it."""
+
+
+def run(wanted: Run) -> int:
+    """Run the script, and open what was recorded. The script's own exit code."""
+    from backprop_recorder.launching import EnoughRecorded, Program
+    from backprop_recorder.launching import run as launch
+    from backprop_recorder.recorder import Recorder
+
+    path = Path(wanted.output or default_name(wanted.script))
+    iterations = wanted.iterations
+    if iterations is None and not wanted.until_nan:
+        iterations = ITERATIONS
+    try:
+        recorder = Recorder(
+            path,
+            iterations=iterations,
+            first=wanted.first,
+            keep=wanted.keep if wanted.until_nan else None,
+            until_nan=wanted.until_nan,
+            values=wanted.values,
+            with_range=wanted.with_range,
+            with_source=wanted.with_source,
+            most=wanted.most,
+            script=wanted.script if wanted.is_module else str(Path(wanted.script).absolute()),
+        )
+    except OSError as error:
+        return _say(f"{path}: {error.strerror}")
+    if wanted.opens and not wanted.keep_going:
+
+        def enough() -> None:
+            raise EnoughRecorded(0)
+
+        recorder.on_stop = enough
+    code = launch(Program(wanted.script, wanted.arguments, wanted.is_module), recorder)
+    sys.stdout.flush()
+    holds = "it holds source and numbers" if wanted.with_source else "it holds numbers, no source"
+    passes = f"{recorder.pass_count} backward pass{'' if recorder.pass_count == 1 else 'es'}"
+    _say(f"{passes} recorded in {path}; {holds}")
+    if recorder.writer.ended:
+        _say(recorder.writer.ended)
+    for fault in recorder.faults[:1]:
+        _say(f"a mistake of the recorder's own, please report it: {fault}")
+    if wanted.opens:
+        # In a process of its own: this one goes on to what the script has left for its exit.
+        subprocess.run([sys.executable, "-m", "backprop_tui", str(path)], check=False)  # noqa: S603
+    else:
+        _say(f"open it with: backprop-tui {path}")
+    return code
+
+
+def default_name(script: str) -> str:
+    """`train.12345.bp`"""
+    return f"{PurePath(script).stem}.{os.getpid()}.bp"
+
+
+def _say(message: str) -> int:
+    sys.stderr.write(f"backprop-tui: {printable(message)}\n")
+    sys.stderr.flush()
+    return BAD
