@@ -389,6 +389,13 @@ async def test_a_mistake_in_the_settings_is_told_on_the_screen(scenario, agreein
         assert pilot.app.session.rate == 2.0
 
 
+async def test_the_first_frame_has_notices_and_notes_whatever_torch_takes(scenario, slow, text_of):
+    settings = parse_settings("[keys]\nquti = 'x'\n", "config.toml")
+    async with living(scenario, slow, (160, 50), settings=settings) as pilot:
+        assert "there is no command `quti`" in text_of(pilot)
+        assert "The surprise: x stands in two places" in " ".join(text_of(pilot).split())
+
+
 # Pictures
 
 

@@ -84,7 +84,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
             self.query_one(f"#{pane}").border_title = name
         self._bring_forward(_SHARING[0])
         self.activate(self._active)
-        self.show(self._view)
+        self._draw()
         is_pane = self._begin.focus in [pane for pane, _ in PANES]
         self.focus_pane(self._begin.focus if is_pane else "graph")
         if self._begin.is_zoomed:
@@ -110,9 +110,12 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
             return
         if has_more:
             self.activate("watches")
+        self._draw()
+
+    def _draw(self) -> None:
         for widget in (*self.children, *self.query_one("#panes").children):
             if isinstance(widget, Following):
-                widget.show(view)
+                widget.show(self._view)
         self._tell()
 
     def on_resize(self) -> None:
