@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import dtype_of, full_like, of_numbers, sign, where
-from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, by_number, operation, step
+from backprop_engine.basics.values import dtype_of, of_numbers, sign, where
+from backprop_engine.catalogue.shared.entries import (
+    INPUT,
+    TWO_OPERANDS,
+    by_number,
+    flat,
+    operation,
+    step,
+)
 from backprop_engine.operation import Derivative, Kind, Operation
 
 _FLAT = "Between its jumps it is constant, so its slope is 0 and no gradient gets through."
@@ -217,10 +224,8 @@ REMAINDER = operation(
 DIV_MODE = operation(
     "div.mode",
     _whole_quotient,
-    *(
-        Derivative(rule=lambda g, y, a, b, rounding_mode: full_like(g, 0.0), local="0", words=_FLAT)
-        for _ in TWO_OPERANDS
-    ),
+    flat(_FLAT),
+    flat(_FLAT),
     notation="{rounding_mode}({a}/{b})",
     torch=lambda torch, a, b, rounding_mode: torch.div(
         torch.as_tensor(a), b, rounding_mode=rounding_mode
@@ -272,11 +277,7 @@ COPYSIGN = operation(
         local="{y}/{a}",
         words="1 where the sign stays, −1 where it is turned; at 0 torch takes 0.",
     ),
-    Derivative(
-        rule=lambda g, y, a, b: full_like(g, 0.0),
-        local="0",
-        words="Only the sign is taken, and that does not change with the value.",
-    ),
+    flat("Only the sign is taken, and that does not change with the value."),
     notation="|{a}|·sign({b})",
     torch=lambda torch, a, b: torch.copysign(torch.as_tensor(a), b),
     grad_fn=by_number("copysign", number=1, tensor=0),

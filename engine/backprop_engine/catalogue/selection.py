@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import dtype_of, full_like, where
+from backprop_engine.basics.values import dtype_of, where
 from backprop_engine.catalogue.shared.entries import (
     INPUT,
     OTHER,
     TWO_OPERANDS,
     by_number,
+    flat,
     operation,
 )
 from backprop_engine.operation import Derivative, Kind, Numbers, Operation, Parameter
@@ -281,11 +282,7 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 WHERE = operation(
     "where",
     _where,
-    Derivative(
-        rule=lambda g, y, condition, a, b: full_like(g, 0.0),
-        local="0",
-        words="The condition is true or false and receives no gradient.",
-    ),
+    flat("The condition is true or false and receives no gradient."),
     Derivative(
         rule=lambda g, y, condition, a, b: np.where(condition, g, 0.0),
         local="1 if {a} else 0",

@@ -169,16 +169,14 @@ def activation(
     return operation(name, forward, **({"parameters": (INPUT, *attributes, INPLACE)} | rest))
 
 
+def flat(words: str) -> Derivative:
+    """The derivative by what does not move the result, or moves it in jumps alone."""
+    return Derivative(rule=lambda g, *_, **__: full_like(g, 0.0), local="0", words=words)
+
+
 def step(name: str, forward: Callable[..., Any], *, because: str, **rest: Any) -> Operation:
     """An operation on one value that is constant between its jumps."""
-    return operation(
-        name,
-        forward,
-        rule=lambda g, y, a, **_: full_like(g, 0.0),
-        local="0",
-        because=because,
-        **rest,
-    )
+    return operation(name, forward, flat(because), **rest)
 
 
 def predicate(name: str, forward: Callable[..., Any], **rest: Any) -> Operation:
