@@ -61,7 +61,8 @@ def test_an_array_in_a_narrow_column_keeps_its_shape():
     assert figure(np.arange(6.0).reshape(2, 3), 7).startswith("2×3 ")
     assert figure(np.arange(3.0), 5) == "3 ▁▅█"
     assert figure(np.arange(3.0), 4) == "3 ▁…"
-    assert figure(np.array([True, False, True]), 9) == "[3]"  # without a picture, no bare number
+    assert figure(np.array([True, False, True]), 9) == "3 █▁█"
+    assert figure(np.array([2.0]), 2) == "[…"  # a bare 1 would pass for the value
 
 
 # Mathematics

@@ -21,11 +21,12 @@ def signs(strip: Strip) -> list[tuple[str, Style | None]]:
     return [(sign, segment.style) for segment in strip for sign in segment.text]
 
 
-# A line does not begin with a sign that belongs to the one before it.
+# At neither end of a line is a sign that belongs to the one before it.
 LINES = st.builds(
-    lambda first, rest: Strip([Segment(first), *rest]),
+    lambda first, rest, last: Strip([Segment(first), *rest, Segment(last)]),
     st.sampled_from("ab"),
     st.lists(SEGMENTS, max_size=4),
+    st.sampled_from("ab"),
 )
 
 

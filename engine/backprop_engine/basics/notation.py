@@ -17,9 +17,12 @@ from backprop_engine.basics.values import Known, Shape, Value
 
 SHORT_DIGITS = 6
 _INLINE_LENGTH = 16
+_MOST_LISTED = 12
 _PICTURE_ROWS = 3
 _PICTURE_COLUMNS = 8
 BLOCKS = "▁▂▃▄▅▆▇█"
+HANGING = "▔▀"
+"""For what is less than zero: a little, and a lot."""
 _NOT_FINITE = "!"
 _SUPERSCRIPTS = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 
@@ -75,17 +78,30 @@ def short(value: Known) -> str:
         return summarised(value)
     if not isinstance(value, np.ndarray):
         return number(value, SHORT_DIGITS)
-    if value.ndim == 1 and value.size <= _PICTURE_COLUMNS:
-        text = _listed(value, 4)
-        if len(text) <= _INLINE_LENGTH:
-            return text
-    return pictured(value)
+    return listed(value, _INLINE_LENGTH) or pictured(value)
 
 
-def pictured(array: np.ndarray) -> str:
-    """The shape and a tiny picture: `3 ▁▅█`."""
-    picture = _picture(array)
-    return f"{shape(array.shape)} {picture}" if picture else shape(array.shape)
+def listed(array: np.ndarray, width: int) -> str:
+    """A small vector or matrix as numbers, `[0.09, −0.33]`, with as many digits as fit `width`.
+
+    Empty where not even two digits do, and of what has more axes or many elements.
+    """
+    if array.ndim <= 2 and 0 < array.size <= _MOST_LISTED:
+        for digits in (4, 3, 2):
+            text = _listed(array, digits)
+            if len(text) <= width:
+                return text
+    return ""
+
+
+def pictured(array: np.ndarray, width: int = 1_000) -> str:
+    """The shape and a tiny picture, as much of it as fits: `3 ▂▅█`, `2×2 ▂▔ █…`."""
+    told, rows = shape(array.shape), _picture(array)
+    if not rows or len(told) + 3 > width:
+        # The length of a vector without a picture is not to pass for a value.
+        return f"[{told}]" if array.ndim == 1 else told
+    text = f"{told} {' '.join(rows)}" + "…" * (array.size > sum(map(len, rows)))
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
 
 
 def summarised(value: Summary) -> str:
@@ -136,16 +152,27 @@ def _listed(array: np.ndarray, digits: int | None) -> str:
     return text if array.ndim > 1 and digits is None else " ".join(text.split())
 
 
-def _picture(array: np.ndarray) -> str:
-    """One block a number, rows apart; the lowest is the smallest number of the array."""
-    if not array.size or array.dtype == bool:
-        return ""
+def _picture(array: np.ndarray) -> list[str]:
+    """One block a number, a text for each row: heights from zero, what is negative hangs down."""
+    if not array.size:
+        return []
     # A column reads better lying down than as blocks with gaps.
     width = array.size if array.shape[-1] == 1 else array.shape[-1]
     rows = array.reshape(-1, width)[:_PICTURE_ROWS, :_PICTURE_COLUMNS].astype(float)
-    signs, width = blocks(rows.ravel().tolist()), rows.shape[-1]
-    cut = "…" if array.size > rows.size else ""
-    return " ".join(signs[at : at + width] for at in range(0, len(signs), width)) + cut
+    finite = np.abs(rows[np.isfinite(rows)])
+    largest = float(finite.max(initial=0.0))
+    return ["".join(_block(number, largest) for number in row) for row in rows.tolist()]
+
+
+def _block(number: float, largest: float) -> str:
+    if not math.isfinite(number):
+        return _NOT_FINITE
+    if not number:
+        return BLOCKS[0]
+    share = abs(number) / largest
+    if number < 0:
+        return HANGING[share > 0.5]
+    return BLOCKS[math.ceil(share * (len(BLOCKS) - 1))]
 
 
 def blocks(numbers: Sequence[float | None]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TypeGuard
 
-from backprop_engine.basics.notation import BLOCKS, plain
+from backprop_engine.basics.notation import BLOCKS, HANGING, plain
 from backprop_engine.mathematics.latex import latex
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.mathematics.tree import Branch, Form, Text, Tree, run_on, statement
@@ -46,7 +46,7 @@ def _rows(one: Explanation) -> list[Branch]:
 
 def _figures(one: Explanation) -> tuple[Tree, ...]:
     """The figures that go on where the algebra ends."""
-    if one.numbers is None or any(sign in BLOCKS for sign in text_of(one.numbers)):
+    if one.numbers is None or any(sign in BLOCKS + HANGING for sign in text_of(one.numbers)):
         return ()
     sides = one.numbers.parts if _is_statement(one.numbers) else (one.numbers,)
     return () if text_of(one.numbers) == text_of(one.algebra) else sides

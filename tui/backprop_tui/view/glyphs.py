@@ -48,8 +48,8 @@ class Glyphs:
         return self.text(printable(text))
 
 
-_LEVELS = str.maketrans("▁▂▃▄▅▆▇█", ".:-=+*%#")
-"""The blocks of an array's tiny picture, from low to high."""
+_LEVELS = str.maketrans("▁▂▃▄▅▆▇█▔▀", ".:-=+*%#'\"")
+"""The blocks of an array's tiny picture, from low to high, and those that hang down."""
 
 UNICODE = Glyphs()
 ASCII = Glyphs(

@@ -51,22 +51,19 @@ def wrapped(
 
 def figure(value: Known | None, width: int, *, full: bool = False) -> str:
     """`value` in at most `width` cells, `full` digits if they fit; a number loses digits, never
-    its size. A vector whose elements do not fit is its length and a picture. Empty for None.
+    its size. An array whose elements do not fit is its shape and a picture. Empty for None.
     """
     if value is None:
         return ""
-    text = notation.full(value) if full and not isinstance(value, np.ndarray) else ""
+    if isinstance(value, np.ndarray):
+        text = notation.listed(value, width) or notation.pictured(value, width)
+        return text if len(text) <= width else text[: width - 1] + "…"
+    text = notation.full(value) if full else ""
     text = text or notation.short(value)
-    if isinstance(value, np.ndarray) and text.isdigit():
-        text = f"[{text}]"  # the length of a vector without a picture is not to pass for a value
     if len(text) <= width:
         return text
     if isinstance(value, Summary):
         return text[: width - 1] + "…"
-    if isinstance(value, np.ndarray):
-        if text.startswith("["):
-            text = notation.pictured(value)
-        return text if len(text) <= width else text[: width - 1] + "…"
     for digits in range(min(width, 17), _FEWEST_DIGITS - 1, -1):
         text = notation.number(value, digits)
         if len(text) <= width:

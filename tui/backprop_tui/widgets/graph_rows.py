@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 
+import numpy as np
 from rich.cells import cell_len, set_cell_size
 
 from backprop_engine.basics import notation
@@ -28,6 +29,7 @@ _MOST_TITLE = 12
 _COMFORTABLE_NODE = 22
 _ROOMY = 84
 _WIDEST_FIGURE, _NARROW_FIGURE = 18, 9
+_WIDEST_LISTED = 32
 _SHALLOW_LEVELS = 12
 _DEEP, _DEEP_LEVELS, _FEW_LEVELS = 30, 6, 4
 """Levels whose lines are drawn; and of a tree that is too deep for lines to lead far."""
@@ -99,7 +101,19 @@ def choose_columns(session: Session, width: int) -> Columns:
     if columns.width - wanted + _LEAST_NODE > width:
         columns = replace(columns, change=0)  # a name matters more than what comes next
     spare = width - columns.width
-    return replace(columns, node=max(wanted + min(spare, 4), 1))
+    columns = replace(columns, node=max(wanted + min(spare, 4), 1))
+    # What is left goes to arrays: numbers in the place of bars, and bars for every row.
+    columns = replace(columns, value=_widened(columns.value, trace.nodes.value, columns, width))
+    totals = (total for total in trace.totals if total is not None)
+    return replace(columns, gradient=_widened(columns.gradient, totals, columns, width))
+
+
+def _widened(column: int, values: Iterable[Known], columns: Columns, width: int) -> int:
+    """The width of a column that has what is left of `width`, if its arrays ask for it."""
+    arrays = (value for value in islice(values, _SAMPLE) if isinstance(value, np.ndarray))
+    texts = (notation.listed(array, _WIDEST_LISTED) or notation.pictured(array) for array in arrays)
+    wanted = min(max(map(len, texts), default=0), _WIDEST_LISTED)
+    return max(column, min(wanted, column + width - columns.width))
 
 
 def _title(trace: Trace, output: int) -> str:
