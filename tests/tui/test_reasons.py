@@ -432,9 +432,9 @@ async def test_what_takes_long_is_done_in_a_thread_and_can_be_let_go(opened, tex
         await pilot.press("i", "f")
         assert pilot.app.session.cursor == 0
         released.set()
-        await settle(pilot)
-        assert pilot.app.session.outer is not None
-        assert pilot.app.session.cursor == pilot.app.session.trace.passes[0].stop
+        await until(pilot, lambda: pilot.app.session.outer is not None)
+        end = pilot.app.session.trace.passes[0].stop
+        await until(pilot, lambda: pilot.app.session.cursor == end)
 
 
 def test_every_reason_is_in_the_table():

@@ -107,7 +107,7 @@ async def test_what_was_chosen_the_last_time_gives_way_to_the_environment(
         await pilot.pause()
         first.theme = "gruvbox"
         await pilot.press("b")
-        first.keep()
+        first.opening.keep()
     then = app(Settings(theme="nord", is_theme_asked=is_asked))
     async with then.run_test() as pilot:
         await pilot.pause()
