@@ -41,7 +41,8 @@ def _check(a: Any, b: Any, c: Any, mask: Any, is_causal: bool) -> None:
     if shapes[0][-1] != shapes[1][-1]:
         raise OperandError(
             f"`{_NAME}` cannot multiply query {shapes[0]} and key {shapes[1]}: their last axes "
-            f"({shapes[0][-1]} and {shapes[1][-1]}) must be equally long"
+            f"({shapes[0][-1]} and {shapes[1][-1]}) must be equally long",
+            "give a key whose last axis is as long as that of the query",
         )
     if shapes[1][-2] != shapes[2][-2]:
         raise OperandError(

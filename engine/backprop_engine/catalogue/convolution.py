@@ -16,6 +16,7 @@ from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.shared.channels import over_channels, per_channel
 from backprop_engine.catalogue.shared.entries import INPUT, operation
+from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.windows import Pads, Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,
@@ -163,7 +164,7 @@ def _forward(name: str, axes: int) -> Callable[..., Any]:
         _check(name, axes, a, b, groups, shape_of(b)[1] * groups if len(shape_of(b)) > 1 else 0)
         _check_bias(name, c, b.shape[0])
         window = _window(name, b.shape[2:], how)
-        y = _add_bias(_convolve(window, _batched(a, b), b, groups), c)
+        y = by_rows(_add_bias(_convolve(window, _batched(a, b), b, groups), c))
         return y if a.ndim == b.ndim else y[0]
 
     return forward

@@ -6,7 +6,7 @@ forward and reverse mode algorithmic differentiation" (2008).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -249,6 +249,15 @@ def _cholesky_rule(g: Any, y: Any, _a: Any, upper: bool) -> Any:
     return _transposed(inverse) @ symmetric @ inverse
 
 
+def _is_nearly_singular(operands: Sequence[Any], _attributes: Any, upstream: Any) -> Any:
+    """Which matrices are singular but for rounding: what is sent goes by where that leads."""
+    a = operands[0]
+    largest = np.prod(np.max(np.abs(a), axis=-2, initial=0.0), axis=-1)
+    rounding = 16 * a.shape[-1] * np.finfo(a.dtype).eps
+    is_lost = np.abs(np.linalg.det(a)) <= rounding * largest
+    return is_lost if upstream is None else np.asarray(is_lost)[..., np.newaxis, np.newaxis]
+
+
 DET = in_steps(
     "det",
     lambda a: np.linalg.det(_square(a, "det")),
@@ -261,6 +270,7 @@ DET = in_steps(
         in_torch_words="of a singular matrix torch sends 0 back, and the cofactors only with "
         "create_graph=True",
     ),
+    unsettled=_is_nearly_singular,
     notation="det {a}",
     torch="linalg.det",
     words="the determinant",

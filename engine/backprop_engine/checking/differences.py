@@ -57,6 +57,8 @@ _TIE_PROBE = 2.0**-20
 """How far a variable is moved to see which elements stay equal."""
 CONVENTION = "torch's rule for a kink, where the function has none"
 _BESIDE = 2.0**-20
+_STEPPING = frozenset({"fmod", "remainder", "div.mode", "floor_divide"})
+FINE_STEPS = "its steps are finer than differences can see"
 RELATIVE_TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-3}
 """Of the sum of the magnitudes of the contributions: what the engine's rounding may come to."""
 
@@ -202,6 +204,9 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
     if not found.agrees:
         rounding = rounding + _beside(tape, node, point)
         found = _verdict(trace, node, engine, estimates, size, rounding)
+    if not found.agrees and _is_finely_stepped(trace, tape):
+        estimates = [estimate._replace(reason=FINE_STEPS) for estimate in estimates]
+        found = _verdict(trace, node, engine, estimates, size, rounding)
     if not found.agrees:
         estimates = _without_conventions(tape, point, engine, estimates)
         found = _verdict(trace, node, engine, estimates, size, rounding)
@@ -264,6 +269,18 @@ def _rounding(
         for node, grad in engine.items()
         if grad is not None
     }
+
+
+def _is_finely_stepped(trace: Trace, tape: Tape) -> bool:
+    """Whether something is divided with a remainder by what is nothing beside it."""
+    graph = graph_of(trace)
+    for node in tape.affected:
+        operation = graph.operation[node]
+        if operation is not None and operation.name in _STEPPING:
+            a, b = (np.abs(graph.value[one]) for one in graph.operands[node])
+            if np.any(np.divide(a, b, dtype=float) > 1 / _BESIDE):
+                return True
+    return False
 
 
 def _beside(tape: Tape, node: int, point: np.ndarray) -> np.ndarray:

@@ -140,7 +140,8 @@ class Sharers:
         if operation is INDEX and key_of(given, tuple(others), attributes["items"]).picks:
             return None
         seen = np.asarray(operation.forward(given, *others, **attributes))
-        is_read_in_place = not at.ndim or not seen.ndim or np.may_share_memory(seen, at)
+        is_scalar, is_empty = not (at.ndim and seen.ndim), not seen.size
+        is_read_in_place = is_scalar or is_empty or np.may_share_memory(seen, at)
         if operation.sharing is Sharing.WHERE_POSSIBLE and not is_read_in_place:
             return None
         way = (inner,) if before is None else before.way

@@ -260,6 +260,26 @@ y = torch.tensor([2.0, 1.0], requires_grad=True)
 (y * torch.sgn(y)).sum().backward()
 (y * torch.sgn(y)).sum().backward()
 """,
+    "a convolution lies in order, so that contiguous() is no copy": """
+import torch
+import torch.nn.functional as F
+z = torch.tensor([[[0.0, 0.5], [0.0, -1.0]], [[0.0, 2.0], [2.0, 0.5]]], requires_grad=True)
+g = F.conv1d(z, z, padding=1)
+h = g.contiguous()
+g.masked_fill_(g > 0.5, 2)
+h.mean().backward()
+""",
+    "steps that are finer than any difference": """
+import torch
+x = torch.tensor([-110.0, 88.0, 1.0], requires_grad=True)
+a = torch.div(x, torch.tensor([1e-20, -1.0, 0.5]), rounding_mode='floor')
+(a.sum() + (x % 1e-38).sum()).backward()
+""",
+    "a determinant that is 0 but for rounding": """
+import torch
+x = torch.tensor([0.1, -2.3], dtype=torch.float64, requires_grad=True)
+torch.det(torch.outer(x.detach(), x)).sum().backward()
+""",
     "a leaf's name that a loop binds anew": """
 import torch
 x = torch.tensor([2.0], requires_grad=True)
@@ -271,6 +291,12 @@ c.backward()
 }
 
 OPEN: Final[Mapping[str, str]] = {
+    "the sign of a 0 that is a sum of products": """
+import torch
+y = torch.tensor([0.5, 0.0, -1.0], requires_grad=True)
+b = torch.einsum('i,j->ij', y, y)
+torch.atan2(b, b).sum().backward()
+""",
     "indices of nothing but nan": """
 import torch
 x = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0], requires_grad=True)
@@ -397,6 +423,7 @@ RAISING: Final[Mapping[str, str]] = {
         "m.abs()",
         "m ** m",
         "x; torch.sgn(x).sum().backward()",
+        "x.exp(); e = y[3:]; e += 1; y.sum().backward()",
     )
 }
 """What torch refuses over the dtypes."""

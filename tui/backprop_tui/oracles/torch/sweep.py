@@ -124,7 +124,7 @@ class Sweep:
         if not differs_in_signs_of_zeros(graph.value[told], self._torch_value(told)):
             self._tell_node(told, f"not settled: {label} hangs on the last digit")
             return True
-        if operation is not None and operation.rounding is Rounding.CONDITION:
+        if operation is not None and operation.rounding is not Rounding.ULP:
             self._tell_node(told, f"not settled: {label} hangs on the sign of a 0 that is rounded")
             return True
         self.values[told] = False
