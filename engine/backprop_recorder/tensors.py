@@ -13,6 +13,7 @@ from backprop_engine.recording.layout import DTYPES
 CODES: Final = {getattr(torch, name): code for code, name in enumerate(DTYPES)}
 """The number of a dtype in the file."""
 FLOATS: Final = frozenset({torch.float64, torch.float32, torch.float16, torch.bfloat16})
+_WIDE: Final = frozenset({torch.float64, torch.float32})
 HALVES: Final = frozenset({torch.float16, torch.bfloat16})
 PLAIN: Final[frozenset[type]] = frozenset({torch.Tensor, torch.nn.Parameter, torch.nn.Buffer})
 """Whose elements can be read; what a subclass does is its own affair."""
@@ -49,7 +50,7 @@ def is_readable(tensor: torch.Tensor) -> bool:
         type(tensor) in PLAIN
         and tensor.layout is torch.strided
         and tensor.dtype in CODES
-        and tensor.device.type != "meta"
+        and not tensor.is_meta
     )
 
 
@@ -65,14 +66,23 @@ def raw(tensor: torch.Tensor) -> np.ndarray:
     return array
 
 
-def norm(tensor: torch.Tensor) -> float:
-    """The Euclidean norm: finite if all elements are, or infinite where their squares overflow."""
-    is_simple = tensor.dtype is torch.float32 or tensor.dtype is torch.float64
-    is_small = tensor.numel() <= _FOR_NUMPY and tensor.device.type == "cpu"
-    if is_simple and is_small and tensor.is_contiguous():
-        flat = raw(tensor).reshape(-1)
+def elements(tensor: torch.Tensor) -> np.ndarray | None:
+    """The elements of a plain tensor of floats in a row, where that copies nothing; else None."""
+    is_plain = tensor.is_cpu and tensor.is_contiguous() and not tensor.is_neg()
+    if not is_plain or tensor.dtype not in _WIDE:
+        return None
+    array: np.ndarray = (tensor.detach() if tensor.requires_grad else tensor).numpy()
+    return array.reshape(-1)
+
+
+def norm(tensor: torch.Tensor, flat: np.ndarray | None) -> float:
+    """The Euclidean norm: finite if all elements are, or infinite where their squares overflow.
+
+    `flat` are its elements, where they are there in a row.
+    """
+    if flat is not None and flat.size <= _FOR_NUMPY:
         with np.errstate(all="ignore"):
-            return math.sqrt(np.dot(flat, flat))
+            return math.sqrt(flat.dot(flat))
     wide = torch.float32 if tensor.dtype in HALVES else None
     return float(_vector_norm(tensor, dtype=wide).item())
 

@@ -14,7 +14,7 @@ import torch
 
 from backprop_engine.recording.layout import UNKNOWN_DTYPE, ValueKind
 from backprop_recorder import tensors
-from backprop_recorder.tensors import CODES, FLOATS, PLAIN, is_readable, raw
+from backprop_recorder.tensors import CODES, FLOATS, PLAIN, elements, is_readable, raw
 from backprop_recorder.writer import Writer
 
 SMALL: Final = 64
@@ -60,21 +60,23 @@ class Values:
 
     def _add(self, number: int, tensor: torch.Tensor) -> int:
         count, dtype, shape = tensor.numel(), tensor.dtype, self._shape(tensor.shape)
-        if count == 1 and dtype in FLOATS:
+        is_float = dtype in FLOATS
+        if count == 1 and is_float:
             found = tensor.item()
             self.spoilt += not math.isfinite(found)
             return self._row(ValueKind.SCALAR, tensor, shape, -1, found)
+        flat = elements(tensor) if is_float else None
         if count <= SMALL:
             at = len(self._pool)
-            array = raw(tensor)
+            array = raw(tensor) if flat is None else flat
             self._pool += array.tobytes()
-            if dtype in FLOATS and dtype is not torch.bfloat16:
+            if is_float and dtype is not torch.bfloat16:
                 self.spoilt += not np.isfinite(array).all()
             return self._row(ValueKind.SMALL, tensor, shape, at, _NAN)
-        norm = tensors.norm(tensor) if dtype in FLOATS else _NAN
-        if dtype in FLOATS and not math.isfinite(norm):
+        norm = tensors.norm(tensor, flat) if is_float else _NAN
+        if is_float and not math.isfinite(norm):
             self._look_closely(number, tensor)
-        elif self._with_range and dtype in FLOATS:
+        elif self._with_range and is_float:
             low, high = torch.aminmax(tensor)
             self._extra.append((number, 0, 0, low.item(), high.item(), -1))
         size = count * tensor.element_size()
@@ -83,7 +85,10 @@ class Values:
             at = self._writer.tensor(raw(tensor), CODES[dtype])
             return self._row(ValueKind.WHOLE, tensor, shape, at, norm)
         at = -1
-        if tensor.is_contiguous():
+        if flat is not None:
+            at = len(self._pool)
+            self._pool += flat[:: count // SAMPLE + 1].tobytes()
+        elif tensor.is_contiguous():
             at = len(self._pool)
             self._pool += raw(tensor.view(-1)[:: count // SAMPLE + 1]).tobytes()
         return self._row(ValueKind.SUMMARY, tensor, shape, at, norm)
