@@ -56,7 +56,7 @@ def test_a_node_knows_its_part_of_the_line_its_iteration_and_its_module(recorded
     assert trace.nodes.place(h).text == "self.net(x)"
     assert trace.nodes.place(h).source.text == SCRIPTS["mlp"].read_text()
     assert trace.nodes.place(loss).text == "nn.functional.nll_loss(net(x).log(), t)"
-    assert [group.name for group in trace.nodes.groups(h)] == ["2", "Net.net.2"]
+    assert [group.name for group in trace.nodes.groups(h)] == ["#2", "Net.net.2"]
     assert trace.nodes.grad_fn(h) == "AddmmBackward0"
     assert trace.nodes.operation_name(h) == "linear"
 

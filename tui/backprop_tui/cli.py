@@ -445,6 +445,9 @@ def _open_screen(options: argparse.Namespace) -> int:
         sys.stderr.write(f"backprop-tui: {printable(keeper.trouble)}\n")
     if app.opening.refusal is not None:
         sys.stderr.write(app.opening.refusal.error.render() + "\n")
+        if isinstance(target, str) and target.endswith(".py"):
+            said = f"to run it and record what it really does: backprop-tui run {target}"
+            sys.stderr.write(f"backprop-tui: {printable(said)}\n")
         return BAD
     code = app.return_code or OK
     end_as_told(code)

@@ -330,7 +330,7 @@ class _Builder:
             module = int(self.recording.calls.columns["module"][call])
         path = self.recording.modules[module].path if module != _NOWHERE else ""
         iteration = self.iterations.get(key)
-        found = [] if iteration is None else [Group(GroupKind.ITERATION, str(iteration))]
+        found = [] if iteration is None else [Group(GroupKind.ITERATION, f"#{iteration}")]
         return (*found, Group(GroupKind.MODULE, path)) if path else tuple(found)
 
     def _passes(

@@ -196,6 +196,15 @@ class Trace:
         # An empty pass starts where the next one does; bisect_right then finds the later one.
         return [one.start for one in self.passes]
 
+    @cached_property
+    def iteration_ends(self) -> list[int]:
+        """The cursors at which an optimiser has stepped; where there is none, the ends of backward
+        passes.
+        """
+        kinds = {pass_.kind for pass_ in self.passes}
+        ending = PassKind.UPDATE if PassKind.UPDATE in kinds else PassKind.BACKWARD
+        return [pass_.stop for pass_ in self.passes if pass_.kind is ending]
+
     def shown_pass(self, cursor: int) -> Pass:
         """The pass whose results stand on the screen: that of the last step done."""
         return self.passes[self.pass_index(max(cursor - 1, 0))]

@@ -147,6 +147,15 @@ COMMANDS: tuple[Command, ...] = (
         do.pass_start, footer="pass",
     ),
     Command(
+        "iteration_end", ("right_curly_bracket",), "end of iteration",
+        "Run to where an optimiser has stepped; without one, to the end of a backward pass.",
+        JUMPING, do.iteration_end,
+    ),
+    Command(
+        "iteration_start", ("left_curly_bracket",), "start of iteration",
+        "Go back to the start of this iteration of the training.", JUMPING, do.iteration_start,
+    ),
+    Command(
         "restart", ("r",), "restart", "Go back to the very start.", JUMPING, do.restart,
         footer="restart",
     ),
@@ -398,6 +407,8 @@ _KEY_NAMES = {
     "slash": "/",
     "exclamation_mark": "!",
     "left_square_bracket": "[",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
     "right_square_bracket": "]",
     "less_than_sign": "<",
     "greater_than_sign": ">",

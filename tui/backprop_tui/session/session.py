@@ -249,6 +249,20 @@ def pass_start(session: Session) -> Session:
     return jump(session, session.trace.shown_pass(session.cursor).start)
 
 
+def iteration_end(session: Session) -> Session:
+    """To where this iteration of the training ends: an optimiser has stepped."""
+    ends = session.trace.iteration_ends
+    at = bisect_right(ends, session.cursor)
+    return jump(session, ends[at] if at < len(ends) else len(session.trace))
+
+
+def iteration_start(session: Session) -> Session:
+    """To where the iteration of the last step starts."""
+    ends = session.trace.iteration_ends
+    at = bisect_left(ends, session.cursor) - 1
+    return jump(session, ends[at] if at >= 0 else 0)
+
+
 def restart(session: Session) -> Session:
     """To the very start."""
     return jump(session, 0)
