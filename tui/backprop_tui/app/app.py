@@ -41,7 +41,6 @@ from backprop_tui.config.settings import Settings
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.opening.targets import Target
 from backprop_tui.oracles.report import Failed, OracleState
-from backprop_tui.oracles.sympy.report import SymbolicState
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.screens.working import WorkingScreen
@@ -193,11 +192,6 @@ class DebuggerApp(App[None]):
     def oracle_state(self) -> OracleState:
         """Where torch stands with the trace that is shown."""
         return self.oracles.findings.torch
-
-    @property
-    def symbolic_state(self) -> SymbolicState:
-        """The same of sympy."""
-        return self.oracles.findings.symbolic
 
     def _view(self, session: Session) -> View:
         known, trouble = self.oracles.findings, self.file.trouble

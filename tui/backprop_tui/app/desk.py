@@ -45,7 +45,7 @@ class Host(Protocol):
 
 
 class Desk:
-    """One business. Only the loop calls it, and only it changes anything."""
+    """One business that goes along with the session. Only the loop calls it."""
 
     def __init__(self, host: Host) -> None:
         self._host = host

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backprop_engine.basics.source import STANDARD_INPUT, Source
 from backprop_tui.app import file_looks
-from backprop_tui.app.desk import Desk, Host
+from backprop_tui.app.desk import Host
 from backprop_tui.opening.sessions import read_again
 from backprop_tui.opening.targets import Refusal, Target
 from backprop_tui.session.reload.carrying import carry
@@ -17,11 +17,11 @@ _GONE_AFTER = 4
 _READING = "Reading the file again"
 
 
-class FileDesk(Desk):
+class FileDesk:
     """Knows what is open, and what is wrong with it as it is now."""
 
     def __init__(self, host: Host, target: Target) -> None:
-        super().__init__(host)
+        self._host = host
         self._watched: file_looks.Watched | None = None
         self._missing = 0
         self.trouble: Refusal | None = None
@@ -42,9 +42,6 @@ class FileDesk(Desk):
         """Where a scenario without a file is from."""
         is_piped = isinstance(self.target, Source) and self.target.name == STANDARD_INPUT
         return "came from standard input" if is_piped else "was given with -e"
-
-    def follow(self, session: Session | None) -> None:
-        """A session has no say in what its file is."""
 
     def look(self) -> None:
         """Look at the file, and read it again if it has been saved."""
