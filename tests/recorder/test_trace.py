@@ -212,3 +212,28 @@ def test_an_empty_recording_has_an_empty_trace(tmp_path):
         pass
     trace = trace_of(read(tmp_path / "run.bp"))
     assert (len(trace.nodes), len(trace)) == (0, 0)
+
+
+def test_a_run_that_an_error_ended_begins_at_its_end_and_tells_whose_fault_it_was(tmp_path):
+    x = torch.ones(3, requires_grad=True)
+
+    def program() -> None:
+        y = torch.sigmoid(x)
+        y.add_(1)
+        y.sum().backward()
+
+    with pytest.raises(RuntimeError, match="inplace"), Recorder(tmp_path / "run.bp"):
+        program()
+    trace = trace_of(read(tmp_path / "run.bp"))
+    assert trace.heading.start == len(trace)
+    assert "the program ended with RuntimeError" in trace.heading.note
+    assert trace.heading.note.endswith(
+        "`y.add_(1)` changed it in place; write it without, or after backward()"
+    )
+    assert "SigmoidBackward0 needs its result as it was then" in trace.heading.about
+
+
+def test_the_notes_tell_the_loss_and_the_parameters_without_a_gradient(recorded):
+    about = recorded("mlp").heading.about
+    assert "The loss, pass by pass: 1.013 → " in about
+    assert "`.grad` is None of `unused.weight`, `unused.bias`" in about

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from time import monotonic
 from typing import Any, Final
 
@@ -158,6 +160,25 @@ def _memory(recording: Recording, value: int) -> int:
             break
         value = int(values.at[row])
     return value
+
+
+def error_lines(recording: Recording) -> Iterator[str]:
+    """What ended the program, where, and whose change in place it was."""
+    error = recording.error
+    if error is None:
+        return
+    yield f"{_at(spot(recording, error.stack))}the program ended with {error.type}: {error.message}"
+    found = culprit(recording)
+    if found is not None:
+        yield f"{_at(found.needed)}{found.grad_fn} needs its {found.saved} as it was then"
+        if found.changed is not None:
+            yield f"{_at(found.changed)}changed it in place; write it without, or after backward()"
+
+
+def _at(where: Spot | None) -> str:
+    if where is None:
+        return ""
+    return f"{PurePath(where.file).name}:{where.line}: `{where.text}` "
 
 
 def last_gradients(recording: Recording) -> dict[str, Known]:

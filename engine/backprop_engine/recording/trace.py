@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePath
+from textwrap import shorten
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from backprop_engine.recording.columns import (
     Row,
     unknown,
 )
+from backprop_engine.recording.findings import error_lines
 from backprop_engine.recording.graph import Key, RecordedGraph
 from backprop_engine.recording.layout import ValueKind
 from backprop_engine.recording.producer import RecordingProducer
@@ -29,6 +31,10 @@ from backprop_engine.trace import NO_NODE, Group, GroupKind, Heading, PassKind, 
 from backprop_engine.trace import Pass as TracePass
 
 _NOWHERE: Final = -1
+_NOTED: Final = 160
+"""Characters of an error that the notice repeats."""
+_LOSSES: Final = 30
+"""How many are told in the notes."""
 _SUMMED: Final = 64
 """Contributions to one node up to which running sums are put together when they are looked at."""
 _LEAF_NAME: Final = "tensor"
@@ -365,21 +371,36 @@ class _Builder:
 
     def _heading(self, dtype: Dtype) -> Heading:
         recording = self.recording
-        note = ""
-        if recording.error is not None:
-            note = f"the program ended with {recording.error.type}: {recording.error.message}"
-        elif not recording.is_complete:
+        said = list(error_lines(recording))
+        note = "; ".join([shorten(line, _NOTED) for line in (*said[:1], *said[2:])])
+        if not note and not recording.is_complete:
             note = "this recording was cut off: the program was killed, or still runs"
         name = PurePath(recording.start.script or str(recording.frames.path)).name
         return Heading(
             title=f"{name}, recorded",
-            about="",
+            about=_about(recording),
             name=str(recording.frames.path),
             files=self.places.files(recording.start.script),
             hints={},
             note=note,
             dtype=dtype,
+            start=len(self.senders) if recording.error is not None else 0,
         )
+
+
+def _about(recording: Recording) -> str:
+    """What there is to know of the whole run, in Markdown."""
+    passes = recording.passes
+    losses = [f"{pass_.loss:.4g}" for pass_ in passes if pass_.loss is not None]
+    more = " → …" if len(losses) > _LOSSES else ""
+    parts = [f"As it ran with torch {recording.start.torch}; backward passes: {len(passes)}."]
+    parts += [f"`{line}`" if "`" not in line else line for line in error_lines(recording)]
+    if losses:
+        parts.append(f"The loss, pass by pass: {' → '.join(losses[:_LOSSES])}{more}")
+    if passes and passes[-1].missing:
+        names = ", ".join(f"`{name}`" for name in passes[-1].missing[:_LOSSES])
+        parts.append(f"`.grad` is None of {names}: no path leads there from the loss.")
+    return "\n\n".join(parts)
 
 
 def _told(update: Update) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -16,10 +16,10 @@ from backprop_engine.basics.values import shape_of
 from backprop_engine.reading.autopsy.report import Autopsy, autopsy, autopsy_lines
 from backprop_engine.recording.findings import (
     Culprit,
-    Spot,
     Verified,
     birth_node,
     culprit,
+    error_lines,
     first_nonfinite,
     last_gradients,
     norm_of,
@@ -209,25 +209,6 @@ def _lines(
     yield from (("bad", f"  {line}") for line in error_lines(recording))
     for fault in recording.faults:
         yield "bad", f"  a mistake of the recorder's: {fault.strip().splitlines()[-1]}"
-
-
-def error_lines(recording: Recording) -> Iterator[str]:
-    """What ended the program, where, and whose change in place it was."""
-    error = recording.error
-    if error is None:
-        return
-    yield f"{_at(spot(recording, error.stack))}the program ended with {error.type}: {error.message}"
-    found = culprit(recording)
-    if found is not None:
-        yield f"{_at(found.needed)}{found.grad_fn} needs its {found.saved} as it was then"
-        if found.changed is not None:
-            yield f"{_at(found.changed)}changed it in place; write it without, or after backward()"
-
-
-def _at(where: Spot | None) -> str:
-    if where is None:
-        return ""
-    return f"{PurePath(where.file).name}:{where.line}: `{where.text}` "
 
 
 def _print_autopsy(trace: Trace, recording: Recording, found: Autopsy | None, out: Printer) -> None:

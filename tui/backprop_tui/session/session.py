@@ -191,8 +191,9 @@ def told_anew(session: Session) -> Session:
 
 
 def open_session(trace: Trace) -> Session:
-    """A session at the start of `trace`."""
-    return Session(trace, draw_outline(trace), whatif=WhatIf(trace))
+    """A session where `trace` is to be looked at first."""
+    start = trace.heading.start
+    return Session(trace, draw_outline(trace), cursor=start, whatif=WhatIf(trace))
 
 
 def _to(session: Session, cursor: int) -> Session:
