@@ -280,6 +280,12 @@ import torch
 x = torch.tensor([0.1, -2.3], dtype=torch.float64, requires_grad=True)
 torch.det(torch.outer(x.detach(), x)).sum().backward()
 """,
+    "a share of the smallest number there is": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[-0.0, -1.0, 16777217.0]], requires_grad=True)
+(F.mse_loss(torch.log(x), x) * torch.tensor(1e-45)).backward()
+""",
     "a leaf's name that a loop binds anew": """
 import torch
 x = torch.tensor([2.0], requires_grad=True)
