@@ -59,6 +59,20 @@ def test_a_name_assigned_again_is_its_last_version_and_each_can_be_named():
     assert over_time("h@1 + 10*h@2", AGAIN)[-1] == 54
 
 
+def test_a_tensor_is_what_it_holds_by_all_of_its_names_and_a_changed_base_has_its_own():
+    trace = recorded("x=[1, 2]; y=x*2; z=y; z += 1; v=y[0]; v *= 3; s=(y*y).sum()")
+    (changed,) = [node for node, name in trace.nodes.names.items() if name == "y@3"]
+    assert np.array_equal(trace.nodes.value[changed], [9, 5])
+    values = [[2, 4], [3, 5], [3, 5], [3, 5], [9, 5]]
+    for name in ("y", "z"):
+        seen = over_time(name, trace)
+        assert seen[0] is None
+        assert np.array_equal(seen[1:6], values)
+        candidates = change_candidates(compile_watch(name, trace), trace).tolist()
+        assert {1, 2, 5} <= set(candidates)
+    assert np.array_equal(over_time("z@2", trace)[5], [3, 5])
+
+
 def test_an_invented_name_is_a_remainder_after_a_value():
     assert over_time("x + %1", BASIC)[-1] == 6
     assert over_time("%1 - (%2)", BASIC)[-1] == -2

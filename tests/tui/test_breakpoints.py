@@ -152,6 +152,13 @@ def test_the_hits_of_a_breakpoint_are_those_of_a_scan_of_all_steps(session, text
         assert scan_of(there, one).hits.tolist() == brute_force(session.trace, one)
 
 
+def test_a_breakpoint_on_a_name_stops_at_each_value_that_its_tensor_has():
+    session = opened("x=[1, 2]; y=x*2; z=y; z += 1; v=y[0]; v *= 3; s=(y*y).sum()")
+    (one,) = fitting(session, ["y"])
+    there = editing.set_breakpoint(session, None, one)
+    assert [step for step in scan_of(there, one).hits.tolist() if step < 5] == [0, 1, 4]
+
+
 @given(with_breakpoints())
 def test_continuing_stops_at_the_next_hit_and_back_at_the_last(session):
     later = [place for place in places_of(session) if place > session.cursor]

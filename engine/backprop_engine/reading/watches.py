@@ -69,7 +69,7 @@ def watched(formula: Formula, trace: Trace, cursor: int) -> Value | None:
     def known(key: Quantity) -> Value | None:
         if key.is_gradient:
             return gradient_at(trace, key.node, cursor)
-        return kept(trace.nodes.value[key.node]) if trace.is_computed(key.node, cursor) else None
+        return kept(trace.value_at(key.node, cursor))
 
     return formula.value(known)
 
@@ -91,7 +91,7 @@ def change_candidates(formula: Formula, trace: Trace) -> np.ndarray:
             edges = [place for one in trace.passes for place in (one.start + 1, one.stop)]
             found.append(np.array(edges, np.int64))
         else:
-            found.append(np.asarray(trace.visits(key.node)[:1], np.int64) + 1)
+            found.append(np.asarray(trace.computed_in(key.node), np.int64) + 1)
     cursors = np.unique(np.concatenate(found))
     inside: np.ndarray = cursors[(cursors > 0) & (cursors <= len(trace))]
     return inside

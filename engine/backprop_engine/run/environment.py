@@ -275,6 +275,15 @@ class Environment:
             self.sharers.change(target, made, since)
         except OperandError as error:
             raise ProblemError(str(error), span, fix=error.fix) from None
+        self._name_base(target, made)
+
+    def _name_base(self, target: int, made: int) -> None:
+        """Let the base of a view that has changed be known by another version of its name."""
+        graph, base = self.graph, self.sharers.base(target)
+        name, _, version = graph.names.get(base, "").partition("@")
+        new = len(graph) - 1
+        if name and not version and new != made and not self._all.has_versions(name):
+            graph.names.setdefault(new, f"{name}@{len(self.sharers.changes[base]) + 1}")
 
     def _outputs(self, call: Call, nodes: tuple[int, ...], span: Span) -> Outputs:
         operation, attributes = call.operation, call.attributes

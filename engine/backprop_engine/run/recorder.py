@@ -107,6 +107,7 @@ class Recorder:
             contributions=self.contributions,
             totals=self.totals,
             producer=producer,
+            earlier=self.sharers.histories(),
         )
 
     def _forward(self) -> None:

@@ -197,6 +197,13 @@ class Sharers:
         self._tensor[made] = view
         return made
 
+    def histories(self) -> dict[int, tuple[int, ...]]:
+        """By the node of the value that a tensor has in the end: those of the values before it."""
+        nodes: dict[int, list[int]] = {}
+        for node, tensor in self._tensor.items():
+            nodes.setdefault(tensor, [tensor]).append(node)
+        return {max(made): tuple(sorted(made)[:-1]) for made in nodes.values()}
+
     def changed_between(self, node: int, start: int, stop: int) -> int | None:
         """Where the memory of `node` was changed by a node from `start` up to `stop`; else None."""
         changed = self.changes.get(self.base(node), ())

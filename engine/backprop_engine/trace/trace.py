@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -158,6 +158,8 @@ class Trace:
     contributions: Sequence[Known | None]
     totals: Sequence[Known | None]
     producer: Producer
+    earlier: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """By the last node of a tensor that changes in place, the nodes of its values before."""
 
     def __len__(self) -> int:
         return len(self.senders)
@@ -390,6 +392,18 @@ class Trace:
             if len(steps) > _LONG:
                 self._long_receipts[node] = steps
         return steps
+
+    def value_at(self, node: int, cursor: int) -> Known | None:
+        """The value of a node as of `cursor`, or the one before it that its tensor has then."""
+        for one in (node, *reversed(self.earlier.get(node, ()))):
+            if self.is_computed(one, cursor):
+                return self.nodes.value[one]
+        return None
+
+    def computed_in(self, node: int) -> list[int]:
+        """The steps, ascending, in which a node, and each value before it, is computed."""
+        steps = [int(self.forward_steps[one]) for one in (*self.earlier.get(node, ()), node)]
+        return sorted(step for step in steps if step != NO_NODE)
 
     def visits(self, node: int) -> Sequence[int]:
         """The steps, ascending, in which `node` takes part: computed, receiving or sending."""

@@ -55,7 +55,9 @@ def _candidates(trace: Trace, stop: Breakpoint) -> Sequence[int] | np.ndarray:
     match stop.place:
         case Place(PlaceKind.NODE, name):
             node = trace.named(name)
-            return () if node is None else trace.visits(node)
+            if node is None or stop.condition:
+                return () if node is None else trace.visits(node)
+            return sorted({*trace.visits(node), *trace.computed_in(node)})
         case Place(PlaceKind.OPERATION, name):
             return _steps_of(trace, name)
         case Place(PlaceKind.PASSES, name):
