@@ -15,7 +15,7 @@ from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_tui.inspecting import statistics as counting
+from backprop_tui.inspecting import layers
 from backprop_tui.inspecting.grid import grid_of, largest, next_broken
 from backprop_tui.inspecting.layers import Layer, Quantity, Whose, layer_of
 from backprop_tui.inspecting.statistics import bars, facts, statistics
@@ -110,7 +110,7 @@ def test_from_broken_element_to_broken_element_one_comes_round_all_of_them(array
 @given(ARRAYS, st.sampled_from([1, 3, 1_000_000]))
 def test_statistics_are_numpys_whatever_the_size_of_a_piece(array, piece):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(counting, "PIECE", piece)
+        patch.setattr(layers, "PIECE", piece)
         found = statistics(Layer(array))
     finite = array[np.isfinite(array)]
     assert found.count == array.size

@@ -13,8 +13,6 @@ from backprop_tui.inspecting.layers import Layer
 ACROSS, FEW_ACROSS = 10, 5
 """Elements of a vector that stand in one row, and where there is little room."""
 
-_PIECE = 1_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -31,26 +29,20 @@ class Grid:
     across: int = ACROSS
 
     @property
+    def _is_flat(self) -> bool:
+        return len(self.shape) < 2
+
+    @property
     def rows(self) -> int:
         """How many rows."""
-        match self.shape:
-            case ():
-                return 1
-            case (count,):
-                return -(-count // self.across)
-            case _:
-                return 0 if not self.columns else self.shape[-2]
+        if self._is_flat:
+            return -(-math.prod(self.shape) // self.across)
+        return self.shape[-2] if self.columns else 0
 
     @property
     def columns(self) -> int:
         """How many columns."""
-        match self.shape:
-            case ():
-                return 1
-            case (count,):
-                return min(count, self.across)
-            case _:
-                return self.shape[-1]
+        return min(math.prod(self.shape), self.across) if self._is_flat else self.shape[-1]
 
     def row_name(self, row: int) -> str:
         """The index that a row stands for; of a vector, that of the row's first element."""
@@ -60,39 +52,29 @@ class Grid:
         """The index that a column stands for; of a vector, what is added to the row's."""
         if not self.shape:
             return ""
-        return f"+{column}" if len(self.shape) == 1 else str(column)
+        return f"+{column}" if self._is_flat else str(column)
 
     def index(self, row: int, column: int) -> tuple[int, ...] | None:
         """The element in a cell; None for the cells after the end of a vector."""
-        match self.shape:
-            case ():
-                return ()
-            case (count,):
-                at = row * self.across + column
-                return (at,) if at < count else None
-            case _:
-                return (*self.leading, row, column)
+        if not self._is_flat:
+            return (*self.leading, row, column)
+        at = row * self.across + column
+        return _unravel(at, self.shape) if at < math.prod(self.shape) else None
 
     def cell(self, index: tuple[int, ...]) -> tuple[int, int]:
         """The row and the column of an element of the table."""
-        match index:
-            case ():
-                return 0, 0
-            case (at,):
-                return divmod(at, self.across)
-            case _:
-                return index[-2], index[-1]
+        if self._is_flat:
+            return divmod(sum(index), self.across)
+        return index[-2], index[-1]
 
     def line(self, layer: Layer, row: int, start: int, stop: int) -> np.ndarray:
         """The elements of a row in the columns `start` up to `stop`, as far as there are any."""
-        match self.shape:
-            case ():
-                return layer.block(()).reshape(1)[start:stop]
-            case (count,):
-                first = row * self.across
-                return layer.block((slice(first + start, min(first + stop, count)),))
-            case _:
-                return layer.block((*self.leading, row, slice(start, stop)))
+        if not self.shape:
+            return layer.block(()).reshape(1)[start:stop]
+        if not self._is_flat:
+            return layer.block((*self.leading, row, slice(start, stop)))
+        first = row * self.across
+        return layer.block((slice(first + start, min(first + stop, *self.shape)),))
 
     def name(self, index: tuple[int, ...]) -> str:
         """`[2, 0, 5]`; empty for a number."""
@@ -123,40 +105,30 @@ def grid_of(shape: Shape, across: int = ACROSS) -> Grid:
 
 def next_broken(layer: Layer, after: tuple[int, ...]) -> tuple[int, ...] | None:
     """The next element that is nan or inf, in the order of the indices, round the end once."""
-    shape = layer.shape
+    shape, at, first = layer.shape, 0, None
     start = int(np.ravel_multi_index(after, shape)) + 1 if shape else 0
-    size = math.prod(shape)
-    for first, last in ((start, size), (0, start)):
-        for at in range(first, last, _PIECE):
-            piece = _flat(layer, at, min(at + _PIECE, last))
-            if piece.dtype.kind != "f":
-                return None
-            found = np.flatnonzero(~np.isfinite(piece))
-            if len(found):
-                return _unravel(at + int(found[0]), shape)
-    return None
+    for piece in layer.pieces():
+        found = at + np.flatnonzero(~np.isfinite(piece))
+        coming = found[np.searchsorted(found, start) :]
+        if len(coming):
+            return _unravel(int(coming[0]), shape)
+        if first is None and len(found):
+            first = int(found[0])
+        at += len(piece)
+    return None if first is None else _unravel(first, shape)
 
 
 def largest(layer: Layer) -> tuple[int, ...] | None:
     """The element with the largest finite absolute value; None where nothing is finite."""
-    best, place = -1.0, None
-    size = math.prod(layer.shape)
-    for at in range(0, size, _PIECE):
-        piece = np.abs(_flat(layer, at, min(at + _PIECE, size)).astype(np.float64, copy=False))
-        piece = np.where(np.isfinite(piece), piece, -1.0)
-        found = int(piece.argmax())
-        if piece[found] > best:
-            best, place = float(piece[found]), at + found
+    best, place, at = -1.0, None, 0
+    for piece in layer.pieces():
+        sizes = np.where(np.isfinite(piece), np.abs(piece), -1.0)
+        found = int(sizes.argmax())
+        if sizes[found] > best:
+            best, place = float(sizes[found]), at + found
+        at += len(piece)
     return None if place is None else _unravel(place, layer.shape)
 
 
-def _flat(layer: Layer, start: int, stop: int) -> np.ndarray:
-    """The elements `start` up to `stop` in the order of the indices."""
-    shown = np.asarray(layer.shown).reshape(-1)[start:stop]
-    if layer.minus is None:
-        return shown
-    return Layer(shown, np.asarray(layer.minus).reshape(-1)[start:stop]).block((slice(None),))
-
-
 def _unravel(at: int, shape: Shape) -> tuple[int, ...]:
-    return tuple(int(one) for one in np.unravel_index(at, shape)) if shape else ()
+    return tuple(map(int, np.unravel_index(at, shape))) if shape else ()

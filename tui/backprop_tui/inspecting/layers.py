@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +14,9 @@ from backprop_engine.basics.values import Known, Shape, Value, dtype_of, same_el
 from backprop_engine.trace import StepKind
 from backprop_tui.oracles.report import Failed, Ready
 from backprop_tui.view.view import View
+
+PIECE = 1_000_000
+"""Elements looked at in one go, so that ten million need little memory."""
 
 
 class Quantity(StrEnum):
@@ -58,14 +62,26 @@ class Layer:
     def block(self, index: tuple[int | slice, ...]) -> np.ndarray:
         """The elements at `index`, as they stand in the cells."""
         block: np.ndarray = np.asarray(self.shown)[index]
-        if self.minus is None:
-            return block
-        other = np.asarray(self.minus)[index]
-        with np.errstate(all="ignore"):
-            # Two nans, or two infs of one sign, are no difference to anyone who compares.
-            is_same = same_elements(block, other)
-            difference: np.ndarray = np.where(is_same, block.dtype.type(0), block - other)
-        return difference
+        return block if self.minus is None else _difference(block, np.asarray(self.minus)[index])
+
+    def pieces(self) -> Iterator[np.ndarray]:
+        """The elements in the order of their indices, at most `PIECE` at a time, as floats.
+
+        They are not to be kept: each may be written over the one before.
+        """
+        both = [np.asarray(each) for each in (self.shown, self.minus) if each is not None]
+        flags = ["external_loop", "buffered", "zerosize_ok"]
+        for parts in np.nditer(both, flags, order="C", buffersize=PIECE):  # type: ignore[call-overload]
+            piece: np.ndarray = _difference(*parts) if isinstance(parts, tuple) else parts
+            yield piece if piece.dtype.kind == "f" else piece.astype(np.float64)
+
+
+def _difference(block: np.ndarray, other: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        # Two nans, or two infs of one sign, are no difference to anyone who compares.
+        is_same = same_elements(block, other)
+        difference: np.ndarray = np.where(is_same, block.dtype.type(0), block - other)
+    return difference
 
 
 def layer_of(view: View, node: int, quantity: Quantity, whose: Whose) -> Layer:

@@ -1,9 +1,9 @@
-"""Statistics of an array, a piece at a time, so that ten million elements need little memory."""
+"""Statistics of an array, a piece at a time."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,6 @@ import numpy as np
 from backprop_engine.basics import notation
 from backprop_tui.inspecting.layers import Layer
 
-PIECE = 1_000_000
-"""Elements looked at in one go."""
 BINS = 24
 _DIGITS = 5
 
@@ -51,7 +49,7 @@ def statistics(layer: Layer, is_cancelled: Callable[[], bool] = lambda: False) -
     """
     count = nans = infinities = zeros = 0
     low, high = math.inf, -math.inf
-    for piece in _pieces(layer):
+    for piece in layer.pieces():
         if is_cancelled():
             return None
         finite = piece[np.isfinite(piece)]
@@ -68,7 +66,7 @@ def statistics(layer: Layer, is_cancelled: Callable[[], bool] = lambda: False) -
     scale = max(abs(low), abs(high)) or 1.0
     total = squares = 0.0
     histogram = np.zeros(BINS, np.int64)
-    for piece in _pieces(layer):
+    for piece in layer.pieces():
         if is_cancelled():
             return None
         scaled = piece[np.isfinite(piece)].astype(np.float64, copy=False) / scale
@@ -84,57 +82,25 @@ def statistics(layer: Layer, is_cancelled: Callable[[], bool] = lambda: False) -
     return Statistics(count, low, high, mean, norm, zeros, nans, infinities, histogram)
 
 
-def _pieces(layer: Layer) -> Iterator[np.ndarray]:
-    """The elements in some order, at most about `PIECE` at a time, as floats."""
-    shape = layer.shape
-    if not shape:
-        yield _floats(layer.block(())).reshape(-1)
-        return
-    # Whole rows along the first axis where they are small, else pieces of one after the other.
-    row = math.prod(shape[1:])
-    if row <= PIECE or len(shape) == 1:
-        step = max(PIECE // max(row, 1), 1)
-        for start in range(0, shape[0], step):
-            yield _floats(layer.block((slice(start, start + step),))).reshape(-1)
-        return
-    for index in np.ndindex(*_leading(shape)):
-        rest = shape[len(index)]
-        step = max(PIECE // max(math.prod(shape[len(index) + 1 :]), 1), 1)
-        for start in range(0, rest, step):
-            yield _floats(layer.block((*index, slice(start, start + step)))).reshape(-1)
-
-
-def _leading(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes to take one index at a time of, until what hangs on the next is small."""
-    axes = 0
-    while axes < len(shape) - 1 and math.prod(shape[axes + 1 :]) > PIECE:
-        axes += 1
-    return shape[:axes]
-
-
-def _floats(block: np.ndarray) -> np.ndarray:
-    return block if block.dtype.kind == "f" else block.astype(np.float64)
-
-
-def facts(one: Statistics) -> list[tuple[str, str]]:
+def facts(known: Statistics) -> list[tuple[str, str]]:
     """Names and figures, in the order in which they are shown."""
 
     def figure(number: float) -> str:
         return "–" if math.isnan(number) else notation.number(number, _DIGITS)
 
     return [
-        ("min", figure(one.minimum)),
-        ("max", figure(one.maximum)),
-        ("mean", figure(one.mean)),
-        ("norm", figure(one.norm)),
-        ("zeros", f"{one.zeros:,}"),
-        ("nan", f"{one.nans:,}"),
-        ("inf", f"{one.infinities:,}"),
+        ("min", figure(known.minimum)),
+        ("max", figure(known.maximum)),
+        ("mean", figure(known.mean)),
+        ("norm", figure(known.norm)),
+        ("zeros", f"{known.zeros:,}"),
+        ("nan", f"{known.nans:,}"),
+        ("inf", f"{known.infinities:,}"),
     ]
 
 
 def bars(histogram: np.ndarray) -> str:
-    """A histogram as blocks; what is there at all has at least the lowest one."""
+    """A histogram as blocks; what is there at all has at least the lowest known."""
     most = int(histogram.max(initial=0))
     if not most:
         return ""
