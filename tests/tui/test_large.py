@@ -226,6 +226,8 @@ async def test_notes_without_end_are_drawn_as_far_as_they_take_no_time(opened, t
     about = "".join(f"  * line {at}\n" for at in range(20_000))
     path.write_text(f"about: |\n{about}inputs: {{x: 2}}\ncompute: y = x*x\n")
     async with opened(str(path)) as pilot:
+        pilot.app.screen.focus_pane("notes")
+        await pilot.pause()
         (notes,) = pilot.app.screen.query("Markdown")
         assert notes.source.endswith("*The notes go on in the file.*")
         assert len(notes.source) < 21_000

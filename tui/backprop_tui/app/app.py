@@ -177,7 +177,7 @@ class DebuggerApp(App[None]):
 
     @session.setter
     def session(self, session: Session | None) -> None:
-        if session is self._session:
+        if session == self._session:  # as at the end, where there is no further step
             return
         self._session = session
         for desk in self._desks:

@@ -31,7 +31,9 @@ class NotesPane(Following, Scroll):
         super().__init__(id="notes", classes="pane")
         self._hint: str | None = None
         self._noted: Heading | None = None
-        """Whose notes stand here."""
+        """Whose notes stand here, or will once somebody looks."""
+        self._waiting = ""
+        """Notes that nobody has looked at."""
 
     def compose(self) -> ComposeResult:
         """The hint; the notes come under it after the first paint."""
@@ -49,9 +51,16 @@ class NotesPane(Following, Scroll):
             banner.update(Content.styled(view.say(said), "italic $primary"))
         if self._noted is not heading:
             self._noted = heading
-            notes = "\n\n".join(one for one in (heading.about, heading.note) if one) or _NOTHING
+            notes = "\n\n".join(filter(None, (heading.about, heading.note))) or _NOTHING
             about = "\n".join(map(printable, _shortened(notes).split("\n")))
-            mount = partial(self._mount_notes, view.glyphs.text(about))
+            self._waiting = view.glyphs.text(about)
+            self.on_show()
+
+    def on_show(self) -> None:
+        """Draw the notes, each paragraph of which is a widget, where they are in sight."""
+        if self._waiting and self.display:
+            mount = partial(self._mount_notes, self._waiting)
+            self._waiting = ""
             self.call_after_refresh(self.run_worker, mount, group="notes", exclusive=True)
 
     async def _mount_notes(self, text: str) -> None:
