@@ -398,5 +398,5 @@ class DebuggerApp(App[None]):
 
     @on(GraphTree.Paged)
     def _set_page(self, event: GraphTree.Paged) -> None:
-        if self.session is not None:  # nothing that is drawn depends on it
-            self._session = do.with_page(self.session, event.rows)
+        # With the new size some panes have to bring the step into sight again.
+        self._change(partial(do.with_page, rows=event.rows))
