@@ -79,6 +79,19 @@ def test_a_gradient_is_told_as_products_of_local_derivatives_the_largest_first()
     assert origin.is_ranked
 
 
+def test_paths_go_through_each_value_of_what_changes_in_place():
+    trace = traced("x=3; y=x*x; z=y; z += x; w=z*y")
+    origin = origin_of(trace, "x")
+    assert origin.sum == origin.gradient == 2 * (3**2 + 3) * (2 * 3 + 1)
+    assert origin.count == 6
+    assert {tuple(labels(trace, origin, one)) for one in origin.paths} == {
+        ("w", "z@2", "y", "x"),
+        ("w", "z@2", "x"),
+    }
+    array = traced("x=[1, 2]; y=x*2; v=y[0]; v *= x[1]; s=(y*y).sum()")
+    np.testing.assert_allclose(origin_of(array, "x").sum, origin_of(array, "x").gradient)
+
+
 def test_both_places_of_a_square_are_paths_of_their_own():
     origin = origin_of(traced("x=3, y=x*x"), "x")
     assert origin.count == 2

@@ -364,3 +364,10 @@ def test_a_child_that_failed_judges_nothing_and_a_late_one_skips():
     assert symbolic_gradients(trace, Failed("It is gone.", "")) == {}
     (late,) = symbolic_gradients(trace, Failed("It is late.", "", is_late=True)).values()
     assert (late.gradient, late.reason) == (None, "It is late.")
+
+
+def test_a_number_that_changes_in_place_is_differentiated_as_what_it_becomes():
+    trace = shorthand("x=3; y=x*x; z=y; z += x; w=z*y")
+    (engine,) = (trace.passes[-1].grads or {}).values()
+    assert engine == 2 * (3**2 + 3) * (2 * 3 + 1)
+    assert judged(trace)["x"].agrees(engine)

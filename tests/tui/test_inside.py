@@ -50,6 +50,14 @@ def test_with_the_upstream_gradient_it_opens_where_backward_begins():
         assert inside.trace.contribution(inside.cursor) == 3
 
 
+def test_inside_of_what_changes_in_place_is_what_it_was_computed_from():
+    session = opened("x=2, y=x*3, y.sigmoid_(), z=y*x")
+    node = session.trace.label(session.trace.assigned["y"])
+    inside = step_into(at(session, node, 0))
+    (operand,) = inside.trace.nodes.inputs.values()
+    assert inside.trace.nodes.value[operand] == 6.0
+
+
 def test_out_again_everything_is_as_it_was_but_for_what_is_said():
     session = replace(at(SESSION, "p", 4), folds=frozenset({0}), origins=(1, 2))
     inside = do.pass_end(do.step_forward(step_into(session)))

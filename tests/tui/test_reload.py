@@ -60,6 +60,14 @@ def test_every_step_of_the_old_run_is_found_again(new):
         assert told(fresh, found) == told(old, cursor)
 
 
+def test_the_values_of_what_changes_in_place_are_found_again_one_by_one():
+    text = "inputs: {x: [1, 2]}\ncompute: |\n  y = x*2\n  v = y[0]\n  v *= 3\n  s = (y*y).sum()\n"
+    old, fresh = trace(text), trace(text.replace("x*2", "x*5"))
+    assert "y@2" in old.nodes.names.values()
+    for cursor in range(len(old)):
+        assert told(fresh, same_cursor(old, cursor, fresh)) == told(old, cursor)
+
+
 @given(st.integers(0, 8))
 def test_in_the_same_text_every_place_is_itself(cursor):
     one = trace(OLD)
