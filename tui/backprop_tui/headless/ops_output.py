@@ -20,29 +20,29 @@ _NAME, _FORMULA = 14, 30
 """What is longer takes a line for itself."""
 
 
-def as_json(one: Page) -> dict[str, Any]:
+def as_json(page: Page) -> dict[str, Any]:
     """One object for one operation; the keys are a contract, see the documentation."""
-    example = one.example
+    example = page.example
     return {
-        "name": one.operation.name,
-        "group": one.group,
-        "words": one.operation.description.words,
-        "formula": one.formula,
-        "signatures": list(one.signatures),
-        "operator": one.operator or None,
-        "properties": list(one.properties),
-        "method": one.method or None,
+        "name": page.operation.name,
+        "group": page.group,
+        "words": page.operation.description.words,
+        "formula": page.formula,
+        "signatures": list(page.signatures),
+        "operator": page.operator or None,
+        "properties": list(page.properties),
+        "method": page.method or None,
         "derivatives": [
             {"operand": part.operand, "formula": part.formula, "words": part.words}
-            for part in one.parts
+            for part in page.parts
         ],
-        "grad_fn": one.grad_fn or None,
-        "composite": list(one.steps),
-        "rounding": one.operation.rounding.value,
+        "grad_fn": page.grad_fn or None,
+        "composite": list(page.steps),
+        "rounding": page.operation.rounding.value,
         "example": None
         if example is None
         else {
-            "text": one.operation.description.example,
+            "text": page.operation.description.example,
             "values": {name: json_value(value) for name, value in example.values.items()},
             "gradients": {row.name: json_value(row.engine) for row in example.gradients},
         },
@@ -83,28 +83,28 @@ def _ways(operation: Operation) -> Iterator[str]:
     yield from (f".{name}" for name in operation.spelling.properties)
 
 
-def print_page(one: Page, out: Printer) -> None:
+def print_page(page: Page, out: Printer) -> None:
     """Everything about one operation, its example run."""
-    operation = one.operation
+    operation = page.operation
     out.line(operation.name, "bold")
     out.paragraph(_sentence(operation.description.words), 2)
     out.line()
-    _print_entry("formula", [f"y = {one.formula}"], out)
-    written = [*([one.operator] if one.operator else []), *one.signatures, *one.properties]
+    _print_entry("formula", [f"y = {page.formula}"], out)
+    written = [*([page.operator] if page.operator else []), *page.signatures, *page.properties]
     _print_entry("written", written, out)
-    if one.method:
-        _print_entry("method", [one.method], out)
-    for part in one.parts:
+    if page.method:
+        _print_entry("method", [page.method], out)
+    for part in page.parts:
         _print_entry(part.operand, [part.formula, part.words], out)
-    if not one.parts:
+    if not page.parts:
         _print_entry("gradient", ["none goes back through it"], out)
-    _print_entry("grad_fn", [one.grad_fn or "None"], out)
-    if one.steps:
-        _print_entry("made of", list(one.steps), out)
+    _print_entry("grad_fn", [page.grad_fn or "None"], out)
+    if page.steps:
+        _print_entry("made of", list(page.steps), out)
     _print_entry("rounding", [operation.rounding.value], out)
-    if one.example is not None:
+    if page.example is not None:
         out.line()
-        _print_example(operation.description.example, one.example, out)
+        _print_example(operation.description.example, page.example, out)
     out.line()
 
 
@@ -141,8 +141,8 @@ def markdown() -> str:
 
 
 def _names(entries: tuple[Operation, ...]) -> Iterator[str]:
-    for one in entries:
-        form = operator_form(one)
+    for operation in entries:
+        form = operator_form(operation)
         yield from ([f"`{form}`".replace("|", "\\|")] if form else [])
-        yield from (f"`{name}`" for name in one.spelling.functions)
-        yield from (f"`.{name}`" for name in one.spelling.properties)
+        yield from (f"`{name}`" for name in operation.spelling.functions)
+        yield from (f"`.{name}`" for name in operation.spelling.properties)

@@ -53,26 +53,26 @@ KEYS: tuple[Key, ...] = (
 
 def palette_entries() -> Iterator[tuple[str, str]]:
     """Title with key, and action."""
-    for one in KEYS:
-        yield f"{one.title}  ({key_name(one.key)})", one.action
+    for key in KEYS:
+        yield f"{key.title}  ({key_name(key.key)})", key.action
 
 
 def key_bar(width: int, *, has_table: bool, has_slices: bool) -> Content:
     """The keys that mean something here, as many as fit; help always does. Each can be clicked."""
     shown = [
-        one
-        for one in KEYS
-        if one.shown and (has_table or not one.needs_table) and (has_slices or not one.needs_slices)
+        key
+        for key in KEYS
+        if key.shown and (has_table or not key.needs_table) and (has_slices or not key.needs_slices)
     ]
-    while sum(_width(one) for one in shown) > width and len(shown) > 1:
+    while sum(_width(key) for key in shown) > width and len(shown) > 1:
         shown.pop(-2)
-    return Content(_GAP).join(_drawn(one) for one in shown)
+    return Content(_GAP).join(_drawn(key) for key in shown)
 
 
-def _width(one: Key) -> int:
-    return len(one.shown) + 1 + len(one.word) + len(_GAP)
+def _width(key: Key) -> int:
+    return len(key.shown) + 1 + len(key.word) + len(_GAP)
 
 
-def _drawn(one: Key) -> Content:
-    text = Content.assemble((f"{one.shown} ", "bold $primary"), (one.word, "$foreground-muted"))
-    return text.stylize(Style.from_meta({"@click": one.action}))
+def _drawn(key: Key) -> Content:
+    text = Content.assemble((f"{key.shown} ", "bold $primary"), (key.word, "$foreground-muted"))
+    return text.stylize(Style.from_meta({"@click": key.action}))

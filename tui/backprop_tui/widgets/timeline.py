@@ -57,10 +57,10 @@ class Segment:
 
 def lay_out(passes: Sequence[Pass], width: int) -> list[Segment]:
     """Labelled bars in `width` columns, as long as their passes; one bar where many don't fit."""
-    shown = [one for one in passes if one.stop > one.start]
+    shown = [pass_ for pass_ in passes if pass_.stop > pass_.start]
     if not shown:
         return []
-    labels = [printable(one.name) for one in shown]
+    labels = [printable(pass_.name) for pass_ in shown]
     gaps = _GAP * (len(shown) - 1)
     room = width - sum(len(text) + 1 for text in labels) - gaps
     if room >= _LEAST_BAR * len(shown):
@@ -75,16 +75,16 @@ def lay_out(passes: Sequence[Pass], width: int) -> list[Segment]:
 
 def _place(passes: Sequence[Pass], labels: Sequence[str], room: int, indent: int) -> list[Segment]:
     spare = room - _LEAST_BAR * len(passes)
-    total = sum(one.stop - one.start for one in passes)
+    total = sum(pass_.stop - pass_.start for pass_ in passes)
     edges, steps = [0], 0
-    for one in passes:
-        steps += one.stop - one.start
+    for pass_ in passes:
+        steps += pass_.stop - pass_.start
         edges.append(round(spare * steps / total))
     segments, at = [], indent
-    for one, label, (before, after) in zip(passes, labels, pairwise(edges), strict=True):
+    for pass_, label, (before, after) in zip(passes, labels, pairwise(edges), strict=True):
         at += len(label) + 1 if label else 0
         stop = at + _LEAST_BAR + after - before
-        segments.append(Segment(label, one.start, one.stop, at, stop))
+        segments.append(Segment(label, pass_.start, pass_.stop, at, stop))
         at = stop + _GAP
     return segments
 

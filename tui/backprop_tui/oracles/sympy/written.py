@@ -59,48 +59,49 @@ class _Writer:
         self.sympy = sympy
         self.decimals = decimals
 
-    def tree(self, one: Any) -> _Writing:
-        """The formula of `one`."""
+    def tree(self, expression: Any) -> _Writing:
+        """The formula of `expression`."""
         sympy = self.sympy
-        if one.is_Add:
-            return (yield from self._sum(one))
-        if one.is_Mul or (one.is_Pow and self._is_reciprocal(one)):
-            return (yield from self._product(one))
-        if one.is_Pow:
-            return (yield from self._power(one))
-        if not one.args:
-            return self._leaf(one)
-        if isinstance(one, sympy.Piecewise):
-            return (yield from self._pieces(one))
-        parts = yield from _each(one.args)
-        if isinstance(one, sympy.Abs):
+        if expression.is_Add:
+            return (yield from self._sum(expression))
+        if expression.is_Mul or (expression.is_Pow and self._is_reciprocal(expression)):
+            return (yield from self._product(expression))
+        if expression.is_Pow:
+            return (yield from self._power(expression))
+        if not expression.args:
+            return self._leaf(expression)
+        if isinstance(expression, sympy.Piecewise):
+            return (yield from self._pieces(expression))
+        parts = yield from _each(expression.args)
+        if isinstance(expression, sympy.Abs):
             return _fenced("|", parts[0], "|")
-        if isinstance(one, sympy.Heaviside):
+        if isinstance(expression, sympy.Heaviside):
             return _fenced("[", chain(parts[0], " > ", Text("0")), "]")
-        if isinstance(one, sympy.core.relational.Relational):
-            return chain(parts[0], f" {_INEQUALITIES.get(one.rel_op, one.rel_op)} ", parts[1])
-        if isinstance(one, sympy.logic.boolalg.BooleanFunction):
-            return _in_words(type(one).__name__.lower(), parts)
-        return call(_NAMES.get(type(one).__name__, type(one).__name__), *parts)
+        if isinstance(expression, sympy.core.relational.Relational):
+            sign = _INEQUALITIES.get(expression.rel_op, expression.rel_op)
+            return chain(parts[0], f" {sign} ", parts[1])
+        if isinstance(expression, sympy.logic.boolalg.BooleanFunction):
+            return _in_words(type(expression).__name__.lower(), parts)
+        return call(_NAMES.get(type(expression).__name__, type(expression).__name__), *parts)
 
     # Leaves
 
-    def _leaf(self, one: Any) -> Tree:
-        if one.is_Integer:
-            return _signed(str(int(one)))
-        if one.is_Rational:
-            return self._ratio(one)
-        if one.is_Float:
-            return _signed(notation.number(float(one), SHOWN_DIGITS))
-        return Text(_CONSTANTS.get(type(one).__name__, str(one)))
+    def _leaf(self, expression: Any) -> Tree:
+        if expression.is_Integer:
+            return _signed(str(int(expression)))
+        if expression.is_Rational:
+            return self._ratio(expression)
+        if expression.is_Float:
+            return _signed(notation.number(float(expression), SHOWN_DIGITS))
+        return Text(_CONSTANTS.get(type(expression).__name__, str(expression)))
 
-    def _ratio(self, one: Any) -> Tree:
+    def _ratio(self, expression: Any) -> Tree:
         if self.decimals:
-            shifted = one * 10**_MOST_DECIMALS
+            shifted = expression * 10**_MOST_DECIMALS
             if shifted.is_Integer:
-                return _signed(notation.number(float(one), 12))
-        ratio = chain(Text(str(abs(int(one.p)))), "/", Text(str(int(one.q))))
-        return prefix("−", ratio) if one.is_negative else ratio
+                return _signed(notation.number(float(expression), 12))
+        ratio = chain(Text(str(abs(int(expression.p)))), "/", Text(str(int(expression.q))))
+        return prefix("−", ratio) if expression.is_negative else ratio
 
     # Sums
 
@@ -110,16 +111,16 @@ class _Writer:
         is_negative = bool(coefficient.is_number and coefficient.is_negative)
         return is_negative, -term if is_negative else term
 
-    def _terms(self, one: Any) -> list[Any]:
+    def _terms(self, expression: Any) -> list[Any]:
         """In sympy's order; a polynomial's leading term stays first, else a positive one is."""
-        terms: list[Any] = one.as_ordered_terms()
-        if not one.is_polynomial():
+        terms: list[Any] = expression.as_ordered_terms()
+        if not expression.is_polynomial():
             at = next((at for at, term in enumerate(terms) if not self._unsigned(term)[0]), 0)
             terms.insert(0, terms.pop(at))
         return terms
 
-    def _sum(self, one: Any) -> _Writing:
-        (is_negative, first), *others = map(self._unsigned, self._terms(one))
+    def _sum(self, expression: Any) -> _Writing:
+        (is_negative, first), *others = map(self._unsigned, self._terms(expression))
         part: Tree = yield first
         total = prefix("−", part) if is_negative else part
         for is_negative, term in others:
@@ -133,9 +134,9 @@ class _Writer:
         # exp(−x) stays as it is: its base is no denominator to anybody.
         return bool(exponent.is_negative) and not isinstance(power, self.sympy.exp)
 
-    def _fraction(self, one: Any) -> tuple[Any, list[Any], list[Any]]:
+    def _fraction(self, expression: Any) -> tuple[Any, list[Any], list[Any]]:
         """Coefficient, factors above the bar, factors below it."""
-        coefficient, rest = one.as_coeff_Mul()
+        coefficient, rest = expression.as_coeff_Mul()
         above: list[Any] = []
         below: list[Any] = []
         for factor in self.sympy.Mul.make_args(rest) if rest is not self.sympy.S.One else ():
@@ -148,10 +149,14 @@ class _Writer:
     def _ordered(self, factors: list[Any]) -> list[Any]:
         """As sympy orders them, with sums and functions after plain powers."""
         ordered = list(self.sympy.Mul(*factors, evaluate=False).as_ordered_factors())
-        return [one for one in ordered if one is not self.sympy.S.One] if factors else []
+        return (
+            [expression for expression in ordered if expression is not self.sympy.S.One]
+            if factors
+            else []
+        )
 
-    def _product(self, one: Any) -> _Writing:
-        coefficient, above, below = self._fraction(one)
+    def _product(self, expression: Any) -> _Writing:
+        coefficient, above, below = self._fraction(expression)
         size = abs(coefficient)
         over, under = size, None
         if size.is_Rational and not size.is_Integer:
@@ -169,18 +174,20 @@ class _Writer:
 
     # Powers
 
-    def _power(self, one: Any) -> _Writing:
-        base = yield one.base
-        if one.exp == self.sympy.Rational(1, 2):
+    def _power(self, expression: Any) -> _Writing:
+        base = yield expression.base
+        if expression.exp == self.sympy.Rational(1, 2):
             return prefix("√", base)
-        exponent = Text(str(int(one.exp))) if one.exp.is_Integer else (yield one.exp)
+        exponent = (
+            Text(str(int(expression.exp))) if expression.exp.is_Integer else (yield expression.exp)
+        )
         return Branch(Form.POWER, (base, exponent))
 
     # Cases
 
-    def _pieces(self, one: Any) -> _Writing:
+    def _pieces(self, expression: Any) -> _Writing:
         pieces = []
-        for piece in one.args:
+        for piece in expression.args:
             value = yield piece.expr
             if piece.cond == True:  # noqa: E712
                 pieces.append(_in_words("", (value, Text("otherwise"))))
