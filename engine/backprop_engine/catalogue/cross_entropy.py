@@ -6,6 +6,7 @@ stands for: one-hot for a class index, times the class's weight. So one derivati
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
@@ -291,6 +292,15 @@ NLL_LOSS = in_steps(
     "loss=nll_loss(p, torch.tensor(0))",
 )
 
+
+def _sums_what_overflows(operands: Sequence[Any], how: _How, upstream: Any) -> bool:
+    """Whether smoothing, which torch scales after it has summed, overflows before that."""
+    if upstream is not None or not how["label_smoothing"]:
+        return False
+    costs = np.abs(log_softmax(operands[0], _axis(operands[0].shape)))
+    return bool(np.isinf(np.sum(costs, where=np.isfinite(costs), dtype=costs.dtype)))
+
+
 CROSS_ENTROPY = in_steps(
     "cross_entropy",
     _cross_entropy,
@@ -307,6 +317,7 @@ CROSS_ENTROPY = in_steps(
     ),
     notation=_notation("cross_entropy"),
     grad_fn=_cross_entropy_grad_fn,
+    unsettled=_sums_what_overflows,
     words="how surprised the softmax of the scores is at the right class",
     parameters=(*_PARAMETERS, Kind.NUMBER("label_smoothing", 0.0)),
     composite=_cross_entropy_composite,

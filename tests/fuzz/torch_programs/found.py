@@ -297,6 +297,13 @@ c.backward()
 }
 
 OPEN: Final[Mapping[str, str]] = {
+    "a smoothed loss that overflows before it is scaled": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[1.0, 100.0, 3e38], [-0.0, -1e20, 0.0]], requires_grad=True)
+k = F.cross_entropy(x.detach(), torch.tensor([2, 2]), label_smoothing=0.1)
+x.sum().backward()
+""",
     "the sign of a 0 that is a sum of products": """
 import torch
 y = torch.tensor([0.5, 0.0, -1.0], requires_grad=True)
