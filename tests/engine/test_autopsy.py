@@ -330,7 +330,7 @@ def test_operands_that_are_not_broadcast_as_numpy_does_are_told_as_a_whole():
     pass_off(trace, node, elementwise=True)
     found = autopsy(trace)
     assert found.first.figures.startswith("matmul = inf at [0, 0]: of finite x ")
-    assert found.causes_text == "x = 2×2 ▁█ ▁▁, w = 2×3 ▁▁▁ █▁▁"
+    assert found.causes_text == "x = 2×2 ▂█ ▂▂, w = 2×3 ▂▁▂ █▂▂"
 
 
 def test_so_are_contributions_that_the_rule_itself_has_summed():

@@ -18,7 +18,7 @@ def blocks(language: str) -> list[str]:
 
 def without_figures(text: str) -> str:
     """What does not hang on how a processor rounds."""
-    return re.sub(r"[▁-█!…]+|−?\d[\d.]*(e−\d+)?", "#", text)
+    return re.sub(r"[▁-█▔▀!…]+|−?\d[\d.]*(e−\d+)?", "#", text)
 
 
 def test_the_nan_of_the_readme_is_found_in_five_lines_of_terminal(tmp_path):
