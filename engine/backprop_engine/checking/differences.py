@@ -57,6 +57,7 @@ _TIE_PROBE = 2.0**-20
 """How far a variable is moved to see which elements stay equal."""
 CONVENTION = "torch's rule for a kink, where the function has none"
 _BESIDE = 2.0**-20
+_ROUNDING = frozenset({"floor", "ceil", "round", "special.round", "trunc", "frac"})
 _STEPPING = frozenset({"fmod", "remainder", "div.mode", "floor_divide"})
 FINE_STEPS = "its steps are finer than differences can see"
 RELATIVE_TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-3}
@@ -204,7 +205,7 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
     if not found.agrees:
         rounding = rounding + _beside(tape, node, point)
         found = _verdict(trace, node, engine, estimates, size, rounding)
-    if not found.agrees and _is_finely_stepped(trace, tape):
+    if not found.agrees and _is_finely_stepped(trace, tape, point):
         estimates = [estimate._replace(reason=FINE_STEPS) for estimate in estimates]
         found = _verdict(trace, node, engine, estimates, size, rounding)
     if not found.agrees:
@@ -271,8 +272,15 @@ def _rounding(
     }
 
 
-def _is_finely_stepped(trace: Trace, tape: Tape) -> bool:
-    """Whether something is divided with a remainder by what is nothing beside it."""
+def _is_finely_stepped(trace: Trace, tape: Tape, point: np.ndarray) -> bool:
+    """Whether something is divided with a remainder by what is nothing beside it, or rounded of
+    which a little more is another whole number.
+    """
+    moved = point + _BESIDE**2 * np.maximum(np.abs(point), 1.0)
+    with suppress(OutsideDomainError, OutOfTimeError):
+        tape.run({tape.nodes[0]: settle(moved, "float64")})
+        if tape.has_passed_steps(_ROUNDING):
+            return True
     graph = graph_of(trace)
     for node in tape.affected:
         operation = graph.operation[node]

@@ -108,6 +108,18 @@ class Tape:
                 return True
         return False
 
+    def has_passed_steps(self, names: frozenset[str]) -> bool:
+        """Whether what an operation of these names rounds has moved by 1 or more since the last
+        run.
+        """
+        for node in self.affected:
+            operation, operand = self._graph.operation[node], self._graph.operands[node][0]
+            if operation is not None and operation.name in names:
+                before = widened(self._graph.value[operand])
+                if np.any(np.abs(np.subtract(self._values[operand], before)) >= 1):
+                    return True
+        return False
+
     def magnitude(self, inputs: Mapping[int, Value]) -> float:
         """The same with the magnitudes of all terms; raises the same."""
         return float(sum(np.sum(np.abs(term)) for term in self._run(inputs)))

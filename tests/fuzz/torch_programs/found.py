@@ -273,7 +273,8 @@ h.mean().backward()
 import torch
 x = torch.tensor([-110.0, 88.0, 1.0], requires_grad=True)
 a = torch.div(x, torch.tensor([1e-20, -1.0, 0.5]), rounding_mode='floor')
-(a.sum() + (x % 1e-38).sum()).backward()
+y = torch.tensor(0.0, requires_grad=True)
+(a.sum() + (x % 1e-38).sum() + torch.round(y * 1e20)).backward()
 """,
     "a determinant that is 0 but for rounding": """
 import torch
