@@ -52,6 +52,8 @@ class RecordedGraph:
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
         self.made: dict[Key, Made] = {}
+        self.changed: dict[int, list[int]] = {}
+        """By call what it has changed through a view: outputs more."""
         self.leaves = self._leaves()
         self._owner = self._owners()
         self._exits = self._exit_values()
@@ -198,6 +200,7 @@ class RecordedGraph:
             operands = self.recording.calls.operands(call) if call != _NOWHERE else []
             name = self.recording.names.get(value, "")
             self.made[value] = Made(value, call, operands, name, requires_grad=True)
+            self.changed.setdefault(call, []).append(value)
         made = self.made[value]
         made.grad_fn = made.grad_fn or pass_.names[int(pass_.kind[node])]
         made.requires_grad = True

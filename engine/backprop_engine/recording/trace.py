@@ -174,12 +174,11 @@ class _Builder:
         if call == _NOWHERE:
             return self.graph.at(pass_, node, 0)
         outputs = [value for value, _, _ in self.recording.calls.outputs(call)]
-        made = [value for value in outputs if value in self.graph.made]
-        changed = [key for key in receipts if self._made_by(key, call)]
-        return next((key for key in (*made, *changed) if key in receipts), (*made, *outputs)[0])
-
-    def _made_by(self, key: Key, call: int) -> bool:
-        return self.graph.made[key].call == call
+        for value in outputs:
+            if value in receipts:
+                return value
+        changed = self.graph.changed.get(call, [])  # an output more, changed through a view
+        return next((value for value in changed if value in receipts), outputs[0])
 
     def _position(
         self, sender: Key, receiver: Key, wanted: int, taken: set[tuple[Key, int]]
