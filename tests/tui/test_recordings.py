@@ -73,3 +73,9 @@ async def test_the_persons_own_file_is_shown_with_the_part_lit(opened, text_of, 
         shown = text_of(pilot.app)
         assert "h = self.net(x)" in shown
         assert "return torch.softmax(h / torch.sqrt(h.var(dim=1" in shown
+
+
+async def test_a_recording_is_not_given_to_an_editor(opened, files):
+    async with opened(files["by hand"]) as pilot:
+        await pilot.press("E")
+        assert "a recording is not edited" in pilot.app.session.notice

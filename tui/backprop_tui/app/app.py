@@ -23,6 +23,7 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.theme import ThemeProvider
 
+from backprop_engine.recording.frames import is_recording
 from backprop_engine.trace import Missing
 from backprop_tui.app import file_looks
 from backprop_tui.app.editor import edited
@@ -358,6 +359,9 @@ class DebuggerApp(App[None]):
         path, session = self.file.path, self.session
         if path is None or session is None:
             self.say(f"this scenario has no file to edit: it {self.file.came}")
+            return
+        if is_recording(path):
+            self.say("a recording is not edited; change the program, and record it again")
             return
         # What is raised inside of `suspend` leaves Textual (8.2.8) suspended.
         try:
