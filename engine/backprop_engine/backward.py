@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -83,23 +84,23 @@ def bytes_of_pass(graph: Graph, output: int) -> int:
     """
     if not graph.budget.used:
         return 0  # there are numbers alone
-    needed = bytearray(output + 1)
-    needed[output] = 1
+    needed = [False] * output + [True]
     received, total = bytearray(output + 1), 0
-    value, kinds, columns = graph.value, graph.kind, (graph.kind, graph.operands)
-    rows = zip(*(reversed(column[: output + 1]) for column in columns), strict=True)
-    for node, (is_needed, (kind, operands)) in enumerate(zip(reversed(needed), rows, strict=True)):
+    value, kinds, nodes = graph.value, graph.kind, range(output, -1, -1)
+    before = len(graph) - len(needed)
+    columns = (islice(reversed(column), before, None) for column in (kinds, graph.operands))
+    for node, is_needed, kind, operands in zip(nodes, reversed(needed), *columns, strict=True):
         if not is_needed:
             continue
         if kind.rules is not None:  # its operands are numbers
             if kind.to_first:
-                needed[operands[0]] = 1
+                needed[operands[0]] = True
             if kind.to_second:
-                needed[operands[1]] = 1
+                needed[operands[1]] = True
             continue
-        for operand in graph.differentiated(output - node):
+        for operand in graph.differentiated(node):
             if kinds[operand].requires_grad:
-                needed[operand] = 1
+                needed[operand] = True
                 array = value[operand]
                 if type(array) is np.ndarray:
                     total += array.nbytes * (1 + received[operand])
