@@ -223,6 +223,7 @@ def test_a_padding_of_same_keeps_the_size():
             "conv1d([[1, 2], [3, 4]], w)",
             "with 2 channels, but the kernel of shape (1, 1, 3) takes 1",
         ),
+        ("conv1d(x[:0], w[:, :0])", "takes a kernel with channels, not shape (1, 0, 3)"),
         ("conv1d(x, [[[1, 2, 3, 4, 5]]])", "the window is larger than the padded input"),
         ("conv1d(x, w, stride=0)", "`stride` of `conv1d` cannot be 0"),
         ("conv1d(x, w, padding='all')", "`padding` of `conv1d` cannot be this"),

@@ -78,6 +78,11 @@ def _check(name: str, axes: int, a: Any, weight: Any, groups: int, channels: int
             f"`{name}` takes an input of {axes + 1} or {axes + 2} axes and a kernel of {axes + 2}, "
             f"not shapes {shape} and {kernel}"
         )
+    if 0 in kernel[:2]:
+        raise OperandError(
+            f"`{name}` takes a kernel with channels, not shape {kernel}",
+            "a kernel needs one at least on either side; leave the line out where there are none",
+        )
     if groups < 1 or kernel[0] % groups:
         raise OperandError(
             f"`{name}` cannot part a kernel of shape {kernel} into {groups} equal groups"

@@ -394,6 +394,12 @@ a = F.elu(x) + F.hardtanh(x) + F.hardshrink(x)
 """What nobody can know: where torch's answer is another, that is told, and nothing is wrong."""
 
 REFUSED: Final[Mapping[str, str]] = {
+    "a kernel without channels": """
+import torch
+x = torch.ones(2, 0, 5, requires_grad=True)
+y = torch.conv1d(x, torch.ones(2, 0, 3)).sum()
+y.backward()
+""",
     "a division by an index that is open, for two elements are equal": """
 import torch
 x = torch.tensor([[2.0], [0.0], [-1.0]], requires_grad=True)
