@@ -54,6 +54,12 @@ class RecordedGraph:
         self.made: dict[Key, Made] = {}
         self.changed: dict[int, list[int]] = {}
         """By call what it has changed through a view: outputs more."""
+        self._entered_of: Pass | None = None
+        self._entered: set[int] = set()
+        """Of the pass that was asked about last: see `_entered_in`."""
+        self._of_pass: Pass | None = None
+        self._in_pass: dict[int, int] = {}
+        """Of the pass that was asked about last: its leaves' values."""
         self.leaves = self._leaves()
         self._owner = self._owners()
         self._exits = self._exit_values()
@@ -237,9 +243,6 @@ class RecordedGraph:
                     pending += inner.get(node, ())
         return self._entered
 
-    _entered_of: Pass | None = None
-    _entered: set[int] = set()  # noqa: RUF012 - replaced, never changed
-
     def is_exit(self, pass_: Pass, node: int, output: int) -> bool:
         """Whether a value of the program came out there."""
         return (int(pass_.sequence[node]), output) in self._exits
@@ -249,9 +252,6 @@ class RecordedGraph:
             self._of_pass = pass_
             self._in_pass = {node: value for node, value, _ in pass_.leaves.tolist()}
         return self._in_pass
-
-    _of_pass: Pass | None = None
-    _in_pass: dict[int, int] = {}  # noqa: RUF012 - replaced, never changed
 
     def _stranger(self, pass_: Pass, node: int, key: Key) -> Key:
         if key not in self.made:
