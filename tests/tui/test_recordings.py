@@ -79,3 +79,14 @@ async def test_a_recording_is_not_given_to_an_editor(opened, files):
     async with opened(files["by hand"]) as pilot:
         await pilot.press("E")
         assert "a recording is not edited" in pilot.app.session.notice
+
+
+async def test_its_numbers_are_torchs_own_and_are_not_called_ours(opened, text_of, files):
+    trace = open_recording(files["mlp summed up"])
+    assert trace.heading.computed_by.startswith("torch 2.")
+    async with opened(files["mlp summed up"], (160, 50)) as pilot:
+        await pilot.press("f", "s")
+        shown = text_of(pilot.app)
+        assert f"recorded by {trace.heading.computed_by}" in shown.splitlines()[0]
+        assert "torch itself was the producer" in shown
+        assert " ours " not in shown

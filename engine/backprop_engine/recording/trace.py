@@ -383,6 +383,7 @@ class _Builder:
             hints={},
             note=note,
             dtype=dtype,
+            computed_by=f"torch {recording.start.torch.partition('+')[0]}",
             start=len(self.senders) if recording.error is not None else 0,
         )
 

@@ -136,6 +136,8 @@ class Heading:
     """Where numbers are from that the text does not have."""
     dtype: Dtype = "float64"
     """What readers compute in: float32 for all that is no wider."""
+    computed_by: str = ""
+    """Who computed the numbers, where that was not our engine: `torch 2.13.0`."""
     start: int = 0
     """The cursor to begin at: of a program that was ended by an error, the last one."""
 

@@ -223,12 +223,15 @@ class _Table:
 
     def __init__(self, view: View, width: int) -> None:
         self.view = view
+        self.is_recorded = bool(view.session.trace.heading.computed_by)
         self.name = max(min(_NAME, width // 3, width - _FIXED - 2 * _LEAST_FIGURE), 6)
         room = (width - self.name - _FIXED) // 2
         self.figure = max(min(room, _MOST_FIGURE), _LEAST_FIGURE)
 
     def header(self) -> Content:
-        """Who says what."""
+        """Who says what; of a recording there is nobody beside torch itself."""
+        if self.is_recorded:
+            return styled(" " * self.name + "  " + right("recorded", self.figure), _MUTED)
         names = " ".join(right(name, self.figure) for name in ("ours", "torch"))
         return styled(" " * self.name + f"  {names}  " + right("off by", _DIFFERENCE), _MUTED)
 
@@ -238,13 +241,18 @@ class _Table:
 
     def _line(self, row: Row) -> Content:
         view, glyphs = self.view, self.view.glyphs
+        told = (
+            (left(view.say(row.name), self.name), row.style),
+            ("  " + self._figure(row.ours), f"bold {row.style}".strip()),
+        )
+        if self.is_recorded:
+            return Content.assemble(*told)
         mark = view.mark(row.comparison)
         if row.ours is None and row.comparison is None and not view.is_waiting:
             mark = ""
         style = {glyphs.agrees: "bold $success", glyphs.disagrees: "bold $error"}
         return Content.assemble(
-            (left(view.say(row.name), self.name), row.style),
-            ("  " + self._figure(row.ours), f"bold {row.style}".strip()),
+            *told,
             (" " + self._figure(row.torch), ""),
             ("  " + right(difference(row.comparison), _DIFFERENCE), _MUTED),
             (f" {mark}", style.get(mark, _MUTED)),
@@ -266,6 +274,8 @@ def difference(comparison: Comparison | None) -> str:
 
 def torch_status(view: View) -> str:
     """The oracle's state, and whether it agrees with the whole trace, for the top line."""
+    if computed_by := view.session.trace.heading.computed_by:
+        return f"recorded by {printable(computed_by)}"
     if isinstance(view.oracle, Failed):
         return "no torch"
     if not isinstance(view.oracle, Ready) or view.agreement is None:
