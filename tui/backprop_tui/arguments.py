@@ -1,0 +1,297 @@
+"""What may be asked for on the command line: a parser and a help text for each command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from backprop_engine.basics.sanitised import printable
+from backprop_engine.basics.source import SHORTHAND_NAME, STANDARD_INPUT, Source
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+_OPEN_HELP = """\
+commands:
+  backprop-tui [SCENARIO]        step through it on the screen; a recording (FILE.bp) as well
+  backprop-tui run SCRIPT [ARG...]   record what a PyTorch script does, and step through that
+  backprop-tui autopsy FILE.bp   where the first nan or inf of a recording was born
+  backprop-tui check SCENARIO...   engine against torch, finite differences and formulas
+  backprop-tui trace SCENARIO    every step as text
+  backprop-tui ops [NAME]        what can be computed, with formulas and examples
+  backprop-tui config            where settings are kept, and what they are
+
+examples:
+  backprop-tui                                pick one of the bundled scenarios
+  backprop-tui my/lesson.yaml                 open a scenario file
+  backprop-tui my/                            pick one from a folder
+  backprop-tui -e 'x=2, y=x**2+3x+1'          open an expression
+  backprop-tui -e @snippet.py                 open a few lines of PyTorch
+  pbpaste | backprop-tui -                    open what comes from standard input
+  backprop-tui check -e 'x=2, y=x**2+3x+1'    7, four times over
+  backprop-tui trace -e 'x=2, y=x**2+3x+1'    the chain rule, step by step
+"""
+
+_INPUT_HELP = """\
+in place of a file, - is standard input: YAML where the text begins with a key (`inputs:`),
+a PyTorch program where a line imports or writes a tensor out (`torch.tensor(`), else one line
+as with -e.
+"""
+
+_CHECK_HELP = """\
+examples:
+  backprop-tui check scenarios/                 every scenario in a folder and below
+  backprop-tui check -e 'x=2, y=x**2+3x+1'
+  backprop-tui check --json a.yaml b.yaml       one JSON object a line
+  backprop-tui check - < snippet.py             what comes from standard input
+  backprop-tui check --no-torch a.yaml          without starting torch
+
+exit code: 0 all right, 1 a gradient or expectation is off or an oracle could not run,
+2 a scenario is bad, 130 interrupted
+"""
+
+_RUN_HELP = """\
+examples:
+  backprop-tui run train.py --lr 0.1              as `python train.py --lr 0.1`; 3 iterations
+  backprop-tui run --until-nan train.py           up to the first nan or inf, the last 3 kept
+  backprop-tui run -o a.bp --no-open -m package.train
+
+The recording holds the script's source and its numbers. An iteration ends with an optimiser's step,
+or with a backward pass where there is no optimiser. Compiled code runs eagerly. exit code: that of
+the script; 0 where it was ended because enough was recorded.
+"""
+
+_AUTOPSY_HELP = """\
+examples:
+  backprop-tui autopsy run.bp
+  backprop-tui autopsy --json run.bp
+
+exit code: 0 all is finite, 1 something is nan or inf, 2 the recording cannot be read
+"""
+
+_CONFIG_HELP = """\
+examples:
+  backprop-tui config                    the path and the defaults, as commented TOML
+  $EDITOR "$(backprop-tui config --path)"
+"""
+
+_TRACE_HELP = """\
+examples:
+  backprop-tui trace lesson.yaml
+  backprop-tui trace -e 'x=2, y=x**2+3x+1'
+  backprop-tui trace --json lesson.yaml | jq .contribution
+  backprop-tui trace - < lesson.yaml
+"""
+
+_OPS_HELP = """\
+examples:
+  backprop-tui ops                     every operation, by group
+  backprop-tui ops softmax             one of them: forms, derivatives, an example
+  backprop-tui ops --json | jq .name
+"""
+
+
+def open_parser() -> argparse.ArgumentParser:
+    """To open a scenario or a recording on the screen."""
+    parser = _parser(
+        "backprop-tui",
+        "[SCENARIO]",
+        "Step through the backward pass of a small program.",
+        _OPEN_HELP,
+    )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="begin without the breakpoints, watches and layout of the last time",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    return parser
+
+
+def check_parser() -> argparse.ArgumentParser:
+    """To check scenarios and recordings."""
+    parser = _parser(
+        "backprop-tui check",
+        "SCENARIO...",
+        "Compare every gradient with torch, finite differences and formulas, and check `expect`.",
+        _CHECK_HELP,
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a scenario")
+    parser.add_argument("--no-torch", action="store_true", help="do without torch")
+    parser.add_argument("--no-symbolic", action="store_true", help="do without formulas (sympy)")
+    return parser
+
+
+def config_parser() -> argparse.ArgumentParser:
+    """To look up the settings."""
+    parser = _Parser(
+        prog="backprop-tui config",
+        usage="backprop-tui config [--path]",
+        description="Print where the configuration file is, and all settings as they are without "
+        "one. Mistakes in the file are told, and make the exit code 2.",
+        epilog=_CONFIG_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--path", action="store_true", help="print the path alone")
+    return parser
+
+
+def trace_parser() -> argparse.ArgumentParser:
+    """To print every step."""
+    parser = _parser(
+        "backprop-tui trace", "SCENARIO", "Print every step, forward and backward.", _TRACE_HELP
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a step")
+    return parser
+
+
+def run_parser() -> argparse.ArgumentParser:
+    """To record what a script does."""
+    parser = _Parser(
+        prog="backprop-tui run",
+        usage="backprop-tui run [options] (SCRIPT | -m MODULE) [ARG...]",
+        description="Run a Python script as Python does, and record what PyTorch does in it.",
+        epilog=_RUN_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("-o", metavar="FILE", dest="output", help="the recording; SCRIPT.PID.bp by default")
+    add("--iterations", metavar="N", type=_whole, help="how many to record, 3 by default")
+    add("--from", metavar="N", type=_whole, dest="first", default=0, help="let the first N pass")
+    add("--until-nan", action="store_true", help="record up to the first nan or inf")
+    add("--keep", metavar="N", type=_whole, default=3, help="with it, how many iterations to keep")
+    add(
+        "--values", metavar="MB", type=_megabytes, default=64.0,
+        help="megabytes of values that are kept whole, or `all`; 64 by default",
+    )  # fmt: skip
+    add(
+        "--stats", choices=("norm", "range"), default="norm",
+        help="what is kept of others: the norm, or the least and the greatest as well",
+    )  # fmt: skip
+    add("--most", metavar="GB", type=_gigabytes, help="end the recording before it is larger")
+    add("--keep-going", action="store_true", help="let the script go on afterwards, unrecorded")
+    add("--no-source", action="store_true", help="leave the source out of the recording")
+    add("--no-open", action="store_true", help="do not open the debugger afterwards")
+    add("-m", action="store_true", dest="is_module", help="SCRIPT is a module's name")
+    add("script", metavar="SCRIPT")
+    add("arguments", metavar="ARG", nargs=argparse.REMAINDER)
+    return parser
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def _megabytes(text: str) -> float:
+    return float("inf") if text == "all" else _gigabytes(text)
+
+
+def _gigabytes(text: str) -> float:
+    number = float(text)
+    if not number >= 0:
+        raise ValueError
+    return number
+
+
+def autopsy_parser() -> argparse.ArgumentParser:
+    """To find the first nan or inf of a recording."""
+    parser = _Parser(
+        prog="backprop-tui autopsy",
+        usage="backprop-tui autopsy [options] FILE.bp",
+        description="Tell where the first nan or inf of a recording was born.",
+        epilog=_AUTOPSY_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("recording", metavar="FILE.bp")
+    return parser
+
+
+def ops_parser() -> argparse.ArgumentParser:
+    """To look up operations."""
+    parser = _Parser(
+        prog="backprop-tui ops",
+        usage="backprop-tui ops [options] [NAME...]",
+        description="Look up operations: how they are written, what their derivatives are.",
+        epilog=_OPS_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="softmax, max, @, T, torch.exp")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="one JSON object an operation")
+    how.add_argument("--markdown", action="store_true", help="the table that the README contains")
+    return parser
+
+
+def _parser(program: str, scenario: str, about: str, examples: str) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=program,
+        usage=f"{program} [options] {scenario}",
+        description=about,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(targets=[])
+    parser.add_argument(
+        "-e",
+        "--expression",
+        metavar="TEXT",
+        dest="targets",
+        action="append",
+        type=lambda text: text[1:] if text[:1] == "@" else Source(SHORTHAND_NAME, text),
+        help="a scenario in one line, such as 'x=2, y=x**2+3x+1', or @FILE.py, a PyTorch snippet",
+    )
+    parser.epilog = f"{examples}\n{_INPUT_HELP}"
+    # Filled by `in_order`, which keeps files and expressions in the order they were given.
+    parser.add_argument("--scenario", dest="targets", action="append", help=argparse.SUPPRESS)
+    return parser
+
+
+def in_order(arguments: Sequence[str]) -> list[str]:
+    """The same arguments with each bare one as a `--scenario`."""
+    ordered: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in ("-e", "--expression"):
+            text = next(rest, None)
+            # Joined, so that a text may start with a minus sign.
+            ordered.append(argument if text is None else f"--expression={text}")
+        elif argument == "--":
+            ordered.extend(f"--scenario={path}" for path in rest)
+        elif argument.startswith("-") and argument != STANDARD_INPUT:
+            ordered.append(argument)
+        else:
+            ordered.append(f"--scenario={argument}")
+    return ordered
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, whose errors repeat what was typed, on terms a terminal can bear."""
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; OSError where that fails, which argparse itself keeps silent about."""
+        (file or sys.stdout).write(self.format_help())
+
+    def error(self, message: str) -> NoReturn:
+        """Print a usage message and exit with 2."""
+        super().error(printable(message))
+
+
+class _Version(argparse.Action):
+    """Reading the metadata takes its time, and is done only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"backprop-tui {version('backprop-tui')}\n")
+        parser.exit(0)
