@@ -132,8 +132,6 @@ def config_parser() -> argparse.ArgumentParser:
         description="Print where the configuration file is, and all settings as they are without "
         "one. Mistakes in the file are told, and make the exit code 2.",
         epilog=_CONFIG_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--path", action="store_true", help="print the path alone")
     return parser
@@ -155,8 +153,6 @@ def run_parser() -> argparse.ArgumentParser:
         usage="backprop-tui run [options] (SCRIPT | -m MODULE) [ARG...]",
         description="Run a Python script as Python does, and record what PyTorch does in it.",
         epilog=_RUN_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("-o", metavar="FILE", dest="output", help="the recording; SCRIPT.PID.bp by default")
@@ -207,8 +203,6 @@ def autopsy_parser() -> argparse.ArgumentParser:
         usage="backprop-tui autopsy [options] FILE.bp",
         description="Tell where the first nan or inf of a recording was born.",
         epilog=_AUTOPSY_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("recording", metavar="FILE.bp")
@@ -222,8 +216,6 @@ def ops_parser() -> argparse.ArgumentParser:
         usage="backprop-tui ops [options] [NAME...]",
         description="Look up operations: how they are written, what their derivatives are.",
         epilog=_OPS_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="softmax, max, @, T, torch.exp")
     how = parser.add_mutually_exclusive_group()
@@ -237,9 +229,7 @@ def _parser(program: str, scenario: str, about: str, examples: str) -> argparse.
         prog=program,
         usage=f"{program} [options] {scenario}",
         description=about,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        epilog=f"{examples}\n{_INPUT_HELP}",
     )
     parser.set_defaults(targets=[])
     parser.add_argument(
@@ -251,7 +241,6 @@ def _parser(program: str, scenario: str, about: str, examples: str) -> argparse.
         type=lambda text: text[1:] if text[:1] == "@" else Source(SHORTHAND_NAME, text),
         help="a scenario in one line, such as 'x=2, y=x**2+3x+1', or @FILE.py, a PyTorch snippet",
     )
-    parser.epilog = f"{examples}\n{_INPUT_HELP}"
     # Filled by `in_order`, which keeps files and expressions in the order they were given.
     parser.add_argument("--scenario", dest="targets", action="append", help=argparse.SUPPRESS)
     return parser
@@ -277,6 +266,16 @@ def in_order(arguments: Sequence[str]) -> list[str]:
 
 class _Parser(argparse.ArgumentParser):
     """argparse, whose errors repeat what was typed, on terms a terminal can bear."""
+
+    def __init__(self, prog: str, usage: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog,
+            usage=usage,
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print the help; OSError where that fails, which argparse itself keeps silent about."""
