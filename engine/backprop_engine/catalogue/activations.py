@@ -238,14 +238,10 @@ HARDSIGMOID = activation(
 )
 
 
-def _hardswish_rule(g: Any, _y: Any, a: Any) -> Any:
-    return where(a <= -3, 0.0, where(a < 3, g * ((a / 3) + 0.5), g))
-
-
 HARDSWISH = activation(
     "hardswish",
     lambda a: a * np.minimum(np.maximum(a + 3, 0.0), 6.0) / 6,
-    rule=_hardswish_rule,
+    rule=lambda g, _y, a: where(a <= -3, 0.0, where(a < 3, g * ((a / 3) + 0.5), g)),
     local="0 if {a} ≤ −3, {a}/3 + 1/2 if {a} < 3, else 1",
     because="A parabola between −3 and 3; to its left nothing gets through, to its right all.",
     unsettled=at_nan,

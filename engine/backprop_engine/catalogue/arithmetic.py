@@ -25,15 +25,6 @@ from backprop_engine.operation import (
 )
 
 
-def _sub_grad_fn(application: Application) -> str:
-    return "RsubBackward1" if application.numbers[0] else "SubBackward0"
-
-
-def _div_grad_fn(application: Application) -> str:
-    # torch computes number / tensor as number · reciprocal(tensor).
-    return "MulBackward0" if application.numbers[0] else "DivBackward0"
-
-
 def _pow_grad_fn(application: Application) -> str:
     base_is_number, exponent_is_number = application.numbers
     if exponent_is_number:
@@ -88,11 +79,6 @@ def _power_rule(raised: Callable[[Any, Any], Any]) -> Rule:
     return rule
 
 
-def _exponent_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
-    # 0ᵇ is 0 for all b > 0: the slope is 0 there, not 0 · log 0.
-    return g * where((a == 0.0) & (b >= 0.0), 0.0, y * log(a))
-
-
 def _power_rule_text(numbers: Numbers, **_: Any) -> str:
     exponent = numbers[1]
     if exponent is None or not float(exponent).is_integer():
@@ -141,7 +127,7 @@ SUB = operation(
     symbol="-",
     notation="{a} − {b}",
     torch=lambda torch, a, b: a - b,
-    grad_fn=_sub_grad_fn,
+    grad_fn=lambda application: "RsubBackward1" if application.numbers[0] else "SubBackward0",
     words="the difference of two values",
     parameters=TWO_OPERANDS,
     functions=("sub", "subtract"),
@@ -201,7 +187,8 @@ DIV = operation(
     symbol="/",
     notation="{a}/{b}",
     torch=lambda torch, a, b: a / b,
-    grad_fn=_div_grad_fn,
+    # torch computes number / tensor as number · reciprocal(tensor).
+    grad_fn=lambda application: "MulBackward0" if application.numbers[0] else "DivBackward0",
     words="the quotient of two values",
     parameters=TWO_OPERANDS,
     functions=("div", "divide", "true_divide"),
@@ -234,7 +221,8 @@ POW = operation(
         words="Power rule: the exponent comes down as a factor and drops by one.",
     ),
     Derivative(
-        rule=_exponent_rule,
+        # 0ᵇ is 0 for all b > 0: the slope is 0 there, not 0 · log 0.
+        rule=lambda g, y, a, b: g * where((a == 0.0) & (b >= 0.0), 0.0, y * log(a)),
         local="{y}·log({a})",
         words="In the exponent a value grows the power by the logarithm of the base.",
     ),

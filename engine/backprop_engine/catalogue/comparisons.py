@@ -169,10 +169,6 @@ ISCLOSE = predicate(
 )
 
 
-def _floats(a: Any) -> Any:
-    return a if dtype_of(a).startswith("float") else a * 1.0
-
-
 def _symbolic_floats(sp: Any, a: Any) -> Any:
     is_mask = isinstance(a, sp.logic.boolalg.Boolean) and not a.is_Symbol
     return sp.Piecewise((1, a), (0, True)) if is_mask else a
@@ -180,7 +176,7 @@ def _symbolic_floats(sp: Any, a: Any) -> Any:
 
 FLOAT = operation(
     "float",
-    _floats,
+    lambda a: a if dtype_of(a).startswith("float") else a * 1.0,
     rule=lambda g, y, a: g,
     local="1",
     because="The same number: the gradient goes through unchanged.",

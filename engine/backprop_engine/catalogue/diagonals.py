@@ -77,10 +77,6 @@ def _diag_rule(g: Any, _y: Any, a: Any, diagonal: int) -> Any:
     return _put_on_diagonal(g, a, diagonal, 0, 1)
 
 
-def _trace_rule(g: Any, _y: Any, a: Any) -> Any:
-    return _put_on_diagonal(np.broadcast_to(g, (min(a.shape),)), a, 0, 0, 1)
-
-
 def _triangle(name: str, keep: Callable[..., Any], words: str) -> Operation:
     """`tril` or `triu`."""
 
@@ -106,7 +102,7 @@ def _triangle(name: str, keep: Callable[..., Any], words: str) -> Operation:
 TRACE = operation(
     "trace",
     lambda a: np.trace(_matrix(a, "trace")),
-    rule=_trace_rule,
+    rule=lambda g, _y, a: _put_on_diagonal(np.broadcast_to(g, (min(a.shape),)), a, 0, 0, 1),
     vjp="{g} on the diagonal, 0 elsewhere",
     because=_ON_DIAGONAL,
     notation="tr {a}",

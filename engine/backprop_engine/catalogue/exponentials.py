@@ -16,10 +16,6 @@ _LOG_2: Final = natural_log(2)
 _LOG_10: Final = natural_log(10)
 
 
-def _rsqrt(a: Any) -> Any:
-    return 1 / sqrt(a)
-
-
 EXP = operation(
     "exp",
     exp,
@@ -123,7 +119,7 @@ SQRT = operation(
 
 RSQRT = operation(
     "rsqrt",
-    _rsqrt,
+    lambda a: 1 / sqrt(a),
     rule=lambda g, y, a: -0.5 * g * (y * y * y),
     local="−{y}³/2",
     because="It falls, and steeply so near zero: minus half the cube of the output.",
@@ -278,13 +274,9 @@ XLOG1PY = operation(
 )
 
 
-def _entr(a: Any) -> Any:
-    return where(a == 0, 0.0, where(a < 0, -np.inf, -a * log(a)))
-
-
 ENTR = in_steps(
     "entr",
-    _entr,
+    lambda a: where(a == 0, 0.0, where(a < 0, -np.inf, -a * log(a))),
     rule=lambda g, y, a: g * (-(1 + log(a))),
     local="−(1 + log({a}))",
     because="It rises until 1/e, where it has its top, and then falls.",

@@ -100,10 +100,6 @@ def _log_abs_det_rule(g: Any, _y: Any, a: Any) -> Any:
     return np.asarray(g)[..., np.newaxis, np.newaxis] * _transposed(_inverse(a))
 
 
-def _det_rule(g: Any, _y: Any, a: Any) -> Any:
-    return np.asarray(g)[..., np.newaxis, np.newaxis] * cofactors(a)
-
-
 def _det_in_torch(sent: Any, g: Any, y: Any, a: Any) -> Any:
     """torch multiplies by the determinant before it divides by the pivots: 0 · ∞ becomes 0."""
     scaled = np.asarray(g * y)[..., np.newaxis, np.newaxis]
@@ -114,15 +110,6 @@ def _det_in_torch(sent: Any, g: Any, y: Any, a: Any) -> Any:
 def _logdet(a: Any) -> Any:
     sign, logarithm = np.linalg.slogdet(_square(a, "logdet"))
     return np.where(sign < 0, np.nan, logarithm)
-
-
-def _logdet_rule(g: Any, y: Any, a: Any) -> Any:
-    # Where the determinant is negative torch answers NaN from a constant, which sends nothing on.
-    return _log_abs_det_rule(np.where(np.isnan(y), 0.0, g), y, a)
-
-
-def _slogdet_rule(g: Any, y: Any, a: Any, output: int) -> Any:
-    return np.zeros_like(a) if output == 0 else _log_abs_det_rule(g, y, a)
 
 
 def _is_vector(a: Any, b: Any) -> bool:
@@ -262,7 +249,7 @@ DET = in_steps(
     "det",
     lambda a: np.linalg.det(_square(a, "det")),
     Derivative(
-        rule=_det_rule,
+        rule=lambda g, _y, a: np.asarray(g)[..., np.newaxis, np.newaxis] * cofactors(a),
         vjp="{g}·cofactors({a})",
         words="An element changes the determinant by its cofactor, which is "
         "det(A)·(A⁻¹)ᵀ where there is an inverse.",
@@ -281,7 +268,8 @@ DET = in_steps(
 LOGDET = in_steps(
     "logdet",
     _logdet,
-    rule=_logdet_rule,
+    # Where the determinant is negative torch answers NaN from a constant, which sends nothing on.
+    rule=lambda g, y, a: _log_abs_det_rule(np.where(np.isnan(y), 0.0, g), y, a),
     vjp="{g}·({a}⁻¹)ᵀ",
     because="The logarithm cancels the determinant: what is left is the inverse.",
     notation="log det {a}",
@@ -295,7 +283,7 @@ LOGDET = in_steps(
 SLOGDET = in_steps(
     "slogdet",
     lambda a, output: np.linalg.slogdet(_square(a, "slogdet"))[output],
-    rule=_slogdet_rule,
+    rule=lambda g, y, a, output: np.zeros_like(a) if output == 0 else _log_abs_det_rule(g, y, a),
     vjp=lambda output, **_: "{g}·({a}⁻¹)ᵀ" if output else "0",
     because="The logarithm cancels the determinant: what is left is the inverse. The sign "
     "does not move.",

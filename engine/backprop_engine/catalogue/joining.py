@@ -79,10 +79,6 @@ def _stack(values: tuple[Any, ...], dim: int) -> Any:
     return by_rows(np.stack(values, axis=dim))
 
 
-def _stack_rule(g: Any, _y: Any, *_values: Any, dim: int, position: int) -> Any:
-    return np.moveaxis(g, dim, 0)[position]
-
-
 def _columns(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], int]:
     """For `hstack`: at least vectors, and the axis they are joined along."""
     grown = tuple(np.atleast_1d(one) for one in values)
@@ -180,7 +176,7 @@ CAT = _joining(
 STACK = _joining(
     "stack",
     lambda *values, dim: _stack(values, dim),
-    rule=_stack_rule,
+    rule=lambda g, _y, *_values, dim, position: np.moveaxis(g, dim, 0)[position],
     notation=_along("stack"),
     words="values of one shape joined along a new axis",
     parameters=(_TENSORS, _FIRST),

@@ -38,10 +38,6 @@ def _linear(a: Any, b: Any, c: Any = None) -> Any:
     return y + c
 
 
-def _linear_input_rule(g: Any, y: Any, a: Any, b: Any, _c: Any = None) -> Any:
-    return linear.MATMUL.derivatives[0].rule(g, y, a, np.transpose(b))
-
-
 def _linear_weight_rule(g: Any, y: Any, a: Any, b: Any, _c: Any = None) -> Any:
     return np.transpose(linear.MATMUL.derivatives[1].rule(g, y, a, np.transpose(b)))
 
@@ -164,7 +160,9 @@ LINEAR_LAYER = operation(
     "linear",
     _linear,
     Derivative(
-        rule=_linear_input_rule,
+        rule=lambda g, y, a, b, _c=None: linear.MATMUL.derivatives[0].rule(
+            g, y, a, np.transpose(b)
+        ),
         vjp="{g} @ {b}",
         words="Going back through a layer, the input sees the weights transposed.",
     ),

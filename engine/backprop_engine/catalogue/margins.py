@@ -55,10 +55,6 @@ def _hinge_embedding_slope(a: Any, b: Any, margin: float) -> Any:
     return where(b != -1, 1.0, 0.0) - where((b != 1) & (margin - a >= 0), 1.0, 0.0)
 
 
-def _hinge_embedding_gate(a: Any, b: Any, margin: float) -> Any:
-    return _hinge_embedding_slope(a, b, margin) != 0
-
-
 def _ranking(a: Any, b: Any, c: Any, margin: float) -> Any:
     """By how much the order of `a` and `b` misses what `c` asks for."""
     return -c * (a - b) + margin
@@ -176,7 +172,9 @@ SOFT_MARGIN_LOSS = broadcast_loss(
 HINGE_EMBEDDING_LOSS = broadcast_loss(
     "hinge_embedding_loss",
     _hinge_embedding,
-    rule=_slope_rule(_hinge_embedding_slope, 0, _hinge_embedding_gate),
+    rule=_slope_rule(
+        _hinge_embedding_slope, 0, lambda a, b, margin: _hinge_embedding_slope(a, b, margin) != 0
+    ),
     vjp=of_each("(1 where {b} = 1, −1 where {b} = −1 and {a} ≤ {margin}, else 0)"),
     because="Like pairs are drawn together; unlike ones are pushed apart up to the margin.",
     notation=over_all("({a} where {b} = 1, max(0, {margin} − {a}) where {b} = −1)"),

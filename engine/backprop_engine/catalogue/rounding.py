@@ -265,15 +265,11 @@ FLOOR_DIVIDE = operation(
 )
 
 
-def _copysign_rule(g: Any, y: Any, a: Any, _b: Any) -> Any:
-    return g * where(a == 0, 0.0, y / a)
-
-
 COPYSIGN = operation(
     "copysign",
     np.copysign,
     Derivative(
-        rule=_copysign_rule,
+        rule=lambda g, y, a, _b: g * where(a == 0, 0.0, y / a),
         local="{y}/{a}",
         words="1 where the sign stays, −1 where it is turned; at 0 torch takes 0.",
     ),

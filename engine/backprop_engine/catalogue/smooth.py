@@ -226,15 +226,11 @@ SOFTSIGN = activation(
 )
 
 
-def _tanhshrink_rule(g: Any, _y: Any, a: Any) -> Any:
-    return g - tanh_rule(g, tanh(a))
-
-
 TANHSHRINK = activation(
     "tanhshrink",
     lambda a: a - tanh(a),
     parameters=(INPUT,),
-    rule=_tanhshrink_rule,
+    rule=lambda g, _y, a: g - tanh_rule(g, tanh(a)),
     local="tanh({a})²",
     because="Near zero the value and its tanh cancel, and so do their gradients.",
     notation="{a} − tanh({a})",
