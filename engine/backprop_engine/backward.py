@@ -44,7 +44,7 @@ class BackwardPass:
         sent = self.graph.requiring_grad[operands]
         if np.count_nonzero(sent) != len(self.contributions):  # not every node has a gradient
             came = np.zeros(len(self.graph), np.bool_)
-            came[: len(self.gradient)] = [one is not None for one in self.gradient]
+            came[: len(self.gradient)] = [gradient is not None for gradient in self.gradient]
             sent &= came[consumers]
         return consumers[sent], positions[sent], operands[sent]
 

@@ -140,7 +140,7 @@ class Budget:
 
     def take_values(self, values: Iterable[Value]) -> None:
         """Count these values; LimitError where they are too many."""
-        self.take(sum(one.nbytes for one in values if isinstance(one, np.ndarray)))
+        self.take(sum(value.nbytes for value in values if isinstance(value, np.ndarray)))
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -232,7 +232,7 @@ class Graph:
         given = [values[operand] for operand in operands]
         if not self.whole.isdisjoint(operands):
             are_whole = [operand in self.whole for operand in operands]
-            others = [one for one, whole in zip(given, are_whole, strict=True) if not whole]
+            others = [operand for operand, whole in zip(given, are_whole, strict=True) if not whole]
             if counts(map(dtype_of, others)):
                 given = [
                     int(value) if whole and float(value).is_integer() else value

@@ -124,7 +124,11 @@ class Parameter:
 
 def operands_of(parameters: Sequence[Parameter]) -> list[Parameter]:
     """Those that are single operands and reach the operation."""
-    return [one for one in parameters if one.kind is Kind.OPERAND and one.is_taken]
+    return [
+        parameter
+        for parameter in parameters
+        if parameter.kind is Kind.OPERAND and parameter.is_taken
+    ]
 
 
 class Sharing(Enum):

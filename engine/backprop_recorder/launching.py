@@ -80,12 +80,12 @@ def without_our_frames(error: BaseException) -> None:
     pending: list[BaseException | None] = [error]
     seen: set[int] = set()
     while pending:
-        one = pending.pop()
-        if one is None or id(one) in seen:
+        value = pending.pop()
+        if value is None or id(value) in seen:
             continue
-        seen.add(id(one))
+        seen.add(id(value))
         kept: list[TracebackType] = []
-        for frame in _frames(one):
+        for frame in _frames(value):
             code = frame.tb_frame.f_code
             if code is _HANDED_OVER:
                 kept[-1:] = []  # a function of torch's, which is called again once we were told
@@ -95,8 +95,8 @@ def without_our_frames(error: BaseException) -> None:
         for frame in reversed(kept):
             frame.tb_next = following
             following = frame
-        one.__traceback__ = following
-        pending += [one.__cause__, one.__context__]
+        value.__traceback__ = following
+        pending += [value.__cause__, value.__context__]
 
 
 def _frames(error: BaseException) -> list[TracebackType]:

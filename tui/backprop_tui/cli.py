@@ -141,7 +141,7 @@ def _with_input(targets: Sequence[str | Source]) -> list[str | Source]:
     if targets.count(STANDARD_INPUT) > 1:
         raise SystemExit(_usage("standard input can be read once; leave the other `-` out"))
     try:
-        return [read_source() if one == STANDARD_INPUT else one for one in targets]
+        return [read_source() if target == STANDARD_INPUT else target for target in targets]
     except OSError as error:
         raise SystemExit(_usage(f"standard input cannot be read: {error.strerror}")) from None
 
@@ -194,7 +194,7 @@ def _check(options: argparse.Namespace) -> int:
     from backprop_tui.headless.run import check
 
     limits, mistakes = read_time_limits(config_file())
-    sys.stderr.write("".join(f"{one}\n" for one in mistakes))
+    sys.stderr.write("".join(f"{mistake}\n" for mistake in mistakes))
     return check(
         list(_expanded(_with_input(options.targets))),
         json=options.json,
@@ -261,7 +261,7 @@ def _config(options: argparse.Namespace) -> int:
         return OK
     sys.stdout.write(f"# {path}\n\n{default_text()}")
     mistakes = with_environment(read_settings(path), os.environ).mistakes
-    sys.stderr.write("".join(f"{one}\n" for one in mistakes))
+    sys.stderr.write("".join(f"{mistake}\n" for mistake in mistakes))
     return BAD if mistakes else OK
 
 

@@ -30,7 +30,7 @@ class Choice:
                     "Boolean value of Tensor with more than one value is ambiguous",
                     f"write `torch.{self.function}(…)`, or compare elements of it",
                 )
-            one, other = np.ravel(values[node])[0], np.ravel(values[best])[0]
-            if one > other if self.function == "max" else one < other:
+            mine, other = np.ravel(values[node])[0], np.ravel(values[best])[0]
+            if mine > other if self.function == "max" else mine < other:
                 best = node
         return best

@@ -144,7 +144,9 @@ class ScenarioError(Exception):
 
     def __init__(self, source: Source, *problems: Problem, expected: str | None = None) -> None:
         self.source = source
-        self.problems = tuple(one.worded(is_document=source.is_document) for one in problems)
+        self.problems = tuple(
+            problem.worded(is_document=source.is_document) for problem in problems
+        )
         super().__init__(self.problems[0].sentence)
         self.expected = expected
 

@@ -16,7 +16,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like `word`, or None where none is much like it."""
     if len(word) > _LONGEST:
         return None
-    candidates = [one for one in islice(known, _MOST) if len(one) <= _LONGEST]
+    candidates = [name for name in islice(known, _MOST) if len(name) <= _LONGEST]
     by_lower_case = {candidate.lower(): candidate for candidate in candidates}
     typed = word.lower()
 

@@ -57,7 +57,7 @@ def seen_in(dtype: Dtype, operands: list[Value]) -> list[Value]:
     """Operands as an operation in `dtype` sees them: torch rounds Python's numbers to it first."""
     if dtype == "float64":
         return operands
-    return [np.float32(one) if type(one) is float else one for one in operands]
+    return [np.float32(operand) if type(operand) is float else operand for operand in operands]
 
 
 def as_floats(value: Value, dtype: Dtype) -> Value:
@@ -265,8 +265,8 @@ def _zeroed(condition: np.ndarray, value: np.ndarray) -> np.ndarray:
 
 def sign(a: Any) -> Any:
     """-1, 0 or 1; 0 for nan, as in torch."""
-    one = 1.0 if is_float(a) else 1
-    return (a > 0) * one - (a < 0) * one
+    unit = 1.0 if is_float(a) else 1
+    return (a > 0) * unit - (a < 0) * unit
 
 
 def power(a: Any, b: Any) -> Any:

@@ -63,7 +63,7 @@ def _power_by_number(a: Any, b: Any) -> Any:
 
 
 def _are_whole(a: Any, b: Any) -> bool:
-    return all(dtype_of(one) in ("int64", "bool") for one in (a, b))
+    return all(dtype_of(operand) in ("int64", "bool") for operand in (a, b))
 
 
 def _power_of_numbers(a: Any, b: Any) -> Any:

@@ -33,7 +33,7 @@ def _scale(a: Any, scale: float | None) -> float:
 
 
 def _check(a: Any, b: Any, c: Any, mask: Any, is_causal: bool) -> None:
-    shapes = [shape_of(one) for one in (a, b, c)]
+    shapes = [shape_of(operand) for operand in (a, b, c)]
     if min(map(len, shapes)) < 2:
         raise OperandError(
             f"`{_NAME}` takes matrices of query, key and value, not shapes {_listed(shapes)}"
@@ -63,7 +63,9 @@ def _listed(shapes: list[Shape]) -> str:
 
 
 def _broadcasts(shape: Shape, to: Shape) -> bool:
-    return len(shape) == 2 and all(one in (1, size) for one, size in zip(shape, to, strict=True))
+    return len(shape) == 2 and all(
+        length in (1, size) for length, size in zip(shape, to, strict=True)
+    )
 
 
 def _scores(a: Any, b: Any, mask: Any, how: _How) -> Any:
@@ -98,7 +100,7 @@ def _is_fused(shapes: tuple[Shape, ...]) -> bool:
         len(query) == len(key) == len(value) == 4
         and query[:2] == key[:2] == value[:2]
         and query[3] == value[3]
-        and all(len(one) in (2, 4) for one in mask)
+        and all(len(group) in (2, 4) for group in mask)
     )
 
 
@@ -154,7 +156,7 @@ def _grad_fn(application: Application) -> str:
     query, key, value, *mask = application.shapes
     if _is_fused(application.shapes) and not (mask and application.requires_grad[3]):
         return "ScaledDotProductFlashAttentionForCpuBackward0"
-    is_matrix = len(query) == len(key) == len(value) == 2 and all(len(one) <= 2 for one in mask)
+    is_matrix = len(query) == len(key) == len(value) == 2 and all(len(shape) <= 2 for shape in mask)
     return "MmBackward0" if is_matrix else "UnsafeViewBackward0"
 
 

@@ -82,7 +82,7 @@ def _inverse(a: Any) -> Any:
         return np.linalg.inv(a)
     except np.linalg.LinAlgError:
         flat = np.reshape(a, (-1, *a.shape[-2:]))
-        return np.reshape([_inverse_or_infinite(one) for one in flat], a.shape)
+        return np.reshape([_inverse_or_infinite(matrix) for matrix in flat], a.shape)
 
 
 def _inv(a: Any) -> Any:

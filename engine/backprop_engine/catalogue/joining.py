@@ -41,8 +41,8 @@ def _joined(values: tuple[Any, ...], axis: int, name: str) -> Any:
     if not values:
         raise OperandError(f"`{name}` needs at least one value", f"such as `{name}([a, b])`")
     # An empty vector joins with anything, as torch has always let it.
-    shapes = [shape_of(one) for one in values]
-    parts = [one for one in values if shape_of(one) != (0,)] or list(values)
+    shapes = [shape_of(value) for value in values]
+    parts = [value for value in values if shape_of(value) != (0,)] or list(values)
     first = shape_of(parts[0])
     if not first:
         raise OperandError(f"`{name}` cannot join single numbers", "use `stack`")
@@ -64,7 +64,7 @@ def _part(g: Any, shapes: list[Shape], axis: int, position: int) -> Any:
     if shape == (0,) and len(shape_of(g)) != 1:
         return np.zeros(0, np.asarray(g).dtype)
     at = axis_of(g, axis)
-    start = sum(one[at] for one in shapes[:position] if one != (0,))
+    start = sum(shape[at] for shape in shapes[:position] if shape != (0,))
     return g[(*(slice(None),) * at, slice(start, start + shape[at]))]
 
 
@@ -81,7 +81,7 @@ def _stack(values: tuple[Any, ...], dim: int) -> Any:
 
 def _columns(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], int]:
     """For `hstack`: at least vectors, and the axis they are joined along."""
-    grown = tuple(np.atleast_1d(one) for one in values)
+    grown = tuple(np.atleast_1d(value) for value in values)
     return grown, 0 if not grown or grown[0].ndim == 1 else 1
 
 
@@ -92,12 +92,12 @@ def _hstack(values: tuple[Any, ...]) -> Any:
 
 def _hstack_rule(g: Any, _y: Any, *values: Any, position: int) -> Any:
     grown, axis = _columns(values)
-    part = _part(g, [one.shape for one in grown], axis, position)
+    part = _part(g, [operand.shape for operand in grown], axis, position)
     return np.reshape(part, shape_of(values[position]))
 
 
 def _vstack_rule(g: Any, _y: Any, *values: Any, position: int) -> Any:
-    part = _part(g, [np.atleast_2d(one).shape for one in values], 0, position)
+    part = _part(g, [np.atleast_2d(value).shape for value in values], 0, position)
     return np.reshape(part, shape_of(values[position]))
 
 
@@ -164,7 +164,7 @@ CAT = _joining(
     "cat",
     lambda *values, dim: _joined(values, dim, "cat"),
     rule=lambda g, y, *values, dim, position: _part(
-        g, [shape_of(one) for one in values], dim, position
+        g, [shape_of(value) for value in values], dim, position
     ),
     notation=_along("cat"),
     words="values joined along an axis they have",
@@ -196,7 +196,7 @@ HSTACK = _joining(
 
 VSTACK = _joining(
     "vstack",
-    lambda *values: _joined(tuple(np.atleast_2d(one) for one in values), 0, "vstack"),
+    lambda *values: _joined(tuple(np.atleast_2d(value) for value in values), 0, "vstack"),
     rule=_vstack_rule,
     notation=lambda numbers, **_: f"vstack({_items(numbers)})",
     grad_fn="CatBackward0",

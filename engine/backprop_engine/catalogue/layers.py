@@ -81,7 +81,8 @@ def _bilinear_rule(spelling: str) -> Any:
         operands: tuple[Any, ...] = {"a": (g, c, b), "b": (g, a, c), "c": (g, a, b)}[spelling[0]]
         if spelling[0] == "c":
             operands = tuple(
-                np.reshape(one, (math.prod(one.shape[:-1]), one.shape[-1])) for one in operands
+                np.reshape(operand, (math.prod(operand.shape[:-1]), operand.shape[-1]))
+                for operand in operands
             )
         return np.einsum(spelling[2:], *operands, optimize=True)
 

@@ -89,13 +89,13 @@ def _bce_logits_target_rule(
 
 
 def _each_upstream(g: Any, a: Any, c: Any, d: Any, reduction: str) -> Any:
-    shapes = [shape_of(one) for one in (a, c, d) if one is not None]
+    shapes = [shape_of(operand) for operand in (a, c, d) if operand is not None]
     return spread(g, np.empty(np.broadcast_shapes(*shapes)), reduction)
 
 
 def _kl_div(a: Any, b: Any, reduction: str, log_target: bool) -> Any:
-    for one in (a, b):
-        refuse_whole(one, "kl_div")
+    for operand in (a, b):
+        refuse_whole(operand, "kl_div")
     # 0·log 0 counts as 0.
     own = b if log_target else np.where(b == 0.0, 0.0, b * np.log(b))
     losses = np.exp(b) * (own - a) if log_target else own - b * a

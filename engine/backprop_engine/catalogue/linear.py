@@ -240,9 +240,11 @@ def _inner(a: Any, b: Any) -> Any:
 def _inner_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
     """For the left operand; the right one is the left of the transposed."""
     if not shape_of(a) or not shape_of(b):
-        one, other = (a, b) if left else (b, a)
-        return unbroadcast(g * other, shape_of(one))
-    rows, columns = (one.reshape(math.prod(one.shape[:-1]), one.shape[-1]) for one in (a, b))
+        factor, other = (a, b) if left else (b, a)
+        return unbroadcast(g * other, shape_of(factor))
+    rows, columns = (
+        operand.reshape(math.prod(operand.shape[:-1]), operand.shape[-1]) for operand in (a, b)
+    )
     flat = np.reshape(g, (len(rows), len(columns)))
     if left:
         return _left_rule(flat, None, rows, columns.T).reshape(a.shape)
@@ -274,7 +276,8 @@ def _kron_axes(a: Any, b: Any) -> tuple[Any, Any, tuple[int, ...]]:
     """The operands with as many axes, each one's beside the other's: (m, 1, n, 1), (1, p, 1, q)."""
     rank = max(len(shape_of(a)), len(shape_of(b)))
     first, second = (
-        np.reshape(one, (*(1,) * (rank - len(shape_of(one))), *shape_of(one))) for one in (a, b)
+        np.reshape(operand, (*(1,) * (rank - len(shape_of(operand))), *shape_of(operand)))
+        for operand in (a, b)
     )
     odd, even = tuple(range(1, 2 * rank, 2)), tuple(range(0, 2 * rank, 2))
     wide, deep = np.expand_dims(first, odd), np.expand_dims(second, even)
@@ -288,8 +291,8 @@ def _kron(a: Any, b: Any) -> Any:
 
 def _kron_rule(g: Any, a: Any, b: Any, *, left: bool) -> Any:
     wide, deep, shape = _kron_axes(a, b)
-    one, operand, other = (wide, a, deep) if left else (deep, b, wide)
-    return np.reshape(unbroadcast(np.reshape(g, shape) * other, one.shape), shape_of(operand))
+    factor, operand, other = (wide, a, deep) if left else (deep, b, wide)
+    return np.reshape(unbroadcast(np.reshape(g, shape) * other, factor.shape), shape_of(operand))
 
 
 KRON = operation(

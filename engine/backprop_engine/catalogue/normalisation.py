@@ -210,7 +210,7 @@ def _over_sizes(name: str) -> Callable[..., Any]:
     def call(torch: Any, a: Any, *affine: Any, normalized_shape: int | Shape, eps: Any) -> Any:
         sizes = (normalized_shape,) if isinstance(normalized_shape, int) else normalized_shape
         function = getattr(torch.nn.functional, name)
-        return function(a, sizes, *(given(torch, one) for one in affine), eps=eps)
+        return function(a, sizes, *(given(torch, parameter) for parameter in affine), eps=eps)
 
     return call
 

@@ -43,7 +43,7 @@ def _sum_of_copies(g: Any, a: Any, repeats: Shape) -> Any:
     rank = max(len(shape), len(repeats))
     sizes = (*(1,) * (rank - len(shape)), *shape)
     counts = (*(1,) * (rank - len(repeats)), *repeats)
-    cut = np.reshape(g, [one for pair in zip(counts, sizes, strict=True) for one in pair])
+    cut = np.reshape(g, [number for pair in zip(counts, sizes, strict=True) for number in pair])
     return np.reshape(np.sum(cut, axis=tuple(range(0, 2 * rank, 2))), shape)
 
 
@@ -92,7 +92,7 @@ def _roll(a: Any, shifts: Any, dims: Any) -> Any:
 
 
 def _unroll(g: Any, shifts: Any, dims: Any) -> Any:
-    back = -shifts if isinstance(shifts, int) else tuple(-one for one in shifts)
+    back = -shifts if isinstance(shifts, int) else tuple(-shift for shift in shifts)
     return _roll(g, back, dims)
 
 

@@ -169,7 +169,7 @@ def remainder(a: Any, b: Any) -> Any:
 
 def _refuse_division_by_zero(a: Any, b: Any) -> None:
     """OperandError for whole numbers, as torch raises; numbers with a point give nan or inf."""
-    are_whole = all(dtype_of(one) in ("int64", "bool") for one in (a, b))
+    are_whole = all(dtype_of(operand) in ("int64", "bool") for operand in (a, b))
     if are_whole and not np.all(b):
         raise OperandError("ZeroDivisionError: a whole number is divided by zero")
 
@@ -257,7 +257,7 @@ FLOOR_DIVIDE = operation(
     grad_fn="",
     differentiable=False,
     words="a quotient rounded down; torch has no derivative for it",
-    parameters=tuple(replace(one, is_constant=True) for one in TWO_OPERANDS),
+    parameters=tuple(replace(operand, is_constant=True) for operand in TWO_OPERANDS),
     arithmetic=True,
     symbolic=lambda sp, a, b: sp.floor(a / b),
     example="x=torch.tensor([1., 2., 3.], requires_grad=True), "

@@ -33,8 +33,8 @@ class Row(NamedTuple):
         return self._replace(columns=both)
 
 
-def _either(one: str, other: str) -> str:
-    found = {*one, *other} - {"-"}
+def _either(ours: str, other: str) -> str:
+    found = {*ours, *other} - {"-"}
     if len(found) > 1:
         found -= {"*"}
     return "".join(sorted(found)) or "-"

@@ -39,9 +39,9 @@ _reshaping = partial(
 
 def _reshape(a: Any, shape: Shape, name: str = "reshape") -> Any:
     size = np.size(a)
-    known = [one for one in shape if one != -1]
+    known = [size for size in shape if size != -1]
     fits = size == np.prod(known) if len(known) == len(shape) else _divides(known, size)
-    if len(shape) - len(known) > 1 or any(one < 0 for one in known) or not fits:
+    if len(shape) - len(known) > 1 or any(size < 0 for size in known) or not fits:
         raise OperandError(
             f"`{name}` cannot take shape {shape_of(a)} to {shape}: "
             f"it has {size} elements, and they must stay {size}",
@@ -81,7 +81,7 @@ def _view(a: Any, shape: Shape, name: str = "view") -> Any:
 def _flat_shape(shape: Shape, start_dim: int, end_dim: int) -> Shape:
     if not shape:
         return (1,)
-    start, end = (axis_of(np.empty(shape), one) for one in (start_dim, end_dim))
+    start, end = (axis_of(np.empty(shape), dim) for dim in (start_dim, end_dim))
     if start > end:
         raise OperandError("`flatten` needs a `start_dim` that does not come after `end_dim`")
     return (*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :])
@@ -148,7 +148,8 @@ def _full_size(a: Any, size: Shape) -> Shape:
     shape = shape_of(a)
     added = len(size) - len(shape)
     return tuple(
-        shape[axis - added] if one == -1 and axis >= added else one for axis, one in enumerate(size)
+        shape[axis - added] if extent == -1 and axis >= added else extent
+        for axis, extent in enumerate(size)
     )
 
 

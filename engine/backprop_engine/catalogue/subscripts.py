@@ -41,7 +41,7 @@ class Key(NamedTuple):
     @property
     def picks(self) -> bool:
         """Whether there are arrays: without, it all is a view."""
-        return any(isinstance(one, np.ndarray) for one in self.arrays)
+        return any(isinstance(array, np.ndarray) for array in self.arrays)
 
     def of(self, array: np.ndarray) -> Any:
         """The elements of an array at this index."""
@@ -183,7 +183,7 @@ def _index_grad_fn(application: Application) -> str:
     """The last item that makes a node of its own names it; lists and masks come last."""
     items: tuple[IndexItem, ...] = application.attributes["items"]
     entries = list(_resolved(application.values[1:], items))
-    if any(isinstance(one, np.ndarray) for one in entries):
+    if any(isinstance(entry, np.ndarray) for entry in entries):
         return "IndexBackward0"
     shape = application.shapes[0]
     if len(entries) == 1 and isinstance(entries[0], slice):

@@ -43,7 +43,7 @@ def _labels(equation: str, shapes: list[Shape]) -> tuple[list[str], str]:
         dots = max(dots, own, key=len)
     if not arrow:
         counts = Counter("".join(inputs))
-        output = _DOTS + "".join(sorted(one for one in letters if counts[one] == 1))
+        output = _DOTS + "".join(sorted(letter for letter in letters if counts[letter] == 1))
     output = output.replace(_DOTS, dots)
     unknown = set(output) - set("".join(inputs))
     if unknown or len(set(output)) != len(output):
@@ -70,18 +70,18 @@ def _checked(inputs: list[str], shapes: list[Shape]) -> dict[str, int]:
 
 def _check_cost(inputs: list[str], output: str, sizes: dict[str, int], path: list[Any]) -> None:
     """Raise LimitError if a step of the path makes too large an array, or takes too long."""
-    terms = [set(one) for one in inputs]
+    terms = [set(letters) for letters in inputs]
     for chosen in path:
         taken = set().union(*(terms[at] for at in chosen))
-        terms = [one for at, one in enumerate(terms) if at not in chosen]
+        terms = [term for at, term in enumerate(terms) if at not in chosen]
         kept = taken & set(output).union(*terms)
-        check_elements(*(sizes[one] for one in kept))
-        check_products(*(sizes[one] for one in taken))
+        check_elements(*(sizes[letter] for letter in kept))
+        check_products(*(sizes[letter] for letter in taken))
         terms.append(kept)
 
 
 def _einsum(*operands: Any, equation: str) -> Any:
-    shapes = [shape_of(one) for one in operands]
+    shapes = [shape_of(operand) for operand in operands]
     inputs, output = _labels(equation, shapes)
     sizes = _checked(inputs, shapes)
     if len(operands) > 1:
@@ -98,7 +98,7 @@ def _einsum_rule(g: Any, _y: Any, *operands: Any, equation: str, position: int) 
     Axes that only this operand has were summed over: the gradient is copied along them. A letter
     that stands twice in the operand picked its diagonal: the gradient is put back there.
     """
-    shapes = [shape_of(one) for one in operands]
+    shapes = [shape_of(operand) for operand in operands]
     inputs, output = _labels(equation, shapes)
     mine, shape = inputs[position], shapes[position]
     others = [at for at in range(len(operands)) if at != position]

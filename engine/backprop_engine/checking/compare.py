@@ -229,13 +229,13 @@ def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Reco
         return sum_bound(lambda *given: evaluate(forward, given, attributes), operands, most, dtype)
 
     def precisely() -> Any:
-        return evaluate(forward, [widened(one) for one in operands], attributes)
+        return evaluate(forward, [widened(operand) for operand in operands], attributes)
 
     def overflows_at() -> Any:
         return unsettled(lambda *given: evaluate(forward, given, attributes), operands)
 
     is_sum = operation.rounding is Rounding.TERMS and is_float(value) and dtype == "float32"
-    recorded = [graph.value[one] for one in graph.operands[node]]  # as they lie in memory
+    recorded = [graph.value[operand] for operand in graph.operands[node]]  # as they lie in memory
     is_open = operation.is_open(operands, attributes) | operation.is_open(recorded, attributes)
     return Recomputed(value, bound, precisely if is_sum else None, overflows_at, is_open)
 

@@ -103,7 +103,7 @@ def finite_differences(
 ) -> Mapping[int, FiniteDifference]:
     """By node, for every input that requires grad; what `seconds` do not suffice for is skipped."""
     with np.errstate(all="ignore"):
-        inputs = [one for one in trace.nodes.inputs.values() if trace.nodes.requires_grad[one]]
+        inputs = [node for node in trace.nodes.inputs.values() if trace.nodes.requires_grad[node]]
         singly, together = _plan(trace, inputs, Clock(seconds))
         values = values_of(graph_of(trace))
         found: dict[int, FiniteDifference] = {}
@@ -135,7 +135,7 @@ def _plan(
     singly: list[Tape] = []
     rest: dict[int, list[int]] = {}
     elements = work = 0
-    for node in sorted(reached, key=lambda one: size_of(trace.nodes.value[one])):
+    for node in sorted(reached, key=lambda node: size_of(trace.nodes.value[node])):
         size = size_of(trace.nodes.value[node])
         elements += size
         if elements <= ELEMENT_LIMIT and work <= WORK_LIMIT:
@@ -193,7 +193,7 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
         estimates += [Slope(np.nan, np.inf, str(late))] * (point.size - len(estimates))
     engine = np.full(point.shape, np.nan) if grad is None else np.asarray(grad, dtype=float)
     found = _verdict(trace, node, engine, estimates, size)
-    doubtful = not found.agrees or any(one.reason == UNSETTLED for one in estimates)
+    doubtful = not found.agrees or any(estimate.reason == UNSETTLED for estimate in estimates)
     if doubtful and (terms := _largest_terms(trace)) > size:
         with suppress(OutOfTimeError):
             estimates = [_element(tape, node, point, at, terms) for at in np.ndindex(point.shape)]
@@ -234,7 +234,7 @@ def _without_conventions(
             with suppress(OutsideDomainError, DerivativeError, OutOfTimeError):
                 sent = tape.gradients({node: settle(there, "float64")}).get(node, 0.0)
                 beside.append(float(np.asarray(sent)[at if np.ndim(sent) else ()]))
-        if len(beside) == 2 and all(abs(one - value) <= gap / 100 for one in beside):
+        if len(beside) == 2 and all(abs(estimate - value) <= gap / 100 for estimate in beside):
             judged[number] = estimates[number]._replace(reason=CONVENTION)
     return judged
 
@@ -285,7 +285,7 @@ def _is_finely_stepped(trace: Trace, tape: Tape, point: np.ndarray) -> bool:
     for node in tape.affected:
         operation = graph.operation[node]
         if operation is not None and operation.name in _STEPPING:
-            a, b = (np.abs(graph.value[one]) for one in graph.operands[node])
+            a, b = (np.abs(graph.value[operand]) for operand in graph.operands[node])
             if np.any(np.divide(a, b, dtype=float) > 1 / _BESIDE):
                 return True
     return False
@@ -357,17 +357,21 @@ def _verdict(
     rounding: np.ndarray | float = 0.0,
 ) -> FiniteDifference:
     shape = engine.shape
-    value = np.array([one.value for one in estimates]).reshape(shape)
-    error = np.array([one.error for one in estimates]).reshape(shape)
-    judged = np.array([not one.reason for one in estimates], bool).reshape(shape)
+    value = np.array([estimate.value for estimate in estimates]).reshape(shape)
+    error = np.array([estimate.error for estimate in estimates]).reshape(shape)
+    judged = np.array([not estimate.reason for estimate in estimates], bool).reshape(shape)
     sent = gross_contributions(trace, node)
     # An element that is nan must not take the others' tolerance away.
     gross = float(np.max(sent, initial=0.0, where=np.isfinite(sent)))
     tolerance = ERROR_FACTOR * error + engine_error(trace, gross, size) + rounding
     agrees = np.abs(engine - value) <= tolerance
-    tied = np.array([one.breaks_a_tie for one in estimates], bool).reshape(shape) & ~agrees
+    tied = (
+        np.array([estimate.breaks_a_tie for estimate in estimates], bool).reshape(shape) & ~agrees
+    )
     judged &= ~tied
-    reasons = [TIE] if tied.any() else [one.reason for one in estimates if one.reason]
+    reasons = (
+        [TIE] if tied.any() else [estimate.reason for estimate in estimates if estimate.reason]
+    )
     return FiniteDifference(
         node=node,
         gradient=(
@@ -425,7 +429,7 @@ def _along_directions(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference
         directions=tuple(tested),
         skipped=len(reasons),
         reason=reasons[0] if reasons else "",
-        agrees=all(one.agrees for one in tested),
+        agrees=all(direction.agrees for direction in tested),
     )
     return {node: replace(shared, node=node) for node in tape.nodes}
 
@@ -435,7 +439,9 @@ def _directional(
 ) -> Slope:
     # There may be a hundred thousand numbers: they move as one array.
     numbers = [node for node, point in points.items() if not point.ndim]
-    start, step = (np.array([float(one[node]) for node in numbers]) for one in (points, towards))
+    start, step = (
+        np.array([float(point[node]) for node in numbers]) for point in (points, towards)
+    )
     arrays = points.keys() - numbers
 
     def moved(by: float) -> float:

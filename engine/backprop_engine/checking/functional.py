@@ -42,11 +42,11 @@ def last_zeroed(trace: Trace, node: int, passes: Sequence[Pass]) -> int:
 def terms_of(trace: Trace, passes: Sequence[Pass]) -> Functional:
     """The sum that these backward passes differentiate together."""
     terms: list[Term] = []
-    for one in passes:
-        if one.kind is PassKind.BACKWARD and one.output is not None:
-            seed = trace.contributions[one.start]
+    for pass_ in passes:
+        if pass_.kind is PassKind.BACKWARD and pass_.output is not None:
+            seed = trace.contributions[pass_.start]
             if seed is not None:
-                terms.append(Term(one.index, one.output, widened(in_full(seed))))
+                terms.append(Term(pass_.index, pass_.output, widened(in_full(seed))))
     return tuple(terms)
 
 

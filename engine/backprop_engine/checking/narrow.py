@@ -54,25 +54,25 @@ def _names(trace: Trace, narrow: Graph) -> Iterator[str]:
             yield trace.label(node)
     grads: dict[int, Value | None] = {}
     before: Mapping[int, Value | None] = {}
-    for one in trace.passes:
-        after = {node: kept(grad) for node, grad in (one.grads or {}).items()}
-        if one.kind is PassKind.ZERO_GRAD:
+    for pass_ in trace.passes:
+        after = {node: kept(grad) for node, grad in (pass_.grads or {}).items()}
+        if pass_.kind is PassKind.ZERO_GRAD:
             grads |= {node: grad for node, grad in after.items() if grad is not before.get(node)}
-        elif one.kind is PassKind.BACKWARD:
-            _accumulate(trace, one, narrow, grads)
+        elif pass_.kind is PassKind.BACKWARD:
+            _accumulate(trace, pass_, narrow, grads)
         for node, grad in after.items():
             if grad is not None and _is_spoilt(grad, grads.get(node)):
                 yield f"{trace.label(node)}.grad"
         before = after
 
 
-def _accumulate(trace: Trace, one: Pass, narrow: Graph, grads: dict[int, Value | None]) -> None:
+def _accumulate(trace: Trace, pass_: Pass, narrow: Graph, grads: dict[int, Value | None]) -> None:
     """One backward pass on the narrow graph; its sums are added to the `.grad`s."""
-    seed, output = kept(trace.contributions[one.start]), one.output
+    seed, output = kept(trace.contributions[pass_.start]), pass_.output
     if seed is None or output is None:
         return
     gradient = backward(narrow, output, as_floats(seed, "float32")).gradient
-    for node in one.grads or {}:
+    for node in pass_.grads or {}:
         sent = gradient[node] if node <= output else None
         held = grads.get(node)
         if sent is not None:

@@ -195,7 +195,9 @@ class _Perturbed(np.ndarray):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         """Run a step on plain arrays, and perturb its result, or the terms it sums."""
-        source = next(one.source for one in (*inputs, *options.get("out", ())) if _is_off(one))
+        source = next(
+            value.source for value in (*inputs, *options.get("out", ())) if _is_off(value)
+        )
         is_exact = ufunc in _EXACT
         is_sum = method in ("reduce", "accumulate") or ufunc in _SUMS
         if is_sum and not is_exact and method != "at":
@@ -219,14 +221,16 @@ class _Perturbed(np.ndarray):
         if func in _FACTORIZATIONS:
             args = (_factored(args[0]), *args[1:])
         elif func in _SUM_FUNCTIONS or func.__module__ == "numpy.linalg":
-            args = tuple(self.source.apply(one) if _is_off(one) else one for one in args)
+            args = tuple(
+                self.source.apply(argument) if _is_off(argument) else argument for argument in args
+            )
         result = super().__array_function__(func, types, args, kwargs)
         if func in _FACTORIZATIONS:
             result = self.source.made_of(result, plain(args[0]))
         if not isinstance(result, np.ndarray | np.floating):
             return result
         if func in _SUM_FUNCTIONS:
-            given = [plain(one) for one in args]
+            given = [plain(argument) for argument in args]
             terms, count = (
                 func(*map(size, given), **kwargs) for size in (self.source.terms, _ones)
             )
@@ -236,7 +240,7 @@ class _Perturbed(np.ndarray):
 
 def _holds_objects(array: np.ndarray) -> bool:
     """Whether it holds Python's floats: so it does between the steps of `np.vectorize`."""
-    return array.dtype.kind == "O" and all(isinstance(one, float) for one in array.flat)
+    return array.dtype.kind == "O" and all(isinstance(element, float) for element in array.flat)
 
 
 def _ones(value: Any) -> Any:
@@ -278,7 +282,7 @@ def sensitivity(
 
     def change(seed: int, size: float) -> np.ndarray:
         source = Perturbation(seed, size)
-        moved = [source.given(one) if is_float(one) else one for one in operands]
+        moved = [source.given(operand) if is_float(operand) else operand for operand in operands]
         try:
             off = np.asarray(plain(evaluate(function, moved, attributes)), dtype=float)
         except OperandError:  # such as a probability that is more than 1 now

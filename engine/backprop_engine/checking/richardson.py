@@ -88,7 +88,11 @@ def slope(f: Function, size: float, reach: float = 1.0, roundings: int = 1) -> S
 
 def _useful(f: Function, unit: float, size: float, first_step: float) -> float:
     """The largest error of use. Where f is 0, as x² at 0, its size a step away is what counts."""
-    beside = [] if size else [one for one in (f(first_step), f(-first_step)) if math.isfinite(one)]
+    beside = (
+        []
+        if size
+        else [estimate for estimate in (f(first_step), f(-first_step)) if math.isfinite(estimate)]
+    )
     unit = max(unit, *map(abs, beside), 0.0)
     return TOO_ROUGH * unit + _noise(0.0, first_step * 2.0**-LEVELS)
 
@@ -103,7 +107,7 @@ def _trembling(f: Function, size: float, reach: float) -> float:
     here = f(0.0)
     moves = [abs(f(count * unit) - here) for count in (-3, -1, 1, 3)]
     moves.append(_unevenness(f, here, reach))
-    trembling = max((one for one in moves if math.isfinite(one)), default=0.0) / _ROUNDOFF
+    trembling = max((move for move in moves if math.isfinite(move)), default=0.0) / _ROUNDOFF
     return trembling if trembling <= _JUMP * max(size, reach, 1.0) else 0.0
 
 

@@ -46,7 +46,9 @@ def sum_bound(
     it scales them too. Then `most` says how many they are at most, and else it is 1.
     """
     terms = function(*map(magnitude, given))
-    count = function(*(full_like(one, 1.0) if is_float(one) else one for one in given))
+    count = function(
+        *(full_like(operand, 1.0) if is_float(operand) else operand for operand in given)
+    )
     return scaled(sides(dtype) * gamma(np.maximum(count, most), dtype), terms)
 
 

@@ -25,12 +25,12 @@ def picks_alike(graph: Graph, node: int, operand: Value, ours: Value, theirs: Va
     if not _picks(graph, node) or attributes["output"] != INDICES:
         return False
     array, axis = np.atleast_1d(operand), axis_of(operand, attributes["dim"])
-    both = [np.atleast_1d(one) for one in (ours, theirs)]
+    both = [np.atleast_1d(answer) for answer in (ours, theirs)]
     if not attributes.get("keepdim", True) and shape_of(operand):
-        both = [np.expand_dims(one, axis) for one in both]
+        both = [np.expand_dims(answer, axis) for answer in both]
     if np.any(both[1] < 0) or np.any(both[1] >= array.shape[axis]):
         return False
-    a, b = (np.take_along_axis(array, one, axis) for one in both)
+    a, b = (np.take_along_axis(array, order, axis) for order in both)
     in_order = np.sort(both[1], axis=axis)
     return np.array_equal(a, b, equal_nan=True) and bool(np.all(np.diff(in_order, axis=axis)))
 
@@ -40,7 +40,7 @@ def sends_alike(graph: Graph, node: int, operand: Value, ours: Value, theirs: Va
     if not _picks(graph, node) or not shape_of(operand):
         return False
     axis = axis_of(operand, graph.attributes_of(node)["dim"])
-    a, b = (_in_order(np.asarray(one), np.asarray(operand), axis) for one in (ours, theirs))
+    a, b = (_in_order(np.asarray(answer), np.asarray(operand), axis) for answer in (ours, theirs))
     return np.array_equal(a, b, equal_nan=True)
 
 

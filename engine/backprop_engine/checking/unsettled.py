@@ -92,7 +92,7 @@ def unsettled(function: Callable[..., Any], given: Sequence[Value]) -> Any:
     answers = []
     for instead in (np.nan, 0.0):
         source = _Replacing(instead)
-        marked = [source.mark(one) if is_float(one) else one for one in given]
+        marked = [source.mark(operand) if is_float(operand) else operand for operand in given]
         try:
             with np.errstate(all="ignore"):
                 answers.append(np.asarray(plain(function(*marked))))

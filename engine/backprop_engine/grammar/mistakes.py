@@ -114,7 +114,7 @@ def check_comparison(reading: Reading, sign: str, start: int) -> None:
 
 def chained(source: Source, first: Span, second: Span) -> ProblemError:
     """`0 < x < 1`; the two comparisons share what stands between them."""
-    texts = [" ".join(source.text[one.start : one.stop].split()) for one in (first, second)]
+    texts = [" ".join(source.text[span.start : span.stop].split()) for span in (first, second)]
     left, right = texts if sum(map(len, texts)) <= _SHOWN_LENGTH else ("0 < x", "x < 1")
     return ProblemError(
         "a chain of comparisons takes a whole mask for one truth value",

@@ -175,7 +175,7 @@ class _Builder(Transformer[Token, Any]):
         return tuple(_flat(lines))
 
     def block(self, lines: list[Statement | list[Statement]]) -> list[Statement]:
-        return [not_recorded(one) for one in _flat(lines)]
+        return [not_recorded(line) for line in _flat(lines)]
 
     def loop(self, parts: list[Any]) -> Loop:
         sign, target, iterable, *lines = parts
@@ -418,20 +418,20 @@ def _putting(put: Put) -> Assignment:
 def _comprehension(item: _Part, clauses: list[_Clause]) -> Expression:
     """The first clause is the outermost loop."""
     made, stop = item.expression, clauses[-1].iterable.stop
-    for number, one in reversed(list(enumerate(clauses))):
+    for number, clause in reversed(list(enumerate(clauses))):
         is_innermost = number == len(clauses) - 1
-        start = item.start if number == 0 else one.start
-        iterable = one.iterable.expression
-        made = Comprehension(made, one.target, iterable, Span(start, stop), not is_innermost)
+        start = item.start if number == 0 else clause.start
+        iterable = clause.iterable.expression
+        made = Comprehension(made, clause.target, iterable, Span(start, stop), not is_innermost)
     return made
 
 
 def _targets(part: _Part) -> tuple[Name, ...]:
     """The names in `(a, b) = …` or `[a, b] = …`."""
     names = children(part.expression)
-    for one in names:
-        if not isinstance(one, Name):
-            raise mistakes.no_target(one.span)
+    for name in names:
+        if not isinstance(name, Name):
+            raise mistakes.no_target(name.span)
     if not names:
         raise mistakes.no_target(part.expression.span)
     return cast("tuple[Name, ...]", names)

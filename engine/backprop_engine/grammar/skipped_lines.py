@@ -114,13 +114,13 @@ def skip_import(reading: Reading, start: int, libraries: AbstractSet[str]) -> in
             names = list(_PYTHONS.get(whole["module"], ()))
         reading.imported |= dict.fromkeys(names, whole["module"])
         return stop
-    one = _IMPORT.match(text)
-    while one:
-        _check_module(reading, start + one.start("module"), one["module"])
-        _check_aliases(reading, start + one.start(), one[0], libraries)
-        if one.end() == len(text):
+    statement = _IMPORT.match(text)
+    while statement:
+        _check_module(reading, start + statement.start("module"), statement["module"])
+        _check_aliases(reading, start + statement.start(), statement[0], libraries)
+        if statement.end() == len(text):
             return stop
-        one = _IMPORTED.match(text, one.end())
+        statement = _IMPORTED.match(text, statement.end())
     span = reading.span(start, start + len(text))
     raise ProblemError("this import is not understood", span, "`import torch`")
 
@@ -136,11 +136,11 @@ def _check_module(reading: Reading, start: int, module: str) -> None:
 
 
 def _check_aliases(reading: Reading, start: int, names: str, libraries: AbstractSet[str]) -> None:
-    for one in re.finditer(r"([\w.]+)\s+as\s+(\w+)", names):
-        if one[2] not in libraries and one[2] != one[1]:
+    for alias in re.finditer(r"([\w.]+)\s+as\s+(\w+)", names):
+        if alias[2] not in libraries and alias[2] != alias[1]:
             raise ProblemError(
-                f"`{one[2]}` is not known as a module's name",
-                reading.span(start + one.start(2), start + one.end(2)),
+                f"`{alias[2]}` is not known as a module's name",
+                reading.span(start + alias.start(2), start + alias.end(2)),
                 listed(sorted(libraries)),
             )
 
@@ -176,7 +176,7 @@ def _skip(reading: Reading, at: int, libraries: AbstractSet[str], opening: int |
         reading.brackets.append(("(", brackets[0]))
         raise mistakes.unclosed(reading)
     bound = {
-        name for one in _BOUND.finditer(text, start, at) for name in re.findall(r"\w+", one[1])
+        name for bound in _BOUND.finditer(text, start, at) for name in re.findall(r"\w+", bound[1])
     }
     for name, place in mentioned:
         _check_name(reading, libraries | bound, name, place)

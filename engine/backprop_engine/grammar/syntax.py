@@ -236,7 +236,7 @@ class Unpacking:
     @property
     def names(self) -> tuple[Name, ...]:
         """The names that it assigns: all but `_`, which stands for what is not used."""
-        return tuple(one for one in self.targets if one.name != "_")
+        return tuple(target for target in self.targets if target.name != "_")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -299,9 +299,9 @@ class Loop:
         """The names that the statements in it assign, at any depth, in their order."""
         return tuple(
             name
-            for one in flat(self.body)
-            if isinstance(one, Assignment | Unpacking)
-            for name in one.names
+            for statement in flat(self.body)
+            if isinstance(statement, Assignment | Unpacking)
+            for name in statement.names
         )
 
 
@@ -318,13 +318,13 @@ def flat(statements: Iterable[_Other | Statement]) -> Iterator[_Other | Statemen
     """The statements, each loop followed by those in it."""
     pending: list[Iterator[_Other | Statement]] = [iter(statements)]
     while pending:
-        one = next(pending[-1], None)
-        if one is None:
+        node = next(pending[-1], None)
+        if node is None:
             pending.pop()
             continue
-        yield one
-        if isinstance(one, Loop):
-            pending.append(iter(one.body))
+        yield node
+        if isinstance(node, Loop):
+            pending.append(iter(node.body))
 
 
 def grown(statement: Statement) -> Name | None:
@@ -340,7 +340,9 @@ def grown(statement: Statement) -> Name | None:
 
 def target_names(target: Target) -> tuple[str, ...]:
     """The names that a loop's target assigns."""
-    return tuple(one.name for one in postorder(target) if isinstance(one, Name) and one.name != "_")
+    return tuple(
+        name.name for name in postorder(target) if isinstance(name, Name) and name.name != "_"
+    )
 
 
 def not_recorded(statement: Statement) -> Statement:

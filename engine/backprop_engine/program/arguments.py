@@ -61,7 +61,7 @@ def bind(call: syntax.Call, operation: Operation, known: Known) -> Bound:
         elif _is_none(argument) and parameter.default is None:
             left_out.append(parameter)
         else:
-            operands += [_neutral(one, call, operation) for one in left_out]
+            operands += [_neutral(argument, call, operation) for argument in left_out]
             left_out.clear()
             operands.append(_operand(parameter, argument, call))
     return tuple(operands), attributes or NO_ATTRIBUTES
@@ -94,7 +94,11 @@ def _arguments(
             given[len(parameters)].span,
             expected=signature(operation, call.function, owner(call)),
         )
-    keywords = {name: one.name for one in parameters for name in (one.name, *one.aliases)}
+    keywords = {
+        name: parameter.name
+        for parameter in parameters
+        for name in (parameter.name, *parameter.aliases)
+    }
     for name, argument in call.keywords:
         parameter_name = keywords.get(name)
         if parameter_name is None:

@@ -29,8 +29,8 @@ def makes_tensors(statements: Iterable[Statement]) -> bool:
     """Whether a program writes tensors out as PyTorch does, so that its numbers are numbers."""
     return any(
         is_tensor(part)
-        for one in flat(statements)
-        for root in _roots(one)
+        for statement in flat(statements)
+        for root in _roots(statement)
         for part in postorder(root)
     )
 
@@ -84,12 +84,12 @@ class Floats:
         own = own_dtype(call) if self.as_torch else None
         return FloatType(own or self.default, call.span)
 
-    def take(self, one: FloatType) -> None:
+    def take(self, float_type: FloatType) -> None:
         """Take in a float; ProblemError where it has another dtype than those before it."""
         if self._dtype is None:
-            self._dtype = one.dtype
-        if self.as_torch and one.dtype != self._dtype:
-            raise _differs(self._dtype, one)
+            self._dtype = float_type.dtype
+        if self.as_torch and float_type.dtype != self._dtype:
+            raise _differs(self._dtype, float_type)
 
     def convert(self, call: Call) -> None:
         """Take in what a call converts to, if it converts."""
@@ -222,23 +222,23 @@ def default_dtype(call: Call) -> syntax.DtypeName | None:
 
 
 def _agreed(asked: Dtype | None, name: syntax.DtypeName) -> Dtype | None:
-    one = _float_type(name)
-    if one is None:
+    float_type = _float_type(name)
+    if float_type is None:
         return asked
-    if asked and one.dtype != asked:
+    if asked and float_type.dtype != asked:
         raise ProblemError(
             f"all floats of a program have one dtype, and this one has {asked}",
             name.span,
             fix=f"write `torch.{asked}`",
         )
-    return one.dtype
+    return float_type.dtype
 
 
-def _differs(dtype: Dtype, one: FloatType) -> ProblemError:
+def _differs(dtype: Dtype, float_type: FloatType) -> ProblemError:
     return ProblemError(
-        f"all floats of a program have one dtype, and this one has {dtype}: {one.dtype} beside it "
-        "would be promoted",
-        one.span,
+        f"all floats of a program have one dtype, and this one has {dtype}: "
+        f"{float_type.dtype} beside it would be promoted",
+        float_type.span,
         f"{dtype}, as above",
-        f"write `torch.{dtype}`, or begin with `torch.set_default_dtype(torch.{one.dtype})`",
+        f"write `torch.{dtype}`, or begin with `torch.set_default_dtype(torch.{float_type.dtype})`",
     )

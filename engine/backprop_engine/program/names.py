@@ -19,7 +19,7 @@ class Names:
     """All names that have a value, with how often each is assigned (an input counts once)."""
 
     def __init__(self, inputs: Iterable[Input], statements: Sequence[Running]) -> None:
-        self.inputs = frozenset(one.name for one in inputs)
+        self.inputs = frozenset(input_.name for input_ in inputs)
         self._versions = Counter(self.inputs)
         self._looped: set[str] = set()
         """Names assigned in a loop: how many versions they have is known when it has run."""

@@ -76,8 +76,8 @@ class PythonFunctions(Leaves):
         elif name in _EXTREMES:
             _check_extreme(task)
             pending.append(Extreme(task))
-            for one in reversed(task.arguments):
-                open_list(one, pending)
+            for argument_ in reversed(task.arguments):
+                open_list(argument_, pending)
         elif name in ("sum", "all", "any", _ROUNDED):
             raise _not_pythons(task)
         else:
@@ -138,7 +138,9 @@ class PythonFunctions(Leaves):
             given, places = list(items), places * count
         if not given:
             raise ProblemError(f"{call.function}() arg is an empty sequence", call.span)
-        nodes = tuple(self.one_node(one, place) for one, place in zip(given, places, strict=True))
+        nodes = tuple(
+            self.one_node(value, place) for value, place in zip(given, places, strict=True)
+        )
         choice = Choice(call.function, nodes)
         try:
             chosen = choice.picked(self.graph.value)
@@ -217,7 +219,7 @@ class PythonFunctions(Leaves):
             return
         operands = graph.operands[node]
         if is_float(graph.value[node]) and not any(
-            is_float(graph.value[one]) and not graph.is_number[one] for one in operands
+            is_float(graph.value[operand]) and not graph.is_number[operand] for operand in operands
         ):
             raise ProblemError(
                 f"torch computes this in {dtype}, its default, and all other floats here have "

@@ -83,10 +83,12 @@ def question(expression: Expression) -> Question | None:
     match expression:
         case syntax.Attribute(receiver=receiver, name=("shape" | "ndim") as name):
             return Question(receiver, name)
-        case Call(function="len", receiver=None, prefix="", arguments=(one,), keywords=()):
-            return Question(one, "len")
-        case Call(function="numel", receiver=None, prefix="torch", arguments=(one,), keywords=()):
-            return Question(one, "numel")
+        case Call(function="len", receiver=None, prefix="", arguments=(counted,), keywords=()):
+            return Question(counted, "len")
+        case Call(
+            function="numel", receiver=None, prefix="torch", arguments=(counted,), keywords=()
+        ):
+            return Question(counted, "numel")
         case Call(function=name, receiver=receiver) if receiver is not None and name in _SIZES:
             given = (*expression.arguments, *(v for k, v in expression.keywords if k == "dim"))
             if len(given) > (name == "size") or len(expression.keywords) > len(given):
@@ -161,12 +163,14 @@ def literal(expression: Expression, known: Known = nothing_known, depth: int = 0
         case syntax.Binary(symbol=symbol, left=left, right=right) if symbol in _ARITHMETIC:
             return _computed(expression, literal(left, known, inner), literal(right, known, inner))
         case syntax.Sequence(items=items):
-            written = tuple(one for item in items for one in _items(item, known, inner))
+            written = tuple(nested for item in items for nested in _items(item, known, inner))
             return Tuple(written) if expression.is_tuple else written
         case syntax.Subscript(receiver=receiver, items=(item,)):
             return _picked(literal(receiver, known, inner), _index(item, known, inner), item)
         case Call() if is_mathematics(expression) or _is_builtin(expression):
-            return _called(expression, [literal(one, known, inner) for one in expression.arguments])
+            return _called(
+                expression, [literal(argument, known, inner) for argument in expression.arguments]
+            )
         case syntax.Name() | syntax.Attribute() | Call():
             return known(expression)
         case _:
@@ -191,7 +195,7 @@ def _index(item: Expression, known: Known, depth: int) -> Any:
     if not isinstance(item, syntax.Slice):
         return literal(item, known, depth)
     parts = (item.start, item.stop, item.step)
-    return slice(*(None if one is None else literal(one, known, depth) for one in parts))
+    return slice(*(None if part is None else literal(part, known, depth) for part in parts))
 
 
 def _picked(group: Any, index: Any, place: Expression) -> Any:
@@ -239,9 +243,9 @@ def _called(call: Call, arguments: list[Any]) -> Any:
         raise ProblemError(f"`{call.function}` takes numbers", call.span)
     if call.function == "float" and arguments in (["inf"], ["-inf"], ["nan"]):
         return float(arguments[0])
-    for place, one in zip(call.arguments, arguments, strict=True):
-        if not (call.function in _TAKING_TUPLES and isinstance(one, tuple)):
-            _number(place, one)
+    for place, argument in zip(call.arguments, arguments, strict=True):
+        if not (call.function in _TAKING_TUPLES and isinstance(argument, tuple)):
+            _number(place, argument)
     functions = _MATHS if call.prefix else {**_BUILTINS, **_OF_NUMBERS}
     return _finite(call, functions[call.function], tuple(arguments))
 

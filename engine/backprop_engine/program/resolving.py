@@ -142,7 +142,7 @@ def _index_items(expression: syntax.Subscript) -> tuple[Expression, ...]:
 
 def _slice(item: syntax.Slice, known: Known) -> slice:
     bounds = (item.start, item.stop, item.step)
-    parts = [None if one is None else _whole(one, literal(one, known)) for one in bounds]
+    parts = [None if bound is None else _whole(bound, literal(bound, known)) for bound in bounds]
     if parts[2] is not None and parts[2] <= 0:
         raise ProblemError(
             "a slice's step must be greater than zero, as in torch", item.span, fix="drop the step"
@@ -161,7 +161,7 @@ def _index_literal(item: Expression, known: Known) -> int | tuple[int, ...] | st
     if value is None:
         return None
     if isinstance(value, tuple):
-        return type(value)(_whole(item, one) for one in value)
+        return type(value)(_whole(item, part) for part in value)
     return _whole(item, value)
 
 
@@ -194,13 +194,13 @@ def changes_in_place(call: syntax.Call) -> bool:
     if unsupported.is_in_place(name):
         forms = FUNCTIONS.get(name) or FUNCTIONS.get(name[:-1], ())
         is_known = in_torch(call.prefix, name, is_method=call.receiver is not None) is not None
-        return is_known and any(one.sharing is Sharing.NEVER for one in forms)
-    return any(_is_told_in_place(call, one) for one in FUNCTIONS.get(name, ()))
+        return is_known and any(form.sharing is Sharing.NEVER for form in forms)
+    return any(_is_told_in_place(call, function) for function in FUNCTIONS.get(name, ()))
 
 
 def _is_told_in_place(call: syntax.Call, operation: Operation) -> bool:
     """Whether the argument `inplace` of a function is True."""
-    names = [one.name for one in operation.spelling.parameters]
+    names = [parameter.name for parameter in operation.spelling.parameters]
     if call.receiver is not None or "inplace" not in names:
         return False
     at, given = names.index("inplace"), dict(call.keywords).get("inplace")
@@ -225,7 +225,9 @@ def _call(call: syntax.Call, variables: Container[str], known: Known) -> Call:
         else:
             return Call(operation, operands, attributes, in_place)
     # A form that takes the arguments but for their kind is nearer than one that has no room.
-    raise next((one for one in problems if not isinstance(one, NoRoomError)), problems[0])
+    raise next(
+        (problem for problem in problems if not isinstance(problem, NoRoomError)), problems[0]
+    )
 
 
 def _unknown_function(call: syntax.Call, variables: Container[str]) -> ProblemError:

@@ -134,4 +134,6 @@ class Scenario:
     @property
     def called(self) -> tuple[Backward | ZeroGrad, ...]:
         """The passes that the program runs itself."""
-        return tuple(one for one in self.statements if isinstance(one, Backward | ZeroGrad))
+        return tuple(
+            statement for statement in self.statements if isinstance(statement, Backward | ZeroGrad)
+        )

@@ -46,10 +46,12 @@ class _Setup:
 
     def read(self, statements: Iterable[Statement]) -> tuple[Statement, ...]:
         """The statements, without those that only name a dtype or a device."""
-        return tuple(one for one in map(self._read, statements) if one is not None)
+        return tuple(
+            statement for statement in map(self._read, statements) if statement is not None
+        )
 
-    def _read(self, one: Statement) -> Statement | None:  # loops are nested 20 deep at most
-        match one:
+    def _read(self, statement: Statement) -> Statement | None:  # loops are nested 20 deep at most
+        match statement:
             case Assignment(name=name, expression=DtypeName(name=dtype)):
                 self._forget((name,))
                 self._dtypes[name] = dtype
@@ -64,19 +66,19 @@ class _Setup:
                     f"{what} is not a value to compute with", span, "a number or a name"
                 )
             case Assignment() | Unpacking():
-                made = replace(one, expression=self._rewritten(one.expression))
-                self._forget(name.name for name in one.names)
+                made = replace(statement, expression=self._rewritten(statement.expression))
+                self._forget(name.name for name in statement.names)
                 return made
             case Append():
-                return replace(one, value=self._rewritten(one.value))
+                return replace(statement, value=self._rewritten(statement.value))
             case Action():
-                call = self._rewritten(one.call)
-                return replace(one, call=call) if isinstance(call, Call) else None
+                call = self._rewritten(statement.call)
+                return replace(statement, call=call) if isinstance(call, Call) else None
             case Setting():
-                return replace(one, value=self._rewritten(one.value))
+                return replace(statement, value=self._rewritten(statement.value))
             case Loop():
-                iterable = self._rewritten(one.iterable)
-                return replace(one, iterable=iterable, body=self.read(one.body))
+                iterable = self._rewritten(statement.iterable)
+                return replace(statement, iterable=iterable, body=self.read(statement.body))
 
     def _forget(self, names: Iterable[str]) -> None:
         for name in names:
@@ -109,7 +111,7 @@ class _Setup:
         )
         arguments = part.arguments
         if part.function in ("to", "type", "set_default_dtype"):
-            kept = (one for one in arguments if not self._is_device(one))
+            kept = (argument for argument in arguments if not self._is_device(argument))
             arguments = tuple(map(self._dtype, kept))
         is_moved = part.function in ("cpu", "cuda") or (
             part.function == "to" and (arguments, keywords) != (part.arguments, part.keywords)

@@ -34,10 +34,10 @@ class KnownNumbers:
                 return answer(asked, shape, self)
         raise NotWrittenError(expression.span)
 
-    def add_input(self, one: Input) -> None:
+    def add_input(self, input_: Input) -> None:
         """Take in an input, whose shape is known."""
-        self._numbers.pop(one.name, None)
-        self._shapes[one.name] = shape_of(one.value)
+        self._numbers.pop(input_.name, None)
+        self._shapes[input_.name] = shape_of(input_.value)
 
     def forget(self, names: Iterable[str]) -> None:
         """Names that a loop assigns: what they stand for is known when it runs."""

@@ -135,7 +135,7 @@ def _bind(call: Call, maker: _Maker, keywords: Mapping[str, Expression]) -> list
         extra = arguments[len(maker.parameters)]
         raise ProblemError(f"`{call.function}` takes fewer arguments", extra.span, form)
     bound = dict(zip(maker.parameters, arguments, strict=False))
-    bound |= {name: one for name, one in keywords.items() if name in maker.parameters}
+    bound |= {name: value for name, value in keywords.items() if name in maker.parameters}
     for name in maker.parameters[: maker.required]:
         if name not in bound:
             raise ProblemError(f"`{call.function}` is called without `{name}`", call.span, form)
@@ -178,7 +178,7 @@ def _natural(number: Any, place: Expression, what: str) -> int:
 
 def _shape(origin: Origin, expression: Expression) -> Shape:
     if isinstance(expression, syntax.Sequence):
-        shape = tuple(one for item in expression.items for one in _sizes(origin, item))
+        shape = tuple(size for item in expression.items for size in _sizes(origin, item))
         if len(shape) > MAX_DIMENSIONS:
             raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", expression.span)
     else:
@@ -192,7 +192,7 @@ def _sizes(origin: Origin, expression: Expression) -> Shape:
     inner = expression.value if isinstance(expression, syntax.Star) else expression
     value = literal(inner, origin.known)
     sizes = value if isinstance(value, tuple) else (value,)
-    return tuple(_natural(one, expression, "a size") for one in sizes)
+    return tuple(_natural(size, expression, "a size") for size in sizes)
 
 
 def _check_count(count: float, span: Span) -> None:
@@ -204,13 +204,13 @@ def _check_count(count: float, span: Span) -> None:
 
 
 def _tensor(origin: Origin, data: Expression) -> Any:
-    kinds = {type(_element(origin, one)) for one in _elements(data)}
+    kinds = {type(_element(origin, element)) for element in _elements(data)}
     dtype = "float64"
     if kinds == {bool}:
         dtype = "bool"
     elif kinds and float not in kinds:
         dtype = "int64"
-    return nested_array(data, _items, lambda one: _element(origin, one), dtype)
+    return nested_array(data, _items, lambda item: _element(origin, item), dtype)
 
 
 def _floats(origin: Origin, data: Expression) -> Any:
@@ -240,11 +240,11 @@ def _elements(data: Expression) -> Iterator[Expression]:
     """What is no list in a list of lists."""
     pending = [data]
     while pending:
-        one = pending.pop()
-        if isinstance(one, syntax.Sequence):
-            pending.extend(reversed(one.items))
+        expression = pending.pop()
+        if isinstance(expression, syntax.Sequence):
+            pending.extend(reversed(expression.items))
         else:
-            yield one
+            yield expression
 
 
 def _items(expression: Expression) -> tuple[Expression, ...] | None:

@@ -16,9 +16,9 @@ def repeats(root: Expression, part: Expression) -> bool:
     """Whether a comprehension in `root` has `part` in its item."""
     return any(
         inner is part
-        for one in postorder(root)
-        if isinstance(one, syntax.Comprehension)
-        for inner in postorder(one.item)
+        for comprehension in postorder(root)
+        if isinstance(comprehension, syntax.Comprehension)
+        for inner in postorder(comprehension.item)
     )
 
 
@@ -61,7 +61,7 @@ def leaf_again(expression: Expression) -> Expression:
     asked = dict(expression.keywords).get("requires_grad")
     if asked is None or not flag(asked):
         return expression
-    keywords = tuple(one for one in expression.keywords if one[0] != "requires_grad")
+    keywords = tuple(keyword for keyword in expression.keywords if keyword[0] != "requires_grad")
     made = replace(expression, keywords=keywords)
     return Call("requires_grad_", made, "", (), (), expression.function_span, expression.span)
 
@@ -69,8 +69,8 @@ def leaf_again(expression: Expression) -> Expression:
 def clears_each(loop: syntax.Loop) -> bool:
     """Whether a loop does nothing but `p.grad = None` or `p.grad.zero_()` for each of a list."""
     return isinstance(loop.target, syntax.Name) and all(
-        (cleared := _cleared(one)) is not None and cleared.name == loop.target.name
-        for one in loop.body
+        (cleared := _cleared(statement)) is not None and cleared.name == loop.target.name
+        for statement in loop.body
     )
 
 

@@ -114,10 +114,10 @@ def _normal_blocks(uniform: np.ndarray) -> np.ndarray:
         sine, cosine = _sine_and_cosine(np.float32(2 * math.pi) * turn)
     else:  # by the system's library, as torch; numpy's own may differ in the last digit
         angle = (2 * math.pi * turn).ravel().tolist()
-        logarithm = np.array([math.log(one) for one in distance.ravel().tolist()])
+        logarithm = np.array([math.log(number) for number in distance.ravel().tolist()])
         radius = np.sqrt(-2 * logarithm).reshape(turn.shape)
-        sine = np.array([math.sin(one) for one in angle]).reshape(turn.shape)
-        cosine = np.array([math.cos(one) for one in angle]).reshape(turn.shape)
+        sine = np.array([math.sin(number) for number in angle]).reshape(turn.shape)
+        cosine = np.array([math.cos(number) for number in angle]).reshape(turn.shape)
     return np.stack([radius * cosine, radius * sine], axis=1).reshape(-1)
 
 
@@ -129,8 +129,8 @@ def _fused(a: np.ndarray, b: np.ndarray | float, c: np.ndarray | float) -> np.nd
 
 def _polynomial(x: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
     total = np.full_like(x, coefficients[0])
-    for one in coefficients[1:]:
-        total = _fused(total, x, one)
+    for coefficient in coefficients[1:]:
+        total = _fused(total, x, coefficient)
     return total
 
 

@@ -197,7 +197,9 @@ def _missing(found: str, name: str, span: Span, known: Iterable[str]) -> Problem
     words = set(known)
     near = [NEAREST[name]] if name in NEAREST else []
     # `nansum` is a kind of `sum`, `adaptive_avg_pool2d` of `avg_pool2d`; spelling says no more.
-    near += sorted((one for one in words if len(one) > 2 and one in name), key=len, reverse=True)
+    near += sorted(
+        (word for word in words if len(word) > 2 and word in name), key=len, reverse=True
+    )
     return ProblemError(
         f"torch has `{found}`, and backprop-tui does not",
         span,

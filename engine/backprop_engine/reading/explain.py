@@ -282,13 +282,13 @@ def _in_numbers(common: Explanation, trace: Trace, edge: _Edge, explains: Explai
     """The scalar case: local derivative in algebra and figures, then upstream × local."""
     node, position = edge.node, edge.position
     told = explains.local(node, position) or explains.product(node, position)
-    one: Mapping[str, Tree] = {"g": Text("1")}
-    common = replace(common, algebra=None if told is None else told.tree(trace.label, one))
+    ones: Mapping[str, Tree] = {"g": Text("1")}
+    common = replace(common, algebra=None if told is None else told.tree(trace.label, ones))
     local = _local(trace, node, position)
     if local is None:
         return common
     number = Text(notation.short(local))
-    figures = number if told is None else told.tree(_figure(trace), one, is_roomy=True)
+    figures = number if told is None else told.tree(_figure(trace), ones, is_roomy=True)
     return replace(
         common,
         numbers=number if text_of(figures) == number.text else statement(figures, number),
@@ -354,7 +354,9 @@ def broadcast_axes(from_shape: Shape, to_shape: Shape) -> tuple[int, ...]:
 
 def _place_note(trace: Trace, edge: _Edge) -> tuple[str, ...]:
     """Said where one value stands in several places of an operation, as in `x·x`."""
-    places = [at for at, one in enumerate(trace.nodes.operands[edge.node]) if one == edge.operand]
+    places = [
+        at for at, operand in enumerate(trace.nodes.operands[edge.node]) if operand == edge.operand
+    ]
     if len(places) < 2:
         return ()
     place, label = places.index(edge.position) + 1, trace.label(edge.operand)
@@ -406,7 +408,7 @@ def _local(trace: Trace, node: int, position: int) -> Value | None:
 
 def _has_array(trace: Trace, node: int) -> bool:
     nodes = (node, *trace.nodes.operands[node])
-    return any(isinstance(trace.nodes.value[one], np.ndarray | Summary) for one in nodes)
+    return any(isinstance(trace.nodes.value[node], np.ndarray | Summary) for node in nodes)
 
 
 def _figure(trace: Trace) -> Callable[[int], str]:

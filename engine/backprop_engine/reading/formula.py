@@ -74,26 +74,26 @@ class Formula:
         """
         stack: list[Value | None] = []
         with np.errstate(all="ignore"):
-            for one in self.program:
-                if isinstance(one, Load):
-                    stack.append(known(one.key))
-                elif isinstance(one, Constant):
-                    stack.append(one.value)
+            for instruction in self.program:
+                if isinstance(instruction, Load):
+                    stack.append(known(instruction.key))
+                elif isinstance(instruction, Constant):
+                    stack.append(instruction.value)
                 else:
-                    operands = stack[-one.count :]
-                    del stack[-one.count :]
-                    stack.append(_apply(one, operands))
+                    operands = stack[-instruction.count :]
+                    del stack[-instruction.count :]
+                    stack.append(_apply(instruction, operands))
         return stack.pop()
 
 
-def _apply(one: Apply, operands: list[Value | None]) -> Value | None:
+def _apply(instruction: Apply, operands: list[Value | None]) -> Value | None:
     values = [operand for operand in operands if operand is not None]
     if len(values) < len(operands):
-        return values[0] if values and one.operation.spelling.symbol == "|" else None
-    operation, attributes = one.operation, one.attributes
-    if one.output is not None and operation.outputs is not None:
+        return values[0] if values and instruction.operation.spelling.symbol == "|" else None
+    operation, attributes = instruction.operation, instruction.attributes
+    if instruction.output is not None and operation.outputs is not None:
         names = called(operation.outputs, operation, values, attributes)
-        attributes = {**attributes, "output": _position(one.output, names)}
+        attributes = {**attributes, "output": _position(instruction.output, names)}
     result = called(operation.forward, operation, values, attributes)
     if isinstance(result, np.ndarray | np.generic) and not result.ndim:
         scalar: Value = result if isinstance(result, np.float32) else result.item()
@@ -117,7 +117,9 @@ def compile_formula(
     `variables` are the names that are no functions. Raises ProblemError for the first mistake.
     """
     program = list(_program(root, look_up, variables))
-    keys = dict.fromkeys(one.key for one in program if isinstance(one, Load))
+    keys = dict.fromkeys(
+        instruction.key for instruction in program if isinstance(instruction, Load)
+    )
     return Formula(text, algebra(text, root), tuple(program), tuple(keys))
 
 
@@ -185,8 +187,8 @@ _SIGNS: Final = {
 def algebra(text: str, root: Expression) -> str:
     """`text`, whose expression is `root`, in the signs of mathematics: `|x| ≥ 1 and y ≠ 0`."""
     edits: list[tuple[int, int, str]] = []
-    for one in postorder(root):
-        match one:
+    for node in postorder(root):
+        match node:
             case syntax.Binary(symbol=symbol, left=left, right=right) if symbol in _SIGNS:
                 at = text.find(symbol, left.span.stop, right.span.start)
                 if at >= 0:  # not so in an implicit product
@@ -194,9 +196,9 @@ def algebra(text: str, root: Expression) -> str:
             case syntax.Unary(symbol=symbol, span=span) if symbol in _SIGNS:
                 edits.append((span.start, span.start + len(symbol), _SIGNS[symbol]))
             case syntax.Call(function="abs", receiver=None, prefix="", arguments=(_,)):
-                start = text.index("(", one.function_span.stop)
-                edits.append((one.span.start, start + 1, "|"))
-                edits.append((one.span.stop - 1, one.span.stop, "|"))
+                start = text.index("(", node.function_span.stop)
+                edits.append((node.span.start, start + 1, "|"))
+                edits.append((node.span.stop - 1, node.span.stop, "|"))
             case _:
                 pass
     for start, stop, sign in sorted(edits, reverse=True):

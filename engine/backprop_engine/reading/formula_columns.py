@@ -57,7 +57,7 @@ class Columns:
     def can_evaluate(self, condition: Formula) -> bool:
         """Whether `condition` can be evaluated over columns."""
         return all(key in self.by_name for key in condition.keys) and all(
-            _is_exact(one) for one in condition.program
+            _is_exact(instruction) for instruction in condition.program
         )
 
     def holding(self, condition: Formula, start: int, stop: int) -> np.ndarray:
@@ -67,46 +67,46 @@ class Columns:
         """
         stack: list[Column] = []
         with np.errstate(all="ignore"):
-            for one in condition.program:
-                if isinstance(one, Load):
-                    stack.append(self.by_name[one.key].cut(start, stop))
-                elif isinstance(one, Constant):
-                    stack.append(Column(one.value, None))
+            for instruction in condition.program:
+                if isinstance(instruction, Load):
+                    stack.append(self.by_name[instruction.key].cut(start, stop))
+                elif isinstance(instruction, Constant):
+                    stack.append(Column(instruction.value, None))
                 else:
-                    operands = stack[-one.count :]
-                    del stack[-one.count :]
-                    stack.append(_apply(one, operands))
+                    operands = stack[-instruction.count :]
+                    del stack[-instruction.count :]
+                    stack.append(_apply(instruction, operands))
         numbers, known = stack.pop()
         held = np.broadcast_to(np.asarray(numbers) != 0, stop - start)
         return held if known is None else held & known
 
 
-def _is_exact(one: Instruction) -> bool:
-    if isinstance(one, Apply):
-        return one.operation.name in _EXACT or _is_of_one_number(one)
-    return not (isinstance(one, Constant) and isinstance(one.value, np.ndarray))
+def _is_exact(instruction: Instruction) -> bool:
+    if isinstance(instruction, Apply):
+        return instruction.operation.name in _EXACT or _is_of_one_number(instruction)
+    return not (isinstance(instruction, Constant) and isinstance(instruction.value, np.ndarray))
 
 
-def _is_of_one_number(one: Apply) -> bool:
-    if one.count != 1 or one.operation.name not in OF_ONE_NUMBER:
+def _is_of_one_number(instruction: Apply) -> bool:
+    if instruction.count != 1 or instruction.operation.name not in OF_ONE_NUMBER:
         return False
     defaults = {
-        parameter.name: parameter.default for parameter in one.operation.spelling.parameters
+        parameter.name: parameter.default for parameter in instruction.operation.spelling.parameters
     }
-    return all(defaults.get(name, ...) == value for name, value in one.attributes.items())
+    return all(defaults.get(name, ...) == value for name, value in instruction.attributes.items())
 
 
-def _apply(one: Apply, operands: Sequence[Column]) -> Column:
+def _apply(instruction: Apply, operands: Sequence[Column]) -> Column:
     numbers = [operand.numbers for operand in operands]
-    if one.operation.name in OF_ONE_NUMBER:
-        return Column(OF_ONE_NUMBER[one.operation.name](numbers[0]), operands[0].known)
-    if one.operation.spelling.symbol == "|":
-        return _either(one.operation, operands)
+    if instruction.operation.name in OF_ONE_NUMBER:
+        return Column(OF_ONE_NUMBER[instruction.operation.name](numbers[0]), operands[0].known)
+    if instruction.operation.spelling.symbol == "|":
+        return _either(instruction.operation, operands)
     known = None
     for operand in operands:
         if operand.known is not None:
             known = operand.known if known is None else known & operand.known
-    return Column(one.operation.forward(*numbers, **one.attributes), known)
+    return Column(instruction.operation.forward(*numbers, **instruction.attributes), known)
 
 
 def _either(operation: Operation, operands: Sequence[Column]) -> Column:
@@ -176,9 +176,9 @@ def _upstream(trace: Trace, totals: np.ndarray) -> np.ndarray:
     """For each contribution the gradient of its sender, complete by then."""
     upstream = np.zeros_like(totals)
     gradient = np.zeros(len(trace.nodes), totals.dtype)
-    for one in trace.passes:
-        if one.kind is PassKind.BACKWARD:
-            steps = slice(one.start, one.stop)
+    for pass_ in trace.passes:
+        if pass_.kind is PassKind.BACKWARD:
+            steps = slice(pass_.start, pass_.stop)
             # Of several sums for one node the last is assigned, and that is the complete one.
             gradient[trace.receivers[steps]] = totals[steps]
             upstream[steps] = gradient[trace.senders[steps]]

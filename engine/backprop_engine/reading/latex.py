@@ -29,37 +29,48 @@ def _aligned(row: Branch) -> str:
     return f"{latex(left)} &= {latex(statement(*right, signs=row.signs[1:]))}"
 
 
-def _rows(one: Explanation) -> list[Branch]:
+def _rows(explanation: Explanation) -> list[Branch]:
     """The mathematics of an explanation, an equation each."""
     rows = []
-    if one.name and one.algebra:
-        rows.append(statement(one.name, one.algebra, *_figures(one)))
-    if one.vjp:
-        rows.append(one.vjp)
-    if one.product and one.name and one.upstream_name and one.target:
-        rule = run_on(one.upstream_name, " · ", one.name)
-        rows.append(statement(rule, *one.product.parts, signs=(" = ", *one.product.signs)))
+    if explanation.name and explanation.algebra:
+        rows.append(statement(explanation.name, explanation.algebra, *_figures(explanation)))
+    if explanation.vjp:
+        rows.append(explanation.vjp)
+    if (
+        explanation.product
+        and explanation.name
+        and explanation.upstream_name
+        and explanation.target
+    ):
+        rule = run_on(explanation.upstream_name, " · ", explanation.name)
+        rows.append(
+            statement(rule, *explanation.product.parts, signs=(" = ", *explanation.product.signs))
+        )
         # The sums of arrays are no numbers to write down.
-        rows.append(_sum(one.target, one))
+        rows.append(_sum(explanation.target, explanation))
     return rows
 
 
-def _figures(one: Explanation) -> tuple[Tree, ...]:
+def _figures(explanation: Explanation) -> tuple[Tree, ...]:
     """The figures that go on where the algebra ends."""
-    if one.numbers is None or any(sign in BLOCKS + HANGING for sign in text_of(one.numbers)):
+    if explanation.numbers is None or any(
+        sign in BLOCKS + HANGING for sign in text_of(explanation.numbers)
+    ):
         return ()
-    sides = one.numbers.parts if _is_statement(one.numbers) else (one.numbers,)
-    return () if text_of(one.numbers) == text_of(one.algebra) else sides
+    sides = (
+        explanation.numbers.parts if _is_statement(explanation.numbers) else (explanation.numbers,)
+    )
+    return () if text_of(explanation.numbers) == text_of(explanation.algebra) else sides
 
 
 def _is_statement(tree: Tree) -> TypeGuard[Branch]:
     return isinstance(tree, Branch) and tree.form is Form.STATEMENT
 
 
-def _sum(target: Tree, one: Explanation) -> Branch:
-    if not one.before:
-        return statement(target, Text(one.after))
-    figures = map(Text, (one.before, one.contribution, one.after))
+def _sum(target: Tree, explanation: Explanation) -> Branch:
+    if not explanation.before:
+        return statement(target, Text(explanation.after))
+    figures = map(Text, (explanation.before, explanation.contribution, explanation.after))
     return statement(target, *figures, signs=(" = ", " + "))
 
 

@@ -22,7 +22,7 @@ class Opened:
 
     outer: Trace
     node: int
-    one: Pass | None
+    pass_: Pass | None
     """The backward pass outside whose upstream gradient goes in; None where none reaches it."""
     trace: Trace
     """Forward, and then backward from the upstream gradient if there is one."""
@@ -40,8 +40,8 @@ class Sent:
     """Agrees if the two are equal to rounding, end to end."""
 
 
-def open_composite(trace: Trace, node: int, one: Pass | None) -> Opened:
-    """The inside of `node`, with its upstream gradient in the backward pass `one`.
+def open_composite(trace: Trace, node: int, pass_: Pass | None) -> Opened:
+    """The inside of `node`, with its upstream gradient in the backward pass `pass_`.
 
     MissingError where there is nothing to open, ScenarioError where the parts do not take these
     operands.
@@ -49,7 +49,7 @@ def open_composite(trace: Trace, node: int, one: Pass | None) -> Opened:
     opens = trace.can(Opens, node)
     if isinstance(opens, Missing):
         raise MissingError(opens)
-    return Opened(trace, node, one, opens.open(node, one))
+    return Opened(trace, node, pass_, opens.open(node, pass_))
 
 
 def seeding_pass(trace: Trace, node: int, cursor: int) -> Pass | None:
@@ -65,18 +65,18 @@ def seeding_pass(trace: Trace, node: int, cursor: int) -> Pass | None:
     shown = trace.shown_pass(cursor)
     if shown in found:
         return shown
-    return next((one for one in found if one.stop > cursor), found[-1] if found else None)
+    return next((pass_ for pass_ in found if pass_.stop > cursor), found[-1] if found else None)
 
 
 def compare_sent(opened: Opened) -> list[Sent]:
     """What went to each operand that requires grad, outside and inside."""
-    outer, inner, one = opened.outer, opened.trace, opened.one
-    if one is None:
+    outer, inner, pass_ = opened.outer, opened.trace, opened.pass_
+    if pass_ is None:
         return []
     grads = inner.passes[-1].grads or {}
     letters = list(inner.nodes.inputs.values())
     found: list[Sent] = []
-    for step in range(one.start + 1, one.stop):
+    for step in range(pass_.start + 1, pass_.stop):
         if int(outer.senders[step]) != opened.node:
             continue
         _, operand, position = outer.edge(step)

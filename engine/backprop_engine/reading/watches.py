@@ -88,7 +88,7 @@ def change_candidates(formula: Formula, trace: Trace) -> np.ndarray:
         if key.is_gradient:
             found.append(np.asarray(trace.receipts(key.node), np.int64) + 1)
             # A pass starts afresh, and `.grad` is settled, cleared or zeroed at its end.
-            edges = [place for one in trace.passes for place in (one.start + 1, one.stop)]
+            edges = [place for pass_ in trace.passes for place in (pass_.start + 1, pass_.stop)]
             found.append(np.array(edges, np.int64))
         else:
             found.append(np.asarray(trace.computed_in(key.node), np.int64) + 1)

@@ -234,5 +234,5 @@ def _pass_number(trace: Trace, birth: Birth) -> int:
     visits = trace.visits(birth.node)
     step = birth.step if birth.step is not None else (visits[0] if visits else 0)
     at = trace.pass_index(step)
-    before = sum(one.kind is PassKind.BACKWARD for one in trace.passes[:at])
+    before = sum(pass_.kind is PassKind.BACKWARD for pass_ in trace.passes[:at])
     return before + 1

@@ -161,7 +161,7 @@ class Frames:
         for column in listed if isinstance(listed, list) else ():
             match column:
                 case [str(key), str(dtype), [*shape]] if all(
-                    type(one) is int and 0 <= one <= frame.length for one in shape
+                    type(size) is int and 0 <= size <= frame.length for size in shape
                 ):
                     pass
                 case _:

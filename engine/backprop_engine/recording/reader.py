@@ -115,7 +115,7 @@ class _Reader:
     def _site(self, row: Any) -> Site:
         match row:
             case [str(file), str(function), int(line), end, start, stop, stored] if all(
-                one is None or type(one) is int for one in (end, start, stop)
+                bound is None or type(bound) is int for bound in (end, start, stop)
             ):
                 return Site(_text(file), _text(function), line, end, start, stop, _text(stored))
         raise self._damaged()
@@ -275,10 +275,10 @@ class _Reader:
 
     def _numbers(self, told: dict[str, Any], name: str) -> list[float]:
         found = self._list(told, name)
-        if not all(type(one) in (int, float) for one in found):
+        if not all(type(number) in (int, float) for number in found):
             raise self._damaged()
         try:
-            return [float(one) for one in found]
+            return [float(number) for number in found]
         except OverflowError:
             raise self._damaged() from None
 

@@ -114,8 +114,8 @@ class Values:
             raise self.error("a value is of an unknown dtype")
         if shape.min() < 0 or shape.max() >= len(self.shapes):
             raise self.error("a value has a shape that is not there")
-        counts = np.array([one.count for one in self.shapes], np.int64)[shape]
-        has_strides = np.array([one.strides is not None for one in self.shapes])[shape]
+        counts = np.array([shape.count for shape in self.shapes], np.int64)[shape]
+        has_strides = np.array([shape.strides is not None for shape in self.shapes])[shape]
         sizes = np.array([*SIZES, *[0] * 256], np.int64)[dtype]
         if ((kind == ValueKind.SCALAR) & (counts != 1)).any():
             raise self.error("a number has the shape of many")
@@ -135,7 +135,10 @@ class Values:
         for row in extra:
             number, nans, infinities, _, _, tensor = row.tolist()
             whole = (number, nans, infinities, tensor)
-            if not all(one == one and abs(one) < 2**53 and one == int(one) for one in whole):
+            if not all(
+                number == number and abs(number) < 2**53 and number == int(number)
+                for number in whole
+            ):
                 raise self.error("the figures of a value are damaged")
             if not first <= number < first + rows or nans < 0 or infinities < 0:
                 raise self.error("figures are of a value that is not there")

@@ -68,7 +68,7 @@ class Changing(PythonFunctions):
 
     def _settle_names(self) -> None:
         """Let every name mean what its tensor holds in the end."""
-        for name in [one for one in self._seen if one in self.names]:
+        for name in [name for name in self._seen if name in self.names]:
             try:
                 last = self.current_node(self.names[name], Span(0, 0))
             except ProblemError:  # torch refuses to look at such a view, too

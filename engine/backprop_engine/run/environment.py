@@ -83,12 +83,12 @@ class Environment:
         self._picked: dict[tuple[Outputs, int], int] = {}
         self._seen: Counter[str] = Counter()
         self._all = Names(scenario.inputs, scenario.statements)
-        for one in scenario.inputs:
+        for input_ in scenario.inputs:
             node = self.graph.add_input(
-                one.name, one.value, requires_grad=one.requires_grad, span=one.span
+                input_.name, input_.value, requires_grad=input_.requires_grad, span=input_.span
             )
-            self.graph.names[node] = self._bind(one.name, node)
-            if one.is_tensor:
+            self.graph.names[node] = self._bind(input_.name, node)
+            if input_.is_tensor:
                 self._tensors.add(node)
 
     def node(self, name: str, span: Span) -> int:
@@ -204,7 +204,7 @@ class Environment:
         if isinstance(result, int):
             return self._number_of(result, name.span)
         if isinstance(result, Bundle) and 0 < len(result) <= MAX_NESTING:
-            numbers = tuple(self._number_of(one, name.span) for one in result.items)
+            numbers = tuple(self._number_of(item, name.span) for item in result.items)
             return Tuple(numbers) if result.is_tuple else numbers
         raise NotWrittenError(name.span)
 
@@ -225,10 +225,10 @@ class Environment:
         """Whether a number is made of numbers that are written out, by no tensor's `item()`."""
         pending = [node]
         while pending:
-            one = pending.pop()
-            if not self.graph.is_number[one]:
+            operand = pending.pop()
+            if not self.graph.is_number[operand]:
                 return False
-            pending += self.graph.operands[one]
+            pending += self.graph.operands[operand]
         return True
 
     def _measure(self, asked: Question, result: Result) -> Any:

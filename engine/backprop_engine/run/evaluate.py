@@ -60,7 +60,7 @@ from backprop_engine.run.stack import (
 )
 
 _ADD: Final = BINARY["+"]
-_OF_TENSORS: Final = frozenset(one.name for one in BINARY.values())
+_OF_TENSORS: Final = frozenset(operation.name for operation in BINARY.values())
 _NO_MORE: Final = object()
 _PORTION: Final = 16
 """Statements between two looks at the time; an operation on arrays looks by itself."""
@@ -331,8 +331,8 @@ class Evaluation(Changing):
             self._first_number(call)
             lists = call.arguments if call.function == "zip" else call.arguments[:1]
             pending.append(Gather(call, lists))
-            for one in reversed(lists):
-                open_list(one, pending)
+            for list_ in reversed(lists):
+                open_list(list_, pending)
         return True
 
     def _plan(self, task: Expression, pending: list[Task]) -> None:
@@ -430,19 +430,19 @@ class Evaluation(Changing):
         """
         operands, attributes = task.call.operands, task.call.attributes
         given = results[len(results) - len(operands) + 1 :]
-        if not any(isinstance(one, Counting | Bundle) for one in given):
+        if not any(isinstance(value, Counting | Bundle) for value in given):
             return operands, attributes
         del results[len(results) - len(given) :]
         kept, items = [operands[0]], []
         indices = zip(operands[1:], given, strict=True)
         for item in attributes["items"]:
             if item == FROM_OPERAND:
-                operand, one = next(indices)
-                if isinstance(one, Counting | Bundle):
-                    item = self._index_list(one, operand)
+                operand, index = next(indices)
+                if isinstance(index, Counting | Bundle):
+                    item = self._index_list(index, operand)
                 else:
                     kept.append(operand)
-                    results.append(one)
+                    results.append(index)
             items.append(item)
         if len(given) == len(items) == 1 and isinstance(given[0], Bundle) and given[0].is_tuple:
             items = list(items[0])
@@ -452,10 +452,10 @@ class Evaluation(Changing):
         """The whole numbers of a list that is an index."""
         items, count = self.items(group, place)
         self.spend(count, place.span)
-        numbers = [self._number_of(one, place.span) for one in items]
-        if not all(isinstance(one, int) for one in numbers):
+        numbers = [self._number_of(item, place.span) for item in items]
+        if not all(isinstance(number, int) for number in numbers):
             raise ProblemError("an index must be a whole number", place.span)
-        return tuple(int(one) for one in numbers)
+        return tuple(int(number) for number in numbers)
 
     def _pick_indexed(self, group: Group, task: Apply) -> Result:
         """`parts[1]`, and `shape[1:]`."""

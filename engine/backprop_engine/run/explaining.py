@@ -45,7 +45,7 @@ class CatalogueExplains:
     def _formula(self, node: int, template: Template) -> Formula:
         operands, attributes = self.graph.operands[node], self.graph.attributes_of(node)
         if not isinstance(template, str):
-            template = chosen(template, [self._number(one) for one in operands], attributes)
+            template = chosen(template, [self._number(operand) for operand in operands], attributes)
         nodes = dict(zip(OPERAND_LETTERS, operands, strict=False))
         nodes["y"] = node
         return Formula(template, nodes, attributes)

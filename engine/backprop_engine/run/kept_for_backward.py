@@ -42,8 +42,10 @@ class Kept:
         self._freed: set[int] = set()
         """Nodes that a pass has gone through without retaining the graph."""
 
-    def check(self, one: Backward, stop: int, nodes: np.ndarray, positions: np.ndarray) -> None:
-        """Raise ProblemError in torch's words where pass `one` needs what is not there any more.
+    def check(
+        self, backward: Backward, stop: int, nodes: np.ndarray, positions: np.ndarray
+    ) -> None:
+        """Raise ProblemError in torch's words where `backward` needs what is not there any more.
 
         It sends from each of `nodes` to the operand at the same place of `positions`, and was
         called when there were `stop` nodes.
@@ -52,10 +54,10 @@ class Kept:
             for node, position in zip(nodes.tolist(), positions.tolist(), strict=True):
                 needed = self._needed(node, position)
                 if node in self._freed and needed != _NOTHING:
-                    raise self._second_time(one, node, needed)
+                    raise self._second_time(backward, node, needed)
                 if self._sharers.changes:
                     self._check_unchanged(node, position, needed, stop)
-        if not one.retains:
+        if not backward.retains:
             self._freed.update(nodes.tolist())
 
     def _needed(self, node: int, position: int) -> str | None:
@@ -122,7 +124,7 @@ class Kept:
             ):
                 yield other
 
-    def _second_time(self, one: Backward, node: int, needed: str | None) -> ProblemError:
+    def _second_time(self, backward: Backward, node: int, needed: str | None) -> ProblemError:
         by, line = self._place(node)
         message = f"{_FREED}: the pass before has freed what {by} in line {line} needs"
         if needed is None:
@@ -131,7 +133,7 @@ class Kept:
                 "freed what that needs is not known"
             )
         return ProblemError(
-            message, one.span, fix="write `backward(retain_graph=True)` for the pass before"
+            message, backward.span, fix="write `backward(retain_graph=True)` for the pass before"
         )
 
     def _place(self, node: int) -> tuple[str, int]:

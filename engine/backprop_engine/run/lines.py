@@ -131,7 +131,9 @@ class Lines:
         if not task.is_plain:
             work = self._evaluation.apply
             return Step(task, call.operation, call.attributes, span, operands=operands, work=work)
-        first, *second = (one.name if isinstance(one, syntax.Name) else one for one in operands)
+        first, *second = (
+            operand.name if isinstance(operand, syntax.Name) else operand for operand in operands
+        )
         both = (first, second[0] if second else None)
         return Step(task, call.operation, call.attributes, span, *both, operands)
 
@@ -214,7 +216,9 @@ class Lines:
 
     def _given(self, operands: tuple[int | syntax.Name, ...], made: list[Result]) -> list[Result]:
         look_up = self._evaluation.look_up
-        return [made[one] if isinstance(one, int) else look_up(one) for one in operands]
+        return [
+            made[operand] if isinstance(operand, int) else look_up(operand) for operand in operands
+        ]
 
     def _range(self, call: syntax.Call, _: list[Result]) -> Result:
         return self._evaluation.counting(call)
@@ -226,7 +230,9 @@ class Lines:
         """A comprehension along several lists at once."""
         evaluation, call = self._evaluation, turns.made.iterable
         places = call.arguments if isinstance(call, syntax.Call) else ()
-        listed = [evaluation.items(one, place) for one, place in zip(given, places, strict=True)]
+        listed = [
+            evaluation.items(value, place) for value, place in zip(given, places, strict=True)
+        ]
         count = min(length for _, length in listed)
         evaluation.spend(count, call.span)
         naming = turns.naming or Naming("")

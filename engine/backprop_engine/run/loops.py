@@ -143,7 +143,7 @@ class Looping(Environment):
             return list(result.items), len(result)
         if isinstance(result, int) and result in self._tuples:
             numbers = self._tuples[result]
-            return [self.constant(one, place.span) for one in numbers], len(numbers)
+            return [self.constant(number, place.span) for number in numbers], len(numbers)
         if isinstance(result, Whole):
             raise ProblemError(
                 f"`{self._text(place.span)}` is a number, and a loop goes through a list",
@@ -195,7 +195,7 @@ class Looping(Environment):
         """`range(start, stop, step)`."""
         if call.keywords or not 1 <= len(call.arguments) <= 3:
             raise ProblemError("`range` takes one to three whole numbers", call.span, "`range(3)`")
-        numbers = [literal(one, self._known) for one in call.arguments]
+        numbers = [literal(argument, self._known) for argument in call.arguments]
         for place, number in zip(call.arguments, numbers, strict=True):
             if isinstance(number, bool) or not isinstance(number, int):
                 raise ProblemError("`range` takes whole numbers", place.span)
@@ -231,7 +231,7 @@ class Looping(Environment):
 
     def _first_number(self, call: syntax.Call) -> int:
         """Where `enumerate` starts to count; ProblemError for arguments that do not fit."""
-        given = [*call.arguments[1:], *(one for name, one in call.keywords if name == "start")]
+        given = [*call.arguments[1:], *(value for name, value in call.keywords if name == "start")]
         most = 1 if call.function == "enumerate" else 0
         if call.function == "zip":
             given = []

@@ -69,7 +69,7 @@ def composite_text(trace: Trace, node: int) -> str:
     operation = graph.operation[node]
     if operation is None:
         return ""
-    values = [graph.value[one] for one in graph.operands[node]]
+    values = [graph.value[operand] for operand in graph.operands[node]]
     text = operation.description.opened(values, graph.attributes_of(node)).replace(";", "\n")
     *before, last = [line.strip() for line in text.split("\n") if line.strip()] or [""]
     if last and not _ASSIGNED.match(last):
@@ -89,11 +89,11 @@ def _scenario(trace: Trace, node: int, operation: Operation, upstream: Value | N
     text = composite_text(trace, node)
     operands = dict(zip(OPERAND_LETTERS, graph.operands[node], strict=False))
     made = f"{trace.label(node)} = {expression(trace, node)}"
-    legend = ", ".join(f"{letter} is {trace.label(one)}" for letter, one in operands.items())
+    legend = ", ".join(f"{letter} is {trace.label(node)}" for letter, node in operands.items())
     source = Source(f"inside of {made}", f"# {made}: {legend}\n{text}\n")
     inputs = [
-        Input(letter, graph.value[one], bool(graph.requires_grad[one]), Span(0, 0))
-        for letter, one in operands.items()
+        Input(letter, graph.value[node], bool(graph.requires_grad[node]), Span(0, 0))
+        for letter, node in operands.items()
     ]
     try:
         statements = parse_program(whole(source), variables=frozenset(operands))

@@ -64,21 +64,21 @@ class Recorder:
             else:
                 self._zero_grad(called)
 
-    def _within_limits(self, one: Backward, called: Called) -> None:
+    def _within_limits(self, asked: Backward, called: Called) -> None:
         """A backward pass; ScenarioError where it would take too much."""
         try:
             with self.graph.budget.running():
-                self._backward(one, called)
+                self._backward(asked, called)
         except MemoryError:
-            raise self._error(one, "there is no memory left", "use smaller arrays") from None
+            raise self._error(asked, "there is no memory left", "use smaller arrays") from None
         except LimitError as error:
-            raise self._error(one, str(error), error.fix) from None
+            raise self._error(asked, str(error), error.fix) from None
         except ProblemError as error:
             raise ScenarioError(self.source, error.problem) from None
         except DerivativeError as error:
-            raise self._underivable(one, error) from error
+            raise self._underivable(asked, error) from error
 
-    def _underivable(self, one: Backward, error: DerivativeError) -> ScenarioError:
+    def _underivable(self, asked: Backward, error: DerivativeError) -> ScenarioError:
         """The error at the operation whose derivative cannot be computed with these values."""
         operation = self.graph.operation[error.node]
         name = "" if operation is None else operation.name
@@ -86,7 +86,7 @@ class Recorder:
         by = f"`{operand}`" if operand else f"operand {error.position + 1}"
         problem = Problem(
             f"the derivative of `{name}` by {by} cannot be computed here: {error}",
-            self.graph.span[error.node] or one.span,
+            self.graph.span[error.node] or asked.span,
             fix="give it other values, or `.detach()` the operand",
         )
         return ScenarioError(self.source, problem)
@@ -117,26 +117,26 @@ class Recorder:
         self._add_steps((nodes, *_nowhere(len(nodes))), nothing, nothing)
         self._end_pass(PassKind.FORWARD, "forward")
 
-    def _backward(self, one: Backward, called: Called) -> None:
+    def _backward(self, asked: Backward, called: Called) -> None:
         """The seed, then every contribution; afterwards `.grad` grows by the pass's sums."""
         output = called.node
-        seed = self._seed(one, called)
+        seed = self._seed(asked, called)
         self.graph.budget.take(bytes_of_pass(self.graph, output))
         done = backward(self.graph, output, seed)
-        if one.detects_anomaly:
+        if asked.detects_anomaly:
             self._check_for_nan(done)
         only_zeros = self._zeros_of_sgn(done)
         for leaf, before in self.grads.items():
             total = done.gradient[leaf] if leaf <= output else None
-            if leaf in self.immutable and total is not None and one.is_call:
-                raise ProblemError(_IMMUTABLE, one.span, fix="write `torch.sign` for `torch.sgn`")
+            if leaf in self.immutable and total is not None and asked.is_call:
+                raise ProblemError(_IMMUTABLE, asked.span, fix="write `torch.sign` for `torch.sgn`")
             if before is None and leaf in only_zeros:
                 self.immutable.add(leaf)
             if total is not None:
                 both = total if before is None else settle(before + total, self.graph.dtype)
                 self.grads[leaf] = both
         nodes, positions, operands = done.edges
-        self.kept.check(one, called.stop, nodes, positions)
+        self.kept.check(asked, called.stop, nodes, positions)
         there, no_position = np.full(1, output, np.int32), _nowhere(1)[1]
         self._add_steps((there, there, no_position), [seed], [seed])
         self._add_steps((nodes, operands, positions), done.contributions, done.totals)
@@ -202,7 +202,7 @@ class Recorder:
         self._add_steps((nowhere, nowhere, no_position), [None], [None])
         self._end_pass(PassKind.ZERO_GRAD, title, cleared=None if node == EVERY_INPUT else node)
 
-    def _seed(self, one: Backward, called: Called) -> Value:
+    def _seed(self, asked: Backward, called: Called) -> Value:
         output, name = called.node, called.name
         graph, value = self.graph, self.graph.value[output]
         if not graph.requires_grad[output]:
@@ -211,27 +211,27 @@ class Recorder:
             if self._comes_from_unrecorded_view(output):
                 said, reason = "", f"{reason}, as a view: torch runs such a pass, to no input"
             raise self._error(
-                one,
+                asked,
                 f"{said}`{name}` {reason}",
-                fix or (_REQUIRES_GRAD.program if one.is_call else _REQUIRES_GRAD),
+                fix or (_REQUIRES_GRAD.program if asked.is_call else _REQUIRES_GRAD),
             )
         shape = shape_of(value)
-        gradient = one.gradient
+        gradient = asked.gradient
         if called.vector is not None:
             gradient = graph.value[called.vector]
         if gradient is None:
             if np.size(value) != 1:
                 raise self._error(
-                    one,
+                    asked,
                     "grad can be implicitly created only for scalar outputs: "
                     f"`{name}` has shape {shape}, and backward computes a vector-Jacobian "
                     "product, not a Jacobian",
-                    _make_number(one, shape),
+                    _make_number(asked, shape),
                 )
             return full_like(value, 1.0)
         if shape_of(gradient) != shape:
             raise self._error(
-                one,
+                asked,
                 f"`gradient` has shape {shape_of(gradient)}, but `{name}` has shape {shape}",
                 "give one number for each element of the output",
             )
@@ -272,9 +272,9 @@ class Recorder:
         return sharers.view(sharers.tensor(cut)) is not None
 
     def _error(
-        self, one: Backward | ZeroGrad | Retain, message: str, fix: str | Advice
+        self, statement: Backward | ZeroGrad | Retain, message: str, fix: str | Advice
     ) -> ScenarioError:
-        return ScenarioError(self.source, Problem(message, one.span, fix=fix))
+        return ScenarioError(self.source, Problem(message, statement.span, fix=fix))
 
     def _add_steps(
         self,
@@ -305,9 +305,9 @@ def _nowhere(steps: int) -> tuple[np.ndarray, np.ndarray]:
     return np.full(steps, NO_NODE, np.int32), np.full(steps, NO_NODE, np.int16)
 
 
-def _make_number(one: Backward, shape: Shape) -> str | Advice:
+def _make_number(asked: Backward, shape: Shape) -> str | Advice:
     """What to write where the output is an array: its sum, or the pass with a `gradient`."""
-    start = f"make it a number (`{one.output}.sum()`) or give the vector: "
-    called = f"{start}`{one.output}.backward(gradient=torch.tensor(…))` with shape {shape}"
-    key = f"{start}`backward: {{of: {one.output}, gradient: …}}` with shape {shape}"
-    return called if one.is_call else Advice(key, called)
+    start = f"make it a number (`{asked.output}.sum()`) or give the vector: "
+    called = f"{start}`{asked.output}.backward(gradient=torch.tensor(…))` with shape {shape}"
+    key = f"{start}`backward: {{of: {asked.output}, gradient: …}}` with shape {shape}"
+    return called if asked.is_call else Advice(key, called)

@@ -113,17 +113,17 @@ class Sharers:
         """How `tensor` is a view of another one; None where it has memory of its own."""
         pending = [tensor]
         while pending:
-            one = pending[-1]
-            if one in self._views:
+            node = pending[-1]
+            if node in self._views:
                 pending.pop()
                 continue
-            operation = self._graph.operation[one]
+            operation = self._graph.operation[node]
             if operation is None or operation.sharing in (Sharing.NEVER, Sharing.HANDED_THROUGH):
-                self._views[one] = None
+                self._views[node] = None
                 continue
-            inner = self.tensor(self._graph.operands[one][0])
+            inner = self.tensor(self._graph.operands[node][0])
             if inner in self._views:
-                self._views[one] = self._view_of(one, inner)
+                self._views[node] = self._view_of(node, inner)
             else:
                 pending.append(inner)
         return self._views[tensor]
@@ -134,7 +134,7 @@ class Sharers:
         if operation is None:
             raise ValueError(f"node {tensor} is a leaf")
         at = _places(graph.value[inner]) if before is None else before.at
-        others = [graph.value[one] for one in graph.operands[tensor][1:]]
+        others = [graph.value[operand] for operand in graph.operands[tensor][1:]]
         given = at if at.ndim else at[()]
         attributes = graph.attributes_of(tensor)
         if operation is INDEX and key_of(given, tuple(others), attributes["items"]).picks:
@@ -257,7 +257,7 @@ class Sharers:
                 continue
             read, written = self._at(other), self._at(before)
             if graph.operation[made] is INDEX_PUT:
-                indices = tuple(graph.value[one] for one in graph.operands[made][2:])
+                indices = tuple(graph.value[operand] for operand in graph.operands[made][2:])
                 key = key_of(written, indices, graph.attributes_of(made)["items"])
                 written = np.asarray(key.of(written))
             if read.shape == written.shape and np.array_equal(read, written):
@@ -299,14 +299,14 @@ class Sharers:
                     "operation",
                     "give the changed value a name of its own",
                 )
-        is_detached = any(_is_detaching(graph, one) for one in view.way[1:])
+        is_detached = any(_is_detaching(graph, node) for node in view.way[1:])
         if (is_detached or not graph.is_recording) and (is_traced or base_requires):
             raise OperandError(
                 _NO_HISTORY,
                 _OWN_MEMORY,
             )
         if view.at.size != len(np.unique(view.at)):
-            if not any(_name(graph, one).startswith("expand") for one in view.way[1:]):
+            if not any(_name(graph, node).startswith("expand") for node in view.way[1:]):
                 raise OperandError(
                     "one element stands in several places of this view, and what its change in "
                     "place comes to is not settled",
@@ -343,7 +343,7 @@ class Sharers:
             )
 
     def _is_one_of_many(self, view: View) -> bool:
-        return any("output" in self._graph.attributes_of(one) for one in view.way[1:])
+        return any("output" in self._graph.attributes_of(node) for node in view.way[1:])
 
     def _output_of(self, view: View) -> str:
         """The view by torch's name: `Output 0 of Unbind`."""

@@ -212,12 +212,13 @@ class Leaves(Looping):
             del results[-len(expressions) :]
             return tuple(cast("list[int]", last))
         return tuple(
-            self.one_node(one, expression) for one, expression in self._spread(results, expressions)
+            self.one_node(value, expression)
+            for value, expression in self._spread(results, expressions)
         )
 
     def _parts(self, results: list[Result], expressions: tuple[Expression, ...]) -> list[Result]:
         """The last results as the items of a list."""
-        return [one for one, _ in self._spread(results, expressions)]
+        return [node for node, _ in self._spread(results, expressions)]
 
     def _spread(
         self, results: list[Result], expressions: tuple[Expression, ...]
@@ -226,7 +227,7 @@ class Leaves(Looping):
             return ()
         last = results[-len(expressions) :]
         del results[-len(expressions) :]
-        if not any(type(one) is syntax.Star for one in expressions):
+        if not any(type(expression) is syntax.Star for expression in expressions):
             return zip(last, expressions, strict=True)
         spread: list[tuple[Result, Expression]] = []
         for result, expression in zip(last, expressions, strict=True):
@@ -235,7 +236,7 @@ class Leaves(Looping):
                 if expression.taker and is_one:
                     raise _no_list(expression)
                 items = self.items(result, expression)[0]
-                spread += [(one, expression) for one in items]
+                spread += [(item, expression) for item in items]
             else:
                 spread.append((result, expression))
         return spread

@@ -179,7 +179,7 @@ def _read_program(
     """The sections `inputs` and `compute`."""
     given = sections.get("inputs")
     inputs = _read_inputs(given, dtype or "float64")
-    variables = frozenset(one.name for one in inputs)
+    variables = frozenset(input_.name for input_ in inputs)
     compute = sections.get("compute")
     statements = _read_compute(source, compute, variables)
     if inputs:  # their numbers are float64 already
@@ -252,9 +252,9 @@ def _read_inputs(node: Node | None, dtype: Dtype) -> tuple[Input, ...]:
     table = read_table(node, "`inputs`", "`name: value`")
     inputs, budget = [], Budget()
     for key, value in table.entries:
-        one = read_input(_read_name(key.text, key.span), key.span, value, dtype)
-        budget.take_at(key.span, one.value)
-        inputs.append(one)
+        input_ = read_input(_read_name(key.text, key.span), key.span, value, dtype)
+        budget.take_at(key.span, input_.value)
+        inputs.append(input_)
     return tuple(inputs)
 
 

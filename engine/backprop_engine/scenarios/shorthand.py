@@ -80,7 +80,7 @@ def _inputs_apart(
     rest: list[Statement] = []
     computed: set[str] = set()
     listed = tuple(statements)
-    growing = {one.name for one in map(grown, flat(listed)) if one}
+    growing = {name.name for name in map(grown, flat(listed)) if name}
     for statement in _one_by_one(listed):
         if (
             not isinstance(statement, Assignment)
@@ -89,7 +89,7 @@ def _inputs_apart(
         ):
             rest.append(statement)
             if isinstance(statement, Assignment | Unpacking | Loop):
-                computed.update(one.name for one in statement.names)
+                computed.update(name.name for name in statement.names)
             continue
         name, span = statement.name, statement.name_span
         if name in inputs:

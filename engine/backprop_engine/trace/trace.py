@@ -200,7 +200,7 @@ class Trace:
     @cached_property
     def _pass_starts(self) -> list[int]:
         # An empty pass starts where the next one does; bisect_right then finds the later one.
-        return [one.start for one in self.passes]
+        return [pass_.start for pass_ in self.passes]
 
     @cached_property
     def iteration_ends(self) -> list[int]:
@@ -367,9 +367,9 @@ class Trace:
 
         It changes when the pass's last contribution is in.
         """
-        for one in reversed(self.accumulated(node, cursor)):
-            if one.grads is not None:
-                return one.grads.get(node)
+        for pass_ in reversed(self.accumulated(node, cursor)):
+            if pass_.grads is not None:
+                return pass_.grads.get(node)
         return None
 
     def final_grad(self, node: int) -> Known | None:
@@ -397,14 +397,16 @@ class Trace:
 
     def value_at(self, node: int, cursor: int) -> Known | None:
         """The value of a node as of `cursor`, or the one before it that its tensor has then."""
-        for one in (node, *reversed(self.earlier.get(node, ()))):
-            if self.is_computed(one, cursor):
-                return self.nodes.value[one]
+        for version in (node, *reversed(self.earlier.get(node, ()))):
+            if self.is_computed(version, cursor):
+                return self.nodes.value[version]
         return None
 
     def computed_in(self, node: int) -> list[int]:
         """The steps, ascending, in which a node, and each value before it, is computed."""
-        steps = [int(self.forward_steps[one]) for one in (*self.earlier.get(node, ()), node)]
+        steps = [
+            int(self.forward_steps[version]) for version in (*self.earlier.get(node, ()), node)
+        ]
         return sorted(step for step in steps if step != NO_NODE)
 
     def visits(self, node: int) -> Sequence[int]:

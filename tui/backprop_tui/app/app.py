@@ -114,7 +114,8 @@ class DebuggerApp(App[None]):
         NO_COLOR means the terminal's own colours (no-color.org), and no grey in their place.
         """
         theirs = (
-            NoColor() if isinstance(one, Monochrome) else one for one in super().get_line_filters()
+            NoColor() if isinstance(filter_, Monochrome) else filter_
+            for filter_ in super().get_line_filters()
         )
         filters: list[LineFilter] = [*theirs, self._harmless]
         return [*filters, self._ascii] if self.glyphs.is_ascii else filters

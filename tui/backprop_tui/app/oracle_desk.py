@@ -97,7 +97,7 @@ class OracleDesk(Desk):
             return
         self._shown = trace = session.trace
         opened = _open_traces(session)
-        self._known = {one: known for one, known in self._known.items() if one in opened}
+        self._known = {trace: known for trace, known in self._known.items() if trace in opened}
         known = self._known.setdefault(trace, Findings())
         if self._later is not None:
             self._later.stop()
@@ -195,5 +195,7 @@ class OracleDesk(Desk):
 def _open_traces(session: Session) -> set[Trace]:
     """The trace that is shown, those around it, and what they are with the scenario's values."""
     around = stack(session)
-    originals = (one.whatif.original for one in around)
-    return {one.trace for one in around} | {one for one in originals if one is not None}
+    originals = (session.whatif.original for session in around)
+    return {session.trace for session in around} | {
+        original for original in originals if original is not None
+    }

@@ -30,7 +30,7 @@ class Palette(CommandPalette):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No paging where there is no page: there Textual (8.2.8) raises KeyError."""
         if action == "command_list" and parameters in (("page_up",), ("page_down",)):
-            return all(one.scrollable_content_region.area for one in self.query(Offered))
+            return all(offered.scrollable_content_region.area for offered in self.query(Offered))
         return super().check_action(action, parameters)
 
 

@@ -197,9 +197,9 @@ _SETTINGS: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = {
 def _keys(value: Any) -> tuple[str, ...]:
     """One key, or a list of keys, as Textual spells them."""
     written = [value] if isinstance(value, str) else value
-    if not isinstance(written, list) or not all(isinstance(one, str) for one in written):
+    if not isinstance(written, list) or not all(isinstance(key, str) for key in written):
         raise MistakeError('keys are texts: "n", or ["n", "space"]')
-    return tuple(dict.fromkeys(_key(one) for one in written))
+    return tuple(dict.fromkeys(_key(key) for key in written))
 
 
 def _key(written: str) -> str:

@@ -24,13 +24,15 @@ def as_json(result: Checked | Bad) -> dict[str, Any]:
     """One object for one scenario; the keys are a contract, see the documentation."""
     if isinstance(result, Bad):
         source = result.error.source
-        places = [(source.position(one.span.start), one) for one in result.error.problems]
+        places = [
+            (source.position(problem.span.start), problem) for problem in result.error.problems
+        ]
         return {
             "scenario": result.scenario,
             "ok": False,
             "errors": [
-                {"line": at.line, "column": at.column, "message": one.sentence}
-                for at, one in places
+                {"line": at.line, "column": at.column, "message": complaint.sentence}
+                for at, complaint in places
             ],
         }
     answer: dict[str, Any] = {
@@ -42,8 +44,8 @@ def as_json(result: Checked | Bad) -> dict[str, Any]:
         "steps": result.steps,
         "float32": result.float32,
         "errors": [
-            {"oracle": one.oracle, "name": one.name, "message": one.message}
-            for one in (*result.complaints, *result.notices, *result.departures)
+            {"oracle": message.oracle, "name": message.name, "message": message.message}
+            for message in (*result.complaints, *result.notices, *result.departures)
         ],
     }
     if result.expected_error:
@@ -68,11 +70,11 @@ def _row_json(row: GradientRow) -> dict[str, Any]:
     if found is not None and found.directions:
         answer["directions"] = [
             {
-                "engine": json_value(one.engine),
-                "finite_difference": json_value(one.finite_difference),
-                "ok": one.agrees,
+                "engine": json_value(direction.engine),
+                "finite_difference": json_value(direction.finite_difference),
+                "ok": direction.agrees,
             }
-            for one in found.directions
+            for direction in found.directions
         ]
     return answer
 
@@ -80,7 +82,7 @@ def _row_json(row: GradientRow) -> dict[str, Any]:
 def _without_skipped(estimate: Any) -> Any:
     """Null for the elements that were skipped; they stand as nan in the estimate."""
     if isinstance(estimate, list):
-        return [_without_skipped(one) for one in estimate]
+        return [_without_skipped(number) for number in estimate]
     return None if estimate == "nan" else estimate
 
 
@@ -99,10 +101,10 @@ def print_checked(result: Checked, out: Printer) -> None:
         out.paragraph(
             f"in float32, torch's default, {result.float32} would not be finite", 4, "dim"
         )
-    for one in result.complaints:
-        out.paragraph(f"{one.oracle.replace('_', ' ')}: {one.message}", 4, "bad")
-    for one in result.departures:
-        out.paragraph(f"{one.oracle}: {one.message}", 4, "dim")
+    for complaint in result.complaints:
+        out.paragraph(f"{complaint.oracle.replace('_', ' ')}: {complaint.message}", 4, "bad")
+    for complaint in result.departures:
+        out.paragraph(f"{complaint.oracle}: {complaint.message}", 4, "dim")
     out.line()
 
 
@@ -132,7 +134,7 @@ def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
     elif found.gradient is not None:
         estimate = show(found.gradient).replace("nan", _NONE)  # nan: that element was skipped
     elif found.directions:
-        agreeing = sum(one.agrees for one in found.directions)
+        agreeing = sum(direction.agrees for direction in found.directions)
         estimate = f"{agreeing} of {len(found.directions)} directions agree"
     else:
         estimate = f"skipped: {found.reason}" if found.skipped else _NONE
@@ -144,7 +146,7 @@ def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
     elif row.symbolic.gradient is not None:
         formula = show(row.symbolic.gradient)
     # A hyphen for minus: these are figures that people copy into other programs.
-    figures = (one.replace("−", "-") for one in (engine, torch, estimate, formula))
+    figures = (number.replace("−", "-") for number in (engine, torch, estimate, formula))
     return f"{notation.as_name(row.name)}.grad", *figures, "✓" if row.ok else "✗"
 
 

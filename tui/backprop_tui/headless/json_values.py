@@ -34,7 +34,7 @@ def json_line(record: Any) -> str:
 
 def _nested(items: Any) -> Any:
     """As deep as the array has axes, so never deeper than numpy's limit of 64."""
-    return [_nested(one) for one in items] if isinstance(items, list) else _number(items)
+    return [_nested(item) for item in items] if isinstance(items, list) else _number(items)
 
 
 def _number(value: float | bool | None) -> float | bool | str | None:

@@ -82,16 +82,16 @@ def find(name: str) -> tuple[Operation, ...]:
     `torch.`, `F.` and a leading dot may stand before it. Raises UnknownOperationError.
     """
     wanted = name.rpartition(".")[2].removesuffix("()")
-    found = [one for one in OPERATIONS.values() if one.spelling.symbol == name]
+    found = [operation for operation in OPERATIONS.values() if operation.spelling.symbol == name]
     found += FUNCTIONS.get(name, FUNCTIONS.get(wanted, ()))
-    found += [OPERATIONS[one] for one in (name, wanted) if one in OPERATIONS]
+    found += [OPERATIONS[key] for key in (name, wanted) if key in OPERATIONS]
     if wanted in PROPERTIES:
         found.append(PROPERTIES[wanted][0])
     if not found:
         names = [*FUNCTIONS, *OPERATIONS, *PROPERTIES]
         hint = did_you_mean(wanted, names)
         raise UnknownOperationError(f"there is no operation `{name}`{'; ' if hint else ''}{hint}")
-    return tuple({one.name: one for one in found}.values())
+    return tuple({operation.name: operation for operation in found}.values())
 
 
 def group_of(operation: Operation) -> str:
@@ -100,7 +100,7 @@ def group_of(operation: Operation) -> str:
 
 
 def _names(entries: tuple[Operation, ...]) -> set[str]:
-    return {one.name for one in entries}
+    return {entry.name for entry in entries}
 
 
 def page(operation: Operation) -> Page:
@@ -138,7 +138,7 @@ def operator_form(operation: Operation) -> str:
 def _method_form(operation: Operation) -> str:
     """How the method is called, empty where that has the order of the function or is none."""
     spelling = operation.spelling
-    if spelling.method in ((), tuple(one.name for one in spelling.parameters)):
+    if spelling.method in ((), tuple(parameter.name for parameter in spelling.parameters)):
         return ""
     first, *others = spelling.method
     return f"{first}.{spelling.functions[0]}({', '.join(others)})"
@@ -174,11 +174,12 @@ class _Filled:
             recorded = dict(graph_of(trace).attributes_of(self.node))
         if operation.name in ("index", "index_put"):
             recorded["items"] = ("…",)
-        declared = {one.name: one for one in _attributes(operation)}
+        declared = {attribute.name: attribute for attribute in _attributes(operation)}
         self.letters = tuple(OPERAND_LETTERS[:count])
         self._names = recorded | {name: name for name in declared}
         defaults = {
-            name: name if one.default is REQUIRED else one.default for name, one in declared.items()
+            name: name if parameter.default is REQUIRED else parameter.default
+            for name, parameter in declared.items()
         }
         self._values: Mapping[str, Any] = defaults | recorded
 
@@ -197,23 +198,23 @@ class _Filled:
             text = template.format(**self._names)
         elif self._trace is not None and self.node is not None:
             graph = graph_of(self._trace)
-            values = [graph.value[one] for one in graph.operands[self.node]]
+            values = [graph.value[operand] for operand in graph.operands[self.node]]
             text = self.operation.description.opened(values, graph.attributes_of(self.node))
         else:
             return ()
-        return tuple(one.strip() for one in text.replace(";", "\n").splitlines() if one.strip())
+        return tuple(line.strip() for line in text.replace(";", "\n").splitlines() if line.strip())
 
 
 def _attributes(operation: Operation) -> Iterator[Any]:
-    for one in operation.spelling.parameters:
-        if one.kind not in (Kind.OPERAND, Kind.OPERANDS) and not one.is_ignored:
-            yield one
+    for parameter in operation.spelling.parameters:
+        if parameter.kind not in (Kind.OPERAND, Kind.OPERANDS) and not parameter.is_ignored:
+            yield parameter
 
 
 def _operand_count(operation: Operation) -> int:
     if operation.variadic:
         return _VARIADIC_OPERANDS
-    named = sum(one.kind is Kind.OPERAND for one in operation.spelling.parameters)
+    named = sum(parameter.kind is Kind.OPERAND for parameter in operation.spelling.parameters)
     return max(named, len(operation.derivatives))
 
 
@@ -221,7 +222,9 @@ def _node_of(operation: Operation, trace: Trace | None) -> int | None:
     if trace is None:
         return None
     made_by = enumerate(graph_of(trace).operation)
-    return next((n for n, one in made_by if one is not None and one.name == operation.name), None)
+    return next(
+        (n for n, maker in made_by if maker is not None and maker.name == operation.name), None
+    )
 
 
 def _parts(operation: Operation, filled: _Filled) -> Iterator[Part]:

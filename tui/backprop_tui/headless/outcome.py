@@ -62,7 +62,7 @@ class Tally:
         in_arrays = unjudged.pop(IN_ARRAYS, 0)
         by_oracle = {"finite differences": Counter(self.skipped), "symbolic": unjudged}
         others = f"; no formulas for {in_arrays} in arrays" if in_arrays else ""
-        total = sum(one.total() for one in by_oracle.values())
+        total = sum(counts.total() for counts in by_oracle.values())
         if not total:
             return f"no skips{others}"
         reasons = [
@@ -73,8 +73,8 @@ class Tally:
         return f"{_counted(total, 'skip')} ({'; '.join(reasons)}){others}"
 
 
-def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return dict(Counter(one) + Counter(other))
+def _sum(ours: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(ours) + Counter(other))
 
 
 def _counts(reasons: Iterable[str]) -> dict[str, int]:

@@ -41,12 +41,14 @@ def check(
 
     Recordings come first. KeyboardInterrupt passes through, once what is done has been summed up.
     """
-    recorded = [one for one in targets if isinstance(one, str) and is_recording(Path(one))]
+    recorded = [
+        target for target in targets if isinstance(target, str) and is_recording(Path(target))
+    ]
     if recorded:
         from backprop_tui.headless import recordings
 
-        worst = max(recordings.check(one, json=json) for one in recorded)
-        targets = [one for one in targets if one not in recorded]
+        worst = max(recordings.check(file, json=json) for file in recorded)
+        targets = [target for target in targets if target not in recorded]
         if not targets:
             return worst
         rest = check(targets, json=json, torch=torch, symbolic=symbolic, limits=limits)
@@ -64,8 +66,10 @@ def check(
             if formulas is not None:
                 stack.enter_context(formulas)
             seconds = limits.finite_difference
-            checked = (check_scenario(one, oracle, formulas, seconds=seconds) for one in targets)
-            outcomes = (outcome_of(one, out, json=json) for one in checked)
+            checked = (
+                check_scenario(target, oracle, formulas, seconds=seconds) for target in targets
+            )
+            outcomes = (outcome_of(scenario, out, json=json) for scenario in checked)
         shown = stack.enter_context(progress(len(targets), json=json))
         try:
             for outcome in outcomes:
@@ -104,8 +108,8 @@ def trace(target: str | Source, *, json: bool) -> int:
         _complain(error)
         return BAD
     if json:
-        for one in trace_text.as_json(recorded):
-            sys.stdout.write(json_line(one) + "\n")
+        for line in trace_text.as_json(recorded):
+            sys.stdout.write(json_line(line) + "\n")
     else:
         trace_text.print_trace(recorded, printer(sys.stdout))
     return OK
@@ -123,7 +127,7 @@ def _trace(target: str | Source) -> Trace:
 def reference(names: Sequence[str], *, json: bool, markdown: bool) -> int:
     """Print the catalogue: all of it as a table, or what is known of the operations named."""
     try:
-        named = {one.name: one for name in names for one in ops.find(name)}
+        named = {operation.name: operation for name in names for operation in ops.find(name)}
     except ops.UnknownOperationError as error:
         sys.stderr.write(
             f"backprop-tui: {printable(str(error))}\n`backprop-tui ops` lists them all\n"
@@ -134,11 +138,11 @@ def reference(names: Sequence[str], *, json: bool, markdown: bool) -> int:
     if markdown:
         sys.stdout.write(ops_output.markdown())
     elif json:
-        for one in chosen:
-            sys.stdout.write(json_line(ops_output.as_json(ops.page(one))) + "\n")
+        for operation in chosen:
+            sys.stdout.write(json_line(ops_output.as_json(ops.page(operation))) + "\n")
     elif names:
-        for one in chosen:
-            ops_output.print_page(ops.page(one), out)
+        for operation in chosen:
+            ops_output.print_page(ops.page(operation), out)
     else:
         ops_output.print_table(out)
     return OK

@@ -37,15 +37,16 @@ def told(what: str, ours: Value | None, theirs: Value | None, allowed: Value | N
 
 def told_difference(engine: Value | None, found: FiniteDifference, trace: Trace) -> str:
     """Where finite differences contradict a gradient of the engine."""
-    for one in found.directions:
-        if not one.agrees:
-            named = [trace.label(node) for node in one.nodes[:_MOST_NAMED]]
-            more = len(one.nodes) - len(named)
+    for direction in found.directions:
+        if not direction.agrees:
+            named = [trace.label(node) for node in direction.nodes[:_MOST_NAMED]]
+            more = len(direction.nodes) - len(named)
             through = ", ".join([*named, *([f"{more:,} more"] if more else [])])
             return (
-                f"along a random direction through {through} the slope is {one.engine!r} by the "
-                f"engine and {one.finite_difference!r} by finite differences "
-                f"(tolerance {one.tolerance:.2g})"
+                f"along a random direction through {through} the slope is "
+                f"{direction.engine!r} by the engine and "
+                f"{direction.finite_difference!r} by finite differences "
+                f"(tolerance {direction.tolerance:.2g})"
             )
     at = _worst(engine, found)
     return (

@@ -51,14 +51,14 @@ def print_trace(trace: Trace, out: Printer) -> None:
     for line in wrap(trace.heading.note, _NOTE_WIDTH):
         out.line(line, "dim")
     digits = len(str(max(len(trace) - 1, 0)))
-    for one in trace.passes:
+    for pass_ in trace.passes:
         out.line()
-        out.line(one.name, "bold")
-        _print_pass(trace, one, digits, out)
+        out.line(pass_.name, "bold")
+        _print_pass(trace, pass_, digits, out)
 
 
-def _print_pass(trace: Trace, one: Pass, digits: int, out: Printer) -> None:
-    steps = range(one.start, one.stop)
+def _print_pass(trace: Trace, pass_: Pass, digits: int, out: Printer) -> None:
+    steps = range(pass_.start, pass_.stop)
     if not steps:
         out.line("  nothing to compute", "dim")
         return
@@ -79,11 +79,11 @@ def _print_pass(trace: Trace, one: Pass, digits: int, out: Printer) -> None:
         for line in lines[1:]:
             out.line(" " * indent + line)
         # Forward steps speak for themselves.
-        texts = () if one.kind is PassKind.FORWARD else (explanation.sentence, *explanation.notes)
+        texts = () if pass_.kind is PassKind.FORWARD else (explanation.sentence, *explanation.notes)
         for text in texts:
             out.paragraph(text, indent + _GAP, "dim")
     names = {node: name for name, node in trace.nodes.inputs.items()}
-    for node, grad in (one.grads or {}).items():
+    for node, grad in (pass_.grads or {}).items():
         text = "None" if grad is None else notation.short(grad)
         name = notation.as_name(names.get(node, trace.label(node)))
         out.line(f"{'':>{digits + 2}}  {name}.grad = {text}", "bold")

@@ -73,7 +73,7 @@ def read(found: Mapping[str, Any], trace: Trace) -> tuple[Remembered, Stops, tup
     stops, lost = persisting.from_plain(found, trace)
     layout, theme = found["layout"], found["theme"]
     pane, focus = layout["pane"], layout["focus"]
-    if not all(isinstance(one, str) for one in (pane, focus, theme)):
+    if not all(isinstance(text, str) for text in (pane, focus, theme)):
         raise TypeError("a name that is no text")
     folds = [(str(name), int(count)) for name, count in found["folds"]]
     kept = {**persisting.to_plain(stops), "folds": [list(key) for key in folds]}

@@ -25,8 +25,8 @@ def merge(
     kept, both = dict[str, Any](), list[str]()
     for section, parts in _KEYS.items():
         before, mine, other = (
-            {tuple(entry[part] for part in parts): entry for entry in one.session[section]}
-            for one in (base, ours, theirs)
+            {tuple(entry[part] for part in parts): entry for entry in version.session[section]}
+            for version in (base, ours, theirs)
         )
         merged = {}
         for key in dict.fromkeys([*mine, *other]):

@@ -58,7 +58,7 @@ class InspectorScreen(Following, Screen[Change]):
         Binding("end", f"move(0, {_FAR})", "last in the row", show=False),
         Binding("ctrl+home", f"move(-{_FAR}, -{_FAR})", "first element", show=False),
         Binding("ctrl+end", f"move({_FAR}, {_FAR})", "last element", show=False),
-        *(Binding(one.key, one.action, one.title, show=False) for one in KEYS),
+        *(Binding(key.key, key.action, key.title, show=False) for key in KEYS),
         Binding("space", "app.command('node_forward')", "next node", show=False),
     ]
 

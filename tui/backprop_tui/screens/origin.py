@@ -133,7 +133,7 @@ class OriginScreen(Sheet):
         origin, width = self._origin, self._width
         if origin is None:
             return
-        self.name_it(f"Origin of {text.heading(origin)}", origin.one.name)
+        self.name_it(f"Origin of {text.heading(origin)}", origin.pass_.name)
         self._say_about(origin, width)
         glyphs = self._view.glyphs
         rows = [Option(text.path_row(origin, path, width, glyphs)) for path in origin.paths]

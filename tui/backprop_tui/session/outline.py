@@ -113,7 +113,7 @@ def draw_outline(trace: Trace) -> Outline:
 
 def _roots(trace: Trace) -> list[int]:
     """What backward passes start from, in their order; then whatever feeds nothing."""
-    outputs = [one.output for one in trace.passes if one.output is not None]
+    outputs = [pass_.output for pass_ in trace.passes if pass_.output is not None]
     return [*dict.fromkeys(outputs), *_sinks(trace.nodes)]
 
 

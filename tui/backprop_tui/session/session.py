@@ -127,7 +127,9 @@ class Session:
     def finished_pass(self) -> Pass | None:
         """The pass whose last step has just been done."""
         passes = self.trace.passes
-        ended = [one for one in passes if one.stop == self.cursor and one.start < one.stop]
+        ended = [
+            pass_ for pass_ in passes if pass_.stop == self.cursor and pass_.start < pass_.stop
+        ]
         return ended[-1] if ended else None
 
     @cached_property

@@ -31,9 +31,9 @@ def step_into(session: Session) -> Session:
     opens = trace.can(Opens, node)
     if isinstance(opens, Missing):
         return replace(session, notice=opens.sentence)
-    one = seeding_pass(trace, node, session.cursor)
+    pass_ = seeding_pass(trace, node, session.cursor)
     try:
-        opened = open_composite(trace, node, one)
+        opened = open_composite(trace, node, pass_)
     except ScenarioError as error:
         return replace(session, notice=f"{trace.label(node)} cannot be opened: {error}")
     inner = replace(
@@ -43,10 +43,11 @@ def step_into(session: Session) -> Session:
         opened=opened,
         whatif=WhatIf(),
     )
-    if one is None or not trace.is_computed(node, session.cursor):
+    if pass_ is None or not trace.is_computed(node, session.cursor):
         return inner
     has_upstream = (
-        trace.shown_pass(session.cursor) is one and trace.progress(node, session.cursor).is_complete
+        trace.shown_pass(session.cursor) is pass_
+        and trace.progress(node, session.cursor).is_complete
     )
     return replace(inner, cursor=opened.trace.passes[1].start) if has_upstream else inner
 
@@ -79,15 +80,19 @@ def agreement_sentence(session: Session) -> str:
     made = opened.outer.label(opened.node)
     if not sent:
         return f"back out of {made}; no gradient goes through it, so there is no sum to compare"
-    told = ", ".join(f"to {one.label} {_apart(one)}" for one in sent)
-    if all(one.comparison.agrees for one in sent):
+    told = ", ".join(f"to {contribution.label} {_apart(contribution)}" for contribution in sent)
+    if all(contribution.comparison.agrees for contribution in sent):
         return f"{made}: inside and outside send the same: {told}"
     return f"{made}: inside and outside differ: {told}"
 
 
-def _apart(one: Sent) -> str:
-    compared = one.comparison
-    figure = f"{notation.short(one.outside)}, " if not isinstance(one.outside, np.ndarray) else ""
+def _apart(contribution: Sent) -> str:
+    compared = contribution.comparison
+    figure = (
+        f"{notation.short(contribution.outside)}, "
+        if not isinstance(contribution.outside, np.ndarray)
+        else ""
+    )
     if math.isfinite(compared.ulp) and compared.ulp < 1e6:
         return f"{figure}{compared.ulp:.0f} ulp apart"
     return f"{figure}{notation.number(compared.difference, 3)} apart"

@@ -155,10 +155,10 @@ class HarmlessFilter(LineFilter):
         """The same segments, as long as all of their signs are printable."""
         del background
         return [
-            one
-            if one.control or one.text.isprintable()
-            else Segment(_harmless(one.text), one.style)
-            for one in segments
+            segment
+            if segment.control or segment.text.isprintable()
+            else Segment(_harmless(segment.text), segment.style)
+            for segment in segments
         ]
 
 

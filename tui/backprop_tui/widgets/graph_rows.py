@@ -75,7 +75,9 @@ def gradient_title(session: Session) -> str:
     passes = session.trace.passes
     shown = session.trace.shown_pass(session.cursor).index
     candidates = [passes[shown], *passes[shown:], *reversed(passes[:shown])]
-    output = next((one.output for one in candidates if one.output is not None), None)
+    output = next(
+        (candidate.output for candidate in candidates if candidate.output is not None), None
+    )
     return "gradient" if output is None else _title(session.trace, output)
 
 
@@ -83,9 +85,9 @@ def choose_columns(session: Session, width: int) -> Columns:
     """Columns that fit `width`, the same for every cursor: nothing jumps while stepping."""
     trace = session.trace
     limit = _WIDEST_FIGURE if width >= _ROOMY else _NARROW_FIGURE
-    totals = (one for one in trace.totals if one is not None)
+    totals = (total for total in trace.totals if total is not None)
     value, sent = _widest(trace.nodes.value, limit), _widest(totals, limit)
-    titles = [_title(trace, one.output) for one in trace.passes if one.output is not None]
+    titles = [_title(trace, pass_.output) for pass_ in trace.passes if pass_.output is not None]
     gradient = max(sent, max(map(len, titles), default=0), len("gradient"))
     grad_fns = (trace.nodes.grad_fn(node) for node in range(min(len(trace.nodes), _SAMPLE)))
     grad_fn = max(min(max(map(len, grad_fns), default=0), _MOST_GRAD_FN), len("grad_fn"))
@@ -168,7 +170,7 @@ def _place(view: View, above: int, columns: Columns, room: int) -> str:
         return printable(f"in {name}") if name and len(name) + 3 <= room else ""
     inside = printable(f"in {name}") if name else depth
     both = f"{inside}, {depth}" if name else depth
-    return next((one for one in (both, inside, depth) if cell_len(one) <= room), "")
+    return next((text for text in (both, inside, depth) if cell_len(text) <= room), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +232,7 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
 
 def _breakpoint_mark(view: View, node: int) -> Cell:
     there = on_node(view.session, node)
-    if any(one.is_enabled for one in there):
+    if any(breakpoint_.is_enabled for breakpoint_ in there):
         return view.glyphs.breakpoint, "bad"
     return (view.glyphs.breakpoint_off, "muted") if there else (" ", "plain")
 
@@ -314,7 +316,7 @@ def _guides(view: View, row: int, columns: Columns) -> list[Cell]:
             levels = max(levels - (digits + 1) // 2, 1)
             number = left(f"┄{depth - levels}", digits + digits % 2)
     above = outline.ancestors(row, max(min(depth, levels) - 1, 0))
-    lines += ["  " if outline.is_last[one] else "│ " for one in above]
+    lines += ["  " if outline.is_last[row] else "│ " for row in above]
     cells = [(number, "muted")] if number else []
     return [*cells, ("".join(reversed(lines[:levels])), "guide")]
 

@@ -126,11 +126,14 @@ def aligned(numbers: Sequence[str]) -> list[str]:
 
 def beside(pictures: Sequence[Picture], gap: int) -> Picture:
     """Pictures side by side, their first lines level."""
-    height = max((one.height for one in pictures), default=0)
+    height = max((picture_.height for picture_ in pictures), default=0)
     between = Content(" " * gap)
     rows = []
     for y in range(height):
-        cells = [one.lines[y] if y < one.height else Content(" " * one.width) for one in pictures]
+        cells = [
+            picture_.lines[y] if y < picture_.height else Content(" " * picture_.width)
+            for picture_ in pictures
+        ]
         rows.append(between.join(cells))
     return picture(rows)
 
@@ -138,11 +141,11 @@ def beside(pictures: Sequence[Picture], gap: int) -> Picture:
 def flow(pictures: Sequence[Picture], width: int, gap: int) -> list[Picture]:
     """Pictures in lines of text: side by side as far as `width` allows, then on below."""
     bands: list[list[Picture]] = []
-    for one in pictures:
+    for picture_ in pictures:
         if bands:
             used = sum(each.width + gap for each in bands[-1])
-            if used + one.width <= width:
-                bands[-1].append(one)
+            if used + picture_.width <= width:
+                bands[-1].append(picture_)
                 continue
-        bands.append([one])
+        bands.append([picture_])
     return [beside(band, gap) for band in bands]

@@ -72,7 +72,7 @@ def summary(origin: Origin, received: int, expected: int) -> list[str]:
         lines = [f"{start}{carries} a vector-Jacobian product; {whole}."]
         if len(origin.paths) > 1:
             lines.append("Ranked by the norm of what they carry; shares are along the gradient.")
-    before = (origin.trace.passes[origin.one.index - 1].grads or {}).get(origin.node)
+    before = (origin.trace.passes[origin.pass_.index - 1].grads or {}).get(origin.node)
     if before is not None:
         left = f"{node}.grad adds it to {notation.short(before)}"
         lines.append(f"{left}, which an earlier pass has left there.")
@@ -152,7 +152,7 @@ def way_text(origin: Origin, path: Path, width: int) -> str:
     is_long = count > _MOST_LOOKED_AT
     steps = (*path.steps[:_ENDS], *path.steps[-_ENDS:]) if is_long else path.steps
     nodes = (origin.output, *(int(trace.receivers[step]) for step in steps))
-    names = [printable(trace.label(one)) for one in nodes]
+    names = [printable(trace.label(node)) for node in nodes]
     if is_long:
         return abbreviated(names, _ARROW, width, is_cut=True)
     kept = [True, *(factor != 1 for factor in path.factors[:-1]), True]
@@ -164,7 +164,9 @@ def product_text(path: Path, width: int) -> str:
     factors, is_cut = path.factors, len(path.factors) > _MOST_LOOKED_AT
     if is_cut:
         factors = [*factors[:_ENDS], *factors[-_ENDS:]]
-    texts = [notation.in_brackets(notation.number(one, _DIGITS)) for one in (path.start, *factors)]
+    texts = [
+        notation.in_brackets(notation.number(factor, _DIGITS)) for factor in (path.start, *factors)
+    ]
     if is_cut:
         return abbreviated(texts, _TIMES, width, is_cut=True)
     kept = [True, *(factor != 1 for factor in factors)]
@@ -256,7 +258,7 @@ class PathStep(NamedTuple):
 
 def path_steps(origin: Origin, path: Path, most: int) -> list[PathStep | None]:
     """The seed and the path's steps; of more than `most` the ends, None between them."""
-    count, steps = len(path.steps), (origin.one.start, *path.steps)
+    count, steps = len(path.steps), (origin.pass_.start, *path.steps)
     if count < most:
         return list(_rows(steps, (None, *path.factors), path.start))
     head, tail = most // 2, count - most // 2

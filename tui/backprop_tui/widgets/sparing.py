@@ -102,7 +102,7 @@ def _signs(strip: Strip) -> list[tuple[str, object]]:
     return [(sign, segment.style) for segment in strip for sign in segment.text]
 
 
-def _common(one: list[tuple[str, object]], other: list[tuple[str, object]]) -> int:
+def _common(ours: list[tuple[str, object]], other: list[tuple[str, object]]) -> int:
     """How many signs both begin with."""
-    pairs = zip(one, other, strict=False)
+    pairs = zip(ours, other, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

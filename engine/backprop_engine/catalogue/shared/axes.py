@@ -91,7 +91,7 @@ def refuse_empty(a: Any, dim: Axes, name: str) -> None:
 
 def refuse_mixed(name: str, *operands: Any) -> None:
     """OperandError where products of matrices would mix dtypes, or be of truth values."""
-    dtypes = {dtype_of(one) for one in operands}
+    dtypes = {dtype_of(operand) for operand in operands}
     if len(dtypes) > 1 or "bool" in dtypes:
         raise OperandError(
             f"`{name}` expects operands of the same dtype, and numbers: not "

@@ -56,7 +56,7 @@ def picking(name: str, places: Callable[..., Any], **entry: Any) -> Operation:
 
     def find(a: Any, dim: int, attributes: dict[str, Any]) -> tuple[Any, Any, int]:
         array, axis = np.atleast_1d(a), axis_of(a, dim)
-        given = {name: one for name, one in attributes.items() if name not in _NOT_OF_PLACES}
+        given = {name: value for name, value in attributes.items() if name not in _NOT_OF_PLACES}
         return array, places(array, axis, **given), axis
 
     def forward(a: Any, dim: int, output: int, keepdim: bool = True, **attributes: Any) -> Any:

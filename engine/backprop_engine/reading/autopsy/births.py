@@ -106,11 +106,11 @@ def births(trace: Trace) -> Iterator[Birth]:
             for node, value in enumerate(nodes.value)
             if trace.is_leaf(node) and is_spoilt(value)
         }
-        for one in trace.passes:
-            if one.kind is PassKind.FORWARD:
-                yield from _in_values(trace, one.start, one.stop, given)
-            elif one.kind is PassKind.BACKWARD:
-                yield from _in_gradients(trace, one.start, one.stop)
+        for pass_ in trace.passes:
+            if pass_.kind is PassKind.FORWARD:
+                yield from _in_values(trace, pass_.start, pass_.stop, given)
+            elif pass_.kind is PassKind.BACKWARD:
+                yield from _in_gradients(trace, pass_.start, pass_.stop)
         for node in sorted(given):
             yield from _born(Place.GIVEN, node, nodes.value[node], FINITE)
 
@@ -125,7 +125,7 @@ def _in_values(trace: Trace, start: int, stop: int, given: set[int]) -> Iterator
             given.discard(leaf)
             yield from _born(Place.GIVEN, leaf, nodes.value[leaf], FINITE)
         if is_spoilt(value):
-            sources = [nodes.value[one] for one in nodes.operands[node]]
+            sources = [nodes.value[operand] for operand in nodes.operands[node]]
             if _is_one_nan(sources, value):
                 continue
             combined = _combined(is_by_element(trace, node), sources)
@@ -154,7 +154,11 @@ def _in_gradients(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
 def _in_contribution(trace: Trace, step: int, node: int, position: int) -> Iterator[Birth]:
     nodes = trace.nodes
     upstream = trace.gradient(node, step)
-    sources = [upstream, nodes.value[node], *(nodes.value[one] for one in nodes.operands[node])]
+    sources = [
+        upstream,
+        nodes.value[node],
+        *(nodes.value[operand] for operand in nodes.operands[node]),
+    ]
     sent = trace.contribution(step)
     if _is_one_nan(sources, sent):
         return
@@ -177,9 +181,11 @@ def _is_one_nan(sources: Sequence[Known | None], made: Known | None) -> bool:
     It is what most steps are after the first nan of a large graph of numbers, and far quicker than
     the comparison by elements.
     """
-    numbers = [one for one in (made, *sources) if not isinstance(one, np.ndarray | Summary)]
+    numbers = [
+        number for number in (made, *sources) if not isinstance(number, np.ndarray | Summary)
+    ]
     return len(numbers) == len(sources) + 1 and any(
-        one is not None and math.isnan(one) for one in numbers[1:]
+        number is not None and math.isnan(number) for number in numbers[1:]
     )
 
 
@@ -203,7 +209,7 @@ def is_by_element(trace: Trace, node: int) -> bool:
 
 def _combined(by_element: bool, sources: Sequence[Known | None]) -> Codes:
     """What each element of a result may have from its sources."""
-    found = [codes(one) for one in sources]
+    found = [codes(source) for source in sources]
     return _worst_of(found) if by_element else max(map(worst, found))
 
 

@@ -92,10 +92,10 @@ def _is_told_by_element(trace: Trace, birth: Birth) -> bool:
 def _sum(trace: Trace, birth: Birth) -> str:
     step = -1 if birth.step is None else birth.step
     before, sent = trace.gradient(birth.node, step), trace.contribution(step)
-    one = number(at_element(before, birth.element))
+    mine = number(at_element(before, birth.element))
     other = notation.in_brackets(number(at_element(sent, birth.element)))
     return (
-        f"{one} + {other} = {name_of(birth.value)}{_where(birth.element)}: two contributions to "
+        f"{mine} + {other} = {name_of(birth.value)}{_where(birth.element)}: two contributions to "
         f"{trace.label(birth.node)} added up"
     )
 
@@ -159,6 +159,6 @@ def _spoilt_elements(value: Known | None) -> str:
     if isinstance(value, Summary):
         return notation.short(value)
     places = np.argwhere(~np.isfinite(value))
-    first = tuple(int(one) for one in places[0])
+    first = tuple(int(place) for place in places[0])
     more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
     return f"{name_of(float(value[first]))} at {list(first)}{more}"

@@ -52,9 +52,9 @@ class Flow:
             for operand in dict.fromkeys(nodes.operands[node]):
                 if operand in values:
                     self.leads_to[values[operand]].append(values[node])
-        for one in trace.passes:
-            if one.kind is PassKind.BACKWARD:
-                self._add_pass(one.start, one.stop, values)
+        for pass_ in trace.passes:
+            if pass_.kind is PassKind.BACKWARD:
+                self._add_pass(pass_.start, pass_.stop, values)
 
     def _add_pass(self, start: int, stop: int, values: Mapping[int, Event]) -> None:
         trace, nodes = self.trace, self.trace.nodes
@@ -65,9 +65,9 @@ class Flow:
             sender, receiver = int(trace.senders[step]), int(trace.receivers[step])
             event = Event(receiver, step)
             self.leads_to[event] = []
-            for one in dict.fromkeys((sender, *nodes.operands[sender])):
-                if one in values:
-                    self.leads_to[values[one]].append(event)
+            for key in dict.fromkeys((sender, *nodes.operands[sender])):
+                if key in values:
+                    self.leads_to[values[key]].append(event)
             for earlier in received[sender]:
                 self.leads_to[earlier].append(event)
             if worst(codes(trace.totals[step])) > worst(codes(trace.contributions[step])):
@@ -113,7 +113,7 @@ class Reached(NamedTuple):
 
     def first_of(self, events: Sequence[Event]) -> Event | None:
         """The first of `events` that was reached."""
-        return next((one for one in events if one in self.before), None)
+        return next((event for event in events if event in self.before), None)
 
 
 def _time(event: Event) -> tuple[int, int]:
@@ -140,20 +140,20 @@ class Victim(NamedTuple):
 def victims_of(trace: Trace) -> list[Victim]:
     """What a person asked for and is not finite: outputs of passes, and every `.grad`."""
     found: dict[str, Victim] = {}
-    for one in trace.passes:
-        if one.output is None:
+    for pass_ in trace.passes:
+        if pass_.output is None:
             continue
-        value, label = trace.nodes.value[one.output], trace.label(one.output)
+        value, label = trace.nodes.value[pass_.output], trace.label(pass_.output)
         if is_spoilt(value):
-            found[label] = Victim(label, worst(codes(value)) == NAN, (Event(one.output),))
-        for node, grad in (one.grads or {}).items():
+            found[label] = Victim(label, worst(codes(value)) == NAN, (Event(pass_.output),))
+        for node, grad in (pass_.grads or {}).items():
             name = f"{trace.label(node)}.grad"
             if name in found or not is_spoilt(grad):
                 continue
             events = tuple(
                 Event(node, step)
                 for step in trace.receipts(node)
-                if one.start <= step < one.stop
+                if pass_.start <= step < pass_.stop
                 and (is_spoilt(trace.contributions[step]) or is_spoilt(trace.totals[step]))
             )
             found[name] = Victim(name, worst(codes(grad)) == NAN, events)

@@ -83,7 +83,7 @@ class Autopsy:
     @cached_property
     def causes_text(self) -> str:
         """`x[0] = 0, w = 3`"""
-        named = [cause_text(self.trace, one) for one in self.causes[:_CAUSES_TOLD]]
+        named = [cause_text(self.trace, cause) for cause in self.causes[:_CAUSES_TOLD]]
         more = len(self.causes) - len(named)
         return ", ".join(named) + (f" and {more:,} more" if more else "")
 
@@ -105,15 +105,15 @@ def autopsy(trace: Trace) -> Autopsy | None:
     victims = victims_of(trace)
     if not victims:
         victims = [
-            Victim(trace.label(one.node), True, (event_of(trace, one),))
-            for one in found
-            if one.is_nan
+            Victim(trace.label(birth.node), True, (event_of(trace, birth),))
+            for birth in found
+            if birth.is_nan
         ]
     if not victims:
         return None
     flow = Flow(trace)
-    harmful = flow.harmful(event for one in victims for event in one.events)
-    first = next((one for one in found if event_of(trace, one) in harmful), found[0])
+    harmful = flow.harmful(event for victim in victims for event in victim.events)
+    first = next((birth for birth in found if event_of(trace, birth) in harmful), found[0])
     from_first = flow.reached(event_of(trace, first))
     nan = None if first.is_nan else _first_nan(trace, found, victims, flow, from_first)
     from_nan = None if nan is None else flow.reached(event_of(trace, nan))
@@ -134,11 +134,11 @@ def _first_nan(
 
     None if there is none.
     """
-    spoilt = flow.harmful(event for one in victims if one.is_nan for event in one.events)
-    for one in found:
-        event = event_of(trace, one)
-        if one.is_nan and event in spoilt and event in from_first.before:
-            return one
+    spoilt = flow.harmful(event for victim in victims if victim.is_nan for event in victim.events)
+    for birth in found:
+        event = event_of(trace, birth)
+        if birth.is_nan and event in spoilt and event in from_first.before:
+            return birth
     return None
 
 
@@ -146,13 +146,13 @@ def _ways(
     victims: list[Victim], from_first: Reached, from_nan: Reached | None
 ) -> Iterator[tuple[str, tuple[Event, ...]]]:
     """To each victim the shortest way; where the nan leads there, by way of it."""
-    for one in victims:
-        through = None if from_nan is None else from_nan.first_of(one.events)
+    for victim in victims:
+        through = None if from_nan is None else from_nan.first_of(victim.events)
         if from_nan is not None and through is not None:
             way = from_nan.way_to(through)
-            yield one.name, (*from_first.way_to(way[0]), *way[1:])
-        elif (event := from_first.first_of(one.events)) is not None:
-            yield one.name, from_first.way_to(event)
+            yield victim.name, (*from_first.way_to(way[0]), *way[1:])
+        elif (event := from_first.first_of(victim.events)) is not None:
+            yield victim.name, from_first.way_to(event)
 
 
 def _told(trace: Trace, birth: Birth, what: str) -> Told:
@@ -270,7 +270,7 @@ def as_record(found: Autopsy) -> dict[str, Any]:
     record = {
         "first": _told_record(found, found.first),
         "nan": None if found.nan is None else _told_record(found, found.nan),
-        "fed_by": [cause_text(found.trace, one) for one in found.causes],
+        "fed_by": [cause_text(found.trace, cause) for cause in found.causes],
         "spoils": list(found.victims),
         "births": len(found.births),
     }

@@ -99,7 +99,7 @@ def amplification(edges: Edges, watch: Watch) -> Amplification:
     local: dict[int, Value] = {}
     factors: dict[int, tuple[State, float]] = {}
     total = max(len(edges), 1)
-    for at, step in enumerate(one for steps in edges.by_sender.values() for one in steps):
+    for at, step in enumerate(step for steps in edges.by_sender.values() for step in steps):
         if edges.is_scalar:
             local[step] = edges.local(step)
             factors[step] = _scalar_factor(size(local[step]))
@@ -117,7 +117,9 @@ def amplification(edges: Edges, watch: Watch) -> Amplification:
     senders = list(edges.by_sender.items())
     for at, (sender, steps) in enumerate(reversed(senders)):
         for state in best:
-            keys = [_key_through(best, state, factors[one], edges.receiver(one)) for one in steps]
+            keys = [
+                _key_through(best, state, factors[step], edges.receiver(step)) for step in steps
+            ]
             largest = max(keys)
             best[state][sender] = largest
             choice[state][sender] = steps[keys.index(largest)]

@@ -29,11 +29,11 @@ WATCHED_EVERY: Final = 4096
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """The contribution steps of `one` that lie on a path to `target`."""
+    """The contribution steps of `pass_` that lie on a path to `target`."""
 
     trace: Trace
     recomputes: Recomputes
-    one: Pass
+    pass_: Pass
     """A backward pass in which `target` receives a contribution, or whose output it is."""
     output: int
     target: int
@@ -61,7 +61,7 @@ class Edges:
     @property
     def seed(self) -> Value:
         """The gradient that the pass starts with."""
-        return in_full(self.trace.contribution(self.one.start))
+        return in_full(self.trace.contribution(self.pass_.start))
 
     def __len__(self) -> int:
         return sum(map(len, self.by_sender.values()))
@@ -82,19 +82,19 @@ class Edges:
         return int(self.trace.receivers[step])
 
 
-def edges_to(trace: Trace, one: Pass, target: int) -> Edges:
-    """The edges of `one` on the paths to `target`; ValueError if it receives nothing there."""
-    if one.output is None:
-        raise ValueError(f"{one.name} is no backward pass")
+def edges_to(trace: Trace, pass_: Pass, target: int) -> Edges:
+    """The edges of `pass_` on the paths to `target`; ValueError if it receives nothing there."""
+    if pass_.output is None:
+        raise ValueError(f"{pass_.name} is no backward pass")
     recomputes = trace.can(Recomputes)
     if isinstance(recomputes, Missing):
         raise MissingError(recomputes)
-    first = one.start + 1  # after the seed
-    senders = trace.senders[first : one.stop].tolist()
-    receivers = trace.receivers[first : one.stop].tolist()
-    leads = bytearray(one.output + 1)
-    if target > one.output:
-        raise ValueError(f"node {target} receives nothing in {one.name}")
+    first = pass_.start + 1  # after the seed
+    senders = trace.senders[first : pass_.stop].tolist()
+    receivers = trace.receivers[first : pass_.stop].tolist()
+    leads = bytearray(pass_.output + 1)
+    if target > pass_.output:
+        raise ValueError(f"node {target} receives nothing in {pass_.name}")
     leads[target] = 1
     found: list[int] = []
     # Backwards, so that what an operand leads to is known before its consumers are asked.
@@ -102,12 +102,12 @@ def edges_to(trace: Trace, one: Pass, target: int) -> Edges:
         if leads[receivers[at]]:
             leads[senders[at]] = 1
             found.append(at)
-    if not leads[one.output]:
-        raise ValueError(f"node {target} receives nothing in {one.name}")
+    if not leads[pass_.output]:
+        raise ValueError(f"node {target} receives nothing in {pass_.name}")
     by_sender: dict[int, list[int]] = {}
     for at in reversed(found):
         by_sender.setdefault(senders[at], []).append(first + at)
-    return Edges(trace, recomputes, one, one.output, target, by_sender)
+    return Edges(trace, recomputes, pass_, pass_.output, target, by_sender)
 
 
 def carry_all(edges: Edges, start: dict[int, Value], watch: Watch) -> Value | None:

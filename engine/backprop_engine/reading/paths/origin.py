@@ -43,10 +43,10 @@ class Path:
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """All paths to `node` in the backward pass `one`."""
+    """All paths to `node` in the backward pass `pass_`."""
 
     trace: Trace
-    one: Pass
+    pass_: Pass
     node: int
     gradient: Value
     """What the trace has recorded as the node's gradient in this pass."""
@@ -73,27 +73,27 @@ class Origin:
     @property
     def output(self) -> int:
         """The node that the pass, and every path, starts from."""
-        return self.trace.edge(self.one.start)[0]
+        return self.trace.edge(self.pass_.start)[0]
 
 
 def find_origin(
     trace: Trace,
-    one: Pass,
+    pass_: Pass,
     node: int,
     *,
     limit: int = LISTED,
     budget: int = BUDGET,
     watch: Watch = lambda _: None,
 ) -> Origin:
-    """The origin of `node`'s gradient in the backward pass `one`.
+    """The origin of `node`'s gradient in the backward pass `pass_`.
 
     At most `limit` paths are listed. `watch` is told how far it has come, and may raise to stop
     it. ValueError if the node receives nothing in that pass.
     """
-    edges = edges_to(trace, one, node)
-    gradient = kept(trace.gradient(node, one.stop))
+    edges = edges_to(trace, pass_, node)
+    gradient = kept(trace.gradient(node, pass_.stop))
     if gradient is None:
-        raise ValueError(f"node {node} receives nothing in {one.name}")
+        raise ValueError(f"node {node} receives nothing in {pass_.name}")
     with np.errstate(all="ignore"):
         ahead = amplification(edges, _part(watch, 0.0, 0.4))
         search = Search(edges, ahead, limit, budget, _part(watch, 0.4, 0.8))
@@ -102,7 +102,7 @@ def find_origin(
         rest = full_like(gradient, 0.0) if rest is None else settle(rest, trace.dtype)
         return Origin(
             trace=trace,
-            one=one,
+            pass_=pass_,
             node=node,
             gradient=gradient,
             count=edges.count,

@@ -81,9 +81,9 @@ class Search:
         for bundle in self._bundles:
             self._note(bundle)
         found.sort(key=_by_size)
-        self.listed = [one for one in found[: self.limit] if one.sizes[-1]]
-        for one in found[len(self.listed) :]:
-            add_to(self.rest, edges.target, one.carried)
+        self.listed = [path for path in found[: self.limit] if path.sizes[-1]]
+        for path in found[len(self.listed) :]:
+            add_to(self.rest, edges.target, path.carried)
         self.is_complete = self.is_complete and len(found) <= self.limit
 
     def _send(self, step: int, carried: Value) -> Value:
@@ -111,7 +111,7 @@ class Search:
         if key == NOTHING:
             add_to(self.rest, node, carried)
             return
-        insort(self._bundles, bundle, key=lambda one: one.rank)
+        insort(self._bundles, bundle, key=lambda bundle: bundle.rank)
         if len(self._bundles) > room:
             self._note(self._bundles.pop())
 
@@ -141,8 +141,8 @@ class Search:
         return Found(steps, sizes, carried)
 
 
-def _by_size(one: Found) -> tuple[int, float]:
-    carried = one.sizes[-1]
+def _by_size(path: Found) -> tuple[int, float]:
+    carried = path.sizes[-1]
     if math.isnan(carried):
         return 0, 0.0
     return 1, -carried

@@ -52,9 +52,9 @@ def differentiate(sympy: Any, expression: Any, symbol: Any) -> Any:
     smooth = smooth.replace(sympy.Mod, lambda a, b: a - b * sympy.floor(a / b))
     # Between their jumps these are constants; sympy would write derivatives and Dirac's δ.
     steps = smooth.atoms(sympy.floor, sympy.ceiling, sympy.sign, sympy.Heaviside)
-    names = {one: sympy.Dummy(real=True) for one in steps}
+    names = {step: sympy.Dummy(real=True) for step in steps}
     derivative = sympy.diff(smooth.xreplace(names), symbol)
-    derivative = derivative.xreplace({name: one for one, name in names.items()})
+    derivative = derivative.xreplace({name: symbol for symbol, name in names.items()})
     if derivative.has(sympy.Derivative, sympy.Subs):
         raise NoAnswerError(NO_FORMULA)
     return derivative
@@ -67,29 +67,29 @@ def has_kink(sympy: Any, expression: Any, place: Place) -> bool:
 
 def _gaps(sympy: Any, expression: Any, place: Place) -> list[Any]:
     """What is 0 where a kink or a jump is."""
-    gaps = [one.args[0] for one in expression.atoms(sympy.Abs, sympy.sign, sympy.Heaviside)]
-    for one in expression.atoms(sympy.Max, sympy.Min):
-        gaps += _rivals(sympy, one, place)
-    for one in expression.atoms(sympy.Piecewise):
-        for piece in one.args:
+    gaps = [atom.args[0] for atom in expression.atoms(sympy.Abs, sympy.sign, sympy.Heaviside)]
+    for extremum in expression.atoms(sympy.Max, sympy.Min):
+        gaps += _rivals(sympy, extremum, place)
+    for extremum in expression.atoms(sympy.Piecewise):
+        for piece in extremum.args:
             gaps += [
                 each.lhs - each.rhs for each in piece.cond.atoms(sympy.core.relational.Relational)
             ]
-    rounded = [one.args[0] for one in expression.atoms(sympy.floor, sympy.ceiling, sympy.frac)]
-    rounded += [one.args[0] / one.args[1] for one in expression.atoms(sympy.Mod)]
-    for one in rounded:
-        value = evaluate(sympy, one, place.here)
-        gaps += [] if value is None else [one - round(value)]
+    rounded = [atom.args[0] for atom in expression.atoms(sympy.floor, sympy.ceiling, sympy.frac)]
+    rounded += [atom.args[0] / atom.args[1] for atom in expression.atoms(sympy.Mod)]
+    for extremum in rounded:
+        value = evaluate(sympy, extremum, place.here)
+        gaps += [] if value is None else [extremum - round(value)]
     return gaps
 
 
 def _rivals(sympy: Any, extreme: Any, place: Place) -> list[Any]:
     """The difference of the two largest of a maximum, or of the two smallest of a minimum."""
     by_value: list[tuple[float, Any]] = []
-    for one in extreme.args:
-        value = evaluate(sympy, one, place.here)
+    for argument in extreme.args:
+        value = evaluate(sympy, argument, place.here)
         if value is not None:
-            by_value.append((value, one))
+            by_value.append((value, argument))
     by_value.sort(key=lambda pair: pair[0])
     best = by_value[-2:] if isinstance(extreme, sympy.Max) else by_value[:2]
     return [best[1][1] - best[0][1]] if len(best) == 2 else []

@@ -46,15 +46,17 @@ class Formula:
 def build(sympy: Any, request: Mapping[str, Any], output: int) -> Formula:
     """The output as a function of the inputs."""
     tape = request["tape"]
-    symbols = {one["node"]: sympy.Symbol(one["name"], real=True) for one in tape if "name" in one}
-    constants = [one for one in tape if "value" in one and "name" not in one]
+    symbols = {
+        entry["node"]: sympy.Symbol(entry["name"], real=True) for entry in tape if "name" in entry
+    }
+    constants = [entry for entry in tape if "value" in entry and "name" not in entry]
     constants += [
         _as_entry(value)
-        for one in tape
-        for value in one.get("attributes", {}).values()
+        for entry in tape
+        for value in entry.get("attributes", {}).values()
         if isinstance(value, float)
     ]
-    is_exact = all(_is_exact(one) for one in constants)
+    is_exact = all(_is_exact(constant) for constant in constants)
     exact = _run(sympy, tape, symbols, output, _exact_constant)
     shown = None
     if request["texts"] != "none":
@@ -62,11 +64,11 @@ def build(sympy: Any, request: Mapping[str, Any], output: int) -> Formula:
     roundoff = NEARBY_ROUNDOFFS * UNIT_ROUNDOFF[request["dtype"]]
     here, nearby = {}, {}
     for position, (node, symbol) in enumerate(symbols.items()):
-        value = next(one["value"] for one in tape if one["node"] == node)
+        value = next(entry["value"] for entry in tape if entry["node"] == node)
         here[symbol] = sympy.Rational(value)
         # In turn up and down, so that differences of inputs move too.
         nearby[symbol] = here[symbol] * (1 + sympy.Rational(roundoff) * (-1) ** position)
-    decimals = any(not float(one["value"]).is_integer() for one in constants)
+    decimals = any(not float(constant["value"]).is_integer() for constant in constants)
     return Formula(
         exact,
         shown,
@@ -87,22 +89,22 @@ def _run(
 ) -> Any:
     """The tape, run on symbols."""
     results: dict[int, Any] = {}
-    for one in tape:
-        node = one["node"]
+    for entry in tape:
+        node = entry["node"]
         if node in symbols:
             results[node] = symbols[node]
-        elif "value" in one:
-            results[node] = number(sympy, one)
+        elif "value" in entry:
+            results[node] = number(sympy, entry)
         else:
-            operation = OPERATIONS[one["operation"]]
+            operation = OPERATIONS[entry["operation"]]
             if operation.twins.symbolic is None:
                 raise NoAnswerError(f"`{operation.name}` has no symbolic form here")
-            operands = [results[operand] for operand in one["operands"]]
+            operands = [results[operand] for operand in entry["operands"]]
             attributes = {
                 key: number(sympy, _as_entry(value))
                 if isinstance(value, float)
                 else decode_attribute(value)
-                for key, value in one["attributes"].items()
+                for key, value in entry["attributes"].items()
             }
             results[node] = operation.twins.symbolic(sympy, *operands, **attributes)
         if node == output:
@@ -115,28 +117,28 @@ def _as_entry(value: float) -> Entry:
     return {"value": value, "digits": str(value)}
 
 
-def _exact_constant(sympy: Any, one: Entry) -> Any:
-    value = one["value"]
+def _exact_constant(sympy: Any, entry: Entry) -> Any:
+    value = entry["value"]
     if isinstance(value, bool):
         return sympy.true if value else sympy.false
-    if _is_exact(one):
-        return sympy.Rational(one["digits"])
+    if _is_exact(entry):
+        return sympy.Rational(entry["digits"])
     return sympy.Float(value, _CONSTANT_DIGITS)
 
 
-def _shown_constant(sympy: Any, one: Entry) -> Any:
-    digits = one["digits"].partition("e")[0].strip("-0.").replace(".", "")
-    if _is_exact(one):
-        return _exact_constant(sympy, one)
+def _shown_constant(sympy: Any, entry: Entry) -> Any:
+    digits = entry["digits"].partition("e")[0].strip("-0.").replace(".", "")
+    if _is_exact(entry):
+        return _exact_constant(sympy, entry)
     if len(digits) <= SHOWN_DIGITS:
-        return sympy.Rational(one["digits"])
-    return sympy.Float(one["value"], _SHOWN_PRECISION)
+        return sympy.Rational(entry["digits"])
+    return sympy.Float(entry["value"], _SHOWN_PRECISION)
 
 
-def _is_exact(one: Entry) -> bool:
+def _is_exact(entry: Entry) -> bool:
     """Whether the digits of a constant are its value, and not only the nearest to it."""
-    value = _finite(one["value"])
-    return isinstance(value, bool) or Fraction(one["digits"]) == Fraction(value)
+    value = _finite(entry["value"])
+    return isinstance(value, bool) or Fraction(entry["digits"]) == Fraction(value)
 
 
 def _finite(value: float) -> float:

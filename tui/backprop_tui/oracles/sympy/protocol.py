@@ -32,8 +32,8 @@ _INSTEAD = "The chain rule explains it step by step all the same, and torch chec
 
 def outputs_of(trace: Trace) -> list[int]:
     """The nodes that backward passes start from, each once."""
-    backward = [one for one in trace.passes if one.kind is PassKind.BACKWARD]
-    return list(dict.fromkeys(one.output for one in backward if one.output is not None))
+    backward = [pass_ for pass_ in trace.passes if pass_.kind is PassKind.BACKWARD]
+    return list(dict.fromkeys(pass_.output for pass_ in backward if pass_.output is not None))
 
 
 def not_applicable(trace: Trace) -> Missing | None:
@@ -138,7 +138,7 @@ def _entry(trace: Trace, node: int) -> dict[str, Any]:
         return entry | {
             "operation": operation.name,
             "operands": graph.operands[node],
-            "attributes": {key: encode_attribute(one) for key, one in attributes.items()},
+            "attributes": {key: encode_attribute(value) for key, value in attributes.items()},
         }
     if node in graph.inputs.values() and is_float(value):
         entry["name"] = trace.label(node)
@@ -159,7 +159,9 @@ def _inputs_of(graph: Graph, output: int) -> list[int]:
 
 def decode_symbolic(trace: Trace, reply: Mapping[str, Any]) -> SymbolicReport:
     """Sympy's answer. KeyError, TypeError or ValueError if it is none."""
-    functions = {int(one["output"]): _function(trace, one) for one in reply["functions"]}
+    functions = {
+        int(function["output"]): _function(trace, function) for function in reply["functions"]
+    }
     missing = set(outputs_of(trace)) - set(functions)
     if missing:
         raise ValueError(f"nothing is said of {missing}")
@@ -177,13 +179,13 @@ def _function(trace: Trace, encoded: Mapping[str, Any]) -> Function:
         expression=Mathematics(*encoded["expression"]),
         value=encoded["value"],
         partials={
-            int(one["input"]): Partial(
-                derivative=Mathematics(*one["derivative"]),
-                value=one["value"],
-                nearby=one["nearby"],
-                reason=one["reason"],
+            int(partial["input"]): Partial(
+                derivative=Mathematics(*partial["derivative"]),
+                value=partial["value"],
+                nearby=partial["nearby"],
+                reason=partial["reason"],
             )
-            for one in encoded["partials"]
+            for partial in encoded["partials"]
         },
         reason=encoded["reason"],
     )

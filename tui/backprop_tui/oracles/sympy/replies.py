@@ -91,31 +91,32 @@ def simplified(sympy: Any, derivative: Any, formula: Formula) -> Any:
     value = evaluate(sympy, derivative, here)
     return min(
         (
-            one
-            for one in candidates
+            candidate
+            for candidate in candidates
             # No cosh where there was none; and no trust in a simplification without a test.
-            if _functions(sympy, one) <= known and _is_same(value, evaluate(sympy, one, here))
+            if _functions(sympy, candidate) <= known
+            and _is_same(value, evaluate(sympy, candidate, here))
         ),
-        key=lambda one: len(written(sympy, one, decimals=formula.decimals)),
+        key=lambda form: len(written(sympy, form, decimals=formula.decimals)),
         default=derivative,
     )
 
 
 def _is_small_quotient(sympy: Any, expression: Any) -> bool:
-    powers = [one.exp for one in expression.atoms(sympy.Pow)]
+    powers = [atom.exp for atom in expression.atoms(sympy.Pow)]
     return bool(expression.is_rational_function()) and all(
-        one.is_Integer and abs(one) <= _HIGHEST_FACTORED for one in powers
+        power.is_Integer and abs(power) <= _HIGHEST_FACTORED for power in powers
     )
 
 
 def _functions(sympy: Any, expression: Any) -> set[Any]:
-    return {type(one) for one in expression.atoms(sympy.Function, sympy.I.func)}
+    return {type(atom) for atom in expression.atoms(sympy.Function, sympy.I.func)}
 
 
-def _is_same(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return abs(one - other) <= _SAME * max(abs(one), abs(other))
+def _is_same(ours: float | None, other: float | None) -> bool:
+    if ours is None or other is None:
+        return ours is other
+    return abs(ours - other) <= _SAME * max(abs(ours), abs(other))
 
 
 def parts_of(expression: Any, most: int) -> int:

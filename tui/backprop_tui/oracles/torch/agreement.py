@@ -78,9 +78,9 @@ class Agreement:
 
     def step(self, step: int) -> Comparison | None:
         """The result of step `step`: a value in the forward pass, else a contribution."""
-        one = self.trace.step(step)
-        if one.kind is StepKind.FORWARD and one.node is not None:
-            return self.value(one.node)
+        at = self.trace.step(step)
+        if at.kind is StepKind.FORWARD and at.node is not None:
+            return self.value(at.node)
         return self.contribution(step)
 
     def gradient(self, node: int, cursor: int) -> Comparison | None:

@@ -143,10 +143,10 @@ def _apply(
 ) -> Any:
     """One operation by its twin; Python numbers stay numbers where torch would have them."""
     operation = OPERATIONS[name]
-    attributes = {key: decode_attribute(one) for key, one in encoded.items()}
+    attributes = {key: decode_attribute(value) for key, value in encoded.items()}
     values = [program.results[operand] for operand in program.operands[node]]
-    if not counts(_dtype(one) for one in values if not isinstance(one, Whole)):
-        values = [float(one) if isinstance(one, Whole) else one for one in values]
+    if not counts(_dtype(value) for value in values if not isinstance(value, Whole)):
+        values = [float(value) if isinstance(value, Whole) else value for value in values]
     if is_number and not operation.gives_number:
         # Python computes with its numbers in float64, and so does a tensor of them.
         values = [program.torch.as_tensor(value, dtype=program.torch.float64) for value in values]
@@ -208,18 +208,18 @@ def _block(program: Program, start: Any, operand_keys: set[Key | None]) -> list[
 
 
 def run_pass(
-    program: Program, request: Mapping[str, Any], one: Mapping[str, Any]
+    program: Program, request: Mapping[str, Any], pass_: Mapping[str, Any]
 ) -> dict[str, Any]:
     """One backward pass, or one clearing of `.grad`."""
     listener = Listener(program)
-    if "output" in one:
-        output = program.results[one["output"]]
-        seed = _leaf(program.torch, one["seed"], is_number=False, requires_grad=False)
+    if "output" in pass_:
+        output = program.results[pass_["output"]]
+        seed = _leaf(program.torch, pass_["seed"], is_number=False, requires_grad=False)
         with listener.listening():
             output.backward(gradient=seed, retain_graph=True)
-    for node in one.get("cleared", ()):
+    for node in pass_.get("cleared", ()):
         program.results[node].grad = None
-    for node in one.get("zeroed", ()):
+    for node in pass_.get("zeroed", ()):
         program.results[node].grad.zero_()
     grads, without = Gathering(), []
     for node in (*request["requires_grad"], *request["retained"]):
@@ -229,7 +229,7 @@ def run_pass(
         else:
             grads.add(node, value_of(grad))
     return {
-        "index": one["index"],
+        "index": pass_["index"],
         "grads": grads.entries().encoded(),
         "without_grad": without,
         **listener.heard(),
@@ -247,7 +247,7 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
             "version": torch.__version__,
             "values": program.values.entries().encoded(),
             "grad_fns": Names.of(program.grad_fns).encoded(),
-            "passes": [run_pass(program, request, one) for one in request["passes"]],
+            "passes": [run_pass(program, request, pass_) for pass_ in request["passes"]],
         }
     except RuntimeError as error:
         if _NO_MEMORY in str(error):

@@ -74,24 +74,26 @@ def encode_request(trace: Trace) -> dict[str, Any]:
         "numbers": bytes(graph.is_number),
         "whole": sorted(graph.whole),
         "attributes": {
-            str(n): {key: encode_attribute(one) for key, one in attributes.items()}
+            str(n): {key: encode_attribute(value) for key, value in attributes.items()}
             for n, attributes in graph.attributes.items()
         },
         "passes": [
-            _encode_pass(trace, one) for one in trace.passes if one.kind is not PassKind.FORWARD
+            _encode_pass(trace, pass_)
+            for pass_ in trace.passes
+            if pass_.kind is not PassKind.FORWARD
         ],
     }
 
 
-def _encode_pass(trace: Trace, one: Pass) -> dict[str, Any]:
-    if one.kind is PassKind.BACKWARD:
-        seed = kept(trace.contributions[one.start])
+def _encode_pass(trace: Trace, pass_: Pass) -> dict[str, Any]:
+    if pass_.kind is PassKind.BACKWARD:
+        seed = kept(trace.contributions[pass_.start])
         if seed is None:
-            raise ValueError(f"pass {one.index} has no seed")
-        return {"index": one.index, "output": one.output, "seed": seed}
-    before = trace.passes[one.index - 1].grads or {}
-    cleared, zeroed = cleared_grads(before, one.grads or {})
-    return {"index": one.index, "cleared": cleared, "zeroed": zeroed}
+            raise ValueError(f"pass {pass_.index} has no seed")
+        return {"index": pass_.index, "output": pass_.output, "seed": seed}
+    before = trace.passes[pass_.index - 1].grads or {}
+    cleared, zeroed = cleared_grads(before, pass_.grads or {})
+    return {"index": pass_.index, "cleared": cleared, "zeroed": zeroed}
 
 
 def cleared_grads(

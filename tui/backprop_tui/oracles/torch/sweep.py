@@ -62,12 +62,12 @@ class Sweep:
         with np.errstate(all="ignore"):
             for node in range(len(self.trace.nodes)):
                 self._judge_value(node)
-            for one in self.trace.passes:
+            for pass_ in self.trace.passes:
                 received: dict[int, Received] = {}
                 gradients: dict[int, bool] = {}
-                if one.kind is PassKind.BACKWARD:
-                    self._judge_pass(one, received, gradients)
-                self._judge_grads(one, received, gradients)
+                if pass_.kind is PassKind.BACKWARD:
+                    self._judge_pass(pass_, received, gradients)
+                self._judge_grads(pass_, received, gradients)
 
     # Values
 
@@ -117,7 +117,7 @@ class Sweep:
         begins = origin(
             start,
             graph.operands.__getitem__,
-            lambda one: differs(graph.value[one], self._torch_value(one)),
+            lambda node: differs(graph.value[node], self._torch_value(node)),
         )
         told = blown_up if begins is None else begins
         operation, label = graph.operation[told], self.trace.label(blown_up)
@@ -136,8 +136,8 @@ class Sweep:
     def _value_stands(self, node: int, theirs: Value) -> bool:
         """Whether our operation explains ours from our operands, and torch's from torch's."""
         graph, operands = self.graph, self.graph.operands[node]
-        ours = recompute_output(graph, node, [graph.value[one] for one in operands])
-        again = recompute_output(graph, node, [self._torch_value(one) for one in operands])
+        ours = recompute_output(graph, node, [graph.value[operand] for operand in operands])
+        again = recompute_output(graph, node, [self._torch_value(operand) for operand in operands])
         if _both_stand((ours, graph.value[node]), (again, theirs)):
             return True
         picked_from = self._torch_value(operands[0])
@@ -157,27 +157,29 @@ class Sweep:
     # One backward pass
 
     def _judge_pass(
-        self, one: Pass, received: dict[int, Received], gradients: dict[int, bool]
+        self, pass_: Pass, received: dict[int, Received], gradients: dict[int, bool]
     ) -> None:
         """Flag the pass's steps; fills in, by node, what it received and whether that agrees."""
-        for step in range(one.start, one.stop):
+        for step in range(pass_.start, pass_.stop):
             sender, receiver = int(self.trace.senders[step]), int(self.trace.receivers[step])
             joint = self.report.joints.get(step)
             steps = (step,) if joint is None else joint.steps
             if step != steps[-1]:
                 continue  # a joint is judged when all of it is there
-            if step == one.start:
+            if step == pass_.start:
                 agrees = self._seed_agrees(step)
             else:
                 if sender not in gradients:
-                    gradients[sender] = self._gradient_agrees(one, sender, received[sender])
-                agrees = self._contribution_agrees(one, steps, received[sender], gradients[sender])
+                    gradients[sender] = self._gradient_agrees(pass_, sender, received[sender])
+                agrees = self._contribution_agrees(
+                    pass_, steps, received[sender], gradients[sender]
+                )
             for each in steps:
                 self.contributions[each] = agrees
             self._receive(received.setdefault(receiver, Received()), steps, agrees)
         for node, held in received.items():
             if node not in gradients:
-                gradients[node] = self._gradient_agrees(one, node, held)
+                gradients[node] = self._gradient_agrees(pass_, node, held)
 
     def _seed_agrees(self, step: int) -> bool:
         ours, theirs = kept(self.trace.contributions[step]), self.report.contributions.get(step)
@@ -187,7 +189,7 @@ class Sweep:
         return agrees
 
     def _contribution_agrees(
-        self, one: Pass, steps: tuple[int, ...], upstream: Received, upstream_agrees: bool
+        self, pass_: Pass, steps: tuple[int, ...], upstream: Received, upstream_agrees: bool
     ) -> bool:
         ours, theirs = our_contribution(self.trace, steps), self._torch_contribution(steps)
         if ours is not None and theirs is not None and compare(ours, theirs).agrees:
@@ -200,7 +202,7 @@ class Sweep:
         involved = (node, *self.graph.operands[node])
         if not (upstream_agrees and all(self.values[each] for each in involved)):
             return False
-        torch_upstream = self.report.gradients[one.index].get(node)
+        torch_upstream = self.report.gradients[pass_.index].get(node)
         if ours is None or theirs is None or upstream.ours is None or torch_upstream is None:
             self.faulty_steps.append(steps[0])
             return False
@@ -301,17 +303,17 @@ class Sweep:
         ]
         if len(sent) == 1:
             return sent[0]
-        total = sum((one.value for one in sent[1:]), start=sent[0].value)
+        total = sum((part.value for part in sent[1:]), start=sent[0].value)
 
         def bound() -> Value:
-            terms = sum(magnitude(one.value) for one in sent)
+            terms = sum(magnitude(part.value) for part in sent)
             adding = roundoff(terms, len(steps) * (len(steps) - 1), graph.dtype)
-            return sum((one.allowed for one in sent), start=adding)
+            return sum((part.allowed for part in sent), start=adding)
 
         def overflows_at() -> Any:
-            return np.logical_or.reduce([one.overflows_at() for one in sent])
+            return np.logical_or.reduce([part.overflows_at() for part in sent])
 
-        is_open = np.logical_or.reduce([one.is_open for one in sent])
+        is_open = np.logical_or.reduce([part.is_open for part in sent])
         return Recomputed(total, bound, None, overflows_at, is_open)
 
     def _receive(self, held: Received, steps: tuple[int, ...], agrees: bool) -> None:
@@ -347,9 +349,9 @@ class Sweep:
                 self.departures[steps[-1]] = ROUNDING
                 self.adrift_totals.add(steps[-1])
 
-    def _gradient_agrees(self, one: Pass, node: int, held: Received) -> bool:
+    def _gradient_agrees(self, pass_: Pass, node: int, held: Received) -> bool:
         """The complete gradient of `node` against the one torch's own hook saw."""
-        theirs = self.report.gradients[one.index].get(node)
+        theirs = self.report.gradients[pass_.index].get(node)
         if theirs is None or held.ours is None or held.theirs is None:
             return theirs is None and is_zero(held.ours)
         if compare(held.ours, theirs).agrees:
@@ -359,43 +361,43 @@ class Sweep:
         if not held.agrees or compare(held.theirs, theirs, allowed).agrees:
             return held.agrees
         # Parts of a contribution may have been added one by one, before they cancelled.
-        parts = (self._allowed_of(one, steps) for steps in held.steps)
+        parts = (self._allowed_of(pass_, steps) for steps in held.steps)
         return compare(held.theirs, theirs, sum(parts, start=allowed)).agrees
 
-    def _allowed_of(self, one: Pass, steps: tuple[int, ...]) -> Value:
+    def _allowed_of(self, pass_: Pass, steps: tuple[int, ...]) -> Value:
         """What rounding inside of an operation may come to in what it sends."""
-        upstream = self.report.gradients[one.index].get(int(self.trace.senders[steps[0]]))
-        if steps[0] == one.start or upstream is None:
+        upstream = self.report.gradients[pass_.index].get(int(self.trace.senders[steps[0]]))
+        if steps[0] == pass_.start or upstream is None:
             return 0.0
         return self._recompute(steps, upstream, self._torch_value).allowed
 
     # .grad
 
     def _judge_grads(
-        self, one: Pass, received: dict[int, Received], gradients: dict[int, bool]
+        self, pass_: Pass, received: dict[int, Received], gradients: dict[int, bool]
     ) -> None:
-        earlier = self.trace.passes[one.index - 1].grads if one.index else None
-        for node, grad in (one.grads or {}).items():
+        earlier = self.trace.passes[pass_.index - 1].grads if pass_.index else None
+        for node, grad in (pass_.grads or {}).items():
             ours = kept(grad)
-            theirs = self.report.grads.get(one.index, {}).get(node)
+            theirs = self.report.grads.get(pass_.index, {}).get(node)
             if ours is None or theirs is None:
                 left_out = theirs is None and is_zero(ours) and node in received
-                self.grads[one.index, node] = ours is theirs or (left_out and gradients[node])
+                self.grads[pass_.index, node] = ours is theirs or (left_out and gradients[node])
                 continue
             agrees = compare(ours, theirs).agrees
             if not agrees and node in received:
                 expected = plus(kept((earlier or {}).get(node)), received[node].ours)
                 agrees = (
                     gradients[node]
-                    and self.grads.get((one.index - 1, node), True)
+                    and self.grads.get((pass_.index - 1, node), True)
                     and expected is not None
                     and compare(ours, expected).agrees
                 )
             elif not agrees:
                 before = kept((earlier or {}).get(node))
                 untouched = before is not None and compare(ours, before).agrees
-                agrees = untouched and self.grads.get((one.index - 1, node), False)
-            self.grads[one.index, node] = agrees
+                agrees = untouched and self.grads.get((pass_.index - 1, node), False)
+            self.grads[pass_.index, node] = agrees
 
 
 def _both_stand(

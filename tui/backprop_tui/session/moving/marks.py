@@ -34,7 +34,7 @@ def to_mark(session: Session, letter: str) -> Session:
 
 def mark_rows(session: Session) -> list[tuple[str, int, str]]:
     """Letter, cursor, and the step about to run there, in the order of the timeline."""
-    rows = sorted(session.marks.items(), key=lambda one: (one[1], one[0]))
+    rows = sorted(session.marks.items(), key=lambda mark: (mark[1], mark[0]))
     return [(letter, place, what_runs(session, place)) for letter, place in rows]
 
 

@@ -20,16 +20,16 @@ def parse_target(text: str, session: Session) -> Change:
     wanted = text.strip()
     if _is_number(wanted):
         place = parse_place(wanted, session)
-        return lambda one: jump(one, place)
+        return lambda session: jump(session, place)
     trace = session.trace
     node = trace.named(wanted)
     if node is None:
-        for one in trace.passes:
-            if wanted == one.name and one.stop > one.start:
-                start = one.start
+        for pass_ in trace.passes:
+            if wanted == pass_.name and pass_.stop > pass_.start:
+                start = pass_.start
                 return lambda session: jump(session, start)
         raise ValueError(_no_place(wanted, session))
-    return lambda one: to_node(one, node)
+    return lambda session: to_node(session, node)
 
 
 def to_node(session: Session, node: int) -> Session:
@@ -48,6 +48,6 @@ def _is_number(text: str) -> bool:
 
 
 def _no_place(wanted: str, session: Session) -> str:
-    known = [*session.trace.names, *(one.name for one in session.trace.passes)]
+    known = [*session.trace.names, *(pass_.name for pass_ in session.trace.passes)]
     hint = did_you_mean(wanted, known) if wanted else ""
     return f"“{wanted}” is no place; " + (hint or f"try {EXAMPLES}")

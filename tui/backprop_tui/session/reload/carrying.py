@@ -30,8 +30,8 @@ def carry(session: Session, fresh: Session) -> Session:
         selected=_same_row(old, old.selected, fresh),
         folds=_same_rows(old, old.folds, fresh),
         unfolds=_same_rows(old, old.unfolds, fresh),
-        origins=tuple(same_cursor(was, one, now) for one in old.origins),
-        marks={letter: same_cursor(was, one, now) for letter, one in old.marks.items()},
+        origins=tuple(same_cursor(was, origin, now) for origin in old.origins),
+        marks={letter: same_cursor(was, mark, now) for letter, mark in old.marks.items()},
         page=old.page,
         rate=old.rate,
         stops=replace(stops, chosen=min(old.stops.chosen, max(len(stops.watches) - 1, 0))),
@@ -62,27 +62,27 @@ def same_cursor(old: Trace, cursor: int, new: Trace) -> int:
         found = _same_step(old, step, new)
         if found is not None:
             return found + 1
-    one = _same_pass(old, old.passes[old.pass_index(cursor)], new)
-    if one is None:
+    pass_ = _same_pass(old, old.passes[old.pass_index(cursor)], new)
+    if pass_ is None:
         return min(cursor, len(new))
-    return min(one.start + cursor - start, one.stop)
+    return min(pass_.start + cursor - start, pass_.stop)
 
 
 def _same_step(old: Trace, step: int, new: Trace) -> int | None:
     """The step of `new` in which the same node does the same to the same operand."""
-    one = _same_pass(old, old.passes[old.pass_index(step)], new)
-    if one is None:
+    pass_ = _same_pass(old, old.passes[old.pass_index(step)], new)
+    if pass_ is None:
         return None
     sender, receiver = int(old.senders[step]), int(old.receivers[step])
     if sender == NO_NODE:
-        return one.start if one.start < one.stop else None
+        return pass_.start if pass_.start < pass_.stop else None
     node = same_node(old, sender, new)
     if node is None:
         return None
     to = None if receiver == NO_NODE else same_node(old, receiver, new)
     position = int(old.positions[step])
     for candidate in new.visits(node):
-        if not one.start <= candidate < one.stop or int(new.senders[candidate]) != node:
+        if not pass_.start <= candidate < pass_.stop or int(new.senders[candidate]) != node:
             continue
         same_place = int(new.positions[candidate]) == position
         if same_place and (receiver == NO_NODE or int(new.receivers[candidate]) == to):
@@ -90,10 +90,10 @@ def _same_step(old: Trace, step: int, new: Trace) -> int | None:
     return None
 
 
-def _same_pass(old: Trace, one: Pass, new: Trace) -> Pass | None:
+def _same_pass(old: Trace, pass_: Pass, new: Trace) -> Pass | None:
     """The pass of the same name, counted among those of that name."""
-    before = sum(1 for each in old.passes[: one.index] if each.name == one.name)
-    named = [each for each in new.passes if each.name == one.name]
+    before = sum(1 for each in old.passes[: pass_.index] if each.name == pass_.name)
+    named = [each for each in new.passes if each.name == pass_.name]
     return named[min(before, len(named) - 1)] if named else None
 
 

@@ -86,7 +86,7 @@ def text_query(query: str) -> TextQuery:
     wanted = _plain(query.strip())
     letters = [re.escape(letter) for letter in wanted if letter != " "]
     # Each gap takes all but the letter that ends it, so that nothing is ever tried twice.
-    in_order = re.compile("".join(f"[^{one}]*{one}" for one in letters), re.DOTALL)
+    in_order = re.compile("".join(f"[^{letter}]*{letter}" for letter in letters), re.DOTALL)
     return TextQuery(wanted, in_order)
 
 

@@ -56,7 +56,7 @@ def _nothing_to_stop_at(stops: Stops) -> str:
 
 def with_stops(session: Session, stops: Stops) -> Session:
     """With other breakpoints and watches; what was known of the old ones' hits is forgotten."""
-    wanted = {one.key for one in stops.all}
+    wanted = {stop.key for stop in stops.all}
     kept = {key: scan for key, scan in stops.scans.items() if key in wanted}
     return replace(session, stops=replace(stops, scans=kept))
 
@@ -107,10 +107,10 @@ def learn(session: Session, scans: Mapping[Key, Scan]) -> Session:
     return settle(told_anew(with_stops(session, stops)))
 
 
-def _further(one: Scan | None, other: Scan) -> Scan:
-    if one is None or one.trace is not other.trace:
+def _further(ours: Scan | None, other: Scan) -> Scan:
+    if ours is None or ours.trace is not other.trace:
         return other
-    return one if one.done > other.done else other
+    return ours if ours.done > other.done else other
 
 
 # Settling
@@ -193,10 +193,10 @@ def tick_columns(session: Session, start: int, stop: int, width: int) -> list[in
     if stop == len(session.trace):
         edges[-1] += 1  # a watch can change at the very end
     is_hit = np.zeros(width, bool)
-    for one in session.stops.active:
-        scan = scan_of(session, one)
+    for active in session.stops.active:
+        scan = scan_of(session, active)
         if scan is not None:
-            is_hit |= np.diff(np.searchsorted(scan.hits[one.ignored :], edges)) > 0
+            is_hit |= np.diff(np.searchsorted(scan.hits[active.ignored :], edges)) > 0
     return [int(column) for column in np.flatnonzero(is_hit)]
 
 
@@ -213,11 +213,11 @@ def _progress(session: Session) -> str:
 def _nowhere(session: Session, search: Search) -> str:
     where = "" if search.start < 0 else "later " if search.forward else "earlier "
     here = "; this place is one" if _hits_at(session, session.cursor) else ""
-    is_watch = all(isinstance(one, Watch) for one in session.stops.sought)
+    is_watch = all(isinstance(stop, Watch) for stop in session.stops.sought)
     scans = (scan_of(session, stop) for stop in session.stops.sought)
     troubles = [scan.trouble for scan in scans if scan is not None and scan.trouble]
     what = "change" if is_watch else "hit"
     meant = ""
     if search.only is not None:
-        meant = "".join(f"{algebra(session.trace, one)}: " for one in session.stops.sought)
+        meant = "".join(f"{algebra(session.trace, stop)}: " for stop in session.stops.sought)
     return f"{meant}no {where}{what}{here}" + (f" ({troubles[0]})" if troubles else "")

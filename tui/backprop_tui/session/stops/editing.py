@@ -30,7 +30,7 @@ def node_of(trace: Trace, stop: Breakpoint) -> int | None:
 def on_node(session: Session, node: int) -> tuple[Breakpoint, ...]:
     """The breakpoints on `node`."""
     stops = session.stops.breakpoints
-    return tuple(one for one in stops if node_of(session.trace, one) == node)
+    return tuple(stop for stop in stops if node_of(session.trace, stop) == node)
 
 
 def toggle(session: Session) -> Session:
@@ -38,7 +38,7 @@ def toggle(session: Session) -> Session:
     trace, node = session.trace, session.node
     there = on_node(session, node)
     if there:
-        gone = ", ".join(one.text for one in there)
+        gone = ", ".join(stop.text for stop in there)
         return _with(session, _without(session, there), f"breakpoint deleted: {gone}")
     label = trace.label(node)
     if trace.named(label) != node or not trace.visits(node):
@@ -51,7 +51,8 @@ def set_breakpoint(session: Session, old: Breakpoint | None, new: Breakpoint) ->
     if old is not None:
         new = replace(new, ignored=old.ignored, is_enabled=old.is_enabled)
     changed = [
-        new if one is old or one.key == new.key else one for one in session.stops.breakpoints
+        new if breakpoint_ is old or breakpoint_.key == new.key else breakpoint_
+        for breakpoint_ in session.stops.breakpoints
     ]
     if new not in changed:
         changed.append(new)
@@ -81,7 +82,9 @@ def _told(session: Session, new: Breakpoint) -> str:
 
 
 def _without(session: Session, gone: tuple[Breakpoint, ...]) -> tuple[Breakpoint, ...]:
-    return tuple(one for one in session.stops.breakpoints if one not in gone)
+    return tuple(
+        breakpoint_ for breakpoint_ in session.stops.breakpoints if breakpoint_ not in gone
+    )
 
 
 def _with(session: Session, breakpoints: tuple[Breakpoint, ...], notice: str) -> Session:
@@ -102,14 +105,14 @@ def delete(session: Session, index: int) -> Session:
 
 def enable(session: Session, index: int) -> Session:
     """Switch breakpoint `index` off, or on again."""
-    one = session.stops.breakpoints[index]
-    return _changed(session, index, replace(one, is_enabled=not one.is_enabled))
+    breakpoint_ = session.stops.breakpoints[index]
+    return _changed(session, index, replace(breakpoint_, is_enabled=not breakpoint_.is_enabled))
 
 
 def ignore(session: Session, index: int, by: int) -> Session:
     """Pass by `by` more of the hits of breakpoint `index`, fewer where negative."""
-    one = session.stops.breakpoints[index]
-    return _changed(session, index, replace(one, ignored=max(one.ignored + by, 0)))
+    breakpoint_ = session.stops.breakpoints[index]
+    return _changed(session, index, replace(breakpoint_, ignored=max(breakpoint_.ignored + by, 0)))
 
 
 def to_next_hit(session: Session, index: int) -> Session:

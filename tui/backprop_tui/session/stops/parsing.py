@@ -67,7 +67,7 @@ def _place(written: str, start: int, trace: Trace) -> Place:
         PlaceKind.OPERATION: _operations(trace),
         PlaceKind.PASSES: _passes(trace),
     }
-    known = [one for kind in kinds for one in by_kind.get(kind, ())]
+    known = [name for kind in kinds for name in by_kind.get(kind, ())]
     if trace.named(name) is not None:
         raise ProblemError(f"`{name}` takes part in no step", span)
     kind_text = "node, operation or pass" if len(kinds) > 1 else str(kinds[0])
@@ -102,4 +102,4 @@ def _operations(trace: Trace) -> Collection[str]:
 
 
 def _passes(trace: Trace) -> list[str]:
-    return [one.name for one in trace.passes if one.start < one.stop]
+    return [pass_.name for pass_ in trace.passes if pass_.start < pass_.stop]

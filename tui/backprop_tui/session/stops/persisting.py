@@ -16,21 +16,21 @@ from backprop_tui.session.stops.watched import formula_of
 def to_plain(stops: Stops) -> dict[str, list[dict[str, Any]]]:
     """All that is worth keeping, as JSON has it: names and texts, no number of a node."""
     aside = stops.aside
-    breakpoints = [*stops.breakpoints, *(one for one in aside if isinstance(one, Breakpoint))]
-    watches = [*stops.watches, *(one for one in aside if isinstance(one, Watch))]
+    breakpoints = [*stops.breakpoints, *(stop for stop in aside if isinstance(stop, Breakpoint))]
+    watches = [*stops.watches, *(stop for stop in aside if isinstance(stop, Watch))]
     return {
         "breakpoints": [
             {
-                "on": str(one.place.kind),
-                "name": one.place.name,
-                "condition": one.condition,
-                "title": one.title,
-                "ignored": one.ignored,
-                "enabled": one.is_enabled,
+                "on": str(breakpoint_.place.kind),
+                "name": breakpoint_.place.name,
+                "condition": breakpoint_.condition,
+                "title": breakpoint_.title,
+                "ignored": breakpoint_.ignored,
+                "enabled": breakpoint_.is_enabled,
             }
-            for one in breakpoints
+            for breakpoint_ in breakpoints
         ],
-        "watches": [{"expression": one.text, "stop": one.is_stop} for one in watches],
+        "watches": [{"expression": watch.text, "stop": watch.is_stop} for watch in watches],
     }
 
 
@@ -40,8 +40,8 @@ def from_plain(plain: Mapping[str, Any], trace: Trace) -> tuple[Stops, tuple[str
     What the graph has no name for is put aside, to be kept with the rest; each such one is told
     in a sentence. Raises ValueError, KeyError or TypeError for what `to_plain` never writes.
     """
-    found: list[Stop] = [_breakpoint(one) for one in plain["breakpoints"]]
-    found += [Watch(_text(one["expression"]), bool(one["stop"])) for one in plain["watches"]]
+    found: list[Stop] = [_breakpoint(entry) for entry in plain["breakpoints"]]
+    found += [Watch(_text(entry["expression"]), bool(entry["stop"])) for entry in plain["watches"]]
     return _sorted(found, trace)
 
 
@@ -51,16 +51,16 @@ def carried_over(stops: Stops, trace: Trace) -> tuple[Stops, tuple[str, ...]]:
 
 
 def _sorted(found: list[Stop], trace: Trace) -> tuple[Stops, tuple[str, ...]]:
-    problems = {one: _problem(one, trace) for one in found}
-    good = [one for one, problem in problems.items() if not problem]
+    problems = {stop: _problem(stop, trace) for stop in found}
+    good = [stop for stop, problem in problems.items() if not problem]
     stops = Stops(
-        breakpoints=tuple(one for one in good if isinstance(one, Breakpoint)),
-        watches=tuple(one for one in good if isinstance(one, Watch)),
-        aside=tuple(one for one, problem in problems.items() if problem),
+        breakpoints=tuple(stop for stop in good if isinstance(stop, Breakpoint)),
+        watches=tuple(stop for stop in good if isinstance(stop, Watch)),
+        aside=tuple(stop for stop, problem in problems.items() if problem),
     )
     return stops, tuple(
-        f"{'watch' if isinstance(one, Watch) else 'breakpoint'} {one.text}: {problem}"
-        for one, problem in problems.items()
+        f"{'watch' if isinstance(stop, Watch) else 'breakpoint'} {stop.text}: {problem}"
+        for stop, problem in problems.items()
         if problem
     )
 

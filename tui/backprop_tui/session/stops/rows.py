@@ -36,7 +36,7 @@ class WatchRow:
 
 def watch_rows(session: Session, width: int) -> tuple[WatchRow, ...]:
     """All watches, with sparklines of `width` columns."""
-    return tuple(_row(session, one, width) for one in session.stops.watches)
+    return tuple(_row(session, watch, width) for watch in session.stops.watches)
 
 
 def _row(session: Session, watch: Watch, width: int) -> WatchRow:

@@ -61,10 +61,12 @@ def _candidates(trace: Trace, stop: Breakpoint) -> Sequence[int] | np.ndarray:
         case Place(PlaceKind.OPERATION, name):
             return _steps_of(trace, name)
         case Place(PlaceKind.PASSES, name):
-            passes = [one for one in trace.passes if one.name == name and one.start < one.stop]
+            passes = [
+                pass_ for pass_ in trace.passes if pass_.name == name and pass_.start < pass_.stop
+            ]
             if not stop.condition:
-                return [one.start for one in passes]
-            return [step for one in passes for step in range(one.start, one.stop)]
+                return [pass_.start for pass_ in passes]
+            return [step for pass_ in passes for step in range(pass_.start, pass_.stop)]
         case _:
             return range(len(trace))
 

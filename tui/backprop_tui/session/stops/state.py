@@ -127,10 +127,10 @@ class Stops:
     @property
     def active(self) -> tuple[Stop, ...]:
         """What continuing stops at."""
-        return tuple(one for one in self.all if one.is_active)
+        return tuple(stop for stop in self.all if stop.is_active)
 
     @property
     def sought(self) -> tuple[Stop, ...]:
         """What the search under way may stop at; without one, what continuing does."""
         only = None if self.search is None else self.search.only
-        return self.active if only is None else tuple(one for one in self.all if one.key == only)
+        return self.active if only is None else tuple(stop for stop in self.all if stop.key == only)

@@ -23,7 +23,7 @@ def suggestion(session: Session) -> str:
 def set_watch(session: Session, old: str | None, text: str) -> Session:
     """Put the watch `text` in the place of `old`, or at the end; it becomes the chosen one."""
     watches = list(session.stops.watches)
-    texts = [one.text for one in watches]
+    texts = [watch.text for watch in watches]
     if text in texts:
         at = texts.index(text)
     elif old in texts:

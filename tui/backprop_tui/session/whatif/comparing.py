@@ -20,8 +20,8 @@ def difference(original: Trace, current: Trace) -> Difference:
     )
 
 
-def _differing(one: Sequence[Known | None], other: Sequence[Known | None]) -> bytearray:
-    return bytearray(not same(a, b) for a, b in zip(one, other, strict=True))
+def _differing(ours: Sequence[Known | None], other: Sequence[Known | None]) -> bytearray:
+    return bytearray(not same(a, b) for a, b in zip(ours, other, strict=True))
 
 
 def value_differs(session: Session, node: int) -> bool:
@@ -63,7 +63,7 @@ def rows(session: Session) -> list[Row]:
     original = trace if whatif.original is None else whatif.original
     edited = list(whatif.values)
     named = [node for node in trace.assigned.values() if node not in whatif.values]
-    outputs = [one.output for one in trace.passes if one.output is not None]
+    outputs = [pass_.output for pass_ in trace.passes if pass_.output is not None]
     found = [
         Row(trace.label(node) if node in trace.nodes.names else f"constant {original.label(node)}",
             original.nodes.value[node], trace.nodes.value[node], is_edited=True)

@@ -53,7 +53,7 @@ def edit(session: Session, change: Edit) -> Session:
 def with_leaf(session: Session, values: Leaves, node: int, value: Value) -> Leaves:
     """`values` with another value of `node`; the original one is no change."""
     original = session.whatif.original
-    changed = {one: kept for one, kept in values.items() if one != node}
+    changed = {leaf: kept for leaf, kept in values.items() if leaf != node}
     if original is None or not same(original.nodes.value[node], value):
         changed[node] = value
     return changed
@@ -80,8 +80,8 @@ def _longer(base: Base, wanted: Leaves) -> tuple[Leaves, ...]:
     return (*base.history, base.values)[-_KEPT:]
 
 
-def _same(one: Leaves, other: Leaves) -> bool:
-    return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+def _same(ours: Leaves, other: Leaves) -> bool:
+    return ours.keys() == other.keys() and all(same(ours[k], other[k]) for k in ours)
 
 
 def undo(session: Session) -> Session:
@@ -102,7 +102,7 @@ def reset(session: Session) -> Session:
     if node not in base.values:
         label = session.trace.label(node)
         return replace(session, notice=f"{label} has its own value; U gives all theirs back")
-    kept = {one: value for one, value in base.values.items() if one != node}
+    kept = {leaf: value for leaf, value in base.values.items() if leaf != node}
     return run(session, Wanted(kept, _longer(base, kept), said="its own value again · u undoes it"))
 
 

@@ -97,7 +97,7 @@ def differentiated_pass(trace: Trace, cursor: int) -> Pass | None:
     shown = trace.shown_pass(cursor)
     if shown.kind is PassKind.BACKWARD:
         return shown
-    return next((one for one in trace.passes if one.kind is PassKind.BACKWARD), None)
+    return next((pass_ for pass_ in trace.passes if pass_.kind is PassKind.BACKWARD), None)
 
 
 def predict(before: Trace, after: Trace, cursor: int, nudge: Nudge) -> Prediction | None:
@@ -105,13 +105,13 @@ def predict(before: Trace, after: Trace, cursor: int, nudge: Nudge) -> Predictio
 
     The output's change is that of Σ seed · output, which is what a backward pass differentiates.
     """
-    one = differentiated_pass(before, cursor)
-    if one is None or one.output is None:
+    pass_ = differentiated_pass(before, cursor)
+    if pass_ is None or pass_.output is None:
         return None
-    seed = np.asarray(before.totals[one.start], float)
+    seed = np.asarray(before.totals[pass_.start], float)
     is_plain = seed.ndim == 0 and float(seed) == 1.0
-    label = before.label(one.output)
-    receipts = [step for step in before.receipts(nudge.node) if one.start <= step < one.stop]
+    label = before.label(pass_.output)
+    receipts = [step for step in before.receipts(nudge.node) if pass_.start <= step < pass_.stop]
     gradient = kept(before.totals[receipts[-1]]) if receipts else None
     slope = None if gradient is None else _chosen(gradient, nudge.index)
     name = before.label(nudge.node)
@@ -126,8 +126,8 @@ def predict(before: Trace, after: Trace, cursor: int, nudge: Nudge) -> Predictio
         return Prediction(
             nudged=f"{name} {sign} {notation.number(abs(nudge.amount))}",
             output=label if is_plain else f"Σ gradient·{label}",
-            before=float(np.sum(seed * np.asarray(before.nodes.value[one.output], float))),
-            after=float(np.sum(seed * np.asarray(after.nodes.value[one.output], float))),
+            before=float(np.sum(seed * np.asarray(before.nodes.value[pass_.output], float))),
+            after=float(np.sum(seed * np.asarray(after.nodes.value[pass_.output], float))),
             slope=slope,
             amount=amount,
         )
@@ -154,7 +154,7 @@ def told(found: Prediction | None) -> str:
     if found is None:
         return "nudged; no backward pass ran, so nothing is predicted"
     digits = _enough(found)
-    before, after = (notation.number(one, digits) for one in (found.before, found.after))
+    before, after = (notation.number(number, digits) for number in (found.before, found.after))
     moved_text = f"{found.nudged} · {found.output}: {before} → {after}"
     if found.slope is None or found.predicted is None or found.off is None:
         return f"{moved_text}; no gradient arrives, no prediction"

@@ -108,31 +108,31 @@ def _known(expression: Expression) -> Any:
 def _array(root: Expression, dtype: str) -> np.ndarray:
     """The numbers written out, as an array of `dtype` (of no axes, for one number)."""
 
-    def items(one: Expression) -> tuple[Expression, ...] | None:
-        return one.items if isinstance(one, syntax.Sequence) else None
+    def items(expression: Expression) -> tuple[Expression, ...] | None:
+        return expression.items if isinstance(expression, syntax.Sequence) else None
 
-    return nested_array(root, items, lambda one: _element(one, dtype), dtype)
+    return nested_array(root, items, lambda item: _element(item, dtype), dtype)
 
 
-def _element(one: Expression, dtype: str) -> float | int | bool:
+def _element(expression: Expression, dtype: str) -> float | int | bool:
     try:
-        value = literal(one, _known)
+        value = literal(expression, _known)
     except NotWrittenError as error:
         raise ProblemError(error.problem.message, error.problem.span, _NUMBER) from None
     if dtype == "bool":
         if value in (True, False):
             return bool(value)
-        raise ProblemError("this is no truth value", one.span, "`true` or `false`")
+        raise ProblemError("this is no truth value", expression.span, "`true` or `false`")
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ProblemError("this is no number", one.span, _NUMBER)
+        raise ProblemError("this is no number", expression.span, _NUMBER)
     if dtype == "int64":
         if not float(value).is_integer() or abs(value) >= 2**63:
-            raise ProblemError("this is no whole number", one.span, "an int64")
+            raise ProblemError("this is no whole number", expression.span, "an int64")
         return int(value)
     try:
         return float(value)
     except OverflowError:
-        raise ProblemError("this number is too large", one.span, _NUMBER) from None
+        raise ProblemError("this number is too large", expression.span, _NUMBER) from None
 
 
 def _part(text: str, trace: Trace, node: int, place: Span, start: int) -> Edit:
@@ -164,27 +164,34 @@ def _index(text: str, place: Span) -> tuple[int | slice, ...]:
     root = parse_expression(whole(Source("", before + text[place.start : place.stop])))
     if not isinstance(root, syntax.Subscript):
         raise ProblemError("this is no index", place, "such as `[0, 1]`")
-    return tuple(_one_index(one) for one in root.items)
+    return tuple(_one_index(item) for item in root.items)
 
 
-def _one_index(one: Expression) -> int | slice:
-    if isinstance(one, syntax.Slice):
+def _one_index(expression: Expression) -> int | slice:
+    if isinstance(expression, syntax.Slice):
         return slice(
-            *(None if end is None else _whole(end) for end in (one.start, one.stop, one.step))
+            *(
+                None if end is None else _whole(end)
+                for end in (expression.start, expression.stop, expression.step)
+            )
         )
-    return _whole(one)
+    return _whole(expression)
 
 
-def _whole(one: Expression) -> int:
-    value = literal(one)
+def _whole(expression: Expression) -> int:
+    value = literal(expression)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ProblemError("an index is a whole number", one.span)
+        raise ProblemError("an index is a whole number", expression.span)
     return value
 
 
 def _counted(index: tuple[int | slice, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
     """An index of one element, counted from the start."""
-    return tuple(one % size for one, size in zip(index, shape, strict=True) if isinstance(one, int))
+    return tuple(
+        position % size
+        for position, size in zip(index, shape, strict=True)
+        if isinstance(position, int)
+    )
 
 
 def _shapes(name: str, old: Any, shape: tuple[int, ...]) -> str:
