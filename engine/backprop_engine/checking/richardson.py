@@ -106,7 +106,7 @@ def _trembling(f: Function, size: float, reach: float) -> float:
     unit = _ROUNDOFF * (reach or 1.0)
     here = f(0.0)
     moves = [abs(f(count * unit) - here) for count in (-3, -1, 1, 3)]
-    moves.append(_unevenness(f, here, reach))
+    moves.append(_unevenness(f, here, reach or 1.0))
     trembling = max((move for move in moves if math.isfinite(move)), default=0.0) / _ROUNDOFF
     return trembling if trembling <= _JUMP * max(size, reach, 1.0) else 0.0
 
