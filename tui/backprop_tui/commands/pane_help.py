@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from backprop_tui.inspecting.keys import help_entries
+
 
 @dataclass(frozen=True, slots=True)
 class PaneHelp:
@@ -80,15 +82,7 @@ PANE_HELP: Final[Mapping[str, PaneHelp]] = {
         "statistics and the histogram of the whole array.",
         (
             ("↑ ↓ ← →", "Go to another element; so do h j k l, PgUp, PgDn, home and end."),
-            ("tab", "Next quantity: value, gradient, the contribution about to be received."),
-            ("t", "Ours, torch's, or ours minus torch's."),
-            ("[ ]", "Another slice of an array with more than two axes."),
-            ("a", "Choose the axis that [ and ] go along."),
-            ("x", "To the element with the largest absolute value."),
-            ("!", "To the next nan or inf."),
-            ("y Y", "Copy this element; copy all of them."),
-            ("n s N S", "Step, as everywhere; the table follows."),
-            ("esc", "Back to the graph."),
+            *help_entries(),
         ),
     ),
 }

@@ -1,4 +1,4 @@
-"""The inspector's keys: its bindings, its bar of keys and its entries in the palette."""
+"""The inspector's keys: bindings, bar, help and entries in the palette are made from one table."""
 
 from __future__ import annotations
 
@@ -32,23 +32,33 @@ class Key:
 
 KEYS: tuple[Key, ...] = (
     Key("escape", "app.pop_screen", "close the inspector", "esc", "close", needs_table=False),
-    Key("tab", "screen.quantity(1)", "next quantity", "tab", "quantity"),
+    Key(
+        "tab", "screen.quantity(1)",
+        "next quantity: value, gradient, the contribution about to be received",
+        "tab", "quantity",
+    ),
     Key("shift+tab", "screen.quantity(-1)", "quantity before"),
-    Key("t", "screen.whose", "ours, torch's, or the difference", "t", "torch"),
+    Key("t", "screen.whose", "ours, torch's, or ours minus torch's", "t", "torch"),
     Key("right_square_bracket", "screen.slice(1)", "next slice", "[ ]", "slice", needs_slices=True),
     Key("left_square_bracket", "screen.slice(-1)", "slice before", needs_slices=True),
-    Key("a", "screen.axis", "slices along another axis", "a", "axis", needs_slices=True),
-    Key("x", "screen.largest", "to the largest element", "x", "largest"),
+    Key("a", "screen.axis", "the axis that [ and ] go along", "a", "axis", needs_slices=True),
+    Key("x", "screen.largest", "to the element with the largest absolute value", "x", "largest"),
     Key("exclamation_mark", "screen.broken", "to the next nan or inf", "!", "nan"),
     Key("y", "screen.copy_element", "copy this element", "y", "copy"),
     Key("Y", "screen.copy_all", "copy all elements"),
     Key("n", "app.command('node_forward')", "next node", needs_table=False),
     Key("s", "app.command('step_forward')", "one step", "n s", "step", needs_table=False),
-    Key("full_stop", "screen.lens", "tell this element alone", ".", "alone"),
+    Key("full_stop", "screen.lens", "tell this element alone, in Chain rule", ".", "alone"),
     Key("N", "app.command('node_back')", "node back", needs_table=False),
     Key("S", "app.command('step_back')", "step back", needs_table=False),
     Key("question_mark", "app.help", "help", "?", "help", needs_table=False),
-)
+)  # fmt: skip
+
+
+def help_entries() -> tuple[tuple[str, str], ...]:
+    """Key, and what it does as a sentence."""
+    others = KEYS[:-1]  # of help itself it need not tell
+    return tuple((key_name(key.key), f"{key.title[0].upper()}{key.title[1:]}.") for key in others)
 
 
 def palette_entries() -> Iterator[tuple[str, str]]:
