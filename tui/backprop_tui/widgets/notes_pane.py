@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from backprop_engine.trace import Heading
+from backprop_tui.app.soon import soon_of
 from backprop_tui.view.following import Following
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
@@ -61,17 +61,16 @@ class NotesPane(Following, Scroll):
         if self._waiting and self.display:
             mount = partial(self._mount_notes, self._waiting)
             self._waiting = ""
-            self.call_after_refresh(self.run_worker, mount, group="notes", exclusive=True)
+            # It takes 60 ms to import, for which neither the first paint nor a key need wait.
+            self.call_after_refresh(soon_of(self), "The notes", _markdown, mount, patience=0)
 
-    async def _mount_notes(self, text: str) -> None:
-        # It takes 60 ms to import, for which neither the first paint nor a key need wait.
-        Markdown = await asyncio.to_thread(_markdown)  # noqa: N806 - a class
-        await self.query(Markdown).remove()
+    def _mount_notes(self, text: str, markdown: type[Markdown]) -> None:
         if self.is_attached:  # else the program has been left meanwhile
-            await self.mount(Markdown(text))
+            self.query(markdown).remove()
+            self.mount(markdown(text))
 
 
-def _markdown() -> type[Markdown]:
+def _markdown(_: object) -> type[Markdown]:
     from textual.widgets import Markdown
 
     return Markdown
