@@ -81,14 +81,14 @@ def short(value: Known) -> str:
     return listed(value, _INLINE_LENGTH) or pictured(value)
 
 
-def listed(array: np.ndarray, width: int) -> str:
-    """A small vector or matrix as numbers, `[0.09, −0.33]`, with as many digits as fit `width`.
+def listed(array: np.ndarray, width: int, digits: Sequence[int] = (4, 3, 2)) -> str:
+    """A small vector or matrix as numbers, `[0.09, −0.33]`, with as many `digits` as fit `width`.
 
-    Empty where not even two digits do, and of what has more axes or many elements.
+    Empty where not even the fewest do, and of what has more axes or many elements.
     """
     if array.ndim <= 2 and 0 < array.size <= _MOST_LISTED:
-        for digits in (4, 3, 2):
-            text = _listed(array, digits)
+        for count in digits:
+            text = _listed(array, count)
             if len(text) <= width:
                 return text
     return ""
@@ -127,15 +127,10 @@ def full(value: Known) -> str:
 
 def constant_text(value: Known) -> str:
     """A literal as a name for its node."""
-    if isinstance(value, Summary):
-        return f"[{shape(value.shape)}]"
-    if not isinstance(value, np.ndarray):
+    if not isinstance(value, np.ndarray | Summary):
         return number(value)
-    if value.size <= _PICTURE_COLUMNS:
-        text = _listed(value, 4)
-        if len(text) <= _INLINE_LENGTH:
-            return text
-    return f"[{shape(value.shape)}]"
+    text = "" if isinstance(value, Summary) else listed(value, _INLINE_LENGTH, digits=(4,))
+    return text or f"[{shape(value.shape)}]"
 
 
 def _listed(array: np.ndarray, digits: int | None) -> str:
