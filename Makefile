@@ -22,7 +22,7 @@ BENCH := .venv/.installed-$(VERSION)-bench
 FUZZ := .venv/.installed-$(VERSION)-fuzz
 INSTALL := .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e
 
-.PHONY: help run test lint format snapshots screenshot reference table samples bench fuzz clean
+.PHONY: help run test lint format snapshots screenshot reference derivatives table samples bench fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -52,6 +52,9 @@ screenshot: $(DEV) ## draw the README's picture anew from the app itself
 
 reference: $(RUN) ## write the README's table of operations anew from the catalogue
 	.venv/bin/python .github/reference.py
+
+derivatives: $(RUN) ## write torch's own texts of its derivatives anew from its wheel
+	.venv/bin/python .github/derivatives.py
 
 table: $(RUN) ## write the table of the expressions' grammar anew
 	PYTHONHASHSEED=0 .venv/bin/python .github/table.py

@@ -15,6 +15,16 @@ _SIGNS: Final = {
 }  # fmt: skip
 _MOST_TEMPLATES: Final = 20_000
 _LONGEST: Final = 400
+_WITHOUT_NUMBERS: Final = (
+    "inplace",
+    "memory_format",
+    "device",
+    "layout",
+    "pin_memory",
+    "generator",
+)
+"""Arguments that change no number of a result."""
+_NOTHING: Final = object()
 _WRITTEN: Final = (int, float, bool, str, type(None), EllipsisType)
 
 
@@ -149,14 +159,36 @@ def _call(
         return f"{arguments.text(args[0])} {_SIGNS[bare]} {arguments.text(args[1])}"
     if is_method and bare == "neg":
         return f"-{arguments.text(args[0])}"
+    if is_method and bare == "invert":
+        return f"~{arguments.text(args[0])}"
     if name.startswith("__"):
         return ""
     first = [arguments.text(args[0])] if is_method and args else []
     rest = [arguments.text(value) for value in args[len(first) :]]
+    usual = _defaults(function)
     rest += [
-        f"{key}={arguments.text(value)}" for key, value in keywords.items() if key != "inplace"
+        f"{key}={arguments.text(value)}"
+        for key, value in keywords.items()
+        if key not in _WITHOUT_NUMBERS and not _is_usual(value, usual.get(key, _NOTHING))
     ]
     return f"{first[0] + '.' if first else _prefix(module)}{_public(name)}({', '.join(rest)})"
+
+
+def _defaults(function: Any) -> Mapping[str, Any]:
+    """What the arguments of a function written in Python are where nobody gives them."""
+    code, keywords = getattr(function, "__code__", None), getattr(function, "__kwdefaults__", None)
+    if code is None:
+        return {}
+    values = getattr(function, "__defaults__", None) or ()
+    names = code.co_varnames[: code.co_argcount]
+    usual = zip(names[len(names) - len(values) :], values, strict=True)
+    return {**dict(usual), **(keywords or {})}
+
+
+def _is_usual(value: Any, usual: Any) -> bool:
+    return value is usual or (
+        type(value) is type(usual) and type(value) in _WRITTEN and value == usual
+    )
 
 
 def _prefix(module: str) -> str:

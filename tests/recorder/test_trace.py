@@ -11,12 +11,13 @@ import torch
 from tests.recorder.programs import SCRIPTS, run_script
 
 from backprop_engine.basics.summary import Summary
+from backprop_engine.mathematics.text import text_of
 from backprop_engine.reading.explain import explain
 from backprop_engine.recording.findings import culprit
 from backprop_engine.recording.reader import read
 from backprop_engine.recording.trace import trace_of
 from backprop_engine.trace import Missing, PassKind, StepKind, Trace
-from backprop_engine.trace.abilities import Explains, Opens, Recomputes, Reruns
+from backprop_engine.trace.abilities import Explains, Opens, Quotes, Recomputes, Reruns
 from backprop_recorder.recorder import Recorder
 
 
@@ -162,6 +163,49 @@ def test_what_cannot_be_done_says_why(recorded):
     assert "recording" in missing.reason
 
 
+def test_each_of_several_outputs_has_the_formula_of_its_own(recorded):
+    trace = recorded("several_outputs")
+    told = {}
+    for node in trace.nodes.computed.tolist():
+        explains = trace.can(Explains, node)
+        if not isinstance(explains, Missing):
+            told[trace.nodes.operation_name(node)] = explains.output(node).text(trace.label)
+    assert {"split", "unbind", "max", "topk"} <= told.keys()
+    assert told["topk"].startswith("topk(")
+
+
+def test_half_types_are_told_and_agree_as_far_as_they_go(recorded):
+    trace = recorded("dtypes")
+    told = {
+        trace.nodes.dtype_of(node)
+        for node in trace.nodes.computed.tolist()
+        if not isinstance(trace.can(Recomputes, node), Missing)
+    }
+    assert {"float16", "bfloat16", "float32"} <= told
+
+
+def test_what_the_catalogue_does_not_know_is_in_torchs_own_words(recorded):
+    trace = recorded("third_derivative")
+    cosine = next(
+        at
+        for at in range(len(trace))
+        if trace.step(at).kind is StepKind.CONTRIBUTION
+        and trace.nodes.grad_fn(trace.senders[at]) == "CosBackward0"
+        and isinstance(trace.can(Explains, trace.senders[at]), Missing)
+    )
+    told = explain(trace, cosine)
+    assert text_of(told.vjp).endswith(" = grad * -self.sin().conj()")
+    assert told.sentence.startswith("torch's derivatives.yaml has this of CosBackward0; grad is ")
+
+
+def test_what_stands_for_several_autograd_nodes_has_no_text_of_torchs(recorded):
+    trace = recorded("lstm_cells")
+    cell = next(
+        node for node in range(len(trace.nodes)) if trace.nodes.operation_name(node) == "lstm_cell"
+    )
+    assert isinstance(trace.can(Quotes, cell), Missing)
+
+
 def test_of_summaries_only_the_last_sum_is_known(tmp_path):
     x = torch.arange(100.0, requires_grad=True)
     with Recorder(tmp_path / "run.bp", values=0):
@@ -171,7 +215,10 @@ def test_of_summaries_only_the_last_sum_is_known(tmp_path):
     assert isinstance(first, Summary)
     assert isinstance(last, Summary)
     assert last.norm == pytest.approx(50.0)
-    missing = trace.can(Explains, trace.nodes.computed[0])
+    (node, *_) = trace.nodes.computed
+    explains, missing = trace.can(Explains, node), trace.can(Recomputes, node)
+    assert not isinstance(explains, Missing)
+    assert explains.output(node).text(trace.label) == "x·2"
     assert isinstance(missing, Missing)
     assert missing.instead == "record with --values all"
 

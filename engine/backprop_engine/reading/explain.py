@@ -26,7 +26,7 @@ from backprop_engine.mathematics.tree import (
     statement,
 )
 from backprop_engine.trace import Missing, Pass, Progress, Step, StepKind, Trace
-from backprop_engine.trace.abilities import Explains, Recomputes
+from backprop_engine.trace.abilities import Explains, Quotes, Recomputes
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,10 +270,16 @@ def _contribution(trace: Trace, edge: _Edge) -> Explanation:
 def _unexplained(common: Explanation, trace: Trace, edge: _Edge, missing: Missing) -> Explanation:
     """Where nobody knows the derivative as a formula: who computed it, and what came out."""
     grad_fn = trace.nodes.grad_fn(edge.node) or trace.nodes.operation_name(edge.node)
+    quotes = trace.can(Quotes, edge.node)
+    sent: Tree = call(grad_fn, edge.upstream_name)
+    sentence = f"{grad_fn} computed what is sent; {missing.sentence}."
+    if not isinstance(quotes, Missing):
+        sent = Text(quotes.text(edge.node, edge.position))
+        sentence = f"{quotes.source} has this of {grad_fn}; grad is {text_of(edge.upstream_name)}."
     return replace(
         common,
-        sentence=f"{grad_fn} computed what is sent; {missing.sentence}.",
-        vjp=statement(edge.target, call(grad_fn, edge.upstream_name)),
+        sentence=sentence,
+        vjp=statement(edge.target, sent),
         notes=(_shapes_note(trace, edge), *common.notes),
     )
 

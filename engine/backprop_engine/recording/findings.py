@@ -22,6 +22,7 @@ from backprop_engine.trace.abilities import Recomputes
 _SECONDS: Final = 60.0
 _AGREE: Final = 1e-3
 """Of the largest element: a wrong rule is off by far more, and float32 by far less."""
+_AGREE_HALVES: Final = {"float16": 1e-2, "bfloat16": 6e-2}
 _ZERO: Final = 1e-5
 """Of the largest upstream gradient: what should be 0 is a sum of what rounds."""
 
@@ -93,12 +94,12 @@ def verified(trace: Trace, seconds: float = _SECONDS) -> tuple[Verified, list[st
 
 def _is_same(trace: Trace, index: int) -> bool | None:
     """Whether a contribution is what our rule sends; None where that cannot be told."""
-    node, _, position = trace.edge(index)
-    recomputes = trace.can(Recomputes, node)
+    node, operand, position = trace.edge(index)
     upstream, sent = trace.gradient(node, index), trace.contribution(index)
-    if isinstance(recomputes, Missing) or isinstance(upstream, Summary) or upstream is None:
+    if upstream is None or isinstance(upstream, Summary) or isinstance(sent, Summary):
         return None
-    if isinstance(sent, Summary) or shape_of(upstream) != shape_of(trace.nodes.value[node]):
+    recomputes = trace.can(Recomputes, node)
+    if isinstance(recomputes, Missing) or shape_of(upstream) != shape_of(trace.nodes.value[node]):
         return None
     try:
         with np.errstate(all="ignore"):
@@ -107,16 +108,20 @@ def _is_same(trace: Trace, index: int) -> bool | None:
         return None
     if shape_of(ours) != shape_of(sent):
         return None
-    return _is_near(np.asarray(ours), np.asarray(sent), np.asarray(upstream))
+    dtypes = {trace.nodes.dtype_of(one) for one in (node, operand)}
+    least = max(_AGREE_HALVES.get(dtype, _AGREE) for dtype in dtypes)
+    return _is_near(np.asarray(ours), np.asarray(sent), np.asarray(upstream), least)
 
 
-def _is_near(ours: np.ndarray, theirs: np.ndarray, upstream: np.ndarray) -> bool | None:
+def _is_near(
+    ours: np.ndarray, theirs: np.ndarray, upstream: np.ndarray, agree: float
+) -> bool | None:
     if not (np.isfinite(ours).all() and np.isfinite(theirs).all()):
         return None  # inf and nan follow conventions of their own
     wide = [np.abs(array.astype(np.float64)) for array in (theirs, ours, upstream)]
     largest = max(float(array.max(initial=0.0)) for array in wide[:2])
     off = float(np.abs(ours.astype(np.float64) - theirs).max(initial=0.0))
-    return off <= _AGREE * largest + _ZERO * float(wide[2].max(initial=0.0))
+    return off <= agree * largest + _ZERO * float(wide[2].max(initial=0.0))
 
 
 def culprit(recording: Recording) -> Culprit | None:

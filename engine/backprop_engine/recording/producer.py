@@ -1,68 +1,36 @@
-"""What can be done with a recording beyond looking: formulas and rules, for calls that are known.
-
-A call is written as a scenario of one line over its recorded operands, `out = softmax(a, dim=-1)`,
-and run by the engine. Where the same comes out, the catalogue's formula, words, rules and parts are
-those of the call.
-"""
+"""What can be done with a recording beyond looking: the formulas and rules of known calls."""
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.basics.source import (
-    OperandError,
-    ProblemError,
-    ScenarioError,
-    Source,
-    Span,
-)
-from backprop_engine.basics.summary import Summary
-from backprop_engine.basics.values import Dtype, Known, Value, dtype_of, kept, settle, shape_of
-from backprop_engine.budget import LimitError
-from backprop_engine.grammar.excerpt import whole
-from backprop_engine.grammar.parser import parse_program
+from backprop_engine.basics.values import Value, kept
 from backprop_engine.operation import OPERAND_LETTERS
-from backprop_engine.program.scenario import Backward, Input
-from backprop_engine.program.statements import read_program
+from backprop_engine.recording.applied import Applied, Call, in_catalogue
 from backprop_engine.recording.columns import RecordedNodes
 from backprop_engine.recording.recording import Recording
+from backprop_engine.recording.torch_texts import SOURCE, torch_text
 from backprop_engine.run.explaining import CatalogueExplains, CatalogueSpells
 from backprop_engine.run.recomputing import GraphRecomputes
-from backprop_engine.run.record import record_parts
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Missing, Pass, Trace
-from backprop_engine.trace.abilities import Ability, Explains, Opens, Recomputes, Reruns, Spells
+from backprop_engine.trace.abilities import (
+    Ability,
+    Explains,
+    Opens,
+    Quotes,
+    Recomputes,
+    Reruns,
+    Spells,
+)
 from backprop_engine.trace.formula import Formula
 
-_RESULT: Final = "out"
 _CACHED: Final = 2048
-_LARGEST: Final = 4_000_000
-"""Elements of operands that a call is run with once more."""
-_HOLE: Final = re.compile(r"\{(\d+)\}")
-_FLOATS: Final = ("float32", "float64")
-_CLOSE: Final = {"float32": 2e-4, "float64": 1e-9}
-_REFUSED = (ScenarioError, OperandError, LimitError, ArithmeticError, ValueError, MemoryError)
-"""What the engine raises for a call that it does not know, or not so."""
-
-
-@dataclass(frozen=True, eq=False)
-class Applied:
-    """A call as the catalogue has it: a trace of one operation."""
-
-    trace: Trace
-    node: int
-    operands: tuple[int | None, ...]
-    """For each operand of the operation which operand of the call it is; None for a number."""
-
-    def position(self, position: int) -> int:
-        """Where operand `position` of the call stands in the operation; ValueError if nowhere."""
-        return self.operands.index(position)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +38,11 @@ class RecordingProducer:
     """The producer of the trace of a recording."""
 
     recording: Recording
-    calls: Sequence[int]
+    calls: np.ndarray
     """By node the call that made it; −1 for none."""
+    values: Sequence[int]
+    """By node its value in the recording; −1 for none."""
     nodes: RecordedNodes
-    dtype: Dtype
 
     def __post_init__(self) -> None:
         cache: OrderedDict[int, Applied | Missing] = OrderedDict()
@@ -91,18 +60,51 @@ class RecordingProducer:
             return Missing(
                 "a recording cannot be run again with other values", "change the program and run it"
             )
+        if ability is Quotes:
+            return self._quotes(trace, node)
         if ability not in (Explains, Recomputes, Opens):
             return Missing("this is a recording of a real run: torch itself was the producer")
-        if node is None:
-            return _ABILITIES[ability](trace, self)
+        return (
+            _ABILITIES[ability](trace, self)
+            if node is None
+            else self._of_node(trace, ability, node)
+        )
+
+    def _of_node(self, trace: Trace, ability: type[Any], node: int) -> Any:
         applied = self.applied(node)
         if isinstance(applied, Missing):
             return applied
+        if ability is not Explains:
+            missing = applied.inexact or self._sent_together(trace, node)
+            if missing is not None:
+                return missing
         if ability is Opens:
             opens = applied.trace.can(Opens, applied.node)
             if isinstance(opens, Missing):
                 return opens
         return _ABILITIES[ability](trace, self)
+
+    def _quotes(self, trace: Trace, node: int | None) -> Quotes | Missing:
+        """Of a node that one autograd node stands behind, and no more, what torch has of it."""
+        if node is not None and trace.nodes.operands[node]:
+            columns, call = self.recording.calls.columns, self.calls[node]
+            count = 1 if call < 0 else columns["after"][call] - columns["before"][call]
+            if count == 1 and torch_text(trace.nodes.grad_fn(node), 0, 1):
+                return QuotesTorch(trace)
+        return Missing("torch has no text of this derivative")
+
+    def _sent_together(self, trace: Trace, node: int) -> Missing | None:
+        """Why what `node` sends is not made of its gradient alone, if so."""
+        outputs = self.outputs(node)
+        if sum(bool(trace.receipts(one)) for one in outputs) < 2:
+            return None
+        return Missing(f"all {len(outputs)} results of {trace.label(node)} send in one step")
+
+    def outputs(self, node: int) -> list[int]:
+        """The nodes that the call has made which made `node`."""
+        call = self.calls[node]
+        found: list[int] = [node] if call < 0 else np.flatnonzero(self.calls == call).tolist()
+        return found
 
     def applied(self, node: int) -> Applied | Missing:
         """The call that made `node` as the catalogue has it; or why it does not."""
@@ -116,86 +118,47 @@ class RecordingProducer:
 
     def apply(self, node: int, upstream: Value | None) -> Applied | Missing:
         """The same anew, and back from `upstream`, if it is given."""
-        call, name = self.calls[node], self.nodes.operation_name(node)
+        call, nodes, calls = int(self.calls[node]), self.nodes, self.recording.calls
+        name = nodes.operation_name(node)
         if call < 0:
             what = "its derivative is torch's own" if name else "nothing was computed there"
             return Missing(what)
-        columns, outputs = self.recording.calls.columns, self.recording.calls.outputs(call)
-        template = int(columns["template"][call])
-        if template < 0 or len(outputs) != 1:
+        template = int(calls.columns["template"][call])
+        if template < 0:
             return Missing(f"the catalogue has no {name} that is written like this")
-        operands = self.nodes.operands[node]
-        if len(operands) != len(self.recording.calls.operands(call)):
+        operands = nodes.operands[node]
+        if len(operands) != len(calls.operands(call)):
             return Missing(f"{name} takes more than the tensors it is given")
-        values = [self.nodes.value[at] for at in operands]
-        unknown = [at for at, value in enumerate(values) if isinstance(value, Summary)]
-        if unknown:
-            return Missing("only a summary of its operands is kept", "record with --values all")
-        return self._run(node, self.recording.templates[template], values, upstream)
-
-    def _run(
-        self, node: int, template: str, values: Sequence[Known], upstream: Value | None
-    ) -> Applied | Missing:
-        name = self.nodes.operation_name(node)
-        dtype = self.nodes.dtype_of(node)
-        floats = {dtype_of(value) for value in values} & {*_FLOATS}
-        if dtype not in _FLOATS or floats - {dtype} or len(values) > len(OPERAND_LETTERS):
-            return Missing(f"the catalogue computes {name} in float32 and float64 alone")
-        if sum(np.size(cast("Any", value)) for value in values) > _LARGEST:
-            return Missing("its operands are too large to run it once more")
-        letters = OPERAND_LETTERS[: len(values)]
-        text = _HOLE.sub(lambda hole: f"{OPERAND_LETTERS[int(hole[1]) % 8]}", template)
-        source = Source(name, f"{_RESULT} = {text}\n")
-        inputs = [
-            Input(
-                letter,
-                settle(kept(value), cast("Dtype", dtype)),
-                dtype_of(value) in _FLOATS,
-                Span(0, 0),
-            )
-            for letter, value in zip(letters, values, strict=True)
-        ]
-        try:
-            statements = parse_program(whole(source), variables=frozenset(letters))
-            scenario = read_program(source, statements, inputs, cast("Dtype", dtype))
-            said = () if upstream is None else (Backward(_RESULT, upstream, Span(0, 0)),)
-            trace = record_parts(replace(scenario, passes=said))
-        except (ProblemError, *_REFUSED):
-            return Missing(f"the catalogue has no {name} that is written like this")
-        return self._told(node, trace)
-
-    def _told(self, node: int, trace: Trace) -> Applied | Missing:
-        graph = graph_of(trace)
-        name = self.nodes.operation_name(node)
-        result = trace.named(_RESULT)
-        by_letter = {at: index for index, at in enumerate(graph.inputs.values())}
-        if result is None or graph.operation[result] is None:
-            return Missing(f"{name} hands on what it is given")
-        operands = graph.operands[result]
-        if any(at not in by_letter and graph.operation[at] is not None for at in operands):
-            return Missing(f"{name} is more than one operation of the catalogue")
-        if not _is_close(graph.value[result], self.nodes.value[node]):
-            return Missing(f"{name} has computed something else than the catalogue would")
-        places = tuple(by_letter.get(at) for at in operands)
-        asked = [at for at, operand in enumerate(self.nodes.operands[node]) if self._asks(operand)]
-        if any(at not in places for at in asked):
-            return Missing(f"the catalogue's {name} has fewer operands")
-        return Applied(trace, result, places)
-
-    def _asks(self, node: int) -> bool:
-        return bool(self.nodes.requires_grad[node])
+        text = self.recording.templates[template]
+        outputs = [value for value, _, _ in calls.outputs(call)]
+        if len(outputs) > 1 and self.values[node] in outputs:
+            text += f"[{outputs.index(self.values[node])}]"
+        told = Call(
+            name=name,
+            template=text,
+            operands=[nodes.value[at] for at in operands],
+            value=nodes.value[node],
+            dtypes=[nodes.dtype_of(at) for at in (node, *operands)],
+            asked=frozenset(at for at, one in enumerate(operands) if nodes.requires_grad[one]),
+        )
+        return in_catalogue(told, upstream)
 
 
-def _is_close(ours: Known, theirs: Known) -> bool:
-    """Whether both are the same up to rounding, nans included; of a summary its shape is."""
-    if shape_of(ours) != shape_of(theirs):
-        return False
-    if isinstance(ours, Summary) or isinstance(theirs, Summary):
-        return True
-    tolerance = _CLOSE.get(dtype_of(theirs), 0.0)
-    with np.errstate(all="ignore"):
-        scale = np.max(np.abs(theirs), initial=0.0, where=np.isfinite(theirs))
-        return bool(np.allclose(ours, theirs, tolerance, tolerance * scale, equal_nan=True))
+@dataclass(frozen=True, eq=False, slots=True)
+class QuotesTorch:
+    """Torch's own texts."""
+
+    trace: Trace
+
+    @property
+    def source(self) -> str:
+        """Where they stand."""
+        return SOURCE
+
+    def text(self, node: int, position: int) -> str:
+        """What the node's autograd node sends to an operand."""
+        nodes = self.trace.nodes
+        return torch_text(nodes.grad_fn(node), position, len(nodes.operands[node]))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -240,7 +203,9 @@ class RecordedExplains(_OfCalls):
     def why(self, node: int, position: int) -> str:
         """One plain sentence on why the derivative is so."""
         applied = self._applied(node)
-        return self._catalogue(applied).why(applied.node, applied.position(position))
+        why = self._catalogue(applied).why(applied.node, applied.position(position))
+        name, count = self.trace.nodes.operation_name(node), len(self.producer.outputs(node))
+        return why if count < 2 else f"{why} All {count} results of {name} send in this one step."
 
     @staticmethod
     def _catalogue(applied: Applied) -> CatalogueExplains:

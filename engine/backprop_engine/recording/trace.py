@@ -282,7 +282,12 @@ class _Builder:
             positions=np.array(self.positions, np.int16),
             contributions=KnownColumn(self.lookup, self.contributions),
             totals=KnownColumn(self.lookup, self.totals),
-            producer=RecordingProducer(recording, [node.call for node in nodes], recorded, dtype),
+            producer=RecordingProducer(
+                recording,
+                np.array([node.call for node in nodes], np.int64),
+                [node.value for node in nodes],
+                recorded,
+            ),
         )
 
     @staticmethod

@@ -70,6 +70,17 @@ class Explains(Protocol):
         """One plain sentence on why the derivative is so."""
 
 
+class Quotes(Protocol):
+    """What the author of a derivative has written of it, where there is no formula."""
+
+    @property
+    def source(self) -> str:
+        """Where that stands."""
+
+    def text(self, node: int, position: int) -> str:
+        """What `node` sends, as it stands there; `grad` is the upstream gradient."""
+
+
 class Recomputes(Protocol):
     """What a node sends, once more, for another upstream gradient than the recorded one."""
 
