@@ -103,7 +103,9 @@ class DebuggerApp(App[None]):
         self.soon = Soon(self.call_later, lambda: self.keys.is_typing, self._tell_failure)
         self.file = FileDesk(self, target)
         self.opening = OpeningDesk(self, target, keeper, fresh=fresh)
-        self.oracles = OracleDesk(self, oracle, symbolic, self.settings.limits)
+        self.oracles = OracleDesk(
+            self, oracle, symbolic, self.settings.limits, self.settings.keymap
+        )
         self.surveys = Surveys(self)
         self.play = PlayDesk(self)
         self._desks = (self.oracles, self.surveys, self.play)

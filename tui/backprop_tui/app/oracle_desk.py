@@ -11,6 +11,7 @@ from backprop_engine.reading.autopsy.report import Autopsy, autopsy
 from backprop_engine.trace import Missing, Trace
 from backprop_tui.app.desk import Desk, Host, Timer
 from backprop_tui.app.soon import GLANCE, Job
+from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.config.time_limits import TimeLimits
 from backprop_tui.oracles.memory import give_back_memory
 from backprop_tui.oracles.report import Failed, OracleState, Ready, Starting, TorchReport
@@ -18,6 +19,7 @@ from backprop_tui.oracles.sympy.report import NOT_ASKED, SymbolicAnswer, Symboli
 from backprop_tui.oracles.torch.agreement import Agreement, agreement
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
+from backprop_tui.view.fault import with_fault
 
 _PAUSE = 0.3
 """Seconds without a further edit after which the oracles are asked about one."""
@@ -64,8 +66,10 @@ class OracleDesk(Desk):
         torch: AsksTorch | Missing | None = None,
         sympy: AsksSympy | None = None,
         limits: TimeLimits | None = None,
+        keymap: Keymap = DEFAULT_KEYMAP,
     ) -> None:
         super().__init__(host)
+        self._keymap = keymap
         self._torch, self._sympy, self._limits = torch, sympy, limits or TimeLimits()
         self._known: dict[Trace, Findings] = {}
         self._shown: Trace | None = None
@@ -122,6 +126,8 @@ class OracleDesk(Desk):
         def take(found: Autopsy | Failed | None) -> None:
             if trace in self._known:
                 self._known[trace].autopsy, self._known[trace].is_examined = found, True
+                if isinstance(found, Autopsy) and trace is self._shown:
+                    self._tell_fault(found)
                 if found is not None or is_late:  # else nobody has seen that it was not known
                     self._host.redraw()
 
@@ -133,6 +139,10 @@ class OracleDesk(Desk):
         is_late = not self._host.soon(
             ("The autopsy", trace), examine, take, failed=take, patience=GLANCE
         )
+
+    def _tell_fault(self, found: Autopsy) -> None:
+        if self._host.session is not None:
+            self._host.session = with_fault(self._host.session, found, self._keymap)
 
     def _ask_torch(self, trace: Trace) -> None:
         if isinstance(self._torch, Missing):

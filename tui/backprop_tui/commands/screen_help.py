@@ -78,7 +78,8 @@ SCREEN_HELP: Final[Mapping[str, PaneHelp]] = {
     "autopsy": PaneHelp(
         "Autopsy",
         "Where the first nan or inf was born, from which figures, and at which place of the "
-        "source; then the way it took from there to what it spoils.",
+        "source; what usually cures it, with the lesson of the gallery that shows it; then the way "
+        "it took from there to what it spoils.",
         (("enter", "To the step."), _CHOOSE, ("esc", "Close it.")),
     ),
     "marks": PaneHelp(

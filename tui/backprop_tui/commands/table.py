@@ -295,8 +295,8 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "autopsy", ("a",), "NaN autopsy",
-        "Show where the first nan or inf came from and what it spoils.", REASONS, asks=True,
-        offer="NaN/inf: why?",
+        "Show where the first nan or inf came from, what it spoils and what cures it.", REASONS,
+        asks=True, offer="NaN/inf: why?",
     ),
     Command(
         "step_into", ("i",), "step into",

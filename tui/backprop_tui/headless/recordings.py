@@ -13,7 +13,7 @@ import numpy as np
 from backprop_engine.basics import notation
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.basics.values import shape_of
-from backprop_engine.reading.autopsy.report import Autopsy, autopsy, autopsy_lines
+from backprop_engine.reading.autopsy.report import Autopsy, autopsy, autopsy_lines, cure_lines
 from backprop_engine.recording.findings import (
     Culprit,
     Verified,
@@ -36,24 +36,6 @@ from backprop_tui.headless.printer import Printer, printer
 OK, OFF, BAD = 0, 1, 2
 _SHOWN: Final = 64
 """Elements up to which a gradient is given whole."""
-
-_CURES: Final = {
-    "log": "log of 0 is −inf and of less is nan: add a little first, or use log_softmax, log1p",
-    "log2": "log of 0 is −inf and of less is nan: add a little first",
-    "log10": "log of 0 is −inf and of less is nan: add a little first",
-    "sqrt": "at 0 the slope of a root is infinite, below it there is none: add a little first",
-    "rsqrt": "1/√0 is infinite: add a little first",
-    "norm": "at 0 a norm has no slope: add a little, or leave out what is 0",
-    "div": "the denominator is 0, or nearly so: add a little to it",
-    "__rdiv__": "the denominator is 0, or nearly so: add a little to it",
-    "reciprocal": "1/0 is infinite: add a little first",
-    "pow": "a power below 1 has an infinite slope at 0, a root of less than 0 is nan: clamp first",
-    "exp": "exp overflows above 88 in float32 (11 in float16): take the maximum off first",
-    "softmax": "a row that is masked everywhere has nothing to share out: leave one entry in it",
-    "std": "one element, or all of them equal: use a correction of 0, or add a little",
-    "input": "the data has it: look at where it is loaded",
-}  # fmt: skip
-"""What usually helps, by operation."""
 
 
 def check(path: str, *, json: bool) -> int:
@@ -224,8 +206,8 @@ def _print_autopsy(trace: Trace, recording: Recording, found: Autopsy | None, ou
             out.paragraph(line, 2)
         for operand in trace.nodes.operands[node]:
             out.line(f"    {trace.label(operand)} = {notation.short(trace.nodes.value[operand])}")
-        if cure := _CURES.get(found.first.operation.strip("_")):
-            out.paragraph(cure, 2)
+        for line in cure_lines(found):
+            out.paragraph(line, 2)
     for line in error_lines(recording):
         out.paragraph(line, 0, "bad")
 

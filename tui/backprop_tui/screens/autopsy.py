@@ -14,7 +14,6 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from backprop_engine.reading.autopsy.births import Birth
 from backprop_engine.reading.autopsy.flow import Event, event_of
 from backprop_engine.reading.autopsy.report import (
     Autopsy,
@@ -35,6 +34,8 @@ _MUTED, _BAD, _NAMED = "$foreground-muted", "bold $error", "bold $warning"
 _MOST_WAYS = 20
 _MOST_EVENTS = 200
 """Events of a way that are listed; of a longer one the first and the last."""
+_FRAME, _LEAST_WAY = 3, 4
+"""Lines of the border and the keys; and of the way, for which blank lines are given up."""
 _LEAST_COLUMN = 8
 """Characters that the number of a step takes, at least."""
 _KEYS = (("enter", "to the step"), ("esc", "back"), ("?", "help"))
@@ -107,7 +108,18 @@ class AutopsyScreen(Following, Sheet):
             count = found.other_births
             more = f"{count:,} more {'birth' if count == 1 else 'births'} of inf or nan elsewhere"
             lines += self.wrapped(more, _MUTED)
-        return [*lines, Content()]
+        lines += [*self._cures(found), Content()]
+        room = self.size.height - _FRAME - _LEAST_WAY
+        return lines if len(lines) <= room else [line for line in lines if line != Content()]
+
+    def _cures(self, found: Autopsy) -> list[Content]:
+        lines: list[Content] = []
+        if found.cures:
+            lines += [Content(), Content.styled("what usually cures it", "bold")]
+        for cure in found.cures:
+            lines += self.wrapped(cure.text, indent=4)
+            lines += self.wrapped(cure.reading, _MUTED, indent=4)
+        return lines
 
     def _told(self, told: Told) -> list[Content]:
         """One birth: what happened, the figures, and the place in the source."""
@@ -115,14 +127,13 @@ class AutopsyScreen(Following, Sheet):
         lines += self.wrapped(told.figures, "bold", indent=4)
         if told.inside:
             lines += self.wrapped(f"inside, {told.inside}", indent=4)
-        place = self._view.session.trace.nodes.place(_operation_node(self._view, told.birth))
-        if told.position is None or place is None:
+        if told.place is None:
             return lines
-        source, span = place.source, place.span
-        where = f"{told.operation} at {source.name}:{told.position.line}:{told.position.column}"
-        number = f"    {told.position.line} │ "
-        line = printable(source.line(told.position.line).expandtabs(1))
-        start = max(told.position.column - 1, 0)
+        source, span, position = told.place.source, told.place.span, told.place.position
+        where = f"{told.operation} at {source.name}:{position.line}:{position.column}"
+        number = f"    {position.line} │ "
+        line = printable(source.line(position.line).expandtabs(1))
+        start = max(position.column - 1, 0)
         length = max(1, min(span.stop - span.start, len(line) - start))
         room = max(self.text_width - len(number), 8)
         shift = max(0, start + length - room) if len(line) > room else 0
@@ -183,14 +194,6 @@ class AutopsyScreen(Following, Sheet):
         step = self._steps[event.option_index]
         if step is not None:
             self.dismiss(lambda session: replace(jump(session, step), selected=None))
-
-
-def _operation_node(view: View, birth: Birth) -> int:
-    """The node whose expression in the source the birth is about."""
-    trace = view.session.trace
-    if birth.step is None or birth.position is None:
-        return birth.node
-    return int(trace.senders[birth.step])
 
 
 def _finding(found: Autopsy) -> str:

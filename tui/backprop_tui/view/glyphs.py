@@ -34,6 +34,7 @@ class Glyphs:
     breakpoint: str = "■"
     breakpoint_off: str = "□"
     changed: str = "≠"
+    spoilt: str = "!"
     cursor: str = "▼"
     is_ascii: bool = False
 
@@ -67,7 +68,7 @@ ASCII = Glyphs(
     becomes=">",
     breakpoint="B",
     breakpoint_off="b",
-    changed="!",
+    changed="#",
     cursor="v",
     is_ascii=True,
 )
@@ -91,6 +92,7 @@ LEGEND: tuple[tuple[str, str], ...] = (
     ("breakpoint", "a breakpoint; of a watch: continuing stops where it changes"),
     ("breakpoint_off", "a breakpoint that is off"),
     ("changed", "changed: a watch by the last step, a number of the graph by an edit"),
+    ("spoilt", "nan or inf is in it, in a run that they spoil; on the timeline the first of them"),
     ("agrees", "torch agrees"),
     ("disagrees", "torch disagrees"),
     ("waiting", "torch has not answered yet"),

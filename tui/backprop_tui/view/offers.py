@@ -10,7 +10,7 @@ from backprop_tui.session.moving.playing import is_playing
 from backprop_tui.view.view import View
 
 _OCCASIONS: Final[Mapping[str, Callable[[View], bool]]] = {
-    "autopsy": lambda view: view.shows_nan,
+    "autopsy": lambda view: view.fault is not None,
     "step_out": lambda view: view.session.outer is not None,
     "step_into": lambda view: BY_NAME["step_into"].missing(view.session) is None,
     "lens": lambda view: view.session.sent_shape is not None,

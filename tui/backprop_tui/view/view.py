@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from backprop_engine.checking.compare import Comparison
+from backprop_engine.reading.autopsy.flow import Event
 from backprop_engine.reading.autopsy.report import Autopsy
 from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.commands.table import BY_NAME, key_name
@@ -43,9 +45,21 @@ class View:
         return isinstance(self.oracle, Starting)
 
     @property
-    def shows_nan(self) -> bool:
-        """Whether a nan or inf may stand on the screen: the one that does harm is born."""
-        return isinstance(self.autopsy, Autopsy) and self.session.cursor >= self.autopsy.start
+    def fault(self) -> Autopsy | None:
+        """The first nan or inf that does harm; None where there is none, or it is not yet known."""
+        return self.autopsy if isinstance(self.autopsy, Autopsy) else None
+
+    def is_value_spoilt(self, node: int) -> bool:
+        """Whether the value of `node` is one of the nan and inf of a run in which they do harm."""
+        return self.fault is not None and Event(node) in self.fault.events
+
+    def is_gradient_spoilt(self, node: int) -> bool:
+        """The same of its gradient as of the cursor."""
+        if self.fault is None:
+            return False
+        receipts = self.session.trace.receipts(node)
+        at = bisect_left(receipts, self.session.cursor) - 1
+        return at >= 0 and Event(node, receipts[at]) in self.fault.events
 
     def remedy(self, failed: Failed) -> str:
         """What a person can do about it, the key that asks again among it."""

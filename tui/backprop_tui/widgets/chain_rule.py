@@ -13,6 +13,7 @@ from backprop_engine.reading.array_rule import array_rule
 from backprop_engine.reading.explain import Explanation
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Step, StepKind, Trace
 from backprop_tui.session.session import Session
+from backprop_tui.view.fault import fault_text
 from backprop_tui.view.text import wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import (
@@ -81,7 +82,7 @@ def _step_lines(
     """`is_roomy` puts the parts of the mathematics under each other, not side by side."""
     session = view.session
     where = view.say(where_sentence(session))
-    style = "bold $success" if session.finished_pass else _MUTED
+    style = _done_style(view) if session.finished_pass else _MUTED
     lines = _wrapped([(where, style), (view.say(explanation.headline), "bold")], width)
     lines.append(Content())
     drawn = _matrices(view, step, width) if has_matrices else None
@@ -299,7 +300,10 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
     """What the whole run came to."""
     session, text = view.session, view.glyphs.text
     trace, cursor = session.trace, session.cursor
-    lines = [(f"the end: all {len(trace):,} steps done", "bold $success"), ("", "")]
+    lines = [(f"the end: all {len(trace):,} steps done", _done_style(view))]
+    if view.fault is not None:
+        lines.append((view.say(fault_text(view.fault, view.keymap)), "bold $error"))
+    lines.append(("", ""))
     leaves = trace.nodes.keeping_grad
     for node in leaves[:_MOST_LEAVES]:
         grad = trace.grad(node, cursor)
@@ -313,6 +317,12 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
         lines.append((f"and {len(leaves) - _MOST_LEAVES:,} more inputs", _MUTED))
     lines += [("", ""), (text(_closing(trace)), "")]
     return lines
+
+
+def _done_style(view: View) -> str:
+    """Of what is done: green, but for what a nan or inf has spoilt by then."""
+    is_spoilt = view.fault is not None and view.session.cursor > view.fault.start
+    return "bold $error" if is_spoilt else "bold $success"
 
 
 def _closing(trace: Trace) -> str:

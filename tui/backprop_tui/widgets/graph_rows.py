@@ -219,7 +219,9 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
     # A constant's name is its value.
     is_literal = session.trace.is_leaf(node) and node not in session.trace.nodes.names
     text = "" if is_literal else figure(value, columns.value)
-    if text and value_differs(session, node):
+    if text and view.is_value_spoilt(node):
+        cells.append((right(f"{view.glyphs.spoilt} {text}", columns.value + 2), "bad"))
+    elif text and value_differs(session, node):
         # Two cells, as wide as the gap they stand in.
         cells.append((f"{view.glyphs.changed} " + right(text, columns.value), "change"))
     else:
@@ -331,7 +333,8 @@ def _mark(view: View, row: int, state: RowState) -> Cell:
         return glyphs.constant, "muted"
     progress = session.trace.progress(state.node, session.cursor)
     if progress.is_complete:
-        return glyphs.complete, "complete"
+        is_spoilt = view.is_gradient_spoilt(state.node)
+        return glyphs.complete, "bad" if is_spoilt else "complete"
     if progress.received:
         return glyphs.partial, "partial"
     return glyphs.untouched, "partial" if state.is_receiving else "muted"
@@ -378,10 +381,13 @@ def _gradient_cells(view: View, row: int, state: RowState, columns: Columns) -> 
         change = f"{view.glyphs.becomes} {after}"
         if trace.shown_pass(cursor).index != step.pass_index:
             style = "muted"  # what the pass before has left; this one starts afresh
-    gap = "  "
-    if gradient_differs(view.session, state.node):
-        gap = f" {view.glyphs.changed}"
-    cells = [(gap + right(figure(now, columns.gradient), columns.gradient), style)]
+    shown = figure(now, columns.gradient)
+    text = "  " + right(shown, columns.gradient)
+    if now is not None and view.is_gradient_spoilt(state.node):
+        text, style = right(f"{view.glyphs.spoilt} {shown}", columns.gradient + 2), "bad"
+    elif gradient_differs(view.session, state.node):
+        text = f" {view.glyphs.changed}" + right(shown, columns.gradient)
+    cells = [(text, style)]
     if columns.change:
         cells.append((left(f" {change}", columns.change), "change"))
     cells.append(("  ", "plain"))

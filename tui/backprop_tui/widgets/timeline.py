@@ -133,6 +133,9 @@ class Timeline(Drawn):
             signs[done] = ("╸", "$primary")
         for column in tick_columns(session, segment.start, segment.stop, width):
             signs[column] = (_TICK, "bold $error")
+        if self.view.fault is not None and segment.start <= self.view.fault.start < segment.stop:
+            column = min(segment.column(self.view.fault.start), width - 1)
+            signs[column] = (self.view.glyphs.spoilt, "bold $error")
         for column, letter in mark_columns(session, segment.start, segment.stop, width).items():
             signs[column] = (letter, "bold $warning")
         return [(sign * len(list(run)), style) for (sign, style), run in groupby(signs)]

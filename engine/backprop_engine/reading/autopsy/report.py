@@ -8,15 +8,16 @@ from functools import cached_property
 from typing import Any
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.source import Position, ScenarioError
+from backprop_engine.basics.source import Place, Position, ScenarioError
 from backprop_engine.reading.autopsy.births import (
     Birth,
-    Place,
     births,
     is_by_element,
     is_spoilt,
     name_of,
 )
+from backprop_engine.reading.autopsy.births import Place as BirthPlace
+from backprop_engine.reading.autopsy.cures import Cure, cures
 from backprop_engine.reading.autopsy.figures import figures
 from backprop_engine.reading.autopsy.flow import (
     Cause,
@@ -47,12 +48,17 @@ class Told:
     """Its name in the catalogue; `input` or `constant` for a leaf."""
     figures: str
     """`0 · inf at [0]: upstream 0, local 1/(2·√0) = inf`"""
-    position: Position | None
-    """Where the operation stands in the source."""
+    place: Place | None
+    """The text of the operation."""
     inside: str
     """Where elements mix, the figures again: of the part, inside of the operation, that did it."""
     headline: str
     """`the first nan is born in step 7, backward y: %2 = √x sends to x`"""
+
+    @property
+    def position(self) -> Position | None:
+        """Where the operation stands in the source."""
+        return None if self.place is None else self.place.position
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +75,10 @@ class Autopsy:
     """The inputs that feed the first birth."""
     ways: Mapping[str, tuple[Event, ...]]
     """From the birth to each output (`y`) and each `.grad` (`x.grad`) that it spoils."""
+    cures: tuple[Cure, ...]
+    """What usually helps, the closest first; perhaps nothing."""
+    events: frozenset[Event]
+    """Every value and every contribution that is not finite."""
 
     @property
     def other_births(self) -> int:
@@ -124,6 +134,8 @@ def autopsy(trace: Trace) -> Autopsy | None:
         nan=None if nan is None else _told(trace, nan, "the first nan"),
         causes=causes(trace, first),
         ways=dict(_ways(victims, from_first, from_nan)),
+        cures=cures(trace, first, nan),
+        events=frozenset(flow.leads_to),
     )
 
 
@@ -158,21 +170,20 @@ def _ways(
 def _told(trace: Trace, birth: Birth, what: str) -> Told:
     node = _operation_node(trace, birth)
     kind = "input" if node in trace.input_nodes else "constant"
-    place = trace.nodes.place(node)
     return Told(
         birth=birth,
         kind=name_of(birth.value),
         operation=trace.nodes.operation_name(node) or kind,
         figures=figures(trace, birth),
         inside=_inside(trace, birth),
-        position=None if place is None else place.position,
+        place=trace.nodes.place(node),
         headline=f"{what} is {_happening(trace, birth)}",
     )
 
 
 def _operation_node(trace: Trace, birth: Birth) -> int:
     """The node whose operation did it: a sum has none of its own."""
-    if birth.place is Place.SUM and birth.step is not None:
+    if birth.place is BirthPlace.SUM and birth.step is not None:
         return int(trace.senders[birth.step])
     return birth.node
 
@@ -181,7 +192,7 @@ def _inside(trace: Trace, birth: Birth) -> str:
     """The figures of the part that did it; empty where the operation has no parts to look at."""
     if is_by_element(trace, birth.node) or isinstance(trace.can(Opens, birth.node), Missing):
         return ""
-    if birth.step is None or birth.place not in (Place.FORWARD, Place.CONTRIBUTION):
+    if birth.step is None or birth.place not in (BirthPlace.FORWARD, BirthPlace.CONTRIBUTION):
         return ""
     pass_ = trace.passes[trace.pass_index(birth.step)]
     try:
@@ -190,10 +201,10 @@ def _inside(trace: Trace, birth: Birth) -> str:
         return ""  # its parts refuse these very operands: there is nothing to look at
     inner = opened.trace
     for part in births(inner):
-        is_forward = part.place is Place.FORWARD
+        is_forward = part.place is BirthPlace.FORWARD
         if part.step is None or part.is_nan is not birth.is_nan:
             continue
-        if is_forward is (birth.place is Place.FORWARD) and (
+        if is_forward is (birth.place is BirthPlace.FORWARD) and (
             is_forward or part.position is not None
         ):
             name = inner.nodes.operation_name(_operation_node(inner, part))
@@ -263,6 +274,11 @@ def autopsy_lines(found: Autopsy) -> list[str]:
         count = found.other_births
         lines.append(f"and {count:,} more {'birth' if count == 1 else 'births'} of inf or nan")
     return lines
+
+
+def cure_lines(found: Autopsy) -> list[str]:
+    """What usually cures it, and the lessons that show it: a few lines for people."""
+    return [line for cure in found.cures for line in (cure.text, cure.reading) if line]
 
 
 def as_record(found: Autopsy) -> dict[str, Any]:
