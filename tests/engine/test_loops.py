@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.reading.explain import explain
-from backprop_engine.run import loops
+from backprop_engine.run import loops, several_values
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
@@ -262,13 +262,14 @@ def test_a_version_that_no_iteration_has_made_is_told() -> None:
 def test_iterations_without_number_are_refused_at_once(
     text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loops, "MAX_ITERATIONS", 5000)
+    monkeypatch.setattr(several_values, "MAX_ITERATIONS", 5000)
     with pytest.raises(ScenarioError, match="this makes more than 5,000 iterations"):
         run(text)
 
 
 def test_nodes_without_number_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "MAX_NODES", 100)
+    for module in (loops, several_values):
+        monkeypatch.setattr(module, "MAX_NODES", 100)
     with pytest.raises(ScenarioError, match="this makes more than 100 nodes"):
         run("x=2, h=x, for i in range(1000): h = h*x, y = h")
 

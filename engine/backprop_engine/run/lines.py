@@ -16,18 +16,16 @@ from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Expression
 from backprop_engine.loop_labels import Naming
 from backprop_engine.program.many_values import Bundle, Counting
-from backprop_engine.run.environment import Result
-from backprop_engine.run.loops import flat_names, names_counted
-from backprop_engine.run.stack import Apply
+from backprop_engine.run.known_numbers import names_counted
+from backprop_engine.run.loops import flat_names
+from backprop_engine.run.scope import Result, Scope
+from backprop_engine.run.tasks import Apply, Do
 
 if TYPE_CHECKING:
-    from backprop_engine.run.evaluate import Evaluation
+    from backprop_engine.run.expressions import Expressions
 
 MAX_DEPTH: Final = 20
 """Comprehensions inside of each other that run in a line: each is a call of Python's."""
-
-Work = Callable[[Any, list[Result]], Result]
-"""What is done with a task and the results of its operands."""
 
 
 class Step(NamedTuple):
@@ -42,7 +40,7 @@ class Step(NamedTuple):
     second: str | int | None = None
     operands: tuple[int | syntax.Name, ...] = ()
     """All of them, the names as they are written."""
-    work: Work | None = None
+    work: Callable[[Any, list[Result]], Any] | None = None
     """For what makes more than a node."""
 
 
@@ -54,15 +52,6 @@ class Line(NamedTuple):
     """How many comprehensions are inside of each other."""
     counted: str
     """A name in it, if only names and numbers are: Python itself may compute it (`2*i + 1`)."""
-
-
-class _Do(NamedTuple):
-    """Something that is done with the last results."""
-
-    work: Work
-    task: Any
-    operands: int
-    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,10 +67,11 @@ class _Turns:
 
 
 class Lines:
-    """The lines of an evaluation, by expression; None for an expression that has none."""
+    """The lines of expressions; None for an expression that has none."""
 
-    def __init__(self, evaluation: Evaluation) -> None:
-        self._evaluation = evaluation
+    def __init__(self, scope: Scope, expressions: Expressions) -> None:
+        self._scope = scope
+        self._expressions = expressions
         self._lines: dict[Expression, Line | None] = {}
 
     def get(self, root: Expression) -> Line | None:
@@ -107,13 +97,13 @@ class Lines:
                 continue
             if isinstance(task, syntax.Number):
                 step = Step(task, None, {}, task.span)
-            elif isinstance(task, Apply | _Do):
+            elif isinstance(task, Apply | Do):
                 count = len(task.call.operands) if isinstance(task, Apply) else task.operands
                 operands = tuple(results[len(results) - count :])
                 del results[len(results) - count :]
                 step = self._step(task, operands)
-                depth = max(depth, task.depth if isinstance(task, _Do) else 0)
-            elif (more := self._evaluation.plan_of(task) or self._begun(task)) is not None:
+                depth = max(depth, task.depth if isinstance(task, Do) else 0)
+            elif (more := self._expressions.plan_of(task) or self._begun(task)) is not None:
                 pending += more
                 continue
             else:
@@ -124,12 +114,13 @@ class Lines:
         line = Line(tuple(steps), depth, names[0] if names else "")
         return line if steps and depth <= MAX_DEPTH else None
 
-    def _step(self, task: Apply | _Do, operands: tuple[int | syntax.Name, ...]) -> Step:
-        if isinstance(task, _Do):
-            return Step(task.task, None, {}, task.task.span, operands=operands, work=task.work)
+    def _step(self, task: Apply | Do, operands: tuple[int | syntax.Name, ...]) -> Step:
+        if isinstance(task, Do):
+            about = task.about
+            return Step(about, None, {}, about.span, operands=operands, work=task.work)
         call, span = task.call, task.span
         if not task.is_plain:
-            work = self._evaluation.apply
+            work = self._expressions.applying.apply
             return Step(task, call.operation, call.attributes, span, operands=operands, work=work)
         first, *second = (
             operand.name if isinstance(operand, syntax.Name) else operand for operand in operands
@@ -141,16 +132,17 @@ class Lines:
         """The parts of a comprehension, of the sum of one, and of a range."""
         if isinstance(task, syntax.Comprehension):
             return self._turns(task)
-        if not isinstance(task, syntax.Call) or not self._evaluation.is_pythons(task):
+        functions = self._expressions.functions
+        if not isinstance(task, syntax.Call) or not functions.is_pythons(task):
             return None
         if task.function == "range":
-            return [_Do(self._range, task, 0)]
+            return [Do(lambda call, _: functions.counting(call), task, 0)]
         arguments = task.arguments
         is_sum = task.function == "sum" and 1 <= len(arguments) <= 2 and not task.keywords
         if not is_sum or not isinstance(arguments[0], syntax.Comprehension):
             return None
         start = arguments[1] if len(arguments) > 1 else syntax.Number(0, task.span)
-        return [_Do(self._sum, task, 2), start, arguments[0]]
+        return [Do(functions.add_up, task, 2), start, arguments[0]]
 
     def _turns(self, made: syntax.Comprehension) -> list[Any] | None:
         line, iterable, target = self._lines.get(made.item), made.iterable, made.target
@@ -159,40 +151,40 @@ class Lines:
         depth = line.depth + 1
         if isinstance(iterable, syntax.Call) and iterable.function == "zip":
             names, lists = flat_names(target), iterable.arguments
-            if len(names) != len(lists) or not self._evaluation.is_pythons(iterable):
+            if len(names) != len(lists) or not self._expressions.functions.is_pythons(iterable):
                 return None
             if iterable.keywords or syntax.Star in map(type, lists):
                 return None
-            naming = self._evaluation.naming(target, iterable, None)
+            naming = self._expressions.loops.naming(target, iterable, None)
             turns = _Turns(made, names, line, naming, made.span)
-            return [_Do(self._zipped, turns, len(lists), depth), *reversed(lists)]
+            return [Do(self._zipped, turns, len(lists), depth), *reversed(lists)]
         if not isinstance(target, syntax.Name) or target.name == "_":
             return None
         if isinstance(iterable, syntax.Sequence | syntax.Star):
             return None
         turns = _Turns(made, (target.name,), line, None, made.span)
-        return [_Do(self._gone_through, turns, 1, depth), iterable]
+        return [Do(self._gone_through, turns, 1, depth), iterable]
 
     # How they run
 
     def run(self, root: Expression, line: Line) -> Result:
         """What an expression comes to that has a line."""
-        evaluation = self._evaluation
-        graph = evaluation.graph
-        names: dict[Any, int] = evaluation.names
+        numbers, applying = self._expressions.numbers, self._expressions.applying
+        graph = self._scope.graph
+        names: dict[Any, int] = self._scope.names
         if line.counted and line.counted not in names:
-            whole = evaluation.whole_number(root)
+            whole = numbers.whole_number(root)
             if whole is not None:
                 return whole
-        apply, kinds, is_quick = graph.apply, graph.kind, evaluation.is_quick
+        apply, kinds, is_quick = graph.apply, graph.kind, applying.is_quick
         made: list[Any] = []
         for task, operation, attributes, span, first, second, operands, work in line.steps:
             if first is None:
                 if work is None:
-                    made.append(evaluation.constant(task.value, span))
+                    made.append(numbers.constant(task.value, span))
                 else:
                     made.append(work(task, self._given(operands, made)))
-                    is_quick = evaluation.is_quick
+                    is_quick = applying.is_quick
                 continue
             nodes: Any
             a = made[first] if type(first) is int else names.get(first)
@@ -205,53 +197,44 @@ class Lines:
                 try:
                     node = apply(operation, nodes, attributes, span)
                 except OperandError as error:
-                    raise evaluation.refused(error, nodes, span) from None
+                    raise applying.refused(error, nodes, span) from None
                 if kinds[node].is_number:
-                    evaluation.note_whole(node)
+                    numbers.note_whole(node)
                 made.append(node)
             else:
-                made.append(evaluation.apply(task, self._given(operands, made)))
+                made.append(applying.apply(task, self._given(operands, made)))
         result: Result = made[-1]
         return result
 
     def _given(self, operands: tuple[int | syntax.Name, ...], made: list[Result]) -> list[Result]:
-        look_up = self._evaluation.look_up
+        look_up = self._scope.look_up
         return [
             made[operand] if isinstance(operand, int) else look_up(operand) for operand in operands
         ]
 
-    def _range(self, call: syntax.Call, _: list[Result]) -> Result:
-        return self._evaluation.counting(call)
-
-    def _sum(self, call: syntax.Call, given: list[Result]) -> Result:
-        return self._evaluation.add_up(call, given)
-
     def _zipped(self, turns: _Turns, given: list[Result]) -> Result:
         """A comprehension along several lists at once."""
-        evaluation, call = self._evaluation, turns.made.iterable
+        values, call = self._expressions.values, turns.made.iterable
         places = call.arguments if isinstance(call, syntax.Call) else ()
-        listed = [
-            evaluation.items(value, place) for value, place in zip(given, places, strict=True)
-        ]
+        listed = [values.items(value, place) for value, place in zip(given, places, strict=True)]
         count = min(length for _, length in listed)
-        evaluation.spend(count, call.span)
+        values.spend(count, call.span)
         naming = turns.naming or Naming("")
         rows = zip(*(items for items, _ in listed), strict=False)
         return self._turned(turns, rows, naming, range(count))
 
     def _gone_through(self, turns: _Turns, given: list[Result]) -> Result:
         """A comprehension along one list, a range or a tensor."""
-        evaluation, (result,) = self._evaluation, given
-        made = turns.made
-        items, count = evaluation.items(result, made.iterable)
-        naming = evaluation.naming(made.target, made.iterable, result)
+        (result,), made = given, turns.made
+        items, count = self._expressions.values.items(result, made.iterable)
+        naming = self._expressions.loops.naming(made.target, made.iterable, result)
         numbers = result.numbers if isinstance(result, Counting) else range(count)
         return self._turned(turns, zip(items, strict=True), naming, numbers)
 
     def _lone_step(self, turns: _Turns) -> tuple[Step | None, int, int]:
         """The one step of `w*v for w, v in …`, and where its operands stand in a row."""
         steps, names = turns.line.steps, turns.names
-        step, is_lone = steps[0], len(steps) == 1 and self._evaluation.is_quick
+        step, is_lone = steps[0], len(steps) == 1 and self._expressions.applying.is_quick
         second = step.first if step.second is None else step.second
         if not is_lone or step.first not in names or second not in names:
             return None, 0, 0
@@ -260,29 +243,30 @@ class Lines:
     def _turned(
         self, turns: _Turns, rows: Iterable[tuple[Result, ...]], naming: Naming, numbers: range
     ) -> Bundle:
-        evaluation, names, item, line = self._evaluation, turns.names, turns.made.item, turns.line
-        evaluation.spend(len(numbers), turns.span)
-        before = {name: evaluation.meaning(name) for name in names}
-        value, iterations = evaluation.graph.value, evaluation.graph.iterations
-        nodes, groups, around = evaluation.names, evaluation.groups, iterations.current
+        scope, names, item, line = self._scope, turns.names, turns.made.item, turns.line
+        spend, quickly = self._expressions.values.spend, self._expressions.applying.quickly
+        spend(len(numbers), turns.span)
+        before = {name: scope.meaning(name) for name in names}
+        value, iterations = scope.graph.value, scope.graph.iterations
+        nodes, groups, around = scope.names, scope.groups, iterations.current
         results: list[Result] = []
         lone, at, beside = self._lone_step(turns)
         for iteration, row in enumerate(rows, iterations.begin(naming, numbers)):
             iterations.go(len(value), iteration)
             if lone is not None and type(a := row[at]) is int and type(b := row[beside]) is int:
                 both = (a,) if lone.second is None else (a, b)
-                node = evaluation.quickly(lone.operation, both, lone.attributes, lone.span)
+                node = quickly(lone.operation, both, lone.attributes, lone.span)
                 results.append(node)
                 continue
             for name, result in zip(names, row, strict=False):
                 if type(result) is int and name not in groups:
                     nodes[name] = result
                 else:
-                    evaluation.rebind(name, result)
+                    scope.rebind(name, result)
             results.append(self.run(item, line))
             if len(value) > MAX_NODES:
-                evaluation.spend(0, turns.span)
+                spend(0, turns.span)
         iterations.go(len(value), around)
         for name, meant in before.items():
-            evaluation.rebind(name, meant)
+            scope.rebind(name, meant)
         return Bundle(results)

@@ -6,14 +6,14 @@ known, as none of those depends on a gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from backprop_engine.basics.source import ProblemError
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Expression
 from backprop_engine.program.scenario import Backward, Retain, ZeroGrad
-from backprop_engine.run.environment import Environment
+from backprop_engine.run.expressions import Expressions
+from backprop_engine.run.scope import Scope
 
 EVERY_INPUT = -1
 
@@ -37,28 +37,27 @@ class Called(NamedTuple):
 class Passes:
     """All that is called, in its order."""
 
-    def __init__(self, environment: Environment, node_of: Callable[[Expression], int]) -> None:
-        """`node_of` evaluates an expression."""
+    def __init__(self, scope: Scope, expressions: Expressions) -> None:
         self.called: list[Called] = []
         self.retained: list[Called] = []
-        self._environment = environment
-        self._node_of = node_of
+        self._scope = scope
+        self._expressions = expressions
 
     def note(self, said: Backward | ZeroGrad | Retain) -> None:
         """Take in what is called now. Raises ProblemError where a name means no one value."""
-        environment, stop = self._environment, len(self._environment.graph)
+        scope, stop = self._scope, len(self._scope.graph)
         match said:
             case Retain(name=name, span=span):
-                node, version = environment.node(name, span), environment.version(name)
+                node, version = scope.node(name, span), scope.seen[name]
                 self.retained.append(Called(said, name, node, stop, version))
             case ZeroGrad():
                 self.called.append(self._cleared(said, stop))
             case Backward(output=name, expression=None):
-                self.called.append(Called(said, name, environment.node(name, said.span), stop))
+                self.called.append(Called(said, name, scope.node(name, said.span), stop))
             case Backward(output=name, expression=expression, vector=given) if expression:
-                output, version = self._given(expression), environment.version(name)
+                output, version = self._given(expression), scope.seen[name]
                 vector = None if given is None else self._given(given)
-                stop = len(environment.graph)
+                stop = len(scope.graph)
                 self.called.append(Called(said, name, output, stop, version, vector))
 
     def settle(self) -> None:
@@ -68,36 +67,36 @@ class Passes:
 
     def _given(self, expression: Expression) -> int:
         if isinstance(expression, syntax.Name):
-            return self._environment.current(expression.name, expression.span)
-        return self._node_of(expression)
+            return self._scope.current(expression.name, expression.span)
+        return self._expressions.node(expression)
 
     def _cleared(self, said: ZeroGrad, stop: int) -> Called:
         """Of an input before a computed value of its name, but for one that was made a leaf."""
-        environment, name = self._environment, said.name
+        scope, name = self._scope, said.name
         if name is None:
             return Called(said, "", EVERY_INPUT, stop)
-        graph, node = environment.graph, environment.graph.inputs.get(name)
-        made = environment.names.get(name, node)
+        graph, node = scope.graph, scope.graph.inputs.get(name)
+        made = scope.names.get(name, node)
         if made is not None and made != node and graph.requires_grad[made] and graph.is_leaf(made):
-            return Called(said, name, made, stop, environment.version(name))
-        node = environment.current(name, said.span) if node is None else node
+            return Called(said, name, made, stop, scope.seen[name])
+        node = scope.current(name, said.span) if node is None else node
         return Called(said, name, node, stop)
 
     def _titled(self, called: Called) -> Called:
         name, version = called.name, called.version
-        return called._replace(name=self._environment.version_name(name, version))
+        return called._replace(name=self._scope.version_name(name, version))
 
     def _settled(self, retained: Called) -> Called:
         """With the node whose `.grad` is kept: torch keeps that of a tensor's last value."""
-        environment, span = self._environment, retained.said.span
-        last = len(environment.graph)
+        scope, span = self._scope, retained.said.span
+        last = len(scope.graph)
         stops = (pass_.stop for pass_ in self.called if isinstance(pass_.said, Backward))
-        changed = environment.sharers.changed_between(retained.node, min(stops, default=last), last)
+        changed = scope.sharers.changed_between(retained.node, min(stops, default=last), last)
         if changed is not None:
             raise ProblemError(
                 f"`{retained.name}` is changed in place after a backward pass, and what its "
                 "`.grad` is then cannot be told here",
-                environment.graph.span[changed] or span,
+                scope.graph.span[changed] or span,
                 fix="give the changed value a name of its own",
             )
-        return retained._replace(node=environment.current_node(retained.node, span))
+        return retained._replace(node=scope.current_node(retained.node, span))

@@ -67,21 +67,21 @@ class Runner:
             if changed:
                 graph = self._with_leaves(changed, is_unwanted)
             self._check_expectations()
-            recorder = Recorder(self._scenario.source, graph, evaluation.sharers)
+            recorder = Recorder(self._scenario.source, graph, evaluation.scope.sharers)
             recorder.run(evaluation.passes.called, evaluation.passes.retained)
         # Other values of leaves are computed anew first, which takes about as long.
         self.seconds = self.seconds or 2 * (perf_counter() - start)
         producer = Engine(graph, self._reruns, record_parts)
-        return recorder.trace(self._heading(), evaluation.assigned, producer)
+        return recorder.trace(self._heading(), evaluation.scope.assigned, producer)
 
     def _check_expectations(self) -> None:
         """Raise ScenarioError for an expectation of a name that stands for several values."""
         for expectation in self._scenario.expectations:
             if not expectation.is_grad:
-                self._evaluation.node(expectation.name, expectation.span)
+                self._evaluation.scope.node(expectation.name, expectation.span)
 
     def _heading(self) -> Heading:
-        scenario, node = self._scenario, self._evaluation.node
+        scenario, node = self._scenario, self._evaluation.scope.node
         return Heading(
             title=scenario.title,
             about=scenario.about,
