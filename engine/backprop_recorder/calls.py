@@ -24,6 +24,7 @@ _SKIPPED: Final = {
 }  # fmt: skip
 """What makes no value: what is asked of a tensor, and memory that holds whatever lay there."""
 _MANY: Final = 4096
+_INNER: Final = FORWARD_FLAGS["inner"]
 
 
 Line = tuple[CodeType, int]
@@ -34,12 +35,20 @@ _Known = tuple[weakref.ref[torch.Tensor], int, int, Line | None]
 class Calls:
     """What was called with which values, and which values have come of it."""
 
-    def __init__(self, writer: Writer, values: Values, places: Places) -> None:
+    def __init__(
+        self, writer: Writer, values: Values, places: Places, *, is_deep: bool = False
+    ) -> None:
+        """`is_deep`: what a call gives back was seen before, as a kernel has made it."""
+        self._is_deep = is_deep
         self._writer, self._values, self._places = writer, values, places
         self._spelling = Spelling()
         self.count = 0
         self._known: dict[int, _Known] = {}
         """By tensor: an address proves nothing once the tensor is gone."""
+        self._exits: dict[tuple[int, int], int] = {}
+        """By sequence number of a kernel's autograd node, and its output, the value."""
+        self._before_change: dict[int, int] = {}
+        """By tensor, what kernels of the call under way have changed: its value before."""
         self._line: Line | None = None
         """Where what is kept now was called."""
         self._calls: list[tuple[int, ...]] = []
@@ -68,7 +77,8 @@ class Calls:
         self._line = None if innermost is None else (innermost.f_code, innermost.f_lineno)
         first = args[0] if len(args) else None
         result = outputs[0]
-        if result is first and len(outputs) == 1:
+        is_inner = bool(flags & _INNER)
+        if result is first and len(outputs) == 1 and not is_inner:
             known = self._known_value(result)
             if known is not None and before == after:  # handed through: `x.requires_grad_()`
                 self._name_value(known, result, stored)
@@ -78,10 +88,20 @@ class Calls:
             self._operand(tensor, innermost, is_changed=in_place and tensor is result)
             for tensor in tensors_in(args, kwargs)
         ]
-        made = [
-            self._output(tensor, operands, args, is_only=len(outputs) == 1) for tensor in outputs
-        ]
-        if stored and len(outputs) == 1:
+        if is_inner:  # autograd has not been here yet: its outputs are in their order
+            made = [
+                (self._output(tensor, operands, args), -1, at) for at, tensor in enumerate(outputs)
+            ]
+            if after > before:
+                self._exits.update(((after - 1, at), value) for value, _, at in made)
+            if in_place:
+                self._before_change.setdefault(id(result), operands[0])
+        else:
+            made = [
+                (self._output(tensor, operands, args), *_origin(tensor, is_only=len(outputs) == 1))
+                for tensor in outputs
+            ]
+        if stored and len(outputs) == 1 and not is_inner:
             self._places.name(result, stored)
         template = self._spelling.template(func, args, kwargs, in_place=in_place)
         flags |= FORWARD_FLAGS["in_place"] * in_place
@@ -92,6 +112,38 @@ class Calls:
         if len(self._calls) >= _MANY:
             self.flush()
 
+    def end_kernel(self, first: int, before: int, after: int) -> int:
+        """Of the autograd nodes since the last kernel only the last one is of the next: others, of
+        what was changed through a view, were made once that had run. The next one's `before`.
+        """
+        if after - before > 1 and self.count > first and self._calls:
+            row = self._calls[-1]
+            self._calls[-1] = (row[0], after - 1, *row[2:])
+            return after - 1
+        return before
+
+    def end_kernels(self, first: int) -> None:
+        """The call whose kernels came after the first calls is there: where it is only one of them,
+        it is that, and where it was not kept, neither are they.
+        """
+        rows = self._calls[first - self.count :]
+        self._before_change.clear()
+        if first >= self.count or len(rows) < self.count - first:
+            return
+        if rows[-1][-1] & _INNER:
+            self._drop(first, self.count)
+        elif len(rows) == 2 and rows[0][-1] & _INNER:
+            self._drop(first, first + 1)
+        elif len(rows) > 1 and rows[-2][-1] & _INNER:
+            last = rows[-2]
+            self._calls[-2] = (last[0], max(last[1], rows[-1][1]), *last[2:])
+
+    def _drop(self, start: int, stop: int) -> None:
+        first = self.count - len(self._calls)
+        for column in (self._calls, self._operands, self._outputs):
+            del column[start - first : stop - first]
+        self.count -= stop - start
+
     def _name_value(self, value: int, tensor: torch.Tensor, stored: str) -> None:
         if stored and not self._places.name_of(tensor):
             self._places.name(tensor, stored)
@@ -99,13 +151,25 @@ class Calls:
 
     def _known_value(self, tensor: torch.Tensor, *, of_any_version: bool = False) -> int | None:
         found = self._known.get(id(tensor))
-        if found is None or found[0]() is not tensor:
+        is_known = found is not None and found[0]() is tensor
+        if found is not None and is_known and (of_any_version or found[2] == version(tensor)):
+            return found[1]
+        return self._of_kernel(tensor) if self._exits else None
+
+    def _of_kernel(self, tensor: torch.Tensor) -> int | None:
+        """Of what a kernel made torch gives others another object, which belongs to its node."""
+        if tensor.grad_fn is None:
             return None
-        return found[1] if of_any_version or found[2] == version(tensor) else None
+        value = self._exits.get((tensor.grad_fn._sequence_nr(), tensor.output_nr))
+        if value is not None:
+            self._known[id(tensor)] = weakref.ref(tensor), value, version(tensor), self._line
+        return value
 
     def _operand(self, tensor: torch.Tensor, frame: Any, *, is_changed: bool) -> int:
         """Its value; of what was just changed in place that before, if it is known."""
         value = self._known_value(tensor, of_any_version=is_changed)
+        if is_changed and self._before_change:
+            value = self._before_change.get(id(tensor), value)
         if value is None and is_changed:
             return self._values.gone(tensor)
         if value is None:
@@ -136,9 +200,7 @@ class Calls:
         self._known[id(tensor)] = weakref.ref(tensor), value, version(tensor), self._line
         return value
 
-    def _output(
-        self, tensor: torch.Tensor, operands: list[int], args: Any, *, is_only: bool
-    ) -> tuple[int, int, int]:
+    def _output(self, tensor: torch.Tensor, operands: list[int], args: Any) -> int:
         first = args[0] if len(args) else None
         value = None
         if isinstance(first, torch.Tensor) and tensor is not first and operands:
@@ -149,10 +211,9 @@ class Calls:
                 )  # a view of it all
                 self._known[id(tensor)] = weakref.ref(tensor), value, version(tensor), self._line
         if value is None:
-            value = self._add(tensor)
-        if is_only or tensor.grad_fn is None:
-            return value, -1, tensor.output_nr
-        return value, tensor.grad_fn._sequence_nr(), tensor.output_nr
+            known = self._known_value(tensor) if self._is_deep and tensor is not first else None
+            value = self._add(tensor) if known is None else known
+        return value
 
     def value_of(self, tensor: torch.Tensor) -> int:
         """The value of a tensor as it is; it is kept where it was not met before."""
@@ -172,6 +233,9 @@ class Calls:
         if number is not None:
             return number
         name = getattr(func, "__name__", None) or str(func)
+        schema = getattr(func, "_schema", None)
+        if schema is not None:  # a kernel: `aten::mul`
+            name = schema.name.rpartition(":")[2]
         if name in ("__get__", "__set__"):
             name = getattr(getattr(func, "__self__", None), "__name__", name)
         number = -1
@@ -221,7 +285,16 @@ class Calls:
     def forget_all(self) -> None:
         """Values of what comes next are new ones."""
         self._known.clear()
+        self._exits.clear()
 
     def forget_the_dead(self) -> None:
         """Let go of what is known of tensors that are no more."""
+        self._exits.clear()
         self._known = {k: known for k, known in self._known.items() if known[0]() is not None}
+
+
+def _origin(tensor: torch.Tensor, *, is_only: bool) -> tuple[int, int]:
+    """The sequence number of its autograd node, −1 for the last one there is, and its output."""
+    if is_only or tensor.grad_fn is None:
+        return -1, tensor.output_nr
+    return tensor.grad_fn._sequence_nr(), tensor.output_nr

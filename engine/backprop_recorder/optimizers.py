@@ -11,7 +11,7 @@ import torch
 
 from backprop_recorder.calls import Calls
 from backprop_recorder.guarded import Guard, guarded
-from backprop_recorder.places import HERE, TORCH, Places
+from backprop_recorder.places import TORCH, Places, outside
 from backprop_recorder.tensors import norms, some_of, version, without_dispatch, without_functions
 from backprop_recorder.writer import Writer
 
@@ -34,17 +34,7 @@ class Steps:
         """Whether what is called now belongs to a step as torch has it."""
         if not self.under_way:
             return False
-        frame = sys._getframe(1)
-        while frame.f_back is not None and frame.f_code.co_filename.startswith(HERE):
-            frame = frame.f_back
-        return frame.f_code.co_filename.startswith(_OPTIM)
-
-    @guarded
-    def cleared(self) -> None:
-        """Gradients were cleared."""
-        stack = self._places.here(sys._getframe(1))[0]
-        self._calls.flush()
-        self._writer.json("zero_grad", {"stack": stack, "call": self._calls.count})
+        return outside(sys._getframe(1)).f_code.co_filename.startswith(_OPTIM)
 
     @guarded
     def before(self, optimizer: Any) -> None:

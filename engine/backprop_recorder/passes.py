@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from backprop_recorder.guarded import guarded
+from backprop_recorder.hooks import added, changed
 from backprop_recorder.tensors import pointer, version, without_dispatch, without_functions
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ class BackwardPass:
         self.handles: list[Any] = []
         self.slots: dict[Edge, Slot | None] = {}
         self._walk([_edge_of(output) for output in outputs])
+        self.hooks = recorder.hooks.on_nodes(self.nodes, self.names, _LEAF)
+        """By output of a node, −1 for `.grad` of a leaf, where the program's hook comes from."""
+        self.parts: dict[Edge, list[torch.Tensor]] = {edge: [] for edge in self.hooks}
+        """What such an output was sent."""
+        self.hooked: list[tuple[int, int, int, int]] = []
         self.roots = [self._root(*given) for given in zip(self.starts, outputs, grads, strict=True)]
 
     def _walk(self, starts: Sequence[tuple[Any, int]]) -> None:
@@ -83,6 +89,9 @@ class BackwardPass:
         if not isinstance(output, torch.Tensor):
             return (*start, -1, -1)
         value = self.recorder.calls.value_of(output)
+        self.slots[start] = None  # the gradient it starts with is not handed on as a contribution
+        if start in self.parts:
+            self.parts[start].append(torch.ones_like(output) if grad is None else grad)
         if grad is not None:
             return (*start, value, self.values.add(grad.detach()))
         is_number = output.numel() == 1
@@ -138,7 +147,20 @@ class BackwardPass:
         slot = self.slots.get(edge)
         if slot is not None and slot[0] == at != 0 and slot[2] == version(gradient):
             return slot[1]
-        return self.values.add(gradient)
+        value = self.values.add(gradient)
+        if edge in self.parts:
+            self._look_for_change(edge, slot, gradient)
+        elif slot is not None and slot[0] and not self.values.is_alike(slot[1], value):
+            self.hooked.append((*edge, slot[1], -1))
+        return value
+
+    def _look_for_change(self, edge: Edge, slot: Slot | None, gradient: torch.Tensor) -> None:
+        """Whether the hook on an output has changed what came there."""
+        parts = self.parts.pop(edge)
+        before = added(parts) if parts else gradient
+        if changed(before, gradient):
+            value = self.values.add(before) if slot is None else slot[1]
+            self.hooked.append((*edge, value, self.hooks[edge]))
 
     def _sent(
         self, number: int, sent: Any, seen: dict[tuple[int, int], tuple[int, torch.Tensor]]
@@ -158,6 +180,8 @@ class BackwardPass:
                     seen[key] = value, gradient
             self.sends.append((number, position, *edge, value))
             slots[edge] = None if edge in slots else (at, value, version(gradient) if at else 0)
+            if edge in self.parts:
+                self.parts[edge].append(gradient.clone())
 
     @guarded
     def on_leaf(self, number: int, received: Any) -> None:
@@ -168,6 +192,9 @@ class BackwardPass:
                 value = self._total((number, 0), gradient, pointer(gradient))
                 self.totals.append((number, 0, value))
                 self.slots[number, 0] = (pointer(gradient), value, version(gradient))
+                if (number, -1) in self.parts:
+                    grad = self.nodes[number].variable.grad
+                    self.parts[number, -1] = [gradient.clone() if grad is None else grad + gradient]
 
     @guarded
     def on_leaf_done(self, number: int, _sent: Any, _received: Any) -> None:
@@ -175,9 +202,15 @@ class BackwardPass:
         with without_functions(), without_dispatch():
             variable = self.nodes[number].variable
             grad = variable.grad
+            parts = self.parts.get((number, -1))
+            if parts and (grad is None or changed(parts[0], grad)):
+                before = self.values.add(parts[0])
+                self.hooked.append((number, -1, before, self.hooks[number, -1]))
             if grad is not None:
                 slot = self.slots.get((number, 0))
-                is_it = slot is not None and slot[0] == pointer(grad) != 0
+                is_it = (
+                    slot is not None and slot[0] == pointer(grad) != 0 and slot[2] == version(grad)
+                )
                 self.finals[number] = slot[1] if slot and is_it else self.values.add(grad.detach())
                 self.recorder.steps.grad_versions[id(variable)] = version(grad)
 
@@ -190,9 +223,10 @@ class BackwardPass:
         for number, name in enumerate(self.names):
             if name == _LEAF:
                 variable = self.nodes[number].variable
-                leaves.append(
-                    (number, recorder.calls.value_of(variable), self.finals.get(number, -1))
-                )
+                value = recorder.calls.value_of(variable)
+                leaves.append((number, value, self.finals.get(number, -1)))
+                if number in self.finals:
+                    recorder.gradients.reached(variable, value)
                 named.append([number, places.name_of(variable)])
         loss = _loss(self.outputs)
         culprit = None
@@ -226,6 +260,7 @@ class BackwardPass:
             depth=depth,
             error="" if error is None else f"{type(error).__name__}: {error}",
             culprit=culprit,
+            hooked=self.hooked,
         )
 
     @property

@@ -28,6 +28,13 @@ _OPTIMIZED: Final = 1
 """The flag of code whose local variables are no dictionary."""
 
 
+def outside(frame: FrameType) -> FrameType:
+    """The first frame, from `frame` on outwards, that is not ours."""
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(HERE):
+        frame = frame.f_back
+    return frame
+
+
 class Places:
     """The sites, stacks, modules and names of a recording."""
 
@@ -55,6 +62,12 @@ class Places:
             site = self._sites.get((frame.f_code, at))
             chain.append(self._new_site(frame.f_code, at) if site is None else site)
         return self._stack(tuple(site for site in chain if site >= 0))
+
+    def stack_of_code(self, code: CodeType) -> int:
+        """The stack of where a function stands."""
+        site = self._sites.get((code, 0))
+        site = self._new_site(code, 0) if site is None else site
+        return self._stack((site,)) if site >= 0 else -1
 
     def _stack(self, chain: tuple[int, ...]) -> int:
         stack = self._stacks.get(chain)

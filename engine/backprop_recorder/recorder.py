@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +16,10 @@ import torch
 
 from backprop_engine.recording.layout import FORWARD_FLAGS
 from backprop_recorder.calls import Calls
+from backprop_recorder.deep import DeepMode
+from backprop_recorder.gradients import Gradients
 from backprop_recorder.guarded import Guard, guarded
+from backprop_recorder.hooks import Hooks
 from backprop_recorder.optimizers import Steps
 from backprop_recorder.passes import BackwardPass
 from backprop_recorder.places import HERE, TORCH, Places
@@ -30,6 +33,7 @@ _C: Any = torch._C
 _sequence = _autograd._get_sequence_nr
 _is_grad_on, _set_grad = torch.is_grad_enabled, _C._set_grad_enabled
 _functorch = _C._functorch.peek_interpreter_stack
+_ZEROES: Any = torch.Tensor.zero_
 _active: list[weakref.ref[Recorder]] = []
 
 
@@ -52,11 +56,13 @@ class Recorder:
         with_range: bool = False,
         with_source: bool = True,
         most: float | None = None,
+        deep: bool = False,
         script: str = "",
     ) -> None:
         """`iterations` are recorded, all where it is None, after the `first` ones were let pass;
         `values` is the budget of whole values in megabytes; `most` is in gigabytes. With `keep`, or
-        `until_nan`, the last iterations alone are kept. Raises OSError.
+        `until_nan`, the last iterations alone are kept. `deep` looks inside of calls. Raises
+        OSError.
         """
         kept = (keep or 3) if until_nan else keep
         size = None if most is None else int(most * 1e9)
@@ -64,18 +70,23 @@ class Recorder:
         self.values = Values(self.writer, values * 1e6, with_range=with_range)
         self.places = Places(self.writer, with_source=with_source)
         self.guard = Guard()
-        self.calls = Calls(self.writer, self.values, self.places)
+        self.calls = Calls(self.writer, self.values, self.places, is_deep=deep)
         self.steps = Steps(self.writer, self.places, self.calls, self.guard)
+        self.gradients = Gradients(self.writer, self.places, self.calls, self.values, self.guard)
+        self.hooks = Hooks(self.places)
         self.path, self.script = path, script
+        self._mode = DeepMode if deep else Mode
         self._first, self._iterations = first, iterations
         self._until_nan, self._is_ring = until_nan, kept is not None
         self.on_stop: Callable[[], None] | None = None
         """Called once enough is recorded; what it raises reaches the program."""
         self.is_on = False
         self.iteration = self.pass_count = self._depth = 0
-        self._has_optimizer = self._is_spoilt = False
+        self._has_optimizer = self._is_spoilt = self._is_changing = False
         self._thread, self._pid = threading.get_ident(), os.getpid()
         self._standing: Standing | None = None
+        self._before_kernels = 0
+        """How many calls there were before the kernels of the one under way."""
 
     @property
     def faults(self) -> list[str]:
@@ -104,7 +115,7 @@ class Recorder:
         versions = {"torch": torch.__version__, "python": sys.version.split()[0]}
         self.writer.json("start", {**versions, "script": self.script, "argv": sys.argv})
         self._has_optimizer = self._sees_optimizer()
-        self._standing = Standing(self)
+        self._standing = Standing(self, self._mode)
         self.is_on = True
 
     @staticmethod
@@ -124,6 +135,7 @@ class Recorder:
 
     @guarded
     def _flush(self) -> None:
+        self.gradients.settle()
         self.calls.flush()
 
     def close(self, error: BaseException | None = None) -> None:
@@ -172,6 +184,14 @@ class Recorder:
         """Something of torch's was called, and has come back."""
         if not self.is_here():
             return
+        if func is _ZEROES:
+            self.gradients.zeroed(args[0])
+        if not self._is_changing and not self.steps.is_torchs_own():
+            self._keep(func, before, _sequence(), args, kwargs, result, 0)
+
+    def _keep(
+        self, func: Any, before: int, after: int, args: Any, kwargs: Any, result: Any, flags: int
+    ) -> None:
         if isinstance(result, torch.Tensor):
             outputs = [result]
         else:
@@ -179,17 +199,36 @@ class Recorder:
             if not outputs:
                 return
         function = self.calls.function(func)
-        if function < 0 or self.steps.is_torchs_own():
+        if function < 0:
             return
-        after, was_on = _sequence(), _is_grad_on()
+        was_on = _is_grad_on()
         _set_grad(False)
         try:
             with without_functions(), without_dispatch():
-                flags = FORWARD_FLAGS["grad"] * was_on
+                flags |= FORWARD_FLAGS["grad"] * was_on
                 flags |= FORWARD_FLAGS["in_backward"] * (self._depth > 0)
                 self.calls.keep(func, function, before, after, args, kwargs, outputs, flags)
         finally:
             _set_grad(was_on)
+
+    def wants_kernels(self, func: Any) -> bool:
+        """Whether the kernels inside of a call are to be told."""
+        self._before_kernels = self.calls.count
+        is_own = self._is_changing or self.steps.is_torchs_own()
+        return self.is_here() and not is_own and self.calls.function(func) >= 0
+
+    @guarded
+    def on_kernel(
+        self, func: Any, before: int, after: int, args: Any, kwargs: Any, result: Any
+    ) -> None:
+        """A kernel inside of a call has come back."""
+        before = self.calls.end_kernel(self._before_kernels, before, after)
+        self._keep(func, before, after, args, kwargs, result, FORWARD_FLAGS["inner"])
+
+    @guarded
+    def on_kernels_done(self) -> None:
+        """The call around kernels was told, if there was something to tell."""
+        self.calls.end_kernels(self._before_kernels)
 
     # Backward
 
@@ -206,7 +245,7 @@ class Recorder:
             # Called by way of a function of torch's the mode is off: checkpoints compute in here.
             if _C._is_torch_function_mode_enabled():
                 return run()
-            with Mode(self):
+            with self._mode(self):
                 return run()
         except BaseException as caught:
             error = caught
@@ -227,6 +266,7 @@ class Recorder:
         try:
             with without_functions(), without_dispatch(), torch.no_grad():
                 stack = self.places.here(sys._getframe(1))[0]
+                self.gradients.settle()
                 pass_ = BackwardPass(self, stack, outputs, grads, creates=creates)
                 self._is_spoilt = self._is_spoilt or pass_.is_spoilt
                 pass_.attach()
@@ -254,10 +294,43 @@ class Recorder:
         """There is an optimiser: its steps end iterations, and passes do not."""
         self._has_optimizer = True
 
-    def on_zero_grad(self) -> None:
-        """Gradients were cleared."""
+    def on_zero_grad(self, parameters: Iterable[torch.Tensor]) -> None:
+        """The gradients of `parameters` were cleared."""
         if self.is_here():
-            self.steps.cleared()
+            self.gradients.cleared(parameters)
+
+    def on_grad_set(self, leaf: torch.Tensor) -> None:
+        """`.grad` of a tensor was set to None."""
+        if self.is_here():
+            self.gradients.set_to_none(leaf)
+
+    @guarded
+    def on_hook(self, tensor: torch.Tensor) -> None:
+        """A hook was registered on a tensor."""
+        if self.is_here():
+            self.hooks.registered(tensor, sys._getframe(1))
+
+    def on_change(
+        self,
+        run: Callable[[], Any],
+        parameters: Iterable[torch.Tensor],
+        how: str,
+        factor: Callable[[], float],
+    ) -> Any:
+        """`run` changes the gradients of `parameters`; `how` is a word of the file, and `factor` is
+        asked afterwards.
+        """
+        changing = self.gradients.changing(parameters) if self.is_here() else None
+        if changing is None:
+            return run()
+        self._is_changing = True  # what torch calls for it is nothing to keep
+        try:
+            result = run()
+        finally:
+            self._is_changing = False
+        if self.is_on:
+            self.gradients.changed(changing, how, factor, self.iteration)
+        return result
 
     def on_step(self, optimizer: Any, _args: Any, _kwargs: Any) -> None:
         """An optimiser is about to step."""
@@ -294,9 +367,12 @@ class Recorder:
         self.iteration += 1
         if self.iteration <= self._first:
             return
+        self.gradients.settle()
         self.calls.flush()
         self.writer.end_iteration()
         self.places.forget_the_dead()
+        self.gradients.forget_the_dead()
+        self.hooks.forget_all()
         if self._is_ring:
             self.calls.forget_all()  # what older iterations have kept may be forgotten
         else:

@@ -143,6 +143,9 @@ def _call(
 ) -> str:
     name = getattr(function, "__name__", "")
     module = getattr(function, "__module__", None) or ""
+    schema = getattr(function, "_schema", None)
+    if schema is not None:  # a kernel: `aten::mul`
+        name, module = schema.name.rpartition(":")[2], "torch"
     is_method = hasattr(torch.Tensor, name) and module in ("", "torch._tensor")
     if in_place and name.endswith("_") and not name.endswith("__"):
         name = name[:-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
@@ -27,6 +27,11 @@ _FAST = (
 """They look whether a mode is on, and then compute otherwise."""
 
 
+_grad: Any = torch.Tensor.grad
+_SETS_GRAD: Any = _grad.__set__
+_ADDS_HOOK: Any = torch.Tensor.register_hook
+
+
 class Hears(Protocol):
     """Who is told of what happens. Nothing of this raises, but `on_backward` and `on_step_done`
     what the program itself raises or is to be ended by.
@@ -39,6 +44,17 @@ class Hears(Protocol):
 
     def on_call(self, func: Any, before: int, args: Any, kwargs: Any, result: Any) -> None:
         """Something of torch's was called, and has come back."""
+
+    def wants_kernels(self, func: Any) -> bool:
+        """Whether the kernels inside of a call are to be told."""
+
+    def on_kernel(
+        self, func: Any, before: int, after: int, args: Any, kwargs: Any, result: Any
+    ) -> None:
+        """A kernel inside of a call has come back."""
+
+    def on_kernels_done(self) -> None:
+        """The call around kernels was told, if there was something to tell."""
 
     def on_backward(
         self, run: Callable[[], Any], outputs: Any, grads: Any, *, creates: bool
@@ -54,8 +70,25 @@ class Hears(Protocol):
     def on_step_done(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """It has stepped."""
 
-    def on_zero_grad(self) -> None:
-        """Gradients were cleared."""
+    def on_zero_grad(self, parameters: Iterable[torch.Tensor]) -> None:
+        """The gradients of `parameters` were cleared."""
+
+    def on_grad_set(self, leaf: torch.Tensor) -> None:
+        """`.grad` of a tensor was set to None."""
+
+    def on_hook(self, tensor: torch.Tensor) -> None:
+        """A hook was registered on a tensor."""
+
+    def on_change(
+        self,
+        run: Callable[[], Any],
+        parameters: Iterable[torch.Tensor],
+        how: str,
+        factor: Callable[[], float],
+    ) -> Any:
+        """`run` changes the gradients of `parameters`; `how` is a word of the file, and `factor` is
+        asked afterwards.
+        """
 
 
 class Mode(TorchFunctionMode):
@@ -63,17 +96,26 @@ class Mode(TorchFunctionMode):
 
     def __init__(self, hears: Hears) -> None:
         super().__init__()
-        self._hears = hears
+        self.hears = hears
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         before = _sequence()
         result = func(*args, **kwargs) if kwargs else func(*args)
-        if not self._hears.is_on:
+        return self.told(func, before, args, kwargs, result)
+
+    def told(self, func: Any, before: int, args: Any, kwargs: Any, result: Any) -> Any:
+        """The result of a call, once it is told."""
+        if not self.hears.is_on:
             return result
         if isinstance(result, torch.Tensor | tuple | list):
-            self._hears.on_call(func, before, args, kwargs or {}, result)
+            self.hears.on_call(func, before, args, kwargs or {}, result)
+        elif func == _SETS_GRAD:
+            if len(args) > 1 and args[1] is None:
+                self.hears.on_grad_set(args[0])
+        elif func is _ADDS_HOOK:
+            self.hears.on_hook(args[0])
         elif result is None and args and _sequence() > before:  # `y[0] = …` makes nodes
-            self._hears.on_call(func, before, args, kwargs or {}, args[0])
+            self.hears.on_call(func, before, args, kwargs or {}, args[0])
         return result
 
 
@@ -106,13 +148,15 @@ class _Engine:
 class Standing:
     """Everything that is put in the place of something of torch's."""
 
-    def __init__(self, hears: Hears) -> None:
+    def __init__(self, hears: Hears, mode: type[Mode]) -> None:
+        """`mode` tells of calls: `Mode` or `DeepMode`."""
         self._hears = hears
         self._undo: list[Callable[[], object]] = []
-        self._mode = Mode(hears)
+        self._mode = mode(hears)
         self._watch_engine()
         self._watch_functions()
         self._watch_optimizers()
+        self._watch_changes()
         self._watch_fast_paths()
         self._run_compiled_code_eagerly()
         _C._push_on_torch_function_stack(self._mode)
@@ -170,21 +214,66 @@ class Standing:
             register_optimizer_step_post_hook(self._hears.on_step_done),
         ]
         self._undo += [handle.remove for handle in handles]
-        made, clear = optimizer.__init__, optimizer.zero_grad
+        made = optimizer.__init__
 
         @functools.wraps(made)
         def watched(instance: Any, *args: Any, **kwargs: Any) -> None:
             self._hears.on_optimizer()
             made(instance, *args, **kwargs)
 
+        self._replace(optimizer, "__init__", watched)
+        self._watch_clearing(optimizer, _parameters_of)
+        self._watch_clearing(torch.nn.Module, torch.nn.Module.parameters)
+
+    def _watch_clearing(
+        self, owner: Any, parameters: Callable[[Any], Iterable[torch.Tensor]]
+    ) -> None:
+        clear = owner.zero_grad
+
         @functools.wraps(clear)
         def zero_grad(instance: Any, *args: Any, **kwargs: Any) -> Any:
             done = clear(instance, *args, **kwargs)
-            self._hears.on_zero_grad()
+            self._hears.on_zero_grad(parameters(instance))
             return done
 
-        self._replace(optimizer, "__init__", watched)
-        self._replace(optimizer, "zero_grad", zero_grad)
+        self._replace(owner, "zero_grad", zero_grad)
+
+    def _watch_changes(self) -> None:
+        """Clipping and unscaling. What clips by the norm is looked up in its module when it is
+        called, whoever has imported the function that calls it.
+        """
+        hears, clipping, scaler = self._hears, torch.nn.utils.clip_grad, torch.amp.GradScaler
+        by_norm, by_value, unscale = (
+            clipping._clip_grads_with_norm_, clipping.clip_grad_value_, scaler.unscale_,
+        )  # fmt: skip
+
+        @functools.wraps(by_norm)
+        def clip_by_norm(parameters: Any, most: Any, total: Any, *rest: Any, **kwargs: Any) -> Any:
+            run = functools.partial(by_norm, parameters, most, total, *rest, **kwargs)
+            return hears.on_change(
+                run, _listed(parameters), "clip_norm",
+                lambda: min(1.0, float(most) / (float(total) + 1e-6)),
+            )  # fmt: skip
+
+        @functools.wraps(by_value)
+        def clip_by_value(parameters: Any, most: Any, *rest: Any, **kwargs: Any) -> Any:
+            listed = _listed(parameters)
+            run = functools.partial(by_value, listed, most, *rest, **kwargs)
+            return hears.on_change(run, listed, "clip_value", lambda: float(most))
+
+        @functools.wraps(unscale)
+        def unscaled(instance: Any, optimizer: Any) -> Any:
+            run = functools.partial(unscale, instance, optimizer)
+            if not instance.is_enabled():
+                return run()
+            return hears.on_change(
+                run, _parameters_of(optimizer), "unscale", lambda: 1 / instance.get_scale()
+            )
+
+        self._replace(clipping, "_clip_grads_with_norm_", clip_by_norm)
+        for owner in (clipping, torch.nn.utils):
+            self._replace(owner, "clip_grad_value_", clip_by_value)
+        self._replace(scaler, "unscale_", unscaled)
 
     def _watch_fast_paths(self) -> None:
         for kind in _FAST:
@@ -228,3 +317,12 @@ class Standing:
             return real(*args, **kwargs)
 
         self._replace(torch, "compile", compiled)
+
+
+def _parameters_of(optimizer: Any) -> list[torch.Tensor]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _listed(parameters: Any) -> list[torch.Tensor]:
+    """Parameters as torch takes them: one, or several, which may come only once."""
+    return [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from backprop_engine.recording.layout import UNKNOWN_DTYPE, ValueKind
+from backprop_engine.recording.layout import SIZES, UNKNOWN_DTYPE, ValueKind
 from backprop_recorder import tensors
 from backprop_recorder.tensors import CODES, FLOATS, PLAIN, elements, is_readable, raw
 from backprop_recorder.writer import Writer
@@ -112,6 +112,25 @@ class Values:
         return self._row(
             ValueKind.ALIAS, tensor, shape, number, self._rows[number - self._first][4]
         )
+
+    def is_alike(self, one: int, other: int) -> bool:
+        """Whether two values may be the same in another place, as far as can be told by now."""
+        rows = [
+            self._rows[number - self._first] for number in (one, other) if number >= self._first
+        ]
+        if len(rows) < 2 or rows[0][:3] != rows[1][:3]:
+            return True
+        kind, dtype, shape, _, _ = rows[0]
+        norms = rows[0][4], rows[1][4]
+        if norms[0] != norms[1] and not all(map(math.isnan, norms)):
+            return False
+        if kind not in (ValueKind.SMALL, ValueKind.SUMMARY):
+            return True
+        sizes, size = list(self._shapes)[shape], SIZES[dtype]
+        count = math.prod(sizes)  # type: ignore[call-overload]
+        taken = size * (count if kind == ValueKind.SMALL else -(-count // (count // SAMPLE + 1)))
+        first, second = (self._pool[row[3] : row[3] + taken] for row in rows)
+        return first == second
 
     def _row(self, kind: ValueKind, tensor: torch.Tensor, shape: int, at: int, norm: float) -> int:
         self._rows.append((kind, CODES.get(tensor.dtype, UNKNOWN_DTYPE), shape, at, norm))

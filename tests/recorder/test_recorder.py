@@ -16,8 +16,11 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import backprop_tui
+from backprop_engine.basics.summary import Summary
+from backprop_engine.recording.layout import FORWARD_FLAGS
 from backprop_engine.recording.reader import read
 from backprop_engine.recording.recording import Cleared, Pass, Recording, Update
+from backprop_engine.recording.trace import trace_of
 from backprop_recorder.recorder import Recorder, RecordingAlreadyError
 
 
@@ -55,6 +58,27 @@ def test_a_call_knows_its_line_its_part_of_it_its_name_and_how_it_is_written(pat
         ("y.sum()", "{0}.sum()"),
     ]
     assert recording.names[0] == "x"
+
+
+def test_deep_recordings_have_the_values_inside_of_calls(path):
+    net, x = torch.nn.GRU(2, 3), torch.ones(4, 1, 2)
+    plain = net(x)[0]
+    with backprop_tui.record(path, deep=True) as recorder:
+        out = net(x)[0]
+        (out.tanh() * 2).sum().backward()
+    assert recorder.faults == []
+    assert torch.equal(out, plain)
+    recording = read(path)
+    names = called(recording)
+    inner = recording.calls.columns["flags"] & FORWARD_FLAGS["inner"] != 0
+    assert names[-4:] == ["gru", "tanh", "mul", "sum"]  # what is one kernel is told once
+    assert inner[1 : len(names) - 4].all()  # after the zeros it starts with
+    assert not inner[-4:].any()
+    assert names.count("sigmoid_") == 8
+    trace = trace_of(recording)
+    gates = [n for n in trace.nodes.computed if trace.nodes.operation_name(n) == "sigmoid_"]
+    assert len(gates) == 8
+    assert not any(isinstance(trace.nodes.value[node], Summary) for node in gates)
 
 
 def test_names_of_parameters_are_torchs_and_of_lone_layers_begin_with_the_variable(path):

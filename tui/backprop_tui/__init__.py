@@ -29,6 +29,7 @@ def record(
     until_nan: bool = False,
     values: float | Literal["all"] = 64,
     stats: Literal["norm", "range"] = "norm",
+    deep: bool = False,
 ) -> AbstractContextManager[Recorder]:
     """Records what happens in the block into `path`, which holds its source, too.
 
@@ -36,7 +37,8 @@ def record(
     after `iterations` of them the block goes on unrecorded. `until_nan` records until a loss, a
     gradient or an update is nan or infinite, and keeps the last `keep` iterations. `values` is how
     many megabytes of whole values the file may hold; small ones are always whole, of others there
-    are the norm and 64 elements; with `stats="range"` the least and the greatest as well. The
+    are the norm and 64 elements; with `stats="range"` the least and the greatest as well;
+    with `deep`, which is many times slower, the values inside of calls like `nn.GRU` too. The
     recorder's `faults` are its own mistakes, which never reach the program.
 
     Raises OSError where the file cannot be made, RecordingAlreadyError inside of such a block.
@@ -50,4 +52,5 @@ def record(
         until_nan=until_nan,
         values=float("inf") if values == "all" else values,
         with_range=stats == "range",
+        deep=deep,
     )

@@ -229,6 +229,7 @@ def _run_script(options: argparse.Namespace) -> int:
         values=options.values,
         with_range=options.stats == "range",
         most=options.most,
+        deep=options.deep,
         keep_going=options.keep_going,
         with_source=not options.no_source,
         opens=_at_a_terminal() and not options.no_open,

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.backward import DerivativeError
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, shape_of
 from backprop_engine.reading.autopsy.births import Birth, Place
@@ -104,7 +105,7 @@ def _is_same(trace: Trace, index: int) -> bool | None:
     try:
         with np.errstate(all="ignore"):
             ours = recomputes.send(node, position, upstream)
-    except (ArithmeticError, ValueError):
+    except (ArithmeticError, ValueError, DerivativeError):
         return None
     if shape_of(ours) != shape_of(sent):
         return None

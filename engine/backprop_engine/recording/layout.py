@@ -64,9 +64,9 @@ SIZES: Final = (8, 4, 2, 2, 8, 4, 2, 1, 1, 1, 8, 16)
 UNKNOWN_DTYPE: Final = 255
 BFLOAT16: Final = DTYPES.index("bfloat16")
 
-FORWARD_FLAGS: Final = {"grad": 1, "in_place": 2, "in_backward": 4}
-"""Of a call: whether grad mode was on, whether its output is its first operand, changed, and
-whether it was made while a backward pass ran."""
+FORWARD_FLAGS: Final = {"grad": 1, "in_place": 2, "in_backward": 4, "inner": 8}
+"""Of a call: whether grad mode was on, whether its output is its first operand, changed, whether it
+was made while a backward pass ran, and whether it is a kernel inside of a call that comes next."""
 
 Columns = dict[str, tuple[str, int]]
 """By name: numpy's dtype, and how many numbers a row has (0 for a plain column)."""

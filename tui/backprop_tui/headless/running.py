@@ -31,6 +31,7 @@ class Run:
     values: float
     with_range: bool
     most: float | None
+    deep: bool
     keep_going: bool
     with_source: bool
     opens: bool
@@ -58,6 +59,7 @@ def run(wanted: Run) -> int:
             with_range=wanted.with_range,
             with_source=wanted.with_source,
             most=wanted.most,
+            deep=wanted.deep,
             script=wanted.script if wanted.is_module else str(Path(wanted.script).absolute()),
         )
     except OSError as error:
