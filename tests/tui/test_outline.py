@@ -73,7 +73,7 @@ def test_sizes_and_parents_agree():
 
 def test_a_child_is_found_by_its_position():
     trace, outline = drawn("a=2, b=3, y=(a*b)+b")
-    row = outline.child(0, 1)
+    row = outline.child(0, 1, trace.named("b"))
     assert outline.parents[row] == 0
     assert trace.label(int(outline.nodes[row])) == "b"
 

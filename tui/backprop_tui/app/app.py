@@ -329,7 +329,9 @@ class DebuggerApp(App[None]):
         session = self.session
         if session is None:
             return
-        if session.outline.is_reference[session.row]:
+        if session.outline.group(session.row) is not None:
+            self.session = do.toggle_fold(do.select(session, session.row), session.row)
+        elif session.outline.is_reference[session.row]:
             self.session = do.lead(session)
         else:
             from backprop_tui.screens.inspector import InspectorScreen

@@ -53,7 +53,8 @@ class Surveys(Desk):
             return
         matches = session.search.matches
         cursor = matches.cursor if matches else None
-        if self._is_new(_MATCHES, (session.trace, session.search.text, cursor)):
+        asked = (session.trace, session.outline, session.search.text, cursor)
+        if self._is_new(_MATCHES, asked):
             self._learn(_MATCHES, lambda job: look_on(session, job.rest), learn_matches, GLANCE)
 
     def _learn(

@@ -32,7 +32,10 @@ PANE_HELP: Final[Mapping[str, PaneHelp]] = {
         "it. A value used twice is drawn in full once; elsewhere ↗ refers to it. The row of the "
         "node at work is coloured, and 3 → 7 is what the step about to run makes of a gradient. "
         "Of a deep tree the left is out of sight: in hidden, depth 41 says what the rows below "
-        "belong to, and ┄3 stands for three more levels of lines.",
+        "belong to, and ┄3 stands for three more levels of lines. G shows the tree of modules and "
+        "loops in its place: each node once, in what it belongs to. A group's row has the number "
+        "of its nodes, its output's value, and the norm of the gradient that came in by it; what "
+        "is folded opens while the steps are inside.",
         (("click", "On a name, select it; on the mark before it, fold, or follow a reference."),),
         commands="tree",
     ),

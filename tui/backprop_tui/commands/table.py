@@ -16,7 +16,7 @@ from backprop_tui.commands.copying import (
     markdown_text,
     value_text,
 )
-from backprop_tui.session import lens, stepping_in
+from backprop_tui.session import lens, modules, stepping_in
 from backprop_tui.session import session as do
 from backprop_tui.session.moving import playing
 from backprop_tui.session.search import searching
@@ -246,6 +246,11 @@ COMMANDS: tuple[Command, ...] = (
     Command("top", ("home",), "first row", "Select the first row.", TREE, do.top, place="tree"),
     Command(
         "bottom", ("end",), "last row", "Select the last row.", TREE, do.bottom, place="tree"
+    ),
+    Command(
+        "switch_tree", ("G",), "modules and loops",
+        "Switch between the graph and the tree of its modules and loops.", TREE,
+        modules.switch_tree, doing=modules.switching,
     ),
     Command(
         "inspect", ("enter",), "inspect",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backprop_engine.trace import Trace
+from backprop_tui.session.modules import by_graph
 from backprop_tui.session.reload.same_nodes import node_keys, nodes_by_key
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
@@ -47,7 +48,7 @@ class Remembered:
 
 def remember(session: Session, layout: Layout, theme: str) -> Remembered:
     """What to keep of a session: of the outermost one, where it is the inside of an operation."""
-    outer = stack(session)[-1]
+    outer = by_graph(stack(session)[-1])
     # The keys of a large graph take their time.
     keys = node_keys(outer.trace) if outer.folds else ()
     folds = sorted(keys[int(outer.outline.nodes[row])] for row in outer.folds)

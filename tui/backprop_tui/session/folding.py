@@ -11,10 +11,13 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from backprop_engine.reading.groups import NO_GROUP
 from backprop_tui.session.outline import NO_ROW, Outline
 
 LARGE = 300
 """Rows of an outline that opens with folds."""
+FEW = 16
+"""Rows that groups are unfolded into from the start."""
 SMALL = 8
 """Rows of a branch that is never folded by itself."""
 
@@ -30,14 +33,16 @@ class Folding:
     """The rows that a person has folded."""
     unfolds: frozenset[int]
     """Those that a person has unfolded."""
-    at_work: int
-    """The row that is to be seen, wherever nobody has folded it away."""
+    at_work: tuple[int, ...]
+    """The rows that are to be seen, wherever nobody has folded them away."""
 
     @cached_property
     def _followed(self) -> tuple[int, ...]:
-        """The folds that are open because the steps are inside; the outermost first."""
-        around = _around(self.outline, self._closed, self.at_work).tolist()
-        return tuple(row for row in around if row not in self.folds)
+        """The folds that are open because the steps are inside, ascending."""
+        closed, found = self._closed, set[int]()
+        for row in self.at_work:
+            found |= set(_around(self.outline, closed, row).tolist())
+        return tuple(sorted(found - self.folds))
 
     @property
     def _closed(self) -> np.ndarray:
@@ -83,6 +88,8 @@ def _shown(starts: np.ndarray, stops: np.ndarray, first: int, last: int) -> np.n
 def _starts_folded(outline: Outline) -> np.ndarray:
     """For each row, whether it is folded from the start: a large branch beside a larger one."""
     folded = np.zeros(len(outline), bool)
+    if outline.tree is not None:
+        return _groups_folded(outline)
     if len(outline) <= LARGE:
         return folded
     rows, parents, sizes = np.arange(len(outline)), outline.parents, outline.sizes
@@ -95,6 +102,21 @@ def _starts_folded(outline: Outline) -> np.ndarray:
     folded[:] = sizes > SMALL
     folded[longest[longest != NO_ROW]] = False
     folded[0] = False
+    return folded
+
+
+def _groups_folded(outline: Outline) -> np.ndarray:
+    """All groups but the outermost with further groups in them, as long as these have room."""
+    folded: np.ndarray = outline.groups != NO_GROUP
+    shown = int((outline.depths == 0).sum())
+    has_groups = np.zeros(len(outline), bool)
+    inner = np.flatnonzero(folded & (outline.parents != NO_ROW))
+    has_groups[outline.parents[inner]] = True
+    for row in sorted(np.flatnonzero(has_groups)[:FEW].tolist(), key=outline.depths.__getitem__):
+        parent = int(outline.parents[row])
+        children = int((outline.parents == row).sum())
+        if (parent == NO_ROW or not folded[parent]) and shown + children <= FEW:
+            folded[row], shown = False, shown + children
     return folded
 
 
@@ -120,14 +142,15 @@ def _visible(
     closed = _closed_rows(outline, folds, unfolds)
     if not followed:
         return visible_rows(outline, closed)
-    # Only what is inside of the outermost fold differs from the rows without it.
-    shown = _visible(outline, folds, unfolds, ())
-    top = followed[0]
-    at = int(np.searchsorted(shown, top))
-    if at == len(shown) or shown[at] != top:
-        return shown  # a person has folded it away
-    last = top + int(outline.sizes[top])
-    inner = closed[np.searchsorted(closed, top) : np.searchsorted(closed, last)]
-    inner = inner[~np.isin(inner, followed)]
-    revealed = _shown(inner + 1, inner + outline.sizes[inner], top + 1, last)
-    return np.concatenate((shown[: at + 1], revealed, shown[at + 1 :]))
+    # Only what is inside of the outermost folds differs from the rows without them.
+    shown, last = _visible(outline, folds, unfolds, ()), 0
+    for top in followed:
+        at = int(np.searchsorted(shown, top))
+        if top < last or at == len(shown) or shown[at] != top:
+            continue  # inside of one before, or a person has folded it away
+        last = top + int(outline.sizes[top])
+        inner = closed[np.searchsorted(closed, top) : np.searchsorted(closed, last)]
+        inner = inner[~np.isin(inner, followed)]
+        revealed = _shown(inner + 1, inner + outline.sizes[inner], top + 1, last)
+        shown = np.concatenate((shown[: at + 1], revealed, shown[at + 1 :]))
+    return shown

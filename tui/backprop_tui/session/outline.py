@@ -7,14 +7,16 @@ row and the `sizes[row] - 1` rows after it, and nothing here recurses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
+from backprop_engine.reading.groups import NO_GROUP, GroupTree
 from backprop_engine.trace import Nodes, Trace
 
 NO_ROW = -1
+_NONE = np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,10 @@ class Outline:
     """bool: the node is drawn in full elsewhere."""
     full_rows: np.ndarray
     """One entry a node: the row in which it is drawn in full."""
+    tree: GroupTree | None = None
+    """The groups that rows stand for; None where each row is a node's."""
+    groups: np.ndarray = field(default_factory=lambda: _NONE)
+    """The group of each row, NO_GROUP for a node's; empty where there is no `tree`."""
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -43,8 +49,22 @@ class Outline:
         return int(self.depths.max(initial=0))
 
     def has_children(self, row: int) -> bool:
-        """Whether operands hang under `row`."""
+        """Whether operands, or what is in a group, hang under `row`."""
         return bool(self.sizes[row] > 1)
+
+    def group(self, row: int) -> int | None:
+        """The group that `row` stands for; None for a node's own row."""
+        found = NO_GROUP if self.tree is None else int(self.groups[row])
+        return None if found == NO_GROUP else found
+
+    def node_count(self, row: int) -> int:
+        """How many nodes are drawn in full in the subtree of `row`."""
+        before = self._drawn_before
+        return int(before[row + self.sizes[row]] - before[row])
+
+    @cached_property
+    def _drawn_before(self) -> np.ndarray:
+        return np.concatenate(([0], np.cumsum(~self.is_reference)))
 
     def ancestors(self, row: int, count: int) -> list[int]:
         """Up to `count` rows above `row` in the tree, nearest first."""
@@ -55,8 +75,10 @@ class Outline:
             parent = int(self.parents[parent])
         return found
 
-    def child(self, row: int, position: int) -> int:
-        """The row of the operand at `position` of the node drawn in full in `row`."""
+    def child(self, row: int, position: int, operand: int) -> int:
+        """The row of `operand`, at `position` of the node drawn in full in `row`."""
+        if self.tree is not None:
+            return int(self.full_rows[operand])
         at = row + 1
         for _ in range(position):
             at += int(self.sizes[at])

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -45,12 +45,21 @@ class Lasting(str):
         return notice
 
 
+class TreeState(NamedTuple):
+    """A tree of rows, and what a person has folded and unfolded in it."""
+
+    outline: Outline
+    folds: frozenset[int] = frozenset()
+    unfolds: frozenset[int] = frozenset()
+
+
 @dataclass(frozen=True)
 class Session:
     """One person's place in one trace."""
 
     trace: Trace
     outline: Outline
+    """The tree that is shown."""
     cursor: int = 0
     selected: int | None = None
     """The row of the tree a person has chosen; None while the selection follows the steps."""
@@ -58,6 +67,8 @@ class Session:
     """The rows whose subtrees a person has folded away."""
     unfolds: frozenset[int] = frozenset()
     """The rows that a person has unfolded, which would be folded by themselves."""
+    aside: TreeState | None = None
+    """The other tree, of the graph or of modules and loops, as it was left; None before."""
     origins: tuple[int, ...] = ()
     """Where jumps started, the last one at the end."""
     notice: str = ""
@@ -135,8 +146,8 @@ class Session:
     @cached_property
     def folding(self) -> Folding:
         """What is folded away while the step about to run is."""
-        at_work = self.step_row if self.edge_row is None else self.edge_row
-        return Folding(self.outline, self.folds, self.unfolds, at_work)
+        rows = (self.step_row,) if self.edge_row is None else (self.step_row, self.edge_row)
+        return Folding(self.outline, self.folds, self.unfolds, rows)
 
     @cached_property
     def visible(self) -> np.ndarray:
@@ -166,9 +177,9 @@ class Session:
     def edge_row(self) -> int | None:
         """The row, under the sending node, of the operand that receives; None in other steps."""
         step = self.step
-        if step is None or step.position is None:
+        if step is None or step.position is None or step.operand is None:
             return None
-        return self.outline.child(self.step_row, step.position)
+        return self.outline.child(self.step_row, step.position, step.operand)
 
     @property
     def row(self) -> int:

@@ -13,6 +13,7 @@ from backprop_engine.basics import notation
 from backprop_engine.basics.values import Known
 from backprop_engine.reading.explain import expression
 from backprop_engine.trace import StepKind, Trace
+from backprop_tui.session.modules import group_path, group_title
 from backprop_tui.session.outline import Outline
 from backprop_tui.session.search.searching import is_match
 from backprop_tui.session.session import Session
@@ -20,6 +21,7 @@ from backprop_tui.session.stops.editing import on_node
 from backprop_tui.session.whatif.comparing import gradient_differs, value_differs
 from backprop_tui.view.text import figure, left, printable, right
 from backprop_tui.view.view import View
+from backprop_tui.widgets.group_rows import group_figures
 
 _SAMPLE = 500
 """Rows and values looked at to choose the column widths; a million would take seconds."""
@@ -165,7 +167,8 @@ def _place(view: View, above: int, columns: Columns, room: int) -> str:
     depth = f"depth {columns.shallowest:,}"
     around = [above, *outline.ancestors(above, _ANCESTORS_ASKED)]
     nodes = [int(outline.nodes[row]) for row in around]
-    name = next((trace.label(node) for node in nodes if node in trace.nodes.names), "")
+    name = group_path(outline, above)
+    name = name or next((trace.label(node) for node in nodes if node in trace.nodes.names), "")
     if outline.deepest <= _levels(outline, columns.node):
         return printable(f"in {name}") if name and len(name) + 3 <= room else ""
     inside = printable(f"in {name}") if name else depth
@@ -207,9 +210,16 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
     session, outline = view.session, view.session.outline
     state = row_state(view, row)
     is_reference = bool(outline.is_reference[row])
+    group = group_figures(view, row, columns.value, columns.gradient)
     cells = [(view.glyphs.selected if state.is_selected else " ", "selection")]
     cells.append(_breakpoint_mark(view, state.node))
     cells += _node_cells(view, row, state, columns)
+    if group is not None:
+        sign, style = (view.glyphs.spoilt, "bad") if group.is_spoilt else ("", "gradient")
+        cells.append((right(group.value, columns.value + 2), "value"))
+        cells.append((right(f"{sign} {group.gradient}", columns.gradient + 2), style))
+        rest = columns.width - GUTTER - columns.node - columns.value - columns.gradient - 4
+        return [*cells, (" " * rest, "plain")]
     if is_reference and not state.is_receiving:
         cells.append((" " * (columns.width - GUTTER - columns.node), "plain"))
         return cells
@@ -257,9 +267,11 @@ def _node_cells(view: View, row: int, state: RowState, columns: Columns) -> list
     mark, mark_style = _mark(view, row, state)
     hidden = int(outline.sizes[row]) - 1 if session.folding.is_folded(row) else 0
     suffix = f" {view.glyphs.folded} {hidden:,} more" if hidden else _was(view, row)
+    if outline.group(row) is not None:
+        suffix = f" {view.glyphs.folded}" if hidden else ""
     name, made = _shortened(view, row, max(width - used - 2 - len(suffix), 1))
     style = "label"
-    if outline.is_reference[row] or mark == view.glyphs.constant:
+    if (outline.is_reference[row] and outline.group(row) is None) or mark == view.glyphs.constant:
         style = "muted"
     if is_match(session, row):
         style = "match"
@@ -327,7 +339,7 @@ def _mark(view: View, row: int, state: RowState) -> Cell:
     session, glyphs = view.session, view.glyphs
     if state.is_sending:
         return glyphs.sending, "sending"
-    if session.outline.is_reference[row]:
+    if session.outline.is_reference[row] and session.outline.group(row) is None:
         return glyphs.reference, "receiver" if state.is_receiving else "muted"
     if not session.trace.nodes.requires_grad[state.node]:
         return glyphs.constant, "muted"
@@ -344,6 +356,8 @@ def _name(trace: Trace, outline: Outline, row: int) -> tuple[str, str]:
     """What a row is called, and ` = ` how it is made, if there is more to say."""
     node = int(outline.nodes[row])
     label = trace.label(node)
+    if outline.group(row) is not None:
+        return group_title(outline, row), ""
     if outline.is_reference[row]:
         return label + _ABOVE, ""
     if trace.is_leaf(node):

@@ -75,7 +75,7 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         old, self.view = self.view.session, view
         session = view.session
         self.virtual_size = Size(0, len(session.visible) + _HEADER)
-        if old.trace is not session.trace:
+        if old.trace is not session.trace or old.outline is not session.outline:
             self._columns = None
             self._reveal_step()
             self._reveal(session.row)
@@ -178,6 +178,6 @@ def _clicked(session: Session, row: int, *, on_mark: bool) -> Session:
     """`on_mark`: on the row's mark or the lines before it."""
     if not on_mark:
         return select(session, row)
-    if session.outline.is_reference[row]:
+    if session.outline.is_reference[row] and session.outline.group(row) is None:
         return lead(select(session, row))
     return toggle_fold(session, row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_engine.trace import NO_NODE, Pass, Trace
+from backprop_tui.session.modules import by_graph
 from backprop_tui.session.outline import Outline
 from backprop_tui.session.reload.same_nodes import same_node
 from backprop_tui.session.session import Session
@@ -21,7 +22,7 @@ def carry(session: Session, fresh: Session) -> Session:
     A session inside of a composite operation comes back out; values that were edited are those of
     the file again.
     """
-    old = stack(session)[-1]
+    old = by_graph(stack(session)[-1])
     was, now = old.trace, fresh.trace
     stops, lost = carried_over(old.stops, now)
     kept = replace(

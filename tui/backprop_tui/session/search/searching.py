@@ -75,6 +75,8 @@ def learn(session: Session, matches: Matches) -> Session:
     search = session.search
     if search is None or matches.text != search.text or matches.trace is not session.trace:
         return session
+    if matches.total not in (0, len(session.outline)):
+        return session  # they are rows of the other tree
     return _settle(told_anew(replace(session, search=replace(search, matches=matches))))
 
 
