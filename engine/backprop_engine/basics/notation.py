@@ -134,6 +134,10 @@ def constant_text(value: Known) -> str:
 
 
 def _listed(array: np.ndarray, digits: int | None) -> str:
+    if digits is not None and array.ndim <= 2:  # what the graph draws; numpy takes its time
+        rows = ("[" + ", ".join(number(x, digits) for x in row) + "]" for row in _rows(array))
+        return ", ".join(rows) if array.ndim < 2 else f"[{', '.join(rows)}]"
+
     def element(x: Any) -> str:
         return number(x, digits)
 
@@ -145,6 +149,11 @@ def _listed(array: np.ndarray, digits: int | None) -> str:
         max_line_width=10**9,
     )
     return text if array.ndim > 1 and digits is None else " ".join(text.split())
+
+
+def _rows(array: np.ndarray) -> list[list[Any]]:
+    rows: list[list[Any]] = (array if array.ndim == 2 else array.reshape(1, -1)).tolist()
+    return rows
 
 
 def _picture(array: np.ndarray) -> list[str]:

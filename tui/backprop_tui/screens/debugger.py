@@ -19,7 +19,7 @@ from backprop_tui.view.following import Following
 from backprop_tui.view.view import View
 from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, TroubleBar
 from backprop_tui.widgets.chain_rule import ChainRulePane
-from backprop_tui.widgets.graph_rows import GUTTER
+from backprop_tui.widgets.graph_columns import GUTTER
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.keys import PROMPT_HELP, command_bindings, hearing
 from backprop_tui.widgets.notes_pane import NotesPane

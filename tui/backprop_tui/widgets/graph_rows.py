@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass
 
-import numpy as np
 from rich.cells import cell_len, set_cell_size
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Known
 from backprop_engine.reading.explain import expression
 from backprop_engine.trace import StepKind, Trace
 from backprop_tui.session.modules import group_path, group_title
@@ -21,17 +17,18 @@ from backprop_tui.session.stops.editing import on_node
 from backprop_tui.session.whatif.comparing import gradient_differs, value_differs
 from backprop_tui.view.text import figure, left, printable, right
 from backprop_tui.view.view import View
+from backprop_tui.widgets.graph_columns import (
+    GUTTER,
+    Columns,
+    choose_columns,
+    fitting_title,
+    grad_fn_text,
+)
 from backprop_tui.widgets.group_rows import group_figures
 
 _SAMPLE = 500
-"""Rows and values looked at to choose the column widths; a million would take seconds."""
-_MOST_NODE, _LEAST_NODE = 56, 14
-_MOST_GRAD_FN, _SHORT_GRAD_FN = 19, 13
-_MOST_TITLE = 12
-_COMFORTABLE_NODE = 22
-_ROOMY = 84
-_WIDEST_FIGURE, _NARROW_FIGURE = 18, 9
-_WIDEST_LISTED = 32
+"""Rows looked at to choose the widths; a million would take seconds."""
+_WAS_FIGURE = 9
 _SHALLOW_LEVELS = 12
 _DEEP, _DEEP_LEVELS, _FEW_LEVELS = 30, 6, 4
 """Levels whose lines are drawn; and of a tree that is too deep for lines to lead far."""
@@ -40,106 +37,22 @@ _LEAST_EXPRESSION = 3
 _ANCESTORS_ASKED = 1_000
 _ABOVE = " (above)"
 _EQUALS = " = "
-GUTTER = 2
-"""The marks of the selected row and of a breakpoint."""
-
 Cell = tuple[str, str]
 """A text and the name of its style."""
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Widths in cells; `grad_fn` is 0 where there is no room for it.
-
-    `change` is what a step is about to make of the gradient beside it; where that is 0, it is
-    written over the `grad_fn`, if there is one.
-    """
-
-    node: int
-    value: int
-    gradient: int
-    change: int
-    grad_fn: int
-    shallowest: int = 0
-    """The least depth of the rows in sight: a tree too deep to draw starts at its left edge."""
-    deepest: int = 0
-    """The greatest depth of the rows in sight."""
-
-    @property
-    def width(self) -> int:
-        """All columns and the gaps between them."""
-        grad_fn = self.grad_fn + 2 if self.grad_fn else 0
-        return GUTTER + self.node + 2 + self.value + 2 + self.gradient + self.change + grad_fn + 3
+def fit_columns(session: Session, width: int) -> Columns:
+    """The columns for a pane of `width` cells, by what stands in the rows."""
+    rows = session.visible[:: max(-(-len(session.visible) // _SAMPLE), 1)].tolist()
+    return choose_columns(session, [_row_width(session, row) for row in rows], width)
 
 
-def gradient_title(session: Session) -> str:
-    """`∂y/∂node` for the backward pass that is shown, or the first that is to come."""
-    passes = session.trace.passes
-    shown = session.trace.shown_pass(session.cursor).index
-    candidates = [passes[shown], *passes[shown:], *reversed(passes[:shown])]
-    output = next(
-        (candidate.output for candidate in candidates if candidate.output is not None), None
-    )
-    return "gradient" if output is None else _title(session.trace, output)
-
-
-def choose_columns(session: Session, width: int) -> Columns:
-    """Columns that fit `width`, the same for every cursor: nothing jumps while stepping."""
-    trace = session.trace
-    limit = _WIDEST_FIGURE if width >= _ROOMY else _NARROW_FIGURE
-    totals = (total for total in trace.totals if total is not None)
-    value, sent = _widest(trace.nodes.value, limit), _widest(totals, limit)
-    titles = [_title(trace, pass_.output) for pass_ in trace.passes if pass_.output is not None]
-    gradient = max(sent, max(map(len, titles), default=0), len("gradient"))
-    grad_fns = (trace.nodes.grad_fn(node) for node in range(min(len(trace.nodes), _SAMPLE)))
-    grad_fn = max(min(max(map(len, grad_fns), default=0), _MOST_GRAD_FN), len("grad_fn"))
-    wanted = max(_LEAST_NODE, min(_widest_row(session), _MOST_NODE))
-    columns = Columns(wanted, max(value, len("value")), gradient, sent + 3, grad_fn)
-    if columns.width > width:
-        columns = replace(columns, change=0, grad_fn=max(grad_fn, sent + 3))
-        short = max(min(grad_fn, _SHORT_GRAD_FN), sent + 3)
-        over = max(columns.width - width, 0)
-        columns = replace(columns, grad_fn=max(columns.grad_fn - over, short))
-    if columns.width - wanted + min(wanted, _COMFORTABLE_NODE) > width:
-        columns = replace(columns, change=sent + 3, grad_fn=0)
-    if columns.width - wanted + _LEAST_NODE > width:
-        columns = replace(columns, change=0)  # a name matters more than what comes next
-    spare = width - columns.width
-    columns = replace(columns, node=max(wanted + min(spare, 4), 1))
-    # What is left goes to arrays: numbers in the place of bars, and bars for every row.
-    columns = replace(columns, value=_widened(columns.value, trace.nodes.value, columns, width))
-    totals = (total for total in trace.totals if total is not None)
-    return replace(columns, gradient=_widened(columns.gradient, totals, columns, width))
-
-
-def _widened(column: int, values: Iterable[Known], columns: Columns, width: int) -> int:
-    """The width of a column that has what is left of `width`, if its arrays ask for it."""
-    arrays = (value for value in islice(values, _SAMPLE) if isinstance(value, np.ndarray))
-    texts = (notation.listed(array, _WIDEST_LISTED) or notation.pictured(array) for array in arrays)
-    wanted = min(max(map(len, texts), default=0), _WIDEST_LISTED)
-    return max(column, min(wanted, column + width - columns.width))
-
-
-def _title(trace: Trace, output: int) -> str:
-    title = f"∂{trace.label(output)}/∂node"
-    return title if len(title) <= _MOST_TITLE else "gradient"
-
-
-def _widest(values: Iterable[Known], most: int) -> int:
-    widths = (len(notation.short(value)) for value in islice(values, _SAMPLE))
-    return min(max(widths, default=1), most)
-
-
-def _widest_row(session: Session) -> int:
+def _row_width(session: Session, row: int) -> int:
+    """The cells of a row's lines, mark, name and expression, and of what is told behind them."""
     outline = session.outline
-    rows = session.visible[:_SAMPLE].tolist()
-    deepest = 2 * _levels(outline, _MOST_NODE)
-    return max(
-        min(2 * int(outline.depths[row]), deepest)
-        + 2
-        + len("".join(_name(session.trace, outline, row)))
-        for row in rows
-    )
+    levels = min(int(outline.depths[row]), _levels(outline, _NARROW_NODE))
+    name = printable("".join(_name(session.trace, outline, row)))
+    return 2 * levels + 2 + cell_len(name) + len(_hidden(session, row) or _was(session, row))
 
 
 def header_cells(view: View, columns: Columns, title: str, above: int | None) -> list[Cell]:
@@ -153,8 +66,7 @@ def header_cells(view: View, columns: Columns, title: str, above: int | None) ->
         (title, "title"),
         (left(f"  {place}", max(columns.node - len(title), 0)), "header"),
         ("  " + right("value", columns.value), "header"),
-        ("  " + right(gradient_title(view.session), columns.gradient), "header"),
-        (" " * columns.change + "  ", "header"),
+        ("  " + right(fitting_title(view.session, columns), columns.gradient) + "  ", "header"),
     ]
     if columns.grad_fn:
         cells.append((left("grad_fn", columns.grad_fn) + "  ", "header"))
@@ -265,10 +177,8 @@ def _node_cells(view: View, row: int, state: RowState, columns: Columns) -> list
     guides = _guides(view, row, columns)
     used = sum(cell_len(text) for text, _ in guides)
     mark, mark_style = _mark(view, row, state)
-    hidden = int(outline.sizes[row]) - 1 if session.folding.is_folded(row) else 0
-    suffix = f" {view.glyphs.folded} {hidden:,} more" if hidden else _was(view, row)
-    if outline.group(row) is not None:
-        suffix = f" {view.glyphs.folded}" if hidden else ""
+    is_told = session.trace.is_computed(state.node, session.cursor)
+    suffix = view.say(_hidden(session, row)) or (_was(session, row) if is_told else "")
     name, made = _shortened(view, row, max(width - used - 2 - len(suffix), 1))
     style = "label"
     if (outline.is_reference[row] and outline.group(row) is None) or mark == view.glyphs.constant:
@@ -330,7 +240,7 @@ def _guides(view: View, row: int, columns: Columns) -> list[Cell]:
             levels = max(levels - (digits + 1) // 2, 1)
             number = left(f"┄{depth - levels}", digits + digits % 2)
     above = outline.ancestors(row, max(min(depth, levels) - 1, 0))
-    lines += ["  " if outline.is_last[row] else "│ " for row in above]
+    lines += ["  " if outline.is_last[parent] else "│ " for parent in above]
     cells = [(number, "muted")] if number else []
     return [*cells, ("".join(reversed(lines[:levels])), "guide")]
 
@@ -366,53 +276,47 @@ def _name(trace: Trace, outline: Outline, row: int) -> tuple[str, str]:
     return label, "" if made == label else _EQUALS + made  # a negative number is its own name
 
 
-def _was(view: View, row: int) -> str:
+def _hidden(session: Session, row: int) -> str:
+    """How many rows are folded away under one; a group tells that by itself."""
+    hidden = int(session.outline.sizes[row]) - 1 if session.folding.is_folded(row) else 0
+    if hidden and session.outline.group(row) is not None:
+        return " ▸"
+    return f" ▸ {hidden:,} more" if hidden else ""
+
+
+def _was(session: Session, row: int) -> str:
     """The value that a what-if has changed, as the scenario has it."""
-    session, node = view.session, int(view.session.outline.nodes[row])
-    original = session.whatif.original
-    is_shown = not session.outline.is_reference[row] and session.trace.is_computed(
-        node, session.cursor
-    )
-    if original is None or not is_shown or not value_differs(session, node):
+    original, node = session.whatif.original, int(session.outline.nodes[row])
+    if original is None or session.outline.is_reference[row] or not value_differs(session, node):
         return ""
-    return f" was {figure(original.nodes.value[node], _NARROW_FIGURE)} "
-
-
-def _grad_fn(trace: Trace, node: int) -> str:
-    if trace.ends_gradients(node) and trace.nodes.requires_grad[node]:
-        return "leaf"
-    return trace.nodes.grad_fn(node)
+    return f" was {figure(original.nodes.value[node], _WAS_FIGURE)} "
 
 
 def _gradient_cells(view: View, row: int, state: RowState, columns: Columns) -> list[Cell]:
-    """The gradient now, what the step makes of it where it receives, and the `grad_fn`."""
+    """The gradient now, with what the step makes of it where it receives; and the `grad_fn`."""
     trace, cursor, step = view.session.trace, view.session.cursor, view.session.step
-    now = trace.gradient(state.node, cursor)
-    style = "gradient"
-    change = ""
-    if state.is_receiving and step is not None:
-        after = figure(trace.totals[step.index], columns.gradient)
-        change = f"{view.glyphs.becomes} {after}"
-        if trace.shown_pass(cursor).index != step.pass_index:
-            style = "muted"  # what the pass before has left; this one starts afresh
-    shown = figure(now, columns.gradient)
-    text = "  " + right(shown, columns.gradient)
-    if now is not None and view.is_gradient_spoilt(state.node):
-        text, style = right(f"{view.glyphs.spoilt} {shown}", columns.gradient + 2), "bad"
-    elif gradient_differs(view.session, state.node):
-        text = f" {view.glyphs.changed}" + right(shown, columns.gradient)
-    cells = [(text, style)]
-    if columns.change:
-        cells.append((left(f" {change}", columns.change), "change"))
-    cells.append(("  ", "plain"))
-    if not columns.grad_fn:
-        return cells
-    if change and not columns.change:
-        text, style = change, "change"
+    now, width = trace.gradient(state.node, cursor), columns.gradient
+    gap = f" {view.glyphs.changed}" if gradient_differs(view.session, state.node) else "  "
+    after = trace.totals[step.index] if state.is_receiving and step is not None else None
+    if step is None or after is None:
+        text, style = gap + right(figure(now, width), width), "gradient"
+        if now is not None and view.is_gradient_spoilt(state.node):
+            spoilt = f"{view.glyphs.spoilt} {figure(now, width)}"
+            text, style = right(spoilt, width + 2), "bad"
+        cells = [(text, style), ("  ", "plain")]
     else:
+        # What the pass before has left is muted; this one starts afresh.
+        is_new = trace.shown_pass(cursor).index != step.pass_index
+        change = f"{view.glyphs.becomes} {figure(after, max(width - 2, 1))}"[:width]
+        before = "" if now is None else notation.short(now) + " "
+        before = right(before if len(before) <= width - len(change) else "", width - len(change))
+        cells = [(gap + before, "muted" if is_new else "gradient")]
+        cells += [(change, "change"), ("  ", "plain")]
+    if columns.grad_fn:
         is_reference = bool(view.session.outline.is_reference[row])
-        text, style = "" if is_reference else _grad_fn(trace, state.node), "muted"
-    return [*cells, (left(text, columns.grad_fn) + "  ", style)]
+        text = "" if is_reference else grad_fn_text(trace, state.node)
+        cells.append((left(text, columns.grad_fn) + "  ", "muted"))
+    return cells
 
 
 def _torch_mark(view: View, node: int) -> str:

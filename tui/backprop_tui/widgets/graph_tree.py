@@ -19,11 +19,10 @@ from backprop_tui.session.stops import editing
 from backprop_tui.view.following import Following
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.view import View
+from backprop_tui.widgets.graph_columns import GUTTER, Columns
 from backprop_tui.widgets.graph_rows import (
-    GUTTER,
     Cell,
-    Columns,
-    choose_columns,
+    fit_columns,
     header_cells,
     mark_column,
     row_cells,
@@ -75,6 +74,8 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         old, self.view = self.view.session, view
         session = view.session
         self.virtual_size = Size(0, len(session.visible) + _HEADER)
+        if (old.folds, old.unfolds) != (session.folds, session.unfolds):
+            self._columns = None
         if old.trace is not session.trace or old.outline is not session.outline:
             self._columns = None
             self._reveal_step()
@@ -129,7 +130,7 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         """The columns, with the depths of the rows between which the pane is scrolled to."""
         if self._columns is None or self._fitted != self._width:
             self._fitted = self._width
-            self._columns = choose_columns(self.view.session, self._fitted)
+            self._columns = fit_columns(self.view.session, self._fitted)
         session, first = self.view.session, self.scroll_offset.y
         depths = session.outline.depths[session.visible[first : first + self._rows_shown]]
         if not len(depths):

@@ -1,0 +1,227 @@
+"""The columns of the graph pane, which share its width by what stands in them.
+
+Each is as wide as the widest text in it, so that nowhere cells stay blank while a name is cut.
+What has no room gives way in this order, the last wish first:
+
+1. the rest of an expression of more than 56 cells,
+2. digits of arrays beyond two, and of numbers of more than nine cells,
+3. what a gradient was before the step that is about to change it, and `∂loss/∂node`,
+4. `grad_fn`, which is there whole or not at all,
+5. the numbers of arrays, first of gradients and then of values, for which pictures stand,
+6. the ends of pictures,
+7. expressions, then what is left of the figures, and the last of all, names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from backprop_engine.basics import notation
+from backprop_engine.basics.summary import Summary
+from backprop_engine.basics.values import Known
+from backprop_engine.reading.kept_by_trace import remembered
+from backprop_engine.trace import NO_NODE, Trace
+from backprop_tui.session.session import Session
+from backprop_tui.view.text import figure
+
+_SAMPLE = 500
+"""Rows and values looked at to choose the widths; a million would take seconds."""
+_MOST_NODE, _LEAST_NODE = 56, 14
+_MOST_TITLE = 12
+_NARROW_FIGURE, _LEAST_FIGURE = 9, 5
+_MOST_LISTED = 40
+_GAP = 2
+GUTTER = 2
+"""The marks of the selected row and of a breakpoint."""
+_MARK = 3
+"""The gap before torch's mark, the mark, and the gap behind it."""
+TITLE: Final = "gradient"
+"""Of the column of gradients, where `∂loss/∂node` has no room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Widths in cells; `grad_fn` is 0 where there is no room for it."""
+
+    node: int
+    value: int
+    gradient: int
+    grad_fn: int = 0
+    shallowest: int = 0
+    """The least depth of the rows in sight: a tree too deep to draw starts at its left edge."""
+    deepest: int = 0
+    """The greatest depth of the rows in sight."""
+
+    @property
+    def width(self) -> int:
+        """All columns and the gaps between them."""
+        grad_fn = self.grad_fn + _GAP if self.grad_fn else 0
+        return GUTTER + self.node + _GAP + self.value + _GAP + self.gradient + grad_fn + _MARK
+
+
+def fitting_title(session: Session, columns: Columns) -> str:
+    """`∂y/∂node` for the backward pass that is shown, or the first that is to come."""
+    passes = session.trace.passes
+    shown = session.trace.shown_pass(session.cursor).index
+    candidates = [passes[shown], *passes[shown:], *reversed(passes[:shown])]
+    output = next((pass_.output for pass_ in candidates if pass_.output is not None), None)
+    title = TITLE if output is None else _title(session.trace, output)
+    return title if len(title) <= columns.gradient else TITLE
+
+
+def grad_fn_text(trace: Trace, node: int) -> str:
+    """What torch calls the function that sends on the gradient of `node`; `leaf` at its end."""
+    if trace.ends_gradients(node) and trace.nodes.requires_grad[node]:
+        return "leaf"
+    return trace.nodes.grad_fn(node)
+
+
+def choose_columns(session: Session, row_widths: Iterable[int], width: int) -> Columns:
+    """Columns that fit `width`, the same for every cursor: nothing jumps while stepping.
+
+    `row_widths` are the cells that names with their expressions ask for.
+    """
+    trace = session.trace
+    wanted = max([_LEAST_NODE, *row_widths])
+    value, gradient, title, grad_fn = _wishes(trace)
+    columns = Columns(
+        min(wanted, _MOST_NODE), value.least(len("value")), gradient.least(len(TITLE))
+    )
+    columns = _squeezed(columns, width)
+    steps: tuple[tuple[str, Iterable[int]], ...] = (
+        ("value", value.pictures),
+        ("gradient", gradient.pictures),
+        ("value", value.numbers),
+        ("gradient", gradient.numbers),
+        ("grad_fn", [grad_fn]),
+        ("gradient", [*gradient.changes, title]),
+        ("value", value.digits),
+        ("gradient", gradient.digits),
+        ("node", range(wanted + 1)),
+    )
+    for column, widths in steps:
+        columns = _granted(columns, column, widths, width)
+    if columns.node >= wanted:
+        columns = replace(columns, node=columns.node + max(min(width - columns.width, 4), 0))
+    return columns
+
+
+def _squeezed(columns: Columns, width: int) -> Columns:
+    """What has no room although nothing has more than it needs: names go last."""
+    floors = (
+        ("node", _LEAST_NODE),
+        ("gradient", len(TITLE)),
+        ("value", _LEAST_FIGURE),
+        ("node", 1),
+    )
+    for column, floor in floors:
+        over, has = max(columns.width - width, 0), getattr(columns, column)
+        columns = replace(columns, **{column: max(has - over, min(floor, has))})
+    return columns
+
+
+def _granted(columns: Columns, column: str, widths: Iterable[int], width: int) -> Columns:
+    """A column with the greatest of the `widths` for which there is room, if it has less."""
+    now = getattr(columns, column)
+    room = now + width - columns.width - (0 if now else _GAP)
+    best = max((each for each in widths if now < each <= room), default=now)
+    return replace(columns, **{column: best})
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """Widths of the texts that may stand in a column, by what they give to read."""
+
+    narrow: Sequence[int]
+    pictures: Sequence[int]
+    """Whole pictures of arrays, all figures of what is not kept."""
+    numbers: Sequence[int]
+    """Arrays as numbers of two digits."""
+    digits: Sequence[int]
+    """And of more; numbers of more than nine cells."""
+    changes: Sequence[int] = ()
+    """Gradients before and after a step."""
+
+    def least(self, title: int) -> int:
+        """The width with which the column does."""
+        return max([title, *self.narrow])
+
+
+class _TraceWishes(NamedTuple):
+    value: _Wishes
+    gradient: _Wishes
+    title: int
+    grad_fn: int
+
+
+@remembered
+def _wishes(trace: Trace) -> _TraceWishes:
+    nodes = range(len(trace.nodes))
+    values = (trace.nodes.value[node] for node in _sample(nodes) if not _is_literal(trace, node))
+    steps = [step for step in _sample(range(len(trace))) if trace.totals[step] is not None]
+    titles = [_title(trace, each.output) for each in trace.passes if each.output is not None]
+    grad_fns = (grad_fn_text(trace, node) for node in _sample(nodes))
+    gradient = _lengths((trace.totals[step] for step in steps), len(ARROW))
+    return _TraceWishes(
+        _lengths(values, 0),
+        replace(gradient, changes=[*_changes(trace, steps)]),
+        max(map(len, titles), default=0),
+        max(max(map(len, grad_fns), default=0), len("grad_fn")),
+    )
+
+
+ARROW = "→ "
+
+
+def _sample(numbers: Sequence[int]) -> Sequence[int]:
+    """At most 500 of them, from everywhere."""
+    return numbers[:: max(-(-len(numbers) // _SAMPLE), 1)]
+
+
+def _is_literal(trace: Trace, node: int) -> bool:
+    """Whether a row tells no value: a constant's name is its value."""
+    return trace.is_leaf(node) and node not in trace.nodes.names
+
+
+def _title(trace: Trace, output: int) -> str:
+    title = f"∂{trace.label(output)}/∂node"
+    return title if len(title) <= _MOST_TITLE else TITLE
+
+
+def _lengths(values: Iterable[Known | None], more: int) -> _Wishes:
+    narrow, pictures, numbers, digits = [0], [0], [0], [0]
+    for value in values:
+        if value is None:
+            continue
+        narrow.append(len(figure(value, _NARROW_FIGURE)) + more)
+        if not isinstance(value, np.ndarray):
+            told = pictures if isinstance(value, Summary) else digits
+            told.append(len(notation.short(value)) + more)
+            continue
+        pictures.append(len(notation.pictured(value)) + more)
+        listed = [len(text) + more for text in _listings(value)]
+        numbers += listed[-1:]
+        digits += listed
+    return _Wishes(narrow, pictures, numbers, digits)
+
+
+def _listings(array: np.ndarray) -> Iterator[str]:
+    """An array as numbers, with ever fewer digits."""
+    room = _MOST_LISTED
+    while text := notation.listed(array, room):
+        yield text
+        room = len(text) - 1
+
+
+def _changes(trace: Trace, steps: Iterable[int]) -> Iterator[int]:
+    """The widths of `before → after`, of numbers and pictures."""
+    for step in steps:
+        receiver = int(trace.receivers[step])
+        before = None if receiver == NO_NODE else trace.gradient(receiver, step)
+        after = trace.totals[step]
+        if before is not None and after is not None:
+            yield len(notation.short(before)) + 1 + len(ARROW) + len(notation.short(after))
