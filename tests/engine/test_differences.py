@@ -192,6 +192,16 @@ FLOAT32 = {
 }
 
 
+@pytest.mark.parametrize("point", [-3, -2, 1.5])
+@pytest.mark.parametrize("given", ["x, b, x", "x, x, b", "b, x, x", "x, x, x"])
+def test_an_operand_that_is_its_own_bound_moves_in_float64_too(point, given):
+    text = f"dtype: float32\ninputs: {{x: {point}, b: {{value: -2, requires_grad: false}}}}\n"
+    found = found_in(document(f"{text}compute: y = clamp({given})\n"))["x"]
+    assert found.agrees
+    assert found.gradient in (0, 1, None)
+    assert found.gradient is not None or point == -2
+
+
 @pytest.mark.parametrize("text", FLOAT32.values(), ids=list(FLOAT32))
 def test_what_float32_has_no_digits_for_is_no_fault(text):
     assert found_in(document(f"dtype: float32\n{text}"))["x"].agrees

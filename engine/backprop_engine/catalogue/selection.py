@@ -113,7 +113,8 @@ def _held_where_equal(
     """
     if len(operands) < 3:
         return operands, attributes
-    value, *bounds = recorded
+    # In float64 as the run is: a float32 beside numbers of Python's would make it one in float32.
+    value, *bounds = (np.asarray(one, dtype=float) for one in recorded)
     is_held = np.equal(*bounds) & np.less_equal(value, bounds[0])
     held = where(np.equal(value, bounds[0]), operands[0], bounds[0])
     moved = (where(is_held, held, bound) for bound in operands[1:])
