@@ -217,7 +217,10 @@ def test_what_python_or_torch_refuses_is_refused(line: str, kind: type[Exception
         ("y = (x // 2).sum()", "`floor_divide` has no derivative by `input`, which requires grad"),
         ("y = max(x, dim=0)", "`max` is Python's own here, and does not take this; write `torch."),
         ("y = all(x > 2) * x.sum()", "`all` is Python's own here, and does not take this; write"),
-        ("y = round(x.sum().item())", "numbers that are written out are rounded"),
+        ("y = round(x.sum().item())", "numbers that are written out are rounded; write `torch."),
+        ("y = x[True]", "an index must be a whole number; write `None` for `True`"),
+        ("y = x * (torch.tensor(3) << 2)", "shifts bits, which is not supported; write `* 2**n`"),
+        ("y = x.float_power(2)", "`float_power` answers in float64, and all floats of"),
         ("y = x.tolist()", "write `.detach()`: the same numbers without a gradient"),
     ],
 )

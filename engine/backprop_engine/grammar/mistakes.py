@@ -29,7 +29,9 @@ _SIGNS: Final = {
     "!==": ("is not an operator here", "write `!=`"),
     "&&": ("is not an operator here", "write `&`"),
     "||": ("is not an operator here", "write `|`"),
-    **dict.fromkeys(("<<", ">>"), ("shifts bits, which is not supported", "")),
+    **dict.fromkeys(
+        ("<<", ">>"), ("shifts bits, which is not supported", "write `* 2**n` or `// 2**n`")
+    ),
 }
 _WORDS: Final = {
     "and": ("`and` takes a whole mask for one truth value", "write `(x > 0) & (x < 1)`"),

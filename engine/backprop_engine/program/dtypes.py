@@ -96,6 +96,12 @@ class Floats:
         asked = float_conversion(call) or _cast(call)
         if asked is not None and self.as_torch:
             self.take(asked)
+        if call.function == "float_power" and self.as_torch and self.dtype != "float64":
+            raise ProblemError(
+                f"`float_power` answers in float64, and all floats of this one have {self.dtype}",
+                call.function_span,
+                fix="write `**`, or begin with `torch.set_default_dtype(torch.float64)`",
+            )
 
 
 def read_floats(

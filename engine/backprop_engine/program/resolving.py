@@ -167,7 +167,8 @@ def _index_literal(item: Expression, known: Known) -> int | tuple[int, ...] | st
 
 def _whole(place: Expression, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ProblemError("an index must be a whole number", place.span)
+        fix = "write `None` for `True`, which adds an axis" if isinstance(value, bool) else ""
+        raise ProblemError("an index must be a whole number", place.span, fix=fix)
     return value
 
 

@@ -228,7 +228,12 @@ def _not_pythons(call: syntax.Call) -> ProblemError:
     name = call.function
     message = f"`{name}` is Python's own here, and does not take this"
     if name == _ROUNDED:
-        message = (
-            "numbers that are written out are rounded: type Tensor doesn't define __round__ method"
-        )
+        message = "numbers that are written out are rounded"
+        if not any(_is_taken_out(part) for part in syntax.postorder(call)):
+            message += ": type Tensor doesn't define __round__ method"
     return ProblemError(message, call.span, fix=f"write `torch.{name}(…)`")
+
+
+def _is_taken_out(part: syntax.Expression) -> bool:
+    """Whether it is `x.item()` or `float(x)`: a number that a tensor held."""
+    return isinstance(part, syntax.Call) and part.function in ("item", "float", "int")
