@@ -17,39 +17,11 @@ from lark import Lark, Token, Transformer, UnexpectedToken, v_args
 from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.basics.limits import MAX_NESTING
 from backprop_engine.basics.source import Span
-from backprop_engine.grammar import mistakes
+from backprop_engine.grammar import mistakes, syntax
 from backprop_engine.grammar.diagnosis import unexpected
 from backprop_engine.grammar.excerpt import Excerpt
 from backprop_engine.grammar.lexer import LITERALS, canonical
 from backprop_engine.grammar.state import Form, Reading
-from backprop_engine.grammar.syntax import (
-    Action,
-    Assignment,
-    Attribute,
-    Binary,
-    Call,
-    Comprehension,
-    Dots,
-    DtypeName,
-    Expression,
-    FunctionName,
-    Literal,
-    Loop,
-    Name,
-    Number,
-    Put,
-    Sequence,
-    Setting,
-    Slice,
-    Star,
-    Statement,
-    Subscript,
-    Target,
-    Unary,
-    Unpacking,
-    children,
-    not_recorded,
-)
 from backprop_engine.grammar.table import grammar_parser
 
 CONSTANTS: Final = {
@@ -77,7 +49,7 @@ _INTEGER_DIGITS = 300  # any longer and it is beyond float64 anyway
 
 def parse_program(
     excerpt: Excerpt, *, shorthand: bool = False, variables: frozenset[str] = frozenset()
-) -> tuple[Statement, ...]:
+) -> tuple[syntax.Statement, ...]:
     """The statements of a text; `import` and `print` lines are read over.
 
     With `shorthand`, commas outside of brackets separate statements too. `variables` are names
@@ -86,10 +58,12 @@ def parse_program(
     """
     form: Form = "shorthand" if shorthand else "statements"
     reading = Reading(excerpt, form, variables)
-    return cast("tuple[Statement, ...]", _parse(reading, "program"))
+    return cast("tuple[syntax.Statement, ...]", _parse(reading, "program"))
 
 
-def parse_expression(excerpt: Excerpt, *, variables: AbstractSet[str] = frozenset()) -> Expression:
+def parse_expression(
+    excerpt: Excerpt, *, variables: AbstractSet[str] = frozenset()
+) -> syntax.Expression:
     """The one expression that a text is. Raises ProblemError for the first mistake in it."""
     reading = Reading(excerpt, "expression", variables)
     return cast("_Part", _parse(reading, "lone_expression")).expression
@@ -114,7 +88,7 @@ def _parser() -> Lark:
 class _Part(NamedTuple):
     """An expression and what it takes up with the brackets around it."""
 
-    expression: Expression
+    expression: syntax.Expression
     start: int
     stop: int
     right: int | None = None
@@ -136,7 +110,7 @@ class _Clause(NamedTuple):
     """`for target in iterable` of a comprehension."""
 
     start: int
-    target: Target
+    target: syntax.Target
     iterable: _Part
 
 
@@ -147,7 +121,7 @@ class _Keyword(NamedTuple):
     value: _Part
 
 
-def _flat(lines: list[Statement | list[Statement]]) -> Iterator[Statement]:
+def _flat(lines: list[syntax.Statement | list[syntax.Statement]]) -> Iterator[syntax.Statement]:
     for line in lines:
         if isinstance(line, list):
             yield from line
@@ -159,7 +133,7 @@ def _span(token: Token) -> Span:
     return Span(cast("int", token.start_pos), cast("int", token.end_pos))
 
 
-def _leaf(expression: Expression) -> _Part:
+def _leaf(expression: syntax.Expression) -> _Part:
     return _Part(expression, expression.span.start, expression.span.stop)
 
 
@@ -171,16 +145,20 @@ def _number(text: str) -> float | int:
 class _Builder(Transformer[Token, Any]):
     """One method for each rule of the grammar: parts in, the larger part out."""
 
-    def program(self, lines: list[Statement | list[Statement]]) -> tuple[Statement, ...]:
+    def program(
+        self, lines: list[syntax.Statement | list[syntax.Statement]]
+    ) -> tuple[syntax.Statement, ...]:
         return tuple(_flat(lines))
 
-    def block(self, lines: list[Statement | list[Statement]]) -> list[Statement]:
-        return [not_recorded(line) for line in _flat(lines)]
+    def block(
+        self, lines: list[syntax.Statement | list[syntax.Statement]]
+    ) -> list[syntax.Statement]:
+        return [syntax.not_recorded(line) for line in _flat(lines)]
 
-    def loop(self, parts: list[Any]) -> Loop:
+    def loop(self, parts: list[Any]) -> syntax.Loop:
         sign, target, iterable, *lines = parts
         span = Span(_span(sign).start, iterable.stop)
-        return Loop(target.expression, iterable.expression, tuple(_flat(lines)), span)
+        return syntax.Loop(target.expression, iterable.expression, tuple(_flat(lines)), span)
 
     def target(self, places: list[_Part]) -> _Part:
         """Names that a loop assigns; more than one are a Sequence."""
@@ -204,122 +182,128 @@ class _Builder(Transformer[Token, Any]):
         return part
 
     @v_args(inline=True)
-    def assign(self, name: Token, _: Token, value: _Part) -> Assignment:
+    def assign(self, name: Token, _: Token, value: _Part) -> syntax.Assignment:
         span = Span(_span(name).start, value.stop)
-        return Assignment(canonical(name), value.expression, _span(name), span)
+        return syntax.Assignment(canonical(name), value.expression, _span(name), span)
 
     @v_args(inline=True)
-    def augment(self, name: Token, sign: Token, value: _Part) -> Assignment:
+    def augment(self, name: Token, sign: Token, value: _Part) -> syntax.Assignment:
         span = Span(_span(name).start, value.stop)
-        before = Name(canonical(name), _span(name))
-        return Assignment(before.name, _changed(before, sign, value, span), before.span, span)
+        before = syntax.Name(canonical(name), _span(name))
+        return syntax.Assignment(
+            before.name, _changed(before, sign, value, span), before.span, span
+        )
 
     @v_args(inline=True)
     def put(
         self,
         receiver: _Part,
         left: Token,
-        items: tuple[Expression, ...],
+        items: tuple[syntax.Expression, ...],
         right: Token,
         _: Token,
         value: _Part,
-    ) -> Assignment:
+    ) -> syntax.Assignment:
         place = self.subscript(receiver, left, items, right).expression
         span = Span(receiver.start, value.stop)
-        return _putting(Put(place, value.expression, span))
+        return _putting(syntax.Put(place, value.expression, span))
 
     @v_args(inline=True)
     def augment_item(
         self,
         receiver: _Part,
         left: Token,
-        items: tuple[Expression, ...],
+        items: tuple[syntax.Expression, ...],
         right: Token,
         sign: Token,
         value: _Part,
-    ) -> Assignment:
+    ) -> syntax.Assignment:
         place = self.subscript(receiver, left, items, right).expression
         span = Span(receiver.start, value.stop)
         changed = _changed(place, sign, value, span)
-        return _putting(Put(place, changed, span, writes_back=True))
+        return _putting(syntax.Put(place, changed, span, writes_back=True))
 
-    def names(self, tokens: list[Token]) -> tuple[Name, ...]:
-        return tuple(Name(canonical(token), _span(token)) for token in tokens)
+    def names(self, tokens: list[Token]) -> tuple[syntax.Name, ...]:
+        return tuple(syntax.Name(canonical(token), _span(token)) for token in tokens)
 
     def values(self, parts: list[_Part]) -> _Part:
         if len(parts) == 1:
             return parts[0]
         span = Span(parts[0].start, parts[-1].stop)
-        return _leaf(Sequence(tuple(part.expression for part in parts), span, is_tuple=True))
+        return _leaf(syntax.Sequence(tuple(part.expression for part in parts), span, is_tuple=True))
 
     @v_args(inline=True)
-    def unpack(self, left: tuple[Name, ...] | _Part, _: Token, value: _Part) -> Unpacking:
+    def unpack(
+        self, left: tuple[syntax.Name, ...] | _Part, _: Token, value: _Part
+    ) -> syntax.Unpacking:
         targets = _targets(left) if isinstance(left, _Part) else left
         start = left.start if isinstance(left, _Part) else left[0].span.start
-        return Unpacking(targets, value.expression, Span(start, value.stop))
+        return syntax.Unpacking(targets, value.expression, Span(start, value.stop))
 
     @v_args(inline=True)
-    def setting(self, receiver: _Part, name: Token, _: Token, value: _Part | Token) -> Setting:
+    def setting(
+        self, receiver: _Part, name: Token, _: Token, value: _Part | Token
+    ) -> syntax.Setting:
         part = self.literal(value) if isinstance(value, Token) else value
-        return Setting(self.attribute(receiver, name).expression, part.expression)
+        return syntax.Setting(self.attribute(receiver, name).expression, part.expression)
 
     @v_args(inline=True)
     def action(
         self, receiver: _Part, name: Token, left: Token, arguments: list[Any], right: Token
-    ) -> Action:
-        return Action(self.method(receiver, name, left, arguments, right).expression)
+    ) -> syntax.Action:
+        return syntax.Action(self.method(receiver, name, left, arguments, right).expression)
 
     @v_args(inline=True)
     def library_action(
         self, dotted: Token, left: Token, arguments: list[Any], right: Token
-    ) -> Action:
-        return Action(self.library_call(dotted, left, arguments, right).expression)
+    ) -> syntax.Action:
+        return syntax.Action(self.library_call(dotted, left, arguments, right).expression)
 
     @v_args(inline=True)
     def binary(self, left: _Part, sign: Token, right: _Part) -> _Part:
         span = Span(left.start, right.stop)
-        if sign == "@" and isinstance(right.expression, Number):
+        if sign == "@" and isinstance(right.expression, syntax.Number):
             raise mistakes.number_as_matrix(right.expression.span)
-        return _leaf(Binary(str(sign), left.expression, right.expression, span))
+        return _leaf(syntax.Binary(str(sign), left.expression, right.expression, span))
 
     @v_args(inline=True)
     def comparison(self, left: _Part, sign: Token, right: _Part) -> _Part:
         if left.right is not None:
             raise _ChainedError(Span(left.start, left.stop), Span(left.right, right.stop))
         span = Span(left.start, right.stop)
-        compared = Binary(str(sign), left.expression, right.expression, span)
+        compared = syntax.Binary(str(sign), left.expression, right.expression, span)
         return _Part(compared, span.start, span.stop, right.start)
 
     @v_args(inline=True)
     def unary(self, sign: Token, operand: _Part) -> _Part:
         span = Span(_span(sign).start, operand.stop)
-        return _leaf(Unary(str(sign), operand.expression, span))
+        return _leaf(syntax.Unary(str(sign), operand.expression, span))
 
     @v_args(inline=True)
     def number(self, token: Token) -> _Part:
-        return _leaf(Number(_number(token), _span(token)))
+        return _leaf(syntax.Number(_number(token), _span(token)))
 
     @v_args(inline=True)
     def name(self, token: Token) -> _Part:
-        return _leaf(Name(canonical(token), _span(token)))
+        return _leaf(syntax.Name(canonical(token), _span(token)))
 
     @v_args(inline=True)
     def constant(self, token: Token) -> _Part:
         prefix, _, name = "".join(token.split()).rpartition(".")
         if prefix == "torch" and name in DTYPES:
-            return _leaf(DtypeName(DTYPES[name], _span(token)))
+            return _leaf(syntax.DtypeName(DTYPES[name], _span(token)))
         if name in CONSTANTS:
-            return _leaf(Number(CONSTANTS[name], _span(token)))
-        return _leaf(FunctionName(canonical(name), prefix, _span(token)))
+            return _leaf(syntax.Number(CONSTANTS[name], _span(token)))
+        return _leaf(syntax.FunctionName(canonical(name), prefix, _span(token)))
 
     @v_args(inline=True)
     def literal(self, token: Token) -> _Part:
         value = LITERALS[token] if token in LITERALS else token[1 : token.index(token[0], 1)]
-        return _leaf(Literal(value, _span(token)))
+        return _leaf(syntax.Literal(value, _span(token)))
 
     @v_args(inline=True)
     def dots(self, token: Token) -> _Part:
-        return _leaf(Dots(_span(token)))
+        return _leaf(syntax.Dots(_span(token)))
 
     @v_args(inline=True)
     def group(self, left: Token, inner: _Part, right: Token) -> _Part:
@@ -327,7 +311,7 @@ class _Builder(Transformer[Token, Any]):
 
     @v_args(inline=True)
     def star(self, sign: Token, value: _Part) -> _Part:
-        return _leaf(Star(value.expression, Span(_span(sign).start, value.stop)))
+        return _leaf(syntax.Star(value.expression, Span(_span(sign).start, value.stop)))
 
     def sequence(self, children: list[Any]) -> _Part:
         span = Span(_span(children[0]).start, _span(children[-1]).stop)
@@ -336,7 +320,7 @@ class _Builder(Transformer[Token, Any]):
         if depth > MAX_NESTING:
             raise mistakes.nested_too_deep(span, MAX_NESTING)
         is_tuple = children[0] == "("
-        made = Sequence(tuple(part.expression for part in parts), span, is_tuple)
+        made = syntax.Sequence(tuple(part.expression for part in parts), span, is_tuple)
         return _leaf(made)._replace(depth=depth)
 
     @v_args(inline=True)
@@ -376,16 +360,16 @@ class _Builder(Transformer[Token, Any]):
     @v_args(inline=True)
     def attribute(self, receiver: _Part, name: Token) -> _Part:
         span = Span(receiver.start, _span(name).stop)
-        return _leaf(Attribute(receiver.expression, canonical(name), _span(name), span))
+        return _leaf(syntax.Attribute(receiver.expression, canonical(name), _span(name), span))
 
     @v_args(inline=True)
     def subscript(
-        self, receiver: _Part, _: Token, items: tuple[Expression, ...], right: Token
+        self, receiver: _Part, _: Token, items: tuple[syntax.Expression, ...], right: Token
     ) -> _Part:
         span = Span(receiver.start, _span(right).stop)
-        return _leaf(Subscript(receiver.expression, items, span))
+        return _leaf(syntax.Subscript(receiver.expression, items, span))
 
-    def items(self, parts: list[_Part]) -> tuple[Expression, ...]:
+    def items(self, parts: list[_Part]) -> tuple[syntax.Expression, ...]:
         return tuple(part.expression for part in parts)
 
     def bound(self, parts: list[_Part]) -> _Part | None:
@@ -393,61 +377,66 @@ class _Builder(Transformer[Token, Any]):
 
     def slice(self, children: list[Any]) -> _Part:
         bounds: list[_Part | None] = [part for part in children if not isinstance(part, Token)]
-        first, last = children[0] or children[1], children[-1] or children[-2]
+        first, last = (
+            children[0] or children[1],
+            children[-1] or children[-2],
+        )
         start = _span(first).start if isinstance(first, Token) else first.start
         stop = _span(last).stop if isinstance(last, Token) else last.stop
         parts = [None if part is None else part.expression for part in bounds]
         step = parts[2] if len(parts) > 2 else None
-        return _leaf(Slice(parts[0], parts[1], step, Span(start, stop)))
+        return _leaf(syntax.Slice(parts[0], parts[1], step, Span(start, stop)))
 
 
-def _changed(before: Expression, sign: Token, value: _Part, span: Span) -> Binary:
+def _changed(before: syntax.Expression, sign: Token, value: _Part, span: Span) -> syntax.Binary:
     """What `before += value` leaves; torch has no `@=` of its own, and makes a new value."""
     symbol = sign.removesuffix("=")
-    return Binary(symbol, before, value.expression, span, in_place=symbol != "@")
+    return syntax.Binary(symbol, before, value.expression, span, in_place=symbol != "@")
 
 
-def _putting(put: Put) -> Assignment:
+def _putting(put: syntax.Put) -> syntax.Assignment:
     """`y[0] = v`, which gives a name a new version, and any other value a new one."""
     receiver = put.place.receiver
-    if isinstance(receiver, Name):
-        return Assignment(receiver.name, put, receiver.span, put.span)
-    return Assignment("", put, put.span, put.span)
+    if isinstance(receiver, syntax.Name):
+        return syntax.Assignment(receiver.name, put, receiver.span, put.span)
+    return syntax.Assignment("", put, put.span, put.span)
 
 
-def _comprehension(item: _Part, clauses: list[_Clause]) -> Expression:
+def _comprehension(item: _Part, clauses: list[_Clause]) -> syntax.Expression:
     """The first clause is the outermost loop."""
     made, stop = item.expression, clauses[-1].iterable.stop
     for number, clause in reversed(list(enumerate(clauses))):
         is_innermost = number == len(clauses) - 1
         start = item.start if number == 0 else clause.start
         iterable = clause.iterable.expression
-        made = Comprehension(made, clause.target, iterable, Span(start, stop), not is_innermost)
+        made = syntax.Comprehension(
+            made, clause.target, iterable, Span(start, stop), not is_innermost
+        )
     return made
 
 
-def _targets(part: _Part) -> tuple[Name, ...]:
+def _targets(part: _Part) -> tuple[syntax.Name, ...]:
     """The names in `(a, b) = …` or `[a, b] = …`."""
-    names = children(part.expression)
+    names = syntax.children(part.expression)
     for name in names:
-        if not isinstance(name, Name):
+        if not isinstance(name, syntax.Name):
             raise mistakes.no_target(name.span)
     if not names:
         raise mistakes.no_target(part.expression.span)
-    return cast("tuple[Name, ...]", names)
+    return cast("tuple[syntax.Name, ...]", names)
 
 
 def _call(
     function: str,
-    receiver: Expression | None,
+    receiver: syntax.Expression | None,
     prefix: str,
     arguments: list[_Part | _Keyword],
     function_span: Span,
     start: int,
     right: Token,
 ) -> _Part:
-    positional: list[Expression] = []
-    keywords: list[tuple[str, Expression]] = []
+    positional: list[syntax.Expression] = []
+    keywords: list[tuple[str, syntax.Expression]] = []
     places: dict[str, Span] = {}
     for argument in arguments:
         if isinstance(argument, _Part):
@@ -461,4 +450,4 @@ def _call(
             places[str(argument.name)] = _span(argument.name)
     span = Span(start, _span(right).stop)
     words = (tuple(positional), tuple(keywords))
-    return _leaf(Call(function, receiver, prefix, *words, function_span, span, places))
+    return _leaf(syntax.Call(function, receiver, prefix, *words, function_span, span, places))

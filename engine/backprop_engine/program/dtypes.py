@@ -9,43 +9,30 @@ from typing import Final
 from backprop_engine.basics.source import ProblemError, Span
 from backprop_engine.basics.values import Dtype
 from backprop_engine.grammar import syntax
-from backprop_engine.grammar.syntax import (
-    Action,
-    Append,
-    Assignment,
-    Call,
-    Expression,
-    Loop,
-    Setting,
-    Statement,
-    Unpacking,
-    flat,
-    postorder,
-)
 from backprop_engine.program.tensors import dtype_asked, is_tensor, own_dtype
 
 
-def makes_tensors(statements: Iterable[Statement]) -> bool:
+def makes_tensors(statements: Iterable[syntax.Statement]) -> bool:
     """Whether a program writes tensors out as PyTorch does, so that its numbers are numbers."""
     return any(
         is_tensor(part)
-        for statement in flat(statements)
+        for statement in syntax.flat(statements)
         for root in _roots(statement)
-        for part in postorder(root)
+        for part in syntax.postorder(root)
     )
 
 
-def _roots(statement: Statement) -> tuple[Expression, ...]:
+def _roots(statement: syntax.Statement) -> tuple[syntax.Expression, ...]:
     match statement:
-        case Assignment(expression=expression) | Unpacking(expression=expression):
+        case syntax.Assignment(expression=expression) | syntax.Unpacking(expression=expression):
             return (expression,)
-        case Action(call=call):
+        case syntax.Action(call=call):
             return (call,)
-        case Setting(target=target, value=value):
+        case syntax.Setting(target=target, value=value):
             return (target, value)
-        case Loop(iterable=iterable):
+        case syntax.Loop(iterable=iterable):
             return (iterable,)
-        case Append(value=value):
+        case syntax.Append(value=value):
             return (value,)
 
 
@@ -75,7 +62,7 @@ class Floats:
         """The dtype, as far as it is known."""
         return self._dtype or self.default
 
-    def of_tensor(self, call: Call) -> FloatType:
+    def of_tensor(self, call: syntax.Call) -> FloatType:
         """What the floats have that a call writes out."""
         name = dtype_asked(call)
         asked = None if name is None else _float_type(name)
@@ -91,7 +78,7 @@ class Floats:
         if self.as_torch and float_type.dtype != self._dtype:
             raise _differs(self._dtype, float_type)
 
-    def convert(self, call: Call) -> None:
+    def convert(self, call: syntax.Call) -> None:
         """Take in what a call converts to, if it converts."""
         asked = float_conversion(call) or _cast(call)
         if asked is not None and self.as_torch:
@@ -105,7 +92,7 @@ class Floats:
 
 
 def read_floats(
-    statements: Iterable[Statement], given: Dtype | None, *, as_torch: bool = False
+    statements: Iterable[syntax.Statement], given: Dtype | None, *, as_torch: bool = False
 ) -> Floats:
     """What is known of a program's floats before it is read; `as_torch` if it is torch's own.
 
@@ -113,14 +100,14 @@ def read_floats(
     ProblemError where they ask for two, or something that is no tensor asks for one.
     """
     asked: Dtype | None = given
-    taken: set[Expression] = set()
+    taken: set[syntax.Expression] = set()
     names: list[syntax.DtypeName] = []
-    for statement in flat(statements):
+    for statement in syntax.flat(statements):
         for root in _roots(statement):
-            for part in postorder(root):
+            for part in syntax.postorder(root):
                 if isinstance(part, syntax.DtypeName):
                     names.append(part)
-                elif isinstance(part, Call):
+                elif isinstance(part, syntax.Call):
                     name = dtype_asked(part) if is_tensor(part) else _float_asked(part)
                     if name is not None:
                         taken.add(name)
@@ -138,9 +125,9 @@ def _float_type(name: syntax.DtypeName) -> FloatType | None:
     return FloatType("float32", name.span) if name.name == "float32" else None
 
 
-def float_conversion(call: Expression) -> FloatType | None:
+def float_conversion(call: syntax.Expression) -> FloatType | None:
     """What `x.double()`, `x.float()` and `x.to(torch.float64)` convert to; None for all else."""
-    if not isinstance(call, Call) or call.receiver is None:
+    if not isinstance(call, syntax.Call) or call.receiver is None:
         return None
     if call.function in ("float", "double") and not call.arguments and not call.keywords:
         dtype: Dtype = "float64" if call.function == "double" else "float32"
@@ -149,7 +136,7 @@ def float_conversion(call: Expression) -> FloatType | None:
     return None if name is None else _float_type(name)
 
 
-def _cast(call: Call) -> FloatType | None:
+def _cast(call: syntax.Call) -> FloatType | None:
     """What `x.sum(dtype=torch.float64)` converts its operand to."""
     name = dtype_asked(call) if call.function in _CASTING else None
     return None if name is None else _float_type(name)
@@ -167,7 +154,7 @@ _CASTING: Final = frozenset(
 """Functions that convert their operand where they are given a `dtype`."""
 
 
-def _float_asked(call: Call) -> syntax.DtypeName | None:
+def _float_asked(call: syntax.Call) -> syntax.DtypeName | None:
     """The dtype of floats that a call which makes no tensor asks for."""
     asked = default_dtype(call) or _conversion(call)
     if asked is None and call.function in _CASTING:
@@ -175,7 +162,7 @@ def _float_asked(call: Call) -> syntax.DtypeName | None:
     return asked if asked is not None and asked.name.startswith("float") else None
 
 
-def _conversion(call: Call) -> syntax.DtypeName | None:
+def _conversion(call: syntax.Call) -> syntax.DtypeName | None:
     """The dtype in `x.to(torch.float32)`, `x.to(dtype=torch.float32)` and `x.type(…)`."""
     given = (*call.arguments, *(value for name, value in call.keywords if name == "dtype"))
     is_plain = len(given) == len(call.arguments) + len(call.keywords) == 1
@@ -184,7 +171,7 @@ def _conversion(call: Call) -> syntax.DtypeName | None:
     return given[0] if isinstance(given[0], syntax.DtypeName) else None
 
 
-def without_dtype(call: Call) -> Call:
+def without_dtype(call: syntax.Call) -> syntax.Call:
     """`x.float()` for `x.to(torch.float32)`, `x.float().sum()` for `x.sum(dtype=torch.float32)`.
 
     All floats have one dtype, which `read_dtype` has found to be that.
@@ -202,8 +189,8 @@ def without_dtype(call: Call) -> Call:
     return replace(call, arguments=(_as_float(first, call), *others), keywords=keywords)
 
 
-def _as_float(value: Expression, call: Call) -> Call:
-    return Call("float", value, "", (), (), call.function_span, call.span)
+def _as_float(value: syntax.Expression, call: syntax.Call) -> syntax.Call:
+    return syntax.Call("float", value, "", (), (), call.function_span, call.span)
 
 
 def _out_of_place(name: syntax.DtypeName) -> ProblemError:
@@ -218,7 +205,7 @@ def _out_of_place(name: syntax.DtypeName) -> ProblemError:
     )
 
 
-def default_dtype(call: Call) -> syntax.DtypeName | None:
+def default_dtype(call: syntax.Call) -> syntax.DtypeName | None:
     """The dtype in `torch.set_default_dtype(torch.float32)`."""
     if call.receiver is None and call.function == "set_default_dtype":
         for argument in call.arguments:

@@ -14,25 +14,13 @@ from typing import Final
 from backprop_engine.basics.source import ProblemError
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.rewriting import rewritten
-from backprop_engine.grammar.syntax import (
-    Action,
-    Append,
-    Assignment,
-    Call,
-    DtypeName,
-    Expression,
-    Loop,
-    Setting,
-    Statement,
-    Unpacking,
-)
 
 _DEVICE: Final = re.compile(r"(?:cpu|cuda|mps|xpu)(?::\d+)?")
 _IDLE: Final = ("non_blocking", "pin_memory")
 """Keywords about where a tensor is, besides its device."""
 
 
-def without_setup(statements: Iterable[Statement]) -> tuple[Statement, ...]:
+def without_setup(statements: Iterable[syntax.Statement]) -> tuple[syntax.Statement, ...]:
     """The statements with dtypes spelt out and devices left out."""
     return _Setup().read(statements)
 
@@ -44,39 +32,41 @@ class _Setup:
         self._dtypes: dict[str, str] = {}
         self._devices: set[str] = set()
 
-    def read(self, statements: Iterable[Statement]) -> tuple[Statement, ...]:
+    def read(self, statements: Iterable[syntax.Statement]) -> tuple[syntax.Statement, ...]:
         """The statements, without those that only name a dtype or a device."""
         return tuple(
             statement for statement in map(self._read, statements) if statement is not None
         )
 
-    def _read(self, statement: Statement) -> Statement | None:  # loops are nested 20 deep at most
+    def _read(
+        self, statement: syntax.Statement
+    ) -> syntax.Statement | None:  # loops are nested 20 deep at most
         match statement:
-            case Assignment(name=name, expression=DtypeName(name=dtype)):
+            case syntax.Assignment(name=name, expression=syntax.DtypeName(name=dtype)):
                 self._forget((name,))
                 self._dtypes[name] = dtype
                 return None
-            case Assignment(name=name, expression=expression) if self._is_device(expression):
+            case syntax.Assignment(name=name, expression=expression) if self._is_device(expression):
                 self._forget((name,))
                 self._devices.add(name)
                 return None
-            case Assignment(expression=syntax.Literal(value=value, span=span)):
+            case syntax.Assignment(expression=syntax.Literal(value=value, span=span)):
                 what = "a text" if isinstance(value, str) else f"`{value}`"
                 raise ProblemError(
                     f"{what} is not a value to compute with", span, "a number or a name"
                 )
-            case Assignment() | Unpacking():
+            case syntax.Assignment() | syntax.Unpacking():
                 made = replace(statement, expression=self._rewritten(statement.expression))
                 self._forget(name.name for name in statement.names)
                 return made
-            case Append():
+            case syntax.Append():
                 return replace(statement, value=self._rewritten(statement.value))
-            case Action():
+            case syntax.Action():
                 call = self._rewritten(statement.call)
-                return replace(statement, call=call) if isinstance(call, Call) else None
-            case Setting():
+                return replace(statement, call=call) if isinstance(call, syntax.Call) else None
+            case syntax.Setting():
                 return replace(statement, value=self._rewritten(statement.value))
-            case Loop():
+            case syntax.Loop():
                 iterable = self._rewritten(statement.iterable)
                 return replace(statement, iterable=iterable, body=self.read(statement.body))
 
@@ -85,24 +75,24 @@ class _Setup:
             self._dtypes.pop(name, None)
             self._devices.discard(name)
 
-    def _rewritten(self, root: Expression) -> Expression:
+    def _rewritten(self, root: syntax.Expression) -> syntax.Expression:
         return rewritten(root, self._changed)
 
-    def _is_device(self, expression: Expression) -> bool:
+    def _is_device(self, expression: syntax.Expression) -> bool:
         match expression:
             case syntax.Literal(value=str(text)):
                 return _DEVICE.fullmatch(text) is not None
             case syntax.Name(name=name):
                 return name in self._devices
-            case Call(function="device", prefix="torch", arguments=(of, *_)):
+            case syntax.Call(function="device", prefix="torch", arguments=(of, *_)):
                 return self._is_device(of)
             case syntax.Attribute(name="device"):
                 return True
             case _:
                 return False
 
-    def _changed(self, part: Expression) -> Expression:
-        if not isinstance(part, Call):
+    def _changed(self, part: syntax.Expression) -> syntax.Expression:
+        if not isinstance(part, syntax.Call):
             return part
         keywords = tuple(
             (name, self._dtype(value) if name == "dtype" else value)
@@ -122,7 +112,7 @@ class _Setup:
             return part
         return replace(part, arguments=arguments, keywords=keywords)
 
-    def _dtype(self, expression: Expression) -> Expression:
+    def _dtype(self, expression: syntax.Expression) -> syntax.Expression:
         if isinstance(expression, syntax.Name) and expression.name in self._dtypes:
-            return DtypeName(self._dtypes[expression.name], expression.span)
+            return syntax.DtypeName(self._dtypes[expression.name], expression.span)
         return expression

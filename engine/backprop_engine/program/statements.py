@@ -13,20 +13,6 @@ from typing import TypeGuard
 from backprop_engine.basics.source import ProblemError, Source, Span
 from backprop_engine.basics.values import Dtype
 from backprop_engine.grammar import syntax
-from backprop_engine.grammar.syntax import (
-    Action,
-    Append,
-    Assignment,
-    Attribute,
-    Call,
-    Computing,
-    Expression,
-    Loop,
-    Setting,
-    Statement,
-    Unpacking,
-    target_names,
-)
 from backprop_engine.program.actions import Actions
 from backprop_engine.program.dtypes import read_floats
 from backprop_engine.program.resolving import changes_in_place
@@ -44,7 +30,7 @@ from backprop_engine.program.torch_idioms import (
 
 def read_program(
     source: Source,
-    statements: Iterable[Statement],
+    statements: Iterable[syntax.Statement],
     inputs: Iterable[Input] = (),
     dtype: Dtype | None = None,
     *,
@@ -77,27 +63,29 @@ class _Reader:
         self._lists: dict[str, tuple[int, tuple[syntax.Name, ...]]] = {}
         """The names in a list, by the name of the list, and the time when it was made."""
 
-    def read(self, statement: Statement) -> None:
+    def read(self, statement: syntax.Statement) -> None:
         """Take one statement in."""
         match statement:
-            case Assignment():
+            case syntax.Assignment():
                 self._assign(statement)
-            case Unpacking():
+            case syntax.Unpacking():
                 self._unpack(statement)
-            case Loop():
+            case syntax.Loop():
                 self._loop(statement)
-            case Action(call=call) if call.receiver is not None and call.function == "append":
+            case syntax.Action(call=call) if (
+                call.receiver is not None and call.function == "append"
+            ):
                 self._append(statement)
-            case Action(call=call) if _changes_tensor(call):
+            case syntax.Action(call=call) if _changes_tensor(call):
                 self._assign(_changing(statement))
-            case Action() | Setting():
+            case syntax.Action() | syntax.Setting():
                 self._actions.read(statement)
 
     def _bind(self, name: str) -> None:
         self._lists.pop(name, None)
         self._so_far.bind(name)
 
-    def _assign(self, statement: Assignment) -> None:
+    def _assign(self, statement: syntax.Assignment) -> None:
         so_far, name, expression = self._so_far, statement.name, statement.expression
         if so_far.drawing.add(name, expression):
             return
@@ -115,14 +103,14 @@ class _Reader:
         if name and leaf_subject(expression) is not None:
             self._actions.keep(name)
 
-    def _add_computing(self, statement: Assignment | Unpacking) -> None:
+    def _add_computing(self, statement: syntax.Assignment | syntax.Unpacking) -> None:
         self._so_far.prepare(statement.expression)
         self._so_far.statements.append(statement)
         self._so_far.numbers.assign(statement)
         for name in statement.names:
             self._bind(name.name)
 
-    def _unpack(self, statement: Unpacking) -> None:
+    def _unpack(self, statement: syntax.Unpacking) -> None:
         targets, values = statement.targets, syntax.children(statement.expression)
         is_listed = isinstance(statement.expression, syntax.Sequence)
         is_made = is_listed and len(targets) == len(values) and all(map(made_by, values))
@@ -131,21 +119,21 @@ class _Reader:
             return
         for name, value in zip(targets, values, strict=True):
             span = Span(name.span.start, value.span.stop)
-            self._assign(Assignment(name.name, value, name.span, span))
+            self._assign(syntax.Assignment(name.name, value, name.span, span))
 
-    def _append(self, statement: Action) -> None:
+    def _append(self, statement: syntax.Action) -> None:
         receiver, values = statement.call.receiver, statement.call.arguments
         if not isinstance(receiver, syntax.Name) or len(values) != 1 or statement.call.keywords:
             raise ProblemError("`append` takes one value", statement.span, "`hs.append(h)`")
         self._so_far.prepare(values[0])
         self._so_far.used.add(receiver.name)
         self._lists.pop(receiver.name, None)
-        made = Append(receiver, values[0], statement.span, statement.is_recorded)
+        made = syntax.Append(receiver, values[0], statement.span, statement.is_recorded)
         self._so_far.statements.append(made)
 
-    def _loop(self, loop: Loop) -> None:
+    def _loop(self, loop: syntax.Loop) -> None:
         """Read a loop's statements, once; how often each runs is known when it does."""
-        so_far, targets = self._so_far, target_names(loop.target)
+        so_far, targets = self._so_far, syntax.target_names(loop.target)
         if clears_each(loop) and not so_far.loops:
             self._clear_each(loop)
             return
@@ -160,15 +148,15 @@ class _Reader:
         for statement in loop.body:
             self.read(statement)
         so_far.loops -= 1
-        body = tuple(line for line in so_far.statements if isinstance(line, Computing))
+        body = tuple(line for line in so_far.statements if isinstance(line, syntax.Computing))
         around.append(replace(loop, body=body))
         so_far.statements = around
         so_far.numbers.forget(names)
 
-    def _clear_each(self, loop: Loop) -> None:
+    def _clear_each(self, loop: syntax.Loop) -> None:
         """`for p in params: p.grad = None`, one after the other."""
         listed = loop.iterable
-        items: tuple[Expression, ...] = syntax.children(listed)
+        items: tuple[syntax.Expression, ...] = syntax.children(listed)
         time = self._so_far.time
         if isinstance(listed, syntax.Name):
             time, items = self._lists.get(listed.name, (0, ()))
@@ -182,26 +170,26 @@ class _Reader:
         for item in names:
             name = syntax.Name(item.name, listed.span)
             for statement in loop.body:
-                span, to_none = statement.span, isinstance(statement, Setting)
-                grad = Attribute(name, "grad", span, span)
+                span, to_none = statement.span, isinstance(statement, syntax.Setting)
+                grad = syntax.Attribute(name, "grad", span, span)
                 self._actions.clear(grad, span, to_none=to_none)
 
 
-def _changing(action: Action) -> Assignment:
+def _changing(action: syntax.Action) -> syntax.Assignment:
     """`y.add_(1)` as an assignment to `y`, which gets a new version."""
     call = action.call
     subject = call.receiver or (call.arguments[0] if call.arguments else None)
     name, span = "", call.span
     if isinstance(subject, syntax.Name):
         name, span = subject.name, subject.span
-    return Assignment(name, call, span, call.span, action.is_recorded)
+    return syntax.Assignment(name, call, span, call.span, action.is_recorded)
 
 
-def _are_names(items: tuple[Expression, ...]) -> TypeGuard[tuple[syntax.Name, ...]]:
+def _are_names(items: tuple[syntax.Expression, ...]) -> TypeGuard[tuple[syntax.Name, ...]]:
     return all(isinstance(item, syntax.Name) for item in items)
 
 
-def _changes_tensor(call: Call) -> bool:
+def _changes_tensor(call: syntax.Call) -> bool:
     """Whether a statement of its own changes a tensor in place: `y.add_(1)`."""
     is_grad = call.receiver is not None and grad_of(call.receiver) is not None
     return changes_in_place(call) and not is_grad

@@ -11,16 +11,6 @@ from backprop_engine.basics.limits import MAX_NODES
 from backprop_engine.basics.source import ProblemError, ScenarioError, Span
 from backprop_engine.budget import Budget, LimitError
 from backprop_engine.grammar import syntax
-from backprop_engine.grammar.syntax import (
-    Action,
-    Append,
-    Assignment,
-    Expression,
-    Loop,
-    Setting,
-    Statement,
-    Unpacking,
-)
 from backprop_engine.program.many_values import Bundle, check_count
 from backprop_engine.program.scenario import Backward, Retain, Running, Scenario, ZeroGrad
 from backprop_engine.run.expressions import Expressions
@@ -31,7 +21,7 @@ from backprop_engine.run.scope import Result, Scope
 _PORTION: Final = 16
 """Statements between two looks at the time; an operation on arrays looks by itself."""
 
-_Plain = Unpacking | Append | Backward | Retain | ZeroGrad
+_Plain = syntax.Unpacking | syntax.Append | Backward | Retain | ZeroGrad
 """A statement that runs once when it is reached."""
 
 
@@ -61,7 +51,7 @@ class Evaluation:
         except ProblemError as error:
             raise ScenarioError(scenario.source, error.problem) from None
 
-    def known(self, expression: Expression) -> Any:
+    def known(self, expression: syntax.Expression) -> Any:
         """The number or the shape that a name or a size stands for, now that all has run.
 
         NotWrittenError where Python does not know it before a tensor is computed with.
@@ -76,26 +66,26 @@ class Evaluation:
 
     def _run_all(self, statements: Iterable[Running]) -> None:
         """Statement after statement; loops are on a stack, each with where it is."""
-        running: list[Iterator[Running | Statement]] = [iter(statements)]
+        running: list[Iterator[Running | syntax.Statement]] = [iter(statements)]
         while running:
             statement = next(running[-1], None)
-            if isinstance(statement, Assignment):  # as nearly always
+            if isinstance(statement, syntax.Assignment):  # as nearly always
                 self._run_assignment(statement)
             elif statement is None:
                 running.pop()
-            elif isinstance(statement, Loop):
+            elif isinstance(statement, syntax.Loop):
                 running.append(self._turns(statement))
-            elif not isinstance(statement, Action | Setting):
+            elif not isinstance(statement, syntax.Action | syntax.Setting):
                 self._run(statement)
 
-    def _turns(self, loop: Loop) -> Iterator[Statement]:
+    def _turns(self, loop: syntax.Loop) -> Iterator[syntax.Statement]:
         """The statements of a loop, again and again, each time with its names bound anew."""
         self.graph.is_recording = loop.is_recorded
         result = self._expressions.evaluate(loop.iterable, is_gone_through=True)
         for _ in self._expressions.loops.iterate(loop.target, loop.iterable, result, loop.span):
             yield from loop.body
 
-    def _run_assignment(self, statement: Assignment) -> None:
+    def _run_assignment(self, statement: syntax.Assignment) -> None:
         self._check_limits(statement)
         self.graph.is_recording = statement.is_recorded
         result = self._expressions.evaluate(statement.expression)
@@ -109,12 +99,12 @@ class Evaluation:
             self.passes.note(statement)
             return
         self.graph.is_recording = statement.is_recorded
-        if isinstance(statement, Append):
+        if isinstance(statement, syntax.Append):
             self._append(statement)
         else:
             self._unpack(statement)
 
-    def _check_limits(self, statement: _Plain | Assignment) -> None:
+    def _check_limits(self, statement: _Plain | syntax.Assignment) -> None:
         if self._count % _PORTION == 0:
             try:
                 self.graph.budget.check_time()
@@ -124,7 +114,7 @@ class Evaluation:
         if len(self.graph.value) > MAX_NODES:
             raise ProblemError(f"a graph has at most {MAX_NODES:,} nodes", statement.span)
 
-    def _append(self, statement: Append) -> None:
+    def _append(self, statement: syntax.Append) -> None:
         name = statement.target.name
         bundle = self.scope.groups.get(name)
         if not isinstance(bundle, Bundle):
@@ -147,7 +137,7 @@ class Evaluation:
         # `b = a` makes no node: the first name stays.
         self.graph.names.setdefault(result, version)
 
-    def _unpack(self, statement: Unpacking) -> None:
+    def _unpack(self, statement: syntax.Unpacking) -> None:
         """Names for several values at once; they are picked from left to right."""
         expression, targets = statement.expression, statement.targets
         values, evaluate = self._expressions.values, self._expressions.evaluate

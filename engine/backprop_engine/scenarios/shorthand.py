@@ -12,22 +12,9 @@ from collections.abc import Iterable, Iterator
 from backprop_engine.basics.nested import nested_array
 from backprop_engine.basics.source import ProblemError, Span
 from backprop_engine.basics.values import Value, settle
+from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import Excerpt
 from backprop_engine.grammar.parser import parse_program
-from backprop_engine.grammar.syntax import (
-    Assignment,
-    Expression,
-    Loop,
-    Number,
-    Sequence,
-    Statement,
-    Unary,
-    Unpacking,
-    children,
-    flat,
-    grown,
-    postorder,
-)
 from backprop_engine.program.dtypes import makes_tensors
 from backprop_engine.program.scenario import Input, Scenario
 from backprop_engine.program.statements import read_program
@@ -55,7 +42,7 @@ def read_snippet(excerpt: Excerpt) -> Scenario:
 
 def _scenario(
     excerpt: Excerpt,
-    statements: Iterable[Statement],
+    statements: Iterable[syntax.Statement],
     inputs: Iterable[Input],
     *,
     is_program: bool,
@@ -73,22 +60,22 @@ def _scenario(
 
 
 def _inputs_apart(
-    statements: Iterable[Statement],
-) -> tuple[tuple[Statement, ...], tuple[Input, ...]]:
+    statements: Iterable[syntax.Statement],
+) -> tuple[tuple[syntax.Statement, ...], tuple[Input, ...]]:
     """The statements that give no input, and the inputs."""
     inputs: dict[str, Input] = {}
-    rest: list[Statement] = []
+    rest: list[syntax.Statement] = []
     computed: set[str] = set()
     listed = tuple(statements)
-    growing = {name.name for name in map(grown, flat(listed)) if name}
+    growing = {name.name for name in map(syntax.grown, syntax.flat(listed)) if name}
     for statement in _one_by_one(listed):
         if (
-            not isinstance(statement, Assignment)
+            not isinstance(statement, syntax.Assignment)
             or not _is_literal(statement.expression)
             or statement.name in growing  # `hs = []` is a list
         ):
             rest.append(statement)
-            if isinstance(statement, Assignment | Unpacking | Loop):
+            if isinstance(statement, syntax.Assignment | syntax.Unpacking | syntax.Loop):
                 computed.update(name.name for name in statement.names)
             continue
         name, span = statement.name, statement.name_span
@@ -104,45 +91,47 @@ def _inputs_apart(
     return tuple(rest), tuple(inputs.values())
 
 
-def _one_by_one(statements: Iterable[Statement]) -> Iterator[Statement]:
+def _one_by_one(statements: Iterable[syntax.Statement]) -> Iterator[syntax.Statement]:
     """The statements, `a, b = 2, 3` as two."""
     for statement in statements:
-        values = children(statement.expression) if isinstance(statement, Unpacking) else ()
+        values = (
+            syntax.children(statement.expression) if isinstance(statement, syntax.Unpacking) else ()
+        )
         if (
-            isinstance(statement, Unpacking)
-            and isinstance(statement.expression, Sequence)
+            isinstance(statement, syntax.Unpacking)
+            and isinstance(statement.expression, syntax.Sequence)
             and len(values) == len(statement.targets)
             and all(map(_is_literal, values))
         ):
             for name, value in zip(statement.targets, values, strict=True):
-                yield Assignment(name.name, value, name.span, statement.span)
+                yield syntax.Assignment(name.name, value, name.span, statement.span)
         else:
             yield statement
 
 
-def _is_literal(expression: Expression) -> bool:
+def _is_literal(expression: syntax.Expression) -> bool:
     """Whether it is a number, a signed number, or a list of such to any depth."""
-    for part in postorder(expression):
-        is_signed = isinstance(part, Unary) and isinstance(part.operand, Number)
-        if not (is_signed or isinstance(part, Number | Sequence)):
+    for part in syntax.postorder(expression):
+        is_signed = isinstance(part, syntax.Unary) and isinstance(part.operand, syntax.Number)
+        if not (is_signed or isinstance(part, syntax.Number | syntax.Sequence)):
             return False
     return True
 
 
-def _value(expression: Expression) -> Value:
+def _value(expression: syntax.Expression) -> Value:
     return settle(nested_array(expression, _items, _element, "float64"), "float64")
 
 
-def _items(expression: Expression) -> tuple[Expression, ...] | None:
-    return children(expression) if isinstance(expression, Sequence) else None
+def _items(expression: syntax.Expression) -> tuple[syntax.Expression, ...] | None:
+    return syntax.children(expression) if isinstance(expression, syntax.Sequence) else None
 
 
-def _element(expression: Expression) -> float:
+def _element(expression: syntax.Expression) -> float:
     """The value of a signed number."""
     match expression:
-        case Unary(symbol="-", operand=Number(value=value)):
+        case syntax.Unary(symbol="-", operand=syntax.Number(value=value)):
             return -float(value)
-        case Unary(operand=Number(value=value)) | Number(value=value):
+        case syntax.Unary(operand=syntax.Number(value=value)) | syntax.Number(value=value):
             return float(value)
         case _:
             raise ProblemError("a list stands where the first row has a number", expression.span)
