@@ -15,6 +15,7 @@ from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.trace import PassKind
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.session import session as do
+from backprop_tui.session.moving.places import parse_place
 from backprop_tui.session.session import open_session
 
 
@@ -143,7 +144,7 @@ def test_to_the_node_keeps_the_node_selected():
      ("+99", 10), ("-99", 0), (" 4 ", 4), ("12.5%", 1)],
 )  # fmt: skip
 def test_places_are_steps_percentages_and_distances(text, cursor):
-    assert do.parse_place(text, replace(BASIC, cursor=5)) == cursor
+    assert parse_place(text, replace(BASIC, cursor=5)) == cursor
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_places_are_steps_percentages_and_distances(text, cursor):
 )  # fmt: skip
 def test_what_is_no_place_is_answered_with_a_sentence(text, problem):
     with pytest.raises(ValueError, match=problem):
-        do.parse_place(text, BASIC)
+        parse_place(text, BASIC)
 
 
 def test_the_selection_follows_the_steps_until_a_row_is_chosen():

@@ -126,18 +126,22 @@ def full_like(value: Value, fill: float) -> Value:
     return np.float32(fill) if isinstance(value, np.float32) else float(fill)
 
 
+def broadcast_axes(from_shape: Shape, to_shape: Shape) -> tuple[int, ...]:
+    """The axes of the output along which an operand of `to_shape` was repeated."""
+    added = len(from_shape) - len(to_shape)
+    return tuple(
+        axis
+        for axis, size in enumerate(from_shape)
+        if axis < added or (to_shape[axis - added] == 1 and size != 1)
+    )
+
+
 def unbroadcast(gradient: Value, shape: Shape) -> Value:
     """Sum `gradient` back to `shape`, over each axis along which an operand was broadcast."""
     if shape_of(gradient) == shape:
         return gradient
     array = np.asarray(gradient)
-    added = array.ndim - len(shape)
-    stretched = tuple(
-        axis + added
-        for axis, size in enumerate(shape)
-        if size == 1 and array.shape[axis + added] != 1
-    )
-    summed: np.ndarray = array.sum(axis=(*range(added), *stretched), keepdims=True)
+    summed: np.ndarray = array.sum(axis=broadcast_axes(array.shape, shape), keepdims=True)
     return summed.reshape(shape)
 
 

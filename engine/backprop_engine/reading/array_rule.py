@@ -8,10 +8,10 @@ from enum import Enum
 import numpy as np
 
 from backprop_engine.basics.summary import Summary
-from backprop_engine.basics.values import Known, Value, shape_of
+from backprop_engine.basics.values import Known, Value, broadcast_axes, shape_of
 from backprop_engine.mathematics.parser import parse
 from backprop_engine.mathematics.tree import Branch, Form, Hole, Text, Tree, partial
-from backprop_engine.reading.explain import broadcast_axes, local_derivative
+from backprop_engine.reading.explain import local_derivative
 from backprop_engine.trace import Missing, Trace
 from backprop_engine.trace.abilities import Explains
 from backprop_engine.trace.formula import Formula

@@ -10,7 +10,7 @@ import numpy as np
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.summary import Summary
-from backprop_engine.basics.values import Known, Shape, Value, full_like, shape_of
+from backprop_engine.basics.values import Known, Value, broadcast_axes, full_like, shape_of
 from backprop_engine.mathematics.parser import parse
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.mathematics.tree import (
@@ -346,16 +346,6 @@ def _elementwise_product(upstream: Tree, local: Tree) -> Tree:
     if local == Text("1"):
         return upstream
     return prefix("−", upstream) if local == parse("−1") else run_on(upstream, " ⊙ ", local)
-
-
-def broadcast_axes(from_shape: Shape, to_shape: Shape) -> tuple[int, ...]:
-    """The axes of the output along which an operand of `to_shape` was repeated."""
-    added = len(from_shape) - len(to_shape)
-    return tuple(
-        axis
-        for axis, size in enumerate(from_shape)
-        if axis < added or (to_shape[axis - added] == 1 and size != 1)
-    )
 
 
 def _place_note(trace: Trace, edge: _Edge) -> tuple[str, ...]:

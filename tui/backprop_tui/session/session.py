@@ -312,25 +312,6 @@ def jump_back(session: Session) -> Session:
     return replace(_to(session, session.origins[-1]), origins=session.origins[:-1])
 
 
-def parse_place(text: str, session: Session) -> int:
-    """The cursor that `120`, `50%`, `+10` or `-3` means here; ValueError says what is wrong."""
-    count, wanted = len(session.trace), text.strip().replace("−", "-")
-    number = wanted.removesuffix("%")
-    try:
-        amount = float(number) if wanted.endswith("%") else int(number)
-    except ValueError:
-        raise ValueError(f"“{text.strip()}” is no place; try 120, 50%, +10 or -3") from None
-    if wanted.endswith("%"):
-        if not 0 <= amount <= 100:
-            raise ValueError("a percentage lies between 0% and 100%")
-        return round(count * amount / 100)
-    if wanted[0] in "+-":
-        return max(0, min(session.cursor + int(amount), count))
-    if amount > count:
-        raise ValueError(f"there are {count} steps: say 0 to {count}")
-    return int(amount)
-
-
 # The selection
 
 

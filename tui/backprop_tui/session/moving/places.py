@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_engine.basics.suggestions import did_you_mean
-from backprop_tui.session.session import Change, Session, jump, parse_place, select
+from backprop_tui.session.session import Change, Session, jump, select
 
 EXAMPLES = "120, 50%, +10, -3, or a name"
 
@@ -40,6 +40,25 @@ def to_node(session: Session, node: int) -> Session:
         label = session.trace.label(node)
         return replace(chosen, notice=f"{label} takes part in no step")
     return jump(chosen, visits[0])
+
+
+def parse_place(text: str, session: Session) -> int:
+    """The cursor that `120`, `50%`, `+10` or `-3` means here; ValueError says what is wrong."""
+    count, wanted = len(session.trace), text.strip().replace("−", "-")
+    number = wanted.removesuffix("%")
+    try:
+        amount = float(number) if wanted.endswith("%") else int(number)
+    except ValueError:
+        raise ValueError(f"“{text.strip()}” is no place; try 120, 50%, +10 or -3") from None
+    if wanted.endswith("%"):
+        if not 0 <= amount <= 100:
+            raise ValueError("a percentage lies between 0% and 100%")
+        return round(count * amount / 100)
+    if wanted[0] in "+-":
+        return max(0, min(session.cursor + int(amount), count))
+    if amount > count:
+        raise ValueError(f"there are {count} steps: say 0 to {count}")
+    return int(amount)
 
 
 def _is_number(text: str) -> bool:
