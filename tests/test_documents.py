@@ -17,7 +17,8 @@ from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Operation
 from backprop_engine.scenarios.loader import load
-from backprop_tui.commands.table import COMMANDS, key_name
+from backprop_tui.commands.command import key_name
+from backprop_tui.commands.table import COMMANDS
 from backprop_tui.headless.ops_output import markdown
 
 ROOT = Path(__file__).parents[1]

@@ -1,22 +1,13 @@
 """The waist: frozen data that producers fill and readers look things up in.
 
-`trace.py` has the trace and the questions one may ask it, `nodes.py` what it knows of its nodes,
-`abilities.py` what may be asked of its producer.
+`trace.py` has the trace and the questions one may ask it, `parts.py` what they are answered
+in, `nodes.py` what it knows of its nodes, `abilities.py` what may be asked of its producer.
 """
 
 from backprop_engine.trace.abilities import Missing, Producer
 from backprop_engine.trace.nodes import Group, GroupKind, Nodes
-from backprop_engine.trace.trace import (
-    NO_NODE,
-    Heading,
-    Node,
-    Pass,
-    PassKind,
-    Progress,
-    Step,
-    StepKind,
-    Trace,
-)
+from backprop_engine.trace.parts import Heading, Node, Pass, PassKind, Progress, Step, StepKind
+from backprop_engine.trace.trace import NO_NODE, Trace
 
 __all__ = [
     "NO_NODE",

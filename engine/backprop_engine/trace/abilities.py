@@ -14,7 +14,8 @@ from backprop_engine.basics.values import Value
 from backprop_engine.trace.formula import Formula
 
 if TYPE_CHECKING:
-    from backprop_engine.trace.trace import Pass, Trace
+    from backprop_engine.trace.parts import Pass
+    from backprop_engine.trace.trace import Trace
 
 Ability = TypeVar("Ability")
 

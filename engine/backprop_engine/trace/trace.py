@@ -11,135 +11,19 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
 
 from backprop_engine.basics.notation import constant_text
-from backprop_engine.basics.source import Place, Source
 from backprop_engine.basics.values import Dtype, Known
 from backprop_engine.trace.abilities import Ability, Missing, Producer
 from backprop_engine.trace.nodes import Nodes
+from backprop_engine.trace.parts import Heading, Node, Pass, PassKind, Progress, Step, StepKind
 
 NO_NODE = -1
-
-
-class PassKind(StrEnum):
-    """What a pass does."""
-
-    FORWARD = "forward"
-    BACKWARD = "backward"
-    ZERO_GRAD = "zero_grad"
-    UPDATE = "update"
-
-
-class StepKind(StrEnum):
-    """What a step does: compute a node, seed an output, send a contribution, clear `.grad`, or let
-    an optimiser step.
-    """
-
-    FORWARD = "forward"
-    SEED = "seed"
-    CONTRIBUTION = "contribution"
-    ZERO_GRAD = "zero_grad"
-    UPDATE = "update"
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One phase of the timeline: the steps `start` up to, not including, `stop`."""
-
-    index: int
-    kind: PassKind
-    name: str
-    """For people: `forward`, `backward y`, `zero_grad`."""
-    start: int
-    stop: int
-    output: int | None = None
-    """The node a backward pass starts from."""
-    grads: Mapping[int, Known | None] | None = None
-    """`.grad` of each input that requires grad and each node that retains it, after the pass."""
-    cleared: int | None = None
-    """The node whose `.grad` alone a zero_grad pass clears; None where it is every input's."""
-    about: str = ""
-    """Of an optimiser's step what it has done: a headline, then a line a parameter."""
-
-
 _LONG = 100
 """Receipts that are kept as a list, once somebody has asked for them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One entry of the timeline."""
-
-    index: int
-    pass_index: int
-    kind: StepKind
-    node: int | None
-    """The node at work: computed, seeded, or sending. None for zero_grad."""
-    operand: int | None = None
-    """The node that receives the contribution."""
-    position: int | None = None
-    """Which operand of `node` that is, from 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One row of the graph, for people who look at one node at a time."""
-
-    index: int
-    label: str
-    """The scenario's name for it (`y`, `h@2`), a literal's digits, or an invented `%3`."""
-    operation: str
-    """Empty for a leaf."""
-    operands: tuple[int, ...]
-    value: Known
-    requires_grad: bool
-    is_input: bool
-    grad_fn: str
-    place: Place | None
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether it is a literal of the program."""
-        return not self.operation and not self.is_input
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How many of the contributions a node gets in this pass it has received."""
-
-    received: int
-    expected: int
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the gradient is final for this pass."""
-        return self.received == self.expected > 0
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """What the scenario says about itself."""
-
-    title: str
-    about: str
-    name: str
-    """What people know it by: a file's name, or the text itself where there is no file."""
-    files: tuple[Source, ...]
-    """The texts that it was made from, the main one first; perhaps none."""
-    hints: Mapping[int, str]
-    """By node."""
-    note: str = ""
-    """Where numbers are from that the text does not have."""
-    dtype: Dtype = "float64"
-    """What readers compute in: float32 for all that is no wider."""
-    computed_by: str = ""
-    """Who computed the numbers, where that was not our engine: `torch 2.13.0`."""
-    start: int = 0
-    """The cursor to begin at: of a program that was ended by an error, the last one."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -37,7 +37,8 @@ from backprop_tui.app.play_desk import PlayDesk
 from backprop_tui.app.signals import end_in_order
 from backprop_tui.app.soon import Soon
 from backprop_tui.app.surveys import Surveys
-from backprop_tui.commands.table import BY_NAME, Command
+from backprop_tui.commands.command import Command
+from backprop_tui.commands.table import BY_NAME
 from backprop_tui.config.settings import Settings
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.opening.targets import Target

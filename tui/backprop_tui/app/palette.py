@@ -9,7 +9,7 @@ from textual import events
 from textual.command import CommandList as Offered
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
-from backprop_tui.commands.table import Command, key_name
+from backprop_tui.commands.command import Command, key_name
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.session.session import Session
 

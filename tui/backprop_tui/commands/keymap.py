@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from backprop_tui.commands.table import COMMANDS, Command
+from backprop_tui.commands.command import Command
+from backprop_tui.commands.table import COMMANDS
 
 
 @dataclass(frozen=True, slots=True)

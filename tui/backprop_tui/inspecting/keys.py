@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.content import Content
 from textual.style import Style
 
-from backprop_tui.commands.table import key_name
+from backprop_tui.commands.command import key_name
 
 _GAP = "  "
 

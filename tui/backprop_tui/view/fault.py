@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_engine.reading.autopsy.report import Autopsy
+from backprop_tui.commands.command import key_name
 from backprop_tui.commands.keymap import Keymap
-from backprop_tui.commands.table import BY_NAME, key_name
+from backprop_tui.commands.table import BY_NAME
 from backprop_tui.session.session import Lasting, Session
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from backprop_tui.commands.table import BY_NAME, Command
+from backprop_tui.commands.command import Command
+from backprop_tui.commands.table import BY_NAME
 from backprop_tui.session.moving.playing import is_playing
 from backprop_tui.view.view import View
 

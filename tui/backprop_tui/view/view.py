@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from backprop_engine.checking.compare import Comparison
 from backprop_engine.reading.autopsy.flow import Event
 from backprop_engine.reading.autopsy.report import Autopsy
+from backprop_tui.commands.command import key_name
 from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
-from backprop_tui.commands.table import BY_NAME, key_name
+from backprop_tui.commands.table import BY_NAME
 from backprop_tui.oracles.report import Failed, OracleState, Starting
 from backprop_tui.oracles.sympy.report import NOT_ASKED, SymbolicState
 from backprop_tui.oracles.torch.agreement import Agreement

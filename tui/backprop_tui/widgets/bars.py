@@ -7,7 +7,8 @@ from itertools import groupby
 from rich.cells import cell_len
 from textual.content import Content
 
-from backprop_tui.commands.table import BY_NAME, COMMANDS, Command, key_name
+from backprop_tui.commands.command import Command, key_name
+from backprop_tui.commands.table import BY_NAME, COMMANDS
 from backprop_tui.session.moving.playing import is_playing
 from backprop_tui.session.stepping_in import breadcrumb, stack
 from backprop_tui.view.following import Following
