@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from functools import cache
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, cast
 
 from lark import Lark, Token, Transformer, UnexpectedToken, v_args
 
@@ -21,6 +21,18 @@ from backprop_engine.grammar import mistakes, syntax
 from backprop_engine.grammar.diagnosis import unexpected
 from backprop_engine.grammar.excerpt import Excerpt
 from backprop_engine.grammar.lexer import LITERALS, canonical
+from backprop_engine.grammar.parts import (
+    Clause,
+    Keyword,
+    Part,
+    call_of,
+    changed,
+    comprehension_of,
+    leaf,
+    putting,
+    span_of,
+    targets_of,
+)
 from backprop_engine.grammar.state import Form, Reading
 from backprop_engine.grammar.table import grammar_parser
 
@@ -66,7 +78,7 @@ def parse_expression(
 ) -> syntax.Expression:
     """The one expression that a text is. Raises ProblemError for the first mistake in it."""
     reading = Reading(excerpt, "expression", variables)
-    return cast("_Part", _parse(reading, "lone_expression")).expression
+    return cast("Part", _parse(reading, "lone_expression")).expression
 
 
 def _parse(reading: Reading, start: str) -> Any:
@@ -85,18 +97,6 @@ def _parser() -> Lark:
     return grammar_parser(_Builder())
 
 
-class _Part(NamedTuple):
-    """An expression and what it takes up with the brackets around it."""
-
-    expression: syntax.Expression
-    start: int
-    stop: int
-    right: int | None = None
-    """Of a comparison without brackets: where its right side starts."""
-    depth: int = 0
-    """Of a list: how many lists are inside one another."""
-
-
 class _ChainedError(Exception):
     """`0 < x < 1`, seen where its text is not at hand."""
 
@@ -106,35 +106,12 @@ class _ChainedError(Exception):
         self.second = second
 
 
-class _Clause(NamedTuple):
-    """`for target in iterable` of a comprehension."""
-
-    start: int
-    target: syntax.Target
-    iterable: _Part
-
-
-class _Keyword(NamedTuple):
-    """`name=value` among the arguments of a call."""
-
-    name: Token
-    value: _Part
-
-
 def _flat(lines: list[syntax.Statement | list[syntax.Statement]]) -> Iterator[syntax.Statement]:
     for line in lines:
         if isinstance(line, list):
             yield from line
         else:
             yield line
-
-
-def _span(token: Token) -> Span:
-    return Span(cast("int", token.start_pos), cast("int", token.end_pos))
-
-
-def _leaf(expression: syntax.Expression) -> _Part:
-    return _Part(expression, expression.span.start, expression.span.stop)
 
 
 def _number(text: str) -> float | int:
@@ -157,99 +134,95 @@ class _Builder(Transformer[Token, Any]):
 
     def loop(self, parts: list[Any]) -> syntax.Loop:
         sign, target, iterable, *lines = parts
-        span = Span(_span(sign).start, iterable.stop)
+        span = Span(span_of(sign).start, iterable.stop)
         return syntax.Loop(target.expression, iterable.expression, tuple(_flat(lines)), span)
 
-    def target(self, places: list[_Part]) -> _Part:
+    def target(self, places: list[Part]) -> Part:
         """Names that a loop assigns; more than one are a Sequence."""
         return self.values(places)
 
-    def clause(self, parts: list[Any]) -> _Clause:
+    def clause(self, parts: list[Any]) -> Clause:
         sign, target, iterable = parts
-        return _Clause(_span(sign).start, target.expression, iterable)
+        return Clause(span_of(sign).start, target.expression, iterable)
 
-    def comprehension(self, parts: list[Any]) -> _Part:
+    def comprehension(self, parts: list[Any]) -> Part:
         left, item, *clauses, right = parts
-        made = _comprehension(item, clauses)
-        return _Part(made, _span(left).start, _span(right).stop)
+        made = comprehension_of(item, clauses)
+        return Part(made, span_of(left).start, span_of(right).stop)
 
-    def generator(self, parts: list[Any]) -> list[_Part | _Keyword]:
+    def generator(self, parts: list[Any]) -> list[Part | Keyword]:
         item, *clauses = parts
-        return [_leaf(_comprehension(item, clauses))]
+        return [leaf(comprehension_of(item, clauses))]
 
     @v_args(inline=True)
-    def lone_expression(self, part: _Part) -> _Part:
+    def lone_expression(self, part: Part) -> Part:
         return part
 
     @v_args(inline=True)
-    def assign(self, name: Token, _: Token, value: _Part) -> syntax.Assignment:
-        span = Span(_span(name).start, value.stop)
-        return syntax.Assignment(canonical(name), value.expression, _span(name), span)
+    def assign(self, name: Token, _: Token, value: Part) -> syntax.Assignment:
+        span = Span(span_of(name).start, value.stop)
+        return syntax.Assignment(canonical(name), value.expression, span_of(name), span)
 
     @v_args(inline=True)
-    def augment(self, name: Token, sign: Token, value: _Part) -> syntax.Assignment:
-        span = Span(_span(name).start, value.stop)
-        before = syntax.Name(canonical(name), _span(name))
-        return syntax.Assignment(
-            before.name, _changed(before, sign, value, span), before.span, span
-        )
+    def augment(self, name: Token, sign: Token, value: Part) -> syntax.Assignment:
+        span = Span(span_of(name).start, value.stop)
+        before = syntax.Name(canonical(name), span_of(name))
+        return syntax.Assignment(before.name, changed(before, sign, value, span), before.span, span)
 
     @v_args(inline=True)
     def put(
         self,
-        receiver: _Part,
+        receiver: Part,
         left: Token,
         items: tuple[syntax.Expression, ...],
         right: Token,
         _: Token,
-        value: _Part,
+        value: Part,
     ) -> syntax.Assignment:
         place = self.subscript(receiver, left, items, right).expression
         span = Span(receiver.start, value.stop)
-        return _putting(syntax.Put(place, value.expression, span))
+        return putting(syntax.Put(place, value.expression, span))
 
     @v_args(inline=True)
     def augment_item(
         self,
-        receiver: _Part,
+        receiver: Part,
         left: Token,
         items: tuple[syntax.Expression, ...],
         right: Token,
         sign: Token,
-        value: _Part,
+        value: Part,
     ) -> syntax.Assignment:
         place = self.subscript(receiver, left, items, right).expression
         span = Span(receiver.start, value.stop)
-        changed = _changed(place, sign, value, span)
-        return _putting(syntax.Put(place, changed, span, writes_back=True))
+        after = changed(place, sign, value, span)
+        return putting(syntax.Put(place, after, span, writes_back=True))
 
     def names(self, tokens: list[Token]) -> tuple[syntax.Name, ...]:
-        return tuple(syntax.Name(canonical(token), _span(token)) for token in tokens)
+        return tuple(syntax.Name(canonical(token), span_of(token)) for token in tokens)
 
-    def values(self, parts: list[_Part]) -> _Part:
+    def values(self, parts: list[Part]) -> Part:
         if len(parts) == 1:
             return parts[0]
         span = Span(parts[0].start, parts[-1].stop)
-        return _leaf(syntax.Sequence(tuple(part.expression for part in parts), span, is_tuple=True))
+        return leaf(syntax.Sequence(tuple(part.expression for part in parts), span, is_tuple=True))
 
     @v_args(inline=True)
     def unpack(
-        self, left: tuple[syntax.Name, ...] | _Part, _: Token, value: _Part
+        self, left: tuple[syntax.Name, ...] | Part, _: Token, value: Part
     ) -> syntax.Unpacking:
-        targets = _targets(left) if isinstance(left, _Part) else left
-        start = left.start if isinstance(left, _Part) else left[0].span.start
+        targets = targets_of(left) if isinstance(left, Part) else left
+        start = left.start if isinstance(left, Part) else left[0].span.start
         return syntax.Unpacking(targets, value.expression, Span(start, value.stop))
 
     @v_args(inline=True)
-    def setting(
-        self, receiver: _Part, name: Token, _: Token, value: _Part | Token
-    ) -> syntax.Setting:
+    def setting(self, receiver: Part, name: Token, _: Token, value: Part | Token) -> syntax.Setting:
         part = self.literal(value) if isinstance(value, Token) else value
         return syntax.Setting(self.attribute(receiver, name).expression, part.expression)
 
     @v_args(inline=True)
     def action(
-        self, receiver: _Part, name: Token, left: Token, arguments: list[Any], right: Token
+        self, receiver: Part, name: Token, left: Token, arguments: list[Any], right: Token
     ) -> syntax.Action:
         return syntax.Action(self.method(receiver, name, left, arguments, right).expression)
 
@@ -260,194 +233,131 @@ class _Builder(Transformer[Token, Any]):
         return syntax.Action(self.library_call(dotted, left, arguments, right).expression)
 
     @v_args(inline=True)
-    def binary(self, left: _Part, sign: Token, right: _Part) -> _Part:
+    def binary(self, left: Part, sign: Token, right: Part) -> Part:
         span = Span(left.start, right.stop)
         if sign == "@" and isinstance(right.expression, syntax.Number):
             raise mistakes.number_as_matrix(right.expression.span)
-        return _leaf(syntax.Binary(str(sign), left.expression, right.expression, span))
+        return leaf(syntax.Binary(str(sign), left.expression, right.expression, span))
 
     @v_args(inline=True)
-    def comparison(self, left: _Part, sign: Token, right: _Part) -> _Part:
+    def comparison(self, left: Part, sign: Token, right: Part) -> Part:
         if left.right is not None:
             raise _ChainedError(Span(left.start, left.stop), Span(left.right, right.stop))
         span = Span(left.start, right.stop)
         compared = syntax.Binary(str(sign), left.expression, right.expression, span)
-        return _Part(compared, span.start, span.stop, right.start)
+        return Part(compared, span.start, span.stop, right.start)
 
     @v_args(inline=True)
-    def unary(self, sign: Token, operand: _Part) -> _Part:
-        span = Span(_span(sign).start, operand.stop)
-        return _leaf(syntax.Unary(str(sign), operand.expression, span))
+    def unary(self, sign: Token, operand: Part) -> Part:
+        span = Span(span_of(sign).start, operand.stop)
+        return leaf(syntax.Unary(str(sign), operand.expression, span))
 
     @v_args(inline=True)
-    def number(self, token: Token) -> _Part:
-        return _leaf(syntax.Number(_number(token), _span(token)))
+    def number(self, token: Token) -> Part:
+        return leaf(syntax.Number(_number(token), span_of(token)))
 
     @v_args(inline=True)
-    def name(self, token: Token) -> _Part:
-        return _leaf(syntax.Name(canonical(token), _span(token)))
+    def name(self, token: Token) -> Part:
+        return leaf(syntax.Name(canonical(token), span_of(token)))
 
     @v_args(inline=True)
-    def constant(self, token: Token) -> _Part:
+    def constant(self, token: Token) -> Part:
         prefix, _, name = "".join(token.split()).rpartition(".")
         if prefix == "torch" and name in DTYPES:
-            return _leaf(syntax.DtypeName(DTYPES[name], _span(token)))
+            return leaf(syntax.DtypeName(DTYPES[name], span_of(token)))
         if name in CONSTANTS:
-            return _leaf(syntax.Number(CONSTANTS[name], _span(token)))
-        return _leaf(syntax.FunctionName(canonical(name), prefix, _span(token)))
+            return leaf(syntax.Number(CONSTANTS[name], span_of(token)))
+        return leaf(syntax.FunctionName(canonical(name), prefix, span_of(token)))
 
     @v_args(inline=True)
-    def literal(self, token: Token) -> _Part:
+    def literal(self, token: Token) -> Part:
         value = LITERALS[token] if token in LITERALS else token[1 : token.index(token[0], 1)]
-        return _leaf(syntax.Literal(value, _span(token)))
+        return leaf(syntax.Literal(value, span_of(token)))
 
     @v_args(inline=True)
-    def dots(self, token: Token) -> _Part:
-        return _leaf(syntax.Dots(_span(token)))
+    def dots(self, token: Token) -> Part:
+        return leaf(syntax.Dots(span_of(token)))
 
     @v_args(inline=True)
-    def group(self, left: Token, inner: _Part, right: Token) -> _Part:
-        return _Part(inner.expression, _span(left).start, _span(right).stop, depth=inner.depth)
+    def group(self, left: Token, inner: Part, right: Token) -> Part:
+        return Part(inner.expression, span_of(left).start, span_of(right).stop, depth=inner.depth)
 
     @v_args(inline=True)
-    def star(self, sign: Token, value: _Part) -> _Part:
-        return _leaf(syntax.Star(value.expression, Span(_span(sign).start, value.stop)))
+    def star(self, sign: Token, value: Part) -> Part:
+        return leaf(syntax.Star(value.expression, Span(span_of(sign).start, value.stop)))
 
-    def sequence(self, children: list[Any]) -> _Part:
-        span = Span(_span(children[0]).start, _span(children[-1]).stop)
-        parts: list[_Part] = children[1:-1]
+    def sequence(self, children: list[Any]) -> Part:
+        span = Span(span_of(children[0]).start, span_of(children[-1]).stop)
+        parts: list[Part] = children[1:-1]
         depth = 1 + max((part.depth for part in parts), default=0)
         if depth > MAX_NESTING:
             raise mistakes.nested_too_deep(span, MAX_NESTING)
         is_tuple = children[0] == "("
         made = syntax.Sequence(tuple(part.expression for part in parts), span, is_tuple)
-        return _leaf(made)._replace(depth=depth)
+        return leaf(made)._replace(depth=depth)
 
     @v_args(inline=True)
-    def keyword(self, name: Token, _: Token, value: _Part | Token) -> _Keyword:
+    def keyword(self, name: Token, _: Token, value: Part | Token) -> Keyword:
         part = self.literal(value) if isinstance(value, Token) else value
-        return _Keyword(name, part)
+        return Keyword(name, part)
 
-    def arguments(self, children: list[_Part | _Keyword]) -> list[_Part | _Keyword]:
+    def arguments(self, children: list[Part | Keyword]) -> list[Part | Keyword]:
         return children
 
     @v_args(inline=True)
-    def call(self, name: Token, _: Token, arguments: list[_Part | _Keyword], right: Token) -> _Part:
-        return _call(canonical(name), None, "", arguments, _span(name), _span(name).start, right)
+    def call(self, name: Token, _: Token, arguments: list[Part | Keyword], right: Token) -> Part:
+        return call_of(
+            canonical(name), None, "", arguments, span_of(name), span_of(name).start, right
+        )
 
     @v_args(inline=True)
     def library_call(
-        self, dotted: Token, _: Token, arguments: list[_Part | _Keyword], right: Token
-    ) -> _Part:
+        self, dotted: Token, _: Token, arguments: list[Part | Keyword], right: Token
+    ) -> Part:
         prefix, _dot, last = "".join(dotted.split()).rpartition(".")
-        span = _span(dotted)
+        span = span_of(dotted)
         function_span = Span(span.stop - len(last), span.stop)
-        return _call(canonical(last), None, prefix, arguments, function_span, span.start, right)
+        return call_of(canonical(last), None, prefix, arguments, function_span, span.start, right)
 
     @v_args(inline=True)
     def method(
-        self, receiver: _Part, name: Token, _: Token, arguments: list[Any], right: Token
-    ) -> _Part:
+        self, receiver: Part, name: Token, _: Token, arguments: list[Any], right: Token
+    ) -> Part:
         inner = receiver.expression
-        return _call(canonical(name), inner, "", arguments, _span(name), receiver.start, right)
+        return call_of(canonical(name), inner, "", arguments, span_of(name), receiver.start, right)
 
     @v_args(inline=True)
-    def application(self, receiver: _Part, _: Token, arguments: list[Any], right: Token) -> _Part:
+    def application(self, receiver: Part, _: Token, arguments: list[Any], right: Token) -> Part:
         """`nn.ReLU()(x)`, which to torch is `nn.ReLU().forward(x)`."""
         made = receiver.expression
-        return _call("forward", made, "", arguments, made.span, receiver.start, right)
+        return call_of("forward", made, "", arguments, made.span, receiver.start, right)
 
     @v_args(inline=True)
-    def attribute(self, receiver: _Part, name: Token) -> _Part:
-        span = Span(receiver.start, _span(name).stop)
-        return _leaf(syntax.Attribute(receiver.expression, canonical(name), _span(name), span))
+    def attribute(self, receiver: Part, name: Token) -> Part:
+        span = Span(receiver.start, span_of(name).stop)
+        return leaf(syntax.Attribute(receiver.expression, canonical(name), span_of(name), span))
 
     @v_args(inline=True)
     def subscript(
-        self, receiver: _Part, _: Token, items: tuple[syntax.Expression, ...], right: Token
-    ) -> _Part:
-        span = Span(receiver.start, _span(right).stop)
-        return _leaf(syntax.Subscript(receiver.expression, items, span))
+        self, receiver: Part, _: Token, items: tuple[syntax.Expression, ...], right: Token
+    ) -> Part:
+        span = Span(receiver.start, span_of(right).stop)
+        return leaf(syntax.Subscript(receiver.expression, items, span))
 
-    def items(self, parts: list[_Part]) -> tuple[syntax.Expression, ...]:
+    def items(self, parts: list[Part]) -> tuple[syntax.Expression, ...]:
         return tuple(part.expression for part in parts)
 
-    def bound(self, parts: list[_Part]) -> _Part | None:
+    def bound(self, parts: list[Part]) -> Part | None:
         return parts[0] if parts else None
 
-    def slice(self, children: list[Any]) -> _Part:
-        bounds: list[_Part | None] = [part for part in children if not isinstance(part, Token)]
+    def slice(self, children: list[Any]) -> Part:
+        bounds: list[Part | None] = [part for part in children if not isinstance(part, Token)]
         first, last = (
             children[0] or children[1],
             children[-1] or children[-2],
         )
-        start = _span(first).start if isinstance(first, Token) else first.start
-        stop = _span(last).stop if isinstance(last, Token) else last.stop
+        start = span_of(first).start if isinstance(first, Token) else first.start
+        stop = span_of(last).stop if isinstance(last, Token) else last.stop
         parts = [None if part is None else part.expression for part in bounds]
         step = parts[2] if len(parts) > 2 else None
-        return _leaf(syntax.Slice(parts[0], parts[1], step, Span(start, stop)))
-
-
-def _changed(before: syntax.Expression, sign: Token, value: _Part, span: Span) -> syntax.Binary:
-    """What `before += value` leaves; torch has no `@=` of its own, and makes a new value."""
-    symbol = sign.removesuffix("=")
-    return syntax.Binary(symbol, before, value.expression, span, in_place=symbol != "@")
-
-
-def _putting(put: syntax.Put) -> syntax.Assignment:
-    """`y[0] = v`, which gives a name a new version, and any other value a new one."""
-    receiver = put.place.receiver
-    if isinstance(receiver, syntax.Name):
-        return syntax.Assignment(receiver.name, put, receiver.span, put.span)
-    return syntax.Assignment("", put, put.span, put.span)
-
-
-def _comprehension(item: _Part, clauses: list[_Clause]) -> syntax.Expression:
-    """The first clause is the outermost loop."""
-    made, stop = item.expression, clauses[-1].iterable.stop
-    for number, clause in reversed(list(enumerate(clauses))):
-        is_innermost = number == len(clauses) - 1
-        start = item.start if number == 0 else clause.start
-        iterable = clause.iterable.expression
-        made = syntax.Comprehension(
-            made, clause.target, iterable, Span(start, stop), not is_innermost
-        )
-    return made
-
-
-def _targets(part: _Part) -> tuple[syntax.Name, ...]:
-    """The names in `(a, b) = …` or `[a, b] = …`."""
-    names = syntax.children(part.expression)
-    for name in names:
-        if not isinstance(name, syntax.Name):
-            raise mistakes.no_target(name.span)
-    if not names:
-        raise mistakes.no_target(part.expression.span)
-    return cast("tuple[syntax.Name, ...]", names)
-
-
-def _call(
-    function: str,
-    receiver: syntax.Expression | None,
-    prefix: str,
-    arguments: list[_Part | _Keyword],
-    function_span: Span,
-    start: int,
-    right: Token,
-) -> _Part:
-    positional: list[syntax.Expression] = []
-    keywords: list[tuple[str, syntax.Expression]] = []
-    places: dict[str, Span] = {}
-    for argument in arguments:
-        if isinstance(argument, _Part):
-            if keywords:
-                raise mistakes.positional_after_keyword(argument.expression.span)
-            positional.append(argument.expression)
-        elif argument.name in dict(keywords):
-            raise mistakes.repeated_keyword(argument.name, _span(argument.name))
-        else:
-            keywords.append((str(argument.name), argument.value.expression))
-            places[str(argument.name)] = _span(argument.name)
-    span = Span(start, _span(right).stop)
-    words = (tuple(positional), tuple(keywords))
-    return _leaf(syntax.Call(function, receiver, prefix, *words, function_span, span, places))
+        return leaf(syntax.Slice(parts[0], parts[1], step, Span(start, stop)))
