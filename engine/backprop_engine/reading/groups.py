@@ -46,6 +46,25 @@ class GroupTree:
         return text
 
     @cached_property
+    def members(self) -> tuple[tuple[int, ...], ...]:
+        """By group what stands in it, and at the very end what stands outside of all: nodes, and
+        ~group for a group, those first that were computed last.
+        """
+        held: list[list[int]] = [[] for _ in range(len(self) + 1)]
+        seen: set[int] = set()
+        for node in range(len(self.of_node) - 1, -1, -1):
+            inner = node
+            for group in self.around(int(self.of_node[node])):
+                held[group].append(inner)
+                inner = ~group
+                if group in seen:
+                    break
+                seen.add(group)
+            else:
+                held[-1].append(inner)
+        return tuple(map(tuple, held))
+
+    @cached_property
     def outputs(self) -> tuple[tuple[int, ...], ...]:
         """By group the computed nodes by which gradients come in: those that a consumer outside
         has, and those that a backward pass starts from.

@@ -369,6 +369,7 @@ class _Builder:
                     None if output is None else number[output],
                     None if grads is None else Grads(self.lookup, by_number),
                     about=about,
+                    ratios=_ratios(event) if isinstance(event, Update) else {},
                 )
             )
         return tuple(found) or (TracePass(0, PassKind.FORWARD, "forward", 0, 0),)
@@ -406,6 +407,12 @@ def _about(recording: Recording) -> str:
         names = ", ".join(f"`{name}`" for name in passes[-1].missing[:_LOSSES])
         parts.append(f"`.grad` is None of {names}: no path leads there from the loss.")
     return "\n\n".join(parts)
+
+
+def _ratios(update: Update) -> dict[str, float]:
+    """By parameter how far it moved, over how large it was."""
+    rows = zip(update.names, update.updates, update.weights, strict=True)
+    return {name: moved / weight for name, moved, weight in rows if weight > 0}
 
 
 def _told(update: Update) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from backprop_engine.basics.source import Place, Source
@@ -49,6 +49,8 @@ class Pass:
     """The node whose `.grad` alone a zero_grad pass clears; None where it is every input's."""
     about: str = ""
     """Of an optimiser's step what it has done: a headline, then a line a parameter."""
+    ratios: Mapping[str, float] = field(default_factory=dict)
+    """Of an optimiser's step by a parameter's name ‖update‖/‖weight‖."""
 
 
 @dataclass(frozen=True, slots=True)

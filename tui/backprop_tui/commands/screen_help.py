@@ -75,6 +75,22 @@ SCREEN_HELP: Final[Mapping[str, PaneHelp]] = {
             ("esc", "Back."),
         ),
     ),
+    "flow": PaneHelp(
+        "Gradient flow",
+        "A whole backward pass, a row a layer, weight or named value, in the order in which it "
+        "runs: the Euclidean norm of its gradient, the largest element, the share of zeros, and "
+        "∆w/w, how far the optimiser's next step moves a weight in proportion to it (about 1e-3 "
+        "is usual). The bar is the root mean square, which does not depend on the size, on a "
+        "logarithmic scale. Compared with the first row below the output, less than a thousandth "
+        "is vanishing, more than a thousandfold is exploding; dead is 0 in every element, and ! "
+        "tells the share of nan and inf. Of a weight that is used several times, as in an RNN, "
+        "each contribution has a row, with its time step.",
+        (
+            ("enter", "To the step in which the last of it comes; the node is selected."),
+            _CHOOSE,
+            ("esc", "Close it."),
+        ),
+    ),
     "autopsy": PaneHelp(
         "Autopsy",
         "Where the first nan or inf was born, from which figures, and at which place of the "

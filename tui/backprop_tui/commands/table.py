@@ -230,6 +230,11 @@ COMMANDS: tuple[Command, ...] = (
         REASONS, asks=True, needs=Recomputes, footer="origin",
     ),
     Command(
+        "flow", ("O",), "gradient flow",
+        "Show how large the gradient is, layer by layer: where it vanishes, explodes or dies.",
+        REASONS, asks=True,
+    ),
+    Command(
         "lens", ("full_stop",), "one element",
         "Tell one element of what is sent alone, as a sum of numbers; arrows choose it.", REASONS,
         lens.toggle, needs=Recomputes, offer="one element",

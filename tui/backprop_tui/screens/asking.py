@@ -8,6 +8,7 @@ from typing import Final
 from backprop_tui.screens.autopsy import AutopsyScreen
 from backprop_tui.screens.box import Box
 from backprop_tui.screens.breakpoint_list import BreakpointList
+from backprop_tui.screens.flow import FlowScreen
 from backprop_tui.screens.goto import GotoScreen
 from backprop_tui.screens.marks import MarkScreen
 from backprop_tui.screens.origin import OriginScreen
@@ -24,6 +25,7 @@ ASKING: Final[Mapping[str, Callable[[View], Box]]] = {
     "to_mark": lambda view: MarkScreen(view, setting=False),
     "origin": OriginScreen,
     "autopsy": AutopsyScreen,
+    "flow": FlowScreen,
     "edit_breakpoint": BreakpointPrompt.on_selected,
     "breakpoints": BreakpointList,
     "watch": lambda view: WatchPrompt(view, None),

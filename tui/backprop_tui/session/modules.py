@@ -20,31 +20,13 @@ _NONE = "nothing here belongs to a module or a loop, so there is no other tree; 
 
 def draw_modules(tree: GroupTree) -> Outline:
     """Groups and the nodes in them, the last computed first, as gradients travel."""
-    of_node = tree.of_node
-    held: list[list[int]] = [[] for _ in range(len(tree) + 1)]
-    """By group, and last of all outside of every group, what stands in it: ~group or node."""
-    seen: set[int] = set()
-    for node in range(len(of_node) - 1, -1, -1):
-        inner = node
-        for group in tree.around(int(of_node[node])):
-            held[group].append(inner)
-            inner = ~group
-            if group in seen:
-                break
-            seen.add(group)
-        else:
-            held[-1].append(inner)
-    return _laid_out(tree, held)
-
-
-def _laid_out(tree: GroupTree, held: list[list[int]]) -> Outline:
     nodes: list[int] = []
     parents: list[int] = []
     depths: list[int] = []
     is_last: list[bool] = []
     groups: list[int] = []
     full_rows = np.full(len(tree.of_node), NO_ROW, np.int32)
-    pending = [(entry, NO_ROW, at == 0) for at, entry in enumerate(reversed(held[-1]))]
+    pending = [(entry, NO_ROW, at == 0) for at, entry in enumerate(reversed(tree.members[-1]))]
     while pending:
         entry, parent, last = pending.pop()
         row, group = len(groups), ~entry if entry < 0 else NO_GROUP
@@ -56,7 +38,7 @@ def _laid_out(tree: GroupTree, held: list[list[int]]) -> Outline:
         if group == NO_GROUP:
             full_rows[entry] = row
         else:
-            inside = reversed(held[group])
+            inside = reversed(tree.members[group])
             pending += [(each, row, at == 0) for at, each in enumerate(inside)]
     sizes = [1] * len(groups)
     for row in range(len(groups) - 1, -1, -1):
