@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from backprop_engine.basics.values import Value
-from backprop_engine.node_kinds import AS_PRODUCT, AS_SUM, BY_ONE_RULE
+from backprop_engine.node_kinds import AS_SUM, BY_ONE_RULE
 
 if TYPE_CHECKING:
     from backprop_engine.graph import Graph
@@ -64,54 +64,39 @@ def sent_beyond_numbers(  # noqa: C901 - spelled out
     for node, upstream, kind, operands in rows:
         if upstream is None:
             continue
-        rules, sends = kind.rules, kind.sends
-        if rules is None or type(upstream) is not float:
+        sends = kind.sends
+        if not sends or type(upstream) is not float:
             yield node
             continue
-        # For 1/0 Python raises, where `contribute` answers inf; and numpy's scalars are slow.
-        if sends == BY_ONE_RULE:
-            (a,) = operands
-            try:
-                sent = rules[0](upstream, value[node], value[a])
-            except ArithmeticError:
-                sent = contribute(graph, node, 0, upstream)
-            if type(sent) is not float:
-                sent = float(sent)
-            before = gradient[a]
-            gradient[a] = total = sent if before is None else before + sent
-            contributions.append(sent)
-            totals.append(total)
+        if sends >= AS_SUM:
+            a, b = operands
+            if kind.to_first:
+                sent = upstream if sends == AS_SUM else upstream * value[b]
+                before = gradient[a]
+                gradient[a] = total = sent if before is None else before + sent
+                contributions.append(sent)
+                totals.append(total)
+            if kind.to_second:
+                sent = upstream if sends == AS_SUM else upstream * value[a]
+                before = gradient[b]
+                gradient[b] = total = sent if before is None else before + sent
+                contributions.append(sent)
+                totals.append(total)
             continue
-        a, b = operands
-        if kind.to_first:
-            if sends == AS_SUM:
-                sent = upstream
-            elif sends == AS_PRODUCT:
-                sent = upstream * value[b]
-            else:
+        is_first = True
+        for operand, rule in zip(operands, kind.rules):
+            if kind.to_first if is_first else kind.to_second:
                 try:
-                    sent = rules[0](upstream, value[node], value[a], value[b])
-                except ArithmeticError:
-                    sent = contribute(graph, node, 0, upstream)
+                    if sends == BY_ONE_RULE:
+                        sent = rule(upstream, value[node], value[operand])
+                    else:
+                        sent = rule(upstream, value[node], value[operands[0]], value[operands[1]])
+                except ArithmeticError:  # for 1/0 Python raises, where `contribute` answers inf
+                    sent = contribute(graph, node, 0 if is_first else 1, upstream)
                 if type(sent) is not float:
-                    sent = float(sent)
-            before = gradient[a]
-            gradient[a] = total = sent if before is None else before + sent
-            contributions.append(sent)
-            totals.append(total)
-        if kind.to_second:
-            if sends == AS_SUM:
-                sent = upstream
-            elif sends == AS_PRODUCT:
-                sent = upstream * value[a]
-            else:
-                try:
-                    sent = rules[1](upstream, value[node], value[a], value[b])
-                except ArithmeticError:
-                    sent = contribute(graph, node, 1, upstream)
-                if type(sent) is not float:
-                    sent = float(sent)
-            before = gradient[b]
-            gradient[b] = total = sent if before is None else before + sent
-            contributions.append(sent)
-            totals.append(total)
+                    sent = float(sent)  # numpy's scalars are slow
+                before = gradient[operand]
+                gradient[operand] = total = sent if before is None else before + sent
+                contributions.append(sent)
+                totals.append(total)
+            is_first = False

@@ -150,37 +150,54 @@ class Graph:
         span: Span | None = None,
     ) -> int:
         """Append the output of `operation`; OperandError where it cannot take the operands."""
-        on_numbers = operation.on_numbers
-        count = on_numbers.count
-        if count == len(operands) and attributes is NO_ATTRIBUTES:
-            kind, value, forward = self.kind, self.value, on_numbers.forward
-            kinds = on_numbers.recorded if self.is_recording else on_numbers.unrecorded
-            made: Any = None
-            made_kind: Any
+        if attributes is NO_ATTRIBUTES:
+            if len(operands) == 2:
+                return self.binary(operation, *operands, span)
+            if len(operands) == 1:
+                return self.unary(operation, *operands, span)
+        return self._apply(operation, operands, attributes, span)
+
+    def binary(self, operation: Operation, a: int, b: int, span: Span | None = None) -> int:
+        """`apply` to two operands, without attributes: the shortest way for two numbers."""
+        kind, value, numbers = self.kind, self.value, operation.on_numbers
+        kinds = numbers.of_two if self.is_recording else numbers.of_two_unrecorded
+        made_kind = kinds[kind[a].sort][kind[b].sort]
+        if made_kind is not None:
             try:
-                if count == 2:
-                    a, b = operands
-                    made_kind = kinds[kind[a].sort][kind[b].sort]
-                    if made_kind is not None:
-                        made = forward(value[a], value[b])
-                elif count:
-                    (a,) = operands
-                    sort = kind[a].sort
-                    made_kind = kinds[sort][sort]
-                    if made_kind is not None:
-                        made = forward(value[a])
+                made = numbers.forward(value[a], value[b])
             except (ArithmeticError, ValueError):  # `_apply` says what that comes to
-                pass
+                made = None
             if type(made) is float:
                 node = len(value)
                 if span is not None:
                     spans = self._spans if len(self._spans) == node else self.span
                     spans.append(span)
                 kind.append(made_kind)
-                self.operands.append(operands)
+                self.operands.append((a, b))
                 value.append(made)
                 return node
-        return self._apply(operation, operands, attributes, span)
+        return self._apply(operation, (a, b), NO_ATTRIBUTES, span)
+
+    def unary(self, operation: Operation, a: int, span: Span | None = None) -> int:
+        """The same for one operand."""
+        kind, value, numbers = self.kind, self.value, operation.on_numbers
+        kinds = numbers.of_one if self.is_recording else numbers.of_one_unrecorded
+        made_kind = kinds[kind[a].sort]
+        if made_kind is not None:
+            try:
+                made = numbers.forward(value[a])
+            except (ArithmeticError, ValueError):
+                made = None
+            if type(made) is float:
+                node = len(value)
+                if span is not None:
+                    spans = self._spans if len(self._spans) == node else self.span
+                    spans.append(span)
+                kind.append(made_kind)
+                self.operands.append((a,))
+                value.append(made)
+                return node
+        return self._apply(operation, (a,), NO_ATTRIBUTES, span)
 
     def _apply(
         self,
@@ -367,8 +384,8 @@ class Graph:
     @property
     def operations(self) -> tuple[Operation, ...]:
         """The operations at work, each once."""
-        found = {id(operation): operation for operation in self.operation if operation is not None}
-        return tuple(found.values())
+        operations = (kind.operation for kind in dict.fromkeys(self.kind))
+        return tuple({id(each): each for each in operations if each is not None}.values())
 
     def place(self, node: int) -> Place | None:
         """The text that made `node`; None where it is not known."""

@@ -65,14 +65,25 @@ class NodeKind:
     to_second: bool = False
 
 
-Kinds = Sequence[Sequence[NodeKind | None]]
-"""By the sorts of the operands, the one of a lone operand twice; None where `fast` has no say."""
+Kinds = Sequence[NodeKind | None]
+"""By the sort of an operand; None where `fast` has no say."""
 
 
 class OnNumbers:
-    """How an operation makes a float of one or two floats."""
+    """How an operation makes a float of one or two floats.
 
-    __slots__ = ("_operation", "count", "forward", "recorded", "unrecorded")
+    What comes out is known from the first time on that it is applied.
+    """
+
+    __slots__ = (
+        "_operation",
+        "count",
+        "forward",
+        "of_one",
+        "of_one_unrecorded",
+        "of_two",
+        "of_two_unrecorded",
+    )
 
     def __init__(self, operation: Operation) -> None:
         is_usual = operation.differentiable and not (operation.variadic or operation.gives_number)
@@ -81,19 +92,26 @@ class OnNumbers:
         self.forward: Callable[..., Any] = operation.forward
         self.count = count if is_usual and count <= 2 and operation.form_for is None else 0
         """How many floats it may be a function of, whose derivatives all are floats; else 0."""
-        self.recorded: Kinds = _UNKNOWN
-        """What comes out, known from the first time on that it is applied."""
-        self.unrecorded: Kinds = _UNKNOWN
-        """The same inside of `with no_grad:`."""
+        self.of_one = self.of_one_unrecorded = _UNKNOWN
+        """What comes out; inside of `with no_grad:` that is unrecorded."""
+        self.of_two = self.of_two_unrecorded = _UNKNOWN_PAIRS
+        """The same of two operands, by the sort of the first one."""
 
     def learn(self) -> bool:
         """Fill the tables; False where they are filled, or there is nothing to fill in."""
-        if not self.count or self.recorded is not _UNKNOWN:
+        is_known = self.of_one is not _UNKNOWN or self.of_two is not _UNKNOWN_PAIRS
+        if not self.count or is_known:
             return False
-        self.recorded, self.unrecorded = self._kinds(records=True), self._kinds(records=False)
+        pairs, unrecorded = self._kinds(records=True), self._kinds(records=False)
+        if self.count == 2:
+            self.of_two, self.of_two_unrecorded = pairs, unrecorded
+        else:
+            self.of_one, self.of_one_unrecorded = (
+                [table[sort][sort] for sort in _SORTS] for table in (pairs, unrecorded)
+            )
         return True
 
-    def _kinds(self, *, records: bool) -> Kinds:
+    def _kinds(self, *, records: bool) -> Sequence[Kinds]:
         operation = self._operation
         rules = operation.rules
         sends = BY_ONE_RULE if self.count == 1 else _SPELLED_OUT.get(rules, BY_TWO_RULES)
@@ -114,7 +132,8 @@ class OnNumbers:
         return table
 
 
-_UNKNOWN: Final[Kinds] = [[None for _ in _SORTS] for _ in _SORTS]
+_UNKNOWN: Final[Kinds] = [None for _ in _SORTS]
+_UNKNOWN_PAIRS: Final[Sequence[Kinds]] = [_UNKNOWN for _ in _SORTS]
 _SPELLED_OUT: Final[dict[tuple[Any, ...], int]] = {
     (of_sum, of_sum): AS_SUM,
     (of_left_factor, of_right_factor): AS_PRODUCT,

@@ -91,20 +91,20 @@ class Node:
     def __add__(self, other: Node | float) -> Node:
         graph = self.graph
         right = other.index if isinstance(other, Node) else graph.add_constant(other)
-        return Node(graph, graph.apply(ADD, (self.index, right)))
+        return Node(graph, graph.binary(ADD, self.index, right))
 
     def __radd__(self, other: float) -> Node:
         graph = self.graph
-        return Node(graph, graph.apply(ADD, (graph.add_constant(other), self.index)))
+        return Node(graph, graph.binary(ADD, graph.add_constant(other), self.index))
 
     def __mul__(self, other: Node | float) -> Node:
         graph = self.graph
         right = other.index if isinstance(other, Node) else graph.add_constant(other)
-        return Node(graph, graph.apply(MUL, (self.index, right)))
+        return Node(graph, graph.binary(MUL, self.index, right))
 
     def relu(self) -> Node:
         """max(0, value)."""
-        return Node(self.graph, self.graph.apply(RELU, (self.index,)))
+        return Node(self.graph, self.graph.unary(RELU, self.index))
 
 
 def built(program: Callable[..., Node], *arguments: Any) -> tuple[Graph, int]:
