@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from backprop_engine.basics.limits import MAX_NODES
-from backprop_engine.basics.source import OperandError, Span
+from backprop_engine.basics.source import Span
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Expression
 from backprop_engine.loop_labels import Naming
@@ -170,13 +170,12 @@ class Lines:
     def run(self, root: Expression, line: Line) -> Result:
         """What an expression comes to that has a line."""
         numbers, applying = self._expressions.numbers, self._expressions.applying
-        graph = self._scope.graph
         names: dict[Any, int] = self._scope.names
         if line.counted and line.counted not in names:
             whole = numbers.whole_number(root)
             if whole is not None:
                 return whole
-        apply, kinds, is_quick = graph.apply, graph.kind, applying.is_quick
+        is_quick = applying.is_quick
         made: list[Any] = []
         for task, operation, attributes, span, first, second, operands, work in line.steps:
             if first is None:
@@ -186,21 +185,10 @@ class Lines:
                     made.append(work(task, self._given(operands, made)))
                     is_quick = applying.is_quick
                 continue
-            nodes: Any
             a = made[first] if type(first) is int else names.get(first)
-            if second is None:
-                b, nodes = a, (a,)
-            else:
-                b = made[second] if type(second) is int else names.get(second)
-                nodes = (a, b)
-            if type(a) is int and type(b) is int and is_quick:
-                try:
-                    node = apply(operation, nodes, attributes, span)
-                except OperandError as error:
-                    raise applying.refused(error, nodes, span) from None
-                if kinds[node].is_number:
-                    numbers.note_whole(node)
-                made.append(node)
+            b = made[second] if type(second) is int else names.get(second)
+            if is_quick and type(a) is int and (second is None or type(b) is int):
+                made.append(applying.quickly(operation, a, b, attributes, span))
             else:
                 made.append(applying.apply(task, self._given(operands, made)))
         result: Result = made[-1]
@@ -254,8 +242,8 @@ class Lines:
         for iteration, row in enumerate(rows, iterations.begin(naming, numbers)):
             iterations.go(len(value), iteration)
             if lone is not None and type(a := row[at]) is int and type(b := row[beside]) is int:
-                both = (a,) if lone.second is None else (a, b)
-                node = quickly(lone.operation, both, lone.attributes, lone.span)
+                second = None if lone.second is None else b
+                node = quickly(lone.operation, a, second, lone.attributes, lone.span)
                 results.append(node)
                 continue
             for name, result in zip(names, row, strict=False):

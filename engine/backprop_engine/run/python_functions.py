@@ -123,7 +123,7 @@ class PythonFunctions:
         is_quick, place, span = self._applying.is_quick, call.arguments[0], call.span
         for item in items:
             if is_quick and type(item) is int:
-                total = self._applying.quickly(_ADD, (total, item), NO_ATTRIBUTES, span)
+                total = self._applying.quickly(_ADD, total, item, NO_ATTRIBUTES, span)
             else:
                 term = self._values.one_node(item, place)
                 total = self._applying.applied(_ADD, (total, term), NO_ATTRIBUTES, span)
