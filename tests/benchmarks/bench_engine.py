@@ -121,17 +121,22 @@ def test_the_state_of_50_rows(table: Any) -> None:
 
 
 def test_a_network_of_arrays(table: Any) -> None:
-    """From the arrays to the trace, which keeps all that numpy by hand computes."""
+    """From the arrays to the trace, which keeps all that numpy by hand computes.
+
+    Both run in this process, in turn, with one thread of BLAS, which `make bench` asks for.
+    """
     trace, gradients = our_network()(), numpy_network()()[1:]
     grads: Any = trace.passes[-1].grads
     for name, gradient in zip(("W1", "b1", "W2", "b2"), gradients, strict=True):
         np.testing.assert_allclose(grads[graph_of(trace).inputs[name]], gradient, rtol=1e-9)
-    table.slower_alone(
+    table.slower(
         "784-256-10, batch 128, built and recorded",
         "numpy by hand",
-        f"{HERE}:our_network",
-        f"{HERE}:numpy_network",
+        our_network(),
+        numpy_network(),
         at_most=1.10,
+        pairs=51,
+        times=3,
     )
 
 

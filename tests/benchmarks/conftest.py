@@ -54,11 +54,16 @@ class Table:
         *,
         at_most: float,
         pairs: int = 7,
+        times: int = 1,
         per: tuple[float, float] = (1, 1),
     ) -> None:
-        """How many times as long `ours` takes, each divided by its number in `per`."""
+        """How many times as long `ours` takes, each divided by its number in `per`.
+
+        Short ones run several `times` in a row.
+        """
         ratio = statistics.median(
-            (seconds(ours) / per[0]) / (seconds(theirs) / per[1]) for _ in range(pairs)
+            (seconds(ours, times=times) / per[0]) / (seconds(theirs, times=times) / per[1])
+            for _ in range(pairs)
         )
         self.bounded(what, peer, ratio, at_most)
 
