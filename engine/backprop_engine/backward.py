@@ -92,7 +92,7 @@ def bytes_of_pass(graph: Graph, output: int) -> int:
     for node, is_needed, kind, operands in zip(nodes, reversed(needed), *columns, strict=True):
         if not is_needed:
             continue
-        if kind.rules is not None:  # its operands are numbers
+        if kind.rules:  # its operands are numbers
             if kind.to_first:
                 needed[operands[0]] = True
             if kind.to_second:

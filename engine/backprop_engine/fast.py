@@ -28,7 +28,7 @@ def beyond_numbers(graph: Graph, values: list[Value], nodes: Iterable[int]) -> I
     kinds, operands_of = graph.kind, graph.operands
     for node in nodes:
         kind = kinds[node]
-        if kind.rules is not None and kind.operation is not None:
+        if kind.rules and kind.operation is not None:
             operands = operands_of[node]
             try:
                 if len(operands) == 2:
@@ -83,20 +83,19 @@ def sent_beyond_numbers(  # noqa: C901 - spelled out
                 contributions.append(sent)
                 totals.append(total)
             continue
-        is_first = True
-        for operand, rule in zip(operands, kind.rules):
-            if kind.to_first if is_first else kind.to_second:
+        for position, operand in enumerate(operands):
+            if kind.to_second if position else kind.to_first:
+                rule = kind.rules[position]
                 try:
                     if sends == BY_ONE_RULE:
                         sent = rule(upstream, value[node], value[operand])
                     else:
                         sent = rule(upstream, value[node], value[operands[0]], value[operands[1]])
                 except ArithmeticError:  # for 1/0 Python raises, where `contribute` answers inf
-                    sent = contribute(graph, node, 0 if is_first else 1, upstream)
+                    sent = contribute(graph, node, position, upstream)
                 if type(sent) is not float:
                     sent = float(sent)  # numpy's scalars are slow
                 before = gradient[operand]
                 gradient[operand] = total = sent if before is None else before + sent
                 contributions.append(sent)
                 totals.append(total)
-            is_first = False

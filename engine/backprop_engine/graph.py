@@ -7,7 +7,6 @@ topological order and its reverse is the order of the backward pass.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from backprop_engine.basics.values import (
     wrapped,
 )
 from backprop_engine.budget import Budget, LimitError
+from backprop_engine.columns import Columns
 from backprop_engine.forward import called, counts, evaluated
 from backprop_engine.loop_labels import Iterations
 from backprop_engine.node_kinds import (
@@ -33,7 +33,6 @@ from backprop_engine.node_kinds import (
     NO_FLOAT,
     NUMBER,
     VARIABLE,
-    Column,
     NodeKind,
 )
 from backprop_engine.operation import Application, Operation, Sharing
@@ -42,21 +41,15 @@ from backprop_engine.trace.nodes import Group, GroupKind
 NO_ATTRIBUTES: Mapping[str, Any] = {}
 
 
-class Graph:
-    """Nodes by number, from 0; every column has one entry a node, the sparse ones are dicts."""
+class Graph(Columns):
+    """A tape that grows as values are computed, and what is asked of its nodes."""
 
     def __init__(self, dtype: Dtype = "float64", source: Source | None = None) -> None:
+        super().__init__()
         self.dtype = dtype
         self.source = source
         """The text that the spans are places in."""
-        self.kind: list[NodeKind] = []
-        self.operands: list[tuple[int, ...]] = []
-        self.value: list[Value] = []
-        self._spans: list[Span | None] = []
         self.attributes: dict[int, Mapping[str, Any]] = {}
-        self.reach: dict[int, int] = {}
-        """Of a node with more operands than derivatives: how many it can send a gradient to. The
-        others are indices, or models of a shape as in `x.view_as(z)`."""
         self.made_leaves: set[int] = set()
         """Computed nodes that `requires_grad_()` has made leaves: they have a `.grad`, and nothing
         goes back from them."""
@@ -72,56 +65,11 @@ class Graph:
         """What the values have taken of the memory and the time that they may take."""
         self._kinds: dict[tuple[int, bool, bool, int], NodeKind] = {}
         """Those in use, but for the ones in the tables of operations on numbers."""
-        self._operand_columns = np.zeros(0, np.int32), np.zeros(0, np.int32)
-        """`operand_columns` as they were when they were last asked for."""
         self.inputs: dict[str, int] = {}
         self.names: dict[int, str] = {}
         """What the scenario calls a node; a name assigned twice is `h@1`, `h@2`."""
         self.iterations = Iterations()
         """Where loops have made nodes, the iterations by node."""
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    @property
-    def span(self) -> list[Span | None]:
-        """The sub-expressions in the source that made the nodes; None where there is none."""
-        self._spans += repeat(None, len(self) - len(self._spans))
-        return self._spans
-
-    @property
-    def operation(self) -> Sequence[Operation | None]:
-        """By node; None for a leaf: an input or a constant."""
-        return Column(self.kind, "operation")
-
-    @property
-    def requires_grad(self) -> Sequence[bool]:
-        """By node."""
-        return Column(self.kind, "requires_grad")
-
-    @property
-    def is_number(self) -> Sequence[bool]:
-        """By node: whether it is a Python number in torch, and no tensor."""
-        return Column(self.kind, "is_number")
-
-    @property
-    def requiring_grad(self) -> np.ndarray:
-        """The nodes that require grad: bool, one entry a node."""
-        return np.frombuffer(bytes([kind.requires_grad for kind in self.kind]), np.bool_)
-
-    @property
-    def computed(self) -> np.ndarray:
-        """The nodes that operations have made, int32, ascending: those with operands."""
-        return np.flatnonzero(self.operand_columns[0]).astype(np.int32)
-
-    @property
-    def operand_columns(self) -> tuple[np.ndarray, np.ndarray]:
-        """How many operands each node has, and those of all nodes one after the other; int32."""
-        if len(self._operand_columns[0]) != len(self):
-            counts = np.fromiter(map(len, self.operands), np.int32, len(self))
-            flat = np.fromiter(chain.from_iterable(self.operands), np.int32, int(counts.sum()))
-            self._operand_columns = counts, flat
-        return self._operand_columns
 
     def add_input(
         self, name: str, value: Value, *, requires_grad: bool, span: Span | None = None
@@ -346,24 +294,6 @@ class Graph:
         """The nodes that have a `.grad`: inputs that require grad, then what is retained."""
         leaves = [node for node in self.inputs.values() if self.kind[node].requires_grad]
         return (*leaves, *sorted(self.retained))
-
-    def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Consumer (int32), position (int16) and operand (int32) of every edge.
-
-        In the order of a backward pass: consumers from the last to the first, the operands of each
-        from left to right. Operands that nothing can be sent to are left out.
-        """
-        counts, flat = self.operand_columns
-        counts = counts.copy()
-        firsts = counts.cumsum(dtype=np.int32) - counts  # where each node's operands begin
-        for node, reach in self.reach.items():
-            counts[node] = reach
-        counts, firsts = counts[::-1], firsts[::-1]
-        consumers = np.arange(len(self) - 1, -1, -1, dtype=np.int32).repeat(counts)
-        begun = counts.cumsum(dtype=np.int32) - counts
-        positions = np.arange(len(consumers), dtype=np.int32) - begun.repeat(counts)
-        receivers = flat[positions + firsts.repeat(counts)]
-        return consumers, positions.astype(np.int16), receivers
 
     def applied(self, node: int) -> Operation:
         """The operation that made `node`. ValueError for a leaf."""

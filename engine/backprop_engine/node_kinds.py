@@ -6,10 +6,9 @@ the kinds of the operands, and is looked up in a table that the operation keeps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class NodeKind:
     is_number: bool
     """Whether torch has a Python number there: literals, and arithmetic on literals alone."""
     sort: int = NO_FLOAT
-    rules: tuple[Rule, ...] | None = None
+    rules: tuple[Rule, ...] = ()
     """Of an operation that has made a float of one or two floats: for `fast`."""
     sends: int = 0
     to_first: bool = False
@@ -138,22 +137,3 @@ _SPELLED_OUT: Final[dict[tuple[Any, ...], int]] = {
     (of_sum, of_sum): AS_SUM,
     (of_left_factor, of_right_factor): AS_PRODUCT,
 }
-
-
-class Column(Sequence[Any]):
-    """One field of the kinds of all nodes, by node."""
-
-    __slots__ = ("_kinds", "_of")
-
-    def __init__(self, kinds: list[NodeKind], name: str) -> None:
-        self._kinds = kinds
-        self._of: Callable[[NodeKind], Any] = attrgetter(name)
-
-    def __getitem__(self, node: Any) -> Any:
-        return self._of(self._kinds[node])
-
-    def __len__(self) -> int:
-        return len(self._kinds)
-
-    def __iter__(self) -> Iterator[Any]:
-        return map(self._of, self._kinds)
