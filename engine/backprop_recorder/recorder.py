@@ -17,6 +17,7 @@ import torch
 from backprop_engine.recording.layout import FORWARD_FLAGS
 from backprop_recorder.calls import Calls
 from backprop_recorder.deep import DeepMode
+from backprop_recorder.functions import FunctionChecks
 from backprop_recorder.gradients import Gradients
 from backprop_recorder.guarded import Guard, guarded
 from backprop_recorder.hooks import Hooks
@@ -57,12 +58,13 @@ class Recorder:
         with_source: bool = True,
         most: float | None = None,
         deep: bool = False,
+        check_functions: bool = False,
         script: str = "",
     ) -> None:
         """`iterations` are recorded, all where it is None, after the `first` ones were let pass;
         `values` is the budget of whole values in megabytes; `most` is in gigabytes. With `keep`, or
-        `until_nan`, the last iterations alone are kept. `deep` looks inside of calls. Raises
-        OSError.
+        `until_nan`, the last iterations alone are kept. `deep` looks inside of calls;
+        `check_functions` tries the backwards of custom Functions at the end. Raises OSError.
         """
         kept = (keep or 3) if until_nan else keep
         size = None if most is None else int(most * 1e9)
@@ -76,6 +78,8 @@ class Recorder:
         self.hooks = Hooks(self.places)
         self.path, self.script = path, script
         self._mode = DeepMode if deep else Mode
+        self.functions = FunctionChecks(self.writer, self.places, self.guard)
+        self._checks_functions = check_functions
         self._first, self._iterations = first, iterations
         self._until_nan, self._is_ring = until_nan, kept is not None
         self.on_stop: Callable[[], None] | None = None
@@ -132,6 +136,7 @@ class Recorder:
             self._standing.leave()
         self._flush()
         self.calls.forget_all()
+        self.functions.check()
 
     @guarded
     def _flush(self) -> None:
@@ -210,6 +215,11 @@ class Recorder:
                 self.calls.keep(func, function, before, after, args, kwargs, outputs, flags)
         finally:
             _set_grad(was_on)
+
+    def on_function(self, function: Any, args: Any) -> None:
+        """A custom Function is about to be applied."""
+        if self._checks_functions and self.is_here():
+            self.functions.called(function, args, sys._getframe(1))
 
     def wants_kernels(self, func: Any) -> bool:
         """Whether the kernels inside of a call are to be told."""

@@ -45,6 +45,9 @@ class Hears(Protocol):
     def on_call(self, func: Any, before: int, args: Any, kwargs: Any, result: Any) -> None:
         """Something of torch's was called, and has come back."""
 
+    def on_function(self, function: Any, args: Any) -> None:
+        """A custom Function is about to be applied."""
+
     def wants_kernels(self, func: Any) -> bool:
         """Whether the kernels inside of a call are to be told."""
 
@@ -198,6 +201,7 @@ class Standing:
         real = vars(_autograd.Function)["apply"]
 
         def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            self._hears.on_function(cls, args)
             before = _sequence()
             result = real.__get__(None, cls)(*args, **kwargs)
             if isinstance(result, torch.Tensor | tuple | list):

@@ -69,6 +69,8 @@ def write(path: Path, *, ends: bool = True, **options: int) -> Path:
     writer.table("pass", pass_, index=1, call=1, stack=1, loss=7.5, missing=["b"], **told)
     update = {"gradients": [1.0], "updates": [0.1], "weights": [2.0], "rates": [0.1]}
     writer.json("update", {"iteration": 1, "call": 1, "optimizer": "SGD", "names": ["a"], **update})
+    check = ["Cube", 0, 1, "differ", [0, 2], 3.0, 6.0, ""]
+    writer.json("functions", {"checks": [check, ["Cube", -1, 0, "unknown", None, None, None, "?"]]})
     writer.json("error", {"type": "ValueError", "message": "\x1b[31mno", "stack": 1})
     writer.json("end", {"faults": []})
     if ends:

@@ -61,6 +61,8 @@ def test_what_is_written_is_read(file):
     assert (pass_.loss, pass_.missing, pass_.leaf_names) == (7.5, ["b"], {1: "a"})
     assert isinstance(update, Update)
     assert update.updates == [0.1]
+    (wrong, _) = recording.function_checks
+    assert (wrong.name, wrong.argument, wrong.element) == ("Cube", 1, (0, 2))
     assert recording.error is not None
     assert recording.error.message == "␛[31mno"
     np.testing.assert_array_equal(values.array(0), np.array([1, 2, 3], np.float32))

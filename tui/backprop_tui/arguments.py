@@ -169,6 +169,10 @@ def run_parser() -> argparse.ArgumentParser:
         help="what is kept of others: the norm, or the least and the greatest as well",
     )  # fmt: skip
     add("--deep", action="store_true", help="look inside of calls too; many times slower")
+    add(
+        "--check-functions", action="store_true",
+        help="check the backward of custom Functions by finite differences, at the end",
+    )  # fmt: skip
     add("--most", metavar="GB", type=_gigabytes, help="end the recording before it is larger")
     add("--keep-going", action="store_true", help="let the script go on afterwards, unrecorded")
     add("--no-source", action="store_true", help="leave the source out of the recording")

@@ -230,6 +230,7 @@ def _run_script(options: argparse.Namespace) -> int:
         with_range=options.stats == "range",
         most=options.most,
         deep=options.deep,
+        check_functions=options.check_functions,
         keep_going=options.keep_going,
         with_source=not options.no_source,
         opens=_at_a_terminal() and not options.no_open,

@@ -16,6 +16,7 @@ from backprop_engine.recording.layout import FrameKind
 from backprop_engine.recording.recording import (
     Cleared,
     Function,
+    FunctionCheck,
     Module,
     Pass,
     Recording,
@@ -53,6 +54,7 @@ class _Reader:
             "strings": self._strings,
             "update": self._update,
             "zero_grad": self._cleared,
+            "functions": self._functions,
             "error": self._error,
             "end": self._end,
         }
@@ -124,6 +126,26 @@ class _Reader:
         stack = self._within(told, "stack", len(self.recording.stacks))
         kind, message = _text(told.get("type")), _text(told.get("message"))
         self.recording.error = RunError(kind, message, stack)
+
+    def _functions(self, told: dict[str, Any]) -> None:
+        for row in self._list(told, "checks"):
+            match row:
+                case [
+                    str(name), int(stack), int(argument), "agree" | "differ" | "unknown" as verdict,
+                    None | list() as element, None | int() | float() as backward,
+                    None | int() | float() as differences, str(reason),
+                ] if (
+                    _NOWHERE <= stack < len(self.recording.stacks)
+                    and all(type(number) is int for number in element or ())
+                ):  # fmt: skip
+                    check = FunctionCheck(
+                        _text(name), stack, argument, verdict,
+                        None if element is None else tuple(element),
+                        backward, differences, _text(reason),
+                    )  # fmt: skip
+                    self.recording.function_checks.append(check)
+                case _:
+                    raise self._damaged()
 
     def _end(self, told: dict[str, Any]) -> None:
         self.recording.faults = [_text(fault) for fault in self._list(told, "faults")]

@@ -130,6 +130,21 @@ class RunError:
     stack: int
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionCheck:
+    """A custom Function's backward by one of its arguments against finite differences."""
+
+    name: str
+    stack: int
+    argument: int
+    verdict: str
+    """`agree`, `differ` or `unknown`"""
+    element: tuple[int, ...] | None
+    backward: float | None
+    differences: float | None
+    reason: str
+
+
 Event = Pass | Update | Cleared
 
 
@@ -183,6 +198,7 @@ class Recording:
     events: list[Event] = field(default_factory=list)
     """In the order in which they ended."""
     error: RunError | None = None
+    function_checks: list[FunctionCheck] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
     @property

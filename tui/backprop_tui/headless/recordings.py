@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +28,7 @@ from backprop_engine.recording.findings import (
     verified,
 )
 from backprop_engine.recording.reader import read
-from backprop_engine.recording.recording import Recording, Update
+from backprop_engine.recording.recording import FunctionCheck, Recording, Update
 from backprop_engine.recording.trace import trace_of
 from backprop_engine.trace import Trace
 from backprop_tui.headless.json_values import json_line, json_value
@@ -46,6 +47,7 @@ def check(path: str, *, json: bool) -> int:
     recording, trace = opened
     found, places = verified(trace)
     faults = recording.faults
+    found, places = _with_functions(recording, found, places)
     is_ok = not found.differ and not faults
     if json:
         told = _as_json(path, recording, trace, found, places)
@@ -121,6 +123,32 @@ def _as_json(
     }
 
 
+def _with_functions(
+    recording: Recording, found: Verified, places: list[str]
+) -> tuple[Verified, list[str]]:
+    """What was verified, and where it is off, the backwards of custom Functions among it."""
+    checks = recording.function_checks
+    counts = Counter(check.verdict for check in checks)
+    more = Verified(
+        found.agree + counts["agree"],
+        found.differ + counts["differ"],
+        found.unknown + counts["unknown"],
+    )
+    told = [_function(recording, check) for check in checks if check.verdict == "differ"]
+    return more, places + told
+
+
+def _function(recording: Recording, check: FunctionCheck) -> str:
+    """Where a custom Function's backward is off."""
+    where = spot(recording, check.stack)
+    at = "" if where is None else f"{PurePath(where.file).name}:{where.line}: "
+    element = f" at {list(check.element)}" if check.element else ""
+    return (
+        f"{at}{check.name}.backward: by argument {check.argument}{element} it has "
+        f"{check.backward:.6g}, finite differences through its forward {check.differences:.6g}"
+    )
+
+
 def iterations(recording: Recording) -> int:
     """How many there are: steps of optimisers, or passes where there is none."""
     updates = sum(isinstance(event, Update) for event in recording.events)
@@ -181,6 +209,10 @@ def _lines(
     yield "", f"  torch's contributions by our rules: {counts}"
     for place in places:
         yield "bad", f"    {place}"
+    for check in recording.function_checks:
+        if check.verdict == "unknown":
+            by = f"{check.name}.backward by argument {check.argument}"
+            yield "", f"    {by}: cannot be checked, {check.reason}"
     for name, value in last_gradients(recording).items():
         yield "", f"  {name}.grad  {notation.short(value)}"
     for name in passes[-1].missing if passes else ():

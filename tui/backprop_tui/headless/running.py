@@ -32,6 +32,7 @@ class Run:
     with_range: bool
     most: float | None
     deep: bool
+    check_functions: bool
     keep_going: bool
     with_source: bool
     opens: bool
@@ -60,6 +61,7 @@ def run(wanted: Run) -> int:
             with_source=wanted.with_source,
             most=wanted.most,
             deep=wanted.deep,
+            check_functions=wanted.check_functions,
             script=wanted.script if wanted.is_module else str(Path(wanted.script).absolute()),
         )
     except OSError as error:
@@ -75,6 +77,8 @@ def run(wanted: Run) -> int:
     holds = "it holds source and numbers" if wanted.with_source else "it holds numbers, no source"
     passes = f"{recorder.pass_count} backward pass{'' if recorder.pass_count == 1 else 'es'}"
     _say(f"{passes} recorded in {path}; {holds}")
+    if wanted.check_functions:
+        _say(recorder.functions.cost)
     if recorder.writer.ended:
         _say(recorder.writer.ended)
     for fault in recorder.faults[:1]:
