@@ -218,7 +218,11 @@ class Calls:
     def value_of(self, tensor: torch.Tensor) -> int:
         """The value of a tensor as it is; it is kept where it was not met before."""
         value = self._known_value(tensor)
-        return self._met(tensor) if value is None else value
+        if value is None:
+            value = self._met(tensor)
+            if name := self._places.name_of(tensor):
+                self._new_names.append((value, name))
+        return value
 
     def _met(self, tensor: torch.Tensor) -> int:
         """The value of a tensor that no call has given: of a graph it tells where it belongs."""

@@ -38,7 +38,8 @@ def outside(frame: FrameType) -> FrameType:
 class Places:
     """The sites, stacks, modules and names of a recording."""
 
-    def __init__(self, writer: Writer, *, with_source: bool = True) -> None:
+    def __init__(self, writer: Writer, *, with_source: bool = True, own: str = "") -> None:
+        self._skipped = (TORCH, HERE, "<frozen", *([own] if own else []))
         self._writer, self._with_source = writer, with_source
         self._sites: dict[tuple[CodeType, int], int] = {}
         self._stored: list[str | None] = []
@@ -100,7 +101,7 @@ class Places:
 
     def _new_site(self, code: CodeType, at: int) -> int:
         name = code.co_filename
-        if name.startswith((TORCH, HERE, "<frozen")):
+        if name.startswith(self._skipped):
             site = self._sites[code, at] = _BOTTOM if name == _LAUNCHING else -1
             return site
         site = self._sites[code, at] = len(self._stored)
@@ -185,6 +186,20 @@ class Places:
                     return name
         _forget(frame)
         return ""
+
+    def name_all(self, frame: FrameType) -> list[torch.Tensor]:
+        """Learn the names of the models and tensors that variables of `frame` are: these."""
+        tensors = []
+        for variables in (frame.f_globals, frame.f_locals):
+            for name, thing in list(variables.items()):
+                if isinstance(thing, torch.nn.Module):
+                    for path, parameter in thing.named_parameters():
+                        self.name(parameter, f"{name}.{path}")
+                elif isinstance(thing, torch.Tensor) and not name.startswith("_"):
+                    self.name(thing, name)
+                    tensors.append(thing)
+        _forget(frame)
+        return tensors
 
     def name(self, tensor: torch.Tensor, name: str) -> None:
         """From here on `tensor` is called `name`, unless it has a name."""

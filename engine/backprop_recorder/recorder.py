@@ -9,7 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self
 
 import torch
@@ -60,17 +60,19 @@ class Recorder:
         deep: bool = False,
         check_functions: bool = False,
         script: str = "",
+        own: str = "",
     ) -> None:
         """`iterations` are recorded, all where it is None, after the `first` ones were let pass;
         `values` is the budget of whole values in megabytes; `most` is in gigabytes. With `keep`, or
         `until_nan`, the last iterations alone are kept. `deep` looks inside of calls;
-        `check_functions` tries the backwards of custom Functions at the end. Raises OSError.
+        `check_functions` tries the backwards of custom Functions at the end. Files
+        that begin with `own` are no part of the program. Raises OSError.
         """
         kept = (keep or 3) if until_nan else keep
         size = None if most is None else int(most * 1e9)
         self.writer = Writer(path, keep=kept, most=size)
         self.values = Values(self.writer, values * 1e6, with_range=with_range)
-        self.places = Places(self.writer, with_source=with_source)
+        self.places = Places(self.writer, with_source=with_source, own=own)
         self.guard = Guard()
         self.calls = Calls(self.writer, self.values, self.places, is_deep=deep)
         self.steps = Steps(self.writer, self.places, self.calls, self.guard)
@@ -126,6 +128,14 @@ class Recorder:
     def _sees_optimizer() -> bool:
         optimizer = torch.optim.Optimizer
         return any(optimizer in type(thing).__mro__ for thing in gc.get_objects())
+
+    @guarded
+    def learn(self, frame: FrameType) -> None:
+        """Look at what the variables of `frame` are, of a graph that was not recorded."""
+        with without_functions(), without_dispatch(), torch.no_grad():
+            for tensor in self.places.name_all(frame):
+                if tensor.grad_fn is not None:
+                    self.calls.value_of(tensor)
 
     def stop(self) -> None:
         """Let go of the program; the file stays open."""

@@ -13,12 +13,12 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from backprop_recorder.recorder import Recorder
 
-__all__ = ["record"]
+__all__ = ["record", "step"]
 
 
 def record(
@@ -54,3 +54,17 @@ def record(
         with_range=stats == "range",
         deep=deep,
     )
+
+
+def step(
+    loss: Any, gradient: Any = None, *, retain_graph: bool | None = None, create_graph: bool = False
+) -> Any:
+    """`loss.backward()`, recorded, and the debugger on it here, as `breakpoint()` does.
+
+    The program goes on when the debugger is left. In a notebook what is returned shows every step;
+    where there is no terminal a line on standard error says so. What backward() raises is raised
+    once it was shown.
+    """
+    from backprop_tui.headless.stepping import step as stepped
+
+    return stepped(loss, gradient, retain_graph=retain_graph, create_graph=create_graph)
