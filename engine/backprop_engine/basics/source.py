@@ -136,6 +136,12 @@ class ProblemError(Exception):
         super().__init__(self.problem.sentence)
 
 
+def no_float(span: Span, fix: str = "write its numbers with a point, such as `2.`") -> ProblemError:
+    """Whole numbers or truth values are to require grad."""
+    message = "only Tensors of floating point dtype can require gradients"
+    return ProblemError(message, span, fix=fix)
+
+
 class ScenarioError(Exception):
     """A scenario that cannot be read or run; every problem knows its place in the source.
 

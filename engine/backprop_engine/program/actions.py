@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from backprop_engine.basics.source import ProblemError, Span
+from backprop_engine.basics.source import ProblemError, Span, no_float
 from backprop_engine.basics.values import Dtype, is_float
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Action, Assignment, Attribute, Call, Expression, Setting
@@ -15,7 +15,8 @@ from backprop_engine.program import unsupported
 from backprop_engine.program.dtypes import default_dtype
 from backprop_engine.program.scenario import Backward, Retain, ZeroGrad
 from backprop_engine.program.so_far import SoFar
-from backprop_engine.program.torch_idioms import flag, grad_of, no_arguments, only_flag
+from backprop_engine.program.tensors import flag
+from backprop_engine.program.torch_idioms import grad_of, no_arguments, only_flag
 
 
 class Actions:
@@ -82,7 +83,7 @@ class Actions:
         given = dict(zip(("mode", "check_nan"), call.arguments, strict=False)) | dict(call.keywords)
         if "mode" not in given or given.keys() - {"mode", "check_nan"}:
             raise ProblemError("it takes a flag", call.span, "`set_detect_anomaly(True)`")
-        self._detects_anomaly = all(map(flag, given.values()))
+        self._detects_anomaly = all(flag(value, bool | None) for value in given.values())
 
     def _set_default(self, name: syntax.DtypeName) -> None:
         dtype: Dtype = "float64" if name.name == "float64" else "float32"
@@ -101,9 +102,9 @@ class Actions:
         for name, value in call.keywords:
             if name not in ("gradient", "retain_graph", "create_graph"):
                 raise unsupported.keyword(name, value.span)
-        if "create_graph" in given and flag(given["create_graph"]):
+        if flag(given.get("create_graph"), bool | None):
             raise unsupported.keyword("create_graph", given["create_graph"].span)
-        retains = flag(given["retain_graph"]) if "retain_graph" in given else False
+        retains = flag(given.get("retain_graph"), bool | None)
         gradient = given.get("gradient")
         if call.arguments:
             if gradient is not None or len(call.arguments) > 1:
@@ -161,11 +162,7 @@ class Actions:
             )
         before = so_far.inputs[name]
         if flag and not is_float(before.value):
-            raise ProblemError(
-                "only Tensors of floating point dtype can require gradients",
-                place,
-                fix=f"write the numbers of `{name}` with a point, such as `2.`",
-            )
+            raise no_float(place, f"write the numbers of `{name}` with a point, such as `2.`")
         so_far.inputs[name] = replace(before, requires_grad=flag)
 
     def _set(self, statement: Setting) -> None:
@@ -181,7 +178,7 @@ class Actions:
             self.clear(target, statement.span, to_none=True)
         elif target.name == "requires_grad":
             call = _calling("requires_grad_", target, value)
-            self._require_grad(statement.span, target.receiver, flag(value), call)
+            self._require_grad(statement.span, target.receiver, flag(value, bool | None), call)
         else:
             raise unsupported.setting(statement, self._so_far.text(statement.span))
 

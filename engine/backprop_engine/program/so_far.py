@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backprop_engine.basics.source import ProblemError, Source, Span
+from backprop_engine.basics.source import ProblemError, Source, Span, no_float
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.basics.values import Dtype, Value, as_floats, dtype_of, is_float
 from backprop_engine.budget import Budget
@@ -110,11 +110,7 @@ class SoFar:
         tensor = self._tensor(made.call, made.converted)
         requires_grad = tensor.requires_grad or made.asks_for_grad
         if requires_grad and not is_float(tensor.value):
-            raise ProblemError(
-                "only Tensors of floating point dtype can require gradients",
-                made.call.span,
-                fix="write its numbers with a point, such as `2.`",
-            )
+            raise no_float(made.call.span)
         given = Input(name.name, tensor.value, requires_grad, name.span, is_tensor=True)
         self.inputs[name.name] = given
         self.numbers.add_input(given)

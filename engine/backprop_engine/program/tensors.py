@@ -15,7 +15,7 @@ import numpy as np
 
 from backprop_engine.basics.limits import MAX_DIMENSIONS, MAX_ELEMENTS
 from backprop_engine.basics.nested import nested_array
-from backprop_engine.basics.source import ProblemError, Span
+from backprop_engine.basics.source import ProblemError, Span, no_float
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.basics.values import Dtype, Shape, Value, is_float, settle
 from backprop_engine.grammar import syntax
@@ -74,7 +74,7 @@ def is_tensor(expression: Expression) -> bool:
 
 def keeps_graph(call: Call) -> bool:
     """Whether it says `requires_grad=True`: what is computed from it is no leaf."""
-    return any(name == "requires_grad" and _flag(value) for name, value in call.keywords)
+    return any(name == "requires_grad" and flag(value) for name, value in call.keywords)
 
 
 def dtype_asked(call: Call) -> syntax.DtypeName | None:
@@ -105,14 +105,10 @@ def make_tensor(call: Call, origin: Origin) -> Tensor:
     asked = dtype_asked(call)
     if asked is not None:
         array = _converted(array, asked)
-    requires_grad = _flag(keywords.get("requires_grad"))
+    requires_grad = flag(keywords.get("requires_grad"))
     value = settle(array, origin.dtype)
     if requires_grad and not is_float(value):
-        raise ProblemError(
-            "only Tensors of floating point dtype can require gradients",
-            keywords["requires_grad"].span,
-            fix="write its numbers with a point, such as `2.`",
-        )
+        raise no_float(keywords["requires_grad"].span)
     return Tensor(value, requires_grad)
 
 
@@ -147,11 +143,12 @@ def _converted(array: np.ndarray, asked: syntax.DtypeName) -> np.ndarray:
         return array.astype(asked.name)
 
 
-def _flag(expression: Expression | None) -> bool:
+def flag(expression: Expression | None, kinds: Any = bool) -> bool:
+    """What is written out, False for nothing at all; ProblemError for what is none of `kinds`."""
     if expression is None:
         return False
-    if isinstance(expression, syntax.Literal) and isinstance(expression.value, bool):
-        return expression.value
+    if isinstance(expression, syntax.Literal) and isinstance(expression.value, kinds):
+        return bool(expression.value)
     raise ProblemError("this is not a truth value", expression.span, "`True` or `False`")
 
 

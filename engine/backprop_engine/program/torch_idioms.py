@@ -9,7 +9,7 @@ from backprop_engine.basics.source import ProblemError
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Call, Expression, postorder
 from backprop_engine.program.dtypes import FloatType, float_conversion
-from backprop_engine.program.tensors import is_tensor, keeps_graph
+from backprop_engine.program.tensors import flag, is_tensor, keeps_graph
 
 
 def repeats(root: Expression, part: Expression) -> bool:
@@ -59,7 +59,7 @@ def leaf_again(expression: Expression) -> Expression:
     if not isinstance(expression, Call) or not is_tensor(expression):
         return expression
     asked = dict(expression.keywords).get("requires_grad")
-    if asked is None or not flag(asked):
+    if asked is None or not flag(asked, bool | None):
         return expression
     keywords = tuple(keyword for keyword in expression.keywords if keyword[0] != "requires_grad")
     made = replace(expression, keywords=keywords)
@@ -108,19 +108,12 @@ def grad_of(expression: Expression) -> syntax.Name | None:
             return None
 
 
-def flag(expression: Expression) -> bool:
-    """`True`, `False` or `None`, written out; ProblemError for all else."""
-    if isinstance(expression, syntax.Literal) and isinstance(expression.value, bool | None):
-        return bool(expression.value)
-    raise ProblemError("this is not a truth value", expression.span, "`True` or `False`")
-
-
 def only_flag(call: Call) -> bool:
     """The argument of `requires_grad_()`, True where there is none."""
     given = (*call.arguments, *(value for _, value in call.keywords))
     if len(given) > 1:
         raise ProblemError("`requires_grad_` takes one argument", given[-1].span)
-    return flag(given[0]) if given else True
+    return flag(given[0], bool | None) if given else True
 
 
 def no_arguments(call: Call) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Final
 
 from backprop_engine.basics.notation import as_name
-from backprop_engine.basics.source import ProblemError
+from backprop_engine.basics.source import ProblemError, no_float
 from backprop_engine.basics.values import is_float
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.grammar import syntax
@@ -43,11 +43,8 @@ class MadeLeaves:
         if graph.requires_grad[node]:
             return node
         if graph.is_number[node] or not is_float(graph.value[node]):
-            raise ProblemError(
-                "only Tensors of floating point dtype can require gradients",
-                subject.span,
-                fix="write its numbers with a point, such as `2.`, or call `.float()` before",
-            )
+            fix = "write its numbers with a point, such as `2.`, or call `.float()` before"
+            raise no_float(subject.span, fix)
         if graph.is_used(node):
             raise ProblemError(
                 f"`{self._scope.text(subject.span)}` has been used above",

@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.basics.source import ProblemError, Span
-from backprop_engine.basics.suggestions import did_you_mean, listed
+from backprop_engine.basics.source import ProblemError, Span, no_float
+from backprop_engine.basics.suggestions import listed
 from backprop_engine.basics.values import Dtype, Value, settle
 from backprop_engine.program.scenario import Input
 from backprop_engine.scenarios.generators import GENERATORS
-from backprop_engine.scenarios.yaml_arrays import read_array, read_value, written
+from backprop_engine.scenarios.yaml_arrays import no_truth_value, read_array, read_value, written
 from backprop_engine.scenarios.yaml_document import Node, Scalar, Table
 
 _FORMS: Final = ("value", *GENERATORS)
@@ -30,11 +30,7 @@ def read_input(name: str, span: Span, node: Node, dtype: Dtype) -> Input:
     requires_grad = _read_flag(node.get("requires_grad"), kind.startswith("float"))
     if requires_grad and not kind.startswith("float"):
         flag = node.get("requires_grad") or node
-        raise ProblemError(
-            "only Tensors of floating point dtype can require gradients",
-            flag.span,
-            fix=f"`{name}` is {kind}: leave `requires_grad` out",
-        )
+        raise no_float(flag.span, f"`{name}` is {kind}: leave `requires_grad` out")
     return Input(name, value, requires_grad, span)
 
 
@@ -42,7 +38,7 @@ def _read_flag(node: Node | None, default: bool) -> bool:
     if node is None:
         return default
     if not isinstance(node, Scalar) or node.boolean is None:
-        raise ProblemError(f"{written(node)} is not a truth value", node.span, "`true` or `false`")
+        raise no_truth_value(node)
     return node.boolean
 
 
@@ -66,15 +62,8 @@ def _read_specified(spec: Table, kind: str, dtype: Dtype) -> Value:
     form, node = _chosen_form(spec)
     generator = GENERATORS.get(form)
     own = generator.options if generator else ()
-    for key, _ in spec.entries:
-        if key.text not in (form, *own, *_COMMON_OPTIONS):
-            options = (*own, *_COMMON_OPTIONS)
-            raise ProblemError(
-                f"unknown key `{key.text}` beside `{form}`",
-                key.span,
-                listed(options),
-                did_you_mean(key.text, options),
-            )
+    options = (*own, *_COMMON_OPTIONS)
+    spec.check(f" beside `{form}`", options, form)
     if generator is None:
         return settle(read_array(node, kind), dtype)
     array = generator.make(node, *(spec.get(option) for option in own))
@@ -86,14 +75,7 @@ def _chosen_form(spec: Table) -> tuple[str, Node]:
     forms = [(key, node) for key, node in spec.entries if key.text in _FORMS]
     if not forms:
         options = {*_COMMON_OPTIONS, *(name for g in GENERATORS.values() for name in g.options)}
-        for key, _ in spec.entries:
-            if key.text not in options:
-                raise ProblemError(
-                    f"unknown key `{key.text}` in an input",
-                    key.span,
-                    listed(_FORMS),
-                    did_you_mean(key.text, _FORMS),
-                )
+        spec.check(" in an input", _FORMS, *options)
         raise ProblemError("this input has no value", spec.span, listed(_FORMS))
     (first, node), *others = forms
     if others:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from keyword import iskeyword
 from pathlib import Path
@@ -20,7 +21,7 @@ from backprop_engine.basics.source import (
 from backprop_engine.basics.suggestions import did_you_mean, listed
 from backprop_engine.basics.values import Dtype
 from backprop_engine.budget import Budget
-from backprop_engine.grammar.excerpt import check_characters, whole
+from backprop_engine.grammar.excerpt import Excerpt, check_characters, whole
 from backprop_engine.grammar.lexer import canonical
 from backprop_engine.grammar.parser import parse_expression, parse_program
 from backprop_engine.grammar.syntax import Assignment, Name, Statement, Unpacking
@@ -105,18 +106,18 @@ def parse_document(source: Source) -> Scenario:
 
 def parse_shorthand(source: Source) -> Scenario:
     """The scenario in a text like `x=2, y=x**2+3x+1`. Raises ScenarioError."""
-    try:
-        check_characters(source.text, Span(0, len(source.text)))
-        return read_shorthand(whole(source))
-    except ProblemError as error:
-        raise ScenarioError(source, error.problem) from error
+    return _read(source, read_shorthand)
 
 
 def parse_snippet(source: Source) -> Scenario:
     """The scenario in a PyTorch program of its own. Raises ScenarioError."""
+    return _read(source, read_snippet)
+
+
+def _read(source: Source, read: Callable[[Excerpt], Scenario]) -> Scenario:
     try:
         check_characters(source.text, Span(0, len(source.text)))
-        return read_snippet(whole(source))
+        return read(whole(source))
     except ProblemError as error:
         raise ScenarioError(source, error.problem) from error
 

@@ -87,19 +87,11 @@ def _read_pass(node: Node, names: Names, dtype: Dtype) -> Backward | ZeroGrad:
 
 
 def _read_seeded(node: Table, names: Names, dtype: Dtype) -> Backward:
-    for key, _ in node.entries:
-        if key.text not in ("of", "gradient"):
-            raise ProblemError(
-                f"unknown key `{key.text}` in a backward pass",
-                key.span,
-                "`{of: NAME, gradient: VALUE}`",
-                did_you_mean(key.text, ["of", "gradient"]),
-            )
+    form = "`{of: NAME, gradient: VALUE}`"
+    node.check(" in a backward pass", ("of", "gradient"), expected=form)
     of, gradient = node.get("of"), node.get("gradient")
     if of is None:
-        raise ProblemError(
-            "this pass does not say of which name", node.span, "`{of: NAME, gradient: VALUE}`"
-        )
+        raise ProblemError("this pass does not say of which name", node.span, form)
     output = names.value(read_text(of, "`of`"), of.span)
     seed = None if gradient is None else read_value(gradient, dtype)
     return Backward(output, seed, of.span)
@@ -150,14 +142,8 @@ def _read_expectation(key: Scalar, node: Node, names: Names, tolerance: float) -
     mentioned = key.text.removesuffix(".grad")
     name = names.grad(mentioned, key.span) if is_grad else names.value(mentioned, key.span)
     if isinstance(node, Table):
-        for option, _ in node.entries:
-            if option.text not in ("value", "tolerance"):
-                raise ProblemError(
-                    f"unknown key `{option.text}` in an expectation",
-                    option.span,
-                    "`value` and `tolerance`",
-                    did_you_mean(option.text, ["value", "tolerance"]),
-                )
+        options = ("value", "tolerance")
+        node.check(" in an expectation", options, expected="`value` and `tolerance`")
         own, value = node.get("tolerance"), node.get("value")
         if value is None:
             raise ProblemError("this expectation has no `value`", node.span)

@@ -80,7 +80,12 @@ def _read_bool(node: Node) -> bool:
             return node.boolean
         if node.number in (0, 1):
             return bool(node.number)
-    raise ProblemError(f"{written(node)} is not a truth value", node.span, "`true` or `false`")
+    raise no_truth_value(node)
+
+
+def no_truth_value(node: Node) -> ProblemError:
+    """Something else stands where a truth value should."""
+    return ProblemError(f"{written(node)} is not a truth value", node.span, "`true` or `false`")
 
 
 _READERS: Final[Mapping[str, Callable[[Node], Any]]] = {"int64": _read_int64, "bool": _read_bool}

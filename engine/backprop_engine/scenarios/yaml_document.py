@@ -7,7 +7,7 @@ and value keeps its position and its text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from ruamel.yaml.reader import ReaderError
 
 from backprop_engine.basics.limits import MAX_YAML_ENTRIES, MAX_YAML_NESTING, MAX_YAML_VALUES
 from backprop_engine.basics.source import ProblemError, Source, Span
+from backprop_engine.basics.suggestions import did_you_mean, listed
 from backprop_engine.grammar.excerpt import Excerpt, align, check_characters
 from backprop_engine.scenarios.yaml_mistakes import no_character, not_yaml, unreadable
 
@@ -96,6 +97,14 @@ class Table:
     def get(self, name: str) -> Node | None:
         """The value at a key."""
         return next((value for key, value in self.entries if key.text == name), None)
+
+    def check(self, where: str, known: Sequence[str], *others: str, expected: str = "") -> None:
+        """Raise ProblemError at a key that is neither `known` nor one of `others`."""
+        for key, _ in self.entries:
+            if key.text not in (*known, *others):
+                message = f"unknown key `{key.text}`{where}"
+                fix = did_you_mean(key.text, known)
+                raise ProblemError(message, key.span, expected or listed(known), fix)
 
 
 Node = Scalar | Listing | Table
