@@ -15,7 +15,7 @@ import torch
 from backprop_engine.basics.source import Source
 from backprop_engine.basics.values import is_float
 from backprop_engine.catalogue import GROUPS, OPERATIONS
-from backprop_engine.catalogue.saved import PATH, Row, text_of
+from backprop_engine.catalogue.saved import PATH
 from backprop_engine.graph import Graph
 from backprop_engine.operation import OPERAND_LETTERS, Operation, Sharing
 from backprop_engine.run.record import record
@@ -69,6 +69,40 @@ EXAMPLES = tuple(one.description.example for one in OPERATIONS.values() if one.d
 
 _SHIFTED = "modified by an inplace operation"
 _FREED = "a second time"
+
+
+_HEADER = """\
+# Operation, torch's autograd node, and for each operand what is saved for its derivative: operands
+# (a, b, …; o: all others), the output (y), something else (*), nothing (-).
+# An operation with an underscore changes its first operand in place; some have no derivative (!).
+"""
+
+
+class Row(NamedTuple):
+    """What one kind of autograd node saves."""
+
+    name: str
+    grad_fn: str
+    columns: tuple[str, ...]
+
+    def united(self, other: Row) -> Row:
+        """What either saves; the longer one where they have more operands."""
+        short, long = sorted((self.columns, other.columns), key=len)
+        both = (*map(_either, short, long[: len(short)]), *long[len(short) :])
+        return self._replace(columns=both)
+
+
+def _either(ours: str, other: str) -> str:
+    found = {*ours, *other} - {"-"}
+    if len(found) > 1:
+        found -= {"*"}
+    return "".join(sorted(found)) or "-"
+
+
+def text_of(rows: Iterable[Row]) -> str:
+    """The table as a file."""
+    lines = [f"{row.name} {row.grad_fn} {' '.join(row.columns)}" for row in rows]
+    return _HEADER + "\n".join(sorted(lines)) + "\n"
 
 
 class Application(NamedTuple):

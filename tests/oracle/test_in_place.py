@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from tests.oracle.in_place_programs import HEAD, LEAVES, Program, program
-from tests.oracle.saving import EXAMPLES, MORE, enumerated, table
+from tests.oracle.saving import EXAMPLES, MORE, enumerated, table, text_of
 from tests.thorough import share
 
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.basics.values import in_full
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.catalogue.saved import PATH, text_of
+from backprop_engine.catalogue.saved import PATH
 from backprop_engine.run.record import record
 from backprop_engine.run.sharing import Sharers
 from backprop_engine.run.tape import graph_of
