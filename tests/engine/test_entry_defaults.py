@@ -34,6 +34,16 @@ def test_an_operation_is_called_written_and_differentiated_by_its_name():
     assert index_add.twins.grad_fn == "IndexAddBackward0"
 
 
+def test_the_notation_has_what_a_call_must_give():
+    parameters = (INPUT, Kind.AXIS("dim"), Parameter("index"), Kind.FLAG("sparse_grad", False))
+    assert made("gather", parameters=parameters).description.notation == "gather({a}, {dim}, {b})"
+
+
+def test_two_derivatives_are_those_by_input_and_other():
+    halves = (Derivative(rule=lambda g, *_: g / 2, local="1/2"),) * 2
+    assert operation("middle", np.add, *halves).spelling.parameters == TWO_OPERANDS
+
+
 def test_a_form_of_a_function_goes_by_the_name_of_the_function():
     form = made("exp.wide")
     assert (form.name, form.spelling.functions) == ("exp.wide", ("exp",))

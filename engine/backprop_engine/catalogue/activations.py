@@ -258,7 +258,6 @@ THRESHOLD = activation(
     rule=lambda g, y, a, threshold, value: where(a <= threshold, 0.0, g),
     local="[{a} > {threshold}]",
     because="What is replaced by a constant receives no gradient.",
-    notation="threshold({a}, {threshold}, {value})",
     words="the value where it is above a threshold, else a constant",
     symbolic=lambda sp, a, threshold, value: sp.Piecewise((value, a <= threshold), (a, True)),
     composite="where(gt(a, {threshold}), a, {value})",

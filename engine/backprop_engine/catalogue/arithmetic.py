@@ -12,7 +12,7 @@ import numpy as np
 from backprop_engine.basics.notation import power as power_text
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, log, of_numbers, power, sqrt, where, wrapped
-from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
+from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.node_kinds import of_left_factor, of_right_factor, of_sum
 from backprop_engine.operation import (
     Application,
@@ -105,7 +105,6 @@ ADD = operation(
     notation="{a} + {b}",
     torch=lambda torch, a, b: a + b,
     words="the sum of two values",
-    parameters=TWO_OPERANDS,
     symbolic=lambda sympy, a, b: a + b,
     arithmetic=True,
     example="x=2, z=3, y=x+z",
@@ -129,7 +128,6 @@ SUB = operation(
     torch=lambda torch, a, b: a - b,
     grad_fn=lambda application: "RsubBackward1" if application.numbers[0] else "SubBackward0",
     words="the difference of two values",
-    parameters=TWO_OPERANDS,
     functions=("sub", "subtract"),
     symbolic=lambda sympy, a, b: a - b,
     arithmetic=True,
@@ -153,7 +151,6 @@ MUL = operation(
     notation="{a}·{b}",
     torch=lambda torch, a, b: a * b,
     words="the product of two values",
-    parameters=TWO_OPERANDS,
     functions=("mul", "multiply"),
     symbolic=lambda sympy, a, b: a * b,
     arithmetic=True,
@@ -190,7 +187,6 @@ DIV = operation(
     # torch computes number / tensor as number · reciprocal(tensor).
     grad_fn=lambda application: "MulBackward0" if application.numbers[0] else "DivBackward0",
     words="the quotient of two values",
-    parameters=TWO_OPERANDS,
     functions=("div", "divide", "true_divide"),
     symbolic=lambda sympy, a, b: a / b,
     arithmetic=True,

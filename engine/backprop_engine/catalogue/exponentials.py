@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from backprop_engine.basics.values import exp, exp2, expm1, log, log1p, log2, log10, sqrt, where
-from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, in_steps, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps, operation
 from backprop_engine.operation import Application, Derivative, Kind
 
 _LOG_2: Final = natural_log(2)
@@ -178,7 +178,6 @@ LOGADDEXP = in_steps(
     ),
     notation="log(exp({a}) + exp({b}))",
     words="the logarithm of a sum of exponentials, which cannot overflow",
-    parameters=TWO_OPERANDS,
     symbolic=lambda sp, a, b: sp.log(sp.exp(a) + sp.exp(b)),
     composite="log(exp(a) + exp(b))",
     example="x=1, z=2, y=logaddexp(x, z)",
@@ -199,7 +198,6 @@ LOGADDEXP2 = in_steps(
     ),
     notation="log₂(2^{a} + 2^{b})",
     words="the logarithm to base two of a sum of powers of two",
-    parameters=TWO_OPERANDS,
     symbolic=lambda sp, a, b: sp.log(2**a + 2**b) / sp.log(2),
     composite="log2(exp2(a) + exp2(b))",
     example="x=1, z=2, y=logaddexp2(x, z)",
@@ -237,7 +235,6 @@ XLOGY = operation(
     notation="{a}·log({b})",
     grad_fn=_by_numbers("Xlogy"),
     words="a value times a logarithm, where 0 · log 0 is 0",
-    parameters=TWO_OPERANDS,
     arithmetic=True,
     symbolic=lambda sp, a, b: sp.Piecewise((0, sp.Eq(a, 0)), (a * sp.log(b), True)),
     composite="a * log(b)",
@@ -266,7 +263,6 @@ XLOG1PY = operation(
     torch="special.xlog1py",
     grad_fn=_by_numbers("SpecialXlog1Py"),
     words="a value times a logarithm of one more than another, where 0 · log 0 is 0",
-    parameters=TWO_OPERANDS,
     arithmetic=True,
     symbolic=lambda sp, a, b: sp.Piecewise((0, sp.Eq(a, 0)), (a * sp.log(1 + b), True)),
     composite="a * log1p(b)",

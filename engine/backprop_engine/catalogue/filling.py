@@ -159,14 +159,12 @@ def _filling(
     words, kept, filled = texts
     leaf, statements, number_shown, tensor_shown = shown
     is_scatter = name == "scatter"
-    along = "{dim}, " if DIM in parameters else ""
     number = operation(
         f"{name}{'.value' if is_scatter else ''}",
         lambda a, index, value, **dim: forward(a, index, value, **dim),
         rule=lambda g, y, a, index, value, **dim: rules[0](g, y, a, index, value, **dim),
         vjp=kept,
         because=_KEPT,
-        notation=f"{name}({{a}}, {along}{{b}}, {{value}})",
         grad_fn=autograd_node(name, int(is_scatter)),
         words=words,
         parameters=(*parameters, Kind.NUMBER("value")),
@@ -178,7 +176,6 @@ def _filling(
         Derivative(rule=rules[0], vjp=kept, words=_KEPT),
         NO_GRADIENT,
         Derivative(rule=rules[1], vjp=filled, words=_PUT_IN),
-        notation=f"{name}({{a}}, {along}{{b}}, {{c}})",
         grad_fn=autograd_node(name, int(not is_scatter)),
         words=words,
         parameters=(*parameters, Parameter("src" if is_scatter else "value")),
@@ -248,7 +245,6 @@ SCATTER_ADD = operation(
     Derivative(rule=lambda g, y, *_, dim: g, vjp="{g}", words=_ADDED),
     NO_GRADIENT,
     Derivative(rule=_source_rule, vjp="{g} at the places {b}", words=_TAKEN),
-    notation="scatter_add({a}, {dim}, {b}, {c})",
     words="values added along an axis, each at an index of its own",
     parameters=(INPUT, DIM, Parameter("index"), Parameter("src")),
     example="x=torch.tensor([1., 2., 3.], requires_grad=True), "
@@ -269,7 +265,6 @@ INDEX_ADD = operation(
         vjp="{g} at the slices {b}, times {alpha}",
         words=_TAKEN,
     ),
-    notation="index_add({a}, {dim}, {b}, {c})",
     words="slices added along an axis, each at its index",
     parameters=(INPUT, DIM, Parameter("index"), Parameter("source"), Kind.NUMBER("alpha", 1.0)),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "

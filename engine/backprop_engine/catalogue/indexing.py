@@ -197,7 +197,6 @@ GATHER = _picking(
     "gather",
     _gather,
     rule=_gather_rule,
-    notation="gather({a}, {dim}, {b})",
     words="elements picked along an axis, each by an index of its own",
     parameters=(INPUT, DIM, Parameter("index")),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
@@ -208,7 +207,6 @@ INDEX_SELECT = _picking(
     "index_select",
     _index_select,
     rule=_index_select_rule,
-    notation="index_select({a}, {dim}, {b})",
     words="rows, or slices along another axis, picked by index",
     parameters=(INPUT, DIM, Parameter("index")),
     example="A=torch.tensor([[1., 2.], [3., 4.]], requires_grad=True), "
@@ -231,7 +229,6 @@ SELECT = operation(
     rule=lambda g, y, a, dim, index: put_at(a, _select_key(a, dim, index), g),
     vjp="{g}, put back at {index} of axis {dim}; 0 elsewhere",
     because="Only the slice that was picked receives a gradient.",
-    notation="select({a}, {dim}, {index})",
     sharing=Sharing.ALWAYS,
     words="one slice along an axis",
     parameters=(INPUT, DIM, Kind.WHOLE("index")),
@@ -246,7 +243,6 @@ NARROW = operation(
     ),
     vjp="{g}, put back from {start} on along axis {dim}; 0 elsewhere",
     because="Only the elements inside of the slice receive a gradient.",
-    notation="narrow({a}, {dim}, {start}, {length})",
     grad_fn="SliceBackward0",
     sharing=Sharing.ALWAYS,
     words="some neighbouring slices along an axis",

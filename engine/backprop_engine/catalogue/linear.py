@@ -13,7 +13,7 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue import arithmetic
 from backprop_engine.catalogue.shared.axes import refuse_mixed
-from backprop_engine.catalogue.shared.entries import INPUT, OTHER, TWO_OPERANDS, in_steps, operation
+from backprop_engine.catalogue.shared.entries import INPUT, OTHER, in_steps, operation
 from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter
 
 
@@ -266,7 +266,6 @@ INNER = operation(
     ),
     grad_fn=lambda application: "ViewBackward0" if all(application.shapes) else "MulBackward0",
     words="the dot products of all rows of one value with all rows of another",
-    parameters=TWO_OPERANDS,
     symbolic=lambda sympy, a, b: a * b,
     example="A=[[1,2],[3,4]], x=[5,6], y=inner(A, x).sum()",
 )
@@ -311,7 +310,6 @@ KRON = operation(
     notation="{a} ⊗ {b}",
     grad_fn="UnsafeViewBackward0",
     words="the Kronecker product: every element of the left times the whole right, as blocks",
-    parameters=TWO_OPERANDS,
     symbolic=lambda sympy, a, b: a * b,
     example="A=[[1,2],[3,4]], B=[[1,0],[0,1]], y=(kron(A, B)**2).sum()",
 )

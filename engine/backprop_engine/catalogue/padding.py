@@ -116,7 +116,6 @@ PAD = operation(
     vjp="{g} without the padding; what was copied there adds to its source",
     because="The padding is no operand: what flows to it is lost, unless it was copied from "
     "an element, which then receives it too.",
-    notation="pad({a}, {pad})",
     grad_fn=_pad_grad_fn,
     words="more elements around it: a constant, or copies",
     parameters=(
@@ -134,7 +133,6 @@ UNFOLD = operation(
     rule=_unfold_rule,
     vjp="{g}, each window added back where it was cut from",
     because="An element that stands in several windows receives the sum over them.",
-    notation="unfold({a}, {dimension}, {size}, {step})",
     grad_fn="UnfoldBackward0",
     sharing=Sharing.ALWAYS,
     words="all windows of one size along an axis",

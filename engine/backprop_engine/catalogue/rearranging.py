@@ -124,7 +124,6 @@ REPEAT = operation(
         "Σ over the copies of {g}",
         _REPEATED,
     ),
-    notation="repeat({a}, {repeats})",
     words="copies laid side by side along each axis",
     parameters=(INPUT, Kind.SHAPE("repeats")),
     example="x=[1,2], r=x.repeat(2), y=r@r",
@@ -134,7 +133,6 @@ TILE = operation(
     "tile",
     _tile,
     *moved(lambda g, y, a, dims: _sum_of_copies(g, a, dims), "Σ over the copies of {g}", _REPEATED),
-    notation="tile({a}, {dims})",
     grad_fn="RepeatBackward0",
     words="copies laid side by side along the last axes",
     parameters=(INPUT, Kind.SHAPE("dims", aliases=("reps",))),
@@ -154,9 +152,6 @@ def _interleaving(
         ),
         vjp="Σ over the copies of {g}",
         because=_REPEATED,
-        notation="repeat_interleave({a}, {b})"
-        if grad_fn.startswith("Index")
-        else "repeat_interleave({a}, {repeats})",
         grad_fn=grad_fn,
         words="each element repeated on the spot",
         parameters=(
@@ -190,7 +185,6 @@ ROLL = operation(
     "roll",
     _roll,
     *moved(lambda g, y, a, shifts, dims: _unroll(g, shifts, dims), "{g}, rolled back", _SHIFTED),
-    notation="roll({a}, {shifts})",
     words="elements shifted along an axis; what falls off comes in at the other end",
     parameters=(
         INPUT,
@@ -205,7 +199,6 @@ FLIP = operation(
     "flip",
     _flip,
     *moved(lambda g, y, a, dims: _flip(g, dims), "{g}, flipped back"),
-    notation="flip({a}, {dims})",
     words="elements in reverse order along axes",
     parameters=(INPUT, Kind.SHAPE("dims", aliases=("axis",))),
     symbolic=lambda sympy, a, **_: a,

@@ -13,7 +13,6 @@ from backprop_engine.basics.values import dtype_of, where
 from backprop_engine.catalogue.shared.entries import (
     INPUT,
     OTHER,
-    TWO_OPERANDS,
     by_number,
     flat,
     operation,
@@ -231,7 +230,6 @@ def _sharing(
         ),
         notation=f"{name[:3]}({{a}}, {{b}})",
         words=f"the {size} of two values",
-        parameters=TWO_OPERANDS,
         functions=(name, name[:3]),
         symbolic=lambda sp, a, b: getattr(sp, name[:3].capitalize())(a, b),
         composite=f"where(eq(a, b), a / 2 + b / 2, where({above}(a, b), a, b))",
@@ -260,7 +258,6 @@ def _first(name: str, sign: str, holds: Callable[..., Any], size: str, example: 
             words=words,
         ),
         words=f"the {size} of two values, or the one that is not nan",
-        parameters=TWO_OPERANDS,
         symbolic=lambda sp, a, b: sp.Piecewise((a, holds(a, b)), (b, True)),
         composite=f"where({holds.__name__}(a, b), a, b)",
         example=example,

@@ -178,7 +178,6 @@ _expanding = partial(
 RESHAPE = _reshaping(
     "reshape",
     _reshape,
-    notation="reshape({a}, {shape})",
     grad_fn=lambda application: _reshape_grad_fn(application, application.attributes["shape"]),
     sharing=Sharing.WHERE_POSSIBLE,
     words="the same elements in another shape",
@@ -189,7 +188,6 @@ RESHAPE = _reshaping(
 VIEW = _reshaping(
     "view",
     _view,
-    notation="view({a}, {shape})",
     torch=lambda torch, a, shape: a.view(shape),
     sharing=Sharing.ALWAYS,
     words="the same elements in another shape, without a copy",
@@ -241,7 +239,6 @@ RAVEL = _reshaping(
 UNFLATTEN = _reshaping(
     "unflatten",
     lambda a, dim, sizes: np.reshape(a, _unflat_shape(a, dim, sizes)),
-    notation="unflatten({a}, {dim}, {sizes})",
     torch=lambda torch, a, dim, sizes: torch.unflatten(
         a, dim, (sizes,) if isinstance(sizes, int) else sizes
     ),
@@ -266,7 +263,6 @@ SQUEEZE = _reshaping(
 UNSQUEEZE = _reshaping(
     "unsqueeze",
     lambda a, dim: np.expand_dims(a, dim),
-    notation="unsqueeze({a}, {dim})",
     sharing=Sharing.ALWAYS,
     words="a new axis of size 1",
     parameters=(INPUT, Kind.AXIS("dim", aliases=("axis",))),
@@ -277,7 +273,6 @@ TRANSPOSE = operation(
     "transpose",
     _transpose,
     *moved(lambda g, y, a, dim0, dim1: _transpose(g, dim0, dim1), "{g}ᵀ"),
-    notation="transpose({a}, {dim0}, {dim1})",
     sharing=Sharing.ALWAYS,
     words="two axes exchanged",
     symbolic=lambda sympy, a, **_: a,
@@ -336,7 +331,6 @@ PERMUTE = operation(
     "permute",
     _permute,
     *moved(lambda g, y, a, dims: _permute_back(g, dims), "{g}, with its axes back in order"),
-    notation="permute({a}, {dims})",
     sharing=Sharing.ALWAYS,
     words="the axes in another order",
     parameters=(INPUT, Kind.SHAPE("dims", aliases=("axes",))),
@@ -350,7 +344,6 @@ MOVEDIM = operation(
         lambda g, y, a, source, destination: np.moveaxis(g, destination, source),
         "{g}, with its axes back in order",
     ),
-    notation="movedim({a}, {source}, {destination})",
     grad_fn="PermuteBackward0",
     sharing=Sharing.ALWAYS,
     words="axes moved to other places; the others keep their order",
@@ -362,7 +355,6 @@ MOVEDIM = operation(
 EXPAND = _expanding(
     "expand",
     _expand,
-    notation="expand({a}, {size})",
     words="repeated along axes of size 1, without a copy",
     parameters=(INPUT, Kind.SHAPE("size", aliases=("shape",))),
     functions=("expand", "broadcast_to"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,8 @@ _TOP_OF_BELL: Final = _TWO_BY_ROOT_PI * _ROOT_HALF * 0.5
 """The height of the normal density at 0."""
 _GELU_SCALE: Final = math.sqrt(2) * _TWO_BY_ROOT_PI * 0.5
 _GELU_CUBIC: Final = 0.044715
+
+_smooth = partial(activation, rounding=Rounding.CONDITION)
 
 
 def sigmoid(a: Any) -> Any:
@@ -58,7 +61,7 @@ def _logsigmoid_rule(g: Any, _y: Any, a: Any) -> Any:
     return where(a < 0, 1 - share, share) * g
 
 
-LOGSIGMOID = activation(
+LOGSIGMOID = _smooth(
     "logsigmoid",
     log_sigmoid,
     parameters=(INPUT,),
@@ -68,7 +71,6 @@ LOGSIGMOID = activation(
     notation="log(σ({a}))",
     grad_fn="LogSigmoidBackward0",
     words="the logarithm of the sigmoid, which does not overflow",
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: -sp.log(1 + sp.exp(-a)),
     composite="log(sigmoid(a))",
     example="x=-3, y=logsigmoid(x)",
@@ -84,7 +86,7 @@ def _softplus_text(beta: float, **_: Any) -> str:
     return "log(1 + exp({a}))" if beta == 1 else "log(1 + exp({beta}·{a}))/{beta}"
 
 
-SOFTPLUS = activation(
+SOFTPLUS = _smooth(
     "softplus",
     lambda a, beta, threshold: where(a * beta > threshold, a, log1p(exp(a * beta)) / beta),
     parameters=(INPUT, Kind.NUMBER("beta", 1.0), Kind.NUMBER("threshold", 20.0)),
@@ -94,7 +96,6 @@ SOFTPLUS = activation(
     "is taken as 1.",
     notation=_softplus_text,
     words="a smooth relu",
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, beta, threshold: sp.Piecewise(
         (a, a * beta > threshold), (sp.log(1 + sp.exp(beta * a)) / beta, True)
     ),
@@ -108,7 +109,7 @@ def _silu_rule(g: Any, _y: Any, a: Any) -> Any:
     return g * gate * (1 + a * (1 - gate))
 
 
-SILU = activation(
+SILU = _smooth(
     "silu",
     lambda a: a / (1 + exp(-a)),
     rule=_silu_rule,
@@ -116,7 +117,6 @@ SILU = activation(
     because="A product of the value and its gate: both change with the value.",
     notation="{a}·σ({a})",
     words="the value times its sigmoid, also called swish",
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: a / (1 + sp.exp(-a)),
     composite="a * sigmoid(a)",
     example="x=1, y=silu(x)",
@@ -128,7 +128,7 @@ def _mish_rule(g: Any, _y: Any, a: Any) -> Any:
     return g * (gate + tanh_rule(a, gate) * sigmoid(a))
 
 
-MISH = activation(
+MISH = _smooth(
     "mish",
     lambda a: a * tanh(log1p(exp(a))),
     rule=_mish_rule,
@@ -136,7 +136,6 @@ MISH = activation(
     because="A product of the value and its gate: both change with the value.",
     notation="{a}·tanh(softplus({a}))",
     words="the value times the tanh of its softplus",
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: a * sp.tanh(sp.log(1 + sp.exp(a))),
     composite="a * tanh(softplus(a))",
     example="x=1, y=mish(x)",
@@ -178,7 +177,7 @@ def _is_beyond_a_square(operands: Sequence[Any], *_: Any) -> Any:
     return np.isinf(np.square(operands[0])) & (dtype_of(operands[0]) == "float32")
 
 
-GELU = activation(
+GELU = _smooth(
     "gelu",
     _gelu,
     unsettled=_is_beyond_a_square,
@@ -188,7 +187,6 @@ GELU = activation(
     because="The normal distribution's share Φ below the value is its gate; φ is its bell curve.",
     notation=_gelu_text,
     words="the value times the share of a normal distribution below it",
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a, approximate: (
         a * (1 + sp.erf(a / sp.sqrt(2))) / 2
         if approximate == "none"
@@ -209,7 +207,7 @@ def _softsign_rule(g: Any, _y: Any, a: Any) -> Any:
     return to_value + rounding.ABS.rules[0](to_size, size, a)
 
 
-SOFTSIGN = activation(
+SOFTSIGN = _smooth(
     "softsign",
     lambda a: a / (abs(a) + 1),
     parameters=(INPUT,),
@@ -219,14 +217,13 @@ SOFTSIGN = activation(
     notation="{a}/(1 + |{a}|)",
     grad_fn="DivBackward0",
     words="the value over one more than its magnitude",
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: a / (1 + sp.Abs(a)),
     composite="a / (abs(a) + 1)",
     example="x=2, y=softsign(x)",
 )
 
 
-TANHSHRINK = activation(
+TANHSHRINK = _smooth(
     "tanhshrink",
     lambda a: a - tanh(a),
     parameters=(INPUT,),
@@ -236,7 +233,6 @@ TANHSHRINK = activation(
     notation="{a} − tanh({a})",
     grad_fn="SubBackward0",
     words="the value less its tanh",
-    rounding=Rounding.CONDITION,
     symbolic=lambda sp, a: a - sp.tanh(a),
     composite="a - tanh(a)",
     example="x=1, y=tanhshrink(x)",

@@ -141,6 +141,7 @@ def _of_everything(whole: Operation) -> Operation:
             rule=lambda g, y, a, unbiased: derivative.rule(g, y, a, **all_of(unbiased)),
         ),
         torch=lambda torch, a, unbiased: whole.twins.torch(torch, a, **all_of(unbiased)),
+        notation=f"{whole.name}({{a}})",
         words=whole.description.words,
         parameters=(INPUT, Kind.FLAG("unbiased")),
         composite=lambda unbiased, **facts: parts(**all_of(unbiased), **facts),

@@ -23,7 +23,7 @@ from backprop_engine.basics.values import (
     tanh,
     where,
 )
-from backprop_engine.catalogue.shared.entries import TWO_OPERANDS, in_steps, operation
+from backprop_engine.catalogue.shared.entries import in_steps, operation
 from backprop_engine.operation import Derivative
 
 _RADIANS: Final = math.pi / 180
@@ -213,7 +213,6 @@ ATAN2 = operation(
         words="Moving to the right turns the direction back towards the axis.",
     ),
     words="the angle of the point with the coordinates other and input",
-    parameters=TWO_OPERANDS,
     functions=("atan2", "arctan2"),
     symbolic=lambda sp, a, b: sp.atan2(a, b),
     example="v=1, u=2, y=atan2(v, u)",
@@ -236,7 +235,6 @@ HYPOT = operation(
     _side("b"),
     notation="√({a}² + {b}²)",
     words="the length of the hypotenuse over two sides",
-    parameters=TWO_OPERANDS,
     symbolic=lambda sp, a, b: sp.sqrt(a**2 + b**2),
     composite="sqrt(a**2 + b**2)",
     example="u=3, v=4, y=hypot(u, v)",

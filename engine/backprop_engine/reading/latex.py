@@ -11,8 +11,6 @@ from backprop_engine.mathematics.text import text_of
 from backprop_engine.mathematics.tree import Branch, Form, Text, Tree, run_on, statement
 from backprop_engine.reading.explain import Explanation
 
-"""A picture of an array, which is no mathematics."""
-
 
 def as_latex(explanation: Explanation) -> str:
     """A block for a document with `amsmath`, one line for each line of Chain rule."""

@@ -14,6 +14,7 @@ import numpy as np
 from backprop_engine.basics.values import full_like
 from backprop_engine.operation import (
     OPERAND_LETTERS,
+    REQUIRED,
     Application,
     Derivative,
     Description,
@@ -57,28 +58,26 @@ def operation(
     vjp: Template | None = None,
     because: str = "",
     torch: str | Callable[..., Any] = "",
-    parameters: tuple[Parameter, ...] = (INPUT,),
+    parameters: tuple[Parameter, ...] = (),
     **rest: Any,
 ) -> Operation:
     """An operation whose function, twin, notation and autograd node are called like itself.
 
     `exp` is `torch.exp`, written `exp({a})`, and makes an `ExpBackward0`; `max.dim` is a form of
     `max` and has its name. Where that is not so, the entry says otherwise: `torch` is a function,
-    or a path such as `linalg.det`. A single derivative may be written as `rule`, `local` or `vjp`,
-    and `because`. Elements do not mix where all derivatives are `local`.
+    or a path such as `linalg.det`. The notation has what a call must give. A single derivative may
+    be written as `rule`, `local` or `vjp`, and `because`; two have two `parameters`, where none are
+    given. Elements do not mix where all derivatives are `local`.
     """
     if rule is not None:
         derivatives = (Derivative(rule, local, vjp, because),)
     called = name if name.startswith(_PLACES) else name.partition(".")[0]
     path = called if callable(torch) else torch or called
-    operands = operands_of(parameters)
-    letters = ", ".join(
-        f"{{{letter}}}" for letter, _ in zip(OPERAND_LETTERS, operands, strict=False)
-    )
+    parameters = parameters or (TWO_OPERANDS if len(derivatives) == 2 else (INPUT,))
     entry: dict[str, Any] = {
         "functions": (called,),
         "method": tuple(parameter.name for parameter in parameters),
-        "notation": f"{called.rpartition('.')[2]}({letters})",
+        "notation": _notation(called.rpartition(".")[2], parameters),
         "grad_fn": autograd_node(path.replace(".", "_")) if derivatives else "",
         "elementwise": bool(derivatives) and all(each.local is not None for each in derivatives),
     } | rest
@@ -96,6 +95,18 @@ def operation(
         Twins(torch if callable(torch) else twin(path, parameters), **of(Twins)),
         **entry,
     )
+
+
+def _notation(name: str, parameters: Sequence[Parameter]) -> str:
+    """`gather({a}, {dim}, {b})`: the operands, and the attributes that have no default."""
+    letters, operands = iter(OPERAND_LETTERS), operands_of(parameters)
+    given = (
+        next(letters) if parameter in operands else parameter.name
+        for parameter in parameters
+        if parameter in operands
+        or (parameter.default is REQUIRED and parameter.kind is not Kind.OPERANDS)
+    )
+    return f"{name}({', '.join(f'{{{each}}}' for each in given)})"
 
 
 in_steps = partial(operation, rounding=Rounding.CONDITION)
