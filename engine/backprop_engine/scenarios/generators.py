@@ -54,22 +54,6 @@ def _random(seed: Node | None) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(0 if seed is None else read_whole(seed, "a seed")))
 
 
-def _normal(shape: Node, seed: Node | None) -> Any:
-    return _random(seed).standard_normal(_read_shape(shape))
-
-
-def _uniform(shape: Node, seed: Node | None) -> Any:
-    return _random(seed).random(_read_shape(shape))
-
-
-def _zeros(shape: Node) -> Any:
-    return np.zeros(_read_shape(shape))
-
-
-def _ones(shape: Node) -> Any:
-    return np.ones(_read_shape(shape))
-
-
 def _full(shape: Node, fill: Node | None) -> Any:
     if fill is None:
         raise ProblemError(
@@ -112,10 +96,12 @@ def _eye(node: Node) -> Any:
 
 
 GENERATORS: Final[Mapping[str, Generator]] = {
-    "normal": Generator(_normal, ("seed",)),
-    "uniform": Generator(_uniform, ("seed",)),
-    "zeros": Generator(_zeros),
-    "ones": Generator(_ones),
+    "normal": Generator(
+        lambda shape, seed: _random(seed).standard_normal(_read_shape(shape)), ("seed",)
+    ),
+    "uniform": Generator(lambda shape, seed: _random(seed).random(_read_shape(shape)), ("seed",)),
+    "zeros": Generator(lambda shape: np.zeros(_read_shape(shape))),
+    "ones": Generator(lambda shape: np.ones(_read_shape(shape))),
     "full": Generator(_full, ("fill",)),
     "arange": Generator(_arange),
     "linspace": Generator(_linspace),
