@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -330,14 +330,10 @@ def move(session: Session, by: int) -> Session:
     return replace(session, selected=int(session.visible[at]), notice="")
 
 
-def up(session: Session) -> Session:
-    """The row above."""
-    return move(session, -1)
-
-
-def down(session: Session) -> Session:
-    """The row below."""
-    return move(session, 1)
+up = partial(move, by=-1)
+"""The row above."""
+down = partial(move, by=1)
+"""The row below."""
 
 
 def page_up(session: Session) -> Session:

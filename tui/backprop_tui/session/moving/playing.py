@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from backprop_tui.session.navigation import RATES, Play
 from backprop_tui.session.session import Session, step_back, step_forward
@@ -14,16 +15,6 @@ def is_playing(session: Session) -> bool:
     return session.play is not None and session.play.cursor == session.cursor
 
 
-def play_forward(session: Session) -> Session:
-    """Play forwards; pause, if it does already."""
-    return _toggle(session, forward=True)
-
-
-def play_back(session: Session) -> Session:
-    """Play backwards; pause, if it does already."""
-    return _toggle(session, forward=False)
-
-
 def _toggle(session: Session, *, forward: bool) -> Session:
     if is_playing(session) and session.play is not None and session.play.forward == forward:
         return pause(session)
@@ -33,19 +24,15 @@ def _toggle(session: Session, *, forward: bool) -> Session:
     return replace(session, play=Play(forward, session.cursor), notice="")
 
 
+play_forward = partial(_toggle, forward=True)
+"""Play forwards; pause, if it does already."""
+play_back = partial(_toggle, forward=False)
+"""Play backwards; pause, if it does already."""
+
+
 def pause(session: Session) -> Session:
     """Let no steps run by themselves."""
     return replace(session, play=None, notice="paused")
-
-
-def faster(session: Session) -> Session:
-    """Play at the next higher rate."""
-    return _at_rate(session, 1)
-
-
-def slower(session: Session) -> Session:
-    """Play at the next lower rate."""
-    return _at_rate(session, -1)
 
 
 def _at_rate(session: Session, by: int) -> Session:
@@ -56,6 +43,12 @@ def _at_rate(session: Session, by: int) -> Session:
         return replace(session, notice=f"{rate:g} steps a second is the {most}")
     notice = "" if is_playing(session) else f"p will play at {rate:g} steps a second"
     return replace(session, rate=rate, notice=notice)
+
+
+faster = partial(_at_rate, by=1)
+"""Play at the next higher rate."""
+slower = partial(_at_rate, by=-1)
+"""Play at the next lower rate."""
 
 
 def tick(session: Session) -> Session:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -22,22 +23,18 @@ def search_for(session: Session, text: str, start: int) -> Session:
     return _seek(replace(session, search=asked))
 
 
-def next_match(session: Session) -> Session:
-    """To the next match below the selected row, after the last to the first."""
-    return _to_match(session, forward=True)
-
-
-def previous_match(session: Session) -> Session:
-    """To the match above the selected row, before the first to the last."""
-    return _to_match(session, forward=False)
-
-
 def _to_match(session: Session, *, forward: bool) -> Session:
     if session.search is None:
         return replace(session, notice="nothing searched for yet: / searches")
     matches = fitting(session)
     asked = replace(session.search, matches=matches, forward=forward, start=session.row)
     return _seek(replace(session, search=replace(asked, inclusive=False)))
+
+
+next_match = partial(_to_match, forward=True)
+"""To the next match below the selected row, after the last to the first."""
+previous_match = partial(_to_match, forward=False)
+"""To the match above the selected row, before the first to the last."""
 
 
 def fitting(session: Session) -> Matches | None:

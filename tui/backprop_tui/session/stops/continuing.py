@@ -21,21 +21,17 @@ from backprop_tui.session.stops.scanning import BUDGET, advance, begin, nowhere
 from backprop_tui.session.stops.state import Key, Search, Stop, Stops, Watch
 
 
-def continue_forward(session: Session) -> Session:
-    """To the next hit of a breakpoint, or the next change of a watch that is a stop."""
-    return _continue(session, forward=True)
-
-
-def continue_back(session: Session) -> Session:
-    """To the last hit before the cursor."""
-    return _continue(session, forward=False)
-
-
 def _continue(session: Session, *, forward: bool) -> Session:
     stops = session.stops
     if not stops.active:
         return replace(session, notice=_nothing_to_stop_at(stops))
     return _search(session, Search(forward, session.cursor, session.cursor))
+
+
+continue_forward = partial(_continue, forward=True)
+"""To the next hit of a breakpoint, or the next change of a watch that is a stop."""
+continue_back = partial(_continue, forward=False)
+"""To the last hit before the cursor."""
 
 
 def seek(session: Session, key: Key, start: int, *, forward: bool = True) -> Session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from backprop_tui.session.session import Session
 from backprop_tui.session.stops.continuing import seek, with_stops
@@ -81,18 +82,14 @@ def toggle_watch_stop(session: Session) -> Session:
     return replace(_with(session, watches, at), notice=f"{said} {watches[at].text} changes")
 
 
-def to_change_forward(session: Session) -> Session:
-    """To where the chosen watch next changes."""
-    return _to_change(session, forward=True)
-
-
-def to_change_back(session: Session) -> Session:
-    """To where the chosen watch last changed before the cursor."""
-    return _to_change(session, forward=False)
-
-
 def _to_change(session: Session, *, forward: bool) -> Session:
     watch = chosen_watch(session)
     if watch is None:
         return replace(session, notice=_NONE)
     return seek(session, watch.key, session.cursor, forward=forward)
+
+
+to_change_forward = partial(_to_change, forward=True)
+"""To where the chosen watch next changes."""
+to_change_back = partial(_to_change, forward=False)
+"""To where the chosen watch last changed before the cursor."""

@@ -7,6 +7,7 @@ with `carry_out` and hands the result to `arrive`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.basics.values import Value, in_full, same
@@ -196,16 +197,6 @@ def cancel(session: Session) -> Session:
 # Nudging
 
 
-def nudge_up(session: Session) -> Session:
-    """Move the selected leaf up by a little."""
-    return _nudge(session, 1)
-
-
-def nudge_down(session: Session) -> Session:
-    """Move the selected leaf down by a little."""
-    return _nudge(session, -1)
-
-
 def _nudge(session: Session, sign: int) -> Session:
     reason = nudging.why_not(session)
     if reason:
@@ -220,3 +211,9 @@ def _nudge(session: Session, sign: int) -> Session:
     values = with_leaf(session, base.values, node, moved)
     # What was added is told, not what was meant: in float32 they are not the same.
     return run(session, Wanted(values, _longer(base, values), Nudge(node, amount, index)))
+
+
+nudge_up = partial(_nudge, sign=1)
+"""Move the selected leaf up by a little."""
+nudge_down = partial(_nudge, sign=-1)
+"""Move the selected leaf down by a little."""
