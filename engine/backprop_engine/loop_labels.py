@@ -60,6 +60,13 @@ class Iterations:
             starts.append(node)
             self._stretches.append(iteration)
 
+    def go_on(self, node: int, iteration: int, count: int) -> None:
+        """Of the next nodes each belongs to one iteration, `count` of them from these two on."""
+        if count:
+            self.go(node, iteration)
+            self._starts.extend(range(node + 1, node + count))
+            self._stretches.extend(range(iteration + 1, iteration + count))
+
     def of(self, node: int) -> tuple[str, ...]:
         """The iterations that `node` was made in, the outermost first: `i=3`, `j=0`."""
         at = bisect_right(self._starts, node) - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from backprop_engine.basics.source import OperandError, ProblemError, Span
@@ -157,6 +157,21 @@ class Applying:
         if graph.kind[node].is_number:
             self._numbers.note_whole(node)
         return node
+
+    def each_quickly(
+        self, operation: Operation, pairs: Sequence[tuple[int, int]], span: Span
+    ) -> list[int]:
+        """The same for one pair of nodes after the other, without attributes."""
+        graph = self._scope.graph
+        before, kinds, binary = len(graph), graph.kind, graph.binary
+        try:
+            made = [binary(operation, a, b, span) for a, b in pairs]
+        except OperandError as error:
+            raise self.refused(error, pairs[len(graph) - before], span) from None
+        for node in made:
+            if kinds[node].is_number:
+                self._numbers.note_whole(node)
+        return made
 
     def applied(
         self,

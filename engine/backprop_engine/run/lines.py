@@ -6,14 +6,16 @@ Operands are told by name, or by which of the steps before has made them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from backprop_engine.basics.limits import MAX_NODES
 from backprop_engine.basics.source import Span
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Expression
+from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.loop_labels import Naming
 from backprop_engine.program.many_values import Bundle, Counting
 from backprop_engine.run.known_numbers import names_counted
@@ -208,7 +210,7 @@ class Lines:
         count = min(length for _, length in listed)
         values.spend(count, call.span)
         naming = turns.naming or Naming("")
-        rows = zip(*(items for items, _ in listed), strict=False)
+        rows = list(zip(*(items for items, _ in listed), strict=False))
         return self._turned(turns, rows, naming, range(count))
 
     def _gone_through(self, turns: _Turns, given: list[Result]) -> Result:
@@ -217,35 +219,40 @@ class Lines:
         items, count = self._expressions.values.items(result, made.iterable)
         naming = self._expressions.loops.naming(made.target, made.iterable, result)
         numbers = result.numbers if isinstance(result, Counting) else range(count)
-        return self._turned(turns, zip(items, strict=True), naming, numbers)
+        return self._turned(turns, list(zip(items, strict=True)), naming, numbers)
 
-    def _lone_step(self, turns: _Turns) -> tuple[Step | None, int, int]:
-        """The one step of `w*v for w, v in …`, and where its operands stand in a row."""
-        steps, names = turns.line.steps, turns.names
-        step, is_lone = steps[0], len(steps) == 1 and self._expressions.applying.is_quick
-        second = step.first if step.second is None else step.second
-        if not is_lone or step.first not in names or second not in names:
-            return None, 0, 0
-        return step, names.index(str(step.first)), names.index(str(second))
+    def _at_once(
+        self, turns: _Turns, rows: Sequence[tuple[Result, ...]]
+    ) -> tuple[Step, Sequence[tuple[int, int]]] | None:
+        """The one step of `w*v for w, v in …` and its operands in each row; None for all others."""
+        step, names = turns.line.steps[0], turns.names
+        is_lone = len(turns.line.steps) == 1 and step.attributes is NO_ATTRIBUTES
+        if not is_lone or step.first not in names or step.second not in names:
+            return None
+        at, beside = names.index(str(step.first)), names.index(str(step.second))
+        pairs: Any = rows if (at, beside) == (0, 1) else [(row[at], row[beside]) for row in rows]
+        are_nodes = {int}.issuperset(map(type, chain.from_iterable(pairs)))
+        return (step, pairs) if are_nodes and self._expressions.applying.is_quick else None
 
     def _turned(
-        self, turns: _Turns, rows: Iterable[tuple[Result, ...]], naming: Naming, numbers: range
+        self, turns: _Turns, rows: Sequence[tuple[Result, ...]], naming: Naming, numbers: range
     ) -> Bundle:
         scope, names, item, line = self._scope, turns.names, turns.made.item, turns.line
-        spend, quickly = self._expressions.values.spend, self._expressions.applying.quickly
+        spend = self._expressions.values.spend
         spend(len(numbers), turns.span)
-        before = {name: scope.meaning(name) for name in names}
         value, iterations = scope.graph.value, scope.graph.iterations
-        nodes, groups, around = scope.names, scope.groups, iterations.current
+        around, first = iterations.current, iterations.begin(naming, numbers)
+        if (at_once := self._at_once(turns, rows)) is not None:
+            step, pairs = at_once
+            iterations.go_on(len(value), first, len(pairs))
+            made = self._expressions.applying.each_quickly(step.operation, pairs, step.span)
+            iterations.go(len(value), around)
+            return Bundle(list(made))
+        before = {name: scope.meaning(name) for name in names}
+        nodes, groups = scope.names, scope.groups
         results: list[Result] = []
-        lone, at, beside = self._lone_step(turns)
-        for iteration, row in enumerate(rows, iterations.begin(naming, numbers)):
+        for iteration, row in enumerate(rows, first):
             iterations.go(len(value), iteration)
-            if lone is not None and type(a := row[at]) is int and type(b := row[beside]) is int:
-                second = None if lone.second is None else b
-                node = quickly(lone.operation, a, second, lone.attributes, lone.span)
-                results.append(node)
-                continue
             for name, result in zip(names, row, strict=False):
                 if type(result) is int and name not in groups:
                     nodes[name] = result
