@@ -58,8 +58,8 @@ async def test_o_lists_the_paths_and_their_sum(opened, text_of):
         await settle(pilot)
         shown = " ".join(text_of(pilot).split())
         assert "2 paths lead from y to x. Each carries seed × local × local …" in shown
-        assert "57 % ▇▇▇▇▇ 4 y → %3 → %1 → x 1 · 1 · 1 · 4" in shown
-        assert "43 % ▇▇▇▇ 3 y → %3 → %2 → x 1 · 1 · 1 · 3" in shown
+        assert "57 % ▇▇▇ 4 y → %3 → %1 → x 1 · 1 · 1 · 4" in shown
+        assert "43 % ▇▇ 3 y → %3 → %2 → x 1 · 1 · 1 · 3" in shown
         assert "7 in all · 0 ulp from the recorded 7" in shown
         assert "step 9 %1 = x² → x × 4 (2·x) = 4" in shown
 

@@ -148,10 +148,11 @@ def what_if_lines(view: View, width: int) -> list[Content]:
 
 def _line(view: View, row: Row, name: int, room: int) -> Content:
     glyphs = view.glyphs
-    original, current = (
-        right(glyphs.text("–" if value is None else figure(value, room, full=True)), room)
-        for value in (row.original, row.current)
-    )
+    values = (row.original, row.current)
+    texts = ["–" if value is None else figure(value, room) for value in values]
+    if row.is_changed and texts[0] == texts[1]:  # rounded as in the graph they look the same
+        texts = ["–" if value is None else figure(value, room, full=True) for value in values]
+    original, current = (right(glyphs.text(text), room) for text in texts)
     mark = f" {glyphs.changed} " if row.is_changed else "   "
     style = "bold $warning" if row.is_changed else ""
     label = left(glyphs.say(row.name), name)

@@ -132,9 +132,14 @@ def share_text(share: float | None) -> str:
 
 
 def _bar(origin: Origin, path: Path, width: int, block: str) -> str:
-    """As long as the path is large beside the largest."""
+    """As long as its share of the whole, or of the largest share where paths cancel each other;
+    without shares, as it is large beside the largest.
+    """
     largest = origin.paths[0].size
-    if not math.isfinite(largest) or not largest:
+    if path.share is not None and math.isfinite(path.share):
+        shares = (abs(each.share) for each in origin.paths if each.share is not None)
+        part = abs(path.share) / max(1.0, *filter(math.isfinite, shares))
+    elif not math.isfinite(largest) or not largest:
         part = 1.0 if path.size == largest or math.isnan(path.size) else 0.0
     else:
         part = path.size / largest
