@@ -47,6 +47,7 @@ w = torch.rand(4, generator=h, dtype=dtype, device=where)
 h.manual_seed(4)
 i = torch.randint(0, 4, (2,), generator=h).to(device)
 z = torch.zeros(4, device=a.device, dtype=dtype).to("cpu", non_blocking=True)
+z[0] = w[1].to(device)
 k = torch.tensor([1, 2, 3, 4]).to(device=device, dtype=dtype)
 for row in a:
     z = z + torch.tensor([0.5], dtype=dtype).to(device) * row.cpu()
