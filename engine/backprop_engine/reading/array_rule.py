@@ -11,7 +11,7 @@ from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, Value, broadcast_axes, shape_of
 from backprop_engine.mathematics.parser import parse
 from backprop_engine.mathematics.tree import Branch, Form, Hole, Text, Tree, partial
-from backprop_engine.reading.explain import local_derivative
+from backprop_engine.reading.local_derivatives import local_derivative
 from backprop_engine.trace import Missing, Trace
 from backprop_engine.trace.abilities import Explains
 from backprop_engine.trace.formula import Formula

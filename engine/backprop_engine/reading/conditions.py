@@ -20,8 +20,8 @@ from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import whole
 from backprop_engine.grammar.parser import parse_expression
 from backprop_engine.grammar.syntax import Expression
-from backprop_engine.reading.explain import local_derivative
 from backprop_engine.reading.formula import Formula, compile_formula
+from backprop_engine.reading.local_derivatives import local_derivative
 from backprop_engine.trace import StepKind, Trace
 
 MEANINGS: Final = {

@@ -6,11 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-import numpy as np
-
 from backprop_engine.basics import notation
-from backprop_engine.basics.summary import Summary
-from backprop_engine.basics.values import Known, Value, broadcast_axes, full_like, shape_of
+from backprop_engine.basics.values import Known, broadcast_axes, shape_of
 from backprop_engine.mathematics.parser import parse
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.mathematics.tree import (
@@ -25,8 +22,9 @@ from backprop_engine.mathematics.tree import (
     run_on,
     statement,
 )
+from backprop_engine.reading.local_derivatives import has_array, sent_for_one
 from backprop_engine.trace import Missing, Pass, Progress, Step, StepKind, Trace
-from backprop_engine.trace.abilities import Explains, Quotes, Recomputes
+from backprop_engine.trace.abilities import Explains, Quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +129,7 @@ def _forward(trace: Trace, node: int) -> Explanation:
     elif node in trace.nodes.made_leaves:
         memory = "made a leaf: gradients come here, and go no further"
     words = "" if isinstance(explains, Missing) else explains.words(node)
-    if isinstance(explains, Missing) or _has_array(trace, node):
+    if isinstance(explains, Missing) or has_array(trace, node):
         figures: Tree = Text(notation.short(value))
         notes: tuple[str, ...] = (f"shape of {label}: {shape_of(value)}", memory)
     else:
@@ -262,7 +260,7 @@ def _contribution(trace: Trace, edge: _Edge) -> Explanation:
     if isinstance(explains, Missing):
         return _unexplained(common, trace, edge, explains)
     common = replace(common, name=partial(label, operand_label))
-    if _has_array(trace, edge.node):
+    if has_array(trace, edge.node):
         return _in_arrays(common, trace, edge, explains)
     return _in_numbers(common, trace, edge, explains)
 
@@ -290,7 +288,7 @@ def _in_numbers(common: Explanation, trace: Trace, edge: _Edge, explains: Explai
     told = explains.local(node, position) or explains.product(node, position)
     ones: Mapping[str, Tree] = {"g": Text("1")}
     common = replace(common, algebra=None if told is None else told.tree(trace.label, ones))
-    local = _local(trace, node, position)
+    local = sent_for_one(trace, node, position)
     if local is None:
         return common
     number = Text(notation.short(local))
@@ -378,33 +376,6 @@ def _running(edge: _Edge) -> str:
         return f"{name}: – → {now}"
     was, sent = notation.short(edge.before), notation.in_brackets(notation.short(edge.sent))
     return f"{name}: {was} → {was} + {sent} = {now}"
-
-
-def local_derivative(trace: Trace, index: int) -> Value | None:
-    """∂node/∂operand of contribution step `index`.
-
-    None where elements mix and it is a Jacobian, and where it can be neither computed nor told
-    from what was sent.
-    """
-    node, _, position = trace.edge(index)
-    explains = trace.can(Explains, node)
-    is_told = not isinstance(explains, Missing) and explains.local(node, position) is not None
-    if _has_array(trace, node) and not is_told:
-        return None
-    return _local(trace, node, position)
-
-
-def _local(trace: Trace, node: int, position: int) -> Value | None:
-    """∂node/∂operand: what is sent for an upstream gradient of one."""
-    output, recomputes = trace.nodes.value[node], trace.can(Recomputes, node)
-    if isinstance(recomputes, Missing) or isinstance(output, Summary):
-        return None
-    return recomputes.terms(node, position, full_like(output, 1.0))
-
-
-def _has_array(trace: Trace, node: int) -> bool:
-    nodes = (node, *trace.nodes.operands[node])
-    return any(isinstance(trace.nodes.value[node], np.ndarray | Summary) for node in nodes)
 
 
 def _figure(trace: Trace) -> Callable[[int], str]:
