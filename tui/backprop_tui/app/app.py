@@ -42,7 +42,7 @@ from backprop_tui.commands.table import BY_NAME
 from backprop_tui.config.settings import Settings
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.opening.targets import Target
-from backprop_tui.oracles.report import Failed, OracleState
+from backprop_tui.oracles.report import OracleState
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.screens.working import WorkingScreen
@@ -101,7 +101,9 @@ class DebuggerApp(App[None]):
         self._session: Session | None = None
         self._looks = 0
         self.keys = KeyQueue(self, super().on_event, self.redraw)
-        self.soon = Soon(self.call_later, lambda: self.keys.is_typing, self._tell_failure)
+        self.soon = Soon(
+            self.call_later, lambda: self.keys.is_typing, lambda failed: self.say(failed.reason)
+        )
         self.file = FileDesk(self, target)
         self.opening = OpeningDesk(self, target, keeper, fresh=fresh)
         self.oracles = OracleDesk(
@@ -223,9 +225,6 @@ class DebuggerApp(App[None]):
         if self.session is not None:
             self.session = replace(self.session, notice=notice)
 
-    def _tell_failure(self, failed: Failed) -> None:
-        self.say(failed.reason)
-
     def _look_round(self) -> None:
         """A few times a second: what nobody tells is looked at."""
         if self.session is None or not self.screen_stack:  # none is left while the app ends
@@ -257,10 +256,8 @@ class DebuggerApp(App[None]):
             self.session = command.apply(session)
         else:
             apply = partial(command.apply, session)
-            self.opening.work(command.doing(session), lambda _: apply(), self._put)
-
-    def _put(self, session: Session) -> None:
-        self.session = session
+            put = partial(setattr, self, "session")
+            self.opening.work(command.doing(session), lambda _: apply(), put)
 
     def action_ask(self, name: str) -> None:
         """Ask what a command needs to know, then carry it out."""
