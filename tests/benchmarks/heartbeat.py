@@ -33,7 +33,7 @@ class Heartbeat(DebuggerApp):
         self.beats += 1
         self.worst = max(self.worst, now - self._last - BEAT)
         self._last = now
-        if not isinstance(self.oracle_state, Starting):
+        if not isinstance(self.oracles.findings.torch, Starting):
             self.exit()
 
 

@@ -56,7 +56,7 @@ class Typist(DebuggerApp):
         self.run_worker(work(), exit_on_error=True)
 
     async def begin(self) -> None:
-        while self.session is None or isinstance(self.oracle_state, Starting):
+        while self.session is None or isinstance(self.oracles.findings.torch, Starting):
             await asyncio.sleep(0.02)
         await self.stillness()
 

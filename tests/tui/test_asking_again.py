@@ -45,7 +45,7 @@ async def test_a_key_asks_torch_again(opened, text_of, agreeing):
         await pilot.press("ctrl+r")
         await settled(pilot)
         assert "SIGKILL" not in text_of(pilot)
-        assert isinstance(pilot.app.oracle_state, Ready)
+        assert isinstance(pilot.app.oracles.findings.torch, Ready)
         assert (oracle.questions, pilot.app.session.cursor) == (2, cursor)
         await pilot.press("ctrl+r")  # nothing has failed
         await settled(pilot)
@@ -61,7 +61,7 @@ async def test_the_same_key_asks_sympy_again_and_leaves_torch_alone(opened, text
         await pilot.press("ctrl+r")
         await settled(pilot)
         assert "dy/dx = 2x + 3" in text_of(pilot)
-        assert isinstance(pilot.app.oracle_state, Ready)
+        assert isinstance(pilot.app.oracles.findings.torch, Ready)
 
 
 async def test_while_torch_is_asked_again_it_is_not_asked_a_third_time(opened, agreeing):
@@ -79,7 +79,7 @@ async def test_while_torch_is_asked_again_it_is_not_asked_a_third_time(opened, a
     async with opened(oracle=oracle) as pilot:
         await pilot.press("ctrl+r", "ctrl+r", "ctrl+r")
         assert oracle.questions == 2
-        assert isinstance(pilot.app.oracle_state, Starting)
+        assert isinstance(pilot.app.oracles.findings.torch, Starting)
         end.set()
         await settled(pilot)
         assert oracle.questions == 2

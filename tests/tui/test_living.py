@@ -409,7 +409,7 @@ async def test_pictures(opened, text_of, svg, txt, size):
         await pilot.pause()
         assert text_of(pilot) == txt(name="a mistake in a value")
         await pilot.press("escape", "plus", "f", "escape")
-        await until(pilot, lambda: isinstance(pilot.app.oracle_state, Ready))
+        await until(pilot, lambda: isinstance(pilot.app.oracles.findings.torch, Ready))
         assert text_of(pilot) == txt(name="edited")
         assert pilot.app.export_screenshot() == svg(name="edited")
         await pilot.press("v")

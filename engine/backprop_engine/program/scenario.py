@@ -21,8 +21,6 @@ class Input:
     value: Value
     requires_grad: bool
     span: Span
-    is_tensor: bool = False
-    """Whether the program itself makes it, by `torch.tensor(…)` or the like."""
 
 
 @dataclass(frozen=True, slots=True)

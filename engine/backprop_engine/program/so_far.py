@@ -111,7 +111,7 @@ class SoFar:
         requires_grad = tensor.requires_grad or made.asks_for_grad
         if requires_grad and not is_float(tensor.value):
             raise no_float(made.call.span)
-        given = Input(name.name, tensor.value, requires_grad, name.span, is_tensor=True)
+        given = Input(name.name, tensor.value, requires_grad, name.span)
         self.inputs[name.name] = given
         self.numbers.add_input(given)
         self.bind(name.name)

@@ -42,7 +42,6 @@ from backprop_tui.commands.table import BY_NAME
 from backprop_tui.config.settings import Settings
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.opening.targets import Target
-from backprop_tui.oracles.report import OracleState
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.screens.working import WorkingScreen
@@ -194,11 +193,6 @@ class DebuggerApp(App[None]):
         if isinstance(self.screen, TroubleScreen) and self.file.trouble is None:
             self.pop_screen()
         self.keys.draw()
-
-    @property
-    def oracle_state(self) -> OracleState:
-        """Where torch stands with the trace that is shown."""
-        return self.oracles.findings.torch
 
     def _view(self, session: Session) -> View:
         known, trouble = self.oracles.findings, self.file.trouble

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -49,8 +49,6 @@ class FollowingBox(Following, Box):
 
 class Sheet(Box):
     """Fills the screen: what there is to say, lists to choose from, and the keys."""
-
-    KEYS: ClassVar[tuple[tuple[str, str], ...]]
 
     @property
     def text_width(self) -> int:
