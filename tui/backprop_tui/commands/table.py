@@ -184,11 +184,6 @@ COMMANDS: tuple[Command, ...] = (
         "bottom", ("end",), "last row", "Select the last row.", TREE, do.bottom, place="tree"
     ),
     Command(
-        "switch_tree", ("G",), "modules and loops",
-        "Switch between the graph and the tree of its modules and loops.", TREE,
-        modules.switch_tree, doing=modules.switching,
-    ),
-    Command(
         "inspect", ("enter",), "inspect",
         "Look at every element of the selected node; from a reference, go to the full drawing.",
         TREE, place="tree",
@@ -316,6 +311,11 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "jump_to_pane", ("ctrl+o",), "jump to a pane",
         "Show a letter on each pane; the letter leads there.", SCREEN, does="jump",
+    ),
+    Command(
+        "switch_tree", ("G",), "modules and loops",
+        "Switch between the graph and the tree of its modules and loops.", SCREEN,
+        modules.switch_tree, doing=modules.switching,
     ),
     Command(
         "edit_source", ("E",), "edit the scenario",

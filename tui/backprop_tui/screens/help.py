@@ -1,22 +1,23 @@
-"""The help screen: how to read the screen, the keys, and the marks."""
+"""The help screen: how to read the screen, the keys, the marks and the words; all searchable."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
-from itertools import groupby
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
+from typing import ClassVar, NamedTuple
 
-from textual import events
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from backprop_engine.reading.conditions import HELP as CONDITION_HELP
 from backprop_engine.reading.watches import HELP as WATCH_HELP
 from backprop_tui.commands.command import Command, key_name
+from backprop_tui.commands.glossary import GLOSSARY, SIGNS
 from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.commands.pane_help import PANE_HELP, PaneHelp
 from backprop_tui.commands.screen_help import SCREEN_HELP
@@ -34,15 +35,17 @@ travel down. The highlighted row is the node at work in the step about to run; 3
 the step makes of a gradient. Chain rule tells why, Torch whether PyTorch agrees, Symbolic what
 the derivative is as a formula, and Source which piece of the scenario it is."""
 _TITLE = "bold $primary"
-_SIGN_WIDTH = 12
+_SIGN_WIDTH, _WORD_WIDTH = 12, 18
 _WIDEST, _FRAME = 80, 8
 
 
 class HelpScreen(ModalScreen[None]):
-    """Everything one can press, made from the table of commands."""
+    """Everything one can press, made from the table of commands; and the words and marks."""
 
     BINDINGS: ClassVar = [
-        Binding("escape,q,question_mark,f1,enter", "dismiss", "close", show=False),
+        Binding("q,question_mark,f1,enter", "dismiss", "close", show=False),
+        Binding("escape", "leave", "close", show=False),
+        Binding("slash", "search", "search", show=False),
     ]
 
     def __init__(
@@ -63,16 +66,57 @@ class HelpScreen(ModalScreen[None]):
         self._commands = keymap.commands
 
     def compose(self) -> ComposeResult:
-        """One text that scrolls."""
-        with titled(Scroll(id="help"), "Help", "esc closes"):
+        """One text that scrolls, and a line to search it by."""
+        with titled(Scroll(id="help"), "Help", "/ searches · esc closes"):
             yield Static()
+        yield Input(id="help-search", placeholder="a word, a key, a mark", compact=True)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_mount(self) -> None:
+        """The line is there when it is asked for."""
+        self.query_one(Input).display = False
+        self.query_one("#help").focus()
+
+    def on_resize(self) -> None:
         """Break the lines for the new width."""
-        width = min(event.size.width - _FRAME, _WIDEST)
-        self.query_one(Static).update(
-            help_text(self._glyphs, max(width, 20), self._pane, self._commands, self._session)
-        )
+        self._draw()
+
+    @on(Input.Changed)
+    def _draw(self) -> None:
+        width = max(min(self.app.size.width - _FRAME, _WIDEST), 20)
+        query = self.query_one(Input).value
+        sections = help_sections(self._glyphs, width, self._pane, self._commands, self._session)
+        self.query_one(Static).update(joined(found_in(sections, query), query))
+        self.query_one("#help").scroll_home(animate=False)
+
+    def action_search(self) -> None:
+        """Ask what is looked for."""
+        line = self.query_one(Input)
+        line.display = True
+        line.focus()
+
+    @on(Input.Submitted)
+    def _read_on(self) -> None:
+        self.query_one("#help").focus()
+
+    def action_leave(self) -> None:
+        """From what was found back to everything, from there out."""
+        line = self.query_one(Input)
+        if not line.display:
+            self.dismiss()
+            return
+        line.value, line.display = "", False
+        self.query_one("#help").focus()
+
+
+Entry = list[Content]
+"""What is told of one key, mark or word, in lines."""
+
+
+class Section(NamedTuple):
+    """What stands under one title."""
+
+    title: str
+    entries: list[Entry]
 
 
 def help_text(
@@ -83,43 +127,78 @@ def help_text(
     session: Session | None = None,
 ) -> Content:
     """The whole help in lines of at most `width` cells, what is said of `pane` first."""
+    return joined(help_sections(glyphs, width, pane, commands, session))
 
-    def entries(members: Iterable[Command]) -> list[Content]:
+
+def joined(sections: Iterable[Section], query: str = "") -> Content:
+    """Sections under their titles, with blank lines between."""
+    lines: list[Content] = []
+    for title, entries in sections:
+        lines += [Content(), Content.styled(title, _TITLE), *chain.from_iterable(entries)]
+    nothing = Content(f"Nothing here has “{query}” in it.")
+    return Content("\n").join(lines[1:] or [nothing])
+
+
+def found_in(sections: Iterable[Section], query: str) -> Iterator[Section]:
+    """What has every word of `query` in it, title and entry taken together."""
+    words = query.casefold().split()
+    for title, entries in sections:
+        fitting = [
+            entry
+            for entry in entries
+            if all(word in " ".join(_words(title, entry)).casefold() for word in words)
+        ]
+        if fitting:
+            yield Section(title, fitting)
+
+
+def _words(title: str, entry: Entry) -> Iterator[str]:
+    yield title
+    for line in entry:
+        yield from line.plain.split()
+
+
+def help_sections(
+    glyphs: Glyphs,
+    width: int,
+    pane: PaneHelp | None,
+    commands: tuple[Command, ...],
+    session: Session | None,
+) -> Iterator[Section]:
+    """All of it."""
+
+    def entries(members: Iterable[Command]) -> list[Entry]:
         found = []
         for command in members:
-            found += _command_entry(command, width)
+            entry = _command_entry(command, width)
             missing = None if session is None else command.missing(session)
             if missing is not None:
                 said = glyphs.say(f"Not here: {missing.sentence}.")
-                found += _entry("", said, "", width, "$warning")
+                entry += _entry("", said, "", width, "$warning")
+            found.append(entry)
         return found
 
     told = [] if pane is None else heard_in(pane, commands)
-    lines: list[Content] = []
     if pane is not None:
-        lines += [Content.styled(pane.title, _TITLE), *wrapped(glyphs.text(pane.shows), width)]
-        lines += entries(told)
-        for keys, meaning in pane.keys:
-            lines += _entry(keys, meaning, "bold $primary", width)
-        lines += [Content()]
-    lines += [Content.styled("How to read the screen", _TITLE)]
-    lines += wrapped(glyphs.text(_READING), width)
+        keys = [_entry(key, meaning, "bold $primary", width) for key, meaning in pane.keys]
+        shows = wrapped(glyphs.text(pane.shows), width)
+        yield Section(pane.title, [shows, *entries(told), *keys])
+    yield Section("How to read the screen", [wrapped(glyphs.text(_READING), width)])
     others = [command for command in commands if command not in told]
     for group, members in groupby(others, key=lambda command: command.group):
-        lines += [Content(), Content.styled(group, _TITLE), *entries(members)]
-    lines += [Content(), Content.styled("Marks", _TITLE)]
-    for name, meaning in LEGEND:
-        lines += _entry(getattr(glyphs, name), meaning, "bold", width)
+        yield Section(group, entries(members))
+    marks = [(getattr(glyphs, name), meaning) for name, meaning in LEGEND]
+    marks += [(sign, glyphs.text(meaning)) for sign, meaning in SIGNS]
+    yield Section("Marks", [_entry(sign, meaning, "bold", width) for sign, meaning in marks])
     for title, text in (
         ("What a search looks at", SEARCH_HELP),
         ("What a condition says", CONDITION_HELP),
         ("What a watch shows", WATCH_HELP),
     ):
-        if pane is not None and pane.shows == text:
-            continue
-        lines += [Content(), Content.styled(title, _TITLE)]
-        lines += wrapped(glyphs.text(text), width)
-    return Content("\n").join(lines)
+        if pane is None or pane.shows != text:
+            yield Section(title, [wrapped(glyphs.text(text), width)])
+    yield Section("Words", [_entry(word, glyphs.text(meaning), "bold", width, apart=_WORD_WIDTH)
+                            for word, meaning in GLOSSARY])  # fmt: skip
 
 
 def heard_in(pane: PaneHelp, commands: tuple[Command, ...]) -> list[Command]:
@@ -127,14 +206,16 @@ def heard_in(pane: PaneHelp, commands: tuple[Command, ...]) -> list[Command]:
     return [command for command in commands if command.place and command.place == pane.commands]
 
 
-def _command_entry(command: Command, width: int) -> list[Content]:
+def _command_entry(command: Command, width: int) -> Entry:
     keys = " ".join(key_name(key) for key in command.keys or ("ctrl+p",))
     told = command.help if command.keys else f"{command.title}: {command.help}"
     return _entry(keys, told, "bold $primary", width)
 
 
-def _entry(sign: str, meaning: str, style: str, width: int, shade: str = "") -> list[Content]:
-    """A key or a mark and what it does, level under each other."""
-    first, *rest = textwrap.wrap(meaning, max(width - _SIGN_WIDTH, 10))
-    head = Content.assemble((sign.ljust(_SIGN_WIDTH), style), (first, shade))
-    return [head, *(Content.styled(" " * _SIGN_WIDTH + line, shade) for line in rest)]
+def _entry(
+    sign: str, meaning: str, style: str, width: int, shade: str = "", apart: int = _SIGN_WIDTH
+) -> Entry:
+    """A key, a mark or a word and what it means, level under each other."""
+    first, *rest = textwrap.wrap(meaning, max(width - apart, 10))
+    head = Content.assemble((sign.ljust(apart), style), (first, shade))
+    return [head, *(Content.styled(" " * apart + line, shade) for line in rest)]
