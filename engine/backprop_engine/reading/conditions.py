@@ -6,21 +6,17 @@ unknown there, and a condition that hangs on something unknown does not hold.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
 from backprop_engine.basics.source import ProblemError, Source
-from backprop_engine.basics.suggestions import did_you_mean, listed
 from backprop_engine.basics.values import Value, kept, settle
 from backprop_engine.budget import check_length
-from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import whole
 from backprop_engine.grammar.parser import parse_expression
-from backprop_engine.grammar.syntax import Expression
-from backprop_engine.reading.formula import Formula, compile_formula
+from backprop_engine.reading.formula import Formula, among, compile_formula
 from backprop_engine.reading.local_derivatives import local_derivative
 from backprop_engine.trace import StepKind, Trace
 
@@ -55,7 +51,7 @@ def compile_condition(text: str) -> Formula:
         root = parse_expression(whole(Source("condition", text)), variables=frozenset(MEANINGS))
     except ProblemError as error:
         raise _of_a_condition(error, text) from None
-    return compile_formula(text, root, _name, MEANINGS)
+    return compile_formula(text, root, among(MEANINGS), MEANINGS)
 
 
 def _of_a_condition(error: ProblemError, text: str) -> ProblemError:
@@ -71,19 +67,6 @@ def _of_a_condition(error: ProblemError, text: str) -> ProblemError:
             fix="put each comparison in brackets: `(grad > 1) & (value < 2)`",
         )
     return error
-
-
-def _name(expression: Expression) -> Hashable | None:
-    if not isinstance(expression, syntax.Name):
-        return None
-    if expression.name in MEANINGS:
-        return expression.name
-    raise ProblemError(
-        f"unknown name `{expression.name}`",
-        expression.span,
-        expected=listed(MEANINGS),
-        fix=did_you_mean(expression.name, MEANINGS),
-    )
 
 
 def quantity(trace: Trace, index: int, name: str, subject: int | None = None) -> Value | None:

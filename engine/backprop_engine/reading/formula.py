@@ -7,14 +7,14 @@ the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from backprop_engine.basics.source import OperandError, ProblemError
-from backprop_engine.basics.suggestions import listed
+from backprop_engine.basics.suggestions import did_you_mean, listed
 from backprop_engine.basics.values import Value
 from backprop_engine.catalogue import PROPERTIES
 from backprop_engine.forward import called
@@ -26,6 +26,24 @@ from backprop_engine.program.resolving import Call, resolve, unknown_property
 
 LookUp = Callable[[Expression], Hashable | None]
 """What an expression stands for by itself, if it does; ProblemError for an unknown name."""
+
+
+def among(names: Collection[str]) -> LookUp:
+    """The look-up of names of which these alone are known, each its own key."""
+
+    def look_up(expression: Expression) -> Hashable | None:
+        if not isinstance(expression, syntax.Name):
+            return None
+        if expression.name in names:
+            return expression.name
+        raise ProblemError(
+            f"unknown name `{expression.name}`",
+            expression.span,
+            expected=listed(names),
+            fix=did_you_mean(expression.name, names),
+        )
+
+    return look_up
 
 
 class Load(NamedTuple):

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.source import ProblemError, Source
-from backprop_engine.basics.suggestions import did_you_mean, listed
+from backprop_engine.basics.source import Source
 from backprop_engine.budget import check_length
-from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import whole
 from backprop_engine.grammar.parser import parse_expression
-from backprop_engine.grammar.syntax import Expression
 from backprop_engine.reading.explain import expression
-from backprop_engine.reading.formula import Formula, compile_formula
+from backprop_engine.reading.formula import Formula, among, compile_formula
 from backprop_engine.trace import Trace
 
 NAMES: Final = ("value", "grad")
@@ -48,20 +44,7 @@ def compile_query(text: str) -> Formula:
     """The condition that `text` is. Raises ProblemError, with places in `text`."""
     check_length(text)
     root = parse_expression(whole(Source("search", text)), variables=frozenset(NAMES))
-    return compile_formula(text, root, _name, NAMES)
-
-
-def _name(expression: Expression) -> Hashable | None:
-    if not isinstance(expression, syntax.Name):
-        return None
-    if expression.name in NAMES:
-        return expression.name
-    raise ProblemError(
-        f"unknown name `{expression.name}`",
-        expression.span,
-        expected=listed(NAMES),
-        fix=did_you_mean(expression.name, NAMES),
-    )
+    return compile_formula(text, root, among(NAMES), NAMES)
 
 
 @dataclass(frozen=True, slots=True)
