@@ -64,7 +64,6 @@ from backprop_tui.widgets.source_pane import step_line
 _SWITCH = 0.0005
 """Seconds that a thread may compute while the loop wants to; it wants to dozens of times a key."""
 
-
 _LOOKS_A_SAVE = 4
 """Looks at the file for each time that memory is written."""
 
@@ -98,7 +97,6 @@ class DebuggerApp(App[None]):
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
         self._ascii, self._harmless = AsciiFilter(), HarmlessFilter()
         self._session: Session | None = None
-        self._looks = 0
         self.keys = KeyQueue(self, super().on_event, self.redraw)
         self.soon = Soon(
             self.call_later, lambda: self.keys.is_typing, lambda failed: self.say(failed.reason)
@@ -141,6 +139,7 @@ class DebuggerApp(App[None]):
             end_in_order(partial(self.exit, None))
         self.opening.begin()
         self.set_interval(file_looks.INTERVAL, self._look_round)
+        self.set_interval(file_looks.INTERVAL * _LOOKS_A_SAVE, self.opening.keep)
 
     def on_unmount(self) -> None:
         """Let no thread wait for an oracle when the app ends."""
@@ -227,9 +226,6 @@ class DebuggerApp(App[None]):
         if isinstance(self.screen, DebuggerScreen | TroubleScreen):
             self.file.look()
         self.surveys.tell_progress()
-        self._looks = (self._looks + 1) % _LOOKS_A_SAVE
-        if not self._looks:
-            self.opening.keep()
 
     @on(DebuggerScreen.FormulasWanted)
     def _want_formulas(self) -> None:
