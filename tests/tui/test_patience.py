@@ -10,8 +10,8 @@ from tests.tui.stillness import impatient, nobody_waits
 from textual.command import CommandPalette
 
 from backprop_tui.app import opening_desk
-from backprop_tui.opening import targets as opening
-from backprop_tui.opening.targets import read_entry
+from backprop_tui.opening import listing as opening
+from backprop_tui.opening.listing import read_entry
 from backprop_tui.screens import picker
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.working import WorkingScreen
@@ -110,7 +110,8 @@ def test_a_folders_own_scenarios_come_before_those_of_the_folders_in_it(tmp_path
     for name in ("b.yaml", "a/1.yaml", "c.yml", "c/2.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = [str(path.relative_to(tmp_path)) for path in opening.scenario_files(tmp_path)]
+    groups = opening.listed(tmp_path)
+    found = [str(path.relative_to(tmp_path)) for group in groups for path in group.paths]
     assert found == ["b.yaml", "c.yml", "a/1.yaml", "c/2.yaml"]
 
 
@@ -119,7 +120,7 @@ async def test_a_list_is_there_before_its_scenarios_are_read(opened, gate, tmp_p
         (tmp_path / f"{name}.yaml").write_text(f"title: The {name}\ncompute: y = 2\n")
     (tmp_path / "three.yaml").write_text("title: The three\ncompute: y = 2 +\n")
     async with opened(tmp_path) as pilot:
-        assert "3 scenarios" in text_of(pilot)
+        assert "3 files" in text_of(pilot)
         assert "The one" not in text_of(pilot)
         gate.set()
         await until(lambda: all(f"The {name}" in text_of(pilot) for name in ("one", "two")))

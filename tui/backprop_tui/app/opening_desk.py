@@ -51,7 +51,8 @@ class OpeningDesk:
         if isinstance(self._target, Path) and self.has_list:
             from backprop_tui.screens.picker import PickerScreen
 
-            self._app.push_screen(PickerScreen(self._target, self._app.glyphs))
+            recent = () if self._keeper is None else self._keeper.recent
+            self._app.push_screen(PickerScreen(self._target, self._app.glyphs, recent))
         else:
             self.open(self._target)
 
@@ -121,6 +122,8 @@ class OpeningDesk:
         app, target = self._app, self._app.file.target
         if self._keeper is None or isinstance(target, Trace):
             return session, Layout()
+        if isinstance(target, Path):
+            self._keeper.opened(target)
         found = self._keeper.recall(target, session, fresh=self._is_fresh)
         if found.kept is None:
             return found.session, Layout()

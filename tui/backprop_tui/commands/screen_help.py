@@ -17,8 +17,16 @@ SCREEN_HELP: Final[Mapping[str, PaneHelp]] = {
     "picker": PaneHelp(
         "Scenarios",
         "Each entry is a scenario, a program whose backward pass you can step through: its title, "
-        "and what it is about. Those that cannot be opened are marked ✗ and say why.",
-        (("enter", "Open it."), _CHOOSE, ("q", "Leave the program.")),
+        "its file and what it is about. Those that cannot be opened are marked ✗ and say why. "
+        "Recordings of real runs (.bp) and Python scripts stand at the end, what was opened last "
+        "at the top.",
+        (
+            ("a letter", "Filter: what has all words typed in its title, file or first words."),
+            ("/", "The same, with any letter to begin with; esc shows all again."),
+            ("enter", "Open it."),
+            _CHOOSE,
+            ("q", "Leave the program."),
+        ),
     ),
     "problem": PaneHelp(
         "A scenario that cannot be opened",

@@ -6,6 +6,7 @@ what is written here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from backprop_engine.trace import Trace
 from backprop_tui.memory import file, layout
 from backprop_tui.memory.layout import Layout, Remembered
 from backprop_tui.memory.merging import merge
+from backprop_tui.memory.recent import recent, remember
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
 from backprop_tui.session.stops.state import Stops
@@ -45,6 +47,16 @@ class Keeper:
         """What the file had from this program's view: others' changes are told from it."""
         self.trouble = ""
         """Why what there is to keep is not written; empty where it is."""
+
+    @property
+    def recent(self) -> tuple[Path, ...]:
+        """The files that were opened last, the latest first."""
+        return recent(self._folder)
+
+    def opened(self, target: Path) -> None:
+        """`target` is the latest; where that cannot be kept, nobody misses it."""
+        with suppress(OSError):
+            remember(self._folder, target)
 
     def recall(self, target: Path | Source, session: Session, *, fresh: bool) -> Recalled:
         """Begin with a scenario: its session with what was kept, or as it is where `fresh`."""
