@@ -277,8 +277,8 @@ class DebuggerApp(App[None]):
             self.session = changing.cancel(self.session)
         elif self.session.stops.search is not None:
             self.session = cancel(self.session)
-        elif isinstance(self.screen, DebuggerScreen) and self.screen.is_zoomed:
-            self.screen.action_zoom()
+        elif isinstance(self.screen, DebuggerScreen) and self.screen.shows_all_again():
+            pass
         elif is_playing(self.session):
             self.session = pause(self.session)
         elif self.session.element is not None:

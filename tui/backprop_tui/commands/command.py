@@ -84,6 +84,7 @@ _KEY_NAMES = {
     "ctrl+o": "^o",
     "ctrl+p": "^p",
     "ctrl+r": "^r",
+    "ctrl+t": "^t",
     "ctrl+z": "^z",
     "plus": "+",
     "minus": "-",

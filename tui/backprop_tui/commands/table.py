@@ -309,6 +309,11 @@ COMMANDS: tuple[Command, ...] = (
         does="zoom",
     ),
     Command(
+        "present", ("ctrl+t",), "presentation",
+        "Graph and chain rule alone, with more room between the rows, or all panes again.",
+        SCREEN, does="present",
+    ),
+    Command(
         "jump_to_pane", ("ctrl+o",), "jump to a pane",
         "Show a letter on each pane; the letter leads there.", SCREEN, does="jump",
     ),

@@ -37,6 +37,8 @@ _HEIGHTS = [(0, "-low"), (34, "-tall")]
 
 _BORDER = 3
 """Cells of a border before its title."""
+_PRESENTED = ("graph", "chain")
+"""Panes that a presentation shows."""
 _SHARING = ("torch", "symbolic")
 """Panes that share one place on a wide screen: the first, until another is turned to."""
 
@@ -151,6 +153,8 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
     def action_turn(self, by: int) -> None:
         """Focus the pane `by` places on; a narrow screen shows it."""
         names = ["graph", *(pane for pane, _ in PANES)]
+        if self.is_presenting:
+            names = list(_PRESENTED)
         focused = "" if self.focused is None else self.focused.id
         at = names.index(focused) if focused in names else 0
         name = names[(at + by) % len(names)]
@@ -160,6 +164,8 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         """Focus a pane, if any; a narrow screen shows it, and a zoomed one shows it alone."""
         if name is None:
             return
+        if self.is_presenting and name not in _PRESENTED:
+            self.action_present()
         if name != "graph":
             self.activate(name)
         if self.is_zoomed:
@@ -183,6 +189,34 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
             widget = self.query_one(f"#{pane}")
             widget.set_class(pane == name, "-zoomed")
             widget.border_subtitle = "z shows all panes" if pane == name else ""
+
+    @property
+    def is_presenting(self) -> bool:
+        """Whether graph and chain rule stand alone, with room between the rows."""
+        return self.query_one("#panes").has_class("-presenting")
+
+    def action_present(self) -> None:
+        """Show graph and chain rule alone, larger; show all again, where they are."""
+        if self.is_zoomed:
+            self._zoom("")
+        is_on = not self.is_presenting
+        self.query_one("#panes").set_class(is_on, "-presenting")
+        if is_on and (self.focused is None or self.focused.id not in _PRESENTED):
+            self.focus_pane("graph")
+        tree = self.query_one(GraphTree)
+        tree.pitch = 2 if is_on else 1
+        tree.on_resize()
+        tree.refresh()
+
+    def shows_all_again(self) -> bool:
+        """From one pane, or a presentation, back to all panes; False where they are there."""
+        if self.is_zoomed:
+            self.action_zoom()
+        elif self.is_presenting:
+            self.action_present()
+        else:
+            return False
+        return True
 
     def action_jump(self) -> None:
         """Show a letter on each pane, and go where one leads."""

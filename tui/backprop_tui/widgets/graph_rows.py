@@ -245,6 +245,14 @@ def _guides(view: View, row: int, columns: Columns) -> list[Cell]:
     return [*cells, ("".join(reversed(lines[:levels])), "guide")]
 
 
+def between_cells(view: View, row: int, columns: Columns) -> list[Cell]:
+    """A line above `row` where rows stand apart: the tree's lines go on through it."""
+    lines = "".join(text for text, _ in _guides(view, row, columns))
+    through = lines.replace("├─", "│ ").replace("└─", "│ ")
+    rest = columns.width - GUTTER - cell_len(through)
+    return [(" " * GUTTER, "plain"), (through, "guide"), (" " * max(rest, 0), "plain")]
+
+
 def _mark(view: View, row: int, state: RowState) -> Cell:
     session, glyphs = view.session, view.glyphs
     if state.is_sending:

@@ -22,6 +22,7 @@ from backprop_tui.view.view import View
 from backprop_tui.widgets.graph_columns import GUTTER, Columns
 from backprop_tui.widgets.graph_rows import (
     Cell,
+    between_cells,
     fit_columns,
     header_cells,
     mark_column,
@@ -60,6 +61,8 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         self._columns: Columns | None = None
         self._fitted = 0
         """The width that they fit: a scroll bar takes a column without a word."""
+        self.pitch = 1
+        """Lines that a row takes, those between it and the next among them."""
 
     @property
     def _width(self) -> int:
@@ -67,13 +70,18 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
 
     @property
     def _rows_shown(self) -> int:
-        return max(self.scrollable_content_region.height - _HEADER, 1)
+        return max((self.scrollable_content_region.height - _HEADER) // self.pitch, 1)
+
+    def _set_virtual_size(self) -> None:
+        """One line a row to scroll along, however many it takes on the screen."""
+        rest = max(self.scrollable_content_region.height - self._rows_shown, _HEADER)
+        self.virtual_size = Size(0, len(self.view.session.visible) + rest)
 
     def show(self, view: View) -> None:
         """Draw `view`, with the step in sight, or the selected row where only that changed."""
         old, self.view = self.view.session, view
         session = view.session
-        self.virtual_size = Size(0, len(session.visible) + _HEADER)
+        self._set_virtual_size()
         if (old.folds, old.unfolds) != (session.folds, session.unfolds):
             self._columns = None
         if old.trace is not session.trace or old.outline is not session.outline:
@@ -90,7 +98,7 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         """Choose the columns anew and keep the step in sight."""
         self._columns = None
         # The first size may come before the first view, and what has no height cannot be scrolled.
-        self.virtual_size = Size(0, len(self.view.session.visible) + _HEADER)
+        self._set_virtual_size()
         self._reveal_step()
         self.post_message(self.Paged(self._rows_shown))
 
@@ -119,12 +127,18 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         if y < _HEADER:
             title = "node" if self.styles.border_top[0] else "Graph"
             return self._strip(header_cells(self.view, columns, title, self._above()), ())
-        index = y - _HEADER + self.scroll_offset.y
-        visible = self.view.session.visible
+        visible, between = self.view.session.visible, (y - _HEADER) % self.pitch
+        index = self._index(y) + bool(between)
         if index >= len(visible):
             return Strip.blank(self._width, self.rich_style)
         row = int(visible[index])
+        if between:
+            return self._strip(between_cells(self.view, row, columns), ())
         return self._strip(row_cells(self.view, row, columns), self._row_classes(row))
+
+    def _index(self, y: int) -> int:
+        """Which of the rows in sight stands in line `y`."""
+        return (y - _HEADER) // self.pitch + self.scroll_offset.y
 
     def _in_sight(self) -> Columns:
         """The columns, with the depths of the rows between which the pane is scrolled to."""
@@ -164,7 +178,7 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         place = event.get_content_offset(self)
         if place is None:
             return
-        index = place.y - _HEADER + self.scroll_offset.y
+        index = self._index(place.y)
         visible = self.view.session.visible
         if place.y >= _HEADER and index < len(visible):
             row = int(visible[index])
