@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,8 +19,15 @@ def rows(*numbers: tuple[int, ...], width: int) -> np.ndarray:
     return np.array(numbers, np.int64).reshape(-1, width)
 
 
-def write(path: Path, *, ends: bool = True, **options: int) -> Path:
-    """The recording, in a file that is written to its end or not."""
+def write(
+    path: Path,
+    *,
+    ends: bool = True,
+    events: Sequence[tuple[str, dict[str, Any]]] = (),
+    hooked: Sequence[tuple[int, int, int, int]] = (),
+    **options: int,
+) -> Path:
+    """The recording, in a file that is written to its end or not; `events` come last."""
     writer = Writer(path, **options)
     writer.json("start", {"torch": "2.13.0", "python": "3.11", "script": "train.py"})
     writer.json("source", {"file": "train.py", "text": TEXT})
@@ -65,12 +74,18 @@ def write(path: Path, *, ends: bool = True, **options: int) -> Path:
         "totals": rows((0, 0, 2), (1, 0, 3), width=3),
         "made": rows(width=2),
     }
-    told = {"names": ["MulBackward0", "torch::autograd::AccumulateGrad"], "leaf_names": [[1, "a"]]}
+    told = {
+        "names": ["MulBackward0", "torch::autograd::AccumulateGrad"],
+        "leaf_names": [[1, "a"]],
+        "hooked": [list(row) for row in hooked],
+    }
     writer.table("pass", pass_, index=1, call=1, stack=1, loss=7.5, missing=["b"], **told)
     update = {"gradients": [1.0], "updates": [0.1], "weights": [2.0], "rates": [0.1]}
     writer.json("update", {"iteration": 1, "call": 1, "optimizer": "SGD", "names": ["a"], **update})
     check = ["Cube", 0, 1, "differ", [0, 2], 3.0, 6.0, ""]
     writer.json("functions", {"checks": [check, ["Cube", -1, 0, "unknown", None, None, None, "?"]]})
+    for kind, event in events:
+        writer.json(kind, {"call": 1, **event})
     writer.json("error", {"type": "ValueError", "message": "\x1b[31mno", "stack": 1})
     writer.json("end", {"faults": []})
     if ends:

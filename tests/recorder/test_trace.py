@@ -64,10 +64,10 @@ def test_a_node_knows_its_part_of_the_line_its_iteration_and_its_module(recorded
 
 def test_forward_clearing_backward_and_steps_follow_each_other(recorded):
     trace = recorded("mlp")
-    assert [pass_.name for pass_ in trace.passes[:5]] == [
-        "forward", "zero_grad", "backward loss@1", "SGD.step", "forward",
+    assert [pass_.name for pass_ in trace.passes[:6]] == [
+        "forward", "zero_grad", "backward loss@1", "clip_norm", "SGD.step", "forward",
     ]  # fmt: skip
-    update = trace.passes[3]
+    update = trace.passes[4]
     assert update.kind is PassKind.UPDATE
     assert trace.step(update.start).kind is StepKind.UPDATE
     told = explain(trace, update.start)

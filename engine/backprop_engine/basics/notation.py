@@ -162,7 +162,8 @@ def _picture(array: np.ndarray) -> list[str]:
         return []
     # A column reads better lying down than as blocks with gaps.
     width = array.size if array.shape[-1] == 1 else array.shape[-1]
-    rows = array.reshape(-1, width)[:_PICTURE_ROWS, :_PICTURE_COLUMNS].astype(float)
+    with np.errstate(invalid="ignore"):  # of a nan that signals
+        rows = array.reshape(-1, width)[:_PICTURE_ROWS, :_PICTURE_COLUMNS].astype(float)
     finite = np.abs(rows[np.isfinite(rows)])
     largest = float(finite.max(initial=0.0))
     return ["".join(_block(number, largest) for number in row) for row in rows.tolist()]

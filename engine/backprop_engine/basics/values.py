@@ -89,6 +89,14 @@ def is_float(value: Known) -> bool:
     return dtype_of(value).startswith("float")
 
 
+def norm_of(value: Known) -> float:
+    """The Euclidean norm."""
+    if isinstance(value, Summary):
+        return value.norm
+    with np.errstate(all="ignore"):
+        return float(np.linalg.norm(np.asarray(value, np.float64).reshape(-1)))
+
+
 def in_full(value: Known) -> Value:
     """The value itself; ValueError where only a summary of it is kept."""
     if isinstance(value, Summary):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.source import Place
 from backprop_engine.basics.values import Known, broadcast_axes, shape_of
 from backprop_engine.mathematics.parser import parse
 from backprop_engine.mathematics.text import text_of
@@ -114,8 +115,10 @@ def _explained(trace: Trace, index: int) -> Explanation:
             return _seed(trace, node, trace.contribution(index))
         case Step(kind=StepKind.CONTRIBUTION) as step:
             return _contribution(trace, _edge(trace, step))
-        case Step(kind=StepKind.UPDATE) as step:
-            return _update(trace.passes[step.pass_index])
+        case Step(kind=StepKind.HOOK, node=int(node)):
+            return _hook(trace, node, index)
+        case Step(kind=StepKind.UPDATE | StepKind.CHANGE) as step:
+            return _update(trace.passes[step.pass_index], step.kind)
         case step:
             return _zero_grad(trace, trace.passes[step.pass_index])
 
@@ -193,15 +196,42 @@ def _zero_grad(trace: Trace, pass_: Pass) -> Explanation:
     )
 
 
-def _update(pass_: Pass) -> Explanation:
+def _update(pass_: Pass, kind: StepKind) -> Explanation:
     headline, *lines = pass_.about.split("\n")
+    is_update = kind is StepKind.UPDATE
+    sentence = "The optimiser moves the weights by what it makes of their gradients."
+    if not is_update:
+        sentence = "The program changes gradients after their backward pass, and before the step."
     return Explanation(
         headline=headline,
-        name=Text("w"),
-        algebra=Text("w + ∆w"),
-        sentence="The optimiser moves the weights by what it makes of their gradients.",
+        name=Text("w" if is_update else "w.grad"),
+        algebra=Text("w + ∆w" if is_update else "w.grad, changed"),
+        sentence=sentence,
         notes=tuple(lines),
     )
+
+
+def _hook(trace: Trace, node: int, index: int) -> Explanation:
+    label, place = trace.label(node), trace.hooked[index]
+    before, after = trace.gradient(node, index), trace.contribution(index)
+    target, now = partial("L", label), notation.short(after)
+    was = "–" if before is None else notation.short(before)
+    return Explanation(
+        headline=f"a hook changes the gradient of {label}",
+        name=target,
+        algebra=Text(now),
+        sentence="A hook of the program puts this in the place of what was sent.",
+        target=target,
+        contribution=now,
+        before="" if before is None else was,
+        after=now,
+        running=f"{text_of(target)}: {was} → {now}",
+        notes=() if place is None else (_registered(place),),
+    )
+
+
+def _registered(place: Place) -> str:
+    return f"registered at {place.source.name}:{place.position.line}: {place.text}"
 
 
 @dataclass(frozen=True, slots=True)

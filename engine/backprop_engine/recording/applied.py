@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -23,6 +24,7 @@ from backprop_engine.basics.source import (
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Dtype, Known, Value, dtype_of, settle, shape_of, size_of
 from backprop_engine.budget import LimitError
+from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import whole
 from backprop_engine.grammar.parser import parse_program
 from backprop_engine.operation import OPERAND_LETTERS
@@ -103,15 +105,20 @@ def in_catalogue(call: Call, upstream: Value | None) -> Applied | Missing:
 def _run(template: str, values: Sequence[Known], dtype: Dtype, upstream: Value | None) -> Trace:
     letters = OPERAND_LETTERS[: len(values)]
     text = _HOLE.sub(lambda hole: f"{OPERAND_LETTERS[int(hole[1]) % 8]}", template)
-    source = Source(_RESULT, f"{_RESULT} = {text}\n")
+    source, statements = _parsed(text, letters)
     inputs = [
         Input(letter, _stand_in(value, dtype), _is_float(value), Span(0, 0))
         for letter, value in zip(letters, values, strict=True)
     ]
-    statements = parse_program(whole(source), variables=frozenset(letters))
     scenario = read_program(source, statements, inputs, dtype)
     said = () if upstream is None else (Backward(_RESULT, settle(upstream, dtype), Span(0, 0)),)
     return record_parts(replace(scenario, passes=said))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str, letters: str) -> tuple[Source, tuple[syntax.Statement, ...]]:
+    source = Source(_RESULT, f"{_RESULT} = {text}\n")
+    return source, parse_program(whole(source), variables=frozenset(letters))
 
 
 def _stand_in(value: Known, dtype: Dtype) -> Value:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, overload
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, TypeVar, overload
 
 import numpy as np
 
 from backprop_engine.basics.source import Place
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known
+from backprop_engine.recording.labels import Labels
+from backprop_engine.recording.layout import ValueKind
+from backprop_engine.recording.places import Places
+from backprop_engine.recording.recording import Recording
+from backprop_engine.recording.slots import NOWHERE, Rows
 from backprop_engine.recording.values import Values
-from backprop_engine.trace import Group
+from backprop_engine.trace import Group, GroupKind
 
 _CACHED: Final = 4096
+_SUMMED: Final = 64
+"""Contributions to one node up to which running sums are put together when they are looked at."""
+_ZERO: Final = -2
+"""In the place of a value: zeros."""
 _NAN: Final = float("nan")
 
 
@@ -40,146 +52,287 @@ class Lookup:
                 self._found.popitem(last=False)
         return found
 
+    def like(self, number: int) -> Summary:
+        """What is known of a value that has the shape and dtype of another one."""
+        return unknown(self.values.shape_of(number), self.values.dtype_of(number))
+
     def total(self, numbers: Sequence[int]) -> Known:
         """Their sum; of summaries nothing but its shape is known."""
         parts = [self.known(number) for number in numbers]
         total = parts[0]
         for part in parts[1:]:
             if isinstance(total, Summary) or isinstance(part, Summary):
-                return unknown(self.values.shape_of(numbers[0]), self.values.dtype_of(numbers[0]))
+                return self.like(numbers[0])
             total = total + part
         return total
 
 
-Row = tuple[int, ...] | Known
-"""A value by its number, the sum of several by theirs, nothing, or a value itself."""
+Entry = TypeVar("Entry")
 
 
-class KnownColumn(Sequence[Known | None]):
-    """A value a row."""
+class Column(Sequence[Entry]):
+    """A value a row, which `_at` looks up."""
 
-    def __init__(self, lookup: Lookup, rows: Sequence[Row]) -> None:
-        self._lookup, self._rows = lookup, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, at: int) -> Known | None: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Known | None]: ...
-
-    def __getitem__(self, at: int | slice) -> Known | Sequence[Known | None] | None:
-        if isinstance(at, slice):
-            return KnownColumn(self._lookup, self._rows[at])
-        row = self._rows[at]
-        if not isinstance(row, tuple):
-            return row
-        if not row:
-            return None
-        return self._lookup.known(row[0]) if len(row) == 1 else self._lookup.total(row)
-
-
-class NodeValues(Sequence[Known]):
-    """The value of each node: by its number, or the number of a gradient of its shape."""
-
-    def __init__(self, lookup: Lookup, numbers: Sequence[tuple[int, int]]) -> None:
-        self._lookup, self._numbers = lookup, numbers
+    def __init__(self, numbers: np.ndarray) -> None:
+        self._numbers = numbers
 
     def __len__(self) -> int:
         return len(self._numbers)
 
     @overload
-    def __getitem__(self, at: int) -> Known: ...
+    def __getitem__(self, at: int) -> Entry: ...
     @overload
-    def __getitem__(self, at: slice) -> Sequence[Known]: ...
+    def __getitem__(self, at: slice) -> Sequence[Entry]: ...
 
-    def __getitem__(self, at: int | slice) -> Known | Sequence[Known]:
+    def __getitem__(self, at: int | slice) -> Entry | Sequence[Entry]:
         if isinstance(at, slice):
-            return NodeValues(self._lookup, self._numbers[at])
-        number, like = self._numbers[at]
-        if number >= 0:
-            return self._lookup.known(number)
-        if like < 0:
-            return unknown((), "float32")
-        return unknown(self._lookup.values.shape_of(like), self._lookup.values.dtype_of(like))
+            return [self._at(row) for row in range(*at.indices(len(self)))]
+        return self._at(range(len(self))[at])
+
+    def _at(self, row: int) -> Entry:
+        raise NotImplementedError
 
 
-class Grads(Mapping[int, Known | None]):
-    """`.grad` by node, each looked up when it is asked for."""
+class Contributions(Column[Known | None]):
+    """What is sent in each step."""
 
-    def __init__(self, lookup: Lookup, numbers: Mapping[int, int]) -> None:
-        self._lookup, self._numbers = lookup, numbers
+    def __init__(self, lookup: Lookup, numbers: np.ndarray) -> None:
+        super().__init__(numbers)
+        self._lookup = lookup
 
-    def __getitem__(self, node: int) -> Known | None:
-        number = self._numbers[node]
-        return None if number < 0 else self._lookup.known(number)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._numbers)
-
-    def __len__(self) -> int:
-        return len(self._numbers)
+    def _at(self, row: int) -> Known | None:
+        number = int(self._numbers[row])
+        return None if number == NOWHERE else self._lookup.known(number)
 
 
-class RecordedNodes:
-    """What a trace knows of the nodes of a recording."""
+class Totals(Column[Known | None]):
+    """The running sum after each step: as it was kept, or put together of what has come."""
 
     def __init__(
         self,
-        value: NodeValues,
-        operands: Sequence[tuple[int, ...]],
-        operations: Sequence[str],
-        grad_fns: Sequence[str],
-        requires_grad: bytes,
-        names: Mapping[int, str],
-        keeping_grad: tuple[int, ...],
-        places: Sequence[Place | None],
-        groups: Sequence[tuple[Group, ...]],
-        dtypes: Sequence[str],
+        lookup: Lookup,
+        sent: np.ndarray,
+        kept: np.ndarray,
+        receivers: np.ndarray,
+        starts: np.ndarray,
     ) -> None:
-        self.value: Sequence[Known] = value
-        self.operands, self.requires_grad, self.names = operands, requires_grad, names
-        self.keeping_grad: Sequence[int] = keeping_grad
-        self.made_leaves: frozenset[int] = frozenset()
-        self.is_number = bytes(len(operands))
-        self.inputs = {name: node for node, name in names.items() if not operations[node]}
-        self.computed = np.flatnonzero([bool(name) for name in operations]).astype(np.int32)
-        self._operations, self._grad_fns = operations, grad_fns
-        self._places, self._groups, self._dtypes = places, groups, dtypes
+        """`kept` has values or −1; `starts` the steps at which sums start afresh."""
+        super().__init__(kept)
+        self._lookup, self._sent = lookup, sent
+        self._order = np.argsort(receivers, kind="stable")
+        self._rank = np.empty_like(self._order)
+        rows = np.arange(len(self._order))
+        self._rank[self._order] = rows
+        part = np.searchsorted(starts, self._order, "right")
+        received = receivers[self._order]
+        is_first = np.ones(len(rows), bool)
+        is_first[1:] = (received[1:] != received[:-1]) | (part[1:] != part[:-1])
+        self._group = np.maximum.accumulate(np.where(is_first, rows, 0))
+        self._sums: OrderedDict[int, Sequence[Known]] = OrderedDict()
+
+    def _at(self, row: int) -> Known | None:
+        if self._numbers[row] != NOWHERE:
+            return self._lookup.known(int(self._numbers[row]))
+        if self._sent[row] == NOWHERE:
+            return None
+        rank = int(self._rank[row])
+        start = int(self._group[rank])
+        if rank - start < _SUMMED:
+            return self._lookup.total(self._sent[self._order[start : rank + 1]].tolist())
+        return self._many(start)[rank - start]
+
+    def _many(self, start: int) -> Sequence[Known]:
+        """The running sums of one node in one pass."""
+        found = self._sums.get(start)
+        if found is None:
+            stop = int(np.searchsorted(self._group, start, "right"))
+            found = self._sums[start] = self._added(self._sent[self._order[start:stop]])
+            if len(self._sums) > _SUMMED:
+                self._sums.popitem(last=False)
+        return found
+
+    def _added(self, numbers: np.ndarray) -> Sequence[Known]:
+        values, first = self._lookup.values, int(numbers[0])
+        rows = numbers - values.first
+        if not (values.kind[rows] == ValueKind.SCALAR).all():
+            return [self._lookup.like(first)] * len(numbers)
+        is_wide = values.dtype_of(first) == "float64"
+        sums = np.cumsum(values.norm[rows].astype(np.float64 if is_wide else np.float32))
+        return sums.tolist() if is_wide else list(sums)
+
+
+class NodeValues(Column[Known]):
+    """The value of each node: by its number, or the number of a gradient of its shape."""
+
+    def __init__(self, lookup: Lookup, numbers: np.ndarray, like: np.ndarray) -> None:
+        super().__init__(numbers)
+        self._lookup, self._like = lookup, like
+
+    def _at(self, row: int) -> Known:
+        number, like = int(self._numbers[row]), int(self._like[row])
+        if number != NOWHERE:
+            return self._lookup.known(number)
+        return unknown((), "float32") if like == NOWHERE else self._lookup.like(like)
+
+
+@dataclass(frozen=True, eq=False)
+class GradHistory:
+    """How `.grad` of leaves has changed; passes by their index."""
+
+    lookup: Lookup
+    nodes: dict[int, tuple[list[int], list[int]]]
+    """By node the passes after which it was another one, ascending, and what it was then."""
+    clearings: list[int]
+    """The passes that cleared all of them, ascending."""
+
+    def after(self, node: int, pass_index: int) -> Known | None:
+        """`.grad` of a node after a pass."""
+        passes, numbers = self.nodes[node]
+        at = bisect_right(passes, pass_index) - 1
+        if at < 0:
+            return None
+        cleared = bisect_right(self.clearings, pass_index) - 1
+        number = numbers[at]
+        if number == NOWHERE or (cleared >= 0 and self.clearings[cleared] > passes[at]):
+            return None
+        if number == _ZERO:
+            return self._zeros(next(one for one in reversed(numbers[:at]) if one >= 0))
+        return self.lookup.known(number)
+
+    def _zeros(self, like: int) -> Known:
+        known = self.lookup.known(like)
+        if isinstance(known, Summary):
+            return Summary(known.shape, known.dtype, 0.0, 0.0, 0.0, 0.0, known.size, 0, 0)
+        return known * 0 if np.isfinite(known).all() else np.zeros_like(known)
+
+
+def history_of(
+    lookup: Lookup,
+    passes: np.ndarray,
+    nodes: np.ndarray,
+    numbers: np.ndarray,
+    clearings: list[int],
+) -> GradHistory:
+    """The history of rows (pass, node, value) in the order of time."""
+    order = np.argsort(nodes, kind="stable")
+    every, starts = np.unique(nodes[order], return_index=True)
+    stops = np.append(starts, len(order))[1:]
+    by_time = np.argsort(order[starts], kind="stable")
+    parts = [order[starts[at] : stops[at]] for at in by_time]
+    told = {
+        node: (passes[part].tolist(), numbers[part].tolist())
+        for node, part in zip(every[by_time].tolist(), parts, strict=True)
+    }
+    for _, row in told.values():  # what is zero without having been anything is None
+        if row[0] == _ZERO:
+            row[0] = NOWHERE
+    return GradHistory(lookup, told, clearings)
+
+
+class Grads(Mapping[int, Known | None]):
+    """`.grad` by node after a pass, each looked up when it is asked for."""
+
+    def __init__(self, history: GradHistory, pass_index: int) -> None:
+        self._history, self._index = history, pass_index
+
+    def __getitem__(self, node: int) -> Known | None:
+        return self._history.after(node, self._index)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._history.nodes)
 
     def __len__(self) -> int:
-        return len(self.operands)
+        return len(self._history.nodes)
+
+
+class Operands(Column[tuple[int, ...]]):
+    """The operands of each node."""
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__(rows.starts[1:])
+        self.rows = rows
+
+    def _at(self, row: int) -> tuple[int, ...]:
+        return tuple(self.rows.of(row))
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedNodes:
+    """What a trace knows of the nodes of a recording: numbers by node, told when asked for."""
+
+    recording: Recording
+    value: NodeValues
+    numbers: np.ndarray
+    """Values."""
+    like: np.ndarray
+    operands: Operands
+    calls: np.ndarray
+    functions: np.ndarray
+    """What was called; −1 for what no call has made."""
+    grad_fns: np.ndarray
+    grad_fn_names: list[str]
+    iterations: np.ndarray
+    """From 1; 0 where it is not known."""
+    requires_grad: bytes
+    names: Labels
+    inputs: Mapping[str, int]
+    keeping_grad: Sequence[int]
+    places: Places
+    computed: np.ndarray
+    made_leaves: frozenset[int] = frozenset()
+
+    @cached_property
+    def is_number(self) -> bytes:
+        """Tensors alone."""
+        return bytes(len(self))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
 
     def operation_name(self, node: int) -> str:
         """Torch's name for the call; of what was made elsewhere that of its derivative."""
-        return self._operations[node]
+        starts = self.operands.rows.starts
+        if starts[node] == starts[node + 1]:
+            return ""
+        function = int(self.functions[node])
+        return self.grad_fn(node) if function < 0 else self.recording.functions[function].name
 
     def grad_fn(self, node: int) -> str:
         """The name of torch's autograd node."""
-        return self._grad_fns[node]
+        number = int(self.grad_fns[node])
+        return self.grad_fn_names[number] if number >= 0 else ""
 
     def dtype_of(self, node: int) -> str:
         """As torch has it."""
-        return self._dtypes[node]
+        number = int(self.numbers[node])
+        number = int(self.like[node]) if number == NOWHERE else number
+        return "float32" if number == NOWHERE else self.recording.values.dtype_of(number)
 
     def place(self, node: int) -> Place | None:
         """The part of a line that made the node."""
-        return self._places[node]
+        call = int(self.calls[node])
+        stacks = self.recording.calls.columns["stack"]
+        return self.places.of(NOWHERE if call == NOWHERE else int(stacks[call]))
 
     def groups(self, node: int) -> tuple[Group, ...]:
         """Its iteration and its module."""
-        return self._groups[node]
+        call, iteration = int(self.calls[node]), int(self.iterations[node])
+        found = [Group(GroupKind.ITERATION, f"#{iteration}")] if iteration else []
+        module = NOWHERE if call == NOWHERE else int(self.recording.calls.columns["module"][call])
+        path = "" if module == NOWHERE else self.recording.modules[module].path
+        return (*found, Group(GroupKind.MODULE, path)) if path else tuple(found)
 
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Consumer, position and operand of every edge that a gradient can go along."""
-        found = [
-            (node, position, operand)
-            for node in range(len(self) - 1, -1, -1)
-            if self.requires_grad[node]
-            for position, operand in enumerate(self.operands[node])
-            if self.requires_grad[operand]
-        ]
-        columns = np.array(found, np.int64).reshape(-1, 3)
-        consumers, positions, operands = columns.T
-        return consumers.astype(np.int32), positions.astype(np.int16), operands.astype(np.int32)
+        rows, asks = self.operands.rows, np.frombuffer(self.requires_grad, np.uint8)
+        counts = np.diff(rows.starts)
+        consumers = np.repeat(np.arange(len(self)), counts)
+        positions = np.arange(len(rows.flat)) - np.repeat(rows.starts[:-1], counts)
+        is_edge = (asks[consumers] != 0) & (asks[rows.flat] != 0)
+        consumers, positions = consumers[is_edge], positions[is_edge]
+        order = np.argsort(-consumers, kind="stable")
+        return (
+            consumers[order].astype(np.int32),
+            positions[order].astype(np.int16),
+            rows.flat[is_edge][order].astype(np.int32),
+        )

@@ -198,14 +198,6 @@ def last_gradients(recording: Recording) -> dict[str, Known]:
     return found
 
 
-def norm_of(value: Known) -> float:
-    """The Euclidean norm."""
-    if isinstance(value, Summary):
-        return value.norm
-    with np.errstate(all="ignore"):
-        return float(np.linalg.norm(np.asarray(value, np.float64).reshape(-1)))
-
-
 def first_nonfinite(trace: Trace, found: Autopsy | None) -> dict[str, Any] | None:
     """Where the first nan or inf that does harm was born, for JSON."""
     if found is None:

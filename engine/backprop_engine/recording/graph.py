@@ -1,4 +1,4 @@
-"""The graph of a recording: calls and autograd nodes put together to nodes of a trace.
+"""The graph of a recording, while the passes are read: slots become nodes with operands.
 
 A node is the value of a tensor. What a call has made is a node for each of its outputs, and the
 several autograd nodes that one call makes are folded into it. An autograd node that no call in the
@@ -7,254 +7,179 @@ recording has made stands for itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
-
 import numpy as np
 
-from backprop_engine.recording.layout import FORWARD_FLAGS
 from backprop_engine.recording.recording import Pass, Recording
-
-_NOWHERE: Final = -1
-_LEAVES: Final = 2**63 - 1
-"""The sequence number of all leaves."""
-
-
-@dataclass(eq=False)
-class Made:
-    """A node of the trace."""
-
-    value: int
-    """Its value in the recording; −1 where none was kept."""
-    call: int = _NOWHERE
-    """The call that made it."""
-    operands: list[int] = field(default_factory=list)
-    """Keys of nodes."""
-    name: str = ""
-    grad_fn: str = ""
-    requires_grad: bool = False
-    like: int = _NOWHERE
-    """Of a node without a value: a gradient of its shape."""
-
-
-Key = int
-"""A node while the graph is put together: its value, or −2 − its sequence number."""
-
-
-def key_of(sequence: int) -> Key:
-    """The key of an autograd node that stands for itself."""
-    return -2 - sequence
+from backprop_engine.recording.slots import LEAVES, NOWHERE, Rows, Slots, ranges
 
 
 class RecordedGraph:
-    """All nodes by key, and where autograd nodes have gone."""
+    """Columns by slot: what is there, which call made it, and what torch says of it."""
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
-        self.made: dict[Key, Made] = {}
+        self.slots = slots = Slots(recording)
+        nameless = sum(int((pass_.sequence == LEAVES).sum()) for pass_ in recording.passes)
+        self.strangers = slots.values
+        """The first slot of autograd nodes that stand for themselves."""
+        self._next_leaf = self.strangers + len(slots.sequences)
+        count = self._next_leaf + nameless
+        self.is_there = np.zeros(count, bool)
+        self.requires_grad = np.zeros(count, bool)
+        self.grad_fn = np.full(count, NOWHERE, np.int32)
+        """Numbers of `grad_fns`."""
+        self.grad_fns: dict[str, int] = {}
+        self.like = np.full(count, NOWHERE, np.int64)
+        """Of what has no value: a gradient of its shape."""
+        self.call = np.full(count, NOWHERE, np.int64)
+        self.call[: slots.values] = slots.first_maker
+        self.operands: dict[int, list[int]] = {}
+        """Of the slots that have others than those of their call."""
         self.changed: dict[int, list[int]] = {}
         """By call what it has changed through a view: outputs more."""
-        self._entered_of: Pass | None = None
-        self._entered: set[int] = set()
-        """Of the pass that was asked about last: see `_entered_in`."""
-        self._of_pass: Pass | None = None
-        self._in_pass: dict[int, int] = {}
-        """Of the pass that was asked about last: its leaves' values."""
-        self.leaves = self._leaves()
-        self._owner = self._owners()
-        self._exits = self._exit_values()
-        self.kept = self._kept_calls()
-        """The calls that are steps of the trace, ascending."""
-        for call in self.kept:
-            self._add_call(call)
-        self._name_parts()
+        self._add_calls()
 
-    # What belongs to what
+    def _add_calls(self) -> None:
+        slots, columns = self.slots, self.recording.calls.columns
+        rows = slots.is_kept[slots.output_calls]
+        made = slots.output_slots[rows]
+        self.is_there[made] = True
+        self.is_there[slots.operand_slots[self._of_kept()]] = True
+        is_graph = (columns["before"] < columns["after"]) & (columns["operand_counts"] > 0)
+        has_call = np.flatnonzero(self.call != NOWHERE)
+        self.requires_grad[has_call] = is_graph[self.call[has_call]]
+        self.requires_grad[: slots.values] |= slots.is_leaf
 
-    def _leaves(self) -> dict[int, str]:
-        """The leaves of all passes, by value: their names."""
-        found: dict[int, str] = {}
-        for pass_ in self.recording.passes:
-            for node, value, _ in pass_.leaves.tolist():
-                if value >= 0:
-                    found[value] = pass_.leaf_names.get(node, "") or found.get(value, "")
+    def _of_kept(self) -> np.ndarray:
+        counts = self.recording.calls.columns["operand_counts"]
+        found: np.ndarray = np.repeat(self.slots.is_kept, counts)
         return found
 
-    def _owners(self) -> dict[int, int]:
-        """By sequence number the innermost call that made the node."""
-        passes = self.recording.passes
-        sequences = np.unique(
-            np.concatenate([np.zeros(0, np.int64), *(p.sequence for p in passes)])
-        )
-        sequences = sequences[sequences != _LEAVES]
-        columns = self.recording.calls.columns
-        owner = np.full(len(sequences), _NOWHERE, np.int64)
-        starts = np.searchsorted(sequences, columns["before"])
-        stops = np.searchsorted(sequences, columns["after"])
-        for call in np.flatnonzero(starts < stops)[::-1].tolist():  # inner calls return first
-            owner[starts[call] : stops[call]] = call
-        return {
-            sequence: call
-            for sequence, call in zip(sequences.tolist(), owner.tolist(), strict=True)
-            if call != _NOWHERE
-        }
-
-    def _exit_values(self) -> dict[tuple[int, int], int]:
-        """By (sequence number, output of the autograd node) the value that came out there."""
-        calls, found = self.recording.calls, {}
-        last: dict[int, int] = {}
-        for sequence, call in self._owner.items():
-            last[call] = max(last.get(call, _NOWHERE), sequence)
-        for call, sequence in last.items():
-            for value, own, output in calls.outputs(call):
-                found[sequence if own == _NOWHERE else own, output] = value
-        for value, origin in self.recording.origins.items():
-            if value in self.recording.values:
-                found.setdefault(origin, value)
+    def operands_of(self, slot: int) -> list[int]:
+        """Slots."""
+        own = self.operands.get(slot)
+        call = int(self.call[slot])
+        if own is not None or call == NOWHERE:
+            return own or []
+        starts = self.recording.calls.operand_starts
+        found: list[int] = self.slots.operand_slots[starts[call] : starts[call + 1]].tolist()
         return found
 
-    def _kept_calls(self) -> list[int]:
-        """The calls whose nodes a pass reaches, and what these were computed from.
+    def rows(self) -> Rows:
+        """The operands of all slots."""
+        counts = np.zeros(len(self.call), np.int64)
+        starts, every = self.recording.calls.operand_starts, self.slots.operand_slots
+        has_call = np.flatnonzero((self.call != NOWHERE) & self.is_there)
+        calls = self.call[has_call]
+        counts[has_call] = starts[calls + 1] - starts[calls]
+        found = every[ranges(starts[calls], counts[has_call])]
+        if self.operands:
+            return self._with_own(counts, found)
+        return Rows(counts, found)
 
-        Graphs that no pass has reached are kept after the last pass: the program may have ended
-        there. Everything is where there is no pass.
-        """
-        recording = self.recording
-        calls = recording.calls
-        maker = {value: call for call in range(len(calls)) for value, _, _ in calls.outputs(call)}
-        wanted = set(self._owner.values())
-        last = max((pass_.call - recording.first_call for pass_ in recording.passes), default=0)
-        columns = calls.columns
-        is_wanted = columns["before"] < columns["after"]
-        is_wanted &= columns["flags"] & FORWARD_FLAGS["in_backward"] == 0
-        if not recording.passes:
-            is_wanted[:] = True
-        wanted.update((np.flatnonzero(is_wanted[max(last, 0) :]) + max(last, 0)).tolist())
-        pending = list(wanted)
-        while pending:
-            for value in calls.operands(pending.pop()):
-                call = maker.get(value, _NOWHERE)
-                if call not in wanted and call != _NOWHERE and value not in self.leaves:
-                    wanted.add(call)
-                    pending.append(call)
-        return sorted(wanted)
+    def _with_own(self, counts: np.ndarray, flat: np.ndarray) -> Rows:
+        before = Rows(counts, flat)
+        counts = counts.copy()
+        own = np.array(sorted(self.operands), np.int64)
+        counts[own] = [len(self.operands[slot]) for slot in own.tolist()]
+        after = Rows(counts, np.zeros(int(counts.sum()), np.int64))
+        is_own = np.zeros(len(counts), bool)
+        is_own[own] = True
+        from_calls = ~np.repeat(is_own, counts)
+        after.flat[from_calls] = flat[~np.repeat(is_own, np.diff(before.starts))]
+        after.flat[~from_calls] = [one for slot in own.tolist() for one in self.operands[slot]]
+        return after
 
-    # Nodes
+    # One pass
 
-    def _add_call(self, call: int) -> None:
-        calls = self.recording.calls
-        operands = calls.operands(call)
-        for value in operands:
-            self._add_leaf(value)
-        columns = calls.columns
-        is_graph = columns["before"][call] < columns["after"][call]
-        for value, _, _ in calls.outputs(call):
-            if value in self.leaves:
-                self._add_leaf(value)
-            elif value not in self.made:
-                made = Made(value, call, list(operands), requires_grad=bool(is_graph))
-                self.made[value] = made if operands else Made(value, call)
+    def in_pass(self, pass_: Pass) -> PassGraph:
+        """The autograd nodes of a pass as slots."""
+        return PassGraph(self, pass_)
 
-    def _add_leaf(self, value: int) -> None:
-        if value not in self.made:
-            name = self.recording.names.get(value, "") or self.leaves.get(value, "")
-            self.made[value] = Made(value, name=name, requires_grad=value in self.leaves)
+    def new_leaves(self, count: int) -> np.ndarray:
+        """Slots for leaves of which no value is known."""
+        start, self._next_leaf = self._next_leaf, self._next_leaf + count
+        return np.arange(start, self._next_leaf)
 
-    def _name_parts(self) -> None:
-        """The last call of a line that is given a name has it: those before are parts of it.
+    def kinds(self, names: list[str]) -> np.ndarray:
+        """The numbers of names of autograd nodes."""
+        found = [self.grad_fns.setdefault(name, len(self.grad_fns)) for name in names]
+        return np.array(found or [0], np.int32)
 
-        In a loop the same call comes again, and each is the last one of its own.
-        """
-        recording = self.recording
-        columns = recording.calls.columns
-        before: tuple[int, int] = (_NOWHERE, _NOWHERE)
-        parts: set[tuple[int, int]] = set()
-        for call in self.kept:
-            stack = int(columns["stack"][call])
-            part = int(columns["function"][call]), int(columns["module"][call])
-            site = recording.site(stack)
-            if before[0] != stack or part in parts:
-                parts = set()
-            elif before[1] in self.made:
-                self.made[before[1]].name = ""
-            parts.add(part)
-            outputs = recording.calls.outputs(call)
-            value = outputs[0][0]
-            before = stack, value
-            name = recording.names.get(value, "") or self.leaves.get(value, "")
-            if len(outputs) == 1 and site is not None:
-                name = name or site.stored
-            if value in self.made:
-                self.made[value].name = self.made[value].name or name
 
-    # Passes
+class PassGraph:
+    """Which slots the autograd nodes of one pass are."""
 
-    def at(self, pass_: Pass, node: int, output: int) -> Key:
-        """The node of the trace that an output of an autograd node is."""
-        sequence = int(pass_.sequence[node])
-        if sequence == _LEAVES:
-            value = self._leaf_values(pass_).get(node, _NOWHERE)
-            if value != _NOWHERE:
-                self._add_leaf(value)
-                return value
-            return self._stranger(pass_, node, key_of(_LEAVES + node + pass_.index * 2**40))
-        value = self._exits.get((sequence, output), _NOWHERE)
-        if value == _NOWHERE:
-            return self._stranger(pass_, node, key_of(sequence))
-        if value not in self.made:  # changed through a view: an output more of that call
-            call = self._owner.get(sequence, _NOWHERE)
-            operands = self.recording.calls.operands(call) if call != _NOWHERE else []
-            name = self.recording.names.get(value, "")
-            self.made[value] = Made(value, call, operands, name, requires_grad=True)
-            self.changed.setdefault(call, []).append(value)
-        made = self.made[value]
-        made.grad_fn = made.grad_fn or pass_.names[int(pass_.kind[node])]
-        made.requires_grad = True
-        return value
+    def __init__(self, graph: RecordedGraph, pass_: Pass) -> None:
+        self.graph, self.pass_ = graph, pass_
+        slots = graph.slots
+        calls = slots.owners(pass_.sequence)
+        calls[slots.entered(pass_, calls)] = NOWHERE
+        self.calls = calls
+        """By autograd node the call that made it; −1 for leaves and what stands for itself."""
+        self.kinds = graph.kinds(list(pass_.names))[pass_.kind]
+        self._leaf_slots = self._leaves()
 
-    def call_of(self, pass_: Pass, node: int) -> int:
-        """The call that made an autograd node; −1 for leaves and what stands for itself."""
-        if node in self._entered_in(pass_):
-            return _NOWHERE
-        return self._owner.get(int(pass_.sequence[node]), _NOWHERE)
+    def _leaves(self) -> np.ndarray:
+        graph, pass_ = self.graph, self.pass_
+        found = np.full(len(pass_.kind), NOWHERE, np.int64)
+        known = pass_.leaves[pass_.leaves[:, 1] != NOWHERE]
+        found[known[:, 0]] = known[:, 1] - graph.slots.first
+        nameless = np.flatnonzero((pass_.sequence == LEAVES) & (found == NOWHERE))
+        found[nameless] = graph.new_leaves(len(nameless))
+        return found
 
-    def _entered_in(self, pass_: Pass) -> set[int]:
-        """The autograd nodes inside of calls that gradients come to from outside: a derivative of a
-        derivative leads there. These stand for themselves, and so does what they lead to.
-        """
-        if self._entered_of is not pass_:
-            self._entered_of, self._entered = pass_, set()
-            calls = [self._owner.get(number, _NOWHERE) for number in pass_.sequence.tolist()]
-            counts = np.diff(pass_.edge_starts)
-            sources = np.repeat(np.arange(len(calls)), counts).tolist()
-            inner: dict[int, list[int]] = {}
-            pending = []
-            for source, (target, output) in zip(sources, pass_.edges.tolist(), strict=True):
-                if target < 0 or calls[target] == _NOWHERE:
-                    continue
-                if calls[source] == calls[target]:
-                    inner.setdefault(source, []).append(target)
-                elif not self.is_exit(pass_, target, output):
-                    pending.append(target)
-            while pending:
-                node = pending.pop()
-                if node not in self._entered:
-                    self._entered.add(node)
-                    pending += inner.get(node, ())
-        return self._entered
+    def at(self, nodes: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """The slots that outputs of autograd nodes are."""
+        graph, sequence = self.graph, self.pass_.sequence[nodes]
+        value = graph.slots.exits.find(sequence, outputs)
+        rank = np.searchsorted(graph.slots.sequences, sequence)
+        stranger = graph.strangers + rank
+        found = np.where(value == NOWHERE, stranger, value - graph.slots.first)
+        is_leaf = sequence == LEAVES
+        found[is_leaf] = self._leaf_slots[nodes[is_leaf]]
+        self._meet(found, nodes, is_leaf)
+        return found
 
-    def is_exit(self, pass_: Pass, node: int, output: int) -> bool:
-        """Whether a value of the program came out there."""
-        return (int(pass_.sequence[node]), output) in self._exits
+    def _meet(self, slots: np.ndarray, nodes: np.ndarray, is_leaf: np.ndarray) -> None:
+        graph = self.graph
+        is_value = slots < graph.strangers
+        new = np.unique(slots[is_value & ~is_leaf & ~graph.is_there[slots]])
+        if len(new):
+            self._add_changed(new, slots, nodes)
+        graph.is_there[slots] = graph.requires_grad[slots] = True
+        bare = (graph.grad_fn[slots] == NOWHERE) & ~(is_leaf & is_value)
+        graph.grad_fn[slots[bare][::-1]] = self.kinds[nodes[bare][::-1]]
 
-    def _leaf_values(self, pass_: Pass) -> dict[int, int]:
-        if self._of_pass is not pass_:
-            self._of_pass = pass_
-            self._in_pass = {node: value for node, value, _ in pass_.leaves.tolist()}
-        return self._in_pass
+    def _add_changed(self, new: np.ndarray, slots: np.ndarray, nodes: np.ndarray) -> None:
+        """What was changed through a view is an output more of that call."""
+        graph = self.graph
+        for slot in new.tolist():
+            node = nodes[np.flatnonzero(slots == slot)[0]]
+            (call,) = graph.slots.owners(self.pass_.sequence[[node]]).tolist()
+            graph.call[slot] = call
+            if call == NOWHERE:
+                graph.operands[slot] = []
+            else:
+                graph.changed.setdefault(call, []).append(slot)
 
-    def _stranger(self, pass_: Pass, node: int, key: Key) -> Key:
-        if key not in self.made:
-            name = pass_.names[int(pass_.kind[node])]
-            self.made[key] = Made(_NOWHERE, grad_fn=name, requires_grad=True)
-        return key
+    def link_strangers(self) -> None:
+        """The operands of what no call has made are where its gradients go."""
+        graph, pass_ = self.graph, self.pass_
+        counts = np.diff(pass_.edge_starts)
+        nodes = np.flatnonzero((self.calls == NOWHERE) & (counts > 0))
+        if not len(nodes):
+            return
+        slots = self.at(nodes, np.zeros(len(nodes), np.int64))
+        for node, slot in zip(nodes.tolist(), slots.tolist(), strict=True):
+            if graph.operands_of(slot):
+                continue
+            edges = pass_.edges[pass_.edge_starts[node] : pass_.edge_starts[node + 1]]
+            edges = edges[edges[:, 0] >= 0]
+            graph.operands[slot] = self.at(edges[:, 0], edges[:, 1]).tolist()
+
+    def exits(self, nodes: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """Whether a value of the program came out of each, or nobody but itself is behind it."""
+        value = self.graph.slots.exits.find(self.pass_.sequence[nodes], outputs)
+        found: np.ndarray = (value != NOWHERE) | (self.calls[nodes] == NOWHERE)
+        return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,10 +37,6 @@ class RecordingProducer:
     """The producer of the trace of a recording."""
 
     recording: Recording
-    calls: np.ndarray
-    """By node the call that made it; −1 for none."""
-    values: Sequence[int]
-    """By node its value in the recording; −1 for none."""
     nodes: RecordedNodes
 
     def __post_init__(self) -> None:
@@ -87,7 +82,7 @@ class RecordingProducer:
     def _quotes(self, trace: Trace, node: int | None) -> Quotes | Missing:
         """Of a node that one autograd node stands behind, and no more, what torch has of it."""
         if node is not None and trace.nodes.operands[node]:
-            columns, call = self.recording.calls.columns, self.calls[node]
+            columns, call = self.recording.calls.columns, self.nodes.calls[node]
             count = 1 if call < 0 else columns["after"][call] - columns["before"][call]
             if count == 1 and torch_text(trace.nodes.grad_fn(node), 0, 1):
                 return QuotesTorch(trace)
@@ -102,8 +97,8 @@ class RecordingProducer:
 
     def outputs(self, node: int) -> list[int]:
         """The nodes that the call has made which made `node`."""
-        call = self.calls[node]
-        found: list[int] = [node] if call < 0 else np.flatnonzero(self.calls == call).tolist()
+        call = self.nodes.calls[node]
+        found: list[int] = [node] if call < 0 else np.flatnonzero(self.nodes.calls == call).tolist()
         return found
 
     def applied(self, node: int) -> Applied | Missing:
@@ -118,7 +113,7 @@ class RecordingProducer:
 
     def apply(self, node: int, upstream: Value | None) -> Applied | Missing:
         """The same anew, and back from `upstream`, if it is given."""
-        call, nodes, calls = int(self.calls[node]), self.nodes, self.recording.calls
+        call, nodes, calls = int(self.nodes.calls[node]), self.nodes, self.recording.calls
         name = nodes.operation_name(node)
         if call < 0:
             what = "its derivative is torch's own" if name else "nothing was computed there"
@@ -131,8 +126,8 @@ class RecordingProducer:
             return Missing(f"{name} takes more than the tensors it is given")
         text = self.recording.templates[template]
         outputs = [value for value, _, _ in calls.outputs(call)]
-        if len(outputs) > 1 and self.values[node] in outputs:
-            text += f"[{outputs.index(self.values[node])}]"
+        if len(outputs) > 1 and nodes.numbers[node] in outputs:
+            text += f"[{outputs.index(nodes.numbers[node])}]"
         told = Call(
             name=name,
             template=text,

@@ -14,6 +14,7 @@ from backprop_engine.basics.sanitised import printable
 from backprop_engine.recording.frames import Frames
 from backprop_engine.recording.layout import FrameKind
 from backprop_engine.recording.recording import (
+    Changed,
     Cleared,
     Function,
     FunctionCheck,
@@ -55,6 +56,7 @@ class _Reader:
             "update": self._update,
             "zero_grad": self._cleared,
             "functions": self._functions,
+            "gradients": self._changed,
             "error": self._error,
             "end": self._end,
         }
@@ -172,7 +174,28 @@ class _Reader:
 
     def _cleared(self, told: dict[str, Any]) -> None:
         stack = self._within(told, "stack", len(self.recording.stacks))
-        self.recording.events.append(Cleared(self._count(told, "call"), stack))
+        values = self._integers(told.get("values")) if "values" in told else None
+        is_none = told.get("to_none") is not False
+        self.recording.events.append(Cleared(self._count(told, "call"), stack, values, is_none))
+
+    def _changed(self, told: dict[str, Any]) -> None:
+        factor = told.get("factor")
+        changed = Changed(
+            call=self._count(told, "call"),
+            stack=self._within(told, "stack", len(self.recording.stacks)),
+            iteration=self._count(told, "iteration"),
+            how=_text(told.get("how")),
+            factor=float(factor) if isinstance(factor, float | int) else None,
+            names=[_text(name) for name in self._list(told, "names")],
+            before=self._numbers(told, "before"),
+            after=self._numbers(told, "after"),
+            leaves=self._integers(told.get("leaves", [])),
+            values=self._integers(told.get("values", [])),
+        )
+        lengths = {len(changed.before), len(changed.after), len(changed.leaves)}
+        if lengths | {len(changed.values)} != {len(changed.names)}:
+            raise self._damaged()
+        self.recording.events.append(changed)
 
     def _table(self, head: dict[str, Any], columns: dict[str, np.ndarray]) -> None:
         match head.get("table"):
@@ -201,8 +224,11 @@ class _Reader:
         }
         for name, (low, stop) in limits.items():
             self._check_range(columns[name], low, stop)
-        for counts, rows_of in (("operand_counts", "operands"), ("output_counts", "outputs")):
-            self._check_range(columns[counts], 0, len(columns[rows_of]) + 1)
+        for counts, least, rows_of in (
+            ("operand_counts", 0, "operands"),
+            ("output_counts", 1, "outputs"),
+        ):
+            self._check_range(columns[counts], least, len(columns[rows_of]) + 1)
             if columns[counts].sum(dtype=np.int64) != len(columns[rows_of]):
                 raise self._damaged()
         self.parts.append(columns)
@@ -242,6 +268,7 @@ class _Reader:
             depth=self._count(head, "depth"),
             error=_text(error),
             culprit=self._culprit(culprit, nodes),
+            hooked=[self._hooked(row, nodes) for row in self._list(head, "hooked")],
             edge_starts=starts_of(counts),
             **{name: column for name, column in columns.items() if name != "edge_counts"},
         )
@@ -266,6 +293,16 @@ class _Reader:
                 return node, _text(saved)
         return None
 
+    def _hooked(self, row: Any, nodes: int) -> tuple[int, int, int, int]:
+        match row:
+            case [int(node), int(output), int(value), int(stack)] if (
+                0 <= node < nodes
+                and _NOWHERE <= output < 1 << 31
+                and _NOWHERE <= stack < len(self.recording.stacks)
+            ):
+                return node, output, value, stack
+        raise self._damaged()
+
     # Numbers
 
     def _check_values(self) -> None:
@@ -274,7 +311,12 @@ class _Reader:
         numbers = [(columns["operands"], 0), (columns["outputs"][:, 0], 0)]
         for event in self.recording.passes:
             numbers += [(event.roots[:, 2], -1), (event.roots[:, 3], -1), (event.sends[:, 4], 0)]
+            hooked = np.array([row[2] for row in event.hooked], np.int64)
+            numbers.append((hooked, 0))
             numbers += [(event.leaves[:, 1], -1), (event.leaves[:, 2], -1), (event.totals[:, 2], 0)]
+        for changed in self.recording.events:
+            if isinstance(changed, Changed):
+                numbers.append((np.array(changed.values, np.int64), -1))
         for column, least in numbers:
             known = column[column != _NOWHERE] if least < 0 else column
             self._check_range(known, values.first, values.first + values.count)
@@ -303,6 +345,13 @@ class _Reader:
             return [float(number) for number in found]
         except OverflowError:
             raise self._damaged() from None
+
+    def _integers(self, told: Any) -> list[int]:
+        is_one = isinstance(told, list) and all(type(n) is int and -1 <= n < 1 << 62 for n in told)
+        if not is_one:
+            raise self._damaged()
+        found: list[int] = told
+        return found
 
     def _list(self, told: dict[str, Any], name: str) -> list[Any]:
         found = told.get(name, [])

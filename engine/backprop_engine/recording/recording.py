@@ -75,6 +75,9 @@ class Pass:
     error: str
     culprit: tuple[int, str] | None
     """After torch's complaint of a change in place: the autograd node, and what it had saved."""
+    hooked: Sequence[tuple[int, int, int, int]]
+    """(autograd node, its output or −1 for `.grad` of a leaf, value before a hook changed it, the
+    stack in which that was registered or −1)"""
     kind: np.ndarray
     """Autograd nodes: a number of `names`."""
     sequence: np.ndarray
@@ -119,6 +122,32 @@ class Cleared:
 
     call: int
     stack: int
+    values: Sequence[int] | None = None
+    """Of the leaves whose `.grad` it cleared, their values; None where it was that of all."""
+    to_none: bool = True
+    """Whether `.grad` is None now, else zero."""
+
+
+@dataclass(frozen=True, eq=False)
+class Changed:
+    """Gradients that were changed after their pass; the lists have an entry a parameter."""
+
+    call: int
+    stack: int
+    iteration: int
+    """Optimiser steps before it."""
+    how: str
+    """`unscale`, `clip_norm`, `clip_value`."""
+    factor: float | None
+    """What they were multiplied by, or the limit of `clip_value`."""
+    names: Sequence[str]
+    before: Sequence[float]
+    """Norms, of 4,096 elements of each at most."""
+    after: Sequence[float]
+    leaves: Sequence[int]
+    """Values of the parameters."""
+    values: Sequence[int]
+    """Of `.grad` afterwards; −1 where it was not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +174,7 @@ class FunctionCheck:
     reason: str
 
 
-Event = Pass | Update | Cleared
+Event = Pass | Update | Cleared | Changed
 
 
 @dataclass(eq=False)

@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import PurePath
-from textwrap import shorten
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from backprop_engine.basics.source import Place, Source, Span
 from backprop_engine.basics.values import Dtype
 from backprop_engine.recording.columns import (
+    Contributions,
+    GradHistory,
     Grads,
-    KnownColumn,
     Lookup,
     NodeValues,
+    Operands,
     RecordedNodes,
-    Row,
-    unknown,
+    Totals,
+    history_of,
 )
-from backprop_engine.recording.findings import error_lines
-from backprop_engine.recording.graph import Key, RecordedGraph
-from backprop_engine.recording.layout import ValueKind
+from backprop_engine.recording.graph import RecordedGraph
+from backprop_engine.recording.heading import (
+    LEAF_NAME,
+    change_lines,
+    change_name,
+    heading_of,
+    ratios_of,
+    update_lines,
+)
+from backprop_engine.recording.labels import Assigned, Labels, bare_names
+from backprop_engine.recording.numbering import Numbering
+from backprop_engine.recording.passes import Steps, backward, forward, nothing
+from backprop_engine.recording.places import Places
 from backprop_engine.recording.producer import RecordingProducer
-from backprop_engine.recording.recording import Event, Pass, Recording, Site, Update
-from backprop_engine.trace import NO_NODE, Group, GroupKind, Heading, PassKind, Trace
+from backprop_engine.recording.recording import Changed, Cleared, Event, Pass, Recording, Update
+from backprop_engine.recording.slots import NOWHERE
 from backprop_engine.trace import Pass as TracePass
+from backprop_engine.trace import PassKind, Trace
 
-_NOWHERE: Final = -1
-_NOTED: Final = 160
-"""Characters of an error that the notice repeats."""
-_LOSSES: Final = 30
-"""How many are told in the notes."""
-_SUMMED: Final = 64
-"""Contributions to one node up to which running sums are put together when they are looked at."""
-_LEAF_NAME: Final = "tensor"
-"""Of a tensor that no variable is known of."""
+_CLEARED: Final = -1
+_ZERO: Final = -2
+"""In the place of a value of `.grad`."""
 
 
 def trace_of(recording: Recording) -> Trace:
@@ -46,44 +50,40 @@ def trace_of(recording: Recording) -> Trace:
     return _Builder(recording).build()
 
 
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A pass while the trace is put together."""
+
+    kind: PassKind
+    event: Event | None
+    steps: Steps
+    output: int | None = None
+    """A slot."""
+
+
 class _Builder:
-    """A trace while it is put together: first by keys of nodes, then by their numbers."""
+    """A trace while it is put together: first by slots, then by the numbers of its nodes."""
 
     def __init__(self, recording: Recording) -> None:
         self.recording, self.lookup = recording, Lookup(recording.values)
         self.graph = RecordedGraph(recording)
-        self.places = _Places(recording)
-        self.senders: list[Key | None] = []
-        self.receivers: list[Key | None] = []
-        self.positions: list[int] = []
-        self.contributions: list[Row] = []
-        self.totals: list[Row] = []
-        self.passes: list[
-            tuple[PassKind, Event | None, int, Key | None, dict[Key, int] | None]
-        ] = []
-        """Kind, event, first step, output and `.grad` afterwards."""
-        self.iterations: dict[Key, int] = {}
-        self.grads: dict[Key, int] = {}
+        self.kept = np.flatnonzero(self.graph.slots.is_kept)
+        self.parts: list[_Part] = []
+        self.iteration_of_call = np.zeros(len(recording.calls), np.int64)
+        self.grads: list[tuple[int, np.ndarray, np.ndarray]] = []
+        """(pass, slots, values) of `.grad` afterwards"""
+        self.clearings: list[int] = []
 
     def build(self) -> Trace:
         """All of it."""
-        at, iteration = 0, 1
-        first, kept = self.recording.first_call, self.graph.kept
+        at, iteration, kept = 0, 1, self.kept.tolist()
         for event, following in self._events():
             iteration = max(iteration, following)
-            stop = bisect_right(kept, event.call - first - 1)
-            self._forward(kept[at:stop], iteration)
+            stop = bisect_right(kept, event.call - self.recording.first_call - 1)
+            self._forward(self.kept[at:stop], iteration)
             at = max(at, stop)
-            if isinstance(event, Pass):
-                self._backward(event)
-            else:
-                self._add_step(None, None, NO_NODE, (), ())
-                is_update = isinstance(event, Update)
-                self.grads = self.grads if is_update else {}
-                kind = PassKind.UPDATE if is_update else PassKind.ZERO_GRAD
-                grads = None if is_update else dict(self.grads)
-                self.passes.append((kind, event, len(self.senders) - 1, None, grads))
-        self._forward(kept[at:], iteration + 1 if at and at < len(kept) else iteration)
+            self._add(event)
+        self._forward(self.kept[at:], iteration + 1 if at and at < len(kept) else iteration)
         return self._numbered()
 
     def _events(self) -> Iterator[tuple[Event, int]]:
@@ -91,399 +91,214 @@ class _Builder:
         events, following = self.recording.events, []
         iteration = 1
         for event in reversed(events):
-            if isinstance(event, Pass):
+            if isinstance(event, Pass | Changed):
                 iteration = event.iteration + 1
             elif isinstance(event, Update):
                 iteration = event.iteration
             following.append(iteration)
         return zip(events, reversed(following), strict=True)
 
-    def _forward(self, calls: list[int], iteration: int) -> None:
-        start = len(self.senders)
-        for call in calls:
-            for value in self.recording.calls.operands(call):
-                self.iterations.setdefault(value, iteration)
-            for value, _, _ in self.recording.calls.outputs(call):
-                self.iterations.setdefault(value, iteration)
-                made = self.graph.made[value]
-                if made.call == call and made.operands:
-                    self._add_step(value, None, NO_NODE, (), ())
-        if len(self.senders) > start:
-            self.passes.append((PassKind.FORWARD, None, start, None, None))
+    # Passes
 
-    def _add_step(
-        self, sender: Key | None, receiver: Key | None, position: int, sent: Row, total: Row
-    ) -> None:
-        self.senders.append(sender)
-        self.receivers.append(receiver)
-        self.positions.append(position)
-        self.contributions.append(sent)
-        self.totals.append(total)
+    def _forward(self, calls: np.ndarray, iteration: int) -> None:
+        if not len(calls):
+            return
+        self.iteration_of_call[calls] = iteration
+        slots, starts = self.graph.slots, self.recording.calls.output_starts
+        rows = np.arange(starts[calls[0]], starts[calls[-1] + 1])
+        rows = rows[slots.is_kept[slots.output_calls[rows]]]
+        made = slots.output_slots[rows]
+        operands = self.recording.calls.columns["operand_counts"][slots.output_calls[rows]]
+        is_step = (self.graph.call[made] == slots.output_calls[rows]) & (operands > 0)
+        if is_step.any():
+            self.parts.append(_Part(PassKind.FORWARD, None, forward(made[is_step])))
 
-    # A backward pass
-
-    def _backward(self, pass_: Pass) -> None:
-        start = len(self.senders)
-        receipts: dict[Key, list[int]] = {}
-        taken: set[tuple[Key, int]] = set()
-        output = None
-        finals = {
-            self.graph.at(pass_, node, out): value
-            for node, out, value in pass_.totals.tolist()
-            if self.graph.is_exit(pass_, node, out) or self.graph.call_of(pass_, node) == _NOWHERE
-        }
-        self._link_strangers(pass_)
-        for node, out, _, seed in pass_.roots.tolist():
-            root = self.graph.at(pass_, node, out)
-            output = root if output is None else output
-            seed = seed if seed != _NOWHERE else finals.get(root, _NOWHERE)
-            if seed != _NOWHERE:
-                self._receive(root, root, NO_NODE, seed, receipts)
-        chosen: dict[int, Key] = {}
-        for node, position, target, out, value in pass_.sends.tolist():
-            call = self.graph.call_of(pass_, node)
-            if call != _NOWHERE and call == self.graph.call_of(pass_, target):
-                continue  # inside of one call
-            sender = chosen.get(call) if call != _NOWHERE else None
-            if sender is None:
-                sender = self._sender(pass_, node, call, receipts)
-                chosen[call] = sender
-            if sender not in receipts:  # what reached it came from where nobody has looked
-                self._receive(sender, sender, NO_NODE, finals.get(sender, value), receipts)
-            receiver = self.graph.at(pass_, target, out)
-            at = self._position(sender, receiver, position, taken)
-            self._receive(sender, receiver, at, value, receipts)
-        for key, steps in receipts.items():
-            self._add_up(key, steps, finals)
-        for node, value, grad in pass_.leaves.tolist():
-            if grad != _NOWHERE:
-                self.grads[value if value >= 0 else self.graph.at(pass_, node, 0)] = grad
-        self.passes.append((PassKind.BACKWARD, pass_, start, output, dict(self.grads)))
-
-    def _receive(
-        self, sender: Key, receiver: Key, position: int, value: int, receipts: dict[Key, list[int]]
-    ) -> None:
-        receipts.setdefault(receiver, []).append(len(self.senders))
-        made = self.graph.made[receiver]
-        if made.value < 0 and made.like < 0:
-            made.like = value
-        self._add_step(sender, receiver, position, (value,), (value,))
-
-    def _sender(self, pass_: Pass, node: int, call: int, receipts: dict[Key, list[int]]) -> Key:
-        """Which of the nodes of a call sends: the first that has received anything."""
-        if call == _NOWHERE:
-            return self.graph.at(pass_, node, 0)
-        outputs = [value for value, _, _ in self.recording.calls.outputs(call)]
-        for value in outputs:
-            if value in receipts:
-                return value
-        changed = self.graph.changed.get(call, [])  # an output more, changed through a view
-        return next((value for value in changed if value in receipts), outputs[0])
-
-    def _position(
-        self, sender: Key, receiver: Key, wanted: int, taken: set[tuple[Key, int]]
-    ) -> int:
-        """Which operand of `sender` `receiver` is; where it is none, it is put behind them."""
-        operands = self.graph.made[sender].operands
-        places = [at for at, key in enumerate(operands) if key == receiver]
-        free = [at for at in places if (sender, at) not in taken]
-        if free:
-            at = wanted if wanted in free else free[0]
-        elif places:
-            at = places[0]
+    def _add(self, event: Event) -> None:
+        index, first = len(self.parts), self.recording.values.first
+        if isinstance(event, Pass):
+            passed = backward(self.graph, event)
+            self.parts.append(_Part(PassKind.BACKWARD, event, passed.steps, passed.output))
+            self.grads.append((index, passed.leaves, passed.grads))
+        elif isinstance(event, Update):
+            self.parts.append(_Part(PassKind.UPDATE, event, nothing(1)))
+        elif isinstance(event, Changed):
+            self.parts.append(_Part(PassKind.CHANGE, event, nothing(1)))
+            known = [row for row in zip(event.leaves, event.values, strict=True) if min(row) >= 0]
+            rows = np.array(known, np.int64).reshape(-1, 2)
+            self.grads.append((index, rows[:, 0] - first, rows[:, 1]))
         else:
-            at = len(operands)
-            operands.append(receiver)
-        taken.add((sender, at))
-        return at
+            self.parts.append(_Part(PassKind.ZERO_GRAD, event, nothing(1)))
+            self._clear(event, index)
 
-    def _link_strangers(self, pass_: Pass) -> None:
-        """The operands of what no call has made are where its gradients go."""
-        for node in range(len(pass_.kind)):
-            edges = pass_.edges[pass_.edge_starts[node] : pass_.edge_starts[node + 1]].tolist()
-            if not edges or self.graph.call_of(pass_, node) != _NOWHERE:
-                continue
-            made = self.graph.made[self.graph.at(pass_, node, 0)]
-            if not made.operands:
-                made.operands = [
-                    self.graph.at(pass_, target, out) for target, out in edges if target >= 0
-                ]
-
-    def _add_up(self, key: Key, steps: list[int], finals: dict[Key, int]) -> None:
-        """The running sums of one node in one pass."""
-        numbers = [row[0] for row in map(self._sent, steps)]
-        if len(steps) > _SUMMED:
-            self._add_up_many(steps, numbers)
-        else:
-            for at, step in enumerate(steps[1:], 2):
-                self.totals[step] = tuple(numbers[:at])
-        if key in finals:
-            self.totals[steps[-1]] = (finals[key],)
-
-    def _sent(self, step: int) -> tuple[int, ...]:
-        row = self.contributions[step]
-        return row if isinstance(row, tuple) else ()
-
-    def _add_up_many(self, steps: list[int], numbers: list[int]) -> None:
-        values = self.recording.values
-        rows = np.array(numbers) - values.first
-        if (values.kind[rows] == ValueKind.SCALAR).all():
-            is_wide = values.dtype_of(numbers[0]) == "float64"
-            sums = np.cumsum(values.norm[rows].astype(np.float64 if is_wide else np.float32))
-            for step, total in zip(steps, sums, strict=True):
-                self.totals[step] = float(total) if is_wide else total
-        else:
-            nothing = unknown(values.shape_of(numbers[0]), values.dtype_of(numbers[0]))
-            for step in steps[1:]:
-                self.totals[step] = nothing
+    def _clear(self, event: Cleared, index: int) -> None:
+        if event.values is None:
+            self.clearings.append(index)
+            return
+        slots = np.array(event.values, np.int64) - self.recording.values.first
+        values = np.full(len(slots), _CLEARED if event.to_none else _ZERO, np.int64)
+        self.grads.append((index, slots, values))
 
     # Numbers
 
     def _numbered(self) -> Trace:
-        made = self.graph.made
-        order = self._order()
-        number = {key: at for at, key in enumerate(order)}
-        nodes = [made[key] for key in order]
-        columns, recording = self.recording.calls.columns, self.recording
-        operations = []
-        for node in nodes:
-            name = node.grad_fn if node.call == _NOWHERE and node.operands else ""
-            if node.call != _NOWHERE and node.operands:
-                function = recording.functions[int(columns["function"][node.call])]
-                name = function.name
-            operations.append(name)
-        names, assigned = self._names(order, operations)
-        stacks = [int(columns["stack"][n.call]) if n.call >= 0 else _NOWHERE for n in nodes]
-        groups = [self._groups(key) for key in order]
-        dtypes = [
-            recording.values.dtype_of(v) if v >= 0 else "float32"
-            for v in (n.value if n.value >= 0 else n.like for n in nodes)
-        ]
-        recorded = RecordedNodes(
-            value=NodeValues(self.lookup, [(node.value, node.like) for node in nodes]),
-            operands=[tuple(number[key] for key in node.operands) for node in nodes],
-            operations=operations,
-            grad_fns=[node.grad_fn for node in nodes],
-            requires_grad=bytes(node.requires_grad for node in nodes),
-            names=names,
-            keeping_grad=tuple(number[key] for key in self.graph.leaves if key in number),
-            places=[self.places.of(stack) for stack in stacks],
-            groups=groups,
-            dtypes=dtypes,
+        graph, recording = self.graph, self.recording
+        numbering = Numbering(graph)
+        steps = [part.steps for part in self.parts]
+        senders = numbering.of(_joined([one.senders for one in steps]))
+        receivers = numbering.of(_joined([one.receivers for one in steps]))
+        sent = _joined([one.contributions for one in steps])
+        starts = np.cumsum([0, *(len(one.senders) for one in steps)])
+        hooked = {
+            int(start) + step: stack
+            for start, one in zip(starts, steps, strict=False)
+            for step, stack in one.hooked.items()
+        }
+        afresh = np.array(sorted({*starts.tolist(), *hooked}), np.int64)
+        totals = Totals(
+            self.lookup, sent, _joined([one.totals for one in steps]), receivers, afresh
         )
-        dtype: Dtype = "float64" if "float64" in dtypes else "float32"
+        places = Places(recording)
+        labels, assigned = self._labels(numbering)
+        nodes = self._nodes(numbering, labels, places)
+        dtype: Dtype = "float64" if self._is_wide(nodes) else "float32"
+        passes = self._passes(numbering, nodes, starts)
+        outlived = labels.again()
         return Trace(
-            heading=self._heading(dtype),
-            nodes=recorded,
-            assigned=assigned,
-            passes=self._passes(number, names, operations),
-            senders=self._column(self.senders, number),
-            receivers=self._column(self.receivers, number),
-            positions=np.array(self.positions, np.int16),
-            contributions=KnownColumn(self.lookup, self.contributions),
-            totals=KnownColumn(self.lookup, self.totals),
-            producer=RecordingProducer(
-                recording,
-                np.array([node.call for node in nodes], np.int64),
-                [node.value for node in nodes],
-                recorded,
+            heading=heading_of(
+                recording, places.files(recording.start.script), dtype, len(senders)
             ),
+            nodes=nodes,
+            assigned=assigned,
+            passes=passes,
+            senders=senders,
+            receivers=receivers,
+            positions=_joined([one.positions for one in steps]).astype(np.int16),
+            contributions=Contributions(self.lookup, sent),
+            totals=totals,
+            producer=RecordingProducer(recording, nodes),
+            outlived=outlived,
+            since=self._since(numbering, senders, outlived),
+            hooked={step: places.of(stack) for step, stack in hooked.items()},
         )
 
-    @staticmethod
-    def _column(keys: list[Key | None], number: dict[Key, int]) -> np.ndarray:
-        return np.array([NO_NODE if key is None else number[key] for key in keys], np.int32)
+    def _labels(self, numbering: Numbering) -> tuple[Labels, Assigned]:
+        named, names = bare_names(self.graph)
+        named = named[numbering.order]
+        names.append(LEAF_NAME)
+        named[(named == NOWHERE) & (np.diff(numbering.operands.starts) == 0)] = len(names) - 1
+        if LEAF_NAME in names[:-1]:
+            named[named == len(names) - 1] = names.index(LEAF_NAME)
+        labels = Labels(named, names)
+        return labels, Assigned(labels, names)
 
-    def _order(self) -> list[Key]:
-        """All keys, operands before consumers, else by time."""
-        made, order, state = self.graph.made, [], {}
-        for first in list(made):
-            pending = [(first, False)]
-            while pending:
-                key, is_ready = pending.pop()
-                if is_ready:
-                    state[key] = True
-                    order.append(key)
-                elif key not in state:
-                    state[key] = False
-                    pending.append((key, True))
-                    for operand in reversed(made[key].operands):
-                        if state.get(operand) is False:
-                            raise self.recording.frames.error("a value is made of itself")
-                        if operand not in state:
-                            pending.append((operand, False))
-        return order
+    def _nodes(self, numbering: Numbering, labels: Labels, places: Places) -> RecordedNodes:
+        graph, recording, order = self.graph, self.recording, numbering.order
+        calls = graph.call[order]
+        numbers = np.where(order < graph.strangers, order + recording.values.first, NOWHERE)
+        has_operands = np.diff(numbering.operands.starts) > 0
+        functions = np.append(recording.calls.columns["function"], NOWHERE)
+        leaves = np.array(list(graph.slots.leaf_names), np.int64)
+        unnamed = np.flatnonzero(~has_operands)
+        named = numbering.of(leaves[graph.is_there[leaves]]) if len(leaves) else leaves
+        return RecordedNodes(
+            recording=recording,
+            value=NodeValues(self.lookup, numbers, graph.like[order]),
+            numbers=numbers,
+            like=graph.like[order],
+            operands=Operands(numbering.operands),
+            calls=calls,
+            functions=functions[calls],
+            grad_fns=graph.grad_fn[order],
+            grad_fn_names=list(graph.grad_fns),
+            iterations=self._iterations(order),
+            requires_grad=graph.requires_grad[order].astype(np.uint8).tobytes(),
+            names=labels,
+            inputs={labels[node]: node for node in unnamed.tolist()},
+            keeping_grad=tuple(named.tolist()),
+            places=places,
+            computed=np.flatnonzero(has_operands).astype(np.int32),
+        )
 
-    def _names(
-        self, order: list[Key], operations: list[str]
-    ) -> tuple[dict[int, str], dict[str, int]]:
-        """By node its label, with a version where a name is given more than once; and back."""
-        made = self.graph.made
-        bare = [
-            made[key].name or ("" if operation else _LEAF_NAME)
-            for key, operation in zip(order, operations, strict=True)
-        ]
-        counts, seen = Counter(bare), Counter[str]()
-        names: dict[int, str] = {}
-        assigned: dict[str, int] = {}
-        for node, name in enumerate(bare):
-            if name:
-                seen[name] += 1
-                names[node] = f"{name}@{seen[name]}" if counts[name] > 1 else name
-                assigned[names[node]] = assigned[name] = node
-        return names, assigned
+    def _iterations(self, order: np.ndarray) -> np.ndarray:
+        """By node the iteration of the first call that has to do with it; 0 where there is none."""
+        slots, columns = self.graph.slots, self.recording.calls.columns
+        calls = np.repeat(np.arange(slots.calls), columns["operand_counts"])
+        first = np.full(len(self.graph.is_there), slots.calls, np.int64)
+        for touched, by in (
+            (slots.operand_slots, calls),
+            (slots.output_slots, slots.output_calls),
+        ):
+            is_kept = slots.is_kept[by]
+            np.minimum.at(first, touched[is_kept], by[is_kept])
+        found: np.ndarray = np.append(self.iteration_of_call, 0)[first[order]]
+        return found
 
-    def _groups(self, key: Key) -> tuple[Group, ...]:
-        call = self.graph.made[key].call
-        module = _NOWHERE
-        if call != _NOWHERE:
-            module = int(self.recording.calls.columns["module"][call])
-        path = self.recording.modules[module].path if module != _NOWHERE else ""
-        iteration = self.iterations.get(key)
-        found = [] if iteration is None else [Group(GroupKind.ITERATION, f"#{iteration}")]
-        return (*found, Group(GroupKind.MODULE, path)) if path else tuple(found)
+    def _is_wide(self, nodes: RecordedNodes) -> bool:
+        values = self.recording.values
+        rows = nodes.numbers[nodes.numbers != NOWHERE] - values.first
+        return bool((values.dtype[rows] == 0).any())
+
+    def _since(
+        self, numbering: Numbering, senders: np.ndarray, outlived: dict[int, tuple[int, ...]]
+    ) -> dict[int, int]:
+        """Of leaves whose name is given again the step that first takes each."""
+        again = [node for last, others in outlived.items() for node in (*others, last)]
+        rows = numbering.operands
+        computed_at = np.full(len(numbering.order), len(senders), np.int64)
+        parts = [part for part in self.parts if part.kind is PassKind.FORWARD]
+        starts = np.cumsum([0, *(len(part.steps.senders) for part in self.parts)]).tolist()
+        for part, start in zip(self.parts, starts, strict=False):
+            if part in parts:
+                made = senders[start : start + len(part.steps.senders)]
+                computed_at[made] = np.arange(start, start + len(made))
+        consumers = np.repeat(np.arange(len(numbering.order)), np.diff(rows.starts))
+        first = np.full(len(numbering.order), len(senders), np.int64)
+        np.minimum.at(first, rows.flat, computed_at[consumers])
+        return {
+            node: int(first[node])
+            for node in again
+            if rows.starts[node] == rows.starts[node + 1] and first[node] < len(senders)
+        }
 
     def _passes(
-        self, number: dict[Key, int], names: dict[int, str], operations: list[str]
+        self, numbering: Numbering, nodes: RecordedNodes, starts: np.ndarray
     ) -> tuple[TracePass, ...]:
+        history = self._history(numbering)
         found = []
-        stops = [row[2] for row in self.passes[1:]] + [len(self.senders)] * bool(self.passes)
-        for index, (row, stop) in enumerate(zip(self.passes, stops, strict=True)):
-            kind, event, start, output, grads = row
-            name, about = str(kind), ""
+        for index, part in enumerate(self.parts):
+            name, about, event = str(part.kind), "", part.event
+            output = None if part.output is None else int(numbering.number[part.output])
             if isinstance(event, Pass) and output is not None:
-                label = names.get(number[output]) or operations[number[output]]
+                label = nodes.names.get(output) or nodes.operation_name(output)
                 name = f"backward {label}".strip()
             elif isinstance(event, Update):
-                name, about = f"{event.optimizer}.step", _told(event)
-            by_number = {
-                number[key]: value for key, value in (grads or {}).items() if key in number
-            }
+                name, about = f"{event.optimizer}.step", update_lines(event)
+            elif isinstance(event, Changed):
+                name, about = change_name(event), change_lines(event)
+            has_grads = part.kind not in (PassKind.FORWARD, PassKind.UPDATE)
+            grads = Grads(history, index) if has_grads else None
+            start, stop = int(starts[index]), int(starts[index + 1])
+            ratios = ratios_of(event) if isinstance(event, Update) else {}
             found.append(
                 TracePass(
-                    index,
-                    kind,
-                    name,
-                    start,
-                    stop,
-                    None if output is None else number[output],
-                    None if grads is None else Grads(self.lookup, by_number),
-                    about=about,
-                    ratios=_ratios(event) if isinstance(event, Update) else {},
+                    index, part.kind, name, start, stop, output, grads, about=about, ratios=ratios
                 )
             )
         return tuple(found) or (TracePass(0, PassKind.FORWARD, "forward", 0, 0),)
 
-    def _heading(self, dtype: Dtype) -> Heading:
-        recording = self.recording
-        said = list(error_lines(recording))
-        note = "; ".join([shorten(line, _NOTED) for line in (*said[:1], *said[2:])])
-        if not note and not recording.is_complete:
-            note = "this recording was cut off: the program was killed, or still runs"
-        name = PurePath(recording.start.script or str(recording.frames.path)).name
-        return Heading(
-            title=f"{name}, recorded",
-            about=_about(recording),
-            name=str(recording.frames.path),
-            files=self.places.files(recording.start.script),
-            hints={},
-            note=note,
-            dtype=dtype,
-            computed_by=f"torch {recording.start.torch.partition('+')[0]}",
-            start=len(self.senders) if recording.error is not None else 0,
+    def _history(self, numbering: Numbering) -> GradHistory:
+        passes = [np.full(len(slots), index) for index, slots, _ in self.grads]
+        slots = _joined([slots for _, slots, _ in self.grads])
+        values = _joined([values for _, _, values in self.grads])
+        is_there = numbering.is_node(slots)
+        return history_of(
+            self.lookup,
+            _joined(passes)[is_there],
+            numbering.number[slots[is_there]],
+            values[is_there],
+            self.clearings,
         )
 
 
-def _about(recording: Recording) -> str:
-    """What there is to know of the whole run, in Markdown."""
-    passes = recording.passes
-    losses = [f"{pass_.loss:.4g}" for pass_ in passes if pass_.loss is not None]
-    more = " → …" if len(losses) > _LOSSES else ""
-    parts = [f"As it ran with torch {recording.start.torch}; backward passes: {len(passes)}."]
-    parts += [f"`{line}`" if "`" not in line else line for line in error_lines(recording)]
-    if losses:
-        parts.append(f"The loss, pass by pass: {' → '.join(losses[:_LOSSES])}{more}")
-    if passes and passes[-1].missing:
-        names = ", ".join(f"`{name}`" for name in passes[-1].missing[:_LOSSES])
-        parts.append(f"`.grad` is None of {names}: no path leads there from the loss.")
-    return "\n\n".join(parts)
-
-
-def _ratios(update: Update) -> dict[str, float]:
-    """By parameter how far it moved, over how large it was."""
-    rows = zip(update.names, update.updates, update.weights, strict=True)
-    return {name: moved / weight for name, moved, weight in rows if weight > 0}
-
-
-def _told(update: Update) -> str:
-    """A step of an optimiser in a few lines."""
-    rate = f", lr {update.rates[0]:g}" if update.rates else ""
-    lines = [f"{update.optimizer} step {update.iteration}{rate}"]
-    if update.changed:
-        count = len(update.names)
-        lines.append(
-            f"{update.changed} of {count} gradients were changed since their backward pass"
-        )
-    rows = zip(update.names, update.gradients, update.updates, update.weights, strict=True)
-    for name, gradient, moved, weight in rows:
-        ratio = f", {moved / weight:.2g} of it" if weight > 0 else ""
-        lines.append(f"{name or _LEAF_NAME}: |grad| {gradient:.3g}, |∆w| {moved:.3g}{ratio}")
-    return "\n".join(lines)
-
-
-class _Places:
-    """Parts of the person's own files."""
-
-    def __init__(self, recording: Recording) -> None:
-        self._recording = recording
-        folder = PurePath(recording.start.script).parent
-        self._sources = {
-            file: Source(_short(file, folder), text) for file, text in recording.sources.items()
-        }
-        self._starts: dict[str, list[int]] = {}
-        self._found: dict[int, Place | None] = {}
-
-    def files(self, script: str) -> tuple[Source, ...]:
-        """All texts, that of the script first."""
-        ordered = sorted(self._sources, key=lambda file: file != script)
-        return tuple(self._sources[file] for file in ordered)
-
-    def of(self, stack: int) -> Place | None:
-        """The innermost place of a stack; None where its text is not known."""
-        if stack not in self._found:
-            site = self._recording.site(stack)
-            self._found[stack] = None if site is None else self._place(site)
-        return self._found[stack]
-
-    def _place(self, site: Site) -> Place | None:
-        source = self._sources.get(site.file)
-        if source is None:
-            return None
-        starts = self._starts.setdefault(site.file, _line_starts(source.text))
-        if not 1 <= site.line <= len(starts):
-            return None
-        end = site.end_line or site.line
-        if site.column is None or site.end_column is None or not site.line <= end <= len(starts):
-            line = source.line(site.line)
-            start = starts[site.line - 1] + len(line) - len(line.lstrip())
-            return Place(source, Span(start, starts[site.line - 1] + len(line)))
-        start = starts[site.line - 1] + _characters(source.line(site.line), site.column)
-        stop = starts[end - 1] + _characters(source.line(end), site.end_column)
-        return Place(source, Span(start, max(start, stop)))
-
-
-def _line_starts(text: str) -> list[int]:
-    return [0, *(at + 1 for at, character in enumerate(text) if character == "\n")]
-
-
-def _characters(line: str, column: int) -> int:
-    """A column in bytes as one in characters."""
-    return len(line.encode()[: max(column, 0)].decode(errors="ignore"))
-
-
-def _short(file: str, folder: PurePath) -> str:
-    """A file as it is seen from the script's folder, or else with the folder it is in."""
-    path = PurePath(file)
-    if path.is_absolute() and folder.is_absolute() and path.is_relative_to(folder):
-        return str(path.relative_to(folder))
-    return "/".join(path.parts[-2:]).lstrip("/")
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, np.int64), *parts])

@@ -17,11 +17,13 @@ class PassKind(StrEnum):
     BACKWARD = "backward"
     ZERO_GRAD = "zero_grad"
     UPDATE = "update"
+    CHANGE = "change"
+    """Gradients are changed after their pass: clipped, unscaled."""
 
 
 class StepKind(StrEnum):
-    """What a step does: compute a node, seed an output, send a contribution, clear `.grad`, or let
-    an optimiser step.
+    """What a step does: compute a node, seed an output, send a contribution, clear `.grad`, let an
+    optimiser step, change gradients that are there, or let a hook change one on its way.
     """
 
     FORWARD = "forward"
@@ -29,6 +31,8 @@ class StepKind(StrEnum):
     CONTRIBUTION = "contribution"
     ZERO_GRAD = "zero_grad"
     UPDATE = "update"
+    CHANGE = "change"
+    HOOK = "hook"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ class Pass:
     cleared: int | None = None
     """The node whose `.grad` alone a zero_grad pass clears; None where it is every input's."""
     about: str = ""
-    """Of an optimiser's step what it has done: a headline, then a line a parameter."""
+    """Of an optimiser's step, or a change of gradients, what was done: a headline, then a line a
+    parameter.
+    """
     ratios: Mapping[str, float] = field(default_factory=dict)
     """Of an optimiser's step by a parameter's name ‖update‖/‖weight‖."""
 

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from backprop_engine.basics.notation import constant_text
+from backprop_engine.basics.source import Place
 from backprop_engine.basics.values import Dtype, Known
 from backprop_engine.trace.abilities import Ability, Missing, Producer
 from backprop_engine.trace.nodes import Nodes
@@ -46,6 +47,14 @@ class Trace:
     producer: Producer
     earlier: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     """By the last node of a tensor that changes in place, the nodes of its values before."""
+    hooked: Mapping[int, Place | None] = field(default_factory=dict)
+    """The steps of a backward pass in which a hook of the program changes the gradient of a node,
+    which stands as sender and receiver; and where it was registered.
+    """
+    outlived: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """Of a recording, by the last node of a name that was given again, those of it before."""
+    since: Mapping[int, int] = field(default_factory=dict)
+    """Of leaves among these the step that first takes each."""
 
     def __len__(self) -> int:
         return len(self.senders)
@@ -70,8 +79,10 @@ class Trace:
             return Step(index, in_pass.index, StepKind.FORWARD, sender)
         if in_pass.kind is PassKind.ZERO_GRAD:
             return Step(index, in_pass.index, StepKind.ZERO_GRAD, None)
-        if in_pass.kind is PassKind.UPDATE:
-            return Step(index, in_pass.index, StepKind.UPDATE, None)
+        if in_pass.kind in (PassKind.UPDATE, PassKind.CHANGE):
+            return Step(index, in_pass.index, StepKind(in_pass.kind), None)
+        if index in self.hooked:
+            return Step(index, in_pass.index, StepKind.HOOK, sender)
         if position == NO_NODE:
             return Step(index, in_pass.index, StepKind.SEED, sender)
         return Step(index, in_pass.index, StepKind.CONTRIBUTION, sender, receiver, position)
@@ -155,7 +166,7 @@ class Trace:
         name = self.nodes.names.get(index)
         if name is not None:
             return name
-        if self.is_leaf(index) or self._is_negative_literal(index):
+        if self.is_leaf(index) or (self.nodes.is_number[index] and self._is_minus(index)):
             return constant_text(self.nodes.value[index])
         return f"%{bisect_right(self._unnamed, index)}"
 
@@ -190,22 +201,22 @@ class Trace:
         """Whether no gradient goes on from `node`: what torch calls a leaf."""
         return self.is_leaf(node) or node in self.nodes.made_leaves
 
-    def _is_negative_literal(self, index: int) -> bool:
-        """Whether the node is the minus before a literal: `−1` reads better than a name for it."""
-        nodes = self.nodes
-        if not nodes.is_number[index] or len(nodes.operands[index]) != 1:
-            return False
-        (operand,) = nodes.operands[index]
-        return self.is_leaf(operand) and operand not in nodes.names
+    def _is_minus(self, number: int) -> bool:
+        """Whether a number is the minus before a literal: `−1` reads better than a name for it."""
+        operands = self.nodes.operands[number]
+        return (
+            len(operands) == 1 and self.is_leaf(operands[0]) and operands[0] not in self.nodes.names
+        )
 
     @cached_property
     def _unnamed(self) -> list[int]:
-        names = self.nodes.names
-        return [
-            node
-            for node in self.nodes.computed.tolist()
-            if node not in names and not self._is_negative_literal(node)
-        ]
+        nodes = self.nodes
+        is_named = np.zeros(len(nodes), bool)
+        is_named[list(nodes.names)] = True
+        is_number = np.frombuffer(bytes(nodes.is_number), np.uint8)
+        bare = nodes.computed[~is_named[nodes.computed]]
+        literals = {node for node in bare[is_number[bare] != 0].tolist() if self._is_minus(node)}
+        return [node for node in bare.tolist() if node not in literals]
 
     @cached_property
     def forward_steps(self) -> np.ndarray:
@@ -279,18 +290,32 @@ class Trace:
                 self._long_receipts[node] = steps
         return steps
 
+    def versions(self, node: int) -> tuple[int, ...]:
+        """The nodes that stood for `node` before, where it is the last of several, and itself."""
+        return (*(self.earlier.get(node) or self.outlived.get(node, ())), node)
+
+    def version_at(self, node: int, cursor: int) -> int:
+        """The one of `versions` that stands for `node` at `cursor`; the first before all."""
+        versions = self.versions(node)
+        if len(versions) == 1:
+            return node
+        return versions[max(bisect_left(versions, cursor, key=self._since) - 1, 0)]
+
+    def _since(self, node: int) -> int:
+        return self.since.get(node, int(self.forward_steps[node]))
+
     def value_at(self, node: int, cursor: int) -> Known | None:
-        """The value of a node as of `cursor`, or the one before it that its tensor has then."""
-        for version in (node, *reversed(self.earlier.get(node, ()))):
-            if self.is_computed(version, cursor):
-                return self.nodes.value[version]
-        return None
+        """The value of a node as of `cursor`, or the one before it that it stands for then."""
+        version = self.version_at(node, cursor)
+        return self.nodes.value[version] if self.is_computed(version, cursor) else None
+
+    def begun_at(self, node: int) -> list[int]:
+        """The steps, ascending, from which on `node` stands for another one of its versions."""
+        return sorted(step for step in map(self._since, self.versions(node)) if step != NO_NODE)
 
     def computed_in(self, node: int) -> list[int]:
         """The steps, ascending, in which a node, and each value before it, is computed."""
-        steps = [
-            int(self.forward_steps[version]) for version in (*self.earlier.get(node, ()), node)
-        ]
+        steps = [int(self.forward_steps[one]) for one in (*self.earlier.get(node, ()), node)]
         return sorted(step for step in steps if step != NO_NODE)
 
     def visits(self, node: int) -> Sequence[int]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.source import ScenarioError
-from backprop_engine.basics.values import shape_of
+from backprop_engine.basics.values import norm_of, shape_of
 from backprop_engine.reading.autopsy.report import Autopsy, autopsy, autopsy_lines, cure_lines
 from backprop_engine.recording.findings import (
     Culprit,
@@ -23,7 +23,6 @@ from backprop_engine.recording.findings import (
     error_lines,
     first_nonfinite,
     last_gradients,
-    norm_of,
     spot,
     verified,
 )

@@ -1,0 +1,141 @@
+"""What nodes are called: the program's names, with a version where one is given again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+import numpy as np
+
+from backprop_engine.recording.graph import RecordedGraph
+from backprop_engine.recording.slots import NOWHERE
+
+
+def bare_names(graph: RecordedGraph) -> tuple[np.ndarray, list[str]]:
+    """By slot the number of its name, −1 for none; and the names."""
+    numbers: dict[str, int] = {}
+    named = np.full(len(graph.is_there), NOWHERE, np.int64)
+    slots, recording = graph.slots, graph.recording
+    parts = _parts(graph)
+    for slot, name in slots.leaf_names.items():
+        if name:
+            named[slot] = numbers.setdefault(name, len(numbers))
+    for value, name in recording.names.items():
+        if name and 0 <= value - slots.first < slots.values:
+            named[value - slots.first] = numbers.setdefault(name, len(numbers))
+    starts = recording.calls.output_starts
+    single = np.flatnonzero(slots.is_kept & (np.diff(starts) == 1))
+    stored = [
+        site.stored if (site := recording.site(stack)) else ""
+        for stack in range(len(recording.stacks))
+    ]
+    by_stack = np.array(
+        [numbers.setdefault(name, len(numbers)) if name else NOWHERE for name in stored] + [NOWHERE]
+    )
+    outputs = slots.output_slots[starts[single]]
+    bare = named[outputs] == NOWHERE
+    named[outputs[bare]] = by_stack[recording.calls.columns["stack"][single[bare]]]
+    named[slots.output_slots[starts[parts]]] = NOWHERE
+    return named, list(numbers)
+
+
+def _parts(graph: RecordedGraph) -> np.ndarray:
+    """The calls that are parts of a line which a later call has the name of.
+
+    In a loop the same call comes again, and each is the last one of its own.
+    """
+    columns = graph.recording.calls.columns
+    calls = np.flatnonzero(graph.slots.is_kept)
+    stacks = columns["stack"][calls]
+    goes_on = np.zeros(len(calls), bool)
+    goes_on[1:] = stacks[1:] == stacks[:-1]
+    goes_on[1:] &= stacks[1:] != NOWHERE
+    seen: set[tuple[int, int]] = set()
+    functions, modules = columns["function"][calls], columns["module"][calls]
+    before = NOWHERE
+    for row in np.flatnonzero(goes_on).tolist():
+        if row - 1 != before:
+            seen = {(int(functions[row - 1]), int(modules[row - 1]))}
+        part = int(functions[row]), int(modules[row])
+        if part in seen:
+            goes_on[row], seen = False, set()
+        seen.add(part)
+        before = row
+    found: np.ndarray = calls[np.flatnonzero(goes_on) - 1]
+    return found
+
+
+class Labels(Mapping[int, str]):
+    """By node its label: `h`, or `h@2` where the name is given more than once."""
+
+    def __init__(self, named: np.ndarray, names: list[str]) -> None:
+        """`named` has the number of each node's name, −1 for none."""
+        self._named, self._names = named, names
+        nodes = np.flatnonzero(named != NOWHERE)
+        self.by_name = nodes[np.argsort(named[nodes], kind="stable")]
+        """The nodes that have a name, sorted by it."""
+        self.starts = np.searchsorted(named[self.by_name], np.arange(len(names) + 1))
+        self._version = np.zeros(len(named), np.int64)
+        order = np.arange(len(self.by_name))
+        self._version[self.by_name] = order - self.starts[named[self.by_name]] + 1
+        self._counts = np.diff(self.starts)
+
+    def __getitem__(self, node: int) -> str:
+        number = int(self._named[node]) if 0 <= node < len(self._named) else NOWHERE
+        if number == NOWHERE:
+            raise KeyError(node)
+        name = self._names[number]
+        return name if self._counts[number] == 1 else f"{name}@{self._version[node]}"
+
+    def __contains__(self, node: object) -> bool:
+        return isinstance(node, int | np.integer) and bool(self._named[node] != NOWHERE)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.sort(self.by_name).tolist())
+
+    def __len__(self) -> int:
+        return len(self.by_name)
+
+    def again(self) -> dict[int, tuple[int, ...]]:
+        """By the last node of a name that is given more than once the others."""
+        every = self.by_name.tolist()
+        return {
+            every[stop - 1]: tuple(every[start : stop - 1])
+            for start, stop in pairwise(self.starts.tolist())
+            if stop - start > 1
+        }
+
+
+class Assigned(Mapping[str, int]):
+    """By label its node; a name without a version means the last one."""
+
+    def __init__(self, labels: Labels, names: list[str]) -> None:
+        self._labels = labels
+        self._numbers = {name: number for number, name in enumerate(names)}
+
+    def __getitem__(self, label: str) -> int:
+        starts, nodes = self._labels.starts, self._labels.by_name
+        number = self._numbers.get(label)
+        if number is not None and starts[number] < starts[number + 1]:
+            return int(nodes[starts[number + 1] - 1])
+        name, _, version = label.rpartition("@")
+        number = self._numbers.get(name)
+        if number is None or not version.isdecimal() or len(version) > 18:
+            raise KeyError(label)
+        at = int(starts[number]) + int(version) - 1
+        if (
+            not starts[number] <= at < starts[number + 1]
+            or starts[number + 1] - starts[number] == 1
+        ):
+            raise KeyError(label)
+        return int(nodes[at])
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._labels.values()
+        yield from (name for name, number in self._numbers.items() if self._is_again(number))
+
+    def _is_again(self, number: int) -> bool:
+        return bool(self._labels.starts[number + 1] - self._labels.starts[number] > 1)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
