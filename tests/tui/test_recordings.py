@@ -11,6 +11,8 @@ from tests.recorder.programs import SCRIPTS, run_script
 from backprop_engine.recording.opened import open_recording
 from backprop_recorder.recorder import Recorder
 from backprop_tui.commands.table import COMMANDS
+from backprop_tui.session.stops.watched import trouble_of
+from backprop_tui.widgets.loss_line import LossLine
 
 LEAVING = {"quit", "suspend_process", "edit_source", "save_picture"}
 """They end the app, leave it, or write a file."""
@@ -90,3 +92,28 @@ async def test_its_numbers_are_torchs_own_and_are_not_called_ours(opened, text_o
         assert f"recorded by {trace.heading.computed_by}" in shown.splitlines()[0]
         assert "torch itself was the producer" in shown
         assert " ours " not in shown
+
+
+async def test_the_loss_is_a_line_by_iteration_and_a_click_goes_there(opened, text_of, files):
+    trace = open_recording(files["mlp summed up"])
+    starts = [pass_.start for pass_ in trace.passes if pass_.name.startswith("backward")]
+    async with opened(files["mlp summed up"], (80, 24)) as pilot:
+        line = pilot.app.screen.query_one(LossLine)
+        assert text_of(pilot.app).splitlines()[-3].strip().startswith("loss 1/3")
+        await pilot.click(line, offset=(line.size.width - 2, 0))
+        assert pilot.app.session.cursor == starts[-1]
+        assert "loss 3/3" in text_of(pilot.app)
+
+
+async def test_a_scenario_has_no_line_of_losses(opened):
+    async with opened("basic.yaml") as pilot:
+        assert not pilot.app.screen.query_one(LossLine).display
+
+
+async def test_a_norm_by_iteration_is_a_watch_of_a_parameter(opened, text_of, files):
+    async with opened(files["mlp summed up"], (160, 50)) as pilot:
+        await pilot.press("w", *["backspace"] * 30)
+        await pilot.press(*"norm(net.0.weight.grad)", "enter")
+        session = pilot.app.session
+        assert session.stops.watches[0].text == "norm(net.0.weight.grad)"
+        assert trouble_of(session.trace, session.stops.watches[0].text) == ""

@@ -6,19 +6,23 @@ unknown there, and a condition that hangs on something unknown does not hold.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
 from backprop_engine.basics.source import ProblemError, Source
-from backprop_engine.basics.values import Value, kept, settle
+from backprop_engine.basics.values import Known, Value, settle
 from backprop_engine.budget import check_length
+from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import whole
 from backprop_engine.grammar.parser import parse_expression
+from backprop_engine.grammar.syntax import Expression
 from backprop_engine.reading.formula import Formula, among, compile_formula
 from backprop_engine.reading.local_derivatives import local_derivative
-from backprop_engine.trace import StepKind, Trace
+from backprop_engine.reading.norms import as_asked, normed, with_norms
+from backprop_engine.trace import Step, StepKind, Trace
 
 MEANINGS: Final = {
     "value": "the value of the node that the step computes, seeds or sends to",
@@ -30,6 +34,8 @@ MEANINGS: Final = {
 }
 """What each name means; `HELP` says at which kinds of step it is known."""
 
+_plain: Final = among(MEANINGS)
+
 HELP: Final = (
     "A condition is an expression over value, grad, upstream, local, contribution and step: "
     "abs(contribution) > 10, isnan(grad), (grad == 0) & (value < 0). "
@@ -37,7 +43,8 @@ HELP: Final = (
     "step leaves it; of a breakpoint on a node they are that node's own. "
     "A forward step knows value and step; a seed also grad and contribution; a contribution all "
     "six, but local only where elements do not mix. What a step does not know makes the "
-    "condition false there, but a | b takes the side that is known. Of an array, one element "
+    "condition false there, but a | b takes the side that is known. ‖grad‖, or norm(grad), is a "
+    "norm, and known of a summary. Of an array, one element "
     "that fulfils it is enough; all(grad > 0) asks for every one."
 )
 """For the help of whoever asks for a condition."""
@@ -48,10 +55,11 @@ def compile_condition(text: str) -> Formula:
     """The condition that `text` is. Raises ProblemError, with places in `text`."""
     check_length(text)
     try:
-        root = parse_expression(whole(Source("condition", text)), variables=frozenset(MEANINGS))
+        excerpt = with_norms(whole(Source("condition", text)))
+        root = parse_expression(excerpt, variables=frozenset(MEANINGS))
     except ProblemError as error:
         raise _of_a_condition(error, text) from None
-    return compile_formula(text, root, among(MEANINGS), MEANINGS)
+    return compile_formula(text, root, _name, MEANINGS)
 
 
 def _of_a_condition(error: ProblemError, text: str) -> ProblemError:
@@ -69,8 +77,15 @@ def _of_a_condition(error: ProblemError, text: str) -> ProblemError:
     return error
 
 
+def _name(expression: Expression) -> Hashable | None:
+    inner = normed(expression)
+    if isinstance(inner, syntax.Name):
+        return f"‖{_plain(inner)}‖"
+    return _plain(expression)
+
+
 def quantity(trace: Trace, index: int, name: str, subject: int | None = None) -> Value | None:
-    """What `name`, one of `MEANINGS`, is at step `index`; None where the step has no such thing.
+    """What `name`, one of `MEANINGS` or `‖name‖`, is at step `index`; None where there is none.
 
     `subject` is the node whose value and gradient are meant: None for the one the step changes.
     """
@@ -79,24 +94,31 @@ def quantity(trace: Trace, index: int, name: str, subject: int | None = None) ->
     step = trace.step(index)
     if step.node is None:
         return None
+    found = _known(trace, step, name.strip("‖"), subject)
+    return as_asked(found, is_norm=name.startswith("‖"))
+
+
+def _known(trace: Trace, step: Step, name: str, subject: int | None) -> Known | None:
+    index = step.index
+    if step.node is None:
+        return None
     changed = step.operand if step.kind is StepKind.CONTRIBUTION else step.node
     node = changed if subject is None else subject
     if node is None:
         raise ValueError(f"step {index} sends to no node")
     match name:
         case "value":
-            return kept(trace.nodes.value[node]) if trace.is_computed(node, index + 1) else None
+            return trace.nodes.value[node] if trace.is_computed(node, index + 1) else None
         case "grad":
             if step.kind is StepKind.FORWARD:
                 return None
-            total = trace.totals[index] if node == changed else trace.gradient(node, index + 1)
-            return kept(total)
+            return trace.totals[index] if node == changed else trace.gradient(node, index + 1)
         case "contribution":
-            return kept(trace.contributions[index])
+            return trace.contributions[index]
         case _ if step.kind is not StepKind.CONTRIBUTION:
             return None
         case "upstream":
-            return kept(trace.gradient(step.node, index))
+            return trace.gradient(step.node, index)
         case _:
             return local_derivative(trace, index)
 

@@ -14,20 +14,23 @@ import numpy as np
 
 from backprop_engine.basics.source import ProblemError, Source
 from backprop_engine.basics.suggestions import did_you_mean
-from backprop_engine.basics.values import Value, kept
+from backprop_engine.basics.values import Known, Value, kept
 from backprop_engine.budget import check_length
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import Excerpt
 from backprop_engine.grammar.parser import parse_expression
 from backprop_engine.grammar.syntax import Expression
 from backprop_engine.reading.formula import Formula, compile_formula
+from backprop_engine.reading.norms import as_asked, normed, with_norms
 from backprop_engine.trace import Trace
 
 HELP: Final = (
     "A watch is an expression over the names in the graph: x, a*b, %3 + h@2. x.grad is its "
     ".grad as in torch, known once the pass has added it; of a node that keeps none, it is the "
-    "gradient received so far. What is not known yet is blank. A line drawn over the timeline "
-    "shows the value from its lowest to its highest, of an array the norm; a click there jumps."
+    "gradient received so far; ‖fc.weight.grad‖, or norm(…), is a norm. In a recording a name "
+    "without a version is what it means at the moment. What is not known yet is blank. A line "
+    "drawn over the timeline shows the value from its lowest to its highest, of an array the "
+    "norm; a click there jumps."
 )
 """For the help of whoever asks for a watch."""
 
@@ -37,10 +40,13 @@ class Quantity(NamedTuple):
 
     node: int
     is_gradient: bool
+    is_norm: bool = False
 
 
 _LABEL = re.compile(r"%\d+|(?<![\w.@])[^\W\d]\w*@\d+")
 """Names that only the screen has: an invented one, and a version of a name assigned again."""
+_PATH = re.compile(r"(?<![\w.@])[^\W\d]\w*(?:\.\w+)+(?:@\d+)?")
+"""A parameter of a module: `net.0.weight`, perhaps with `.grad` or a method behind it."""
 _AFTER_VALUE = re.compile(r"[\w.)\]]\s*$")
 
 
@@ -68,17 +74,23 @@ def watched(formula: Formula, trace: Trace, cursor: int) -> Value | None:
 
     def known(key: Quantity) -> Value | None:
         if key.is_gradient:
-            return gradient_at(trace, key.node, cursor)
-        return kept(trace.value_at(key.node, cursor))
+            found = _gradient_at(trace, trace.version_at(key.node, cursor), cursor)
+        else:
+            found = trace.value_at(key.node, cursor)
+        return as_asked(found, is_norm=key.is_norm)
 
     return formula.value(known)
 
 
 def gradient_at(trace: Trace, node: int, cursor: int) -> Value | None:
     """`.grad` of what keeps it; of other nodes the gradient in the pass that is shown."""
+    return kept(_gradient_at(trace, node, cursor))
+
+
+def _gradient_at(trace: Trace, node: int, cursor: int) -> Known | None:
     if node in trace.keeping_grad:
-        return kept(trace.grad(node, cursor))
-    return kept(trace.gradient(node, cursor))
+        return trace.grad(node, cursor)
+    return trace.gradient(node, cursor)
 
 
 def change_candidates(formula: Formula, trace: Trace) -> np.ndarray:
@@ -86,12 +98,16 @@ def change_candidates(formula: Formula, trace: Trace) -> np.ndarray:
     found: list[np.ndarray] = [np.empty(0, np.int64)]
     for key in formula.keys:
         if key.is_gradient:
-            found.append(np.asarray(trace.receipts(key.node), np.int64) + 1)
+            found += [
+                np.asarray(trace.receipts(version), np.int64) + 1
+                for version in trace.versions(key.node)
+            ]
+            found.append(np.asarray(trace.begun_at(key.node), np.int64) + 1)
             # A pass starts afresh, and `.grad` is settled, cleared or zeroed at its end.
             edges = [place for pass_ in trace.passes for place in (pass_.start + 1, pass_.stop)]
             found.append(np.array(edges, np.int64))
         else:
-            found.append(np.asarray(trace.computed_in(key.node), np.int64) + 1)
+            found.append(np.asarray(trace.begun_at(key.node), np.int64) + 1)
     cursors = np.unique(np.concatenate(found))
     inside: np.ndarray = cursors[(cursors > 0) & (cursors <= len(trace))]
     return inside
@@ -105,6 +121,10 @@ class _LookUp:
         self._labels = labels
 
     def __call__(self, expression: Expression) -> Quantity | None:
+        inner = normed(expression)
+        if inner is not None and isinstance(inner, syntax.Name | syntax.Attribute):
+            quantity = self(inner)
+            return None if quantity is None else quantity._replace(is_norm=True)
         match expression:
             case syntax.Name():
                 return Quantity(self._node(expression), False)
@@ -153,10 +173,28 @@ def _hide_labels(text: str, trace: Trace) -> tuple[Excerpt, dict[str, str]]:
         done = stop
     parts.append(text[done:])
     offsets += range(done, len(text) + 1)
-    return Excerpt(Source("watch", text), "".join(parts), offsets), labels
+    excerpt = Excerpt(Source("watch", text), "".join(parts), offsets)
+    return with_norms(excerpt), labels
 
 
 def _labels(text: str, trace: Trace) -> Iterable[re.Match[str]]:
+    paths = [path for found in _PATH.finditer(text) if (path := _path(found, trace)) is not None]
+    inside = {at for path in paths for at in range(*path.span())}
+    others = [found for found in _written(text, trace) if found.start() not in inside]
+    return sorted([*paths, *others], key=lambda found: found.start())
+
+
+def _path(found: re.Match[str], trace: Trace) -> re.Match[str] | None:
+    """The longest beginning that is a name of the graph, and not a plain one."""
+    stop = found.end()
+    while trace.named(found.string[found.start() : stop]) is None:
+        stop = found.string.rfind(".", found.start(), stop)
+        if stop < 0:
+            return None
+    return re.compile(r"[\w.@]+").fullmatch(found.string, found.start(), stop)
+
+
+def _written(text: str, trace: Trace) -> Iterable[re.Match[str]]:
     for found in _LABEL.finditer(text):
         if found[0].startswith("%"):
             # After a value it is a remainder.

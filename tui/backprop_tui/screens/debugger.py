@@ -22,6 +22,7 @@ from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_columns import GUTTER
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.keys import PROMPT_HELP, command_bindings, hearing
+from backprop_tui.widgets.loss_line import LossLine
 from backprop_tui.widgets.notes_pane import NotesPane
 from backprop_tui.widgets.notice_box import NoticeBox
 from backprop_tui.widgets.source_pane import SourcePane
@@ -73,6 +74,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
             yield SourcePane(self._view)
             yield NotesPane()
             yield hearing(WatchesPane, "watches", self.keymap)(self._view)
+        yield LossLine(self._view, "losses")
         yield Timeline(self._view, "timeline")
         yield KeyBar()
         yield NoticeBox()

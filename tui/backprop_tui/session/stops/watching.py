@@ -18,6 +18,10 @@ def suggestion(session: Session) -> str:
     label = trace.label(node)
     if trace.named(label) != node:
         return ""
+    bare = label.partition("@")[0]
+    last = trace.named(bare)
+    if last is not None and last in trace.outlived and node in trace.versions(last):
+        label = bare  # in a recording it means the one of the moment
     return f"{label}.grad" if trace.nodes.requires_grad[node] else label
 
 
