@@ -13,6 +13,8 @@ from backprop_engine.reading.gradient_figures import figures_of, figures_of_all
 from backprop_engine.reading.groups import group_tree
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_tui.memory.layout import Layout, remember, restore
+from backprop_tui.opening import sessions
 from backprop_tui.session import session as do
 from backprop_tui.session.modules import group_title, switch_tree
 from backprop_tui.session.search.searching import learn, look_on, search_for
@@ -146,3 +148,23 @@ def test_figures_of_parts_are_those_of_the_whole():
     assert joined.largest == whole.largest == np.inf
     assert figures_of(np.array([3e200, 4e200])).norm == pytest.approx(5e200)
     assert figures_of(np.array([3e-200, 4e-200])).norm == pytest.approx(5e-200)
+
+
+def test_a_large_recording_opens_so_and_is_kept_by_its_graph(monkeypatch):
+    fresh = do.open_session(foreign_trace())
+    assert sessions.folded_by_modules(fresh) is fresh
+    monkeypatch.setattr(sessions, "LARGE", 3)
+    opened = sessions.folded_by_modules(fresh)
+    assert opened.outline.tree is not None
+    graph = switch_tree(do.toggle_fold(switch_tree(opened), 0))
+    kept = remember(graph, Layout(), "dark")
+    assert kept.session["folds"]
+    again = restore(opened, kept, opened.stops)
+    assert again.outline.tree is not None
+    assert switch_tree(again).folds == {0}
+
+
+def test_a_large_scenario_with_loops_opens_as_its_graph(monkeypatch):
+    monkeypatch.setattr(sessions, "LARGE", 3)
+    session = session_of(RNN)
+    assert sessions.folded_by_modules(session) is session

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backprop_engine.trace import Trace
-from backprop_tui.session.modules import by_graph
+from backprop_tui.session.modules import by_graph, switch_tree
 from backprop_tui.session.reload.same_nodes import node_keys, nodes_by_key
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
@@ -83,9 +83,11 @@ def read(found: Mapping[str, Any], trace: Trace) -> tuple[Remembered, Stops, tup
 
 def restore(session: Session, kept: Remembered, stops: Stops) -> Session:
     """A fresh session with what was kept."""
-    outline, written = session.outline, kept.session["folds"]
+    folded, written = by_graph(session), kept.session["folds"]
+    outline = folded.outline
     nodes = nodes_by_key(session.trace) if written else {}
     wanted = [nodes.get((name, count)) for name, count in written]
     rows = [int(outline.full_rows[node]) for node in wanted if node is not None]
     folds = frozenset(row for row in rows if outline.has_children(row))
-    return replace(session, folds=folds, stops=stops)
+    restored = replace(folded, folds=folds, stops=stops)
+    return restored if folded is session else switch_tree(restored)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from backprop_engine.basics.gc_pause import collector_paused
+from backprop_engine.trace import GroupKind
 from backprop_tui.opening.targets import Refusal, Target, open_target
+from backprop_tui.session.folding import LARGE
+from backprop_tui.session.modules import switch_tree
 from backprop_tui.session.reload.same_nodes import node_keys, nodes_by_key
 from backprop_tui.session.session import Session, open_session
+
+_SAMPLE = 200
+"""Nodes that are asked for their module."""
 
 
 def read_session(target: Target) -> Session | Refusal:
@@ -14,9 +20,19 @@ def read_session(target: Target) -> Session | Refusal:
         trace = open_target(target)
         if isinstance(trace, Refusal):
             return trace
-        session = open_session(trace)
+        session = folded_by_modules(open_session(trace))
         _work_out_first_frame(session)
         return session
+
+
+def folded_by_modules(session: Session) -> Session:
+    """A graph that is too large to look at opens as the tree of its modules, if it has some."""
+    nodes = session.trace.nodes
+    sample = range(0, len(nodes), max(len(nodes) // _SAMPLE, 1))
+    is_model = len(session.outline) > LARGE and any(
+        group.kind is GroupKind.MODULE for node in sample for group in nodes.groups(node)
+    )
+    return switch_tree(session) if is_model else session
 
 
 def _work_out_first_frame(session: Session) -> None:

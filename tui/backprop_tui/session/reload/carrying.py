@@ -22,7 +22,7 @@ def carry(session: Session, fresh: Session) -> Session:
     A session inside of a composite operation comes back out; values that were edited are those of
     the file again.
     """
-    old = by_graph(stack(session)[-1])
+    old, fresh = by_graph(stack(session)[-1]), by_graph(fresh)
     was, now = old.trace, fresh.trace
     stops, lost = carried_over(old.stops, now)
     kept = replace(
