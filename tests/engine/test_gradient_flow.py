@@ -82,7 +82,7 @@ def test_a_recording_has_its_modules_and_their_weights():
     flow = gradient_flow(trace, flow_pass(trace, 0), group_tree(trace))
     names = [name for name, _ in said(flow)]
     assert names[:1] == ["loss"]
-    assert {"  fc.weight", "  fc.bias"} <= set(names)
+    assert {"  weight", "  bias"} <= set(names)
     summed = foreign_trace(summed_up)
     again = gradient_flow(summed, flow_pass(summed, 0), group_tree(summed))
     assert [row.name for row in again.rows] == [row.name for row in flow.rows]

@@ -125,9 +125,17 @@ class _Reader:
             return
         ratio = self._ratios.get(label.partition("@")[0]) if is_leaf else None
         kind = Kind.WEIGHT if is_leaf else Kind.LAYER
-        yield FlowRow(kind, label, depth, node, receipts[-1], figures_of(value), ratio)
+        name = self._within(node, label)
+        yield FlowRow(kind, name, depth, node, receipts[-1], figures_of(value), ratio)
         if is_leaf and 1 < len(receipts) <= _MOST_SHARES:
             yield from self._shares(node, receipts, depth + 1)
+
+    def _within(self, node: int, label: str) -> str:
+        """A weight under its layer without the layer's name before it."""
+        if self._tree is None or self._tree.of_node[node] == NO_GROUP:
+            return label
+        before, found, rest = label.rpartition(f"{self._tree.names[self._tree.of_node[node]]}.")
+        return rest if found and (not before or before.endswith(".")) else label
 
     def _shares(self, node: int, receipts: Sequence[int], depth: int) -> Iterator[FlowRow]:
         """One contribution a row: told by its iteration or module, where these differ."""
