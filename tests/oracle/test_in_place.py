@@ -199,9 +199,21 @@ def test_a_pass_from_a_view_made_inside_of_no_grad_is_not_said_to_fail_in_torch(
     done = run_by_torch(f"with torch.no_grad(): v = {made}\nv.sum().backward()")
     assert not done.error
     assert done.names["x"].grad is None
-    with pytest.raises(ScenarioError, match="as a view: torch runs such a pass, to no input") as of:
+    with pytest.raises(ScenarioError, match="as a view: whatever torch says of it, no grad") as of:
         run_here(done.text)
     assert "element 0" not in of.value.render()
+
+
+@pytest.mark.parametrize("name", ["v", "w"])
+def test_a_view_made_inside_of_no_grad_is_not_said_to_require_none(name):
+    done = run_by_torch(
+        f"with torch.no_grad(): v = x[0]\nw = v * 2\n{name}.retain_grad()\ny.sum().backward()"
+    )
+    assert not done.error
+    assert done.names[name].requires_grad
+    with pytest.raises(ScenarioError, match="as a view: whatever torch says of it, no grad") as of:
+        run_here(done.text)
+    assert "requires_grad=False" not in of.value.render()
 
 
 @pytest.mark.parametrize("made", ["x[torch.tensor([0])]", "x * 2", "x.detach()[0]"])

@@ -322,6 +322,22 @@ def test_a_nan_on_the_way_back_ends_a_program_that_detects_anomalies(value: str)
 
 
 @pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("3 / x * 0", "div"),
+        ("F.normalize(x, dim=0, eps=0)", "normalize"),
+        ("F.cross_entropy(x[None] - float('inf'), torch.tensor([0]))", "cross_entropy"),
+    ],
+)
+def test_which_of_several_functions_has_returned_a_nan_is_not_guessed_at(value: str, name: str):
+    program = f"{ANOMALY}x = (x * 0).detach().requires_grad_()\ny = ({value}).sum()\ny.backward()\n"
+    with pytest.raises(RuntimeError, match="returned nan values"):
+        run_by_python(program)
+    with pytest.raises(ScenarioError, match=f"functions that torch runs for `{name}` returned nan"):
+        run_here(program)
+
+
+@pytest.mark.parametrize(
     "change",
     [
         "torch.autograd.set_detect_anomaly(False)",

@@ -151,25 +151,37 @@ class Recorder:
         return {node for node, _ in sent} - others
 
     def _check_for_nan(self, done: BackwardPass) -> None:
-        """Raise ProblemError in torch's words where something that is sent has a nan in it."""
+        """Raise ProblemError where something that is sent has a nan in it.
+
+        In torch's words where the operation is one function of torch's. Of several, the nan may be
+        another one's than the last, by which the node is called.
+        """
+        graph = self.graph
         for sent in done:
-            if np.any(np.isnan(sent.contribution)):
-                graph, place = self.graph, self.graph.span[sent.node] or Span(0, 0)
-                raise ProblemError(
-                    f"Function '{graph.grad_fn(sent.node)}' returned nan values in its "
-                    f"{sent.position}th output.",
-                    place,
-                    fix="to go through the passes and see where the nan is born, leave out "
-                    "`set_detect_anomaly`",
-                )
+            if not np.any(np.isnan(sent.contribution)):
+                continue
+            operation, function = graph.operation[sent.node], graph.grad_fn(sent.node)
+            name = "" if operation is None else operation.name.partition(".")[0]
+            said = f"Function '{function}' returned nan values in its {sent.position}th output."
+            if name.replace("_", "") not in function.lower():
+                said = f"one of the functions that torch runs for `{name}` returned nan values"
+            raise ProblemError(
+                said,
+                graph.span[sent.node] or Span(0, 0),
+                fix="to go through the passes and see where the nan is born, leave out "
+                "`set_detect_anomaly`",
+            )
 
     def _retain(self, retained: Called) -> None:
         name, node = retained.name, retained.node
         if not self.graph.requires_grad[node]:
             reason, _ = self._why_no_grad(node)
+            said = "can't retain_grad on Tensor that has requires_grad=False: "
+            if self._comes_from_unrecorded_view(node):
+                said, reason = "", f"{reason}{_AS_VIEW}"
             raise self._error(
                 retained.said,
-                f"can't retain_grad on Tensor that has requires_grad=False: `{name}` {reason}",
+                f"{said}`{name}` {reason}",
                 f"leave it out: no gradient ever reaches `{name}`",
             )
         if not self.graph.is_leaf(node):  # a leaf keeps its `.grad` anyway
@@ -209,7 +221,7 @@ class Recorder:
             reason, fix = self._why_no_grad(output)
             said = "element 0 of tensors does not require grad and does not have a grad_fn: "
             if self._comes_from_unrecorded_view(output):
-                said, reason = "", f"{reason}, as a view: torch runs such a pass, to no input"
+                said, reason = "", f"{reason}{_AS_VIEW}"
             raise self._error(
                 asked,
                 f"{said}`{name}` {reason}",
@@ -295,6 +307,8 @@ class Recorder:
         self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads, cleared))
 
 
+_AS_VIEW = ", as a view: whatever torch says of it, no gradient goes back through that"
+"""Torch calls such a view one that requires grad, and what is computed from it later."""
 _REQUIRES_GRAD = Advice(
     "give an input `requires_grad: true`", "write `requires_grad=True` into its `torch.tensor(…)`"
 )
