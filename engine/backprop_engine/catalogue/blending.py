@@ -12,11 +12,14 @@ from backprop_engine.catalogue.shared.entries import INPUT, OTHER, by_number, in
 from backprop_engine.operation import Derivative, Kind, Parameter
 
 
-def _times(alpha: float, b: Any) -> Any:
-    """A product that is added before it is rounded, as torch's kernels have it in float32."""
-    if dtype_of(b) != "float32":
-        return alpha * b
-    return np.multiply(alpha, b, dtype=np.float64)
+def _fused(factor: Any, b: Any, a: Any) -> Any:
+    """factor·b + a with a product that is not rounded, as torch's kernels have it."""
+    if dtype_of(b) == "float32":
+        return np.multiply(factor, b, dtype=np.float64) + a
+    product = factor * b
+    if not is_float(b) or np.all(np.isfinite(product)):
+        return product + a
+    return np.asarray(np.multiply(factor, b, dtype=np.longdouble) + a).astype(np.float64)[()]
 
 
 _ALPHA = Kind.SCALAR("alpha")
@@ -26,7 +29,7 @@ _KEPT = Derivative(
 
 ADD_ALPHA = in_steps(
     "add.alpha",
-    lambda a, b, alpha: a + _times(alpha, b),
+    lambda a, b, alpha: _fused(alpha, b, a),
     _KEPT,
     Derivative(
         rule=lambda g, y, a, b, alpha: g * alpha,
@@ -51,7 +54,7 @@ _TAKEN_AWAY = Derivative(
 
 SUB_ALPHA = in_steps(
     "sub.alpha",
-    lambda a, b, alpha: a - _times(alpha, b),
+    lambda a, b, alpha: _fused(-alpha, b, a),
     _KEPT,
     _TAKEN_AWAY,
     notation="{a} − {alpha}·{b}",
@@ -67,7 +70,7 @@ SUB_ALPHA = in_steps(
 
 RSUB = in_steps(
     "rsub",
-    lambda a, b, alpha: b - _times(alpha, a),
+    lambda a, b, alpha: _fused(-alpha, a, b),
     _TAKEN_AWAY,
     _KEPT,
     notation=lambda alpha, **_: "{b} − " + scaled(alpha, "{alpha}", "{a}"),
@@ -124,7 +127,7 @@ _PRODUCT_PARAMETERS = (INPUT, Parameter("tensor1"), Parameter("tensor2"), Kind.S
 
 ADDCMUL = in_steps(
     "addcmul",
-    lambda a, b, c, value: a + value * b * c,
+    lambda a, b, c, value: _fused(value * b, c, a),
     _KEPT,
     Derivative(
         rule=lambda g, y, a, b, c, value: g * (c * value),

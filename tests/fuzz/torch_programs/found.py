@@ -206,7 +206,14 @@ z = torch.tensor([[float("inf"), 2.0], [3e38, float("-inf")]], requires_grad=Tru
     "a product that is added before it is rounded": """
 import torch
 y = torch.tensor([[0.5, float("nan")], [-110.0, 3e38]], requires_grad=True)
-y.sub(y, alpha=2).sum().backward()
+z = torch.addcmul(y, -torch.ones(2, 2), y, value=2.0)
+(y.sub(y, alpha=2).sum() + z.sum()).backward()
+""",
+    "a product of float64 that is added before it is rounded": """
+import torch
+y = torch.tensor([[0.5, 1.5e308], [-110.0, 3e38]], dtype=torch.float64, requires_grad=True)
+z = torch.addcmul(y, -torch.ones(2, 2, dtype=torch.float64), y, value=2.0)
+(y.sub(y, alpha=2).sum() + z.sum() + y[0, 1].sub(y[0, 1], alpha=2)).backward()
 """,
     "a square at its least, and bounds that are one": """
 import torch
