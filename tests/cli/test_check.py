@@ -54,8 +54,24 @@ def test_one_object_a_scenario_has_exactly_these_keys(run_json, scenario):
         "nodes": 8,
         "steps": 10,
         "float32": None,
+        "not_settled": 0,
         "errors": [],
     }
+
+
+def test_what_is_not_settled_is_marked_and_counted_apart(run, run_json, scenario):
+    tie = scenario("tie.py", "x = torch.tensor([2., 2., 1.], requires_grad=True)\n"
+                   "y = (torch.topk(x, 2).values * torch.tensor([1., 2.])).sum()\n")  # fmt: skip
+    singular = ("-e", "A=[[1,2],[2,4]], y=det(A), z=y*3")
+    code, out, _ = run("check", *singular)
+    assert code == 0
+    assert out.startswith("≟ A=[[1,2],[2,4]]")
+    assert out.splitlines()[2].endswith("≟")
+    assert "1 scenario, 1 ok, 1 of them not settled; 1 gradient, none off" in out
+    code, answers, _ = run_json("check", "--json", *singular, tie, "-e", "x=2, y=x*x")
+    assert code == 0
+    assert [answer["ok"] for answer in answers] == [True, True, True]
+    assert [answers[0]["not_settled"], answers[2]["not_settled"]] == [1, 0]
 
 
 def test_what_would_not_be_finite_in_float32_is_named(run, run_json, scenario):

@@ -12,6 +12,11 @@ from backprop_engine import catalogue
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, unsettled
 from backprop_engine.trace import Trace
+from backprop_tui.oracles.report import Ready
+from backprop_tui.session.session import open_session
+from backprop_tui.view.glyphs import ASCII, UNICODE
+from backprop_tui.view.view import View
+from backprop_tui.widgets.torch_pane import torch_lines, torch_status
 
 NAN, INF = float("nan"), float("inf")
 
@@ -62,6 +67,34 @@ def test_only_the_elements_that_hang_on_the_order_are_open():
     np.testing.assert_array_equal(unsettled(lambda a: np.sum(a, axis=1), [lines]), [True, False])
 
 
+def test_what_departs_is_open_and_so_is_what_follows_from_it_alone(oracle):
+    trace = shorthand("A=[[1,2],[2,4]], B=A*3, d=det(B), y=d*2")
+    agreed = judged(oracle, trace)
+    assert faultless(agreed)
+    (step,) = agreed.departures
+    compared = [agreed.step(at) for at in range(len(trace))]
+    opened = [at for at, one in enumerate(compared) if one is not None and one.is_open]
+    assert opened == [step, step + 1]
+    grad, total = agreed.grad_after(1, trace.named("A")), agreed.total(step)
+    assert grad is not None
+    assert (grad.agrees, grad.is_open, total and total.is_open) == (True, True, True)
+
+
+def test_what_is_open_has_a_mark_of_its_own_on_the_screen(oracle):
+    trace = shorthand("A=[[1,2],[2,4]], d=det(A), y=d*2")
+    agreed = judged(oracle, trace)
+    (step,) = agreed.departures
+    session = dataclasses.replace(open_session(trace), cursor=step)
+    for glyphs, mark in ((UNICODE, "≟"), (ASCII, "u")):
+        view = View(session, Ready(agreed.report), agreed, glyphs)
+        assert torch_status(view).endswith(f" {mark}")
+        lines = [line.plain for line in torch_lines(view, 100)]
+        (contribution,) = [line for line in lines if line.startswith("contribution")]
+        assert contribution.endswith(f" {mark}")
+        assert any(line.startswith(f"{mark} of a singular matrix torch sends 0") for line in lines)
+        assert view.mark(agreed.value(trace.named("y"))) == glyphs.agrees
+
+
 def test_an_overflow_that_hangs_on_the_order_is_told_at_its_step(oracle):
     trace = document(
         "dtype: float32\ninputs: {x: [3.0e+38, 3.0e+38, -3.0e+38]}\n"
@@ -70,6 +103,10 @@ def test_an_overflow_that_hangs_on_the_order_is_told_at_its_step(oracle):
     agreed = judged(oracle, trace)
     assert faultless(agreed)
     assert agreed.departures == {step_of(trace, "s"): OVERFLOW}
+    value, later = (agreed.value(trace.assigned[name]) for name in "sy")
+    assert value is not None
+    assert later is not None
+    assert (value.is_open, later.agrees, later.is_open) == (True, True, later.ulp > 0)
 
 
 def test_terms_that_cancel_are_told_where_more_than_half_of_the_digits_are_gone(

@@ -148,7 +148,7 @@ def test_the_locale_decides_between_signs_and_letters(environment, glyphs):
 
 def test_marks_are_told_apart_in_ascii_too():
     marks = [ASCII.constant, ASCII.untouched, ASCII.partial, ASCII.complete, ASCII.sending,
-             ASCII.reference, ASCII.agrees, ASCII.disagrees, ASCII.waiting]  # fmt: skip
+             ASCII.reference, ASCII.agrees, ASCII.disagrees, ASCII.open, ASCII.waiting]  # fmt: skip
     assert len(set(marks)) == len(marks)
     assert all(mark.isascii() and len(mark) == 1 for mark in marks)
 
@@ -169,6 +169,11 @@ def test_help_in_ascii_names_each_mark_as_the_graph_draws_it(pane):
     assert "?" not in told.replace("? Show the keys", "")
     if pane == "graph":
         assert f"elsewhere {ASCII.reference} refers to it" in told
+
+
+def test_a_mark_in_a_text_is_the_letter_that_help_names():
+    assert ASCII.text("≟ a tie") == "u a tie"
+    assert "u           not settled: torch has another" in help_text(ASCII, 120).plain
 
 
 def test_mathematics_is_written_out_in_ascii():

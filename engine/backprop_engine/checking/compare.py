@@ -64,6 +64,8 @@ class Comparison(NamedTuple):
     """Units in the last place between them, the worst element; inf where they cannot be counted."""
     difference: float
     """Largest absolute difference; 0 for equal values, nan and infinities included."""
+    is_open: bool = False
+    """It agrees as far as anybody can know: there are, or may be, two results, and both stand."""
 
 
 def compare(ours: Value, theirs: Value, allowed: Value = 0.0) -> Comparison:

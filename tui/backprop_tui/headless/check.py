@@ -142,7 +142,9 @@ def _checked(scenario: Scenario, name: str, trace: Trace, how: How) -> Checked:
                 ok=True,
             )
             off = list(complain.row_complaints(scenario, row, trace, agreed))
-            rows.append(replace(row, ok=not off))
+            compared = None if agreed is None else agreed.grad_after(last, node)
+            is_open = compared is not None and compared.is_open
+            rows.append(replace(row, ok=not off, is_open=is_open))
             found += off
     found += complain.expectations(scenario, trace)
     is_asked = {"torch": how.torch is not None, "symbolic": how.sympy is not None}
@@ -156,6 +158,7 @@ def _checked(scenario: Scenario, name: str, trace: Trace, how: How) -> Checked:
         steps=len(trace),
         notices=tuple(complain.notices(rows, **is_asked)),
         departures=departures,
+        not_settled=0 if agreed is None else len(agreed.departures),
         autopsy=first_broken,
         float32=narrow,
     )

@@ -16,6 +16,7 @@ from backprop_tui.headless.printer import Printer
 
 _NONE = "–"
 _HEADER = ("", "engine", "torch", "finite differences", "symbolic", "")
+_STYLES = {"✓": "good", "≟": "bold", "✗": "bad"}
 _MOST_LISTED = 6
 """Elements of an array that are still told one by one."""
 
@@ -43,6 +44,7 @@ def as_json(result: Checked | Bad) -> dict[str, Any]:
         "nodes": result.nodes,
         "steps": result.steps,
         "float32": result.float32,
+        "not_settled": result.not_settled,
         "errors": [
             {"oracle": message.oracle, "name": message.name, "message": message.message}
             for message in (*result.complaints, *result.notices, *result.departures)
@@ -88,7 +90,7 @@ def _without_skipped(estimate: Any) -> Any:
 
 def print_checked(result: Checked, out: Printer) -> None:
     """One block: the scenario, a row for each gradient, what is off."""
-    mark = out.styled(out.text("✓ " if result.ok else "✗ "), "good" if result.ok else "bad")
+    mark = out.styled(out.text(f"{result.mark} "), _STYLES[result.mark])
     out.stream.write(mark + out.styled(out.text(result.heading), "bold") + "\n")
     if result.expected_error:
         out.paragraph(f"stops, as it should: {result.expected_error}", 4)
@@ -147,7 +149,8 @@ def _cells(row: GradientRow, show: Callable[[Value], str]) -> tuple[str, ...]:
         formula = show(row.symbolic.gradient)
     # A hyphen for minus: these are figures that people copy into other programs.
     figures = (number.replace("−", "-") for number in (engine, torch, estimate, formula))
-    return f"{notation.as_name(row.name)}.grad", *figures, "✓" if row.ok else "✗"
+    mark = "✗" if not row.ok else "≟" if row.is_open else "✓"
+    return f"{notation.as_name(row.name)}.grad", *figures, mark
 
 
 def _pictured(value: Value) -> str:

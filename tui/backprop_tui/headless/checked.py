@@ -37,6 +37,8 @@ class GradientRow:
     symbolic: SymbolicGradient | None
     """None where it did not run."""
     ok: bool
+    is_open: bool = False
+    """It is ok, and torch has another gradient, or could have: none is wrong."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +60,8 @@ class Checked:
     """The error's message, where the scenario is about an error."""
     autopsy: Autopsy | None = None
     """Where the first inf or nan came from, if there is one that does harm."""
+    not_settled: int = 0
+    """How many values, contributions and sums these are."""
     float32: str | None = None
     """The first name that is finite, and in float32 would not be."""
 
@@ -65,6 +69,11 @@ class Checked:
     def ok(self) -> bool:
         """Whether there is nothing to complain of."""
         return not self.complaints
+
+    @property
+    def mark(self) -> str:
+        """✗ where there is something to complain of, ≟ where torch may have another result."""
+        return "✗" if not self.ok else "≟" if self.departures else "✓"
 
 
 @dataclass(frozen=True, eq=False)

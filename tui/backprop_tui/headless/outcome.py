@@ -24,6 +24,8 @@ class Tally:
     bad: int = 0
     gradients: int = 0
     off: int = 0
+    not_settled: int = 0
+    """Scenarios that are ok, of which torch has another result, or could have."""
     skipped: Mapping[str, int] = field(default_factory=dict)
     """By finite differences."""
     unjudged: Mapping[str, int] = field(default_factory=dict)
@@ -36,6 +38,7 @@ class Tally:
             self.bad + other.bad,
             self.gradients + other.gradients,
             self.off + other.off,
+            self.not_settled + other.not_settled,
             _sum(self.skipped, other.skipped),
             _sum(self.unjudged, other.unjudged),
         )
@@ -45,6 +48,7 @@ class Tally:
         parts = [
             _counted(self.scenarios, "scenario"),
             f"{self.scenarios - self.bad - self.failed} ok",
+            *([f"{self.not_settled} of them not settled"] if self.not_settled else []),
             *([f"{self.failed} failed"] if self.failed else []),
             *([f"{self.bad} bad"] if self.bad else []),
         ]
@@ -122,6 +126,7 @@ def outcome_of(result: Checked | Bad, out: Printer, *, json: bool) -> Outcome:
         failed=not result.ok,
         gradients=len(rows),
         off=sum(not row.ok for row in rows),
+        not_settled=result.ok and result.not_settled > 0,
         skipped=_counts(
             row.difference.reason
             for row in rows

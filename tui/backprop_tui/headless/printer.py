@@ -10,8 +10,10 @@ from typing import TextIO
 
 from backprop_engine.basics.source import Source
 
-_NEEDED = "∂·−×²√Σσᵀ→≤…✓✗▁█"
-_ASCII = str.maketrans({"✓": "ok", "✗": "NO"} | dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True)))
+_NEEDED = "∂·−×²√Σσᵀ→≤…✓✗≟▁█"
+_ASCII = str.maketrans(
+    {"✓": "ok", "✗": "NO", "≟": "??"} | dict(zip("▁▂▃▄▅▆▇█", "_.:-=+*#", strict=True))
+)
 _STYLES = {"bold": "1", "dim": "2", "good": "32", "bad": "31"}
 NARROW, WIDE = 80, 110
 

@@ -27,6 +27,7 @@ class Glyphs:
     reference: str = "↗"
     agrees: str = "✓"
     disagrees: str = "✗"
+    open: str = "≟"
     waiting: str = "…"
     folded: str = "▸"
     selected: str = "›"
@@ -62,6 +63,7 @@ ASCII = Glyphs(
     reference="^",
     agrees="v",
     disagrees="X",
+    open="u",
     waiting="~",
     folded="+",
     selected="-",
@@ -95,6 +97,7 @@ LEGEND: tuple[tuple[str, str], ...] = (
     ("spoilt", "nan or inf is in it, in a run that they spoil; on the timeline the first of them"),
     ("agrees", "torch agrees"),
     ("disagrees", "torch disagrees"),
+    ("open", "not settled: torch has another result, or could have; the torch pane says why"),
     ("waiting", "torch has not answered yet"),
 )
 """Field of `Glyphs` and what it means."""

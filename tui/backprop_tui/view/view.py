@@ -68,9 +68,11 @@ class View:
         return f"{failed.remedy} {key_name(keys[0])} asks again." if keys else failed.remedy
 
     def mark(self, comparison: Comparison | None) -> str:
-        """✓, ✗ or … for a comparison; blank where there is nothing to compare."""
+        """✓, ≟, ✗ or … for a comparison; blank where there is nothing to compare."""
         if self.is_waiting:
             return self.glyphs.waiting
         if comparison is None:
             return ""
+        if comparison.is_open:
+            return self.glyphs.open
         return self.glyphs.agrees if comparison.agrees else self.glyphs.disagrees

@@ -163,7 +163,8 @@ def _breakpoint_mark(view: View, node: int) -> Cell:
 
 def mark_style(view: View, mark: str) -> str:
     """The style of a torch mark."""
-    return {view.glyphs.agrees: "good", view.glyphs.disagrees: "bad"}.get(mark, "muted")
+    styles = {view.glyphs.agrees: "good", view.glyphs.disagrees: "bad", view.glyphs.open: "partial"}
+    return styles.get(mark, "muted")
 
 
 def mark_column(view: View, row: int, columns: Columns) -> int:

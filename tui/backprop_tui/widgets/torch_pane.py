@@ -129,11 +129,11 @@ def _step_rows(view: View) -> list[Row]:
 
 
 def _departure(view: View) -> str:
-    """Why torch sends something else here, where it is known not to send the derivative."""
+    """Why torch has another result here, or could have, where none is wrong."""
     step, agreed = view.session.step, view.agreement
     if step is None or agreed is None or step.index not in agreed.departures:
         return ""
-    return f"not the same, and known: {agreed.departures[step.index]}"
+    return f"{view.glyphs.open} {agreed.departures[step.index]}"
 
 
 def _ours(view: View, step: int) -> Known | None:
@@ -250,7 +250,11 @@ class _Table:
         mark = view.mark(row.comparison)
         if row.ours is None and row.comparison is None and not view.is_waiting:
             mark = ""
-        style = {glyphs.agrees: "bold $success", glyphs.disagrees: "bold $error"}
+        style = {
+            glyphs.agrees: "bold $success",
+            glyphs.disagrees: "bold $error",
+            glyphs.open: "bold $warning",
+        }
         return Content.assemble(
             *told,
             (" " + self._figure(row.torch), ""),
@@ -282,4 +286,5 @@ def torch_status(view: View) -> str:
         return f"torch {view.glyphs.waiting}"
     version = printable(view.oracle.report.version.partition("+")[0])
     is_off = view.agreement.faulty_nodes or view.agreement.faulty_steps
-    return f"torch {version} {view.glyphs.disagrees if is_off else view.glyphs.agrees}"
+    mark = view.glyphs.open if view.agreement.departures else view.glyphs.agrees
+    return f"torch {version} {view.glyphs.disagrees if is_off else mark}"

@@ -22,6 +22,7 @@ from backprop_engine.trace import PassKind, StepKind, Trace
 from backprop_tui.oracles.report import TorchReport
 from backprop_tui.oracles.torch.received import our_contribution
 from backprop_tui.oracles.torch.sweep import Sweep
+from backprop_tui.oracles.torch.value_sweep import Verdict
 
 MISSING = Comparison(False, math.inf, math.nan)
 """One side has a value and the other has none, which is no zero that torch has left out."""
@@ -52,12 +53,12 @@ class Agreement:
     _values: bytearray
     _contributions: bytearray
     _totals: bytearray
-    _grads: Mapping[tuple[int, int], bool]
+    _grads: Mapping[tuple[int, int], Verdict]
 
     def value(self, node: int) -> Comparison | None:
         """The value of `node`."""
         ours, theirs = self.trace.nodes.value[node], self.report.values.get(node)
-        return _judged(ours, theirs, bool(self._values[node]))
+        return _judged(ours, theirs, self._values[node])
 
     def contribution(self, step: int) -> Comparison | None:
         """What step `step` sends (a seed too); a joint is compared as the sum it is."""
@@ -66,7 +67,7 @@ class Agreement:
             ours, theirs = self.trace.contributions[step], self.report.contributions.get(step)
         else:
             ours, theirs = our_contribution(self.trace, joint.steps), joint.contribution
-        return _judged(ours, theirs, bool(self._contributions[step]))
+        return _judged(ours, theirs, self._contributions[step])
 
     def total(self, step: int) -> Comparison | None:
         """The receiver's running sum after step `step`; None inside a joint."""
@@ -74,7 +75,7 @@ class Agreement:
         if joint is not None and step != joint.steps[-1]:
             return None
         ours, theirs = self.trace.totals[step], self.report.totals.get(step)
-        return _judged(ours, theirs, bool(self._totals[step]))
+        return _judged(ours, theirs, self._totals[step])
 
     def step(self, step: int) -> Comparison | None:
         """The result of step `step`: a value in the forward pass, else a contribution."""
@@ -107,7 +108,7 @@ class Agreement:
         """`.grad` of an input once pass `pass_index` is done."""
         ours = (self.trace.passes[pass_index].grads or {}).get(node)
         theirs = self.report.grads.get(pass_index, {}).get(node)
-        return _judged(ours, theirs, self._grads.get((pass_index, node), False))
+        return _judged(ours, theirs, self._grads.get((pass_index, node), Verdict.OFF))
 
     def _last_receipt(self, node: int, cursor: int) -> int | None:
         shown = self.trace.shown_pass(cursor)
@@ -133,21 +134,22 @@ def agreement(trace: Trace, report: TorchReport) -> Agreement:
     return Agreement(
         trace=trace,
         report=report,
-        faulty_nodes=tuple(sweep.faulty_nodes),
+        faulty_nodes=tuple(sweep.values.faulty_nodes),
         faulty_steps=tuple(sweep.faulty_steps),
-        blown_up=sweep.blown_up,
+        blown_up=sweep.values.blown_up,
         departures=sweep.departures,
         adrift_totals=frozenset(sweep.adrift_totals),
-        allowed_values=sweep.allowed_values,
-        allowed_contributions=sweep.allowed_contributions,
-        _values=sweep.values,
+        allowed_values=sweep.values.allowed,
+        allowed_contributions=sweep.allowed,
+        _values=sweep.values.verdicts,
         _contributions=sweep.contributions,
         _totals=sweep.totals,
         _grads=sweep.grads,
     )
 
 
-def _judged(ours: Known | None, theirs: Value | None, agrees: bool) -> Comparison | None:
+def _judged(ours: Known | None, theirs: Value | None, verdict: int) -> Comparison | None:
     if ours is None or theirs is None:
-        return None if ours is theirs or agrees else MISSING
-    return compare(in_full(ours), theirs)._replace(agrees=agrees)
+        return None if ours is theirs or verdict else MISSING
+    is_open = verdict == Verdict.OPEN
+    return compare(in_full(ours), theirs)._replace(agrees=bool(verdict), is_open=is_open)

@@ -23,6 +23,8 @@ class Received:
     theirs: Value | None = None
     magnitude: Value = 0.0
     """The sum of the magnitudes of torch's contributions."""
+    is_open: bool = False
+    """Something of it is open: torch has another result, and the reason is told."""
     is_adrift: bool = False
     """Something of it is off by more than half of its digits, and that is told."""
 

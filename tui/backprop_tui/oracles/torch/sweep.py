@@ -14,152 +14,55 @@ from backprop_engine.checking.compare import (
     Recomputed,
     compare,
     recompute_contribution,
-    recompute_output,
     roundoff,
 )
 from backprop_engine.checking.summing import magnitude
 from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, is_adrift
-from backprop_engine.operation import Derivative, Rounding
+from backprop_engine.operation import Derivative
 from backprop_engine.run.tape import graph_of
-from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
+from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_tui.oracles.report import TorchReport
-from backprop_tui.oracles.torch.blow_ups import (
-    differs,
-    differs_in_signs_of_zeros,
-    is_blown_up,
-    is_other_kind,
-    origin,
-)
+from backprop_tui.oracles.torch.blow_ups import differs, is_other_kind
 from backprop_tui.oracles.torch.received import Received, is_zero, our_contribution, plus
+from backprop_tui.oracles.torch.value_sweep import ValueSweep, Verdict, both_stand, verdict_on
 
 ZERO_OF_SGN = "torch computes nothing with the 0 that `sgn` sends: it stays 0 beside inf and nan"
 
 
 class Sweep:
-    """Flags for every node and step: 1 where torch agrees."""
+    """A Verdict for every node and step."""
 
     def __init__(self, trace: Trace, report: TorchReport) -> None:
         self.trace = trace
         self.graph = graph_of(trace)
         self.report = report
-        self.values = bytearray(len(trace.nodes))
+        self.values = ValueSweep(trace, report)
+        self.departures = self.values.departures
         self.contributions = bytearray(len(trace))
         self.totals = bytearray(len(trace))
-        self.grads: dict[tuple[int, int], bool] = {}
-        self.faulty_nodes: list[int] = []
+        self.grads: dict[tuple[int, int], Verdict] = {}
         self.faulty_steps: list[int] = []
-        self.departures: dict[int, str] = {}
         self.adrift_totals: set[int] = set()
-        self.blown_up: dict[int, int] = {}
-        self.allowed_values: dict[int, Value] = {}
-        self.allowed_contributions: dict[int, Value] = {}
-        """What torch's result may differ by, of the faulty ones that could be computed."""
-        self._adrift = bytearray(len(trace.nodes))
-        """1 where more than half of the digits of a value are rounding."""
+        self.allowed: dict[int, Value] = {}
+        """What torch's contribution may differ by, of the faulty ones that could be computed."""
 
     def run(self) -> None:
-        """Fill in all flags."""
+        """Fill in all verdicts."""
         with np.errstate(all="ignore"):
-            for node in range(len(self.trace.nodes)):
-                self._judge_value(node)
+            self.values.run()
             for pass_ in self.trace.passes:
                 received: dict[int, Received] = {}
-                gradients: dict[int, bool] = {}
+                gradients: dict[int, Verdict] = {}
                 if pass_.kind is PassKind.BACKWARD:
                     self._judge_pass(pass_, received, gradients)
                 self._judge_grads(pass_, received, gradients)
 
-    # Values
-
-    def _judge_value(self, node: int) -> None:
-        graph, theirs = self.graph, self.report.values.get(node)
-        if theirs is None:
-            self.faulty_nodes.append(node)
-            return
-        agrees = compare(graph.value[node], theirs).agrees
-        operands = graph.operands[node]
-        if agrees and graph.operation[node] is not None and not np.all(np.isfinite(theirs)):
-            given = [graph.value[operand] for operand in operands]
-            if recompute_output(graph, node, given).is_by_chance:
-                self._tell_node(node, OVERFLOW)
-        if not agrees:
-            operands_agree = all(self.values[operand] for operand in operands)
-            agrees = False
-            if operands_agree and graph.operation[node] is not None:
-                agrees = self._value_stands(node, theirs)
-            if operands_agree and not agrees:
-                self.faulty_nodes.append(node)
-            if agrees and is_blown_up(graph, node, theirs, self._torch_value):
-                agrees = self._tell_origin(operands, node)
-            elif agrees:
-                self._judge_drift(node, operands, theirs)
-        self.values[node] = agrees
-
-    def _judge_drift(self, node: int, operands: Sequence[int], theirs: Value) -> None:
-        """Tell where rounding reaches more than half of the digits, and not what follows."""
-        if is_adrift(self.graph.value[node], theirs, self.graph.dtype):
-            self._adrift[node] = 1
-            if not any(self._adrift[operand] for operand in operands):
-                self._tell_node(node, ROUNDING)
-
-    def _tell_node(self, node: int, words: str) -> None:
-        step = int(self.trace.forward_steps[node])
-        if step != NO_NODE:
-            self.departures.setdefault(step, words)
-
-    def _tell_origin(self, start: Sequence[int], blown_up: int) -> bool:
-        """Name the node where the difference begins that `blown_up` makes much of.
-
-        True where it is one of the last digits, as rounding may make: both answers are right. A
-        zero of another sign is a fault.
-        """
-        graph = self.graph
-        begins = origin(
-            start,
-            graph.operands.__getitem__,
-            lambda node: differs(graph.value[node], self._torch_value(node)),
-        )
-        told = blown_up if begins is None else begins
-        operation, label = graph.operation[told], self.trace.label(blown_up)
-        if not differs_in_signs_of_zeros(graph.value[told], self._torch_value(told)):
-            self._tell_node(told, f"not settled: {label} hangs on the last digit")
-            return True
-        if operation is not None and operation.rounding is not Rounding.ULP:
-            self._tell_node(told, f"not settled: {label} hangs on the sign of a 0 that is rounded")
-            return True
-        self.values[told] = False
-        if told not in self.blown_up:
-            self.blown_up[told] = blown_up
-            self.faulty_nodes.append(told)
-        return False
-
-    def _value_stands(self, node: int, theirs: Value) -> bool:
-        """Whether our operation explains ours from our operands, and torch's from torch's."""
-        graph, operands = self.graph, self.graph.operands[node]
-        ours = recompute_output(graph, node, [graph.value[operand] for operand in operands])
-        again = recompute_output(graph, node, [self._torch_value(operand) for operand in operands])
-        if _both_stand((ours, graph.value[node]), (again, theirs)):
-            return True
-        picked_from = self._torch_value(operands[0])
-        if ties.picks_alike(graph, node, picked_from, again.value, theirs):
-            self._tell_node(node, ties.WORDS)
-            return True
-        if _both_stand((ours, graph.value[node]), (again, theirs), but_for_the_open=True):
-            self._adrift[node] = 1
-            self._tell_node(node, OVERFLOW)
-            return True
-        self.allowed_values[node] = again.allowed
-        return False
-
-    def _torch_value(self, node: int) -> Value:
-        return self.report.values.get(node, self.graph.value[node])
-
     # One backward pass
 
     def _judge_pass(
-        self, pass_: Pass, received: dict[int, Received], gradients: dict[int, bool]
+        self, pass_: Pass, received: dict[int, Received], gradients: dict[int, Verdict]
     ) -> None:
-        """Flag the pass's steps; fills in, by node, what it received and whether that agrees."""
+        """Judge the pass's steps; fills in, by node, what it received and the verdict on that."""
         for step in range(pass_.start, pass_.stop):
             sender, receiver = int(self.trace.senders[step]), int(self.trace.receivers[step])
             joint = self.report.joints.get(step)
@@ -167,62 +70,63 @@ class Sweep:
             if step != steps[-1]:
                 continue  # a joint is judged when all of it is there
             if step == pass_.start:
-                agrees = self._seed_agrees(step)
+                verdict = self._judge_seed(step)
             else:
                 if sender not in gradients:
-                    gradients[sender] = self._gradient_agrees(pass_, sender, received[sender])
-                agrees = self._contribution_agrees(
+                    gradients[sender] = self._judge_gradient(pass_, sender, received[sender])
+                verdict = self._judge_contribution(
                     pass_, steps, received[sender], gradients[sender]
                 )
             for each in steps:
-                self.contributions[each] = agrees
-            self._receive(received.setdefault(receiver, Received()), steps, agrees)
+                self.contributions[each] = verdict
+            self._receive(received.setdefault(receiver, Received()), steps, verdict)
         for node, held in received.items():
             if node not in gradients:
-                gradients[node] = self._gradient_agrees(pass_, node, held)
+                gradients[node] = self._judge_gradient(pass_, node, held)
 
-    def _seed_agrees(self, step: int) -> bool:
+    def _judge_seed(self, step: int) -> Verdict:
         ours, theirs = kept(self.trace.contributions[step]), self.report.contributions.get(step)
         agrees = ours is not None and theirs is not None and compare(ours, theirs).agrees
         if not agrees:
             self.faulty_steps.append(step)
-        return agrees
+        return verdict_on(agrees)
 
-    def _contribution_agrees(
-        self, pass_: Pass, steps: tuple[int, ...], upstream: Received, upstream_agrees: bool
-    ) -> bool:
+    def _judge_contribution(
+        self, pass_: Pass, steps: tuple[int, ...], upstream: Received, on_upstream: Verdict
+    ) -> Verdict:
         ours, theirs = our_contribution(self.trace, steps), self._torch_contribution(steps)
         if ours is not None and theirs is not None and compare(ours, theirs).agrees:
             if upstream.ours is not None and not np.all(np.isfinite(ours)):
                 self._tell_chance(steps, upstream.ours)
-            return True
+            return verdict_on(True, is_open=steps[0] in self.departures)
         if theirs is None and is_zero(ours):
-            return upstream_agrees  # torch leaves out what is zero by its nature
+            return verdict_on(bool(on_upstream))  # torch leaves out what is zero by its nature
         node = int(self.trace.senders[steps[0]])
         involved = (node, *self.graph.operands[node])
-        if not (upstream_agrees and all(self.values[each] for each in involved)):
-            return False
+        verdicts = [on_upstream, *(self.values.verdicts[each] for each in involved)]
+        if not all(verdicts):
+            return Verdict.OFF
         torch_upstream = self.report.gradients[pass_.index].get(node)
         if ours is None or theirs is None or upstream.ours is None or torch_upstream is None:
             self.faulty_steps.append(steps[0])
-            return False
+            return Verdict.OFF
         if not self._contribution_stands(steps, (upstream.ours, ours), (torch_upstream, theirs)):
-            return False
-        if steps[0] in self.departures:
-            return True
-        if is_other_kind(ours, theirs):
-            return self._tell_other_kind(steps[0], involved)
-        is_told = upstream.is_adrift or any(self._adrift[each] for each in involved)
-        if not is_told and is_adrift(ours, theirs, self.graph.dtype):
-            self.departures[steps[0]] = ROUNDING
-        return True
+            return Verdict.OFF
+        if steps[0] not in self.departures:
+            if is_other_kind(ours, theirs):
+                return self._judge_other_kind(steps[0], involved)
+            is_told = upstream.is_adrift or any(self.values.adrift[each] for each in involved)
+            if not is_told and is_adrift(ours, theirs, self.graph.dtype):
+                self.departures[steps[0]] = ROUNDING
+        is_open = steps[0] in self.departures or Verdict.OPEN in verdicts
+        return verdict_on(True, is_open=is_open)
 
-    def _tell_other_kind(self, step: int, involved: Sequence[int]) -> bool:
+    def _judge_other_kind(self, step: int, involved: Sequence[int]) -> Verdict:
         """One contribution is finite, and the other is not: by the values, or what is upstream."""
-        if any(differs(self.graph.value[each], self._torch_value(each)) for each in involved):
-            return self._tell_origin(involved, involved[0])
+        if any(differs(self.graph.value[each], self.values.torch_value(each)) for each in involved):
+            return self.values.tell_origin(involved, involved[0])
         self.departures[step] = OVERFLOW
-        return True
+        return Verdict.OPEN
 
     def _tell_chance(self, steps: tuple[int, ...], upstream: Value) -> None:
         """Tell of a contribution that agrees, and would not in another order."""
@@ -237,19 +141,19 @@ class Sweep:
         """
         graph, node = self.graph, int(self.trace.senders[steps[0]])
         from_ours = self._recompute(steps, by_us[0], graph.value.__getitem__)
-        again = self._recompute(steps, by_torch[0], self._torch_value, as_torch=True)
+        again = self._recompute(steps, by_torch[0], self.values.torch_value, as_torch=True)
         both = (from_ours, by_us[1]), (again, by_torch[1])
-        if _both_stand(*both):
-            plainly = self._recompute(steps, by_torch[0], self._torch_value)
+        if both_stand(*both):
+            plainly = self._recompute(steps, by_torch[0], self.values.torch_value)
             if not compare(plainly.value, again.value).agrees:
                 self.departures[steps[0]] = self._derivative(steps[0]).in_torch_words
             return True
-        picked_from = self._torch_value(graph.operands[node][0])
+        picked_from = self.values.torch_value(graph.operands[node][0])
         is_tie = ties.sends_alike(graph, node, picked_from, again.value, by_torch[1])
         if is_tie and from_ours.compared_with(by_us[1]).agrees:
             self.departures[steps[0]] = ties.WORDS
             return True
-        if _both_stand(*both, but_for_the_open=True):
+        if both_stand(*both, but_for_the_open=True):
             self.departures[steps[0]] = OVERFLOW
             return True
         if (
@@ -259,7 +163,7 @@ class Sweep:
             self.departures[steps[0]] = ZERO_OF_SGN
             return True
         self.faulty_steps.append(steps[0])
-        self.allowed_contributions[steps[0]] = again.allowed
+        self.allowed[steps[0]] = again.allowed
         return False
 
     def _multiplies_zero_alone(self, ours: Value, theirs: Value, sent: Value) -> bool:
@@ -316,7 +220,7 @@ class Sweep:
         is_open = np.logical_or.reduce([part.is_open for part in sent])
         return Recomputed(total, bound, None, overflows_at, is_open)
 
-    def _receive(self, held: Received, steps: tuple[int, ...], agrees: bool) -> None:
+    def _receive(self, held: Received, steps: tuple[int, ...], verdict: Verdict) -> None:
         expected = held.ours
         for step in steps:
             expected = plus(expected, kept(self.trace.contributions[step]))
@@ -332,8 +236,12 @@ class Sweep:
             held.agrees = False
             return
         self._judge_total_drift(held, steps, theirs)
-        held.agrees = held.agrees and agrees and compare(held.ours, expected).agrees
-        self.totals[steps[-1]] = held.agrees or compare(held.ours, held.theirs).agrees
+        held.agrees = held.agrees and bool(verdict) and compare(held.ours, expected).agrees
+        held.is_open = held.is_open or verdict is Verdict.OPEN or steps[-1] in self.adrift_totals
+        is_same = compare(held.ours, held.theirs).agrees
+        self.totals[steps[-1]] = verdict_on(
+            held.agrees or is_same, is_open=held.is_open and not is_same
+        )
 
     def _judge_total_drift(
         self, held: Received, steps: tuple[int, ...], theirs: Value | None
@@ -349,64 +257,53 @@ class Sweep:
                 self.departures[steps[-1]] = ROUNDING
                 self.adrift_totals.add(steps[-1])
 
-    def _gradient_agrees(self, pass_: Pass, node: int, held: Received) -> bool:
+    def _judge_gradient(self, pass_: Pass, node: int, held: Received) -> Verdict:
         """The complete gradient of `node` against the one torch's own hook saw."""
         theirs = self.report.gradients[pass_.index].get(node)
         if theirs is None or held.ours is None or held.theirs is None:
-            return theirs is None and is_zero(held.ours)
+            return verdict_on(theirs is None and is_zero(held.ours))
         if compare(held.ours, theirs).agrees:
-            return True
+            return Verdict.AGREES
         degree = held.degree + DEGREE_ROUNDOFFS
         allowed = roundoff(held.magnitude, degree, self.trace.dtype)
         if not held.agrees or compare(held.theirs, theirs, allowed).agrees:
-            return held.agrees
+            return verdict_on(held.agrees, is_open=held.is_open)
         # Parts of a contribution may have been added one by one, before they cancelled.
         parts = (self._allowed_of(pass_, steps) for steps in held.steps)
-        return compare(held.theirs, theirs, sum(parts, start=allowed)).agrees
+        agrees = compare(held.theirs, theirs, sum(parts, start=allowed)).agrees
+        return verdict_on(agrees, is_open=held.is_open)
 
     def _allowed_of(self, pass_: Pass, steps: tuple[int, ...]) -> Value:
         """What rounding inside of an operation may come to in what it sends."""
         upstream = self.report.gradients[pass_.index].get(int(self.trace.senders[steps[0]]))
         if steps[0] == pass_.start or upstream is None:
             return 0.0
-        return self._recompute(steps, upstream, self._torch_value).allowed
+        return self._recompute(steps, upstream, self.values.torch_value).allowed
 
     # .grad
 
     def _judge_grads(
-        self, pass_: Pass, received: dict[int, Received], gradients: dict[int, bool]
+        self, pass_: Pass, received: dict[int, Received], gradients: dict[int, Verdict]
     ) -> None:
         earlier = self.trace.passes[pass_.index - 1].grads if pass_.index else None
         for node, grad in (pass_.grads or {}).items():
             ours = kept(grad)
             theirs = self.report.grads.get(pass_.index, {}).get(node)
+            before, on_sent = kept((earlier or {}).get(node)), gradients.get(node, Verdict.AGREES)
+            on_before = self.grads.get((pass_.index - 1, node))
+            agrees = ours is theirs
             if ours is None or theirs is None:
                 left_out = theirs is None and is_zero(ours) and node in received
-                self.grads[pass_.index, node] = ours is theirs or (left_out and gradients[node])
+                agrees = agrees or (left_out and bool(on_sent))
+            elif compare(ours, theirs).agrees:
+                self.grads[pass_.index, node] = Verdict.AGREES
                 continue
-            agrees = compare(ours, theirs).agrees
-            if not agrees and node in received:
-                expected = plus(kept((earlier or {}).get(node)), received[node].ours)
-                agrees = (
-                    gradients[node]
-                    and self.grads.get((pass_.index - 1, node), True)
-                    and expected is not None
-                    and compare(ours, expected).agrees
-                )
-            elif not agrees:
-                before = kept((earlier or {}).get(node))
+            elif node in received:
+                expected = plus(before, received[node].ours)
+                explained = expected is not None and compare(ours, expected).agrees
+                agrees = bool(on_sent) and on_before is not Verdict.OFF and explained
+            else:
                 untouched = before is not None and compare(ours, before).agrees
-                agrees = untouched and self.grads.get((pass_.index - 1, node), False)
-            self.grads[pass_.index, node] = agrees
-
-
-def _both_stand(
-    ours: tuple[Recomputed, Value],
-    theirs: tuple[Recomputed, Value],
-    *,
-    but_for_the_open: bool = False,
-) -> bool:
-    """Whether each result is what our operation makes of the same operands."""
-    if but_for_the_open:
-        return all(again.agrees_but_for_the_open(result) for again, result in (ours, theirs))
-    return all(again.compared_with(result).agrees for again, result in (ours, theirs))
+                agrees = untouched and bool(on_before)
+            is_open = Verdict.OPEN in (on_sent, on_before)
+            self.grads[pass_.index, node] = verdict_on(agrees, is_open=is_open)

@@ -1,0 +1,165 @@
+"""Where torch agrees with the values of a trace, and where that is not settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+
+from backprop_engine.basics.values import Value
+from backprop_engine.checking import ties
+from backprop_engine.checking.compare import Recomputed, compare, recompute_output
+from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, is_adrift
+from backprop_engine.operation import Rounding
+from backprop_engine.run.tape import graph_of
+from backprop_engine.trace import NO_NODE, Trace
+from backprop_tui.oracles.report import TorchReport
+from backprop_tui.oracles.torch.blow_ups import (
+    differs,
+    differs_in_signs_of_zeros,
+    is_blown_up,
+    origin,
+)
+
+
+class Verdict(IntEnum):
+    """What comes of a comparison with torch; true where it is no fault of ours."""
+
+    OFF = 0
+    AGREES = 1
+    OPEN = 2
+    """Torch has, or could have, another result, for a reason that is told; or this follows from
+    such a one, and is not the same."""
+
+
+def verdict_on(agrees: bool, *, is_open: bool = False) -> Verdict:
+    """The verdict on what agrees or does not, and is open where it does."""
+    return (Verdict.OPEN if is_open else Verdict.AGREES) if agrees else Verdict.OFF
+
+
+class ValueSweep:
+    """The verdict on every value, and what there is to tell of steps."""
+
+    def __init__(self, trace: Trace, report: TorchReport) -> None:
+        self.trace = trace
+        self.graph = graph_of(trace)
+        self.report = report
+        self.verdicts = bytearray(len(trace.nodes))
+        """A Verdict for each node."""
+        self.faulty_nodes: list[int] = []
+        self.departures: dict[int, str] = {}
+        """By step, why torch's result may be another."""
+        self.blown_up: dict[int, int] = {}
+        self.allowed: dict[int, Value] = {}
+        """What torch's value may differ by, of the faulty nodes that could be computed."""
+        self.adrift = bytearray(len(trace.nodes))
+        """1 where more than half of the digits of a value are rounding."""
+
+    def run(self) -> None:
+        """Judge every node."""
+        for node in range(len(self.trace.nodes)):
+            self._judge(node)
+
+    def _judge(self, node: int) -> None:
+        graph, theirs = self.graph, self.report.values.get(node)
+        if theirs is None:
+            self.faulty_nodes.append(node)
+            return
+        operands = graph.operands[node]
+        if compare(graph.value[node], theirs).agrees:
+            self.verdicts[node] = Verdict.AGREES
+            if self._is_by_chance(node, theirs):
+                self._tell(node, OVERFLOW)
+        elif all(self.verdicts[operand] for operand in operands):
+            is_explained = graph.operation[node] is not None and self._stands(node, theirs)
+            if not is_explained:
+                self.faulty_nodes.append(node)
+            elif is_blown_up(graph, node, theirs, self.torch_value):
+                self.verdicts[node] = self.tell_origin(operands, node)
+            else:
+                is_open = any(self.verdicts[operand] == Verdict.OPEN for operand in operands)
+                is_told = self.verdicts[node] == Verdict.OPEN
+                self.verdicts[node] = verdict_on(True, is_open=is_open or is_told)
+                self._judge_drift(node, operands, theirs)
+
+    def _is_by_chance(self, node: int, theirs: Value) -> bool:
+        """Whether both are not finite, and would be in another order of the steps."""
+        graph = self.graph
+        if graph.operation[node] is None or np.all(np.isfinite(theirs)):
+            return False
+        given = [graph.value[operand] for operand in graph.operands[node]]
+        return recompute_output(graph, node, given).is_by_chance
+
+    def _judge_drift(self, node: int, operands: Sequence[int], theirs: Value) -> None:
+        """Tell where rounding reaches more than half of the digits, and not what follows."""
+        if is_adrift(self.graph.value[node], theirs, self.graph.dtype):
+            self.adrift[node] = 1
+            if not any(self.adrift[operand] for operand in operands):
+                self._tell(node, ROUNDING)
+
+    def _tell(self, node: int, words: str) -> None:
+        step = int(self.trace.forward_steps[node])
+        if step != NO_NODE:
+            self.departures.setdefault(step, words)
+            self.verdicts[node] = Verdict.OPEN
+
+    def tell_origin(self, start: Sequence[int], blown_up: int) -> Verdict:
+        """Name the node where the difference begins that `blown_up` makes much of.
+
+        It is open where it is one of the last digits, as rounding may make: both answers are right.
+        A zero of another sign is a fault.
+        """
+        graph = self.graph
+        begins = origin(
+            start,
+            graph.operands.__getitem__,
+            lambda node: differs(graph.value[node], self.torch_value(node)),
+        )
+        told = blown_up if begins is None else begins
+        operation, label = graph.operation[told], self.trace.label(blown_up)
+        if not differs_in_signs_of_zeros(graph.value[told], self.torch_value(told)):
+            self._tell(told, f"not settled: {label} hangs on the last digit")
+            return Verdict.OPEN
+        if operation is not None and operation.rounding is not Rounding.ULP:
+            self._tell(told, f"not settled: {label} hangs on the sign of a 0 that is rounded")
+            return Verdict.OPEN
+        self.verdicts[told] = Verdict.OFF
+        if told not in self.blown_up:
+            self.blown_up[told] = blown_up
+            self.faulty_nodes.append(told)
+        return Verdict.OFF
+
+    def _stands(self, node: int, theirs: Value) -> bool:
+        """Whether our operation explains ours from our operands, and torch's from torch's."""
+        graph, operands = self.graph, self.graph.operands[node]
+        ours = recompute_output(graph, node, [graph.value[operand] for operand in operands])
+        again = recompute_output(graph, node, [self.torch_value(operand) for operand in operands])
+        if both_stand((ours, graph.value[node]), (again, theirs)):
+            return True
+        picked_from = self.torch_value(operands[0])
+        if ties.picks_alike(graph, node, picked_from, again.value, theirs):
+            self._tell(node, ties.WORDS)
+            return True
+        if both_stand((ours, graph.value[node]), (again, theirs), but_for_the_open=True):
+            self.adrift[node] = 1
+            self._tell(node, OVERFLOW)
+            return True
+        self.allowed[node] = again.allowed
+        return False
+
+    def torch_value(self, node: int) -> Value:
+        """Torch's value of a node, ours where it has none."""
+        return self.report.values.get(node, self.graph.value[node])
+
+
+def both_stand(
+    ours: tuple[Recomputed, Value],
+    theirs: tuple[Recomputed, Value],
+    *,
+    but_for_the_open: bool = False,
+) -> bool:
+    """Whether each result is what our operation makes of the same operands."""
+    if but_for_the_open:
+        return all(again.agrees_but_for_the_open(result) for again, result in (ours, theirs))
+    return all(again.compared_with(result).agrees for again, result in (ours, theirs))
