@@ -12,13 +12,16 @@ def test_after_the_table_stands_where_the_nan_came_from(run, scenario):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     at = next(at for at, line in enumerate(lines) if line.startswith("    x.grad"))
-    assert lines[at + 1 : at + 7] == [
+    assert lines[at + 1 : at + 10] == [
         "    the first inf is born in step 3, backward y: y = √a sends to a (sqrt at 4:7)",
         "        1 · inf: upstream 1, local 1/(2·√0) = inf",
         "    the first nan is born in step 4, backward y: a = x² sends to x (pow at 3:7)",
         "        inf · 0: upstream inf, local 2·0 = 0",
         "    fed by x = 0",
         "    spoils x.grad",
+        "    a root is vertical at 0, and below it there is none: add a little inside,",
+        "      sqrt(x + 1e-12)",
+        "    the gallery shows it: 13-root-of-a-square and 35-zero-times-infinity",
     ]
 
 

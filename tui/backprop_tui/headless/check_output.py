@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Value
-from backprop_engine.reading.autopsy.report import as_record, autopsy_lines
+from backprop_engine.reading.autopsy.report import as_record, autopsy_lines, cure_lines
 from backprop_tui.headless.checked import Bad, Checked, GradientRow
 from backprop_tui.headless.json_values import json_value
 from backprop_tui.headless.printer import Printer
@@ -99,6 +99,8 @@ def print_checked(result: Checked, out: Printer) -> None:
     if result.autopsy is not None:
         for line in autopsy_lines(result.autopsy):
             out.paragraph(line.strip(), 8 if line.startswith(" ") else 4, "dim")
+        for line in cure_lines(result.autopsy):
+            out.paragraph(line, 4, "dim")
     if result.float32 is not None:
         out.paragraph(
             f"in float32, torch's default, {result.float32} would not be finite", 4, "dim"
