@@ -182,12 +182,14 @@ def test_a_mistake_in_a_snippet_is_told_with_its_line(run, scenario):
     code, out, err = run("trace", "-e", "@snippet.py")
     assert (code, out) == (2, "")
     assert err.startswith("snippet.py:5:11: `step` is not supported; one program shows one step")
+    assert err.endswith("to run it and record what it really does: backprop-tui run snippet.py\n")
 
 
 def test_a_snippet_that_does_not_exist_is_told_by_its_name(run):
     code, _, err = run("check", "--no-torch", "-e", "@nowhere.py")
     assert code == 2
     assert err.startswith("nowhere.py:1:1: there is no such file")
+    assert "backprop-tui run" not in err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

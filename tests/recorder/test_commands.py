@@ -192,3 +192,25 @@ def test_what_is_there_to_run_is_looked_at_before_torch_is_imported(tmp_path, ca
     assert "there is no such file" in capsys.readouterr().err
     assert main(["run"]) == 2
     assert main(["run", "--iterations", "-1", "x.py"]) == 2
+
+
+def test_ctrl_c_ends_the_script_and_what_was_recorded_is_opened(monkeypatch, tmp_path):
+    script, path = tmp_path / "train.py", tmp_path / "run.bp"
+    script.write_text(
+        "import torch\n"
+        "x = torch.ones(2, requires_grad=True)\n"
+        "x.sum().backward()\n"
+        "raise KeyboardInterrupt\n"
+    )
+    opened: list[str] = []
+    monkeypatch.setattr("backprop_tui.cli._at_a_terminal", lambda: True)
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: opened.append(command[-1]))
+    monkeypatch.setattr(sys, "argv", [])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    assert main(["run", "-o", str(path), str(script)]) == 130
+    assert opened == [str(path)]
+    recording = read(path)
+    assert len(recording.passes) == 1
+    assert recording.is_complete
+    assert recording.error is None

@@ -158,6 +158,7 @@ def _open_screen(options: argparse.Namespace) -> int:
     from backprop_tui.config.folders import config_file, state_folder
     from backprop_tui.config.settings import TORCH_SWITCHED_OFF, read_settings, with_environment
     from backprop_tui.memory.keeper import Keeper
+    from backprop_tui.opening.targets import advised
 
     settings = with_environment(read_settings(config_file()), os.environ)
     keeper = Keeper(state_folder(), settings.theme)
@@ -168,14 +169,13 @@ def _open_screen(options: argparse.Namespace) -> int:
         keeper=keeper,
         fresh=options.fresh,
     )
-    app.run()
+    script = app.run()
     if keeper.trouble:  # the last try was on leaving, when the screen could not say it any more
         sys.stderr.write(f"backprop-tui: {printable(keeper.trouble)}\n")
+    if isinstance(script, Path):
+        return _run_script(run_parser().parse_args([str(script)]))
     if app.opening.refusal is not None:
-        sys.stderr.write(app.opening.refusal.error.render() + "\n")
-        if isinstance(target, str) and target.endswith(".py"):
-            said = f"to run it and record what it really does: backprop-tui run {target}"
-            sys.stderr.write(f"backprop-tui: {printable(said)}\n")
+        sys.stderr.write(advised(app.opening.refusal.error) + "\n")
         return BAD
     code = app.return_code or OK
     end_as_told(code)

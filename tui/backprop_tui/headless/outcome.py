@@ -12,6 +12,7 @@ from backprop_tui.headless.check_output import as_json, print_checked
 from backprop_tui.headless.checked import Bad, Checked
 from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.printer import Printer
+from backprop_tui.opening.targets import advised
 from backprop_tui.oracles.sympy.report import IN_ARRAYS
 
 
@@ -119,7 +120,7 @@ def outcome_of(result: Checked | Bad, out: Printer, *, json: bool) -> Outcome:
         print_checked(result, replace(out, stream=lines))
         text = lines.getvalue()
     if isinstance(result, Bad):
-        return Outcome(text, result.error.render() + "\n", Tally(scenarios=1, bad=1))
+        return Outcome(text, advised(result.error) + "\n", Tally(scenarios=1, bad=1))
     rows = result.gradients
     tally = Tally(
         scenarios=1,

@@ -23,6 +23,7 @@ from backprop_tui.headless.outcome import Outcome, Tally, outcome_of
 from backprop_tui.headless.printer import printer
 from backprop_tui.headless.progress import progress
 from backprop_tui.headless.workers import FEW, How, cores, many_outcomes
+from backprop_tui.opening.targets import advised
 from backprop_tui.oracles.client import Oracle
 from backprop_tui.oracles.sympy.client import SymbolicOracle
 
@@ -149,5 +150,5 @@ def reference(names: Sequence[str], *, json: bool, markdown: bool) -> int:
 
 
 def _complain(error: ScenarioError) -> None:
-    sys.stderr.write(error.render() + "\n")
+    sys.stderr.write(advised(error) + "\n")
     sys.stderr.flush()

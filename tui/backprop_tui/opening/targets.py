@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.program.scenario import Scenario
 from backprop_engine.recording.frames import is_recording
@@ -14,6 +15,21 @@ from backprop_engine.trace import Trace
 
 Target = Path | Source | Trace
 """A scenario file or a recording, a shorthand, or a run that is recorded already."""
+
+
+def script_of(error: ScenarioError) -> Path | None:
+    """The Python program that our reader has refused, and Python may run; None where it is none."""
+    source = error.source
+    return Path(source.name) if source.name.endswith(".py") and source.text else None
+
+
+def advised(error: ScenarioError) -> str:
+    """What is wrong; of a Python program also how to run it."""
+    script = script_of(error)
+    if script is None:
+        return error.render()
+    command = printable(f"backprop-tui run {script}")
+    return f"{error.render()}\nto run it and record what it really does: {command}"
 
 
 @dataclass(frozen=True, eq=False)

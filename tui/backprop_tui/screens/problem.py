@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from backprop_engine.basics.source import Position, Problem, ScenarioError
-from backprop_tui.opening.targets import Refusal
+from backprop_tui.opening.targets import Refusal, script_of
 from backprop_tui.screens.box import keys_line, titled
 from backprop_tui.view.glyphs import Glyphs
 from backprop_tui.view.text import printable
@@ -24,6 +24,9 @@ from backprop_tui.widgets.keys import HELP
 _BEFORE_CARET = 24
 _FRAME = 8
 """Cells of the box beside its text: border, padding and the room of a scrollbar."""
+
+
+_RUN = "It needs Python. Run it, and record what it really does? y/N"
 
 
 class ProblemScreen(Screen[None]):
@@ -35,6 +38,7 @@ class ProblemScreen(Screen[None]):
         Binding("q", "app.quit", "quit", show=False),
         Binding("escape", "app.close_problem", "back", show=False),
         Binding("R", "app.reload", "read again", show=False),
+        Binding("y", "run_script", "run it", show=False),
     ]
 
     HEADLINE: ClassVar = "This scenario cannot be opened"
@@ -44,6 +48,7 @@ class ProblemScreen(Screen[None]):
         self._refusal = refusal
         self._glyphs = glyphs
         self._has_list = has_list
+        self._script = script_of(refusal.error)
 
     def compose(self) -> ComposeResult:
         """Every problem, and the keys."""
@@ -58,13 +63,21 @@ class ProblemScreen(Screen[None]):
                 from textual.widgets import Markdown
 
                 yield Markdown(_markdown(self._refusal.about))
+            if self._script is not None:
+                yield Static(Content.styled(_RUN, "bold"))
         yield Static(keys_line(self.keys), classes="bar")
 
     @property
     def keys(self) -> list[tuple[str, str]]:
         """The keys and what they do."""
         back = [("esc", "back to the list")] if self._has_list else []
-        return [("R", "read again"), *back, ("?", "help"), ("q", "quit")]
+        run = [] if self._script is None else [("y", "run it")]
+        return [*run, ("R", "read again"), *back, ("?", "help"), ("q", "quit")]
+
+    def action_run_script(self) -> None:
+        """Leave, to run the program and record what it does."""
+        if self._script is not None:
+            self.app.exit(self._script)
 
     def on_resize(self) -> None:
         """Break the lines for the new width."""
@@ -85,6 +98,7 @@ class TroubleScreen(ProblemScreen):
 
     def __init__(self, refusal: Refusal, glyphs: Glyphs) -> None:
         super().__init__(refusal, glyphs, has_list=False)
+        self._script = None
 
     @property
     def keys(self) -> list[tuple[str, str]]:
