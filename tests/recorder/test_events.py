@@ -46,6 +46,9 @@ def test_clearing_clears_what_it_names_and_no_more(tmp_path):
     )
     assert grads_of(kept)[-1] is not None
     assert grads_of(gone)[-1] is None
+    told = explain(gone, gone.passes[-1].start)
+    assert told.headline == "zero_grad: clear .grad of 1 tensor"
+    assert told.notes == ("a.grad",)
 
 
 def test_clearing_to_zero_leaves_zeros(tmp_path):

@@ -176,10 +176,12 @@ def _seed(trace: Trace, node: int, seed: Known) -> Explanation:
 
 def _zero_grad(trace: Trace, pass_: Pass) -> Explanation:
     if pass_.cleared is None:
+        headline, *names = (pass_.about or "zero_grad: clear .grad of every input").split("\n")
         return Explanation(
-            headline="zero_grad: clear .grad of every input",
+            headline=headline,
             name=Text(".grad"),
-            algebra=Text("None"),
+            algebra=Text("0" if "zeros" in headline else "None"),
+            notes=tuple(names),
             sentence="Backward passes add to .grad; zero_grad forgets the sum, so that the next "
             "pass starts afresh.",
         )

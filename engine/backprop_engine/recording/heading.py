@@ -93,3 +93,10 @@ def change_lines(change: Changed) -> str:
         f"{name or LEAF_NAME}: |grad| {before:.3g} → {after:.3g}" for name, before, after in rows
     ]
     return "\n".join(lines)
+
+
+def cleared_lines(names: list[str], *, is_none: bool) -> str:
+    """Whose `.grad` a `zero_grad` has cleared, in a few lines."""
+    what = "clear" if is_none else "fill with zeros"
+    told = f"zero_grad: {what} .grad of {len(names)} tensor{'' if len(names) == 1 else 's'}"
+    return "\n".join([told, *(f"{name}.grad" for name in names)])

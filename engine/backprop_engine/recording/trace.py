@@ -26,6 +26,7 @@ from backprop_engine.recording.heading import (
     LEAF_NAME,
     change_lines,
     change_name,
+    cleared_lines,
     heading_of,
     ratios_of,
     update_lines,
@@ -273,6 +274,8 @@ class _Builder:
                 name = f"backward {label}".strip()
             elif isinstance(event, Update):
                 name, about = f"{event.optimizer}.step", update_lines(event)
+            elif isinstance(event, Cleared):
+                about = self._cleared(event, numbering, nodes)
             elif isinstance(event, Changed):
                 name, about = change_name(event), change_lines(event)
             has_grads = part.kind not in (PassKind.FORWARD, PassKind.UPDATE)
@@ -285,6 +288,14 @@ class _Builder:
                 )
             )
         return tuple(found) or (TracePass(0, PassKind.FORWARD, "forward", 0, 0),)
+
+    def _cleared(self, event: Cleared, numbering: Numbering, nodes: RecordedNodes) -> str:
+        """Whose `.grad` is cleared, where that is known."""
+        if event.values is None:
+            return ""
+        slots = np.array(event.values, np.int64) - self.recording.values.first
+        found = numbering.of(slots[numbering.is_node(slots)]).tolist()
+        return cleared_lines([nodes.names[node] for node in found], is_none=event.to_none)
 
     def _history(self, numbering: Numbering) -> GradHistory:
         passes = [np.full(len(slots), index) for index, slots, _ in self.grads]

@@ -52,8 +52,8 @@ class Pass:
     cleared: int | None = None
     """The node whose `.grad` alone a zero_grad pass clears; None where it is every input's."""
     about: str = ""
-    """Of an optimiser's step, or a change of gradients, what was done: a headline, then a line a
-    parameter.
+    """Of an optimiser's step, or a change or clearing of gradients, what was done: a headline, then
+    a line a parameter.
     """
     ratios: Mapping[str, float] = field(default_factory=dict)
     """Of an optimiser's step by a parameter's name ‖update‖/‖weight‖."""

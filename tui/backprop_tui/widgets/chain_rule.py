@@ -304,7 +304,8 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
     if view.fault is not None:
         lines.append((view.say(fault_text(view.fault, view.keymap)), "bold $error"))
     lines.append(("", ""))
-    leaves = trace.nodes.keeping_grad
+    before = {node for others in trace.outlived.values() for node in others}
+    leaves = [node for node in trace.nodes.keeping_grad if node not in before]
     for node in leaves[:_MOST_LEAVES]:
         grad = trace.grad(node, cursor)
         said = _equation(f"{trace.label(node)}.grad", grad)
