@@ -22,7 +22,10 @@ _DEEP: Final = 30_000
 _STACK: Final = 1 << 30
 _graph: Any = torch.autograd.graph
 _sequence: Any = torch.autograd._get_sequence_nr  # type: ignore[attr-defined]
-_set_grad: Any = torch._C._set_grad_enabled
+_C: Any = torch._C
+_dispatch_modes = _C._len_torch_dispatch_stack
+_Tensor = torch.Tensor
+
 
 Edge = tuple[int, int]
 """An autograd node, and which of its outputs."""
@@ -113,34 +116,64 @@ class BackwardPass:
             handle.remove()
         self.handles = []
 
-    @guarded
     def on_node(self, number: int, sent: Any, received: Any) -> None:
         """A node has run."""
-        if self.creates:
-            self.made.append((number, _sequence()))
-        with without_functions(), without_dispatch():
+        try:
             if self.creates:
-                _set_grad(False)
-            try:
-                seen = self._received(number, received)
-                self._sent(number, sent, seen)
-            finally:
-                if self.creates:
-                    _set_grad(True)
+                self.made.append((number, _sequence()))
+                with without_functions(), without_dispatch(), torch.no_grad():
+                    self._keep(number, sent, received)
+            elif _dispatch_modes():
+                with without_functions(), without_dispatch():
+                    self._keep(number, sent, received)
+            else:
+                with without_functions():
+                    self._keep(number, sent, received)
+        except Exception as error:  # noqa: BLE001 - the recorder's, not the program's
+            self.guard.caught(error)
 
-    def _received(
-        self, number: int, received: Any
-    ) -> dict[tuple[int, int], tuple[int, torch.Tensor]]:
-        seen = {}
+    def _keep(self, number: int, sent: Any, received: Any) -> None:
+        """What came to a node, and what it sends. This runs once a node: it is spelled out."""
+        seen: dict[tuple[int, int], tuple[int, torch.Tensor]] = {}
+        slots = self.slots
         for output, gradient in enumerate(received):
-            if gradient is None:
-                continue
-            at = pointer(gradient)
-            value = self._total((number, output), gradient, at)
+            if gradient is not None:
+                at = gradient.data_ptr() if _is_plain(gradient) else 0
+                slot = slots.get((number, output))
+                if slot is not None and slot[0] == at != 0 and slot[2] == gradient._version:
+                    value = slot[1]
+                else:
+                    value = self._total((number, output), gradient, at)
+                if at:
+                    seen[at, gradient.numel()] = value, gradient
+                self.totals.append((number, output, value))
+        for position, (gradient, edge) in enumerate(zip(sent, self.edges[number], strict=False)):
+            if gradient is not None and edge is not None:
+                self._send(number, position, gradient, edge, seen)
+
+    def _send(
+        self,
+        number: int,
+        position: int,
+        gradient: torch.Tensor,
+        edge: Edge,
+        seen: dict[tuple[int, int], tuple[int, torch.Tensor]],
+    ) -> None:
+        at = now = 0
+        if _is_plain(gradient):
+            at, now = gradient.data_ptr(), gradient._version
+        key = at, gradient.numel()
+        known = seen.get(key) if at else None
+        if known is not None and known[1].dtype is gradient.dtype:
+            value = self.values.alias(known[0], known[1], gradient)
+        else:
+            value = self.values.add(gradient)
             if at:
-                seen[at, gradient.numel()] = value, gradient
-            self.totals.append((number, output, value))
-        return seen
+                seen[key] = value, gradient
+        self.sends.append((number, position, *edge, value))
+        self.slots[edge] = None if edge in self.slots else (at, value, now)
+        if edge in self.parts:
+            self.parts[edge].append(gradient.clone())
 
     def _total(self, edge: Edge, gradient: torch.Tensor, at: int) -> int:
         """Its value: where one contribution was handed on as it was, that one."""
@@ -161,27 +194,6 @@ class BackwardPass:
         if changed(before, gradient):
             value = self.values.add(before) if slot is None else slot[1]
             self.hooked.append((*edge, value, self.hooks[edge]))
-
-    def _sent(
-        self, number: int, sent: Any, seen: dict[tuple[int, int], tuple[int, torch.Tensor]]
-    ) -> None:
-        values, slots = self.values, self.slots
-        for position, (gradient, edge) in enumerate(zip(sent, self.edges[number], strict=False)):
-            if gradient is None or edge is None:
-                continue
-            at = pointer(gradient)
-            key = at, gradient.numel()
-            found = seen.get(key) if at else None
-            if found is not None and found[1].dtype is gradient.dtype:
-                value = values.alias(found[0], found[1], gradient)
-            else:
-                value = values.add(gradient)
-                if at:
-                    seen[key] = value, gradient
-            self.sends.append((number, position, *edge, value))
-            slots[edge] = None if edge in slots else (at, value, version(gradient) if at else 0)
-            if edge in self.parts:
-                self.parts[edge].append(gradient.clone())
 
     @guarded
     def on_leaf(self, number: int, received: Any) -> None:
@@ -283,6 +295,11 @@ class BackwardPass:
                         if "modified by an inplace" in str(error):
                             return number, name.removeprefix("_saved_")
         return None
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Whether its elements have an address, and its changes a count."""
+    return type(tensor) is _Tensor and tensor.layout is torch.strided and not tensor.is_inference()
 
 
 def _edge_of(output: Any) -> tuple[Any, int]:

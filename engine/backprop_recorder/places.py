@@ -24,6 +24,10 @@ _BOTTOM: Final = -2
 _MODULE_CALL: Final = torch.nn.Module._call_impl.__code__
 _LARGEST_SOURCE: Final = 2_000_000
 _STORES: Final = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR"}
+_SHIFT: Final = 24
+"""To hash a code object takes longer than all the rest: an instruction is known by the address of
+its code, and its place in it, which takes so many bits.
+"""
 _OPTIMIZED: Final = 1
 """The flag of code whose local variables are no dictionary."""
 
@@ -41,7 +45,10 @@ class Places:
     def __init__(self, writer: Writer, *, with_source: bool = True, own: str = "") -> None:
         self._skipped = (TORCH, HERE, "<frozen", *([own] if own else []))
         self._writer, self._with_source = writer, with_source
-        self._sites: dict[tuple[CodeType, int], int] = {}
+        self._sites: dict[int, int] = {}
+        """By instruction."""
+        self._codes: list[CodeType] = []
+        """What is known by its address stays."""
         self._stored: list[str | None] = []
         self._stacks: dict[tuple[int, ...], int] = {}
         self._files: set[str] = set()
@@ -60,13 +67,13 @@ class Places:
         """The stack of frames, innermost first, each at an instruction."""
         chain = []
         for frame, at in frames:
-            site = self._sites.get((frame.f_code, at))
+            site = self._sites.get((id(frame.f_code) << _SHIFT) + at)
             chain.append(self._new_site(frame.f_code, at) if site is None else site)
         return self._stack(tuple(site for site in chain if site >= 0))
 
     def stack_of_code(self, code: CodeType) -> int:
         """The stack of where a function stands."""
-        site = self._sites.get((code, 0))
+        site = self._sites.get(id(code) << _SHIFT)
         site = self._new_site(code, 0) if site is None else site
         return self._stack((site,)) if site >= 0 else -1
 
@@ -86,7 +93,7 @@ class Places:
             code = frame.f_code
             if code is _MODULE_CALL and module < 0:
                 module = self._module(frame)
-            site = sites.get((code, frame.f_lasti))
+            site = sites.get((id(code) << _SHIFT) + frame.f_lasti)
             if site is None:
                 site = self._new_site(code, frame.f_lasti)
             if site >= 0:
@@ -100,11 +107,12 @@ class Places:
         return stack, module, innermost, stored or ""
 
     def _new_site(self, code: CodeType, at: int) -> int:
-        name = code.co_filename
+        name, key = code.co_filename, (id(code) << _SHIFT) + at
+        self._codes.append(code)
         if name.startswith(self._skipped):
-            site = self._sites[code, at] = _BOTTOM if name == _LAUNCHING else -1
+            site = self._sites[key] = _BOTTOM if name == _LAUNCHING else -1
             return site
-        site = self._sites[code, at] = len(self._stored)
+        site = self._sites[key] = len(self._stored)
         positions = list(code.co_positions())
         span = positions[at // 2] if at // 2 < len(positions) else (None, None, None, None)
         line = span[0] or code.co_firstlineno

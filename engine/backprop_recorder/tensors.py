@@ -13,7 +13,6 @@ from backprop_engine.recording.layout import DTYPES
 CODES: Final = {getattr(torch, name): code for code, name in enumerate(DTYPES)}
 """The number of a dtype in the file."""
 FLOATS: Final = frozenset({torch.float64, torch.float32, torch.float16, torch.bfloat16})
-_WIDE: Final = frozenset({torch.float64, torch.float32})
 HALVES: Final = frozenset({torch.float16, torch.bfloat16})
 PLAIN: Final[frozenset[type]] = frozenset({torch.Tensor, torch.nn.Parameter, torch.nn.Buffer})
 """Whose elements can be read; what a subclass does is its own affair."""
@@ -24,8 +23,6 @@ without_functions = _C.DisableTorchFunction
 without_dispatch = _C._DisableTorchDispatch
 """A block in which the program's own modes hear of no kernel that we call."""
 
-_FOR_NUMPY = 16_384
-"""Elements up to which numpy's dot is faster than torch's norm."""
 _vector_norm = torch.linalg.vector_norm
 
 
@@ -66,23 +63,23 @@ def raw(tensor: torch.Tensor) -> np.ndarray:
     return array
 
 
-def elements(tensor: torch.Tensor) -> np.ndarray | None:
-    """The elements of a plain tensor of floats in a row, where that copies nothing; else None."""
-    is_plain = tensor.is_cpu and tensor.is_contiguous() and not tensor.is_neg()
-    if not is_plain or tensor.dtype not in _WIDE:
-        return None
-    array: np.ndarray = (tensor.detach() if tensor.requires_grad else tensor).numpy()
-    return array.reshape(-1)
-
-
-def norm(tensor: torch.Tensor, flat: np.ndarray | None) -> float:
+def norm_of(array: np.ndarray) -> float:
     """The Euclidean norm: finite if all elements are, or infinite where their squares overflow.
 
-    `flat` are its elements, where they are there in a row.
+    BLAS takes half the time of torch's norm, and warns of nothing.
     """
-    if flat is not None and flat.size <= _FOR_NUMPY:
-        with np.errstate(all="ignore"):
-            return math.sqrt(flat.dot(flat))
+    if array.flags.forc:  # a transposed matrix is one in a row, too
+        flat = array.ravel("K")
+        return math.sqrt(np.vdot(flat, flat))
+    repeated = [axis for axis, stride in enumerate(array.strides) if not stride]
+    once = array[tuple(0 if axis in repeated else slice(None) for axis in range(array.ndim))]
+    order = sorted(range(once.ndim), key=once.strides.__getitem__, reverse=True)
+    dense = once.transpose(order)  # as it lies in memory, if there are no gaps
+    return math.sqrt(float(np.vdot(dense, dense)) * (array.size / max(once.size, 1)))
+
+
+def norm(tensor: torch.Tensor) -> float:
+    """The same of a tensor on a device, or of halves."""
     wide = torch.float32 if tensor.dtype in HALVES else None
     return float(_vector_norm(tensor, dtype=wide).item())
 

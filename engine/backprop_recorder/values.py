@@ -7,14 +7,14 @@ elements. What is not finite is counted, and kept whole within a reserve of its 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 
 from backprop_engine.recording.layout import SIZES, UNKNOWN_DTYPE, ValueKind
 from backprop_recorder import tensors
-from backprop_recorder.tensors import CODES, FLOATS, PLAIN, elements, is_readable, raw
+from backprop_recorder.tensors import CODES, FLOATS, PLAIN, is_readable, norm_of, raw
 from backprop_recorder.writer import Writer
 
 SMALL: Final = 64
@@ -23,6 +23,13 @@ SAMPLE: Final = 64
 RESERVE: Final = 64 << 20
 """Bytes for what is not finite."""
 _NAN: Final = math.nan
+_COMMON: Final = {torch.float32: CODES[torch.float32], torch.float64: CODES[torch.float64]}
+_SUMMARY, _SCALAR, _SMALL, _WHOLE = (
+    int(kind) for kind in (ValueKind.SUMMARY, ValueKind.SCALAR, ValueKind.SMALL, ValueKind.WHOLE)
+)
+_square = np.vdot
+_C: Any = torch._C
+_set_grad = _C._set_grad_enabled
 _FAULTS = (RuntimeError, NotImplementedError, TypeError, ValueError)
 """What tensors of strange kinds raise when they are looked at."""
 
@@ -38,20 +45,87 @@ class Values:
         self._extra: list[tuple[float, ...]] = []
         self._pool = bytearray()
         self._shapes: dict[object, int] = {}
+        self._samples: dict[tuple[int, ...], tuple[np.ndarray, ...]] = {}
         self.new_shapes: list[list[list[int]]] = []
         """Those that are not in the file yet."""
         self._first = 0
         self.spoilt = 0
         """How many values had elements that are not finite."""
 
-    def add(self, tensor: torch.Tensor) -> int:
-        """Keep `tensor`; the number of its value. Called with hooks, modes and grad off."""
+    def add(self, tensor: torch.Tensor, norm: float | None = None) -> int:
+        """Keep `tensor`; the number of its value. Called with modes off. `norm` is its norm, where
+        that is known.
+        """
+        code = _COMMON.get(tensor.dtype) if type(tensor) in PLAIN else None
+        if code is not None:
+            try:
+                array = (tensor.detach() if tensor.requires_grad else tensor).numpy()
+            except _FAULTS:  # on a device, or laid out in another way
+                return self._add_uncommon(tensor)
+            return self._add_array(array, code, norm)
+        return self._add_uncommon(tensor)
+
+    def _add_array(self, array: np.ndarray, code: int, norm: float | None) -> int:
+        rows, count = self._rows, array.size
+        number = self._first + len(rows)
+        shape = self._shapes.get(array.shape)
+        if shape is None:
+            shape = self._shape(array.shape)
+        if count == 1:
+            value = array.item()
+            if value - value:  # nan for nan and inf
+                self.spoilt += 1
+            rows.append((_SCALAR, code, shape, -1, value))
+            return number
+        pool = self._pool
+        at = len(pool)
+        if count <= SMALL:
+            pool += array.tobytes()
+            if not math.isfinite(_square(array, array)):
+                self.spoilt += not np.isfinite(array).all()
+            rows.append((_SMALL, code, shape, at, _NAN))
+            return number
+        if norm is None:
+            norm = norm_of(array)
+        if norm - norm:
+            self._look_closely(number, torch.from_numpy(array))
+        elif self._with_range:
+            self._extra.append((number, 0, 0, float(array.min()), float(array.max()), -1))
+        if array.nbytes <= self._left:
+            self._left -= array.nbytes
+            rows.append((_WHOLE, code, shape, self._writer.tensor(array, code), norm))
+        else:
+            self._sample(array)
+            rows.append((_SUMMARY, code, shape, at, norm))
+        return number
+
+    def _sample(self, array: np.ndarray) -> None:
+        count, pool = array.size, self._pool
+        if array.flags.c_contiguous:
+            pool += array.reshape(-1)[:: count // SAMPLE + 1].tobytes()
+        else:
+            pool += array[self._sampled(array.shape)].tobytes()
+
+    def _sampled(self, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """Where the elements of a summary are, of what does not lie in a row."""
+        found = self._samples.get(shape)
+        if found is None:
+            count = math.prod(shape)
+            found = np.unravel_index(np.arange(0, count, count // SAMPLE + 1), shape)
+            self._samples[shape] = found
+        return found
+
+    def _add_uncommon(self, tensor: torch.Tensor) -> int:
         number = self._first + len(self._rows)
+        was_on = torch.is_grad_enabled()
+        _set_grad(False)
         try:
             if is_readable(tensor):
                 return self._add(number, tensor)
         except _FAULTS:
             pass
+        finally:
+            _set_grad(was_on)
         return self._opaque(number, tensor)
 
     def number(self, value: float, like: torch.Tensor) -> int:
@@ -65,15 +139,14 @@ class Values:
             found = tensor.item()
             self.spoilt += not math.isfinite(found)
             return self._row(ValueKind.SCALAR, tensor, shape, -1, found)
-        flat = elements(tensor) if is_float else None
+        at = len(self._pool)
         if count <= SMALL:
-            at = len(self._pool)
-            array = raw(tensor) if flat is None else flat
+            array = raw(tensor)
             self._pool += array.tobytes()
             if is_float and dtype is not torch.bfloat16:
                 self.spoilt += not np.isfinite(array).all()
             return self._row(ValueKind.SMALL, tensor, shape, at, _NAN)
-        norm = tensors.norm(tensor, flat) if is_float else _NAN
+        norm = tensors.norm(tensor) if is_float else _NAN
         if is_float and not math.isfinite(norm):
             self._look_closely(number, tensor)
         elif self._with_range and is_float:
@@ -85,10 +158,7 @@ class Values:
             at = self._writer.tensor(raw(tensor), CODES[dtype])
             return self._row(ValueKind.WHOLE, tensor, shape, at, norm)
         at = -1
-        if flat is not None:
-            at = len(self._pool)
-            self._pool += flat[:: count // SAMPLE + 1].tobytes()
-        elif tensor.is_contiguous():
+        if tensor.is_contiguous():
             at = len(self._pool)
             self._pool += raw(tensor.view(-1)[:: count // SAMPLE + 1]).tobytes()
         return self._row(ValueKind.SUMMARY, tensor, shape, at, norm)
@@ -102,8 +172,11 @@ class Values:
         """
         if not is_new and tensor.shape == first.shape and tensor.stride() == first.stride():
             return number
-        if not first.is_contiguous() or number < self._first or type(tensor) not in PLAIN:
+        if number < self._first or type(tensor) not in PLAIN:
             return self.add(tensor)
+        if not first.is_contiguous():
+            norm = self._rows[number - self._first][4]
+            return self.add(tensor, None if norm - norm else norm)
         key = tensor.shape, tensor.stride()
         shape = self._shapes.get(key)
         if shape is None:
@@ -156,7 +229,7 @@ class Values:
                 at = self._writer.tensor(raw(tensor), CODES[tensor.dtype])
         self._extra.append((number, nans, infinities, _NAN, _NAN, at))
 
-    def _shape(self, sizes: torch.Size) -> int:
+    def _shape(self, sizes: tuple[int, ...]) -> int:
         found = self._shapes.get(sizes)
         if found is None:
             found = self._shapes[sizes] = len(self._shapes)
