@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from tests.recorder.programs import SCRIPTS, differing, run_script, sums
+from tests.thorough import share
 
 from backprop_engine.recording.findings import verified
 from backprop_engine.recording.reader import read
@@ -38,6 +39,20 @@ def test_a_program_does_the_same_when_it_is_recorded(name, tmp_path):
     found = sums(recording)
     assert name in CHANGING or found.off == 0
     _check_trace(trace_of(recording))
+
+
+@pytest.mark.parametrize(
+    "name", [n for at, n in enumerate(SCRIPTS) if at % share(20, 1) == 7 % share(20, 1)]
+)
+def test_a_program_does_the_same_when_it_is_recorded_deeply(name, tmp_path):
+    plain = run_script(SCRIPTS[name])
+    with Recorder(tmp_path / "run.bp", deep=True) as recorder:
+        recorded = run_script(SCRIPTS[name])
+    assert recorder.faults == []
+    assert recorded.printed == plain.printed
+    assert differing(plain, recorded) == []
+    assert torch.equal(plain.random_state, recorded.random_state)
+    _check_trace(trace_of(read(tmp_path / "run.bp")))
 
 
 def _check_trace(trace: Trace) -> None:
