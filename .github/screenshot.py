@@ -25,7 +25,7 @@ async def draw() -> str:
     app = DebuggerApp(Path("scenarios/basic.yaml"), glyphs=UNICODE)
     async with app.run_test(size=(COLUMNS, ROWS)) as pilot:
         await pilot.press("f", "f", "S")
-        while isinstance(app.oracle_state, Starting):
+        while isinstance(app.oracles.findings.torch, Starting):
             await pilot.pause(0.1)
         await pilot.pause()
         return app.export_screenshot(title="backprop-tui scenarios/basic.yaml", simplify=True)
