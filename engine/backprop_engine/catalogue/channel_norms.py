@@ -124,7 +124,8 @@ def _group_norm(a: Any, b: Any = None, c: Any = None, **how: Unpack[_How]) -> An
 def _group_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unpack[_How]) -> Any:
     normalised, scale = _group_norm_parts(a, how)
     g = np.reshape(affine(g, _per_channel(b, a), None), normalised.shape)
-    return np.reshape(standardise_rule(g, normalised, scale, (2,)), a.shape)
+    x = np.reshape(a, g.shape) if how.get("in_lanes", True) else None
+    return np.reshape(standardise_rule(g, normalised, scale, (2,), x), a.shape)
 
 
 def _group_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:

@@ -65,9 +65,21 @@ def _scaled(centred: Any, variance: Any, eps: float) -> tuple[Any, Any]:
     return centred * scale, scale
 
 
-def standardise_rule(g: Any, normalised: Any, scale: Any, axes: Axes) -> Any:
-    """scale·(g − mean(g) − normalised·mean(g·normalised))."""
-    return _rescale_rule(g, normalised, scale, axes, mean_of(g, axes, keepdim=True))
+def standardise_rule(g: Any, normalised: Any, scale: Any, axes: Axes, x: Any = None) -> Any:
+    """scale·(g − mean(g) − normalised·mean(g·normalised)).
+
+    Where g is not finite, and the values `x` are given, as torch's kernels sum: g·x, of which the
+    mean is taken away afterwards.
+    """
+    sent = _rescale_rule(g, normalised, scale, axes, mean_of(g, axes, keepdim=True))
+    is_finite = np.all(np.isfinite(g), axis=axes, keepdims=True)
+    if x is None or np.all(is_finite):
+        return sent
+    count, mean = reduced_count(x, axes), mean_of(x, axes, keepdim=True)
+    total, product = (np.sum(each, axis=axes, keepdims=True) for each in (g, g * x))
+    stretch = (total * mean - product) * scale * scale * scale / count
+    summed = scale * g + stretch * x + (-stretch * mean - total * scale / count)
+    return where(is_finite, sent, summed)
 
 
 def _rescale_rule(g: Any, normalised: Any, scale: Any, axes: Axes, shift: Any = 0.0) -> Any:
@@ -120,7 +132,7 @@ def _layer_norm(a: Any, b: Any = None, c: Any = None, **how: Unpack[_How]) -> An
 def _layer_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unpack[_How]) -> Any:
     axes = _trailing("layer_norm", a, how["normalized_shape"])
     normalised, scale = standardised_in_lanes(a, axes, how["eps"])
-    return standardise_rule(affine(g, b, None), normalised, scale, axes)
+    return standardise_rule(affine(g, b, None), normalised, scale, axes, a)
 
 
 def _layer_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:

@@ -209,6 +209,15 @@ y = torch.tensor([[0.5, float("nan")], [-110.0, 3e38]], requires_grad=True)
 z = torch.addcmul(y, -torch.ones(2, 2), y, value=2.0)
 (y.sub(y, alpha=2).sum() + z.sum()).backward()
 """,
+    "a norm with an upstream gradient that is not finite": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[0.0, 1.0, 2.0, 4.0]], requires_grad=True)
+w = torch.tensor([[1.0, float("inf"), 2.0, 3.0]])
+a = F.group_norm(x, 1) * w
+b = F.layer_norm(x, (4,), w[0]) + F.instance_norm(x.reshape(1, 2, 2)).reshape(1, 4) * w
+(a.sum() + b.sum()).backward()
+""",
     "a product of float64 that is added before it is rounded": """
 import torch
 y = torch.tensor([[0.5, 1.5e308], [-110.0, 3e38]], dtype=torch.float64, requires_grad=True)
