@@ -13,6 +13,7 @@ from typing import Any
 import pexpect
 from tests.benchmarks.conftest import ROOT
 from tests.benchmarks.networks import Absent, chain, record
+from tests.recorder.chains import write_chain
 
 from backprop_engine.trace import Trace
 from backprop_tui.app.app import DebuggerApp
@@ -46,6 +47,18 @@ def test_the_first_row_of_the_graph(table: Any) -> None:
     ratios = [until("AddBackward0", *ours) / until("empty", *empty) for _ in range(9)]
     table.bounded(
         "first row of the graph", "an empty Textual app", statistics.median(ratios), at_most=1.6
+    )
+
+
+def test_a_recording_of_300_000_nodes_to_the_first_frame(table: Any, tmp_path: Path) -> None:
+    path = write_chain(tmp_path / "chain.bp", 300_000)
+    took = [until("about to run", "-m", "backprop_tui", str(path)) for _ in range(5)]
+    table.bounded(
+        "first frame of 300,000 recorded nodes",
+        "–",
+        statistics.median(took),
+        at_most=1.5,
+        unit=" s",
     )
 
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.recorder.chains import write_chain
 from tests.recorder.programs import SCRIPTS, run_script
 
 from backprop_engine.basics.summary import Summary
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.reading.explain import explain
 from backprop_engine.recording.findings import culprit
+from backprop_engine.recording.opened import open_recording
 from backprop_engine.recording.reader import read
 from backprop_engine.recording.trace import trace_of
 from backprop_engine.trace import Missing, PassKind, StepKind, Trace
@@ -252,6 +254,15 @@ def test_a_program_without_a_backward_pass_is_a_forward_pass(tmp_path):
     trace = trace_of(read(tmp_path / "run.bp"))
     assert [pass_.kind for pass_ in trace.passes] == [PassKind.FORWARD]
     assert {"x", "y"} <= set(trace.names)
+
+
+def test_a_long_recording_is_put_together(tmp_path):
+    trace = open_recording(write_chain(tmp_path / "run.bp", 70))
+    assert len(trace) == 70 + 1 + 69 + 70
+    assert trace.named("x@71") == len(trace.nodes) - 1
+    steps = trace.receipts(node_of(trace, "w"))
+    assert [trace.total_after(step) for step in steps[:3]] == [1.0, 2.0, 3.0]
+    assert trace.total_after(steps[-2]) == 69.0
 
 
 def test_an_empty_recording_has_an_empty_trace(tmp_path):

@@ -47,16 +47,18 @@ def _parts(graph: RecordedGraph) -> np.ndarray:
     columns = graph.recording.calls.columns
     calls = np.flatnonzero(graph.slots.is_kept)
     stacks = columns["stack"][calls]
+    parts = columns["function"][calls].astype(np.int64) * (1 << 32) + columns["module"][calls]
     goes_on = np.zeros(len(calls), bool)
-    goes_on[1:] = stacks[1:] == stacks[:-1]
-    goes_on[1:] &= stacks[1:] != NOWHERE
-    seen: set[tuple[int, int]] = set()
-    functions, modules = columns["function"][calls], columns["module"][calls]
+    goes_on[1:] = (stacks[1:] == stacks[:-1]) & (stacks[1:] != NOWHERE)
+    goes_on[1:] &= parts[1:] != parts[:-1]
+    seen: set[int] = set()
     before = NOWHERE
-    for row in np.flatnonzero(goes_on).tolist():
+    rows = np.flatnonzero(goes_on)
+    for row, part, last in zip(
+        rows.tolist(), parts[rows].tolist(), parts[rows - 1].tolist(), strict=True
+    ):
         if row - 1 != before:
-            seen = {(int(functions[row - 1]), int(modules[row - 1]))}
-        part = int(functions[row]), int(modules[row])
+            seen = {last}
         if part in seen:
             goes_on[row], seen = False, set()
         seen.add(part)
@@ -70,25 +72,33 @@ class Labels(Mapping[int, str]):
 
     def __init__(self, named: np.ndarray, names: list[str]) -> None:
         """`named` has the number of each node's name, −1 for none."""
-        self._named, self._names = named, names
+        self._names = names
+        self._numbers: list[int] = named.tolist()
         nodes = np.flatnonzero(named != NOWHERE)
         self.by_name = nodes[np.argsort(named[nodes], kind="stable")]
         """The nodes that have a name, sorted by it."""
         self.starts = np.searchsorted(named[self.by_name], np.arange(len(names) + 1))
-        self._version = np.zeros(len(named), np.int64)
+        version = np.zeros(len(named), np.int64)
         order = np.arange(len(self.by_name))
-        self._version[self.by_name] = order - self.starts[named[self.by_name]] + 1
-        self._counts = np.diff(self.starts)
+        version[self.by_name] = order - self.starts[named[self.by_name]] + 1
+        counts = np.diff(self.starts)
+        self.given_again: np.ndarray = self.by_name[counts[named[self.by_name]] > 1]
+        """The nodes whose name is given more than once."""
+        version[np.append(counts, 0)[named] < 2] = 0
+        self._versions: list[int] = version.tolist()
+        """Of each node; 0 where its name is given once."""
 
     def __getitem__(self, node: int) -> str:
-        number = int(self._named[node]) if 0 <= node < len(self._named) else NOWHERE
+        number = self._numbers[node] if 0 <= node < len(self._numbers) else NOWHERE
         if number == NOWHERE:
             raise KeyError(node)
-        name = self._names[number]
-        return name if self._counts[number] == 1 else f"{name}@{self._version[node]}"
+        version = self._versions[node]
+        return f"{self._names[number]}@{version}" if version else self._names[number]
 
     def __contains__(self, node: object) -> bool:
-        return isinstance(node, int | np.integer) and bool(self._named[node] != NOWHERE)
+        if not isinstance(node, int | np.integer) or not 0 <= node < len(self._numbers):
+            return False
+        return self._numbers[int(node)] != NOWHERE
 
     def __iter__(self) -> Iterator[int]:
         return iter(np.sort(self.by_name).tolist())

@@ -163,7 +163,6 @@ class _Builder:
         nodes = self._nodes(numbering, labels, places)
         dtype: Dtype = "float64" if self._is_wide(nodes) else "float32"
         passes = self._passes(numbering, nodes, starts)
-        outlived = labels.again()
         return Trace(
             heading=heading_of(
                 recording, places.files(recording.start.script), dtype, len(senders)
@@ -177,8 +176,8 @@ class _Builder:
             contributions=Contributions(self.lookup, sent),
             totals=totals,
             producer=RecordingProducer(recording, nodes),
-            outlived=outlived,
-            since=self._since(numbering, senders, outlived),
+            outlived=labels.again(),
+            since=self._since(numbering, senders, labels),
             hooked={step: places.of(stack) for step, stack in hooked.items()},
         )
 
@@ -239,27 +238,21 @@ class _Builder:
         rows = nodes.numbers[nodes.numbers != NOWHERE] - values.first
         return bool((values.dtype[rows] == 0).any())
 
-    def _since(
-        self, numbering: Numbering, senders: np.ndarray, outlived: dict[int, tuple[int, ...]]
-    ) -> dict[int, int]:
+    def _since(self, numbering: Numbering, senders: np.ndarray, labels: Labels) -> dict[int, int]:
         """Of leaves whose name is given again the step that first takes each."""
-        again = [node for last, others in outlived.items() for node in (*others, last)]
-        rows = numbering.operands
+        again, rows = labels.given_again, numbering.operands
         computed_at = np.full(len(numbering.order), len(senders), np.int64)
-        parts = [part for part in self.parts if part.kind is PassKind.FORWARD]
         starts = np.cumsum([0, *(len(part.steps.senders) for part in self.parts)]).tolist()
         for part, start in zip(self.parts, starts, strict=False):
-            if part in parts:
+            if part.kind is PassKind.FORWARD:
                 made = senders[start : start + len(part.steps.senders)]
                 computed_at[made] = np.arange(start, start + len(made))
         consumers = np.repeat(np.arange(len(numbering.order)), np.diff(rows.starts))
         first = np.full(len(numbering.order), len(senders), np.int64)
         np.minimum.at(first, rows.flat, computed_at[consumers])
-        return {
-            node: int(first[node])
-            for node in again
-            if rows.starts[node] == rows.starts[node + 1] and first[node] < len(senders)
-        }
+        is_leaf = rows.starts[again] == rows.starts[again + 1]
+        leaves = again[is_leaf & (first[again] < len(senders))]
+        return dict(zip(leaves.tolist(), first[leaves].tolist(), strict=True))
 
     def _passes(
         self, numbering: Numbering, nodes: RecordedNodes, starts: np.ndarray

@@ -172,11 +172,11 @@ class Trace:
 
     def named(self, label: str) -> int | None:
         """The node that has this label, or that a name without its version means; else None."""
-        node = self._nodes_by_name.get(label)
-        if node is None and label.startswith("%") and label[1:].isdecimal():
+        if label.startswith("%") and label[1:].isdecimal():
             at = int(label[1:]) - 1
-            node = self._unnamed[at] if 0 <= at < len(self._unnamed) else None
-        return node
+            return self._unnamed[at] if 0 <= at < len(self._unnamed) else None
+        node = self.assigned.get(label)
+        return self._nodes_by_name.get(label) if node is None else node
 
     @property
     def names(self) -> Iterable[str]:
