@@ -22,7 +22,7 @@ BLACKBOARD = Theme(
     variables={
         "primary-muted": "#17324d",
         "foreground-muted": "#8b97a5",
-        "foreground-disabled": "#4d5866",
+        "foreground-disabled": "#6e7b8a",
         "border": "#6cb6ff",
         "border-blurred": "#36404c",
         "scrollbar": "#36404c",
@@ -50,7 +50,7 @@ WHITEBOARD = Theme(
     variables={
         "primary-muted": "#cfe3fb",
         "foreground-muted": "#5d6672",
-        "foreground-disabled": "#a9b0b8",
+        "foreground-disabled": "#757e88",
         "border": "#0b57b0",
         "border-blurred": "#c5cad0",
         "scrollbar": "#c5cad0",
