@@ -66,7 +66,10 @@ async def test_a_chain_of_100_000_operations_opens_and_steps(opened, text_of, ch
         await pilot.pause()
         shown = text_of(pilot)
         assert "▶" in shown
-        assert "in y@17" in shown  # where that is, is told: it is too deep to be drawn
+        session = pilot.app.session
+        above = session.outline.nodes[session.outline.parents[session.step_holder]]
+        # Where that is, is told: it is too deep to be drawn.
+        assert f"in {session.trace.label(int(above))}, depth " in shown
         last = parse_breakpoint("if step == 199999", chain)
         pilot.app.session = editing.set_breakpoint(pilot.app.session, None, last)
         await pilot.press("F", "c")

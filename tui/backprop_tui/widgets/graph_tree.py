@@ -152,11 +152,17 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         return replace(self._columns, shallowest=int(depths.min()), deepest=int(depths.max()))
 
     def _above(self) -> int | None:
-        """The row, out of sight, that the first row in sight hangs under."""
+        """The row under which the step stands, or the first row in sight, if the step does not.
+
+        None where the tree is seen from its top.
+        """
         session, first = self.view.session, self.scroll_offset.y
-        if first >= len(session.visible):
+        rows = session.visible[first : first + self._rows_shown]
+        if not len(rows) or session.outline.parents[rows[0]] == NO_ROW:
             return None
-        parent = int(session.outline.parents[session.visible[first]])
+        at_work = session.step_holder if session.step is not None else NO_ROW
+        shown = at_work if at_work in rows else rows[0]
+        parent = int(session.outline.parents[shown])
         return None if parent == NO_ROW else parent
 
     def _row_classes(self, row: int) -> tuple[str, ...]:

@@ -55,6 +55,8 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         self._lines: list[str] = []
         self._starts: list[int] = []
         self._source: Source | None = None
+        self._left: dict[str, int] = {}
+        """The first line that was in sight of a text when another was turned to."""
         self._current: Span | None = None
         self._groups: tuple[Group, ...] = ()
         """What the title tells."""
@@ -65,9 +67,7 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         files = view.session.trace.heading.files
         source = (files[0] if files else Source("", "")) if place is None else place.source
         if source is not self._source:
-            self._source = source
-            self._read(source.text)
-            self.scroll_to(0, 0, animate=False)
+            self._turn_to(source)
         self.view = view
         self._current = None if place is None else place.span
         step = view.session.step
@@ -79,6 +79,14 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
             self.border_title = Content(f"Source · {printable(names)}" if groups else "Source")
         self._reveal()
         self.refresh_changes()
+
+    def _turn_to(self, source: Source) -> None:
+        """Begin a text where it was left, or at its top."""
+        if self._source is not None:
+            self._left[self._source.text] = round(self.scroll_target_y)
+        self._source = source
+        self._read(source.text)
+        self.scroll_to(0, self._left.get(source.text, 0), animate=False, force=True)
 
     def _read(self, text: str) -> None:
         self._lines = text.split("\n")
@@ -100,18 +108,19 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
 
     def _reveal(self) -> None:
         if self._current is None or self._source is None:
+            self.scroll_to(x=0, animate=False, force=True)
             return
         place = self._source.position(self._current.start)
         height = self.scrollable_content_region.height
         room = self.scrollable_content_region.width - self._gutter
         line, column = place.line - 1, place.column - 1
-        first, offset = round(self.scroll_target_y), round(self.scroll_target_x)
+        first, stop = round(self.scroll_target_y), column + self._current.stop - self._current.start
         margin = min(_CONTEXT, height // 3)
         if not first + margin <= line < first + height - margin:
-            self.scroll_to(y=max(line - height // 2, 0), animate=False)
-        stop = column + self._current.stop - self._current.start
-        if column < offset or stop > offset + room:
-            self.scroll_to(x=0 if stop <= room else max(column - _MARGIN, 0), animate=False)
+            first = max(line - height // 2, 0)
+        # Lines are read from their start, unless what is marked would be out of sight.
+        offset = 0 if stop <= room else max(column - _MARGIN, 0)
+        self.scroll_to(offset, first, animate=False, force=True)
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of the pane."""
