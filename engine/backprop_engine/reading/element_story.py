@@ -103,7 +103,7 @@ class _Story:
         """`Σₖ H[k, 1]·∂L/∂P[k, 0]`, and the same with figures."""
         terms = self.told.terms
         if not terms:
-            return replace(common, name=common.target, algebra=Text("0"))
+            return replace(common, name=common.target, algebra=Text("0"), numbers=Text("0"))
         at, letters = _generalised([term.at for term in terms])
         slope = self._known_slope(at) or self._slope(at)
         upstream = self._by_output(self._named(self.node, at))

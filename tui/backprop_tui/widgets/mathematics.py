@@ -6,8 +6,10 @@ by side or under each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -72,7 +74,7 @@ class Fraction(NamedTuple):
     below: str
 
 
-def fraction(tree: Tree | None, say: Callable[[str], str]) -> Fraction:
+def fraction(tree: Tree | None, say: Callable[[str], str] = str) -> Fraction:
     """What stands above and below the bar of a derivative; nothing for anything else."""
     if not isinstance(tree, Branch) or tree.form is not Form.PARTIAL:
         return Fraction("", "")
@@ -80,30 +82,105 @@ def fraction(tree: Tree | None, say: Callable[[str], str]) -> Fraction:
     return Fraction(above, below)
 
 
-def formula(tree: Tree, say: Callable[[str], str], style: str = "") -> Picture:
+Say = Callable[[str], str]
+"""Makes a text what the terminal can show."""
+Roles = Mapping[Fraction, str]
+"""The styles of the derivatives in a formula."""
+
+_OPERATOR = re.compile(r" [=+−⊙@⊗⋆×·] | (?:if|else) ")
+_END = re.compile(r"(?<=[^ ])·(?! )|, ")
+_CUT = "\0"
+_INDENT = "  "
+"""Before the lines in which a formula goes on."""
+
+
+def formula(
+    tree: Tree,
+    say: Say,
+    style: str = "",
+    width: int = 0,
+    roles: Roles | None = None,
+    *,
+    is_stacked: bool = True,
+) -> Picture:
     """A formula with every `∂a/∂b` in it drawn as a stacked fraction: three lines, or one.
 
-    `say` makes a text what the terminal can show.
+    Where that is wider than `width`, if any, or not wanted, it is written on one line, or on
+    several that are broken at operators.
     """
 
     def written(branch: Branch) -> Iterable[str | Fraction | At]:
-        return (fraction(branch, say),) if branch.form is Form.PARTIAL else UNICODE.spelled(branch)
+        is_partial = branch.form is Form.PARTIAL
+        return (fraction(branch),) if is_partial else UNICODE.spelled(branch)
 
-    rows, is_stacked = ["", "", ""], False
     pieces: list[str | Fraction] = flattened(tree, written, UNICODE.leaf, ("(", ")"))
-    for piece in pieces:
-        if isinstance(piece, str):
-            _append(rows, "", say(piece), "")
+    atoms = _atoms(pieces, say, style, {} if roles is None else roles)
+    drawn = _stacked(atoms)
+    if is_stacked and not (width and drawn.width > width):
+        return drawn
+    return _broken(atoms, width or sum(atom.line.cell_length for atom in atoms))
+
+
+class _Atom(NamedTuple):
+    """A piece of a formula that is never broken."""
+
+    above: str
+    """The whole, where `below` is empty."""
+    below: str
+    style: str
+
+    @property
+    def line(self) -> Content:
+        """On one line."""
+        return styled(f"{self.above}/{self.below}" if self.below else self.above, self.style)
+
+
+def _atoms(pieces: Iterable[str | Fraction], say: Say, style: str, roles: Roles) -> list[_Atom]:
+    """The pieces, cut before operators, after `·` and after commas."""
+    atoms = list[_Atom]()
+    for is_text, run in groupby(pieces, key=lambda piece: isinstance(piece, str)):
+        if not is_text:
+            fractions = (piece for piece in run if isinstance(piece, Fraction))
+            atoms += [_Atom(say(a), say(b), roles.get(Fraction(a, b), style)) for a, b in fractions]
             continue
-        width, is_stacked = max(map(cell_len, piece)), True
-        _append(rows, _centred(piece.above, width), "─" * width, _centred(piece.below, width))
-    return picture(styled(row, style) for row in (rows if is_stacked else rows[1:2]))
+        text = _OPERATOR.sub(rf"{_CUT}\g<0>", "".join(map(str, run)))
+        text = _END.sub(rf"\g<0>{_CUT}", text).replace(" = ", f" = {_CUT}")
+        parts = filter(None, text.split(_CUT))
+        atoms += [_Atom(say(part), "", "" if part == " = " else style) for part in parts]
+    return atoms
 
 
-def _append(rows: list[str], *texts: str) -> None:
-    width = max(cell_len(text) for text in texts)
-    for index, text in enumerate(texts):
-        rows[index] += text + " " * (width - cell_len(text))
+def _stacked(atoms: Iterable[_Atom]) -> Picture:
+    rows: list[list[Content]] = [[], [], []]
+    for atom in atoms:
+        width = max(cell_len(atom.above), cell_len(atom.below))
+        stack = (atom.above, "─" * width, atom.below) if atom.below else ("", atom.above, "")
+        for row, text in zip(rows, stack, strict=True):
+            row.append(styled(_centred(text, width), atom.style))
+    lines = [Content().join(row) for row in rows]
+    return picture(lines if lines[0].plain.strip() else lines[1:2])
+
+
+def _broken(atoms: Sequence[_Atom], width: int) -> Picture:
+    lines, row = list[Content](), Content()
+    for word in _words(atoms):
+        if row.cell_length + word.rstrip().cell_length > width and row.plain.strip():
+            lines.append(row.rstrip())
+            row, word = Content(_INDENT), word[1:] if word.plain.startswith(" ") else word
+        row += word
+    return picture([*lines, row.rstrip()])
+
+
+def _words(atoms: Iterable[_Atom]) -> list[Content]:
+    """What stands on one line, whatever happens: `1/std·`, ` − mean(∂y/∂n)`."""
+    words = list[Content]()
+    for atom in atoms:
+        before = words[-1].plain if words else ", "
+        if atom.above.startswith(" ") or before.endswith((", ", "·")):
+            words.append(atom.line)
+        else:
+            words[-1] += atom.line
+    return words
 
 
 def _centred(text: str, width: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -13,15 +13,15 @@ from backprop_engine.basics.values import Value, shape_of
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.reading.array_rule import ArrayRule, Figure, Role
 from backprop_engine.reading.element_terms import Index
-from backprop_tui.widgets.mathematics import Picture, aligned, picture, styled
+from backprop_tui.widgets.mathematics import Picture, Say, aligned, picture, styled
 
 _STYLES: Final = {Role.SENT: "$warning", Role.UPSTREAM: "$primary", Role.LOCAL: "$secondary"}
 _MUTED = "$foreground-muted"
-_DIGITS = 4
-_SIZES: Final = ((6, 8), (6, 5), (5, 4), (4, 3), (4, 2))
+_DIGITS: Final = (4, 3, 2)
+_HEAT = 45
+"""Percent of a colour behind the largest number of a matrix that has no room for all."""
+_SIZES: Final = ((6, 8), (6, 5), (5, 4), (4, 3), (4, 2), (4, 1))
 """Rows and columns that are drawn of each, as many as there is room for."""
-
-Say = Callable[[str], str]
 
 
 class Lit(NamedTuple):
@@ -37,18 +37,25 @@ class Lit(NamedTuple):
         return self.row in (None, row) and self.column in (None, column)
 
 
-def matrices(rule: ArrayRule, element: Index | None, width: int, say: Say) -> Picture | None:
+def matrices(
+    rule: ArrayRule, element: Index | None, width: int, say: Say, most_rows: int = _SIZES[0][0]
+) -> Picture | None:
     """The equation in numbers, in at most `width` cells; None where that has no room.
+
+    Digits give way before columns do.
 
     Of `element` of what is sent the cell is lit, and what meets it in the factors.
     """
     lights = _lights(rule, element)
     leading = (element or ())[:-2]
-    for rows, columns in _SIZES:
+    for (rows, columns), digits in product(_SIZES, _DIGITS):
         blocks = [
-            _block(figure, _window(figure.value, leading), rows, columns, lit, say)
+            _block(
+                figure, _window(figure.value, leading),
+                _Extent(min(rows, most_rows), columns, digits), lit, say,
+            )
             for figure, lit in zip((rule.sent, *rule.made_of), lights, strict=True)
-        ]
+        ]  # fmt: skip
         drawn = _in_a_line(blocks, [say(sign) for sign in rule.signs])
         if drawn.width <= width:
             return drawn
@@ -93,19 +100,25 @@ class _Block(NamedTuple):
         return max(self.name.cell_length, self.body.width, self.shape.cell_length)
 
 
-def _block(
-    figure: Figure, matrix: np.ndarray, rows: int, columns: int, lit: Lit, say: Say
-) -> _Block:
+class _Extent(NamedTuple):
+    """As much of each matrix as is drawn."""
+
+    rows: int
+    columns: int
+    digits: int
+
+
+def _block(figure: Figure, matrix: np.ndarray, extent: _Extent, lit: Lit, say: Say) -> _Block:
     style, shape = _STYLES[figure.role], shape_of(figure.value)
     name = styled(say(text_of(figure.name)), style)
     if not shape:
-        number = notation.number(figure.value, _DIGITS)
+        number = notation.number(figure.value, extent.digits)
         return _Block(name, picture([styled(say(number), f"bold {style}")]), Content())
     down, across = (
-        _shown(matrix.shape[0], rows, lit.row),
-        _shown(matrix.shape[1], columns, lit.column),
+        _shown(matrix.shape[0], extent.rows, lit.row),
+        _shown(matrix.shape[1], extent.columns, lit.column),
     )
-    body = _bracketed(matrix, down, across, lit, style, say)
+    body = _bracketed(matrix, (down, across, extent.digits), lit, style, say)
     told = notation.shape(shape)
     if len(shape) > 2:
         told += ", one slice of it"
@@ -119,19 +132,25 @@ def _shown(length: int, most: int, lit: int | None) -> range:
 
 
 def _bracketed(
-    matrix: np.ndarray, down: range, across: range, lit: Lit, style: str, say: Say
+    matrix: np.ndarray, shown: tuple[range, range, int], lit: Lit, style: str, say: Say
 ) -> Picture:
+    down, across, digits = shown
     texts = [
-        aligned([say(notation.number(matrix[row, column].item(), _DIGITS)) for row in down])
+        aligned([say(notation.number(matrix[row, column].item(), digits)) for row in down])
         for column in across
     ]
     before, after = across.start > 0, across.stop < matrix.shape[1]
+    is_cut = before or after or len(down) < matrix.shape[0]
+    largest = float(np.abs(matrix[np.isfinite(matrix)]).max(initial=0)) if is_cut else 0.0
     lines = []
     for at, row in enumerate(down):
-        cells = [
-            styled(texts[index][at], f"{style} reverse" if lit.holds(row, column) else style)
-            for index, column in enumerate(across)
-        ]
+        styles = (
+            f"{style} reverse"
+            if lit.holds(row, column)
+            else _heated(matrix[row, column], largest, style)
+            for column in across
+        )
+        cells = [styled(column[at], each) for column, each in zip(texts, styles, strict=True)]
         if before:
             cells.insert(0, styled(say("…"), _MUTED))
         if after:
@@ -145,6 +164,14 @@ def _bracketed(
         Content.assemble((say(left), _MUTED), line, (say(right), _MUTED))
         for line, (left, right) in zip(all_lines, _brackets(len(all_lines)), strict=True)
     )
+
+
+def _heated(number: float, largest: float, style: str) -> str:
+    """The style of a cell of a matrix that is cut: the larger the number, the warmer or colder."""
+    share = round(_HEAT * abs(number) / largest) if largest and np.isfinite(number) else 0
+    if not share:
+        return style
+    return f"$foreground on {'$warning' if number > 0 else '$primary'} {share}%"
 
 
 def _brackets(height: int) -> list[tuple[str, str]]:
