@@ -23,7 +23,7 @@ from backprop_tui.session.stops.parsing import parse_breakpoint
 from backprop_tui.session.whatif.state import WhatIf
 
 TEXT = Source("<-e>", "x=2, y=x**2+3x+1")
-LOOK = Layout("watches", "torch", is_zoomed=True)
+LOOK = Layout("watches", "torch", is_zoomed=True, sizes={"left": 600, "below": 300})
 
 
 def fresh(text=TEXT):
@@ -102,13 +102,16 @@ def test_what_the_graph_no_longer_has_is_told_and_kept(tmp_path):
     assert [one["name"] for one in json.loads(path.read_text())["breakpoints"]] == ["x"]
 
 
+LAYOUT = {"pane": "chain", "focus": "graph", "zoomed": False}
+"""As an earlier version wrote it, without sizes."""
+SIZELESS = {**LAYOUT, "sizes": {"left": 0}}
 GOOD = {
     "version": 1,
     "scenario": "s",
     "breakpoints": [],
     "watches": [],
     "folds": [],
-    "layout": {"pane": "chain", "focus": "graph", "zoomed": False},
+    "layout": LAYOUT,
     "theme": "blackboard",
 }
 
@@ -124,6 +127,7 @@ GOOD = {
         (b'{"version": "1"}', "no version"),
         (json.dumps({**GOOD, "version": 2}).encode(), "version 2, this program knows 1"),
         (json.dumps({**GOOD, "layout": 3}).encode(), "not what this program writes"),
+        (json.dumps({**GOOD, "layout": SIZELESS}).encode(), "not what this program writes"),
         (json.dumps({**GOOD, "folds": [["x"]]}).encode(), "not what this program writes"),
         (json.dumps({**GOOD, "theme": 3}).encode(), "not what this program writes"),
         (
@@ -134,7 +138,7 @@ GOOD = {
         (b'{"version": 1}', "not what this program writes"),
         (b" " * 5_000_000, "too large"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_a_broken_file_is_set_aside_with_a_notice(tmp_path, content, reason):
     path = file.file_of(tmp_path, TEXT)

@@ -308,6 +308,22 @@ COMMANDS: tuple[Command, ...] = (
         "zoom", ("z",), "zoom", "Let the focused pane fill the screen, or no longer.", SCREEN,
         does="zoom",
     ),
+    *(
+        Command(
+            f"border_{where}", (f"ctrl+{where}",), f"border {where}",
+            f"Move the focused pane's border {words}.", SCREEN,
+            does=f"move_border({right}, {down})",
+        )
+        for where, words, right, down in (
+            ("up", "up", 0, -1), ("down", "down", 0, 1),
+            ("left", "to the left", -2, 0), ("right", "to the right", 2, 0),
+        )
+    ),
+    Command(
+        "first_sizes", ("Z",), "first sizes",
+        "Let the panes share the screen by what stands in them again.", SCREEN,
+        does="first_sizes",
+    ),
     Command(
         "present", ("ctrl+t",), "presentation",
         "Graph and chain rule alone, with more room between the rows, or all panes again.",

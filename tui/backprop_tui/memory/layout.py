@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from backprop_engine.trace import Trace
@@ -17,11 +17,13 @@ from backprop_tui.session.stops.state import Stops
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Which pane is in front, which has the focus, and whether that one fills the screen."""
+    """Which pane is in front, which has the focus, whether that one fills the screen; sizes."""
 
     pane: str = "chain"
     focus: str = "graph"
     is_zoomed: bool = False
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Thousandths of the screen, by pane whose border a person has moved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Remembered:
                 "pane": self.layout.pane,
                 "focus": self.layout.focus,
                 "zoomed": self.layout.is_zoomed,
+                "sizes": dict(self.layout.sizes),
             },
             "theme": self.theme,
         }
@@ -78,7 +81,14 @@ def read(found: Mapping[str, Any], trace: Trace) -> tuple[Remembered, Stops, tup
         raise TypeError("a name that is no text")
     folds = [(str(name), int(count)) for name, count in found["folds"]]
     kept = {**persisting.to_plain(stops), "folds": [list(key) for key in folds]}
-    return Remembered(kept, Layout(pane, focus, layout["zoomed"] is True), theme), stops, lost
+    sizes = {str(name): int(size) for name, size in layout.get("sizes", {}).items()}
+    if not all(0 < size <= 1_000 for size in sizes.values()):
+        raise ValueError("a size that is none")
+    return (
+        Remembered(kept, Layout(pane, focus, layout["zoomed"] is True, sizes), theme),
+        stops,
+        lost,
+    )
 
 
 def restore(session: Session, kept: Remembered, stops: Stops) -> Session:

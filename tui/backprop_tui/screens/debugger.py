@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.containers import Container
 from textual.content import Content
 from textual.geometry import Offset
 from textual.message import Message
@@ -25,6 +24,7 @@ from backprop_tui.widgets.keys import PROMPT_HELP, command_bindings, hearing
 from backprop_tui.widgets.loss_line import LossLine
 from backprop_tui.widgets.notes_pane import NotesPane
 from backprop_tui.widgets.notice_box import NoticeBox
+from backprop_tui.widgets.panes import Panes
 from backprop_tui.widgets.source_pane import SourcePane
 from backprop_tui.widgets.symbolic_pane import SymbolicPane
 from backprop_tui.widgets.timeline import Timeline
@@ -65,7 +65,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         """Every pane once; the style sheet decides where it stands and whether it shows."""
         yield TitleBar(self._view, "title")
         yield TroubleBar(self._view, "trouble")
-        with Container(id="panes"):
+        with Panes(self._begin.sizes):
             yield hearing(GraphTree, "tree", self.keymap)(self._view)
             yield PaneTabs()
             yield ChainRulePane(self._view, "chain")
@@ -85,7 +85,8 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
             return  # the program has been left before the panes were there
         self.query_one("#graph").border_title = "Graph"
         for pane, name in PANES:
-            self.query_one(f"#{pane}").border_title = name
+            if pane not in ("notes", "watches"):  # which say in their titles when they are empty
+                self.query_one(f"#{pane}").border_title = name
         self._bring_forward(_SHARING[0])
         self.activate(self._active)
         self._draw()
@@ -104,7 +105,8 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         """Which pane is in front, which has the focus, and whether it is zoomed."""
         focused = "" if self.focused is None else self.focused.id or ""
         is_pane = focused in ("graph", *(pane for pane, _ in PANES))
-        return Layout(self._active, focused if is_pane else "graph", self.is_zoomed)
+        sizes = self.query_one(Panes).sizes
+        return Layout(self._active, focused if is_pane else "graph", self.is_zoomed, sizes)
 
     def show(self, view: View) -> None:
         """Draw `view` in every pane; a new watch brings its pane up."""
@@ -219,6 +221,16 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         else:
             return False
         return True
+
+    def action_move_border(self, right: int, down: int) -> None:
+        """Move the focused pane's border."""
+        pane = "graph" if self.focused is None or self.focused.id is None else self.focused.id
+        if pane == "graph" or self.query_one(f"#{pane}").has_class("pane"):
+            self.query_one(Panes).move_border(pane, right, down)
+
+    def action_first_sizes(self) -> None:
+        """Let the panes share the screen by what stands in them."""
+        self.query_one(Panes).reset()
 
     def action_jump(self) -> None:
         """Show a letter on each pane, and go where one leads."""

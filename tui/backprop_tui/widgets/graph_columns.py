@@ -80,18 +80,22 @@ def grad_fn_text(trace: Trace, node: int) -> str:
     return trace.nodes.grad_fn(node)
 
 
-def choose_columns(session: Session, row_widths: Iterable[int], width: int) -> Columns:
+def least_columns(session: Session, row_widths: Sequence[int]) -> Columns:
+    """The columns in which no name is cut, and nothing is more than it has to be."""
+    value, gradient, _, _ = _wishes(session.trace)
+    wanted = min(max([_LEAST_NODE, *row_widths]), _MOST_NODE)
+    return Columns(wanted, value.least(len("value")), gradient.least(len(TITLE)))
+
+
+def choose_columns(session: Session, row_widths: Sequence[int], width: int) -> Columns:
     """Columns that fit `width`, the same for every cursor: nothing jumps while stepping.
 
     `row_widths` are the cells that names with their expressions ask for.
     """
     trace = session.trace
-    wanted = max([_LEAST_NODE, *row_widths])
+    wanted = max(row_widths, default=_LEAST_NODE)
     value, gradient, title, grad_fn = _wishes(trace)
-    columns = Columns(
-        min(wanted, _MOST_NODE), value.least(len("value")), gradient.least(len(TITLE))
-    )
-    columns = _squeezed(columns, width)
+    columns = _squeezed(least_columns(session, row_widths), width)
     steps: tuple[tuple[str, Iterable[int]], ...] = (
         ("value", value.pictures),
         ("gradient", gradient.pictures),

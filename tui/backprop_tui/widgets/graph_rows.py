@@ -23,6 +23,7 @@ from backprop_tui.widgets.graph_columns import (
     choose_columns,
     fitting_title,
     grad_fn_text,
+    least_columns,
 )
 from backprop_tui.widgets.group_rows import group_figures
 
@@ -43,8 +44,17 @@ Cell = tuple[str, str]
 
 def fit_columns(session: Session, width: int) -> Columns:
     """The columns for a pane of `width` cells, by what stands in the rows."""
+    return choose_columns(session, _row_widths(session), width)
+
+
+def width_of_names(session: Session) -> int:
+    """The width at which no name is cut."""
+    return least_columns(session, _row_widths(session)).width
+
+
+def _row_widths(session: Session) -> list[int]:
     rows = session.visible[:: max(-(-len(session.visible) // _SAMPLE), 1)].tolist()
-    return choose_columns(session, [_row_width(session, row) for row in rows], width)
+    return [_row_width(session, row) for row in rows]
 
 
 def _row_width(session: Session, row: int) -> int:
@@ -179,7 +189,11 @@ def _node_cells(view: View, row: int, state: RowState, columns: Columns) -> list
     used = sum(cell_len(text) for text, _ in guides)
     mark, mark_style = _mark(view, row, state)
     is_told = session.trace.is_computed(state.node, session.cursor)
-    suffix = view.say(_hidden(session, row)) or (_was(session, row) if is_told else "")
+    was = _was(session, row) if is_told else ""
+    suffix = view.say(_hidden(session, row)) or was
+    name, _ = map(view.say, _name(session.trace, outline, row))
+    if suffix == was and used + 2 + cell_len(name) + len(was) > width:
+        suffix = ""  # the name before all else
     name, made = _shortened(view, row, max(width - used - 2 - len(suffix), 1))
     style = "label"
     if (outline.is_reference[row] and outline.group(row) is None) or mark == view.glyphs.constant:

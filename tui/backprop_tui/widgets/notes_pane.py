@@ -13,6 +13,7 @@ from backprop_engine.trace import Heading
 from backprop_tui.app.soon import soon_of
 from backprop_tui.view.following import Following
 from backprop_tui.view.text import printable
+from backprop_tui.view.typeset import typeset
 from backprop_tui.view.view import View
 from backprop_tui.widgets.pane import Scroll
 
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 _MOST_LINES, _MOST_SIGNS = 300, 20_000
 """Of the notes that are drawn: each paragraph is a widget, and a hundred thousand take minutes."""
 _NOTHING = "This scenario has no notes. An `about:` in its file would stand here."
+_FOLDED = "Notes · none"
+"""The title of the pane, of which nothing else is drawn where all panes are in sight."""
+
+
+def has_notes(heading: Heading) -> bool:
+    """Whether there is anything to read."""
+    return bool(heading.about or heading.note or heading.hints)
 
 
 class NotesPane(Following, Scroll):
@@ -51,8 +59,10 @@ class NotesPane(Following, Scroll):
             banner.update(Content.styled(view.say(said), "italic $primary"))
         if self._noted is not heading:
             self._noted = heading
+            self.border_title = "Notes" if has_notes(heading) else view.glyphs.text(_FOLDED)
             notes = "\n\n".join(filter(None, (heading.about, heading.note))) or _NOTHING
-            about = "\n".join(map(printable, _shortened(notes).split("\n")))
+            notes = _shortened(notes) if view.glyphs.is_ascii else typeset(_shortened(notes))
+            about = "\n".join(map(printable, notes.split("\n")))
             self._waiting = view.glyphs.text(about)
             self.on_show()
 

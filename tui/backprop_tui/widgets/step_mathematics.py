@@ -2,7 +2,8 @@
 
 What has no room gives way, the sentence under it never. `arrangements` are tried in their order,
 the same for each step, so that a pane keeps its shape from step to step: of arrays first rows of
-matrices go, then the sum in four lines for one in a line, then stacked fractions, then matrices.
+matrices go, then the sum in four lines for one in a line, then stacked fractions, then the sum,
+then matrices.
 """
 
 from __future__ import annotations
@@ -65,6 +66,8 @@ class Arrangement:
     """Fractions have their bars."""
     has_long_sum: bool = True
     """The sum is written as on paper, in four lines."""
+    has_sum: bool = True
+    """What has come in is told at all."""
 
 
 _OF_NUMBERS: Final = (
@@ -77,6 +80,10 @@ _IN_SHORT: Final = (
     *(
         Arrangement(rows, is_roomy=True, is_stacked=False, has_long_sum=False)
         for rows in (6, 4, 3, 2)
+    ),
+    *(
+        Arrangement(rows, is_roomy=True, is_stacked=False, has_long_sum=False, has_sum=False)
+        for rows in (3, 2)
     ),
     Arrangement(is_roomy=True, is_stacked=False, has_long_sum=False),
 )
@@ -116,7 +123,9 @@ class _Draw:
             parts.append(drawn)
         elif self.explanation.upstream and self.how.rows:
             parts.append(picture([self._upstream()]))
-        return [*parts, self._sum(has_figures=drawn is None)]
+        if self.how.has_sum:
+            parts.append(self._sum(has_figures=drawn is None))
+        return parts
 
     def numbers(self) -> list[Picture]:
         """The product and the derivative in it, labelled, and the running sum."""

@@ -29,6 +29,8 @@ _EMPTY = (
     "No watch yet: w adds one.",
     "Any expression over names and their gradients can be watched: x.grad, a*b, sum(W.grad).",
 )
+_FOLDED = "Watches · none: w adds one"
+"""The title of the pane, of which nothing else is drawn where all panes are in sight."""
 _HEADER = 1
 _GUTTER = 3
 _FIGURE, _LEAST_FIGURE = 12, 6
@@ -68,6 +70,7 @@ class WatchesPane(TextPane, inherit_bindings=False):
         super().__init__(view, "watches")
         self._rows: tuple[WatchRow, ...] | Failed | None = None
         self._asked: tuple[Session, int] | None = None
+        self._has_some: bool | None = None
 
     def draw(self, view: View, width: int, height: int) -> list[Content]:
         """The table of watches, or how to add one."""
@@ -97,6 +100,10 @@ class WatchesPane(TextPane, inherit_bindings=False):
 
     def show(self, view: View) -> None:
         """Draw `view`, with the chosen watch in sight."""
+        has_some = bool(view.session.stops.watches)
+        if has_some != self._has_some:
+            self._has_some = has_some  # a title that is set is drawn, with all of the pane
+            self.border_title = "Watches" if has_some else view.glyphs.text(_FOLDED)
         super().show(view)
         line = view.session.stops.chosen + _HEADER
         top, height = round(self.scroll_y), self.container_size.height

@@ -1,0 +1,61 @@
+"""Networks on the screen, each at three sizes, looked at in a dark and in a light theme."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.tui.conftest import LESSONS
+
+from backprop_engine.trace import StepKind
+from backprop_tui.opening.targets import open_target
+from backprop_tui.oracles.report import Starting
+from backprop_tui.session.session import open_session
+from backprop_tui.view.glyphs import UNICODE
+from backprop_tui.view.view import View
+from backprop_tui.widgets.chain_rule import chain_rule_lines
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+NETWORKS = LESSONS / "networks"
+SIZES = [(80, 24), (120, 40), (160, 50)]
+PLACES = {
+    "softmax and cross-entropy": (SCENARIOS / "gallery/10-softmax-cross-entropy.yaml", "f s"),
+    "batch norm": (SCENARIOS / "gallery/24-batch-norm-bias.yaml", "f n n s"),
+    "two layers": (NETWORKS / "mlp.yaml", "f n n n"),
+    "one attention head": (NETWORKS / "head.yaml", "f n n n n"),
+    "five steps of a recurrent net": (NETWORKS / "rnn.yaml", "f n n n n n n n"),
+    "a fully masked row": (NETWORKS / "masked.yaml", "f n n n"),
+    "a mask of three beside one": (NETWORKS / "mask.yaml", "f n n s"),
+    "what if": (
+        SCENARIOS / "gallery/10-softmax-cross-entropy.yaml",
+        "f s g z enter e z [ 0 ] = 3 enter",
+    ),
+}
+KEYS = {"[": "left_square_bracket", "]": "right_square_bracket", "=": "equals_sign"}
+
+
+@pytest.mark.parametrize("name", PLACES)
+async def test_it_holds_at_three_sizes(opened, text_of, svg, txt, monkeypatch, name):
+    file, keys = PLACES[name]
+    monkeypatch.chdir(file.parent)  # the name on the screen is without this machine's folders
+    async with opened(file.name) as pilot:
+        await pilot.press(*(KEYS.get(key, key) for key in keys.split()))
+        for at, (width, height) in enumerate(SIZES):
+            await pilot.resize_terminal(width, height)
+            is_dark = (at + len(name)) % 2 == 0
+            pilot.app.theme = "blackboard" if is_dark else "whiteboard"
+            await pilot.pause()
+            assert text_of(pilot) == txt(name=f"{width}")
+            assert pilot.app.export_screenshot() == svg(name=f"{width}")
+
+
+@pytest.mark.parametrize("size", [(76, 10), (50, 22), (63, 30)], ids=["80", "120", "160"])
+def test_lesson_10_at_each_step_between_arrays(txt, size):
+    trace = open_target(SCENARIOS / "lesson-10-network.yaml")
+    session, told = open_session(trace), []
+    for cursor in range(len(session.trace)):
+        if session.trace.step(cursor).kind is StepKind.CONTRIBUTION:
+            view = View(replace(session, cursor=cursor), Starting(), None, UNICODE)
+            told += [line.plain for line in chain_rule_lines(view, *size)] + ["-" * size[0]]
+    assert "\n".join(told) == txt
