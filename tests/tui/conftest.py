@@ -32,6 +32,7 @@ from tests.tui.stillness import (
     PATIENCE,
     KnownThread,
     StillLoop,
+    frames_are_due,
     nobody_waits,
     patient,
     stand_still,
@@ -203,6 +204,7 @@ def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"{module}.wait_for_idle", wait)
     monkeypatch.setattr("backprop_tui.app.soon.Thread", KnownThread)
     patient(monkeypatch)
+    frames_are_due(monkeypatch)
 
 
 _parsed: dict[tuple[object, ...], list[RuleSet]] = {}

@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakSet
 
 import pytest
+from textual._compositor import Compositor
 from textual.app import App
 from textual.pilot import Pilot
 from textual.worker import NoActiveWorker, Worker, get_current_worker
@@ -113,7 +114,35 @@ async def stand_still(app: App[Any]) -> None:
         elif app.screen._update_timer._active.is_set():
             app.screen._on_timer_update()
         else:
+            _draw_frame(app)
             return
+
+
+_render_update = Compositor.render_update
+_due: WeakSet[Compositor] = WeakSet()
+
+
+def frames_are_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is to be drawn is drawn once the app stands still, and not several times on the way.
+
+    That is a third of what a test of the screen takes. A terminal sees no more: Textual draws as
+    often as the time allows.
+    """
+
+    def note(compositor: Compositor, full: bool = False, **more: Any) -> Any:
+        if full:  # a picture
+            return _render_update(compositor, full=True, **more)
+        _due.add(compositor)
+        return None
+
+    monkeypatch.setattr(Compositor, "render_update", note)
+
+
+def _draw_frame(app: App[Any]) -> None:
+    compositor = app.screen._compositor
+    if compositor in _due:
+        _due.discard(compositor)
+        _render_update(compositor, screen_stack=app._background_screens)
 
 
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
