@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-def share(usual: int, thorough: int) -> int:
-    """How many to try: `usual`, or `thorough` where the environment says `THOROUGH`."""
+def share(usual: T, thorough: T) -> T:
+    """How many to try, or which: `usual`, or `thorough` where the environment says `THOROUGH`."""
     return thorough if os.environ.get("THOROUGH") else usual

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+from tests.thorough import share
 from tests.tui.conftest import Agreeing, Formulas
 from tests.tui.stillness import impatient
 
@@ -12,9 +13,11 @@ from backprop_engine.budget import LimitError
 from backprop_tui.oracles.answering import LOG
 
 RAISED = (RuntimeError, MemoryError, LimitError)
+"""All of them are caught in one place: a test does each, and the others an error that nobody
+foresees."""
 
 
-@pytest.fixture(params=RAISED)
+@pytest.fixture(params=share(RAISED[:1], RAISED))
 def broken(request):
     def raising(*_, **__):
         raise request.param("no idea")
@@ -39,6 +42,7 @@ def said(text_of, pilot):
     return " ".join(text_of(pilot).replace("│", " ").split())
 
 
+@pytest.mark.parametrize("broken", RAISED, indirect=True)
 async def test_torch(broken, opened, text_of):
     oracle = Agreeing()
     oracle.ask = broken
