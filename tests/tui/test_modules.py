@@ -168,3 +168,10 @@ def test_a_large_scenario_with_loops_opens_as_its_graph(monkeypatch):
     monkeypatch.setattr(sessions, "LARGE", 3)
     session = session_of(RNN)
     assert sessions.folded_by_modules(session) is session
+
+
+async def test_names_are_whole_in_groups_that_open_by_themselves(opened, text_of):
+    async with opened(Source("<-e>", RNN), (120, 40)) as pilot:
+        await pilot.press("G", "f", "s", "s")
+        assert "h@5 = tanh(%8)" in text_of(pilot)
+        assert "%8 = %7 + x" in text_of(pilot)

@@ -154,6 +154,11 @@ class Session:
         """The rows on the screen, ascending."""
         return self.folding.visible
 
+    @property
+    def measured(self) -> np.ndarray:
+        """The rows by which columns are chosen: of groups, which open as steps need them, all."""
+        return self.visible if self.outline.tree is None else np.arange(len(self.outline))
+
     @cached_property
     def step_holder(self) -> int:
         """The row on the screen in which the node at work stands."""

@@ -53,7 +53,7 @@ def width_of_names(session: Session) -> int:
 
 
 def _row_widths(session: Session) -> list[int]:
-    rows = session.visible[:: max(-(-len(session.visible) // _SAMPLE), 1)].tolist()
+    rows = session.measured[:: max(-(-len(session.measured) // _SAMPLE), 1)].tolist()
     return [_row_width(session, row) for row in rows]
 
 
