@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Final, TypeVar, overload
 
 import numpy as np
@@ -87,7 +88,7 @@ class Column(Sequence[Entry]):
     def __getitem__(self, at: int | slice) -> Entry | Sequence[Entry]:
         if isinstance(at, slice):
             return [self._at(row) for row in range(*at.indices(len(self)))]
-        return self._at(range(len(self))[at])
+        return self._at(at if at >= 0 else at + len(self._numbers))
 
     def _at(self, row: int) -> Entry:
         raise NotImplementedError
@@ -245,17 +246,6 @@ class Grads(Mapping[int, Known | None]):
         return len(self._history.nodes)
 
 
-class Operands(Column[tuple[int, ...]]):
-    """The operands of each node."""
-
-    def __init__(self, rows: Rows) -> None:
-        super().__init__(rows.starts[1:])
-        self.rows = rows
-
-    def _at(self, row: int) -> tuple[int, ...]:
-        return tuple(self.rows.of(row))
-
-
 @dataclass(frozen=True, eq=False)
 class RecordedNodes:
     """What a trace knows of the nodes of a recording: numbers by node, told when asked for."""
@@ -265,7 +255,8 @@ class RecordedNodes:
     numbers: np.ndarray
     """Values."""
     like: np.ndarray
-    operands: Operands
+    rows: Rows
+    """Operands."""
     calls: np.ndarray
     functions: np.ndarray
     """What was called; −1 for what no call has made."""
@@ -282,6 +273,12 @@ class RecordedNodes:
     made_leaves: frozenset[int] = frozenset()
 
     @cached_property
+    def operands(self) -> Sequence[tuple[int, ...]]:
+        """The operands of each node; who draws a graph asks for all of them."""
+        flat: list[int] = self.rows.flat.tolist()
+        return [tuple(flat[start:stop]) for start, stop in pairwise(self.rows.starts.tolist())]
+
+    @cached_property
     def is_number(self) -> bytes:
         """Tensors alone."""
         return bytes(len(self))
@@ -291,7 +288,7 @@ class RecordedNodes:
 
     def operation_name(self, node: int) -> str:
         """Torch's name for the call; of what was made elsewhere that of its derivative."""
-        starts = self.operands.rows.starts
+        starts = self.rows.starts
         if starts[node] == starts[node + 1]:
             return ""
         function = int(self.functions[node])
@@ -324,7 +321,7 @@ class RecordedNodes:
 
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Consumer, position and operand of every edge that a gradient can go along."""
-        rows, asks = self.operands.rows, np.frombuffer(self.requires_grad, np.uint8)
+        rows, asks = self.rows, np.frombuffer(self.requires_grad, np.uint8)
         counts = np.diff(rows.starts)
         consumers = np.repeat(np.arange(len(self)), counts)
         positions = np.arange(len(rows.flat)) - np.repeat(rows.starts[:-1], counts)
