@@ -130,6 +130,18 @@ def test_the_sign_of_a_zero_is_a_fault_of_a_remainder_and_rounding_in_a_determin
     assert not told or told == "not settled: y hangs on the sign of a 0 that is rounded"
 
 
+@pytest.mark.parametrize("value", ["det(A)", "inv(A).sum()", "solve(A, A[0]).sum()"])
+def test_what_goes_back_through_an_elimination_is_open_where_it_is_no_number(oracle, value):
+    trace = shorthand(f"A=[[0,1],[2,4]], d={value}, y=d*1e308*1e308")
+    agreed = judged(oracle, trace)
+    assert faultless(agreed)
+    assert set(agreed.departures.values()) <= {OVERFLOW}
+    operation = OPERATIONS[value.partition("(")[0]]
+    for upstream, is_open in ((INF, True), (NAN, True), (1e308, False)):
+        found = operation.is_open([np.asarray([[0.0, 1], [2, 4]])], {}, np.asarray(upstream))
+        assert bool(np.any(found)) == is_open
+
+
 def test_a_wrong_sum_is_a_fault_where_nothing_overflows(oracle, monkeypatch):
     wrong = dataclasses.replace(OPERATIONS["sum"], forward=lambda a, **_: np.sum(a) * 1.001)
     monkeypatch.setitem(catalogue.FUNCTIONS, "sum", (wrong,))

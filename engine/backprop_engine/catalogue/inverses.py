@@ -236,13 +236,21 @@ def _cholesky_rule(g: Any, y: Any, _a: Any, upper: bool) -> Any:
     return _transposed(inverse) @ symmetric @ inverse
 
 
-def _is_nearly_singular(operands: Sequence[Any], _attributes: Any, upstream: Any) -> Any:
+def _is_sent_no_number(_operands: Any, _attributes: Any, upstream: Any) -> Any:
+    """Whether it is not finite: what comes of it in an elimination goes by the order of that."""
+    return upstream is not None and not np.all(np.isfinite(upstream))
+
+
+def _is_nearly_singular(operands: Sequence[Any], attributes: Any, upstream: Any) -> Any:
     """Which matrices are singular but for rounding: what is sent goes by where that leads."""
     a = operands[0]
     largest = np.prod(np.max(np.abs(a), axis=-2, initial=0.0), axis=-1)
     rounding = 16 * a.shape[-1] * np.finfo(a.dtype).eps
     is_lost = np.abs(np.linalg.det(a)) <= rounding * largest
-    return is_lost if upstream is None else np.asarray(is_lost)[..., np.newaxis, np.newaxis]
+    if upstream is None:
+        return is_lost
+    is_lost = is_lost | _is_sent_no_number(operands, attributes, upstream)
+    return np.asarray(is_lost)[..., np.newaxis, np.newaxis]
 
 
 DET = in_steps(
@@ -304,6 +312,7 @@ INV = in_steps(
     notation="{a}⁻¹",
     torch="linalg.inv",
     grad_fn="LinalgInvExBackward0",
+    unsettled=_is_sent_no_number,
     words="the inverse of a matrix",
     parameters=(_A,),
     functions=("inv", "inverse"),
@@ -326,6 +335,7 @@ SOLVE = in_steps(
     notation="{a}⁻¹ @ {b}",
     torch="linalg.solve",
     grad_fn="LinalgSolveExBackward0",
+    unsettled=_is_sent_no_number,
     words="the X for which A @ X is B",
     parameters=(Parameter("A"), Parameter("B")),
     example="A=[[1,2],[3,4]], b=[5,6], x=torch.linalg.solve(A, b), y=x.sum()",
