@@ -221,6 +221,7 @@ def test_what_python_or_torch_refuses_is_refused(line: str, kind: type[Exception
         ("y = x[True]", "an index must be a whole number; write `None` for `True`"),
         ("y = x * (torch.tensor(3) << 2)", "shifts bits, which is not supported; write `* 2**n`"),
         ("y = x.float_power(2)", "`float_power` answers in float64, and all floats of"),
+        ("y = (-x) ** 16777217.0", "is even or odd hangs in float32 on the length of the tensor"),
         ("y = x.tolist()", "write `.detach()`: the same numbers without a gradient"),
     ],
 )

@@ -46,7 +46,9 @@ def _power_of_tensors(a: Any, b: Any) -> Any:
 def _power_by_number(a: Any, b: Any) -> Any:
     """`a ** b` of a tensor and a number, with roots and reciprocals as torch forms them.
 
-    OperandError, in torch's words, for whole numbers to a negative whole power.
+    OperandError, in torch's words, for whole numbers to a negative whole power; and where torch
+    takes one exponent for even and for odd, as its vectors are computed in float32 and what is left
+    over in float64.
     """
     if _are_whole(a, b):
         if b < 0:
@@ -55,6 +57,12 @@ def _power_by_number(a: Any, b: Any) -> Any:
                 "make numbers with a point of them first: `i.float()`",
             )
         return _power_of_tensors(a, b)
+    if dtype_of(a) == "float32" and 2.0**24 <= abs(b) < 2.0**54 and np.any(np.less(a, 0.0)):
+        raise OperandError(
+            "whether an exponent of 2²⁴ or more is even or odd hangs in float32 on the length of "
+            "the tensor, in torch too",
+            "compute in float64: begin with `torch.set_default_dtype(torch.float64)`",
+        )
     if b == 0.5:
         return sqrt(a)
     if b in (-0.5, -1, -2):
