@@ -499,3 +499,8 @@ def test_a_long_chain_of_sums_of_equal_terms_is_no_kink():
     assert (found.skipped, found.agrees) == (0, True)
     slope_of_all = (trace.passes[-1].grads or {})[graph_of(trace).inputs["x"]]
     assert found.gradient == pytest.approx(slope_of_all, rel=1e-6, abs=1e-6)
+
+
+def test_terms_that_are_all_nothing_here_are_measured_a_step_away():
+    found = of("x=0, b=stack([x, 0*x, 0*x]), y=sum(b - mean(b))")
+    assert (found.skipped, found.agrees) == (0, True)

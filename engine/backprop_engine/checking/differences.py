@@ -194,7 +194,7 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
     engine = np.full(point.shape, np.nan) if grad is None else np.asarray(grad, dtype=float)
     found = _verdict(trace, node, engine, estimates, size)
     doubtful = not found.agrees or any(estimate.reason == UNSETTLED for estimate in estimates)
-    if doubtful and (terms := _largest_terms(trace)) > size:
+    if doubtful and (terms := _terms(trace, tape, point)) > size:
         with suppress(OutOfTimeError):
             estimates = [_element(tape, node, point, at, terms) for at in np.ndindex(point.shape)]
             size, found = terms, _verdict(trace, node, engine, estimates, terms)
@@ -239,13 +239,23 @@ def _without_conventions(
     return judged
 
 
-def _largest_terms(trace: Trace) -> float:
+def _terms(trace: Trace, tape: Tape, point: np.ndarray) -> float:
+    """Σ|terms| of the largest step; a first step away, where all are 0 here and tell nothing."""
+    largest = _largest_terms(trace, graph_of(trace).value)
+    with suppress(OutsideDomainError, OutOfTimeError):
+        beside = point + np.maximum(np.abs(point), 1.0) / 8
+        moved = {tape.nodes[0]: settle(beside, "float64")}
+        return largest or _largest_terms(trace, tape.values_at(moved))
+    return largest
+
+
+def _largest_terms(trace: Trace, values: Sequence[Value]) -> float:
     """Σ|terms| of the step whose terms are largest, as they reach the outputs.
 
     What cancels on the way rounds all the same: 1e20 − 1e20 + x loses all of x. A first-order
     running error bound (Higham, Accuracy and Stability, sec. 3.3): contribution times operand.
     """
-    largest, values = 0.0, graph_of(trace).value
+    largest = 0.0
     for sent, receiver in zip(trace.contributions, trace.receivers.tolist(), strict=True):
         if sent is not None and receiver != NO_NODE:
             terms = np.abs(np.multiply(in_full(sent), values[receiver], dtype=float))

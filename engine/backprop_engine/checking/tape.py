@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 
@@ -98,6 +98,11 @@ class Tape:
         if not self._is_finite:
             return math.nan
         return float(sum(np.sum(term) for term in self._run(inputs)))
+
+    def values_at(self, inputs: Mapping[int, Value]) -> Sequence[Value]:
+        """The values of all nodes with other values of the inputs; raises as `run` does."""
+        self._run(inputs)
+        return self._values
 
     def has_broken_a_tie(self) -> bool:
         """Whether elements that an operation may pick, and that are equal, differ since the last
