@@ -45,7 +45,7 @@ from backprop_engine.checking.perturbed import sensitivity
 from backprop_engine.checking.summing import gamma, scaled, sides, sum_bound
 from backprop_engine.checking.unsettled import unsettled
 from backprop_engine.graph import Graph
-from backprop_engine.operation import Rounding
+from backprop_engine.operation import Operation, Rounding
 
 _FLOAT64, _INT64 = struct.Struct("<d"), struct.Struct("<q")
 
@@ -234,7 +234,9 @@ def recompute_output(graph: Graph, node: int, operands: Sequence[Value]) -> Reco
         return evaluate(forward, [widened(operand) for operand in operands], attributes)
 
     def overflows_at() -> Any:
-        return unsettled(lambda *given: evaluate(forward, given, attributes), operands)
+        return not _is_of_one_order(operation) and unsettled(
+            lambda *given: evaluate(forward, given, attributes), operands
+        )
 
     is_sum = operation.rounding is Rounding.TERMS and is_float(value) and dtype == "float32"
     recorded = [graph.value[operand] for operand in graph.operands[node]]  # as they lie in memory
@@ -290,13 +292,20 @@ def recompute_contribution(
             return summed(widened(every))
         return summed(sent(*map(widened, given)))
 
+    has_one_order = _is_of_one_order(operation) and shape_of(every) == shape
+
     def overflows_at() -> Any:
-        return unsettled(lambda *given: summed(sent(*given)), given)
+        return not has_one_order and unsettled(lambda *given: summed(sent(*given)), given)
 
     is_sum = operation.rounding is Rounding.TERMS or shape_of(every) != shape
     precise = precisely if is_sum and dtype == "float32" else None
     is_open = operation.is_open(operands, attributes, upstream)
     return Recomputed(value, bound, precise, overflows_at, is_open)
+
+
+def _is_of_one_order(operation: Operation) -> bool:
+    """Whether each element is computed by itself, so that nothing can be added in another order."""
+    return operation.elementwise and operation.rounding is Rounding.ULP
 
 
 def roundoff(terms: Any, count: int, dtype: Dtype) -> Value:
