@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from threading import Event
 
 import pytest
 from tests.recorder.programs import SCRIPTS, run_script
 
 from backprop_engine.basics.source import Source
 from backprop_recorder.recorder import Recorder
+from backprop_tui.app.app import DebuggerApp
 from backprop_tui.view.glyphs import ASCII
 
 ROOT = Source("<-e>", "x=0, y=sqrt(x**2)")
@@ -88,3 +91,16 @@ async def test_a_recording_says_so_too(opened, text_of, tmp_path: Path):
     async with opened(path) as pilot:
         assert "press a" in text_of(pilot)
         assert "line 6: press a" in text_of(pilot)
+
+
+async def test_what_is_found_while_the_app_ends_is_told_to_nobody(opened, monkeypatch):
+    async with opened(ROOT) as pilot:
+        wanted, told = Event(), list[object]()
+        for screens in ([], pilot.app.screen_stack):
+            wanted.clear()
+            pilot.app.soon("late", lambda _: wanted.wait(10), told.append, patience=0)
+            with monkeypatch.context() as ending:
+                ending.setattr(DebuggerApp, "screen_stack", screens)
+                wanted.set()
+                await asyncio.sleep(0.1)
+            assert told == [True] * bool(screens)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -99,7 +99,7 @@ class DebuggerApp(App[None]):
         self._session: Session | None = None
         self.keys = KeyQueue(self, super().on_event, self.redraw)
         self.soon = Soon(
-            self.call_later, lambda: self.keys.is_typing, lambda failed: self.say(failed.reason)
+            self._arrive, lambda: self.keys.is_typing, lambda failed: self.say(failed.reason)
         )
         self.file = FileDesk(self, target)
         self.opening = OpeningDesk(self, target, keeper, fresh=fresh)
@@ -206,6 +206,15 @@ class DebuggerApp(App[None]):
             trouble="" if trouble is None else trouble.headline,
             keymap=self.settings.keymap,
         )
+
+    def _arrive(self, deliver: Callable[[], None]) -> None:
+        """Have the loop hand over what a thread has done, if there still is a screen by then."""
+
+        def arrive() -> None:
+            if self.screen_stack:  # none is left while the app ends
+                deliver()
+
+        self.call_later(arrive)
 
     def redraw(self) -> None:
         """Draw the session in every screen that follows it."""
