@@ -12,7 +12,12 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted([*(ROOT / "engine").rglob("*.py"), *(ROOT / "tui").rglob("*.py")])
 CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
 MODULES = {"pickle", "cPickle", "dill", "shelve", "marshal", "code", "codeop", "runpy", "yaml"}
-PROCESSES = {"oracles/process.py", "app/editor.py", "headless/running.py"}
+PROCESSES = {
+    "oracles/process.py",
+    "app/editor.py",
+    "headless/running.py",
+    "headless/stepping.py",
+}
 """Where a process may be started, by a list of arguments: our modules, a person's editor."""
 LAUNCHING = "engine/backprop_recorder/launching.py"
 """Runs the script that `backprop-tui run SCRIPT` names, and is imported for nothing else."""

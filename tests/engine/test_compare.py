@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from backprop_engine.basics.source import Source
 from backprop_engine.checking.compare import (
+    Comparison,
     compare,
     recompute_contribution,
     recompute_output,
@@ -32,7 +33,7 @@ def stepped(number: float, steps: int) -> float:
 
 @given(st.floats(allow_nan=True))
 def test_everything_equals_itself_nan_and_infinities_included(number):
-    assert compare(number, number) == (True, 0, 0)
+    assert compare(number, number) == Comparison(True, 0, 0)
 
 
 @given(st.floats(-1e300, 1e300), st.integers(-9, 9))
@@ -91,7 +92,7 @@ def test_shapes_must_match():
 
 
 def test_empty_arrays_agree():
-    assert compare(np.ones((0, 3)), np.ones((0, 3))) == (True, 0, 0)
+    assert compare(np.ones((0, 3)), np.ones((0, 3))) == Comparison(True, 0, 0)
 
 
 def test_whole_numbers_and_truth_values_agree_only_if_equal():
@@ -120,8 +121,8 @@ def test_recomputing_on_the_recorded_operands_gives_the_recorded_results(product
         output = recompute_output(graph, node, operands)
         upstream = products.gradient(node, step)
         sent = recompute_contribution(graph, node, position, upstream, graph.value[node], operands)
-        assert compare(output.value, graph.value[node]) == (True, 0, 0)
-        assert compare(sent.value, products.contribution(step)) == (True, 0, 0)
+        assert compare(output.value, graph.value[node]) == Comparison(True, 0, 0)
+        assert compare(sent.value, products.contribution(step)) == Comparison(True, 0, 0)
 
 
 def test_sums_are_allowed_a_few_roundoffs_of_their_terms(products):

@@ -178,7 +178,7 @@ def test_a_newer_recording_is_refused_in_a_line(tmp_path, capsys):
 
 def test_a_recording_without_a_program_is_checked_beside_scenarios(tmp_path, capsys):
     path = write(tmp_path / "run.bp")
-    assert main(["check", str(path), "--no-torch", "--no-symbolic", "-e", "x=2, y=x**2"]) == 0
+    assert main(["check", str(path), "--no-torch", "--no-symbolic", "-e", "x=2, y=x**2"]) == 1
     printed = capsys.readouterr().out
     assert "1 iteration, 1 backward pass" in printed
     assert "1 scenario, 1 ok" in printed

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-_TOLD = re.compile(r"\S+\.py:\d+:\d+: |  |expected: |$")
+_TOLD = re.compile(r"\S+\.py:\d+:\d+: |  |expected: |to run it and record |$")
 """How the lines of a complaint begin."""
 
 
