@@ -99,7 +99,7 @@ async def test_the_watches(broken, is_late, opened, text_of, monkeypatch):
     monkeypatch.setattr("backprop_tui.widgets.watches_pane.watch_rows", broken)
     if is_late:
         impatient(monkeypatch)
-    async with opened(size=(120, 40)) as pilot:
+    async with opened(size=(160, 50)) as pilot:
         await pilot.press("w", "enter")
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()

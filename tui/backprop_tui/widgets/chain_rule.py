@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+from rich.cells import cell_len
 from textual.content import Content
 
 from backprop_engine.basics import notation
@@ -31,7 +33,7 @@ def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
     """The pane's lines: the mathematics gives way until the sentence is in sight, too."""
     step, told = view.session.step, view.session.told
     if step is None or told is None:
-        return _wrapped(_end_lines(view), width)
+        return _wrapped(_end_lines(view, width), width)
     session, say = view.session, view.say
     style = _done_style(view) if session.finished_pass else MUTED
     headline = told.headline + _made(session.trace, step)
@@ -115,8 +117,12 @@ def _result(trace: Trace, pass_: Pass) -> str:
     return f"{done}: {', '.join(figures)}" if figures else done
 
 
-def _equation(name: str, value: Known | None) -> str:
-    return f"{name} = {'None' if value is None else notation.short(value)}"
+def _equation(name: str, value: Known | None, width: int = 0) -> str:
+    """`x.grad = 7`; an array as numbers where the whole fits `width`."""
+    text = "None" if value is None else notation.short(value)
+    if isinstance(value, np.ndarray):
+        text = notation.listed(value, width - cell_len(f"{name} = ")) or text
+    return f"{name} = {text}"
 
 
 def _wrapped(texts: list[tuple[str, str]], width: int) -> list[Content]:
@@ -128,7 +134,7 @@ def _wrapped(texts: list[tuple[str, str]], width: int) -> list[Content]:
     ]
 
 
-def _end_lines(view: View) -> list[tuple[str, str]]:
+def _end_lines(view: View, width: int) -> list[tuple[str, str]]:
     """What the whole run came to."""
     session, text = view.session, view.glyphs.text
     trace, cursor = session.trace, session.cursor
@@ -140,7 +146,7 @@ def _end_lines(view: View) -> list[tuple[str, str]]:
     leaves = [node for node in trace.nodes.keeping_grad if node not in before]
     for node in leaves[:_MOST_LEAVES]:
         grad = trace.grad(node, cursor)
-        said = _equation(f"{trace.label(node)}.grad", grad)
+        said = _equation(f"{trace.label(node)}.grad", grad, width)
         original = session.whatif.original
         was = None if original is None else original.grad(node, cursor)
         if was is not None and not same(was, grad):

@@ -151,6 +151,7 @@ def _stages(names: Sequence[str], height: int, wishes: Wishes) -> list[tuple[str
         ("chain", 19),
         (oracle, 12),
         ("watches", watches),
+        (oracle, height // 3),
     ]
 
 

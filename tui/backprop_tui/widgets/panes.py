@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
 
@@ -11,6 +12,7 @@ from textual.geometry import Offset, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
 from textual.widget import Widget
 
+from backprop_engine.trace import Heading
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
 from backprop_tui.view.following import Following
@@ -74,10 +76,12 @@ class Panes(Following, Container):
 
     def show(self, view: View) -> None:
         """Ask again what the panes need, where something else is open or watches come or go."""
-        session = stack(view.session)[-1]
-        known = session.trace.heading.name, session.trace.heading.title, len(session.trace.nodes)
-        wishes = self._wishes if known == self._known else wishes_of(session)
-        wishes = replace(wishes, watches=bool(session.stops.watches) + len(session.stops.watches))
+        sessions = stack(view.session)
+        traces = [each.trace for each in sessions]
+        known = [(each.heading.name, each.heading.title, len(each.nodes)) for each in traces]
+        wishes = self._wishes if known == self._known else wishes_of(sessions)
+        watches = view.session.stops.watches
+        wishes = replace(wishes, watches=bool(watches) + len(watches))
         self._known = known
         if wishes != self._wishes:
             self._wishes = wishes
@@ -141,18 +145,22 @@ class Panes(Following, Container):
         self.release_mouse()
 
 
-def wishes_of(session: Session) -> Wishes:
-    """What the panes would need to show all that they have."""
-    trace = session.trace
-    heading = trace.heading
+def wishes_of(sessions: Sequence[Session]) -> Wishes:
+    """What the panes would need to show all that the outermost has, and every inside's notes."""
+    session = sessions[-1]
+    heading = session.trace.heading
     lines = heading.files[0].text.rstrip("\n").split("\n") if heading.files else []
-    notes = "\n\n".join(filter(None, (heading.about, heading.note)))
-    read = sum(max(ceil(len(text) / _READ_WIDTH), 1) for text in notes.split("\n")) if notes else 0
     return Wishes(
         names=width_of_names(session),
         width=fit_columns(session, _WIDE).width,
         text=max(map(len, lines), default=0) + _NUMBERS,
         graph=len(session.visible) + 1,
         source=len(lines),
-        notes=read + 1 + _HINT * bool(heading.hints) if notes or heading.hints else 0,
+        notes=max(_lines_of_notes(each.trace.heading) for each in sessions),
     )
+
+
+def _lines_of_notes(heading: Heading) -> int:
+    text = "\n\n".join(filter(None, (heading.about, heading.note)))
+    read = sum(max(ceil(len(line) / _READ_WIDTH), 1) for line in text.split("\n")) if text else 0
+    return read + 1 + _HINT * bool(heading.hints) if text or heading.hints else 0
