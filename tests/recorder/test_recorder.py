@@ -100,6 +100,7 @@ def test_names_of_parameters_are_torchs_and_of_lone_layers_begin_with_the_variab
 
 
 def test_iterations_end_with_steps_or_else_with_passes(path):
+    gc.collect()  # an optimiser of another test would be waited for
     w = torch.ones(2, requires_grad=True)
     with Recorder(path, iterations=2) as recorder:
         for _ in range(5):
