@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from backprop_engine.basics import notation
+from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import where
 
 
@@ -32,3 +36,12 @@ def test_one_condition_for_all_chooses_in_the_shape_of_both(condition):
     numbers = np.array([[1.0], [2.0]])
     assert np.shape(where(condition, numbers, 5.0)) == (2, 1)
     assert np.shape(where(condition, numbers, np.zeros(3))) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("norm", "nans", "short"), [(math.nan, 0, "3 ‖?‖"), (math.nan, 2, "3 ‖nan‖ 2 nan")]
+)
+def test_a_figure_that_was_not_taken_is_no_nan(norm, nans, short):
+    value = Summary((3,), "float32", norm, norm, norm, norm, 0, nans, 0)
+    assert notation.short(value) == short
+    assert ("norm ?" in notation.full(value)) is not bool(nans)

@@ -105,20 +105,25 @@ def pictured(array: np.ndarray, width: int = 1_000) -> str:
 
 
 def summarised(value: Summary) -> str:
-    """The shape, the norm and what is not finite: `64×128 ‖0.31‖`, `3 ‖nan‖ 2 nan`."""
+    """The shape, the norm and what is not finite: `64×128 ‖0.31‖`, `3 ‖nan‖ 2 nan`, `3 ‖?‖`."""
     marks = [
         f"{count} {name}"
         for count, name in ((value.nans, "nan"), (value.infinities, "inf"))
         if count
     ]
-    return " ".join(filter(None, [shape(value.shape), f"‖{number(value.norm, 3)}‖", *marks]))
+    return " ".join(filter(None, [shape(value.shape), f"‖{_taken(value, value.norm, 3)}‖", *marks]))
+
+
+def _taken(value: Summary, figure: float, digits: int | None = None) -> str:
+    """A figure of `value`; a question mark for one that was not taken, which is no nan of it."""
+    return "?" if figure != figure and not value.nans else number(figure, digits)
 
 
 def full(value: Known) -> str:
     """Every digit and every element; of a value that is not kept its figures."""
     if isinstance(value, Summary):
         figures = ("minimum", "maximum", "mean", "norm")
-        told = [f"{name} {number(getattr(value, name))}" for name in figures]
+        told = [f"{name} {_taken(value, getattr(value, name))}" for name in figures]
         counts = (("zeros", value.zeros), ("nan", value.nans), ("inf", value.infinities))
         told += [f"{count} {name}" for name, count in counts if count]
         return f"{shape(value.shape)} {value.dtype}: {', '.join(told)}"
