@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import SHORTHAND_NAME, STANDARD_INPUT, Source
@@ -144,6 +144,29 @@ def trace_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a step")
     return parser
+
+
+class Run(argparse.Namespace):
+    """What `run` is asked for; `iterations` is None where nothing is said."""
+
+    script: str
+    arguments: list[str]
+    is_module: bool
+    output: str | None
+    iterations: int | None
+    first: int
+    until_nan: bool
+    keep: int
+    values: float
+    """Megabytes."""
+    stats: Literal["norm", "range"]
+    most: float | None
+    """Gigabytes."""
+    deep: bool
+    check_functions: bool
+    keep_going: bool
+    no_source: bool
+    no_open: bool
 
 
 def run_parser() -> argparse.ArgumentParser:

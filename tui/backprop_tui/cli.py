@@ -19,6 +19,7 @@ from backprop_engine.basics.limits import check_settings
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import STANDARD_INPUT, Source
 from backprop_tui.arguments import (
+    Run,
     autopsy_parser,
     check_parser,
     config_parser,
@@ -93,7 +94,7 @@ def _dispatch(arguments: list[str]) -> int:
     if arguments[:1] == ["trace"]:
         return _trace(trace_parser().parse_args(in_order(arguments[1:])))
     if arguments[:1] == ["run"]:
-        return _run_script(run_parser().parse_args(arguments[1:]))
+        return _run_script(arguments[1:])
     if arguments[:1] == ["autopsy"]:
         return _autopsy(autopsy_parser().parse_args(arguments[1:]))
     if arguments[:1] == ["ops"]:
@@ -173,7 +174,7 @@ def _open_screen(options: argparse.Namespace) -> int:
     if keeper.trouble:  # the last try was on leaving, when the screen could not say it any more
         sys.stderr.write(f"backprop-tui: {printable(keeper.trouble)}\n")
     if isinstance(script, Path):
-        return _run_script(run_parser().parse_args([str(script)]))
+        return _run_script([str(script)])
     if app.opening.refusal is not None:
         sys.stderr.write(advised(app.opening.refusal.error) + "\n")
         return BAD
@@ -212,30 +213,13 @@ def _trace(options: argparse.Namespace) -> int:
     return trace(_with_input(options.targets)[0], json=options.json)
 
 
-def _run_script(options: argparse.Namespace) -> int:
+def _run_script(arguments: Sequence[str]) -> int:
+    options = run_parser().parse_args(arguments, Run())
     if not options.is_module and not Path(options.script).is_file():
         return _usage(f"{printable(options.script)}: there is no such file")
-    from backprop_tui.headless.running import Run, run
+    from backprop_tui.headless.running import run
 
-    wanted = Run(
-        script=options.script,
-        arguments=tuple(options.arguments),
-        is_module=options.is_module,
-        output=options.output,
-        iterations=options.iterations,
-        first=options.first,
-        until_nan=options.until_nan,
-        keep=options.keep,
-        values=options.values,
-        with_range=options.stats == "range",
-        most=options.most,
-        deep=options.deep,
-        check_functions=options.check_functions,
-        keep_going=options.keep_going,
-        with_source=not options.no_source,
-        opens=_at_a_terminal() and not options.no_open,
-    )
-    return run(wanted)
+    return run(options, opens=_at_a_terminal() and not options.no_open)
 
 
 def _autopsy(options: argparse.Namespace) -> int:

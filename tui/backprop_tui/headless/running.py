@@ -5,42 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
 from backprop_engine.basics.sanitised import printable
+from backprop_tui.arguments import Run
 
 BAD: Final = 2
 ITERATIONS: Final = 3
 """How many are recorded, where nothing else is said."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What was asked for on the command line."""
-
-    script: str
-    arguments: tuple[str, ...]
-    is_module: bool
-    output: str | None
-    iterations: int | None
-    first: int
-    until_nan: bool
-    keep: int
-    values: float
-    with_range: bool
-    most: float | None
-    deep: bool
-    check_functions: bool
-    keep_going: bool
-    with_source: bool
-    opens: bool
-    """Whether the debugger is opened afterwards; a terminal is there for it."""
-
-
-def run(wanted: Run) -> int:
-    """Run the script, and open what was recorded. The script's own exit code."""
+def run(wanted: Run, *, opens: bool) -> int:
+    """Run the script, and open what was recorded, if it `opens`. The script's own exit code."""
     from backprop_recorder.launching import EnoughRecorded, Program
     from backprop_recorder.launching import run as launch
     from backprop_recorder.recorder import Recorder
@@ -57,8 +34,8 @@ def run(wanted: Run) -> int:
             keep=wanted.keep if wanted.until_nan else None,
             until_nan=wanted.until_nan,
             values=wanted.values,
-            with_range=wanted.with_range,
-            with_source=wanted.with_source,
+            with_range=wanted.stats == "range",
+            with_source=not wanted.no_source,
             most=wanted.most,
             deep=wanted.deep,
             check_functions=wanted.check_functions,
@@ -66,7 +43,7 @@ def run(wanted: Run) -> int:
         )
     except OSError as error:
         return _say(f"{path}: {error.strerror}")
-    if wanted.opens and not wanted.keep_going:
+    if opens and not wanted.keep_going:
 
         def enough() -> None:
             raise EnoughRecorded(0)
@@ -74,7 +51,7 @@ def run(wanted: Run) -> int:
         recorder.on_stop = enough
     code = launch(Program(wanted.script, wanted.arguments, wanted.is_module), recorder)
     sys.stdout.flush()
-    holds = "it holds source and numbers" if wanted.with_source else "it holds numbers, no source"
+    holds = "it holds numbers, no source" if wanted.no_source else "it holds source and numbers"
     passes = f"{recorder.pass_count} backward pass{'' if recorder.pass_count == 1 else 'es'}"
     _say(f"{passes} recorded in {path}; {holds}")
     if wanted.check_functions:
@@ -83,7 +60,7 @@ def run(wanted: Run) -> int:
         _say(recorder.writer.ended)
     for fault in recorder.faults[:1]:
         _say(f"a mistake of the recorder's own, please report it: {fault}")
-    if wanted.opens:
+    if opens:
         # In a process of its own: this one goes on to what the script has left for its exit.
         subprocess.run([sys.executable, "-m", "backprop_tui", str(path)], check=False)  # noqa: S603
     else:
