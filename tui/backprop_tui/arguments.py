@@ -95,12 +95,8 @@ examples:
 
 def open_parser() -> argparse.ArgumentParser:
     """To open a scenario or a recording on the screen."""
-    parser = _parser(
-        "backprop-tui",
-        "[SCENARIO]",
-        "Step through the backward pass of a small program.",
-        _OPEN_HELP,
-    )
+    about = "Step through the backward pass of a small program."
+    parser = _parser("", "[SCENARIO]", about, _OPEN_HELP)
     parser.add_argument(
         "--fresh",
         action="store_true",
@@ -113,7 +109,7 @@ def open_parser() -> argparse.ArgumentParser:
 def check_parser() -> argparse.ArgumentParser:
     """To check scenarios and recordings."""
     parser = _parser(
-        "backprop-tui check",
+        "check",
         "SCENARIO...",
         "Compare every gradient with torch, finite differences and formulas, and check `expect`.",
         _CHECK_HELP,
@@ -126,22 +122,19 @@ def check_parser() -> argparse.ArgumentParser:
 
 def config_parser() -> argparse.ArgumentParser:
     """To look up the settings."""
-    parser = _Parser(
-        prog="backprop-tui config",
-        usage="backprop-tui config [--path]",
-        description="Print where the configuration file is, and all settings as they are without "
-        "one. Mistakes in the file are told, and make the exit code 2.",
-        epilog=_CONFIG_HELP,
+    about = (
+        "Print where the configuration file is, and all settings as they are without one. Mistakes "
+        "in the file are told, and make the exit code 2."
     )
+    parser = _Parser("config", "[--path]", about, _CONFIG_HELP)
     parser.add_argument("--path", action="store_true", help="print the path alone")
     return parser
 
 
 def trace_parser() -> argparse.ArgumentParser:
     """To print every step."""
-    parser = _parser(
-        "backprop-tui trace", "SCENARIO", "Print every step, forward and backward.", _TRACE_HELP
-    )
+    about = "Print every step, forward and backward."
+    parser = _parser("trace", "SCENARIO", about, _TRACE_HELP)
     parser.add_argument("--json", action="store_true", help="one JSON object a step")
     return parser
 
@@ -171,12 +164,8 @@ class Run(argparse.Namespace):
 
 def run_parser() -> argparse.ArgumentParser:
     """To record what a script does."""
-    parser = _Parser(
-        prog="backprop-tui run",
-        usage="backprop-tui run [options] (SCRIPT | -m MODULE) [ARG...]",
-        description="Run a Python script as Python does, and record what PyTorch does in it.",
-        epilog=_RUN_HELP,
-    )
+    about = "Run a Python script as Python does, and record what PyTorch does in it."
+    parser = _Parser("run", "[options] (SCRIPT | -m MODULE) [ARG...]", about, _RUN_HELP)
     add = parser.add_argument
     add("-o", metavar="FILE", dest="output", help="the recording; SCRIPT.PID.bp by default")
     add("--iterations", metavar="N", type=_whole, help="how many to record, 3 by default")
@@ -226,12 +215,8 @@ def _gigabytes(text: str) -> float:
 
 def autopsy_parser() -> argparse.ArgumentParser:
     """To find the first nan or inf of a recording."""
-    parser = _Parser(
-        prog="backprop-tui autopsy",
-        usage="backprop-tui autopsy [options] FILE.bp",
-        description="Tell where the first nan or inf of a recording was born.",
-        epilog=_AUTOPSY_HELP,
-    )
+    about = "Tell where the first nan or inf of a recording was born."
+    parser = _Parser("autopsy", "[options] FILE.bp", about, _AUTOPSY_HELP)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("recording", metavar="FILE.bp")
     return parser
@@ -239,12 +224,8 @@ def autopsy_parser() -> argparse.ArgumentParser:
 
 def ops_parser() -> argparse.ArgumentParser:
     """To look up operations."""
-    parser = _Parser(
-        prog="backprop-tui ops",
-        usage="backprop-tui ops [options] [NAME...]",
-        description="Look up operations: how they are written, what their derivatives are.",
-        epilog=_OPS_HELP,
-    )
+    about = "Look up operations: how they are written, what their derivatives are."
+    parser = _Parser("ops", "[options] [NAME...]", about, _OPS_HELP)
     parser.add_argument("names", nargs="*", metavar="NAME", help="softmax, max, @, T, torch.exp")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="one JSON object an operation")
@@ -252,13 +233,8 @@ def ops_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parser(program: str, scenario: str, about: str, examples: str) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=program,
-        usage=f"{program} [options] {scenario}",
-        description=about,
-        epilog=f"{examples}\n{_INPUT_HELP}",
-    )
+def _parser(command: str, scenario: str, about: str, examples: str) -> argparse.ArgumentParser:
+    parser = _Parser(command, f"[options] {scenario}", about, f"{examples}\n{_INPUT_HELP}")
     parser.set_defaults(targets=[])
     parser.add_argument(
         "-e",
@@ -295,10 +271,11 @@ def in_order(arguments: Sequence[str]) -> list[str]:
 class _Parser(argparse.ArgumentParser):
     """argparse, whose errors repeat what was typed, on terms a terminal can bear."""
 
-    def __init__(self, prog: str, usage: str, description: str, epilog: str) -> None:
+    def __init__(self, command: str, usage: str, description: str, epilog: str) -> None:
+        program = f"backprop-tui {command}".strip()
         super().__init__(
-            prog=prog,
-            usage=usage,
+            prog=program,
+            usage=f"{program} {usage}",
             description=description,
             epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
