@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -96,72 +96,50 @@ def parse_settings(text: str, name: str) -> Settings:
 def _settings(entries: Entries) -> Settings:
     if entries.mistake:
         return Settings(mistakes=(entries.mistake,))
-    return _Reader(entries).read()
+    settings, mistakes = Settings(), list[str]()
+    changed: dict[str, tuple[str, ...]] = {}
+    for key, value in _each(entries.found):
+        if len(mistakes) >= _MOST_MISTAKES:
+            break
+        try:
+            if len(key) == 1:
+                settings = _with_setting(settings, key[0], value)
+            else:
+                changed[key[1]] = _keys(key[1], value)
+        except MistakeError as mistake:
+            mistakes.append(entries.told(key, str(mistake)))
+    for name, message in _without_conflicts(changed):
+        mistakes.append(entries.told(("keys", name), message))
+    return replace(settings, keymap=Keymap(changed), mistakes=tuple(mistakes))
 
 
-class _Reader:
-    """Goes through the entries and notes what is wrong with them."""
+def _each(found: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The settings and, each by itself, the commands that have keys."""
+    for key, value in found.items():
+        if key == "keys" and isinstance(value, dict):
+            yield from ((("keys", name), keys) for name, keys in value.items())
+        else:
+            yield (key,), value
 
-    def __init__(self, entries: Entries) -> None:
-        self._entries = entries
-        self._mistakes: list[str] = []
 
-    def read(self) -> Settings:
-        settings = Settings()
-        for key, value in self._entries.found.items():
-            if len(self._mistakes) >= _MOST_MISTAKES:
-                break
-            if key == "keys":
-                settings = replace(settings, keymap=self._keymap(value))
-                continue
-            try:
-                settings = _with_setting(settings, key, value)
-            except MistakeError as mistake:
-                self._tell((key,), str(mistake))
-        return replace(settings, mistakes=tuple(self._mistakes))
-
-    def _tell(self, key: tuple[str, ...], message: str) -> None:
-        self._mistakes.append(self._entries.told(key, message))
-
-    def _keymap(self, found: Any) -> Keymap:
-        if not isinstance(found, dict):
-            self._tell(
-                ("keys",), "`keys` is a table: write `[keys]`, and below it `command = keys`"
-            )
-            return Keymap()
-        changed: dict[str, tuple[str, ...]] = {}
-        for name, value in found.items():
-            if len(self._mistakes) >= _MOST_MISTAKES:
-                break
-            if name not in BY_NAME:
-                self._tell(("keys", name), unknown("command", name, BY_NAME))
-                continue
-            try:
-                changed[name] = _keys(value)
-            except MistakeError as mistake:
-                self._tell(("keys", name), str(mistake))
-        return self._without_conflicts(changed)
-
-    def _without_conflicts(self, changed: dict[str, tuple[str, ...]]) -> Keymap:
-        """Leave out each change that would take a key from another command."""
-        while True:
-            conflict = next(conflicts(Keymap(changed)), None)
-            if conflict is None:
-                return Keymap(changed)
-            key, first, second = conflict
-            mine = second if second.name in changed else first
-            other = first if mine is second else second
-            self._tell(
-                ("keys", mine.name),
-                f"`{key}` is `{other.name}`'s key already; give that another key, too",
-            )
-            del changed[mine.name]
+def _without_conflicts(changed: dict[str, tuple[str, ...]]) -> list[tuple[str, str]]:
+    """Leave out each change that would take a key from another command; which, and why."""
+    told = []
+    while conflict := next(conflicts(Keymap(changed)), None):
+        key, first, second = conflict
+        mine, other = (second, first) if second.name in changed else (first, second)
+        message = f"`{key}` is `{other.name}`'s key already; give that another key, too"
+        told.append((mine.name, message))
+        del changed[mine.name]
+    return told
 
 
 def _with_setting(settings: Settings, key: str, value: Any) -> Settings:
     """The settings with one more of the file's entries. Raises MistakeError."""
     if key in TIME_SETTINGS:
         return replace(settings, limits=with_time_limit(settings.limits, key, value))
+    if key == "keys":
+        raise MistakeError("`keys` is a table: write `[keys]`, and below it `command = keys`")
     reader = _SETTINGS.get(key)
     if reader is None:
         raise MistakeError(unknown("setting", key, (*_SETTINGS, *TIME_SETTINGS, "keys")))
@@ -194,8 +172,10 @@ _SETTINGS: Final[Mapping[str, Callable[[Any], dict[str, Any]]]] = {
 }
 
 
-def _keys(value: Any) -> tuple[str, ...]:
-    """One key, or a list of keys, as Textual spells them."""
+def _keys(command: str, value: Any) -> tuple[str, ...]:
+    """One key of a command, or a list of keys, as Textual spells them."""
+    if command not in BY_NAME:
+        raise MistakeError(unknown("command", command, BY_NAME))
     written = [value] if isinstance(value, str) else value
     if not isinstance(written, list) or not all(isinstance(key, str) for key in written):
         raise MistakeError('keys are texts: "n", or ["n", "space"]')
