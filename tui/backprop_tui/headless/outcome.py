@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, astuple, dataclass, field, replace
+from operator import add
 from typing import Any, Self
 
 from backprop_tui.headless.check_output import as_json, print_checked
 from backprop_tui.headless.checked import Bad, Checked
 from backprop_tui.headless.json_values import json_line
-from backprop_tui.headless.printer import Printer
+from backprop_tui.headless.printer import Printer, counted
 from backprop_tui.opening.targets import advised
 from backprop_tui.oracles.sympy.report import IN_ARRAYS
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many of each; `skipped` and `unjudged` by reason."""
+    """How many of each; of gradients that were not judged, the reasons."""
 
     scenarios: int = 0
     failed: int = 0
@@ -27,34 +28,25 @@ class Tally:
     off: int = 0
     not_settled: int = 0
     """Scenarios that are ok, of which torch has another result, or could have."""
-    skipped: Mapping[str, int] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
     """By finite differences."""
-    unjudged: Mapping[str, int] = field(default_factory=dict)
+    unjudged: list[str] = field(default_factory=list)
     """By formulas."""
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.scenarios + other.scenarios,
-            self.failed + other.failed,
-            self.bad + other.bad,
-            self.gradients + other.gradients,
-            self.off + other.off,
-            self.not_settled + other.not_settled,
-            _sum(self.skipped, other.skipped),
-            _sum(self.unjudged, other.unjudged),
-        )
+        return Tally(*map(add, astuple(self), astuple(other)))
 
     def print(self, out: Printer) -> None:
         """The last line: how many scenarios, gradients and skips."""
         parts = [
-            _counted(self.scenarios, "scenario"),
+            counted(self.scenarios, "scenario"),
             f"{self.scenarios - self.bad - self.failed} ok",
             *([f"{self.not_settled} of them not settled"] if self.not_settled else []),
             *([f"{self.failed} failed"] if self.failed else []),
             *([f"{self.bad} bad"] if self.bad else []),
         ]
         off = f"{self.off} off" if self.off else "none off"
-        gradients = f"{_counted(self.gradients, 'gradient')}, {off}"
+        gradients = f"{counted(self.gradients, 'gradient')}, {off}"
         style = "bad" if self.failed or self.bad else "good"
         out.line(f"{', '.join(parts)}; {gradients}; {self._skips()}", style)
 
@@ -75,19 +67,7 @@ class Tally:
             for oracle, reasons in by_oracle.items()
             if reasons
         ]
-        return f"{_counted(total, 'skip')} ({'; '.join(reasons)}){others}"
-
-
-def _sum(ours: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
-    return dict(Counter(ours) + Counter(other))
-
-
-def _counts(reasons: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(reasons))  # plain: `asdict` takes a Counter apart
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+        return f"{counted(total, 'skip')} ({'; '.join(reasons)}){others}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +108,13 @@ def outcome_of(result: Checked | Bad, out: Printer, *, json: bool) -> Outcome:
         gradients=len(rows),
         off=sum(not row.ok for row in rows),
         not_settled=result.ok and result.not_settled > 0,
-        skipped=_counts(
+        skipped=[
             row.difference.reason
             for row in rows
             if row.difference is not None and row.difference.skipped
-        ),
-        unjudged=_counts(
+        ],
+        unjudged=[
             row.symbolic.summary for row in rows if row.symbolic is not None and row.symbolic.reason
-        ),
+        ],
     )
     return Outcome(text, "", tally)

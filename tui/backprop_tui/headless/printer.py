@@ -28,6 +28,11 @@ def heading(title: str, name: str) -> str:
     return f"{' '.join(title.split())} ({name})" if title.strip() else name
 
 
+def counted(count: int, noun: str, nouns: str = "") -> str:
+    """`1 node`, `3 nodes`."""
+    return f"{count} {noun if count == 1 else nouns or noun + 's'}"
+
+
 @dataclass(frozen=True, slots=True)
 class Printer:
     """Where results go, and what may be printed there."""

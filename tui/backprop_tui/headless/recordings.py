@@ -31,7 +31,7 @@ from backprop_engine.recording.recording import FunctionCheck, Recording, Update
 from backprop_engine.recording.trace import trace_of
 from backprop_engine.trace import Trace
 from backprop_tui.headless.json_values import json_line, json_value
-from backprop_tui.headless.printer import Printer, printer
+from backprop_tui.headless.printer import Printer, counted, printer
 
 OK, OFF, BAD = 0, 1, 2
 _SHOWN: Final = 64
@@ -199,9 +199,9 @@ def _lines(
     passes = recording.passes
     yield "bold", f"{trace.heading.title} ({path})"
     parts = [
-        _counted(iterations(recording), "iteration"),
-        _counted(len(passes), "backward pass", "backward passes"),
-        _counted(len(trace.nodes), "node"),
+        counted(iterations(recording), "iteration"),
+        counted(len(passes), "backward pass", "backward passes"),
+        counted(len(trace.nodes), "node"),
     ]
     yield "", f"  {', '.join(parts)}{'' if recording.is_complete else '; it was cut off'}"
     counts = f"{found.agree} agree, {found.differ} differ, {found.unknown} unknown"
@@ -241,7 +241,3 @@ def _print_autopsy(trace: Trace, recording: Recording, found: Autopsy | None, ou
             out.paragraph(line, 2)
     for line in error_lines(recording):
         out.paragraph(line, 0, "bad")
-
-
-def _counted(count: int, noun: str, nouns: str = "") -> str:
-    return f"{count} {noun if count == 1 else nouns or noun + 's'}"

@@ -10,6 +10,7 @@ from typing import Final
 
 from backprop_engine.basics.sanitised import printable
 from backprop_tui.arguments import Run
+from backprop_tui.headless.printer import counted
 
 BAD: Final = 2
 ITERATIONS: Final = 3
@@ -52,7 +53,7 @@ def run(wanted: Run, *, opens: bool) -> int:
     code = launch(Program(wanted.script, wanted.arguments, wanted.is_module), recorder)
     sys.stdout.flush()
     holds = "it holds numbers, no source" if wanted.no_source else "it holds source and numbers"
-    passes = f"{recorder.pass_count} backward pass{'' if recorder.pass_count == 1 else 'es'}"
+    passes = counted(recorder.pass_count, "backward pass", "backward passes")
     _say(f"{passes} recorded in {path}; {holds}")
     if wanted.check_functions:
         _say(recorder.functions.cost)
