@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -24,18 +25,12 @@ _MOST_LISTED = 6
 def as_json(result: Checked | Bad) -> dict[str, Any]:
     """One object for one scenario; the keys are a contract, see the documentation."""
     if isinstance(result, Bad):
-        source = result.error.source
-        places = [
-            (source.position(problem.span.start), problem) for problem in result.error.problems
+        position, problems = result.error.source.position, result.error.problems
+        errors = [
+            asdict(position(problem.span.start)) | {"message": problem.sentence}
+            for problem in problems
         ]
-        return {
-            "scenario": result.scenario,
-            "ok": False,
-            "errors": [
-                {"line": at.line, "column": at.column, "message": complaint.sentence}
-                for at, complaint in places
-            ],
-        }
+        return {"scenario": result.scenario, "ok": False, "errors": errors}
     answer: dict[str, Any] = {
         "scenario": result.scenario,
         "ok": result.ok,
@@ -45,10 +40,7 @@ def as_json(result: Checked | Bad) -> dict[str, Any]:
         "steps": result.steps,
         "float32": result.float32,
         "not_settled": result.not_settled,
-        "errors": [
-            {"oracle": message.oracle, "name": message.name, "message": message.message}
-            for message in (*result.complaints, *result.notices, *result.departures)
-        ],
+        "errors": list(map(asdict, (*result.complaints, *result.notices, *result.departures))),
     }
     if result.expected_error:
         answer["expected_error"] = result.expected_error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from backprop_engine.catalogue import GROUPS
@@ -32,10 +33,7 @@ def as_json(page: Page) -> dict[str, Any]:
         "operator": page.operator or None,
         "properties": list(page.properties),
         "method": page.method or None,
-        "derivatives": [
-            {"operand": part.operand, "formula": part.formula, "words": part.words}
-            for part in page.parts
-        ],
+        "derivatives": list(map(asdict, page.parts)),
         "grad_fn": page.grad_fn or None,
         "composite": list(page.steps),
         "rounding": page.operation.rounding.value,

@@ -16,6 +16,8 @@ from dataclasses import asdict, astuple, dataclass
 
 from backprop_engine.basics.source import Source
 from backprop_tui.config.time_limits import DEFAULT_LIMITS, TimeLimits
+from backprop_tui.headless.check_output import as_json
+from backprop_tui.headless.checked import ENGINE, Checked, Complaint
 from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.outcome import Outcome, Tally
 from backprop_tui.headless.printer import Printer
@@ -127,11 +129,6 @@ def _asked_or_done(reply: Message) -> Message | Outcome:
 def _lost(target: str | Source, failed: Failed, *, json: bool) -> Outcome:
     """What is told of a scenario whose process did not come to its end."""
     name = target if isinstance(target, str) else target.name
-    message = failed.sentences
-    printed = ""
-    if json:
-        error = {"oracle": "engine", "name": None, "message": message}
-        told = {"scenario": name, "ok": False, "values": {}, "gradients": {}}
-        told |= {"nodes": 0, "steps": 0, "float32": None, "errors": [error]}
-        printed = json_line(told) + "\n"
-    return Outcome(printed, f"{name}: {message}\n", Tally(scenarios=1, failed=1))
+    lost = Checked(name, name, (Complaint(ENGINE, None, failed.sentences),))
+    printed = json_line(as_json(lost)) + "\n" if json else ""
+    return Outcome(printed, f"{name}: {failed.sentences}\n", Tally(scenarios=1, failed=1))
