@@ -122,7 +122,7 @@ def test_of_an_array_one_element_is_enough():
 
 def test_the_local_derivative_is_unknown_where_elements_mix():
     known = [quantity(ARRAYS, step, "local") is not None for step in range(len(ARRAYS))]
-    senders = [ARRAYS.node(int(node)).operation for node in ARRAYS.senders]
+    senders = [ARRAYS.nodes.operation_name(int(node)) for node in ARRAYS.senders]
     backward = [step for step in range(len(ARRAYS)) if ARRAYS.positions[step] >= 0]
     assert {senders[step] for step in backward if not known[step]} == {"sum", "matmul"}
     assert {senders[step] for step in backward if known[step]} == {"mul"}

@@ -31,7 +31,7 @@ def grad(trace: Trace, name: str) -> object:
 
 
 def requires_grad(trace: Trace) -> dict[str, bool]:
-    return {name: trace.node(node).requires_grad for name, node in trace.assigned.items()}
+    return {name: bool(trace.nodes.requires_grad[node]) for name, node in trace.assigned.items()}
 
 
 # detach and no_grad
@@ -39,10 +39,10 @@ def requires_grad(trace: Trace) -> dict[str, bool]:
 
 def test_a_detached_value_is_the_same_value_without_its_history():
     trace = shorthand("x=3, s=x**2, d=s.detach(), e=detach(s), y=s*d + 0*e")
-    d = trace.node(trace.assigned["d"])
-    assert (d.value, d.requires_grad, d.grad_fn) == (9.0, False, "")
+    d, nodes = trace.assigned["d"], trace.nodes
+    assert (nodes.value[d], nodes.requires_grad[d], nodes.grad_fn(d)) == (9.0, 0, "")
     assert graph_of(trace).value[trace.assigned["e"]] == 9.0
-    assert trace.receipts(d.index) == []
+    assert trace.receipts(d) == []
     assert grad(trace, "x") == 54.0
 
 
@@ -290,7 +290,7 @@ def test_the_guides_program_runs_as_a_text_as_a_block_and_as_a_file(tmp_path):
 
 def test_a_tensor_requires_grad_only_if_it_is_told_to():
     trace = snippet("c = torch.tensor(2.)\nx = torch.tensor(3., requires_grad=True)\ny = c*x\n")
-    requires = {name: trace.node(n).requires_grad for name, n in graph_of(trace).inputs.items()}
+    requires = {name: trace.nodes.requires_grad[n] for name, n in trace.nodes.inputs.items()}
     assert requires == {"c": False, "x": True}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from backprop_engine.basics.source import ProblemError, Source
 from backprop_engine.basics.suggestions import did_you_mean
-from backprop_engine.basics.values import Known, Value, kept
+from backprop_engine.basics.values import Known, Value
 from backprop_engine.budget import check_length
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import Excerpt
@@ -82,12 +82,8 @@ def watched(formula: Formula, trace: Trace, cursor: int) -> Value | None:
     return formula.value(known)
 
 
-def gradient_at(trace: Trace, node: int, cursor: int) -> Value | None:
-    """`.grad` of what keeps it; of other nodes the gradient in the pass that is shown."""
-    return kept(_gradient_at(trace, node, cursor))
-
-
 def _gradient_at(trace: Trace, node: int, cursor: int) -> Known | None:
+    """`.grad` of what keeps it; of other nodes the gradient in the pass that is shown."""
     if node in trace.keeping_grad:
         return trace.grad(node, cursor)
     return trace.gradient(node, cursor)

@@ -6,7 +6,7 @@ in, `nodes.py` what it knows of its nodes, `abilities.py` what may be asked of i
 
 from backprop_engine.trace.abilities import Missing, Producer
 from backprop_engine.trace.nodes import Group, GroupKind, Nodes
-from backprop_engine.trace.parts import Heading, Node, Pass, PassKind, Progress, Step, StepKind
+from backprop_engine.trace.parts import Heading, Pass, PassKind, Progress, Step, StepKind
 from backprop_engine.trace.trace import NO_NODE, Trace
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "GroupKind",
     "Heading",
     "Missing",
-    "Node",
     "Nodes",
     "Pass",
     "PassKind",

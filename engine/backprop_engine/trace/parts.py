@@ -1,4 +1,4 @@
-"""What a trace is told in: its passes and steps, its nodes one by one, and its heading."""
+"""What a trace is told in: its passes and steps, and its heading."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from backprop_engine.basics.source import Place, Source
+from backprop_engine.basics.source import Source
 from backprop_engine.basics.values import Dtype, Known
 
 
@@ -72,28 +72,6 @@ class Step:
     """The node that receives the contribution."""
     position: int | None = None
     """Which operand of `node` that is, from 0."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One row of the graph, for people who look at one node at a time."""
-
-    index: int
-    label: str
-    """The scenario's name for it (`y`, `h@2`), a literal's digits, or an invented `%3`."""
-    operation: str
-    """Empty for a leaf."""
-    operands: tuple[int, ...]
-    value: Known
-    requires_grad: bool
-    is_input: bool
-    grad_fn: str
-    place: Place | None
-
-    @property
-    def is_constant(self) -> bool:
-        """Whether it is a literal of the program."""
-        return not self.operation and not self.is_input
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from backprop_engine.basics.source import Place
 from backprop_engine.basics.values import Dtype, Known
 from backprop_engine.trace.abilities import Ability, Missing, Producer
 from backprop_engine.trace.nodes import Nodes
-from backprop_engine.trace.parts import Heading, Node, Pass, PassKind, Progress, Step, StepKind
+from backprop_engine.trace.parts import Heading, Pass, PassKind, Progress, Step, StepKind
 
 NO_NODE = -1
 _LONG = 100
@@ -140,21 +140,6 @@ class Trace:
         return _present(self.totals[step], step)
 
     # Nodes
-
-    def node(self, index: int) -> Node:
-        """Everything about one node that does not depend on the cursor."""
-        nodes = self.nodes
-        return Node(
-            index=index,
-            label=self.label(index),
-            operation=nodes.operation_name(index),
-            operands=nodes.operands[index],
-            value=nodes.value[index],
-            requires_grad=bool(nodes.requires_grad[index]),
-            is_input=index in self.input_nodes,
-            grad_fn=nodes.grad_fn(index),
-            place=nodes.place(index),
-        )
 
     @cached_property
     def input_nodes(self) -> frozenset[int]:
