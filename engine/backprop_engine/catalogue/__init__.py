@@ -6,90 +6,48 @@ To add one, write its entry in the module it fits; it is found there by its name
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import ModuleType
+from importlib import import_module
 from typing import Any, Final
 
-from backprop_engine.catalogue import (
-    activations,
-    affine,
-    arithmetic,
-    attention,
-    blending,
-    channel_norms,
-    comparisons,
-    convolution,
-    cross_entropy,
-    detaching,
-    diagonals,
-    exponentials,
-    extremes,
-    filling,
-    indexing,
-    inverses,
-    joining,
-    layers,
-    lengths,
-    likelihoods,
-    linear,
-    losses,
-    margins,
-    normalisation,
-    norms,
-    ordering,
-    overwriting,
-    padding,
-    pooling,
-    rearranging,
-    reductions,
-    rounding,
-    selection,
-    shapes,
-    smooth,
-    softmax,
-    statistics,
-    subscripts,
-    summation,
-    trigonometry,
-)
 from backprop_engine.catalogue.arithmetic import NEG
 from backprop_engine.catalogue.comparisons import INVERT
 from backprop_engine.catalogue.overwriting import INDEX_PUT
 from backprop_engine.catalogue.subscripts import INDEX
 from backprop_engine.operation import Kind, Operation
 
-_MODULES: Final[Mapping[str, tuple[ModuleType, ...]]] = {
-    "Arithmetic": (arithmetic, blending),
-    "Exponentials, logarithms and roots": (exponentials,),
-    "Angles and hyperbolic functions": (trigonometry,),
-    "Signs, whole numbers and remainders": (rounding,),
-    "Comparisons and logic": (comparisons,),
-    "Activations in pieces": (activations,),
-    "Smooth activations": (smooth,),
-    "Sums, means and products": (reductions,),
-    "Variance and norms": (statistics, norms),
-    "Largest, smallest, median": (extremes,),
-    "Choosing between values": (selection,),
-    "Sorting and running results": (ordering,),
-    "Products of vectors and matrices": (linear, affine, summation),
-    "Inverses and determinants": (inverses,),
-    "Diagonals and triangles": (diagonals,),
-    "Shapes and axes": (shapes,),
-    "Joining and cutting": (joining,),
-    "Repeating, shifting and padding": (rearranging, padding),
-    "Indexing": (subscripts, indexing),
-    "Filling in": (filling,),
-    "Changing in place": (overwriting,),
-    "Layers of networks": (layers,),
-    "Convolution": (convolution,),
-    "Pooling": (pooling,),
-    "Softmax and attention": (softmax, attention),
-    "Normalisation and lengths": (normalisation, channel_norms, lengths),
-    "Losses": (losses, cross_entropy, likelihoods, margins),
-    "Leaving the graph": (detaching,),
+_MODULES: Final[Mapping[str, tuple[str, ...]]] = {
+    "Arithmetic": ("arithmetic", "blending"),
+    "Exponentials, logarithms and roots": ("exponentials",),
+    "Angles and hyperbolic functions": ("trigonometry",),
+    "Signs, whole numbers and remainders": ("rounding",),
+    "Comparisons and logic": ("comparisons",),
+    "Activations in pieces": ("activations",),
+    "Smooth activations": ("smooth",),
+    "Sums, means and products": ("reductions",),
+    "Variance and norms": ("statistics", "norms"),
+    "Largest, smallest, median": ("extremes",),
+    "Choosing between values": ("selection",),
+    "Sorting and running results": ("ordering",),
+    "Products of vectors and matrices": ("linear", "affine", "summation"),
+    "Inverses and determinants": ("inverses",),
+    "Diagonals and triangles": ("diagonals",),
+    "Shapes and axes": ("shapes",),
+    "Joining and cutting": ("joining",),
+    "Repeating, shifting and padding": ("rearranging", "padding"),
+    "Indexing": ("subscripts", "indexing"),
+    "Filling in": ("filling",),
+    "Changing in place": ("overwriting",),
+    "Layers of networks": ("layers",),
+    "Convolution": ("convolution",),
+    "Pooling": ("pooling",),
+    "Softmax and attention": ("softmax", "attention"),
+    "Normalisation and lengths": ("normalisation", "channel_norms", "lengths"),
+    "Losses": ("losses", "cross_entropy", "likelihoods", "margins"),
+    "Leaving the graph": ("detaching",),
 }
 
 
-def _operations_in(modules: tuple[ModuleType, ...]) -> tuple[Operation, ...]:
+def _operations_in(modules: tuple[str, ...]) -> tuple[Operation, ...]:
     """The operations that stand under public names in the modules, in the order of the files.
 
     A module that needs another's operation imports that module, and so does not list it twice.
@@ -97,7 +55,7 @@ def _operations_in(modules: tuple[ModuleType, ...]) -> tuple[Operation, ...]:
     return tuple(
         value
         for module in modules
-        for name, value in vars(module).items()
+        for name, value in vars(import_module(f"{__name__}.{module}")).items()
         if isinstance(value, Operation) and not name.startswith("_")
     )
 
