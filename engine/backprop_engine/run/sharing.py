@@ -15,13 +15,13 @@ from itertools import pairwise
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import Shape, dtype_of, shape_of
 from backprop_engine.catalogue import INDEX, INDEX_PUT, OPERATIONS
 from backprop_engine.catalogue.saved import saved
 from backprop_engine.catalogue.subscripts import key_of
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Sharing
 from backprop_engine.program.many_values import Outputs
+from backprop_engine.run.fitting import check_fits
 
 _COPY_SLICES = OPERATIONS["copy_slices"]
 _NO_GRAD = (
@@ -38,9 +38,6 @@ _MANY = (
 )
 _NEW_VALUE = "give the changed value a name of its own: `b = a * 2` for `a *= 2`"
 _VIEW_LATER = f"take the view after the change; or {_NEW_VALUE}"
-_KINDS = {"bool": 0, "int64": 1, "float32": 2, "float64": 2}
-"""What can be cast to what: to its own kind and to those above."""
-_TORCH_DTYPES = {"bool": "Bool", "int64": "Long", "float32": "Float", "float64": "Double"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,8 +243,7 @@ class Sharers:
                 "give the changed value a name of its own",
             )
         self._check_overlap(before, made)
-        _check_result(shape_of(graph.value[before]), shape_of(graph.value[made]))
-        _check_dtypes(dtype_of(graph.value[before]), dtype_of(graph.value[made]))
+        check_fits(graph.value[before], graph.value[made])
 
     def _check_overlap(self, before: int, made: int) -> None:
         """Refuse to read what is being written: torch does, or leaves the outcome open."""
@@ -374,20 +370,3 @@ def _places(value: object) -> np.ndarray:
     at = np.empty_like(value, np.int64, order="K", subok=False)
     at[...] = np.arange(value.size).reshape(value.shape)
     return at
-
-
-def _check_result(before: Shape, made: Shape) -> None:
-    if before != made:
-        raise OperandError(
-            f"output with shape {list(before)} doesn't match the broadcast shape {list(made)}",
-            "for a value of another shape write `y = y + …`",
-        )
-
-
-def _check_dtypes(before: str, made: str) -> None:
-    if _KINDS[made] > _KINDS[before]:
-        raise OperandError(
-            f"result type {_TORCH_DTYPES[made]} can't be cast to the desired output type "
-            f"{_TORCH_DTYPES[before]}",
-            "for a value of another dtype write `y = y + …`",
-        )
