@@ -119,6 +119,14 @@ SAME = {
         "a = y\na @= torch.eye(3)\na += 1\n(y * a).sum().backward()"
     ),
     "what is handed through": "h = y.contiguous()\nh += 1\n(y * h).sum().backward()",
+    "a view that is read after its base became dependent": (
+        "v = c[0]\nc *= w\nu = v.exp()\nv += 1\n(v * u).sum().backward()"
+    ),
+    "an element of such a view": "v = c[0]\nc *= w\nv[0] = 1\nv += 1\n(v * x).sum().backward()",
+    "such a view that has changed before": (
+        "v = c[0]\nv *= w\nc += 1\nv += 1\n(v * x).sum().backward()"
+    ),
+    "a later view of such a view": "v = c[0]\nc *= w\nu = v[:2]\nu += 1\n(v * x).sum().backward()",
     "what becomes dependent": "v = c[0]\nc *= w\n(v * x).sum().backward()",
     "a constant that nobody needs": "d = y + c\nc += 1\nd.sum().backward()",
     "a change after the pass": (
@@ -159,6 +167,13 @@ REFUSED = {
     "a leaf": ("x += 1", "8:1"),
     "an element of a leaf": ("x[0] = 1", "8:1"),
     "a view of a leaf": ("v = x.T\nv *= 2", "9:1"),
+    "a view whose base became dependent": ("v = c[0]\nc *= w\nv += 1", "10:1"),
+    "a view beside the one that became dependent": ("v = c[0]\nu = c[1]\nu *= w\nv += 1", "11:1"),
+    "such a view that was handed through": (
+        "v = c[0]\nc *= w\nu = v.contiguous()\nk = v > 0\nv *= 2",
+        "12:1",
+    ),
+    "such a view of which an element was written before": ("v = c[0]\nv[0] = w[0]\nv += 1", "10:1"),
     "one of several views": ("a, b = y\na += 1", "9:1"),
     "a row of a loop": ("for r in y: r += 1", "8:13"),
     "one of several views, whose base changes": ("a, b = y.chunk(2)\ny += 1\nz = a * 2", "10:5"),

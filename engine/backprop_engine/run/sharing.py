@@ -65,6 +65,8 @@ class Sharers:
         """Nodes that a tensor's own change has made."""
         self._unrecorded: set[int] = set()
         """Views made inside of `with no_grad:`."""
+        self._with_history: set[int] = set()
+        """Views that have changed to what requires grad."""
         self.changes: dict[int, list[int]] = {}
         """By base, ascending: the nodes from which on its memory holds another value."""
 
@@ -164,6 +166,8 @@ class Sharers:
         if view is None:
             self._latest[tensor] = made
         else:
+            if self._graph.requires_grad[made] and not self._is_of_new_view(made):
+                self._with_history.add(tensor)
             base = view.way[0]
             old = self._latest.get(base, base)
             new = self._written(old, made, view)
@@ -224,14 +228,9 @@ class Sharers:
                 f"write `y = y.{_name(graph, made)}()`",
             )
         if view is not None:
-            self._check_view(view, is_traced=is_traced, required=required)
+            self._check_view(view, made, is_traced=is_traced, required=required)
         elif is_traced and required and graph.is_leaf(before):
-            # `x[0] = v` changes the view `x[0]`.
-            kind = (
-                "a view of a leaf"
-                if graph.grad_fn(made) == _COPY_SLICES.twins.grad_fn
-                else "a leaf"
-            )
+            kind = "a view of a leaf" if self._is_of_new_view(made) else "a leaf"
             raise OperandError(
                 f"{kind} Variable that requires grad is being used in an in-place operation",
                 "give the changed value a name of its own",
@@ -273,7 +272,7 @@ class Sharers:
     def _has_no_derivative(self, made: int) -> bool:
         return saved(_name(self._graph, made), self._graph.grad_fn(made), 0, in_place=True) == "!"
 
-    def _check_view(self, view: View, *, is_traced: bool, required: bool) -> None:
+    def _check_view(self, view: View, made: int, *, is_traced: bool, required: bool) -> None:
         graph, base = self._graph, view.way[0]
         base_requires = bool(graph.requires_grad[self._latest.get(base, base)])
         is_unrecorded = not self._unrecorded.isdisjoint(view.way[1:])
@@ -295,12 +294,16 @@ class Sharers:
                     "operation",
                     "give the changed value a name of its own",
                 )
+            if required and not self._has_history(view.way[-1], made):
+                raise OperandError(
+                    "a leaf Variable that requires grad is being used in an in-place operation: "
+                    "this view is from before its base came to require grad, and torch has not "
+                    "looked at it since",
+                    _VIEW_LATER,
+                )
         is_detached = any(_is_detaching(graph, node) for node in view.way[1:])
         if (is_detached or not graph.is_recording) and (is_traced or base_requires):
-            raise OperandError(
-                _NO_HISTORY,
-                _OWN_MEMORY,
-            )
+            raise OperandError(_NO_HISTORY, _OWN_MEMORY)
         if view.at.size != len(np.unique(view.at)):
             if not any(_name(graph, node).startswith("expand") for node in view.way[1:]):
                 raise OperandError(
@@ -314,6 +317,29 @@ class Sharers:
                 "operation.",
                 "write `h = h.clone()` above this line",
             )
+
+    def _has_history(self, tensor: int, made: int) -> bool:
+        """Whether torch has asked a view for its `grad_fn` since its base has one, by a change of
+        the view or a derivative by it; what changes it to `made` takes it for a leaf otherwise.
+        """
+        graph = self._graph
+        is_known = tensor in self._with_history or graph.requires_grad[tensor]
+        if is_known or self._is_of_new_view(made):
+            return True
+        nodes = {node for node, of in self._tensor.items() if of == tensor}
+        required = {node for node in nodes if graph.requires_grad[node]}
+        return any(
+            graph.requires_grad[user]
+            and not required.isdisjoint(graph.operands[user])
+            and (user in self.in_place or self._tensor.get(user, user) == user)
+            and not graph.hands_through(user)
+            for user in range(tensor, len(graph))
+            if user != made
+        )
+
+    def _is_of_new_view(self, made: int) -> bool:
+        """Whether it is `a[0] = v`, which changes the view `a[0]` and not `a` itself."""
+        return self._graph.grad_fn(made) == _COPY_SLICES.twins.grad_fn
 
     def _check_leaves(self, tensor: int) -> None:
         """Refuse to change what a value that was made a leaf, by `d.detach().requires_grad_()`,
