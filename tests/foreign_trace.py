@@ -52,6 +52,12 @@ class ForeignNodes:
         """Those with an operation."""
         return np.flatnonzero([bool(name) for name in self.operations]).astype(np.int32)
 
+    @property
+    def operand_columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of what is written down node by node."""
+        flat = [operand for operands in self.operands for operand in operands]
+        return np.array([len(operands) for operands in self.operands]), np.array(flat, int)
+
     def __len__(self) -> int:
         return len(self.value)
 

@@ -274,9 +274,14 @@ class RecordedNodes:
 
     @cached_property
     def operands(self) -> Sequence[tuple[int, ...]]:
-        """The operands of each node; who draws a graph asks for all of them."""
+        """The operands of each node."""
         flat: list[int] = self.rows.flat.tolist()
         return [tuple(flat[start:stop]) for start, stop in pairwise(self.rows.starts.tolist())]
+
+    @property
+    def operand_columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """How many operands each node has, and those of all nodes one after the other."""
+        return np.diff(self.rows.starts), self.rows.flat
 
     @cached_property
     def is_number(self) -> bytes:

@@ -113,8 +113,9 @@ class PassGraph:
     def __init__(self, graph: RecordedGraph, pass_: Pass) -> None:
         self.graph, self.pass_ = graph, pass_
         slots = graph.slots
-        calls = slots.owners(pass_.sequence)
-        calls[slots.entered(pass_, calls)] = NOWHERE
+        self._ranks = slots.ranks(pass_)
+        calls = slots.owners(self._ranks)
+        calls[slots.entered(pass_, calls, self._ranks)] = NOWHERE
         self.calls = calls
         """By autograd node the call that made it; −1 for leaves and what stands for itself."""
         self.kinds = graph.kinds(list(pass_.names))[pass_.kind]
@@ -131,12 +132,10 @@ class PassGraph:
 
     def at(self, nodes: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """The slots that outputs of autograd nodes are."""
-        graph, sequence = self.graph, self.pass_.sequence[nodes]
-        value = graph.slots.exits.find(sequence, outputs)
-        rank = np.searchsorted(graph.slots.sequences, sequence)
-        stranger = graph.strangers + rank
-        found = np.where(value == NOWHERE, stranger, value - graph.slots.first)
-        is_leaf = sequence == LEAVES
+        graph, ranks = self.graph, self._ranks[nodes]
+        value = graph.slots.exits.find(ranks, outputs)
+        found = np.where(value == NOWHERE, graph.strangers + ranks, value - graph.slots.first)
+        is_leaf = ranks == len(graph.slots.sequences)
         found[is_leaf] = self._leaf_slots[nodes[is_leaf]]
         self._meet(found, nodes, is_leaf)
         return found
@@ -156,7 +155,7 @@ class PassGraph:
         graph = self.graph
         for slot in new.tolist():
             node = nodes[np.flatnonzero(slots == slot)[0]]
-            (call,) = graph.slots.owners(self.pass_.sequence[[node]]).tolist()
+            (call,) = graph.slots.owners(self._ranks[[node]]).tolist()
             graph.call[slot] = call
             if call == NOWHERE:
                 graph.operands[slot] = []
@@ -180,6 +179,6 @@ class PassGraph:
 
     def exits(self, nodes: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """Whether a value of the program came out of each, or nobody but itself is behind it."""
-        value = self.graph.slots.exits.find(self.pass_.sequence[nodes], outputs)
+        value = self.graph.slots.exits.find(self._ranks[nodes], outputs)
         found: np.ndarray = (value != NOWHERE) | (self.calls[nodes] == NOWHERE)
         return found

@@ -111,15 +111,16 @@ def _sends(graph: RecordedGraph, told: PassGraph, seeded: np.ndarray) -> Steps:
     sends = told.pass_.sends
     calls, targets = told.calls[sends[:, 0]], told.calls[sends[:, 2]]
     is_between = (calls == NOWHERE) | (calls != targets)
-    sends, calls = sends[is_between], calls[is_between]
-    receivers = told.at(sends[:, 2], sends[:, 3])
-    senders = np.full(len(sends), NOWHERE, np.int64)
+    nodes, inputs, targets, outputs, values = (column[is_between] for column in sends.T)
+    calls = calls[is_between]
+    receivers = told.at(targets, outputs)
+    senders = np.full(len(nodes), NOWHERE, np.int64)
     alone = calls == NOWHERE
-    senders[alone] = told.at(sends[alone, 0], np.zeros(int(alone.sum()), np.int64))
+    senders[alone] = told.at(nodes[alone], np.zeros(int(alone.sum()), np.int64))
     _choose_outputs(graph, calls, senders, receivers, seeded)
-    positions = _positions(graph, senders, receivers, sends[:, 1])
-    kept = np.full(len(sends), NOWHERE, np.int64)
-    return Steps(senders, receivers, positions, sends[:, 4].astype(np.int64), kept, {})
+    positions = _positions(graph, senders, receivers, inputs)
+    kept = np.full(len(nodes), NOWHERE, np.int64)
+    return Steps(senders, receivers, positions, values.astype(np.int64), kept, {})
 
 
 def _choose_outputs(

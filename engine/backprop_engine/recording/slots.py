@@ -7,7 +7,6 @@ value is known. All columns here have an entry a slot, and what is asked is aske
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -27,28 +26,26 @@ def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return found
 
 
-@dataclass(frozen=True, eq=False)
 class Exits:
     """Which value came out of which output of an autograd node, sorted by both."""
 
-    keys: np.ndarray
-    values: np.ndarray
-    sequences: np.ndarray
-    """All sequence numbers of autograd nodes that passes have met, ascending."""
-    width: int
-    """More than any number of an output."""
+    def __init__(self, keys: np.ndarray, values: np.ndarray, width: int, ranks: int) -> None:
+        """A key is the rank of a node times `width`, which no number of an output reaches."""
+        self._keys, self._values = keys, values
+        self._ranks, self._width = ranks, width
+        self._starts = np.searchsorted(keys, np.arange(ranks + 1) * width)
 
-    def find(self, sequence: np.ndarray, output: np.ndarray) -> np.ndarray:
+    def find(self, ranks: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """The values; −1 where none is known."""
-        rank = np.searchsorted(self.sequences, sequence)
-        is_known = (rank < len(self.sequences)) & (output >= 0) & (output < self.width)
-        rank = np.minimum(rank, max(len(self.sequences) - 1, 0))
-        if not len(self.keys):
-            return np.full(len(sequence), NOWHERE, np.int64)
-        is_known &= self.sequences[rank] == sequence
-        key = rank * self.width + output
-        at = np.minimum(np.searchsorted(self.keys, key), len(self.keys) - 1)
-        found: np.ndarray = np.where(is_known & (self.keys[at] == key), self.values[at], NOWHERE)
+        if not len(self._keys):
+            return np.full(len(ranks), NOWHERE, np.int64)
+        last = len(self._keys) - 1
+        wanted = ranks * self._width + outputs
+        at = np.clip(self._starts[ranks] + outputs, 0, last)  # as where all outputs are known
+        rest = np.flatnonzero(self._keys[at] != wanted)
+        at[rest] = np.minimum(np.searchsorted(self._keys, wanted[rest]), last)
+        is_known = (outputs >= 0) & (outputs < self._width) & (self._keys[at] == wanted)
+        found: np.ndarray = np.where(is_known, self._values[at], NOWHERE)
         return found
 
 
@@ -100,12 +97,14 @@ class Slots:
         owner[ranges(starts[calls], counts[calls])] = np.repeat(calls, counts[calls])
         return owner
 
-    def owners(self, sequence: np.ndarray) -> np.ndarray:
+    def ranks(self, pass_: Pass) -> np.ndarray:
+        """Where in `sequences` the autograd nodes of a pass stand; leaves stand behind them all."""
+        found: np.ndarray = np.searchsorted(self.sequences, pass_.sequence)
+        return found
+
+    def owners(self, ranks: np.ndarray) -> np.ndarray:
         """The calls that made autograd nodes; −1 for leaves and what no call has made."""
-        if not len(self.sequences):
-            return np.full(len(sequence), NOWHERE, np.int64)
-        rank = np.minimum(np.searchsorted(self.sequences, sequence), len(self.sequences) - 1)
-        found: np.ndarray = np.where(self.sequences[rank] == sequence, self._owner[rank], NOWHERE)
+        found: np.ndarray = np.append(self._owner, NOWHERE)[ranks]
         return found
 
     def _exits(self) -> Exits:
@@ -132,7 +131,7 @@ class Slots:
         width = max(int(every[:, 1].max(initial=0)) + 1, 1)
         keys = (rank * width + every[:, 1])[::-1]
         found, at = np.unique(keys, return_index=True)  # the first of each: the last that was said
-        return Exits(found, every[::-1][at, 2], self.sequences, width)
+        return Exits(found, every[::-1][at, 2], width, len(self.sequences))
 
     def _kept(self) -> np.ndarray:
         """The calls whose nodes a pass reaches, and what these were computed from.
@@ -177,7 +176,7 @@ class Slots:
 
     # One pass
 
-    def entered(self, pass_: Pass, calls: np.ndarray) -> np.ndarray:
+    def entered(self, pass_: Pass, calls: np.ndarray, ranks: np.ndarray) -> np.ndarray:
         """The autograd nodes inside of calls that gradients come to from outside: a derivative of a
         derivative leads there. These stand for themselves, and so does what they lead to.
         """
@@ -188,7 +187,7 @@ class Slots:
         sources, targets, outputs = sources[is_edge], targets[is_edge], outputs[is_edge]
         is_inner = calls[sources] == calls[targets]
         entering = targets[~is_inner], outputs[~is_inner]
-        is_open = self.exits.find(pass_.sequence[entering[0]], entering[1]) == NOWHERE
+        is_open = self.exits.find(ranks[entering[0]], entering[1]) == NOWHERE
         found = np.zeros(len(calls), bool)
         pending = np.unique(entering[0][is_open]).tolist()
         if not pending:

@@ -83,6 +83,10 @@ class Nodes(Protocol):
     def groups(self, node: int) -> tuple[Group, ...]:
         """What the node belongs to, the outermost first."""
 
+    @property
+    def operand_columns(self) -> tuple[np.ndarray, np.ndarray]:
+        """How many operands each node has, and those of all nodes one after the other."""
+
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Consumer (int32), position (int16) and operand (int32) of every edge that a gradient
         can go along: consumers from the last to the first, operands from left to right.

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from backprop_engine.reading.groups import NO_GROUP, GroupTree
-from backprop_engine.trace import Nodes, Trace
+from backprop_engine.trace import Trace
 
 NO_ROW = -1
 _NONE = np.zeros(0, np.int32)
@@ -87,61 +87,66 @@ class Outline:
 
 def draw_outline(trace: Trace) -> Outline:
     """Lay out the graph of `trace`."""
-    columns = trace.nodes
-    nodes: list[int] = []
-    parents: list[int] = []
-    depths: list[int] = []
-    is_last: list[bool] = []
-    full_rows = [NO_ROW] * len(columns)
-    sizes: list[int] = []
-    is_reference: list[bool] = []
-    for root in _roots(trace):
-        if full_rows[root] != NO_ROW:
-            continue
-        # A stack of (node, parent row, last of its siblings): a chain of 100,000 is normal here.
-        pending = [(root, NO_ROW, True)]
-        while pending:
-            node, parent, last = pending.pop()
-            row = len(nodes)
-            nodes.append(node)
-            parents.append(parent)
-            depths.append(0 if parent == NO_ROW else depths[parent] + 1)
-            is_last.append(last)
-            sizes.append(1)
-            seen = full_rows[node] != NO_ROW
-            is_reference.append(seen)
-            if seen:
-                continue
-            full_rows[node] = row
-            operands = columns.operands[node]
-            final = len(operands) - 1
-            pending.extend(
-                (operands[position], row, position == final) for position in range(final, -1, -1)
-            )
-    for row in range(len(nodes) - 1, -1, -1):
-        parent = parents[row]
-        if parent != NO_ROW:
-            sizes[parent] += sizes[row]
+    counts, operands = trace.nodes.operand_columns
+    nodes = _preorder(_roots(trace), counts, operands)
+    count = len(nodes)
+    rows = np.arange(count)
+    full_rows = np.empty(len(counts), np.int32)
+    full_rows[nodes[::-1]] = rows[::-1]
+    is_reference = full_rows[nodes] != rows
+    children = np.where(is_reference, 0, counts[nodes])
+    # How many rows wait to be drawn before each one: with those behind it, that tells where its
+    # subtree ends, which is the first row below it before which one fewer waits.
+    waiting = np.concatenate(([0], np.cumsum(children - 1)))
+    by_waiting = np.argsort(waiting, kind="stable")
+    keys = waiting[by_waiting] * (count + 1) + by_waiting
+
+    def below(above: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        found: np.ndarray = np.searchsorted(keys, wanted * (count + 1) + above, "right")
+        return by_waiting.take(found)
+
+    ends = below(rows, waiting[:-1] - 1)
+    above = np.repeat(rows, children)
+    siblings_after = np.repeat(np.cumsum(children), children) - np.arange(len(above)) - 1
+    hanging = below(above, waiting[above] + siblings_after)
+    parents = np.full(count, NO_ROW, np.int32)
+    parents[hanging] = above
+    is_last = np.ones(count, bool)
+    is_last[hanging] = siblings_after == 0
     return Outline(
-        nodes=np.array(nodes, np.int32),
-        parents=np.array(parents, np.int32),
-        depths=np.array(depths, np.int32),
-        sizes=np.array(sizes, np.int32),
-        is_last=np.array(is_last, bool),
-        is_reference=np.array(is_reference, bool),
-        full_rows=np.array(full_rows, np.int32),
+        nodes=nodes,
+        parents=parents,
+        # Each row but the first stands inside of one subtree more, less those that end before it.
+        depths=(rows - np.cumsum(np.bincount(ends, minlength=count + 1)[:count])).astype(np.int32),
+        sizes=(ends - rows).astype(np.int32),
+        is_last=is_last,
+        is_reference=is_reference,
+        full_rows=full_rows,
     )
+
+
+def _preorder(roots: list[int], counts: np.ndarray, operands: np.ndarray) -> np.ndarray:
+    """The node of each row: a loop over all of them, and the only one."""
+    stops = np.cumsum(counts)
+    first, last = (len(operands) - stops).tolist(), (len(operands) - stops + counts).tolist()
+    backwards = operands[::-1].tolist()
+    drawn = bytearray(len(counts))
+    nodes: list[int] = []
+    for root in roots:
+        pending = [] if drawn[root] else [root]
+        while pending:
+            node = pending.pop()
+            nodes.append(node)
+            if not drawn[node]:
+                drawn[node] = 1
+                pending += backwards[first[node] : last[node]]
+    return np.array(nodes, np.int32)
 
 
 def _roots(trace: Trace) -> list[int]:
     """What backward passes start from, in their order; then whatever feeds nothing."""
     outputs = [pass_.output for pass_ in trace.passes if pass_.output is not None]
-    return [*dict.fromkeys(outputs), *_sinks(trace.nodes)]
-
-
-def _sinks(nodes: Nodes) -> list[int]:
-    fed = bytearray(len(nodes))
-    for operands in nodes.operands:
-        for operand in operands:
-            fed[operand] = 1
-    return [node for node, is_fed in enumerate(fed) if not is_fed]
+    counts, operands = trace.nodes.operand_columns
+    is_fed = np.zeros(len(counts), bool)
+    is_fed[operands] = True
+    return [*dict.fromkeys(outputs), *np.flatnonzero(~is_fed).tolist()]
