@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import NamedTuple
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.source import Place
@@ -114,7 +115,7 @@ def _explained(trace: Trace, index: int) -> Explanation:
         case Step(kind=StepKind.SEED, node=int(node)):
             return _seed(trace, node, trace.contribution(index))
         case Step(kind=StepKind.CONTRIBUTION) as step:
-            return _contribution(trace, _edge(trace, step))
+            return _contribution(trace, step)
         case Step(kind=StepKind.HOOK, node=int(node)):
             return _hook(trace, node, index)
         case Step(kind=StepKind.UPDATE | StepKind.CHANGE) as step:
@@ -236,9 +237,8 @@ def _registered(place: Place) -> str:
     return f"registered at {place.source.name}:{place.position.line}: {place.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Edge:
-    """A contribution step with all that its explanation is about."""
+class _Edge(NamedTuple):
+    """What a contribution step goes along, and the gradients at both ends."""
 
     node: int
     operand: int
@@ -247,52 +247,37 @@ class _Edge:
     """The output of the pass by the operand."""
     upstream_name: Branch
     """The output of the pass by the node."""
-    upstream: Known
-    before: Known | None
-    sent: Known
-    after: Known
-    progress: Progress
 
 
-def _edge(trace: Trace, step: Step) -> _Edge:
+def _contribution(trace: Trace, step: Step) -> Explanation:
     node, operand, position = trace.edge(step.index)
-    in_pass = trace.passes[step.pass_index]
-    upstream = trace.gradient(node, step.index)
-    if upstream is None or in_pass.output is None:
+    output, upstream = trace.passes[step.pass_index].output, trace.gradient(node, step.index)
+    if upstream is None or output is None:
         raise ValueError(f"step {step.index} sends before its node has a gradient")
-    return _Edge(
-        node=node,
-        operand=operand,
-        position=position,
-        target=partial(trace.label(in_pass.output), trace.label(operand)),
-        upstream_name=partial(trace.label(in_pass.output), trace.label(node)),
-        upstream=upstream,
-        before=trace.gradient(operand, step.index),
-        sent=trace.contribution(step.index),
-        after=trace.total_after(step.index),
-        progress=trace.progress(operand, step.index + 1),
-    )
-
-
-def _contribution(trace: Trace, edge: _Edge) -> Explanation:
-    label, operand_label = trace.label(edge.node), trace.label(edge.operand)
-    explains = trace.can(Explains, edge.node)
+    label, operand_label = trace.label(node), trace.label(operand)
+    target = partial(trace.label(output), operand_label)
+    edge = _Edge(node, operand, position, target, partial(trace.label(output), label))
+    before, progress = trace.gradient(operand, step.index), trace.progress(operand, step.index + 1)
+    was = "" if before is None else notation.short(before)
+    sent = notation.short(trace.contribution(step.index))
+    now = notation.short(trace.total_after(step.index))
+    explains = trace.can(Explains, node)
     common = Explanation(
-        headline=f"{label} = {expression(trace, edge.node)} sends to its operand {operand_label}",
-        sentence="" if isinstance(explains, Missing) else explains.why(edge.node, edge.position),
+        headline=f"{label} = {expression(trace, node)} sends to its operand {operand_label}",
+        sentence="" if isinstance(explains, Missing) else explains.why(node, position),
         upstream_name=edge.upstream_name,
-        upstream=notation.short(edge.upstream),
+        upstream=notation.short(upstream),
         target=edge.target,
-        contribution=notation.short(edge.sent),
-        before="" if edge.before is None else notation.short(edge.before),
-        after=notation.short(edge.after),
-        running=_running(edge),
-        notes=(*_place_note(trace, edge), *_use_notes(operand_label, edge.progress)),
+        contribution=sent,
+        before=was,
+        after=now,
+        running=_running(text_of(target), was, sent, now),
+        notes=(*_place_note(trace, edge), *_use_notes(operand_label, progress)),
     )
     if isinstance(explains, Missing):
         return _unexplained(common, trace, edge, explains)
     common = replace(common, name=partial(label, operand_label))
-    if has_array(trace, edge.node):
+    if has_array(trace, node):
         return _in_arrays(common, trace, edge, explains)
     return _in_numbers(common, trace, edge, explains)
 
@@ -365,10 +350,7 @@ def _in_arrays(common: Explanation, trace: Trace, edge: _Edge, explains: Explain
 
 
 def _shapes_note(trace: Trace, edge: _Edge) -> str:
-    shapes = [
-        f"{trace.label(node)} {shape_of(trace.nodes.value[node])}"
-        for node in (edge.node, edge.operand)
-    ]
+    shapes = (f"{trace.label(node)} {shape_of(trace.nodes.value[node])}" for node in edge[:2])
     return f"shapes: {', '.join(shapes)}"
 
 
@@ -397,17 +379,14 @@ def _use_notes(label: str, progress: Progress) -> tuple[str, ...]:
     times = "twice" if progress.expected == 2 else f"{progress.expected} times"
     missing = progress.expected - progress.received
     rest = f"{missing} still to come" if missing else "this is the last of them"
-    return (
-        f"{label} is used {times}, so its gradient is the sum of what all uses send back; {rest}",
-    )
+    said = f"{label} is used {times}, so its gradient is the sum of what all uses send back"
+    return (f"{said}; {rest}",)
 
 
-def _running(edge: _Edge) -> str:
-    name, now = text_of(edge.target), notation.short(edge.after)
-    if edge.before is None:
+def _running(name: str, was: str, sent: str, now: str) -> str:
+    if not was:
         return f"{name}: – → {now}"
-    was, sent = notation.short(edge.before), notation.in_brackets(notation.short(edge.sent))
-    return f"{name}: {was} → {was} + {sent} = {now}"
+    return f"{name}: {was} → {was} + {notation.in_brackets(sent)} = {now}"
 
 
 def _figure(trace: Trace) -> Callable[[int], str]:
