@@ -60,6 +60,7 @@ _BESIDE = 2.0**-20
 _ROUNDING = frozenset({"floor", "ceil", "round", "special.round", "trunc", "frac"})
 _STEPPING = frozenset({"fmod", "remainder", "div.mode", "floor_divide"})
 FINE_STEPS = "its steps are finer than differences can see"
+_CANNOT_RUN = (OutsideDomainError, DerivativeError, OutOfTimeError)
 RELATIVE_TOLERANCE: Mapping[str, float] = {"float64": 1e-9, "float32": 1e-3}
 """Of the sum of the magnitudes of the contributions: what the engine's rounding may come to."""
 
@@ -192,25 +193,30 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
     except OutOfTimeError as late:
         estimates += [Slope(np.nan, np.inf, str(late))] * (point.size - len(estimates))
     engine = np.full(point.shape, np.nan) if grad is None else np.asarray(grad, dtype=float)
-    found = _verdict(trace, node, engine, estimates, size)
+    rounding: np.ndarray | float = 0.0
+
+    def judged() -> FiniteDifference:
+        return _verdict(trace, node, engine, estimates, size, rounding)
+
+    found = judged()
     doubtful = not found.agrees or any(estimate.reason == UNSETTLED for estimate in estimates)
     if doubtful and (terms := _terms(trace, tape, point)) > size:
         with suppress(OutOfTimeError):
             estimates = [_element(tape, node, point, at, terms) for at in np.ndindex(point.shape)]
-            size, found = terms, _verdict(trace, node, engine, estimates, terms)
-    rounding: np.ndarray | float = 0.0
+            size = terms
+            found = judged()
     if not found.agrees and trace.dtype == "float32":
         rounding = _rounding(tape, {node: settle(point, "float64")}, {node: engine})[node]
-        found = _verdict(trace, node, engine, estimates, size, rounding)
+        found = judged()
     if not found.agrees:
-        rounding = rounding + _beside(tape, node, point)
-        found = _verdict(trace, node, engine, estimates, size, rounding)
+        rounding = rounding + _beside(tape, point)
+        found = judged()
     if not found.agrees and _is_finely_stepped(trace, tape, point):
         estimates = [estimate._replace(reason=FINE_STEPS) for estimate in estimates]
-        found = _verdict(trace, node, engine, estimates, size, rounding)
+        found = judged()
     if not found.agrees:
         estimates = _without_conventions(tape, point, engine, estimates)
-        found = _verdict(trace, node, engine, estimates, size, rounding)
+        found = judged()
     return {node: found}
 
 
@@ -223,7 +229,6 @@ def _without_conventions(
     equal bounds. A little to either side the same rules give what the differences give; a wrong
     rule gives neither.
     """
-    (node,) = tape.nodes
     judged = list(estimates)
     for number, at in enumerate(np.ndindex(point.shape)):
         value, gap = estimates[number].value, abs(engine[at] - estimates[number].value)
@@ -231,12 +236,18 @@ def _without_conventions(
         for by in (-_BESIDE, _BESIDE):
             there = point.copy()
             there[at] += by * max(1.0, abs(float(point[at])))
-            with suppress(OutsideDomainError, DerivativeError, OutOfTimeError):
-                sent = tape.gradients({node: settle(there, "float64")}).get(node, 0.0)
-                beside.append(float(np.asarray(sent)[at if np.ndim(sent) else ()]))
+            with suppress(*_CANNOT_RUN):
+                beside.append(float(_sent(tape, there)[at]))
         if len(beside) == 2 and all(abs(estimate - value) <= gap / 100 for estimate in beside):
             judged[number] = estimates[number]._replace(reason=CONVENTION)
     return judged
+
+
+def _sent(tape: Tape, point: np.ndarray) -> np.ndarray:
+    """What the engine's rules send to the one input of the tape if it has this value."""
+    (node,) = tape.nodes
+    sent = tape.gradients({node: settle(point, "float64")}).get(node, 0.0)
+    return np.broadcast_to(np.asarray(sent, float), point.shape)
 
 
 def _terms(trace: Trace, tape: Tape, point: np.ndarray) -> float:
@@ -273,7 +284,7 @@ def _rounding(
     """
     try:
         precise = tape.gradients(inputs)
-    except (OutsideDomainError, DerivativeError, OutOfTimeError):
+    except _CANNOT_RUN:
         precise = {}
     return {
         node: np.nan_to_num(np.abs(np.subtract(grad, precise.get(node, grad))), posinf=0.0)
@@ -301,21 +312,19 @@ def _is_finely_stepped(trace: Trace, tape: Tape, point: np.ndarray) -> bool:
     return False
 
 
-def _beside(tape: Tape, node: int, point: np.ndarray) -> np.ndarray:
+def _beside(tape: Tape, point: np.ndarray) -> np.ndarray:
     """By how much the engine's gradient varies within some roundoffs of the point; 0 at a jump.
 
     Where a square is least its slope is 0, and differences see the roundings of what is squared.
     """
     signs = np.random.Generator(np.random.PCG64(0)).uniform(-1.0, 1.0, point.shape)
-
-    def gradient(roundoffs: float) -> np.ndarray:
-        there = point * (1.0 + roundoffs * UNIT_ROUNDOFF["float64"] * signs)
-        sent = tape.gradients({node: settle(there, "float64")}).get(node, 0.0)
-        return np.broadcast_to(np.asarray(sent, float), point.shape)
-
-    with suppress(OutsideDomainError, DerivativeError, OutOfTimeError):
-        here = gradient(0.0)
-        near, far = (np.abs(gradient(by) - here) for by in (ROUNDOFFS / 2, ROUNDOFFS))
+    off = UNIT_ROUNDOFF["float64"] * signs
+    with suppress(*_CANNOT_RUN):
+        here, half, whole = (
+            _sent(tape, point * (1.0 + roundoffs * off))
+            for roundoffs in (0.0, ROUNDOFFS / 2, ROUNDOFFS)
+        )
+        near, far = np.abs(half - here), np.abs(whole - here)
         return np.where(near < 0.75 * far, far, 0.0)
     return np.zeros(point.shape)
 
@@ -366,33 +375,27 @@ def _verdict(
     size: float,
     rounding: np.ndarray | float = 0.0,
 ) -> FiniteDifference:
-    shape = engine.shape
-    value = np.array([estimate.value for estimate in estimates]).reshape(shape)
-    error = np.array([estimate.error for estimate in estimates]).reshape(shape)
-    judged = np.array([not estimate.reason for estimate in estimates], bool).reshape(shape)
+    def column(name: str, dtype: type = float) -> np.ndarray:
+        told = [dtype(getattr(estimate, name)) for estimate in estimates]
+        return np.array(told, dtype).reshape(engine.shape)
+
+    value = column("value")
     sent = gross_contributions(trace, node)
     # An element that is nan must not take the others' tolerance away.
     gross = float(np.max(sent, initial=0.0, where=np.isfinite(sent)))
-    tolerance = ERROR_FACTOR * error + engine_error(trace, gross, size) + rounding
+    tolerance = ERROR_FACTOR * column("error") + engine_error(trace, gross, size) + rounding
     agrees = np.abs(engine - value) <= tolerance
-    tied = (
-        np.array([estimate.breaks_a_tie for estimate in estimates], bool).reshape(shape) & ~agrees
-    )
-    judged &= ~tied
-    reasons = (
-        [TIE] if tied.any() else [estimate.reason for estimate in estimates if estimate.reason]
-    )
+    tied = column("breaks_a_tie", bool) & ~agrees
+    judged = ~column("reason", bool) & ~tied
+    reasons = [estimate.reason for estimate in estimates if estimate.reason]
+    is_told = judged.any() or not judged.size
     return FiniteDifference(
         node=node,
-        gradient=(
-            settle(np.where(judged, value, np.nan), "float64")
-            if judged.any() or not judged.size
-            else None
-        ),
+        gradient=settle(np.where(judged, value, np.nan), "float64") if is_told else None,
         tolerance=settle(tolerance, "float64"),
         directions=(),
         skipped=int(judged.size - np.count_nonzero(judged)),
-        reason=reasons[0] if reasons else "",
+        reason=TIE if tied.any() else next(iter(reasons), ""),
         agrees=bool(np.all(agrees | ~judged)),
     )
 
