@@ -107,8 +107,7 @@ def is_finely_stepped(trace: Trace, tape: Tape, point: np.ndarray) -> bool:
             return True
     graph = graph_of(trace)
     for node in tape.affected:
-        operation = graph.operation[node]
-        if operation is not None and operation.name in _STEPPING:
+        if graph.operation_name(node) in _STEPPING:
             a, b = (np.abs(graph.value[operand]) for operand in graph.operands[node])
             if np.any(np.divide(a, b, dtype=float) > 1 / _BESIDE):
                 return True

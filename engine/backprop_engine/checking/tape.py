@@ -118,8 +118,8 @@ class Tape:
         run.
         """
         for node in self.affected:
-            operation, operand = self._graph.operation[node], self._graph.operands[node][0]
-            if operation is not None and operation.name in names:
+            if self._graph.operation_name(node) in names:
+                operand = self._graph.operands[node][0]
                 before = widened(self._graph.value[operand])
                 if np.any(np.abs(np.subtract(self._values[operand], before)) >= 1):
                     return True

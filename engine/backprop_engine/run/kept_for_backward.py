@@ -77,18 +77,13 @@ class Kept:
             span = self._graph.span[changed] or Span(0, 0)
             label = self._graph.names.get(value, "a value").partition("@")[0]
             by, line = self._place(node)
+            message = f"{_CHANGED}: {by} in line {line} needs `{label}` as it was before this"
             if needed is None:
-                raise ProblemError(
+                message = (
                     f"`{label}` is changed in place here, and whether torch still needs it for the "
-                    f"derivative of {by} in line {line} is not known",
-                    span,
-                    fix="give the changed value a name of its own",
+                    f"derivative of {by} in line {line} is not known"
                 )
-            raise ProblemError(
-                f"{_CHANGED}: {by} in line {line} needs `{label}` as it was before this",
-                span,
-                fix="give the changed value a name of its own",
-            )
+            raise ProblemError(message, span, fix="give the changed value a name of its own")
 
     def _values(self, node: int, position: int, needed: str | None) -> Iterator[tuple[int, int]]:
         """The nodes of what is saved for the operand at `position`, and from which node on a change
@@ -138,7 +133,8 @@ class Kept:
 
     def _place(self, node: int) -> tuple[str, int]:
         """The operation of a node as it stands in the program, and its line."""
-        span, operation = self._graph.span[node] or Span(0, 0), self._graph.operation[node]
+        span = self._graph.span[node] or Span(0, 0)
         text = " ".join(self._source.text[span.start : span.stop].split())
-        name = "" if operation is None else operation.name
-        return f"`{text or name}`", self._source.position(span.start).line
+        return f"`{text or self._graph.operation_name(node)}`", self._source.position(
+            span.start
+        ).line

@@ -22,14 +22,14 @@ class GraphRecomputes:
         return contribution(self.graph, node, position, upstream)
 
     def terms(self, node: int, position: int, upstream: Value) -> Value:
-        """The same before it is summed over the axes that the operand was broadcast along."""
+        """The same before it is summed over the axes that the operand was broadcast along.
+
+        ValueError for a leaf, which sends nothing.
+        """
         graph = self.graph
-        operation = graph.operation[node]
-        if operation is None:
-            raise ValueError(f"node {node} is a leaf and sends nothing")
         operands = [graph.value[operand] for operand in graph.operands[node]]
         with np.errstate(all="ignore"):
-            terms = operation.send(
+            terms = graph.applied(node).send(
                 position, upstream, graph.value[node], operands, graph.attributes_of(node)
             )
         return settle(terms, graph.dtype)

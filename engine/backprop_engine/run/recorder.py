@@ -80,8 +80,7 @@ class Recorder:
 
     def _underivable(self, asked: Backward, error: DerivativeError) -> ScenarioError:
         """The error at the operation whose derivative cannot be computed with these values."""
-        operation = self.graph.operation[error.node]
-        name = "" if operation is None else operation.name
+        name = self.graph.operation_name(error.node)
         operand = self.graph.names.get(self.graph.operands[error.node][error.position])
         by = f"`{operand}`" if operand else f"operand {error.position + 1}"
         problem = Problem(
@@ -146,8 +145,8 @@ class Recorder:
         """The nodes that received nothing but what `sgn` sends: torch has no numbers for that."""
         if not any(operation.name == "sgn" for operation in self.graph.operations):
             return set()
-        sent = [(step.operand, self.graph.operation[step.node]) for step in done]
-        others = {node for node, by in sent if by is not None and by.name != "sgn"}
+        sent = [(step.operand, self.graph.operation_name(step.node)) for step in done]
+        others = {node for node, by in sent if by != "sgn"}
         return {node for node, _ in sent} - others
 
     def _check_for_nan(self, done: BackwardPass) -> None:
@@ -160,8 +159,8 @@ class Recorder:
         for sent in done:
             if not np.any(np.isnan(sent.contribution)):
                 continue
-            operation, function = graph.operation[sent.node], graph.grad_fn(sent.node)
-            name = "" if operation is None else operation.name.partition(".")[0]
+            function = graph.grad_fn(sent.node)
+            name = graph.operation_name(sent.node).partition(".")[0]
             said = f"Function '{function}' returned nan values in its {sent.position}th output."
             if name.replace("_", "") not in function.lower():
                 said = f"one of the functions that torch runs for `{name}` returned nan values"
@@ -263,9 +262,9 @@ class Recorder:
                 ),
             )
         cut = graph.cut_behind(node)
-        operation = None if cut is None else graph.operation[cut]
-        if cut is None or operation is None:
+        if cut is None:
             return "depends on no input that requires grad", ""
+        operation = graph.applied(cut)
         if operation.differentiable and is_float(graph.value[cut]):
             reason = "but was computed inside of `no_grad`"
             fix = f"take `{graph.names.get(cut, operation.name)}` out of the block"
@@ -276,12 +275,10 @@ class Recorder:
 
     def _comes_from_unrecorded_view(self, node: int) -> bool:
         """Whether torch takes it to require grad: a view made inside of `no_grad` inherits that."""
-        graph, sharers = self.graph, self.sharers
-        cut = graph.cut_behind(node)
-        operation = None if cut is None else graph.operation[cut]
-        if cut is None or operation is None or not operation.differentiable:
+        cut = self.graph.cut_behind(node)
+        if cut is None or not self.graph.applied(cut).differentiable:
             return False
-        return sharers.view(sharers.tensor(cut)) is not None
+        return self.sharers.view(self.sharers.tensor(cut)) is not None
 
     def _error(
         self, statement: Backward | ZeroGrad | Retain, message: str, fix: str | Advice

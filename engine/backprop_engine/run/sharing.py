@@ -129,9 +129,7 @@ class Sharers:
 
     def _view_of(self, tensor: int, inner: int) -> View | None:
         graph, before = self._graph, self._views[inner]
-        operation = graph.operation[tensor]
-        if operation is None:
-            raise ValueError(f"node {tensor} is a leaf")
+        operation = graph.applied(tensor)
         at = _places(graph.value[inner]) if before is None else before.at
         others = [graph.value[operand] for operand in graph.operands[tensor][1:]]
         given = at if at.ndim else at[()]
@@ -186,9 +184,7 @@ class Sharers:
 
     def _made_anew(self, view: int, inner: int) -> int:
         """The node of a view's value after its base has changed."""
-        graph, operation = self._graph, self._graph.operation[view]
-        if operation is None:
-            raise ValueError(f"node {view} is a leaf")
+        graph, operation = self._graph, self._graph.applied(view)
         operands = (inner, *graph.operands[view][1:])
         is_recording, graph.is_recording = graph.is_recording, True
         try:
@@ -223,9 +219,10 @@ class Sharers:
                 "give the changed value a name of its own",
             )
         if is_traced and required and self._has_no_derivative(made):
+            name = graph.operation_name(made)
             raise OperandError(
-                f"the derivative for 'inplace version of {_name(graph, made)}' is not implemented",
-                f"write `y = y.{_name(graph, made)}()`",
+                f"the derivative for 'inplace version of {name}' is not implemented",
+                f"write `y = y.{name}()`",
             )
         if view is not None:
             self._check_view(view, made, is_traced=is_traced, required=required)
@@ -270,7 +267,8 @@ class Sharers:
         return _places(self._graph.value[node]) if view is None else view.at
 
     def _has_no_derivative(self, made: int) -> bool:
-        return saved(_name(self._graph, made), self._graph.grad_fn(made), 0, in_place=True) == "!"
+        name, grad_fn = self._graph.operation_name(made), self._graph.grad_fn(made)
+        return saved(name, grad_fn, 0, in_place=True) == "!"
 
     def _check_view(self, view: View, made: int, *, is_traced: bool, required: bool) -> None:
         graph, base = self._graph, view.way[0]
@@ -305,7 +303,7 @@ class Sharers:
         if (is_detached or not graph.is_recording) and (is_traced or base_requires):
             raise OperandError(_NO_HISTORY, _OWN_MEMORY)
         if view.at.size != len(np.unique(view.at)):
-            if not any(_name(graph, node).startswith("expand") for node in view.way[1:]):
+            if not any(graph.operation_name(node).startswith("expand") for node in view.way[1:]):
                 raise OperandError(
                     "one element stands in several places of this view, and what its change in "
                     "place comes to is not settled",
@@ -377,11 +375,6 @@ class Sharers:
 def shares_outputs(group: Outputs) -> bool:
     """Whether the outputs are views, which torch makes all at once."""
     return group.operation.sharing is not Sharing.NEVER
-
-
-def _name(graph: Graph, node: int) -> str:
-    operation = graph.operation[node]
-    return "" if operation is None else operation.name
 
 
 def _is_detaching(graph: Graph, node: int) -> bool:
