@@ -49,7 +49,7 @@ class Bundle:
         return len(self.items)
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Whole:
     """A whole number of Python's, as `i` is in `for i in range(3)`: a constant where it is used."""
 
