@@ -188,7 +188,7 @@ def help_sections(
     for group, members in groupby(others, key=lambda command: command.group):
         yield Section(group, entries(members))
     marks = [(getattr(glyphs, name), meaning) for name, meaning in LEGEND]
-    marks += [(sign, glyphs.text(meaning)) for sign, meaning in SIGNS]
+    marks += [(sign, glyphs.text(meaning)) for sign, meaning in SIGNS.items()]
     yield Section("Marks", [_entry(sign, meaning, "bold", width) for sign, meaning in marks])
     for title, text in (
         ("What a search looks at", SEARCH_HELP),
@@ -198,7 +198,7 @@ def help_sections(
         if pane is None or pane.shows != text:
             yield Section(title, [wrapped(glyphs.text(text), width)])
     yield Section("Words", [_entry(word, glyphs.text(meaning), "bold", width, apart=_WORD_WIDTH)
-                            for word, meaning in GLOSSARY])  # fmt: skip
+                            for word, meaning in GLOSSARY.items()])  # fmt: skip
 
 
 def heard_in(pane: PaneHelp, commands: tuple[Command, ...]) -> list[Command]:
