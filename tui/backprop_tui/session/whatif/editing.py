@@ -60,22 +60,13 @@ def with_leaf(session: Session, values: Leaves, node: int, value: Value) -> Leav
     return changed
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Base:
+def _base(session: Session) -> Wanted:
     """What the next edit starts from: what is there, or what a run under way will bring."""
-
-    values: Leaves
-    history: tuple[Leaves, ...]
-
-
-def _base(session: Session) -> Base:
-    wanted = session.whatif.wanted
-    if wanted is not None:
-        return Base(wanted.values, wanted.history)
-    return Base(session.whatif.values, session.whatif.history)
+    whatif = session.whatif
+    return whatif.wanted or Wanted(whatif.values, whatif.history)
 
 
-def _longer(base: Base, wanted: Leaves) -> tuple[Leaves, ...]:
+def _longer(base: Wanted, wanted: Leaves) -> tuple[Leaves, ...]:
     if _same(base.values, wanted):
         return base.history
     return (*base.history, base.values)[-_KEPT:]
