@@ -137,10 +137,7 @@ class Session:
     @cached_property
     def finished_pass(self) -> Pass | None:
         """The pass whose last step has just been done."""
-        passes = self.trace.passes
-        ended = [
-            pass_ for pass_ in passes if pass_.stop == self.cursor and pass_.start < pass_.stop
-        ]
+        ended = [pass_ for pass_ in self.trace.passes if pass_.start < pass_.stop == self.cursor]
         return ended[-1] if ended else None
 
     @cached_property
@@ -174,9 +171,8 @@ class Session:
         """The row of the node at work; the first root where no node is (zero_grad, the end)."""
         node = None if self.step is None else self.step.node
         if node is None:
-            output = self.trace.shown_pass(self.cursor).output
-            return 0 if output is None else int(self.outline.full_rows[output])
-        return int(self.outline.full_rows[node])
+            node = self.trace.shown_pass(self.cursor).output
+        return 0 if node is None else int(self.outline.full_rows[node])
 
     @cached_property
     def edge_row(self) -> int | None:
@@ -329,8 +325,7 @@ def select(session: Session, row: int) -> Session:
 
 def move(session: Session, by: int) -> Session:
     """Choose the row `by` visible rows below the selected one (above it where negative)."""
-    row = session.holder
-    at = int(np.searchsorted(session.visible, row)) + by
+    at = int(np.searchsorted(session.visible, session.holder)) + by
     at = max(0, min(at, len(session.visible) - 1))
     return replace(session, selected=int(session.visible[at]), notice="")
 
