@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events, on
-from textual.app import App, SuspendNotSupported, SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
@@ -88,10 +88,10 @@ class DebuggerApp(App[None]):
         fresh: bool = False,
     ) -> None:
         super().__init__()
-        self.settings = settings or Settings()
+        self.settings = settings = settings or Settings()
         for theme in ADDED_THEMES:
             self.register_theme(theme)
-        self.theme = self.settings.theme
+        self.theme = settings.theme
         # Where TEXTUAL_THEME names it, it is no change, and would go by what Textual knew of it.
         self.stylesheet.set_variables(self.get_css_variables())
         self.glyphs = glyphs_for(os.environ) if glyphs is None else glyphs
@@ -103,9 +103,7 @@ class DebuggerApp(App[None]):
         )
         self.file = FileDesk(self, target)
         self.opening = OpeningDesk(self, target, keeper, fresh=fresh)
-        self.oracles = OracleDesk(
-            self, oracle, symbolic, self.settings.limits, self.settings.keymap
-        )
+        self.oracles = OracleDesk(self, oracle, symbolic, settings.limits, settings.keymap)
         self.surveys = Surveys(self)
         self.play = PlayDesk(self)
         self._desks = (self.oracles, self.surveys, self.play)
@@ -305,8 +303,7 @@ class DebuggerApp(App[None]):
 
     def action_command_palette(self) -> None:
         """Open the palette, but not before a screen that is taken away when its work is done."""
-        is_open = isinstance(self.screen, Palette)
-        if not is_open and not isinstance(self.screen, WorkingScreen):
+        if not isinstance(self.screen, Palette | WorkingScreen):
             self.push_screen(Palette(id="--command-palette"))
 
     def search_themes(self) -> None:
@@ -365,12 +362,7 @@ class DebuggerApp(App[None]):
         if is_recording(path):
             self.say("a recording is not edited; change the program, and record it again")
             return
-        # What is raised inside of `suspend` leaves Textual (8.2.8) suspended.
-        try:
-            said = edited(path, step_line(stack(session)[-1]), self.suspend)
-        except SuspendNotSupported:
-            said = "this terminal cannot be lent to an editor"
-        self.say(said)
+        self.say(edited(path, step_line(stack(session)[-1]), self.suspend))
         self.file.look_at_once()
 
     def exit(self, *arguments: Any, **options: Any) -> None:
@@ -397,8 +389,7 @@ class DebuggerApp(App[None]):
     def _save_picture(self) -> None:
         if self.session is not None:
             title = printable(self.session.trace.heading.title) or self.TITLE
-            svg = self.export_screenshot(title=title)
-            self.say(saved(svg, self.session, Path.cwd()))
+            self.say(saved(self.export_screenshot(title=title), self.session, Path.cwd()))
 
     # Mouse
 

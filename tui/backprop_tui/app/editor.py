@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from textual.app import SuspendNotSupported
+
 from backprop_tui.app.signals import left_to_editor
 
 _FALLBACKS: Final = ("editor", "nano", "vim", "vi")
@@ -73,8 +75,11 @@ def edited(path: Path, line: int, lend: Callable[[], AbstractContextManager[None
     editor = find_editor(os.environ, shutil.which)
     if isinstance(editor, str):
         return editor
-    with lend(), left_to_editor():
-        return run_editor(editor, path, line)
+    try:
+        with lend(), left_to_editor():  # Textual (8.2.8) stays suspended where this raises anything
+            return run_editor(editor, path, line)
+    except SuspendNotSupported:
+        return "this terminal cannot be lent to an editor"
 
 
 def run_editor(editor: Editor, path: Path, line: int) -> str:
