@@ -41,8 +41,8 @@ class Keeper:
         self._theme = theme
         self._path: Path | None = None
         self._name = ""
-        self._saved: Remembered | None = None
-        """What this program has read or written last."""
+        self._saved = layout.nothing(theme)
+        """What this program has read or written last; as on the first day, before it has."""
         self._base = layout.nothing(theme)
         """What the file had from this program's view: others' changes are told from it."""
         self.trouble = ""
@@ -62,7 +62,7 @@ class Keeper:
         """Begin with a scenario: its session with what was kept, or as it is where `fresh`."""
         self._path = file.file_of(self._folder, target)
         self._name = target.name if isinstance(target, Source) else str(target.absolute())
-        self._saved, self._base = None, layout.nothing(self._theme)
+        self._saved = self._base = layout.nothing(self._theme)
         try:
             found = self._read(self._path, session.trace)
         except OSError as error:
@@ -102,7 +102,7 @@ class Keeper:
         if self._path is None:
             return ""
         kept = layout.remember(session, look, theme)
-        if kept == self._saved or (self._saved is None and layout.is_like_new(kept, self._theme)):
+        if kept == self._saved:
             self.trouble = ""
             return ""
         told = self.trouble

@@ -64,11 +64,6 @@ def nothing(theme: str) -> Remembered:
     return Remembered({"breakpoints": [], "watches": [], "folds": []}, Layout(), theme)
 
 
-def is_like_new(kept: Remembered, theme: str) -> bool:
-    """Whether there is nothing worth keeping: all is as on the first day."""
-    return kept == nothing(theme)
-
-
 def read(found: Mapping[str, Any], trace: Trace) -> tuple[Remembered, Stops, tuple[str, ...]]:
     """What was kept, for a graph that may have changed since; what has no place is told.
 
