@@ -26,18 +26,12 @@ def end_in_order(end: Callable[[int], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, partial(end, 128 + number))
 
+    def end_soon(number: int, _: FrameType | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(end, 128 + number)
+
     # Not the loop's own handler: that hears, later, also what was meant for an editor.
-    signal.signal(signal.SIGQUIT, partial(_end_soon, loop, end))
-
-
-def _end_soon(
-    loop: asyncio.AbstractEventLoop,
-    end: Callable[[int], None],
-    number: int,
-    _: FrameType | None,
-) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(end, 128 + number)
+    signal.signal(signal.SIGQUIT, end_soon)
 
 
 @contextmanager

@@ -60,21 +60,16 @@ def open_target(target: Target) -> Trace | Refusal:
     """The trace of `target`, or why there is none."""
     if isinstance(target, Trace):
         return target
-    if isinstance(target, Path) and is_recording(target):
-        from backprop_engine.recording.opened import open_recording
+    scenario: Scenario | None = None
+    try:
+        if isinstance(target, Path) and is_recording(target):
+            from backprop_engine.recording.opened import open_recording
 
-        try:
             return open_recording(target)
-        except ScenarioError as error:
-            return Refusal(error)
-    try:
         scenario = load_target(target)
-    except ScenarioError as error:
-        return Refusal(error)
-    try:
         return record(scenario)
     except ScenarioError as error:
-        if is_the_point(scenario, error):
+        if scenario is not None and is_the_point(scenario, error):
             return Refusal(error, scenario.title, scenario.about)
         return Refusal(error)
 
