@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.reading.autopsy.report import Autopsy, autopsy
@@ -21,28 +21,24 @@ from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
 from backprop_tui.view.fault import with_fault
 
+Answer = TypeVar("Answer", covariant=True)
+
 _PAUSE = 0.3
 """Seconds without a further edit after which the oracles are asked about one."""
 
 
-class AsksTorch(Protocol):
-    """What the desk wants of an oracle; see `backprop_tui.oracles.client.Oracle`."""
+class Asks(Protocol[Answer]):
+    """What the desk wants of an oracle; see `backprop_tui.oracles.client`."""
 
-    def ask(self, trace: Trace) -> Ready[TorchReport] | Failed:
-        """What torch makes of `trace`; called in a thread."""
-
-    def close(self) -> None:
-        """End it; an `ask` under way returns."""
-
-
-class AsksSympy(Protocol):
-    """The same of the symbolic oracle; see `backprop_tui.oracles.sympy.client`."""
-
-    def ask(self, trace: Trace) -> SymbolicAnswer:
-        """What mathematics says about `trace`; called in a thread."""
+    def ask(self, trace: Trace) -> Answer:
+        """What it makes of `trace`; called in a thread."""
 
     def close(self) -> None:
         """End it; an `ask` under way returns."""
+
+
+AsksTorch = Asks[Ready[TorchReport] | Failed]
+AsksSympy = Asks[SymbolicAnswer]
 
 
 @dataclass
@@ -126,8 +122,9 @@ class OracleDesk(Desk):
         def take(found: Autopsy | Failed | None) -> None:
             if trace in self._known:
                 self._known[trace].autopsy, self._known[trace].is_examined = found, True
-                if isinstance(found, Autopsy) and trace is self._shown:
-                    self._tell_fault(found)
+                session = self._host.session
+                if isinstance(found, Autopsy) and trace is self._shown and session is not None:
+                    self._host.session = with_fault(session, found, self._keymap)
                 if found is not None or is_late:  # else nobody has seen that it was not known
                     self._host.redraw()
 
@@ -139,10 +136,6 @@ class OracleDesk(Desk):
         is_late = not self._host.soon(
             ("The autopsy", trace), examine, take, failed=take, patience=GLANCE
         )
-
-    def _tell_fault(self, found: Autopsy) -> None:
-        if self._host.session is not None:
-            self._host.session = with_fault(self._host.session, found, self._keymap)
 
     def _ask_torch(self, trace: Trace) -> None:
         if isinstance(self._torch, Missing):
