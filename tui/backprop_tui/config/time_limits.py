@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,11 +21,7 @@ class TimeLimits:
 
 
 DEFAULT_LIMITS: Final = TimeLimits()
-TIME_SETTINGS: Final[Mapping[str, str]] = {
-    "torch_seconds": "torch",
-    "symbolic_seconds": "symbolic",
-    "finite_difference_seconds": "finite_difference",
-}
+TIME_SETTINGS: Final = {f"{limit.name}_seconds": limit.name for limit in fields(TimeLimits)}
 """The entries of the file, with the fields that they set."""
 _LONGEST: Final = 86_400
 """A day: longer waits than some years are no numbers to an operating system."""
