@@ -8,7 +8,9 @@ for each node or step goes as an array.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -189,7 +191,7 @@ class Sent:
                 found.add(step, value)
             self.by_step.append(found.entries())
         else:
-            joint = Joint(tuple(steps), _sum(values))
+            joint = Joint(tuple(steps), reduce(add, values))
             self.joints.update(dict.fromkeys(steps, joint))
 
 
@@ -218,10 +220,3 @@ def _running_sums(
                 held[receiver] = sent if before is None else before + sent
             totals.add(step, held[receiver])
     return Column(totals.entries())
-
-
-def _sum(values: Sequence[Value]) -> Value:
-    total = values[0]
-    for value in values[1:]:
-        total = total + value
-    return total
