@@ -96,11 +96,7 @@ def find(name: str) -> tuple[Operation, ...]:
 
 def group_of(operation: Operation) -> str:
     """The title of the group that an operation stands in."""
-    return next(title for title, entries in GROUPS.items() if operation.name in _names(entries))
-
-
-def _names(entries: tuple[Operation, ...]) -> set[str]:
-    return {entry.name for entry in entries}
+    return next(title for title, entries in GROUPS.items() if operation in entries)
 
 
 def page(operation: Operation) -> Page:
@@ -174,7 +170,11 @@ class _Filled:
             recorded = dict(graph_of(trace).attributes_of(self.node))
         if operation.name in ("index", "index_put"):
             recorded["items"] = ("…",)
-        declared = {attribute.name: attribute for attribute in _attributes(operation)}
+        declared = {
+            parameter.name: parameter
+            for parameter in operation.spelling.parameters
+            if parameter.kind not in (Kind.OPERAND, Kind.OPERANDS) and not parameter.is_ignored
+        }
         self.letters = tuple(OPERAND_LETTERS[:count])
         self._names = recorded | {name: name for name in declared}
         defaults = {
@@ -203,12 +203,6 @@ class _Filled:
         else:
             return ()
         return tuple(line.strip() for line in text.replace(";", "\n").splitlines() if line.strip())
-
-
-def _attributes(operation: Operation) -> Iterator[Any]:
-    for parameter in operation.spelling.parameters:
-        if parameter.kind not in (Kind.OPERAND, Kind.OPERANDS) and not parameter.is_ignored:
-            yield parameter
 
 
 def _operand_count(operation: Operation) -> int:
