@@ -94,18 +94,13 @@ def find(name: str) -> tuple[Operation, ...]:
     return tuple({operation.name: operation for operation in found}.values())
 
 
-def group_of(operation: Operation) -> str:
-    """The title of the group that an operation stands in."""
-    return next(title for title, entries in GROUPS.items() if operation in entries)
-
-
 def page(operation: Operation) -> Page:
     """The page of an operation, its example run."""
     trace = _example(operation)
     filled = _Filled(operation, trace)
     return Page(
         operation=operation,
-        group=group_of(operation),
+        group=next(title for title, entries in GROUPS.items() if operation in entries),
         formula=filled.text(operation.description.notation),
         signatures=tuple(signature(operation, name) for name in operation.spelling.functions),
         operator=operator_form(operation),

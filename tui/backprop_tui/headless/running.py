@@ -23,7 +23,7 @@ def run(wanted: Run, *, opens: bool) -> int:
     from backprop_recorder.launching import run as launch
     from backprop_recorder.recorder import Recorder
 
-    path = Path(wanted.output or default_name(wanted.script))
+    path = Path(wanted.output or f"{PurePath(wanted.script).stem}.{os.getpid()}.bp")
     iterations = wanted.iterations
     if iterations is None and not wanted.until_nan:
         iterations = ITERATIONS
@@ -67,11 +67,6 @@ def run(wanted: Run, *, opens: bool) -> int:
     else:
         _say(f"open it with: backprop-tui {path}")
     return code
-
-
-def default_name(script: str) -> str:
-    """`train.12345.bp`"""
-    return f"{PurePath(script).stem}.{os.getpid()}.bp"
 
 
 def _say(message: str) -> int:

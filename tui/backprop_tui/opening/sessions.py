@@ -21,7 +21,9 @@ def read_session(target: Target) -> Session | Refusal:
         if isinstance(trace, Refusal):
             return trace
         session = folded_by_modules(open_session(trace))
-        _work_out_first_frame(session)
+        # The rows in sight, and which steps each node takes part in, are looked up once and kept:
+        # a thread may do it for the first frame of a large graph, the screen may not.
+        session.trace.visits(int(session.outline.nodes[session.visible[0]]))
         return session
 
 
@@ -33,14 +35,6 @@ def folded_by_modules(session: Session) -> Session:
         group.kind is GroupKind.MODULE for node in sample for group in nodes.groups(node)
     )
     return switch_tree(session) if is_model else session
-
-
-def _work_out_first_frame(session: Session) -> None:
-    """What a large graph's first frame looks up and keeps: a thread may do it, the screen may not.
-
-    The rows in sight, and which steps each node takes part in.
-    """
-    session.trace.visits(int(session.outline.nodes[session.visible[0]]))
 
 
 def read_again(target: Target, old: Session) -> Session | Refusal:

@@ -69,12 +69,7 @@ def open_target(target: Target) -> Trace | Refusal:
         scenario = load_target(target)
         return record(scenario)
     except ScenarioError as error:
-        if scenario is not None and is_the_point(scenario, error):
+        expected = None if scenario is None else scenario.expected_error
+        if scenario is not None and expected is not None and expected in error.render():
             return Refusal(error, scenario.title, scenario.about)
         return Refusal(error)
-
-
-def is_the_point(scenario: Scenario, error: ScenarioError) -> bool:
-    """Whether the scenario expects this very error."""
-    expected = scenario.expected_error
-    return expected is not None and expected in error.render()

@@ -60,8 +60,9 @@ def _look(session: Session, matches: Matches, rest: Callable[[], None]) -> Itera
     outline, trace = session.outline, session.trace
     if matches.cursor is not None:
         formula = compile_query(matches.text)
-        held = _holding(trace, matches.cursor, formula)
-        if held is not None:
+        columns = columns_at(trace, matches.cursor)
+        if columns is not None and columns.can_evaluate(formula):  # all at once
+            held = columns.holding(formula, 0, len(trace.nodes))
             rows = outline.full_rows[np.flatnonzero(held)]
             yield replace(matches, exact=np.sort(rows[rows >= 0]), done=matches.total)
             return
@@ -90,24 +91,10 @@ def _look(session: Session, matches: Matches, rest: Callable[[], None]) -> Itera
 
 def _fit(trace: Trace, cursor: int, formula: Formula, node: int) -> int:
     """2 for a node that fulfils the condition, else 0; see `TextQuery.fit`."""
-    return 2 if _holds(trace, cursor, formula, node) else 0
 
-
-def _holds(trace: Trace, cursor: int, formula: Formula, node: int) -> bool:
     def known(name: str) -> Value | None:
         if name == "grad":
             return kept(trace.gradient(node, cursor))
         return kept(trace.nodes.value[node]) if trace.is_computed(node, cursor) else None
 
-    return is_true(formula.value(known))
-
-
-# All nodes at once, where every value is a number
-
-
-def _holding(trace: Trace, cursor: int, formula: Formula) -> np.ndarray | None:
-    """For each node whether the condition holds; None where it has to be asked one by one."""
-    columns = columns_at(trace, cursor)
-    if columns is None or not columns.can_evaluate(formula):
-        return None
-    return columns.holding(formula, 0, len(trace.nodes))
+    return 2 if is_true(formula.value(known)) else 0
