@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backprop_engine.basics import notation
 from backprop_engine.basics.values import (
     UNIT_ROUNDOFF,
     Dtype,
@@ -49,6 +50,7 @@ from backprop_engine.operation import Operation, Rounding
 
 _FLOAT64, _INT64 = struct.Struct("<d"), struct.Struct("<q")
 
+_MOST_COUNTED = 1e6
 ELEMENTWISE_ULP = 4
 """Two good libraries differ by no more in one elementary operation on the same operands."""
 DEGREE_ROUNDOFFS = 3
@@ -66,6 +68,12 @@ class Comparison(NamedTuple):
     """Largest absolute difference; 0 for equal values, nan and infinities included."""
     is_open: bool = False
     """It agrees as far as anybody can know: there are, or may be, two results, and both stand."""
+
+    def apart(self, digits: int) -> str:
+        """`3 ulp`, or the difference in so many digits, where they are too many to be counted."""
+        if self.ulp < _MOST_COUNTED:
+            return f"{self.ulp:.0f} ulp"
+        return notation.number(self.difference, digits)
 
 
 def compare(ours: Value, theirs: Value, allowed: Value = 0.0) -> Comparison:

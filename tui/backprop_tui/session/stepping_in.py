@@ -5,7 +5,6 @@ Inside, a session has the operation's own trace, and `outer` keeps the one it ca
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -87,15 +86,12 @@ def agreement_sentence(session: Session) -> str:
 
 
 def _apart(contribution: Sent) -> str:
-    compared = contribution.comparison
     figure = (
         f"{notation.short(contribution.outside)}, "
         if not isinstance(contribution.outside, np.ndarray)
         else ""
     )
-    if math.isfinite(compared.ulp) and compared.ulp < 1e6:
-        return f"{figure}{compared.ulp:.0f} ulp apart"
-    return f"{figure}{notation.number(compared.difference, 3)} apart"
+    return f"{figure}{contribution.comparison.apart(3)} apart"
 
 
 def crumb(trace: Trace, node: int) -> str:

@@ -226,12 +226,7 @@ def sum_rows(origin: Origin, width: int, glyphs: Glyphs) -> list[Content]:
         if not origin.is_ranked and origin.paths:
             rest = f"{rest}; listed are the largest found"
         rows.append(_sum_row(rest, origin.rest, indent, width, glyphs, ""))
-    compared = compare(origin.sum, origin.gradient)
-    apart = (
-        f"{compared.ulp:.0f} ulp"
-        if math.isfinite(compared.ulp) and compared.ulp < 1e6
-        else notation.number(compared.difference, 2)
-    )
+    apart = compare(origin.sum, origin.gradient).apart(2)
     total = f"in all · {apart} from the recorded {notation.short(origin.gradient)}"
     rows.append(_sum_row(total, origin.sum, indent, width, glyphs, "bold"))
     return rows

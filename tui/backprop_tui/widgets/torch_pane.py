@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -248,6 +247,7 @@ class _Table:
         if self.is_recorded:
             return Content.assemble(*told)
         mark = view.mark(row.comparison)
+        apart = "" if row.comparison is None else row.comparison.apart(3)
         if row.ours is None and row.comparison is None and not view.is_waiting:
             mark = ""
         style = {
@@ -258,22 +258,13 @@ class _Table:
         return Content.assemble(
             *told,
             (" " + self._figure(row.torch), ""),
-            ("  " + right(difference(row.comparison), _DIFFERENCE), _MUTED),
+            ("  " + right(apart, _DIFFERENCE), _MUTED),
             (f" {mark}", style.get(mark, _MUTED)),
         )
 
     def _figure(self, value: Known | None) -> str:
         text = _NONE if value is None else figure(value, self.figure, full=True)
         return right(text, self.figure)
-
-
-def difference(comparison: Comparison | None) -> str:
-    """How far apart, in units in the last place; as a number where those cannot be counted."""
-    if comparison is None:
-        return ""
-    if math.isfinite(comparison.ulp) and comparison.ulp < 1e6:
-        return f"{comparison.ulp:.0f} ulp"
-    return notation.number(comparison.difference, 3)
 
 
 def torch_status(view: View) -> str:
