@@ -6,11 +6,14 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backprop_tui.oracles.torch.columns import Gathering
+
+if TYPE_CHECKING:
+    from backprop_tui.oracles.torch.child import Program
 
 Key = tuple[Any, int]
 """An autograd node and the number of its output."""
@@ -27,24 +30,10 @@ class Operands:
         return self._operands[self._ends[node - 1] if node else 0 : self._ends[node]]
 
 
-class Rebuilt(Protocol):
-    """What is listened to: a program as torch has run it forward."""
-
-    operands: Operands
-    results: list[Any]
-    receivers: list[Any]
-
-    def key(self, node: int) -> Key | None:
-        """The key of a node; None where no gradient comes to it."""
-
-    def block(self, node: int) -> list[Any]:
-        """The autograd nodes of a node that has a key."""
-
-
 class Listener:
     """Collects, during one backward pass, what flows along the edges of torch's graph."""
 
-    def __init__(self, program: Rebuilt) -> None:
+    def __init__(self, program: Program) -> None:
         self._program = program
         self._gradients = Gathering()
         self._senders, self._receivers = array("i"), array("i")
