@@ -52,11 +52,12 @@ class CommandList(Provider):
                 yield Hit(score, matcher.highlight(title), run, help=text)
 
     def _entries(self) -> Iterable[tuple[str, str, str]]:
-        from backprop_tui.inspecting.keys import palette_entries
+        from backprop_tui.inspecting.keys import KEYS
         from backprop_tui.screens.inspector import InspectorScreen
 
         if isinstance(self.screen, InspectorScreen):
-            yield from ((title, "", action) for title, action in palette_entries())
+            for key in KEYS:
+                yield f"{key.title}  ({key_name(key.key)})", "", key.action
         if not isinstance(self.screen, DebuggerScreen):
             return
         for command in self.screen.keymap.commands:

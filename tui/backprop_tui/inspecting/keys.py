@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -59,12 +58,6 @@ def help_entries() -> tuple[tuple[str, str], ...]:
     """Key, and what it does as a sentence."""
     others = KEYS[:-1]  # of help itself it need not tell
     return tuple((key_name(key.key), f"{key.title[0].upper()}{key.title[1:]}.") for key in others)
-
-
-def palette_entries() -> Iterator[tuple[str, str]]:
-    """Title with key, and action."""
-    for key in KEYS:
-        yield f"{key.title}  ({key_name(key.key)})", key.action
 
 
 def key_bar(width: int, *, has_table: bool, has_slices: bool) -> Content:
