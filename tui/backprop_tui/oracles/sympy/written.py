@@ -148,12 +148,8 @@ class _Writer:
 
     def _ordered(self, factors: list[Any]) -> list[Any]:
         """As sympy orders them, with sums and functions after plain powers."""
-        ordered = list(self.sympy.Mul(*factors, evaluate=False).as_ordered_factors())
-        return (
-            [expression for expression in ordered if expression is not self.sympy.S.One]
-            if factors
-            else []
-        )
+        ordered = self.sympy.Mul(*factors, evaluate=False).as_ordered_factors()
+        return [factor for factor in ordered if factor is not self.sympy.S.One]
 
     def _product(self, expression: Any) -> _Writing:
         coefficient, above, below = self._fraction(expression)

@@ -54,7 +54,7 @@ def chosen_watch(session: Session) -> Watch | None:
 
 def choose(session: Session, index: int) -> Session:
     """Let the keys mean watch `index`."""
-    return replace(_with(session, list(session.stops.watches), index))
+    return _with(session, list(session.stops.watches), index)
 
 
 def watch_up(session: Session) -> Session:
