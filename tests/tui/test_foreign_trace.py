@@ -27,7 +27,11 @@ PLACES = {
 
 
 EVERYWHERE = [(name, place) for name in TRACES for place in PLACES]
-USUAL = [(name, place) for name, place in EVERYWHERE if "nan" not in name or "middle" in place]
+USUAL = [
+    (name, place)
+    for name, place in EVERYWHERE
+    if name == "whole" or (name != "whole with a nan" and "middle" in place)
+]
 
 
 @pytest.mark.parametrize(("name", "place"), share(USUAL, EVERYWHERE))
@@ -52,8 +56,9 @@ async def test_every_key_is_answered(opened, name, place):
     assert pilot.app.return_code in (0, None)
 
 
-@pytest.mark.parametrize("trace", TRACES.values(), ids=TRACES)
-async def test_every_step_both_ways_is_drawn(opened, text_of, trace):
+@pytest.mark.parametrize("name", share(["whole", "summed up with a nan"], [*TRACES]))
+async def test_every_step_both_ways_is_drawn(opened, text_of, name):
+    trace = TRACES[name]
     async with opened(trace, (120, 40)) as pilot:
         for key in ["s"] * len(trace) + ["N"] * len(trace) + ["n"] * len(trace):
             await pilot.press(key)

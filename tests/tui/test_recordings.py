@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.recorder.hand_made import write
 from tests.recorder.programs import SCRIPTS, run_script
+from tests.thorough import share
 
 from backprop_engine.recording.opened import open_recording
 from backprop_recorder.recorder import Recorder
@@ -30,7 +31,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
     return found
 
 
-@pytest.mark.parametrize("name", ["by hand", *RECORDED])
+@pytest.mark.parametrize("name", share(["mlp summed up", "nan_loss"], ["by hand", *RECORDED]))
 async def test_every_key_is_answered(opened, files, name):
     async with opened(files[name], (120, 40)) as pilot:
         await pilot.press("f", "f", "s", "s")
@@ -40,7 +41,8 @@ async def test_every_key_is_answered(opened, files, name):
                 continue
             while len(pilot.app.screen_stack) > screens:
                 await pilot.press("escape")
-            pilot.app.session = place
+            # Back without a frame: what is asked is the next key's answer.
+            pilot.app._session = place
             await pilot.press(command.keys[0])
             assert pilot.app.session is not None, command.name
     assert pilot.app.return_code in (0, None)
