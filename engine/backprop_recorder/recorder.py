@@ -126,8 +126,8 @@ class Recorder:
 
     @staticmethod
     def _sees_optimizer() -> bool:
-        optimizer = torch.optim.Optimizer
-        return any(optimizer in type(thing).__mro__ for thing in gc.get_objects())
+        kinds = set(map(type, gc.get_objects()))
+        return any(issubclass(kind, torch.optim.Optimizer) for kind in kinds)
 
     @guarded
     def learn(self, frame: FrameType) -> None:
