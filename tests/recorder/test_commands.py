@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.recorder.hand_made import write
-from tests.recorder.programs import SCRIPTS
+from tests.recorder.programs import SCRIPTS, run_script
 
 from backprop_engine.recording import layout
 from backprop_engine.recording.reader import read
@@ -27,13 +27,6 @@ x = torch.ones(2, requires_grad=True)
 double(x).sum().backward()
 print(x.grad.tolist())
 sys.stderr.write("a line of its own\\n")
-sys.exit(3)
-"""
-
-FAILING = """\
-import torch
-
-x = torch.tensor([1.0, 2.0], requires_grad=True)
 
 
 def work():
@@ -68,18 +61,28 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, A
     return code, json.loads(capsys.readouterr().out)
 
 
+@pytest.fixture
+def as_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script may run in this process: what it is told of itself is put back."""
+    monkeypatch.setattr(sys, "argv", [])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
 def own_lines(text: str) -> list[str]:
     """What is not ours of standard error."""
     return [line for line in text.splitlines() if not line.startswith("backprop-tui:")]
 
 
-def test_a_script_runs_as_python_runs_it(tmp_path):
+def test_a_script_runs_as_python_runs_it_and_fails_in_pythons_words(tmp_path, capsys):
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "helper.py").write_text("def double(x):\n    return x * 2\n")
     plain = command("program.py", str(tmp_path), "--flag", folder=tmp_path, given="hello\n")
     recorded = run("program.py", str(tmp_path), "--flag", folder=tmp_path, given="hello\n")
-    assert plain.returncode == recorded.returncode == 3
+    assert plain.returncode == recorded.returncode == 1
+    assert "[2.0, 2.0]" in plain.stdout
     assert plain.stdout == recorded.stdout
+    assert "RuntimeError: one of the variables" in plain.stderr
     assert own_lines(recorded.stderr) == plain.stderr.splitlines()
     (file,) = tmp_path.glob("program.*.bp")
     assert file.stat().st_mode & 0o777 == 0o600
@@ -87,35 +90,35 @@ def test_a_script_runs_as_python_runs_it(tmp_path):
     recording = read(file)
     assert recording.is_complete
     assert set(recording.sources) == {str(tmp_path / "program.py"), str(tmp_path / "helper.py")}
-
-
-def test_a_script_that_fails_says_so_in_pythons_words_and_the_culprit_is_found(tmp_path, capsys):
-    (tmp_path / "failing.py").write_text(FAILING)
-    plain = command("failing.py", folder=tmp_path)
-    recorded = run("-o", "run.bp", "failing.py", folder=tmp_path)
-    assert plain.returncode == recorded.returncode == 1
-    assert own_lines(recorded.stderr) == plain.stderr.splitlines()
-    code, found = told(capsys, "check", tmp_path / "run.bp")
+    code, found = told(capsys, "check", file)
     assert code == 0
     assert found["error"]["type"] == "RuntimeError"
-    assert found["error"]["line"] == 9
-    assert found["error"]["culprit"]["line"] == 8
+    assert found["error"]["line"] == 15
+    assert found["error"]["culprit"]["line"] == 14
     assert found["error"]["culprit"]["text"] == "y.add_(1)"
     assert found["error"]["culprit"]["needed_text"] == "torch.sigmoid(x)"
-    assert main(["check", str(tmp_path / "run.bp")]) == 0
+    assert main(["check", str(file)]) == 0
     assert "y.add_(1)` changed it in place" in capsys.readouterr().out
 
 
-def test_a_module_runs_as_with_m_and_only_so_many_iterations_are_recorded(tmp_path, capsys):
+def test_the_exit_code_is_the_scripts_own(as_main, tmp_path):
+    script = tmp_path / "leaving.py"
+    script.write_text("import sys\nsys.exit(3)\n")
+    assert main(["run", "-o", str(tmp_path / "run.bp"), str(script)]) == 3
+    assert read(tmp_path / "run.bp").is_complete
+
+
+def test_a_module_runs_as_with_m_and_only_so_many_iterations_are_recorded(
+    as_main, monkeypatch, tmp_path, capsys
+):
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "__init__.py").touch()
     (tmp_path / "package" / "train.py").write_text(SCRIPTS["mlp"].read_text())
-    plain = command("-m", "package.train", folder=tmp_path)
-    recorded = run(
-        *("-o", "run.bp", "--iterations", 2, "--keep-going", "-m", "package.train"), folder=tmp_path
-    )
-    assert recorded.stdout == plain.stdout
-    assert recorded.returncode == 0
+    monkeypatch.chdir(tmp_path)
+    wanted = ("-o", "run.bp", "--iterations", "2", "--keep-going", "-m", "package.train")
+    assert main(["run", *wanted]) == 0
+    del sys.modules["package"]
+    assert capsys.readouterr().out == run_script(SCRIPTS["mlp"]).printed
     code, found = told(capsys, "check", tmp_path / "run.bp")
     assert code == 0
     assert (found["ok"], found["complete"], found["passes"], found["iterations"]) == (
@@ -145,11 +148,11 @@ for step in range(20):
 """
 
 
-def test_until_nan_ends_at_the_first_one_and_autopsy_tells_its_birth(tmp_path, capsys):
-    (tmp_path / "nan.py").write_text(NAN)
-    recorded = run("--until-nan", "-o", "run.bp", "nan.py", folder=tmp_path)
-    assert recorded.returncode == 0
-    path = tmp_path / "run.bp"
+def test_until_nan_ends_at_the_first_one_and_autopsy_tells_its_birth(as_main, tmp_path, capsys):
+    script, path = tmp_path / "nan.py", tmp_path / "run.bp"
+    script.write_text(NAN)
+    assert main(["run", "--until-nan", "-o", str(path), str(script)]) == 0
+    assert capsys.readouterr().out == "".join(f"{step}\n" for step in range(20))
     code, found = told(capsys, "autopsy", path)
     first = found["first_nonfinite"]
     assert code == 1
@@ -194,7 +197,7 @@ def test_what_is_there_to_run_is_looked_at_before_torch_is_imported(tmp_path, ca
     assert main(["run", "--iterations", "-1", "x.py"]) == 2
 
 
-def test_ctrl_c_ends_the_script_and_what_was_recorded_is_opened(monkeypatch, tmp_path):
+def test_ctrl_c_ends_the_script_and_what_was_recorded_is_opened(as_main, monkeypatch, tmp_path):
     script, path = tmp_path / "train.py", tmp_path / "run.bp"
     script.write_text(
         "import torch\n"
@@ -205,9 +208,6 @@ def test_ctrl_c_ends_the_script_and_what_was_recorded_is_opened(monkeypatch, tmp
     opened: list[str] = []
     monkeypatch.setattr("backprop_tui.cli._at_a_terminal", lambda: True)
     monkeypatch.setattr(subprocess, "run", lambda command, **_: opened.append(command[-1]))
-    monkeypatch.setattr(sys, "argv", [])
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     assert main(["run", "-o", str(path), str(script)]) == 130
     assert opened == [str(path)]
     recording = read(path)
