@@ -25,7 +25,6 @@ from backprop_engine.operation import (
     Numbers,
     Operation,
     Parameter,
-    Rounding,
 )
 
 _OPERANDS = (INPUT, Parameter("weight"), Parameter("bias", default=None))
@@ -291,7 +290,6 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
             Kind.SIZES("dilation", 1),
             Kind.WHOLE("groups", 1),
         ),
-        rounding=Rounding.TERMS,
         unsettled=_multiplies_padding,
         composite="" if axes == 1 or by_word else _unfolded,
         example=(
@@ -329,6 +327,5 @@ CONV_TRANSPOSE2D = operation(
         Kind.WHOLE("groups", 1),
         Kind.SIZES("dilation", 1),
     ),
-    rounding=Rounding.TERMS,
     example="x=[[[1, 2]]], w=[[[[1, -1]]]], c=conv_transpose2d(x, w), y=c[0, 0, 1]",
 )

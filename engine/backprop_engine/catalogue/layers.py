@@ -13,7 +13,7 @@ from backprop_engine.budget import check_elements, check_products
 from backprop_engine.catalogue import linear
 from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.windows import Sizes, Window, sizes_of, symmetric
-from backprop_engine.operation import Application, Derivative, Kind, Parameter, Rounding, Sharing
+from backprop_engine.operation import Application, Derivative, Kind, Parameter, Sharing
 
 _BIAS_WORDS = "A bias is added to every sample, so it receives the sum of their gradients."
 _BIAS_DERIVATIVE = Derivative(
@@ -178,7 +178,6 @@ LINEAR_LAYER = operation(
     grad_fn=_linear_grad_fn,
     words="a layer: inputs times weights, plus a bias",
     parameters=(INPUT, Parameter("weight"), Parameter("bias", default=None)),
-    rounding=Rounding.TERMS,
     composite=_linear_composite,
     example="x=[1, 2], W=[[3, 4]], b=[5], h=linear(x, W, b), y=h[0]",
 )
@@ -211,7 +210,6 @@ BILINEAR = operation(
         Parameter("weight"),
         Parameter("bias", default=None),
     ),
-    rounding=Rounding.TERMS,
     example="u=[1, 2], v=[3, 4], W=[[[1, 0], [0, 1]]], h=bilinear(u, v, W), y=h[0]",
 )
 
@@ -235,7 +233,6 @@ DROPOUT = operation(
         Kind.FLAG("inplace", False, is_ignored=True),
         Kind.WHOLE("seed", 0),
     ),
-    rounding=Rounding.TERMS,
     example="x=[1, 2, 3, 4], h=dropout(x, p=0.5, seed=1), y=h.sum()",
 )
 
@@ -258,6 +255,5 @@ UNFOLD = operation(
         Kind.SIZES("padding", 0),
         Kind.SIZES("stride", 1),
     ),
-    rounding=Rounding.TERMS,
     example="x=[[[1, 2], [3, 4]]], u=unfold(x, 1), y=u[0, 3]",
 )

@@ -20,7 +20,7 @@ from backprop_engine.catalogue.shared.windows import (
     sizes_of,
     symmetric,
 )
-from backprop_engine.operation import Application, Kind, Operation, Rounding
+from backprop_engine.operation import Application, Kind, Operation
 
 _MAX_WORDS = (
     "Only the largest element of a window counts, so it receives the whole gradient; at a tie, "
@@ -230,7 +230,6 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
             Kind.FLAG("ceil_mode", False),
             indices,
         ),
-        rounding=Rounding.TERMS,
         example=(
             f"x=[[1, 3, 2, 0]], m=max_pool1d(x, 2{shown}, y=m.sum()"
             if axes == 1
@@ -260,7 +259,6 @@ def _average_pooling(axes: int) -> Operation:
             Kind.FLAG("count_include_pad", True),
             *override,
         ),
-        rounding=Rounding.TERMS,
         terms=lambda a, kernel_size, **_: math.prod(
             sizes_of(name, "kernel_size", kernel_size, axes)
         ),
@@ -289,7 +287,6 @@ ADAPTIVE_AVG_POOL2D = operation(
     grad_fn=_adaptive_grad_fn,
     words="the means of as many windows as are asked for",
     parameters=(INPUT, Kind.SIZES("output_size")),
-    rounding=Rounding.TERMS,
     terms=_adaptive_terms,
     example="x=[[[1, 3], [2, 0]]], m=adaptive_avg_pool2d(x, 1), y=m.sum()",
 )

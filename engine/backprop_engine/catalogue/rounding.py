@@ -252,7 +252,6 @@ FLOOR_DIVIDE = operation(
     notation="⌊{a}/{b}⌋",
     symbol="//",
     torch=lambda torch, a, b: torch.floor_divide(torch.as_tensor(a), b),
-    grad_fn="",
     differentiable=False,
     words="a quotient rounded down; torch has no derivative for it",
     parameters=tuple(replace(operand, is_constant=True) for operand in TWO_OPERANDS),

@@ -295,7 +295,6 @@ LAST_TRANSPOSE = operation(
     sharing=Sharing.WHERE_POSSIBLE,
     words="rows and columns of each matrix exchanged",
     symbolic=lambda sympy, a: a,
-    parameters=(INPUT,),
     functions=(),
     properties={"mT": {}},
     example="A=[[1,2,3],[4,5,6]], B=A.mT, y=(A@B).sum()",

@@ -61,10 +61,9 @@ def _logsigmoid_rule(g: Any, _y: Any, a: Any) -> Any:
     return where(a < 0, 1 - share, share) * g
 
 
-LOGSIGMOID = _smooth(
+LOGSIGMOID = in_steps(
     "logsigmoid",
     log_sigmoid,
-    parameters=(INPUT,),
     rule=_logsigmoid_rule,
     local="1 − σ({a})",
     because="What is already near probability 1 is hardly pushed; what is far off is, with 1.",
@@ -86,7 +85,7 @@ def _softplus_text(beta: float, **_: Any) -> str:
     return "log(1 + exp({a}))" if beta == 1 else "log(1 + exp({beta}·{a}))/{beta}"
 
 
-SOFTPLUS = _smooth(
+SOFTPLUS = in_steps(
     "softplus",
     lambda a, beta, threshold: where(a * beta > threshold, a, log1p(exp(a * beta)) / beta),
     parameters=(INPUT, Kind.NUMBER("beta", 1.0), Kind.NUMBER("threshold", 20.0)),
@@ -177,7 +176,7 @@ def _is_beyond_a_square(operands: Sequence[Any], *_: Any) -> Any:
     return np.isinf(np.square(operands[0])) & (dtype_of(operands[0]) == "float32")
 
 
-GELU = _smooth(
+GELU = in_steps(
     "gelu",
     _gelu,
     unsettled=_is_beyond_a_square,
@@ -207,10 +206,9 @@ def _softsign_rule(g: Any, _y: Any, a: Any) -> Any:
     return to_value + rounding.ABS.rules[0](to_size, size, a)
 
 
-SOFTSIGN = _smooth(
+SOFTSIGN = in_steps(
     "softsign",
     lambda a: a / (abs(a) + 1),
-    parameters=(INPUT,),
     rule=_softsign_rule,
     local="1/(1 + |{a}|)²",
     because="Like tanh it levels off, but slowly, so far out a little gradient still comes back.",
@@ -223,10 +221,9 @@ SOFTSIGN = _smooth(
 )
 
 
-TANHSHRINK = _smooth(
+TANHSHRINK = in_steps(
     "tanhshrink",
     lambda a: a - tanh(a),
-    parameters=(INPUT,),
     rule=lambda g, _y, a: g - tanh_rule(g, tanh(a)),
     local="tanh({a})²",
     because="Near zero the value and its tanh cancel, and so do their gradients.",
