@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from backprop_engine.basics.values import exp, exp2, expm1, log, log1p, log2, log10, sqrt, where
-from backprop_engine.catalogue.shared.entries import INPUT, in_steps, operation
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps, operation, symmetric
 from backprop_engine.operation import Application, Derivative, Kind
 
 _LOG_2: Final = natural_log(2)
@@ -166,15 +166,10 @@ def _share(g: Any, own: Any, other: Any, power_of: Callable[[Any], Any] = exp) -
 LOGADDEXP = in_steps(
     "logaddexp",
     np.logaddexp,
-    Derivative(
-        rule=lambda g, y, a, b: _share(g, a, b),
+    *symmetric(
+        lambda g, y, a, b: _share(g, a, b),
+        "The larger of the two has the larger share: a sigmoid of the difference.",
         local="1/(1 + exp({b} − {a}))",
-        words="The larger of the two has the larger share: a sigmoid of the difference.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: _share(g, b, a),
-        local="1/(1 + exp({a} − {b}))",
-        words="The larger of the two has the larger share: a sigmoid of the difference.",
     ),
     notation="log(exp({a}) + exp({b}))",
     words="the logarithm of a sum of exponentials, which cannot overflow",
@@ -186,15 +181,10 @@ LOGADDEXP = in_steps(
 LOGADDEXP2 = in_steps(
     "logaddexp2",
     np.logaddexp2,
-    Derivative(
-        rule=lambda g, y, a, b: _share(g, a, b, exp2),
+    *symmetric(
+        lambda g, y, a, b: _share(g, a, b, exp2),
+        "The larger of the two has the larger share.",
         local="1/(1 + 2^({b} − {a}))",
-        words="The larger of the two has the larger share.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: _share(g, b, a, exp2),
-        local="1/(1 + 2^({a} − {b}))",
-        words="The larger of the two has the larger share.",
     ),
     notation="log₂(2^{a} + 2^{b})",
     words="the logarithm to base two of a sum of powers of two",

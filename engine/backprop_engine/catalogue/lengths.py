@@ -8,7 +8,7 @@ import numpy as np
 
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.shared.axes import Axes, axes_of
-from backprop_engine.catalogue.shared.entries import INPUT, in_steps
+from backprop_engine.catalogue.shared.entries import INPUT, in_steps, symmetric
 from backprop_engine.catalogue.shared.p_norms import p_norm, p_norm_rule, p_norm_statements
 from backprop_engine.operation import Derivative, Kind, Parameter
 
@@ -111,15 +111,10 @@ NORMALIZE = in_steps(
 COSINE_SIMILARITY = in_steps(
     "cosine_similarity",
     _cosine_similarity,
-    Derivative(
-        rule=lambda g, y, a, b, dim, eps: unbroadcast(_cosine_rule(g, a, b, dim, eps), shape_of(a)),
+    *symmetric(
+        lambda g, y, a, b, dim, eps: unbroadcast(_cosine_rule(g, a, b, dim, eps), shape_of(a)),
+        "A vector turns towards the other; what would only make it longer is taken out.",
         vjp="{g}·({b}/‖{b}‖ − {y}·{a}/‖{a}‖)/‖{a}‖",
-        words="A vector turns towards the other; what would only make it longer is taken out.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b, dim, eps: unbroadcast(_cosine_rule(g, b, a, dim, eps), shape_of(b)),
-        vjp="{g}·({a}/‖{a}‖ − {y}·{b}/‖{b}‖)/‖{b}‖",
-        words="A vector turns towards the other; what would only make it longer is taken out.",
     ),
     broadcasts=True,
     notation="cos∠({a}, {b})",

@@ -13,7 +13,7 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue import arithmetic
 from backprop_engine.catalogue.shared.axes import refuse_mixed
-from backprop_engine.catalogue.shared.entries import INPUT, OTHER, in_steps, operation
+from backprop_engine.catalogue.shared.entries import INPUT, OTHER, in_steps, operation, symmetric
 from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter
 
 
@@ -122,26 +122,16 @@ def _of_ranks(name: str, ranks: tuple[int, int], wanted: str) -> Callable[[Any, 
     return forward
 
 
-_DOT_DERIVATIVES = (
-    Derivative(
-        rule=arithmetic.MUL.rules[0],
-        vjp="{g}·{b}",
-        words="Each element is multiplied by its partner in the other vector.",
-    ),
-    Derivative(
-        rule=arithmetic.MUL.rules[1],
-        vjp="{g}·{a}",
-        words="Each element is multiplied by its partner in the other vector.",
-    ),
-)
-
-
 def _dot_form(name: str, other: str) -> Operation:
     """`dot` or `vdot`."""
     return operation(
         name,
         _paired(name),
-        *_DOT_DERIVATIVES,
+        *symmetric(
+            arithmetic.MUL.rules[0],
+            "Each element is multiplied by its partner in the other vector.",
+            vjp="{g}·{b}",
+        ),
         notation="{a}·{b}",
         words="the dot product of two vectors",
         parameters=(INPUT, Parameter(other, aliases=("other",))),

@@ -16,6 +16,7 @@ from backprop_engine.catalogue.shared.entries import (
     by_number,
     flat,
     operation,
+    symmetric,
 )
 from backprop_engine.operation import Derivative, Kind, Numbers, Operation, Parameter
 
@@ -214,19 +215,13 @@ def _sharing(
 ) -> Operation:
     """`maximum` or `minimum`, whose `sign` says which of two it is; two equal ones share."""
     above = "gt" if sign == ">" else "lt"
-    words = f"The {size} one receives the gradient; two equal ones share it half and half."
     return operation(
         name,
         _first_of_equals(getattr(np, name)),
-        Derivative(
-            rule=lambda g, y, a, b: _shared(g, a == b, other_beyond(a, b)),
+        *symmetric(
+            lambda g, y, a, b: _shared(g, a == b, other_beyond(a, b)),
+            f"The {size} one receives the gradient; two equal ones share it half and half.",
             local=f"1 if {{a}} {sign} {{b}} else 1/2 if {{a}} = {{b}} else 0",
-            words=words,
-        ),
-        Derivative(
-            rule=lambda g, y, a, b: _shared(g, a == b, other_beyond(b, a)),
-            local=f"1 if {{b}} {sign} {{a}} else 1/2 if {{b}} = {{a}} else 0",
-            words=words,
         ),
         notation=f"{name[:3]}({{a}}, {{b}})",
         words=f"the {size} of two values",

@@ -23,7 +23,7 @@ from backprop_engine.basics.values import (
     tanh,
     where,
 )
-from backprop_engine.catalogue.shared.entries import in_steps, operation
+from backprop_engine.catalogue.shared.entries import in_steps, operation, symmetric
 from backprop_engine.operation import Derivative
 
 _RADIANS: Final = math.pi / 180
@@ -219,20 +219,14 @@ ATAN2 = operation(
 )
 
 
-def _side(letter: str) -> Derivative:
-    """The derivative of a hypotenuse by one of its sides."""
-    return Derivative(
-        rule=lambda g, y, a, b: g * (a if letter == "a" else b) / y,
-        local=f"{{{letter}}}/{{y}}",
-        words="A side lengthens the hypotenuse by its share of it.",
-    )
-
-
 HYPOT = operation(
     "hypot",
     np.hypot,
-    _side("a"),
-    _side("b"),
+    *symmetric(
+        lambda g, y, a, b: g * a / y,
+        "A side lengthens the hypotenuse by its share of it.",
+        local="{a}/{y}",
+    ),
     notation="√({a}² + {b}²)",
     words="the length of the hypotenuse over two sides",
     symbolic=lambda sp, a, b: sp.sqrt(a**2 + b**2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache, partial
@@ -178,6 +179,25 @@ def activation(
 ) -> Operation:
     """An operation on one value that torch's users may write with `inplace=True`."""
     return operation(name, forward, **({"parameters": (INPUT, *attributes, INPLACE)} | rest))
+
+
+def symmetric(
+    rule: Rule, words: str, *, local: str | None = None, vjp: str | None = None
+) -> tuple[Derivative, Derivative]:
+    """The derivatives of an operation whose operands may be exchanged: the one by the second is
+    that by the first, with each in the other's place.
+    """
+
+    def exchanged(text: str | None) -> str | None:
+        return text and re.sub(r"\{([ab])\}", lambda hole: "{b}" if hole[1] == "a" else "{a}", text)
+
+    def other(g: Any, y: Any, a: Any, b: Any, **attributes: Any) -> Any:
+        return rule(g, y, b, a, **attributes)
+
+    return (
+        Derivative(rule, local, vjp, words),
+        Derivative(other, exchanged(local), exchanged(vjp), words),
+    )
 
 
 def flat(words: str) -> Derivative:
