@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backprop_engine.basics.source import Source
+from backprop_engine.basics.values import norm_of
 from backprop_engine.checking.compare import compare
-from backprop_engine.reading.paths.edges import edges_to, size
+from backprop_engine.reading.paths.edges import edges_to
 from backprop_engine.reading.paths.origin import find_origin, share_of
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
@@ -55,7 +56,7 @@ def all_paths(trace, target):
 
 
 def close(a, b, terms):
-    allowed = 64 * 2**-53 * (sum(map(size, terms)) + 1e-300)
+    allowed = 64 * 2**-53 * (sum(map(norm_of, terms)) + 1e-300)
     return compare(a, b, allowed).agrees
 
 
@@ -293,7 +294,7 @@ NETWORK = (
 def test_arrays_are_ranked_by_the_norm_of_what_they_carry():
     trace = traced(NETWORK)
     origin = origin_of(trace, "w")
-    every = sorted((size(c) for _, c in all_paths(trace, node_of(trace, "w"))), reverse=True)
+    every = sorted((norm_of(c) for _, c in all_paths(trace, node_of(trace, "w"))), reverse=True)
     assert origin.count == len(every)
     assert [one.size for one in origin.paths] == pytest.approx([s for s in every if s])
     assert origin.is_ranked
@@ -356,7 +357,7 @@ def test_on_any_graph_count_list_and_sum_are_those_of_all_paths_one_by_one(text,
         every = list(all_paths(trace, node))
         origin = find_origin(trace, one, node, limit=limit)
         assert origin.count == len(every)
-        sizes = sorted((size(carried) for _, carried in every), reverse=True)
+        sizes = sorted((norm_of(carried) for _, carried in every), reverse=True)
         listed = [path.size for path in origin.paths]
         if origin.is_ranked:
             assert listed == pytest.approx([s for s in sizes[:limit] if s], rel=1e-9)

@@ -21,6 +21,9 @@ Value = float | int | bool | np.float32 | np.ndarray
 Known = Value | Summary
 """The same as far as a trace knows it: whole, or by a few figures of it."""
 
+_LEAST_SQUARED: Final = 1e-140
+"""What is much smaller has a square that is 0, or nearly so."""
+
 Dtype = Literal["float64", "float32"]
 Shape = tuple[int, ...]
 
@@ -90,11 +93,19 @@ def is_float(value: Known) -> bool:
 
 
 def norm_of(value: Known) -> float:
-    """The Euclidean norm."""
+    """The Euclidean norm: of a scalar its magnitude."""
     if isinstance(value, Summary):
         return value.norm
+    if not isinstance(value, np.ndarray):
+        return abs(float(value))
+    flat = np.asarray(value, np.float64).reshape(-1)
     with np.errstate(all="ignore"):
-        return float(np.linalg.norm(np.asarray(value, np.float64).reshape(-1)))
+        norm = float(np.linalg.norm(flat))
+        if _LEAST_SQUARED < norm < math.inf:
+            return norm
+        # Scaled, as the square of a small number is 0 and that of a large one inf.
+        scale = float(np.abs(flat).max(initial=0.0))
+        return scale * float(np.linalg.norm(flat / scale)) if 0 < scale < math.inf else norm
 
 
 def in_full(value: Known) -> Value:

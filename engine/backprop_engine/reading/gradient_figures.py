@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backprop_engine.basics.summary import Summary
-from backprop_engine.basics.values import Known
+from backprop_engine.basics.values import Known, norm_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,8 @@ def figures_of(value: Known) -> Figures:
         return Figures(value.size, value.norm, largest, value.zeros, broken)
     array = np.abs(np.asarray(value, np.float64).reshape(-1))
     with np.errstate(all="ignore"):
-        largest = float(array.max(initial=0.0))
-        # Scaled, as the square of a small number is 0 and that of a large one inf.
-        scale = largest if 0 < largest < math.inf else 1.0
-        norm = scale * float(np.linalg.norm(array / scale))
-    return Figures(
-        array.size, norm, largest, int((array == 0).sum()), int((~np.isfinite(array)).sum())
-    )
+        largest, zeros = float(array.max(initial=0.0)), int((array == 0).sum())
+    return Figures(array.size, norm_of(value), largest, zeros, int((~np.isfinite(array)).sum()))
 
 
 def figures_of_all(values: Iterable[Known]) -> Figures:

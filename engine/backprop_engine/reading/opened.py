@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from backprop_engine.basics.values import Value, full_like, in_full, kept
+from backprop_engine.basics.values import Value, full_like, in_full, kept, norm_of
 from backprop_engine.checking.compare import Comparison, compare
-from backprop_engine.reading.paths.edges import size
 from backprop_engine.trace import Missing, Pass, PassKind, Trace
 from backprop_engine.trace.abilities import MissingError, Opens
 
@@ -91,4 +90,4 @@ def compare_sent(opened: Opened) -> list[Sent]:
 def _compared(opened: Opened, outside: Value, inside: Value | None) -> Comparison:
     if inside is None:  # nothing was sent inside, which is as good as sending zeros
         inside = full_like(outside, 0.0)
-    return compare(inside, outside, _RELATIVE[opened.outer.dtype] * size(outside))
+    return compare(inside, outside, _RELATIVE[opened.outer.dtype] * norm_of(outside))

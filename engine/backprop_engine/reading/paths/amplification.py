@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from backprop_engine.basics.values import Value
-from backprop_engine.reading.paths.edges import WATCHED_EVERY, Edges, Watch, size
+from backprop_engine.basics.values import Value, norm_of
+from backprop_engine.reading.paths.edges import WATCHED_EVERY, Edges, Watch
 
 
 class State(IntEnum):
@@ -102,7 +102,7 @@ def amplification(edges: Edges, watch: Watch) -> Amplification:
     for at, step in enumerate(step for steps in edges.by_sender.values() for step in steps):
         if edges.is_scalar:
             local[step] = edges.local(step)
-            factors[step] = _scalar_factor(size(local[step]))
+            factors[step] = _scalar_factor(norm_of(local[step]))
         else:
             factors[step] = _array_factor(edges, step)
         if at % WATCHED_EVERY == 0 or not edges.is_scalar:
@@ -148,11 +148,11 @@ def _array_factor(edges: Edges, step: int) -> tuple[State, float]:
     trace = edges.trace
     sender = int(trace.senders[step])
     upstream = trace.gradient(sender, step)
-    before = 0.0 if upstream is None else size(upstream)
-    after = size(trace.contribution(step))
+    before = 0.0 if upstream is None else norm_of(upstream)
+    after = norm_of(trace.contribution(step))
     if state_of(before) is State.FINITE and state_of(after) is State.FINITE:
         return State.FINITE, math.log(after) - math.log(before)
-    ones = size(edges.local(step))
+    ones = norm_of(edges.local(step))
     if state_of(ones) is State.ZERO:
         return State.FINITE, _PERHAPS_NOTHING
     return _scalar_factor(ones)

@@ -7,7 +7,6 @@ vector-Jacobian product along its edges. All that reaches the node together is i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,8 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from backprop_engine.basics.summary import Summary
-from backprop_engine.basics.values import Known, Value, full_like, in_full
+from backprop_engine.basics.values import Value, full_like, in_full
 from backprop_engine.trace import Missing, Pass, Trace
 from backprop_engine.trace.abilities import MissingError, Recomputes
 
@@ -132,18 +130,3 @@ def carry_all(edges: Edges, start: dict[int, Value], watch: Watch) -> Value | No
 def add_to(held: dict[int, Value], node: int, more: Value) -> None:
     """Add to what `node` holds."""
     held[node] = held[node] + more if node in held else more
-
-
-def size(value: Known) -> float:
-    """How much is carried: the magnitude of a scalar, the Euclidean norm of an array."""
-    if isinstance(value, Summary):
-        return value.norm
-    if not isinstance(value, np.ndarray):
-        return abs(float(value))
-    if not value.size:
-        return 0.0
-    largest = float(np.abs(value).max())
-    if not largest or not math.isfinite(largest):
-        return math.nan if np.isnan(value).any() else largest
-    # Scaled, so that the squares of 1e200 do not overflow.
-    return largest * float(np.sqrt(np.square(value.astype(float) / largest).sum()))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backprop_engine.basics.values import Value, full_like, kept, settle
+from backprop_engine.basics.values import Value, full_like, kept, norm_of, settle
 from backprop_engine.reading.paths.amplification import amplification
-from backprop_engine.reading.paths.edges import Edges, Watch, carry_all, edges_to, size
+from backprop_engine.reading.paths.edges import Edges, Watch, carry_all, edges_to
 from backprop_engine.reading.paths.search import Found, Search
 from backprop_engine.trace import Pass, Trace
 
@@ -143,7 +143,7 @@ def _ratio(before: float, after: float) -> float:
 
 def share_of(carried: Value, gradient: Value) -> float | None:
     """⟨carried, gradient⟩ / ⟨gradient, gradient⟩; None where that is no number."""
-    scale = size(gradient)
+    scale = norm_of(gradient)
     if not scale or not math.isfinite(scale):
         return None
     direction = np.asarray(gradient, float) / scale
@@ -169,7 +169,7 @@ def _shut(edges: Edges) -> tuple[int, ...]:
     """The first steps on the way, from the output on, that let nothing through."""
     found: list[int] = []
     for steps in edges.by_sender.values():
-        found += [step for step in steps if size(edges.local(step)) == 0]
+        found += [step for step in steps if norm_of(edges.local(step)) == 0]
         if len(found) >= _MOST_SHUT:
             break
     return tuple(found[:_MOST_SHUT])

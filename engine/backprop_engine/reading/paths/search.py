@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Value, norm_of
 from backprop_engine.reading.paths.amplification import NOTHING, Amplification
-from backprop_engine.reading.paths.edges import Edges, Watch, add_to, size
+from backprop_engine.reading.paths.edges import Edges, Watch, add_to
 
 _CANDIDATES = 2
 """Where keys are estimates, so many times as many paths are found as are listed."""
@@ -106,7 +106,7 @@ class Search:
     ) -> None:
         """Keep a bundle if it is among the best `room` of them, else note its sum."""
         self._offered += 1
-        key = self.ahead.key(node, size(carried))
+        key = self.ahead.key(node, norm_of(carried))
         bundle = _Bundle((-key, self._offered), steps, sizes, len(steps), step, carried)
         if key == NOTHING:
             add_to(self.rest, node, carried)
@@ -125,7 +125,7 @@ class Search:
         edges, bundle = self.edges, self._bundles.pop(0)
         steps, sizes = bundle.steps[: bundle.length], bundle.sizes[: bundle.length + 1]
         carried, node = bundle.carried, edges.output
-        sizes.append(size(carried))
+        sizes.append(norm_of(carried))
         if bundle.step is not None:
             steps.append(bundle.step)
             node = edges.receiver(bundle.step)
@@ -137,7 +137,7 @@ class Search:
                     self._offer(steps, sizes, step, sent, edges.receiver(step), room)
             carried, node = self._send(best, carried), edges.receiver(best)
             steps.append(best)
-            sizes.append(size(carried))
+            sizes.append(norm_of(carried))
         return Found(steps, sizes, carried)
 
 
