@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,9 +31,7 @@ class GroupTree:
 
     def around(self, group: int) -> Iterator[int]:
         """`group` and those around it, the innermost first."""
-        while group != NO_GROUP:
-            yield group
-            group = self.parents[group]
+        return _around(self.parents, group)
 
     def path(self, group: int) -> str:
         """The names of all around it: `i=2, j=0`, `#1, encoder.layers.2`."""
@@ -147,11 +145,7 @@ class _Growing:
                 of_node[leaf] = path[-1]
 
     def _path(self, group: int) -> list[int]:
-        path: list[int] = []
-        while group != NO_GROUP:
-            path.append(group)
-            group = self._parents[group]
-        return path[::-1]
+        return list(_around(self._parents, group))[::-1]
 
     def _without_containers(self, of_node: np.ndarray) -> GroupTree:
         """Modules that compute nothing themselves lend those in them their names."""
@@ -179,6 +173,12 @@ class _Growing:
             parents.append(outer)
         renumbered = np.array([*number, NO_GROUP], np.int32)[of_node]
         return GroupTree(self._trace, tuple(names), tuple(kinds), tuple(parents), renumbered)
+
+
+def _around(parents: Sequence[int], group: int) -> Iterator[int]:
+    while group != NO_GROUP:
+        yield group
+        group = parents[group]
 
 
 def _shared(one: list[int], other: list[int]) -> list[int]:

@@ -250,10 +250,3 @@ def _born(
     first = tuple(int(at) for at in np.argwhere(is_new)[0]) if own.ndim else ()
     number = float(np.asarray(value)[first])
     yield Birth(place, node, first, int(is_new.sum()), number, step, position)
-
-
-def name_of(value: float) -> str:
-    """`nan`, `inf` or `−inf`."""
-    if math.isnan(value):
-        return "nan"
-    return "inf" if value > 0 else "−inf"

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, shape_of
 from backprop_engine.reading.autopsy.births import Birth, Element, Place, is_by_element
-from backprop_engine.reading.autopsy.figures import at_element
+from backprop_engine.reading.autopsy.figures import at_element, where
 from backprop_engine.reading.explain import expression
 from backprop_engine.trace import NO_NODE, Trace
 
@@ -179,12 +179,12 @@ def _let_through(trace: Trace, birth: Birth, shut: int) -> Cure:
     safe = (
         f"give {below} a safe {trace.label(receiver)} as well, by a where before it (double where)"
     )
-    where = f" at {list(birth.element)}" if birth.element else ""
+    at = where(birth.element)
     if name in _CHOOSING:
         text = (
             f"a `{name}` lets the nan through: {label} = {expression(trace, shut)} shuts {below} "
-            f"off with a gradient of 0{where}, and 0 · ∞ is nan: {safe}"
+            f"off with a gradient of 0{at}, and 0 · ∞ is nan: {safe}"
         )
     else:
-        text = f"{label} = {expression(trace, shut)} sends 0{where}, and 0 · ∞ is nan: {safe}"
+        text = f"{label} = {expression(trace, shut)} sends 0{at}, and 0 · ∞ is nan: {safe}"
     return Cure(text, ("14-where", "15-double-where"))

@@ -18,13 +18,10 @@ from backprop_engine.reading.autopsy.births import (
     Place,
     is_by_element,
     is_spoilt,
-    name_of,
     raw_contribution,
 )
 from backprop_engine.trace import Missing, Trace
 from backprop_engine.trace.abilities import Explains
-
-_DIGITS = 6
 
 
 def figures(trace: Trace, birth: Birth) -> str:
@@ -32,8 +29,7 @@ def figures(trace: Trace, birth: Birth) -> str:
     match birth.place:
         case Place.GIVEN:
             kind = "input" if birth.node in trace.nodes.inputs.values() else "constant"
-            where = _where(birth.element)
-            return f"the {kind} {trace.label(birth.node)} is {name_of(birth.value)}{where}"
+            return f"the {kind} {trace.label(birth.node)} is {_born(birth)}"
         case Place.FORWARD:
             return _forward(trace, birth)
         case Place.SUM:
@@ -41,10 +37,10 @@ def figures(trace: Trace, birth: Birth) -> str:
         case Place.TERMS:
             return (
                 f"the terms of what {trace.label(birth.node)} sends are finite, their sum over the "
-                f"broadcast axes is {name_of(birth.value)}{_where(birth.element)}"
+                f"broadcast axes is {_born(birth)}"
             )
         case Place.CONTRIBUTION if birth.position is None:
-            return f"the given `gradient` is {name_of(birth.value)}{_where(birth.element)}"
+            return f"the given `gradient` is {_born(birth)}"
         case _:
             return _contribution(trace, birth)
 
@@ -60,26 +56,27 @@ def broadcast_index(shape: tuple[int, ...], element: Element) -> Element:
     return tuple(0 if size == 1 else at for size, at in zip(shape, own, strict=True))
 
 
-def number(value: Any) -> str:
-    """A few digits of a scalar."""
-    return notation.number(value, _DIGITS)
-
-
-def _where(element: Element) -> str:
+def where(element: Element) -> str:
+    """` at [0, 1]`; empty for a scalar."""
     return f" at {list(element)}" if element else ""
 
 
+def _born(birth: Birth) -> str:
+    """`nan at [0]`"""
+    return notation.number(birth.value) + where(birth.element)
+
+
 def _forward(trace: Trace, birth: Birth) -> str:
-    name, where = trace.nodes.operation_name(birth.node), _where(birth.element)
     explains = trace.can(Explains, birth.node)
     if isinstance(explains, Missing) or not _is_told_by_element(trace, birth):
         sources = [
             (trace.label(operand), trace.nodes.value[operand])
             for operand in trace.nodes.operands[birth.node]
         ]
-        return f"{name} = {name_of(birth.value)}{where}: {_of_what(sources)}"
+        name = trace.nodes.operation_name(birth.node)
+        return f"{name} = {_born(birth)}: {_of_what(sources)}"
     made = text_of(explains.output(birth.node).tree(_element(trace, birth), is_roomy=True))
-    return f"{made} = {name_of(birth.value)}{where}"
+    return f"{made} = {_born(birth)}"
 
 
 def _is_told_by_element(trace: Trace, birth: Birth) -> bool:
@@ -92,17 +89,17 @@ def _is_told_by_element(trace: Trace, birth: Birth) -> bool:
 def _sum(trace: Trace, birth: Birth) -> str:
     step = -1 if birth.step is None else birth.step
     before, sent = trace.gradient(birth.node, step), trace.contribution(step)
-    mine = number(at_element(before, birth.element))
-    other = notation.in_brackets(number(at_element(sent, birth.element)))
+    mine = notation.short(at_element(before, birth.element))
+    other = notation.in_brackets(notation.short(at_element(sent, birth.element)))
     return (
-        f"{mine} + {other} = {name_of(birth.value)}{_where(birth.element)}: two contributions to "
+        f"{mine} + {other} = {_born(birth)}: two contributions to "
         f"{trace.label(birth.node)} added up"
     )
 
 
 def _contribution(trace: Trace, birth: Birth) -> str:
     nodes, step = trace.nodes, -1 if birth.step is None else birth.step
-    output, where = nodes.value[birth.node], _where(birth.element)
+    output = nodes.value[birth.node]
     upstream = trace.gradient(birth.node, step)
     local = (
         None
@@ -117,13 +114,13 @@ def _contribution(trace: Trace, birth: Birth) -> str:
             (trace.label(operand), nodes.value[operand]) for operand in nodes.operands[birth.node]
         ]
         name = nodes.operation_name(birth.node)
-        return f"{name} sends {name_of(birth.value)}{where}: {_of_what(sources)}"
-    given = number(at_element(upstream, birth.element))
-    factor = number(at_element(local, birth.element))
+        return f"{name} sends {_born(birth)}: {_of_what(sources)}"
+    given = notation.short(at_element(upstream, birth.element))
+    factor = notation.short(at_element(local, birth.element))
     made = _local_text(trace, birth)
     told = factor if made in ("", factor, notation.in_brackets(factor)) else f"{made} = {factor}"
     product = f"{given} · {notation.in_brackets(factor)}"
-    return f"{product}{where}: upstream {given}, local {told}"
+    return f"{product}{where(birth.element)}: upstream {given}, local {told}"
 
 
 def _local_text(trace: Trace, birth: Birth) -> str:
@@ -141,7 +138,7 @@ def _local_text(trace: Trace, birth: Birth) -> str:
 
 def _element(trace: Trace, birth: Birth) -> Callable[[int], str]:
     """Nodes as the elements at work."""
-    return lambda node: number(at_element(trace.nodes.value[node], birth.element))
+    return lambda node: notation.short(at_element(trace.nodes.value[node], birth.element))
 
 
 def _of_what(sources: Sequence[tuple[str, Known | None]]) -> str:
@@ -155,10 +152,10 @@ def _of_what(sources: Sequence[tuple[str, Known | None]]) -> str:
 
 def _spoilt_elements(value: Known | None) -> str:
     if not isinstance(value, np.ndarray | Summary):
-        return "" if value is None else name_of(float(value))
+        return "" if value is None else notation.number(float(value))
     if isinstance(value, Summary):
         return notation.short(value)
     places = np.argwhere(~np.isfinite(value))
     first = tuple(int(place) for place in places[0])
     more = f" and {len(places) - 1:,} more" if len(places) > 1 else ""
-    return f"{name_of(float(value[first]))} at {list(first)}{more}"
+    return f"{notation.number(float(value[first]))} at {list(first)}{more}"

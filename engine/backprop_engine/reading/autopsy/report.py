@@ -14,7 +14,6 @@ from backprop_engine.reading.autopsy.births import (
     births,
     is_by_element,
     is_spoilt,
-    name_of,
 )
 from backprop_engine.reading.autopsy.births import Place as BirthPlace
 from backprop_engine.reading.autopsy.cures import Cure, cures
@@ -130,7 +129,7 @@ def autopsy(trace: Trace) -> Autopsy | None:
     return Autopsy(
         trace=trace,
         births=tuple(found),
-        first=_told(trace, first, "the first " + name_of(first.value)),
+        first=_told(trace, first, "the first " + notation.number(first.value)),
         nan=None if nan is None else _told(trace, nan, "the first nan"),
         causes=causes(trace, first),
         ways=dict(_ways(victims, from_first, from_nan)),
@@ -172,7 +171,7 @@ def _told(trace: Trace, birth: Birth, what: str) -> Told:
     kind = "input" if node in trace.input_nodes else "constant"
     return Told(
         birth=birth,
-        kind=name_of(birth.value),
+        kind=notation.number(birth.value),
         operation=trace.nodes.operation_name(node) or kind,
         figures=figures(trace, birth),
         inside=_inside(trace, birth),
@@ -283,14 +282,13 @@ def cure_lines(found: Autopsy) -> list[str]:
 
 def as_record(found: Autopsy) -> dict[str, Any]:
     """The autopsy in numbers, texts and lists, for JSON: `first` and, after an inf, `nan`."""
-    record = {
+    return {
         "first": _told_record(found, found.first),
-        "nan": None if found.nan is None else _told_record(found, found.nan),
+        **({} if found.nan is None else {"nan": _told_record(found, found.nan)}),
         "fed_by": [cause_text(found.trace, cause) for cause in found.causes],
         "spoils": list(found.victims),
         "births": len(found.births),
     }
-    return record if found.nan is not None else {k: v for k, v in record.items() if k != "nan"}
 
 
 def _told_record(found: Autopsy, told: Told) -> dict[str, Any]:
