@@ -64,9 +64,7 @@ class Floats:
 
     def of_tensor(self, call: syntax.Call) -> FloatType:
         """What the floats have that a call writes out."""
-        name = dtype_asked(call)
-        asked = None if name is None else _float_type(name)
-        if asked is not None:
+        if (asked := _float_type(dtype_asked(call))) is not None:
             return asked
         own = own_dtype(call) if self.as_torch else None
         return FloatType(own or self.default, call.span)
@@ -119,10 +117,10 @@ def read_floats(
     return Floats(asked or default, as_torch=as_torch)
 
 
-def _float_type(name: syntax.DtypeName) -> FloatType | None:
-    if name.name == "float64":
-        return FloatType("float64", name.span)
-    return FloatType("float32", name.span) if name.name == "float32" else None
+def _float_type(name: syntax.DtypeName | None) -> FloatType | None:
+    if name is None or not name.name.startswith("float"):
+        return None
+    return FloatType("float64" if name.name == "float64" else "float32", name.span)
 
 
 def float_conversion(call: syntax.Expression) -> FloatType | None:
@@ -132,14 +130,12 @@ def float_conversion(call: syntax.Expression) -> FloatType | None:
     if call.function in ("float", "double") and not call.arguments and not call.keywords:
         dtype: Dtype = "float64" if call.function == "double" else "float32"
         return FloatType(dtype, call.function_span)
-    name = _conversion(call)
-    return None if name is None else _float_type(name)
+    return _float_type(_conversion(call))
 
 
 def _cast(call: syntax.Call) -> FloatType | None:
     """What `x.sum(dtype=torch.float64)` converts its operand to."""
-    name = dtype_asked(call) if call.function in _CASTING else None
-    return None if name is None else _float_type(name)
+    return _float_type(dtype_asked(call)) if call.function in _CASTING else None
 
 
 _OTHERS: Final = {

@@ -104,7 +104,8 @@ def make_tensor(call: Call, origin: Origin) -> Tensor:
     array = np.asarray(maker.make(origin, *given))
     asked = dtype_asked(call)
     if asked is not None:
-        array = _converted(array, asked)
+        with np.errstate(over="ignore", invalid="ignore"):
+            array = array.astype(asked.name)
     requires_grad = flag(keywords.get("requires_grad"))
     value = settle(array, origin.dtype)
     if requires_grad and not is_float(value):
@@ -136,11 +137,6 @@ def _bind(call: Call, maker: _Maker, keywords: Mapping[str, Expression]) -> list
         if name not in bound:
             raise ProblemError(f"`{call.function}` is called without `{name}`", call.span, form)
     return [bound.get(name) for name in maker.parameters]
-
-
-def _converted(array: np.ndarray, asked: syntax.DtypeName) -> np.ndarray:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return array.astype(asked.name)
 
 
 def flag(expression: Expression | None, kinds: Any = bool) -> bool:
@@ -264,26 +260,23 @@ def _element(origin: Origin, expression: Expression) -> float | int | bool:
         ) from None
 
 
-def _zeros(origin: Origin, size: Expression) -> Any:
-    return np.zeros(_shape(origin, size))
+def _of_shape(make: Callable[..., Any]) -> Callable[..., Any]:
+    """What is made by `make(shape)`, or `make(shape, fill)`."""
+
+    def made(origin: Origin, size: Expression, *fill: Expression) -> Any:
+        return make(_shape(origin, size), *(_element(origin, number) for number in fill))
+
+    return made
 
 
-def _ones(origin: Origin, size: Expression) -> Any:
-    return np.ones(_shape(origin, size))
+def _drawn(draw: Callable[[Stream, int, Dtype], np.ndarray]) -> Callable[..., Any]:
+    """Floats that are drawn from the stream of the program."""
 
+    def made(origin: Origin, size: Expression) -> Any:
+        shape = _shape(origin, size)
+        return draw(origin.stream, math.prod(shape), origin.dtype).reshape(shape)
 
-def _full(origin: Origin, size: Expression, fill: Expression) -> Any:
-    return np.full(_shape(origin, size), _element(origin, fill))
-
-
-def _rand(origin: Origin, size: Expression) -> Any:
-    shape = _shape(origin, size)
-    return origin.stream.uniform(math.prod(shape), origin.dtype).reshape(shape)
-
-
-def _randn(origin: Origin, size: Expression) -> Any:
-    shape = _shape(origin, size)
-    return origin.stream.normal(math.prod(shape), origin.dtype).reshape(shape)
+    return made
 
 
 def _randint(
@@ -348,11 +341,11 @@ MAKERS: Final[Mapping[str, _Maker]] = {
     "FloatTensor": _Maker(_floats, ("data",), 1),
     "DoubleTensor": _Maker(_floats, ("data",), 1),
     "LongTensor": _Maker(_longs, ("data",), 1),
-    "zeros": _Maker(_zeros, ("size",), 1, is_shape=True),
-    "ones": _Maker(_ones, ("size",), 1, is_shape=True),
-    "full": _Maker(_full, ("size", "fill_value"), 2),
-    "rand": _Maker(_rand, ("size",), 1, is_shape=True, is_random=True),
-    "randn": _Maker(_randn, ("size",), 1, is_shape=True, is_random=True),
+    "zeros": _Maker(_of_shape(np.zeros), ("size",), 1, is_shape=True),
+    "ones": _Maker(_of_shape(np.ones), ("size",), 1, is_shape=True),
+    "full": _Maker(_of_shape(np.full), ("size", "fill_value"), 2),
+    "rand": _Maker(_drawn(Stream.uniform), ("size",), 1, is_shape=True, is_random=True),
+    "randn": _Maker(_drawn(Stream.normal), ("size",), 1, is_shape=True, is_random=True),
     "randint": _Maker(_randint, ("low", "high", "size"), 2, is_random=True),
     "randperm": _Maker(_randperm, ("n",), 1, is_random=True),
     "eye": _Maker(_eye, ("n", "m"), 1),
