@@ -74,7 +74,8 @@ def _pass(count: int) -> dict[str, np.ndarray]:
         ]
     )
     sends = sends[sends[:, 2] >= 0]
-    totals = np.column_stack([numbers, numbers * 0, first + 2 * numbers])
+    complete = np.append(numbers, count)
+    totals = np.column_stack([complete, complete * 0, np.append(first + 2 * numbers, first)])
     return {
         "kind": np.append(np.zeros(count, np.int32), np.int32(1)),
         "sequence": np.append(numbers[::-1], 2**63 - 1),

@@ -34,7 +34,7 @@ def everything(recording: Recording) -> list[object]:
     """All that can be asked of it."""
     values = recording.values
     known = [values.known(number) for number in range(values.first, values.first + values.count)]
-    spoilt = [values.is_spoilt(n) for n in range(values.first, values.first + values.count)]
+    spoilt = values.are_spoilt.tolist()
     calls = [
         (recording.calls.operands(n), recording.calls.outputs(n))
         for n in range(len(recording.calls))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from tests.recorder.programs import SCRIPTS, differing, run_script, sums
 from tests.thorough import share
 
+from backprop_engine.reading.autopsy.births import is_spoilt, suspects
 from backprop_engine.recording.findings import verified
 from backprop_engine.recording.reader import read
 from backprop_engine.recording.trace import trace_of
@@ -68,5 +70,9 @@ def _check_trace(trace: Trace) -> None:
         assert all(operand < node for operand in operands)
     assert len(set(trace.nodes.names.values())) == len(trace.nodes.names)
     assert all(trace.named(label) == node for node, label in trace.nodes.names.items())
+    for column in (trace.nodes.value, trace.contributions, trace.totals):
+        spoilt = np.array([is_spoilt(value) for value in column], bool)
+        assert not (spoilt & ~suspects(column)).any()
+        assert column is trace.totals or (spoilt == suspects(column)).all()
     found, places = verified(trace)
     assert found.differ == 0, places

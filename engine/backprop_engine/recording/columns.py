@@ -94,6 +94,15 @@ class Column(Sequence[Entry]):
         raise NotImplementedError
 
 
+def _are_spoilt(lookup: Lookup, numbers: np.ndarray) -> np.ndarray:
+    """Of values by their numbers, −1 for none, whether each has an element that is not finite."""
+    values = lookup.values
+    found: np.ndarray = np.append(values.are_spoilt, False)[
+        np.where(numbers == NOWHERE, values.count, numbers - values.first)
+    ]
+    return found
+
+
 class Contributions(Column[Known | None]):
     """What is sent in each step."""
 
@@ -104,6 +113,11 @@ class Contributions(Column[Known | None]):
     def _at(self, row: int) -> Known | None:
         number = int(self._numbers[row])
         return None if number == NOWHERE else self._lookup.known(number)
+
+    @cached_property
+    def suspects(self) -> np.ndarray:
+        """bool, one entry a step: whether what is sent may not be finite."""
+        return _are_spoilt(self._lookup, self._numbers)
 
 
 class Totals(Column[Known | None]):
@@ -142,6 +156,20 @@ class Totals(Column[Known | None]):
             return self._lookup.total(self._sent[self._order[start : rank + 1]].tolist())
         return self._many(start)[rank - start]
 
+    @cached_property
+    def suspects(self) -> np.ndarray:
+        """bool, one entry a step: whether a sum may not be finite. Of those of one node in one
+        pass all may, where a part is not or the last of them was not kept.
+        """
+        groups = self._group[self._rank]
+        may = _are_spoilt(self._lookup, self._numbers) | _are_spoilt(self._lookup, self._sent)
+        last = np.append(self._group[1:] != self._group[:-1], True)[: len(self._group)]
+        may[self._order[last]] |= self._numbers[self._order[last]] == NOWHERE
+        is_bad = np.zeros(len(groups), bool)
+        is_bad[groups[may]] = True
+        found: np.ndarray = is_bad[groups] & (self._sent != NOWHERE)
+        return found
+
     def _many(self, start: int) -> Sequence[Known]:
         """The running sums of one node in one pass."""
         found = self._sums.get(start)
@@ -174,6 +202,11 @@ class NodeValues(Column[Known]):
         if number != NOWHERE:
             return self._lookup.known(number)
         return unknown((), "float32") if like == NOWHERE else self._lookup.like(like)
+
+    @cached_property
+    def suspects(self) -> np.ndarray:
+        """bool, one entry a node: whether its value may not be finite."""
+        return _are_spoilt(self._lookup, self._numbers)
 
 
 @dataclass(frozen=True, eq=False)

@@ -194,6 +194,13 @@ class Frames:
         return elements(self.payload(frame), dtype, shape, self.error)
 
 
+def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The numbers from each start on, as many as its count, one range after the other."""
+    before = np.cumsum(counts) - counts
+    found: np.ndarray = np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
+    return found
+
+
 def elements(
     raw: memoryview | np.ndarray, dtype: int, shape: tuple[int, ...], error: Any
 ) -> np.ndarray:

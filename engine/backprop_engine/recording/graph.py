@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from backprop_engine.recording.frames import ranges
 from backprop_engine.recording.recording import Pass, Recording
-from backprop_engine.recording.slots import LEAVES, NOWHERE, Rows, Slots, ranges
+from backprop_engine.recording.slots import LEAVES, NOWHERE, Rows, Slots
 
 
 class RecordedGraph:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from backprop_engine.recording.frames import ranges
 from backprop_engine.recording.graph import RecordedGraph
-from backprop_engine.recording.slots import NOWHERE, Rows, ranges
+from backprop_engine.recording.slots import NOWHERE, Rows
 from backprop_engine.trace import NO_NODE
 
 

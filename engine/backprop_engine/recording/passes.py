@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backprop_engine.recording.frames import ranges
 from backprop_engine.recording.graph import PassGraph, RecordedGraph
 from backprop_engine.recording.recording import Pass
-from backprop_engine.recording.slots import NOWHERE, ranges
+from backprop_engine.recording.slots import NOWHERE
 
 
 @dataclass(frozen=True, eq=False)

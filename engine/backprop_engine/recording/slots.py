@@ -11,19 +11,13 @@ from typing import Final
 
 import numpy as np
 
+from backprop_engine.recording.frames import ranges
 from backprop_engine.recording.layout import FORWARD_FLAGS
 from backprop_engine.recording.recording import Pass, Recording, starts_of
 
 NOWHERE: Final = -1
 LEAVES: Final = 2**63 - 1
 """The sequence number of all leaves."""
-
-
-def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The numbers from each start on, as many as its count, one range after the other."""
-    before = np.cumsum(counts) - counts
-    found: np.ndarray = np.arange(int(counts.sum())) + np.repeat(starts - before, counts)
-    return found
 
 
 class Exits:

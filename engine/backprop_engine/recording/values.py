@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known
-from backprop_engine.recording.frames import Frames, elements
+from backprop_engine.recording.frames import Frames, elements, ranges
 from backprop_engine.recording.layout import (
     DTYPES,
     MAX_DIMENSIONS,
@@ -57,7 +58,7 @@ class Values:
         """Of values that are there: their numbers go up to `first + count`."""
         self._tables: list[tuple[int, dict[str, np.ndarray], int]] = []
         self._figures: dict[int, Figures] = {}
-        self.kind = self.dtype = self.shape = self.at = self.norm = np.zeros(0)
+        self.kind = self.dtype = self.shape = self.at = self.norm = np.zeros(0, np.int64)
 
     def error(self, message: str) -> Exception:
         """Of the file."""
@@ -150,7 +151,7 @@ class Values:
         """Everything has come in."""
         for name in ("kind", "dtype", "shape", "at", "norm"):
             parts = [columns[name] for _, columns, _ in self._tables]
-            setattr(self, name, np.concatenate(parts) if parts else np.zeros(0))
+            setattr(self, name, np.concatenate(parts) if parts else np.zeros(0, np.int64))
 
     def __contains__(self, number: int) -> bool:
         return self.first <= number < self.first + self.count
@@ -275,18 +276,41 @@ class Values:
             number = int(self.at[row])
         return number
 
-    def is_spoilt(self, number: int) -> bool:
-        """Whether an element is nan or infinite, as far as it is known."""
-        found = self._origin(number)
-        if not self.is_float(found):
-            return False
-        figures = self._figures.get(found)
-        if figures is not None:
-            return bool(figures.nans or figures.infinities)
-        kind = self.kind[found - self.first]
-        if kind == ValueKind.SCALAR:
-            return not math.isfinite(self.norm[found - self.first])
-        if kind == ValueKind.SMALL:
-            array = self._stored(found)
-            return array is not None and not np.isfinite(array).all()
-        return False
+    @cached_property
+    def are_spoilt(self) -> np.ndarray:
+        """By row: whether an element is nan or infinite, as far as it is known."""
+        names = [*DTYPES, *[""] * 256]
+        is_float = np.array([name.startswith(("float", "bfloat")) for name in names])[self.dtype]
+        found = is_float & (self.kind == ValueKind.SCALAR) & ~np.isfinite(self.norm)
+        start = 0
+        for _, columns, _ in self._tables:
+            stop = start + len(columns["kind"])
+            is_small = is_float[start:stop] & (columns["kind"] == ValueKind.SMALL)
+            for code in np.unique(columns["dtype"][is_small]).tolist():
+                rows = np.flatnonzero(is_small & (columns["dtype"] == code))
+                found[start + rows] = self._spoilt_small(columns, rows, code)
+            start = stop
+        for number, figures in self._figures.items():
+            found[number - self.first] |= bool(figures.nans or figures.infinities)
+        is_alias = self.kind == ValueKind.ALIAS
+        rows = np.arange(self.count)
+        for _ in range(_LONGEST_CHAIN):
+            pending = np.flatnonzero(is_alias[rows])
+            if not len(pending):
+                break
+            rows[pending] = self.at[rows[pending]] - self.first
+        spoilt: np.ndarray = found | found[rows]
+        return spoilt
+
+    def _spoilt_small(
+        self, columns: dict[str, np.ndarray], rows: np.ndarray, code: int
+    ) -> np.ndarray:
+        counts = np.array([shape.count for shape in self.shapes])[columns["shape"][rows]]
+        rows_full, sizes = np.flatnonzero(counts), counts[counts > 0] * SIZES[code]
+        raw = columns["pool"][ranges(columns["at"][rows[rows_full]], sizes)]
+        found = np.zeros(len(rows), bool)
+        if len(rows_full):
+            numbers = elements(raw, code, (len(raw) // SIZES[code],), self.error)
+            starts = (np.cumsum(sizes) - sizes) // SIZES[code]
+            found[rows_full] = np.logical_or.reduceat(~np.isfinite(numbers), starts)
+        return found

@@ -8,10 +8,12 @@ element by element; where elements mix, all elements of an operand count for eac
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -97,28 +99,54 @@ def is_spoilt(value: Known | None) -> bool:
     return value is not None and not math.isfinite(value)
 
 
+@runtime_checkable
+class Screened(Protocol):
+    """A column of values that can tell at once of which it may be that they are not finite."""
+
+    @property
+    def suspects(self) -> np.ndarray:
+        """bool, one entry a row; False only where all elements are known to be finite."""
+
+
+def suspects(column: Sequence[Known | None]) -> np.ndarray:
+    """bool, one entry a row: which are to be looked at; all of a column that cannot tell."""
+    return column.suspects if isinstance(column, Screened) else np.ones(len(column), bool)
+
+
 def births(trace: Trace) -> Iterator[Birth]:
     """All births, in the order of the timeline; leaves come before what is first made of them."""
     nodes = trace.nodes
+    may_be = suspects(nodes.value)
     with np.errstate(all="ignore"):
         given = {
             node
-            for node, value in enumerate(nodes.value)
-            if trace.is_leaf(node) and is_spoilt(value)
+            for node in np.flatnonzero(may_be).tolist()
+            if trace.is_leaf(node) and is_spoilt(nodes.value[node])
         }
+        may_be = may_be | _fed_by(trace, given)
+        may_send = suspects(trace.contributions) | suspects(trace.totals)
         for pass_ in trace.passes:
+            steps = np.arange(pass_.start, pass_.stop)
             if pass_.kind is PassKind.FORWARD:
-                yield from _in_values(trace, pass_.start, pass_.stop, given)
+                yield from _in_values(trace, steps[may_be[trace.senders[steps]]], given)
             elif pass_.kind is PassKind.BACKWARD:
-                yield from _in_gradients(trace, pass_.start, pass_.stop)
+                yield from _in_gradients(trace, steps[may_send[steps]], pass_.start)
         for node in sorted(given):
             yield from _born(Place.GIVEN, node, nodes.value[node], FINITE)
 
 
-def _in_values(trace: Trace, start: int, stop: int, given: set[int]) -> Iterator[Birth]:
-    """Births in the steps `start` up to `stop`, leaves among them, which are then taken away."""
+def _fed_by(trace: Trace, leaves: set[int]) -> np.ndarray:
+    """By node whether it is computed from one of `leaves`."""
+    counts, operands = trace.nodes.operand_columns
+    is_fed = np.zeros(len(counts), bool)
+    is_fed[np.repeat(np.arange(len(counts)), counts)[np.isin(operands, list(leaves))]] = True
+    return is_fed
+
+
+def _in_values(trace: Trace, steps: np.ndarray, given: set[int]) -> Iterator[Birth]:
+    """Births in these steps, leaves among them, which are then taken away."""
     nodes = trace.nodes
-    for step in range(start, stop):
+    for step in steps.tolist():
         node = int(trace.senders[step])
         value = nodes.value[node]
         for leaf in given.intersection(nodes.operands[node]) if given else ():
@@ -132,12 +160,11 @@ def _in_values(trace: Trace, start: int, stop: int, given: set[int]) -> Iterator
             yield from _born(Place.FORWARD, node, value, combined, step)
 
 
-def _in_gradients(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
-    held: dict[int, Known | None] = {}
-    for step in range(start, stop):
+def _in_gradients(trace: Trace, steps: np.ndarray, start: int) -> Iterator[Birth]:
+    """Births in these steps of the pass that begins with step `start`."""
+    for step in steps.tolist():
         sender, receiver = int(trace.senders[step]), int(trace.receivers[step])
-        sent, total, before = trace.contributions[step], trace.totals[step], held.get(receiver)
-        held[receiver] = total
+        sent, total = trace.contributions[step], trace.totals[step]
         if not is_spoilt(total) and not is_spoilt(sent):
             continue
         position = int(trace.positions[step])
@@ -146,6 +173,9 @@ def _in_gradients(trace: Trace, start: int, stop: int) -> Iterator[Birth]:
             continue
         if is_spoilt(sent):
             yield from _in_contribution(trace, step, sender, position)
+        receipts = trace.receipts(receiver)
+        at = bisect_left(receipts, step) - 1
+        before = trace.totals[receipts[at]] if at >= 0 and receipts[at] >= start else None
         if is_spoilt(total) and before is not None and not _is_one_nan((before, sent), total):
             sources = _worst_of([codes(before), codes(sent)])
             yield from _born(Place.SUM, receiver, total, sources, step, position)

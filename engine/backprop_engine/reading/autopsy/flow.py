@@ -24,6 +24,7 @@ from backprop_engine.reading.autopsy.births import (
     codes,
     is_by_element,
     is_spoilt,
+    suspects,
     worst,
 )
 from backprop_engine.reading.autopsy.figures import broadcast_index
@@ -45,7 +46,8 @@ class Flow:
         nodes = trace.nodes
         self.leads_to: dict[Event, list[Event]] = {}
         """In the order of the timeline."""
-        spoilt = [node for node, value in enumerate(nodes.value) if is_spoilt(value)]
+        may_be = np.flatnonzero(suspects(nodes.value)).tolist()
+        spoilt = [node for node in may_be if is_spoilt(nodes.value[node])]
         values = {node: Event(node) for node in spoilt}
         for node in spoilt:
             self.leads_to[values[node]] = []
@@ -59,7 +61,8 @@ class Flow:
     def _add_pass(self, start: int, stop: int, values: Mapping[int, Event]) -> None:
         trace, nodes = self.trace, self.trace.nodes
         received: dict[int, list[Event]] = defaultdict(list)
-        for step in range(start, stop):
+        may_be = suspects(trace.contributions)[start:stop] | suspects(trace.totals)[start:stop]
+        for step in (np.flatnonzero(may_be) + start).tolist():
             if not (is_spoilt(trace.contributions[step]) or is_spoilt(trace.totals[step])):
                 continue
             sender, receiver = int(trace.senders[step]), int(trace.receivers[step])
