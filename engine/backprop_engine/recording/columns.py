@@ -209,6 +209,21 @@ class NodeValues(Column[Known]):
         return _are_spoilt(self._lookup, self._numbers)
 
 
+class Operands(Column[tuple[int, ...]]):
+    """The operands of each node; they become tuples when somebody looks at them."""
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__(rows.starts[1:])
+        self._rows = rows
+
+    def _at(self, row: int) -> tuple[int, ...]:
+        return tuple(self._rows.of(row))
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        flat: list[int] = self._rows.flat.tolist()
+        return (tuple(flat[start:stop]) for start, stop in pairwise(self._rows.starts.tolist()))
+
+
 @dataclass(frozen=True, eq=False)
 class GradHistory:
     """How `.grad` of leaves has changed; passes by their index."""
@@ -308,8 +323,7 @@ class RecordedNodes:
     @cached_property
     def operands(self) -> Sequence[tuple[int, ...]]:
         """The operands of each node."""
-        flat: list[int] = self.rows.flat.tolist()
-        return [tuple(flat[start:stop]) for start, stop in pairwise(self.rows.starts.tolist())]
+        return Operands(self.rows)
 
     @property
     def operand_columns(self) -> tuple[np.ndarray, np.ndarray]:

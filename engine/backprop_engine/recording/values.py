@@ -115,21 +115,21 @@ class Values:
             raise self.error("a value is of an unknown dtype")
         if shape.min() < 0 or shape.max() >= len(self.shapes):
             raise self.error("a value has a shape that is not there")
-        counts = np.array([shape.count for shape in self.shapes], np.int64)[shape]
-        has_strides = np.array([shape.strides is not None for shape in self.shapes])[shape]
-        sizes = np.array([*SIZES, *[0] * 256], np.int64)[dtype]
-        if ((kind == ValueKind.SCALAR) & (counts != 1)).any():
+        counts = np.array([shape.count for shape in self.shapes], np.int64)
+        if ((kind == ValueKind.SCALAR) & (counts != 1)[shape]).any():
             raise self.error("a number has the shape of many")
-        is_pooled = (kind == ValueKind.SMALL) | ((kind == ValueKind.SUMMARY) & (at >= 0))
-        stride = np.where(kind == ValueKind.SMALL, 1, counts // sample + 1)
-        taken = -(-counts // stride) * sizes
-        if (is_pooled & ((at < 0) | (at > len(pool)) | (taken > len(pool) - at))).any():
+        pooled = (kind == ValueKind.SMALL) | ((kind == ValueKind.SUMMARY) & (at >= 0))
+        rows = np.flatnonzero(pooled)
+        stride = np.where(kind[rows] == ValueKind.SMALL, 1, counts[shape[rows]] // sample + 1)
+        sizes = np.array([*SIZES, *[0] * 256], np.int64)[dtype[rows]]
+        taken = -(-counts[shape[rows]] // stride) * sizes
+        if ((at[rows] < 0) | (at[rows] > len(pool)) | (taken > len(pool) - at[rows])).any():
             raise self.error("a value lies beyond its table")
-        numbers = np.arange(first, first + len(kind))
-        is_alias = kind == ValueKind.ALIAS
-        if (is_alias & ((at < self.first) | (at >= numbers))).any():
+        aliases = np.flatnonzero(kind == ValueKind.ALIAS)
+        if ((at[aliases] < self.first) | (at[aliases] >= first + aliases)).any():
             raise self.error("a value stands for one that is not before it")
-        if (is_alias & ~has_strides).any():
+        has_strides = np.array([shape.strides is not None for shape in self.shapes])
+        if not has_strides[shape[aliases]].all():
             raise self.error("a value stands for another in no order")
 
     def _add_figures(self, first: int, rows: int, extra: np.ndarray) -> None:
