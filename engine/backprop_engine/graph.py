@@ -173,7 +173,9 @@ class Graph(Columns):
         requires_grad = (
             self.is_recording
             and operation.differentiable
-            and any(kind.requires_grad for kind in (kinds[:derivable] if has_model else kinds))
+            and any(
+                kind.requires_grad_in_torch for kind in kinds[: derivable if has_model else None]
+            )
             and is_float(made)
         )
         if len(operands) > derivable:
@@ -183,6 +185,8 @@ class Graph(Columns):
             self.attributes[node] = attributes
         if has_model:
             self.reach[node] = derivable
+        if requires_grad and kinds[0].is_loose and self.hands_through(node):
+            self.let_loose(node)
         return node
 
     def compute(
@@ -224,6 +228,11 @@ class Graph(Columns):
         if before.operation is not None:
             self.made_leaves.add(node)
             self.reach[node] = 0
+
+    def let_loose(self, node: int) -> None:
+        """Let what is computed from a view that was made inside of `no_grad` require grad."""
+        before = self.kind[node]
+        self.kind[node] = NodeKind(before.operation, False, False, is_loose=True)
 
     def float_dtype(self, node: int) -> Dtype:
         """The dtype that `node` has if it is a float: Python's own numbers are float64."""
@@ -332,7 +341,8 @@ class Graph(Columns):
         So it is with `detach()`, inside of `with no_grad:`, and for comparisons.
         """
         is_end = not self.kind[node].requires_grad or node in self.made_leaves
-        return is_end and any(self.kind[operand].requires_grad for operand in self.operands[node])
+        operands = self.operands[node]
+        return is_end and any(self.kind[operand].requires_grad_in_torch for operand in operands)
 
     def cut_behind(self, node: int) -> int | None:
         """The last node that is cut off, among those that `node` is computed from and itself."""
@@ -377,7 +387,7 @@ class Graph(Columns):
             ),
             attributes=self.attributes_of(node),
             values=values,
-            requires_grad=tuple(bool(self.kind[operand].requires_grad) for operand in operands),
+            requires_grad=tuple(self.kind[operand].requires_grad_in_torch for operand in operands),
         )
 
 

@@ -62,6 +62,14 @@ class NodeKind:
     to_first: bool = False
     """Whether the first operand of such an operation requires grad."""
     to_second: bool = False
+    is_loose: bool = False
+    """Whether it is a view, made inside of `no_grad`, of what requires grad: torch says that it
+    requires grad, too, and goes on from it with a graph that ends there."""
+
+    @property
+    def requires_grad_in_torch(self) -> bool:
+        """What torch says."""
+        return self.requires_grad or self.is_loose
 
 
 Kinds = Sequence[NodeKind | None]

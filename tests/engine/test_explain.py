@@ -13,7 +13,7 @@ from backprop_engine.mathematics.text import text_of
 from backprop_engine.mathematics.tree import partial, statement
 from backprop_engine.reading.explain import Explanation, explain, expression
 from backprop_engine.run.record import record
-from backprop_engine.scenarios.loader import parse_document, parse_shorthand
+from backprop_engine.scenarios.loader import parse_document, parse_shorthand, parse_snippet
 from backprop_engine.trace import StepKind, Trace
 
 
@@ -200,3 +200,16 @@ def test_a_formula_is_data_for_whoever_reads_an_explanation():
     assert told.name == partial("%1", "x")
     assert told.algebra == parse("2·x")
     assert told.formula == statement(partial("%1", "x"), parse("2·x"))
+
+
+def test_of_a_view_made_inside_of_no_grad_it_is_told_what_torch_says():
+    text = (
+        "x = torch.ones(2, requires_grad=True)\nwith torch.no_grad():\n  d = x[0]\n  e = x * 2\n"
+        "y = d * x.sum()\ny.backward()\n"
+    )
+    trace = record(parse_snippet(Source("program.py", text)))
+    told = {trace.label(trace.step(step).node): explain(trace, step) for step in range(2)}
+    assert "requires grad by torch's word, but has no `grad_fn`" in told["d"].sentence
+    assert "by torch's word" not in told["e"].sentence
+    for name in "de":
+        assert "no gradient goes back from here" in told[name].notes[-1]

@@ -132,6 +132,8 @@ def _forward(trace: Trace, node: int) -> Explanation:
         memory = f"requires grad, so the graph remembers how it was made: {grad_fn}"
     elif node in trace.nodes.made_leaves:
         memory = "made a leaf: gradients come here, and go no further"
+    elif any(trace.nodes.requires_grad[operand] for operand in trace.nodes.operands[node]):
+        memory = "the graph does not remember how it was made: no gradient goes back from here"
     words = "" if isinstance(explains, Missing) else explains.words(node)
     if isinstance(explains, Missing) or has_array(trace, node):
         figures: Tree = Text(notation.short(value))

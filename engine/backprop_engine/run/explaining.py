@@ -13,6 +13,11 @@ from backprop_engine.graph import Graph
 from backprop_engine.operation import OPERAND_LETTERS, Template, chosen
 from backprop_engine.trace.formula import Formula
 
+_LOOSE = (
+    "As a view made inside of `no_grad` it requires grad by torch's word, but has no `grad_fn`: "
+    "what is computed from it later requires grad too, and no gradient comes back to it."
+)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CatalogueExplains:
@@ -36,7 +41,8 @@ class CatalogueExplains:
 
     def words(self, node: int) -> str:
         """What the operation does."""
-        return self.graph.applied(node).description.words
+        words = self.graph.applied(node).description.words
+        return f"{words} {_LOOSE}" if self.graph.kind[node].is_loose else words
 
     def why(self, node: int, position: int) -> str:
         """One plain sentence on why the derivative is so."""

@@ -47,14 +47,15 @@ class Kept:
     ) -> None:
         """Raise ProblemError in torch's words where `backward` needs what is not there any more.
 
-        It sends from each of `nodes` to the operand at the same place of `positions`, and was
-        called when there were `stop` nodes.
+        It goes from each of `nodes` to the operand at the same place of `positions`, loose ones
+        among them, and was called when there were `stop` nodes.
         """
         if self._freed or self._sharers.changes:
             for node, position in zip(nodes.tolist(), positions.tolist(), strict=True):
                 needed = self._needed(node, position)
                 if node in self._freed and needed != _NOTHING:
-                    raise self._second_time(backward, node, needed)
+                    is_open = needed is None or self._is_open(node, position)
+                    raise self._second_time(backward, node, is_open=is_open)
                 if self._sharers.changes:
                     self._check_unchanged(node, position, needed, stop)
         if not backward.retains:
@@ -69,6 +70,13 @@ class Kept:
         in_place = node in self._sharers.in_place
         return saved(operation.name, graph.grad_fn(node), column, in_place=in_place)
 
+    def _is_open(self, node: int, position: int) -> bool:
+        """Whether torch may have left out to save what only this operand's derivative needs, as
+        nothing is sent there.
+        """
+        graph, derivatives = self._graph, self._graph.applied(node).derivatives
+        return len(derivatives) > 1 and graph.kind[graph.operands[node][position]].is_loose
+
     def _check_unchanged(self, node: int, position: int, needed: str | None, stop: int) -> None:
         for value, start in self._values(node, position, needed):
             changed = self._sharers.changed_between(value, start, stop)
@@ -78,7 +86,7 @@ class Kept:
             label = self._graph.names.get(value, "a value").partition("@")[0]
             by, line = self._place(node)
             message = f"{_CHANGED}: {by} in line {line} needs `{label}` as it was before this"
-            if needed is None:
+            if needed is None or self._is_open(node, position):
                 message = (
                     f"`{label}` is changed in place here, and whether torch still needs it for the "
                     f"derivative of {by} in line {line} is not known"
@@ -119,10 +127,10 @@ class Kept:
             ):
                 yield other
 
-    def _second_time(self, backward: Backward, node: int, needed: str | None) -> ProblemError:
+    def _second_time(self, backward: Backward, node: int, *, is_open: bool) -> ProblemError:
         by, line = self._place(node)
         message = f"{_FREED}: the pass before has freed what {by} in line {line} needs"
-        if needed is None:
+        if is_open:
             message = (
                 f"this goes back through {by} in line {line} a second time, and whether torch has "
                 "freed what that needs is not known"

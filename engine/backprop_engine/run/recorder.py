@@ -135,11 +135,30 @@ class Recorder:
                 both = total if before is None else settle(before + total, self.graph.dtype)
                 self.grads[leaf] = both
         nodes, positions, operands = done.edges
-        self.kept.check(asked, called.stop, nodes, positions)
+        loose = self._sending_nowhere(done)
+        self.kept.check(
+            asked,
+            called.stop,
+            np.append(nodes, loose[:, 0]),
+            np.append(positions, loose[:, 1]),
+        )
         there, no_position = np.full(1, output, np.int32), _nowhere(1)[1]
         self._add_steps((there, there, no_position), [seed], [seed])
         self._add_steps((nodes, operands, positions), done.contributions, done.totals)
         self._end_pass(PassKind.BACKWARD, f"backward {called.name}", output)
+
+    def _sending_nowhere(self, done: BackwardPass) -> np.ndarray:
+        """Each node that has a gradient with the position of each of its loose operands; int32."""
+        graph = self.graph
+        loose = {node for node in self.sharers.unrecorded if graph.kind[node].is_loose}
+        edges = [
+            (node, position)
+            for node, gradient in enumerate(done.gradient if loose else ())
+            if gradient is not None
+            for position, operand in enumerate(graph.differentiated(node))
+            if operand in loose and graph.kind[node].requires_grad
+        ]
+        return np.array(edges, np.int32).reshape(-1, 2)
 
     def _zeros_of_sgn(self, done: BackwardPass) -> set[int]:
         """The nodes that received nothing but what `sgn` sends: torch has no numbers for that."""
@@ -173,14 +192,13 @@ class Recorder:
 
     def _retain(self, retained: Called) -> None:
         name, node = retained.name, retained.node
+        if self.graph.kind[node].is_loose:
+            return  # torch takes it for a leaf
         if not self.graph.requires_grad[node]:
             reason, _ = self._why_no_grad(node)
-            said = "can't retain_grad on Tensor that has requires_grad=False: "
-            if self._comes_from_unrecorded_view(node):
-                said, reason = "", f"{reason}{_AS_VIEW}"
             raise self._error(
                 retained.said,
-                f"{said}`{name}` {reason}",
+                f"can't retain_grad on Tensor that has requires_grad=False: `{name}` {reason}",
                 f"leave it out: no gradient ever reaches `{name}`",
             )
         if not self.graph.is_leaf(node):  # a leaf keeps its `.grad` anyway
@@ -218,12 +236,10 @@ class Recorder:
         graph, value = self.graph, self.graph.value[output]
         if not graph.requires_grad[output]:
             reason, fix = self._why_no_grad(output)
-            said = "element 0 of tensors does not require grad and does not have a grad_fn: "
-            if self._comes_from_unrecorded_view(output):
-                said, reason = "", f"{reason}{_AS_VIEW}"
+            said = "element 0 of tensors does not require grad and does not have a grad_fn"
             raise self._error(
                 asked,
-                f"{said}`{name}` {reason}",
+                f"{said}: `{name}` {reason}",
                 fix or (_REQUIRES_GRAD.program if asked.is_call else _REQUIRES_GRAD),
             )
         shape = shape_of(value)
@@ -273,13 +289,6 @@ class Recorder:
             fix = f"leave `{operation.name}` out"
         return f"comes from an input that requires grad, {reason}", fix
 
-    def _comes_from_unrecorded_view(self, node: int) -> bool:
-        """Whether torch takes it to require grad: a view made inside of `no_grad` inherits that."""
-        cut = self.graph.cut_behind(node)
-        if cut is None or not self.graph.applied(cut).differentiable:
-            return False
-        return self.sharers.view(self.sharers.tensor(cut)) is not None
-
     def _error(
         self, statement: Backward | ZeroGrad | Retain, message: str, fix: str | Advice
     ) -> ScenarioError:
@@ -304,8 +313,6 @@ class Recorder:
         self.passes.append(Pass(len(self.passes), kind, name, start, stop, output, grads, cleared))
 
 
-_AS_VIEW = ", as a view: whatever torch says of it, no gradient goes back through that"
-"""Torch calls such a view one that requires grad, and what is computed from it later."""
 _REQUIRES_GRAD = Advice(
     "give an input `requires_grad: true`", "write `requires_grad=True` into its `torch.tensor(…)`"
 )

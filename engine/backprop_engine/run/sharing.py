@@ -63,7 +63,7 @@ class Sharers:
         """Of tensors that were asked for; None for what is not a view."""
         self.in_place: set[int] = set()
         """Nodes that a tensor's own change has made."""
-        self._unrecorded: set[int] = set()
+        self.unrecorded: set[int] = set()
         """Views made inside of `with no_grad:`."""
         self._with_history: set[int] = set()
         """Views that have changed to what requires grad."""
@@ -146,7 +146,9 @@ class Sharers:
 
     def note_no_grad(self, node: int) -> None:
         """Remember that `node` was made inside of `with no_grad:`."""
-        self._unrecorded.add(node)
+        self.unrecorded.add(node)
+        if self._graph.is_cut_off(node) and self.view(node) is not None:
+            self._graph.let_loose(node)
 
     def change(self, target: int, made: int, since: int) -> None:
         """Let the tensor of `target` have the value of node `made`, which was computed from it.
@@ -273,7 +275,7 @@ class Sharers:
     def _check_view(self, view: View, made: int, *, is_traced: bool, required: bool) -> None:
         graph, base = self._graph, view.way[0]
         base_requires = bool(graph.requires_grad[self._latest.get(base, base)])
-        is_unrecorded = not self._unrecorded.isdisjoint(view.way[1:])
+        is_unrecorded = not self.unrecorded.isdisjoint(view.way[1:])
         if graph.is_recording and is_unrecorded and (is_traced or base_requires):
             raise OperandError(
                 "A view was created in no_grad mode and is being modified inplace with grad "
@@ -349,7 +351,7 @@ class Sharers:
                 raise OperandError(_NO_HISTORY, _OWN_MEMORY)
 
     def _check_stale(self, view: View) -> None:
-        if self._unrecorded.intersection(view.way[1:]):
+        if self.unrecorded.intersection(view.way[1:]):
             raise OperandError(
                 "A view was created in no_grad mode and its base or another view of its base has "
                 f"been modified inplace with grad mode enabled. {_NO_GRAD}",

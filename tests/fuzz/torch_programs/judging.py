@@ -166,7 +166,8 @@ def _pairs(
         # A number that was taken out of a tensor has the tensor's digits.
         digits = np.dtype(graph.dtype).type if isinstance(expected, float) else type(expected)
         return {"number": (value, value, digits(expected))}
-    requires_grad, dtype = bool(graph.requires_grad[node]), np.asarray(value).dtype
+    kind, dtype = graph.kind[node], np.asarray(value).dtype
+    requires_grad = kind.requires_grad_in_torch
     grad, grad_again = (last.grads or {}).get(node), None
     if ours.oracle.report is not None:
         grad_again = ours.oracle.report.grads[last.index].get(node)

@@ -108,9 +108,7 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
             attributes = request["attributes"].get(str(node), {})
             with torch.set_grad_enabled(not cut_off[node]):
                 result = _apply(program, node, name, attributes, is_number=bool(numbers[node]))
-            if cut_off[node] and isinstance(result, torch.Tensor):
-                # Torch says of a view made under `no_grad` that it requires grad, though nothing
-                # goes back from it.
+            if cut_off[node] and isinstance(result, torch.Tensor) and not _is_loose(result):
                 result = result.detach()
             if node in requires_grad:  # a value that was made a leaf
                 result = result.detach().requires_grad_()
@@ -169,7 +167,7 @@ def _enter(program: Program, node: int) -> None:
     tensor = isinstance(result, program.torch.Tensor)
     grad_fn = result.grad_fn if tensor else None
     program.grad_fns.append("" if grad_fn is None else grad_fn.name())
-    if not tensor or not result.requires_grad:
+    if not tensor or not result.requires_grad or _is_loose(result):
         program.receivers.append(None)
         program.outputs.append(0)
         return
@@ -184,6 +182,13 @@ def _enter(program: Program, node: int) -> None:
     if block != [receiver]:
         program.unusual_blocks[node] = block
     program.owned.update(block)
+
+
+def _is_loose(tensor: Any) -> bool:
+    """Whether it is a view made under `no_grad`: torch says that it requires grad, and nothing
+    goes back from it.
+    """
+    return bool(tensor._is_view() and tensor.requires_grad and tensor.grad_fn is None)
 
 
 def _key(torch: Any, tensor: Any) -> Key:
