@@ -13,63 +13,51 @@ from typing import Final
 
 from backprop_engine.basics.source import ProblemError
 from backprop_engine.basics.suggestions import did_you_mean
+from backprop_engine.catalogue import FUNCTIONS
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Call, Expression, FunctionName
+from backprop_engine.operation import Kind
 
-_LOSS: Final = ("size_average", "reduce", "reduction")
+_ALIKE: Final = (
+    "ReLU", "ReLU6", "Sigmoid", "Tanh", "LogSigmoid", "SiLU", "Mish", "SELU", "Softsign",
+    "Tanhshrink", "Hardsigmoid", "Hardswish", "GELU", "ELU", "CELU", "LeakyReLU", "Softplus",
+    "Hardtanh", "Hardshrink", "Softshrink", "Threshold", "GLU", "Flatten", "Dropout",
+    "CosineSimilarity", "PairwiseDistance", "MSELoss", "L1Loss", "SmoothL1Loss", "HuberLoss",
+    "NLLLoss", "CrossEntropyLoss", "KLDivLoss", "SoftMarginLoss", "GaussianNLLLoss",
+    "MarginRankingLoss", "HingeEmbeddingLoss",
+)  # fmt: skip
+"""Modules called like their functions, that take what their functions take besides values."""
+_OF_THE_CALL: Final = ("inplace", "training", "seed")
+"""What such a function takes, and its module does not hand on."""
+_BCE: Final = ("weight", "size_average", "reduce", "reduction")
 _POOL: Final = ("kernel_size", "stride", "padding")
 
+
+def _function_alike(module: str) -> tuple[str, tuple[str, ...]]:
+    """`mse_loss` of `MSELoss`, with the module's own arguments."""
+    called = (module.lower(), module.lower().removesuffix("loss"))
+    function = next(name for name in FUNCTIONS if name.replace("_", "") in called)
+    names = (
+        parameter.name
+        for parameter in FUNCTIONS[function][0].spelling.parameters
+        if parameter.kind is not Kind.OPERAND
+        or (parameter.default is None and not parameter.refusal)
+    )
+    return function, tuple(name for name in names if name not in _OF_THE_CALL)
+
+
 MODULES: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "ReLU": ("relu", ()),
-    "ReLU6": ("relu6", ()),
-    "Sigmoid": ("sigmoid", ()),
-    "Tanh": ("tanh", ()),
-    "LogSigmoid": ("logsigmoid", ()),
-    "SiLU": ("silu", ()),
-    "Mish": ("mish", ()),
-    "SELU": ("selu", ()),
-    "Softsign": ("softsign", ()),
-    "Tanhshrink": ("tanhshrink", ()),
-    "Hardsigmoid": ("hardsigmoid", ()),
-    "Hardswish": ("hardswish", ()),
-    "GELU": ("gelu", ("approximate",)),
-    "ELU": ("elu", ("alpha",)),
-    "CELU": ("celu", ("alpha",)),
-    "LeakyReLU": ("leaky_relu", ("negative_slope",)),
-    "Softplus": ("softplus", ("beta", "threshold")),
-    "Hardtanh": ("hardtanh", ("min_val", "max_val")),
-    "Hardshrink": ("hardshrink", ("lambd",)),
-    "Softshrink": ("softshrink", ("lambd",)),
-    "Threshold": ("threshold", ("threshold", "value")),
-    "GLU": ("glu", ("dim",)),
+    **{module: _function_alike(module) for module in _ALIKE},
     "Softmax": ("softmax", ("dim",)),
     "Softmin": ("softmin", ("dim",)),
     "LogSoftmax": ("log_softmax", ("dim",)),
-    "Flatten": ("flatten", ("start_dim", "end_dim")),
-    "Dropout": ("dropout", ("p",)),
     "MaxPool1d": ("max_pool1d", _POOL),
     "MaxPool2d": ("max_pool2d", _POOL),
     "AvgPool1d": ("avg_pool1d", _POOL),
     "AvgPool2d": ("avg_pool2d", _POOL),
-    "CosineSimilarity": ("cosine_similarity", ("dim", "eps")),
-    "PairwiseDistance": ("pairwise_distance", ("p", "eps", "keepdim")),
-    "MSELoss": ("mse_loss", _LOSS),
-    "L1Loss": ("l1_loss", _LOSS),
-    "SmoothL1Loss": ("smooth_l1_loss", (*_LOSS, "beta")),
-    "HuberLoss": ("huber_loss", ("reduction", "delta")),
-    "NLLLoss": ("nll_loss", ("weight", "size_average", "ignore_index", "reduce", "reduction")),
-    "CrossEntropyLoss": (
-        "cross_entropy",
-        ("weight", "size_average", "ignore_index", "reduce", "reduction", "label_smoothing"),
-    ),
-    "BCELoss": ("binary_cross_entropy", ("weight", *_LOSS)),
-    "BCEWithLogitsLoss": ("binary_cross_entropy_with_logits", ("weight", *_LOSS, "pos_weight")),
-    "KLDivLoss": ("kl_div", (*_LOSS, "log_target")),
-    "SoftMarginLoss": ("soft_margin_loss", _LOSS),
     "PoissonNLLLoss": ("poisson_nll_loss", ("log_input", "full")),
-    "GaussianNLLLoss": ("gaussian_nll_loss", ("full", "eps", "reduction")),
-    "MarginRankingLoss": ("margin_ranking_loss", ("margin", *_LOSS)),
-    "HingeEmbeddingLoss": ("hinge_embedding_loss", ("margin", *_LOSS)),
+    "BCELoss": ("binary_cross_entropy", _BCE),
+    "BCEWithLogitsLoss": ("binary_cross_entropy_with_logits", (*_BCE, "pos_weight")),
 }
 """By the module's name: the function, and the names of the module's own arguments in order."""
 
