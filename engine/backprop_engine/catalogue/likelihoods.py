@@ -151,7 +151,7 @@ def _kl_composite(shapes: tuple[Shape, ...], reduction: str, log_target: bool, *
     loss = "exp(b) * (b - a)" if log_target else "xlogy(b, b) - b * a"
     if reduction == "batchmean":
         return f"l = {loss}\nl.sum() / {_batch(shapes[0])}"
-    return opened_as(loss)(shapes=shapes[:2], reduction=reduction)
+    return opened_as(loss)(shapes=shapes, reduction=reduction)
 
 
 def _bce_logits_composite(shapes: tuple[Shape, ...], reduction: str, **_: Any) -> str:

@@ -23,7 +23,7 @@ from backprop_engine.catalogue.shared.reducing import (
     reduced,
     spread,
 )
-from backprop_engine.operation import Application, Derivative, Kind, Parameter
+from backprop_engine.operation import Derivative, Kind, Parameter
 
 
 def _slope_rule(slope: Any, operand: int, gate: Any = None) -> Any:
@@ -82,12 +82,6 @@ def _poisson_target_slope(a: Any, b: Any, log_input: bool, full: bool, eps: floa
     return slope + where(b > 1, np.log(b) + 0.5 / b, 0.0) if full else slope
 
 
-def _poisson_grad_fn(application: Application) -> str:
-    return by_reduction("AddBackward0" if application.attributes["full"] else "SubBackward0")(
-        application
-    )
-
-
 def _per_element(a: Any, c: Any) -> Any:
     """The variance, with a last axis of 1 where there is one for each sample alone."""
     shape = shape_of(a)
@@ -121,18 +115,6 @@ def _variance_rule(
     return np.reshape(unbroadcast(sent, np.shape(variance)), shape_of(c))
 
 
-def _gaussian_grad_fn(application: Application) -> str:
-    return by_reduction("AddBackward0" if application.attributes["full"] else "MulBackward0")(
-        application
-    )
-
-
-def _scaled(template: str) -> Any:
-    """`of_each` where the third operand is no weight."""
-
-    return lambda reduction, **_: f"{template}{'/n' if reduction == 'mean' else ''}·{{g}}"
-
-
 def _poisson_text(of_scores: str, of_rates: str) -> Any:
     return lambda log_input, **_: of_scores if log_input else of_rates
 
@@ -153,7 +135,7 @@ def _gaussian_composite(
         loss += " + 0.5 * log(2 * torch.pi)"
     per_sample = ".unsqueeze(-1)" if len(shapes[2]) < len(shapes[0]) else ""
     lines = f"v = c{per_sample} + clamp({eps} - c{per_sample}, min=0).detach()\n{loss}"
-    return opened_as(lines)(shapes=shapes[:2], reduction=reduction)
+    return opened_as(lines, has_weight=False)(shapes=shapes, reduction=reduction)
 
 
 SOFT_MARGIN_LOSS = broadcast_loss(
@@ -200,17 +182,17 @@ MARGIN_RANKING_LOSS = broadcast_loss(
     ),
     Derivative(
         rule=_slope_rule(lambda a, b, c, margin: -c, 0, _ranking_gate),
-        vjp=_scaled("−{c}·[{c}·({a} − {b}) ≤ {margin}]"),
+        vjp=of_each("−{c}·[{c}·({a} − {b}) ≤ {margin}]", has_weight=False),
         words="A pair in the wrong order is pulled apart; one in the right order rests.",
     ),
     Derivative(
         rule=_slope_rule(lambda a, b, c, margin: c, 1, _ranking_gate),
-        vjp=_scaled("{c}·[{c}·({a} − {b}) ≤ {margin}]"),
+        vjp=of_each("{c}·[{c}·({a} − {b}) ≤ {margin}]", has_weight=False),
         words="A pair in the wrong order is pulled apart; one in the right order rests.",
     ),
     Derivative(
         rule=_slope_rule(lambda a, b, c, margin: b - a, 2, _ranking_gate),
-        vjp=_scaled("({b} − {a})·[{c}·({a} − {b}) ≤ {margin}]"),
+        vjp=of_each("({b} − {a})·[{c}·({a} − {b}) ≤ {margin}]", has_weight=False),
         words="The target multiplies the difference, so it receives that.",
     ),
     notation="max(0, −{c}·({a} − {b}) + {margin})",
@@ -225,9 +207,7 @@ MARGIN_RANKING_LOSS = broadcast_loss(
         REDUCE,
         REDUCTION,
     ),
-    composite=lambda shapes, reduction, margin, **_: opened_as(
-        f"clamp(-c * (a - b) + {margin}, min=0)"
-    )(shapes=shapes[:2], reduction=reduction),
+    composite=opened_as("clamp(-c * (a - b) + {margin}, min=0)", has_weight=False),
     example="u=[2, 1], v=[1, 3], loss=margin_ranking_loss(u, v, [1, 1])",
 )
 
@@ -247,7 +227,7 @@ POISSON_NLL_LOSS = broadcast_loss(
     notation=over_all(
         _poisson_text("exp({a}) − {b}·{a}", "{a} − {b}·log({a} + {eps})"), is_sum=True
     ),
-    grad_fn=_poisson_grad_fn,
+    grad_fn=by_reduction(lambda full, **_: "AddBackward0" if full else "SubBackward0"),
     words="how surprised a Poisson distribution is at the counts",
     parameters=(
         INPUT,
@@ -268,21 +248,21 @@ GAUSSIAN_NLL_LOSS = broadcast_loss(
     _gaussian,
     Derivative(
         rule=_slope_rule(_gaussian_slope, 0),
-        vjp=_scaled("({a} − {b})/{c}"),
+        vjp=of_each("({a} − {b})/{c}", has_weight=False),
         words="The surer the prediction, the harder it is pulled towards its target.",
     ),
     Derivative(
         rule=_slope_rule(lambda *operands, **settings: -_gaussian_slope(*operands, **settings), 1),
-        vjp=_scaled("({b} − {a})/{c}"),
+        vjp=of_each("({b} − {a})/{c}", has_weight=False),
         words="Only the difference counts, so the target receives the same with its sign turned.",
     ),
     Derivative(
         rule=_variance_rule,
-        vjp=_scaled("(1 − ({a} − {b})²/{c})/(2·{c})"),
+        vjp=of_each("(1 − ({a} − {b})²/{c})/(2·{c})", has_weight=False),
         words="A variance smaller than the squared error is told to grow, a larger one to shrink.",
     ),
     notation="½·(log({c}) + ({a} − {b})²/{c})",
-    grad_fn=_gaussian_grad_fn,
+    grad_fn=by_reduction(lambda full, **_: "AddBackward0" if full else "MulBackward0"),
     words="how surprised normal distributions of these means and variances are",
     parameters=(
         INPUT,

@@ -50,11 +50,14 @@ def is_given(numbers: Numbers, position: int) -> bool:
     return len(numbers) > position and numbers[position] != 1
 
 
-def of_each(template: Template) -> Text:
-    """A contribution as mathematics: the slope, for a mean divided by its n, times {g}."""
+def of_each(template: Template, *, has_weight: bool = True) -> Text:
+    """A contribution as mathematics: the slope, for a mean divided by its n, times {g}.
+
+    `has_weight` is whether a third operand is one.
+    """
 
     def text(numbers: Numbers, reduction: str, **facts: Any) -> str:
-        weight = "·{c}" if is_given(numbers, 2) else ""
+        weight = "·{c}" if has_weight and is_given(numbers, 2) else ""
         share = "/n" if reduction in ("mean", "batchmean") else ""
         return f"{chosen(template, numbers, facts)}{weight}{share}·{{g}}"
 
@@ -79,12 +82,12 @@ def over_all(template: Template, *, is_sum: bool = False) -> Text:
     return text
 
 
-def opened_as(statement: str) -> Text:
+def opened_as(statement: str, *, has_weight: bool = True) -> Text:
     """A composite: the loss of each element, weighted if there is a weight, then the reduction."""
 
     def text(shapes: tuple[Shape, ...], reduction: str, **attributes: Any) -> str:
         before, newline, loss = statement.format(**attributes).rpartition("\n")
-        if len(shapes) > 2:
+        if has_weight and len(shapes) > 2:
             loss = f"({loss}) * c"
         if reduction != "none":
             loss = f"l = {loss}\nl.{reduction}()"
@@ -93,12 +96,16 @@ def opened_as(statement: str) -> Text:
     return text
 
 
-def by_reduction(unreduced: str) -> Callable[[Application], str]:
-    """The `grad_fn` of a loss that torch itself makes of parts."""
+def by_reduction(unreduced: str | Callable[..., str]) -> Callable[[Application], str]:
+    """The `grad_fn` of a loss that torch itself makes of parts, the last of which may depend on the
+    attributes.
+    """
 
     def grad_fn(application: Application) -> str:
-        names = {"none": unreduced, "mean": "MeanBackward0", "sum": "SumBackward0"}
-        return names[application.attributes["reduction"]]
+        attributes = application.attributes
+        last = unreduced if isinstance(unreduced, str) else unreduced(**attributes)
+        names = {"none": last, "mean": "MeanBackward0", "sum": "SumBackward0"}
+        return names[attributes["reduction"]]
 
     return grad_fn
 
