@@ -19,8 +19,7 @@ from backprop_tui.session.session import Change, Session
 from backprop_tui.session.stops import editing
 from backprop_tui.session.stops.continuing import scan_of
 from backprop_tui.session.stops.reasons import hits_text
-from backprop_tui.session.stops.scan import Scan
-from backprop_tui.session.stops.state import Breakpoint
+from backprop_tui.session.stops.state import Breakpoint, Scan
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import fit, left, printable, right
 from backprop_tui.widgets.choices import Choices

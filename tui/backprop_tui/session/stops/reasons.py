@@ -12,8 +12,7 @@ from backprop_engine.basics.values import Value
 from backprop_engine.reading.conditions import compile_condition, quantity
 from backprop_engine.reading.formula import Formula
 from backprop_engine.trace import StepKind, Trace
-from backprop_tui.session.stops.scan import Scan
-from backprop_tui.session.stops.state import Breakpoint, Place, PlaceKind, Stop, Watch
+from backprop_tui.session.stops.state import Breakpoint, Place, PlaceKind, Scan, Stop, Watch
 from backprop_tui.session.stops.watched import formula_of, known_at
 
 _UNKNOWN = "–"

@@ -15,8 +15,7 @@ from backprop_engine.reading.formula import Formula
 from backprop_engine.reading.formula_columns import Columns, columns_of
 from backprop_engine.reading.watches import watched
 from backprop_engine.trace import NO_NODE, Trace
-from backprop_tui.session.stops.scan import Scan
-from backprop_tui.session.stops.state import Breakpoint, Place, PlaceKind, Stop, Watch
+from backprop_tui.session.stops.state import Breakpoint, Place, PlaceKind, Scan, Stop, Watch
 from backprop_tui.session.stops.watched import candidates_of, formula_of
 
 BUDGET = 4_000
