@@ -6,12 +6,7 @@ from functools import partial
 
 from backprop_engine.trace.abilities import Opens, Recomputes, Reruns
 from backprop_tui.commands.command import Command
-from backprop_tui.commands.copying import (
-    gradient_text,
-    latex_text,
-    markdown_text,
-    value_text,
-)
+from backprop_tui.commands.copying import gradient_text, latex_text, markdown_text, value_text
 from backprop_tui.session import lens, modules, stepping_in
 from backprop_tui.session import session as do
 from backprop_tui.session.moving import playing

@@ -16,13 +16,7 @@ from backprop_engine.basics.suggestions import listed
 from backprop_engine.trace import Missing
 from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap, conflicts
 from backprop_tui.commands.table import BY_NAME, COMMANDS
-from backprop_tui.config.entries import (
-    Entries,
-    MistakeError,
-    parse_entries,
-    read_entries,
-    unknown,
-)
+from backprop_tui.config.entries import Entries, MistakeError, parse_entries, read_entries, unknown
 from backprop_tui.config.time_limits import (
     DEFAULT_LIMITS,
     TIME_SETTINGS,

@@ -11,14 +11,7 @@ from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS, PROPERTIES
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.mathematics.tree import Text, Tree
-from backprop_engine.operation import (
-    OPERAND_LETTERS,
-    REQUIRED,
-    Kind,
-    Operation,
-    Template,
-    chosen,
-)
+from backprop_engine.operation import OPERAND_LETTERS, REQUIRED, Kind, Operation, Template, chosen
 from backprop_engine.program.arguments import signature
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of

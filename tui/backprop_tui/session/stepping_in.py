@@ -12,12 +12,7 @@ import numpy as np
 from backprop_engine.basics import notation
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.reading.explain import expression
-from backprop_engine.reading.opened import (
-    Sent,
-    compare_sent,
-    open_composite,
-    seeding_pass,
-)
+from backprop_engine.reading.opened import Sent, compare_sent, open_composite, seeding_pass
 from backprop_engine.trace import Missing, Trace
 from backprop_engine.trace.abilities import Opens
 from backprop_tui.session.session import Session, open_session

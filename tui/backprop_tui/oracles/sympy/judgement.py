@@ -18,11 +18,7 @@ from backprop_engine.checking.functional import Term, functional_of
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Missing, Trace
 from backprop_tui.oracles.report import Ready
-from backprop_tui.oracles.sympy.report import (
-    Function,
-    SymbolicAnswer,
-    SymbolicReport,
-)
+from backprop_tui.oracles.sympy.report import Function, SymbolicAnswer, SymbolicReport
 
 _NEARBY_FACTOR = 4.0
 """A program rounds more than once: so many times what roundoffs in its inputs would do."""

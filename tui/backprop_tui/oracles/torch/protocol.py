@@ -19,13 +19,7 @@ from backprop_engine.basics.values import Known, Value, in_full, kept, same
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
 from backprop_tui.oracles.report import Joint, Surplus, TorchReport
-from backprop_tui.oracles.torch.columns import (
-    Column,
-    Entries,
-    Gathering,
-    Names,
-    of_dtype,
-)
+from backprop_tui.oracles.torch.columns import Column, Entries, Gathering, Names, of_dtype
 
 
 def encode_attribute(attribute: Any) -> Any:

@@ -17,14 +17,7 @@ from backprop_tui.session.session import Session
 from backprop_tui.session.whatif import nudging
 from backprop_tui.session.whatif.comparing import difference
 from backprop_tui.session.whatif.parsing import Edit
-from backprop_tui.session.whatif.state import (
-    Difference,
-    IsUnwanted,
-    Leaves,
-    Nudge,
-    Wanted,
-    WhatIf,
-)
+from backprop_tui.session.whatif.state import Difference, IsUnwanted, Leaves, Nudge, Wanted, WhatIf
 
 _KEPT = 1_000
 """Edits that can be undone."""
