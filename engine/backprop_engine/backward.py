@@ -40,12 +40,12 @@ class BackwardPass:
     @cached_property
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Node (int32), position (int16) and operand (int32) of each contribution."""
-        consumers, positions, operands = self.graph.edges()
-        sent = self.graph.requiring_grad[operands]
-        if np.count_nonzero(sent) != len(self.contributions):  # not every node has a gradient
-            came = np.zeros(len(self.graph), np.bool_)
-            came[: len(self.gradient)] = [gradient is not None for gradient in self.gradient]
-            sent &= came[consumers]
+        consumers, positions, operands = self.graph.edges(self.graph.requiring_grad)
+        if len(consumers) == len(self.contributions):
+            return consumers, positions, operands
+        came = np.zeros(len(self.graph), np.bool_)  # not every node has a gradient
+        came[: len(self.gradient)] = [gradient is not None for gradient in self.gradient]
+        sent = came[consumers]
         return consumers[sent], positions[sent], operands[sent]
 
     def __iter__(self) -> Iterator[Contribution]:
@@ -62,7 +62,7 @@ def backward(graph: Graph, output: int, seed: Value) -> BackwardPass:
     different, and go by `fast`.
     """
     gradient: list[Value | None] = [None] * (output + 1)
-    gradient[output] = seed
+    gradient[output] = settle(seed, graph.dtype)
     done = BackwardPass(graph, gradient, [], [])
     for node in sent_beyond_numbers(graph, gradient, done.contributions, done.totals, contribution):
         upstream = gradient[node]
@@ -88,15 +88,16 @@ def bytes_of_pass(graph: Graph, output: int) -> int:
     received, total = bytearray(output + 1), 0
     value, kinds, nodes = graph.value, graph.kind, range(output, -1, -1)
     before = len(graph) - len(needed)
-    columns = (islice(reversed(column), before, None) for column in (kinds, graph.operands))
-    for node, is_needed, kind, operands in zip(nodes, reversed(needed), *columns, strict=True):
+    columns = (graph.kind, graph.first, graph.second)
+    backwards = (islice(reversed(column), before, None) for column in columns)
+    for node, is_needed, kind, a, b in zip(nodes, reversed(needed), *backwards, strict=True):
         if not is_needed:
             continue
         if kind.rules:  # its operands are numbers
             if kind.to_first:
-                needed[operands[0]] = True
+                needed[a] = True
             if kind.to_second:
-                needed[operands[1]] = True
+                needed[b] = True
             continue
         for operand in graph.differentiated(node):
             if kinds[operand].requires_grad:

@@ -8,16 +8,82 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
+from operator import add, mul
+from typing import TYPE_CHECKING, Any
 
 from backprop_engine.basics.values import Value
-from backprop_engine.node_kinds import AS_SUM, BY_ONE_RULE
+from backprop_engine.columns import NO_OPERAND
+from backprop_engine.node_kinds import PRODUCT_TO_BOTH, SUM_TO_BOTH, SUM_TO_ONE
 
 if TYPE_CHECKING:
     from backprop_engine.graph import Graph
+    from backprop_engine.operation import Operation
 
 Contribute = Callable[["Graph", int, int, Value], Value]
 """The general way to a contribution, by node, position and upstream gradient."""
+
+
+def of_two(graph: Graph, operation: Operation) -> Callable[[int, int], int]:
+    """`graph.apply` to two operands, without attributes, as long as it goes on to record or not.
+
+    What is the same time after time is looked up once, here.
+    """
+    numbers = operation.on_numbers
+    kinds, forward = numbers.kinds_of_two(graph.is_recording), numbers.forward
+    is_sum, is_product = forward is add, forward is mul
+    kind, first, second = graph.kind, graph.first, graph.second
+    value: list[Any] = graph.value
+
+    def append(a: int, b: int) -> int:
+        made_kind = kinds[kind[a].sort][kind[b].sort]
+        if made_kind is None:
+            return graph.apply_to_any(operation, (a, b))
+        if is_sum:
+            made = value[a] + value[b]
+        elif is_product:
+            made = value[a] * value[b]
+        else:
+            try:
+                made = forward(value[a], value[b])
+            except (ArithmeticError, ValueError):  # the general way says what that comes to
+                made = None
+            if type(made) is not float:
+                return graph.apply_to_any(operation, (a, b))
+        node = len(value)
+        kind.append(made_kind)
+        first.append(a)
+        second.append(b)
+        value.append(made)
+        return node
+
+    return append
+
+
+def of_one(graph: Graph, operation: Operation) -> Callable[[int], int]:
+    """The same to one operand."""
+    numbers = operation.on_numbers
+    kinds, forward = numbers.kinds_of_one(graph.is_recording), numbers.forward
+    kind, first, second = graph.kind, graph.first, graph.second
+    value: list[Any] = graph.value
+
+    def append(a: int) -> int:
+        made_kind = kinds[kind[a].sort]
+        if made_kind is None:
+            return graph.apply_to_any(operation, (a,))
+        try:
+            made = forward(value[a])
+        except (ArithmeticError, ValueError):
+            made = None
+        if type(made) is not float:
+            return graph.apply_to_any(operation, (a,))
+        node = len(value)
+        kind.append(made_kind)
+        first.append(a)
+        second.append(NO_OPERAND)
+        value.append(made)
+        return node
+
+    return append
 
 
 def beyond_numbers(graph: Graph, values: list[Value], nodes: Iterable[int]) -> Iterator[int]:
@@ -25,16 +91,16 @@ def beyond_numbers(graph: Graph, values: list[Value], nodes: Iterable[int]) -> I
 
     The others are handed out: who asks has computed them before the next one.
     """
-    kinds, operands_of = graph.kind, graph.operands
+    kinds, first, second = graph.kind, graph.first, graph.second
     for node in nodes:
         kind = kinds[node]
         if kind.rules and kind.operation is not None:
-            operands = operands_of[node]
+            a, b = first[node], second[node]
             try:
-                if len(operands) == 2:
-                    made = kind.operation.forward(values[operands[0]], values[operands[1]])
+                if b != NO_OPERAND:
+                    made = kind.operation.forward(values[a], values[b])
                 else:
-                    made = kind.operation.forward(values[operands[0]])
+                    made = kind.operation.forward(values[a])
             except (ArithmeticError, ValueError):  # such as 1/0, which is inf by IEEE 754
                 pass
             else:
@@ -57,40 +123,47 @@ def sent_beyond_numbers(  # noqa: C901 - spelled out
     """
     value, beyond = graph.value, len(graph) - len(gradient)
     nodes = graph.budget.watched(range(len(gradient) - 1, -1, -1))
-    kinds = islice(reversed(graph.kind), beyond, None)
-    operands_of = islice(reversed(graph.operands), beyond, None)
+    columns = (graph.kind, graph.first, graph.second)
+    backwards = (islice(reversed(column), beyond, None) for column in columns)
     # A node's gradient is read when its turn comes, and so is final.
-    rows = zip(nodes, reversed(gradient), kinds, operands_of, strict=True)
-    for node, upstream, kind, operands in rows:
+    for node, upstream, kind, a, b in zip(nodes, reversed(gradient), *backwards, strict=True):
         if upstream is None:
             continue
         sends = kind.sends
-        if not sends or type(upstream) is not float:
-            yield node
-            continue
-        if sends >= AS_SUM:
-            a, b = operands
-            if kind.to_first:
-                sent = upstream if sends == AS_SUM else upstream * value[b]
-                before = gradient[a]
-                gradient[a] = total = sent if before is None else before + sent
-                contributions.append(sent)
-                totals.append(total)
+        if sends == SUM_TO_BOTH:
+            before = gradient[a]
+            gradient[a] = total = upstream if before is None else before + upstream
+            contributions.append(upstream)
+            totals.append(total)
+            before = gradient[b]
+            gradient[b] = total = upstream if before is None else before + upstream
+            contributions.append(upstream)
+            totals.append(total)
+        elif sends == PRODUCT_TO_BOTH:
+            sent = upstream * value[b]
+            before = gradient[a]
+            gradient[a] = total = sent if before is None else before + sent
+            contributions.append(sent)
+            totals.append(total)
+            sent = upstream * value[a]
+            before = gradient[b]
+            gradient[b] = total = sent if before is None else before + sent
+            contributions.append(sent)
+            totals.append(total)
+        elif sends >= SUM_TO_ONE:
             if kind.to_second:
-                sent = upstream if sends == AS_SUM else upstream * value[a]
-                before = gradient[b]
-                gradient[b] = total = sent if before is None else before + sent
-                contributions.append(sent)
-                totals.append(total)
-            continue
-        for position, operand in enumerate(operands):
-            if kind.to_second if position else kind.to_first:
-                rule = kind.rules[position]
+                a, b = b, a
+            sent = upstream if sends == SUM_TO_ONE else upstream * value[b]
+            before = gradient[a]
+            gradient[a] = total = sent if before is None else before + sent
+            contributions.append(sent)
+            totals.append(total)
+        elif b != NO_OPERAND and sends:
+            for position, operand in enumerate((a, b)):
+                if not (kind.to_second if position else kind.to_first):
+                    continue
                 try:
-                    if sends == BY_ONE_RULE:
-                        sent = rule(upstream, value[node], value[operand])
-                    else:
-                        sent = rule(upstream, value[node], value[operands[0]], value[operands[1]])
+                    sent = kind.rules[position](upstream, value[node], value[a], value[b])
                 except ArithmeticError:  # for 1/0 Python raises, where `contribute` answers inf
                     sent = contribute(graph, node, position, upstream)
                 if type(sent) is not float:
@@ -99,3 +172,16 @@ def sent_beyond_numbers(  # noqa: C901 - spelled out
                 gradient[operand] = total = sent if before is None else before + sent
                 contributions.append(sent)
                 totals.append(total)
+        elif sends:
+            try:
+                sent = kind.rules[0](upstream, value[node], value[a])
+            except ArithmeticError:
+                sent = contribute(graph, node, 0, upstream)
+            if type(sent) is not float:
+                sent = float(sent)
+            before = gradient[a]
+            gradient[a] = total = sent if before is None else before + sent
+            contributions.append(sent)
+            totals.append(total)
+        elif kind.operation is not None:
+            yield node

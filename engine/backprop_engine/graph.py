@@ -7,6 +7,7 @@ topological order and its reverse is the order of the backward pass.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ from backprop_engine.basics.values import (
     wrapped,
 )
 from backprop_engine.budget import Budget, LimitError
-from backprop_engine.columns import Columns
+from backprop_engine.columns import NO_OPERAND, Columns
+from backprop_engine.fast import of_one, of_two
 from backprop_engine.forward import called, counts, evaluated
 from backprop_engine.loop_labels import Iterations
 from backprop_engine.node_kinds import (
@@ -63,6 +65,7 @@ class Graph(Columns):
         """Whether what is computed next may require grad: not so inside of `with no_grad:`."""
         self.budget = Budget()
         """What the values have taken of the memory and the time that they may take."""
+        self._literal = NodeKind(None, False, True, NUMBER if dtype == "float64" else NO_FLOAT)
         self._kinds: dict[tuple[int, bool, bool, int], NodeKind] = {}
         """Those in use, but for the ones in the tables of operations on numbers."""
         self.inputs: dict[str, int] = {}
@@ -76,7 +79,9 @@ class Graph(Columns):
     ) -> int:
         """Append a named leaf."""
         self.budget.take_values((value,))
-        node = self._append(None, (), value, requires_grad, False, span)
+        node = self._append(None, (), value, requires_grad, False)
+        if span is not None:
+            self.tell_span(span)
         self.inputs[name] = node
         self.names[node] = name
         return node
@@ -85,10 +90,19 @@ class Graph(Columns):
         self, value: Value, span: Span | None = None, *, is_tensor: bool = False
     ) -> int:
         """Append a literal: a leaf that never requires grad; `is_tensor` even if it is a scalar."""
-        is_number = not is_tensor and not isinstance(value, np.ndarray)
-        if type(value) is not float:
+        if type(value) is float and not is_tensor:
+            node = len(self.value)
+            self.kind.append(self._literal)
+            self.first.append(NO_OPERAND)
+            self.second.append(NO_OPERAND)
+            self.value.append(value)
+        else:
             self.budget.take_values((value,))
-        return self._append(None, (), value, False, is_number, span)
+            is_number = not is_tensor and not isinstance(value, np.ndarray)
+            node = self._append(None, (), value, False, is_number)
+        if span is not None:
+            self.tell_span(span)
+        return node
 
     def apply(
         self,
@@ -98,68 +112,26 @@ class Graph(Columns):
         span: Span | None = None,
     ) -> int:
         """Append the output of `operation`; OperandError where it cannot take the operands."""
-        if attributes is NO_ATTRIBUTES:
-            if len(operands) == 2:
-                return self.binary(operation, *operands, span)
-            if len(operands) == 1:
-                return self.unary(operation, *operands, span)
-        return self._apply(operation, operands, attributes, span)
+        if attributes is NO_ATTRIBUTES and len(operands) == 2:
+            node = of_two(self, operation)(*operands)
+        elif attributes is NO_ATTRIBUTES and len(operands) == 1:
+            node = of_one(self, operation)(*operands)
+        else:
+            node = self.apply_to_any(operation, operands, attributes)
+        if span is not None:
+            self.tell_span(span)
+        return node
 
-    def binary(self, operation: Operation, a: int, b: int, span: Span | None = None) -> int:
-        """`apply` to two operands, without attributes: the shortest way for two numbers."""
-        kind, value, numbers = self.kind, self.value, operation.on_numbers
-        kinds = numbers.of_two if self.is_recording else numbers.of_two_unrecorded
-        made_kind = kinds[kind[a].sort][kind[b].sort]
-        if made_kind is not None:
-            try:
-                made = numbers.forward(value[a], value[b])
-            except (ArithmeticError, ValueError):  # `_apply` says what that comes to
-                made = None
-            if type(made) is float:
-                node = len(value)
-                if span is not None:
-                    spans = self._spans if len(self._spans) == node else self.span
-                    spans.append(span)
-                kind.append(made_kind)
-                self.operands.append((a, b))
-                value.append(made)
-                return node
-        return self._apply(operation, (a, b), NO_ATTRIBUTES, span)
-
-    def unary(self, operation: Operation, a: int, span: Span | None = None) -> int:
-        """The same for one operand."""
-        kind, value, numbers = self.kind, self.value, operation.on_numbers
-        kinds = numbers.of_one if self.is_recording else numbers.of_one_unrecorded
-        made_kind = kinds[kind[a].sort]
-        if made_kind is not None:
-            try:
-                made = numbers.forward(value[a])
-            except (ArithmeticError, ValueError):
-                made = None
-            if type(made) is float:
-                node = len(value)
-                if span is not None:
-                    spans = self._spans if len(self._spans) == node else self.span
-                    spans.append(span)
-                kind.append(made_kind)
-                self.operands.append((a,))
-                value.append(made)
-                return node
-        return self._apply(operation, (a,), NO_ATTRIBUTES, span)
-
-    def _apply(
+    def apply_to_any(
         self,
         operation: Operation,
         operands: tuple[int, ...],
-        attributes: Mapping[str, Any],
-        span: Span | None,
+        attributes: Mapping[str, Any] = NO_ATTRIBUTES,
     ) -> int:
         """The same for whatever is not the commonest case, one or two floats."""
         if operation.form_for is not None:
             form = operation.form_for(tuple(self.kind[operand].is_number for operand in operands))
-            return self.apply(form, operands, attributes, span)
-        if operation.on_numbers.learn():
-            return self.apply(operation, operands, attributes, span)
+            return self.apply(form, operands, attributes)
         if len(operands) > MAX_OPERANDS:
             raise LimitError(
                 f"`{operation.name}` takes {MAX_OPERANDS:,} values at most, not {len(operands):,}"
@@ -180,7 +152,7 @@ class Graph(Columns):
         )
         if len(operands) > derivable:
             self._check_constants(operation, operands)
-        node = self._append(operation, operands, made, requires_grad, is_number, span)
+        node = self._append(operation, operands, made, requires_grad, is_number)
         if attributes:
             self.attributes[node] = attributes
         if has_model:
@@ -244,7 +216,9 @@ class Graph(Columns):
 
     def is_used(self, node: int) -> bool:
         """Whether anything is computed from `node`."""
-        return any(node in operands for operands in self.operands[node + 1 :])
+        later = slice(node + 1, None)
+        is_one = node in self.first[later] or node in self.second[later]
+        return is_one or any(node in operands for operands in self.many.values())
 
     def _check_constants(self, operation: Operation, operands: tuple[int, ...]) -> None:
         """Refuse the weights of a loss where they require grad, as torch does."""
@@ -272,7 +246,6 @@ class Graph(Columns):
         value: Value,
         requires_grad: bool,
         is_number: bool,
-        span: Span | None,
     ) -> int:
         sort = NO_FLOAT
         if type(value) is float and self.dtype == "float64":
@@ -282,17 +255,33 @@ class Graph(Columns):
         if kind is None:
             kind = self._kinds[key] = NodeKind(operation, requires_grad, is_number, sort)
         node = len(self.value)
-        if span is not None:
-            spans = self._spans if len(self._spans) == node else self.span
-            spans.append(span)
+        first, second = NO_OPERAND, NO_OPERAND
+        if len(operands) > 2:
+            self.many[node] = operands
+        elif operands:
+            first, second = operands if len(operands) == 2 else (*operands, NO_OPERAND)
         self.kind.append(kind)
-        self.operands.append(operands)
+        self.first.append(first)
+        self.second.append(second)
         self.value.append(value)
         return node
 
+    def tell_span(self, span: Span) -> None:
+        """Say where the last node stands in the source."""
+        spans, node = self._spans, len(self.value) - 1
+        if len(spans) < node:
+            spans += repeat(None, node - len(spans))
+        spans.append(span)
+
+    def tell_spans(self, span: Span, start: int) -> None:
+        """The same of all nodes from `start` on."""
+        self._spans += repeat(None, start - len(self._spans))
+        self._spans += repeat(span, len(self) - start)
+
     def differentiated(self, node: int) -> tuple[int, ...]:
         """The operands of `node` that its operation has a derivative for: the first ones."""
-        return self.operands[node][: self.reach.get(node)]
+        operands: tuple[int, ...] = self.operands[node]
+        return operands[: self.reach.get(node)]
 
     def attributes_of(self, node: int) -> Mapping[str, Any]:
         """The attributes of the operation that made `node` (`dim`, a shape, an index)."""

@@ -23,12 +23,13 @@ NUMBER: Final = 3
 """A float that is Python's in torch, too."""
 _SORTS: Final = range(4)
 
-BY_ONE_RULE: Final = 1
-"""What a float made of floats sends back: of one operand, of two, …"""
-BY_TWO_RULES: Final = 2
-AS_SUM: Final = 3
-"""… and by the two commonest pairs of rules, which `fast` spells out."""
-AS_PRODUCT: Final = 4
+BY_RULES: Final = 1
+"""What a float made of floats sends back: what the rules say …"""
+SUM_TO_ONE: Final = 2
+PRODUCT_TO_ONE: Final = 3
+SUM_TO_BOTH: Final = 4
+PRODUCT_TO_BOTH: Final = 5
+"""… and the two commonest pairs of rules, which `fast` spells out."""
 
 
 def of_sum(g: Any, _y: Any, _a: Any, _b: Any) -> Any:
@@ -82,46 +83,36 @@ class OnNumbers:
     What comes out is known from the first time on that it is applied.
     """
 
-    __slots__ = (
-        "_operation",
-        "count",
-        "forward",
-        "of_one",
-        "of_one_unrecorded",
-        "of_two",
-        "of_two_unrecorded",
-    )
+    __slots__ = ("_operation", "_tables", "count", "forward")
 
     def __init__(self, operation: Operation) -> None:
         is_usual = operation.differentiable and not (operation.variadic or operation.gives_number)
         count = len(operation.derivatives)
         self._operation = operation
+        self._tables: dict[bool, Sequence[Kinds]] = {}
         self.forward: Callable[..., Any] = operation.forward
         self.count = count if is_usual and count <= 2 and operation.form_for is None else 0
         """How many floats it may be a function of, whose derivatives all are floats; else 0."""
-        self.of_one = self.of_one_unrecorded = _UNKNOWN
-        """What comes out; inside of `with no_grad:` that is unrecorded."""
-        self.of_two = self.of_two_unrecorded = _UNKNOWN_PAIRS
-        """The same of two operands, by the sort of the first one."""
 
-    def learn(self) -> bool:
-        """Fill the tables; False where they are filled, or there is nothing to fill in."""
-        is_known = self.of_one is not _UNKNOWN or self.of_two is not _UNKNOWN_PAIRS
-        if not self.count or is_known:
-            return False
-        pairs, unrecorded = self._kinds(records=True), self._kinds(records=False)
-        if self.count == 2:
-            self.of_two, self.of_two_unrecorded = pairs, unrecorded
-        else:
-            self.of_one, self.of_one_unrecorded = (
-                [table[sort][sort] for sort in _SORTS] for table in (pairs, unrecorded)
-            )
-        return True
+    def kinds_of_one(self, records: bool) -> Kinds:
+        """What comes out by the sort of the operand; inside of `with no_grad:` nothing records."""
+        table = self._table(records)
+        return [table[sort][sort] for sort in _SORTS] if self.count == 1 else _UNKNOWN
+
+    def kinds_of_two(self, records: bool) -> Sequence[Kinds]:
+        """The same of two operands, by the sort of the first one."""
+        return self._table(records) if self.count == 2 else _UNKNOWN_PAIRS
+
+    def _table(self, records: bool) -> Sequence[Kinds]:
+        table = self._tables.get(records)
+        if table is None:
+            table = self._tables[records] = self._kinds(records=records)
+        return table
 
     def _kinds(self, *, records: bool) -> Sequence[Kinds]:
         operation = self._operation
         rules = operation.rules
-        sends = BY_ONE_RULE if self.count == 1 else _SPELLED_OUT.get(rules, BY_TWO_RULES)
+        to_one, to_both = _SPELLED_OUT.get(rules, (BY_RULES, BY_RULES))
         table: list[list[NodeKind | None]] = [[None for _ in _SORTS] for _ in _SORTS]
         known: dict[tuple[bool, bool, bool], NodeKind] = {}
         for a, b in product(_SORTS[1:], _SORTS[1:]):
@@ -132,6 +123,7 @@ class OnNumbers:
             if key not in known:
                 requires_grad = to_first or to_second
                 sort = NUMBER if is_number else VARIABLE if requires_grad else CONSTANT
+                sends = to_both if to_first and to_second else to_one
                 known[key] = NodeKind(
                     operation, requires_grad, is_number, sort, rules, sends, to_first, to_second
                 )
@@ -141,7 +133,7 @@ class OnNumbers:
 
 _UNKNOWN: Final[Kinds] = [None for _ in _SORTS]
 _UNKNOWN_PAIRS: Final[Sequence[Kinds]] = [_UNKNOWN for _ in _SORTS]
-_SPELLED_OUT: Final[dict[tuple[Any, ...], int]] = {
-    (of_sum, of_sum): AS_SUM,
-    (of_left_factor, of_right_factor): AS_PRODUCT,
+_SPELLED_OUT: Final[dict[tuple[Any, ...], tuple[int, int]]] = {
+    (of_sum, of_sum): (SUM_TO_ONE, SUM_TO_BOTH),
+    (of_left_factor, of_right_factor): (PRODUCT_TO_ONE, PRODUCT_TO_BOTH),
 }

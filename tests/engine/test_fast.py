@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from backprop_engine.backward import backward
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.graph import Graph
+from backprop_engine.graph import NO_ATTRIBUTES, Graph
 from backprop_engine.other_values import with_leaves
 
 UNARY = [OPERATIONS[name] for name in ("neg", "exp", "log", "relu", "tanh", "detach", "sqrt")]
@@ -23,10 +23,10 @@ STEPS = st.lists(
 class GeneralGraph(Graph):
     """A tape that has no short way."""
 
-    def apply(self, operation, operands, attributes=None, span=None):
+    def apply(self, operation, operands, attributes=NO_ATTRIBUTES, span=None):
         if operation.form_for is not None:
             operation = operation.form_for(tuple(bool(self.is_number[n]) for n in operands))
-        return self._apply(operation, operands, attributes or {}, span)
+        return self.apply_to_any(operation, operands, attributes)
 
 
 def built(graph, leaves, steps):

@@ -8,6 +8,7 @@ from tests.recorded import recorded as recorded_graph
 
 from backprop_engine.basics.source import Source, Span
 from backprop_engine.catalogue import NEG
+from backprop_engine.columns import NO_OPERAND
 from backprop_engine.grammar.syntax import Assignment, Binary, Name, Number
 from backprop_engine.graph import Graph
 from backprop_engine.program.scenario import Backward, Input, Scenario
@@ -126,7 +127,8 @@ def million():
     graph.add_input("x", 2.0, requires_grad=True)
     graph.apply(NEG, (0,), span=HERE)
     graph.kind += [graph.kind[1]] * (count - 1)
-    graph.operands += [(node,) for node in range(1, count)]
+    graph.first += range(1, count)
+    graph.second += [NO_OPERAND] * (count - 1)
     graph.value += [2.0, -2.0] * (count // 2)
     del graph.value[-1]
     return recorded_graph(graph, count)

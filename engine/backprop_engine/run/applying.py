@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from backprop_engine.basics.source import OperandError, ProblemError, Span
 from backprop_engine.basics.values import is_float, shape_of
 from backprop_engine.catalogue import BINARY, INDEX, INDEX_PUT, OPERATIONS
 from backprop_engine.catalogue.subscripts import FROM_OPERAND, is_everything
+from backprop_engine.fast import of_one, of_two
 from backprop_engine.grammar.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.operation import Operation, Sharing
@@ -40,6 +41,9 @@ class Applying:
         dtype, default = scope.scenario.dtype, scope.scenario.default_dtype
         self._may_promote = default not in (None, dtype)
         """Whether torch makes floats of whole numbers in another dtype than the others have."""
+        self._ones: dict[int, Callable[[int], int]] = {}
+        self._twos: dict[int, Callable[[int, int], int]] = {}
+        """How operations are applied to one node and to two while it `is_quick`, by their ids."""
 
     def apply(self, task: Apply, given: list[Result]) -> Result:
         """What an operation makes of what its operands have come to."""
@@ -147,13 +151,16 @@ class Applying:
         """The same as `applied` to one node or two while it `is_quick`."""
         graph = self._scope.graph
         try:
-            if b is not None and attributes is NO_ATTRIBUTES:
-                node = graph.binary(operation, a, b, span)
-            else:
+            if attributes is not NO_ATTRIBUTES:
                 nodes = (a,) if b is None else (a, b)
-                node = graph.apply(operation, nodes, attributes, span)
+                node = graph.apply_to_any(operation, nodes, attributes)
+            elif b is None:
+                node = self._to_one(operation)(a)
+            else:
+                node = self._to_two(operation)(a, b)
         except OperandError as error:
             raise self.refused(error, (a,) if b is None else (a, b), span) from None
+        graph.tell_span(span)
         if graph.kind[node].is_number:
             self._numbers.note_whole(node)
         return node
@@ -162,16 +169,43 @@ class Applying:
         self, operation: Operation, pairs: Sequence[tuple[int, int]], span: Span
     ) -> list[int]:
         """The same for one pair of nodes after the other, without attributes."""
-        graph = self._scope.graph
-        before, kinds, binary = len(graph), graph.kind, graph.binary
+        graph, append = self._scope.graph, self._to_two(operation)
+        before, kinds = len(graph), graph.kind
         try:
-            made = [binary(operation, a, b, span) for a, b in pairs]
+            made = [append(a, b) for a, b in pairs]
         except OperandError as error:
             raise self.refused(error, pairs[len(graph) - before], span) from None
+        graph.tell_spans(span, before)
         for node in made:
             if kinds[node].is_number:
                 self._numbers.note_whole(node)
         return made
+
+    def add_up_quickly(self, total: int, terms: Iterable[int], span: Span) -> int:
+        """The same for a sum: one node after the other is added to a total."""
+        graph, append = self._scope.graph, self._to_two(_ADD)
+        before, kinds = len(graph), graph.kind
+        for term in terms:
+            try:
+                total = append(total, term)
+            except OperandError as error:
+                raise self.refused(error, (total, term), span) from None
+            if kinds[total].is_number:
+                self._numbers.note_whole(total)
+        graph.tell_spans(span, before)
+        return total
+
+    def _to_one(self, operation: Operation) -> Callable[[int], int]:
+        append = self._ones.get(id(operation))
+        if append is None:
+            append = self._ones[id(operation)] = of_one(self._scope.graph, operation)
+        return append
+
+    def _to_two(self, operation: Operation) -> Callable[[int, int], int]:
+        append = self._twos.get(id(operation))
+        if append is None:
+            append = self._twos[id(operation)] = of_two(self._scope.graph, operation)
+        return append
 
     def applied(
         self,

@@ -39,8 +39,8 @@ class Kept:
         self._source = source
         self._graph = graph
         self._sharers = sharers
-        self._freed: set[int] = set()
-        """Nodes that a pass has gone through without retaining the graph."""
+        self._freed: list[np.ndarray] = []
+        """The nodes that passes have gone through without retaining the graph."""
 
     def check(
         self, backward: Backward, stop: int, nodes: np.ndarray, positions: np.ndarray
@@ -51,15 +51,16 @@ class Kept:
         among them, and was called when there were `stop` nodes.
         """
         if self._freed or self._sharers.changes:
+            freed = {node for passed in self._freed for node in passed.tolist()}
             for node, position in zip(nodes.tolist(), positions.tolist(), strict=True):
                 needed = self._needed(node, position)
-                if node in self._freed and needed != _NOTHING:
+                if node in freed and needed != _NOTHING:
                     is_open = needed is None or self._is_open(node, position)
                     raise self._second_time(backward, node, is_open=is_open)
                 if self._sharers.changes:
                     self._check_unchanged(node, position, needed, stop)
         if not backward.retains:
-            self._freed.update(nodes.tolist())
+            self._freed.append(nodes)
 
     def _needed(self, node: int, position: int) -> str | None:
         """The letters of what is saved for one operand; None where that is not known."""

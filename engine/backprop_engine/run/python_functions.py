@@ -7,7 +7,7 @@ torch's, and `sum` is Python's for a list alone.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 from backprop_engine.basics.choice import Choice
 from backprop_engine.basics.source import OperandError, ProblemError
@@ -120,13 +120,13 @@ class PythonFunctions:
         total = self._values.one_node(given[1], call.arguments[-1])
         items, count = self._values.items(given[0], call.arguments[0])
         self._values.spend(count, call.span)
-        is_quick, place, span = self._applying.is_quick, call.arguments[0], call.span
-        for item in items:
-            if is_quick and type(item) is int:
-                total = self._applying.quickly(_ADD, total, item, NO_ATTRIBUTES, span)
-            else:
-                term = self._values.one_node(item, place)
-                total = self._applying.applied(_ADD, (total, term), NO_ATTRIBUTES, span)
+        place, span = call.arguments[0], call.span
+        listed = list(items)
+        if self._applying.is_quick and {int}.issuperset(map(type, listed)):
+            return self._applying.add_up_quickly(total, cast("list[int]", listed), span)
+        for item in listed:
+            term = self._values.one_node(item, place)
+            total = self._applying.applied(_ADD, (total, term), NO_ATTRIBUTES, span)
         return total
 
     def _extreme(self, call: syntax.Call, given: list[Result]) -> Result:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -112,8 +113,8 @@ class Recorder:
     def _forward(self) -> None:
         """One step for each operation, in the order they ran."""
         nodes = self.graph.computed
-        nothing = [None] * len(nodes)
-        self._add_steps((nodes, *_nowhere(len(nodes))), nothing, nothing)
+        count = len(nodes)
+        self._add_steps((nodes, *_nowhere(count)), [None] * count, [None] * count)
         self._end_pass(PassKind.FORWARD, "forward")
 
     def _backward(self, asked: Backward, called: Called) -> None:
@@ -162,7 +163,8 @@ class Recorder:
 
     def _zeros_of_sgn(self, done: BackwardPass) -> set[int]:
         """The nodes that received nothing but what `sgn` sends: torch has no numbers for that."""
-        if not any(operation.name == "sgn" for operation in self.graph.operations):
+        operations = (kind.operation for kind in {*self.graph.kind})
+        if not any(operation is not None and operation.name == "sgn" for operation in operations):
             return set()
         sent = [(step.operand, self.graph.operation_name(step.node)) for step in done]
         others = {node for node, by in sent if by != "sgn"}
@@ -297,12 +299,13 @@ class Recorder:
     def _add_steps(
         self,
         columns: tuple[np.ndarray, np.ndarray, np.ndarray],
-        contributions: Sequence[Value | None],
-        totals: Sequence[Value | None],
+        contributions: list[Any],
+        totals: list[Any],
     ) -> None:
+        """The lists are handed over, and must not be used again."""
         self.columns.append(columns)
-        self.contributions += contributions
-        self.totals += totals
+        self.contributions = _joined(self.contributions, contributions)
+        self.totals = _joined(self.totals, totals)
 
     def _end_pass(
         self, kind: PassKind, name: str, output: int | None = None, cleared: int | None = None
@@ -316,6 +319,15 @@ class Recorder:
 _REQUIRES_GRAD = Advice(
     "give an input `requires_grad: true`", "write `requires_grad=True` into its `torch.tensor(…)`"
 )
+
+
+def _joined(before: list[Any], more: list[Any]) -> list[Any]:
+    """Both lists as one; the longer one is not copied."""
+    if len(more) > len(before):
+        more[:0] = before
+        return more
+    before += more
+    return before
 
 
 def _nowhere(steps: int) -> tuple[np.ndarray, np.ndarray]:
