@@ -21,6 +21,7 @@ from tests.recorded import recorded
 from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
+from backprop_engine.fast import of_one, of_two
 from backprop_engine.graph import Graph
 from backprop_engine.other_values import with_leaves
 from backprop_engine.run.record import Runner
@@ -79,40 +80,72 @@ def chain(number: Callable[[float], Any], length: int = CHAIN) -> Any:
     return y
 
 
+class Numbers:
+    """How our numbers append to their graph."""
+
+    __slots__ = ("add", "constant", "mul", "relu")
+
+    def __init__(self, graph: Graph) -> None:
+        self.add, self.mul = of_two(graph, ADD), of_two(graph, MUL)
+        self.relu = of_one(graph, RELU)
+        self.constant = graph.add_constant
+
+
 class Node:
-    """Our number: a node of a graph, with Python's operators, each of which appends a node."""
+    """Our number: a node of a graph, with Python's operators, each of which appends a node.
 
-    __slots__ = ("graph", "index")
+    Made by `new` and no `__init__`, which Python would call for each of them.
+    """
 
-    def __init__(self, graph: Graph, index: int) -> None:
-        self.graph = graph
-        self.index = index
+    __slots__ = ("index", "numbers")
+    index: int
+    numbers: Numbers
 
-    def __add__(self, other: Node | float) -> Node:
-        graph = self.graph
-        right = other.index if isinstance(other, Node) else graph.add_constant(other)
-        return Node(graph, graph.binary(ADD, self.index, right))
+    def __add__(self, other: Any) -> Node:
+        made = new(Node)
+        made.numbers = numbers = self.numbers
+        add = numbers.add
+        right = other.index if type(other) is Node else numbers.constant(other)
+        made.index = add(self.index, right)
+        return made
 
     def __radd__(self, other: float) -> Node:
-        graph = self.graph
-        return Node(graph, graph.binary(ADD, graph.add_constant(other), self.index))
+        made = new(Node)
+        made.numbers = numbers = self.numbers
+        add = numbers.add
+        made.index = add(numbers.constant(other), self.index)
+        return made
 
-    def __mul__(self, other: Node | float) -> Node:
-        graph = self.graph
-        right = other.index if isinstance(other, Node) else graph.add_constant(other)
-        return Node(graph, graph.binary(MUL, self.index, right))
+    def __mul__(self, other: Any) -> Node:
+        made = new(Node)
+        made.numbers = numbers = self.numbers
+        mul = numbers.mul
+        right = other.index if type(other) is Node else numbers.constant(other)
+        made.index = mul(self.index, right)
+        return made
 
     def relu(self) -> Node:
         """max(0, value)."""
-        return Node(self.graph, self.graph.unary(RELU, self.index))
+        made = new(Node)
+        made.numbers = numbers = self.numbers
+        relu = numbers.relu
+        made.index = relu(self.index)
+        return made
+
+
+new: Callable[[type[Node]], Node] = object.__new__
 
 
 def built(program: Callable[..., Node], *arguments: Any) -> tuple[Graph, int]:
     """The graph of a program, and its output."""
     graph = Graph()
+    numbers = Numbers(graph)
 
     def number(value: float) -> Node:
-        return Node(graph, graph.add_input(f"w{len(graph)}", value, requires_grad=True))
+        made = new(Node)
+        made.numbers = numbers
+        made.index = graph.add_input(f"w{len(graph)}", value, requires_grad=True)
+        return made
 
     with collector_paused():
         output = program(number, *arguments)
