@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
-from backprop_engine.basics.source import Problem, ProblemError, Span
+from backprop_engine.basics.source import ProblemError, Span
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.reading.conditions import compile_condition
 from backprop_engine.trace import Missing, Trace
@@ -33,21 +33,9 @@ def parse_breakpoint(text: str, trace: Trace) -> Breakpoint:
     if not written and not condition:
         raise ProblemError("there is nothing to stop at", Span(0, len(text)), _EXPECTED)
     place = _place(written, parts.start("place"), trace)
-    if condition:
-        _check(condition, text.index(condition, parts.start("condition")))
+    if condition:  # behind blanks, its places are those in `text`
+        compile_condition(condition.rjust(len(text.rstrip())))
     return Breakpoint(place, condition)
-
-
-def _check(condition: str, start: int) -> None:
-    try:
-        compile_condition(condition)
-    except ProblemError as error:
-        raise _moved(error.problem, start) from None
-
-
-def _moved(problem: Problem, by: int) -> ProblemError:
-    span = Span(problem.span.start + by, problem.span.stop + by)
-    return ProblemError(problem.message, span, problem.expected, problem.fix)
 
 
 def _place(written: str, start: int, trace: Trace) -> Place:
