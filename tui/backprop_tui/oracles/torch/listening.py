@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -115,16 +116,15 @@ class Listener:
         self._sent.add(len(self._sent), value)
 
 
+@dataclass(eq=False, slots=True)
 class _EdgeHook:
     """At one autograd node of a block. There are as many as nodes: no closures, no dicts."""
 
-    __slots__ = ("autograd", "is_alone", "listener", "node", "place")
-
-    def __init__(
-        self, listener: Listener, node: int, place: int, autograd: Any, is_alone: bool
-    ) -> None:
-        self.listener, self.node, self.place = listener, node, place
-        self.autograd, self.is_alone = autograd, is_alone
+    listener: Listener
+    node: int
+    place: int
+    autograd: Any
+    is_alone: bool
 
     def __call__(self, sent: Sequence[Any], received: Sequence[Any]) -> None:
         self.listener.take_edges(self, sent, received)
