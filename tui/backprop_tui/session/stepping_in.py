@@ -96,12 +96,8 @@ def crumb(trace: Trace, node: int) -> str:
 
 def breadcrumb(session: Session) -> tuple[str, ...]:
     """What has been stepped into, the outermost first; empty outside."""
-    crumbs: list[str] = []
-    at: Session | None = session
-    while at is not None and at.opened is not None:
-        crumbs.append(crumb(at.opened.outer, at.opened.node))
-        at = at.outer
-    return tuple(reversed(crumbs))
+    opened = [inside.opened for inside in reversed(stack(session)) if inside.opened is not None]
+    return tuple(crumb(each.outer, each.node) for each in opened)
 
 
 def stack(session: Session) -> list[Session]:

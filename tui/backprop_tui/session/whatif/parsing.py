@@ -168,14 +168,10 @@ def _index(text: str, place: Span) -> tuple[int | slice, ...]:
 
 
 def _one_index(expression: Expression) -> int | slice:
-    if isinstance(expression, syntax.Slice):
-        return slice(
-            *(
-                None if end is None else _whole(end)
-                for end in (expression.start, expression.stop, expression.step)
-            )
-        )
-    return _whole(expression)
+    if not isinstance(expression, syntax.Slice):
+        return _whole(expression)
+    ends = (expression.start, expression.stop, expression.step)
+    return slice(*(None if end is None else _whole(end) for end in ends))
 
 
 def _whole(expression: Expression) -> int:
