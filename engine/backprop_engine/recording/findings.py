@@ -14,7 +14,7 @@ from backprop_engine.backward import DerivativeError
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, shape_of
 from backprop_engine.reading.autopsy.births import Birth, Place
-from backprop_engine.reading.autopsy.report import Autopsy
+from backprop_engine.reading.autopsy.report import Autopsy, birth_node
 from backprop_engine.recording.layout import FORWARD_FLAGS, ValueKind
 from backprop_engine.recording.recording import Pass, Recording, Site
 from backprop_engine.trace import Missing, PassKind, StepKind, Trace
@@ -218,13 +218,6 @@ def first_nonfinite(trace: Trace, found: Autopsy | None) -> dict[str, Any] | Non
         "text": None if place is None else place.text,
         "module": next((group.name for group in groups if group.kind == "module"), None),
     }
-
-
-def birth_node(trace: Trace, birth: Birth) -> int:
-    """The node whose operation did it."""
-    if birth.place is Place.SUM and birth.step is not None:
-        return int(trace.senders[birth.step])
-    return birth.node
 
 
 def _pass_number(trace: Trace, birth: Birth) -> int:

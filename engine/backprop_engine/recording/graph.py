@@ -93,10 +93,6 @@ class RecordedGraph:
 
     # One pass
 
-    def in_pass(self, pass_: Pass) -> PassGraph:
-        """The autograd nodes of a pass as slots."""
-        return PassGraph(self, pass_)
-
     def new_leaves(self, count: int) -> np.ndarray:
         """Slots for leaves of which no value is known."""
         start, self._next_leaf = self._next_leaf, self._next_leaf + count

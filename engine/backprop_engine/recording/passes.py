@@ -67,9 +67,9 @@ def forward(slots: np.ndarray) -> Steps:
 
 def backward(graph: RecordedGraph, pass_: Pass) -> Passed:
     """A backward pass as steps."""
-    told = graph.in_pass(pass_)
+    told = PassGraph(graph, pass_)
     totals = pass_.totals[told.exits(pass_.totals[:, 0], pass_.totals[:, 1])]
-    finals = _last(told.at(totals[:, 0], totals[:, 1]), totals[:, 2])
+    finals = _Last(told.at(totals[:, 0], totals[:, 1]), totals[:, 2])
     told.link_strangers()
     roots = told.at(pass_.roots[:, 0], pass_.roots[:, 1])
     seeds = np.where(pass_.roots[:, 3] == NOWHERE, finals(roots), pass_.roots[:, 3])
@@ -101,10 +101,6 @@ class _Last:
         at = np.minimum(np.searchsorted(self.slots, slots), len(self.slots) - 1)
         found: np.ndarray = np.where(self.slots[at] == slots, self.values[at], NOWHERE)
         return found
-
-
-def _last(slots: np.ndarray, values: np.ndarray) -> _Last:
-    return _Last(slots, values)
 
 
 def _sends(graph: RecordedGraph, told: PassGraph, seeded: np.ndarray) -> Steps:

@@ -19,7 +19,6 @@ from backprop_engine.run.recomputing import GraphRecomputes
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Missing, Pass, Trace
 from backprop_engine.trace.abilities import (
-    Ability,
     Explains,
     Opens,
     Quotes,
@@ -43,12 +42,8 @@ class RecordingProducer:
         cache: OrderedDict[int, Applied | Missing] = OrderedDict()
         object.__setattr__(self, "_applied", cache)
 
-    def ability(self, trace: Trace, ability: type[Ability], node: int | None) -> Ability | Missing:
-        """The ability, for `node` where that is given; or why there is none."""
-        answer: Ability | Missing = self._ability(trace, ability, node)
-        return answer
-
-    def _ability(self, trace: Trace, ability: type[Any], node: int | None) -> Any:
+    def ability(self, trace: Trace, ability: type[Any], node: int | None) -> Any:
+        """An `ability`, for `node` where that is given; or `Missing`, why there is none."""
         if ability is Spells:
             return CatalogueSpells()
         if ability is Reruns:

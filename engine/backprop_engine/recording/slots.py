@@ -118,7 +118,6 @@ class Slots:
         # What calls have given comes before origins, and of two calls the later one.
         every = np.concatenate([np.array(origins, np.int64).reshape(-1, 3)[::-1], rows])
         rank = np.searchsorted(self.sequences, every[:, 0])
-        width = max(int(every[:, 1].max(initial=0)) + 1, 1)
         is_met = (rank < len(self.sequences)) & (every[:, 1] >= 0) & (every[:, 1] < 1 << 31)
         is_met[is_met] = self.sequences[rank[is_met]] == every[is_met, 0]
         every, rank = every[is_met], rank[is_met]

@@ -12,7 +12,7 @@ from backprop_engine.run.explaining import CatalogueExplains, CatalogueSpells
 from backprop_engine.run.opening import ComposedOpens, missing_parts
 from backprop_engine.run.recomputing import GraphRecomputes
 from backprop_engine.trace import Missing, Trace
-from backprop_engine.trace.abilities import Ability, Explains, Opens, Recomputes, Reruns, Spells
+from backprop_engine.trace.abilities import Explains, Opens, Recomputes, Reruns, Spells
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +24,8 @@ class Engine:
     record: Callable[[Scenario], Trace]
     """Makes the trace of a scenario: what an operation opens into is one."""
 
-    def ability(self, trace: Trace, ability: type[Ability], node: int | None) -> Ability | Missing:
-        """The ability, for `node` where that is given; or why there is none."""
-        answer: Ability | Missing = self._ability(trace, ability, node)
-        return answer
-
-    def _ability(self, trace: Trace, ability: type[Any], node: int | None) -> Any:
+    def ability(self, trace: Trace, ability: type[Any], node: int | None) -> Any:
+        """An `ability`, for `node` where that is given; or `Missing`, why there is none."""
         if ability is Graph:
             return self.graph
         if ability is Reruns:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from backprop_engine.basics.values import Value
 from backprop_engine.trace.formula import Formula
@@ -48,8 +48,8 @@ class MissingError(ValueError):
 class Producer(Protocol):
     """Who made a trace."""
 
-    def ability(self, trace: Trace, ability: type[Ability], node: int | None) -> Ability | Missing:
-        """The ability, for `node` where that is given; or why there is none."""
+    def ability(self, trace: Trace, ability: type[Any], node: int | None) -> Any:
+        """An `ability`, for `node` where that is given; or `Missing`, why there is none."""
 
 
 class Explains(Protocol):

@@ -221,7 +221,8 @@ class Trace:
 
     def can(self, ability: type[Ability], node: int | None = None) -> Ability | Missing:
         """The ability, for `node` where it is given; or why the producer has none."""
-        return self.producer.ability(self, ability, node)
+        answer: Ability | Missing = self.producer.ability(self, ability, node)
+        return answer
 
     # Gradients
 

@@ -14,11 +14,16 @@ import numpy as np
 from backprop_engine.basics import notation
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.basics.values import norm_of, shape_of
-from backprop_engine.reading.autopsy.report import Autopsy, autopsy, autopsy_lines, cure_lines
+from backprop_engine.reading.autopsy.report import (
+    Autopsy,
+    autopsy,
+    autopsy_lines,
+    birth_node,
+    cure_lines,
+)
 from backprop_engine.recording.findings import (
     Culprit,
     Verified,
-    birth_node,
     culprit,
     error_lines,
     first_nonfinite,

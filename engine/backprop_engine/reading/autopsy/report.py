@@ -167,7 +167,7 @@ def _ways(
 
 
 def _told(trace: Trace, birth: Birth, what: str) -> Told:
-    node = _operation_node(trace, birth)
+    node = birth_node(trace, birth)
     kind = "input" if node in trace.input_nodes else "constant"
     return Told(
         birth=birth,
@@ -180,7 +180,7 @@ def _told(trace: Trace, birth: Birth, what: str) -> Told:
     )
 
 
-def _operation_node(trace: Trace, birth: Birth) -> int:
+def birth_node(trace: Trace, birth: Birth) -> int:
     """The node whose operation did it: a sum has none of its own."""
     if birth.place is BirthPlace.SUM and birth.step is not None:
         return int(trace.senders[birth.step])
@@ -206,7 +206,7 @@ def _inside(trace: Trace, birth: Birth) -> str:
         if is_forward is (birth.place is BirthPlace.FORWARD) and (
             is_forward or part.position is not None
         ):
-            name = inner.nodes.operation_name(_operation_node(inner, part))
+            name = inner.nodes.operation_name(birth_node(inner, part))
             return f"{name}: {figures(inner, part)}"
     return ""
 
