@@ -201,7 +201,15 @@ Target = Name | Sequence
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Assignment:
+class _Run:
+    """A statement that is run."""
+
+    is_recorded: bool = field(default=True, kw_only=True)
+    """False inside of `with no_grad:`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment(_Run):
     """`name = expression`; `a += b` and `a[0] = b` have the changed `a` as the expression.
 
     `name` is empty where a value is only changed, as in `y[0].add_(1)`.
@@ -211,8 +219,6 @@ class Assignment:
     expression: Expression
     name_span: Span
     span: Span
-    is_recorded: bool = True
-    """False inside of `with no_grad:`."""
 
     @property
     def names(self) -> tuple[Name, ...]:
@@ -221,7 +227,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Unpacking:
+class Unpacking(_Run):
     """`a, b = expression`: one name for each of several values.
 
     With `a, b = b, a` the expression is a Sequence.
@@ -230,8 +236,6 @@ class Unpacking:
     targets: tuple[Name, ...]
     expression: Expression
     span: Span
-    is_recorded: bool = True
-    """False inside of `with no_grad:`."""
 
     @property
     def names(self) -> tuple[Name, ...]:
@@ -240,12 +244,10 @@ class Unpacking:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Action:
+class Action(_Run):
     """A call that stands alone: `y.backward()`, `h.retain_grad()`, `torch.manual_seed(1)`."""
 
     call: Call
-    is_recorded: bool = True
-    """False inside of `with no_grad:`."""
 
     @property
     def span(self) -> Span:
@@ -267,14 +269,12 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Append:
+class Append(_Run):
     """`hs.append(h)`: one more value at the end of a list."""
 
     target: Name
     value: Expression
     span: Span
-    is_recorded: bool = True
-    """False inside of `with no_grad:`."""
 
     @property
     def names(self) -> tuple[Name, ...]:
@@ -283,7 +283,7 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Loop:
+class Loop(_Run):
     """`for target in iterable:` and the statements to run for each item."""
 
     target: Target
@@ -291,8 +291,6 @@ class Loop:
     body: tuple[Statement, ...]
     span: Span
     """Its first line."""
-    is_recorded: bool = True
-    """False inside of `with no_grad:`."""
 
     @property
     def names(self) -> tuple[Name, ...]:
@@ -347,15 +345,9 @@ def target_names(target: Target) -> tuple[str, ...]:
 
 def not_recorded(statement: Statement) -> Statement:
     """The statement as it is inside of `with no_grad:`. Loops are nested 20 deep at most."""
-    match statement:
-        case Loop(body=body):
-            return replace(statement, body=tuple(map(not_recorded, body)), is_recorded=False)
-        case Assignment() | Unpacking() | Append():
-            return replace(statement, is_recorded=False)
-        case Action():
-            return replace(statement, is_recorded=False)
-        case _:
-            return statement
+    if isinstance(statement, Loop):
+        statement = replace(statement, body=tuple(map(not_recorded, statement.body)))
+    return replace(statement, is_recorded=False) if isinstance(statement, _Run) else statement
 
 
 def children(  # noqa: C901 - a case for each kind of expression

@@ -128,7 +128,8 @@ class _Reader:
         self._so_far.prepare(values[0])
         self._so_far.used.add(receiver.name)
         self._lists.pop(receiver.name, None)
-        made = syntax.Append(receiver, values[0], statement.span, statement.is_recorded)
+        is_recorded = statement.is_recorded
+        made = syntax.Append(receiver, values[0], statement.span, is_recorded=is_recorded)
         self._so_far.statements.append(made)
 
     def _loop(self, loop: syntax.Loop) -> None:
@@ -182,7 +183,7 @@ def _changing(action: syntax.Action) -> syntax.Assignment:
     name, span = "", call.span
     if isinstance(subject, syntax.Name):
         name, span = subject.name, subject.span
-    return syntax.Assignment(name, call, span, call.span, action.is_recorded)
+    return syntax.Assignment(name, call, span, call.span, is_recorded=action.is_recorded)
 
 
 def _are_names(items: tuple[syntax.Expression, ...]) -> TypeGuard[tuple[syntax.Name, ...]]:
