@@ -9,21 +9,25 @@ from typing import Any, Final
 import numpy as np
 
 from backprop_engine.basics.values import exp, exp2, expm1, log, log1p, log2, log10, sqrt, where
-from backprop_engine.catalogue.shared.entries import INPUT, in_steps, operation, symmetric
+from backprop_engine.catalogue.shared.entries import (
+    INPUT,
+    in_steps,
+    operation,
+    symmetric,
+    well_known,
+)
 from backprop_engine.operation import Application, Derivative, Kind
 
 _LOG_2: Final = natural_log(2)
 _LOG_10: Final = natural_log(10)
 
 
-EXP = operation(
+EXP = well_known(
     "exp",
-    exp,
     rule=lambda g, y, a: g * y,
     local="{y}",
     because="The exponential is its own derivative, so the output itself is the factor.",
     words="e to the power of a value",
-    symbolic=lambda sp, a: sp.exp(a),
     example="x=2, y=exp(x)",
 )
 
@@ -53,15 +57,13 @@ EXP2 = operation(
     example="x=3, y=exp2(x)",
 )
 
-LOG = operation(
+LOG = well_known(
     "log",
-    log,
     rule=lambda g, y, a: g / a,
     local="1/{a}",
     because="The logarithm is steep near zero, flat far out: its slope is one over it.",
     words="the natural logarithm",
     functions=("log", "ln"),
-    symbolic=lambda sp, a: sp.log(a),
     example="x=2, y=log(x)",
 )
 
@@ -105,15 +107,13 @@ LOG10 = operation(
     example="x=100, y=log10(x)",
 )
 
-SQRT = operation(
+SQRT = well_known(
     "sqrt",
-    sqrt,
     rule=lambda g, y, a: g / (2 * y),
     local="1/(2·{y})",
     because="A square root grows ever more slowly: one over twice the root.",
     notation="√{a}",
     words="the square root",
-    symbolic=lambda sp, a: sp.sqrt(a),
     example="x=9, y=sqrt(x)",
 )
 

@@ -10,9 +10,16 @@ from typing import Any, Final
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import dtype_of, erf, erfc, exp, log1p, shape_of, tanh, where
+from backprop_engine.basics.values import dtype_of, erf, exp, log1p, shape_of, tanh, where
 from backprop_engine.catalogue import arithmetic, rounding
-from backprop_engine.catalogue.shared.entries import INPUT, activation, in_steps, operation, scaled
+from backprop_engine.catalogue.shared.entries import (
+    INPUT,
+    activation,
+    in_steps,
+    operation,
+    scaled,
+    well_known,
+)
 from backprop_engine.catalogue.trigonometry import tanh_rule
 from backprop_engine.operation import Kind, Rounding
 
@@ -240,25 +247,21 @@ def _erf_rule(g: Any, _y: Any, a: Any) -> Any:
     return _TWO_BY_ROOT_PI * exp(-(a * a)) * g
 
 
-ERF = operation(
+ERF = well_known(
     "erf",
-    erf,
     rule=_erf_rule,
     local="2/√π·exp(−{a}²)",
     because="Its slope is a bell curve.",
     words="the error function, between −1 and 1",
-    symbolic=lambda sp, a: sp.erf(a),
     example="x=0.5, y=erf(x)",
 )
 
-ERFC = operation(
+ERFC = well_known(
     "erfc",
-    erfc,
     rule=lambda g, y, a: -_erf_rule(g, y, a),
     local="−2/√π·exp(−{a}²)",
     because="It falls where the error function rises: minus a bell curve.",
     words="one less the error function, exact where that is nearly 1",
-    symbolic=lambda sp, a: sp.erfc(a),
     composite="1 - erf(a)",
     example="x=0.5, y=erfc(x)",
 )

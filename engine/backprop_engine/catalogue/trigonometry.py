@@ -7,58 +7,37 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.basics.values import (
-    acos,
-    acosh,
-    asin,
-    asinh,
-    atan,
-    atanh,
-    cos,
-    cosh,
-    sin,
-    sinh,
-    sqrt,
-    tan,
-    tanh,
-    where,
-)
-from backprop_engine.catalogue.shared.entries import in_steps, operation, symmetric
+from backprop_engine.basics.values import cos, cosh, sin, sinh, sqrt, where
+from backprop_engine.catalogue.shared.entries import in_steps, operation, symmetric, well_known
 from backprop_engine.operation import Derivative
 
 _RADIANS: Final = math.pi / 180
 _DEGREES: Final = 180 / math.pi
 
-SIN = operation(
+SIN = well_known(
     "sin",
-    sin,
     rule=lambda g, y, a: g * cos(a),
     local="cos({a})",
     because="The slope of the sine is the cosine.",
     words="the sine, of an angle in radians",
-    symbolic=lambda sp, a: sp.sin(a),
     example="x=1.5, y=sin(x**2)",
 )
 
-COS = operation(
+COS = well_known(
     "cos",
-    cos,
     rule=lambda g, y, a: g * -sin(a),
     local="−sin({a})",
     because="The slope of the cosine is minus the sine.",
     words="the cosine, of an angle in radians",
-    symbolic=lambda sp, a: sp.cos(a),
     example="x=0.5, y=cos(x)",
 )
 
-TAN = operation(
+TAN = well_known(
     "tan",
-    tan,
     rule=lambda g, y, a: g * (1 + y * y),
     local="1 + {y}²",
     because="The tangent grows ever faster: one more than its own square.",
     words="the tangent, of an angle in radians",
-    symbolic=lambda sp, a: sp.tan(a),
     composite="sin(a) / cos(a)",
     example="x=0.5, y=tan(x)",
 )
@@ -68,65 +47,55 @@ def _asin_rule(g: Any, _y: Any, a: Any) -> Any:
     return g * (1 / sqrt(-a * a + 1))
 
 
-ASIN = operation(
+ASIN = well_known(
     "asin",
-    asin,
     rule=_asin_rule,
     local="1/√(1 − {a}²)",
     because="The arc sine is steepest at its ends, where the sine is flat.",
     notation="arcsin({a})",
     words="the angle with this sine",
     functions=("asin", "arcsin"),
-    symbolic=lambda sp, a: sp.asin(a),
     example="x=0.5, y=asin(x)",
 )
 
-ACOS = operation(
+ACOS = well_known(
     "acos",
-    acos,
     rule=lambda g, y, a: -_asin_rule(g, y, a),
     local="−1/√(1 − {a}²)",
     because="The arc cosine falls, and steeply so at its ends.",
     notation="arccos({a})",
     words="the angle with this cosine",
     functions=("acos", "arccos"),
-    symbolic=lambda sp, a: sp.acos(a),
     example="x=0.5, y=acos(x)",
 )
 
-ATAN = operation(
+ATAN = well_known(
     "atan",
-    atan,
     rule=lambda g, y, a: g / (a * a + 1),
     local="1/(1 + {a}²)",
     because="The arc tangent flattens out on both sides.",
     notation="arctan({a})",
     words="the angle with this tangent",
     functions=("atan", "arctan"),
-    symbolic=lambda sp, a: sp.atan(a),
     example="x=2, y=atan(x)",
 )
 
-SINH = operation(
+SINH = well_known(
     "sinh",
-    sinh,
     rule=lambda g, y, a: g * cosh(a),
     local="cosh({a})",
     because="The slope of the hyperbolic sine is the hyperbolic cosine.",
     words="the hyperbolic sine",
-    symbolic=lambda sp, a: sp.sinh(a),
     composite="(exp(a) - exp(-a)) / 2",
     example="x=1, y=sinh(x)",
 )
 
-COSH = operation(
+COSH = well_known(
     "cosh",
-    cosh,
     rule=lambda g, y, a: g * sinh(a),
     local="sinh({a})",
     because="The slope of the hyperbolic cosine is the hyperbolic sine, with no change of sign.",
     words="the hyperbolic cosine",
-    symbolic=lambda sp, a: sp.cosh(a),
     composite="(exp(a) + exp(-a)) / 2",
     example="x=1, y=cosh(x)",
 )
@@ -138,56 +107,48 @@ def tanh_rule(g: Any, y: Any, _a: Any = None) -> Any:
     return g * ((1 - y) * (1 + y))
 
 
-TANH = operation(
+TANH = well_known(
     "tanh",
-    tanh,
     rule=tanh_rule,
     local="1 − {y}²",
     because="Far from zero tanh is flat and lets hardly any gradient through.",
     words="the hyperbolic tangent, between −1 and 1",
-    symbolic=lambda sp, a: sp.tanh(a),
     composite="(exp(a) - exp(-a)) / (exp(a) + exp(-a))",
     example="x=0.5, y=tanh(x)",
 )
 
-ASINH = operation(
+ASINH = well_known(
     "asinh",
-    asinh,
     rule=lambda g, y, a: g * (1 / sqrt(a * a + 1)),
     local="1/√({a}² + 1)",
     because="It grows like a logarithm on both sides, with slope 1 in the middle.",
     notation="arsinh({a})",
     words="the inverse of the hyperbolic sine",
     functions=("asinh", "arcsinh"),
-    symbolic=lambda sp, a: sp.asinh(a),
     composite="log(a + sqrt(a**2 + 1))",
     example="x=2, y=asinh(x)",
 )
 
-ACOSH = operation(
+ACOSH = well_known(
     "acosh",
-    acosh,
     rule=lambda g, y, a: g * (1 / sqrt(a * a - 1)),
     local="1/√({a}² − 1)",
     because="It starts at 1, infinitely steep, and then grows like a logarithm.",
     notation="arcosh({a})",
     words="the inverse of the hyperbolic cosine",
     functions=("acosh", "arccosh"),
-    symbolic=lambda sp, a: sp.acosh(a),
     composite="log(a + sqrt(a**2 - 1))",
     example="x=2, y=acosh(x)",
 )
 
-ATANH = operation(
+ATANH = well_known(
     "atanh",
-    atanh,
     rule=lambda g, y, a: g / (1 - a * a),
     local="1/(1 − {a}²)",
     because="It is steep where tanh is flat, near −1 and 1.",
     notation="artanh({a})",
     words="the inverse of the hyperbolic tangent",
     functions=("atanh", "arctanh"),
-    symbolic=lambda sp, a: sp.atanh(a),
     composite="log((1 + a) / (1 - a)) / 2",
     example="x=0.5, y=atanh(x)",
 )

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics import values
 from backprop_engine.basics.values import full_like
 from backprop_engine.operation import (
     OPERAND_LETTERS,
@@ -168,6 +169,15 @@ def _function(torch: Any, path: str) -> Any:
 def scaled(factor: float, name: str, text: str) -> str:
     """`2·x` as a template, `name` for the factor, and `x` for a factor of 1."""
     return text if factor == 1 else f"{name}·{text}"
+
+
+def well_known(name: str, **rest: Any) -> Operation:
+    """A function of one number that Python, torch and sympy call alike."""
+
+    def symbolic(sympy: Any, a: Any) -> Any:
+        return getattr(sympy, name)(a)
+
+    return operation(name, getattr(values, name), symbolic=symbolic, **rest)
 
 
 def activation(
