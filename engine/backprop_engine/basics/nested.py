@@ -40,8 +40,7 @@ def nested_array(
         item, depth = pending.pop()
         if depth == len(shape):
             elements.append(element(item))
-            if len(elements) > MAX_ELEMENTS:
-                raise ProblemError(f"an array has at most {MAX_ELEMENTS:,} elements", item.span)
+            check_count(len(elements), item.span)
             continue
         entries = items(item)
         if entries is None:
@@ -60,9 +59,20 @@ def _first_shape(item: _Item, items: Callable[[_Item], Sequence[_Item] | None]) 
     shape: list[int] = []
     while (entries := items(item)) is not None:
         shape.append(len(entries))
-        if len(shape) > MAX_DIMENSIONS:
-            raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", item.span)
+        check_rank(len(shape), item.span)
         if not entries:
             break
         item = entries[0]
     return tuple(shape)
+
+
+def check_count(count: float, span: Span) -> None:
+    """Raise ProblemError for more elements than an array may have."""
+    if count > MAX_ELEMENTS:
+        raise ProblemError(f"an array has at most {MAX_ELEMENTS:,} elements", span)
+
+
+def check_rank(rank: int, span: Span) -> None:
+    """Raise ProblemError for more axes than an array may have."""
+    if rank > MAX_DIMENSIONS:
+        raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", span)

@@ -13,8 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.basics.limits import MAX_DIMENSIONS, MAX_ELEMENTS
-from backprop_engine.basics.nested import nested_array
+from backprop_engine.basics.nested import check_count, check_rank, nested_array
 from backprop_engine.basics.source import ProblemError, Span, no_float
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.basics.values import Dtype, Shape, Value, is_float, settle
@@ -172,11 +171,10 @@ def _natural(number: Any, place: Expression, what: str) -> int:
 def _shape(origin: Origin, expression: Expression) -> Shape:
     if isinstance(expression, syntax.Sequence):
         shape = tuple(size for item in expression.items for size in _sizes(origin, item))
-        if len(shape) > MAX_DIMENSIONS:
-            raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", expression.span)
+        check_rank(len(shape), expression.span)
     else:
         shape = _sizes(origin, expression)
-    _check_count(math.prod(max(size, 1) for size in shape), expression.span)
+    check_count(math.prod(max(size, 1) for size in shape), expression.span)
     return shape
 
 
@@ -186,11 +184,6 @@ def _sizes(origin: Origin, expression: Expression) -> Shape:
     value = literal(inner, origin.known)
     sizes = value if isinstance(value, tuple) else (value,)
     return tuple(_natural(size, expression, "a size") for size in sizes)
-
-
-def _check_count(count: float, span: Span) -> None:
-    if count > MAX_ELEMENTS:
-        raise ProblemError(f"an array has at most {MAX_ELEMENTS:,} elements", span)
 
 
 # What each function makes
@@ -295,20 +288,20 @@ def _randint(
 
 def _randperm(origin: Origin, n: Expression) -> Any:
     count = _whole(origin, n, "a count")
-    _check_count(count, n.span)
+    check_count(count, n.span)
     return origin.stream.permutation(count)
 
 
 def _eye(origin: Origin, n: Expression, m: Expression | None) -> Any:
     rows = _whole(origin, n, "a size")
     columns = rows if m is None else _whole(origin, m, "a size")
-    _check_count(rows * columns, n.span)
+    check_count(rows * columns, n.span)
     return np.eye(rows, columns)
 
 
 def _linspace(origin: Origin, start: Expression, end: Expression, steps: Expression) -> Any:
     count = _whole(origin, steps, "a count")
-    _check_count(count, steps.span)
+    check_count(count, steps.span)
     first, last = _number(origin, start), _number(origin, end)
     if origin.dtype == "float64" or count < 2:
         return np.linspace(first, last, count)
@@ -330,7 +323,7 @@ def _arange(
     step = 1 if third is None else _number(origin, third)
     if third is not None and step == 0:
         raise ProblemError("the step of `arange` is 0", third.span, "any other number")
-    _check_count((end - start) / step, first.span)
+    check_count((end - start) / step, first.span)
     return np.arange(start, end, step)
 
 

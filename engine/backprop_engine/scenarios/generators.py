@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.basics.limits import MAX_DIMENSIONS, MAX_ELEMENTS
+from backprop_engine.basics.nested import check_count, check_rank
 from backprop_engine.basics.source import ProblemError
 from backprop_engine.basics.values import Shape
 from backprop_engine.scenarios.yaml_arrays import read_number, read_whole, written
@@ -31,16 +31,10 @@ def _read_shape(node: Node) -> Shape:
     """A size, or a list of sizes."""
     items = node.items if isinstance(node, Listing) else (node,)
     shape = tuple(read_whole(item, "a size") for item in items)
-    if len(shape) > MAX_DIMENSIONS:
-        raise ProblemError(f"an array has at most {MAX_DIMENSIONS} dimensions", node.span)
+    check_rank(len(shape), node.span)
     # Sizes of 0 must not hide others beyond all measure.
-    _check_count(math.prod(max(size, 1) for size in shape), node)
+    check_count(math.prod(max(size, 1) for size in shape), node.span)
     return shape
-
-
-def _check_count(count: float, node: Node) -> None:
-    if count > MAX_ELEMENTS:
-        raise ProblemError(f"an array has at most {MAX_ELEMENTS:,} elements", node.span)
 
 
 def _finite(node: Node) -> float:
@@ -75,7 +69,7 @@ def _arange(node: Node) -> Any:
     step = numbers[2] if len(numbers) == 3 else 1.0
     if step == 0:
         raise ProblemError("the step of `arange` is 0", items[2].span, "any other number")
-    _check_count((stop - start) / step, node)
+    check_count((stop - start) / step, node.span)
     return np.arange(start, stop, step)
 
 
@@ -84,14 +78,14 @@ def _linspace(node: Node) -> Any:
     if len(items) != 3:
         raise ProblemError("`linspace` takes three numbers", node.span, "`[start, stop, count]`")
     count = read_whole(items[2], "a count")
-    _check_count(count, items[2])
+    check_count(count, items[2].span)
     with np.errstate(all="ignore"):  # the distance may be beyond float64
         return np.linspace(_finite(items[0]), _finite(items[1]), count)
 
 
 def _eye(node: Node) -> Any:
     size = read_whole(node, "a size")
-    _check_count(size * size, node)
+    check_count(size * size, node.span)
     return np.eye(size)
 
 
