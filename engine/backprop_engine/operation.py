@@ -272,6 +272,8 @@ class Operation:
     """Where what is computed hangs on the library, besides what overflows in some order:
     `unsettled(operands, attributes, upstream)`, which is None for the value itself, has truth
     values that broadcast to the result."""
+    open_zeros: Callable[..., Any] | None = None
+    """Where the library may give 0 or −0: `open_zeros(*operands, **attributes)`."""
 
     on_numbers: OnNumbers = field(init=False, repr=False, compare=False)
     """How it makes a float of one or two floats, if it does."""

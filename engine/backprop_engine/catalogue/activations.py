@@ -283,6 +283,7 @@ SOFTSHRINK = activation(
     local="0 if −{lambd} ≤ {a} ≤ {lambd} else 1",
     because="Small values are set to zero and receive nothing.",
     unsettled=at_nan,
+    open_zeros=lambda a, lambd: _is_small(a, lambd) & np.signbit(a),
     words="the value moved towards zero by lambd; 0 if it is nearer than that",
     symbolic=lambda sp, a, lambd: sp.Piecewise(
         (a - lambd, a > lambd), (a + lambd, a < -lambd), (0, True)

@@ -11,7 +11,7 @@ from backprop_engine.basics.values import Value
 from backprop_engine.checking import ties
 from backprop_engine.checking.compare import Recomputed, compare, recompute_output
 from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, is_adrift
-from backprop_engine.operation import Rounding
+from backprop_engine.operation import Operation, Rounding
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Trace
 from backprop_tui.oracles.report import TorchReport
@@ -124,11 +124,24 @@ class ValueSweep:
         if operation is not None and operation.rounding is not Rounding.ULP:
             self._tell(told, f"not settled: {label} hangs on the sign of a 0 that is rounded")
             return Verdict.OPEN
+        if operation is not None and self._has_open_zeros(told, operation):
+            self._tell(told, f"not settled: {label} hangs on the sign of a 0 of `{operation.name}`")
+            return Verdict.OPEN
         self.verdicts[told] = Verdict.OFF
         if told not in self.blown_up:
             self.blown_up[told] = blown_up
             self.faulty_nodes.append(told)
         return Verdict.OFF
+
+    def _has_open_zeros(self, node: int, operation: Operation) -> bool:
+        """Whether its operation leaves open the sign of each zero that differs."""
+        graph = self.graph
+        if operation.open_zeros is None:
+            return False
+        operands = [graph.value[operand] for operand in graph.operands[node]]
+        is_open = operation.open_zeros(*operands, **graph.attributes_of(node))
+        differ = np.signbit(graph.value[node]) != np.signbit(self.torch_value(node))
+        return bool(np.all(is_open | ~differ | np.isnan(graph.value[node])))
 
     def _stands(self, node: int, theirs: Value) -> bool:
         """Whether our operation explains ours from our operands, and torch's from torch's."""
