@@ -14,7 +14,7 @@ from backprop_engine.checking.tape import OutOfTimeError, OutsideDomainError, Ta
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Trace
 
-CONVENTION = "torch's rule for a kink, where the function has none"
+CONVENTION = "the same rules agree to either side: a rule for this point, or a bend too fine to see"
 FINE_STEPS = "its steps are finer than differences can see"
 ROUNDOFFS = 16.0
 _BESIDE = 2.0**-20
@@ -29,8 +29,8 @@ def without_conventions(
     """The estimates, without those of elements where a rule for a kink has no kink to go with.
 
     `copysign(x, x)` is x, and at 0 torch's rule for copysign is 0; likewise a clamp between two
-    equal bounds. A little to either side the same rules give what the differences give; a wrong
-    rule gives neither.
+    equal bounds. And `tanh(1e20·x)` bends where no difference can see it. A little to either side
+    the same rules give what the differences give; a wrong rule gives neither.
     """
     judged = list(estimates)
     for number, at in enumerate(np.ndindex(point.shape)):

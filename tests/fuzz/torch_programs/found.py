@@ -285,6 +285,16 @@ h = g.contiguous()
 g.masked_fill_(g > 0.5, 2)
 h.mean().backward()
 """,
+    "a difference of nearly equal numbers, before and after it is made large": """
+import torch
+import torch.nn.functional as F
+torch.set_default_dtype(torch.float64)
+x = torch.tensor([0.0, -0.0, 1.0], requires_grad=True)
+w = torch.tensor(0.0, requires_grad=True)
+b = F.tanhshrink(x) * 1e20 + F.tanhshrink(x * 1e20)
+b += torch.tensor([1e20, 1.0, 1.0]) * F.tanhshrink(w)
+(b.sum() + F.tanhshrink(w * 1e20)).backward()
+""",
     "steps that are finer than any difference": """
 import torch
 x = torch.tensor([-110.0, 88.0, 1.0], requires_grad=True)
