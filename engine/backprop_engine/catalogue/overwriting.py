@@ -15,7 +15,13 @@ import numpy as np
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import full_like, shape_of, unbroadcast
 from backprop_engine.catalogue.shared.entries import INPUT, by_number, operation
-from backprop_engine.catalogue.subscripts import IndexItem, key_of, torch_key, with_items
+from backprop_engine.catalogue.subscripts import (
+    IndexItem,
+    is_everything,
+    key_of,
+    torch_key,
+    with_items,
+)
 from backprop_engine.operation import Application, Derivative, Parameter
 
 _KEPT = "What was written over has lost its influence and receives 0; the rest passes unchanged."
@@ -64,9 +70,11 @@ def _written(g: Any, a: Any, b: Any, *indices: Any, items: tuple[IndexItem, ...]
 
 
 def _index_put_grad_fn(application: Application) -> str:
+    """What is written to is a view unless lists and masks pick from all of the tensor."""
     a, _, *indices = application.values
-    picks = key_of(a, tuple(indices), application.attributes["items"]).picks
-    return "IndexPutBackward0" if picks else "torch::autograd::CopySlices"
+    key = key_of(a, tuple(indices), application.attributes["items"])
+    is_whole = key.picks and is_everything(key.view, shape_of(a))
+    return "IndexPutBackward0" if is_whole else "torch::autograd::CopySlices"
 
 
 def _index_put_twin(a: Any, b: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
