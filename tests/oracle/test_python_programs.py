@@ -36,6 +36,24 @@ z = torch.tensor([1., 5.], requires_grad=True)
 y = max(x).sum() + max([x.sum(), z.sum(), 4]) + min(v * v for v in z)
 y.backward()
 """,
+    "Python's max and zip of what stands behind a star": """
+x = torch.tensor([[3., 5.], [5., 3.]], requires_grad=True)
+hs = [x[0], x[1]]
+y = max(*x[0]) + min(*x[1], x[0, 0]) * sum((a * b).sum() for a, b in zip(*hs))
+y.backward()
+""",
+    "a whole number and a list with a slice between them": """
+x = torch.arange(24.).reshape(2, 3, 4).requires_grad_()
+idx = torch.tensor([0, 2])
+a, b, c = x[0, :, [0, 1, 1]], x[1, ..., idx], x[None, [0, 1], :, 1]
+d, e = x[[0, 1], :, [0, 1]], x[idx[0], :, idx]
+y = (a ** 2).sum() + (b * b[0]).sum() + (c * c[0, 0]).sum() + (d * d[0]).sum() + (e * e).sum()
+h = x * 1
+h[0, :, [0, 1]] = 5.
+h[1, ..., idx] *= 2
+h[None, [0, 1], :, 3] += y.detach()
+(y + (h * x).sum()).backward()
+""",
     "Python's functions of numbers": """
 x = torch.tensor([[1., 2.]], requires_grad=True)
 n = max(x.shape)
@@ -196,6 +214,9 @@ REFUSED_BY_BOTH: dict[str, tuple[str, type[Exception], str]] = {
     "special softmax": ("y = torch.special.softmax(x)[0]", TypeError, "softmax"),
     "stack of a tensor": ("y = torch.stack(x, 1)", TypeError, "must be tuple of Tensors, not Tens"),
     "whole division by 0": ("y = torch.tensor([1]) // 0", RuntimeError, "ZeroDivisionError"),
+    "sum of a star": ("y = sum(*x)", TypeError, "sum"),
+    "stack of a star": ("y = torch.stack(*[x, x])", TypeError, "stack"),
+    "cat of a star": ("y = torch.cat(*[x])", TypeError, "cat"),
     "sum along dim": ("y = sum(x, dim=0)", TypeError, "sum"),
     "max along dim": ("y = max(x, dim=0)", TypeError, "max"),
 }
@@ -219,6 +240,8 @@ def test_what_python_or_torch_refuses_is_refused(line: str, kind: type[Exception
         ("y = max(x, dim=0)", "`max` is Python's own here, and does not take this; write `torch."),
         ("y = all(x > 2) * x.sum()", "`all` is Python's own here, and does not take this; write"),
         ("y = round(x.sum().item())", "numbers that are written out are rounded; write `torch."),
+        ("y = x[[[0, 1]]].sum()", "an index must be a whole number; write `torch.tensor(…)`"),
+        ("y = x[[True, False, True]]", "write `torch.tensor(…)` for a list of lists or of truth"),
         ("y = x[True]", "an index must be a whole number; write `None` for `True`"),
         ("y = x * (torch.tensor(3) << 2)", "shifts bits, which is not supported; write `* 2**n`"),
         ("y = x.float_power(2)", "`float_power` answers in float64, and all floats of"),

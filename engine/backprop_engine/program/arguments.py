@@ -161,6 +161,12 @@ def _operands(
     if isinstance(argument, syntax.Sequence):
         return argument.items
     if isinstance(argument, syntax.Star):
+        if not parameter.is_spread:
+            raise ProblemError(
+                f"`{call.function}` takes one list, and `*` gives its items one by one",
+                argument.span,
+                fix="leave out the `*`",
+            )
         return (argument,)
     taker = None if parameter.is_spread else call.function
     return (syntax.Star(argument, argument.span, taker),)

@@ -167,7 +167,11 @@ def _index_literal(item: Expression, known: Known) -> int | tuple[int, ...] | st
 
 def _whole(place: Expression, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        fix = "write `None` for `True`, which adds an axis" if isinstance(value, bool) else ""
+        fix = ""
+        if isinstance(place, syntax.Sequence):
+            fix = "write `torch.tensor(…)` for a list of lists or of truth values"
+        elif isinstance(value, bool):
+            fix = "write `None` for `True`, which adds an axis"
         raise ProblemError("an index must be a whole number", place.span, fix=fix)
     return value
 

@@ -30,6 +30,8 @@ _EXTREMES: Final = ("max", "min")
 _ROUNDED: Final = "round"
 _LIBRARIES: Final = ("math", "np", "numpy")
 _OF_LISTS: Final = frozenset({"range", "zip", "enumerate", "reversed", "list", "tuple"})
+_UNSPREAD: Final = (_OF_LISTS | {"sum", "len", "float", "abs", "pow", "round"}) - {"zip"}
+"""Functions that no `*` is read for."""
 
 
 class PythonFunctions:
@@ -53,6 +55,12 @@ class PythonFunctions:
             return None
         if call.prefix:
             return self._of_library(call) if is_program else None
+        if name in _UNSPREAD and syntax.Star in map(type, call.arguments):
+            raise ProblemError(
+                f"`*` before an argument of `{name}` is not supported",
+                call.span,
+                fix="write its arguments one by one",
+            )
         if name == "sum" and 1 <= len(call.arguments) <= 2 and not call.keywords:
             return [Do(self._total, call), call.arguments[0]]
         if is_program and self._scope.meaning(name) is None:
@@ -131,24 +139,22 @@ class PythonFunctions:
 
     def _extreme(self, call: syntax.Call, given: list[Result]) -> Result:
         """Of what `max` or `min` is given, or of its items: the first that no other one beats."""
-        places = call.arguments
-        given = self._values.parts(given, places)
-        if len(given) == 1:
-            items, count = self._values.items(given[0], places[0])
+        spread = self._values.spread(given, call.arguments)
+        if len(spread) == 1:
+            ((listed, place),) = spread
+            items, count = self._values.items(listed, place)
             self._values.spend(count, call.span)
-            given, places = list(items), places * count
-        if not given:
+            spread = [(item, place) for item in items]
+        if not spread:
             raise ProblemError(f"{call.function}() arg is an empty sequence", call.span)
-        nodes = tuple(
-            self._values.one_node(value, place) for value, place in zip(given, places, strict=True)
-        )
+        nodes = tuple(self._values.one_node(value, place) for value, place in spread)
         choice = Choice(call.function, nodes)
         try:
             chosen = choice.picked(self._scope.graph.value)
         except OperandError as error:
             raise ProblemError(str(error), call.span, fix=error.fix) from None
         self._scope.graph.choices[choice] = chosen
-        return given[nodes.index(chosen)]
+        return spread[nodes.index(chosen)][0]
 
     # Lists
 
@@ -179,11 +185,8 @@ class PythonFunctions:
     def _listed(self, call: syntax.Call, given: list[Result]) -> Bundle:
         """`zip`, `enumerate`, `reversed` or `list` of what their arguments have come to."""
         start = self.first_number(call)
-        results = self._values.parts(given, call.arguments[: len(given)])
-        listed = [
-            self._values.items(result, place)
-            for result, place in zip(results, call.arguments, strict=False)
-        ]
+        spread = self._values.spread(given, call.arguments[: len(given)])
+        listed = [self._values.items(result, place) for result, place in spread]
         if not listed:
             return Bundle([])
         count = min(length for _, length in listed)

@@ -144,16 +144,17 @@ class Values:
         is_plain = {*map(type, given)} == {int} and syntax.Star not in map(type, expressions)
         if is_plain and not self._scope.sharers.changes:  # as nearly always
             return tuple(cast("list[int]", given))
-        spread = self._spread(given, expressions)
+        spread = self.spread(given, expressions)
         return tuple(self.one_node(value, expression) for value, expression in spread)
 
     def parts(self, given: list[Result], expressions: tuple[Expression, ...]) -> list[Result]:
         """Results as the items of a list."""
-        return [value for value, _ in self._spread(given, expressions)]
+        return [value for value, _ in self.spread(given, expressions)]
 
-    def _spread(
+    def spread(
         self, given: list[Result], expressions: tuple[Expression, ...]
     ) -> list[tuple[Result, Expression]]:
+        """The same, each with what it comes from."""
         spread: list[tuple[Result, Expression]] = []
         for result, expression in zip(given, expressions, strict=True):
             is_one = isinstance(result, int)
