@@ -275,8 +275,9 @@ class Graph(Columns):
 
     def tell_spans(self, span: Span, start: int) -> None:
         """The same of all nodes from `start` on."""
-        self._spans += repeat(None, start - len(self._spans))
-        self._spans += repeat(span, len(self) - start)
+        spans = self._spans
+        spans += repeat(None, start - len(spans))
+        spans += repeat(span, len(self.value) - start)
 
     def differentiated(self, node: int) -> tuple[int, ...]:
         """The operands of `node` that its operation has a derivative for: the first ones."""

@@ -37,6 +37,8 @@ class Iterations:
         """The first node of each stretch, ascending."""
         self._stretches = array("q")
         """The iteration of each; -1 outside of loops."""
+        self._advances = bytearray()
+        """Of each 1 where every node of it belongs to an iteration of its own, else 0."""
         self._runs: list[_Run] = []
         self._firsts = array("q")
         """The first iteration of each run."""
@@ -56,21 +58,23 @@ class Iterations:
         starts = self._starts
         if starts and starts[-1] == node:
             self._stretches[-1] = iteration
+            self._advances[-1] = 0
         else:
             starts.append(node)
             self._stretches.append(iteration)
+            self._advances.append(0)
 
-    def go_on(self, node: int, iteration: int, count: int) -> None:
-        """Of the next nodes each belongs to one iteration, `count` of them from these two on."""
-        if count:
-            self.go(node, iteration)
-            self._starts.extend(range(node + 1, node + count))
-            self._stretches.extend(range(iteration + 1, iteration + count))
+    def go_on(self, node: int, iteration: int) -> None:
+        """Of the next nodes each belongs to one iteration, from these two on."""
+        self.go(node, iteration)
+        self._advances[-1] = 1
 
     def of(self, node: int) -> tuple[str, ...]:
         """The iterations that `node` was made in, the outermost first: `i=3`, `j=0`."""
         at = bisect_right(self._starts, node) - 1
-        iteration = self._stretches[at] if at >= 0 else NOWHERE
+        iteration = NOWHERE
+        if at >= 0:
+            iteration = self._stretches[at] + self._advances[at] * (node - self._starts[at])
         texts: list[str] = []
         while iteration != NOWHERE:
             run = bisect_right(self._firsts, iteration) - 1

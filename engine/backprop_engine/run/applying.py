@@ -170,7 +170,7 @@ class Applying:
     ) -> list[int]:
         """The same for one pair of nodes after the other, without attributes."""
         graph, append = self._scope.graph, self._to_two(operation)
-        before, kinds = len(graph), graph.kind
+        before, kinds = len(graph.value), graph.kind
         try:
             made = [append(a, b) for a, b in pairs]
         except OperandError as error:
@@ -184,7 +184,7 @@ class Applying:
     def add_up_quickly(self, total: int, terms: Iterable[int], span: Span) -> int:
         """The same for a sum: one node after the other is added to a total."""
         graph, append = self._scope.graph, self._to_two(_ADD)
-        before, kinds = len(graph), graph.kind
+        before, kinds = len(graph.value), graph.kind
         for term in terms:
             try:
                 total = append(total, term)

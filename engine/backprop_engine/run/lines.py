@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -56,7 +57,7 @@ class Line(NamedTuple):
     """A name in it, if only names and numbers are: Python itself may compute it (`2*i + 1`)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Turns:
     """A comprehension whose items are lines."""
 
@@ -66,6 +67,15 @@ class _Turns:
     naming: Naming | None
     """How its iterations are told, where that is the same every time."""
     span: Span
+
+    @cached_property
+    def pair(self) -> tuple[int, int] | None:
+        """Where the operands of `w*v for w, v in …` stand among the names; None for all others."""
+        step, names = self.line.steps[0], self.names
+        is_lone = len(self.line.steps) == 1 and step.attributes is NO_ATTRIBUTES
+        if not is_lone or step.first not in names or step.second not in names:
+            return None
+        return names.index(str(step.first)), names.index(str(step.second))
 
 
 class Lines:
@@ -177,7 +187,7 @@ class Lines:
             whole = numbers.whole_number(root)
             if whole is not None:
                 return whole
-        is_quick = applying.is_quick
+        is_quick: bool | None = None  # whether it is not known
         made: list[Any] = []
         for task, operation, attributes, span, first, second, operands, work in line.steps:
             if first is None:
@@ -185,8 +195,10 @@ class Lines:
                     made.append(numbers.constant(task.value, span))
                 else:
                     made.append(work(task, self._given(operands, made)))
-                    is_quick = applying.is_quick
+                    is_quick = None
                 continue
+            if is_quick is None:
+                is_quick = applying.is_quick
             a = made[first] if type(first) is int else names.get(first)
             b = made[second] if type(second) is int else names.get(second)
             if is_quick and type(a) is int and (second is None or type(b) is int):
@@ -207,11 +219,10 @@ class Lines:
         values, call = self._expressions.values, turns.made.iterable
         places = call.arguments if isinstance(call, syntax.Call) else ()
         listed = [values.items(value, place) for value, place in zip(given, places, strict=True)]
-        count = min(length for _, length in listed)
+        count = min([length for _, length in listed])
         values.spend(count, call.span)
-        naming = turns.naming or Naming("")
-        rows = list(zip(*(items for items, _ in listed), strict=False))
-        return self._turned(turns, rows, naming, range(count))
+        rows = list(zip(*[items for items, _ in listed], strict=False))
+        return self._turned(turns, rows, turns.naming or Naming(""), range(count))
 
     def _gone_through(self, turns: _Turns, given: list[Result]) -> Result:
         """A comprehension along one list, a range or a tensor."""
@@ -225,14 +236,14 @@ class Lines:
         self, turns: _Turns, rows: Sequence[tuple[Result, ...]]
     ) -> tuple[Step, Sequence[tuple[int, int]]] | None:
         """The one step of `w*v for w, v in …` and its operands in each row; None for all others."""
-        step, names = turns.line.steps[0], turns.names
-        is_lone = len(turns.line.steps) == 1 and step.attributes is NO_ATTRIBUTES
-        if not is_lone or step.first not in names or step.second not in names:
+        if turns.pair is None or not self._expressions.applying.is_quick:
             return None
-        at, beside = names.index(str(step.first)), names.index(str(step.second))
-        pairs: Any = rows if (at, beside) == (0, 1) else [(row[at], row[beside]) for row in rows]
+        at, beside = turns.pair
+        pairs: Any = rows
+        if turns.pair != (0, 1) or len(turns.names) > 2:
+            pairs = [(row[at], row[beside]) for row in rows]
         are_nodes = {int}.issuperset(map(type, chain.from_iterable(pairs)))
-        return (step, pairs) if are_nodes and self._expressions.applying.is_quick else None
+        return (turns.line.steps[0], pairs) if are_nodes else None
 
     def _turned(
         self, turns: _Turns, rows: Sequence[tuple[Result, ...]], naming: Naming, numbers: range
@@ -244,7 +255,7 @@ class Lines:
         around, first = iterations.current, iterations.begin(naming, numbers)
         if (at_once := self._at_once(turns, rows)) is not None:
             step, pairs = at_once
-            iterations.go_on(len(value), first, len(pairs))
+            iterations.go_on(len(value), first)
             made = self._expressions.applying.each_quickly(step.operation, pairs, step.span)
             iterations.go(len(value), around)
             return Bundle(list(made))

@@ -85,12 +85,12 @@ class Values:
 
     def items(self, result: Result, place: Expression) -> tuple[Iterable[Result], int]:
         """The items of what a loop goes through, and how many they are."""
+        if type(result) is Bundle:
+            return list(result.items), len(result.items)
         if isinstance(result, Counting):
             return map(Whole, result.numbers), self.length(result.numbers, place.span)
         if isinstance(result, Sizes):
             return map(Whole, result.shape), len(result)
-        if isinstance(result, Bundle):
-            return list(result.items), len(result)
         if isinstance(result, int) and result in self._numbers.tuples:
             numbers = self._numbers.tuples[result]
             return [self._numbers.constant(number, place.span) for number in numbers], len(numbers)
@@ -136,7 +136,7 @@ class Values:
                 span,
                 fix="make its range smaller",
             )
-        if len(self._scope.graph) > MAX_NODES:
+        if len(self._scope.graph.value) > MAX_NODES:
             raise ProblemError(f"this makes more than {MAX_NODES:,} nodes", span)
 
     def operands(self, given: list[Result], expressions: tuple[Expression, ...]) -> tuple[int, ...]:
