@@ -20,9 +20,6 @@ from backprop_engine.catalogue.shared.entries import (
 )
 from backprop_engine.operation import Derivative, Kind, Numbers, Operation, Parameter
 
-_MIN = Parameter("min")
-_MAX = Parameter("max")
-
 
 def _first_of_equals(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """A choice of two values that takes the first where they are equal: of 0 and −0 it is torch's.
@@ -48,7 +45,7 @@ def _clamp(a: Any, min: float | None, max: float | None) -> Any:  # noqa: A002 -
     return a if max is None else _minimum(a, max)
 
 
-def _between(g: Any, a: Any, low: Any = -np.inf, high: Any = np.inf) -> Any:
+def _between(g: Any, a: Any, low: Any, high: Any) -> Any:
     """The gradient from one bound up to the other, both included."""
     return where((a >= low) & (a <= high), g, 0.0)
 
@@ -156,53 +153,39 @@ CLAMP_TENSOR = operation(
 )
 
 
-CLAMP_MIN = operation(
-    "clamp_min",
-    _maximum,
-    Derivative(
-        rule=lambda g, y, a, b: _between(g, a, low=b),
-        local="[{a} ≥ {b}]",
-        words="A gate: open at and above the bound, shut below it.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: where(a < b, g, 0.0),
-        local="[{a} < {b}]",
-        words="Where the bound took the value's place, it receives the gradient.",
-    ),
-    notation="clamp({a}, min={b})",
-    torch=lambda torch, a, b: torch.clamp_min(torch.as_tensor(a), b),
-    grad_fn=by_number("clamp_min"),
-    words="the value, but no less than a bound",
-    parameters=(INPUT, _MIN),
-    arithmetic=True,
-    symbolic=lambda sp, a, b: sp.Piecewise((b, a < b), (a, True)),
-    composite="where(ge(a, b), a, b)",
-    example="x=[-2, 3], y=clamp_min(x, 0).sum()",
-)
+def _bound(
+    name: str, choose: Callable[[Any, Any], Any], inside: str, outside: str, example: str
+) -> Operation:
+    """`clamp_min` or `clamp_max`: the value `inside` of one bound, in words, and the bound beyond."""
+    is_least = inside == "above"
+    within, beyond = (operator.ge, operator.lt) if is_least else (operator.le, operator.gt)
+    return operation(
+        name,
+        choose,
+        Derivative(
+            rule=lambda g, y, a, b: where(within(a, b), g, 0.0),
+            local=f"[{{a}} {'≥' if is_least else '≤'} {{b}}]",
+            words=f"A gate: open at and {inside} the bound, shut {outside} it.",
+        ),
+        Derivative(
+            rule=lambda g, y, a, b: where(beyond(a, b), g, 0.0),
+            local=f"[{{a}} {'<' if is_least else '>'} {{b}}]",
+            words="Where the bound took the value's place, it receives the gradient.",
+        ),
+        notation=f"clamp({{a}}, {name[-3:]}={{b}})",
+        torch=lambda torch, a, b: getattr(torch, name)(torch.as_tensor(a), b),
+        grad_fn=by_number(name),
+        words=f"the value, but no {'less' if is_least else 'more'} than a bound",
+        parameters=(INPUT, Parameter(name[-3:])),
+        arithmetic=True,
+        symbolic=lambda sp, a, b: sp.Piecewise((b, beyond(a, b)), (a, True)),
+        composite=f"where({within.__name__}(a, b), a, b)",
+        example=example,
+    )
 
-CLAMP_MAX = operation(
-    "clamp_max",
-    _minimum,
-    Derivative(
-        rule=lambda g, y, a, b: _between(g, a, high=b),
-        local="[{a} ≤ {b}]",
-        words="A gate: open at and below the bound, shut above it.",
-    ),
-    Derivative(
-        rule=lambda g, y, a, b: where(a > b, g, 0.0),
-        local="[{a} > {b}]",
-        words="Where the bound took the value's place, it receives the gradient.",
-    ),
-    notation="clamp({a}, max={b})",
-    torch=lambda torch, a, b: torch.clamp_max(torch.as_tensor(a), b),
-    grad_fn=by_number("clamp_max"),
-    words="the value, but no more than a bound",
-    parameters=(INPUT, _MAX),
-    arithmetic=True,
-    symbolic=lambda sp, a, b: sp.Piecewise((b, a > b), (a, True)),
-    composite="where(le(a, b), a, b)",
-    example="x=[-2, 3], y=clamp_max(x, 0).sum()",
-)
+
+CLAMP_MIN = _bound("clamp_min", _maximum, "above", "below", "x=[-2, 3], y=clamp_min(x, 0).sum()")
+CLAMP_MAX = _bound("clamp_max", _minimum, "below", "above", "x=[-2, 3], y=clamp_max(x, 0).sum()")
 
 
 def _shared(g: Any, is_equal: Any, is_other: Any) -> Any:
