@@ -7,7 +7,7 @@ character in the file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from backprop_engine.basics.source import ProblemError, Source, Span
@@ -38,6 +38,19 @@ class Excerpt:
         if stop <= start:
             return Span(self.offsets[start], self.offsets[start])
         return Span(self.offsets[start], self.offsets[stop - 1] + 1)
+
+    def edited(self, edits: Iterable[tuple[int, int, str]]) -> Excerpt:
+        """With another text in the place of some of it: (start, stop, text), in ascending order."""
+        parts: list[str] = []
+        offsets: list[int] = []
+        done = 0
+        for start, stop, text in edits:
+            parts += [self.text[done:start], text]
+            offsets += self.offsets[done:start]
+            offsets += [*[self.offsets[start]] * (len(text) - 1), self.offsets[stop - 1]]
+            done = stop
+        text = "".join([*parts, self.text[done:]])
+        return Excerpt(self.source, text, [*offsets, *self.offsets[done:]])
 
 
 def whole(source: Source) -> Excerpt:

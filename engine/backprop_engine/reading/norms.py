@@ -7,25 +7,13 @@ from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import Excerpt
 from backprop_engine.grammar.syntax import Expression
 
-_BAR = "‖"
-_OPEN = "norm("
-
 
 def with_norms(excerpt: Excerpt) -> Excerpt:
     """`‖x‖` as `norm(x)`."""
-    if _BAR not in excerpt.text:
-        return excerpt
-    parts: list[str] = []
-    offsets: list[int] = []
-    bars = 0
-    for sign, offset in zip(excerpt.text, excerpt.offsets, strict=False):
-        written = sign
-        if sign == _BAR:
-            written = ")" if bars % 2 else _OPEN
-            bars += 1
-        parts.append(written)
-        offsets += [offset] * len(written)
-    return Excerpt(excerpt.source, "".join(parts), [*offsets, excerpt.offsets[-1]])
+    bars = [at for at, sign in enumerate(excerpt.text) if sign == "‖"]
+    return excerpt.edited(
+        (at, at + 1, ")" if number % 2 else "norm(") for number, at in enumerate(bars)
+    )
 
 
 def normed(expression: Expression) -> Expression | None:

@@ -17,7 +17,7 @@ from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.basics.values import Known, Value
 from backprop_engine.budget import check_length
 from backprop_engine.grammar import syntax
-from backprop_engine.grammar.excerpt import Excerpt
+from backprop_engine.grammar.excerpt import Excerpt, whole
 from backprop_engine.grammar.parser import parse_expression
 from backprop_engine.grammar.syntax import Expression
 from backprop_engine.reading.formula import Formula, compile_formula
@@ -157,20 +157,12 @@ class _LookUp:
 def _hide_labels(text: str, trace: Trace) -> tuple[Excerpt, dict[str, str]]:
     """`text` with its labels as names that the grammar has, and which label each stands for."""
     labels: dict[str, str] = {}
-    parts: list[str] = []
-    offsets: list[int] = []
-    done = 0
+    edits: list[tuple[int, int, str]] = []
     for found in _labels(text, trace):
         name = f"label_{len(labels)}_"
         labels[name] = found[0]
-        start, stop = found.span()
-        parts += [text[done:start], name]
-        offsets += [*range(done, start), *[start] * (len(name) - 1), stop - 1]
-        done = stop
-    parts.append(text[done:])
-    offsets += range(done, len(text) + 1)
-    excerpt = Excerpt(Source("watch", text), "".join(parts), offsets)
-    return with_norms(excerpt), labels
+        edits.append((*found.span(), name))
+    return with_norms(whole(Source("watch", text)).edited(edits)), labels
 
 
 def _labels(text: str, trace: Trace) -> Iterable[re.Match[str]]:
