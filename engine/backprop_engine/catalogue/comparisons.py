@@ -131,26 +131,20 @@ INVERT = predicate(
     example="x=[-1, 2, 3], y=where(bitwise_not(gt(x, 0)), x, 0).sum()",
 )
 
-ISNAN = predicate(
-    "isnan",
-    np.isnan,
-    words="whether it is nan, no number at all",
-    example="x=[-1, 4], y=where(isnan(log(x)), 0, x).sum()",
-)
 
-ISINF = predicate(
-    "isinf",
-    np.isinf,
-    words="whether it is inf or −inf",
-    example="x=[0, 4], y=where(isinf(log(x)), 0, x).sum()",
-)
+def _finiteness(name: str, words: str, start: int, shown: str) -> Operation:
+    """What kind of number it is; `start` and `shown` are what its example chooses by it."""
+    return predicate(
+        name,
+        getattr(np, name),
+        words=f"whether it is {words}",
+        example=f"x=[{start}, 4], y=where({name}(log(x)), {shown}).sum()",
+    )
 
-ISFINITE = predicate(
-    "isfinite",
-    np.isfinite,
-    words="whether it is neither nan nor infinite",
-    example="x=[0, 4], y=where(isfinite(log(x)), x, 0).sum()",
-)
+
+ISNAN = _finiteness("isnan", "nan, no number at all", -1, "0, x")
+ISINF = _finiteness("isinf", "inf or −inf", 0, "0, x")
+ISFINITE = _finiteness("isfinite", "neither nan nor infinite", 0, "x, 0")
 
 ISCLOSE = predicate(
     "isclose",

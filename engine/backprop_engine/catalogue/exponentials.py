@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from backprop_engine.basics.values import exp, exp2, expm1, log, log1p, log2, log10, sqrt, where
+from backprop_engine.basics import values
+from backprop_engine.basics.values import exp, exp2, expm1, log, log1p, sqrt, where
 from backprop_engine.catalogue.shared.entries import (
     INPUT,
     in_steps,
@@ -16,10 +17,9 @@ from backprop_engine.catalogue.shared.entries import (
     symmetric,
     well_known,
 )
-from backprop_engine.operation import Application, Derivative, Kind
+from backprop_engine.operation import Application, Derivative, Kind, Operation
 
 _LOG_2: Final = natural_log(2)
-_LOG_10: Final = natural_log(10)
 
 
 EXP = well_known(
@@ -81,31 +81,26 @@ LOG1P = operation(
     example="x=0.01, y=log1p(x)",
 )
 
-LOG2 = operation(
-    "log2",
-    log2,
-    rule=lambda g, y, a: g / (a * _LOG_2),
-    local="1/({a}·log(2))",
-    because="It is the natural logarithm divided by log 2, and so is its slope.",
-    notation="log₂({a})",
-    words="the logarithm to base two",
-    symbolic=lambda sp, a: sp.log(a) / sp.log(2),
-    composite="log(a) / log(2)",
-    example="x=8, y=log2(x)",
-)
 
-LOG10 = operation(
-    "log10",
-    log10,
-    rule=lambda g, y, a: g / (a * _LOG_10),
-    local="1/({a}·log(10))",
-    because="It is the natural logarithm divided by log 10, and so is its slope.",
-    notation="log₁₀({a})",
-    words="the logarithm to base ten",
-    symbolic=lambda sp, a: sp.log(a) / sp.log(10),
-    composite="log(a) / log(10)",
-    example="x=100, y=log10(x)",
-)
+def _logarithm(base: int, called: str, index: str, example: str) -> Operation:
+    """The logarithm to a base, by its name in words and as an index."""
+    factor = natural_log(base)
+    return operation(
+        f"log{base}",
+        getattr(values, f"log{base}"),
+        rule=lambda g, y, a: g / (a * factor),
+        local=f"1/({{a}}·log({base}))",
+        because=f"It is the natural logarithm divided by log {base}, and so is its slope.",
+        notation=f"log{index}({{a}})",
+        words=f"the logarithm to base {called}",
+        symbolic=lambda sp, a: sp.log(a) / sp.log(base),
+        composite=f"log(a) / log({base})",
+        example=example,
+    )
+
+
+LOG2 = _logarithm(2, "two", "₂", "x=8, y=log2(x)")
+LOG10 = _logarithm(10, "ten", "₁₀", "x=100, y=log10(x)")
 
 SQRT = well_known(
     "sqrt",

@@ -155,33 +155,28 @@ def _is_repeated(operands: Sequence[Any], *_: Any) -> bool:
     return any(step == 0 and size > 1 for step, size in zip(steps, shape, strict=True))
 
 
-def _place_of(name: str, extreme: Callable[..., Any]) -> Callable[..., Any]:
+def _picked(name: str, extreme: Callable[..., Any], words: str) -> Operation:
+    """`max` or `min` along an axis."""
+
     def place(a: Any, dim: int) -> Any:
         refuse_empty(a, dim, name)
         return extreme(a, axis=dim, keepdims=True)
 
-    return place
+    return picking(
+        f"{name}.dim",
+        place,
+        parameters=(INPUT, DIM, KEEPDIM),
+        words=words,
+        because=_OF_ONE,
+        example=f"A=[[1,4],[3,2]], m=A.{name}(dim=1).values, y=m.sum()",
+    )
 
 
 MAX = _whole("max", np.max, "the largest element", "MaxBackward1")
-MAX_DIM = picking(
-    "max.dim",
-    _place_of("max", np.argmax),
-    parameters=(INPUT, DIM, KEEPDIM),
-    words="the largest element along an axis, and where it is",
-    because=_OF_ONE,
-    example="A=[[1,4],[3,2]], m=A.max(dim=1).values, y=m.sum()",
-)
+MAX_DIM = _picked("max", np.argmax, "the largest element along an axis, and where it is")
 
 MIN = _whole("min", np.min, "the smallest element", "MinBackward1")
-MIN_DIM = picking(
-    "min.dim",
-    _place_of("min", np.argmin),
-    parameters=(INPUT, DIM, KEEPDIM),
-    words="the smallest element along an axis, and where it is",
-    because=_OF_ONE,
-    example="A=[[1,4],[3,2]], m=A.min(dim=1).values, y=m.sum()",
-)
+MIN_DIM = _picked("min", np.argmin, "the smallest element along an axis, and where it is")
 
 AMAX = _along("amax", np.max, "the largest element, or along axes")
 AMIN = _along("amin", np.min, "the smallest element, or along axes")

@@ -156,7 +156,7 @@ CLAMP_TENSOR = operation(
 def _bound(
     name: str, choose: Callable[[Any, Any], Any], inside: str, outside: str, example: str
 ) -> Operation:
-    """`clamp_min` or `clamp_max`: the value `inside` of one bound, in words, and the bound beyond."""
+    """`clamp_min` or `clamp_max`: a value stays as it is where it is `inside` of its bound."""
     is_least = inside == "above"
     within, beyond = (operator.ge, operator.lt) if is_least else (operator.le, operator.gt)
     return operation(
