@@ -32,6 +32,7 @@ from tests.tui.stillness import (
     PATIENCE,
     KnownThread,
     StillLoop,
+    draw_frame,
     frames_are_due,
     nobody_waits,
     patient,
@@ -194,17 +195,28 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 
 @pytest.fixture(autouse=True)
-def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`press`, `pause`, `click` and the like return when the app stands still."""
+def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """`press`, `pause`, `click` and the like return when the app stands still.
+
+    Where a test is about whatever may be drawn (`every_frame`), the frame is drawn then.
+    """
+    draws_all = "every_frame" in request.fixturenames
 
     async def wait(*_: float) -> None:
         await stand_still(active_app.get())
+        if draws_all:
+            draw_frame(active_app.get())
 
     for module in ("textual.pilot", "textual.app"):
         monkeypatch.setattr(f"{module}.wait_for_idle", wait)
     monkeypatch.setattr("backprop_tui.app.soon.Thread", KnownThread)
     patient(monkeypatch)
     frames_are_due(monkeypatch)
+
+
+@pytest.fixture
+def every_frame() -> None:
+    """Each frame is drawn, though nobody looks at it."""
 
 
 _parsed: dict[tuple[object, ...], list[RuleSet]] = {}
@@ -270,6 +282,7 @@ def opened() -> Opener:
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             yield pilot
+            draw_frame(app)
 
     return open_app
 

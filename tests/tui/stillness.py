@@ -17,6 +17,7 @@ from weakref import WeakSet
 
 import pytest
 from textual._compositor import Compositor
+from textual._context import active_app
 from textual.app import App
 from textual.pilot import Pilot
 from textual.worker import NoActiveWorker, Worker, get_current_worker
@@ -93,7 +94,7 @@ def _at_work(app: App[Any]) -> list[object]:
 
 
 async def stand_still(app: App[Any]) -> None:
-    """Wait until all messages are handled, all threads done or set aside, and the screen is drawn.
+    """Wait until all messages are handled, and all threads done or set aside.
 
     Raises:
         TimeoutError: it does not come to that.
@@ -114,16 +115,15 @@ async def stand_still(app: App[Any]) -> None:
         elif app.screen._update_timer._active.is_set():
             app.screen._on_timer_update()
         else:
-            _draw_frame(app)
             return
 
 
-_render_update = Compositor.render_update
+_render_update, _render_strips = Compositor.render_update, Compositor.render_strips
 _due: WeakSet[Compositor] = WeakSet()
 
 
 def frames_are_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is to be drawn is drawn once the app stands still, and not several times on the way.
+    """What is to be drawn is drawn when somebody looks, or `draw_frame` says so.
 
     That is a third of what a test of the screen takes. A terminal sees no more: Textual draws as
     often as the time allows.
@@ -135,10 +135,18 @@ def frames_are_due(monkeypatch: pytest.MonkeyPatch) -> None:
         _due.add(compositor)
         return None
 
+    def look(compositor: Compositor, *how: Any) -> Any:
+        draw_frame(active_app.get())
+        return _render_strips(compositor, *how)
+
     monkeypatch.setattr(Compositor, "render_update", note)
+    monkeypatch.setattr(Compositor, "render_strips", look)
 
 
-def _draw_frame(app: App[Any]) -> None:
+def draw_frame(app: App[Any]) -> None:
+    """Draw what is to be drawn as Textual draws it, so far as there is something."""
+    if not app.is_running or not app.screen_stack:
+        return
     compositor = app.screen._compositor
     if compositor in _due:
         _due.discard(compositor)

@@ -34,6 +34,7 @@ USUAL = [
 ]
 
 
+@pytest.mark.usefixtures("every_frame")
 @pytest.mark.parametrize(("name", "place"), share(USUAL, EVERYWHERE))
 async def test_every_key_is_answered(opened, name, place):
     async with opened(TRACES[name]) as pilot:

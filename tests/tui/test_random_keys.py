@@ -26,6 +26,7 @@ def keys() -> list[str]:
     return sorted({*bound, *TYPED, *OTHERS} - LEAVING)
 
 
+@pytest.mark.usefixtures("every_frame")
 @pytest.mark.parametrize(
     ("seed", "target"),
     [

@@ -31,6 +31,7 @@ def files(tmp_path_factory) -> dict[str, Path]:
     return found
 
 
+@pytest.mark.usefixtures("every_frame")
 @pytest.mark.parametrize("name", share(["mlp summed up", "nan_loss"], ["by hand", *RECORDED]))
 async def test_every_key_is_answered(opened, files, name):
     async with opened(files[name], (120, 40)) as pilot:

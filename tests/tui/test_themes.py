@@ -32,6 +32,7 @@ def app_with(theme, target, oracle, **options):
     return DebuggerApp(target, oracle=oracle, glyphs=UNICODE, settings=settings, **options)
 
 
+@pytest.mark.usefixtures("every_frame")
 @pytest.mark.parametrize("theme", ["whiteboard", "nord", "ansi-dark", "ansi-light"])
 async def test_a_theme_of_each_sort_opens_every_screen(theme, agreeing, formulas):
     app = app_with(theme, BROKEN, agreeing, symbolic=formulas)
