@@ -18,10 +18,12 @@ for _variable in (
 os.environ["TEXTUAL_ANIMATIONS"] = "none"
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 
@@ -194,6 +196,16 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
     return {"still": StillLoop}
 
 
+class _Collector:
+    """The collector, which looks at young objects only."""
+
+    freeze, unfreeze = staticmethod(gc.freeze), staticmethod(gc.unfreeze)
+    get_freeze_count, collect = (
+        staticmethod(gc.get_freeze_count),
+        staticmethod(partial(gc.collect, 0)),
+    )
+
+
 @pytest.fixture(autouse=True)
 def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """`press`, `pause`, `click` and the like return when the app stands still.
@@ -210,6 +222,8 @@ def _waits_for_stillness(monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     for module in ("textual.pilot", "textual.app"):
         monkeypatch.setattr(f"{module}.wait_for_idle", wait)
     monkeypatch.setattr("backprop_tui.app.soon.Thread", KnownThread)
+    # What an earlier scenario of the app has left is collected; here that of all tests so far.
+    monkeypatch.setattr("backprop_tui.app.opening_desk.gc", _Collector)
     patient(monkeypatch)
     frames_are_due(monkeypatch)
 
