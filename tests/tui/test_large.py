@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.recorded import recorded as recorded_graph
+from tests.thorough import share
 
 from backprop_engine.basics.source import Source, Span
 from backprop_engine.catalogue import NEG
@@ -22,7 +23,9 @@ from backprop_tui.session.stops import continuing, editing
 from backprop_tui.session.stops.parsing import parse_breakpoint
 
 HERE = Span(0, 0)
-OPERATIONS = 100_000
+MILLION = share(200_000, 1_000_000)
+SHOWN = share(20_000, 100_000)
+"""Operations of a chain on the screen."""
 
 
 def statement(name, left, symbol, right):
@@ -40,12 +43,11 @@ def recorded(statements):
     )
 
 
-@pytest.fixture(scope="module")
-def chain():
+def chain(operations):
     """y = ((x · 1) · 1) · 1 …"""
     x, y, one = Name("x", HERE), Name("y", HERE), Number(1, HERE)
     return recorded(
-        [statement("y", x, "*", one), *[statement("y", y, "*", one)] * (OPERATIONS - 1)]
+        [statement("y", x, "*", one), *[statement("y", y, "*", one)] * (operations - 1)]
     )
 
 
@@ -57,12 +59,13 @@ def wide():
     return recorded([statement("y", x, "*", x), *pair * 10_000])
 
 
-async def test_a_chain_of_100_000_operations_opens_and_steps(opened, text_of, chain):
-    async with opened(chain, (120, 40)) as pilot:
-        assert f"0/{2 * OPERATIONS + 1:,}" in text_of(pilot)
+async def test_a_long_chain_of_operations_opens_and_steps(opened, text_of):
+    trace = chain(SHOWN)
+    async with opened(trace, (120, 40)) as pilot:
+        assert f"0/{2 * SHOWN + 1:,}" in text_of(pilot)
         await pilot.press("s", "n", "end", "f", "n", "s", "home")
         await pilot.pause()
-        assert pilot.app.session.cursor == OPERATIONS + 2
+        assert pilot.app.session.cursor == SHOWN + 2
         await pilot.press("f", "S")
         await pilot.pause()
         shown = text_of(pilot)
@@ -71,13 +74,13 @@ async def test_a_chain_of_100_000_operations_opens_and_steps(opened, text_of, ch
         above = session.outline.nodes[session.outline.parents[session.step_holder]]
         # Where that is, is told: it is too deep to be drawn.
         assert f"in {session.trace.label(int(above))}, depth " in shown
-        last = parse_breakpoint("if step == 199999", chain)
+        last = parse_breakpoint(f"if step == {2 * SHOWN - 1}", trace)
         pilot.app.session = editing.set_breakpoint(pilot.app.session, None, last)
         await pilot.press("F", "c")
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
-        assert pilot.app.session.cursor == 199_999
-        assert "stopped: step = 199999 at mul → " in text_of(pilot)
+        assert pilot.app.session.cursor == 2 * SHOWN - 1
+        assert f"stopped: step = {2 * SHOWN - 1} at mul → " in text_of(pilot)
 
 
 async def test_a_value_with_20_000_uses_opens_and_steps(opened, text_of, wide):
@@ -91,9 +94,10 @@ async def test_a_value_with_20_000_uses_opens_and_steps(opened, text_of, wide):
         assert 0 < pilot.app.session.cursor < len(wide)
 
 
-def test_a_condition_on_a_long_trace_is_looked_for_in_bounded_portions(chain):
-    one = parse_breakpoint("if (contribution > 1) | (step > 150000)", chain)
-    session = editing.set_breakpoint(open_session(chain), None, one)
+def test_a_condition_on_a_long_trace_is_looked_for_in_bounded_portions():
+    trace = chain(100_000)
+    one = parse_breakpoint("if (contribution > 1) | (step > 150000)", trace)
+    session = editing.set_breakpoint(open_session(trace), None, one)
     assert continuing.scan_of(session, one) is None  # left to a thread
     session = continuing.continue_forward(session)
     progress = [session.notice]
@@ -122,8 +126,8 @@ y = sum(losses)/len(losses)"""
 
 @pytest.fixture(scope="module")
 def million():
-    """y = -(-(-(… x))), a million times: the columns of the tape are filled at once."""
-    graph, count = Graph(), 1_000_000
+    """y = -(-(-(… x))), so many times: the columns of the tape are filled at once."""
+    graph, count = Graph(), MILLION
     graph.add_input("x", 2.0, requires_grad=True)
     graph.apply(NEG, (0,), span=HERE)
     graph.kind += [graph.kind[1]] * (count - 1)
@@ -210,7 +214,7 @@ class WithoutTorch:
 
 async def test_a_million_nodes_open_step_fold_and_stop(opened, text_of, million):
     async with opened(million, (120, 40), WithoutTorch()) as pilot:
-        assert "0/2,000,001" in text_of(pilot)
+        assert f"0/{2 * MILLION + 1:,}" in text_of(pilot)
         await pilot.press("s", "f", "n", "n", "g", *"75%", "enter")
         await pilot.pause()
         session = pilot.app.session
@@ -218,7 +222,7 @@ async def test_a_million_nodes_open_step_fold_and_stop(opened, text_of, million)
         assert session.step_row in session.visible
         await pilot.press("s", "b", "S", "S", "c", "n", "end")
         await pilot.pause()
-        assert pilot.app.session.row == 1_000_000
+        assert pilot.app.session.row == MILLION
         await pilot.press("home", "left", "end")
         await pilot.pause()
         assert pilot.app.session.row == 0
