@@ -19,9 +19,11 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
+from backprop_tui.headless import run as headless
 from backprop_tui.oracles.client import Oracle
 from backprop_tui.oracles.sympy.client import SymbolicOracle
 
@@ -66,3 +68,34 @@ def symbolic_oracle() -> Iterator[SymbolicOracle]:
     """One sympy process; a slow machine is no reason for a skip."""
     with SymbolicOracle(time_limit=100) as running:
         yield running
+
+
+class _Shared:
+    """An oracle that does not end with the command."""
+
+    def __init__(self, oracle: Oracle | SymbolicOracle) -> None:
+        self.ask = oracle.ask
+        self.forward = getattr(oracle, "forward", None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+@pytest.fixture
+def shared_oracles(
+    oracle: Oracle, symbolic_oracle: SymbolicOracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`check` asks the session's processes and does not end them."""
+    monkeypatch.setattr(headless, "Oracle", lambda **_: _Shared(oracle))
+    monkeypatch.setattr(headless, "SymbolicOracle", lambda **_: _Shared(symbolic_oracle))
+
+
+@pytest.fixture
+def as_main(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script may run in this process: what it is told of itself is put back."""
+    monkeypatch.setattr(sys, "argv", [])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])

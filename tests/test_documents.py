@@ -17,6 +17,7 @@ from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Operation
 from backprop_engine.scenarios.loader import load
+from backprop_tui.cli import main
 from backprop_tui.commands.command import key_name
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.headless.ops_output import markdown
@@ -55,20 +56,17 @@ def test_every_make_target_a_document_names_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize("example", blocks(README, "console"))
-def test_a_command_in_the_readme_prints_what_it_says(example: str) -> None:
+@pytest.mark.usefixtures("shared_oracles")
+def test_a_command_in_the_readme_prints_what_it_says(
+    example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     command, _, expected = example.partition("\n")
     program, *arguments = shlex.split(command.removeprefix("$ "))
     assert program == "backprop-tui"
-    printed = subprocess.run(
-        [sys.executable, "-m", "backprop_tui", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    ).stdout
-    assert printed == expected
+    monkeypatch.chdir(ROOT)
+    main(arguments)
+    printed = capsys.readouterr()
+    assert printed.out + printed.err == expected
 
 
 def test_the_readmes_picture_is_what_the_app_draws_today(tmp_path: Path) -> None:
@@ -104,14 +102,15 @@ def test_the_readme_lists_every_lesson() -> None:
     assert linked == [path.name for path in SCENARIOS]
 
 
-def test_the_readmes_example_of_a_scenario_is_all_right(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("shared_oracles")
+def test_the_readmes_example_of_a_scenario_is_all_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (example,) = blocks(README, "yaml")
     path = tmp_path / "example.yaml"
     path.write_text(example, encoding="utf-8")
     assert [one.name for one in load(path).expectations] == ["x"]
-    command = [sys.executable, "-m", "backprop_tui", "check", str(path)]
-    checked = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert main(["check", str(path)]) == 0, capsys.readouterr()
 
 
 def test_the_example_operation_in_contributing_agrees_with_torch() -> None:

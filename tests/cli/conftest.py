@@ -1,4 +1,4 @@
-"""Fixtures of the command line: oracles that outlive a command, and scenarios on disk."""
+"""Fixtures of the command line: scenarios on disk, and what a command prints."""
 
 from __future__ import annotations
 
@@ -9,32 +9,10 @@ from pathlib import Path
 import pytest
 
 from backprop_tui.cli import main
-from backprop_tui.headless import run as headless
-
-
-class _Shared:
-    """An oracle that does not end with the command."""
-
-    def __init__(self, oracle):
-        self.ask = oracle.ask
-        self.forward = getattr(oracle, "forward", None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
 
 
 @pytest.fixture(autouse=True)
-def shared_oracles(oracle, symbolic_oracle, monkeypatch):
-    """`check` asks the session's processes and does not end them."""
-    monkeypatch.setattr(headless, "Oracle", lambda **_: _Shared(oracle))
-    monkeypatch.setattr(headless, "SymbolicOracle", lambda **_: _Shared(symbolic_oracle))
-
-
-@pytest.fixture(autouse=True)
-def plain_environment(monkeypatch, tmp_path):
+def plain_environment(shared_oracles, monkeypatch, tmp_path):
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)

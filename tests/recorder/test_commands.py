@@ -61,14 +61,6 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, A
     return code, json.loads(capsys.readouterr().out)
 
 
-@pytest.fixture
-def as_main(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A script may run in this process: what it is told of itself is put back."""
-    monkeypatch.setattr(sys, "argv", [])
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-
-
 def own_lines(text: str) -> list[str]:
     """What is not ours of standard error."""
     return [line for line in text.splitlines() if not line.startswith("backprop-tui:")]

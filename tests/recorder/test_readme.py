@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
+
+from backprop_tui.cli import main
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
@@ -21,7 +20,10 @@ def without_figures(text: str) -> str:
     return re.sub(r"[▁-█▔▀!…]+|−?\d[\d.]*(e−\d+)?", "#", text)
 
 
-def test_the_nan_of_the_readme_is_found_in_five_lines_of_terminal(tmp_path):
+def test_the_nan_of_the_readme_is_found_in_five_lines_of_terminal(
+    as_main, monkeypatch, tmp_path, capsys
+):
+    monkeypatch.chdir(tmp_path)
     script, _ = blocks("py")
     (session,) = blocks("sh-session")
     (tmp_path / "train.py").write_text(script)
@@ -31,14 +33,6 @@ def test_the_nan_of_the_readme_is_found_in_five_lines_of_terminal(tmp_path):
     for line in commands:
         program, *arguments = shlex.split(line.removeprefix("$ "))
         assert program == "backprop-tui"
-        ended = subprocess.run(
-            [sys.executable, "-m", "backprop_tui", *arguments],
-            cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            check=False,
-        )
-        printed += f"{line}\n{ended.stdout}"
+        main(arguments)
+        printed += f"{line}\n{capsys.readouterr().out}"
     assert without_figures(printed) == without_figures(session)
