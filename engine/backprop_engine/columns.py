@@ -16,6 +16,10 @@ from backprop_engine.operation import Operation
 
 NO_OPERAND: Final = -1
 
+_OPERATION, _REQUIRES_GRAD, _IS_NUMBER = map(
+    attrgetter, ("operation", "requires_grad", "is_number")
+)
+
 
 class Columns:
     """Nodes by number, from 0."""
@@ -50,17 +54,17 @@ class Columns:
     @property
     def operation(self) -> Sequence[Operation | None]:
         """By node; None for a leaf: an input or a constant."""
-        return Column(self.kind, "operation")
+        return Column(self.kind, _OPERATION)
 
     @property
     def requires_grad(self) -> Sequence[bool]:
         """By node."""
-        return Column(self.kind, "requires_grad")
+        return Column(self.kind, _REQUIRES_GRAD)
 
     @property
     def is_number(self) -> Sequence[bool]:
         """By node: whether it is a Python number in torch, and no tensor."""
-        return Column(self.kind, "is_number")
+        return Column(self.kind, _IS_NUMBER)
 
     @property
     def requiring_grad(self) -> np.ndarray:
@@ -148,9 +152,9 @@ class Column(Sequence[Any]):
 
     __slots__ = ("_kinds", "_of")
 
-    def __init__(self, kinds: list[NodeKind], name: str) -> None:
+    def __init__(self, kinds: list[NodeKind], of: Callable[[NodeKind], Any]) -> None:
         self._kinds = kinds
-        self._of: Callable[[NodeKind], Any] = attrgetter(name)
+        self._of = of
 
     def __getitem__(self, node: Any) -> Any:
         return self._of(self._kinds[node])

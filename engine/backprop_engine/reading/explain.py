@@ -267,6 +267,7 @@ def _contribution(trace: Trace, step: Step) -> Explanation:
     common = Explanation(
         headline=f"{label} = {expression(trace, node)} sends to its operand {operand_label}",
         sentence="" if isinstance(explains, Missing) else explains.why(node, position),
+        name=None if isinstance(explains, Missing) else partial(label, operand_label),
         upstream_name=edge.upstream_name,
         upstream=notation.short(upstream),
         target=edge.target,
@@ -278,7 +279,6 @@ def _contribution(trace: Trace, step: Step) -> Explanation:
     )
     if isinstance(explains, Missing):
         return _unexplained(common, trace, edge, explains)
-    common = replace(common, name=partial(label, operand_label))
     if has_array(trace, node):
         return _in_arrays(common, trace, edge, explains)
     return _in_numbers(common, trace, edge, explains)
@@ -306,14 +306,15 @@ def _in_numbers(common: Explanation, trace: Trace, edge: _Edge, explains: Explai
     node, position = edge.node, edge.position
     told = explains.local(node, position) or explains.product(node, position)
     ones: Mapping[str, Tree] = {"g": Text("1")}
-    common = replace(common, algebra=None if told is None else told.tree(trace.label, ones))
+    algebra = None if told is None else told.tree(trace.label, ones)
     local = sent_for_one(trace, node, position)
     if local is None:
-        return common
+        return replace(common, algebra=algebra)
     number = Text(notation.short(local))
     figures = number if told is None else told.tree(_figure(trace), ones, is_roomy=True)
     return replace(
         common,
+        algebra=algebra,
         numbers=number if text_of(figures) == number.text else statement(figures, number),
         local=number.text,
         product=statement(Text(common.upstream), number, Text(common.contribution), signs=(" × ",)),
