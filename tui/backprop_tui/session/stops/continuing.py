@@ -6,7 +6,7 @@ bounded number of steps at a time, and settles the search when enough is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -63,6 +63,12 @@ def scan_of(session: Session, stop: Stop) -> Scan | None:
     """What is known of the hits of `stop` in the session's trace; None for nothing."""
     scan = session.stops.scans.get(stop.key)
     return scan if scan is not None and scan.trace is session.trace else None
+
+
+def _scans(session: Session, stops: Iterable[Stop]) -> list[tuple[Stop, Scan]]:
+    """Stops with what is known of their hits, be it nothing."""
+    nothing = Scan(session.trace, range(len(session.trace)), 0, np.empty(0, np.int64))
+    return [(stop, scan_of(session, stop) or nothing) for stop in stops]
 
 
 def is_surveyed(session: Session) -> bool:
@@ -146,11 +152,8 @@ def _nearest(session: Session, search: Search) -> tuple[int | None, bool]:
     """The next place to stop at, as far as is known, and whether that is certain."""
     best: int | None = None
     reach = len(session.trace) + 1
-    for stop in session.stops.sought:
-        scan = scan_of(session, stop)
-        reach = min(reach, 0 if scan is None else scan.reach)
-        if scan is None:
-            continue
+    for stop, scan in _scans(session, session.stops.sought):
+        reach = min(reach, scan.reach)
         places = _places(session, stop, scan)
         if search.forward:
             at = int(np.searchsorted(places, search.start, "right"))
@@ -165,12 +168,8 @@ def _nearest(session: Session, search: Search) -> tuple[int | None, bool]:
 
 def _hits_at(session: Session, cursor: int) -> list[tuple[Stop, Scan]]:
     """What stops at `cursor`."""
-    found = []
-    for stop in session.stops.sought:
-        scan = scan_of(session, stop)
-        if scan is not None and cursor in _places(session, stop, scan):
-            found.append((stop, scan))
-    return found
+    scans = _scans(session, session.stops.sought)
+    return [(stop, scan) for stop, scan in scans if cursor in _places(session, stop, scan)]
 
 
 def hit_sentence(session: Session) -> str:
@@ -188,10 +187,8 @@ def tick_columns(session: Session, start: int, stop: int, width: int) -> list[in
     if stop == len(session.trace):
         edges[-1] += 1  # a watch can change at the very end
     is_hit = np.zeros(width, bool)
-    for active in session.stops.active:
-        scan = scan_of(session, active)
-        if scan is not None:
-            is_hit |= np.diff(np.searchsorted(scan.hits[active.ignored :], edges)) > 0
+    for active, scan in _scans(session, session.stops.active):
+        is_hit |= np.diff(np.searchsorted(scan.hits[active.ignored :], edges)) > 0
     return [int(column) for column in np.flatnonzero(is_hit)]
 
 
@@ -199,20 +196,18 @@ def _progress(session: Session) -> str:
     """How far the search under way is."""
     if session.stops.search is None:
         return ""
-    scans = [scan_of(session, stop) for stop in session.stops.sought]
-    done = sum(scan.done for scan in scans if scan is not None)
-    total = sum(len(session.trace) if scan is None else len(scan.candidates) for scan in scans)
+    scans = [scan for _, scan in _scans(session, session.stops.sought)]
+    done, total = sum(scan.done for scan in scans), sum(len(scan.candidates) for scan in scans)
     return f"looking for a hit: {100 * done // max(total, 1)}% · esc stops"
 
 
 def _nowhere(session: Session, search: Search) -> str:
     where = "" if search.start < 0 else "later " if search.forward else "earlier "
     here = "; this place is one" if _hits_at(session, session.cursor) else ""
-    is_watch = all(isinstance(stop, Watch) for stop in session.stops.sought)
-    scans = (scan_of(session, stop) for stop in session.stops.sought)
-    troubles = [scan.trouble for scan in scans if scan is not None and scan.trouble]
-    what = "change" if is_watch else "hit"
+    sought = session.stops.sought
+    troubles = [scan.trouble for _, scan in _scans(session, sought) if scan.trouble]
+    what = "change" if all(isinstance(stop, Watch) for stop in sought) else "hit"
     meant = ""
     if search.only is not None:
-        meant = "".join(f"{algebra(session.trace, stop)}: " for stop in session.stops.sought)
+        meant = "".join(f"{algebra(session.trace, stop)}: " for stop in sought)
     return f"{meant}no {where}{what}{here}" + (f" ({troubles[0]})" if troubles else "")
