@@ -30,6 +30,7 @@ FEW = 24
 """So many scenarios are done before a second process has started."""
 _GLANCE = 0.2
 """Seconds after which a wait is taken up anew: on Windows ctrl+c does not end one."""
+_OF_A_PRINTER = ("colour", "plain", "width", "encoding")
 _CHECK = Role(
     name="check",
     module="backprop_tui.headless.worker",
@@ -48,17 +49,9 @@ class How:
 
     def line(self, *, torch: bool) -> str:
         """The same for a worker process."""
-        out = self.out
-        printer = {"colour": out.colour, "plain": out.plain, "width": out.width}
-        return json.dumps(
-            {
-                "json": self.json,
-                "torch": torch,
-                "symbolic": self.symbolic,
-                "limits": asdict(self.limits),
-                "printer": printer | {"encoding": out.encoding},
-            }
-        )
+        told = {"json": self.json, "torch": torch, "symbolic": self.symbolic}
+        printer = {name: getattr(self.out, name) for name in _OF_A_PRINTER}
+        return json.dumps(told | {"limits": asdict(self.limits), "printer": printer})
 
 
 def cores() -> int:
