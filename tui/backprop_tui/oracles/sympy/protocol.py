@@ -170,22 +170,16 @@ def decode_symbolic(trace: Trace, reply: Mapping[str, Any]) -> SymbolicReport:
 
 def _function(trace: Trace, encoded: Mapping[str, Any]) -> Function:
     needed = set(_needed(graph_of(trace), [int(encoded["output"])]))
+    inputs, value = trace.nodes.inputs.values(), trace.nodes.value
     return Function(
-        arguments=tuple(
-            node
-            for node in trace.nodes.inputs.values()
-            if node in needed and is_float(trace.nodes.value[node])
-        ),
+        arguments=tuple(node for node in inputs if node in needed and is_float(value[node])),
         expression=Mathematics(*encoded["expression"]),
         value=encoded["value"],
-        partials={
-            int(partial["input"]): Partial(
-                derivative=Mathematics(*partial["derivative"]),
-                value=partial["value"],
-                nearby=partial["nearby"],
-                reason=partial["reason"],
-            )
-            for partial in encoded["partials"]
-        },
+        partials={int(told["input"]): _partial(told) for told in encoded["partials"]},
         reason=encoded["reason"],
     )
+
+
+def _partial(told: Mapping[str, Any]) -> Partial:
+    derivative = Mathematics(*told["derivative"])
+    return Partial(derivative, told["value"], told["nearby"], told["reason"])
