@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -193,18 +194,9 @@ class Sweep:
         """Our contribution in `steps`, all of one node, from the given upstream and values."""
         graph, node = self.graph, int(self.trace.senders[steps[0]])
         operands = [value_of(operand) for operand in graph.operands[node]]
-        sent = [
-            recompute_contribution(
-                graph,
-                node,
-                int(self.trace.positions[step]),
-                upstream,
-                value_of(node),
-                operands,
-                as_torch=as_torch,
-            )
-            for step in steps
-        ]
+        given = (upstream, value_of(node), operands)
+        again = partial(recompute_contribution, graph, node, as_torch=as_torch)
+        sent = [again(int(self.trace.positions[step]), *given) for step in steps]
         if len(sent) == 1:
             return sent[0]
         total = sum((part.value for part in sent[1:]), start=sent[0].value)
