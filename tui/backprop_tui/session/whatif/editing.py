@@ -135,23 +135,13 @@ def arrive(session: Session, outcome: Outcome) -> Session:
         refusal = _refused(session, outcome)
         there = replace(session, whatif=replace(whatif, wanted=None, refusal=refusal))
         return replace(there, notice=refusal)
-    there = replace(
-        session,
-        trace=outcome.trace,
-        whatif=replace(
-            whatif,
-            values=dict(wanted.values),
-            history=wanted.history,
-            difference=outcome.difference,
-            wanted=None,
-        ),
-    )
+    whatif = replace(whatif, values=dict(wanted.values), history=wanted.history, wanted=None)
+    whatif = replace(whatif, difference=outcome.difference)
     said = wanted.said
     if wanted.nudge is not None:
-        said = nudging.told(
-            nudging.predict(session.trace, outcome.trace, session.cursor, wanted.nudge)
-        )
-    return replace(there, notice=said)
+        before, after = session.trace, outcome.trace
+        said = nudging.told(nudging.predict(before, after, session.cursor, wanted.nudge))
+    return replace(session, trace=outcome.trace, whatif=whatif, notice=said)
 
 
 def _refused(session: Session, outcome: Outcome) -> str:
