@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 from backprop_engine.trace import Trace
@@ -37,16 +37,9 @@ class Remembered:
     @property
     def plain(self) -> dict[str, Any]:
         """As it is written."""
-        return {
-            **self.session,
-            "layout": {
-                "pane": self.layout.pane,
-                "focus": self.layout.focus,
-                "zoomed": self.layout.is_zoomed,
-                "sizes": dict(self.layout.sizes),
-            },
-            "theme": self.theme,
-        }
+        pane, focus, is_zoomed, sizes = astuple(self.layout)
+        layout = {"pane": pane, "focus": focus, "zoomed": is_zoomed, "sizes": sizes}
+        return {**self.session, "layout": layout, "theme": self.theme}
 
 
 def remember(session: Session, layout: Layout, theme: str) -> Remembered:
@@ -79,11 +72,8 @@ def read(found: Mapping[str, Any], trace: Trace) -> tuple[Remembered, Stops, tup
     sizes = {str(name): int(size) for name, size in layout.get("sizes", {}).items()}
     if not all(0 < size <= 1_000 for size in sizes.values()):
         raise ValueError("a size that is none")
-    return (
-        Remembered(kept, Layout(pane, focus, layout["zoomed"] is True, sizes), theme),
-        stops,
-        lost,
-    )
+    shown = Layout(pane, focus, layout["zoomed"] is True, sizes)
+    return Remembered(kept, shown, theme), stops, lost
 
 
 def restore(session: Session, kept: Remembered, stops: Stops) -> Session:
