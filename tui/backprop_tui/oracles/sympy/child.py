@@ -21,12 +21,8 @@ def import_sympy() -> Any:
 def answer(request: Mapping[str, Any]) -> dict[str, Any]:
     """The reply to one request."""
     sympy = import_sympy()
-    return {
-        "version": sympy.__version__,
-        "functions": [
-            function_reply(sympy, request, output, inputs) for output, inputs in request["outputs"]
-        ],
-    }
+    functions = [function_reply(sympy, request, *asked) for asked in request["outputs"]]
+    return {"version": sympy.__version__, "functions": functions}
 
 
 def main() -> None:

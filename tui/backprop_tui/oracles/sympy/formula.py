@@ -50,12 +50,8 @@ def build(sympy: Any, request: Mapping[str, Any], output: int) -> Formula:
         entry["node"]: sympy.Symbol(entry["name"], real=True) for entry in tape if "name" in entry
     }
     constants = [entry for entry in tape if "value" in entry and "name" not in entry]
-    constants += [
-        _as_entry(value)
-        for entry in tape
-        for value in entry.get("attributes", {}).values()
-        if isinstance(value, float)
-    ]
+    attributes = (value for entry in tape for value in entry.get("attributes", {}).values())
+    constants += [_as_entry(value) for value in attributes if isinstance(value, float)]
     is_exact = all(_is_exact(constant) for constant in constants)
     exact = _run(sympy, tape, symbols, output, _exact_constant)
     shown = None
@@ -69,15 +65,8 @@ def build(sympy: Any, request: Mapping[str, Any], output: int) -> Formula:
         # In turn up and down, so that differences of inputs move too.
         nearby[symbol] = here[symbol] * (1 + sympy.Rational(roundoff) * (-1) ** position)
     decimals = any(not float(constant["value"]).is_integer() for constant in constants)
-    return Formula(
-        exact,
-        shown,
-        symbols,
-        Place(here, nearby),
-        is_finite=request["is_finite"],
-        is_simplified=request["texts"] == "simplified",
-        decimals=decimals,
-    )
+    is_finite, is_simplified = request["is_finite"], request["texts"] == "simplified"
+    return Formula(exact, shown, symbols, Place(here, nearby), is_finite, is_simplified, decimals)
 
 
 def _run(

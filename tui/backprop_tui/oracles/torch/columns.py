@@ -44,12 +44,8 @@ class Entries:
 
     def encoded(self) -> dict[str, Any]:
         """Itself for the pipe."""
-        return {
-            "keys": self.keys,
-            "kinds": self.kinds,
-            "numbers": self.numbers,
-            "others": list(self.others.items()),
-        }
+        others = list(self.others.items())
+        return {"keys": self.keys, "kinds": self.kinds, "numbers": self.numbers, "others": others}
 
     @classmethod
     def decoded(cls, encoded: Mapping[str, Any]) -> Self:

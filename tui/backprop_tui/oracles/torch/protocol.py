@@ -56,11 +56,11 @@ def encode_request(trace: Trace) -> dict[str, Any]:
     for node in nodes:
         if graph.operation[node] is None:
             leaves.add(node, graph.value[node])
+    names = ("" if operation is None else operation.name for operation in graph.operation)
+    backward = [pass_ for pass_ in trace.passes if pass_.kind is not PassKind.FORWARD]
     return {
         "dtype": graph.dtype,
-        "operations": Names.of(
-            "" if operation is None else operation.name for operation in graph.operation
-        ).encoded(),
+        "operations": Names.of(names).encoded(),
         "operands": operands,
         "counts": counts.astype(np.uint16),
         "leaves": leaves.entries().encoded(),
@@ -73,11 +73,7 @@ def encode_request(trace: Trace) -> dict[str, Any]:
             str(n): {key: encode_attribute(value) for key, value in attributes.items()}
             for n, attributes in graph.attributes.items()
         },
-        "passes": [
-            _encode_pass(trace, pass_)
-            for pass_ in trace.passes
-            if pass_.kind is not PassKind.FORWARD
-        ],
+        "passes": [_encode_pass(trace, pass_) for pass_ in backward],
     }
 
 
