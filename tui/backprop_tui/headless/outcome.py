@@ -102,19 +102,14 @@ def outcome_of(result: Checked | Bad, out: Printer, *, json: bool) -> Outcome:
     if isinstance(result, Bad):
         return Outcome(text, advised(result.error) + "\n", Tally(scenarios=1, bad=1))
     rows = result.gradients
+    differences, formulas = [row.difference for row in rows], [row.symbolic for row in rows]
     tally = Tally(
         scenarios=1,
         failed=not result.ok,
         gradients=len(rows),
         off=sum(not row.ok for row in rows),
         not_settled=result.ok and result.not_settled > 0,
-        skipped=[
-            row.difference.reason
-            for row in rows
-            if row.difference is not None and row.difference.skipped
-        ],
-        unjudged=[
-            row.symbolic.summary for row in rows if row.symbolic is not None and row.symbolic.reason
-        ],
+        skipped=[found.reason for found in differences if found is not None and found.skipped],
+        unjudged=[found.summary for found in formulas if found is not None and found.reason],
     )
     return Outcome(text, "", tally)

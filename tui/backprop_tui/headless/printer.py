@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import textwrap
 from dataclasses import dataclass
+from textwrap import TextWrapper
 from typing import TextIO
 
 from backprop_engine.basics.source import Source
@@ -52,13 +52,7 @@ class Printer:
     def paragraph(self, text: str, indent: int, style: str = "") -> None:
         """Print a text in as many lines as it takes, each indented, the further ones more."""
         first, further = " " * indent, " " * (indent + 2)
-        for line in textwrap.wrap(
-            text,
-            self.width,
-            initial_indent=first,
-            subsequent_indent=further,
-            break_long_words=False,
-        ):
+        for line in TextWrapper(self.width, first, further, break_long_words=False).wrap(text):
             self.line(line, style)
 
     def flush(self) -> None:

@@ -30,13 +30,8 @@ def step_into(session: Session) -> Session:
         opened = open_composite(trace, node, pass_)
     except ScenarioError as error:
         return replace(session, notice=f"{trace.label(node)} cannot be opened: {error}")
-    inner = replace(
-        open_session(opened.trace),
-        page=session.page,
-        outer=session,
-        opened=opened,
-        whatif=WhatIf(),
-    )
+    inner = open_session(opened.trace)
+    inner = replace(inner, page=session.page, outer=session, opened=opened, whatif=WhatIf())
     if pass_ is None or not trace.is_computed(node, session.cursor):
         return inner
     has_upstream = (

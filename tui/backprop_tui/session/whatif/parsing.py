@@ -183,11 +183,8 @@ def _whole(expression: Expression) -> int:
 
 def _counted(index: tuple[int | slice, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
     """An index of one element, counted from the start."""
-    return tuple(
-        position % size
-        for position, size in zip(index, shape, strict=True)
-        if isinstance(position, int)
-    )
+    pairs = zip(index, shape, strict=True)
+    return tuple(position % size for position, size in pairs if isinstance(position, int))
 
 
 def _shapes(name: str, old: Any, shape: tuple[int, ...]) -> str:
