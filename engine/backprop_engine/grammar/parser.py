@@ -159,32 +159,16 @@ class _Builder(Transformer[Token, Any]):
         return part
 
     @v_args(inline=True)
-    def assign(self, name: Token, _: Token, value: Part) -> syntax.Assignment:
-        span = Span(span_of(name).start, value.stop)
-        return syntax.Assignment(canonical(name), value.expression, span_of(name), span)
-
-    @v_args(inline=True)
-    def augment(self, name: Token, sign: Token, value: Part) -> syntax.Assignment:
+    def assign(self, name: Token, sign: Token, value: Part) -> syntax.Assignment:
         span = Span(span_of(name).start, value.stop)
         before = syntax.Name(canonical(name), span_of(name))
-        return syntax.Assignment(before.name, changed(before, sign, value, span), before.span, span)
+        made = value.expression if sign == "=" else changed(before, sign, value, span)
+        return syntax.Assignment(before.name, made, before.span, span)
+
+    augment = assign
 
     @v_args(inline=True)
     def put(
-        self,
-        receiver: Part,
-        left: Token,
-        items: tuple[syntax.Expression, ...],
-        right: Token,
-        _: Token,
-        value: Part,
-    ) -> syntax.Assignment:
-        place = self.subscript(receiver, left, items, right).expression
-        span = Span(receiver.start, value.stop)
-        return putting(syntax.Put(place, value.expression, span))
-
-    @v_args(inline=True)
-    def augment_item(
         self,
         receiver: Part,
         left: Token,
@@ -195,8 +179,12 @@ class _Builder(Transformer[Token, Any]):
     ) -> syntax.Assignment:
         place = self.subscript(receiver, left, items, right).expression
         span = Span(receiver.start, value.stop)
+        if sign == "=":
+            return putting(syntax.Put(place, value.expression, span))
         after = changed(place, sign, value, span)
         return putting(syntax.Put(place, after, span, writes_back=True))
+
+    augment_item = put
 
     def names(self, tokens: list[Token]) -> tuple[syntax.Name, ...]:
         return tuple(syntax.Name(canonical(token), span_of(token)) for token in tokens)
