@@ -1,6 +1,7 @@
 """The columns of the graph pane, which share its width by what stands in them.
 
-Each is as wide as the widest text in it, so that nowhere cells stay blank while a name is cut.
+Each is as wide as the widest text in it, so that nowhere cells stay blank while a name is cut; a
+value may begin in what its row's name leaves blank.
 What has no room gives way in this order, the last wish first:
 
 1. the rest of an expression of more than 56 cells,
@@ -80,22 +81,32 @@ def grad_fn_text(trace: Trace, node: int) -> str:
     return trace.nodes.grad_fn(node)
 
 
-def least_columns(session: Session, row_widths: Sequence[int]) -> Columns:
+class Named(NamedTuple):
+    """What a row asks of the columns, at most."""
+
+    width: int
+    """The cells of its name with its expression."""
+    value: Known | None
+    """None where it tells none."""
+
+
+def least_columns(session: Session, rows: Sequence[Named]) -> Columns:
     """The columns in which no name is cut, and nothing is more than it has to be."""
-    value, gradient, _, _ = _wishes(session.trace)
-    wanted = min(max([_LEAST_NODE, *row_widths]), _MOST_NODE)
+    wanted = _wanted(rows)
+    value, gradient = _values(rows, wanted), _wishes(session.trace).gradient
     return Columns(wanted, value.least(len("value")), gradient.least(len(TITLE)))
 
 
-def choose_columns(session: Session, row_widths: Sequence[int], width: int) -> Columns:
-    """Columns that fit `width`, the same for every cursor: nothing jumps while stepping.
+def _wanted(rows: Sequence[Named]) -> int:
+    return min(max([_LEAST_NODE, *(row.width for row in rows)]), _MOST_NODE)
 
-    `row_widths` are the cells that names with their expressions ask for.
-    """
-    trace = session.trace
-    wanted = max(row_widths, default=_LEAST_NODE)
-    value, gradient, title, grad_fn = _wishes(trace)
-    columns = _squeezed(least_columns(session, row_widths), width)
+
+def choose_columns(session: Session, rows: Sequence[Named], width: int) -> Columns:
+    """Columns that fit `width`, the same for every cursor: nothing jumps while stepping."""
+    wanted = max([row.width for row in rows], default=_LEAST_NODE)
+    gradient, title, grad_fn = _wishes(session.trace)
+    columns = _squeezed(least_columns(session, rows), width)
+    value = _values(rows, columns.node)
     steps: tuple[tuple[str, Iterable[int]], ...] = (
         ("value", value.pictures),
         ("gradient", gradient.pictures),
@@ -156,7 +167,6 @@ class _Wishes:
 
 
 class _TraceWishes(NamedTuple):
-    value: _Wishes
     gradient: _Wishes
     title: int
     grad_fn: int
@@ -165,13 +175,11 @@ class _TraceWishes(NamedTuple):
 @remembered
 def _wishes(trace: Trace) -> _TraceWishes:
     nodes = range(len(trace.nodes))
-    values = (trace.nodes.value[node] for node in _sample(nodes) if not _is_literal(trace, node))
     steps = [step for step in _sample(range(len(trace))) if trace.totals[step] is not None]
     titles = [_title(trace, each.output) for each in trace.passes if each.output is not None]
     grad_fns = (grad_fn_text(trace, node) for node in _sample(nodes))
-    gradient = _lengths((trace.totals[step] for step in steps), len(ARROW))
+    gradient = _lengths((trace.totals[step], len(ARROW)) for step in steps)
     return _TraceWishes(
-        _lengths(values, 0),
         replace(gradient, changes=[*_changes(trace, steps)]),
         max(map(len, titles), default=0),
         max(max(map(len, grad_fns), default=0), len("grad_fn")),
@@ -186,9 +194,9 @@ def _sample(numbers: Sequence[int]) -> Sequence[int]:
     return numbers[:: max(-(-len(numbers) // _SAMPLE), 1)]
 
 
-def _is_literal(trace: Trace, node: int) -> bool:
-    """Whether a row tells no value: a constant's name is its value."""
-    return trace.is_leaf(node) and node not in trace.nodes.names
+def _values(rows: Sequence[Named], node: int) -> _Wishes:
+    """What values ask for beside a column of `node` cells, in which they may begin."""
+    return _lengths((row.value, -max(node - row.width, 0)) for row in rows)
 
 
 def _title(trace: Trace, output: int) -> str:
@@ -196,9 +204,10 @@ def _title(trace: Trace, output: int) -> str:
     return title if len(title) <= _MOST_TITLE else TITLE
 
 
-def _lengths(values: Iterable[Known | None], more: int) -> _Wishes:
+def _lengths(values: Iterable[tuple[Known | None, int]]) -> _Wishes:
+    """The cells of values, of each so many more."""
     narrow, pictures, numbers, digits = [0], [0], [0], [0]
-    for value in values:
+    for value, more in values:
         if value is None:
             continue
         narrow.append(len(figure(value, _NARROW_FIGURE)) + more)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.values import Known
 from backprop_engine.reading.explain import expression
 from backprop_engine.trace import StepKind, Trace
 from backprop_tui.session.modules import group_path, group_title
@@ -20,6 +21,7 @@ from backprop_tui.view.view import View
 from backprop_tui.widgets.graph_columns import (
     GUTTER,
     Columns,
+    Named,
     choose_columns,
     fitting_title,
     grad_fn_text,
@@ -44,17 +46,24 @@ Cell = tuple[str, str]
 
 def fit_columns(session: Session, width: int) -> Columns:
     """The columns for a pane of `width` cells, by what stands in the rows."""
-    return choose_columns(session, _row_widths(session), width)
+    return choose_columns(session, _named_rows(session), width)
 
 
 def width_of_names(session: Session) -> int:
     """The width at which no name is cut."""
-    return least_columns(session, _row_widths(session)).width
+    return least_columns(session, _named_rows(session)).width
 
 
-def _row_widths(session: Session) -> list[int]:
+def _named_rows(session: Session) -> list[Named]:
     rows = session.measured[:: max(-(-len(session.measured) // _SAMPLE), 1)].tolist()
-    return [_row_width(session, row) for row in rows]
+    return [Named(_row_width(session, row), _value(session, row)) for row in rows]
+
+
+def _value(session: Session, row: int) -> Known | None:
+    """What the row of a node tells; a constant's name is its value."""
+    trace, node = session.trace, int(session.outline.nodes[row])
+    is_literal = trace.is_leaf(node) and node not in trace.nodes.names
+    return None if is_literal or session.outline.is_reference[row] else trace.nodes.value[node]
 
 
 def _row_width(session: Session, row: int) -> int:
@@ -132,32 +141,31 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
     session, outline = view.session, view.session.outline
     state = row_state(view, row)
     is_reference = bool(outline.is_reference[row])
-    group = group_figures(view, row, columns.value, columns.gradient)
     cells = [(view.glyphs.selected if state.is_selected else " ", "selection")]
     cells.append(_breakpoint_mark(view, state.node))
     cells += _node_cells(view, row, state, columns)
+    # A value may begin in what the name leaves blank.
+    room = columns.value + GUTTER + columns.node - sum(cell_len(text) for text, _ in cells)
+    group = group_figures(view, row, room, columns.gradient)
     if group is not None:
         sign, style = (view.glyphs.spoilt, "bad") if group.is_spoilt else ("", "gradient")
-        cells.append((right(group.value, columns.value + 2), "value"))
+        cells.append((right(group.value, room + 2), "value"))
         cells.append((right(f"{sign} {group.gradient}", columns.gradient + 2), style))
         rest = columns.width - GUTTER - columns.node - columns.value - columns.gradient - 4
         return [*cells, (" " * rest, "plain")]
     if is_reference and not state.is_receiving:
-        cells.append((" " * (columns.width - GUTTER - columns.node), "plain"))
+        rest = columns.width - GUTTER - columns.node - columns.value
+        cells.append((" " * (room + rest), "plain"))
         return cells
-    node, cursor = state.node, session.cursor
-    shows_value = session.trace.is_computed(node, cursor) and not is_reference
-    value = session.trace.nodes.value[node] if shows_value else None
-    # A constant's name is its value.
-    is_literal = session.trace.is_leaf(node) and node not in session.trace.nodes.names
-    text = "" if is_literal else figure(value, columns.value)
+    node = state.node
+    is_told = session.trace.is_computed(node, session.cursor)
+    text, sign, style = figure(_value(session, row) if is_told else None, room), "", "value"
     if text and view.is_value_spoilt(node):
-        cells.append((right(f"{view.glyphs.spoilt} {text}", columns.value + 2), "bad"))
+        sign, style = view.glyphs.spoilt, "bad"
     elif text and value_differs(session, node):
-        # Two cells, as wide as the gap they stand in.
-        cells.append((f"{view.glyphs.changed} " + right(text, columns.value), "change"))
-    else:
-        cells.append(("  " + right(text, columns.value), "value"))
+        sign, style = view.glyphs.changed, "change"
+    # The sign has the gap before the column.
+    cells.append((right(f"{sign} {text}".lstrip(), room + 2), style))
     cells += _gradient_cells(view, row, state, columns)
     mark = "" if is_reference else _torch_mark(view, node)
     cells.append((right(mark, 1), mark_style(view, mark)))
@@ -183,7 +191,7 @@ def mark_column(view: View, row: int, columns: Columns) -> int:
 
 
 def _node_cells(view: View, row: int, state: RowState, columns: Columns) -> list[Cell]:
-    """Guides, mark, and name with expression."""
+    """Guides, mark, and name with expression, in at most the cells of their column."""
     session, outline, width = view.session, view.session.outline, columns.node
     guides = _guides(view, row, columns)
     used = sum(cell_len(text) for text, _ in guides)
@@ -203,9 +211,7 @@ def _node_cells(view: View, row: int, state: RowState, columns: Columns) -> list
     if state.is_receiving:
         style = "receiver"
     cells = [*guides, (mark + " ", mark_style), (name, style), (made, "expression")]
-    cells.append((suffix, "muted"))
-    used += 2 + cell_len(name + made) + len(suffix)
-    return [*cells, (" " * max(width - used, 0), "plain")]
+    return [*cells, (suffix, "muted")]
 
 
 def _shortened(view: View, row: int, width: int) -> tuple[str, str]:
