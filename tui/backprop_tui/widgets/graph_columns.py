@@ -86,14 +86,14 @@ class Named(NamedTuple):
 
     width: int
     """The cells of its name with its expression."""
-    value: Known | None
-    """None where it tells none."""
+    node: int
+    """Whose value it tells; NO_NODE where it tells none."""
 
 
 def least_columns(session: Session, rows: Sequence[Named]) -> Columns:
     """The columns in which no name is cut, and nothing is more than it has to be."""
     wanted = _wanted(rows)
-    value, gradient = _values(rows, wanted), _wishes(session.trace).gradient
+    value, gradient = _values(session.trace, rows, wanted), _wishes(session.trace).gradient
     return Columns(wanted, value.least(len("value")), gradient.least(len(TITLE)))
 
 
@@ -106,7 +106,7 @@ def choose_columns(session: Session, rows: Sequence[Named], width: int) -> Colum
     wanted = max([row.width for row in rows], default=_LEAST_NODE)
     gradient, title, grad_fn = _wishes(session.trace)
     columns = _squeezed(least_columns(session, rows), width)
-    value = _values(rows, columns.node)
+    value = _values(session.trace, rows, columns.node)
     steps: tuple[tuple[str, Iterable[int]], ...] = (
         ("value", value.pictures),
         ("gradient", gradient.pictures),
@@ -151,12 +151,12 @@ def _granted(columns: Columns, column: str, widths: Iterable[int], width: int) -
 class _Wishes:
     """Widths of the texts that may stand in a column, by what they give to read."""
 
-    narrow: Sequence[int]
-    pictures: Sequence[int]
+    narrow: Sequence[int] = ()
+    pictures: Sequence[int] = ()
     """Whole pictures of arrays, all figures of what is not kept."""
-    numbers: Sequence[int]
+    numbers: Sequence[int] = ()
     """Arrays as numbers of two digits."""
-    digits: Sequence[int]
+    digits: Sequence[int] = ()
     """And of more; numbers of more than nine cells."""
     changes: Sequence[int] = ()
     """Gradients before and after a step."""
@@ -178,7 +178,8 @@ def _wishes(trace: Trace) -> _TraceWishes:
     steps = [step for step in _sample(range(len(trace))) if trace.totals[step] is not None]
     titles = [_title(trace, each.output) for each in trace.passes if each.output is not None]
     grad_fns = (grad_fn_text(trace, node) for node in _sample(nodes))
-    gradient = _lengths((trace.totals[step], len(ARROW)) for step in steps)
+    totals = (trace.totals[step] for step in steps)
+    gradient = _joined((_asked(total), len(ARROW)) for total in totals if total is not None)
     return _TraceWishes(
         replace(gradient, changes=[*_changes(trace, steps)]),
         max(map(len, titles), default=0),
@@ -194,9 +195,20 @@ def _sample(numbers: Sequence[int]) -> Sequence[int]:
     return numbers[:: max(-(-len(numbers) // _SAMPLE), 1)]
 
 
-def _values(rows: Sequence[Named], node: int) -> _Wishes:
+def _values(trace: Trace, rows: Sequence[Named], node: int) -> _Wishes:
     """What values ask for beside a column of `node` cells, in which they may begin."""
-    return _lengths((row.value, -max(node - row.width, 0)) for row in rows)
+    known = _asked_before(trace)
+    for row in rows:
+        if row.node not in known:
+            known[row.node] = _asked(trace.nodes.value[row.node])
+    return _joined((known[row.node], min(row.width - node, 0)) for row in rows)
+
+
+@remembered
+def _asked_before(trace: Trace) -> dict[int, _Wishes]:
+    """What the values of nodes ask for, as far as they were looked at."""
+    del trace
+    return {NO_NODE: _Wishes()}
 
 
 def _title(trace: Trace, output: int) -> str:
@@ -204,22 +216,23 @@ def _title(trace: Trace, output: int) -> str:
     return title if len(title) <= _MOST_TITLE else TITLE
 
 
-def _lengths(values: Iterable[tuple[Known | None, int]]) -> _Wishes:
-    """The cells of values, of each so many more."""
-    narrow, pictures, numbers, digits = [0], [0], [0], [0]
-    for value, more in values:
-        if value is None:
-            continue
-        narrow.append(len(figure(value, _NARROW_FIGURE)) + more)
-        if not isinstance(value, np.ndarray):
-            told = pictures if isinstance(value, Summary) else digits
-            told.append(len(notation.short(value)) + more)
-            continue
-        pictures.append(len(notation.pictured(value)) + more)
-        listed = [len(text) + more for text in _listings(value)]
-        numbers += listed[-1:]
-        digits += listed
-    return _Wishes(narrow, pictures, numbers, digits)
+def _joined(parts: Iterable[tuple[_Wishes, int]]) -> _Wishes:
+    """All wishes, of each so many cells more."""
+    every = _Wishes([], [], [], [])
+    for wishes, more in parts:
+        for name in ("narrow", "pictures", "numbers", "digits"):
+            getattr(every, name).extend(cells + more for cells in getattr(wishes, name))
+    return every
+
+
+def _asked(value: Known) -> _Wishes:
+    narrow = [len(figure(value, _NARROW_FIGURE))]
+    if isinstance(value, Summary):
+        return _Wishes(narrow, pictures=[len(notation.short(value))])
+    if not isinstance(value, np.ndarray):
+        return _Wishes(narrow, digits=[len(notation.short(value))])
+    listed = [len(text) for text in _listings(value)]
+    return _Wishes(narrow, [len(notation.pictured(value))], listed[-1:], listed)
 
 
 def _listings(array: np.ndarray) -> Iterator[str]:

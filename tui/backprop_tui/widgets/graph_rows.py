@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Known
 from backprop_engine.reading.explain import expression
-from backprop_engine.trace import StepKind, Trace
+from backprop_engine.trace import NO_NODE, StepKind, Trace
 from backprop_tui.session.modules import group_path, group_title
 from backprop_tui.session.outline import Outline
 from backprop_tui.session.search.searching import is_match
@@ -56,14 +55,20 @@ def width_of_names(session: Session) -> int:
 
 def _named_rows(session: Session) -> list[Named]:
     rows = session.measured[:: max(-(-len(session.measured) // _SAMPLE), 1)].tolist()
-    return [Named(_row_width(session, row), _value(session, row)) for row in rows]
+    return [
+        Named(
+            _row_width(session, row),
+            int(session.outline.nodes[row]) if _tells_value(session, row) else NO_NODE,
+        )
+        for row in rows
+    ]
 
 
-def _value(session: Session, row: int) -> Known | None:
-    """What the row of a node tells; a constant's name is its value."""
+def _tells_value(session: Session, row: int) -> bool:
+    """Whether it is the row of a node and no constant, whose name is its value."""
     trace, node = session.trace, int(session.outline.nodes[row])
     is_literal = trace.is_leaf(node) and node not in trace.nodes.names
-    return None if is_literal or session.outline.is_reference[row] else trace.nodes.value[node]
+    return not is_literal and not session.outline.is_reference[row]
 
 
 def _row_width(session: Session, row: int) -> int:
@@ -158,8 +163,9 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
         cells.append((" " * (room + rest), "plain"))
         return cells
     node = state.node
-    is_told = session.trace.is_computed(node, session.cursor)
-    text, sign, style = figure(_value(session, row) if is_told else None, room), "", "value"
+    is_told = session.trace.is_computed(node, session.cursor) and _tells_value(session, row)
+    value = session.trace.nodes.value[node] if is_told else None
+    text, sign, style = figure(value, room), "", "value"
     if text and view.is_value_spoilt(node):
         sign, style = view.glyphs.spoilt, "bad"
     elif text and value_differs(session, node):
