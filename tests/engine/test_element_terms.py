@@ -76,7 +76,7 @@ LAYER = "X=[[1,2],[3,4],[5,6]], W=[[0.5,-1],[2,0.25]], b=[0.1,0.2], Y=relu(X@W+b
         (LAYER, "W", (1, 0), "∂L/∂W[1, 0] = Σₖ X[k, 1]·∂L/∂%1[k, 0]"),
         (LAYER, "X", (2, 1), "∂L/∂X[2, 1] = Σₖ W[1, k]·∂L/∂%1[2, k]"),
         (LAYER, "b", (0,), "∂L/∂b[0] = Σₖ ∂L/∂%2[k, 0]"),
-        (LAYER, "Y", (0, 1), "∂L/∂Y[0, 1] = 0"),
+        (LAYER, "Y", (0, 1), "∂%3[0, 1]/∂Y[0, 1] = 2·Y[0, 1]"),
         ("x=[[1,2],[3,4]], W=[[1,2],[3,4]], y=linear(x,W).sum()", "W", (1, 0),
          "∂y/∂W[1, 0] = Σₖ x[k, 0]·∂y/∂%1[k, 1]"),
         ("x=[1,2,3], p=softmax(x, 0), l=p@p", "x", (1,), "∂l/∂x[1] = Σₖ ∂p[k]/∂x[1]·∂l/∂p[k]"),
@@ -107,6 +107,14 @@ def test_one_term_is_told_as_numbers_are():
     assert text_of(explanation.upstream_name) == "∂L/∂%3[1, 0]"
     assert text_of(explanation.formula) == "∂%3[1, 0]/∂Y[1, 0] = 2·Y[1, 0]"
     assert text_of(explanation.product) == "0.166667 × 19.2 = 3.2"
+
+
+def test_an_element_that_gets_nothing_shows_the_figures_of_its_zero():
+    explanation = told(trace := trace_of(LAYER), step_to(trace, "Y"), (0, 1))
+    assert text_of(explanation.product) == "0.166667 × 0 = 0"
+    assert (
+        explanation.notes[0] == "one element of %3 is made of it, and does not change with it here"
+    )
 
 
 def test_of_a_large_product_only_the_rows_that_meet_the_element_are_asked_for():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from backprop_engine.reading.local_derivatives import local_derivative
 from backprop_engine.trace import Missing, Trace
 from backprop_engine.trace.abilities import Explains
 from backprop_engine.trace.formula import Formula
+
+_MOVES: Final = re.compile(r"\b(copied|back|added|repeated|written)\b")
+"""In the words of a derivative that computes nothing with the operands it names."""
 
 
 class Role(Enum):
@@ -41,7 +46,10 @@ class ArrayRule:
     sent: Figure
     made_of: tuple[Figure, ...]
     signs: tuple[str, ...]
-    """Before each of what it is made of: `=`, `@`; `from` where it is no plain product."""
+    """Before each of what it is made of: `=`, `@`; `from` and `and` where it is no plain product.
+
+    A vector that takes part in a product of matrices lies or stands as it does there.
+    """
 
     @property
     def is_matrix_product(self) -> bool:
@@ -96,7 +104,21 @@ def array_rule(trace: Trace, step: int) -> ArrayRule | None:
     product = None if isinstance(explains, Missing) else explains.product(node, position)
     if product is not None and (made := _product(trace, product, above, target)) is not None:
         return made
-    return ArrayRule(target, (above,), ("from",))
+    others = () if product is None else _named_in(trace, product)
+    return ArrayRule(target, (above, *others), ("from", *("and" for _ in others)))
+
+
+def _named_in(trace: Trace, product: Formula) -> tuple[Figure, ...]:
+    """The values that a formula computes with; one that only moves elements names shapes."""
+    if _MOVES.search(product.template):
+        return ()
+    nodes = [node for letter, node in product.nodes.items() if f"{{{letter}}}" in product.template]
+    values = ((node, trace.nodes.value[node]) for node in dict.fromkeys(nodes))
+    return tuple(
+        Figure(Text(trace.label(node)), value, Role.LOCAL)
+        for node, value in values
+        if not isinstance(value, Summary)
+    )
 
 
 def _equals(above: Figure, target: Figure) -> str:
@@ -113,7 +135,7 @@ def _product(trace: Trace, product: Formula, above: Figure, target: Figure) -> A
     if factors is None:
         return None
     left, sign, right = factors
-    figures: list[Figure] = []
+    factors_: list[Figure] = []
     for factor in (left, right):
         is_upstream = factor.letter == "g"
         name: Tree = above.name
@@ -124,10 +146,45 @@ def _product(trace: Trace, product: Formula, above: Figure, target: Figure) -> A
         if isinstance(value, Summary):
             return None
         if factor.is_transposed:
-            name, value = Branch(Form.SUFFIX, (name,), ("ᵀ",)), np.asarray(value).T
-        figures.append(Figure(name, value, Role.UPSTREAM if is_upstream else Role.LOCAL))
-    shapes = [shape_of(figure.value) for figure in (*figures, target)]
-    is_matrices = all(len(shape) == 2 for shape in shapes)
-    if (sign == " @ " and is_matrices) or (sign == "·" and () in shapes[:2]):
-        return ArrayRule(target, tuple(figures), ("=", sign.strip()))
+            name, value = Branch(Form.SUFFIX, (name,), ("ᵀ",)), _transposed(np.asarray(value))
+        factors_.append(Figure(name, value, Role.UPSTREAM if is_upstream else Role.LOCAL))
+    if sign == " @ " and (stood := _as_matrices(target, *factors_)) is not None:
+        sent, *both = stood
+        return ArrayRule(sent, tuple(both), ("=", "@"))
+    if sign in (" @ ", "·") and () in [shape_of(factor.value) for factor in factors_]:
+        return ArrayRule(target, tuple(factors_), ("=", "·"))
     return None
+
+
+def _transposed(array: np.ndarray) -> np.ndarray:
+    return array if array.ndim < 2 else array.swapaxes(-1, -2)
+
+
+_STANDING: Final = {
+    (2, 1, 1): ("rows", "standing", "standing"),
+    (1, 2, 1): ("lying", "rows", "lying"),
+    (1, 1, 2): ("standing", "lying", "rows"),
+}
+"""How the factors and what they make are drawn, by their axes."""
+
+
+def _as_matrices(sent: Figure, left: Figure, right: Figure) -> list[Figure] | None:
+    """What is sent and its factors as matrices, or as many of each; None where they differ."""
+    shapes = [shape_of(figure.value) for figure in (left, right, sent)]
+    axes = len(shapes[0]), len(shapes[1]), len(shapes[2])
+    if len({shape[:-2] for shape in shapes}) == 1 == len(set(axes)) and axes[0] >= 2:
+        return [sent, left, right]
+    if axes not in _STANDING:
+        return None
+    first, second, product = (
+        _stood(figure, how)
+        for figure, how in zip((left, right, sent), _STANDING[axes], strict=True)
+    )
+    return [product, first, second]
+
+
+def _stood(figure: Figure, how: str) -> Figure:
+    if how == "rows":
+        return figure
+    shape = (-1, 1) if how == "standing" else (1, -1)
+    return Figure(figure.name, np.asarray(figure.value).reshape(shape), figure.role)

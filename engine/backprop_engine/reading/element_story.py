@@ -126,6 +126,8 @@ class _Story:
         if not count:
             return f"no element of {label} changes with it here, so nothing is sent"
         elements = "one element" if count == 1 else f"{count:,} elements"
+        if not any(term.local for term in self.told.terms):
+            return f"{elements} of {label} is made of it, and does not change with it here"
         return f"{elements} of {label} {'changes' if count == 1 else 'change'} with it"
 
     def _figure(self, value: Known) -> str:

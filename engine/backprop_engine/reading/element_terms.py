@@ -54,7 +54,7 @@ class ElementTerms:
     element: Index
     """Of the operand."""
     terms: tuple[Term, ...]
-    """Those whose derivative is not zero, in the order of the node's elements."""
+    """Those whose derivative is not zero, in the order of the node's elements; the only one too."""
     total: float
     """What was recorded."""
 
@@ -84,7 +84,8 @@ def element_terms(trace: Trace, step: int, element: Index) -> ElementTerms | Mis
     if slopes is None:
         return Missing(f"more than {MOST_ROWS:,} elements of {trace.label(node)} may depend on it")
     gradient = np.asarray(upstream)
-    terms = tuple(Term(at, local, float(gradient[at])) for at, local in slopes if local != 0)
+    told = slopes if len(slopes) == 1 else [(at, local) for at, local in slopes if local != 0]
+    terms = tuple(Term(at, local, float(gradient[at])) for at, local in told)
     total = float(np.asarray(sent)[element])
     if not _add_up(terms, total, UNIT_ROUNDOFF[trace.dtype]):
         return Missing("its terms, one by one, do not add up to what was sent as a whole")

@@ -54,12 +54,12 @@ class View:
         """Whether the value of `node` is one of the nan and inf of a run in which they do harm."""
         return self.fault is not None and Event(node) in self.fault.events
 
-    def is_gradient_spoilt(self, node: int) -> bool:
-        """The same of its gradient as of the cursor."""
+    def is_gradient_spoilt(self, node: int, cursor: int | None = None) -> bool:
+        """The same of its gradient as of `cursor`, by default the session's."""
         if self.fault is None:
             return False
         receipts = self.session.trace.receipts(node)
-        at = bisect_left(receipts, self.session.cursor) - 1
+        at = bisect_left(receipts, self.session.cursor if cursor is None else cursor) - 1
         return at >= 0 and Event(node, receipts[at]) in self.fault.events
 
     def remedy(self, failed: Failed) -> str:

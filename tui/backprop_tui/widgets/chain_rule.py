@@ -19,6 +19,7 @@ from backprop_tui.widgets.step_mathematics import MUTED, TARGET, arrangements, m
 
 _MOST_LEAVES = 20
 _GRADS_NAMED = 3
+_COMING = ", about to run:"
 
 
 class ChainRulePane(TextPane):
@@ -37,7 +38,10 @@ def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
     session, say = view.session, view.say
     style = _done_style(view) if session.finished_pass else MUTED
     headline = told.headline + _made(session.trace, step)
-    head = _wrapped([(say(where_sentence(session)), style), (say(headline), "bold")], width)
+    where = say(where_sentence(session))
+    if cell_len(where) > width:
+        where = where.removesuffix(_COMING)
+    head = _wrapped([(where, style), (say(headline), "bold")], width)
     sentence = _wrapped([(say(told.sentence), "")] if told.sentence else [], width)
     notes = [(say(note), MUTED) for note in told.notes]
     notes.append((say(_accumulation(session.trace, step)), TARGET))
@@ -94,7 +98,7 @@ def where_sentence(session: Session) -> str:
     done = f"{session.cursor:,} of {len(trace):,} done"
     coming = trace.passes[trace.pass_index(session.cursor)]
     if finished is None:
-        return f"{_title(trace, coming)} · {done}, about to run:"
+        return f"{_title(trace, coming)} · {done}{_COMING}"
     return f"{_result(trace, finished)} · next: {_title(trace, coming)}"
 
 

@@ -346,7 +346,8 @@ def _gradient_cells(view: View, row: int, state: RowState, columns: Columns) -> 
         before = "" if now is None else notation.short(now) + " "
         before = right(before if len(before) <= width - len(change) else "", width - len(change))
         cells = [(gap + before, "muted" if is_new else "gradient")]
-        cells += [(change, "change"), ("  ", "plain")]
+        is_spoilt = view.is_gradient_spoilt(state.node, cursor + 1)
+        cells += [(change, "bad" if is_spoilt else "change"), ("  ", "plain")]
     if columns.grad_fn:
         is_reference = bool(view.session.outline.is_reference[row])
         text = "" if is_reference else grad_fn_text(trace, state.node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from typing import Final, NamedTuple
 
@@ -42,13 +43,17 @@ def matrices(
 ) -> Picture | None:
     """The equation in numbers, in at most `width` cells; None where that has no room.
 
-    Digits give way before columns do.
+    Digits give way before columns do; where that is not enough, all but the upstream gradient of
+    what no plain product is made of.
 
     Of `element` of what is sent the cell is lit, and what meets it in the factors.
     """
+    first = replace(rule, made_of=rule.made_of[:1], signs=rule.signs[:1])
     lights = _lights(rule, element)
     leading = (element or ())[:-2]
     for (rows, columns), digits in product(_SIZES, _DIGITS):
+        if "and" in rule.signs and (rows, columns) != _SIZES[0]:
+            return matrices(first, element, width, say, most_rows)
         blocks = [
             _block(
                 figure, _window(figure.value, leading),
@@ -66,6 +71,8 @@ def _lights(rule: ArrayRule, element: Index | None) -> list[Lit]:
     if element is None:
         return [Lit()] * (1 + len(rule.made_of))
     row, column = (0, 0, *element)[-2:]
+    if len(element) == 1 and shape_of(rule.sent.value)[1:] == (1,):  # a vector that stands
+        row, column = column, 0
     if rule.is_matrix_product:
         return [Lit(row, column), Lit(row), Lit(column=column)]
     shape, is_equation = shape_of(rule.sent.value), rule.signs[0] == "="
@@ -167,8 +174,10 @@ def _bracketed(
 
 
 def _heated(number: float, largest: float, style: str) -> str:
-    """The style of a cell of a matrix that is cut: the larger the number, the warmer or colder."""
-    share = round(_HEAT * abs(number) / largest) if largest and np.isfinite(number) else 0
+    """The style of a cell: of a matrix that is cut the warmer or colder, the larger the number."""
+    if not np.isfinite(number):
+        return "bold $error"
+    share = round(_HEAT * abs(number) / largest) if largest else 0
     if not share:
         return style
     return f"$foreground on {'$warning' if number > 0 else '$primary'} {share}%"

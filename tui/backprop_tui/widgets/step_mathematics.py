@@ -44,7 +44,7 @@ LOCAL: Final = "$secondary"
 TARGET: Final = "$warning"
 MUTED: Final = "$foreground-muted"
 _GAP = 4
-_FIGURE = 28
+_FIGURE = 40
 """Cells of an array in a sum."""
 _LEAST_FIGURE = 9
 _SIGNS = 6

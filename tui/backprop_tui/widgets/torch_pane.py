@@ -26,7 +26,7 @@ _MUTED = "$foreground-muted"
 _MOST_LEAVES = 50
 _MOST_ELEMENTS = 400
 _LEAST_FIGURE, _MOST_FIGURE = 6, 19
-_NAME = 20
+_NAME, _LEAST_NAME = 20, 14
 _STEP_LINES = 2
 _DIFFERENCE = 8
 _FIXED = _DIFFERENCE + 7
@@ -43,6 +43,14 @@ class Row:
     torch: Known | None
     comparison: Comparison | None
     style: str = ""
+    brief: str = ""
+    """Another name, where that has no room."""
+
+    @property
+    def is_same(self) -> bool:
+        """Whether torch has this number by number."""
+        compared = self.comparison
+        return compared is not None and compared.ulp == compared.difference == 0
 
 
 class TorchPane(TextPane):
@@ -123,6 +131,7 @@ def _step_rows(view: View) -> list[Row]:
             trace.totals[index],
             None if report is None else report.totals.get(index),
             None if agreed is None else agreed.total(index),
+            brief="sum after it",
         ),
     ]
 
@@ -222,8 +231,12 @@ class _Table:
 
     def __init__(self, view: View, width: int) -> None:
         self.view = view
-        self.is_recorded = bool(view.session.trace.heading.computed_by)
-        self.name = max(min(_NAME, width // 3, width - _FIXED - 2 * _LEAST_FIGURE), 6)
+        trace = view.session.trace
+        self.is_recorded = bool(trace.heading.computed_by)
+        leaves = trace.nodes.keeping_grad[:_MOST_LEAVES]
+        longest = max((cell_len(f"{trace.label(node)}.grad") for node in leaves), default=0)
+        most = min(_NAME, width // 3, width - _FIXED - 2 * _LEAST_FIGURE)
+        self.name = max(min(most, max(longest, _LEAST_NAME)), 6)
         room = (width - self.name - _FIXED) // 2
         self.figure = max(min(room, _MOST_FIGURE), _LEAST_FIGURE)
 
@@ -240,12 +253,11 @@ class _Table:
 
     def _line(self, row: Row) -> Content:
         view, glyphs = self.view, self.view.glyphs
-        told = (
-            (left(view.say(row.name), self.name), row.style),
-            ("  " + self._figure(row.ours), f"bold {row.style}".strip()),
-        )
+        name = row.name if cell_len(row.name) <= self.name else row.brief or row.name
+        told = [(left(view.say(name), self.name), row.style)]
+        bold = f"bold {row.style}".strip()
         if self.is_recorded:
-            return Content.assemble(*told)
+            return Content.assemble(*told, ("  " + self._figure(row.ours), bold))
         mark = view.mark(row.comparison)
         apart = "" if row.comparison is None else row.comparison.apart(3)
         if row.ours is None and row.comparison is None and not view.is_waiting:
@@ -255,12 +267,25 @@ class _Table:
             glyphs.disagrees: "bold $error",
             glyphs.open: "bold $warning",
         }
+        if numbers := self._of_both(row):
+            told.append((" = " if row.is_same else "   ", _MUTED))
+            told.append((right(view.say(numbers), 2 * self.figure), bold))
+        else:
+            told.append(("  " + self._figure(row.ours), bold))
+            told.append((" " + self._figure(row.torch), ""))
         return Content.assemble(
             *told,
-            (" " + self._figure(row.torch), ""),
             ("  " + right(apart, _DIFFERENCE), _MUTED),
             (f" {mark}", style.get(mark, _MUTED)),
         )
+
+    def _of_both(self, row: Row) -> str:
+        """Numbers for which one column has no room, and both have, where torch has no others."""
+        ours = row.ours
+        is_alone = row.is_same or row.torch is None
+        if not is_alone or not isinstance(ours, np.ndarray) or notation.listed(ours, self.figure):
+            return ""
+        return notation.listed(ours, 2 * self.figure)
 
     def _figure(self, value: Known | None) -> str:
         text = _NONE if value is None else figure(value, self.figure, full=True)
