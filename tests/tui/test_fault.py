@@ -84,6 +84,21 @@ async def test_the_autopsy_ends_with_what_cures_it_and_the_lesson(opened, text_o
         assert "the way to x.grad" in shown
 
 
+async def test_enter_opens_the_lesson_and_esc_leads_back_to_the_step(opened, text_of):
+    async with opened(ROOT) as pilot:
+        await pilot.press("f", "a")
+        assert "to the step, or the lesson" in text_of(pilot)
+        await pilot.press("home", "enter")
+        assert text_of(pilot).startswith(" √(x²) at 0 ")
+        assert pilot.app.session.cursor == 0
+        await pilot.press("s", "escape")
+        assert pilot.app.session.cursor == 2
+        assert pilot.app.file.path is None
+        assert len(pilot.app.screen_stack) == 2
+        await pilot.press("escape")
+        assert pilot.app.session.cursor == 2
+
+
 async def test_a_recording_says_so_too(opened, text_of, tmp_path: Path):
     path = tmp_path / "run.bp"
     with Recorder(path):

@@ -169,7 +169,10 @@ class DebuggerApp(App[None]):
 
     @on(ScenarioChosen)
     def _open_chosen(self, event: ScenarioChosen) -> None:
-        self.opening.open(event.path)
+        if self.session is None:
+            self.opening.open(event.path)
+        else:
+            self.opening.leave_for(event.path)
 
     # Showing
 
@@ -277,7 +280,7 @@ class DebuggerApp(App[None]):
             self.session = change(self.session)
 
     def action_leave(self) -> None:
-        """Let go of the selection; with none, go back to the list."""
+        """Let go of the selection; with none, go back to what was open before, or to the list."""
         if self.session is None:
             return
         if self.session.whatif.wanted is not None:
@@ -294,11 +297,7 @@ class DebuggerApp(App[None]):
             self.session = do.release(self.session)
         elif self.session.outer is not None:
             self.session = step_out(self.session)
-        elif self.opening.has_list:
-            self.opening.keep()
-            self.pop_screen()
-            self.session = None
-        else:
+        elif not self.opening.go_back():
             self.session = do.release(self.session)
 
     def action_command_palette(self) -> None:

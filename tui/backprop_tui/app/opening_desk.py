@@ -40,6 +40,8 @@ class OpeningDesk:
         self._app, self._target, self._keeper, self._is_fresh = app, target, keeper, fresh
         self.refusal: Refusal | None = None
         """Why the one scenario that the app was started for cannot be opened."""
+        self._left: tuple[Target, Session, Layout] | None = None
+        """What was open when a lesson was opened from it."""
 
     @property
     def has_list(self) -> bool:
@@ -62,6 +64,34 @@ class OpeningDesk:
         name = target.heading.title if isinstance(target, Trace) else target.name
         read = partial(read_session, target)
         self.work(f"reading {name}", lambda _: read(), self._show)
+
+    def leave_for(self, lesson: Path) -> None:
+        """Open `lesson` in the place of what is open, until one goes back."""
+        app, session = self._app, self._app.session
+        if session is None or not isinstance(app.screen, DebuggerScreen):
+            return
+        left = self._left or (app.file.target, session, app.screen.layout_now)
+        self._close()
+        self._left = left
+        self.open(lesson)
+
+    def go_back(self) -> bool:
+        """Show again what a lesson was opened from; whether there is anything to go back to."""
+        if self._left is None and not self.has_list:
+            return False
+        left = self._left
+        self._close()
+        if left is not None:
+            target, session, layout = left
+            self._app.file.begin(target)
+            self._put(session, layout)
+        return True
+
+    def _close(self) -> None:
+        self.keep()
+        self._left = None
+        self._app.pop_screen()
+        self._app.session = None
 
     def work(
         self, what: str, work: Callable[[Job], Result], then: Callable[[Result], None]
@@ -99,7 +129,11 @@ class OpeningDesk:
             return
         session, layout = self._recall(replace(result, rate=app.settings.rate))
         notice = session.notice or app.settings.notice or session.trace.heading.note
-        view = app.take_up(replace(session, notice=notice))
+        self._put(replace(session, notice=notice), layout)
+
+    def _put(self, session: Session, layout: Layout) -> None:
+        app = self._app
+        view = app.take_up(session)
         app.push_screen(hearing(DebuggerScreen, "", app.settings.keymap)(view, layout))
         app.call_after_refresh(self._settle, session.trace)
 

@@ -105,7 +105,11 @@ SCREEN_HELP: Final[Mapping[str, PaneHelp]] = {
         "Where the first nan or inf was born, from which figures, and at which place of the "
         "source; what usually cures it, with the lesson of the gallery that shows it; then the way "
         "it took from there to what it spoils.",
-        (("enter", "To the step."), _CHOOSE, ("esc", "Close it.")),
+        (
+            ("enter", "To the step, or the lesson."),
+            _CHOOSE,
+            ("esc", "Close it; back from a lesson."),
+        ),
     ),
     "marks": PaneHelp(
         "Marks",

@@ -21,10 +21,12 @@ from backprop_engine.reading.autopsy.report import (
     event_step,
     event_text,
 )
+from backprop_tui.opening.bundled import bundled_scenarios
 from backprop_tui.oracles.report import Failed
 from backprop_tui.screens.box import Sheet, keys_line
 from backprop_tui.session.session import jump
 from backprop_tui.view.following import Following
+from backprop_tui.view.messages import ScenarioChosen
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import View
 from backprop_tui.widgets.choices import Choices
@@ -38,7 +40,7 @@ _FRAME, _LEAST_WAY = 3, 4
 """Lines of the border and the keys; and of the way, for which blank lines are given up."""
 _LEAST_COLUMN = 8
 """Characters that the number of a step takes, at least."""
-_KEYS = (("enter", "to the step"), ("esc", "back"), ("?", "help"))
+_KEYS = (("enter", "to the step, or the lesson"), ("esc", "back"), ("?", "help"))
 _ALL_FINITE = (
     "Every number that comes out of this run is finite: no value, contribution or gradient is nan, "
     "and no result is inf."
@@ -56,8 +58,8 @@ class AutopsyScreen(Following, Sheet):
 
     def __init__(self, view: View) -> None:
         super().__init__(view)
-        self._steps: list[int | None] = []
-        """The step that each line of the list leads to."""
+        self._leads: list[int | str | None] = []
+        """The step, or the lesson of the gallery, that each line of the list leads to."""
 
     def compose(self) -> ComposeResult:
         """What has happened, above the way as a list."""
@@ -118,7 +120,6 @@ class AutopsyScreen(Following, Sheet):
             lines += [Content(), Content.styled("what usually cures it", "bold")]
         for cure in found.cures:
             lines += self.wrapped(cure.text, indent=4)
-            lines += self.wrapped(cure.reading, _MUTED, indent=4)
         return lines
 
     def _told(self, told: Told) -> list[Content]:
@@ -150,16 +151,20 @@ class AutopsyScreen(Following, Sheet):
     # The ways
 
     def _list_ways(self, found: Autopsy) -> None:
-        lines: list[tuple[Content, int | None]] = []
+        lessons = dict.fromkeys(name for cure in found.cures for name in cure.lessons)
+        lines: list[tuple[Content, int | str | None]] = [
+            (Content.assemble(("    the gallery shows it: ", _MUTED), name), name)
+            for name in lessons
+        ]
         for name, way in list(found.ways.items())[:_MOST_WAYS]:
             lines.append((Content.styled(self._view.say(f"the way to {name}"), "bold"), None))
             lines += self._way(found, way)
         if len(found.ways) > _MOST_WAYS:
             more = f"and {len(found.ways) - _MOST_WAYS:,} more that it spoils"
             lines.append((Content.styled(more, _MUTED), None))
-        self._steps = [step for _, step in lines]
-        first = next((at for at, step in enumerate(self._steps) if step is not None), None)
-        self.list_in("way", [Option(line, disabled=step is None) for line, step in lines], first)
+        self._leads = [lead for _, lead in lines]
+        first = next((at for at, lead in enumerate(self._leads) if isinstance(lead, int)), None)
+        self.list_in("way", [Option(line, disabled=lead is None) for line, lead in lines], first)
 
     def _way(self, found: Autopsy, way: tuple[Event, ...]) -> list[tuple[Content, int | None]]:
         half = _MOST_EVENTS // 2
@@ -191,9 +196,13 @@ class AutopsyScreen(Following, Sheet):
 
     @on(OptionList.OptionSelected)
     def _jump(self, event: OptionList.OptionSelected) -> None:
-        step = self._steps[event.option_index]
-        if step is not None:
-            self.dismiss(lambda session: replace(jump(session, step), selected=None))
+        lead = self._leads[event.option_index]
+        if isinstance(lead, str):
+            self.dismiss(None)
+            lesson = bundled_scenarios() / "gallery" / f"{lead}.yaml"
+            self.app.post_message(ScenarioChosen(lesson))
+        elif lead is not None:
+            self.dismiss(lambda session: replace(jump(session, lead), selected=None))
 
 
 def _finding(found: Autopsy) -> str:

@@ -68,7 +68,7 @@ def arranged(panes: Sequence[str], size: Size, wishes: Wishes, sizes: Sizes) -> 
         return {panes[0]: size.region}
     if TABS in panes:
         return _stacked(panes, size, wishes, sizes)
-    left = _left_width(size.width, wishes, sizes)
+    left = left_width(size.width, wishes, sizes)
     regions = {}
     for column, x, width in ((LEFT, 0, left), (RIGHT, left, size.width - left)):
         names = [name for name in column if name in panes]
@@ -97,7 +97,8 @@ def _share(thousandths: int, whole: int, least: int) -> int:
     return max(min(round(thousandths * whole / WHOLE), whole - least), least)
 
 
-def _left_width(width: int, wishes: Wishes, sizes: Sizes) -> int:
+def left_width(width: int, wishes: Wishes, sizes: Sizes) -> int:
+    """The columns of the graph, and of what stands under it."""
     if _SPLIT in sizes:
         return _share(sizes[_SPLIT], width, _LEAST_COLUMN)
     names, everything = wishes.names + _EDGES, wishes.width + _EDGES

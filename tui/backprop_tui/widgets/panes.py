@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil
+from textwrap import wrap
 
 from textual import events
 from textual.containers import Container
@@ -25,15 +25,19 @@ from backprop_tui.widgets.pane_sizes import (
     arranged,
     border_at,
     border_of,
+    left_width,
     moved,
 )
 
 _WIDE = 200
 _NUMBERS = 6
 """Cells of the source's line numbers and its margin."""
-_READ_WIDTH = 60
-"""In about which notes are broken into lines."""
-_HINT = 3
+_SIDES = 4
+"""Columns of a border and of what is kept free beside it."""
+_LABEL = 6
+"""Of a node, which stands before its hint."""
+_MARKS = tuple("-*>|#0123456789")
+"""With which a line of Markdown begins that is not joined to the one before."""
 
 
 class _ByContent(Layout):
@@ -64,6 +68,8 @@ class Panes(Following, Container):
         self.sizes = sizes
         """What a person has chosen."""
         self._wishes = Wishes()
+        self._headings: list[Heading] = []
+        """Of what has notes."""
         self._known: object = None
         """Of what these are the wishes."""
         self._by_content = _ByContent(self)
@@ -78,12 +84,16 @@ class Panes(Following, Container):
         """Ask again what the panes need, where something else is open or watches come or go."""
         sessions = stack(view.session)
         traces = [each.trace for each in sessions]
-        known = [(each.heading.name, each.heading.title, len(each.nodes)) for each in traces]
-        wishes = self._wishes if known == self._known else wishes_of(sessions)
+        # Rows of a what-if tell what was there before, too.
+        known: list[object] = [sorted(view.session.whatif.values)]
+        known += [(each.heading.name, each.heading.title, len(each.nodes)) for each in traces]
+        is_same = known == self._known
+        wishes = self._wishes if is_same else wishes_of(sessions)
         watches = view.session.stops.watches
         wishes = replace(wishes, watches=bool(watches) + len(watches))
         self._known = known
-        if wishes != self._wishes:
+        self._headings = [trace.heading for trace in traces]
+        if wishes != self._wishes or not is_same:
             self._wishes = wishes
             self._lay_out()
 
@@ -92,6 +102,10 @@ class Panes(Following, Container):
         names, wishes = [child.id or "" for child in self.displayed_children], self._wishes
         if self.has_class("-presenting"):  # in which there is a line between rows
             wishes = replace(wishes, graph=2 * wishes.graph)
+        if "notes" in names:
+            width = left_width(size.width, wishes, self.sizes) - _SIDES
+            notes = max((lines_of_notes(each, width) for each in self._headings), default=0)
+            wishes = replace(wishes, notes=notes)
         return arranged(names, size, wishes, self.sizes)
 
     def move_border(self, pane: str, right: int, down: int) -> None:
@@ -156,11 +170,22 @@ def wishes_of(sessions: Sequence[Session]) -> Wishes:
         text=max(map(len, lines), default=0) + _NUMBERS,
         graph=len(session.visible) + 1,
         source=len(lines),
-        notes=max(_lines_of_notes(each.trace.heading) for each in sessions),
     )
 
 
-def _lines_of_notes(heading: Heading) -> int:
+def lines_of_notes(heading: Heading, width: int) -> int:
+    """How many lines the notes take, under the longest hint."""
     text = "\n\n".join(filter(None, (heading.about, heading.note)))
-    read = sum(max(ceil(len(line) / _READ_WIDTH), 1) for line in text.split("\n")) if text else 0
-    return read + 1 + _HINT * bool(heading.hints) if text or heading.hints else 0
+    paragraphs = [line for each in text.split("\n\n") for line in _read(each) if line.strip()]
+    longest = max((heading.hints[node] for node in heading.hints), key=len, default="")
+    hint = wrap(" " * _LABEL + longest, width) if longest else []
+    read = sum(max(len(wrap(each, width)), 1) for each in paragraphs)
+    blank = len([each for each in text.split("\n\n") if each.strip()]) - 1
+    return read + max(blank, 0) + (len(hint) + 1 if hint else 0)
+
+
+def _read(paragraph: str) -> list[str]:
+    """Its lines, where they are those of a list or of code; else it is one."""
+    lines = paragraph.split("\n")
+    is_apart = any(line[:1] in _MARKS or line[:4] == "    " for line in lines)
+    return lines if is_apart else [" ".join(map(str.strip, lines))]
