@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.tui.conftest import LESSONS
+from tests.tui.test_themes import contrast
+from textual.color import Color
 
 from backprop_engine.trace import StepKind
 from backprop_tui.opening.targets import open_target
@@ -35,6 +37,30 @@ PLACES = {
 KEYS = {"[": "left_square_bracket", "]": "right_square_bracket", "=": "equals_sign"}
 
 
+ORNAMENTS = ("border-blurred", "scrollbar", "scrollbar-background")
+"""Colours of what nobody reads: frames, and bars that tell how far a pane is scrolled."""
+LINES = set("─│├└┄━╸╺▁▂▃▄▅▆▇█▀▔╭╮╰╯┌┐┘")
+"""Of trees, fractions, the timeline and pictures."""
+
+
+def too_faint(pilot) -> set[tuple[str, str, str]]:
+    """What has not a contrast of 4.5 as text, of 3 as a line, with its two colours."""
+    variables = pilot.app.get_css_variables()
+    ornaments = {Color.parse(variables[name]).rgb for name in ORNAMENTS}
+    found = set()
+    for strip in pilot.app.screen._compositor.render_strips():
+        for text, style, _ in strip:
+            if style is None or style.color is None or not text.strip():
+                continue
+            ink, paper = (Color.from_rich_color(each) for each in (style.color, style.bgcolor))
+            if style.reverse:
+                ink, paper = paper, ink
+            least = 3 if set(text) <= LINES | {" "} else 4.5
+            if ink.rgb not in ornaments and contrast(ink, paper) < least:
+                found.add((text.strip(), ink.hex, paper.hex))
+    return found
+
+
 @pytest.mark.parametrize("name", PLACES)
 async def test_it_holds_at_three_sizes(opened, text_of, svg, txt, monkeypatch, name):
     file, keys = PLACES[name]
@@ -44,9 +70,11 @@ async def test_it_holds_at_three_sizes(opened, text_of, svg, txt, monkeypatch, n
         for at, (width, height) in enumerate(SIZES):
             await pilot.resize_terminal(width, height)
             is_dark = (at + len(name)) % 2 == 0
-            pilot.app.theme = "blackboard" if is_dark else "whiteboard"
-            await pilot.pause()
-            assert text_of(pilot) == txt(name=f"{width}")
+            for theme in sorted(["blackboard", "whiteboard"], reverse=is_dark):
+                pilot.app.theme = theme
+                await pilot.pause()
+                assert text_of(pilot) == txt(name=f"{width}")
+                assert not too_faint(pilot)
             assert pilot.app.export_screenshot() == svg(name=f"{width}")
 
 

@@ -30,7 +30,7 @@ from backprop_tui.widgets.group_rows import group_figures
 
 _SAMPLE = 500
 """Rows looked at to choose the widths; a million would take seconds."""
-_WAS_FIGURE = 9
+_WAS_FIGURE = 13
 _SHALLOW_LEVELS = 12
 _DEEP, _DEEP_LEVELS, _FEW_LEVELS = 30, 6, 4
 """Levels whose lines are drawn; and of a tree that is too deep for lines to lead far."""
@@ -170,7 +170,8 @@ def row_cells(view: View, row: int, columns: Columns) -> list[Cell]:
         sign, style = view.glyphs.spoilt, "bad"
     elif text and value_differs(session, node):
         sign, style = view.glyphs.changed, "change"
-    # The sign has the gap before the column.
+    if sign and cell_len(text) == room:
+        text = figure(value, room - 1)  # else its sign would touch the name
     cells.append((right(f"{sign} {text}".lstrip(), room + 2), style))
     cells += _gradient_cells(view, row, state, columns)
     mark = "" if is_reference else _torch_mark(view, node)

@@ -44,7 +44,7 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         f"graph--{name}"
         for name in (
             "title", "header", "selection", "guide", "label", "expression", "value", "gradient",
-            "change", "sending", "receiver", "partial", "complete", "muted", "good", "bad",
+            "change", "sending", "receiver", "partial", "complete", "muted", "quiet", "good", "bad",
             "step-row", "selected-row", "match",
         )
     }  # fmt: skip
@@ -173,7 +173,10 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
 
     def _strip(self, cells: list[Cell], row_classes: tuple[str, ...]) -> Strip:
         segments = []
-        for text, name in cells:
+        for text, given in cells:
+            # What is muted can be read on the row that draws the eye, too.
+            is_bright = given == "muted" and "graph--step-row" in row_classes
+            name = "quiet" if is_bright else given
             classes = row_classes if name == "plain" else (*row_classes, f"graph--{name}")
             segments.append(Segment(text, self.get_visual_style(*classes).rich_style))
         blank = self.get_visual_style(*row_classes).rich_style
