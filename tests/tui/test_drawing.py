@@ -85,6 +85,10 @@ def test_a_sum_is_aligned_on_its_decimal_points():
     assert aligned(["3", "0.25", "13.5"]) == [" 3   ", " 0.25", "13.5 "]
 
 
+def test_what_is_no_number_ends_where_the_numbers_do():
+    assert aligned(["0.25", "nan", "−inf", "12"]) == [" 0.25", "  nan", " −inf", "12   "]
+
+
 def test_a_sum_with_exponents_or_arrays_is_aligned_on_its_end():
     assert aligned(["1e−9", "2"]) == ["1e−9", "   2"]
 

@@ -195,10 +195,13 @@ def aligned(numbers: Sequence[str]) -> list[str]:
         return [" " * (width - cell_len(text)) + text for text in numbers]
     wholes = [text.partition(".")[0] for text in numbers]
     rests = [text[len(whole) :] for text, whole in zip(numbers, wholes, strict=True)]
-    before, after = max(map(cell_len, wholes)), max(map(cell_len, rests))
-    return [
-        whole.rjust(before) + rest.ljust(after) for whole, rest in zip(wholes, rests, strict=True)
+    after = max(map(cell_len, rests))
+    # What is nan or inf has no digits, and ends with the longest rest.
+    lines = [
+        whole + rest.ljust(0 if whole.strip("−-").isalpha() else after)
+        for whole, rest in zip(wholes, rests, strict=True)
     ]
+    return [line.rjust(max(map(cell_len, lines))) for line in lines]
 
 
 def beside(pictures: Sequence[Picture], gap: int) -> Picture:
