@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,9 +17,13 @@ from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.memory.layout import Layout, remember, restore
 from backprop_tui.opening import sessions
+from backprop_tui.oracles.report import Starting
 from backprop_tui.session import session as do
 from backprop_tui.session.modules import group_title, switch_tree
 from backprop_tui.session.search.searching import learn, look_on, search_for
+from backprop_tui.view.glyphs import UNICODE
+from backprop_tui.view.view import View
+from backprop_tui.widgets.group_rows import group_figures
 
 RNN = (
     "x=[1, 2], W=[[0.5, 0.1], [0.2, 0.4]], h=[0.1, 0.2], "
@@ -138,6 +144,14 @@ async def test_a_key_shows_it_with_the_norm_that_came_in(opened, text_of):
         assert "%8 = " in text_of(pilot)
         await pilot.press("G")
         assert "t=3 ·" not in text_of(pilot)
+
+
+def test_a_wide_group_tells_its_norm_too():
+    loop = "x=2, hs=[], for i in range(1): for j in range(150): hs.append(x*j), y=sum(hs)"
+    session = switch_tree(session_of(loop))
+    view = View(replace(session, cursor=len(session.trace)), Starting(), None, UNICODE)
+    assert "‖grad‖ 12.2" in [group_figures(view, row, 10, 14).gradient for row in (0, 1)
+                             if session.outline.group(row) is not None]  # fmt: skip
 
 
 def test_figures_of_parts_are_those_of_the_whole():

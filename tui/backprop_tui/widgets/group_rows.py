@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot
 
 from backprop_engine.basics import notation
-from backprop_engine.reading.gradient_figures import figures_of_all
+from backprop_engine.basics.values import norm_of
 from backprop_tui.view.text import figure
 from backprop_tui.view.view import View
 
-_MOST_OUTPUTS = 100
+_MOST_OUTPUTS = 2_000
 """Of a group with more no figures are told here: they would take too long at each step."""
 
 
@@ -38,7 +39,7 @@ def group_figures(view: View, row: int, width: int, gradient_width: int) -> Grou
     known = [each for each in gradients if each is not None]
     if not known:
         return GroupFigures(value, "", is_spoilt=False)
-    norm = figures_of_all(known).norm
+    norm = hypot(*map(norm_of, known))
     three, two = notation.number(norm, 3), notation.number(norm, 2)
     texts = (f"‖grad‖ {three}", f"‖{three}‖", f"‖{two}‖", two)
     text = next((each for each in texts if len(each) <= gradient_width), two)
