@@ -70,6 +70,64 @@ def test_the_element_and_the_row_and_column_that_make_it_are_lit():
     assert [lit(line) for line in picture.lines[1:4]] == [" 1.5  ", "19.25246−3.25 ", " 4.875"]
 
 
+def heat(line: Content) -> dict[str, str]:
+    """The colour under each number of a line, and its strength."""
+    return {
+        line.plain[span.start : span.end].strip(): str(span.style).partition(" on ")[2]
+        for span in line.spans
+        if " on " in str(span.style)
+    }
+
+
+def test_a_matrix_that_is_cut_is_the_warmer_or_the_colder_the_larger_its_numbers():
+    values = np.tile([0.0, -4.0, 1.0, 2.0], (1, 3))
+    rule = ArrayRule(
+        Figure(Text("y"), values, Role.SENT), (Figure(Text("g"), 1.0, Role.UPSTREAM),), ("=",)
+    )
+    picture = matrices(rule, None, 40, UNICODE.say)
+    assert picture is not None
+    assert heat(picture.lines[1]) == {
+        "−4": "$primary 45%",
+        "1": "$warning 11%",
+        "2": "$warning 22%",
+    }
+
+
+def test_one_that_is_whole_is_not_coloured_but_for_what_is_not_finite():
+    broken = np.array([[1.0, np.nan], [-np.inf, 0.0]])
+    rule = ArrayRule(
+        Figure(Text("y"), broken, Role.SENT), (Figure(Text("g"), X, Role.UPSTREAM),), ("=",)
+    )
+    picture = matrices(rule, None, 80, UNICODE.say)
+    assert picture is not None
+    assert not any(heat(line) for line in picture.lines)
+    red = [line.plain[span.start : span.end].strip() for line in picture.lines
+           for span in line.spans if "$error" in str(span.style)]  # fmt: skip
+    assert red == ["nan", "−inf"]
+
+
+def test_a_vector_that_stands_in_a_product_is_lit_where_its_element_is():
+    v = np.array([[1.0], [2.0]])
+    rule = ArrayRule(
+        Figure(Text("v"), X @ G @ v, Role.SENT),
+        (Figure(Text("A"), X @ G, Role.LOCAL), Figure(Text("g"), v, Role.UPSTREAM)),
+        ("=", "@"),
+    )
+    picture = matrices(rule, (1,), 80, UNICODE.say)
+    assert picture is not None
+    assert [lit(line) for line in picture.lines[1:3]] == ["1", "19.2519.256e−92"]
+
+
+def test_what_is_no_plain_product_keeps_the_gradient_alone_where_there_is_no_room():
+    rule = ArrayRule(
+        Figure(Text("s"), X, Role.SENT),
+        (Figure(Text("g"), X, Role.UPSTREAM), Figure(Text("p"), X, Role.LOCAL)),
+        ("from", "and"),
+    )
+    assert drawn(rule)[1] == "⎡1  3  5⎤ from ⎡1  3  5⎤ and ⎡1  3  5⎤"
+    assert drawn(rule, width=30)[1] == "⎡1  3  5⎤ from ⎡1  3  5⎤"
+
+
 def test_an_element_far_down_is_drawn_with_its_neighbours():
     values = np.arange(100.0).reshape(50, 2)
     rule = ArrayRule(

@@ -43,6 +43,10 @@ _FROM_SUPERSCRIPT = {
 _NAMES = re.compile(r"%?\w+(?:\.\w+)*(?:@\d+)?(?:\[\d+\])*")
 
 
+_WHOLE = 4
+"""Digits before the point that stand there although fewer were asked for."""
+
+
 def number(value: Value, digits: int | None = None) -> str:
     """A scalar with `digits` significant digits, or with all it has."""
     if isinstance(value, bool | np.bool_):
@@ -55,6 +59,8 @@ def number(value: Value, digits: int | None = None) -> str:
         text = "0"  # the sign of a zero is for those who ask for all digits
     elif digits is not None:
         text = f"{float(value):.{digits}g}"
+        if digits < _WHOLE and "e+0" in text and abs(value) < 10**_WHOLE:
+            text = f"{float(value):.0f}"  # `210` is shorter than `2.1e2`, and says more
     else:
         text = str(value)  # the shortest that reads back to the same bits
     mantissa, mark, exponent = text.partition("e")

@@ -181,7 +181,7 @@ def lines_of_notes(heading: Heading, width: int) -> int:
     hint = wrap(" " * _LABEL + longest, width) if longest else []
     read = sum(max(len(wrap(each, width)), 1) for each in paragraphs)
     blank = len([each for each in text.split("\n\n") if each.strip()]) - 1
-    return read + max(blank, 0) + (len(hint) + 1 if hint else 0)
+    return read + max(blank, 0) + bool(read) + (len(hint) + 1 if hint else 0)
 
 
 def _read(paragraph: str) -> list[str]:

@@ -142,8 +142,9 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         for match in _TOKEN.finditer(line):
             name = match.lastgroup if match.lastgroup in ("comment", "key", "number") else None
             name = name or next(k for k in ("comment", "key", "number") if match[k])
-            start, stop = max(match.start() - offset, 0), min(match.end() - offset, len(colours))
-            colours[start:stop] = [name] * max(stop - start, 0)
+            start, stop = max(match.start() - offset, 0), match.end() - offset
+            if stop > 0:
+                colours[start:stop] = [name] * (min(stop, len(colours)) - start)
         is_current = False
         if self._current is not None:
             first = self._current.start - self._starts[number] - offset
