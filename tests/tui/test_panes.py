@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +24,7 @@ from backprop_tui.widgets.pane_sizes import (
 )
 from backprop_tui.widgets.panes import Panes
 
+GALLERY = Path(__file__).parents[2] / "scenarios" / "gallery"
 ALL = [*LEFT, "chain", "torch", "watches"]
 NARROW = ["graph", TABS, "chain"]
 COUNTS = st.integers(0, 80)
@@ -121,6 +125,22 @@ def test_what_was_moved_suits_a_larger_screen():
     sizes = moved(regions, {}, Border("left", "left"), 12)
     wider = arranged(ALL, Size(240, 37), Wishes(), sizes)["graph"].width
     assert wider == pytest.approx(2 * (regions["graph"].width + 12), abs=1)
+
+
+async def test_the_first_what_if_cuts_no_name(opened, text_of):
+    scores = "z=[2, 1, 0.1], label=torch.argmin(z, 0), loss=cross_entropy(z*z, label)"
+    async with opened(Source("<-e>", scores), (120, 40)) as pilot:
+        await pilot.press("f", "g", "z", "enter", "plus")
+        assert re.search(r"loss = cross_entropy\(%1, label\) was \S+ +≠ ", text_of(pilot))
+
+
+@pytest.mark.parametrize("name", ["10-softmax-cross-entropy", "14-where", "24-batch-norm-bias"])
+async def test_notes_ask_for_the_lines_they_take_and_source_has_the_rest(opened, name):
+    async with opened(GALLERY / f"{name}.yaml", (160, 60)) as pilot:
+        notes = pilot.app.screen.query_one("#notes")
+        assert not notes.show_vertical_scrollbar
+        needed = sum(child.outer_size.height for child in notes.query("Markdown, .hint"))
+        assert 0 <= notes.scrollable_content_region.height - needed <= 3
 
 
 async def test_keys_and_mouse_move_borders_and_one_key_gives_the_first_sizes_back(opened):

@@ -18,11 +18,11 @@ LONG = "\n".join(["inputs: {x: 2}", "compute: |", "  y = sigmoid(x)"]
                  + [f"  y{n} = y * {n}" for n in range(60)] + ["  z = tanh(y)"])  # fmt: skip
 
 
-def source(pilot) -> SourcePane:
+def source(pilot):
     return pilot.app.screen.query_one(SourcePane)
 
 
-def shown(pilot) -> list[str]:
+def shown(pilot):
     pane = source(pilot)
     return [pane.render_line(y).text for y in range(pane.scrollable_content_region.height)]
 
