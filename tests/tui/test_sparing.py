@@ -6,11 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.segment import Segment
 from rich.style import Style
+from textual.app import App, ComposeResult
+from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 
 from backprop_tui.app.app import DebuggerApp
 from backprop_tui.widgets.graph_tree import GraphTree
+from backprop_tui.widgets.pane import Sheet
 from backprop_tui.widgets.sparing import Sparing, changed_part
 
 TEXTS = st.text("ab─日é\u0301", min_size=1, max_size=3)
@@ -46,6 +49,29 @@ def test_the_end_of_a_longer_line_is_no_end_in_common():
 def test_the_changed_part_is_as_small_as_it_can_be():
     old, new = (Strip([Segment(f"a = {figure} ✓")]) for figure in ("1.25", "1.75"))
     assert changed_part(3, old, new) == Region(6, 3, 1, 1)
+
+
+class Sheets(App[None]):
+    def compose(self) -> ComposeResult:
+        yield Sheet()
+
+
+async def test_what_a_layout_has_drawn_counts_as_drawn():
+    app = Sheets()
+    async with app.run_test(size=(20, 10)) as pilot:
+        sheet = app.query_one(Sheet)
+        shown = ["a\nx", "a\ny", "a\ny\nz", "b\ny", "a\nx"]
+        for text in shown[:-1]:
+            sheet.show(Content(text))
+            await pilot.pause()
+        drawn: list[Region] = []
+        refresh = sheet.refresh
+        sheet.refresh = lambda *parts, **options: (
+            drawn.extend(parts or [sheet.size.region]),
+            refresh(*parts, **options),
+        )[1]
+        sheet.show(Content(shown[-1]))
+        assert any(region.contains(0, 0) for region in drawn)  # `b` is on the screen
 
 
 async def test_a_step_has_only_its_own_lines_of_the_tree_written(opened, monkeypatch):

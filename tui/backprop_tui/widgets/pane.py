@@ -34,6 +34,7 @@ class Sheet(Sparing):
         if content.plain.count("\n") == height:
             self.refresh_changes()
         else:  # a layout of the whole screen takes longer than all else in a step together
+            self.forget_lines()
             self.refresh(layout=True)
 
     def render(self) -> Content:

@@ -24,7 +24,15 @@ class Sparing(Widget):
     """Compares its lines with those it had: Textual itself writes all of a widget that changes."""
 
     _known: Sequence[Strip] = ()
-    """The lines of the last comparison; what has drawn them since has drawn all of them."""
+    """The lines of the last comparison; none where other ones have been drawn since."""
+
+    def on_resize(self) -> None:
+        """All of it is drawn anew."""
+        self.forget_lines()
+
+    def forget_lines(self) -> None:
+        """Something else than what was compared last is on the screen: all counts as changed."""
+        self._known = ()
 
     def refresh_changes(self) -> None:
         """Have what `render` or `render_line` gives by now written, as far as it is new."""
