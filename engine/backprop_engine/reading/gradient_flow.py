@@ -134,8 +134,12 @@ class _Reader:
         """A weight under its layer without the layer's name before it."""
         if self._tree is None or self._tree.of_node[node] == NO_GROUP:
             return label
-        before, found, rest = label.rpartition(f"{self._tree.names[self._tree.of_node[node]]}.")
-        return rest if found and (not before or before.endswith(".")) else label
+        group = self._tree.names[self._tree.of_node[node]]
+        for name in (group, group.partition(".")[2]):  # a model's class is no part of its weights
+            before, found, rest = label.rpartition(f"{name}.")
+            if name and found and (not before or before.endswith(".")):
+                return rest
+        return label
 
     def _shares(self, node: int, receipts: Sequence[int], depth: int) -> Iterator[FlowRow]:
         """One contribution a row: told by its iteration or module, where these differ."""

@@ -35,7 +35,8 @@ def flow_columns(flow: GradientFlow, width: int) -> FlowColumns:
     """Columns for `width` cells: what is left when the figures have theirs goes to the bar."""
     names = max((2 * row.depth + len(row.name) for row in flow.rows), default=0)
     ratio = _NUMBER + 1 if any(row.ratio is not None for row in flow.rows) else 0
-    spare = width - 2 * (_NUMBER + 1) - _SHARE - 1 - ratio - _MARK - 2
+    mark = _MARK if any(row.mark for row in flow.rows) else 0
+    spare = width - 2 * (_NUMBER + 1) - _SHARE - 1 - ratio - mark - 2
     name = max(min(names, _MOST_NAME, spare - _LEAST_BAR), _LEAST_NAME)
     sizes = [row.figures.rms for row in flow.rows]
     decades = [math.log10(size) for size in sizes if 0 < size < math.inf]
@@ -48,7 +49,7 @@ def flow_header(columns: FlowColumns, glyphs: Glyphs) -> Content:
     """The names of the columns; over the bar the ends of its scale."""
     low, high = (notation.number(10.0**decade, 2) for decade in (columns.low, columns.high))
     scale = f"{low}{high.rjust(columns.bar - len(low))}"
-    scale = scale if len(scale) <= columns.bar else left("rms", columns.bar)
+    scale = scale if len(low) + len(high) < columns.bar else left("rms", columns.bar)
     ratio = right("∆w/w", columns.ratio)
     text = (
         f"{left('layer', columns.name)} {right('norm', _NUMBER)} {right('max', _NUMBER)} "
