@@ -212,7 +212,8 @@ class Calls:
                 self._known[id(tensor)] = weakref.ref(tensor), value, version(tensor), self._line
         if value is None:
             known = self._known_value(tensor) if self._is_deep and tensor is not first else None
-            value = self._add(tensor) if known is None else known
+            # What came in and comes out was changed in place, by its keyword.
+            value = self._add(tensor) if known is None or known in operands else known
         return value
 
     def value_of(self, tensor: torch.Tensor) -> int:
