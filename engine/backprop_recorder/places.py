@@ -169,8 +169,9 @@ class Places:
         )
         for name, tensor in named:
             whole = name if is_plain else f"{variable}.{name}"
+            if self.name_of(tensor) not in self._taken:  # `model = nn.Linear(…)` gives none
+                self._names[id(tensor)] = weakref.ref(tensor), whole
             self._taken.add(whole)
-            self.name(tensor, whole)
         self._parameters += [
             (weakref.ref(tensor), self.name_of(tensor)) for _, tensor in root.named_parameters()
         ]
