@@ -25,6 +25,7 @@ _WITHOUT_NUMBERS: Final = (
 )
 """Arguments that change no number of a result."""
 _NOTHING: Final = object()
+_SCALE: Final = torch.amp.GradScaler.scale
 _WRITTEN: Final = (int, float, bool, str, type(None), EllipsisType)
 
 
@@ -126,6 +127,8 @@ def _text(
     function: Any, args: Sequence[Any], keywords: Mapping[str, Any], *, in_place: bool
 ) -> str:
     """The call, braces in its texts apart from those of operands left out."""
+    if function is _SCALE:
+        return "{0} * {1}"
     try:
         text = _call(function, args, keywords, _Arguments(), in_place=in_place)
     except (_UnwrittenError, RecursionError):

@@ -19,6 +19,7 @@ from backprop_recorder.tensors import without_functions
 _autograd: Any = torch.autograd
 _C: Any = torch._C
 _sequence = _autograd._get_sequence_nr
+_Tensor = torch.Tensor
 _FAST = (
     torch.nn.TransformerEncoder,
     torch.nn.TransformerEncoderLayer,
@@ -247,8 +248,9 @@ class Standing:
         called, whoever has imported the function that calls it.
         """
         hears, clipping, scaler = self._hears, torch.nn.utils.clip_grad, torch.amp.GradScaler
-        by_norm, by_value, unscale = (
-            clipping._clip_grads_with_norm_, clipping.clip_grad_value_, scaler.unscale_,
+        by_norm, by_value, unscale, scale = (
+            clipping._clip_grads_with_norm_, clipping.clip_grad_value_,
+            scaler.unscale_, scaler.scale,
         )  # fmt: skip
 
         @functools.wraps(by_norm)
@@ -274,10 +276,21 @@ class Standing:
                 run, _parameters_of(optimizer), "unscale", lambda: 1 / instance.get_scale()
             )
 
+        @functools.wraps(scale)
+        def scaled(instance: Any, outputs: Any) -> Any:
+            if not (hears.is_here() and instance.is_enabled() and isinstance(outputs, _Tensor)):
+                return scale(instance, outputs)
+            before = _sequence()
+            with without_functions():
+                result = scale(instance, outputs)
+            hears.on_call(scale, before, (outputs, instance._scale), {}, result)
+            return result
+
         self._replace(clipping, "_clip_grads_with_norm_", clip_by_norm)
         for owner in (clipping, torch.nn.utils):
             self._replace(owner, "clip_grad_value_", clip_by_value)
         self._replace(scaler, "unscale_", unscaled)
+        self._replace(scaler, "scale", scaled)
 
     def _watch_fast_paths(self) -> None:
         for kind in _FAST:

@@ -130,6 +130,8 @@ def _forward(trace: Trace, node: int) -> Explanation:
     memory = "no operand requires grad, so the backward pass will not come here"
     if grad_fn:
         memory = f"requires grad, so the graph remembers how it was made: {grad_fn}"
+    elif trace.nodes.requires_grad[node] and node not in trace.nodes.made_leaves:
+        memory = "requires grad, but no backward pass has come here"
     elif node in trace.nodes.made_leaves:
         memory = "made a leaf: gradients come here, and go no further"
     elif any(trace.nodes.requires_grad[operand] for operand in trace.nodes.operands[node]):

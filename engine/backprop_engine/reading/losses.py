@@ -37,7 +37,7 @@ def _losses(trace: Trace) -> dict[str, Losses]:
     return {
         name: Losses(
             name,
-            [_number(trace.nodes.value[pass_.output or 0]) for pass_ in found],
+            [_number(trace.nodes.value[_node(pass_)]) for pass_ in found],
             [pass_.start for pass_ in found],
         )
         for name, found in passes.items()
@@ -54,9 +54,12 @@ def losses_at(trace: Trace, cursor: int) -> Losses | None:
 
 
 def _name(trace: Trace, pass_: Pass) -> str:
-    output = pass_.output or 0
-    label = trace.nodes.names.get(output)
-    return label.partition("@")[0] if label else trace.nodes.operation_name(output)
+    label = trace.nodes.names.get(_node(pass_))
+    return label.partition("@")[0] if label else trace.nodes.operation_name(_node(pass_))
+
+
+def _node(pass_: Pass) -> int:
+    return (pass_.output or 0) if pass_.loss is None else pass_.loss
 
 
 def _number(value: Known) -> float | None:

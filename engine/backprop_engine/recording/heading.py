@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import PurePath
 from textwrap import shorten
 from typing import Final
 
 from backprop_engine.basics.source import Source
+from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Dtype
 from backprop_engine.recording.findings import error_lines
-from backprop_engine.recording.recording import Changed, Recording, Update
+from backprop_engine.recording.recording import Changed, Pass, Recording, Update
 from backprop_engine.trace import Heading
 
 _NOTED: Final = 160
@@ -44,7 +46,7 @@ def heading_of(recording: Recording, files: tuple[Source, ...], dtype: Dtype, en
 def _about(recording: Recording) -> str:
     """What there is to know of the whole run, in Markdown."""
     passes = recording.passes
-    losses = [f"{pass_.loss:.4g}" for pass_ in passes if pass_.loss is not None]
+    losses = [f"{_loss(recording, pass_):.4g}" for pass_ in passes if pass_.loss is not None]
     more = " → …" if len(losses) > _LOSSES else ""
     parts = [f"As it ran with torch {recording.start.torch}; backward passes: {len(passes)}."]
     parts += [f"`{line}`" if "`" not in line else line for line in error_lines(recording)]
@@ -54,6 +56,13 @@ def _about(recording: Recording) -> str:
         names = ", ".join(f"`{name}`" for name in passes[-1].missing[:_LOSSES])
         parts.append(f"`.grad` is None of {names}: no path leads there from the loss.")
     return "\n\n".join(parts)
+
+
+def _loss(recording: Recording, pass_: Pass) -> float:
+    """What the pass starts from, or what of that is the program's own loss."""
+    unscaled = recording.unscaled(pass_)
+    known = pass_.loss if unscaled is None else recording.values.known(unscaled)
+    return math.nan if isinstance(known, Summary) or known is None else float(known)
 
 
 def ratios_of(update: Update) -> dict[str, float]:
@@ -97,6 +106,8 @@ def change_lines(change: Changed) -> str:
 
 def cleared_lines(names: list[str], *, is_none: bool) -> str:
     """Whose `.grad` a `zero_grad` has cleared, in a few lines."""
+    if not names:
+        return "zero_grad: there was no .grad to clear"
     what = "clear" if is_none else "fill with zeros"
     told = f"zero_grad: {what} .grad of {len(names)} tensor{'' if len(names) == 1 else 's'}"
     return "\n".join([told, *(f"{name}.grad" for name in names)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -71,7 +71,8 @@ class RecordingProducer:
         if ability is Opens:
             opens = applied.trace.can(Opens, applied.node)
             if isinstance(opens, Missing):
-                return opens
+                why = opens.reason.rpartition(": ")[2]  # `out = a[16]` is what is told inside
+                return replace(opens, reason=f"{trace.label(node)}: {why}")
         return _ABILITIES[ability](trace, self)
 
     def _quotes(self, trace: Trace, node: int | None) -> Quotes | Missing:

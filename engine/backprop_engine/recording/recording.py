@@ -34,6 +34,9 @@ class Function:
     name: str
 
 
+SCALE = Function("torch.amp.grad_scaler", "scale")
+
+
 @dataclass(frozen=True, slots=True)
 class Module:
     """An `nn.Module` at work: its path (`Net.attention`) and class."""
@@ -239,6 +242,16 @@ class Recording:
     def passes(self) -> list[Pass]:
         """The backward passes."""
         return [event for event in self.events if isinstance(event, Pass)]
+
+    def unscaled(self, pass_: Pass) -> int | None:
+        """Of a pass that starts from what `GradScaler.scale` has made the loss before; or None."""
+        if SCALE not in self.functions or not len(pass_.roots):
+            return None
+        rows = np.flatnonzero(self.calls.columns["outputs"][:, 0] == pass_.roots[0, 2])
+        for call in np.searchsorted(self.calls.output_starts, rows, "right") - 1:
+            if self.functions[self.calls.columns["function"][call]] == SCALE:
+                return self.calls.operands(int(call))[0]
+        return None
 
     def site(self, stack: int) -> Site | None:
         """The innermost place of a stack; None where there is none."""

@@ -259,10 +259,13 @@ class _Builder:
         history = self._history(numbering)
         found = []
         for index, part in enumerate(self.parts):
-            name, about, event = str(part.kind), "", part.event
+            name, about, event, loss = str(part.kind), "", part.event, None
             output = None if part.output is None else int(numbering.number[part.output])
             if isinstance(event, Pass) and output is not None:
                 label = nodes.names.get(output) or nodes.operation_name(output)
+                loss = self._loss(numbering, event)
+                if loss is not None and not nodes.names.get(output):
+                    label = f"{nodes.names.get(loss, label)}, scaled"
                 name = f"backward {label}".strip()
             elif isinstance(event, Update):
                 name, about = f"{event.optimizer}.step", update_lines(event)
@@ -276,10 +279,26 @@ class _Builder:
             ratios = ratios_of(event) if isinstance(event, Update) else {}
             found.append(
                 TracePass(
-                    index, part.kind, name, start, stop, output, grads, about=about, ratios=ratios
+                    index,
+                    part.kind,
+                    name,
+                    start,
+                    stop,
+                    output,
+                    grads,
+                    about=about,
+                    ratios=ratios,
+                    loss=loss,
                 )
             )
         return tuple(found) or (TracePass(0, PassKind.FORWARD, "forward", 0, 0),)
+
+    def _loss(self, numbering: Numbering, event: Pass) -> int | None:
+        value = self.recording.unscaled(event)
+        if value is None:
+            return None
+        (node,) = numbering.of(np.array([value - self.recording.values.first])).tolist()
+        return None if node < 0 else int(node)
 
     def _cleared(self, event: Cleared, numbering: Numbering, nodes: RecordedNodes) -> str:
         """Whose `.grad` is cleared, where that is known."""

@@ -57,6 +57,8 @@ class Pass:
     """
     ratios: Mapping[str, float] = field(default_factory=dict)
     """Of an optimiser's step by a parameter's name ‖update‖/‖weight‖."""
+    loss: int | None = None
+    """The node that is the program's loss, where the output is a multiple of it: scaled for AMP."""
 
 
 @dataclass(frozen=True, slots=True)

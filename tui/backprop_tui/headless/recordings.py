@@ -149,7 +149,8 @@ def _function(recording: Recording, check: FunctionCheck) -> str:
     element = f" at {list(check.element)}" if check.element else ""
     return (
         f"{at}{check.name}.backward: by argument {check.argument}{element} it has "
-        f"{check.backward:.6g}, finite differences through its forward {check.differences:.6g}"
+        f"{check.backward:.6g}, finite differences through its forward {check.differences:.6g}; "
+        "if that is meant, as of a gradient reversal, it is no mistake"
     )
 
 

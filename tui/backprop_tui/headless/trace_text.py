@@ -83,7 +83,11 @@ def _print_pass(trace: Trace, pass_: Pass, digits: int, out: Printer) -> None:
         for text in texts:
             out.paragraph(text, indent + _GAP, "dim")
     names = {node: name for name, node in trace.nodes.inputs.items()}
+    every = {node for last in trace.outlived for node in trace.versions(last)}
+    current = {trace.version_at(last, pass_.stop) for last in trace.outlived}
     for node, grad in (pass_.grads or {}).items():
+        if node in every - current:
+            continue  # what the name means later, or has meant
         text = "None" if grad is None else notation.short(grad)
         name = notation.as_name(names.get(node, trace.label(node)))
         out.line(f"{'':>{digits + 2}}  {name}.grad = {text}", "bold")

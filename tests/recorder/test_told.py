@@ -1,0 +1,115 @@
+"""What is told of programs as people write them: names, losses, outputs nobody uses, words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.recorder.programs import SCRIPTS, run_script
+
+from backprop_engine.reading.explain import explain
+from backprop_engine.reading.losses import losses_at
+from backprop_engine.recording.opened import open_recording
+from backprop_engine.trace import Missing, StepKind, Trace
+from backprop_engine.trace.abilities import Opens
+from backprop_recorder.recorder import Recorder
+from backprop_tui.cli import main
+
+
+@pytest.fixture
+def told(tmp_path) -> Any:
+    """The trace of one of the programs, and what it printed."""
+
+    def record(name: str, **options: Any) -> tuple[Trace, list[str]]:
+        with Recorder(tmp_path / "run.bp", **options) as recorder:
+            ran = run_script(SCRIPTS[name])
+        assert recorder.faults == []
+        return open_recording(tmp_path / "run.bp"), ran.printed.split()
+
+    return record
+
+
+def test_a_layer_made_while_recording_gives_its_parameters_their_names(told):
+    trace, _ = told("linreg")
+    named = {trace.label(node).partition("@")[0] for node in trace.nodes.keeping_grad}
+    assert named == {"model.weight", "model.bias"}
+
+
+def test_the_loss_of_mixed_precision_is_the_one_before_it_was_scaled(told):
+    trace, printed = told("amp")
+    losses = losses_at(trace, 0)
+    assert losses is not None
+    assert losses.name == "loss"
+    assert losses.values == pytest.approx([float(printed[0]), float(printed[3])])
+    scaled = next(pass_ for pass_ in trace.passes if pass_.output is not None)
+    assert scaled.name == "backward loss@1, scaled"
+    assert trace.nodes.value[scaled.output or 0] == pytest.approx(1024 * float(printed[0]))
+    assert f"The loss, pass by pass: {float(printed[0]):.4g} → " in trace.heading.about
+
+
+def test_an_output_that_no_gradient_reaches_requires_grad_all_the_same(told):
+    trace, _ = told("tagger")
+    notes = [
+        explain(trace, index).notes[1]
+        for index in range(len(trace))
+        if trace.step(index).kind is StepKind.FORWARD
+        and trace.nodes.operation_name(trace.step(index).node or 0) == "lstm"
+    ]
+    unused = "requires grad, but no backward pass has come here"
+    assert len(notes) == 6  # of each sentence the outputs, and the two last states
+    assert notes.count(unused) == 4
+    assert "the graph remembers how it was made" in notes[0]
+
+
+def test_a_trace_names_the_gradients_that_are_there_after_a_pass(told, tmp_path, capsys):
+    told("tagger")
+    assert main(["trace", str(tmp_path / "run.bp")]) == 0
+    first, second = capsys.readouterr().out.split("backward loss@2")
+    grads = ("hidden2tag.bias@1.grad = 3 ", "hidden2tag.bias@2.grad = 3 ")
+    assert [text in first for text in grads] == [True, False]
+    assert [text in second for text in grads] == [False, True]
+    assert "hidden2tag.bias@2.grad" not in first.partition("backward loss@1")[0]
+
+
+def test_a_clearing_with_nothing_to_clear_says_so(told):
+    trace, _ = told("linreg")
+    (first, *_) = [pass_ for pass_ in trace.passes if pass_.kind == "zero_grad"]
+    assert explain(trace, first.start).headline == "zero_grad: there was no .grad to clear"
+
+
+def test_a_layer_that_is_filled_by_a_keyword_can_be_looked_into_deeply(told):
+    trace, _ = told("linreg", deep=True)
+    assert trace.named("loss@1") is not None
+
+
+class Reversal(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *sent: torch.Tensor) -> torch.Tensor:
+        return -0.5 * sent[0]
+
+
+def test_a_backward_that_is_meant_to_differ_is_told_as_one_that_may_be(tmp_path, capsys):
+    path = Path(tmp_path, "run.bp")
+    with Recorder(path, check_functions=True):
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        apply: Any = Reversal.apply
+        apply(x * x).sum().backward()
+    assert main(["check", str(path)]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Reversal.backward: by argument 0" in printed
+    assert "if that is meant, as of a gradient reversal, it is no mistake" in printed
+
+
+def test_what_cannot_be_opened_is_told_by_its_own_name(told):
+    trace, _ = told("linreg")
+    node = trace.named("x")
+    assert node is not None
+    missing = trace.can(Opens, node)
+    assert isinstance(missing, Missing)
+    assert missing.reason == "x: unsqueeze is not made of other parts"
