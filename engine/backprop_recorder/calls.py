@@ -23,6 +23,8 @@ _SKIPPED: Final = {
     "unsafe_chunk", "retain_grad", "register_hook",
 }  # fmt: skip
 """What makes no value: what is asked of a tensor, and memory that holds whatever lay there."""
+_data: Any = torch.Tensor.data
+_OF_DATA: Final = (_data.__get__, _data.__set__)
 _MANY: Final = 4096
 _INNER: Final = FORWARD_FLAGS["inner"]
 
@@ -249,6 +251,11 @@ class Calls:
             self._new_functions.append((getattr(func, "__module__", None) or "", name))
         self._functions[func] = number
         return number
+
+    def passed_over(self, func: Any, args: Any) -> None:
+        """A call that gives nothing to keep: through `.data` a leaf is changed, its version not."""
+        if func in _OF_DATA and args[0].grad_fn is None:
+            self._known.pop(id(args[0]), None)
 
     def flush(self) -> None:
         """Write what has come in."""

@@ -215,6 +215,7 @@ class Recorder:
                 return
         function = self.calls.function(func)
         if function < 0:
+            self.calls.passed_over(func, args)
             return
         was_on = _is_grad_on()
         _set_grad(False)

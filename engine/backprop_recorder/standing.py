@@ -30,6 +30,8 @@ _FAST = (
 
 _grad: Any = torch.Tensor.grad
 _SETS_GRAD: Any = _grad.__set__
+_data: Any = torch.Tensor.data
+_SETS_DATA: Any = _data.__set__
 _ADDS_HOOK: Any = torch.Tensor.register_hook
 
 
@@ -118,7 +120,8 @@ class Mode(TorchFunctionMode):
                 self.hears.on_grad_set(args[0])
         elif func is _ADDS_HOOK:
             self.hears.on_hook(args[0])
-        elif result is None and args and _sequence() > before:  # `y[0] = …` makes nodes
+        elif func == _SETS_DATA or (result is None and args and _sequence() > before):
+            # `w.data = …`; `y[0] = …`, which makes nodes
             self.hears.on_call(func, before, args, kwargs or {}, args[0])
         return result
 

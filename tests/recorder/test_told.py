@@ -113,3 +113,16 @@ def test_what_cannot_be_opened_is_told_by_its_own_name(told):
     missing = trace.can(Opens, node)
     assert isinstance(missing, Missing)
     assert missing.reason == "x: unsqueeze is not made of other parts"
+
+
+@pytest.mark.parametrize("how", ["w.data.add_(w.grad)", "w.data = w.data + w.grad"])
+def test_a_weight_that_is_moved_through_its_data_is_another_one(how, tmp_path):
+    with Recorder(tmp_path / "run.bp"):
+        w = torch.tensor([1.0, 2.0], requires_grad=True)
+        for _ in range(3):
+            (w * w).sum().backward()
+            exec(how)
+            w.grad = None
+    trace = open_recording(tmp_path / "run.bp")
+    values = [trace.nodes.value[trace.named(f"w@{at}") or 0].tolist() for at in (1, 2, 3)]
+    assert values == [[1.0, 2.0], [3.0, 6.0], [9.0, 18.0]]

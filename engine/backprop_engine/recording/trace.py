@@ -183,10 +183,10 @@ class _Builder:
     def _labels(self, numbering: Numbering) -> tuple[Labels, Assigned]:
         named, names = bare_names(self.graph)
         named = named[numbering.order]
-        names.append(LEAF_NAME)
-        named[(named == NOWHERE) & (np.diff(numbering.operands.starts) == 0)] = len(names) - 1
-        if LEAF_NAME in names[:-1]:
-            named[named == len(names) - 1] = names.index(LEAF_NAME)
+        if LEAF_NAME not in names:  # of a variable of the program
+            names.append(LEAF_NAME)
+        is_bare = (named == NOWHERE) & (np.diff(numbering.operands.starts) == 0)
+        named[is_bare] = names.index(LEAF_NAME)
         labels = Labels(named, names)
         return labels, Assigned(labels, names)
 
