@@ -5,7 +5,8 @@ SECONDS ?= 600
 PROGRAMS ?= 5000
 SEED ?= 0
 # Tests of which `make test` does a share (tests/thorough.py).
-SEARCHES := tests/fuzz tests/catalogue/test_mutations.py tests/e2e/test_faults.py \
+SEARCHES := tests/fuzz tests/catalogue/test_mutations.py tests/catalogue/test_samples.py \
+	tests/e2e/test_faults.py tests/engine/test_elementwise.py \
 	tests/oracle/test_in_place.py tests/oracle/test_raising.py \
 	tests/recorder/test_samples.py tests/recorder/test_scripts.py \
 	tests/tui/test_failing_readers.py tests/tui/test_foreign_trace.py tests/tui/test_large.py \
@@ -64,7 +65,7 @@ table: $(RUN) ## write the table of the expressions' grammar anew
 	PYTHONHASHSEED=0 .venv/bin/python .github/table.py
 
 samples: $(DEV) ## run torch's own test inputs and print a line a function: make samples NAME=softmax
-	@.venv/bin/python -m tests.catalogue $(NAME)
+	@THOROUGH=1 .venv/bin/python -m tests.catalogue $(NAME)
 
 bench: $(BENCH) ## compare the speed with micrograd, torch and numpy, in one table of ratios
 	OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest tests/benchmarks/bench_*.py -q -p no:cacheprovider
