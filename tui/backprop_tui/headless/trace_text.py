@@ -63,15 +63,9 @@ def _print_pass(trace: Trace, pass_: Pass, digits: int, out: Printer) -> None:
         out.line("  nothing to compute", "dim")
         return
     told = [explain(trace, index) for index in steps]
-    rows = [
-        tuple(map(out.text, _cells(trace, index, each)))
-        for index, each in zip(steps, told, strict=True)
-    ]
-    columns = list(zip(*rows, strict=True))
-    widths = [
-        max((len(cell) for cell in column if len(cell) <= _WIDEST_CELL), default=0)
-        for column in columns
-    ]
+    rows = [tuple(map(out.text, _cells(trace, *pair))) for pair in zip(steps, told, strict=True)]
+    lengths = (map(len, column) for column in zip(*rows, strict=True))
+    widths = [max((n for n in column if n <= _WIDEST_CELL), default=0) for column in lengths]
     indent = digits + 4
     for index, row, explanation in zip(steps, rows, told, strict=True):
         lines = list(_laid_out(row, widths, out.width - indent))

@@ -50,10 +50,8 @@ def symbolic_gradients(trace: Trace, answer: SymbolicAnswer) -> Mapping[int, Sym
     graph = graph_of(trace)
     leaves = [node for node in graph.inputs.values() if graph.requires_grad[node]]
     if isinstance(answer, Ready):
-        return {
-            node: gradient_of(trace, answer.report, node, functional_of(trace, node))
-            for node in leaves
-        }
+        terms = {node: functional_of(trace, node) for node in leaves}
+        return {node: gradient_of(trace, answer.report, node, terms[node]) for node in leaves}
     if isinstance(answer, Missing):
         return dict.fromkeys(leaves, SymbolicGradient(reason=answer.reason, summary=answer.summary))
     if answer.is_late:

@@ -50,10 +50,8 @@ def set_breakpoint(session: Session, old: Breakpoint | None, new: Breakpoint) ->
     """Put `new` in the place of `old`, or of one that has the same hits, or at the end."""
     if old is not None:
         new = replace(new, ignored=old.ignored, is_enabled=old.is_enabled)
-    changed = [
-        new if breakpoint_ is old or breakpoint_.key == new.key else breakpoint_
-        for breakpoint_ in session.stops.breakpoints
-    ]
+    stops = session.stops.breakpoints
+    changed = [new if stop is old or stop.key == new.key else stop for stop in stops]
     if new not in changed:
         changed.append(new)
     changed = list(dict.fromkeys(changed))
@@ -82,9 +80,7 @@ def _told(session: Session, new: Breakpoint) -> str:
 
 
 def _without(session: Session, gone: tuple[Breakpoint, ...]) -> tuple[Breakpoint, ...]:
-    return tuple(
-        breakpoint_ for breakpoint_ in session.stops.breakpoints if breakpoint_ not in gone
-    )
+    return tuple(stop for stop in session.stops.breakpoints if stop not in gone)
 
 
 def _with(session: Session, breakpoints: tuple[Breakpoint, ...], notice: str) -> Session:
