@@ -143,19 +143,12 @@ def found_in(sections: Iterable[Section], query: str) -> Iterator[Section]:
     """What has every word of `query` in it, title and entry taken together."""
     words = query.casefold().split()
     for title, entries in sections:
-        fitting = [
-            entry
-            for entry in entries
-            if all(word in " ".join(_words(title, entry)).casefold() for word in words)
-        ]
+        texts = (" ".join([title, *(line.plain for line in entry)]) for entry in entries)
+        plain = [" ".join(text.split()).casefold() for text in texts]
+        pairs = zip(entries, plain, strict=True)
+        fitting = [entry for entry, text in pairs if all(word in text for word in words)]
         if fitting:
             yield Section(title, fitting)
-
-
-def _words(title: str, entry: Entry) -> Iterator[str]:
-    yield title
-    for line in entry:
-        yield from line.plain.split()
 
 
 def help_sections(
@@ -178,7 +171,7 @@ def help_sections(
             found.append(entry)
         return found
 
-    told = [] if pane is None else heard_in(pane, commands)
+    told = [] if pane is None else [c for c in commands if c.place and c.place == pane.commands]
     if pane is not None:
         keys = [_entry(key, meaning, "bold $primary", width) for key, meaning in pane.keys]
         shows = wrapped(glyphs.text(pane.shows), width)
@@ -199,11 +192,6 @@ def help_sections(
             yield Section(title, [wrapped(glyphs.text(text), width)])
     yield Section("Words", [_entry(word, glyphs.text(meaning), "bold", width, apart=_WORD_WIDTH)
                             for word, meaning in GLOSSARY.items()])  # fmt: skip
-
-
-def heard_in(pane: PaneHelp, commands: tuple[Command, ...]) -> list[Command]:
-    """The commands whose keys are heard in `pane` alone."""
-    return [command for command in commands if command.place and command.place == pane.commands]
 
 
 def _command_entry(command: Command, width: int) -> Entry:
