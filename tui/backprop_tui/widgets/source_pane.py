@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby
+from operator import itemgetter
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -22,8 +24,8 @@ from backprop_tui.view.view import View
 from backprop_tui.widgets.sparing import Sparing
 
 _TOKEN = re.compile(
-    r"(?P<comment>#.*)|(?P<key>^\s*-?\s*[\w.]+(?=:(\s|$)))"
-    r"|(?P<number>(?<![\w.])\d+(\.\d*)?([eE][+-]?\d+)?)"
+    r"(?P<comment>#.*)|(?P<key>^\s*-?\s*[\w.]+(?=:(?:\s|$)))"
+    r"|(?P<number>(?<![\w.])\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)"
 )
 _CONTEXT = 2
 """Lines kept in sight above and below a highlight."""
@@ -140,11 +142,9 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         line = self._lines[number]
         colours = [""] * min(width, max(len(line) - offset, 0))
         for match in _TOKEN.finditer(line):
-            name = match.lastgroup if match.lastgroup in ("comment", "key", "number") else None
-            name = name or next(k for k in ("comment", "key", "number") if match[k])
             start, stop = max(match.start() - offset, 0), match.end() - offset
             if stop > 0:
-                colours[start:stop] = [name] * (min(stop, len(colours)) - start)
+                colours[start:stop] = [match.lastgroup or ""] * (min(stop, len(colours)) - start)
         is_current = False
         if self._current is not None:
             first = self._current.start - self._starts[number] - offset
@@ -161,15 +161,10 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         text = self._lines[number][offset : offset + len(colours)]
         line = ("source--current-line",) if is_current else ()
         segments = []
-        at = 0
-        while at < len(text):
-            stop = at
-            while stop < len(text) and colours[stop] == colours[at]:
-                stop += 1
-            classes = (*line, f"source--{colours[at]}") if colours[at] else line
+        for colour, run in groupby(zip(colours, text, strict=True), key=itemgetter(0)):
+            classes = (*line, f"source--{colour}") if colour else line
             style = self.get_visual_style(*classes).rich_style
-            segments.append(Segment(printable(text[at:stop]), style))
-            at = stop
+            segments.append(Segment(printable("".join(sign for _, sign in run)), style))
         if len(self._lines[number]) > offset + len(text) and segments:
             last = segments[-1]
             segments[-1] = Segment(last.text[:-1] + "…", last.style)
