@@ -27,11 +27,6 @@ _FOLDED = "Notes · none"
 """The title of the pane, of which nothing else is drawn where all panes are in sight."""
 
 
-def has_notes(heading: Heading) -> bool:
-    """Whether there is anything to read."""
-    return bool(heading.about or heading.note or heading.hints)
-
-
 class NotesPane(Following, Scroll):
     """The `about` as Markdown, under the hint where there is one."""
 
@@ -59,7 +54,8 @@ class NotesPane(Following, Scroll):
             banner.update(Content.styled(view.say(said), "italic $primary"))
         if self._noted is not heading:
             self._noted = heading
-            self.border_title = "Notes" if has_notes(heading) else view.glyphs.text(_FOLDED)
+            has_notes = heading.about or heading.note or heading.hints
+            self.border_title = "Notes" if has_notes else view.glyphs.text(_FOLDED)
             notes = "\n\n".join(filter(None, (heading.about, heading.note))) or _NOTHING
             notes = _shortened(notes) if view.glyphs.is_ascii else typeset(_shortened(notes))
             about = "\n".join(map(printable, notes.split("\n")))

@@ -46,15 +46,10 @@ def count_text(count: int, width: int = _MOST_EXACT + _MOST_EXACT // 3) -> str:
     return f"about {10 ** (logarithm - exponent):.2f}·{notation.power('10', exponent)}"
 
 
-def target_name(origin: Origin) -> str:
-    """`∂y/∂x`"""
-    output, node = map(origin.trace.label, (origin.output, origin.node))
-    return f"∂{output}/∂{node}"
-
-
 def heading(origin: Origin) -> str:
-    """The gradient that is asked about."""
-    return f"{target_name(origin)} = {notation.short(origin.gradient)}"
+    """`∂y/∂x = 7`, the gradient that is asked about."""
+    output, node = map(origin.trace.label, (origin.output, origin.node))
+    return f"∂{output}/∂{node} = {notation.short(origin.gradient)}"
 
 
 def summary(origin: Origin, received: int, expected: int) -> list[str]:

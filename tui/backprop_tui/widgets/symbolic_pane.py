@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Known, Value, in_full, kept, shape_of
+from backprop_engine.basics.values import Known, in_full, kept, shape_of
 from backprop_engine.checking.functional import Term, functional_of
 from backprop_engine.trace import Missing, Pass, PassKind, Trace
 from backprop_tui.oracles.report import Failed, Ready
 from backprop_tui.oracles.sympy.calculus import KINK
-from backprop_tui.oracles.sympy.judgement import SymbolicGradient, gradient_of
+from backprop_tui.oracles.sympy.judgement import gradient_of
 from backprop_tui.oracles.sympy.report import (
     Function,
     SymbolicReport,
@@ -174,8 +174,10 @@ def _figures(view: View, report: SymbolicReport, subject: _Subject, width: int) 
     if subject.function.arguments[_MOST_ARGUMENTS:]:
         point += ", …"
     is_computed = trace.is_computed(subject.output, cursor)
-    slope, is_complete = _slope(report, subject), _is_complete(subject, cursor)
-    ours = _gradient_in(subject, cursor)
+    slope = gradient_of(trace, report, subject.node, (_term(subject),))
+    inside = min(cursor, subject.done.stop)  # after a `zero_grad` the pass before it is shown
+    is_complete = trace.progress(subject.node, inside).is_complete
+    ours = kept(trace.gradient(subject.node, inside))
     rows = [
         _Row(
             trace.label(subject.output),
@@ -204,30 +206,12 @@ def _term(subject: _Subject) -> Term:
     return Term(subject.done.index, subject.output, seed)
 
 
-def _slope(report: SymbolicReport, subject: _Subject) -> SymbolicGradient:
-    return gradient_of(subject.trace, report, subject.node, (_term(subject),))
-
-
 def _seeded(subject: _Subject) -> str:
     """`dy/dx`, or `2·dy/dx` where the pass was given another gradient than 1."""
     seed = _term(subject).seed
     if shape_of(seed) or float(seed) == 1.0:
         return subject.derivative
     return f"{notation.in_brackets(notation.short(seed))}·{subject.derivative}"
-
-
-def _gradient_in(subject: _Subject, cursor: int) -> Value | None:
-    """Our gradient of the input in the pass that is shown, as far as it has come."""
-    return kept(subject.trace.gradient(subject.node, _cursor_in(subject, cursor)))
-
-
-def _is_complete(subject: _Subject, cursor: int) -> bool:
-    return subject.trace.progress(subject.node, _cursor_in(subject, cursor)).is_complete
-
-
-def _cursor_in(subject: _Subject, cursor: int) -> int:
-    """The cursor, held inside the pass: after a `zero_grad` the pass before it is shown."""
-    return min(cursor, subject.done.stop)
 
 
 def _grad_rows(report: SymbolicReport, subject: _Subject, cursor: int) -> Sequence[_Row]:
