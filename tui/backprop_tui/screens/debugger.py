@@ -36,6 +36,7 @@ _HEIGHTS = [(0, "-low"), (34, "-tall")]
 """Sizes in cells, and the classes the style sheet knows them by."""
 
 
+_NAMES = ("graph", *dict(PANES))
 _BORDER = 3
 """Cells of a border before its title."""
 _PRESENTED = ("graph", "chain")
@@ -57,9 +58,8 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
     def __init__(self, view: View, layout: Layout | None = None) -> None:
         super().__init__()
         self._view = view
-        names = [pane for pane, _ in PANES]
         self._begin = layout or Layout()
-        self._active = self._begin.pane if self._begin.pane in names else names[0]
+        self._active = self._begin.pane if self._begin.pane in _NAMES[1:] else _NAMES[1]
 
     def compose(self) -> ComposeResult:
         """Every pane once; the style sheet decides where it stands and whether it shows."""
@@ -90,8 +90,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         self._bring_forward(_SHARING[0])
         self.activate(self._active)
         self._draw()
-        is_pane = self._begin.focus in [pane for pane, _ in PANES]
-        self.focus_pane(self._begin.focus if is_pane else "graph")
+        self.focus_pane(self._begin.focus if self._begin.focus in _NAMES else "graph")
         if self._begin.is_zoomed:
             self.action_zoom()
 
@@ -103,10 +102,13 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
     @property
     def layout_now(self) -> Layout:
         """Which pane is in front, which has the focus, and whether it is zoomed."""
-        focused = "" if self.focused is None else self.focused.id or ""
-        is_pane = focused in ("graph", *(pane for pane, _ in PANES))
-        sizes = self.query_one(Panes).sizes
-        return Layout(self._active, focused if is_pane else "graph", self.is_zoomed, sizes)
+        focused = self._focused if self._focused in _NAMES else "graph"
+        return Layout(self._active, focused, self.is_zoomed, self.query_one(Panes).sizes)
+
+    @property
+    def _focused(self) -> str:
+        """The id of what has the focus, the graph's where nothing has."""
+        return "graph" if self.focused is None or self.focused.id is None else self.focused.id
 
     def show(self, view: View) -> None:
         """Draw `view` in every pane; a new watch brings its pane up."""
@@ -156,13 +158,9 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
 
     def action_turn(self, by: int) -> None:
         """Focus the pane `by` places on; a narrow screen shows it."""
-        names = ["graph", *(pane for pane, _ in PANES)]
-        if self.is_presenting:
-            names = list(_PRESENTED)
-        focused = "" if self.focused is None else self.focused.id
-        at = names.index(focused) if focused in names else 0
-        name = names[(at + by) % len(names)]
-        self.focus_pane(name)
+        names = _PRESENTED if self.is_presenting else _NAMES
+        at = names.index(self._focused) if self._focused in names else 0
+        self.focus_pane(names[(at + by) % len(names)])
 
     def focus_pane(self, name: str | None) -> None:
         """Focus a pane, if any; a narrow screen shows it, and a zoomed one shows it alone."""
@@ -184,12 +182,11 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
 
     def action_zoom(self) -> None:
         """Let the focused pane fill the screen; show all again, where one does."""
-        focused = "graph" if self.focused is None or self.focused.id is None else self.focused.id
-        self._zoom("" if self.is_zoomed else focused)
+        self._zoom("" if self.is_zoomed else self._focused)
 
     def _zoom(self, name: str) -> None:
         self.query_one("#panes").set_class(bool(name), "-zoomed")
-        for pane in ("graph", *(pane for pane, _ in PANES)):
+        for pane in _NAMES:
             widget = self.query_one(f"#{pane}")
             widget.set_class(pane == name, "-zoomed")
             widget.border_subtitle = "z shows all panes" if pane == name else ""
@@ -205,7 +202,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
             self._zoom("")
         is_on = not self.is_presenting
         self.query_one("#panes").set_class(is_on, "-presenting")
-        if is_on and (self.focused is None or self.focused.id not in _PRESENTED):
+        if is_on and (self.focused is None or self._focused not in _PRESENTED):
             self.focus_pane("graph")
         tree = self.query_one(GraphTree)
         tree.pitch = 2 if is_on else 1
@@ -224,7 +221,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
 
     def action_move_border(self, right: int, down: int) -> None:
         """Move the focused pane's border."""
-        pane = "graph" if self.focused is None or self.focused.id is None else self.focused.id
+        pane = self._focused
         if pane == "graph" or self.query_one(f"#{pane}").has_class("pane"):
             self.query_one(Panes).move_border(pane, right, down)
 
