@@ -101,38 +101,22 @@ def _step_rows(view: View) -> list[Row]:
         return []
     index, report, agreed = step.index, _report(view), view.agreement
     if step.kind is StepKind.FORWARD:
-        return [
-            Row(
-                f"{trace.label(step.node)} after it",
-                trace.nodes.value[step.node],
-                None if report is None else report.values.get(step.node),
-                None if agreed is None else agreed.value(step.node),
-                "$warning",
-            )
-        ]
-    sent = None
-    name = "seed" if step.kind is StepKind.SEED else "contribution"
-    if report is not None:
-        sent = report.contributions.get(index)
-        if index in report.joints:
-            # Torch tells these steps only as one sum, and so they are compared.
-            sent = report.joints[index].contribution
-            name = f"joint of {len(report.joints[index].steps)} steps"
+        name, value = f"{trace.label(step.node)} after it", trace.nodes.value[step.node]
+        off = None if agreed is None else agreed.value(step.node)
+        return [Row(name, value, report.values.get(step.node), off, "$warning")]
+    ours: Known | None
+    joint = report.joints.get(index)
+    if joint is None:
+        name = "seed" if step.kind is StepKind.SEED else "contribution"
+        ours, sent = trace.contributions[index], report.contributions.get(index)
+    else:  # Torch tells these steps only as one sum, and so they are compared.
+        name = f"joint of {len(joint.steps)} steps"
+        ours, sent = our_contribution(trace, joint.steps), joint.contribution
+    after, total = f"{text_of(session.explanation.target)} after it", trace.totals[index]
+    compared = (None, None) if agreed is None else (agreed.contribution(index), agreed.total(index))
     return [
-        Row(
-            name,
-            _ours(view, index),
-            sent,
-            None if agreed is None else agreed.contribution(index),
-            "$warning",
-        ),
-        Row(
-            f"{text_of(session.explanation.target)} after it",
-            trace.totals[index],
-            None if report is None else report.totals.get(index),
-            None if agreed is None else agreed.total(index),
-            brief="sum after it",
-        ),
+        Row(name, ours, sent, compared[0], "$warning"),
+        Row(after, total, report.totals.get(index), compared[1], brief="sum after it"),
     ]
 
 
@@ -144,28 +128,14 @@ def _departure(view: View) -> str:
     return f"{view.glyphs.open} {agreed.departures[step.index]}"
 
 
-def _ours(view: View, step: int) -> Known | None:
-    """Our contribution; the sum of several where torch only tells that."""
-    trace, report = view.session.trace, _report(view)
-    if report is None or step not in report.joints:
-        return trace.contributions[step]
-    return our_contribution(trace, report.joints[step].steps)
-
-
 def _node_rows(view: View) -> list[Row]:
     """Value and gradient, as of now, of the selected node."""
-    session, agreed, report = view.session, view.agreement, _report(view)
+    session, agreed = view.session, view.agreement
     trace, cursor, node = session.trace, session.cursor, session.node
     rows = []
     if trace.is_computed(node, cursor):
-        rows.append(
-            Row(
-                "value",
-                trace.nodes.value[node],
-                None if report is None else report.values.get(node),
-                None if agreed is None else agreed.value(node),
-            )
-        )
+        ours, torch = trace.nodes.value[node], _report(view).values.get(node)
+        rows.append(Row("value", ours, torch, None if agreed is None else agreed.value(node)))
     if trace.nodes.requires_grad[node]:
         rows.append(
             Row(
@@ -196,10 +166,9 @@ def _leaf_rows(view: View) -> list[Row]:
 
 def _node_title(view: View, width: int) -> Content:
     """The selected node and its `grad_fn`, by torch's own account once it is there."""
-    session, report = view.session, _report(view)
-    trace, node = session.trace, session.node
+    trace, node = view.session.trace, view.session.node
     ours = trace.nodes.grad_fn(node)
-    torch = ours if report is None else report.grad_fns.get(node, ours)
+    torch = _report(view).grad_fns.get(node, ours)
     name = ours if ours == torch else f"{ours} (torch: {printable(torch)})"
     if not name:
         is_leaf = trace.ends_gradients(node) and trace.nodes.requires_grad[node]
@@ -222,8 +191,12 @@ def _elements(view: View) -> list[Content]:
     return [Content(), title, *lines]
 
 
-def _report(view: View) -> TorchReport | None:
-    return view.oracle.report if isinstance(view.oracle, Ready) else None
+_NOTHING = TorchReport("", {}, {}, {}, {}, {}, {}, {})
+
+
+def _report(view: View) -> TorchReport:
+    """What torch has reported; nothing before it has."""
+    return view.oracle.report if isinstance(view.oracle, Ready) else _NOTHING
 
 
 class _Table:
