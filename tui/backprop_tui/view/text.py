@@ -69,3 +69,8 @@ def figure(value: Known | None, width: int, *, full: bool = False) -> str:
         if len(text) <= width:
             break
     return text
+
+
+def shown(value: Known | None, width: int) -> str:
+    """`value` in exactly `width` cells, with all its digits if they fit; `–` for None."""
+    return right("–" if value is None else figure(value, width, full=True), width)

@@ -19,7 +19,7 @@ from backprop_tui.oracles.sympy.report import (
     Function,
     SymbolicReport,
 )
-from backprop_tui.view.text import figure, left, right, wrapped
+from backprop_tui.view.text import left, right, shown, wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import styled
 from backprop_tui.widgets.pane import TextPane
@@ -30,7 +30,6 @@ _MOST_LINES = 8
 _MOST_ARGUMENTS = 4
 _LEAST_FIGURE, _MOST_FIGURE = 6, 19
 _MOST_NAME = 24
-_NONE = "–"
 _TOO_LONG = "too long to write down"
 _KINK = (
     "Two pieces of the function meet here. Mathematics names no slope at such a place; "
@@ -244,13 +243,9 @@ def _table(view: View, heading: str, rows: Sequence[_Row], width: int) -> list[C
         lines.append(
             Content.assemble(
                 left(text, name),
-                (f"  {_figure(row.formula, wide)}", "bold"),
-                f"  {_figure(row.ours, wide)}",
+                (f"  {shown(row.formula, wide)}", "bold"),
+                f"  {shown(row.ours, wide)}",
                 (f" {mark}", style),
             )
         )
     return lines
-
-
-def _figure(value: Known | None, width: int) -> str:
-    return right(_NONE if value is None else figure(value, width, full=True), width)

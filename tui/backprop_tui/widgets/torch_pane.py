@@ -17,7 +17,7 @@ from backprop_engine.trace import StepKind
 from backprop_tui.oracles.report import Failed, Ready, TorchReport
 from backprop_tui.oracles.torch.received import our_contribution
 from backprop_tui.session.stepping_in import breadcrumb
-from backprop_tui.view.text import figure, left, printable, right, wrapped
+from backprop_tui.view.text import left, printable, right, shown, wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import styled
 from backprop_tui.widgets.pane import TextPane
@@ -31,7 +31,6 @@ _STEP_LINES = 2
 _DIFFERENCE = 8
 _FIXED = _DIFFERENCE + 7
 """The difference, the mark, and the gaps between the columns."""
-_NONE = "–"
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +229,7 @@ class _Table:
         told = [(left(view.say(name), self.name), row.style)]
         bold = f"bold {row.style}".strip()
         if self.is_recorded:
-            return Content.assemble(*told, ("  " + self._figure(row.ours), bold))
+            return Content.assemble(*told, ("  " + shown(row.ours, self.figure), bold))
         mark = view.mark(row.comparison)
         apart = "" if row.comparison is None else row.comparison.apart(3)
         if row.ours is None and row.comparison is None and not view.is_waiting:
@@ -244,8 +243,8 @@ class _Table:
             told.append((" = " if row.is_same else "   ", _MUTED))
             told.append((right(view.say(numbers), 2 * self.figure), bold))
         else:
-            told.append(("  " + self._figure(row.ours), bold))
-            told.append((" " + self._figure(row.torch), ""))
+            told.append(("  " + shown(row.ours, self.figure), bold))
+            told.append((" " + shown(row.torch, self.figure), ""))
         return Content.assemble(
             *told,
             ("  " + right(apart, _DIFFERENCE), _MUTED),
@@ -259,10 +258,6 @@ class _Table:
         if not is_alone or not isinstance(ours, np.ndarray) or notation.listed(ours, self.figure):
             return ""
         return notation.listed(ours, 2 * self.figure)
-
-    def _figure(self, value: Known | None) -> str:
-        text = _NONE if value is None else figure(value, self.figure, full=True)
-        return right(text, self.figure)
 
 
 def torch_status(view: View) -> str:
