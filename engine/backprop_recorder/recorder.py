@@ -396,5 +396,6 @@ class Recorder:
         self.hooks.forget_all()
         if self._is_ring:
             self.calls.forget_all()  # what older iterations have kept may be forgotten
+            self.values.forget_all()
         else:
             self.calls.forget_the_dead()

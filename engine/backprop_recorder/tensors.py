@@ -23,6 +23,8 @@ without_functions = _C.DisableTorchFunction
 without_dispatch = _C._DisableTorchDispatch
 """A block in which the program's own modes hear of no kernel that we call."""
 
+_PIECE: Final = 1 << 14
+"""Elements that are looked at in one go."""
 _vector_norm = torch.linalg.vector_norm
 
 
@@ -71,11 +73,26 @@ def norm_of(array: np.ndarray) -> float:
     if array.flags.forc:  # a transposed matrix is one in a row, too
         flat = array.ravel("K")
         return math.sqrt(np.vdot(flat, flat))
+    if 0 not in array.strides:  # a part of something: vdot would copy it
+        axes = list(range(array.ndim))
+        return math.sqrt(np.einsum(array, axes, array, axes, []))
     repeated = [axis for axis, stride in enumerate(array.strides) if not stride]
     once = array[tuple(0 if axis in repeated else slice(None) for axis in range(array.ndim))]
     order = sorted(range(once.ndim), key=once.strides.__getitem__, reverse=True)
     dense = once.transpose(order)  # as it lies in memory, if there are no gaps
     return math.sqrt(float(np.vdot(dense, dense)) * (array.size / max(once.size, 1)))
+
+
+def not_finite(array: np.ndarray) -> tuple[int, int]:
+    """How many elements are nan, and how many infinite; in pieces, for which there is memory."""
+    nans = infinities = 0
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, _PIECE):
+        piece = flat[start : start + _PIECE]
+        count = piece.size - np.count_nonzero(np.isfinite(piece))
+        of_piece = np.count_nonzero(np.isnan(piece)) if count else 0
+        nans, infinities = nans + of_piece, infinities + count - of_piece
+    return nans, infinities
 
 
 def norm(tensor: torch.Tensor) -> float:

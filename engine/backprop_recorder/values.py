@@ -1,7 +1,8 @@
 """What is kept of values: all of them where they are small or the budget allows, else a summary.
 
 A summary is the exact 2-norm, which tells whether all elements are finite, and some evenly spaced
-elements. What is not finite is counted, and kept whole within a reserve of its own.
+elements. What is not finite is counted, and kept whole within a reserve of its own, where it is not
+like what was kept: of a mask of infinities there is one, and not one an iteration.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 
 from backprop_engine.recording.layout import SIZES, UNKNOWN_DTYPE, ValueKind
 from backprop_recorder import tensors
-from backprop_recorder.tensors import CODES, FLOATS, PLAIN, is_readable, norm_of, raw
+from backprop_recorder.tensors import CODES, FLOATS, PLAIN, is_readable, norm_of, not_finite, raw
 from backprop_recorder.writer import Writer
 
 SMALL: Final = 64
@@ -22,6 +23,10 @@ SMALL: Final = 64
 SAMPLE: Final = 64
 RESERVE: Final = 64 << 20
 """Bytes for what is not finite."""
+_SHARE: Final = 256
+"""The largest value that is kept whole takes this part of the budget: else the first iteration of a
+large model took it all, and to write it takes as long as to compute it.
+"""
 _NAN: Final = math.nan
 _COMMON: Final = {torch.float32: CODES[torch.float32], torch.float64: CODES[torch.float64]}
 _SUMMARY, _SCALAR, _SMALL, _WHOLE = (
@@ -40,12 +45,15 @@ class Values:
     def __init__(self, writer: Writer, budget: float, *, with_range: bool = False) -> None:
         """`budget`: bytes of whole values; `with_range`: least and greatest elements as well."""
         self._writer, self._left, self._reserve = writer, budget, RESERVE
+        self._largest = budget / _SHARE
         self._with_range = with_range
         self._rows: list[tuple[int, int, int, int, float]] = []
         self._extra: list[tuple[float, ...]] = []
         self._pool = bytearray()
         self._shapes: dict[object, int] = {}
         self._samples: dict[tuple[int, ...], tuple[np.ndarray, ...]] = {}
+        self._spoilt_kinds: set[tuple[object, int, int]] = set()
+        """Shape, nans and infinities of what is not finite and was kept whole."""
         self.new_shapes: list[list[list[int]]] = []
         """Those that are not in the file yet."""
         self._first = 0
@@ -88,11 +96,10 @@ class Values:
         if norm is None:
             norm = norm_of(array)
         if norm - norm:
-            self._look_closely(number, torch.from_numpy(array))
+            self._look_closely(number, array, code)
         elif self._with_range:
             self._extra.append((number, 0, 0, float(array.min()), float(array.max()), -1))
-        if array.nbytes <= self._left:
-            self._left -= array.nbytes
+        if self._takes(array.nbytes):
             rows.append((_WHOLE, code, shape, self._writer.tensor(array, code), norm))
         else:
             self._sample(array)
@@ -148,13 +155,13 @@ class Values:
             return self._row(ValueKind.SMALL, tensor, shape, at, _NAN)
         norm = tensors.norm(tensor) if is_float else _NAN
         if is_float and not math.isfinite(norm):
-            self._look_closely(number, tensor)
+            wide = tensor.float() if dtype is torch.bfloat16 else tensor
+            self._look_closely(number, raw(tensor), CODES[dtype], raw(wide))
         elif self._with_range and is_float:
             low, high = torch.aminmax(tensor)
             self._extra.append((number, 0, 0, low.item(), high.item(), -1))
         size = count * tensor.element_size()
-        if size <= self._left:
-            self._left -= size
+        if self._takes(size):
             at = self._writer.tensor(raw(tensor), CODES[dtype])
             return self._row(ValueKind.WHOLE, tensor, shape, at, norm)
         at = -1
@@ -217,17 +224,30 @@ class Values:
         del self._rows[number - self._first :]
         return self._row(ValueKind.OPAQUE, tensor, self._shape(tensor.shape), -1, _NAN)
 
-    def _look_closely(self, number: int, tensor: torch.Tensor) -> None:
-        nans = int(torch.isnan(tensor).sum())
-        infinities = tensor.numel() - int(torch.isfinite(tensor).sum()) - nans
-        at = -1
+    def _takes(self, size: int) -> bool:
+        """Whether a value of so many bytes is kept whole, which is then taken off the budget."""
+        is_taken = size <= self._largest and size <= self._left
+        self._left -= size * is_taken
+        return is_taken
+
+    def _look_closely(
+        self, number: int, array: np.ndarray, code: int, wide: np.ndarray | None = None
+    ) -> None:
+        """`wide`: of a dtype that numpy has, where `array` is only bits."""
+        nans, infinities = not_finite(array if wide is None else wide)
+        at, kind = -1, (array.shape, nans, infinities)
         if nans or infinities:
             self.spoilt += 1
-            size = tensor.numel() * tensor.element_size()
-            if size <= self._reserve and size > self._left:
-                self._reserve -= size
-                at = self._writer.tensor(raw(tensor), CODES[tensor.dtype])
+            is_kept = array.nbytes <= self._largest and array.nbytes <= self._left
+            if not is_kept and array.nbytes <= self._reserve and kind not in self._spoilt_kinds:
+                self._spoilt_kinds.add(kind)
+                self._reserve -= array.nbytes
+                at = self._writer.tensor(array, code)
         self._extra.append((number, nans, infinities, _NAN, _NAN, at))
+
+    def forget_all(self) -> None:
+        """What was kept may be forgotten."""
+        self._spoilt_kinds.clear()
 
     def _shape(self, sizes: tuple[int, ...]) -> int:
         found = self._shapes.get(sizes)
