@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, Final
 
 import numpy as np
@@ -72,9 +71,9 @@ class Calls:
         kwargs: Any,
         outputs: list[torch.Tensor],
         flags: int,
+        frame: FrameType,
     ) -> None:
-        """Keep one call: its place, its operands and outputs, and how it is written."""
-        frame = sys._getframe(1)
+        """Keep a call made from `frame`: its place, operands and outputs, how it is written."""
         stack, module, innermost, stored = self._places.here(frame)
         self._line = None if innermost is None else (innermost.f_code, innermost.f_lineno)
         first = args[0] if len(args) else None

@@ -8,6 +8,7 @@ import os
 import sys
 import weakref
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any, Final
@@ -24,10 +25,6 @@ _BOTTOM: Final = -2
 _MODULE_CALL: Final = torch.nn.Module._call_impl.__code__
 _LARGEST_SOURCE: Final = 2_000_000
 _STORES: Final = {"STORE_FAST", "STORE_NAME", "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR"}
-_SHIFT: Final = 24
-"""To hash a code object takes longer than all the rest: an instruction is known by the address of
-its code, and its place in it, which takes so many bits.
-"""
 _OPTIMIZED: Final = 1
 """The flag of code whose local variables are no dictionary."""
 
@@ -39,6 +36,18 @@ def outside(frame: FrameType) -> FrameType:
     return frame
 
 
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """What frames tell by where each of them is, and no more. Frames are counted outwards."""
+
+    stack: int
+    stored: str
+    innermost: int
+    """The first frame outside of torch; −1 where there is none."""
+    module: int
+    """That of the innermost module's call; −1 where there is none."""
+
+
 class Places:
     """The sites, stacks, modules and names of a recording."""
 
@@ -46,7 +55,13 @@ class Places:
         self._skipped = (TORCH, HERE, "<frozen", *([own] if own else []))
         self._writer, self._with_source = writer, with_source
         self._sites: dict[int, int] = {}
-        """By instruction."""
+        """By instruction. To hash a code object takes longer than all the rest: an instruction is
+        known by its address, as its code has it inside of itself.
+        """
+        self._chains: dict[int | None, Any] = {}
+        """By instruction, that of the next frame outwards and so on, to a _Chain: by the bottom's,
+        or by None where there is none.
+        """
         self._codes: list[CodeType] = []
         """What is known by its address stays."""
         self._stored: list[str | None] = []
@@ -67,13 +82,13 @@ class Places:
         """The stack of frames, innermost first, each at an instruction."""
         chain = []
         for frame, at in frames:
-            site = self._sites.get((id(frame.f_code) << _SHIFT) + at)
+            site = self._sites.get(id(frame.f_code) + at)
             chain.append(self._new_site(frame.f_code, at) if site is None else site)
         return self._stack(tuple(site for site in chain if site >= 0))
 
     def stack_of_code(self, code: CodeType) -> int:
         """The stack of where a function stands."""
-        site = self._sites.get(id(code) << _SHIFT)
+        site = self._sites.get(id(code))
         site = self._new_site(code, 0) if site is None else site
         return self._stack((site,)) if site >= 0 else -1
 
@@ -88,26 +103,50 @@ class Places:
         """The stack of sites outside of torch, the module at work, the innermost of the frames, and
         the name that the result is given there.
         """
-        sites, chain, module, innermost = self._sites, [], -1, None
-        while frame is not None:
-            code = frame.f_code
-            if code is _MODULE_CALL and module < 0:
-                module = self._module(frame)
-            site = sites.get((id(code) << _SHIFT) + frame.f_lasti)
-            if site is None:
-                site = self._new_site(code, frame.f_lasti)
-            if site >= 0:
-                innermost = innermost or frame
-                chain.append(site)
-            elif site == _BOTTOM:
+        known, outer = self._chains, frame
+        while outer is not None:
+            known = known.get(id(outer.f_code) + outer.f_lasti)
+            if known is None or known.__class__ is _Chain:
                 break
+            outer = outer.f_back
+        else:
+            known = known.get(None)
+        chain: _Chain = self._new_chain(frame) if known is None else known
+        innermost = None if chain.innermost < 0 else _outwards(frame, chain.innermost)
+        module = -1 if chain.module < 0 else self._module(_outwards(frame, chain.module))
+        return chain.stack, module, innermost, chain.stored
+
+    def _new_chain(self, frame: FrameType | None) -> _Chain:
+        sites: list[int] = []
+        keys: list[int | None] = []
+        innermost = module = -1
+        while frame is not None:
+            code, at = frame.f_code, frame.f_lasti
+            key = id(code) + at
+            site = self._sites.get(key)
+            if site is None:
+                site = self._new_site(code, at)
+            if code is _MODULE_CALL and module < 0:
+                module = len(keys)
+            if site >= 0 and innermost < 0:
+                innermost = len(keys)
+            keys.append(key)
+            if site == _BOTTOM:
+                break
+            sites += [site] * (site >= 0)
             frame = frame.f_back
-        stack = self._stack(tuple(chain))
-        stored = self._stored[chain[0]] if chain else None
-        return stack, module, innermost, stored or ""
+        else:
+            keys.append(None)
+        stored = self._stored[sites[0]] if sites else None
+        chain = _Chain(self._stack(tuple(sites)), stored or "", innermost, module)
+        known = self._chains
+        for key in keys[:-1]:
+            known = known.setdefault(key, {})
+        known[keys[-1]] = chain
+        return chain
 
     def _new_site(self, code: CodeType, at: int) -> int:
-        name, key = code.co_filename, (id(code) << _SHIFT) + at
+        name, key = code.co_filename, id(code) + at
         self._codes.append(code)
         if name.startswith(self._skipped):
             site = self._sites[key] = _BOTTOM if name == _LAUNCHING else -1
@@ -233,6 +272,13 @@ class Places:
     def forget_the_dead(self) -> None:
         """Let go of what is known of tensors that are no more."""
         self._names = {k: known for k, known in self._names.items() if known[0]() is not None}
+
+
+def _outwards(frame: FrameType | None, count: int) -> Any:
+    """The frame so many calls further out."""
+    for _ in range(count):
+        frame = None if frame is None else frame.f_back
+    return frame
 
 
 def _local(frame: FrameType, name: str) -> Any:

@@ -23,7 +23,7 @@ from backprop_recorder.guarded import Guard, guarded
 from backprop_recorder.hooks import Hooks
 from backprop_recorder.optimizers import Steps
 from backprop_recorder.passes import BackwardPass
-from backprop_recorder.places import HERE, TORCH, Places
+from backprop_recorder.places import HERE, TORCH, Places, outside
 from backprop_recorder.standing import Mode, Standing
 from backprop_recorder.tensors import without_dispatch, without_functions
 from backprop_recorder.values import Values
@@ -194,18 +194,30 @@ class Recorder:
 
     # Forward
 
-    @guarded
-    def on_call(self, func: Any, before: int, args: Any, kwargs: Any, result: Any) -> None:
-        """Something of torch's was called, and has come back."""
-        if not self.is_here():
-            return
-        if func is _ZEROES:
-            self.gradients.zeroed(args[0])
-        if not self._is_changing and not self.steps.is_torchs_own():
-            self._keep(func, before, _sequence(), args, kwargs, result, 0)
+    def on_call(
+        self, func: Any, before: int, args: Any, kwargs: Any, result: Any, frame: FrameType
+    ) -> None:
+        """Something of torch's was called from `frame`, and has come back."""
+        try:
+            if not self.is_here():
+                return
+            if func is _ZEROES:
+                self.gradients.zeroed(args[0])
+            if not self._is_changing and not self.steps.is_torchs_own():
+                self._keep(func, before, _sequence(), args, kwargs, result, 0, frame)
+        except Exception as error:  # noqa: BLE001 - the recorder's, not the program's
+            self.guard.caught(error)
 
     def _keep(
-        self, func: Any, before: int, after: int, args: Any, kwargs: Any, result: Any, flags: int
+        self,
+        func: Any,
+        before: int,
+        after: int,
+        args: Any,
+        kwargs: Any,
+        result: Any,
+        flags: int,
+        frame: FrameType,
     ) -> None:
         if isinstance(result, torch.Tensor):
             outputs = [result]
@@ -223,7 +235,7 @@ class Recorder:
             with without_functions(), without_dispatch():
                 flags |= FORWARD_FLAGS["grad"] * was_on
                 flags |= FORWARD_FLAGS["in_backward"] * (self._depth > 0)
-                self.calls.keep(func, function, before, after, args, kwargs, outputs, flags)
+                self.calls.keep(func, function, before, after, args, kwargs, outputs, flags, frame)
         finally:
             _set_grad(was_on)
 
@@ -244,7 +256,8 @@ class Recorder:
     ) -> None:
         """A kernel inside of a call has come back."""
         before = self.calls.end_kernel(self._before_kernels, before, after)
-        self._keep(func, before, after, args, kwargs, result, FORWARD_FLAGS["inner"])
+        frame, flags = outside(sys._getframe(1)), FORWARD_FLAGS["inner"]
+        self._keep(func, before, after, args, kwargs, result, flags, frame)
 
     @guarded
     def on_kernels_done(self) -> None:

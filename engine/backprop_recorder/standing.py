@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from types import FrameType
+from typing import Any, Final, Protocol
 
 import torch
 from torch.optim.optimizer import (
@@ -16,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from backprop_recorder.tensors import without_functions
 
+_TOLD: Final = (torch.Tensor, tuple, list)
 _autograd: Any = torch.autograd
 _C: Any = torch._C
 _sequence = _autograd._get_sequence_nr
@@ -45,8 +47,10 @@ class Hears(Protocol):
     def is_here(self) -> bool:
         """Whether what happens now is to be told."""
 
-    def on_call(self, func: Any, before: int, args: Any, kwargs: Any, result: Any) -> None:
-        """Something of torch's was called, and has come back."""
+    def on_call(
+        self, func: Any, before: int, args: Any, kwargs: Any, result: Any, frame: FrameType
+    ) -> None:
+        """Something of torch's was called from `frame`, and has come back."""
 
     def on_function(self, function: Any, args: Any) -> None:
         """A custom Function is about to be applied."""
@@ -107,14 +111,16 @@ class Mode(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         before = _sequence()
         result = func(*args, **kwargs) if kwargs else func(*args)
-        return self.told(func, before, args, kwargs, result)
+        if self.hears.is_on:
+            self.told(func, before, args, kwargs or {}, result, sys._getframe(1))
+        return result
 
-    def told(self, func: Any, before: int, args: Any, kwargs: Any, result: Any) -> Any:
-        """The result of a call, once it is told."""
-        if not self.hears.is_on:
-            return result
-        if isinstance(result, torch.Tensor | tuple | list):
-            self.hears.on_call(func, before, args, kwargs or {}, result)
+    def told(
+        self, func: Any, before: int, args: Any, kwargs: Any, result: Any, frame: FrameType
+    ) -> None:
+        """A call was made from `frame`, and has come back."""
+        if isinstance(result, _TOLD):
+            self.hears.on_call(func, before, args, kwargs, result, frame)
         elif func == _SETS_GRAD:
             if len(args) > 1 and args[1] is None:
                 self.hears.on_grad_set(args[0])
@@ -122,8 +128,7 @@ class Mode(TorchFunctionMode):
             self.hears.on_hook(args[0])
         elif func == _SETS_DATA or (result is None and args and _sequence() > before):
             # `w.data = …`; `y[0] = …`, which makes nodes
-            self.hears.on_call(func, before, args, kwargs or {}, args[0])
-        return result
+            self.hears.on_call(func, before, args, kwargs, args[0], frame)
 
 
 class _Engine:
@@ -210,7 +215,7 @@ class Standing:
             result = real.__get__(None, cls)(*args, **kwargs)
             if isinstance(result, torch.Tensor | tuple | list):
                 with without_functions():
-                    self._hears.on_call(cls, before, args, kwargs, result)
+                    self._hears.on_call(cls, before, args, kwargs, result, sys._getframe(1))
             return result
 
         self._replace(_autograd.Function, "apply", classmethod(apply))
@@ -308,7 +313,7 @@ class Standing:
             with without_functions():
                 result = real(module, *args, **kwargs)
                 if isinstance(result, torch.Tensor | tuple):
-                    self._hears.on_call(real, before, args, kwargs, result)
+                    self._hears.on_call(real, before, args, kwargs, result, sys._getframe(1))
             return result
 
         return forward

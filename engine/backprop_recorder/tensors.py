@@ -40,7 +40,10 @@ def pointer(tensor: torch.Tensor) -> int:
 
 def version(tensor: torch.Tensor) -> int:
     """How often it was changed in place; 0 for what counts no versions."""
-    return 0 if tensor.is_inference() else tensor._version
+    try:
+        return tensor._version
+    except RuntimeError:  # made in inference mode
+        return 0
 
 
 def is_readable(tensor: torch.Tensor) -> bool:
