@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any, Final
 
 import numpy as np
 import torch
 
 from backprop_engine.recording.layout import FORWARD_FLAGS
-from backprop_recorder.places import Places
+from backprop_recorder.places import Chain, Line, Places
 from backprop_recorder.spelling import Spelling
 from backprop_recorder.tensors import pointer, tensors_in, version
 from backprop_recorder.values import Values
@@ -24,11 +24,12 @@ _SKIPPED: Final = {
 """What makes no value: what is asked of a tensor, and memory that holds whatever lay there."""
 _data: Any = torch.Tensor.data
 _OF_DATA: Final = (_data.__get__, _data.__set__)
+_DATA: Final = -2
+"""The number of these: nothing is kept of them, but that a leaf may have been changed."""
 _MANY: Final = 4096
-_INNER: Final = FORWARD_FLAGS["inner"]
+_INNER, _IN_PLACE = FORWARD_FLAGS["inner"], FORWARD_FLAGS["in_place"]
 
 
-Line = tuple[CodeType, int]
 _Known = tuple[weakref.ref[torch.Tensor], int, int, Line | None]
 """A tensor, its value, the version it had then, and the line it was made in."""
 
@@ -61,57 +62,84 @@ class Calls:
         self._new_names: list[tuple[int, str]] = []
         self._new_origins: list[tuple[int, int, int]] = []
 
-    def keep(
-        self,
-        func: Any,
-        function: int,
-        before: int,
-        after: int,
-        args: Any,
-        kwargs: Any,
-        outputs: list[torch.Tensor],
-        flags: int,
-        frame: FrameType,
-    ) -> None:
-        """Keep a call made from `frame`: its place, operands and outputs, how it is written."""
-        stack, module, innermost, stored = self._places.here(frame)
-        self._line = None if innermost is None else (innermost.f_code, innermost.f_lineno)
+    def told(
+        self, func: Any, numbers: tuple[int, int], args: Any, kwargs: Any, result: Any,
+        flags: int, frame: FrameType,
+    ) -> None:  # fmt: skip
+        """Keep a call made from `frame`, if it has given tensors: its place, operands and outputs,
+        and how it is written. `numbers` are autograd's, before and after. Called with modes off.
+        """
+        if isinstance(result, torch.Tensor):
+            outputs = [result]
+        else:
+            outputs = [part for part in result if isinstance(part, torch.Tensor)]
+        if not outputs:
+            return
+        function = self.function(func)
+        if function >= 0:
+            self._keep(func, function, numbers, args, kwargs, outputs, flags, frame)
+        elif function == _DATA and args[0].grad_fn is None:  # changed, its version not
+            self._known.pop(id(args[0]), None)
+
+    def _keep(
+        self, func: Any, function: int, numbers: tuple[int, int], args: Any, kwargs: Any,
+        outputs: list[torch.Tensor], flags: int, frame: FrameType,
+    ) -> None:  # fmt: skip
+        before, after = numbers
+        chain = self._places.here(frame)
+        self._line = chain.line
         first = args[0] if len(args) else None
         result = outputs[0]
-        is_inner = bool(flags & _INNER)
-        if result is first and len(outputs) == 1 and not is_inner:
-            known = self._known_value(result)
-            if known is not None and before == after:  # handed through: `x.requires_grad_()`
-                self._name_value(known, result, stored)
+        is_inner, in_place, is_only = bool(flags & _INNER), result is first, len(outputs) == 1
+        if in_place and is_only and not is_inner:
+            value = self._known_value(result)
+            if value is not None and before == after:  # handed through: `x.requires_grad_()`
+                self._name_value(value, result, chain.stored)
                 return
-        in_place = result is first
-        operands = [
-            self._operand(tensor, innermost, is_changed=in_place and tensor is result)
-            for tensor in tensors_in(args, kwargs)
-        ]
+        operands = self._all_operands(args, kwargs, chain, frame, result if in_place else None)
         if is_inner:  # autograd has not been here yet: its outputs are in their order
             made = [
-                (self._output(tensor, operands, args), -1, at) for at, tensor in enumerate(outputs)
+                (self._output(tensor, operands, first), -1, at) for at, tensor in enumerate(outputs)
             ]
             if after > before:
                 self._exits.update(((after - 1, at), value) for value, _, at in made)
             if in_place:
                 self._before_change.setdefault(id(result), operands[0])
+        elif is_only:
+            made = [(self._output(result, operands, first), -1, result.output_nr)]
+            if chain.stored:
+                self._places.name(result, chain.stored)
         else:
-            made = [
-                (self._output(tensor, operands, args), *_origin(tensor, is_only=len(outputs) == 1))
-                for tensor in outputs
-            ]
-        if stored and len(outputs) == 1 and not is_inner:
-            self._places.name(result, stored)
+            made = [(self._output(tensor, operands, first), *_origin(tensor)) for tensor in outputs]
         template = self._spelling.template(func, args, kwargs, in_place=in_place)
-        flags |= FORWARD_FLAGS["in_place"] * in_place
-        self._calls.append((before, after, function, stack, module, template, flags))
+        module = self._places.module(chain, frame)
+        flags |= _IN_PLACE * in_place
+        self._calls.append((before, after, function, chain.stack, module, template, flags))
         self._operands.append(operands)
         self._outputs.append(made)
         self.count += 1
         if len(self._calls) >= _MANY:
             self.flush()
+
+    def _all_operands(
+        self, args: Any, kwargs: Any, chain: Chain, frame: FrameType, changed: Any
+    ) -> list[int]:
+        """The values of a call's tensors. What is known needs nothing: it is spelled out."""
+        operands, known, line = [], self._known, chain.line
+        for tensor in tensors_in(args, kwargs):
+            found = known.get(id(tensor))
+            if (
+                found is not None
+                and found[0]() is tensor
+                and found[2] == version(tensor)
+                and (found[3] is None or found[3] is line)
+                and tensor is not changed
+            ):
+                operands.append(found[1])
+            else:
+                is_changed = tensor is changed
+                operands.append(self._operand(tensor, chain, frame, is_changed=is_changed))
+        return operands
 
     def end_kernel(self, first: int, before: int, after: int) -> int:
         """Of the autograd nodes since the last kernel only the last one is of the next: others, of
@@ -166,7 +194,9 @@ class Calls:
             self._known[id(tensor)] = weakref.ref(tensor), value, version(tensor), self._line
         return value
 
-    def _operand(self, tensor: torch.Tensor, frame: Any, *, is_changed: bool) -> int:
+    def _operand(
+        self, tensor: torch.Tensor, chain: Chain, frame: FrameType, *, is_changed: bool
+    ) -> int:
         """Its value; of what was just changed in place that before, if it is known."""
         value = self._known_value(tensor, of_any_version=is_changed)
         if is_changed and self._before_change:
@@ -177,35 +207,36 @@ class Calls:
             value = self._met(tensor)
             name = self._places.name_of(tensor)
             if not name:
-                name = self._places.variable(tensor, frame)
+                name = self._places.variable(tensor, chain.frame(frame))
                 if name:
                     self._places.name(tensor, name)
             if name:
                 self._new_names.append((value, name))
         elif not is_changed:
-            self._name_later(tensor, value, frame)
+            self._name_later(tensor, value, chain, frame)
         return value
 
-    def _name_later(self, tensor: torch.Tensor, value: int, frame: Any) -> None:
+    def _name_later(self, tensor: torch.Tensor, value: int, chain: Chain, frame: FrameType) -> None:
         """What another line has made, and no name was known of there, may have one here."""
         known = self._known[id(tensor)]
         if known[3] is None or known[3] == self._line:
             return
         self._known[id(tensor)] = (*known[:3], None)
-        if not self._places.name_of(tensor) and (name := self._places.variable(tensor, frame)):
-            self._places.name(tensor, name)
-            self._new_names.append((value, name))
+        if not self._places.name_of(tensor):
+            name = self._places.variable(tensor, chain.frame(frame))
+            if name:
+                self._places.name(tensor, name)
+                self._new_names.append((value, name))
 
     def _add(self, tensor: torch.Tensor) -> int:
         value = self._values.add(tensor)
         self._known[id(tensor)] = weakref.ref(tensor), value, version(tensor), self._line
         return value
 
-    def _output(self, tensor: torch.Tensor, operands: list[int], args: Any) -> int:
-        first = args[0] if len(args) else None
+    def _output(self, tensor: torch.Tensor, operands: list[int], first: Any) -> int:
         value = None
         if isinstance(first, torch.Tensor) and tensor is not first and operands:
-            is_like = tensor.dtype is first.dtype and tensor.numel() == first.numel() > 1
+            is_like = 1 < tensor.numel() == first.numel() and tensor.dtype is first.dtype
             if is_like and pointer(tensor) == pointer(first) != 0:
                 value = self._values.alias(
                     operands[0], first, tensor, is_new=True
@@ -233,8 +264,12 @@ class Calls:
             self._new_origins.append((value, tensor.grad_fn._sequence_nr(), tensor.output_nr))
         return value
 
+    def skips(self, func: Any) -> bool:
+        """Whether the results of what was called are known to be nothing to keep."""
+        return self._functions.get(func) == -1
+
     def function(self, func: Any) -> int:
-        """The number of what was called; −1 where its results are nothing to keep."""
+        """The number of what was called; negative where its results are nothing to keep."""
         number = self._functions.get(func)
         if number is not None:
             return number
@@ -244,17 +279,12 @@ class Calls:
             name = schema.name.rpartition(":")[2]
         if name in ("__get__", "__set__"):
             name = getattr(getattr(func, "__self__", None), "__name__", name)
-        number = -1
+        number = _DATA if func in _OF_DATA else -1
         if name not in _SKIPPED:
             number, self._function_count = self._function_count, self._function_count + 1
             self._new_functions.append((getattr(func, "__module__", None) or "", name))
         self._functions[func] = number
         return number
-
-    def passed_over(self, func: Any, args: Any) -> None:
-        """A call that gives nothing to keep: through `.data` a leaf is changed, its version not."""
-        if func in _OF_DATA and args[0].grad_fn is None:
-            self._known.pop(id(args[0]), None)
 
     def flush(self) -> None:
         """Write what has come in."""
@@ -304,8 +334,8 @@ class Calls:
         self._known = {k: known for k, known in self._known.items() if known[0]() is not None}
 
 
-def _origin(tensor: torch.Tensor, *, is_only: bool) -> tuple[int, int]:
+def _origin(tensor: torch.Tensor) -> tuple[int, int]:
     """The sequence number of its autograd node, −1 for the last one there is, and its output."""
-    if is_only or tensor.grad_fn is None:
+    if tensor.grad_fn is None:
         return -1, tensor.output_nr
     return tensor.grad_fn._sequence_nr(), tensor.output_nr

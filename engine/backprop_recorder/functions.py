@@ -85,7 +85,7 @@ class FunctionChecks:
         if not wanted or key in self._samples or known >= _EACH:
             return
         with without_functions(), without_dispatch(), torch.no_grad():
-            stack = self._places.here(frame)[0]
+            stack = self._places.here(frame).stack
             size = sum(one.numel() * one.element_size() for one in tensors)
             reason = ""
             if not all(type(one) in PLAIN and one.layout is torch.strided for one in tensors):

@@ -67,7 +67,7 @@ class Gradients:
             listed = list(parameters)
             values = [value for leaf in listed for value in self._forgotten(leaf)]
             to_none = all(leaf.grad is None for leaf in listed)
-            self._write(self._places.here(sys._getframe(1))[0], values, to_none=to_none)
+            self._write(self._places.here(sys._getframe(1)).stack, values, to_none=to_none)
 
     @guarded
     def set_to_none(self, leaf: torch.Tensor) -> None:
@@ -75,7 +75,7 @@ class Gradients:
         frame = outside(sys._getframe(1))
         if frame.f_code.co_filename.startswith(TORCH):
             return  # a `zero_grad`, which is told as a whole
-        stack = self._places.here(frame)[0]
+        stack = self._places.here(frame).stack
         if stack != self._stack:
             self.settle()
         self._stack = stack
@@ -90,7 +90,7 @@ class Gradients:
         is_torchs = frame.f_code.co_filename.startswith(TORCH)
         if leaf is not None and leaf.grad is grad and not is_torchs:
             self.settle()
-            self._write(self._places.here(frame)[0], self._forgotten(leaf), to_none=False)
+            self._write(self._places.here(frame).stack, self._forgotten(leaf), to_none=False)
 
     def settle(self) -> None:
         """Tell what has waited for more of its kind."""
@@ -128,7 +128,7 @@ class Gradients:
         with without_functions(), without_dispatch(), torch.no_grad():
             grads: list[Any] = [leaf.grad for leaf in changing.parameters]
             values_of = [self._reached.get(id(leaf)) for leaf in changing.parameters]
-            stack = self._places.here(sys._getframe(1))[0]
+            stack = self._places.here(sys._getframe(1)).stack
             values = [self._values.add(grad.detach()) for grad in grads]
             self._calls.flush()
             told = {

@@ -25,7 +25,7 @@ class Hooks:
 
     def registered(self, tensor: torch.Tensor, frame: FrameType) -> None:
         """One was registered on `tensor`."""
-        stack = self._places.here(frame)[0]
+        stack = self._places.here(frame).stack
         if tensor.grad_fn is None:
             self._leaves[id(tensor)] = weakref.ref(tensor), stack
         else:

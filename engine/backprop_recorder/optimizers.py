@@ -63,7 +63,7 @@ class Steps:
             updates = norms([a - b for a, b in zip(after, before, strict=True)])
             if not np.isfinite(updates + gradients).all():
                 self.is_spoilt = True
-            stack = self._places.here(sys._getframe(1))[0]
+            stack = self._places.here(sys._getframe(1)).stack
             self._calls.flush()
             told = {
                 "optimizer": type(optimizer).__name__,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -29,6 +30,8 @@ _Tensor = torch.Tensor
 
 Edge = tuple[int, int]
 """An autograd node, and which of its outputs."""
+_Seen = dict[int, tuple[int, torch.Tensor]]
+"""By pointer, a value and the tensor there."""
 Slot = tuple[int, int, int]
 """What lay there: pointer, value, version."""
 
@@ -133,47 +136,55 @@ class BackwardPass:
             self.guard.caught(error)
 
     def _keep(self, number: int, sent: Any, received: Any) -> None:
-        """What came to a node, and what it sends. This runs once a node: it is spelled out."""
-        seen: dict[tuple[int, int], tuple[int, torch.Tensor]] = {}
-        slots = self.slots
-        for output, gradient in enumerate(received):
-            if gradient is not None:
-                at = gradient.data_ptr() if _is_plain(gradient) else 0
-                slot = slots.get((number, output))
-                if slot is not None and slot[0] == at != 0 and slot[2] == gradient._version:
-                    value = slot[1]
-                else:
-                    value = self._total((number, output), gradient, at)
-                if at:
-                    seen[at, gradient.numel()] = value, gradient
-                self.totals.append((number, output, value))
-        for position, (gradient, edge) in enumerate(zip(sent, self.edges[number], strict=False)):
-            if gradient is not None and edge is not None:
-                self._send(number, position, gradient, edge, seen)
+        self._keep_sent(number, sent, self._keep_received(number, received))
 
-    def _send(
-        self,
-        number: int,
-        position: int,
-        gradient: torch.Tensor,
-        edge: Edge,
-        seen: dict[tuple[int, int], tuple[int, torch.Tensor]],
-    ) -> None:
-        at = now = 0
-        if _is_plain(gradient):
-            at, now = gradient.data_ptr(), gradient._version
-        key = at, gradient.numel()
-        known = seen.get(key) if at else None
-        if known is not None and known[1].dtype is gradient.dtype:
-            value = self.values.alias(known[0], known[1], gradient)
-        else:
-            value = self.values.add(gradient)
+    def _keep_received(self, number: int, received: Any) -> _Seen:
+        """What came to a node. This runs once a node: it is spelled out."""
+        seen: _Seen = {}
+        slots, totals = self.slots, self.totals
+        for output, gradient in enumerate(received):
+            if gradient is None:
+                continue
+            at = now = 0
+            if type(gradient) is _Tensor:
+                try:
+                    at, now = gradient.data_ptr(), gradient._version
+                except RuntimeError:  # without an address, or without a count of its changes
+                    at = 0
+            slot = slots.get((number, output))
+            if slot is not None and slot[0] == at != 0 and slot[2] == now:
+                value = slot[1]
+            else:
+                value = self._total((number, output), gradient, at)
             if at:
-                seen[key] = value, gradient
-        self.sends.append((number, position, *edge, value))
-        self.slots[edge] = None if edge in self.slots else (at, value, now)
-        if edge in self.parts:
-            self.parts[edge].append(gradient.clone())
+                seen[at] = value, gradient
+            totals.append((number, output, value))
+        return seen
+
+    def _keep_sent(self, number: int, sent: Any, seen: _Seen) -> None:
+        """What a node sends."""
+        slots = self.slots
+        for position, (gradient, edge) in enumerate(zip(sent, self.edges[number], strict=False)):
+            if gradient is None or edge is None:
+                continue
+            at = now = 0
+            known = None
+            if type(gradient) is _Tensor:
+                try:
+                    at, now = gradient.data_ptr(), gradient._version
+                    known = seen.get(at) if at else None
+                except RuntimeError:
+                    at = 0
+            if known is not None and _is_all_of(known[1], gradient):
+                value = self.values.alias(known[0], known[1], gradient)
+            else:
+                value = self.values.add(gradient)
+                if at:
+                    seen[at] = value, gradient
+            self.sends.append((number, position, *edge, value))
+            slots[edge] = None if edge in slots else (at, value, now)
+            if self.parts and edge in self.parts:
+                self.parts[edge].append(gradient.clone())
 
     def _total(self, edge: Edge, gradient: torch.Tensor, at: int) -> int:
         """Its value: where one contribution was handed on as it was, that one."""
@@ -297,9 +308,9 @@ class BackwardPass:
         return None
 
 
-def _is_plain(tensor: torch.Tensor) -> bool:
-    """Whether its elements have an address, and its changes a count."""
-    return type(tensor) is _Tensor and tensor.layout is torch.strided and not tensor.is_inference()
+def _is_all_of(known: torch.Tensor, gradient: torch.Tensor) -> bool:
+    """Whether what begins where `known` does has all of its elements."""
+    return known.numel() == gradient.numel() and known.dtype is gradient.dtype
 
 
 def _edge_of(output: Any) -> tuple[Any, int]:
@@ -319,7 +330,7 @@ def _loss(outputs: Sequence[Any]) -> float | None:
 
 
 def _rows(rows: Sequence[Sequence[int]], width: int, dtype: Any = np.int64) -> np.ndarray:
-    return np.array(rows, dtype).reshape(-1, width)
+    return np.fromiter(chain.from_iterable(rows), dtype, len(rows) * width).reshape(-1, width)
 
 
 def _deepen() -> None:

@@ -36,16 +36,27 @@ def outside(frame: FrameType) -> FrameType:
     return frame
 
 
+Line = tuple[CodeType, int]
+"""A line of some code."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Chain:
+class Chain:
     """What frames tell by where each of them is, and no more. Frames are counted outwards."""
 
     stack: int
     stored: str
+    """The name that the result is given there."""
+    line: Line | None
+    """That of the first frame outside of torch; None where there is none."""
     innermost: int
-    """The first frame outside of torch; −1 where there is none."""
+    """Which that is."""
     module: int
-    """That of the innermost module's call; −1 where there is none."""
+    """Which is the innermost module's call; −1 where there is none."""
+
+    def frame(self, first: FrameType) -> FrameType | None:
+        """The first frame outside of torch, from `first` on."""
+        return None if self.line is None else outwards(first, self.innermost)
 
 
 class Places:
@@ -59,9 +70,11 @@ class Places:
         known by its address, as its code has it inside of itself.
         """
         self._chains: dict[int | None, Any] = {}
-        """By instruction, that of the next frame outwards and so on, to a _Chain: by the bottom's,
+        """By instruction, that of the next frame outwards and so on, to a Chain: by the bottom's,
         or by None where there is none.
         """
+        self._lines: dict[Line, Line] = {}
+        """Each by itself: there is one of each."""
         self._codes: list[CodeType] = []
         """What is known by its address stays."""
         self._stored: list[str | None] = []
@@ -99,27 +112,29 @@ class Places:
             self.new_stacks.append(chain)
         return stack
 
-    def here(self, frame: FrameType | None) -> tuple[int, int, FrameType | None, str]:
-        """The stack of sites outside of torch, the module at work, the innermost of the frames, and
-        the name that the result is given there.
-        """
-        known, outer = self._chains, frame
+    def here(self, frame: FrameType) -> Chain:
+        """Where `frame` and those around it are."""
+        known: Any = self._chains
+        outer: FrameType | None = frame
         while outer is not None:
             known = known.get(id(outer.f_code) + outer.f_lasti)
-            if known is None or known.__class__ is _Chain:
+            if known is None or known.__class__ is Chain:
                 break
             outer = outer.f_back
         else:
             known = known.get(None)
-        chain: _Chain = self._new_chain(frame) if known is None else known
-        innermost = None if chain.innermost < 0 else _outwards(frame, chain.innermost)
-        module = -1 if chain.module < 0 else self._module(_outwards(frame, chain.module))
-        return chain.stack, module, innermost, chain.stored
+        chain: Chain = self._new_chain(frame) if known is None else known
+        return chain
 
-    def _new_chain(self, frame: FrameType | None) -> _Chain:
+    def module(self, chain: Chain, first: FrameType) -> int:
+        """The number of the module at work in `first`, which is where `chain` says; −1 for none."""
+        return -1 if chain.module < 0 else self._module(outwards(first, chain.module))
+
+    def _new_chain(self, first: FrameType) -> Chain:
         sites: list[int] = []
         keys: list[int | None] = []
         innermost = module = -1
+        frame: FrameType | None = first
         while frame is not None:
             code, at = frame.f_code, frame.f_lasti
             key = id(code) + at
@@ -138,10 +153,13 @@ class Places:
         else:
             keys.append(None)
         stored = self._stored[sites[0]] if sites else None
-        chain = _Chain(self._stack(tuple(sites)), stored or "", innermost, module)
+        at_line = outwards(first, innermost) if sites else None
+        line = None if at_line is None else (at_line.f_code, at_line.f_lineno)
+        line = None if line is None else self._lines.setdefault(line, line)
+        chain = Chain(self._stack(tuple(sites)), stored or "", line, innermost, module)
         known = self._chains
-        for key in keys[:-1]:
-            known = known.setdefault(key, {})
+        for instruction in keys[:-1]:
+            known = known.setdefault(instruction, {})
         known[keys[-1]] = chain
         return chain
 
@@ -274,11 +292,12 @@ class Places:
         self._names = {k: known for k, known in self._names.items() if known[0]() is not None}
 
 
-def _outwards(frame: FrameType | None, count: int) -> Any:
-    """The frame so many calls further out."""
+def outwards(frame: Any, count: int) -> FrameType:
+    """The frame so many calls further out, which must be there."""
     for _ in range(count):
-        frame = None if frame is None else frame.f_back
-    return frame
+        frame = frame.f_back
+    found: FrameType = frame
+    return found
 
 
 def _local(frame: FrameType, name: str) -> Any:

@@ -34,6 +34,8 @@ _C: Any = torch._C
 _sequence = _autograd._get_sequence_nr
 _is_grad_on, _set_grad = torch.is_grad_enabled, _C._set_grad_enabled
 _functorch = _C._functorch.peek_interpreter_stack
+_dispatch_modes = _C._len_torch_dispatch_stack
+_GRAD, _IN_BACKWARD = FORWARD_FLAGS["grad"], FORWARD_FLAGS["in_backward"]
 _ZEROES: Any = torch.Tensor.zero_
 _active: list[weakref.ref[Recorder]] = []
 
@@ -63,10 +65,10 @@ class Recorder:
         own: str = "",
     ) -> None:
         """`iterations` are recorded, all where it is None, after the `first` ones were let pass;
-        `values` is the budget of whole values in megabytes; `most` is in gigabytes. With `keep`, or
-        `until_nan`, the last iterations alone are kept. `deep` looks inside of calls;
-        `check_functions` tries the backwards of custom Functions at the end. Files
-        that begin with `own` are no part of the program. Raises OSError.
+        `values` is the budget of whole values in megabytes, and none is larger than a 256th of it;
+        `most` is in gigabytes. With `keep`, or `until_nan`, the last iterations alone are kept.
+        `deep` looks inside of calls; `check_functions` tries the backwards of custom Functions at
+        the end. Files that begin with `own` are no part of the program. Raises OSError.
         """
         kept = (keep or 3) if until_nan else keep
         size = None if most is None else int(most * 1e9)
@@ -199,45 +201,26 @@ class Recorder:
     ) -> None:
         """Something of torch's was called from `frame`, and has come back."""
         try:
-            if not self.is_here():
+            if self.calls.skips(func) or not self.is_here():
                 return
             if func is _ZEROES:
                 self.gradients.zeroed(args[0])
             if not self._is_changing and not self.steps.is_torchs_own():
-                self._keep(func, before, _sequence(), args, kwargs, result, 0, frame)
+                self._keep(func, (before, _sequence()), args, kwargs, result, 0, frame)
         except Exception as error:  # noqa: BLE001 - the recorder's, not the program's
             self.guard.caught(error)
 
     def _keep(
-        self,
-        func: Any,
-        before: int,
-        after: int,
-        args: Any,
-        kwargs: Any,
-        result: Any,
-        flags: int,
-        frame: FrameType,
-    ) -> None:
-        if isinstance(result, torch.Tensor):
-            outputs = [result]
-        else:
-            outputs = [part for part in result if isinstance(part, torch.Tensor)]
-            if not outputs:
-                return
-        function = self.calls.function(func)
-        if function < 0:
-            self.calls.passed_over(func, args)
-            return
-        was_on = _is_grad_on()
-        _set_grad(False)
-        try:
-            with without_functions(), without_dispatch():
-                flags |= FORWARD_FLAGS["grad"] * was_on
-                flags |= FORWARD_FLAGS["in_backward"] * (self._depth > 0)
-                self.calls.keep(func, function, before, after, args, kwargs, outputs, flags, frame)
-        finally:
-            _set_grad(was_on)
+        self, func: Any, numbers: tuple[int, int], args: Any, kwargs: Any, result: Any,
+        flags: int, frame: FrameType,
+    ) -> None:  # fmt: skip
+        flags |= _GRAD * _is_grad_on() | _IN_BACKWARD * (self._depth > 0)
+        with without_functions():
+            if _dispatch_modes():
+                with without_dispatch():
+                    self.calls.told(func, numbers, args, kwargs, result, flags, frame)
+            else:
+                self.calls.told(func, numbers, args, kwargs, result, flags, frame)
 
     def on_function(self, function: Any, args: Any) -> None:
         """A custom Function is about to be applied."""
@@ -257,7 +240,7 @@ class Recorder:
         """A kernel inside of a call has come back."""
         before = self.calls.end_kernel(self._before_kernels, before, after)
         frame, flags = outside(sys._getframe(1)), FORWARD_FLAGS["inner"]
-        self._keep(func, before, after, args, kwargs, result, flags, frame)
+        self._keep(func, (before, after), args, kwargs, result, flags, frame)
 
     @guarded
     def on_kernels_done(self) -> None:
@@ -299,7 +282,7 @@ class Recorder:
         was_on = _is_grad_on()
         try:
             with without_functions(), without_dispatch(), torch.no_grad():
-                stack = self.places.here(sys._getframe(1))[0]
+                stack = self.places.here(sys._getframe(1)).stack
                 self.gradients.settle()
                 pass_ = BackwardPass(self, stack, outputs, grads, creates=creates)
                 self._is_spoilt = self._is_spoilt or pass_.is_spoilt

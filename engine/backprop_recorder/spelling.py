@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import EllipsisType
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ _WITHOUT_NUMBERS: Final = (
 """Arguments that change no number of a result."""
 _NOTHING: Final = object()
 _SCALE: Final = torch.amp.GradScaler.scale
+_Tensor: Final = torch.Tensor
 _WRITTEN: Final = (int, float, bool, str, type(None), EllipsisType)
 
 
@@ -42,22 +43,18 @@ class Spelling:
         self, function: Any, args: Sequence[Any], keywords: Mapping[str, Any], *, in_place: bool
     ) -> int:
         """The number of a call's template; −1 where it cannot be written in a line."""
-        if not isinstance(function, Callable):  # type: ignore[arg-type]
-            return -1
-        key = (
-            function,
-            in_place,
-            tuple(map(_key, args)),
-            tuple(keywords),
-            *map(_key, keywords.values()),
-        )
+        parts = [function, in_place]
+        parts += [_Tensor if type(value) is _Tensor else _key(value) for value in args]
+        if keywords:
+            parts += [tuple(keywords), *map(_key, keywords.values())]
+        key = tuple(parts)
         try:
             found = self._by_call.get(key)
         except TypeError:  # an argument that is not hashable
             return -1
         if found is None:
             found = -1
-            if len(self._by_call) < _MOST_TEMPLATES:
+            if len(self._by_call) < _MOST_TEMPLATES and callable(function):
                 found = self._by_call[key] = self._made(function, args, keywords, in_place=in_place)
         return found
 

@@ -291,7 +291,7 @@ class Standing:
             before = _sequence()
             with without_functions():
                 result = scale(instance, outputs)
-            hears.on_call(scale, before, (outputs, instance._scale), {}, result)
+            hears.on_call(scale, before, (outputs, instance._scale), {}, result, sys._getframe(1))
             return result
 
         self._replace(clipping, "_clip_grads_with_norm_", clip_by_norm)

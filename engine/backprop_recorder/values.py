@@ -64,14 +64,26 @@ class Values:
         """Keep `tensor`; the number of its value. Called with modes off. `norm` is its norm, where
         that is known.
         """
-        code = _COMMON.get(tensor.dtype) if type(tensor) in PLAIN else None
-        if code is not None:
-            try:
-                array = (tensor.detach() if tensor.requires_grad else tensor).numpy()
-            except _FAULTS:  # on a device, or laid out in another way
-                return self._add_uncommon(tensor)
-            return self._add_array(array, code, norm)
-        return self._add_uncommon(tensor)
+        code = _COMMON.get(tensor.dtype) if type(tensor) in PLAIN and tensor.is_cpu else None
+        if code is None:
+            return self._add_uncommon(tensor)
+        try:
+            if tensor.numel() == 1:
+                return self._add_number(tensor.item(), code, tensor.shape)
+            array = (tensor.detach() if tensor.requires_grad else tensor).numpy()
+        except _FAULTS:  # laid out in another way
+            return self._add_uncommon(tensor)
+        return self._add_array(array, code, norm)
+
+    def _add_number(self, value: float, code: int, sizes: tuple[int, ...]) -> int:
+        if value - value:  # nan for nan and inf
+            self.spoilt += 1
+        shape = self._shapes.get(sizes)
+        if shape is None:
+            shape = self._shape(sizes)
+        rows = self._rows
+        rows.append((_SCALAR, code, shape, -1, value))
+        return self._first + len(rows) - 1
 
     def _add_array(self, array: np.ndarray, code: int, norm: float | None) -> int:
         rows, count = self._rows, array.size
@@ -79,12 +91,6 @@ class Values:
         shape = self._shapes.get(array.shape)
         if shape is None:
             shape = self._shape(array.shape)
-        if count == 1:
-            value = array.item()
-            if value - value:  # nan for nan and inf
-                self.spoilt += 1
-            rows.append((_SCALAR, code, shape, -1, value))
-            return number
         pool = self._pool
         at = len(pool)
         if count <= SMALL:
@@ -93,25 +99,21 @@ class Values:
                 self.spoilt += not np.isfinite(array).all()
             rows.append((_SMALL, code, shape, at, _NAN))
             return number
+        is_row = array.flags.c_contiguous
+        flat = array.reshape(-1) if is_row else array
         if norm is None:
-            norm = norm_of(array)
+            norm = math.sqrt(_square(flat, flat)) if is_row else norm_of(array)
         if norm - norm:
             self._look_closely(number, array, code)
         elif self._with_range:
             self._extra.append((number, 0, 0, float(array.min()), float(array.max()), -1))
-        if self._takes(array.nbytes):
+        if array.nbytes <= self._largest and self._takes(array.nbytes):
             rows.append((_WHOLE, code, shape, self._writer.tensor(array, code), norm))
         else:
-            self._sample(array)
+            some = flat[:: count // SAMPLE + 1] if is_row else array[self._sampled(array.shape)]
+            pool += some.tobytes()
             rows.append((_SUMMARY, code, shape, at, norm))
         return number
-
-    def _sample(self, array: np.ndarray) -> None:
-        count, pool = array.size, self._pool
-        if array.flags.c_contiguous:
-            pool += array.reshape(-1)[:: count // SAMPLE + 1].tobytes()
-        else:
-            pool += array[self._sampled(array.shape)].tobytes()
 
     def _sampled(self, shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
         """Where the elements of a summary are, of what does not lie in a row."""

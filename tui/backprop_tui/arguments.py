@@ -174,7 +174,8 @@ def run_parser() -> argparse.ArgumentParser:
     add("--keep", metavar="N", type=_whole, default=3, help="with it, how many iterations to keep")
     add(
         "--values", metavar="MB", type=_megabytes, default=64.0,
-        help="megabytes of values that are kept whole, or `all`; 64 by default",
+        help="megabytes of values that are kept whole, none of them larger than a 256th of that, "
+        "or `all`; 64 by default",
     )  # fmt: skip
     add(
         "--stats", choices=("norm", "range"), default="norm",
