@@ -173,25 +173,18 @@ def _figures(view: View, report: SymbolicReport, subject: _Subject, width: int) 
     if subject.function.arguments[_MOST_ARGUMENTS:]:
         point += ", …"
     is_computed = trace.is_computed(subject.output, cursor)
+    output = trace.nodes.value[subject.output] if is_computed else None
     slope = gradient_of(trace, report, subject.node, (_term(subject),))
     inside = min(cursor, subject.done.stop)  # after a `zero_grad` the pass before it is shown
     is_complete = trace.progress(subject.node, inside).is_complete
     ours = kept(trace.gradient(subject.node, inside))
+    agrees = slope.agrees(ours) if is_complete and not slope.reason else None
+    is_partial = ours is not None and not is_complete
     rows = [
-        _Row(
-            trace.label(subject.output),
-            subject.function.value,
-            trace.nodes.value[subject.output] if is_computed else None,
-        ),
-        _Row(
-            _seeded(subject),
-            slope.gradient,
-            ours,
-            slope.agrees(ours) if is_complete and not slope.reason else None,
-            is_partial=ours is not None and not is_complete,
-        ),
+        _Row(trace.label(subject.output), subject.function.value, output),
+        _Row(_seeded(subject), slope.gradient, ours, agrees, is_partial),
+        *_grad_rows(report, subject, cursor),
     ]
-    rows += _grad_rows(report, subject, cursor)
     lines = _table(view, f"at {point}", rows, width)
     if slope.reason:
         is_kink = slope.reason == KINK
@@ -240,12 +233,6 @@ def _table(view: View, heading: str, rows: Sequence[_Row], width: int) -> list[C
         if row.agrees is not None:
             mark = glyphs.agrees if row.agrees else glyphs.disagrees
             style = "bold $success" if row.agrees else "bold $error"
-        lines.append(
-            Content.assemble(
-                left(text, name),
-                (f"  {shown(row.formula, wide)}", "bold"),
-                f"  {shown(row.ours, wide)}",
-                (f" {mark}", style),
-            )
-        )
+        figures = (f"  {shown(row.formula, wide)}", "bold"), f"  {shown(row.ours, wide)}"
+        lines.append(Content.assemble(left(text, name), *figures, (f" {mark}", style)))
     return lines

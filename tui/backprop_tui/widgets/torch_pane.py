@@ -136,14 +136,9 @@ def _node_rows(view: View) -> list[Row]:
         ours, torch = trace.nodes.value[node], _report(view).values.get(node)
         rows.append(Row("value", ours, torch, None if agreed is None else agreed.value(node)))
     if trace.nodes.requires_grad[node]:
-        rows.append(
-            Row(
-                "gradient now",
-                trace.gradient(node, cursor),
-                None if agreed is None else agreed.torch_gradient(node, cursor),
-                None if agreed is None else agreed.gradient(node, cursor),
-            )
-        )
+        torch = None if agreed is None else agreed.torch_gradient(node, cursor)
+        off = None if agreed is None else agreed.gradient(node, cursor)
+        rows.append(Row("gradient now", trace.gradient(node, cursor), torch, off))
     return rows
 
 
@@ -151,16 +146,12 @@ def _leaf_rows(view: View) -> list[Row]:
     """`.grad` of every input that requires grad, and of what retains it."""
     session, agreed = view.session, view.agreement
     trace, cursor = session.trace, session.cursor
-    leaves = trace.nodes.keeping_grad
-    return [
-        Row(
-            f"{trace.label(node)}.grad",
-            trace.grad(node, cursor),
-            None if agreed is None else agreed.torch_grad(node, cursor),
-            None if agreed is None else agreed.grad(node, cursor),
-        )
-        for node in leaves[:_MOST_LEAVES]
-    ]
+    rows = []
+    for node in trace.nodes.keeping_grad[:_MOST_LEAVES]:
+        torch = None if agreed is None else agreed.torch_grad(node, cursor)
+        off = None if agreed is None else agreed.grad(node, cursor)
+        rows.append(Row(f"{trace.label(node)}.grad", trace.grad(node, cursor), torch, off))
+    return rows
 
 
 def _node_title(view: View, width: int) -> Content:

@@ -138,12 +138,8 @@ def watch_lines(view: View, layout: Layout, rows: tuple[WatchRow, ...] | None) -
     stops, glyphs = view.session.stops, view.glyphs
     lines = [_header(view, layout)]
     if rows is None:
-        return lines + [
-            Content.styled(
-                f"   {left(printable(each.text), layout.name)}  {glyphs.waiting}", _MUTED
-            )
-            for each in stops.watches
-        ]
+        names = (left(printable(watch.text), layout.name) for watch in stops.watches)
+        return lines + [Content.styled(f"   {name}  {glyphs.waiting}", _MUTED) for name in names]
     return lines + [
         _line(view, layout, row, is_chosen=index == stops.chosen) for index, row in enumerate(rows)
     ]
