@@ -156,13 +156,11 @@ class ArrayTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self.get_visual_style(*names).rich_style
 
     def _names(self, start: int, stop: int) -> list[Segment]:
-        return [
-            Segment(
-                right(self.grid.column_name(column), CELL),
-                self._index_style(is_here=column == self.cursor[1]),
-            )
-            for column in range(start, stop)
-        ]
+        segments = []
+        for column in range(start, stop):
+            style = self._index_style(is_here=column == self.cursor[1])
+            segments.append(Segment(right(self.grid.column_name(column), CELL), style))
+        return segments
 
     def _cells(self, row: int, start: int, stop: int) -> list[Segment]:
         elements = self.grid.line(self.shown, row, start, stop)

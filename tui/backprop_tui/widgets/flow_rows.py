@@ -62,13 +62,11 @@ def flow_line(row: FlowRow, columns: FlowColumns, glyphs: Glyphs) -> Content:
     """One layer, weight or contribution."""
     figures = row.figures
     is_known = figures.nonfinite or not math.isnan(figures.largest)
-    numbers = [
-        right(notation.number(figures.norm, 3), _NUMBER),
-        notation.number(figures.largest, 3) if is_known else "",
-        f"{figures.zero_share:.0%}",
-    ]
+    norm = notation.number(figures.norm, 3)
+    largest = notation.number(figures.largest, 3) if is_known else ""
+    zeros = f"{figures.zero_share:.0%}"
     ratio = "" if row.ratio is None else notation.number(row.ratio, 2)
-    told = f"{numbers[0]} {right(numbers[1], _NUMBER)} {right(numbers[2], _SHARE)}"
+    told = f"{right(norm, _NUMBER)} {right(largest, _NUMBER)} {right(zeros, _SHARE)}"
     mark, style = row.mark, _WARNING
     if mark == "nan":
         mark, style = f"{glyphs.spoilt} {_percent(figures.nonfinite_share)} nan", _BAD

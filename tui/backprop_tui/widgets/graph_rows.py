@@ -55,13 +55,10 @@ def width_of_names(session: Session) -> int:
 
 def _named_rows(session: Session) -> list[Named]:
     rows = session.measured[:: max(-(-len(session.measured) // _SAMPLE), 1)].tolist()
-    return [
-        Named(
-            _row_width(session, row),
-            int(session.outline.nodes[row]) if _tells_value(session, row) else NO_NODE,
-        )
-        for row in rows
-    ]
+    nodes = session.outline.nodes
+    telling = [int(nodes[row]) if _tells_value(session, row) else NO_NODE for row in rows]
+    pairs = zip(rows, telling, strict=True)
+    return [Named(_row_width(session, row), node) for row, node in pairs]
 
 
 def _tells_value(session: Session, row: int) -> bool:

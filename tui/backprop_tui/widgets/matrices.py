@@ -75,14 +75,9 @@ def _lights(rule: ArrayRule, element: Index | None) -> list[Lit]:
         row, column = column, 0
     if rule.is_matrix_product:
         return [Lit(row, column), Lit(row), Lit(column=column)]
-    shape, is_equation = shape_of(rule.sent.value), rule.signs[0] == "="
-    return [
-        Lit(row, column),
-        *(
-            Lit(row, column) if is_equation and shape_of(figure.value) == shape else Lit()
-            for figure in rule.made_of
-        ),
-    ]
+    shape = shape_of(rule.sent.value) if rule.signs[0] == "=" else None
+    lit = Lit(row, column)
+    return [lit, *(lit if shape_of(each.value) == shape else Lit() for each in rule.made_of)]
 
 
 def _window(value: Value, leading: Index) -> np.ndarray:

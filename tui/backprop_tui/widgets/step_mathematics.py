@@ -191,17 +191,12 @@ class _Draw:
             ("this step", "+", figures[1], f"from {trace.label(sender)}", TARGET),
             (target, "=", figures[2], end, "bold"),
         ]
-        rows = [(self.view.say(name), sign, number, self.view.say(why), style)
-                for name, sign, number, why, style in rows]  # fmt: skip
         room = max(self.width - wide - _SIGNS - len(figures[0]), 1)
-        lines = [
-            Content.assemble(
-                (name.ljust(wide) + "  ", MUTED),
-                (f"{sign} {number}", style),
-                (f"  {fit(why, room)}", MUTED),
-            )
-            for name, sign, number, why, style in rows
-        ]
+        lines = []
+        for name, sign, number, why, style in rows:
+            lead, after = self.view.say(name).ljust(wide), fit(self.view.say(why), room)
+            parts = (f"{lead}  ", MUTED), (f"{sign} {number}", style), (f"  {after}", MUTED)
+            lines.append(Content.assemble(*parts))
         rule = " " * (wide + 2) + "─" * (2 + len(figures[0]))
         return picture([*lines[:2], styled(rule, MUTED), lines[2]])
 
