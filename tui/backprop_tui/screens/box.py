@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from textual.content import Content
@@ -83,10 +84,6 @@ def titled(box: _Titled, title: str, subtitle: str = "") -> _Titled:
 
 def keys_line(keys: Iterable[tuple[str, str]]) -> Content:
     """Keys, each with a word for what it does."""
-    return Content.assemble(
-        *(
-            part
-            for key, word in keys
-            for part in ((f"{key} ", "bold $primary"), (f"{word}  ", "$foreground-muted"))
-        )
-    )
+    key_style, word_style = "bold $primary", "$foreground-muted"
+    pairs = (((f"{key} ", key_style), (f"{word}  ", word_style)) for key, word in keys)
+    return Content.assemble(*chain.from_iterable(pairs))

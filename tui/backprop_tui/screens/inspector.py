@@ -157,16 +157,12 @@ class InspectorScreen(Following, Screen[Change]):
         view, width = self._view, max(self.size.width - 2, 1)
         self._put("heading", heading(view, self._node, self._layer, width))
         self._put("reason", self._number(width))
-        table = self.query_one(ArrayTable)
-        self._put(
-            "element",
-            element_line(view, self._node, self._layer, self._grid, table.cursor, self._whose)
-            if self._layer.shape
-            else Content(),
-        )
-        lines = [Content(), Content()]
+        element, lines = Content(), [Content(), Content()]
         if self._layer.shape:
+            cell = self.query_one(ArrayTable).cursor
+            element = element_line(view, self._node, self._layer, self._grid, cell, self._whose)
             lines = statistics_lines(view, self._layer, self._statistics, width)
+        self._put("element", element)
         self._put("figures", lines[0])
         self._put("histogram", lines[1])
         self._put("keys", self._keys(width))

@@ -74,11 +74,5 @@ class SearchPrompt(Following, Prompt):
 
 
 def _as_before(session: Session, before: Session) -> Session:
-    return replace(
-        session,
-        selected=before.selected,
-        folds=before.folds,
-        unfolds=before.unfolds,
-        search=before.search,
-        notice="",
-    )
+    there = replace(session, folds=before.folds, unfolds=before.unfolds, notice="")
+    return replace(there, selected=before.selected, search=before.search)

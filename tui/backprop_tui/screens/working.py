@@ -32,11 +32,8 @@ class WorkingScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """What is being done, and how to stop waiting for it."""
         with Vertical(id="prompt"):
-            yield Static(
-                Content.assemble(
-                    (printable(self._what), "bold"), (" … · esc stops", "$foreground-muted")
-                )
-            )
+            what, hint = (printable(self._what), "bold"), (" … · esc stops", "$foreground-muted")
+            yield Static(Content.assemble(what, hint))
 
     def on_key(self, event: events.Key) -> None:
         """Keep what is none of this screen's keys."""
