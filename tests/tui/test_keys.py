@@ -9,9 +9,9 @@ from backprop_tui.app.app import DebuggerApp
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.screens.asking import ASKING
 from backprop_tui.screens.debugger import DebuggerScreen
-from backprop_tui.screens.goto import GotoScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.picker import PickerScreen
+from backprop_tui.screens.prompt import GotoScreen
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.watches_pane import WatchesPane
 

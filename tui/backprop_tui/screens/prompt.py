@@ -1,4 +1,4 @@
-"""The prompts: one line to be typed, and what is told under it."""
+"""The prompts: one line to be typed, and what is told under it; the shortest asks for a place."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from textual.widgets import Input, Label
 
 from backprop_engine.basics.source import Problem, ProblemError
 from backprop_tui.screens.box import Box
+from backprop_tui.session.moving.places import parse_target
 from backprop_tui.session.session import Change
 from backprop_tui.view.view import View
 from backprop_tui.widgets.keys import PROMPT_HELP
@@ -96,3 +97,17 @@ class ExpressionPrompt(Prompt):
         if problem.expected:
             told.append(f"expected: {problem.expected}")
         self.tell(Content("\n".join([" " * column + "^" * width, *map(self._view.say, told)])))
+
+
+class GotoScreen(ExpressionPrompt):
+    """Asks for a step or a name; answers with the jump there, or None."""
+
+    TOPIC: ClassVar = "goto"
+
+    def __init__(self, view: View) -> None:
+        count = len(view.session.trace)
+        super().__init__(view, "Go to ", f"0 to {count:,}, 50%, +10, -3, a name")
+
+    def read(self, text: str) -> Change:
+        """The jump there."""
+        return parse_target(text, self._view.session)
