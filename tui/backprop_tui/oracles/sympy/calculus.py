@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 DIGITS = 40
@@ -70,27 +71,23 @@ def _gaps(sympy: Any, expression: Any, place: Place) -> list[Any]:
     gaps = [atom.args[0] for atom in expression.atoms(sympy.Abs, sympy.sign, sympy.Heaviside)]
     for extremum in expression.atoms(sympy.Max, sympy.Min):
         gaps += _rivals(sympy, extremum, place)
-    for extremum in expression.atoms(sympy.Piecewise):
-        for piece in extremum.args:
-            gaps += [
-                each.lhs - each.rhs for each in piece.cond.atoms(sympy.core.relational.Relational)
-            ]
+    pieces = (piece for whole in expression.atoms(sympy.Piecewise) for piece in whole.args)
+    for piece in pieces:
+        relations = piece.cond.atoms(sympy.core.relational.Relational)
+        gaps += [relation.lhs - relation.rhs for relation in relations]
     rounded = [atom.args[0] for atom in expression.atoms(sympy.floor, sympy.ceiling, sympy.frac)]
     rounded += [atom.args[0] / atom.args[1] for atom in expression.atoms(sympy.Mod)]
-    for extremum in rounded:
-        value = evaluate(sympy, extremum, place.here)
-        gaps += [] if value is None else [extremum - round(value)]
+    for number in rounded:
+        value = evaluate(sympy, number, place.here)
+        gaps += [] if value is None else [number - round(value)]
     return gaps
 
 
 def _rivals(sympy: Any, extreme: Any, place: Place) -> list[Any]:
     """The difference of the two largest of a maximum, or of the two smallest of a minimum."""
-    by_value: list[tuple[float, Any]] = []
-    for argument in extreme.args:
-        value = evaluate(sympy, argument, place.here)
-        if value is not None:
-            by_value.append((value, argument))
-    by_value.sort(key=lambda pair: pair[0])
+    values = [(evaluate(sympy, argument, place.here), argument) for argument in extreme.args]
+    known = [(value, argument) for value, argument in values if value is not None]
+    by_value = sorted(known, key=itemgetter(0))
     best = by_value[-2:] if isinstance(extreme, sympy.Max) else by_value[:2]
     return [best[1][1] - best[0][1]] if len(best) == 2 else []
 
