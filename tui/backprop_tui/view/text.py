@@ -46,7 +46,7 @@ def wrapped(
     lines = textwrap.wrap(
         text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=hyphens
     )
-    return [Content.styled(line, style) if style else Content(line) for line in lines]
+    return [Content.styled(line, style) for line in lines]
 
 
 def figure(value: Known | None, width: int, *, full: bool = False) -> str:

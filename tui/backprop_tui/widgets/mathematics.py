@@ -39,9 +39,8 @@ def picture(lines: Iterable[Content | str]) -> Picture:
     return Picture(tuple(line.pad_right(width - line.cell_length) for line in contents), width)
 
 
-def styled(text: str, style: str) -> Content:
-    """`text` in one style, never read as markup."""
-    return Content.styled(text, style) if style else Content(text)
+styled = Content.styled
+"""A text in one style, or in none; never read as markup."""
 
 
 @dataclass(frozen=True, slots=True)
