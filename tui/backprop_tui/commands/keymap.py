@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from backprop_tui.commands.command import Command
-from backprop_tui.commands.table import COMMANDS
+from backprop_tui.commands.command import Command, key_name
+from backprop_tui.commands.table import BY_NAME, COMMANDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,10 @@ class Keymap:
     def keys(self, command: Command) -> tuple[str, ...]:
         """The keys of `command`, as Textual spells them."""
         return self.changed.get(command.name, command.keys)
+
+    def key(self, name: str) -> str:
+        """The first key of the command `name`, as people read it; empty where it has none."""
+        return next(map(key_name, self.keys(BY_NAME[name])), "")
 
     @property
     def commands(self) -> tuple[Command, ...]:

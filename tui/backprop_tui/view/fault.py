@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backprop_engine.reading.autopsy.report import Autopsy
-from backprop_tui.commands.command import key_name
 from backprop_tui.commands.keymap import Keymap
-from backprop_tui.commands.table import BY_NAME
 from backprop_tui.session.session import Lasting, Session
 
 
@@ -21,8 +19,8 @@ def fault_text(found: Autopsy, keymap: Keymap) -> str:
     if told.place is not None:
         file = "" if len(found.trace.heading.files) < 2 else f"{told.place.source.name} "
         line = f", {file}line {told.place.position.line}"
-    keys = keymap.keys(BY_NAME["autopsy"])
-    more = f"press {key_name(keys[0])}" if keys else "the autopsy tells why"
+    key = keymap.key("autopsy")
+    more = f"press {key}" if key else "the autopsy tells why"
     return f"first {told.kind} at {where}{line}: {more}"
 
 

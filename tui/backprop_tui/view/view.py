@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from backprop_engine.checking.compare import Comparison
 from backprop_engine.reading.autopsy.flow import Event
 from backprop_engine.reading.autopsy.report import Autopsy
-from backprop_tui.commands.command import key_name
 from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
-from backprop_tui.commands.table import BY_NAME
 from backprop_tui.oracles.report import Failed, OracleState, Starting
 from backprop_tui.oracles.sympy.report import NOT_ASKED, SymbolicState
 from backprop_tui.oracles.torch.agreement import Agreement
@@ -64,8 +62,8 @@ class View:
 
     def remedy(self, failed: Failed) -> str:
         """What a person can do about it, the key that asks again among it."""
-        keys = () if failed.is_final else self.keymap.keys(BY_NAME["ask_again"])
-        return f"{failed.remedy} {key_name(keys[0])} asks again." if keys else failed.remedy
+        key = "" if failed.is_final else self.keymap.key("ask_again")
+        return f"{failed.remedy} {key} asks again." if key else failed.remedy
 
     def mark(self, comparison: Comparison | None) -> str:
         """✓, ≟, ✗ or … for a comparison; blank where there is nothing to compare."""

@@ -82,8 +82,8 @@ class TroubleBar(Drawn):
     def render(self) -> Content:
         """One line, and the key that shows all of it."""
         view = self.view
-        keys = view.keymap.keys(BY_NAME["read_again"])
-        hint = f"  {key_name(keys[0])} shows it" if keys else ""
+        key = view.keymap.key("read_again")
+        hint = f"  {key} shows it" if key else ""
         room = self.size.width - len(hint) - 2
         said = fit(view.say(view.trouble), max(room, 1))
         return Content.assemble(
