@@ -256,9 +256,9 @@ class Standing:
         called, whoever has imported the function that calls it.
         """
         hears, clipping, scaler = self._hears, torch.nn.utils.clip_grad, torch.amp.GradScaler
-        by_norm, by_value, unscale, scale = (
+        by_norm, by_value, unscale, scale, update = (
             clipping._clip_grads_with_norm_, clipping.clip_grad_value_,
-            scaler.unscale_, scaler.scale,
+            scaler.unscale_, scaler.scale, scaler.update,
         )  # fmt: skip
 
         @functools.wraps(by_norm)
@@ -294,11 +294,17 @@ class Standing:
             hears.on_call(scale, before, (outputs, instance._scale), {}, result, sys._getframe(1))
             return result
 
+        @functools.wraps(update)
+        def updated(*args: Any, **kwargs: Any) -> Any:
+            with without_functions():  # the scaler's own figures
+                return update(*args, **kwargs)
+
         self._replace(clipping, "_clip_grads_with_norm_", clip_by_norm)
         for owner in (clipping, torch.nn.utils):
             self._replace(owner, "clip_grad_value_", clip_by_value)
         self._replace(scaler, "unscale_", unscaled)
         self._replace(scaler, "scale", scaled)
+        self._replace(scaler, "update", updated)
 
     def _watch_fast_paths(self) -> None:
         for kind in _FAST:

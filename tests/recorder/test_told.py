@@ -46,6 +46,8 @@ def test_the_loss_of_mixed_precision_is_the_one_before_it_was_scaled(told):
     scaled = next(pass_ for pass_ in trace.passes if pass_.output is not None)
     assert scaled.name == "backward loss@1, scaled"
     assert trace.nodes.value[scaled.output or 0] == pytest.approx(1024 * float(printed[0]))
+    called = {trace.nodes.operation_name(node) for node in range(len(trace.nodes))}
+    assert called == {"", "linear", "tanh", "float", "mse_loss", "scale", "sum"}  # none of torch's
     assert f"The loss, pass by pass: {float(printed[0]):.4g} → " in trace.heading.about
 
 
