@@ -122,7 +122,8 @@ def _is_near(
     wide = [np.abs(array.astype(np.float64)) for array in (theirs, ours, upstream)]
     largest = max(float(array.max(initial=0.0)) for array in wide[:2])
     off = float(np.abs(ours.astype(np.float64) - theirs).max(initial=0.0))
-    return off <= agree * largest + _ZERO * float(wide[2].max(initial=0.0))
+    upstream_size = float(wide[2].max(initial=0.0, where=np.isfinite(wide[2])))
+    return off <= agree * largest + _ZERO * upstream_size
 
 
 def culprit(recording: Recording) -> Culprit | None:
