@@ -96,6 +96,8 @@ def cures(trace: Trace, first: Birth, nan: Birth | None) -> tuple[Cure, ...]:
         if birth is not None and shut is not None:
             found.append(_let_through(trace, birth, shut))
     by_operation = _by_operation(trace, first)
+    if by_operation is None and nan is not None:
+        by_operation = _by_operation(trace, nan)
     return tuple(found if by_operation is None else [*found, by_operation])
 
 

@@ -125,6 +125,8 @@ def autopsy(trace: Trace) -> Autopsy | None:
     first = next((birth for birth in found if event_of(trace, birth) in harmful), found[0])
     from_first = flow.reached(event_of(trace, first))
     nan = None if first.is_nan else _first_nan(trace, found, victims, flow, from_first)
+    if nan is not None and _is_mask(trace, first):
+        from_first, first, nan = flow.reached(event_of(trace, nan)), nan, None
     from_nan = None if nan is None else flow.reached(event_of(trace, nan))
     return Autopsy(
         trace=trace,
@@ -136,6 +138,12 @@ def autopsy(trace: Trace) -> Autopsy | None:
         cures=cures(trace, first, nan),
         events=frozenset(flow.leads_to),
     )
+
+
+def _is_mask(trace: Trace, birth: Birth) -> bool:
+    """Whether −inf was filled in by the program, as before a softmax: that is what it meant."""
+    is_filled = trace.nodes.operation_name(birth.node).strip("_") in ("masked_fill", "where")
+    return birth.place is BirthPlace.FORWARD and birth.value < 0 and is_filled
 
 
 def _first_nan(
