@@ -87,6 +87,7 @@ class Calls:
     ) -> None:  # fmt: skip
         before, after = numbers
         chain = self._places.here(frame)
+        module = self._places.module(chain, frame)  # which may teach us names of parameters
         self._line = chain.line
         first = args[0] if len(args) else None
         result = outputs[0]
@@ -112,7 +113,6 @@ class Calls:
         else:
             made = [(self._output(tensor, operands, first), *_origin(tensor)) for tensor in outputs]
         template = self._spelling.template(func, args, kwargs, in_place=in_place)
-        module = self._places.module(chain, frame)
         flags |= _IN_PLACE * in_place
         self._calls.append((before, after, function, chain.stack, module, template, flags))
         self._operands.append(operands)
@@ -222,11 +222,12 @@ class Calls:
         if known[3] is None or known[3] == self._line:
             return
         self._known[id(tensor)] = (*known[:3], None)
-        if not self._places.name_of(tensor):
-            name = self._places.variable(tensor, chain.frame(frame))
-            if name:
-                self._places.name(tensor, name)
-                self._new_names.append((value, name))
+        name = self._places.name_of(tensor)
+        if name and tensor.grad_fn is None:  # its model had not told its name when it was made
+            self._new_names.append((value, name))
+        elif not name and (name := self._places.variable(tensor, chain.frame(frame))):
+            self._places.name(tensor, name)
+            self._new_names.append((value, name))
 
     def _add(self, tensor: torch.Tensor) -> int:
         value = self._values.add(tensor)

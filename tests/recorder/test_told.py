@@ -128,3 +128,62 @@ def test_a_weight_that_is_moved_through_its_data_is_another_one(how, tmp_path):
     trace = open_recording(tmp_path / "run.bp")
     values = [trace.nodes.value[trace.named(f"w@{at}") or 0].tolist() for at in (1, 2, 3)]
     assert values == [[1.0, 2.0], [3.0, 6.0], [9.0, 18.0]]
+
+
+def test_a_parameter_without_a_gradient_is_told_where_it_was_cut_off(tmp_path, capsys):
+    (tmp_path / "cut.py").write_text(CUT_OFF)
+    with Recorder(tmp_path / "run.bp"):
+        run_script(tmp_path / "cut.py")
+    assert main(["check", str(tmp_path / "run.bp")]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    told = dict(line.strip().split(".grad is None: ") for line in printed if "is None" in line)
+    aside = "what was computed with it does not lead to what backward() was called on"
+    assert told == {
+        "first.bias": "cut off at cut.py:13: `h.detach()`",
+        "second.bias": "cut off at cut.py:11: `second(x)`, where gradients are switched off",
+        "aside.bias": aside,
+    }
+
+
+CUT_OFF = """\
+import torch
+from torch import nn
+
+first, second, aside, last = (nn.Linear(3, 3) for _ in range(4))
+for layer in (first, second, aside, last):
+    layer.weight.requires_grad_(False)
+x = torch.ones(2, 3)
+h = first(x)
+metric = aside(x).sum()
+with torch.no_grad():
+    k = second(x)
+accuracy = (last(h).argmax(1) == 0).float().mean()
+loss = last(h.detach() + k).sum()
+loss.backward()
+"""
+
+
+def test_after_an_error_nobody_is_said_to_be_cut_off(tmp_path, capsys):
+    layer = torch.nn.Linear(2, 2)
+
+    def program() -> None:
+        y = layer(torch.ones(1, 2)).exp()
+        y.add_(1)
+        y.sum().backward()
+
+    with pytest.raises(RuntimeError, match="inplace"), Recorder(tmp_path / "run.bp"):
+        program()
+    assert main(["check", str(tmp_path / "run.bp")]) == 0
+    assert "layer.bias.grad is None: the backward pass was ended" in capsys.readouterr().out
+
+
+def test_a_mask_of_infinity_is_no_birth_and_a_masked_row_has_its_cure(tmp_path, capsys):
+    with Recorder(tmp_path / "run.bp"):
+        scores = torch.zeros(2, 2, requires_grad=True)
+        mask = torch.tensor([[False, True], [True, True]])
+        torch.softmax(scores.masked_fill(mask, float("-inf")), 1).sum().backward()
+    assert main(["autopsy", str(tmp_path / "run.bp")]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "the first nan is born in step 1, forward: %2 = softmax(%1)" in printed
+    assert "a row that is masked everywhere has nothing to share out" in printed
+    assert main(["check", str(tmp_path / "run.bp")]) == 0  # 0, where our rule has it too

@@ -10,6 +10,7 @@ from typing import Final
 from backprop_engine.basics.source import Source
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Dtype
+from backprop_engine.recording.cut_off import cut_off_lines
 from backprop_engine.recording.findings import error_lines
 from backprop_engine.recording.recording import Changed, Pass, Recording, Update
 from backprop_engine.trace import Heading
@@ -52,9 +53,11 @@ def _about(recording: Recording) -> str:
     parts += [f"`{line}`" if "`" not in line else line for line in error_lines(recording)]
     if losses:
         parts.append(f"The loss, pass by pass: {' → '.join(losses[:_LOSSES])}{more}")
-    if passes and passes[-1].missing:
-        names = ", ".join(f"`{name}`" for name in passes[-1].missing[:_LOSSES])
-        parts.append(f"`.grad` is None of {names}: no path leads there from the loss.")
+    by_reason: dict[str, list[str]] = {}
+    for name, why in cut_off_lines(recording):
+        by_reason.setdefault(why, []).append(f"`{name}`")
+    for why, names in by_reason.items():
+        parts.append(f"`.grad` is None of {', '.join(names[:_LOSSES])}: {why}.")
     return "\n\n".join(parts)
 
 

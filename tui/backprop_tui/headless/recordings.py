@@ -21,6 +21,7 @@ from backprop_engine.reading.autopsy.report import (
     birth_node,
     cure_lines,
 )
+from backprop_engine.recording.cut_off import cut_off_lines
 from backprop_engine.recording.findings import (
     Culprit,
     Verified,
@@ -220,8 +221,8 @@ def _lines(
             yield "", f"    {by}: cannot be checked, {check.reason}"
     for name, value in last_gradients(recording).items():
         yield "", f"  {name}.grad  {notation.short(value)}"
-    for name in passes[-1].missing if passes else ():
-        yield "", f"  {name}.grad is None: no path leads there from what backward() was called on"
+    for name, why in cut_off_lines(recording):
+        yield "", f"  {name}.grad is None: {why}"
     first = autopsy(trace)
     if first is not None:
         yield "bad", f"  {first.first.headline}; `backprop-tui autopsy {path}` tells more"
