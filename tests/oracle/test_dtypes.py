@@ -19,6 +19,10 @@ b = torch.where(a <= 0, torch.exp(a), 1 + a)
 a = torch.tensor([80., -60., 20.], requires_grad=True)
 b = torch.softmax(a, 0).log().sum()
 """,
+    "numbers that are written out and too large": """
+a = torch.tensor([1e200, 2.], requires_grad=True)
+b = (a * torch.tensor([-1e39, 2.]) + torch.tensor(1e300)).sum()
+""",
     "a leaf that is converted": """
 a = torch.tensor([0.1, 0.2]).double().requires_grad_()
 b = (a * 3).sum()

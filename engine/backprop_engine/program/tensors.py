@@ -100,13 +100,11 @@ def make_tensor(call: Call, origin: Origin) -> Tensor:
     maker = MAKERS[call.function]
     keywords = dict(call.keywords)
     given = _bind(call, maker, keywords)
-    array = np.asarray(maker.make(origin, *given))
     asked = dtype_asked(call)
-    if asked is not None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            array = array.astype(asked.name)
+    with np.errstate(over="ignore", invalid="ignore"):
+        array = np.asarray(maker.make(origin, *given))
+        value = settle(array if asked is None else array.astype(asked.name), origin.dtype)
     requires_grad = flag(keywords.get("requires_grad"))
-    value = settle(array, origin.dtype)
     if requires_grad and not is_float(value):
         raise no_float(keywords["requires_grad"].span)
     return Tensor(value, requires_grad)
