@@ -47,7 +47,8 @@ def _check(a: Any, b: Any, c: Any, mask: Any, is_causal: bool) -> None:
     if shapes[1][-2] != shapes[2][-2]:
         raise OperandError(
             f"`{_NAME}` takes as many keys as values, not {shapes[1][-2]} and {shapes[2][-2]} "
-            f"(shapes {shapes[1]} and {shapes[2]})"
+            f"(shapes {shapes[1]} and {shapes[2]})",
+            "give a value with a row for each key",
         )
     if mask is not None and is_causal:
         raise OperandError(f"`{_NAME}` takes `attn_mask` or `is_causal=True`, not both")

@@ -94,7 +94,8 @@ def _unfold(a: Any, dimension: int, size: int, step: int) -> Any:
     if not 0 < size <= array.shape[axis] or step < 1:
         raise OperandError(
             f"`unfold` cannot cut windows of {size}, {step} apart, "
-            f"from axis {dimension} of shape {array.shape}"
+            f"from axis {dimension} of shape {array.shape}",
+            "give a size from 1 to the length of the axis, and a step of at least 1",
         )
     count = (array.shape[axis] - size) // step + 1
     check_elements(*array.shape[:axis], count, *array.shape[axis + 1 :], size)
