@@ -181,3 +181,20 @@ def test_only_the_sign_of_that_0_is_open_and_only_of_a_negative_value(
     monkeypatch.setitem(catalogue.FUNCTIONS, "softshrink", (otherwise,))
     agreed = judged(oracle, trace := shorthand(f"x=[{number}], h=softshrink(x), y=1/h, z=y.sum()"))
     assert (trace.assigned["h"] in agreed.faulty_nodes) == is_fault
+
+
+@pytest.mark.parametrize("norm", ["layer_norm(x, 9)", "group_norm(x, 1)"])
+def test_a_product_that_a_processor_may_leave_unrounded_is_open_where_it_overflows(oracle, norm):
+    factors = [1, 1.3, 1.4, 1.2, 1, 1.7, 1.2, 1, 0.8]
+    trace = document(
+        "dtype: float32\ninputs: {x: [[3.3e+38, 1, 2, 3, 4, 5, 6, 7, 8]]}\n"
+        f"compute: |\n  n = {norm}\n  y = (n * {factors}).sum()\n"
+    )
+    assert faultless(judged(oracle, trace))
+    operation = OPERATIONS[norm.partition("(")[0]]
+    settings = {"normalized_shape": 9, "num_groups": 1, "eps": 1e-5}
+    x = np.array([[3.3e38, *range(1, 9)]], np.float32)
+    for factor, is_open in ((1.0, True), (1e-9, False)):
+        with np.errstate(over="ignore"):
+            found = operation.is_open([x * factor], settings, np.array([factors], np.float32))
+        assert bool(found) == is_open

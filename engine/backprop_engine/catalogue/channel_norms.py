@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NotRequired, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from backprop_engine.catalogue.normalisation import (
     affine,
     affine_statement,
     check_affine,
+    is_open_to_fused,
     standardise_rule,
     standardise_statements,
     standardised,
@@ -83,11 +84,10 @@ def _batch_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, eps: float
 
 
 class _How(TypedDict):
-    """The attributes of `group_norm`, and whether the moments are added up in lanes."""
+    """The attributes of `group_norm`."""
 
     num_groups: int
     eps: float
-    in_lanes: NotRequired[bool]
 
 
 def _is_all_rounding(operands: Sequence[Any], attributes: Mapping[str, Any], upstream: Any) -> Any:
@@ -109,8 +109,7 @@ def _group_norm_parts(a: Any, how: _How) -> tuple[Any, Any]:
         raise OperandError(
             f"`group_norm` cannot part {a.shape[1]} channels into {groups} equal groups"
         )
-    moments = standardised_in_lanes if how.get("in_lanes", True) else standardised
-    return moments(
+    return standardised_in_lanes(
         np.reshape(a, (a.shape[0], groups, math.prod(a.shape[1:]) // groups)), (2,), how["eps"]
     )
 
@@ -124,8 +123,19 @@ def _group_norm(a: Any, b: Any = None, c: Any = None, **how: Unpack[_How]) -> An
 def _group_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unpack[_How]) -> Any:
     normalised, scale = _group_norm_parts(a, how)
     g = np.reshape(affine(g, _per_channel(b, a), None), normalised.shape)
-    x = np.reshape(a, g.shape) if how.get("in_lanes", True) else None
+    x = np.reshape(a, g.shape)
     return np.reshape(standardise_rule(g, normalised, scale, (2,), x), a.shape)
+
+
+def _is_open_group_norm(
+    operands: Sequence[Any], attributes: Mapping[str, Any], upstream: Any
+) -> Any:
+    if upstream is None:
+        return False
+    a, b = (*operands, None)[:2]
+    groups = (a.shape[0], attributes["num_groups"], -1)
+    g = np.reshape(affine(upstream, _per_channel(b, a), None), groups)
+    return np.any(is_open_to_fused(g, (2,), np.reshape(a, groups)))
 
 
 def _group_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
@@ -145,16 +155,39 @@ def _instance_norm(
         raise OperandError(
             f"`instance_norm` needs more than one value for each channel, not shape {a.shape}"
         )
-    return _group_norm(a, b, c, num_groups=a.shape[1], eps=eps, in_lanes=False)
+    return np.reshape(_batch_norm(*_as_batch(a, b, c), eps=eps), a.shape)
 
 
-def _by_channels(rule: Any) -> Any:
-    """A rule of `group_norm` for `instance_norm`, where each channel is a group of its own."""
+def _as_batch(a: Any, *parameters: Any) -> tuple[Any, ...]:
+    """What torch hands to `batch_norm`: one sample that has the channels of all, (1, N·C, …)."""
+    samples, channels = a.shape[:2]
+    flat = np.reshape(a, (1, samples * channels, *a.shape[2:]))
+    return (flat, *(np.tile(each, samples) if np.ndim(each) else each for each in parameters))
 
-    def instance_rule(g: Any, y: Any, a: Any, *others: Any, eps: float, **_: bool) -> Any:
-        return rule(g, y, a, *others, num_groups=a.shape[1], eps=eps, in_lanes=False)
 
-    return instance_rule
+def _instance_norm_rule(
+    g: Any, _y: Any, a: Any, b: Any = None, *_: Any, eps: float, **__: Any
+) -> Any:
+    flat, weight = _as_batch(a, b)
+    sent = _batch_norm_rule(np.reshape(g, flat.shape), None, flat, weight, eps=eps)
+    return np.reshape(sent, a.shape)
+
+
+def _instance_norm_weight_rule(
+    g: Any, _y: Any, a: Any, b: Any, *_: Any, eps: float, **__: Any
+) -> Any:
+    (flat,) = _as_batch(a)
+    normalised = standardised(flat, but_channels(flat.ndim), eps)[0]
+    return _to_channels(g * np.reshape(normalised, a.shape), b)
+
+
+def _is_all_rounding_in_instances(
+    operands: Sequence[Any], attributes: Mapping[str, Any], upstream: Any
+) -> Any:
+    a = operands[0]
+    is_lost = _is_all_rounding(_as_batch(a), attributes, upstream)
+    ones = (1,) * (np.ndim(a) - 2)
+    return is_lost if upstream is not None else np.reshape(is_lost, (*a.shape[:2], *ones))
 
 
 def _form(shape: Shape) -> str:
@@ -225,6 +258,7 @@ GROUP_NORM = in_steps(
     Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
     *_over_channels_derivatives(_group_norm_weight_rule),
     notation=weighted("({a} − mean)/std"),
+    unsettled=_is_open_group_norm,
     grad_fn="NativeGroupNormBackward0",
     words="each group of channels of each sample brought to mean 0 and variance 1",
     parameters=(INPUT, Kind.WHOLE("num_groups"), WEIGHT, BIAS, EPS),
@@ -235,9 +269,10 @@ GROUP_NORM = in_steps(
 INSTANCE_NORM = in_steps(
     "instance_norm",
     _instance_norm,
-    Derivative(rule=_by_channels(_group_norm_rule), vjp=_TO_INPUT, words=MIXED_WORDS),
-    *_over_channels_derivatives(_by_channels(_group_norm_weight_rule)),
+    Derivative(rule=_instance_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
+    *_over_channels_derivatives(_instance_norm_weight_rule),
     notation=weighted("({a} − mean)/std"),
+    unsettled=_is_all_rounding_in_instances,
     grad_fn="ViewBackward0",
     words="each channel of each sample brought to mean 0 and variance 1",
     parameters=(

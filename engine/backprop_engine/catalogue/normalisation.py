@@ -6,7 +6,7 @@ mean and variance are taken; they share one derivative.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
@@ -65,27 +65,34 @@ def _scaled(centred: Any, variance: Any, eps: float) -> tuple[Any, Any]:
     return centred * scale, scale
 
 
-def standardise_rule(g: Any, normalised: Any, scale: Any, axes: Axes, x: Any = None) -> Any:
+def standardise_rule(g: Any, normalised: Any, scale: Any, axes: Axes, x: Any) -> Any:
     """scale·(g − mean(g) − normalised·mean(g·normalised)).
 
-    Where g is not finite, and the values `x` are given, as torch's kernels sum: g·x, of which the
-    mean is taken away afterwards.
+    Where it overflows to sum g·x and to take the mean of the values `x` away afterwards, as torch's
+    kernels do, it is what comes of that.
     """
-    sent = _rescale_rule(g, normalised, scale, axes, mean_of(g, axes, keepdim=True))
-    is_finite = np.all(np.isfinite(g), axis=axes, keepdims=True)
-    if x is None or np.all(is_finite):
-        return sent
-    count, mean = reduced_count(x, axes), mean_of(x, axes, keepdim=True)
+    stretch = mean_of(g * normalised, axes, keepdim=True)
+    sent = scale * (g - mean_of(g, axes, keepdim=True) - normalised * stretch)
     total, product = (np.sum(each, axis=axes, keepdims=True) for each in (g, g * x))
-    stretch = (total * mean - product) * scale * scale * scale / count
+    mean = mean_of(x, axes, keepdim=True)
+    shifted = total * mean - product
+    is_finite = np.isfinite(shifted)
+    if np.all(is_finite):
+        return sent
+    count = reduced_count(x, axes)
+    stretch = shifted * scale * scale * scale / count
     summed = scale * g + stretch * x + (-stretch * mean - total * scale / count)
     return where(is_finite, sent, summed)
 
 
-def _rescale_rule(g: Any, normalised: Any, scale: Any, axes: Axes, shift: Any = 0.0) -> Any:
-    """What would only shift the values, or only stretch them, is taken out of the gradient."""
-    stretch = mean_of(g * normalised, axes, keepdim=True)
-    return scale * (g - shift - normalised * stretch)
+def is_open_to_fused(g: Any, axes: Axes, x: Any) -> Any:
+    """Where `standardise_rule` overflows in a product that a processor may subtract from unrounded,
+    and what is left is a number.
+    """
+    total, product = (np.sum(each, axis=axes, keepdims=True) for each in (g, g * x))
+    mean = mean_of(x, axes, keepdim=True)
+    halves = total / 2 * mean - product / 2
+    return np.isinf(total * mean) & (np.abs(halves) < np.finfo(x.dtype).max / 2)
 
 
 def affine(normalised: Any, weight: Any, bias: Any) -> Any:
@@ -135,6 +142,16 @@ def _layer_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unp
     return standardise_rule(affine(g, b, None), normalised, scale, axes, a)
 
 
+def _is_open_layer_norm(
+    operands: Sequence[Any], attributes: Mapping[str, Any], upstream: Any
+) -> Any:
+    if upstream is None:
+        return False
+    a, b = (*operands, None)[:2]
+    axes = _trailing("layer_norm", a, attributes["normalized_shape"])
+    return np.any(is_open_to_fused(affine(upstream, b, None), axes, a))
+
+
 def _layer_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
     axes = _trailing("layer_norm", a, how["normalized_shape"])
     return unbroadcast(g * standardised_in_lanes(a, axes, how["eps"])[0], shape_of(b))
@@ -154,8 +171,11 @@ def _rms_norm(a: Any, b: Any = None, **how: Unpack[_How]) -> Any:
 
 def _rms_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, **how: Unpack[_How]) -> Any:
     axes = _trailing("rms_norm", a, how["normalized_shape"])
-    scale = _root_mean_square(a, axes, how["eps"])
-    return _rescale_rule(affine(g, b, None), a * scale, scale, axes)
+    scale, h = _root_mean_square(a, axes, how["eps"]), affine(g, b, None)
+    # As torch: through the root, the mean and the square, each of which may overflow.
+    to_root = np.sum(h * a, axis=axes, keepdims=True)
+    to_square = -0.5 * to_root * (scale * scale * scale) / reduced_count(a, axes)
+    return h * scale + to_square * (2 * a)
 
 
 def _rms_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, **how: Unpack[_How]) -> Any:
@@ -247,6 +267,7 @@ LAYER_NORM = in_steps(
     ),
     notation=weighted("({a} − mean)/std"),
     torch=_over_sizes("layer_norm"),
+    unsettled=_is_open_layer_norm,
     grad_fn="NativeLayerNormBackward0",
     words="each sample brought to mean 0 and variance 1 over its last axes",
     parameters=(

@@ -408,6 +408,17 @@ z = torch.tensor([[0.0, -0.0], [float("inf"), -0.0]])
 a = (torch.det(x) * torch.tensor(1e-38), torch.det(y) * 2e20, torch.det(z) * y.sum())
 (a[0] + a[1] + a[2]).backward()
 """,
+    "normalisations of the largest numbers": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[3.3e38, 1.0, 2.0, 3.0, 4.0, 5.0], [1.0, -3.3e38, 0.0, 2.0, 1.0, 0.5]],
+                 requires_grad=True)
+w = torch.arange(1.0, 7.0)
+a = F.layer_norm(x, (6,)) + F.group_norm(x, 2) + F.batch_norm(x, None, None, training=True)
+b = F.rms_norm(x, (6,)) + F.instance_norm(x[None])[0]
+(a * w).sum().backward(retain_graph=True)
+(b * w).sum().backward()
+""",
     "nan at a bound, and a gelu of what has no square": """
 import torch
 import torch.nn.functional as F
