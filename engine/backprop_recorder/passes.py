@@ -52,7 +52,7 @@ class BackwardPass:
         self.stack, self.spoilt_before = stack, recorder.values.spoilt
         self.recorder, self.creates, self.values = recorder, creates, recorder.values
         self.guard = recorder.guard
-        self.outputs = outputs
+        self.loss = _loss(outputs)
         self.call, self.iteration = recorder.calls.count, recorder.iteration
         self.sends: list[tuple[int, int, int, int, int]] = []
         self.totals: list[tuple[int, int, int]] = []
@@ -251,7 +251,6 @@ class BackwardPass:
                 if number in self.finals:
                     recorder.gradients.reached(variable, value)
                 named.append([number, places.name_of(variable)])
-        loss = _loss(self.outputs)
         culprit = None
         if isinstance(error, RuntimeError) and "modified by an inplace operation" in str(error):
             culprit = self._changed_under()
@@ -275,7 +274,7 @@ class BackwardPass:
             names=list(kinds),
             leaf_names=named,
             missing=places.without_gradient(),
-            loss=loss,
+            loss=self.loss,
             stack=self.stack,
             call=self.call,
             iteration=self.iteration,
@@ -289,8 +288,7 @@ class BackwardPass:
     @property
     def is_spoilt(self) -> bool:
         """Whether the loss is nan or infinite."""
-        loss = _loss(self.outputs)
-        return loss is not None and loss - loss != 0
+        return self.loss is not None and self.loss - self.loss != 0
 
     def _changed_under(self) -> Edge | tuple[int, str] | None:
         """The node whose saved tensor was changed in place, and which: torch says neither."""

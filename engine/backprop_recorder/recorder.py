@@ -300,8 +300,8 @@ class Recorder:
         try:
             with without_functions(), without_dispatch(), torch.no_grad():
                 pass_.detach()
-                self._is_spoilt = self._is_spoilt or self.values.spoilt > pass_.spoilt_before
                 pass_.write(index, depth, error)
+                self._is_spoilt = self._is_spoilt or self.values.spoilt > pass_.spoilt_before
         except Exception as fault:  # noqa: BLE001 - the recorder's, not the program's
             self.guard.caught(fault)
 

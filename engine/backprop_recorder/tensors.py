@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from backprop_engine.recording.layout import DTYPES
+from backprop_engine.recording.frames import elements
+from backprop_engine.recording.layout import DTYPES, SIZES
 
 CODES: Final = {getattr(torch, name): code for code, name in enumerate(DTYPES)}
 """The number of a dtype in the file."""
@@ -65,7 +66,7 @@ def raw(tensor: torch.Tensor) -> np.ndarray:
         tensor = tensor.view(torch.int16)
     if tensor.is_conj() or tensor.is_neg():
         tensor = tensor.resolve_conj().resolve_neg()
-    array: np.ndarray = tensor.numpy() if tensor.device.type == "cpu" else tensor.cpu().numpy()
+    array: np.ndarray = (tensor if tensor.is_cpu else tensor.cpu()).numpy()
     return array
 
 
@@ -99,10 +100,17 @@ def not_finite(array: np.ndarray) -> tuple[int, int]:
     return nans, infinities
 
 
-def norm(tensor: torch.Tensor) -> float:
-    """The same of a tensor on a device, or of halves."""
-    wide = torch.float32 if tensor.dtype in HALVES else None
-    return float(_vector_norm(tensor, dtype=wide).item())
+def queued_norm(tensor: torch.Tensor) -> torch.Tensor:
+    """The same of a tensor on a device, or of halves, not waited for."""
+    found: torch.Tensor = _vector_norm(
+        tensor, dtype=torch.float32 if tensor.dtype in HALVES else None
+    )
+    return found
+
+
+def numbers(raw_bytes: np.ndarray, code: int) -> np.ndarray:
+    """The elements in bytes; `code` is the dtype's number in the file."""
+    return elements(raw_bytes, code, (raw_bytes.size // SIZES[code],), ValueError)
 
 
 def some_of(tensor: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,17 @@ import torch
 
 from backprop_engine.recording.layout import SIZES, UNKNOWN_DTYPE, ValueKind
 from backprop_recorder import tensors
-from backprop_recorder.tensors import CODES, FLOATS, PLAIN, is_readable, norm_of, not_finite, raw
+from backprop_recorder.slab import Pending, Slab
+from backprop_recorder.tensors import (
+    CODES,
+    FLOATS,
+    PLAIN,
+    is_readable,
+    norm_of,
+    not_finite,
+    numbers,
+    raw,
+)
 from backprop_recorder.writer import Writer
 
 SMALL: Final = 64
@@ -27,6 +37,9 @@ _SHARE: Final = 256
 """The largest value that is kept whole takes this part of the budget: else the first iteration of a
 large model took it all, and to write it takes as long as to compute it.
 """
+_MOST_WAITING: Final = 16 << 20
+"""Bytes that wait on a device until they are copied from it."""
+_FLOAT_CODES: Final = frozenset(CODES[dtype] for dtype in FLOATS)
 _NAN: Final = math.nan
 _COMMON: Final = {torch.float32: CODES[torch.float32], torch.float64: CODES[torch.float64]}
 _SUMMARY, _SCALAR, _SMALL, _WHOLE = (
@@ -50,6 +63,9 @@ class Values:
         self._rows: list[tuple[int, int, int, int, float]] = []
         self._extra: list[tuple[float, ...]] = []
         self._pool = bytearray()
+        self._slab = Slab()
+        self._waiting_aliases: list[tuple[int, int]] = []
+        """Of what waits on a device; and what they are aliases of."""
         self._shapes: dict[object, int] = {}
         self._samples: dict[tuple[int, ...], tuple[np.ndarray, ...]] = {}
         self._spoilt_kinds: set[tuple[object, int, int]] = set()
@@ -130,7 +146,7 @@ class Values:
         _set_grad(False)
         try:
             if is_readable(tensor):
-                return self._add(number, tensor)
+                return self._add(number, tensor) if tensor.is_cpu else self._queue(number, tensor)
         except _FAULTS:
             pass
         finally:
@@ -155,7 +171,7 @@ class Values:
             if is_float and dtype is not torch.bfloat16:
                 self.spoilt += not np.isfinite(array).all()
             return self._row(ValueKind.SMALL, tensor, shape, at, _NAN)
-        norm = tensors.norm(tensor) if is_float else _NAN
+        norm = float(tensors.queued_norm(tensor)) if is_float else _NAN
         if is_float and not math.isfinite(norm):
             wide = tensor.float() if dtype is torch.bfloat16 else tensor
             self._look_closely(number, raw(tensor), CODES[dtype], raw(wide))
@@ -171,6 +187,82 @@ class Values:
             at = len(self._pool)
             self._pool += raw(tensor.view(-1)[:: count // SAMPLE + 1]).tobytes()
         return self._row(ValueKind.SUMMARY, tensor, shape, at, norm)
+
+    def _queue(self, number: int, tensor: torch.Tensor) -> int:
+        """Keep a tensor on a device: what its row and the pool have of it comes with the slab."""
+        count, dtype, shape = tensor.numel(), tensor.dtype, self._shape(tensor.shape)
+        is_float, size = dtype in FLOATS, count * tensor.element_size()
+        kind, pieces = ValueKind.SUMMARY, []
+        plain = tensor.detach().resolve_conj().resolve_neg()
+        if count <= SMALL:
+            kind = ValueKind.SCALAR if count == 1 and is_float else ValueKind.SMALL
+        elif self._takes(size):
+            kind = ValueKind.WHOLE
+        if count > SMALL and is_float:
+            pieces.append(tensors.queued_norm(plain))
+            if self._with_range:
+                pieces.append(torch.stack(torch.aminmax(plain)))
+        has_elements = kind != ValueKind.SUMMARY or plain.is_contiguous()
+        if has_elements:
+            step = count // SAMPLE + 1 if kind == ValueKind.SUMMARY else 1
+            flat = plain.reshape(-1)[::step]
+            pieces.append(flat.clone(memory_format=torch.contiguous_format))
+        at = -1
+        if has_elements and kind in (ValueKind.SUMMARY, ValueKind.SMALL):
+            at = len(self._pool)
+            self._pool += bytes(pieces[-1].numel() * tensor.element_size())
+        self._slab.add(number, tensor, pieces)
+        self._row(kind, tensor, shape, at, _NAN)
+        if self._slab.size > _MOST_WAITING:
+            self.settle()
+        return number
+
+    def settle(self) -> None:
+        """Take in what waits on devices."""
+        for pending, pieces in self._slab.fetch():
+            self._arrived(pending, pieces)
+        for number, source in self._waiting_aliases:
+            row, norm = self._rows[number - self._first], self._rows[source - self._first][4]
+            self._rows[number - self._first] = (*row[:4], norm)
+        self._waiting_aliases.clear()
+
+    def _arrived(self, pending: Pending, pieces: list[np.ndarray]) -> None:
+        number, whole = pending.number, None
+        kind, code, shape, at, norm = self._rows[number - self._first]
+        is_float = code in _FLOAT_CODES
+        if is_float and kind in (_WHOLE, _SUMMARY):
+            figure, *pieces = pieces
+            norm = float(figure.view(f"f{figure.size}")[0])
+            if self._with_range:
+                limits, *pieces = pieces
+                if math.isfinite(norm):
+                    self._extra.append((number, 0, 0, *numbers(limits, code).tolist(), -1))
+        for elements in pieces:  # one, or none
+            if kind == _SCALAR:
+                norm = float(numbers(elements, code)[0])
+            elif kind == _WHOLE:
+                whole = elements.view(f"V{SIZES[code]}").reshape(pending.shape)
+                at = self._writer.tensor(whole, code)
+            else:
+                self._pool[at : at + elements.size] = elements.tobytes()
+            if is_float and kind in (_SCALAR, _SMALL):
+                self.spoilt += not np.isfinite(numbers(elements, code)).all()
+        self._rows[number - self._first] = (kind, code, shape, at, norm)
+        if is_float and kind in (_WHOLE, _SUMMARY) and not math.isfinite(norm):
+            self._look_back(pending, code, norm, whole)
+
+    def _look_back(
+        self, pending: Pending, code: int, norm: float, whole: np.ndarray | None
+    ) -> None:
+        """A norm that has come from a device is not finite: what is there of the value by now."""
+        tensor = pending.living()
+        array = raw(tensor) if whole is None and tensor is not None else whole
+        if array is not None:
+            bits = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            self._look_closely(pending.number, array, code, numbers(bits, code))
+        elif math.isnan(norm):
+            self.spoilt += 1
+            self._extra.append((pending.number, 1, 0, _NAN, _NAN, -1))
 
     def alias(
         self, number: int, first: torch.Tensor, tensor: torch.Tensor, *, is_new: bool = False
@@ -191,16 +283,18 @@ class Values:
         if shape is None:
             shape = self._shapes[key] = len(self._shapes)
             self.new_shapes.append([list(tensor.shape), list(tensor.stride())])
-        return self._row(
-            ValueKind.ALIAS, tensor, shape, number, self._rows[number - self._first][4]
-        )
+        norm = self._rows[number - self._first][4]
+        alias = self._row(ValueKind.ALIAS, tensor, shape, number, norm)
+        if self._slab.size:
+            self._waiting_aliases.append((alias, number))
+        return alias
 
     def is_alike(self, one: int, other: int) -> bool:
         """Whether two values may be the same in another place, as far as can be told by now."""
         rows = [
             self._rows[number - self._first] for number in (one, other) if number >= self._first
         ]
-        if len(rows) < 2 or rows[0][:3] != rows[1][:3]:
+        if len(rows) < 2 or rows[0][:3] != rows[1][:3] or self._slab.size:
             return True
         kind, dtype, shape, _, _ = rows[0]
         norms = rows[0][4], rows[1][4]
@@ -260,6 +354,7 @@ class Values:
 
     def flush(self) -> None:
         """Write what has come in. Shapes must be in the file before."""
+        self.settle()
         if not self._rows:
             return
         kind, dtype, shape, at, norm = zip(*self._rows, strict=True)
