@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.geometry import Size
 
 from backprop_tui.oracles.answering import answer_of
 from backprop_tui.oracles.report import Failed
@@ -76,9 +77,15 @@ class TextPane(Following, Scroll):
         self._redraw()
 
     @property
+    def _room(self) -> Size:
+        # By the styles, which a class changes at once: what is laid out follows, and where the
+        # outside stays as it was, nothing tells so.
+        return self.outer_size - self.styles.gutter.totals
+
+    @property
     def _text_width(self) -> int:
         # One column is kept free, so that a scroll bar which appears moves nothing.
-        return max(self.container_size.width - self.styles.padding.width - 1, 1)
+        return max(self._room.width - self.styles.padding.width - 1, 1)
 
     def failure(self, failed: Failed) -> list[Content]:
         """Why there is nothing to read here."""
@@ -86,7 +93,7 @@ class TextPane(Following, Scroll):
 
     def _redraw(self) -> None:
         if self.display and self.size.width > 1:
-            width, height = self._text_width, self.container_size.height
+            width, height = self._text_width, self._room.height
             lines = answer_of("This pane", lambda: self.draw(self.view, width, height))
             if isinstance(lines, Failed):
                 lines = self.failure(lines)
