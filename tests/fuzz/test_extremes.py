@@ -37,7 +37,7 @@ KNOWN = {
 }
 """Operations that differ, and why that is no one's fault."""
 
-ONE_OF = share(usual=4, thorough=1)
+ONE_OF = share(usual=8, thorough=1)
 """Of so many replacements of an operand one is tried."""
 
 

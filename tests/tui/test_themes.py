@@ -6,6 +6,7 @@ from operator import mul
 from pathlib import Path
 
 import pytest
+from tests.thorough import share
 from textual.color import Color
 from textual.css.stylesheet import Stylesheet
 from textual.filter import NoColor
@@ -27,13 +28,17 @@ EVERY_SCREEN = (
 )  # fmt: skip
 
 
+SORTS = ("nord", "ansi-light", "whiteboard", "ansi-dark")
+"""Textual's own, the terminal's own, and ours; light and dark."""
+
+
 def app_with(theme, target, oracle, **options):
     settings = Settings(theme=theme)
     return DebuggerApp(target, oracle=oracle, glyphs=UNICODE, settings=settings, **options)
 
 
 @pytest.mark.usefixtures("every_frame")
-@pytest.mark.parametrize("theme", ["whiteboard", "nord", "ansi-dark", "ansi-light"])
+@pytest.mark.parametrize("theme", share(SORTS[:2], SORTS))
 async def test_a_theme_of_each_sort_opens_every_screen(theme, agreeing, formulas):
     app = app_with(theme, BROKEN, agreeing, symbolic=formulas)
     async with app.run_test(size=(130, 45)) as pilot:
