@@ -26,8 +26,11 @@ async def test_a_program_in_the_list_is_asked_about_and_not_run(opened, text_of,
         await pilot.press("enter")
         assert isinstance(pilot.app.screen, ProblemScreen)
         assert "Run it, and record what it really does? y/N" in text_of(pilot.app)
-        await pilot.press("n", "enter", "escape")
-        assert isinstance(pilot.app.screen, PickerScreen)
+        for answer in ("n", "N", "escape"):
+            await pilot.press(answer)
+            assert isinstance(pilot.app.screen, PickerScreen)
+            await pilot.press("enter")
+            assert isinstance(pilot.app.screen, ProblemScreen)
     assert [path.name for path in folder.iterdir()] == ["train.py"]
 
 

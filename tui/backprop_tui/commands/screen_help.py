@@ -33,7 +33,10 @@ SCREEN_HELP: Final[Mapping[str, PaneHelp]] = {
         "The place in the file, the line with a mark under what is wrong, what was expected there, "
         "and how to put it right.",
         (
-            ("y", "Of a Python script: run it, and record what it does; nothing ran yet."),
+            (
+                "y n",
+                "Of a Python script: run it, and record what it does, or not; nothing ran yet.",
+            ),
             ("R", "Read the file again, once it is mended."),
             ("↑ ↓", "Scroll."),
             ("esc", "Back to the list; without one, leave the program."),

@@ -39,6 +39,7 @@ class ProblemScreen(Screen[None]):
         Binding("escape", "app.close_problem", "back", show=False),
         Binding("R", "app.reload", "read again", show=False),
         Binding("y", "run_script", "run it", show=False),
+        Binding("n,N", "let_be", "back", show=False),
     ]
 
     HEADLINE: ClassVar = "This scenario cannot be opened"
@@ -78,6 +79,11 @@ class ProblemScreen(Screen[None]):
         """Leave, to run the program and record what it does."""
         if self._script is not None:
             self.app.exit(self._script)
+
+    async def action_let_be(self) -> None:
+        """The other answer: back, as with escape."""
+        if self._script is not None:
+            await self.run_action("app.close_problem")
 
     def on_resize(self) -> None:
         """Break the lines for the new width."""
