@@ -178,18 +178,11 @@ def _keys(command: str, value: Any) -> tuple[str, ...]:
 
 def _key(written: str) -> str:
     """One key: a character, or a name such as `space`, `f5` or `ctrl+n`."""
-    if len(written) == 1:
-        key = _spelled(written)
-    else:
-        *modifiers, last = written.split("+")
-        base = _spelled(last) if len(last) == 1 else last
-        if (
-            set(modifiers) - _MODIFIERS
-            or not last
-            or (len(last) > 1 and last not in _NAMED_KEYS | _SPELLED)
-        ):
-            raise MistakeError(unknown("key", written, _NAMED_KEYS | _SPELLED))
-        key = "+".join((*modifiers, base))
+    *modifiers, last = [written] if len(written) == 1 else written.split("+")
+    is_known = len(last) == 1 or last in _NAMED_KEYS | _SPELLED
+    if set(modifiers) - _MODIFIERS or not is_known:
+        raise MistakeError(unknown("key", written, _NAMED_KEYS | _SPELLED))
+    key = "+".join((*modifiers, _spelled(last) if len(last) == 1 else last))
     if key in _FIXED:
         raise MistakeError(f"`{key}` {_FIXED[key]}")
     return key
