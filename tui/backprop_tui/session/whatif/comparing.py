@@ -61,21 +61,17 @@ def rows(session: Session) -> list[Row]:
     """What was edited, what the named values come to, and every `.grad` at the end."""
     trace, whatif = session.trace, session.whatif
     original = trace if whatif.original is None else whatif.original
-    edited = list(whatif.values)
     named = [node for node in trace.assigned.values() if node not in whatif.values]
     outputs = [pass_.output for pass_ in trace.passes if pass_.output is not None]
-    found = [
-        Row(trace.label(node) if node in trace.nodes.names else f"constant {original.label(node)}",
-            original.nodes.value[node], trace.nodes.value[node], is_edited=True)
-        for node in edited
-    ]  # fmt: skip
-    found += [
-        Row(trace.label(node), original.nodes.value[node], trace.nodes.value[node])
-        for node in dict.fromkeys((*outputs, *named))
-    ]
-    end = len(trace)
-    found += [
-        Row(f"{trace.label(node)}.grad", original.grad(node, end), trace.grad(node, end))
-        for node in trace.nodes.keeping_grad
-    ]
+    was, now, end = original.nodes.value, trace.nodes.value, len(trace)
+    found = []
+    for node in whatif.values:
+        is_named = node in trace.nodes.names
+        name = trace.label(node) if is_named else f"constant {original.label(node)}"
+        found.append(Row(name, was[node], now[node], is_edited=True))
+    others = dict.fromkeys((*outputs, *named))
+    found += [Row(trace.label(node), was[node], now[node]) for node in others]
+    for node in trace.nodes.keeping_grad:
+        name = f"{trace.label(node)}.grad"
+        found.append(Row(name, original.grad(node, end), trace.grad(node, end)))
     return found
