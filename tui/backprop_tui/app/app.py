@@ -53,11 +53,10 @@ from backprop_tui.session.stepping_in import stack, step_out
 from backprop_tui.session.stops.continuing import cancel
 from backprop_tui.session.whatif import editing as changing
 from backprop_tui.styles.themes import ADDED_THEMES
-from backprop_tui.view.following import Following
 from backprop_tui.view.glyphs import AsciiFilter, Glyphs, HarmlessFilter, glyphs_for
 from backprop_tui.view.messages import Changed, ScenarioChosen
 from backprop_tui.view.text import printable
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.source_pane import step_line
 

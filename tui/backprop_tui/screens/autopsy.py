@@ -25,10 +25,9 @@ from backprop_tui.opening.bundled import bundled_scenarios
 from backprop_tui.oracles.report import Failed
 from backprop_tui.screens.box import Sheet, keys_line
 from backprop_tui.session.session import jump
-from backprop_tui.view.following import Following
 from backprop_tui.view.messages import ScenarioChosen
 from backprop_tui.view.text import printable
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 

@@ -14,9 +14,8 @@ from textual.widgets import Static
 from textual.widgets.option_list import Option
 
 from backprop_tui.session.session import Change
-from backprop_tui.view.following import Following
 from backprop_tui.view.text import wrapped
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.choices import Choices
 
 _Titled = TypeVar("_Titled", bound=Widget)

@@ -14,8 +14,7 @@ from textual.style import Style
 from backprop_tui.commands.keymap import Keymap
 from backprop_tui.memory.layout import Layout
 from backprop_tui.screens.jump import Hint, JumpScreen, letter_at
-from backprop_tui.view.following import Following
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, TroubleBar
 from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_columns import GUTTER

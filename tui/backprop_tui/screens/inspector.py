@@ -29,8 +29,7 @@ from backprop_tui.inspecting.wording import (
 )
 from backprop_tui.session import lens
 from backprop_tui.session.session import Change
-from backprop_tui.view.following import Following
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.array_table import ArrayTable
 from backprop_tui.widgets.keys import PROMPT_HELP
 from backprop_tui.widgets.layer_tabs import LayerTabs

@@ -13,10 +13,9 @@ from textual.widgets import Input
 from backprop_tui.screens.prompt import Prompt
 from backprop_tui.session.search.searching import position, search_for
 from backprop_tui.session.session import Session
-from backprop_tui.view.following import Following
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import fit
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 
 _HINT = "a name, an operation, an expression, or grad > 1, value < 0, isnan(grad)"
 

@@ -20,10 +20,9 @@ from backprop_tui.session.session import Change
 from backprop_tui.session.whatif import editing
 from backprop_tui.session.whatif.comparing import Row, rows
 from backprop_tui.session.whatif.parsing import parse_edit
-from backprop_tui.view.following import Following
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import figure, left, right
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.keys import HELP
 from backprop_tui.widgets.pane import Scroll
 

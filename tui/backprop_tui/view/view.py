@@ -1,7 +1,8 @@
-"""What the panes are given to draw: one frozen picture of everything that can change."""
+"""What panes draw: one frozen picture of everything that can change. And who follows it."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from bisect import bisect_left
 from dataclasses import dataclass
 
@@ -74,3 +75,11 @@ class View:
         if comparison.is_open:
             return self.glyphs.open
         return self.glyphs.agrees if comparison.agrees else self.glyphs.disagrees
+
+
+class Following:
+    """A screen or a widget that is drawn again with every change of the session."""
+
+    @abstractmethod
+    def show(self, view: View) -> None:
+        """Draw `view` in the place of the last one."""

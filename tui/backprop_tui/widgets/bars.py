@@ -11,10 +11,9 @@ from backprop_tui.commands.command import Command, key_name
 from backprop_tui.commands.table import BY_NAME, COMMANDS
 from backprop_tui.session.moving.playing import is_playing
 from backprop_tui.session.stepping_in import breadcrumb, stack
-from backprop_tui.view.following import Following
 from backprop_tui.view.offers import offers
 from backprop_tui.view.text import fit, printable
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.notice_box import notice_text
 from backprop_tui.widgets.sparing import Drawn, Piece, Pieces
 from backprop_tui.widgets.torch_pane import torch_status

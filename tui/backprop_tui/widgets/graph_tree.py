@@ -16,9 +16,8 @@ from textual.strip import Strip
 from backprop_tui.session.outline import NO_ROW
 from backprop_tui.session.session import Session, lead, select, toggle_fold
 from backprop_tui.session.stops import editing
-from backprop_tui.view.following import Following
 from backprop_tui.view.messages import Changed
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.graph_columns import GUTTER, Columns
 from backprop_tui.widgets.graph_rows import (
     Cell,

@@ -11,10 +11,9 @@ from textual.widgets import Static
 
 from backprop_engine.trace import Heading
 from backprop_tui.app.soon import soon_of
-from backprop_tui.view.following import Following
 from backprop_tui.view.text import printable
 from backprop_tui.view.typeset import typeset
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.pane import Scroll
 
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ from textual.geometry import Size
 
 from backprop_tui.oracles.answering import answer_of
 from backprop_tui.oracles.report import Failed
-from backprop_tui.view.following import Following
 from backprop_tui.view.text import wrapped
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.sparing import Sparing
 
 

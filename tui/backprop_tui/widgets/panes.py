@@ -15,8 +15,7 @@ from textual.widget import Widget
 from backprop_engine.trace import Heading
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
-from backprop_tui.view.following import Following
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.graph_rows import fit_columns, width_of_names
 from backprop_tui.widgets.pane_sizes import (
     Border,

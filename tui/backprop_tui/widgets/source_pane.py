@@ -18,9 +18,8 @@ from textual.strip import Strip
 from backprop_engine.basics.source import Place, Source, Span
 from backprop_engine.trace import Group
 from backprop_tui.session.session import Session
-from backprop_tui.view.following import Following
 from backprop_tui.view.text import printable
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.sparing import Sparing
 
 _TOKEN = re.compile(

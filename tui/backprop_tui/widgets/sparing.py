@@ -14,8 +14,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from backprop_tui.view.following import Following
-from backprop_tui.view.view import View
+from backprop_tui.view.view import Following, View
 
 _NOWHERE = Region()
 
