@@ -41,6 +41,8 @@ class Columns:
         self._spans: list[Span | None] = []
         self._pairs = np.zeros((0, 2), np.int32)
         """`first` and `second` as they were when they were last asked for."""
+        self._operand_columns = np.zeros(0, np.int32), np.zeros(0, np.int32)
+        """The same of `operand_columns`."""
 
     def __len__(self) -> int:
         return len(self.value)
@@ -88,6 +90,11 @@ class Columns:
     @property
     def operand_columns(self) -> tuple[np.ndarray, np.ndarray]:
         """How many operands each node has, and those of all nodes one after the other; int32."""
+        if len(self._operand_columns[0]) != len(self):
+            self._operand_columns = self._counted()
+        return self._operand_columns
+
+    def _counted(self) -> tuple[np.ndarray, np.ndarray]:
         are_there = self.pairs != NO_OPERAND
         counts = are_there[:, 0] + are_there[:, 1].astype(np.int32)
         flat = self.pairs[are_there]
@@ -145,6 +152,15 @@ class Operands(Sequence[tuple[int, ...]]):
 
     def __len__(self) -> int:
         return len(self._first)
+
+    def __iter__(self) -> Iterator[tuple[int, ...]]:
+        pairs = zip(self._first, self._second, strict=True)
+        every: list[tuple[int, ...]] = [
+            (a, b) if b >= 0 else (a,) if a >= 0 else () for a, b in pairs
+        ]
+        for node, operands in self._many.items():
+            every[node] = operands
+        return iter(every)
 
 
 class Column(Sequence[Any]):
