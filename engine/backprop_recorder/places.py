@@ -215,15 +215,21 @@ class Places:
         """
         if root in self._roots:
             return
+        caller = self._caller(frame)
+        root = self._whole(root, caller)
         self._roots.add(root)
         prefix = type(root).__name__
         for path, module in root.named_modules():
             self._paths.setdefault(id(module), f"{prefix}.{path}" if path else prefix)
-        variable = self.variable(root, self._caller(frame)) or prefix
+        variable = called = self.variable(root, caller) or prefix
         named = [*root.named_parameters(), *root.named_buffers()]
         is_plain = not type(root).__module__.startswith("torch.") and not any(
             name in self._taken for name, _ in named
         )
+        count = 1
+        while not is_plain and any(f"{variable}.{name}" in self._taken for name, _ in named):
+            count += 1
+            variable = f"{called}_{count}"
         for name, tensor in named:
             whole = name if is_plain else f"{variable}.{name}"
             if self.name_of(tensor) not in self._taken:  # `model = nn.Linear(…)` gives none
@@ -232,6 +238,18 @@ class Places:
         self._parameters += [
             (weakref.ref(tensor), self.name_of(tensor)) for _, tensor in root.named_parameters()
         ]
+
+    def _whole(self, root: torch.nn.Module, frame: FrameType | None) -> torch.nn.Module:
+        """The model in a variable of `frame` that `root` is a part of, as in `net[0](x)`."""
+        if frame is None or self.variable(root, frame):
+            return root
+        for variables in (frame.f_locals, frame.f_globals):
+            for thing in list(variables.values()):
+                if isinstance(thing, torch.nn.Module) and root in thing.modules():
+                    _forget(frame)
+                    return thing
+        _forget(frame)
+        return root
 
     @staticmethod
     def _caller(frame: FrameType) -> FrameType | None:

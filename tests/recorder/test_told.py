@@ -12,6 +12,7 @@ from tests.recorder.programs import SCRIPTS, run_script
 from backprop_engine.reading.explain import explain
 from backprop_engine.reading.losses import losses_at
 from backprop_engine.recording.opened import open_recording
+from backprop_engine.recording.reader import read
 from backprop_engine.trace import Missing, StepKind, Trace
 from backprop_engine.trace.abilities import Opens
 from backprop_recorder.recorder import Recorder
@@ -187,3 +188,16 @@ def test_a_mask_of_infinity_is_no_birth_and_a_masked_row_has_its_cure(tmp_path, 
     assert "the first nan is born in step 1, forward: %2 = softmax(%1)" in printed
     assert "a row that is masked everywhere has nothing to share out" in printed
     assert main(["check", str(tmp_path / "run.bp")]) == 0  # 0, where our rule has it too
+
+
+def test_parameters_of_layers_that_are_called_one_by_one_have_names_of_their_own(tmp_path):
+    net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    layers = [torch.nn.Linear(2, 2), torch.nn.Linear(2, 1)]
+    with Recorder(tmp_path / "run.bp"):
+        x = net[1](net[0](torch.ones(1, 2)))
+        for layer in layers:
+            x = layer(x)
+        x.sum().backward()
+    names = set(read(tmp_path / "run.bp").passes[0].leaf_names.values())
+    models = ("net.0", "net.1", "layer", "layer_2")
+    assert names == {f"{model}.{part}" for model in models for part in ("weight", "bias")}

@@ -227,7 +227,7 @@ def _hook(trace: Trace, node: int, index: int) -> Explanation:
         headline=f"a hook changes the gradient of {label}",
         name=target,
         algebra=Text(now),
-        sentence="A hook of the program puts this in the place of what was sent.",
+        sentence=f"A hook of the program puts this in the place of what was sent, {was}.",
         target=target,
         contribution=now,
         before="" if before is None else was,
