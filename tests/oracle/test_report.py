@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import math
 import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 from tests.passed_off import changed
 from tests.piped import piped
 
@@ -20,6 +22,7 @@ from backprop_engine.trace import Trace
 from backprop_tui.oracles.client import Oracle
 from backprop_tui.oracles.report import Ready, TorchReport
 from backprop_tui.oracles.torch import child
+from backprop_tui.oracles.torch.agreement import agreement
 from backprop_tui.oracles.torch.protocol import decode_report, encode_request
 
 
@@ -205,3 +208,41 @@ def test_a_report_of_numbers_takes_a_few_bytes_for_each():
     numbers = len(report.values) + len(report.contributions) + len(report.totals)
     assert len(report.gradients[1]) == len(report.values)
     assert taken < 24 * numbers, "an object of Python's for each would take some hundred"
+
+
+def traced_memory(make):
+    """What `make()` gives, and how many bytes it holds."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        made = make()
+        gc.collect()
+        return made, tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+
+
+def test_torchs_answer_and_what_is_judged_by_it_take_a_small_part_of_what_the_trace_takes():
+    text = f"x=2, y={'+'.join(['x*x'] * 800)}"
+    trace, of_trace = traced_memory(lambda: record(parse_shorthand(Source("<-e>", text))))
+    reply = piped(child.answer(piped(encode_request(trace))))
+
+    def told():
+        agreed = agreement(trace, decode_report(trace, reply))
+        assert not agreed.faulty_steps
+        return agreed
+
+    _, of_answer = traced_memory(told)
+    assert of_answer < of_trace / 4, "it was twice as much as the trace once"
+
+
+def test_the_child_lets_go_of_torchs_graph_once_it_has_answered():
+    request = piped(encode_request(shorthand(f"x=2, y={'+'.join(['x*x'] * 500)}")))
+
+    def tensors():
+        gc.collect()
+        return sum(type(held) is torch.Tensor for held in gc.get_objects())
+
+    before, reply = tensors(), child.answer(request)
+    assert reply["passes"]
+    assert tensors() == before
