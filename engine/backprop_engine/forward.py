@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import Value, dtype_of, evaluate, shape_of
+from backprop_engine.basics.values import Value, dtype_of, evaluate, is_beyond_float32, shape_of
 from backprop_engine.budget import LimitError, check_broadcast
 from backprop_engine.operation import Operation
 
@@ -21,6 +21,25 @@ def counts(dtypes: Iterable[str]) -> bool:
     """
     among = set(dtypes)
     return "int64" in among or among == {"bool"}
+
+
+_IN_64_BITS: Final = frozenset(
+    {"add", "sub", "rsub", "mul", "div", "div.mode", "pow", "remainder", "fmod", "floor_divide"}
+    | {"eq", "ne", "lt", "le", "gt", "ge", "nan_to_num", "huber_loss", "layer_norm", "group_norm"}
+    | {"batch_norm", "instance_norm", "rms_norm"}
+)
+"""Operations that torch reads a number for as it is; for others it makes a float of it."""
+
+
+def check_held(operation: Operation, numbers: Iterable[Any]) -> None:
+    """Raise OperandError for a number that float32 has no room for, as torch does."""
+    for number in numbers:
+        if is_beyond_float32(number) and operation.name not in _IN_64_BITS:
+            raise OperandError(
+                f"`{operation.name.partition('.')[0]}` is given {number:g}, which float32 has no "
+                "room for",
+                "write `float('inf')`, or compute in float64",
+            )
 
 
 def called(

@@ -28,7 +28,7 @@ from backprop_engine.basics.values import (
 from backprop_engine.budget import Budget, LimitError
 from backprop_engine.columns import NO_OPERAND, Columns
 from backprop_engine.fast import of_one, of_two
-from backprop_engine.forward import called, counts, evaluated
+from backprop_engine.forward import called, check_held, counts, evaluated
 from backprop_engine.loop_labels import Iterations
 from backprop_engine.node_kinds import (
     CONSTANT,
@@ -138,6 +138,9 @@ class Graph(Columns):
             )
         kinds = [self.kind[operand] for operand in operands]
         is_number = _makes_number(operation, kinds)
+        if self.dtype == "float32" and not is_number:
+            written = [self.value[at] for at in operands if self.kind[at].is_number]
+            check_held(operation, (*written, *attributes.values()))
         dtype: Dtype = "float64" if is_number else self.dtype
         made = self.compute(self.value, operation, operands, attributes, dtype)
         derivable = len(operation.derivatives)

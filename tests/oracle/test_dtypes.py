@@ -130,3 +130,33 @@ def test_a_program_whose_floats_have_two_dtypes_is_refused_at_its_place(program:
     with pytest.raises(ScenarioError) as ours:
         run_here(program)
     assert ours.value.render().startswith(f"snippet.py:{message}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x.clamp(max=1e39)", "x.masked_fill(x > 0, -1e39)", "torch.where(x > 0, x, 1e39)",
+        "F.threshold(x, 0., 1e39)", "F.leaky_relu(x, 1e39)", "torch.add(x, x, alpha=1e39)",
+        "x.clone().fill_(1e39)", "F.pad(x, (1, 1), value=-1e39)", "torch.full((2,), 1e39) * x",
+        "torch.linspace(0, 1e39, 2) * x", "x * torch.full((2,), 3.4028236e38)",
+    ],
+)  # fmt: skip
+def test_a_number_that_float32_has_no_room_for_is_refused_where_torch_refuses_it(value: str):
+    program = f"x = torch.tensor([2., -3.], requires_grad=True)\ny = ({value}).sum()\n"
+    with pytest.raises(RuntimeError, match="cannot be converted to type float without overflow"):
+        run_by_python(program)
+    with pytest.raises(ScenarioError, match="float32 has no room for") as refusal:
+        run_here(program)
+    assert "write `float('inf')`" in refusal.value.render()
+    run_here(f"torch.set_default_dtype(torch.float64)\n{program}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x * 1e39", "x - 1e39", "1e39 / x", "x % 1e39", "(x > 1e39) * x", "x.nan_to_num(1e39)"],
+)
+def test_where_torch_reads_a_number_in_64_bits_it_may_be_too_large_for_32(value: str):
+    program = f"x = torch.tensor([2., -3.], requires_grad=True)\ny = {value}\ny.sum().backward()\n"
+    theirs, trace = run_by_python(program), run_here(program)
+    ours = graph_of(trace).value[trace.assigned["y"]]
+    np.testing.assert_array_equal(ours, theirs["y"].detach().numpy())

@@ -27,6 +27,7 @@ _LEAST_SQUARED: Final = 1e-140
 Dtype = Literal["float64", "float32"]
 Shape = tuple[int, ...]
 
+_LARGEST_FLOAT32: Final = float(np.finfo(np.float32).max)
 _FLOATS: Final = {"float64": np.dtype(np.float64), "float32": np.dtype(np.float32)}
 _NAMES: Final[Mapping[Any, str]] = {
     np.dtype(name): name for name in ("float64", "float32", "int64", "bool")
@@ -49,6 +50,11 @@ def settle(value: Any, dtype: Dtype) -> Value:
     if isinstance(scalar, float) and dtype == "float32":
         return np.float32(scalar)
     return scalar
+
+
+def is_beyond_float32(number: Any) -> bool:
+    """Whether it is a float of Python's that float32 has no room for."""
+    return type(number) is float and _LARGEST_FLOAT32 < abs(number) < math.inf
 
 
 def wrapped(number: Any) -> int:

@@ -16,7 +16,14 @@ import numpy as np
 from backprop_engine.basics.nested import check_count, check_rank, nested_array
 from backprop_engine.basics.source import ProblemError, Span, no_float
 from backprop_engine.basics.suggestions import did_you_mean
-from backprop_engine.basics.values import Dtype, Shape, Value, is_float, settle
+from backprop_engine.basics.values import (
+    Dtype,
+    Shape,
+    Value,
+    is_beyond_float32,
+    is_float,
+    settle,
+)
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Call, Expression
 from backprop_engine.program.python_numbers import Known, NotWrittenError, literal
@@ -251,11 +258,23 @@ def _element(origin: Origin, expression: Expression) -> float | int | bool:
         ) from None
 
 
+def _held(origin: Origin, expression: Expression) -> Any:
+    """A number that the dtype has room for: torch takes no other here."""
+    number = _element(origin, expression)
+    if origin.dtype == "float32" and is_beyond_float32(number):
+        raise ProblemError(
+            f"float32 has no room for {number:g}",
+            expression.span,
+            fix="write `float('inf')`, or compute in float64",
+        )
+    return number
+
+
 def _of_shape(make: Callable[..., Any]) -> Callable[..., Any]:
     """What is made by `make(shape)`, or `make(shape, fill)`."""
 
     def made(origin: Origin, size: Expression, *fill: Expression) -> Any:
-        return make(_shape(origin, size), *(_element(origin, number) for number in fill))
+        return make(_shape(origin, size), *(_held(origin, number) for number in fill))
 
     return made
 
@@ -300,7 +319,7 @@ def _eye(origin: Origin, n: Expression, m: Expression | None) -> Any:
 def _linspace(origin: Origin, start: Expression, end: Expression, steps: Expression) -> Any:
     count = _whole(origin, steps, "a count")
     check_count(count, steps.span)
-    first, last = _number(origin, start), _number(origin, end)
+    first, last = _held(origin, start), _held(origin, end)
     if origin.dtype == "float64" or count < 2:
         return np.linspace(first, last, count)
     return _single_steps(np.float32(first), np.float32(last), count)
