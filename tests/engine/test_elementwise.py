@@ -167,7 +167,7 @@ def test_an_upstream_gradient_of_every_kind_is_answered_as_torch_answers_it(
     step = 1 if count_of(operation) == 1 else share(21, 7)
     for numbers in list(zip(*np.broadcast_arrays(*operands), strict=True))[::step]:
         given = [one.item() for one in numbers]
-        for upstream in (0.0, INF, -INF, NAN):
+        for upstream in share((0.0, INF, NAN), (0.0, INF, -INF, NAN)):
             run = both(operation, given, attributes, dtype, upstream=upstream)
             assert_agreement(run, operation, dtype, [*given, upstream])
 
