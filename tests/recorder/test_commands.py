@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -206,3 +207,33 @@ def test_ctrl_c_ends_the_script_and_what_was_recorded_is_opened(as_main, monkeyp
     assert len(recording.passes) == 1
     assert recording.is_complete
     assert recording.error is None
+
+
+UNASKED = """\
+import pathlib
+import torch
+
+pathlib.Path("ran").touch()
+
+
+def work(x):
+    return x * 2
+
+
+work(torch.ones(1, requires_grad=True)).sum().backward()
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["check", "script.py"], ["trace", "script.py"], ["check", "-e", "@script.py"],
+     ["trace", "-e", "@script.py"], ["check", "-"], ["trace", "-"]],
+)  # fmt: skip
+def test_nothing_of_a_script_runs_before_somebody_says_so(arguments, tmp_path, monkeypatch, capsys):
+    (tmp_path / "script.py").write_text(UNASKED)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(UNASKED.encode())))
+    assert main(arguments) == 2
+    assert not (tmp_path / "ran").exists()
+    printed = capsys.readouterr().err
+    assert ("backprop-tui run script.py" in printed) is ("-" not in arguments)
