@@ -99,10 +99,15 @@ async def test_panes(opened, lesson, size):
 OPENING = ["enter", "o", "a", "e", "v", "L", "B", "w", "slash", "g", "ctrl+p"]
 
 
-@pytest.mark.parametrize("key", OPENING)
-async def test_screens_that_a_key_opens(opened, lesson, key):
+async def test_screens_that_a_key_opens(opened, lesson):
     async with opened(lesson, (100, 30)) as pilot:
-        await walk(pilot, "f", "f", "up", key, "escape")
+        await walk(pilot, "f", "f", "up")
+        for key in OPENING:
+            before = pilot.app.screen
+            await walk(pilot, key)
+            assert pilot.app.screen is not before, key
+            await walk(pilot, "escape")
+            assert pilot.app.screen is before, key
 
 
 @pytest.mark.parametrize("key", ["e", "B", "w", "slash", "g"])
