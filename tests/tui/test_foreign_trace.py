@@ -30,7 +30,7 @@ EVERYWHERE = [(name, place) for name in TRACES for place in PLACES]
 USUAL = [
     (name, place)
     for name, place in EVERYWHERE
-    if name == "whole" or (name != "whole with a nan" and "middle" in place)
+    if name == "whole" or (name == "summed up with a nan" and "middle" in place)
 ]
 
 
