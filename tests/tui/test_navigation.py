@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.tui.at_once import AtOnce, at_once
 
 from backprop_engine.basics.source import Source
+from backprop_engine.reading.formula_columns import columns_at
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
@@ -145,11 +146,13 @@ def test_a_condition_over_all_nodes_at_once_holds_where_it_holds_for_each(sessio
     )  # fmt: skip
     cursor = data.draw(st.integers(0, len(session.trace)))
     formula, trace = compile_query(text), session.trace
-    at_once = matching._holding(trace, cursor, formula)
+    columns = columns_at(trace, cursor)
+    assert columns is not None
+    assert columns.can_evaluate(formula)
+    at_once = columns.holding(formula, 0, len(trace.nodes))
     one_by_one = [
-        matching._holds(trace, cursor, formula, node) for node in range(len(graph_of(trace)))
+        matching._fit(trace, cursor, formula, node) == 2 for node in range(len(graph_of(trace)))
     ]
-    assert at_once is not None
     assert at_once.tolist() == one_by_one
 
 
