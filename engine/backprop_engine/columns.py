@@ -103,6 +103,7 @@ class Columns:
             before = counts.cumsum()[nodes].repeat(sizes)
             flat = np.insert(flat, before, list(chain.from_iterable(self.many.values())))
             counts[nodes] = sizes
+        counts.flags.writeable = flat.flags.writeable = False
         return counts, flat
 
     def edges(self, to: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -121,6 +122,7 @@ class Columns:
             return len(self) - 1 - (at >> 1), (at & 1).astype(np.int16), operands[at]
         counts, flat = self.operand_columns
         firsts = counts.cumsum(dtype=np.int32) - counts  # where each node's operands begin
+        counts = counts.copy()
         for node, reach in self.reach.items():
             counts[node] = reach
         counts, firsts = counts[::-1], firsts[::-1]

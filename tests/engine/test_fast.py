@@ -7,9 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backprop_engine.backward import backward
+from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.graph import NO_ATTRIBUTES, Graph
 from backprop_engine.other_values import with_leaves
+from backprop_engine.run.record import record
+from backprop_engine.run.tape import graph_of
+from backprop_engine.scenarios.loader import parse_document
 
 UNARY = [OPERATIONS[name] for name in ("neg", "exp", "log", "relu", "tanh", "detach", "sqrt")]
 BINARY = [OPERATIONS[name] for name in ("add", "sub", "mul", "div", "pow", "maximum", "gt")]
@@ -73,3 +77,12 @@ def test_numbers_go_the_short_way_to_the_same_bits(leaves, steps, other):
             assert bits(short.totals) == bits(long.totals)
             assert bits(short.gradient) == bits(long.gradient)
             np.testing.assert_array_equal(short.edges, long.edges)
+
+
+def test_how_many_operands_nodes_have_is_not_how_many_are_sent_to():
+    text = "inputs: {w: [1, 2], row: {value: [0, 1], dtype: int64}}\ncompute: y = w[row].sum()"
+    graph = graph_of(record(parse_document(Source("rows.yaml", text))))
+    counts, operands = graph.operand_columns
+    assert graph.reach  # nothing is sent to an index
+    assert counts.tolist() == list(map(len, graph.operands))
+    assert operands.tolist() == [operand for node in graph.operands for operand in node]
