@@ -297,8 +297,8 @@ class Sharers:
             if required and not self._has_history(view.way[-1], made):
                 raise OperandError(
                     "a leaf Variable that requires grad is being used in an in-place operation: "
-                    "this view is from before its base came to require grad, and torch has not "
-                    "looked at it since",
+                    "torch takes a view from before its base came to require grad for one, until "
+                    "something is computed from it or it is printed",
                     _VIEW_LATER,
                 )
         is_detached = any(_is_detaching(graph, node) for node in view.way[1:])
@@ -371,6 +371,7 @@ class Sharers:
         """The view by torch's name: `Output 0 of Unbind`."""
         graph, last = self._graph, view.way[-1]
         name = graph.grad_fn(last).partition("Backward")[0]
+        name = name or graph.operation_name(last).capitalize()
         return f"Output {graph.attributes_of(last).get('output', 0)} of {name}"
 
 
