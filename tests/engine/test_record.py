@@ -319,6 +319,9 @@ def test_the_columns_of_a_pass_name_each_contribution_in_the_order_sent(text):
         ]
         assert list(zip(*(column.tolist() for column in done.edges), strict=True)) == expected
         assert len(done.contributions) == len(expected)
+    counts, flat = graph.operand_columns  # no pass takes away what it sends nothing to
+    assert counts.tolist() == [len(operands) for operands in graph.operands]
+    assert flat.tolist() == [node for operands in graph.operands for node in operands]
 
 
 LONG = "x=2, y=x\nfor i in range(9000): y = y*1.0001 + x"
