@@ -12,15 +12,20 @@ from torch.nn import functional
 Step = Callable[[], Any]
 
 
-def _step(net: nn.Module, loss: Callable[[], torch.Tensor]) -> Step:
-    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3)
+class Training:
+    """A step of training when it is called."""
 
-    def step() -> None:
-        optimizer.zero_grad()
-        loss().backward()
-        optimizer.step()
+    def __init__(
+        self, net: nn.Module, x: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor]
+    ) -> None:
+        self.net, self.x, self.loss = net, x, loss
+        self.optimizer = torch.optim.SGD(net.parameters(), lr=1e-3)
 
-    return step
+    def __call__(self) -> None:
+        """Clear, forward, backward, and move the weights."""
+        self.optimizer.zero_grad()
+        self.loss(self.x).backward()
+        self.optimizer.step()
 
 
 def mlp() -> Step:
@@ -30,7 +35,7 @@ def mlp() -> Step:
     for _ in range(6):
         layers += [nn.Linear(1024, 1024), nn.ReLU()]
     net, x = nn.Sequential(*layers), torch.randn(128, 1024)
-    return _step(net, lambda: net(x).pow(2).mean())
+    return Training(net, x, lambda x: net(x).pow(2).mean())
 
 
 class Block(nn.Module):
@@ -61,7 +66,7 @@ def transformer() -> Step:
     torch.manual_seed(0)
     net = nn.Sequential(*(Block(384, 6) for _ in range(6)), nn.Linear(384, 256))
     x, target = torch.randn(2, 128, 384), torch.randint(0, 256, (2 * 128,))
-    return _step(net, lambda: functional.cross_entropy(net(x).view(-1, 256), target))
+    return Training(net, x, lambda x: functional.cross_entropy(net(x).view(-1, 256), target))
 
 
 class Residual(nn.Module):
@@ -97,23 +102,22 @@ def resnet() -> Step:
         given = width
     net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
     x, target = torch.randn(4, 3, 64, 64), torch.randint(0, 10, (4,))
-    return _step(net, lambda: functional.cross_entropy(net(x), target))
+    return Training(net, x, lambda x: functional.cross_entropy(net(x), target))
 
 
 def cells() -> Step:
     """200 steps of an LSTMCell of 64, of 16 rows."""
     torch.manual_seed(0)
     cell, out = nn.LSTMCell(64, 64), nn.Linear(64, 1)
-    x = torch.randn(200, 16, 64)
 
-    def loss() -> torch.Tensor:
+    def loss(x: torch.Tensor) -> torch.Tensor:
         h = c = torch.zeros(16, 64)
         for row in x:
             h, c = cell(row, (h, c))
         answer: torch.Tensor = out(h).pow(2).mean()
         return answer
 
-    return _step(nn.ModuleList([cell, out]), loss)
+    return Training(nn.ModuleList([cell, out]), torch.randn(200, 16, 64), loss)
 
 
 def scalars() -> Step:
