@@ -33,6 +33,10 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def test_moons(table: Any) -> None:
+    """In: what `our_moons` says, by numbers that append to a tape as the interpreter does.
+
+    Out: importing, text, the screen. Each program runs in processes of its own.
+    """
     graph, output = built(moons)
     grads = record_again(graph, output).passes[-1].grads or {}
     theirs: list[Any] = []
@@ -55,6 +59,7 @@ def test_moons(table: Any) -> None:
 
 
 def test_moons_from_its_text(table: Any) -> None:
+    """In: what `our_moons_from_text` says; micrograd runs the same network as Python."""
     ours, theirs = f"{HERE}:our_moons_from_text", f"{HERE}:micrograd_moons"
     table.slower_alone(
         "moons from its text to its trace", "micrograd, collector off", ours, theirs, at_most=1.5
@@ -62,6 +67,7 @@ def test_moons_from_its_text(table: Any) -> None:
 
 
 def test_a_million_nodes_to_the_first_frame(table: Any) -> None:
+    """In: what `our_chains` says; micrograd builds and goes back, and shows nothing."""
     pairs = [
         (alone(f"{HERE}:our_chains+once"), alone(f"{HERE}:micrograd_chains+once")) for _ in range(3)
     ]
@@ -73,12 +79,14 @@ def test_a_million_nodes_to_the_first_frame(table: Any) -> None:
 
 
 def test_the_memory_of_a_trace(table: Any) -> None:
+    """In: what is held when both are done, the nodes' values and the graph. Out: libraries."""
     ours = statistics.median(alone(f"{HERE}:our_moons+memory") for _ in range(3))
     theirs = statistics.median(alone(f"{HERE}:torch_moons_kept+memory") for _ in range(3))
     table.bounded("memory of graph and trace, moons", "torch scalars", ours / theirs, 0.25)
 
 
 def test_a_chain(table: Any) -> None:
+    """In: 100,000 operations and as many constants, back, the trace; torch keeps no trace."""
     ours, theirs = f"{HERE}:our_chain", f"{HERE}:torch_chain"
     table.faster("build and record a chain of 100,000", "torch scalars", ours, theirs, at_least=10)
 

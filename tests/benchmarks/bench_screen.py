@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pexpect
+import pytest
 from tests.benchmarks.conftest import ROOT
 from tests.benchmarks.networks import Absent, chain, record
 from tests.recorder.chains import write_chain
@@ -19,6 +20,7 @@ from backprop_engine.trace import Trace
 from backprop_tui.app.app import DebuggerApp
 
 HERE = Path(__file__).parent
+pytestmark = pytest.mark.timeout(900)
 KEYS = 20
 COMPILED = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 """An environment in which modules are compiled once, as they are for everybody."""
@@ -42,6 +44,7 @@ def until(text: str, *command: str) -> float:
 
 
 def test_the_first_row_of_the_graph(table: Any) -> None:
+    """In: all from the start of the interpreter on. Out: compiling, and torch's answer."""
     ours = ("-m", "backprop_tui", "scenarios/basic.yaml")
     empty = (str(HERE / "empty_app.py"),)
     ratios = [until("AddBackward0", *ours) / until("empty", *empty) for _ in range(9)]
@@ -63,6 +66,7 @@ def test_a_recording_of_300_000_nodes_to_the_first_frame(table: Any, tmp_path: P
 
 
 def test_the_worst_stall_while_torch_starts(table: Any) -> None:
+    """In: all from the first frame to torch's answer, which must come. Out: the first frame."""
     stalls = []
     for _ in range(5):
         child = pexpect.spawn(

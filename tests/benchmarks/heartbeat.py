@@ -7,7 +7,7 @@ from pathlib import Path
 
 import backprop_tui.app.app
 from backprop_tui.app.app import DebuggerApp
-from backprop_tui.oracles.report import Starting
+from backprop_tui.oracles.report import Ready, Starting
 
 BEAT = 0.005
 """Seconds between two looks at the clock."""
@@ -42,4 +42,6 @@ if __name__ == "__main__":
     app.run()
     if not app.beats:
         raise SystemExit("the clock was never looked at")
+    if not isinstance(app.oracles.findings.torch, Ready):
+        raise SystemExit(f"torch has not answered: {app.oracles.findings.torch}")
     print(f"worst stall: {app.worst * 1000:.0f} ms")
