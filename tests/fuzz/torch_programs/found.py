@@ -295,6 +295,14 @@ b = F.tanhshrink(x) * 1e20 + F.tanhshrink(x * 1e20)
 b += torch.tensor([1e20, 1.0, 1.0]) * F.tanhshrink(w)
 (b.sum() + F.tanhshrink(w * 1e20)).backward()
 """,
+    "a root mean square of equal elements, and a number beside which a sum is nothing": """
+import torch
+import torch.nn.functional as F
+x = torch.full((3,), 0.3, requires_grad=True)
+(F.rms_norm(x, (3,)).sum() + F.layer_norm(x, (3,)).sum()).backward()
+y = x.sum() - 1e17
+y.backward()
+""",
     "steps that are finer than any difference": """
 import torch
 x = torch.tensor([-110.0, 88.0, 1.0], requires_grad=True)
