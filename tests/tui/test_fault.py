@@ -88,10 +88,14 @@ async def test_enter_opens_the_lesson_and_esc_leads_back_to_the_step(opened, tex
     async with opened(ROOT) as pilot:
         await pilot.press("f", "a")
         assert "to the step, or the lesson" in text_of(pilot)
-        await pilot.press("home", "enter")
+        await pilot.press("escape", "r")
+        pilot.app.say("first inf at step 3, line 1: press a")
+        await pilot.press("a", "home", "enter")
         assert text_of(pilot).startswith(" √(x²) at 0 ")
         assert pilot.app.session.cursor == 0
         await pilot.press("s", "escape")
+        assert text_of(pilot).count("press a") == 1
+        await pilot.press("f", "a", "home", "enter", "escape")
         assert pilot.app.session.cursor == 2
         assert pilot.app.file.path is None
         assert len(pilot.app.screen_stack) == 2

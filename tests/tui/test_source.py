@@ -67,5 +67,5 @@ async def test_it_keeps_its_place_while_an_operation_is_open_and_while_panes_are
         assert at_sigmoid.y == 0
         await pilot.press("f", "z", "z")
         assert source(pilot).scroll_offset == left
-        await pilot.press("z", "z", "z")
-        assert source(pilot).scroll_offset.x == 0
+        await pilot.press("S", "ctrl+t", "ctrl+t")
+        assert source(pilot).scroll_offset == left

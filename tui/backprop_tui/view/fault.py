@@ -29,4 +29,6 @@ def with_fault(session: Session, found: Autopsy, keymap: Keymap) -> Session:
     if session.outer is not None or isinstance(session.notice, Lasting):
         return session
     said = fault_text(found, keymap)
+    if said in session.notice:  # as where one comes back from a lesson
+        return session
     return replace(session, notice=f"{session.notice}; {said}" if session.notice else said)

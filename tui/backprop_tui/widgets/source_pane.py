@@ -113,6 +113,8 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
             return
         place = self._source.position(self._current.start)
         height = self.scrollable_content_region.height
+        if not height:  # hidden, and to be seen again as it was left
+            return
         room = self.scrollable_content_region.width - self._gutter
         line, column = place.line - 1, place.column - 1
         first, stop = round(self.scroll_target_y), column + self._current.stop - self._current.start
