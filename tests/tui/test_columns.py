@@ -96,3 +96,14 @@ def test_a_row_of_a_what_if_keeps_its_name_and_its_marks():
     _, lines = table(session, 46)
     row = next(line for line in lines if "y = " in line)
     assert re.search(r"y = %3 \+ 1 was 11  +≠ 11\.\d+", row)
+
+
+def test_a_value_begins_in_what_its_name_leaves_blank_and_a_name_ends_in_what_its_value_does():
+    session = session_of("one long name")
+    columns, lines = table(session, 60)
+    assert any("z                          [2, 1, 0.1]" in line for line in lines)
+    assert columns.value < len("[2, 1, 0.1]")
+    columns, lines = table(session, 52)
+    assert any("label = argmin(z) over axis 0   2 " in line for line in lines)
+    assert columns.node < len("  └─· label = argmin(z) over axis 0") + 2
+    assert any("loss = cross_entropy(z, lab…  2.317" in line for line in lines)

@@ -17,6 +17,7 @@ from backprop_tui.view.typeset import from_tex, typeset
         (r"\hat{x}=(x-\mu)/\sqrt{\sigma^2+\epsilon}", "x̂ = (x − μ)/√(σ² + ε)"),
         (r"\sum_k H_{k1}\cdot G_{k}", "Σₖ Hₖ₁·Gₖ"),
         (r"W^\top g", "Wᵀ g"),
+        (r"-\log p_y + \exp(x)", "−log p_y + exp(x)"),
         (r"x_{qz}^{2n}", "x_qz²ⁿ"),
         (r"\mathrm{softmax}(z)_j", "softmax(z)ⱼ"),
         (r"\left(\frac{a+b}{c}\right)", "((a + b)/c)"),

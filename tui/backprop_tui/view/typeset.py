@@ -22,7 +22,8 @@ _TABLE: Final = (
     "Lambda Λ Sigma Σ Phi Φ Psi Ψ Omega Ω partial ∂ nabla ∇ infty ∞ sum Σ prod Π int ∫ cdot · "
     "times × odot ⊙ otimes ⊗ circ ∘ pm ± mp ∓ le ≤ leq ≤ ge ≥ geq ≥ ne ≠ neq ≠ approx ≈ sim ∼ "
     "equiv ≡ propto ∝ to → rightarrow → leftarrow ← mapsto ↦ in ∈ notin ∉ subset ⊂ cup ∪ cap ∩ "
-    "forall ∀ exists ∃ land ∧ lor ∨ neg ¬ ldots … dots … cdots … top ᵀ mid |"
+    "forall ∀ exists ∃ land ∧ lor ∨ neg ¬ ldots … dots … cdots … top ᵀ mid | "
+    "log log ln ln exp exp sin sin cos cos tan tan tanh tanh max max min min det det"
 )
 _SYMBOLS: Final = dict(re.findall(r"(\S+) (\S+)", _TABLE))
 _OVER: Final = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}

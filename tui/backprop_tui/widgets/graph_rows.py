@@ -203,7 +203,11 @@ def _node_cells(view: View, row: int, state: RowState, columns: Columns) -> list
     is_told = session.trace.is_computed(state.node, session.cursor)
     was = _was(session, row) if is_told else ""
     suffix = view.say(_hidden(session, row)) or was
-    name, _ = map(view.say, _name(session.trace, outline, row))
+    name, made = map(view.say, _name(session.trace, outline, row))
+    over = used + 2 + cell_len(name + made) + len(suffix) - width
+    if over > 0 and _tells_value(session, row):  # it may end in what its value leaves blank
+        value = figure(session.trace.nodes.value[state.node], columns.value)
+        width += min(over, columns.value - cell_len(value))
     if suffix == was and used + 2 + cell_len(name) + len(was) > width:
         suffix = ""  # the name before all else
     name, made = _shortened(view, row, max(width - used - 2 - len(suffix), 1))
