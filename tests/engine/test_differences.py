@@ -310,6 +310,22 @@ def test_what_the_time_does_not_suffice_for_is_skipped_with_the_reason(clock):
     assert clock.now < seconds + 5
 
 
+def test_what_would_explain_a_difference_may_come_too_late_and_that_is_no_alarm(clock):
+    trace = document(
+        "dtype: float32\n"
+        "inputs: {x: [[[0.7, 3, 2], [0.25, 2, 0.1]], [[-0.75, 1.2, -2.3], [1, 0.5, 0.1]]]}\n"
+        "compute: |\n  n = batch_norm(erf(x * 2), training=True)\n"
+        "  y = n.sum() + group_norm(x, 1).sum()\n"
+    )
+    (in_time,) = finite_differences(trace, seconds=1e9).values()
+    assert (in_time.agrees, in_time.skipped) == (True, 0)
+    ticks, clock.now = clock.now, 0.0
+    for part in range(1, 40):
+        seconds, clock.now = ticks * part / 40, 0.0
+        (found,) = finite_differences(trace, seconds=seconds).values()
+        assert found.agrees, part
+
+
 @pytest.mark.parametrize("part", [0.0, 0.5, 1.1])
 def test_directions_are_tested_as_far_as_the_time_suffices(clock, part):
     trace = document("inputs: {X: {normal: [30, 40]}}\ncompute: L = tanh(X).mean()\n")

@@ -146,6 +146,14 @@ class Tape:
                     total[node] = total[node] + sent if node in total else sent
         return total
 
+    def late(self) -> str:
+        """Why nothing more can be run; empty while there is time."""
+        try:
+            self._clock.check()
+        except OutOfTimeError as late:
+            return str(late)
+        return ""
+
     def _run(self, inputs: Mapping[int, Value]) -> list[Value]:
         graph, values = self._graph, self._values
         self._clock.check()
