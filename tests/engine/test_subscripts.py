@@ -147,6 +147,8 @@ MASK = np.array([True, False, True])
         ((), (FROM_OPERAND,), (True,)),
         ((), (0,), ()),
         ((), (slice(None),), ()),
+        ((1, 0), (..., FROM_OPERAND, ()), (np.zeros(0, bool),)),
+        ((1, 2), (..., FROM_OPERAND), (np.ones(1, bool),)),
     ],
 )
 def test_whole_numbers_and_slices_are_taken_before_lists_as_in_torch(shape, items, arrays):

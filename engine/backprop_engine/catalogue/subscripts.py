@@ -45,15 +45,31 @@ class Key(NamedTuple):
 
     def of(self, array: np.ndarray) -> Any:
         """The elements of an array at this index."""
-        viewed = array[self.view]
+        viewed = self.viewed(array)
         return viewed[self.arrays] if self.picks else viewed
 
     def put(self, array: np.ndarray, value: Any) -> None:
         """Write `value` over the elements of an array at this index."""
         if self.picks:
-            array[self.view][self.arrays] = value
+            self.viewed(array)[self.arrays] = value
         else:
             array[self.view] = value
+
+    def viewed(self, array: np.ndarray) -> Any:
+        """What the arrays pick from; OperandError if a mask has not the lengths of its axes."""
+        viewed = array[self.view]
+        axis = 0
+        for entry in self.arrays:
+            is_mask = isinstance(entry, np.ndarray) and entry.dtype == bool
+            for at, length in enumerate(entry.shape if is_mask else ()):
+                # numpy lets an empty mask pass over an axis of one element.
+                if length != viewed.shape[axis + at]:
+                    raise OperandError(
+                        f"The shape of the mask {[*entry.shape]} at index {at} does not match the "
+                        f"shape of the indexed tensor {[*viewed.shape]} at index {axis + at}"
+                    )
+            axis += entry.ndim if is_mask else 1
+        return viewed
 
 
 def key_of(a: Any, indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Key:
@@ -110,7 +126,7 @@ def _resolved(indices: tuple[Any, ...], items: tuple[IndexItem, ...]) -> Iterato
 
 def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
     key = key_of(a, indices, items)
-    viewed = np.asarray(a)[key.view]
+    viewed = key.viewed(np.asarray(a))
     if not key.picks:
         return viewed
     _check_picked(viewed, key)
