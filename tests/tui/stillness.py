@@ -20,6 +20,7 @@ from textual._compositor import Compositor
 from textual._context import active_app
 from textual.app import App
 from textual.pilot import Pilot
+from textual.timer import Timer
 from textual.worker import NoActiveWorker, Worker, get_current_worker
 
 from backprop_tui.app.app import DebuggerApp
@@ -93,6 +94,12 @@ def _at_work(app: App[Any]) -> list[object]:
     return [one for one in (*workers, *threads) if one not in _set_aside]
 
 
+def _is_about_to_ask(app: DebuggerApp) -> bool:
+    """Whether torch is asked once nobody has nudged a value for a moment."""
+    later = app.oracles._later
+    return isinstance(later, Timer) and later._task is not None and not later._task.done()
+
+
 async def stand_still(app: App[Any]) -> None:
     """Wait until all messages are handled, and all threads done or set aside.
 
@@ -109,8 +116,8 @@ async def stand_still(app: App[Any]) -> None:
         at_work = _at_work(app)
         if monotonic() > end:
             raise TimeoutError(f"still at work: {at_work}")
-        has_keys = isinstance(app, DebuggerApp) and app.keys.has_keys
-        if at_work or has_keys or app._resize_timer is not None:
+        is_due = isinstance(app, DebuggerApp) and (app.keys.has_keys or _is_about_to_ask(app))
+        if at_work or is_due or app._resize_timer is not None:
             await asyncio.sleep(0.001)
         elif app.screen._update_timer._active.is_set():
             app.screen._on_timer_update()
@@ -156,6 +163,7 @@ def draw_frame(app: App[Any]) -> None:
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The screen stands still for what is short, however much else the machine has to do."""
     wait = Job.wait
+    monkeypatch.setattr("backprop_tui.app.oracle_desk._PAUSE", 0.01)
     monkeypatch.setattr(Job, "wait", lambda job, patience: wait(job, patience and 1.0))
 
 

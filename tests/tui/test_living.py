@@ -32,7 +32,6 @@ def scenario(tmp_path, monkeypatch):
     """A copy of the basic lesson, to be saved anew, in the current folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(watching, "INTERVAL", 0.02)
-    monkeypatch.setattr("backprop_tui.app.oracle_desk._PAUSE", 0.01)
     shutil.copy(BASIC, tmp_path / "lesson.yaml")
     return Path("lesson.yaml")
 
