@@ -21,8 +21,8 @@ PRODUCT = ArrayRule(
 )
 
 
-def drawn(rule: ArrayRule, element=None, width=80, glyphs=UNICODE) -> list[str]:
-    picture = matrices(rule, element, width, glyphs.say)
+def drawn(rule: ArrayRule, element=None, width=80, glyphs=UNICODE, may_pile=True) -> list[str]:
+    picture = matrices(rule, element, width, glyphs.say, may_pile=may_pile)
     assert picture is not None
     return [line.plain.rstrip() for line in picture.lines]
 
@@ -61,7 +61,21 @@ def test_what_has_no_room_is_cut_and_says_so():
 
 
 def test_where_not_even_two_columns_have_room_there_is_no_picture():
-    assert matrices(PRODUCT, None, 20, UNICODE.say) is None
+    assert matrices(PRODUCT, None, 20, UNICODE.say, may_pile=False) is None
+    assert matrices(PRODUCT, None, 12, UNICODE.say) is None
+
+
+def test_what_has_no_room_side_by_side_stands_under_each_other_before_columns_are_cut():
+    assert drawn(PRODUCT, width=30) == [
+        "  W   ⎡16.12  5e−9⎤",
+        "  2×2 ⎣19.25  6e−9⎦",
+        "= Xᵀ  ⎡1  3  5⎤",
+        "  2×3 ⎣2  4  6⎦",
+        "@ g   ⎡ 1.5       0⎤",
+        "  3×2 ⎢−3.25      0⎥",
+        "      ⎣ 4.875  1e−9⎦",
+    ]
+    assert drawn(PRODUCT, width=38)[1].startswith("⎡16  5e−9⎤   ⎡1  3  5⎤")  # fewer digits first
 
 
 def test_the_element_and_the_row_and_column_that_make_it_are_lit():
@@ -125,7 +139,8 @@ def test_what_is_no_plain_product_keeps_the_gradient_alone_where_there_is_no_roo
         ("from", "and"),
     )
     assert drawn(rule)[1] == "⎡1  3  5⎤ from ⎡1  3  5⎤ and ⎡1  3  5⎤"
-    assert drawn(rule, width=30)[1] == "⎡1  3  5⎤ from ⎡1  3  5⎤"
+    assert drawn(rule, width=30, may_pile=False)[1] == "⎡1  3  5⎤ from ⎡1  3  5⎤"
+    assert [line[:8] for line in drawn(rule, width=30)[::2]] == ["     s  ", "from g  ", " and p  "]
 
 
 def test_an_element_far_down_is_drawn_with_its_neighbours():

@@ -7,6 +7,7 @@ from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
+from rich.cells import cell_len
 from textual.content import Content
 
 from backprop_engine.basics import notation
@@ -39,21 +40,29 @@ class Lit(NamedTuple):
 
 
 def matrices(
-    rule: ArrayRule, element: Index | None, width: int, say: Say, most_rows: int = _SIZES[0][0]
+    rule: ArrayRule,
+    element: Index | None,
+    width: int,
+    say: Say,
+    most_rows: int = _SIZES[0][0],
+    *,
+    may_pile: bool = True,
 ) -> Picture | None:
     """The equation in numbers, in at most `width` cells; None where that has no room.
 
-    Digits give way before columns do; where that is not enough, all but the upstream gradient of
-    what no plain product is made of.
+    Digits give way before the matrices stand under each other instead of side by side, and that
+    before columns do; where they may not, all but the upstream gradient of what no plain product
+    is made of.
 
     Of `element` of what is sent the cell is lit, and what meets it in the factors.
     """
     first = replace(rule, made_of=rule.made_of[:1], signs=rule.signs[:1])
     lights = _lights(rule, element)
     leading = (element or ())[:-2]
-    for (rows, columns), digits in product(_SIZES, _DIGITS):
-        if "and" in rule.signs and (rows, columns) != _SIZES[0]:
-            return matrices(first, element, width, say, most_rows)
+    ways = (_in_a_line, _piled) if may_pile else (_in_a_line,)
+    for (rows, columns), put, digits in product(_SIZES, ways, _DIGITS):
+        if "and" in rule.signs and (rows, columns) != _SIZES[0] and not may_pile:
+            return matrices(first, element, width, say, most_rows, may_pile=False)
         blocks = [
             _block(
                 figure, _window(figure.value, leading),
@@ -61,7 +70,7 @@ def matrices(
             )
             for figure, lit in zip((rule.sent, *rule.made_of), lights, strict=True)
         ]  # fmt: skip
-        drawn = _in_a_line(blocks, [say(sign) for sign in rule.signs])
+        drawn = put(blocks, [say(sign) for sign in rule.signs])
         if drawn.width <= width:
             return drawn
     return None
@@ -196,6 +205,21 @@ def _in_a_line(blocks: list[_Block], signs: list[str]) -> Picture:
         top = (height - 2 - block.body.height) // 2
         columns.append(_column(lines, top, height, block.width))
     return picture(Content().join(row) for row in zip(*columns, strict=True))
+
+
+def _piled(blocks: list[_Block], signs: list[str]) -> Picture:
+    """The matrices under each other, each with its sign, its name and its shape to its left."""
+    before = max(map(cell_len, signs))
+    wide = max(max(block.name.cell_length, block.shape.cell_length) for block in blocks)
+    lines = []
+    for sign, block in zip(("", *signs), blocks, strict=True):
+        told = [block.name, block.shape] if block.shape else [block.name]
+        for at in range(max(len(told), block.body.height)):
+            lead = styled((sign if at == 0 else "").rjust(before), _MUTED)
+            name = told[at] if at < len(told) else Content()
+            line = block.body.lines[at] if at < block.body.height else Content()
+            lines.append(Content(" ").join([lead, name.pad_right(wide - name.cell_length), line]))
+    return picture(lines)
 
 
 def _column(lines: list[Content], top: int, height: int, width: int) -> list[Content]:

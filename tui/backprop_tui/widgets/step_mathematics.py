@@ -2,14 +2,14 @@
 
 What has no room gives way, the sentence under it never. `arrangements` are tried in their order,
 the same for each step, so that a pane keeps its shape from step to step: of arrays first rows of
-matrices go, then the sum in four lines for one in a line, then stacked fractions, then the sum,
-then matrices.
+matrices go, then the sum in four lines and stacked fractions for one line each, then matrices under
+each other for fewer columns side by side, then the sum, then matrices.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -60,6 +60,8 @@ class Arrangement:
 
     rows: int = 0
     """Most rows of a matrix; 0 for no matrices."""
+    may_pile: bool = True
+    """Matrices may stand under each other, where they have no room side by side."""
     is_roomy: bool = False
     """Its parts stand under each other, not side by side."""
     is_stacked: bool = True
@@ -76,16 +78,15 @@ _OF_NUMBERS: Final = (
     Arrangement(is_stacked=False, has_long_sum=False),
 )
 _AT_LENGTH: Final = tuple(Arrangement(rows, is_roomy=True) for rows in (6, 4, 3, 2))
+_IN_A_LINE: Final = Arrangement(is_roomy=True, is_stacked=False, has_long_sum=False)
 _IN_SHORT: Final = (
     *(
-        Arrangement(rows, is_roomy=True, is_stacked=False, has_long_sum=False)
+        replace(_IN_A_LINE, rows=rows, may_pile=may_pile)
+        for may_pile in (True, False)
         for rows in (6, 4, 3, 2)
     ),
-    *(
-        Arrangement(rows, is_roomy=True, is_stacked=False, has_long_sum=False, has_sum=False)
-        for rows in (3, 2)
-    ),
-    Arrangement(is_roomy=True, is_stacked=False, has_long_sum=False),
+    *(replace(_IN_A_LINE, rows=rows, may_pile=False, has_sum=False) for rows in (3, 2)),
+    _IN_A_LINE,
 )
 
 
@@ -167,7 +168,8 @@ class _Draw:
         rule = array_rule(session.trace, self.step.index)
         if rule is None:
             return None
-        return matrices(rule, session.sent_element, self.width, self.view.say, self.how.rows)
+        element, say, how = session.sent_element, self.view.say, self.how
+        return matrices(rule, element, self.width, say, how.rows, may_pile=how.may_pile)
 
     def _sum(self, *, has_figures: bool = True) -> Picture:
         """The running sum as it is written on paper, or in a line.
