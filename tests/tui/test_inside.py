@@ -63,7 +63,8 @@ def test_out_again_everything_is_as_it_was_but_for_what_is_said():
     inside = do.pass_end(do.step_forward(step_into(session)))
     back = step_out(inside)
     assert replace(back, notice=session.notice) == session
-    assert back.notice == "p: inside and outside send the same: to x 0.314981, 6 ulp apart"
+    told = "agree up to rounding: to x 0.314981, 3.33e−16 apart"
+    assert back.notice == f"p: inside and outside {told}"
 
 
 def test_inside_the_commands_work_on_the_inner_trace_and_know_the_way_out():

@@ -344,7 +344,7 @@ async def test_i_opens_the_operation_and_capital_i_closes_it(opened, text_of):
         await pilot.press("f", "I")
         await settle(pilot)
         shown = text_of(pilot)
-        assert "%2: inside and outside send the same: to z" in shown
+        assert "%2: inside and outside agree up to rounding: to z" in shown
         assert "ulp apart" in shown
         assert "inside" not in shown.splitlines()[0]
 

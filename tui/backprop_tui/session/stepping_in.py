@@ -11,6 +11,7 @@ import numpy as np
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.source import ScenarioError
+from backprop_engine.checking.compare import ELEMENTWISE_ULP
 from backprop_engine.reading.explain import expression
 from backprop_engine.reading.opened import Sent, compare_sent, open_composite, seeding_pass
 from backprop_engine.trace import Missing, Trace
@@ -70,9 +71,12 @@ def agreement_sentence(session: Session) -> str:
     if not sent:
         return f"back out of {made}; no gradient goes through it, so there is no sum to compare"
     told = ", ".join(f"to {contribution.label} {_apart(contribution)}" for contribution in sent)
-    if all(contribution.comparison.agrees for contribution in sent):
-        return f"{made}: inside and outside send the same: {told}"
-    return f"{made}: inside and outside differ: {told}"
+    compared = [contribution.comparison for contribution in sent]
+    verdict = "differ"
+    if all(each.agrees for each in compared):
+        is_same = all(each.ulp == each.difference == 0 for each in compared)
+        verdict = "send the same" if is_same else "agree up to rounding"
+    return f"{made}: inside and outside {verdict}: {told}"
 
 
 def _apart(contribution: Sent) -> str:
@@ -81,7 +85,10 @@ def _apart(contribution: Sent) -> str:
         if not isinstance(contribution.outside, np.ndarray)
         else ""
     )
-    return f"{figure}{contribution.comparison.apart(3)} apart"
+    off = contribution.comparison
+    # Beside what cancels many ulp are little: what rounding allows is a difference.
+    is_little = off.agrees and off.ulp > ELEMENTWISE_ULP
+    return f"{figure}{notation.number(off.difference, 3) if is_little else off.apart(3)} apart"
 
 
 def crumb(trace: Trace, node: int) -> str:
