@@ -6,14 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.thorough import share
 from tests.tui.conftest import LESSONS
-from tests.tui.test_themes import contrast
 from textual.color import Color
 
 from backprop_engine.trace import StepKind
 from backprop_tui.opening.targets import open_target
 from backprop_tui.oracles.report import Starting
 from backprop_tui.session.session import open_session
+from backprop_tui.styles.themes import THEMES, contrast
 from backprop_tui.view.glyphs import UNICODE
 from backprop_tui.view.view import View
 from backprop_tui.widgets.chain_rule import chain_rule_lines
@@ -87,3 +88,27 @@ def test_lesson_10_at_each_step_between_arrays(txt, size):
             view = View(replace(session, cursor=cursor), Starting(), None, UNICODE)
             told += [line.plain for line in chain_rule_lines(view, *size)] + ["-" * size[0]]
     assert "\n".join(told) == txt
+
+
+ASKED = {
+    "the end": ("gallery/10-softmax-cross-entropy.yaml", "f f f"),
+    "an end that is spoilt": ("masked.yaml", "f f f"),
+    "autopsy": ("masked.yaml", "a"),
+    "inspector": ("gallery/10-softmax-cross-entropy.yaml", "f v"),
+    "help": ("gallery/10-softmax-cross-entropy.yaml", "question_mark"),
+    "origin": ("gallery/10-softmax-cross-entropy.yaml", "f f f o"),
+}
+OURS = ("blackboard", "whiteboard", "textual-light", "textual-dark")
+INKED = tuple(theme for theme in THEMES if not theme.startswith("ansi"))
+"""A terminal's own colours are what its owner makes them."""
+
+
+@pytest.mark.parametrize("name", ASKED)
+async def test_what_is_asked_for_can_be_read_in_every_theme(opened, name):
+    file, keys = ASKED[name]
+    async with opened((NETWORKS if "/" not in file else SCENARIOS) / file, (120, 40)) as pilot:
+        await pilot.press(*keys.split())
+        for theme in share(OURS, INKED):
+            pilot.app.theme = theme
+            await pilot.pause()
+            assert not too_faint(pilot), theme

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import mul
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from backprop_engine.basics.source import Source
 from backprop_tui.app.app import DebuggerApp
 from backprop_tui.config.settings import Settings, parse_settings, with_environment
 from backprop_tui.memory.keeper import Keeper
-from backprop_tui.styles.themes import BLACKBOARD, THEMES, WHITEBOARD
+from backprop_tui.styles.themes import BLACKBOARD, THEMES, WHITEBOARD, contrast
 from backprop_tui.view.glyphs import UNICODE
 
 LESSONS = Path(__file__).parent / "lessons"
@@ -53,18 +52,6 @@ def test_the_lines_of_the_tree_are_seen_on_whatever_row_they_stand(theme):
     lines = Color.parse(theme.variables["foreground-disabled"])
     for under in (theme.background, theme.panel, theme.variables["primary-muted"]):
         assert contrast(lines, Color.parse(under)) >= 3
-
-
-def contrast(one: Color, other: Color) -> float:
-    """The ratio of luminances that WCAG 2 defines: 1 for one colour, 21 for black and white."""
-    dark, light = sorted(map(luminance, (one, other)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def luminance(color: Color) -> float:
-    parts = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
-             for part in color.normalized]  # fmt: skip
-    return float(sum(map(mul, (0.2126, 0.7152, 0.0722), parts)))
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -52,7 +52,7 @@ from backprop_tui.session.session import Change, Session
 from backprop_tui.session.stepping_in import stack, step_out
 from backprop_tui.session.stops.continuing import cancel
 from backprop_tui.session.whatif import editing as changing
-from backprop_tui.styles.themes import ADDED_THEMES
+from backprop_tui.styles.themes import Themed
 from backprop_tui.view.glyphs import AsciiFilter, Glyphs, HarmlessFilter, glyphs_for
 from backprop_tui.view.messages import Changed, ScenarioChosen
 from backprop_tui.view.text import printable
@@ -67,7 +67,7 @@ _LOOKS_A_SAVE = 4
 """Looks at the file for each time that memory is written."""
 
 
-class DebuggerApp(App[None]):
+class DebuggerApp(Themed):
     """Opens a scenario file, a shorthand, or a folder's list of scenarios; owns the desks."""
 
     TITLE = "backprop-tui"
@@ -88,8 +88,6 @@ class DebuggerApp(App[None]):
     ) -> None:
         super().__init__()
         self.settings = settings = settings or Settings()
-        for theme in ADDED_THEMES:
-            self.register_theme(theme)
         self.theme = settings.theme
         # Where TEXTUAL_THEME names it, it is no change, and would go by what Textual knew of it.
         self.stylesheet.set_variables(self.get_css_variables())

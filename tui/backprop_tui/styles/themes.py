@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
+from operator import mul
+from typing import Any
 
+from textual.app import App
+from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
 BLACKBOARD = Theme(
@@ -78,3 +83,62 @@ ADDED_THEMES = (
 )
 DEFAULT_THEME = BLACKBOARD.name
 THEMES = (BLACKBOARD.name, WHITEBOARD.name, *BUILTIN_THEMES)
+_OWN = tuple(theme.name for theme in ADDED_THEMES)
+_PAPERS = ("background", "surface", "panel", "primary-muted")
+"""On which text stands."""
+_INKS = ("primary", "secondary", "accent", "warning", "success", "error", "foreground")
+_STEPS = 20
+
+
+class Themed(App[None]):
+    """Has our themes, and Textual's in colours that can be read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for theme in ADDED_THEMES:
+            self.register_theme(theme)
+
+    def get_theme(self, theme_name: str) -> Theme | None:
+        """The theme of this name, if there is one."""
+        theme = super().get_theme(theme_name)
+        is_textual_s = theme_name in BUILTIN_THEMES and theme_name not in _OWN
+        return readable(theme_name) if is_textual_s else theme
+
+
+@cache
+def readable(name: str) -> Theme:
+    """One of Textual's themes, its inks as much lighter or darker as it takes to read them."""
+    theme = BUILTIN_THEMES[name]
+    colours = theme.to_color_system().generate()
+    papers = [Color.parse(colours[each]) for each in _PAPERS]
+    pole = Color.parse("white" if theme.dark else "black")
+
+    def inked(ink: str, least: float = 4.5) -> str:
+        color = papers[0] + Color.parse(colours[ink])
+        shades = (color.blend(pole, step / _STEPS) for step in range(_STEPS))
+        seen = (each for each in shades if min(contrast(each, on) for on in papers) >= least)
+        return next(seen, pole).hex
+
+    variables = {
+        "primary-muted": colours["primary-muted"],
+        "foreground-muted": inked("foreground-muted"),
+        "foreground-disabled": inked("foreground-disabled", 3),
+        "border": inked("primary"),  # in which the titles of sheets stand
+    }
+    fields: dict[str, Any] = {ink: inked(ink) for ink in _INKS}
+    fields |= {paper: colours[paper] for paper in _PAPERS[:3]}  # else mixed of the inks
+    return replace(theme, **fields, variables=theme.variables | variables)
+
+
+def contrast(one: Color, other: Color) -> float:
+    """The ratio of luminances that WCAG 2 defines: 1 for one colour, 21 for black and white."""
+    dark, light = sorted(map(_luminance, (one, other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(color: Color) -> float:
+    parts = [
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+        for part in color.normalized
+    ]
+    return float(sum(map(mul, (0.2126, 0.7152, 0.0722), parts)))
