@@ -93,8 +93,8 @@ class PickerScreen(Screen[None]):
             self._entries[entry.path] = entry
             for at, path in enumerate(self._shown):
                 if path == entry.path:
-                    choices = self.query_one(Choices)
-                    choices.replace_option_prompt(str(at), self._prompt(entry))
+                    for choices in self.query(Choices):  # none, where the app is ending
+                        choices.replace_option_prompt(str(at), self._prompt(entry))
 
     def on_resize(self) -> None:
         """Cut the lines to the new width."""
