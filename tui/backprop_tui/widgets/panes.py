@@ -102,7 +102,7 @@ class Panes(Following, Container):
         if self.has_class("-presenting"):  # in which there is a line between rows
             wishes = replace(wishes, graph=2 * wishes.graph)
         if "notes" in names:
-            width = left_width(size.width, wishes, self.sizes) - _SIDES
+            width = max(left_width(size.width, wishes, self.sizes) - _SIDES, 1)
             notes = max((lines_of_notes(each, width) for each in self._headings), default=0)
             wishes = replace(wishes, notes=notes)
         return arranged(names, size, wishes, self.sizes)
