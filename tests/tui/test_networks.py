@@ -112,3 +112,9 @@ async def test_what_is_asked_for_can_be_read_in_every_theme(opened, name):
             pilot.app.theme = theme
             await pilot.pause()
             assert not too_faint(pilot), theme
+
+
+async def test_torch_s_pane_has_numbers_where_they_fit_behind_a_name(opened, text_of):
+    async with opened(SCENARIOS / "gallery/10-softmax-cross-entropy.yaml", (120, 40)) as pilot:
+        await pilot.press("f", "f", "f")
+        assert "z.grad   = [−0.34, 0.24, 0.099]     0 ulp ✓" in text_of(pilot)

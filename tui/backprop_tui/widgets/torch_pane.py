@@ -217,7 +217,8 @@ class _Table:
     def _line(self, row: Row) -> Content:
         view, glyphs = self.view, self.view.glyphs
         name = row.name if cell_len(row.name) <= self.name else row.brief or row.name
-        told = [(left(view.say(name), self.name), row.style)]
+        name = view.say(name)
+        told = [(left(name, self.name), row.style)]
         bold = f"bold {row.style}".strip()
         if self.is_recorded:
             return Content.assemble(*told, ("  " + shown(row.ours, self.figure), bold))
@@ -230,9 +231,11 @@ class _Table:
             glyphs.disagrees: "bold $error",
             glyphs.open: "bold $warning",
         }
-        if numbers := self._of_both(row):
+        if numbers := view.say(self._of_both(row, self.name - cell_len(name))):
+            more = max(cell_len(numbers) - 2 * self.figure, 0)
+            told = [(left(name, self.name - more), row.style)]
             told.append((" = " if row.is_same else "   ", _MUTED))
-            told.append((right(view.say(numbers), 2 * self.figure), bold))
+            told.append((right(numbers, 2 * self.figure + more), bold))
         else:
             told.append(("  " + shown(row.ours, self.figure), bold))
             told.append((" " + shown(row.torch, self.figure), ""))
@@ -242,13 +245,17 @@ class _Table:
             (f" {mark}", style.get(mark, _MUTED)),
         )
 
-    def _of_both(self, row: Row) -> str:
-        """Numbers for which one column has no room, and both have, where torch has no others."""
+    def _of_both(self, row: Row, blank: int) -> str:
+        """Numbers for which one column has no room, and both have, where torch has no others.
+
+        They may begin in the `blank` cells behind the row's name.
+        """
         ours = row.ours
         is_alone = row.is_same or row.torch is None
         if not is_alone or not isinstance(ours, np.ndarray) or notation.listed(ours, self.figure):
             return ""
-        return notation.listed(ours, 2 * self.figure)
+        room = 2 * self.figure
+        return notation.listed(ours, room) or notation.listed(ours, room + max(blank, 0))
 
 
 def torch_status(view: View) -> str:
