@@ -237,3 +237,22 @@ def test_nothing_of_a_script_runs_before_somebody_says_so(arguments, tmp_path, m
     assert not (tmp_path / "ran").exists()
     printed = capsys.readouterr().err
     assert ("backprop-tui run script.py" in printed) is ("-" not in arguments)
+
+
+@pytest.mark.parametrize("command", ["check", "trace"])
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [("def f(x): return x", "`def`"), ("class A: pass", "`class`"), ("if True: y = 1", "`if`"),
+     ("torch.optim.SGD([x], lr=0.1).step()", "`step`")],
+)  # fmt: skip
+def test_a_refused_program_is_told_how_to_be_run(
+    command, line, refused, tmp_path, monkeypatch, capsys
+):
+    program = f"import torch\nx = torch.ones(1, requires_grad=True)\n{line}\n"
+    (tmp_path / "script.py").write_text(program)
+    monkeypatch.chdir(tmp_path)
+    assert main([command, "-e", "@script.py"]) == 2
+    mistake, *_, advice = capsys.readouterr().err.strip().splitlines()
+    assert mistake.startswith("script.py:3:")
+    assert refused in mistake
+    assert advice.endswith("backprop-tui run script.py")

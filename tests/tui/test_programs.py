@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backprop_tui.arguments import open_parser
 from backprop_tui.screens.picker import PickerScreen
 from backprop_tui.screens.problem import ProblemScreen
 
@@ -32,6 +33,19 @@ async def test_a_program_in_the_list_is_asked_about_and_not_run(opened, text_of,
             await pilot.press("enter")
             assert isinstance(pilot.app.screen, ProblemScreen)
     assert [path.name for path in folder.iterdir()] == ["train.py"]
+
+
+@pytest.mark.parametrize("line", ["class A: pass", "def f(x): return x", "if True: y = 1"])
+async def test_a_program_given_as_an_expression_is_not_run(opened, text_of, tmp_path, line):
+    program = tmp_path / "train.py"
+    program.write_text(f"{NEEDS_PYTHON.partition('def')[0]}{line}\n")
+    (target,) = open_parser().parse_args(["-e", f"@{program}"]).targets
+    async with opened(target) as pilot:
+        assert isinstance(pilot.app.screen, ProblemScreen)
+        assert "Run it, and record what it really does? y/N" in text_of(pilot.app)
+        await pilot.press("n")
+    assert pilot.app.return_value is None
+    assert list(tmp_path.iterdir()) == [program]
 
 
 async def test_y_leaves_with_the_program_to_run(opened, folder):
