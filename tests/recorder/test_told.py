@@ -118,6 +118,32 @@ def test_what_cannot_be_opened_is_told_by_its_own_name(told):
     assert missing.reason == "x: unsqueeze is not made of other parts"
 
 
+@pytest.mark.parametrize(
+    ("program", "name", "kernel"),
+    [("recurrent_layers", "out", "tanh"), ("tagger", "lstm_out@1", "mkldnn_rnn_layer")],
+)
+def test_what_a_deep_recording_would_show_of_a_call_is_told(told, program, name, kernel):
+    trace, _ = told(program)
+    node = trace.named(name)
+    assert node is not None
+    missing = trace.can(Opens, node)
+    assert isinstance(missing, Missing)
+    assert missing.instead == "run --deep records the kernels that torch runs in it"
+    deep, _ = told(program, deep=True)
+    called = [
+        {each.nodes.operation_name(node) for node in each.nodes.computed.tolist()}
+        for each in (trace, deep)
+    ]
+    assert [kernel in names for names in called] == [False, True]
+
+
+def test_no_deep_recording_is_promised_of_a_call_that_is_one_kernel(told):
+    trace, _ = told("custom_function")
+    for node in trace.nodes.computed.tolist():
+        if isinstance(missing := trace.can(Opens, node), Missing):
+            assert "--deep" not in missing.sentence
+
+
 @pytest.mark.parametrize("how", ["w.data.add_(w.grad)", "w.data = w.data + w.grad"])
 def test_a_weight_that_is_moved_through_its_data_is_another_one(how, tmp_path):
     with Recorder(tmp_path / "run.bp"):

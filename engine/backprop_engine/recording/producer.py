@@ -29,6 +29,7 @@ from backprop_engine.trace.abilities import (
 from backprop_engine.trace.formula import Formula
 
 _CACHED: Final = 2048
+_DEEP: Final = "run --deep records the kernels that torch runs in it"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,8 @@ class RecordingProducer:
     def _of_node(self, trace: Trace, ability: type[Any], node: int) -> Any:
         applied = self.applied(node)
         if isinstance(applied, Missing):
-            return applied
+            is_parts = ability is Opens and self._autograd_nodes(node) > 1 and not applied.instead
+            return replace(applied, instead=_DEEP) if is_parts else applied
         if ability is not Explains:
             missing = applied.inexact or self._sent_together(trace, node)
             if missing is not None:
@@ -78,11 +80,15 @@ class RecordingProducer:
     def _quotes(self, trace: Trace, node: int | None) -> Quotes | Missing:
         """Of a node that one autograd node stands behind, and no more, what torch has of it."""
         if node is not None and trace.nodes.operands[node]:
-            columns, call = self.recording.calls.columns, self.nodes.calls[node]
-            count = 1 if call < 0 else columns["after"][call] - columns["before"][call]
-            if count == 1 and torch_text(trace.nodes.grad_fn(node), 0, 1):
+            is_one = self._autograd_nodes(node) == 1
+            if is_one and torch_text(trace.nodes.grad_fn(node), 0, 1):
                 return QuotesTorch(trace)
         return Missing("torch has no text of this derivative")
+
+    def _autograd_nodes(self, node: int) -> int:
+        """How many autograd nodes the call has made that made `node`."""
+        columns, call = self.recording.calls.columns, self.nodes.calls[node]
+        return 1 if call < 0 else int(columns["after"][call] - columns["before"][call])
 
     def _sent_together(self, trace: Trace, node: int) -> Missing | None:
         """Why what `node` sends is not made of its gradient alone, if so."""
