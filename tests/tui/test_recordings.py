@@ -97,6 +97,18 @@ async def test_its_numbers_are_torchs_own_and_are_not_called_ours(opened, text_o
         assert " ours " not in shown
 
 
+async def test_names_of_modules_inside_of_modules_are_told_apart(opened, text_of, tmp_path):
+    with Recorder(tmp_path / "run.bp"):
+        run_script(SCRIPTS["transformer_layer"])
+    async with opened(tmp_path / "run.bp", (160, 200)) as pilot:
+        trace = pilot.app.session.trace
+        names = [f"{trace.label(node)}.grad" for node in trace.nodes.keeping_grad]
+        lines = [line[90:] for line in text_of(pilot.app).splitlines()]
+        assert len(names) > 8
+        for name in names:
+            assert sum(name[-36:] in line for line in lines) == 1, name
+
+
 async def test_the_loss_is_a_line_by_iteration_and_a_click_goes_there(opened, text_of, files):
     trace = open_recording(files["mlp summed up"])
     starts = [pass_.start for pass_ in trace.passes if pass_.name.startswith("backward")]

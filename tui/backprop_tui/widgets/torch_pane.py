@@ -17,7 +17,7 @@ from backprop_engine.trace import StepKind
 from backprop_tui.oracles.report import Failed, Ready, TorchReport
 from backprop_tui.oracles.torch.received import our_contribution
 from backprop_tui.session.stepping_in import breadcrumb
-from backprop_tui.view.text import left, printable, right, shown, wrapped
+from backprop_tui.view.text import fit, left, printable, right, shown, wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import styled
 from backprop_tui.widgets.pane import TextPane
@@ -199,8 +199,10 @@ class _Table:
         leaves = trace.nodes.keeping_grad[:_MOST_LEAVES]
         longest = max((cell_len(f"{trace.label(node)}.grad") for node in leaves), default=0)
         most = min(_NAME, width // 3, width - _FIXED - 2 * _LEAST_FIGURE)
+        if self.is_recorded:  # one column of figures, and names of modules inside of modules
+            most = width - 2 - _MOST_FIGURE
         self.name = max(min(most, max(longest, _LEAST_NAME)), 6)
-        room = (width - self.name - _FIXED) // 2
+        room = width - self.name - 2 if self.is_recorded else (width - self.name - _FIXED) // 2
         self.figure = max(min(room, _MOST_FIGURE), _LEAST_FIGURE)
 
     def header(self) -> Content:
@@ -218,7 +220,8 @@ class _Table:
         view, glyphs = self.view, self.view.glyphs
         name = row.name if cell_len(row.name) <= self.name else row.brief or row.name
         name = view.say(name)
-        told = [(left(name, self.name), row.style)]
+        # The end tells `layers.0.norm1.weight` and `layers.0.norm1.bias` apart.
+        told = [(left(fit(name[::-1], self.name)[::-1], self.name), row.style)]
         bold = f"bold {row.style}".strip()
         if self.is_recorded:
             return Content.assemble(*told, ("  " + shown(row.ours, self.figure), bold))
