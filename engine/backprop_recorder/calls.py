@@ -336,7 +336,7 @@ class Calls:
 
 
 def _origin(tensor: torch.Tensor) -> tuple[int, int]:
-    """The sequence number of its autograd node, −1 for the last one there is, and its output."""
+    """The sequence number of its autograd node and its output of that; −1 where there is none."""
     if tensor.grad_fn is None:
-        return -1, tensor.output_nr
+        return -1, -1
     return tensor.grad_fn._sequence_nr(), tensor.output_nr

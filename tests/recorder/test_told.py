@@ -227,3 +227,30 @@ def test_parameters_of_layers_that_are_called_one_by_one_have_names_of_their_own
     names = set(read(tmp_path / "run.bp").passes[0].leaf_names.values())
     models = ("net.0", "net.1", "layer", "layer_2")
     assert names == {f"{model}.{part}" for model in models for part in ("weight", "bias")}
+
+
+@pytest.mark.parametrize(
+    "pick",
+    [
+        lambda x: x.max(dim=1)[0],
+        lambda x: x.topk(2)[0],
+        lambda x: x.sort(descending=True)[0],
+        lambda x: x.kthvalue(2)[0],
+        lambda x: torch.nn.functional.max_pool1d(x, 2, return_indices=True)[0],
+    ],
+    ids=["max", "topk", "sort", "kthvalue", "max_pool1d"],
+)
+def test_values_send_and_the_indices_beside_them_receive_nothing(tmp_path, pick):
+    x = torch.tensor([[1.0, 4.0, 2.0, 3.0], [5.0, 1.0, 2.0, 0.0]], requires_grad=True)
+    with Recorder(tmp_path / "run.bp") as recorder:
+        (pick(x * 2) ** 2).sum().backward()
+    assert recorder.faults == []
+    trace = open_recording(tmp_path / "run.bp")
+    sent = {
+        node: trace.nodes.dtype_of(node)
+        for step in range(len(trace))
+        if trace.step(step).kind is StepKind.CONTRIBUTION
+        for node in (int(trace.senders[step]), int(trace.receivers[step]))
+    }
+    assert set(sent.values()) == {"float32"}
+    assert len(sent) == 5  # the sum, the square, what was picked, the product, x
