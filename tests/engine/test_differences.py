@@ -15,6 +15,7 @@ from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.checking import differences, tape
 from backprop_engine.checking.differences import FiniteDifference, finite_differences
+from backprop_engine.checking.doubts import LAST_DIGITS
 from backprop_engine.checking.richardson import (
     KINK,
     NOT_FINITE,
@@ -215,6 +216,24 @@ def test_a_wrong_derivative_is_caught_there_all_the_same(monkeypatch, text):
         changed = dataclasses.replace(entry, derivatives=(wrong, *others))
         monkeypatch.setitem(catalogue.FUNCTIONS, name, (changed,))
     assert not found_in(document(f"dtype: float32\n{text}"))["x"].agrees
+
+
+LOG_SUM = "inputs: {a: 0.5, x: [%s, %s, 88]}\ncompute: y = logsumexp(x*a, dim=0)\n"
+
+
+@pytest.mark.parametrize(("size", "reason"), [("1e20", LAST_DIGITS), ("2", "")])
+def test_a_gradient_that_hangs_on_a_last_digit_is_measured_no_more(size, reason):
+    found = found_in(document(LOG_SUM % (size, size)))["a"]
+    assert (found.agrees, found.reason) == (True, reason)
+
+
+def test_a_wrong_derivative_is_caught_where_last_digits_do_not_matter(monkeypatch):
+    entry = OPERATIONS["logsumexp"]
+    (right,) = entry.derivatives
+    wrong = dataclasses.replace(right, rule=lambda *a, **k: 2 * right.rule(*a, **k))
+    changed = dataclasses.replace(entry, derivatives=(wrong,))
+    monkeypatch.setitem(catalogue.FUNCTIONS, "logsumexp", (changed,))
+    assert not found_in(document(LOG_SUM % (2, 2)))["a"].agrees
 
 
 @pytest.mark.parametrize("factor", [1.001, 0.5, -1.0, math.nan])

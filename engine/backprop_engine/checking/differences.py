@@ -32,6 +32,7 @@ from backprop_engine.checking.doubts import (
     thrown_by_rounding,
     varying_beside,
     without_conventions,
+    without_last_digits,
 )
 from backprop_engine.checking.functional import last_zeroed, terms_of, widened
 from backprop_engine.checking.richardson import (
@@ -230,6 +231,8 @@ def _by_element(trace: Trace, tape: Tape) -> Mapping[int, FiniteDifference]:
         found = judged()
     if not found.agrees:
         estimates = without_conventions(tape, point, engine, estimates)
+        unit = UNIT_ROUNDOFF[trace.dtype]
+        estimates = without_last_digits(tape, point, engine, estimates, unit)
         found = judged()
     return {node: found}
 

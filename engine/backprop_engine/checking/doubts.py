@@ -15,6 +15,7 @@ from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Trace
 
 CONVENTION = "the same rules agree to either side: a rule for this point, or a bend too fine to see"
+LAST_DIGITS = "it changes as much with the last digit of a result on the way"
 FINE_STEPS = "its steps are finer than differences can see"
 ROUNDOFFS = 16.0
 _BESIDE = 2.0**-20
@@ -46,10 +47,28 @@ def without_conventions(
     return judged
 
 
-def _sent(tape: Tape, point: np.ndarray) -> np.ndarray:
+def without_last_digits(
+    tape: Tape, point: np.ndarray, engine: np.ndarray, estimates: Sequence[Slope], unit: float
+) -> list[Slope]:
+    """The estimates, without those of elements that some roundoffs of results move as far.
+
+    The rule of logsumexp is exp(x − y): at 1e20 the last digit of y is thousands.
+    """
+    judged = list(estimates)
+    for off in (ROUNDOFFS * unit, -ROUNDOFFS * unit):
+        with suppress(*_CANNOT_RUN):
+            moves = np.abs(_sent(tape, point, off=off) - engine).reshape(-1)
+            gaps = np.abs(engine.reshape(-1) - [estimate.value for estimate in estimates])
+            for at in np.flatnonzero(~(moves < gaps / 2) & np.isfinite(gaps)):
+                if not judged[at].reason:
+                    judged[at] = judged[at]._replace(reason=LAST_DIGITS)
+    return judged
+
+
+def _sent(tape: Tape, point: np.ndarray, *, off: float = 0.0) -> np.ndarray:
     """What the engine's rules send to the one input of the tape if it has this value."""
     (node,) = tape.nodes
-    sent = tape.gradients({node: settle(point, "float64")}).get(node, 0.0)
+    sent = tape.gradients({node: settle(point, "float64")}, off=off).get(node, 0.0)
     return np.broadcast_to(np.asarray(sent, float), point.shape)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from backprop_engine.backward import backward
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import Value, evaluate, seen_in, settle
+from backprop_engine.basics.values import Value, evaluate, is_float, seen_in, settle
 from backprop_engine.budget import LimitError
 from backprop_engine.checking.functional import Functional, widened
 from backprop_engine.fast import beyond_numbers
@@ -129,12 +129,19 @@ class Tape:
         """The same with the magnitudes of all terms; raises the same."""
         return float(sum(np.sum(np.abs(term)) for term in self._run(inputs)))
 
-    def gradients(self, inputs: Mapping[int, Value]) -> Mapping[int, Value]:
+    def gradients(self, inputs: Mapping[int, Value], *, off: float = 0.0) -> Mapping[int, Value]:
         """What the engine's own rules give for the nodes of the tape, in float64 throughout.
 
+        Each result on the way is moved relatively, at random by at most `off`.
         Raises as `run` does, and DerivativeError.
         """
         self._run(inputs)
+        if off:
+            values = self._values
+            by = off * np.random.Generator(np.random.PCG64(0)).uniform(-1.0, 1.0, len(values))
+            for node in self.affected:
+                if is_float(values[node]):
+                    values[node] = values[node] * (1.0 + float(by[node]))
         wide = copy(self._graph)
         wide.dtype, wide.value = "float64", self._values
         total: dict[int, Value] = {}

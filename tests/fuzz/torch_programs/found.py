@@ -303,6 +303,12 @@ x = torch.full((3,), 0.3, requires_grad=True)
 y = x.sum() - 1e17
 y.backward()
 """,
+    "a logarithm of a sum whose last digit is more than what is looked for": """
+import torch
+x = torch.tensor([16777217.0, 1e+20, 88.0], requires_grad=True)
+z = torch.tensor(0.5, requires_grad=True)
+torch.logsumexp((x + 0.0).repeat(3) * z, dim=-1, keepdim=True).sum().backward()
+""",
     "steps that are finer than any difference": """
 import torch
 x = torch.tensor([-110.0, 88.0, 1.0], requires_grad=True)
