@@ -9,7 +9,7 @@ import numpy as np
 
 from backprop_engine.backward import DerivativeError
 from backprop_engine.basics.values import UNIT_ROUNDOFF, Value, in_full, settle
-from backprop_engine.checking.richardson import Slope
+from backprop_engine.checking.richardson import KINK, Slope
 from backprop_engine.checking.tape import OutOfTimeError, OutsideDomainError, Tape
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Trace
@@ -31,7 +31,8 @@ def without_conventions(
 
     `copysign(x, x)` is x, and at 0 torch's rule for copysign is 0; likewise a clamp between two
     equal bounds. And `tanh(1e20·x)` bends where no difference can see it. A little to either side
-    the same rules give what the differences give; a wrong rule gives neither.
+    the same rules give what the differences give, or both lie between what they give on the two
+    sides, as at a kink too flat to be seen; a wrong rule gives neither.
     """
     judged = list(estimates)
     for number, at in enumerate(np.ndindex(point.shape)):
@@ -42,8 +43,12 @@ def without_conventions(
             there[at] += by * max(1.0, abs(float(point[at])))
             with suppress(*_CANNOT_RUN):
                 beside.append(float(_sent(tape, there)[at]))
-        if len(beside) == 2 and all(abs(estimate - value) <= gap / 100 for estimate in beside):
+        if len(beside) < 2:
+            continue
+        if all(abs(estimate - value) <= gap / 100 for estimate in beside):
             judged[number] = estimates[number]._replace(reason=CONVENTION)
+        elif all(min(beside) <= slope <= max(beside) for slope in (value, engine[at])):
+            judged[number] = estimates[number]._replace(reason=KINK)
     return judged
 
 

@@ -309,6 +309,14 @@ x = torch.tensor([16777217.0, 1e+20, 88.0], requires_grad=True)
 z = torch.tensor(0.5, requires_grad=True)
 torch.logsumexp((x + 0.0).repeat(3) * z, dim=-1, keepdim=True).sum().backward()
 """,
+    "a kink in what is flat": """
+import torch
+torch.set_default_dtype(torch.float64)
+y = torch.tensor([[1.0, 1.0, 0.0], [-1.0, 2.0, 0.0], [1.0, -1.0, 2.0]], requires_grad=True)
+c = y.clamp(2.0) ** 4
+c.tanh_()
+c.mean().backward()
+""",
     "steps that are finer than any difference": """
 import torch
 x = torch.tensor([-110.0, 88.0, 1.0], requires_grad=True)
