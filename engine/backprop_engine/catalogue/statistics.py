@@ -62,7 +62,8 @@ def _var_rule(
     if freedom <= 0 and (dim is None or not shape_of(a)):  # 2/0 times what differs from the mean
         is_mean = np.equal(a, mean_of(a, dim, keepdim=True))
         return kept(g, a, dim) * np.where(is_mean, np.nan, np.inf)
-    return np.float64(2.0) / np.float64(freedom) * kept(g, a, dim) * _deviations(a, dim)
+    factor = float(np.float64(2.0) / np.float64(freedom))  # of Python, and so g keeps its dtype
+    return factor * kept(g, a, dim) * _deviations(a, dim)
 
 
 def _std_rule(g: Any, y: Any, a: Any, **attributes: Any) -> Any:

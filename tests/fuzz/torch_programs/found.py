@@ -309,6 +309,11 @@ x = torch.tensor([16777217.0, 1e+20, 88.0], requires_grad=True)
 z = torch.tensor(0.5, requires_grad=True)
 torch.logsumexp((x + 0.0).repeat(3) * z, dim=-1, keepdim=True).sum().backward()
 """,
+    "a variance whose upstream gradient overflows before it meets a deviation": """
+import torch
+y = torch.tensor([[0.0, 1e-45], [-0.0, 0.0]], requires_grad=True)
+(y.var(1).narrow(-1, 0, 1) * torch.tensor([3e+38])).sum().backward()
+""",
     "a kink in what is flat": """
 import torch
 torch.set_default_dtype(torch.float64)
