@@ -56,7 +56,7 @@ snapshots: $(DEV) ## record the snapshots of the screen anew; look at the differ
 screenshot: $(DEV) ## draw the README's picture anew from the app itself
 	.venv/bin/python .github/screenshot.py
 
-reference: $(RUN) ## write the README's table of operations anew from the catalogue
+reference: $(RUN) ## write docs/operations.md anew from the catalogue
 	.venv/bin/python .github/reference.py
 
 derivatives: $(RUN) ## write torch's own texts of its derivatives anew from its wheel

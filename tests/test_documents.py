@@ -1,4 +1,4 @@
-"""README, CONTRIBUTING and the scenarios say what is so."""
+"""README, CONTRIBUTING, the reference and the scenarios say what is so."""
 
 from __future__ import annotations
 
@@ -23,17 +23,20 @@ from backprop_tui.commands.table import COMMANDS
 from backprop_tui.headless.ops_output import markdown
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-DOCUMENTS = {
-    name: (ROOT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
-}
-SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
 
 
 def blocks(text: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+DOCUMENTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+}
+README, CONTRIBUTING = DOCUMENTS["README.md"], DOCUMENTS["CONTRIBUTING.md"]
+REFERENCE = {Path(name).stem: text for name, text in DOCUMENTS.items() if "docs/" in name}
+EXAMPLES = [example for text in DOCUMENTS.values() for example in blocks(text, "console")]
+SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
 
 
 def section(text: str, title: str) -> str:
@@ -43,7 +46,8 @@ def section(text: str, title: str) -> str:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_file_a_document_links_to_exists(name: str) -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", DOCUMENTS[name])
-    missing = [one for one in targets if "://" not in one and not (ROOT / one).exists()]
+    folder = (ROOT / name).parent
+    missing = [one for one in targets if "://" not in one and not (folder / one).exists()]
     assert missing == []
 
 
@@ -55,9 +59,9 @@ def test_every_make_target_a_document_names_exists(name: str) -> None:
     assert set(re.findall(r"`make (\w+)", DOCUMENTS[name])) <= targets
 
 
-@pytest.mark.parametrize("example", blocks(README, "console"))
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.splitlines()[0])
 @pytest.mark.usefixtures("shared_oracles")
-def test_a_command_in_the_readme_prints_what_it_says(
+def test_a_command_in_a_document_prints_what_it_says(
     example: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command, _, expected = example.partition("\n")
@@ -77,13 +81,13 @@ def test_the_readmes_picture_is_what_the_app_draws_today(tmp_path: Path) -> None
     assert is_same, "look at the app; if it is as it should be, run `make screenshot`"
 
 
-def test_the_readmes_table_of_operations_is_that_of_the_catalogue() -> None:
-    table = README.split("<!-- ops -->\n")[1].split("<!-- /ops -->")[0]
+def test_the_table_of_operations_is_that_of_the_catalogue() -> None:
+    table = REFERENCE["operations"].split("<!-- ops -->\n")[1].split("<!-- /ops -->")[0]
     assert table == markdown(), "run `make reference`"
 
 
 def test_the_reference_writes_its_table_between_the_markers(tmp_path: Path) -> None:
-    copy = tmp_path / "README.md"
+    copy = tmp_path / "operations.md"
     copy.write_text("before\n<!-- ops -->\nold\n<!-- /ops -->\nafter\n", encoding="utf-8")
     script = ROOT / ".github" / "reference.py"
     subprocess.run([sys.executable, script, copy], check=True, capture_output=True)
@@ -91,8 +95,8 @@ def test_the_reference_writes_its_table_between_the_markers(tmp_path: Path) -> N
     assert copy.read_text(encoding="utf-8") == written
 
 
-def test_the_readme_lists_the_keys_of_all_commands_and_no_others() -> None:
-    rows = re.findall(r"^\| (.*?) \| .* \|$", section(README, "Keys"), re.MULTILINE)[1:]
+def test_the_reference_lists_the_keys_of_all_commands_and_no_others() -> None:
+    rows = re.findall(r"^\| (.*?) \| .* \|$", REFERENCE["keys"], re.MULTILINE)[1:]
     listed = re.findall("`(.+?)`", " ".join(rows))
     assert sorted(listed) == sorted(key_name(key) for one in COMMANDS for key in one.keys)
 
@@ -103,10 +107,10 @@ def test_the_readme_lists_every_lesson() -> None:
 
 
 @pytest.mark.usefixtures("shared_oracles")
-def test_the_readmes_example_of_a_scenario_is_all_right(
+def test_the_references_example_of_a_scenario_is_all_right(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (example,) = blocks(README, "yaml")
+    (example,) = blocks(REFERENCE["scenarios"], "yaml")
     path = tmp_path / "example.yaml"
     path.write_text(example, encoding="utf-8")
     assert [one.name for one in load(path).expectations] == ["x"]
@@ -162,8 +166,8 @@ def test_the_lessons_are_ten_and_their_names_sort_as_they_are_to_be_read() -> No
     assert [int(name.split("-")[1]) for name in names[2:]] == list(range(3, 11))
 
 
-def test_the_readme_knows_every_limit():
-    told = section(README, "Limits")
+def test_the_reference_knows_every_limit():
+    told = REFERENCE["limits"]
     numbers = {name: value for name, value in vars(limits).items() if name.startswith("MAX_")}
 
     assert len(numbers) > 10

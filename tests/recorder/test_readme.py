@@ -24,7 +24,7 @@ def test_the_nan_of_the_readme_is_found_in_five_lines_of_terminal(
     as_main, monkeypatch, tmp_path, capsys
 ):
     monkeypatch.chdir(tmp_path)
-    script, _ = blocks("py")
+    (script,) = blocks("py")
     (session,) = blocks("sh-session")
     (tmp_path / "train.py").write_text(script)
     commands = [line for line in session.splitlines() if line.startswith("$ ")]

@@ -230,7 +230,7 @@ def ops_parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="NAME", help="softmax, max, @, T, torch.exp")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="one JSON object an operation")
-    how.add_argument("--markdown", action="store_true", help="the table that the README contains")
+    how.add_argument("--markdown", action="store_true", help="the table of docs/operations.md")
     return parser
 
 

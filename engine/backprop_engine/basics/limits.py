@@ -1,6 +1,6 @@
 """How much is too much: every limit on what a scenario may ask for.
 
-The README's table of limits repeats these numbers; `budget.py` keeps to those of arrays.
+docs/limits.md repeats these numbers; `budget.py` keeps to those of arrays.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The reference of operations: a table, a page each, JSON, and Markdown for the README."""
+"""The reference of operations: a table, a page each, JSON, and Markdown for docs/."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _print_example(text: str, example: Checked, out: Printer) -> None:
 
 
 def markdown() -> str:
-    """The table of the README: a row a group, with all names by which its operations go."""
+    """The table of docs/operations.md: a row a group, with all names by which its operations go."""
     rows = [
         f"| {title} | {', '.join(dict.fromkeys(_names(entries)))} |"
         for title, entries in GROUPS.items()
