@@ -101,8 +101,8 @@ def test_the_reference_lists_the_keys_of_all_commands_and_no_others() -> None:
     assert sorted(listed) == sorted(key_name(key) for one in COMMANDS for key in one.keys)
 
 
-def test_the_readme_lists_every_lesson() -> None:
-    linked = re.findall(r"\]\(scenarios/(.+?)\)", README)
+def test_the_reference_lists_every_lesson() -> None:
+    linked = re.findall(r"\]\(../scenarios/(.+?)\)", REFERENCE["lessons"])
     assert linked == [path.name for path in SCENARIOS]
 
 
