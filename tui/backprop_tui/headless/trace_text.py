@@ -9,6 +9,7 @@ from typing import Any
 from backprop_engine.basics import notation
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.reading.explain import Explanation, explain
+from backprop_engine.reading.timeline_words import grads_after
 from backprop_engine.trace import Pass, PassKind, StepKind, Trace
 from backprop_tui.headless.json_values import json_value
 from backprop_tui.headless.printer import Printer, heading
@@ -76,14 +77,8 @@ def _print_pass(trace: Trace, pass_: Pass, digits: int, out: Printer) -> None:
         texts = () if pass_.kind is PassKind.FORWARD else (explanation.sentence, *explanation.notes)
         for text in texts:
             out.paragraph(text, indent + _GAP, "dim")
-    names = {node: name for name, node in trace.nodes.inputs.items()}
-    every = {node for last in trace.outlived for node in trace.versions(last)}
-    current = {trace.version_at(last, pass_.stop) for last in trace.outlived}
-    for node, grad in (pass_.grads or {}).items():
-        if node in every - current:
-            continue  # what the name means later, or has meant
+    for _, name, grad in grads_after(trace, pass_):
         text = "None" if grad is None else notation.short(grad)
-        name = notation.as_name(names.get(node, trace.label(node)))
         out.line(f"{'':>{digits + 2}}  {name}.grad = {text}", "bold")
 
 

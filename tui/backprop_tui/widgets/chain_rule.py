@@ -7,9 +7,10 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from backprop_engine.basics import notation
-from backprop_engine.basics.values import Known, same, size_of
+from backprop_engine.basics.values import Known, same
 from backprop_engine.reading.explain import expression
-from backprop_engine.trace import NO_NODE, Pass, PassKind, Step, Trace
+from backprop_engine.reading.timeline_words import accumulation, closing, pass_title
+from backprop_engine.trace import Pass, PassKind, Step, Trace
 from backprop_tui.session.session import Session
 from backprop_tui.view.fault import fault_text
 from backprop_tui.view.text import wrapped
@@ -44,7 +45,7 @@ def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
     head = _wrapped([(where, style), (say(headline), "bold")], width)
     sentence = _wrapped([(say(told.sentence), "")] if told.sentence else [], width)
     notes = [(say(note), MUTED) for note in told.notes]
-    notes.append((say(_accumulation(session.trace, step)), TARGET))
+    notes.append((say(accumulation(session.trace, step)), TARGET))
     after = _wrapped([note for note in notes if note[0]], width)
     lines: list[Content] = []
     for how in arrangements(view, height):
@@ -76,36 +77,14 @@ def _spaced(blocks: list[list[Content]]) -> list[Content]:
     return lines
 
 
-def _accumulation(trace: Trace, step: Step) -> str:
-    """What a step that completes an input's sum adds to a `.grad` that an earlier pass has left."""
-    receiver = int(trace.receivers[step.index])
-    before = None if receiver == NO_NODE else trace.grad(receiver, step.index)
-    after = None if before is None else trace.grad(receiver, step.index + 1)
-    if before is None or after is None or not trace.progress(receiver, step.index + 1).is_complete:
-        return ""
-    grad, added = f"{trace.label(receiver)}.grad", trace.totals[step.index]
-    if added is None:
-        return ""
-    figures = f"{notation.short(before)} + {notation.short(added)} = {notation.short(after)}"
-    return (
-        f"{grad} then grows: {figures}, for an earlier pass has left {notation.short(before)} there"
-    )
-
-
 def where_sentence(session: Session) -> str:
     """Which pass, how far; at the end of a pass what it came to and what is next."""
     trace, finished = session.trace, session.finished_pass
     done = f"{session.cursor:,} of {len(trace):,} done"
     coming = trace.passes[trace.pass_index(session.cursor)]
     if finished is None:
-        return f"{_title(trace, coming)} · {done}{_COMING}"
-    return f"{_result(trace, finished)} · next: {_title(trace, coming)}"
-
-
-def _title(trace: Trace, pass_: Pass) -> str:
-    if pass_.output is not None:
-        return f"backward from {trace.label(pass_.output)}"
-    return "forward" if pass_.kind is PassKind.FORWARD else pass_.name
+        return f"{pass_title(trace, coming)} · {done}{_COMING}"
+    return f"{_result(trace, finished)} · next: {pass_title(trace, coming)}"
 
 
 def _result(trace: Trace, pass_: Pass) -> str:
@@ -117,7 +96,7 @@ def _result(trace: Trace, pass_: Pass) -> str:
     elif pass_.kind is PassKind.BACKWARD and len(pass_.grads or {}) <= _GRADS_NAMED:
         grads = (pass_.grads or {}).items()
         figures = [_equation(f"{trace.label(node)}.grad", grad) for node, grad in grads]
-    done = f"{_title(trace, pass_)} done"
+    done = f"{pass_title(trace, pass_)} done"
     return f"{done}: {', '.join(figures)}" if figures else done
 
 
@@ -158,7 +137,7 @@ def _end_lines(view: View, width: int) -> list[tuple[str, str]]:
         lines.append((view.say(said), "bold"))
     if len(leaves) > _MOST_LEAVES:
         lines.append((f"and {len(leaves) - _MOST_LEAVES:,} more inputs", MUTED))
-    lines += [("", ""), (text(_closing(trace)), "")]
+    lines += [("", ""), (text(f"{closing(trace)} S steps back, r starts again."), "")]
     return lines
 
 
@@ -166,18 +145,3 @@ def _done_style(view: View) -> str:
     """Of what is done: green, but for what a nan or inf has spoilt by then."""
     is_spoilt = view.fault is not None and view.session.cursor > view.fault.start
     return "bold $error" if is_spoilt else "bold $success"
-
-
-def _closing(trace: Trace) -> str:
-    output = next(
-        (pass_.output for pass_ in reversed(trace.passes) if pass_.output is not None), None
-    )
-    if output is None:
-        return "No backward pass ran, so there are no gradients."
-    meant = trace.label(output)
-    if size_of(trace.nodes.value[output]) > 1:
-        meant = f"the sum of {meant}, each element times the gradient given for it"
-    return (
-        f"Each is the slope of {meant}: how much it moves when that input moves a little. "
-        "S steps back, r starts again."
-    )

@@ -8,7 +8,6 @@ each other for fewer columns side by side, then the sum, then matrices.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,7 +20,8 @@ from backprop_engine.mathematics.text import text_of
 from backprop_engine.mathematics.tree import Text, run_on, statement
 from backprop_engine.reading.array_rule import array_rule
 from backprop_engine.reading.explain import Explanation
-from backprop_engine.trace import Step, StepKind, Trace
+from backprop_engine.reading.timeline_words import earlier_senders
+from backprop_engine.trace import Step, StepKind
 from backprop_tui.view.text import figure, fit
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import (
@@ -49,7 +49,6 @@ _FIGURE = 40
 _LEAST_FIGURE = 9
 _SIGNS = 6
 """Cells of the gaps and signs of a sum."""
-_SENDERS_NAMED = 3
 _TALL = 18
 """Lines of a pane in which arrays are told at length, at each step."""
 
@@ -187,7 +186,7 @@ class _Draw:
         wide = max(len("this step"), cell_len(self.view.say(target)))
         room = self.width - wide - _SIGNS - max(len(end), len("nothing yet"))
         figures = aligned([text(each or "–") for each in self._summed(min(_FIGURE, room))])
-        earlier = _earlier_senders(trace, self.step, receiver)
+        earlier = earlier_senders(trace, self.step)
         rows = [
             ("so far", " ", figures[0], f"from {earlier}" if earlier else "nothing yet", ""),
             ("this step", "+", figures[1], f"from {trace.label(sender)}", TARGET),
@@ -291,14 +290,3 @@ def _derivation(told: Explanation, say: Say, width: int, *, is_stacked: bool) ->
         [*drawn.lines, *(Content(" " * indent + lead) + line
                          for lead, line in zip(leads, numbers.lines, strict=True))]
     )  # fmt: skip
-
-
-def _earlier_senders(trace: Trace, step: Step, receiver: int) -> str:
-    """Who has sent to the receiver before `step`, in the same pass."""
-    receipts = trace.receipts(receiver)
-    start = bisect_left(receipts, trace.passes[step.pass_index].start)
-    earlier = receipts[start : bisect_left(receipts, step.index)]
-    senders = list(dict.fromkeys(int(trace.senders[receipt]) for receipt in earlier))
-    if len(senders) > _SENDERS_NAMED:
-        return f"{len(senders):,} nodes"
-    return ", ".join(map(trace.label, senders))
