@@ -7,7 +7,7 @@ gradient it has received so far in the pass that is shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -50,12 +50,15 @@ _PATH = re.compile(r"(?<![\w.@])[^\W\d]\w*(?:\.\w+)+(?:@\d+)?")
 _AFTER_VALUE = re.compile(r"[\w.)\]]\s*$")
 
 
-def compile_watch(text: str, trace: Trace) -> Formula:
-    """The expression that `text` is. Raises ProblemError, with places in `text`."""
+def compile_watch(text: str, trace: Trace, also: Collection[str] = ()) -> Formula:
+    """The expression that `text` is, in which the names in `also` are keys of their own.
+
+    Raises ProblemError, with places in `text`.
+    """
     check_length(text)
     excerpt, labels = _hide_labels(text, trace)
-    names = frozenset([*trace.names, *labels])
-    look_up = _LookUp(trace, labels)
+    names = frozenset([*trace.names, *labels, *also])
+    look_up = _LookUp(trace, labels, also)
     try:
         root = parse_expression(excerpt, variables=names)
     except ProblemError as error:
@@ -66,13 +69,18 @@ def compile_watch(text: str, trace: Trace) -> Formula:
     return compile_formula(text, root, look_up, names)
 
 
-def watched(formula: Formula, trace: Trace, cursor: int) -> Value | None:
+def watched(
+    formula: Formula, trace: Trace, cursor: int, also: Mapping[str, Value] | None = None
+) -> Value | None:
     """What a watch comes to at `cursor`; None where something in it is not known yet.
 
-    Raises OperandError where shapes do not fit.
+    `also` has the values of names that it was compiled with. Raises OperandError where shapes do
+    not fit.
     """
 
-    def known(key: Quantity) -> Value | None:
+    def known(key: Quantity | str) -> Value | None:
+        if isinstance(key, str):
+            return (also or {}).get(key)
         if key.is_gradient:
             found = _gradient_at(trace, trace.version_at(key.node, cursor), cursor)
         else:
@@ -112,15 +120,18 @@ def change_candidates(formula: Formula, trace: Trace) -> np.ndarray:
 class _LookUp:
     """What names and `.grad` stand for in a trace."""
 
-    def __init__(self, trace: Trace, labels: dict[str, str]) -> None:
+    def __init__(self, trace: Trace, labels: dict[str, str], also: Collection[str]) -> None:
         self._trace = trace
         self._labels = labels
+        self._also = also
 
-    def __call__(self, expression: Expression) -> Quantity | None:
+    def __call__(self, expression: Expression) -> Quantity | str | None:
+        if isinstance(expression, syntax.Name) and expression.name in self._also:
+            return expression.name
         inner = normed(expression)
         if inner is not None and isinstance(inner, syntax.Name | syntax.Attribute):
             quantity = self(inner)
-            return None if quantity is None else quantity._replace(is_norm=True)
+            return quantity._replace(is_norm=True) if isinstance(quantity, Quantity) else None
         match expression:
             case syntax.Name():
                 return Quantity(self._node(expression), False)

@@ -1,0 +1,180 @@
+"""Whether an answer is right, and which mistake it is a sign of: numbers, arrays and algebra.
+
+A number is judged by the digits that were typed. Algebra (`g*(1 - t**2)`; `g` is the upstream
+gradient, or `upstream`) is judged at the values of the run and at others near by, so that every
+equivalent form is right. Nothing is ever evaluated by Python.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from backprop_engine.basics.source import OperandError, ProblemError, Span
+from backprop_engine.basics.values import Value, in_full, shape_of
+from backprop_engine.mistakes.questions import Question
+from backprop_engine.mistakes.table import Mistake
+from backprop_engine.mistakes.telling import WrongAnswer, close
+from backprop_engine.mistakes.values import near_by
+from backprop_engine.reading.formula import Formula
+from backprop_engine.reading.watches import compile_watch, watched
+from backprop_engine.trace import Missing, Trace
+from backprop_engine.trace.abilities import Reruns
+
+UPSTREAM: Final = "upstream"
+_SHORT: Final = "g"
+_LITERAL: Final = re.compile(r"(?<![\w.@%])(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_EXACT: Final = 1e-6
+_HALF: Final = 0.51
+"""Of the last digit: half of it, and what rounding does to the number itself."""
+_FEWEST_DIGITS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is to be said of an answer."""
+
+    is_right: bool
+    mistakes: tuple[Mistake, ...] = ()
+    """Of a wrong answer: what gives it; several mean one or another, none an unknown one."""
+    remark: str = ""
+    """What else there is to say: its shape is another, or it is right at these numbers alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Judges answers to questions about one run."""
+
+    trace: Trace
+
+    @cached_property
+    def _traces(self) -> tuple[Trace, ...]:
+        """The run, and others of the same program; alone where nothing can be run again."""
+        if isinstance(self.trace.can(Reruns), Missing):
+            return (self.trace,)
+        return (self.trace, *near_by(self.trace))
+
+    def judge(self, question: Question, text: str) -> Judgement:
+        """What is to be said of `text` as the answer to `question`.
+
+        Raises ProblemError, with a place in `text`, where it is no answer: it cannot be read, it
+        speaks of what is not known yet, or it has too few digits.
+        """
+        formula = compile_watch(text, self.trace, self._symbols)
+        if not formula.keys:
+            return self._of_number(question, text, self._value(formula, question, self.trace))
+        return self._of_algebra(question, formula)
+
+    @property
+    def _symbols(self) -> tuple[str, ...]:
+        return tuple(name for name in (UPSTREAM, _SHORT) if self.trace.named(name) is None)
+
+    def _value(self, formula: Formula, question: Question, trace: Trace) -> Value:
+        sender, _, _ = trace.edge(question.step)
+        upstream = trace.gradient(sender, question.step)
+        also = {} if upstream is None else dict.fromkeys(self._symbols, in_full(upstream))
+        everywhere = Span(0, len(formula.text))
+        try:
+            value = watched(formula, trace, question.step, also)
+        except OperandError as error:
+            raise ProblemError(str(error), everywhere, fix=error.fix) from None
+        if value is None:
+            raise ProblemError("something in it is not known yet at this step", everywhere)
+        return value
+
+    def _of_number(self, question: Question, text: str, value: Value) -> Judgement:
+        right, agrees = question.right(self.trace), _agreement(text, value)
+        if agrees(right):
+            return Judgement(True)
+        wrong = question.wrong(self.trace)
+        mistakes = tuple(dict.fromkeys(mistake for mistake, answer in wrong if agrees(answer)))
+        if not mistakes and _agreement(text, value, fewest_digits=1)(right):
+            raise ProblemError("too few digits", Span(0, len(text)), fix="give four digits")
+        return Judgement(False, mistakes, _other_shape(value, right))
+
+    def _of_algebra(self, question: Question, formula: Formula) -> Judgement:
+        values = [self._value(formula, question, trace) for trace in self._traces]
+        rights = [question.right(trace) for trace in self._traces]
+        tolerance = _relative_tolerance(formula.text)
+        is_right = [close(*pair, tolerance) for pair in zip(values, rights, strict=True)]
+        if all(is_right):
+            return Judgement(True)
+        wrong = [question.real(trace) for trace in self._traces]
+        mistakes = tuple(
+            mistake
+            for mistake in dict.fromkeys(answer.mistake for answer in wrong[0])
+            if all(_is_made(mistake, *pair, tolerance) for pair in zip(wrong, values, strict=True))
+        )
+        if is_right[0]:
+            return Judgement(not mistakes, mistakes, "right at these numbers, not in general")
+        return Judgement(False, mistakes, _other_shape(values[0], rights[0]))
+
+
+def _is_made(
+    mistake: Mistake, wrong: tuple[WrongAnswer, ...], value: Value, tolerance: float
+) -> bool:
+    return any(
+        answer.mistake is mistake and close(answer.value, value, tolerance) for answer in wrong
+    )
+
+
+def _agreement(
+    text: str, value: Value, fewest_digits: int = _FEWEST_DIGITS
+) -> Callable[[Any], bool]:
+    """Whether another value is what the numbers of `text`, which come to `value`, stand for.
+
+    One of fewer digits than `fewest_digits` stands for itself alone.
+    """
+    written = _literals(text)
+    typed = np.abs(np.asarray(value, float))
+    if len(written) == typed.size and np.array_equal(typed.ravel(), list(map(float, written))):
+        units = [
+            _unit(literal) if _digits(literal) >= fewest_digits else 0.0 for literal in written
+        ]
+        allowed = np.maximum(_HALF * np.reshape(units, typed.shape), _EXACT * typed)
+        return lambda other: _is_within(value, other, allowed)
+    tolerance = _relative_tolerance(text)
+    return lambda other: close(value, other, tolerance)
+
+
+def _is_within(value: Value, other: Any, allowed: np.ndarray) -> bool:
+    if np.shape(value) != np.shape(other):
+        return False
+    with np.errstate(all="ignore"):
+        near = np.abs(np.asarray(value, float) - np.asarray(other, float)) <= allowed
+    return bool(np.all(near)) or close(value, other)
+
+
+def _relative_tolerance(text: str) -> float:
+    """Of what is computed from numbers: what the coarsest that looks rounded leaves open."""
+    rounded = (literal for literal in _literals(text) if _digits(literal) > _FEWEST_DIGITS)
+    open_ = [_unit(number) / float(number) for number in rounded if "." in number and float(number)]
+    return max(open_, default=_EXACT)
+
+
+def _literals(text: str) -> list[str]:
+    return _LITERAL.findall(text)
+
+
+def _unit(literal: str) -> float:
+    """The unit of the last digit that was typed."""
+    number, _, exponent = literal.lower().partition("e")
+    _, _, decimals = number.partition(".")
+    return float(10.0 ** (int(exponent or 0) - len(decimals)))
+
+
+def _digits(literal: str) -> int:
+    """How many digits say something."""
+    number = literal.lower().partition("e")[0]
+    return len(number.replace(".", "").lstrip("0"))
+
+
+def _other_shape(value: Value, right: Value) -> str:
+    if shape_of(value) == shape_of(right):
+        return ""
+    return f"its shape is {shape_of(value)}, and that of the gradient {shape_of(right)}"

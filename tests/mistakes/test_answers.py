@@ -1,0 +1,196 @@
+"""Answers are judged by their numbers and digits, algebra in every form; mistakes have names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.thorough import share
+
+from backprop_engine import load, record
+from backprop_engine.basics.source import ProblemError, ScenarioError, Source
+from backprop_engine.mistakes.answers import Judge, Judgement
+from backprop_engine.mistakes.questions import Asked, Question, question_at, questions
+from backprop_engine.mistakes.table import MISTAKES, OF_ENGINES, SUMMING
+from backprop_engine.mistakes.values import seeded
+from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_engine.trace import Trace
+
+NEURON = "x=2, w=0.3, b=0.1, h=w*x+b, t=tanh(h), y=t**3"
+SCENARIOS = sorted(Path("scenarios").glob("[!l]*.yaml")) + sorted(
+    Path("scenarios").glob("*/*.yaml")
+)
+SOME = SCENARIOS[1 :: share(usual=4, thorough=1)]
+
+
+def traced(text: str) -> Trace:
+    return record(parse_shorthand(Source("<-e>", text)))
+
+
+def judged(trace: Trace, sender: str, operand: str, answer: str) -> Judgement:
+    return Judge(trace).judge(asked(trace, sender, operand), answer)
+
+
+def asked(trace: Trace, sender: str, operand: str) -> Question:
+    for question in questions(trace):
+        node, receiver, _ = trace.edge(question.step)
+        if (trace.label(node), trace.label(receiver)) == (sender, operand):
+            return question
+    raise LookupError(f"{sender} is not asked what it sends to {operand}")
+
+
+def names(judgement: Judgement) -> list[str]:
+    return [mistake.name for mistake in judgement.mistakes]
+
+
+@pytest.mark.parametrize(
+    "answer", ["g*(1-t**2)", "upstream*(1-t*t)", "3t*t*(1-t)(1+t)", "3*t**2/cosh(h)**2"]
+)
+def test_algebra_is_right_in_every_equivalent_form(answer: str) -> None:
+    assert judged(traced(NEURON), "t", "h", answer) == Judgement(True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "mistake"),
+    [
+        ("1 - t**2", "upstream forgotten"),
+        ("g", "local derivative forgotten"),
+        ("-g*(1 - t**2)", "sign"),
+        ("g*(1 - t)", "factor forgotten"),
+        ("g*(1 - h**2)", "input and output mixed up"),
+        ("g + 1 - t**2", "added for multiplied"),
+        ("g*g*(1 - t**2)", "upstream twice"),
+        ("g*t", "value for derivative"),
+    ],
+)
+def test_wrong_algebra_is_told_by_its_mistake(answer: str, mistake: str) -> None:
+    judgement = judged(traced(NEURON), "t", "h", answer)
+    assert not judgement.is_right
+    assert names(judgement) == [mistake]
+
+
+def test_what_is_wrong_in_no_known_way_is_wrong_without_a_name() -> None:
+    assert judged(traced(NEURON), "t", "h", "g*cos(h)") == Judgement(False)
+
+
+def test_a_number_counts_by_the_digits_that_were_typed() -> None:
+    trace = traced("x=0.3, w=0.9, y=exp(x*w)")  # sends 0.39299… to w
+    for answer in ("0.39299", "0.393", "0.39", "3.93e-1"):
+        assert judged(trace, "%1", "w", answer).is_right
+    assert not judged(trace, "%1", "w", "0.3931").is_right
+    with pytest.raises(ProblemError, match="too few digits"):
+        judged(trace, "%1", "w", "0.4")
+
+
+def test_one_digit_is_enough_where_it_is_exact() -> None:
+    assert judged(traced("x=3, w=2, y=(x*w)**1"), "%1", "w", "3").is_right
+
+
+def test_what_holds_at_these_numbers_alone_is_right_and_said() -> None:
+    judgement = judged(traced("x=2, w=3, h=w*x, y=exp(h/4)"), "h", "w", "g*2")
+    assert judgement.is_right
+    assert judgement.remark == "right at these numbers, not in general"
+
+
+def test_a_mistake_that_the_numbers_hide_is_a_mistake_in_algebra() -> None:
+    # The upstream is 1, so k alone is the right number.
+    judgement = judged(traced("x=1, w=3, k=2, y=(k*w)*x"), "%1", "w", "k")
+    assert not judgement.is_right
+    assert names(judgement) == ["upstream forgotten"]
+
+
+def test_an_array_is_judged_element_by_element_and_by_its_shape() -> None:
+    trace = traced("x=[1, 2, 3], b=[0.5], y=sum((x + b)**2)")
+    assert judged(trace, "%1", "b", "[15.00]").is_right
+    told = judged(trace, "%1", "b", "[3, 5, 7]")
+    assert names(told) == ["upstream forgotten"] or told.remark
+    assert not told.is_right
+    assert judged(trace, "%1", "b", "[5.00]").remark == ""
+    assert "shape" in judged(trace, "%1", "b", "2*(x + b)").remark
+    assert names(judged(trace, "%1", "b", "2*(x + b)")) == ["not summed over copies"]
+
+
+def test_where_paths_meet_the_sum_is_asked() -> None:
+    trace = traced("x=2, a=x+1, b=x+3, y=a*b")
+    question = asked(trace, "a", "x")
+    assert question.asked is Asked.SUM
+    judge = Judge(trace)
+    assert judge.judge(question, "a + b").is_right
+    assert names(judge.judge(question, "b")) == ["only one path"]
+    assert names(judge.judge(question, "a*b")) == ["multiplied for added"]
+
+
+def test_nothing_is_asked_where_a_gradient_is_only_handed_on() -> None:
+    trace = traced("x=2, b=1, y=(x + b)**2")
+    told = {trace.label(trace.edge(question.step)[1]) for question in questions(trace)}
+    assert told == {"%1"}
+
+
+@pytest.mark.parametrize("answer", ["foo", "2g(", "x.grad", "y", "", "t =", "__import__('os')"])
+def test_what_is_no_answer_is_told_with_its_place(answer: str) -> None:
+    trace = traced("x=2, t=tanh(x), y=t**2")
+    if answer == "y":
+        assert not judged(trace, "t", "x", answer).is_right
+        return
+    with pytest.raises(ProblemError):
+        judged(trace, "t", "x", answer)
+
+
+def test_a_name_of_the_scenario_comes_before_the_short_one() -> None:
+    trace = traced("g=2, t=tanh(g), y=t**2")
+    assert judged(trace, "t", "g", "upstream*(1 - t**2)").is_right
+    assert not judged(trace, "t", "g", "g*(1 - t**2)").is_right
+
+
+def typed(value: Any) -> str:
+    """With four digits, as a person would write it."""
+    digits: Any = {"float_kind": lambda number: f"{number:.4g}"}
+    return np.array2string(np.asarray(value), separator=", ", formatter=digits)
+
+
+def test_mistakes_are_named_and_right_answers_taken_at_seeded_values() -> None:
+    count: Counter[str] = Counter()
+    for path in SOME:
+        try:
+            run = seeded(record(load(path)), seed=1).trace
+        except ScenarioError:
+            continue  # a lesson about an error
+        judge = Judge(run)
+        for question in list(questions(run))[:10]:
+            right = question.right(run)
+            if np.size(right) > 64 or not np.all(np.isfinite(right)):
+                continue
+            assert judge.judge(question, typed(right)).is_right, (path, question)
+            for mistake, value in question.wrong(run):
+                if np.all(np.isfinite(value)) and np.size(value) <= 64:
+                    told = judge.judge(question, typed(value))
+                    is_named = mistake in told.mistakes and len(told.mistakes) <= 2
+                    count["all"] += 1
+                    count["named"] += is_named
+                    count["or"] += len(told.mistakes) > 1
+    assert count["all"] > 100
+    assert count["named"] >= 0.97 * count["all"]
+    assert count["or"] <= 0.1 * count["all"]
+
+
+def test_values_of_a_seed_are_the_same_every_time() -> None:
+    trace = traced(NEURON)
+    first, again = seeded(trace, 7), seeded(trace, 7)
+    assert first.attempt == again.attempt
+    named = seeded(trace, 7, first.attempt).trace
+    for name, node in trace.nodes.inputs.items():
+        assert first.trace.nodes.value[node] == named.nodes.value[node], name
+        assert first.trace.nodes.value[node] != trace.nodes.value[node]
+
+
+def test_each_mistake_has_a_name_of_its_own() -> None:
+    slugs = [mistake.slug for mistake in (*MISTAKES, *SUMMING, *OF_ENGINES)]
+    assert len(set(slugs)) == len(slugs)
+
+
+def test_a_step_that_sends_nothing_is_no_question() -> None:
+    trace = traced(NEURON)
+    assert question_at(trace, 0) is None
