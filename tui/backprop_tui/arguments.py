@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from backprop_engine.basics.sanitised import printable
@@ -47,6 +48,7 @@ examples:
   backprop-tui check --json a.yaml b.yaml       one JSON object a line
   backprop-tui check - < snippet.py             what comes from standard input
   backprop-tui check --no-torch a.yaml          without starting torch
+  backprop-tui check --github --junit report.xml scenarios/    in a workflow
 
 exit code: 0 all right, 1 a gradient or expectation is off or an oracle could not run,
 2 a scenario is bad, 130 interrupted
@@ -114,7 +116,10 @@ def check_parser() -> argparse.ArgumentParser:
         "Compare every gradient with torch, finite differences and formulas, and check `expect`.",
         _CHECK_HELP,
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a scenario")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="one JSON object a scenario")
+    how.add_argument("--github", action="store_true", help="say what is off as GitHub marks it")
+    parser.add_argument("--junit", metavar="FILE", type=Path, help="write a report for JUnit, too")
     parser.add_argument("--no-torch", action="store_true", help="do without torch")
     parser.add_argument("--no-symbolic", action="store_true", help="do without formulas (sympy)")
     return parser
@@ -251,15 +256,19 @@ def _parser(command: str, scenario: str, about: str, examples: str) -> argparse.
     return parser
 
 
+_VALUED = {"-e": "--expression", "--expression": "--expression", "--junit": "--junit"}
+"""Options that take the next word, by how they may be written."""
+
+
 def in_order(arguments: Sequence[str]) -> list[str]:
     """The same arguments with each bare one as a `--scenario`."""
     ordered: list[str] = []
     rest = iter(arguments)
     for argument in rest:
-        if argument in ("-e", "--expression"):
+        if argument in _VALUED:
             text = next(rest, None)
             # Joined, so that a text may start with a minus sign.
-            ordered.append(argument if text is None else f"--expression={text}")
+            ordered.append(argument if text is None else f"{_VALUED[argument]}={text}")
         elif argument == "--":
             ordered.extend(f"--scenario={path}" for path in rest)
         elif argument.startswith("-") and argument != STANDARD_INPUT:

@@ -192,6 +192,7 @@ def _check(options: argparse.Namespace) -> int:
         return _usage("check what? Name a scenario, a folder, or give -e 'x=2, y=x**2'")
     from backprop_tui.config.folders import config_file
     from backprop_tui.config.time_limits import read_time_limits
+    from backprop_tui.headless.reports import Report
     from backprop_tui.headless.run import check
 
     limits, mistakes = read_time_limits(config_file())
@@ -202,6 +203,7 @@ def _check(options: argparse.Namespace) -> int:
         torch=not options.no_torch,
         symbolic=not options.no_symbolic,
         limits=limits,
+        report=Report(github=options.github, junit=options.junit),
     )
 
 

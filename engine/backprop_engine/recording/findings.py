@@ -47,6 +47,21 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that torch has sent and our rules do not, or a forward its backward."""
+
+    message: str
+    spot: Spot | None
+
+    @property
+    def told(self) -> str:
+        """The message, after the file's name and the line."""
+        if self.spot is None:
+            return self.message
+        return f"{PurePath(self.spot.file).name}:{self.spot.line}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
 class Culprit:
     """After torch has complained of a change in place."""
 
@@ -75,7 +90,7 @@ def _text(recording: Recording, site: Site) -> str:
     return line.strip()
 
 
-def verified(trace: Trace, seconds: float = _SECONDS) -> tuple[Verified, list[str]]:
+def verified(trace: Trace, seconds: float = _SECONDS) -> tuple[Verified, list[Difference]]:
     """Torch's contributions compared with our rules, and where the two differ."""
     agree = differ = unknown = 0
     places = []
@@ -89,7 +104,10 @@ def verified(trace: Trace, seconds: float = _SECONDS) -> tuple[Verified, list[st
         unknown += is_same is None
         if is_same is False and step.operand is not None:
             label = f"{trace.label(step.node)} to {trace.label(step.operand)}"
-            places.append(f"step {index}: {trace.nodes.grad_fn(step.node)} sends from {label}")
+            message = f"step {index}: {trace.nodes.grad_fn(step.node)} sends from {label}"
+            place = trace.nodes.place(step.node)
+            where = Spot(place.source.name, place.position.line, place.text) if place else None
+            places.append(Difference(message, where))
     return Verified(agree, differ, unknown), places
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple, Protocol, TypeVar
 
 from backprop_engine.basics.limits import DIFFERENCE_SECONDS
@@ -72,11 +73,12 @@ def check_scenario(
     """
     name = target.name if isinstance(target, Source) else target
     how = How(oracle, symbolic, seconds)
+    began = monotonic()
     checked = answer_of("The engine", lambda: _read(target, name, how))
     give_back_memory()  # of the trace, whose scenario may be one of many
     if isinstance(checked, Failed):
-        return Checked(name, name, (Complaint(ENGINE, None, checked.sentences),))
-    return checked
+        checked = Checked(name, name, (Complaint(ENGINE, None, checked.sentences),))
+    return replace(checked, seconds=monotonic() - began)
 
 
 def _read(target: str | Source, name: str, how: How) -> Checked | Bad:
@@ -151,7 +153,7 @@ def _checked(scenario: Scenario, name: str, trace: Trace, how: How) -> Checked:
     return Checked(
         scenario=name,
         heading=scenario_heading(scenario.title, scenario.source),
-        complaints=tuple(found),
+        complaints=tuple(complain.placed(said, trace) for said in found),
         values={given: in_full(trace.nodes.value[node]) for given, node in trace.assigned.items()},
         gradients=tuple(rows),
         nodes=len(trace.nodes),

@@ -11,7 +11,7 @@ import numpy as np
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Value
 from backprop_engine.reading.autopsy.report import as_record, autopsy_lines, cure_lines
-from backprop_tui.headless.checked import Bad, Checked, GradientRow
+from backprop_tui.headless.checked import Bad, Checked, Complaint, GradientRow
 from backprop_tui.headless.json_values import json_value
 from backprop_tui.headless.printer import Printer
 
@@ -40,7 +40,10 @@ def as_json(result: Checked | Bad) -> dict[str, Any]:
         "steps": result.steps,
         "float32": result.float32,
         "not_settled": result.not_settled,
-        "errors": list(map(asdict, (*result.complaints, *result.notices, *result.departures))),
+        "errors": [
+            {"oracle": said.oracle, "name": said.name, "message": said.message}
+            for said in (*result.complaints, *result.notices, *result.departures)
+        ],
     }
     if result.expected_error:
         answer["expected_error"] = result.expected_error
@@ -98,10 +101,15 @@ def print_checked(result: Checked, out: Printer) -> None:
             f"in float32, torch's default, {result.float32} would not be finite", 4, "dim"
         )
     for complaint in result.complaints:
-        out.paragraph(f"{complaint.oracle.replace('_', ' ')}: {complaint.message}", 4, "bad")
+        out.paragraph(said_of(complaint), 4, "bad")
     for complaint in result.departures:
         out.paragraph(f"{complaint.oracle}: {complaint.message}", 4, "dim")
     out.line()
+
+
+def said_of(complaint: Complaint) -> str:
+    """Who complains, and of what."""
+    return f"{complaint.oracle.replace('_', ' ')}: {complaint.message}"
 
 
 def gradient_table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from backprop_engine.basics.source import ScenarioError
+from backprop_engine.basics.source import Position, ScenarioError
 from backprop_engine.basics.values import Value
 from backprop_engine.checking.differences import FiniteDifference
 from backprop_engine.reading.autopsy.report import Autopsy
@@ -22,6 +22,8 @@ class Complaint:
     oracle: str
     name: str | None
     message: str
+    place: Position | None = None
+    """In the scenario, where that is known."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,6 +66,8 @@ class Checked:
     """How many values, contributions and sums these are."""
     float32: str | None = None
     """The first name that is finite, and in float32 would not be."""
+    seconds: float = 0.0
+    """What it has taken."""
 
     @property
     def ok(self) -> bool:
@@ -82,3 +86,4 @@ class Bad:
 
     scenario: str
     error: ScenarioError
+    seconds: float = 0.0

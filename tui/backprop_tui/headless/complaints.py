@@ -43,6 +43,16 @@ def notices(rows: Sequence[GradientRow], *, torch: bool, symbolic: bool) -> Iter
             yield Complaint(SYMBOLIC, row.name, f"skipped: {row.symbolic.reason}")
 
 
+def placed(complaint: Complaint, trace: Trace) -> Complaint:
+    """The same with the place of what it is about, unless it has one."""
+    name = complaint.name
+    if name is None or complaint.place is not None:
+        return complaint
+    node = trace.nodes.inputs.get(name, trace.named(name))
+    place = None if node is None else trace.nodes.place(node)
+    return complaint if place is None else replace(complaint, place=place.position)
+
+
 # Gradients
 
 
@@ -184,7 +194,8 @@ def expectations(scenario: Scenario, trace: Trace) -> Iterator[Complaint]:
         if not _meets(found, wanted):
             name = f"{wanted.name}.grad" if wanted.is_grad else wanted.name
             said = f"expected {name} = {full(wanted.value)}, but it is {full(found)}"
-            yield Complaint(EXPECT, name, said)
+            place = scenario.source.position(wanted.span.start)
+            yield Complaint(EXPECT, name, said, place)
 
 
 def _found(wanted: Expectation, trace: Trace) -> Value | None:

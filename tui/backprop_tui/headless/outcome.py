@@ -9,10 +9,12 @@ from dataclasses import asdict, astuple, dataclass, field, replace
 from operator import add
 from typing import Any, Self
 
-from backprop_tui.headless.check_output import as_json, print_checked
+from backprop_engine.basics.source import Position
+from backprop_tui.headless.check_output import as_json, print_checked, said_of
 from backprop_tui.headless.checked import Bad, Checked
 from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.printer import Printer, counted
+from backprop_tui.headless.reports import Case, Fault
 from backprop_tui.opening.targets import advised
 from backprop_tui.oracles.sympy.report import IN_ARRAYS
 
@@ -79,6 +81,7 @@ class Outcome:
     complaint: str
     """For standard error."""
     tally: Tally
+    case: Case
 
     def as_json(self) -> dict[str, Any]:
         """Itself, for the way from one process to another."""
@@ -87,11 +90,13 @@ class Outcome:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:
         """The inverse of `as_json`; KeyError or TypeError if it is none."""
-        return cls(told["printed"], told["complaint"], Tally(**told["tally"]))
+        tally, case = Tally(**told["tally"]), Case.from_json(told["case"])
+        return cls(told["printed"], told["complaint"], tally, case)
 
 
 def outcome_of(result: Checked | Bad, out: Printer, *, json: bool) -> Outcome:
     """`result` as it is to be printed by `out`, which itself prints nothing here."""
+    case = _case(result)
     text = ""
     if json:
         text = json_line(as_json(result)) + "\n"
@@ -100,7 +105,7 @@ def outcome_of(result: Checked | Bad, out: Printer, *, json: bool) -> Outcome:
         print_checked(result, replace(out, stream=lines))
         text = lines.getvalue()
     if isinstance(result, Bad):
-        return Outcome(text, advised(result.error) + "\n", Tally(scenarios=1, bad=1))
+        return Outcome(text, advised(result.error) + "\n", Tally(scenarios=1, bad=1), case)
     rows = result.gradients
     differences, formulas = [row.difference for row in rows], [row.symbolic for row in rows]
     tally = Tally(
@@ -112,4 +117,21 @@ def outcome_of(result: Checked | Bad, out: Printer, *, json: bool) -> Outcome:
         skipped=[found.reason for found in differences if found is not None and found.skipped],
         unjudged=[found.summary for found in formulas if found is not None and found.reason],
     )
-    return Outcome(text, "", tally)
+    return Outcome(text, "", tally, case)
+
+
+def _case(result: Checked | Bad) -> Case:
+    if isinstance(result, Checked):
+        said = result.complaints
+        faults = tuple(_fault(said_of(complaint), complaint.place) for complaint in said)
+        return Case(result.heading, result.scenario, faults, seconds=result.seconds)
+    source = result.error.source
+    faults = tuple(
+        _fault(problem.sentence, source.position(problem.span.start) if source.text else None)
+        for problem in result.error.problems
+    )
+    return Case(source.known_as, result.scenario, faults, True, result.seconds)
+
+
+def _fault(message: str, place: Position | None) -> Fault:
+    return Fault(message) if place is None else Fault(message, place.line, place.column)

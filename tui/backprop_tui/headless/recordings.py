@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
-from pathlib import Path, PurePath
+from dataclasses import asdict, replace
+from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 import numpy as np
@@ -24,6 +26,7 @@ from backprop_engine.reading.autopsy.report import (
 from backprop_engine.recording.cut_off import cut_off_lines
 from backprop_engine.recording.findings import (
     Culprit,
+    Difference,
     Verified,
     culprit,
     error_lines,
@@ -37,40 +40,67 @@ from backprop_engine.recording.recording import FunctionCheck, Recording, Update
 from backprop_engine.recording.trace import trace_of
 from backprop_engine.trace import Trace
 from backprop_tui.headless.json_values import json_line, json_value
+from backprop_tui.headless.outcome import Outcome, Tally
 from backprop_tui.headless.printer import Printer, counted, printer
+from backprop_tui.headless.reports import Case, Fault
 
 OK, OFF, BAD = 0, 1, 2
 _SHOWN: Final = 64
 """Elements up to which a gradient is given whole."""
 
 
-def check(path: str, *, json: bool) -> int:
-    """Verify one recording: our rules on its operands, what it holds and what it lacks."""
-    opened = _opened(path, json=json)
-    if opened is None:
-        return BAD
-    recording, trace = opened
+def check(path: str, out: Printer, *, json: bool) -> Outcome:
+    """Verify one recording: our rules on its operands, what it holds and what it lacks.
+
+    `out` is what it is to be printed by; nothing is printed here.
+    """
+    began = monotonic()
+    try:
+        recording, trace = _opened(path)
+    except ScenarioError as error:
+        printed, said = _refusal(path, error, json=json)
+        case = Case(path, path, (Fault(error.problems[0].sentence),), is_bad=True)
+        return Outcome(printed, said, Tally(bad=1), case)
     found, places = verified(trace)
     faults = recording.faults
     found, places = _with_functions(recording, found, places)
     is_ok = not found.differ and not faults
     if json:
         told = _as_json(path, recording, trace, found, places)
-        sys.stdout.write(json_line({**told, "ok": is_ok}) + "\n")
+        text = json_line({**told, "ok": is_ok}) + "\n"
     else:
-        out = printer(sys.stdout)
+        block = io.StringIO()
+        out = replace(out, stream=block)
         for style, line in _lines(path, recording, trace, found, places):
             out.line(line, style)
         out.line("✓ nothing is off" if is_ok else "✗ something is off", "good" if is_ok else "bad")
-    return OK if is_ok else OFF
+        text = block.getvalue()
+    heading = f"{trace.heading.title} ({path})"
+    off = tuple(map(_fault, places)) + tuple(Fault(_last_line(fault)) for fault in faults)
+    case = Case(heading, path, off, seconds=monotonic() - began)
+    return Outcome(text, "", Tally(failed=not is_ok), case)
+
+
+def _fault(difference: Difference) -> Fault:
+    spot = difference.spot
+    if spot is None:
+        return Fault(difference.message)
+    return Fault(difference.message, spot.line, file=spot.file)
+
+
+def _last_line(fault: str) -> str:
+    return f"a mistake of the recorder's: {fault.strip().splitlines()[-1]}"
 
 
 def tell_autopsy(path: str, *, json: bool) -> int:
     """Where the first nan or inf of a recording was born; 1 if one was."""
-    opened = _opened(path, json=json)
-    if opened is None:
+    try:
+        recording, trace = _opened(path)
+    except ScenarioError as error:
+        printed, said = _refusal(path, error, json=json)
+        sys.stdout.write(printed)
+        sys.stderr.write(said)
         return BAD
-    recording, trace = opened
     found = autopsy(trace)
     if json:
         told = {
@@ -86,21 +116,21 @@ def tell_autopsy(path: str, *, json: bool) -> int:
     return OK if found is None else OFF
 
 
-def _opened(path: str, *, json: bool) -> tuple[Recording, Trace] | None:
-    try:
-        with np.errstate(all="ignore"):
-            recording = read(Path(path))
-            return recording, trace_of(recording)
-    except ScenarioError as error:
-        if json:
-            told = {"recording": path, "ok": False, "errors": [error.render()]}
-            sys.stdout.write(json_line(told) + "\n")
-        sys.stderr.write(error.render() + "\n")
-        return None
+def _opened(path: str) -> tuple[Recording, Trace]:
+    """Raises ScenarioError."""
+    with np.errstate(all="ignore"):
+        recording = read(Path(path))
+        return recording, trace_of(recording)
+
+
+def _refusal(path: str, error: ScenarioError, *, json: bool) -> tuple[str, str]:
+    """What is told of a recording that cannot be read, on standard output and on error."""
+    told = {"recording": path, "ok": False, "errors": [error.render()]}
+    return (json_line(told) + "\n") if json else "", error.render() + "\n"
 
 
 def _as_json(
-    path: str, recording: Recording, trace: Trace, found: Verified, places: list[str]
+    path: str, recording: Recording, trace: Trace, found: Verified, places: list[Difference]
 ) -> dict[str, Any]:
     passes = recording.passes
     return {
@@ -121,7 +151,7 @@ def _as_json(
         "missing_gradients": list(passes[-1].missing) if passes else [],
         "first_nonfinite": first_nonfinite(trace, autopsy(trace)),
         "verified": asdict(found),
-        "differing": places,
+        "differing": [place.told for place in places],
         "error": _error(recording),
         "faults": recording.faults,
         "errors": [],
@@ -129,8 +159,8 @@ def _as_json(
 
 
 def _with_functions(
-    recording: Recording, found: Verified, places: list[str]
-) -> tuple[Verified, list[str]]:
+    recording: Recording, found: Verified, places: list[Difference]
+) -> tuple[Verified, list[Difference]]:
     """What was verified, and where it is off, the backwards of custom Functions among it."""
     checks = recording.function_checks
     counts = Counter(check.verdict for check in checks)
@@ -143,16 +173,15 @@ def _with_functions(
     return more, places + told
 
 
-def _function(recording: Recording, check: FunctionCheck) -> str:
+def _function(recording: Recording, check: FunctionCheck) -> Difference:
     """Where a custom Function's backward is off."""
-    where = spot(recording, check.stack)
-    at = "" if where is None else f"{PurePath(where.file).name}:{where.line}: "
     element = f" at {list(check.element)}" if check.element else ""
-    return (
-        f"{at}{check.name}.backward: by argument {check.argument}{element} it has "
+    message = (
+        f"{check.name}.backward: by argument {check.argument}{element} it has "
         f"{check.backward:.6g}, finite differences through its forward {check.differences:.6g}; "
         "if that is meant, as of a gradient reversal, it is no mistake"
     )
+    return Difference(message, spot(recording, check.stack))
 
 
 def iterations(recording: Recording) -> int:
@@ -200,7 +229,7 @@ def _operands(trace: Trace, found: Autopsy) -> list[dict[str, Any]]:
 
 
 def _lines(
-    path: str, recording: Recording, trace: Trace, found: Verified, places: list[str]
+    path: str, recording: Recording, trace: Trace, found: Verified, places: list[Difference]
 ) -> Iterator[tuple[str, str]]:
     """Styles and lines."""
     passes = recording.passes
@@ -214,7 +243,7 @@ def _lines(
     counts = f"{found.agree} agree, {found.differ} differ, {found.unknown} unknown"
     yield "", f"  torch's contributions by our rules: {counts}"
     for place in places:
-        yield "bad", f"    {place}"
+        yield "bad", f"    {place.told}"
     for check in recording.function_checks:
         if check.verdict == "unknown":
             by = f"{check.name}.backward by argument {check.argument}"
@@ -228,7 +257,7 @@ def _lines(
         yield "bad", f"  {first.first.headline}; `backprop-tui autopsy {path}` tells more"
     yield from (("bad", f"  {line}") for line in error_lines(recording))
     for fault in recording.faults:
-        yield "bad", f"  a mistake of the recorder's: {fault.strip().splitlines()[-1]}"
+        yield "bad", f"  {_last_line(fault)}"
 
 
 def _print_autopsy(trace: Trace, recording: Recording, found: Autopsy | None, out: Printer) -> None:

@@ -22,6 +22,7 @@ from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.outcome import Outcome, Tally, outcome_of
 from backprop_tui.headless.printer import printer
 from backprop_tui.headless.progress import progress
+from backprop_tui.headless.reports import Report
 from backprop_tui.headless.workers import FEW, How, cores, many_outcomes
 from backprop_tui.opening.targets import advised
 from backprop_tui.oracles.client import Oracle
@@ -37,45 +38,55 @@ def check(
     torch: bool,
     symbolic: bool,
     limits: TimeLimits = DEFAULT_LIMITS,
+    report: Report | None = None,
 ) -> int:
     """Check every target, and print in order; a bad one is told and does not stop the others.
 
     Recordings come first. KeyboardInterrupt passes through, once what is done has been summed up.
     """
-    recorded = [
-        target for target in targets if isinstance(target, str) and is_recording(Path(target))
-    ]
-    if recorded:
-        from backprop_tui.headless import recordings
+    report = report or Report()
+    files = [target for target in targets if isinstance(target, str) and is_recording(Path(target))]
+    scenarios = [target for target in targets if target not in files]
+    how = How(json=json, symbolic=symbolic, limits=limits, out=printer(sys.stdout))
+    worst = OK
+    try:
+        if files:
+            from backprop_tui.headless import recordings
 
-        worst = max(recordings.check(file, json=json) for file in recorded)
-        targets = [target for target in targets if target not in recorded]
-        if not targets:
-            return worst
-        rest = check(targets, json=json, torch=torch, symbolic=symbolic, limits=limits)
-        return max(worst, rest)
-    out = printer(sys.stdout)
+            for file in files:
+                outcome = recordings.check(file, how.out, json=json)
+                _print(outcome, report)
+                worst = max(worst, _code(outcome.tally))
+        if scenarios:
+            worst = max(worst, _check_scenarios(scenarios, how, report, torch=torch))
+    finally:
+        is_written = report.write()
+    return worst if is_written else BAD
+
+
+def _check_scenarios(
+    targets: Sequence[str | Source], how: How, report: Report, *, torch: bool
+) -> int:
     total = Tally()
     with ExitStack() as stack:
-        oracle = stack.enter_context(Oracle(time_limit=limits.torch)) if torch else None
-        how = How(json=json, symbolic=symbolic, limits=limits, out=out)
+        oracle = stack.enter_context(Oracle(time_limit=how.limits.torch)) if torch else None
         if len(targets) > FEW and cores() > 1:
             pool = many_outcomes(targets, how, oracle, workers=cores())
             outcomes = stack.enter_context(pool)
         else:
-            formulas = SymbolicOracle(time_limit=limits.symbolic) if symbolic else None
+            formulas = SymbolicOracle(time_limit=how.limits.symbolic) if how.symbolic else None
             if formulas is not None:
                 stack.enter_context(formulas)
-            seconds = limits.finite_difference
+            seconds = how.limits.finite_difference
             checked = (
                 check_scenario(target, oracle, formulas, seconds=seconds) for target in targets
             )
-            outcomes = (outcome_of(scenario, out, json=json) for scenario in checked)
-        shown = stack.enter_context(progress(len(targets), json=json))
+            outcomes = (outcome_of(scenario, how.out, json=how.json) for scenario in checked)
+        shown = stack.enter_context(progress(len(targets), json=how.json))
         try:
             for outcome in outcomes:
                 shown.clear()
-                _print(outcome)
+                _print(outcome, report)
                 total += outcome.tally
                 shown.step()
                 shown.draw()
@@ -83,21 +94,26 @@ def check(
             # Pressed again, ctrl+c shall not disturb the ending of the processes.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             shown.clear()
-            if not json:
-                total.print(out)
+            if not how.json:
+                total.print(how.out)
             said = f"interrupted: {total.scenarios} of {len(targets)} scenarios are checked\n"
             sys.stderr.write(said)
             sys.stdout.flush()
             raise
-    if not json:
-        total.print(out)
-    return BAD if total.bad else OFF if total.failed else OK
+    if not how.json:
+        total.print(how.out)
+    return _code(total)
 
 
-def _print(outcome: Outcome) -> None:
-    sys.stdout.write(outcome.printed)
+def _code(tally: Tally) -> int:
+    return BAD if tally.bad else OFF if tally.failed else OK
+
+
+def _print(outcome: Outcome, report: Report) -> None:
+    printed, complaint = report.told(outcome.case, outcome.printed, outcome.complaint)
+    sys.stdout.write(printed)
     sys.stdout.flush()
-    sys.stderr.write(outcome.complaint)
+    sys.stderr.write(complaint)
     sys.stderr.flush()
 
 

@@ -21,6 +21,7 @@ from backprop_tui.headless.checked import ENGINE, Checked, Complaint
 from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.outcome import Outcome, Tally
 from backprop_tui.headless.printer import Printer
+from backprop_tui.headless.reports import Case, Fault
 from backprop_tui.oracles.client import Oracle
 from backprop_tui.oracles.messages import Message
 from backprop_tui.oracles.process import Child, Role
@@ -124,4 +125,5 @@ def _lost(target: str | Source, failed: Failed, *, json: bool) -> Outcome:
     name = target if isinstance(target, str) else target.name
     lost = Checked(name, name, (Complaint(ENGINE, None, failed.sentences),))
     printed = json_line(as_json(lost)) + "\n" if json else ""
-    return Outcome(printed, f"{name}: {failed.sentences}\n", Tally(scenarios=1, failed=1))
+    case = Case(name, name, (Fault(failed.sentences),))
+    return Outcome(printed, f"{name}: {failed.sentences}\n", Tally(scenarios=1, failed=1), case)
