@@ -17,7 +17,7 @@ from backprop_tui.app.soon import Job, Result
 from backprop_tui.memory.keeper import Keeper
 from backprop_tui.memory.layout import Layout
 from backprop_tui.opening.sessions import read_session
-from backprop_tui.opening.targets import Refusal, Target
+from backprop_tui.opening.targets import Refusal, Target, not_served
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session.session import Session
@@ -54,7 +54,8 @@ class OpeningDesk:
             from backprop_tui.screens.picker import PickerScreen
 
             recent = () if self._keeper is None else self._keeper.recent
-            self._app.push_screen(PickerScreen(self._target, self._app.glyphs, recent))
+            app = self._app
+            app.push_screen(PickerScreen(self._target, app.glyphs, recent, app.may_open))
         else:
             self.open(self._target)
 
@@ -62,7 +63,8 @@ class OpeningDesk:
         """Read `target` and show it: before the first paint, where that is soon enough."""
         self._app.file.begin(target)
         name = target.heading.title if isinstance(target, Trace) else target.name
-        read = partial(read_session, target)
+        may = not isinstance(target, Path) or self._app.may_open(target)
+        read = partial(read_session if may else not_served, target)
         self.work(f"reading {name}", lambda _: read(), self._show)
 
     def leave_for(self, lesson: Path) -> None:

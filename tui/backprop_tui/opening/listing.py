@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,14 +44,18 @@ class Group(NamedTuple):
     paths: tuple[Path, ...]
 
 
-def listed(folder: Path, recent: Iterable[Path] = ()) -> tuple[Group, ...]:
+def listed(
+    folder: Path,
+    recent: Iterable[Path] = (),
+    may_open: Callable[[Path], bool] = lambda _: True,
+) -> tuple[Group, ...]:
     """What was opened last of it; scenarios of `folder`, then of each folder in it; the rest."""
     found = {
         path
         for suffix in (".yaml", ".yml", *_GROUPS)
         for pattern in (f"*{suffix}", f"*/*{suffix}")
         for path in folder.glob(pattern)
-        if not path.name.startswith("__")
+        if not path.name.startswith("__") and may_open(path)
     }
     known = {path.resolve(): path for path in found}
     last = [known[path.resolve()] for path in recent if path.resolve() in known][:_MOST_RECENT]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backprop_engine.basics.sanitised import printable
-from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.basics.source import Problem, ScenarioError, Source, Span
 from backprop_engine.program.scenario import Scenario
 from backprop_engine.recording.frames import is_recording
 from backprop_engine.run.record import record
@@ -54,6 +54,12 @@ class Refusal:
     def is_lesson(self) -> bool:
         """Whether the scenario is about this very error."""
         return bool(self.title or self.about)
+
+
+def not_served(target: Target) -> Refusal:
+    """What to say of a file that is not among what a visitor may open."""
+    name = target.name if isinstance(target, Path) else ""
+    return Refusal(ScenarioError(Source(name, ""), Problem("this is not served", Span(0, 0))))
 
 
 def open_target(target: Target) -> Trace | Refusal:

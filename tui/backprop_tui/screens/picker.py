@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -47,11 +47,17 @@ class PickerScreen(Screen[None]):
         Binding("down", "move(1)", "down", show=False),
     ]
 
-    def __init__(self, folder: Path, glyphs: Glyphs, recent: Iterable[Path] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        glyphs: Glyphs,
+        recent: Iterable[Path],
+        may_open: Callable[[Path], bool],
+    ) -> None:
         """`recent`: the files that were opened last, the latest first."""
         super().__init__()
         self._folder, self._glyphs = folder, glyphs
-        self._groups = listed(folder, recent)
+        self._groups = listed(folder, recent, may_open)
         paths = (path for group in self._groups for path in group.paths)
         self._entries = {path: unread(path) for path in paths}
         self._shown: list[Path] = []
