@@ -19,6 +19,7 @@ commands:
   backprop-tui [SCENARIO]        step through it on the screen; a recording (FILE.bp) as well
   backprop-tui run SCRIPT [ARG...]   record what a PyTorch script does, and step through that
   backprop-tui autopsy FILE.bp   where the first nan or inf of a recording was born
+  backprop-tui serve [FOLDER]    the same in a browser, for a class
   backprop-tui check SCENARIO...   engine against torch, finite differences and formulas
   backprop-tui trace SCENARIO    every step as text
   backprop-tui ops [NAME]        what can be computed, with formulas and examples
@@ -71,6 +72,17 @@ examples:
   backprop-tui autopsy --json run.bp
 
 exit code: 0 all is finite, 1 something is nan or inf, 2 the recording cannot be read
+"""
+
+_SERVE_HELP = """\
+examples:
+  backprop-tui serve                          the bundled scenarios, on this machine alone
+  backprop-tui serve lessons/                 a folder of scenarios and recordings
+  backprop-tui serve --host 192.168.1.20 lessons/    for a class in the same network
+
+Visitors step through what is served and do nothing else on this machine: no editor, no program, no
+file. What each of them has set is forgotten when the page is closed. The address holds a secret;
+who has it may come in.
 """
 
 _CONFIG_HELP = """\
@@ -208,6 +220,20 @@ def _whole(text: str) -> int:
     return number
 
 
+def _port(text: str) -> int:
+    number = _whole(text)
+    if number >= 2**16:
+        raise ValueError
+    return number
+
+
+def _positive(text: str) -> int:
+    number = _whole(text)
+    if number == 0:
+        raise ValueError
+    return number
+
+
 def _megabytes(text: str) -> float:
     return float("inf") if text == "all" else _gigabytes(text)
 
@@ -225,6 +251,19 @@ def autopsy_parser() -> argparse.ArgumentParser:
     parser = _Parser("autopsy", "[options] FILE.bp", about, _AUTOPSY_HELP)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("recording", metavar="FILE.bp")
+    return parser
+
+
+def serve_parser() -> argparse.ArgumentParser:
+    """To serve the screen to browsers."""
+    about = "Let people step through scenarios and recordings in a browser."
+    parser = _Parser("serve", "[options] [SCENARIO | FOLDER | RECORDING]", about, _SERVE_HELP)
+    add = parser.add_argument
+    add("--port", metavar="N", type=_port, default=8000, help="8000 by default; 0 is any")
+    add("--host", metavar="H", default="127.0.0.1", help="for others: this machine's address")
+    add("--most", metavar="N", type=_positive, default=8, help="people at once, 8 by default")
+    add("--torch", action="store_true", help="ask torch too: 250 MB more for each of them")
+    add("served", metavar="SCENARIO", nargs="?")
     return parser
 
 

@@ -27,6 +27,7 @@ from backprop_tui.arguments import (
     open_parser,
     ops_parser,
     run_parser,
+    serve_parser,
     trace_parser,
 )
 
@@ -95,6 +96,8 @@ def _dispatch(arguments: list[str]) -> int:
         return _trace(trace_parser().parse_args(in_order(arguments[1:])))
     if arguments[:1] == ["run"]:
         return _run_script(arguments[1:])
+    if arguments[:1] == ["serve"]:
+        return _serve(serve_parser().parse_args(arguments[1:]))
     if arguments[:1] == ["autopsy"]:
         return _autopsy(autopsy_parser().parse_args(arguments[1:]))
     if arguments[:1] == ["ops"]:
@@ -222,6 +225,12 @@ def _run_script(arguments: Sequence[str]) -> int:
     from backprop_tui.headless.running import run
 
     return run(options, opens=_at_a_terminal() and not options.no_open)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from backprop_tui.serving.command import serve
+
+    return serve(options)
 
 
 def _autopsy(options: argparse.Namespace) -> int:

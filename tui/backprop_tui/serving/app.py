@@ -1,0 +1,61 @@
+"""The app as a visitor has it: all of the debugger, and nothing of the machine it runs on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from textual import events
+from textual.driver import Driver
+from textual.drivers.web_driver import WebDriver
+from textual.messages import ExitApp
+
+from backprop_tui.app.app import DebuggerApp
+from backprop_tui.serving.reach import Reach
+from backprop_tui.view.glyphs import UNICODE
+
+_NOT_HERE: Final = "this session is served: {} belongs to the machine that serves it"
+
+
+class ServedDriver(WebDriver):
+    """Textual's driver for a browser; the app ends with the one who serves it."""
+
+    def run_input_thread(self) -> None:
+        """Read until there is nothing more to come."""
+        super().run_input_thread()
+        if not self.exit_event.is_set():
+            self.process_message(ExitApp())
+
+    def open_url(self, url: str, new_tab: bool = True) -> None:
+        """Lead nobody away."""
+
+
+class ServedApp(DebuggerApp):
+    """Opens what is in `reach`; that it is served is told by its class, and nothing else."""
+
+    CSS_PATH = "../styles/backprop.tcss"
+
+    def __init__(self, reach: Reach, **options: Any) -> None:
+        super().__init__(reach.served, glyphs=UNICODE, **options)
+        self._reach = reach
+
+    def get_driver_class(self) -> type[Driver]:
+        """The one that speaks with `serving.visitor`."""
+        return ServedDriver
+
+    async def on_event(self, event: events.Event) -> None:
+        """The browser's window is ours alone: keys are always meant for us."""
+        if not isinstance(event, events.AppBlur):
+            await super().on_event(event)
+
+    def may_open(self, path: Path) -> bool:
+        """Only what is served."""
+        return self._reach.may_open(path)
+
+    def action_edit_source(self) -> None:
+        """No editor."""
+        self.say(_NOT_HERE.format("the editor"))
+
+    def action_save_picture(self) -> None:
+        """No file; a browser takes pictures itself."""
+        self.say(_NOT_HERE.format("the folder for pictures"))
