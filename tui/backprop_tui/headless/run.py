@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from backprop_engine.basics.sanitised import printable
@@ -69,19 +69,11 @@ def _check_scenarios(
 ) -> int:
     total = Tally()
     with ExitStack() as stack:
-        oracle = stack.enter_context(Oracle(time_limit=how.limits.torch)) if torch else None
         if len(targets) > FEW and cores() > 1:
-            pool = many_outcomes(targets, how, oracle, workers=cores())
-            outcomes = stack.enter_context(pool)
+            oracle = stack.enter_context(Oracle(time_limit=how.limits.torch)) if torch else None
+            outcomes = stack.enter_context(many_outcomes(targets, how, oracle, workers=cores()))
         else:
-            formulas = SymbolicOracle(time_limit=how.limits.symbolic) if how.symbolic else None
-            if formulas is not None:
-                stack.enter_context(formulas)
-            seconds = how.limits.finite_difference
-            checked = (
-                check_scenario(target, oracle, formulas, seconds=seconds) for target in targets
-            )
-            outcomes = (outcome_of(scenario, how.out, json=how.json) for scenario in checked)
+            outcomes = map(stack.enter_context(checking(how, torch=torch)), targets)
         shown = stack.enter_context(progress(len(targets), json=how.json))
         try:
             for outcome in outcomes:
@@ -103,6 +95,23 @@ def _check_scenarios(
     if not how.json:
         total.print(how.out)
     return _code(total)
+
+
+@contextmanager
+def checking(how: How, *, torch: bool) -> Iterator[Callable[[str | Source], Outcome]]:
+    """What checks a scenario in this process; leaving ends the oracles."""
+    with ExitStack() as stack:
+        oracle = stack.enter_context(Oracle(time_limit=how.limits.torch)) if torch else None
+        formulas = SymbolicOracle(time_limit=how.limits.symbolic) if how.symbolic else None
+        if formulas is not None:
+            stack.enter_context(formulas)
+
+        def check(target: str | Source) -> Outcome:
+            seconds = how.limits.finite_difference
+            result = check_scenario(target, oracle, formulas, seconds=seconds)
+            return outcome_of(result, how.out, json=how.json)
+
+        yield check
 
 
 def _code(tally: Tally) -> int:
