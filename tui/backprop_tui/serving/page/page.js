@@ -22,7 +22,7 @@ new MutationObserver(() => {
     // The terminal would tell the server, which hears no more, that it has lost the focus.
     window.addEventListener("blur", (event) => event.stopImmediatePropagation(), true);
     ended.showModal();
-  } else if (has("-first-byte")) {
+  } else if (has("-loaded")) {
     document.querySelector(".xterm-helper-textarea").focus();
   }
 }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
