@@ -66,7 +66,7 @@ async def full(guest: Guest) -> int:
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await guest.terminal()
     assert "1 places are taken" in await (await guest.get("/")).text()
-    return refused.value.status
+    return int(refused.value.status)
 
 
 async def test_a_visitor_chooses_a_lesson_steps_and_is_refused_the_editor(lessons: Path) -> None:
