@@ -40,8 +40,12 @@ class Shown:
         size = parse_qs(urlsplit(socket.url).query)
         self._screen.reset()
         self._screen.resize(int(size["height"][0]), int(size["width"][0]))
-        socket.on("framereceived", lambda frame: self._stream.feed(bytes(frame)))
+        socket.on("framereceived", self._draw)
         socket.on("framesent", self._hear)
+
+    def _draw(self, frame: str | bytes) -> None:
+        assert isinstance(frame, bytes)
+        self._stream.feed(frame)
 
     def _hear(self, frame: str | bytes) -> None:
         kind, *rest = json.loads(frame)
