@@ -47,7 +47,8 @@ def section(text: str, title: str) -> str:
 def test_every_file_a_document_links_to_exists(name: str) -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", DOCUMENTS[name])
     folder = (ROOT / name).parent
-    missing = [one for one in targets if "://" not in one and not (folder / one).exists()]
+    ours = [one for one in targets if "://" not in one and not one.startswith("../../actions/")]
+    missing = [one for one in ours if not (folder / one).exists()]
     assert missing == []
 
 

@@ -108,6 +108,7 @@ def test_there_are_five_folders_and_no_clutter_beside_them() -> None:
     }
     assert {path.name for path in paths if len(path.parts) == 1} == {
         ".gitignore",
+        ".pre-commit-hooks.yaml",
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "LICENSE",
