@@ -104,7 +104,12 @@ def test_the_reference_lists_the_keys_of_all_commands_and_no_others() -> None:
 
 def test_the_reference_lists_every_lesson() -> None:
     linked = re.findall(r"\]\(../scenarios/(.+?)\)", REFERENCE["lessons"])
-    assert linked == [path.name for path in SCENARIOS]
+    exercises = (ROOT / "scenarios" / "exercises").glob("*.yaml")
+    listed = [
+        *(path.name for path in SCENARIOS),
+        *sorted(f"exercises/{path.name}" for path in exercises),
+    ]
+    assert linked == listed
 
 
 def test_the_readme_is_read_in_three_minutes() -> None:

@@ -170,7 +170,7 @@ def test_text_without_commands_stays_as_it_is():
 
 def test_hostile_names_and_messages_stay_where_they_are_in_a_report():
     case = Case(EVIL, EVIL, (Fault(EVIL, 1, 2), Fault(EVIL)))
-    (suite,) = ET.fromstring(junit([case], datetime(2026, 1, 2, tzinfo=UTC)))
+    (suite,) = ET.fromstring(junit("check", [case], datetime(2026, 1, 2, tzinfo=UTC)))
     (element,) = suite.findall("testcase")
     shown = "::add-mask::2 ##[add-mask]3 %0A::error::␛[31m␇���]]>&<\"'"
     assert element.attrib["name"] == element[0].attrib["message"] == shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,9 @@ from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.trace import Trace
 
 NEURON = "x=2, w=0.3, b=0.1, h=w*x+b, t=tanh(h), y=t**3"
-SCENARIOS = sorted(Path("scenarios").glob("[!l]*.yaml")) + sorted(
-    Path("scenarios").glob("*/*.yaml")
-)
-SOME = SCENARIOS[1 :: share(usual=4, thorough=1)]
+ALL = Path("scenarios").rglob("*.yaml")
+SCENARIOS = sorted(path for path in ALL if "large" not in path.parts)
+SOME = SCENARIOS[1 :: share(usual=8, thorough=1)]
 
 
 def traced(text: str) -> Trace:
@@ -50,7 +50,8 @@ def names(judgement: Judgement) -> list[str]:
     "answer", ["g*(1-t**2)", "upstream*(1-t*t)", "3t*t*(1-t)(1+t)", "3*t**2/cosh(h)**2"]
 )
 def test_algebra_is_right_in_every_equivalent_form(answer: str) -> None:
-    assert judged(traced(NEURON), "t", "h", answer) == Judgement(True)
+    judgement = judged(traced(NEURON), "t", "h", answer)
+    assert (judgement.is_right, judgement.remark) == (True, "")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,8 @@ def test_wrong_algebra_is_told_by_its_mistake(answer: str, mistake: str) -> None
 
 
 def test_what_is_wrong_in_no_known_way_is_wrong_without_a_name() -> None:
-    assert judged(traced(NEURON), "t", "h", "g*cos(h)") == Judgement(False)
+    judgement = judged(traced(NEURON), "t", "h", "g*cos(h)")
+    assert (judgement.is_right, judgement.mistakes, judgement.remark) == (False, (), "")
 
 
 def test_a_number_counts_by_the_digits_that_were_typed() -> None:
@@ -129,6 +131,11 @@ def test_nothing_is_asked_where_a_gradient_is_only_handed_on() -> None:
     assert told == {"%1"}
 
 
+def test_infinity_is_not_near_to_anything() -> None:
+    assert not judged(traced(NEURON), "t", "h", "1e400").is_right
+    assert not judged(traced(NEURON), "t", "h", "g*9**9**9**9").is_right
+
+
 @pytest.mark.parametrize("answer", ["foo", "2g(", "x.grad", "y", "", "t =", "__import__('os')"])
 def test_what_is_no_answer_is_told_with_its_place(answer: str) -> None:
     trace = traced("x=2, t=tanh(x), y=t**2")
@@ -159,7 +166,7 @@ def test_mistakes_are_named_and_right_answers_taken_at_seeded_values() -> None:
         except ScenarioError:
             continue  # a lesson about an error
         judge = Judge(run)
-        for question in list(questions(run))[:10]:
+        for question in islice(questions(run), 8):
             right = question.right(run)
             if np.size(right) > 64 or not np.all(np.isfinite(right)):
                 continue
@@ -171,7 +178,7 @@ def test_mistakes_are_named_and_right_answers_taken_at_seeded_values() -> None:
                     count["all"] += 1
                     count["named"] += is_named
                     count["or"] += len(told.mistakes) > 1
-    assert count["all"] > 100
+    assert count["all"] > 50
     assert count["named"] >= 0.97 * count["all"]
     assert count["or"] <= 0.1 * count["all"]
 

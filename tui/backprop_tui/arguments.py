@@ -22,6 +22,8 @@ commands:
   backprop-tui serve [FOLDER]    the same in a browser, for a class
   backprop-tui check SCENARIO...   engine against torch, finite differences and formulas
   backprop-tui trace SCENARIO    every step as text
+  backprop-tui exercise SCENARIO --seed N    a sheet to fill in, with values of its own
+  backprop-tui grade SHEET...    what the answers are worth, and which mistakes they show
   backprop-tui ops [NAME]        what can be computed, with formulas and examples
   backprop-tui config            where settings are kept, and what they are
 
@@ -97,6 +99,29 @@ examples:
   backprop-tui trace -e 'x=2, y=x**2+3x+1'
   backprop-tui trace --json lesson.yaml | jq .contribution
   backprop-tui trace - < lesson.yaml
+"""
+
+_EXERCISE_HELP = """\
+examples:
+  backprop-tui exercise 05-neuron --seed 7 > anna.yaml      a bundled exercise, by its name
+  backprop-tui exercise my/lesson.yaml --seed 7 -n 8        eight questions
+  backprop-tui exercise 05-neuron --seed 7 --solution       the same with the answers
+
+The same seed gives the same sheet, and each seed values of its own, chosen so that mistakes can
+be told from one another.
+"""
+
+_GRADE_HELP = """\
+examples:
+  backprop-tui grade anna.yaml
+  backprop-tui grade sheets/                  every sheet in a folder
+  backprop-tui grade --csv sheets/ > grades.csv
+  backprop-tui grade --junit report.xml sheets/
+
+A right answer is a point. A wrong number that is right, given what was answered before, is half of
+one. Nothing in a sheet is run. The scenario is looked for by its name in this folder, among the
+bundled ones and beside the sheet, and has to be the one that the sheet was made from.
+exit code: 0 all points, 1 not all, 2 a sheet is none, or its scenario is not there
 """
 
 _OPS_HELP = """\
@@ -234,6 +259,13 @@ def _positive(text: str) -> int:
     return number
 
 
+def _count(text: str) -> int:
+    number = _whole(text)
+    if not 1 <= number <= 1000:
+        raise ValueError
+    return number
+
+
 def _megabytes(text: str) -> float:
     return float("inf") if text == "all" else _gigabytes(text)
 
@@ -264,6 +296,31 @@ def serve_parser() -> argparse.ArgumentParser:
     add("--most", metavar="N", type=_positive, default=8, help="people at once, 8 by default")
     add("--torch", action="store_true", help="ask torch too: 250 MB more for each of them")
     add("served", metavar="SCENARIO", nargs="?")
+    return parser
+
+
+def exercise_parser() -> argparse.ArgumentParser:
+    """To make a sheet."""
+    about = "Print a sheet of questions about a scenario, to be filled in and graded."
+    parser = _Parser("exercise", "SCENARIO --seed N [options]", about, _EXERCISE_HELP)
+    parser.add_argument("scenario", metavar="SCENARIO")
+    parser.add_argument("--seed", metavar="N", type=_whole, required=True, help="of the values")
+    parser.add_argument(
+        "-n", metavar="QUESTIONS", type=_count, dest="questions", default=5, help="5 by default"
+    )
+    parser.add_argument("--solution", action="store_true", help="with the answers")
+    return parser
+
+
+def grade_parser() -> argparse.ArgumentParser:
+    """To grade sheets."""
+    about = "Grade sheets, and tell which mistakes they show."
+    parser = _Parser("grade", "[options] SHEET...", about, _GRADE_HELP)
+    parser.add_argument("sheets", metavar="SHEET", nargs="+")
+    form = parser.add_mutually_exclusive_group()
+    for name, help_ in (("json", "one JSON object a sheet"), ("csv", "a row a sheet")):
+        form.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=help_)
+    parser.add_argument("--junit", metavar="FILE", type=Path, help="write a report for JUnit, too")
     return parser
 
 

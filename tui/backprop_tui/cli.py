@@ -23,6 +23,8 @@ from backprop_tui.arguments import (
     autopsy_parser,
     check_parser,
     config_parser,
+    exercise_parser,
+    grade_parser,
     in_order,
     open_parser,
     ops_parser,
@@ -102,6 +104,10 @@ def _dispatch(arguments: list[str]) -> int:
         return _autopsy(autopsy_parser().parse_args(arguments[1:]))
     if arguments[:1] == ["ops"]:
         return _ops(ops_parser().parse_args(arguments[1:]))
+    if arguments[:1] == ["exercise"]:
+        return _exercise(exercise_parser().parse_args(arguments[1:]))
+    if arguments[:1] == ["grade"]:
+        return _grade(grade_parser().parse_args(arguments[1:]))
     if arguments[:1] == ["config"]:
         return _config(config_parser().parse_args(arguments[1:]))
     return _open(open_parser().parse_args(in_order(arguments)))
@@ -245,6 +251,18 @@ def _ops(options: argparse.Namespace) -> int:
     from backprop_tui.headless.run import reference
 
     return reference(options.names, json=options.json, markdown=options.markdown)
+
+
+def _exercise(options: argparse.Namespace) -> int:
+    from backprop_tui.headless.exercises.commands import exercise
+
+    return exercise(options.scenario, options.seed, options.questions, solved=options.solution)
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from backprop_tui.headless.exercises.commands import grade
+
+    return grade(options.sheets, options.form or "table", options.junit)
 
 
 def _config(options: argparse.Namespace) -> int:

@@ -8,8 +8,8 @@ equivalent form is right. Nothing is ever evaluated by Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError, ProblemError, Span
 from backprop_engine.basics.values import Value, in_full, shape_of
+from backprop_engine.mistakes.own import following
 from backprop_engine.mistakes.questions import Question
 from backprop_engine.mistakes.table import Mistake
 from backprop_engine.mistakes.telling import WrongAnswer, close
@@ -44,6 +45,10 @@ class Judgement:
     """Of a wrong answer: what gives it; several mean one or another, none an unknown one."""
     remark: str = ""
     """What else there is to say: its shape is another, or it is right at these numbers alone."""
+    value: Value | None = None
+    """What the answer comes to in this run."""
+    follows: bool = False
+    """Of a wrong answer: it is right, given what was answered before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +64,25 @@ class Judge:
             return (self.trace,)
         return (self.trace, *near_by(self.trace))
 
-    def judge(self, question: Question, text: str) -> Judgement:
-        """What is to be said of `text` as the answer to `question`.
+    def judge(
+        self, question: Question, text: str, own: Mapping[int, Value] | None = None
+    ) -> Judgement:
+        """What is to be said of `text` as the answer to `question`; `own` are answers that were
+        given to others before, by their steps.
 
         Raises ProblemError, with a place in `text`, where it is no answer: it cannot be read, it
         speaks of what is not known yet, or it has too few digits.
         """
         formula = compile_watch(text, self.trace, self._symbols)
-        if not formula.keys:
-            return self._of_number(question, text, self._value(formula, question, self.trace))
-        return self._of_algebra(question, formula)
+        value = self._value(formula, question, self.trace)
+        if formula.keys:
+            return replace(self._of_algebra(question, formula), value=value)
+        judgement = replace(self._of_number(question, text, value), value=value)
+        if judgement.is_right or not own:
+            return judgement
+        followed = following(self.trace, question, own)
+        follows = followed is not None and _agreement(text, value)(followed)
+        return replace(judgement, follows=follows)
 
     @property
     def _symbols(self) -> tuple[str, ...]:
@@ -147,7 +161,7 @@ def _is_within(value: Value, other: Any, allowed: np.ndarray) -> bool:
         return False
     with np.errstate(all="ignore"):
         near = np.abs(np.asarray(value, float) - np.asarray(other, float)) <= allowed
-    return bool(np.all(near)) or close(value, other)
+    return bool(np.all(near & np.isfinite(value))) or close(value, other)
 
 
 def _relative_tolerance(text: str) -> float:
@@ -165,7 +179,7 @@ def _unit(literal: str) -> float:
     """The unit of the last digit that was typed."""
     number, _, exponent = literal.lower().partition("e")
     _, _, decimals = number.partition(".")
-    return float(10.0 ** (int(exponent or 0) - len(decimals)))
+    return float(f"1e{int(exponent or 0) - len(decimals)}")
 
 
 def _digits(literal: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -26,11 +27,14 @@ def close(a: Any, b: Any, tolerance: float = 1e-6) -> bool:
     """Whether two values have one shape and agree by `tolerance` of the larger magnitude; nan and
     inf agree with themselves.
     """
+    if type(a) is float and type(b) is float:
+        return a == b or math.isclose(a, b, rel_tol=tolerance) or (a != a and b != b)
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape:
         return False
     with np.errstate(all="ignore"):
         near = np.abs(a - b) <= tolerance * np.maximum(np.abs(a), np.abs(b))
+    near &= np.isfinite(a) & np.isfinite(b)
     return bool(np.all((a == b) | near | (np.isnan(a) & np.isnan(b))))
 
 

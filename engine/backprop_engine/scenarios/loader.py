@@ -68,6 +68,12 @@ def load(path: str | os.PathLike[str]) -> Scenario:
 
     Raises ScenarioError, also where it cannot be read.
     """
+    source = read_source(path, "a scenario file")
+    return parse_snippet(source) if source.name.endswith(".py") else parse_document(source)
+
+
+def read_source(path: str | os.PathLike[str], what: str) -> Source:
+    """The text of a UTF-8 file that is to be `what`. Raises ScenarioError where it is none."""
     name = os.fspath(path)
     try:
         data = read_bytes(Path(path))
@@ -75,7 +81,7 @@ def load(path: str | os.PathLike[str]) -> Scenario:
     except FileNotFoundError:
         problem = "there is no such file"
     except IsADirectoryError:
-        problem = "this is a folder, not a scenario file"
+        problem = f"this is a folder, not {what}"
     except UnicodeDecodeError as error:
         problem = f"this is not text in UTF-8: byte {error.start} is {data[error.start]:#04x}"
     except OSError as error:
@@ -84,8 +90,7 @@ def load(path: str | os.PathLike[str]) -> Scenario:
         problem = f"this file cannot be read: {error}"
     else:
         if len(data) <= MAX_FILE:
-            source = Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
-            return parse_snippet(source) if name.endswith(".py") else parse_document(source)
+            return Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
         problem = f"this file is larger than {MAX_FILE // 1_000_000} MB"
     raise ScenarioError(Source(name, ""), Problem(problem, Span(0, 0)))
 

@@ -59,6 +59,7 @@ class Report:
     github: bool = False
     """Workflow commands on standard output, and nothing else that looks like one."""
     junit: Path | None = None
+    command: str = "check"
     cases: list[Case] = field(default_factory=list)
 
     def told(self, case: Case, printed: str, complaint: str) -> tuple[str, str]:
@@ -73,7 +74,7 @@ class Report:
         if self.junit is None:
             return True
         try:
-            self.junit.write_bytes(junit(self.cases, datetime.now(UTC)))
+            self.junit.write_bytes(junit(self.command, self.cases, datetime.now(UTC)))
         except OSError as error:
             said = f"{self.junit}: the report cannot be written: {error.strerror}"
             sys.stderr.write(f"backprop-tui: {printable(said)}\n")
@@ -113,7 +114,7 @@ def disarmed(text: str) -> str:
 # JUnit
 
 
-def junit(cases: Sequence[Case], now: datetime) -> bytes:
+def junit(command: str, cases: Sequence[Case], now: datetime) -> bytes:
     """A document for the schema of Ant's JUnit task, and so for Jenkins and those after it."""
     root = ET.Element("testsuites")
     bad = sum(case.is_bad for case in cases)
@@ -125,7 +126,7 @@ def junit(cases: Sequence[Case], now: datetime) -> bytes:
         "timestamp": now.strftime("%Y-%m-%dT%H:%M:%S"),
     }
     told = {name: str(value) for name, value in counts.items()}
-    names = {"name": "backprop-tui check", "package": "", "id": "0", "hostname": "localhost"}
+    names = {"name": f"backprop-tui {command}", "package": "", "id": "0", "hostname": "localhost"}
     suite = ET.SubElement(root, "testsuite", names | told)
     ET.SubElement(suite, "properties")
     for case in cases:
