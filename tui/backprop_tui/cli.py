@@ -18,20 +18,20 @@ from typing import TextIO
 from backprop_engine.basics.limits import check_settings
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import STANDARD_INPUT, Source
-from backprop_tui.arguments import (
+from backprop_tui.arguments.commands import (
     Run,
     autopsy_parser,
     check_parser,
     config_parser,
     exercise_parser,
     grade_parser,
-    in_order,
     open_parser,
     ops_parser,
     run_parser,
     serve_parser,
     trace_parser,
 )
+from backprop_tui.arguments.parser import in_order
 
 OK, OFF, BAD, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141

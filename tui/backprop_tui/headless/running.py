@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from backprop_engine.basics.sanitised import printable
-from backprop_tui.arguments import Run
+from backprop_tui.arguments.commands import Run
 from backprop_tui.headless.printer import counted
 
 BAD: Final = 2

@@ -1,18 +1,22 @@
-"""What may be asked for on the command line: a parser and a help text for each command."""
+"""A parser and a help text for each command."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import Literal
 
-from backprop_engine.basics.sanitised import printable
-from backprop_engine.basics.source import SHORTHAND_NAME, STANDARD_INPUT, Source
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
+from backprop_tui.arguments.parser import (
+    Parser,
+    Version,
+    count,
+    gigabytes,
+    megabytes,
+    port,
+    positive,
+    scenario_parser,
+    whole,
+)
 
 _OPEN_HELP = """\
 commands:
@@ -36,12 +40,6 @@ examples:
   pbpaste | backprop-tui -                    open what comes from standard input
   backprop-tui check -e 'x=2, y=x**2+3x+1'    7, four times over
   backprop-tui trace -e 'x=2, y=x**2+3x+1'    the chain rule, step by step
-"""
-
-_INPUT_HELP = """\
-in place of a file, - is standard input: YAML where the text begins with a key (`inputs:`),
-a PyTorch program where a line imports or writes a tensor out (`torch.tensor(`), else one line
-as with -e.
 """
 
 _CHECK_HELP = """\
@@ -135,19 +133,19 @@ examples:
 def open_parser() -> argparse.ArgumentParser:
     """To open a scenario or a recording on the screen."""
     about = "Step through the backward pass of a small program."
-    parser = _parser("", "[SCENARIO]", about, _OPEN_HELP)
+    parser = scenario_parser("", "[SCENARIO]", about, _OPEN_HELP)
     parser.add_argument(
         "--fresh",
         action="store_true",
         help="begin without the breakpoints, watches and layout of the last time",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     return parser
 
 
 def check_parser() -> argparse.ArgumentParser:
     """To check scenarios and recordings."""
-    parser = _parser(
+    parser = scenario_parser(
         "check",
         "SCENARIO...",
         "Compare every gradient with torch, finite differences and formulas, and check `expect`.",
@@ -168,7 +166,7 @@ def config_parser() -> argparse.ArgumentParser:
         "Print where the configuration file is, and all settings as they are without one. Mistakes "
         "in the file are told, and make the exit code 2."
     )
-    parser = _Parser("config", "[--path]", about, _CONFIG_HELP)
+    parser = Parser("config", "[--path]", about, _CONFIG_HELP)
     parser.add_argument("--path", action="store_true", help="print the path alone")
     return parser
 
@@ -176,7 +174,7 @@ def config_parser() -> argparse.ArgumentParser:
 def trace_parser() -> argparse.ArgumentParser:
     """To print every step."""
     about = "Print every step, forward and backward."
-    parser = _parser("trace", "SCENARIO", about, _TRACE_HELP)
+    parser = scenario_parser("trace", "SCENARIO", about, _TRACE_HELP)
     parser.add_argument("--json", action="store_true", help="one JSON object a step")
     return parser
 
@@ -207,15 +205,15 @@ class Run(argparse.Namespace):
 def run_parser() -> argparse.ArgumentParser:
     """To record what a script does."""
     about = "Run a Python script as Python does, and record what PyTorch does in it."
-    parser = _Parser("run", "[options] (SCRIPT | -m MODULE) [ARG...]", about, _RUN_HELP)
+    parser = Parser("run", "[options] (SCRIPT | -m MODULE) [ARG...]", about, _RUN_HELP)
     add = parser.add_argument
     add("-o", metavar="FILE", dest="output", help="the recording; SCRIPT.PID.bp by default")
-    add("--iterations", metavar="N", type=_whole, help="how many to record, 3 by default")
-    add("--from", metavar="N", type=_whole, dest="first", default=0, help="let the first N pass")
+    add("--iterations", metavar="N", type=whole, help="how many to record, 3 by default")
+    add("--from", metavar="N", type=whole, dest="first", default=0, help="let the first N pass")
     add("--until-nan", action="store_true", help="record up to the first nan or inf")
-    add("--keep", metavar="N", type=_whole, default=3, help="with it, how many iterations to keep")
+    add("--keep", metavar="N", type=whole, default=3, help="with it, how many iterations to keep")
     add(
-        "--values", metavar="MB", type=_megabytes, default=64.0,
+        "--values", metavar="MB", type=megabytes, default=64.0,
         help="megabytes of values that are kept whole, none of them larger than a 256th of that, "
         "or `all`; 64 by default",
     )  # fmt: skip
@@ -228,7 +226,7 @@ def run_parser() -> argparse.ArgumentParser:
         "--check-functions", action="store_true",
         help="check the backward of custom Functions by finite differences, at the end",
     )  # fmt: skip
-    add("--most", metavar="GB", type=_gigabytes, help="end the recording before it is larger")
+    add("--most", metavar="GB", type=gigabytes, help="end the recording before it is larger")
     add("--keep-going", action="store_true", help="let the script go on afterwards, unrecorded")
     add("--no-source", action="store_true", help="leave the source out of the recording")
     add("--no-open", action="store_true", help="do not open the debugger afterwards")
@@ -238,49 +236,10 @@ def run_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def _port(text: str) -> int:
-    number = _whole(text)
-    if number >= 2**16:
-        raise ValueError
-    return number
-
-
-def _positive(text: str) -> int:
-    number = _whole(text)
-    if number == 0:
-        raise ValueError
-    return number
-
-
-def _count(text: str) -> int:
-    number = _whole(text)
-    if not 1 <= number <= 1000:
-        raise ValueError
-    return number
-
-
-def _megabytes(text: str) -> float:
-    return float("inf") if text == "all" else _gigabytes(text)
-
-
-def _gigabytes(text: str) -> float:
-    number = float(text)
-    if not number >= 0:
-        raise ValueError
-    return number
-
-
 def autopsy_parser() -> argparse.ArgumentParser:
     """To find the first nan or inf of a recording."""
     about = "Tell where the first nan or inf of a recording was born."
-    parser = _Parser("autopsy", "[options] FILE.bp", about, _AUTOPSY_HELP)
+    parser = Parser("autopsy", "[options] FILE.bp", about, _AUTOPSY_HELP)
     parser.add_argument("--json", action="store_true", help="one JSON object")
     parser.add_argument("recording", metavar="FILE.bp")
     return parser
@@ -289,11 +248,11 @@ def autopsy_parser() -> argparse.ArgumentParser:
 def serve_parser() -> argparse.ArgumentParser:
     """To serve the screen to browsers."""
     about = "Let people step through scenarios and recordings in a browser."
-    parser = _Parser("serve", "[options] [SCENARIO | FOLDER | RECORDING]", about, _SERVE_HELP)
+    parser = Parser("serve", "[options] [SCENARIO | FOLDER | RECORDING]", about, _SERVE_HELP)
     add = parser.add_argument
-    add("--port", metavar="N", type=_port, default=8000, help="8000 by default; 0 is any")
+    add("--port", metavar="N", type=port, default=8000, help="8000 by default; 0 is any")
     add("--host", metavar="H", default="127.0.0.1", help="for others: this machine's address")
-    add("--most", metavar="N", type=_positive, default=8, help="people at once, 8 by default")
+    add("--most", metavar="N", type=positive, default=8, help="people at once, 8 by default")
     add("--torch", action="store_true", help="ask torch too: 250 MB more for each of them")
     add("served", metavar="SCENARIO", nargs="?")
     return parser
@@ -302,11 +261,11 @@ def serve_parser() -> argparse.ArgumentParser:
 def exercise_parser() -> argparse.ArgumentParser:
     """To make a sheet."""
     about = "Print a sheet of questions about a scenario, to be filled in and graded."
-    parser = _Parser("exercise", "SCENARIO --seed N [options]", about, _EXERCISE_HELP)
+    parser = Parser("exercise", "SCENARIO --seed N [options]", about, _EXERCISE_HELP)
     parser.add_argument("scenario", metavar="SCENARIO")
-    parser.add_argument("--seed", metavar="N", type=_whole, required=True, help="of the values")
+    parser.add_argument("--seed", metavar="N", type=whole, required=True, help="of the values")
     parser.add_argument(
-        "-n", metavar="QUESTIONS", type=_count, dest="questions", default=5, help="5 by default"
+        "-n", metavar="QUESTIONS", type=count, dest="questions", default=5, help="5 by default"
     )
     parser.add_argument("--solution", action="store_true", help="with the answers")
     return parser
@@ -315,7 +274,7 @@ def exercise_parser() -> argparse.ArgumentParser:
 def grade_parser() -> argparse.ArgumentParser:
     """To grade sheets."""
     about = "Grade sheets, and tell which mistakes they show."
-    parser = _Parser("grade", "[options] SHEET...", about, _GRADE_HELP)
+    parser = Parser("grade", "[options] SHEET...", about, _GRADE_HELP)
     parser.add_argument("sheets", metavar="SHEET", nargs="+")
     form = parser.add_mutually_exclusive_group()
     for name, help_ in (("json", "one JSON object a sheet"), ("csv", "a row a sheet")):
@@ -327,81 +286,9 @@ def grade_parser() -> argparse.ArgumentParser:
 def ops_parser() -> argparse.ArgumentParser:
     """To look up operations."""
     about = "Look up operations: how they are written, what their derivatives are."
-    parser = _Parser("ops", "[options] [NAME...]", about, _OPS_HELP)
+    parser = Parser("ops", "[options] [NAME...]", about, _OPS_HELP)
     parser.add_argument("names", nargs="*", metavar="NAME", help="softmax, max, @, T, torch.exp")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="one JSON object an operation")
     how.add_argument("--markdown", action="store_true", help="the table of docs/operations.md")
     return parser
-
-
-def _parser(command: str, scenario: str, about: str, examples: str) -> argparse.ArgumentParser:
-    parser = _Parser(command, f"[options] {scenario}", about, f"{examples}\n{_INPUT_HELP}")
-    parser.set_defaults(targets=[])
-    parser.add_argument(
-        "-e",
-        "--expression",
-        metavar="TEXT",
-        dest="targets",
-        action="append",
-        type=lambda text: text[1:] if text[:1] == "@" else Source(SHORTHAND_NAME, text),
-        help="a scenario in one line, such as 'x=2, y=x**2+3x+1', or @FILE.py, a PyTorch snippet",
-    )
-    # Filled by `in_order`, which keeps files and expressions in the order they were given.
-    parser.add_argument("--scenario", dest="targets", action="append", help=argparse.SUPPRESS)
-    return parser
-
-
-_VALUED = {"-e": "--expression", "--expression": "--expression", "--junit": "--junit"}
-"""Options that take the next word, by how they may be written."""
-
-
-def in_order(arguments: Sequence[str]) -> list[str]:
-    """The same arguments with each bare one as a `--scenario`."""
-    ordered: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
-        if argument in _VALUED:
-            text = next(rest, None)
-            # Joined, so that a text may start with a minus sign.
-            ordered.append(argument if text is None else f"{_VALUED[argument]}={text}")
-        elif argument == "--":
-            ordered.extend(f"--scenario={path}" for path in rest)
-        elif argument.startswith("-") and argument != STANDARD_INPUT:
-            ordered.append(argument)
-        else:
-            ordered.append(f"--scenario={argument}")
-    return ordered
-
-
-class _Parser(argparse.ArgumentParser):
-    """argparse, whose errors repeat what was typed, on terms a terminal can bear."""
-
-    def __init__(self, command: str, usage: str, description: str, epilog: str) -> None:
-        program = f"backprop-tui {command}".strip()
-        super().__init__(
-            prog=program,
-            usage=f"{program} {usage}",
-            description=description,
-            epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-
-    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
-        """Print the help; OSError where that fails, which argparse itself keeps silent about."""
-        (file or sys.stdout).write(self.format_help())
-
-    def error(self, message: str) -> NoReturn:
-        """Print a usage message and exit with 2."""
-        super().error(printable(message))
-
-
-class _Version(argparse.Action):
-    """Reading the metadata takes its time, and is done only when asked for."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        from importlib.metadata import version
-
-        sys.stdout.write(f"backprop-tui {version('backprop-tui')}\n")
-        parser.exit(0)

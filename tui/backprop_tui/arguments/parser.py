@@ -1,0 +1,141 @@
+"""Parsers of the command line: what all commands have in common."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from backprop_engine.basics.sanitised import printable
+from backprop_engine.basics.source import SHORTHAND_NAME, STANDARD_INPUT, Source
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+_INPUT_HELP = """\
+in place of a file, - is standard input: YAML where the text begins with a key (`inputs:`),
+a PyTorch program where a line imports or writes a tensor out (`torch.tensor(`), else one line
+as with -e.
+"""
+
+
+def scenario_parser(
+    command: str, scenario: str, about: str, examples: str
+) -> argparse.ArgumentParser:
+    """A parser of scenarios: files, or `-e TEXT`."""
+    parser = Parser(command, f"[options] {scenario}", about, f"{examples}\n{_INPUT_HELP}")
+    parser.set_defaults(targets=[])
+    parser.add_argument(
+        "-e",
+        "--expression",
+        metavar="TEXT",
+        dest="targets",
+        action="append",
+        type=lambda text: text[1:] if text[:1] == "@" else Source(SHORTHAND_NAME, text),
+        help="a scenario in one line, such as 'x=2, y=x**2+3x+1', or @FILE.py, a PyTorch snippet",
+    )
+    # Filled by `in_order`, which keeps files and expressions in the order they were given.
+    parser.add_argument("--scenario", dest="targets", action="append", help=argparse.SUPPRESS)
+    return parser
+
+
+_VALUED = {"-e": "--expression", "--expression": "--expression", "--junit": "--junit"}
+"""Options that take the next word, by how they may be written."""
+
+
+def in_order(arguments: Sequence[str]) -> list[str]:
+    """The same arguments with each bare one as a `--scenario`."""
+    ordered: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in _VALUED:
+            text = next(rest, None)
+            # Joined, so that a text may start with a minus sign.
+            ordered.append(argument if text is None else f"{_VALUED[argument]}={text}")
+        elif argument == "--":
+            ordered.extend(f"--scenario={path}" for path in rest)
+        elif argument.startswith("-") and argument != STANDARD_INPUT:
+            ordered.append(argument)
+        else:
+            ordered.append(f"--scenario={argument}")
+    return ordered
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, whose errors repeat what was typed, on terms a terminal can bear."""
+
+    def __init__(self, command: str, usage: str, description: str, epilog: str) -> None:
+        program = f"backprop-tui {command}".strip()
+        super().__init__(
+            prog=program,
+            usage=f"{program} {usage}",
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; OSError where that fails, which argparse itself keeps silent about."""
+        (file or sys.stdout).write(self.format_help())
+
+    def error(self, message: str) -> NoReturn:
+        """Print a usage message and exit with 2."""
+        super().error(printable(message))
+
+
+class Version(argparse.Action):
+    """Reading the metadata takes its time, and is done only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        """Print it and exit with 0."""
+        from importlib.metadata import version
+
+        sys.stdout.write(f"backprop-tui {version('backprop-tui')}\n")
+        parser.exit(0)
+
+
+def whole(text: str) -> int:
+    """A whole number, 0 or more; ValueError for others, as all of these."""
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def port(text: str) -> int:
+    """The number of a port."""
+    number = whole(text)
+    if number >= 2**16:
+        raise ValueError
+    return number
+
+
+def positive(text: str) -> int:
+    """A whole number, 1 or more."""
+    number = whole(text)
+    if number == 0:
+        raise ValueError
+    return number
+
+
+def count(text: str) -> int:
+    """A whole number from 1 to 1000."""
+    number = whole(text)
+    if not 1 <= number <= 1000:
+        raise ValueError
+    return number
+
+
+def megabytes(text: str) -> float:
+    """A number of megabytes, or `all`."""
+    return float("inf") if text == "all" else gigabytes(text)
+
+
+def gigabytes(text: str) -> float:
+    """A number, 0 or more."""
+    number = float(text)
+    if not number >= 0:
+        raise ValueError
+    return number
