@@ -11,7 +11,8 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from ruamel.yaml import YAML
 
-from backprop_tui import arguments
+from backprop_tui.arguments import commands as parsers
+from backprop_tui.arguments.parser import in_order
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -33,8 +34,8 @@ def commands() -> list[list[str]]:
 
 def parse(command: str, words: list[str]) -> Any:
     """What one of our commands makes of its arguments; SystemExit where it takes them not."""
-    parser = getattr(arguments, f"{command}_parser")()
-    return parser.parse_args(arguments.in_order(words))
+    parser = getattr(parsers, f"{command}_parser")()
+    return parser.parse_args(in_order(words))
 
 
 def test_every_command_of_the_workflow_exists_and_takes_its_arguments() -> None:
