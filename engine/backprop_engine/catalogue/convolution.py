@@ -11,12 +11,12 @@ from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.shared.channels import over_channels, per_channel
 from backprop_engine.catalogue.shared.entries import INPUT, operation
-from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.windows import Pads, Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (
     Application,

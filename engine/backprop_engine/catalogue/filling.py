@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.indexing import NO_GRADIENT, in_range, mask_of, whole
 from backprop_engine.catalogue.shared.axes import DIM, axis_of
 from backprop_engine.catalogue.shared.entries import INPUT, autograd_node, operation
-from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import cleared_at, put_at
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter
 

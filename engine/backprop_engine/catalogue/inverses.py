@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.limits import MAX_POWER
+from backprop_engine.basics.memory_order import by_columns
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import LimitError, check_elements
 from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.catalogue.shared.cofactors import cofactors
 from backprop_engine.catalogue.shared.entries import in_steps
-from backprop_engine.catalogue.shared.layout import by_columns
 from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter
 
 _A = Parameter("A", aliases=("input",))

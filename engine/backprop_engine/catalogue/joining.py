@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axis_of
 from backprop_engine.catalogue.shared.entries import INPUT, operation
-from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import put_at
 from backprop_engine.operation import (
     OPERAND_LETTERS,

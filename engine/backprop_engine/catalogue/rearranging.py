@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.catalogue.shared.axes import axis_of
 from backprop_engine.catalogue.shared.entries import INPUT, operation
-from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.catalogue.shared.placing import added_at
 from backprop_engine.operation import Kind, Operation, Parameter
 

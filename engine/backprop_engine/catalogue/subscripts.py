@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import by_rows
 from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_broadcast
 from backprop_engine.catalogue.shared.entries import operation
-from backprop_engine.catalogue.shared.layout import by_rows
 from backprop_engine.operation import OPERAND_LETTERS, Application, Numbers, Sharing, Template
 
 FROM_OPERAND = "operand"
