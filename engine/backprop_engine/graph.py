@@ -14,6 +14,7 @@ import numpy as np
 
 from backprop_engine.basics.choice import Choice
 from backprop_engine.basics.limits import MAX_OPERANDS
+from backprop_engine.basics.memory_order import by_rows, is_open, lies_by_rows
 from backprop_engine.basics.source import OperandError, Place, Source, Span
 from backprop_engine.basics.values import (
     Dtype,
@@ -63,6 +64,8 @@ class Graph(Columns):
         """Where Python chose one of several nodes by their values, and which."""
         self.is_recording = True
         """Whether what is computed next may require grad: not so inside of `with no_grad:`."""
+        self.open_order: set[int] = set()
+        """Nodes of which it is not told how their elements lie in memory."""
         self.budget = Budget()
         """What the values have taken of the memory and the time that they may take."""
         self._literal = NodeKind(None, False, True, NUMBER if dtype == "float64" else NO_FLOAT)
@@ -158,6 +161,11 @@ class Graph(Columns):
         node = self._append(operation, operands, made, requires_grad, is_number)
         if attributes:
             self.attributes[node] = attributes
+        if operation.lay_out is not by_rows and (
+            not self.open_order.isdisjoint(operands)
+            or is_open(operation.lay_out, map(self.value.__getitem__, operands))
+        ):
+            self.open_order.add(node)
         if has_model:
             self.reach[node] = derivable
         if requires_grad and kinds[0].is_loose and self.hands_through(node):
@@ -193,6 +201,8 @@ class Graph(Columns):
         made = settle(called(operation.forward, operation, given, attributes), dtype)
         if type(made) is np.ndarray:
             self.budget.take(made.nbytes)
+            if made.ndim > 1:
+                made = operation.lay_out(made, given, attributes)
         return made
 
     def make_leaf(self, node: int) -> None:
@@ -375,9 +385,7 @@ class Graph(Columns):
         return Application(
             shapes=tuple(shape_of(value) for value in values),
             numbers=tuple(bool(self.kind[operand].is_number) for operand in operands),
-            contiguous=tuple(
-                not isinstance(value, np.ndarray) or value.flags.c_contiguous for value in values
-            ),
+            contiguous=tuple(map(lies_by_rows, values)),
             attributes=self.attributes_of(node),
             values=values,
             requires_grad=tuple(self.kind[operand].requires_grad_in_torch for operand in operands),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from backprop_engine.basics.memory_order import as_it_is
 from backprop_engine.basics.values import Shape, Value, dtype_of, evaluate, shape_of
 from backprop_engine.node_kinds import OnNumbers
 
@@ -247,6 +248,9 @@ class Operation:
     told which by the keyword `position`."""
     sharing: Sharing = Sharing.NEVER
     """Whether it is a view of the first operand, which a change in place then changes too."""
+    lay_out: Callable[..., Any] = as_it_is
+    """`lay_out(made, operands, attributes)`: what `forward` has made, an array of several axes, as
+    it lies in memory with torch."""
     outputs: Callable[..., tuple[str, ...]] | None = None
     """For an operation with several outputs: their names (`values`, `indices`; `0`, `1`, …), from
     the operands and attributes. A node is one of them: the one at the attribute `output`."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import as_operands_reversed
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, is_float, where
 from backprop_engine.catalogue.shared.entries import INPUT, OTHER, by_number, in_steps, scaled
@@ -73,6 +74,7 @@ RSUB = in_steps(
     lambda a, b, alpha: _fused(-alpha, a, b),
     _TAKEN_AWAY,
     _KEPT,
+    lay_out=as_operands_reversed,
     notation=lambda alpha, **_: "{b} − " + scaled(alpha, "{alpha}", "{a}"),
     torch=lambda torch, a, b, alpha: torch.rsub(torch.as_tensor(a), b, alpha=alpha),
     grad_fn=by_number("rsub", number=1, tensor=0),

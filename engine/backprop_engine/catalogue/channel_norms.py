@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import open_unless_by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.catalogue.normalisation import (
@@ -231,6 +232,7 @@ BATCH_NORM = in_steps(
             g * standardised(a, but_channels(a.ndim), eps)[0], b
         )
     ),
+    lay_out=open_unless_by_rows,
     notation=weighted("({a} − mean)/std"),
     torch=lambda torch, a, b=None, c=None, *, training, eps: torch.nn.functional.batch_norm(
         a, None, None, given(torch, b), given(torch, c), training=training, eps=eps
@@ -257,6 +259,7 @@ GROUP_NORM = in_steps(
     _group_norm,
     Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
     *_over_channels_derivatives(_group_norm_weight_rule),
+    lay_out=open_unless_by_rows,
     notation=weighted("({a} − mean)/std"),
     unsettled=_is_open_group_norm,
     grad_fn="NativeGroupNormBackward0",
@@ -271,6 +274,7 @@ INSTANCE_NORM = in_steps(
     _instance_norm,
     Derivative(rule=_instance_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
     *_over_channels_derivatives(_instance_norm_weight_rule),
+    lay_out=open_unless_by_rows,
     notation=weighted("({a} − mean)/std"),
     unsettled=_is_all_rounding_in_instances,
     grad_fn="ViewBackward0",

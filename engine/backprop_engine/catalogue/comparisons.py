@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import laid_out, read_as, strides_of
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of
 from backprop_engine.catalogue.shared.entries import (
@@ -175,6 +176,7 @@ FLOAT = operation(
     local="1",
     because="The same number: the gradient goes through unchanged.",
     torch=lambda torch, a: a if a.is_floating_point() else a.to(torch.get_default_dtype()),
+    lay_out=lambda made, operands, _: laid_out(made, strides_of(read_as(made.dtype, *operands))),
     grad_fn="",
     words="truth values and whole numbers as numbers of the scenario's dtype: 0 and 1, …",
     functions=("float", "double"),

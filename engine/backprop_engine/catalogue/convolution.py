@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 
 import numpy as np
 
-from backprop_engine.basics.memory_order import by_rows
+from backprop_engine.basics.memory_order import open_unless_by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_product
@@ -168,7 +168,7 @@ def _forward(name: str, axes: int) -> Callable[..., Any]:
         _check(name, axes, a, b, groups, shape_of(b)[1] * groups if len(shape_of(b)) > 1 else 0)
         _check_bias(name, c, b.shape[0])
         window = _window(name, b.shape[2:], how)
-        y = by_rows(_add_bias(_convolve(window, _batched(a, b), b, groups), c))
+        y = _add_bias(_convolve(window, _batched(a, b), b, groups), c)
         return y if a.ndim == b.ndim else y[0]
 
     return forward
@@ -279,6 +279,7 @@ def _convolution(axes: int, *, by_word: bool = False) -> Operation:
         Derivative(rule=_weight_rule, vjp="Σ windows of {a} ⊙ {g}", words=_WEIGHT_WORDS),
         _TO_BIAS,
         functions=(name,),
+        lay_out=open_unless_by_rows,
         notation=_notation("⋆"),
         torch=name,
         grad_fn=_grad_fn,
@@ -318,6 +319,7 @@ CONV_TRANSPOSE2D = operation(
     notation=_notation("⋆ᵀ"),
     grad_fn=_grad_fn,
     unsettled=_multiplies_padding,
+    lay_out=open_unless_by_rows,
     words="the kernel laid over the image once for each element, times the element",
     parameters=(
         *_OPERANDS,

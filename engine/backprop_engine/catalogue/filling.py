@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.memory_order import by_rows
+from backprop_engine.basics.memory_order import as_first, by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.indexing import NO_GRADIENT, in_range, mask_of, whole
@@ -33,7 +33,7 @@ def _masked_fill(a: Any, mask: Any, value: Any) -> Any:
         )
     truth = mask_of(mask, "masked_fill")
     try:
-        return by_rows(np.where(truth, np.asarray(value, np.asarray(a).dtype), a))
+        return np.where(truth, np.asarray(value, np.asarray(a).dtype), a)
     except ValueError:
         raise OperandError(
             f"`masked_fill` cannot broadcast shapes {shape_of(a)} and {truth.shape}"
@@ -159,12 +159,14 @@ def _filling(
     words, kept, filled = texts
     leaf, statements, number_shown, tensor_shown = shown
     is_scatter = name == "scatter"
+    lay_out = as_first if name == "index_fill" else by_rows
     number = operation(
         f"{name}{'.value' if is_scatter else ''}",
         lambda a, index, value, **dim: forward(a, index, value, **dim),
         rule=lambda g, y, a, index, value, **dim: rules[0](g, y, a, index, value, **dim),
         vjp=kept,
         because=_KEPT,
+        lay_out=lay_out,
         grad_fn=autograd_node(name, int(is_scatter)),
         words=words,
         parameters=(*parameters, Kind.NUMBER("value")),
@@ -176,6 +178,7 @@ def _filling(
         Derivative(rule=rules[0], vjp=kept, words=_KEPT),
         NO_GRADIENT,
         Derivative(rule=rules[1], vjp=filled, words=_PUT_IN),
+        lay_out=lay_out,
         grad_fn=autograd_node(name, int(not is_scatter)),
         words=words,
         parameters=(*parameters, Parameter("src" if is_scatter else "value")),

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.memory_order import by_rows
 from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_broadcast, check_elements
@@ -86,7 +85,7 @@ def _gather(a: Any, index: Any, dim: int) -> Any:
     axis, places = _gather_places(a, dim, index, "gather")
     array = np.atleast_1d(a)
     within = tuple(slice(None) if at == axis else slice(n) for at, n in enumerate(places.shape))
-    return by_rows(np.reshape(np.take_along_axis(array[within], places, axis), shape_of(index)))
+    return np.reshape(np.take_along_axis(array[within], places, axis), shape_of(index))
 
 
 def _gather_rule(g: Any, _y: Any, a: Any, index: Any, dim: int) -> Any:
@@ -116,7 +115,7 @@ def _index_select_rule(g: Any, _y: Any, a: Any, index: Any, dim: int) -> Any:
 
 def _take(a: Any, index: Any) -> Any:
     places = in_range(whole(index, "take"), np.size(a), "take", lowest=-np.size(a))
-    return by_rows(np.reshape(a, -1)[places])
+    return np.reshape(a, -1)[places]
 
 
 def _take_rule(g: Any, _y: Any, a: Any, index: Any) -> Any:

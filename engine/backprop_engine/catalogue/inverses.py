@@ -87,7 +87,7 @@ def _inverse(a: Any) -> Any:
 
 def _inv(a: Any) -> Any:
     try:
-        return by_columns(np.linalg.inv(_square(a, "inv")))
+        return np.linalg.inv(_square(a, "inv"))
     except np.linalg.LinAlgError:
         raise _singular(a, "inv") from None
 
@@ -130,7 +130,7 @@ def _solve(a: Any, b: Any) -> Any:
         found = np.linalg.solve(a, right)
     except np.linalg.LinAlgError:
         raise _singular(a, "solve") from None
-    return found[..., 0] if right is not b else by_columns(found)
+    return found[..., 0] if right is not b else found
 
 
 def _right_side_rule(g: Any, a: Any, b: Any) -> Any:
@@ -215,7 +215,7 @@ def _cholesky(a: Any, upper: bool) -> Any:
             "`cholesky` needs a positive-definite matrix, and this one is not",
             "such a matrix is symmetric and has positive eigenvalues, as `B @ B.T` has",
         ) from None
-    return by_columns(_transposed(lower) if upper else lower)
+    return _transposed(lower) if upper else lower
 
 
 def _symmetrically(
@@ -309,6 +309,7 @@ INV = in_steps(
     rule=_inv_rule,
     vjp="−{y}ᵀ @ {g} @ {y}ᵀ",
     because="As 1/x has the slope −1/x², the inverse has itself on both sides, and a minus.",
+    lay_out=by_columns,
     notation="{a}⁻¹",
     torch="linalg.inv",
     grad_fn="LinalgInvExBackward0",
@@ -332,6 +333,7 @@ SOLVE = in_steps(
         vjp="({a}⁻¹)ᵀ @ {g}",
         words="The right side goes through the inverse, its gradient through the transposed.",
     ),
+    lay_out=by_columns,
     notation="{a}⁻¹ @ {b}",
     torch="linalg.solve",
     grad_fn="LinalgSolveExBackward0",
@@ -366,6 +368,7 @@ def _cholesky_form(name: str, **rest: Any) -> Operation:
         vjp="({y}⁻¹)ᵀ @ sym(tril({y}ᵀ @ {g})) @ {y}⁻¹",
         because="The factor stands on both sides of the product; the gradient is shared "
         "evenly between the two triangles.",
+        lay_out=by_columns,
         words="the lower triangular L with L @ Lᵀ the given matrix",
         parameters=(_A, Kind.FLAG("upper", False)),
         differentiated_at=_symmetrically,

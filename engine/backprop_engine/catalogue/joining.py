@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.memory_order import by_rows
+from backprop_engine.basics.memory_order import open_unless_by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
@@ -32,6 +32,7 @@ _joining = partial(
     operation,
     vjp="the part of {g} that this operand fills",
     because="Joining changes no number: each operand gets back its own part of the gradient.",
+    lay_out=open_unless_by_rows,
     variadic=True,
 )
 
@@ -55,7 +56,7 @@ def _joined(values: tuple[Any, ...], axis: int, name: str) -> Any:
                 f"`{name}` cannot join shapes {' and '.join(map(str, dict.fromkeys(shapes)))}",
                 f"but for axis {at} they must be equal",
             )
-    return by_rows(np.concatenate(parts, axis=at))
+    return np.concatenate(parts, axis=at)
 
 
 def _part(g: Any, shapes: list[Shape], axis: int, position: int) -> Any:
@@ -76,7 +77,7 @@ def _stack(values: tuple[Any, ...], dim: int) -> Any:
             "they must be equal; `cat` joins along an axis that is there",
         )
     check_elements(sum(map(np.size, values)))
-    return by_rows(np.stack(values, axis=dim))
+    return np.stack(values, axis=dim)
 
 
 def _columns(values: tuple[Any, ...]) -> tuple[tuple[Any, ...], int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import as_first
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements, check_products
@@ -220,6 +221,7 @@ DROPOUT = operation(
     vjp=lambda p, training, **_: "{g} ⊙ mask/(1 − {p})" if training and p else "{g}",
     because="What was dropped has no say and receives nothing; the rest grew by 1/(1 − p), "
     "and so does its gradient.",
+    lay_out=lambda made, operands, _: made if made is operands[0] else as_first(made, operands),
     notation="dropout({a}, p={p})",
     torch=_dropout_twin,
     grad_fn=_dropout_grad_fn,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import as_operands
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.shared.axes import Axes, axes_of
 from backprop_engine.catalogue.shared.entries import INPUT, in_steps, symmetric
@@ -95,6 +96,7 @@ NORMALIZE = in_steps(
     ),
     because="Only the direction is left: the part of the gradient along it, which would "
     "only change the length, is taken out.",
+    lay_out=as_operands,
     notation=lambda p, **_: f"{{a}}/‖{{a}}‖{_order(p)}",
     grad_fn="DivBackward0",
     words="vectors brought to length 1",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import as_operands, as_operands_reversed
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.catalogue.shared.axes import refuse_whole
@@ -174,6 +175,7 @@ BINARY_CROSS_ENTROPY = in_steps(
         vjp=of_each("(log(1 − {a}) − log({a}))"),
         words="A target weighs the two logarithms, so it receives their difference.",
     ),
+    lay_out=as_operands,
     notation=over_all("−{b}·log({a}) − (1 − {b})·log(1 − {a})", is_sum=True),
     words="how surprised probabilities are at targets of 0 and 1",
     parameters=(INPUT, Parameter("target"), WEIGHT, SIZE_AVERAGE, REDUCE, REDUCTION),
@@ -205,6 +207,7 @@ BINARY_CROSS_ENTROPY_WITH_LOGITS = broadcast_loss(
         ),
         words="A target weighs the score itself.",
     ),
+    lay_out=as_operands_reversed,
     notation=over_all(
         lambda numbers, **_: (
             f"−{'{d}·' if len(numbers) > 3 else ''}{{b}}·log σ({{a}}) − (1 − {{b}})·log σ(−{{a}})"
@@ -238,6 +241,7 @@ KL_DIV = broadcast_loss(
         vjp=of_each(_by_target("(log({b}) + 1 − {a})", "exp({b})·({b} − {a} + 1)")),
         words="A target probability counts in front of the logarithm and inside of it.",
     ),
+    lay_out=as_operands_reversed,
     notation=over_all(_by_target("{b}·(log({b}) − {a})", "exp({b})·({b} − {a})")),
     torch=_kl_twin,
     grad_fn=_kl_grad_fn,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import as_first, stretched
 from backprop_engine.basics.values import shape_of, sign, unbroadcast, where
 from backprop_engine.catalogue.shared.entries import INPUT
 from backprop_engine.catalogue.shared.reducing import (
@@ -147,6 +148,12 @@ SMOOTH_L1_LOSS = broadcast_loss(
     example="x=[1, 1.5, 4], loss=smooth_l1_loss(x, [1, 1, 1])",
 )
 
+
+def _huber_order(made: Any, operands: Sequence[Any], _: Mapping[str, Any]) -> Any:
+    """As the input, stretched to the shape of the losses."""
+    return as_first(made, (stretched(operands[0], made.shape),))
+
+
 HUBER_LOSS = broadcast_loss(
     "huber_loss",
     _huber_loss,
@@ -155,6 +162,7 @@ HUBER_LOSS = broadcast_loss(
         "clamp({a} − {b}, −{delta}, {delta})",
         "A square near the target, a line far from it: the pull never exceeds delta.",
     ),
+    lay_out=_huber_order,
     notation=over_all("huber({a} − {b})"),
     words="half the squared error, straightened beyond delta",
     parameters=(

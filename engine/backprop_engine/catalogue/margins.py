@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import as_last_first, as_operands_reversed
 from backprop_engine.basics.source import OperandError
-from backprop_engine.basics.values import shape_of, unbroadcast, where
+from backprop_engine.basics.values import exp, shape_of, unbroadcast, where
 from backprop_engine.catalogue.shared.entries import INPUT
 from backprop_engine.catalogue.shared.reducing import (
     LOSS_PARAMETERS,
@@ -65,7 +66,7 @@ def _ranking_gate(a: Any, b: Any, c: Any, margin: float) -> Any:
 
 
 def _poisson(a: Any, b: Any, log_input: bool, full: bool, eps: float, reduction: str) -> Any:
-    losses = np.exp(a) - b * a if log_input else a - b * np.log(a + eps)
+    losses = exp(a) - b * a if log_input else a - b * np.log(a + eps)
     if full:
         stirling = b * np.log(b) - b + 0.5 * np.log(2 * math.pi * b)
         losses = losses + where(b > 1, stirling, 0.0)
@@ -74,7 +75,7 @@ def _poisson(a: Any, b: Any, log_input: bool, full: bool, eps: float, reduction:
 
 def _poisson_slope(a: Any, b: Any, log_input: bool, eps: float, **_: bool) -> Any:
     less = -1.0 * b  # a truth value has no minus
-    return (np.exp(a), less) if log_input else (1.0, less / (a + eps))
+    return (exp(a), less) if log_input else (1.0, less / (a + eps))
 
 
 def _poisson_target_slope(a: Any, b: Any, log_input: bool, full: bool, eps: float) -> Any:
@@ -159,6 +160,7 @@ HINGE_EMBEDDING_LOSS = broadcast_loss(
     ),
     vjp=of_each("(1 where {b} = 1, −1 where {b} = −1 and {a} ≤ {margin}, else 0)"),
     because="Like pairs are drawn together; unlike ones are pushed apart up to the margin.",
+    lay_out=as_operands_reversed,
     notation=over_all("({a} where {b} = 1, max(0, {margin} − {a}) where {b} = −1)"),
     grad_fn=by_reduction("AddBackward0"),
     words="the distances of like pairs, and what unlike pairs miss of the margin",
@@ -195,6 +197,7 @@ MARGIN_RANKING_LOSS = broadcast_loss(
         vjp=of_each("({b} − {a})·[{c}·({a} − {b}) ≤ {margin}]", has_weight=False),
         words="The target multiplies the difference, so it receives that.",
     ),
+    lay_out=as_last_first,
     notation="max(0, −{c}·({a} − {b}) + {margin})",
     grad_fn=by_reduction("ClampMinBackward0"),
     words="what pairs miss of the order that is asked for, and of a margin",
@@ -261,6 +264,7 @@ GAUSSIAN_NLL_LOSS = broadcast_loss(
         vjp=of_each("(1 − ({a} − {b})²/{c})/(2·{c})", has_weight=False),
         words="A variance smaller than the squared error is told to grow, a larger one to shrink.",
     ),
+    lay_out=as_last_first,
     notation="½·(log({c}) + ({a} − {b})²/{c})",
     grad_fn=by_reduction(lambda full, **_: "AddBackward0" if full else "MulBackward0"),
     words="how surprised normal distributions of these means and variances are",

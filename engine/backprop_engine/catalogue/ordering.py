@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.memory_order import by_rows
+from backprop_engine.basics.memory_order import as_first
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, where
 from backprop_engine.catalogue.shared.axes import DIM, KEEPDIM, axes_text, axis_of
@@ -67,7 +67,7 @@ def _along(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def forward(a: Any, dim: int) -> Any:
         axis = axis_of(a, dim)
-        return by_rows(np.reshape(function(np.atleast_1d(a), axis), shape_of(a)))
+        return np.reshape(function(np.atleast_1d(a), axis), shape_of(a))
 
     return forward
 
@@ -156,6 +156,7 @@ CUMMIN = _running(
 SORT = picking(
     "sort",
     _order,
+    lay_out=as_first,
     parameters=(INPUT, _LAST, Kind.FLAG("descending", False), Kind.FLAG("stable", None)),
     grad_fn=_sort_grad_fn,
     words="the elements in order of size along an axis, and where each was",
@@ -168,6 +169,7 @@ ARGSORT = operation(
     lambda a, dim, descending: np.reshape(
         _order(np.atleast_1d(a), axis_of(a, dim), descending), shape_of(a)
     ),
+    lay_out=as_first,
     notation=lambda dim, **_: f"argsort({{a}}){axes_text(dim)}",
     torch=lambda torch, a, dim, descending: torch.argsort(
         a, dim=dim, descending=descending, stable=True

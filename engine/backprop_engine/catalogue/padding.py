@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.memory_order import by_rows
+from backprop_engine.basics.memory_order import open_unless_by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of
 from backprop_engine.budget import check_elements
@@ -58,7 +58,7 @@ def _grow(widths: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _pad(a: Any, pad: tuple[int, ...], mode: str, value: float | None) -> Any:
     widths = _widths(a, pad, mode)
     if mode == "constant":
-        return by_rows(np.pad(a[_cut(widths)], _grow(widths), constant_values=value or 0.0))
+        return np.pad(a[_cut(widths)], _grow(widths), constant_values=value or 0.0)
     if mode == "circular":  # what a negative width takes away is not in the circle
         a, widths = a[_cut(widths)], _grow(widths)
     for axis, (before, after) in enumerate(widths):
@@ -66,7 +66,7 @@ def _pad(a: Any, pad: tuple[int, ...], mode: str, value: float | None) -> Any:
         if before or after:
             places = _COPIED_FROM[mode](np.arange(-before, size + after), size - 1)
             a = np.take(a, places, axis)
-    return by_rows(a)
+    return a
 
 
 def _pad_rule(g: Any, _y: Any, a: Any, pad: tuple[int, ...], mode: str, **_: Any) -> Any:
@@ -117,6 +117,7 @@ PAD = operation(
     vjp="{g} without the padding; what was copied there adds to its source",
     because="The padding is no operand: what flows to it is lost, unless it was copied from "
     "an element, which then receives it too.",
+    lay_out=open_unless_by_rows,
     grad_fn=_pad_grad_fn,
     words="more elements around it: a constant, or copies",
     parameters=(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import open_unless_by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, where
 from backprop_engine.budget import check_elements
@@ -213,6 +214,7 @@ def _max_pooling(axes: int, *, with_indices: bool = False) -> Operation:
         f"{name}.indices" if with_indices else name,
         _max_pool(name, axes),
         rule=_max_pool_rule(name, axes),
+        lay_out=open_unless_by_rows,
         vjp="{g}, put back at the largest element of each window of {a}",
         because=_MAX_WORDS,
         outputs=(lambda *_operands, **_attributes: ("0", "1")) if with_indices else None,
@@ -245,6 +247,7 @@ def _average_pooling(axes: int) -> Operation:
         name,
         _avg_pool(name, axes),
         rule=_avg_pool_rule(name, axes),
+        lay_out=open_unless_by_rows,
         vjp="1/n·{g}, copied to every element of each window of {a}",
         because=_MEAN_WORDS,
         notation="mean of each window of {a}",
@@ -281,6 +284,7 @@ ADAPTIVE_AVG_POOL2D = operation(
     "adaptive_avg_pool2d",
     _adaptive_avg_pool,
     rule=_adaptive_avg_pool_rule,
+    lay_out=open_unless_by_rows,
     vjp="1/n·{g}, copied to every element of each window of {a}",
     because=_MEAN_WORDS,
     notation="mean of each of {output_size} windows of {a}",

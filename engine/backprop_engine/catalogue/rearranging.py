@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.memory_order import by_rows
+from backprop_engine.basics.memory_order import as_first, as_it_is, by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
@@ -88,7 +88,7 @@ def _roll(a: Any, shifts: Any, dims: Any) -> Any:
     if not shape_of(a):
         return a
     amount = shifts[0] if dims is None and not isinstance(shifts, int) else shifts
-    return by_rows(np.roll(a, amount, dims))
+    return np.roll(a, amount, dims)
 
 
 def _unroll(g: Any, shifts: Any, dims: Any) -> Any:
@@ -113,7 +113,13 @@ def _flip_one(name: str, axis: int) -> Callable[[Any], Any]:
 
 
 def _rot90(a: Any, k: int, dims: tuple[int, int]) -> Any:
-    return np.array(np.rot90(a, k, dims), order="K")
+    """An odd number of times it is a flipped copy, seen with its axes exchanged, as in torch."""
+    turns = k % 4
+    if turns % 2 == 0:
+        made = np.rot90(a, turns, dims)
+        return as_first(made, (a,)) if turns else by_rows(made.copy())
+    flipped = as_first(np.flip(a, dims[1 if turns == 1 else 0]), (a,))
+    return np.swapaxes(flipped, *dims)
 
 
 REPEAT = operation(
@@ -199,6 +205,7 @@ FLIP = operation(
     "flip",
     _flip,
     *moved(lambda g, y, a, dims: _flip(g, dims), "{g}, flipped back"),
+    lay_out=as_first,
     words="elements in reverse order along axes",
     parameters=(INPUT, Kind.SHAPE("dims", aliases=("axis",))),
     symbolic=lambda sympy, a, **_: a,
@@ -214,6 +221,7 @@ def _flipping(name: str, axis: int, words: str) -> Operation:
         flip,
         *moved(lambda g, y, a: flip(g), "{g}, flipped back"),
         grad_fn="FlipBackward0",
+        lay_out=as_first,
         words=words,
         example=f"A=[[1,2],[3,4]], y=(A*A.{name}()).sum()",
     )
@@ -226,6 +234,7 @@ ROT90 = operation(
     "rot90",
     _rot90,
     *moved(lambda g, y, a, k, dims: _rot90(g, -k, dims), "{g}, turned back"),
+    lay_out=as_it_is,
     notation="rot90({a}, {k})",
     words="turned by 90 degrees, k times",
     parameters=(INPUT, Kind.WHOLE("k", 1), Kind.AXES("dims", (0, 1), aliases=("axes",))),

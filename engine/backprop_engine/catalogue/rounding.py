@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import as_first
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, of_numbers, sign, where
 from backprop_engine.catalogue.shared.entries import (
@@ -299,6 +300,7 @@ NAN_TO_NUM = operation(
     rule=lambda g, y, a, **_: g * np.isfinite(a),
     local="[{a} is finite]",
     because="What is replaced by a constant receives no gradient.",
+    lay_out=as_first,
     words="the value, with numbers in place of nan and inf",
     parameters=(
         INPUT,

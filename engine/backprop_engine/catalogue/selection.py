@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import iterated, read_as
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, where
 from backprop_engine.catalogue.shared.entries import (
@@ -246,6 +247,11 @@ FMAX = _first("fmax", "≥", operator.ge, "larger", "x=2, z=2, y=fmax(x, z)**2")
 FMIN = _first("fmin", "≤", operator.le, "smaller", "x=2, z=3, y=fmin(x, z)**2")
 
 
+def _where_order(made: Any, operands: Sequence[Any], _: Mapping[str, Any]) -> Any:
+    condition, *values = operands
+    return iterated(made, [condition, *(read_as(made.dtype, value) for value in values)])
+
+
 def _where(condition: Any, a: Any, b: Any) -> Any:
     if dtype_of(condition) != "bool":
         raise OperandError(
@@ -269,6 +275,7 @@ WHERE = operation(
         local="0 if {a} else 1",
         words="Only where it was chosen does it receive the gradient.",
     ),
+    lay_out=_where_order,
     notation="{b} if {a} else {c}",
     words="one value where a condition holds, another elsewhere",
     parameters=(Parameter("condition"), INPUT, OTHER),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from backprop_engine.basics.memory_order import as_first, read_in, stretched, with_axis
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements
@@ -47,7 +48,7 @@ def _reshape(a: Any, shape: Shape, name: str = "reshape") -> Any:
             f"it has {size} elements, and they must stay {size}",
             "one size may be -1: it is then worked out from the others",
         )
-    return np.reshape(a, shape)
+    return read_in(shape, a)
 
 
 def _divides(sizes: list[int], size: int) -> bool:
@@ -130,6 +131,11 @@ def _permute(a: Any, dims: tuple[int, ...]) -> Any:
     return np.transpose(a, dims)
 
 
+def _movedim(a: Any, source: Any, destination: Any) -> Any:
+    lines = np.moveaxis(np.atleast_1d(a), source, destination)
+    return lines if shape_of(a) else a  # one number has one axis here, as in torch
+
+
 def _squeeze(a: Any, dim: int | tuple[int, ...] | None) -> Any:
     """Axes of another size than 1 stay, as in torch."""
     if dim is None:
@@ -157,12 +163,16 @@ def _expand(a: Any, size: Shape) -> Any:
     full = _full_size(a, size)
     check_elements(*full)
     try:
-        return np.broadcast_to(a, full)
+        return stretched(a, full)
     except ValueError:
         raise OperandError(
             f"`expand` cannot take shape {shape_of(a)} to {size}",
             "only axes of size 1 can grow, and new axes come in front",
         ) from None
+
+
+def _contiguous(a: Any) -> Any:
+    return np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a
 
 
 _expanding = partial(
@@ -219,7 +229,7 @@ RESHAPE_AS = _reshaping(
 
 FLATTEN = _reshaping(
     "flatten",
-    lambda a, start_dim, end_dim: np.reshape(a, _flat_shape(shape_of(a), start_dim, end_dim)),
+    lambda a, start_dim, end_dim: _reshape(a, _flat_shape(shape_of(a), start_dim, end_dim)),
     grad_fn=_flatten_grad_fn,
     sharing=Sharing.WHERE_POSSIBLE,
     words="axes laid out one after the other as one",
@@ -229,7 +239,7 @@ FLATTEN = _reshaping(
 
 RAVEL = _reshaping(
     "ravel",
-    lambda a: np.reshape(a, (-1,)),
+    lambda a: np.reshape(_contiguous(a), (-1,)),
     grad_fn="ViewBackward0",
     sharing=Sharing.WHERE_POSSIBLE,
     words="all elements laid out as a vector",
@@ -238,7 +248,7 @@ RAVEL = _reshaping(
 
 UNFLATTEN = _reshaping(
     "unflatten",
-    lambda a, dim, sizes: np.reshape(a, _unflat_shape(a, dim, sizes)),
+    lambda a, dim, sizes: _reshape(a, _unflat_shape(a, dim, sizes)),
     torch=lambda torch, a, dim, sizes: torch.unflatten(
         a, dim, (sizes,) if isinstance(sizes, int) else sizes
     ),
@@ -262,7 +272,7 @@ SQUEEZE = _reshaping(
 
 UNSQUEEZE = _reshaping(
     "unsqueeze",
-    lambda a, dim: np.expand_dims(a, dim),
+    with_axis,
     sharing=Sharing.ALWAYS,
     words="a new axis of size 1",
     parameters=(INPUT, Kind.AXIS("dim", aliases=("axis",))),
@@ -338,9 +348,9 @@ PERMUTE = operation(
 
 MOVEDIM = operation(
     "movedim",
-    lambda a, source, destination: np.moveaxis(a, source, destination),
+    _movedim,
     *moved(
-        lambda g, y, a, source, destination: np.moveaxis(g, destination, source),
+        lambda g, y, a, source, destination: _movedim(g, destination, source),
         "{g}, with its axes back in order",
     ),
     grad_fn="PermuteBackward0",
@@ -371,8 +381,9 @@ EXPAND_AS = _expanding(
 
 CLONE = operation(
     "clone",
-    lambda a: a.copy(order="K") if isinstance(a, np.ndarray) else a,
+    lambda a: a.copy() if isinstance(a, np.ndarray) else a,
     *moved(lambda g, y, a: g, "{g}", _SAME),
+    lay_out=as_first,
     words="a copy; gradients pass through it",
     symbolic=lambda sympy, a: a,
     example="x=[1,2], c=x.clone(), y=(c*x).sum()",
@@ -380,7 +391,7 @@ CLONE = operation(
 
 CONTIGUOUS = operation(
     "contiguous",
-    lambda a: np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a,
+    _contiguous,
     *moved(lambda g, y, a: g, "{g}", _SAME),
     grad_fn=lambda application: _HANDED_THROUGH if application.contiguous[0] else "CloneBackward0",
     sharing=Sharing.HANDED_THROUGH,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import as_operands
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import dtype_of, erf, exp, log1p, shape_of, tanh, where
 from backprop_engine.catalogue import arithmetic, rounding
@@ -295,6 +296,11 @@ def _glu_parts(shapes: Any, dim: int, **_: Any) -> str:
     return f"a[{before}0:{half}] * sigmoid(a[{before}{half}:{2 * half}])"
 
 
+def _glu_order(made: Any, operands: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
+    """As a product of the halves: each lies as the whole does."""
+    return as_operands(made, _halves(*operands, **attributes), {})
+
+
 GLU = in_steps(
     "glu",
     _glu,
@@ -302,6 +308,7 @@ GLU = in_steps(
     vjp="[σ(b) ⊙ {g}, (1 − σ(b)) ⊙ σ(b) ⊙ {g} ⊙ a], a and b the halves of {a}",
     because="One half is the value, the other its gate: a product, so each receives the "
     "gradient times the other.",
+    lay_out=_glu_order,
     words="the first half of an axis times the sigmoid of the second",
     parameters=(INPUT, Kind.AXIS("dim", -1, aliases=("axis",))),
     composite=_glu_parts,

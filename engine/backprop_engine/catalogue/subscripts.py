@@ -9,13 +9,13 @@ What is picked receives the gradient, the rest 0; an element picked twice receiv
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from types import EllipsisType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from backprop_engine.basics.memory_order import by_rows
+from backprop_engine.basics.memory_order import iterated, restrided, strides_of
 from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_broadcast
@@ -128,9 +128,46 @@ def _index(a: Any, *indices: Any, items: tuple[IndexItem, ...]) -> Any:
     key = key_of(a, indices, items)
     viewed = key.viewed(np.asarray(a))
     if not key.picks:
-        return viewed
+        return _with_new_axes(viewed, np.asarray(a), key.view) if None in key.view else viewed
     _check_picked(viewed, key)
-    return by_rows(viewed[key.arrays])
+    return viewed[key.arrays]
+
+
+def _index_order(made: Any, operands: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
+    """What is left of `a` and the indices are gone through side by side, each 0 apart along the
+    axes of the other.
+    """
+    a, *indices = operands
+    key = key_of(a, tuple(indices), attributes["items"])
+    if not key.picks or not made.size:
+        return made
+    viewed, entries = key.viewed(np.asarray(a)), list[Any]()
+    for entry in key.arrays:
+        is_mask = isinstance(entry, np.ndarray) and entry.dtype == bool
+        entries += entry.nonzero() if is_mask else [entry]
+    axes = [axis for axis, entry in enumerate(entries) if isinstance(entry, np.ndarray)]
+    arrays = np.broadcast_arrays(*(entries[axis] for axis in axes))
+    is_side_by_side = axes[-1] - axes[0] + 1 == len(axes)
+    before = axes[0] if is_side_by_side else 0
+    rest = viewed[tuple(0 if axis in axes else _ALL for axis in range(viewed.ndim))]
+    around = (*(_ALL,) * before, *(None,) * arrays[0].ndim)
+    after = (..., *(None,) * (rest.ndim - before))
+    read = np.broadcast_to(rest[around], made.shape)
+    return iterated(made, [read, *(array[after] for array in arrays)])
+
+
+def _with_new_axes(viewed: np.ndarray, a: np.ndarray, view: tuple[Any, ...]) -> np.ndarray:
+    """With the strides of torch, which adds an axis before it cuts those behind."""
+    strides, at, axis = list(strides_of(viewed)), 0, 0
+    for entry in view:
+        if entry is None:
+            strides[at] = strides_of(a)[axis] * a.shape[axis] if axis < a.ndim else 1
+        if entry is Ellipsis:
+            axes = a.ndim - sum(isinstance(each, int | slice) for each in view)
+            at, axis = at + axes, axis + axes
+        else:
+            at, axis = at + (not isinstance(entry, int)), axis + (entry is not None)
+    return restrided(viewed, tuple(strides))
 
 
 def _check_picked(viewed: Any, key: Key) -> None:
@@ -244,6 +281,7 @@ INDEX = operation(
     torch=lambda torch, a, *indices, items: a[torch_key(indices, items)],
     grad_fn=_index_grad_fn,
     sharing=Sharing.WHERE_POSSIBLE,
+    lay_out=_index_order,
     words="some of the elements, picked by index, slice or mask",
     functions=(),
     example="x=[1,2,3], y=x[0]*x[-1] + x[1:].sum()",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import left_open
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_products
@@ -144,6 +145,7 @@ EINSUM = operation(
     vjp="einsum of {g} and the other operands, to the axes of this one",
     because="Each product in the sum hands its gradient to each factor, times the others: "
     "the same equation with the output and the operand exchanged.",
+    lay_out=left_open,
     notation=_notation,
     torch=lambda torch, *operands, equation: torch.einsum(equation, *operands),
     grad_fn=_einsum_grad_fn,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
+from backprop_engine.basics.memory_order import as_first
 from backprop_engine.basics.source import ProblemError
 from backprop_engine.basics.values import full_like
 from backprop_engine.catalogue import PROPERTIES
@@ -139,7 +140,8 @@ class Expressions:
     def _filled(self, call: syntax.Call, given: list[Result]) -> int:
         """A constant tensor of the shape of another (`torch.ones_like(y)`)."""
         graph, node = self._scope.graph, self.values.one_node(given[0], _model(call))
-        value = full_like(graph.value[node], _LIKE[call.function])
+        like = graph.value[node]
+        value = as_first(full_like(like, _LIKE[call.function]), (like,))
         return graph.add_constant(value, call.span, is_tensor=True)
 
     def _planned(self, task: Expression) -> list[Task]:

@@ -9,11 +9,11 @@ made anew when it is next looked at, as torch does (torch/csrc/autograd/variable
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import laid_out, strides_of
 from backprop_engine.basics.source import OperandError
 from backprop_engine.catalogue import INDEX, INDEX_PUT, OPERATIONS
 from backprop_engine.catalogue.saved import saved
@@ -22,6 +22,7 @@ from backprop_engine.graph import Graph
 from backprop_engine.operation import Sharing
 from backprop_engine.program.many_values import Outputs
 from backprop_engine.run.fitting import check_fits
+from backprop_engine.run.views import View, places_of
 
 _COPY_SLICES = OPERATIONS["copy_slices"]
 _NO_GRAD = (
@@ -38,16 +39,6 @@ _MANY = (
 )
 _NEW_VALUE = "give the changed value a name of its own: `b = a * 2` for `a *= 2`"
 _VIEW_LATER = f"take the view after the change; or {_NEW_VALUE}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class View:
-    """A tensor in the memory of another one."""
-
-    way: tuple[int, ...]
-    """Tensors: the base, the view of it, the view of that, …, and this one."""
-    at: np.ndarray
-    """The place of each element among those of the base, counted through all axes; int64."""
 
 
 class Sharers:
@@ -130,7 +121,7 @@ class Sharers:
     def _view_of(self, tensor: int, inner: int) -> View | None:
         graph, before = self._graph, self._views[inner]
         operation = graph.applied(tensor)
-        at = _places(graph.value[inner]) if before is None else before.at
+        at = places_of(graph.value[inner]) if before is None else before.at
         others = [graph.value[operand] for operand in graph.operands[tensor][1:]]
         given = at if at.ndim else at[()]
         attributes = graph.attributes_of(tensor)
@@ -160,8 +151,10 @@ class Sharers:
         view = self.view(tensor)
         self._check(before, made, view)
         self._check_leaves(tensor)
+        self._check_order(tensor)
         self.in_place.add(made)
         self._tensor[made] = tensor
+        self._let_lie(made, before)
         base = tensor
         if view is None:
             self._latest[tensor] = made
@@ -173,7 +166,15 @@ class Sharers:
             new = self._written(old, made, view)
             self._tensor[new] = base
             self._latest[base] = new
+            self._let_lie(new, old)
         self.changes.setdefault(base, []).append(since)
+
+    def _let_lie(self, made: int, before: int) -> None:
+        """What was changed in place lies in memory as it did before."""
+        values = self._graph.value
+        value, old = values[made], values[before]
+        if isinstance(value, np.ndarray) and isinstance(old, np.ndarray):
+            values[made] = laid_out(value, strides_of(old))
 
     def _written(self, base: int, made: int, view: View) -> int:
         """The node of the base with the changed view in it."""
@@ -266,7 +267,7 @@ class Sharers:
 
     def _at(self, node: int) -> np.ndarray:
         view = self.view(self.tensor(node))
-        return _places(self._graph.value[node]) if view is None else view.at
+        return places_of(self._graph.value[node]) if view is None else view.at
 
     def _has_no_derivative(self, made: int) -> bool:
         name, grad_fn = self._graph.operation_name(made), self._graph.grad_fn(made)
@@ -341,6 +342,19 @@ class Sharers:
         """Whether it is `a[0] = v`, which changes the view `a[0]` and not `a` itself."""
         return self._graph.grad_fn(made) == _COPY_SLICES.twins.grad_fn
 
+    def _check_order(self, tensor: int) -> None:
+        """Refuse a change where it is not told whether torch lets a reshaped value share it."""
+        graph, base = self._graph, self.base(tensor)
+        for node in graph.open_order:
+            if graph.applied(node).sharing in (Sharing.WHERE_POSSIBLE, Sharing.HANDED_THROUGH):
+                source = graph.operands[node][0]
+                if source in graph.open_order and base in (self.base(node), self.base(source)):
+                    raise OperandError(
+                        "whether this changes another tensor, too, hangs on how torch lays out "
+                        f"what `{graph.operation_name(node)}` is given, and that is not told",
+                        "give the changed value a name of its own",
+                    )
+
     def _check_leaves(self, tensor: int) -> None:
         """Refuse to change what a value that was made a leaf, by `d.detach().requires_grad_()`,
         shares: torch lets it have other numbers and the same gradient.
@@ -383,12 +397,3 @@ def shares_outputs(group: Outputs) -> bool:
 def _is_detaching(graph: Graph, node: int) -> bool:
     operation = graph.operation[node]
     return operation is not None and not operation.differentiable
-
-
-def _places(value: object) -> np.ndarray:
-    """The number of each element, counted through all axes, in memory that lies as theirs does."""
-    if not isinstance(value, np.ndarray):
-        return np.zeros((), np.int64)
-    at = np.empty_like(value, np.int64, order="K", subok=False)
-    at[...] = np.arange(value.size).reshape(value.shape)
-    return at

@@ -6,6 +6,16 @@ from collections.abc import Mapping
 from typing import Final
 
 FOUND: Final[Mapping[str, str]] = {
+    "a copy of operands that lie in memory in different ways": """
+import torch
+x = torch.tensor([[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]]], requires_grad=True)
+c = x * 2
+d = c.transpose(2, 0).reciprocal() + c
+e = d.reshape(1, 8).relu_()
+f = (c.permute(1, 2, 0) * c.exp()).permute(2, 0, 1).reshape(8)
+f += 1
+(d.sum() + e.sum() + f.sum()).backward()
+""",
     "a cosine between numbers that are too far apart": """
 import torch
 x = torch.tensor([0.5, -1e20], dtype=torch.float64, requires_grad=True)
@@ -458,6 +468,13 @@ a = F.elu(x) + F.hardtanh(x) + F.hardshrink(x)
 """What nobody can know: where torch's answer is another, that is told, and nothing is wrong."""
 
 REFUSED: Final[Mapping[str, str]] = {
+    "a change of what is reshaped from an order that is not told": """
+import torch
+x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+y = torch.einsum("ij,kl->kijl", x * 2, x).reshape(4, 4)
+y += 1
+y.sum().backward()
+""",
     "a kernel without channels": """
 import torch
 x = torch.ones(2, 0, 5, requires_grad=True)

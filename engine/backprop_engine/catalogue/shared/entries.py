@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from backprop_engine.basics import values
+from backprop_engine.basics.memory_order import as_it_is, as_operands, by_rows
 from backprop_engine.basics.values import full_like
 from backprop_engine.operation import (
     OPERAND_LETTERS,
@@ -84,6 +85,8 @@ def operation(
         "elementwise": bool(derivatives) and all(each.local is not None for each in derivatives),
     } | rest
     entry.setdefault("rounding", Rounding.ULP if entry["elementwise"] else Rounding.TERMS)
+    in_own_memory = as_operands if entry["elementwise"] else by_rows
+    entry.setdefault("lay_out", as_it_is if "sharing" in entry else in_own_memory)
 
     def of(part: type[Any]) -> dict[str, Any]:
         return {name: entry.pop(name) for name in _FIELDS[part] if name in entry}

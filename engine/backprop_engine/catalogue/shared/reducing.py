@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.memory_order import as_operands
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.catalogue.shared.entries import INPUT, in_steps
@@ -23,7 +24,7 @@ WEIGHT = Parameter("weight", default=None, neutral=1.0, is_constant=True)
 
 LOSS_PARAMETERS = (INPUT, Parameter("target"), SIZE_AVERAGE, REDUCE, REDUCTION)
 
-broadcast_loss = partial(in_steps, broadcasts=True)
+broadcast_loss = partial(in_steps, broadcasts=True, lay_out=as_operands)
 """An entry of a loss whose operands need not have one shape."""
 
 Text = Callable[..., str]
