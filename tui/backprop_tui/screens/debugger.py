@@ -62,6 +62,9 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
 
     def compose(self) -> ComposeResult:
         """Every pane once; the style sheet decides where it stands and whether it shows."""
+        for size, breakpoints in zip(self.app.size, (_WIDTHS, _HEIGHTS), strict=True):
+            # Textual does so, too, but once all of it has been styled and laid out without.
+            self.add_class(max((least, name) for least, name in breakpoints if size >= least)[1])
         yield TitleBar(self._view, "title")
         yield TroubleBar(self._view, "trouble")
         with Panes(self._begin.sizes):
