@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -100,3 +102,24 @@ async def test_who_is_there_when_the_server_ends_is_sent_away(lessons: Path) -> 
         await terminal.until("cube.yaml · float64 · no torch")
     await terminal.until_it_ends()
     assert states() == []
+
+
+def test_a_process_ends_without_a_word_when_its_server_is_gone(
+    lessons: Path, tmp_path: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "backprop_tui.serving.visit", "cube.yaml", tmp_path, ""],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=lessons,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while b"A cube" not in process.stdout.readline():
+            pass  # it is up, and draws
+        process.stdout.close()
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait(PATIENCE) == 0

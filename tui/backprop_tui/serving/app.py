@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,16 @@ _NOT_HERE: Final = "this session is served: {} belongs to the machine that serve
 
 class ServedDriver(WebDriver):
     """Textual's driver for a browser; the app ends with the one who serves it."""
+
+    def write(self, data: str) -> None:
+        """Write, as far as there is somebody who reads; where there is not, the input ends too."""
+        with suppress(BrokenPipeError):
+            super().write(data)
+
+    def write_meta(self, data: dict[str, object]) -> None:
+        """The same of what is not drawn."""
+        with suppress(BrokenPipeError):
+            super().write_meta(data)
 
     def run_input_thread(self) -> None:
         """Read until there is nothing more to come."""
