@@ -82,10 +82,9 @@ async def test_in_every_theme_the_row_of_the_step_can_be_told_from_what_lies_on_
         for theme in THEMES:
             pilot.app.theme = theme
             await pilot.pause()
-            row = graph.get_visual_style("graph--step-row").rich_style
-            for name in ("sending", "receiver", "complete", "quiet", "label"):
-                style = graph.get_visual_style(f"graph--{name}", "graph--step-row").rich_style
-                assert style.color != row.bgcolor, (theme, name)
+            names = ("sending", "receiver", "complete", "quiet", "label")
+            for segment in graph._strip([(name, name) for name in names], "step row"):
+                assert segment.style.color != segment.style.bgcolor, (theme, segment)
         assert not pilot.app.return_code
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.segment import Segment
 from textual import events
@@ -33,20 +33,35 @@ from backprop_tui.widgets.sparing import Sparing
 
 _HEADER = 1
 """Lines above the rows that do not scroll."""
+_STYLES: Final = {
+    **dict.fromkeys(("", "plain", "expression", "value"), ""),
+    "title": "bold",
+    "focused title": "$primary bold underline",
+    "header": "$foreground-muted",
+    "selection": "$primary bold",
+    "guide": "$foreground-disabled",
+    "label": "bold",
+    "gradient": "bold",
+    "change": "$warning bold",
+    "sending": "$primary bold",
+    "receiver": "$warning bold",
+    "partial": "$warning",
+    "complete": "$success",
+    "muted": "$foreground-muted",
+    "quiet": "$foreground 80%",
+    "good": "$success",
+    "bad": "$error bold",
+    "match": "bold underline",
+    "step row": "on $primary-muted",
+    "selected row": "on $panel",
+}
+"""Of cells and rows. Of the style sheet's own every change of the focus would look up each."""
 
 
 class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings=False):
     """The tree of the session's outline, with the column names above it."""
 
     BINDINGS: ClassVar = command_bindings("tree")
-    COMPONENT_CLASSES: ClassVar = {
-        f"graph--{name}"
-        for name in (
-            "title", "header", "selection", "guide", "label", "expression", "value", "gradient",
-            "change", "sending", "receiver", "partial", "complete", "muted", "quiet", "good", "bad",
-            "step-row", "selected-row", "match",
-        )
-    }  # fmt: skip
 
     @dataclass
     class Paged(Message):
@@ -125,15 +140,15 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         columns = self._in_sight()
         if y < _HEADER:
             title = "node" if self.styles.border_top[0] else "Graph"
-            return self._strip(header_cells(self.view, columns, title, self._above()), ())
+            return self._strip(header_cells(self.view, columns, title, self._above()))
         visible, between = self.view.session.visible, (y - _HEADER) % self.pitch
         index = self._index(y) + bool(between)
         if index >= len(visible):
             return Strip.blank(self._width, self.rich_style)
         row = int(visible[index])
         if between:
-            return self._strip(between_cells(self.view, row, columns), ())
-        return self._strip(row_cells(self.view, row, columns), self._row_classes(row))
+            return self._strip(between_cells(self.view, row, columns))
+        return self._strip(row_cells(self.view, row, columns), self._row_style(row))
 
     def _index(self, y: int) -> int:
         """Which of the rows in sight stands in line `y`."""
@@ -164,22 +179,24 @@ class GraphTree(Following, Sparing, ScrollView, can_focus=True, inherit_bindings
         parent = int(session.outline.parents[shown])
         return None if parent == NO_ROW else parent
 
-    def _row_classes(self, row: int) -> tuple[str, ...]:
+    def _row_style(self, row: int) -> str:
         state = row_state(self.view, row)
         if state.is_step:
-            return ("graph--step-row",)
-        return ("graph--selected-row",) if state.is_selected else ()
+            return "step row"
+        return "selected row" if state.is_selected else ""
 
-    def _strip(self, cells: list[Cell], row_classes: tuple[str, ...]) -> Strip:
+    def _strip(self, cells: list[Cell], of_row: str = "") -> Strip:
+        parse = self.app.stylesheet.parse_style
+        blank = self.visual_style + parse(_STYLES[of_row])
         segments = []
-        for text, given in cells:
+        for text, name in cells:
             # What is muted can be read on the row that draws the eye, too.
-            is_bright = given == "muted" and "graph--step-row" in row_classes
-            name = "quiet" if is_bright else given
-            classes = row_classes if name == "plain" else (*row_classes, f"graph--{name}")
-            segments.append(Segment(text, self.get_visual_style(*classes).rich_style))
-        blank = self.get_visual_style(*row_classes).rich_style
-        return Strip(segments).adjust_cell_length(self._width, blank)
+            if name == "muted" and of_row == "step row":
+                name = "quiet"
+            elif name == "title" and self.has_focus:
+                name = "focused title"
+            segments.append(Segment(text, (blank + parse(_STYLES[name])).rich_style))
+        return Strip(segments).adjust_cell_length(self._width, blank.rich_style)
 
     def on_click(self, event: events.Click) -> None:
         """Choose the row; on its mark fold it or follow it, left of it set a breakpoint."""
