@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
@@ -45,6 +46,31 @@ async def test_without_the_secret_there_is_nothing_to_see(lessons: Path, query: 
         assert not answer.cookies
         assert (await guest.get("/page.js")).status == 403
         assert (await guest.get(f"/page.js?token={guest.token}")).status == 403
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"garbage\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n", b"403"),
+        (b"GET /?token=%ff HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n", b"403"),
+        (
+            b"GET / HTTP/1.1\r\nHost: localhost:{port}\r\nCookie: backprop-tui-{port}=\xff\r\n\r\n",
+            b"403",
+        ),
+    ],
+)
+async def test_bytes_that_no_browser_sends_are_refused_without_a_word_here(
+    lessons: Path, capfd: pytest.CaptureFixture[str], request_: bytes, status: bytes
+) -> None:
+    async with served(lessons) as [guest]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", guest.server.port)
+        writer.write(request_.replace(b"{port}", str(guest.server.port).encode()))
+        assert (await reader.readline()).split()[1] == status
+        writer.close()
+        await writer.wait_closed()
+    assert capfd.readouterr() == ("", "")
 
 
 async def test_a_wrong_secret_is_no_better_for_having_a_cookie_beside_it(lessons: Path) -> None:

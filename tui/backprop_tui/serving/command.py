@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
+import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,15 +31,20 @@ def serve(options: argparse.Namespace) -> int:
     reason = _not_served(served)
     if reason:
         return _refuse(reason)
+    opened = None if served.is_dir() else open_target(served)
+    if isinstance(opened, Refusal) and not opened.is_lesson:
+        sys.stderr.write(f"{opened.error.render()}\n")
+        return _BAD
     visit = Visit(served, torch=options.torch)
     server = Server(visit, host=options.host, port=options.port, most=options.most)
 
     try:
         return asyncio.run(_until_told(server, _told(options.host, options.most)))
     except OSError as error:
-        where = f"{options.host}:{options.port}"
-        reason = error.strerror or str(error)
-        return _refuse(f"{where} cannot be served from: {reason}; --port takes another")
+        if error.errno == errno.EADDRINUSE:
+            return _refuse(f"port {options.port} is taken; give another with --port")
+        host = printable(options.host)
+        return _refuse(f"{host} is no address that this machine can serve at: {_reason(error)}")
 
 
 async def _until_told(server: Server, told: str) -> int:
@@ -56,14 +63,14 @@ def _not_served(path: Path) -> str:
     name = printable(str(path))
     if not path.exists():
         return f"{name}: there is no such file"
-    if path.is_dir():
-        return ""
-    if path.suffix not in SERVED:
+    if not path.is_dir() and path.suffix not in SERVED:
         return f"{name}: only scenarios (.yaml, .yml), recordings (.bp) and folders are served"
-    opened = open_target(path)
-    if isinstance(opened, Refusal) and not opened.is_lesson:
-        return opened.error.render()
     return ""
+
+
+def _reason(error: OSError) -> str:
+    code = error.errno or 0
+    return os.strerror(code) if code > 0 else str(error.strerror)  # a name server has its own
 
 
 def _told(host: str, most: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import secrets
 import socket
 from collections.abc import AsyncIterator
@@ -23,6 +24,7 @@ from backprop_tui.serving.visitor import Visit, show
 if TYPE_CHECKING:
     from aiohttp import web
 
+_LOG: Final = logging.getLogger(__name__)
 _PAGE: Final = Path(__file__).with_name("page")
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; "
@@ -39,6 +41,16 @@ _MOST_SENT: Final = 2**20
 """Bytes of one message: a text that is pasted."""
 _HEARTBEAT: Final = 15.0
 """Seconds after which a browser that has gone away without a word is noticed."""
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Whether it is told; of what strangers send that is no request there is nothing to tell."""
+    from aiohttp.http_exceptions import HttpProcessingError
+
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_LOG.addFilter(_is_our_fault)
 
 
 def is_loopback(host: str) -> bool:
@@ -78,7 +90,7 @@ class Server:
         application = web.Application()
         application.router.add_get("/{name:.*}", self._answer, allow_head=False)
         application.on_shutdown.append(self._close)
-        runner = web.AppRunner(application, access_log=None)
+        runner = web.AppRunner(application, access_log=None, logger=_LOG)
         await runner.setup()
         try:
             await web.TCPSite(runner, self._host, self.port).start()
@@ -103,7 +115,7 @@ class Server:
         given = request.cookies.get(self._cookie, "")
         if request.path == "/":
             given = request.query.get("token", given)
-        if not secrets.compare_digest(given.encode(), self._token.encode()):
+        if not secrets.compare_digest(given.encode("utf-8", "replace"), self._token.encode()):
             return "open the address that `backprop-tui serve` has printed"
         return ""
 
