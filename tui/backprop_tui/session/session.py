@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,19 +30,6 @@ _ORIGINS_KEPT = 100
 
 Change = Callable[["Session"], "Session"]
 """What a command, or the answer to a question, does to a session."""
-
-
-class Lasting(str):
-    """A notice that is told anew whenever more has been found out, as long as it stands."""
-
-    __slots__ = ("tell",)
-    tell: Callable[[Session], str]
-
-    def __new__(cls, tell: Callable[[Session], str], session: Session) -> Self:
-        """`tell` makes the notice of a session."""
-        notice = super().__new__(cls, tell(session))
-        notice.tell = tell
-        return notice
 
 
 class TreeState(NamedTuple):
@@ -191,17 +178,6 @@ class Session:
     def node(self) -> int:
         """The selected node."""
         return int(self.outline.nodes[self.row])
-
-
-def lasting(session: Session, tell: Callable[[Session], str]) -> Session:
-    """With the notice that `tell` makes of it now, and of what it becomes."""
-    return replace(session, notice=Lasting(tell, session))
-
-
-def told_anew(session: Session) -> Session:
-    """With its notice as of what is known now."""
-    notice = session.notice
-    return lasting(session, notice.tell) if isinstance(notice, Lasting) else session
 
 
 def open_session(trace: Trace) -> Session:

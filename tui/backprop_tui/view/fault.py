@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from backprop_engine.reading.autopsy.report import Autopsy
 from backprop_tui.commands.keymap import Keymap
-from backprop_tui.session.session import Lasting, Session
+from backprop_tui.session.notices import Lasting
+from backprop_tui.session.session import Session
 
 
 def fault_text(found: Autopsy, keymap: Keymap) -> str:

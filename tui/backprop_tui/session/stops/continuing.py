@@ -14,7 +14,8 @@ import numpy as np
 
 from backprop_tui.oracles.answering import answer_of
 from backprop_tui.oracles.report import Failed
-from backprop_tui.session.session import Session, jump, lasting, told_anew
+from backprop_tui.session.notices import lasting, told_anew
+from backprop_tui.session.session import Session, jump
 from backprop_tui.session.stops.reasons import algebra, reason
 from backprop_tui.session.stops.scanning import BUDGET, advance, begin, nowhere
 from backprop_tui.session.stops.state import Key, Scan, Search, Stop, Stops, Watch
