@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from backprop_engine.basics.values import Shape, shape_of
+from backprop_engine.mistakes.questions import Question
 from backprop_engine.reading.element_story import explain_element
 from backprop_engine.reading.element_terms import Index
 from backprop_engine.reading.explain import Explanation, explain
@@ -23,6 +24,7 @@ from backprop_engine.trace import Missing, Pass, Step, Trace
 from backprop_tui.session.folding import Folding
 from backprop_tui.session.navigation import Play, Search
 from backprop_tui.session.outline import NO_ROW, Outline, draw_outline
+from backprop_tui.session.predicting.state import Predicting
 from backprop_tui.session.stops.state import Stops
 from backprop_tui.session.whatif.state import WhatIf
 
@@ -80,6 +82,8 @@ class Session:
     """What has been put in the place of the scenario's values."""
     element: Index | None = None
     """The element a person looks at; None while they look at whole arrays."""
+    predicting: Predicting | None = None
+    """Steps are asked before they are shown; None where they are not."""
 
     @cached_property
     def step(self) -> Step | None:
@@ -87,9 +91,18 @@ class Session:
         return self.trace.step(self.cursor) if self.cursor < len(self.trace) else None
 
     @cached_property
+    def question(self) -> Question | None:
+        """What is to be answered before the step about to run is shown; None where it may be."""
+        now = self.predicting
+        if now is None or self.step is None or self.cursor < now.reached:
+            return None
+        return now.examiner.question(self.cursor)
+
+    @cached_property
     def explanation(self) -> Explanation | None:
-        """The explanation of the step about to run; None at the end."""
-        return explain(self.trace, self.cursor) if self.cursor < len(self.trace) else None
+        """The explanation of the step about to run; None at the end, and where it would tell."""
+        is_told = self.step is not None and self.question is None
+        return explain(self.trace, self.cursor) if is_told else None
 
     @cached_property
     def sent_shape(self) -> Shape | None:

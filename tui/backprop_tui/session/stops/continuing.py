@@ -189,7 +189,10 @@ def tick_columns(session: Session, start: int, stop: int, width: int) -> list[in
         edges[-1] += 1  # a watch can change at the very end
     is_hit = np.zeros(width, bool)
     for active, scan in _scans(session, session.stops.active):
-        is_hit |= np.diff(np.searchsorted(scan.hits[active.ignored :], edges)) > 0
+        hits = scan.hits[active.ignored :]
+        if session.predicting is not None:
+            hits = hits[hits <= session.predicting.reached]
+        is_hit |= np.diff(np.searchsorted(hits, edges)) > 0
     return [int(column) for column in np.flatnonzero(is_hit)]
 
 
