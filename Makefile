@@ -28,7 +28,7 @@ BENCH := .venv/.installed-$(VERSION)-bench
 FUZZ := .venv/.installed-$(VERSION)-fuzz
 INSTALL := .venv/bin/python -m pip install --disable-pip-version-check -c constraints.txt -e
 
-.PHONY: help run test lint format snapshots screenshot reference derivatives table samples bench fuzz clean
+.PHONY: help run test lint format snapshots screenshot reference derivatives table page browser samples bench fuzz clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -64,6 +64,13 @@ derivatives: $(RUN) ## write torch's own texts of its derivatives anew from its 
 
 table: $(RUN) ## write the table of the expressions' grammar anew
 	PYTHONHASHSEED=0 .venv/bin/python .github/table.py
+
+page: $(DEV) ## make the page of exported lessons anew from its markup, style and script
+	.venv/bin/python .github/page.py
+
+browser: $(DEV) ## run the tests in a real browser; installs Debian's Chromium where there is none
+	command -v chromium chromium-browser google-chrome >/dev/null || apt-get install -y chromium
+	.venv/bin/python -m pytest tests/browser
 
 samples: $(DEV) ## run torch's own test inputs and print a line a function: make samples NAME=softmax
 	@THOROUGH=1 .venv/bin/python -m tests.catalogue $(NAME)

@@ -11,19 +11,21 @@ import errno
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from backprop_engine.basics.limits import check_settings
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import STANDARD_INPUT, Source
 from backprop_tui.arguments.commands import (
+    WITH_VALUE,
     Run,
     autopsy_parser,
     check_parser,
     config_parser,
     exercise_parser,
+    export_parser,
     grade_parser,
     open_parser,
     ops_parser,
@@ -92,25 +94,10 @@ def _run(arguments: list[str]) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if arguments[:1] == ["check"]:
-        return _check(check_parser().parse_args(in_order(arguments[1:])))
-    if arguments[:1] == ["trace"]:
-        return _trace(trace_parser().parse_args(in_order(arguments[1:])))
-    if arguments[:1] == ["run"]:
-        return _run_script(arguments[1:])
-    if arguments[:1] == ["serve"]:
-        return _serve(serve_parser().parse_args(arguments[1:]))
-    if arguments[:1] == ["autopsy"]:
-        return _autopsy(autopsy_parser().parse_args(arguments[1:]))
-    if arguments[:1] == ["ops"]:
-        return _ops(ops_parser().parse_args(arguments[1:]))
-    if arguments[:1] == ["exercise"]:
-        return _exercise(exercise_parser().parse_args(arguments[1:]))
-    if arguments[:1] == ["grade"]:
-        return _grade(grade_parser().parse_args(arguments[1:]))
-    if arguments[:1] == ["config"]:
-        return _config(config_parser().parse_args(arguments[1:]))
-    return _open(open_parser().parse_args(in_order(arguments)))
+    command = _COMMANDS.get(arguments[0]) if arguments else None
+    if command is None:
+        return _open(open_parser().parse_args(in_order(arguments)))
+    return command(arguments[1:])
 
 
 # Commands
@@ -224,6 +211,14 @@ def _trace(options: argparse.Namespace) -> int:
     return trace(_with_input(options.targets)[0], json=options.json)
 
 
+def _export(options: argparse.Namespace) -> int:
+    if len(options.targets) != 1:
+        return _usage("export takes one scenario or recording, a file or -e 'x=2, y=x**2'")
+    from backprop_tui.headless.export import export
+
+    return export(_with_input(options.targets)[0], options)
+
+
 def _run_script(arguments: Sequence[str]) -> int:
     options = run_parser().parse_args(arguments, Run())
     if not options.is_module and not Path(options.script).is_file():
@@ -294,3 +289,17 @@ def _usage(message: str) -> int:
     lines = map(printable, message.split("\n"))
     sys.stderr.write("backprop-tui: " + "\n".join(lines) + "\n")
     return BAD
+
+
+_COMMANDS: Final[Mapping[str, Callable[[list[str]], int]]] = {
+    "check": lambda rest: _check(check_parser().parse_args(in_order(rest))),
+    "trace": lambda rest: _trace(trace_parser().parse_args(in_order(rest))),
+    "export": lambda rest: _export(export_parser().parse_args(in_order(rest, WITH_VALUE))),
+    "run": lambda rest: _run_script(rest),
+    "serve": lambda rest: _serve(serve_parser().parse_args(rest)),
+    "autopsy": lambda rest: _autopsy(autopsy_parser().parse_args(rest)),
+    "ops": lambda rest: _ops(ops_parser().parse_args(rest)),
+    "exercise": lambda rest: _exercise(exercise_parser().parse_args(rest)),
+    "grade": lambda rest: _grade(grade_parser().parse_args(rest)),
+    "config": lambda rest: _config(config_parser().parse_args(rest)),
+}

@@ -12,7 +12,13 @@ from backprop_engine.recording.trace import trace_of
 from backprop_engine.trace import Trace
 
 
-def open_recording(path: Path) -> Trace:
-    """The trace of a recording. Raises RecordingError."""
+def open_recording(path: Path, *, with_source: bool = True) -> Trace:
+    """The trace of a recording, as if made without the texts of files unless `with_source`.
+
+    Raises RecordingError.
+    """
     with collector_paused(), np.errstate(all="ignore"):
-        return trace_of(read(path))
+        recording = read(path)
+        if not with_source:
+            recording.sources.clear()
+        return trace_of(recording)

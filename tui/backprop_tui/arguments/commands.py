@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from backprop_tui.arguments.parser import (
     Parser,
@@ -28,6 +28,7 @@ commands:
   backprop-tui trace SCENARIO    every step as text
   backprop-tui exercise SCENARIO --seed N    a sheet to fill in, with values of its own
   backprop-tui grade SHEET...    what the answers are worth, and which mistakes they show
+  backprop-tui export SCENARIO -o FILE.html   a lesson in one file that opens anywhere
   backprop-tui ops [NAME]        what can be computed, with formulas and examples
   backprop-tui config            where settings are kept, and what they are
 
@@ -122,6 +123,19 @@ bundled ones and beside the sheet, and has to be the one that the sheet was made
 exit code: 0 all points, 1 not all, 2 a sheet is none, or its scenario is not there
 """
 
+_EXPORT_HELP = """\
+what is written, by the ending of FILE:
+  .html  a page to step through, which asks for nothing and works without a network
+  .json  all numbers, for other programs
+
+examples:
+  backprop-tui export lesson.yaml -o lesson.html
+  backprop-tui export -e 'x=2, y=x**2+3x+1' -o lesson.html
+  backprop-tui export run.bp --from 100 --to 200 -o pass.html
+
+exit code: 0 written, 1 the file cannot be written, 2 there is nothing to write
+"""
+
 _OPS_HELP = """\
 examples:
   backprop-tui ops                     every operation, by group
@@ -176,6 +190,22 @@ def trace_parser() -> argparse.ArgumentParser:
     about = "Print every step, forward and backward."
     parser = scenario_parser("trace", "SCENARIO", about, _TRACE_HELP)
     parser.add_argument("--json", action="store_true", help="one JSON object a step")
+    return parser
+
+
+WITH_VALUE: Final = ("-o", "--from", "--to")
+"""Options of `export`."""
+
+
+def export_parser() -> argparse.ArgumentParser:
+    """To write a run into one file."""
+    about = "Write a run into one file to hand on."
+    parser = scenario_parser("export", "SCENARIO -o FILE", about, _EXPORT_HELP)
+    add = parser.add_argument
+    add("-o", metavar="FILE", dest="output", required=True, help="the file to write")
+    add("--from", metavar="K", type=whole, dest="first", default=0, help="begin before step K")
+    add("--to", metavar="K", type=whole, dest="last", help="end before step K")
+    add("--source", action="store_true", help="with the source that a recording holds")
     return parser
 
 

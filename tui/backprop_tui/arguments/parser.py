@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from backprop_engine.basics.sanitised import printable
@@ -44,8 +45,8 @@ _VALUED = {"-e": "--expression", "--expression": "--expression", "--junit": "--j
 """Options that take the next word, by how they may be written."""
 
 
-def in_order(arguments: Sequence[str]) -> list[str]:
-    """The same arguments with each bare one as a `--scenario`."""
+def in_order(arguments: Sequence[str], with_value: Collection[str] = ()) -> list[str]:
+    """The same arguments with each bare one as a `--scenario`, but for the values of options."""
     ordered: list[str] = []
     rest = iter(arguments)
     for argument in rest:
@@ -53,6 +54,8 @@ def in_order(arguments: Sequence[str]) -> list[str]:
             text = next(rest, None)
             # Joined, so that a text may start with a minus sign.
             ordered.append(argument if text is None else f"{_VALUED[argument]}={text}")
+        elif argument in with_value:
+            ordered += [argument, *islice(rest, 1)]
         elif argument == "--":
             ordered.extend(f"--scenario={path}" for path in rest)
         elif argument.startswith("-") and argument != STANDARD_INPUT:

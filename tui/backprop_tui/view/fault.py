@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from backprop_engine.reading.autopsy.report import Autopsy
 from backprop_tui.commands.keymap import Keymap
-from backprop_tui.session.notices import Lasting
-from backprop_tui.session.session import Session
+from backprop_tui.session.session import Lasting, Session
 
 
 def fault_text(found: Autopsy, keymap: Keymap) -> str:
@@ -27,8 +26,7 @@ def fault_text(found: Autopsy, keymap: Keymap) -> str:
 
 def with_fault(session: Session, found: Autopsy, keymap: Keymap) -> Session:
     """`session` with a notice of the fault, after the one that stands there."""
-    is_asking = session.predicting is not None
-    if is_asking or session.outer is not None or isinstance(session.notice, Lasting):
+    if session.outer is not None or isinstance(session.notice, Lasting):
         return session
     said = fault_text(found, keymap)
     if said in session.notice:  # as where one comes back from a lesson
