@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.piped import piped
 
+from backprop_tui.oracles.attributes import decode_attribute, encode_attribute
 from backprop_tui.oracles.torch.columns import (
     Column,
     Entries,
@@ -16,8 +17,6 @@ from backprop_tui.oracles.torch.columns import (
 )
 from backprop_tui.oracles.torch.protocol import (
     cleared_grads,
-    decode_attribute,
-    encode_attribute,
 )
 
 scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text()

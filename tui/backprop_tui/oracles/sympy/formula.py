@@ -15,9 +15,9 @@ from typing import Any
 
 from backprop_engine.basics.values import UNIT_ROUNDOFF
 from backprop_engine.catalogue import OPERATIONS
+from backprop_tui.oracles.attributes import decode_attribute
 from backprop_tui.oracles.sympy.calculus import NOT_FINITE, NoAnswerError, Place
 from backprop_tui.oracles.sympy.written import SHOWN_DIGITS
-from backprop_tui.oracles.torch.protocol import decode_attribute
 
 NEARBY_ROUNDOFFS = 8
 _CONSTANT_DIGITS = 100

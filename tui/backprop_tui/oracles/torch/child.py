@@ -22,10 +22,10 @@ import numpy as np
 from backprop_engine.basics.values import Value
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.forward import counts
+from backprop_tui.oracles.attributes import decode_attribute
 from backprop_tui.oracles.serving import UnavailableError, run
 from backprop_tui.oracles.torch.columns import Column, Entries, Gathering, Names, of_dtype
 from backprop_tui.oracles.torch.listening import Key, Listener, Operands, value_of
-from backprop_tui.oracles.torch.protocol import decode_attribute
 
 _EDGES = (("operands", np.int32), ("counts", np.uint16))
 _NO_MEMORY = "can't allocate memory"
