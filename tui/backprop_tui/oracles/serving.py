@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from backprop_tui.oracles.memory import give_back_memory
 from backprop_tui.oracles.messages import Message, line_of, packed, unpacked
@@ -36,6 +37,9 @@ class Parent:
         # Whatever a library prints must not get between the replies.
         self._replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        self._asked = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+        with Path(os.devnull).open("rb") as nothing:  # nor may anybody read the questions
+            os.dup2(nothing.fileno(), sys.stdin.fileno())
         self._questions: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self.number = 0
         """That of the last question."""
@@ -45,10 +49,10 @@ class Parent:
     def _listen(self) -> None:
         while True:
             try:
-                line = line_of(sys.stdin.buffer)
+                line = line_of(self._asked)
             except EOFError:
                 os._exit(0)
-            self._questions.put(unpacked(line, sys.stdin.buffer))
+            self._questions.put(unpacked(line, self._asked))
 
     def hear(self) -> Message:
         """The next question."""
