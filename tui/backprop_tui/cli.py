@@ -184,6 +184,11 @@ def _at_a_terminal() -> bool:
 
 
 def _check(options: argparse.Namespace) -> int:
+    if options.yours is not None:
+        from backprop_tui.headless.yours import check_yours
+
+        targets = list(_expanded(_with_input(options.targets)))
+        return check_yours(options.yours, targets, json=options.json)
     if not options.targets:
         return _usage("check what? Name a scenario, a folder, or give -e 'x=2, y=x**2'")
     from backprop_tui.config.folders import config_file

@@ -51,9 +51,14 @@ examples:
   backprop-tui check - < snippet.py             what comes from standard input
   backprop-tui check --no-torch a.yaml          without starting torch
   backprop-tui check --github --junit report.xml scenarios/    in a workflow
+  backprop-tui check --yours engine.py          where does my own engine go wrong?
+  backprop-tui check --yours engine.py:Value lesson.yaml    the same, on one scenario
+
+--yours: a class with `backward` is an engine. FILE is run, in a process with limits of time, memory
+and output, that may start no other and write no file: it is as safe as running it yourself.
 
 exit code: 0 all right, 1 a gradient or expectation is off or an oracle could not run,
-2 a scenario is bad, 130 interrupted
+2 a scenario is bad or the file cannot be judged, 130 interrupted
 """
 
 _RUN_HELP = """\
@@ -169,6 +174,11 @@ def check_parser() -> argparse.ArgumentParser:
     how.add_argument("--json", action="store_true", help="one JSON object a scenario")
     how.add_argument("--github", action="store_true", help="say what is off as GitHub marks it")
     parser.add_argument("--junit", metavar="FILE", type=Path, help="write a report for JUnit, too")
+    parser.add_argument(
+        "--yours",
+        metavar="FILE[:NAME]",
+        help="judge your own engine, layers or answers in FILE; runs it, in a limited process",
+    )
     parser.add_argument("--no-torch", action="store_true", help="do without torch")
     parser.add_argument("--no-symbolic", action="store_true", help="do without formulas (sympy)")
     return parser

@@ -41,7 +41,10 @@ def scenario_parser(
     return parser
 
 
-_VALUED = {"-e": "--expression", "--expression": "--expression", "--junit": "--junit"}
+_VALUED = {
+    "-e": "--expression",
+    **{option: option for option in ("--expression", "--junit", "--yours")},
+}
 """Options that take the next word, by how they may be written."""
 
 

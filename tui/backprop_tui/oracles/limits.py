@@ -9,3 +9,6 @@ TORCH_SECONDS: Final = 120.0
 
 SYMBOLIC_SECONDS: Final = 12.0
 """Sympy starts in one, and what takes it longer than this may take it for ever."""
+
+YOURS_SECONDS: Final = 10.0
+"""A learner's file, for one program; a usual one takes some milliseconds."""

@@ -147,6 +147,12 @@ class Child:
         if life is not None:
             self._end(life)
 
+    @property
+    def process(self) -> int | None:
+        """The number of the process; None while there is none."""
+        with self._state:
+            return None if self._life is None else self._life.process.pid
+
     def _begun(self) -> _Life | None:
         with self._state:
             if self._life is None and not self._is_closed:

@@ -1,0 +1,71 @@
+"""An engine of one's own: its first mistake, the kind and the line; and none where it is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.oracle.yours.conftest import Examine
+from tests.oracle.yours.engines import BROKEN, MICROGRAD, Broken
+from tests.oracle.yours.spellings import RIGHT
+from tests.thorough import share
+
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
+from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_engine.trace import Trace
+from backprop_tui.oracles.yours.client import Learners
+from backprop_tui.oracles.yours.examining import examine
+from backprop_tui.oracles.yours.protocol import File
+
+SCENARIOS = Path(__file__).parents[3] / "scenarios"
+SHUFFLED = """
+import random
+_junk = [Value(0.0) for _ in range(random.randrange(500))]
+random.shuffle(_junk)
+del _junk[::2]
+"""
+ORDERS = [broken for broken in BROKEN if broken.verdict == "order"]
+"""Those that hang on the order in which a set gives its elements are among them."""
+
+
+def shorthand(text: str) -> Trace:
+    return record(parse_shorthand(Source("<-e>", text)))
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
+def test_a_broken_engine_is_told_its_first_mistake_and_the_line(broken: Broken, examined: Examine):
+    found = examined(broken.source)
+    assert found.verdict is not None
+    assert (found.verdict.kind, found.verdict.line) == (broken.verdict, broken.line)
+    assert found.verdict.program
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_engine_is_right_however_it_is_spelt(name: str, examined: Examine):
+    found = examined(RIGHT[name])
+    assert found.is_right, found
+    assert found.programs >= 30
+
+
+@pytest.mark.parametrize("seed", range(share(usual=2, thorough=200)))
+def test_a_right_engine_is_never_blamed_wherever_its_objects_lie(seed: int, tmp_path: Path):
+    path = tmp_path / f"mine{seed}.py"
+    path.write_text(MICROGRAD + SHUFFLED, encoding="utf-8")
+    with Learners(File(str(path))) as learners:
+        assert examine(learners, None).is_right
+
+
+@pytest.mark.parametrize(
+    "broken", ORDERS[:: share(usual=2, thorough=1)], ids=lambda broken: broken.name
+)
+def test_a_wrong_order_is_found_whatever_order_a_set_has(broken: Broken, examined: Examine):
+    sources = [
+        broken.source.replace("set(_children)", f"[*_children][::{direction}]")
+        for direction in (1, -1)
+    ]
+    sources += [broken.source + SHUFFLED] * share(usual=0, thorough=100)
+    for source in sources:
+        found = examined(source)
+        assert found.verdict is not None
+        assert found.verdict.kind == "order"

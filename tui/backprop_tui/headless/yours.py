@@ -1,0 +1,121 @@
+"""`check --yours`: a learner's own engine, layers or answers, and the first mistake in them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from backprop_engine.basics.sanitised import printable
+from backprop_engine.basics.source import ScenarioError, Source
+from backprop_engine.run.record import record
+from backprop_engine.scenarios.loader import load_target
+from backprop_engine.trace import Trace
+from backprop_tui.headless.json_values import json_line
+from backprop_tui.headless.printer import Printer, counted, printer
+from backprop_tui.opening.targets import advised
+from backprop_tui.oracles.yours.client import Learners
+from backprop_tui.oracles.yours.examining import Finding, examine
+from backprop_tui.oracles.yours.protocol import File
+
+OK, OFF, BAD = 0, 1, 2
+_LONGEST = 10_000
+"""Characters of a line that is quoted."""
+
+
+def file_of(argument: str) -> File:
+    """`FILE:NAME`, where no file is called so as a whole."""
+    path, colon, name = argument.rpartition(":")
+    if colon and name.isidentifier() and not Path(argument).exists():
+        return File(path, name)
+    return File(argument)
+
+
+def check_yours(argument: str, targets: Sequence[str | Source], *, json: bool) -> int:
+    """Judge a file by each scenario, or by itself where there is none; print what is found."""
+    file, out = file_of(argument), printer(sys.stdout)
+    if not Path(file.path).is_file():
+        sys.stderr.write(f"backprop-tui: {printable(file.path)}: there is no such file\n")
+        return BAD
+    worst = OK
+    for target in (*targets,) or (None,):
+        name = target.name if isinstance(target, Source) else target
+        try:
+            trace = None if target is None else record(load_target(target))
+        except ScenarioError as error:
+            sys.stderr.write(advised(error) + "\n")
+            if json:
+                sys.stdout.write(json_line(_json(name, Finding(trouble=str(error)))) + "\n")
+            worst = BAD
+            continue
+        with Learners(file) as learners:
+            found = examine(learners, trace)
+        if json:
+            sys.stdout.write(json_line(_json(name, found)) + "\n")
+        else:
+            _print(file, name, trace, found, out)
+        sys.stdout.flush()
+        worst = max(worst, BAD if found.trouble else OK if found.is_right else OFF)
+    return worst
+
+
+def _json(scenario: str | None, found: Finding) -> dict[str, Any]:
+    """One object for one scenario, null where there is none; the keys are a contract."""
+    verdict = found.verdict
+    errors = [{"line": found.line, "message": found.trouble}] if found.trouble else []
+    return {
+        "scenario": scenario,
+        "ok": found.is_right,
+        "verdict": None if verdict is None else str(verdict.kind),
+        "step": None if verdict is None else verdict.step,
+        "line": None if verdict is None else verdict.line,
+        "message": None if verdict is None else verdict.message,
+        "program": None if verdict is None else verdict.program or None,
+        "programs": found.programs,
+        "remarks": list(found.remarks),
+        "unlimited": list(found.unlimited),
+        "errors": errors,
+    }
+
+
+def _print(
+    file: File, scenario: str | None, trace: Trace | None, found: Finding, out: Printer
+) -> None:
+    verdict = found.verdict
+    mark, style = ("✓", "good") if found.is_right else ("✗", "bad")
+    name = f"{file.path}: {found.name}" if found.name else file.path
+    beside = "" if scenario is None else f" in {scenario}"
+    said = f"{mark} {name}{beside}"
+    if verdict is not None:
+        said += f": {verdict.kind}" + ("" if verdict.line is None else f", line {verdict.line}")
+    elif found.trouble:
+        said += ": cannot be judged" + ("" if found.line is None else f", line {found.line}")
+    elif trace is None:
+        said += f" is right in {counted(found.programs, 'program')}"
+    else:
+        said += " is right"
+    out.line(said, style)
+    if verdict is not None and verdict.program:
+        out.paragraph(verdict.program, 4)
+    line = verdict.line if verdict is not None else found.line
+    quoted = _line(file, line)
+    if quoted:
+        out.line(f"    {line} | {quoted}", "bold")
+    for text in (found.trouble, "" if verdict is None else verdict.message):
+        if text:
+            out.paragraph(text, 4)
+    for remark in found.remarks:
+        out.paragraph(remark, 4, "dim")
+    for limit in found.unlimited:
+        out.paragraph(f"This system sets no limit to {limit}.", 4, "dim")
+
+
+def _line(file: File, line: int | None) -> str:
+    """A line of the learner's file as it is now; empty where there is none."""
+    try:
+        text = Path(file.path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    lines = text.split("\n")
+    return lines[line - 1].strip()[:_LONGEST] if line and line <= len(lines) else ""

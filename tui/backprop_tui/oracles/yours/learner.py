@@ -1,0 +1,183 @@
+"""A learner's file: what stands in it, and how it is run.
+
+Standard library and numpy alone: this runs in the process that runs the learner's file.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import types
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+ENGINE, LAYERS, ANSWERS = "engine", "layers", "answers"
+MODULE: Final = "learner"
+"""What the file is called while it runs: no `__main__`, whose block stays out."""
+_HERE: Final = Path(__file__).parent
+_FORWARD, _BACKWARD, _LOSS = "_forward", "_backward", "_loss"
+
+
+class LearnerError(Exception):
+    """What is wrong with the file as it is: nothing of it can be judged."""
+
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class Learner:
+    """One file, read; and what it has defined, once it has been run."""
+
+    def __init__(self, path: str) -> None:
+        """LearnerError where it cannot be read."""
+        self.path, self.folder = path, str(Path(path).resolve().parent)
+        try:
+            text = Path(path).read_bytes()
+            self.tree = ast.parse(text, path)
+            self.code = compile(self.tree, path, "exec", dont_inherit=True)
+        except OSError as error:
+            raise LearnerError(f"it cannot be read: {error.strerror}") from None
+        except SyntaxError as error:
+            raise LearnerError(f"{error.msg}", error.lineno) from None
+        except (ValueError, RecursionError, MemoryError) as error:
+            raise LearnerError(f"Python cannot read it: {error}") from None
+        self.names: dict[str, Any] = {}
+
+    def kind(self, name: str, names: Sequence[str]) -> str:
+        """What is to be judged in it: `name`, or what there is beside a scenario's `names`."""
+        if name:
+            is_pair = name.endswith((_FORWARD, _BACKWARD, _LOSS)) or name in self.layers()
+            return LAYERS if is_pair else ENGINE
+        if any(map(_has_backward, self._classes())):
+            return ENGINE
+        return LAYERS if self.layers() else ANSWERS if self.answers(names) else ENGINE
+
+    def layers(self) -> list[str]:
+        """`affine` for `affine_forward` and `affine_backward`; `softmax_loss` as it is."""
+        defined = {node.name for node in self.tree.body if isinstance(node, ast.FunctionDef)}
+        pairs = {name.removesuffix(_FORWARD) for name in defined if name.endswith(_FORWARD)}
+        losses = {name for name in defined if name.endswith(_LOSS)}
+        return sorted({name for name in pairs if name + _BACKWARD in defined} | losses)
+
+    def answers(self, names: Sequence[str]) -> dict[str, int]:
+        """`logits` for each `dlogits = …` at top level where that is one of `names`; its line."""
+        found: dict[str, int] = {}
+        for node in self.tree.body:
+            for target in _targets(node):
+                if target[:1] == "d" and target[1:] in names:
+                    found[target[1:]] = node.lineno
+        return found
+
+    def run(self, given: dict[str, Any]) -> None:
+        """Run it, with names that it finds there. LearnerError where it stops."""
+        module = types.ModuleType(MODULE)
+        module.__file__ = self.path
+        sys.modules[MODULE] = module
+        if self.folder not in sys.path:
+            sys.path.insert(0, self.folder)
+        module.__dict__.update(given)
+        self.names = module.__dict__
+        try:
+            exec(self.code, module.__dict__)  # noqa: S102 - that is what this process is for
+        except BaseException as error:  # noqa: BLE001 - whatever the file raises
+            raise LearnerError(f"it stops with {told(error)}", self.line_of(error)) from None
+
+    def engine(self, name: str) -> type:
+        """The class that is to be judged. LearnerError where there is none, or more than one."""
+        if name:
+            named: Any = self.names.get(name)
+            if not isinstance(named, type):
+                raise LearnerError(f"there is no class `{name}` in it")
+            return named
+        classes: list[type] = [thing for thing in self.names.values() if _is_engine(thing)]
+        classes = [
+            cls for cls in dict.fromkeys(classes)
+            if not any(cls in other.__mro__[1:] for other in classes)
+        ]  # fmt: skip
+        if not classes:
+            raise LearnerError(
+                "there is nothing to judge in it: no class with `backward` and operators, no "
+                "`NAME_forward` with `NAME_backward`, no `dNAME = …`"
+            )
+        if len(classes) > 1:
+            options = " or ".join(f"FILE:{cls.__name__}" for cls in classes)
+            raise LearnerError(f"it has {len(classes)} engines; say which: {options}")
+        return classes[0]
+
+    def line_of(self, error: BaseException) -> int | None:
+        """The last line of the learner's file that an exception came through."""
+        line, entry = None, error.__traceback__
+        while entry is not None:
+            if entry.tb_frame.f_code.co_filename == self.path:
+                line = entry.tb_lineno
+            entry = entry.tb_next
+        return line
+
+    def is_learners(self, filename: str) -> bool:
+        """Whether code of that file is the learner's: the file itself, or one beside or below."""
+        return filename == self.path or (
+            filename.startswith(self.folder) and "site-packages" not in filename
+        )
+
+    def is_ours(self, error: BaseException) -> bool:
+        """Whether what watches the learner's code has raised it: that is no mistake in there."""
+        is_ours, entry = False, error.__traceback__
+        while entry is not None:
+            filename = entry.tb_frame.f_code.co_filename
+            if Path(filename).parent == _HERE:
+                is_ours = True
+            elif self.is_learners(filename):
+                is_ours = False
+            entry = entry.tb_next
+        return is_ours
+
+    def _classes(self) -> Iterator[ast.ClassDef]:
+        return (node for node in self.tree.body if isinstance(node, ast.ClassDef))
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line, also where it cannot be printed."""
+    kind = type(error).__name__
+    try:
+        said = " ".join(str(error).split())
+    except BaseException:  # noqa: BLE001 - `__str__` of the learner's own
+        said = "which cannot be printed"
+    return f"{kind}: {said}"[:500] if said else kind
+
+
+def _has_backward(node: ast.ClassDef) -> bool:
+    names = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
+    return "backward" in names and any(
+        name.startswith("__") and name in _OPERATORS for name in names
+    )
+
+
+def _is_engine(thing: Any) -> bool:
+    return (
+        isinstance(thing, type)
+        and callable(getattr(thing, "backward", None))
+        and any(name in base.__dict__ for base in thing.__mro__[:-1] for name in _OPERATORS)
+        and not thing.__module__.startswith("numpy")
+    )
+
+
+def _targets(node: ast.stmt) -> Iterator[str]:
+    """The names that a statement gives values to."""
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = list(node.targets)
+    elif isinstance(node, ast.AugAssign | ast.AnnAssign):
+        targets = [node.target]
+    while targets:
+        target = targets.pop()
+        if isinstance(target, ast.Name):
+            yield target.id
+        elif isinstance(target, ast.Tuple | ast.List):
+            targets += target.elts
+        elif isinstance(target, ast.Subscript):
+            targets.append(target.value)
+
+
+_OPERATORS: Final = frozenset(["__add__", "__mul__", "__matmul__"])
