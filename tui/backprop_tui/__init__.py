@@ -68,3 +68,10 @@ def step(
     from backprop_tui.headless.stepping import step as stepped
 
     return stepped(loss, gradient, retain_graph=retain_graph, create_graph=create_graph)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext backprop_tui`: then `%%backprop` runs a cell, and traces show themselves."""
+    from backprop_tui.notebook import load
+
+    load(shell)
