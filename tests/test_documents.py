@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 import torch
@@ -80,6 +81,22 @@ def test_the_readmes_picture_is_what_the_app_draws_today(tmp_path: Path) -> None
     subprocess.run([sys.executable, script, drawn], check=True, capture_output=True)
     is_same = drawn.read_bytes() == (script.parent / "screenshot.svg").read_bytes()
     assert is_same, "look at the app; if it is as it should be, run `make screenshot`"
+
+
+def test_the_readmes_picture_moves_by_itself_and_fetches_nothing() -> None:
+    picture = (ROOT / ".github" / "screenshot.svg").read_text(encoding="utf-8")
+    assert len(picture.encode()) <= 200_000
+    tags = {element.tag.rpartition("}")[2] for element in ET.fromstring(picture).iter()}
+    assert tags == {"svg", "style", "g", "rect", "circle", "text"}
+    outside = picture.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    assert not re.search(r"https?:|url\(|@import|href", outside)
+    moments = {
+        stop
+        for keyframes in re.findall("@keyframes (.*)", picture)
+        for stop in re.findall(r"[\d.]+%", keyframes)
+    }
+    assert len(moments) == 13
+    assert "prefers-reduced-motion" in picture
 
 
 def test_the_table_of_operations_is_that_of_the_catalogue() -> None:

@@ -110,7 +110,7 @@ async def test_help_says_nothing_of_the_kind_where_all_can_be_done(opened, text_
 
 def test_what_a_command_needs_is_asked_of_the_trace():
     assert [command.name for command in COMMANDS if command.needs] == [
-        "edit_value", "nudge_up", "nudge_down", "undo_edit", "reset_value", "reset_all",
+        "predict", "edit_value", "nudge_up", "nudge_down", "undo_edit", "reset_value", "reset_all",
         "compare", "origin", "lens", "step_into",
     ]  # fmt: skip
     assert BY_NAME["autopsy"].needs is None

@@ -41,6 +41,13 @@ async def test_f1_explains_each_prompt_where_a_question_mark_is_text(opened, tex
         await shows_help_of(pilot, text_of, topic, "f1")
 
 
+async def test_f1_explains_a_question(opened, text_of):
+    async with opened() as pilot:
+        await pilot.press("x", "f", "f")
+        await pilot.pause()
+        await shows_help_of(pilot, text_of, "predict", "f1")
+
+
 async def test_the_list_of_scenarios_and_a_mistake_in_one_are_explained(opened, text_of):
     async with opened("folder") as pilot:
         await shows_help_of(pilot, text_of, "picker", "question_mark")

@@ -364,20 +364,20 @@ async def test_a_folder_that_cannot_be_written_is_told_and_the_program_goes_on(
 # Keys
 
 
-KEYS = '[keys]\nstep_forward = ["x", "f5"]\ndown = "J"\nreset_value = "f6"\nhelp = "h"\n'
+KEYS = '[keys]\nstep_forward = ["K", "f5"]\ndown = "J"\nreset_value = "f6"\nhelp = "h"\n'
 
 
 async def test_changed_keys_are_heard_and_shown(scenario, agreeing, text_of):
     settings = parse_settings(KEYS.replace('help = "h"\n', ""), "c")
     async with living(scenario, agreeing, size=(100, 140), settings=settings) as pilot:
-        await pilot.press("x", "f5", "s")
+        await pilot.press("K", "f5", "s")
         assert pilot.app.session.cursor == 2
         await pilot.press("home", "J", "j")
         assert pilot.app.session.row == 1
-        assert "x S step" in text_of(pilot)
+        assert "K S step" in text_of(pilot)
         await pilot.press("question_mark")
         await pilot.pause()
-        assert "x f5        Run one step" in text_of(pilot)
+        assert "K f5        Run one step" in text_of(pilot)
         assert "f6          Give the selected input" in text_of(pilot)
 
 

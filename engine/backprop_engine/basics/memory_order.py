@@ -64,7 +64,7 @@ def open_unless_by_rows(made: Any, *_: Any) -> Any:
 def is_open(lay_out: Callable[..., Any], operands: Iterable[Any]) -> bool:
     """Whether torch may lay out what is made of these operands in another way than `lay_out`."""
     if lay_out is open_unless_by_rows:
-        return not all(map(lies_by_rows, operands))
+        return any(np.ndim(operand) > 2 and not lies_by_rows(operand) for operand in operands)
     return lay_out is left_open
 
 

@@ -241,6 +241,27 @@ def _is_sent_no_number(_operands: Any, _attributes: Any, upstream: Any) -> Any:
     return upstream is not None and not np.all(np.isfinite(upstream))
 
 
+def _is_lost(operands: Sequence[Any], attributes: Any, upstream: Any) -> Any:
+    """Elements of A⁻¹, or of A⁻¹·B, that the roundings of an elimination may be all of.
+
+    That solves (A + E)·X = B with |E| ≤ n·u·max|column| (see `Perturbation.factored`), and to first
+    order X is off by |A⁻¹|·|E|·|X|: where A has 3e38 beside 0.5 that is more than small elements.
+    """
+    a, right = operands[0], (operands[1:] or (None,))[0]
+    if upstream is not None:
+        return _is_sent_no_number(operands, attributes, upstream)
+    inverse = _inverse(a)
+    found = inverse if right is None else _solve(a, right)
+    columns = found[..., np.newaxis] if right is not None and _is_vector(a, right) else found
+    with np.errstate(all="ignore"):
+        largest = np.max(np.abs(a), axis=-2)[..., np.newaxis]
+        rows = np.sum(np.abs(inverse), axis=-1)[..., np.newaxis]
+        reach = rows * np.sum(largest * np.abs(columns), axis=-2, keepdims=True)
+        off = a.shape[-1] * np.finfo(a.dtype).eps * reach
+        is_lost = (off >= np.abs(columns)) & (columns != 0)
+    return np.reshape(is_lost, found.shape)
+
+
 def _is_nearly_singular(operands: Sequence[Any], attributes: Any, upstream: Any) -> Any:
     """Which matrices are singular but for rounding: what is sent goes by where that leads."""
     a = operands[0]
@@ -313,7 +334,7 @@ INV = in_steps(
     notation="{a}⁻¹",
     torch="linalg.inv",
     grad_fn="LinalgInvExBackward0",
-    unsettled=_is_sent_no_number,
+    unsettled=_is_lost,
     words="the inverse of a matrix",
     parameters=(_A,),
     functions=("inv", "inverse"),
@@ -337,7 +358,7 @@ SOLVE = in_steps(
     notation="{a}⁻¹ @ {b}",
     torch="linalg.solve",
     grad_fn="LinalgSolveExBackward0",
-    unsettled=_is_sent_no_number,
+    unsettled=_is_lost,
     words="the X for which A @ X is B",
     parameters=(Parameter("A"), Parameter("B")),
     example="A=[[1,2],[3,4]], b=[5,6], x=torch.linalg.solve(A, b), y=x.sum()",

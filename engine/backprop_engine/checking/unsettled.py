@@ -101,6 +101,12 @@ def unsettled(function: Callable[..., Any], given: Sequence[Value]) -> Any:
     return (answers[0] != answers[1]) & ~(np.isnan(answers[0]) & np.isnan(answers[1]))
 
 
+def words_on(ours: Value, theirs: Value) -> str:
+    """What to say of two results that differ where nobody can know them."""
+    is_finite = np.all(np.isfinite(ours)) and np.all(np.isfinite(theirs))
+    return ROUNDING if is_finite else OVERFLOW
+
+
 def is_adrift(ours: Value, theirs: Value, dtype: Dtype) -> bool:
     """Whether two results that stand both differ by more than half of the digits.
 

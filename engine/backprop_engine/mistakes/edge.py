@@ -90,16 +90,21 @@ def edge_at(trace: Trace, step: int, upstream: Value | None = None) -> Edge:
     Raises MissingError for a trace without a tape, and ValueError where the step is another or
     the gradient is not kept whole.
     """
-    graph, (node, _, position) = graph_of(trace), trace.edge(step)
-    operation = graph.operation[node] if position >= 0 else None
-    if operation is None:
-        raise ValueError(f"step {step} sends nothing along an edge")
+    node, _, position = trace.edge(step)
     if upstream is None:
-        gradient = trace.gradient(node, step)
+        gradient = trace.gradient(node, step) if position >= 0 else None
         if gradient is None:
-            raise ValueError(f"nothing has reached the node of step {step}")
+            raise ValueError(f"step {step} sends nothing along an edge")
         upstream = in_full(gradient)
-    given = graph.operands[node]
+    return edge_of(trace, node, position, upstream)
+
+
+def edge_of(trace: Trace, node: int, position: int, upstream: Value) -> Edge:
+    """The edge from `node` to its operand at `position`. Raises as `edge_at`."""
+    graph = graph_of(trace)
+    operation, given = graph.operation[node], graph.operands[node]
+    if operation is None or not 0 <= position < len(given):
+        raise ValueError(f"node {node} has no operand {position}")
     return Edge(
         operation,
         graph.attributes_of(node),

@@ -361,6 +361,13 @@ c.backward()
 }
 
 OPEN: Final[Mapping[str, str]] = {
+    "an inverse of numbers that are too far apart": """
+import torch
+x = torch.tensor([[3e38, 0.5, 16777217.0], [3e38, -110.0, 0.0], [0.0, -1e20, 1e20]],
+                 dtype=torch.float64, requires_grad=True)
+a = torch.linalg.inv(x + 3 * torch.eye(3, dtype=torch.float64))
+a.sum().backward()
+""",
     "a smoothed loss that overflows before it is scaled": """
 import torch
 import torch.nn.functional as F

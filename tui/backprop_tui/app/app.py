@@ -23,10 +23,9 @@ from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 from textual.theme import ThemeProvider
 
-from backprop_engine.recording.frames import is_recording
 from backprop_engine.trace import Missing
 from backprop_tui.app import file_looks
-from backprop_tui.app.editor import edited
+from backprop_tui.app.asking_desk import AskingDesk
 from backprop_tui.app.file_desk import FileDesk
 from backprop_tui.app.key_queue import KeyQueue
 from backprop_tui.app.opening_desk import OpeningDesk
@@ -48,17 +47,17 @@ from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import lens
 from backprop_tui.session import session as do
 from backprop_tui.session.moving.playing import is_playing, pause
+from backprop_tui.session.predicting.answering import held
 from backprop_tui.session.session import Change, Session
-from backprop_tui.session.stepping_in import stack, step_out
+from backprop_tui.session.stepping_in import step_out
 from backprop_tui.session.stops.continuing import cancel
 from backprop_tui.session.whatif import editing as changing
 from backprop_tui.styles.themes import Themed
 from backprop_tui.view.glyphs import AsciiFilter, Glyphs, HarmlessFilter, glyphs_for
 from backprop_tui.view.messages import Changed, ScenarioChosen
 from backprop_tui.view.text import printable
-from backprop_tui.view.view import Following, View
+from backprop_tui.view.view import CLOSED, Following, View
 from backprop_tui.widgets.graph_tree import GraphTree
-from backprop_tui.widgets.source_pane import step_line
 
 _SWITCH = 0.0005
 """Seconds that a thread may compute while the loop wants to; it wants to dozens of times a key."""
@@ -103,7 +102,7 @@ class DebuggerApp(Themed):
         self.oracles = OracleDesk(self, oracle, symbolic, settings.limits, settings.keymap)
         self.surveys = Surveys(self)
         self.play = PlayDesk(self)
-        self._desks = (self.oracles, self.surveys, self.play)
+        self._desks = (self.oracles, self.surveys, self.play, AskingDesk(self))
 
     def get_line_filters(self) -> list[LineFilter]:
         """Textual's filters and ours; one more where the terminal has only ASCII.
@@ -167,7 +166,7 @@ class DebuggerApp(Themed):
         """Have `session` open from now on; what a screen of it shows at first."""
         self._session = session
         self.oracles.begin(session)
-        return self._view(session)
+        return self.view_of(session)
 
     @on(ScenarioChosen)
     def _open_chosen(self, event: ScenarioChosen) -> None:
@@ -185,6 +184,7 @@ class DebuggerApp(Themed):
 
     @session.setter
     def session(self, session: Session | None) -> None:
+        session = None if session is None else held(session)
         if session == self._session:  # as at the end, where there is no further step
             return
         self._session = session
@@ -196,15 +196,17 @@ class DebuggerApp(Themed):
             self.pop_screen()
         self.keys.draw()
 
-    def _view(self, session: Session) -> View:
+    def view_of(self, session: Session) -> View:
+        """What screens draw of `session`."""
         known, trouble = self.oracles.findings, self.file.trouble
+        is_closed = session.predicting is not None
         return View(
             session,
             known.torch,
             known.agreement,
             self.glyphs,
-            symbolic=known.symbolic,
-            autopsy=known.autopsy,
+            symbolic=CLOSED if is_closed else known.symbolic,
+            autopsy=None if is_closed else known.autopsy,
             is_examined=known.is_examined,
             trouble="" if trouble is None else trouble.headline,
             keymap=self.settings.keymap,
@@ -223,7 +225,7 @@ class DebuggerApp(Themed):
         """Draw the session in every screen that follows it."""
         for screen in self.screen_stack if self.is_running else ():
             if self.session is not None and isinstance(screen, Following):
-                screen.show(self._view(self.session))
+                screen.show(self.view_of(self.session))
 
     def say(self, notice: str) -> None:
         """Tell a sentence until the next command."""
@@ -245,7 +247,7 @@ class DebuggerApp(Themed):
 
     @on(Changed)
     def _take_change(self, event: Changed) -> None:
-        self._change(event.change)
+        self.change(event.change)
 
     # Commands
 
@@ -268,7 +270,7 @@ class DebuggerApp(Themed):
             return
         from backprop_tui.screens.asking import ASKING
 
-        self.push_screen(ASKING[name](self._view(session)), self._change)
+        self.push_screen(ASKING[name](self.view_of(session)), self.change)
 
     def _lacks(self, command: Command, session: Session) -> bool:
         """Whether there is nothing that the command could do here; says why, and what instead."""
@@ -277,7 +279,8 @@ class DebuggerApp(Themed):
             self.say(missing.sentence)
         return missing is not None
 
-    def _change(self, change: Change | None) -> None:
+    def change(self, change: Change | None) -> None:
+        """Change the session, unless there is nothing to change."""
         if change is not None and self.session is not None:
             self.session = change(self.session)
 
@@ -332,7 +335,7 @@ class DebuggerApp(Themed):
             from backprop_tui.screens.inspector import InspectorScreen
 
             self.session = session = do.select(session, session.row)
-            self.push_screen(InspectorScreen(self._view(session)), self._change)
+            self.push_screen(InspectorScreen(self.view_of(session)), self.change)
 
     def action_close_problem(self) -> None:
         """From a bad scenario, or from work that takes long, back to what there was, or out."""
@@ -356,15 +359,8 @@ class DebuggerApp(Themed):
 
     def action_edit_source(self) -> None:
         """Open the file in the person's editor, and look at it at once afterwards."""
-        path, session = self.file.path, self.session
-        if path is None or session is None:
-            self.say(f"this scenario has no file to edit: it {self.file.came}")
-            return
-        if is_recording(path):
-            self.say("a recording is not edited; change the program, and record it again")
-            return
-        self.say(edited(path, step_line(stack(session)[-1]), self.suspend))
-        self.file.look_at_once()
+        if self.session is not None and not self._lacks(BY_NAME["edit_source"], self.session):
+            self.file.edit(self.session, self.suspend)
 
     def exit(self, *arguments: Any, **options: Any) -> None:
         """Keep what is worth it, while the screen still stands, and leave."""
@@ -376,7 +372,7 @@ class DebuggerApp(Themed):
     def action_copy(self, name: str) -> None:
         """Copy what a command copies."""
         copies = BY_NAME[name].copies
-        if self.session is None or copies is None:
+        if self.session is None or copies is None or self._lacks(BY_NAME[name], self.session):
             return
         copied = copies(self.session)
         if copied.text:
@@ -397,4 +393,4 @@ class DebuggerApp(Themed):
     @on(GraphTree.Paged)
     def _set_page(self, event: GraphTree.Paged) -> None:
         # With the new size some panes have to bring the step into sight again.
-        self._change(partial(do.with_page, rows=event.rows))
+        self.change(partial(do.with_page, rows=event.rows))

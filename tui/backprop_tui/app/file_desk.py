@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from backprop_engine.basics.source import STANDARD_INPUT, Source
+from backprop_engine.recording.frames import is_recording
 from backprop_tui.app import file_looks
 from backprop_tui.app.desk import Host
+from backprop_tui.app.editor import edited
 from backprop_tui.opening.sessions import read_again
 from backprop_tui.opening.targets import Refusal, Target
 from backprop_tui.session.reload.carrying import carry
 from backprop_tui.session.session import Session
+from backprop_tui.session.stepping_in import stack
+from backprop_tui.widgets.source_pane import step_line
 
 _GONE_AFTER = 4
 """Looks that a file may be missing without a word: some editors take it away while they save."""
@@ -68,6 +74,16 @@ class FileDesk:
         elif not self._host.soon.is_at(_READING):
             self.begin(self.target)
             self._read()
+
+    def edit(self, session: Session, suspend: Callable[[], AbstractContextManager[None]]) -> None:
+        """Open the file in the person's editor at the step's line, and look at it afterwards."""
+        if self.path is None:
+            self._host.say(f"this scenario has no file to edit: it {self.came}")
+        elif is_recording(self.path):
+            self._host.say("a recording is not edited; change the program, and record it again")
+        else:
+            self._host.say(edited(self.path, step_line(stack(session)[-1]), suspend))
+            self.look_at_once()
 
     def _read(self) -> None:
         session, target = self._host.session, self.target

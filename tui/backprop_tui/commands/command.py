@@ -44,6 +44,8 @@ class Command:
     """The ability of the trace's producer without which there is nothing to do."""
     of_node: bool = False
     """Whether it needs that for the selected node."""
+    tells: bool = False
+    """Whether it would tell what is asked, while steps are asked before they are shown."""
     copies: Copier | None = None
     """The text that it copies; None where it copies nothing."""
     does: str = ""
@@ -51,6 +53,8 @@ class Command:
 
     def missing(self, session: Session) -> Missing | None:
         """Why there is nothing to do here, and what to do instead; None where there is."""
+        if self.tells and session.predicting is not None:
+            return Missing("this would tell what is asked", "x ends the questions")
         if self.needs is None:
             return None
         node = session.node if self.of_node else None

@@ -10,6 +10,7 @@ from backprop_tui.commands.copying import gradient_text, latex_text, markdown_te
 from backprop_tui.session import lens, modules, stepping_in
 from backprop_tui.session import session as do
 from backprop_tui.session.moving import playing
+from backprop_tui.session.predicting import answering
 from backprop_tui.session.search import searching
 from backprop_tui.session.stops import editing, watching
 from backprop_tui.session.stops.continuing import continue_back, continue_forward
@@ -39,13 +40,18 @@ COMMANDS: tuple[Command, ...] = (
         footer="step",
     ),
     Command(
+        "predict", ("x",), "predict",
+        "Ask what a step sends before it is shown, or no longer.", STEPPING, answering.toggle,
+        needs=Reruns, offer="no more questions",
+    ),
+    Command(
         "continue_forward", ("c",), "continue",
         "Run to the next hit of a breakpoint, or to where a watch that is a stop next changes.",
-        BREAKPOINTS, continue_forward, footer="continue",
+        BREAKPOINTS, continue_forward, footer="continue", tells=True,
     ),
     Command(
         "continue_back", ("C",), "continue back", "Go back to the last hit before.", BREAKPOINTS,
-        continue_back, footer="continue",
+        continue_back, footer="continue", tells=True,
     ),
     Command(
         "toggle_breakpoint", ("b",), "breakpoint",
@@ -55,17 +61,18 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "edit_breakpoint", ("B",), "breakpoint with a condition",
         "Set a breakpoint with a condition: x if abs(grad) > 10.", BREAKPOINTS, asks=True,
+        tells=True,
     ),
     Command(
         "breakpoints", ("L",), "list of breakpoints",
         "List all breakpoints: their hits, on and off, conditions, hits to ignore.", BREAKPOINTS,
-        asks=True,
+        asks=True, tells=True,
     ),
     *(
         Command(
             f"first_{title.replace(' ', '_')}", (), f"first {title}",
             f"Set the breakpoint if {condition}, and go to its first hit.", BREAKPOINTS,
-            partial(editing.first_hit, title=title),
+            partial(editing.first_hit, title=title), tells=True,
         )
         for title, condition in editing.READY_MADE.items()
     ),
@@ -117,7 +124,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "watch", ("w",), "watch", "Watch an expression: x.grad, a*b, norm(W.grad).", WATCHES,
-        asks=True, footer="watch",
+        asks=True, footer="watch", tells=True,
     ),
     Command(
         "watch_up", ("up", "k"), "watch above", "Choose the watch above.", WATCHES,
@@ -129,7 +136,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "edit_watch", ("enter",), "edit watch", "Edit the chosen watch.", WATCHES, asks=True,
-        place="watches",
+        place="watches", tells=True,
     ),
     Command(
         "delete_watch", ("d", "delete"), "delete watch", "Delete the chosen watch.", WATCHES,
@@ -138,17 +145,17 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "toggle_watch_stop", ("b",), "stop at watch",
         "Let continuing stop where the chosen watch changes, or no longer.", WATCHES,
-        watching.toggle_watch_stop, place="watches",
+        watching.toggle_watch_stop, place="watches", tells=True,
     ),
     Command(
         "to_change_forward", ("t",), "to the next change",
         "Run to where the chosen watch next changes.", WATCHES, watching.to_change_forward,
-        place="watches",
+        place="watches", tells=True,
     ),
     Command(
         "to_change_back", ("T",), "to the last change",
         "Go back to where the chosen watch last changed.", WATCHES, watching.to_change_back,
-        place="watches",
+        place="watches", tells=True,
     ),
     Command(
         "up", ("up", "k"), "up", "Select the row above.", TREE,
@@ -186,59 +193,59 @@ COMMANDS: tuple[Command, ...] = (
     Command(
         "edit_value", ("e",), "edit a value",
         "Put another value in the place of an input or a constant, and run all again.", WHAT_IF,
-        asks=True, needs=Reruns, footer="edit",
+        asks=True, needs=Reruns, footer="edit", tells=True,
     ),
     Command(
         "nudge_up", ("plus", "equals_sign"), "nudge up",
         "Move the selected input up a little: gradient × nudge against the truth.", WHAT_IF,
-        changing.nudge_up, needs=Reruns, footer="nudge",
+        changing.nudge_up, needs=Reruns, footer="nudge", tells=True,
     ),
     Command(
         "nudge_down", ("minus",), "nudge down", "Move the selected input down a little.", WHAT_IF,
-        changing.nudge_down, needs=Reruns, footer="nudge",
+        changing.nudge_down, needs=Reruns, footer="nudge", tells=True,
     ),
     Command(
         "undo_edit", ("u",), "undo an edit", "Take the last edit or nudge back.", WHAT_IF,
-        changing.undo, needs=Reruns,
+        changing.undo, needs=Reruns, tells=True,
     ),
     Command(
         "reset_value", (), "reset the value", "Give the selected input its own value back.",
-        WHAT_IF, changing.reset, needs=Reruns,
+        WHAT_IF, changing.reset, needs=Reruns, tells=True,
     ),
     Command(
         "reset_all", ("U",), "reset all values", "Give every value back that the scenario has.",
-        WHAT_IF, changing.reset_all, needs=Reruns,
+        WHAT_IF, changing.reset_all, needs=Reruns, tells=True,
     ),
     Command(
         "compare", ("v",), "original and current",
         "Show what the scenario's own values and the edited ones come to, side by side.", WHAT_IF,
-        asks=True, needs=Reruns,
+        asks=True, needs=Reruns, tells=True,
     ),
     Command(
         "origin", ("o",), "origin",
         "Show why a gradient is what it is: all paths it came along, the largest first.",
-        REASONS, asks=True, needs=Recomputes, footer="origin",
+        REASONS, asks=True, needs=Recomputes, footer="origin", tells=True,
     ),
     Command(
         "flow", ("O",), "gradient flow",
         "Show how large the gradient is, layer by layer: where it vanishes, explodes or dies.",
-        REASONS, asks=True,
+        REASONS, asks=True, tells=True,
     ),
     Command(
         "lens", ("full_stop",), "one element",
         "Tell one element of what is sent alone, as a sum of numbers; arrows choose it.", REASONS,
-        lens.toggle, needs=Recomputes, offer="one element",
+        lens.toggle, needs=Recomputes, offer="one element", tells=True,
     ),
     Command(
         "autopsy", ("a",), "NaN autopsy",
         "Show where the first nan or inf came from, what it spoils and what cures it.", REASONS,
-        asks=True, offer="NaN/inf: why?",
+        asks=True, offer="NaN/inf: why?", tells=True,
     ),
     Command(
         "step_into", ("i",), "step into",
         "Open the selected operation into the primitives it is made of.", REASONS,
         stepping_in.step_into, needs=Opens, of_node=True,
-        doing=stepping_in.opening, offer="open",
+        doing=stepping_in.opening, offer="open", tells=True,
     ),
     Command(
         "step_out", ("I",), "step out",
@@ -282,11 +289,13 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "copy_markdown", (), "copy the explanation as Markdown",
-        "Copy what Chain rule says of this step, as Markdown.", COPY, copies=markdown_text,
+        "Copy what Chain rule says of this step, as Markdown.", COPY,
+        copies=markdown_text, tells=True,
     ),
     Command(
         "copy_latex", (), "copy the explanation as LaTeX",
-        "Copy what Chain rule says of this step, as LaTeX.", COPY, copies=latex_text,
+        "Copy what Chain rule says of this step, as LaTeX.", COPY,
+        copies=latex_text, tells=True,
     ),
     Command(
         "save_picture", (), "save a picture of the screen",
@@ -335,7 +344,7 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "edit_source", ("E",), "edit the scenario",
-        "Open the scenario in your editor, at the line of this step.", SCREEN,
+        "Open the scenario in your editor, at the line of this step.", SCREEN, tells=True,
     ),
     Command(
         "read_again", ("R",), "read again",

@@ -118,6 +118,8 @@ def _ours(view: View, node: int, quantity: Quantity) -> Layer:
             index = _receipt(view, node)
             if index is None:
                 return Layer(reason=f"the step about to run sends nothing to {label}")
+            if session.question is not None:
+                return Layer(reason="what is sent is asked first")
             return _layer(trace.contributions[index], "what is sent")
 
 

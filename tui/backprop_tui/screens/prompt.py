@@ -27,6 +27,8 @@ class Prompt(Box):
     BINDINGS: ClassVar = [PROMPT_HELP, Binding("escape", "dismiss(None)", "close", show=False)]
     TELLS: ClassVar = "problem"
     """The id of the line under it."""
+    ASIDE: ClassVar = "  F1 help"
+    """Behind the line."""
 
     def __init__(
         self, view: View, question: str, placeholder: str, text: str = "", *, replaces: bool = True
@@ -47,12 +49,25 @@ class Prompt(Box):
                     compact=True,
                     select_on_focus=self._replaces,
                 )
-                yield Label("  F1 help", classes="aside")
+                yield Label(self.ASIDE, classes="aside")
             yield Label(id=self.TELLS)
 
     def tell(self, content: Content, *, layout: bool = True) -> None:
         """Under the line; without `layout` where it is as high as before."""
         self.query_one(f"#{self.TELLS}", Label).update(content, layout=layout)
+
+    def tell_problem(self, problem: Problem) -> None:
+        """A caret under the mistake, what it is, and what was expected."""
+        place = self.query_one(Input)
+        text = place.value
+        before = cell_len(text[: problem.span.start])
+        margin = place.content_region.x - self.query_one("#problem").content_region.x
+        column = max(margin + before - round(place.scroll_x), 0)
+        width = max(cell_len(text[problem.span.start : problem.span.stop]), 1)
+        told = [problem.sentence]
+        if problem.expected:
+            told.append(f"expected: {problem.expected}")
+        self.tell(Content("\n".join([" " * column + "^" * width, *map(self._view.say, told)])))
 
 
 class ExpressionPrompt(Prompt):
@@ -84,19 +99,6 @@ class ExpressionPrompt(Prompt):
     def answer(self, change: Change) -> None:
         """Have the session changed."""
         self.dismiss(change)
-
-    def tell_problem(self, problem: Problem) -> None:
-        """A caret under the mistake, what it is, and what was expected."""
-        place = self.query_one(Input)
-        text = place.value
-        before = cell_len(text[: problem.span.start])
-        margin = place.content_region.x - self.query_one("#problem").content_region.x
-        column = max(margin + before - round(place.scroll_x), 0)
-        width = max(cell_len(text[problem.span.start : problem.span.stop]), 1)
-        told = [problem.sentence]
-        if problem.expected:
-            told.append(f"expected: {problem.expected}")
-        self.tell(Content("\n".join([" " * column + "^" * width, *map(self._view.say, told)])))
 
 
 class GotoScreen(ExpressionPrompt):

@@ -10,11 +10,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 
 from backprop_engine.basics.values import Shape, shape_of
+from backprop_engine.mistakes.questions import Question
 from backprop_engine.reading.element_story import explain_element
 from backprop_engine.reading.element_terms import Index
 from backprop_engine.reading.explain import Explanation, explain
@@ -23,6 +24,7 @@ from backprop_engine.trace import Missing, Pass, Step, Trace
 from backprop_tui.session.folding import Folding
 from backprop_tui.session.navigation import Play, Search
 from backprop_tui.session.outline import NO_ROW, Outline, draw_outline
+from backprop_tui.session.predicting.state import Predicting
 from backprop_tui.session.stops.state import Stops
 from backprop_tui.session.whatif.state import WhatIf
 
@@ -30,19 +32,6 @@ _ORIGINS_KEPT = 100
 
 Change = Callable[["Session"], "Session"]
 """What a command, or the answer to a question, does to a session."""
-
-
-class Lasting(str):
-    """A notice that is told anew whenever more has been found out, as long as it stands."""
-
-    __slots__ = ("tell",)
-    tell: Callable[[Session], str]
-
-    def __new__(cls, tell: Callable[[Session], str], session: Session) -> Self:
-        """`tell` makes the notice of a session."""
-        notice = super().__new__(cls, tell(session))
-        notice.tell = tell
-        return notice
 
 
 class TreeState(NamedTuple):
@@ -93,6 +82,8 @@ class Session:
     """What has been put in the place of the scenario's values."""
     element: Index | None = None
     """The element a person looks at; None while they look at whole arrays."""
+    predicting: Predicting | None = None
+    """Steps are asked before they are shown; None where they are not."""
 
     @cached_property
     def step(self) -> Step | None:
@@ -100,9 +91,18 @@ class Session:
         return self.trace.step(self.cursor) if self.cursor < len(self.trace) else None
 
     @cached_property
+    def question(self) -> Question | None:
+        """What is to be answered before the step about to run is shown; None where it may be."""
+        now = self.predicting
+        if now is None or self.step is None or self.cursor < now.reached:
+            return None
+        return now.examiner.question(self.cursor)
+
+    @cached_property
     def explanation(self) -> Explanation | None:
-        """The explanation of the step about to run; None at the end."""
-        return explain(self.trace, self.cursor) if self.cursor < len(self.trace) else None
+        """The explanation of the step about to run; None at the end, and where it would tell."""
+        is_told = self.step is not None and self.question is None
+        return explain(self.trace, self.cursor) if is_told else None
 
     @cached_property
     def sent_shape(self) -> Shape | None:
@@ -191,17 +191,6 @@ class Session:
     def node(self) -> int:
         """The selected node."""
         return int(self.outline.nodes[self.row])
-
-
-def lasting(session: Session, tell: Callable[[Session], str]) -> Session:
-    """With the notice that `tell` makes of it now, and of what it becomes."""
-    return replace(session, notice=Lasting(tell, session))
-
-
-def told_anew(session: Session) -> Session:
-    """With its notice as of what is known now."""
-    notice = session.notice
-    return lasting(session, notice.tell) if isinstance(notice, Lasting) else session
 
 
 def open_session(trace: Trace) -> Session:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from backprop_engine.reading.autopsy.report import Autopsy
 from backprop_tui.commands.keymap import Keymap
-from backprop_tui.session.session import Lasting, Session
+from backprop_tui.session.notices import Lasting
+from backprop_tui.session.session import Session
 
 
 def fault_text(found: Autopsy, keymap: Keymap) -> str:
@@ -26,7 +27,8 @@ def fault_text(found: Autopsy, keymap: Keymap) -> str:
 
 def with_fault(session: Session, found: Autopsy, keymap: Keymap) -> Session:
     """`session` with a notice of the fault, after the one that stands there."""
-    if session.outer is not None or isinstance(session.notice, Lasting):
+    is_asking = session.predicting is not None
+    if is_asking or session.outer is not None or isinstance(session.notice, Lasting):
         return session
     said = fault_text(found, keymap)
     if said in session.notice:  # as where one comes back from a lesson

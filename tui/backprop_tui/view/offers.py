@@ -11,6 +11,7 @@ from backprop_tui.session.moving.playing import is_playing
 from backprop_tui.view.view import View
 
 _OCCASIONS: Final[Mapping[str, Callable[[View], bool]]] = {
+    "predict": lambda view: view.is_closed,
     "autopsy": lambda view: view.fault is not None,
     "step_out": lambda view: view.session.outer is not None,
     "step_into": lambda view: BY_NAME["step_into"].missing(view.session) is None,

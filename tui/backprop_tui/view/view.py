@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import Final
 
 from backprop_engine.checking.compare import Comparison
 from backprop_engine.reading.autopsy.flow import Event
 from backprop_engine.reading.autopsy.report import Autopsy
+from backprop_engine.trace import Missing
 from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.oracles.report import Failed, OracleState, Starting
 from backprop_tui.oracles.sympy.report import NOT_ASKED, SymbolicState
@@ -34,6 +36,11 @@ class View:
     trouble: str = ""
     """What is wrong with the file as it is now, in one line; empty where nothing is."""
     keymap: Keymap = DEFAULT_KEYMAP
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether what may tell ahead is not shown, as steps are asked first."""
+        return self.session.predicting is not None
 
     def say(self, text: str) -> str:
         """A text that holds names of the scenario, in signs this terminal has."""
@@ -75,6 +82,10 @@ class View:
         if comparison.is_open:
             return self.glyphs.open
         return self.glyphs.agrees if comparison.agrees else self.glyphs.disagrees
+
+
+CLOSED: Final = Missing("closed while steps are asked", "x ends the questions")
+"""What is said in the place of what would tell."""
 
 
 class Following:

@@ -50,6 +50,8 @@ class TitleBar(Drawn):
             title = self._path((title, *crumbs, "inside"))
         if self.view.session.whatif.values:
             title += f"{dot}what if"
+        if self.view.session.predicting is not None:
+            title += f"{dot}predict"
         texts = [dot.join(choice) for choice in choices]
         fitting = [text for text in texts if cell_len(title) + cell_len(text) + 2 <= width]
         right = (fitting or texts[-1:])[0]
@@ -157,7 +159,7 @@ class KeyBar(Following, Pieces):
         self._commands = tuple(
             command
             for command in view.keymap.commands
-            if command.needs is None or not command.footer or not command.missing(view.session)
+            if not (command.footer or command.offer) or not command.missing(view.session)
         )
         names = [command.name for command in offers(view)]
         self._offers = tuple(each for each in self._commands if each.name in names and each.keys)

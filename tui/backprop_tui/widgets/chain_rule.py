@@ -8,6 +8,9 @@ from textual.content import Content
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Known, same
+from backprop_engine.mistakes.asking import asked_text
+from backprop_engine.mistakes.questions import Question
+from backprop_engine.mistakes.wording import upstream_name
 from backprop_engine.reading.explain import expression
 from backprop_engine.reading.timeline_words import accumulation, closing, pass_title
 from backprop_engine.trace import Pass, PassKind, Step, Trace
@@ -33,6 +36,8 @@ class ChainRulePane(TextPane):
 
 def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
     """The pane's lines: the mathematics gives way until the sentence is in sight, too."""
+    if view.session.question is not None:
+        return _asked_lines(view, view.session.question, width)
     step, told = view.session.step, view.session.told
     if step is None or told is None:
         return _wrapped(_end_lines(view, width), width)
@@ -59,6 +64,27 @@ def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
     while len(lines) > height and Content() in lines:
         lines.remove(Content())
     return lines
+
+
+def _asked_lines(view: View, question: Question, width: int) -> list[Content]:
+    """What an answer is made of: the question, and the numbers of the node that sends."""
+    trace = view.session.trace
+    node, _, _ = trace.edge(question.step)
+    where = view.say(where_sentence(view.session)).removesuffix(_COMING)
+    lines = _wrapped([(where, MUTED), (view.say(asked_text(trace, question)), "bold")], width)
+    known = [(upstream_name(trace, question.step), trace.gradient(node, question.step))]
+    parts = dict.fromkeys((node, *trace.nodes.operands[node]))
+    named = (each for each in parts if not trace.is_leaf(each) or each in trace.nodes.names)
+    known += [(trace.label(each), trace.nodes.value[each]) for each in named]
+    figures = [(view.say(_equation(name, value, width)), "") for name, value in known]
+    closing = "Answer with a number, an array or algebra, in which g is the upstream gradient."
+    return [
+        *lines,
+        Content(),
+        *_wrapped(figures, width),
+        Content(),
+        *_wrapped([(closing, MUTED)], width),
+    ]
 
 
 def _made(trace: Trace, step: Step) -> str:

@@ -344,7 +344,9 @@ def _gradient_cells(view: View, row: int, state: RowState, columns: Columns) -> 
     else:
         # What the pass before has left is muted; this one starts afresh.
         is_new = trace.shown_pass(cursor).index != step.pass_index
-        change = f"{view.glyphs.becomes} {figure(after, max(width - 2, 1))}"[:width]
+        is_asked = view.session.question is not None
+        becomes = "?" if is_asked else figure(after, max(width - 2, 1))
+        change = f"{view.glyphs.becomes} {becomes}"[:width]
         before = "" if now is None else notation.short(now) + " "
         before = right(before if len(before) <= width - len(change) else "", width - len(change))
         cells = [(gap + before, "muted" if is_new else "gradient")]

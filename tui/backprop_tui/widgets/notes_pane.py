@@ -13,7 +13,7 @@ from backprop_engine.trace import Heading
 from backprop_tui.app.soon import soon_of
 from backprop_tui.view.text import printable
 from backprop_tui.view.typeset import typeset
-from backprop_tui.view.view import Following, View
+from backprop_tui.view.view import CLOSED, Following, View
 from backprop_tui.widgets.pane import Scroll
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class NotesPane(Following, Scroll):
     def __init__(self) -> None:
         super().__init__(id="notes", classes="pane")
         self._hint: str | None = None
-        self._noted: Heading | None = None
-        """Whose notes stand here, or will once somebody looks."""
+        self._noted: tuple[Heading, bool] | None = None
+        """Whose notes, and whether they are closed, stand here, or will once somebody looks."""
         self._waiting = ""
         """Notes that nobody has looked at."""
 
@@ -44,18 +44,19 @@ class NotesPane(Following, Scroll):
     def show(self, view: View) -> None:
         """Show the notes of the scenario in `view`."""
         heading, node = view.session.trace.heading, view.session.node
-        hint = heading.hints.get(node, "")
+        hint = "" if view.is_closed else heading.hints.get(node, "")
         said = f"{view.session.trace.label(node)}: {' '.join(hint.split())}" if hint else ""
         if said != self._hint:
             self._hint = said
             banner = self.query_one(".hint", Static)
             banner.display = bool(said)
             banner.update(Content.styled(view.say(said), "italic $primary"))
-        if self._noted is not heading:
-            self._noted = heading
+        if self._noted != (heading, view.is_closed):
+            self._noted = heading, view.is_closed
             has_notes = heading.about or heading.note or heading.hints
             self.border_title = "Notes" if has_notes else view.glyphs.text(_FOLDED)
             notes = "\n\n".join(filter(None, (heading.about, heading.note))) or _NOTHING
+            notes = f"Notes are {CLOSED.sentence}." if view.is_closed else notes
             notes = _shortened(notes) if view.glyphs.is_ascii else typeset(_shortened(notes))
             about = "\n".join(map(printable, notes.split("\n")))
             self._waiting = view.glyphs.text(about)

@@ -18,6 +18,7 @@ from textual.strip import Strip
 from backprop_engine.basics.source import Place, Source, Span
 from backprop_engine.trace import Group
 from backprop_tui.session.session import Session
+from backprop_tui.view.covered import covered
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.sparing import Sparing
@@ -56,6 +57,7 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         self._lines: list[str] = []
         self._starts: list[int] = []
         self._source: Source | None = None
+        self._is_covered = False
         self._left: dict[str, int] = {}
         """The first line that was in sight of a text when another was turned to."""
         self._current: Span | None = None
@@ -67,7 +69,8 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         place = place_of_step(view.session)
         files = view.session.trace.heading.files
         source = (files[0] if files else Source("", "")) if place is None else place.source
-        if source is not self._source:
+        if source is not self._source or view.is_closed != self._is_covered:
+            self._is_covered = view.is_closed
             self._turn_to(source)
         self.view = view
         self._current = None if place is None else place.span
@@ -96,6 +99,8 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
             self._starts.append(self._starts[-1] + len(line) + 1)
         if self._lines[-1] == "":
             self._lines.pop()
+        if self._is_covered:
+            self._lines = covered(text)[: len(self._lines)]
         widest = max(map(len, self._lines), default=0)
         self.virtual_size = Size(self._gutter + widest + 1, len(self._lines))
 

@@ -21,7 +21,7 @@ from backprop_tui.session.stops.rows import (
 from backprop_tui.session.stops.watching import choose
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import figure, fit, left, printable, right, wrapped
-from backprop_tui.view.view import View
+from backprop_tui.view.view import CLOSED, View
 from backprop_tui.widgets.keys import command_bindings
 from backprop_tui.widgets.pane import TextPane
 
@@ -77,6 +77,8 @@ class WatchesPane(TextPane, inherit_bindings=False):
         del height
         if not view.session.stops.watches:
             return _nothing(view, width)
+        if view.is_closed:
+            return wrapped(f"Watches are {CLOSED.sentence}.", width, _MUTED)
         layout = lay_out(width)
         if isinstance(self._rows, Failed):
             return self.failure(self._rows)
@@ -86,7 +88,8 @@ class WatchesPane(TextPane, inherit_bindings=False):
         """Work the rows out anew where they are other ones, and draw."""
         session, width = self.view.session, lay_out(self._text_width).sparkline
         is_seen = self.display and self.size.width > 1
-        if is_seen and session.stops.watches and self._asked != (session, width):
+        is_asked_for = session.stops.watches and not self.view.is_closed
+        if is_seen and is_asked_for and self._asked != (session, width):
             self._rows, self._asked = None, (session, width)
             soon = soon_of(self)
             if soon("The watches", lambda _: watch_rows(session, width), self._take,

@@ -18,7 +18,7 @@ from backprop_engine.checking.compare import (
     roundoff,
 )
 from backprop_engine.checking.summing import magnitude
-from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, is_adrift
+from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, is_adrift, words_on
 from backprop_engine.operation import Derivative
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Pass, PassKind, Trace
@@ -28,6 +28,10 @@ from backprop_tui.oracles.torch.received import Received, is_zero, our_contribut
 from backprop_tui.oracles.torch.value_sweep import ValueSweep, Verdict, both_stand, verdict_on
 
 ZERO_OF_SGN = "torch computes nothing with the 0 that `sgn` sends: it stays 0 beside inf and nan"
+UNWRITTEN = (
+    "a fault of torch: for the 0 that `sgn` sends it reads memory that nothing was written to; "
+    "of 0 comes 0, as the engine has it"
+)
 
 
 class Sweep:
@@ -155,22 +159,23 @@ class Sweep:
             self.departures[steps[0]] = ties.WORDS
             return True
         if both_stand(*both, but_for_the_open=True):
-            self.departures[steps[0]] = OVERFLOW
+            self.departures[steps[0]] = words_on(by_us[1], by_torch[1])
             return True
         if (
-            self._multiplies_zero_alone(by_us[0], *by_torch)
+            self._is_zero_of_sgn(by_us[0], by_torch[0])
+            and (is_zero(by_us[1]) or is_zero(by_torch[1]))
             and from_ours.compared_with(by_us[1]).agrees
         ):
-            self.departures[steps[0]] = ZERO_OF_SGN
+            self.departures[steps[0]] = ZERO_OF_SGN if is_zero(by_torch[1]) else UNWRITTEN
             return True
         self.faulty_steps.append(steps[0])
         self.allowed[steps[0]] = again.allowed
         return False
 
-    def _multiplies_zero_alone(self, ours: Value, theirs: Value, sent: Value) -> bool:
-        """Whether a 0 is upstream on both sides, that only we multiply by what is not finite."""
+    def _is_zero_of_sgn(self, ours: Value, theirs: Value) -> bool:
+        """Whether a 0 is upstream on both sides that may be one without numbers in torch."""
         has_sgn = any(operation.name == "sgn" for operation in self.graph.operations)
-        return has_sgn and is_zero(ours) and is_zero(theirs) and is_zero(sent)
+        return has_sgn and is_zero(ours) and is_zero(theirs)
 
     def _torch_contribution(self, steps: tuple[int, ...]) -> Value | None:
         joint = self.report.joints.get(steps[0])

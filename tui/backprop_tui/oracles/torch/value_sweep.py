@@ -10,7 +10,7 @@ import numpy as np
 from backprop_engine.basics.values import Value
 from backprop_engine.checking import ties
 from backprop_engine.checking.compare import Recomputed, compare, recompute_output
-from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, is_adrift
+from backprop_engine.checking.unsettled import OVERFLOW, ROUNDING, is_adrift, words_on
 from backprop_engine.operation import Operation, Rounding
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Trace
@@ -156,7 +156,7 @@ class ValueSweep:
             return True
         if both_stand((ours, graph.value[node]), (again, theirs), but_for_the_open=True):
             self.adrift[node] = 1
-            self._tell(node, OVERFLOW)
+            self._tell(node, words_on(graph.value[node], theirs))
             return True
         self.allowed[node] = again.allowed
         return False

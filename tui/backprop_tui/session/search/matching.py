@@ -34,6 +34,8 @@ def begin(session: Session, text: str) -> Matches:
     matches = Matches(session.trace, text, cursor, none, none, 0, total)
     if cursor is None:
         return matches
+    if session.predicting is not None:
+        return replace(matches, total=0, trouble="conditions wait until the questions end (x)")
     try:
         compile_query(text)
     except ProblemError as error:

@@ -13,8 +13,9 @@ from functools import partial
 import numpy as np
 
 from backprop_tui.session.navigation import Matches, Search
+from backprop_tui.session.notices import lasting, told_anew
 from backprop_tui.session.search.matching import begin, look
-from backprop_tui.session.session import Session, lasting, select, told_anew
+from backprop_tui.session.session import Session, select
 
 
 def search_for(session: Session, text: str, start: int) -> Session:

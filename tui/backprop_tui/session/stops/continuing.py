@@ -14,7 +14,8 @@ import numpy as np
 
 from backprop_tui.oracles.answering import answer_of
 from backprop_tui.oracles.report import Failed
-from backprop_tui.session.session import Session, jump, lasting, told_anew
+from backprop_tui.session.notices import lasting, told_anew
+from backprop_tui.session.session import Session, jump
 from backprop_tui.session.stops.reasons import algebra, reason
 from backprop_tui.session.stops.scanning import BUDGET, advance, begin, nowhere
 from backprop_tui.session.stops.state import Key, Scan, Search, Stop, Stops, Watch
@@ -188,7 +189,10 @@ def tick_columns(session: Session, start: int, stop: int, width: int) -> list[in
         edges[-1] += 1  # a watch can change at the very end
     is_hit = np.zeros(width, bool)
     for active, scan in _scans(session, session.stops.active):
-        is_hit |= np.diff(np.searchsorted(scan.hits[active.ignored :], edges)) > 0
+        hits = scan.hits[active.ignored :]
+        if session.predicting is not None:
+            hits = hits[hits <= session.predicting.reached]
+        is_hit |= np.diff(np.searchsorted(hits, edges)) > 0
     return [int(column) for column in np.flatnonzero(is_hit)]
 
 

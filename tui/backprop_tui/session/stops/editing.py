@@ -7,7 +7,8 @@ from functools import partial
 from typing import Final
 
 from backprop_engine.trace import Trace
-from backprop_tui.session.session import Session, lasting
+from backprop_tui.session.notices import lasting
+from backprop_tui.session.session import Session
 from backprop_tui.session.stops.continuing import scan_of, seek, with_stops
 from backprop_tui.session.stops.reasons import algebra, place_text
 from backprop_tui.session.stops.state import ANYWHERE, Breakpoint, Place, PlaceKind

@@ -1,0 +1,1 @@
+"""Answering first: what is asked before a step is shown, and what became of the answers."""
