@@ -61,7 +61,7 @@ async def test_what_is_not_served_is_refused_however_it_is_asked_for(app, text_o
         assert isinstance(app.screen, PickerScreen)
 
 
-@pytest.mark.parametrize("action", ["edit_source", "save_picture"])
+@pytest.mark.parametrize("action", ["edit_source", "save_picture", "suspend_process"])
 async def test_neither_editor_nor_file_is_to_be_had(
     app, text_of, folder, action, monkeypatch, tmp_path
 ):
@@ -75,6 +75,14 @@ async def test_neither_editor_nor_file_is_to_be_had(
         assert "this session is served" in text_of(pilot)
     assert {path.suffix for path in folder.iterdir()} == {".yaml", ".py", ".bp"}
     assert not (tmp_path / "edited").exists()
+
+
+async def test_the_palette_says_what_is_not_to_be_had(app, text_of):
+    async with app.run_test(size=(100, 24)) as pilot:
+        await pilot.press("enter", "ctrl+p", *"edit the scen")
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert "not here: this session is served: the editor belongs to" in text_of(pilot)
 
 
 async def test_keys_are_heard_without_a_click(app):

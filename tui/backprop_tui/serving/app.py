@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from textual import events
+from textual.app import App
 from textual.driver import Driver
 from textual.drivers.web_driver import WebDriver
 from textual.messages import ExitApp
 
 from backprop_tui.app.app import DebuggerApp
+from backprop_tui.app.palette import CommandList
+from backprop_tui.commands.command import Command
 from backprop_tui.serving.reach import Reach
 from backprop_tui.view.glyphs import UNICODE
 
-_NOT_HERE: Final = "this session is served: {} belongs to the machine that serves it"
+_NOT_HERE: Final[Mapping[str, str]] = {
+    name: f"this session is served: {whose} belongs to the machine that serves it"
+    for name, whose in (
+        ("edit_source", "the editor"),
+        ("save_picture", "the folder for pictures"),
+        ("suspend_process", "the shell"),
+    )
+}
+"""The commands that a visitor does not have, and what to say of them."""
 
 
 class ServedDriver(WebDriver):
@@ -41,10 +53,19 @@ class ServedDriver(WebDriver):
         """Lead nobody away."""
 
 
+class ServedCommands(CommandList):
+    """The palette's, which says of some that they are not to be had."""
+
+    def _told(self, command: Command) -> str:
+        refusal = _NOT_HERE.get(command.name)
+        return super()._told(command) if refusal is None else f"not here: {refusal}"
+
+
 class ServedApp(DebuggerApp):
     """Opens what is in `reach`; that it is served is told by its class, and nothing else."""
 
     CSS_PATH = "../styles/backprop.tcss"
+    COMMANDS: ClassVar = App.COMMANDS | {ServedCommands}
 
     def __init__(self, reach: Reach, **options: Any) -> None:
         super().__init__(reach.served, glyphs=UNICODE, **options)
@@ -65,8 +86,12 @@ class ServedApp(DebuggerApp):
 
     def action_edit_source(self) -> None:
         """No editor."""
-        self.say(_NOT_HERE.format("the editor"))
+        self.say(_NOT_HERE["edit_source"])
 
     def action_save_picture(self) -> None:
         """No file; a browser takes pictures itself."""
-        self.say(_NOT_HERE.format("the folder for pictures"))
+        self.say(_NOT_HERE["save_picture"])
+
+    def action_suspend_process(self) -> None:
+        """No shell to go back to."""
+        self.say(_NOT_HERE["suspend_process"])

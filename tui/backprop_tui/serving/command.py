@@ -63,7 +63,7 @@ def _not_served(path: Path) -> str:
     name = printable(str(path))
     if not path.exists():
         return f"{name}: there is no such file"
-    if not path.is_dir() and path.suffix not in SERVED:
+    if not path.is_dir() and not {path.suffix, path.resolve().suffix} <= SERVED:
         return f"{name}: only scenarios (.yaml, .yml), recordings (.bp) and folders are served"
     return ""
 

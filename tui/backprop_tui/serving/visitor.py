@@ -44,7 +44,7 @@ class Visit:
         with tempfile.TemporaryDirectory(
             prefix="backprop-tui-", ignore_cleanup_errors=True
         ) as state:
-            served = self.served.absolute()
+            served = self.served.resolve()
             # From the folder above, so that no visitor is told what that is called; -P, so that
             # no module is imported from there.
             process = await asyncio.create_subprocess_exec(
