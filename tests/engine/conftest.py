@@ -70,11 +70,12 @@ def run_on_both_sides(
     value, twin_value = graph.value[output], twin.detach().numpy().copy()
     if not twin.requires_grad:
         return Run(value, [], graph.grad_fn(output), twin_value, [], "")
-    generator = np.random.default_rng(zlib.crc32(operation.name.encode()))
-    drawn = np.asarray(generator.uniform(0.5, 2, shape_of(value)), dtype)
-    if upstream is not None:
-        drawn = np.full_like(drawn, upstream)
-    seed = settle(drawn, dtype)
+    if upstream is None:
+        generator = np.random.default_rng(zlib.crc32(operation.name.encode()))
+        given: Any = generator.uniform(0.5, 2, shape_of(value))
+    else:
+        given = np.full(shape_of(value), upstream)
+    seed = settle(np.asarray(given, dtype), dtype)
     # A rule may use the output: both sides get the same, or one ulp of it would be amplified.
     graph.value[output] = settle(twin_value, dtype)
     twin.backward(torch.tensor(np.asarray(seed)))
