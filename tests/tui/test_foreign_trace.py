@@ -30,7 +30,8 @@ EVERYWHERE = [(name, place) for name in TRACES for place in PLACES]
 USUAL = [
     (name, place)
     for name, place in EVERYWHERE
-    if name == "whole" or (name == "summed up with a nan" and "middle" in place)
+    if (name == "whole" and place != "at the start")
+    or (name == "summed up with a nan" and "middle" in place)
 ]
 
 
