@@ -35,7 +35,7 @@ def commands() -> list[list[str]]:
 def parse(command: str, words: list[str]) -> Any:
     """What one of our commands makes of its arguments; SystemExit where it takes them not."""
     parser = getattr(parsers, f"{command}_parser")()
-    return parser.parse_args(in_order(words))
+    return parser.parse_args(in_order(words, parsers.WITH_VALUE))
 
 
 def test_every_command_of_the_workflow_exists_and_takes_its_arguments() -> None:
@@ -48,7 +48,7 @@ def test_every_command_of_the_workflow_exists_and_takes_its_arguments() -> None:
             continue
         else:
             assert (ROOT / program).is_file(), program
-    assert "check" in ours
+    assert ours == ["check", "export"]
     assert ["pytest", "--backprop", "scenarios/guide"] in commands()
 
 
@@ -80,7 +80,11 @@ def test_it_runs_on_three_systems_and_on_every_python_from_the_oldest() -> None:
 def test_nobody_elses_text_is_put_into_a_script() -> None:
     scripts = [step["run"] for step in steps() if "run" in step]
     assert [script for script in scripts if "${{" in script] == []
-    assert read(WORKFLOW)["permissions"] == {"contents": "read"}
+    workflow = read(WORKFLOW)
+    assert workflow["permissions"] == {"contents": "read"}
+    may_write = [name for name, job in workflow["jobs"].items() if "permissions" in job]
+    assert may_write == ["publish"]
+    assert workflow["jobs"]["publish"]["if"] == "github.event_name == 'release'"
 
 
 def test_the_hook_checks_the_scenarios_that_are_committed() -> None:
