@@ -37,6 +37,7 @@ DOCUMENTS = {
 README, CONTRIBUTING = DOCUMENTS["README.md"], DOCUMENTS["CONTRIBUTING.md"]
 REFERENCE = {Path(name).stem: text for name, text in DOCUMENTS.items() if "docs/" in name}
 EXAMPLES = [example for text in DOCUMENTS.values() for example in blocks(text, "console")]
+CLASSIC = re.compile(r"(\d+)\s+classic\s+mistakes")
 SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
 
 
@@ -137,6 +138,12 @@ def test_the_readme_is_read_in_three_minutes() -> None:
 def test_the_readme_leads_to_every_page_of_the_reference() -> None:
     linked = set(re.findall(r"\]\(docs/(\w[\w-]*)\.md\)", README))
     assert linked == set(REFERENCE)
+
+
+def test_the_documents_count_the_classic_mistakes_right() -> None:
+    told = [int(count) for text in DOCUMENTS.values() for count in CLASSIC.findall(text)]
+    assert len(told) == 3
+    assert set(told) == {len(list((ROOT / "scenarios" / "gallery").glob("*.yaml")))}
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/scenarios.md"])
