@@ -16,6 +16,7 @@ def test_each_run_of_a_notebook_steps_for_itself(page: Page, tmp_path: Path) -> 
 
     first, _, last = (page.frame_locator("iframe").nth(at) for at in range(3))
     first.get_by_text("0/4").wait_for()
+    assert "false" not in first.locator("body").inner_text()
     first.locator("#step").click()
     page.keyboard.press("n")
     page.keyboard.press("s")

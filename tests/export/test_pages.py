@@ -75,6 +75,11 @@ def test_a_page_is_small(target: str | Source, most: int) -> None:
         assert len(lesson.nodes) >= 300
 
 
+def test_words_in_a_formula_keep_their_blanks() -> None:
+    document = page(lesson_of(record(load_target(Source("<-e>", "x=[1, 2], y=x.sum()")))))
+    assert "copied\xa0to\xa0every\xa0element" in document.decode()
+
+
 def test_where_a_scenario_lies_is_not_told() -> None:
     document = page(lesson_of(record(load(BASIC)))).decode()
     assert "basic.yaml" in document

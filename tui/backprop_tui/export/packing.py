@@ -35,8 +35,8 @@ _MOST_HOLES: Final = 10
 
 
 def harmless(text: str) -> str:
-    """A text in which no character moves, hides or turns others; lines and tabs stay."""
-    return re.sub(r"[^\n\t]+", lambda line: printable(line[0]), text.replace("\r\n", "\n"))
+    """A text in which no character moves, hides or turns others; lines, tabs and blanks stay."""
+    return re.sub(r"[^\n\t\xa0]+", lambda line: printable(line[0]), text.replace("\r\n", "\n"))
 
 
 def packed(lesson: Lesson) -> dict[str, Any]:

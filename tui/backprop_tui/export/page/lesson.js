@@ -89,7 +89,7 @@ const tell = s => {
   return html`<h2>${say(s.h, s)}</h2>${s.d && html`<table class=rule><tr><td class=c>${to}<td>+=<td class=u>${partial(s.p.o, label(s.n))}<td>·<td class=d>${partial(label(s.n), label(s.t))}<tr class=figures><td class=c><b>${s.c}</b><td>=<td class=u><b>${s.u}</b><td>×<td class=d><b>${s.d}</b><tr class=dim><td>sent<td><td>upstream<td><td>local</table>`
   }${each(s.m, ref => html`<div class=maths>${math(ref, s)}</div>`)
   }<div class="maths arrays">${each(s.r, ([sign, name, role, shape, rows]) => html`${sign}<div class=${role}>${math(name, s)}<table>${rows.map(cells => html`<tr>${cells.map(cell => html`<td>${cell}`)}`)}</table>${shape}</div>`)
-  }</div>${to && html`<table class=sum>${row("so far", "", s.b ?? "–", s.y ? "from " + s.y : "nothing yet")}${row("this step", "+", s.c, "from " + label(s.n))}${row(to, "=", s.a, s.l ? s.l + " to come" : "complete")}</table>`
+  }</div>${to ? html`<table class=sum>${row("so far", "", s.b ?? "–", s.y ? "from " + s.y : "nothing yet")}${row("this step", "+", s.c, "from " + label(s.n))}${row(to, "=", s.a, s.l ? s.l + " to come" : "complete")}</table>` : ""
   }<p>${say(s.x, s)}</p><ul class=dim>${each(s.o, ref => html`<li>${say(ref, s)}`)}</ul><p class=u>${N[s.n]?.h}`;
 };
 const drawStep = at => {
