@@ -140,7 +140,7 @@ class PassGraph:
     def _meet(self, slots: np.ndarray, nodes: np.ndarray, is_leaf: np.ndarray) -> None:
         graph = self.graph
         is_value = slots < graph.strangers
-        new = np.unique(slots[is_value & ~is_leaf & ~graph.is_there[slots]])
+        new = np.unique(slots[is_value & ~is_leaf & (graph.call[slots] == NOWHERE)])
         if len(new):
             self._add_changed(new, slots, nodes)
         graph.is_there[slots] = graph.requires_grad[slots] = True
@@ -151,6 +151,8 @@ class PassGraph:
         """What was changed through a view is an output more of that call."""
         graph = self.graph
         for slot in new.tolist():
+            if slot in graph.operands:
+                continue
             node = nodes[np.flatnonzero(slots == slot)[0]]
             (call,) = graph.slots.owners(self._ranks[[node]]).tolist()
             graph.call[slot] = call
@@ -174,8 +176,13 @@ class PassGraph:
             edges = edges[edges[:, 0] >= 0]
             graph.operands[slot] = self.at(edges[:, 0], edges[:, 1]).tolist()
 
+    def outputs(self, nodes: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+        """The slots of the program's values that came out of each; −1 where nobody has one."""
+        value = self.graph.slots.exits.find(self._ranks[nodes], outputs)
+        return np.where(value == NOWHERE, NOWHERE, value - self.graph.slots.first)
+
     def exits(self, nodes: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """Whether a value of the program came out of each, or nobody but itself is behind it."""
-        value = self.graph.slots.exits.find(self._ranks[nodes], outputs)
-        found: np.ndarray = (value != NOWHERE) | (self.calls[nodes] == NOWHERE)
+        is_value = self.outputs(nodes, outputs) != NOWHERE
+        found: np.ndarray = is_value | (self.calls[nodes] == NOWHERE)
         return found

@@ -74,7 +74,7 @@ def backward(graph: RecordedGraph, pass_: Pass) -> Passed:
     roots = told.at(pass_.roots[:, 0], pass_.roots[:, 1])
     seeds = np.where(pass_.roots[:, 3] == NOWHERE, finals(roots), pass_.roots[:, 3])
     seeded, seeds = roots[seeds != NOWHERE], seeds[seeds != NOWHERE]
-    steps = _sends(graph, told, seeded)
+    steps = _sends(graph, told)
     steps = _with_unseen(steps, seeded, finals)
     start = np.zeros(len(seeded), np.int64)
     steps = _with_hooks(steps.with_rows(start, seeded, seeds), told, finals)
@@ -103,52 +103,57 @@ class _Last:
         return found
 
 
-def _sends(graph: RecordedGraph, told: PassGraph, seeded: np.ndarray) -> Steps:
+def _sends(graph: RecordedGraph, told: PassGraph) -> Steps:
     """What is sent from one node of the trace to another."""
     sends = told.pass_.sends
     calls, targets = told.calls[sends[:, 0]], told.calls[sends[:, 2]]
-    is_between = (calls == NOWHERE) | (calls != targets)
+    reached = told.outputs(sends[:, 2], sends[:, 3])
+    is_between = (calls == NOWHERE) | (calls != targets) | (reached != NOWHERE)
+    handed_on = _handed_on(graph, told, reached)[is_between]
     nodes, inputs, targets, outputs, values = (column[is_between] for column in sends.T)
     calls = calls[is_between]
     receivers = told.at(targets, outputs)
     senders = np.full(len(nodes), NOWHERE, np.int64)
     alone = calls == NOWHERE
     senders[alone] = told.at(nodes[alone], np.zeros(int(alone.sum()), np.int64))
-    _choose_outputs(graph, calls, senders, receivers, seeded)
+    starts = graph.recording.calls.output_starts
+    first = graph.slots.output_slots[starts[calls[~alone]]]
+    senders[~alone] = np.where(handed_on[~alone] == NOWHERE, first, handed_on[~alone])
     positions = _positions(graph, senders, receivers, inputs)
     kept = np.full(len(nodes), NOWHERE, np.int64)
     return Steps(senders, receivers, positions, values.astype(np.int64), kept, {})
 
 
-def _choose_outputs(
-    graph: RecordedGraph,
-    calls: np.ndarray,
-    senders: np.ndarray,
-    receivers: np.ndarray,
-    seeded: np.ndarray,
-) -> None:
-    """Which of the nodes of a call sends: the first that has received anything."""
-    starts, outputs = graph.recording.calls.output_starts, graph.slots.output_slots
-    of_calls = calls != NOWHERE
-    senders[of_calls] = outputs[starts[calls[of_calls]]]
-    is_many = of_calls.copy()
-    is_many[of_calls] = np.diff(starts)[calls[of_calls]] > 1
-    if graph.changed:
-        is_many |= np.isin(calls, list(graph.changed))
-    if not is_many.any():
-        return
-    slots, first = np.unique(receivers, return_index=True)
-    received = dict(zip(slots.tolist(), first.tolist(), strict=True))
-    received |= dict.fromkeys(seeded.tolist(), NOWHERE)
-    rows = np.flatnonzero(is_many)
-    chosen: dict[int, int] = {}
-    for row, call in zip(rows.tolist(), calls[rows].tolist(), strict=True):
-        if call not in chosen:
-            made = outputs[starts[call] : starts[call + 1]].tolist()
-            every = [*made, *graph.changed.get(call, ())]
-            ready = (slot for slot in every if received.get(slot, row) < row)
-            chosen[call] = next(ready, made[0])
-        senders[row] = chosen[call]
+def _handed_on(graph: RecordedGraph, told: PassGraph, reached: np.ndarray) -> np.ndarray:
+    """By row of what was sent, from a call with several outputs, the output whose gradient is
+    handed on: the first one that leads to the sender and has received anything. −1 elsewhere.
+
+    `reached`: the outputs of calls that each row goes to.
+    """
+    sends, calls = told.pass_.sends, told.calls
+    found = np.full(len(sends), NOWHERE, np.int64)
+    is_many = np.append(np.diff(graph.recording.calls.output_starts) > 1, False)  # of −1
+    is_many[list(graph.changed)] = True
+    rows = np.flatnonzero(is_many[calls[sends[:, 0]]] | is_many[calls[sends[:, 2]]])
+    if not len(rows):
+        return found
+    roots = told.pass_.roots
+    begun: dict[int, int] = {}
+    """By autograd node the output that led there first."""
+    starts = zip(roots[:, 0].tolist(), told.outputs(roots[:, 0], roots[:, 1]).tolist(), strict=True)
+    for node, slot in starts:
+        begun.setdefault(node, slot)
+    for row, source, target, output in zip(
+        rows.tolist(), sends[rows, 0].tolist(), sends[rows, 2].tolist(), reached[rows].tolist(),
+        strict=True,
+    ):  # fmt: skip
+        found[row] = begun.get(source, NOWHERE)
+        if output != NOWHERE:
+            begun.setdefault(target, output)
+        elif calls[source] == calls[target]:
+            begun.setdefault(target, int(found[row]))
+    found[~is_many[calls[sends[:, 0]]]] = NOWHERE
+    return found
 
 
 def _positions(
