@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Set as AbstractSet
 from types import FrameType
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ _OF_DATA: Final = (_data.__get__, _data.__set__)
 _DATA: Final = -2
 """The number of these: nothing is kept of them, but that a leaf may have been changed."""
 _MANY: Final = 4096
+_NOTHING: Final[frozenset[int]] = frozenset()
 _INNER, _IN_PLACE = FORWARD_FLAGS["inner"], FORWARD_FLAGS["in_place"]
 
 
@@ -49,8 +51,8 @@ class Calls:
         """By tensor: an address proves nothing once the tensor is gone."""
         self._exits: dict[tuple[int, int], int] = {}
         """By sequence number of a kernel's autograd node, and its output, the value."""
-        self._before_change: dict[int, int] = {}
-        """By tensor, what kernels of the call under way have changed: its value before."""
+        self.before_change: dict[int, int] = {}
+        """By tensor, what was changed inside of the call that is told: its value before."""
         self._line: Line | None = None
         """Where what is kept now was called."""
         self._calls: list[tuple[int, ...]] = []
@@ -92,12 +94,15 @@ class Calls:
         first = args[0] if len(args) else None
         result = outputs[0]
         is_inner, in_place, is_only = bool(flags & _INNER), result is first, len(outputs) == 1
-        if in_place and is_only and not is_inner:
+        if in_place and not is_inner:
             value = self._known_value(result)
-            if value is not None and before == after:  # handed through: `x.requires_grad_()`
+            if value is not None and is_only and before == after:  # `x.requires_grad_()`
                 self._name_value(value, result, chain.stored)
                 return
-        operands = self._all_operands(args, kwargs, chain, frame, result if in_place else None)
+            in_place = value is None or is_only  # else it is handed through: `broadcast_tensors`
+        is_list = type(first) is list and id(result) in map(id, first)  # `_foreach_mul_`
+        changed = {id(one) for one in outputs} if in_place or is_list else _NOTHING
+        operands = self._all_operands(args, kwargs, chain, frame, changed)
         if is_inner:  # autograd has not been here yet: its outputs are in their order
             made = [
                 (self._output(tensor, operands, first), -1, at) for at, tensor in enumerate(outputs)
@@ -105,26 +110,38 @@ class Calls:
             if after > before:
                 self._exits.update(((after - 1, at), value) for value, _, at in made)
             if in_place:
-                self._before_change.setdefault(id(result), operands[0])
+                self.before_change.setdefault(id(result), operands[0])
         elif is_only:
-            made = [(self._output(result, operands, first), -1, result.output_nr)]
+            origin = (-1, result.output_nr) if after - before < 2 else _origin(result)
+            made = [(self._output(result, operands, first), *origin)]
             if chain.stored:
                 self._places.name(result, chain.stored)
         else:
-            made = [(self._output(tensor, operands, first), *_origin(tensor)) for tensor in outputs]
+            made = [self._one_output(tensor, operands, first) for tensor in outputs]
         template = self._spelling.template(func, args, kwargs, in_place=in_place)
         flags |= _IN_PLACE * in_place
         self._calls.append((before, after, function, chain.stack, module, template, flags))
         self._operands.append(operands)
         self._outputs.append(made)
         self.count += 1
+        self.before_change = self.before_change if is_inner else {}
+        if in_place and not is_inner and result._base is not None:
+            self._changed_through(result._base, chain, frame)
         if len(self._calls) >= _MANY:
             self.flush()
 
+    def _changed_through(self, base: torch.Tensor, chain: Chain, frame: FrameType) -> None:
+        """A view of `base` was changed in place. If that is changed next, it will be too late."""
+        found = self._known.get(id(base))
+        if found is not None and found[0]() is base and found[2] != version(base):
+            self._operand(base, chain, frame, is_changed=False)
+
     def _all_operands(
-        self, args: Any, kwargs: Any, chain: Chain, frame: FrameType, changed: Any
+        self, args: Any, kwargs: Any, chain: Chain, frame: FrameType, changed: AbstractSet[int]
     ) -> list[int]:
-        """The values of a call's tensors. What is known needs nothing: it is spelled out."""
+        """The values of a call's tensors; `changed` are those, by `id`, that it has changed in
+        place. What is known needs nothing: it is spelled out.
+        """
         operands, known, line = [], self._known, chain.line
         for tensor in tensors_in(args, kwargs):
             found = known.get(id(tensor))
@@ -133,13 +150,18 @@ class Calls:
                 and found[0]() is tensor
                 and found[2] == version(tensor)
                 and (found[3] is None or found[3] is line)
-                and tensor is not changed
+                and id(tensor) not in changed
             ):
                 operands.append(found[1])
             else:
-                is_changed = tensor is changed
+                is_changed = id(tensor) in changed
                 operands.append(self._operand(tensor, chain, frame, is_changed=is_changed))
         return operands
+
+    def known_of(self, args: Any) -> dict[int, int]:
+        """By `id` the values of those tensors among these that are known."""
+        found = [(id(one), self._known_value(one)) for one in tensors_in(args, {})]
+        return {tensor: value for tensor, value in found if value is not None}
 
     def end_kernel(self, first: int, before: int, after: int) -> int:
         """Of the autograd nodes since the last kernel only the last one is of the next: others, of
@@ -156,7 +178,7 @@ class Calls:
         it is that, and where it was not kept, neither are they.
         """
         rows = self._calls[first - self.count :]
-        self._before_change.clear()
+        self.before_change.clear()
         if first >= self.count or len(rows) < self.count - first:
             return
         if rows[-1][-1] & _INNER:
@@ -178,10 +200,10 @@ class Calls:
             self._places.name(tensor, stored)
             self._new_names.append((value, stored))
 
-    def _known_value(self, tensor: torch.Tensor, *, of_any_version: bool = False) -> int | None:
+    def _known_value(self, tensor: torch.Tensor, *, before_change: bool = False) -> int | None:
         found = self._known.get(id(tensor))
         is_known = found is not None and found[0]() is tensor
-        if found is not None and is_known and (of_any_version or found[2] == version(tensor)):
+        if found and is_known and found[2] == max(version(tensor) - before_change, 0):
             return found[1]
         return self._of_kernel(tensor) if self._exits else None
 
@@ -198,11 +220,13 @@ class Calls:
         self, tensor: torch.Tensor, chain: Chain, frame: FrameType, *, is_changed: bool
     ) -> int:
         """Its value; of what was just changed in place that before, if it is known."""
-        value = self._known_value(tensor, of_any_version=is_changed)
-        if is_changed and self._before_change:
-            value = self._before_change.get(id(tensor), value)
+        value = self._known_value(tensor)
         if value is None and is_changed:
-            return self._values.gone(tensor)
+            value = self._known_value(tensor, before_change=True)
+        if is_changed and self.before_change:
+            value = self.before_change.get(id(tensor), value)
+        if value is None and is_changed:
+            return self._gone(tensor)
         if value is None:
             value = self._met(tensor)
             name = self._places.name_of(tensor)
@@ -214,6 +238,15 @@ class Calls:
                 self._new_names.append((value, name))
         elif not is_changed:
             self._name_later(tensor, value, chain, frame)
+        return value
+
+    def _gone(self, tensor: torch.Tensor) -> int:
+        """The value of what was just changed in place, before: nobody has seen it."""
+        value = self._values.gone(tensor)
+        if tensor.grad_fn is not None and tensor._base is None:  # to views their base leads
+            before, output = [*tensor.grad_fn.next_functions, (None, 0)][0]
+            if before is not None:
+                self._new_origins.append((value, before._sequence_nr(), output))
         return value
 
     def _name_later(self, tensor: torch.Tensor, value: int, chain: Chain, frame: FrameType) -> None:
@@ -248,6 +281,17 @@ class Calls:
             # What came in and comes out was changed in place, by its keyword.
             value = self._add(tensor) if known is None or known in operands else known
         return value
+
+    def _one_output(
+        self, tensor: torch.Tensor, operands: list[int], first: Any
+    ) -> tuple[int, int, int]:
+        """One of several. What is handed through as it is stays what it was; beside the others it
+        is a value of its own that nothing comes of.
+        """
+        known = self._known_value(tensor)
+        if known is not None and known in operands and not self._is_deep:
+            return self._values.alias(known, tensor, tensor, is_new=True), -1, -1
+        return self._output(tensor, operands, first), *_origin(tensor)
 
     def value_of(self, tensor: torch.Tensor) -> int:
         """The value of a tensor as it is; it is kept where it was not met before."""

@@ -197,15 +197,17 @@ class Recorder:
     # Forward
 
     def on_call(
-        self, func: Any, before: int, args: Any, kwargs: Any, result: Any, frame: FrameType
-    ) -> None:
-        """Something of torch's was called from `frame`, and has come back."""
+        self, func: Any, before: int, args: Any, kwargs: Any, result: Any, frame: FrameType,
+        known: dict[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        """Something was called from `frame`, and has come back. `known`: by `id` what was there."""
         try:
             if self.calls.skips(func) or not self.is_here():
                 return
             if func is _ZEROES:
                 self.gradients.zeroed(args[0])
             if not self._is_changing and not self.steps.is_torchs_own():
+                self.calls.before_change |= known or {}
                 self._keep(func, (before, _sequence()), args, kwargs, result, 0, frame)
         except Exception as error:  # noqa: BLE001 - the recorder's, not the program's
             self.guard.caught(error)
@@ -222,10 +224,11 @@ class Recorder:
             else:
                 self.calls.told(func, numbers, args, kwargs, result, flags, frame)
 
-    def on_function(self, function: Any, args: Any) -> None:
-        """A custom Function is about to be applied."""
+    def on_function(self, function: Any, args: Any) -> dict[int, int]:
+        """A custom Function is about to be applied; the values of its tensors, by `id`."""
         if self._checks_functions and self.is_here():
             self.functions.called(function, args, sys._getframe(1))
+        return self.calls.known_of(args) if self.is_here() else {}
 
     def wants_kernels(self, func: Any) -> bool:
         """Whether the kernels inside of a call are to be told."""

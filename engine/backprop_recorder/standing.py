@@ -48,12 +48,15 @@ class Hears(Protocol):
         """Whether what happens now is to be told."""
 
     def on_call(
-        self, func: Any, before: int, args: Any, kwargs: Any, result: Any, frame: FrameType
-    ) -> None:
-        """Something of torch's was called from `frame`, and has come back."""
+        self, func: Any, before: int, args: Any, kwargs: Any, result: Any, frame: FrameType,
+        known: dict[int, int] | None = None,
+    ) -> None:  # fmt: skip
+        """Something was called from `frame`, and has come back. `known`: by `id` the values of
+        tensors before it, where it may have changed them by calls of its own.
+        """
 
-    def on_function(self, function: Any, args: Any) -> None:
-        """A custom Function is about to be applied."""
+    def on_function(self, function: Any, args: Any) -> dict[int, int]:
+        """A custom Function is about to be applied; the values of its tensors, by `id`."""
 
     def wants_kernels(self, func: Any) -> bool:
         """Whether the kernels inside of a call are to be told."""
@@ -207,18 +210,22 @@ class Standing:
         )
 
     def _watch_functions(self) -> None:
-        real = vars(_autograd.Function)["apply"]
+        """What `Function.apply` calls: it may itself have been looked up before, `f = F.apply`."""
+        below: Any = torch.autograd.function._SingleLevelFunction
+        real = below.__dict__.get("apply") or vars(_C._FunctionBase)["apply"]
 
         def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
-            self._hears.on_function(cls, args)
+            with without_functions():
+                known = self._hears.on_function(cls, args)
             before = _sequence()
             result = real.__get__(None, cls)(*args, **kwargs)
             if isinstance(result, torch.Tensor | tuple | list):
                 with without_functions():
-                    self._hears.on_call(cls, before, args, kwargs, result, sys._getframe(1))
+                    frame = sys._getframe(1)
+                    self._hears.on_call(cls, before, args, kwargs, result, frame, known)
             return result
 
-        self._replace(_autograd.Function, "apply", classmethod(apply))
+        self._replace(below, "apply", classmethod(apply))
 
     def _watch_optimizers(self) -> None:
         optimizer = torch.optim.Optimizer

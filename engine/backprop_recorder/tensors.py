@@ -62,6 +62,8 @@ def raw(tensor: torch.Tensor) -> np.ndarray:
     """A strided tensor as an array of its bits; copied from its device where it must be."""
     if tensor.requires_grad:
         tensor = tensor.detach()
+    if tensor._is_zerotensor():  # zeros that lie nowhere
+        tensor = tensor.clone()
     if tensor.dtype is torch.bfloat16:
         tensor = tensor.view(torch.int16)
     if tensor.is_conj() or tensor.is_neg():

@@ -271,6 +271,8 @@ class Values:
 
         In the same order it is that value; where it is to be told apart, a new one.
         """
+        if _is_turned(tensor) != _is_turned(first):  # the conjugate lies where the number does
+            return self.add(tensor)
         if not is_new and tensor.shape == first.shape and tensor.stride() == first.stride():
             return number
         if number < self._first or type(tensor) not in PLAIN:
@@ -370,3 +372,8 @@ class Values:
         self._writer.table("values", columns, first=self._first, sample=SAMPLE)
         self._first += len(self._rows)
         self._rows, self._pool, self._extra = [], bytearray(), []
+
+
+def _is_turned(tensor: torch.Tensor) -> tuple[bool, bool]:
+    """Whether its elements are the conjugates, and the negatives, of what lies in memory."""
+    return tensor.is_conj(), tensor.is_neg()
