@@ -9,7 +9,7 @@ SEARCHES := tests/fuzz tests/catalogue/test_mutations.py tests/catalogue/test_sa
 	tests/catalogue/test_factorizations.py \
 	tests/e2e/test_faults.py tests/engine/test_elementwise.py tests/mistakes/test_answers.py \
 	tests/oracle/test_in_place.py tests/oracle/test_raising.py tests/oracle/yours \
-	tests/recorder/test_samples.py tests/recorder/test_scripts.py \
+	tests/recorder/test_edges.py tests/recorder/test_samples.py tests/recorder/test_scripts.py \
 	tests/tui/test_failing_readers.py tests/tui/test_foreign_trace.py tests/tui/test_large.py \
 	tests/tui/test_recordings.py tests/tui/test_themes.py
 
