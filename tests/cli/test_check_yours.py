@@ -59,7 +59,7 @@ def test_a_right_engine_is_said_to_be_right_and_what_it_does_not_have(
     mine.write_text(MICROGRAD)
     assert main(["check", "--yours", "mine.py"]) == 0
     said = capsys.readouterr().out
-    assert "Value is right in" in said
+    assert "Value: right in" in said
     assert "it is not there: log, sigmoid" in said
 
 

@@ -9,7 +9,8 @@ import pytest
 from tests.oracle.yours.engines import MICROGRAD
 
 from backprop_tui.oracles.yours.client import Learners
-from backprop_tui.oracles.yours.examining import Finding, examine
+from backprop_tui.oracles.yours.examining import examine
+from backprop_tui.oracles.yours.finding import Finding
 from backprop_tui.oracles.yours.protocol import File
 
 THREADS = (

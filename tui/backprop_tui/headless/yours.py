@@ -16,7 +16,8 @@ from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.printer import Printer, counted, printer
 from backprop_tui.opening.targets import advised
 from backprop_tui.oracles.yours.client import Learners
-from backprop_tui.oracles.yours.examining import Finding, examine
+from backprop_tui.oracles.yours.examining import examine
+from backprop_tui.oracles.yours.finding import Finding
 from backprop_tui.oracles.yours.protocol import File
 
 OK, OFF, BAD = 0, 1, 2
@@ -73,6 +74,7 @@ def _json(scenario: str | None, found: Finding) -> dict[str, Any]:
         "message": None if verdict is None else verdict.message,
         "program": None if verdict is None else verdict.program or None,
         "programs": found.programs,
+        "judged": dict(found.judged),
         "remarks": list(found.remarks),
         "unlimited": list(found.unlimited),
         "errors": errors,
@@ -83,19 +85,8 @@ def _print(
     file: File, scenario: str | None, trace: Trace | None, found: Finding, out: Printer
 ) -> None:
     verdict = found.verdict
-    mark, style = ("✓", "good") if found.is_right else ("✗", "bad")
-    name = f"{file.path}: {found.name}" if found.name else file.path
-    beside = "" if scenario is None else f" in {scenario}"
-    said = f"{mark} {name}{beside}"
-    if verdict is not None:
-        said += f": {verdict.kind}" + ("" if verdict.line is None else f", line {verdict.line}")
-    elif found.trouble:
-        said += ": cannot be judged" + ("" if found.line is None else f", line {found.line}")
-    elif trace is None:
-        said += f" is right in {counted(found.programs, 'program')}"
-    else:
-        said += " is right"
-    out.line(said, style)
+    style = "good" if found.is_right else "bad"
+    out.line(_headline(file, scenario, trace, found), style)
     if verdict is not None and verdict.program:
         out.paragraph(verdict.program, 4)
     line = verdict.line if verdict is not None else found.line
@@ -103,12 +94,29 @@ def _print(
     if quoted:
         out.line(f"    {line} | {quoted}", "bold")
     for text in (found.trouble, "" if verdict is None else verdict.message):
-        if text:
-            out.paragraph(text, 4)
+        out.paragraph(text, 4)
+    marks = (f"{'✓' if is_right else '✗'} {name}" for name, is_right in found.judged.items())
+    out.paragraph("  ".join(marks), 4)
     for remark in found.remarks:
         out.paragraph(remark, 4, "dim")
     for limit in found.unlimited:
         out.paragraph(f"This system sets no limit to {limit}.", 4, "dim")
+
+
+def _headline(file: File, scenario: str | None, trace: Trace | None, found: Finding) -> str:
+    mark = "✓" if found.is_right else "✗"
+    name = f"{file.path}: {found.name}" if found.name else file.path
+    said = f"{mark} {name}" + ("" if scenario is None else f" in {scenario}")
+    verdict, line = found.verdict, found.line
+    if verdict is not None:
+        said, line = f"{said}: {verdict.kind}", verdict.line
+    elif found.trouble:
+        said += ": cannot be judged"
+    elif trace is None:
+        return f"{said}: right in {counted(found.programs, 'program')}"
+    else:
+        return f"{said}: right"
+    return said if line is None else f"{said}, line {line}"
 
 
 def _line(file: File, line: int | None) -> str:

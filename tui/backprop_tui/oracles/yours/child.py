@@ -23,6 +23,7 @@ from backprop_tui.oracles.yours.building import (
     Made,
     gradient_of,
 )
+from backprop_tui.oracles.yours.functions import Functions
 from backprop_tui.oracles.yours.learner import ENGINE, Learner, LearnerError, told
 from backprop_tui.oracles.yours.limits import limit
 from backprop_tui.oracles.yours.objects import (
@@ -67,8 +68,9 @@ class Judged:
         name, reply = question["name"], {"unlimited": self._missing}
         kind = learner.kind(name, question["names"])
         if kind != ENGINE:
-            return {**reply, "kind": kind, "layers": learner.layers()}
-        learner.run({})
+            layers = [layer for layer in learner.layers() if layer in (name or layer)]
+            return {**reply, "kind": kind, "layers": layers, "parameters": learner.parameters()}
+        learner.run_by_itself()
         cls = learner.engine(name)
         builder = Builder(learner, cls, {"spellings": {}})
         return {**reply, "kind": kind, "engine": cls.__name__, "arrays": builder.holds_arrays}
@@ -186,11 +188,11 @@ class Judged:
         learner = Learner(question["file"])
         values = Column(Entries.decoded(question["values"]))
         names: list[str] = question["names"]
-        given = {name: _arrays(values[at]) for at, name in enumerate(names)}
+        given = {name: _copy(values[at]) for at, name in enumerate(names)}
         before = {name: np.array(value) for name, value in given.items()}
         stopped: LearnerError | None = None
         try:
-            learner.run(dict(given))
+            learner.run({**question["start"], **given})
         except LearnerError as error:
             stopped = error
         found = learner.answers(names)
@@ -205,27 +207,27 @@ class Judged:
             "changed": changed,
         }
 
-    def _layers(self, question: Mapping[str, Any]) -> dict[str, Any]:
+    def _layer(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """What a pair of functions, or a loss, makes of given arguments."""
-        learner = self._ran()
-        name, arguments = question["layer"], [_arrays(each) for each in question["arguments"]]
-        places = {key: lines.of_function(learner.tree, key) for key in question["functions"]}
+        learner, name, dout = self._ran(), question["layer"], question["dout"]
+        forward = name if dout is None else f"{name}_forward"
+        backward = name if dout is None else f"{name}_backward"
+        functions = Functions(learner.names[forward], learner.names[backward], dout)
+        arguments = [_copy(each) for each in question["arguments"]]
+        reply: dict[str, Any] = {"forward_line": lines.of_result(learner.tree, forward, 0)}
         try:
-            if question["dout"] is None:
-                value, *gradients = learner.names[name](*arguments)
-                return {"value": plain(value), "gradients": _gradients(gradients), "lines": places}
-            value, cache = learner.names[f"{name}_forward"](*arguments)
-            dout = _arrays(question["dout"])
-            sent = dout.copy() if isinstance(dout, np.ndarray) else dout
-            gradients = learner.names[f"{name}_backward"](sent, cache)
+            value, gradients = functions.run(arguments)
+            if question["numeric"]:
+                reply["differences"] = functions.differences(question["arguments"])
         except BaseException as error:  # noqa: BLE001 - whatever the learner's code raises
-            return {"raised": told(error), "line": learner.line_of(error), "lines": places}
-        return {
-            "value": plain(value),
-            "gradients": _gradients(gradients),
-            "changed": not np.array_equal(sent, dout),
-            "lines": places,
-        }
+            return {**reply, "raised": told(error), "line": learner.line_of(error)}
+        first = 1 if dout is None else 0
+        places = [
+            lines.of_result(learner.tree, backward, first + at) for at in range(len(gradients))
+        ]
+        reply |= {"value": value, "gradients": gradients, "lines": places}
+        reply["line"] = lines.of_result(learner.tree, backward, len(gradients))
+        return {**reply, "changed": functions.has_changed_dout}
 
     def _ran(self) -> Learner:
         if self._learner is None:
@@ -246,12 +248,8 @@ def _rule_line(made: Made) -> int | None:
     return None
 
 
-def _arrays(value: Any) -> Any:
+def _copy(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _gradients(told_: Any) -> list[Any]:
-    return [plain(each) for each in (told_ if isinstance(told_, tuple | list) else (told_,))]
 
 
 def main() -> None:

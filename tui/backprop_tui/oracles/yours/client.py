@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Self, TypeVar
 
+from backprop_engine.basics.values import Value
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.limits import YOURS_SECONDS
 from backprop_tui.oracles.messages import Message
 from backprop_tui.oracles.process import Child, Role
 from backprop_tui.oracles.report import Failed
 from backprop_tui.oracles.yours.protocol import (
+    Answers,
     Contents,
     File,
+    LayerRun,
     LearnersRun,
     Unusable,
     about_file,
+    answers_of,
+    answers_question,
     contents_of,
+    layer_of,
+    layer_question,
     program_question,
     run_of,
 )
 
-Answer = TypeVar("Answer")
+Told = TypeVar("Told")
 
 
 class _Learner(Role):
@@ -56,7 +63,17 @@ class Learners:
         question = program_question(trace, self.file)
         return self._ask(question, lambda reply: run_of(trace, reply))
 
-    def _ask(self, question: Message, decode: Callable[[Message], Answer]) -> Answer | Failed:
+    def answers(self, trace: Trace, names: Sequence[str]) -> Answers | Unusable | Failed:
+        """What the file says of the gradients of a scenario's names."""
+        return self._ask(answers_question(trace, names), answers_of)
+
+    def layer(
+        self, layer: str, arguments: Sequence[Value], dout: Value | None, *, numeric: bool
+    ) -> LayerRun | Unusable | Failed:
+        """What a pair of functions, or a loss, makes of arguments."""
+        return self._ask(layer_question(layer, arguments, dout, numeric=numeric), layer_of)
+
+    def _ask(self, question: Message, decode: Callable[[Message], Told]) -> Told | Failed:
         return self._child.ask({**question, **about_file(self.file)}, decode, self._seconds)
 
     @property

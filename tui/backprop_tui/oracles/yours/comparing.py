@@ -7,7 +7,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics import notation
 from backprop_engine.basics.values import full_like, is_float
+from backprop_engine.checking.compare import worst_element
 from backprop_engine.mistakes.edge import Edge
 
 _DOUBLE: Final = (1e-6, 1e-12)
@@ -32,6 +34,16 @@ def agrees(theirs: Any, right: Any, *, is_single: bool = False, among: Any = 0.0
         allowed = relative * largest + beside * np.max(np.abs(among), initial=0.0)
         near = (a == b) | (np.abs(a - b) <= allowed) | (np.isnan(a) & np.isnan(b))
     return bool(near.all())
+
+
+def apart(theirs: Any, right: Any) -> str:
+    """`3; 2 is right`: of arrays the element that differs most, and where it is."""
+    a, b = np.asarray(theirs, float), np.asarray(right, float)
+    if a.shape != b.shape or not a.ndim:
+        return f"{notation.short(theirs)}; {notation.short(right)} is right"
+    place = worst_element(a, b, np.inf)
+    where = f"[{', '.join(map(str, place))}]"
+    return f"{notation.number(a[place], 6)} at {where}; {notation.number(b[place], 6)} is right"
 
 
 def is_between(edge: Edge, theirs: Any) -> bool:

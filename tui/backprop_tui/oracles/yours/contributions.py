@@ -14,7 +14,7 @@ from backprop_engine.basics import notation
 from backprop_engine.basics.values import Shape, full_like
 from backprop_engine.mistakes.edge import Edge
 from backprop_engine.mistakes.telling import named
-from backprop_tui.oracles.yours.comparing import agrees, is_between
+from backprop_tui.oracles.yours.comparing import agrees, apart, is_between
 from backprop_tui.oracles.yours.verdict import Kind
 
 _ADDED = "What comes along several paths is added: += in place of =."
@@ -94,10 +94,7 @@ def _wrong_change(
         # It may be wrong and overwrite as well: then what it holds is what was sent.
         why = _diagnosis(sending, open_, lambda wrong: sending.agrees(change.after, wrong))
         sent = change.after if why else sent
-    message = (
-        f"{sending.sender} sends {sending.receiver} {notation.short(sent)}; "
-        f"{notation.short(right)} is right"
-    )
+    message = f"{sending.sender} sends {sending.receiver} {apart(sent, right)}"
     return Kind.RULE, f"{message}{': ' + why if why else ''}.", change.line
 
 

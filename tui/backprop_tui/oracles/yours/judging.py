@@ -12,7 +12,7 @@ import numpy as np
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Known, Value, in_full
 from backprop_engine.trace import Pass, PassKind, Trace
-from backprop_tui.oracles.yours.comparing import agrees
+from backprop_tui.oracles.yours.comparing import agrees, apart
 from backprop_tui.oracles.yours.parts import Part, Parts
 from backprop_tui.oracles.yours.protocol import LearnersPass, LearnersRun
 from backprop_tui.oracles.yours.turns import Turns
@@ -72,10 +72,7 @@ def _makes(parts: Parts, part: Part, value: Value, right: Value) -> str:
     shapes = ""
     if np.shape(value) != np.shape(right):
         shapes = f", with the shape {np.shape(value)} for {np.shape(right)}"
-    return (
-        f"`{name}` makes {notation.short(value)} of {operands}; "
-        f"{notation.short(right)} is right{shapes}."
-    )
+    return f"`{name}` of {operands} makes {apart(value, right)}{shapes}."
 
 
 def first_off(

@@ -61,6 +61,14 @@ class Learner:
         losses = {name for name in defined if name.endswith(_LOSS)}
         return sorted({name for name in pairs if name + _BACKWARD in defined} | losses)
 
+    def parameters(self) -> dict[str, list[str]]:
+        """By layer, what its forward function, or the loss, takes."""
+        return {
+            node.name.removesuffix(_FORWARD): [each.arg for each in node.args.args]
+            for node in self.tree.body
+            if isinstance(node, ast.FunctionDef) and node.name.endswith((_FORWARD, _LOSS))
+        }
+
     def answers(self, names: Sequence[str]) -> dict[str, int]:
         """`logits` for each `dlogits = …` at top level where that is one of `names`; its line."""
         found: dict[str, int] = {}
@@ -84,6 +92,16 @@ class Learner:
         except BaseException as error:  # noqa: BLE001 - whatever the file raises
             raise LearnerError(f"it stops with {told(error)}", self.line_of(error)) from None
 
+    def run_by_itself(self) -> None:
+        """Run it without a scenario's names. LearnerError where it stops."""
+        try:
+            self.run({})
+        except LearnerError as error:
+            if "NameError" not in str(error) or any(self._classes()):
+                raise
+            hint = "; answers (`dh = …`) are for a scenario, which is named after the file"
+            raise LearnerError(f"{error}{hint}", error.line) from None
+
     def engine(self, name: str) -> type:
         """The class that is to be judged. LearnerError where there is none, or more than one."""
         if name:
@@ -99,7 +117,7 @@ class Learner:
         if not classes:
             raise LearnerError(
                 "there is nothing to judge in it: no class with `backward` and operators, no "
-                "`NAME_forward` with `NAME_backward`, no `dNAME = …`"
+                "`NAME_forward` with `NAME_backward`, no `dNAME = …` for a scenario that is named"
             )
         if len(classes) > 1:
             options = " or ".join(f"FILE:{cls.__name__}" for cls in classes)

@@ -55,15 +55,6 @@ def of_order(tree: ast.Module, line: int | None) -> dict[str, Any]:
     return {"loop": loop.lineno, "entered": min(entered, default=None)}
 
 
-def of_function(tree: ast.Module, name: str) -> list[int] | None:
-    """The first line of a function at top level, and the last one that returns."""
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            returns = [inner.lineno for inner in ast.walk(node) if isinstance(inner, ast.Return)]
-            return [node.lineno, max(returns, default=node.lineno)]
-    return None
-
-
 def of_result(tree: ast.Module, name: str, position: int) -> int | None:
     """The line in which a function at top level last gives a value to what it returns there."""
     for node in tree.body:

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Value, in_full, kept
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.operation import Operation
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.messages import Message
+from backprop_tui.oracles.torch.columns import Gathering
 from backprop_tui.oracles.torch.protocol import encode_request
+from backprop_tui.oracles.yours.own_upstream import last_pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Contents:
     kind: str
     engine: str
     holds_arrays: bool
-    layers: tuple[str, ...]
+    layers: Mapping[str, tuple[str, ...]]
+    """The parameters of each."""
     unlimited: tuple[str, ...]
     """The limits that the system does not have."""
 
@@ -109,6 +112,31 @@ class LearnersRun:
     """The node whose operation raised, what, and in which line."""
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Answers:
+    """What a file says of a scenario's names; the lines; and where it stopped, if it did."""
+
+    values: Mapping[str, Value]
+    lines: Mapping[str, int | None]
+    stopped: Unusable | None
+    changed: tuple[str, ...]
+    """The names whose arrays it has changed."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LayerRun:
+    """What a pair of functions, or a loss, has made of its arguments."""
+
+    raised: str
+    line: int | None
+    forward_line: int | None
+    value: Value | None = None
+    gradients: tuple[Value | None, ...] = ()
+    lines: tuple[int | None, ...] = ()
+    differences: tuple[Value | None, ...] = ()
+    has_changed_dout: bool = False
+
+
 def about_file(file: File) -> dict[str, Any]:
     """The part of every question that says what is asked about."""
     return {"file": file.path, "name": file.name}
@@ -155,7 +183,10 @@ def contents_of(reply: Message) -> Contents | Unusable:
         _text(reply["kind"]),
         _text(reply.get("engine", "")),
         bool(reply.get("arrays", False)),
-        tuple(map(_text, reply.get("layers", ()))),
+        {
+            _text(layer): tuple(map(_text, reply["parameters"].get(layer, ())))
+            for layer in reply.get("layers", ())
+        },
         tuple(map(_text, reply["unlimited"])),
     )
 
@@ -227,6 +258,65 @@ def _event(told: Mapping[str, Any], count: int) -> Event:
         before=value_of(told["before"]),
         after=value_of(told["after"]),
         line=_line(told["line"]),
+    )
+
+
+def answers_question(trace: Trace, names: Sequence[str]) -> dict[str, Any]:
+    """The question for a file's `dNAME` for each of a scenario's names."""
+    values = Gathering()
+    for at, name in enumerate(names):
+        values.add(at, in_full(trace.nodes.value[trace.named(name) or 0]))
+    output = last_pass(trace)
+    seed = kept(trace.contributions[output.start])
+    start = {f"d{trace.label(output.output or 0)}": seed}
+    return {
+        "ask": "answers",
+        "names": list(names),
+        "values": values.entries().encoded(),
+        "start": start,
+    }
+
+
+def answers_of(reply: Message) -> Answers | Unusable:
+    """A file's answers. One of NO_MESSAGE if the reply is none."""
+    unusable = unusable_of(reply)
+    if unusable is not None:
+        return unusable
+    stopped = reply["stopped"]
+    values = {_text(name): value_of(told) for name, told in reply["answers"].items()}
+    return Answers(
+        {name: value for name, value in values.items() if value is not None},
+        {_text(name): _line(line) for name, line in reply["lines"].items()},
+        None if stopped is None else Unusable(_text(stopped[0]), _line(stopped[1])),
+        tuple(map(_text, reply["changed"])),
+    )
+
+
+def layer_question(
+    layer: str, arguments: Sequence[Value], dout: Value | None, *, numeric: bool
+) -> dict[str, Any]:
+    """The question what a layer makes of arguments; with `numeric`, its slopes as well."""
+    about = {"layer": layer, "arguments": list(arguments), "dout": dout, "numeric": numeric}
+    return {"ask": "layer", **about}
+
+
+def layer_of(reply: Message) -> LayerRun | Unusable:
+    """What a layer has made. One of NO_MESSAGE if the reply is no answer."""
+    unusable = unusable_of(reply)
+    if unusable is not None:
+        return unusable
+    forward_line = _line(reply["forward_line"])
+    if "raised" in reply:
+        return LayerRun(_text(reply["raised"]), _line(reply["line"]), forward_line)
+    return LayerRun(
+        "",
+        _line(reply["line"]),
+        forward_line,
+        value_of(reply["value"]),
+        tuple(map(value_of, reply["gradients"])),
+        tuple(map(_line, reply["lines"])),
+        tuple(map(value_of, reply.get("differences", ()))),
+        bool(reply["changed"]),
     )
 
 
