@@ -54,8 +54,10 @@ examples:
   backprop-tui check --yours engine.py          where does my own engine go wrong?
   backprop-tui check --yours engine.py:Value lesson.yaml    the same, on one scenario
 
---yours: a class with `backward` is an engine. FILE is run, in a process with limits of time, memory
-and output, that may start no other and write no file: it is as safe as running it yourself.
+--yours: a class with `backward` is an engine; `affine_forward` with `affine_backward(dout, cache)`,
+and `softmax_loss`, are layers; `dlogits = …` is an answer to a scenario that is named. FILE is run,
+in a process with limits of time, memory and output that may start no other and write no file: it is
+as safe as running it yourself.
 
 exit code: 0 all right, 1 a gradient or expectation is off or an oracle could not run,
 2 a scenario is bad or the file cannot be judged, 130 interrupted
