@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ SEEN = """() => {
     headline: texts("#step h2")[0] ?? "", sentence: texts("#step > p:not(.dim)").join(" "),
     product: texts("#step .figures b"), sum: texts("#step .sum td:nth-child(3)"),
     sent: texts("#step .arrays .c td"), grads: texts("#step p > b"), place: texts("#place")[0],
-    boxes: texts(".box"), lit: texts(".box.at, .box.to"), marked: texts("mark")[0],
+    text: texts("#step")[0], lit: texts(".box.at, .box.to"), marked: texts("mark")[0],
   };
 }"""
 Opened = Callable[..., Page]
@@ -112,6 +113,7 @@ def test_it_says_at_every_step_what_trace_says(opened: Opened, path: Path) -> No
         told = explain(trace, line["step"])
         assert there["place"] == f"{line['step']}/{len(trace)}"
         assert there["headline"] == told.headline
+        assert not re.search(r"false|undefined|NaN|¦|\[object", there["text"])
         assert told.sentence in there["sentence"]
         sent, total = line["contribution"], line["total_after"]
         if line["kind"] == "contribution" and np.ndim(total) == 0:

@@ -162,4 +162,4 @@ def _words(text: str) -> str:
 def _plain(text: str) -> str:
     r"""Inside of `\text{…}`: what means something to LaTeX is escaped."""
     escaped = re.sub(r"([%&#$_{}])", r"\\\1", text.replace("\\", "/").replace("−", "-"))
-    return re.sub(r"[~^\x00-\x1f]", " ", escaped).encode("ascii", "replace").decode("ascii")
+    return re.sub(r"[~^\x00-\x1f\x7f]", " ", escaped).encode("ascii", "replace").decode("ascii")

@@ -14,11 +14,15 @@ from backprop_engine.reading.explain import Explanation
 
 def as_latex(explanation: Explanation) -> str:
     """A block for a document with `amsmath`, one line for each line of Chain rule."""
-    rows = [_aligned(row) for row in _rows(explanation)]
-    body = " \\\\\n".join(f"  {row}" for row in rows)
+    body = " \\\\\n".join(f"  {row}" for row in equations(explanation))
     headline = " ".join(explanation.headline.split())
     comment = f"% {plain(headline)}\n" if headline else ""
     return f"{comment}\\begin{{align*}}\n{body}\n\\end{{align*}}\n"
+
+
+def equations(explanation: Explanation) -> list[str]:
+    """The mathematics of an explanation, lines for an `align*`."""
+    return [_aligned(row) for row in _rows(explanation)]
 
 
 def _aligned(row: Branch) -> str:

@@ -134,10 +134,12 @@ _EXPORT_HELP = """\
 what is written, by the ending of FILE:
   .html  a page to step through, which asks for nothing and works without a network
   .json  all numbers, for other programs
+  .md    a worked solution; .tex the same for LaTeX
+  .svg   the debugger's screen before step K, as --from says
 
 examples:
   backprop-tui export lesson.yaml -o lesson.html
-  backprop-tui export -e 'x=2, y=x**2+3x+1' -o lesson.html
+  backprop-tui export -e 'x=2, y=x**2+3x+1' -o solution.tex
   backprop-tui export run.bp --from 100 --to 200 -o pass.html
 
 exit code: 0 written, 1 the file cannot be written, 2 there is nothing to write

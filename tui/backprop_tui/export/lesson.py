@@ -135,7 +135,7 @@ def lesson_of(trace: Trace, first: int = 0, last: int | None = None) -> Lesson:
     return _Teller(trace, first, len(trace) if last is None else last).lesson()
 
 
-def _without_folders(name: str, files: Sequence[Source]) -> str:
+def without_folders(name: str, files: Sequence[Source]) -> str:
     """A file's name alone: where it lies is nobody's business. A text without a file stays."""
     is_text = any(file.name in (SHORTHAND_NAME, STANDARD_INPUT) for file in files)
     return name if is_text else PurePath(name).name
@@ -150,7 +150,7 @@ class _Teller:
 
     def lesson(self) -> Lesson:
         heading, trace = self.trace.heading, self.trace
-        name = _without_folders(heading.name, heading.files)
+        name = without_folders(heading.name, heading.files)
         ends = trace.iteration_ends
         return Lesson(
             title=" ".join(heading.title.split()) or name,
@@ -165,7 +165,7 @@ class _Teller:
             first=self.first,
             last=self.last,
             files=tuple(
-                replace(file, name=_without_folders(file.name, ())) for file in self.files
+                replace(file, name=without_folders(file.name, ())) for file in self.files
             ),
             iterations=len(ends),
             nodes=tuple(map(self._node, self.kept)),

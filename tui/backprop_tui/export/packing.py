@@ -28,8 +28,10 @@ _LEAF: Final = re.compile(r"<m([ino])>([^<]*)</m\1>")
 _ROW_OF_ONE: Final = re.compile(r"<mrow>(¦.|{[^}]*}|<m[in]>[^<]*</m[in]>)</mrow>")
 _KINDS: Final = {StepKind.CONTRIBUTION: "", StepKind.FORWARD: "f"}
 _ROLES: Final = {Role.SENT: "c", Role.UPSTREAM: "u", Role.LOCAL: "d"}
-_MOST_ROWS, _MOST_COLUMNS, _DIGITS = 6, 8, 4
+_MOST_ROWS, _MOST_COLUMNS = 6, 6
 """Of a matrix that is drawn."""
+_FEW_COLUMNS: Final = 4
+"""Of numbers with four digits."""
 _MOST_HOLES: Final = 10
 """For operands: a digit each."""
 
@@ -226,8 +228,9 @@ def _drawn(value: Known) -> tuple[str, list[list[str]]]:
     while array.ndim > 2:
         array = array[0]
     rows = array if array.ndim == 2 else array.reshape(1, -1)
+    digits = 4 if rows.shape[1] <= _FEW_COLUMNS else 3
     cells = [
-        [notation.number(x, _DIGITS) for x in row] + ["…"] * (rows.shape[1] > _MOST_COLUMNS)
+        [notation.number(x, digits) for x in row] + ["…"] * (rows.shape[1] > _MOST_COLUMNS)
         for row in rows[:_MOST_ROWS, :_MOST_COLUMNS].tolist()
     ]
     return shape, cells + [["⋮"]] * (len(rows) > _MOST_ROWS)

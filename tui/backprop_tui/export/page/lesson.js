@@ -55,7 +55,7 @@ const layOut = () => {
         : `M${left} ${top + HIGH / 2}c-1.6 0 ${a + WIDE + 1.6} ${b} ${a + WIDE} ${b}"/>`);
     }
   }
-  tree.style = `font-size:${size}px;width:${x}em;height:${y}em;top:${Math.max((h - 40 - y * size) / 2, 12)}px`;
+  tree.style = `font-size:${size}px;width:${x}em;height:${y}em;margin:${Math.max((h - 40 - y * size) / 2, 12)}px auto`;
   $("wires").setAttribute("viewBox", `0 0 ${x} ${y}`);
   put($("wires"), raw(paths));
 };
