@@ -20,9 +20,9 @@ PROCESSES = {
     "serving/visitor.py",
 }
 """Where a process may be started, by a list of arguments: our modules, a person's editor."""
-STARTS = {
-    *("subprocess.Popen", "subprocess.run", "subprocess.call", "os.system", "os.popen"),
-    *("asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell"),
+SHELLS = {"os.system", "os.popen", "asyncio.create_subprocess_shell"}
+STARTS = SHELLS | {
+    *("subprocess.Popen", "subprocess.run", "subprocess.call", "asyncio.create_subprocess_exec"),
 }
 LAUNCHING = "engine/backprop_recorder/launching.py"
 """Runs the script that `backprop-tui run SCRIPT` names, and is imported for nothing else."""
@@ -105,6 +105,12 @@ def test_no_call_asks_for_a_shell_or_for_pickles(name: str) -> None:
     ]
 
     assert asked == []
+
+
+def test_nothing_is_started_by_a_shell() -> None:
+    used = {ast.unparse(node) for _, node in parts() if isinstance(node, ast.Attribute)}
+
+    assert used & SHELLS == set()
 
 
 def test_processes_are_started_in_one_place() -> None:

@@ -28,7 +28,7 @@ _LOG: Final = logging.getLogger(__name__)
 _PAGE: Final = Path(__file__).with_name("page")
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self'; "
-    "connect-src {socket}; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+    "connect-src 'self' {socket}; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 """The terminal writes styles as it draws; nobody else's address is ever asked."""
 _HEADERS: Final = {
