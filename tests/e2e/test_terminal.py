@@ -53,6 +53,26 @@ def test_an_expression_opens_in_an_ascii_terminal(terminal):
     assert one.finish() == 0
 
 
+def test_practice_asks_names_the_mistake_and_keeps_what_was_answered(terminal, tmp_path):
+    (tmp_path / "cube.yaml").write_text("inputs: {x: 2}\ncompute: y = x**3\nbackward: y\n")
+    command = f"{program()} practice {tmp_path}; echo exit code $?"
+    one = terminal(command, XDG_STATE_HOME=str(tmp_path))
+    one.wait_for("predict", "s asks, step by step")
+    one.press("ss")
+    one.wait_for("∂y/∂y = 1 · y = x³ sends to x", "0/0 · streak 0", "enter judge · tab hint")
+    one.press("x**2\r")
+    one.wait_for("✗ a power brings its exponent down")
+    one.press("\t")
+    one.wait_for("hint 1 of 3: Power rule")
+    one.press("\x1b[H3*\r")
+    one.wait_for("✓ y sends", "done, 0/1 · streak 0: esc goes on", "x.grad = ")
+    one.press("q")
+    assert one.finish() == 0
+    assert b"exit code 0" in one.output
+    (kept,) = tmp_path.rglob("practice.json")
+    assert '"exponent": [' in kept.read_text()
+
+
 def test_what_comes_from_a_pipe_opens_and_the_keys_come_from_the_terminal(terminal):
     one = terminal(f"echo 'x=2, y=x**2+3x+1' | {program()} -; echo exit code $?")
     one.wait_for("∂y/∂node", "0/10")

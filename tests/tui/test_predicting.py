@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.foreign_trace import WHOLE
 
@@ -163,7 +165,7 @@ def test_what_is_known_can_be_copied_and_searched_by_name_but_not_by_condition()
 def test_another_run_ends_the_questions():
     session = asking()
     other = record(parse_shorthand(NEURON))
-    assert held(do.replace(session, trace=other)).predicting is None
+    assert held(replace(session, trace=other)).predicting is None
 
 
 def test_a_recording_cannot_be_asked_about():

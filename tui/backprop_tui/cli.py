@@ -13,7 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from backprop_engine.basics.limits import check_settings
 from backprop_engine.basics.sanitised import printable
@@ -29,11 +29,15 @@ from backprop_tui.arguments.commands import (
     grade_parser,
     open_parser,
     ops_parser,
+    practice_parser,
     run_parser,
     serve_parser,
     trace_parser,
 )
 from backprop_tui.arguments.parser import in_order
+
+if TYPE_CHECKING:
+    from backprop_tui.opening.practice import Course
 
 OK, OFF, BAD, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141
@@ -143,7 +147,7 @@ def _with_input(targets: Sequence[str | Source]) -> list[str | Source]:
         raise SystemExit(_usage(f"standard input cannot be read: {error.strerror}")) from None
 
 
-def _open_screen(options: argparse.Namespace) -> int:
+def _open_screen(options: argparse.Namespace, course: Course | None = None) -> int:
     gc.disable()  # what is imported stays; the app enables it with its first frame
     from backprop_tui.opening.bundled import bundled_scenarios
 
@@ -165,12 +169,15 @@ def _open_screen(options: argparse.Namespace) -> int:
         settings=settings,
         keeper=keeper,
         fresh=options.fresh,
+        course=course,
     )
-    script = app.run()
+    left = app.run()
     if keeper.trouble:  # the last try was on leaving, when the screen could not say it any more
         sys.stderr.write(f"backprop-tui: {printable(keeper.trouble)}\n")
-    if isinstance(script, Path):
-        return _run_script([str(script)])
+    if isinstance(left, str):
+        sys.stdout.write(f"{left}\n")
+    if isinstance(left, Path):
+        return _run_script([str(left)])
     if app.opening.refusal is not None:
         sys.stderr.write(advised(app.opening.refusal.error) + "\n")
         return BAD
@@ -265,6 +272,24 @@ def _grade(options: argparse.Namespace) -> int:
     return grade(options.sheets, options.form or "table", options.junit)
 
 
+def _practice(options: argparse.Namespace) -> int:
+    from backprop_tui.config.folders import state_folder
+    from backprop_tui.opening.bundled import bundled_scenarios
+    from backprop_tui.opening.practice import Course
+
+    folder = options.folder or bundled_scenarios() / "exercises"
+    if not folder.is_dir():
+        return _usage(f"{printable(str(folder))}: there is no such folder")
+    course = Course(folder, state_folder())
+    if not course.due:
+        sys.stdout.write(f"{course.nothing_due}\n")
+        return OK if course.kinds else BAD
+    if not _at_a_terminal():
+        return _usage(_NO_TERMINAL)
+    options.targets, options.fresh = [str(folder)], True
+    return _open_screen(options, course)
+
+
 def _config(options: argparse.Namespace) -> int:
     from backprop_tui.config.defaults import default_text
     from backprop_tui.config.folders import config_file
@@ -306,5 +331,6 @@ _COMMANDS: Final[Mapping[str, Callable[[list[str]], int]]] = {
     "ops": lambda rest: _ops(ops_parser().parse_args(rest)),
     "exercise": lambda rest: _exercise(exercise_parser().parse_args(rest)),
     "grade": lambda rest: _grade(grade_parser().parse_args(rest)),
+    "practice": lambda rest: _practice(practice_parser().parse_args(rest)),
     "config": lambda rest: _config(config_parser().parse_args(rest)),
 }

@@ -33,6 +33,7 @@ from backprop_tui.app.oracle_desk import AsksSympy, AsksTorch, OracleDesk
 from backprop_tui.app.palette import CommandList, Palette
 from backprop_tui.app.picture import saved
 from backprop_tui.app.play_desk import PlayDesk
+from backprop_tui.app.practice_desk import PracticeDesk
 from backprop_tui.app.signals import end_in_order
 from backprop_tui.app.soon import Soon
 from backprop_tui.app.surveys import Surveys
@@ -40,6 +41,7 @@ from backprop_tui.commands.command import Command
 from backprop_tui.commands.table import BY_NAME
 from backprop_tui.config.settings import Settings
 from backprop_tui.memory.keeper import Keeper
+from backprop_tui.opening.practice import Course
 from backprop_tui.opening.targets import Target
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.problem import TroubleScreen
@@ -84,6 +86,7 @@ class DebuggerApp(Themed):
         settings: Settings | None = None,
         keeper: Keeper | None = None,
         fresh: bool = False,
+        course: Course | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings = settings or Settings()
@@ -102,7 +105,8 @@ class DebuggerApp(Themed):
         self.oracles = OracleDesk(self, oracle, symbolic, settings.limits, settings.keymap)
         self.surveys = Surveys(self)
         self.play = PlayDesk(self)
-        self._desks = (self.oracles, self.surveys, self.play, AskingDesk(self))
+        self.practice = PracticeDesk(self, course)
+        self._desks = (self.oracles, self.surveys, self.play, AskingDesk(self), self.practice)
 
     def get_line_filters(self) -> list[LineFilter]:
         """Textual's filters and ours; one more where the terminal has only ASCII.

@@ -50,6 +50,8 @@ class OpeningDesk:
 
     def begin(self) -> None:
         """Show the list of a folder, or open what is no folder."""
+        if self._app.practice.begin():
+            return
         if isinstance(self._target, Path) and self.has_list:
             from backprop_tui.screens.picker import PickerScreen
 
@@ -79,14 +81,16 @@ class OpeningDesk:
 
     def go_back(self) -> bool:
         """Show again what a lesson was opened from; whether there is anything to go back to."""
-        if self._left is None and not self.has_list:
+        if self._left is None and not (self.has_list or self._app.practice.is_on):
             return False
         left = self._left
         self._close()
+        if left is None and self._app.practice.begin():
+            return True
         if left is not None:
             target, session, layout = left
             self._app.file.begin(target)
-            self._put(session, layout)
+            self.put(session, layout)
         return True
 
     def _close(self) -> None:
@@ -131,9 +135,10 @@ class OpeningDesk:
             return
         session, layout = self._recall(replace(result, rate=app.settings.rate))
         notice = session.notice or app.settings.notice or session.trace.heading.note
-        self._put(replace(session, notice=notice), layout)
+        self.put(replace(session, notice=notice), layout)
 
-    def _put(self, session: Session, layout: Layout) -> None:
+    def put(self, session: Session, layout: Layout) -> None:
+        """Show `session` on a screen of its own."""
         app = self._app
         view = app.take_up(session)
         app.push_screen(hearing(DebuggerScreen, "", app.settings.keymap)(view, layout))

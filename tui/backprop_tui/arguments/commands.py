@@ -29,6 +29,7 @@ commands:
   backprop-tui exercise SCENARIO --seed N    a sheet to fill in, with values of its own
   backprop-tui grade SHEET...    what the answers are worth, and which mistakes they show
   backprop-tui export SCENARIO -o FILE.html   a lesson in one file that opens anywhere
+  backprop-tui practice [FOLDER]    exercises that train what is due, one after another
   backprop-tui ops [NAME]        what can be computed, with formulas and examples
   backprop-tui config            where settings are kept, and what they are
 
@@ -143,6 +144,17 @@ examples:
   backprop-tui export run.bp --from 100 --to 200 -o pass.html
 
 exit code: 0 written, 1 the file cannot be written, 2 there is nothing to write
+"""
+
+_PRACTICE_HELP = """\
+examples:
+  backprop-tui practice                       the bundled exercises
+  backprop-tui practice my/                   those of a folder
+
+Each kind of mistake lies in one of five boxes. What you avoid rests for 1, 2, 4, 8, then 16 days;
+what you make is due again the next day. The exercise that is drawn trains what is due first, with
+values of its own. The boxes are kept beside breakpoints and layout.
+exit code: 0, also where nothing is due; 2 there is nothing to practise
 """
 
 _OPS_HELP = """\
@@ -324,6 +336,14 @@ def grade_parser() -> argparse.ArgumentParser:
     for name, help_ in (("json", "one JSON object a sheet"), ("csv", "a row a sheet")):
         form.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=help_)
     parser.add_argument("--junit", metavar="FILE", type=Path, help="write a report for JUnit, too")
+    return parser
+
+
+def practice_parser() -> argparse.ArgumentParser:
+    """To practise."""
+    about = "Answer before it is shown: exercises that train the mistakes that are due."
+    parser = Parser("practice", "[FOLDER]", about, _PRACTICE_HELP)
+    parser.add_argument("folder", metavar="FOLDER", type=Path, nargs="?")
     return parser
 
 

@@ -40,8 +40,9 @@ class TitleBar(Drawn):
         name = printable(trace.heading.name)
         title = printable(trace.heading.title)
         crumbs = breadcrumb(self.view.session)
-        facts = [name, trace.dtype, torch_status(self.view)]
         dot = self.view.glyphs.text(" · ")
+        asking = f"{dot}predict" if self.view.is_closed else ""
+        facts = [name, trace.dtype, torch_status(self.view) + asking]
         # The whole path, else the file's name, else what is left of the facts.
         choices = [facts, [name.rpartition("/")[2], *facts[1:]], facts[1:], facts[2:]]
         if not title:
@@ -50,8 +51,6 @@ class TitleBar(Drawn):
             title = self._path((title, *crumbs, "inside"))
         if self.view.session.whatif.values:
             title += f"{dot}what if"
-        if self.view.session.predicting is not None:
-            title += f"{dot}predict"
         texts = [dot.join(choice) for choice in choices]
         fitting = [text for text in texts if cell_len(title) + cell_len(text) + 2 <= width]
         right = (fitting or texts[-1:])[0]
