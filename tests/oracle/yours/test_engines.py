@@ -14,8 +14,10 @@ from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.trace import Trace
+from backprop_tui.oracles.yours import watching
 from backprop_tui.oracles.yours.client import Learners
 from backprop_tui.oracles.yours.examining import examine
+from backprop_tui.oracles.yours.learner import Learner
 from backprop_tui.oracles.yours.protocol import File
 
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
@@ -69,3 +71,12 @@ def test_a_wrong_order_is_found_whatever_order_a_set_has(broken: Broken, examine
         found = examined(source)
         assert found.verdict is not None
         assert found.verdict.kind == "order"
+
+
+def test_a_mistake_has_its_own_line_also_in_a_clone_of_this_project(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("class Value: pass\n")
+    learner = Learner(str(mine))
+    learner.folder = str(Path(watching.__file__).parents[4])
+    assert learner.is_learners(__file__)
+    assert not learner.is_learners(watching.__file__)

@@ -16,6 +16,8 @@ ENGINE, LAYERS, ANSWERS = "engine", "layers", "answers"
 MODULE: Final = "learner"
 """What the file is called while it runs: no `__main__`, whose block stays out."""
 _HERE: Final = Path(__file__).parent
+_OURS: Final = str(_HERE)
+"""A learner may be in a clone of this project, whose code then is below theirs."""
 _FORWARD, _BACKWARD, _LOSS = "_forward", "_backward", "_loss"
 
 
@@ -136,7 +138,9 @@ class Learner:
     def is_learners(self, filename: str) -> bool:
         """Whether code of that file is the learner's: the file itself, or one beside or below."""
         return filename == self.path or (
-            filename.startswith(self.folder) and "site-packages" not in filename
+            filename.startswith(self.folder)
+            and "site-packages" not in filename
+            and not filename.startswith(_OURS)
         )
 
     def is_ours(self, error: BaseException) -> bool:
