@@ -26,6 +26,8 @@ STARTS = SHELLS | {
 }
 LAUNCHING = "engine/backprop_recorder/launching.py"
 """Runs the script that `backprop-tui run SCRIPT` names, and is imported for nothing else."""
+LEARNER = "tui/backprop_tui/oracles/yours/learner.py"
+"""Runs the file that `--yours FILE` names, in a process of its own."""
 
 
 @cache
@@ -47,7 +49,7 @@ def test_nothing_is_evaluated() -> None:
         (path, node.lineno)
         for path, node in parts()
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS
-        if path != LAUNCHING
+        if path not in (LAUNCHING, LEARNER)
     ]
 
     assert called == []
@@ -61,6 +63,16 @@ def test_what_runs_a_script_is_imported_by_the_command_that_does_it_alone() -> N
     }
 
     assert importing == {"tui/backprop_tui/headless/running.py"}
+
+
+def test_what_runs_a_learners_file_is_imported_in_its_own_process_alone() -> None:
+    importing = {
+        Path(path).parent.as_posix()
+        for path, node in parts()
+        if isinstance(node, ast.ImportFrom) and node.module == "backprop_tui.oracles.yours.learner"
+    }
+
+    assert importing == {"tui/backprop_tui/oracles/yours"}
 
 
 def test_nothing_is_unpickled_and_no_unsafe_yaml_is_there() -> None:
