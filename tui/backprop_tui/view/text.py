@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 import numpy as np
@@ -14,6 +15,9 @@ from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known
 
 _FEWEST_DIGITS = 2
+_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+(@\d+)?")
+_LEAST_OF_PATH = 8
+"""Cells: with fewer, what stands behind a path is left out."""
 
 
 def fit(text: str, width: int) -> str:
@@ -26,6 +30,28 @@ def fit(text: str, width: int) -> str:
     if text[len(kept) : len(kept) + 1] != " " and " " in kept[width // 2 :]:
         kept = kept.rpartition(" ")[0]
     return kept + "…"
+
+
+def cut(text: str, width: int) -> str:
+    """`text` in at most `width` cells, cut at its end."""
+    return text if cell_len(text) <= width else set_cell_size(text, width - 1).rstrip() + "…"
+
+
+def fit_path(name: str, width: int) -> str:
+    """`name` in at most `width` cells. What tells `encoder.layers.0.out_proj.weight` from its
+    neighbours is its end, `…out_proj.weight`; anything else is cut at its end.
+    """
+    path, joint, count = name.partition(" · ")
+    room = width - cell_len(joint + count)
+    if cell_len(name) <= width or not _PATH.fullmatch(path):
+        return cut(name, width)
+    if room < _LEAST_OF_PATH:
+        joint, count, room = "", "", width
+    if len(path) > room:
+        end = path[len(path) - room + 1 :]
+        is_whole = path[-len(end) - 1] == "." or "." not in end
+        path = "…" + (end if is_whole else end.partition(".")[2])
+    return path + joint + count
 
 
 def left(text: str, width: int) -> str:

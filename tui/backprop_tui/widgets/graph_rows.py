@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from backprop_engine.basics import notation
 from backprop_engine.reading.explain import expression
@@ -15,7 +15,7 @@ from backprop_tui.session.search.searching import is_match
 from backprop_tui.session.session import Session
 from backprop_tui.session.stops.editing import on_node
 from backprop_tui.session.whatif.comparing import gradient_differs, value_differs
-from backprop_tui.view.text import figure, left, printable, right
+from backprop_tui.view.text import cut, figure, fit_path, left, printable, right
 from backprop_tui.view.view import View
 from backprop_tui.widgets.graph_columns import (
     GUTTER,
@@ -229,14 +229,8 @@ def _shortened(view: View, row: int, width: int) -> tuple[str, str]:
         return name, made
     room = width - cell_len(name)
     if not made or room < len(_EQUALS) + _LEAST_EXPRESSION:
-        return _cut(name.removesuffix(_ABOVE), width), ""
-    return name, _cut(made, room)
-
-
-def _cut(text: str, width: int) -> str:
-    if cell_len(text) <= width:
-        return text
-    return set_cell_size(text, width - 1).rstrip() + "…"
+        return fit_path(name.removesuffix(_ABOVE), width), ""
+    return name, cut(made, room)
 
 
 def _levels(outline: Outline, width: int) -> int:
