@@ -135,6 +135,8 @@ def test_what_the_catalogue_knows_is_told_recomputed_and_opened(recorded):
     )
     opened = opens.open(softmax, trace.passes[2])
     assert len(opened.nodes) > 3
+    assert f"Here a is {label}.\n" in opened.heading.about
+    assert f" = softmax({label})" in opened.heading.title
     a = node_of(opened, "a")
     np.testing.assert_allclose(
         opened.gradient(a, len(opened)), trace.contribution(step), rtol=1e-4, atol=1e-7

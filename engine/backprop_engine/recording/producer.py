@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from backprop_engine.recording.columns import RecordedNodes
 from backprop_engine.recording.recording import Recording
 from backprop_engine.recording.torch_texts import SOURCE, torch_text
 from backprop_engine.run.explaining import CatalogueExplains, CatalogueSpells
+from backprop_engine.run.opening import ComposedOpens
 from backprop_engine.run.recomputing import GraphRecomputes
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Missing, Pass, Trace
@@ -258,8 +260,19 @@ class RecordedOpens(_OfCalls):
         opens = applied.trace.can(Opens, applied.node)
         if isinstance(opens, Missing):
             raise ValueError(opens.sentence)
+        if isinstance(opens, ComposedOpens):
+            opens = replace(opens, label=self._label(node, applied))
         inner = applied.trace.passes[-1]
         return opens.open(applied.node, None if inner.output is None else inner)
+
+    def _label(self, node: int, applied: Applied) -> Callable[[int], str]:
+        """What nodes of `applied` are called in the run."""
+        trace, inner = self.trace, graph_of(applied.trace)
+        labels = {applied.node: trace.label(node)}
+        for own, at in zip(inner.operands[applied.node], applied.operands, strict=True):
+            if at is not None:
+                labels[own] = trace.label(trace.nodes.operands[node][at])
+        return lambda at: labels[at] if at in labels else applied.trace.label(at)
 
 
 _ABILITIES: Final[dict[type[Any], type[_OfCalls]]] = {

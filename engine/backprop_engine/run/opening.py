@@ -22,6 +22,7 @@ from backprop_engine.program.statements import read_program
 from backprop_engine.reading.explain import expression
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Missing, Pass, Trace
+from backprop_engine.trace.abilities import Explains
 
 RESULT = "out"
 """The name of a result that has none, neither inside nor outside."""
@@ -34,6 +35,8 @@ class ComposedOpens:
 
     trace: Trace
     record: Callable[[Scenario], Trace]
+    label: Callable[[int], str] | None = None
+    """What nodes are called in what is said, where that is not as in the trace."""
 
     def open(self, node: int, pass_: Pass | None) -> Trace:
         """The inside of `node`, with its upstream gradient in the backward pass `pass_`.
@@ -45,7 +48,8 @@ class ComposedOpens:
         if operation is None:
             raise ValueError("nothing was computed that could be opened")
         upstream = None if pass_ is None else kept(self.trace.gradient(node, pass_.stop))
-        return self.record(_scenario(self.trace, node, operation, upstream))
+        label = self.label or self.trace.label
+        return self.record(_scenario(self.trace, node, operation, upstream, label))
 
 
 def missing_parts(trace: Trace, node: int) -> Missing | None:
@@ -84,12 +88,20 @@ def _result_name(label: str, before: list[str], operand_count: int) -> str:
     return label if label.isidentifier() and label not in taken else RESULT
 
 
-def _scenario(trace: Trace, node: int, operation: Operation, upstream: Value | None) -> Scenario:
+def _scenario(
+    trace: Trace,
+    node: int,
+    operation: Operation,
+    upstream: Value | None,
+    label: Callable[[int], str],
+) -> Scenario:
     graph = graph_of(trace)
     text = composite_text(trace, node)
     operands = dict(zip(OPERAND_LETTERS, graph.operands[node], strict=False))
-    made = f"{trace.label(node)} = {expression(trace, node)}"
-    legend = ", ".join(f"{letter} is {trace.label(node)}" for letter, node in operands.items())
+    explains = trace.can(Explains, node)
+    told = "" if isinstance(explains, Missing) else explains.output(node).text(label)
+    made = f"{label(node)} = {told or expression(trace, node)}"
+    legend = ", ".join(f"{letter} is {label(node)}" for letter, node in operands.items())
     source = Source(f"inside of {made}", f"# {made}: {legend}\n{text}\n")
     inputs = [
         Input(letter, graph.value[node], bool(graph.requires_grad[node]), Span(0, 0))
