@@ -24,7 +24,7 @@ from backprop_engine.mistakes.table import (
     STALE,
     Mistake,
 )
-from backprop_engine.mistakes.telling import close
+from backprop_engine.mistakes.telling import close, made
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Pass, PassKind, Trace
 
@@ -61,8 +61,20 @@ def _sent(edge: Edge) -> Any:
     return edge.sent()
 
 
-def _in_reverse(_: Trace, pass_: Pass) -> Iterator[int]:
-    return iter(range(pass_.output or 0, -1, -1))
+def _in_reverse(trace: Trace, pass_: Pass) -> Iterator[int]:
+    """Consumers first; of the nodes that the output was computed from."""
+    yield from sorted(_depth_first(trace, pass_), reverse=True)
+
+
+def _depth_first(trace: Trace, pass_: Pass) -> Iterator[int]:
+    """Each node as soon as it is met, before others that use it have sent."""
+    waiting, seen = [pass_.output or 0], set()
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            yield node
+            waiting += reversed(trace.nodes.operands[node])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -133,17 +145,6 @@ class _Run:
                 self.sent.append(Sent(node, position, operand, upstream, before, after))
 
 
-def _depth_first(trace: Trace, pass_: Pass) -> Iterator[int]:
-    """Each node as soon as it is met, before others that use it have sent."""
-    waiting, seen = [pass_.output or 0], set()
-    while waiting:
-        node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
-            yield node
-            waiting += reversed(trace.nodes.operands[node])
-
-
 def _twice(trace: Trace, pass_: Pass) -> Iterator[int]:
     """A node that was met on two ways is visited twice."""
     for node in _in_reverse(trace, pass_):
@@ -158,7 +159,7 @@ def _by_mistake(mistake: Mistake) -> Rule:
 
     def rule(edge: Edge) -> Any:
         right = edge.sent()
-        wrong = (answer for answer in mistake.wrong(edge) if not close(answer, right))
+        wrong = (answer for answer in made(mistake, edge) if not close(answer, right))
         return next(wrong, right)
 
     return rule
@@ -185,14 +186,15 @@ BROKEN: Final[Mapping[str, BrokenEngine]] = {
 
 
 def shows(engine: BrokenEngine, trace: Trace) -> bool:
-    """Whether a gradient of a leaf comes out wrong."""
+    """Whether a finite gradient of a leaf comes out wrong."""
     for told in engine.run(trace):
         grads = trace.passes[told.index].grads or {}
-        for node, right in grads.items():
+        for node, grad in grads.items():
+            right = None if grad is None else in_full(grad)
             theirs = told.end.get(node)
-            if right is None or not trace.ends_gradients(node):
+            if right is None or not trace.ends_gradients(node) or not np.all(np.isfinite(right)):
                 continue
-            if theirs is None or not close(theirs, in_full(right)):
+            if theirs is None or not close(theirs, right):
                 return True
         if told.raised:
             return True

@@ -192,15 +192,17 @@ def _constant(edge: Edge) -> Iterator[Any]:
 
 def _exchanged(edge: Edge) -> Iterator[Any]:
     if len(edge.operands) == 2 and len(edge.operation.derivatives) == 2:
-        yield edge.sent(operands=edge.operands[::-1])
+        if edge.operation.elementwise:
+            yield edge.sent(operands=edge.operands[::-1])
         yield edge.fitted(edge.terms(position=1 - edge.position))
 
 
 def _mixed_up(edge: Edge) -> Iterator[Any]:
-    given = list(edge.operands)
-    given[edge.position] = edge.output
-    yield edge.sent(operands=given)
-    yield edge.sent(output=edge.operand)
+    if shape_of(edge.output) == shape_of(edge.operand):
+        given = list(edge.operands)
+        given[edge.position] = edge.output
+        yield edge.sent(operands=given)
+        yield edge.sent(output=edge.operand)
 
 
 def _value(edge: Edge) -> Iterator[Any]:

@@ -70,12 +70,16 @@ def named(edge: Edge, agrees: Callable[[Any], bool]) -> tuple[Mistake, ...]:
     return tuple(dict.fromkeys(mistake for mistake, value in wrong_answers(edge) if agrees(value)))
 
 
-def _answers(edge: Edge) -> Iterator[WrongAnswer]:
+def made(mistake: Mistake, edge: Edge) -> tuple[Any, ...]:
+    """What the mistake would send, in all its forms; none where it cannot be made at `edge`."""
     with np.errstate(all="ignore"):
-        for mistake in MISTAKES:
-            try:
-                values = list(mistake.wrong(edge))
-            except (ValueError, IndexError, TypeError, ArithmeticError):
-                continue  # it cannot be made with these shapes
-            for value in values:
-                yield WrongAnswer(mistake, value)
+        try:
+            return tuple(mistake.wrong(edge))
+        except (ValueError, IndexError, TypeError, ArithmeticError):
+            return ()  # not with these shapes
+
+
+def _answers(edge: Edge) -> Iterator[WrongAnswer]:
+    for mistake in MISTAKES:
+        for value in made(mistake, edge):
+            yield WrongAnswer(mistake, value)

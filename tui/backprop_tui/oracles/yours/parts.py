@@ -115,6 +115,13 @@ class Parts:
         output = self.made[part.output].value
         return Edge(part.operation, part.attributes, position, upstream, output, values, "float64")
 
+    def sent(self, part: Part, position: int, upstream: Value) -> Any:
+        """What is right to send along an edge; None where the upstream gradient does not fit."""
+        try:
+            return self.edge(part, position, upstream).sent()
+        except (ValueError, IndexError, TypeError, ArithmeticError):
+            return None
+
     # Who takes part in a backward pass
 
     @cached_property

@@ -166,7 +166,10 @@ class Turns:
                 if upstream is None:
                     return False
                 for position in consumer.positions(at):
-                    total = total + parts.edge(consumer, position, upstream).sent()
+                    sent = parts.sent(consumer, position, upstream)
+                    if sent is None or np.shape(sent) != np.shape(parts.made[at].value):
+                        return False
+                    total = total + sent
             if end[at] is None or not agrees(end[at], total, is_single=self._single):
                 return False
         return True
@@ -183,12 +186,12 @@ class Turns:
                 silent.append(part)
                 continue
             sent = (
-                self._parts.edge(part, position, upstream).sent()
+                self._parts.sent(part, position, upstream)
                 for at, _ in part.operands
                 if at in self._parts.requiring
                 for position in part.positions(at)
             )
-            if any(np.any(each) for each in sent):
+            if any(each is None or np.any(each) for each in sent):
                 silent.append(part)
         return silent
 
