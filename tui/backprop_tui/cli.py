@@ -196,6 +196,11 @@ def _check(options: argparse.Namespace) -> int:
 
         targets = list(_expanded(_with_input(options.targets)))
         return check_yours(options.yours, targets, json=options.json)
+    if options.broken is not None:
+        from backprop_tui.headless.broken import check_broken
+
+        targets = list(_expanded(_with_input(options.targets)))
+        return check_broken(options.broken, targets, json=options.json)
     if not options.targets:
         return _usage("check what? Name a scenario, a folder, or give -e 'x=2, y=x**2'")
     from backprop_tui.config.folders import config_file

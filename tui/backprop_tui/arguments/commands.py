@@ -54,6 +54,8 @@ examples:
   backprop-tui check --github --junit report.xml scenarios/    in a workflow
   backprop-tui check --yours engine.py          where does my own engine go wrong?
   backprop-tui check --yours engine.py:Value lesson.yaml    the same, on one scenario
+  backprop-tui check --broken overwrite scenarios/basic.yaml   what if we forgot to add?
+  backprop-tui check --broken list              all such mistakes
 
 --yours: a class with `backward` is an engine; `affine_forward` with `affine_backward(dout, cache)`,
 and `softmax_loss`, are layers; `dlogits = …` is an answer to a scenario that is named. FILE is run,
@@ -190,7 +192,9 @@ def check_parser() -> argparse.ArgumentParser:
     how.add_argument("--json", action="store_true", help="one JSON object a scenario")
     how.add_argument("--github", action="store_true", help="say what is off as GitHub marks it")
     parser.add_argument("--junit", metavar="FILE", type=Path, help="write a report for JUnit, too")
-    parser.add_argument(
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--broken", metavar="KIND", help="judge an engine of ours with this mistake")
+    whose.add_argument(
         "--yours",
         metavar="FILE[:NAME]",
         help="judge your own engine, layers or answers in FILE; runs it, in a limited process",

@@ -43,7 +43,7 @@ def scenario_parser(
 
 _VALUED = {
     "-e": "--expression",
-    **{option: option for option in ("--expression", "--junit", "--yours")},
+    **{option: option for option in ("--expression", "--junit", "--yours", "--broken")},
 }
 """Options that take the next word, by how they may be written."""
 

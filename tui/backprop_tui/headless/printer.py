@@ -52,7 +52,10 @@ class Printer:
     def paragraph(self, text: str, indent: int, style: str = "") -> None:
         """Print a text in as many lines as it takes, each indented, the further ones more."""
         first, further = " " * indent, " " * (indent + 2)
-        for line in TextWrapper(self.width, first, further, break_long_words=False).wrap(text):
+        wrapper = TextWrapper(
+            self.width, first, further, break_long_words=False, break_on_hyphens=False
+        )
+        for line in wrapper.wrap(text):
             self.line(line, style)
 
     def flush(self) -> None:
