@@ -58,9 +58,9 @@ examples:
   backprop-tui check --broken list              all such mistakes
 
 --yours: a class with `backward` is an engine; `affine_forward` with `affine_backward(dout, cache)`,
-and `softmax_loss`, are layers; `dlogits = …` is an answer to a scenario that is named. FILE is run,
-in a process with limits of time, memory and output that may start no other and write no file: it is
-as safe as running it yourself.
+and `softmax_loss`, are layers; `dlogits = ...` is an answer to a scenario that is named. FILE is
+run, in a process with limits of time, memory and output that may start no other and write no file:
+it is as safe as running it yourself.
 
 exit code: 0 all right, 1 a gradient or expectation is off or an oracle could not run,
 2 a scenario is bad or the file cannot be judged, 130 interrupted
