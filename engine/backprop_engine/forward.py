@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Value, dtype_of, evaluate, is_beyond_float32, shape_of
 from backprop_engine.budget import LimitError, check_broadcast
-from backprop_engine.operation import Operation
+from backprop_engine.operation import Operation, operands_of
 
 
 def counts(dtypes: Iterable[str]) -> bool:
@@ -23,18 +23,18 @@ def counts(dtypes: Iterable[str]) -> bool:
     return "int64" in among or among == {"bool"}
 
 
-_IN_64_BITS: Final = frozenset(
-    {"add", "sub", "rsub", "mul", "div", "div.mode", "pow", "remainder", "fmod", "floor_divide"}
-    | {"eq", "ne", "lt", "le", "gt", "ge", "nan_to_num", "huber_loss", "layer_norm", "group_norm"}
-    | {"batch_norm", "instance_norm", "rms_norm"}
-)
-"""Operations that torch reads a number for as it is; for others it makes a float of it."""
+def check_held(
+    operation: Operation, numbers: Mapping[int, Any], attributes: Mapping[str, Any]
+) -> None:
+    """Raise OperandError for a number that float32 has no room for, as torch does.
 
-
-def check_held(operation: Operation, numbers: Iterable[Any]) -> None:
-    """Raise OperandError for a number that float32 has no room for, as torch does."""
-    for number in numbers:
-        if is_beyond_float32(number) and operation.name not in _IN_64_BITS:
+    `numbers` are those among the operands, by their places.
+    """
+    operands = operands_of(operation.spelling.parameters)
+    names = [parameter.name for parameter in operands]
+    written = ((names[at] if at < len(names) else "", number) for at, number in numbers.items())
+    for name, number in (*written, *attributes.items()):
+        if is_beyond_float32(number) and name not in operation.wide:
             raise OperandError(
                 f"`{operation.name.partition('.')[0]}` is given {number:g}, which float32 has no "
                 "room for",

@@ -142,8 +142,8 @@ class Graph(Columns):
         kinds = [self.kind[operand] for operand in operands]
         is_number = _makes_number(operation, kinds)
         if self.dtype == "float32" and not is_number:
-            written = [self.value[at] for at in operands if self.kind[at].is_number]
-            check_held(operation, (*written, *attributes.values()))
+            written = {at: self.value[of] for at, of in enumerate(operands) if kinds[at].is_number}
+            check_held(operation, written, attributes)
         dtype: Dtype = "float64" if is_number else self.dtype
         made = self.compute(self.value, operation, operands, attributes, dtype)
         derivable = len(operation.derivatives)

@@ -248,6 +248,9 @@ class Operation:
     told which by the keyword `position`."""
     sharing: Sharing = Sharing.NEVER
     """Whether it is a view of the first operand, which a change in place then changes too."""
+    wide: tuple[str, ...] = ()
+    """The parameters for which torch reads a number of Python's as it is; for others it makes a
+    float of the dtype of it, and refuses what float32 has no room for."""
     lay_out: Callable[..., Any] = as_it_is
     """`lay_out(made, operands, attributes)`: what `forward` has made, an array of several axes, as
     it lies in memory with torch."""

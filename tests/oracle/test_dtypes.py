@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.engine.traced import grad
 from tests.oracle.test_pasting import array, run_by_python, run_here
 
 from backprop_engine.basics.source import ScenarioError
@@ -153,10 +154,24 @@ def test_a_number_that_float32_has_no_room_for_is_refused_where_torch_refuses_it
 
 @pytest.mark.parametrize(
     "value",
-    ["x * 1e39", "x - 1e39", "1e39 / x", "x % 1e39", "(x > 1e39) * x", "x.nan_to_num(1e39)"],
-)
+    [
+        "x * 1e39", "x - 1e39", "1e39 / x", "x % 1e39", "(x > 1e39) * x", "x.nan_to_num(1e39)",
+        "x ** 1e39", "torch.add(x, 1e39, alpha=2)", "torch.rsub(x, 1e39)",
+        "torch.copysign(x, -1e39)", "torch.xlogy(x, 1e39)", "x * torch.isclose(x, -x, rtol=1e39)",
+    ],
+)  # fmt: skip
 def test_where_torch_reads_a_number_in_64_bits_it_may_be_too_large_for_32(value: str):
     program = f"x = torch.tensor([2., -3.], requires_grad=True)\ny = {value}\ny.sum().backward()\n"
     theirs, trace = run_by_python(program), run_here(program)
     ours = graph_of(trace).value[trace.assigned["y"]]
     np.testing.assert_array_equal(ours, theirs["y"].detach().numpy())
+    np.testing.assert_allclose(array(grad(trace, "x")), theirs["x"].grad.numpy(), rtol=1e-6)
+
+
+def test_a_base_whose_logarithm_torch_takes_in_64_bits_is_refused_where_32_have_no_room():
+    program = "x = torch.tensor([0.], requires_grad=True)\ny = 1e39 ** x\ny.sum().backward()\n"
+    assert run_by_python(program)["x"].grad.item() == pytest.approx(89.80082)
+    with pytest.raises(ScenarioError, match="float32 has no room for"):
+        run_here(program)
+    double = f"torch.set_default_dtype(torch.float64)\n{program}"
+    assert array(grad(run_here(double), "x")) == pytest.approx(89.80082)

@@ -233,6 +233,7 @@ BATCH_NORM = in_steps(
         )
     ),
     lay_out=open_unless_by_rows,
+    wide=True,
     notation=weighted("({a} − mean)/std"),
     torch=lambda torch, a, b=None, c=None, *, training, eps: torch.nn.functional.batch_norm(
         a, None, None, given(torch, b), given(torch, c), training=training, eps=eps
@@ -260,6 +261,7 @@ GROUP_NORM = in_steps(
     Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
     *_over_channels_derivatives(_group_norm_weight_rule),
     lay_out=open_unless_by_rows,
+    wide=True,
     notation=weighted("({a} − mean)/std"),
     unsettled=_is_open_group_norm,
     grad_fn="NativeGroupNormBackward0",
@@ -275,6 +277,7 @@ INSTANCE_NORM = in_steps(
     Derivative(rule=_instance_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
     *_over_channels_derivatives(_instance_norm_weight_rule),
     lay_out=open_unless_by_rows,
+    wide=True,
     notation=weighted("({a} − mean)/std"),
     unsettled=_is_all_rounding_in_instances,
     grad_fn="ViewBackward0",

@@ -28,6 +28,7 @@ def _comparison(name: str, aliases: tuple[str, ...], symbol: str, words: str) ->
         getattr(operator, name),
         notation=f"{{a}} {sign} {{b}}",
         words=f"whether {words}",
+        wide=True,
         parameters=TWO_OPERANDS,
         functions=(name, *aliases),
         symbol=symbol,
@@ -150,6 +151,7 @@ ISFINITE = _finiteness("isfinite", "neither nan nor infinite", 0, "x, 0")
 ISCLOSE = predicate(
     "isclose",
     lambda a, b, rtol, atol, equal_nan: np.isclose(a, b, rtol, atol, equal_nan),
+    wide=True,
     notation="{a} ≈ {b}",
     words="whether two values are equal but for a tolerance",
     parameters=(

@@ -163,6 +163,7 @@ HUBER_LOSS = broadcast_loss(
         "A square near the target, a line far from it: the pull never exceeds delta.",
     ),
     lay_out=_huber_order,
+    wide=True,
     notation=over_all("huber({a} − {b})"),
     words="half the squared error, straightened beyond delta",
     parameters=(

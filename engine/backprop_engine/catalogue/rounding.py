@@ -195,6 +195,7 @@ FMOD = operation(
     "fmod",
     of_numbers(fmod),
     *_of_remainder("trunc", "trunc({a}/{b})"),
+    wide=True,
     torch=lambda torch, a, b: torch.fmod(torch.as_tensor(a), b),
     grad_fn=by_number("fmod"),
     words="what a division leaves, with the sign of what is divided",
@@ -208,6 +209,7 @@ REMAINDER = operation(
     "remainder",
     of_numbers(remainder),
     *_of_remainder("floor", "⌊{a}/{b}⌋"),
+    wide=True,
     notation="{a} mod {b}",
     symbol="%",
     torch=lambda torch, a, b: torch.remainder(torch.as_tensor(a), b),
@@ -225,6 +227,7 @@ DIV_MODE = operation(
     _whole_quotient,
     flat(_FLAT),
     flat(_FLAT),
+    wide=True,
     notation="{rounding_mode}({a}/{b})",
     torch=lambda torch, a, b, rounding_mode: torch.div(
         torch.as_tensor(a), b, rounding_mode=rounding_mode
@@ -250,6 +253,7 @@ FLOOR_DIVIDE = operation(
     "floor_divide",
     _floor_divide,
     elementwise=True,
+    wide=True,
     notation="⌊{a}/{b}⌋",
     symbol="//",
     torch=lambda torch, a, b: torch.floor_divide(torch.as_tensor(a), b),
@@ -272,6 +276,7 @@ COPYSIGN = operation(
         words="1 where the sign stays, −1 where it is turned; at 0 torch takes 0.",
     ),
     flat("Only the sign is taken, and that does not change with the value."),
+    wide=True,
     notation="|{a}|·sign({b})",
     torch=lambda torch, a, b: torch.copysign(torch.as_tensor(a), b),
     grad_fn=by_number("copysign", number=1, tensor=0),
@@ -301,6 +306,7 @@ NAN_TO_NUM = operation(
     local="[{a} is finite]",
     because="What is replaced by a constant receives no gradient.",
     lay_out=as_first,
+    wide=True,
     words="the value, with numbers in place of nan and inf",
     parameters=(
         INPUT,

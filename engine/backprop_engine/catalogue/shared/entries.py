@@ -70,7 +70,7 @@ def operation(
     `max` and has its name. Where that is not so, the entry says otherwise: `torch` is a function,
     or a path such as `linalg.det`. The notation has what a call must give. A single derivative may
     be written as `rule`, `local` or `vjp`, and `because`; two have two `parameters`, where none are
-    given. Elements do not mix where all derivatives are `local`.
+    given. Elements do not mix where all derivatives are `local`. `wide=True` is for all parameters.
     """
     if rule is not None:
         derivatives = (Derivative(rule, local, vjp, because),)
@@ -85,6 +85,8 @@ def operation(
         "elementwise": bool(derivatives) and all(each.local is not None for each in derivatives),
     } | rest
     entry.setdefault("rounding", Rounding.ULP if entry["elementwise"] else Rounding.TERMS)
+    if entry.get("wide") is True:
+        entry["wide"] = tuple(parameter.name for parameter in parameters)
     in_own_memory = as_operands if entry["elementwise"] else by_rows
     entry.setdefault("lay_out", as_it_is if "sharing" in entry else in_own_memory)
 
