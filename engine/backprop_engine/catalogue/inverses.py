@@ -18,14 +18,11 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import LimitError, check_elements
 from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.catalogue.shared.cofactors import cofactors
+from backprop_engine.catalogue.shared.elimination import eliminated, inverse_of, transposed
 from backprop_engine.catalogue.shared.entries import in_steps
 from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter
 
 _A = Parameter("A", aliases=("input",))
-
-
-def _transposed(a: Any) -> Any:
-    return np.swapaxes(a, -1, -2)
 
 
 def _square(a: Any, name: str) -> Any:
@@ -38,7 +35,7 @@ def _square(a: Any, name: str) -> Any:
 def _singular(a: Any, name: str) -> OperandError:
     """The refusal that says which matrix is singular, and where its elimination stops."""
     for number, matrix in enumerate(np.reshape(a, (-1, *a.shape[-2:]))):
-        pivots = np.diagonal(_eliminated(matrix)[0])
+        pivots = np.diagonal(eliminated(matrix)[0])
         if not np.all(pivots):
             place = int(np.argmin(pivots != 0))
             which = f"matrix {number} of the batch" if a.ndim > 2 else "the matrix"
@@ -50,41 +47,6 @@ def _singular(a: Any, name: str) -> OperandError:
     return OperandError(f"`{name}` needs an invertible matrix, and this one is singular")
 
 
-def _eliminated(matrix: Any) -> tuple[Any, Any]:
-    """Gaussian elimination with row exchanges of `matrix` and the identity beside it.
-
-    Division by a zero pivot gives inf and nan as IEEE 754 has it, and never an exception.
-    """
-    size = len(matrix)
-    upper, beside = np.array(matrix), np.eye(size, dtype=matrix.dtype)
-    for at in range(size):
-        pivot = at + int(np.argmax(np.abs(upper[at:, at])))
-        upper[[at, pivot]], beside[[at, pivot]] = upper[[pivot, at]], beside[[pivot, at]]
-        if upper[at, at] == 0:
-            continue
-        factors = upper[at + 1 :, at : at + 1] / upper[at, at]
-        upper[at + 1 :] -= factors * upper[at]
-        beside[at + 1 :] -= factors * beside[at]
-    return upper, beside
-
-
-def _inverse_or_infinite(matrix: Any) -> Any:
-    """The inverse of one matrix; infinities where it is singular, as torch divides by 0."""
-    upper, rest = _eliminated(matrix)
-    for at in range(len(matrix) - 1, -1, -1):
-        rest[at] = (rest[at] - upper[at, at + 1 :] @ rest[at + 1 :]) / upper[at, at]
-    return rest
-
-
-def _inverse(a: Any) -> Any:
-    """Inverses for the derivative of `logdet`, which torch computes of singular matrices too."""
-    try:
-        return np.linalg.inv(a)
-    except np.linalg.LinAlgError:
-        flat = np.reshape(a, (-1, *a.shape[-2:]))
-        return np.reshape([_inverse_or_infinite(matrix) for matrix in flat], a.shape)
-
-
 def _inv(a: Any) -> Any:
     try:
         return np.linalg.inv(_square(a, "inv"))
@@ -93,11 +55,11 @@ def _inv(a: Any) -> Any:
 
 
 def _inv_rule(g: Any, inverse: Any, _a: Any = None) -> Any:
-    return -_transposed(inverse) @ g @ _transposed(inverse)
+    return -transposed(inverse) @ g @ transposed(inverse)
 
 
 def _log_abs_det_rule(g: Any, _y: Any, a: Any) -> Any:
-    return np.asarray(g)[..., np.newaxis, np.newaxis] * _transposed(_inverse(a))
+    return np.asarray(g)[..., np.newaxis, np.newaxis] * transposed(inverse_of(a))
 
 
 def _det_in_torch(sent: Any, g: Any, y: Any, a: Any) -> Any:
@@ -136,14 +98,14 @@ def _solve(a: Any, b: Any) -> Any:
 def _right_side_rule(g: Any, a: Any, b: Any) -> Any:
     upstream = g[..., np.newaxis] if _is_vector(a, b) else g
     try:
-        return np.linalg.solve(_transposed(a), upstream)
+        return np.linalg.solve(transposed(a), upstream)
     except np.linalg.LinAlgError:  # what rounding made of the transposed matrix is singular
-        return _inverse(_transposed(a)) @ upstream
+        return inverse_of(transposed(a)) @ upstream
 
 
 def _solve_rule(g: Any, y: Any, a: Any, b: Any) -> Any:
     solution = y[..., np.newaxis] if _is_vector(a, b) else y
-    return unbroadcast(-_right_side_rule(g, a, b) @ _transposed(solution), a.shape)
+    return unbroadcast(-_right_side_rule(g, a, b) @ transposed(solution), a.shape)
 
 
 def _solve_right_rule(g: Any, _y: Any, a: Any, b: Any) -> Any:
@@ -165,13 +127,13 @@ def _matrix_power_rule(g: Any, _y: Any, a: Any, n: int) -> Any:
     """One term for each factor: the factors before it, the gradient, the factors after it."""
     if n == 0:
         return np.zeros_like(a)
-    base = a if n >= 0 else _inverse(a)
+    base = a if n >= 0 else inverse_of(a)
     powers, products = _by_squaring(base, abs(n))
     sent: list[Any] = [0.0] * len(powers)
     sent[-1] = g
     for (left, right), upstream in zip(reversed(products), reversed(sent), strict=False):
-        sent[left] = sent[left] + upstream @ _transposed(powers[right])
-        sent[right] = sent[right] + _transposed(powers[left]) @ upstream
+        sent[left] = sent[left] + upstream @ transposed(powers[right])
+        sent[right] = sent[right] + transposed(powers[left]) @ upstream
     return sent[0] if n >= 0 else _inv_rule(sent[0], base)
 
 
@@ -215,7 +177,7 @@ def _cholesky(a: Any, upper: bool) -> Any:
             "`cholesky` needs a positive-definite matrix, and this one is not",
             "such a matrix is symmetric and has positive eigenvalues, as `B @ B.T` has",
         ) from None
-    return _transposed(lower) if upper else lower
+    return transposed(lower) if upper else lower
 
 
 def _symmetrically(
@@ -224,16 +186,16 @@ def _symmetrically(
     """One triangle is read, but torch moves both: its gradient is that of a symmetric matrix."""
     before = np.asarray(recorded[0], dtype=float)
     change = operands[0] - before
-    return [before + (change + _transposed(change)) / 2], attributes
+    return [before + (change + transposed(change)) / 2], attributes
 
 
 def _cholesky_rule(g: Any, y: Any, _a: Any, upper: bool) -> Any:
     if upper:
-        g, y = _transposed(g), _transposed(y)
-    lower = np.tril(_transposed(y) @ g)
-    symmetric = (lower + _transposed(np.tril(lower, -1))) / 2
-    inverse = _inverse(y)
-    return _transposed(inverse) @ symmetric @ inverse
+        g, y = transposed(g), transposed(y)
+    lower = np.tril(transposed(y) @ g)
+    symmetric = (lower + transposed(np.tril(lower, -1))) / 2
+    inverse = inverse_of(y)
+    return transposed(inverse) @ symmetric @ inverse
 
 
 def _is_sent_no_number(_operands: Any, _attributes: Any, upstream: Any) -> Any:
@@ -250,7 +212,7 @@ def _is_lost(operands: Sequence[Any], attributes: Any, upstream: Any) -> Any:
     a, right = operands[0], (operands[1:] or (None,))[0]
     if upstream is not None:
         return _is_sent_no_number(operands, attributes, upstream)
-    inverse = _inverse(a)
+    inverse = inverse_of(a)
     found = inverse if right is None else _solve(a, right)
     columns = found[..., np.newaxis] if right is not None and _is_vector(a, right) else found
     with np.errstate(all="ignore"):
