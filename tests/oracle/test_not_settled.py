@@ -149,7 +149,8 @@ def test_what_goes_back_through_an_elimination_is_open_where_it_is_no_number(ora
     assert set(agreed.departures.values()) <= {OVERFLOW}
     operation = OPERATIONS[value.partition("(")[0]]
     for upstream, is_open in ((INF, True), (NAN, True), (1e308, False)):
-        found = operation.is_open([np.asarray([[0.0, 1], [2, 4]])], {}, np.asarray(upstream))
+        operands = [np.array([[0.0, 1], [2, 4]]), np.array([0.0, 1])][: len(operation.derivatives)]
+        found = operation.is_open(operands, {}, np.full(2, upstream))
         assert bool(np.any(found)) == is_open
 
 

@@ -209,19 +209,47 @@ def _is_lost(operands: Sequence[Any], attributes: Any, upstream: Any) -> Any:
     That solves (A + E)·X = B with |E| ≤ n·u·max|column| (see `Perturbation.factored`), and to first
     order X is off by |A⁻¹|·|E|·|X|: where A has 3e38 beside 0.5 that is more than small elements.
     """
-    a, right = operands[0], (operands[1:] or (None,))[0]
+    a, *right = operands
     if upstream is not None:
         return _is_sent_no_number(operands, attributes, upstream)
     inverse = inverse_of(a)
-    found = inverse if right is None else _solve(a, right)
-    columns = found[..., np.newaxis] if right is not None and _is_vector(a, right) else found
+    found = _solve(a, *right) if right else inverse
+    columns = found[..., np.newaxis] if right and _is_vector(a, *right) else found
     with np.errstate(all="ignore"):
-        largest = np.max(np.abs(a), axis=-2)[..., np.newaxis]
-        rows = np.sum(np.abs(inverse), axis=-1)[..., np.newaxis]
-        reach = rows * np.sum(largest * np.abs(columns), axis=-2, keepdims=True)
-        off = a.shape[-1] * np.finfo(a.dtype).eps * reach
+        reach = np.sum(_largest(a) * np.abs(columns), axis=-2, keepdims=True)
+        off = _unit(a) * np.sum(np.abs(inverse), axis=-1, keepdims=True) * reach
         is_lost = (off >= np.abs(columns)) & (columns != 0)
     return np.reshape(is_lost, found.shape)
+
+
+def _is_lost_or_sent_so(operands: Sequence[Any], attributes: Any, upstream: Any) -> Any:
+    """The same of a solution; and where more than half of the digits of what goes back may be lost.
+
+    torch goes back through its factors of A, and that solves (A + E)ᵀ·Z = G: other elements of E
+    are large than where Aᵀ is factored, which the perturbed runs do.
+    """
+    is_lost = _is_lost(operands, attributes, upstream)
+    if upstream is None or is_lost:
+        return is_lost
+    a, b = operands
+    sent = _right_side_rule(upstream, a, b)
+    columns = np.abs(sent[..., np.newaxis] if _is_vector(a, b) else sent)
+    with np.errstate(all="ignore"):
+        columns = columns / np.max(columns)  # or a sum may overflow
+        reach = np.abs(transposed(inverse_of(a))) @ _largest(a)
+        off = _unit(a) * reach * np.sum(columns, axis=-2, keepdims=True)
+        digits = np.sqrt(np.finfo(a.dtype).eps) * columns
+        is_lost = np.any((off >= digits) & (columns > 0), axis=-1)
+    return is_lost[:, np.newaxis] if np.ndim(a) == np.ndim(b) == 2 else np.any(is_lost)
+
+
+def _largest(a: Any) -> Any:
+    """The largest magnitude of each column, one below the other."""
+    return np.max(np.abs(a), axis=-2)[..., np.newaxis]
+
+
+def _unit(a: Any) -> float:
+    return float(a.shape[-1] * np.finfo(a.dtype).eps)
 
 
 def _is_nearly_singular(operands: Sequence[Any], attributes: Any, upstream: Any) -> Any:
@@ -320,7 +348,7 @@ SOLVE = in_steps(
     notation="{a}⁻¹ @ {b}",
     torch="linalg.solve",
     grad_fn="LinalgSolveExBackward0",
-    unsettled=_is_lost,
+    unsettled=_is_lost_or_sent_so,
     words="the X for which A @ X is B",
     parameters=(Parameter("A"), Parameter("B")),
     example="A=[[1,2],[3,4]], b=[5,6], x=torch.linalg.solve(A, b), y=x.sum()",

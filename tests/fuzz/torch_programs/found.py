@@ -361,6 +361,12 @@ c.backward()
 }
 
 OPEN: Final[Mapping[str, str]] = {
+    "a system whose factors lose more going back than there": """
+import torch
+x = torch.tensor([[1e-45, -1.0], [-110.0, 16777217.0]], requires_grad=True)
+c = torch.linalg.solve(x + 4 * torch.eye(2), torch.tensor([[1e-20], [1e-45]]))
+c.sum().backward()
+""",
     "an inverse of numbers that are too far apart": """
 import torch
 x = torch.tensor([[3e38, 0.5, 16777217.0], [3e38, -110.0, 0.0], [0.0, -1e20, 1e20]],
