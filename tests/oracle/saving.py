@@ -39,7 +39,7 @@ MORE = (
     "A=[[1,2],[3,4]], y=F.mse_loss(A, A*2) + F.l1_loss(A, A*2, reduction='sum')",
     "A=[[1,2],[3,4]], y=F.gelu(A).sum() + F.gelu(A, approximate='tanh').sum() + F.elu(A).sum()",
     "A=[[1,2],[3,4]], B=A*2, B[0]=A[1], B[[0,1]]=A, B.copy_(A), B.zero_(), y=B.sum()",
-    "A=[[1,2],[3,4]], B=A*2, B.fill_(2), B.fill_(A[0,0]), B.T[0]=1, y=B.sum()",
+    "A=[[1,2],[3,4]], B=A*2, B.fill_(2), B.fill_(A[0,0]), B.T[0]=1, B[:]=A[0,1], y=B.sum()",
     "A=[[1,2],[3,4]], w=[1,2], b=[3,4], y=F.layer_norm(A, (2,), w, b).sum() + A[...].sum()",
     "A=[[1,2],[3,4]], w=[1,2], b=[3,4], y=F.rms_norm(A, (2,), w).sum() + F.linear(A, A).sum()",
     "A=[[1,2],[3,4]], w=[1,2], b=[3,4], y=F.batch_norm(A, None, None, w, b, True).sum()",

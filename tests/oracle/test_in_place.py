@@ -253,6 +253,15 @@ def test_from_a_view_made_inside_of_no_grad_a_graph_goes_on_that_ends_there(made
     assert not agreed.faulty_steps
 
 
+@pytest.mark.parametrize("written", ["1", "w[0]", "w", "x * 2", "torch.tensor([2.])"])
+@pytest.mark.parametrize("target", ["y[:]", "y[...]", "y[:, :]", "y[0]"])
+def test_what_is_written_to_all_of_a_tensor_is_named_as_torch_names_it(target, written):
+    done = run_by_torch(f"{target} = {written}")
+    if not done.error:
+        graph = graph_of(trace := run_here(done.text + "\ny.sum().backward()"))
+        assert graph.grad_fn(trace.assigned["y"]) == done.names["y"].grad_fn.name()
+
+
 def test_what_torch_may_have_left_out_to_save_is_not_guessed():
     """It needs nothing for a view without history, and still saves what other operands may need."""
     done = run_by_torch(

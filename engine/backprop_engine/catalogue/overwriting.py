@@ -71,7 +71,9 @@ def _written(g: Any, a: Any, b: Any, *indices: Any, items: tuple[IndexItem, ...]
 
 def _index_put_grad_fn(application: Application) -> str:
     """What is written to is a view unless lists and masks pick from all of the tensor."""
-    a, _, *indices = application.values
+    a, b, *indices = application.values
+    if is_everything(application.attributes["items"], shape_of(a)) and not shape_of(b):
+        return "FillBackward3"  # of a number, too: torch makes a tensor of it
     key = key_of(a, tuple(indices), application.attributes["items"])
     is_whole = key.picks and is_everything(key.view, shape_of(a))
     return "IndexPutBackward0" if is_whole else "torch::autograd::CopySlices"

@@ -268,8 +268,9 @@ class Applying:
         if writes_back and self._scope.sharers.base(nodes[0]) == self._scope.sharers.base(nodes[1]):
             return nodes[0]  # what is written back is there already
         if operation is INDEX_PUT:
-            shape = shape_of(self._scope.graph.value[nodes[0]])
-            if is_everything(attributes["items"], shape):  # to torch that is `y.copy_(v)`
+            shape, written = (shape_of(self._scope.graph.value[node]) for node in nodes[:2])
+            is_filled = shape and not written
+            if is_everything(attributes["items"], shape) and not is_filled:  # `y.copy_(v)` to torch
                 operation, attributes = OPERATIONS["copy"], {}
         since = len(self._scope.graph)
         made = self.applied(operation, nodes, attributes, task.span)
