@@ -88,7 +88,10 @@ async def test_a_visitor_chooses_a_lesson_steps_and_is_refused_the_editor(lesson
             await terminal.until("this session is served: the editor")
             await terminal.type("q")
             await terminal.until_it_ends()
-        await nothing_is_left()
+        async with asyncio.timeout(PATIENCE):
+            while (await other.get("/")).status == 503:
+                await asyncio.sleep(0.02)
+        assert states() == []
         async with other.terminal() as socket:
             await Terminal(socket).until("A square")
         await nothing_is_left()
@@ -104,11 +107,13 @@ async def test_who_is_there_when_the_server_ends_is_sent_away(lessons: Path) -> 
     assert states() == []
 
 
-def test_a_process_ends_without_a_word_when_its_server_is_gone(
+def test_a_process_ends_without_a_word_or_a_trace_when_its_server_is_gone(
     lessons: Path, tmp_path: Path
 ) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
     with subprocess.Popen(
-        [sys.executable, "-P", "-m", "backprop_tui.serving.visit", "cube.yaml", tmp_path, ""],
+        [sys.executable, "-P", "-m", "backprop_tui.serving.visit", "cube.yaml", state, ""],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -123,3 +128,4 @@ def test_a_process_ends_without_a_word_when_its_server_is_gone(
         process.stdin.close()
         assert process.stderr.read() == b""
         assert process.wait(PATIENCE) == 0
+    assert not state.exists()

@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +37,18 @@ def main(served: str, state: str, torch: str) -> None:
         settings=settings,
         keeper=Keeper(reach.state, settings.theme),
     ).run()
+    _forget(reach.state)
+
+
+def _forget(folder: Path) -> None:
+    """Remove it: whoever has made it may be gone by now.
+
+    By paths: shutil works with open folders, of which an audit hook is not told.
+    """
+    with suppress(OSError):
+        for path in sorted(folder.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+        folder.rmdir()
 
 
 if __name__ == "__main__":
