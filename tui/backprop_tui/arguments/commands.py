@@ -20,18 +20,18 @@ from backprop_tui.arguments.parser import (
 
 _OPEN_HELP = """\
 commands:
-  backprop-tui [SCENARIO]        step through it on the screen; a recording (FILE.bp) as well
-  backprop-tui run SCRIPT [ARG...]   record what a PyTorch script does, and step through that
-  backprop-tui autopsy FILE.bp   where the first nan or inf of a recording was born
-  backprop-tui serve [FOLDER]    the same in a browser, for a class
-  backprop-tui check SCENARIO...   engine against torch, finite differences and formulas
-  backprop-tui trace SCENARIO    every step as text
-  backprop-tui exercise SCENARIO --seed N    a sheet to fill in, with values of its own
-  backprop-tui grade SHEET...    what the answers are worth, and which mistakes they show
-  backprop-tui export SCENARIO -o FILE.html   a lesson in one file that opens anywhere
-  backprop-tui practice [FOLDER]    exercises that train what is due, one after another
-  backprop-tui ops [NAME]        what can be computed, with formulas and examples
-  backprop-tui config            where settings are kept, and what they are
+  backprop-tui [SCENARIO]           step through it; also a recording, FILE.bp
+  backprop-tui run SCRIPT [ARG...]  record a PyTorch script, step through that
+  backprop-tui autopsy FILE.bp      where its first nan or inf was born
+  backprop-tui check SCENARIO...    against torch, differences and formulas
+  backprop-tui trace SCENARIO       every step as text
+  backprop-tui practice [FOLDER]    exercises that train what is due
+  backprop-tui exercise SCENARIO    a sheet of questions, by --seed N
+  backprop-tui grade SHEET...       what the answers are worth
+  backprop-tui export SCENARIO      a lesson in one file, -o FILE.html
+  backprop-tui serve [FOLDER]       the debugger in a browser, for a class
+  backprop-tui ops [NAME]           what can be computed, with examples
+  backprop-tui config               where settings are kept
 
 examples:
   backprop-tui                                pick one of the bundled scenarios
@@ -39,23 +39,23 @@ examples:
   backprop-tui my/                            pick one from a folder
   backprop-tui -e 'x=2, y=x**2+3x+1'          open an expression
   backprop-tui -e @snippet.py                 open a few lines of PyTorch
-  pbpaste | backprop-tui -                    open what comes from standard input
+  pbpaste | backprop-tui -                    open standard input
   backprop-tui check -e 'x=2, y=x**2+3x+1'    7, four times over
   backprop-tui trace -e 'x=2, y=x**2+3x+1'    the chain rule, step by step
 """
 
 _CHECK_HELP = """\
 examples:
-  backprop-tui check scenarios/                 every scenario in a folder and below
+  backprop-tui check scenarios/                 a folder and all below it
   backprop-tui check -e 'x=2, y=x**2+3x+1'
   backprop-tui check --json a.yaml b.yaml       one JSON object a line
   backprop-tui check - < snippet.py             what comes from standard input
   backprop-tui check --no-torch a.yaml          without starting torch
   backprop-tui check --github --junit report.xml scenarios/    in a workflow
-  backprop-tui check --yours engine.py          where does my own engine go wrong?
-  backprop-tui check --yours engine.py:Value lesson.yaml    the same, on one scenario
-  backprop-tui check --broken overwrite scenarios/basic.yaml   what if we forgot to add?
-  backprop-tui check --broken list              all such mistakes
+  backprop-tui check --yours engine.py          where does my engine go wrong?
+  backprop-tui check --yours engine.py:Value lesson.yaml
+  backprop-tui check --broken overwrite scenarios/basic.yaml
+  backprop-tui check --broken list              what can be forgotten there
 
 --yours: a class with `backward` is an engine; `affine_forward` with `affine_backward(dout, cache)`,
 and `softmax_loss`, are layers; `dlogits = ...` is an answer to a scenario that is named. FILE is
@@ -68,8 +68,8 @@ exit code: 0 all right, 1 a gradient or expectation is off or an oracle could no
 
 _RUN_HELP = """\
 examples:
-  backprop-tui run train.py --lr 0.1              as `python train.py --lr 0.1`; 3 iterations
-  backprop-tui run --until-nan train.py           up to the first nan or inf, the last 3 kept
+  backprop-tui run train.py --lr 0.1       as Python would; 3 iterations
+  backprop-tui run --until-nan train.py    up to the first nan or inf
   backprop-tui run -o a.bp --no-open -m package.train
 
 The recording holds the script's source and its numbers. An iteration ends with an optimiser's step,
@@ -87,9 +87,9 @@ exit code: 0 all is finite, 1 something is nan or inf, 2 the recording cannot be
 
 _SERVE_HELP = """\
 examples:
-  backprop-tui serve                          the bundled scenarios, on this machine alone
-  backprop-tui serve lessons/                 a folder of scenarios and recordings
-  backprop-tui serve --host 192.168.1.20 lessons/    for a class in the same network
+  backprop-tui serve                       the bundled scenarios
+  backprop-tui serve lessons/              scenarios and recordings of a folder
+  backprop-tui serve --host 192.168.1.20 lessons/    for the same network
 
 Visitors step through what is served and do nothing else on this machine: no editor, no program, no
 file. What each of them has set is forgotten when the page is closed. The address holds a secret;
@@ -98,7 +98,7 @@ who has it may come in.
 
 _CONFIG_HELP = """\
 examples:
-  backprop-tui config                    the path and the defaults, as commented TOML
+  backprop-tui config                    the path, and the defaults as TOML
   $EDITOR "$(backprop-tui config --path)"
 """
 
@@ -112,9 +112,9 @@ examples:
 
 _EXERCISE_HELP = """\
 examples:
-  backprop-tui exercise 05-neuron --seed 7 > anna.yaml      a bundled exercise, by its name
+  backprop-tui exercise 05-neuron --seed 7 > anna.yaml    a bundled exercise
   backprop-tui exercise my/lesson.yaml --seed 7 -n 8        eight questions
-  backprop-tui exercise 05-neuron --seed 7 --solution       the same with the answers
+  backprop-tui exercise 05-neuron --seed 7 --solution     with the answers
 
 The same seed gives the same sheet, and each seed values of its own, chosen so that mistakes can
 be told from one another.
@@ -135,7 +135,7 @@ exit code: 0 all points, 1 not all, 2 a sheet is none, or its scenario is not th
 
 _EXPORT_HELP = """\
 what is written, by the ending of FILE:
-  .html  a page to step through, which asks for nothing and works without a network
+  .html  a page to step through, which works without a network
   .json  all numbers, for other programs
   .md    a worked solution; .tex the same for LaTeX
   .svg   the debugger's screen before step K, as --from says
@@ -162,7 +162,7 @@ exit code: 0, also where nothing is due; 2 there is nothing to practise
 _OPS_HELP = """\
 examples:
   backprop-tui ops                     every operation, by group
-  backprop-tui ops softmax             one of them: forms, derivatives, an example
+  backprop-tui ops softmax             one of them, with an example
   backprop-tui ops --json | jq .name
 """
 

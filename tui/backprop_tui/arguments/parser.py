@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Collection, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, NoReturn
 
 from backprop_engine.basics.sanitised import printable
@@ -68,6 +69,17 @@ def in_order(arguments: Sequence[str], with_value: Collection[str] = ()) -> list
     return ordered
 
 
+class _Help(argparse.HelpFormatter):
+    """Sentences fill the width of the terminal; what is indented stays as it is written."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        told: list[str] = []
+        for is_prose, block in groupby(text.splitlines(), lambda line: line[:1].strip() != ""):
+            lines = list(block)
+            told += textwrap.wrap(" ".join(lines), width) if is_prose else lines
+        return "".join(f"{indent}{line}\n" for line in told)
+
+
 class Parser(argparse.ArgumentParser):
     """argparse, whose errors repeat what was typed, on terms a terminal can bear."""
 
@@ -78,7 +90,7 @@ class Parser(argparse.ArgumentParser):
             usage=f"{program} {usage}",
             description=description,
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
             allow_abbrev=False,
         )
 
