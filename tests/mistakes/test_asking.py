@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from backprop_engine import record
+from backprop_engine import load, record
 from backprop_engine.basics.source import Source
 from backprop_engine.mistakes.asking import answer_text, asked_text, hints
 from backprop_engine.mistakes.questions import Question, questions
@@ -50,6 +52,17 @@ def test_arrays_are_hinted_at_by_their_names_and_shapes():
     assert holes == "?ᵀ @ ?"
     assert named == "∂L/∂W = Xᵀ @ ∂L/∂%1 · shapes: %1 (3, 2), W (2, 2)"
     assert "summed over axis 0" in hints(*asked(LAYER, "%2", "b"))[2]
+
+
+@pytest.mark.parametrize("path", sorted(Path("scenarios/exercises").glob("*.yaml")), ids=str)
+def test_every_question_of_an_exercise_has_its_words_and_three_hints(path: Path):
+    trace = record(load(path))
+    for question in questions(trace):
+        assert asked_text(trace, question).startswith(
+            ("∂", trace.label(trace.edge(question.step)[1]))
+        )
+        assert all(hints(trace, question))
+        assert answer_text(trace, question)
 
 
 @pytest.mark.parametrize("text", [NEURON, LAYER, "z=[1, 2, 3], y=softmax(z)[1] + z.sum()"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from tests.foreign_trace import WHOLE
+from tests.tui.at_once import found_out
 
 from backprop_engine import record
 from backprop_engine.basics.source import Source
@@ -20,6 +22,9 @@ from backprop_tui.session.predicting import answering
 from backprop_tui.session.predicting.answering import held, hint, judged, later, shown
 from backprop_tui.session.search.searching import search_for
 from backprop_tui.session.session import Session, open_session
+from backprop_tui.session.stops.continuing import tick_columns
+from backprop_tui.session.stops.editing import set_breakpoint
+from backprop_tui.session.stops.parsing import parse_breakpoint
 
 NEURON = Source("<-e>", "x=2, w=0.3, b=0.1, h=w*x+b, t=tanh(h), y=t**3")
 
@@ -160,6 +165,15 @@ def test_what_is_known_can_be_copied_and_searched_by_name_but_not_by_condition()
     by_name, by_value = search_for(session, "tanh", 0), search_for(session, "grad > 0", 0)
     assert not by_name.search.matches.trouble
     assert by_value.search.matches.trouble == "conditions wait until the questions end (x)"
+
+
+def test_the_timeline_does_not_tell_where_a_condition_will_hold():
+    session = asking()
+    wanted = parse_breakpoint("if grad > 0.5", session.trace)
+    session = found_out(set_breakpoint(session, None, wanted))
+    columns = partial(tick_columns, start=0, stop=len(session.trace), width=40)
+    assert not columns(session)
+    assert columns(answering.toggle(session))
 
 
 def test_another_run_ends_the_questions():

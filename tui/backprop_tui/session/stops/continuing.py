@@ -191,7 +191,7 @@ def tick_columns(session: Session, start: int, stop: int, width: int) -> list[in
     for active, scan in _scans(session, session.stops.active):
         hits = scan.hits[active.ignored :]
         if session.predicting is not None:
-            hits = hits[hits <= session.predicting.reached]
+            hits = hits[hits < session.predicting.reached]
         is_hit |= np.diff(np.searchsorted(hits, edges)) > 0
     return [int(column) for column in np.flatnonzero(is_hit)]
 
