@@ -20,6 +20,7 @@ from backprop_tui.commands.table import BY_NAME
 from backprop_tui.session import session as do
 from backprop_tui.session.predicting import answering
 from backprop_tui.session.predicting.answering import held, hint, judged, later, shown
+from backprop_tui.session.reload.carrying import carry
 from backprop_tui.session.search.searching import search_for
 from backprop_tui.session.session import Session, open_session
 from backprop_tui.session.stops.continuing import tick_columns
@@ -174,6 +175,22 @@ def test_the_timeline_does_not_tell_where_a_condition_will_hold():
     columns = partial(tick_columns, start=0, stop=len(session.trace), width=40)
     assert not columns(session)
     assert columns(answering.toggle(session))
+
+
+def test_the_mistakes_so_far_are_told_when_the_questions_end():
+    session = held(do.pass_end(asking()))
+    for answer in ("t**2", "3*t**2", "1-t*t", "g*(1-t*t)", "x", "g*x"):
+        session = answered(session, answer)
+    ended = answering.toggle(session)
+    assert ended.notice == "no more questions: 0/3 · streak 0 · upstream forgotten (2), exponent"
+
+
+def test_a_file_that_is_read_again_is_asked_on_from_the_same_place():
+    session = shown(held(do.pass_end(asking())))
+    again = carry(later(session), open_session(record(parse_shorthand(NEURON))))
+    assert again.predicting.score == "0/1 · streak 0"
+    assert again.predicting.reached == session.predicting.reached
+    assert asked(held(do.step_forward(again))) == asked(session)
 
 
 def test_another_run_ends_the_questions():

@@ -23,9 +23,16 @@ def toggle(session: Session) -> Session:
     """Ask from here on; or no longer."""
     now = session.predicting
     if now is not None:
-        return replace(session, predicting=None, notice=f"no more questions: {now.score}")
-    asking = Predicting(Examiner(Judge(session.trace)), session.cursor)
-    return replace(session, predicting=asking, notice="s and n now ask before they show; x ends it")
+        said = " · ".join(filter(None, (f"no more questions: {now.score}", now.made)))
+        return replace(session, predicting=None, notice=said)
+    there = asked_from(session, session.cursor)
+    return replace(there, notice="s and n now ask before they show; x ends it")
+
+
+def asked_from(session: Session, reached: int, settled: tuple[Settled, ...] = ()) -> Session:
+    """With what is not among the first `reached` steps asked; others are `settled` already."""
+    asking = Predicting(Examiner(Judge(session.trace)), reached, settled=settled)
+    return replace(session, predicting=asking)
 
 
 def held(session: Session) -> Session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -70,6 +71,14 @@ class Predicting:
         if self.missed is not None:
             return 0
         return sum(1 for _ in takewhile(lambda each: each.is_right, reversed(self.settled)))
+
+    @property
+    def made(self) -> str:
+        """`upstream forgotten (2), sign`: the mistakes so far, the commonest first."""
+        counted = Counter(mistake.name for each in self.settled for mistake in each.mistakes)
+        return ", ".join(
+            f"{name} ({times})" if times > 1 else name for name, times in counted.most_common()
+        )
 
     @property
     def score(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from backprop_engine.trace import NO_NODE, Pass, Trace
 from backprop_tui.session.modules import by_graph
 from backprop_tui.session.outline import Outline
+from backprop_tui.session.predicting.answering import asked_from
 from backprop_tui.session.reload.same_nodes import same_node
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
@@ -37,6 +38,9 @@ def carry(session: Session, fresh: Session) -> Session:
         rate=old.rate,
         stops=replace(stops, chosen=min(old.stops.chosen, max(len(stops.watches) - 1, 0))),
     )
+    if old.predicting is not None:
+        reached = max(same_cursor(was, old.predicting.reached, now), kept.cursor)
+        kept = asked_from(kept, reached, old.predicting.settled)
     said = ["read again"]
     if session.outer is not None:
         said.append("back outside")
