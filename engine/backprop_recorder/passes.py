@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -87,7 +88,7 @@ class BackwardPass:
                     self.nodes.append(following)
                 row.append(None if following is None else (numbers[following], output))
             self.edges.append(row)
-        self.names = [node.name() for node in self.nodes]
+        self.names = [sys.intern(node.name()) for node in self.nodes]
         if len(self.nodes) > _DEEP:
             _deepen()
 
@@ -105,13 +106,13 @@ class BackwardPass:
 
     def attach(self) -> None:
         """Put the hooks there."""
-        add = self.handles.append
+        add, on_node = self.handles.append, self.on_node
         for number, (node, name) in enumerate(zip(self.nodes, self.names, strict=True)):
             if name == _LEAF:
                 add(node.register_prehook(partial(self.on_leaf, number)))
                 add(node.register_hook(partial(self.on_leaf_done, number)))
-            else:
-                add(node.register_hook(partial(self.on_node, number)))
+            else:  # of the number: a third of the memory of a `partial`
+                add(node.register_hook(MethodType(on_node, number)))
 
     def detach(self) -> None:
         """Take them away."""
