@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from backprop_engine.basics.values import Value, full_like, in_full, kept, norm_of
@@ -58,13 +58,19 @@ def seeding_pass(trace: Trace, node: int, cursor: int) -> Pass | None:
     """
     found = [
         trace.passes[trace.pass_index(step)]
-        for step in trace.receipts(node)
+        for step in sorted(step for one in _together(trace, node) for step in trace.receipts(one))
         if trace.passes[trace.pass_index(step)].kind is PassKind.BACKWARD
     ]
     shown = trace.shown_pass(cursor)
     if shown in found:
         return shown
     return next((pass_ for pass_ in found if pass_.stop > cursor), found[-1] if found else None)
+
+
+def _together(trace: Trace, node: int) -> Collection[int]:
+    """The nodes that send in one step with `node`."""
+    opens = trace.can(Opens, node)
+    return (node,) if isinstance(opens, Missing) else opens.together(node)
 
 
 def compare_sent(opened: Opened) -> list[Sent]:
@@ -74,12 +80,17 @@ def compare_sent(opened: Opened) -> list[Sent]:
         return []
     grads = inner.passes[-1].grads or {}
     letters = list(inner.nodes.inputs.values())
-    found: list[Sent] = []
+    senders = _together(outer, opened.node)
+    sent: dict[int, tuple[int, Value]] = {}
+    """By position the operand, and all that it was sent: fused calls send once a step in time."""
     for step in range(pass_.start + 1, pass_.stop):
-        if int(outer.senders[step]) != opened.node:
+        if int(outer.senders[step]) not in senders or int(outer.receivers[step]) in senders:
             continue
         _, operand, position = outer.edge(step)
-        outside = in_full(outer.contribution(step))
+        before, part = sent.get(position), in_full(outer.contribution(step))
+        sent[position] = operand, part if before is None else before[1] + part
+    found: list[Sent] = []
+    for position, (operand, outside) in sent.items():
         inside = kept(grads.get(letters[position]))
         found.append(
             Sent(outer.label(operand), outside, inside, _compared(opened, outside, inside))

@@ -45,7 +45,7 @@ _HALVES: Final = ("float16", "bfloat16")
 _CLOSE: Final = {"float16": 4e-3, "bfloat16": 3e-2, "float32": 2e-4, "float64": 1e-9}
 _DRAWING: Final = ("dropout", "feature_dropout", "alpha_dropout", "rrelu")
 """Calls that draw numbers which nobody has kept."""
-_REFUSED = (ScenarioError, OperandError, LimitError, ArithmeticError, ValueError, MemoryError)
+REFUSED: Final = (ScenarioError, OperandError, LimitError, ArithmeticError, ValueError, MemoryError)
 """What the engine raises for a call that it does not know, or not so."""
 
 
@@ -97,7 +97,7 @@ def in_catalogue(call: Call, upstream: Value | None) -> Applied | Missing:
         return inexact or Missing("its operands are too large to run it once more")
     try:
         trace = _run(call.template, values, dtype, upstream)
-    except (ProblemError, *_REFUSED):
+    except (ProblemError, *REFUSED):
         return Missing(f"the catalogue has no {call.name} that is written like this")
     return _told(call, trace, inexact)
 

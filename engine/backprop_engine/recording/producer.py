@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,7 +13,9 @@ from backprop_engine.basics.values import Value, kept
 from backprop_engine.operation import OPERAND_LETTERS
 from backprop_engine.recording.applied import Applied, Call, in_catalogue
 from backprop_engine.recording.columns import RecordedNodes
+from backprop_engine.recording.layers import LayerOpens, layer_opens
 from backprop_engine.recording.recording import Recording
+from backprop_engine.recording.recurrent import RESULTS
 from backprop_engine.recording.torch_texts import SOURCE, torch_text
 from backprop_engine.run.explaining import CatalogueExplains, CatalogueSpells
 from backprop_engine.run.opening import ComposedOpens
@@ -64,6 +66,8 @@ class RecordingProducer:
         )
 
     def _of_node(self, trace: Trace, ability: type[Any], node: int) -> Any:
+        if ability is Opens and trace.nodes.operation_name(node) in RESULTS:
+            return self._layer(trace, node)
         applied = self.applied(node)
         if isinstance(applied, Missing):
             is_parts = ability is Opens and self._autograd_nodes(node) > 1 and not applied.instead
@@ -78,6 +82,17 @@ class RecordingProducer:
                 why = opens.reason.rpartition(": ")[2]  # `out = a[16]` is what is told inside
                 return replace(opens, reason=f"{trace.label(node)}: {why}")
         return _ABILITIES[ability](trace, self)
+
+    def _layer(self, trace: Trace, node: int) -> LayerOpens | Missing:
+        """The steps in time of a recurrent layer."""
+        call, calls = int(self.nodes.calls[node]), self.recording.calls
+        template = int(calls.columns["template"][call]) if call >= 0 else -1
+        if template < 0:
+            return Missing(f"{trace.label(node)}: how it was called is not known")
+        made = [value for value, _, _ in calls.outputs(call)]
+        outputs = sorted(self.outputs(node), key=lambda at: made.index(int(self.nodes.numbers[at])))
+        given, text = len(calls.operands(call)), self.recording.templates[template]
+        return layer_opens(trace, node, text, given, outputs)
 
     def _quotes(self, trace: Trace, node: int | None) -> Quotes | Missing:
         """Of a node that one autograd node stands behind, and no more, what torch has of it."""
@@ -250,6 +265,11 @@ class RecordedRecomputes(_OfCalls):
 
 class RecordedOpens(_OfCalls):
     """The parts of an operation, run with the recorded operands and upstream gradient."""
+
+    @staticmethod
+    def together(node: int) -> Collection[int]:
+        """The nodes that send in one step with `node`."""
+        return (node,)
 
     def open(self, node: int, pass_: Pass | None) -> Trace:
         """The parts as a trace of their own. Raises ValueError or ScenarioError."""

@@ -9,7 +9,7 @@ that operand, up to rounding.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from backprop_engine.basics.source import ProblemError, ScenarioError, Source, Span
@@ -37,6 +37,11 @@ class ComposedOpens:
     record: Callable[[Scenario], Trace]
     label: Callable[[int], str] | None = None
     """What nodes are called in what is said, where that is not as in the trace."""
+
+    @staticmethod
+    def together(node: int) -> Collection[int]:
+        """The nodes that send in one step with `node`."""
+        return (node,)
 
     def open(self, node: int, pass_: Pass | None) -> Trace:
         """The inside of `node`, with its upstream gradient in the backward pass `pass_`.

@@ -118,9 +118,12 @@ class Reruns(Protocol):
 class Opens(Protocol):
     """An operation as a trace of its own, made of its parts."""
 
+    def together(self, node: int) -> Collection[int]:
+        """The nodes that send in one step with `node`: all results of its call."""
+
     def open(self, node: int, pass_: Pass | None) -> Trace:
         """The parts, run forward and, where `pass_` has an upstream gradient for the node, back
-        from it. The inputs of the trace are named `a`, `b`, … for the operands in their order.
+        from it. The inputs of the trace are the operands in their order.
         Raises ScenarioError where the parts cannot take these operands.
         """
 

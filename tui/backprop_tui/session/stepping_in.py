@@ -15,7 +15,7 @@ from backprop_engine.checking.compare import ELEMENTWISE_ULP
 from backprop_engine.reading.explain import expression
 from backprop_engine.reading.opened import Sent, compare_sent, open_composite, seeding_pass
 from backprop_engine.trace import Missing, Trace
-from backprop_engine.trace.abilities import Opens
+from backprop_engine.trace.abilities import MissingError, Opens
 from backprop_tui.session.session import Session, open_session
 from backprop_tui.session.whatif.state import WhatIf
 
@@ -29,7 +29,7 @@ def step_into(session: Session) -> Session:
     pass_ = seeding_pass(trace, node, session.cursor)
     try:
         opened = open_composite(trace, node, pass_)
-    except ScenarioError as error:
+    except (ScenarioError, MissingError) as error:
         return replace(session, notice=f"{trace.label(node)} cannot be opened: {error}")
     inner = open_session(opened.trace)
     inner = replace(inner, page=session.page, outer=session, opened=opened, whatif=WhatIf())
