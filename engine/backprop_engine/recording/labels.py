@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from backprop_engine.recording.graph import RecordedGraph
+from backprop_engine.recording.recurrent import RESULTS
 from backprop_engine.recording.slots import NOWHERE
 
 
@@ -36,7 +37,27 @@ def bare_names(graph: RecordedGraph) -> tuple[np.ndarray, list[str]]:
     bare = named[outputs] == NOWHERE
     named[outputs[bare]] = by_stack[recording.calls.columns["stack"][single[bare]]]
     named[slots.output_slots[starts[parts]]] = NOWHERE
+    _name_results(graph, named, numbers)
     return named, list(numbers)
+
+
+def _name_results(graph: RecordedGraph, named: np.ndarray, numbers: dict[str, int]) -> None:
+    """What recurrent layers give, where the program has no name for it: `lstm.h_n`."""
+    slots, calls = graph.slots, graph.recording.calls
+    functions = graph.recording.functions
+    layers = [at for at, function in enumerate(functions) if function.name in RESULTS]
+    if not layers:
+        return
+    leaves = graph.slots.leaf_names
+    for call in np.flatnonzero(slots.is_kept & np.isin(calls.columns["function"], layers)).tolist():
+        operands = [value - slots.first for value in calls.operands(call)]
+        weights = (leaves.get(slot, "").rpartition(".weight_ih") for slot in operands)
+        layer = next((path for path, joint, _ in weights if joint), "")
+        results = RESULTS[functions[calls.columns["function"][call]].name]
+        for (value, *_), result in zip(calls.outputs(call), results, strict=False):
+            if named[value - slots.first] == NOWHERE:
+                name = f"{layer}.{result}" if layer else result
+                named[value - slots.first] = numbers.setdefault(name, len(numbers))
 
 
 def _parts(graph: RecordedGraph) -> np.ndarray:
