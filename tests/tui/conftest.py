@@ -50,6 +50,7 @@ from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Trace
 from backprop_tui.app.app import DebuggerApp
 from backprop_tui.app.oracle_desk import AsksSympy, AsksTorch
+from backprop_tui.app.yours_desk import Examines
 from backprop_tui.opening.targets import Target
 from backprop_tui.oracles.answering import LOG
 from backprop_tui.oracles.report import Failed, Ready, TorchReport
@@ -288,11 +289,11 @@ def opened() -> Opener:
         oracle: AsksTorch | None = None,
         glyphs: Glyphs = UNICODE,
         symbolic: AsksSympy | None = None,
+        yours: Examines | None = None,
     ) -> AsyncIterator[Pilot[None]]:
         where = Path(target) if isinstance(target, str) else target
-        app = DebuggerApp(
-            where, oracle=oracle or Agreeing(), symbolic=symbolic or Formulas(), glyphs=glyphs
-        )
+        torch, sympy = oracle or Agreeing(), symbolic or Formulas()
+        app = DebuggerApp(where, oracle=torch, symbolic=sympy, glyphs=glyphs, yours=yours)
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             yield pilot

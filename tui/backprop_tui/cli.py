@@ -35,9 +35,11 @@ from backprop_tui.arguments.commands import (
     trace_parser,
 )
 from backprop_tui.arguments.parser import in_order
+from backprop_tui.oracles.yours.file import file_of
 
 if TYPE_CHECKING:
     from backprop_tui.opening.practice import Course
+    from backprop_tui.oracles.yours.examining import Examiner
 
 OK, OFF, BAD, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141
@@ -154,6 +156,8 @@ def _open_screen(options: argparse.Namespace, course: Course | None = None) -> i
     target = options.targets[0] if options.targets else bundled_scenarios()
     if isinstance(target, str) and not Path(target).exists():
         return _usage(f"{printable(target)}: there is no such file")
+    if options.yours is not None and not Path(file_of(options.yours).path).is_file():
+        return _usage(f"{printable(file_of(options.yours).path)}: there is no such file")
     from backprop_tui.app.app import DebuggerApp
     from backprop_tui.app.signals import end_as_told
     from backprop_tui.config.folders import config_file, state_folder
@@ -170,6 +174,7 @@ def _open_screen(options: argparse.Namespace, course: Course | None = None) -> i
         keeper=keeper,
         fresh=options.fresh,
         course=course,
+        yours=_examiner(options.yours),
     )
     left = app.run()
     if keeper.trouble:  # the last try was on leaving, when the screen could not say it any more
@@ -184,6 +189,15 @@ def _open_screen(options: argparse.Namespace, course: Course | None = None) -> i
     code = app.return_code or OK
     end_as_told(code)
     return code
+
+
+def _examiner(argument: str | None) -> Examiner | None:
+    """Who judges the learner's file that is named, if one is."""
+    if argument is None:
+        return None
+    from backprop_tui.oracles.yours.examining import Examiner
+
+    return Examiner(file_of(argument))
 
 
 def _at_a_terminal() -> bool:
@@ -291,7 +305,7 @@ def _practice(options: argparse.Namespace) -> int:
         return OK if course.kinds else BAD
     if not _at_a_terminal():
         return _usage(_NO_TERMINAL)
-    options.targets, options.fresh = [str(folder)], True
+    options.targets, options.fresh, options.yours = [str(folder)], True, None
     return _open_screen(options, course)
 
 

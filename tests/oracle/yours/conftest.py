@@ -11,8 +11,8 @@ from backprop_engine.trace import Trace
 from backprop_tui.oracles.process import Child
 from backprop_tui.oracles.yours.client import LEARNER, Learners
 from backprop_tui.oracles.yours.examining import examine
+from backprop_tui.oracles.yours.file import File
 from backprop_tui.oracles.yours.finding import Finding
-from backprop_tui.oracles.yours.protocol import File
 
 Examine = Callable[..., Finding]
 

@@ -17,8 +17,8 @@ from backprop_engine.trace import Trace
 from backprop_tui.oracles.yours import watching
 from backprop_tui.oracles.yours.client import Learners
 from backprop_tui.oracles.yours.examining import examine
+from backprop_tui.oracles.yours.file import File
 from backprop_tui.oracles.yours.learner import Learner
-from backprop_tui.oracles.yours.protocol import File
 
 SCENARIOS = Path(__file__).parents[3] / "scenarios"
 SHUFFLED = """

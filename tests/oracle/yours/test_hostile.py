@@ -10,8 +10,8 @@ from tests.oracle.yours.engines import MICROGRAD
 
 from backprop_tui.oracles.yours.client import Learners
 from backprop_tui.oracles.yours.examining import examine
+from backprop_tui.oracles.yours.file import File
 from backprop_tui.oracles.yours.finding import Finding
-from backprop_tui.oracles.yours.protocol import File
 
 THREADS = (
     "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=[9]).start()\n"

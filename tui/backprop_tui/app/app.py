@@ -9,18 +9,17 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events, on
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import Binding
 from textual.driver import Driver
 from textual.filter import LineFilter, Monochrome, NoColor
-from textual.screen import Screen
 from textual.theme import ThemeProvider
 
 from backprop_engine.trace import Missing
@@ -37,6 +36,7 @@ from backprop_tui.app.practice_desk import PracticeDesk
 from backprop_tui.app.signals import end_in_order
 from backprop_tui.app.soon import Soon
 from backprop_tui.app.surveys import Surveys
+from backprop_tui.app.yours_desk import Examines, YoursDesk
 from backprop_tui.commands.command import Command
 from backprop_tui.commands.table import BY_NAME
 from backprop_tui.config.settings import Settings
@@ -87,6 +87,7 @@ class DebuggerApp(Themed):
         keeper: Keeper | None = None,
         fresh: bool = False,
         course: Course | None = None,
+        yours: Examines | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings = settings or Settings()
@@ -103,10 +104,9 @@ class DebuggerApp(Themed):
         self.file = FileDesk(self, target)
         self.opening = OpeningDesk(self, target, keeper, fresh=fresh)
         self.oracles = OracleDesk(self, oracle, symbolic, settings.limits, settings.keymap)
-        self.surveys = Surveys(self)
-        self.play = PlayDesk(self)
-        self.practice = PracticeDesk(self, course)
-        self._desks = (self.oracles, self.surveys, self.play, AskingDesk(self), self.practice)
+        self.yours, self.surveys, self.play = YoursDesk(self, yours), Surveys(self), PlayDesk(self)
+        self.practice, asking = PracticeDesk(self, course), AskingDesk(self)
+        self._desks = (self.oracles, self.yours, self.surveys, self.play, asking, self.practice)
 
     def get_line_filters(self) -> list[LineFilter]:
         """Textual's filters and ours; one more where the terminal has only ASCII.
@@ -119,13 +119,6 @@ class DebuggerApp(Themed):
         )
         filters: list[LineFilter] = [*theirs, self._harmless]
         return [*filters, self._ascii] if self.glyphs.is_ascii else filters
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """What of Textual's own commands belongs in the palette."""
-        del screen
-        yield SystemCommand(
-            "theme", "Choose light, dark or another theme.", self.action_change_theme
-        )
 
     # Beginning and end
 
@@ -143,6 +136,7 @@ class DebuggerApp(Themed):
         """Let no thread wait for an oracle when the app ends."""
         self.soon.close()
         self.oracles.close()
+        self.yours.close()
         gc.unfreeze()
 
     async def on_event(self, event: events.Event) -> None:
@@ -214,6 +208,7 @@ class DebuggerApp(Themed):
             is_examined=known.is_examined,
             trouble="" if trouble is None else trouble.headline,
             keymap=self.settings.keymap,
+            yours=self.yours.found,
         )
 
     def _arrive(self, deliver: Callable[[], None]) -> None:
@@ -243,6 +238,7 @@ class DebuggerApp(Themed):
         # Prompts and lists speak of nodes of the run that is on the screen: it stays under them.
         if isinstance(self.screen, DebuggerScreen | TroubleScreen):
             self.file.look()
+            self.yours.look()
         self.surveys.tell_progress()
 
     @on(DebuggerScreen.FormulasWanted)

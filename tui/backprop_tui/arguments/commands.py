@@ -176,8 +176,18 @@ def open_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="begin without the breakpoints, watches and layout of the last time",
     )
+    add_yours(parser)
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     return parser
+
+
+def add_yours(parser: argparse._ActionsContainer) -> None:
+    """The option that names a learner's file."""
+    parser.add_argument(
+        "--yours",
+        metavar="FILE[:NAME]",
+        help="judge your own engine, layers or answers in FILE; runs it, in a limited process",
+    )
 
 
 def check_parser() -> argparse.ArgumentParser:
@@ -194,11 +204,7 @@ def check_parser() -> argparse.ArgumentParser:
     parser.add_argument("--junit", metavar="FILE", type=Path, help="write a report for JUnit, too")
     whose = parser.add_mutually_exclusive_group()
     whose.add_argument("--broken", metavar="KIND", help="judge an engine of ours with this mistake")
-    whose.add_argument(
-        "--yours",
-        metavar="FILE[:NAME]",
-        help="judge your own engine, layers or answers in FILE; runs it, in a limited process",
-    )
+    add_yours(whose)
     parser.add_argument("--no-torch", action="store_true", help="do without torch")
     parser.add_argument("--no-symbolic", action="store_true", help="do without formulas (sympy)")
     return parser

@@ -53,6 +53,13 @@ PANE_HELP: Final[Mapping[str, PaneHelp]] = {
         "same to the last bit. ✗ stands only where rounding cannot be the reason.",
         _SCROLLING,
     ),
+    "yours": PaneHelp(
+        "Yours",
+        "Your own engine, layers or answers, named with --yours: the first mistake in the file, "
+        "its line and its name, and below it your numbers for the same step. c stops where it is "
+        "wrong by itself; save the file and it runs again.",
+        _SCROLLING,
+    ),
     "symbolic": PaneHelp(
         "Symbolic",
         "The gradient of the selected input as a formula, found by SymPy without our rules, and "

@@ -17,20 +17,12 @@ from backprop_tui.headless.printer import Printer, counted, printer
 from backprop_tui.opening.targets import advised
 from backprop_tui.oracles.yours.client import Learners
 from backprop_tui.oracles.yours.examining import examine
+from backprop_tui.oracles.yours.file import File, file_of
 from backprop_tui.oracles.yours.finding import Finding
-from backprop_tui.oracles.yours.protocol import File
 
 OK, OFF, BAD = 0, 1, 2
 _LONGEST = 10_000
 """Characters of a line that is quoted."""
-
-
-def file_of(argument: str) -> File:
-    """`FILE:NAME`, where no file is called so as a whole."""
-    path, colon, name = argument.rpartition(":")
-    if colon and name.isidentifier() and not Path(argument).exists():
-        return File(path, name)
-    return File(argument)
 
 
 def check_yours(argument: str, targets: Sequence[str | Source], *, json: bool) -> int:

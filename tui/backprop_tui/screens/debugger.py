@@ -15,7 +15,7 @@ from backprop_tui.commands.keymap import Keymap
 from backprop_tui.memory.layout import Layout
 from backprop_tui.screens.jump import Hint, JumpScreen, letter_at
 from backprop_tui.view.view import Following, View
-from backprop_tui.widgets.bars import PANES, KeyBar, PaneTabs, TitleBar, TroubleBar
+from backprop_tui.widgets.bars import KeyBar, PaneTabs, TitleBar, TroubleBar, panes_of
 from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_columns import GUTTER
 from backprop_tui.widgets.graph_tree import GraphTree
@@ -23,25 +23,24 @@ from backprop_tui.widgets.keys import PROMPT_HELP, command_bindings, hearing
 from backprop_tui.widgets.loss_line import LossLine
 from backprop_tui.widgets.notes_pane import NotesPane
 from backprop_tui.widgets.notice_box import NoticeBox
+from backprop_tui.widgets.pane_sizes import SHARING
 from backprop_tui.widgets.panes import Panes
 from backprop_tui.widgets.source_pane import SourcePane
 from backprop_tui.widgets.symbolic_pane import SymbolicPane
 from backprop_tui.widgets.timeline import Timeline
 from backprop_tui.widgets.torch_pane import TorchPane
 from backprop_tui.widgets.watches_pane import WatchesPane
+from backprop_tui.widgets.yours_pane import YoursPane
 
 _WIDTHS = [(0, "-slim"), (120, "-wide")]
 _HEIGHTS = [(0, "-low"), (34, "-tall")]
 """Sizes in cells, and the classes the style sheet knows them by."""
 
 
-_NAMES = ("graph", *dict(PANES))
 _BORDER = 3
 """Cells of a border before its title."""
 _PRESENTED = ("graph", "chain")
 """Panes that a presentation shows."""
-_SHARING = ("torch", "symbolic")
-"""Panes that share one place on a wide screen: the first, until another is turned to."""
 
 
 class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
@@ -58,7 +57,10 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         super().__init__()
         self._view = view
         self._begin = layout or Layout()
-        self._active = self._begin.pane if self._begin.pane in _NAMES[1:] else _NAMES[1]
+        self._panes = panes_of(view)
+        self._names = ("graph", *dict(self._panes))
+        self._sharing = [pane for pane in SHARING if pane in self._names]
+        self._active = self._begin.pane if self._begin.pane in self._names[1:] else "chain"
 
     def compose(self) -> ComposeResult:
         """Every pane once; the style sheet decides where it stands and whether it shows."""
@@ -69,8 +71,10 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         yield TroubleBar(self._view, "trouble")
         with Panes(self._begin.sizes):
             yield hearing(GraphTree, "tree", self.keymap)(self._view)
-            yield PaneTabs()
+            yield PaneTabs(self._panes)
             yield ChainRulePane(self._view, "chain")
+            if self._view.yours is not None:
+                yield YoursPane(self._view, "yours")
             yield TorchPane(self._view, "torch")
             yield SymbolicPane(self._view, "symbolic")
             yield SourcePane(self._view)
@@ -86,13 +90,13 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         if not self.query("#graph"):
             return  # the program has been left before the panes were there
         self.query_one("#graph").border_title = "Graph"
-        for pane, name in PANES:
+        for pane, name in self._panes:
             if pane not in ("notes", "watches"):  # which say in their titles when they are empty
                 self.query_one(f"#{pane}").border_title = name
-        self._bring_forward(_SHARING[0])
+        self._bring_forward(self._sharing[0])
         self.activate(self._active)
         self._draw()
-        self.focus_pane(self._begin.focus if self._begin.focus in _NAMES else "graph")
+        self.focus_pane(self._begin.focus if self._begin.focus in self._names else "graph")
         if self._begin.is_zoomed:
             self.action_zoom()
 
@@ -104,7 +108,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
     @property
     def layout_now(self) -> Layout:
         """Which pane is in front, which has the focus, and whether it is zoomed."""
-        focused = self._focused if self._focused in _NAMES else "graph"
+        focused = self._focused if self._focused in self._names else "graph"
         return Layout(self._active, focused, self.is_zoomed, self.query_one(Panes).sizes)
 
     @property
@@ -139,20 +143,20 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
     def activate(self, pane: str) -> None:
         """Make `pane` the one under the graph, where there is room for one."""
         self._active = pane
-        for name, _ in PANES:
+        for name, _ in self._panes:
             self.query_one(f"#{name}").set_class(name == pane, "-active")
         self.query_one(PaneTabs).show(pane)
-        if pane in _SHARING:
+        if pane in self._sharing:
             self._bring_forward(pane)
         if pane == "symbolic":
             self.post_message(self.FormulasWanted())
 
     def _bring_forward(self, front: str) -> None:
         """Put one of the panes that share a place in front of the others."""
-        for pane in _SHARING:
+        for pane in self._sharing:
             widget = self.query_one(f"#{pane}")
             widget.set_class(pane != front, "-behind")
-            widget.border_title = _shared_title(front)
+            widget.border_title = self._shared_title(front)
 
     def action_look_at(self, pane: str) -> None:
         """Turn to `pane`, whose name was clicked."""
@@ -160,7 +164,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
 
     def action_turn(self, by: int) -> None:
         """Focus the pane `by` places on; a narrow screen shows it."""
-        names = _PRESENTED if self.is_presenting else _NAMES
+        names = _PRESENTED if self.is_presenting else self._names
         at = names.index(self._focused) if self._focused in names else 0
         self.focus_pane(names[(at + by) % len(names)])
 
@@ -188,7 +192,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
 
     def _zoom(self, name: str) -> None:
         self.query_one("#panes").set_class(bool(name), "-zoomed")
-        for pane in _NAMES:
+        for pane in self._names:
             widget = self.query_one(f"#{pane}")
             widget.set_class(pane == name, "-zoomed")
             widget.border_subtitle = "z shows all panes" if pane == name else ""
@@ -239,7 +243,7 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         """Where each pane can be pointed at: a letter of its name, or its name in the corner."""
         hints: list[Hint] = []
         corner = self.query_one("#panes").region.top_right - Offset(14, -1)
-        for pane, name in (("graph", "Graph"), *PANES):
+        for pane, name in (("graph", "Graph"), *self._panes):
             place = self._name_place(pane, name)
             if place is None:
                 hints.append(Hint(pane, corner, name))
@@ -252,11 +256,11 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         """Where the name of a pane stands: in a border, at a tab, above the tree; or nowhere."""
         tabs, widget = self.query_one(PaneTabs), self.query_one(f"#{pane}")
         if widget.has_class("-behind") and not tabs.display and not self.is_zoomed:
-            widget = self.query_one(f"#{next(name for name in _SHARING if name != pane)}")
+            widget = self.query_one(f"#{next(name for name in self._sharing if name != pane)}")
         is_in_sight = bool(widget.display and widget.region.area)
         if is_in_sight and widget.styles.border_top[0]:
             # Textual's own `border_title` does not give a text back as it was set.
-            title = _shared_title(widget.id or "").plain if pane in _SHARING else name
+            title = self._shared_title(widget.id or "").plain if pane in self._sharing else name
             return widget.region.offset + Offset(_BORDER + title.index(name), 0)
         if is_in_sight and pane == "graph":
             return widget.content_region.offset + Offset(GUTTER, 0)
@@ -264,14 +268,12 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
             return tabs.content_region.offset + Offset(tabs.column(pane), 0)
         return None
 
-
-def _shared_title(front: str) -> Content:
-    """The names of the panes that share a place."""
-    return Content(" ").join(_tab(each, each == front) for each in _SHARING)
-
-
-def _tab(pane: str, is_front: bool) -> Content:
-    """A pane's name in the title of a place that it shares; a click brings it forward."""
-    name = dict(PANES)[pane]
-    click = Style.from_meta({"@click": f"screen.look_at('{pane}')"})
-    return Content(f"[{name}]" if is_front else f" {name} ").stylize(click)
+    def _shared_title(self, front: str) -> Content:
+        """The names of the panes that share a place; a click brings one forward."""
+        names = dict(self._panes)
+        return Content(" ").join(
+            Content(f"[{names[pane]}]" if pane == front else f" {names[pane]} ").stylize(
+                Style.from_meta({"@click": f"screen.look_at('{pane}')"})
+            )
+            for pane in self._sharing
+        )

@@ -17,6 +17,7 @@ _LETTERS: Mapping[str, str] = {
     "graph": "g",
     "chain": "c",
     "torch": "t",
+    "yours": "u",
     "symbolic": "y",
     "source": "s",
     "notes": "n",

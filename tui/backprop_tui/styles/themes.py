@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from operator import mul
 from typing import Any
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.color import Color
+from textual.screen import Screen
 from textual.theme import BUILTIN_THEMES, Theme
 
 BLACKBOARD = Theme(
@@ -103,6 +105,13 @@ class Themed(App[None]):
         theme = super().get_theme(theme_name)
         is_textual_s = theme_name in BUILTIN_THEMES and theme_name not in _OWN
         return readable(theme_name) if is_textual_s else theme
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What of Textual's own commands belongs in the palette."""
+        del screen
+        yield SystemCommand(
+            "theme", "Choose light, dark or another theme.", self.action_change_theme
+        )
 
 
 @cache

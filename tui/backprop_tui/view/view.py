@@ -15,6 +15,7 @@ from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.oracles.report import Failed, OracleState, Starting
 from backprop_tui.oracles.sympy.report import NOT_ASKED, SymbolicState
 from backprop_tui.oracles.torch.agreement import Agreement
+from backprop_tui.oracles.yours.finding import Finding
 from backprop_tui.session.session import Session
 from backprop_tui.view.glyphs import Glyphs
 
@@ -36,6 +37,8 @@ class View:
     trouble: str = ""
     """What is wrong with the file as it is now, in one line; empty where nothing is."""
     keymap: Keymap = DEFAULT_KEYMAP
+    yours: Finding | Starting | Failed | None = None
+    """What is found in the learner's file; None where none is named."""
 
     @property
     def is_closed(self) -> bool:

@@ -27,6 +27,18 @@ PANES: tuple[tuple[str, str], ...] = (
     ("watches", "Watches"),
 )
 """The panes under the graph: id and name."""
+YOURS = ("yours", "Yours")
+"""One more where a learner's file is named."""
+
+
+def panes_of(view: View) -> tuple[tuple[str, str], ...]:
+    """The panes that there are, those that share a place side by side."""
+    if view.yours is None:
+        return PANES
+    at = next(at for at, (pane, _) in enumerate(PANES) if pane == "torch")
+    return (*PANES[:at], YOURS, *PANES[at:])
+
+
 _LETTERS = 4
 """Of a name, where there is hardly any room."""
 
@@ -98,9 +110,10 @@ class TroubleBar(Drawn):
 class PaneTabs(Pieces):
     """The names of the panes, of which a narrow screen shows one at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, panes: tuple[tuple[str, str], ...] = PANES) -> None:
         super().__init__(id="tabs")
-        self.active = PANES[0][0]
+        self._panes = panes
+        self.active = panes[0][0]
 
     def show(self, active: str) -> None:
         """Mark `active` as the one that is shown."""
@@ -112,10 +125,11 @@ class PaneTabs(Pieces):
 
         Where even that is too long, only the pane that is shown has its word in full.
         """
-        full = [(pane, f"[{name}]" if pane == self.active else f" {name} ") for pane, name in PANES]
+        panes, active = self._panes, self.active
+        full = [(pane, f"[{name}]" if pane == active else f" {name} ") for pane, name in panes]
         if sum(len(text) + 1 for _, text in full) - 1 <= self.size.width:
             return full
-        words = [(pane, name.partition(" ")[0]) for pane, name in PANES]
+        words = [(pane, name.partition(" ")[0]) for pane, name in panes]
         if sum(len(word) + 1 for _, word in words) + 1 > self.size.width:
             words = [(pane, w if pane == self.active else w[:_LETTERS]) for pane, w in words]
         return [(pane, f"[{word}]" if pane == self.active else word) for pane, word in words]

@@ -14,7 +14,9 @@ from typing import Final, NamedTuple
 
 from textual.geometry import Offset, Region, Size
 
-LEFT, RIGHT = ("graph", "source", "notes"), ("chain", "torch", "symbolic", "watches")
+LEFT, RIGHT = ("graph", "source", "notes"), ("chain", "yours", "torch", "symbolic", "watches")
+SHARING: Final = ("yours", "torch", "symbolic")
+"""Panes that share one place on a wide screen: the first, until another is turned to."""
 TABS = "tabs"
 _SPLIT, _BELOW = "left", "below"
 """The names under which the width of the left column is kept, and the height of a narrow graph."""
@@ -144,7 +146,7 @@ def _stages(names: Sequence[str], height: int, wishes: Wishes) -> list[tuple[str
             ("notes", notes),
             ("source", source),
         ]
-    oracle = "symbolic" if "symbolic" in names else "torch"
+    oracle = next((name for name in SHARING if name in names), SHARING[0])
     return [
         ("chain", 12),
         (oracle, 7),
@@ -208,7 +210,7 @@ def moved(regions: Mapping[str, Region], sizes: Sizes, border: Border, by: int) 
     heights[border.lower] -= by
     whole = sum(heights.values())
     chosen = {name: round(height * WHOLE / whole) for name, height in heights.items()}
-    for one, other in (("torch", "symbolic"), ("symbolic", "torch")):
+    for one in SHARING:
         if one in chosen:
-            chosen[other] = chosen[one]  # they share one place
+            chosen |= dict.fromkeys(SHARING, chosen[one])  # they share one place
     return {**sizes, **chosen}

@@ -61,8 +61,8 @@ class TorchPane(TextPane):
         return torch_lines(view, width)
 
 
-def torch_lines(view: View, width: int) -> list[Content]:
-    """The pane's lines, at most `width` cells wide."""
+def torch_lines(view: View, width: int, who: str = "torch") -> list[Content]:
+    """The pane's lines, at most `width` cells wide; `who` has the numbers beside ours."""
     lines: list[Content] = []
     if isinstance(view.oracle, Failed):
         lines += wrapped(view.say(view.oracle.reason), width, "bold $warning")
@@ -71,7 +71,7 @@ def torch_lines(view: View, width: int) -> list[Content]:
         lines += wrapped(view.say(_inside_sentence(view)), width, _MUTED)
     step, node, leaves = _step_rows(view), _node_rows(view), _leaf_rows(view)
     table = _Table(view, width)
-    lines.append(table.header())
+    lines.append(table.header(who))
     # Always as many lines, so that what stands below does not jump.
     lines += table.draw(step) + [Content()] * (_STEP_LINES + 1 - len(step))
     lines += wrapped(view.glyphs.text(_departure(view)), width, _MUTED)
@@ -205,11 +205,11 @@ class _Table:
         room = width - self.name - 2 if self.is_recorded else (width - self.name - _FIXED) // 2
         self.figure = max(min(room, _MOST_FIGURE), _LEAST_FIGURE)
 
-    def header(self) -> Content:
+    def header(self, who: str) -> Content:
         """Who says what; of a recording there is nobody beside torch itself."""
         if self.is_recorded:
             return styled(" " * self.name + "  " + right("recorded", self.figure), _MUTED)
-        names = " ".join(right(name, self.figure) for name in ("ours", "torch"))
+        names = " ".join(right(name, self.figure) for name in ("ours", who))
         return styled(" " * self.name + f"  {names}  " + right("off by", _DIFFERENCE), _MUTED)
 
     def draw(self, rows: Sequence[Row]) -> list[Content]:

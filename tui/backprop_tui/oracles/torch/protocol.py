@@ -105,7 +105,7 @@ def decode_report(trace: Trace, reply: Mapping[str, Any]) -> TorchReport:
         grad_fns=Names.decoded(reply["grad_fns"]),
         contributions=contributions,
         joints=joints,
-        totals=_running_sums(trace, contributions, joints),
+        totals=running_sums(trace, contributions, joints),
         gradients=gradients,
         grads=grads,
         surplus=tuple(surplus),
@@ -160,7 +160,7 @@ class Sent:
             self.joints.update(dict.fromkeys(steps, joint))
 
 
-def _running_sums(
+def running_sums(
     trace: Trace, contributions: Mapping[int, Value], joints: Mapping[int, Joint]
 ) -> Column:
     """Each receiver's sum of torch's contributions so far, in the order of our steps."""

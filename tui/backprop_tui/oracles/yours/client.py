@@ -11,10 +11,10 @@ from backprop_tui.oracles.limits import YOURS_SECONDS
 from backprop_tui.oracles.messages import Message
 from backprop_tui.oracles.process import Child, Role
 from backprop_tui.oracles.report import Failed
+from backprop_tui.oracles.yours.file import File
 from backprop_tui.oracles.yours.protocol import (
     Answers,
     Contents,
-    File,
     LayerRun,
     LearnersRun,
     Unusable,

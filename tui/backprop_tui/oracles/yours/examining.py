@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.report import Failed
+from backprop_tui.oracles.yours.beside import beside
 from backprop_tui.oracles.yours.by_hand import by_answers, by_layers
 from backprop_tui.oracles.yours.client import Learners
+from backprop_tui.oracles.yours.file import File
 from backprop_tui.oracles.yours.finding import Finding
 from backprop_tui.oracles.yours.judging import judge
 from backprop_tui.oracles.yours.learner import ANSWERS, ENGINE, LAYERS
@@ -15,6 +17,28 @@ from backprop_tui.oracles.yours.probes import probes
 from backprop_tui.oracles.yours.protocol import Contents, Unusable
 
 _MOST_NAMED = 8
+
+
+class Examiner:
+    """Examines a file by whatever trace is shown, each time in a process of its own."""
+
+    def __init__(self, file: File) -> None:
+        self.file = file
+        self._learners: Learners | None = None
+        self._is_closed = False
+
+    def ask(self, trace: Trace) -> Finding:
+        """What is found by `trace`. Blocking."""
+        if self._is_closed:
+            return Finding(trouble="The file is no longer examined.")
+        with Learners(self.file) as self._learners:
+            return examine(self._learners, trace)
+
+    def close(self) -> None:
+        """End the process; an `ask` under way in another thread returns."""
+        self._is_closed = True
+        if self._learners is not None:
+            self._learners.close()
 
 
 def examine(learners: Learners, trace: Trace | None) -> Finding:
@@ -38,7 +62,9 @@ def _by(learners: Learners, trace: Trace, found: Finding) -> Finding:
     run = learners.run(trace)
     if isinstance(run, Unusable | Failed):
         return found.troubled(run)
-    return replace(found, verdict=judge(trace, run), remarks=run.notes, programs=1)
+    verdict = judge(trace, run)
+    agreement = beside(trace, run, verdict)
+    return replace(found, verdict=verdict, remarks=run.notes, programs=1, agreement=agreement)
 
 
 def _by_probes(learners: Learners, contents: Contents, found: Finding) -> Finding:

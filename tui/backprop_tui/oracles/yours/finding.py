@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from backprop_tui.oracles.report import Failed
-from backprop_tui.oracles.yours.protocol import Unusable
 from backprop_tui.oracles.yours.verdict import Verdict
+
+if TYPE_CHECKING:
+    from backprop_tui.oracles.torch.agreement import Agreement
+    from backprop_tui.oracles.yours.protocol import Unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Finding:
     """How many were run."""
     judged: Mapping[str, bool] = field(default_factory=dict)
     """By hand-written gradient, whether it is right by itself."""
+    agreement: Agreement | None = None
+    """The engine's numbers in a scenario beside ours."""
     unlimited: tuple[str, ...] = ()
     """The limits that this system does not have."""
 

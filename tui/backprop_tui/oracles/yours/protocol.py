@@ -19,15 +19,8 @@ from backprop_engine.trace import Trace
 from backprop_tui.oracles.messages import Message
 from backprop_tui.oracles.torch.columns import Gathering
 from backprop_tui.oracles.torch.protocol import encode_request
+from backprop_tui.oracles.yours.file import File
 from backprop_tui.oracles.yours.own_upstream import last_pass
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A learner's file, and what of it is to be judged; an empty name is whatever there is."""
-
-    path: str
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +73,15 @@ class Event:
     before: Value | None
     after: Value | None
     line: int | None
+
+    @property
+    def gained(self) -> Any:
+        """By what the gradient has grown; all that it is now, where it was nothing before."""
+        before: Any = self.before
+        after: Any = self.after
+        if before is None or np.shape(before) != np.shape(after):
+            return after
+        return np.asarray(after) - before if np.ndim(after) else after - before
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -149,6 +149,8 @@ class Stops:
     watches: tuple[Watch, ...] = ()
     chosen: int = 0
     """Which watch the keys of the Watches pane mean."""
+    found: tuple[Breakpoint, ...] = ()
+    """Where an oracle has found a mistake: neither listed nor kept."""
     aside: tuple[Stop, ...] = ()
     """Kept from an earlier run, but the graph has no such name now."""
     scans: Mapping[Key, Scan] = field(default_factory=dict)
@@ -156,8 +158,8 @@ class Stops:
 
     @property
     def all(self) -> tuple[Stop, ...]:
-        """Breakpoints, then watches."""
-        return (*self.breakpoints, *self.watches)
+        """Breakpoints, then watches, then what an oracle has found."""
+        return (*self.breakpoints, *self.watches, *self.found)
 
     @property
     def active(self) -> tuple[Stop, ...]:
