@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
@@ -12,16 +11,21 @@ from string import ascii_lowercase
 import minify
 
 FOLDER = Path(__file__).parents[1] / "tui" / "backprop_tui" / "export" / "page"
+PAGES = {"built.html": False, "quiz.html": True}
 POLICY = "default-src 'none';style-src {};script-src {};base-uri 'none';form-action 'none'"
 
 
-def built() -> str:
-    """The page, without a lesson."""
-    style = minify.string("text/css", read("lesson.css"))
+def built(*, quiz: bool) -> str:
+    """The page, without a lesson. Behind `// quiz:` in its script stands what is for a quiz."""
+    style, script = read("lesson.css"), read("lesson.js")
+    if quiz:
+        style += read("quiz.css")
+        script = read("quiz.js") + script.replace("// quiz: ", "")
+    style = minify.string("text/css", style)
     for at, name in enumerate(dict.fromkeys(re.findall(r"--\w+", style))):
         style = re.sub(rf"{name}\b", f"--{ascii_lowercase[at]}", style)
     # In a block, all names but those of the browser are its own, and become short.
-    script = minify.string("text/javascript", f'"use strict";{{{read("lesson.js")}}}')
+    script = minify.string("text/javascript", f'"use strict";{{{script}}}')
     markup = re.sub(r'="([\w-]+)"(?=[ >])', r"=\1", read("lesson.html").replace("\n", ""))
     policy = f'<meta http-equiv=Content-Security-Policy content="{POLICY}">'
     policy = policy.format(hashed(style), hashed(script))
@@ -45,6 +49,5 @@ def hashed(text: str) -> str:
 
 
 if __name__ == "__main__":
-    page = Path(sys.argv[1]) if sys.argv[1:] else FOLDER / "built.html"
-    page.write_text(built(), encoding="utf-8")
-    print(page)
+    for name, is_quiz in PAGES.items():
+        (FOLDER / name).write_text(built(quiz=is_quiz), encoding="utf-8")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
+from tests.browser.conftest import Opened
 from tests.export.hostile import BAD, hostile_trace
 
 from backprop_engine.basics.source import Source
@@ -33,43 +33,6 @@ SEEN = """() => {
     text: texts("#step")[0], lit: texts(".box.at, .box.to"), marked: texts("mark")[0],
   };
 }"""
-Opened = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def tab(browser: Browser) -> Iterator[Page]:
-    """One for all: a new one takes longer than a test."""
-    context = browser.new_context()
-    yield context.new_page()
-    context.close()
-
-
-@pytest.fixture
-def opened(tab: Page, tmp_path: Path) -> Iterator[Opened]:
-    """Opens a trace; afterwards nothing was asked for, and the console is empty."""
-    said: list[str] = []
-    asked: list[str] = []
-    listeners: dict[Any, Any] = {
-        "console": lambda message: said.append(message.text),
-        "pageerror": lambda error: said.append(str(error)),
-        "request": lambda request: asked.append(request.url),
-    }
-    for event, listener in listeners.items():
-        tab.on(event, listener)
-    tab.emulate_media(media="screen", color_scheme="light")
-    tab.set_viewport_size({"width": 1000, "height": 700})
-    file = tmp_path / "lesson.html"
-
-    def open_(trace: Trace, at: int = 0, stretch: tuple[int, int | None] = (0, None)) -> Page:
-        file.write_bytes(pages.page(lesson_of(trace, *stretch)))
-        tab.goto(f"{file.as_uri()}#{at}")
-        return tab
-
-    yield open_
-    for event, listener in listeners.items():
-        tab.remove_listener(event, listener)
-    assert said == []
-    assert {url.partition("#")[0] for url in asked} == {file.as_uri()}
 
 
 def of(text: str) -> Trace:

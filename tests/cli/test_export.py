@@ -59,3 +59,10 @@ def test_a_file_that_cannot_be_written_and_a_scenario_that_cannot_be_read_are_to
     assert "<-e>:1:2: nothing follows this `=`" in capsys.readouterr().err
     assert main(["export", "-o", str(tmp_path / "lesson.html")]) == 2
     assert "one scenario or recording" in capsys.readouterr().err
+
+
+def test_only_a_page_asks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", *ONE_LINE, "--quiz", "-o", str(tmp_path / "quiz.html")]) == 0
+    assert b"judge" in (tmp_path / "quiz.html").read_bytes()
+    assert main(["export", *ONE_LINE, "--quiz", "-o", str(tmp_path / "quiz.md")]) == 2
+    assert "only a page asks" in capsys.readouterr().err

@@ -49,8 +49,9 @@ def test_the_page_is_that_of_its_sources() -> None:
     assert spec.loader is not None
     maker: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
-    built = (maker.FOLDER / "built.html").read_text(encoding="utf-8")
-    assert maker.built() == built, "run `make page`, and look at a lesson"
+    for name, is_quiz in maker.PAGES.items():
+        built = (maker.FOLDER / name).read_text(encoding="utf-8")
+        assert maker.built(quiz=is_quiz) == built, "run `make page`, and look at a lesson"
 
 
 def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else() -> None:

@@ -143,6 +143,7 @@ what is written, by the ending of FILE:
 examples:
   backprop-tui export lesson.yaml -o lesson.html
   backprop-tui export -e 'x=2, y=x**2+3x+1' -o solution.tex
+  backprop-tui export lesson.yaml --quiz -o quiz.html
   backprop-tui export run.bp --from 100 --to 200 -o pass.html
 
 exit code: 0 written, 1 the file cannot be written, 2 there is nothing to write
@@ -241,6 +242,7 @@ def export_parser() -> argparse.ArgumentParser:
     add("-o", metavar="FILE", dest="output", required=True, help="the file to write")
     add("--from", metavar="K", type=whole, dest="first", default=0, help="begin before step K")
     add("--to", metavar="K", type=whole, dest="last", help="end before step K")
+    add("--quiz", action="store_true", help="a page that asks before it shows")
     add("--source", action="store_true", help="with the source that a recording holds")
     return parser
 

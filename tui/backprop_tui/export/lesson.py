@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from backprop_engine.basics.source import SHORTHAND_NAME, STANDARD_INPUT, Source
-from backprop_engine.basics.values import Known
+from backprop_engine.basics.values import Known, in_full, shape_of
 from backprop_engine.reading.array_rule import ArrayRule, array_rule
 from backprop_engine.reading.explain import Explanation, explain, expression
 from backprop_engine.reading.local_derivatives import has_array, local_derivative
@@ -20,6 +20,7 @@ from backprop_engine.reading.timeline_words import (
     pass_title,
 )
 from backprop_engine.trace import NO_NODE, Pass, Step, StepKind, Trace
+from backprop_tui.export.quiz import Examiner, LessonQuestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,8 @@ class LessonNode:
     dtype: str
     requires_grad: bool
     is_named: bool
+    elsewhere: tuple[float, ...]
+    """Of a number in a quiz its value here and at the points near by; else empty."""
     grad_fn: str
     hint: str
     mark: Mark | None
@@ -103,6 +106,7 @@ class LessonStep:
     """Who has sent to the receiver before."""
     rule: ArrayRule | None = None
     """The step as an equation between arrays; None where it is one of numbers."""
+    question: LessonQuestion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +128,21 @@ class Lesson:
     first: int
     last: int
     files: tuple[Source, ...]
-    iterations: int
+    is_quiz: bool
     nodes: tuple[LessonNode, ...]
     passes: tuple[LessonPass, ...]
     steps: tuple[LessonStep, ...]
 
 
-def lesson_of(trace: Trace, first: int = 0, last: int | None = None) -> Lesson:
-    """What there is to tell of the steps `first` up to `last` of `trace`."""
-    return _Teller(trace, first, len(trace) if last is None else last).lesson()
+def lesson_of(
+    trace: Trace, first: int = 0, last: int | None = None, *, quiz: bool = False
+) -> Lesson:
+    """What there is to tell of the steps `first` up to `last` of `trace`, and what to ask if it is
+    a `quiz`; MissingError where nothing can be asked.
+    """
+    teller = _Teller(trace, first, len(trace) if last is None else last)
+    teller.examiner = Examiner(trace) if quiz else None
+    return teller.lesson()
 
 
 def without_folders(name: str, files: Sequence[Source]) -> str:
@@ -145,13 +155,13 @@ class _Teller:
     def __init__(self, trace: Trace, first: int, last: int) -> None:
         self.trace, self.first, self.last = trace, first, last
         self.files = trace.heading.files
+        self.examiner: Examiner | None = None
         self.kept = self._taking_part()
         self.index = {node: at for at, node in enumerate(self.kept)}
 
     def lesson(self) -> Lesson:
         heading, trace = self.trace.heading, self.trace
         name = without_folders(heading.name, heading.files)
-        ends = trace.iteration_ends
         return Lesson(
             title=" ".join(heading.title.split()) or name,
             about=heading.about,
@@ -167,7 +177,7 @@ class _Teller:
             files=tuple(
                 replace(file, name=without_folders(file.name, ())) for file in self.files
             ),
-            iterations=len(ends),
+            is_quiz=self.examiner is not None,
             nodes=tuple(map(self._node, self.kept)),
             passes=tuple(
                 self._pass(pass_) for pass_ in trace.passes
@@ -200,6 +210,7 @@ class _Teller:
             dtype=nodes.dtype_of(node),
             requires_grad=bool(nodes.requires_grad[node]),
             is_named=node in nodes.names,
+            elsewhere=self._elsewhere(node),
             grad_fn="leaf" if is_leaf else nodes.grad_fn(node),
             hint=" ".join(trace.heading.hints.get(node, "").split()),
             mark=self._mark(node),
@@ -207,6 +218,11 @@ class _Teller:
             gradient=gradient,
             left=0 if gradient is None else progress.expected - progress.received,
         )
+
+    def _elsewhere(self, node: int) -> tuple[float, ...]:
+        traces = () if self.examiner is None else self.examiner.traces
+        values = [trace.nodes.value[node] for trace in traces]
+        return tuple(float(in_full(value)) for value in values if not shape_of(value))
 
     def _mark(self, node: int) -> Mark | None:
         place = self.trace.nodes.place(node)
@@ -258,5 +274,6 @@ class _Teller:
             upstream=trace.gradient(step.node, index),
             local=local_derivative(trace, index),
             earlier=earlier_senders(trace, step),
+            question=None if self.examiner is None else self.examiner.question(index),
             rule=array_rule(trace, index) if has_array(trace, step.node) else None,
         )

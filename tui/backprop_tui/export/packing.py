@@ -23,6 +23,7 @@ from backprop_engine.reading.array_rule import ArrayRule, Figure, Role
 from backprop_engine.trace import StepKind
 from backprop_tui.export.layout import placed
 from backprop_tui.export.lesson import Lesson, LessonNode, LessonPass, LessonStep
+from backprop_tui.export.quiz import LessonQuestion
 
 _LEAF: Final = re.compile(r"<m([ino])>([^<]*)</m\1>")
 _ROW_OF_ONE: Final = re.compile(r"<mrow>(¦.|{[^}]*}|<m[in]>[^<]*</m[in]>)</mrow>")
@@ -38,7 +39,7 @@ _MOST_HOLES: Final = 10
 
 def harmless(text: str) -> str:
     """A text in which no character moves, hides or turns others; lines, tabs and blanks stay."""
-    return re.sub(r"[^\n\t\xa0]+", lambda line: printable(line[0]), text.replace("\r\n", "\n"))
+    return re.sub(r"[^\n\t\xa0]+", lambda line: printable(line[0]), text.replace("\r\n", " \n"))
 
 
 def packed(lesson: Lesson) -> dict[str, Any]:
@@ -63,8 +64,7 @@ class _Packer:
             "z": lesson.count,
             "c": harmless(lesson.closing),
             "src": [
-                [harmless(file.name), harmless(file.text)[slice(*cut)]]
-                for file, cut in zip(lesson.files, self.cuts, strict=True)
+                [harmless(file.name), self._source(at)] for at, file in enumerate(lesson.files)
             ],
             "n": [self._node(at, node) for at, node in enumerate(lesson.nodes)],
             "p": list(map(self._pass, lesson.passes)),
@@ -86,6 +86,19 @@ class _Packer:
         stop = text.find("\n", max(mark.stop for mark in marks))
         return start, len(text) if stop < 0 else stop
 
+    def _source(self, at: int) -> str:
+        """What is shown of a file. A quiz has none of what is expected to come out."""
+        start, stop = self.cuts[at]
+        text = harmless(self.lesson.files[at].text)[start:stop]
+        if not self.lesson.is_quiz:
+            return text
+        marks = [node.mark.line for node in self.lesson.nodes if node.mark and node.mark.file == at]
+        lines = enumerate(text.split("\n"), min(marks, default=1))
+        return "\n".join(
+            line if number in marks and "expect" not in line else " " * len(line)
+            for number, line in lines
+        )
+
     def _node(self, at: int, node: LessonNode) -> dict[str, Any] | int:
         if at not in self.drawn:
             return 0
@@ -103,6 +116,7 @@ class _Packer:
             o=self._operands(node),
             h=harmless(node.hint),
             m=mark,
+            z=[_exact(x) for x in node.elsewhere],
             c=int(bool(node.operation) and node.is_there) or None,
             g=None if node.gradient is None else [notation.short(node.gradient), node.left],
         )
@@ -156,7 +170,20 @@ class _Packer:
                 for sign, figure in arrays
             ],
             w=figures,
+            q=step.question and self._question(step.question, names),
         )
+
+    def _question(self, question: LessonQuestion, names: dict[str, str]) -> dict[str, Any]:
+        return {
+            "q": self._text(harmless(question.asked), names),
+            "t": [self._text(harmless(hint), names) for hint in question.hints],
+            "r": list(map(_numbers, question.right)),
+            "g": [_exact(x) for x in question.upstream if np.ndim(x) == 0],
+            "w": [
+                [self._text(harmless(sentence), names), *map(_numbers, values)]
+                for sentence, values in question.wrong
+            ],
+        }
 
     def _names(self, step: LessonStep) -> dict[str, str]:
         """The holes of a step's texts, and what stands in them; longer texts are tried first."""
@@ -234,6 +261,16 @@ def _drawn(value: Known) -> tuple[str, list[list[str]]]:
         for row in rows[:_MOST_ROWS, :_MOST_COLUMNS].tolist()
     ]
     return shape, cells + [["⋮"]] * (len(rows) > _MOST_ROWS)
+
+
+def _numbers(value: Any) -> list[float | str]:
+    """All elements, one after the other."""
+    return [_exact(x) for x in np.asarray(value, float).reshape(-1).tolist()]
+
+
+def _exact(number: Any) -> float | str:
+    """With the digits by which answers are judged."""
+    return float(f"{number:.9g}") if np.isfinite(number) else str(number)
 
 
 def _brief(number: float) -> float | int:

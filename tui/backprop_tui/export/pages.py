@@ -1,7 +1,8 @@
 """A lesson as one file that any browser opens, from a disk or a server, and that asks for nothing.
 
 The folder `page` has its markup, style and script, and `built.html`, which is all three in one
-(`make page`), with a policy by which the browser runs and loads nothing else.
+(`make page`), with a policy by which the browser runs and loads nothing else; `quiz.html` is the
+same and asks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _DATA: Final = '<script type="application/json" id=lesson>'
 def page(lesson: Lesson) -> bytes:
     """The lesson as an HTML document."""
     data = {**packed(lesson), "by": _by(lesson), "a": _notes(lesson)}
-    built = (files(__package__) / "page" / "built.html").read_text(encoding="utf-8")
+    name = "quiz.html" if lesson.is_quiz else "built.html"
+    built = (files(__package__) / "page" / name).read_text(encoding="utf-8")
     before, after = built.replace(_TITLE, escape(harmless(lesson.title))).rsplit(_DATA, 1)
     return f"{before}{_DATA}{_inside_script(data)}{after}".encode()
 

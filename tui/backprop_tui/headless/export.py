@@ -15,6 +15,7 @@ from backprop_engine.recording.frames import is_recording
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load_target
 from backprop_engine.trace import Trace
+from backprop_engine.trace.abilities import MissingError
 from backprop_tui.export.contract import contract
 from backprop_tui.export.lesson import Lesson, lesson_of, without_folders
 from backprop_tui.export.pages import page
@@ -46,6 +47,8 @@ def export(target: str | Source, options: argparse.Namespace) -> int:
     except ScenarioError as error:
         sys.stderr.write(advised(error) + "\n")
         return BAD
+    if options.quiz and ending != ".html":
+        return _complain(f"{path}: only a page asks; --quiz goes with .html")
     if ending == _PICTURE:
         return _draw(trace, options.first, path)
     first, last = options.first, len(trace) if options.last is None else options.last
@@ -60,7 +63,11 @@ def export(target: str | Source, options: argparse.Namespace) -> int:
             f"{MOST_STEPS:,}. Choose some, as with `--from {first} --to {first + MOST_STEPS}`; "
             "a .json file holds them all"
         )
-    return _write(path, _WRITERS[ending](lesson_of(trace, first, last)))
+    try:
+        lesson = lesson_of(trace, first, last, quiz=options.quiz)
+    except MissingError as error:
+        return _complain(f"a quiz needs a scenario: {error}")
+    return _write(path, _WRITERS[ending](lesson))
 
 
 def _draw(trace: Trace, cursor: int, path: Path) -> int:

@@ -74,6 +74,7 @@ const drawGraph = at => {
     const to = gets && (use < 0 || use == now.n), full = sum && !left[node];
     const sign = N[node].q ? "·" : sends && now.k == "c" ? "▶" : !sum ? "○" : full ? "●" : "◐";
     const texts = [sign + " " + made(node), there[node] ? N[node].v : "", gets ? (sum ?? "") + " → " + now.a : sum ? "∂ " + sum : ""];
+    // quiz: if (gets && isOpen(now)) texts[2] = (sum ?? "") + " → ?";
     texts.forEach((text, i) => { if (box.children[i].textContent != text) box.children[i].textContent = text; });
     box.className = ["box", N[node].o || "leaf", full && "full", to && "to", sends && "at", hits[hit]?.box == box && "hit"].join(" ");
     if (to || sends && !now.a) box.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -85,6 +86,7 @@ const drawGraph = at => {
 const row = (name, sign, figure, why) => html`<tr><td>${name}<td>${sign}<td>${figure}<td class=dim>${why}`;
 const tell = s => {
   s.at = 0;
+  // quiz: if (isOpen(s)) return question(s);
   const to = s.k == "c" && partial(s.p.o, label(s.t));
   return html`<h2>${say(s.h, s)}</h2>${s.d && html`<table class=rule><tr><td class=c>${to}<td>+=<td class=u>${partial(s.p.o, label(s.n))}<td>·<td class=d>${partial(label(s.n), label(s.t))}<tr class=figures><td class=c><b>${s.c}</b><td>=<td class=u><b>${s.u}</b><td>×<td class=d><b>${s.d}</b><tr class=dim><td>sent<td><td>upstream<td><td>local</table>`
   }${each(s.m, ref => html`<div class=maths>${math(ref, s)}</div>`)
@@ -109,10 +111,12 @@ let cursor, hits = [], hit = 0;
 const shown = at => step(Math.max(at - 1, first)).p;
 const isSame = at => step(at)?.k == "c" && step(at - 1)?.k == "c" && step(at).n == step(at - 1).n;
 const go = to => {
+  // quiz: to = held(to);
   cursor = $("slider").value = Math.max(first, Math.min(end, to));
   drawGraph(cursor);
   drawStep(cursor);
   drawSource(cursor);
+  // quiz: afterwards(step(cursor));
   $("place").textContent = cursor + "/" + L.z;
   const output = shown(cursor).o ?? P.find(p => p.o)?.o;
   $("legend").textContent = output ? `value left, ∂${output}/∂node right` : "";
@@ -166,6 +170,7 @@ const show = to => {
 
 // Setting up.
 onkeydown = event => {
+  // quiz: if (event.target.id == "answer") return void (event.key == "Escape" && event.target.blur());
   const move = moves[event.key] ?? moves[same[event.key]];
   if (!move || event.ctrlKey || event.metaKey || event.altKey || all("[open]")[0]) return;
   event.preventDefault();
@@ -193,6 +198,7 @@ $("step").ontouchend = event => {
 const address = () => go(+(location.hash.slice(1) || L.at));
 onhashchange = address;
 onbeforeprint = () => put($("all"), html`${S.map(s => html`<article>${tell(s)}</article>`)}`);
+// quiz: onbeforeprint = () => put($("all"), html`${S.filter(s => s.i <= cursor).map(s => html`<article>${tell(s)}</article>`)}`);
 new ResizeObserver(() => { layOut(); go(cursor); }).observe($("graph"));
 layOut();
 address();

@@ -1,0 +1,111 @@
+"""A page that asks before it shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+from tests.browser.conftest import Opened
+
+from backprop_engine.basics.source import Source
+from backprop_engine.run.record import record
+from backprop_engine.scenarios.loader import load, load_target
+from backprop_engine.trace import Trace
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+
+
+def of(text: str) -> Trace:
+    return record(load_target(Source("<-e>", text)))
+
+
+def answer(page: Page, text: str) -> str:
+    """What is said of an answer."""
+    page.locator("#answer").fill(text)
+    page.keyboard.press("Enter")
+    said = page.locator("#step .wrong, #step .right")
+    return said.first.inner_text()
+
+
+def place(page: Page) -> str:
+    return page.locator("#place").inner_text()
+
+
+def test_no_way_leads_past_a_question_and_nothing_tells_its_answer(opened: Opened) -> None:
+    page = opened(record(load(SCENARIOS / "basic.yaml")), at=10, quiz=True)
+    assert place(page) == "8/10"
+    page.keyboard.press("Escape")
+    for key in ["s", "n", "f", "End"]:
+        page.keyboard.press(key)
+        assert place(page) == "8/10"
+    page.locator("#slider").fill("10")
+    page.locator("#passes button").nth(1).click()
+    page.locator(".box.leaf").first.click()
+    assert place(page) == "8/10"
+    shown = page.locator("body").inner_text()
+    assert "→ ?" in shown
+    assert "∂y/∂%2 = 1 · %2 = 3·x sends to x" in shown
+    for telling in ("upstream", "→ 3", "factor", "expect", "surprise", "x.grad"):
+        assert telling not in shown
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("article").count() == 9
+
+
+def test_mistakes_are_named_hints_are_given_and_all_is_counted(opened: Opened) -> None:
+    page = opened(record(load(SCENARIOS / "basic.yaml")), at=10, quiz=True)
+    assert "sign" in answer(page, "-3")
+    assert answer(page, "3.0") == "✓ right in the end"
+    page.keyboard.press("s")
+    assert "brings its exponent down" in answer(page, "8")
+    assert answer(page, "17.3") == "✗ not yet"
+    assert "one number" in answer(page, "1, 2")
+    for _ in range(3):
+        page.locator("[value=hint]").click()
+    hints = [text for text in page.locator("#step p").all_inner_texts() if "hint " in text]
+    assert hints == [
+        "hint 1: Power rule: the exponent comes down as a factor and drops by one.",
+        "hint 2: ? × 2 · ?",
+        "hint 3: 1 × 2 · 2",
+    ]
+    assert answer(page, "4") == "✓ right in the end"
+    page.keyboard.press("s")
+    assert page.locator("#step .right").inner_text() == "0 of 2 right at once · 0 to come"
+    assert "The surprise" in page.locator("#notes").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("4", "✓ right"),
+        ("2*x", "✓ right"),
+        ("g*2*x", "✓ right"),
+        ("2 x**1 * 1", "✗ this cannot be read"),
+        ("(x + x) * exp(0)", "✓ right"),
+        ("x^2/x*2", "✓ right"),
+        ("x**2", "✗ right at these numbers, not in general"),
+        ("2*x + zz", "✗ this cannot be read"),
+        ("-2*x", "✗ the sign"),
+    ],
+)
+def test_algebra_is_judged_at_several_points(opened: Opened, typed: str, said: str) -> None:
+    page = opened(of("x=2, y=x**2"), at=9, quiz=True)
+    assert answer(page, typed).startswith(said)
+
+
+def test_arrays_are_typed_as_numbers_and_what_is_shown_is_counted(opened: Opened) -> None:
+    page = opened(of("x=[1, 2], w=[3, -1], y=(x*w).sum()"), at=9, quiz=True)
+    assert "2 numbers" in answer(page, "3")
+    assert answer(page, "[3, -1]") == "✓ right"
+    page.keyboard.press("s")
+    page.locator("[value=show]").click()
+    assert page.locator("#step .right").inner_text() == "shown"
+    page.keyboard.press("s")
+    assert page.locator("#step .right").inner_text() == "1 of 2 right at once · 0 to come"
+
+
+def test_a_sum_is_asked_for_where_a_gradient_is_only_handed_on(opened: Opened) -> None:
+    page = opened(of("x=2, y=x+x"), at=9, quiz=True)
+    assert "the sum?" in page.locator("#step h2").inner_text()
+    assert "path" in answer(page, "1")
+    assert answer(page, "2") == "✓ right in the end"
