@@ -108,6 +108,7 @@ async def test_exercises_come_one_after_another_and_answers_move_the_boxes(folde
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         assert "s asks, step by step; esc goes on to another exercise" in text_of(pilot)
+        assert not app.opening.has_list
         await pilot.press("s", "s", *"x", "asterisk", "asterisk", "2", "enter")
         await pilot.press("home", "3", "asterisk", "enter")
         await pilot.pause()

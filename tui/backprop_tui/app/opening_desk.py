@@ -46,7 +46,8 @@ class OpeningDesk:
     @property
     def has_list(self) -> bool:
         """Whether there is a list of scenarios to go back to."""
-        return isinstance(self._target, Path) and self._target.is_dir()
+        is_folder = isinstance(self._target, Path) and self._target.is_dir()
+        return is_folder and not self._app.practice.is_on
 
     def begin(self) -> None:
         """Show the list of a folder, or open what is no folder."""

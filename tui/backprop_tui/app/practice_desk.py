@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from backprop_engine.trace import Trace
 from backprop_tui.app.desk import Desk
 from backprop_tui.memory.boxes import Boxes
 from backprop_tui.memory.layout import Layout
@@ -46,7 +45,8 @@ class PracticeDesk(Desk):
         if self._after is not None:
             course.close(self._after)
         self._settled, self._after = (), None
-        self._app.opening.work("choosing an exercise", lambda _: _drawn(course), self._open)
+        told, course.trouble = course.trouble or _HOW, ""
+        self._app.opening.work("choosing an exercise", lambda _: _drawn(course, told), self._open)
         return True
 
     def _open(self, session: Session | None) -> None:
@@ -68,12 +68,10 @@ class PracticeDesk(Desk):
             self._host.say(f"{session.notice} · done, {now.score}: esc goes on")
 
 
-def _drawn(course: Course) -> Session | None:
+def _drawn(course: Course, told: str) -> Session | None:
+    """An exercise before its backward pass, of which each step is asked; None for none."""
     trace = course.draw()
-    return None if trace is None else _asking(trace, course.trouble)
-
-
-def _asking(trace: Trace, trouble: str) -> Session:
-    """Before the backward pass, of which each step is asked."""
+    if trace is None:
+        return None
     session = held(do.pass_end(toggle(open_session(trace))))
-    return replace(session, origins=(), notice=trouble or _HOW)
+    return replace(session, origins=(), notice=told)
