@@ -25,11 +25,11 @@ def answer(page: Page, text: str) -> str:
     page.locator("#answer").fill(text)
     page.keyboard.press("Enter")
     said = page.locator("#step .wrong, #step .right")
-    return said.first.inner_text()
+    return str(said.first.inner_text())
 
 
 def place(page: Page) -> str:
-    return page.locator("#place").inner_text()
+    return str(page.locator("#place").inner_text())
 
 
 def test_no_way_leads_past_a_question_and_nothing_tells_its_answer(opened: Opened) -> None:
