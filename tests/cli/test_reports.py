@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from tests.oracle.yours.engines import MICROGRAD
 from tests.recorder.hand_made import write
 
 from backprop_tui.headless import run as headless
@@ -120,6 +121,24 @@ def test_a_recording_that_cannot_be_read_is_an_error(run, tmp_path):
     Path("run.bp").write_bytes(b"BPREC\r\n\x1a" + bytes(56))
     assert run("check", "run.bp", "--junit", "report.xml")[0] == 2
     assert [kind for kind, _ in told(report()).values()] == ["error"]
+
+
+def test_an_engine_of_ones_own_is_marked_at_the_line_of_its_mistake(run):
+    text = MICROGRAD.replace("(1 - t**2)", "(1 - t)")
+    Path("mine.py").write_text(text)
+    line = text[: text.index("(1 - t)")].count("\n") + 1
+    asked = ["-e", "x=2, y=tanh(x)", "no.yaml", "--github", "--junit", "report.xml"]
+    code, out, _ = run("check", "--yours", "mine.py", *asked)
+    assert code == 2
+    assert f"::error file=mine.py,line={line}::rule: " in out
+    assert "::error file=no.yaml::there is no such file" in out
+    assert [kind for kind, _ in told(report()).values()] == ["failure", "error"]
+
+
+def test_an_engine_that_is_broken_on_purpose_is_not_reported(run):
+    code, _, err = run("check", "--broken", "overwrite", "--github", "-e", "x=2, y=x")
+    assert code == 2
+    assert "--github and --junit are not for it" in err
 
 
 def test_from_many_processes_the_report_is_the_same(run, scenario, monkeypatch):

@@ -205,12 +205,17 @@ def _at_a_terminal() -> bool:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from backprop_tui.headless.reports import Report
+
+    report = Report(github=options.github, junit=options.junit)
     if options.yours is not None:
         from backprop_tui.headless.yours import check_yours
 
         targets = list(_expanded(_with_input(options.targets)))
-        return check_yours(options.yours, targets, json=options.json)
+        return check_yours(options.yours, targets, json=options.json, report=report)
     if options.broken is not None:
+        if options.github or options.junit:
+            return _usage("--broken is for looking at; --github and --junit are not for it")
         from backprop_tui.headless.broken import check_broken
 
         targets = list(_expanded(_with_input(options.targets)))
@@ -219,7 +224,6 @@ def _check(options: argparse.Namespace) -> int:
         return _usage("check what? Name a scenario, a folder, or give -e 'x=2, y=x**2'")
     from backprop_tui.config.folders import config_file
     from backprop_tui.config.time_limits import read_time_limits
-    from backprop_tui.headless.reports import Report
     from backprop_tui.headless.run import check
 
     limits, mistakes = read_time_limits(config_file())
@@ -230,7 +234,7 @@ def _check(options: argparse.Namespace) -> int:
         torch=not options.no_torch,
         symbolic=not options.no_symbolic,
         limits=limits,
-        report=Report(github=options.github, junit=options.junit),
+        report=report,
     )
 
 

@@ -35,6 +35,11 @@ class Tally:
     unjudged: list[str] = field(default_factory=list)
     """By formulas."""
 
+    @property
+    def code(self) -> int:
+        """The exit code: 2 if something is bad, 1 if something is off, else 0."""
+        return 2 if self.bad else 1 if self.failed else 0
+
     def __add__(self, other: Tally) -> Tally:
         return Tally(*map(add, astuple(self), astuple(other)))
 

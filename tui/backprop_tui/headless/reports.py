@@ -62,12 +62,15 @@ class Report:
     command: str = "check"
     cases: list[Case] = field(default_factory=list)
 
-    def told(self, case: Case, printed: str, complaint: str) -> tuple[str, str]:
-        """What is printed for `case`, on standard output and on error; it is kept as well."""
+    def tell(self, case: Case, printed: str, complaint: str) -> None:
+        """Print what is to be told of `case`, on standard output and on error, and keep it."""
         self.cases.append(case)
         if self.github:
-            return disarmed(printed) + github_lines(case), disarmed(complaint)
-        return printed, complaint
+            printed, complaint = disarmed(printed) + github_lines(case), disarmed(complaint)
+        sys.stdout.write(printed)
+        sys.stdout.flush()
+        sys.stderr.write(complaint)
+        sys.stderr.flush()
 
     def write(self) -> bool:
         """Write the file, if there is to be one; False if that fails, which is told."""

@@ -28,7 +28,7 @@ from backprop_tui.opening.targets import advised
 from backprop_tui.oracles.client import Oracle
 from backprop_tui.oracles.sympy.client import SymbolicOracle
 
-OK, OFF, BAD = 0, 1, 2
+OK, BAD = 0, 2
 
 
 def check(
@@ -55,8 +55,8 @@ def check(
 
             for file in files:
                 outcome = recordings.check(file, how.out, json=json)
-                _print(outcome, report)
-                worst = max(worst, _code(outcome.tally))
+                report.tell(outcome.case, outcome.printed, outcome.complaint)
+                worst = max(worst, outcome.tally.code)
         if scenarios:
             worst = max(worst, _check_scenarios(scenarios, how, report, torch=torch))
     finally:
@@ -78,7 +78,7 @@ def _check_scenarios(
         try:
             for outcome in outcomes:
                 shown.clear()
-                _print(outcome, report)
+                report.tell(outcome.case, outcome.printed, outcome.complaint)
                 total += outcome.tally
                 shown.step()
                 shown.draw()
@@ -94,7 +94,7 @@ def _check_scenarios(
             raise
     if not how.json:
         total.print(how.out)
-    return _code(total)
+    return total.code
 
 
 @contextmanager
@@ -112,18 +112,6 @@ def checking(how: How, *, torch: bool) -> Iterator[Callable[[str | Source], Outc
             return outcome_of(result, how.out, json=how.json)
 
         yield check
-
-
-def _code(tally: Tally) -> int:
-    return BAD if tally.bad else OFF if tally.failed else OK
-
-
-def _print(outcome: Outcome, report: Report) -> None:
-    printed, complaint = report.told(outcome.case, outcome.printed, outcome.complaint)
-    sys.stdout.write(printed)
-    sys.stdout.flush()
-    sys.stderr.write(complaint)
-    sys.stderr.flush()
 
 
 def trace(target: str | Source, *, json: bool) -> int:

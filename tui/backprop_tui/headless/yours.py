@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from backprop_engine.basics.sanitised import printable
@@ -12,45 +15,70 @@ from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load_target
 from backprop_engine.trace import Trace
+from backprop_tui.headless.checked import Bad
 from backprop_tui.headless.json_values import json_line
+from backprop_tui.headless.outcome import Outcome, Tally, outcome_of
 from backprop_tui.headless.printer import Printer, counted, printer
-from backprop_tui.opening.targets import advised
+from backprop_tui.headless.reports import Case, Fault, Report
 from backprop_tui.oracles.yours.client import Learners
 from backprop_tui.oracles.yours.examining import examine
 from backprop_tui.oracles.yours.file import File, file_of
 from backprop_tui.oracles.yours.finding import Finding
 
-OK, OFF, BAD = 0, 1, 2
+OK, BAD = 0, 2
 _LONGEST = 10_000
 """Characters of a line that is quoted."""
 
 
-def check_yours(argument: str, targets: Sequence[str | Source], *, json: bool) -> int:
+def check_yours(
+    argument: str, targets: Sequence[str | Source], *, json: bool, report: Report
+) -> int:
     """Judge a file by each scenario, or by itself where there is none; print what is found."""
     file, out = file_of(argument), printer(sys.stdout)
     if not Path(file.path).is_file():
         sys.stderr.write(f"backprop-tui: {printable(file.path)}: there is no such file\n")
         return BAD
     worst = OK
-    for target in (*targets,) or (None,):
-        name = target.name if isinstance(target, Source) else target
-        try:
-            trace = None if target is None else record(load_target(target))
-        except ScenarioError as error:
-            sys.stderr.write(advised(error) + "\n")
-            if json:
-                sys.stdout.write(json_line(_json(name, Finding(trouble=str(error)))) + "\n")
-            worst = BAD
-            continue
-        with Learners(file) as learners:
-            found = examine(learners, trace)
-        if json:
-            sys.stdout.write(json_line(_json(name, found)) + "\n")
-        else:
-            _print(file, name, trace, found, out)
-        sys.stdout.flush()
-        worst = max(worst, BAD if found.trouble else OK if found.is_right else OFF)
-    return worst
+    try:
+        for target in (*targets,) or (None,):
+            outcome = _outcome(file, target, out, json=json)
+            report.tell(outcome.case, outcome.printed, outcome.complaint)
+            worst = max(worst, outcome.tally.code)
+    finally:
+        is_written = report.write()
+    return worst if is_written else BAD
+
+
+def _outcome(file: File, target: str | Source | None, out: Printer, *, json: bool) -> Outcome:
+    """What is printed and reported of one scenario."""
+    name = target.name if isinstance(target, Source) else target
+    began = monotonic()
+    try:
+        trace = None if target is None else record(load_target(target))
+    except ScenarioError as error:
+        told = json_line(_json(name, Finding(trouble=str(error)))) + "\n" if json else ""
+        return replace(outcome_of(Bad(str(name), error), out, json=False), printed=told)
+    with Learners(file) as learners:
+        found = examine(learners, trace)
+    lines = io.StringIO()
+    if json:
+        lines.write(json_line(_json(name, found)) + "\n")
+    else:
+        _print(file, name, trace, found, replace(out, stream=lines))
+    tally = Tally(bad=bool(found.trouble), failed=not found.is_right)
+    return Outcome(lines.getvalue(), "", tally, _case(file, name, found, monotonic() - began))
+
+
+def _case(file: File, scenario: str | None, found: Finding, seconds: float) -> Case:
+    """A test case of the learner's file, one for each scenario."""
+    name = file.path if scenario is None else f"{file.path} in {scenario}"
+    faults: tuple[Fault, ...] = ()
+    if found.trouble:
+        faults = (Fault(found.trouble, found.line),)
+    elif found.verdict is not None:
+        verdict = found.verdict
+        faults = (Fault(f"{verdict.kind}: {verdict.message}", verdict.line),)
+    return Case(name, file.path, faults, bool(found.trouble), seconds)
 
 
 def _json(scenario: str | None, found: Finding) -> dict[str, Any]:
