@@ -93,7 +93,11 @@ def _refused(
     given = ", ".join(f"{name}={value}" for name, value in attributes.items())
     said = _in_torch_words(error) or (given and f"not with {given}")
     why = f": {said}" if said else ""
-    return OperandError(f"`{operation.name}` cannot take shape {shapes}{why}")
+    called = (*operation.spelling.functions, operation.name)[0]
+    return OperandError(
+        f"`{operation.name}` cannot take shape {shapes}{why}",
+        f"`backprop-tui ops {called}` shows what it takes",
+    )
 
 
 def _in_torch_words(error: Exception) -> str:

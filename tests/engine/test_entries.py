@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 from collections.abc import Mapping
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import sympy
 
+from backprop_engine import catalogue
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.basics.values import Value, evaluate, in_full, kept, settle, unbroadcast
 from backprop_engine.catalogue import BINARY, FUNCTIONS, GROUPS, INVERT, OPERATIONS
@@ -283,3 +286,10 @@ def test_a_mask_multiplies_and_chooses(dtype):
     for pair in itertools.product((-1.0, 2.0), repeat=2):
         trace = trace_of(f"x={list(pair)}, y=(x * gt(x, 0)).sum() + where(x.lt(0), 0, x).sum()")
         assert graph_of(trace).value[trace.assigned["y"]] == 2 * sum(one for one in pair if one > 0)
+
+
+def test_whatever_the_catalogue_refuses_it_says_how_to_put_right():
+    for path in Path(catalogue.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "OperandError":
+                assert len(call.args) + len(call.keywords) == 2, f"{path.name}:{call.lineno}"

@@ -160,7 +160,9 @@ SELU = activation(
 
 def _celu(a: Any, alpha: float) -> Any:
     if alpha == 0:
-        raise OperandError("`alpha` of `celu` cannot be 0: it is divided by")
+        raise OperandError(
+            "`alpha` of `celu` cannot be 0: it is divided by", "give a number above 0"
+        )
     return _elu(a, alpha, rate=1 / alpha)
 
 

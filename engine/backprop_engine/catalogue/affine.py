@@ -27,7 +27,10 @@ def _sum_with_product(
     left, right = shape_of(b), shape_of(c)
     fits = (len(left), len(right)) == ranks and left[-1] == right[-min(len(right), 2)]
     if not fits or (len(left) == 3 and left[0] != right[0]):
-        raise OperandError(f"`{name}` cannot multiply shapes {left} and {right}")
+        raise OperandError(
+            f"`{name}` cannot multiply shapes {left} and {right}",
+            "the columns of the left must be as many as the rows of the right",
+        )
     refuse_mixed(name, a, b, c)
     check_product(b, c)
     product = np.matmul(b, c)
@@ -35,7 +38,8 @@ def _sum_with_product(
         added = np.broadcast_to(a, product.shape)
     except ValueError:
         raise OperandError(
-            f"`{name}` cannot add shape {shape_of(a)} to a product of shape {product.shape}"
+            f"`{name}` cannot add shape {shape_of(a)} to a product of shape {product.shape}",
+            "it must be of the shape of the product, or broadcast to it",
         ) from None
     # Where beta is 0 torch does not look at what is added, not even at a NaN.
     return _scaled(product, alpha) + (_scaled(added, beta) if beta else 0.0)

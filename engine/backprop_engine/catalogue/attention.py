@@ -36,7 +36,8 @@ def _check(a: Any, b: Any, c: Any, mask: Any, is_causal: bool) -> None:
     shapes = [shape_of(operand) for operand in (a, b, c)]
     if min(map(len, shapes)) < 2:
         raise OperandError(
-            f"`{_NAME}` takes matrices of query, key and value, not shapes {_listed(shapes)}"
+            f"`{_NAME}` takes matrices of query, key and value, not shapes {_listed(shapes)}",
+            "put the axes of a matrix last: (…, positions, features)",
         )
     if shapes[0][-1] != shapes[1][-1]:
         raise OperandError(
@@ -51,11 +52,14 @@ def _check(a: Any, b: Any, c: Any, mask: Any, is_causal: bool) -> None:
             "give a value with a row for each key",
         )
     if mask is not None and is_causal:
-        raise OperandError(f"`{_NAME}` takes `attn_mask` or `is_causal=True`, not both")
+        raise OperandError(
+            f"`{_NAME}` takes `attn_mask` or `is_causal=True`, not both", "leave one of them out"
+        )
     scores = (shapes[0][-2], shapes[1][-2])
     if mask is not None and not _broadcasts(shape_of(mask)[-2:], scores):
         raise OperandError(
-            f"`attn_mask` of `{_NAME}` has shape {shape_of(mask)}, and the scores are {scores}"
+            f"`attn_mask` of `{_NAME}` has shape {shape_of(mask)}, and the scores are {scores}",
+            "give it the shape of the scores, or one that broadcasts to it",
         )
 
 

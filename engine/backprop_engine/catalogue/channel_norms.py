@@ -67,7 +67,8 @@ def _batch_norm(a: Any, b: Any = None, c: Any = None, *, training: bool = True, 
         )
     if a.size == a.shape[1]:
         raise OperandError(
-            f"`batch_norm` needs more than one value for each channel, not shape {a.shape}"
+            f"`batch_norm` needs more than one value for each channel, not shape {a.shape}",
+            "give it several samples",
         )
     axes = but_channels(a.ndim)
     # As torch: one factor and one shift for each channel, and not the centred values.
@@ -108,7 +109,8 @@ def _group_norm_parts(a: Any, how: _How) -> tuple[Any, Any]:
     groups = how["num_groups"]
     if groups < 1 or a.shape[1] % groups:
         raise OperandError(
-            f"`group_norm` cannot part {a.shape[1]} channels into {groups} equal groups"
+            f"`group_norm` cannot part {a.shape[1]} channels into {groups} equal groups",
+            "the number of groups must divide the number of channels",
         )
     return standardised_in_lanes(
         np.reshape(a, (a.shape[0], groups, math.prod(a.shape[1:]) // groups)), (2,), how["eps"]
@@ -154,7 +156,8 @@ def _instance_norm(
         )
     if a.shape[0] * a.shape[1] == a.size:
         raise OperandError(
-            f"`instance_norm` needs more than one value for each channel, not shape {a.shape}"
+            f"`instance_norm` needs more than one value for each channel, not shape {a.shape}",
+            "give each channel several values",
         )
     return np.reshape(_batch_norm(*_as_batch(a, b, c), eps=eps), a.shape)
 

@@ -75,7 +75,8 @@ def _check(name: str, axes: int, a: Any, weight: Any, groups: int, channels: int
     if len(kernel) != axes + 2 or len(shape) not in (axes + 1, axes + 2):
         raise OperandError(
             f"`{name}` takes an input of {axes + 1} or {axes + 2} axes and a kernel of {axes + 2}, "
-            f"not shapes {shape} and {kernel}"
+            f"not shapes {shape} and {kernel}",
+            "add axes by `unsqueeze(0)`: (samples, channels, …) and (outputs, channels, …)",
         )
     if 0 in kernel[:2]:
         raise OperandError(
@@ -84,19 +85,24 @@ def _check(name: str, axes: int, a: Any, weight: Any, groups: int, channels: int
         )
     if groups < 1 or kernel[0] % groups:
         raise OperandError(
-            f"`{name}` cannot part a kernel of shape {kernel} into {groups} equal groups"
+            f"`{name}` cannot part a kernel of shape {kernel} into {groups} equal groups",
+            "the number of groups must divide the first axis of the kernel",
         )
     if shape[-axes - 1] != channels:
         raise OperandError(
             f"`{name}` got an input of shape {shape} with {shape[-axes - 1]} channels, but the "
             f"kernel of shape {kernel} takes {channels}"
-            + (f" in {groups} groups" if groups > 1 else "")
+            + (f" in {groups} groups" if groups > 1 else ""),
+            "give input and kernel as many channels as each other",
         )
 
 
 def _check_bias(name: str, bias: Any, channels: int) -> None:
     if bias is not None and shape_of(bias) != (channels,):
-        raise OperandError(f"`{name}` takes a bias of shape ({channels},), not {shape_of(bias)}")
+        raise OperandError(
+            f"`{name}` takes a bias of shape ({channels},), not {shape_of(bias)}",
+            f"give one number for each of the {channels} outputs",
+        )
 
 
 def _columns(window: Window, a: Any, groups: int, output: Shape) -> Any:
@@ -207,7 +213,8 @@ def _transposed(a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
     limits = map(max, window.stride, window.dilation)
     if any(more >= limit for more, limit in zip(extra, limits, strict=True)):
         raise OperandError(
-            f"`output_padding` of `{name}` must be smaller than stride or dilation, not {extra}"
+            f"`output_padding` of `{name}` must be smaller than stride or dilation, not {extra}",
+            "leave it out, or make the stride larger",
         )
     y = _add_bias(_spread(window, batched, b, groups, shape), c)
     return y if a.ndim == b.ndim else y[0]

@@ -54,7 +54,10 @@ def _axis(shape: Shape) -> int:
 
 def _check_scores(name: str, a: Any) -> None:
     if not shape_of(a):
-        raise OperandError(f"`{name}` takes one number for each class, not a single number")
+        raise OperandError(
+            f"`{name}` takes one number for each class, not a single number",
+            "give a vector, or one vector for each sample",
+        )
 
 
 def _class_weights(name: str, a: Any, weight: Any) -> Any:
@@ -65,7 +68,8 @@ def _class_weights(name: str, a: Any, weight: Any) -> Any:
     if shape_of(weight) not in ((), (classes,)):
         raise OperandError(
             f"`{name}` takes one weight for each of {classes} classes, "
-            f"not weights of shape {shape_of(weight)}"
+            f"not weights of shape {shape_of(weight)}",
+            "give as many weights as there are classes",
         )
     return np.broadcast_to(np.asarray(weight, a.dtype), (classes,))
 
@@ -83,7 +87,8 @@ def _by_index(
     if np.any(outside):
         raise OperandError(
             f"`{name}` got the class {chosen[outside].flat[0]}, but the input has "
-            f"{a.shape[axis]} classes, numbered 0 to {a.shape[axis] - 1}"
+            f"{a.shape[axis]} classes, numbered 0 to {a.shape[axis] - 1}",
+            f"give classes from 0 to {a.shape[axis] - 1}",
         )
     kept, chosen = np.expand_dims(kept, axis), np.expand_dims(chosen, axis)
     numbers = np.arange(a.shape[axis]).reshape([-1 if at == axis else 1 for at in range(a.ndim)])

@@ -21,7 +21,10 @@ _OFFSET = Kind.WHOLE("diagonal", 0, aliases=("offset", "k"))
 
 def _matrix(a: Any, name: str) -> Any:
     if len(shape_of(a)) != 2:
-        raise OperandError(f"`{name}` takes a matrix, not shape {shape_of(a)}")
+        raise OperandError(
+            f"`{name}` takes a matrix, not shape {shape_of(a)}",
+            "give it two axes, as by `x.unsqueeze(0)`",
+        )
     return a
 
 
@@ -43,7 +46,8 @@ def _put_on_diagonal(g: Any, a: Any, offset: int, dim1: int, dim2: int) -> Any:
 def _diagonal(a: Any, offset: int, dim1: int, dim2: int) -> Any:
     if len(shape_of(a)) < 2 or axis_of(a, dim1) == axis_of(a, dim2):
         raise OperandError(
-            f"`diagonal` needs two axes, not {dim1} and {dim2} of shape {shape_of(a)}"
+            f"`diagonal` needs two axes, not {dim1} and {dim2} of shape {shape_of(a)}",
+            "give two different axes",
         )
     return np.diagonal(a, offset, dim1, dim2)
 
@@ -51,7 +55,10 @@ def _diagonal(a: Any, offset: int, dim1: int, dim2: int) -> Any:
 def _on_diagonal(a: Any, offset: int, dim1: int, dim2: int) -> Any:
     """A new value with the last axis of `a` on the diagonal of axes `dim1` and `dim2`."""
     if not shape_of(a):
-        raise OperandError("`diag_embed` takes at least a vector, not a single number")
+        raise OperandError(
+            "`diag_embed` takes at least a vector, not a single number",
+            "make it a vector: `x.reshape(1)`",
+        )
     size = a.shape[-1] + abs(offset)
     check_elements(*a.shape[:-1], size, size)
     made = np.zeros((*a.shape[:-1], size, size), a.dtype)
@@ -82,7 +89,10 @@ def _triangle(name: str, keep: Callable[..., Any], words: str) -> Operation:
 
     def forward(a: Any, diagonal: int) -> Any:
         if len(shape_of(a)) < 2:
-            raise OperandError(f"`{name}` takes a matrix, not shape {shape_of(a)}")
+            raise OperandError(
+                f"`{name}` takes a matrix, not shape {shape_of(a)}",
+                "give it two axes, as by `x.unsqueeze(0)`",
+            )
         return keep(a, diagonal)
 
     return operation(

@@ -36,7 +36,8 @@ def _masked_fill(a: Any, mask: Any, value: Any) -> Any:
         return np.where(truth, np.asarray(value, np.asarray(a).dtype), a)
     except ValueError:
         raise OperandError(
-            f"`masked_fill` cannot broadcast shapes {shape_of(a)} and {truth.shape}"
+            f"`masked_fill` cannot broadcast shapes {shape_of(a)} and {truth.shape}",
+            "compared from the last axis on, sizes must be equal, or one of them 1",
         ) from None
 
 
@@ -80,7 +81,8 @@ def _scatter_add(a: Any, index: Any, source: Any, dim: int) -> Any:
     if len(shape_of(source)) != len(shape_of(a)):
         raise OperandError(
             f"`scatter_add` needs a source with as many axes as the input; the shapes are "
-            f"{shape_of(a)} and {shape_of(source)}"
+            f"{shape_of(a)} and {shape_of(source)}",
+            "give input and source as many axes as each other",
         )
     total = np.atleast_1d(np.array(a, order="C"))
     places = _places(a, dim, index, source, "scatter_add")
@@ -105,7 +107,8 @@ def _rows(a: Any, index: Any, dim: int, name: str) -> tuple[Any, ...]:
     if places.ndim > 1:
         raise OperandError(
             f"`{name}` takes slices by a vector of indices; the shapes are {shape_of(a)} and "
-            f"{places.shape}"
+            f"{places.shape}",
+            "flatten the index: `i.flatten()`",
         )
     return (*(slice(None),) * axis, in_range(places, (shape_of(a) or (1,))[axis], name))
 
@@ -124,7 +127,10 @@ def _index_add(a: Any, index: Any, source: Any, dim: int, alpha: float) -> Any:
 
 def _index_fill(a: Any, index: Any, value: Any, dim: int) -> Any:
     if shape_of(value):
-        raise OperandError(f"`index_fill` takes one number to fill in, not shape {shape_of(value)}")
+        raise OperandError(
+            f"`index_fill` takes one number to fill in, not shape {shape_of(value)}",
+            "use `index_add`, or write to the elements: `y[i] = values`",
+        )
     filled = np.atleast_1d(np.array(a))
     filled[_rows(a, index, dim, "index_fill")] = value
     return np.reshape(filled, shape_of(a))

@@ -76,7 +76,8 @@ def _gather_places(a: Any, dim: int, index: Any, name: str) -> tuple[int, np.nda
     if not fits and places.size:
         raise OperandError(
             f"`{name}` needs an index with as many axes as the input and, but for axis {axis}, "
-            f"none longer; the shapes are {shape_of(a)} and {shape_of(index)}"
+            f"none longer; the shapes are {shape_of(a)} and {shape_of(index)}",
+            "give the index the shape of what is to be picked",
         )
     return axis, in_range(places, shape[axis], name)
 
@@ -98,7 +99,10 @@ def _index_select(a: Any, index: Any, dim: int) -> Any:
     axis = axis_of(a, dim)
     places = np.atleast_1d(whole(index, "index_select"))
     if places.ndim > 1:
-        raise OperandError(f"`index_select` takes a vector as index, not shape {places.shape}")
+        raise OperandError(
+            f"`index_select` takes a vector as index, not shape {places.shape}",
+            "flatten the index: `i.flatten()`",
+        )
     array = np.atleast_1d(a)
     check_elements(len(places), *(n for at, n in enumerate(array.shape) if at != axis))
     picked = np.take(array, in_range(places, array.shape[axis], "index_select"), axis)
@@ -124,7 +128,7 @@ def _take_rule(g: Any, _y: Any, a: Any, index: Any) -> Any:
 
 def _select_key(a: Any, dim: int, item: int | slice) -> tuple[Any, ...]:
     if not shape_of(a):
-        raise OperandError("a single number has no axis to pick from")
+        raise OperandError("a single number has no axis to pick from", "use the number itself")
     return (*(slice(None),) * axis_of(a, dim), item)
 
 
@@ -134,7 +138,8 @@ def _narrow_slice(a: Any, dim: int, start: int, length: int) -> slice:
     if first < 0 or length < 0 or first + length > size:
         raise OperandError(
             f"`narrow` cannot take {length} elements from {start} on: axis {dim} of shape "
-            f"{shape_of(a)} has {size}"
+            f"{shape_of(a)} has {size}",
+            f"stay between 0 and {size}",
         )
     return slice(first, first + length)
 
@@ -159,7 +164,8 @@ def _embedding(index: Any, weight: Any, padding_idx: int | None) -> Any:
     count = weight.shape[0]
     if padding_idx is not None and not -count <= padding_idx < count:
         raise OperandError(
-            f"`padding_idx` of `embedding` is {padding_idx}, and there are {count} rows"
+            f"`padding_idx` of `embedding` is {padding_idx}, and there are {count} rows",
+            f"give a row from {-count} to {count - 1}",
         )
     rows = in_range(whole(index, "embedding"), count, "embedding")
     check_elements(np.size(rows), weight.shape[1])

@@ -28,7 +28,9 @@ _A = Parameter("A", aliases=("input",))
 def _square(a: Any, name: str) -> Any:
     shape = shape_of(a)
     if len(shape) < 2 or shape[-1] != shape[-2]:
-        raise OperandError(f"`{name}` takes a square matrix, not shape {shape}")
+        raise OperandError(
+            f"`{name}` takes a square matrix, not shape {shape}", "give it two axes of one length"
+        )
     return a
 
 
@@ -44,7 +46,10 @@ def _singular(a: Any, name: str) -> OperandError:
                 f"eliminated, element ({place}, {place}) of the diagonal becomes 0",
                 "its rows depend on each other; adding a small multiple of the identity helps",
             )
-    return OperandError(f"`{name}` needs an invertible matrix, and this one is singular")
+    return OperandError(
+        f"`{name}` needs an invertible matrix, and this one is singular",
+        "adding a small multiple of the identity helps",
+    )
 
 
 def _inv(a: Any) -> Any:
@@ -85,7 +90,8 @@ def _solve(a: Any, b: Any) -> Any:
     if len(shape_of(right)) < 2 or right.shape[-2] != a.shape[-1]:
         raise OperandError(
             f"`solve` cannot solve A·X = B for shapes {shape_of(a)} and {shape_of(b)}: "
-            f"B must have {a.shape[-1]} rows"
+            f"B must have {a.shape[-1]} rows",
+            "give it as many rows as A has",
         )
     refuse_mixed("solve", a, b)
     try:
@@ -235,7 +241,7 @@ def _is_lost_or_sent_so(operands: Sequence[Any], attributes: Any, upstream: Any)
     sent = _right_side_rule(upstream, a, b)
     columns = np.abs(sent[..., np.newaxis] if _is_vector(a, b) else sent)
     with np.errstate(all="ignore"):
-        columns = columns / np.max(columns)  # or a sum may overflow
+        columns = columns / np.max(columns, initial=0.0)  # or a sum may overflow
         reach = np.abs(transposed(inverse_of(a))) @ _largest(a)
         off = _unit(a) * reach * np.sum(columns, axis=-2, keepdims=True)
         digits = np.sqrt(np.finfo(a.dtype).eps) * columns
@@ -245,7 +251,7 @@ def _is_lost_or_sent_so(operands: Sequence[Any], attributes: Any, upstream: Any)
 
 def _largest(a: Any) -> Any:
     """The largest magnitude of each column, one below the other."""
-    return np.max(np.abs(a), axis=-2)[..., np.newaxis]
+    return np.max(np.abs(a), axis=-2, initial=0.0)[..., np.newaxis]
 
 
 def _unit(a: Any) -> float:

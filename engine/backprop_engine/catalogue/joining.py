@@ -118,11 +118,14 @@ def _along(function: str) -> Callable[..., str]:
 def _sections(a: Any, size: int | tuple[int, ...], dim: int) -> list[int]:
     """How long each part of a split is."""
     if not shape_of(a):
-        raise OperandError("`split` cannot cut a single number")
+        raise OperandError("`split` cannot cut a single number", "make it a vector: `x.reshape(1)`")
     length = shape_of(a)[axis_of(a, dim)]
     if isinstance(size, int):
         if size <= 0:
-            raise OperandError(f"`split` cannot cut parts of {size} elements")
+            raise OperandError(
+                f"`split` cannot cut parts of {size} elements",
+                "give sizes of 0 or more, which add up to the length of the axis",
+            )
         return [min(size, length - start) for start in range(0, max(length, 1), size)]
     if sum(size) != length or min(size, default=0) < 0:
         raise OperandError(
@@ -135,7 +138,10 @@ def _sections(a: Any, size: int | tuple[int, ...], dim: int) -> list[int]:
 
 def _chunk_sections(a: Any, chunks: int, dim: int) -> list[int]:
     if chunks < 1 or not shape_of(a):
-        raise OperandError(f"`chunk` cannot cut shape {shape_of(a)} into {chunks}")
+        raise OperandError(
+            f"`chunk` cannot cut shape {shape_of(a)} into {chunks}",
+            "give an axis, and 1 part or more",
+        )
     length = shape_of(a)[axis_of(a, dim)]
     return _sections(a, max(-(-length // chunks), 1), dim)
 
@@ -152,7 +158,9 @@ def _numbers(count: int) -> tuple[str, ...]:
 
 def _unbind_key(a: Any, dim: int, output: int) -> tuple[Any, ...]:
     if not shape_of(a):
-        raise OperandError("`unbind` cannot cut a single number")
+        raise OperandError(
+            "`unbind` cannot cut a single number", "make it a vector: `x.reshape(1)`"
+        )
     return (*(slice(None),) * axis_of(a, dim), output)
 
 

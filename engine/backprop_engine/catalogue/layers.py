@@ -29,13 +29,17 @@ def _linear(a: Any, b: Any, c: Any = None) -> Any:
     if not inputs or len(weight) not in (1, 2) or inputs[-1] != weight[-1]:
         raise OperandError(
             f"`linear` cannot take an input of shape {inputs} with a weight of shape {weight}: "
-            "their last axes must be equally long"
+            "their last axes must be equally long",
+            "a weight has the shape (outputs, inputs)",
         )
     y = linear.MATMUL.forward(a, np.transpose(b))
     if c is None:
         return y
     if shape_of(c) not in ((), weight[:-1]):
-        raise OperandError(f"`linear` takes a bias of shape {weight[:-1]}, not {shape_of(c)}")
+        raise OperandError(
+            f"`linear` takes a bias of shape {weight[:-1]}, not {shape_of(c)}",
+            "give one number for each output",
+        )
     return y + c
 
 
@@ -102,7 +106,10 @@ def _is_at_work(p: float, training: bool) -> bool:
 
 def _dropout(a: Any, p: float, training: bool, seed: int) -> Any:
     if not 0 <= p <= 1:
-        raise OperandError(f"`p` of `dropout` is a probability, and {p:g} is not from 0 to 1")
+        raise OperandError(
+            f"`p` of `dropout` is a probability, and {p:g} is not from 0 to 1",
+            "give a number from 0 to 1",
+        )
     if seed < 0:
         raise OperandError(f"`seed` of `dropout` cannot be {seed}", "give a number from 0 on")
     if not _is_at_work(p, training):
@@ -134,7 +141,10 @@ def _unfold_window(
     a: Any, kernel_size: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes
 ) -> Window:
     if len(shape_of(a)) not in (3, 4):
-        raise OperandError(f"`unfold` takes an input of 3 or 4 axes, not shape {shape_of(a)}")
+        raise OperandError(
+            f"`unfold` takes an input of 3 or 4 axes, not shape {shape_of(a)}",
+            "add axes by `unsqueeze(0)`: (samples, channels, height, width)",
+        )
     return Window(
         "unfold",
         sizes_of("unfold", "kernel_size", kernel_size, 2),

@@ -39,10 +39,14 @@ def _bce(a: Any, b: Any, c: Any = None, *, reduction: str) -> Any:
     if c is not None and np.broadcast_shapes(shape_of(a), shape_of(c)) != shape_of(a):
         raise OperandError(
             f"`binary_cross_entropy` takes a weight that can be broadcast to shape {shape_of(a)}, "
-            f"not {shape_of(c)}"
+            f"not {shape_of(c)}",
+            "give one weight for each element, or for each of the last axis",
         )
     if not np.all((np.asarray(b) >= 0) & (np.asarray(b) <= 1)):
-        raise OperandError("all elements of target should be between 0 and 1")
+        raise OperandError(
+            "all elements of target should be between 0 and 1",
+            "give probabilities as targets, such as 0 and 1",
+        )
     if not np.all((np.asarray(a) >= 0) & (np.asarray(a) <= 1)):
         raise OperandError(
             "`binary_cross_entropy` takes probabilities, and some of these are not from 0 to 1",

@@ -28,7 +28,8 @@ def _paired(name: str) -> Callable[[Any, Any], Any]:
             )
         if left != right:
             raise OperandError(
-                f"`{name}` takes two vectors of one length, not {left[0]} and {right[0]}"
+                f"`{name}` takes two vectors of one length, not {left[0]} and {right[0]}",
+                "give two vectors that are equally long",
             )
         refuse_mixed(name, a, b)
         return np.dot(a, b)
@@ -47,7 +48,8 @@ def _matmul(a: Any, b: Any) -> Any:
     if left[-1] != inner:
         raise OperandError(
             f"`@` cannot multiply shapes {left} and {right}: the last axis of the left "
-            f"({left[-1]}) must be as long as the {name} of the right ({inner})"
+            f"({left[-1]}) must be as long as the {name} of the right ({inner})",
+            "make them equally long; of matrices one may be transposed: `a @ b.T`",
         )
     refuse_mixed("@", a, b)
     check_product(a, b)
@@ -219,7 +221,8 @@ def _inner(a: Any, b: Any) -> Any:
     if left and right and left[-1] != right[-1]:
         raise OperandError(
             f"`inner` cannot multiply shapes {left} and {right}: their last axes must be equally "
-            "long"
+            "long",
+            "transpose one of them",
         )
     if left and right:
         refuse_mixed("inner", a, b)

@@ -91,7 +91,8 @@ def _per_element(a: Any, c: Any) -> Any:
     if shape_of(c) not in (shape, (*shape[:-1], 1)):
         raise OperandError(
             f"`gaussian_nll_loss` takes a variance of the shape {shape} of its input, or one for "
-            f"each sample, not {shape_of(c)}"
+            f"each sample, not {shape_of(c)}",
+            "give one variance for each element",
         )
     return c
 

@@ -107,7 +107,8 @@ def check_affine(name: str, shape: Shape, weight: Any, bias: Any) -> None:
     for what, operand in (("weight", weight), ("bias", bias)):
         if operand is not None and shape_of(operand) not in (shape, ()):
             raise OperandError(
-                f"`{name}` takes a {what} of shape {shape} here, not {shape_of(operand)}"
+                f"`{name}` takes a {what} of shape {shape} here, not {shape_of(operand)}",
+                f"give one number for each place of the last axes, {shape}",
             )
 
 

@@ -44,13 +44,17 @@ def _window(
     shape = shape_of(a)
     if len(shape) not in (axes + 1, axes + 2):
         raise OperandError(
-            f"`{name}` takes an input of {axes + 1} or {axes + 2} axes, not shape {shape}"
+            f"`{name}` takes an input of {axes + 1} or {axes + 2} axes, not shape {shape}",
+            "add axes by `unsqueeze(0)`",
         )
     kernel = sizes_of(name, "kernel_size", kernel_size, axes)
     steps = sizes_of(name, "stride", kernel if stride in (None, ()) else stride, axes)
     padded = sizes_of(name, "padding", padding, axes, least=0)
     if any(2 * pad > size for pad, size in zip(padded, kernel, strict=True)):
-        raise OperandError(f"`padding` of `{name}` must be at most half of the kernel {kernel}")
+        raise OperandError(
+            f"`padding` of `{name}` must be at most half of the kernel {kernel}",
+            "give less padding, or a larger kernel",
+        )
     gaps = sizes_of(name, "dilation", dilation, axes)
     window = Window(name, kernel, steps, symmetric(padded), gaps)
     if ceil_mode:
@@ -107,7 +111,10 @@ def _divisor(
     """By what each window's sum is divided: not by what sticks out of the padded input."""
     if override is not None:
         if not override:
-            raise OperandError(f"`divisor_override` of `{window.name}` cannot be 0")
+            raise OperandError(
+                f"`divisor_override` of `{window.name}` cannot be 0",
+                "leave it out, or give another number",
+            )
         return float(override)
     pads = symmetric(sizes_of(window.name, "padding", padding, len(sizes), least=0))
     check_elements(*(size + sum(pair) for size, pair in zip(sizes, pads, strict=True)))
@@ -156,7 +163,10 @@ def _adaptive_windows(a: Any, output_size: Any) -> tuple[list[slice], list[slice
     """The rows and the columns that each window of the image averages."""
     name, shape = "adaptive_avg_pool2d", shape_of(a)
     if len(shape) not in (3, 4):
-        raise OperandError(f"`{name}` takes an input of 3 or 4 axes, not shape {shape}")
+        raise OperandError(
+            f"`{name}` takes an input of 3 or 4 axes, not shape {shape}",
+            "add axes by `unsqueeze(0)`",
+        )
     height, width = sizes_of(name, "output_size", output_size, 2)
     check_elements(*shape[:-2], max(height, shape[-2]), max(width, shape[-1]))
     return _parts(shape[-2], height), _parts(shape[-1], width)

@@ -68,7 +68,8 @@ def _interleave_with(a: Any, repeats: Any, dim: int | None) -> Any:
     if counts.dtype.kind != "i" or counts.ndim > 1 or (counts.ndim and len(counts) != length):
         raise OperandError(
             f"`repeat_interleave` needs a whole number for each of {length} elements, and got "
-            f"{counts.dtype} of shape {counts.shape}"
+            f"{counts.dtype} of shape {counts.shape}",
+            "give one number for all, or as many as there are elements",
         )
     return _interleave(a, repeats, dim)
 

@@ -172,7 +172,10 @@ def _refuse_division_by_zero(a: Any, b: Any) -> None:
     """OperandError for whole numbers, as torch raises; numbers with a point give nan or inf."""
     are_whole = all(dtype_of(operand) in ("int64", "bool") for operand in (a, b))
     if are_whole and not np.all(b):
-        raise OperandError("ZeroDivisionError: a whole number is divided by zero")
+        raise OperandError(
+            "ZeroDivisionError: a whole number is divided by zero",
+            "make floats of them first: `i.float()`",
+        )
 
 
 def _of_remainder(rounding_mode: str, quotient: str) -> tuple[Derivative, Derivative]:

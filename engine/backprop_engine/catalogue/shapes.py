@@ -84,7 +84,9 @@ def _flat_shape(shape: Shape, start_dim: int, end_dim: int) -> Shape:
         return (1,)
     start, end = (axis_of(np.empty(shape), dim) for dim in (start_dim, end_dim))
     if start > end:
-        raise OperandError("`flatten` needs a `start_dim` that does not come after `end_dim`")
+        raise OperandError(
+            "`flatten` needs a `start_dim` that does not come after `end_dim`", "exchange the two"
+        )
     return (*shape[:start], int(np.prod(shape[start : end + 1])), *shape[end + 1 :])
 
 
@@ -126,7 +128,8 @@ def _permute_back(g: Any, dims: tuple[int, ...]) -> Any:
 def _permute(a: Any, dims: tuple[int, ...]) -> Any:
     if len(dims) != len(shape_of(a)):
         raise OperandError(
-            f"`permute` needs every axis of shape {shape_of(a)} once, and got {dims}"
+            f"`permute` needs every axis of shape {shape_of(a)} once, and got {dims}",
+            "name each axis once, such as `permute(1, 0)` for a matrix",
         )
     return np.transpose(a, dims)
 

@@ -66,7 +66,8 @@ class Key(NamedTuple):
                 if length != viewed.shape[axis + at]:
                     raise OperandError(
                         f"The shape of the mask {[*entry.shape]} at index {at} does not match the "
-                        f"shape of the indexed tensor {[*viewed.shape]} at index {axis + at}"
+                        f"shape of the indexed tensor {[*viewed.shape]} at index {axis + at}",
+                        "a mask has the lengths of the axes that it picks from",
                     )
             axis += entry.ndim if is_mask else 1
         return viewed

@@ -25,19 +25,24 @@ def _labels(equation: str, shapes: list[Shape]) -> tuple[list[str], str]:
     inputs = left.split(",")
     if len(inputs) != len(shapes):
         raise OperandError(
-            f"`einsum` has {len(shapes)} operands, but {equation!r} names {len(inputs)}"
+            f"`einsum` has {len(shapes)} operands, but {equation!r} names {len(inputs)}",
+            "separate the axes of operands by commas, as in `'ij,jk->ik'`",
         )
     letters = set(equation.replace(_DOTS, "")) - set(" ,->")
     if not letters <= set(string.ascii_letters):
         wrong = min(letters - set(string.ascii_letters))
-        raise OperandError(f"`einsum` names axes by letters, and {wrong!r} is none")
+        raise OperandError(
+            f"`einsum` names axes by letters, and {wrong!r} is none",
+            "write one letter for each axis, as in `'ij,jk->ik'`",
+        )
     spare = "".join(sorted(set(string.ascii_letters) - letters))
     dots = ""
     for position, (labels, shape) in enumerate(zip(inputs, shapes, strict=True)):
         hidden = len(shape) - len(labels.replace(_DOTS, ""))
         if hidden < 0 or (hidden and _DOTS not in labels):
             raise OperandError(
-                f"`einsum`: `{labels}` in {equation!r} does not name the axes of shape {shape}"
+                f"`einsum`: `{labels}` in {equation!r} does not name the axes of shape {shape}",
+                "write one letter for each axis",
             )
         own = spare[len(spare) - hidden :]  # from the right, as shapes are broadcast
         inputs[position] = labels.replace(_DOTS, own)
@@ -50,7 +55,8 @@ def _labels(equation: str, shapes: list[Shape]) -> tuple[list[str], str]:
     if unknown or len(set(output)) != len(output):
         raise OperandError(
             f"`einsum`: the output of {equation!r} must name each of its axes once, and only axes "
-            "of the operands"
+            "of the operands",
+            "take letters from the left of `->`, each once",
         )
     return inputs, output
 
@@ -63,7 +69,8 @@ def _checked(inputs: list[str], shapes: list[Shape]) -> dict[str, int]:
             if size != sizes.setdefault(label, size) and 1 not in (size, sizes[label]):
                 raise OperandError(
                     f"`einsum` cannot multiply shapes {' and '.join(map(str, shapes))}: "
-                    f"`{label}` would be {sizes[label]} and {size}"
+                    f"`{label}` would be {sizes[label]} and {size}",
+                    "an axis of one letter has one length everywhere",
                 )
             sizes[label] = max(size, sizes[label])
     return sizes

@@ -21,7 +21,8 @@ def p_norm(a: Any, p: float, axes: tuple[int, ...], *, keepdim: bool) -> Any:
     magnitudes = np.abs(np.asanyarray(a))
     if (p < 0 or p == np.inf) and 0 in [magnitudes.shape[axis] for axis in axes]:
         raise OperandError(
-            f"a norm with p = {p:g} has no answer for no elements: the shape is {shape_of(a)}"
+            f"a norm with p = {p:g} has no answer for no elements: the shape is {shape_of(a)}",
+            "give it at least one element",
         )
     if np.isinf(p):
         extreme = np.max if p > 0 else np.min

@@ -116,7 +116,8 @@ def check_same_shape(name: str, a: Any, b: Any) -> None:
     if shape_of(a) != shape_of(b):
         raise OperandError(
             f"`{name}` takes an input and a target of one shape, "
-            f"not {shape_of(a)} and {shape_of(b)}"
+            f"not {shape_of(a)} and {shape_of(b)}",
+            "reshape one of them to the shape of the other",
         )
 
 
