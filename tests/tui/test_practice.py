@@ -47,9 +47,9 @@ def test_what_is_avoided_rests_longer_each_time_and_what_is_made_is_due_the_next
     assert now.moved({"sign": False}, TODAY)["sign"] == Box(1, in_days(1))
 
 
-def test_what_has_waited_longest_comes_first_and_what_is_new_at_the_end():
+def test_what_has_waited_longest_is_due_first():
     lying = Boxes({"a": Box(2, in_days(-1)), "b": Box(1, in_days(-3)), "c": Box(1, in_days(1))})
-    assert lying.due(["new", "a", "b", "c"], TODAY) == ["b", "a", "new"]
+    assert lying.due(TODAY) == ["b", "a"]
     assert lying.next_due(["a", "c"]) == in_days(-1)
     assert Boxes().next_due(["a"]) is None
 
@@ -79,27 +79,29 @@ def test_a_file_that_cannot_be_read_is_told_and_left(tmp_path):
     assert "cannot be read" in boxes.read(tmp_path)[1]
 
 
-def test_the_first_exercise_that_trains_what_is_due_is_drawn_with_values_of_its_own(folder):
+def drawn_from(course: Course, count: int) -> list[str]:
+    drawn = [course.draw() for _ in range(count)]
+    return [Path(trace.heading.name).name for trace in drawn if trace is not None]
+
+
+def test_exercises_are_drawn_in_their_order_until_each_was_and_with_values_of_their_own(folder):
+    assert drawn_from(course_of(folder), 3) == ["1-cube.yaml", "2-tanh.yaml", "1-cube.yaml"]
     course = course_of(folder)
-    drawn = [course.draw() for _ in range(4)]
-    assert {trace.heading.name.rpartition("/")[2] for trace in drawn} == {"1-cube.yaml"}
-    assert len({float(trace.nodes.value[0]) for trace in drawn}) > 1
+    assert len({float(course.draw().nodes.value[0]) for _ in range(8)}) > 2
 
 
-def test_of_several_exercises_those_come_first_that_were_not_drawn_yet(folder):
-    (folder / "4-square.yaml").write_text(CUBE.replace("3", "2"))
-    course = course_of(folder)
-    drawn = [course.draw().heading.name.rpartition("/")[2] for _ in range(3)]
-    assert drawn == ["1-cube.yaml", "4-square.yaml", "1-cube.yaml"]
+def test_what_has_waited_longest_is_trained_before_what_is_new(folder):
+    boxes.write(folder.parent / "state", {"factor-forgotten": Box(1, TODAY)}, 1)
+    assert drawn_from(course_of(folder), 2) == ["2-tanh.yaml", "2-tanh.yaml"]
+    assert drawn_from(course_of(folder, in_days(-1)), 1) == ["1-cube.yaml"]
 
 
-def test_what_an_exercise_is_drawn_for_is_what_is_due(folder):
+def test_where_all_rests_it_is_said_until_when(folder):
     rested = dict.fromkeys(course_of(folder).kinds, Box(2, in_days(9)))
-    boxes.write(folder.parent / "state", {**rested, "factor-forgotten": Box(1, TODAY)}, 1)
-    assert course_of(folder).due == ["factor-forgotten"]
-    assert course_of(folder).draw().heading.name.rpartition("/")[2] == "2-tanh.yaml"
-    assert course_of(folder, in_days(-1)).draw() is None
-    assert course_of(folder, in_days(-1)).nothing_due == "nothing is due today; next on 2026-01-05"
+    boxes.write(folder.parent / "state", {**rested, "sign": Box(1, in_days(3))}, 1)
+    assert course_of(folder).draw() is None
+    assert course_of(folder).nothing_due == "nothing is due until 2026-01-08"
+    assert course_of(folder, in_days(3)).nothing_due == ""
 
 
 async def test_exercises_come_one_after_another_and_answers_move_the_boxes(folder, text_of):
@@ -129,7 +131,7 @@ async def test_where_nothing_is_due_any_more_it_is_left_with_a_word(folder):
     app = DebuggerApp(folder, oracle=Agreeing(), course=course_of(folder))
     async with app.run_test() as pilot:
         await pilot.pause()
-    assert app.return_value == "nothing is due today; next on 2026-01-06"
+    assert app.return_value == "nothing is due until 2026-01-06"
 
 
 def test_the_command_says_when_something_is_due(folder, monkeypatch, capsys):
@@ -138,7 +140,7 @@ def test_the_command_says_when_something_is_due(folder, monkeypatch, capsys):
     lying = dict.fromkeys(course_of(folder).kinds, Box(1, tomorrow))
     boxes.write(folder.parent / "state", lying, 1)
     assert main(["practice", str(folder)]) == 0
-    assert capsys.readouterr().out == f"nothing is due today; next on {tomorrow}\n"
+    assert capsys.readouterr().out == f"nothing is due until {tomorrow}\n"
 
 
 def test_the_command_wants_a_folder_with_something_to_ask_and_a_terminal(

@@ -304,7 +304,7 @@ def _practice(options: argparse.Namespace) -> int:
     if not folder.is_dir():
         return _usage(f"{printable(str(folder))}: there is no such folder")
     course = Course(folder, state_folder())
-    if not course.due:
+    if course.nothing_due:
         sys.stdout.write(f"{course.nothing_due}\n")
         return OK if course.kinds else BAD
     if not _at_a_terminal():

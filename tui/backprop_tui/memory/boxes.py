@@ -37,12 +37,10 @@ class Boxes:
     rounds: int = 0
     """Exercises that were drawn: the next one has values of its own."""
 
-    def due(self, kinds: Iterable[str], today: date) -> list[str]:
-        """Those of `kinds` that are due: what has waited longest first, then what is new."""
-        waiting = {kind: self.kinds[kind] for kind in kinds if kind in self.kinds}
-        old = [kind for kind in waiting if waiting[kind].due <= today]
-        old.sort(key=lambda kind: (waiting[kind].due, waiting[kind].number))
-        return [*old, *(kind for kind in kinds if kind not in self.kinds)]
+    def due(self, today: date) -> list[str]:
+        """The kinds that are due, what has waited longest first."""
+        due = [kind for kind, box in self.kinds.items() if box.due <= today]
+        return sorted(due, key=lambda kind: (self.kinds[kind].due, self.kinds[kind].number))
 
     def next_due(self, kinds: Iterable[str]) -> date | None:
         """When the first of `kinds` is due; None where none was practised."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -11,7 +11,6 @@ from pathlib import Path
 
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.mistakes.questions import questions
-from backprop_engine.mistakes.table import MISTAKES, SUMMING
 from backprop_engine.mistakes.values import seeded
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load
@@ -28,13 +27,24 @@ _LOOKED_AT = 24
 class Exercise:
     """A scenario and the kinds of mistake that can be made in it."""
 
-    trace: Trace
+    path: Path
+
+    @cached_property
+    def trace(self) -> Trace | None:
+        """Its run; None where it has none, as a lesson about an error: `check` tells of others."""
+        try:
+            return record(load(self.path))
+        except ScenarioError:
+            return None
 
     @cached_property
     def trains(self) -> frozenset[str]:
-        """Their slugs."""
-        asked = islice(questions(self.trace), _LOOKED_AT)
-        real = (answer for question in asked for answer in question.real(self.trace))
+        """The slugs of the kinds."""
+        trace = self.trace
+        if trace is None:
+            return frozenset()
+        asked = islice(questions(trace), _LOOKED_AT)
+        real = (answer for question in asked for answer in question.real(trace))
         return frozenset(answer.mistake.slug for answer in real)
 
 
@@ -44,43 +54,51 @@ class Course:
     def __init__(self, folder: Path, state: Path, today: Callable[[], date] = date.today) -> None:
         """`state` is the folder that the boxes are kept in."""
         self._state, self._today = state, today
-        self._exercises = [Exercise(trace) for trace in _traces(folder)]
+        paths = (path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml"))
+        self._exercises = [Exercise(path) for path in sorted(paths)]
         self._boxes, self.trouble = boxes.read(state)
         """What is to be told of the boxes."""
         self._drawn: set[Exercise] = set()
 
     @cached_property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of mistake that are trained here, in the order in which they come."""
-        table = [mistake.slug for mistake in (*MISTAKES, *SUMMING)]
-        trained = (kind for each in self._exercises for kind in table if kind in each.trains)
-        return tuple(dict.fromkeys(trained))
-
-    @property
-    def due(self) -> list[str]:
-        """The kinds that are due today."""
-        return self._boxes.due(self.kinds, self._today())
+    def kinds(self) -> frozenset[str]:
+        """The kinds of mistake that are trained here."""
+        return frozenset[str]().union(*(each.trains for each in self._exercises))
 
     @property
     def nothing_due(self) -> str:
-        """What is to be said where nothing is due."""
-        if not self.kinds:
-            return "no scenario there asks anything"
+        """What is to be said where nothing is due; empty where something is."""
+        if self._next() is not None:
+            return ""
         day = self._boxes.next_due(self.kinds)
-        return f"nothing is due today; next on {day}" if day else "nothing is due"
+        return "no scenario there asks anything" if day is None else f"nothing is due until {day}"
 
     def draw(self) -> Trace | None:
-        """An exercise that trains what is due first, with values of its own; None for none.
+        """An exercise that trains what is due, with values of its own; None for none."""
+        exercise = self._next()
+        if exercise is None or exercise.trace is None:
+            return None
+        self._drawn.add(exercise)
+        self._boxes = replace(self._boxes, rounds=self._boxes.rounds + 1)
+        return seeded(exercise.trace, self._boxes.rounds).trace
 
-        Of several the first that was not drawn yet in this sitting.
-        """
-        for kind in self.due:
-            fitting = [exercise for exercise in self._exercises if kind in exercise.trains]
-            fresh = [exercise for exercise in fitting if exercise not in self._drawn] or fitting
-            self._drawn.add(fresh[0])
-            self._boxes = replace(self._boxes, rounds=self._boxes.rounds + 1)
-            return seeded(fresh[0].trace, self._boxes.rounds).trace
-        return None
+    def _next(self) -> Exercise | None:
+        """What trains the kind that has waited longest; else what trains a new one."""
+        for kind in self._boxes.due(self._today()):
+            found = self._first(frozenset((kind,)).issubset)
+            if found is not None:
+                return found
+        return self._first(lambda trained: not trained <= self._boxes.kinds.keys())
+
+    def _first(self, fits: Callable[[frozenset[str]], bool]) -> Exercise | None:
+        """The first exercise that fits and was not drawn yet in this sitting; else that fits."""
+        again: Exercise | None = None
+        for exercise in self._exercises:
+            if fits(exercise.trains):
+                if exercise not in self._drawn:
+                    return exercise
+                again = again or exercise
+        return again
 
     def settle(self, trace: Trace, settled: Sequence[Settled]) -> Boxes:
         """Where the kinds lie after these answers in one exercise, and keep it. Raises OSError.
@@ -99,13 +117,3 @@ class Course:
     def close(self, after: Boxes) -> None:
         """An exercise is left: what is due is told by where the kinds lie `after` it."""
         self._boxes = after
-
-
-def _traces(folder: Path) -> Iterator[Trace]:
-    for path in sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml")):
-        try:
-            trace = record(load(path))
-        except ScenarioError:
-            continue  # a lesson about an error; `check` tells others
-        if next(questions(trace), None) is not None:
-            yield trace
