@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from tests.oracle.yours.conftest import Examine
 from tests.oracle.yours.engines import BROKEN, MICROGRAD, Broken
-from tests.oracle.yours.spellings import RIGHT
+from tests.oracle.yours.spellings import RIGHT, TENSOR
 from tests.thorough import share
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
-from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_engine.scenarios.loader import load, parse_shorthand
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.yours import watching
 from backprop_tui.oracles.yours.client import Learners
@@ -43,7 +43,7 @@ def test_a_broken_engine_is_told_its_first_mistake_and_the_line(broken: Broken, 
     assert found.verdict.program
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", list(RIGHT)[:: share(usual=2, thorough=1)])
 def test_a_right_engine_is_right_however_it_is_spelt(name: str, examined: Examine):
     found = examined(RIGHT[name])
     assert found.is_right, found
@@ -80,3 +80,50 @@ def test_a_mistake_has_its_own_line_also_in_a_clone_of_this_project(tmp_path):
     learner.folder = str(Path(watching.__file__).parents[4])
     assert learner.is_learners(__file__)
     assert not learner.is_learners(watching.__file__)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "told"),
+    [
+        ("lesson-10-network", "is made for numbers, and here are arrays"),
+        ("gallery/35-zero-times-infinity", "Python refuses what is inf or nan to others"),
+    ],
+)
+def test_what_an_engine_of_numbers_cannot_do_is_no_mistake(
+    scenario: str, told: str, examined: Examine
+):
+    found = examined(MICROGRAD, record(load(SCENARIOS / f"{scenario}.yaml")))
+    assert found.verdict is None
+    assert told in found.trouble
+
+
+def test_what_stands_under_no_grad_is_a_value_by_itself(examined: Examine):
+    assert examined(MICROGRAD, record(load(SCENARIOS / "guide" / "01-requires-grad.yaml"))).is_right
+
+
+def test_a_second_pass_over_old_gradients_is_stale_where_a_scenario_has_two(examined: Examine):
+    found = examined(MICROGRAD, record(load(SCENARIOS / "gallery" / "40-two-passes.yaml")))
+    assert found.verdict is not None
+    assert found.verdict.kind == "stale"
+
+
+@pytest.mark.parametrize("broken", BROKEN[:: share(usual=6, thorough=1)], ids=lambda it: it.name)
+def test_in_a_scenario_the_same_mistake_is_told_wherever_it_shows(
+    broken: Broken, examined: Examine
+):
+    told = [
+        found.verdict
+        for path in sorted(SCENARIOS.glob("*.yaml"))
+        if (found := examined(broken.source, record(load(path)))).verdict is not None
+    ]
+    assert {(verdict.kind, verdict.line) for verdict in told} <= {(broken.verdict, broken.line)}
+
+
+def test_arrays_that_were_broadcast_and_not_summed_are_told(examined: Examine):
+    source = TENSOR.replace(
+        "self.grad += unbroadcast(grad, self.shape)", "self.grad = self.grad + grad"
+    )
+    found = examined(source)
+    assert found.verdict is not None
+    assert found.verdict.kind == "shape"
+    assert "What was broadcast" in found.verdict.message

@@ -98,6 +98,7 @@ class Builder:
         numbers = of_dtype(request["numbers"], np.uint8)
         whole, requiring = set(request["whole"]), set(request["requires_grad"])
         used = {operand for each in operands for operand in each}
+        self._cut_off = of_dtype(request["cut_off"], np.uint8)
         undo = self._watch_constructions()
         try:
             for node, name in Names.decoded(request["operations"]).items():
@@ -148,7 +149,15 @@ class Builder:
         if not any(map(self.is_ours, given)):
             self.results.append(self._of_numbers(name, given, attributes))
             return
-        result = self._called(node, name, given, attributes)
+        try:
+            result = self._called(node, name, given, attributes)
+        except LackingError:
+            if name != "detach":
+                raise
+            result = given[0]
+        if (self._cut_off[node] and name != "detach") or (result is given[0] and name == "detach"):
+            self._leaf(node, plain(result), is_number=False, requires_grad=False)
+            return
         if not self.is_ours(result):
             raise LackingError(f"{self._spelt(name)} gives a {type(result).__name__}")
         self._settle(node, name, given, result)

@@ -79,6 +79,8 @@ class Judged:
         """A program on the learner's engine."""
         learner = self._ran()
         builder = Builder(learner, learner.engine(question["name"]), question)
+        if question["arrays"] and not builder.holds_arrays:
+            raise LackingError(f"{builder.cls.__name__} is made for numbers, and here are arrays")
         try:
             builder.run()
         except BrokenError as error:
@@ -128,15 +130,26 @@ class Judged:
             except RecursionError as error:
                 line = self._ran().line_of(error)
                 raise LearnerError("`backward` calls itself too often", line) from None
-            except BaseException as error:  # whatever the learner's code raises
-                if self._ran().is_ours(error):
-                    raise
-                reply |= {"raised": told(error), "at_work": watch.raised_at}
-                reply["line"] = self._ran().line_of(error)
+            except (ArithmeticError, ValueError) as error:
+                if builder.request["finite"]:
+                    self._tell_raised(reply, watch, error)
+                else:
+                    line = self._ran().line_of(error)
+                    message = f"Python refuses what is inf or nan to others ({told(error)})"
+                    raise LackingError(message, line) from None
+            except BaseException as error:  # noqa: BLE001 - whatever the learner's code raises
+                self._tell_raised(reply, watch, error)
             self._tell_events(reply, watch.events, entry)
         for node in (*pass_.get("cleared", ()), *pass_.get("zeroed", ())):
             self._clear(builder, node)
         return {**reply, "end": [gradient_of(each.value) for each in made]}
+
+    def _tell_raised(self, reply: dict[str, Any], watch: Watch, error: BaseException) -> None:
+        """What the learner's code has raised. Raises it again where it is ours."""
+        if self._ran().is_ours(error):
+            raise error
+        reply |= {"raised": told(error), "at_work": watch.raised_at}
+        reply["line"] = self._ran().line_of(error)
 
     def _tell_events(
         self, reply: dict[str, Any], events: list[Event], entry: CodeType | None
@@ -147,9 +160,12 @@ class Judged:
             for event in events
             if event.called_at is not None and event.sender is not None
         ]
-        reply["events"] = [dict(vars(event)) for event in events]
+        tree = self._ran().tree
+        reply["events"] = [
+            {**vars(event), "adds": lines.is_addition(tree, event.line)} for event in events
+        ]
         reply["backward"] = first
-        reply |= lines.of_order(self._ran().tree, turns[0] if turns else first)
+        reply |= lines.of_order(tree, turns[0] if turns else first)
 
     def _backward(
         self, builder: Builder, output: Any, seed: Any

@@ -15,19 +15,10 @@ from backprop_engine.basics.values import Shape, full_like
 from backprop_engine.mistakes.edge import Edge
 from backprop_engine.mistakes.telling import named
 from backprop_tui.oracles.yours.comparing import agrees, apart, is_between
+from backprop_tui.oracles.yours.protocol import Event
 from backprop_tui.oracles.yours.verdict import Kind
 
 _ADDED = "What comes along several paths is added: += in place of =."
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Change:
-    """A gradient before and after something was sent, and what it has gained."""
-
-    before: Any
-    after: Any
-    gained: Any
-    line: int | None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,7 +31,7 @@ class Sending:
     shape: Shape
     is_single: bool
 
-    def agrees(self, theirs: Any, right: Any, change: Change | None = None) -> bool:
+    def agrees(self, theirs: Any, right: Any, change: Event | None = None) -> bool:
         """Whether what was sent is right."""
         among = 0.0 if change is None else change.after
         return agrees(theirs, right, is_single=self.is_single, among=among)
@@ -49,7 +40,7 @@ class Sending:
 _Found = tuple[Kind, str, int | None]
 
 
-def judge_sending(sending: Sending, changes: Sequence[Change]) -> _Found | None:
+def judge_sending(sending: Sending, changes: Sequence[Event]) -> _Found | None:
     """The first thing wrong: its kind, what to say, and the line; None where all is right."""
     for change in changes:
         if np.shape(change.after) != sending.shape and np.size(change.after) != 1:
@@ -77,9 +68,9 @@ def judge_sending(sending: Sending, changes: Sequence[Change]) -> _Found | None:
 
 
 def _wrong_change(
-    sending: Sending, change: Change, open_: Sequence[tuple[Edge, Any]], total: Any
+    sending: Sending, change: Event, open_: Sequence[tuple[Edge, Any]], total: Any
 ) -> _Found | None:
-    had_something = change.before is not None and np.any(change.before)
+    had_something = change.before is not None and np.any(change.before) and not change.adds
     for edge, right in open_:
         if had_something and sending.agrees(change.after, right):
             return Kind.OVERWRITTEN, _overwritten(sending, change, right), change.line
@@ -114,7 +105,7 @@ def _diagnosis(sending: Sending, open_: Sequence[tuple[Edge, Any]], fits: Any) -
     return ", or ".join(sentences)
 
 
-def _shape(sending: Sending, change: Change) -> str:
+def _shape(sending: Sending, change: Event) -> str:
     return (
         f"{sending.sender} sends {sending.receiver} something of the shape "
         f"{np.shape(change.after)}, and {sending.receiver} has {sending.shape}. What was broadcast "
@@ -129,7 +120,7 @@ def _nothing(sending: Sending, total: Any) -> str:
     )
 
 
-def _overwritten(sending: Sending, change: Change, right: Any) -> str:
+def _overwritten(sending: Sending, change: Event, right: Any) -> str:
     return (
         f"{sending.sender} overwrites the gradient of {sending.receiver}: it held "
         f"{notation.short(change.before)}, {notation.short(right)} is sent, and now it holds "

@@ -28,6 +28,12 @@ def of_value(tree: ast.Module, line: int | None) -> int | None:
 
 
 @cache
+def is_addition(tree: ast.Module, line: int | None) -> bool:
+    """Whether a line is `… += …`, which cannot overwrite."""
+    return any(isinstance(node, ast.AugAssign) and node.lineno == line for node in ast.walk(tree))
+
+
+@cache
 def of_order(tree: ast.Module, line: int | None) -> dict[str, Any]:
     """Of the line that lets values have their turn: the loop around it, and what fills its list."""
     function = _function_at(tree, line, outermost=True)

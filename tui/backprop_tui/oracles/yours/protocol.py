@@ -70,15 +70,17 @@ class Event:
     sender: int | None
     to: int | None
     upstream: Value | None
-    before: Value | None
-    after: Value | None
+    before: Any
+    """A value, or None."""
+    after: Any
     line: int | None
+    adds: bool = False
+    """Whether the line is a `+=`."""
 
     @property
     def gained(self) -> Any:
         """By what the gradient has grown; all that it is now, where it was nothing before."""
-        before: Any = self.before
-        after: Any = self.after
+        before, after = self.before, self.after
         if before is None or np.shape(before) != np.shape(after):
             return after
         return np.asarray(after) - before if np.ndim(after) else after - before
@@ -150,13 +152,16 @@ def program_question(trace: Trace, file: File) -> dict[str, Any]:
     spelt = {operation.name: _spelling(operation) for operation in graph.operations}
     common = ("neg", "add", "mul", "pow", "sub", "div", "exp", "log", "tanh", "sigmoid", "relu")
     others = {name: _spelling(OPERATIONS[name]) for name in (*common, "matmul", "sqrt")}
-    is_finite = all(bool(np.all(np.isfinite(value))) for value in graph.value)
+    sent = [kept(each) for each in trace.contributions]
+    told = [*graph.value, *(each for each in sent if each is not None)]
+    is_finite = all(bool(np.all(np.isfinite(value))) for value in told)
     return {
         **encode_request(trace),
         **about_file(file),
         "ask": "program",
         "spellings": {**others, **spelt},
         "finite": is_finite,
+        "arrays": any(isinstance(value, np.ndarray) for value in graph.value),
     }
 
 
@@ -260,6 +265,7 @@ def _event(told: Mapping[str, Any], count: int) -> Event:
         before=value_of(told["before"]),
         after=value_of(told["after"]),
         line=_line(told["line"]),
+        adds=bool(told["adds"]),
     )
 
 

@@ -13,7 +13,7 @@ from backprop_engine.basics import notation
 from backprop_engine.basics.values import Value, in_full
 from backprop_engine.trace import Pass
 from backprop_tui.oracles.yours.comparing import agrees
-from backprop_tui.oracles.yours.contributions import Change, Sending, judge_sending
+from backprop_tui.oracles.yours.contributions import Sending, judge_sending
 from backprop_tui.oracles.yours.parts import Part, Parts
 from backprop_tui.oracles.yours.protocol import Event, LearnersPass
 from backprop_tui.oracles.yours.verdict import Kind, Verdict
@@ -108,8 +108,7 @@ class Turns:
 
     def _receive(self, change: Event) -> None:
         if change.to is not None and change.after is not None:
-            gained = _gained(change)
-            before = self._received.get(change.to)
+            before, gained = self._received.get(change.to), change.gained
             self._received[change.to] = gained if before is None else before + gained
 
     # Order
@@ -256,10 +255,7 @@ class Turns:
             positions = part.positions(at)
             if at not in parts.requiring or at in part.inner:
                 continue
-            changes = [
-                Change(each.before, each.after, _gained(each), each.line)
-                for each in work.changes if each.to == at and each.after is not None
-            ]  # fmt: skip
+            changes = [each for each in work.changes if each.to == at and each.after is not None]
             sending = Sending(
                 edges=tuple(parts.edge(part, position, work.upstream) for position in positions),
                 sender=parts.label(part.output),
@@ -316,14 +312,6 @@ def _turns(events: Sequence[Event]) -> Iterator[_Turn]:
             turn.changes.append(event)
     if turn is not None:
         yield turn
-
-
-def _gained(change: Event) -> Any:
-    before: Any = change.before
-    after: Any = change.after
-    if before is None or np.shape(before) != np.shape(after):
-        return after
-    return np.asarray(after) - np.asarray(before) if np.ndim(after) else after - before
 
 
 def _short(value: Any) -> str:
