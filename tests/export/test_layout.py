@@ -43,7 +43,8 @@ def test_boxes_of_one_level_keep_apart_and_operands_stand_before(text: str) -> N
     assert min(box.row for box in boxes) == 0
 
 
-def test_a_chain_is_a_straight_line() -> None:
-    nodes, boxes = drawn("x=2, s=x, " + ", ".join(["s=s*x+x"] * 50) + ", y=s*1")
-    rows = {box.row for box in boxes if nodes[box.node].operation and box.level > 1}
-    assert len(rows) == 1
+@pytest.mark.parametrize("text", ["x=2, s=x, " + ", ".join(["s=s*x+x"] * 50) + ", y=s*1", SUM])
+def test_a_chain_is_a_straight_line(text: str) -> None:
+    nodes, boxes = drawn(text)
+    sums = [box for box in boxes if nodes[box.node].operation == "add"]
+    assert len({box.row for box in sums}) == 1

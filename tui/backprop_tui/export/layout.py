@@ -36,7 +36,8 @@ def placed(nodes: Sequence[LessonNode]) -> tuple[Box, ...]:
         [each for each in dict.fromkeys(node.operands) if _is_drawn(nodes[each])] for node in nodes
     ]
     uses = Counter(each for row in operands for each in row)
-    levels = _levels(operands)
+    depths = _depths(operands)
+    levels = _levels(operands, depths)
     chips = {at for at, node in enumerate(nodes) if not node.operation and uses[at] > 1}
     roots = [at for at, node in enumerate(nodes) if not uses[at] and _is_drawn(node)]
     found: list[tuple[int, int | None, int]] = []
@@ -56,7 +57,7 @@ def placed(nodes: Sequence[LessonNode]) -> tuple[Box, ...]:
     stands = [
         levels[node] if consumer is None else levels[consumer] - 1 for node, consumer, _ in found
     ]
-    rows = _rows([parent for _, _, parent in found], stands)
+    rows = _rows([parent for _, _, parent in found], stands, [depths[node] for node, _, _ in found])
     return tuple(
         Box(node, consumer, level, row)
         for (node, consumer, _), level, row in zip(found, stands, rows, strict=True)
@@ -67,25 +68,29 @@ def _is_drawn(node: LessonNode) -> bool:
     return bool(node.operation or node.is_named or node.requires_grad)
 
 
-def _levels(operands: Sequence[Sequence[int]]) -> list[int]:
-    """The longest way from a leaf; a leaf stands right before its first consumer."""
-    levels = [0] * len(operands)
-    first: dict[int, int] = {}
-    for at, row in enumerate(operands):
-        levels[at] = max((levels[each] + 1 for each in row), default=0)
-        for each in row:
-            if not operands[each]:
-                first[each] = min(first.get(each, levels[at]), levels[at])
-    for leaf, level in first.items():
-        levels[leaf] = level - 1
-    return levels
+def _depths(operands: Sequence[Sequence[int]]) -> list[int]:
+    """The longest way from a leaf."""
+    depths: list[int] = []
+    for row in operands:
+        depths.append(max((depths[each] + 1 for each in row), default=0))
+    return depths
 
 
-def _rows(parents: Sequence[int], levels: Sequence[int]) -> list[float]:
-    """Trees as close as their outlines allow. A box stands amid those of its operands that have
-    operands themselves, so that a chain is a straight line; else amid all.
+def _levels(operands: Sequence[Sequence[int]], depths: Sequence[int]) -> list[int]:
+    """Each right before its first consumer, so that wires are short; outputs at their depth."""
+    levels: dict[int, int] = {}
+    for at in reversed(range(len(operands))):
+        level = levels.setdefault(at, depths[at])
+        for each in operands[at]:
+            levels[each] = min(levels.get(each, level), level - 1)
+    return [levels[at] for at in range(len(operands))]
 
-    A box stands behind its parent in both lists.
+
+def _rows(parents: Sequence[int], levels: Sequence[int], depths: Sequence[int]) -> list[float]:
+    """Trees as close as their outlines allow. A box stands amid its deepest operands, so that a
+    chain, or a long sum, is a straight line.
+
+    A box stands behind its parent in all lists.
     """
     parts: dict[int, list[int]] = {}
     for at, parent in enumerate(parents):
@@ -96,7 +101,8 @@ def _rows(parents: Sequence[int], levels: Sequence[int]) -> list[float]:
         outline, below = _Outline(), parts.get(at, [])
         for part in below:
             outline, shifts[part] = outline.joined(outlines.pop(part))
-        amid = [part for part in below if part in parts] or below
+        deepest = max((depths[part] for part in below), default=0)
+        amid = [part for part in below if depths[part] == deepest]
         middle = sum(shifts[part] for part in amid[:1] + amid[-1:]) / 2
         outline.shift -= middle
         for part in below:

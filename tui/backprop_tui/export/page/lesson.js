@@ -77,7 +77,7 @@ const drawGraph = at => {
     // quiz: if (gets && isOpen(now)) texts[2] = (sum ?? "") + " → ?";
     texts.forEach((text, i) => { if (box.children[i].textContent != text) box.children[i].textContent = text; });
     box.className = ["box", N[node].o || "leaf", full && "full", to && "to", sends && "at", hits[hit]?.box == box && "hit"].join(" ");
-    if (to || sends && !now.a) box.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (to || sends) box.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
   $(`w${now?.n}-${now?.t}`)?.classList.add("to");
 };
