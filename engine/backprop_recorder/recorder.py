@@ -120,8 +120,8 @@ class Recorder:
         if any(reference() is not None and reference().is_on for reference in _active):  # type: ignore[union-attr]
             raise RecordingAlreadyError("a recording is under way already")
         _active[:] = [weakref.ref(self)]
-        versions = {"torch": torch.__version__, "python": sys.version.split()[0]}
-        self.writer.json("start", {**versions, "script": self.script, "argv": sys.argv})
+        told = {"torch": torch.__version__, "python": sys.version.split()[0], "argv": sys.argv}
+        self.writer.json("start", {**told, "script": self.script, "deep": self._mode is DeepMode})
         self._has_optimizer = self._sees_optimizer()
         self._standing = Standing(self, self._mode)
         self.is_on = True

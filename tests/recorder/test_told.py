@@ -139,6 +139,10 @@ def test_what_a_deep_recording_would_show_of_a_call_is_told(told, program, name,
         for each in (trace, deep)
     ]
     assert [kernel in names for names in called] == [False, True]
+    assert "recorded with `--deep`" in deep.heading.about
+    assert "--deep" not in trace.heading.about
+    refused = [deep.can(Opens, node) for node in deep.nodes.computed.tolist()]
+    assert all("--deep" not in one.sentence for one in refused if isinstance(one, Missing))
 
 
 def test_no_deep_recording_is_promised_of_a_call_that_is_one_kernel(told):

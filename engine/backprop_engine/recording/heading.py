@@ -49,7 +49,9 @@ def _about(recording: Recording) -> str:
     passes = recording.passes
     losses = [f"{_loss(recording, pass_):.4g}" for pass_ in passes if pass_.loss is not None]
     more = " → …" if len(losses) > _LOSSES else ""
-    parts = [f"As it ran with torch {recording.start.torch}; backward passes: {len(passes)}."]
+    deep = ", recorded with `--deep`: calls are told by the kernels inside of them"
+    how = deep * recording.start.is_deep
+    parts = [f"As it ran with torch {recording.start.torch}{how}; backward passes: {len(passes)}."]
     parts += [f"`{line}`" if "`" not in line else line for line in error_lines(recording)]
     if losses:
         parts.append(f"The loss, pass by pass: {' → '.join(losses[:_LOSSES])}{more}")

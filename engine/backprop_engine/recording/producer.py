@@ -71,6 +71,7 @@ class RecordingProducer:
         applied = self.applied(node)
         if isinstance(applied, Missing):
             is_parts = ability is Opens and self._autograd_nodes(node) > 1 and not applied.instead
+            is_parts = is_parts and not self.recording.start.is_deep
             return replace(applied, instead=_DEEP) if is_parts else applied
         if ability is not Explains:
             missing = applied.inexact or self._sent_together(trace, node)

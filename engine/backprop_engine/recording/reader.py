@@ -78,8 +78,8 @@ class _Reader:
     # Texts
 
     def _start(self, told: dict[str, Any]) -> None:
-        fields = (_text(told.get(name)) for name in ("torch", "python", "script"))
-        self.recording.start = Start(*fields)
+        torch, python, script = (_text(told.get(name)) for name in ("torch", "python", "script"))
+        self.recording.start = Start(torch, python, script, told.get("deep") is True)
 
     def _source(self, told: dict[str, Any]) -> None:
         text = told.get("text")

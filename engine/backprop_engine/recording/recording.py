@@ -52,6 +52,8 @@ class Start:
     torch: str = ""
     python: str = ""
     script: str = ""
+    is_deep: bool = False
+    """Whether kernels inside of calls were told; False as well in files that do not say."""
 
 
 @dataclass(frozen=True, eq=False)
