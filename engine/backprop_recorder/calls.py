@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from backprop_engine.recording.layout import FORWARD_FLAGS
+from backprop_recorder.kept_data import KeptData
 from backprop_recorder.places import Chain, Line, Places
 from backprop_recorder.spelling import Spelling
 from backprop_recorder.tensors import pointer, tensors_in, version
@@ -53,6 +54,7 @@ class Calls:
         """By sequence number of a kernel's autograd node, and its output, the value."""
         self.before_change: dict[int, int] = {}
         """By tensor, what was changed inside of the call that is told: its value before."""
+        self._data = KeptData()
         self._line: Line | None = None
         """Where what is kept now was called."""
         self._calls: list[tuple[int, ...]] = []
@@ -79,9 +81,18 @@ class Calls:
             return
         function = self.function(func)
         if function >= 0:
+            if self._data:
+                self._forget_changed()
             self._keep(func, function, numbers, args, kwargs, outputs, flags, frame)
         elif function == _DATA and args[0].grad_fn is None:  # changed, its version not
             self._known.pop(id(args[0]), None)
+            if outputs[0] is not args[0]:
+                self._data.add(args[0], outputs[0])
+
+    def _forget_changed(self) -> None:
+        """What was changed by way of a kept `d = w.data` is not what it was."""
+        for tensor in self._data.changed():
+            self._known.pop(tensor, None)
 
     def _keep(
         self, func: Any, function: int, numbers: tuple[int, int], args: Any, kwargs: Any,
@@ -295,6 +306,7 @@ class Calls:
 
     def value_of(self, tensor: torch.Tensor) -> int:
         """The value of a tensor as it is; it is kept where it was not met before."""
+        self._forget_changed()
         value = self._known_value(tensor)
         if value is None:
             value = self._met(tensor)

@@ -152,13 +152,16 @@ def test_no_deep_recording_is_promised_of_a_call_that_is_one_kernel(told):
             assert "--deep" not in missing.sentence
 
 
-@pytest.mark.parametrize("how", ["w.data.add_(w.grad)", "w.data = w.data + w.grad"])
+@pytest.mark.parametrize(
+    "how", ["w.data.add_(w.grad)", "w.data = w.data + w.grad", "d.add_(w.grad)", "d[:] += w.grad"]
+)
 def test_a_weight_that_is_moved_through_its_data_is_another_one(how, tmp_path):
     with Recorder(tmp_path / "run.bp"):
         w = torch.tensor([1.0, 2.0], requires_grad=True)
+        d = w.data
         for _ in range(3):
             (w * w).sum().backward()
-            exec(how)
+            exec(how, {"w": w, "d": d})
             w.grad = None
     trace = open_recording(tmp_path / "run.bp")
     values = [trace.nodes.value[trace.named(f"w@{at}") or 0].tolist() for at in (1, 2, 3)]
