@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from tests.fuzz.torch_programs.checking import noise
-from tests.fuzz.torch_programs.found import FOUND, OPEN, RAISING, REFUSED
+from tests.fuzz.torch_programs.found import FOUND
 from tests.fuzz.torch_programs.judging import Outcome, compare, judge
 from tests.fuzz.torch_programs.reducing import reduce
+from tests.fuzz.torch_programs.refused import OPEN, RAISING, REFUSED
 from tests.fuzz.torch_programs.running import run_by_torch, run_here
 from tests.fuzz.torch_programs.writing import write
 
