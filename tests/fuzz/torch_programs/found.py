@@ -358,4 +358,51 @@ for a, b in zip(x, x):
     c = a * b
 c.backward()
 """,
+    "probabilities at the ends, where differences leave the domain": """
+import torch
+import torch.nn.functional as F
+p = torch.tensor([0.0, 0.5], requires_grad=True)
+F.binary_cross_entropy(p, torch.tensor([0.0, 1.0])).backward()
+""",
+    "the determinant of a matrix of one 0": """
+import torch
+A = torch.tensor([[0.]], requires_grad=True)
+torch.det(A).backward()
+""",
+    "the determinant of a matrix with zeros": """
+import torch
+x = torch.tensor([[1., 2., 3.], [4., 0., 0.], [5., 7., 0.]], requires_grad=True)
+torch.det(x).backward()
+""",
+    "an inverse, where steps of differences meet a singular matrix": """
+import torch
+x = torch.tensor([[1., 2., 3.], [0., 1., 4.], [5., 6., 0.]], requires_grad=True)
+torch.linalg.inv(x).sum().backward()
+""",
+    "a square of which one factor is a number of Python's": '''
+"""One line."""
+import torch
+x = torch.tensor(2., requires_grad=True)
+y = x * x.item()
+y
+y.backward()
+''',
+    "probabilities picked by a range and a list": """
+import torch
+p = torch.tensor([[0.2, 0.5, 0.3], [0.1, 0.6, 0.3]], requires_grad=True)
+y = torch.tensor([1, 2])
+loss = -p[range(2), y].log().mean() - p[list(range(2)), y].sum()
+loss.backward(gradient=torch.ones(len([1]))[0])
+""",
+    "an error summed over 4,000 rows": """
+import torch
+x = torch.linspace(-1, 1, 4000).unsqueeze(1)
+W = torch.tensor([[2.0]], requires_grad=True)
+(x @ W - 0.5).pow(2).sum().backward()
+""",
+    "the median of equal elements": """
+import torch
+x = torch.tensor([1., 2., 2., 3., 2.], requires_grad=True)
+x.median().backward()
+""",
 }
