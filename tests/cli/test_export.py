@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.recorder.hand_made import write
 
 from backprop_tui.cli import main
 from backprop_tui.headless import export
@@ -66,3 +67,20 @@ def test_only_a_page_asks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert b"judge" in (tmp_path / "quiz.html").read_bytes()
     assert main(["export", *ONE_LINE, "--quiz", "-o", str(tmp_path / "quiz.md")]) == 2
     assert "only a page asks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["html", "json", "md", "tex"])
+def test_a_recording_keeps_its_source_to_itself_unless_asked(ending: str, tmp_path: Path) -> None:
+    recording = str(write(tmp_path / "run.bp"))
+    file = tmp_path / f"run.{ending}"
+    assert main(["export", recording, "-o", str(file)]) == 0
+    assert b"a * b" not in file.read_bytes()
+    assert str(tmp_path).encode() not in file.read_bytes()
+    assert main(["export", recording, "-o", str(file), "--source"]) == 0
+    assert (b"a * b" in file.read_bytes()) == (ending in ("html", "json"))
+
+
+def test_a_recording_cannot_ask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording = str(write(tmp_path / "run.bp"))
+    assert main(["export", recording, "--quiz", "-o", str(tmp_path / "run.html")]) == 2
+    assert "a quiz needs a scenario: a recording cannot be run again" in capsys.readouterr().err

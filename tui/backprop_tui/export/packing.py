@@ -24,6 +24,7 @@ from backprop_engine.trace import StepKind
 from backprop_tui.export.layout import placed
 from backprop_tui.export.lesson import Lesson, LessonNode, LessonPass, LessonStep
 from backprop_tui.export.quiz import LessonQuestion
+from backprop_tui.view.covered import covered
 
 _LEAF: Final = re.compile(r"<m([ino])>([^<]*)</m\1>")
 _ROW_OF_ONE: Final = re.compile(r"<mrow>(¦.|{[^}]*}|<m[in]>[^<]*</m[in]>)</mrow>")
@@ -87,17 +88,12 @@ class _Packer:
         return start, len(text) if stop < 0 else stop
 
     def _source(self, at: int) -> str:
-        """What is shown of a file. A quiz has none of what is expected to come out."""
-        start, stop = self.cuts[at]
-        text = harmless(self.lesson.files[at].text)[start:stop]
-        if not self.lesson.is_quiz:
-            return text
-        marks = [node.mark.line for node in self.lesson.nodes if node.mark and node.mark.file == at]
-        lines = enumerate(text.split("\n"), min(marks, default=1))
-        return "\n".join(
-            line if number in marks and "expect" not in line else " " * len(line)
-            for number, line in lines
-        )
+        """What is shown of a file. A quiz has none of what tells, and keeps all places."""
+        text = harmless(self.lesson.files[at].text)
+        if self.lesson.is_quiz:
+            rows = zip(text.split("\n"), covered(text), strict=True)
+            text = "\n".join(kept[: len(row)].ljust(len(row)) for row, kept in rows)
+        return text[slice(*self.cuts[at])]
 
     def _node(self, at: int, node: LessonNode) -> dict[str, Any] | int:
         if at not in self.drawn:
