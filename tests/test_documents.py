@@ -18,7 +18,7 @@ from backprop_engine.catalogue.shared.entries import operation
 from backprop_engine.graph import Graph
 from backprop_engine.operation import Operation
 from backprop_engine.scenarios.loader import load
-from backprop_tui.cli import main
+from backprop_tui.cli import _COMMANDS, main
 from backprop_tui.commands.command import key_name
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.headless.ops_output import markdown
@@ -118,6 +118,25 @@ def test_the_reference_lists_the_keys_of_all_commands_and_no_others() -> None:
     rows = re.findall(r"^\| (.*?) \| .* \|$", REFERENCE["keys"], re.MULTILINE)[1:]
     listed = re.findall("`(.+?)`", " ".join(rows))
     assert sorted(listed) == sorted(key_name(key) for one in COMMANDS for key in one.keys)
+
+
+def test_the_reference_lists_every_command_and_which_take_what(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = REFERENCE["command-line"]
+    listed = set(re.findall(r"^\| `backprop-tui ([a-z]+)", page, re.MULTILINE))
+    helped = {}
+    for command in listed:
+        main([command, "--help"])
+        helped[command] = capsys.readouterr().out
+    assert listed == set(_COMMANDS)
+    for pattern, option in (
+        (r"that (.*) take, may be `-e", "-e TEXT"),
+        (r"(.*) take `--json`", "--json"),
+    ):
+        (said,) = re.findall(pattern, page)
+        named = set(re.findall(r"`([a-z]+)`", said))
+        assert named == {command for command, text in helped.items() if option in text}
 
 
 def test_the_reference_lists_every_lesson() -> None:
