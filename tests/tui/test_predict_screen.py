@@ -17,6 +17,7 @@ from backprop_engine.mistakes.values import seeded
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.oracles.report import Failed
 from backprop_tui.screens.debugger import DebuggerScreen
+from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.predict import PredictPrompt
 from backprop_tui.session.session import select
 
@@ -122,6 +123,18 @@ async def test_what_is_closed_says_so_and_a_question_can_wait(opened, text_of):
         await pilot.press("x")
         await pilot.pause()
         assert "→ 1.09578" in text_of(pilot)
+
+
+async def test_a_question_that_comes_up_under_another_screen_waits(opened):
+    async with opened(NEURON) as pilot:
+        await pilot.press("x", "f", "p", "question_mark")
+        for _ in range(3):
+            pilot.app.play.tick()
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, HelpScreen)
+        assert pilot.app.session.cursor == 5
+        await pilot.press("escape", "s")
+        assert isinstance(pilot.app.screen, PredictPrompt)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.screen import ModalScreen
+
 from backprop_tui.app.desk import Desk
+from backprop_tui.session.predicting.answering import later
 from backprop_tui.session.session import Session
 
 if TYPE_CHECKING:
@@ -27,7 +30,11 @@ class AskingDesk(Desk):
         if asked == self._asked:
             return
         self._asked = asked
-        if asked is not None and session is not None and now is not None:
-            from backprop_tui.screens.predict import PredictPrompt
+        if session is None or now is None or asked is None:
+            return
+        if isinstance(self._app.screen, ModalScreen):  # as where it plays on under the palette
+            self._app.session = later(session)
+            return
+        from backprop_tui.screens.predict import PredictPrompt
 
-            self._app.push_screen(PredictPrompt(self._app.view_of(session), now), self._app.change)
+        self._app.push_screen(PredictPrompt(self._app.view_of(session), now), self._app.change)

@@ -43,8 +43,8 @@ def held(session: Session) -> Session:
     if now.examiner.judge.trace is not session.trace:
         return replace(session, predicting=None)
     if session.cursor <= now.reached:
-        is_asking = now.is_asking and session.cursor == now.reached
-        return replace(session, predicting=replace(now, is_asking=is_asking))
+        is_left = now.is_asking and session.cursor < now.reached
+        return replace(session, predicting=replace(now, is_asking=False)) if is_left else session
     question = now.examiner.first(range(now.reached, session.cursor))
     if question is None:
         return replace(session, predicting=_at(now, session.cursor))
