@@ -127,3 +127,59 @@ def test_arrays_that_were_broadcast_and_not_summed_are_told(examined: Examine):
     assert found.verdict is not None
     assert found.verdict.kind == "shape"
     assert "What was broadcast" in found.verdict.message
+
+
+SUBCLASSES = """
+class Value:
+    def __init__(self, value):
+        self.value, self.grad, self.inputs = value, 0.0, ()
+    def __add__(self, other): return Add(self, other)
+    def __mul__(self, other): return Mul(self, other)
+    def pull(self): pass
+    def backward(self):
+        order = []
+        def walk(node):
+            if node not in order:
+                for each in node.inputs: walk(each)
+                order.append(node)
+        walk(self)
+        self.grad = 1.0
+        for node in order[::-1]: node.pull()
+
+class Add(Value):
+    def __init__(self, a, b):
+        super().__init__(a.value + b.value)
+        self.inputs = (a, b)
+    def pull(self):
+        for each in self.inputs: each.grad += self.grad
+
+class Mul(Value):
+    def __init__(self, a, b):
+        super().__init__(a.value * b.value)
+        self.inputs = (a, b)
+    def pull(self):
+        a, b = self.inputs
+        a.grad += self.grad * b.value
+        b.grad += self.grad * a.value
+"""
+
+
+def test_a_class_for_each_operation_is_one_engine_that_takes_no_numbers(examined: Examine):
+    found = examined(SUBCLASSES)
+    assert found.is_right, found
+    assert found.name == "Value"
+    assert "takes no number beside its values: Value + 2" in found.remarks[-2]
+    wrong = examined(SUBCLASSES.replace("a.grad += self.grad * b.value", "a.grad += self.grad"))
+    assert wrong.verdict is not None
+    assert wrong.verdict.line == SUBCLASSES[: SUBCLASSES.index("a.grad += ")].count("\n") + 1
+
+
+def test_lines_are_those_of_the_file_that_an_engine_is_imported_from(
+    examined: Examine, tmp_path: Path
+):
+    broken = BROKEN[0]
+    (tmp_path / "imported_engine.py").write_text(broken.source, encoding="utf-8")
+    found = examined("from imported_engine import Value\n")
+    assert found.verdict is not None
+    assert found.verdict.line == broken.line
+    assert Path(found.file).name == "imported_engine.py"

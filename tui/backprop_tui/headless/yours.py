@@ -56,13 +56,13 @@ def _outcome(file: File, target: str | Source | None, out: Printer, *, json: boo
     try:
         trace = None if target is None else record(load_target(target))
     except ScenarioError as error:
-        told = json_line(_json(name, Finding(trouble=str(error)))) + "\n" if json else ""
+        told = json_line(_json(file, name, Finding(trouble=str(error)))) + "\n" if json else ""
         return replace(outcome_of(Bad(str(name), error), out, json=False), printed=told)
     with Learners(file) as learners:
         found = examine(learners, trace)
     lines = io.StringIO()
     if json:
-        lines.write(json_line(_json(name, found)) + "\n")
+        lines.write(json_line(_json(file, name, found)) + "\n")
     else:
         _print(file, name, trace, found, replace(out, stream=lines))
     tally = Tally(bad=bool(found.trouble), failed=not found.is_right)
@@ -81,12 +81,13 @@ def _case(file: File, scenario: str | None, found: Finding, seconds: float) -> C
     return Case(name, file.path, faults, bool(found.trouble), seconds)
 
 
-def _json(scenario: str | None, found: Finding) -> dict[str, Any]:
+def _json(file: File, scenario: str | None, found: Finding) -> dict[str, Any]:
     """One object for one scenario, null where there is none; the keys are a contract."""
     verdict = found.verdict
     errors = [{"line": found.line, "message": found.trouble}] if found.trouble else []
     return {
         "scenario": scenario,
+        "file": found.file or file.path,
         "ok": found.is_right,
         "verdict": None if verdict is None else str(verdict.kind),
         "step": None if verdict is None else verdict.step,
@@ -110,7 +111,7 @@ def _print(
     if verdict is not None and verdict.program:
         out.paragraph(verdict.program, 4)
     line = verdict.line if verdict is not None else found.line
-    quoted = _line(file, line)
+    quoted = _line(found.file or file.path, line)
     if quoted:
         out.line(f"    {line} | {quoted}", "bold")
     for text in (found.trouble, "" if verdict is None else verdict.message):
@@ -126,6 +127,7 @@ def _print(
 def _headline(file: File, scenario: str | None, trace: Trace | None, found: Finding) -> str:
     mark = "✓" if found.is_right else "✗"
     name = f"{file.path}: {found.name}" if found.name else file.path
+    name += f" of {found.file}" if found.file else ""
     said = f"{mark} {name}" + ("" if scenario is None else f" in {scenario}")
     verdict, line = found.verdict, found.line
     if verdict is not None:
@@ -139,10 +141,10 @@ def _headline(file: File, scenario: str | None, trace: Trace | None, found: Find
     return said if line is None else f"{said}, line {line}"
 
 
-def _line(file: File, line: int | None) -> str:
+def _line(path: str, line: int | None) -> str:
     """A line of the learner's file as it is now; empty where there is none."""
     try:
-        text = Path(file.path).read_text(encoding="utf-8", errors="replace")
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     lines = text.split("\n")

@@ -19,7 +19,7 @@ import numpy as np
 from backprop_tui.oracles.attributes import decode_attribute
 from backprop_tui.oracles.torch.columns import Column, Entries, Names, of_dtype
 from backprop_tui.oracles.yours.learner import Learner, told
-from backprop_tui.oracles.yours.objects import DATA, GRAD, name_of, operands_of, plain
+from backprop_tui.oracles.yours.objects import DATA, name_of, operands_of, plain
 
 _OPERATORS: Mapping[str, Callable[..., Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
@@ -32,7 +32,7 @@ _DUNDERS = {
 _REVERSED = {f"__r{name[2:]}": operation for name, operation in _DUNDERS.items()}
 _IN_NUMPY = {"dim": "axis", "keepdim": "keepdims"}
 _REFUSING = (TypeError, NotImplementedError, AssertionError)
-_REQUIRES_GRAD = ("requires_grad", "require_grad", "needs_grad", "track_grad")
+_REQUIRES_GRAD = ("requires_grad", "require_grad", "needs_grad", "track_grad", "autograd")
 
 
 class LackingError(Exception):
@@ -79,7 +79,8 @@ class Builder:
         """By identity, every value of the learner's, in the order in which they were made."""
         self.results: list[Any] = []
         """By node."""
-        self.notes: list[str] = []
+        self.unlike: list[str] = []
+        """The calls whose numbers the class does not take: they were made values."""
         self._spellings: Mapping[str, Any] = request["spellings"]
         self._methods = {
             name: operation
@@ -175,35 +176,35 @@ class Builder:
         raise LackingError(f"{self._spelt(name)} of numbers alone is not for {self.cls.__name__}")
 
     def _called(self, node: int, name: str, given: list[Any], attributes: Mapping[str, Any]) -> Any:
+        are_ours = all(map(self.is_ours, given))
         try:
-            result = self._try(name, given, attributes)
+            return self._try(name, given, attributes)
         except LackingError:
             raise
-        except _REFUSING as error:
-            if all(map(self.is_ours, given)):
-                raise self._lacking(name, given, error) from None
-            # A class that takes no numbers beside its values is judged with values in their place.
-            try:
-                wrapped = [
-                    x if self.is_ours(x) else self._new(x, requires_grad=False) for x in given
-                ]
-                result = self._try(name, wrapped, attributes)
-            except _REFUSING:
-                raise self._lacking(name, given, error) from None
-            call = self._call(name, given)
-            given[:] = wrapped
-            note = f"{self.cls.__name__} takes no number in `{call}` ({told(error)})"
-            self.notes += [note] if note not in self.notes else []
         except RecursionError:
             raise LackingError(f"{self._spelt(name)} calls itself without end") from None
-        except (ArithmeticError, ValueError) as error:
-            if not self.request["finite"]:
+        except Exception as error:  # noqa: BLE001 - whatever the learner's code raises
+            is_refused = isinstance(error, _REFUSING)
+            is_infinite = (
+                isinstance(error, ArithmeticError | ValueError) and not self.request["finite"]
+            )
+            if are_ours and not is_refused and not is_infinite:
+                raise BrokenError(node, told(error), self.learner.line_of(error)) from None
+            if are_ours or is_infinite:
                 raise self._lacking(name, given, error) from None
-            raise BrokenError(node, told(error), self.learner.line_of(error)) from None
-        except Exception as error:  # noqa: BLE001 - the same
-            if not all(map(self.is_ours, given)):
-                raise self._lacking(name, given, error) from None
-            raise BrokenError(node, told(error), self.learner.line_of(error)) from None
+            return self._wrapped(name, given, attributes, error)
+
+    def _wrapped(
+        self, name: str, given: list[Any], attributes: Mapping[str, Any], error: Exception
+    ) -> Any:
+        """The same with values in the place of numbers, for a class that takes none beside them."""
+        try:
+            wrapped = [x if self.is_ours(x) else self._new(x, requires_grad=True) for x in given]
+            result = self._try(name, wrapped, attributes)
+        except Exception:  # noqa: BLE001 - the same
+            raise self._lacking(name, given, error) from None
+        self.unlike.append(self._call(name, given))
+        given[:] = wrapped
         return result
 
     def _lacking(self, name: str, given: Sequence[Any], error: BaseException) -> LackingError:
@@ -357,12 +358,6 @@ def _parameters(cls: type) -> Sequence[str]:
         return list(inspect.signature(cls).parameters)
     except (TypeError, ValueError):
         return ()
-
-
-def gradient_of(value: Any) -> Any:
-    """The gradient that a learner's value holds; None where it has none."""
-    name = name_of(value, GRAD)
-    return None if name is None else plain(getattr(value, name))
 
 
 def _same(held: Sequence[Any], operands: Sequence[Any], cls: type) -> bool:

@@ -21,7 +21,6 @@ from backprop_tui.oracles.yours.building import (
     Builder,
     LackingError,
     Made,
-    gradient_of,
 )
 from backprop_tui.oracles.yours.functions import Functions
 from backprop_tui.oracles.yours.learner import ENGINE, Learner, LearnerError, told
@@ -30,6 +29,7 @@ from backprop_tui.oracles.yours.objects import (
     GRAD,
     StrangeError,
     attributes_of,
+    gradient_of,
     name_of,
     operands_of,
     plain,
@@ -72,8 +72,15 @@ class Judged:
             return {**reply, "kind": kind, "layers": layers, "parameters": learner.parameters()}
         learner.run_by_itself()
         cls = learner.engine(name)
+        learner.turn_to(cls)
         builder = Builder(learner, cls, {"spellings": {}})
-        return {**reply, "kind": kind, "engine": cls.__name__, "arrays": builder.holds_arrays}
+        return {
+            **reply,
+            "kind": kind,
+            "engine": cls.__name__,
+            "file": learner.path,
+            "arrays": builder.holds_arrays,
+        }
 
     def _program(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """A program on the learner's engine."""
@@ -113,7 +120,7 @@ class Judged:
         return {
             "made": told_made,
             "passes": passes,
-            "notes": builder.notes,
+            "notes": list(dict.fromkeys(builder.unlike)),
             "is_single": builder.is_single,
         }
 

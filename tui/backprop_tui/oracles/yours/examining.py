@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from backprop_engine.trace import Trace
@@ -46,7 +47,8 @@ def examine(learners: Learners, trace: Trace | None) -> Finding:
     contents = learners.contents(() if trace is None else tuple(trace.names))
     if not isinstance(contents, Contents):
         return Finding().troubled(contents)
-    found = Finding(contents.engine, unlimited=contents.unlimited)
+    elsewhere = contents.file if contents.file != learners.file.path else ""
+    found = Finding(contents.engine, elsewhere, unlimited=contents.unlimited)
     if contents.kind == LAYERS:
         return by_layers(learners, contents, trace, found)
     if contents.kind == ANSWERS and trace is not None:
@@ -63,13 +65,15 @@ def _by(learners: Learners, trace: Trace, found: Finding) -> Finding:
     if isinstance(run, Unusable | Failed):
         return found.troubled(run)
     verdict = judge(trace, run)
+    remarks = (_wrapped(found.name, run.notes),) if run.notes else ()
     agreement = beside(trace, run, verdict)
-    return replace(found, verdict=verdict, remarks=run.notes, programs=1, agreement=agreement)
+    return replace(found, verdict=verdict, remarks=remarks, programs=1, agreement=agreement)
 
 
 def _by_probes(learners: Learners, contents: Contents, found: Finding) -> Finding:
     remarks: dict[str, None] = {}
     missing: dict[str, None] = {}
+    wrapped: dict[str, None] = {}
     count = 0
     for probe in probes(arrays=contents.holds_arrays):
         run = learners.run(probe.trace)
@@ -79,7 +83,7 @@ def _by_probes(learners: Learners, contents: Contents, found: Finding) -> Findin
             missing[run.missing or run.message] = None
             continue
         count += 1
-        remarks |= dict.fromkeys(f"{note}." for note in run.notes)
+        wrapped |= dict.fromkeys(run.notes)
         verdict = judge(probe.trace, run)
         if verdict is not None and probe.remark:
             remarks[f"{probe.remark}: {verdict.message}"] = None
@@ -88,8 +92,19 @@ def _by_probes(learners: Learners, contents: Contents, found: Finding) -> Findin
     if not count:
         trouble = f"{contents.engine} runs no program: it has no {', '.join(missing)}."
         return replace(found, trouble=trouble)
+    if wrapped:
+        remarks[_wrapped(contents.engine, wrapped)] = None
     if missing:
-        some, rest = list(missing)[:_MOST_NAMED], len(missing) - _MOST_NAMED
-        more = f" and {rest} more" if rest > 0 else ""
-        remarks[f"Not examined, for it is not there: {', '.join(some)}{more}."] = None
+        remarks[f"Not examined, for it is not there: {_named(missing)}."] = None
     return replace(found, remarks=tuple(remarks), programs=count)
+
+
+def _wrapped(engine: str, calls: Iterable[str]) -> str:
+    return f"{engine} takes no number beside its values: {_named(calls)}."
+
+
+def _named(calls: Iterable[str]) -> str:
+    """The first few."""
+    some = list(calls)
+    more = f" and {len(some) - _MOST_NAMED} more" if len(some) > _MOST_NAMED else ""
+    return ", ".join(some[:_MOST_NAMED]) + more

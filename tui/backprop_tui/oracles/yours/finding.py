@@ -20,6 +20,8 @@ class Finding:
 
     name: str = ""
     """What was examined: an engine's class, or functions."""
+    file: str = ""
+    """Where the lines are, if that is not the file that was named."""
     verdict: Verdict | None = None
     trouble: str = ""
     """Why nothing can be judged."""

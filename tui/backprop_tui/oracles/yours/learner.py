@@ -111,11 +111,7 @@ class Learner:
             if not isinstance(named, type):
                 raise LearnerError(f"there is no class `{name}` in it")
             return named
-        classes: list[type] = [thing for thing in self.names.values() if _is_engine(thing)]
-        classes = [
-            cls for cls in dict.fromkeys(classes)
-            if not any(cls in other.__mro__[1:] for other in classes)
-        ]  # fmt: skip
+        classes = _chosen([thing for thing in self.names.values() if _is_engine(thing)])
         if not classes:
             raise LearnerError(
                 "there is nothing to judge in it: no class with `backward` and operators, no "
@@ -125,6 +121,17 @@ class Learner:
             options = " or ".join(f"FILE:{cls.__name__}" for cls in classes)
             raise LearnerError(f"it has {len(classes)} engines; say which: {options}")
         return classes[0]
+
+    def turn_to(self, cls: type) -> None:
+        """Have the lines be those of the file beside this one that an engine is imported from."""
+        code = getattr(getattr(cls, "backward", None), "__code__", None)
+        if (
+            code is not None
+            and code.co_filename != self.path
+            and self.is_learners(code.co_filename)
+        ):
+            there = Learner(code.co_filename)
+            self.path, self.tree = there.path, there.tree
 
     def line_of(self, error: BaseException) -> int | None:
         """The last line of the learner's file that an exception came through."""
@@ -183,6 +190,18 @@ def _is_engine(thing: Any) -> bool:
         and any(name in base.__dict__ for base in thing.__mro__[:-1] for name in _OPERATORS)
         and not thing.__module__.startswith("numpy")
     )
+
+
+def _chosen(engines: list[type]) -> list[type]:
+    """Of a class and what is derived of it, the derived one; the class where there are several."""
+    classes = list(dict.fromkeys(engines))
+    roots = [cls for cls in classes if not any(base in classes for base in cls.__mro__[1:])]
+    chosen = []
+    for root in roots:
+        derived = [cls for cls in classes if root in cls.__mro__]
+        last = [cls for cls in derived if not any(cls in other.__mro__[1:] for other in derived)]
+        chosen.append(last[0] if len(last) == 1 else root)
+    return chosen
 
 
 def _targets(node: ast.stmt) -> Iterator[str]:

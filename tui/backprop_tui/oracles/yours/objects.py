@@ -59,6 +59,12 @@ def name_of(thing: Any, names: tuple[str, ...]) -> str | None:
     return next((name for name in names if hasattr(thing, name)), None)
 
 
+def gradient_of(value: Any) -> Any:
+    """The gradient that a learner's value holds; None where it has none."""
+    name = name_of(value, GRAD)
+    return None if name is None else plain(getattr(value, name))
+
+
 def attributes_of(thing: Any) -> Iterator[tuple[str, Any]]:
     """The attributes that an object has of its own, those in slots too."""
     yield from list(getattr(thing, "__dict__", {}).items())

@@ -29,6 +29,8 @@ class Contents:
 
     kind: str
     engine: str
+    file: str
+    """Where the engine stands: the file, or one beside it that it imports the engine from."""
     holds_arrays: bool
     layers: Mapping[str, tuple[str, ...]]
     """The parameters of each."""
@@ -189,6 +191,7 @@ def contents_of(reply: Message) -> Contents | Unusable:
     return unusable_of(reply) or Contents(
         _text(reply["kind"]),
         _text(reply.get("engine", "")),
+        _text(reply.get("file", "")),
         bool(reply.get("arrays", False)),
         {
             _text(layer): tuple(map(_text, reply["parameters"].get(layer, ())))

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from backprop_tui.oracles.yours.building import Made, gradient_of
+from backprop_tui.oracles.yours.building import Made
 from backprop_tui.oracles.yours.learner import Learner
 from backprop_tui.oracles.yours.objects import (
     GRAD,
     StrangeError,
     attributes_of,
+    gradient_of,
     name_of,
     plain,
 )
