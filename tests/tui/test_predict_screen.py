@@ -102,6 +102,17 @@ async def test_tab_hints_and_x_shows(opened, text_of):
         assert pilot.app.session.predicting.score == "0/2 · streak 0"
 
 
+async def test_tabs_that_come_faster_than_they_are_drawn_show_nothing(opened):
+    async with opened(NEURON) as pilot:
+        await pilot.press("x", "f", "f")
+        for _ in range(5):
+            pilot.app.screen.action_hint()
+        await pilot.pause()
+        assert pilot.app.session.predicting.score == "0/0 · streak 0"
+        assert pilot.app.session.predicting.hints == 3
+        assert isinstance(pilot.app.screen, PredictPrompt)
+
+
 async def test_a_name_that_begins_with_x_can_be_typed(opened, text_of):
     async with opened(Source("<-e>", "X=2, y=X**3")) as pilot:
         await pilot.press("x", "f", "f")

@@ -96,7 +96,7 @@ def test_a_node_step_asks_all_of_its_node_and_no_more():
     assert not asked(shown(session))
 
 
-def test_three_hints_tell_ever_more_and_then_the_answer_is_shown():
+def test_three_hints_tell_ever_more_and_the_next_question_has_three_of_its_own():
     session = held(do.pass_end(asking()))
     told = []
     for _ in range(3):
@@ -107,7 +107,8 @@ def test_three_hints_tell_ever_more_and_then_the_answer_is_shown():
         "hint 2 of 3: ? × 3 · ?²",
         "hint 3 of 3: 1 × 3 · 0.604368²",
     ]
-    session = hint(session)
+    assert hint(session) == session
+    session = shown(session)
     assert session.notice == "y sends 1.09578 to t"
     assert session.predicting.score == "0/1 · streak 0"
     assert session.predicting.hints == 0

@@ -75,12 +75,10 @@ def judged(session: Session, judgement: Judgement) -> Session:
 
 
 def hint(session: Session) -> Session:
-    """The next of three hints; after the last the answer."""
+    """The next of three hints; nothing after the last."""
     now, question = session.predicting, session.question
-    if now is None or question is None:
+    if now is None or question is None or now.hints == HINTS:
         return session
-    if now.hints == HINTS:
-        return shown(session)
     given = hints(session.trace, question)[now.hints]
     said = f"hint {now.hints + 1} of {HINTS}: {given}"
     return replace(session, predicting=replace(now, hints=now.hints + 1), notice=said)
