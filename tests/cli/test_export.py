@@ -84,3 +84,14 @@ def test_a_recording_cannot_ask(tmp_path: Path, capsys: pytest.CaptureFixture[st
     recording = str(write(tmp_path / "run.bp"))
     assert main(["export", recording, "--quiz", "-o", str(tmp_path / "run.html")]) == 2
     assert "a quiz needs a scenario: a recording cannot be run again" in capsys.readouterr().err
+
+
+def test_a_picture_is_that_of_the_step_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backprop_tui.app.still.still", lambda trace, cursor: f"step {cursor}")
+    file = tmp_path / "step.svg"
+    assert main(["export", *ONE_LINE, "--from", "10", "-o", str(file)]) == 0
+    assert file.read_text() == "step 10"
+    assert main(["export", *ONE_LINE, "--from", "11", "-o", str(file)]) == 2
+    assert "this run has the steps 0 to 10" in capsys.readouterr().err

@@ -74,3 +74,20 @@ def test_a_stretch_begins_with_what_there_is_by_then() -> None:
     assert nodes["%1"]["is_computed"]
     assert [step["step"] for step in lesson["steps"]] == [9]
     assert "y" not in nodes
+
+
+def test_the_documents_name_every_key() -> None:
+    text = (BUNDLE.parent / "docs" / "export.md").read_text(encoding="utf-8")
+    lesson = told(record(load(BUNDLE / "lesson-07-broadcast.yaml")))
+    described = {
+        "": lesson,
+        "heading": lesson["heading"],
+        **{name: lesson[name][0] for name in ("source", "nodes", "passes", "steps")},
+    }
+    for name, object_ in described.items():
+        row = (
+            next(line for line in text.split("\n") if line.startswith(f"| `{name}"))
+            if name
+            else text
+        )
+        assert [key for key in object_ if f"`{key}`" not in row] == []
