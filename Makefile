@@ -6,7 +6,7 @@ PROGRAMS ?= 5000
 SEED ?= 0
 # Tests of which `make test` does a share (tests/thorough.py).
 SEARCHES := tests/fuzz tests/catalogue/test_mutations.py tests/catalogue/test_samples.py \
-	tests/catalogue/test_factorizations.py \
+	tests/catalogue/test_factorizations.py tests/engine/test_differences.py \
 	tests/e2e/test_faults.py tests/engine/test_elementwise.py tests/mistakes/test_answers.py \
 	tests/oracle/test_in_place.py tests/oracle/test_raising.py tests/oracle/yours \
 	tests/recorder/test_edges.py tests/recorder/test_samples.py tests/recorder/test_scripts.py \
