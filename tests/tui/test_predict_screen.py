@@ -122,6 +122,17 @@ async def test_a_name_that_begins_with_x_can_be_typed(opened, text_of):
         assert pilot.app.session.predicting.score == "1/1 · streak 1"
 
 
+async def test_the_upstream_gradient_has_another_name_where_g_is_one_of_the_scenario(
+    opened, text_of
+):
+    async with opened(Source("<-e>", "g=2, y=g**3")) as pilot:
+        await pilot.press("x", "f", "f")
+        await pilot.pause()
+        assert "or algebra, with upstream for ∂y/∂y." in text_of(pilot)
+        await answer(pilot, "upstream*3*g**2")
+        assert pilot.app.session.predicting.score == "1/1 · streak 1"
+
+
 async def test_what_is_closed_says_so_and_a_question_can_wait(opened, text_of):
     async with opened(NEURON) as pilot:
         await pilot.press("x", "f", "f", "escape", "o")

@@ -72,12 +72,14 @@ def _asked_lines(view: View, question: Question, width: int) -> list[Content]:
     node, _, _ = trace.edge(question.step)
     where = view.say(where_sentence(view.session)).removesuffix(_COMING)
     lines = _wrapped([(where, MUTED), (view.say(asked_text(trace, question)), "bold")], width)
-    known = [(upstream_name(trace, question.step), trace.gradient(node, question.step))]
+    upstream = upstream_name(trace, question.step)
+    known = [(upstream, trace.gradient(node, question.step))]
     parts = dict.fromkeys((node, *trace.nodes.operands[node]))
     named = (each for each in parts if not trace.is_leaf(each) or each in trace.nodes.names)
     known += [(trace.label(each), trace.nodes.value[each]) for each in named]
     figures = [(view.say(_equation(name, value, width)), "") for name, value in known]
-    closing = "Answer with a number, an array or algebra, in which g is the upstream gradient."
+    symbol = "g" if trace.named("g") is None else "upstream"
+    closing = view.say(f"Answer with a number, an array or algebra, with {symbol} for {upstream}.")
     return [
         *lines,
         Content(),
