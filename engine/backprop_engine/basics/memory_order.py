@@ -8,6 +8,7 @@ torch compares them where it puts axes in order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,9 @@ def lies_by_rows(a: Any) -> bool:
 
 def by_rows(a: Any, *_: Any) -> Any:
     """The same numbers, laid out row by row."""
-    return laid_out(a, row_strides(a.shape)) if isinstance(a, np.ndarray) else a
+    if not isinstance(a, np.ndarray) or _is_by_rows(a):
+        return a
+    return laid_out(a, row_strides(a.shape))
 
 
 def by_columns(a: Any, *_: Any) -> Any:
@@ -71,7 +74,7 @@ def is_open(lay_out: Callable[..., Any], operands: Iterable[Any]) -> bool:
 def as_operands(made: Any, operands: Sequence[Any], _: Mapping[str, Any]) -> Any:
     """A result of operands that are gone through side by side (torch's TensorIterator)."""
     arrays = [operand for operand in operands if isinstance(operand, np.ndarray)] or [made]
-    if all(array.flags.c_contiguous and 1 not in array.shape for array in (made, *arrays)):
+    if _is_by_rows(made) and all(map(_is_by_rows, arrays)):
         return made
     floats = [made.dtype] if made.dtype.kind == "f" else []
     common = np.result_type(*(array.dtype for array in arrays), *floats)
@@ -168,6 +171,16 @@ def _bytes(a: np.ndarray, strides: Strides) -> Strides:
 def _as_far_as_seen(shape: Shape, strides: Strides) -> list[int]:
     """The strides that lead to another element."""
     return [stride for size, stride in zip(shape, strides, strict=True) if size != 1]
+
+
+def _is_by_rows(a: np.ndarray) -> bool:
+    """Whether it lies row by row, axes of one element included: the commonest case by far."""
+    return a.strides == _row_bytes(a.shape, a.itemsize)
+
+
+@lru_cache
+def _row_bytes(shape: Shape, itemsize: int) -> Strides:
+    return tuple(stride * itemsize for stride in row_strides(shape))
 
 
 def _layout(operand: Any) -> tuple[Shape, Strides]:
