@@ -101,6 +101,16 @@ async def test_a_file_that_cannot_be_judged_says_so_and_all_else_works(opened, t
         assert pilot.app.session.cursor == pilot.app.session.trace.passes[0].stop
 
 
+async def test_what_could_not_be_judged_is_asked_again(opened, text_of, mine):
+    mine.write_text("raise SystemExit('no')")
+    async with opened(NEURON, (120, 40), yours=Examiner(File(str(mine)))) as pilot:
+        await found_by(pilot)
+        mine.write_text(WRONG)
+        await pilot.press("ctrl+r")
+        found = await found_by(pilot)
+        assert found.verdict.line == LINE
+
+
 async def test_the_pane_is_closed_while_steps_are_asked(opened, text_of, examiner):
     async with opened(NEURON, (120, 40), yours=examiner) as pilot:
         await found_by(pilot)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.oracle.yours.engines import MICROGRAD
+from tests.thorough import share
 
 from backprop_tui.oracles.yours.client import Learners
 from backprop_tui.oracles.yours.examining import examine
@@ -17,14 +18,17 @@ THREADS = (
     "import threading, time\nwhile True: threading.Thread(target=time.sleep, args=[9]).start()\n"
 )
 STRANGE = "class Strange(Exception):\n    def __str__(self): raise Strange\nraise Strange\n"
+LEAVING = "import os\nos.setpgid(0, os.getpgid(os.getppid()))\nwhile True: pass"
 TOLD = {
     "while True: pass": "has not answered within",
     "while True: print('flood ' * 1000)": "has not answered within",
+    LEAVING: "has not answered within",
     "x = bytearray(10 * 2**30)": "MemoryError",
     "import os\nwhile True: os.fork()": "may start no process",
     "import subprocess; subprocess.Popen(['sleep', '99'])": "may start no process",
     "import os; os.kill(os.getppid(), 9)": "may send no signal",
     "open('left', 'w')": "may write no file",
+    "import os; os.symlink('mine.py', 'left')": "may write no file",
     "import os; os.remove(__file__)": "may write no file",
     "import os; os._exit(0)": "ended with exit code 0",
     "import os; os.closerange(0, 100)": "ended with exit code",
@@ -54,7 +58,7 @@ def found_in(source: str, folder: Path, seconds: float = 20.0) -> Finding:
     return found
 
 
-@pytest.mark.parametrize("harm", TOLD, ids=range(len(TOLD)))
+@pytest.mark.parametrize("harm", list(TOLD)[:: share(usual=3, thorough=1)])
 def test_a_file_that_does_harm_as_it_is_run_is_told(
     harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

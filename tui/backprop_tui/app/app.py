@@ -356,6 +356,7 @@ class DebuggerApp(Themed):
     def action_ask_again(self) -> None:
         """Ask the oracles that failed once more."""
         self.oracles.ask_again()
+        self.yours.ask_again()
 
     def action_edit_source(self) -> None:
         """Open the file in the person's editor, and look at it at once afterwards."""

@@ -62,6 +62,14 @@ class YoursDesk(Desk):
         if self._shown is not None:
             self._ask()
 
+    def ask_again(self) -> None:
+        """Ask once more where nothing could be judged."""
+        if isinstance(self._found, Failed) or (
+            isinstance(self._found, Finding) and self._found.trouble
+        ):
+            self._ask()
+            self._host.redraw()
+
     def look(self) -> None:
         """Look at the file, and have it judged again if it has been saved."""
         if self._path is not None and self._shown is not None:

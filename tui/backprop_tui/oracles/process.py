@@ -274,6 +274,7 @@ class _Life:
             else:
                 with suppress(ProcessLookupError):
                     os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.kill()  # it may have left the group
         self.process.wait()
         self._questions.put(None)
         for thread in (self._speaking, self._listening):  # each closes the pipes it has

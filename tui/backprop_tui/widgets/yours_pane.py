@@ -38,7 +38,8 @@ def yours_lines(view: View, width: int) -> list[Content]:
     if found.agreement is not None:
         beside = replace(view, oracle=Ready(found.agreement.report), agreement=found.agreement)
         lines += [Content(), *torch_lines(beside, width, "yours")]
-    for remark in found.remarks:
+    limits = (f"This system sets no limit to {limit}." for limit in found.unlimited)
+    for remark in (*found.remarks, *limits):
         lines += wrapped(view.say(remark), width, _MUTED)
     return lines
 

@@ -10,7 +10,7 @@ import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from types import FrameType
 from typing import Any
 
@@ -121,7 +121,9 @@ class Builder:
     # Leaves
 
     def _leaf(self, node: int, value: Any, *, is_number: bool, requires_grad: bool) -> None:
-        if is_number or (not requires_grad and np.asarray(value).dtype.kind in "biu"):
+        is_plain = np.asarray(value).dtype.kind in "biu"
+        is_plain = is_plain or (isinstance(value, np.ndarray) and not self.holds_arrays)
+        if is_number or (is_plain and not requires_grad):
             self.results.append(value)
             return
         try:
@@ -167,6 +169,9 @@ class Builder:
     def _of_numbers(self, name: str, given: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
         symbol = self._spellings[name]["symbol"]
         try:
+            if name == "index":
+                found = given[0][attributes["items"]]
+                return found if np.ndim(found) else np.asarray(found).item()
             if symbol in _OPERATORS and not attributes:
                 return _OPERATORS[symbol](*given)
             if name == "neg":
@@ -344,7 +349,7 @@ class Builder:
         )
         return any(getattr(each, "dtype", None) == np.float32 for each in data)
 
-    @property
+    @cached_property
     def holds_arrays(self) -> bool:
         """Whether the class is made for arrays: it keeps a number as one, or has what they need."""
         value = self._new(2.0, requires_grad=True)

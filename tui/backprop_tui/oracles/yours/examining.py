@@ -30,6 +30,8 @@ class Examiner:
 
     def ask(self, trace: Trace) -> Finding:
         """What is found by `trace`. Blocking."""
+        if self._learners is not None:
+            self._learners.close()  # what is still asked is of a file that is no more
         if self._is_closed:
             return Finding(trouble="The file is no longer examined.")
         with Learners(self.file) as self._learners:

@@ -6,6 +6,7 @@ accidents, an endless loop or a list without end, and not a cage.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any, Final
 
@@ -16,7 +17,9 @@ _STARTING: Final = frozenset(
      "subprocess.Popen", "os.startfile"]
 )  # fmt: skip
 _SIGNALS: Final = frozenset(["os.kill", "os.killpg"])
-_REMOVING: Final = frozenset(["os.remove", "os.rename", "os.rmdir", "os.truncate", "shutil.rmtree"])
+_CHANGING: Final = frozenset(
+    ["os.remove", "os.rename", "os.rmdir", "os.truncate", "os.link", "os.symlink", "shutil.rmtree"]
+)
 
 
 class RefusedError(PermissionError):
@@ -62,13 +65,13 @@ def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
         raise RefusedError("a file that is judged may start no process")
     if event in _SIGNALS:
         raise RefusedError("a file that is judged may send no signal")
-    if event in _REMOVING or (event == "open" and _writes(*arguments[1:3])):
+    if event in _CHANGING or (event == "open" and _writes(*arguments[:3])):
         raise RefusedError("a file that is judged may write no file")
 
 
-def _writes(mode: Any, flags: Any) -> bool:
+def _writes(path: Any, mode: Any, flags: Any) -> bool:
+    if path == os.devnull:
+        return False
     if isinstance(mode, str):
         return not set("wax+").isdisjoint(mode)
-    import os
-
     return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))

@@ -163,7 +163,10 @@ def program_question(trace: Trace, file: File) -> dict[str, Any]:
         "ask": "program",
         "spellings": {**others, **spelt},
         "finite": is_finite,
-        "arrays": any(isinstance(value, np.ndarray) for value in graph.value),
+        "arrays": any(
+            isinstance(value, np.ndarray) and requires_grad
+            for value, requires_grad in zip(graph.value, graph.requires_grad, strict=True)
+        ),
     }
 
 
