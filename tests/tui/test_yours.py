@@ -57,6 +57,7 @@ async def test_continue_stops_at_the_first_step_that_is_wrong_by_itself(opened, 
         assert f"wrong by itself (rule, line {LINE} of yours)" in session.notice
         text = " ".join(text_of(pilot).split())
         assert f"✗ rule, line {LINE}, step {session.cursor}" in text
+        assert f"{LINE} | self.grad += (1 - t) * out.grad" in text
         assert "ours yours off by" in text
 
 

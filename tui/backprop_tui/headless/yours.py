@@ -26,8 +26,6 @@ from backprop_tui.oracles.yours.file import File, file_of
 from backprop_tui.oracles.yours.finding import Finding
 
 OK, BAD = 0, 2
-_LONGEST = 10_000
-"""Characters of a line that is quoted."""
 
 
 def check_yours(
@@ -110,10 +108,8 @@ def _print(
     out.line(_headline(file, scenario, trace, found), style)
     if verdict is not None and verdict.program:
         out.paragraph(verdict.program, 4)
-    line = verdict.line if verdict is not None else found.line
-    quoted = _line(found.file or file.path, line)
-    if quoted:
-        out.line(f"    {line} | {quoted}", "bold")
+    if found.quoted:
+        out.line(f"    {found.quoted}", "bold")
     for text in (found.trouble, "" if verdict is None else verdict.message):
         out.paragraph(text, 4)
     marks = (f"{'✓' if is_right else '✗'} {name}" for name, is_right in found.judged.items())
@@ -139,13 +135,3 @@ def _headline(file: File, scenario: str | None, trace: Trace | None, found: Find
     else:
         return f"{said}: right"
     return said if line is None else f"{said}, line {line}"
-
-
-def _line(path: str, line: int | None) -> str:
-    """A line of the learner's file as it is now; empty where there is none."""
-    try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    lines = text.split("\n")
-    return lines[line - 1].strip()[:_LONGEST] if line and line <= len(lines) else ""

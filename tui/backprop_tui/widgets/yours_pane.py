@@ -58,7 +58,8 @@ def _verdict_lines(view: View, found: Finding, width: int) -> list[Content]:
     where = "" if verdict.line is None else f", line {verdict.line}"
     step = "" if verdict.step is None else f", step {verdict.step:,}"
     head = wrapped(f"{glyphs.disagrees} {verdict.kind}{where}{step}", width, "bold $error")
-    lines = [*head, *wrapped(view.say(verdict.message), width)]
+    quoted = wrapped(view.say(found.quoted), width, "bold")
+    lines = [*head, *quoted, *wrapped(view.say(verdict.message), width)]
     marks = "  ".join(
         f"{glyphs.agrees if is_right else glyphs.disagrees} {name}"
         for name, is_right in found.judged.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.report import Failed
@@ -18,6 +19,8 @@ from backprop_tui.oracles.yours.probes import probes
 from backprop_tui.oracles.yours.protocol import Contents, Unusable
 
 _MOST_NAMED = 8
+_LONGEST = 1_000
+"""Characters of a line that is quoted."""
 
 
 class Examiner:
@@ -46,6 +49,12 @@ class Examiner:
 
 def examine(learners: Learners, trace: Trace | None) -> Finding:
     """Examine the file by a scenario's trace, or by itself."""
+    found = _examined(learners, trace)
+    line = found.line if found.verdict is None else found.verdict.line
+    return replace(found, quoted=_quoted(found.file or learners.file.path, line))
+
+
+def _examined(learners: Learners, trace: Trace | None) -> Finding:
     contents = learners.contents(() if trace is None else tuple(trace.names))
     if not isinstance(contents, Contents):
         return Finding().troubled(contents)
@@ -110,3 +119,14 @@ def _named(calls: Iterable[str]) -> str:
     some = list(calls)
     more = f" and {len(some) - _MOST_NAMED} more" if len(some) > _MOST_NAMED else ""
     return ", ".join(some[:_MOST_NAMED]) + more
+
+
+def _quoted(path: str, line: int | None) -> str:
+    """A line of a file as it is now, with its number; empty where there is none."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return ""
+    if line is None or not 0 < line <= len(lines):
+        return ""
+    return f"{line} | {lines[line - 1].strip()[:_LONGEST]}"

@@ -27,6 +27,8 @@ class Finding:
     """Why nothing can be judged."""
     line: int | None = None
     """Of the trouble."""
+    quoted: str = ""
+    """The line that is to be looked at, with its number."""
     remarks: tuple[str, ...] = ()
     """What is no mistake and worth a word."""
     programs: int = 0
