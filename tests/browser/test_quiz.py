@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page
 from tests.browser.conftest import Opened
@@ -12,6 +13,7 @@ from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load, load_target
 from backprop_engine.trace import Trace
+from backprop_tui.export.lesson import lesson_of
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 
@@ -109,3 +111,26 @@ def test_a_sum_is_asked_for_where_a_gradient_is_only_handed_on(opened: Opened) -
     assert "the sum?" in page.locator("#step h2").inner_text()
     assert "path" in answer(page, "1")
     assert answer(page, "2") == "✓ right in the end"
+
+
+@pytest.mark.parametrize("name", ["lesson-05-neuron", "lesson-10-network", "gallery/22-variance"])
+def test_every_right_answer_is_taken(opened: Opened, name: str) -> None:
+    trace = record(load(SCENARIOS / f"{name}.yaml"))
+    right = [
+        " ".join(f"{x:.6g}" for x in np.asarray(step.question.right[0]).reshape(-1))
+        for step in lesson_of(trace, quiz=True).steps
+        if step.question
+    ]
+    page = opened(trace, quiz=True)
+    for text in right:
+        page.evaluate("at => location.hash = at", len(trace))
+        page.wait_for_selector("#answer")
+        assert answer(page, text) == "✓ right"
+    page.keyboard.press("f")
+    score = f"{len(right)} of {len(right)} right at once · 0 to come"
+    assert page.locator("#step .right").inner_text() == score
+
+
+def test_a_name_of_the_scenario_is_its_own_even_where_it_is_g(opened: Opened) -> None:
+    page = opened(of("g=3, y=g**2"), at=9, quiz=True)
+    assert answer(page, "upstream*2*g") == "✓ right"

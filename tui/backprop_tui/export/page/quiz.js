@@ -1,5 +1,6 @@
 // Asks before it shows. What is to come stays closed: no way leads past an open question.
 const FUNCTIONS = { exp: Math.exp, log: Math.log, ln: Math.log, sqrt: Math.sqrt, sin: Math.sin, cos: Math.cos, tan: Math.tan, tanh: Math.tanh, abs: Math.abs, relu: x => Math.max(x, 0), sigmoid: x => 1 / (1 + Math.exp(-x)) };
+const NUMBER = /(?<![\w.)%])-?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?(?![\w.])/gi;
 const isOpen = s => s?.q && !s.done;
 const held = to => {
   const open = S.find(s => isOpen(s) && s.i < to);
@@ -38,14 +39,13 @@ const close = (s, how) => {
 
 // An answer: numbers are judged by the digits that were typed, algebra at several points.
 const judge = (s, text) => {
-  const written = text.replaceAll("−", "-").replace(/%/g, " %"), names = written.match(/[a-z_%][\w.@]*/gi);
-  const typed = written.match(/-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?/gi) ?? [];
-  const isPlain = !names?.some(name => name != "e") && !/[*/^()+]|\d\s*-/.test(written);
+  const written = text.replaceAll("−", "-"), typed = written.match(NUMBER) ?? [];
+  const isPlain = typed[0] && !/[^\s,;[\]]/.test(written.replace(NUMBER, ""));
   const { r, g, w } = s.q;
   let agrees;
   if (isPlain) agrees = (values, at) => at > 0 || values.length == typed.length && values.every((value, i) => isNear(typed[i], value));
   else {
-    const points = r.map((_, at) => evaluate(written, name => name == "g" || name == "upstream" ? g[at] : N.find(node => node.l == name)?.z?.[at]));
+    const points = r.map((_, at) => evaluate(written, name => N.find(node => node.l == name)?.z?.[at] ?? { g: g[at], upstream: g[at] }[name]));
     if (points.some(Number.isNaN)) return again(s, "this cannot be read: take numbers, names in the graph, g for the upstream gradient, + - * / ** and functions such as exp");
     agrees = (values, at) => values.length == 1 && Math.abs(values[0] - points[at]) <= 1e-6 * Math.abs(points[at]) + 1e-12;
   }
