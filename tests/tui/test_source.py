@@ -35,6 +35,26 @@ async def test_a_line_wider_than_the_pane_is_read_where_the_step_stands(opened):
         assert len(shown(pilot)[0]) == source(pilot).scrollable_content_region.width
 
 
+async def test_a_line_that_is_scrolled_begins_with_a_whole_word(opened):
+    async with opened(LAYER, (120, 40)) as pilot:
+        await pilot.press(*"fssssss")
+        line = shown(pilot)[0].split(maxsplit=1)[1].rstrip()
+        assert line.startswith("…")
+        at = LAYER.text.index(line[1:].strip())
+        assert LAYER.text[at - 1] in " ([{,="
+
+
+async def test_what_goes_on_in_the_next_line_does_not_scroll_its_first_one(opened):
+    text = (
+        "x = torch.ones(2, requires_grad=True)\nresult = torch.exp(x.sum(\n"
+        + " " * 90
+        + "))\nresult.backward()\n"
+    )
+    async with opened(Source("<-e>", text), (120, 40)) as pilot:
+        await pilot.press("s")
+        assert source(pilot).scroll_offset.x == 0
+
+
 async def test_it_is_not_left_scrolled_sideways(opened):
     async with opened("neuron.yaml", (120, 40)) as pilot:
         for key in "fsssszzrnniI":

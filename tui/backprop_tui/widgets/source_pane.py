@@ -31,6 +31,8 @@ _CONTEXT = 2
 """Lines kept in sight above and below a highlight."""
 _MARGIN = 8
 """Columns kept to the left of a highlight that a long line is scrolled to."""
+_BETWEEN = " ([{,="
+"""Signs that words begin behind."""
 
 
 class SourcePane(Following, Sparing, ScrollView, can_focus=True):
@@ -127,6 +129,8 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         if not first + margin <= line < first + height - margin:
             first = max(line - height // 2, 0)
         # Lines are read from their start, unless what is marked would be out of sight.
+        text = self._lines[line] if line < len(self._lines) else ""
+        stop = min(stop, len(text))  # the rest stands in the lines below
         offset = 0 if stop <= room else max(column - _MARGIN, 0)
         self.scroll_to(offset, first, animate=False, force=True)
 
@@ -165,6 +169,7 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         self, number: int, offset: int, colours: list[str], is_current: bool
     ) -> list[Segment]:
         text = self._lines[number][offset : offset + len(colours)]
+        text = _from_word(text, self._lines[number][offset - 1]) if offset and text else text
         line = ("source--current-line",) if is_current else ()
         segments = []
         for colour, run in groupby(zip(colours, text, strict=True), key=itemgetter(0)):
@@ -178,6 +183,13 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         rest = self.scrollable_content_region.width - self._gutter - used
         blank = self.get_visual_style(*line).rich_style
         return [*segments, Segment(" " * max(rest, 0), blank)]
+
+
+def _from_word(text: str, before: str) -> str:
+    """The rest of a line that is scrolled: of a word that began out of sight nothing is shown."""
+    cut = next((at for at, sign in enumerate(text) if sign in _BETWEEN), 0)
+    cut = 0 if before in _BETWEEN or cut > _MARGIN else cut
+    return "…" + " " * cut + text[cut + 1 :]
 
 
 def step_line(session: Session) -> int:
