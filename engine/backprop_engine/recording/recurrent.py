@@ -151,14 +151,19 @@ def _layers(
         yield "    steps.append(h)"
         for state in states:
             yield f"{state}{suffix} = {state}"
-        yield f"out{suffix} = torch.stack(steps)" + ".flip(0)" * cell.is_reverse
+        is_last = cell.index >= len(cells) - 1 and not is_turned
+        stacked = "torch.stack(steps)" + ".flip(0)" * cell.is_reverse
         if directions == 1:
-            below = f"out{suffix}"
-        elif cell.is_reverse:
+            below = "output" if is_last else f"out{suffix}"
+            yield f"{below} = {stacked}"
+        else:
+            yield f"out{suffix} = {stacked}"
+        if cell.is_reverse:
             forwards = suffix.removesuffix("_reverse")
-            below = f"both{forwards}"
+            below = "output" if is_last else f"both{forwards}"
             yield f"{below} = torch.cat([out{forwards}, out{suffix}], -1)"
-    yield f"output = {below}" + ".transpose(0, 1)" * is_turned
+    if is_turned:
+        yield f"output = {below}.transpose(0, 1)"
     for state in states:
         listed = ", ".join(f"{state}{cell.suffix}" for cell in cells)
         yield f"{state}_n = torch.stack([{listed}])"
