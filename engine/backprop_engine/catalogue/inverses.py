@@ -18,7 +18,14 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import LimitError, check_elements
 from backprop_engine.catalogue.shared.axes import refuse_mixed
 from backprop_engine.catalogue.shared.cofactors import cofactors
-from backprop_engine.catalogue.shared.elimination import eliminated, inverse_of, transposed
+from backprop_engine.catalogue.shared.elimination import (
+    eliminated,
+    inverse_of,
+    largest_of_columns,
+    reaches,
+    rounding_of,
+    transposed,
+)
 from backprop_engine.catalogue.shared.entries import in_steps
 from backprop_engine.operation import Application, Derivative, Kind, Operation, Parameter
 
@@ -222,9 +229,9 @@ def _is_lost(operands: Sequence[Any], attributes: Any, upstream: Any) -> Any:
     found = _solve(a, *right) if right else inverse
     columns = found[..., np.newaxis] if right and _is_vector(a, *right) else found
     with np.errstate(all="ignore"):
-        reach = np.sum(_largest(a) * np.abs(columns), axis=-2, keepdims=True)
-        off = _unit(a) * np.sum(np.abs(inverse), axis=-1, keepdims=True) * reach
-        is_lost = (off >= np.abs(columns)) & (columns != 0)
+        reach = np.sum(largest_of_columns(a) * np.abs(columns), axis=-2, keepdims=True)
+        off = rounding_of(a) * np.sum(np.abs(inverse), axis=-1, keepdims=True) * reach
+        is_lost = reaches(off, np.abs(columns), columns)
     return np.reshape(is_lost, found.shape)
 
 
@@ -242,20 +249,11 @@ def _is_lost_or_sent_so(operands: Sequence[Any], attributes: Any, upstream: Any)
     columns = np.abs(sent[..., np.newaxis] if _is_vector(a, b) else sent)
     with np.errstate(all="ignore"):
         columns = columns / np.max(columns, initial=0.0)  # or a sum may overflow
-        reach = np.abs(transposed(inverse_of(a))) @ _largest(a)
-        off = _unit(a) * reach * np.sum(columns, axis=-2, keepdims=True)
+        reach = np.abs(transposed(inverse_of(a))) @ largest_of_columns(a)
+        off = rounding_of(a) * reach * np.sum(columns, axis=-2, keepdims=True)
         digits = np.sqrt(np.finfo(a.dtype).eps) * columns
-        is_lost = np.any((off >= digits) & (columns > 0), axis=-1)
+        is_lost = np.any(reaches(off, digits, columns), axis=-1)
     return is_lost[:, np.newaxis] if np.ndim(a) == np.ndim(b) == 2 else np.any(is_lost)
-
-
-def _largest(a: Any) -> Any:
-    """The largest magnitude of each column, one below the other."""
-    return np.max(np.abs(a), axis=-2, initial=0.0)[..., np.newaxis]
-
-
-def _unit(a: Any) -> float:
-    return float(a.shape[-1] * np.finfo(a.dtype).eps)
 
 
 def _is_nearly_singular(operands: Sequence[Any], attributes: Any, upstream: Any) -> Any:

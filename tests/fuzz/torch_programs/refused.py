@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from typing import Final
 
 OPEN: Final[Mapping[str, str]] = {
+    "a system that is singular but for rounding": """
+import torch
+y = torch.tensor([88.0, 0.0, 1e20], dtype=torch.float64, requires_grad=True)
+a = torch.outer(y, y.detach())
+b = torch.linalg.solve(a + 4 * torch.eye(3, dtype=torch.float64), a)
+(b ** 2).sum().backward()
+""",
     "a system whose factors lose more going back than there": """
 import torch
 x = torch.tensor([[1e-45, -1.0], [-110.0, 16777217.0]], requires_grad=True)

@@ -1,4 +1,4 @@
-"""Gaussian elimination of one matrix, and inverses that answer for singular ones, too."""
+"""Gaussian elimination, what rounding makes of it, and inverses of singular matrices, too."""
 
 from __future__ import annotations
 
@@ -45,3 +45,19 @@ def inverse_of(a: Any) -> Any:
     except np.linalg.LinAlgError:
         flat = np.reshape(a, (-1, *a.shape[-2:]))
         return np.reshape([_inverse_or_infinite(matrix) for matrix in flat], a.shape)
+
+
+def reaches(off: Any, digits: Any, columns: Any) -> Any:
+    """Where `off` reaches the digits of an element; of a 0, all that its column has."""
+    whole = np.max(np.abs(columns), axis=-2, keepdims=True, initial=0.0)
+    return (off >= digits) & (off > 0) & ((columns != 0) | (off >= whole))
+
+
+def largest_of_columns(a: Any) -> Any:
+    """The largest magnitude of each column, one below the other."""
+    return np.max(np.abs(a), axis=-2, initial=0.0)[..., np.newaxis]
+
+
+def rounding_of(a: Any) -> float:
+    """n·u, by which an elimination of `a` is off for each number of a column's largest."""
+    return float(a.shape[-1] * np.finfo(a.dtype).eps)
