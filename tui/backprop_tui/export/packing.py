@@ -4,6 +4,18 @@ The steps of a run say the same again and again, of other names and figures. So 
 holes for the step's own names (`¦a` the node, `¦b` the receiver, `¦c` the output of the pass, `¦0`
 the node's first operand, `¦e` its expression, `¦g` its grad_fn) and figures (`¦#`), and steps hold
 numbers of texts. In formulas a hole is an element, and so is `{=}`, a sign.
+
+The letters, of which what is empty is left out:
+
+- the lesson: f first step, at cursor to begin at, z steps of the run, c closing words, src files,
+  n nodes, p passes, s steps, b boxes (node, consumer or −1, level, row), t texts, by, a notes;
+- a node: l label, e expression, v value, r grad_fn, q 1 if without gradient, o operands, h hint,
+  m its place (start, stop, file), z values of a quiz; at the start c 1 if computed, g gradient;
+- a pass: m name, t title, b first step, e end, i iteration, o output, g gradients afterwards;
+- a step: k kind (contribution if left out, f forward, o others), n node, t receiver, h headline,
+  x sentence, o notes, m formulas, w figures of its texts, u upstream, d local, b before, c sent (if
+  left out, a), a after, l how many are to come, y earlier senders, r arrays, q question;
+- a question: q words, t hints, r right, g upstream, w mistakes, each at all points.
 """
 
 from __future__ import annotations
