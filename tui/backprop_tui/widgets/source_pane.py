@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from itertools import groupby
 from operator import itemgetter
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding
 from textual.content import Content
 from textual.geometry import Size
@@ -31,6 +32,16 @@ _CONTEXT = 2
 """Lines kept in sight above and below a highlight."""
 _MARGIN = 8
 """Columns kept to the left of a highlight that a long line is scrolled to."""
+_STYLES: Final = {
+    "": "",
+    "line number": "$foreground-muted",
+    "comment": "$foreground-muted italic",
+    "key": "$primary",
+    "number": "$foreground",
+    "current line": "on $surface",
+    "current": "$foreground on $primary-muted bold underline",
+}
+"""Of the style sheet's own every change of the focus would look up each."""
 _BETWEEN = " ([{,="
 """Signs that words begin behind."""
 
@@ -44,14 +55,6 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         Binding("h", "scroll_left", "scroll left", show=False),
         Binding("l", "scroll_right", "scroll right", show=False),
     ]
-    COMPONENT_CLASSES: ClassVar = {
-        "source--line-number",
-        "source--comment",
-        "source--key",
-        "source--number",
-        "source--current-line",
-        "source--current",
-    }
 
     def __init__(self, view: View) -> None:
         super().__init__(id="source", classes="pane")
@@ -141,7 +144,7 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         if number >= len(self._lines):
             return Strip.blank(width, self.rich_style)
         offset = self.scroll_offset.x
-        gutter = self.get_visual_style("source--line-number").rich_style
+        gutter = self._style("line number")
         label = f"{number + 1:>{self._gutter - 2}}  "
         segments = [Segment(label, gutter)]
         segments += self._code(number, offset, width - len(label))
@@ -170,19 +173,23 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
     ) -> list[Segment]:
         text = self._lines[number][offset : offset + len(colours)]
         text = _from_word(text, self._lines[number][offset - 1]) if offset and text else text
-        line = ("source--current-line",) if is_current else ()
+        line = "current line" if is_current else ""
         segments = []
         for colour, run in groupby(zip(colours, text, strict=True), key=itemgetter(0)):
-            classes = (*line, f"source--{colour}") if colour else line
-            style = self.get_visual_style(*classes).rich_style
+            style = self._style(line, colour)
             segments.append(Segment(printable("".join(sign for _, sign in run)), style))
         if len(self._lines[number]) > offset + len(text) and segments:
             last = segments[-1]
             segments[-1] = Segment(last.text[:-1] + "…", last.style)
         used = sum(cell_len(segment.text) for segment in segments)
         rest = self.scrollable_content_region.width - self._gutter - used
-        blank = self.get_visual_style(*line).rich_style
-        return [*segments, Segment(" " * max(rest, 0), blank)]
+        return [*segments, Segment(" " * max(rest, 0), self._style(line))]
+
+    def _style(self, *names: str) -> Style:
+        style = self.visual_style
+        for name in names:
+            style += self.app.stylesheet.parse_style(_STYLES[name])
+        return style.rich_style
 
 
 def _from_word(text: str, before: str) -> str:
