@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from backprop_engine.basics.memory_order import laid_out, strides_of
+from backprop_engine.basics.memory_order import laid_out, left_open, strides_of
 from backprop_engine.basics.source import OperandError
 from backprop_engine.catalogue import INDEX, INDEX_PUT, OPERATIONS
 from backprop_engine.catalogue.saved import saved
@@ -22,7 +22,7 @@ from backprop_engine.graph import Graph
 from backprop_engine.operation import Sharing
 from backprop_engine.program.many_values import Outputs
 from backprop_engine.run.fitting import check_fits
-from backprop_engine.run.views import View, places_of
+from backprop_engine.run.views import View, is_detaching, places_of
 
 _COPY_SLICES = OPERATIONS["copy_slices"]
 _NO_GRAD = (
@@ -302,7 +302,7 @@ class Sharers:
                     "something is computed from it or it is printed",
                     _VIEW_LATER,
                 )
-        is_detached = any(_is_detaching(graph, node) for node in view.way[1:])
+        is_detached = any(is_detaching(graph, node) for node in view.way[1:])
         if (is_detached or not graph.is_recording) and (is_traced or base_requires):
             raise OperandError(_NO_HISTORY, _OWN_MEMORY)
         if view.at.size != len(np.unique(view.at)):
@@ -346,14 +346,18 @@ class Sharers:
         """Refuse a change where it is not told whether torch lets a reshaped value share it."""
         graph, base = self._graph, self.base(tensor)
         for node in graph.open_order:
-            if graph.applied(node).sharing in (Sharing.WHERE_POSSIBLE, Sharing.HANDED_THROUGH):
-                source = graph.operands[node][0]
-                if source in graph.open_order and base in (self.base(node), self.base(source)):
-                    raise OperandError(
-                        "whether this changes another tensor, too, hangs on how torch lays out "
-                        f"what `{graph.operation_name(node)}` is given, and that is not told",
-                        "give the changed value a name of its own",
-                    )
+            source, operation = graph.operands[node][0], graph.applied(node)
+            is_reshaped = operation.sharing in (Sharing.WHERE_POSSIBLE, Sharing.HANDED_THROUGH)
+            # An `einsum` of one operand that adds nothing up is a view, too.
+            is_of_one = operation.lay_out is left_open and len(graph.operands[node]) == 1
+            if (is_of_one or (is_reshaped and source in graph.open_order)) and (
+                base in (self.base(node), self.base(source))
+            ):
+                raise OperandError(
+                    "whether this changes another tensor, too, hangs on how torch goes about "
+                    f"`{operation.name}`, and that is not told",
+                    "give the changed value a name of its own",
+                )
 
     def _check_leaves(self, tensor: int) -> None:
         """Refuse to change what a value that was made a leaf, by `d.detach().requires_grad_()`,
@@ -392,8 +396,3 @@ class Sharers:
 def shares_outputs(group: Outputs) -> bool:
     """Whether the outputs are views, which torch makes all at once."""
     return group.operation.sharing is not Sharing.NEVER
-
-
-def _is_detaching(graph: Graph, node: int) -> bool:
-    operation = graph.operation[node]
-    return operation is not None and not operation.differentiable

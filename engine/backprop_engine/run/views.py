@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backprop_engine.basics.memory_order import laid_out, strides_of
+from backprop_engine.graph import Graph
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,3 +25,9 @@ def places_of(value: object) -> np.ndarray:
     if not isinstance(value, np.ndarray):
         return np.zeros((), np.int64)
     return laid_out(np.arange(value.size).reshape(value.shape), strides_of(value))
+
+
+def is_detaching(graph: Graph, node: int) -> bool:
+    """Whether a view leaves the history of what it is a view of behind."""
+    operation = graph.operation[node]
+    return operation is not None and not operation.differentiable

@@ -133,6 +133,22 @@ a = F.elu(x) + F.hardtanh(x) + F.hardshrink(x)
 """What nobody can know: where torch's answer is another, that is told, and nothing is wrong."""
 
 REFUSED: Final[Mapping[str, str]] = {
+    "a change of an einsum that is a view": """
+import torch
+x = torch.tensor([[0.5, 1.0], [2.0, -1.0]], requires_grad=True)
+y = x * 2
+e = torch.einsum("ii->i", y)
+e += 1
+(y * x).sum().backward()
+""",
+    "a change of what an einsum is a view of": """
+import torch
+x = torch.tensor([[0.5, 1.0], [2.0, -1.0]], requires_grad=True)
+y = x * 2
+e = torch.einsum("ij->ji", y)
+y += 1
+e.sum().backward()
+""",
     "a change of what is reshaped from an order that is not told": """
 import torch
 x = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
