@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tests.oracle.yours.conftest import Examine
 from tests.oracle.yours.engines import BROKEN, MICROGRAD, Broken
-from tests.oracle.yours.spellings import RIGHT, TENSOR
+from tests.oracle.yours.spellings import RIGHT
+from tests.oracle.yours.tensor_engines import TENSOR
 from tests.thorough import share
 
 from backprop_engine.basics.source import Source
