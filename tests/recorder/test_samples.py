@@ -21,6 +21,8 @@ PARTS = share(1, 8)
 EVERY = share(60, 1)
 """Of so many functions one is tried."""
 SAMPLES = share(2, 6)
+RUNS = 40
+"""Unrecorded, until what differs once has differed there, too."""
 
 
 def functions(part: int) -> Iterator[Any]:
@@ -58,6 +60,26 @@ def computed(op: Any, sample: Any) -> list[torch.Tensor] | str:
     return [*outputs, *(grad for grad in grads if grad is not None)]
 
 
+def _unlike(plain: list[torch.Tensor], other: list[torch.Tensor]) -> set[int]:
+    """The positions at which not all bits are the same."""
+    pairs = enumerate(zip(plain, other, strict=True))
+    return {at for at, (one, two) in pairs if not torch.equal(_bits(one), _bits(two))}
+
+
+def _unsteady(op: Any, sample: Any, plain: list[torch.Tensor], suspects: set[int]) -> set[int]:
+    """Those of `suspects` that are not always the same unrecorded, as what LAPACK makes of memory
+    that lies otherwise: the solutions of `linalg.lstsq` are not in every second run.
+    """
+    found: set[int] = set()
+    for _ in range(RUNS):
+        if suspects <= found:
+            break
+        again = computed(op, sample)
+        assert not isinstance(again, str)
+        found |= _unlike(plain, again)
+    return found
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("part", range(PARTS))
 def test_samples_give_the_same_bit_for_bit(part, tmp_path):
@@ -77,10 +99,8 @@ def test_samples_give_the_same_bit_for_bit(part, tmp_path):
             if isinstance(plain, str) or isinstance(recorded, str):
                 assert plain == recorded, op.name
                 continue
-            again = computed(op, sample)
-            for one, other, third in zip(plain, recorded, again, strict=True):
-                if torch.equal(_bits(one), _bits(third)):  # what is not the same twice, unrecorded
-                    assert torch.equal(_bits(one), _bits(other)), op.name
+            unlike = _unlike(plain, recorded)
+            assert unlike <= _unsteady(op, sample, plain, unlike), op.name
             assert read(path).is_complete
             tried += 1
     assert tried
