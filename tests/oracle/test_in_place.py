@@ -165,6 +165,8 @@ REFUSED = {
     "the second factor is the first": ("y *= y\ny.sum().backward()", "8:1"),
     "a leaf": ("x += 1", "8:1"),
     "an element of a leaf": ("x[0] = 1", "8:1"),
+    "a leaf that was handed through": ("v = x.contiguous()\nv += 1", "9:1"),
+    "an element of such a leaf": ("v = torch.positive(x)\nv[0] = 1", "9:1"),
     "a view of a leaf": ("v = x.T\nv *= 2", "9:1"),
     "a view whose base became dependent": ("v = c[0]\nc *= w\nv += 1", "10:1"),
     "a view beside the one that became dependent": ("v = c[0]\nu = c[1]\nu *= w\nv += 1", "11:1"),

@@ -147,7 +147,8 @@ class Sharers:
         `since` is the first node that was made of the change. OperandError where torch refuses it,
         in its words, or where what it does cannot be told.
         """
-        tensor, before = self.tensor(target), self.current(target)
+        tensor = self.tensor(target)
+        before = self.current(tensor)
         view = self.view(tensor)
         self._check(before, made, view)
         self._check_leaves(tensor)
