@@ -118,7 +118,7 @@ async def test_the_pane_is_closed_while_steps_are_asked(opened, text_of, examine
         await pilot.press("x")
         await settled(pilot)
         text = text_of(pilot)
-        assert "Your file is closed while steps are asked" in text
+        assert "Yours is closed while steps are asked" in text
         assert "factor forgotten" not in text
 
 

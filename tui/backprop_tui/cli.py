@@ -38,8 +38,8 @@ from backprop_tui.arguments.parser import in_order
 from backprop_tui.oracles.yours.file import file_of
 
 if TYPE_CHECKING:
+    from backprop_tui.app.yours_desk import Examines
     from backprop_tui.opening.practice import Course
-    from backprop_tui.oracles.yours.examining import Examiner
 
 OK, OFF, BAD, INTERRUPTED = 0, 1, 2, 130
 BROKEN_PIPE = 141
@@ -158,6 +158,13 @@ def _open_screen(options: argparse.Namespace, course: Course | None = None) -> i
         return _usage(f"{printable(target)}: there is no such file")
     if options.yours is not None and not Path(file_of(options.yours).path).is_file():
         return _usage(f"{printable(file_of(options.yours).path)}: there is no such file")
+    if options.broken is not None:
+        from backprop_engine.mistakes.broken import BROKEN
+
+        if options.broken not in BROKEN:
+            return _usage(
+                f"there is no mistake `{printable(options.broken)}`; there are {', '.join(BROKEN)}"
+            )
     from backprop_tui.app.app import DebuggerApp
     from backprop_tui.app.signals import end_as_told
     from backprop_tui.config.folders import config_file, state_folder
@@ -174,7 +181,7 @@ def _open_screen(options: argparse.Namespace, course: Course | None = None) -> i
         keeper=keeper,
         fresh=options.fresh,
         course=course,
-        yours=_examiner(options.yours),
+        yours=_examiner(options),
     )
     left = app.run()
     if keeper.trouble:  # the last try was on leaving, when the screen could not say it any more
@@ -191,13 +198,17 @@ def _open_screen(options: argparse.Namespace, course: Course | None = None) -> i
     return code
 
 
-def _examiner(argument: str | None) -> Examiner | None:
-    """Who judges the learner's file that is named, if one is."""
-    if argument is None:
+def _examiner(options: argparse.Namespace) -> Examines | None:
+    """Who judges the learner's file, or the broken engine, that is named, if one is."""
+    if options.broken is not None:
+        from backprop_tui.oracles.yours.broken import examiner_of
+
+        return examiner_of(options.broken)
+    if options.yours is None:
         return None
     from backprop_tui.oracles.yours.examining import Examiner
 
-    return Examiner(file_of(argument))
+    return Examiner(file_of(options.yours))
 
 
 def _at_a_terminal() -> bool:
@@ -309,7 +320,8 @@ def _practice(options: argparse.Namespace) -> int:
         return OK if course.kinds else BAD
     if not _at_a_terminal():
         return _usage(_NO_TERMINAL)
-    options.targets, options.fresh, options.yours = [str(folder)], True, None
+    options.targets, options.fresh = [str(folder)], True
+    options.yours = options.broken = None
     return _open_screen(options, course)
 
 

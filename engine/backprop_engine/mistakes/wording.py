@@ -26,6 +26,13 @@ def told(mistake: Mistake, trace: Trace, step: int) -> str:
     return " ".join(mistake.sentence.format_map(named).split())
 
 
+def in_general(mistake: Mistake) -> str:
+    """Its sentence about no node in particular."""
+    general = {"node": "a node", "operand": "its operand", "upstream": "gradient", "local": ""}
+    text = " ".join(mistake.sentence.format_map(general).split())
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def told_all(mistakes: Iterable[Mistake], trace: Trace, step: int) -> str:
     """The sentences of several, one of which it is."""
     return "; or ".join(told(mistake, trace, step) for mistake in mistakes)

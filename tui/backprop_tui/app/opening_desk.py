@@ -145,6 +145,14 @@ class OpeningDesk:
         app.push_screen(hearing(DebuggerScreen, "", app.settings.keymap)(view, layout))
         app.call_after_refresh(self._settle, session.trace)
 
+    def show_anew(self, pane: str) -> None:
+        """Show what is open on a new screen, with a `pane` that comes or goes, in front."""
+        app, session = self._app, self._app.session
+        if session is not None and isinstance(app.screen, DebuggerScreen):
+            layout = replace(app.screen.layout_now, pane=pane)
+            app.pop_screen()
+            self.put(session, layout)
+
     def _settle(self, trace: Trace) -> None:
         """The first frame is there: ask torch, and spare the collector what stays as it is."""
         # Else it walks libraries and traces every few hundred keys, and the screen stands still

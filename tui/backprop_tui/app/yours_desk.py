@@ -1,4 +1,4 @@
-"""The desk that has a learner's own file judged, for every trace that is shown."""
+"""The desk that has another engine judged, a learner's or a broken one, for what is shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from backprop_engine.trace import Trace
 from backprop_tui.app import file_looks
 from backprop_tui.app.desk import Desk, Host
 from backprop_tui.oracles.report import Failed, Starting
-from backprop_tui.oracles.yours.file import File
 from backprop_tui.oracles.yours.finding import Finding
 from backprop_tui.session.session import Session
 from backprop_tui.session.stops.continuing import with_stops
@@ -19,11 +18,11 @@ from backprop_tui.session.stops.state import ANYWHERE, Breakpoint
 
 
 class Examines(Protocol):
-    """Who judges a file; see `backprop_tui.oracles.yours.examining`."""
+    """Who judges an engine; see `backprop_tui.oracles.yours.examining` and `broken`."""
 
     @property
-    def file(self) -> File:
-        """The file, which is run."""
+    def path(self) -> Path | None:
+        """The file that it stands in, if that is one that may be saved anew."""
 
     def ask(self, trace: Trace) -> Finding:
         """What is found by `trace`; called in a thread."""
@@ -37,30 +36,43 @@ class YoursDesk(Desk):
 
     def __init__(self, host: Host, examiner: Examines | None) -> None:
         super().__init__(host)
-        self._examiner = examiner
+        self._named = self._examiner = examiner
         self._shown: Trace | None = None
         self._found: Finding | Starting | Failed = Starting()
-        path = None if examiner is None else Path(examiner.file.path)
-        self._path = path
-        self._watched = file_looks.begin(None if path is None else file_looks.look(path))
+        self._watch()
 
     @property
     def found(self) -> Finding | Starting | Failed | None:
         """What is known of the trace that is shown; None where no file is named."""
         return None if self._examiner is None else self._found
 
+    def use(self, examiner: Examines | None) -> None:
+        """Have another engine judged; the one that was named at the start where it is None."""
+        self._examiner = examiner or self._named
+        self._watch()
+        if self._host.session is not None:
+            self._take_away_stops(self._host.session)
+        self._ask()
+
+    def _take_away_stops(self, session: Session) -> None:
+        self._host.session = with_stops(session, replace(session.stops, found=()))
+
+    def _watch(self) -> None:
+        path = None if self._examiner is None else self._examiner.path
+        self._path = path
+        self._watched = file_looks.begin(None if path is None else file_looks.look(path))
+
     def close(self) -> None:
         """Let no thread wait when the app ends."""
-        if self._examiner is not None:
-            self._examiner.close()
+        if self._named is not None:
+            self._named.close()
 
     def follow(self, session: Session | None) -> None:
         """Ask about another trace than the last one."""
-        if self._examiner is None or (session is not None and session.trace is self._shown):
+        if session is not None and session.trace is self._shown:
             return
         self._shown = None if session is None else session.trace
-        if self._shown is not None:
-            self._ask()
+        self._ask()
 
     def ask_again(self) -> None:
         """Ask once more where nothing could be judged."""
@@ -88,7 +100,7 @@ class YoursDesk(Desk):
 
     def _take(self, trace: Trace, found: Finding | Failed) -> None:
         session = self._host.session
-        if trace is not self._shown or session is None:
+        if trace is not self._shown or session is None or self._examiner is None:
             return
         self._found = found
         self._host.session = with_stops(session, replace(session.stops, found=_stops(found)))

@@ -38,6 +38,7 @@ examples:
   backprop-tui my/lesson.yaml                 open a scenario file
   backprop-tui my/                            pick one from a folder
   backprop-tui -e 'x=2, y=x**2+3x+1'          open an expression
+  backprop-tui --broken overwrite my/lesson.yaml   with an engine that forgets one thing beside
   backprop-tui -e @snippet.py                 open a few lines of PyTorch
   pbpaste | backprop-tui -                    open standard input
   backprop-tui check -e 'x=2, y=x**2+3x+1'    7, four times over
@@ -177,14 +178,16 @@ def open_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="begin without the breakpoints, watches and layout of the last time",
     )
-    add_yours(parser)
+    add_engines(parser)
     parser.add_argument("--version", action=Version, nargs=0, help="print the version and exit")
     return parser
 
 
-def add_yours(parser: argparse._ActionsContainer) -> None:
-    """The option that names a learner's file."""
-    parser.add_argument(
+def add_engines(parser: argparse.ArgumentParser) -> None:
+    """The options that name another engine than ours."""
+    whose = parser.add_mutually_exclusive_group()
+    whose.add_argument("--broken", metavar="KIND", help="judge an engine of ours with this mistake")
+    whose.add_argument(
         "--yours",
         metavar="FILE[:NAME]",
         help="judge your own engine, layers or answers in FILE; runs it, in a limited process",
@@ -203,9 +206,7 @@ def check_parser() -> argparse.ArgumentParser:
     how.add_argument("--json", action="store_true", help="one JSON object a scenario")
     how.add_argument("--github", action="store_true", help="say what is off as GitHub marks it")
     parser.add_argument("--junit", metavar="FILE", type=Path, help="write a report for JUnit, too")
-    whose = parser.add_mutually_exclusive_group()
-    whose.add_argument("--broken", metavar="KIND", help="judge an engine of ours with this mistake")
-    add_yours(whose)
+    add_engines(parser)
     parser.add_argument("--no-torch", action="store_true", help="do without torch")
     parser.add_argument("--no-symbolic", action="store_true", help="do without formulas (sympy)")
     return parser

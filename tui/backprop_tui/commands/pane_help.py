@@ -55,9 +55,9 @@ PANE_HELP: Final[Mapping[str, PaneHelp]] = {
     ),
     "yours": PaneHelp(
         "Yours",
-        "Your own engine, layers or answers, named with --yours: the first mistake in the file, "
-        "its line and its name, and below it your numbers for the same step. c stops where it is "
-        "wrong by itself; save the file and it runs again.",
+        "Your own engine, layers or answers, named with --yours, or one of ours with a mistake, "
+        "named with --broken or in the palette (^p broken): what is first wrong by itself, and "
+        "below it its numbers for the same step. c stops there; save your file and it runs again.",
         _SCROLLING,
     ),
     "symbolic": PaneHelp(

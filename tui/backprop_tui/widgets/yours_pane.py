@@ -28,10 +28,10 @@ class YoursPane(TextPane):
 def yours_lines(view: View, width: int) -> list[Content]:
     """The pane's lines, at most `width` cells wide."""
     if view.is_closed:
-        return wrapped(f"Your file is {CLOSED.sentence}.", width, _MUTED)
+        return wrapped(f"Yours is {CLOSED.sentence}.", width, _MUTED)
     found = view.yours
     if found is None or isinstance(found, Starting):
-        return wrapped(f"your file runs {view.glyphs.waiting}", width, _MUTED)
+        return wrapped(f"the engine runs {view.glyphs.waiting}", width, _MUTED)
     if isinstance(found, Failed):
         return wrapped(view.say(found.sentences), width, "bold $warning")
     lines = _verdict_lines(view, found, width)

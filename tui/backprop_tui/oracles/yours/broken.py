@@ -3,23 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.basics.values import Value
-from backprop_engine.mistakes.broken import BrokenEngine, BrokenPass, shows
+from backprop_engine.graph import Graph
+from backprop_engine.mistakes.broken import BROKEN, BrokenEngine, BrokenPass, shows
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import load
-from backprop_engine.trace import Trace
+from backprop_engine.trace import Missing, Trace
 from backprop_tui.opening.bundled import bundled_scenarios
+from backprop_tui.oracles.yours.beside import beside
+from backprop_tui.oracles.yours.finding import Finding
 from backprop_tui.oracles.yours.judging import judge
 from backprop_tui.oracles.yours.protocol import Event, LearnersPass, LearnersRun, Made
 from backprop_tui.oracles.yours.verdict import Verdict
 
 _LARGE = "large"
 """The folder of scenarios that would take long."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenExaminer:
+    """Judges an engine of ours by whatever trace is shown."""
+
+    engine: BrokenEngine
+    path: None = None
+
+    def ask(self, trace: Trace) -> Finding:
+        """Where it first goes wrong in `trace`, and where else the mistake shows."""
+        engine = self.engine
+        if isinstance(missing := trace.can(Graph), Missing):
+            return Finding(engine.slug, trouble=f"{missing.sentence}.")
+        run = _as_learners(engine, trace)
+        verdict = judge(trace, run) if shows(engine, trace) else None
+        remark = f"{engine.slug} shows in {', '.join(where_it_shows(engine))}."
+        name = f"an engine with the mistake {engine.slug}"
+        return Finding(
+            name, verdict=verdict, remarks=(remark,), agreement=beside(trace, run, verdict)
+        )
+
+    def close(self) -> None:
+        """There is no process to end."""
+
+
+def examiner_of(slug: str) -> BrokenExaminer | None:
+    """Who judges the engine that is called so; None where none is."""
+    engine = BROKEN.get(slug)
+    return None if engine is None else BrokenExaminer(engine)
 
 
 def first_mistake(engine: BrokenEngine, trace: Trace) -> Verdict | None:

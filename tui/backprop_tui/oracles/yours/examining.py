@@ -31,6 +31,11 @@ class Examiner:
         self._learners: Learners | None = None
         self._is_closed = False
 
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self.file.path)
+
     def ask(self, trace: Trace) -> Finding:
         """What is found by `trace`. Blocking."""
         if self._learners is not None:
