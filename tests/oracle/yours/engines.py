@@ -262,6 +262,13 @@ BROKEN = (
     Broken("recursively", _BACKWARD, _RECURSIVELY, "order", "self._backward()"),
     Broken("visited twice", "if v not in visited", "if True", "order", "topo.append"),
     Broken(
+        "called twice",
+        "            v._backward()\n",
+        "            v._backward()\n            v._backward()  # again\n",
+        "fired twice",
+        "# again",
+    ),
+    Broken(
         "rule not attached",
         "other.grad += out.grad\n        out._backward = _backward",
         "other.grad += out.grad",

@@ -25,8 +25,8 @@ class _Turn:
 
     sender: int
     upstream: Value | None
-    is_called: bool
-    """Whether it was seen that its turn came, and not only what it sent."""
+    line: int | None
+    """Where it was called for its turn; None where it was seen by what it sent alone."""
     changes: list[Event] = field(default_factory=list)
 
 
@@ -61,7 +61,8 @@ class Turns:
         self._turns = list(_turns(told.events))
         self._silent = self._never_at_work()
         self._received: dict[int, Any] = {}
-        self._done: set[int] = set()
+        self._done: dict[int, int | None] = {}
+        """By output of the parts that have had their turn, where they were called for it."""
         self._at_work: dict[int, _Work] = {}
 
     def verdict(self) -> Verdict | None:
@@ -88,10 +89,10 @@ class Turns:
 
     def _wrong_turn(self, part: Part, turn: _Turn) -> Verdict | None:
         if turn.sender == part.output:
-            wrong = self._out_of_order(part) or self._wrong_upstream(part, turn)
+            wrong = self._out_of_order(part, turn) or self._wrong_upstream(part, turn)
             if wrong is not None:
                 return wrong
-            self._done.add(part.output)
+            self._done[part.output] = turn.line
         work = self._at_work.setdefault(
             part.output, _Work(part, waiting={part.output, *part.inner})
         )
@@ -113,7 +114,7 @@ class Turns:
 
     # Order
 
-    def _out_of_order(self, part: Part) -> Verdict | None:
+    def _out_of_order(self, part: Part, turn: _Turn) -> Verdict | None:
         label = self._parts.label(part.output)
         if part.output in self._done:
             if self._is_consistent(part):
@@ -122,7 +123,9 @@ class Turns:
                 f"{label} sends a second time. A value sends once, when its own gradient is "
                 "complete; what it sent before is added again."
             )
-            return self._at(Kind.FIRED_TWICE, message, self._order_line(), part)
+            is_elsewhere = turn.line != self._done[part.output]
+            line = turn.line if is_elsewhere else self._order_line()
+            return self._at(Kind.FIRED_TWICE, message, line, part)
         missing = [
             consumer for consumer in self._consumers[part.output]
             if consumer.output not in self._done
@@ -301,14 +304,14 @@ def _turns(events: Sequence[Event]) -> Iterator[_Turn]:
         if event.to is None and event.sender is not None:
             if turn is not None:
                 yield turn
-            turn = _Turn(event.sender, event.upstream, is_called=True)
+            turn = _Turn(event.sender, event.upstream, event.line)
         elif event.sender is None:
             continue
         else:
             if turn is None or turn.sender != event.sender:
                 if turn is not None:
                     yield turn
-                turn = _Turn(event.sender, event.upstream, is_called=False)
+                turn = _Turn(event.sender, event.upstream, None)
             turn.changes.append(event)
     if turn is not None:
         yield turn
