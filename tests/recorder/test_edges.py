@@ -19,7 +19,7 @@ from backprop_recorder.recorder import Recorder
 
 WHOLE = 2000
 """Megabytes of whole values: all of them."""
-OF_A_PART = share(15, 500)
+OF_A_PART = share(15, 200)
 EASILY_MISTAKEN = [
     "attention", "checkpoint_reentrant", "complex_numbers", "custom_function", "double_backward",
     "in_place", "lstm_cells", "recurrent_layers", "several_outputs",
@@ -37,7 +37,7 @@ def test_the_edges_of_a_program_are_torchs(name, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("part", range(share(1, 10)))
+@pytest.mark.parametrize("part", range(share(1, 25)))
 def test_the_edges_of_programs_drawn_at_random_are_torchs(part, tmp_path):
     for seed in range(part * OF_A_PART, (part + 1) * OF_A_PART):
         witness = Witness()
