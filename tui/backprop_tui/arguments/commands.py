@@ -38,7 +38,7 @@ examples:
   backprop-tui my/lesson.yaml                 open a scenario file
   backprop-tui my/                            pick one from a folder
   backprop-tui -e 'x=2, y=x**2+3x+1'          open an expression
-  backprop-tui --broken overwrite my/lesson.yaml   with an engine that forgets one thing beside
+  backprop-tui --broken sign my/lesson.yaml   beside an engine with a mistake
   backprop-tui -e @snippet.py                 open a few lines of PyTorch
   pbpaste | backprop-tui -                    open standard input
   backprop-tui check -e 'x=2, y=x**2+3x+1'    7, four times over
