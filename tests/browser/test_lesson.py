@@ -187,6 +187,24 @@ def test_a_swipe_steps_on(browser: Browser, tmp_path: Path) -> None:
     context.close()
 
 
+@pytest.mark.parametrize("width", [400, 1400])
+def test_no_formula_has_a_scrollbar_beside_it(opened: Opened, tab: Page, width: int) -> None:
+    tab.set_viewport_size({"width": width, "height": 900})
+    trace = record(load_target(str(SCENARIOS / "exercises" / "08-mean.yaml")))
+    page = opened(trace)
+    beyond = page.evaluate(
+        """count => Array.from({length: count}, () => {
+          const beyond = [...document.querySelectorAll(".maths")].map(
+            line => line.scrollHeight - line.clientHeight);
+          dispatchEvent(new KeyboardEvent("keydown", {key: "s"}));
+          return beyond;
+        }).flat()""",
+        len(trace),
+    )
+    assert len(beyond) > len(trace)
+    assert max(beyond) == 0
+
+
 @pytest.mark.parametrize("width", [400, 1600])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_every_width_in_the_light_and_in_the_dark(
