@@ -115,6 +115,23 @@ def test_an_array_is_judged_element_by_element_and_by_its_shape() -> None:
     assert names(judged(trace, "%1", "b", "2*(x + b)")) == ["not summed over copies"]
 
 
+def test_algebra_of_numbers_stands_for_each_element_of_an_array() -> None:
+    trace = traced("x=[1, 2, 4], k=3, p=x**2, y=k*mean(p)")
+    assert judged(trace, "%1", "p", "g/3").is_right
+    assert names(judged(trace, "%1", "p", "g")) == ["1/n missing or twice"]
+    assert not judged(trace, "%1", "p", "g/2").is_right
+    assert not judged(trace, "p", "x", "g/3").is_right
+
+
+def test_one_number_for_an_array_is_told_that_each_element_is_meant() -> None:
+    trace = traced("x=[1, 2, 4], p=x**2, y=3*mean(p)")
+    told = judged(trace, "%1", "p", "1.00")
+    assert not told.is_right
+    assert told.remark.startswith("it is right of each element: write them all; its shape is ()")
+    assert judged(trace, "%1", "p", "2.00").remark.startswith("its shape is ()")
+    assert judged(trace, "%1", "p", "[1, 1, 1]").is_right
+
+
 def test_where_paths_meet_the_sum_is_asked() -> None:
     trace = traced("x=2, a=x+1, b=x+3, y=a*b")
     question = asked(trace, "a", "x")

@@ -109,11 +109,15 @@ class Judge:
         mistakes = tuple(dict.fromkeys(mistake for mistake, answer in wrong if agrees(answer)))
         if not mistakes and _agreement(text, value, fewest_digits=1)(right):
             raise ProblemError("too few digits", Span(0, len(text)), fix="give four digits")
-        return Judgement(False, mistakes, _other_shape(value, right))
+        remark = _other_shape(value, right)
+        if remark and shape_of(value) == () and all(map(agrees, np.unique(right).tolist())):
+            remark = f"it is right of each element: write them all; {remark}"
+        return Judgement(False, mistakes, remark)
 
     def _of_algebra(self, question: Question, formula: Formula) -> Judgement:
         values = [self._value(formula, question, trace) for trace in self._traces]
         rights = [question.right(trace) for trace in self._traces]
+        values = [_copied(*pair) for pair in zip(values, rights, strict=True)]
         tolerance = _relative_tolerance(formula.text)
         is_right = [close(*pair, tolerance) for pair in zip(values, rights, strict=True)]
         if all(is_right):
@@ -127,6 +131,11 @@ class Judge:
         if is_right[0]:
             return Judgement(not mistakes, mistakes, "right at these numbers, not in general")
         return Judgement(False, mistakes, _other_shape(values[0], rights[0]))
+
+
+def _copied(value: Value, right: Value) -> Value:
+    """Algebra of numbers alone stands for each element: g/n is what a mean sends."""
+    return np.broadcast_to(value, shape_of(right)) if shape_of(value) == () else value
 
 
 def _is_made(
