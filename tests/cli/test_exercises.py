@@ -81,6 +81,19 @@ def test_a_sheet_names_its_scenario_and_has_values_of_its_seed(run):
     assert len(re.findall(r"^  \d+:$", first, re.MULTILINE)) == 5
 
 
+def test_a_sheet_says_how_many_questions_it_asks(run):
+    text = run("exercise", "05-neuron", "--seed", "8", "-n", "50")[1]
+    assert "\nquestions: 7\n" in text
+    assert len(re.findall(r"^  \d+:$", text, re.MULTILINE)) == 7
+
+
+def test_a_solution_of_arrays_is_numbers_and_no_picture(run):
+    text = run("exercise", "08-mean", "--seed", "3", "--solution")[1]
+    assert "\n  6: [0.3333, 0.3333, 0.3333]\n" in text
+    assert "#   ∂L/∂b: – → 2.83333\n" in text
+    assert "█" not in text
+
+
 def test_an_empty_sheet_has_no_points(run):
     Path("empty.yaml").write_text(run("exercise", "05-neuron", "--seed", "7")[1])
     code, out, _ = run("grade", "empty.yaml")

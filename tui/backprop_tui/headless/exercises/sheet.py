@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from backprop_engine.basics.source import Problem, ProblemError, ScenarioError, Source, Span
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Value, shape_of
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.mistakes.questions import Asked, Question
 from backprop_engine.reading.explain import explain
@@ -144,21 +144,22 @@ def _whole(node: Node, key: str, most: int) -> int:
 
 
 def written(assignment: Assignment, count: int, *, solved: bool) -> str:
-    """A sheet with `count` questions to hand out; with the answers where it is `solved`."""
+    """A sheet to hand out, with at most `count` questions; with answers where it is `solved`."""
     trace = assignment.trace
     head = _HOW.format(
         title=trace.heading.title or assignment.name,
         given=_commented(_given(trace)),
         program=_commented(_program(trace.heading.files[0]).splitlines()),
     )
+    questions = assignment.questions(count)
     facts = {
         "exercise": json.dumps(assignment.name, ensure_ascii=False),
         "sha256": assignment.sha256,
         "seed": assignment.seed,
         "attempt": assignment.attempt,
-        "questions": count,
+        "questions": len(questions),
     }
-    asked = [_asked(trace, question, solved) for question in assignment.questions(count)]
+    asked = [_asked(trace, question, solved) for question in questions]
     lines = [f"{key}: {value}" for key, value in facts.items()]
     return "\n".join([head, *lines, "answers:", *asked]) + "\n"
 
@@ -197,11 +198,10 @@ def _asked(trace: Trace, question: Question, solved: bool) -> str:
     lines = [f"  # {asks(trace, question)}"]
     answer = ""
     if solved:
-        told = explain(trace, question.step)
-        lines += [
-            f"  #   {text}" for text in (text_of(told.product or told.vjp), told.running) if text
-        ]
-        answer = answer_text(question.right(trace))
+        told, right = explain(trace, question.step), question.right(trace)
+        running = told.running if shape_of(right) == () else ""  # an array's is a picture of it
+        lines += [f"  #   {text}" for text in (text_of(told.product or told.vjp), running) if text]
+        answer = answer_text(right)
     return "\n".join([*lines, f"  {question.step}: {answer}".rstrip()])
 
 
