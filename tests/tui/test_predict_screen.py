@@ -57,6 +57,19 @@ async def test_s_asks_and_a_right_answer_steps(opened, text_of):
         assert pilot.app.session.cursor == 6
 
 
+async def test_x_is_offered_where_it_shows_the_answer_on_an_empty_line(opened, text_of):
+    async with opened(NEURON) as pilot:
+        await pilot.press("x", "f", "s", "s")
+        await answer(pilot, "3")
+        assert "X show" not in text_of(pilot)
+        await pilot.press("backspace")
+        await pilot.pause()
+        assert "X show" in text_of(pilot)
+        await pilot.press("X")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, DebuggerScreen)
+
+
 async def test_a_mistake_is_told_under_the_line_and_what_was_typed_stays(opened, text_of):
     async with opened(NEURON) as pilot:
         await pilot.press("x", "f", "f")

@@ -80,7 +80,8 @@ class PredictPrompt(Following, Prompt):
     def _keys(self) -> str:
         now = self._view.session.predicting
         is_last = now is not None and now.hints == answering.HINTS
-        show = "" if self._has_such_names or is_last else f" · {_SHOW} show"
+        is_typed = self._has_such_names or self.query_one(Input).value
+        show = "" if is_typed or is_last else f" · {_SHOW} show"
         return f"enter judge · tab {'show' if is_last else 'hint'}{show} · esc later · F1 help"
 
     @on(Input.Submitted)
@@ -132,6 +133,8 @@ class PredictPrompt(Following, Prompt):
     def _show_where_asked(self, event: Input.Changed) -> None:
         if event.value == _SHOW and not self._has_such_names:  # a line takes letters before keys
             self.action_show()
+        elif not event.value:
+            self._tell()
 
     def on_click(self, event: events.Click) -> None:
         """A click beside it leaves it open."""
