@@ -109,7 +109,10 @@ async def test_exercises_come_one_after_another_and_answers_move_the_boxes(folde
     app = DebuggerApp(folder, oracle=Agreeing(), symbolic=Formulas(), course=course_of(folder))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
-        assert "s asks, step by step; esc goes on to another exercise" in text_of(pilot)
+        assert (
+            "s asks, step by step, at values of its own; esc goes on to another exercise"
+            in text_of(pilot)
+        )
         assert not app.opening.has_list
         await pilot.press("s", "s", *"x", "asterisk", "asterisk", "2", "enter")
         await pilot.press("home", "3", "asterisk", "enter")

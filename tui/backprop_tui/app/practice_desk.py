@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backprop_tui.app.app import DebuggerApp
 
 _KEEPING = "The boxes"
-_HOW = "s asks, step by step; esc goes on to another exercise"
+_HOW = "s asks, step by step, at values of its own; esc goes on to another exercise"
 
 
 class PracticeDesk(Desk):
