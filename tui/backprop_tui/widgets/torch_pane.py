@@ -69,7 +69,7 @@ def torch_lines(view: View, width: int, who: str = "torch") -> list[Content]:
         lines += [*wrapped(view.say(view.remedy(view.oracle)), width), Content()]
     if view.session.opened is not None:
         lines += wrapped(view.say(_inside_sentence(view)), width, _MUTED)
-    step, node, leaves = _step_rows(view), _node_rows(view), _leaf_rows(view)
+    step, node, leaves = _step_rows(view, who), _node_rows(view), _leaf_rows(view)
     table = _Table(view, width)
     lines.append(table.header(who))
     # Always as many lines, so that what stands below does not jump.
@@ -92,7 +92,7 @@ def _inside_sentence(view: View) -> str:
     )
 
 
-def _step_rows(view: View) -> list[Row]:
+def _step_rows(view: View, who: str) -> list[Row]:
     """What the step about to run sends, and what the receiver then holds."""
     session = view.session
     trace, step = session.trace, session.step
@@ -104,17 +104,20 @@ def _step_rows(view: View) -> list[Row]:
         off = None if agreed is None else agreed.value(step.node)
         return [Row(name, value, report.values.get(step.node), off, "$warning")]
     ours: Known | None
+    target = text_of(session.explanation.target)
     joint = report.joints.get(index)
     if joint is None:
-        name = "seed" if step.kind is StepKind.SEED else "contribution"
+        # Of a learner's engine only the change is seen; one that overwrites has sent another one.
+        sent_name = "contribution" if who == "torch" else f"{target} gains"
+        name = "seed" if step.kind is StepKind.SEED else sent_name
         ours, sent = trace.contributions[index], report.contributions.get(index)
     else:  # Torch tells these steps only as one sum, and so they are compared.
         name = f"joint of {len(joint.steps)} steps"
         ours, sent = our_contribution(trace, joint.steps), joint.contribution
-    after, total = f"{text_of(session.explanation.target)} after it", trace.totals[index]
+    after, total = f"{target} after it", trace.totals[index]
     compared = (None, None) if agreed is None else (agreed.contribution(index), agreed.total(index))
     return [
-        Row(name, ours, sent, compared[0], "$warning"),
+        Row(name, ours, sent, compared[0], "$warning", brief="gained"),
         Row(after, total, report.totals.get(index), compared[1], brief="sum after it"),
     ]
 
