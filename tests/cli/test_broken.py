@@ -70,4 +70,6 @@ def test_kinds_are_listed_and_an_unknown_one_is_refused(run) -> None:
     ]
     code, out, complaint = run("check", "--broken", "foo", "-e", TWICE)
     assert (code, out) == (2, "")
-    assert "there is no mistake `foo`; there are overwrite, dfs" in complaint
+    assert "there is no mistake `foo`; `backprop-tui check --broken list` lists them" in complaint
+    complaint = run("check", "--broken", "overwite", "-e", TWICE)[2]
+    assert "there is no mistake `overwite`; did you mean `overwrite`?" in complaint

@@ -44,6 +44,8 @@ async def test_the_palette_has_a_broken_engine_judged_and_takes_it_away(opened, 
         text = " ".join(text_of(pilot).split())
         assert "[Yours]" in text
         assert "✗ overwritten, step 9" in text
+        assert "∂y/∂x gains 4 1 3 ✗" in text
+        assert "∂y/∂x after it 7 4 3 ✗" in text
         await choose(pilot, "no broken")
         assert pilot.app.yours.found is None
         assert "Yours" not in text_of(pilot)
@@ -65,4 +67,7 @@ async def test_where_the_mistake_does_not_show_the_pane_says_where_it_does(opene
 def test_an_unknown_mistake_is_refused(capsys, monkeypatch) -> None:
     monkeypatch.setattr("backprop_tui.cli._at_a_terminal", lambda: True)
     assert main(["--broken", "foo", "-e", "x=2, y=x**2"]) == 2
-    assert "there is no mistake `foo`; there are overwrite, dfs" in capsys.readouterr().err
+    assert (
+        "there is no mistake `foo`; `backprop-tui check --broken list` lists them"
+        in capsys.readouterr().err
+    )

@@ -159,12 +159,10 @@ def _open_screen(options: argparse.Namespace, course: Course | None = None) -> i
     if options.yours is not None and not Path(file_of(options.yours).path).is_file():
         return _usage(f"{printable(file_of(options.yours).path)}: there is no such file")
     if options.broken is not None:
-        from backprop_engine.mistakes.broken import BROKEN
+        from backprop_engine.mistakes.broken import BROKEN, no_such
 
         if options.broken not in BROKEN:
-            return _usage(
-                f"there is no mistake `{printable(options.broken)}`; there are {', '.join(BROKEN)}"
-            )
+            return _usage(no_such(options.broken))
     from backprop_tui.app.app import DebuggerApp
     from backprop_tui.app.signals import end_as_told
     from backprop_tui.config.folders import config_file, state_folder

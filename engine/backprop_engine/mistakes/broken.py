@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.sanitised import printable
+from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.basics.values import Value, in_full
 from backprop_engine.mistakes.edge import Edge, edge_of
 from backprop_engine.mistakes.table import (
@@ -183,6 +185,12 @@ BROKEN: Final[Mapping[str, BrokenEngine]] = {
     for engine in (*_LOOPS, *_RULES)
 }
 """By what they are called on the command line."""
+
+
+def no_such(kind: str) -> str:
+    """The sentence for a kind that there is none of."""
+    guess = did_you_mean(kind, BROKEN) or "`backprop-tui check --broken list` lists them"
+    return f"there is no mistake `{printable(kind)}`; {guess}"
 
 
 def shows(engine: BrokenEngine, trace: Trace) -> bool:

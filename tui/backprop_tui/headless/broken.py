@@ -6,9 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import ScenarioError, Source
-from backprop_engine.mistakes.broken import BROKEN, BrokenEngine
+from backprop_engine.mistakes.broken import BROKEN, BrokenEngine, no_such
 from backprop_engine.mistakes.wording import told
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load_target
@@ -31,10 +30,7 @@ def check_broken(kind: str, targets: Sequence[str | Source], *, json: bool) -> i
             out.line(f"{slug:<28}{broken.mistake.name}")
         return OK
     if engine is None:
-        kinds = ", ".join(BROKEN)
-        sys.stderr.write(
-            f"backprop-tui: there is no mistake `{printable(kind)}`; there are {kinds}\n"
-        )
+        sys.stderr.write(f"backprop-tui: {no_such(kind)}\n")
         return BAD
     worst, shown_in = OK, where_it_shows(engine)
     for target in targets:
