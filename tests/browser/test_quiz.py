@@ -106,6 +106,17 @@ def test_arrays_are_typed_as_numbers_and_what_is_shown_is_counted(opened: Opened
     assert page.locator("#step .right").inner_text() == "1 of 2 right at once · 0 to come"
 
 
+def test_arrays_are_told_in_numbers_and_algebra_of_numbers_is_for_each_element(
+    opened: Opened,
+) -> None:
+    page = opened(record(load(SCENARIOS / "exercises" / "08-mean.yaml")), at=9, quiz=True)
+    assert "divides by n" in answer(page, "g")
+    assert answer(page, "g/3") == "✓ right in the end"
+    page.keyboard.press("s")
+    told = page.locator("#step code").all_inner_texts()
+    assert told == ["%2 = [0.25, 0.09, 1.21]", "e = [−0.5, −0.3, −1.1]"]
+
+
 def test_a_sum_is_asked_for_where_a_gradient_is_only_handed_on(opened: Opened) -> None:
     page = opened(of("x=2, y=x+x"), at=9, quiz=True)
     assert "the sum?" in page.locator("#step h2").inner_text()

@@ -34,6 +34,17 @@ def asked_text(trace: Trace, question: Question) -> str:
     return f"{to} has {before} · {label} = {expression(trace, node)} adds {upstream} · the sum?"
 
 
+def known(trace: Trace, question: Question) -> list[tuple[str, Known | None]]:
+    """What an answer is made of, by its name: the upstream gradient, the sender, its operands."""
+    node, _, _ = trace.edge(question.step)
+    parts = dict.fromkeys((node, *trace.nodes.operands[node]))
+    named = (each for each in parts if not trace.is_leaf(each) or each in trace.nodes.names)
+    return [
+        (upstream_name(trace, question.step), trace.gradient(node, question.step)),
+        *((trace.label(each), trace.nodes.value[each]) for each in named),
+    ]
+
+
 def answer_text(trace: Trace, question: Question) -> str:
     """`%2 sends 0.059 to x1`."""
     node, operand, _ = trace.edge(question.step)

@@ -15,7 +15,7 @@ The letters, of which what is empty is left out:
 - a step: k kind (contribution if left out, f forward, o others), n node, t receiver, h headline,
   x sentence, o notes, m formulas, w figures of its texts, u upstream, d local, b before, c sent (if
   left out, a), a after, l how many are to come, y earlier senders, r arrays, q question;
-- a question: q words, t hints, r right, g upstream, w mistakes, each at all points.
+- a question: q words, v arrays, t hints, r right, g upstream, w mistakes, each at all points.
 """
 
 from __future__ import annotations
@@ -184,6 +184,7 @@ class _Packer:
     def _question(self, question: LessonQuestion, names: dict[str, str]) -> dict[str, Any]:
         return {
             "q": self._text(harmless(question.asked), names),
+            **({"v": list(map(harmless, question.arrays))} if question.arrays else {}),
             "t": [self._text(harmless(hint), names) for hint in question.hints],
             "r": list(map(_numbers, question.right)),
             "g": [_exact(x) for x in question.upstream if np.ndim(x) == 0],

@@ -5,14 +5,15 @@ Everything is told at the values of the run and at others near by, at which a pa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics import notation
 from backprop_engine.basics.values import Value, in_full
-from backprop_engine.mistakes.asking import asked_text, hints
+from backprop_engine.mistakes.asking import asked_text, hints, known
 from backprop_engine.mistakes.questions import Question, question_at
 from backprop_engine.mistakes.telling import close
 from backprop_engine.mistakes.values import near_by
@@ -21,6 +22,8 @@ from backprop_engine.trace import Trace
 
 _MOST_ELEMENTS: Final = 6
 """Of an answer that is typed."""
+_MOST_CELLS: Final = 120
+"""Of an array that is told with a question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class LessonQuestion:
     """What is asked at a step. Values stand here and at the points near by, in that order."""
 
     asked: str
+    arrays: tuple[str, ...]
+    """The arrays that an answer is made of, in numbers: a box of the graph has a picture."""
     hints: tuple[str, ...]
     right: tuple[Value, ...]
     upstream: tuple[Value, ...]
@@ -53,8 +58,10 @@ class Examiner:
             return None
         node, _, _ = here.edge(step)
         upstream = [trace.gradient(node, step) for trace in self.traces]
+        asked = asked_text(here, question)
         return LessonQuestion(
-            asked=asked_text(here, question),
+            asked=asked,
+            arrays=tuple(text for text in _arrays(here, question) if text not in asked),
             hints=hints(here, question),
             right=right,
             upstream=tuple(in_full(each) for each in upstream if each is not None),
@@ -73,3 +80,9 @@ class Examiner:
             for row in rows
             if not close(row[0].value, right)
         ]
+
+
+def _arrays(trace: Trace, question: Question) -> Iterator[str]:
+    for name, value in known(trace, question):
+        if isinstance(value, np.ndarray) and value.ndim:
+            yield f"{name} = {notation.listed(value, _MOST_CELLS) or notation.short(value)}"

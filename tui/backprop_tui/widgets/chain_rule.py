@@ -8,7 +8,7 @@ from textual.content import Content
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Known, same
-from backprop_engine.mistakes.asking import asked_text
+from backprop_engine.mistakes.asking import asked_text, known
 from backprop_engine.mistakes.questions import Question
 from backprop_engine.mistakes.wording import upstream_name
 from backprop_engine.reading.explain import expression
@@ -69,15 +69,10 @@ def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
 def _asked_lines(view: View, question: Question, width: int) -> list[Content]:
     """What an answer is made of: the question, and the numbers of the node that sends."""
     trace = view.session.trace
-    node, _, _ = trace.edge(question.step)
     where = view.say(where_sentence(view.session)).removesuffix(_COMING)
     lines = _wrapped([(where, MUTED), (view.say(asked_text(trace, question)), "bold")], width)
     upstream = upstream_name(trace, question.step)
-    known = [(upstream, trace.gradient(node, question.step))]
-    parts = dict.fromkeys((node, *trace.nodes.operands[node]))
-    named = (each for each in parts if not trace.is_leaf(each) or each in trace.nodes.names)
-    known += [(trace.label(each), trace.nodes.value[each]) for each in named]
-    figures = [(view.say(_equation(name, value, width)), "") for name, value in known]
+    figures = [(view.say(_equation(*part, width)), "") for part in known(trace, question)]
     symbol = "g" if trace.named("g") is None else "upstream"
     closing = view.say(f"Answer with a number, an array or algebra, with {symbol} for {upstream}.")
     return [

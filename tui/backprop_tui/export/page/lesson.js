@@ -16,7 +16,7 @@ const each = (list, draw) => (list ?? []).map(draw);
 
 // Texts of the table, their holes filled with what stands in the step.
 const label = node => N[node].l;
-const made = node => N[node].e ? label(node) + " = " + N[node].e : label(node);
+const made = node => N[node].e && N[node].e != label(node) ? label(node) + " = " + N[node].e : label(node);
 const named = (hole, s) => ({ c: s.p.o, e: N[s.n]?.e, g: N[s.n]?.r })[hole] ?? label({ a: s.n, b: s.t }[hole] ?? N[s.n].o[hole]);
 const say = (ref, s) => L.t[ref].replace(/¦(\w)/g, (_, hole) => named(hole, s));
 const math = (ref, s) => raw(`<math>${L.t[ref].replace(/¦(.)|{(.*?)}/g, (_, hole, sign) =>

@@ -9,7 +9,7 @@ const held = to => {
 const asked = () => S.filter(s => s.q);
 
 // One question: what was said of the last answer, and how many hints were given.
-const question = s => html`<h2>${say(s.q.q, s)}</h2>
+const question = s => html`<h2>${say(s.q.q, s)}</h2>${each(s.q.v, array => html`<p><code>${array}</code>`)}
 <form id=quiz><input id=answer autocomplete=off maxlength=200 aria-label=answer placeholder="what? a number, or algebra with g"><button>judge</button><button type=button value=hint>hint</button><button type=button value=show>show</button></form>
 ${s.said && html`<p class=wrong role=alert>✗ ${s.said}</p>`}${each(s.q.t.slice(0, s.hints ?? 0), (ref, i) => html`<p>hint ${i + 1}: ${say(ref, s)}</p>`)}<p class=dim>${score()}</p>`;
 const score = () => {
@@ -47,7 +47,7 @@ const judge = (s, text) => {
   else {
     const points = r.map((_, at) => evaluate(written, name => N.find(node => node.l == name)?.z?.[at] ?? { g: g[at], upstream: g[at] }[name]));
     if (points.some(Number.isNaN)) return again(s, "this cannot be read: take numbers, names in the graph, g for the upstream gradient, + - * / ** and functions such as exp");
-    agrees = (values, at) => values.length == 1 && Math.abs(values[0] - points[at]) <= 1e-6 * Math.abs(points[at]) + 1e-12;
+    agrees = (values, at) => values.every(value => Math.abs(value - points[at]) <= 1e-6 * Math.abs(points[at]) + 1e-12);
   }
   if (isPlain && typed.length != r[0].length) return again(s, `the answer has ${r[0].length == 1 ? "one number" : r[0].length + " numbers"}`);
   if (r.every(agrees)) return close(s, s.missed || s.hints ? 2 : 1);
