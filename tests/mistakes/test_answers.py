@@ -115,6 +115,15 @@ def test_an_array_is_judged_element_by_element_and_by_its_shape() -> None:
     assert names(judged(trace, "%1", "b", "2*(x + b)")) == ["not summed over copies"]
 
 
+@pytest.mark.parametrize("typed", ["2 -4 8", "2.00, −4, 8", " 2,-4,8.0 "])
+def test_the_numbers_of_an_array_need_no_brackets(typed: str) -> None:
+    trace = traced("x=[1, -2, 4], y=sum(x**2)")
+    assert judged(trace, "%1", "x", typed).is_right
+    assert names(judged(trace, "%1", "x", typed.replace("8", "-8"))) == []
+    with pytest.raises(ProblemError, match="no operator"):
+        judged(traced("x=3, y=x**2"), "y", "x", "2 4")
+
+
 def test_algebra_of_numbers_stands_for_each_element_of_an_array() -> None:
     trace = traced("x=[1, 2, 4], k=3, p=x**2, y=k*mean(p)")
     assert judged(trace, "%1", "p", "g/3").is_right

@@ -30,6 +30,9 @@ from backprop_engine.trace.abilities import Reruns
 UPSTREAM: Final = "upstream"
 _SHORT: Final = "g"
 _LITERAL: Final = re.compile(r"(?<![\w.@%])(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_BETWEEN: Final = r"\s*,\s*|\s+"
+_IN_A_ROW: Final = re.compile(rf"\s*-?{_LITERAL.pattern}(?:(?:{_BETWEEN})-?{_LITERAL.pattern})+\s*")
+"""The elements of an array without its brackets."""
 _EXACT: Final = 1e-6
 _HALF: Final = 0.51
 """Of the last digit: half of it, and what rounding does to the number itself."""
@@ -73,6 +76,9 @@ class Judge:
         Raises ProblemError, with a place in `text`, where it is no answer: it cannot be read, it
         speaks of what is not known yet, or it has too few digits.
         """
+        text = text.replace("−", "-")  # as the screen has it
+        if _IN_A_ROW.fullmatch(text) and np.ndim(question.right(self.trace)) == 1:
+            text = f"[{', '.join(re.split(_BETWEEN, text.strip()))}]"
         formula = compile_watch(text, self.trace, self._symbols)
         value = self._value(formula, question, self.trace)
         if formula.keys:
