@@ -123,7 +123,8 @@ def _matrices(rule: ArrayRule) -> str:
         return sent + _value(rule.sent.value)
     made_of = zip(rule.signs, rule.made_of, strict=True)
     product = " ".join(f"{_SIGNS[sign]} {_value(figure.value)}" for sign, figure in made_of)
-    return sent + f"{product.removeprefix('=').strip()} = {_value(rule.sent.value)}"
+    parts = dict.fromkeys((product.removeprefix("=").strip(), _value(rule.sent.value)))
+    return sent + " = ".join(parts)
 
 
 def _name(label: str) -> str:
