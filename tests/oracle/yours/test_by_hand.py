@@ -54,6 +54,17 @@ def mse_loss(x, y):
     return ((x - y) ** 2).sum() / 2, x - y
 """
 
+ROWS_ALONE = """
+import numpy as np
+def affine_forward(x, w, b):
+    return x @ w + b, (x, w, b)
+
+def affine_backward(dout, cache):
+    x, w, b = cache
+    dx, dw = dout @ w.T, x.T @ dout
+    db = dout.sum(axis=0)
+    return dx, dw, db
+"""
 SCENARIO = """
 inputs:
   x: [[0.3, -1.2], [0.5, 0.7], [1.1, -0.4]]
@@ -88,6 +99,26 @@ def test_layers_that_are_right_are_right_and_a_loss_may_be_another_one(examined:
     assert found.programs == 5
     assert all(found.judged.values())
     assert "mse_loss is another than the usual one" in found.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "line"),
+    [
+        ("", "", None, None),
+        ("dout.sum(axis=0)", "dout.mean(axis=0)", "rule", 9),
+        ("return dx, dw, db", "return dx, dw, db_", "rule", 10),
+        ("return x @ w + b, (x, w, b)", "return x @ w + b_, (x, w, b)", "rule", 4),
+    ],
+)
+def test_an_affine_layer_may_take_rows_alone(
+    old: str, new: str, kind: str | None, line: int | None, examined: Examine
+):
+    found = examined(ROWS_ALONE.replace(old, new))
+    told = None if found.verdict is None else (str(found.verdict.kind), found.verdict.line)
+    assert told == (None if kind is None else (kind, line))
+    if kind is None:
+        assert found.remarks == ("affine takes no x of three axes, and is examined with two.",)
+        assert found.judged == dict.fromkeys(("affine dx", "affine dw", "affine db"), True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from backprop_tui.oracles.report import Failed
 from backprop_tui.oracles.yours.client import Learners
 from backprop_tui.oracles.yours.comparing import agrees, apart
 from backprop_tui.oracles.yours.finding import Finding
-from backprop_tui.oracles.yours.layers import Case, case_of, case_of_scenario
+from backprop_tui.oracles.yours.layers import Case, case_of, case_of_scenario, flat_case_of
 from backprop_tui.oracles.yours.own_upstream import OwnUpstream, last_pass
 from backprop_tui.oracles.yours.protocol import Contents, LayerRun, Unusable
 from backprop_tui.oracles.yours.verdict import Kind, Verdict
@@ -62,6 +62,12 @@ def by_layers(
             remarks.append(f"{layer} is not examined: {missing}.")
             continue
         run = learners.layer(layer, case.arguments, case.dout, numeric=case.is_open)
+        flat = flat_case_of(layer) if trace is None else None
+        if flat is not None and isinstance(run, LayerRun) and run.raised:
+            again = learners.layer(layer, flat.arguments, flat.dout, numeric=False)
+            if not isinstance(again, LayerRun) or again.raised != run.raised:
+                remarks.append(f"{layer} takes no x of three axes, and is examined with two.")
+                case, run = flat, again
         if isinstance(run, Unusable | Failed):
             return found.troubled(run)
         count += 1

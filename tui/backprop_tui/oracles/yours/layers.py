@@ -39,6 +39,11 @@ _LINEAR = _Layer("out = x @ w + b", {"x": (4, 6), "w": (6, 5), "b": (5,)}, is_op
 _NORMED = {"x": (4, 3), "gamma": (3,), "beta": (3,)}
 _SCORES: Final[Mapping[str, tuple[int, ...] | list[int]]] = {"x": (4, 3), "y": _CLASSES}
 _STEP = {"x": (4, 3), "prev_h": (4, 5), "Wx": (3, 5), "Wh": (5, 5), "b": (5,)}
+_FLAT: Final[Mapping[str, _Layer]] = {
+    "affine": _LINEAR,
+    "affine_relu": _Layer("h = x @ w + b; out = relu(h)", _LINEAR.arguments),
+}
+"""Those that take an x of more than two axes in some courses, with two."""
 LAYERS: Final[Mapping[str, _Layer]] = {
     "affine": _AFFINE,
     **dict.fromkeys(("linear", "dense", "fc", "fully_connected"), _LINEAR),
@@ -73,6 +78,12 @@ class Case(NamedTuple):
     is_open: bool = False
 
 
+def flat_case_of(name: str) -> Case | None:
+    """The layer of that name with an x of two axes; None where the usual one is that."""
+    layer = _FLAT.get(name)
+    return None if layer is None else _case_of(name, layer)
+
+
 def case_of(name: str) -> Case | None:
     """The usual layer of that name; None where there is none."""
     layer = LAYERS.get(name)
@@ -80,8 +91,10 @@ def case_of(name: str) -> Case | None:
     is_unary = operation is not None and operation.elementwise and len(operation.derivatives) == 1
     if layer is None and is_unary:
         layer = _Layer(f"out = {name}(x)", {"x": (4, 3)})
-    if layer is None:
-        return None
+    return None if layer is None else _case_of(name, layer)
+
+
+def _case_of(name: str, layer: _Layer) -> Case | None:
     rng = np.random.default_rng(0)
     values = {
         argument: given if isinstance(given, list) else np.round(rng.normal(size=given), 2)
