@@ -87,6 +87,12 @@ def test_a_sheet_says_how_many_questions_it_asks(run):
     assert len(re.findall(r"^  \d+:$", text, re.MULTILINE)) == 7
 
 
+def test_a_sheet_says_how_what_has_no_name_is_made(run):
+    text = run("exercise", "08-mean", "--seed", "3")[1]
+    assert "  # L = mean(%2) sends to its operand %2 = e²\n  6:\n" in text
+    assert "  # %2 = e² sends to its operand e\n  7:\n" in text
+
+
 def test_a_solution_of_arrays_is_numbers_and_no_picture(run):
     text = run("exercise", "08-mean", "--seed", "3", "--solution")[1]
     assert "\n  6: [0.3333, 0.3333, 0.3333]\n" in text

@@ -45,6 +45,13 @@ def known(trace: Trace, question: Question) -> list[tuple[str, Known | None]]:
     ]
 
 
+def how_made(trace: Trace, receiver: int) -> str:
+    """` = x²` for one without a name of its own: `%1` means nothing to who meets it."""
+    if receiver in trace.nodes.names or trace.is_leaf(receiver):
+        return ""
+    return f" = {expression(trace, receiver)}"
+
+
 def answer_text(trace: Trace, question: Question) -> str:
     """`%2 sends 0.059 to x1`."""
     node, operand, _ = trace.edge(question.step)

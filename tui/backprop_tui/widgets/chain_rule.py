@@ -8,12 +8,11 @@ from textual.content import Content
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Known, same
-from backprop_engine.mistakes.asking import asked_text, known
+from backprop_engine.mistakes.asking import asked_text, how_made, known
 from backprop_engine.mistakes.questions import Question
 from backprop_engine.mistakes.wording import upstream_name
-from backprop_engine.reading.explain import expression
 from backprop_engine.reading.timeline_words import accumulation, closing, pass_title
-from backprop_engine.trace import Pass, PassKind, Step, Trace
+from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_tui.session.session import Session
 from backprop_tui.view.fault import fault_text
 from backprop_tui.view.text import wrapped
@@ -43,7 +42,9 @@ def chain_rule_lines(view: View, width: int, height: int) -> list[Content]:
         return _wrapped(_end_lines(view, width), width)
     session, say = view.session, view.say
     style = _done_style(view) if session.finished_pass else MUTED
-    headline = told.headline + _made(session.trace, step)
+    headline = told.headline
+    if step.operand is not None:
+        headline += how_made(session.trace, step.operand)
     where = say(where_sentence(session))
     if cell_len(where) > width:
         where = where.removesuffix(_COMING)
@@ -82,14 +83,6 @@ def _asked_lines(view: View, question: Question, width: int) -> list[Content]:
         Content(),
         *_wrapped([(closing, MUTED)], width),
     ]
-
-
-def _made(trace: Trace, step: Step) -> str:
-    """How a receiver without a name of its own is made: `%1` means nothing to who meets it."""
-    receiver = step.operand
-    if receiver is None or receiver in trace.nodes.names or trace.is_leaf(receiver):
-        return ""
-    return f" = {expression(trace, receiver)}"
 
 
 def _spaced(blocks: list[list[Content]]) -> list[Content]:

@@ -15,6 +15,7 @@ import numpy as np
 from backprop_engine.basics.source import Problem, ProblemError, ScenarioError, Source, Span
 from backprop_engine.basics.values import Value, shape_of
 from backprop_engine.mathematics.text import text_of
+from backprop_engine.mistakes.asking import how_made
 from backprop_engine.mistakes.questions import Asked, Question
 from backprop_engine.reading.explain import explain
 from backprop_engine.scenarios.loader import read_source
@@ -195,7 +196,8 @@ def asks(trace: Trace, question: Question) -> str:
 
 
 def _asked(trace: Trace, question: Question, solved: bool) -> str:
-    lines = [f"  # {asks(trace, question)}"]
+    _, receiver, _ = trace.edge(question.step)
+    lines = [f"  # {asks(trace, question)}{how_made(trace, receiver)}"]
     answer = ""
     if solved:
         told, right = explain(trace, question.step), question.right(trace)
