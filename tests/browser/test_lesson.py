@@ -187,6 +187,15 @@ def test_a_swipe_steps_on(browser: Browser, tmp_path: Path) -> None:
     context.close()
 
 
+def test_a_product_that_is_too_wide_goes_on_with_its_sign(opened: Opened, tab: Page) -> None:
+    tab.set_viewport_size({"width": 400, "height": 900})
+    page = opened(record(load_target(str(SCENARIOS / "lesson-10-network.yaml"))), at=15)
+    parts = page.locator("#step .arrays > *")
+    assert [text[0] for text in parts.all_inner_texts()[1:]] == ["=", "@"]
+    lefts = parts.evaluate_all("parts => parts.map(part => part.getBoundingClientRect().left)")
+    assert len(set(lefts)) == 1
+
+
 @pytest.mark.parametrize("width", [400, 1400])
 def test_no_formula_has_a_scrollbar_beside_it(opened: Opened, tab: Page, width: int) -> None:
     tab.set_viewport_size({"width": width, "height": 900})

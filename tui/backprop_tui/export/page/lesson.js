@@ -90,7 +90,7 @@ const tell = s => {
   const to = s.k == "c" && partial(s.p.o, label(s.t));
   return html`<h2>${say(s.h, s)}</h2>${s.d && html`<table class=rule><tr><td class=c>${to}<td>+=<td class=u>${partial(s.p.o, label(s.n))}<td>·<td class=d>${partial(label(s.n), label(s.t))}<tr class=figures><td class=c><b>${s.c}</b><td>=<td class=u><b>${s.u}</b><td>×<td class=d><b>${s.d}</b><tr class=dim><td>sent<td><td>upstream<td><td>local</table>`
   }${each(s.m, ref => html`<div class=maths>${math(ref, s)}</div>`)
-  }<div class="maths arrays">${each(s.r, ([sign, name, role, shape, rows]) => html`${sign}<div class=${role}>${math(name, s)}<table>${rows.map(cells => html`<tr>${cells.map(cell => html`<td>${cell}`)}`)}</table>${shape}</div>`)
+  }<div class="maths arrays">${each(s.r, ([sign, name, role, shape, rows]) => html`<a>${sign}<div class=${role}>${math(name, s)}<table>${rows.map(cells => html`<tr>${cells.map(cell => html`<td>${cell}`)}`)}</table>${shape}</div></a>`)
   }</div>${to ? html`<table class=sum>${row("so far", "", s.b ?? "–", s.y ? "from " + s.y : "nothing yet")}${row("this step", "+", s.c, "from " + label(s.n))}${row(to, "=", s.a, s.l ? s.l + " to come" : "complete")}</table>` : ""
   }<p>${say(s.x, s)}</p><ul class=dim>${each(s.o, ref => html`<li>${say(ref, s)}`)}</ul><p class=u>${N[s.n]?.h}`;
 };
@@ -127,11 +127,11 @@ const visit = node => go(S.find(s => s.i > cursor && (s.n == node || s.t == node
 const moves = {
   s: ["one contribution", () => go(cursor + 1)],
   S: ["one step back", () => go(cursor - 1)],
-  n: ["next node step", () => { let to = cursor + 1; while (isSame(to)) to++; go(to); }],
-  N: ["back by a node step", () => { let to = cursor - 1; while (isSame(to)) to--; go(to); }],
+  n: ["next node", () => { let to = cursor + 1; while (isSame(to)) to++; go(to); }],
+  N: ["one node back", () => { let to = cursor - 1; while (isSame(to)) to--; go(to); }],
   f: ["end of this pass", () => go(step(cursor)?.p.e ?? end)],
   F: ["start of this pass", () => go(shown(cursor).b)],
-  r: ["start again", () => go(first)],
+  r: ["restart", () => go(first)],
   g: ["go to 120, 50%, +10 or a name", () => ask("g", goTo)],
   "/": ["search", () => ask("/", search)],
   "]": ["next match", () => show(hit + 1)],
