@@ -73,3 +73,9 @@ def test_kinds_are_listed_and_an_unknown_one_is_refused(run) -> None:
     assert "there is no mistake `foo`; `backprop-tui check --broken list` lists them" in complaint
     complaint = run("check", "--broken", "overwite", "-e", TWICE)[2]
     assert "there is no mistake `overwite`; did you mean `overwrite`?" in complaint
+
+
+def test_what_is_sent_instead_is_told_with_its_place(run) -> None:
+    text = "x=[1, 2, 4], p=x**2, y=mean(p)"
+    out = run("check", "--broken", "1-by-n-missing-or-twice", "-e", text)[1]
+    assert "y sends 1 at [0] to p; 0.333333 is right: 1/n missing or twice" in out

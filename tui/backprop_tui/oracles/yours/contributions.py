@@ -85,7 +85,8 @@ def _wrong_change(
         # It may be wrong and overwrite as well: then what it holds is what was sent.
         why = _diagnosis(sending, open_, lambda wrong: sending.agrees(change.after, wrong))
         sent = change.after if why else sent
-    message = f"{sending.sender} sends {sending.receiver} {apart(sent, right)}"
+    theirs, _, ours = apart(sent, right).partition("; ")
+    message = f"{sending.sender} sends {theirs} to {sending.receiver}; {ours}"
     return Kind.RULE, f"{message}{': ' + why if why else ''}.", change.line
 
 
