@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, seen_in, settle, shape_of, unbroadcast
 from backprop_engine.budget import LimitError
 from backprop_engine.fast import sent_beyond_numbers

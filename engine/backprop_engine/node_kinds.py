@@ -7,9 +7,10 @@ the kinds of the operands, and is looked up in a table that the operation keeps.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
+
+from backprop_engine.basics.dataclass import dataclass
 
 if TYPE_CHECKING:
     from backprop_engine.operation import Operation, Rule

@@ -11,10 +11,11 @@ order, `{y}` is the output, `{g}` the upstream gradient and `{dim}` etc. an attr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.memory_order import as_it_is
 from backprop_engine.basics.values import Shape, Value, dtype_of, evaluate, shape_of
 from backprop_engine.node_kinds import OnNumbers

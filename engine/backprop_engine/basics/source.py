@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.sanitised import brief, printable
 
 SHORTHAND_NAME: Final = "<-e>"

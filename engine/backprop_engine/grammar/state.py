@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, NamedTuple
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Span
 from backprop_engine.grammar.excerpt import Excerpt
 

@@ -7,9 +7,10 @@ A sum of 5,000 terms is a tree 5,000 levels deep, so nothing may recurse over it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Span
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Final, NamedTuple, TypeGuard, TypeVar
+
+from backprop_engine.basics.dataclass import dataclass
 
 _T = TypeVar("_T")
 

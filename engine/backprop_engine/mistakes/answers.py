@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import OperandError, ProblemError, Span
 from backprop_engine.basics.values import Value, in_full, shape_of
 from backprop_engine.mistakes.own import following

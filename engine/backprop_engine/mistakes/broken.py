@@ -7,11 +7,12 @@ and visits the nodes, and each of them adds to what its operands hold.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.basics.values import Value, in_full

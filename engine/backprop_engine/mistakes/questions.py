@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, full_like, in_full, shape_of
 from backprop_engine.mistakes.edge import Edge, edge_at
 from backprop_engine.mistakes.table import MULTIPLIED_PATHS, ONE_PATH, SIGN

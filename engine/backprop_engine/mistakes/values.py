@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.basics.values import Value, dtype_of, is_float, kept, settle
 from backprop_engine.mistakes.questions import Question, questions

@@ -6,9 +6,9 @@ None of them is a node. A node is what is picked out of them, by an index, a nam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ProblemError, Span
 from backprop_engine.basics.suggestions import listed
 from backprop_engine.basics.values import Shape

@@ -8,9 +8,10 @@ refused, since a program here writes its tensors out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ProblemError
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.catalogue import FUNCTIONS

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Source, Span
 from backprop_engine.basics.values import Dtype, Value
 from backprop_engine.grammar.syntax import Computing, Expression, Name

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.nested import check_count, check_rank, nested_array
 from backprop_engine.basics.source import ProblemError, Span, no_float
 from backprop_engine.basics.suggestions import did_you_mean

@@ -8,12 +8,12 @@ is 1 at k and 0 elsewhere; nothing is differentiated a second time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 from math import prod
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import UNIT_ROUNDOFF, Shape, Value, full_like, shape_of
 from backprop_engine.trace import Missing, Trace

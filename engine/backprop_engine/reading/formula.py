@@ -8,11 +8,11 @@ the result.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import OperandError, ProblemError
 from backprop_engine.basics.suggestions import did_you_mean, listed
 from backprop_engine.basics.values import Value

@@ -7,11 +7,11 @@ bit, are computed so; any other condition is evaluated step by step.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.summary import Summary
 from backprop_engine.operation import Operation
 from backprop_engine.reading.formula import Apply, Constant, Formula, Instruction, Load

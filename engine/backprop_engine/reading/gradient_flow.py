@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from itertools import islice
 from typing import Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.reading.gradient_figures import Figures, figures_of, figures_of_all
 from backprop_engine.reading.groups import NO_GROUP, GroupTree
 from backprop_engine.trace import Pass, PassKind, Trace

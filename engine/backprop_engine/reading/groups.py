@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.trace import Group, GroupKind, Trace
 
 NO_GROUP = -1

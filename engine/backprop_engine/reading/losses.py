@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Known
 from backprop_engine.reading.kept_by_trace import remembered
 from backprop_engine.trace import Pass, PassKind, Trace

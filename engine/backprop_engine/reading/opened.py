@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, full_like, in_full, kept, norm_of
 from backprop_engine.checking.compare import Comparison, compare
 from backprop_engine.trace import Missing, Pass, PassKind, Trace

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import (
     OperandError,
     ProblemError,

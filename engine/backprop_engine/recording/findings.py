@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePath
 from time import monotonic
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from backprop_engine.backward import DerivativeError
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, shape_of
 from backprop_engine.reading.autopsy.births import Birth, Place

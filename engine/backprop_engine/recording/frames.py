@@ -12,12 +12,12 @@ import os
 import stat
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import Problem, ScenarioError, Source, Span
 from backprop_engine.recording.layout import (

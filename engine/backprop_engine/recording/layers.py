@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Source, Span
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Dtype, Known, Value, kept, settle, shape_of

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.recording.frames import ranges
 from backprop_engine.recording.graph import PassGraph, RecordedGraph
 from backprop_engine.recording.recording import Pass

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, kept
 from backprop_engine.operation import OPERAND_LETTERS
 from backprop_engine.recording.applied import Applied, Call, in_catalogue

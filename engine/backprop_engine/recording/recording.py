@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.recording.frames import Frames
 from backprop_engine.recording.layout import TABLES
 from backprop_engine.recording.values import Values

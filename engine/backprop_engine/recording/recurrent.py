@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from backprop_engine.basics.dataclass import dataclass
 
 RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "lstm": ("output", "h_n", "c_n"),

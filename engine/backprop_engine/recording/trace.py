@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Dtype
 from backprop_engine.recording.columns import (
     Contributions,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known
 from backprop_engine.recording.frames import Frames, elements, ranges

@@ -7,11 +7,11 @@ Operands are told by name, or by which of the steps before has made them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.limits import MAX_NODES
 from backprop_engine.basics.source import Span
 from backprop_engine.grammar import syntax

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ProblemError, ScenarioError, Source, Span
 from backprop_engine.basics.values import Value, kept
 from backprop_engine.grammar.excerpt import whole

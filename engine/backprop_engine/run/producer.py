@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.graph import Graph
 from backprop_engine.program.scenario import Scenario
 from backprop_engine.run.explaining import CatalogueExplains, CatalogueSpells

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from backprop_engine.backward import contribution
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, broadcasts_to, settle, shape_of
 from backprop_engine.graph import Graph
 

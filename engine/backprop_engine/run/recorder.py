@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from backprop_engine.backward import BackwardPass, DerivativeError, backward, bytes_of_pass
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import (
     Advice,
     Problem,

@@ -7,9 +7,9 @@ place that is wrong.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ProblemError
 from backprop_engine.basics.suggestions import did_you_mean, listed
 from backprop_engine.basics.values import Dtype

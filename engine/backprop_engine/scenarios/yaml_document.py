@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -23,6 +22,7 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.limits import MAX_YAML_ENTRIES, MAX_YAML_NESTING, MAX_YAML_VALUES
 from backprop_engine.basics.source import ProblemError, Source, Span
 from backprop_engine.basics.suggestions import did_you_mean, listed

@@ -7,9 +7,9 @@ instead. A recording may have an ability for some nodes only: `trace.can(Explain
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value
 from backprop_engine.trace.formula import Formula
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.mathematics.parser import parse
 from backprop_engine.mathematics.text import in_place, pieces
 from backprop_engine.mathematics.tree import Text, Tree, filled

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Source
 from backprop_engine.basics.values import Dtype, Known
 

@@ -9,12 +9,12 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from textual.app import SuspendNotSupported
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.app.signals import left_to_editor
 
 _FALLBACKS: Final = ("editor", "nano", "vim", "vi")

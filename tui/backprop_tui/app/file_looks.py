@@ -7,8 +7,10 @@ anew, on a network drive.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+
+from backprop_engine.basics.dataclass import dataclass
 
 INTERVAL = 0.25
 """Seconds between two looks."""

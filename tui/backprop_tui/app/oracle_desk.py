@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.reading.autopsy.report import Autopsy, autopsy
 from backprop_engine.trace import Missing, Trace
@@ -46,7 +46,7 @@ class Findings:
     """What is known of one trace."""
 
     is_asked: bool = False
-    torch: OracleState = Starting()  # noqa: RUF009 - frozen
+    torch: OracleState = Starting()
     agreement: Agreement | None = None
     symbolic: SymbolicState = NOT_ASKED
     is_examined: bool = False

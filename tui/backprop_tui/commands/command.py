@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.trace import Missing
 from backprop_tui.commands.copying import Copier
 from backprop_tui.session.session import Change, Session

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, shape_of, size_of
 from backprop_engine.reading.latex import as_latex, as_markdown

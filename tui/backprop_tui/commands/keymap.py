@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.commands.command import Command, key_name
 from backprop_tui.commands.table import BY_NAME, COMMANDS
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.inspecting.keys import help_entries
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.sanitised import brief, printable
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.scenarios.read_bytes import read_bytes

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.sanitised import brief, printable
 from backprop_engine.basics.suggestions import listed
 from backprop_engine.trace import Missing

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.limits import DIFFERENCE_SECONDS
 from backprop_tui.config.entries import MistakeError, read_entries
 from backprop_tui.oracles.limits import SYMBOLIC_SECONDS, TORCH_SECONDS

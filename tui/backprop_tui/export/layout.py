@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.export.lesson import LessonNode
 
 _NO_BOX: Final = -1

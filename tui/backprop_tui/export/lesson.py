@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePath
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import SHORTHAND_NAME, STANDARD_INPUT, Source
 from backprop_engine.basics.values import Known, in_full, shape_of
 from backprop_engine.reading.array_rule import ArrayRule, array_rule

@@ -6,12 +6,12 @@ Everything is told at the values of the run and at others near by, at which a pa
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, in_full
 from backprop_engine.mistakes.asking import asked_text, hints, known
 from backprop_engine.mistakes.questions import Question, question_at

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known

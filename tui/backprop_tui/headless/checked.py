@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Position, ScenarioError
 from backprop_engine.basics.values import Value
 from backprop_engine.checking.differences import FiniteDifference

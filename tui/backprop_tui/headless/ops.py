@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import SHORTHAND_NAME, Source
 from backprop_engine.basics.suggestions import did_you_mean
 from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS, PROPERTIES

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, field, replace
+from dataclasses import asdict, astuple, field, replace
 from operator import add
 from typing import Any, Self
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Position
 from backprop_tui.headless.check_output import as_json, print_checked, said_of
 from backprop_tui.headless.checked import Bad, Checked

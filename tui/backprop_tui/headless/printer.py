@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from textwrap import TextWrapper
 from typing import TextIO
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Source
 
 _NEEDED = "∂·−×²√Σσᵀ→≤…✓✗≟▁█"

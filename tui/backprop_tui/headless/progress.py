@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Self, TextIO
+
+from backprop_engine.basics.dataclass import dataclass
 
 
 @dataclass(slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any, Self
 from xml.etree import ElementTree as ET
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import SHORTHAND_NAME, STANDARD_INPUT
 

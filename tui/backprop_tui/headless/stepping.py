@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from backprop_engine.basics.dataclass import dataclass
 
 _WIDTH: Final = 110
 _OWN: Final = str(Path(__file__).parents[1])

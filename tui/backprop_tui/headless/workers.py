@@ -12,8 +12,9 @@ import queue
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Source
 from backprop_tui.config.time_limits import DEFAULT_LIMITS, TimeLimits
 from backprop_tui.headless.check_output import as_json

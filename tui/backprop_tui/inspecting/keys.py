@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.content import Content
 from textual.style import Style
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.commands.command import key_name
 
 _GAP = "  "

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.memory import file
 
 RESTS: Final = (1, 2, 4, 8, 16)

@@ -7,9 +7,10 @@ what is written here.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui.memory import file, layout

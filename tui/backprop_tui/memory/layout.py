@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, field, replace
 from typing import Any
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.trace import Trace
 from backprop_tui.session.modules import by_graph, switch_tree
 from backprop_tui.session.reload.same_nodes import node_keys, nodes_by_key

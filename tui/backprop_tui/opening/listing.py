@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from time import perf_counter
 from typing import Final, NamedTuple
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.program.scenario import Scenario
 from backprop_engine.run.record import record

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.mistakes.questions import questions
 from backprop_engine.mistakes.values import seeded

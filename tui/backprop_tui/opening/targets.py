@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import Problem, ScenarioError, Source, Span
 from backprop_engine.program.scenario import Scenario

@@ -16,10 +16,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, TypeVar, cast
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.oracles.messages import (
     NO_MESSAGE,
     Message,

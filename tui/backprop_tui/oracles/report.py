@@ -8,9 +8,9 @@ looks up the thing it is showing. Whether two numbers agree is the affair of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value
 from backprop_engine.trace import Missing
 

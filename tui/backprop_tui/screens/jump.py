@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
@@ -12,6 +11,8 @@ from textual.binding import Binding
 from textual.geometry import Offset
 from textual.screen import ModalScreen
 from textual.widgets import Label
+
+from backprop_engine.basics.dataclass import dataclass
 
 _LETTERS: Mapping[str, str] = {
     "graph": "g",

@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.opening.bundled import bundled_scenarios
 
 SERVED: Final = frozenset({".yaml", ".yml", ".bp"})

@@ -16,9 +16,10 @@ import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from backprop_engine.basics.dataclass import dataclass
 
 if TYPE_CHECKING:
     from aiohttp.web import WebSocketResponse

@@ -6,11 +6,11 @@ steps go inside of a fold that nobody asked for, it is open as long as they are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.reading.groups import NO_GROUP
 from backprop_tui.session.outline import NO_ROW, Outline
 

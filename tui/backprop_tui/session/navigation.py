@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.trace import Trace
 
 RATES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)

@@ -7,11 +7,12 @@ row and the `sizes[row] - 1` rows after it, and nothing here recurses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.reading.groups import NO_GROUP, GroupTree
 from backprop_engine.trace import Trace
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from textual.message import Message
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.session.session import Change
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.checking.compare import Comparison
 from backprop_engine.reading.autopsy.flow import Event
 from backprop_engine.reading.autopsy.report import Autopsy

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.inspecting.grid import Grid, grid_of
 from backprop_tui.inspecting.layers import Layer
 from backprop_tui.view.glyphs import Glyphs

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 from textual.content import Content
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.reading.gradient_flow import FlowRow, GradientFlow, Kind
 from backprop_tui.view.glyphs import Glyphs
 from backprop_tui.view.text import left, right

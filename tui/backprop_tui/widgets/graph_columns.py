@@ -16,12 +16,13 @@ What has no room gives way in this order, the last wish first:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known
 from backprop_engine.reading.kept_by_trace import remembered

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rich.cells import cell_len
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.reading.explain import expression
 from backprop_engine.trace import NO_NODE, StepKind, Trace
 from backprop_tui.session.modules import group_path, group_title

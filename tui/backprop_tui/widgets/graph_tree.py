@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Final
 
@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.session.outline import NO_ROW
 from backprop_tui.session.session import Session, lead, select, toggle_fold
 from backprop_tui.session.stops import editing

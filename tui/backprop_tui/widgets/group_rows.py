@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import hypot
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import norm_of
 from backprop_tui.view.text import figure
 from backprop_tui.view.view import View

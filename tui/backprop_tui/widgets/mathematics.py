@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual.content import Content
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.mathematics.text import UNICODE, text_of
 from backprop_engine.mathematics.tree import At, Branch, Form, Tree, flattened
 

@@ -8,11 +8,12 @@ for the pane that has use for all there is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from textual.geometry import Offset, Region, Size
+
+from backprop_engine.basics.dataclass import dataclass
 
 LEFT, RIGHT = ("graph", "source", "notes"), ("chain", "yours", "torch", "symbolic", "watches")
 SHARING: Final = ("yours", "torch", "symbolic")

@@ -8,7 +8,7 @@ each other for fewer columns side by side, then the sum, then matrices.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.mathematics.tree import Text, run_on, statement
 from backprop_engine.reading.array_rule import array_rule

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from textual.content import Content
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Known, in_full, kept, shape_of
 from backprop_engine.checking.functional import Term, functional_of
 from backprop_engine.trace import Missing, Pass, PassKind, Trace

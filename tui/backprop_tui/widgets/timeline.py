@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, pairwise
 
 from textual import events
 from textual.content import Content
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.trace import Pass
 from backprop_tui.session.moving.marks import mark_columns
 from backprop_tui.session.moving.playing import is_playing

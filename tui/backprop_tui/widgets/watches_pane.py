@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events
 from textual.content import Content
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.app.soon import GLANCE, soon_of
 from backprop_tui.oracles.report import Failed
 from backprop_tui.session.session import Session, jump

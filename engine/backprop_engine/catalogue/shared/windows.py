@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape
 from backprop_engine.budget import check_elements

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import reduce
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, Value, broadcasts_to, shape_of
 from backprop_engine.trace import NO_NODE, Missing, PassKind, Trace

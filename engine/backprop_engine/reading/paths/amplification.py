@@ -13,10 +13,10 @@ that the pass has sent along it, and the answer is an estimate.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, norm_of
 from backprop_engine.reading.paths.edges import WATCHED_EVERY, Edges, Watch
 

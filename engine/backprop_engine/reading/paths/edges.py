@@ -8,12 +8,12 @@ vector-Jacobian product along its edges. All that reaches the node together is i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, full_like, in_full
 from backprop_engine.trace import Missing, Pass, Trace
 from backprop_engine.trace.abilities import MissingError, Recomputes

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, full_like, kept, norm_of, settle
 from backprop_engine.reading.paths.amplification import amplification
 from backprop_engine.reading.paths.edges import Edges, Watch, carry_all, edges_to

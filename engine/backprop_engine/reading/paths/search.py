@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import math
 from bisect import insort
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, norm_of
 from backprop_engine.reading.paths.amplification import NOTHING, Amplification
 from backprop_engine.reading.paths.edges import Edges, Watch, add_to

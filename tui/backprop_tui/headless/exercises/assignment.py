@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Problem, ScenarioError, Source, Span
 from backprop_engine.basics.values import size_of
 from backprop_engine.mistakes.answers import Judge

@@ -6,10 +6,10 @@ Answers are numbers and algebra, so nothing of a learner's is run.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Final
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ProblemError, ScenarioError
 from backprop_engine.basics.values import Value
 from backprop_engine.mistakes.questions import Question

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from textwrap import indent
 from typing import Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Problem, ProblemError, ScenarioError, Source, Span
 from backprop_engine.basics.values import Value, shape_of
 from backprop_engine.mathematics.text import text_of

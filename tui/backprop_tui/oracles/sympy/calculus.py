@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
+
+from backprop_engine.basics.dataclass import dataclass
 
 DIGITS = 40
 """Of an evaluation, before it is rounded once to float64."""

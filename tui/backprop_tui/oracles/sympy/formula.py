@@ -9,10 +9,10 @@ of the constants, which is less than what one operation rounds.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import UNIT_ROUNDOFF
 from backprop_engine.catalogue import OPERATIONS
 from backprop_tui.oracles.attributes import decode_attribute

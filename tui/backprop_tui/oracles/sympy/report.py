@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.trace import Missing
 from backprop_tui.oracles.report import Failed, Ready, Starting
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Known, Value, in_full
 from backprop_engine.checking.compare import Comparison, compare
 from backprop_engine.trace import PassKind, StepKind, Trace

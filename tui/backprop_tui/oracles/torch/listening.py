@@ -5,12 +5,12 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.oracles.torch.columns import Gathering
 
 if TYPE_CHECKING:

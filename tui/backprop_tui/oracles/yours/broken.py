@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.basics.values import Value
 from backprop_engine.graph import Graph

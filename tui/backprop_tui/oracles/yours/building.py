@@ -9,13 +9,14 @@ import inspect
 import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.oracles.attributes import decode_attribute
 from backprop_tui.oracles.torch.columns import Column, Entries, Names, of_dtype
 from backprop_tui.oracles.yours.learner import Learner, told

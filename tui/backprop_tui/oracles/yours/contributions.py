@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Shape, full_like
 from backprop_engine.mistakes.edge import Edge
 from backprop_engine.mistakes.telling import named

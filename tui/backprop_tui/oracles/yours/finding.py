@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.oracles.report import Failed
 from backprop_tui.oracles.yours.verdict import Verdict
 

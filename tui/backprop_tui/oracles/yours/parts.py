@@ -7,12 +7,12 @@ each of them computes, each is a part by itself; else they are one part together
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, evaluate
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.mistakes.edge import Edge

@@ -6,11 +6,11 @@ The request about a program is the one that torch gets, and how each operation i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, in_full, kept
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.operation import Operation

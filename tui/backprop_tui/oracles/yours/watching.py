@@ -11,13 +11,14 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.oracles.yours.building import Made
 from backprop_tui.oracles.yours.learner import Learner
 from backprop_tui.oracles.yours.objects import (

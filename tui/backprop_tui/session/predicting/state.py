@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import takewhile
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.mistakes.answers import Judge
 from backprop_engine.mistakes.questions import Question, question_at
 from backprop_engine.mistakes.table import Mistake

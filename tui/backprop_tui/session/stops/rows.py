@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import OperandError, Problem
 from backprop_engine.basics.values import Value, same
 from backprop_engine.reading.formula import Formula

@@ -6,11 +6,12 @@ They speak of nodes by label, never by number.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.trace import Trace
 
 

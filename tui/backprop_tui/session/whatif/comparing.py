@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Known, same
 from backprop_engine.trace import Trace
 from backprop_tui.session.session import Session

@@ -6,9 +6,10 @@ with `carry_out` and hands the result to `arrive`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ScenarioError
 from backprop_engine.basics.values import Value, in_full, same
 from backprop_engine.trace import Missing, Trace

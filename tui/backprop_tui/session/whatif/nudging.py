@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from backprop_engine.basics import notation
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, dtype_of, in_full, is_float, kept, size_of
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_tui.session.session import Session

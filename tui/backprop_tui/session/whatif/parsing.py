@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.nested import nested_array
 from backprop_engine.basics.source import ProblemError, Source, Span
 from backprop_engine.basics.suggestions import did_you_mean
