@@ -39,7 +39,7 @@ _SIGNS: Final = {
     "¬": r"\lnot", "~": r"\sim", "∂": r"\partial", "ᵀ": r"^{\top}",
     "⌊": r"\lfloor", "⌋": r"\rfloor", "⌈": r"\lceil", "⌉": r"\rceil", "‖": r"\Vert",
     "σ": r"\sigma", "Φ": r"\Phi", "φ": r"\varphi", "μ": r"\mu", "ε": r"\epsilon", "π": r"\pi",
-    "…": r"\dots", "½": r"\tfrac{1}{2}", "∞": r"\infty",
+    "…": r"\dots", "⋯": r"\cdots", "½": r"\tfrac{1}{2}", "∞": r"\infty",
 }  # fmt: skip
 _LOWERED: Final = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 _NUMBER = re.compile(r"(?P<digits>−?[0-9][0-9.]*)(?:e(?P<exponent>[−-]?[0-9]+))?")

@@ -22,7 +22,7 @@ from backprop_engine.mathematics.tree import (
 )
 
 _LETTER = r"[^\W\d⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ]"
-_PART = rf"(?:{_LETTER}|[…½∞])(?:{_LETTER}|[0-9]|\u0302|∠)*"
+_PART = rf"(?:{_LETTER}|[…½∞⋯])(?:{_LETTER}|[0-9]|\u0302|∠)*"
 NAME: Final = rf"%[0-9]+|{_PART}(?:\.{_PART})*(?:@[0-9]+)?"
 RAISED: Final = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789−")
 _SLICE = "[−-]?[0-9]*:[−-]?[0-9]*(?::[−-]?[0-9]*)?"

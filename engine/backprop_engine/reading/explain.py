@@ -66,6 +66,8 @@ class Explanation:
     """The running sum before the step; empty where nothing has come in yet."""
     after: str = ""
     """The running sum after the step."""
+    left: int = 0
+    """How many contributions to it are still to come."""
     running: str = ""
     """`∂y/∂x: 3 → 3 + 4 = 7`"""
     notes: tuple[str, ...] = ()
@@ -277,6 +279,7 @@ def _contribution(trace: Trace, step: Step) -> Explanation:
         contribution=sent,
         before=was,
         after=now,
+        left=progress.expected - progress.received,
         running=_running(text_of(target), was, sent, now),
         notes=(*_place_note(trace, edge), *_use_notes(operand_label, progress)),
     )

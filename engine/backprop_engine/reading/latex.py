@@ -3,13 +3,17 @@ r"""An explanation to paste elsewhere: as Markdown, and as LaTeX."""
 from __future__ import annotations
 
 import re
-from typing import TypeGuard
+from dataclasses import replace
+from typing import Final, TypeGuard
 
 from backprop_engine.basics.notation import BLOCKS, HANGING, plain
 from backprop_engine.mathematics.latex import latex
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.mathematics.tree import Branch, Form, Text, Tree, run_on, statement
 from backprop_engine.reading.explain import Explanation
+
+_OTHERS: Final = Text("⋯")
+"""What comes along other paths: without it a contribution would pass for the gradient."""
 
 
 def as_latex(explanation: Explanation) -> str:
@@ -34,10 +38,10 @@ def _aligned(row: Branch) -> str:
 def _rows(explanation: Explanation) -> list[Branch]:
     """The mathematics of an explanation, an equation each."""
     rows = []
-    if explanation.name and explanation.algebra:
+    if explanation.name and explanation.algebra and explanation.name != explanation.algebra:
         rows.append(statement(explanation.name, explanation.algebra, *_figures(explanation)))
     if explanation.vjp:
-        rows.append(explanation.vjp)
+        rows.append(_beside_others(explanation.vjp, explanation))
     if (
         explanation.product
         and explanation.name
@@ -69,11 +73,17 @@ def _is_statement(tree: Tree) -> TypeGuard[Branch]:
     return isinstance(tree, Branch) and tree.form is Form.STATEMENT
 
 
+def _beside_others(equation: Branch, explanation: Explanation) -> Branch:
+    if not (explanation.before or explanation.left):
+        return equation
+    return replace(equation, parts=(*equation.parts, _OTHERS), signs=(*equation.signs, " + "))
+
+
 def _sum(target: Tree, explanation: Explanation) -> Branch:
-    if not explanation.before:
-        return statement(target, Text(explanation.after))
-    figures = map(Text, (explanation.before, explanation.contribution, explanation.after))
-    return statement(target, *figures, signs=(" = ", " + "))
+    added = filter(None, (explanation.before, explanation.contribution))
+    parts = [*map(Text, added), *([_OTHERS] if explanation.left else [])]
+    total = [] if explanation.left or not explanation.before else [Text(explanation.after)]
+    return statement(target, *parts, *total, signs=(" = ", *[" + "] * (len(parts) - 1)))
 
 
 def as_markdown(explanation: Explanation) -> str:

@@ -243,7 +243,7 @@ class _Packer:
 def _derivation(step: LessonStep) -> Tree | None:
     """`name = algebra = figures`; of arrays the algebra says no more than the product does."""
     told = step.told
-    if told.name is None or told.algebra is None or told.vjp is not None:
+    if told.name in (None, told.algebra) or told.algebra is None or told.vjp is not None:
         return None
     figures = told.numbers
     if figures is None or figures == told.algebra:

@@ -6,7 +6,7 @@ What a scenario is called, and all its names, are text here: nothing of them is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,44 +18,60 @@ from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known
 from backprop_engine.mathematics.latex import latex
 from backprop_engine.mathematics.tree import Text
-from backprop_engine.reading.array_rule import ArrayRule
 from backprop_engine.reading.latex import equations
 from backprop_engine.trace import StepKind
 from backprop_tui.export.lesson import Lesson, LessonPass, LessonStep
 
-_MOST_ROWS, _MOST_COLUMNS, _DIGITS = 8, 8, 4
-_SIGNS: Final = {"=": "=", "⊙": r"\odot", "@": r"\,", "·": r"\cdot"}
+_MOST_COLUMNS, _DIGITS = 8, 4
+_WIDEST: Final = 84
+"""Characters of numbers that stand side by side on a page."""
+_SIGNS: Final = {"=": "=", "+": "+", "⊙": r"\odot", "@": r"\,", "·": r"\cdot"}
 _LATEX_SIGNS: Final = str.maketrans({
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     **{sign: f"\\{sign}" for sign in "{}$&#_%"},
 })  # fmt: skip
-_INVENTED: Final = re.compile(r"%(\d+)\b")
+_INVENTED: Final = r"%\d+\b"
+_NO_NAME: Final = "a"
+"""It is a word more often than what a node is called."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
     """How one of the two writes."""
 
-    text: Callable[[str], str]
+    escaped: Callable[[str], str]
     """Words as words."""
+    safe: Callable[[str], str]
+    """Mathematics where it may stand."""
     block: Callable[[list[str]], str]
     """Equations under each other."""
     title: str
     heading: str
     bold: str
 
+    def text(self, words: str, *labels: str) -> str:
+        """Words, in which names are mathematics: those invented, and `labels`."""
+        names = sorted({_printed(label) for label in labels} - {_NO_NAME}, key=len, reverse=True)
+        told = [rf"(?<![\w.]){re.escape(name)}(?!\w)" for name in names]
+        parts = re.split(f"({'|'.join([_INVENTED, *told])})", _printed(words))
+        return "".join(
+            f"${self.safe(_name(part))}$" if at % 2 else self.escaped(part)
+            for at, part in enumerate(parts)
+        )
+
 
 def as_latex(lesson: Lesson) -> bytes:
     """A document that compiles with amsmath."""
-    form = _Form(_latex_text, _align, "\\section*{%s}", "\\subsection*{%s}", "\\textbf{%s}")
+    form = _Form(_latex_text, str, _align, "\\section*{%s}", "\\subsection*{%s}", "\\textbf{%s}")
     head = "\\documentclass{article}\n\\usepackage[T1]{fontenc}\n\\usepackage{amsmath}\n"
-    head += "\\allowdisplaybreaks\n\\setlength{\\parindent}{0pt}\n\\begin{document}\n\n"
+    head += "\\usepackage[margin=2.5cm]{geometry}\n\\allowdisplaybreaks\n"
+    head += "\\setlength{\\parindent}{0pt}\n\\setlength{\\parskip}{1ex}\n\\begin{document}\n\n"
     return (head + "\n".join(_parts(lesson, form)) + "\n\\end{document}\n").encode()
 
 
 def as_markdown(lesson: Lesson) -> bytes:
     """Markdown whose mathematics GitHub, Jupyter and pandoc set."""
-    form = _Form(_markdown_text, _dollars, "# %s", "## %s", "**%s**")
+    form = _Form(_markdown_text, _safe_in_markdown, _dollars, "# %s", "## %s", "**%s**")
     return ("\n".join(_parts(lesson, form)) + "\n").encode()
 
 
@@ -71,7 +87,8 @@ def _parts(lesson: Lesson, form: _Form) -> Iterator[str]:
         yield form.block(given)
     steps = iter(lesson.steps)
     for pass_ in lesson.passes:
-        yield form.heading % form.text(pass_.title[:1].upper() + pass_.title[1:]) + "\n"
+        title = form.text(pass_.title[:1].upper() + pass_.title[1:], pass_.output_label)
+        yield form.heading % title + "\n"
         told = [next(steps) for _ in range(pass_.start, pass_.stop)]
         if told and told[0].step.kind is StepKind.FORWARD:
             yield form.block([row for step in told for row in _computed(lesson, step)])
@@ -79,7 +96,8 @@ def _parts(lesson: Lesson, form: _Form) -> Iterator[str]:
             for step in told:
                 yield from _told(lesson, step, form)
             yield from _results(pass_, form)
-    yield form.text(lesson.closing) + "\n"
+    outputs = (pass_.output_label for pass_ in lesson.passes)
+    yield form.text(lesson.closing, *filter(None, outputs)) + "\n"
 
 
 def _computed(lesson: Lesson, step: LessonStep) -> list[str]:
@@ -93,18 +111,16 @@ def _computed(lesson: Lesson, step: LessonStep) -> list[str]:
 
 def _told(lesson: Lesson, step: LessonStep, form: _Form) -> Iterator[str]:
     """A step of a backward pass, or between passes."""
-    rows = equations(step.told)
-    if step.rule is not None:
-        rows.append(_matrices(step.rule))
-    head = step.told.headline
-    if step.step.kind is StepKind.CONTRIBUTION and step.node is not None:
-        labels = (lesson.nodes[at or 0].label for at in (step.node, step.receiver))
-        head = "from {} to {}".format(*labels)
-    yield form.bold % f"Step {step.step.index}:" + f" {form.text(head)}.\n"
+    rows = [*equations(step.told), *_matrices(step)]
+    labels = [lesson.nodes[at].label for at in (step.node, step.receiver) if at is not None]
+    is_sent = step.step.kind is StepKind.CONTRIBUTION
+    head = "from {} to {}".format(*labels) if is_sent else step.told.headline
+    yield form.bold % f"Step {step.step.index}:" + f" {form.text(head, *labels)}.\n"
     if rows:
         yield form.block(rows)
-    notes = [f"({form.text(note)})" for note in step.told.notes]
-    yield "\n".join([form.text(step.told.sentence), *notes]) + "\n"
+    told = [form.text(step.told.sentence, *([] if is_sent else labels))]
+    notes = "; ".join(form.text(note, *labels) for note in step.told.notes)
+    yield "\n".join([*told, *([f"({notes})"] if notes else [])]) + "\n"
 
 
 def _results(pass_: LessonPass, form: _Form) -> Iterator[str]:
@@ -116,15 +132,36 @@ def _results(pass_: LessonPass, form: _Form) -> Iterator[str]:
         yield form.block(rows)
 
 
-def _matrices(rule: ArrayRule) -> str:
-    """What is sent in numbers, and what it is made of where that is a plain product."""
-    sent = f"{latex(rule.sent.name)} &= "
-    if any(sign not in _SIGNS for sign in rule.signs):
-        return sent + _value(rule.sent.value)
-    made_of = zip(rule.signs, rule.made_of, strict=True)
-    product = " ".join(f"{_SIGNS[sign]} {_value(figure.value)}" for sign, figure in made_of)
-    parts = dict.fromkeys((product.removeprefix("=").strip(), _value(rule.sent.value)))
-    return sent + " = ".join(parts)
+def _matrices(step: LessonStep) -> list[str]:
+    """What is sent in numbers, and what it is made of where that is a plain product; at the last
+    of several contributions their sum.
+    """
+    told, rule = step.told, step.rule
+    if rule is None or told.target is None:
+        return []
+    sent, made_of = _value(rule.sent.value), [_value(figure.value) for figure in rule.made_of]
+    others = [("+", r"\cdots")] if told.before or told.left else []
+    parts = [("=", sent), *others]
+    if made_of != [sent] and _SIGNS.keys() >= {*rule.signs}:
+        parts = [*zip(rule.signs, made_of, strict=True), *others, *parts]
+    rows = _beside("" if others and told.vjp else latex(told.target), parts)
+    if others and not told.left and step.before is not None and step.total_after is not None:
+        added = [("=", _value(step.before)), ("+", sent), ("=", _value(step.total_after))]
+        rows += _beside(latex(told.target), added)
+    return rows
+
+
+def _beside(left: str, parts: Sequence[tuple[str, str]]) -> list[str]:
+    """`left = A B = C`, on as many lines as it takes."""
+    rows, width = [f"{left} &"], 0
+    for sign, value in parts:
+        wide = 4 + max(len(re.sub(r"\\\w+|[{}]", "", row)) for row in value.split(r"\\"))
+        if width and width + wide > _WIDEST:
+            rows.append("&" if sign == "=" else r"&\quad ")
+            width = 0
+        width += wide
+        rows[-1] += f"{_SIGNS[sign]} {value} "
+    return [row.strip() for row in rows]
 
 
 def _name(label: str) -> str:
@@ -150,17 +187,15 @@ def _number(text: str) -> str:
     return latex(Text(text))
 
 
-def _worded(text: str, escaped: Callable[[str], str]) -> str:
-    """Words, with invented names as mathematics."""
-    parts = _INVENTED.split(printable(" ".join(text.split())))
-    return "".join(f"$v_{{{part}}}$" if at % 2 else escaped(part) for at, part in enumerate(parts))
+def _printed(text: str) -> str:
+    return printable(" ".join(text.split()))
 
 
 # LaTeX
 
 
 def _latex_text(text: str) -> str:
-    return _worded(text, lambda part: notation.plain(part).translate(_LATEX_SIGNS))
+    return notation.plain(text).translate(_LATEX_SIGNS)
 
 
 def _align(rows: list[str]) -> str:
@@ -172,12 +207,17 @@ def _align(rows: list[str]) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    return _worded(text, lambda part: re.sub(r"([\\`*_{}\[\]<>&#|~$!])", r"\\\1", part))
+    return re.sub(r"([\\`*_{}\[\]<>&#|~$!])", r"\\\1", text)
+
+
+def _safe_in_markdown(maths: str) -> str:
+    """Markdown reads what it does not know as mathematics, so that no tag, link or code may begin
+    there.
+    """
+    return re.sub(r"[<\[]|://", r"{\g<0>}", maths).replace("`", "'")
 
 
 def _dollars(rows: list[str]) -> str:
-    """A displayed formula. Markdown reads what it does not know as mathematics, so that no tag and
-    no code may begin there.
-    """
-    body = " \\\\\n".join(rows).replace("<", "{<}").replace("`", "'")
+    """A displayed formula."""
+    body = _safe_in_markdown(" \\\\\n".join(rows))
     return f"$$\n\\begin{{aligned}}\n{body}\n\\end{{aligned}}\n$$\n"
