@@ -161,10 +161,19 @@ def draw_frame(app: App[Any]) -> None:
 
 
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The screen stands still for what is short, however much else the machine has to do."""
-    wait = Job.wait
+    """The screen stands still for what is short, however much else the machine has to do.
+
+    For what `nobody_waits` for it does not.
+    """
+    of_others = frozenset(_set_aside)
+
+    def wait(job: Job, patience: float) -> None:
+        end = monotonic() + (patience and 1.0)
+        while monotonic() < end and _set_aside <= of_others and not job._ended.wait(0.002):
+            pass
+
     monkeypatch.setattr("backprop_tui.app.oracle_desk._PAUSE", 0.01)
-    monkeypatch.setattr(Job, "wait", lambda job, patience: wait(job, patience and 1.0))
+    monkeypatch.setattr(Job, "wait", wait)
 
 
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,22 +38,11 @@ STATES = {
 }
 
 
-async def at_rest(pilot, text_of):
-    """Wait until the screen stays as it is: a search gives way to keys, and goes on after them."""
-    before = None
-    for _ in range(50):
-        await pilot.pause(0.08)
-        shown = text_of(pilot)
-        if shown == before:
-            return
-        before = shown
-
-
 async def walk(pilot, text_of, states, svg, txt, drawn):
     """Press on from state to state; a text of each, and a drawing of those in `drawn`."""
     for name, keys in states.items():
         await pilot.press(*keys)
-        await at_rest(pilot, text_of)
+        await pilot.pause()
         assert text_of(pilot) == txt(name=name)
         if name in drawn:
             assert pilot.app.export_screenshot() == svg(name=name)

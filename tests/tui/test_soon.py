@@ -11,7 +11,7 @@ from backprop_engine.budget import StoppedError
 from backprop_tui.app.soon import Soon
 from backprop_tui.oracles.report import Failed
 
-LATE = 0.01
+LATE = 0
 MOST = 30.0
 
 
