@@ -4,15 +4,6 @@ SCENARIO ?= scenarios/basic.yaml
 SECONDS ?= 600
 PROGRAMS ?= 5000
 SEED ?= 0
-# Tests of which `make test` does a share (tests/thorough.py).
-SEARCHES := tests/fuzz tests/catalogue/test_mutations.py tests/catalogue/test_samples.py \
-	tests/catalogue/test_factorizations.py tests/engine/test_differences.py \
-	tests/e2e/test_faults.py tests/engine/test_elementwise.py tests/mistakes/test_answers.py \
-	tests/oracle/test_in_place.py tests/oracle/test_raising.py tests/oracle/yours \
-	tests/recorder/test_edges.py tests/recorder/test_samples.py tests/recorder/test_scripts.py \
-	tests/tui/test_failing_readers.py tests/tui/test_foreign_trace.py tests/tui/test_large.py \
-	tests/tui/test_recordings.py tests/tui/test_themes.py
-
 # The Python asked for (`make test PYTHON=python3.12`); else .venv's; else the first new enough.
 NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
 ifndef PYTHON
@@ -38,7 +29,7 @@ run: $(RUN) ## open a scenario: make run SCENARIO=scenarios/cube.yaml
 	@.venv/bin/python -m backprop_tui $(SCENARIO)
 
 test: $(DEV) ## run all tests
-	.venv/bin/python -m pytest -n 2 --dist worksteal
+	.venv/bin/python -m pytest -n 3 --dist worksteal
 
 lint: $(DEV) ## check style, formatting, types and the import contract
 	.venv/bin/python -m ruff check .
@@ -78,8 +69,8 @@ samples: $(DEV) ## run torch's own test inputs and print a line a function: make
 bench: $(BENCH) ## compare the speed with micrograd, torch and numpy, in one table of ratios
 	OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest tests/benchmarks/bench_*.py -q -p no:cacheprovider
 
-fuzz: $(FUZZ) ## the long searches, random programs against torch, random input: make fuzz PROGRAMS=5000 SEED=0 SECONDS=600
-	THOROUGH=1 .venv/bin/python -m pytest -n 2 --dist worksteal $(SEARCHES)
+fuzz: $(FUZZ) ## all tests with their long searches, random programs against torch, random input: make fuzz PROGRAMS=5000 SEED=0 SECONDS=600
+	THOROUGH=1 .venv/bin/python -m pytest -n 3 --dist worksteal
 	.venv/bin/python -m tests.fuzz.torch_programs $(PROGRAMS) $(SEED)
 	@mkdir -p .fuzz/found
 	.venv/bin/python -m tests.fuzz.target .fuzz/corpus -artifact_prefix=.fuzz/found/ \

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from tests.thorough import share
 
 from backprop_tui.headless import run as headless
 from backprop_tui.oracles.client import Oracle
@@ -39,6 +40,15 @@ sys.dont_write_bytecode = False
 # Torch and thousands of tests are a million objects. Left as it is, the collector walks them all
 # again and again, which takes a sixth of the time.
 gc.set_threshold(10_000, 10, 10)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what is marked `thorough` to `make fuzz`, unless it is asked for by name."""
+    if share(usual=False, thorough=True) or any("::" in argument for argument in config.args):
+        return
+    kept = [item for item in items if item.get_closest_marker("thorough") is None]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
 
 
 def pytest_sessionfinish() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 # The libraries are imported first: what they need on Windows they know themselves. SIGKILL stays,
 # as the standard library of this system needs it.
 WITHOUT_POSIX = """
@@ -57,6 +59,7 @@ def test_the_command_line_works_there(tmp_path) -> None:
     assert "2 scenarios, 2 ok" in done.stdout
 
 
+@pytest.mark.thorough
 def test_a_childs_death_is_told_there_by_its_exit_code() -> None:
     code = (
         "from backprop_tui.oracles.process import Child, Role\n"
@@ -68,6 +71,7 @@ def test_a_childs_death_is_told_there_by_its_exit_code() -> None:
     assert (done.stdout, done.stderr) == ("The torch process ended with exit code 1.\n", "")
 
 
+@pytest.mark.thorough
 def test_the_oracles_own_process_serves_there() -> None:
     code = (
         "from backprop_tui.oracles import serving\n"

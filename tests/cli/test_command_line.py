@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from tests.thorough import share
 
 from backprop_tui import cli
 from backprop_tui.cli import main
@@ -208,7 +209,7 @@ def test_a_snippet_that_does_not_exist_is_told_by_its_name(run):
         "check --help",
         "ops",
         "config",
-    ],
+    ][:: share(usual=3, thorough=1)],
 )
 def test_output_that_cannot_be_written_is_told_and_is_no_success(command):
     # Written at once as well as at the end: Python's parser of arguments says nothing of the first.
@@ -224,7 +225,7 @@ def test_output_that_cannot_be_written_is_told_and_is_no_success(command):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a shell's redirections")
-@pytest.mark.parametrize("streams", ["<&-", "2>&-", ">&-", ">&- 2>&- <&-"])
+@pytest.mark.parametrize("streams", ["<&-", "2>&-", ">&-", ">&- 2>&- <&-"][:: share(3, 1)])
 def test_closed_streams_are_no_reason_to_complain(streams):
     program = f"{sys.executable} -m backprop_tui"
     for command in (f"{program} trace -e 'x=2, y=x*x'", f"! {program} -e 'x=2, y=x*x'"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from tests.e2e.terminal import SCENARIO, program
 
 
@@ -35,6 +36,7 @@ def test_a_newcomer_steps_to_7_and_leaves_the_terminal_as_it_was(terminal):
     assert re.findall(rb"\x1b\[\?25[hl]", one.output)[-1].endswith(b"h")
 
 
+@pytest.mark.thorough
 def test_the_derivative_is_there_as_a_formula(terminal):
     one = terminal(f"{program()} {SCENARIO}")
     one.wait_for("Basic autograd", "0/10")
@@ -53,6 +55,7 @@ def test_an_expression_opens_in_an_ascii_terminal(terminal):
     assert one.finish() == 0
 
 
+@pytest.mark.thorough
 def test_practice_asks_names_the_mistake_and_keeps_what_was_answered(terminal, tmp_path):
     (tmp_path / "cube.yaml").write_text("inputs: {x: 2}\ncompute: y = x**3\nbackward: y\n")
     command = f"{program()} practice {tmp_path}; echo exit code $?"
@@ -85,6 +88,7 @@ def test_what_comes_from_a_pipe_opens_and_the_keys_come_from_the_terminal(termin
     assert b"exit code 0" in one.output
 
 
+@pytest.mark.thorough
 def test_a_pipe_with_a_byte_that_is_no_text_is_exit_two(terminal):
     one = terminal(f"printf 'x=2\\ny=x\\351' | {program()} -; echo exit code $?")
     one.wait_for("this is not text in UTF-8")
@@ -94,6 +98,7 @@ def test_a_pipe_with_a_byte_that_is_no_text_is_exit_two(terminal):
     assert b"exit code 2" in one.output
 
 
+@pytest.mark.thorough
 def test_the_bundled_scenarios_are_offered_when_nothing_is_named(terminal):
     one = terminal(program())
     one.wait_for("backprop-tui", "Basic autograd", "q quit")
@@ -115,6 +120,7 @@ def test_a_bad_scenario_is_shown_and_on_leaving_told_again_with_exit_code_2(term
 LESSON = "title: Mine\ninputs: {x: 2}\ncompute: |\n  y = x**2 + 3x + 1\n"
 
 
+@pytest.mark.thorough
 def test_a_file_saved_in_vim_s_way_is_run_again_and_a_mistake_is_told(terminal, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(LESSON)
@@ -140,6 +146,7 @@ def test_a_file_saved_in_vim_s_way_is_run_again_and_a_mistake_is_told(terminal, 
     assert one.finish() == 0
 
 
+@pytest.mark.thorough
 def test_breakpoints_and_watches_are_there_after_a_restart_and_not_with_fresh(terminal, tmp_path):
     (tmp_path / "mine.yaml").write_text(LESSON)
     command = f"cd {tmp_path}; {program()} mine.yaml"
@@ -181,6 +188,7 @@ def test_the_editor_gets_the_terminal_and_what_it_saves_is_run(terminal, tmp_pat
     assert one.finish() == 0
 
 
+@pytest.mark.thorough
 def test_an_editor_that_fails_is_told_and_the_screen_comes_back(terminal, tmp_path):
     (tmp_path / "mine.yaml").write_text(LESSON)
     editor = tmp_path / "my editor"
@@ -219,6 +227,7 @@ def test_an_editor_that_fails_is_told_and_the_screen_comes_back(terminal, tmp_pa
     assert one.finish() == 0
 
 
+@pytest.mark.thorough
 def test_what_is_typed_in_one_go_reaches_the_prompt_that_it_opens(terminal):
     one = terminal(f"{program()} {SCENARIO}")
     one.wait_for("Basic autograd", "0/10")

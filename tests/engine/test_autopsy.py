@@ -275,6 +275,7 @@ def test_as_a_record_it_is_strictly_json():
     assert told["spoils"] == ["y", "x.grad"]
 
 
+@pytest.mark.thorough
 def test_a_long_chain_of_nan_is_no_trouble():
     trace = traced("x=-1; h=sqrt(x); " + "; ".join(["h = h*1"] * 5_000))
     found = autopsy(trace)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.thorough import share
 
 from backprop_engine.basics.source import ProblemError, Source
 from backprop_engine.grammar import syntax
@@ -439,7 +440,7 @@ def test_a_sum_of_5000_terms_is_read() -> None:
     [
         ("(", ")"), ("f(", ")"), ("-", ""), ("2**", ""), ("x[", "]"), ("~", ""),
         ("x & (", ")"), ("x < (", ")"), ("[*", "]"),
-    ],
+    ][:: share(usual=3, thorough=1)],
 )  # fmt: skip
 def test_ten_thousand_levels_are_read(opening: str, closing: str) -> None:
     expression = read(opening * 10_000 + "x" + closing * 10_000)

@@ -226,6 +226,7 @@ def test_a_chain_of_blocks_whose_paths_are_all_alike_does_not_hang():
     assert compare(origin.sum, origin.gradient).agrees
 
 
+@pytest.mark.thorough
 def test_a_long_chain_is_no_trouble():
     trace = traced("x=1; h=x+0; " + "; ".join(["h = h*1"] * 5_000))
     (path,) = origin_of(trace, "x").paths

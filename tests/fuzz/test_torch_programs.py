@@ -10,6 +10,7 @@ from tests.fuzz.torch_programs.reducing import reduce
 from tests.fuzz.torch_programs.refused import OPEN, RAISING, REFUSED
 from tests.fuzz.torch_programs.running import run_by_torch, run_here
 from tests.fuzz.torch_programs.writing import write
+from tests.thorough import share
 
 SOME = 30
 """Programs to a test: each test takes about a second."""
@@ -52,7 +53,8 @@ def test_a_finding_is_reduced_to_the_lines_that_it_takes():
 
 
 def test_what_check_says_beside_its_results_is_noise(tmp_path):
-    assert not list(noise({str(seed): write(seed) for seed in range(10)}, tmp_path))
+    programs = {str(seed): write(seed) for seed in range(share(usual=3, thorough=30))}
+    assert not list(noise(programs, tmp_path))
     odd = list(noise({"empty": ""}, tmp_path))
     assert not odd, "a program that is refused is told as others are"
 

@@ -165,6 +165,7 @@ def test_after_a_death_the_next_question_gets_a_new_child(tmp_path):
         assert isinstance(oracle.ask(TRACE), Ready)
 
 
+@pytest.mark.thorough
 def test_a_users_own_torch_py_does_not_shadow_torch(tmp_path, monkeypatch):
     for name in ("torch.py", "engine.py", "backprop_engine.py"):
         (tmp_path / name).write_text("raise SystemExit('shadowed')")
@@ -261,6 +262,7 @@ def test_running_out_of_memory_is_told_and_the_process_lives_on():
     assert "still here" in getattr(second, "reason", "")
 
 
+@pytest.mark.thorough
 def test_torchs_own_word_for_too_little_memory_is_understood():
     code = (
         "import resource\nfrom backprop_tui.oracles import serving\n"

@@ -173,6 +173,7 @@ def test_a_value_torch_hands_through_still_has_an_edge_of_its_own(monkeypatch):
     np.testing.assert_array_equal(report.grads[1][graph_of(trace).inputs["x"]], [2, 4])
 
 
+@pytest.mark.thorough
 def test_a_chain_of_a_hundred_thousand_nodes_is_answered(oracle):
     # Taking down a graph of this depth in the wrong order ends torch with SIGSEGV.
     source = Source("<-e>", "x=2, y=-x")
@@ -195,6 +196,7 @@ def test_one_process_answers_many_traces(oracle):
         assert report.values[2] == 2**exponent
 
 
+@pytest.mark.thorough
 def test_a_report_of_numbers_takes_a_few_bytes_for_each():
     trace = record(parse_shorthand(Source("<-e>", f"x=2, y={'+'.join(['x'] * 4000)}")))
     request = piped(encode_request(trace))
@@ -223,6 +225,7 @@ def traced_memory(make):
         gc.unfreeze()
 
 
+@pytest.mark.thorough
 def test_torchs_answer_and_what_is_judged_by_it_take_a_small_part_of_what_the_trace_takes():
     text = f"x=2, y={'+'.join(['x*x'] * 800)}"
     trace, of_trace = traced_memory(lambda: record(parse_shorthand(Source("<-e>", text))))

@@ -74,6 +74,7 @@ def test_what_takes_too_long_is_given_up_and_is_no_fault():
     )
 
 
+@pytest.mark.thorough
 def test_what_takes_too_long_to_simplify_is_shown_as_it_is():
     plain = {
         "request": 1,

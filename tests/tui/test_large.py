@@ -59,6 +59,7 @@ def wide():
     return recorded([statement("y", x, "*", x), *pair * 10_000])
 
 
+@pytest.mark.thorough
 async def test_a_long_chain_of_operations_opens_and_steps(opened, text_of):
     trace = chain(SHOWN)
     async with opened(trace, (120, 40)) as pilot:
@@ -83,6 +84,7 @@ async def test_a_long_chain_of_operations_opens_and_steps(opened, text_of):
         assert f"stopped: step = {2 * SHOWN - 1} at mul → " in text_of(pilot)
 
 
+@pytest.mark.thorough
 async def test_a_value_with_20_000_uses_opens_and_steps(opened, text_of, wide):
     async with opened(wide, (120, 40)) as pilot:
         await pilot.press("f", "f")
@@ -230,6 +232,7 @@ async def test_a_million_nodes_open_step_fold_and_stop(opened, text_of, million)
         assert pilot.app.session.cursor == 0
 
 
+@pytest.mark.thorough
 async def test_notes_without_end_are_drawn_as_far_as_they_take_no_time(opened, tmp_path):
     path = tmp_path / "notes.yaml"
     about = "".join(f"  * line {at}\n" for at in range(20_000))

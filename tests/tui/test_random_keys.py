@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from tests.thorough import share
 
 from backprop_engine.basics.source import Source
 from backprop_tui.commands.table import COMMANDS
@@ -35,7 +36,7 @@ def keys() -> list[str]:
         (3, SCENARIOS / "lesson-10-network.yaml"),
         (4, Source("<-e>", "x=0, y=log(x)*0 + 1/x")),
         (5, LESSONS / "folder"),
-    ],
+    ][:: share(usual=2, thorough=1)],
 )
 async def test_the_app_stays_up(opened, seed, target):
     random, all_keys = Random(seed), keys()
