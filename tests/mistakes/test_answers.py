@@ -47,8 +47,9 @@ def names(judgement: Judgement) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "answer", ["g*(1-t**2)", "upstream*(1-t*t)", "3t*t*(1-t)(1+t)", "3*t**2/cosh(h)**2"]
-)
+    "answer", ["g*(1-t**2)", "upstream*(1-t*t)", "3t*t*(1-t)(1+t)", "3*t**2/cosh(h)**2",
+     "g·(1 − t²)", "g*(1-t^2)", "3t²·(1−t)·(1+t)", "3×t²×cosh(h)⁻²"],
+)  # fmt: skip
 def test_algebra_is_right_in_every_equivalent_form(answer: str) -> None:
     judgement = judged(traced(NEURON), "t", "h", answer)
     assert (judgement.is_right, judgement.remark) == (True, "")
@@ -71,6 +72,16 @@ def test_wrong_algebra_is_told_by_its_mistake(answer: str, mistake: str) -> None
     judgement = judged(traced(NEURON), "t", "h", answer)
     assert not judgement.is_right
     assert names(judgement) == [mistake]
+
+
+@pytest.mark.parametrize(
+    ("answer", "place"),
+    [("g·(1 − t²) + z", 13), ("g·t²²)", 5), ("t²·(1−t", 3), ("t⁻", 1), ("t²⁻", 1)],
+)
+def test_a_problem_stands_where_it_was_typed(answer: str, place: int) -> None:
+    with pytest.raises(ProblemError) as caught:
+        judged(traced(NEURON), "t", "h", answer)
+    assert caught.value.problem.span.start == place
 
 
 def test_what_is_wrong_in_no_known_way_is_wrong_without_a_name() -> None:

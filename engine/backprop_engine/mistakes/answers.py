@@ -22,6 +22,7 @@ from backprop_engine.mistakes.own import following
 from backprop_engine.mistakes.questions import Question
 from backprop_engine.mistakes.table import Mistake
 from backprop_engine.mistakes.telling import WrongAnswer, close
+from backprop_engine.mistakes.typed import typed
 from backprop_engine.mistakes.values import near_by
 from backprop_engine.reading.formula import Formula
 from backprop_engine.reading.watches import compile_watch, watched
@@ -77,7 +78,11 @@ class Judge:
         Raises ProblemError, with a place in `text`, where it is no answer: it cannot be read, it
         speaks of what is not known yet, or it has too few digits.
         """
-        text = text.replace("−", "-")  # as the screen has it
+        answer = typed(text)
+        with answer.told():
+            return self._judge(question, answer.text, own)
+
+    def _judge(self, question: Question, text: str, own: Mapping[int, Value] | None) -> Judgement:
         if _IN_A_ROW.fullmatch(text) and np.ndim(question.right(self.trace)) == 1:
             text = f"[{', '.join(re.split(_BETWEEN, text.strip()))}]"
         formula = compile_watch(text, self.trace, self._symbols)
