@@ -60,6 +60,8 @@ class Derivative:
     """The contribution as mathematics in `{g}`; needed where `local` is None."""
     words: str = ""
     """One plain sentence on why it is so."""
+    kernel: Rule | None = None
+    """The rule as torch's kernels compute it, where rounding may throw that further than ours."""
     in_torch: Callable[..., Any] | None = None
     """Where torch does not send the derivative at some operands: `in_torch(sent, upstream, output,
     *operands)`, what it sends there, and elsewhere what the rule has `sent`."""

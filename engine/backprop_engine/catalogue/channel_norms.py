@@ -22,7 +22,9 @@ from backprop_engine.catalogue.normalisation import (
     affine,
     affine_statement,
     check_affine,
-    is_open_to_fused,
+    is_all_rounding,
+    is_open_by_sums,
+    standardise_by_sums,
     standardise_rule,
     standardise_statements,
     standardised,
@@ -93,14 +95,9 @@ class _How(TypedDict):
 
 
 def _is_all_rounding(operands: Sequence[Any], attributes: Mapping[str, Any], upstream: Any) -> Any:
-    """Which channels differ by the rounding of their mean alone: torch multiplies it, and us too,
-    before it is taken away, and what is left is a matter of chance.
-    """
+    """Which channels are all rounding in torch, and here too, whichever way it goes."""
     a = operands[0]
-    axes = but_channels(a.ndim)
-    scale = standardised(a, axes, attributes["eps"])[1]
-    mean, count = mean_of(np.abs(a), axes, keepdim=True), reduced_count(a, axes)
-    is_lost = mean * scale * count * np.finfo(a.dtype).eps >= 1
+    is_lost = is_all_rounding(a, but_channels(a.ndim), attributes["eps"])
     return is_lost if upstream is None else np.any(is_lost)
 
 
@@ -130,15 +127,23 @@ def _group_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unp
     return np.reshape(standardise_rule(g, normalised, scale, (2,), x), a.shape)
 
 
+def _group_norm_by_sums(
+    g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unpack[_How]
+) -> Any:
+    normalised, scale = _group_norm_parts(a, how)
+    g = np.reshape(affine(g, _per_channel(b, a), None), normalised.shape)
+    return np.reshape(standardise_by_sums(g, scale, (2,), np.reshape(a, g.shape))[1], a.shape)
+
+
 def _is_open_group_norm(
     operands: Sequence[Any], attributes: Mapping[str, Any], upstream: Any
 ) -> Any:
-    if upstream is None:
-        return False
     a, b = (*operands, None)[:2]
     groups = (a.shape[0], attributes["num_groups"], -1)
+    if upstream is None:
+        return np.any(is_all_rounding(np.reshape(a, groups), (2,), attributes["eps"]))
     g = np.reshape(affine(upstream, _per_channel(b, a), None), groups)
-    return np.any(is_open_to_fused(g, (2,), np.reshape(a, groups)))
+    return is_open_by_sums(g, (2,), np.reshape(a, groups), attributes["eps"])
 
 
 def _group_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
@@ -261,7 +266,7 @@ BATCH_NORM = in_steps(
 GROUP_NORM = in_steps(
     "group_norm",
     _group_norm,
-    Derivative(rule=_group_norm_rule, vjp=_TO_INPUT, words=MIXED_WORDS),
+    Derivative(rule=_group_norm_rule, kernel=_group_norm_by_sums, vjp=_TO_INPUT, words=MIXED_WORDS),
     *_over_channels_derivatives(_group_norm_weight_rule),
     lay_out=open_unless_by_rows,
     wide=True,

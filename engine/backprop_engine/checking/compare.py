@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ from backprop_engine.basics.values import (
     UNIT_ROUNDOFF,
     Dtype,
     Value,
+    dtype_of,
     evaluate,
     is_float,
     same_elements,
@@ -47,7 +48,7 @@ from backprop_engine.checking.perturbed import sensitivity
 from backprop_engine.checking.summing import gamma, scaled, sides, sum_bound
 from backprop_engine.checking.unsettled import unsettled
 from backprop_engine.graph import Graph
-from backprop_engine.operation import Operation, Rounding
+from backprop_engine.operation import Operation, Rounding, Rule
 
 _FLOAT64, _INT64 = struct.Struct("<d"), struct.Struct("<q")
 
@@ -285,6 +286,9 @@ def recompute_contribution(
         allowed: Value = 0.0
         if operation.rounding is Rounding.CONDITION:
             allowed = sensitivity(lambda *given: summed(sent(*given)), given, {}, value, dtype)
+            allowed = _or_in_kernel(
+                operation.derivative(position).kernel, given, attributes, allowed
+            )
         elif operation.rounding is Rounding.TERMS:
             most = operation.most_terms(operands, attributes)
             allowed = sum_bound(lambda *given: summed(sent(*given)), given, most, dtype)
@@ -310,6 +314,17 @@ def recompute_contribution(
     precise = precisely if is_sum and dtype == "float32" else None
     is_open = operation.is_open(operands, attributes, upstream)
     return Recomputed(value, bound, precise, overflows_at, is_open)
+
+
+def _or_in_kernel(
+    kernel: Rule | None, given: Sequence[Value], attributes: Mapping[str, Any], allowed: Value
+) -> Value:
+    """What is allowed, and no less than how far rounding may throw the form of torch's kernels."""
+    if kernel is None:
+        return allowed
+    dtype: Dtype = "float64" if dtype_of(given[0]) == "float64" else "float32"
+    value = settle(evaluate(kernel, given, attributes), dtype)
+    return np.maximum(allowed, sensitivity(kernel, given, attributes, value, dtype))
 
 
 def _is_of_one_order(operation: Operation) -> bool:

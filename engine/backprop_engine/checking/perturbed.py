@@ -298,6 +298,9 @@ def sensitivity(
             is_large = changed > large
             if is_large.any():
                 is_jump = is_large & (change(seed, _FURTHER * size) < _FURTHER / 2 * changed)
+                # What only cannot grow any more, such as a number divided by its length, did grow.
+                less = change(seed, size / _FURTHER)
+                is_jump &= ~((large < less) & (less <= 2 / _FURTHER * changed))
                 changed = np.where(is_jump, 0.0, changed)
             worst = np.maximum(worst, SAFETY / _MAGNIFIED * changed)
     allowed: Value = np.where(np.isfinite(worst), worst, 0.0)

@@ -405,4 +405,12 @@ import torch
 x = torch.tensor([1., 2., 2., 3., 2.], requires_grad=True)
 x.median().backward()
 """,
+    "normalisations of two numbers close to each other, and of three": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[251.841007, 251.969993]], requires_grad=True)
+y = torch.tensor([[5772.661801, 5772.673774, 5772.68918]], requires_grad=True)
+F.group_norm(x, 1).backward(torch.tensor([[0.58, 1e5]]))
+F.instance_norm(y[None]).backward(torch.tensor([[[1e5, 0.5, -0.88]]]))
+""",
 }

@@ -121,6 +121,13 @@ b = F.rms_norm(x, (6,)) + F.instance_norm(x[None])[0]
 (a * w).sum().backward(retain_graph=True)
 (b * w).sum().backward()
 """,
+    "normalisations of what is far from 0 beside its spread": """
+import torch
+import torch.nn.functional as F
+x = torch.tensor([[3e38, 3e38], [2e6, 3e6]], dtype=torch.float64, requires_grad=True)
+y = F.layer_norm(x, (2,)) + F.group_norm(x, 1)
+y.backward(torch.tensor([[0.5, 1e20], [1.0, 2.0]], dtype=torch.float64))
+""",
     "nan at a bound, and a gelu of what has no square": """
 import torch
 import torch.nn.functional as F
