@@ -19,9 +19,9 @@ Opened = Callable[..., Page]
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Not for longer than a module: beside it no other event loop can run in this thread."""
+    """Not for longer than these tests: beside it no other event loop can run in this thread."""
     path = next(filter(None, map(shutil.which, _NAMES)), None)
     if path is None:
         pytest.skip("there is no Chromium here")
@@ -41,7 +41,7 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def tab(browser: Browser) -> Iterator[Page]:
     """One for all: a new one takes longer than a test."""
     context = browser.new_context()

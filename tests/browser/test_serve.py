@@ -77,6 +77,7 @@ class Shown:
 
     def click(self, words: str) -> None:
         """Click where the words stand."""
+        self.until(words)
         row, line = next(
             (at, line) for at, line in enumerate(self._screen.display) if words in line
         )
@@ -89,13 +90,13 @@ class Shown:
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The command itself, for two people at once."""
+    """The command itself, for one person at once."""
     folder: Path = tmp_path_factory.mktemp("served") / "lessons"
     folder.mkdir()
     (folder / "square.yaml").write_text("title: A square\ninputs: {x: 3}\ncompute: y = x*x\n")
     (folder / "cube.yaml").write_text("title: A cube\ninputs: {x: 2}\ncompute: y = x**3\n")
     with subprocess.Popen(
-        [sys.executable, "-m", "backprop_tui", "serve", "--port=0", "--most=2", folder],
+        [sys.executable, "-m", "backprop_tui", "serve", "--port=0", "--most=1", folder],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -106,13 +107,13 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert server.returncode == 143
 
 
-def test_keys_and_palette_work_without_a_click_and_nobody_else_is_asked(
-    page: Page, address: str
+def test_a_visitor_steps_by_keys_mouse_and_palette_and_may_come_back(
+    browser: Browser, page: Page, address: str
 ) -> None:
     shown = Shown(page)
     page.goto(address)
     shown.until("A square")
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")  # without a click
     page.keyboard.press("Enter")
     shown.until("lessons/square.yaml")
     page.keyboard.press("n")
@@ -124,20 +125,6 @@ def test_keys_and_palette_work_without_a_click_and_nobody_else_is_asked(
     page.keyboard.press("Enter")
     shown.until("4/4")
 
-    base = address.partition("/?")[0]
-    assert page.url == f"{base}/"
-    assert {urlsplit(url).netloc for url in shown.asked} == {urlsplit(base).netloc}
-    assert shown.errors == []
-
-
-def test_the_mouse_chooses_and_the_screen_follows_the_size_of_the_window(
-    page: Page, address: str
-) -> None:
-    shown = Shown(page)
-    page.goto(address)
-    shown.until("A square")
-    shown.click("A square")
-    shown.until("lessons/square.yaml")
     shown.click("Notes")
     shown.until("[Notes]")
     before = shown.columns
@@ -145,24 +132,30 @@ def test_the_mouse_chooses_and_the_screen_follows_the_size_of_the_window(
     shown.wait(lambda: shown.columns > before, "a wider screen")
     shown.wait(lambda: len(shown.title) > before, "a wider title")
 
+    other = browser.new_context().new_page()
+    answer = other.goto(address)
+    assert answer is not None
+    assert answer.status == 503
+    assert "all 1 places are taken" in other.content()
+    other.context.close()
 
-def test_who_leaves_is_told_so_and_may_come_back(page: Page, address: str) -> None:
-    shown = Shown(page)
-    page.goto(address)
-    shown.until("A square")
     page.keyboard.press("q")
     page.get_by_text("The session has ended.").wait_for()
     page.keyboard.press("Escape")
     page.keyboard.press("Enter")  # the button has the focus
     page.get_by_text("The session has ended.").wait_for(state="hidden")
     shown.until("A square")
+
+    base = address.partition("/?")[0]
+    assert page.url == f"{base}/"
+    assert {urlsplit(url).netloc for url in shown.asked} == {urlsplit(base).netloc}
     assert shown.errors == []
 
 
 def test_another_site_reaches_nothing_although_the_visitor_has_come_in(
     page: Page, address: str
 ) -> None:
-    page.goto(address)
+    page.request.get(address)  # which gives the cookie
     base = address.partition("/?")[0]
     other = page.context.new_page()
     other.goto("data:text/html,<p>another site</p>")
@@ -180,18 +173,6 @@ def test_another_site_reaches_nothing_although_the_visitor_has_come_in(
     assert "terminal" not in other.frames[1].content()
 
 
-def test_without_the_secret_and_without_a_place_the_page_says_so(
-    browser: Browser, page: Page, address: str
-) -> None:
+def test_without_the_secret_the_page_says_so(page: Page, address: str) -> None:
     page.goto(address.partition("?")[0])
     assert "open the address that" in page.content()
-    first, second, third = (browser.new_context().new_page() for _ in range(3))
-    for visitor in (first, second):
-        visitor.goto(address)
-        visitor.locator(".textual-terminal.-connected").wait_for()
-    answer = third.goto(address)
-    assert answer is not None
-    assert answer.status == 503
-    assert "all 2 places are taken" in third.content()
-    for visitor in (first, second, third):
-        visitor.context.close()

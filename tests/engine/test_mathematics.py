@@ -101,7 +101,10 @@ def test_any_text_is_mathematics_or_is_refused(text):
         ),
         ("√2", "<msqrt><mn>2</mn></msqrt>"),
         ("x²", "<msup><mrow><mi>x</mi></mrow><mrow><mn>2</mn></mrow></msup>"),
-        ("f(a) < 1", "<mi>f</mi><mo>(</mo><mi>a</mi><mo>)</mo><mo>&lt;</mo><mn>1</mn>"),
+        (
+            "f(a) < 1",
+            "<mi>f</mi><mrow><mo>(</mo><mi>a</mi><mo>)</mo></mrow><mo>&lt;</mo><mn>1</mn>",
+        ),
         ("g at the end", "<mi>g</mi><mtext>\xa0at\xa0the\xa0end</mtext>"),
     ],
 )

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"−?[0-9][0-9.]*(?:e[−-]?[0-9]+)?")
 
 
 class _MathML(Language):
-    brackets = ("<mo>(</mo>", "<mo>)</mo>")
+    brackets = ("<mrow><mo>(</mo>", "<mo>)</mo></mrow>")
 
     def chain(self, tree: Branch, places: list[At]) -> Pieces:
         are_words = strength(tree) is Strength.WORDS
@@ -50,7 +50,11 @@ class _MathML(Language):
     def sign(self, sign: str) -> str:
         bare = sign.strip()
         is_sign = bool(bare) and (bare[0] == "Σ" or not bare.isalpha())
-        return f"<mo>{escape(bare)}</mo>" if is_sign else _words(sign)
+        if not is_sign:
+            return _words(sign)
+        # Brackets are a row with what is in them: no higher, and no blank beside them.
+        opens, closes = "<mrow>" * (bare in "(["), "</mrow>" * (bare in ")]")
+        return f"{opens}<mo>{escape(bare)}</mo>{closes}"
 
     def leaf(self, leaf: Leaf, asks: int) -> str:
         text = leaf.text if isinstance(leaf, Text) else leaf.name

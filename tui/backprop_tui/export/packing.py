@@ -14,7 +14,8 @@ The letters, of which what is empty is left out:
 - a pass: m name, t title, b first step, e end, i iteration, o output, g gradients afterwards;
 - a step: k kind (contribution if left out, f forward, o others), n node, t receiver, h headline,
   x sentence, o notes, m formulas, w figures of its texts, u upstream, d local, b before, c sent (if
-  left out, a), a after, l how many are to come, y earlier senders, r arrays, q question;
+  left out, a), a after, f these three in numbers
+  where they are pictures, l how many are to come, y earlier senders, r arrays, q question;
 - a question: q words, v arrays, t hints, r right, g upstream, w mistakes, each at all points.
 """
 
@@ -46,6 +47,8 @@ _MOST_ROWS, _MOST_COLUMNS = 6, 6
 """Of a matrix that is drawn."""
 _FEW_COLUMNS: Final = 4
 """Of numbers with four digits."""
+_MOST_LISTED: Final = 60
+"""Characters of an array in a sum."""
 _MOST_HOLES: Final = 10
 """For operands: a digit each."""
 
@@ -96,6 +99,10 @@ class _Packer:
         if not marks:
             return 0, 0
         start = text.rfind("\n", 0, min(mark.start for mark in marks)) + 1
+        while (
+            start and text[start] in " \t\n"
+        ):  # up to what it belongs to: `inputs:`, `def step():`
+            start = text.rfind("\n", 0, start - 1) + 1
         stop = text.find("\n", max(mark.stop for mark in marks))
         return start, len(text) if stop < 0 else stop
 
@@ -171,6 +178,7 @@ class _Packer:
             c="" if told.contribution == told.after else told.contribution,
             b=told.before,
             a=told.after,
+            f=_sum(step),
             l=step.left or None,
             y=harmless(step.earlier),
             r=[
@@ -251,6 +259,17 @@ def _derivation(step: LessonStep) -> Tree | None:
     is_statement = isinstance(figures, Branch) and figures.form is Form.STATEMENT
     sides = figures.parts if is_statement and isinstance(figures, Branch) else (figures,)
     return statement(told.name, told.algebra, *sides)
+
+
+def _sum(step: LessonStep) -> list[str | None]:
+    """The running sum of a small array in numbers, as those of a matrix are; a box has a picture
+    of it. Empty where it is there already.
+    """
+    told = [
+        notation.listed(each, _MOST_LISTED) if isinstance(each, np.ndarray) else None
+        for each in (step.before, step.contribution, step.total_after)
+    ]
+    return told if told[2] and told[2] != step.told.after else []
 
 
 def _arrays(rule: ArrayRule) -> list[tuple[str, Figure]]:

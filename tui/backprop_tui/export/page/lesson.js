@@ -40,7 +40,7 @@ const layOut = () => {
   const { clientWidth: w, clientHeight: h } = $("graph");
   const [levels, rows] = ["level", "row"].map(key => Math.max(0, ...boxes.map(box => box[key])));
   const sizes = [[levels * 16 + WIDE, rows * 4 + HIGH], [rows * 13.8 + WIDE, levels * 5.3 + HIGH]];
-  const fits = sizes.map(([x, y]) => Math.min((w - 24) / x, (h - 60) / y, 26));
+  const fits = sizes.map(([x, y]) => Math.min((w - 24) / x, (h - 24) / y, 26));
   const down = fits[1] > fits[0], [x, y] = sizes[+down], size = Math.max(fits[+down], 12);
   const place = ({ level, row }) => down ? [row * 13.8, level * 5.3] : [level * 16, row * 4];
   let paths = "";
@@ -55,7 +55,7 @@ const layOut = () => {
         : `M${left} ${top + HIGH / 2}c-1.6 0 ${a + WIDE + 1.6} ${b} ${a + WIDE} ${b}"/>`);
     }
   }
-  tree.style = `font-size:${size}px;width:${x}em;height:${y}em;margin:${Math.max((h - 40 - y * size) / 2, 12)}px auto`;
+  tree.style = `font-size:${size}px;width:${x}em;height:${y}em;margin:${Math.max((h - y * size) / 2, 12)}px auto`;
   $("wires").setAttribute("viewBox", `0 0 ${x} ${y}`);
   put($("wires"), raw(paths));
 };
@@ -68,7 +68,7 @@ const drawGraph = at => {
     if (s.k == "f") there[s.n] = 1;
     if (s.p == shown(at) && s.a) sums[s.t] = s.a, left[s.t] = s.l;
   }
-  all("path.to").forEach(path => path.classList.remove("to"));
+  all("path").forEach(path => path.classList.toggle("to", path.id == `w${now?.n}-${now?.t}`));
   for (const { node, use, box } of boxes) {
     const sum = sums[node], sends = now?.n == node, gets = now?.a && now.t == node;
     const to = gets && (use < 0 || use == now.n), full = sum && !left[node];
@@ -77,9 +77,9 @@ const drawGraph = at => {
     // quiz: if (gets && isOpen(now)) texts[2] = (sum ?? "") + " → ?";
     texts.forEach((text, i) => { if (box.children[i].textContent != text) box.children[i].textContent = text; });
     box.className = ["box", N[node].o || "leaf", full && "full", to && "to", sends && "at", hits[hit]?.box == box && "hit"].join(" ");
+    box.tabIndex = to || sends ? 0 : -1;
     if (to || sends) box.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
-  $(`w${now?.n}-${now?.t}`)?.classList.add("to");
 };
 
 // The step in words and figures.
@@ -87,11 +87,11 @@ const row = (name, sign, figure, why) => html`<tr><td>${name}<td>${sign}<td>${fi
 const tell = s => {
   s.at = 0;
   // quiz: if (isOpen(s)) return question(s);
-  const to = s.k == "c" && partial(s.p.o, label(s.t));
+  const to = s.k == "c" && partial(s.p.o, label(s.t)), [before, sent, after] = s.f ?? [s.b, s.c, s.a];
   return html`<h2>${say(s.h, s)}</h2>${s.d && html`<table class=rule><tr><td class=c>${to}<td>+=<td class=u>${partial(s.p.o, label(s.n))}<td>·<td class=d>${partial(label(s.n), label(s.t))}<tr class=figures><td class=c><b>${s.c}</b><td>=<td class=u><b>${s.u}</b><td>×<td class=d><b>${s.d}</b><tr class=dim><td>sent<td><td>upstream<td><td>local</table>`
   }${each(s.m, ref => html`<div class=maths>${math(ref, s)}</div>`)
   }<div class="maths arrays">${each(s.r, ([sign, name, role, shape, rows]) => html`<a>${sign}<div class=${role}>${math(name, s)}<table>${rows.map(cells => html`<tr>${cells.map(cell => html`<td>${cell}`)}`)}</table>${shape}</div></a>`)
-  }</div>${to ? html`<table class=sum>${row("so far", "", s.b ?? "–", s.y ? "from " + s.y : "nothing yet")}${row("this step", "+", s.c, "from " + label(s.n))}${row(to, "=", s.a, s.l ? s.l + " to come" : "complete")}</table>` : ""
+  }</div>${to ? html`<table class=sum>${row("so far", "", before ?? "–", s.y ? "from " + s.y : "nothing yet")}${row("this step", "+", sent, "from " + label(s.n))}${row(to, "=", after, s.l ? s.l + " to come" : "complete")}</table>` : ""
   }<p>${say(s.x, s)}</p><ul class=dim>${each(s.o, ref => html`<li>${say(ref, s)}`)}</ul><p class=u>${N[s.n]?.h}`;
 };
 const drawStep = at => {
@@ -107,7 +107,7 @@ const drawSource = at => {
 };
 
 // Moving.
-let cursor, hits = [], hit = 0;
+let cursor, later, hits = [], hit = 0;
 const shown = at => step(Math.max(at - 1, first)).p;
 const isSame = at => step(at)?.k == "c" && step(at - 1)?.k == "c" && step(at).n == step(at - 1).n;
 const go = to => {
@@ -118,10 +118,11 @@ const go = to => {
   drawSource(cursor);
   // quiz: afterwards(step(cursor));
   $("place").textContent = cursor + "/" + L.z;
-  const output = shown(cursor).o ?? P.find(p => p.o)?.o;
+  const output = (P.find(p => p.o && p.e >= cursor) ?? P.findLast(p => p.o))?.o;
   $("legend").textContent = output ? `value left, ∂${output}/∂node right` : "";
   P.forEach((p, i) => $("passes").children[i].className = p.e <= cursor ? "past" : p.b <= cursor ? "now" : "");
-  if (location.protocol != "about:") history.replaceState(0, "", "#" + cursor);
+  clearTimeout(later);
+  if (location.protocol != "about:") later = setTimeout(() => history.replaceState(0, "", "#" + cursor), 200);  // browsers limit how often
 };
 const visit = node => go(S.find(s => s.i > cursor && (s.n == node || s.t == node))?.i ?? cursor);
 const moves = {
@@ -176,7 +177,7 @@ onkeydown = event => {
   event.preventDefault();
   move[1]();
 };
-all("[value]").forEach(button => [button.title, button.onclick] = moves[button.value]);
+all("[value]").forEach(button => [button.title, button.onclick] = [button.ariaLabel] = moves[button.value]);
 put(all("#help table")[0], html`${Object.keys(moves).map(key => html`<tr><td><b>${key}</b><td>${moves[key][0]}`)}`);
 put($("passes"), html`${P.map(p => html`<button>${p.m}</button>`)}`);
 all("#passes *").forEach((button, i) => {
