@@ -5,7 +5,6 @@ Standard library and numpy alone: this runs in the process that runs the learner
 
 from __future__ import annotations
 
-import inspect
 import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ import numpy as np
 from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.oracles.attributes import decode_attribute
 from backprop_tui.oracles.torch.columns import Column, Entries, Names, of_dtype
+from backprop_tui.oracles.yours.calling import arguments, given_of, parameters, property_of, short
 from backprop_tui.oracles.yours.learner import Learner, told
 from backprop_tui.oracles.yours.objects import DATA, name_of, operands_of, plain
 
@@ -31,7 +31,8 @@ _DUNDERS = {
     "__pow__": "pow", "__matmul__": "matmul", "__neg__": "neg",
 }  # fmt: skip
 _REVERSED = {f"__r{name[2:]}": operation for name, operation in _DUNDERS.items()}
-_IN_NUMPY = {"dim": "axis", "keepdim": "keepdims"}
+_WHOLE = frozenset(["sum", "mean", "max", "min", "prod"])
+"""With us these go through all the elements where no axis is given."""
 _REFUSING = (TypeError, NotImplementedError, AssertionError)
 _REQUIRES_GRAD = ("requires_grad", "require_grad", "needs_grad", "track_grad", "autograd")
 
@@ -89,7 +90,7 @@ class Builder:
             for name in spelling["functions"]
         }
         self._rising: list[Any] = []
-        self._parameters = _parameters(cls)
+        self._parameters = parameters(cls)
 
     def run(self) -> None:
         """Compute every node."""
@@ -131,7 +132,7 @@ class Builder:
             made = self._new(value, requires_grad=requires_grad)
         except Exception as error:  # noqa: BLE001 - whatever the learner's code raises
             raise LackingError(
-                f"{self.cls.__name__}({_short(value)}) raises {told(error)}",
+                f"{self.cls.__name__}({short(value)}) raises {told(error)}",
                 self.learner.line_of(error),
             ) from None
         self.made[id(made)] = Made(made, node)
@@ -139,7 +140,14 @@ class Builder:
 
     def _new(self, value: Any, *, requires_grad: bool) -> Any:
         more = {name: requires_grad for name in self._parameters if name in _REQUIRES_GRAD}
-        return self.cls(value, **more)
+        rising = len(self._rising)
+        try:
+            return self.cls(value, **more)
+        except (AttributeError, TypeError, AssertionError):  # a class that takes arrays alone
+            if isinstance(value, np.ndarray):
+                raise
+            del self._rising[rising:]
+            return self.cls(np.array(value, float), **more)
 
     # Operations
 
@@ -164,6 +172,8 @@ class Builder:
             return
         if not self.is_ours(result):
             raise LackingError(f"{self._spelt(name)} gives a {type(result).__name__}")
+        if name in _WHOLE and not given_of(attributes) and np.ndim(plain(result)):
+            raise LackingError(f"`{name}` without an axis gives an array", None, f"{name}()")
         self._settle(node, name, given, result)
         self.results.append(result)
 
@@ -190,7 +200,7 @@ class Builder:
         except RecursionError:
             raise LackingError(f"{self._spelt(name)} calls itself without end") from None
         except Exception as error:  # noqa: BLE001 - whatever the learner's code raises
-            is_refused = isinstance(error, _REFUSING)
+            is_refused = isinstance(error, _REFUSING) or bool(given_of(attributes))
             is_infinite = (
                 isinstance(error, ArithmeticError | ValueError) and not self.request["finite"]
             )
@@ -221,7 +231,7 @@ class Builder:
     def _call(self, name: str, given: Sequence[Any]) -> str:
         """`Value ** 2`: an operation, and on what."""
         symbol = self._spellings[name]["symbol"]
-        kinds = [self.cls.__name__ if self.is_ours(each) else _short(each) for each in given]
+        kinds = [self.cls.__name__ if self.is_ours(each) else short(each) for each in given]
         if symbol and len(kinds) == 2:
             return f"{kinds[0]} {symbol} {kinds[1]}"
         return f"-{kinds[0]}" if name == "neg" else f"{name}({', '.join(kinds)})"
@@ -231,7 +241,7 @@ class Builder:
 
     def _try(self, name: str, given: Sequence[Any], attributes: Mapping[str, Any]) -> Any:
         function, rest = self._function(name, given)
-        positional, keywords = _arguments(function, attributes)
+        positional, keywords = arguments(function, attributes)
         result = function(*rest, *positional, **keywords)
         if result is NotImplemented:
             raise TypeError("it gives NotImplemented")
@@ -247,7 +257,8 @@ class Builder:
         if name == "index":
             return lambda items: first[items if len(items) > 1 else items[0]], ()
         if spelling["symbol"] in _OPERATORS:
-            return _OPERATORS[spelling["symbol"]], given
+            method = self._method(name, first)
+            return (method, given[1:]) if method else (_OPERATORS[spelling["symbol"]], given)
         for each in spelling["functions"]:
             if self.is_ours(first) and callable(getattr(first, each, None)):
                 return getattr(first, each), given[1:]
@@ -256,7 +267,7 @@ class Builder:
                 return self.learner.names[each], given
         for each in spelling["properties"]:
             if hasattr(first, each):
-                return partial(_property, first, each), ()
+                return partial(property_of, first, each), ()
         missing = (*spelling["functions"], name)[0]
         raise LackingError(f"{self.cls.__name__} has no `{missing}`", missing=missing)
 
@@ -338,6 +349,15 @@ class Builder:
     def _is_usual(self, operand: Any) -> bool:
         return self.is_ours(operand) or isinstance(operand, int | float | np.ndarray | np.generic)
 
+    def _method(self, name: str, value: Any) -> Callable[..., Any] | None:
+        """`add` of a class whose values cannot be added by their sign."""
+        if not self.is_ours(value):
+            return None
+        if any(hasattr(value, sign) for sign, means in _DUNDERS.items() if means == name):
+            return None
+        method = getattr(value, name, None)
+        return method if callable(method) else None
+
     def fresh(self, value: Any) -> Any:
         """A new value of the learner's that requires a gradient."""
         return self._new(value, requires_grad=True)
@@ -359,42 +379,6 @@ class Builder:
         return is_array or any(hasattr(value, each) for each in ("shape", "__matmul__", "sum"))
 
 
-def _parameters(cls: type) -> Sequence[str]:
-    try:
-        return list(inspect.signature(cls).parameters)
-    except (TypeError, ValueError):
-        return ()
-
-
 def _same(held: Sequence[Any], operands: Sequence[Any], cls: type) -> bool:
     mine = {id(operand) for operand in operands if isinstance(operand, cls)}
     return not held or {id(operand) for operand in held} == mine
-
-
-def _arguments(
-    function: Any, attributes: Mapping[str, Any]
-) -> tuple[Sequence[Any], Mapping[str, Any]]:
-    """The attributes as a learner's function takes them: in their order, or by its own names."""
-    given = {key: it for key, it in attributes.items() if it is not None and it is not False}
-    try:
-        parameters = inspect.signature(function).parameters if given else {}
-    except (TypeError, ValueError):
-        parameters = {}
-    named = {key if key in parameters else _IN_NUMPY.get(key, key): it for key, it in given.items()}
-    fixed = {key for key, each in parameters.items() if each.kind is not each.VAR_POSITIONAL}
-    if fixed.issuperset(named):
-        return (), named
-    if any(each.kind is each.VAR_POSITIONAL for each in parameters.values()):
-        spread = [it if isinstance(it, tuple) else (it,) for it in given.values()]
-        return sum(spread, ()), {}
-    return list(given.values()), {}
-
-
-def _property(value: Any, name: str) -> Any:
-    """`x.T`, or `x.T()` where it is a method."""
-    found = getattr(value, name)
-    return found() if callable(found) else found
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else "an array"

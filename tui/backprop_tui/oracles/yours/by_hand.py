@@ -68,6 +68,9 @@ def by_layers(
             if not isinstance(again, LayerRun) or again.raised != run.raised:
                 remarks.append(f"{layer} takes no x of three axes, and is examined with two.")
                 case, run = flat, again
+        if isinstance(run, Unusable) and run.is_lacking:
+            remarks.append(f"{layer} is not examined: {run.message}.")
+            continue
         if isinstance(run, Unusable | Failed):
             return found.troubled(run)
         count += 1

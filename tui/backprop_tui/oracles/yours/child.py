@@ -22,7 +22,7 @@ from backprop_tui.oracles.yours.building import (
     LackingError,
     Made,
 )
-from backprop_tui.oracles.yours.functions import Functions
+from backprop_tui.oracles.yours.functions import Functions, OtherLayerError
 from backprop_tui.oracles.yours.learner import ENGINE, Learner, LearnerError, told
 from backprop_tui.oracles.yours.limits import limit
 from backprop_tui.oracles.yours.objects import (
@@ -78,7 +78,7 @@ class Judged:
             **reply,
             "kind": kind,
             "engine": cls.__name__,
-            "file": learner.path,
+            "files": learner.files,
             "arrays": builder.holds_arrays,
         }
 
@@ -153,10 +153,15 @@ class Judged:
 
     def _tell_raised(self, reply: dict[str, Any], watch: Watch, error: BaseException) -> None:
         """What the learner's code has raised. Raises it again where it is ours."""
-        if self._ran().is_ours(error):
+        learner = self._ran()
+        if learner.is_ours(error):
             raise error
+        if not watch.events and lines.is_refusal(learner.tree, learner.line_of(error)):
+            raise LackingError(
+                f"`backward` does not start there ({told(error)})", None, told(error)
+            )
         reply |= {"raised": told(error), "at_work": watch.raised_at}
-        reply["line"] = self._ran().line_of(error)
+        reply["line"] = learner.line_of(error)
 
     def _tell_events(
         self, reply: dict[str, Any], events: list[Event], entry: CodeType | None
@@ -242,6 +247,8 @@ class Judged:
             value, gradients = functions.run(arguments)
             if question["numeric"]:
                 reply["differences"] = functions.differences(question["arguments"])
+        except OtherLayerError as error:
+            return {"lacking": str(error), "line": None}
         except BaseException as error:  # noqa: BLE001 - whatever the learner's code raises
             return {**reply, "raised": told(error), "line": learner.line_of(error)}
         first = 1 if dout is None else 0

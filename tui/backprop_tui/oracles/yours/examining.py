@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from backprop_tui.oracles.yours.client import Learners
 from backprop_tui.oracles.yours.file import File
 from backprop_tui.oracles.yours.finding import Finding
 from backprop_tui.oracles.yours.judging import judge
-from backprop_tui.oracles.yours.learner import ANSWERS, ENGINE, LAYERS
+from backprop_tui.oracles.yours.learner import ANSWERS, ENGINE, FILE, LAYERS
 from backprop_tui.oracles.yours.probes import probes
 from backprop_tui.oracles.yours.protocol import Contents, Unusable
 
@@ -59,20 +59,31 @@ def examine(learners: Learners, trace: Trace | None) -> Finding:
     return replace(found, quoted=_quoted(found.file or learners.file.path, line))
 
 
+def _in_its_file(found: Finding, files: Sequence[str]) -> Finding:
+    """The same with the line of a verdict in the file that it is of."""
+    verdict = found.verdict
+    file, line = divmod((verdict and verdict.line) or 0, FILE)
+    if verdict is None or not 0 < file < len(files):
+        return found
+    return replace(found, file=files[file], verdict=replace(verdict, line=line))
+
+
 def _examined(learners: Learners, trace: Trace | None) -> Finding:
     contents = learners.contents(() if trace is None else tuple(trace.names))
     if not isinstance(contents, Contents):
         return Finding().troubled(contents)
-    elsewhere = contents.file if contents.file != learners.file.path else ""
+    first = contents.files[0] if contents.files else learners.file.path
+    elsewhere = first if first != learners.file.path else ""
     found = Finding(contents.engine, elsewhere, unlimited=contents.unlimited)
     if contents.kind == LAYERS:
         return by_layers(learners, contents, trace, found)
     if contents.kind == ANSWERS and trace is not None:
         return by_answers(learners, trace, found)
     if contents.kind == ENGINE:
-        return (
+        found = (
             _by_probes(learners, contents, found) if trace is None else _by(learners, trace, found)
         )
+        return _in_its_file(found, contents.files)
     return found
 
 

@@ -16,6 +16,10 @@ from backprop_tui.oracles.yours.objects import plain
 _STEP = 1e-5
 
 
+class OtherLayerError(Exception):
+    """The functions take or give something else than the layer that their name says."""
+
+
 class Functions:
     """Both functions; one and the same, without `dout`, for a loss."""
 
@@ -30,7 +34,10 @@ class Functions:
         if self._dout is None:
             value, *gradients = self._called(arguments)
         else:
-            value, cache = self._called(arguments)
+            made = self._called(arguments)
+            if not (isinstance(made, tuple) and len(made) == 2):
+                raise OtherLayerError("it gives no pair of output and cache")
+            value, cache = made
             dout = self._dout.copy() if isinstance(self._dout, np.ndarray) else self._dout
             given = self._backward(dout, cache)
             self.has_changed_dout = not np.array_equal(dout, self._dout)
@@ -45,6 +52,11 @@ class Functions:
             if parameter.default is parameter.empty
         ]
         settings = [{"mode": "train"} for name in names[len(arguments) :] if "param" in name]
+        signature = inspect.signature(self._forward)
+        try:
+            signature.bind(*arguments, *settings)
+        except TypeError:
+            raise OtherLayerError(f"it takes other arguments: {signature}") from None
         return self._forward(*arguments, *settings)
 
     def differences(self, arguments: Sequence[Any]) -> list[Any]:

@@ -9,15 +9,23 @@ import ast
 import sys
 import types
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from inspect import isabstract
 from pathlib import Path
 from typing import Any, Final
 
+from backprop_tui.oracles.yours.absent import Absent
+from backprop_tui.oracles.yours.packages import package_of
+
 ENGINE, LAYERS, ANSWERS = "engine", "layers", "answers"
+FILE: Final = 1_000_000
+"""The lines of the second file are numbered from here on, and so forth."""
 MODULE: Final = "learner"
 """What the file is called while it runs: no `__main__`, whose block stays out."""
 _HERE: Final = Path(__file__).parent
 _OURS: Final = str(_HERE)
 """A learner may be in a clone of this project, whose code then is below theirs."""
+_MOST_ABSENT: Final = 8
 _FORWARD, _BACKWARD, _LOSS = "_forward", "_backward", "_loss"
 
 
@@ -60,7 +68,11 @@ class Learner:
         """`affine` for `affine_forward` and `affine_backward`; `softmax_loss` as it is."""
         defined = {node.name for node in self.tree.body if isinstance(node, ast.FunctionDef)}
         pairs = {name.removesuffix(_FORWARD) for name in defined if name.endswith(_FORWARD)}
-        losses = {name for name in defined if name.endswith(_LOSS)}
+        losses = {
+            node.name
+            for node in self.tree.body
+            if isinstance(node, ast.FunctionDef) and _is_loss(node)
+        }
         return sorted({name for name in pairs if name + _BACKWARD in defined} | losses)
 
     def parameters(self) -> dict[str, list[str]]:
@@ -81,18 +93,45 @@ class Learner:
         return found
 
     def run(self, given: dict[str, Any]) -> None:
-        """Run it, with names that it finds there. LearnerError where it stops."""
-        module = types.ModuleType(MODULE)
-        module.__file__ = self.path
-        sys.modules[MODULE] = module
+        """Run it, with names that it finds there; of a package as a part of that, where it imports
+        others. LearnerError where it stops.
+        """
+        absent = Absent()
+        while True:
+            try:
+                module = self._run(given)
+            except ModuleNotFoundError as error:
+                name = (error.name or "").partition(".")[0]
+                if not name or name in absent.names or len(absent.names) == _MOST_ABSENT:
+                    raise self._stopped(error) from None
+                absent.add(name)
+            except BaseException as error:  # noqa: BLE001 - whatever the file raises
+                raise self._stopped(error) from None
+            else:
+                self.names = module.__dict__
+                return
+
+    def _run(self, given: dict[str, Any]) -> types.ModuleType:
+        package = None if given else package_of(self.path, self.tree, self._execute)
+        if package is not None:
+            self.folder = str(package.folders[0])
+            sys.path[:0] = [str(package.root), str(package.folders[-1])]
+            return package.run()
         if self.folder not in sys.path:
             sys.path.insert(0, self.folder)
+        module = types.ModuleType(MODULE)
+        sys.modules[MODULE] = module
         module.__dict__.update(given)
         self.names = module.__dict__
-        try:
-            exec(self.code, module.__dict__)  # noqa: S102 - that is what this process is for
-        except BaseException as error:  # noqa: BLE001 - whatever the file raises
-            raise LearnerError(f"it stops with {told(error)}", self.line_of(error)) from None
+        self._execute(module)
+        return module
+
+    def _execute(self, module: types.ModuleType) -> None:
+        module.__file__ = self.path
+        exec(self.code, module.__dict__)  # noqa: S102 - that is what this process is for
+
+    def _stopped(self, error: BaseException) -> LearnerError:
+        return LearnerError(f"it stops with {told(error)}", self.line_of(error))
 
     def run_by_itself(self) -> None:
         """Run it without a scenario's names. LearnerError where it stops."""
@@ -132,6 +171,21 @@ class Learner:
         ):
             there = Learner(code.co_filename)
             self.path, self.tree = there.path, there.tree
+
+    @cached_property
+    def files(self) -> list[str]:
+        """The file, and the others of the learner's that it has imported."""
+        loaded = (str(getattr(module, "__file__", "")) for module in list(sys.modules.values()))
+        return [self.path, *sorted(name for name in {*loaded, self.path} if self._is_other(name))]
+
+    def place(self, frame: types.FrameType) -> int:
+        """The line a frame is at; of another file than this one, with that file's number."""
+        name = frame.f_code.co_filename
+        others = self.files[1:] if self._is_other(name) else []
+        return frame.f_lineno + FILE * (others.index(name) + 1 if name in others else 0)
+
+    def _is_other(self, name: str) -> bool:
+        return name != self.path and self.is_learners(name)
 
     def line_of(self, error: BaseException) -> int | None:
         """The last line of the learner's file that an exception came through."""
@@ -176,6 +230,16 @@ def told(error: BaseException) -> str:
     return f"{kind}: {said}"[:500] if said else kind
 
 
+def _is_loss(node: ast.FunctionDef) -> bool:
+    """Whether it is a function that gives a loss and its gradient."""
+    returned = (each.value for each in ast.walk(node) if isinstance(each, ast.Return))
+    return node.name.endswith(_LOSS) and any(map(_is_pair, returned))
+
+
+def _is_pair(value: ast.expr | None) -> bool:
+    return isinstance(value, ast.Tuple) and len(value.elts) > 1
+
+
 def _has_backward(node: ast.ClassDef) -> bool:
     names = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
     return "backward" in names and any(
@@ -187,8 +251,8 @@ def _is_engine(thing: Any) -> bool:
     return (
         isinstance(thing, type)
         and callable(getattr(thing, "backward", None))
-        and any(name in base.__dict__ for base in thing.__mro__[:-1] for name in _OPERATORS)
-        and not thing.__module__.startswith("numpy")
+        and any(name in base.__dict__ for base in thing.__mro__[:-1] for name in _COMPUTING)
+        and not thing.__module__.startswith(("numpy", "torch"))
     )
 
 
@@ -200,7 +264,8 @@ def _chosen(engines: list[type]) -> list[type]:
     for root in roots:
         derived = [cls for cls in classes if root in cls.__mro__]
         last = [cls for cls in derived if not any(cls in other.__mro__[1:] for other in derived)]
-        chosen.append(last[0] if len(last) == 1 else root)
+        computes = last[0].__dict__.keys() & {*_OPERATORS, "backward"}
+        chosen.append(last[0] if len(last) == 1 and (computes or isabstract(root)) else root)
     return chosen
 
 
@@ -222,3 +287,4 @@ def _targets(node: ast.stmt) -> Iterator[str]:
 
 
 _OPERATORS: Final = frozenset(["__add__", "__mul__", "__matmul__"])
+_COMPUTING: Final = _OPERATORS | {"add", "mul", "dot"}

@@ -22,8 +22,8 @@ _CHANGING: Final = frozenset(
 )
 
 
-class RefusedError(PermissionError):
-    """What a file that is being judged may not do."""
+class RefusedError(FileNotFoundError, PermissionError):
+    """What a file that is judged may not do; whoever asks for `nvidia-smi` expects either."""
 
 
 def limit() -> list[str]:

@@ -34,6 +34,15 @@ def is_addition(tree: ast.Module, line: int | None) -> bool:
 
 
 @cache
+def is_refusal(tree: ast.Module, line: int | None) -> bool:
+    """Whether a line is a `raise` or an `assert`: somebody has said that this is not for it."""
+    refusals = (node for node in ast.walk(tree) if isinstance(node, ast.Raise | ast.Assert))
+    return any(
+        line is not None and node.lineno <= line <= (node.end_lineno or 0) for node in refusals
+    )
+
+
+@cache
 def of_order(tree: ast.Module, line: int | None) -> dict[str, Any]:
     """Of the line that lets values have their turn: the loop around it, and what fills its list."""
     function = _function_at(tree, line, outermost=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-DATA = ("data", "value", "val", "_data", "_value", "array")
+DATA = ("data", "value", "val", "_data", "_value", "array", "v")
 GRAD = ("grad", "gradient", "_grad", "derivative")
 _LISTS = (list, tuple, set, frozenset)
 _PLAIN = (

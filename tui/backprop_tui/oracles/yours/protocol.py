@@ -29,8 +29,9 @@ class Contents:
 
     kind: str
     engine: str
-    file: str
-    """Where the engine stands: the file, or one beside it that it imports the engine from."""
+    files: tuple[str, ...]
+    """Where the engine stands: the file, or one that it imports the engine from; and those that
+    this imports."""
     holds_arrays: bool
     layers: Mapping[str, tuple[str, ...]]
     """The parameters of each."""
@@ -194,7 +195,7 @@ def contents_of(reply: Message) -> Contents | Unusable:
     return unusable_of(reply) or Contents(
         _text(reply["kind"]),
         _text(reply.get("engine", "")),
-        _text(reply.get("file", "")),
+        tuple(map(_text, reply.get("files", ()))),
         bool(reply.get("arrays", False)),
         {
             _text(layer): tuple(map(_text, reply["parameters"].get(layer, ())))

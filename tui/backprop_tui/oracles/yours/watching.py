@@ -155,7 +155,7 @@ class Watch:
         self._bind(frame)
         if event == "return":
             if argument is not None:
-                self._returned.append((frame.f_lineno, argument))
+                self._returned.append((self.learner.place(frame), argument))
             self._bound.pop(frame, None)
             outer = frame.f_back
             while outer is not None and not self._is_learners(outer):
