@@ -106,6 +106,11 @@ class Themed(App[None]):
         is_textual_s = theme_name in BUILTIN_THEMES and theme_name not in _OWN
         return readable(theme_name) if is_textual_s else theme
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Read the styles anew. Textual asks for it before anything has been styled, too."""
+        if any(screen.is_mounted for screen in self.screen_stack):
+            super().refresh_css(animate)
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What of Textual's own commands belongs in the palette."""
         del screen
