@@ -40,11 +40,12 @@ class BackwardPass:
     @cached_property
     def edges(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Node (int32), position (int16) and operand (int32) of each contribution."""
-        consumers, positions, operands = self.graph.edges(self.graph.requiring_grad)
+        have_one = bytes([gradient is not None for gradient in self.gradient])
+        came = np.frombuffer(have_one.ljust(len(self.graph), b"\0"), np.bool_)
+        # An operand has a gradient if any consumer has sent one.
+        consumers, positions, operands = self.graph.edges(came)
         if len(consumers) == len(self.contributions):
             return consumers, positions, operands
-        came = np.zeros(len(self.graph), np.bool_)  # not every node has a gradient
-        came[: len(self.gradient)] = [gradient is not None for gradient in self.gradient]
         sent = came[consumers]
         return consumers[sent], positions[sent], operands[sent]
 

@@ -69,11 +69,6 @@ class Columns:
         return Column(self.kind, _IS_NUMBER)
 
     @property
-    def requiring_grad(self) -> np.ndarray:
-        """The nodes that require grad: bool, one entry a node."""
-        return np.frombuffer(bytes([kind.requires_grad for kind in self.kind]), np.bool_)
-
-    @property
     def computed(self) -> np.ndarray:
         """The nodes that operations have made, int32, ascending: those with operands."""
         has_operands = self.pairs[:, 0] != NO_OPERAND
@@ -84,7 +79,9 @@ class Columns:
     def pairs(self) -> np.ndarray:
         """`first` and `second`: int32, a row a node."""
         if len(self._pairs) != len(self):
-            self._pairs = np.array((self.first, self.second), np.int32).T.copy()
+            self._pairs = np.empty((len(self), 2), np.int32)
+            for at, column in enumerate((self.first, self.second)):
+                self._pairs[:, at] = np.fromiter(column, np.int32, len(self))
         return self._pairs
 
     @property

@@ -6,14 +6,20 @@ other nodes: both functions do the nodes they can, in order, and hand out the re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from operator import add, mul
 from typing import TYPE_CHECKING, Any
 
 from backprop_engine.basics.values import Value
 from backprop_engine.columns import NO_OPERAND
-from backprop_engine.node_kinds import PRODUCT_TO_BOTH, SUM_TO_BOTH, SUM_TO_ONE
+from backprop_engine.node_kinds import (
+    PRODUCT_TO_BOTH,
+    SUM_TO_BOTH,
+    SUM_TO_ONE,
+    Kinds,
+    NodeKind,
+)
 
 if TYPE_CHECKING:
     from backprop_engine.graph import Graph
@@ -26,29 +32,31 @@ Contribute = Callable[["Graph", int, int, Value], Value]
 def of_two(graph: Graph, operation: Operation) -> Callable[[int, int], int]:
     """`graph.apply` to two operands, without attributes, as long as it goes on to record or not.
 
-    What is the same time after time is looked up once, here.
+    What is the same time after time is looked up once, here; a default is read faster than what
+    stands around a function.
     """
     numbers = operation.on_numbers
-    kinds, forward = numbers.kinds_of_two(graph.is_recording), numbers.forward
-    is_sum, is_product = forward is add, forward is mul
-    kind, first, second = graph.kind, graph.first, graph.second
+    table, forward = numbers.kinds_of_two(graph.is_recording), numbers.forward
     value: list[Any] = graph.value
 
-    def append(a: int, b: int) -> int:
+    def append(
+        a: int,
+        b: int,
+        kinds: Sequence[Kinds] = table,
+        kind: list[NodeKind] = graph.kind,
+        first: list[int] = graph.first,
+        second: list[int] = graph.second,
+        value: list[Any] = value,
+    ) -> int:
         made_kind = kinds[kind[a].sort][kind[b].sort]
         if made_kind is None:
             return graph.apply_to_any(operation, (a, b))
-        if is_sum:
-            made = value[a] + value[b]
-        elif is_product:
-            made = value[a] * value[b]
-        else:
-            try:
-                made = forward(value[a], value[b])
-            except (ArithmeticError, ValueError):  # the general way says what that comes to
-                made = None
-            if type(made) is not float:
-                return graph.apply_to_any(operation, (a, b))
+        try:
+            made = forward(value[a], value[b])
+        except (ArithmeticError, ValueError):  # the general way says what that comes to
+            made = None
+        if type(made) is not float:
+            return graph.apply_to_any(operation, (a, b))
         node = len(value)
         kind.append(made_kind)
         first.append(a)
@@ -56,7 +64,45 @@ def of_two(graph: Graph, operation: Operation) -> Callable[[int, int], int]:
         value.append(made)
         return node
 
-    return append
+    def append_sum(
+        a: int,
+        b: int,
+        kinds: Sequence[Kinds] = table,
+        kind: list[NodeKind] = graph.kind,
+        first: list[int] = graph.first,
+        second: list[int] = graph.second,
+        value: list[Any] = value,
+    ) -> int:
+        made_kind = kinds[kind[a].sort][kind[b].sort]
+        if made_kind is None:
+            return graph.apply_to_any(operation, (a, b))
+        node = len(value)
+        kind.append(made_kind)
+        first.append(a)
+        second.append(b)
+        value.append(value[a] + value[b])
+        return node
+
+    def append_product(
+        a: int,
+        b: int,
+        kinds: Sequence[Kinds] = table,
+        kind: list[NodeKind] = graph.kind,
+        first: list[int] = graph.first,
+        second: list[int] = graph.second,
+        value: list[Any] = value,
+    ) -> int:
+        made_kind = kinds[kind[a].sort][kind[b].sort]
+        if made_kind is None:
+            return graph.apply_to_any(operation, (a, b))
+        node = len(value)
+        kind.append(made_kind)
+        first.append(a)
+        second.append(b)
+        value.append(value[a] * value[b])
+        return node
+
+    return append_sum if forward is add else append_product if forward is mul else append
 
 
 def of_one(graph: Graph, operation: Operation) -> Callable[[int], int]:
