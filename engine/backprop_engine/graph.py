@@ -60,6 +60,8 @@ class Graph(Columns):
         """Computed nodes whose `.grad` is kept (`retain_grad`)."""
         self.whole: set[int] = set()
         """The Python numbers that are whole: with a tensor of whole numbers they stay so."""
+        self.same: dict[int, int] = {}
+        """Nodes of tensors that hold other numbers, and to gradients are what they were: that."""
         self.choices: dict[Choice, int] = {}
         """Where Python chose one of several nodes by their values, and which."""
         self.is_recording = True

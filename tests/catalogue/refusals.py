@@ -50,6 +50,7 @@ NOT_IN_DATABASE: Final[Mapping[str, str]] = {
     "copy": "it is written `y.copy_(v)`, likewise",
     "fill": "it is written `y.fill_(v)`, likewise; the database has `torch.fill`",
     "copy_slices": "it is what a change of a view makes of its base, likewise",
+    "new_numbers": "it is what a change inside of `no_grad` makes, likewise",
     "detach": "it computes nothing; its lack of a gradient is tested with the semantics",
 }
 """Operations none of whose names is in the database, and where they are tested."""

@@ -167,8 +167,8 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
              "write `.detach()`: the same numbers without a gradient"),
         ),
         (
-            "x = torch.ones(2, requires_grad=True)\ny = x.data * 2\n",
-            "snippet.py:2:7: `.data` is not supported; write `.detach()`",
+            "x = torch.ones(2, requires_grad=True)\ny = x.grad_fn\n",
+            "snippet.py:2:7: `.grad_fn` is not supported; only `print` can mention it",
         ),
         (
             "x = torch.ones(2, requires_grad=True)\ny = x.sum()\ng = torch.autograd.grad(y, x)\n",

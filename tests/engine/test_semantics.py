@@ -83,17 +83,13 @@ def test_no_node_of_a_block_costs_the_backward_pass_a_step():
     assert kinds == ["forward", "forward", "seed", "contribution"]
 
 
-def test_an_in_place_change_of_what_requires_grad_is_refused_inside_of_no_grad():
-    with pytest.raises(ScenarioError) as caught:
-        snippet(
-            "w = torch.tensor(2., requires_grad=True)\nwith torch.no_grad():\n    w -= 0.1 * w\n"
-        )
-    assert caught.value.render() == (
-        "snippet.py:3:5: `w` requires grad, and changing it in place is not supported; "
-        "give the changed value a name of its own\n"
-        "      w -= 0.1 * w\n"
-        "      ^^^^^^^^^^^^"
+def test_a_leaf_that_no_grad_changes_in_place_is_the_same_leaf_with_other_numbers():
+    trace = snippet(
+        "w = torch.tensor(2., requires_grad=True)\nwith torch.no_grad():\n    w -= 0.5 * w\n"
+        "y = w**3\ny.backward()\n"
     )
+    assert (trace.nodes.value[trace.assigned["w"]], grad(trace, "w")) == (1.0, 3.0)
+    assert trace.label(trace.assigned["w"]) == "w@2"
 
 
 # retain_grad

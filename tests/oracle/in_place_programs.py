@@ -154,6 +154,8 @@ def _change(program: Program) -> str:
         f"{a}.masked_fill_({a} > 0, 0.25)",
         f"{a}.clamp_(min=-0.5)",
         f"{a} += {program.tensor()}",
+        f"{a}.data += 0.5",
+        f"{program.new()} = {a}.detach()",
     ]
     return program.random.choice(kinds)
 
@@ -189,7 +191,7 @@ def _many(program: Program) -> str:
 
 
 def _no_grad(program: Program) -> str:
-    inner = program.random.choice([_view, _compute, _change])(program)
+    inner = program.random.choice([_view, _compute, _change, _change])(program)
     return f"with torch.no_grad(): {inner}"
 
 

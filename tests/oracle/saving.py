@@ -120,7 +120,8 @@ def applications(texts: Iterable[str]) -> Iterator[Application]:
     for text in texts:
         graph = graph_of(record(parse_shorthand(Source("<-e>", text))))
         for node, one in enumerated(graph):
-            if graph.requires_grad[node] and not graph.hands_through(node):
+            is_new = not graph.hands_through(node) and node not in graph.same
+            if graph.requires_grad[node] and is_new:
                 yield one
 
 

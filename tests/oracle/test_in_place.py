@@ -25,7 +25,7 @@ from backprop_tui.oracles.report import Ready
 from backprop_tui.oracles.torch.agreement import agreement
 
 NOT_TOLD = (
-    "requires grad, and changing it in place is not supported",  # inside of `no_grad`
+    "which torch does not notice",  # by `.data`
     "this would change the memory of a value that requires grad, without its history",
     "one element stands in several places of this view",
     "unsupported operation: some elements of the input tensor",  # torch leaves some of it open
@@ -134,6 +134,37 @@ SAME = {
     "the last value keeps its gradient": (
         "y.retain_grad()\nz = y * 3\ny += 1\n(z + y * 5).sum().backward()"
     ),
+    "a leaf inside of no_grad": (
+        "with torch.no_grad(): w -= 0.1; w.clamp_(min=0); w[0] = 3\n"
+        "(w * y.detach() * w).sum().backward()"
+    ),
+    "a leaf between two passes": (
+        "(w * w).sum().backward()\nwith torch.no_grad(): w *= 2\nw.grad.zero_()\n"
+        "(w * w * w).sum().backward()"
+    ),
+    "the leaves of a list in a loop": (
+        "for p in [x, w]: h = p.detach(); h -= 0.1 * h\n(x * w).sum().backward()"
+    ),
+    "what was computed, inside of no_grad": (
+        "y.retain_grad()\nwith torch.no_grad(): y += w\n(y * y).sum().backward()"
+    ),
+    "a view inside of no_grad, and another view": (
+        "v = y[0]\nu = y.T\nwith torch.no_grad(): v.mul_(2)\n(u * u).sum().backward()"
+    ),
+    "the transpose of a leaf inside of no_grad": (
+        "with torch.no_grad(): x.T[0] = 1\n(x * w * x).sum().backward()"
+    ),
+    "what lies in the memory of a leaf": "d = x.detach()\nd *= 3\n(x * x).sum().backward()",
+    "a leaf that was made of what changes": (
+        "v = y.detach().requires_grad_()\ny *= 3\n(v * v + y).sum().backward()"
+    ),
+    "a view of a detached one, taken inside of no_grad": (
+        "with torch.no_grad(): v = y.detach()[0]\ny += 1\n(v * w).sum().backward()"
+    ),
+    "data": (
+        "w.data -= 1\nw.data[0] = 2\ny.data.mul_(3)\nx.data.T[0] = 1\n"
+        "(w * w * y.data + x * c).sum().backward()"
+    ),
     "a second pass where nothing was saved": (
         "(x + 1).sum().backward()\ns = x.sum()\ns.backward()\ns.backward()"
     ),
@@ -203,6 +234,15 @@ REFUSED = {
     "a result of another kind": ("n = torch.tensor([1, 2])\nn += 1.5", "9:1"),
     "an operand that overlaps": ("z = y @ y.T\nz += z.T", "9:1"),
     "a change without a derivative": ("y.asinh_()\ny.sum().backward()", "8:1"),
+    "a value that no_grad has changed is needed": (
+        "h = w * w\nwith torch.no_grad(): w += 1\nh.sum().backward()",
+        "9:23",
+    ),
+    "a view inside of no_grad of what was changed there": (
+        "with torch.no_grad(): v = w[0]; v += 10\n(w * v).sum().backward()",
+        "9:6",
+    ),
+    "a leaf that no_grad has changed": ("with torch.no_grad(): w += 1\nw += 1", "9:1"),
     "a second pass": ("s = (y * y).sum()\ns.backward()\ns.backward()", "10:1"),
     "a part that two passes share": (
         "h = y.exp()\nh.sum().backward()\n(h + 1).sum().backward()",
@@ -220,6 +260,20 @@ def test_what_torch_refuses_is_refused_in_its_words_at_its_place(lines, place):
     said = caught.value.render()
     assert said.startswith(f"snippet.py:{place}: "), said
     assert said.partition(f"{place}: ")[2][:30] == done.error[:30]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "z = w * w\nw.data += 1\nz.sum().backward()",
+        "d = w.data\nz = w * d\nwith torch.no_grad(): w += 1\nz.sum().backward()",
+    ],
+)
+def test_a_derivative_that_torch_takes_at_numbers_changed_behind_its_back_is_not_told(lines):
+    done = run_by_torch(lines)
+    assert not done.error
+    said = run_or_refuse(done.text)
+    assert "is changed through `.data` here, which torch does not notice: the derivative of" in said
 
 
 VIEWS_WITHOUT_HISTORY = {

@@ -33,6 +33,21 @@ DETACH = operation(
     symbolic=lambda sympy, a: a,
 )
 
+DATA = operation(
+    "data",
+    lambda a: a,
+    differentiable=False,
+    torch=lambda torch, a: a.detach(),
+    sharing=Sharing.ALWAYS,
+    words="The same value without its history, as `detach` gives it; torch does not notice what is "
+    "changed through it.",
+    elementwise=True,
+    functions=(),
+    properties={"data": {}},
+    example="x=3, y=x**2 * (x**2).data",
+    symbolic=lambda sympy, a: a,
+)
+
 ITEM = operation(
     "item",
     _item,

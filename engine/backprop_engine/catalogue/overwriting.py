@@ -197,6 +197,38 @@ FILL = operation(
     example="x=2, y=[1,2]*x, y.fill_(x), z=y.sum()",
 )
 
+
+def _in_place_of(torch: Any, a: Any, b: Any) -> Any:
+    made = a.clone()
+    with torch.no_grad():
+        return made.copy_(b)
+
+
+def _moved_along(
+    operands: list[Any], recorded: list[Any], attributes: Mapping[str, Any]
+) -> tuple[list[Any], Mapping[str, Any]]:
+    """By as much as the tensor would have been another, the new numbers are."""
+    off = np.subtract(operands[0], recorded[0], dtype=float)
+    return [operands[0], np.add(recorded[1], off, dtype=float)], attributes
+
+
+NEW_NUMBERS = operation(
+    "new_numbers",
+    lambda a, b: b,
+    rule=lambda g, y, a, b: g,
+    vjp="{g}",
+    because="To gradients it is the same tensor, whatever numbers it holds.",
+    notation="{b} in place of {a}",
+    parameters=(INPUT, Parameter("value")),
+    torch=_in_place_of,
+    grad_fn="",
+    differentiated_at=_moved_along,
+    words="a tensor with other numbers, of which its history knows nothing: so it is changed in "
+    "place inside of `no_grad`, or by `y.detach()`",
+    functions=(),
+    example="x=[1,2], y=x*2, d=y.detach(), d += 1, z=y@y",
+)
+
 COPY_SLICES = operation(
     "copy_slices",
     _copy_slices,

@@ -209,6 +209,14 @@ class _Builder(Transformer[Token, Any]):
         return syntax.Setting(self.attribute(receiver, name).expression, part.expression)
 
     @v_args(inline=True)
+    def augment_setting(
+        self, receiver: Part, name: Token, sign: Token, value: Part
+    ) -> syntax.Assignment:
+        span = Span(receiver.start, value.stop)
+        before = self.attribute(receiver, name).expression
+        return syntax.Assignment("", changed(before, sign, value, span), span, span)
+
+    @v_args(inline=True)
     def action(
         self, receiver: Part, name: Token, left: Token, arguments: list[Any], right: Token
     ) -> syntax.Action:

@@ -180,7 +180,7 @@ class Actions:
             call = _calling("requires_grad_", target, value)
             self._require_grad(statement.span, target.receiver, flag(value, bool | None), call)
         else:
-            raise unsupported.setting(statement, self._so_far.text(statement.span))
+            raise unsupported.setting(target, self._so_far.text(target.span))
 
 
 def _calling(function: str, target: Attribute, argument: Expression) -> Call:

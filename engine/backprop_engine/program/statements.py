@@ -13,6 +13,7 @@ from typing import TypeGuard
 from backprop_engine.basics.source import ProblemError, Source, Span
 from backprop_engine.basics.values import Dtype
 from backprop_engine.grammar import syntax
+from backprop_engine.program import unsupported
 from backprop_engine.program.actions import Actions
 from backprop_engine.program.dtypes import read_floats
 from backprop_engine.program.resolving import changes_in_place
@@ -87,6 +88,10 @@ class _Reader:
 
     def _assign(self, statement: syntax.Assignment) -> None:
         so_far, name, expression = self._so_far, statement.name, statement.expression
+        match expression:
+            case syntax.Binary(in_place=True, left=syntax.Attribute(name=changed) as target):
+                if changed != "data":
+                    raise unsupported.setting(target, so_far.text(target.span))
         if so_far.drawing.add(name, expression):
             return
         made = made_by(expression)

@@ -97,7 +97,6 @@ _MODULES: Final[Mapping[str, str | Advice]] = {
 """Parts of torch, by the last word before the function."""
 
 _ATTRIBUTES: Final[Mapping[str, str]] = {
-    "data": "write `.detach()`",
     **dict.fromkeys(("shape", "ndim", "dtype", "device"), "write it out, or put it into `print`"),
     **dict.fromkeys(("grad_fn", "is_leaf", "requires_grad"), "only `print` can mention it"),
     "requires_grad_": "call it: `.requires_grad_()`",
@@ -284,10 +283,11 @@ def keyword(name: str, span: Span) -> ProblemError:
     )
 
 
-def setting(statement: Setting, text: str) -> ProblemError:
-    """An assignment to an attribute other than `grad` and `requires_grad`."""
-    fix = _NEW_VALUE if statement.target.name == "data" else "give the value a name of its own"
-    return ProblemError(f"`{text}` cannot be assigned", statement.span, "`name = expression`", fix)
+def setting(target: Attribute, text: str) -> ProblemError:
+    """An assignment to an attribute, or a change of one, that cannot be."""
+    fixes = {"data": f"write `{text}.copy_(…)`", "grad": "gradients come from `backward`"}
+    fix = fixes.get(target.name, "give the value a name of its own")
+    return ProblemError(f"`{text}` cannot be assigned", target.span, "`name = expression`", fix)
 
 
 def grad_of_non_leaf(name: str, span: Span) -> ProblemError:

@@ -274,9 +274,9 @@ class Applying:
                 operation, attributes = OPERATIONS["copy"], {}
         since = len(self._scope.graph)
         made = self.applied(operation, nodes, attributes, task.span)
-        if not self._scope.graph.is_number[nodes[0]]:
-            self._change(nodes[0], made, since, task.span)
-        return made
+        if self._scope.graph.is_number[nodes[0]]:
+            return made
+        return self._change(nodes[0], made, since, task.span)
 
     def _change_list(self, bundle: Bundle, task: Apply, value: Result) -> Result:
         """`hs += [h]` and `hs[0] = h`."""
@@ -294,23 +294,17 @@ class Applying:
         bundle.items.extend(items)
         return bundle
 
-    def _change(self, target: int, made: int, since: int, span: Span) -> None:
+    def _change(self, target: int, made: int, since: int, span: Span) -> int:
         """Let the tensor of `target` have the value of node `made`; see `Sharers.change`."""
         graph = self._scope.graph
         if graph.hands_through(made):  # such as a dropout of nothing
-            return
-        before = graph.names.get(target, "a value").partition("@")[0]
-        if graph.requires_grad[target] and not graph.is_recording:
-            raise ProblemError(
-                f"`{before}` requires grad, and changing it in place is not supported",
-                span,
-                fix="give the changed value a name of its own",
-            )
+            return made
         try:
-            self._scope.sharers.change(target, made, since)
+            made = self._scope.sharers.change(target, made, since)
         except OperandError as error:
             raise ProblemError(str(error), span, fix=error.fix) from None
         self._name_base(target, made)
+        return made
 
     def _name_base(self, target: int, made: int) -> None:
         """Let the base of a view that has changed be known by another version of its name."""

@@ -67,6 +67,8 @@ class Kept:
         graph, operation = self._graph, self._graph.operation[node]
         if operation is None or operation.sharing is Sharing.ALWAYS or graph.hands_through(node):
             return _NOTHING
+        if node in graph.same:
+            return _NOTHING
         column = 0 if operation.variadic else position
         in_place = node in self._sharers.in_place
         return saved(operation.name, graph.grad_fn(node), column, in_place=in_place)
@@ -91,6 +93,11 @@ class Kept:
                 message = (
                     f"`{label}` is changed in place here, and whether torch still needs it for the "
                     f"derivative of {by} in line {line} is not known"
+                )
+            elif not self._sharers.is_noticed(value, changed):
+                message = (
+                    f"`{label}` is changed through `.data` here, which torch does not notice: the "
+                    f"derivative of {by} in line {line} would be taken at the new numbers"
                 )
             raise ProblemError(message, span, fix="give the changed value a name of its own")
 

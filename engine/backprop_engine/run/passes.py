@@ -77,10 +77,11 @@ class Passes:
             return Called(said, "", EVERY_INPUT, stop)
         graph, node = scope.graph, scope.graph.inputs.get(name)
         made = scope.names.get(name, node)
+        made = None if made is None else graph.same.get(made, made)
         if made is not None and made != node and graph.requires_grad[made] and graph.is_leaf(made):
             return Called(said, name, made, stop, scope.seen[name])
         node = scope.current(name, said.span) if node is None else node
-        return Called(said, name, node, stop)
+        return Called(said, name, graph.same.get(node, node), stop)
 
     def _titled(self, called: Called) -> Called:
         name, version = called.name, called.version
@@ -99,4 +100,5 @@ class Passes:
                 scope.graph.span[changed] or span,
                 fix="give the changed value a name of its own",
             )
-        return retained._replace(node=scope.current_node(retained.node, span))
+        node = scope.current_node(retained.node, span)
+        return retained._replace(node=scope.graph.same.get(node, node))

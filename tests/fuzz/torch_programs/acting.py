@@ -53,6 +53,12 @@ IN_PLACE: Final = (
     "with torch.no_grad():\n    {leaf}.mul_({p})",
     "with torch.no_grad():\n    {z} += {c}",
     "{leaf}.data.add_({c})",
+    "{leaf}.data -= {p}",
+    "{z}.data[{index}] = {c}",
+    "with torch.no_grad():\n    {leaf}[{index}] = {c}",
+    "with torch.no_grad():\n    {v} = {z}[{index}]\n    {v} *= {p}",
+    "{v} = {z}.view({shape})\nwith torch.no_grad():\n    {z} -= {y}",
+    "{v} = {z}.detach().requires_grad_()\n{z} *= {p}",
 )
 
 FLOW: Final = (

@@ -405,6 +405,14 @@ import torch
 x = torch.tensor([1., 2., 2., 3., 2.], requires_grad=True)
 x.median().backward()
 """,
+    "an output that no_grad has changed, to finite differences": """
+import torch
+x = torch.tensor(0.5, requires_grad=True)
+e = x * x
+with torch.no_grad():
+    e += 2
+e.backward()
+""",
     "normalisations of two numbers close to each other, and of three": """
 import torch
 import torch.nn.functional as F

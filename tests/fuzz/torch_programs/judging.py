@@ -168,6 +168,7 @@ def _pairs(
         return {"number": (value, value, digits(expected))}
     kind, dtype = graph.kind[node], np.asarray(value).dtype
     requires_grad = kind.requires_grad_in_torch
+    node = graph.same.get(node, node)
     grad, grad_again = (last.grads or {}).get(node), None
     if ours.oracle.report is not None:
         grad_again = ours.oracle.report.grads[last.index].get(node)

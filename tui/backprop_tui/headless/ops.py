@@ -65,6 +65,7 @@ _WRITTEN: Final = {
     "index": "a[…]",
     "index_put": "a[…] = b",
     "copy_slices": "a.T[…] = b",
+    "new_numbers": "a.detach()[…] = b",
 }
 """How operations are written that have neither a name nor a symbol of their own."""
 

@@ -110,7 +110,7 @@ def rebuild(program: Program, request: Mapping[str, Any]) -> None:
         if node in whole and float(result).is_integer():
             result = Whole(result)
         program.results.append(result)
-        _enter(program, node)
+        _enter(program, node, name)
         program.values.add(node, _plain(result))
         if node in retained:
             program.results[node].retain_grad()
@@ -156,11 +156,12 @@ def _dtype(value: Any) -> str:
     return str(value.dtype).removeprefix("torch.") if hasattr(value, "dtype") else "int64"
 
 
-def _enter(program: Program, node: int) -> None:
+def _enter(program: Program, node: int, name: str) -> None:
     """Find the node's key and its block."""
     result, operands = program.results[node], program.operands[node]
     tensor = isinstance(result, program.torch.Tensor)
-    grad_fn = result.grad_fn if tensor else None
+    named = program.results[operands[0]] if name == "new_numbers" else result  # it stays the same
+    grad_fn = named.grad_fn if tensor else None
     program.grad_fns.append("" if grad_fn is None else grad_fn.name())
     if not tensor or not result.requires_grad or _is_loose(result):
         program.receivers.append(None)
