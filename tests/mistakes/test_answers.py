@@ -48,7 +48,10 @@ def names(judgement: Judgement) -> list[str]:
 
 @pytest.mark.parametrize(
     "answer", ["g*(1-t**2)", "upstream*(1-t*t)", "3t*t*(1-t)(1+t)", "3*t**2/cosh(h)**2",
-     "g·(1 − t²)", "g*(1-t^2)", "3t²·(1−t)·(1+t)", "3×t²×cosh(h)⁻²"],
+     "g·(1 − t²)", "g*(1-t^2)", "3t²·(1−t)·(1+t)", "3×t²×cosh(h)⁻²", "∂y/∂t · (1 – t²)",
+     "dL/dt*(1 - t^2)", "dt⊙(1-t²)", "g(1 - t)(1 + t)", "3 y (1/t - t)", "dy*3*t²/cosh(h)²",
+     "g − g·√(t⁴)", "3·∂y/∂y·t²·(1−t²)", "g·4·σ(2h)·(1−σ(2h))", "g·4e^(2h)/(e^(2h)+1)²",
+     "g*[h > 0]*(1-t²)", "= g·(1−t²)", "g*exp(-2*ln(cosh(h)))"],
 )  # fmt: skip
 def test_algebra_is_right_in_every_equivalent_form(answer: str) -> None:
     judgement = judged(traced(NEURON), "t", "h", answer)
@@ -76,8 +79,9 @@ def test_wrong_algebra_is_told_by_its_mistake(answer: str, mistake: str) -> None
 
 @pytest.mark.parametrize(
     ("answer", "place"),
-    [("g·(1 − t²) + z", 13), ("g·t²²)", 5), ("t²·(1−t", 3), ("t⁻", 1), ("t²⁻", 1)],
-)
+    [("g·(1 − t²) + z", 13), ("∂y/∂t·(1 − t²) + z", 17), ("3·t² = 1.1", 5), ("∂t/∂h", 0),
+     ("1,234", 0), ("dx/dz", 0), ("g·t²²)", 5), ("t²·(1−t", 3), ("t⁻", 1), ("t²⁻", 1)],
+)  # fmt: skip
 def test_a_problem_stands_where_it_was_typed(answer: str, place: int) -> None:
     with pytest.raises(ProblemError) as caught:
         judged(traced(NEURON), "t", "h", answer)
@@ -96,6 +100,52 @@ def test_a_number_counts_by_the_digits_that_were_typed() -> None:
     assert not judged(trace, "%1", "w", "0.3931").is_right
     with pytest.raises(ProblemError, match="too few digits"):
         judged(trace, "%1", "w", "0.4")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_right"),
+    [("2", True), ("1.9996", True), ("2.000", True), ("2.001", False), ("1.998", False)],
+)
+def test_fewer_digits_stand_for_four(answer: str, is_right: bool) -> None:
+    trace = traced("x=0.9998, y=x**2")  # sends 1.9996
+    assert judged(trace, "y", "x", answer).is_right is is_right
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_right"),
+    [("12350000", True), ("1.235e7", True), ("12,3e6", True), ("12345678", True),
+     ("12340000", False), ("12345600", False)],
+)  # fmt: skip
+def test_zeros_at_the_end_of_a_whole_number_may_be_rounded(answer: str, is_right: bool) -> None:
+    assert judged(traced("x=6172839, y=x**2"), "y", "x", answer).is_right is is_right
+
+
+def test_numbers_of_the_screen_may_be_computed_with_though_a_difference_takes_digits() -> None:
+    trace = traced("x=6, y=sigmoid(x)")
+    assert judged(trace, "y", "x", "0.997527·(1 − 0.997527)").is_right
+    assert not judged(trace, "y", "x", "0.99·(1 − 0.997527)").is_right
+
+
+@pytest.mark.parametrize("answer", ["inf", "∞", "1/0", "[inf]"])
+def test_infinity_is_an_answer_where_it_is_right(answer: str) -> None:
+    trace = traced("x=[0], y=sqrt(x)[0]") if "[" in answer else traced("x=0, y=sqrt(x)")
+    sender = "%1" if "[" in answer else "y"
+    assert judged(trace, sender, "x", answer).is_right
+    wrong = answer.replace("inf", "-inf").replace("∞", "-∞").replace("1/", "-1/")
+    assert not judged(trace, sender, "x", wrong).is_right
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["[[1. 3.]\n [5. 7.]]", "tensor([[1., 3.],\n        [5., 7.]])", "array([[1., 3.],[5., 7.]])",
+     "tensor([[1.0000, 3.0000],\n [5.0000, 7.0000]], dtype=torch.float64, grad_fn=<Mul>)",
+     "[[1.000e+00 3.000e+00] [5.0e+00 7.0]]", "[[1,3],[5,7]]", "np.array([[1,3],[5,7]])"],
+)  # fmt: skip
+def test_an_array_may_be_as_numpy_or_torch_prints_it(answer: str) -> None:
+    trace = traced("x=[[1, 3], [5, 7]], y=(x**2).sum()/2")
+    question = asked(trace, "%1", "x")
+    assert Judge(trace).judge(question, answer).is_right
+    assert not Judge(trace).judge(question, answer.replace("7", "8")).is_right
 
 
 def test_one_digit_is_enough_where_it_is_exact() -> None:

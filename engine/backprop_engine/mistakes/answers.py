@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +39,10 @@ _EXACT: Final = 1e-6
 _HALF: Final = 0.51
 """Of the last digit: half of it, and what rounding does to the number itself."""
 _FEWEST_DIGITS: Final = 2
+_ASKED_DIGITS: Final = 4
+_FOUR_DIGITS: Final = 5e-4
+_NO_UNIT: Final = 999
+"""Zeros behind the point, that leave nothing open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,9 @@ class Judge:
         Raises ProblemError, with a place in `text`, where it is no answer: it cannot be read, it
         speaks of what is not known yet, or it has too few digits.
         """
-        answer = typed(text)
+        is_number = shape_of(question.right(self.trace)) == ()
+        gradient = partial(self._gradient, question)
+        answer = typed(text, self._is_name, gradient, is_number=is_number)
         with answer.told():
             return self._judge(question, answer.text, own)
 
@@ -99,6 +105,18 @@ class Judge:
     @property
     def _symbols(self) -> tuple[str, ...]:
         return tuple(name for name in (UPSTREAM, _SHORT) if self.trace.named(name) is None)
+
+    def _is_name(self, text: str) -> bool:
+        return text in self._symbols or self.trace.named(text) is not None
+
+    def _gradient(self, question: Question, above: str, below: str) -> str:
+        """What ∂above/∂below is in an answer; `above` may be any loss that the run has not."""
+        trace, node = self.trace, self.trace.named(below)
+        output = trace.passes[trace.pass_index(question.step)].output
+        if node is None or trace.named(above) not in (None, output):
+            return ""
+        is_upstream = node == trace.edge(question.step)[0] and self._symbols
+        return self._symbols[0] if is_upstream else f"{below}.grad"
 
     def _value(self, formula: Formula, question: Question, trace: Trace) -> Value:
         sender, _, _ = trace.edge(question.step)
@@ -168,9 +186,7 @@ def _agreement(
     written = _literals(text)
     typed = np.abs(np.asarray(value, float))
     if len(written) == typed.size and np.array_equal(typed.ravel(), list(map(float, written))):
-        units = [
-            _unit(literal) if _digits(literal) >= fewest_digits else 0.0 for literal in written
-        ]
+        units = [_unit(literal, fewest_digits) for literal in written]
         allowed = np.maximum(_HALF * np.reshape(units, typed.shape), _EXACT * typed)
         return lambda other: _is_within(value, other, allowed)
     tolerance = _relative_tolerance(text)
@@ -180,27 +196,38 @@ def _agreement(
 def _is_within(value: Value, other: Any, allowed: np.ndarray) -> bool:
     if np.shape(value) != np.shape(other):
         return False
+    value, other = np.asarray(value, float), np.asarray(other, float)
     with np.errstate(all="ignore"):
-        near = np.abs(np.asarray(value, float) - np.asarray(other, float)) <= allowed
-    return bool(np.all(near & np.isfinite(value))) or close(value, other)
+        near = (np.abs(value - other) <= allowed) & np.isfinite(value)
+    return bool(np.all(near | (value == other) | (np.isnan(value) & np.isnan(other))))
 
 
 def _relative_tolerance(text: str) -> float:
-    """Of what is computed from numbers: what the coarsest that looks rounded leaves open."""
+    """Of what is computed from numbers: what the coarsest that looks rounded leaves open, and four
+    digits at most, as a difference may take the others.
+    """
     rounded = (literal for literal in _literals(text) if _digits(literal) > _FEWEST_DIGITS)
     open_ = [_unit(number) / float(number) for number in rounded if "." in number and float(number)]
-    return max(open_, default=_EXACT)
+    return max(_FOUR_DIGITS, *open_) if open_ else _EXACT
 
 
 def _literals(text: str) -> list[str]:
     return _LITERAL.findall(text)
 
 
-def _unit(literal: str) -> float:
-    """The unit of the last digit that was typed."""
+def _unit(literal: str, fewest_digits: int = 0) -> float:
+    """The unit of the last digit that was typed; of fewer digits, or in place of the zeros at the
+    end of a whole number, that of the fourth digit of them all.
+    """
     number, _, exponent = literal.lower().partition("e")
-    _, _, decimals = number.partition(".")
-    return float(f"1e{int(exponent or 0) - len(decimals)}")
+    whole, point, decimals = number.partition(".")
+    digits = (whole + decimals).lstrip("0")
+    last, fourth = -len(decimals), len(digits) - len(decimals) - _ASKED_DIGITS
+    if _digits(literal) < fewest_digits:
+        last = fourth if digits else -_NO_UNIT
+    elif not point:
+        last = min(len(digits) - len(digits.rstrip("0")), max(fourth, 0))
+    return float(f"1e{int(exponent or 0) + last}")
 
 
 def _digits(literal: str) -> int:

@@ -1,18 +1,49 @@
-"""An answer as the screen writes mathematics, t²·(1 − t), read as the program writes it."""
+"""An answer as people and the screen write it, `∂y/∂t·(1 − t²)`, read as the program writes it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 from unicodedata import normalize
 
 from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import ProblemError, Span
+from backprop_engine.budget import check_length
+from backprop_engine.catalogue import FUNCTIONS
+from backprop_engine.mathematics.parser import NAME
 
-_SHOWN: Final = re.compile("[−·×^]|[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
-_WRITTEN: Final = {"−": "-", "·": "*", "×": "*", "^": "**"}
+_SIGNS: Final = {
+    **dict.fromkeys("·×⊙⋅∙•∗", "*"), **dict.fromkeys("−–—", "-"), "÷": "/", "^": "**",
+    "≤": "<=", "≥": ">=", "≠": "!=", "ᵀ": ".T", "½": "(1/2)", "∞": "1e999",
+}  # fmt: skip
+_WORDS: Final = {
+    "σ": "sigmoid", "e": "exp(1)", "π": "torch.pi", "pi": "torch.pi", "inf": "1e999",
+    "nan": "torch.nan",
+}  # fmt: skip
+"""Where they are no names of the scenario."""
+_CONDITION: Final = re.compile(r"\[([^\[\],]*[<>≤≥≠][^\[\],]*)\]")
+_SHOWN: Final = re.compile(
+    rf"(?P<d>∂|\bd)(?P<above>{NAME})\s*/\s*(?:∂|d)(?P<below>{NAME})"
+    rf"|√(?P<rooted>{NAME}|[0-9.]+)?|(?P<raised>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)"
+    rf"|(?P<sign>[{re.escape(''.join(_SIGNS))}])"
+    rf"|(?P<e>(?<=[0-9])e(?=\^|\*\*))|(?<![\w.%@])(?P<name>{NAME})(?P<bracket>\s*\()?"
+)
+_NUMBER: Final = r"[-−+]?(?:\d+\.?\d*|\.\d+|inf|nan)(?:[eE][-−+]?\d+)?"
+_PRINTED: Final = re.compile(
+    r"(?:(?:torch|np|numpy|jnp)\.)?(?:tensor|Tensor|Parameter containing:\s*tensor|array|float\d\d)"
+    r"\(\s*([^()]*?)\s*(?:,\s*(?:grad_fn|dtype|device|requires_grad)=.*)?\)",
+    re.DOTALL,
+)
+_FOLLOWS: Final = re.compile(rf"(?<=[\d.\]fn])(?:\s*,)?\s+(?={_NUMBER}|\[)|(?<=\])(?=\[)")
+_ARRAY: Final = re.compile(r"\[[\[\],\s0-9.+−einfaE-]*\]")
+_BEFORE: Final = re.compile(r"\s*(?:[=≈]|~(?=\s*[-−\d.]))\s*")
+_COMMA: Final = re.compile(r"\s*([-−+]?\d*),(\d+(?:[eE][-−+]?\d+)?)\s*")
+_THOUSANDS: Final = re.compile(r"\s*[-−+]?[1-9]\d{0,2},\d{3}\s*")
+IsName = Callable[[str], bool]
+Gradient = Callable[[str, str], str]
+"""The name of ∂a/∂b in the program; empty where it is none that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +64,79 @@ class Typed:
             span = Span(self.places[problem.span.start], self.places[problem.span.stop])
             raise ProblemError(problem.message, span, problem.expected, problem.fix) from None
 
+    def edited(self, pattern: re.Pattern[str], written: Callable[[re.Match[str]], str]) -> Typed:
+        """With what `pattern` finds written otherwise."""
+        text, end = "", 0
+        places: list[int] = []
+        for found in pattern.finditer(self.text):
+            new = written(found)
+            if new != found[0]:
+                text += self.text[end : found.start()] + new
+                places += self.places[end : found.start()]
+                places += [self.places[found.start()]] * len(new)
+                end = found.end()
+        return Typed(text + self.text[end:], (*places, *self.places[end:]))
 
-def typed(answer: str) -> Typed:
-    """`answer` with `−`, `·`, `×`, `^` and powers such as `⁻²` as the program writes them."""
-    text, places, end = "", [], 0
-    for sign in _SHOWN.finditer(answer):
-        written = _WRITTEN.get(sign[0]) or "**" + normalize("NFKC", sign[0]).replace("−", "-")
-        text += answer[end : sign.start()] + written
-        places += [*range(end, sign.start()), *[sign.start()] * len(written)]
-        end = sign.end()
-    return Typed(text + answer[end:], (*places, *range(end, len(answer) + 1)))
+    def cut(self, start: int, stop: int) -> Typed:
+        """A part of it."""
+        return Typed(self.text[start:stop], self.places[start : stop + 1])
+
+
+def typed(answer: str, is_name: IsName, gradient: Gradient, *, is_number: bool = False) -> Typed:
+    """`answer` as the program writes it.
+
+    It may have the signs of the screen (`−`, `·`, `t²`, `Xᵀ`, `√x`, `[h > 0]`, `∂y/∂t`, `dt`), a
+    product without a sign before a bracket, a decimal comma where it `is_number`, and be an array
+    as numpy or torch prints it. `is_name` tells the names of the scenario. Raises ProblemError
+    for a comma that may mean two numbers, and for an equation.
+    """
+    check_length(answer)
+    text = Typed(answer, tuple(range(len(answer) + 1)))
+    if before := _BEFORE.match(answer):
+        text = text.cut(before.end(), len(answer))
+    if printed := _PRINTED.fullmatch(text.text.strip()):
+        start = text.text.index(printed[0]) + printed.start(1)
+        text = text.cut(start, start + len(printed[1]))
+    if is_number and _COMMA.fullmatch(text.text):
+        text = _with_point(text)
+    if _ARRAY.fullmatch(text.text.strip()):
+        text = text.edited(_FOLLOWS, lambda _: ", ")
+    text = text.edited(_CONDITION, lambda found: f"({found[1]})")
+    text = text.edited(_SHOWN, lambda found: _written(found, is_name, gradient))
+    if sign := re.search(r"(?<![<>=!])=(?!=)|≈", text.text):
+        place = Span(*(text.places[at] for at in sign.span()))
+        raise ProblemError("an answer is no equation", place, fix="give one of its sides alone")
+    return text
+
+
+def _with_point(text: Typed) -> Typed:
+    if _THOUSANDS.fullmatch(text.text):
+        span = Span(text.places[0], text.places[-1])
+        fix = f"write {text.text.replace(',', '.').strip()}, or leave out the comma"
+        raise ProblemError("this comma may part thousands or decimals", span, fix=fix)
+    return text.edited(re.compile(","), lambda _: ".")
+
+
+def _written(found: re.Match[str], is_name: IsName, gradient: Gradient) -> str:
+    above, below, rooted = found["above"], found["below"], found["rooted"]
+    if below is not None:
+        is_quotient = found["d"] == "d" and (is_name(f"d{above}") or is_name(f"d{below}"))
+        return found[0] if is_quotient else gradient(above, below) or found[0]
+    if found["name"] is not None:
+        return _word(found["name"], found["bracket"] or "", is_name, gradient)
+    if found["raised"] is not None:
+        return "**" + normalize("NFKC", found[0]).replace("−", "-")
+    if found["sign"] or found["e"]:
+        return _SIGNS.get(found[0]) or _WORDS[found[0]]
+    return f"sqrt({rooted})" if rooted else "sqrt"
+
+
+def _word(name: str, bracket: str, is_name: IsName, gradient: Gradient) -> str:
+    if is_name(name):
+        is_factor = bracket and (name not in FUNCTIONS or len(name) == 1)
+        return f"{name}*(" if is_factor else f"{name}{bracket}"
+    if name.startswith("d") and is_name(name[1:]):
+        return (gradient("", name[1:]) or name) + bracket
+    if name == "σ" or not bracket:
+        return _WORDS.get(name, name) + bracket
+    return name + bracket
