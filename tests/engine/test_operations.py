@@ -155,7 +155,7 @@ def test_every_derivative_says_what_it_does():
         ("index", [2.0], {"items": (0,)}, "a single number cannot be indexed"),
         ("index", [VECTOR, 1.5], {"items": (FROM_OPERAND,)}, "an index must be whole numbers"),
         ("sum", [VECTOR], {"dim": 1, "keepdim": False}, "in range of [-1, 0], but got 1)"),
-        ("T", [CUBE], {}, "`T` takes a matrix"),
+        ("t", [CUBE], {}, "`t` takes a matrix"),
     ],
 )
 def test_operands_that_do_not_fit_are_refused_in_words(both, name, operands, attributes, message):

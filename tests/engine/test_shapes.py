@@ -59,7 +59,7 @@ CASES: dict[str, list[Case]] = {
         ([MATRIX], {"dim0": 0, "dim1": 1}), ([CUBE], {"dim0": -1, "dim1": 0}),
         ([2.0], {"dim0": 0, "dim1": -1}), ([MASK], {"dim0": 0, "dim1": 1}),
     ],
-    "T": [([MATRIX], {}), ([VECTOR], {})],
+    "T": [([MATRIX], {}), ([VECTOR], {}), ([CUBE], {})],
     "mT": [([MATRIX], {}), ([CUBE], {}), ([2.0], {})],
     "t": [([MATRIX], {}), ([VECTOR], {}), ([2.0], {})],
     "permute": [
@@ -347,7 +347,7 @@ def test_the_parts_of_a_cut_are_counted():
         ),
         ("reshape", [VECTOR], {"shape": (3, -1)}, "it has 4 elements, and they must stay 4"),
         ("reshape", [VECTOR], {"shape": (-1, -1)}, "cannot take shape (4,) to (-1, -1)"),
-        ("T", [CUBE], {}, "`T` takes a matrix"),
+        ("t", [CUBE], {}, "`t` takes a matrix"),
         ("permute", [MATRIX], {"dims": (0,)}, "`permute` needs every axis of shape (2, 3) once"),
         ("permute", [MATRIX], {"dims": (0, 0)}, "a dim appears multiple times"),
         ("unsqueeze", [MATRIX], {"dim": 5}, "in range of [-3, 2], but got 5)"),

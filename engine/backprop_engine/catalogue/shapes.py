@@ -116,8 +116,12 @@ def _last_transposed(a: Any) -> Any:
 def _matrix_transpose(a: Any) -> Any:
     if len(shape_of(a)) > 2:
         raise OperandError(
-            f"`T` takes a matrix, not shape {shape_of(a)}", "use `mT` or `transpose(dim0, dim1)`"
+            f"`t` takes a matrix, not shape {shape_of(a)}", "use `mT` or `transpose(dim0, dim1)`"
         )
+    return _reversed_axes(a)
+
+
+def _reversed_axes(a: Any) -> Any:
     return np.transpose(a) if shape_of(a) else a
 
 
@@ -315,13 +319,13 @@ LAST_TRANSPOSE = operation(
 
 MATRIX_TRANSPOSE = operation(
     "T",
-    _matrix_transpose,
-    *moved(lambda g, y, a: _matrix_transpose(g), "{g}ᵀ"),
+    _reversed_axes,
+    *moved(lambda g, y, a: _reversed_axes(g), "{g}ᵀ"),
     notation="{a}ᵀ",
-    torch=lambda torch, a: a.T,
+    torch=lambda torch, a: a.permute(*range(a.ndim)[::-1]),
     grad_fn="PermuteBackward0",
     sharing=Sharing.ALWAYS,
-    words="rows and columns of a matrix exchanged",
+    words="rows and columns of a matrix exchanged; of more axes their order turned round",
     symbolic=lambda sympy, a, **_: a,
     functions=(),
     properties={"T": {}},

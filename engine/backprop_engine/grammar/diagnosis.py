@@ -146,6 +146,8 @@ def _bad_target(reading: Reading, equals: int) -> ProblemError:
     fix = ""
     if target.endswith(".grad"):
         fix = "gradients come from `backward`"
+    elif "*" in target:
+        fix = "name one value after the other, or take the rest by a slice, `xs[1:]`"
     elif target.endswith("]") and not target.startswith("["):
         fix = "write one statement for each element"
     elif re.fullmatch(r"[\[(]?[\w\s]+(?:,[\w\s]*)+[\])]?", target):
