@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 LONG = "stopped: |contribution| > 10 at mul → w1, contribution 12.4, upstream 3.1 (hit 2 of 22); "
 LONG += "a·b: 3 → 4 by add → c; grad = 0 at relu → h, 0 (hit 7 of 19)"
 
@@ -41,11 +43,28 @@ async def test_a_wider_screen_has_room_for_it_in_the_line_of_the_keys(opened, te
         assert text_of(pilot).splitlines()[-1].strip() == LONG[:100].strip()
 
 
-async def test_random_numbers_that_torch_would_not_draw_are_told_at_once(opened, text_of, tmp_path):
-    program = "x = torch.rand(2, requires_grad=True)\ny = x.sum()\n"
-    for head, is_told in (("", True), ("torch.manual_seed(1)\n", False)):
-        path = tmp_path / "drawn.py"
-        path.write_text(head + program)
-        async with opened(path) as pilot:
-            shown = " ".join(text_of(pilot).split())
-            assert ("Random numbers: torch draws others in every run" in shown) is is_told
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("drawn.py", "{}y = x.sum()\n", "Random numbers: torch draws others in every run"),
+        ("drawn.py", "torch.manual_seed(1)\n{}y = x.sum()\n", ""),
+        (
+            "drawn.py",
+            "torch.manual_seed(1)\n{}y = F.dropout(x, 0.5).sum()\n",
+            "`dropout` drops other elements here than torch does.",
+        ),
+        (
+            "drawn.yaml",
+            "compute: |\n  torch.manual_seed(1)\n  {}  y = x.sum()\n",
+            "In float32, its default, it draws others: a program in a file `X.py` has these.",
+        ),
+    ],
+)
+async def test_random_numbers_that_torch_would_not_draw_are_told_at_once_on_a_small_screen(
+    name, text, told, opened, text_of, tmp_path
+):
+    path = tmp_path / name
+    path.write_text(text.format("x = torch.rand(2, requires_grad=True)\n"))
+    async with opened(path, (80, 24)) as pilot:
+        shown = " ".join(text_of(pilot).split())
+        assert (told in shown) if told else ("andom numbers" not in shown)
