@@ -156,6 +156,19 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
 @pytest.mark.parametrize(
     ("text", "printed"),
     [
+        *(
+            (
+                f"x = torch.tensor([1, 2], dtype=torch.{dtype})\ny = x\n",
+                ("snippet.py:1:32: no tensor has this dtype here; leave it out: floats have one "
+                 "dtype, and whole numbers are int64"),
+            )
+            for dtype in ("float16", "half", "bfloat16", "int32", "uint8", "complex64")
+        ),
+        (
+            "x = torch.ones(2, requires_grad=True)\nx.sum().backward()\nx.grad.mul_(2)\n",
+            ("snippet.py:3:1: `x.grad.mul_` changes a gradient, which only `backward` and "
+             "`zero_()` do here; change the loss instead, such as `(2 * loss).backward()`"),
+        ),
         (
             "x = torch.multinomial(0, 3)\ny = x\n",
             ("snippet.py:1:11: `torch.multinomial` is not supported; "

@@ -278,9 +278,12 @@ def nested_too_deep(span: Span, most: int) -> ProblemError:
     return ProblemError(f"nested deeper than {most} levels", span)
 
 
+_DTYPES = ("float", "int", "bool", "double", "long", "half", "bfloat", "short", "uint", "complex")
+
+
 def unknown_constant(prefix: str, name: str, span: Span, known: Iterable[str]) -> ProblemError:
     """`torch.something` that is neither called nor a constant, nor a function that is known."""
-    if name.startswith(("float", "int", "bool", "double", "long")):
+    if name.startswith(_DTYPES):
         fix = "leave it out: all floats have one dtype"
     else:
         fix = did_you_mean(name, known) or f"write `{prefix}.{name}(…)` for a function"

@@ -66,6 +66,9 @@ class Actions:
                 self.clear(receiver, call.span, to_none=False)
             case "manual_seed" if self._so_far.drawing.is_generator(receiver):
                 self._so_far.drawing.seed(call)
+            case _ if grad_of(receiver):
+                text = self._so_far.text(Span(call.span.start, call.function_span.stop))
+                raise unsupported.change_of_grad(text, call.span)
             case _:
                 raise unsupported.action(call, self._so_far.text(call.span))
 

@@ -108,6 +108,14 @@ def make_tensor(call: Call, origin: Origin) -> Tensor:
     keywords = dict(call.keywords)
     given = _bind(call, maker, keywords)
     asked = dtype_asked(call)
+    dtype = keywords.get("dtype")
+    if asked is None and dtype and not (isinstance(dtype, syntax.Literal) and dtype.value is None):
+        raise ProblemError(
+            "no tensor has this dtype here",
+            dtype.span,
+            "`torch.float64`, `torch.float32`, `torch.int64` or `torch.bool`",
+            "leave it out: floats have one dtype, and whole numbers are int64",
+        )
     with np.errstate(over="ignore", invalid="ignore"):
         array = np.asarray(maker.make(origin, *given))
         value = settle(array if asked is None else array.astype(asked.name), origin.dtype)
@@ -254,7 +262,7 @@ def _element(origin: Origin, expression: Expression) -> float | int | bool:
         raise ProblemError(
             "a tensor is made of numbers that are written out",
             error.problem.span,
-            fix="leave `torch.tensor(…)` off: this is a value already",
+            fix="leave `torch.tensor(…)` off a value that is one already, or write its numbers out",
         ) from None
 
 

@@ -290,6 +290,15 @@ def setting(target: Attribute, text: str) -> ProblemError:
     return ProblemError(f"`{text}` cannot be assigned", target.span, "`name = expression`", fix)
 
 
+def change_of_grad(text: str, span: Span) -> ProblemError:
+    """`x.grad.mul_(2)`."""
+    return ProblemError(
+        f"`{text}` changes a gradient, which only `backward` and `zero_()` do here",
+        span,
+        fix="change the loss instead, such as `(2 * loss).backward()`",
+    )
+
+
 def grad_of_non_leaf(name: str, span: Span) -> ProblemError:
     """`.grad` of a value that is computed, and was not told to keep it."""
     return ProblemError(
