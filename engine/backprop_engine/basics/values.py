@@ -33,6 +33,9 @@ _NAMES: Final[Mapping[Any, str]] = {
     np.dtype(name): name for name in ("float64", "float32", "int64", "bool")
 }
 _OF_PYTHON: Final[Mapping[type, str]] = {float: "float64", int: "int64", bool: "bool"}
+_WITH_SHAPE: Final = (np.ndarray, Summary)
+_WITH_DTYPE: Final = (np.ndarray, np.generic, Summary)
+"""A union of types would be made anew each time that it is asked about."""
 UNIT_ROUNDOFF: Final[Mapping[str, float]] = {"float64": 2.0**-53, "float32": 2.0**-24}
 
 
@@ -77,17 +80,17 @@ def as_floats(value: Value, dtype: Dtype) -> Value:
 
 def shape_of(value: Known) -> Shape:
     """The shape; `()` for a scalar."""
-    return value.shape if isinstance(value, np.ndarray | Summary) else ()
+    return value.shape if isinstance(value, _WITH_SHAPE) else ()
 
 
 def size_of(value: Known) -> int:
     """How many elements it has; 1 for a scalar."""
-    return value.size if isinstance(value, np.ndarray | Summary) else 1
+    return value.size if isinstance(value, _WITH_SHAPE) else 1
 
 
 def dtype_of(value: Known) -> str:
     """`float64`, `float32`, `int64` or `bool`; what a summary says."""
-    if isinstance(value, np.ndarray | np.generic | Summary):
+    if isinstance(value, _WITH_DTYPE):
         dtype = value.dtype
         return _NAMES.get(dtype) or str(dtype)  # numpy composes the text anew every time
     return _OF_PYTHON[type(value)]
@@ -286,9 +289,8 @@ def _zeroed(condition: np.ndarray, value: np.ndarray) -> np.ndarray:
     numpy's own branches at each element, which takes four times as long where no pattern is.
     """
     bits = np.dtype(f"i{value.itemsize}")
-    kept = condition.astype(bits)
-    kept -= 1  # 0 where the condition holds, else −1, which is all ones
-    zeroed: np.ndarray = np.bitwise_and(value.view(bits), kept, out=kept).view(value.dtype)
+    kept = condition.view(np.int8) - np.int8(1)  # 0 where it holds, else −1: all ones at any width
+    zeroed: np.ndarray = np.bitwise_and(value.view(bits), kept, dtype=bits).view(value.dtype)
     return zeroed
 
 
