@@ -17,7 +17,7 @@ import pytest
 
 from backprop_tui.headless import run as headless
 from backprop_tui.headless.printer import Printer
-from backprop_tui.headless.progress import Progress
+from backprop_tui.headless.run import Progress
 from backprop_tui.headless.workers import How, many_outcomes
 
 BASIC = "inputs: {x: 2}\ncompute: y = x**2 + 3x + 1\n"

@@ -11,7 +11,7 @@ from backprop_engine.checking.compare import worst_element
 from backprop_engine.checking.differences import FiniteDifference
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_tui.headless.telling import told, told_difference
+from backprop_tui.headless.complaints import told, told_difference
 
 
 def test_equal_elements_and_those_within_their_allowance_are_not_the_worst():

@@ -7,8 +7,7 @@ import pytest
 from tests.foreign_trace import foreign_trace, summed_up
 
 from backprop_engine.basics.source import Source
-from backprop_engine.reading.gradient_figures import figures_of
-from backprop_engine.reading.gradient_flow import Kind, flow_pass, gradient_flow
+from backprop_engine.reading.gradient_flow import Kind, figures_of, flow_pass, gradient_flow
 from backprop_engine.reading.groups import group_tree
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.piped import piped
 
-from backprop_tui.oracles.attributes import decode_attribute, encode_attribute
+from backprop_tui.oracles.messages import decode_attribute, encode_attribute
 from backprop_tui.oracles.torch.columns import (
     Column,
     Entries,

@@ -10,8 +10,7 @@ from textual.color import Color
 
 from backprop_engine.mathematics.parser import parse
 from backprop_engine.trace import Pass, PassKind
-from backprop_tui.commands.pane_help import PANE_HELP
-from backprop_tui.commands.screen_help import SCREEN_HELP
+from backprop_tui.commands.pane_help import PANE_HELP, SCREEN_HELP
 from backprop_tui.screens.help import help_text
 from backprop_tui.view.glyphs import ASCII, LEGEND, UNICODE, AsciiFilter, glyphs_for
 from backprop_tui.view.text import figure, fit, left, printable, right

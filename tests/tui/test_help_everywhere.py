@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backprop_tui.commands.screen_help import SCREEN_HELP
+from backprop_tui.commands.pane_help import SCREEN_HELP
 from backprop_tui.screens.help import HelpScreen
 
 PROMPTS = {"goto": "g", "search": "slash", "breakpoint": "B", "watch": "w", "edit": "e"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.foreign_trace import foreign_trace
 
 from backprop_engine.basics.source import Source
-from backprop_engine.reading.gradient_figures import figures_of, figures_of_all
+from backprop_engine.reading.gradient_flow import figures_of, figures_of_all
 from backprop_engine.reading.groups import group_tree
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand

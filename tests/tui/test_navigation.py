@@ -20,7 +20,7 @@ from backprop_tui.session import session as do
 from backprop_tui.session.moving import marks, playing
 from backprop_tui.session.moving.places import parse_target
 from backprop_tui.session.navigation import RATES
-from backprop_tui.session.search import matching, searching
+from backprop_tui.session.search import searching
 from backprop_tui.session.search.query import compile_query
 from backprop_tui.session.search.searching import (
     learn,
@@ -151,7 +151,7 @@ def test_a_condition_over_all_nodes_at_once_holds_where_it_holds_for_each(sessio
     assert columns.can_evaluate(formula)
     at_once = columns.holding(formula, 0, len(trace.nodes))
     one_by_one = [
-        matching._fit(trace, cursor, formula, node) == 2 for node in range(len(graph_of(trace)))
+        searching._fit(trace, cursor, formula, node) == 2 for node in range(len(graph_of(trace)))
     ]
     assert at_once.tolist() == one_by_one
 
@@ -198,7 +198,7 @@ def test_a_match_inside_of_a_fold_opens_it():
 
 @pytest.fixture
 def slowly(monkeypatch):
-    monkeypatch.setattr(matching, "_FIRST", 2)
+    monkeypatch.setattr(searching, "_FIRST", 2)
 
 
 def test_a_long_search_says_how_far_it_is_and_is_settled_by_what_comes(slowly):

@@ -18,8 +18,8 @@ from backprop_tui.commands.table import COMMANDS
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.jump import JumpScreen
 from backprop_tui.screens.marks import MarkScreen
-from backprop_tui.screens.search import SearchPrompt
-from backprop_tui.session.search import matching
+from backprop_tui.screens.prompt import SearchPrompt
+from backprop_tui.session.search import searching
 from backprop_tui.session.session import open_session
 from backprop_tui.widgets.graph_tree import GraphTree
 
@@ -85,7 +85,7 @@ async def test_values_are_searched_as_they_stand_at_the_cursor(opened):
 
 async def test_a_long_search_runs_in_a_thread(opened, monkeypatch):
     impatient(monkeypatch)
-    monkeypatch.setattr(matching, "_FIRST", 1)
+    monkeypatch.setattr(searching, "_FIRST", 1)
     async with opened() as pilot:
         await pilot.press("slash", *"mul")
         await pilot.app.workers.wait_for_complete()

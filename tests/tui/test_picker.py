@@ -8,8 +8,7 @@ import pytest
 from tests.recorder.hand_made import write
 
 from backprop_tui.app.app import DebuggerApp
-from backprop_tui.memory.keeper import Keeper
-from backprop_tui.memory.recent import recent, remember
+from backprop_tui.memory.keeper import Keeper, recent, remember
 from backprop_tui.opening.listing import Entry, fitting, listed, read_entry
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.picker import PickerScreen

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document
-from backprop_tui.app.editor import Editor, at_line, find_editor
+from backprop_tui.app.file_desk import Editor, at_line, find_editor
 from backprop_tui.app.file_looks import after, begin, look
 from backprop_tui.session.reload.carrying import carry, same_cursor
 from backprop_tui.session.session import open_session, select

@@ -9,7 +9,7 @@ from textual.widgets import Input
 from backprop_engine.basics.source import Source
 from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.debugger import DebuggerScreen
-from backprop_tui.screens.stop_prompts import BreakpointPrompt, WatchPrompt
+from backprop_tui.screens.prompt import BreakpointPrompt, WatchPrompt
 from backprop_tui.session import session as do
 from backprop_tui.session.stops import editing, watching
 from backprop_tui.session.stops.parsing import parse_breakpoint

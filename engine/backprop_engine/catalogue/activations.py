@@ -8,7 +8,7 @@ import numpy as np
 
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import exp, expm1, shape_of, where
-from backprop_engine.catalogue.shared.channels import over_channels, per_channel
+from backprop_engine.catalogue.shared.axes import over_channels, per_channel
 from backprop_engine.catalogue.shared.entries import INPUT, activation, at_nan, operation, scaled
 from backprop_engine.operation import Derivative, Kind, Parameter
 

@@ -32,8 +32,13 @@ from backprop_engine.catalogue.normalisation import (
     weighted,
     weighted_upstream,
 )
-from backprop_engine.catalogue.shared.axes import mean_of, reduced_count
-from backprop_engine.catalogue.shared.channels import but_channels, over_channels, per_channel
+from backprop_engine.catalogue.shared.axes import (
+    but_channels,
+    mean_of,
+    over_channels,
+    per_channel,
+    reduced_count,
+)
 from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.catalogue.shared.reducing import given
 from backprop_engine.operation import Derivative, Kind, Parameter

@@ -15,7 +15,7 @@ from backprop_engine.basics.memory_order import open_unless_by_rows
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements, check_product
-from backprop_engine.catalogue.shared.channels import over_channels, per_channel
+from backprop_engine.catalogue.shared.axes import over_channels, per_channel
 from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.windows import Pads, Sizes, Window, sizes_of, symmetric
 from backprop_engine.operation import (

@@ -13,6 +13,7 @@ import numpy as np
 
 from backprop_engine.basics.source import Advice, OperandError
 from backprop_engine.basics.values import Shape, is_float, shape_of
+from backprop_engine.catalogue.attention import log_softmax, log_softmax_rule
 from backprop_engine.catalogue.shared.entries import INPUT, in_steps
 from backprop_engine.catalogue.shared.reducing import (
     REDUCE,
@@ -22,7 +23,6 @@ from backprop_engine.catalogue.shared.reducing import (
     Text,
     is_given,
 )
-from backprop_engine.catalogue.softmax import log_softmax, log_softmax_rule
 from backprop_engine.operation import Application, Derivative, Kind, Numbers, Parameter
 
 _PARAMETERS = (

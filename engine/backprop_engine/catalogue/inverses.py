@@ -17,8 +17,8 @@ from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import LimitError, check_elements
 from backprop_engine.catalogue.shared.axes import refuse_mixed
-from backprop_engine.catalogue.shared.cofactors import cofactors
 from backprop_engine.catalogue.shared.elimination import (
+    cofactors,
     eliminated,
     inverse_of,
     largest_of_columns,

@@ -4,25 +4,81 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from backprop_engine.basics.source import ProblemError, Source, Span, no_float
 from backprop_engine.basics.suggestions import did_you_mean
-from backprop_engine.basics.values import Dtype, Value, as_floats, dtype_of, is_float
+from backprop_engine.basics.values import (
+    Dtype,
+    Shape,
+    Value,
+    as_floats,
+    dtype_of,
+    is_float,
+    shape_of,
+)
 from backprop_engine.budget import Budget
 from backprop_engine.grammar import syntax
-from backprop_engine.grammar.syntax import Call, Expression, postorder
+from backprop_engine.grammar.syntax import Assignment, Call, Expression, Unpacking, postorder
 from backprop_engine.program import unsupported
 from backprop_engine.program.drawing import Drawing
 from backprop_engine.program.dtypes import Floats, FloatType
-from backprop_engine.program.python_numbers import Known, NotWrittenError
+from backprop_engine.program.python_numbers import Known, NotWrittenError, answer, literal, question
 from backprop_engine.program.resolving import changes_in_place, function_value
 from backprop_engine.program.scenario import Backward, Input, Running, Scenario, ZeroGrad
-from backprop_engine.program.static_numbers import KnownNumbers
 from backprop_engine.program.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
 from backprop_engine.program.torch_idioms import Made, repeats
 from backprop_engine.run.evaluate import Evaluation
+
+
+class KnownNumbers:
+    """Numbers by name, while the text is read from top to bottom."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, Any] = {}
+        self._shapes: dict[str, Shape] = {}
+
+    def __call__(self, expression: Expression) -> Any:
+        """What a name or the size of an input stands for; NotWrittenError where it is unknown."""
+        if isinstance(expression, syntax.Name) and expression.name in self._numbers:
+            return self._numbers[expression.name]
+        asked = None if isinstance(expression, syntax.Name) else question(expression)
+        if asked and isinstance(asked.receiver, syntax.Name):
+            shape = self._shapes.get(asked.receiver.name)
+            if shape is not None:
+                return answer(asked, shape, self)
+        raise NotWrittenError(expression.span)
+
+    def add_input(self, input_: Input) -> None:
+        """Take in an input, whose shape is known."""
+        self._numbers.pop(input_.name, None)
+        self._shapes[input_.name] = shape_of(input_.value)
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Names that a loop assigns: what they stand for is known when it runs."""
+        for name in names:
+            self._numbers.pop(name, None)
+            self._shapes.pop(name, None)
+
+    def assign(self, statement: Assignment | Unpacking) -> None:
+        """Take in what a statement assigns; what is computed is forgotten."""
+        value = self._value(statement.expression)
+        self.forget(name.name for name in statement.names)
+        if value is None:
+            return
+        if isinstance(statement, Assignment):
+            self._numbers[statement.name] = value
+        elif isinstance(value, tuple) and len(value) == len(statement.targets):
+            targets = (name.name for name in statement.targets)
+            self._numbers |= dict(zip(targets, value, strict=True))
+
+    def _value(self, expression: Expression) -> Any:
+        try:
+            return literal(expression, self)
+        except ProblemError:  # it is computed, and no number to Python
+            return None
 
 
 class SoFar:

@@ -6,17 +6,17 @@ what is written here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Final
 
 from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Source
 from backprop_engine.trace import Trace
 from backprop_tui.memory import file, layout
 from backprop_tui.memory.layout import Layout, Remembered
-from backprop_tui.memory.merging import merge
-from backprop_tui.memory.recent import recent, remember
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
 from backprop_tui.session.stops.state import Stops
@@ -135,3 +135,59 @@ class Keeper:
 
 def _reason(error: OSError) -> str:
     return error.strerror or str(error)
+
+
+_NAME: Final = "recent.json"
+_KEPT: Final = 20
+
+
+def recent(folder: Path) -> tuple[Path, ...]:
+    """The files opened last, the latest first; none where that cannot be read."""
+    try:
+        found = file.load(folder / _NAME) or {}
+    except (file.BrokenError, OSError):
+        return ()
+    paths = found.get("paths")
+    kept = paths if isinstance(paths, list) else []
+    return tuple(Path(path) for path in kept if isinstance(path, str))
+
+
+def remember(folder: Path, path: Path) -> None:
+    """`path` is the latest. Raises OSError."""
+    opened = path.absolute()
+    paths = [opened, *(each for each in recent(folder) if each != opened)][:_KEPT]
+    with file.alone(folder / _NAME):
+        file.save(folder / _NAME, "what was opened last", {"paths": list(map(str, paths))})
+
+
+_KEYS: Final[Mapping[str, tuple[str | int, ...]]] = {
+    "breakpoints": ("on", "name", "condition"),
+    "watches": ("expression",),
+    "folds": (0, 1),
+}
+"""The parts that tell the entries of each list apart."""
+
+
+def merge(
+    base: Remembered, ours: Remembered, theirs: Remembered
+) -> tuple[Remembered, tuple[str, ...]]:
+    """`ours`, with what `theirs` has of its own since `base`; and what both have changed.
+
+    Where both have, ours is kept.
+    """
+    kept, both = dict[str, Any](), list[str]()
+    for section, parts in _KEYS.items():
+        before, mine, other = (
+            {tuple(entry[part] for part in parts): entry for entry in version.session[section]}
+            for version in (base, ours, theirs)
+        )
+        merged = {}
+        for key in dict.fromkeys([*mine, *other]):
+            was, here, there = before.get(key), mine.get(key), other.get(key)
+            merged[key] = there if here == was else here
+            if here not in (was, there) and there != was:
+                both.append(" if ".join(part for part in map(str, key[-2:]) if part))
+        kept[section] = [entry for entry in merged.values() if entry is not None]
+    layout = theirs.layout if ours.layout == base.layout else ours.layout
+    theme = theirs.theme if ours.theme == base.theme else ours.theme
+    return Remembered(kept, layout, theme), tuple(both)

@@ -11,9 +11,7 @@ from backprop_tui.screens.breakpoint_list import BreakpointList
 from backprop_tui.screens.flow import FlowScreen
 from backprop_tui.screens.marks import MarkScreen
 from backprop_tui.screens.origin import OriginScreen
-from backprop_tui.screens.prompt import GotoScreen
-from backprop_tui.screens.search import SearchPrompt
-from backprop_tui.screens.stop_prompts import BreakpointPrompt, WatchPrompt
+from backprop_tui.screens.prompt import BreakpointPrompt, GotoScreen, SearchPrompt, WatchPrompt
 from backprop_tui.screens.whatif import EditPrompt, WhatIfScreen
 from backprop_tui.session.stops.watching import chosen_watch
 from backprop_tui.view.view import View

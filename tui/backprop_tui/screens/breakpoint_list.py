@@ -14,7 +14,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from backprop_tui.screens.box import FollowingBox, titled
-from backprop_tui.screens.stop_prompts import BreakpointPrompt
+from backprop_tui.screens.prompt import BreakpointPrompt
 from backprop_tui.session.session import Change, Session
 from backprop_tui.session.stops import editing
 from backprop_tui.session.stops.continuing import scan_of

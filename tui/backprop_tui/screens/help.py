@@ -19,8 +19,7 @@ from backprop_engine.reading.watches import HELP as WATCH_HELP
 from backprop_tui.commands.command import Command, key_name
 from backprop_tui.commands.glossary import GLOSSARY, SIGNS
 from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
-from backprop_tui.commands.pane_help import PANE_HELP, PaneHelp
-from backprop_tui.commands.screen_help import SCREEN_HELP
+from backprop_tui.commands.pane_help import PANE_HELP, SCREEN_HELP, PaneHelp
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.screens.box import titled
 from backprop_tui.session.search.query import HELP as SEARCH_HELP

@@ -110,3 +110,18 @@ def refuse_whole(a: Any, name: str) -> None:
                 "write its numbers with a point, such as `2.`, or call `.float()` before",
             ),
         )
+
+
+def but_channels(rank: int) -> tuple[int, ...]:
+    """All axes but that of the channels."""
+    return tuple(axis for axis in range(rank) if axis != 1)
+
+
+def per_channel(operand: Any, rank: int) -> Any:
+    """A value for each channel, in the shape that broadcasts over an array of so many axes."""
+    return np.reshape(operand, (-1, *(1,) * (rank - 2)))
+
+
+def over_channels(g: Any) -> Any:
+    """The sum over everything but the channels: what each channel's one value receives."""
+    return np.sum(g, axis=but_channels(g.ndim))

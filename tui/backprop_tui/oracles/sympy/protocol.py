@@ -15,7 +15,7 @@ from backprop_engine.basics.values import dtype_of, is_float, seen_in, shape_of
 from backprop_engine.graph import Graph
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Missing, PassKind, Trace
-from backprop_tui.oracles.attributes import encode_attribute
+from backprop_tui.oracles.messages import encode_attribute
 from backprop_tui.oracles.sympy.report import (
     IN_ARRAYS,
     Function,

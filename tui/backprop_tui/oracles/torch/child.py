@@ -23,7 +23,7 @@ from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value
 from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.forward import counts
-from backprop_tui.oracles.attributes import decode_attribute
+from backprop_tui.oracles.messages import decode_attribute
 from backprop_tui.oracles.serving import UnavailableError, run
 from backprop_tui.oracles.torch.columns import Column, Entries, Gathering, Names, of_dtype
 from backprop_tui.oracles.torch.listening import Key, Listener, Operands, value_of

@@ -18,7 +18,7 @@ import numpy as np
 from backprop_engine.basics.values import Known, Value, in_full, kept, same
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import NO_NODE, Pass, PassKind, Trace
-from backprop_tui.oracles.attributes import encode_attribute
+from backprop_tui.oracles.messages import encode_attribute
 from backprop_tui.oracles.report import Joint, Surplus, TorchReport
 from backprop_tui.oracles.torch.columns import Column, Entries, Gathering, Names, of_dtype
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from backprop_engine.basics.dataclass import dataclass
-from backprop_tui.oracles.attributes import decode_attribute
+from backprop_tui.oracles.messages import decode_attribute
 from backprop_tui.oracles.torch.columns import Column, Entries, Names, of_dtype
 from backprop_tui.oracles.yours.calling import arguments, given_of, parameters, property_of, short
 from backprop_tui.oracles.yours.learner import Learner, told
