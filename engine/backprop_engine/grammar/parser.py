@@ -7,7 +7,7 @@ tree as it goes, so that neither depth nor length of an expression matters.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, Final, cast
@@ -106,7 +106,11 @@ class _ChainedError(Exception):
         self.second = second
 
 
-def _flat(lines: list[syntax.Statement | list[syntax.Statement]]) -> Iterator[syntax.Statement]:
+_Line = syntax.Statement | list[syntax.Statement]
+"""A statement, or those of a block."""
+
+
+def _flat(lines: Iterable[_Line]) -> Iterator[syntax.Statement]:
     for line in lines:
         if isinstance(line, list):
             yield from line
@@ -119,46 +123,34 @@ def _number(text: str) -> float | int:
     return int(digits) if digits.isdigit() and len(digits) < _INTEGER_DIGITS else float(digits)
 
 
+@v_args(inline=True)
 class _Builder(Transformer[Token, Any]):
     """One method for each rule of the grammar: parts in, the larger part out."""
 
-    def program(
-        self, lines: list[syntax.Statement | list[syntax.Statement]]
-    ) -> tuple[syntax.Statement, ...]:
+    def program(self, *lines: _Line) -> tuple[syntax.Statement, ...]:
         return tuple(_flat(lines))
 
-    def block(
-        self, lines: list[syntax.Statement | list[syntax.Statement]]
-    ) -> list[syntax.Statement]:
+    def block(self, *lines: _Line) -> list[syntax.Statement]:
         return [syntax.not_recorded(line) for line in _flat(lines)]
 
-    def loop(self, parts: list[Any]) -> syntax.Loop:
-        sign, target, iterable, *lines = parts
+    def loop(self, sign: Token, target: Any, iterable: Part, *lines: _Line) -> syntax.Loop:
         span = Span(span_of(sign).start, iterable.stop)
         return syntax.Loop(target.expression, iterable.expression, tuple(_flat(lines)), span)
 
-    def target(self, places: list[Part]) -> Part:
-        """Names that a loop assigns; more than one are a Sequence."""
-        return self.values(places)
-
-    def clause(self, parts: list[Any]) -> Clause:
-        sign, target, iterable = parts
+    def clause(self, sign: Token, target: Any, iterable: Part) -> Clause:
         return Clause(span_of(sign).start, target.expression, iterable)
 
-    def comprehension(self, parts: list[Any]) -> Part:
-        left, item, *clauses, right = parts
+    def comprehension(self, left: Token, item: Part, *rest: Any) -> Part:
+        *clauses, right = rest
         made = comprehension_of(item, clauses)
         return Part(made, span_of(left).start, span_of(right).stop)
 
-    def generator(self, parts: list[Any]) -> list[Part | Keyword]:
-        item, *clauses = parts
+    def generator(self, item: Part, *clauses: Clause) -> list[Part | Keyword]:
         return [leaf(comprehension_of(item, clauses))]
 
-    @v_args(inline=True)
     def lone_expression(self, part: Part) -> Part:
         return part
 
-    @v_args(inline=True)
     def assign(self, name: Token, sign: Token, value: Part) -> syntax.Assignment:
         span = Span(span_of(name).start, value.stop)
         before = syntax.Name(canonical(name), span_of(name))
@@ -167,7 +159,6 @@ class _Builder(Transformer[Token, Any]):
 
     augment = assign
 
-    @v_args(inline=True)
     def put(
         self,
         receiver: Part,
@@ -177,7 +168,7 @@ class _Builder(Transformer[Token, Any]):
         sign: Token,
         value: Part,
     ) -> syntax.Assignment:
-        place = self.subscript(receiver, left, items, right).expression
+        place: Any = self.subscript(receiver, left, items, right).expression
         span = Span(receiver.start, value.stop)
         if sign == "=":
             return putting(syntax.Put(place, value.expression, span))
@@ -186,16 +177,18 @@ class _Builder(Transformer[Token, Any]):
 
     augment_item = put
 
-    def names(self, tokens: list[Token]) -> tuple[syntax.Name, ...]:
+    def names(self, *tokens: Token) -> tuple[syntax.Name, ...]:
         return tuple(syntax.Name(canonical(token), span_of(token)) for token in tokens)
 
-    def values(self, parts: list[Part]) -> Part:
+    def values(self, *parts: Part) -> Part:
+        """Expressions that are assigned; more than one are a Sequence."""
         if len(parts) == 1:
             return parts[0]
         span = Span(parts[0].start, parts[-1].stop)
         return leaf(syntax.Sequence(tuple(part.expression for part in parts), span, is_tuple=True))
 
-    @v_args(inline=True)
+    target = values  # the names that a loop assigns
+
     def unpack(
         self, left: tuple[syntax.Name, ...] | Part, _: Token, value: Part
     ) -> syntax.Unpacking:
@@ -203,12 +196,11 @@ class _Builder(Transformer[Token, Any]):
         start = left.start if isinstance(left, Part) else left[0].span.start
         return syntax.Unpacking(targets, value.expression, Span(start, value.stop))
 
-    @v_args(inline=True)
     def setting(self, receiver: Part, name: Token, _: Token, value: Part | Token) -> syntax.Setting:
         part = self.literal(value) if isinstance(value, Token) else value
-        return syntax.Setting(self.attribute(receiver, name).expression, part.expression)
+        place: Any = self.attribute(receiver, name).expression
+        return syntax.Setting(place, part.expression)
 
-    @v_args(inline=True)
     def augment_setting(
         self, receiver: Part, name: Token, sign: Token, value: Part
     ) -> syntax.Assignment:
@@ -216,26 +208,24 @@ class _Builder(Transformer[Token, Any]):
         before = self.attribute(receiver, name).expression
         return syntax.Assignment("", changed(before, sign, value, span), span, span)
 
-    @v_args(inline=True)
     def action(
         self, receiver: Part, name: Token, left: Token, arguments: list[Any], right: Token
     ) -> syntax.Action:
-        return syntax.Action(self.method(receiver, name, left, arguments, right).expression)
+        call: Any = self.method(receiver, name, left, arguments, right).expression
+        return syntax.Action(call)
 
-    @v_args(inline=True)
     def library_action(
         self, dotted: Token, left: Token, arguments: list[Any], right: Token
     ) -> syntax.Action:
-        return syntax.Action(self.library_call(dotted, left, arguments, right).expression)
+        call: Any = self.library_call(dotted, left, arguments, right).expression
+        return syntax.Action(call)
 
-    @v_args(inline=True)
     def binary(self, left: Part, sign: Token, right: Part) -> Part:
         span = Span(left.start, right.stop)
         if sign == "@" and isinstance(right.expression, syntax.Number):
             raise mistakes.number_as_matrix(right.expression.span)
         return leaf(syntax.Binary(str(sign), left.expression, right.expression, span))
 
-    @v_args(inline=True)
     def comparison(self, left: Part, sign: Token, right: Part) -> Part:
         if left.right is not None:
             raise _ChainedError(Span(left.start, left.stop), Span(left.right, right.stop))
@@ -243,20 +233,16 @@ class _Builder(Transformer[Token, Any]):
         compared = syntax.Binary(str(sign), left.expression, right.expression, span)
         return Part(compared, span.start, span.stop, right.start)
 
-    @v_args(inline=True)
     def unary(self, sign: Token, operand: Part) -> Part:
         span = Span(span_of(sign).start, operand.stop)
         return leaf(syntax.Unary(str(sign), operand.expression, span))
 
-    @v_args(inline=True)
     def number(self, token: Token) -> Part:
         return leaf(syntax.Number(_number(token), span_of(token)))
 
-    @v_args(inline=True)
     def name(self, token: Token) -> Part:
         return leaf(syntax.Name(canonical(token), span_of(token)))
 
-    @v_args(inline=True)
     def constant(self, token: Token) -> Part:
         prefix, _, name = "".join(token.split()).rpartition(".")
         if prefix == "torch" and name in DTYPES:
@@ -265,26 +251,22 @@ class _Builder(Transformer[Token, Any]):
             return leaf(syntax.Number(CONSTANTS[name], span_of(token)))
         return leaf(syntax.FunctionName(canonical(name), prefix, span_of(token)))
 
-    @v_args(inline=True)
     def literal(self, token: Token) -> Part:
         value = LITERALS[token] if token in LITERALS else token[1 : token.index(token[0], 1)]
         return leaf(syntax.Literal(value, span_of(token)))
 
-    @v_args(inline=True)
     def dots(self, token: Token) -> Part:
         return leaf(syntax.Dots(span_of(token)))
 
-    @v_args(inline=True)
     def group(self, left: Token, inner: Part, right: Token) -> Part:
         return Part(inner.expression, span_of(left).start, span_of(right).stop, depth=inner.depth)
 
-    @v_args(inline=True)
     def star(self, sign: Token, value: Part) -> Part:
         return leaf(syntax.Star(value.expression, Span(span_of(sign).start, value.stop)))
 
-    def sequence(self, children: list[Any]) -> Part:
+    def sequence(self, *children: Any) -> Part:
         span = Span(span_of(children[0]).start, span_of(children[-1]).stop)
-        parts: list[Part] = children[1:-1]
+        parts: Sequence[Part] = children[1:-1]
         depth = 1 + max((part.depth for part in parts), default=0)
         if depth > MAX_NESTING:
             raise mistakes.nested_too_deep(span, MAX_NESTING)
@@ -292,21 +274,18 @@ class _Builder(Transformer[Token, Any]):
         made = syntax.Sequence(tuple(part.expression for part in parts), span, is_tuple)
         return leaf(made)._replace(depth=depth)
 
-    @v_args(inline=True)
     def keyword(self, name: Token, _: Token, value: Part | Token) -> Keyword:
         part = self.literal(value) if isinstance(value, Token) else value
         return Keyword(name, part)
 
-    def arguments(self, children: list[Part | Keyword]) -> list[Part | Keyword]:
-        return children
+    def arguments(self, *arguments: Part | Keyword) -> list[Part | Keyword]:
+        return list(arguments)
 
-    @v_args(inline=True)
     def call(self, name: Token, _: Token, arguments: list[Part | Keyword], right: Token) -> Part:
         return call_of(
             canonical(name), None, "", arguments, span_of(name), span_of(name).start, right
         )
 
-    @v_args(inline=True)
     def library_call(
         self, dotted: Token, _: Token, arguments: list[Part | Keyword], right: Token
     ) -> Part:
@@ -315,43 +294,36 @@ class _Builder(Transformer[Token, Any]):
         function_span = Span(span.stop - len(last), span.stop)
         return call_of(canonical(last), None, prefix, arguments, function_span, span.start, right)
 
-    @v_args(inline=True)
     def method(
         self, receiver: Part, name: Token, _: Token, arguments: list[Any], right: Token
     ) -> Part:
         inner = receiver.expression
         return call_of(canonical(name), inner, "", arguments, span_of(name), receiver.start, right)
 
-    @v_args(inline=True)
     def application(self, receiver: Part, _: Token, arguments: list[Any], right: Token) -> Part:
         """`nn.ReLU()(x)`, which to torch is `nn.ReLU().forward(x)`."""
         made = receiver.expression
         return call_of("forward", made, "", arguments, made.span, receiver.start, right)
 
-    @v_args(inline=True)
     def attribute(self, receiver: Part, name: Token) -> Part:
         span = Span(receiver.start, span_of(name).stop)
         return leaf(syntax.Attribute(receiver.expression, canonical(name), span_of(name), span))
 
-    @v_args(inline=True)
     def subscript(
         self, receiver: Part, _: Token, items: tuple[syntax.Expression, ...], right: Token
     ) -> Part:
         span = Span(receiver.start, span_of(right).stop)
         return leaf(syntax.Subscript(receiver.expression, items, span))
 
-    def items(self, parts: list[Part]) -> tuple[syntax.Expression, ...]:
+    def items(self, *parts: Part) -> tuple[syntax.Expression, ...]:
         return tuple(part.expression for part in parts)
 
-    def bound(self, parts: list[Part]) -> Part | None:
-        return parts[0] if parts else None
+    def bound(self, part: Part | None = None) -> Part | None:
+        return part
 
-    def slice(self, children: list[Any]) -> Part:
+    def slice(self, *children: Any) -> Part:
         bounds: list[Part | None] = [part for part in children if not isinstance(part, Token)]
-        first, last = (
-            children[0] or children[1],
-            children[-1] or children[-2],
-        )
+        first, last = children[0] or children[1], children[-1] or children[-2]
         start = span_of(first).start if isinstance(first, Token) else first.start
         stop = span_of(last).stop if isinstance(last, Token) else last.stop
         parts = [None if part is None else part.expression for part in bounds]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from lark import Token
@@ -61,7 +62,7 @@ def putting(put: syntax.Put) -> syntax.Assignment:
     return syntax.Assignment("", put, put.span, put.span)
 
 
-def comprehension_of(item: Part, clauses: list[Clause]) -> syntax.Expression:
+def comprehension_of(item: Part, clauses: Sequence[Clause]) -> syntax.Expression:
     """The first clause is the outermost loop."""
     made, stop = item.expression, clauses[-1].iterable.stop
     for number, clause in reversed(list(enumerate(clauses))):
