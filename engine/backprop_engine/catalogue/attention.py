@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, TypedDict, Unpack
+from typing import Any
 
 import numpy as np
 
@@ -127,13 +127,6 @@ SOFTMIN = in_steps(
 _NAME = "scaled_dot_product_attention"
 
 
-class _How(TypedDict):
-    """The attributes."""
-
-    is_causal: bool
-    scale: float | None
-
-
 def _swapped(a: Any) -> Any:
     return np.swapaxes(a, -1, -2)
 
@@ -183,7 +176,7 @@ def _broadcasts(shape: Shape, to: Shape) -> bool:
     )
 
 
-def _scores(a: Any, b: Any, mask: Any, how: _How) -> Any:
+def _scores(a: Any, b: Any, mask: Any, how: Any) -> Any:
     """Query · key, scaled, and −inf where the mask does not let look."""
     check_product(a, _swapped(b))
     scores = (a @ _swapped(b)) * _scale(a, how["scale"])
@@ -196,14 +189,14 @@ def _scores(a: Any, b: Any, mask: Any, how: _How) -> Any:
     return scores + mask
 
 
-def _attention(a: Any, b: Any, mask: Any, how: _How) -> Any:
+def _attention(a: Any, b: Any, mask: Any, how: Any) -> Any:
     """How much each query looks at each key; a query that may look at none gets zeros."""
     scores = _scores(a, b, mask, how)
     is_blind = np.all(scores == -np.inf, axis=-1, keepdims=True)
     return np.where(is_blind, 0.0, softmax(np.where(is_blind, 0.0, scores), -1))
 
 
-def _forward(a: Any, b: Any, c: Any, d: Any = None, **how: Unpack[_How]) -> Any:
+def _forward(a: Any, b: Any, c: Any, d: Any = None, **how: Any) -> Any:
     _check(a, b, c, d, how["is_causal"])
     return _attention(a, b, d, how) @ c
 
@@ -219,7 +212,7 @@ def _is_fused(shapes: tuple[Shape, ...]) -> bool:
     )
 
 
-def _again(a: Any, b: Any, c: Any, mask: Any, how: _How) -> tuple[Any, bool]:
+def _again(a: Any, b: Any, c: Any, mask: Any, how: Any) -> tuple[Any, bool]:
     """The attention as torch computes it for the way back, and whether its own kernel does.
 
     That has exp(scores − log Σ exp), which is another number where the log gets lost.
@@ -235,7 +228,7 @@ def _again(a: Any, b: Any, c: Any, mask: Any, how: _How) -> tuple[Any, bool]:
     return np.where(is_blind, 0.0, np.exp(scores - total)), True
 
 
-def _to_scores(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, how: _How) -> Any:
+def _to_scores(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, how: Any) -> Any:
     """What reaches the scores, through the product with the values and the softmax.
 
     The softmax takes off Σ weights · sent, which is g · y: so torch's kernel has it.
@@ -247,22 +240,22 @@ def _to_scores(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, how: _How) -> Any
     return weights * (sent - np.sum(g * y, axis=-1, keepdims=True))
 
 
-def _query_rule(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any = None, **how: Unpack[_How]) -> Any:
+def _query_rule(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any = None, **how: Any) -> Any:
     sent = _to_scores(g, y, a, b, c, d, how) * _scale(a, how["scale"])
     return unbroadcast(sent @ b, shape_of(a))
 
 
-def _key_rule(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any = None, **how: Unpack[_How]) -> Any:
+def _key_rule(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any = None, **how: Any) -> Any:
     sent = _to_scores(g, y, a, b, c, d, how) * _scale(a, how["scale"])
     return unbroadcast(_swapped(sent) @ a, shape_of(b))
 
 
-def _value_rule(g: Any, _: Any, a: Any, b: Any, c: Any, d: Any = None, **how: Unpack[_How]) -> Any:
+def _value_rule(g: Any, _: Any, a: Any, b: Any, c: Any, d: Any = None, **how: Any) -> Any:
     weights = _again(a, b, c, d, how)[0]
     return unbroadcast(_swapped(weights) @ g, shape_of(c))
 
 
-def _mask_rule(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, **how: Unpack[_How]) -> Any:
+def _mask_rule(g: Any, y: Any, a: Any, b: Any, c: Any, d: Any, **how: Any) -> Any:
     return unbroadcast(_to_scores(g, y, a, b, c, d, how), shape_of(d))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any
 
 import numpy as np
 
@@ -92,13 +92,6 @@ def _batch_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, eps: float
     return affine(sent, _per_channel(b, a), None)
 
 
-class _How(TypedDict):
-    """The attributes of `group_norm`."""
-
-    num_groups: int
-    eps: float
-
-
 def _is_all_rounding(operands: Sequence[Any], attributes: Mapping[str, Any], upstream: Any) -> Any:
     """Which channels are all rounding in torch, and here too, whichever way it goes."""
     a = operands[0]
@@ -106,7 +99,7 @@ def _is_all_rounding(operands: Sequence[Any], attributes: Mapping[str, Any], ups
     return is_lost if upstream is None else np.any(is_lost)
 
 
-def _group_norm_parts(a: Any, how: _How) -> tuple[Any, Any]:
+def _group_norm_parts(a: Any, how: Any) -> tuple[Any, Any]:
     """The normalised values, and 1/std, both in the shape (N, groups, values of a group)."""
     groups = how["num_groups"]
     if groups < 1 or a.shape[1] % groups:
@@ -119,13 +112,13 @@ def _group_norm_parts(a: Any, how: _How) -> tuple[Any, Any]:
     )
 
 
-def _group_norm(a: Any, b: Any = None, c: Any = None, **how: Unpack[_How]) -> Any:
+def _group_norm(a: Any, b: Any = None, c: Any = None, **how: Any) -> Any:
     _check("group_norm", a, b, c)
     normalised = _group_norm_parts(a, how)[0].reshape(a.shape)
     return affine(normalised, _per_channel(b, a), _per_channel(c, a))
 
 
-def _group_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unpack[_How]) -> Any:
+def _group_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Any) -> Any:
     normalised, scale = _group_norm_parts(a, how)
     g = np.reshape(affine(g, _per_channel(b, a), None), normalised.shape)
     x = np.reshape(a, g.shape)
@@ -133,7 +126,7 @@ def _group_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unp
 
 
 def _group_norm_by_sums(
-    g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unpack[_How]
+    g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Any
 ) -> Any:
     normalised, scale = _group_norm_parts(a, how)
     g = np.reshape(affine(g, _per_channel(b, a), None), normalised.shape)
@@ -151,7 +144,7 @@ def _is_open_group_norm(
     return is_open_by_sums(g, (2,), np.reshape(a, groups), attributes["eps"])
 
 
-def _group_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+def _group_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Any) -> Any:
     return _to_channels(g * _group_norm_parts(a, how)[0].reshape(a.shape), b)
 
 

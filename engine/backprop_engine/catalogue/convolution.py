@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NotRequired, TypedDict, Unpack
+from typing import Any
 
 import numpy as np
 
@@ -37,17 +37,7 @@ _WEIGHT_WORDS = (
 )
 
 
-class _How(TypedDict):
-    """The attributes of every convolution, and one of the transposed alone."""
-
-    stride: Sizes
-    padding: Sizes | str
-    dilation: Sizes
-    groups: int
-    output_padding: NotRequired[Sizes]
-
-
-def _window(name: str, kernel: Shape, how: _How) -> Window:
+def _window(name: str, kernel: Shape, how: Any) -> Window:
     gaps = sizes_of(name, "dilation", how["dilation"], len(kernel))
     steps = sizes_of(name, "stride", how["stride"], len(kernel))
     return Window(name, kernel, steps, _pads(name, kernel, gaps, how["padding"], steps), gaps)
@@ -169,7 +159,7 @@ _TO_BIAS = Derivative(
 
 
 def _forward(name: str, axes: int) -> Callable[..., Any]:
-    def forward(a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
+    def forward(a: Any, b: Any, c: Any = None, **how: Any) -> Any:
         groups = how["groups"]
         _check(name, axes, a, b, groups, shape_of(b)[1] * groups if len(shape_of(b)) > 1 else 0)
         _check_bias(name, c, b.shape[0])
@@ -180,13 +170,13 @@ def _forward(name: str, axes: int) -> Callable[..., Any]:
     return forward
 
 
-def _input_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+def _input_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Any) -> Any:
     window = _window("conv", b.shape[2:], how)
     sent = _spread(window, _batched(g, b), b, how["groups"], _batched(a, b).shape)
     return sent.reshape(a.shape)
 
 
-def _weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+def _weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Any) -> Any:
     window = _window("conv", b.shape[2:], how)
     return _correlate(window, _batched(g, b), _batched(a, b), b.shape, how["groups"])
 
@@ -202,7 +192,7 @@ def _transposed_shape(a: Any, b: Any, window: Window, extra: Shape, groups: int)
     return (a.shape[0], b.shape[1] * groups, *sizes)
 
 
-def _transposed(a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
+def _transposed(a: Any, b: Any, c: Any = None, **how: Any) -> Any:
     name, groups = "conv_transpose2d", how["groups"]
     _check(name, 2, a, b, groups, shape_of(b)[0] if shape_of(b) else 0)
     _check_bias(name, c, b.shape[1] * groups)
@@ -220,13 +210,13 @@ def _transposed(a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
     return y if a.ndim == b.ndim else y[0]
 
 
-def _transposed_input_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+def _transposed_input_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Any) -> Any:
     window = _window("conv_transpose2d", b.shape[2:], how)
     sent = _convolve(window, _batched(g, b), b, how["groups"])
     return sent[..., : a.shape[-2], : a.shape[-1]].reshape(a.shape)
 
 
-def _transposed_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+def _transposed_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Any) -> Any:
     window = _window("conv_transpose2d", b.shape[2:], how)
     return _correlate(window, _batched(a, b), _batched(g, b), b.shape, how["groups"])
 
@@ -249,7 +239,7 @@ def _grad_fn(application: Application) -> str:
     return "ConvolutionBackward0" if len(image) == len(kernel) else "SqueezeBackward1"
 
 
-def _unfolded(shapes: tuple[Shape, ...], dtypes: tuple[str, ...], **how: Unpack[_How]) -> str:
+def _unfolded(shapes: tuple[Shape, ...], dtypes: tuple[str, ...], **how: Any) -> str:
     """A convolution as one matrix product with the columns of `unfold`."""
     del dtypes
     if how["groups"] != 1 or len(shapes[0]) != len(shapes[1]):

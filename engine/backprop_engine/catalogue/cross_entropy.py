@@ -7,7 +7,7 @@ stands for: one-hot for a class index, times the class's weight. So one derivati
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -157,14 +157,6 @@ def _loss_rule(g: Any, target: _Target, reduction: str) -> Any:
     return np.where(target.counted, sent, 0.0)
 
 
-class _How(TypedDict):
-    """The attributes of `cross_entropy`."""
-
-    ignore_index: int
-    reduction: str
-    label_smoothing: float
-
-
 def _nll_loss(a: Any, b: Any, c: Any = None, *, ignore_index: int, reduction: str) -> Any:
     return _loss(a, _target("nll_loss", a, b, c, ignore_index), reduction)
 
@@ -174,21 +166,21 @@ def _nll_loss_rule(g: Any, _y: Any, a: Any, b: Any, c: Any = None, **how: Any) -
     return _loss_rule(g, target, how["reduction"])
 
 
-def _entropy_target(a: Any, b: Any, c: Any, how: _How) -> _Target:
+def _entropy_target(a: Any, b: Any, c: Any, how: Any) -> _Target:
     return _target("cross_entropy", a, b, c, how["ignore_index"], how["label_smoothing"])
 
 
-def _cross_entropy(a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
+def _cross_entropy(a: Any, b: Any, c: Any = None, **how: Any) -> Any:
     target = _entropy_target(a, b, c, how)
     return _loss(log_softmax(a, _axis(a.shape)), target, how["reduction"])
 
 
-def _cross_entropy_rule(g: Any, _y: Any, a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
+def _cross_entropy_rule(g: Any, _y: Any, a: Any, b: Any, c: Any = None, **how: Any) -> Any:
     sent = _loss_rule(g, _entropy_target(a, b, c, how), how["reduction"])
     return log_softmax_rule(sent, log_softmax(a, _axis(a.shape)), _axis(a.shape))
 
 
-def _probability_rule(g: Any, _y: Any, a: Any, b: Any, c: Any = None, **how: Unpack[_How]) -> Any:
+def _probability_rule(g: Any, _y: Any, a: Any, b: Any, c: Any = None, **how: Any) -> Any:
     """The contribution to a target of probabilities: the cost of each class."""
     weights = _target("cross_entropy", a, np.ones_like(a), c, how["ignore_index"])
     sent = _loss_rule(g, weights, how["reduction"]) * log_softmax(a, _axis(a.shape))
@@ -298,7 +290,7 @@ NLL_LOSS = in_steps(
 )
 
 
-def _sums_what_overflows(operands: Sequence[Any], how: _How, upstream: Any) -> bool:
+def _sums_what_overflows(operands: Sequence[Any], how: Any, upstream: Any) -> bool:
     """Whether smoothing, which torch scales after it has summed, overflows before that."""
     if upstream is not None or not how["label_smoothing"]:
         return False

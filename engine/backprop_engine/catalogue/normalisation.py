@@ -7,7 +7,7 @@ mean and variance are taken; they share one derivative.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from typing import Any
 
 import numpy as np
 
@@ -138,20 +138,13 @@ def _trailing(name: str, a: Any, normalized_shape: int | Shape) -> Axes:
     return tuple(range(len(shape) - len(sizes), len(shape)))
 
 
-class _How(TypedDict):
-    """The attributes of `layer_norm` and `rms_norm`, which alone may leave `eps` to torch."""
-
-    normalized_shape: int | Shape
-    eps: Any
-
-
-def _layer_norm(a: Any, b: Any = None, c: Any = None, **how: Unpack[_How]) -> Any:
+def _layer_norm(a: Any, b: Any = None, c: Any = None, **how: Any) -> Any:
     axes = _trailing("layer_norm", a, how["normalized_shape"])
     check_affine("layer_norm", a.shape[axes[0] :], b, c)
     return affine(standardised_in_lanes(a, axes, how["eps"])[0], b, c)
 
 
-def _layer_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Unpack[_How]) -> Any:
+def _layer_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Any) -> Any:
     axes = _trailing("layer_norm", a, how["normalized_shape"])
     normalised, scale = standardised_in_lanes(a, axes, how["eps"])
     return standardise_rule(affine(g, b, None), normalised, scale, axes, a)
@@ -173,7 +166,7 @@ def _is_open_layer_norm(
     return is_open_by_sums(affine(upstream, b, None), axes, a, attributes["eps"])
 
 
-def _layer_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Unpack[_How]) -> Any:
+def _layer_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, *_: Any, **how: Any) -> Any:
     axes = _trailing("layer_norm", a, how["normalized_shape"])
     return unbroadcast(g * standardised_in_lanes(a, axes, how["eps"])[0], shape_of(b))
 
@@ -184,13 +177,13 @@ def _root_mean_square(a: Any, axes: Axes, eps: float | None) -> Any:
     return 1.0 / np.sqrt(mean_of(a * a, axes, keepdim=True) + smallest)
 
 
-def _rms_norm(a: Any, b: Any = None, **how: Unpack[_How]) -> Any:
+def _rms_norm(a: Any, b: Any = None, **how: Any) -> Any:
     axes = _trailing("rms_norm", a, how["normalized_shape"])
     check_affine("rms_norm", a.shape[axes[0] :], b, None)
     return affine(a * _root_mean_square(a, axes, how["eps"]), b, None)
 
 
-def _rms_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, **how: Unpack[_How]) -> Any:
+def _rms_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, **how: Any) -> Any:
     axes = _trailing("rms_norm", a, how["normalized_shape"])
     scale, h = _root_mean_square(a, axes, how["eps"]), affine(g, b, None)
     # As torch: through the root, the mean and the square, each of which may overflow.
@@ -199,7 +192,7 @@ def _rms_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, **how: Unpack[_How]) 
     return h * scale + to_square * (2 * a)
 
 
-def _rms_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, **how: Unpack[_How]) -> Any:
+def _rms_norm_weight_rule(g: Any, _y: Any, a: Any, b: Any, **how: Any) -> Any:
     axes = _trailing("rms_norm", a, how["normalized_shape"])
     return unbroadcast(g * (a * _root_mean_square(a, axes, how["eps"])), shape_of(b))
 
