@@ -23,7 +23,7 @@ from backprop_tui.config.settings import parse_settings
 from backprop_tui.memory.layout import read
 from backprop_tui.oracles.messages import NO_MESSAGE, TooLongError, line_of, unpacked
 from backprop_tui.oracles.torch.protocol import decode_report
-from backprop_tui.session.search.query import compile_query, is_condition, text_query
+from backprop_tui.session.search.searching import compile_query, is_condition, text_query
 from backprop_tui.session.whatif.parsing import parse_edit
 
 REFUSED = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)

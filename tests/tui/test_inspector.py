@@ -18,8 +18,7 @@ from backprop_tui.inspecting.statistics import statistics
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.inspector import InspectorScreen
-from backprop_tui.widgets.array_table import CELL, ArrayTable
-from backprop_tui.widgets.layer_tabs import LayerTabs
+from backprop_tui.widgets.array_table import CELL, ArrayTable, LayerTabs
 
 LESSON = "attention.yaml"
 

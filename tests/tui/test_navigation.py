@@ -16,13 +16,13 @@ from backprop_engine.reading.formula_columns import columns_at
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
+from backprop_tui.session import moving
 from backprop_tui.session import session as do
-from backprop_tui.session.moving import marks, playing
-from backprop_tui.session.moving.places import parse_target
+from backprop_tui.session.moving import parse_target
 from backprop_tui.session.navigation import RATES
 from backprop_tui.session.search import searching
-from backprop_tui.session.search.query import compile_query
 from backprop_tui.session.search.searching import (
+    compile_query,
     learn,
     look_on,
     needs_looking,
@@ -276,26 +276,26 @@ def test_what_is_no_place_is_said_with_a_way_out(text, said):
 
 @given(st.integers(0, 10), st.integers(0, 10))
 def test_a_mark_leads_back_to_where_it_was_set(there, elsewhere):
-    session = marks.set_mark(replace(BASIC, cursor=there), "a")
-    back = marks.to_mark(replace(session, cursor=elsewhere), "a")
+    session = moving.set_mark(replace(BASIC, cursor=there), "a")
+    back = moving.to_mark(replace(session, cursor=elsewhere), "a")
     assert back.cursor == there
     assert do.jump_back(back).cursor == elsewhere
 
 
 def test_a_mark_set_again_moves_and_in_its_own_place_is_taken_away():
-    session = marks.set_mark(replace(BASIC, cursor=3), "a")
-    moved = marks.set_mark(replace(session, cursor=5), "a")
+    session = moving.set_mark(replace(BASIC, cursor=3), "a")
+    moved = moving.set_mark(replace(session, cursor=5), "a")
     assert dict(moved.marks) == {"a": 5}
-    assert dict(marks.set_mark(moved, "a").marks) == {}
+    assert dict(moving.set_mark(moved, "a").marks) == {}
 
 
 def test_a_letter_without_a_mark_is_said():
-    assert marks.to_mark(BASIC, "q").notice == "no mark q: mq sets it"
+    assert moving.to_mark(BASIC, "q").notice == "no mark q: mq sets it"
 
 
 def test_marks_are_listed_in_the_order_of_the_timeline_with_what_runs_there():
     session = replace(BASIC, marks={"a": 10, "b": 4, "c": 0})
-    assert marks.mark_rows(session) == [
+    assert moving.mark_rows(session) == [
         ("c", 0, "compute %1 = x²"),
         ("b", 4, "start backward at y"),
         ("a", 10, "the end"),
@@ -305,7 +305,7 @@ def test_marks_are_listed_in_the_order_of_the_timeline_with_what_runs_there():
 @given(st.integers(0, 10), st.integers(1, 40))
 def test_every_mark_stands_in_exactly_one_bar_of_the_timeline(place, width):
     session = replace(BASIC, marks={"m": place})
-    bars = [marks.mark_columns(session, one.start, one.stop, width) for one in BASIC.trace.passes]
+    bars = [moving.mark_columns(session, one.start, one.stop, width) for one in BASIC.trace.passes]
     assert sum(len(bar) for bar in bars) == 1
     assert all(0 <= column < width for bar in bars for column in bar)
 
@@ -316,8 +316,8 @@ def test_every_mark_stands_in_exactly_one_bar_of_the_timeline(place, width):
 def played(session):
     """All cursors that play comes through, until it ends by itself."""
     cursors = []
-    while playing.is_playing(session):
-        session = playing.tick(session)
+    while moving.is_playing(session):
+        session = moving.tick(session)
         cursors.append(session.cursor)
     return cursors, session
 
@@ -325,34 +325,34 @@ def played(session):
 @given(st.integers(0, 10))
 def test_play_makes_each_step_up_to_the_end_and_back_to_the_start(cursor):
     session = replace(BASIC, cursor=cursor)
-    assert played(playing.play_forward(session))[0] == list(range(cursor + 1, 11))
-    assert played(playing.play_back(session))[0] == list(range(cursor - 1, -1, -1))
+    assert played(moving.play_forward(session))[0] == list(range(cursor + 1, 11))
+    assert played(moving.play_back(session))[0] == list(range(cursor - 1, -1, -1))
 
 
 def test_the_same_key_pauses_and_the_other_turns_round():
-    session = playing.play_forward(BASIC)
-    assert not playing.is_playing(playing.play_forward(session))
-    turned = playing.play_back(playing.tick(session))
-    assert playing.is_playing(turned)
+    session = moving.play_forward(BASIC)
+    assert not moving.is_playing(moving.play_forward(session))
+    turned = moving.play_back(moving.tick(session))
+    assert moving.is_playing(turned)
     assert not turned.play.forward
 
 
 def test_at_an_end_play_says_where_it_can_go():
-    assert playing.play_back(BASIC).notice == "this is the start: p plays forwards"
+    assert moving.play_back(BASIC).notice == "this is the start: p plays forwards"
     end = replace(BASIC, cursor=10)
-    assert playing.play_forward(end).notice == "this is the end: P plays backwards"
+    assert moving.play_forward(end).notice == "this is the end: P plays backwards"
 
 
 def test_any_other_command_that_moves_the_cursor_ends_play():
-    session = do.step_forward(playing.play_forward(BASIC))
-    assert not playing.is_playing(session)
-    assert playing.tick(session).cursor == 1
+    session = do.step_forward(moving.play_forward(BASIC))
+    assert not moving.is_playing(session)
+    assert moving.tick(session).cursor == 1
 
 
 def test_play_stops_at_a_breakpoint_and_says_why():
     session = editing.toggle(do.select(BASIC, BASIC.outline.full_rows[BASIC.trace.named("x")]))
     session = do.release(session)
-    cursors, session = played(playing.play_forward(session))
+    cursors, session = played(moving.play_forward(session))
     assert cursors[-1] < 10
     assert session.notice.startswith("stopped: x")
 
@@ -361,8 +361,8 @@ def test_the_rate_goes_through_all_rates_and_ends_at_the_fastest_and_the_slowest
     session = replace(BASIC, rate=RATES[0])
     rates = [session.rate]
     for _ in RATES:
-        session = playing.faster(session)
+        session = moving.faster(session)
         rates.append(session.rate)
     assert rates == [*RATES, RATES[-1]]
     assert session.notice == "32 steps a second is the fastest"
-    assert playing.slower(replace(BASIC, rate=RATES[0])).notice.endswith("is the slowest")
+    assert moving.slower(replace(BASIC, rate=RATES[0])).notice.endswith("is the slowest")

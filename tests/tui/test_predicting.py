@@ -20,7 +20,7 @@ from backprop_tui.commands.table import BY_NAME
 from backprop_tui.session import session as do
 from backprop_tui.session.predicting import answering
 from backprop_tui.session.predicting.answering import held, hint, judged, later, shown
-from backprop_tui.session.reload.carrying import carry
+from backprop_tui.session.reload import carry
 from backprop_tui.session.search.searching import search_for
 from backprop_tui.session.session import Session, open_session
 from backprop_tui.session.stops.continuing import tick_columns

@@ -14,7 +14,7 @@ from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_document
 from backprop_tui.app.file_desk import Editor, at_line, find_editor
 from backprop_tui.app.file_looks import after, begin, look
-from backprop_tui.session.reload.carrying import carry, same_cursor
+from backprop_tui.session.reload import carry, same_cursor
 from backprop_tui.session.session import open_session, select
 from backprop_tui.session.stops import watching as watches
 from backprop_tui.session.stops.editing import set_breakpoint

@@ -15,7 +15,7 @@ from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_engine.trace import PassKind
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.session import session as do
-from backprop_tui.session.moving.places import parse_place
+from backprop_tui.session.moving import parse_place
 from backprop_tui.session.session import open_session
 
 

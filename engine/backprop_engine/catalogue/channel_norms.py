@@ -125,9 +125,7 @@ def _group_norm_rule(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Any
     return np.reshape(standardise_rule(g, normalised, scale, (2,), x), a.shape)
 
 
-def _group_norm_by_sums(
-    g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Any
-) -> Any:
+def _group_norm_by_sums(g: Any, _y: Any, a: Any, b: Any = None, *_: Any, **how: Any) -> Any:
     normalised, scale = _group_norm_parts(a, how)
     g = np.reshape(affine(g, _per_channel(b, a), None), normalised.shape)
     return np.reshape(standardise_by_sums(g, scale, (2,), np.reshape(a, g.shape))[1], a.shape)

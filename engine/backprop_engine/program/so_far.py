@@ -23,13 +23,13 @@ from backprop_engine.budget import Budget
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Assignment, Call, Expression, Unpacking, postorder
 from backprop_engine.program import unsupported
-from backprop_engine.program.drawing import Drawing
 from backprop_engine.program.dtypes import Floats, FloatType
 from backprop_engine.program.python_numbers import Known, NotWrittenError, answer, literal, question
 from backprop_engine.program.resolving import changes_in_place, function_value
 from backprop_engine.program.scenario import Backward, Input, Running, Scenario, ZeroGrad
 from backprop_engine.program.tensors import Origin, Tensor, is_random, is_tensor, make_tensor
 from backprop_engine.program.torch_idioms import Made, repeats
+from backprop_engine.program.torch_random import Drawing
 from backprop_engine.run.evaluate import Evaluation
 
 

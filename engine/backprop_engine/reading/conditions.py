@@ -19,9 +19,15 @@ from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import whole
 from backprop_engine.grammar.parser import parse_expression
 from backprop_engine.grammar.syntax import Expression
-from backprop_engine.reading.formula import Formula, among, compile_formula
+from backprop_engine.reading.formula import (
+    Formula,
+    among,
+    as_asked,
+    compile_formula,
+    normed,
+    with_norms,
+)
 from backprop_engine.reading.local_derivatives import local_derivative
-from backprop_engine.reading.norms import as_asked, normed, with_norms
 from backprop_engine.trace import Step, StepKind, Trace
 
 MEANINGS: Final = {

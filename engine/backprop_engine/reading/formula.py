@@ -15,10 +15,11 @@ import numpy as np
 from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import OperandError, ProblemError
 from backprop_engine.basics.suggestions import did_you_mean, listed
-from backprop_engine.basics.values import Value
+from backprop_engine.basics.values import Known, Value, kept, norm_of
 from backprop_engine.catalogue import PROPERTIES
 from backprop_engine.forward import called
 from backprop_engine.grammar import syntax
+from backprop_engine.grammar.excerpt import Excerpt
 from backprop_engine.grammar.syntax import Expression, postorder
 from backprop_engine.operation import Operation
 from backprop_engine.program.python_numbers import literal, nothing_known
@@ -222,3 +223,28 @@ def algebra(text: str, root: Expression) -> str:
     for start, stop, sign in sorted(edits, reverse=True):
         text = text[:start] + sign + text[stop:]
     return " ".join(text.split())
+
+
+def with_norms(excerpt: Excerpt) -> Excerpt:
+    """`‖x‖` as `norm(x)`."""
+    bars = [at for at, sign in enumerate(excerpt.text) if sign == "‖"]
+    return excerpt.edited(
+        (at, at + 1, ")" if number % 2 else "norm(") for number, at in enumerate(bars)
+    )
+
+
+def normed(expression: Expression) -> Expression | None:
+    """What `expression` is the Euclidean norm of; None where it is none."""
+    match expression:
+        case syntax.Call(function="norm", receiver=None, arguments=(inner,), keywords=()):
+            return inner
+        case syntax.Call(function="norm", receiver=inner, arguments=(), keywords=()):
+            return inner
+    return None
+
+
+def as_asked(value: Known | None, *, is_norm: bool) -> Value | None:
+    """A value, or its norm; None where it is not known."""
+    if not is_norm or value is None:
+        return kept(value)
+    return norm_of(value)

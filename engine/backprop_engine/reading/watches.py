@@ -20,8 +20,7 @@ from backprop_engine.grammar import syntax
 from backprop_engine.grammar.excerpt import Excerpt, whole
 from backprop_engine.grammar.parser import parse_expression
 from backprop_engine.grammar.syntax import Expression
-from backprop_engine.reading.formula import Formula, compile_formula
-from backprop_engine.reading.norms import as_asked, normed, with_norms
+from backprop_engine.reading.formula import Formula, as_asked, compile_formula, normed, with_norms
 from backprop_engine.trace import Trace
 
 HELP: Final = (

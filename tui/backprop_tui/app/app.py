@@ -48,7 +48,7 @@ from backprop_tui.screens.problem import TroubleScreen
 from backprop_tui.screens.working import WorkingScreen
 from backprop_tui.session import lens
 from backprop_tui.session import session as do
-from backprop_tui.session.moving.playing import is_playing, pause
+from backprop_tui.session.moving import is_playing, pause
 from backprop_tui.session.predicting.answering import held
 from backprop_tui.session.session import Change, Session
 from backprop_tui.session.stepping_in import step_out

@@ -22,7 +22,7 @@ from backprop_tui.app.desk import Host
 from backprop_tui.app.signals import left_to_editor
 from backprop_tui.opening.sessions import read_again
 from backprop_tui.opening.targets import Refusal, Target
-from backprop_tui.session.reload.carrying import carry
+from backprop_tui.session.reload import carry
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
 from backprop_tui.widgets.source_pane import step_line

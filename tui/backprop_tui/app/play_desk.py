@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backprop_tui.app.desk import Desk, Host, Timer
-from backprop_tui.session.moving.playing import is_playing, tick
+from backprop_tui.session.moving import is_playing, tick
 from backprop_tui.session.session import Session
 
 

@@ -9,7 +9,7 @@ from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.reading.conditions import HELP as CONDITION_HELP
 from backprop_engine.reading.watches import HELP as WATCH_HELP
 from backprop_tui.inspecting.keys import help_entries
-from backprop_tui.session.search.query import HELP as SEARCH_HELP
+from backprop_tui.session.search.searching import HELP as SEARCH_HELP
 
 
 @dataclass(frozen=True, slots=True)

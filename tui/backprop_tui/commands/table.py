@@ -7,9 +7,8 @@ from functools import partial
 from backprop_engine.trace.abilities import Opens, Recomputes, Reruns
 from backprop_tui.commands.command import Command
 from backprop_tui.commands.copying import gradient_text, latex_text, markdown_text, value_text
-from backprop_tui.session import lens, modules, stepping_in
+from backprop_tui.session import lens, modules, moving, stepping_in
 from backprop_tui.session import session as do
-from backprop_tui.session.moving import playing
 from backprop_tui.session.predicting import answering
 from backprop_tui.session.search import searching
 from backprop_tui.session.stops import editing, watching
@@ -267,17 +266,17 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command(
         "play_forward", ("p",), "play", "Let the steps run by themselves, or pause.", PLAY,
-        playing.play_forward, footer="play", offer="pause",
+        moving.play_forward, footer="play", offer="pause",
     ),
     Command(
         "play_back", ("P",), "play backwards", "Let the steps run backwards, or pause.", PLAY,
-        playing.play_back, footer="play", offer="pause",
+        moving.play_back, footer="play", offer="pause",
     ),
     Command(
-        "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, playing.slower
+        "slower", ("less_than_sign",), "slower", "Play more slowly.", PLAY, moving.slower
     ),
     Command(
-        "faster", ("greater_than_sign",), "faster", "Play faster.", PLAY, playing.faster
+        "faster", ("greater_than_sign",), "faster", "Play faster.", PLAY, moving.faster
     ),
     Command(
         "copy_value", ("y",), "copy the value", "Copy the selected node's value, all digits.",

@@ -24,7 +24,7 @@ from backprop_tui.headless.checked import (
 )
 from backprop_tui.oracles.sympy.judgement import SymbolicGradient
 from backprop_tui.oracles.torch.agreement import Agreement
-from backprop_tui.oracles.torch.received import our_contribution
+from backprop_tui.oracles.torch.sweep import our_contribution
 
 MOST_FAULTS = 10
 """So many single values and contributions are told; what follows from a fault is not another."""

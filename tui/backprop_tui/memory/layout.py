@@ -9,7 +9,7 @@ from typing import Any
 from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.trace import Trace
 from backprop_tui.session.modules import by_graph, switch_tree
-from backprop_tui.session.reload.same_nodes import node_keys, nodes_by_key
+from backprop_tui.session.reload import node_keys, nodes_by_key
 from backprop_tui.session.session import Session
 from backprop_tui.session.stepping_in import stack
 from backprop_tui.session.stops import persisting

@@ -22,7 +22,7 @@ from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
 from backprop_tui.commands.pane_help import PANE_HELP, SCREEN_HELP, PaneHelp
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.screens.box import titled
-from backprop_tui.session.search.query import HELP as SEARCH_HELP
+from backprop_tui.session.search.searching import HELP as SEARCH_HELP
 from backprop_tui.session.session import Session
 from backprop_tui.view.glyphs import LEGEND, Glyphs
 from backprop_tui.view.text import wrapped

@@ -30,9 +30,8 @@ from backprop_tui.inspecting.wording import (
 from backprop_tui.session import lens
 from backprop_tui.session.session import Change
 from backprop_tui.view.view import Following, View
-from backprop_tui.widgets.array_table import ArrayTable
+from backprop_tui.widgets.array_table import ArrayTable, LayerTabs
 from backprop_tui.widgets.keys import PROMPT_HELP
-from backprop_tui.widgets.layer_tabs import LayerTabs
 
 _STATISTICS = "The statistics"
 _FAR = 10**9

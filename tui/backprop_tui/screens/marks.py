@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from backprop_tui.screens.box import Box, titled
-from backprop_tui.session.moving.marks import is_letter, mark_rows, set_mark, to_mark
+from backprop_tui.session.moving import is_letter, mark_rows, set_mark, to_mark
 from backprop_tui.view.text import fit, right
 from backprop_tui.view.view import View
 from backprop_tui.widgets.keys import HELP

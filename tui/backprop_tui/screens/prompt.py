@@ -17,7 +17,7 @@ from textual.widgets import Input, Label
 from backprop_engine.basics.source import Problem, ProblemError
 from backprop_engine.reading.watches import compile_watch
 from backprop_tui.screens.box import Box
-from backprop_tui.session.moving.places import parse_target
+from backprop_tui.session.moving import parse_target
 from backprop_tui.session.search.searching import position, search_for
 from backprop_tui.session.session import Change, Session
 from backprop_tui.session.stops.editing import on_node, set_breakpoint

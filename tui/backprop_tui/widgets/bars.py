@@ -11,7 +11,7 @@ from textual.content import Content
 
 from backprop_tui.commands.command import Command, key_name
 from backprop_tui.commands.table import BY_NAME, COMMANDS
-from backprop_tui.session.moving.playing import is_playing
+from backprop_tui.session.moving import is_playing
 from backprop_tui.session.stepping_in import breadcrumb, stack
 from backprop_tui.view.text import fit, printable
 from backprop_tui.view.view import Following, View

@@ -11,8 +11,7 @@ from textual.content import Content
 
 from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.trace import Pass
-from backprop_tui.session.moving.marks import mark_columns
-from backprop_tui.session.moving.playing import is_playing
+from backprop_tui.session.moving import is_playing, mark_columns
 from backprop_tui.session.session import jump
 from backprop_tui.session.stops.continuing import tick_columns
 from backprop_tui.view.messages import Changed

@@ -15,7 +15,7 @@ from backprop_engine.checking.compare import Comparison
 from backprop_engine.mathematics.text import text_of
 from backprop_engine.trace import StepKind
 from backprop_tui.oracles.report import Failed, Ready, TorchReport
-from backprop_tui.oracles.torch.received import our_contribution
+from backprop_tui.oracles.torch.sweep import our_contribution
 from backprop_tui.session.stepping_in import breadcrumb
 from backprop_tui.view.text import fit, left, printable, right, shown, wrapped
 from backprop_tui.view.view import View

@@ -20,8 +20,7 @@ from backprop_engine.basics.values import Known, Value, in_full
 from backprop_engine.checking.compare import Comparison, compare
 from backprop_engine.trace import PassKind, StepKind, Trace
 from backprop_tui.oracles.report import TorchReport
-from backprop_tui.oracles.torch.received import our_contribution
-from backprop_tui.oracles.torch.sweep import Sweep
+from backprop_tui.oracles.torch.sweep import Sweep, our_contribution
 from backprop_tui.oracles.torch.value_sweep import Verdict
 
 MISSING = Comparison(False, math.inf, math.nan)

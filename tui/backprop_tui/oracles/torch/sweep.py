@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.values import Value, kept
 from backprop_engine.checking import ties
 from backprop_engine.checking.compare import (
@@ -23,9 +25,54 @@ from backprop_engine.operation import Derivative
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Pass, PassKind, Trace
 from backprop_tui.oracles.report import TorchReport
-from backprop_tui.oracles.torch.blow_ups import differs, is_other_kind
-from backprop_tui.oracles.torch.received import Received, is_zero, our_contribution, plus
-from backprop_tui.oracles.torch.value_sweep import ValueSweep, Verdict, both_stand, verdict_on
+from backprop_tui.oracles.torch.value_sweep import (
+    ValueSweep,
+    Verdict,
+    both_stand,
+    differs,
+    is_other_kind,
+    verdict_on,
+)
+
+
+@dataclass
+class Received:
+    """What a node has received so far in a pass."""
+
+    agrees: bool = True
+    """Every contribution agrees, and our running sums are the sums of ours."""
+    degree: int = 0
+    steps: list[tuple[int, ...]] = field(default_factory=list)
+    """What has been sent by others, each joint as one."""
+    ours: Value | None = None
+    theirs: Value | None = None
+    magnitude: Value = 0.0
+    """The sum of the magnitudes of torch's contributions."""
+    is_open: bool = False
+    """Something of it is open: torch has another result, and the reason is told."""
+    is_adrift: bool = False
+    """Something of it is off by more than half of its digits, and that is told."""
+
+
+def our_contribution(trace: Trace, steps: tuple[int, ...]) -> Value | None:
+    """The sum of what we send in `steps`."""
+    total: Value | None = None
+    for step in steps:
+        total = plus(total, kept(trace.contributions[step]))
+    return total
+
+
+def is_zero(value: Value | None) -> bool:
+    """Whether there is a value, and all of it is 0."""
+    return value is not None and not np.any(value)
+
+
+def plus(total: Value | None, more: Value | None) -> Value | None:
+    """The sum of what is there of both."""
+    if total is None or more is None:
+        return more if total is None else total
+    return total + more
+
 
 ZERO_OF_SGN = "torch computes nothing with the 0 that `sgn` sends: it stays 0 beside inf and nan"
 UNWRITTEN = (

@@ -1,1 +1,0 @@
-"""Places, marks and play."""

@@ -1,1 +1,0 @@
-"""The same place in a new run of a changed file."""
