@@ -211,11 +211,58 @@ def test_a_missing_sheet_and_an_empty_folder_are_told(run):
     assert "empty:1:1: this is a folder, not a sheet" in complaint
 
 
-def test_a_folder_of_sheets_is_graded_in_order(run, sheet):
-    Path("class").mkdir()
-    sheet("class/b.yaml")
-    sheet("class/a.yaml", _10="7.00")
-    assert [told["sheet"] for told in graded(run, "class")] == ["class/a.yaml", "class/b.yaml"]
+def test_a_folder_of_sheets_is_graded_in_order_and_what_else_is_there_is_told(run, sheet):
+    Path("class/anna_1").mkdir(parents=True)
+    names = ["class/a.yaml", "class/anna_1/sheet.YML", "class/b.yaml.txt"]
+    for name in (*reversed(names), "class/._a.yaml"):
+        sheet(name)
+    Path("class/mine.yaml").write_text(NEURON)
+    Path("class/c.pdf").write_bytes(b"%PDF-1.7")
+    code, out, complaint = run("grade", "--json", "class")
+    assert [json.loads(line)["sheet"] for line in out.splitlines()] == names
+    assert (code, complaint) == (0, "class: left out, as they are no sheets: c.pdf, mine.yaml\n")
+
+
+TEN = "  10: 0.06824"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "10: 0.06824", "  10:0.06824", "\t10 : 0.06824", "    10 = 0.06824", "  10. 0.06824",
+        "  - 10:\u00a00.06824", "  10： 0,06824", "  10: “0.06824”", '  10: "0.06824',
+        "  010: = .06824", "  10:\n      0.06824  # it: is", "  10: |\n    g*(1 -\n      t²)",
+        "  10: %4.grad*2*t*(1-t**2)",
+        "  10: tensor(0.0682, grad_fn=<MulBackward0>)", "  10: {}\n  10: 0.06824".format("?"),
+    ],
+)  # fmt: skip
+def test_an_answer_may_be_written_as_it_comes(run, written):
+    text = solution().replace(TEN, written)
+    Path("a.yaml").write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert run("grade", "a.yaml")[:2] == (
+        0, "   5 of 5  ✓ ✓ ✓ ✓ ✓  a.yaml (05-neuron.yaml, seed 7)\n1 sheet; 100% of the points\n"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["@", "*x", "{0.06824}", "[1. 2.]\n   [3. 4.]]", "a: b", "!!python/object:os", "'", "\0"],
+)  # fmt: skip
+def test_what_is_no_answer_costs_no_other_answer(run, written):
+    Path("a.yaml").write_text(solution().replace(TEN, f"  10: {written}"), encoding="utf-8")
+    (told,) = graded(run, "a.yaml")
+    assert {answer["step"]: answer["points"] for answer in told["answers"]} == {
+        8: 1, 10: 0, 15: 1, 16: 1, 18: 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "cp1252", "utf-8-sig"])
+def test_a_sheet_may_come_from_any_editor_and_with_its_lines_moved(run, encoding):
+    head, _, answers = solution().replace("# A neuron", "# Jürg").partition("answers:")
+    text = f"answers:{answers.replace('0.06824', 'g·(1-t²)')}{head}"
+    kept = text if "utf" in encoding else re.sub("#   .*", "# ü", text)
+    Path("a.yaml").write_bytes(kept.encode(encoding))
+    assert run("grade", "a.yaml")[0] == 0
 
 
 def test_grades_are_a_table_that_no_spreadsheet_runs(run, sheet):
@@ -240,6 +287,15 @@ def test_a_report_for_junit_has_a_case_for_each_sheet(run, sheet):
     failure = suite.find("testcase/failure")
     assert failure is not None
     assert "the sign is the other one" in (failure.text or "")
+
+
+@pytest.mark.parametrize(("written", "line"), [("  10:", 32), ("  10: ?", 32), ("", 24)])
+def test_a_question_that_is_not_answered_has_its_line(run, written, line):
+    Path("a.yaml").write_text(solution().replace(TEN, written), encoding="utf-8")
+    (told,) = graded(run, "a.yaml")
+    assert (told["answers"][1]["message"], told["answers"][1]["line"]) == ("no answer", line)
+    run("grade", "--junit", "report.xml", "a.yaml")
+    assert f"a.yaml:{line}: 10: t = tanh(s)" in Path("report.xml").read_text(encoding="utf-8")
 
 
 def test_a_scenario_of_ones_own_is_an_exercise(run, scenario):

@@ -31,7 +31,7 @@ from backprop_engine.trace.abilities import Reruns
 
 UPSTREAM: Final = "upstream"
 _SHORT: Final = "g"
-_LITERAL: Final = re.compile(r"(?<![\w.@%])(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_LITERAL: Final = re.compile(r"(?<![\w.@%])(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _BETWEEN: Final = r"\s*,\s*|\s+"
 _IN_A_ROW: Final = re.compile(rf"\s*-?{_LITERAL.pattern}(?:(?:{_BETWEEN})-?{_LITERAL.pattern})+\s*")
 """The elements of an array without its brackets."""

@@ -30,7 +30,7 @@ _SHOWN: Final = re.compile(
     rf"|(?P<sign>[{re.escape(''.join(_SIGNS))}])"
     rf"|(?P<e>(?<=[0-9])e(?=\^|\*\*))|(?<![\w.%@])(?P<name>{NAME})(?P<bracket>\s*\()?"
 )
-_NUMBER: Final = r"[-−+]?(?:\d+\.?\d*|\.\d+|inf|nan)(?:[eE][-−+]?\d+)?"
+_NUMBER: Final = r"[-−+]?(?:\d+(?:\.\d*)?|\.\d+|inf|nan)(?:[eE][-−+]?\d+)?"
 _PRINTED: Final = re.compile(
     r"(?:(?:torch|np|numpy|jnp)\.)?(?:tensor|Tensor|Parameter containing:\s*tensor|array|float\d\d)"
     r"\(\s*([^()]*?)\s*(?:,\s*(?:grad_fn|dtype|device|requires_grad)=.*)?\)",

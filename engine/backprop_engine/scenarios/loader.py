@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable
 from dataclasses import replace
 from keyword import iskeyword
@@ -72,12 +73,16 @@ def load(path: str | os.PathLike[str]) -> Scenario:
     return parse_snippet(source) if source.name.endswith(".py") else parse_document(source)
 
 
-def read_source(path: str | os.PathLike[str], what: str) -> Source:
-    """The text of a UTF-8 file that is to be `what`. Raises ScenarioError where it is none."""
+def read_source(path: str | os.PathLike[str], what: str, *, is_handed_in: bool = False) -> Source:
+    """The text of a UTF-8 file that is to be `what`. Raises ScenarioError where it is none.
+
+    One that `is_handed_in` may come from any editor and shell: from those of Windows in UTF-16,
+    or in Windows' and Latin letters.
+    """
     name = os.fspath(path)
     try:
         data = read_bytes(Path(path))
-        text = data.decode("utf-8-sig")
+        text = _handed_in(data) if is_handed_in else data.decode("utf-8-sig")
     except FileNotFoundError:
         problem = "there is no such file"
     except IsADirectoryError:
@@ -93,6 +98,15 @@ def read_source(path: str | os.PathLike[str], what: str) -> Source:
             return Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
         problem = f"this file is larger than {MAX_FILE // 1_000_000} MB"
     raise ScenarioError(Source(name, ""), Problem(problem, Span(0, 0)))
+
+
+def _handed_in(data: bytes) -> str:
+    if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def parse_document(source: Source) -> Scenario:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from backprop_engine.basics.source import ScenarioError
+from backprop_engine.scenarios.read_bytes import read_bytes
 from backprop_tui.headless.exercises.assignment import read_exercise
 from backprop_tui.headless.exercises.grading import Grade, Grader, Unreadable, places_of
 from backprop_tui.headless.exercises.output import (
@@ -23,6 +26,8 @@ from backprop_tui.headless.printer import printer
 from backprop_tui.headless.reports import Report
 
 OK, OFF, BAD = 0, 1, 2
+_SHEET: Final = re.compile(r"\.(?:ya?ml|txt)\b", re.IGNORECASE)
+"""In the name of one; `anna.yaml.txt` is what Windows makes of it."""
 
 
 def exercise(target: str, seed: int, count: int, *, solved: bool) -> int:
@@ -69,8 +74,20 @@ def _files(sheets: Sequence[str]) -> list[str]:
     """Folders replaced by the sheets in them; an empty one stays, to be an error."""
     files: list[str] = []
     for sheet in sheets:
-        if Path(sheet).is_dir():
-            files += sorted(map(str, Path(sheet).glob("*.y*ml"))) or [sheet]
-        else:
-            files.append(sheet)
+        inside = sorted(path for path in Path(sheet).rglob("*") if _is_handed_in(path))
+        found = [str(path) for path in inside if _SHEET.search(path.name) and _is_no_scenario(path)]
+        files += found or [sheet]
+        if others := [path.name for path in inside if str(path) not in found]:
+            sys.stderr.write(f"{sheet}: left out, as they are no sheets: {', '.join(others)}\n")
     return files
+
+
+def _is_handed_in(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".")
+
+
+def _is_no_scenario(path: Path) -> bool:
+    """One may stand beside the sheets that are made from it."""
+    with suppress(OSError):  # which is told when it is graded
+        return b"\ncompute:" not in b"\n" + read_bytes(path)
+    return True

@@ -16,7 +16,8 @@ from backprop_engine.mistakes.questions import Question
 from backprop_engine.mistakes.table import Mistake
 from backprop_engine.mistakes.wording import told_all
 from backprop_tui.headless.exercises.assignment import Assignment, Exercise, read_exercise
-from backprop_tui.headless.exercises.sheet import Answer, Sheet, asks, read_sheet
+from backprop_tui.headless.exercises.filled_in import Answer
+from backprop_tui.headless.exercises.sheet import Sheet, asks, read_sheet
 from backprop_tui.opening.bundled import bundled_scenarios
 
 FOLLOWS: Final = 0.5
@@ -35,7 +36,8 @@ class Graded:
     right: Value
     mistakes: tuple[Mistake, ...] = ()
     message: str = ""
-    line: int | None = None
+    line: int = 1
+    """Of the answer; of one that is missing, where the answers stand."""
 
     @property
     def mark(self) -> str:
@@ -144,7 +146,7 @@ def _graded(sheet: Sheet, assignment: Assignment) -> Iterator[Graded]:
 def _check_steps(sheet: Sheet, asked: Sequence[Question]) -> None:
     steps = {question.step for question in asked}
     for step, answer in sheet.answers.items():
-        if step not in steps:
+        if step not in steps and answer.text:
             numbers = ", ".join(map(str, sorted(steps)))
             message = f"step {step} is not asked on this sheet, which asks for {numbers}"
             raise ScenarioError(sheet.source, ProblemError(message, answer.span).problem)
@@ -159,9 +161,10 @@ def _judged(
 ) -> Graded:
     trace = assignment.trace
     asked, right = asks(trace, question), question.right(trace)
-    if answer is None:
-        return Graded(question.step, asked, "", 0, right, message="no answer")
-    line = sheet.source.position(answer.span.start).line
+    place = sheet.spans["answers"] if answer is None else answer.span
+    line = sheet.source.position(place.start).line
+    if answer is None or not answer.text:
+        return Graded(question.step, asked, "", 0, right, message="no answer", line=line)
     try:
         judgement = assignment.judge.judge(question, answer.text, own)
     except ProblemError as error:

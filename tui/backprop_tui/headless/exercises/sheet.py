@@ -22,12 +22,14 @@ from backprop_engine.scenarios.loader import read_source
 from backprop_engine.scenarios.yaml_document import Node, Scalar, Table, read_document
 from backprop_engine.trace import Trace
 from backprop_tui.headless.exercises.assignment import Assignment
+from backprop_tui.headless.exercises.filled_in import Answer, filled_in
 
 KEYS: Final = ("exercise", "sha256", "seed", "attempt", "questions", "answers")
 QUESTIONS: Final = 5
 _MOST_QUESTIONS: Final = 1000
 _LARGEST: Final = 2**63 - 1
 _DIGITS: Final = 4
+_HEAD: Final = re.compile(r"\bexercise[ \t]*:")
 
 _HOW = """\
 # {title}
@@ -44,14 +46,6 @@ _HOW = """\
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What stands behind the number of a step."""
-
-    text: str
-    span: Span
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class Sheet:
     """A sheet as it was handed in."""
@@ -63,7 +57,7 @@ class Sheet:
     attempt: int
     questions: int
     answers: Mapping[int, Answer]
-    """By step, those that are not empty."""
+    """By step."""
     spans: Mapping[str, Span]
     """By key, where its value stands."""
 
@@ -74,21 +68,19 @@ class Sheet:
 
 def read_sheet(path: str | Path) -> Sheet:
     """The sheet in a file. Raises ScenarioError where it is none."""
-    source = read_source(path, "a sheet")
+    source = read_source(path, "a sheet", is_handed_in=True)
     try:
-        return _sheet(source, read_document(source))
+        if not _HEAD.search(source.text):
+            raise _no_sheet()
+        document, answers = filled_in(source)
+        return _sheet(source, read_document(document), answers)
     except ProblemError as error:
         raise ScenarioError(source, error.problem) from error
 
 
-def _sheet(source: Source, document: Node | None) -> Sheet:
+def _sheet(source: Source, document: Node | None, answers: Mapping[int, Answer]) -> Sheet:
     if not isinstance(document, Table):
-        raise ProblemError(
-            "this is no sheet",
-            Span(0, 0),
-            "the keys exercise, sha256, seed, attempt and answers",
-            "make one with `backprop-tui exercise SCENARIO --seed 1`",
-        )
+        raise _no_sheet()
     document.check(" in a sheet", KEYS)
     given = {key.text: value for key, value in document.entries}
     for key in KEYS:
@@ -107,8 +99,17 @@ def _sheet(source: Source, document: Node | None) -> Sheet:
         seed=seed,
         attempt=attempt,
         questions=count,
-        answers=_answers(source, given["answers"]),
+        answers=answers or _answers(source, given["answers"]),
         spans={key: value.span for key, value in given.items()},
+    )
+
+
+def _no_sheet() -> ProblemError:
+    return ProblemError(
+        "this is no sheet",
+        Span(0, 0),
+        "the keys exercise, sha256, seed, attempt and answers",
+        "make one with `backprop-tui exercise SCENARIO --seed 1`",
     )
 
 
@@ -126,8 +127,7 @@ def _answers(source: Source, node: Node) -> dict[int, Answer]:
         text = source.text[value.span.start : value.span.stop]
         if isinstance(value, Scalar):
             text = "" if value.is_null else value.text
-        if text.strip():
-            answers[int(key.text)] = Answer(text, value.span)
+        answers[int(key.text)] = Answer(text.strip(), value.span)
     return answers
 
 
