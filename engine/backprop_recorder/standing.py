@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, Final, Protocol
@@ -16,11 +17,14 @@ from torch.optim.optimizer import (
 from torch.overrides import TorchFunctionMode
 
 from backprop_recorder.tensors import without_functions
+from backprop_recorder.warned import warning_at_its_place
 
 _TOLD: Final = (torch.Tensor, tuple, list)
 _autograd: Any = torch.autograd
 _C: Any = torch._C
 _sequence = _autograd._get_sequence_nr
+_is_tracing = _C._is_tracing
+"""While `torch.jit.trace` writes down what is called, it would write down what we ask as well."""
 _Tensor = torch.Tensor
 _FAST = (
     torch.nn.TransformerEncoder,
@@ -114,7 +118,7 @@ class Mode(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         before = _sequence()
         result = func(*args, **kwargs) if kwargs else func(*args)
-        if self.hears.is_on:
+        if self.hears.is_on and not _is_tracing():
             self.told(func, before, args, kwargs or {}, result, sys._getframe(1))
         return result
 
@@ -174,6 +178,7 @@ class Standing:
         self._watch_changes()
         self._watch_fast_paths()
         self._run_compiled_code_eagerly()
+        self._replace(warnings, "showwarning", warning_at_its_place(warnings.showwarning))
         _C._push_on_torch_function_stack(self._mode)
 
     def leave(self) -> None:

@@ -320,7 +320,9 @@ class Values:
 
     def _opaque(self, number: int, tensor: torch.Tensor) -> int:
         del self._rows[number - self._first :]
-        return self._row(ValueKind.OPAQUE, tensor, self._shape(tensor.shape), -1, _NAN)
+        # One that holds tensors of several shapes has none of its own, and raises.
+        shape = (tensor.size(0),) if tensor.is_nested else tensor.shape
+        return self._row(ValueKind.OPAQUE, tensor, self._shape(shape), -1, _NAN)
 
     def _takes(self, size: int) -> bool:
         """Whether a value of so many bytes is kept whole, which is then taken off the budget."""

@@ -72,6 +72,7 @@ def differing(one: Ran, other: Ran) -> list[str]:
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
     tensor = tensor.to_dense() if tensor.layout is not torch.strided else tensor
+    tensor = tensor.to_padded_tensor(0.0) if tensor.is_nested else tensor
     array = tensor.as_subclass(torch.Tensor).resolve_conj()
     array = array.clone(memory_format=torch.contiguous_format)  # of one element too
     return array.view(-1).view(torch.uint8) if array.numel() else array

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import textwrap
 import threading
+import warnings
 from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, softmax
 
 import backprop_tui
 from backprop_engine.basics.summary import Summary
@@ -32,6 +33,23 @@ def path(tmp_path) -> Path:
 def called(recording: Recording) -> list[str]:
     columns = recording.calls.columns
     return [recording.functions[number].name for number in columns["function"]]
+
+
+def test_a_warning_of_torchs_names_the_line_of_the_program_each_time_that_is_another(path):
+    x = torch.ones(2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        with Recorder(path):
+            x.new_tensor(x)
+            for _ in range(2):
+                x.new_tensor(x)
+            softmax(x)
+        x.new_tensor(x)
+    first = test_a_warning_of_torchs_names_the_line_of_the_program_each_time_that_is_another
+    line = first.__code__.co_firstlineno
+    assert [(warning.filename, warning.lineno - line) for warning in caught] == [
+        (__file__, 5), (__file__, 7), (__file__, 8), (__file__, 9),
+    ]  # fmt: skip
 
 
 def test_a_call_knows_its_line_its_part_of_it_its_name_and_how_it_is_written(path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import groupby
-from typing import NamedTuple
 
 from backprop_engine.basics import notation
 from backprop_engine.basics.dataclass import dataclass
@@ -26,7 +25,15 @@ from backprop_engine.mathematics.tree import (
     statement,
 )
 from backprop_engine.reading.local_derivatives import has_array, sent_for_one
-from backprop_engine.trace import Missing, Pass, Progress, Step, StepKind, Trace
+from backprop_engine.reading.sending import (
+    Edge,
+    parts_sent,
+    place_note,
+    running,
+    shapes_note,
+    use_notes,
+)
+from backprop_engine.trace import Missing, Pass, Step, StepKind, Trace
 from backprop_engine.trace.abilities import Explains, Quotes
 
 
@@ -244,18 +251,6 @@ def _registered(place: Place) -> str:
     return f"registered at {place.source.name}:{place.position.line}: {place.text}"
 
 
-class _Edge(NamedTuple):
-    """What a contribution step goes along, and the gradients at both ends."""
-
-    node: int
-    operand: int
-    position: int
-    target: Branch
-    """The output of the pass by the operand."""
-    upstream_name: Branch
-    """The output of the pass by the node."""
-
-
 def _contribution(trace: Trace, step: Step) -> Explanation:
     node, operand, position = trace.edge(step.index)
     output, upstream = trace.passes[step.pass_index].output, trace.gradient(node, step.index)
@@ -263,14 +258,14 @@ def _contribution(trace: Trace, step: Step) -> Explanation:
         raise ValueError(f"step {step.index} sends before its node has a gradient")
     label, operand_label = trace.label(node), trace.label(operand)
     target = partial(trace.label(output), operand_label)
-    edge = _Edge(node, operand, position, target, partial(trace.label(output), label))
+    edge = Edge(node, operand, position, target, partial(trace.label(output), label))
     before, progress = trace.gradient(operand, step.index), trace.progress(operand, step.index + 1)
     was = "" if before is None else notation.short(before)
     sent = notation.short(trace.contribution(step.index))
     now = notation.short(trace.total_after(step.index))
-    explains = trace.can(Explains, node)
+    explains, made = trace.can(Explains, node), expression(trace, node)
     common = Explanation(
-        headline=f"{label} = {expression(trace, node)} sends to its operand {operand_label}",
+        headline=f"{label} = {made} sends to its operand {operand_label}",
         sentence="" if isinstance(explains, Missing) else explains.why(node, position),
         name=None if isinstance(explains, Missing) else partial(label, operand_label),
         upstream_name=edge.upstream_name,
@@ -280,17 +275,19 @@ def _contribution(trace: Trace, step: Step) -> Explanation:
         before=was,
         after=now,
         left=progress.expected - progress.received,
-        running=_running(text_of(target), was, sent, now),
-        notes=(*_place_note(trace, edge), *_use_notes(operand_label, progress)),
+        running=running(text_of(target), was, sent, now),
+        notes=(*place_note(trace, edge, made), *use_notes(operand_label, progress)),
     )
     if isinstance(explains, Missing):
         return _unexplained(common, trace, edge, explains)
+    if progress.expected > 1 and (parts := parts_sent(trace, edge, step)) > 1:
+        return _part(common, trace, edge, parts)
     if has_array(trace, node):
         return _in_arrays(common, trace, edge, explains)
     return _in_numbers(common, trace, edge, explains)
 
 
-def _unexplained(common: Explanation, trace: Trace, edge: _Edge, missing: Missing) -> Explanation:
+def _unexplained(common: Explanation, trace: Trace, edge: Edge, missing: Missing) -> Explanation:
     """Where nobody knows the derivative as a formula: who computed it, and what came out."""
     grad_fn = trace.nodes.grad_fn(edge.node) or trace.nodes.operation_name(edge.node)
     quotes = trace.can(Quotes, edge.node)
@@ -303,11 +300,24 @@ def _unexplained(common: Explanation, trace: Trace, edge: _Edge, missing: Missin
         common,
         sentence=sentence,
         vjp=statement(edge.target, sent),
-        notes=(_shapes_note(trace, edge), *common.notes),
+        notes=(shapes_note(trace, edge), *common.notes),
     )
 
 
-def _in_numbers(common: Explanation, trace: Trace, edge: _Edge, explains: Explains) -> Explanation:
+def _part(common: Explanation, trace: Trace, edge: Edge, parts: int) -> Explanation:
+    """Where torch has several nodes for what is one call here: no formula has what each sends."""
+    label, operand = trace.label(edge.node), trace.label(edge.operand)
+    grad_fn = trace.nodes.grad_fn(edge.node) or trace.nodes.operation_name(edge.node)
+    return replace(
+        common,
+        sentence=f"torch computes {label} in several nodes, and {operand} gets {parts} parts of "
+        f"what {label} sends: this is one of them, and their sum is what the formula says.",
+        vjp=statement(edge.target, call(grad_fn, edge.upstream_name)),
+        notes=(shapes_note(trace, edge), *common.notes),
+    )
+
+
+def _in_numbers(common: Explanation, trace: Trace, edge: Edge, explains: Explains) -> Explanation:
     """The scalar case: local derivative in algebra and figures, then upstream × local."""
     node, position = edge.node, edge.position
     told = explains.local(node, position) or explains.product(node, position)
@@ -327,12 +337,12 @@ def _in_numbers(common: Explanation, trace: Trace, edge: _Edge, explains: Explai
     )
 
 
-def _in_arrays(common: Explanation, trace: Trace, edge: _Edge, explains: Explains) -> Explanation:
+def _in_arrays(common: Explanation, trace: Trace, edge: Edge, explains: Explains) -> Explanation:
     """The array case: the vector-Jacobian product, with shapes and any sum over broadcast axes."""
     values = trace.nodes.value
     operand_label = trace.label(edge.operand)
     from_shape, to_shape = shape_of(values[edge.node]), shape_of(values[edge.operand])
-    notes, upstream = [_shapes_note(trace, edge)], edge.upstream_name
+    notes, upstream = [shapes_note(trace, edge)], edge.upstream_name
     local, algebra = explains.local(edge.node, edge.position), None
     if local is None:
         told = explains.product(edge.node, edge.position)
@@ -358,44 +368,10 @@ def _in_arrays(common: Explanation, trace: Trace, edge: _Edge, explains: Explain
     )
 
 
-def _shapes_note(trace: Trace, edge: _Edge) -> str:
-    shapes = (f"{trace.label(node)} {shape_of(trace.nodes.value[node])}" for node in edge[:2])
-    return f"shapes: {', '.join(shapes)}"
-
-
 def _elementwise_product(upstream: Tree, local: Tree) -> Tree:
     if local == Text("1"):
         return upstream
     return prefix("−", upstream) if local == parse("−1") else run_on(upstream, " ⊙ ", local)
-
-
-def _place_note(trace: Trace, edge: _Edge) -> tuple[str, ...]:
-    """Said where one value stands in several places of an operation, as in `x·x`."""
-    places = [
-        at for at, operand in enumerate(trace.nodes.operands[edge.node]) if operand == edge.operand
-    ]
-    if len(places) < 2:
-        return ()
-    place, label = places.index(edge.position) + 1, trace.label(edge.operand)
-    made = expression(trace, edge.node)
-    return (f"{label} stands in {len(places)} places of {made}; this step is for place {place}",)
-
-
-def _use_notes(label: str, progress: Progress) -> tuple[str, ...]:
-    """Said where a value has several uses: its gradient is a sum."""
-    if progress.expected < 2:
-        return ()
-    times = "twice" if progress.expected == 2 else f"{progress.expected} times"
-    missing = progress.expected - progress.received
-    rest = f"{missing} still to come" if missing else "this is the last of them"
-    said = f"{label} is used {times}, so its gradient is the sum of what all uses send back"
-    return (f"{said}; {rest}",)
-
-
-def _running(name: str, was: str, sent: str, now: str) -> str:
-    if not was:
-        return f"{name}: – → {now}"
-    return f"{name}: {was} → {was} + {notation.in_brackets(sent)} = {now}"
 
 
 def _figure(trace: Trace) -> Callable[[int], str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from time import monotonic
 from typing import Any, Final
@@ -95,11 +96,13 @@ def verified(trace: Trace, seconds: float = _SECONDS) -> tuple[Verified, list[Di
     agree = differ = unknown = 0
     places = []
     end = monotonic() + seconds
+    together = _together(trace)
     for index in range(len(trace)):
         step = trace.step(index)
         if step.kind is not StepKind.CONTRIBUTION or step.node is None or step.position is None:
             continue
-        is_same = None if monotonic() > end else _is_same(trace, index)
+        steps = together[trace.pass_index(index), *trace.edge(index)[:2]]
+        is_same = None if monotonic() > end else _is_same(trace, index, steps)
         agree, differ = agree + (is_same is True), differ + (is_same is False)
         unknown += is_same is None
         if is_same is False and step.operand is not None:
@@ -111,8 +114,22 @@ def verified(trace: Trace, seconds: float = _SECONDS) -> tuple[Verified, list[Di
     return Verified(agree, differ, unknown), places
 
 
-def _is_same(trace: Trace, index: int) -> bool | None:
-    """Whether a contribution is what our rule sends; None where that cannot be told."""
+def _together(trace: Trace) -> Mapping[tuple[int, int, int], Sequence[int]]:
+    """The contributions of a node to one operand in a pass: several, where a call is more than one
+    of torch's nodes, or where the operand stands in it more than once.
+    """
+    steps: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    for index in range(len(trace)):
+        step = trace.step(index)
+        if step.kind is StepKind.CONTRIBUTION and step.node is not None:
+            steps[trace.pass_index(index), step.node, step.operand or 0].append(index)
+    return steps
+
+
+def _is_same(trace: Trace, index: int, together: Sequence[int]) -> bool | None:
+    """Whether a contribution, or all to the same operand, is what our rule sends; None where that
+    cannot be told.
+    """
     node, operand, position = trace.edge(index)
     upstream, sent = trace.gradient(node, index), trace.contribution(index)
     if upstream is None or isinstance(upstream, Summary) or isinstance(sent, Summary):
@@ -120,16 +137,28 @@ def _is_same(trace: Trace, index: int) -> bool | None:
     recomputes = trace.can(Recomputes, node)
     if isinstance(recomputes, Missing) or shape_of(upstream) != shape_of(trace.nodes.value[node]):
         return None
-    try:
-        with np.errstate(all="ignore"):
-            ours = recomputes.send(node, position, upstream)
-    except (ArithmeticError, ValueError, DerivativeError):
-        return None
-    if shape_of(ours) != shape_of(sent):
-        return None
     dtypes = {trace.nodes.dtype_of(one) for one in (node, operand)}
     least = max(_AGREE_HALVES.get(dtype, _AGREE) for dtype in dtypes)
-    return _is_near(np.asarray(ours), np.asarray(sent), np.asarray(upstream), least)
+
+    def agrees(positions: Sequence[int], all_sent: Sequence[Known | None]) -> bool | None:
+        try:
+            with np.errstate(all="ignore"):
+                ours = [recomputes.send(node, at, upstream) for at in positions]
+        except (ArithmeticError, ValueError, DerivativeError):
+            return None
+        theirs = [each for each in all_sent if each is not None and not isinstance(each, Summary)]
+        if len(theirs) < len(all_sent) or {*map(shape_of, ours)} != {*map(shape_of, theirs)}:
+            return None
+        our_sum, their_sum = (
+            sum(map(np.asarray, side[1:]), np.asarray(side[0])) for side in (ours, theirs)
+        )
+        return _is_near(our_sum, their_sum, np.asarray(upstream), least)
+
+    positions = [at for at, each in enumerate(trace.nodes.operands[node]) if each == operand]
+    is_same = agrees([position], [sent])
+    if is_same is not True and max(len(positions), len(together)) > 1:
+        return agrees(positions, [trace.contribution(step) for step in together])
+    return is_same
 
 
 def _is_near(
