@@ -156,6 +156,7 @@ def test_every_derivative_says_what_it_does():
         ("index", [VECTOR, 1.5], {"items": (FROM_OPERAND,)}, "an index must be whole numbers"),
         ("sum", [VECTOR], {"dim": 1, "keepdim": False}, "in range of [-1, 0], but got 1)"),
         ("t", [CUBE], {}, "`t` takes a matrix"),
+        ("new_numbers", [MATRIX, VECTOR], {}, "cannot hold numbers of shape"),
     ],
 )
 def test_operands_that_do_not_fit_are_refused_in_words(both, name, operands, attributes, message):

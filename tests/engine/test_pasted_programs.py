@@ -170,6 +170,10 @@ def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
              "`zero_()` do here; change the loss instead, such as `(2 * loss).backward()`"),
         ),
         (
+            "x = torch.ones(2, 2, requires_grad=True)\nx.data @= x\n",
+            "snippet.py:2:1: `x.data` cannot be assigned; write `x.data.copy_(…)`",
+        ),
+        (
             "x = torch.multinomial(0, 3)\ny = x\n",
             ("snippet.py:1:11: `torch.multinomial` is not supported; "
              "write the numbers out, as in `torch.tensor([0, 2, 1])`"),

@@ -204,6 +204,15 @@ def _in_place_of(torch: Any, a: Any, b: Any) -> Any:
         return made.copy_(b)
 
 
+def _new_numbers(a: Any, b: Any) -> Any:
+    if shape_of(a) != shape_of(b):
+        raise OperandError(
+            f"a tensor of shape {shape_of(a)} cannot hold numbers of shape {shape_of(b)}",
+            "as many numbers as there are",
+        )
+    return b
+
+
 def _moved_along(
     operands: list[Any], recorded: list[Any], attributes: Mapping[str, Any]
 ) -> tuple[list[Any], Mapping[str, Any]]:
@@ -214,7 +223,7 @@ def _moved_along(
 
 NEW_NUMBERS = operation(
     "new_numbers",
-    lambda a, b: b,
+    _new_numbers,
     rule=lambda g, y, a, b: g,
     vjp="{g}",
     because="To gradients it is the same tensor, whatever numbers it holds.",

@@ -322,7 +322,7 @@ MATRIX_TRANSPOSE = operation(
     _reversed_axes,
     *moved(lambda g, y, a: _reversed_axes(g), "{g}ᵀ"),
     notation="{a}ᵀ",
-    torch=lambda torch, a: a.permute(*range(a.ndim)[::-1]),
+    torch=lambda torch, a: a.permute(tuple(range(a.ndim))[::-1]),
     grad_fn="PermuteBackward0",
     sharing=Sharing.ALWAYS,
     words="rows and columns of a matrix exchanged; of more axes their order turned round",

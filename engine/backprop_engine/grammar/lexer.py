@@ -48,7 +48,7 @@ _TOKEN: Final = re.compile(
             ("STRAY_UNDERSCORE", r"[0-9][0-9_.]*(?:[eE][+-]?[0-9_]*)?_"),
             ("STRING", rf"(?:{_TEXT}){_WHERE_THERE_IS_ONE}?"),
             ("DOTS", r"\.\.\."),
-            ("FOREIGN", r"\^=?|<<=?|>>=?|&&=?|\|\|=?|[=!]==|:=|!(?!=)|[?$`{}]"),
+            ("FOREIGN", r"\^=?|<<=?|>>>|>>=?|&&=?|\|\|=?|[=!]==|:=|!(?!=)|[?$`{}]"),
             ("COMPARE", r"[<>]=?|[=!]="),
             ("AUGMENTED", rf"{AUGMENTING}="),
             ("POWER", r"\*\*"),

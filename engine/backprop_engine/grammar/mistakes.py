@@ -29,6 +29,7 @@ _SIGNS: Final = {
     "!==": ("is not an operator here", "write `!=`"),
     "&&": ("is not an operator here", "write `&`"),
     "||": ("is not an operator here", "write `|`"),
+    ">>>": ("is a prompt of Python's", "leave it out, and what it has printed"),
     **dict.fromkeys(
         ("<<", ">>"), ("shifts bits, which is not supported", "write `* 2**n` or `// 2**n`")
     ),

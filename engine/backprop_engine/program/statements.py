@@ -89,8 +89,8 @@ class _Reader:
     def _assign(self, statement: syntax.Assignment) -> None:
         so_far, name, expression = self._so_far, statement.name, statement.expression
         match expression:
-            case syntax.Binary(in_place=True, left=syntax.Attribute(name=changed) as target):
-                if changed != "data":
+            case syntax.Binary(left=syntax.Attribute(name=changed) as target) if not name:
+                if changed != "data" or not expression.in_place:
                     raise unsupported.setting(target, so_far.text(target.span))
         if so_far.drawing.add(name, expression):
             return
