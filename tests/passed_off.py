@@ -15,7 +15,9 @@ def changed(operation: Operation, **changes: Any) -> Operation:
     """The operation with other fields, each in the part of it that has one of this name."""
     for part in ("spelling", "description", "twins"):
         old = getattr(operation, part)
-        own = {one.name: changes.pop(one.name) for one in fields(old) if one.name in changes}
+        own = {
+            field.name: changes.pop(field.name) for field in fields(old) if field.name in changes
+        }
         operation = replace(operation, **{part: replace(old, **own)})
     return replace(operation, **changes)
 

@@ -49,7 +49,11 @@ def section(text: str, title: str) -> str:
 def test_every_file_a_document_links_to_exists(name: str) -> None:
     targets = re.findall(r"\]\(([^)#]+)\)", DOCUMENTS[name])
     folder = (ROOT / name).parent
-    ours = [one for one in targets if "://" not in one and not one.startswith("../../actions/")]
+    ours = [
+        target
+        for target in targets
+        if "://" not in target and not target.startswith("../../actions/")
+    ]
     missing = [one for one in ours if not (folder / one).exists()]
     assert missing == []
 
@@ -117,7 +121,7 @@ def test_the_reference_writes_its_table_between_the_markers(tmp_path: Path) -> N
 def test_the_reference_lists_the_keys_of_all_commands_and_no_others() -> None:
     rows = re.findall(r"^\| (.*?) \| .* \|$", REFERENCE["keys"], re.MULTILINE)[1:]
     listed = re.findall("`(.+?)`", " ".join(rows))
-    assert sorted(listed) == sorted(key_name(key) for one in COMMANDS for key in one.keys)
+    assert sorted(listed) == sorted(key_name(key) for command in COMMANDS for key in command.keys)
 
 
 def test_the_reference_lists_every_command_and_which_take_what(
@@ -215,7 +219,7 @@ def test_a_lesson_fits_its_pane_and_says_what_to_expect(path: Path) -> None:
     lines = scenario.about.splitlines()
     assert 0 < len(lines) <= 12
     assert max(map(len, lines)) <= 72
-    expected = [one.is_grad for one in scenario.expectations]
+    expected = [expectation.is_grad for expectation in scenario.expectations]
     assert any(expected)
     assert not all(expected)
 

@@ -65,7 +65,7 @@ def test_the_moons_are_right_by_every_oracle_and_as_large_as_they_say(oracle):
     agreed = agreement(trace, answer.report)
     assert not agreed.faulty_nodes
     assert not agreed.faulty_steps
-    assert all(one.agrees for one in finite_differences(trace).values())
+    assert all(value.agrees for value in finite_differences(trace).values())
 
 
 @pytest.fixture(scope="module")

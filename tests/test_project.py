@@ -60,10 +60,12 @@ def test_every_dependency_is_pinned_to_a_version_that_satisfies_it() -> None:
     pinned = pins()
     requirements = needed()
     assert len(requirements) > len(PROJECT["dependencies"])
-    for one in requirements:
-        version = pinned.get(canonicalize_name(one.name))
-        assert version is not None, f"{one} is missing from constraints.txt"
-        assert one.specifier.contains(version, prereleases=True), f"{one} is not met by {version}"
+    for requirement in requirements:
+        version = pinned.get(canonicalize_name(requirement.name))
+        assert version is not None, f"{requirement} is missing from constraints.txt"
+        assert requirement.specifier.contains(version, prereleases=True), (
+            f"{requirement} is not met by {version}"
+        )
 
 
 def test_the_version_is_written_in_pyproject_alone() -> None:

@@ -115,7 +115,7 @@ def test_no_call_asks_for_a_shell_or_for_pickles(name: str) -> None:
     asked = [
         (path, node.lineno)
         for path, node in parts()
-        if isinstance(node, ast.Call) and any(one.arg == name for one in node.keywords)
+        if isinstance(node, ast.Call) and any(keyword.arg == name for keyword in node.keywords)
     ]
 
     assert asked == []

@@ -100,8 +100,8 @@ def test_the_installed_program_checks_its_scenarios_from_any_folder(
     checked = run(installed, "check", "--json", *alone, *lessons, folder=tmp_path)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     results = [json.loads(line) for line in checked.stdout.splitlines()]
-    assert [Path(one["scenario"]).relative_to(scenarios) for one in results] == LESSONS
-    assert all(one["ok"] for one in results)
+    assert [Path(result["scenario"]).relative_to(scenarios) for result in results] == LESSONS
+    assert all(result["ok"] for result in results)
 
 
 def test_the_installed_program_agrees_with_torch(installed: Path, tmp_path: Path) -> None:

@@ -152,8 +152,8 @@ def test_what_if(table: Any) -> None:
     statements: list[str] = []
     names: list[str] = []
     moons(lambda value: _Written.input(names, statements, value))
-    inputs = "".join(f"  {one}\n" for one in names)
-    compute = "".join(f"  {one}\n" for one in statements)
+    inputs = "".join(f"  {name}\n" for name in names)
+    compute = "".join(f"  {statement}\n" for statement in statements)
     source = Source("moons", f"inputs:\n{inputs}compute: |\n{compute}")
     runner = Runner(parse_document(source))
     node = graph_of(runner.run()).inputs["w0"]

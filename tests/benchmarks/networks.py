@@ -55,8 +55,8 @@ def moons(number: Callable[[float], Any]) -> Any:
         score = _network(layers, point)
         losses.append((1.0 + score * -label).relu())
     total = losses[0]
-    for one in losses[1:]:
-        total = total + one
+    for loss in losses[1:]:
+        total = total + loss
     return total * (1.0 / POINTS)
 
 

@@ -59,7 +59,7 @@ def _print_tally(tally: Tally, *, in_full: bool) -> None:
 
 
 def _print_refusals(name: str, tallies: list[Tally]) -> None:
-    refused: Counter[Reason] = sum((one.refused for one in tallies), start=Counter())
+    refused: Counter[Reason] = sum((tally.refused for tally in tallies), start=Counter())
     if refused:
         counts = [f"{one.name}: {refused[one]}" for one in Reason if refused[one]]
         print(f'    "{name}": {{{", ".join(counts)}}},')

@@ -65,7 +65,7 @@ class Judge:
         tensors = self.line.tensors.values()
         # Of what is empty or not in order in memory, torch makes something else on the way; and
         # what it hands through as it is has no `grad_fn` of its own.
-        is_usual = all(one.is_contiguous() and one.numel() for one in tensors)
+        is_usual = all(tensor.is_contiguous() and tensor.numel() for tensor in tensors)
         if is_usual and self.output.grad_fn is not None:
             ours, theirs = self.graph.grad_fn(self.node), self.output.grad_fn.name()
             if ours != theirs:

@@ -65,9 +65,9 @@ def _other_axis(
 ) -> Any:
     """The rule for the next axis, where it has one to go along."""
     axes = [
-        one.name
-        for one in operation.spelling.parameters
-        if one.kind in (Kind.AXIS, Kind.AXES) and type(attributes.get(one.name)) is int
+        parameter.name
+        for parameter in operation.spelling.parameters
+        if parameter.kind in (Kind.AXIS, Kind.AXES) and type(attributes.get(parameter.name)) is int
     ]
     rank = max((len(shape_of(one)) for one in given[2:]), default=0)
     if not axes or rank < 2:

@@ -121,7 +121,7 @@ def asked(trace: Trace) -> TorchReport:
 def is_caught(agreed: Agreement) -> bool:
     last = agreed.trace.passes[-1]
     grads = [agreed.grad_after(last.index, node) for node in last.grads or {}]
-    return bool(agreed.faulty_steps) or any(one is not None and not one.agrees for one in grads)
+    return bool(agreed.faulty_steps) or any(grad is not None and not grad.agrees for grad in grads)
 
 
 def is_the_same(trace: Trace, mutated: Trace) -> bool:

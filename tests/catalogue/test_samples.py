@@ -16,22 +16,22 @@ from backprop_engine.catalogue import OPERATIONS
 @pytest.mark.parametrize("name", shared())
 def test_torchs_own_samples_give_torchs_values_and_gradients(name: str) -> None:
     tallies = [run_entry(shared()[name], dtype) for dtype in DTYPES]
-    faults = [fault for one in tallies for fault in one.faults]
+    faults = [fault for tally in tallies for fault in tally.faults]
     assert not faults, f"{len(faults)} samples differ:\n" + "\n".join(faults)
     assert_refusals_are_written_down(name, tallies)
 
 
 def assert_refusals_are_written_down(name: str, tallies: list[Tally]) -> None:
-    refused = sum((one.refused for one in tallies), start=tallies[0].refused.__class__())
+    refused = sum((tally.refused for tally in tallies), start=tallies[0].refused.__class__())
     allowed = REFUSED.get(name, {})
     entry = ", ".join(f"{reason.name}: {count}" for reason, count in refused.items())
-    said = "\n".join(text for one in tallies for text in one.refusals)
+    said = "\n".join(text for tally in tallies for text in tally.refusals)
     assert all(count <= allowed.get(reason, 0) for reason, count in refused.items()), (
         f"samples are refused that are not written down; if that is right, then put\n"
         f'    "{name}": {{{entry}}},\ninto refusals.py. Refused are\n{said}'
     )
     # A variant may be refused as a whole if another one of the function is not.
-    assert any(one.run for one in tallies) or any(
+    assert any(tally.run for tally in tallies) or any(
         run_entry(entry, "float64").run
         for other, entry in shared().items()
         if entry.name == shared()[name].name and other != name

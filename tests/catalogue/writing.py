@@ -62,7 +62,7 @@ class Line:
                 return self._name(argument)
             case slice():
                 parts = (argument.start, argument.stop, argument.step)
-                shown = ["" if one is None else self.text(one) for one in parts]
+                shown = ["" if part is None else self.text(part) for part in parts]
                 return ":".join(shown if argument.step is not None else shown[:2])
             case tuple():
                 items = [self.text(one) for one in argument]
@@ -180,7 +180,7 @@ def _write_call(line: Line, entry: Any, sample: Any, spelling: str) -> None:
     last = entry.name.rpartition(".")[2]
     if last in _FIRST and not is_method:
         arguments.insert(0, arguments.pop(_FIRST[last]))
-    shown = [line.text(one) for one in arguments]
+    shown = [line.text(argument) for argument in arguments]
     if last.endswith("_"):  # the database changes a copy in place, and so is a leaf left alone
         shown[0] += ".clone()"
     keywords = [f"{name}={line.text(one)}" for name, one in sample.kwargs.items()]

@@ -80,8 +80,12 @@ def test_what_would_not_be_finite_in_float32_is_named(run, run_json, scenario):
     )
     wide, single = ("-e", program), scenario("single.py", program)
     code, answers, _ = run_json("check", "--json", "--no-torch", *wide, single, "-e", LECTURE)
-    assert [one["float32"] for one in answers] == ["a.grad", None, None]
-    assert [one["gradients"].get("a", {}).get("engine") for one in answers] == [1.0, "nan", None]
+    assert [answer["float32"] for answer in answers] == ["a.grad", None, None]
+    assert [answer["gradients"].get("a", {}).get("engine") for answer in answers] == [
+        1.0,
+        "nan",
+        None,
+    ]
     assert code == 1  # the derivative is 1, and in float32 it comes out as nan
     out = run("check", "--no-torch", *wide)[1].splitlines()
     assert "    in float32, torch's default, a.grad would not be finite" in out
@@ -90,7 +94,7 @@ def test_what_would_not_be_finite_in_float32_is_named(run, run_json, scenario):
 def test_the_guide_is_right(run_json):
     code, answers, err = run_json("check", "--json", str(bundled_scenarios() / "guide"))
     assert (code, err) == (0, "")
-    assert [one["ok"] for one in answers] == [True] * 5
+    assert [answer["ok"] for answer in answers] == [True] * 5
 
 
 def test_a_folder_is_checked_with_all_below_it_in_order(run_json, scenario):
@@ -99,7 +103,7 @@ def test_a_folder_is_checked_with_all_below_it_in_order(run_json, scenario):
     scenario("lessons/readme.md", "not a scenario")
     code, answers, _ = run_json("check", "--no-torch", "--json", "lessons")
     assert code == 0
-    assert [one["scenario"] for one in answers] == [
+    assert [answer["scenario"] for answer in answers] == [
         "lessons/a.yml",
         "lessons/b.yaml",
         "lessons/deep/er/c.yaml",
@@ -110,7 +114,7 @@ def test_files_and_expressions_keep_the_order_they_were_given(run_json, scenario
     a, b = scenario("a.yaml", BASIC), scenario("b.yaml", BASIC)
     order = ["check", a, "--json", "-e", "z=1,w=z", b, "--no-torch", "--expression=q=3,r=q*q", a]
     _, answers, _ = run_json(*order)
-    assert [(one["scenario"], list(one["values"])) for one in answers] == [
+    assert [(answer["scenario"], list(answer["values"])) for answer in answers] == [
         ("a.yaml", ["y"]),
         ("<-e>", ["w"]),
         ("b.yaml", ["y"]),
@@ -286,8 +290,8 @@ def test_a_missing_torch_is_told_with_the_remedy(run_json, monkeypatch):
     )
     code, answers, _ = run_json("check", "--json", "-e", LECTURE, "-e", "x=3, y=x**2")
     assert code == 1
-    assert all("pip install torch" in one["errors"][0]["message"] for one in answers)
-    assert [one["gradients"]["x"]["engine"] for one in answers] == [7, 6]
+    assert all("pip install torch" in answer["errors"][0]["message"] for answer in answers)
+    assert [answer["gradients"]["x"]["engine"] for answer in answers] == [7, 6]
 
 
 def test_without_sympy_the_column_is_null_and_says_why(run, run_json):

@@ -84,7 +84,7 @@ def test_processes_that_cannot_start_are_told_for_each_scenario():
     how = How(json=False, symbolic=False, out=Printer(io.StringIO(), False, False, 80))
     targets = ["a.yaml", "b.yaml"]
     with many_outcomes(targets, how, None, workers=2, command=["/nowhere"]) as outcomes:
-        assert all("could not be started" in one.complaint for one in outcomes)
+        assert all("could not be started" in outcome.complaint for outcome in outcomes)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -18,11 +18,11 @@ def test_the_table_has_every_operation_under_its_group(run):
     titles = [line for line in out.splitlines() if line in GROUPS]
     assert titles == list(GROUPS)
     listed = re.findall(r"^  (\S+)", out, re.MULTILINE)
-    assert listed == [one.name for entries in GROUPS.values() for one in entries]
+    assert listed == [entry.name for entries in GROUPS.values() for entry in entries]
 
 
 def test_every_operation_stands_in_one_group():
-    grouped = [one.name for entries in GROUPS.values() for one in entries]
+    grouped = [entry.name for entries in GROUPS.values() for entry in entries]
     assert sorted(grouped) == sorted(OPERATIONS)
 
 
@@ -60,7 +60,7 @@ def test_an_operation_is_found_by_whatever_it_is_called(asked, found):
 
 def test_a_name_with_several_forms_shows_them_all():
     for name, forms in FUNCTIONS.items():
-        assert {one.name for one in forms} <= {one.name for one in find(name)}
+        assert {form.name for form in forms} <= {one.name for one in find(name)}
     for name, (operation, _) in PROPERTIES.items():
         assert operation.name in {one.name for one in find(name)}
 
@@ -103,5 +103,5 @@ def test_every_page_is_complete(name):
     assert all(part.formula and part.words and "{" not in part.formula for part in told.parts)
     if OPERATIONS[name].description.example:
         assert told.example is not None
-        assert told.example.ok, [one.message for one in told.example.complaints]
+        assert told.example.ok, [complaint.message for complaint in told.example.complaints]
         assert told.grad_fn != "depends on the operands", "the example does not use it"

@@ -62,7 +62,7 @@ def test_it_keeps_its_place_among_others_and_can_be_traced(run, run_json, pipe):
     pipe(LINE)
     asked = ("-e", "x=2, y=x*x", "-", "-e", "z=3, w=z*z")
     code, answers, _ = run_json("check", "--json", "--no-torch", "--no-symbolic", *asked)
-    assert (code, [one["scenario"] for one in answers]) == (0, ["<-e>", "-", "<-e>"])
+    assert (code, [answer["scenario"] for answer in answers]) == (0, ["<-e>", "-", "<-e>"])
     pipe("x=2, y=x**2")
     code, out, err = run("trace", "--json", "-")
     assert (code, err) == (0, "")

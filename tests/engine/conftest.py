@@ -106,9 +106,9 @@ def all_attributes(operation: Operation, given: Mapping[str, Any]) -> dict[str, 
     """All attributes of an application: those given, and the defaults of the signature."""
     kinds = (Kind.OPERAND, Kind.OPERANDS)
     left_out = {
-        one.name: one.default
-        for one in operation.spelling.parameters
-        if one.kind not in kinds and not one.is_ignored and one.name not in given
+        parameter.name: parameter.default
+        for parameter in operation.spelling.parameters
+        if parameter.kind not in kinds and not parameter.is_ignored and parameter.name not in given
     }
     return {**left_out, **given}
 

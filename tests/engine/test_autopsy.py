@@ -304,8 +304,8 @@ def test_whatever_is_spoilt_in_the_results_has_a_birth_and_a_way_from_one(text):
     trace = traced(text)
     found, born = autopsy(trace), list(births(trace))
     spoilt = [one for one in graph_of(trace).value if is_spoilt(one)]
-    spoilt += [one for one in trace.contributions if is_spoilt(one)]
-    spoilt += [one for one in trace.totals if is_spoilt(one)]
+    spoilt += [contribution for contribution in trace.contributions if is_spoilt(contribution)]
+    spoilt += [total for total in trace.totals if is_spoilt(total)]
     assert bool(born) == bool(spoilt)
     grads = (trace.passes[-1].grads or {}).values()
     results = [graph_of(trace).value[trace.passes[-1].output], *grads]
@@ -347,7 +347,7 @@ def test_so_are_contributions_that_the_rule_itself_has_summed():
     assert figures(trace, born) == (
         "mul sends inf: of finite upstream [0, 0], %1 [1e308, 1e308], x [1e308, 1e308], w 1"
     )
-    assert [one.element for one in causes(trace, born)] == [None, ()]
+    assert [cause.element for cause in causes(trace, born)] == [None, ()]
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def told_in_the_gallery():
         except ScenarioError:
             continue  # a lesson whose point is an error
         results = [*trace.assigned.values()]
-        grads = [grad for one in trace.passes for grad in (one.grads or {}).values()]
+        grads = [grad for pass_ in trace.passes for grad in (pass_.grads or {}).values()]
         if any(is_spoilt(graph_of(trace).value[node]) for node in results) or any(
             map(is_spoilt, grads)
         ):
@@ -398,5 +398,5 @@ def test_what_a_nan_among_numbers_makes_nan_is_not_compared_by_elements(monkeypa
 
     trace = traced("x=-1, w=2, h=log(x), for i in range(50): h = h*w + 1, y=h")
     monkeypatch.setattr("backprop_engine.reading.autopsy.births.is_by_element", counting)
-    assert [one.place for one in births(trace)] == [Place.FORWARD]
+    assert [birth.place for birth in births(trace)] == [Place.FORWARD]
     assert len(compared) == 1

@@ -43,7 +43,7 @@ def test_the_parts_are_run_with_the_operands_of_outside():
     assert graph_of(inner).inputs == {"a": 0}
     assert graph_of(inner).value[0] == 2
     assert graph_of(inner).value[-1] == pytest.approx(graph_of(inside.outer).value[inside.node])
-    assert [one.kind for one in inner.passes] == [PassKind.FORWARD, PassKind.BACKWARD]
+    assert [pass_.kind for pass_ in inner.passes] == [PassKind.FORWARD, PassKind.BACKWARD]
 
 
 def test_they_are_seeded_with_the_upstream_gradient_of_outside():

@@ -127,9 +127,9 @@ CASES = [
 
 def settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     defaults = {
-        one.name: one.default
-        for one in OPERATIONS[name].spelling.parameters
-        if one.kind is not Kind.OPERAND and one.is_taken
+        parameter.name: parameter.default
+        for parameter in OPERATIONS[name].spelling.parameters
+        if parameter.kind is not Kind.OPERAND and parameter.is_taken
     }
     return {**defaults, **changes}
 

@@ -231,10 +231,12 @@ def test_what_a_reduction_is_of_one_number_is_what_the_catalogue_makes_of_it():
     assert "sum" in known
     for name in known:
         operation = OPERATIONS[name]
-        attributes = {one.name: one.default for one in operation.spelling.parameters[1:]}
+        attributes = {
+            parameter.name: parameter.default for parameter in operation.spelling.parameters[1:]
+        }
         with np.errstate(all="ignore"):
             whole = OF_ONE_NUMBER[name](numbers)
-            single = [operation.forward(float(one), **attributes) for one in numbers]
+            single = [operation.forward(float(number), **attributes) for number in numbers]
         assert np.array_equal(whole, np.array(single, float), equal_nan=True), name
 
 

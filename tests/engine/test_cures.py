@@ -69,7 +69,7 @@ def test_a_where_that_has_no_part_in_it_is_not_accused(text: str):
 
 
 def test_the_lessons_are_there_and_show_what_they_are_named_for():
-    cures = [one for one in vars(module).values() if isinstance(one, module.Cure)]
+    cures = [value for value in vars(module).values() if isinstance(value, module.Cure)]
     named = {lesson for cure in cures for lesson in cure.lessons} | {"14-where", "15-double-where"}
     assert len(named) > 8
     for lesson in named:

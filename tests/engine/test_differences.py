@@ -262,7 +262,7 @@ def test_large_inputs_are_tested_along_random_directions():
     assert len(found["X"].directions) == differences.DIRECTIONS
     assert found["b"].gradient.shape == (50,), "small ones still element by element"
     assert all(one.agrees for one in found.values())
-    assert all(abs(one.engine) > 1e-6 for one in found["X"].directions)
+    assert all(abs(direction.engine) > 1e-6 for direction in found["X"].directions)
 
 
 def test_an_input_that_no_pass_reaches_takes_no_part_in_directions():

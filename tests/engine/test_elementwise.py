@@ -72,16 +72,17 @@ DIFFERENTIABLE = [one for one in ELEMENTWISE if one.derivatives]
 
 
 def count_of(operation: Operation) -> int:
-    return len(operation.derivatives) if operation.derivatives else len(
-        [one for one in operation.spelling.parameters if one.name in ("input", "other")]
-    )  # fmt: skip
+    names = [parameter.name for parameter in operation.spelling.parameters]
+    return len(operation.derivatives) or sum(name in ("input", "other") for name in names)
 
 
 def cases(operations: list[Operation]) -> list[Any]:
     return [
-        pytest.param(one, attributes, id="-".join([one.name, *map(str, attributes.values())]))
-        for one in operations
-        for attributes in ATTRIBUTES.get(one.name, ({},))
+        pytest.param(
+            operation, attributes, id="-".join([operation.name, *map(str, attributes.values())])
+        )
+        for operation in operations
+        for attributes in ATTRIBUTES.get(operation.name, ({},))
     ]
 
 
@@ -95,7 +96,7 @@ def of_every_kind(operation: Operation, kinds: tuple[float, ...]) -> list[Any]:
     if operation.name == "where":
         operands[0] = operands[0] > 0
     if operation.name.startswith("bitwise"):
-        operands = [one > 0 for one in operands]
+        operands = [operand > 0 for operand in operands]
     return operands
 
 
@@ -111,7 +112,7 @@ def assert_close(
     slack = np.zeros(1)
     if operation.rounding is Rounding.CONDITION:  # steps that may cancel, of the operands' size
         with np.errstate(all="ignore"):
-            sizes = sum(np.abs(np.asarray(one, float)) for one in operands)
+            sizes = sum(np.abs(np.asarray(operand, float)) for operand in operands)
         slack = 64 * unit * (1 + np.where(np.isfinite(sizes), sizes, 0.0))
     with np.errstate(all="ignore"):
         same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
@@ -120,7 +121,7 @@ def assert_close(
     ours, theirs = np.atleast_1d(ours), np.atleast_1d(theirs)
     assert not wrong.any(), (
         f"{ours[wrong][:5]} for {theirs[wrong][:5]} at "
-        f"{[np.broadcast_to(one, wrong.shape)[wrong][:5].tolist() for one in operands]}"
+        f"{[np.broadcast_to(operand, wrong.shape)[wrong][:5].tolist() for operand in operands]}"
     )
 
 
@@ -155,7 +156,7 @@ def test_one_number_of_every_kind_answers_as_torch(both, operation, attributes, 
     # A share of the pairs, with every kind on either side: the arrays have them all.
     step = 1 if count_of(operation) == 1 else share(9, 3)
     for numbers in list(zip(*np.broadcast_arrays(*operands), strict=True))[::step]:
-        given = [one.item() for one in numbers]
+        given = [number.item() for number in numbers]
         run = both(operation, given, attributes, dtype)
         assert_agreement(run, operation, dtype, given)
 
@@ -168,7 +169,7 @@ def test_an_upstream_gradient_of_every_kind_is_answered_as_torch_answers_it(
     operands = [np.atleast_1d(one) for one in of_every_kind(operation, KINDS)]
     step = 1 if count_of(operation) == 1 else share(21, 7)
     for numbers in list(zip(*np.broadcast_arrays(*operands), strict=True))[::step]:
-        given = [one.item() for one in numbers]
+        given = [number.item() for number in numbers]
         for upstream in share((0.0, INF, NAN), (0.0, INF, -INF, NAN)):
             run = both(operation, given, attributes, dtype, upstream=upstream)
             assert_agreement(run, operation, dtype, [*given, upstream])
@@ -184,7 +185,7 @@ def test_a_question_is_answered_as_torch_answers_it_and_cuts_off(both, operation
         assert run.grad_fn == ""
         step = 1 if len(operands) == 1 else 7
         for numbers in list(zip(*operands, strict=True))[::step]:
-            run = both(operation, [one.item() for one in numbers], attributes, "float32")
+            run = both(operation, [number.item() for number in numbers], attributes, "float32")
             assert type(run.value) is bool
             assert run.value == run.torch_value.item()
 

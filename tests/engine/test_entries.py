@@ -47,20 +47,22 @@ MORE_ATTRIBUTES: Mapping[str, tuple[dict[str, Any], ...]] = {
 
 def attributes_of(operation: Operation) -> tuple[dict[str, Any], ...]:
     defaults = {
-        one.name: one.default
-        for one in operation.spelling.parameters
-        if one.kind not in (Kind.OPERAND, Kind.OPERANDS) and not one.is_ignored
+        parameter.name: parameter.default
+        for parameter in operation.spelling.parameters
+        if parameter.kind not in (Kind.OPERAND, Kind.OPERANDS) and not parameter.is_ignored
     }
     return MORE_ATTRIBUTES.get(operation.name, (defaults,))
 
 
 def cases(field: str) -> list[Any]:
     return [
-        pytest.param(one, attributes, id="-".join([one.name, *map(str, attributes.values())]))
-        for one in OPERATIONS.values()
-        if attrgetter(field)(one)
-        for attributes in attributes_of(one)
-        if one.elementwise
+        pytest.param(
+            operation, attributes, id="-".join([operation.name, *map(str, attributes.values())])
+        )
+        for operation in OPERATIONS.values()
+        if attrgetter(field)(operation)
+        for attributes in attributes_of(operation)
+        if operation.elementwise
     ]
 
 
@@ -69,12 +71,12 @@ def trace_of(text: str) -> Trace:
 
 
 def operands_at(operation: Operation, point: tuple[float, ...]) -> list[Any]:
-    count = sum(one.kind is Kind.OPERAND for one in operation.spelling.parameters)
+    count = sum(parameter.kind is Kind.OPERAND for parameter in operation.spelling.parameters)
     operands: list[Any] = list(point[:count])
     if operation.name == "where":
         operands[0] = operands[0] > 0
     if operation.name.startswith(("bitwise", "logical")):
-        operands = [one > 0 for one in operands]
+        operands = [operand > 0 for operand in operands]
     return operands
 
 
@@ -101,7 +103,7 @@ def symbolic_derivative(expression: Any, symbol: Any) -> Any:
     """The derivative between kinks and jumps, where a sign and a whole number are constants."""
     smooth = expression.replace(sympy.Abs, lambda u: u * sympy.sign(u))
     steps = smooth.atoms(sympy.floor, sympy.ceiling, sympy.sign)
-    constants = {one: sympy.Dummy(real=True) for one in steps}
+    constants = {step: sympy.Dummy(real=True) for step in steps}
     derivative = sympy.diff(smooth.xreplace(constants), symbol)
     return derivative.xreplace({constant: one for one, constant in constants.items()})
 
@@ -166,8 +168,8 @@ def assert_parts_agree(
     operands: list[Any],
     attributes: Mapping[str, Any],
 ) -> None:
-    shapes = tuple(np.shape(one) for one in operands)
-    values = [np.asarray(one, float) if np.ndim(one) else one for one in operands]
+    shapes = tuple(np.shape(operand) for operand in operands)
+    values = [np.asarray(operand, float) if np.ndim(operand) else operand for operand in operands]
     parts = operation.description.opened(values, attributes)
     inputs = ", ".join(f"{name}={one}" for name, one in zip("abc", operands, strict=False))
     total = "y.sum()" if any(shapes) else "y"

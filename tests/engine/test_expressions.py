@@ -233,7 +233,9 @@ def test_statements_end_at_a_line_end_or_a_semicolon_outside_of_brackets() -> No
          2]
     """
 
-    assert [(one.name, bracketed(one.expression)) for one in statements(text)] == [
+    assert [
+        (statement.name, bracketed(statement.expression)) for statement in statements(text)
+    ] == [
         ("a", "(x + 1)"),
         ("b", "(x + 2)"),
         ("c", "[1, 2]"),
@@ -293,7 +295,7 @@ def test_several_names_are_assigned_at_once(
     (statement,) = parse_program(whole(Source("<-e>", text)), shorthand=shorthand)
 
     assert isinstance(statement, syntax.Unpacking)
-    assert [one.name for one in statement.targets] == names
+    assert [target.name for target in statement.targets] == names
     assert bracketed(statement.expression) == meaning
 
 

@@ -80,7 +80,7 @@ def test_a_root_of_an_ordinary_number_is_torchs_within_the_last_digit(exponent, 
 )
 def test_a_bound_of_infinity_receives_what_it_takes_over(operands, sent, both):
     run = both("clamp.tensor", operands, {}, "float64")
-    assert [float(one) != 0 for one in run.gradients] == [bool(one) for one in sent]
+    assert [float(gradient) != 0 for gradient in run.gradients] == [bool(one) for one in sent]
     for ours, theirs in zip(run.gradients, run.torch_gradients, strict=True):
         assert ours == theirs
 

@@ -127,7 +127,7 @@ def numbers_in(operation: Operation) -> Iterator[tuple[Tree, float]]:
             return notation.number(graph.value[one])
 
         yield explains.output(node).tree(exact), float(graph.value[node])
-        values = [graph.value[one] for one in operands]
+        values = [graph.value[operand] for operand in operands]
         for at in range(len(operation.derivatives[: len(operands)])):
             local = explains.local(node, at)
             if local is not None:

@@ -28,9 +28,9 @@ def shorthand(text: str) -> Scenario:
 def outline(scenario: Scenario) -> tuple[list[tuple[str, object]], list[str], list[str]]:
     """Inputs, assigned names and backward passes."""
     return (
-        [(one.name, one.value) for one in scenario.inputs],
-        [name.name for one in scenario.statements for name in one.names],
-        [one.output for one in scenario.passes if isinstance(one, Backward)],
+        [(input_.name, input_.value) for input_ in scenario.inputs],
+        [name.name for statement in scenario.statements for name in statement.names],
+        [pass_.output for pass_ in scenario.passes if isinstance(pass_, Backward)],
     )
 
 
@@ -63,18 +63,18 @@ def test_one_lesson_can_be_written_in_many_ways(scenario: Scenario) -> None:
 def test_only_in_the_shorthand_a_literal_is_an_input() -> None:
     text = "a = 2; b = [1, [2]][0]; W = [[1, -2], [3, +4]]; y = a + 1"
 
-    assert [one.name for one in shorthand(text).inputs] == ["a", "W"]
+    assert [input_.name for input_ in shorthand(text).inputs] == ["a", "W"]
     assert document(f"compute: '{text}'\n").inputs == ()
 
 
 def test_the_shorthand_reads_signed_numbers_and_nested_lists() -> None:
     scenario = shorthand("a=-2, b=+.5, c=(3), W=[[1, -2], [3, 4e1]], e=[], n=-math.inf, y=a*b")
-    values = {one.name: one.value for one in scenario.inputs}
+    values = {input_.name: input_.value for input_ in scenario.inputs}
 
     assert (values["a"], values["b"], values["c"], values["n"]) == (-2.0, 0.5, 3.0, -math.inf)
     assert np.asarray(values["W"]).tolist() == [[1, -2], [3, 40]]
     assert np.shape(values["e"]) == (0,)
-    assert all(one.requires_grad for one in scenario.inputs)
+    assert all(input_.requires_grad for input_ in scenario.inputs)
 
 
 def test_a_name_of_the_mapping_form_is_a_variable_even_if_it_is_called_like_a_module() -> None:
@@ -199,7 +199,7 @@ def test_names_called_error_and_tolerance_are_names_like_any_other() -> None:
     )
 
     assert scenario.expected_error is None
-    assert [one.name for one in scenario.expectations] == ["error", "tolerance"]
+    assert [expectation.name for expectation in scenario.expectations] == ["error", "tolerance"]
 
 
 def test_oracles_known_to_disagree_are_named_by_input() -> None:
@@ -214,4 +214,7 @@ def test_oracles_known_to_disagree_are_named_by_input() -> None:
 def test_numbers_assigned_at_once_in_the_shorthand_are_inputs_each() -> None:
     scenario = shorthand("a, b = 2, [1, 3], c, d = a, 4, y = (a*b).sum()")
 
-    assert [(one.name, np.ndim(one.value)) for one in scenario.inputs] == [("a", 0), ("b", 1)]
+    assert [(input_.name, np.ndim(input_.value)) for input_ in scenario.inputs] == [
+        ("a", 0),
+        ("b", 1),
+    ]

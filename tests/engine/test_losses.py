@@ -34,9 +34,9 @@ Case = tuple[str, list[Any], dict[str, Any], tuple[int, ...]]
 def settings(name: str, **changes: Any) -> dict[str, Any]:
     """The attributes of a call: torch's defaults, but for `changes`."""
     defaults = {
-        one.name: one.default
-        for one in OPERATIONS[name].spelling.parameters
-        if one.kind is not Kind.OPERAND and one.is_taken
+        parameter.name: parameter.default
+        for parameter in OPERATIONS[name].spelling.parameters
+        if parameter.kind is not Kind.OPERAND and parameter.is_taken
     }
     return {**defaults, **changes}
 
@@ -130,7 +130,7 @@ def of_margins() -> list[Case]:
         ("poisson_nll_loss", [VECTOR, far], {}, ()),
         ("poisson_nll_loss", [far, SAME], {"log_input": False}, ()),
         ("poisson_nll_loss", [MATRIX, far], {"full": True}, ()),
-        *(("gaussian_nll_loss", [MATRIX, SAME, one], {}, ()) for one in variances),
+        *(("gaussian_nll_loss", [MATRIX, SAME, variance], {}, ()) for variance in variances),
         ("gaussian_nll_loss", [MATRIX, SAME, far], {"full": True, "eps": 0.75}, ()),
     ]
     return [

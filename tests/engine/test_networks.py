@@ -32,9 +32,9 @@ def case(name: str, *operands: Any, **changes: Any) -> Any:
 def settings(name: str, changes: dict[str, Any]) -> dict[str, Any]:
     """The attributes of a call: torch's defaults, but for `changes`."""
     defaults = {
-        one.name: one.default
-        for one in OPERATIONS[name].spelling.parameters
-        if one.kind is not Kind.OPERAND and one.is_taken
+        parameter.name: parameter.default
+        for parameter in OPERATIONS[name].spelling.parameters
+        if parameter.kind is not Kind.OPERAND and parameter.is_taken
     }
     return {**defaults, **changes}
 

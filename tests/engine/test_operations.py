@@ -122,7 +122,7 @@ def test_a_number_on_the_left_gives_the_grad_fn_torch_gives(symbol, name):
 def test_every_operation_can_be_written():
     reachable = {
         *(one.name for one in BINARY.values()),
-        *(one.name for forms in FUNCTIONS.values() for one in forms),
+        *(form.name for forms in FUNCTIONS.values() for form in forms),
         *(one.name for one, _ in PROPERTIES.values()),
         "index",
         "index_put",  # `y[0] = v`
@@ -174,7 +174,7 @@ def test_operands_that_do_not_fit_are_refused_in_words(both, name, operands, att
 )
 def test_what_only_numpy_would_say_so_is_said_as_torch_does(name, operands, attributes, told):
     graph = Graph()
-    nodes = tuple(graph.add_constant(np.asarray(one)) for one in operands)
+    nodes = tuple(graph.add_constant(np.asarray(operand)) for operand in operands)
     with pytest.raises(OperandError) as caught:
         graph.apply(OPERATIONS[name], nodes, attributes)
     assert told in str(caught.value)

@@ -56,7 +56,7 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
 def test_the_parts_give_the_same_value_and_the_same_gradients(name, operands, given, with_defaults):
     operation = OPERATIONS[name]
     attributes = with_defaults(operation, given)
-    arrays = [np.array(one) for one in operands]
+    arrays = [np.array(operand) for operand in operands]
     *before, last = operation.description.opened(arrays, attributes).split("\n")
     inputs = [f"{letter}={one}" for letter, one in zip("abc", operands, strict=False)]
     text = "\n".join([*inputs, *before, f"whole = {last}", "total = whole.sum()"])

@@ -34,7 +34,7 @@ def test_the_guides_program_runs_as_a_text_as_a_block_and_as_a_file(tmp_path):
     block = "compute: |\n" + "".join(f"  {line}\n" for line in GUIDE.splitlines())
     for trace in (shorthand(GUIDE), document(block), snippet(GUIDE), record(load(file))):
         assert (grad(trace, "x"), grad(trace, "z")) == (7.0, 27.0)
-        assert [one.name for one in trace.passes] == ["forward", "backward y", "backward w"]
+        assert [pass_.name for pass_ in trace.passes] == ["forward", "backward y", "backward w"]
         assert list(graph_of(trace).inputs) == ["x", "z"]
 
 
@@ -92,7 +92,7 @@ def test_beside_the_shorthands_inputs_a_program_may_call_backward_itself():
         "x=2, y=x**2, y.backward(retain_graph=True), x.grad = None, "
         "y.backward(retain_graph=True), y.backward()"
     )
-    assert [one.kind for one in trace.passes[1:]] == [
+    assert [pass_.kind for pass_ in trace.passes[1:]] == [
         PassKind.BACKWARD, PassKind.ZERO_GRAD, PassKind.BACKWARD, PassKind.BACKWARD,
     ]  # fmt: skip
     assert grad(trace, "x") == 8.0
@@ -150,7 +150,7 @@ def test_a_manual_seed_starts_the_numbers_anew():
 
 def test_the_default_pass_starts_at_the_last_name_and_not_at_a_gradient():
     trace = snippet("x = torch.ones(2, requires_grad=True)\ny = x.sum()\n")
-    assert [one.name for one in trace.passes] == ["forward", "backward y"]
+    assert [pass_.name for pass_ in trace.passes] == ["forward", "backward y"]
 
 
 @pytest.mark.parametrize(

@@ -67,13 +67,13 @@ def test_a_gradient_is_told_as_products_of_local_derivatives_the_largest_first()
     trace = traced("x=2, y=x**2+3x+1")
     origin = origin_of(trace, "x")
     assert origin.count == 2
-    assert [labels(trace, origin, one) for one in origin.paths] == [
+    assert [labels(trace, origin, path) for path in origin.paths] == [
         ["y", "%3", "%1", "x"],
         ["y", "%3", "%2", "x"],
     ]
-    assert [list(one.factors) for one in origin.paths] == [[1, 1, 4], [1, 1, 3]]
-    assert [one.carried for one in origin.paths] == [4, 3]
-    assert [one.share for one in origin.paths] == [pytest.approx(4 / 7), pytest.approx(3 / 7)]
+    assert [list(path.factors) for path in origin.paths] == [[1, 1, 4], [1, 1, 3]]
+    assert [path.carried for path in origin.paths] == [4, 3]
+    assert [path.share for path in origin.paths] == [pytest.approx(4 / 7), pytest.approx(3 / 7)]
     assert origin.sum == origin.gradient == 7
     assert origin.rest == 0
     assert origin.rest_count == 0
@@ -85,7 +85,7 @@ def test_paths_go_through_each_value_of_what_changes_in_place():
     origin = origin_of(trace, "x")
     assert origin.sum == origin.gradient == 2 * (3**2 + 3) * (2 * 3 + 1)
     assert origin.count == 6
-    assert {tuple(labels(trace, origin, one)) for one in origin.paths} == {
+    assert {tuple(labels(trace, origin, path)) for path in origin.paths} == {
         ("w", "z@2", "y", "x"),
         ("w", "z@2", "x"),
     }
@@ -96,13 +96,13 @@ def test_paths_go_through_each_value_of_what_changes_in_place():
 def test_both_places_of_a_square_are_paths_of_their_own():
     origin = origin_of(traced("x=3, y=x*x"), "x")
     assert origin.count == 2
-    assert [one.carried for one in origin.paths] == [3, 3]
+    assert [path.carried for path in origin.paths] == [3, 3]
 
 
 def test_paths_that_cancel_are_both_listed_and_have_no_share():
     origin = origin_of(traced("x=2, y=x-x"), "x")
-    assert [one.carried for one in origin.paths] == [1, -1]
-    assert [one.share for one in origin.paths] == [None, None]
+    assert [path.carried for path in origin.paths] == [1, -1]
+    assert [path.share for path in origin.paths] == [None, None]
     assert origin.sum == 0
 
 
@@ -139,7 +139,7 @@ def test_the_forward_pass_has_no_origin():
 def test_paths_that_carry_zero_are_not_listed_but_counted_under_the_rest():
     origin = origin_of(traced("x=-2, y=relu(x)+3x+relu(x)*5"), "x")
     assert origin.count == 3
-    assert [one.carried for one in origin.paths] == [3]
+    assert [path.carried for path in origin.paths] == [3]
     assert origin.rest_count == 2
     assert origin.rest == 0
     assert origin.is_ranked
@@ -155,7 +155,7 @@ def test_where_no_path_carries_anything_the_steps_that_are_shut_are_told():
 
 def test_a_path_that_carries_nan_comes_before_one_that_carries_inf_and_all_others():
     origin = origin_of(traced("x=0, y=sqrt(x**2) + 1e300x + sqrt(x)"), "x")
-    assert [origin.paths[0].carried, *(one.carried for one in origin.paths[1:])] == [
+    assert [origin.paths[0].carried, *(path.carried for path in origin.paths[1:])] == [
         pytest.approx(math.nan, nan_ok=True),
         math.inf,
         1e300,
@@ -182,7 +182,7 @@ def test_products_beyond_the_range_of_floats_do_not_upset_the_order(factor):
     trace = traced(f"x=1, y={factor}*({factor}*x) + 2x + x")
     origin = origin_of(trace, "x")
     assert compare(origin.sum, origin.gradient).agrees
-    finite = [one.carried for one in origin.paths if math.isfinite(one.carried)]
+    finite = [path.carried for path in origin.paths if math.isfinite(path.carried)]
     assert finite == [2, 1]
 
 
@@ -203,9 +203,9 @@ def test_a_hundred_residual_blocks_have_two_to_the_hundredth_paths_and_the_sum_i
     assert compare(origin.sum, origin.gradient).ulp <= 4
     assert origin.paths[0].carried == 1.0  # past all blocks
     assert len(origin.paths[0].steps) == 101
-    sizes = [one.size for one in origin.paths]
+    sizes = [path.size for path in origin.paths]
     assert sizes == sorted(sizes, reverse=True)
-    assert len({one.steps for one in origin.paths}) == 50
+    assert len({path.steps for path in origin.paths}) == 50
 
 
 def test_of_a_residual_chain_the_listed_are_the_largest_of_all():
@@ -213,7 +213,7 @@ def test_of_a_residual_chain_the_listed_are_the_largest_of_all():
     every = sorted((c for _, c in all_paths(trace, node_of(trace, "x"))), key=abs, reverse=True)
     assert len(every) == 2**12
     origin = origin_of(trace, "x", limit=30)
-    assert [one.size for one in origin.paths] == pytest.approx([abs(c) for c in every[:30]])
+    assert [path.size for path in origin.paths] == pytest.approx([abs(c) for c in every[:30]])
     assert origin.rest == pytest.approx(math.fsum(every[30:]))
 
 
@@ -221,7 +221,7 @@ def test_a_chain_of_blocks_whose_paths_are_all_alike_does_not_hang():
     trace = residual(100, "1*h")
     origin = origin_of(trace, "x", limit=5)
     assert origin.count == 2**100
-    assert [one.carried for one in origin.paths] == [1] * 5
+    assert [path.carried for path in origin.paths] == [1] * 5
     assert origin.gradient == 2.0**100
     assert compare(origin.sum, origin.gradient).agrees
 
@@ -263,13 +263,13 @@ def test_the_work_can_be_watched_and_stopped():
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS.glob("*.yaml")), ids=lambda one: one.stem)
 def test_in_every_lesson_the_paths_of_every_gradient_add_up_to_it(scenario):
     trace = record(load(scenario))
-    for one in trace.passes:
-        if one.output is None:
+    for pass_ in trace.passes:
+        if pass_.output is None:
             continue
-        for node in range(one.output + 1):
-            if not trace.progress(node, one.stop).expected:
+        for node in range(pass_.output + 1):
+            if not trace.progress(node, pass_.stop).expected:
                 continue
-            origin = find_origin(trace, one, node)
+            origin = find_origin(trace, pass_, node)
             terms = [path.carried for path in origin.paths]
             assert close(origin.sum, origin.gradient, [*terms, origin.rest])
             shares = [path.share for path in origin.paths]
@@ -297,9 +297,9 @@ def test_arrays_are_ranked_by_the_norm_of_what_they_carry():
     origin = origin_of(trace, "w")
     every = sorted((norm_of(c) for _, c in all_paths(trace, node_of(trace, "w"))), reverse=True)
     assert origin.count == len(every)
-    assert [one.size for one in origin.paths] == pytest.approx([s for s in every if s])
+    assert [path.size for path in origin.paths] == pytest.approx([s for s in every if s])
     assert origin.is_ranked
-    assert close(origin.sum, origin.gradient, [one.carried for one in origin.paths])
+    assert close(origin.sum, origin.gradient, [path.carried for path in origin.paths])
 
 
 def test_with_arrays_and_too_many_paths_the_largest_found_are_listed_and_it_is_said():
@@ -309,8 +309,8 @@ def test_with_arrays_and_too_many_paths_the_largest_found_are_listed_and_it_is_s
     assert origin.count == 2**30
     assert len(origin.paths) == 10
     assert not origin.is_ranked
-    assert close(origin.sum, origin.gradient, [one.carried for one in origin.paths])
-    sizes = [one.size for one in origin.paths]
+    assert close(origin.sum, origin.gradient, [path.carried for path in origin.paths])
+    sizes = [path.size for path in origin.paths]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] == pytest.approx(math.sqrt(2))  # past all blocks
 

@@ -98,20 +98,20 @@ def test_nodes_that_lead_nowhere_receive_nothing():
 def test_grad_accumulates_over_passes_and_zero_grad_forgets_it():
     trace = document("inputs: {x: 3}\ncompute: y = x**2\nbackward: [y, y, zero_grad, y]\n")
     x = graph_of(trace).inputs["x"]
-    assert [one.kind for one in trace.passes] == [
+    assert [pass_.kind for pass_ in trace.passes] == [
         PassKind.FORWARD, PassKind.BACKWARD, PassKind.BACKWARD, PassKind.ZERO_GRAD,
         PassKind.BACKWARD,
     ]  # fmt: skip
-    assert [trace.grad(x, one.stop) for one in trace.passes] == [None, 6.0, 12.0, None, 6.0]
+    assert [trace.grad(x, pass_.stop) for pass_ in trace.passes] == [None, 6.0, 12.0, None, 6.0]
     # The gradient itself belongs to a pass and starts anew in each.
-    assert [trace.gradient(x, one.stop) for one in trace.passes] == [None, 6.0, 6.0, None, 6.0]
+    assert [trace.gradient(x, pass_.stop) for pass_ in trace.passes] == [None, 6.0, 6.0, None, 6.0]
 
 
 def test_zero_fills_one_grad_with_zeros():
     trace = document("inputs: {x: 3, w: 2}\ncompute: y = x*w\nbackward: [y, x.grad.zero_(), y]\n")
     x, w = graph_of(trace).inputs["x"], graph_of(trace).inputs["w"]
-    assert [trace.grad(x, one.stop) for one in trace.passes] == [None, 2.0, 0.0, 2.0]
-    assert [trace.grad(w, one.stop) for one in trace.passes] == [None, 3.0, 3.0, 6.0]
+    assert [trace.grad(x, pass_.stop) for pass_ in trace.passes] == [None, 2.0, 0.0, 2.0]
+    assert [trace.grad(w, pass_.stop) for pass_ in trace.passes] == [None, 3.0, 3.0, 6.0]
 
 
 def test_a_vector_output_is_differentiated_with_the_gradient_argument():

@@ -185,7 +185,8 @@ def test_the_median_of_two_is_the_lower(agree):
 def test_operands_that_do_not_fit_are_refused_in_words(name, operands, attributes, message):
     graph = Graph()
     values = [
-        one if isinstance(one, float | np.ndarray) else np.array(one, float) for one in operands
+        operand if isinstance(operand, float | np.ndarray) else np.array(operand, float)
+        for operand in operands
     ]
     leaves = tuple(
         graph.add_input(f"x{at}", one, requires_grad=False) for at, one in enumerate(values)

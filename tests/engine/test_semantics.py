@@ -100,7 +100,7 @@ def test_a_computed_value_keeps_its_grad_if_it_is_told_to():
         "x=3, h=x**2, h.retain_grad(), y=2h, y.backward(retain_graph=True), y.backward()"
     )
     h = trace.assigned["h"]
-    assert [trace.grad(h, one.stop) for one in trace.passes] == [None, 2.0, 4.0]
+    assert [trace.grad(h, pass_.stop) for pass_ in trace.passes] == [None, 2.0, 4.0]
     assert grad(trace, "x") == 24.0
     assert trace.grad(trace.assigned["y"], len(trace)) is None
 
@@ -116,8 +116,8 @@ def test_zero_grad_clears_the_inputs_and_not_what_is_retained():
         "backward: [y, zero_grad, y, h.grad.zero_()]\n"
     )
     h, x = trace.assigned["h"], graph_of(trace).inputs["x"]
-    assert [trace.grad(h, one.stop) for one in trace.passes] == [None, 2.0, 2.0, 4.0, 0.0]
-    assert [trace.grad(x, one.stop) for one in trace.passes] == [None, 12.0, None, 12.0, 12.0]
+    assert [trace.grad(h, pass_.stop) for pass_ in trace.passes] == [None, 2.0, 2.0, 4.0, 0.0]
+    assert [trace.grad(x, pass_.stop) for pass_ in trace.passes] == [None, 12.0, None, 12.0, 12.0]
 
 
 def test_each_version_of_a_name_keeps_its_own_grad():
@@ -131,7 +131,7 @@ def test_each_version_of_a_name_keeps_its_own_grad():
     trace = record(scenario)
     assert grad(trace, "h@1") == 10.0
     assert grad(trace, "h@2") == 5.0
-    assert [(one.name, one.is_grad) for one in scenario.expectations] == [
+    assert [(expectation.name, expectation.is_grad) for expectation in scenario.expectations] == [
         ("h@1", True), ("h", True), ("h@2", True),
     ]  # fmt: skip
 

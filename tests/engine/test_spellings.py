@@ -144,7 +144,8 @@ def test_a_shape_that_does_not_fit_is_told_with_the_name_that_was_written(call):
 def test_a_number_written_out_is_an_attribute_before_it_is_a_value():
     for forms in FUNCTIONS.values():
         counts = [
-            sum(one.kind is Kind.OPERAND for one in form.spelling.parameters) for form in forms
+            sum(parameter.kind is Kind.OPERAND for parameter in form.spelling.parameters)
+            for form in forms
         ]
         assert counts == sorted(counts)
     names = [form.name for form in FUNCTIONS["masked_fill"]]

@@ -46,17 +46,17 @@ def templates_of(operation: Operation) -> Iterator[Any]:
 def texts_of(operation: Operation) -> set[str]:
     """Its templates for many attributes, with and without operands that may be left out."""
     named = [
-        one
-        for one in operation.spelling.parameters
-        if one.kind not in (Kind.OPERAND, Kind.OPERANDS)
+        parameter
+        for parameter in operation.spelling.parameters
+        if parameter.kind not in (Kind.OPERAND, Kind.OPERANDS)
     ]
     defaults: dict[str, Any] = {"output": 0, "items": (1, slice(None, -2), FROM_OPERAND, Ellipsis)}
     for one in named:
         default = 1 if one.default is REQUIRED else one.default
         defaults[one.name] = one.choices[0] if one.choices else default
     fewest = sum(
-        one.kind is Kind.OPERAND and one.default is REQUIRED
-        for one in operation.spelling.parameters
+        parameter.kind is Kind.OPERAND and parameter.default is REQUIRED
+        for parameter in operation.spelling.parameters
     )
     most = max(fewest, len(operation.derivatives))
     counts = range(2, 9) if operation.variadic else range(max(fewest, 1), most + 1)
@@ -91,15 +91,18 @@ def test_every_text_of_the_catalogue_is_mathematics_and_is_told_as_it_is_written
         if text not in REDUNDANT and not text.startswith("("):
             assert told == text
         assert parse(told) == tree
-        for one in branches(tree):
-            if isinstance(one, Text):
-                assert re.fullmatch(r"[\w.\u0302∠…½∞:−]+", one.text), "no sign is left in a name"
+        for branch in branches(tree):
+            if isinstance(branch, Text):
+                assert re.fullmatch(r"[\w.\u0302∠…½∞:−]+", branch.text), "no sign is left in a name"
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_text_of_the_catalogue_has_a_plain_form_for_ascii_terminals(name):
     operation = OPERATIONS[name]
-    words = [operation.description.words, *(one.words for one in operation.derivatives)]
+    words = [
+        operation.description.words,
+        *(derivative.words for derivative in operation.derivatives),
+    ]
     assert [text for text in (*TEXTS[name], *words) if "?" in notation.plain(text)] == []
 
 
@@ -114,7 +117,11 @@ COMMANDS = r"""
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_text_of_the_catalogue_becomes_latex_that_compiles(name):
     for text in TEXTS[name]:
-        holes = {one.name: Text(one.name) for one in branches(parse(text)) if isinstance(one, Hole)}
+        holes = {
+            branch.name: Text(branch.name)
+            for branch in branches(parse(text))
+            if isinstance(branch, Hole)
+        }
         holes["g"] = partial("L", "y@2")
         written = latex(filled(parse(text), holes))
         assert written.isascii()

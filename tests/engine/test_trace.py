@@ -26,7 +26,7 @@ def traces(draw) -> Trace:
         symbol = draw(st.sampled_from("+-*"))
         lines.append(f"v{number} = {left} {symbol} {right}")
         names.append(f"v{number}")
-    lines.append("y = " + " + ".join(["a", *(one for one in names[-2:])]))
+    lines.append("y = " + " + ".join(["a", *(name for name in names[-2:])]))
     passes = draw(st.lists(st.sampled_from(["y", "y", "zero_grad", "a"]), min_size=1, max_size=4))
     text = "\n".join(
         ["inputs: {a: 2, b: -3, c: {value: 5, requires_grad: false}}", "compute: |"]
@@ -44,13 +44,13 @@ class Replay:
         self.gradient: dict[int, float] = {}
         self.received: dict[int, int] = {}
         self.grad: dict[int, float] = {}
-        for one in trace.passes:
-            if cursor <= one.start:
+        for pass_ in trace.passes:
+            if cursor <= pass_.start:
                 break
             self.gradient, self.received = {}, {}
-            for index in range(one.start, min(cursor, one.stop)):
+            for index in range(pass_.start, min(cursor, pass_.stop)):
                 self.run(trace, index)
-            if cursor >= one.stop and one.kind is PassKind.BACKWARD:
+            if cursor >= pass_.stop and pass_.kind is PassKind.BACKWARD:
                 for leaf, total in self.gradient.items():
                     if leaf in graph_of(trace).inputs.values():
                         self.grad[leaf] = self.grad.get(leaf, 0.0) + total
@@ -85,7 +85,9 @@ def test_the_state_at_any_step_is_that_of_a_slow_replay(trace, data):
 @settings(max_examples=40, deadline=None)
 @given(traces())
 def test_steps_passes_and_visits_fit_together(trace):
-    assert [one.start for one in trace.passes[1:]] == [one.stop for one in trace.passes[:-1]]
+    assert [pass_.start for pass_ in trace.passes[1:]] == [
+        pass_.stop for pass_ in trace.passes[:-1]
+    ]
     assert trace.passes[-1].stop == len(trace)
     for index in range(len(trace)):
         step = trace.step(index)

@@ -141,7 +141,9 @@ def _send(
     received = {
         step.operand: step.total for step in backward(graph, node, settle(seed, graph.dtype))
     }
-    wanted = [one for one in tensors if isinstance(one, torch.Tensor) and one.requires_grad]
+    wanted = [
+        tensor for tensor in tensors if isinstance(tensor, torch.Tensor) and tensor.requires_grad
+    ]
     sent = torch.autograd.grad(twin, wanted, torch.tensor(seed), allow_unused=True)
     theirs.gradients.extend(
         np.zeros(tuple(x.shape)) if one is None else one.numpy(force=True)

@@ -94,7 +94,7 @@ def faults(name: str, count: int, seed: int) -> Iterator[Fault]:
         if name == "index":
             items = random.choice(INDICES)
             attributes["items"] = items
-            asked = sum(one == FROM_OPERAND for one in items)
+            asked = sum(item == FROM_OPERAND for item in items)
             operands = [operands[0], *[operands[1]] * asked]
         try:
             _try(random, operation, operands, attributes, dtype)
@@ -105,12 +105,14 @@ def faults(name: str, count: int, seed: int) -> Iterator[Fault]:
 
 def _operands(random: Random, operation: Operation, dtype: Dtype) -> list[Value]:
     count = 0
-    for one in operation.spelling.parameters:
-        if one.is_ignored or one.refusal:
+    for parameter in operation.spelling.parameters:
+        if parameter.is_ignored or parameter.refusal:
             continue
-        if one.kind is Kind.OPERANDS:
+        if parameter.kind is Kind.OPERANDS:
             count += random.randrange(4)
-        elif one.kind is Kind.OPERAND and (one.default is REQUIRED or random.random() < 0.6):
+        elif parameter.kind is Kind.OPERAND and (
+            parameter.default is REQUIRED or random.random() < 0.6
+        ):
             count += 1
     count += operation.name == "index"
     shape = random.choice(SHAPES)
@@ -143,9 +145,9 @@ def _operand(random: Random, shape: tuple[int, ...], dtype: Dtype) -> Value:
 
 def _attributes(random: Random, operation: Operation) -> dict[str, Any]:
     return {
-        one.name: _attribute(random, one)
-        for one in operation.spelling.parameters
-        if one.kind not in (Kind.OPERAND, Kind.OPERANDS) and one.is_taken
+        parameter.name: _attribute(random, parameter)
+        for parameter in operation.spelling.parameters
+        if parameter.kind not in (Kind.OPERAND, Kind.OPERANDS) and parameter.is_taken
     }
 
 

@@ -60,8 +60,14 @@ def call(draw: st.DrawFn) -> str:
     """One call, as a function or a method: what is required, and now and then some more."""
     name = draw(st.sampled_from(sorted(FUNCTIONS)))
     operation = draw(st.sampled_from(FUNCTIONS[name]))
-    required = [one for one in operation.spelling.parameters if one.default is REQUIRED]
-    others = [one for one in operation.spelling.parameters if one.default is not REQUIRED]
+    required = [
+        parameter for parameter in operation.spelling.parameters if parameter.default is REQUIRED
+    ]
+    others = [
+        parameter
+        for parameter in operation.spelling.parameters
+        if parameter.default is not REQUIRED
+    ]
     given = [draw(_argument(one)) for one in required]
     if others:
         chosen = draw(st.lists(st.sampled_from(others), max_size=2, unique_by=lambda one: one.name))

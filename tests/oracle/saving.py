@@ -129,8 +129,8 @@ def enumerated(graph: Graph) -> Iterator[tuple[int, Application]]:
     """The nodes that operations made, with what they were made of."""
     for node, (operation, operands) in enumerate(zip(graph.operation, graph.operands, strict=True)):
         if operation is not None:
-            values = tuple(graph.value[one] for one in operands)
-            numbers = tuple(bool(graph.is_number[one]) for one in operands)
+            values = tuple(graph.value[operand] for operand in operands)
+            numbers = tuple(bool(graph.is_number[operand]) for operand in operands)
             attributes = dict(graph.attributes_of(node))
             yield node, Application(operation, values, numbers, attributes, graph.grad_fn(node))
 

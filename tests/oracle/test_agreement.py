@@ -45,7 +45,9 @@ def faultless(agreed: Agreement) -> bool:
     trace = agreed.trace
     steps = [agreed.step(step) for step in range(len(trace))]
     grads = [
-        agreed.grad_after(one.index, node) for one in trace.passes for node in (one.grads or {})
+        agreed.grad_after(pass_.index, node)
+        for pass_ in trace.passes
+        for node in (pass_.grads or {})
     ]
     return (
         not agreed.faulty_nodes

@@ -124,7 +124,7 @@ y = x * i
 @pytest.mark.parametrize(("program", "message"), MIXED.values(), ids=list(MIXED))
 def test_a_program_whose_floats_have_two_dtypes_is_refused_at_its_place(program: str, message: str):
     values = run_by_python(program).values()
-    assert {one.dtype for one in values if isinstance(one, torch.Tensor)} >= {
+    assert {value.dtype for value in values if isinstance(value, torch.Tensor)} >= {
         torch.float32,
         torch.float64,
     }

@@ -243,7 +243,7 @@ def test_what_comes_after_a_reply_spoils_no_later_one():
     )
     with Oracle(command=python(code)) as oracle:
         answers = [oracle.ask(TRACE) for _ in range(2)]
-    assert all("no answer: “and another thing”" in one.reason for one in answers)
+    assert all("no answer: “and another thing”" in answer.reason for answer in answers)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system has to keep to the limit")

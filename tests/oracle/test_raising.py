@@ -130,7 +130,7 @@ def answers(monkeypatch, capsys):
         torch, symbolic = "torch" in oracles, "symbolic" in oracles
         code = headless.check(targets, json=True, torch=torch, symbolic=symbolic)
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        assert [one["scenario"] for one in lines] == [one.name for one in targets]
+        assert [one["scenario"] for one in lines] == [target.name for target in targets]
         return code, lines
 
     return run
@@ -183,7 +183,7 @@ def test_a_step_of_finite_differences_may_leave_the_domain_of_every_operation(an
         code, lines = answers()
     assert code == 0
     reason = "a step of finite differences leaves the domain of `"
-    assert sum("finite_difference" in skips(one, reason) for one in lines) == trap.sprung > 0
+    assert sum("finite_difference" in skips(line, reason) for line in lines) == trap.sprung > 0
 
 
 @pytest.mark.parametrize(
@@ -205,4 +205,4 @@ def test_what_reads_a_trace_may_raise(reader, oracle, answers, monkeypatch):
     monkeypatch.setattr(checking, reader, broken)
     code, lines = answers("torch", "symbolic", most=len(RAISED))
     assert code == 1
-    assert all(complaints(one) == {oracle} for one in lines)
+    assert all(complaints(line) == {oracle} for line in lines)

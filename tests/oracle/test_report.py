@@ -96,8 +96,8 @@ def test_passes_accumulate_and_are_cleared_as_in_torch(oracle):
     report = report_of(oracle, trace)
     x = graph_of(trace).inputs["x"]
     assert [report.grads[index][x] for index in (1, 2, 3, 4)] == [6, 12, None, 6]
-    for one in trace.passes[1:]:
-        assert report.grads[one.index] == dict(one.grads)
+    for pass_ in trace.passes[1:]:
+        assert report.grads[pass_.index] == dict(pass_.grads)
 
 
 def test_zeroing_one_grad_in_place_leaves_the_other_alone(oracle):

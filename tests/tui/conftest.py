@@ -74,7 +74,7 @@ def report_like(trace: Trace) -> TorchReport:
     graph_of(trace)  # what has none is asked for nothing
     sent = {step: in_full(one) for step, one in enumerate(trace.contributions) if one is not None}
     totals = {step: in_full(one) for step, one in enumerate(trace.totals) if one is not None}
-    backward = [one for one in trace.passes if one.output is not None]
+    backward = [pass_ for pass_ in trace.passes if pass_.output is not None]
     return TorchReport(
         version="2.13.0+cpu",
         values=dict(enumerate(graph_of(trace).value)),
@@ -87,9 +87,9 @@ def report_like(trace: Trace) -> TorchReport:
             for one in backward
         },
         grads={
-            one.index: {node: kept(grad) for node, grad in one.grads.items()}
-            for one in trace.passes
-            if one.grads is not None
+            pass_.index: {node: kept(grad) for node, grad in pass_.grads.items()}
+            for pass_ in trace.passes
+            if pass_.grads is not None
         },
     )
 
@@ -153,7 +153,7 @@ class Formulas:
         return self._answer or refusal or Ready(self._report(trace))
 
     def _report(self, trace: Trace) -> SymbolicReport:
-        (output,) = {one.output for one in trace.passes if one.output is not None}
+        (output,) = {pass_.output for pass_ in trace.passes if pass_.output is not None}
         names = [name for name, node in graph_of(trace).inputs.items()]
         partials = {
             graph_of(trace).inputs["x"]: Partial(Mathematics("2x + 3", ""), 7.0, 7.0),

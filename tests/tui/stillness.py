@@ -89,8 +89,8 @@ def nobody_waits() -> Iterator[None]:
 
 
 def _at_work(app: App[Any]) -> list[object]:
-    workers = [one for one in app.workers if not one.is_finished]
-    threads = [one for one in _threads if one.is_alive()]
+    workers = [worker for worker in app.workers if not worker.is_finished]
+    threads = [thread for thread in _threads if thread.is_alive()]
     return [one for one in (*workers, *threads) if one not in _set_aside]
 
 

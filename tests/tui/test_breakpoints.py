@@ -135,9 +135,9 @@ def places_of(session):
     return sorted(
         {
             step
-            for one in session.stops.breakpoints
-            if one.is_enabled
-            for step in brute_force(session.trace, one)[one.ignored :]
+            for breakpoint_ in session.stops.breakpoints
+            if breakpoint_.is_enabled
+            for step in brute_force(session.trace, breakpoint_)[breakpoint_.ignored :]
         }
     )
 
@@ -295,7 +295,7 @@ def _label(session, row):
 
 def test_a_breakpoint_with_the_same_hits_is_not_set_twice():
     session = with_texts(BASIC, ["x", "mul", "x"])
-    assert [one.text for one in session.stops.breakpoints] == ["x", "operation mul"]
+    assert [breakpoint_.text for breakpoint_ in session.stops.breakpoints] == ["x", "operation mul"]
 
 
 def test_an_edited_breakpoint_keeps_its_place_its_switch_and_what_it_ignores():

@@ -160,7 +160,7 @@ def test_a_saved_file_is_read_once_two_looks_agree_and_a_mistake_in_it_is_known(
     path.unlink()
     for _ in range(9):
         desk.look()
-    assert [one for one in host.notices if one] == [
+    assert [notice for notice in host.notices if notice] == [
         "lesson.yaml is gone; what was read last stays, until it is back"
     ]
 

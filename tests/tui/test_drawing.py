@@ -113,7 +113,7 @@ def passes(*lengths):
 @pytest.mark.parametrize("width", [10, 40, 150])
 def test_the_bars_stand_side_by_side_inside_the_width(lengths, width):
     segments = lay_out(passes(*lengths), width)
-    ends = [edge for one in segments for edge in (one.label_column, one.right)]
+    ends = [edge for segment in segments for edge in (segment.label_column, segment.right)]
     assert ends == sorted(ends)
     assert ends[-1] <= width
     assert segments[0].start == 0

@@ -128,5 +128,5 @@ def test_what_was_not_foreseen_is_logged_with_its_traceback(faults):
     from backprop_tui.oracles.answering import answer_of
 
     answer_of("Nobody", lambda: [][0])
-    assert [one.exc_info[0] for one in faults] == [IndexError]
+    assert [fault.exc_info[0] for fault in faults] == [IndexError]
     assert LOG.level == logging.NOTSET

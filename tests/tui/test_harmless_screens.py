@@ -138,7 +138,7 @@ def evil_formulas(trace):
         node: Partial(said, 1.0, 1.0, "" if node else EVIL)
         for node in graph_of(trace).inputs.values()
     }
-    outputs = {one.output for one in trace.passes if one.output is not None}
+    outputs = {pass_.output for pass_ in trace.passes if pass_.output is not None}
     return Ready(
         SymbolicReport(
             EVIL,

@@ -185,7 +185,9 @@ def test_the_rows_in_sight_are_those_of_no_fold_wherever_the_steps_are(network):
         wanted = [
             row
             for row in range(0, len(there.outline), 97)
-            if not any(there.folding.is_folded(one) for one in there.outline.ancestors(row, 9999))
+            if not any(
+                there.folding.is_folded(ancestor) for ancestor in there.outline.ancestors(row, 9999)
+            )
         ]
         assert wanted == [row for row in there.visible.tolist() if row % 97 == 0]
 

@@ -305,7 +305,9 @@ def test_marks_are_listed_in_the_order_of_the_timeline_with_what_runs_there():
 @given(st.integers(0, 10), st.integers(1, 40))
 def test_every_mark_stands_in_exactly_one_bar_of_the_timeline(place, width):
     session = replace(BASIC, marks={"m": place})
-    bars = [moving.mark_columns(session, one.start, one.stop, width) for one in BASIC.trace.passes]
+    bars = [
+        moving.mark_columns(session, pass_.start, pass_.stop, width) for pass_ in BASIC.trace.passes
+    ]
     assert sum(len(bar) for bar in bars) == 1
     assert all(0 <= column < width for bar in bars for column in bar)
 

@@ -91,4 +91,4 @@ def test_no_file_takes_a_private_name_of_textuals(path: Path) -> None:
 
 def test_the_one_file_that_has_to_is_found_to() -> None:
     assert "TerminalDriver: _auto_restart" in private_uses(WITH_REASONS)
-    assert any("_xterm_parser" in one for one in private_uses(WITH_REASONS))
+    assert any("_xterm_parser" in use for use in private_uses(WITH_REASONS))

@@ -23,7 +23,7 @@ LEAVING = {"q", "ctrl+c", "ctrl+q", "E"}
 
 def keys() -> list[str]:
     """Every key that means something, but for those that end the app."""
-    bound = [key for one in COMMANDS for key in one.keys]
+    bound = [key for command in COMMANDS for key in command.keys]
     return sorted({*bound, *TYPED, *OTHERS} - LEAVING)
 
 

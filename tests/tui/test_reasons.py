@@ -471,8 +471,8 @@ def test_of_a_path_of_many_steps_the_ends_are_listed_with_what_they_carry():
     ends = path_steps(origin, origin.paths[0], 20)
     assert ends[10] is None
     assert ends[:10] == every[:10]
-    assert [one.step for one in ends[11:]] == [one.step for one in every[-10:]]
-    assert [one.carried for one in ends[11:]] == pytest.approx([one.carried for one in every[-10:]])
+    assert [end.step for end in ends[11:]] == [one.step for one in every[-10:]]
+    assert [end.carried for end in ends[11:]] == pytest.approx([one.carried for one in every[-10:]])
 
 
 def test_what_is_too_long_is_abbreviated_in_the_middle():

@@ -108,7 +108,9 @@ def test_a_breakpoint_whose_name_is_gone_comes_back_with_it():
     gone = carry(old, session(OLD.replace("  b = 3x\n", "").replace("a + b", "a")))
     assert gone.stops.breakpoints == ()
     assert "breakpoint b: there is no node `b`" in gone.notice
-    assert [one.text for one in carry(gone, session(OLD)).stops.breakpoints] == ["b"]
+    assert [breakpoint_.text for breakpoint_ in carry(gone, session(OLD)).stops.breakpoints] == [
+        "b"
+    ]
 
 
 def test_edited_values_are_those_of_the_file_again():
@@ -237,5 +239,5 @@ def test_a_variable_that_names_no_editor_is_told():
 )
 def test_each_editor_is_told_the_line_in_its_own_way(command, arguments, tmp_path):
     path = tmp_path / "a.yaml"
-    written = [one.replace("FILE", str(path)) for one in arguments]
+    written = [argument.replace("FILE", str(path)) for argument in arguments]
     assert at_line(Editor(command), path, 7)[1:] == written

@@ -37,11 +37,11 @@ async def press(pilot, keys):
 
 
 def breakpoints(pilot):
-    return [one.text for one in pilot.app.session.stops.breakpoints]
+    return [breakpoint_.text for breakpoint_ in pilot.app.session.stops.breakpoints]
 
 
 def watches(pilot):
-    return [one.text for one in pilot.app.session.stops.watches]
+    return [watch.text for watch in pilot.app.session.stops.watches]
 
 
 # Breakpoints
@@ -103,9 +103,15 @@ async def test_the_list_edits_adds_switches_deletes_and_ignores(opened, text_of)
         await type_in(pilot, "if abs(contribution) > 2")
         assert breakpoints(pilot) == ["operation mul", "if abs(contribution) > 2"]
         await press(pilot, "plus plus minus")
-        assert [one.ignored for one in pilot.app.session.stops.breakpoints] == [1, 0]
+        assert [breakpoint_.ignored for breakpoint_ in pilot.app.session.stops.breakpoints] == [
+            1,
+            0,
+        ]
         await press(pilot, "j space")
-        assert [one.is_enabled for one in pilot.app.session.stops.breakpoints] == [True, False]
+        assert [breakpoint_.is_enabled for breakpoint_ in pilot.app.session.stops.breakpoints] == [
+            True,
+            False,
+        ]
         shown = text_of(pilot)
         assert "□ if abs(contribution) > 2" in shown
         assert "esc closes" in shown
@@ -205,7 +211,7 @@ async def test_the_keys_of_the_watches_pane_mean_the_chosen_watch(opened, text_o
         assert pilot.app.session.cursor == 5
         assert "stopped: y.grad: – → 1 by the seed of y" in text_of(pilot)
         await press(pilot, "k b s s")
-        assert [one.is_stop for one in pilot.app.session.stops.watches] == [True, False]
+        assert [watch.is_stop for watch in pilot.app.session.stops.watches] == [True, False]
         await press(pilot, "c")
         assert pilot.app.session.cursor == 10
         row = next(line for line in text_of(pilot).splitlines() if "x.grad" in line)

@@ -114,8 +114,11 @@ def test_what_has_no_name_in_a_changed_graph_is_put_aside_told_and_still_kept():
     old = replace(session.stops, watches=(Watch("x.grad"), Watch("%3*2", is_stop=True)))
     changed = opened("x=2, y=x*x")
     stops, told = carried_over(old, changed.trace)
-    assert [one.text for one in stops.breakpoints] == ["x if grad > 1", "operation mul"]
-    assert [one.text for one in stops.watches] == ["x.grad"]
+    assert [breakpoint_.text for breakpoint_ in stops.breakpoints] == [
+        "x if grad > 1",
+        "operation mul",
+    ]
+    assert [watch.text for watch in stops.watches] == ["x.grad"]
     assert told == (
         "breakpoint %3: there is no node `%3`",
         "watch %3*2: unknown name `%3`",

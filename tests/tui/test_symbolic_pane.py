@@ -29,7 +29,7 @@ TO_SYMBOLIC = ["tab", "tab", "tab"]
 
 def formulas_of(trace, *partials, text="x²", value=9.0, reason=""):
     """A report on the only output of `trace`."""
-    (output,) = {one.output for one in trace.passes if one.output is not None}
+    (output,) = {pass_.output for pass_ in trace.passes if pass_.output is not None}
     inputs = tuple(graph_of(trace).inputs.values())
     by_node = dict(zip(inputs, partials, strict=True))
     function = Function(inputs, Mathematics(text), value, by_node, reason)
@@ -171,7 +171,7 @@ def test_what_is_not_finite_is_said():
 
 def test_a_function_without_a_formula_says_why():
     trace = SQUARE
-    (output,) = {one.output for one in trace.passes if one.output is not None}
+    (output,) = {pass_.output for pass_ in trace.passes if pass_.output is not None}
     function = Function((0,), Mathematics(), None, {}, "nested too deeply for sympy")
     state = Ready(SymbolicReport("1", {output: function}))
     assert drawn(trace, 0, state) == "There is no formula: nested too deeply for sympy."

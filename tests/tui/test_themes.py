@@ -136,5 +136,5 @@ async def test_no_color_leaves_the_terminal_its_own_colours(agreeing, monkeypatc
         for filter_ in app.get_line_filters():
             drawn = filter_.apply(drawn, Color(0, 0, 0))
         styles = [one.style for one in drawn if one.style is not None]
-        assert {one.color.name for one in styles if one.color} <= {"default"}
-        assert any(one.underline for one in styles)  # where one is in the list
+        assert {style.color.name for style in styles if style.color} <= {"default"}
+        assert any(style.underline for style in styles)  # where one is in the list

@@ -45,13 +45,13 @@ async def test_a_search_and_what_follows_it(opened):
         session = pilot.app.session
         assert session.search.text == "Mul"
         assert session.trace.label(session.node) == "%2"
-        assert [one.text for one in session.stops.breakpoints] == ["%2"]
+        assert [breakpoint_.text for breakpoint_ in session.stops.breakpoints] == ["%2"]
 
 
 async def test_a_watch_and_a_breakpoint_with_a_condition(opened):
     async with opened() as pilot:
         await type_at_once(pilot, "wx.grad\r")
-        assert [one.text for one in pilot.app.session.stops.watches] == ["x.grad"]
+        assert [watch.text for watch in pilot.app.session.stops.watches] == ["x.grad"]
         await type_at_once(pilot, "La" + "if grad>2\r" + "\x1b" + "c")
         assert pilot.app.session.cursor > 0
 

@@ -99,14 +99,14 @@ def test_w_suggests_the_gradient_of_the_selected_node_or_else_its_value():
 
 def test_watches_are_added_chosen_edited_and_deleted():
     session = with_watches(BASIC, "x", "y", "x")
-    assert [one.text for one in session.stops.watches] == ["x", "y"]
+    assert [watch.text for watch in session.stops.watches] == ["x", "y"]
     assert watching.chosen_watch(session).text == "x"
     down = watching.watch_down(session)
     assert watching.chosen_watch(down).text == "y"
     assert watching.watch_down(down).stops.chosen == 1
     assert watching.watch_up(watching.watch_up(down)).stops.chosen == 0
     edited = watching.set_watch(down, "y", "y.grad")
-    assert [one.text for one in edited.stops.watches] == ["x", "y.grad"]
+    assert [watch.text for watch in edited.stops.watches] == ["x", "y.grad"]
     gone = watching.delete_watch(edited)
     assert gone.stops.watches == (Watch("x"),)
     assert watching.delete_watch(gone).stops.watches == ()

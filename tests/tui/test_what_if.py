@@ -134,7 +134,7 @@ def test_the_place_stays_and_what_differs_is_known():
     assert gradient_differs(session, x)
     assert not gradient_differs(session, y)
     assert not value_differs(BASIC, y)
-    assert [(one.name, one.original, one.current) for one in rows(session)] == [
+    assert [(row.name, row.original, row.current) for row in rows(session)] == [
         ("x", 2, 3),
         ("y", 11, 19),
         ("x.grad", 7, 9),

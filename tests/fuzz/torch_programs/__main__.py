@@ -51,7 +51,7 @@ def main(words: list[str]) -> int:
 def _through_check(numbers: Sequence[int]) -> bool:
     """Run some of the programs by the command line; whether it says anything that it should not."""
     with tempfile.TemporaryDirectory() as folder:
-        odd = list(noise({str(one): write(one) for one in numbers}, Path(folder)))
+        odd = list(noise({str(number): write(number) for number in numbers}, Path(folder)))
     print(f"{len(numbers):6} of them through `backprop-tui check`: {len(odd)} lines of noise")
     for line in odd[:_MOST_NOISE]:
         print(line)

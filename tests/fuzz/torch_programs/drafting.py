@@ -97,7 +97,7 @@ class Draft:
                 self.statements.append(statement)
             return self.is_over
         self.statements.append(statement)
-        if all(self._is_of_interest(one) for one in self.names.values()):
+        if all(self._is_of_interest(name) for name in self.names.values()):
             return True
         # What was changed in place cannot be undone: run what there was before once more.
         self.statements.pop()

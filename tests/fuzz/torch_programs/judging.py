@@ -223,7 +223,7 @@ def _kind(message: str) -> str:
 def _where(error: BaseException) -> str:
     """The exception, and the last place of ours that it went through."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [one for one in frames if "backprop_" in one.filename] or frames
+    ours = [frame for frame in frames if "backprop_" in frame.filename] or frames
     return f"{type(error).__name__} in {ours[-1].name} ({_kind(str(error))})"
 
 
