@@ -12,9 +12,8 @@ from backprop_tui.app.app import DebuggerApp
 from backprop_tui.cli import main
 from backprop_tui.commands.keymap import Keymap, conflicts
 from backprop_tui.commands.table import BY_NAME, COMMANDS
-from backprop_tui.config.defaults import default_text
 from backprop_tui.config.folders import config_file
-from backprop_tui.config.settings import Settings, parse_settings, read_settings
+from backprop_tui.config.settings import Settings, default_text, parse_settings, read_settings
 from backprop_tui.config.time_limits import TimeLimits
 from backprop_tui.oracles import client
 from backprop_tui.oracles.sympy import client as symbolic_client

@@ -324,9 +324,8 @@ def _practice(options: argparse.Namespace) -> int:
 
 
 def _config(options: argparse.Namespace) -> int:
-    from backprop_tui.config.defaults import default_text
     from backprop_tui.config.folders import config_file
-    from backprop_tui.config.settings import read_settings, with_environment
+    from backprop_tui.config.settings import default_text, read_settings, with_environment
 
     path = config_file()
     if options.path:

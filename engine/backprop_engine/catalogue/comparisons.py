@@ -45,53 +45,6 @@ EQ = _comparison("eq", (), "==", "two values are equal")
 NE = _comparison("ne", ("not_equal",), "!=", "two values differ")
 
 
-def _connective(
-    name: str, function: Callable[..., Any], sign: str, words: str, shown: str, **rest: Any
-) -> Operation:
-    """An operation on two answers; `shown` are the two of its example."""
-    return predicate(
-        name,
-        function,
-        notation=f"{{a}} {sign} {{b}}",
-        words=words,
-        parameters=TWO_OPERANDS,
-        symbolic=lambda sp, a, b: getattr(sp, name.rpartition("_")[2].capitalize())(a, b),
-        example=f"x=[-1, 2, 3], y=where({name}({shown}), x, 0).sum()",
-        **rest,
-    )
-
-
-LOGICAL_AND = _connective(
-    "logical_and",
-    np.logical_and,
-    "∧",
-    "whether both hold; a number counts as true where it is not 0",
-    "gt(x, 0), lt(x, 3)",
-)
-LOGICAL_OR = _connective(
-    "logical_or",
-    np.logical_or,
-    "∨",
-    "whether one or both hold; a number counts as true where it is not 0",
-    "lt(x, 0), gt(x, 2)",
-)
-LOGICAL_XOR = _connective(
-    "logical_xor",
-    np.logical_xor,
-    "⊻",
-    "whether one holds and the other does not",
-    "gt(x, 0), gt(x, 2)",
-)
-LOGICAL_NOT = predicate(
-    "logical_not",
-    np.logical_not,
-    notation="¬{a}",
-    words="whether it does not hold; a number counts as true where it is not 0",
-    symbolic=lambda sp, a: sp.Not(a),
-    example="x=[-1, 2, 3], y=where(logical_not(gt(x, 0)), x, 0).sum()",
-)
-
-
 def _bitwise(symbol: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def forward(*operands: Any) -> Any:
         for operand in operands:
@@ -107,9 +60,51 @@ def _bitwise(symbol: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
+def _connective(name: str, sign: str, words: str, shown: str, symbol: str = "") -> Operation:
+    """An operation on two answers; `shown` are the two of its example."""
+    function = getattr(np, name)
+    return predicate(
+        name,
+        _bitwise(symbol, function) if symbol else function,
+        symbol=symbol,
+        notation=f"{{a}} {sign} {{b}}",
+        words=words,
+        parameters=TWO_OPERANDS,
+        symbolic=lambda sp, a, b: getattr(sp, name.rpartition("_")[2].capitalize())(a, b),
+        example=f"x=[-1, 2, 3], y=where({name}({shown}), x, 0).sum()",
+    )
+
+
+LOGICAL_AND = _connective(
+    "logical_and",
+    "∧",
+    "whether both hold; a number counts as true where it is not 0",
+    "gt(x, 0), lt(x, 3)",
+)
+LOGICAL_OR = _connective(
+    "logical_or",
+    "∨",
+    "whether one or both hold; a number counts as true where it is not 0",
+    "lt(x, 0), gt(x, 2)",
+)
+LOGICAL_XOR = _connective(
+    "logical_xor",
+    "⊻",
+    "whether one holds and the other does not",
+    "gt(x, 0), gt(x, 2)",
+)
+LOGICAL_NOT = predicate(
+    "logical_not",
+    np.logical_not,
+    notation="¬{a}",
+    words="whether it does not hold; a number counts as true where it is not 0",
+    symbolic=lambda sp, a: sp.Not(a),
+    example="x=[-1, 2, 3], y=where(logical_not(gt(x, 0)), x, 0).sum()",
+)
+
+
 BITWISE_AND = _connective(
     "bitwise_and",
-    _bitwise("&", np.bitwise_and),
     "&",
     "whether both hold; of whole numbers, the bits that both have",
     "gt(x, 0), lt(x, 3)",
@@ -117,7 +112,6 @@ BITWISE_AND = _connective(
 )
 BITWISE_OR = _connective(
     "bitwise_or",
-    _bitwise("|", np.bitwise_or),
     "|",
     "whether one or both hold; of whole numbers, the bits that one of them has",
     "lt(x, 0), gt(x, 2)",

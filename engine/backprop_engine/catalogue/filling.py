@@ -16,7 +16,7 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.catalogue.indexing import NO_GRADIENT, in_range, mask_of, whole
 from backprop_engine.catalogue.shared.axes import DIM, axis_of
 from backprop_engine.catalogue.shared.entries import INPUT, autograd_node, operation
-from backprop_engine.catalogue.shared.placing import cleared_at, put_at
+from backprop_engine.catalogue.shared.picking import cleared_at, put_at
 from backprop_engine.operation import Derivative, Kind, Operation, Parameter
 
 _KEPT = "What was overwritten has lost its influence and receives 0; the rest passes unchanged."

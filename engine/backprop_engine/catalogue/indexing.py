@@ -16,8 +16,7 @@ from backprop_engine.basics.values import shape_of, unbroadcast
 from backprop_engine.budget import check_broadcast, check_elements
 from backprop_engine.catalogue.shared.axes import DIM, axis_of
 from backprop_engine.catalogue.shared.entries import INPUT, operation
-from backprop_engine.catalogue.shared.picking import add_along_axis
-from backprop_engine.catalogue.shared.placing import added_at, put_at
+from backprop_engine.catalogue.shared.picking import add_along_axis, added_at, put_at
 from backprop_engine.operation import Derivative, Kind, Parameter, Sharing
 
 _PICKED = "Only the elements that were picked receive a gradient; one picked twice, twice."

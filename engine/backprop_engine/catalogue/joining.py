@@ -14,7 +14,7 @@ from backprop_engine.basics.values import Shape, shape_of
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axis_of
 from backprop_engine.catalogue.shared.entries import INPUT, operation
-from backprop_engine.catalogue.shared.placing import put_at
+from backprop_engine.catalogue.shared.picking import put_at
 from backprop_engine.operation import (
     OPERAND_LETTERS,
     Application,

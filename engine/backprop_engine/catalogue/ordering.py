@@ -10,10 +10,9 @@ import numpy as np
 from backprop_engine.basics.memory_order import as_first
 from backprop_engine.basics.source import OperandError
 from backprop_engine.basics.values import shape_of, where
-from backprop_engine.catalogue.shared.axes import DIM, KEEPDIM, axes_text, axis_of
+from backprop_engine.catalogue.shared.axes import DIM, KEEPDIM, axes_text, axis_of, cumprod, cumsum
 from backprop_engine.catalogue.shared.entries import INPUT, in_steps, operation
 from backprop_engine.catalogue.shared.picking import picking
-from backprop_engine.catalogue.shared.running import cumprod, cumsum
 from backprop_engine.operation import Application, Kind, Operation
 
 _LAST = Kind.AXIS("dim", -1, aliases=("axis",))

@@ -14,7 +14,7 @@ from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shapes import moved
 from backprop_engine.catalogue.shared.axes import axis_of
 from backprop_engine.catalogue.shared.entries import INPUT, operation
-from backprop_engine.catalogue.shared.placing import added_at
+from backprop_engine.catalogue.shared.picking import added_at
 from backprop_engine.operation import Application, Kind, Operation, Parameter, Sharing
 
 _REPEATED = "An element that stands in several places receives the sum of what all send back."

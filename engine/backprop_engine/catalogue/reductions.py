@@ -17,6 +17,7 @@ from backprop_engine.catalogue.shared.axes import (
     axes_text,
     axis_of,
     count_of,
+    cumprod,
     kept,
     mean_of,
     reduced_count,
@@ -24,7 +25,6 @@ from backprop_engine.catalogue.shared.axes import (
     spread,
 )
 from backprop_engine.catalogue.shared.entries import INPUT, operation
-from backprop_engine.catalogue.shared.running import cumprod
 from backprop_engine.operation import Application, Kind, Operation, Rounding
 
 

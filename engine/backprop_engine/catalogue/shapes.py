@@ -15,12 +15,10 @@ from backprop_engine.basics.values import Shape, shape_of, unbroadcast
 from backprop_engine.budget import check_elements
 from backprop_engine.catalogue.shared.axes import axes_of, axis_of
 from backprop_engine.catalogue.shared.entries import INPUT, TWO_OPERANDS, operation
-from backprop_engine.operation import Application, Derivative, Kind, Sharing, Template
+from backprop_engine.operation import Application, Derivative, Kind, Operation, Sharing, Template
 
 MOVED_BACK = "Moving elements changes no number: the gradient is moved back the same way."
 _SAME = "Nothing is computed, so the gradient is handed on unchanged."
-_HANDED_THROUGH = ""
-"""A grad_fn: torch hands the operand itself through, so it is the operand's own."""
 
 
 def moved(
@@ -41,7 +39,8 @@ _reshaping = partial(
 def _reshape(a: Any, shape: Shape, name: str = "reshape") -> Any:
     size = np.size(a)
     known = [size for size in shape if size != -1]
-    fits = size == np.prod(known) if len(known) == len(shape) else _divides(known, size)
+    whole = int(np.prod(known))
+    fits = size == whole if len(known) == len(shape) else whole != 0 and size % whole == 0
     if len(shape) - len(known) > 1 or any(size < 0 for size in known) or not fits:
         raise OperandError(
             f"`{name}` cannot take shape {shape_of(a)} to {shape}: "
@@ -51,21 +50,17 @@ def _reshape(a: Any, shape: Shape, name: str = "reshape") -> Any:
     return read_in(shape, a)
 
 
-def _divides(sizes: list[int], size: int) -> bool:
-    known = int(np.prod(sizes))
-    return known != 0 and size % known == 0
-
-
 def _is_view(a: Any, shape: Shape) -> bool:
     """Whether the elements of `a` can be read in another shape where they lie."""
     return bool(np.may_share_memory(np.reshape(a, shape), a))
 
 
 def _reshape_grad_fn(application: Application, shape: Shape) -> str:
-    (a, *_) = application.values
     if application.contiguous[0]:
         return "ViewBackward0"
-    return "ReshapeAliasBackward0" if _is_view(a, shape) else "UnsafeViewBackward0"
+    return (
+        "ReshapeAliasBackward0" if _is_view(application.values[0], shape) else "UnsafeViewBackward0"
+    )
 
 
 def _view(a: Any, shape: Shape, name: str = "view") -> Any:
@@ -93,7 +88,7 @@ def _flat_shape(shape: Shape, start_dim: int, end_dim: int) -> Shape:
 def _flatten_grad_fn(application: Application) -> str:
     old = application.shapes[0]
     shape = _flat_shape(old, **application.attributes)
-    return _HANDED_THROUGH if shape == old else _reshape_grad_fn(application, shape)
+    return "" if shape == old else _reshape_grad_fn(application, shape)
 
 
 def _unflat_shape(a: Any, dim: int, sizes: int | tuple[int, ...]) -> Shape:
@@ -286,6 +281,13 @@ UNSQUEEZE = _reshaping(
     example="x=[1,2], A=x.unsqueeze(0) * x.unsqueeze(1), y=A.sum()",
 )
 
+
+def _transposing(name: str, forward: Callable[[Any], Any], **rest: Any) -> Operation:
+    """A transposition that is its own way back, by a name of its own."""
+    back = moved(lambda g, y, a: forward(g), "{g}ᵀ")
+    return operation(name, forward, *back, notation="{a}ᵀ", symbolic=lambda sympy, a: a, **rest)
+
+
 TRANSPOSE = operation(
     "transpose",
     _transpose,
@@ -293,53 +295,40 @@ TRANSPOSE = operation(
     sharing=Sharing.ALWAYS,
     words="two axes exchanged",
     symbolic=lambda sympy, a, **_: a,
-    parameters=(
-        INPUT,
-        Kind.AXIS("dim0", aliases=("axis0",)),
-        Kind.AXIS("dim1", aliases=("axis1",)),
-    ),
+    parameters=(INPUT, *(Kind.AXIS(f"dim{n}", aliases=(f"axis{n}",)) for n in (0, 1))),
     functions=("transpose", "swapaxes", "swapdims"),
     example="A=[[1,2,3],[4,5,6]], B=A.transpose(0,1), y=(A@B).sum()",
 )
 
-LAST_TRANSPOSE = operation(
+LAST_TRANSPOSE = _transposing(
     "mT",
     _last_transposed,
-    *moved(lambda g, y, a: _last_transposed(g), "{g}ᵀ"),
-    notation="{a}ᵀ",
     torch=lambda torch, a: a.mT if a.ndim else a,  # of one number it is that number
     grad_fn=lambda application: "TransposeBackward0" if application.shapes[0] else "",
     sharing=Sharing.WHERE_POSSIBLE,
     words="rows and columns of each matrix exchanged",
-    symbolic=lambda sympy, a: a,
     functions=(),
     properties={"mT": {}},
     example="A=[[1,2,3],[4,5,6]], B=A.mT, y=(A@B).sum()",
 )
 
-MATRIX_TRANSPOSE = operation(
+MATRIX_TRANSPOSE = _transposing(
     "T",
     _reversed_axes,
-    *moved(lambda g, y, a: _reversed_axes(g), "{g}ᵀ"),
-    notation="{a}ᵀ",
     torch=lambda torch, a: a.permute(tuple(range(a.ndim))[::-1]),
     grad_fn="PermuteBackward0",
     sharing=Sharing.ALWAYS,
     words="rows and columns of a matrix exchanged; of more axes their order turned round",
-    symbolic=lambda sympy, a, **_: a,
     functions=(),
     properties={"T": {}},
     example="A=[[1,2,3],[4,5,6]], y=(A@A.T).sum()",
 )
 
-SHORT_TRANSPOSE = operation(
+SHORT_TRANSPOSE = _transposing(
     "t",
     _matrix_transpose,
-    *moved(lambda g, y, a: _matrix_transpose(g), "{g}ᵀ"),
-    notation="{a}ᵀ",
     sharing=Sharing.ALWAYS,
     words="rows and columns of a matrix exchanged",
-    symbolic=lambda sympy, a: a,
     example="A=[[1,2,3],[4,5,6]], y=(A@A.t()).sum()",
 )
 
@@ -400,7 +389,7 @@ CONTIGUOUS = operation(
     "contiguous",
     _contiguous,
     *moved(lambda g, y, a: g, "{g}", _SAME),
-    grad_fn=lambda application: _HANDED_THROUGH if application.contiguous[0] else "CloneBackward0",
+    grad_fn=lambda application: "" if application.contiguous[0] else "CloneBackward0",
     sharing=Sharing.HANDED_THROUGH,
     words="the same elements, lying in memory in order",
     symbolic=lambda sympy, a: a,

@@ -15,14 +15,13 @@ from backprop_tui.commands.keymap import Keymap
 from backprop_tui.memory.layout import Layout
 from backprop_tui.screens.jump import Hint, JumpScreen, letter_at
 from backprop_tui.view.view import Following, View
-from backprop_tui.widgets.bars import KeyBar, PaneTabs, TitleBar, TroubleBar, panes_of
+from backprop_tui.widgets.bars import KeyBar, NoticeBox, PaneTabs, TitleBar, TroubleBar, panes_of
 from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_columns import GUTTER
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.keys import PROMPT_HELP, command_bindings, hearing
 from backprop_tui.widgets.loss_line import LossLine
 from backprop_tui.widgets.notes_pane import NotesPane
-from backprop_tui.widgets.notice_box import NoticeBox
 from backprop_tui.widgets.pane_sizes import SHARING
 from backprop_tui.widgets.panes import Panes
 from backprop_tui.widgets.source_pane import SourcePane

@@ -8,14 +8,14 @@ from typing import Final
 
 from rich.cells import cell_len
 from textual.content import Content
+from textual.widgets import Static
 
 from backprop_tui.commands.command import Command, key_name
 from backprop_tui.commands.table import BY_NAME, COMMANDS
 from backprop_tui.session.moving import is_playing
 from backprop_tui.session.stepping_in import breadcrumb, stack
-from backprop_tui.view.text import fit, printable
+from backprop_tui.view.text import fit, printable, wrapped
 from backprop_tui.view.view import Following, View
-from backprop_tui.widgets.notice_box import notice_text
 from backprop_tui.widgets.sparing import Drawn, Piece, Pieces
 from backprop_tui.widgets.torch_pane import torch_status
 
@@ -234,3 +234,32 @@ def _plays(view: View, *, forward: bool) -> bool:
 def offers(view: View) -> tuple[Command, ...]:
     """The commands whose time it is, the most urgent first."""
     return tuple(BY_NAME[name] for name, is_time in _OCCASIONS.items() if is_time(view))
+
+
+_PADDING = 2
+
+
+def is_long(view: View, width: int) -> bool:
+    """Whether the notice of `view` does not fit one line of a screen `width` cells wide."""
+    return cell_len(notice_text(view)) > width - _PADDING
+
+
+def notice_text(view: View) -> str:
+    """What the last command had to say, in signs this terminal has."""
+    return view.say(view.session.notice)
+
+
+class NoticeBox(Static):
+    """Lies over the screen, so that nothing moves when it comes and goes."""
+
+    def __init__(self) -> None:
+        super().__init__(id="notice")
+        self.display = False
+
+    def show(self, view: View, width: int) -> None:
+        """Tell the notice of `view`, if it is long; width in cells is the screen's."""
+        self.display = is_long(view, width)
+        if self.display:
+            room = max(width - _PADDING, 1)
+            lines = wrapped(notice_text(view), room, "bold $warning", hyphens=False)
+            self.update(Content("\n").join(lines))

@@ -125,3 +125,19 @@ def per_channel(operand: Any, rank: int) -> Any:
 def over_channels(g: Any) -> Any:
     """The sum over everything but the channels: what each channel's one value receives."""
     return np.sum(g, axis=but_channels(g.ndim))
+
+
+def cumsum(a: Any, axis: int) -> Any:
+    """The sum up to each element."""
+    return _running(np.cumsum, a, axis)
+
+
+def cumprod(a: Any, axis: int) -> Any:
+    """The product up to each element."""
+    return _running(np.cumprod, a, axis)
+
+
+def _running(function: Any, a: Any, axis: int) -> Any:
+    if dtype_of(a) != "float32":
+        return function(a, axis=axis)
+    return function(a, axis=axis, dtype=np.float64).astype(np.float32)

@@ -14,8 +14,29 @@ import numpy as np
 from backprop_engine.basics.values import same_elements, shape_of
 from backprop_engine.catalogue.shared.axes import axes_text, axis_of
 from backprop_engine.catalogue.shared.entries import operation
-from backprop_engine.catalogue.shared.placing import added_at
 from backprop_engine.operation import Operation
+
+
+def added_at(model: Any, key: Any, g: Any) -> Any:
+    """Zeros in the shape of `model`, and `g` added at `key`: what was picked twice gets twice."""
+    gradient = np.zeros_like(model)
+    np.add.at(gradient, key, g)
+    return gradient
+
+
+def put_at(model: Any, key: Any, g: Any) -> Any:
+    """Zeros in the shape of `model`, and `g` at `key`, which picks nothing twice."""
+    gradient = np.zeros_like(model)
+    gradient[key] = g
+    return gradient
+
+
+def cleared_at(g: Any, key: Any) -> Any:
+    """`g` with zeros at `key`, in at least one axis."""
+    left = np.atleast_1d(np.array(g))
+    left[key] = 0.0
+    return left
+
 
 VALUES, INDICES = 0, 1
 """What the attribute `output` stands for."""
