@@ -52,5 +52,6 @@ NOT_IN_DATABASE: Final[Mapping[str, str]] = {
     "copy_slices": "it is what a change of a view makes of its base, likewise",
     "new_numbers": "it is what a change inside of `no_grad` makes, likewise",
     "detach": "it computes nothing; its lack of a gradient is tested with the semantics",
+    "data": "likewise; it is the property `y.data`",
 }
 """Operations none of whose names is in the database, and where they are tested."""
