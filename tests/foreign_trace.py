@@ -10,16 +10,7 @@ import numpy as np
 from backprop_engine.basics.source import Place, Source, Span
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known, dtype_of
-from backprop_engine.trace import (
-    NO_NODE,
-    Group,
-    GroupKind,
-    Heading,
-    Missing,
-    Pass,
-    PassKind,
-    Trace,
-)
+from backprop_engine.trace import NO_NODE, Group, GroupKind, Heading, Missing, Pass, PassKind, Trace
 from backprop_engine.trace.abilities import Ability
 
 SCRIPT = Source("train.py", "h = fc(x)\nloss = 2 * relu(h).sum()\nloss.backward()\n")

@@ -13,13 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from backprop_engine.basics.values import Value
 from backprop_engine.columns import NO_OPERAND
-from backprop_engine.node_kinds import (
-    PRODUCT_TO_BOTH,
-    SUM_TO_BOTH,
-    SUM_TO_ONE,
-    Kinds,
-    NodeKind,
-)
+from backprop_engine.node_kinds import PRODUCT_TO_BOTH, SUM_TO_BOTH, SUM_TO_ONE, Kinds, NodeKind
 
 if TYPE_CHECKING:
     from backprop_engine.graph import Graph

@@ -31,13 +31,7 @@ from backprop_engine.columns import NO_OPERAND, Columns
 from backprop_engine.fast import of_one, of_two
 from backprop_engine.forward import called, check_held, counts, evaluated
 from backprop_engine.loop_labels import Iterations
-from backprop_engine.node_kinds import (
-    CONSTANT,
-    NO_FLOAT,
-    NUMBER,
-    VARIABLE,
-    NodeKind,
-)
+from backprop_engine.node_kinds import CONSTANT, NO_FLOAT, NUMBER, VARIABLE, NodeKind
 from backprop_engine.operation import Application, Operation, Sharing
 from backprop_engine.trace.nodes import Group, GroupKind
 

@@ -11,14 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tests.benchmarks.conftest import alone
-from tests.benchmarks.networks import (
-    built,
-    chain,
-    moons,
-    numpy_network,
-    our_network,
-    record_again,
-)
+from tests.benchmarks.networks import built, chain, moons, numpy_network, our_network, record_again
 
 from backprop_engine.basics.source import Source
 from backprop_engine.run.record import Runner

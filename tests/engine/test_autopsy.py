@@ -16,12 +16,7 @@ from tests.passed_off import pass_off
 from backprop_engine.basics.source import ScenarioError, Source
 from backprop_engine.basics.values import broadcasts_to
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.reading.autopsy.births import (
-    Place,
-    births,
-    is_by_element,
-    is_spoilt,
-)
+from backprop_engine.reading.autopsy.births import Place, births, is_by_element, is_spoilt
 from backprop_engine.reading.autopsy.figures import figures
 from backprop_engine.reading.autopsy.flow import causes, event_of
 from backprop_engine.reading.autopsy.report import as_record, autopsy, autopsy_lines, event_text

@@ -8,11 +8,7 @@ from tests.passed_off import pass_off
 
 from backprop_engine.basics.source import Source
 from backprop_engine.catalogue import OPERATIONS
-from backprop_engine.reading.opened import (
-    compare_sent,
-    open_composite,
-    seeding_pass,
-)
+from backprop_engine.reading.opened import compare_sent, open_composite, seeding_pass
 from backprop_engine.run.opening import RESULT, composite_text
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of

@@ -17,12 +17,7 @@ from backprop_engine.catalogue import OPERATIONS
 from backprop_engine.checking import differences, tape
 from backprop_engine.checking.differences import FiniteDifference, finite_differences
 from backprop_engine.checking.doubts import LAST_DIGITS
-from backprop_engine.checking.richardson import (
-    KINK,
-    NOT_FINITE,
-    NOT_FINITE_BESIDE,
-    TOO_COARSE,
-)
+from backprop_engine.checking.richardson import KINK, NOT_FINITE, NOT_FINITE_BESIDE, TOO_COARSE
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand

@@ -16,14 +16,7 @@ from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.mathematics.latex import latex
 from backprop_engine.mathematics.parser import parse
 from backprop_engine.mathematics.text import text_of
-from backprop_engine.mathematics.tree import (
-    Branch,
-    Hole,
-    Text,
-    Tree,
-    filled,
-    partial,
-)
+from backprop_engine.mathematics.tree import Branch, Hole, Text, Tree, filled, partial
 from backprop_engine.operation import REQUIRED, Kind, Operation, chosen
 
 VARIANTS: tuple[Mapping[str, Any], ...] = (

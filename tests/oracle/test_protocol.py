@@ -9,15 +9,8 @@ from hypothesis.extra import numpy as hnp
 from tests.piped import piped
 
 from backprop_tui.oracles.messages import decode_attribute, encode_attribute
-from backprop_tui.oracles.torch.columns import (
-    Column,
-    Entries,
-    Gathering,
-    Names,
-)
-from backprop_tui.oracles.torch.protocol import (
-    cleared_grads,
-)
+from backprop_tui.oracles.torch.columns import Column, Entries, Gathering, Names
+from backprop_tui.oracles.torch.protocol import cleared_grads
 
 scalars = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=False) | st.text()
 slices = st.builds(slice, *[st.none() | st.integers(-9, 9)] * 3)

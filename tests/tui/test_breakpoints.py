@@ -30,13 +30,7 @@ from backprop_tui.session.stops.continuing import (
     with_stops,
 )
 from backprop_tui.session.stops.parsing import parse_breakpoint
-from backprop_tui.session.stops.state import (
-    Breakpoint,
-    Place,
-    PlaceKind,
-    Search,
-    Stops,
-)
+from backprop_tui.session.stops.state import Breakpoint, Place, PlaceKind, Search, Stops
 
 editing = AtOnce(stop_editing)
 continue_back = at_once(continuing.continue_back)

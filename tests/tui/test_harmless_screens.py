@@ -18,12 +18,7 @@ from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Missing
 from backprop_tui.config.settings import parse_settings
 from backprop_tui.oracles.report import Failed, Ready
-from backprop_tui.oracles.sympy.report import (
-    Function,
-    Mathematics,
-    Partial,
-    SymbolicReport,
-)
+from backprop_tui.oracles.sympy.report import Function, Mathematics, Partial, SymbolicReport
 
 EVIL = "[red]\x1b[31m\x07é\u202e\u200b\x9b5m\t\x7f[/]"
 HIDDEN = "\u202e\u2066\u200b[red]"

@@ -18,14 +18,7 @@ from backprop_engine.budget import check_elements, check_product
 from backprop_engine.catalogue.shared.axes import over_channels, per_channel
 from backprop_engine.catalogue.shared.entries import INPUT, operation
 from backprop_engine.catalogue.shared.windows import Pads, Sizes, Window, sizes_of, symmetric
-from backprop_engine.operation import (
-    Application,
-    Derivative,
-    Kind,
-    Numbers,
-    Operation,
-    Parameter,
-)
+from backprop_engine.operation import Application, Derivative, Kind, Numbers, Operation, Parameter
 
 _OPERANDS = (INPUT, Parameter("weight"), Parameter("bias", default=None))
 _INPUT_WORDS = (

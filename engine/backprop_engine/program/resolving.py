@@ -11,14 +11,7 @@ from typing import Any, NamedTuple
 
 from backprop_engine.basics.source import Advice, ProblemError
 from backprop_engine.basics.suggestions import did_you_mean, listed
-from backprop_engine.catalogue import (
-    BINARY,
-    FUNCTIONS,
-    INDEX,
-    INDEX_PUT,
-    NEG,
-    PROPERTIES,
-)
+from backprop_engine.catalogue import BINARY, FUNCTIONS, INDEX, INDEX_PUT, NEG, PROPERTIES
 from backprop_engine.catalogue.subscripts import FROM_OPERAND
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.mistakes import unknown_constant

@@ -16,14 +16,7 @@ from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.nested import check_count, check_rank, nested_array
 from backprop_engine.basics.source import ProblemError, Span, no_float
 from backprop_engine.basics.suggestions import did_you_mean
-from backprop_engine.basics.values import (
-    Dtype,
-    Shape,
-    Value,
-    is_beyond_float32,
-    is_float,
-    settle,
-)
+from backprop_engine.basics.values import Dtype, Shape, Value, is_beyond_float32, is_float, settle
 from backprop_engine.grammar import syntax
 from backprop_engine.grammar.syntax import Call, Expression
 from backprop_engine.program.python_numbers import Known, NotWrittenError, literal

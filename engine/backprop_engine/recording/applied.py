@@ -15,13 +15,7 @@ from typing import Final
 import numpy as np
 
 from backprop_engine.basics.dataclass import dataclass
-from backprop_engine.basics.source import (
-    OperandError,
-    ProblemError,
-    ScenarioError,
-    Source,
-    Span,
-)
+from backprop_engine.basics.source import OperandError, ProblemError, ScenarioError, Source, Span
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Dtype, Known, Value, dtype_of, settle, shape_of, size_of
 from backprop_engine.budget import LimitError

@@ -23,14 +23,7 @@ from backprop_engine.run.opening import ComposedOpens
 from backprop_engine.run.recomputing import GraphRecomputes
 from backprop_engine.run.tape import graph_of
 from backprop_engine.trace import Missing, Pass, Trace
-from backprop_engine.trace.abilities import (
-    Explains,
-    Opens,
-    Quotes,
-    Recomputes,
-    Reruns,
-    Spells,
-)
+from backprop_engine.trace.abilities import Explains, Opens, Quotes, Recomputes, Reruns, Spells
 from backprop_engine.trace.formula import Formula
 
 _CACHED: Final = 2048

@@ -12,13 +12,7 @@ from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.summary import Summary
 from backprop_engine.basics.values import Known
 from backprop_engine.recording.frames import Frames, elements, ranges
-from backprop_engine.recording.layout import (
-    DTYPES,
-    MAX_DIMENSIONS,
-    SIZES,
-    UNKNOWN_DTYPE,
-    ValueKind,
-)
+from backprop_engine.recording.layout import DTYPES, MAX_DIMENSIONS, SIZES, UNKNOWN_DTYPE, ValueKind
 
 _NAN = math.nan
 _MOST = 1 << 62

@@ -13,13 +13,7 @@ from backprop_engine.fast import of_one, of_two
 from backprop_engine.grammar.syntax import Expression
 from backprop_engine.graph import NO_ATTRIBUTES
 from backprop_engine.operation import Operation, Sharing
-from backprop_engine.program.many_values import (
-    Bundle,
-    Counting,
-    Group,
-    not_one_value,
-    position_of,
-)
+from backprop_engine.program.many_values import Bundle, Counting, Group, not_one_value, position_of
 from backprop_engine.run.known_numbers import Numbers
 from backprop_engine.run.open_picks import open_pick
 from backprop_engine.run.scope import Result, Scope

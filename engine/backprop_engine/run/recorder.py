@@ -10,14 +10,7 @@ import numpy as np
 
 from backprop_engine.backward import BackwardPass, DerivativeError, backward, bytes_of_pass
 from backprop_engine.basics.dataclass import dataclass
-from backprop_engine.basics.source import (
-    Advice,
-    Problem,
-    ProblemError,
-    ScenarioError,
-    Source,
-    Span,
-)
+from backprop_engine.basics.source import Advice, Problem, ProblemError, ScenarioError, Source, Span
 from backprop_engine.basics.values import Shape, Value, full_like, is_float, settle, shape_of
 from backprop_engine.budget import LimitError
 from backprop_engine.graph import Graph

@@ -6,15 +6,7 @@ from random import Random
 from typing import Final
 
 from tests.fuzz.torch_programs import acting, computing
-from tests.fuzz.torch_programs.drafting import (
-    EXTREME,
-    PLAIN,
-    TIED,
-    Draft,
-    Style,
-    Unfit,
-    quietly,
-)
+from tests.fuzz.torch_programs.drafting import EXTREME, PLAIN, TIED, Draft, Style, Unfit, quietly
 from tests.fuzz.torch_programs.filling import fill
 
 _GROUPS: Final = (

@@ -15,12 +15,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from backprop_engine.reading.autopsy.flow import Event, event_of
-from backprop_engine.reading.autopsy.report import (
-    Autopsy,
-    Told,
-    event_step,
-    event_text,
-)
+from backprop_engine.reading.autopsy.report import Autopsy, Told, event_step, event_text
 from backprop_tui.opening.bundled import bundled_scenarios
 from backprop_tui.oracles.report import Failed
 from backprop_tui.screens.box import Sheet, keys_line

@@ -15,10 +15,7 @@ from backprop_engine.trace import Missing, Pass, PassKind, Trace
 from backprop_tui.oracles.report import Failed, Ready
 from backprop_tui.oracles.sympy.calculus import KINK
 from backprop_tui.oracles.sympy.judgement import gradient_of
-from backprop_tui.oracles.sympy.report import (
-    Function,
-    SymbolicReport,
-)
+from backprop_tui.oracles.sympy.report import Function, SymbolicReport
 from backprop_tui.view.text import left, right, shown, wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets.mathematics import styled

@@ -12,12 +12,7 @@ from backprop_engine.basics.dataclass import dataclass
 from backprop_tui.app.soon import GLANCE, soon_of
 from backprop_tui.oracles.report import Failed
 from backprop_tui.session.session import Session, jump
-from backprop_tui.session.stops.rows import (
-    WatchRow,
-    column_of,
-    place_of,
-    watch_rows,
-)
+from backprop_tui.session.stops.rows import WatchRow, column_of, place_of, watch_rows
 from backprop_tui.session.stops.watching import choose
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import figure, fit, left, printable, right, wrapped

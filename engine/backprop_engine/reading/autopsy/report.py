@@ -9,12 +9,7 @@ from typing import Any
 from backprop_engine.basics import notation
 from backprop_engine.basics.dataclass import dataclass
 from backprop_engine.basics.source import Place, Position, ScenarioError
-from backprop_engine.reading.autopsy.births import (
-    Birth,
-    births,
-    is_by_element,
-    is_spoilt,
-)
+from backprop_engine.reading.autopsy.births import Birth, births, is_by_element, is_spoilt
 from backprop_engine.reading.autopsy.births import Place as BirthPlace
 from backprop_engine.reading.autopsy.cures import Cure, cures
 from backprop_engine.reading.autopsy.figures import figures

@@ -16,12 +16,7 @@ import numpy as np
 from backprop_tui.oracles.serving import Parent, run
 from backprop_tui.oracles.torch.columns import Column, Entries
 from backprop_tui.oracles.yours import lines
-from backprop_tui.oracles.yours.building import (
-    BrokenError,
-    Builder,
-    LackingError,
-    Made,
-)
+from backprop_tui.oracles.yours.building import BrokenError, Builder, LackingError, Made
 from backprop_tui.oracles.yours.functions import Functions, OtherLayerError
 from backprop_tui.oracles.yours.learner import ENGINE, Learner, LearnerError, told
 from backprop_tui.oracles.yours.limits import limit
