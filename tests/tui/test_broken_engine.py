@@ -64,6 +64,19 @@ async def test_where_the_mistake_does_not_show_the_pane_says_where_it_does(opene
         assert "an engine with the mistake overwrite is right here" in text
 
 
+async def test_two_arrays_are_both_pictures_where_one_has_no_room_for_its_numbers(
+    opened, text_of
+) -> None:
+    text = "x=[1, 1, 1], w=[4, 5, 6], y=-0.31416*(w*x).sum()"
+    broken = examiner_of("upstream-forgotten")
+    async with opened(Source("<-e>", text), (120, 40), yours=broken) as pilot:
+        await found_by(pilot)
+        await pilot.press("c")
+        await pilot.pause()
+        row = next(line for line in text_of(pilot).splitlines() if " gains " in line)
+        assert row.partition(" gains ")[2].split()[:4] == ["3", "▀▀▀", "3", "███"]
+
+
 def test_an_unknown_mistake_is_refused(capsys, monkeypatch) -> None:
     monkeypatch.setattr("backprop_tui.cli._at_a_terminal", lambda: True)
     assert main(["--broken", "foo", "-e", "x=2, y=x**2"]) == 2

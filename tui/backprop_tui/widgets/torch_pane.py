@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rich.cells import cell_len
@@ -243,13 +243,24 @@ class _Table:
             told.append((" = " if row.is_same else "   ", _MUTED))
             told.append((right(numbers, 2 * self.figure + more), bold))
         else:
-            told.append(("  " + shown(row.ours, self.figure), bold))
-            told.append((" " + shown(row.torch, self.figure), ""))
+            ours, torch = self._alike(row.ours, row.torch)
+            told.append((f"  {ours}", bold))
+            told.append((f" {torch}", ""))
         return Content.assemble(
             *told,
             ("  " + right(apart, _DIFFERENCE), _MUTED),
             (f" {mark}", style.get(mark, _MUTED)),
         )
+
+    def _alike(self, *values: Known | None) -> Iterator[str]:
+        """Two figures: numbers, or pictures where one of them has no room for its numbers."""
+        arrays = [value for value in values if isinstance(value, np.ndarray)]
+        is_pictured = not all(notation.listed(array, self.figure) for array in arrays)
+        for value in values:
+            if is_pictured and isinstance(value, np.ndarray):
+                yield right(notation.pictured(value, self.figure), self.figure)
+            else:
+                yield shown(value, self.figure)
 
     def _of_both(self, row: Row, blank: int) -> str:
         """Numbers for which one column has no room, and both have, where torch has no others.
