@@ -108,11 +108,10 @@ async def test_tab_hints_and_x_shows(opened, text_of):
         await pilot.press("X")
         await pilot.pause()
         assert "y sends 1.09578 to t" in text_of(pilot)
-        await pilot.press("tab", "tab", "tab")
+        await pilot.press("tab", "tab", "tab", "tab", "tab")
         await pilot.pause()
-        assert "tab show" in text_of(pilot)
-        await pilot.press("tab")
-        assert pilot.app.session.predicting.score == "0/2 · streak 0"
+        assert "enter judge · X show · esc later" in text_of(pilot)
+        assert pilot.app.session.predicting.score == "0/1 · streak 0"
 
 
 async def test_tabs_that_come_faster_than_they_are_drawn_show_nothing(opened):
@@ -133,6 +132,15 @@ async def test_a_name_that_begins_with_x_can_be_typed(opened, text_of):
         assert "X show" not in text_of(pilot)
         await answer(pilot, "3*X**2")
         assert pilot.app.session.predicting.score == "1/1 · streak 1"
+
+
+async def test_where_x_begins_a_name_tab_shows_the_answer_after_the_hints(opened, text_of):
+    async with opened(Source("<-e>", "X=2, y=X**3")) as pilot:
+        await pilot.press("x", "f", "f", "tab", "tab", "tab")
+        await pilot.pause()
+        assert "enter judge · tab show · esc later" in text_of(pilot)
+        await pilot.press("tab")
+        assert pilot.app.session.predicting.score == "0/1 · streak 0"
 
 
 async def test_the_upstream_gradient_has_another_name_where_g_is_one_of_the_scenario(

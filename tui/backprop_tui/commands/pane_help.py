@@ -230,12 +230,13 @@ SCREEN_HELP: Final[Mapping[str, PaneHelp]] = {
         "A question",
         "What does this step send? A number is right to the digits you type; an array is written "
         "[[1, 2], [3, 4]]; algebra in any form, with the names of the scenario, where g, or "
-        "upstream, is the gradient that has come down to the node: g*(1 - t**2). A wrong answer "
-        "is told its mistake. What would tell is closed until x ends the questions.",
+        "upstream, is the gradient that has come down to the node: g·(1 − t²), g*(1 - t^2) or, as "
+        "it stands above, ∂y/∂t·(1 − t²). A wrong answer is told its mistake. What "
+        "would tell is closed until x ends the questions.",
         (
             ("enter", "Judge the answer; a right one performs the step."),
-            ("tab", "A hint: the rule, then the algebra with holes, then the numbers; then show."),
-            ("X", "Show the answer and go on, where no name of the scenario begins with X."),
+            ("tab", "A hint: the rule, then the algebra with holes, then the numbers."),
+            ("X", "On an empty line: show the answer and go on. Of a name it is a letter."),
             ("esc", "Leave the question open; s or n asks it again."),
         ),
     ),

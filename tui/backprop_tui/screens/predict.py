@@ -79,10 +79,11 @@ class PredictPrompt(Following, Prompt):
     @property
     def _keys(self) -> str:
         now = self._view.session.predicting
-        is_last = now is not None and now.hints == answering.HINTS
-        is_typed = self._has_such_names or self.query_one(Input).value
-        show = "" if is_typed or is_last else f" · {_SHOW} show"
-        return f"enter judge · tab {'show' if is_last else 'hint'}{show} · esc later · F1 help"
+        hint = "" if now is not None and now.hints == answering.HINTS else " · tab hint"
+        if not hint and self._has_such_names:
+            hint = " · tab show"
+        show = "" if self._has_such_names or self.query_one(Input).value else f" · {_SHOW} show"
+        return f"enter judge{hint}{show} · esc later · F1 help"
 
     @on(Input.Submitted)
     def _answer(self, event: Input.Submitted) -> None:
@@ -114,9 +115,9 @@ class PredictPrompt(Following, Prompt):
         self.dismiss(change)
 
     def action_hint(self) -> None:
-        """One hint more; after the last the answer."""
+        """One hint more; after the last the answer, where no other key can show it."""
         now = self._view.session.predicting
-        if now is not None and now.hints == answering.HINTS:
+        if self._has_such_names and now is not None and now.hints == answering.HINTS:
             self.action_show()
         else:
             self.post_message(Changed(answering.hint))
