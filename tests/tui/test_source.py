@@ -6,7 +6,10 @@ from pathlib import Path
 
 from textual.geometry import Offset
 
+from backprop_engine import load, record
+from backprop_engine.basics.notation import short
 from backprop_engine.basics.source import Source
+from backprop_engine.mistakes.values import seeded
 from backprop_tui.widgets.source_pane import SourcePane
 
 GALLERY = Path(__file__).parents[2] / "scenarios" / "gallery"
@@ -89,3 +92,18 @@ async def test_it_keeps_its_place_while_an_operation_is_open_and_while_panes_are
         assert source(pilot).scroll_offset == left
         await pilot.press("S", "ctrl+t", "ctrl+t")
         assert source(pilot).scroll_offset == left
+
+
+async def test_values_that_are_not_those_of_the_text_stand_behind_them(opened):
+    run = seeded(record(load(GALLERY.parent / "exercises" / "08-mean.yaml")), 3).trace
+    value = dict(zip(run.nodes.inputs, run.nodes.value, strict=False))
+    async with opened(run, (160, 60)) as pilot:
+        lines = [line.rstrip() for line in shown(pilot)]
+        assert lines[7].endswith(f"requires_grad: false}}  ≠ {short(value['x'])}")
+        assert lines[9].endswith(f"w: 1.2  ≠ {short(value['w'])}")
+        assert sum("≠" in line for line in lines) == 4
+    async with opened(GALLERY.parent / "exercises" / "08-mean.yaml", (160, 60)) as pilot:
+        assert "≠" not in "".join(shown(pilot))
+        await pilot.press("e", *"b=-7", "enter")
+        await pilot.pause()
+        assert [line.strip() for line in shown(pilot) if "≠" in line] == ["11    b: 0.3  ≠ −7"]

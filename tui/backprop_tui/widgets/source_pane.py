@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
 from typing import ClassVar, Final
 
+import numpy as np
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -16,11 +18,13 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from backprop_engine.basics import notation
 from backprop_engine.basics.source import Place, Source, Span
-from backprop_engine.trace import Group
+from backprop_engine.basics.values import kept, size_of
+from backprop_engine.trace import Group, Trace
 from backprop_tui.session.session import Session
 from backprop_tui.view.covered import covered
-from backprop_tui.view.text import printable
+from backprop_tui.view.text import fit, printable
 from backprop_tui.view.view import Following, View
 from backprop_tui.widgets.sparing import Sparing
 
@@ -42,6 +46,7 @@ _STYLES: Final = {
     "current": "$foreground on $primary-muted bold underline",
 }
 """Of the style sheet's own every change of the focus would look up each."""
+_VALUE = re.compile(r"[-+]?(?<![\w.])\d+(?:\.\d*)?(?:[eE][+-]?\d+)?(?![\w.])")
 _BETWEEN = " ([{,="
 """Signs that words begin behind."""
 
@@ -68,6 +73,9 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         self._current: Span | None = None
         self._groups: tuple[Group, ...] = ()
         """What the title tells."""
+        self._trace: Trace | None = None
+        self._others: dict[int, str] = {}
+        """By line, the value of an input where the text has another: edited, or a seed's."""
 
     def show(self, view: View) -> None:
         """Draw the file that the step is about, its expression marked and in sight."""
@@ -77,6 +85,10 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         if source is not self._source or view.is_closed != self._is_covered:
             self._is_covered = view.is_closed
             self._turn_to(source)
+            self._trace = None
+        if view.session.trace is not self._trace:
+            self._trace = view.session.trace
+            self._others = dict(other_values(self._trace, source))
         self.view = view
         self._current = None if place is None else place.span
         step = view.session.step
@@ -182,6 +194,11 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
             last = segments[-1]
             segments[-1] = Segment(last.text[:-1] + "…", last.style)
         used = sum(cell_len(segment.text) for segment in segments)
+        if other := self._others.get(number):
+            room = self.scrollable_content_region.width - self._gutter - used
+            told = fit(f"  {self.view.say(other)}", max(room, 0))
+            segments.append(Segment(told, self._style(line, "line number")))
+            used += cell_len(told)
         rest = self.scrollable_content_region.width - self._gutter - used
         return [*segments, Segment(" " * max(rest, 0), self._style(line))]
 
@@ -190,6 +207,19 @@ class SourcePane(Following, Sparing, ScrollView, can_focus=True):
         for name in names:
             style += self.app.stylesheet.parse_style(_STYLES[name])
         return style.rich_style
+
+
+def other_values(trace: Trace, source: Source) -> Iterator[tuple[int, str]]:
+    """By line, from 0, the values of inputs that are not what `source` has written there."""
+    for node in trace.nodes.inputs.values():
+        place, value = trace.nodes.place(node), kept(trace.nodes.value[node])
+        if place is None or value is None or place.source.text != source.text:
+            continue
+        line = source.text[place.span.stop :].partition("\n")[0]
+        written = [float(number) for number in _VALUE.findall(line.partition(" #")[0])]
+        # What is written in other ways, on more lines or for other inputs too, is not compared.
+        if len(written) == size_of(value) and not np.allclose(np.ravel(value), written):
+            yield place.position.line - 1, f"≠ {notation.short(value)}"
 
 
 def _from_word(text: str, before: str) -> str:
