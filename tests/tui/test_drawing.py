@@ -11,6 +11,7 @@ from textual.color import Color
 from backprop_engine.mathematics.parser import parse
 from backprop_engine.trace import Pass, PassKind
 from backprop_tui.commands.pane_help import PANE_HELP, SCREEN_HELP
+from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import help_text
 from backprop_tui.view.glyphs import ASCII, LEGEND, UNICODE, AsciiFilter, glyphs_for
 from backprop_tui.view.text import figure, fit, left, printable, right
@@ -193,3 +194,14 @@ def test_the_end_of_a_scrollbar_looks_like_no_mark_in_ascii(end):
     marks = {getattr(ASCII, name) for name, _ in LEGEND}
     assert segment.text not in marks
     assert segment.text == "|"
+
+
+async def test_a_screen_is_drawn_from_when_it_is_told_to(opened):
+    async with opened() as pilot:
+        app = pilot.app
+        assert app.screen.is_current
+        later = DebuggerScreen(app.view_of(app.session))
+        await app.push_screen(later)
+        assert not later.is_current
+        later.begin_to_draw()
+        assert later.is_current

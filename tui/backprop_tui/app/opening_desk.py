@@ -142,7 +142,9 @@ class OpeningDesk:
         """Show `session` on a screen of its own."""
         app = self._app
         view = app.take_up(session)
-        app.push_screen(hearing(DebuggerScreen, "", app.settings.keymap)(view, layout))
+        screen = hearing(DebuggerScreen, "", app.settings.keymap)(view, layout)
+        app.push_screen(screen)
+        app.call_later(screen.begin_to_draw)
         app.call_after_refresh(self._settle, session.trace)
 
     def show_anew(self, pane: str) -> None:

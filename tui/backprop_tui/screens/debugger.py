@@ -60,6 +60,17 @@ class DebuggerScreen(Following, Screen[None], inherit_bindings=False):
         self._names = ("graph", *dict(self._panes))
         self._sharing = [pane for pane in SHARING if pane in self._names]
         self._active = self._begin.pane if self._begin.pane in self._names[1:] else "chain"
+        self._may_draw = False
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is the one to be drawn."""
+        return self._may_draw and super().is_current
+
+    def begin_to_draw(self) -> None:
+        """To be called once the app has started; what is drawn before Textual throws away."""
+        self._may_draw = True
+        self.refresh()
 
     def compose(self) -> ComposeResult:
         """Every pane once; the style sheet decides where it stands and whether it shows."""
