@@ -4,12 +4,15 @@ installed, methods without signs, arrays alone.
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.oracle.yours.conftest import Examine
 
 from backprop_tui.oracles.process import Child
+from backprop_tui.oracles.yours import statements
 from backprop_tui.oracles.yours.client import Learners
 from backprop_tui.oracles.yours.examining import examine
 from backprop_tui.oracles.yours.file import File
@@ -121,7 +124,52 @@ def test_what_is_imported_to_draw_need_not_be_there(examined: Examine):
     source = VALUE.format(imports=guarded + imports + ORDER + RULES + drawing, rules="")
     assert examined(source).is_right
     found = examined(f"{source}\nDot().draw()\n")
-    assert found.trouble == "it stops with ModuleNotFoundError: No module named 'no_such_plots'."
+    assert found.is_right
+    assert "(ModuleNotFoundError: No module named 'no_such_plots')" in found.remarks[0]
+    found = examined(source.replace("= data,", "= Dot(),", 1))
+    assert found.trouble == "Value(2) raises ModuleNotFoundError: No module named 'no_such_plots'."
+
+
+NOTEBOOK = """
+get_ipython().run_line_magic('matplotlib', 'inline')
+{source}
+x = Value(2.0)
+y = x.softmax()
+assert y.grad == 1.0
+"""
+
+
+def test_what_a_notebook_only_tries_out_may_fail(
+    examined: Examine,
+):
+    source = VALUE.format(imports=ORDER + RULES, rules="")
+    found = examined(NOTEBOOK.format(source=source))
+    assert (found.trouble, found.verdict) == ("", None)
+    left_out = found.remarks[0]
+    for each in ("line 2 (NameError", "line 61 (AttributeError", "line 62 (NameError"):
+        assert each in left_out
+    wrong = examined(NOTEBOOK.format(source=source.replace("return g * b, g", "return g, g")))
+    assert wrong.quoted.endswith("| return g, g * a")
+
+
+def test_a_training_loop_at_top_level_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(statements, "_SECONDS", 0.05)
+    names: dict[str, Any] = {}
+    tree = ast.parse("for step in range(10**12):\n    last = step\nthen = 1")
+    left_out = statements.run_leniently(tree, "<file>", names, [])
+    assert list(left_out) == [1]
+    assert names["last"] > 0
+    assert names["then"] == 1
+
+
+@pytest.mark.parametrize(
+    ("stops", "told"),
+    [("raise ValueError('no')", "ValueError: no"), ("x = undefined", "NameError")],
+)
+def test_what_stops_before_there_is_an_engine_is_told(stops: str, told: str, examined: Examine):
+    found = examined(f"{stops}\n")
+    assert told in found.trouble
+    assert found.quoted == f"1 | {stops}"
 
 
 TENSOR = f"""
@@ -167,6 +215,55 @@ def test_arrays_without_signs_or_numbers_are_judged_by_what_they_can_do(examined
     wrong = examined(TENSOR.replace("(g * b, g *", "(g, g *"))
     assert wrong.verdict is not None
     assert "local derivative forgotten" in wrong.verdict.message
+
+
+ELEMENTS = f"""
+import numpy as np
+{ORDER}
+class Tensor:
+    def __init__(self, value, prev=(), sends=None):
+        if not isinstance(value, np.ndarray):
+            raise TypeError("arrays alone")
+        self._array, self.slope, self.prev, self.sends = value, None, prev, sends
+
+    def numpy(self):
+        return self._array
+
+    @property
+    def grad(self):
+        if self.slope is None:
+            raise ValueError("there is none yet")
+        return self.slope
+
+    def __add__(self, other):
+        return Tensor(value=self._array + other._array, prev=(self, other), sends=lambda g: (g, g))
+
+    def __mul__(self, other):
+        a, b = self._array, other._array
+        return Tensor(value=a * b, prev=(self, other), sends=lambda g: (g * b, g * a))
+
+    def backward(self):
+        order = in_order(self)
+        for node in order:
+            for each in node.prev:
+                each.slope = Tensor(np.zeros(1))
+        self.slope = Tensor(np.ones(1))
+        for node in reversed(order):
+            for each, g in zip(node.prev, node.sends(node.slope._array) if node.sends else ()):
+                each.slope._array += g
+"""
+
+
+def test_arrays_of_one_element_may_be_all_it_takes_and_a_gradient_a_tensor(examined: Examine):
+    found = examined(ELEMENTS)
+    assert (found.trouble, found.verdict, found.name) == ("", None, "Tensor")
+    wrong = examined(ELEMENTS.replace("(g * b, g *", "(g * b, -g *"))
+    assert wrong.verdict is not None
+    assert "sign (" in wrong.verdict.message
+    twice = examined(ELEMENTS.replace("in reversed(order):", "in (self, *reversed(order)):"))
+    assert twice.verdict is not None
+    assert twice.verdict.kind == "fired twice"
+    assert wrong.quoted.endswith("sends=lambda g: (g * b, -g * a))")
 
 
 def test_where_backward_itself_says_no_it_is_not_blamed(examined: Examine):

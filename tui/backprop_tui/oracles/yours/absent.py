@@ -57,6 +57,9 @@ class _Thing:
             raise AttributeError(name)
         return _Thing(self.__package)
 
+    def __getitem__(self, _: object) -> Any:
+        return self
+
     def __mro_entries__(self, bases: tuple[object, ...]) -> tuple[type, ...]:
         """What is derived of it is derived of nothing."""
         return ()

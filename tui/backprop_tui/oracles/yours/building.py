@@ -8,6 +8,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import field
 from functools import cached_property, partial
 from types import FrameType
@@ -128,26 +129,31 @@ class Builder:
         if is_number or (is_plain and not requires_grad):
             self.results.append(value)
             return
+        made = self._new(value, requires_grad=requires_grad)
+        self.made[id(made)] = Made(made, node)
+        self.results.append(made)
+
+    def _new(self, value: Any, *, requires_grad: bool) -> Any:
+        """A value of the learner's. LackingError where its class makes none."""
+        more = {name: requires_grad for name in self._parameters if name in _REQUIRES_GRAD}
         try:
-            made = self._new(value, requires_grad=requires_grad)
+            return self.cls(value if isinstance(value, np.ndarray) else self._form(value), **more)
         except Exception as error:  # noqa: BLE001 - whatever the learner's code raises
             raise LackingError(
                 f"{self.cls.__name__}({short(value)}) raises {told(error)}",
                 self.learner.line_of(error),
             ) from None
-        self.made[id(made)] = Made(made, node)
-        self.results.append(made)
 
-    def _new(self, value: Any, *, requires_grad: bool) -> Any:
-        more = {name: requires_grad for name in self._parameters if name in _REQUIRES_GRAD}
-        rising = len(self._rising)
-        try:
-            return self.cls(value, **more)
-        except (AttributeError, TypeError, AssertionError):  # a class that takes arrays alone
-            if isinstance(value, np.ndarray):
-                raise
-            del self._rising[rising:]
-            return self.cls(np.array(value, float), **more)
+    @cached_property
+    def _form(self) -> Callable[[Any], Any]:
+        """How the class takes a number: as that, or as an array of no axis, or of one element."""
+        for form in (_as_it_is, partial(np.array, dtype=float), partial(np.full, 1)):
+            with suppress(Exception):
+                a, b = self.cls(form(2.0)), self.cls(form(3.0))
+                add = self._method("add", a)
+                _ = add(b) if add else a + b
+                return form
+        return _as_it_is
 
     # Operations
 
@@ -277,7 +283,7 @@ class Builder:
         """Know every value that is made from now on, and where; the function ends that."""
         own, constructor = "__init__" in self.cls.__dict__, self.cls.__init__  # type: ignore[misc]
 
-        def watched(value: Any, *given: Any, **more: Any) -> None:
+        def watched(value: Any, /, *given: Any, **more: Any) -> None:
             self._rising.append((value, *self._frames(sys._getframe(1))))
             constructor(value, *given, **more)
 
@@ -365,10 +371,12 @@ class Builder:
     @property
     def is_single(self) -> bool:
         """Whether the learner's numbers are float32."""
-        data = (
-            getattr(made.value, name_of(made.value, DATA) or "", 0.0) for made in self.made.values()
-        )
-        return any(getattr(each, "dtype", None) == np.float32 for each in data)
+        values = [made.value for made in self.made.values()]
+        names = [name_of(value, DATA) for value in values]
+        if any(names):
+            data = (getattr(*pair, 0.0) for pair in zip(values, map(str, names), strict=True))
+            return any(getattr(each, "dtype", None) == np.float32 for each in data)
+        return all(np.array_equal(each, np.float32(each)) for each in map(plain, values))
 
     @cached_property
     def holds_arrays(self) -> bool:
@@ -377,6 +385,10 @@ class Builder:
         name = name_of(value, DATA)
         is_array = name is not None and not isinstance(getattr(value, name), int | float)
         return is_array or any(hasattr(value, each) for each in ("shape", "__matmul__", "sum"))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _same(held: Sequence[Any], operands: Sequence[Any], cls: type) -> bool:

@@ -55,7 +55,7 @@ class Judged:
         except LackingError as error:
             return {"lacking": str(error), "line": error.line, "missing": error.missing}
         except StrangeError as error:
-            return {"unusable": str(error), "line": None}
+            return {"lacking": str(error), "line": None, "missing": str(error)}
 
     def _look(self, question: Mapping[str, Any]) -> dict[str, Any]:
         """What stands in the file. An engine's file is run for that."""
@@ -74,6 +74,7 @@ class Judged:
             "kind": kind,
             "engine": cls.__name__,
             "files": learner.files,
+            "left_out": [f"line {at} ({told(error)})" for at, error in learner.left_out.items()],
             "arrays": builder.holds_arrays,
         }
 

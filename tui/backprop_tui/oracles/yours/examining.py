@@ -74,7 +74,9 @@ def _examined(learners: Learners, trace: Trace | None) -> Finding:
         return Finding().troubled(contents)
     first = contents.files[0] if contents.files else learners.file.path
     elsewhere = first if first != learners.file.path else ""
-    found = Finding(contents.engine, elsewhere, unlimited=contents.unlimited)
+    left_out = contents.left_out
+    remarks = (f"Left out, for it fails: {_named(left_out, 3)}.",) if left_out else ()
+    found = Finding(contents.engine, elsewhere, unlimited=contents.unlimited, remarks=remarks)
     if contents.kind == LAYERS:
         return by_layers(learners, contents, trace, found)
     if contents.kind == ANSWERS and trace is not None:
@@ -92,13 +94,13 @@ def _by(learners: Learners, trace: Trace, found: Finding) -> Finding:
     if isinstance(run, Unusable | Failed):
         return found.troubled(run)
     verdict = judge(trace, run)
-    remarks = (_wrapped(found.name, run.notes),) if run.notes else ()
+    remarks = (*found.remarks, *((_wrapped(found.name, run.notes),) if run.notes else ()))
     agreement = beside(trace, run, verdict)
     return replace(found, verdict=verdict, remarks=remarks, programs=1, agreement=agreement)
 
 
 def _by_probes(learners: Learners, contents: Contents, found: Finding) -> Finding:
-    remarks: dict[str, None] = {}
+    remarks = dict.fromkeys(found.remarks)
     missing: dict[str, None] = {}
     wrapped: dict[str, None] = {}
     count = 0
@@ -130,11 +132,11 @@ def _wrapped(engine: str, calls: Iterable[str]) -> str:
     return f"{engine} takes no number beside its values: {_named(calls)}."
 
 
-def _named(calls: Iterable[str]) -> str:
+def _named(calls: Iterable[str], most: int = _MOST_NAMED) -> str:
     """The first few."""
     some = list(calls)
-    more = f" and {len(some) - _MOST_NAMED} more" if len(some) > _MOST_NAMED else ""
-    return ", ".join(some[:_MOST_NAMED]) + more
+    more = f" and {len(some) - most} more" if len(some) > most else ""
+    return ", ".join(some[:most]) + more
 
 
 def _quoted(path: str, line: int | None) -> str:

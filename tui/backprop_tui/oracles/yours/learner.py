@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from backprop_tui.oracles.yours.absent import Absent
 from backprop_tui.oracles.yours.packages import package_of
+from backprop_tui.oracles.yours.statements import run_leniently
 
 ENGINE, LAYERS, ANSWERS = "engine", "layers", "answers"
 FILE: Final = 1_000_000
@@ -54,6 +55,8 @@ class Learner:
         except (ValueError, RecursionError, MemoryError) as error:
             raise LearnerError(f"Python cannot read it: {error}") from None
         self.names: dict[str, Any] = {}
+        self.left_out: dict[int, BaseException] = {}
+        """By line, statements that failed and that what is judged can do without."""
 
     def kind(self, name: str, names: Sequence[str]) -> str:
         """What is to be judged in it: `name`, or what there is beside a scenario's `names`."""
@@ -97,6 +100,7 @@ class Learner:
         others. LearnerError where it stops.
         """
         absent = Absent()
+        self._absent = None if given else absent.names
         while True:
             try:
                 module = self._run(given)
@@ -128,20 +132,23 @@ class Learner:
 
     def _execute(self, module: types.ModuleType) -> None:
         module.__file__ = self.path
-        exec(self.code, module.__dict__)  # noqa: S102 - that is what this process is for
+        if self._absent is None:  # answers: each may need the one before
+            exec(self.code, module.__dict__)  # noqa: S102 - that is what this process is for
+        else:
+            self.left_out = run_leniently(self.tree, self.path, module.__dict__, self._absent)
 
     def _stopped(self, error: BaseException) -> LearnerError:
         return LearnerError(f"it stops with {told(error)}", self.line_of(error))
 
     def run_by_itself(self) -> None:
-        """Run it without a scenario's names. LearnerError where it stops."""
-        try:
-            self.run({})
-        except LearnerError as error:
-            if "NameError" not in str(error) or any(self._classes()):
-                raise
+        """Run it without a scenario's names. LearnerError where it stops, or defines nothing."""
+        self.run({})
+        if self.left_out and not any(map(_is_engine, self.names.values())):
+            line, error = next(iter(self.left_out.items()))
             hint = "; answers (`dh = …`) are for a scenario, which is named after the file"
-            raise LearnerError(f"{error}{hint}", error.line) from None
+            is_name = isinstance(error, NameError) and not any(self._classes())
+            message = f"it stops with {told(error)}{hint if is_name else ''}"
+            raise LearnerError(message, self.line_of(error) or line)
 
     def engine(self, name: str) -> type:
         """The class that is to be judged. LearnerError where there is none, or more than one."""

@@ -9,6 +9,7 @@ import functools
 import types
 import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -45,18 +46,26 @@ def plain(thing: Any) -> Any:
         if isinstance(thing, bool | int | float | np.generic):
             return float(thing)
         if isinstance(thing, np.ndarray | list | tuple):
-            array = np.array(thing, float)
-            return array if array.ndim else float(array)
-        name = next((name for name in DATA if hasattr(thing, name)), None)
-        if name is None:
+            with suppress(TypeError, ValueError):
+                array = np.array(thing, float)
+                return array if array.ndim else float(array)
+        name = name_of(thing, DATA)
+        if name is not None:
+            thing = getattr(thing, name)
+        elif callable(getattr(thing, "numpy", None)):
+            thing = thing.numpy()
+        else:
             break
-        thing = getattr(thing, name)
     raise StrangeError(f"a {type(thing).__name__} stands where a number or an array belongs")
 
 
 def name_of(thing: Any, names: tuple[str, ...]) -> str | None:
-    """The first of these attributes that `thing` has."""
-    return next((name for name in names if hasattr(thing, name)), None)
+    """The first of these attributes that `thing` has, and that it gives."""
+    for name in names:
+        with suppress(Exception):  # a property of the learner's may raise anything
+            getattr(thing, name)
+            return name
+    return None
 
 
 def gradient_of(value: Any) -> Any:

@@ -37,6 +37,8 @@ class Contents:
     """The parameters of each."""
     unlimited: tuple[str, ...]
     """The limits that the system does not have."""
+    left_out: tuple[str, ...]
+    """The lines at top level that failed and were left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,7 @@ def contents_of(reply: Message) -> Contents | Unusable:
             for layer in reply.get("layers", ())
         },
         tuple(map(_text, reply["unlimited"])),
+        tuple(map(_text, reply.get("left_out", ()))),
     )
 
 

@@ -67,6 +67,7 @@ class Watch:
     _returned: deque[tuple[int, Any]] = field(default_factory=lambda: deque(maxlen=_RETURNS))
     _bound: dict[FrameType, dict[str, tuple[int, int]]] = field(default_factory=dict)
     _tick: int = 0
+    _is_looking: bool = False
 
     def __post_init__(self) -> None:
         self._numbers = {id(made.value): at for at, made in enumerate(self.made)}
@@ -142,7 +143,7 @@ class Watch:
     # Lines
 
     def _enter(self, frame: FrameType, _event: str, _argument: Any) -> Any:
-        if not self._is_learners(frame):
+        if self._is_looking or not self._is_learners(frame):
             return None
         self._look_at_last()
         self._last = (frame, frame.f_lineno)
@@ -204,6 +205,7 @@ class Watch:
 
     def _look(self, numbers: Iterator[int] | Sequence[int] | set[int]) -> None:
         """Enter every gradient that has become another one."""
+        self._is_looking = True  # a property of the learner's is called by us
         for at in numbers:
             value, (raw, before) = self.made[at].value, self._held[at]
             try:
@@ -214,11 +216,16 @@ class Watch:
             if now is not raw or not _is_same(before, after):
                 self._held[at] = (now, after)
                 self._enter_change(at, before, after)
+        self._is_looking = False
 
     def _gradient(self, at: int) -> Any:
-        with suppress(StrangeError):
+        was_looking, self._is_looking = self._is_looking, True
+        try:
             return gradient_of(self.made[at].value)
-        return None
+        except StrangeError:
+            return None
+        finally:
+            self._is_looking = was_looking
 
     def _enter_change(self, to: int, before: Any, after: Any) -> None:
         frame, line = self._last or (None, None)
@@ -227,7 +234,8 @@ class Watch:
             called_at = self._line(self._turns[-1][1])
             line = self._line_in_turn(frame, line, self._turns[-1][1])
         else:
-            sender = self._seen_at_work(frame, to)
+            is_start = before is None and not np.any(after)  # nothing is sent where 0 is put
+            sender = None if is_start else self._seen_at_work(frame, to)
             called_at = line
             if sender is not None:
                 line = self._line_of_rule(frame, line, sender, before, after)
@@ -281,22 +289,23 @@ class Watch:
             sent = after - before
         returned_at: int
         for returned_at, thing in reversed(self._returned):
-            if any(_is_close(each, sent) for each in _parts(thing)):
+            if any(_is_close(each, sent) for each in self._parts(thing)):
                 return returned_at
         if frame is not None and frame.f_code is self.entry:
             return self.made[sender].line
         return line
 
+    def _parts(self, thing: Any) -> Iterator[Any]:
+        """The numbers and arrays in what a function has returned; values are none."""
+        for each in thing if isinstance(thing, list | tuple) else (thing,):
+            if id(each) not in self._numbers:
+                with suppress(Exception):
+                    yield plain(each)
+
 
 def _raw_gradient(value: Any) -> Any:
     name = name_of(value, GRAD)
     return None if name is None else getattr(value, name)
-
-
-def _parts(thing: Any) -> Iterator[Any]:
-    for each in thing if isinstance(thing, list | tuple) else (thing,):
-        with suppress(Exception):
-            yield plain(each)
 
 
 def _is_close(a: Any, b: Any) -> bool:
