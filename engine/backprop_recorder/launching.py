@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 import runpy
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType, TracebackType
 
@@ -62,7 +64,10 @@ def run(program: Program, recorder: Recorder) -> int:
 def _run_script(name: str) -> None:
     path = Path(name).absolute()
     main = ModuleType("__main__")
-    main.__dict__.update(__file__=str(path), __builtins__=__builtins__, __spec__=None)
+    main.__dict__.update(
+        __loader__=SourceFileLoader("__main__", str(path)), __annotations__={},
+        __builtins__=builtins, __file__=str(path), __cached__=None,
+    )  # fmt: skip
     sys.path[0] = str(path.resolve().parent)
     sys.modules["__main__"] = main
     exec(compile(path.read_bytes(), str(path), "exec"), main.__dict__)  # noqa: S102 - it is to be run

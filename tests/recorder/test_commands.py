@@ -23,9 +23,9 @@ import sys
 import torch
 from helper import double
 
-print(__name__, sys.argv, sys.path[0] == sys.argv[1], __file__, input())
+print(__name__, sys.argv, sys.path[0] == sys.argv[1], __file__, input(), sorted(globals()))
 x = torch.ones(2, requires_grad=True)
-double(x).sum().backward()
+__builtins__.__dict__['abs'](double(x)).sum().backward()
 print(x.grad.tolist())
 sys.stderr.write("a line of its own\\n")
 
