@@ -21,7 +21,7 @@ from backprop_engine.scenarios.loader import load
 from backprop_tui.cli import _COMMANDS, main
 from backprop_tui.commands.command import key_name
 from backprop_tui.commands.table import COMMANDS
-from backprop_tui.headless.ops_output import markdown
+from backprop_tui.headless.ops import markdown
 
 ROOT = Path(__file__).parents[1]
 

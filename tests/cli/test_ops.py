@@ -8,8 +8,7 @@ import re
 import pytest
 
 from backprop_engine.catalogue import FUNCTIONS, GROUPS, OPERATIONS, PROPERTIES
-from backprop_tui.headless.ops import UnknownOperationError, find, page
-from backprop_tui.headless.ops_output import as_json
+from backprop_tui.headless.ops import UnknownOperationError, as_json, find, page
 
 
 def test_the_table_has_every_operation_under_its_group(run):

@@ -17,8 +17,7 @@ from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.inspecting import layers
 from backprop_tui.inspecting.grid import grid_of, largest, next_broken
-from backprop_tui.inspecting.layers import Layer, Quantity, Whose, layer_of
-from backprop_tui.inspecting.statistics import bars, facts, statistics
+from backprop_tui.inspecting.layers import Layer, Quantity, Whose, bars, facts, layer_of, statistics
 from backprop_tui.inspecting.wording import number_lines
 from backprop_tui.oracles.report import Failed, Ready, Starting
 from backprop_tui.oracles.torch.agreement import agreement

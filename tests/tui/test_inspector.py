@@ -14,7 +14,7 @@ from backprop_engine.program.scenario import Backward, Input, Scenario
 from backprop_engine.run.record import record
 from backprop_tui.app.palette import CommandList
 from backprop_tui.inspecting import layers
-from backprop_tui.inspecting.statistics import statistics
+from backprop_tui.inspecting.layers import statistics
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import HelpScreen
 from backprop_tui.screens.inspector import InspectorScreen

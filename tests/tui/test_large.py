@@ -17,7 +17,7 @@ from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import parse_shorthand
 from backprop_tui.oracles.report import Failed
 from backprop_tui.session import session as do
-from backprop_tui.session.folding import LARGE
+from backprop_tui.session.outline import LARGE
 from backprop_tui.session.session import open_session
 from backprop_tui.session.stops import continuing, editing
 from backprop_tui.session.stops.parsing import parse_breakpoint

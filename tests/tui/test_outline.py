@@ -9,8 +9,7 @@ from backprop_engine.basics.source import Source
 from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_shorthand
-from backprop_tui.session.folding import visible_rows
-from backprop_tui.session.outline import NO_ROW, draw_outline
+from backprop_tui.session.outline import NO_ROW, draw_outline, visible_rows
 
 
 def drawn(text):

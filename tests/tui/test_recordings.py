@@ -13,7 +13,7 @@ from backprop_engine.recording.opened import open_recording
 from backprop_recorder.recorder import Recorder
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.session.stops.watched import trouble_of
-from backprop_tui.widgets.loss_line import LossLine
+from backprop_tui.widgets.timeline import LossLine
 
 LEAVING = {"quit", "suspend_process", "edit_source", "save_picture"}
 """They end the app, leave it, or write a file."""

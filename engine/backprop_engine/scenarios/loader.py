@@ -30,7 +30,6 @@ from backprop_engine.program.names import Names
 from backprop_engine.program.scenario import Backward, Input, Scenario, ZeroGrad
 from backprop_engine.program.statements import read_program
 from backprop_engine.scenarios.inputs import read_input
-from backprop_engine.scenarios.piped import check_text, is_document, is_torch_program
 from backprop_engine.scenarios.read_bytes import read_bytes
 from backprop_engine.scenarios.sections import (
     Expected,
@@ -42,7 +41,13 @@ from backprop_engine.scenarios.sections import (
     read_table,
     read_text,
 )
-from backprop_engine.scenarios.shorthand import read_shorthand, read_snippet
+from backprop_engine.scenarios.shorthand import (
+    check_text,
+    is_document,
+    is_torch_program,
+    read_shorthand,
+    read_snippet,
+)
 from backprop_engine.scenarios.yaml_document import Node, Scalar, Table, read_document
 
 KEYS: Final = (

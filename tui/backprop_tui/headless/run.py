@@ -18,7 +18,7 @@ from backprop_engine.run.record import record
 from backprop_engine.scenarios.loader import load_target
 from backprop_engine.trace import Trace
 from backprop_tui.config.time_limits import DEFAULT_LIMITS, TimeLimits
-from backprop_tui.headless import ops, ops_output, trace_text
+from backprop_tui.headless import ops, trace_text
 from backprop_tui.headless.check import check_scenario
 from backprop_tui.headless.json_values import json_line
 from backprop_tui.headless.outcome import Outcome, Tally, outcome_of
@@ -151,15 +151,15 @@ def reference(names: Sequence[str], *, json: bool, markdown: bool) -> int:
     chosen = (named if names else OPERATIONS).values()
     out = printer(sys.stdout)
     if markdown:
-        sys.stdout.write(ops_output.markdown())
+        sys.stdout.write(ops.markdown())
     elif json:
         for operation in chosen:
-            sys.stdout.write(json_line(ops_output.as_json(ops.page(operation))) + "\n")
+            sys.stdout.write(json_line(ops.as_json(ops.page(operation))) + "\n")
     elif names:
         for operation in chosen:
-            ops_output.print_page(ops.page(operation), out)
+            ops.print_page(ops.page(operation), out)
     else:
-        ops_output.print_table(out)
+        ops.print_table(out)
     return OK
 
 

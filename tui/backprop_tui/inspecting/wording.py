@@ -11,8 +11,7 @@ from textual.content import Content
 from backprop_engine.basics import notation
 from backprop_engine.basics.values import Value
 from backprop_tui.inspecting.grid import Grid
-from backprop_tui.inspecting.layers import Layer, Quantity, Whose, layer_of
-from backprop_tui.inspecting.statistics import Statistics, bars, facts
+from backprop_tui.inspecting.layers import Layer, Quantity, Statistics, Whose, bars, facts, layer_of
 from backprop_tui.view.glyphs import Glyphs
 from backprop_tui.view.text import fit, printable
 from backprop_tui.view.view import View

@@ -5,8 +5,8 @@ from __future__ import annotations
 from backprop_engine.basics.gc_pause import collector_paused
 from backprop_engine.trace import GroupKind
 from backprop_tui.opening.targets import Refusal, Target, open_target
-from backprop_tui.session.folding import LARGE
 from backprop_tui.session.modules import switch_tree
+from backprop_tui.session.outline import LARGE
 from backprop_tui.session.reload import node_keys, nodes_by_key
 from backprop_tui.session.session import Session, open_session
 

@@ -7,7 +7,7 @@ import sys
 
 from backprop_engine.basics.limits import MAX_FILE
 from backprop_engine.basics.source import Source
-from backprop_engine.scenarios.piped import piped_source
+from backprop_engine.scenarios.shorthand import piped_source
 
 _TERMINAL = "/dev/tty"
 

@@ -20,13 +20,12 @@ from backprop_tui.widgets.chain_rule import ChainRulePane
 from backprop_tui.widgets.graph_columns import GUTTER
 from backprop_tui.widgets.graph_tree import GraphTree
 from backprop_tui.widgets.keys import PROMPT_HELP, command_bindings, hearing
-from backprop_tui.widgets.loss_line import LossLine
 from backprop_tui.widgets.notes_pane import NotesPane
 from backprop_tui.widgets.pane_sizes import SHARING
 from backprop_tui.widgets.panes import Panes
 from backprop_tui.widgets.source_pane import SourcePane
 from backprop_tui.widgets.symbolic_pane import SymbolicPane
-from backprop_tui.widgets.timeline import Timeline
+from backprop_tui.widgets.timeline import LossLine, Timeline
 from backprop_tui.widgets.torch_pane import TorchPane
 from backprop_tui.widgets.watches_pane import WatchesPane
 from backprop_tui.widgets.yours_pane import YoursPane

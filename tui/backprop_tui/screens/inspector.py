@@ -19,8 +19,7 @@ from backprop_tui.app.soon import GLANCE, soon_of
 from backprop_tui.commands.copying import copy_of
 from backprop_tui.inspecting.grid import ACROSS, FEW_ACROSS, Grid, grid_of, largest, next_broken
 from backprop_tui.inspecting.keys import KEYS, key_bar
-from backprop_tui.inspecting.layers import Layer, Quantity, Whose, layer_of
-from backprop_tui.inspecting.statistics import Statistics, statistics
+from backprop_tui.inspecting.layers import Layer, Quantity, Statistics, Whose, layer_of, statistics
 from backprop_tui.inspecting.wording import element_line, heading, number_lines, statistics_lines
 from backprop_tui.session import lens
 from backprop_tui.session.session import Change

@@ -22,9 +22,8 @@ from backprop_engine.reading.element_terms import Index
 from backprop_engine.reading.explain import Explanation, explain
 from backprop_engine.reading.opened import Opened
 from backprop_engine.trace import Missing, Pass, Step, Trace
-from backprop_tui.session.folding import Folding
 from backprop_tui.session.navigation import Play, Search
-from backprop_tui.session.outline import NO_ROW, Outline, draw_outline
+from backprop_tui.session.outline import NO_ROW, Folding, Outline, draw_outline
 from backprop_tui.session.predicting.state import Predicting
 from backprop_tui.session.stops.state import Stops
 from backprop_tui.session.whatif.state import WhatIf
