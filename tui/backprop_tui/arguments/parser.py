@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, NoReturn
+from math import inf
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from backprop_engine.basics.sanitised import printable
 from backprop_engine.basics.source import SHORTHAND_NAME, STANDARD_INPUT, Source
@@ -114,46 +115,31 @@ class Version(argparse.Action):
         parser.exit(0)
 
 
-def whole(text: str) -> int:
-    """A whole number, 0 or more; ValueError for others, as all of these."""
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
+_Number = TypeVar("_Number", int, float)
 
 
-def port(text: str) -> int:
-    """The number of a port."""
-    number = whole(text)
-    if number >= 2**16:
-        raise ValueError
-    return number
+def _from(
+    name: str, kind: type[_Number], least: float, most: float = inf
+) -> Callable[[str], _Number]:
+    """What reads a number from `least` to `most`; by its name argparse tells what is none."""
+
+    def read(text: str) -> _Number:
+        number = kind(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    read.__name__ = name
+    return read
 
 
-def positive(text: str) -> int:
-    """A whole number, 1 or more."""
-    number = whole(text)
-    if number == 0:
-        raise ValueError
-    return number
-
-
-def count(text: str) -> int:
-    """A whole number from 1 to 1000."""
-    number = whole(text)
-    if not 1 <= number <= 1000:
-        raise ValueError
-    return number
+whole = _from("whole", int, 0)
+positive = _from("positive", int, 1)
+count = _from("count", int, 1, 1000)
+port = _from("port", int, 0, 2**16 - 1)
+gigabytes = _from("gigabytes", float, 0)
 
 
 def megabytes(text: str) -> float:
     """A number of megabytes, or `all`."""
-    return float("inf") if text == "all" else gigabytes(text)
-
-
-def gigabytes(text: str) -> float:
-    """A number, 0 or more."""
-    number = float(text)
-    if not number >= 0:
-        raise ValueError
-    return number
+    return inf if text == "all" else gigabytes(text)
