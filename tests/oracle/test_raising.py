@@ -25,8 +25,8 @@ from backprop_tui.oracles.messages import NO_MESSAGE, packed
 from backprop_tui.oracles.process import Role
 from backprop_tui.oracles.serving import Answer, reply_to
 from backprop_tui.oracles.sympy import child as symbolic_child
+from backprop_tui.oracles.sympy.child import TOO_DEEP
 from backprop_tui.oracles.sympy.client import SYMPY, SymbolicOracle
-from backprop_tui.oracles.sympy.replies import TOO_DEEP
 from backprop_tui.oracles.torch import child
 
 EXAMPLES = {

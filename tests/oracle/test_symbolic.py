@@ -19,7 +19,7 @@ from backprop_engine.run.record import record
 from backprop_engine.run.tape import graph_of
 from backprop_engine.scenarios.loader import parse_document, parse_shorthand
 from backprop_tui.oracles.report import Failed, Ready
-from backprop_tui.oracles.sympy import child, replies
+from backprop_tui.oracles.sympy import child
 from backprop_tui.oracles.sympy.judgement import gradient_of, symbolic_gradients
 from backprop_tui.oracles.sympy.protocol import (
     SIZE_LIMIT,
@@ -116,7 +116,7 @@ def test_latex_comes_along():
 )
 def test_an_attribute_is_a_number_like_any_other(monkeypatch, slope, text):
     scaled = changed(OPERATIONS["exp"], symbolic=lambda sp, a, slope: slope * (sp.exp(a) - 1))
-    monkeypatch.setattr(replies, "OPERATIONS", {**OPERATIONS, "exp": scaled})
+    monkeypatch.setattr(child, "OPERATIONS", {**OPERATIONS, "exp": scaled})
     request = encode_symbolic(shorthand("x=0, y=exp(x)"), texts="simplified")
     request["tape"][-1]["attributes"] = {"slope": slope}
     (said,) = child.answer(request)["functions"]

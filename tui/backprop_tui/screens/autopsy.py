@@ -18,12 +18,11 @@ from backprop_engine.reading.autopsy.flow import Event, event_of
 from backprop_engine.reading.autopsy.report import Autopsy, Told, event_step, event_text
 from backprop_tui.opening.bundled import bundled_scenarios
 from backprop_tui.oracles.report import Failed
-from backprop_tui.screens.box import Sheet, keys_line
+from backprop_tui.screens.box import Choices, Sheet, keys_line
 from backprop_tui.session.session import jump
 from backprop_tui.view.messages import ScenarioChosen
 from backprop_tui.view.text import printable
 from backprop_tui.view.view import Following, View
-from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 
 _MUTED, _BAD, _NAMED = "$foreground-muted", "bold $error", "bold $warning"

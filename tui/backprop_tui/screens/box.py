@@ -5,18 +5,37 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
+from textual.binding import Binding
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from backprop_tui.session.session import Change
 from backprop_tui.view.text import wrapped
 from backprop_tui.view.view import Following, View
-from backprop_tui.widgets.choices import Choices
+
+
+class Choices(OptionList):
+    """Textual's list, which also hears j and k, and bears a terminal that has no room for it.
+
+    Without a single row on the screen Textual (8.2.8) knows no lines, and paging raises KeyError.
+    """
+
+    BINDINGS: ClassVar = [
+        Binding("j", "cursor_down", "down", show=False),
+        Binding("k", "cursor_up", "up", show=False),
+    ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No paging where there is no page."""
+        if action in ("page_up", "page_down") and not self.scrollable_content_region.area:
+            return False
+        return super().check_action(action, parameters)
+
 
 _Titled = TypeVar("_Titled", bound=Widget)
 

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from backprop_tui.screens.box import FollowingBox, titled
+from backprop_tui.screens.box import Choices, FollowingBox, titled
 from backprop_tui.screens.prompt import BreakpointPrompt
 from backprop_tui.session.session import Change, Session
 from backprop_tui.session.stops import editing
@@ -22,7 +22,6 @@ from backprop_tui.session.stops.reasons import hits_text
 from backprop_tui.session.stops.state import Breakpoint, Scan
 from backprop_tui.view.messages import Changed
 from backprop_tui.view.text import fit, left, printable, right
-from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 
 _EMPTY = """\

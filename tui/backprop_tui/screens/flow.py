@@ -26,12 +26,11 @@ from backprop_engine.reading.gradient_flow import (
 from backprop_engine.reading.groups import group_tree
 from backprop_tui.app.soon import Job, soon_of
 from backprop_tui.oracles.report import Failed
-from backprop_tui.screens.box import Sheet, keys_line
+from backprop_tui.screens.box import Choices, Sheet, keys_line
 from backprop_tui.session.session import Session, jump, select
 from backprop_tui.view.glyphs import Glyphs
 from backprop_tui.view.text import left, right
 from backprop_tui.view.view import View
-from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 
 _READING: Final = "The overview"

@@ -17,12 +17,11 @@ from textual.widgets.option_list import Option
 from backprop_engine.reading.paths.origin import Origin, Path, find_origin
 from backprop_engine.trace import Pass, PassKind
 from backprop_tui.app.soon import Job, soon_of
-from backprop_tui.screens.box import Sheet, keys_line
+from backprop_tui.screens.box import Choices, Sheet, keys_line
 from backprop_tui.session.session import Session, jump
 from backprop_tui.view.text import wrapped
 from backprop_tui.view.view import View
 from backprop_tui.widgets import origin_rows as text
-from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 
 _SEARCH: Final = "The search for paths"

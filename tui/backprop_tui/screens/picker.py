@@ -17,11 +17,10 @@ from textual.widgets.option_list import Option
 
 from backprop_tui.app.soon import Job, soon_of
 from backprop_tui.opening.listing import Entry, fitting, listed, read_entry, unread
-from backprop_tui.screens.box import keys_line
+from backprop_tui.screens.box import Choices, keys_line
 from backprop_tui.view.glyphs import Glyphs
 from backprop_tui.view.messages import ScenarioChosen
 from backprop_tui.view.text import fit, left, printable
-from backprop_tui.widgets.choices import Choices
 from backprop_tui.widgets.keys import HELP
 
 _EMPHASIS = re.compile(r"[`*]")
