@@ -51,7 +51,9 @@ def names(judgement: Judgement) -> list[str]:
      "g·(1 − t²)", "g*(1-t^2)", "3t²·(1−t)·(1+t)", "3×t²×cosh(h)⁻²", "∂y/∂t · (1 – t²)",
      "dL/dt*(1 - t^2)", "dt⊙(1-t²)", "g(1 - t)(1 + t)", "3 y (1/t - t)", "dy*3*t²/cosh(h)²",
      "g − g·√(t⁴)", "3·∂y/∂y·t²·(1−t²)", "g·4·σ(2h)·(1−σ(2h))", "g·4e^(2h)/(e^(2h)+1)²",
-     "g*[h > 0]*(1-t²)", "= g·(1−t²)", "g*exp(-2*ln(cosh(h)))"],
+     "g*[h > 0]*(1-t²)", "∂y/∂t(1 − t²)", "dt (1-t²)",
+     "t.grad(1-t²)", "1e0dL/dt(1-t²)", "3dy*t²*(1-t²)", "1.0e−0·g·(1-t²)",
+     "= g·(1−t²)", "g*exp(-2*ln(cosh(h)))"],
 )  # fmt: skip
 def test_algebra_is_right_in_every_equivalent_form(answer: str) -> None:
     judgement = judged(traced(NEURON), "t", "h", answer)
@@ -86,6 +88,12 @@ def test_a_problem_stands_where_it_was_typed(answer: str, place: int) -> None:
     with pytest.raises(ProblemError) as caught:
         judged(traced(NEURON), "t", "h", answer)
     assert caught.value.problem.span.start == place
+
+
+@pytest.mark.parametrize("answer", ["d%1*x", "2d%1·x/2", "dL/d%1(x)", "%1.grad(x)", "½·2·x·d%1"])
+def test_a_gradient_is_told_by_the_number_of_its_node(answer: str) -> None:
+    trace = traced("x=2, w=0.3, t=tanh(w*x + 1), y=t**3")
+    assert judged(trace, "%1", "w", answer).is_right
 
 
 def test_what_is_wrong_in_no_known_way_is_wrong_without_a_name() -> None:
@@ -156,6 +164,13 @@ def test_what_holds_at_these_numbers_alone_is_right_and_said() -> None:
     judgement = judged(traced("x=2, w=3, h=w*x, y=exp(h/4)"), "h", "w", "g*2")
     assert judgement.is_right
     assert judgement.remark == "right at these numbers, not in general"
+
+
+def test_algebra_is_judged_where_it_is_defined() -> None:
+    trace = traced("x=1.3, y=tan(x)")  # near by, the tangent is negative
+    assert judged(trace, "y", "x", "g*(exp(2*log(y)) + 1)").is_right
+    assert not judged(trace, "y", "x", "g*(exp(3*log(y)) + 1)").is_right
+    assert not judged(trace, "y", "x", "g*(log(-y) + 1)").is_right
 
 
 def test_a_mistake_that_the_numbers_hide_is_a_mistake_in_algebra() -> None:

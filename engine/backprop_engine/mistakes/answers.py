@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import compress
 from typing import Any, Final
 
 import numpy as np
@@ -145,14 +146,21 @@ class Judge:
         return Judgement(False, mistakes, remark)
 
     def _of_algebra(self, question: Question, formula: Formula) -> Judgement:
-        values = [self._value(formula, question, trace) for trace in self._traces]
-        rights = [question.right(trace) for trace in self._traces]
-        values = [_copied(*pair) for pair in zip(values, rights, strict=True)]
+        known = [
+            (trace, self._value(formula, question, trace), question.right(trace))
+            for trace in self._traces
+        ]
+        is_defined = [_is_defined(value, right) for _, value, right in known]
+        # exp(2·log(x)) is x², and stands for it where x is positive.
+        if is_defined[0] and any(is_defined[1:]):
+            known = list(compress(known, is_defined))
+        traces, _, rights = zip(*known, strict=True)
+        values = [_copied(value, right) for _, value, right in known]
         tolerance = _relative_tolerance(formula.text)
         is_right = [close(*pair, tolerance) for pair in zip(values, rights, strict=True)]
         if all(is_right):
             return Judgement(True)
-        wrong = [question.real(trace) for trace in self._traces]
+        wrong = [question.real(trace) for trace in traces]
         mistakes = tuple(
             mistake
             for mistake in dict.fromkeys(answer.mistake for answer in wrong[0])
@@ -161,6 +169,10 @@ class Judge:
         if is_right[0]:
             return Judgement(not mistakes, mistakes, "right at these numbers, not in general")
         return Judgement(False, mistakes, _other_shape(values[0], rights[0]))
+
+
+def _is_defined(value: Value, right: Value) -> bool:
+    return bool(np.all(np.isfinite(value)) or not np.all(np.isfinite(right)))
 
 
 def _copied(value: Value, right: Value) -> Value:

@@ -24,11 +24,14 @@ _WORDS: Final = {
 }  # fmt: skip
 """Where they are no names of the scenario."""
 _CONDITION: Final = re.compile(r"\[([^\[\],]*[<>≤≥≠][^\[\],]*)\]")
+_BARE: Final = r"(?<![^\W\d])(?<![.%@])"
+"""Before a name that may stand behind a number: `2dy`."""
 _SHOWN: Final = re.compile(
-    rf"(?P<d>∂|\bd)(?P<above>{NAME})\s*/\s*(?:∂|d)(?P<below>{NAME})"
+    rf"(?P<sign>[{re.escape(''.join(_SIGNS))}])"
+    rf"|(?:(?P<d>∂|{_BARE}d)(?P<above>{NAME})\s*/\s*(?:∂|d)(?P<below>{NAME})"
+    rf"|{_BARE}(?P<of>d%[0-9]+|%[0-9]+\.grad)|(?P<e>(?<=[0-9])e(?=\^|\*\*))"
+    rf"|{_BARE}(?!(?<=[0-9])[eE][-−+0-9])(?P<name>{NAME}))(?P<bracket>\s*\()?"
     rf"|√(?P<rooted>{NAME}|[0-9.]+)?|(?P<raised>[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)"
-    rf"|(?P<sign>[{re.escape(''.join(_SIGNS))}])"
-    rf"|(?P<e>(?<=[0-9])e(?=\^|\*\*))|(?<![\w.%@])(?P<name>{NAME})(?P<bracket>\s*\()?"
 )
 _NUMBER: Final = r"[-−+]?(?:\d+(?:\.\d*)?|\.\d+|inf|nan)(?:[eE][-−+]?\d+)?"
 _PRINTED: Final = re.compile(
@@ -119,24 +122,32 @@ def _with_point(text: Typed) -> Typed:
 
 def _written(found: re.Match[str], is_name: IsName, gradient: Gradient) -> str:
     above, below, rooted = found["above"], found["below"], found["rooted"]
-    if below is not None:
-        is_quotient = found["d"] == "d" and (is_name(f"d{above}") or is_name(f"d{below}"))
-        return found[0] if is_quotient else gradient(above, below) or found[0]
-    if found["name"] is not None:
-        return _word(found["name"], found["bracket"] or "", is_name, gradient)
-    if found["raised"] is not None:
+    if below or found["of"] or found["name"]:
+        bracket = found["bracket"] or ""
+        word = found[0].removesuffix(bracket)
+        if below:
+            is_quotient = found["d"] == "d" and (is_name(f"d{above}") or is_name(f"d{below}"))
+            known = "" if is_quotient else gradient(above, below)
+        else:
+            known = _gradient(word, is_name, gradient)
+        if known:
+            return known + ("*(" if bracket else "")
+        return found[0] if below else _word(word, bracket, is_name)
+    if found["raised"]:
         return "**" + normalize("NFKC", found[0]).replace("−", "-")
     if found["sign"] or found["e"]:
         return _SIGNS.get(found[0]) or _WORDS[found[0]]
     return f"sqrt({rooted})" if rooted else "sqrt"
 
 
-def _word(name: str, bracket: str, is_name: IsName, gradient: Gradient) -> str:
+def _gradient(word: str, is_name: IsName, gradient: Gradient) -> str:
+    """What `dt` and `t.grad` are in an answer; empty for another word."""
+    of = word.removesuffix(".grad") if word.endswith(".grad") else word.removeprefix("d")
+    return gradient("", of) if of != word and is_name(of) and not is_name(word) else ""
+
+
+def _word(name: str, bracket: str, is_name: IsName) -> str:
     if is_name(name):
         is_factor = bracket and (name not in FUNCTIONS or len(name) == 1)
         return f"{name}*(" if is_factor else f"{name}{bracket}"
-    if name.startswith("d") and is_name(name[1:]):
-        return (gradient("", name[1:]) or name) + bracket
-    if name == "σ" or not bracket:
-        return _WORDS.get(name, name) + bracket
-    return name + bracket
+    return (_WORDS.get(name, name) if name == "σ" or not bracket else name) + bracket
