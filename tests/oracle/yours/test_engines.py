@@ -187,3 +187,47 @@ def test_lines_are_those_of_the_file_that_an_engine_is_imported_from(
     assert found.verdict is not None
     assert found.verdict.line == broken.line
     assert Path(found.file).name == "imported_engine.py"
+
+
+ONE_LOOP = """
+class Value:
+    def __init__(self, data, prev=(), slopes=()):
+        self.data, self.prev, self.slopes, self.grad = data, prev, slopes, None
+    def __add__(self, other): return Value(self.data + other.data, (self, other), (1.0, 1.0))
+    def __mul__(self, other):
+        return Value(self.data * other.data, (self, other), (other.data, self.data))
+    def walk(self):
+        order, pending = [], [(self, False)]
+        while pending:
+            node, is_done = pending.pop()
+            if is_done: order.append(node)
+            elif node not in order:
+                pending.append((node, True))
+                pending.extend((each, False) for each in node.prev)
+        return list(dict.fromkeys(order))
+    def add_to(self, sent):
+        self.grad = sent if self.grad is None else self.grad + sent
+    def backward(self):
+        self.grad = 1.0
+        for node in reversed(self.walk()):
+            for each, slope in zip(node.prev, node.slopes):
+                each.add_to(float.__mul__(node.grad, slope))
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kind", "at"),
+    [
+        ("", "", None, ""),
+        (" if self.grad is None else self.grad + sent", "", "overwritten", "self.grad = sent"),
+        ("reversed(self.walk())", "self.walk()", "order", "for node in"),
+        ("(node.grad, slope)", "(node.grad, -slope)", "rule", "return Value(self.data * other"),
+    ],
+)  # fmt: skip
+def test_one_loop_for_all_is_told_where_it_overwrites_or_begins_too_early(
+    old: str, new: str, kind: str | None, at: str, examined: Examine
+):
+    found = examined(ONE_LOOP.replace(old, new))
+    assert found.trouble == ""
+    assert (found.verdict and str(found.verdict.kind)) == kind
+    assert at in found.quoted

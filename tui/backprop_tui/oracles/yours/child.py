@@ -170,10 +170,10 @@ class Judged:
         ]
         tree = self._ran().tree
         reply["events"] = [
-            {**vars(event), "adds": lines.is_addition(tree, event.line)} for event in events
+            {**vars(event), "adds": lines.is_addition(tree, event.set_at)} for event in events
         ]
         reply["backward"] = first
-        reply |= lines.of_order(tree, turns[0] if turns else first)
+        reply |= lines.of_order(tree, turns[0] if turns else reply.get("line") or first)
 
     def _backward(
         self, builder: Builder, output: Any, seed: Any

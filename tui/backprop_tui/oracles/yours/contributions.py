@@ -64,7 +64,7 @@ def judge_sending(sending: Sending, changes: Sequence[Event]) -> _Found | None:
         if found is not None:
             return found
         return None
-    return Kind.OVERWRITTEN, _once(sending, open_[0][1]), changes[-1].line
+    return Kind.OVERWRITTEN, _once(sending, open_[0][1]), changes[-1].set_at
 
 
 def _wrong_change(
@@ -73,11 +73,11 @@ def _wrong_change(
     had_something = change.before is not None and np.any(change.before) and not change.adds
     for edge, right in open_:
         if had_something and sending.agrees(change.after, right):
-            return Kind.OVERWRITTEN, _overwritten(sending, change, right), change.line
+            return Kind.OVERWRITTEN, _overwritten(sending, change, right), change.set_at
         if is_between(edge, change.gained):
             return None
     if had_something and sending.agrees(change.after, total):
-        return Kind.OVERWRITTEN, _overwritten(sending, change, total), change.line
+        return Kind.OVERWRITTEN, _overwritten(sending, change, total), change.set_at
     right = total if len(open_) == len(sending.edges) == 1 else open_[0][1]
     sent = change.gained
     why = _diagnosis(sending, open_, lambda wrong: sending.agrees(sent, wrong, change))

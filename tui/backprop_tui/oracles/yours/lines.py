@@ -55,7 +55,7 @@ def of_order(tree: ast.Module, line: int | None) -> dict[str, Any]:
     ]
     if not loops:
         return {"loop": line, "entered": None}
-    loop = max(loops, key=lambda node: node.lineno)
+    loop = min(loops, key=lambda node: node.lineno)  # the one within goes through operands
     gone_through = loop.iter if isinstance(loop, ast.For) else loop.test
     names = {node.id for node in ast.walk(gone_through) if isinstance(node, ast.Name)}
     entered = [

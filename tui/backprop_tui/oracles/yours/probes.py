@@ -50,13 +50,13 @@ _IN_ARRAYS = (
     "y = (log(A*A)*A).sum()", "y = (A**2*A).sum()", "y = (A.max()*x)",
     "y = (softmax(A, dim=1)*A).sum()", "y = (log_softmax(A, dim=1)*A).sum()",
 )  # fmt: skip
-_NUMBERS = "x = 1.7, z = 0.6, w = -2.3"
+_NUMBERS = "x = 1.7, z = 0.6, w = -2.4"
 _ARRAYS = (
     "x = 1.7, A = [[0.3, -1.2, 2.1], [1.4, 0.7, -0.9]], b = [0.8, -1.6, 1.1], c = [[1.3], [-0.4]], "
     "B = [[0.5, 1.2], [-0.7, 0.9], [1.6, -1.1]], D = [[2.2, -0.6], [0.4, 1.5]], "
     "E = [[0.9, -1.3], [1.8, 0.2]], B3 = [[1.1, -0.3], [0.6, 2.4], [-1.7, 0.5]]"
 )
-_TWICE = "inputs: {x: 1.7, w: -2.3}\ncompute: |\n  m = x*w\n  y = m*x\nbackward: [y, y]\n"
+_TWICE = "inputs: {x: 1.7, w: -2.4}\ncompute: |\n  m = x*w\n  y = m*x\nbackward: [y, y]\n"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -118,7 +118,7 @@ def _of_arrays(program: str) -> Probe:
 def _twice() -> Probe:
     trace = record(parse_document(Source("<probe>", _TWICE)))
     return Probe(
-        "x = 1.7, w = -2.3, m = x*w, y = m*x; backward y, twice",
+        "x = 1.7, w = -2.4, m = x*w, y = m*x; backward y, twice",
         trace,
         "a second `backward` of one graph",
     )

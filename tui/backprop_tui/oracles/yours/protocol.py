@@ -79,6 +79,8 @@ class Event:
     """A value, or None."""
     after: Any
     line: int | None
+    set_at: int | None = None
+    """The line in which the gradient became another one."""
     adds: bool = False
     """Whether the line is a `+=`."""
 
@@ -275,6 +277,7 @@ def _event(told: Mapping[str, Any], count: int) -> Event:
         before=value_of(told["before"]),
         after=value_of(told["after"]),
         line=_line(told["line"]),
+        set_at=_line(told["set_at"]),
         adds=bool(told["adds"]),
     )
 

@@ -277,7 +277,17 @@ class Turns:
 
     def _raised(self) -> Verdict | None:
         told, parts = self._told, self._parts
-        part = None if told.at_work is None else parts.of_value.get(told.at_work)
+        if told.at_work is None:
+            return None
+        waiting = [each for each in self._consumers[told.at_work] if each.output not in self._done]
+        if waiting and not self._turns:
+            label, late = parts.label(told.at_work), parts.label(waiting[0].output)
+            message = (
+                f"`backward` raises {told.raised} at {label}, before {late} has sent to it. All "
+                "that is computed from a value has its turn before the value has."
+            )
+            return self._at(Kind.ORDER, message, told.loop or told.backward, waiting[0])
+        part = parts.of_value.get(told.at_work)
         if part is None:
             return None
         shapes = [np.shape(parts.value(operand)) for operand in part.operands]

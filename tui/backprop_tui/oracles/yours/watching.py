@@ -47,6 +47,9 @@ class Event:
     before: Any = None
     after: Any = None
     line: int | None = None
+    """Where what was sent is computed."""
+    set_at: int | None = None
+    """Where the gradient became another one."""
     called_at: int | None = None
     """The line that let the sender have its turn."""
 
@@ -68,6 +71,7 @@ class Watch:
     _bound: dict[FrameType, dict[str, tuple[int, int]]] = field(default_factory=dict)
     _tick: int = 0
     _is_looking: bool = False
+    _raised: tuple[BaseException | None, int | None] = (None, None)
 
     def __post_init__(self) -> None:
         self._numbers = {id(made.value): at for at, made in enumerate(self.made)}
@@ -89,6 +93,9 @@ class Watch:
         sys.settrace(self._enter)
         try:
             backward()
+        except BaseException:
+            self.raised_at = self._raised[1] if self.raised_at is None else self.raised_at
+            raise
         finally:
             sys.settrace(None)
             for undo in self._undo:
@@ -154,7 +161,9 @@ class Watch:
         self._look_at_last()
         self._tick += 1
         self._bind(frame)
-        if event == "return":
+        if event == "exception":
+            self._enter_raised(frame, argument[1])
+        elif event == "return":
             if argument is not None:
                 self._returned.append((self.learner.place(frame), argument))
             self._bound.pop(frame, None)
@@ -183,6 +192,19 @@ class Watch:
         for name, thing in frame.f_locals.items():
             if name not in bound or bound[name][0] != id(thing):
                 bound[name] = (id(thing), self._tick)
+
+    def _enter_raised(self, frame: FrameType, error: BaseException) -> None:
+        """The value that a function has got to when something is raised in it."""
+        if self._raised[0] is error and self._raised[1] is not None:
+            return
+        found = {
+            self._numbers[id(thing)]: self._bound[frame].get(name, (0, -1))[1]
+            for name, thing in frame.f_locals.items()
+            if id(thing) in self._numbers
+        }
+        last = max(found, key=lambda at: found[at], default=None)
+        senders = self._consumers.get(-1 if last is None else last, set()) & found.keys()
+        self._raised = (error, max(senders, key=lambda at: found[at], default=last))
 
     # Changes
 
@@ -229,6 +251,7 @@ class Watch:
 
     def _enter_change(self, to: int, before: Any, after: Any) -> None:
         frame, line = self._last or (None, None)
+        set_at = line and frame and line + self.learner.place(frame) - frame.f_lineno
         sender, called_at = self._turns[-1][0] if self._turns else None, None
         if sender is not None:
             called_at = self._line(self._turns[-1][1])
@@ -242,7 +265,7 @@ class Watch:
         if frame is not None and frame.f_code.co_filename != self.learner.path:
             line = self._line(frame)
         upstream = None if sender is None else self._gradient(sender)
-        self.events.append(Event(sender, to, upstream, before, after, line, called_at))
+        self.events.append(Event(sender, to, upstream, before, after, line, set_at, called_at))
 
     def _line_in_turn(
         self, frame: FrameType | None, line: int | None, caller: FrameType
@@ -291,9 +314,17 @@ class Watch:
         for returned_at, thing in reversed(self._returned):
             if any(_is_close(each, sent) for each in self._parts(thing)):
                 return returned_at
+        while frame is not None and frame.f_code is not self.entry and self._is_given(frame, sent):
+            frame = frame.f_back  # a function that adds what it is given
+            line = self._line(frame)
         if frame is not None and frame.f_code is self.entry:
             return self.made[sender].line
         return line
+
+    def _is_given(self, frame: FrameType, sent: Any) -> bool:
+        names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
+        given = [frame.f_locals[name] for name in names if name in frame.f_locals]
+        return any(_is_close(each, sent) for each in self._parts(given))
 
     def _parts(self, thing: Any) -> Iterator[Any]:
         """The numbers and arrays in what a function has returned; values are none."""
