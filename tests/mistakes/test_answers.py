@@ -82,7 +82,7 @@ def test_wrong_algebra_is_told_by_its_mistake(answer: str, mistake: str) -> None
 @pytest.mark.parametrize(
     ("answer", "place"),
     [("g·(1 − t²) + z", 13), ("∂y/∂t·(1 − t²) + z", 17), ("3·t² = 1.1", 5), ("∂t/∂h", 0),
-     ("1,234", 0), ("dx/dz", 0), ("g·t²²)", 5), ("t²·(1−t", 3), ("t⁻", 1), ("t²⁻", 1)],
+     ("dx/dz", 0), ("g·t²²)", 5), ("t²·(1−t", 3), ("t⁻", 1), ("t²⁻", 1)],
 )  # fmt: skip
 def test_a_problem_stands_where_it_was_typed(answer: str, place: int) -> None:
     with pytest.raises(ProblemError) as caught:
@@ -117,6 +117,16 @@ def test_a_number_counts_by_the_digits_that_were_typed() -> None:
 def test_fewer_digits_stand_for_four(answer: str, is_right: bool) -> None:
     trace = traced("x=0.9998, y=x**2")  # sends 1.9996
     assert judged(trace, "y", "x", answer).is_right is is_right
+
+
+@pytest.mark.parametrize(
+    ("x", "answer", "is_right"),
+    [(1.2, "1,728", True), (1.2, "1728", False), (12, "1,728", True), (12, "1728,0", True),
+     (12, "172,8", False), (1.2, "1,72", False), (0.12, "1,728e-3", True), (1.2, "-1,728", False)],
+)  # fmt: skip
+def test_a_comma_parts_decimals_or_thousands(x: float, answer: str, is_right: bool) -> None:
+    trace = traced(f"x={x}, b=2, y=x**3*b")
+    assert judged(trace, "y", "b", answer).is_right is is_right
 
 
 @pytest.mark.parametrize(

@@ -83,9 +83,9 @@ class Judge:
         Raises ProblemError, with a place in `text`, where it is no answer: it cannot be read, it
         speaks of what is not known yet, or it has too few digits.
         """
-        is_number = shape_of(question.right(self.trace)) == ()
-        gradient = partial(self._gradient, question)
-        answer = typed(text, self._is_name, gradient, is_number=is_number)
+        right, gradient = question.right(self.trace), partial(self._gradient, question)
+        about = None if isinstance(right, np.ndarray) else float(right)
+        answer = typed(text, self._is_name, gradient, about)
         with answer.told():
             return self._judge(question, answer.text, own)
 

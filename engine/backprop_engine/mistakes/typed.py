@@ -44,6 +44,7 @@ _ARRAY: Final = re.compile(r"\[[\[\],\s0-9.+−einfaE-]*\]")
 _BEFORE: Final = re.compile(r"\s*(?:[=≈]|~(?=\s*[-−\d.]))\s*")
 _COMMA: Final = re.compile(r"\s*([-−+]?\d*),(\d+(?:[eE][-−+]?\d+)?)\s*")
 _THOUSANDS: Final = re.compile(r"\s*[-−+]?[1-9]\d{0,2},\d{3}\s*")
+_THOUSAND: Final = 999.5
 IsName = Callable[[str], bool]
 Gradient = Callable[[str, str], str]
 """The name of ∂a/∂b in the program; empty where it is none that is known."""
@@ -85,13 +86,13 @@ class Typed:
         return Typed(self.text[start:stop], self.places[start : stop + 1])
 
 
-def typed(answer: str, is_name: IsName, gradient: Gradient, *, is_number: bool = False) -> Typed:
+def typed(answer: str, is_name: IsName, gradient: Gradient, about: float | None = None) -> Typed:
     """`answer` as the program writes it.
 
     It may have the signs of the screen (`−`, `·`, `t²`, `Xᵀ`, `√x`, `[h > 0]`, `∂y/∂t`, `dt`), a
-    product without a sign before a bracket, a decimal comma where it `is_number`, and be an array
-    as numpy or torch prints it. `is_name` tells the names of the scenario. Raises ProblemError
-    for a comma that may mean two numbers, and for an equation.
+    product without a sign before a bracket, a comma where it is one number and `about` so large,
+    and be an array as numpy or torch prints it. `is_name` tells the names of the scenario. Raises
+    ProblemError for an equation.
     """
     check_length(answer)
     text = Typed(answer, tuple(range(len(answer) + 1)))
@@ -100,8 +101,9 @@ def typed(answer: str, is_name: IsName, gradient: Gradient, *, is_number: bool =
     if printed := _PRINTED.fullmatch(text.text.strip()):
         start = text.text.index(printed[0]) + printed.start(1)
         text = text.cut(start, start + len(printed[1]))
-    if is_number and _COMMA.fullmatch(text.text):
-        text = _with_point(text)
+    if about is not None and _COMMA.fullmatch(text.text):
+        is_thousands = abs(about) >= _THOUSAND and _THOUSANDS.fullmatch(text.text)
+        text = text.edited(re.compile(","), lambda _: "" if is_thousands else ".")
     if _ARRAY.fullmatch(text.text.strip()):
         text = text.edited(_FOLLOWS, lambda _: ", ")
     text = text.edited(_CONDITION, lambda found: f"({found[1]})")
@@ -110,14 +112,6 @@ def typed(answer: str, is_name: IsName, gradient: Gradient, *, is_number: bool =
         place = Span(*(text.places[at] for at in sign.span()))
         raise ProblemError("an answer is no equation", place, fix="give one of its sides alone")
     return text
-
-
-def _with_point(text: Typed) -> Typed:
-    if _THOUSANDS.fullmatch(text.text):
-        span = Span(text.places[0], text.places[-1])
-        fix = f"write {text.text.replace(',', '.').strip()}, or leave out the comma"
-        raise ProblemError("this comma may part thousands or decimals", span, fix=fix)
-    return text.edited(re.compile(","), lambda _: ".")
 
 
 def _written(found: re.Match[str], is_name: IsName, gradient: Gradient) -> str:
