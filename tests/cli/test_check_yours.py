@@ -51,6 +51,10 @@ def test_by_itself_a_file_has_no_scenario_and_names_the_program(
     told = json.loads(capsys.readouterr().out)
     assert told["scenario"] is None
     assert "tanh(x)" in told["program"]
+    assert main(["check", "--github", "--yours", "mine.py"]) == 1
+    annotation = capsys.readouterr().out.splitlines()[-1]
+    assert annotation.startswith(f"::error file=mine.py,line={LINE}::rule: ")
+    assert annotation.endswith(f"(in {told['program']})")
 
 
 def test_a_right_engine_is_said_to_be_right_and_what_it_does_not_have(

@@ -75,7 +75,9 @@ def _case(file: File, scenario: str | None, found: Finding, seconds: float) -> C
         faults = (Fault(found.trouble, found.line),)
     elif found.verdict is not None:
         verdict = found.verdict
-        faults = (Fault(f"{verdict.kind}: {verdict.message}", verdict.line),)
+        where = verdict.program or scenario
+        told = f"{verdict.kind}: {verdict.message}" + (f" (in {where})" if where else "")
+        faults = (Fault(told, verdict.line, file=found.file),)
     return Case(name, file.path, faults, bool(found.trouble), seconds)
 
 
