@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backprop_tui.commands.glossary import GLOSSARY
+from backprop_tui.commands.pane_help import GLOSSARY
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.screens.debugger import DebuggerScreen
 from backprop_tui.screens.help import found_in, help_sections, help_text, joined

@@ -23,7 +23,7 @@ from backprop_tui.session.modules import group_title, switch_tree
 from backprop_tui.session.search.searching import learn, look_on, search_for
 from backprop_tui.view.glyphs import UNICODE
 from backprop_tui.view.view import View
-from backprop_tui.widgets.group_rows import group_figures
+from backprop_tui.widgets.graph_columns import group_figures
 
 RNN = (
     "x=[1, 2], W=[[0.5, 0.1], [0.2, 0.4]], h=[0.1, 0.2], "

@@ -17,9 +17,8 @@ from textual.widgets import Input, Static
 from backprop_engine.reading.conditions import HELP as CONDITION_HELP
 from backprop_engine.reading.watches import HELP as WATCH_HELP
 from backprop_tui.commands.command import Command, key_name
-from backprop_tui.commands.glossary import GLOSSARY, SIGNS
 from backprop_tui.commands.keymap import DEFAULT_KEYMAP, Keymap
-from backprop_tui.commands.pane_help import PANE_HELP, SCREEN_HELP, PaneHelp
+from backprop_tui.commands.pane_help import GLOSSARY, PANE_HELP, SCREEN_HELP, SIGNS, PaneHelp
 from backprop_tui.commands.table import COMMANDS
 from backprop_tui.screens.box import titled
 from backprop_tui.session.search.searching import HELP as SEARCH_HELP

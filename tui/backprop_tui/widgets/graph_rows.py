@@ -23,9 +23,9 @@ from backprop_tui.widgets.graph_columns import (
     choose_columns,
     fitting_title,
     grad_fn_text,
+    group_figures,
     least_columns,
 )
-from backprop_tui.widgets.group_rows import group_figures
 
 _SAMPLE = 500
 """Rows looked at to choose the widths; a million would take seconds."""
