@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from backprop_tui.headless.ops_output import markdown
+from backprop_tui.headless.ops import markdown
 
 START, STOP = "<!-- ops -->\n", "<!-- /ops -->"
 

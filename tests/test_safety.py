@@ -14,7 +14,7 @@ CALLS = {"eval", "exec", "compile", "__import__", "execfile"}
 MODULES = {"pickle", "cPickle", "dill", "shelve", "marshal", "code", "codeop", "runpy", "yaml"}
 PROCESSES = {
     "oracles/process.py",
-    "app/editor.py",
+    "app/file_desk.py",
     "headless/running.py",
     "headless/stepping.py",
     "serving/visitor.py",
