@@ -27,7 +27,8 @@ STARTS = SHELLS | {
 LAUNCHING = "engine/backprop_recorder/launching.py"
 """Runs the script that `backprop-tui run SCRIPT` names, and is imported for nothing else."""
 LEARNER = "tui/backprop_tui/oracles/yours/learner.py"
-"""Runs the file that `--yours FILE` names, in a process of its own."""
+STATEMENTS = "tui/backprop_tui/oracles/yours/statements.py"
+"""These run the file that `--yours FILE` names, in a process of its own."""
 DATACLASS = "engine/backprop_engine/basics/dataclass.py"
 """Writes the `__init__` of our own classes, from the names of their fields."""
 
@@ -51,7 +52,7 @@ def test_nothing_is_evaluated() -> None:
         (path, node.lineno)
         for path, node in parts()
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CALLS
-        if path not in (LAUNCHING, LEARNER, DATACLASS)
+        if path not in (LAUNCHING, LEARNER, STATEMENTS, DATACLASS)
     ]
 
     assert called == []
@@ -68,10 +69,11 @@ def test_what_runs_a_script_is_imported_by_the_command_that_does_it_alone() -> N
 
 
 def test_what_runs_a_learners_file_is_imported_in_its_own_process_alone() -> None:
+    running = {f"backprop_tui.oracles.yours.{name}" for name in ("learner", "statements")}
     importing = {
         Path(path).parent.as_posix()
         for path, node in parts()
-        if isinstance(node, ast.ImportFrom) and node.module == "backprop_tui.oracles.yours.learner"
+        if isinstance(node, ast.ImportFrom) and node.module in running
     }
 
     assert importing == {"tui/backprop_tui/oracles/yours"}
