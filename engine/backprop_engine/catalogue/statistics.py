@@ -46,9 +46,9 @@ def _deviations(a: Any, dim: Axes) -> Any:
 
 def _var(a: Any, dim: Axes, unbiased: bool | None, keepdim: bool, correction: float | None) -> Any:
     refuse_whole(a, "var")
-    # torch adds up float32 in 64 bits, but for the mean where it reduces all there is.
+    # torch adds up float32 in 64 bits, but for the mean where one number comes of all there is.
     wide = a.astype(np.float64) if isinstance(a, np.ndarray) else a
-    is_whole = len(axes_of(a, dim)) == np.ndim(a)
+    is_whole = np.size(a) == reduced_count(a, dim)
     squares = np.square(wide - mean_of(a if is_whole else wide, dim, keepdim=True))
     total = np.sum(squares, axis=axes_of(a, dim), keepdims=keepdim)
     return total / np.float64(max(_freedom(a, dim, unbiased, correction), 0.0))

@@ -413,6 +413,15 @@ with torch.no_grad():
     e += 2
 e.backward()
 """,
+    "the spread of the one row that there is, whose sum overflows": """
+import torch
+x = torch.tensor([1.0, 2.0], requires_grad=True)
+y = torch.tensor([[-1.0, 3e38, 3e38]])
+k = y.std(-1)
+m = torch.cat([y, y]).std(-1)
+n = y.T.var(0, keepdim=True)
+x.sum().backward()
+""",
     "normalisations of two numbers close to each other, and of three": """
 import torch
 import torch.nn.functional as F
