@@ -24,6 +24,8 @@ from backprop_engine.operation import (
     Sharing,
 )
 
+_NEXT_TO_WHOLE = 1e-5
+
 
 def _pow_grad_fn(application: Application) -> str:
     base_is_number, exponent_is_number = application.numbers
@@ -85,6 +87,14 @@ def _power_rule(raised: Callable[[Any, Any], Any]) -> Rule:
         return where(b == 0.0, 0.0, g * (b * raised(a, b - 1)))
 
     return rule
+
+
+def _power_in_kernel(g: Any, y: Any, a: Any, b: Any) -> Any:
+    """A kernel for float32 rounds the exponent to it, or takes it as it is, by the lane; that tells
+    by as much as the logarithm of the base. A whole one is itself in both.
+    """
+    whole = np.round(b)
+    return _power_rule(power)(g, y, a, np.where(np.abs(b - whole) < _NEXT_TO_WHOLE, whole, b))
 
 
 def _power_rule_text(numbers: Numbers, **_: Any) -> str:
@@ -225,6 +235,7 @@ POW = operation(
     _power_of_tensors,
     Derivative(
         rule=_power_rule(power),
+        kernel=_power_in_kernel,
         local=_power_rule_text,
         words="Power rule: the exponent comes down as a factor and drops by one.",
     ),

@@ -282,13 +282,12 @@ def recompute_contribution(
     every = sent(*given)
     value = settle(summed(every), dtype)
 
+    kernel = operation.derivative(position).kernel
+
     def bound() -> Value:
         allowed: Value = 0.0
         if operation.rounding is Rounding.CONDITION:
             allowed = sensitivity(lambda *given: summed(sent(*given)), given, {}, value, dtype)
-            allowed = _or_in_kernel(
-                operation.derivative(position).kernel, given, attributes, allowed
-            )
         elif operation.rounding is Rounding.TERMS:
             most = operation.most_terms(operands, attributes)
             allowed = sum_bound(lambda *given: summed(sent(*given)), given, most, dtype)
@@ -298,7 +297,9 @@ def recompute_contribution(
             # Each term is good to 4 ulp, which are 8 roundoffs.
             factor = 2 * ELEMENTWISE_ULP * UNIT_ROUNDOFF[dtype] + sides(dtype) * gamma(count, dtype)
             allowed = allowed + scaled(factor, terms)
-        return allowed
+        return (
+            allowed if kernel is None else _or_in_kernel(kernel, summed, given, attributes, allowed)
+        )
 
     def precisely() -> Any:
         if operation.elementwise:
@@ -317,14 +318,20 @@ def recompute_contribution(
 
 
 def _or_in_kernel(
-    kernel: Rule | None, given: Sequence[Value], attributes: Mapping[str, Any], allowed: Value
+    kernel: Rule,
+    summed: Callable[[Any], Any],
+    given: Sequence[Value],
+    attributes: Mapping[str, Any],
+    allowed: Value,
 ) -> Value:
     """What is allowed, and no less than how far rounding may throw the form of torch's kernels."""
-    if kernel is None:
-        return allowed
+
+    def sent(*given: Any, **how: Any) -> Any:
+        return summed(kernel(*given, **how))
+
     dtype: Dtype = "float64" if dtype_of(given[0]) == "float64" else "float32"
-    value = settle(evaluate(kernel, given, attributes), dtype)
-    return np.maximum(allowed, sensitivity(kernel, given, attributes, value, dtype))
+    value = settle(evaluate(sent, given, attributes), dtype)
+    return np.maximum(allowed, sensitivity(sent, given, attributes, value, dtype))
 
 
 def _is_of_one_order(operation: Operation) -> bool:

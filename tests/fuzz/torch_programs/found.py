@@ -430,4 +430,10 @@ y = torch.tensor([[5772.661801, 5772.673774, 5772.68918]], requires_grad=True)
 F.group_norm(x, 1).backward(torch.tensor([[0.58, 1e5]]))
 F.instance_norm(y[None]).backward(torch.tensor([[[1e5, 0.5, -0.88]]]))
 """,
+    "a power that is no whole one, whose exponent kernels round by the lane": """
+import torch
+x = torch.tensor([3e38, 1e20, 2.0], requires_grad=True)
+y = x ** 0.1
+y.sum().backward()
+""",
 }
