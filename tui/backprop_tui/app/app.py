@@ -190,6 +190,8 @@ class DebuggerApp(Themed):
             desk.follow(session)
             if self._session is not session:
                 return  # the desk has changed it, and all have heard of that
+        if not self.screen_stack:  # none is left while the app ends
+            return
         if isinstance(self.screen, TroubleScreen) and self.file.trouble is None:
             self.pop_screen()
         self.keys.draw()
