@@ -215,6 +215,9 @@ def other_values(trace: Trace, source: Source) -> Iterator[tuple[int, str]]:
         place, value = trace.nodes.place(node), kept(trace.nodes.value[node])
         if place is None or value is None or place.source.text != source.text:
             continue
+        begin = source.text.rfind("\n", 0, place.span.start) + 1
+        if source.text.startswith("#", begin):  # inside of an operation inputs stand in a comment
+            continue
         line = source.text[place.span.stop :].partition("\n")[0]
         written = [float(number) for number in _VALUE.findall(line.partition(" #")[0])]
         # What is written in other ways, on more lines or for other inputs too, is not compared.
