@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import signal
@@ -33,6 +34,24 @@ def path(tmp_path) -> Path:
 def called(recording: Recording) -> list[str]:
     columns = recording.calls.columns
     return [recording.functions[number].name for number in columns["function"]]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a signal of POSIX")
+def test_what_a_signals_handler_raises_is_the_programs_also_while_a_call_is_told(path, monkeypatch):
+    def late(*_):
+        raise TimeoutError("late")
+
+    for handler in (late, functools.partial(late, 1)):
+        before = signal.signal(signal.SIGUSR1, handler)
+        try:
+            with Recorder(path) as recorder, monkeypatch.context() as patch:
+                told = "backprop_recorder.calls.Calls.told"
+                patch.setattr(told, lambda *_: signal.raise_signal(signal.SIGUSR1))
+                with pytest.raises(TimeoutError):
+                    torch.ones(2) * 2
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert recorder.faults == []
 
 
 def test_a_warning_of_torchs_names_the_line_of_the_program_each_time_that_is_another(path):
