@@ -50,8 +50,11 @@ def run(wanted: Run, *, opens: bool) -> int:
             raise EnoughRecorded(0)
 
         recorder.on_stop = enough
+    process = os.getpid()
     code = launch(Program(wanted.script, wanted.arguments, wanted.is_module), recorder)
     sys.stdout.flush()
+    if os.getpid() != process:  # a child of the script that comes to the script's end
+        return code
     holds = "it holds numbers, no source" if wanted.no_source else "it holds source and numbers"
     passes = counted(recorder.pass_count, "backward pass", "backward passes")
     _say(f"{passes} recorded in {path}; {holds}")
