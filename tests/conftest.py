@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
+from hypothesis import settings
 from tests.thorough import share
 
 from backprop_tui.headless import run as headless
@@ -36,6 +37,10 @@ if threading.current_thread() is threading.main_thread():
 
 
 sys.dont_write_bytecode = False
+
+# How long an example takes is up to what else the machine has to do.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Torch and thousands of tests are a million objects. Left as it is, the collector walks them all
 # again and again, which takes a sixth of the time.

@@ -91,7 +91,7 @@ def test_groups_are_folded_and_open_where_the_steps_are():
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_who_sends_and_who_receives_are_in_sight_at_every_step(data):
     session = do.jump(MODULES, data.draw(st.integers(0, len(MODULES.trace))))
     assert session.step_row in session.visible
