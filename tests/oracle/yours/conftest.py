@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.thorough import share
 
 from backprop_engine.trace import Trace
 from backprop_tui.oracles.process import Child
@@ -17,7 +18,8 @@ from backprop_tui.oracles.yours.finding import Finding
 Examine = Callable[..., Finding]
 
 
-@pytest.fixture(scope="module")
+# A process is ended after a minute of the processor, which all long searches together take.
+@pytest.fixture(scope=share("module", "function"))
 def child() -> Iterator[Child]:
     process = Child(LEARNER)
     yield process
