@@ -78,7 +78,8 @@ def _compiled(cls: type[Any], frozen: bool) -> Any:
         lines.append("self.__post_init__()")
     if named:
         parameters += ["*", *named]
-    exec(f"def __init__({', '.join(parameters)}):\n  " + "\n  ".join(lines), known)  # noqa: S102
+    text = f"def __init__({', '.join(parameters)}):\n  " + "\n  ".join(lines)
+    exec(text, known)  # noqa: S102 - as the standard one does: of a class's own field names alone
     return known["__init__"]
 
 
